@@ -1,0 +1,117 @@
+"""The shapes between sessions, dispatch and legs. One interface serves them all: `Leg`."""
+
+from typing import Literal, Protocol
+
+import msgspec
+
+from router.model.ids import ServiceKey
+from router.model.specs import ServiceProtocol
+from router.net.ports import Buffer
+
+LegCode = Literal[
+    # Nothing reached a target: another attempt is always allowed.
+    "busy",
+    "no-target",
+    "connect-failed",
+    "draining",
+    "not-allowed",
+    "no-route",
+    "all-full",
+    # The request may have run.
+    "target-reset",
+    "target-timeout",
+    "bad-response",
+    "link-lost",
+    "stalled",
+    "cancelled",
+    "internal",
+]
+
+UNTOUCHED: frozenset[LegCode] = frozenset(
+    ("busy", "no-target", "connect-failed", "draining", "not-allowed", "no-route", "all-full")
+)
+
+
+class LegFailure(msgspec.Struct, frozen=True):
+    """Why a leg is done without its exchange being complete. ``reason`` is for people."""
+
+    code: LegCode
+    reason: str = ""
+
+    @property
+    def untouched(self) -> bool:
+        """No byte of the request reached a target."""
+        return self.code in UNTOUCHED
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One request (http) or connection (tcp) to be served somewhere.
+
+    ``head`` is the canonical request head (`http1`), empty for tcp. ``body_bytes``: 0 none, -1 not
+    known (chunked). ``idempotent`` by method (RFC 9110, 9.2.2); False for tcp. ``upgrade`` the
+    protocol asked for (``websocket``), empty: none. ``head_only``: a HEAD request.
+    """
+
+    key: ServiceKey
+    protocol: ServiceProtocol
+    head: bytes = b""
+    body_bytes: int = 0
+    idempotent: bool = False
+    head_only: bool = False
+    upgrade: str = ""
+
+
+class LegHandler(Protocol):
+    """Who opened a leg. Never called from inside one of its own calls to the leg."""
+
+    def opened(self) -> None:
+        """A target is held: bytes flow. At most once (dispatch tells it for the last attempt)."""
+
+    def head(self, head: bytes, body_bytes: int) -> None:
+        """A response head, canonical and checked: 1xx any number of times, one final.
+
+        ``body_bytes`` is the declared length, -1 not declared. After the answer to HEAD, 204 and
+        304 no body follows whatever it says. After 101 bytes are raw both ways.
+        """
+
+    def received(self, data: memoryview) -> None:
+        """Body (transfer coding removed) or raw bytes; valid until this returns."""
+
+    def trailers(self, block: bytes) -> None:
+        """Checked trailer lines, each ending in CRLF; `ended` follows."""
+
+    def ended(self) -> None:
+        """The response, or the target's direction, is complete."""
+
+    def writable(self) -> None:
+        """After a `send` that returned False: there is room."""
+
+    def done(self, failure: LegFailure | None) -> None:
+        """Over; its slot is given back. None: complete both ways. The last call, exactly once.
+
+        For http it comes once the response is complete, even if the request body is not.
+        """
+
+
+class Leg(Protocol):
+    """One exchange towards where it is served. Calls after `done` or `abort` are dropped.
+
+    Bytes may be sent from the start: they are held (bounded, `send` returns False) until opened.
+    """
+
+    def send(self, data: Buffer) -> bool:
+        """Body or raw bytes. The data is taken in any case; False: wait for `writable`."""
+
+    def send_trailers(self, block: bytes) -> None:
+        """Checked trailer lines before `finish`."""
+
+    def finish(self) -> None:
+        """The request, or the client's direction, is complete."""
+
+    def abort(self) -> None:
+        """The client is gone: stop, reset what is under way. `done` (cancelled) still comes."""
+
+    def pause(self) -> None:
+        """Deliver no more `received` for now (bounded by what is already under way)."""
+
+    def resume(self) -> None: ...

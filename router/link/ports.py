@@ -1,0 +1,197 @@
+"""The interfaces of links: what `forward` uses (streams) and what `main` supplies (owner)."""
+
+from typing import Literal, Protocol
+
+import msgspec
+
+from router.model.adverts import LoadReport
+from router.model.errors import HandshakeRejected
+from router.model.ids import RouterId, SiteId
+from router.model.specs import ServiceProtocol
+from router.net.ports import Buffer
+
+Refusal = Literal["busy", "no-target", "connect-failed", "draining", "not-allowed", "no-route"]
+"""Why an OPEN was turned down. Each promises that no byte of it reached a target."""
+
+ResetCode = Literal[
+    "cancelled",  # The other party of the stream went away.
+    "target-reset",  # The target broke off; what came before may be torn.
+    "target-timeout",
+    "bad-message",  # Not canonical, or a length that disagrees with the head.
+    "stalled",  # Held too much memory for too long.
+    "link-lost",  # Local only: the lane that carried the stream is gone.
+    "internal",
+]
+
+
+class OpenRequest(msgspec.Struct, frozen=True, array_like=True):
+    """What OPEN carries. ``path`` are the routers still to pass, the receiver first, egress last.
+
+    ``wait_ms`` > 0: the egress may keep the request waiting for a slot that long. ``ingress`` is
+    the ingress site's id: information for fair queueing, never authorisation. ``head`` is a
+    canonical HTTP/1.1 request head without framing fields (http only); ``body_bytes`` its length,
+    0 none, -1 not known (it is complete only with FIN).
+    """
+
+    path: tuple[RouterId, ...]
+    service: str
+    port: int
+    protocol: ServiceProtocol
+    ingress: SiteId
+    wait_ms: int = 0
+    flags: int = 0
+    body_bytes: int = 0
+    head: bytes = b""
+
+
+class StreamHandler(Protocol):
+    """What the owner of a stream is told, under the same rules as `ConnectionHandler`.
+
+    An ingress (who opened it) first hears `accepted` or `refused`, unless `lost` comes before.
+    `refused` is followed by `lost(None)` at once.
+    """
+
+    def accepted(self, in_flight: int) -> None:
+        """Slot and target connection are held; ``in_flight`` is the service's count there."""
+
+    def refused(self, reason: Refusal, in_flight: int) -> None:
+        """No byte reached a target."""
+
+    def head(self, head: bytes, body_bytes: int, ended: bool) -> None:
+        """An HTTP response head, canonical form not yet checked; -1: length not known."""
+
+    def received(self, data: memoryview) -> None:
+        """Valid until this returns. Credit goes back by itself unless the stream is paused."""
+
+    def trailers(self, block: bytes) -> None:
+        """Trailer fields, as lines ending in CRLF, not yet checked; `ended` follows."""
+
+    def ended(self, in_flight: int) -> None:
+        """FIN: the message or byte stream is complete. ``in_flight`` -1 when not told."""
+
+    def writable(self) -> None:
+        """After a `send` that returned False: there is room again."""
+
+    def lost(self, cause: ResetCode | None) -> None:
+        """It is over; None: both directions finished, or refused. The last call, exactly once."""
+
+
+class Stream(Protocol):
+    """One forwarded request or connection in a lane, either end of it.
+
+    Nothing calls back synchronously. After `reset`, `refuse` or loss further calls are dropped.
+    """
+
+    @property
+    def neighbour(self) -> RouterId: ...
+
+    def accept(self, in_flight: int) -> None:
+        """Egress: slot and target connection are held."""
+
+    def refuse(self, reason: Refusal, in_flight: int) -> None:
+        """Egress: nothing reached a target. The stream is over."""
+
+    def send_head(self, head: bytes, body_bytes: int, end: bool = False) -> None:
+        """Egress, http: a response head (1xx any number of times, then one final)."""
+
+    def send(self, data: Buffer) -> bool:
+        """Queue bytes (copied). False: the queue is above its mark, wait for `writable`."""
+
+    def send_trailers(self, block: bytes) -> None:
+        """Trailer fields before `finish`."""
+
+    def finish(self, in_flight: int = -1) -> None:
+        """FIN once the queue has left: complete. The egress tells its count after release."""
+
+    def reset(self, code: ResetCode) -> None:
+        """Drop everything both ways; the peer never takes it for complete."""
+
+    def pause(self) -> None:
+        """Give no credit back: what is under way still arrives, bounded by the window."""
+
+    def resume(self) -> None: ...
+
+
+class StreamOpener(Protocol):
+    """How `forward` reaches other sites."""
+
+    def open_stream(self, request: OpenRequest, handler: StreamHandler) -> Stream | None:
+        """Open on the least loaded lane to ``request.path[0]``; None: no such adjacency now."""
+
+
+class Neighbour(msgspec.Struct, frozen=True):
+    """Who is at the other end, proven by its identity key."""
+
+    router: RouterId
+    site: SiteId
+    name: str
+    public_key: bytes  # DER SubjectPublicKeyInfo.
+
+
+class Identity(Protocol):
+    """This router's identity; `main` makes it from `certs`."""
+
+    @property
+    def site(self) -> SiteId: ...
+    @property
+    def router(self) -> RouterId: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def public_key(self) -> bytes: ...
+
+    def sign(self, data: bytes) -> bytes:
+        """ECDSA P-256 over SHA-256, DER, by the identity key."""
+
+    def verify(self, public_key: bytes, signature: bytes, data: bytes) -> bool: ...
+
+    def site_of(self, public_key: bytes) -> SiteId: ...
+
+
+class LsaMessage(msgspec.Struct, frozen=True, array_like=True, tag="lsa"):
+    """One signed LSA part, verbatim."""
+
+    signed: bytes
+
+
+class LsaAck(msgspec.Struct, frozen=True, array_like=True, tag="ack"):
+    """What of an origin was received: (router, part, epoch, sequence)."""
+
+    router: RouterId
+    part: int
+    epoch: int
+    sequence: int
+
+
+class LoadMessage(msgspec.Struct, frozen=True, array_like=True, tag="load"):
+    """Load reports, several at once."""
+
+    reports: tuple[LoadReport, ...]
+
+
+RoutingMessage = LsaMessage | LsaAck | LoadMessage
+"""Control messages that links carry for others. Their own (HELLO, PING, …) stay inside."""
+
+
+class LinkOwner(Protocol):
+    """Who hears of adjacencies; `main` connects it to routing, forwarding and events."""
+
+    def admit(self, peer_certificate: bytes, neighbour: Neighbour) -> HandshakeRejected | None:
+        """Judge a peer whose HELLO signature is right. None: welcome."""
+
+    def adjacency_up(self, neighbour: Neighbour, cost: int) -> None:
+        """The first link to that router came up."""
+
+    def adjacency_cost(self, router: RouterId, cost: int) -> None:
+        """The least cost of its links changed."""
+
+    def adjacency_down(self, router: RouterId, cause: str) -> None:
+        """Its last link went. Its streams have been lost in the same turn."""
+
+    def routing_message(self, router: RouterId, message: RoutingMessage) -> None: ...
+
+    def stream_offered(self, stream: Stream, request: OpenRequest) -> StreamHandler:
+        """An OPEN that ends at this router. `refuse` it through the stream if need be."""
+
+    def link_changed(self, name: str) -> None:
+        """Something that `link status` shows is different."""

@@ -1,0 +1,4 @@
+"""The values every room shares: ids, wanted state, adverts, events, errors, limits.
+
+Frozen values and nothing else: no behaviour beyond checking, no input or output, no clock.
+"""

@@ -1,0 +1,91 @@
+"""Everything that can go wrong, as types. Attributes carry the facts, the text is for people."""
+
+
+class RouterError(Exception):
+    """Root of all errors of ours."""
+
+
+class ConfigError(RouterError):
+    """Wanted state that cannot be used.
+
+    ``source`` is the file, ``line`` and ``column`` count from 1 (0: not known), ``path`` is the
+    field (``$.spec.ports[0]``), ``hint`` is the next step or the nearest valid word.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        path: str,
+        reason: str,
+        *,
+        line: int = 0,
+        column: int = 0,
+        hint: str = "",
+        code: str = "SW0101",
+    ) -> None:
+        self.source, self.path, self.reason = source, path, reason
+        self.line, self.column, self.hint, self.code = line, column, hint, code
+        place = f"{source}:{line}:{column}" if line else source
+        at_field = f" (at {path})" if path else ""
+        advice = f". {hint}" if hint else ""
+        super().__init__(f"{place}: {reason}{at_field}{advice}")
+
+
+class ProtocolError(RouterError):
+    """A rule of a protocol was broken. ``code`` is short and stable (``frame-too-large``)."""
+
+    def __init__(self, code: str, reason: str = "") -> None:
+        self.code, self.reason = code, reason
+        super().__init__(f"{code}: {reason}" if reason else code)
+
+
+class LocalProtocolError(ProtocolError):
+    """We broke it: a bug of ours."""
+
+
+class RemoteProtocolError(ProtocolError):
+    """The peer broke it."""
+
+
+class LinkError(RouterError):
+    """A link cannot be used."""
+
+
+class LinkDown(LinkError):
+    """The link is not up."""
+
+
+class HandshakeRejected(LinkError):
+    """The two ends did not agree who they are. ``code`` as in ProtocolError, ``hint`` next step."""
+
+    def __init__(self, code: str, reason: str, hint: str = "") -> None:
+        self.code, self.reason, self.hint = code, reason, hint
+        super().__init__(f"{reason}. {hint}" if hint else reason)
+
+
+class RouteError(RouterError):
+    """No way to serve a request."""
+
+
+class NoRoute(RouteError):
+    """No candidate at all."""
+
+
+class NoCapacity(RouteError):
+    """Candidates exist, all are full and the queue gave no place in time."""
+
+
+class TargetError(RouterError):
+    """A target did not do its part."""
+
+
+class ConnectRefused(TargetError):
+    """Nothing listens there."""
+
+
+class ConnectTimeout(TargetError):
+    """Nothing answered in time."""
+
+
+class BadResponse(TargetError):
+    """The answer violates HTTP."""

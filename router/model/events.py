@@ -1,0 +1,26 @@
+"""What happened, for people: shown by `sitectl events`, sent over SSE, logged once."""
+
+from typing import Literal
+
+import msgspec
+
+Severity = Literal["info", "warning", "error"]
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """One change of state. ``code`` is short and stable (``link-up``, ``target-down``)."""
+
+    at: str  # UTC ISO 8601.
+    severity: Severity
+    code: str
+    subject: str  # The link, service, target or site it is about.
+    message: str
+    hint: str = ""
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """Something wrong right now, shown in `status`. ``code`` is ``SW`` and four digits."""
+
+    code: str
+    message: str
+    hint: str

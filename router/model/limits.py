@@ -1,0 +1,113 @@
+"""Every bound of the product, with its reason. Units are in the names; a bare number is a count."""
+
+KIB = 1024
+MIB = 1024 * KIB
+
+# net: one turn of the data path.
+TURN_EVENTS_MAX = 256  # Fairness between sockets of one turn.
+TURN_READ_BYTES_MAX = 256 * KIB  # One connection cannot keep the turn to itself.
+READ_BYTES = 64 * KIB  # Never 128 KiB or more into new bytes: malloc would mmap each time.
+WRITE_HIGH_BYTES = 64 * KIB  # Above it `send` says no until the buffer is empty.
+CONNECT_TIMEOUT_LOCAL_S = 1.0
+CONNECT_TIMEOUT_REMOTE_S = 3.0
+RESOLVE_TIMEOUT_S = 5.0
+RESOLVE_THREADS = 2
+TLS_HANDSHAKE_TIMEOUT_S = 5.0
+TLS_HANDSHAKES_MAX = 128  # At once, per listener.
+TLS_RECORD_BYTES = 16 * KIB
+LISTEN_BACKLOG = 1024
+CONNECTIONS_PER_LISTENER_MAX = 4096
+CONNECTIONS_PER_SOURCE_MAX = 4096  # Loopback clients share one source; per-service later.
+LINGER_DISCARD_BYTES_MAX = 64 * KIB  # After our own error answer.
+LINGER_DISCARD_S = 1.0
+FD_RESERVE = 64
+
+# link: frames and lanes.
+FRAME_HEADER_BYTES = 8
+FRAME_PAYLOAD_BYTES_MAX = 65_528  # With its header exactly four TLS records.
+LANE_TURN_BYTES_MAX = 256 * KIB  # Encrypted and written once per turn.
+LANE_QUANTUM_BYTES = 16 * KIB  # Deficit round-robin.
+STREAM_WINDOW_BYTES_INITIAL = 64 * KIB
+STREAM_WINDOW_BYTES_MAX = 16 * MIB
+STREAM_SEND_QUEUE_BYTES = 64 * KIB  # Above it `send` says no.
+LINK_BUFFERED_BYTES_MARK = 16 * MIB  # Above it no window grows.
+PROCESS_BUFFERED_BYTES_MARK = 256 * MIB  # Above it the longest stalled streams are reset.
+STREAMS_PER_LANE_MAX = 16_384
+STREAMS_OPENING_MAX = 1_024
+CONTROL_MESSAGE_BYTES_MAX = 64 * KIB
+HELLO_TIMEOUT_S = 5.0
+PING_INTERVAL_S = 1.0
+CONTROL_DEAD_AFTER_S = 3.0
+DATA_PING_AFTER_S = 5.0
+DATA_DEAD_AFTER_S = 3.0
+PING_QUEUE_MAX = 32
+RESETS_BURST = 1_000
+RESETS_PER_S = 33.0
+GLITCHES_MAX = 1_000
+RECONNECT_MIN_S = 0.5
+RECONNECT_MAX_S = 30.0
+PATH_ROUTERS_MAX = 32
+HALF_CLOSED_IDLE_S = 60.0
+LATE_WAKE_S = 0.5
+
+# routing.
+COST_MIN, COST_MAX = 1, 65_535
+LSA_PART_BYTES_MAX = 32 * KIB
+LSA_REFRESH_S = 300.0
+LSA_MAX_AGE_S = 900.0
+LSA_MIN_INTERVAL_S = 0.1
+LSA_RETRANSMIT_S = 1.0
+LSA_BURST, LSA_PER_S = 20, 5.0
+ORIGINS_MAX = 4_096
+SERVICES_PER_SITE_MAX = 1_024
+SPF_DELAY_MIN_S, SPF_DELAY_MAX_S = 0.01, 1.0
+EQUAL_PATHS_MAX = 8  # Paths kept per destination.
+SERVICE_SYNC_TTL_S = 180.0
+LOAD_INTERVAL_S = 0.05
+LOAD_CHANGE_INTERVAL_S = 0.1
+LOAD_CHANGE_SHARE = 0.1
+
+# forward: HTTP.
+REQUEST_LINE_BYTES_MAX = 8 * KIB
+HEADER_FIELD_BYTES_MAX = 8 * KIB
+HEADER_BLOCK_BYTES_MAX = 32 * KIB
+HEADERS_MAX = 100
+HEADER_TIMEOUT_S = 10.0
+CHUNK_LINE_BYTES_MAX = 256
+KEEP_ALIVE_IDLE_S = 75.0
+REQUESTS_PER_CONNECTION_MAX = 1_000
+PIPELINED_MAX = 16
+RESPONSE_HEAD_TIMEOUT_S = 60.0
+STREAM_IDLE_S = 300.0
+TUNNEL_IDLE_S = 3_600.0
+REPLAY_BYTES_MAX = 64 * KIB
+RETRIES_MAX = 8  # Refused before any byte: each candidate at most once, and not for ever.
+POOL_IDLE_S = 4.0
+POOL_FRESH_S = 1.0  # What a request that is not idempotent prefers.
+POOL_IDLE_PER_TARGET_MAX = 256
+QUEUE_DEFAULT_MIN, QUEUE_DEFAULT_MAX = 10, 100
+QUEUE_WAIT_S = 1.0
+STANDING_MAX = 16  # Requests of one ingress waiting at one egress.
+DRAIN_GRACE_S = 30.0
+
+# forward: health of targets.
+HEALTH_INTERVAL_S = 1.0
+HEALTH_TIMEOUT_S = 1.0
+HEALTH_GOOD_TO_RETURN = 2
+
+# balance.
+LEASE_PENDING_S = 0.005
+
+# identity.
+CLAIM_BODY_BYTES_MAX = 16 * KIB
+CLAIM_EXPIRY_S = 900.0
+CLAIM_TRIES_MAX = 10
+CLAIMS_PER_SOURCE_PER_MIN = 5
+CLAIM_DEADLINE_S = 10.0
+
+# admin.
+ADMIN_BODY_BYTES_MAX = MIB
+ADMIN_CONNECTIONS_MAX = 64
+EVENT_CLIENTS_MAX = 32
+EVENTS_KEPT = 1_000
+CONFIG_POLL_S = 1.0

@@ -1,0 +1,113 @@
+"""Wanted state: what a user writes down, as frozen values. `documents` reads them from YAML."""
+
+from typing import Literal
+
+import msgspec
+
+from router.model import limits
+
+API_VERSION = "spillway/v1"
+
+ServiceProtocol = Literal["tcp", "http", "http2"]
+PolicyName = Literal["fill", "balanced", "spread", "split", "failover"]
+CapacityKind = Literal["concurrency", "rate", "auto"]
+Kind = Literal["Site", "Service", "Connector", "Listener", "Link"]
+
+
+class Capacity(msgspec.Struct, frozen=True):
+    """What one target may carry: ``limit`` requests or connections at once, or a second."""
+
+    kind: CapacityKind
+    limit: float
+
+    def __str__(self) -> str:
+        if self.kind == "auto":
+            return "auto"
+        number = f"{self.limit:g}"
+        return f"{number}/s" if self.kind == "rate" else number
+
+
+class PolicySpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How candidates are ordered. ``weights`` by site name, for ``split`` only."""
+
+    name: PolicyName = "fill"
+    weights: dict[str, int] = {}
+
+
+class SiteSpec(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True
+):
+    """The site itself. ``ingress`` ``none``: no link is accepted here (a private site)."""
+
+    router_mode: Literal["interior", "edge"] = "interior"
+    ingress: str = "host"
+    ingress_hosts: tuple[str, ...] = ()  # HOST[:PORT] written into tokens.
+    ingress_bind_ip: str = "0.0.0.0"
+    bind_port: int = 55671
+    bind_ip: str = "127.0.0.1"
+    service_sync: bool = True
+    service_sync_site_ttl_s: float = limits.SERVICE_SYNC_TTL_S
+    admin: str = ""  # HOST:PORT, empty: unix socket only.
+    drain_grace_s: float = limits.DRAIN_GRACE_S
+
+
+class ServiceSpec(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True
+):
+    """A declaration that a service exists, told to every site."""
+
+    protocol: ServiceProtocol = "tcp"
+    ports: tuple[int, ...]
+    policy: PolicySpec = PolicySpec()
+    queue: int | None = None  # Waiting at most; None: min(2 x local capacity, 100), at least 10.
+    queue_wait_s: float = limits.QUEUE_WAIT_S
+
+
+class TargetSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """One backend. ``port`` for a service of one port, ``ports`` in the order of its ports."""
+
+    host: str
+    port: int | None = None
+    ports: tuple[int, ...] = ()
+
+
+class ConnectorSpec(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True
+):
+    """Targets of a service at this site. ``capacity``: 10, "15/s", "auto"; None: none stated."""
+
+    service: str
+    targets: tuple[TargetSpec, ...] = ()
+    capacity: int | str | None = None
+
+
+class ListenerSpec(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True
+):
+    """Where clients of a service connect at this site: ``[IP:]PORT``, ``auto`` or ``none``."""
+
+    service: str
+    listen: str = "auto"
+    port: int | None = None  # Which of the service's ports; None: its only one.
+
+
+class LinkSpec(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True
+):
+    """A link that this site dials. Its credential lies in ``secrets/links/NAME/``."""
+
+    cost: int | None = None  # None: the token's, else 1.
+    disabled: bool = False
+
+
+AnySpec = SiteSpec | ServiceSpec | ConnectorSpec | ListenerSpec | LinkSpec
+
+
+class Document(msgspec.Struct, frozen=True):
+    """One document and where it stands: ``source`` file, ``line`` of its first key, from 1."""
+
+    kind: Kind
+    name: str
+    spec: AnySpec
+    source: str = ""
+    line: int = 0

@@ -1,0 +1,197 @@
+"""The interfaces of the network. `link` and `forward` know nothing else of it.
+
+Rules that hold for every implementation:
+
+- Handlers are called from the network's turn, never from inside one of their own calls: no method
+  of `Connection`, `Network` or `Timers` calls back synchronously.
+- `lost` is the last call to a handler and comes exactly once for every connection that had a
+  handler, whatever ended it: both ends finished (cause None), a reset, an error, our own `abort`.
+- A handler that raises loses that connection (abort, counted, logged), nothing else.
+"""
+
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+import msgspec
+
+Buffer = bytes | bytearray | memoryview
+
+
+class Address(msgspec.Struct, frozen=True, order=True):
+    """A numeric IP address and a port. ``str`` gives ``1.2.3.4:80`` or ``[::1]:80``."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+LossCode = Literal["reset", "aborted", "timeout", "tls", "error", "handler"]
+
+
+class Loss(msgspec.Struct, frozen=True):
+    """Why a connection ended other than by both ends finishing."""
+
+    code: LossCode
+    reason: str = ""
+
+
+DialCode = Literal["refused", "timeout", "unreachable", "name", "tls", "self", "error"]
+
+
+class DialFailure(msgspec.Struct, frozen=True):
+    """Why no connection came about. ``reason`` is for people and names the address."""
+
+    code: DialCode
+    reason: str
+
+
+class ConnectionHandler(Protocol):
+    """What the owner of a connection is told."""
+
+    def received(self, data: memoryview) -> None:
+        """Bytes in order. ``data`` is valid until this returns; copy what is kept."""
+
+    def ended(self) -> None:
+        """The peer finished cleanly (FIN; with TLS close_notify). Sending is still possible."""
+
+    def writable(self) -> None:
+        """After a `send` that returned False: everything handed over has left for the kernel."""
+
+    def lost(self, cause: Loss | None) -> None:
+        """It is over; None: both ends finished and all was delivered. Always the last call."""
+
+
+class Connection(Protocol):
+    """One established connection; with TLS, after its handshake."""
+
+    @property
+    def peer(self) -> Address: ...
+    @property
+    def local(self) -> Address: ...
+    @property
+    def peer_certificate(self) -> bytes:
+        """DER of the peer's leaf; empty without TLS or without a certificate."""
+
+    @property
+    def alpn(self) -> str:
+        """The protocol that TLS agreed on; empty without TLS."""
+
+    @property
+    def buffered_bytes(self) -> int:
+        """Accepted by `send` and not yet with the kernel."""
+
+    def send(self, *parts: Buffer) -> bool:
+        """Send ``parts`` in order, at once where the kernel takes them; the rest is copied.
+
+        False: more than the high mark is buffered; wait for `writable`. The data is taken in
+        either case. After `finish`, `abort` or loss it is silently dropped and True returned.
+        """
+
+    def set_high_mark(self, mark_bytes: int) -> None:
+        """Change the high mark (`limits.WRITE_HIGH_BYTES`). 0: False if anything stays unsent."""
+
+    def pause(self) -> None:
+        """Stop delivering `received` and `ended` until `resume`. A reset still arrives.
+
+        Idempotent. May be called within `received`; the bytes of that call stand.
+        """
+
+    def resume(self) -> None: ...
+
+    def finish(self) -> None:
+        """No more will be sent: FIN (TLS: close_notify first) once the buffer has left."""
+
+    def abort(self) -> None:
+        """Drop everything and reset (zero linger), so that nobody takes it for a clean end."""
+
+
+class Timer(Protocol):
+    """A pending call."""
+
+    def cancel(self) -> None:
+        """Idempotent, harmless after the call."""
+
+
+class Timers(Protocol):
+    """Monotonic time and calls at a time, within the network's turn."""
+
+    def now(self) -> float:
+        """Monotonic seconds; constant within one callback is allowed, going back is not."""
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
+        """Never early, never synchronously."""
+
+    def at_turn_end(self, callback: Callable[[], None]) -> None:
+        """Once, after the events of the current turn (or soon, outside of a turn)."""
+
+
+class Tls(msgspec.Struct, frozen=True):
+    """What one end of a TLS connection shows and demands.
+
+    ``context`` is an `ssl.SSLContext` ready for use (1.3 only, ALPN set); the simulated network
+    ignores it. ``certificate`` is the own leaf in DER, which a simulated peer sees; empty: none.
+    ``alpn`` is offered by a dialler and accepted by a listener, best first.
+    """
+
+    context: object
+    certificate: bytes
+    alpn: tuple[str, ...]
+
+
+class Listener(Protocol):
+    """A bound address."""
+
+    @property
+    def address(self) -> Address:
+        """The real one, when port 0 was asked for."""
+
+    def pause(self) -> None:
+        """Leave new connections in the backlog."""
+
+    def resume(self) -> None: ...
+
+    def close(self) -> None:
+        """Stop accepting, idempotent. Accepted connections stay."""
+
+
+class Dial(Protocol):
+    """A connection attempt under way."""
+
+    def cancel(self) -> None:
+        """No callback comes any more. Idempotent, harmless after the outcome."""
+
+
+class Network(Timers, Protocol):
+    """Where connections come from. One per router."""
+
+    def listen(
+        self,
+        host: str,
+        port: int,
+        accept: Callable[[Connection], ConnectionHandler | None],
+        *,
+        tls: Tls | None = None,
+    ) -> Listener:
+        """Bind and accept. ``accept`` may return None: the connection is aborted.
+
+        With TLS a connection is handed over only after its handshake. Raises `OSError` when the
+        address cannot be bound (in use, not local, forbidden).
+        """
+
+    def dial(
+        self,
+        host: str,
+        port: int,
+        connected: Callable[[Connection], ConnectionHandler],
+        failed: Callable[[DialFailure], None],
+        *,
+        timeout_s: float,
+        tls: Tls | None = None,
+    ) -> Dial:
+        """Connect (resolving a name first, all its addresses in turn), within ``timeout_s`` in all.
+
+        Exactly one of the two callbacks comes, later, unless cancelled. Failure ``self``: the
+        kernel connected us to ourselves.
+        """
