@@ -153,7 +153,7 @@ class AdminApi:
         try:
             command = msgspec.json.decode(await request.read(), type=Command)
             done = self._view.command(command.command, command.arguments)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, RecursionError) as error:
             return _failure(400, "bad-request", f"The body is not a command: {error}.")
         except UnknownCommand as error:
             return _failure(400, "unknown-command", str(error))
