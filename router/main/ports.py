@@ -1,15 +1,25 @@
 """What a `SiteRouter` needs from the machine it runs on; the process and the tests supply it."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Literal, Protocol
+
+import msgspec
 
 from router.link.links import OutgoingSpec
 from router.link.ports import Neighbour
 from router.model.errors import HandshakeRejected
 from router.model.events import Event
-from router.model.ids import ServiceKey
 from router.model.specs import LinkSpec
 from router.net.ports import Tls
+
+
+class PendingLink(msgspec.Struct, frozen=True, kw_only=True):
+    """A wanted link that cannot be dialled yet, as `link status` shows it."""
+
+    state: Literal["connecting", "refused"]
+    error: str
+    site_name: str
+    cost: int
 
 
 class Credentials(Protocol):
@@ -18,8 +28,11 @@ class Credentials(Protocol):
     def listener_tls(self) -> Tls:
         """What the link port shows and demands."""
 
-    def outgoing(self, name: str, spec: LinkSpec) -> OutgoingSpec | str:
-        """How to dial the link ``name``; a sentence: not yet, and why (a claim under way)."""
+    def outgoing(self, name: str, spec: LinkSpec) -> OutgoingSpec | PendingLink:
+        """How to dial the link ``name``; or not yet, and why (a claim under way)."""
+
+    def forget_links(self, keep: frozenset[str]) -> None:
+        """Only ``keep`` are wanted any more."""
 
     def admit(self, peer_certificate: bytes, neighbour: Neighbour) -> HandshakeRejected | None:
         """None unless the certificate or the site is revoked or unknown."""
@@ -39,4 +52,3 @@ class Keeper(Protocol):
 
 
 Journal = Callable[[Event], None]
-LoadChanged = Callable[[ServiceKey], None]

@@ -24,7 +24,7 @@ from router.link.ports import (
     StreamHandler,
 )
 from router.main.plan import Plan, PlannedService, plan
-from router.main.ports import Credentials, Journal, Keeper
+from router.main.ports import Credentials, Journal, Keeper, PendingLink
 from router.model.adverts import Declaration, LoadReport, TargetsAdvert
 from router.model.errors import ConfigError, HandshakeRejected
 from router.model.events import Event, Problem, Severity
@@ -93,7 +93,7 @@ class SiteRouter:
         self._wanted: Wanted | None = None
         self._plan = Plan({}, ())
         self._config_problems: tuple[Problem, ...] = ()
-        self._pending_links: dict[str, str] = {}
+        self._pending_links: dict[str, PendingLink] = {}
         self._link_listener: Listener | None = None
         self._link_listener_error = ""
         self._conflict = ""
@@ -128,10 +128,11 @@ class SiteRouter:
             if spec.disabled:
                 continue
             outgoing = self._credentials.outgoing(name, spec)
-            if isinstance(outgoing, str):
+            if isinstance(outgoing, PendingLink):
                 self._pending_links[name] = outgoing
             else:
                 ready[name] = outgoing
+        self._credentials.forget_links(frozenset(self._pending_links))
         self.links.set_links(ready)
 
     def _open_link_door(self) -> None:
@@ -412,7 +413,7 @@ class SiteRouter:
         return self._plan.services
 
     @property
-    def pending_links(self) -> Mapping[str, str]:
+    def pending_links(self) -> Mapping[str, PendingLink]:
         """Links that cannot be dialled yet, and why."""
         return self._pending_links
 
