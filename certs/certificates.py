@@ -105,8 +105,12 @@ def renewal_at(certificate: bytes | str) -> float:
 
 
 def public_key_der(certificate: x509.Certificate | x509.CertificateSigningRequest) -> bytes:
-    """The subject's key as DER SubjectPublicKeyInfo."""
-    return certificate.public_key().public_bytes(
+    """The subject's key as DER SubjectPublicKeyInfo; `CertError` if it is of no known kind."""
+    try:
+        key = certificate.public_key()
+    except _MALFORMED as error:
+        raise CertError("certificate", "holds no readable key", "Ask for a new one") from error
+    return key.public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
 

@@ -6,11 +6,13 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from certs import limits
 from certs.errors import CertError
+
+Lock = AbstractContextManager[None]
 
 _FILE_MODE = 0o600
 _DIRECTORY_MODE = 0o700
@@ -78,12 +80,15 @@ def read_secret(path: Path, bytes_max: int = limits.SECRET_FILE_BYTES_MAX) -> by
                 str(path), "may not be read by this user", f"Run: chown $(id -u) {path}"
             ) from error
         raise
-    with open(descriptor, "rb") as file:
+    try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise CertError(str(path), "is no regular file", "Move it away")
         _check_private(path, found, _FILE_MODE)
-        data = file.read(bytes_max + 1)
+        with open(descriptor, "rb", closefd=False) as file:
+            data = file.read(bytes_max + 1)
+    finally:
+        os.close(descriptor)
     if len(data) > bytes_max:
         raise CertError(str(path), f"is longer than {bytes_max} bytes", "It is not one of ours")
     return data

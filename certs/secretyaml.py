@@ -88,7 +88,7 @@ class _Reader:
         return root
 
     def _node(self, event: yaml.Event, events: Iterator[yaml.Event], depth: int) -> Node:
-        line = event.start_mark.line + 1
+        line = _line(event)
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
             raise self._error(event, "uses an anchor or alias", "Write the value out")
         if getattr(event, "tag", None) is not None:
@@ -115,4 +115,8 @@ class _Reader:
         return Mapping(fields=fields, line=line)
 
     def _error(self, event: yaml.Event, reason: str, hint: str) -> CertError:
-        return CertError(self._source, reason, hint, line=event.start_mark.line + 1)
+        return CertError(self._source, reason, hint, line=_line(event))
+
+
+def _line(event: yaml.Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark is not None else 0

@@ -45,9 +45,10 @@ _SECRET_CHARACTERS_MIN, _SECRET_CHARACTERS_MAX = 26, 128  # 26 base32 digits are
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
-    """A token as a value. ``site_id`` and ``site_name`` are the issuer's, who listens at
+    """A token as a value.
 
-    ``endpoints`` and is known by ``ca_pem``. ``expires_at``: Unix seconds, whole; of a
+    ``site_id`` and ``site_name`` are the issuer's, who listens at ``endpoints`` (at least one)
+    and is known by ``ca_pem``. ``expires_at``: Unix seconds, whole; of a
     certificate token the end of its certificate. ``cost``: None leaves it to the linking site.
     ``secret`` belongs to claims; ``certificate_pem`` and ``key_pem`` to certificate tokens.
     """
