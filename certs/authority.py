@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 import msgspec
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -182,7 +181,7 @@ def read_request(pem: str) -> keys.PublicKey:
         request = x509.load_pem_x509_csr(pem.encode())
         key = request.public_key()
         proven = request.is_signature_valid
-    except (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature) as error:
+    except certificates.MALFORMED as error:
         raise CertError("certificate request", "cannot be read", "Make a new one") from error
     if not isinstance(key, keys.PublicKey) or not keys.is_p256(key):
         raise CertError("certificate request", "its key is not ECDSA P-256", "Make a new one")

@@ -16,7 +16,14 @@ from certs.errors import CertError
 
 _SITE_URI = re.compile(r"spillway://site/([0-9a-f]{32})")
 # What the parser and the accessors of the library raise for bytes that somebody made up.
-_MALFORMED = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension)
+MALFORMED = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
 
 
 def site_uri(site_id: str) -> str:
@@ -30,7 +37,7 @@ def read(certificate: bytes | str, source: str = "certificate") -> x509.Certific
         if isinstance(certificate, str):
             return x509.load_pem_x509_certificate(certificate.encode())
         return x509.load_der_x509_certificate(certificate)
-    except _MALFORMED as error:
+    except MALFORMED as error:
         raise CertError(source, "is no readable certificate", "Ask for a new one") from error
 
 
@@ -38,7 +45,7 @@ def read_all(pem: str, source: str = "certificate") -> list[x509.Certificate]:
     """All certificates of ``pem`` in order: 1 to `limits.CHAIN_CERTIFICATES_MAX`."""
     try:
         found = x509.load_pem_x509_certificates(pem.encode())
-    except _MALFORMED as error:
+    except MALFORMED as error:
         raise CertError(source, "holds no readable certificate", "Ask for a new one") from error
     if len(found) > limits.CHAIN_CERTIFICATES_MAX:
         raise CertError(source, f"holds {len(found)} certificates", "Ask for a new one")
@@ -59,7 +66,7 @@ def site_in_certificate(certificate: bytes | str) -> str | None:
     try:
         names = read(certificate).extensions.get_extension_for_class(x509.SubjectAlternativeName)
         uris = names.value.get_values_for_type(x509.UniformResourceIdentifier)
-    except (CertError, x509.ExtensionNotFound, *_MALFORMED):
+    except (CertError, x509.ExtensionNotFound, *MALFORMED):
         return None
     if len(uris) != 1:
         return None
@@ -81,7 +88,7 @@ def common_name(certificate: bytes | str) -> str:
     """The subject's CN, empty if there is none or more than one."""
     try:
         names = read(certificate).subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    except _MALFORMED:
+    except MALFORMED:
         return ""
     return str(names[0].value) if len(names) == 1 else ""
 
@@ -104,12 +111,12 @@ def renewal_at(certificate: bytes | str) -> float:
     return start + life * limits.RENEW_AT_SHARE
 
 
-def public_key_der(certificate: x509.Certificate | x509.CertificateSigningRequest) -> bytes:
+def public_key_der(certificate: x509.Certificate, source: str = "certificate") -> bytes:
     """The subject's key as DER SubjectPublicKeyInfo; `CertError` if it is of no known kind."""
     try:
         key = certificate.public_key()
-    except _MALFORMED as error:
-        raise CertError("certificate", "holds no readable key", "Ask for a new one") from error
+    except MALFORMED as error:
+        raise CertError(source, "holds no readable key", "Ask for a new one") from error
     return key.public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
@@ -120,7 +127,7 @@ def is_issued_by(certificate: x509.Certificate, cas: Sequence[x509.Certificate])
     for ca in cas:
         try:
             certificate.verify_directly_issued_by(ca)
-        except (InvalidSignature, *_MALFORMED):
+        except (InvalidSignature, *MALFORMED):
             continue
         return True
     return False
@@ -130,6 +137,6 @@ def is_for_clients(certificate: x509.Certificate) -> bool:
     """Whether its extended key usage is client authentication and nothing else."""
     try:
         usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
-    except (x509.ExtensionNotFound, *_MALFORMED):
+    except (x509.ExtensionNotFound, *MALFORMED):
         return False
     return list(usage.value) == [ExtendedKeyUsageOID.CLIENT_AUTH]

@@ -11,13 +11,13 @@ import datetime
 import hashlib
 import hmac
 import math
+import re
 import secrets
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 import yaml
-from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 
@@ -41,7 +41,8 @@ CHECKSUM = "spillway.dev/checksum"
 
 _ASK_AGAIN = "Ask for a new token: sitectl token create FILE"
 _COPY_AGAIN = "Copy the token file again, unchanged"
-_SECRET_CHARACTERS_MIN, _SECRET_CHARACTERS_MAX = 26, 128  # 26 base32 digits are 130 bits.
+# 26 base32 digits are 130 bits. No NUL above all: HMAC takes a key with zeros after it for equal.
+_SECRET = re.compile(r"[0-9A-Za-z]{26,128}")
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
@@ -217,7 +218,7 @@ class _TokenReader:
         if expires_at is None:
             raise self._bad(EXPIRATION)
         secret = self._value("password")
-        if not _SECRET_CHARACTERS_MIN <= len(secret) <= _SECRET_CHARACTERS_MAX:
+        if _SECRET.fullmatch(secret) is None:
             raise self._error("its password is not a claim's", _COPY_AGAIN, self._data.line)
         token = self._common("claim", expires_at, secret=secret)
         if self._annotation(URL) != token.url:
@@ -236,7 +237,8 @@ class _TokenReader:
         token = self._common(
             "certificate", expires_at, certificate_pem=certificate_pem, key_pem=key_pem
         )
-        if not _fits(key_pem, certificate):
+        public = certificates.public_key_der(certificate, f"{self._source}: tls.crt")
+        if _public_of(key_pem) != public:
             line = self._data.line_of("tls.key")
             raise self._error("its tls.key does not belong to its tls.crt", _COPY_AGAIN, line)
         cas = certificates.read_all(token.ca_pem, f"{self._source}: ca.crt")
@@ -332,16 +334,15 @@ class _TokenReader:
         return CertError(self._source, reason, hint, line=line)
 
 
-def _fits(key_pem: str, certificate: x509.Certificate) -> bool:
-    """Whether the key is the certificate's; any kind of key that the library reads."""
+def _public_of(key_pem: str) -> bytes | None:
+    """The public half (DER) of any kind of private key that the library reads; None for others."""
     try:
         key = serialization.load_pem_private_key(key_pem.encode(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        return False
-    public = key.public_key().public_bytes(
+        return None
+    return key.public_key().public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-    return public == certificates.public_key_der(certificate)
 
 
 def _format_time(seconds: int) -> str:

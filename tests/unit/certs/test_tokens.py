@@ -105,6 +105,13 @@ def test_a_claim_with_another_ca_or_secret_is_refused(east: Site, tmp_path: Path
         assert "changed after it was made" in error.reason
 
 
+def test_a_secret_with_zeros_after_it_is_not_the_same_secret(east: Site) -> None:
+    claim = east.claim()
+    padded = msgspec.structs.replace(claim, secret=f"{claim.secret}\0")
+    assert tokens.checksum(padded) == tokens.checksum(claim)  # HMAC pads its key with zeros.
+    assert "not a claim's" in refusal(tokens.dump(padded)).reason
+
+
 def test_a_certificate_token_whose_parts_do_not_belong_together_is_refused(
     east: Site, tmp_path: Path
 ) -> None:
