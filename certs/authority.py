@@ -34,13 +34,13 @@ class Leaf(msgspec.Struct, frozen=True):
 
 
 class Authority:
-    """The CA of a site. ``certificate_pem`` is what others trust."""
+    """The CA of a site. ``ca_pem`` is what others trust."""
 
-    __slots__ = ("_certificate", "_key", "certificate_pem")
+    __slots__ = ("_certificate", "_key", "ca_pem")
 
     def __init__(self, key: keys.PrivateKey, certificate: x509.Certificate) -> None:
         self._key, self._certificate = key, certificate
-        self.certificate_pem = certificates.to_pem(certificate)
+        self.ca_pem = certificates.to_pem(certificate)
 
     @classmethod
     def create(cls, directory: Path, site_id: str, now: float) -> "Authority":

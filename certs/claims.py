@@ -184,7 +184,7 @@ class GrantStore:
     def _answer(self, use: Redemption, *, repeated: bool) -> Redeemed:
         return Redeemed(
             chain_pem=use.chain,
-            ca_pem=self._authority.certificate_pem,
+            ca_pem=self._authority.ca_pem,
             serial=use.serial,
             repeated=repeated,
         )

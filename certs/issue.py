@@ -32,7 +32,7 @@ def claim_token(
         site_id=site_id,
         site_name=site_name,
         endpoints=endpoints,
-        ca_pem=authority.certificate_pem,
+        ca_pem=authority.ca_pem,
         expires_at=claim_expires_at(now, life_s),
         cost=cost,
     )
@@ -62,7 +62,7 @@ def certificate_token(
         site_id=site_id,
         site_name=site_name,
         endpoints=endpoints,
-        ca_pem=authority.certificate_pem,
+        ca_pem=authority.ca_pem,
         expires_at=int(certificates.expires_at(certificate_pem)),
         cost=cost,
         certificate_pem=certificate_pem,

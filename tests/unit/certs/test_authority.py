@@ -17,12 +17,12 @@ DAY = limits.DAY_S
 
 
 def test_the_ca_lives_two_years_and_may_sign_leaves_only(east: Site) -> None:
-    ca = certificates.read(east.authority.certificate_pem)
+    ca = certificates.read(east.authority.ca_pem)
     constraints = ca.extensions.get_extension_for_class(x509.BasicConstraints).value
     usage = ca.extensions.get_extension_for_class(x509.KeyUsage).value
     assert (constraints.ca, constraints.path_length) == (True, 0)
     assert usage.key_cert_sign and not usage.digital_signature
-    assert certificates.expires_at(east.authority.certificate_pem) == NOW + 730 * DAY
+    assert certificates.expires_at(east.authority.ca_pem) == NOW + 730 * DAY
 
 
 def test_a_loaded_ca_issues_for_the_same_trust(east: Site) -> None:
@@ -38,12 +38,12 @@ def test_a_ca_whose_making_was_interrupted_is_finished(east: Site) -> None:
     with pytest.raises(CertError, match="has no CA"):
         Authority.load(east.secrets)
     made = Authority.create(east.secrets, east.identity.site_id, NOW)
-    assert Authority.load(east.secrets).certificate_pem == made.certificate_pem
+    assert Authority.load(east.secrets).ca_pem == made.ca_pem
 
 
 def test_a_ca_certificate_of_another_key_is_refused(east: Site, tmp_path: Path) -> None:
     other = Site(tmp_path, "other")
-    files.write_secret(east.secrets / "ca.crt", other.authority.certificate_pem.encode())
+    files.write_secret(east.secrets / "ca.crt", other.authority.ca_pem.encode())
     with pytest.raises(CertError, match=r"does not belong to ca\.key"):
         Authority.load(east.secrets)
 

@@ -59,7 +59,7 @@ def other(tmp_path: Path) -> Site:
 @pytest.fixture
 def listener(east: Site) -> ssl.SSLContext:
     leaf = east.authority.issue_server_leaf(east.identity.site_id, TODAY)
-    return server_context(leaf, east.authority.certificate_pem)
+    return server_context(leaf, east.authority.ca_pem)
 
 
 def test_a_link_shows_both_ends_who_the_other_is(east: Site, listener: ssl.SSLContext) -> None:
@@ -75,7 +75,7 @@ def test_a_link_shows_both_ends_who_the_other_is(east: Site, listener: ssl.SSLCo
 
 
 def test_a_claim_comes_without_a_certificate(east: Site, listener: ssl.SSLContext) -> None:
-    near, far = shake(client_context(None, east.authority.certificate_pem, CLAIM_ALPN), listener)
+    near, far = shake(client_context(None, east.authority.ca_pem, CLAIM_ALPN), listener)
     assert far.tls.selected_alpn_protocol() == CLAIM_ALPN
     assert far.tls.getpeercert(binary_form=True) is None
     assert near.tls.getpeercert(binary_form=True) is not None
@@ -84,12 +84,12 @@ def test_a_claim_comes_without_a_certificate(east: Site, listener: ssl.SSLContex
 def test_an_unknown_protocol_leaves_none_for_the_listener_to_refuse(
     east: Site, listener: ssl.SSLContext
 ) -> None:
-    _, far = shake(client_context(None, east.authority.certificate_pem, "h2"), listener)
+    _, far = shake(client_context(None, east.authority.ca_pem, "h2"), listener)
     assert far.tls.selected_alpn_protocol() is None
 
 
 def test_no_session_ticket_is_ever_sent(east: Site, listener: ssl.SSLContext) -> None:
-    near, far = shake(client_context(None, east.authority.certificate_pem), listener)
+    near, far = shake(client_context(None, east.authority.ca_pem), listener)
     far.tls.write(b"hello")
     near.incoming.write(far.outgoing.read())
     assert near.tls.read(5) == b"hello"
@@ -98,7 +98,7 @@ def test_no_session_ticket_is_ever_sent(east: Site, listener: ssl.SSLContext) ->
 
 def test_a_dialler_refuses_a_listener_of_another_ca(other: Site, listener: ssl.SSLContext) -> None:
     with pytest.raises(ssl.SSLCertVerificationError):
-        shake(client_context(None, other.authority.certificate_pem), listener)
+        shake(client_context(None, other.authority.ca_pem), listener)
 
 
 def test_a_listener_refuses_a_certificate_of_another_ca(
@@ -106,13 +106,13 @@ def test_a_listener_refuses_a_certificate_of_another_ca(
 ) -> None:
     token = other.certificate_token(now=TODAY)
     with pytest.raises(ssl.SSLCertVerificationError):
-        shake(client_context(pair_of(token), east.authority.certificate_pem), listener)
+        shake(client_context(pair_of(token), east.authority.ca_pem), listener)
 
 
 def test_a_server_leaf_does_not_serve_as_a_client(east: Site, listener: ssl.SSLContext) -> None:
     leaf = east.authority.issue_server_leaf(east.identity.site_id, TODAY)
     with pytest.raises(ssl.SSLCertVerificationError, match=r"purpose|certificate"):
-        shake(client_context(leaf, east.authority.certificate_pem), listener)
+        shake(client_context(leaf, east.authority.ca_pem), listener)
 
 
 def test_a_client_leaf_does_not_serve_as_a_server(east: Site) -> None:
@@ -125,7 +125,7 @@ def test_a_client_leaf_does_not_serve_as_a_server(east: Site) -> None:
 def test_expired_and_future_certificates_are_refused(
     tmp_path: Path, listener: ssl.SSLContext, east: Site
 ) -> None:
-    ca_pem = east.authority.certificate_pem
+    ca_pem = east.authority.ca_pem
     key = keys.generate()
     for now in (TODAY - 40 * 86_400, TODAY + 86_400):
         pem = east.authority.issue_client_leaf(key.public_key(), "west", now)
@@ -142,11 +142,11 @@ def test_a_leaf_of_a_client_cannot_issue_further_ones(east: Site, listener: ssl.
     chain = upstart.issue_client_leaf(below.public_key(), "below", TODAY) + pem
     leaf = Leaf(key_pem=keys.to_pem(below), chain_pem=chain)
     with pytest.raises(ssl.SSLCertVerificationError):
-        shake(client_context(leaf, east.authority.certificate_pem), listener)
+        shake(client_context(leaf, east.authority.ca_pem), listener)
 
 
 def test_tls_1_2_is_refused_by_both_ends(east: Site, listener: ssl.SSLContext) -> None:
-    ca_pem = east.authority.certificate_pem
+    ca_pem = east.authority.ca_pem
     old_client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     old_client.check_hostname = False
     old_client.load_verify_locations(cadata=ca_pem)
@@ -161,7 +161,7 @@ def test_tls_1_2_is_refused_by_both_ends(east: Site, listener: ssl.SSLContext) -
 
 
 def test_the_contexts_are_strict(east: Site, listener: ssl.SSLContext) -> None:
-    dialler = client_context(None, east.authority.certificate_pem)
+    dialler = client_context(None, east.authority.ca_pem)
     for context in (listener, dialler):
         assert context.minimum_version == ssl.TLSVersion.TLSv1_3
         assert context.verify_flags & ssl.VerifyFlags.VERIFY_X509_STRICT
@@ -173,6 +173,6 @@ def test_the_contexts_are_strict(east: Site, listener: ssl.SSLContext) -> None:
 def test_both_cas_are_trusted_while_one_replaces_the_other(
     east: Site, other: Site, listener: ssl.SSLContext
 ) -> None:
-    both = other.authority.certificate_pem + east.authority.certificate_pem
+    both = other.authority.ca_pem + east.authority.ca_pem
     near, _ = shake(client_context(None, both), listener)
     assert near.done

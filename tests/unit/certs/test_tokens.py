@@ -98,7 +98,7 @@ def test_an_edited_claim_is_refused(east: Site, old: str, new: str) -> None:
 
 def test_a_claim_with_another_ca_or_secret_is_refused(east: Site, tmp_path: Path) -> None:
     claim = east.claim()
-    evil = Site(tmp_path, "evil").authority.certificate_pem
+    evil = Site(tmp_path, "evil").authority.ca_pem
     for was, put in ((claim.ca_pem, evil), (claim.secret, tokens.new_secret())):
         old, new = (base64.b64encode(value.encode()).decode() for value in (was, put))
         error = refusal(tokens.dump(claim).replace(old, new))
@@ -121,7 +121,7 @@ def test_a_certificate_token_whose_parts_do_not_belong_together_is_refused(
     for edited, reason in (
         ({"key_pem": keys.to_pem(keys.generate())}, "tls.key does not belong"),
         ({"key_pem": "torn"}, "tls.key does not belong"),
-        ({"ca_pem": other.authority.certificate_pem}, "not signed by its ca.crt"),
+        ({"ca_pem": other.authority.ca_pem}, "not signed by its ca.crt"),
         ({"certificate_pem": leaf.chain_pem, "key_pem": leaf.key_pem}, "not for linking"),
         ({"certificate_pem": "torn"}, "no readable certificate"),
         ({"ca_pem": "torn"}, "no readable certificate"),
