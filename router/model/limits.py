@@ -66,6 +66,7 @@ SERVICE_SYNC_TTL_S = 180.0
 LOAD_INTERVAL_S = 0.05
 LOAD_CHANGE_INTERVAL_S = 0.1
 LOAD_CHANGE_SHARE = 0.1
+LOAD_SETTLE_INTERVAL_S = 1.0  # A change too small to be told earlier is told then.
 
 # forward: HTTP.
 REQUEST_LINE_BYTES_MAX = 8 * KIB
@@ -102,6 +103,7 @@ HEALTH_GOOD_TO_RETURN = 2
 
 # balance.
 LEASE_PENDING_S = 0.005
+REFUSED_FULL_S = 0.1  # A site that refused counts as full, if nothing newer is heard.
 
 # identity.
 CLAIM_BODY_BYTES_MAX = 16 * KIB
