@@ -23,7 +23,7 @@ from router.forward.replay import Replay
 from router.forward.service import Service
 from router.forward.target_tcp import Received
 from router.model import limits
-from router.model.ids import SiteId
+from router.model.ids import RouterId, SiteId
 from router.net.ports import Buffer
 
 NO_SITES: frozenset[SiteId] = frozenset()
@@ -283,14 +283,14 @@ class Dispatch:
         self._local = leg = self._service.local_leg(self._request, self, slot, via_local=True)
         self._launch(leg)
 
-    def _open_remote(self, site: SiteId, path: tuple[str, ...], wait_ms: int) -> bool:
+    def _open_remote(self, site: SiteId, path: tuple[RouterId, ...], wait_ms: int) -> bool:
         service = self._service
         leg = RemoteLeg(
             self._request,
             self,
             service,
             site=site,
-            path=path,  # type: ignore[arg-type]
+            path=path,
             wait_ms=wait_ms,
         )
         if not leg.start(service.streams, service.site):
@@ -373,7 +373,10 @@ class Dispatch:
     def _count(self, failure: LegFailure | None) -> None:
         """Once per request, here and nowhere else."""
         service = self._service
-        seconds = service.timers.now() - self._started_at
+        now = service.timers.now()
+        seconds = now - self._started_at
+        if self._waited_since is not None:
+            service.counters.queue_wait.observe(now - self._waited_since)
         served_at = SERVED_NOWHERE
         if self._told_opened and self._site is not None:
             served_at = service.name_of(self._site)

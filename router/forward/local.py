@@ -7,7 +7,6 @@ from router.forward.admission import NO_TARGETS, Admission
 from router.forward.ports import Leg, LegFailure, LegHandler, Request
 from router.forward.replay import Replay
 from router.forward.target_tcp import Received
-from router.model import limits
 from router.net.ports import Buffer
 
 TargetLegOpener = Callable[[Request, LegHandler, str, bool], Leg]
@@ -18,8 +17,8 @@ class LocalLeg:
     """Relays to the target of ``slot``; while connecting fails, to the site's other targets.
 
     It owns the slot from construction on and gives it back in one place, when its target leg is
-    done, before its handler hears of it. Bytes are held until a target is connected, so none is
-    lost with a target that was not. ``via_local``: the request comes from a client of this site.
+    done, before its handler hears of it. What is sent is kept until a target is connected, for the
+    next one (bounded by its sender: a target leg that is not connected says no). ``via_local``: the request comes from a client of this site.
     """
 
     __slots__ = (
@@ -32,6 +31,7 @@ class LocalLeg:
         "_open_target",
         "_owes_writable",
         "_paused",
+        "_replayed_with_room",
         "_request",
         "_slot",
         "_tried",
@@ -63,7 +63,8 @@ class LocalLeg:
         self._via_local = via_local
         self._tried = NO_TARGETS
         self._held: Replay | None = Replay()
-        self._owes_writable = False
+        self._owes_writable = False  # Matters only when moving on to another target.
+        self._replayed_with_room = False
         self._paused = False
         self._aborted = False
         self._leg: Leg | None = None
@@ -85,12 +86,10 @@ class LocalLeg:
     # Leg
 
     def send(self, data: Buffer) -> bool:
-        held = self._held
-        if held is None:
-            leg = self._leg
-            return leg is None or leg.send(data)
-        held.add(data)
-        if held.size_bytes < limits.REPLAY_BYTES_MAX:
+        held, leg = self._held, self._leg
+        if held is not None:
+            data = held.add(data)
+        if leg is None or leg.send(data):
             return True
         self._owes_writable = True
         return False
@@ -98,13 +97,13 @@ class LocalLeg:
     def send_trailers(self, block: bytes) -> None:
         if self._held is not None:
             self._held.add_trailers(block)
-        elif self._leg is not None:
+        if self._leg is not None:
             self._leg.send_trailers(block)
 
     def finish(self) -> None:
         if self._held is not None:
             self._held.finish()
-        elif self._leg is not None:
+        if self._leg is not None:
             self._leg.finish()
 
     def abort(self) -> None:
@@ -125,13 +124,9 @@ class LocalLeg:
     # LegHandler of the target leg
 
     def opened(self) -> None:
-        held, leg = self._held, self._leg
-        if held is None or leg is None:
-            return
         self._held = None
-        room = held.play(leg)
         self._handler.opened()
-        if self._owes_writable and room:
+        if self._replayed_with_room and self._owes_writable:
             self._handler.writable()
 
     def done(self, failure: LegFailure | None) -> None:
@@ -153,5 +148,6 @@ class LocalLeg:
             return
         self._slot = other
         self.start()
+        self._replayed_with_room = self._leg is None or self._held.play(self._leg)
         if self._paused:
             self.pause()

@@ -47,6 +47,9 @@ class Waiting(Protocol):
     def proceed(self, decision: Decision) -> None:
         """A site has room: go."""
 
+    def dismiss(self) -> None:
+        """The service goes away."""
+
     def stand(self, wait: RemoteWait, until: float) -> bool:
         """Open a stream that waits there; False: no adjacency, and it stays in the line."""
 
@@ -144,11 +147,11 @@ class WaitingRoom:
             elif self.leave(waiter):
                 waiter.proceed(choice)
 
-    def fail_all(self, tell: Callable[[Waiting], None]) -> None:
+    def dismiss_all(self) -> None:
         """The service goes away: everybody leaves the line and is told."""
         for waiter in list(self._line):
             self.leave(waiter)
-            tell(waiter)
+            waiter.dismiss()
 
     def _place(self, choice: NoChoice) -> None:
         """Let some of the line stand at the full sites of ``choice``."""

@@ -16,9 +16,20 @@ _FAILURES: dict[ResetCode, LegCode] = {
     "internal": "internal",
 }
 
+_UPGRADE_FLAGS = {"": 0, "websocket": 1}
+"""How OPEN's flags say which protocol a request asks to switch to; others do not cross links."""
+
+_UPGRADES = {flag: upgrade for upgrade, flag in _UPGRADE_FLAGS.items()}
+_UPGRADE_MASK = 1
+
 LENGTH_NOT_KNOWN = -1
 NO_BODY_STATUS = (204, 304)
 SWITCHING_PROTOCOLS = 101
+
+
+def upgrade_of(flags: int) -> str:
+    """The protocol that an OPEN with ``flags`` asks to switch to; empty: none."""
+    return _UPGRADES[flags & _UPGRADE_MASK]
 
 
 class RemoteObserver:
@@ -106,6 +117,7 @@ class RemoteLeg:
                 protocol=request.protocol,
                 ingress=ingress,
                 wait_ms=self._wait_ms,
+                flags=_UPGRADE_FLAGS.get(request.upgrade, 0),
                 body_bytes=request.body_bytes,
                 head=request.head,
             ),

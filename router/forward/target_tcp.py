@@ -14,7 +14,7 @@ class Received(Protocol):
 
 
 class TcpTargetLeg:
-    """Dials ``host:port`` and relays; used behind `local.LocalLeg`, which holds bytes until opened.
+    """Dials ``host:port`` and relays. Bytes sent before it is connected are held, with a no.
 
     The target's reset, or any other loss of an established connection, is ``target-reset``: what
     came before may be torn. A dial that fails is ``connect-failed``: no byte left.
@@ -24,6 +24,8 @@ class TcpTargetLeg:
         "_aborted",
         "_connection",
         "_dial",
+        "_early",
+        "_finished_early",
         "_handler",
         "_host",
         "_network",
@@ -39,6 +41,8 @@ class TcpTargetLeg:
         self._handler = handler
         self._connection: Connection | None = None
         self._dial: Dial | None = None
+        self._early: list[bytes] = []
+        self._finished_early = False
         self._paused = False
         self._aborted = False
         self.received: Received = handler.received  # Hot: no frame of ours in between.
@@ -55,15 +59,19 @@ class TcpTargetLeg:
     # Leg
 
     def send(self, data: Buffer) -> bool:
-        assert self._connection is not None, "bytes before the target is connected"
-        return self._connection.send(data)
+        if self._connection is not None:
+            return self._connection.send(data)
+        self._early.append(bytes(data))
+        return False
 
     def send_trailers(self, block: bytes) -> None:
         raise AssertionError("trailers on a tcp leg")
 
     def finish(self) -> None:
-        assert self._connection is not None, "end before the target is connected"
-        self._connection.finish()
+        if self._connection is not None:
+            self._connection.finish()
+        else:
+            self._finished_early = True
 
     def abort(self) -> None:
         if self._aborted:
@@ -105,7 +113,13 @@ class TcpTargetLeg:
         self._connection = connection
         if self._paused:
             connection.pause()
+        early, self._early = self._early, []
+        room = connection.send(*early) if early else True
+        if self._finished_early:
+            connection.finish()
         self._handler.opened()
+        if early and room:
+            self._handler.writable()
         return self
 
     def _dial_failed(self, failure: DialFailure) -> None:
