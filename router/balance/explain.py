@@ -64,7 +64,7 @@ def _passed_over(one: Candidate, verdict: Verdict) -> str:
     match verdict:
         case "full":
             if one.capacity is not None and one.in_flight >= one.capacity:
-                return f"all {one.capacity} slots are in use"
+                return f"{one.in_flight} in flight, its capacity is {one.capacity}"
             return "it has just refused a request for want of a free slot"
         case "soft-full":
             return (
