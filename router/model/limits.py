@@ -96,6 +96,12 @@ POOL_IDLE_PER_TARGET_MAX = 256
 QUEUE_DEFAULT_MIN, QUEUE_DEFAULT_MAX = 10, 100
 QUEUE_WAIT_S = 1.0
 STANDING_MAX = 16  # Requests of one ingress waiting at one egress.
+OPEN_WAIT_S_MAX = 60.0  # What an OPEN may ask for; longer is cut.
+STAND_S = 0.25  # A request stands elsewhere that long at a time, then looks around again.
+STAND_MIN_S = 0.005  # Less left of its deadline: going there is not worth it.
+STAND_RETRY_S = 0.1  # After an egress would not let a request of ours stand.
+REPEATS_MAX = 2  # Of an idempotent request that may have reached a target.
+LISTEN_RETRY_S = 1.0
 DRAIN_GRACE_S = 30.0
 
 # forward: health of targets.
