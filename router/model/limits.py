@@ -126,3 +126,12 @@ ADMIN_CONNECTIONS_MAX = 64
 EVENT_CLIENTS_MAX = 32
 EVENTS_KEPT = 1_000
 CONFIG_POLL_S = 1.0
+
+# documents: wanted state as text.
+CONFIG_FILE_BYTES_MAX = MIB  # 300 services are about 60 KiB.
+CONFIG_FILES_MAX = 4_096
+CONFIG_DEPTH_MAX = 16  # Our deepest field is at 6; the composer recurses.
+CONFIG_ERRORS_MAX = 100  # Reported per file; more is a wrong file, not many mistakes.
+TARGETS_PER_CONNECTOR_MAX = 1_024
+PORTS_PER_SERVICE_MAX = 64
+NAME_CHARS_MAX = 63  # DNS-1123 label.
