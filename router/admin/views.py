@@ -75,7 +75,7 @@ class ServiceSite(msgspec.Struct, frozen=True, kw_only=True):
     capacity_kind: str | None
     in_flight: int
     draining: bool
-    age_s: float
+    age_s: float | None
 
 
 class TargetView(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,7 +145,7 @@ class WhyCandidate(msgspec.Struct, frozen=True, kw_only=True):
     capacity: int | None
     in_flight: int
     free: int | None
-    age_s: float
+    age_s: float | None
     verdict: str
     reason: str
 

@@ -1,11 +1,10 @@
 """Wanted state and the route table, resolved into what each service port shall be here. Pure."""
 
-import ipaddress
 from collections.abc import Mapping
 
 import msgspec
 
-from router.control.wanted import Wanted
+from router.documents import Listening, Wanted, clashes
 from router.model.adverts import Declaration
 from router.model.events import Problem
 from router.model.ids import ServiceKey
@@ -130,21 +129,8 @@ def _override(key: ServiceKey, declaration: Declaration, wanted: Wanted) -> List
 def _own_listener(listen: tuple[str, int] | None, targets: Mapping[str, Target]) -> list[str]:
     if listen is None:
         return []
-    wildcard = listen[0] in ("0.0.0.0", "::")
-    return [
-        target
-        for target in sorted(targets)
-        if (split(target) == listen) or (wildcard and _is_own(split(target), listen[1]))
-    ]
-
-
-def _is_own(target: tuple[str, int], port: int) -> bool:
-    if target[1] != port:
-        return False
-    try:
-        return ipaddress.ip_address(target[0]).is_loopback
-    except ValueError:
-        return target[0] == "localhost"
+    place = Listening(*listen, "")
+    return [target for target in sorted(targets) if clashes(*split(target), place)]
 
 
 def _clash_problem(key: ServiceKey, listen: tuple[str, int], clash: list[str]) -> Problem:

@@ -19,13 +19,12 @@ from certs.errors import CertError
 from router import __version__
 from router.admin.events import EventLog
 from router.admin.server import serving
-from router.control.directory import DirectoryStore
-from router.control.wanted import Wanted
+from router.control import ConfigDirectory, Wanted, watch
 from router.main.logs import Logs, logging_to
 from router.main.site_router import SiteRouter
 from router.main.state import FileKeeper
 from router.main.trust import SiteTrust
-from router.main.views import SiteView
+from router.main.views import OperatorView
 from router.model.errors import ConfigError, RouterError
 from router.model.events import Event
 from router.net.epoll import EpollNetwork

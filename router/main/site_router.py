@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable, Mapping
 
 from router.balance.reports import LoadReports
-from router.control.wanted import Wanted
+from router.documents import Wanted
 from router.forward.forwarder import Forwarder, ServiceConfig
 from router.link.claims import ClaimDesk, ClaimDoor
 from router.link.links import Links, OutgoingSpec
@@ -30,11 +30,11 @@ from router.model.errors import ConfigError, HandshakeRejected
 from router.model.events import Event, Problem, Severity
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.net.ports import Connection, ConnectionHandler, Listener, Network, Timer
-from router.routing.core import (
+from router.routing.core import RoutingCore
+from router.routing.events import (
     EpochRaised,
     IdentityConflict,
     LsaRejected,
-    RoutingCore,
     RoutingEvent,
     SendAck,
     SendLsa,
@@ -100,6 +100,7 @@ class SiteRouter:
         self._routing_timer: Timer | None = None
         self._load_timer: Timer | None = None
         self._listen_timer: Timer | None = None
+        self._router_sites: dict[RouterId, SiteId] = {}
         self._draining = False
         self.started_at = network.now()
 
@@ -269,21 +270,31 @@ class SiteRouter:
                 case IdentityConflict():
                     self._identity_conflict(event)
                 case LsaRejected():
-                    self._tell("warning", "lsa-rejected", event.from_router, event.reason)
+                    self._tell(
+                        "warning", "lsa-rejected", self.router_name(event.sender), event.reason
+                    )
         if changed:
             self._replan()
         self._arm_routing()
 
     def _table_changed(self, table: RouteTable) -> None:
-        self._load_table.keep(frozenset(route.router for route in table.sites.values()))
+        self._router_sites = {route.router: site for site, route in table.sites.items()}
+        self._load_table.table_changed(table)
 
     def _identity_conflict(self, event: IdentityConflict) -> None:
-        self._conflict = event.reason
+        self._conflict = (
+            f"another router runs with the identity of {self.identity.name} ({event.site}): "
+            "its state directory was copied"
+        )
+        if event.withdrawn:
+            self._conflict += "; this one started later and has closed its links"
+            self.links.set_links({})
+            self.links.drop(lambda certificate, site: True, "identity conflict")
         self._tell(
             "error",
             "identity-conflict",
             self.identity.name,
-            event.reason,
+            self._conflict,
             "Give one of the two sites a new identity: sitectl delete, then sitectl init",
         )
 
@@ -387,18 +398,17 @@ class SiteRouter:
 
     def _loads_received(self, router: RouterId, reports: tuple[LoadReport, ...]) -> None:
         table = self.routing.table
-        onward: list[LoadReport] = []
-        sites: Mapping[RouterId, SiteId] = table.router_sites
+        onward: dict[RouterId, list[LoadReport]] = {}
         for report in reports:
-            site = sites.get(report.router)
-            if site is None or not self._load_table.accept(
-                report, router, table, self._network.now()
-            ):
+            accepted = self._load_table.accept(report, router, table, self._network.now())
+            candidate = table.candidate(report.router, report.key)
+            if accepted is None or candidate is None:
                 continue
-            onward.append(report)
-            self.forwarder.report_load(report, site)
-        if onward:
-            self.links.broadcast(LoadMessage(tuple(onward)), but=router)
+            self.forwarder.report_load(accepted.report, candidate.site)
+            for neighbour in accepted.forward_to:
+                onward.setdefault(neighbour, []).append(report)
+        for neighbour, passed in onward.items():
+            self.links.send(neighbour, LoadMessage(tuple(passed)))
 
     # Seeing it ------------------------------------------------------------------------------
 
@@ -424,11 +434,13 @@ class SiteRouter:
 
     def router_name(self, router: RouterId) -> str:
         """The name of the site that ``router`` serves, or its id when it is not known."""
-        site = self.routing.table.router_sites.get(router)
-        if site is None:
-            return str(router)
+        site = self._router_sites.get(router)
+        return str(router) if site is None else self.site_name(site)
+
+    def site_name(self, site: SiteId) -> str:
+        """The name of ``site``, or its id when it is not known."""
         route = self.routing.table.sites.get(site)
-        return route.name if route is not None else str(site)
+        return str(site) if route is None else route.name
 
     def problems(self) -> tuple[Problem, ...]:
         """All that is wrong now and needs a person."""
