@@ -52,6 +52,16 @@ def test_a_retry_with_the_same_key_gets_the_same_answer_also_after_the_expiry(
     assert grant is not None and (grant.uses_left, len(grant.redeemed)) == (0, 1)
 
 
+def test_a_retry_gets_no_certificate_that_has_itself_expired(east: Site) -> None:
+    token = east.claim()
+    good = parsed(request_of(token))
+    answer = east.grants.redeem(token.name, good, NOW)
+    assert isinstance(answer, Redeemed)
+    end = certificates.expires_at(answer.chain_pem)
+    assert isinstance(east.grants.redeem(token.name, good, end - 1), Redeemed)
+    assert east.grants.redeem(token.name, good, end) == Refused("used")
+
+
 def test_another_key_finds_a_one_use_claim_used(east: Site) -> None:
     token = east.claim()
     assert isinstance(east.grants.redeem(token.name, parsed(request_of(token)), NOW), Redeemed)
