@@ -29,6 +29,14 @@ def test_a_claim_yields_a_certificate_for_the_redeemers_key(east: Site) -> None:
     assert answer.ca_pem == token.ca_pem
 
 
+def test_a_claims_certificate_admits_the_redeeming_site_alone(east: Site) -> None:
+    token = east.claim()
+    request = parsed(request_of(token))
+    answer = east.grants.redeem(token.name, request, NOW)
+    assert isinstance(answer, Redeemed)
+    assert certificates.site_in_certificate(answer.chain_pem) == request.site_id
+
+
 def test_the_store_keeps_no_secret_and_is_private(east: Site) -> None:
     token = east.claim()
     path = east.secrets / "grants" / "to-east.json"
