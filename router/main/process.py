@@ -11,7 +11,7 @@ import random
 import secrets
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -96,22 +96,24 @@ def _utc_now() -> str:
 
 
 class _Process:
-    """The router, its journal and what signals do to it."""
+    """The router, its journal and what signals and commands do to it."""
 
     def __init__(self, directory: Path, logs: Logs) -> None:
         loop = asyncio.get_running_loop()
-        self.logs = logs
+        self._logs = logs
         self.events = EventLog()
-        self.store = DirectoryStore(directory / "config")
-        self.trust = SiteTrust(directory, self.tell)
+        self.store = ConfigDirectory(directory)
+        reading = self.store.load()
+        self.grace_s = reading.wanted.site.drain_grace_s
+        self._trust = SiteTrust(directory, self.tell)
         keeper = FileKeeper(directory / "state.json")
         self.network = EpollNetwork(LoopHost(loop))
         self.router = SiteRouter(
             self.network,
-            self.trust.identity(keeper.router_id),
-            self.trust,
+            self._trust.identity(keeper.router_id, reading.wanted.name),
+            self._trust,
             keeper,
-            self.trust.desk,
+            self._trust,
             epoch=keeper.next_epoch(),
             boot_nonce=secrets.token_bytes(8),
             version=__version__,
@@ -119,10 +121,15 @@ class _Process:
             journal=self.tell,
             wall_clock=_utc_now,
         )
-        self.trust.start(self.network, self.router.refresh_links, self.router.links.drop)
-        self.view = SiteView(self.router, self.trust, self.order)
+        self._trust.start(self.network, self.router.refresh_links, self.router.links.drop)
+        self.view = OperatorView(
+            self.router, self.network, self._trust.certificate_expiries, self.order
+        )
         self.stopping = asyncio.Event()
         self.aborting = asyncio.Event()
+        self.apply(reading.wanted, list(reading.errors))
+        if self.router.link_listener_error:
+            raise RouterError(self.router.link_listener_error)
 
     def tell(self, event: Event) -> None:
         """Journal and log one event."""
@@ -148,15 +155,22 @@ class _Process:
                     hint=error.hint,
                 )
             )
+        self.grace_s = wanted.site.drain_grace_s
         self.router.apply(wanted, errors)
 
-    def order(self, name: str) -> None:
-        """A command of the admin API: ``reload`` or ``stop``."""
+    def order(self, name: str, arguments: Mapping[str, str]) -> str | None:
+        """A command of the admin API; None: no such command."""
         if name == "stop":
             self.stop()
-        else:
+            return "Draining."
+        if name == "reload":
             self.store.poke()
-            self.trust.reload()
+            self._trust.reload()
+            return "Reading everything again."
+        if name == "revoke" and arguments.keys() == {"site"}:
+            self._trust.revoke(arguments["site"])
+            return f"Revoked {arguments['site']}; its sessions are closed."
+        return None
 
     def stop(self) -> None:
         """Drain; a second call aborts."""
@@ -165,54 +179,48 @@ class _Process:
         self.stopping.set()
 
     def hang_up(self) -> None:
-        """SIGHUP: read everything again."""
-        self.logs.reopen()
-        self.order("reload")
+        """SIGHUP: the log file anew, and everything read again."""
+        self._logs.reopen()
+        self.order("reload", {})
 
 
 async def _serve(directory: Path, logs: Logs) -> int:
     process = _Process(directory, logs)
     loop = asyncio.get_running_loop()
-    wanted, errors = process.store.read()
-    if wanted is None:
-        raise errors[0]
-    process.apply(wanted, errors)
-    if process.router.link_listener_error:
-        raise RouterError(process.router.link_listener_error)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, process.stop)
     loop.add_signal_handler(signal.SIGHUP, process.hang_up)
-    async with asyncio.TaskGroup() as tasks:
-        admin = serving(process.view, process.events, directory / "run" / "admin.sock")
-        async with admin:
-            watch = tasks.create_task(process.store.watch(process.apply))
-            lag = tasks.create_task(_probe_lag(process.view))
-            process.view.serving = True
-            log.info("serving", extra={"site": process.router.identity.name})
-            _notify("READY=1")
-            await process.stopping.wait()
-            _notify("STOPPING=1")
-            await _drain(process, wanted.site.drain_grace_s)
-            watch.cancel()
-            lag.cancel()
+    admin = serving(process.view, process.events, directory / "run" / "admin.sock")
+    async with admin, asyncio.TaskGroup() as tasks:
+        watching = tasks.create_task(watch(process.store, process.apply))
+        probing = tasks.create_task(_probe_lag(process.view))
+        process.view.serving = True
+        log.info("serving", extra={"site": process.router.identity.name})
+        _notify("READY=1")
+        await process.stopping.wait()
+        log.info("draining")
+        _notify("STOPPING=1")
+        watching.cancel()
+        await _drain(process)
+        probing.cancel()
     process.router.close()
     process.network.close()
     log.info("stopped")
     return 0
 
 
-async def _drain(process: _Process, grace_s: float) -> None:
-    """Wait for what is under way, at most ``grace_s`` or until told a second time."""
+async def _drain(process: _Process) -> None:
+    """Wait for what is under way, for the grace period or until told a second time."""
     drained = asyncio.Event()
     process.router.drain(drained.set)
     async with asyncio.TaskGroup() as tasks:
         waits = [tasks.create_task(event.wait()) for event in (drained, process.aborting)]
-        await asyncio.wait(waits, timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(waits, timeout=process.grace_s, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()
 
 
-async def _probe_lag(view: SiteView) -> None:
+async def _probe_lag(view: OperatorView) -> None:
     """Measure how late the loop wakes."""
     loop = asyncio.get_running_loop()
     while True:

@@ -5,6 +5,7 @@ the network's turn; there is no task here.
 """
 
 import random
+import time
 from collections.abc import Callable, Mapping
 
 from router.balance.reports import LoadReports
@@ -95,8 +96,10 @@ class SiteRouter:
         self._config_problems: tuple[Problem, ...] = ()
         self._pending_links: dict[str, PendingLink] = {}
         self._link_listener: Listener | None = None
+        self._accept_link: Callable[[Connection], ConnectionHandler | None] = lambda _: None
         self._link_listener_error = ""
         self._conflict = ""
+        self.spf_seconds = 0.0
         self._routing_timer: Timer | None = None
         self._load_timer: Timer | None = None
         self._listen_timer: Timer | None = None
@@ -148,12 +151,11 @@ class SiteRouter:
         site = self._wanted.site
         if site.ingress == "none" or self._draining:
             return
+        tls = self._credentials.listener_tls()
+        self._accept_link = self.links.acceptor(lambda: tls.certificate)
         try:
             self._link_listener = self._network.listen(
-                site.ingress_bind_ip,
-                site.bind_port,
-                self._link_accepted,
-                tls=self._credentials.listener_tls(),
+                site.ingress_bind_ip, site.bind_port, self._link_accepted, tls=tls
             )
         except OSError as error:
             self._link_listener_error = (
@@ -172,7 +174,7 @@ class SiteRouter:
     def _link_accepted(self, connection: Connection) -> ConnectionHandler | None:
         if connection.alpn == CLAIM_ALPN:
             return ClaimDoor(connection, self._claims, self._network)
-        return self.links.accept(connection)
+        return self._accept_link(connection)
 
     # Services -------------------------------------------------------------------------------
 
@@ -289,7 +291,7 @@ class SiteRouter:
         if event.withdrawn:
             self._conflict += "; this one started later and has closed its links"
             self.links.set_links({})
-            self.links.drop(lambda certificate, site: True, "identity conflict")
+            self.links.drop(lambda neighbour: True, self._conflict)
         self._tell(
             "error",
             "identity-conflict",
@@ -308,7 +310,11 @@ class SiteRouter:
 
     def _routing_due(self) -> None:
         self._routing_timer = None
-        self._take(self.routing.handle_timeout(self._network.now()))
+        began = time.perf_counter()
+        events = self.routing.handle_timeout(self._network.now())
+        if any(isinstance(event, TableChanged) for event in events):
+            self.spf_seconds = time.perf_counter() - began
+        self._take(events)
 
     # LinkOwner ------------------------------------------------------------------------------
 
@@ -509,6 +515,7 @@ class SiteRouter:
         now = self._network.now()
         self._take(self.routing.set_draining(True, now))
         self._advertise()
+        self.links.drain()
         self.forwarder.drain(done)
 
     def close(self) -> None:

@@ -28,7 +28,7 @@ from router.link.ports import Neighbour
 from router.main.ports import Journal, PendingLink
 from router.model import limits
 from router.model.errors import HandshakeRejected
-from router.model.events import Event
+from router.model.events import Event, Severity
 from router.model.ids import RouterId, SiteId
 from router.model.specs import LinkSpec
 from router.net.ports import DialFailure, Network, Timer, Tls
@@ -95,8 +95,10 @@ class SiteTrust:
         self._redemptions: dict[str, _Redemption] = {}
         self._network: Network | None = None
         self._redeemed: Callable[[], None] = lambda: None
-        self._drop: Callable[[Callable[[bytes, SiteId], bool], str], None] | None = None
+        self._drop: Callable[[Callable[[Neighbour], bool], str], int] | None = None
         self._name = ""
+        self._told = ""
+        self._serials: dict[SiteId, str] = {}  # Of certificates bound to one site.
 
     def identity(self, router: RouterId, name: str) -> RouterIdentity:
         """The identity that ``router`` shows under the site's ``name``."""
@@ -107,12 +109,12 @@ class SiteTrust:
         self,
         network: Network,
         redeemed: Callable[[], None],
-        drop: Callable[[Callable[[bytes, SiteId], bool], str], None],
+        drop: Callable[[Callable[[Neighbour], bool], str], int],
     ) -> None:
         """Begin to redeem claims and to watch revocations.
 
-        ``redeemed`` is called when a link got its certificate; ``drop`` ends the sessions whose
-        (certificate, site) a predicate names, with a reason.
+        ``redeemed`` is called when a link got its certificate; ``drop`` ends the sessions of
+        the neighbours that a predicate names, with a reason.
         """
         self._network, self._redeemed, self._drop = network, redeemed, drop
         self._watch()
@@ -124,11 +126,27 @@ class SiteTrust:
 
     def reload(self) -> None:
         """Take up revocations that another process wrote; their sessions end in this turn."""
-        if self._revocations.refresh() and self._drop is not None:
+        try:
+            changed = self._revocations.refresh()
+        except CertError as error:  # Nobody is let in until it is mended; who is in stays.
+            self._tell_once("error", "revocations-damaged", "revoked.json", str(error))
+            return
+        self._told = ""
+        if changed and self._drop is not None:
             self._drop(self._is_revoked, "its access was revoked")
 
-    def _is_revoked(self, certificate: bytes, site: SiteId) -> bool:
-        return self._revocations.is_revoked(certificates.serial_of(certificate), site)
+    def revoke(self, site: str) -> None:
+        """Refuse ``site`` and its certificate from now on and end its sessions.
+
+        A claim that it redeems later admits it again, with a new certificate. Raises CertError.
+        """
+        serial = self._serials.get(SiteId(site))
+        self._revocations.add(serials=(serial,) if serial else (), sites=(site,))
+        if self._drop is not None:
+            self._drop(self._is_revoked, "its access was revoked")
+
+    def _is_revoked(self, neighbour: Neighbour) -> bool:
+        return self._revocations.is_revoked(self._serials.get(neighbour.site, ""), neighbour.site)
 
     # What the rooms ask ---------------------------------------------------------------------
 
@@ -174,7 +192,12 @@ class SiteTrust:
 
     def admit(self, peer_certificate: bytes, neighbour: Neighbour) -> HandshakeRejected | None:
         """None unless revoked, or the certificate names another site than the peer proved."""
-        if self._is_revoked(peer_certificate, neighbour.site):
+        serial = certificates.serial_of(peer_certificate)
+        try:
+            revoked = self._revocations.is_revoked(serial, neighbour.site)
+        except CertError as error:
+            return HandshakeRejected("revocations-damaged", f"{self._name} admits nobody: {error}")
+        if revoked:
             return HandshakeRejected(
                 "revoked",
                 f"{self._name} has revoked the access of {neighbour.name}",
@@ -187,6 +210,8 @@ class SiteTrust:
                 f"the certificate shown by {neighbour.name} is that of another site, {named}",
                 "Link again with a token of the site that you mean",
             )
+        if named is not None:
+            self._serials[neighbour.site] = serial
         return None
 
     def certificate_expiries(self) -> dict[str, float]:
@@ -208,6 +233,7 @@ class SiteTrust:
         """Judge a claim that somebody redeems here. Implements `link.claims.ClaimDesk`."""
         answer = self._desk.answer(name, body, source, time.time())
         if answer.outcome == "redeemed":
+            self._revocations.readmit(answer.site_id)
             self._tell("info", "claim-redeemed", name, f"Claim {name} was redeemed from {source}.")
         elif answer.outcome != "repeated":
             self._tell(
@@ -230,7 +256,7 @@ class SiteTrust:
             key = self._links.redeeming_key(name)
             _, body = redeem.make_request(token, self._identity.site_id, self._name, key)
             context = client_context(None, token.ca_pem, CLAIM_ALPN)
-        except CertError as error:
+        except (CertError, OSError) as error:
             self._redemption_failed(name, redemption, str(error), final=True)
             return
         host, port = token.endpoints[redemption.attempts % len(token.endpoints)]
@@ -268,9 +294,10 @@ class SiteTrust:
         try:
             credential = redeem.read_answer(reply.status, reply.body, key, token)
             self._links.complete(name, credential)
-        except CertError as error:
-            self._redemption_failed(name, redemption, str(error), final=not error.retryable)
-            if error.retryable:
+        except (CertError, OSError) as error:
+            final = isinstance(error, CertError) and not error.retryable
+            self._redemption_failed(name, redemption, str(error), final=final)
+            if not final:
                 self._again(name, redemption, pause_s)
             return
         del self._redemptions[name]
@@ -290,10 +317,7 @@ class SiteTrust:
         self, name: str, redemption: _Redemption, error: str, *, final: bool
     ) -> None:
         if error != redemption.error:
-            severity = "error" if final else "warning"
-            self._journal(
-                Event(at=_now(), severity=severity, code="claim-failed", subject=name, message=error)
-            )
+            self._tell("error" if final else "warning", "claim-failed", name, error)
         redemption.error, redemption.final = error, final
         if final:
             self._redeemed()
@@ -307,17 +331,18 @@ class SiteTrust:
             if redemption.client is not None:
                 redemption.client.cancel()
 
-    def _tell(self, severity: str, code: str, subject: str, message: str, hint: str = "") -> None:
-        self._journal(
-            Event(
-                at=_now(),
-                severity="warning" if severity == "warning" else "info",
-                code=code,
-                subject=subject,
-                message=message,
-                hint=hint,
-            )
+    def _tell(
+        self, severity: Severity, code: str, subject: str, message: str, hint: str = ""
+    ) -> None:
+        event = Event(
+            at=_now(), severity=severity, code=code, subject=subject, message=message, hint=hint
         )
+        self._journal(event)
+
+    def _tell_once(self, severity: Severity, code: str, subject: str, message: str) -> None:
+        if message != self._told:
+            self._told = message
+            self._tell(severity, code, subject, message)
 
 
 def _now() -> str:
