@@ -1,7 +1,6 @@
 """The routing core: told what happens, it answers with messages to send and new tables."""
 
 from collections.abc import Iterable
-from typing import assert_never
 
 import msgspec
 
@@ -194,29 +193,23 @@ class RoutingCore:
         lsa = received.lsa
         if lsa.node == self._node:
             return self._receive_own(from_router, received, now)
-        standing = self._lsdb.standing(lsa)
-        stored = self._lsdb.get(lsa.key)
-        is_known = standing is Standing.SAME and stored is not None and stored[1] == signed
-        if is_known or standing is Standing.OBSOLETE:
+        standing = self._lsdb.standing(lsa, signed)
+        if standing in (Standing.SAME, Standing.OBSOLETE):
             return self._ack(from_router, lsa, now)
         if not self._flooding.may_judge(from_router, lsa.key, now):
             self.lsas_over_budget += 1
             return []
-        match standing:
-            case Standing.OLDER:
-                return [*self._flooding.answer(from_router, lsa.key)]
-            case Standing.SAME | Standing.NEWER:
-                fault = signature_fault(received, self._identity)
-                if fault:
-                    return self._rejected(from_router, fault)
-                if standing is Standing.NEWER and not self._store(received, now):
-                    return []
-            case _:
-                assert_never(standing)
-        events = self._ack(from_router, lsa, now)
-        if standing is Standing.NEWER:
-            events += self._flooding.flood([lsa.key], now, but=from_router)
-        return events
+        fault = signature_fault(received, self._identity)
+        if fault:
+            return self._rejected(from_router, fault)
+        if standing is Standing.OLDER:
+            return [*self._flooding.answer(from_router, lsa.key)]
+        if not self._store(received, now):
+            return []
+        return [
+            *self._ack(from_router, lsa, now),
+            *self._flooding.flood([lsa.key], now, but=from_router),
+        ]
 
     def receive_ack(
         self,

@@ -120,14 +120,18 @@ class Lsdb:
         origin = self._origins.get(key.node)
         return origin.parts.get(key.part) if origin else None
 
-    def standing(self, lsa: Lsa) -> Standing:
-        """How ``lsa``, verified or not, compares with what is here."""
+    def standing(self, lsa: Lsa, signed: bytes) -> Standing:
+        """How ``lsa``, verified or not, compares with what is here.
+
+        Two lives of a router that lost its epoch may use one number twice. Then the greater
+        bytes are the newer everywhere, until the router hears of it and takes another epoch.
+        """
         stored = self.get(lsa.key)
         if stored:
-            if lsa.newness == stored[0].newness:
+            ours, theirs = (stored[0].newness, stored[1]), (lsa.newness, signed)
+            if ours == theirs:
                 return Standing.SAME
-            if lsa.newness < stored[0].newness:
-                return Standing.OLDER
+            return Standing.OLDER if theirs < ours else Standing.NEWER
         gone = self._gone.get(lsa.node)
         if gone and lsa.newness <= gone[0]:
             return Standing.OBSOLETE

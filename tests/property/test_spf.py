@@ -16,7 +16,7 @@ NODES = [Node(RouterId(name), SiteId("pair" if name in "gh" else name)) for name
 
 
 @st.composite
-def networks(draw: st.DrawFn, size_max: int = 6) -> tuple[Reports, frozenset[Node]]:
+def networks(draw: st.DrawFn, size_max: int = 7) -> tuple[Reports, frozenset[Node]]:
     """What each router reports, and those that may not be crossed."""
     size = draw(st.integers(2, size_max))
     # From the end, so that the two routers of one site are often among them.
@@ -70,7 +70,7 @@ def agree(routes: dict[Node, Route], oracle: dict[Node, tuple[int, list[Path]]])
         assert route.next_hops == {path[0] for path in paths if path}
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(world=networks())
 def test_costs_and_paths_are_those_of_trying_every_path(
     world: tuple[Reports, frozenset[Node]],
@@ -78,15 +78,6 @@ def test_costs_and_paths_are_those_of_trying_every_path(
     reports, closed = world
     root = next(iter(reports))
     agree(shortest_paths(graph_of(reports, closed), root), by_trying_everything(*world, root))
-
-
-@settings(deadline=None, max_examples=3)
-@given(world=networks(size_max=9))
-def test_larger_networks_agree_too(world: tuple[Reports, frozenset[Node]]) -> None:
-    reports, closed = world
-    root = next(iter(reports))
-    if len(reports) <= 8:  # Nine have 110,000 orderings: below, with all costs equal.
-        agree(shortest_paths(graph_of(reports, closed), root), by_trying_everything(*world, root))
 
 
 def test_nine_routers_all_joined_agree_with_trying_every_path() -> None:

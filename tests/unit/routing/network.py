@@ -75,12 +75,12 @@ class Network:
     ) -> None:
         self.take(name, self.cores[name].set_services(declarations, adverts, self.now))
 
-    def restart(self, name: str, epoch: int) -> None:
+    def restart(self, name: str, epoch: int, nonce: bytes = b"second life") -> None:
         """A new process with the same identity; links are up again at once."""
         neighbours = [(link, cost) for link, cost in self.links.items() if name in link]
         for link, _ in neighbours:
             self.cut(*link)
-        self.cores[name] = self.make_core(name, epoch, b"life %d" % epoch)
+        self.cores[name] = self.make_core(name, epoch, nonce)
         for link, cost in neighbours:
             one, other = sorted(link)
             self.connect(one, other, cost)

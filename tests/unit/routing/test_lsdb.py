@@ -114,7 +114,7 @@ def test_two_sites_with_one_router_id_stay_apart() -> None:
     lsdb = Lsdb(WEST.node)
     thief = FakeIdentity("mallory", router=EAST.router)
     store(lsdb, make_lsa(EAST))
-    assert lsdb.standing(make_lsa(thief, epoch=9)) is Standing.NEWER
+    assert lsdb.standing(make_lsa(thief, epoch=9), b"") is Standing.NEWER
     store(lsdb, make_lsa(thief, epoch=9))
-    assert lsdb.standing(make_lsa(EAST)) is Standing.SAME
+    assert lsdb.standing(make_lsa(EAST), b"") is Standing.SAME
     assert set(lsdb.nodes_of(EAST.router)) == {EAST.node, thief.node}
