@@ -4,11 +4,11 @@ from collections.abc import Iterable
 
 from router.model.ids import RouterId
 from router.model.limits import (
+    LSA_BUDGETS_MAX,
     LSA_BURST,
     LSA_PER_S,
     LSA_RETRANSMIT_S,
     LSAS_UNACKED_MAX,
-    ORIGINS_MAX,
 )
 from router.routing.budget import TokenBucket
 from router.routing.events import SendLsa
@@ -19,12 +19,22 @@ from router.routing.lsdb import Lsdb
 class Neighbour:
     """What one neighbour was sent and what waits for it: keys only, bytes come from the LSDB."""
 
-    __slots__ = ("budgets", "unacked", "waiting")
+    __slots__ = ("_prune_at", "budgets", "unacked", "waiting")
 
     def __init__(self) -> None:
         self.unacked: dict[LsaKey, tuple[Version, float]] = {}  # Oldest sending first.
         self.waiting: dict[LsaKey, None] = {}
         self.budgets: dict[LsaKey, TokenBucket] = {}
+        self._prune_at = 0.0
+
+    def has_pruned(self, now: float) -> bool:
+        """Forget budgets that nobody drew on lately; True: some were. Seldom, since it is O(n)."""
+        if now < self._prune_at:
+            return False
+        self._prune_at = now + 1 / LSA_PER_S
+        before = len(self.budgets)
+        self.budgets = {key: kept for key, kept in self.budgets.items() if not kept.is_full(now)}
+        return len(self.budgets) < before
 
 
 class Flooding:
@@ -99,14 +109,8 @@ class Flooding:
         neighbour = self._neighbours[router]
         budget = neighbour.budgets.get(key)
         if budget is None:
-            if len(neighbour.budgets) >= ORIGINS_MAX:
-                neighbour.budgets = {
-                    known: bucket
-                    for known, bucket in neighbour.budgets.items()
-                    if not bucket.is_full(now)
-                }
-                if len(neighbour.budgets) >= ORIGINS_MAX:
-                    return False
+            if len(neighbour.budgets) >= LSA_BUDGETS_MAX and not neighbour.has_pruned(now):
+                return False
             budget = neighbour.budgets[key] = TokenBucket(LSA_BURST, LSA_PER_S, now)
         return budget.take(now)
 

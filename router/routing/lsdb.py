@@ -194,6 +194,9 @@ class Lsdb:
         """
         for node in [n for n, (_, at) in self._gone.items() if now >= at + LSA_MAX_AGE_S]:
             del self._gone[node]
+        first = self.next_expiry()
+        if first is None or now < first:
+            return False
         has_lost = False
         for key, received_at in list(self._received_at.items()):
             if now < received_at + LSA_MAX_AGE_S:

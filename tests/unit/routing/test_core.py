@@ -5,6 +5,7 @@ import pytest
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.limits import (
     ADJACENCIES_MAX,
+    LSA_BUDGETS_MAX,
     LSA_BURST,
     LSA_MAX_AGE_S,
     LSA_MIN_INTERVAL_S,
@@ -235,6 +236,16 @@ def test_forgeries_over_one_neighbour_do_not_use_up_the_budget_of_another() -> N
     assert any(isinstance(event, SendAck) for event in events)
 
 
+def test_the_number_of_budgets_is_bounded_and_old_ones_make_room() -> None:
+    core = beside(EAST)
+    for number in range(LSA_BUDGETS_MAX + 5):
+        far = FakeIdentity(f"{number}")
+        core.receive_lsa(EAST.router, signed(make_lsa(far), NORTH), 1.0)
+    assert core.lsas_over_budget == 5
+    core.receive_lsa(EAST.router, signed(make_lsa(NORTH), NORTH), 2.0)
+    assert core.lsas_over_budget == 5
+
+
 def test_everything_is_refreshed_long_before_it_ages_out() -> None:
     network = Network(["west", "east"])
     network.serve("west", [declare("x")], [advert("x")])
@@ -320,6 +331,15 @@ def test_of_two_processes_with_one_identity_the_later_started_goes_silent() -> N
     assert network.cost("other", "early") == 2
     assert network.cost("early", "other") == 2
     assert network.cost("late", "other") is None
+
+
+def test_several_epochs_of_a_life_that_is_over_are_no_conflict() -> None:
+    core = beside(EAST)
+    for epoch in (7, 8):  # Its own answer to 7 is 8: what comes then with 8 came before it.
+        old = make_lsa(WEST, epoch=epoch, sequence=50, boot_nonce=b"gone", boot_epoch=0)
+        events = core.receive_lsa(EAST.router, signed(old, WEST), 1.0)
+        assert not [event for event in events if isinstance(event, IdentityConflict)]
+        assert EpochRaised(epoch + 1) in events
 
 
 def test_more_neighbours_than_fit_into_an_lsa_are_an_error_of_ours() -> None:
