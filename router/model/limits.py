@@ -72,7 +72,17 @@ LATE_WAKE_S = 0.5
 
 # routing.
 COST_MIN, COST_MAX = 1, 65_535
-LSA_PART_BYTES_MAX = 32 * KIB
+LSA_PART_BYTES_MAX = 32 * KIB  # Signed, whole.
+LSA_ENVELOPE_BYTES = KIB  # Of these for header, key and signature.
+LSA_PARTS_MAX = 33  # Part 0 and 32 with services.
+LSA_SERVICE_PORTS_MAX = 1_024  # Of one declaration.
+LSA_BUDGETS_MAX = 16_384  # Parts per neighbour whose rate is watched at once.
+LSAS_UNACKED_MAX = 64  # On their way to one neighbour; the others wait for an ack.
+ADJACENCIES_MAX = 256  # Of one router; they must fit into part 0.
+ROUTERS_PER_SITE_MAX = 64  # One site cannot fill the database with phantoms of its own.
+NAME_CHARS_MAX = 253
+ID_CHARS_MAX = 64
+COUNTER_MAX = 2**53  # Epochs, sequences and counts told by others.
 LSA_REFRESH_S = 300.0
 LSA_MAX_AGE_S = 900.0
 LSA_MIN_INTERVAL_S = 0.1
