@@ -269,5 +269,3 @@ class RemoteLeg:
             return
         self._over = True
         self._handler.done(failure)
-
-
