@@ -140,7 +140,7 @@ class LocalLeg:
         self._handler.done(failure)
 
     def _move_on(self) -> bool:
-        """Try another target of this site with all that was sent; False: there is none with room."""
+        """Try another target of this site with all that was sent; False: none has room."""
         held = self._held
         if held is None:
             return False
