@@ -8,7 +8,7 @@ synchronous step: there is no moment at which a slot belongs to a waiter that is
 Invariant: while somebody waits, no slot that could be granted is free.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Protocol
 
 from router.balance.ledger import Denied, LocalLedger, Slot
@@ -17,7 +17,7 @@ from router.model.ids import SiteId
 from router.net.ports import Timer, Timers
 
 
-class Waiter(Protocol):
+class Waiter(Hashable, Protocol):
     """Somebody in the queue. Told one of the two, once, unless it leaves."""
 
     def granted(self, slot: Slot) -> None:
@@ -67,7 +67,9 @@ class Admission:
             self._changed()
         return slot
 
-    def admit(self, waiter: Waiter, ingress: SiteId, wait_until: float | None) -> Slot | Denied | None:
+    def admit(
+        self, waiter: Waiter, ingress: SiteId, wait_until: float | None
+    ) -> Slot | Denied | None:
         """A slot at once; None: ``waiter`` is in the queue; or why neither.
 
         Waiting makes sense only for `Denied.FULL` and `Denied.PENDING`.
@@ -95,13 +97,15 @@ class Admission:
             self.serve()
         self._changed()
 
-    def swap(self, slot: Slot, exclude: frozenset[str]) -> Slot | Denied:
-        """Give ``slot`` back for one at another target, ahead of those who wait."""
-        now = self._timers.now()
-        slot.release(now)
-        other = self._ledger.try_acquire(now, exclude)
-        self.serve()
-        self._changed()
+    def move(self, slot: Slot, exclude: frozenset[str]) -> Slot | None:
+        """Give ``slot`` back for one at another target, ahead of those who wait.
+
+        None: there is none, and ``slot`` is still held.
+        """
+        other = self._ledger.try_acquire(self._timers.now(), exclude)
+        if isinstance(other, Denied):
+            return None
+        self.release(slot)
         return other
 
     def serve(self) -> None:

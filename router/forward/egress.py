@@ -201,8 +201,10 @@ class EgressStream:
         held, self._held = self._held, None
         leg = self._service.local_leg(self._request, self._answer, slot, via_local=False)
         self._leg = self._answer.leg = leg
-        if held is not None and held.play(leg):
+        if held is None or held.play(leg):
             self._stream.resume()
+        else:
+            self._stream.pause()
 
     def _refuse(self, reason: Refusal) -> None:
         self._held = None

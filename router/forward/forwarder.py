@@ -38,9 +38,7 @@ class ServiceSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     declared: bool
     has_targets: bool
     queued: int
-    in_flight: int
-    targets_ready: int
-    capacity: int | None
+    load: Load
     targets: tuple[TargetInfo, ...]
     explanation: Explanation
     counters: CountersSnapshot
@@ -67,9 +65,9 @@ class Forwarder:
     __slots__ = (
         "_clients",
         "_declared",
+        "_drain_timer",
         "_drained",
         "_draining",
-        "_drain_timer",
         "_egress",
         "_listeners",
         "_network",
@@ -136,9 +134,7 @@ class Forwarder:
         self._drain_clients(service)
         service.stop()
 
-    def set_targets(
-        self, key: ServiceKey, targets: Mapping[str, tuple[str, int | None]]
-    ) -> None:
+    def set_targets(self, key: ServiceKey, targets: Mapping[str, tuple[str, int | None]]) -> None:
         """Targets of this site: ``host:port`` to (connector, capacity).
 
         A service port that nobody declares can have targets too: then it is served for other
@@ -331,16 +327,14 @@ class Forwarder:
     def _snapshot(
         self, service: Service, now: float, listener: ListenerState | None
     ) -> ServiceSnapshot:
-        load, targets_ready, capacity = service.load()
+        load = service.load()
         return ServiceSnapshot(
             key=service.key,
             config=service.config,
             declared=service.key in self._declared,
             has_targets=service.has_targets,
             queued=service.room.queued,
-            in_flight=load,
-            targets_ready=targets_ready,
-            capacity=capacity,
+            load=load,
             targets=tuple(service.targets()),
             explanation=service.explain(now),
             counters=service.counters.snapshot(),

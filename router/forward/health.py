@@ -42,7 +42,17 @@ _DROPPED = _Dropped()
 class _Check:
     """The checks of one target. At most a dial or a timer is pending, never both."""
 
-    __slots__ = ("_dial", "_good", "_health", "_host", "_port", "_timer", "error", "ready", "target")
+    __slots__ = (
+        "_dial",
+        "_good",
+        "_health",
+        "_host",
+        "_port",
+        "_timer",
+        "error",
+        "ready",
+        "target",
+    )
 
     def __init__(self, target: str, health: "HealthChecks") -> None:
         self.target = target
@@ -129,4 +139,3 @@ class HealthChecks:
         """Why it is down, for people; empty when it is up."""
         check = self._checks.get(target)
         return check.error if check is not None else "not checked"
-

@@ -15,8 +15,8 @@ class TcpSession:
 
     Half-close passes both ways. A reset of the client aborts the leg; anything but a complete
     exchange resets the client, so that a torn answer is never taken for a whole one. A connection
-    on which nothing moves is aborted after `limits.TUNNEL_IDLE_S`, with one direction finished
-    after `limits.HALF_CLOSED_IDLE_S`. ``finished`` is called once, when the connection is gone.
+    on which nothing moves for `limits.TUNNEL_IDLE_S` is aborted, at twice that at the latest; with
+    one direction finished it is `limits.HALF_CLOSED_IDLE_S`.
     """
 
     __slots__ = (

@@ -31,7 +31,8 @@ def is_same_place(listen: Where, target: Where) -> bool:
         return False
     host, target_host = listen[0], target[0]
     return host == target_host or (
-        _is_loopback(target_host) and (_is_everywhere(host) or "localhost" in (host, target_host))
+        _is_loopback(target_host)
+        and (_is_everywhere(host) or "localhost" in (host, target_host))
         and (_is_everywhere(host) or _is_loopback(host))
     )
 

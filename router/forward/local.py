@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from router.balance.ledger import Denied, Slot
+from router.balance.ledger import Slot
 from router.forward.admission import NO_TARGETS, Admission
 from router.forward.ports import Leg, LegFailure, LegHandler, Request
 from router.forward.replay import Replay
@@ -18,7 +18,8 @@ class LocalLeg:
 
     It owns the slot from construction on and gives it back in one place, when its target leg is
     done, before its handler hears of it. What is sent is kept until a target is connected, for the
-    next one (bounded by its sender: a target leg that is not connected says no). ``via_local``: the request comes from a client of this site.
+    next one (bounded by its sender: a target leg that is not connected says no).
+    ``via_local``: the request comes from a client of this site.
     """
 
     __slots__ = (
@@ -131,23 +132,25 @@ class LocalLeg:
 
     def done(self, failure: LegFailure | None) -> None:
         self._leg = None
-        if failure is None or self._aborted or failure.code != "connect-failed":
-            self._admission.release(self._slot)
-            self._handler.done(failure)
-            return
-        target = self._slot.target
-        self._connect_failed(target, failure.reason)
-        if self._held is None:  # It claimed to be connected; what was held went with it.
-            self._admission.release(self._slot)
-            self._handler.done(LegFailure("target-reset", failure.reason))
-            return
-        self._tried |= {target}
-        other = self._admission.swap(self._slot, self._tried)
-        if isinstance(other, Denied):
-            self._handler.done(failure)
-            return
-        self._slot = other
-        self.start()
-        self._replayed_with_room = self._leg is None or self._held.play(self._leg)
+        if failure is not None and failure.code == "connect-failed":
+            self._connect_failed(self._slot.target, failure.reason)
+            if not self._aborted and self._move_on():
+                return
+        self._admission.release(self._slot)
+        self._handler.done(failure)
+
+    def _move_on(self) -> bool:
+        """Try another target of this site with all that was sent; False: none has room."""
+        held = self._held
+        if held is None:
+            return False
+        self._tried |= {self._slot.target}
+        slot = self._admission.move(self._slot, self._tried)
+        if slot is None:
+            return False
+        self._slot = slot
+        leg = self._leg = self._open_target(self._request, self, slot.target, self._via_local)
+        self._replayed_with_room = held.play(leg)
         if self._paused:
-            self.pause()
+            leg.pause()
+        return True

@@ -189,8 +189,6 @@ class RemoteLeg:
             bodiless = self._request.head_only or status in NO_BODY_STATUS
             self._body_left = 0 if bodiless else body_bytes
         self._handler.head(head, body_bytes)
-        if ended:
-            self.ended(LENGTH_NOT_KNOWN)
 
     def received(self, data: memoryview) -> None:
         if self._over:
@@ -269,5 +267,3 @@ class RemoteLeg:
             return
         self._over = True
         self._handler.done(failure)
-
-

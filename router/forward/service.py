@@ -8,8 +8,7 @@ import msgspec
 from router.balance.balancer import ServiceBalancer
 from router.balance.decisions import Explanation
 from router.balance.ledger import LocalLedger, Slot
-from router.balance.reports import standing_target
-from router.balance.waiting import queue_limit
+from router.balance.waiting import queue_limit, standing_target
 from router.forward.admission import Admission
 from router.forward.counters import ServiceCounters
 from router.forward.health import HealthChecks, split_target
@@ -221,7 +220,7 @@ class Service(RemoteObserver):
 
     @property
     def protocol(self) -> ServiceProtocol:
-        """How connections are relayed: http2 is not looked into yet, so connection by connection."""
+        """How connections are relayed: http2 is not looked into, so connection by connection."""
         return "http" if self.config.protocol == "http" else "tcp"
 
     @property

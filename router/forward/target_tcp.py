@@ -14,7 +14,7 @@ class Received(Protocol):
 
 
 class TcpTargetLeg:
-    """Dials ``host:port`` and relays. Bytes sent before it is connected are held, with a no.
+    """Dials ``host:port`` and relays. Bytes sent before it is connected are held, bounded.
 
     The target's reset, or any other loss of an established connection, is ``target-reset``: what
     came before may be torn. A dial that fails is ``connect-failed``: no byte left.
@@ -25,12 +25,14 @@ class TcpTargetLeg:
         "_connection",
         "_dial",
         "_early",
+        "_early_bytes",
         "_finished_early",
         "_handler",
         "_host",
         "_network",
         "_paused",
         "_port",
+        "_refuses",
         "received",
     )
 
@@ -42,6 +44,8 @@ class TcpTargetLeg:
         self._connection: Connection | None = None
         self._dial: Dial | None = None
         self._early: list[bytes] = []
+        self._early_bytes = 0
+        self._refuses = False
         self._finished_early = False
         self._paused = False
         self._aborted = False
@@ -62,7 +66,9 @@ class TcpTargetLeg:
         if self._connection is not None:
             return self._connection.send(data)
         self._early.append(bytes(data))
-        return False
+        self._early_bytes += len(data)
+        self._refuses = self._early_bytes >= limits.REPLAY_BYTES_MAX
+        return not self._refuses
 
     def send_trailers(self, block: bytes) -> None:
         raise AssertionError("trailers on a tcp leg")
@@ -118,7 +124,7 @@ class TcpTargetLeg:
         if self._finished_early:
             connection.finish()
         self._handler.opened()
-        if early and room:
+        if self._refuses and room:
             self._handler.writable()
         return self
 
