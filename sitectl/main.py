@@ -3,10 +3,13 @@
 import json
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import click
 
+from certs.errors import CertError
+from router.model.errors import ConfigError
 from sitectl.failure import Exit, Failure
 from sitectl.options import Settings, Verbs, global_options
 from sitectl.output import safe
@@ -34,7 +37,7 @@ class _Root(Verbs):
         sys.exit(int(_outcome(settings, lambda: super(_Root, self).main(*args, **attributes))))
 
 
-def _outcome(settings: Settings, run: Any) -> int:
+def _outcome(settings: Settings, run: Callable[[], Any]) -> int:
     try:
         result = run()
     except Failure as failure:
@@ -57,26 +60,17 @@ def _outcome(settings: Settings, run: Any) -> int:
         exit_code = Exit.NOT_ALLOWED if denied else Exit.FAILED
         code = "not-allowed" if denied else "system"
         return _fail(settings, Failure(exit_code, code, f"{place}{error.strerror or error}"))
-    except Exception as error:
-        translated = _translated(error)
-        if translated is None:
-            raise
-        return _fail(settings, translated)
+    except CertError as error:
+        return _fail(settings, _credential_failure(error))
+    except ConfigError as error:
+        return _fail(settings, Failure(Exit.FAILED, error.code, str(error)))
     return result if isinstance(result, int) else Exit.OK
 
 
-def _translated(error: Exception) -> Failure | None:
-    """The failure for an error of `certs` or of documents; their modules may not be loaded."""
-    cert_errors = sys.modules.get("certs.errors")
-    if cert_errors is not None and isinstance(error, cert_errors.CertError):
-        message, _, hint = str(error), "", getattr(error, "hint", "")
-        if hint and message.endswith(hint):
-            message = message.removesuffix(hint).rstrip(". ")
-        return Failure(Exit.FAILED, "credential", message, hint)
-    model_errors = sys.modules.get("router.model.errors")
-    if model_errors is not None and isinstance(error, model_errors.ConfigError):
-        return Failure(Exit.FAILED, error.code, str(error))
-    return None
+def _credential_failure(error: CertError) -> Failure:
+    place = f"{error.subject}:{error.line}" if error.line else error.subject
+    message = f"{place}: {error.reason}"
+    return Failure(Exit.FAILED, "credential", message, error.hint, retryable=error.retryable)
 
 
 def _fail_usage(settings: Settings, error: click.ClickException) -> int:

@@ -133,15 +133,14 @@ def _secrets(site: Site) -> Iterator[Finding]:
     for path in loose:
         hint = f"chmod go-rwx {path}"
         yield Finding("error", "SW0211", f"{path} is open to other users", hint)
+    from certs import certificates
     from certs.authority import Authority
     from certs.errors import CertError
     from certs.identity import SiteIdentity
 
-    from certs import certificates
-
     try:
         identity = SiteIdentity.load(site.secrets)
-        expires = certificates.expires_at(Authority.load(site.secrets).certificate_pem)
+        expires = certificates.expires_at(Authority.load(site.secrets).ca_pem)
     except CertError as error:
         yield Finding("error", "SW0211", str(error))
         return

@@ -39,7 +39,6 @@ def status(ctx: click.Context, verbose: bool) -> None:
 
 def _configured(site: Site) -> dict[str, Any]:
     from certs.identity import SiteIdentity
-
     from sitectl.verbs.tools import product_version
 
     documents, errors = site.scan()

@@ -77,12 +77,11 @@ def create(
             f"site {site.name!r} accepts no links (ingress: none), so nobody could use its token",
             "Make the token at the other site, and link from here",
         )
+    from certs import tokens
     from certs.authority import Authority
     from certs.claims import GrantStore
     from certs.identity import SiteIdentity
     from certs.issue import certificate_token, claim_token
-
-    from certs import tokens
 
     authority = Authority.load(site.secrets)
     words: dict[str, Any] = {
