@@ -32,11 +32,6 @@ class Finding(NamedTuple):
     hint: str = ""
 
 
-def register(cli: click.Group) -> None:
-    """Add the verbs of this module."""
-    cli.add_command(check)
-
-
 @click.command(cls=Verb)
 @click.option("--pre", is_flag=True, help="Before init: is this machine fit?")
 @click.option("-f", "--filename", "file", metavar="FILE", help="Only judge the documents of FILE.")

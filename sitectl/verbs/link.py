@@ -18,11 +18,6 @@ if TYPE_CHECKING:
     from certs.tokens import Token
 
 
-def register(cli: click.Group) -> None:
-    """Add the verbs of this module."""
-    cli.add_command(group)
-
-
 @click.group("link", cls=Verbs)
 def group() -> None:
     """Links to neighbour sites: dialled from here, or accepted here."""

@@ -11,13 +11,6 @@ from sitectl.options import Settings, Verb, Verbs
 from sitectl.store import Site
 
 
-def register(cli: click.Group) -> None:
-    """Add the verbs of this module."""
-    cli.add_command(status)
-    cli.add_command(group)
-    cli.add_command(why)
-
-
 @click.command(cls=Verb)
 @click.option("-v", "--verbose", is_flag=True, hidden=True)
 @click.pass_context

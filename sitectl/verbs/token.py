@@ -23,11 +23,6 @@ if TYPE_CHECKING:
 _ANY_ADDRESS = ("0.0.0.0", "::", "[::]", "")
 
 
-def register(cli: click.Group) -> None:
-    """Add the verbs of this module."""
-    cli.add_command(group)
-
-
 @click.group("token", cls=Verbs)
 def group() -> None:
     """Tokens: made here, used at the site that shall link here."""
