@@ -131,14 +131,18 @@ class Verb(click.Command):
 
     def __init__(self, *args: Any, **attributes: Any) -> None:
         super().__init__(*args, **attributes)
-        taken = {name for param in self.params for name in param.opts}
-        self.params += [
-            option for option in global_options(hidden=True) if not taken & set(option.opts)
-        ]
+        _add_global_options(self)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse after ``--flag=false`` became ``--no-flag`` (or nothing)."""
         return super().parse_args(ctx, _plain_flags(self.params, args))
+
+
+def _add_global_options(command: click.Command) -> None:
+    taken = {name for param in command.params for name in param.opts}
+    command.params += [
+        option for option in global_options(hidden=True) if not taken & set(option.opts)
+    ]
 
 
 def _plain_flags(params: Sequence[click.Parameter], args: list[str]) -> list[str]:
@@ -167,6 +171,10 @@ class Verbs(click.Group):
 
     command_class = Verb
     group_class = type
+
+    def __init__(self, *args: Any, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        _add_global_options(self)
 
 
 def accepted(why: str, *flags: str) -> Callable[[Decorated], Decorated]:

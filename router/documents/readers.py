@@ -27,18 +27,26 @@ _NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9]*)?)([eE][-+]?[0-9]+)?
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h|d)?\Z")
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
 _HOST = re.compile(r"[A-Za-z0-9_]([-A-Za-z0-9_.]*[A-Za-z0-9_])?\.?\Z")
-_IPV6 = re.compile(r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9_.-]+)?\Z")
-_YAML_BOOLEANS = frozenset({"yes", "no", "on", "off", "true", "false", "y", "n"})
+_IPV6 = re.compile(r"(?=[^:]*:[^:]*:)[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9_.-]+)?\Z")
+_YAML_BOOLEANS = frozenset({"yes", "no", "on", "off", "true", "false"})
 _UNIT_S: Final = {"ms": 0.001, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def closest(word: str, choices: Iterable[str]) -> str | None:
+    """The most similar of ``choices``; None: none is."""
+    lowered = {choice.lower(): choice for choice in choices}
+    close = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.5)
+    return lowered[close[0]] if close else None
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:
     """``did you mean …?`` for the most similar of ``choices``, else what there is."""
     known = sorted(choices)
-    lowered = {choice.lower(): choice for choice in known}
-    close = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.5)
-    if close:
-        return f"Did you mean {lowered[close[0]]!r}?"
+    meant = closest(word, known)
+    if meant is not None:
+        return f"Did you mean {meant!r}?"
+    if len(known) == 1:
+        return f"Write {known[0]}"
     return f"Known here: {', '.join(known)}" if known else ""
 
 
@@ -164,7 +172,7 @@ def boolean(findings: Findings, node: Node, path: str) -> bool | Bad:
         return node.value == "true"
     hint = ""
     if isinstance(node, Scalar) and node.value.lower() in _YAML_BOOLEANS:
-        positive = node.value.lower() in ("yes", "on", "true", "y")
+        positive = node.value.lower() in ("yes", "on", "true")
         hint = f"Write {'true' if positive else 'false'}"
     findings.add(node, path, f"expected true or false, got {shown(node)}", hint)
     return BAD

@@ -66,18 +66,21 @@ class Shape:
             findings.add(node, path, f"expected a mapping, got {readers.shown(node)}")
             return BAD
         values: dict[str, Any] = {}
+        meant: set[str | None] = set()
         for key, value in node.entries:
             field = self.fields.get(key.value)
             if field is None:
                 hint = readers.nearest(key.value, self.fields)
                 findings.add(key, path, f"unknown field {key.value!r}", hint)
                 values[key.value] = BAD
+                meant.add(readers.closest(key.value, self.fields))
             else:
                 values[field.attribute] = field.read(findings, value, f"{path}.{key.value}")
         for field in self.fields.values():
             if field.required and field.attribute not in values:
-                findings.add(node, path, f"field {field.key!r} is missing")
                 values[field.attribute] = BAD
+                if field.key not in meant:  # Its slip of the pen has been named already.
+                    findings.add(node, path, f"field {field.key!r} is missing")
         if any(isinstance(value, Bad) for value in values.values()):
             return BAD
         spec = self.struct(**values)

@@ -32,11 +32,6 @@ class Finding(NamedTuple):
     hint: str = ""
 
 
-def register(cli: click.Group) -> None:
-    """Add the verbs of this module."""
-    cli.add_command(check)
-
-
 @click.command(cls=Verb)
 @click.option("--pre", is_flag=True, help="Before init: is this machine fit?")
 @click.option("-f", "--filename", "file", metavar="FILE", help="Only judge the documents of FILE.")
@@ -133,15 +128,14 @@ def _secrets(site: Site) -> Iterator[Finding]:
     for path in loose:
         hint = f"chmod go-rwx {path}"
         yield Finding("error", "SW0211", f"{path} is open to other users", hint)
+    from certs import certificates
     from certs.authority import Authority
     from certs.errors import CertError
     from certs.identity import SiteIdentity
 
-    from certs import certificates
-
     try:
         identity = SiteIdentity.load(site.secrets)
-        expires = certificates.expires_at(Authority.load(site.secrets).certificate_pem)
+        expires = certificates.expires_at(Authority.load(site.secrets).ca_pem)
     except CertError as error:
         yield Finding("error", "SW0211", str(error))
         return

@@ -15,12 +15,6 @@ from sitectl.store import Site
 from sitectl.verbs.site import make_site
 
 
-def register(cli: click.Group) -> None:
-    """Add the verbs of this module."""
-    cli.add_command(apply)
-    cli.add_command(get)
-
-
 @click.command(cls=Verb)
 @click.option("-f", "--filename", "file", required=True, metavar="FILE|-", help="- is stdin.")
 @click.pass_obj

@@ -9,11 +9,6 @@ from sitectl import output, store
 from sitectl.options import Settings, Verb
 
 
-def register(cli: click.Group) -> None:
-    """Add the verbs of this module."""
-    cli.add_command(events)
-
-
 @click.command(cls=Verb)
 @click.option("-f", "--follow", is_flag=True, help="Stay and print each new one.")
 @click.pass_obj

@@ -22,12 +22,6 @@ from sitectl.verbs.service import documents_of, require_name
 _NO_PODS = "not needed here, a process site has no pods"
 
 
-def register(cli: click.Group) -> None:
-    """Add the verbs of this module."""
-    cli.add_command(expose)
-    cli.add_command(unexpose)
-
-
 def _address(flag: str | None, host: str) -> str:
     from router.documents.readers import is_name
 

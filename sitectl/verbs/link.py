@@ -18,11 +18,6 @@ if TYPE_CHECKING:
     from certs.tokens import Token
 
 
-def register(cli: click.Group) -> None:
-    """Add the verbs of this module."""
-    cli.add_command(group)
-
-
 @click.group("link", cls=Verbs)
 def group() -> None:
     """Links to neighbour sites: dialled from here, or accepted here."""
@@ -65,18 +60,24 @@ def create(
     from sitectl.verbs.service import require_name
 
     require_name(chosen, "link")
-    document = Document("Link", chosen, LinkSpec(cost=cost))
     existing = site.find("Link", chosen)
+    # Without --cost, a link that is there keeps the cost it has.
+    spec = existing.spec if existing is not None and cost is None else LinkSpec(cost=cost)
     if links.exists(chosen) and links.load(chosen).token != token:
         raise conflict(
             f"link {chosen!r} exists with another token",
             f"sitectl link delete {chosen}, or choose another --name",
         )
-    if existing is not None and links.exists(chosen) and cost in (None, existing.spec.cost):  # type: ignore[union-attr]
-        change: store.Change = "unchanged"  # Without --cost, the cost it has may stay.
-    else:
-        links.add(chosen, token)
-        change = site.put(document, replace=False)
+    added = links.add(chosen, token)  # Before the document: the router dials as soon as it sees it.
+    try:
+        change = site.put(Document("Link", chosen, spec), replace=False)
+    except Failure:
+        if added:
+            links.remove(chosen)
+        raise
+    if added and change == "unchanged":
+        change = "created"
+        site.reload()
     told = "exists already, unchanged" if change == "unchanged" else "created"
     text = f"link {chosen} to site {token.site_name} {told}"
     if wait is not None:
@@ -90,9 +91,8 @@ def create(
 
 
 def _usable_token(site: Site, file: str) -> "Token":
-    from certs.identity import SiteIdentity
-
     from certs import tokens
+    from certs.identity import SiteIdentity
 
     token = tokens.read_file(Path(file))
     tokens.check_usable(token, SiteIdentity.load(site.secrets).site_id, time.time())
@@ -144,9 +144,10 @@ def status(settings: Settings, name: str | None, wait: float | None, verbose: bo
 
 def _configured(site: Site) -> list[dict[str, Any]]:
     links = _links(site)
-    items = []
+    items: list[dict[str, Any]] = []
     for name, spec in sorted(site.wanted().links.items()):
-        neighbour, token_cost, error = {"name": None, "id": None}, None, "the router does not run"
+        neighbour: dict[str, str | None] = {"name": None, "id": None}
+        token_cost, error = None, "the router does not run"
         if links.exists(name):
             token = links.load(name).token
             neighbour, token_cost = {"name": token.site_name, "id": token.site_id}, token.cost
@@ -293,10 +294,7 @@ def delete(settings: Settings, name: str | None, flag: str | None) -> None:
     _revoke(site, neighbour["id"])
     text = f"link {chosen} deleted: the access of site {neighbour['name']} is revoked"
     output.report(settings, "Link", chosen, "deleted", text)
-    output.note(
-        f"It may link again with a new token. At {neighbour['name']} the link stays "
-        "configured: sitectl link delete"
-    )
+    output.note(f"At {neighbour['name']} the link stays configured, until: sitectl link delete")
 
 
 def _revoke(site: Site, site_id: str) -> None:

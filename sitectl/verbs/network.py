@@ -11,13 +11,6 @@ from sitectl.options import Settings, Verb, Verbs
 from sitectl.store import Site
 
 
-def register(cli: click.Group) -> None:
-    """Add the verbs of this module."""
-    cli.add_command(status)
-    cli.add_command(group)
-    cli.add_command(why)
-
-
 @click.command(cls=Verb)
 @click.option("-v", "--verbose", is_flag=True, hidden=True)
 @click.pass_context
@@ -39,7 +32,6 @@ def status(ctx: click.Context, verbose: bool) -> None:
 
 def _configured(site: Site) -> dict[str, Any]:
     from certs.identity import SiteIdentity
-
     from sitectl.verbs.tools import product_version
 
     documents, errors = site.scan()

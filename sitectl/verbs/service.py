@@ -23,11 +23,6 @@ from sitectl.store import Site
 _POLICIES = ("fill", "balanced", "spread", "split", "failover")
 
 
-def register(cli: click.Group) -> None:
-    """Add the verbs of this module."""
-    cli.add_command(group)
-
-
 @click.group("service", cls=Verbs)
 def group() -> None:
     """Services: declare, bind targets, change, look."""

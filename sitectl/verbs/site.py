@@ -22,12 +22,6 @@ _BUILT_IN = "not needed here, it is built in"
 _ROUTER_MODES = ("interior", "edge")
 
 
-def register(cli: click.Group) -> None:
-    """Add the verbs of this module."""
-    for verb in (init, run, start, stop, delete):
-        cli.add_command(verb)
-
-
 def _site_flags(function: Decorated) -> Decorated:
     options: list[Callable[[Any], Any]] = [
         click.option("--router-mode", type=click.Choice(_ROUTER_MODES), default="interior"),

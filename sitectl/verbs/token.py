@@ -23,11 +23,6 @@ if TYPE_CHECKING:
 _ANY_ADDRESS = ("0.0.0.0", "::", "[::]", "")
 
 
-def register(cli: click.Group) -> None:
-    """Add the verbs of this module."""
-    cli.add_command(group)
-
-
 @click.group("token", cls=Verbs)
 def group() -> None:
     """Tokens: made here, used at the site that shall link here."""
@@ -77,12 +72,11 @@ def create(
             f"site {site.name!r} accepts no links (ingress: none), so nobody could use its token",
             "Make the token at the other site, and link from here",
         )
+    from certs import tokens
     from certs.authority import Authority
     from certs.claims import GrantStore
     from certs.identity import SiteIdentity
     from certs.issue import certificate_token, claim_token
-
-    from certs import tokens
 
     authority = Authority.load(site.secrets)
     words: dict[str, Any] = {

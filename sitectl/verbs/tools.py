@@ -8,12 +8,6 @@ from sitectl import output
 from sitectl.options import Settings, Verb
 
 
-def register(cli: click.Group) -> None:
-    """Add the verbs of this module."""
-    cli.add_command(version)
-    cli.add_command(completion)
-
-
 def product_version() -> str:
     """The installed version; ``0+source`` when run from a source tree that is not installed."""
     from importlib import metadata
