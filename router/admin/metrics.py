@@ -62,7 +62,7 @@ FAMILIES: dict[str, Family] = {
     ),
     "spillway_sites": Family("gauge", "Reachable sites, this one included."),
     "spillway_spf_seconds": Family("gauge", "How long the last route computation took."),
-    "spillway_lsa_total": Family("counter", "LSA parts accepted."),
+    "spillway_lsa_total": Family("counter", "LSA parts received."),
     "spillway_certificate_expiry_timestamp_seconds": Family(
         "gauge", "When a certificate of this site ends.", ("name",)
     ),

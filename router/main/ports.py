@@ -5,7 +5,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from router.link.links import OutgoingSpec
+from router.link.outgoing import OutgoingSpec
 from router.link.ports import Neighbour
 from router.model.errors import HandshakeRejected
 from router.model.events import Event

@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping
 
 from router.balance.reports import LoadReports
 from router.documents import Wanted
-from router.forward.forwarder import Forwarder, ServiceConfig
+from router.forward.forwarder import Forwarder
+from router.forward.service import ServiceConfig
 from router.link.claims import ClaimDesk, ClaimDoor
-from router.link.links import Links, OutgoingSpec
+from router.link.links import Links
+from router.link.outgoing import OutgoingSpec
 from router.link.ports import (
     Identity,
     LoadMessage,

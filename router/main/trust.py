@@ -23,7 +23,7 @@ from certs.revocation import Revocations
 from certs.tokens import Token
 
 from router.link.claims import ClaimClient, ClaimReply
-from router.link.links import OutgoingSpec
+from router.link.outgoing import OutgoingSpec
 from router.link.ports import Neighbour
 from router.main.ports import Journal, PendingLink
 from router.model import limits

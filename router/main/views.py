@@ -79,7 +79,7 @@ class OperatorView:
         views = [
             LinkView(
                 name=link.name,
-                neighbour=SiteName(link.neighbour_name, link.neighbour_id),
+                neighbour=SiteName(link.neighbour_name, link.neighbour_site),
                 direction=link.direction,
                 cost=link.cost,
                 state=link.state,
@@ -296,7 +296,7 @@ class OperatorView:
         sites = routing.table.sites.values()
         put("spillway_sites", (), sum(1 for route in sites if route.reachable))
         put("spillway_spf_seconds", (), self._router.spf_seconds)
-        put("spillway_lsa_total", (), routing.lsas_accepted)
+        put("spillway_lsa_total", (), routing.lsas_received)
         for name, expires in self._expiries().items():
             put("spillway_certificate_expiry_timestamp_seconds", (name,), expires)
         put("spillway_loop_lag_seconds", (), max(self.loop_lag_s, self._network.turn_lag_s))
@@ -310,7 +310,7 @@ class OperatorView:
         put: Callable[[str, Labels, float], None],
         histograms: dict[str, dict[Labels, Histogram]],
     ) -> None:
-        service, protocol = str(snapshot.key), snapshot.config.protocol
+        service, protocol = str(snapshot.key), str(snapshot.config.protocol)
         counters = snapshot.counters
         seconds: dict[str, list[HistogramSnapshot]] = {}
         for (site, code_class), histogram in counters.requests.items():
@@ -338,14 +338,14 @@ class OperatorView:
         for report in snapshot.explanation.candidates:
             if not self._takes_part(snapshot.key, report):
                 continue
-            labels = (service, report.site_name)
-            put("spillway_in_flight", labels, report.in_flight)
-            put("spillway_targets_ready", labels, report.targets_ready)
+            at_site = (service, report.site_name)
+            put("spillway_in_flight", at_site, report.in_flight)
+            put("spillway_targets_ready", at_site, report.targets_ready)
             if report.capacity is not None:
-                put("spillway_capacity", labels, report.capacity)
+                put("spillway_capacity", at_site, report.capacity)
         for target in snapshot.targets:
-            labels = (service, f"{target.host}:{target.port}")
-            put("spillway_target_requests_total", labels, target.requests_total)
+            at_target = (service, f"{target.host}:{target.port}")
+            put("spillway_target_requests_total", at_target, target.requests_total)
 
     def _link_metrics(self, put: Callable[[str, Labels, float], None]) -> None:
         for link in self._router.links.status():
