@@ -42,8 +42,8 @@ class RoutingCore:
 
     ``now`` is monotonic seconds. ``epoch`` comes from disk, was written before use and is at least
     the wall clock's seconds. Call `set_services` before the first `adjacency_up`: an LSA
-    without services withdraws them everywhere. ``stub``: never crossed by others. ``service_ttl_s``:
-    how long declarations of routers that were lost count, at most until their LSA is too old.
+    without services withdraws them everywhere. ``stub``: never crossed by others.
+    ``service_ttl_s``: how long declarations of lost routers count; never beyond their LSA's age.
     """
 
     def __init__(
