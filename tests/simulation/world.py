@@ -9,10 +9,12 @@ import random
 from collections.abc import Callable
 
 from router.documents import Wanted
+from router.link.claims import CLAIM_ALPN
+from router.link.links import ALPN as LINK_ALPN
 from router.link.outgoing import OutgoingSpec
 from router.link.ports import Neighbour
 from router.main.ports import PendingLink
-from router.main.site_router import CLAIM_ALPN, LINK_ALPN, SiteRouter
+from router.main.site_router import SiteRouter
 from router.model.errors import HandshakeRejected
 from router.model.events import Event
 from router.model.ids import RouterId, ServiceKey, SiteId
@@ -297,9 +299,7 @@ class SimSite:
         answers: list[Answer] = []
         begin = self.network.now()
         for number in range(round(rate * seconds)):
-            self.network.call_at(
-                begin + number / rate, lambda: answers.append(self.request())
-            )
+            self.network.call_at(begin + number / rate, lambda: answers.append(self.request()))
         return answers
 
     def kill(self) -> None:
