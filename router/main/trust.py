@@ -32,7 +32,6 @@ from router.model.ids import RouterId, SiteId
 from router.model.specs import LinkSpec
 from router.net.ports import Network, Timer, Tls
 
-
 RENEWAL_CHECK_S = 3600.0
 
 
