@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from router.balance.candidates import Candidate, LocalSite, RemoteSite
+from router.balance.candidates import Candidate, LocalSite, RemoteSite, Verdict
 from router.balance.decisions import (
+    CandidateReport,
     Decision,
     Explanation,
     NoChoice,
@@ -17,6 +18,16 @@ from router.balance.rotation import next_in_turn, take_turn
 from router.model.adverts import RemoteCandidate
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.specs import PolicySpec
+
+__all__ = [
+    "CandidateReport",
+    "Decision",
+    "Explanation",
+    "NoChoice",
+    "RemoteWait",
+    "ServiceBalancer",
+    "Verdict",
+]
 
 _NOBODY: frozenset[SiteId] = frozenset()
 

@@ -1,9 +1,23 @@
-"""When to tell other sites of our load: soon where it matters, seldom where it does not."""
+"""How much to tell and to ask of others: when load is reported, how many stand at an egress."""
+
+import math
 
 import msgspec
 
 from router.model import limits
 from router.model.ids import ServiceKey
+
+
+def standing_target(slots: int, rtt_s: float, service_time_s: float) -> int:
+    """How many requests one ingress keeps standing at a full egress.
+
+    As many slots as come free there within a round trip (slots x RTT / service time), so that none
+    is idle while word of it travels; 1 to `limits.STANDING_MAX`. A service time of 0: not known, 1.
+    """
+    if service_time_s <= 0.0:
+        return 1
+    freed = slots * rtt_s / service_time_s
+    return max(1, min(math.ceil(freed), limits.STANDING_MAX))
 
 
 class _Load(msgspec.Struct, frozen=True):

@@ -1,6 +1,5 @@
 """Who waits for a slot when all candidates are full, and how many may."""
 
-import math
 from collections import OrderedDict, deque
 from collections.abc import Hashable
 from heapq import heapify, heappop, heappush
@@ -20,18 +19,6 @@ def queue_limit(spec_queue: int | None, local_capacity: int | None) -> int:
         return spec_queue
     wished = 2 * (local_capacity or 0)
     return max(limits.QUEUE_DEFAULT_MIN, min(wished, limits.QUEUE_DEFAULT_MAX))
-
-
-def standing_target(slots: int, rtt_s: float, service_time_s: float) -> int:
-    """How many requests one ingress keeps standing at a full egress.
-
-    As many slots as come free there within a round trip (slots x RTT / service time), so that none
-    is idle while word of it travels; 1 to `limits.STANDING_MAX`. A service time of 0: not known, 1.
-    """
-    if service_time_s <= 0.0:
-        return 1
-    freed = slots * rtt_s / service_time_s
-    return max(1, min(math.ceil(freed), limits.STANDING_MAX))
 
 
 class FairQueue(Generic[ItemT]):

@@ -7,7 +7,7 @@ head, so a grant here and a grant there could run it twice.
 
 What keeps slots busy all the same:
 
-- Of those in the line a few per full site (`balance.waiting.standing_target`, at least one) are
+- Of those in the line a few per full site (`balance.reports.standing_target`, at least one) are
   sent to stand there, so that a slot freed there is not idle for a round trip. While local slots
   exist to wait for, the first in the line stays, so that a slot freed here is not idle either.
 - A stand is short (`limits.STAND_S`): refused at its end, the request looks around again, so a

@@ -8,7 +8,8 @@ import msgspec
 from router.balance.balancer import ServiceBalancer
 from router.balance.decisions import Explanation
 from router.balance.ledger import LocalLedger, Slot
-from router.balance.waiting import queue_limit, standing_target
+from router.balance.reports import standing_target
+from router.balance.waiting import queue_limit
 from router.forward.admission import Admission
 from router.forward.counters import ServiceCounters
 from router.forward.health import HealthChecks, split_target

@@ -7,7 +7,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from router.balance.ledger import Denied, LocalLedger, Slot
 
 ADDRESSES = ["a:1", "b:1", "c:1"]
-CAPACITIES = st.none() | st.integers(0, 4)
+CAPACITIES = st.sampled_from([None, 0, 1, 2, 4])
 TARGETS = st.dictionaries(st.sampled_from(ADDRESSES), CAPACITIES)
 EXCLUDED = st.frozensets(st.sampled_from(ADDRESSES), max_size=2)
 
@@ -28,18 +28,33 @@ class LedgerMachine(RuleBasedStateMachine):
         return capacity is None or self.held(address) < capacity
 
     @rule(wanted=TARGETS)
+    def renew_targets(self, wanted: dict[str, int | None]) -> None:
+        self.change_targets(wanted)
+        for address in wanted:
+            self.change_readiness(address, True)
+
+    @rule(wanted=TARGETS)
     def change_targets(self, wanted: dict[str, int | None]) -> None:
         self.ledger.set_targets({one: ("web", capacity) for one, capacity in wanted.items()})
         self.wanted = wanted
         self.ready &= wanted.keys()
 
-    @rule(address=st.sampled_from(ADDRESSES), ready=st.booleans())
+    @rule(capacity=CAPACITIES)
+    def change_limits(self, capacity: int | None) -> None:
+        self.change_targets(dict.fromkeys(self.wanted, capacity))
+
+    @rule(address=st.sampled_from(ADDRESSES), ready=st.sampled_from([True, True, False]))
     def change_readiness(self, address: str, ready: bool) -> None:
         self.ledger.set_ready(address, ready)
         if address in self.wanted and ready:
             self.ready.add(address)
         else:
             self.ready.discard(address)
+
+    @rule(times=st.integers(1, 6))
+    def acquire_some(self, times: int) -> None:
+        for _ in range(times):
+            self.acquire(frozenset())
 
     @rule(exclude=EXCLUDED)
     def acquire(self, exclude: frozenset[str]) -> None:
@@ -90,4 +105,4 @@ class LedgerMachine(RuleBasedStateMachine):
 
 
 TestLedger = LedgerMachine.TestCase
-TestLedger.settings = settings(deadline=None, max_examples=150, stateful_step_count=30)
+TestLedger.settings = settings(deadline=None, max_examples=200, stateful_step_count=30)

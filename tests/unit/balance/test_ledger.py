@@ -119,6 +119,17 @@ def test_capacity_minus_load_is_free_whatever_lingers_above_a_lowered_limit() ->
     assert take(ledger).target == "t1:80"
 
 
+def test_ends_above_a_lowered_limit_free_nothing_yet() -> None:
+    ledger = ledger_of(3)
+    slots = [take(ledger) for _ in range(3)]
+    ledger.set_targets({"t0:80": ("web", 1)})
+    loads = []
+    for slot in slots:
+        slot.release(0.0)
+        loads.append(ledger.load)
+    assert loads == [1, 1, 0]
+
+
 def test_a_target_that_goes_down_takes_its_count_out_of_the_load() -> None:
     ledger = ledger_of(2, 2)
     slots = [take(ledger) for _ in range(4)]

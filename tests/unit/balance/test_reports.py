@@ -1,6 +1,6 @@
 import pytest
 
-from router.balance.reports import LoadReports
+from router.balance.reports import LoadReports, standing_target
 from router.model import limits
 from router.model.ids import ServiceKey
 
@@ -74,3 +74,17 @@ def test_services_have_limits_of_their_own_and_can_be_forgotten() -> None:
     reports.note(API, 5, 1, 10, 0.01)
     reports.forget(WEB)
     assert reports.due(1.0) == [API]
+
+
+@pytest.mark.parametrize(
+    ("slots", "rtt_s", "service_s", "standing"),
+    [(10, 0.01, 0.1, 1), (10, 0.05, 0.1, 5), (0, 0.01, 0.1, 1), (9, 1.0, 0.0, 1)],
+)
+def test_as_many_stand_as_slots_come_free_in_a_round_trip(
+    slots: int, rtt_s: float, service_s: float, standing: int
+) -> None:
+    assert standing_target(slots, rtt_s, service_s) == standing
+
+
+def test_never_more_stand_than_the_bound() -> None:
+    assert standing_target(10_000, 1.0, 0.001) == limits.STANDING_MAX

@@ -1,7 +1,6 @@
 import pytest
 
-from router.balance.waiting import FairQueue, queue_limit, standing_target
-from router.model import limits
+from router.balance.waiting import FairQueue, queue_limit
 from router.model.ids import SiteId
 
 A, B, C = SiteId("a"), SiteId("b"), SiteId("c")
@@ -85,17 +84,3 @@ def test_the_queue_is_as_long_as_the_contract_says(
     stated: int | None, capacity: int | None, limit: int
 ) -> None:
     assert queue_limit(stated, capacity) == limit
-
-
-@pytest.mark.parametrize(
-    ("slots", "rtt_s", "service_s", "standing"),
-    [(10, 0.01, 0.1, 1), (10, 0.05, 0.1, 5), (0, 0.01, 0.1, 1), (9, 1.0, 0.0, 1)],
-)
-def test_as_many_stand_as_slots_come_free_in_a_round_trip(
-    slots: int, rtt_s: float, service_s: float, standing: int
-) -> None:
-    assert standing_target(slots, rtt_s, service_s) == standing
-
-
-def test_never_more_stand_than_the_bound() -> None:
-    assert standing_target(10_000, 1.0, 0.001) == limits.STANDING_MAX
