@@ -129,6 +129,19 @@ def test_a_post_on_a_cut_link_runs_once() -> None:
     assert shop.in_flight() == [0, 0, 0]
 
 
+def test_a_post_lost_before_it_was_accepted_may_have_run_and_is_not_repeated() -> None:
+    shop = Shop(answer=None)
+    client = shop.sites["a"].connect("127.0.0.1", 8080)
+    client.send(POST)
+    while not shop.mesh.opens:
+        shop.network.run_some(1)
+    shop.mesh.cut(router_of("b"))
+    shop.network.run()
+    assert shop.status(client) == 502
+    assert b"Spillway-Error: link-lost" in client.got
+    assert shop.requests()[2] == 0
+
+
 def test_a_get_on_a_cut_link_runs_again_elsewhere() -> None:
     shop = Shop(answer=None)
     shop.targets["c"].answer = answer_ok
