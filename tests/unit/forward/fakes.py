@@ -456,6 +456,7 @@ class FakeMesh:
         self.network = network
         self.offered: dict[RouterId, Callable[[Stream, OpenRequest], StreamHandler]] = {}
         self.down: set[RouterId] = set()
+        self.delay_s = 0.0  # How long an OPEN travels.
         self.opens: list[OpenRequest] = []
         self.streams: list[FakeStream] = []
 
@@ -473,7 +474,10 @@ class FakeMesh:
             if not far.over:
                 far.handler = self.offered[egress](far, request)
 
-        self.network.soon(offer)
+        if self.delay_s:
+            self.network.call_at(self.network.now() + self.delay_s, offer)
+        else:
+            self.network.soon(offer)
         return near
 
     def cut(self, router: RouterId) -> None:
