@@ -163,7 +163,7 @@ class ResponseParser:
             self._state = _State.RAW
         elif head.status < 200:
             self._state = _State.HEAD
-        elif not head.has_body:
+        elif not head.has_body or head.body_bytes == 0:
             self.reusable = head.keep_alive_s != 0
             self._sink.response(head)
             self._complete()

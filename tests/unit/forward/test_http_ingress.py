@@ -64,9 +64,7 @@ def test_a_request_is_answered_and_the_connection_lives_on(site: Site) -> None:
     assert site.leg.finished
     assert site.leg.request.head.startswith(b"GET / HTTP/1.1\r\nHost: shop\r\n")
     site.leg.respond(OK, b"hello")
-    assert site.take() == (
-        b"HTTP/1.1 200 OK\r\nVia: 1.1 west\r\nContent-Length: 5\r\n\r\nhello"
-    )
+    assert site.take() == (b"HTTP/1.1 200 OK\r\nVia: 1.1 west\r\nContent-Length: 5\r\n\r\nhello")
     assert site.connection.sends == 1, "head and body share one send"
     site.deliver(GET)
     assert len(site.legs) == 2
