@@ -14,13 +14,11 @@ from router.forward.http1.canonical import (
     check_trailers,
 )
 from router.forward.http1.chunks import ChunkDecoder
-from router.forward.http1.requests import Forwarding
 from router.forward.ports import Request
 from router.model.ids import ServiceKey
 from tests.unit.forward.test_http_requests import Recorder as Requests
 from tests.unit.forward.test_http_responses import Recorder as Responses
 
-FORWARDING = Forwarding(site_name=b"west", client=b"1.2.3.4", proto=b"http", host=b"a")
 UNLIMITED = settings(deadline=None)
 
 NAMES = st.from_regex(rb"[A-Za-z][A-Za-z0-9-]{0,8}", fullmatch=True)
@@ -43,7 +41,7 @@ SPECIAL = st.sampled_from(
         b"Upgrade: websocket",
         b"Expect: 100-continue",
         b"X-Forwarded-For: 1.1.1.1",
-        b"Via: 1.1 west",
+        b"Via: 1.1 other",
         b"TE: trailers",
     ]
 )
