@@ -20,6 +20,7 @@ MINOR = 0
 NONCE_BYTES = 32
 
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=253)]
+_Site = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$")]
 _Bytes32 = Annotated[bytes, msgspec.Meta(min_length=NONCE_BYTES, max_length=NONCE_BYTES)]
 _Cost = Annotated[int, msgspec.Meta(ge=limits.COST_MIN, le=limits.COST_MAX)]
 _Router = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
@@ -38,7 +39,7 @@ class Hello(msgspec.Struct, frozen=True, array_like=True, tag="hello"):
     version: int
     minor: int
     router: _Router
-    name: _Name
+    name: _Site
     public_key: Annotated[bytes, msgspec.Meta(min_length=1, max_length=1024)]
     nonce: _Bytes32
     session: _Bytes32

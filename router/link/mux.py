@@ -263,11 +263,11 @@ class LaneMux:
         self._streams[stream_id] = stream
         too_many = len(self._streams) > limits.STREAMS_PER_LANE_MAX
         if too_many or self._offered >= limits.STREAMS_OPENING_MAX:
-            stream.handler = _NOBODY
+            stream.handler = NOBODY
             stream.refuse("busy", -1)
             return
         self._offered += 1
-        stream.handler = _NOBODY
+        stream.handler = NOBODY
         try:
             stream.handler = self.owner.lane_stream(self, stream, request)
             if kind & frames.END:
@@ -460,8 +460,8 @@ class LaneMux:
         self._ask_turn()
 
 
-class _Nobody:
-    """The handler of a stream that was turned down before anybody saw it."""
+class Nobody:
+    """The handler of a stream that was turned down at once."""
 
     def accepted(self, in_flight: int) -> None:
         """Never: the peer opened it."""
@@ -488,4 +488,4 @@ class _Nobody:
         """Nobody to tell."""
 
 
-_NOBODY = _Nobody()
+NOBODY = Nobody()

@@ -12,7 +12,7 @@ from router.balance.reports import LoadReports
 from router.documents import Wanted
 from router.forward.forwarder import Forwarder
 from router.forward.service import ServiceConfig
-from router.link.claims import ClaimDesk, ClaimDoor
+from router.link.claims import CLAIM_ALPN, ClaimDesk, ClaimDoor
 from router.link.links import Links
 from router.link.outgoing import OutgoingSpec
 from router.link.ports import (
@@ -46,8 +46,6 @@ from router.routing.events import (
 from router.routing.load import LoadTable
 from router.routing.table import RouteTable
 
-LINK_ALPN = "spillway/1"
-CLAIM_ALPN = "spillway-claim/1"
 LISTEN_RETRY_S = 1.0
 
 
@@ -73,7 +71,7 @@ class SiteRouter:
         self.identity = identity
         self._credentials = credentials
         self._keeper = keeper
-        self._claims = claims
+        self._claim_door = ClaimDoor(network, claims)
         self._journal = journal
         self._wall_clock = wall_clock
         self.version = version
@@ -175,7 +173,7 @@ class SiteRouter:
 
     def _link_accepted(self, connection: Connection) -> ConnectionHandler | None:
         if connection.alpn == CLAIM_ALPN:
-            return ClaimDoor(connection, self._claims, self._network)
+            return self._claim_door.accept(connection)
         return self._accept_link(connection)
 
     # Services -------------------------------------------------------------------------------
@@ -371,7 +369,7 @@ class SiteRouter:
         return [key for key, service in self._plan.services.items() if service.has_connector]
 
     def _report(self, key: ServiceKey) -> LoadReport:
-        load = self.forwarder.load()[key]
+        load = self.forwarder.load_of(key)
         self._load_sequence += 1
         return LoadReport(
             self.identity.router,

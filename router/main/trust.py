@@ -21,8 +21,7 @@ from certs.identity import SiteIdentity, site_id_of, verify
 from certs.redeem import ClaimDesk
 from certs.revocation import Revocations
 from certs.tokens import Token
-
-from router.link.claims import ClaimClient, ClaimReply
+from router.link.claims import ClaimCall, ClaimClient
 from router.link.outgoing import OutgoingSpec
 from router.link.ports import Neighbour
 from router.main.ports import Journal, PendingLink
@@ -31,7 +30,7 @@ from router.model.errors import HandshakeRejected
 from router.model.events import Event, Severity
 from router.model.ids import RouterId, SiteId
 from router.model.specs import LinkSpec
-from router.net.ports import DialFailure, Network, Timer, Tls
+from router.net.ports import Network, Timer, Tls
 
 
 class RouterIdentity(msgspec.Struct, frozen=True):
@@ -67,12 +66,12 @@ class RouterIdentity(msgspec.Struct, frozen=True):
 class _Redemption:
     """A claim under way: one endpoint after the other, with growing pauses."""
 
-    __slots__ = ("attempts", "client", "error", "final", "timer", "token")
+    __slots__ = ("attempts", "call", "error", "final", "timer", "token")
 
     def __init__(self, token: Token) -> None:
         self.token = token
         self.attempts = 0
-        self.client: ClaimClient | None = None
+        self.call: ClaimCall | None = None
         self.error = ""
         self.final = False
         self.timer: Timer | None = None
@@ -171,7 +170,7 @@ class SiteTrust:
             redemption = self._redemptions.get(name)
             if redemption is None or redemption.token != token:
                 redemption = self._redemptions[name] = _Redemption(token)
-                self._again(name, redemption, 0.0)
+                self._again(name, redemption)
             return PendingLink(
                 state="refused" if redemption.final else "connecting",
                 error=redemption.error,
@@ -259,53 +258,47 @@ class SiteTrust:
         except (CertError, OSError) as error:
             self._redemption_failed(name, redemption, str(error), final=True)
             return
-        host, port = token.endpoints[redemption.attempts % len(token.endpoints)]
+        endpoint = token.endpoints[redemption.attempts % len(token.endpoints)]
         redemption.attempts += 1
-
-        def done(reply: ClaimReply | DialFailure) -> None:
-            redemption.client = None
-            if self._redemptions.get(name) is redemption:
-                self._redeem_answered(name, key, redemption, reply)
-
-        redemption.client = ClaimClient(
-            self._network,
-            host,
-            port,
+        redemption.call = ClaimClient(self._network).post(
+            endpoint,
             Tls(context=context, certificate=b"", alpn=(CLAIM_ALPN,)),
-            path=token.path,
-            body=body,
-            done=done,
+            token.name,
+            body,
+            lambda status, answer: self._redeem_answered(name, key, redemption, status, answer),
+            lambda reason: self._redeem_failed(name, redemption, reason),
         )
 
+    def _redeem_failed(self, name: str, redemption: _Redemption, reason: str) -> None:
+        site = redemption.token.site_name
+        hint = f"Is the router of {site} running, and reachable there?"
+        self._redemption_failed(name, redemption, f"{reason}. {hint}", final=False)
+        self._again(name, redemption)
+
     def _redeem_answered(
-        self,
-        name: str,
-        key: str,
-        redemption: _Redemption,
-        reply: ClaimReply | DialFailure,
+        self, name: str, key: str, redemption: _Redemption, status: int, body: bytes
     ) -> None:
         token = redemption.token
-        pause_s = min(limits.RECONNECT_MAX_S, limits.RECONNECT_MIN_S * 2**redemption.attempts)
-        if isinstance(reply, DialFailure):
-            hint = f"Is the router of {token.site_name} running and reachable there?"
-            self._redemption_failed(name, redemption, f"{reply.reason}. {hint}", final=False)
-            self._again(name, redemption, pause_s)
-            return
         try:
-            credential = redeem.read_answer(reply.status, reply.body, key, token)
+            credential = redeem.read_answer(status, body, key, token)
             self._links.complete(name, credential)
         except (CertError, OSError) as error:
             final = isinstance(error, CertError) and not error.retryable
             self._redemption_failed(name, redemption, str(error), final=final)
             if not final:
-                self._again(name, redemption, pause_s)
+                self._again(name, redemption)
             return
         del self._redemptions[name]
         self._tell("info", "claim-accepted", name, f"{token.site_name} accepted our claim.")
         self._redeemed()
 
-    def _again(self, name: str, redemption: _Redemption, pause_s: float) -> None:
+    def _again(self, name: str, redemption: _Redemption) -> None:
+        """At once the first time, then after growing pauses."""
         assert self._network is not None
+        pause_s = 0.0
+        if redemption.attempts:
+            grown_s = limits.RECONNECT_MIN_S * 2 ** min(redemption.attempts, 10)
+            pause_s = min(limits.RECONNECT_MAX_S, grown_s)
 
         def due() -> None:
             if self._redemptions.get(name) is redemption:
@@ -328,8 +321,8 @@ class SiteTrust:
             redemption = self._redemptions.pop(name)
             if redemption.timer is not None:
                 redemption.timer.cancel()
-            if redemption.client is not None:
-                redemption.client.cancel()
+            if redemption.call is not None:
+                redemption.call.cancel()
 
     def _tell(
         self, severity: Severity, code: str, subject: str, message: str, hint: str = ""

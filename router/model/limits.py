@@ -63,6 +63,7 @@ LANE_LINGER_S = 1.0  # For the GOAWAY to leave, then abort.
 RTT_MAX_S = 60.0  # Of a PONG that can be ours.
 LINK_HANDSHAKES_MAX = 128  # Accepted lanes that have not said who they are.
 LOADS_PER_MESSAGE_MAX = 256
+LINK_DIAL_TIMEOUT_S = 8.0  # Names, TCP and TLS together.
 RECONNECT_STABLE_S = 10.0  # A link that was up for that long starts its back-off anew.
 RECONNECT_MIN_S = 0.5
 RECONNECT_MAX_S = 30.0

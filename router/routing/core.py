@@ -16,6 +16,7 @@ from router.routing.events import (
     TableChanged,
 )
 from router.routing.flood import Flooding
+from router.routing.kept import KeptRouters
 from router.routing.lsa import (
     Adjacency,
     Lsa,
@@ -42,6 +43,7 @@ class RoutingCore:
     ``now`` is monotonic seconds. ``epoch`` comes from disk, was written before use and is at least
     the wall clock's seconds. Call `set_services` before the first `adjacency_up`: an LSA
     without services withdraws them everywhere. ``stub``: never crossed by others.
+    ``service_ttl_s``: how long declarations of lost routers count; never beyond their LSA's age.
     """
 
     def __init__(
@@ -57,7 +59,7 @@ class RoutingCore:
     ) -> None:
         self._identity = identity
         self._node = Node(identity.router, identity.site)
-        self._version, self._stub, self._service_ttl_s = version, stub, service_ttl_s
+        self._version, self._stub = version, stub
         self._origin = OwnOrigin(
             identity, epoch=epoch, boot_nonce=boot_nonce, software=version, stub=stub, now=now
         )
@@ -72,11 +74,12 @@ class RoutingCore:
         self._rival_nonce: bytes | None = None
         self._has_conflict = False
         self._is_withdrawn = False
-        self._reached_at: dict[Node, float] = {}  # Unreachable now: when they last were not.
+        self._kept = KeptRouters(service_ttl_s)
         self.lsas_received = 0
         self.lsas_rejected = 0
         self.lsas_over_budget = 0
         self.spf_runs = 0
+        self.adjacencies_refused = 0
         self._graph = Graph({})
         self._routes = shortest_paths(self._new_graph(), self._node)
         self._table = self._new_table(1)
@@ -112,10 +115,11 @@ class RoutingCore:
     ) -> list[RoutingEvent]:
         """A neighbour is there: it is sent the whole database, and others hear of it.
 
-        More than `ADJACENCIES_MAX` neighbours would not fit into an LSA: ValueError.
+        More than `ADJACENCIES_MAX` would not fit into an LSA: the next are counted and not used.
         """
         if router not in self._adjacencies and len(self._adjacencies) >= ADJACENCIES_MAX:
-            raise ValueError(f"more than {ADJACENCIES_MAX} adjacencies")
+            self.adjacencies_refused += 1
+            return []
         is_first = not self._adjacencies
         self._flooding.remove(router)  # It may have restarted: what it acked is forgotten.
         self._adjacencies[router] = self._adjacency(router, site, cost)
@@ -231,13 +235,16 @@ class RoutingCore:
 
     def next_deadline(self) -> float | None:
         """When `handle_timeout` has something to do."""
-        times = [self._flooding.next_deadline(), self._lsdb.next_expiry(), self._pace.at]
+        times = [
+            self._flooding.next_deadline(),
+            self._lsdb.next_expiry(),
+            self._kept.next_deadline(),
+            self._pace.at,
+        ]
         if self._adjacencies and not self._is_withdrawn:
             times.append(self._origin.refresh_at)
             if self._has_news:
                 times.append(self._origin.may_at)
-        if self._reached_at:
-            times.append(min(self._reached_at.values()) + self._service_ttl_s)
         known = [time for time in times if time is not None]
         return min(known) if known else None
 
@@ -248,10 +255,10 @@ class RoutingCore:
             self._pace.paths_changed(now)
         events += self._originate_if_due(now)
         events += self._flooding.handle_timeout(now)
-        due = self._pace.at
+        due, kept_until = self._pace.at, self._kept.next_deadline()
         if due is not None and now >= due:
             events += self._compute(now) if self._pace.needs_paths else self._rebuild(now)
-        elif self._reached_at and now >= min(self._reached_at.values()) + self._service_ttl_s:
+        elif kept_until is not None and now >= kept_until:
             events += self._rebuild(now)
         return events
 
@@ -384,21 +391,14 @@ class RoutingCore:
         self._pace.has_run()
         before = self._routes
         self._routes = shortest_paths(self._new_graph(), self._node)
-        for node in before.keys() - self._routes.keys():
-            self._reached_at[node] = now
+        self._kept.lost(before.keys() - self._routes.keys(), now)
         return self._rebuild(now)
 
     def _rebuild(self, now: float) -> list[RoutingEvent]:
         """The table for the paths we have; nothing if it says the same as before."""
         if not self._pace.needs_paths:
             self._pace.has_run()
-        for node, reached_at in list(self._reached_at.items()):
-            if (
-                node in self._routes
-                or self._lsdb.origin(node) is None
-                or now >= reached_at + self._service_ttl_s
-            ):
-                del self._reached_at[node]
+        self._kept.update(self._routes.keys(), now)
         generation = self._table.generation
         table = self._new_table(generation)
         if table == self._table:
@@ -420,6 +420,6 @@ class RoutingCore:
             self._lsdb.origins(),
             self._graph,
             self._routes,
-            self._routes.keys() | self._reached_at.keys(),
+            self._routes.keys() | self._kept.nodes,
             generation=generation,
         )

@@ -1,7 +1,5 @@
 """The core among neighbours: what goes out, when, and what is believed."""
 
-import pytest
-
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.limits import (
     ADJACENCIES_MAX,
@@ -342,12 +340,14 @@ def test_several_epochs_of_a_life_that_is_over_are_no_conflict() -> None:
         assert EpochRaised(epoch + 1) in events
 
 
-def test_more_neighbours_than_fit_into_an_lsa_are_an_error_of_ours() -> None:
+def test_more_neighbours_than_fit_into_an_lsa_are_not_used() -> None:
     core = make_core()
     for number in range(ADJACENCIES_MAX):
         core.adjacency_up(RouterId(f"{number}"), SiteId(f"{number}"), 1, 0.0)
-    with pytest.raises(ValueError, match="adjacencies"):
-        core.adjacency_up(RouterId("one more"), SiteId("s"), 1, 0.0)
+    assert core.adjacency_up(EAST.router, EAST.site, 1, 0.0) == []
+    assert core.adjacency_down(EAST.router, 0.0) == []
+    assert core.adjacencies_refused == 1
+    assert core.adjacency_up(RouterId("7"), SiteId("7"), 1, 0.0) != []
 
 
 def test_words_of_a_neighbour_that_has_gone_are_ignored() -> None:
