@@ -395,7 +395,7 @@ def test_a_length_with_leading_zero_is_decimal() -> None:
 @pytest.mark.parametrize(
     ("lines", "upgrade"),
     [
-        ((b"Connection: Upgrade", b"Upgrade: WebSocket"), "WebSocket"),
+        ((b"Connection: Upgrade", b"Upgrade: WebSocket"), "websocket"),
         ((b"Connection: keep-alive, upgrade", b"Upgrade: websocket"), "websocket"),
         ((b"Upgrade: websocket",), ""),
         ((b"Connection: upgrade",), ""),
