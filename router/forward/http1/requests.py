@@ -54,8 +54,9 @@ class RequestHead(msgspec.Struct, frozen=True, kw_only=True):
     """A request head that may be forwarded. ``head`` is canonical, our own fields added.
 
     ``body_bytes``: 0 none, -1 chunked. ``upgrade`` is the protocol asked for, in lower case,
-    empty: none. ``keep_alive``: the client lets the connection live on; ``old``: it speaks HTTP/1.0;
-    ``expects``: it waits for 100 before it sends its body. ``fields`` counts the header fields.
+    empty: none. ``keep_alive``: the client lets the connection live on. ``old``: it speaks
+    HTTP/1.0. ``expects``: it waits for 100 before it sends its body. ``fields`` counts the header
+    fields.
     """
 
     head: bytes
