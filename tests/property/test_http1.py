@@ -175,6 +175,29 @@ def test_responses_mean_the_same_at_any_cut_and_are_canonical(
         assert check_response_head(head.head) == head.status
 
 
+@given(stream=mutated(responses()))
+@UNLIMITED
+def test_responses_we_accept_h11_reads_in_the_same_way(stream: bytes) -> None:
+    ours = Responses().feed(stream)
+    ours.parser.end()
+    if ours.events[-1] != ("complete",) or ours.parser.excess:
+        return
+    peer = h11.Connection(h11.CLIENT)
+    peer.send(h11.Request(method="GET", target="/", headers=[("host", "a")]))
+    peer.send(h11.EndOfMessage())
+    peer.receive_data(stream)
+    peer.receive_data(b"")
+    statuses, body = [], b""
+    while not isinstance(event := peer.next_event(), h11.EndOfMessage):
+        if isinstance(event, h11.Data):
+            body += bytes(event.data)
+        else:
+            assert isinstance(event, h11.Response | h11.InformationalResponse)
+            statuses.append(event.status_code)
+    assert statuses == [head.status for head in ours.heads]
+    assert body == b"".join(e[1] for e in ours.events if e[0] == "body")  # type: ignore[misc]
+
+
 @given(
     stream=mutated(
         st.lists(st.binary(min_size=1, max_size=20), max_size=5).map(
