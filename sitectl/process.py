@@ -91,7 +91,11 @@ def start(site: Site, timeout_s: float) -> bool:
     def settled() -> bool:
         return site.admin.is_ready() or (started is not None and started.poll() is not None)
 
-    if not wait_until(settled, timeout_s):
+    in_time = wait_until(settled, timeout_s)
+    ended = started.returncode if started is not None else None
+    if started is not None and ended is None:
+        started.returncode = 0  # It outlives us on purpose: no warning that nobody waited for it.
+    if not in_time:
         raise Failure(
             Exit.TIMED_OUT,
             "not-ready",
@@ -99,16 +103,14 @@ def start(site: Site, timeout_s: float) -> bool:
             f"Look at {site.log}",
             retryable=True,
         )
-    if started is not None and started.returncode is not None:
+    if ended is not None:
         cause = last_error(site.log, log_start)
         raise Failure(
             Exit.FAILED,
             "start-failed",
-            f"the router of {site.name!r} ended at once (exit {started.returncode}): {cause}",
+            f"the router of {site.name!r} ended at once (exit {ended}): {cause}",
             f"The whole log: {site.log}",
         )
-    if started is not None:
-        started.returncode = 0  # It outlives us on purpose: no warning that nobody waited for it.
     return True
 
 
