@@ -89,7 +89,9 @@ def start(site: Site, timeout_s: float) -> bool:
             )
 
     def settled() -> bool:
-        return site.admin.is_ready() or (started is not None and started.poll() is not None)
+        ended = started is not None and started.poll() is not None
+        # Somebody else's may hold the lock, started in the same moment: then wait for that one.
+        return site.admin.is_ready() or (ended and not is_locked(site))
 
     in_time = wait_until(settled, timeout_s)
     ended = started.returncode if started is not None else None
@@ -103,7 +105,7 @@ def start(site: Site, timeout_s: float) -> bool:
             f"Look at {site.log}",
             retryable=True,
         )
-    if ended is not None:
+    if ended is not None and not site.admin.is_ready():
         cause = last_error(site.log, log_start)
         raise Failure(
             Exit.FAILED,

@@ -119,6 +119,7 @@ def test_network_status_lists_sites(here: CommandLine, admin: FakeAdmin) -> None
 
 def test_service_status_shows_sites_and_targets(here: CommandLine, admin: FakeAdmin) -> None:
     admin.items("/api/v1/services", SERVICE)
+    admin.items("/api/v1/services/shop", SERVICE)
     assert here.json("service", "status") == [SERVICE]
     assert "2 at 1 sites" in here.ok("service", "status").stdout
     assert "h:1" in here.ok("service", "status", "shop").stdout
@@ -160,7 +161,8 @@ def levels(here: CommandLine, *words: str) -> dict[str, str]:
 
 def test_check_of_a_sound_stopped_site_is_well(here: CommandLine) -> None:
     found = levels(here, "check")
-    assert set(found.values()) <= {"ok", "info"} or found == {**found, "SW0214": "error"}
+    del found["SW0214"]  # Whether the port is free is the machine's business.
+    assert set(found.values()) <= {"ok", "info"}
     assert (found["SW0210"], found["SW0211"], found["SW0213"]) == ("ok", "ok", "info")
 
 

@@ -273,6 +273,13 @@ def test_expose_makes_service_and_target_in_one_word(here: CommandLine) -> None:
     assert again["change"] == "unchanged"
 
 
+def test_expose_leaves_nothing_behind_when_the_target_cannot_be(here: CommandLine) -> None:
+    words = ("expose", "host", "127.0.0.1", "--address", "shop", "--port", "8080")
+    assert here(*words).exit_code == 1
+    assert here(*words, "--target-port", "1", "--capacity", "auto").exit_code == 2
+    assert list(here.config()) == ["site-here.yaml"]
+
+
 def test_expose_of_what_needs_kubernetes_says_so(here: CommandLine) -> None:
     assert here("expose", "deployment", "web", "--port", "80").exit_code == 7
     assert here("expose", "host", "10.0.0.1", "--port", "80").exit_code == 2
