@@ -20,8 +20,16 @@ _LOG_TAIL_BYTES = 64 * 1024
 
 
 def router_command(site: Site) -> list[str]:
-    """The words that run the router of ``site``."""
-    return [sys.executable, "-m", "router.main.process", "--site-dir", str(site.directory)]
+    """The words that run the router of ``site``, to be run with `router_environment`."""
+    words = ["-m", "router.main.process", "--site-dir", str(site.directory)]
+    return [sys.executable, "-P", *words]
+
+
+def router_environment() -> dict[str, str]:
+    """The environment of a router: it finds the code that we are, whatever lies where we stand."""
+    ours = str(Path(__file__).resolve().parents[1])
+    others = os.environ.get("PYTHONPATH")
+    return {**os.environ, "PYTHONPATH": f"{ours}{os.pathsep}{others}" if others else ours}
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float) -> bool:
@@ -85,6 +93,8 @@ def start(site: Site, timeout_s: float) -> bool:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                cwd=site.directory,
+                env=router_environment(),
                 start_new_session=True,
             )
 

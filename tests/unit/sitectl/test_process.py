@@ -41,6 +41,29 @@ def test_start_and_stop_are_repeatable(here: CommandLine, monkeypatch: pytest.Mo
     assert here.json("stop")["change"] == "unchanged"
 
 
+def test_delete_withdraws_stops_and_removes(
+    here: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plays(monkeypatch, FAKE_ROUTER)
+    here.ok("service", "create", "shop", "8080")
+    here.ok("start")
+    pid = int((here.state / "here" / "run" / "router.pid").read_text())
+    assert here.json("delete")["change"] == "deleted"
+    assert os.waitpid(pid, 0) == (pid, 0)
+    assert not (here.state / "here").exists()
+
+
+def test_the_router_is_found_wherever_one_stands(
+    here: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    site = Site(here.state / "here")
+    (tmp_path / "router.py").write_text("raise SystemExit('the wrong one')")
+    monkeypatch.chdir(tmp_path)
+    command = [*process.router_command(site)[:2], "-c", "import router; print(router.__path__[0])"]
+    done = subprocess.run(command, capture_output=True, text=True, env=process.router_environment())
+    assert done.stdout.strip() == str(SOURCE / "router")
+
+
 def test_start_tells_the_last_error_of_a_router_that_ended(
     here: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
