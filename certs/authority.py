@@ -82,19 +82,26 @@ class Authority:
         """A new key and a certificate for this site's own listener (serverAuth only)."""
         key = keys.generate()
         builder = self._leaf_builder(key.public_key(), site_id, now, expires_at, client=False)
-        name = x509.UniformResourceIdentifier(certificates.site_uri(site_id))
-        builder = builder.add_extension(x509.SubjectAlternativeName([name]), critical=False)
-        certificate = builder.sign(self._key, hashes.SHA256())
+        certificate = _of_site(builder, site_id).sign(self._key, hashes.SHA256())
         return Leaf(key_pem=keys.to_pem(key), chain_pem=certificates.to_pem(certificate))
 
     def issue_client_leaf(
-        self, key: keys.PublicKey, name: str, now: float, *, expires_at: float | None = None
+        self,
+        key: keys.PublicKey,
+        name: str,
+        now: float,
+        *,
+        site_id: str | None = None,
+        expires_at: float | None = None,
     ) -> str:
         """PEM of a certificate that admits ``key`` here as ``name`` (clientAuth only).
 
-        30 days unless ``expires_at`` says otherwise; never longer than the CA itself.
+        With ``site_id`` it admits that site alone. 30 days unless ``expires_at`` says otherwise;
+        never longer than the CA itself.
         """
         builder = self._leaf_builder(key, name, now, expires_at, client=True)
+        if site_id is not None:
+            builder = _of_site(builder, site_id)
         return certificates.to_pem(builder.sign(self._key, hashes.SHA256()))
 
     def issued(self, certificate: x509.Certificate) -> bool:
@@ -226,6 +233,12 @@ def _builder(
         .not_valid_before(datetime.datetime.fromtimestamp(start, datetime.UTC))
         .not_valid_after(datetime.datetime.fromtimestamp(end, datetime.UTC))
     )
+
+
+def _of_site(builder: x509.CertificateBuilder, site_id: str) -> x509.CertificateBuilder:
+    """Say in the certificate whose it is."""
+    name = x509.UniformResourceIdentifier(certificates.site_uri(site_id))
+    return builder.add_extension(x509.SubjectAlternativeName([name]), critical=False)
 
 
 def _common_name(text: str) -> x509.Name:

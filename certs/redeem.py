@@ -48,13 +48,14 @@ class ClaimAnswer(msgspec.Struct, frozen=True):
     """What goes back, and what the issuer's events say.
 
     ``outcome`` is ``redeemed``, ``repeated`` or the reason of a refusal, which ``body`` does not
-    tell. ``serial`` of what was issued, empty if nothing was.
+    tell. ``serial`` of what was issued and ``site_id`` of whom it is for; empty if nothing was.
     """
 
     status: int
     body: bytes
     outcome: str
     serial: str = ""
+    site_id: str = ""
 
 
 _REFUSED = msgspec.json.encode(_Code("claim-refused"))
@@ -160,7 +161,7 @@ class ClaimDesk:
             return ClaimAnswer(403, _REFUSED, result.reason)
         answer = msgspec.json.encode(_Chain(chain=result.chain_pem, ca=result.ca_pem))
         outcome = "repeated" if result.repeated else "redeemed"
-        return ClaimAnswer(200, answer, outcome, result.serial)
+        return ClaimAnswer(200, answer, outcome, result.serial, wire.site_id)
 
     def _enter(self, key: str, now: float) -> bool:
         """Count an attempt as failed beforehand: many at once cannot pass together."""

@@ -29,6 +29,14 @@ def test_a_claim_yields_a_certificate_for_the_redeemers_key(east: Site) -> None:
     assert answer.ca_pem == token.ca_pem
 
 
+def test_a_claims_certificate_admits_the_redeeming_site_alone(east: Site) -> None:
+    token = east.claim()
+    request = parsed(request_of(token))
+    answer = east.grants.redeem(token.name, request, NOW)
+    assert isinstance(answer, Redeemed)
+    assert certificates.site_in_certificate(answer.chain_pem) == request.site_id
+
+
 def test_the_store_keeps_no_secret_and_is_private(east: Site) -> None:
     token = east.claim()
     path = east.secrets / "grants" / "to-east.json"
@@ -50,6 +58,16 @@ def test_a_retry_with_the_same_key_gets_the_same_answer_also_after_the_expiry(
     assert again == msgspec.structs.replace(first, repeated=True)
     grant = east.grants.get(token.name)
     assert grant is not None and (grant.uses_left, len(grant.redeemed)) == (0, 1)
+
+
+def test_a_retry_gets_no_certificate_that_has_itself_expired(east: Site) -> None:
+    token = east.claim()
+    good = parsed(request_of(token))
+    answer = east.grants.redeem(token.name, good, NOW)
+    assert isinstance(answer, Redeemed)
+    end = certificates.expires_at(answer.chain_pem)
+    assert isinstance(east.grants.redeem(token.name, good, end - 1), Redeemed)
+    assert east.grants.redeem(token.name, good, end) == Refused("used")
 
 
 def test_another_key_finds_a_one_use_claim_used(east: Site) -> None:

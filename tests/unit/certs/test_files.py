@@ -45,6 +45,27 @@ def test_a_secret_file_is_private_before_its_first_byte(
     assert (tmp_path / "key").read_bytes() == b"secret"
 
 
+def test_a_secret_file_is_private_from_the_moment_it_exists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else somebody could open it while it is empty, and read on."""
+    seen: list[int] = []
+    real_open = os.open
+
+    def watching_open(path: Path, flags: int, mode: int = 0o777) -> int:
+        descriptor = real_open(path, flags, mode)
+        seen.extend(mode_of(entry) for entry in tmp_path.iterdir())
+        return descriptor
+
+    monkeypatch.setattr(os, "open", watching_open)
+    before = os.umask(0)
+    try:
+        files.write_secret(tmp_path / "key", b"secret")
+    finally:
+        os.umask(before)
+    assert set(seen) == {0o600}
+
+
 def test_a_failed_write_leaves_the_old_file_and_no_trace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
