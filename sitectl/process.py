@@ -60,8 +60,8 @@ def is_locked(site: Site) -> bool:
 def running_pid(site: Site) -> int | None:
     """The router's process id, only when it is surely ours; None: it does not run.
 
-    The kernel names the process behind the admin socket. Without an answer there, the file's
-    number counts only while the lock that goes with it is held.
+    The kernel names the process behind the admin socket. Without an answer there, the number in
+    the lock file counts, but only while the lock is held.
     """
     process_id = site.admin.process_id()
     if process_id is not None:
@@ -69,7 +69,7 @@ def running_pid(site: Site) -> int | None:
     if not is_locked(site):
         return None
     try:
-        return int((site.run / "router.pid").read_text().split()[0])
+        return int((site.run / "lock").read_text().split()[0])
     except (OSError, ValueError, IndexError):
         return None
 

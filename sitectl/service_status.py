@@ -116,7 +116,8 @@ def table(items: list[dict[str, Any]], detailed: bool) -> str:
 def _listener_text(listener: dict[str, Any]) -> str:
     if not listener:
         return "-"
-    place = f"{listener.get('host')}:{listener.get('port')}"
+    host = listener.get("host")
+    place = f"{host}:{listener.get('port')}" if host else ""
     error = listener.get("error")
     return f"{place} {listener.get('state') or ''}{f' ({error})' if error else ''}".strip()
 

@@ -92,7 +92,7 @@ from tests.unit.sitectl.fakes import FakeAdmin
 run = Path(sys.argv[2]) / "run"
 lock = open(run / "lock", "w")
 fcntl.flock(lock, fcntl.LOCK_EX)
-(run / "router.pid").write_text(str(os.getpid()))
+print(os.getpid(), file=lock, flush=True)
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 with FakeAdmin(run / "admin.sock"):
     signal.sigwait({signal.SIGTERM})

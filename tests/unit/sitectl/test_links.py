@@ -127,7 +127,7 @@ def test_deleting_an_incoming_link_revokes_its_neighbour(
 ) -> None:
     admin.items("/api/v1/links", link("west", direction="incoming"))
     assert here.json("link", "delete", "west")["change"] == "deleted"
-    assert admin.commands == [{"command": "revoke", "site": "a" * 32}]
+    assert admin.commands == [{"command": "revoke", "arguments": {"site": "a" * 32}}]
     assert Revocations(here.state / "here" / "secrets").is_revoked("none", "a" * 32)
 
 

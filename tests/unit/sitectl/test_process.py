@@ -35,7 +35,7 @@ def test_start_and_stop_are_repeatable(here: CommandLine, monkeypatch: pytest.Mo
         assert here("run").exit_code == 5
     finally:
         assert here.json("stop")["change"] == "stopped"
-    pid = int((run / "router.pid").read_text())
+    pid = int((run / "lock").read_text())
     assert os.waitpid(pid, 0)[0] == pid
     assert not (run / "admin.sock").exists()
     assert here.json("stop")["change"] == "unchanged"
@@ -47,7 +47,7 @@ def test_delete_withdraws_stops_and_removes(
     plays(monkeypatch, FAKE_ROUTER)
     here.ok("service", "create", "shop", "8080")
     here.ok("start")
-    pid = int((here.state / "here" / "run" / "router.pid").read_text())
+    pid = int((here.state / "here" / "run" / "lock").read_text())
     assert here.json("delete")["change"] == "deleted"
     assert os.waitpid(pid, 0) == (pid, 0)
     assert not (here.state / "here").exists()
@@ -82,7 +82,7 @@ def test_start_gives_up_in_time(here: CommandLine, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_number_in_a_file_is_no_router(here: CommandLine) -> None:
-    (here.state / "here" / "run" / "router.pid").write_text(str(os.getpid()))
+    (here.state / "here" / "run" / "lock").write_text(str(os.getpid()))
     assert here.json("stop")["change"] == "unchanged"
 
 

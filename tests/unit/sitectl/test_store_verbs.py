@@ -337,6 +337,6 @@ def test_delete_removes_the_site_and_again_nothing(here: CommandLine) -> None:
 
 def test_a_verb_tells_a_running_router_to_look_at_once(here: CommandLine, admin: FakeAdmin) -> None:
     here.ok("service", "create", "shop", "8080")
-    assert admin.commands == [{"command": "reload"}]
+    assert admin.commands == [{"command": "reload", "arguments": {}}]
     here.ok("service", "create", "shop", "8080")
     assert len(admin.commands) == 1
