@@ -126,7 +126,8 @@ def _nginx_servers(
                 'proxy_http_version 1.1; proxy_set_header Connection ""; } }\n'
             )
         else:
-            stream += f"server {{ {listen} {options}proxy_pass {HOST}:{target}; }}\n"
+            stream += f"server {{ {listen} {options}proxy_pass {HOST}:{target}; "
+            stream += "proxy_half_close on; }\n"
     return http, stream
 
 

@@ -32,7 +32,7 @@ def write_json(path: Path, about: dict[str, str], results: Results) -> None:
 def show(about: dict[str, str], results: Results) -> None:
     """Print one table for each kind of traffic and path."""
     console = Console(highlight=False, width=None)
-    console.print("\n".join(f"{name:16s} {text}" for name, text in about.items()))
+    console.print("\n".join(f"{name:16s} {text}" for name, text in about.items()), soft_wrap=True)
     groups: dict[str, dict[str, dict[str, Median]]] = {}
     for label, systems in results.items():
         group, _, row = label.rpartition(" ")

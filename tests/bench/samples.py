@@ -17,10 +17,10 @@ QUIET_CORES = 0.25  # Other work beside a sample, above which it counts as distu
 GIB, MIB = 2**30, 2**20
 FIGURES: dict[str, bool] = {
     "req/s": True,
+    "conn/s": True,
     "p50 ms": False,
     "p99 ms": False,
     "CPU s/1000": False,
-    "conn/s": True,
     "Gbit/s": True,
     "CPU s/GiB": False,
     "RSS MiB": False,
