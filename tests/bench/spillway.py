@@ -1,12 +1,14 @@
 """Spillway as users run it: sites made with sitectl, joined with a claim token."""
 
+import contextlib
 import os
 import signal
 from pathlib import Path
 
 from demo.sites import Network, Site
+from sitectl import process, store
 from tests.bench.machine import free_ports
-from tests.bench.systems import Backends, Kind, Path_, System
+from tests.bench.systems import Backends, Kind, Path_, StartError, System
 
 HOST = "127.0.9.1"
 ENTRY, EXIT, SPARE = "entry", "exit", "spare"
@@ -57,17 +59,17 @@ class Sites:
         return port
 
     def pid(self, site: str) -> int:
-        """The process of a site's router."""
-        path = self.network.state / site / "run" / "router.pid"
-        return int(path.read_text().split()[0])
+        """The process of a site's router. StartError: it does not run."""
+        found = process.running_pid(store.Site(self.network.state / site))
+        if found is None:
+            raise StartError(f"the router of {site} does not run")
+        return found
 
     def end(self) -> None:
         """Stop every router that runs."""
         for site in self._numbers:
-            try:
+            with contextlib.suppress(StartError):
                 os.kill(self.pid(site), signal.SIGCONT)  # One that was stopped cannot drain.
-            except (OSError, ValueError, IndexError):
-                continue  # It does not run.
         self.network.end()
 
     def _add(self, name: str) -> None:
