@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-SITECTL = (sys.executable, "-m", "sitectl.main")
+SITECTL = (sys.executable, "-m", "sitectl")
 COMMAND_TIMEOUT_S = 60.0
 WAIT_S = 30.0
 ROOT = Path(__file__).resolve().parent.parent
