@@ -369,7 +369,7 @@ class SiteRouter:
         return [key for key, service in self._plan.services.items() if service.has_connector]
 
     def _report(self, key: ServiceKey) -> LoadReport:
-        load = self.forwarder.load()[key]
+        load = self.forwarder.load_of(key)
         self._load_sequence += 1
         return LoadReport(
             self.identity.router,

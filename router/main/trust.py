@@ -21,7 +21,6 @@ from certs.identity import SiteIdentity, site_id_of, verify
 from certs.redeem import ClaimDesk
 from certs.revocation import Revocations
 from certs.tokens import Token
-
 from router.link.claims import ClaimCall, ClaimClient
 from router.link.outgoing import OutgoingSpec
 from router.link.ports import Neighbour
