@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import msgspec
 
@@ -82,6 +83,16 @@ def burst(
         return list(await asyncio.gather(*(one() for _ in range(count))))
 
     return asyncio.run(run())
+
+
+def sending(
+    host: str, port: int, count: int, path: str = "/", *, method: str = "GET"
+) -> Future[list[Answer]]:
+    """`burst` in a thread: the test goes on while the requests are under way."""
+    pool = ThreadPoolExecutor(1)
+    future = pool.submit(burst, host, port, count, path, method=method)
+    pool.shutdown(wait=False)
+    return future
 
 
 async def _request(host: str, port: int, path: str, method: str) -> Answer:

@@ -12,11 +12,8 @@ from tests.scenario.harness import Network
 @pytest.fixture
 def net(tmp_path: Path) -> Iterator[Network]:
     """A network of a test's own, without sites yet."""
-    network = Network(tmp_path)
-    try:
+    with Network(tmp_path) as network:
         yield network
-    finally:
-        network.close()
 
 
 @pytest.hookimpl(hookwrapper=True)

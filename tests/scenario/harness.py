@@ -67,7 +67,7 @@ class Site:
 
     def ctl(self, *words: str, code: int = 0, given: str | None = None) -> Done:
         """Run a command for this site; AssertionError unless it exits with ``code``."""
-        command = [sys.executable, "-m", "sitectl.main", "--platform", "process"]
+        command = [sys.executable, "-m", "sitectl", "--platform", "process"]
         place = ["--state", str(self.state), "--site", self.name]
         ended = subprocess.run(
             [*command, *place, *words],
@@ -199,6 +199,12 @@ class Network:
         self.background = Background()
         self.target_address = own_address()
         self._tokens = itertools.count()
+
+    def __enter__(self) -> "Network":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def site(self, name: str, *flags: str) -> Site:
         """Make a site."""
