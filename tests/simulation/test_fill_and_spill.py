@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import pytest
 
+from router.routing.table import SiteRoute
 from tests.simulation.world import SERVICE, Answer, SimSite, World
 
 SEEDS = range(4)
@@ -85,7 +86,7 @@ def test_a_request_crosses_three_links_both_ways(seed: int) -> None:
     at_rest(world)
 
 
-def _routes(site: SimSite) -> list[tuple[SimSite, object]]:
+def _routes(site: SimSite) -> list[tuple[SimSite, SiteRoute]]:
     table = site.router.routing.table
     by_id = {other.identity.site: other for other in site.world.sites.values()}
     return [(by_id[site_id], route) for site_id, route in table.sites.items()]

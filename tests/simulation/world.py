@@ -8,10 +8,8 @@ import hashlib
 import random
 from collections.abc import Callable
 
-from router.link.claims import CLAIM_ALPN
-from router.net.simulated import SimulatedInternet
-
 from router.documents import Wanted
+from router.link.claims import CLAIM_ALPN
 from router.link.links import ALPN as LINK_ALPN
 from router.link.outgoing import OutgoingSpec
 from router.link.ports import Neighbour
@@ -30,6 +28,7 @@ from router.model.specs import (
     TargetSpec,
 )
 from router.net.ports import Connection, ConnectionHandler, DialFailure, Loss, Network, Tls
+from router.net.simulated import SimulatedInternet
 
 LINK_PORT = 55671
 SERVICE = ServiceKey("shop", 8080)
