@@ -111,7 +111,7 @@ class Dispatch:
 
     def start(self) -> None:
         """Once, before any other call."""
-        self._next()
+        self._next(self._started_at)
 
     # Leg
 
@@ -213,7 +213,7 @@ class Dispatch:
             self._finish(failure)
         else:
             self._note_failure(failure)
-            self._next()
+            self._next(self._service.timers.now())
         self._service.room.reconsider()
 
     # Waiting
@@ -229,9 +229,10 @@ class Dispatch:
         self._fail(LegFailure("all-full", "no slot became free in time"))
 
     def proceed(self, decision: Decision) -> None:
-        if not self._begin(decision):
+        now = self._service.timers.now()
+        if not self._begin(decision, now):
             self._exclude(decision.site)
-            self._next()
+            self._next(now)
 
     def stand(self, wait: RemoteWait, until: float) -> bool:
         wait_ms = max(1, int((until - self._service.timers.now()) * 1000))
@@ -248,33 +249,33 @@ class Dispatch:
 
     # Steps
 
-    def _next(self) -> None:
+    def _next(self, now: float) -> None:
         """Try the best candidate left; else wait; else fail."""
         service = self._service
         while self._attempts < limits.RETRIES_MAX:
-            choice = service.balancer.select(service.timers.now(), self._excluded)
+            choice = service.balancer.select(now, self._excluded)
             if isinstance(choice, NoChoice):
                 service.counters.decided(choice.reason)
                 if self._may_wait_for(choice):
-                    self._wait(choice)
+                    self._wait(choice, now)
                 else:
                     self._give_up()
                 return
             service.counters.decided("chosen")
             self._attempts += 1
-            if self._begin(choice):
+            if self._begin(choice, now):
                 return
             self._exclude(choice.site)
         self._give_up()
 
-    def _begin(self, decision: Decision) -> bool:
+    def _begin(self, decision: Decision, now: float) -> bool:
         """Start an attempt; False: it could not even start."""
         if not decision.local:
             started = self._open_remote(decision.site, decision.path, 0)
         else:
-            slot = self._service.admission.take(self._avoid)
+            slot = self._service.admission.take(now, self._avoid)
             if isinstance(slot, Denied) and self._avoid:
-                slot = self._service.admission.take()  # Rather the same target than none.
+                slot = self._service.admission.take(now)  # Rather the same target than none.
             started = not isinstance(slot, Denied)
             if not isinstance(slot, Denied):
                 self._site = decision.site
@@ -315,9 +316,8 @@ class Dispatch:
         if self._paused:
             leg.pause()
 
-    def _wait(self, choice: NoChoice) -> None:
+    def _wait(self, choice: NoChoice, now: float) -> None:
         service = self._service
-        now = service.timers.now()
         if self._deadline is None:
             self._deadline = now + service.config.queue_wait_s
             self._waited_since = now
