@@ -120,8 +120,14 @@ class _Process:
             rng=random.Random(secrets.randbits(64)),
             journal=self.tell,
             wall_clock=_utc_now,
+            service_ttl_s=reading.wanted.site.service_sync_site_ttl_s,
         )
-        self._trust.start(self.network, self.router.refresh_links, self.router.links.drop)
+        self._trust.start(
+            self.network,
+            self.router.refresh_links,
+            self.router.open_link_door,
+            self.router.links.drop,
+        )
         self.view = OperatorView(
             self.router, self.network, self._trust.certificate_expiries, self.order
         )
@@ -158,6 +164,13 @@ class _Process:
         self.grace_s = wanted.site.drain_grace_s
         self.router.apply(wanted, errors)
 
+    def reapply(self, wanted: Wanted, errors: list[ConfigError]) -> None:
+        """As `apply`, while serving: a fault of ours must not end what is being served."""
+        try:
+            self.apply(wanted, errors)
+        except Exception:  # The owner of the watch; what was applied before stays.
+            log.exception("the new configuration could not be applied")
+
     def order(self, name: str, arguments: Mapping[str, str]) -> str | None:
         """A command of the admin API; None: no such command."""
         if name == "stop":
@@ -192,7 +205,7 @@ async def _serve(directory: Path, logs: Logs) -> int:
     loop.add_signal_handler(signal.SIGHUP, process.hang_up)
     admin = serving(process.view, process.events, directory / "run" / "admin.sock")
     async with admin, asyncio.TaskGroup() as tasks:
-        watching = tasks.create_task(watch(process.store, process.apply))
+        watching = tasks.create_task(watch(process.store, process.reapply))
         probing = tasks.create_task(_probe_lag(process.view))
         process.view.serving = True
         log.info("serving", extra={"site": process.router.identity.name})
