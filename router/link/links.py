@@ -176,6 +176,16 @@ class Links:
                 dropped += 1
         return dropped
 
+    @property
+    def streams(self) -> int:
+        """Open on all lanes, those in transit twice."""
+        return sum(session.stream_count for session in self._sessions())
+
+    @property
+    def buffered_bytes(self) -> int:
+        """Held for all streams: unsent, or received and not yet credited."""
+        return self._process.held_bytes
+
     def status(self) -> list[LinkStatus]:
         """All configured links and all incoming ones that are up, by name."""
         lines = [self._outgoing_status(link) for link in self._outgoing.values()]

@@ -131,6 +131,11 @@ class LinkSession:
         """Sent on all lanes, ended ones too."""
         return self._spent_out + sum(lane.bytes_out for lane in self._lanes())
 
+    @property
+    def stream_count(self) -> int:
+        """Streams open on all lanes."""
+        return sum(lane.stream_count for lane in self._lanes())
+
     def new_lane(self, connection: Connection) -> LaneMux:
         """A lane of this link on ``connection``, which we dialled."""
         return LaneMux(connection, self._timers, self, self.buffers, dialled=True)

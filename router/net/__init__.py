@@ -1,5 +1,12 @@
-"""The one room with sockets: connections, listeners, dialling, TLS, timers.
+"""The one room with sockets: connections, listeners, dialling, TLS and timers.
 
-`ports` is all that other rooms see. `epoll` is the real network, `simulated` its twin in virtual
-time; one conformance suite (`tests/unit/net`) holds both to the same contract.
+In: addresses and TLS contexts. Out: the interfaces of `ports`, which are all that `link` and
+`forward` know of a network. Two implementations pass one conformance suite: `epoll.EpollNetwork`
+(sockets, in a host's event loop) and `simulated.SimulatedInternet` (virtual time, one seed one
+history).
+
+Invariants: no method calls a handler synchronously; `lost` comes exactly once and last; a
+connection that broke is never reported as finished; one turn is bounded in events and bytes.
+Reading order: ports, poller, connection, epoll, handshake, tls, simulated.
+Sources: epoll(7), RFC 9293 (reset and half-close), RFC 8446, 6.1 (close_notify).
 """

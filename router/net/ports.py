@@ -132,12 +132,15 @@ class Tls(msgspec.Struct, frozen=True):
 
     ``context`` is an `ssl.SSLContext` ready for use (1.3 only, ALPN set); the simulated network
     ignores it. ``certificate`` is the own leaf in DER, which a simulated peer sees; empty: none.
-    ``alpn`` is offered by a dialler and accepted by a listener, best first.
+    ``alpn`` is offered by a dialler and accepted by a listener, best first. A connection that
+    agreed on none of them is closed, as is one of ``alpn_with_certificate`` without a peer's
+    certificate. (The context must offer the same: `ssl` does not tell what it was given.)
     """
 
     context: object
     certificate: bytes
     alpn: tuple[str, ...]
+    alpn_with_certificate: tuple[str, ...] = ()
 
 
 class Listener(Protocol):

@@ -1,0 +1,345 @@
+"""A TCP connection: reading, writing, half-close, reset."""
+
+import socket
+from collections import deque
+from collections.abc import Callable
+from select import EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP
+
+from router.model.limits import (
+    READ_BYTES,
+    TURN_READ_BYTES_MAX,
+    WRITE_HIGH_BYTES,
+    WRITE_PARTS_MAX,
+)
+from router.net.poller import Poller
+from router.net.ports import Address, Buffer, ConnectionHandler, Loss
+from router.net.sockets import close_with_reset, loss_of, pending_error
+
+# With no interest, a level-triggered set is woken for ever by a peer that is gone.
+QUIET = EPOLLET | EPOLLRDHUP
+BROKEN = EPOLLERR | EPOLLHUP
+
+
+class TcpConnection:
+    """`ports.Connection` over a connected non-blocking socket.
+
+    Reading wanted means EPOLLIN, unsent bytes mean EPOLLOUT, both level-triggered; with neither
+    the socket is watched for errors by edges. `pause` leaves the interest as it is until an event
+    proves it wrong, so that short pauses cost no system call.
+    """
+
+    __slots__ = (
+        "_broken",
+        "_cause",
+        "_closed",
+        "_fd",
+        "_fin_sent",
+        "_finishing",
+        "_handler",
+        "_high",
+        "_local",
+        "_mask",
+        "_on_close",
+        "_out",
+        "_out_bytes",
+        "_paused",
+        "_peer",
+        "_poller",
+        "_read_ended",
+        "_reads",
+        "_socket",
+        "_writable_due",
+    )
+
+    def __init__(
+        self,
+        poller: Poller,
+        sock: socket.socket,
+        peer: Address,
+        local: Address,
+        on_close: Callable[[], None] | None = None,
+    ) -> None:
+        self._poller = poller
+        self._socket = sock
+        self._fd = sock.fileno()
+        self._peer = peer
+        self._local = local
+        self._on_close = on_close
+        self._handler: ConnectionHandler | None = None
+        self._high = WRITE_HIGH_BYTES
+        self._mask = 0  # The interest that epoll knows; 0: not registered yet.
+        self._out: deque[bytes | memoryview] = deque()
+        self._out_bytes = 0
+        self._paused = False
+        self._reads = True  # Not paused, not ended, not closed.
+        self._read_ended = False
+        self._finishing = False
+        self._fin_sent = False
+        self._writable_due = False
+        self._closed = False
+        self._broken: Loss | None = None  # Sending failed, what was received is still to read.
+        self._cause: Loss | None = None
+
+    # The interface.
+
+    @property
+    def peer(self) -> Address:
+        return self._peer
+
+    @property
+    def local(self) -> Address:
+        return self._local
+
+    @property
+    def peer_certificate(self) -> bytes:
+        return b""
+
+    @property
+    def alpn(self) -> str:
+        return ""
+
+    @property
+    def buffered_bytes(self) -> int:
+        return self._out_bytes
+
+    def send(self, *parts: Buffer) -> bool:
+        if self._closed or self._finishing or self._broken is not None:
+            return True
+        if self._out:
+            for part in parts:
+                self._keep(bytes(part))
+        else:
+            self._write(parts)
+        if self._out_bytes > self._high:
+            self._writable_due = True
+            return False
+        return True
+
+    def set_high_mark(self, mark_bytes: int) -> None:
+        self._high = mark_bytes
+
+    def pause(self) -> None:
+        self._paused = True
+        self._reads = False
+
+    def resume(self) -> None:
+        self._paused = False
+        if not self._read_ended and not self._closed:
+            self._reads = True
+            self._watch()
+
+    def finish(self) -> None:
+        if self._closed or self._finishing:
+            return
+        self._finishing = True
+        self._writable_due = False
+        if self._broken is None and not self.buffered_bytes:
+            self._send_end()
+
+    def abort(self) -> None:
+        self._lose(Loss(code="aborted"))
+
+    # What `net` itself uses.
+
+    @property
+    def is_closed(self) -> bool:
+        return self._closed
+
+    def attach(self, handler: ConnectionHandler) -> None:
+        """Give it its owner and start watching. Lost already: the owner only hears that."""
+        self._handler = handler
+        if not self._closed:
+            self._mask = self._interest()
+            self._poller.register(self._fd, self, self._mask)
+
+    def ready(self, mask: int) -> None:
+        if mask & EPOLLOUT and self._out:
+            self._flush()
+        if self._reads:
+            if mask & ~EPOLLOUT:
+                self._read()
+        elif mask & BROKEN:
+            self._check_error()
+        elif mask & EPOLLIN:
+            self._watch()
+
+    def crashed(self, error: Exception) -> None:
+        self._lose(Loss(code="handler", reason=repr(error)))
+
+    # Reading.
+
+    def _read(self) -> None:
+        poller = self._poller
+        buffer, view = poller.read_buffer, poller.read_view
+        handler = self._handler
+        assert handler is not None
+        budget = TURN_READ_BYTES_MAX
+        while self._reads:
+            try:
+                size = self._socket.recv_into(buffer)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                self._lose(loss_of(error))
+                return
+            if not size:
+                self._peer_finished()
+                return
+            poller.bytes_in += size
+            handler.received(view[:size])
+            budget -= size
+            if size < READ_BYTES or budget <= 0:
+                return  # What is left is reported again.
+
+    def _peer_finished(self) -> None:
+        """The peer's end was read. A reset that a failed send consumed reads like one."""
+        if self._broken is not None:
+            self._lose(self._broken)
+            return
+        self._read_ended = True
+        self._reads = False
+        if self._fin_sent:
+            self._lose(None)
+        else:
+            self._watch()
+        if self._handler is not None:
+            self._handler.ended()
+
+    def _check_error(self) -> None:
+        """Told of an error or a full close while not reading."""
+        if self._closed:
+            return  # The flush of the same event met the error first.
+        number = pending_error(self._socket)
+        if number:
+            self._lose(loss_of(OSError(number, "connection lost")))
+        elif self._broken is not None:
+            self._lose(self._broken)
+        else:
+            self._watch()
+
+    # Writing.
+
+    def _keep(self, data: bytes) -> None:
+        if data:
+            self._out.append(data)
+            self._out_bytes += len(data)
+
+    def _write(self, parts: tuple[Buffer, ...]) -> None:
+        """Hand ``parts`` to the kernel, keep copies of what it does not take."""
+        try:
+            if len(parts) == 1:
+                sent = self._socket.send(parts[0])
+            else:
+                sent = self._socket.sendmsg(parts[:WRITE_PARTS_MAX])
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            self._write_failed(error)
+            return
+        self._poller.bytes_out += sent
+        for part in parts:
+            size = len(part)
+            if sent >= size:
+                sent -= size
+            elif sent:
+                self._keep(bytes(memoryview(part)[sent:]))
+                sent = 0
+            else:
+                self._keep(bytes(part))
+        if self._out:
+            self._watch()
+
+    def _flush(self) -> None:
+        """Hand buffered bytes to the kernel; when all have left, do what waited for it."""
+        if self._write_out() and not self._closed:
+            self._drained()
+
+    def _write_out(self) -> bool:
+        """One write from the buffer; True: it is empty now."""
+        out = self._out
+        head = [out[index] for index in range(min(len(out), WRITE_PARTS_MAX))]
+        try:
+            sent = self._socket.send(head[0]) if len(head) == 1 else self._socket.sendmsg(head)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            self._write_failed(error)
+            return False
+        self._poller.bytes_out += sent
+        self._out_bytes -= sent
+        while sent:
+            size = len(out[0])
+            if sent < size:
+                out[0] = memoryview(out[0])[sent:]
+                break
+            sent -= size
+            out.popleft()
+        return not out
+
+    def _drained(self) -> None:
+        self._watch()
+        if self._finishing:
+            self._send_end()
+        elif self._writable_due:
+            self._writable_due = False
+            if self._handler is not None:
+                self._handler.writable()
+
+    def _send_end(self) -> None:
+        if self._read_ended:
+            self._lose(None)  # Closing sends the FIN.
+            return
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            self._write_failed(error)
+            return
+        self._fin_sent = True
+
+    def _write_failed(self, error: OSError) -> None:
+        """The peer is gone. What it sent before is still read, if reading is wanted."""
+        loss = loss_of(error)
+        if not self._reads:
+            self._lose(loss)
+            return
+        self._broken = loss
+        self._out.clear()
+        self._out_bytes = 0
+        self._watch()
+
+    # Both.
+
+    def _interest(self) -> int:
+        mask = (EPOLLIN if self._reads else 0) | (EPOLLOUT if self._out else 0)
+        return mask or QUIET
+
+    def _watch(self) -> None:
+        """Tell epoll what is wanted now, if it knows something else."""
+        if self._mask and not self._closed:
+            mask = self._interest()
+            if mask != self._mask:
+                self._mask = mask
+                self._poller.modify(self._fd, mask)
+
+    def _lose(self, cause: Loss | None) -> None:
+        """Close, with a reset unless both ends finished; the owner is told from the queue."""
+        if self._closed:
+            return
+        self._closed = True
+        self._reads = False
+        self._cause = cause
+        self._out.clear()
+        self._out_bytes = 0
+        self._poller.forget(self._fd)
+        if cause is None:
+            self._socket.close()
+        else:
+            close_with_reset(self._socket)
+        if self._on_close is not None:
+            self._on_close()
+        self._poller.soon(self, self._tell_loss)
+
+    def _tell_loss(self) -> None:
+        handler, self._handler = self._handler, None
+        if handler is not None:
+            handler.lost(self._cause)

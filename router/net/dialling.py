@@ -1,0 +1,245 @@
+"""A connection attempt: resolve, try each address in turn, shake hands."""
+
+import errno
+import socket
+from collections.abc import Callable
+from select import EPOLLOUT
+
+from router.model.limits import TLS_HANDSHAKE_TIMEOUT_S
+from router.net.connection import TcpConnection
+from router.net.handshake import TlsHandshake
+from router.net.poller import Poller
+from router.net.ports import Address, Connection, ConnectionHandler, DialCode, DialFailure, Tls
+from router.net.resolving import Question, Resolver
+from router.net.sockets import (
+    address_of,
+    close_with_reset,
+    failure_of,
+    family_of,
+    is_numeric,
+    pending_error,
+    prepare_stream,
+)
+from router.net.tls import TlsConnection
+
+Connected = Callable[[Connection], ConnectionHandler]
+Failed = Callable[[DialFailure], None]
+NewSocket = Callable[[socket.AddressFamily], socket.socket]
+
+
+def new_socket(family: socket.AddressFamily) -> socket.socket:
+    """A TCP socket, not bound."""
+    return socket.socket(family, socket.SOCK_STREAM)
+
+
+class TcpDial:
+    """`ports.Dial`. Calls exactly one of ``connected`` and ``failed``, from the network's turn.
+
+    Each address gets an even share of the time that is left. The failure told is the last one's.
+    """
+
+    __slots__ = (
+        "_address_timer",
+        "_addresses",
+        "_connected",
+        "_deadline",
+        "_failed",
+        "_handshake",
+        "_host",
+        "_new_socket",
+        "_over",
+        "_poller",
+        "_port",
+        "_question",
+        "_socket",
+        "_timeout_s",
+        "_timer",
+        "_tls",
+        "_trying",
+    )
+
+    def __init__(
+        self,
+        poller: Poller,
+        resolver: Resolver,
+        new_socket: NewSocket,
+        host: str,
+        port: int,
+        connected: Connected,
+        failed: Failed,
+        timeout_s: float,
+        tls: Tls | None,
+    ) -> None:
+        self._poller = poller
+        self._new_socket = new_socket
+        self._host = host
+        self._port = port
+        self._connected = connected
+        self._failed = failed
+        self._tls = tls
+        self._timeout_s = timeout_s
+        self._deadline = poller.now() + timeout_s
+        self._timer = poller.call_at(self._deadline, self._timed_out)
+        self._address_timer = self._timer
+        self._addresses: list[str] = []
+        self._socket: socket.socket | None = None
+        self._handshake: TlsHandshake | None = None
+        self._question: Question | None = None
+        self._over = False
+        self._trying = ""
+        if is_numeric(host):
+            self._addresses.append(host)
+            self._try_next()
+        else:
+            self._question = resolver.resolve(host, self._resolved)
+
+    def cancel(self) -> None:
+        if not self._over:
+            self._stop()
+
+    # What `net` itself uses.
+
+    def abort(self) -> None:
+        """The network closes: like `cancel`."""
+        self.cancel()
+
+    def crashed(self, error: Exception) -> None:
+        self._stop()
+
+    def ready(self, mask: int) -> None:
+        """The connect has an outcome."""
+        sock = self._socket
+        assert sock is not None
+        number = pending_error(sock)
+        if number:
+            self._address_failed(failure_of(number, self._where()))
+            return
+        try:
+            peer, local = address_of(sock.getpeername()), address_of(sock.getsockname())
+        except OSError as error:  # Connected, and gone again already.
+            self._address_failed(failure_of(error.errno or errno.EIO, self._where()))
+            return
+        if peer == local:
+            words = f"{self._where()} is not listened on: we were connected to ourselves"
+            self._address_failed(DialFailure(code="self", reason=words))
+            return
+        self._poller.unregister(sock.fileno())
+        self._socket = None
+        if self._tls is None:
+            self._hand_over(TcpConnection(self._poller, sock, peer, local))
+        else:
+            self._shake_hands(sock, peer, local, self._tls)
+
+    # Addresses.
+
+    def _resolved(self, addresses: tuple[str, ...]) -> None:
+        if addresses:
+            self._addresses.extend(addresses)
+            self._try_next()
+        else:
+            words = f"{self._where()} has no address: the name cannot be resolved"
+            self._fail(DialFailure(code="name", reason=words))
+
+    def _try_next(self) -> None:
+        """Start on the next address; errors known at once are told from the queue."""
+        host = self._trying = self._addresses.pop(0)
+        try:
+            sock = self._new_socket(family_of(host))
+        except OSError as error:
+            self._address_failed_soon(failure_of(error.errno or errno.EIO, self._where()))
+            return
+        try:
+            prepare_stream(sock)
+            number = sock.connect_ex((host, self._port))
+        except OSError as error:  # A scope that does not exist.
+            number = error.errno or errno.EINVAL
+        if number not in (0, errno.EINPROGRESS):
+            sock.close()
+            self._address_failed_soon(failure_of(number, self._where()))
+            return
+        self._socket = sock
+        self._poller.register(sock.fileno(), self, EPOLLOUT)
+        if self._addresses:
+            share_s = (self._deadline - self._poller.now()) / (len(self._addresses) + 1)
+            self._address_timer = self._poller.call_at(
+                self._poller.now() + share_s, self._address_timed_out
+            )
+
+    def _address_failed_soon(self, failure: DialFailure) -> None:
+        self._poller.soon(self, lambda: self._address_failed(failure))
+
+    def _address_timed_out(self) -> None:
+        words = f"{self._where()} did not answer"
+        self._address_failed(DialFailure(code="timeout", reason=words))
+
+    def _address_failed(self, failure: DialFailure) -> None:
+        if self._over:
+            return
+        self._close_attempt()
+        if self._addresses:
+            self._try_next()
+        else:
+            self._fail(failure)
+
+    # Outcomes.
+
+    def _shake_hands(self, sock: socket.socket, peer: Address, local: Address, tls: Tls) -> None:
+        self._address_timer.cancel()
+        self._handshake = TlsHandshake(
+            self._poller,
+            sock,
+            tls,
+            peer=peer,
+            local=local,
+            server_side=False,
+            server_name=self._host,
+            timeout_s=min(TLS_HANDSHAKE_TIMEOUT_S, max(0.0, self._deadline - self._poller.now())),
+            done=self._hand_over,
+            failed=self._handshake_failed,
+        )
+
+    def _handshake_failed(self, code: DialCode, reason: str) -> None:
+        self._fail(DialFailure(code=code, reason=f"{self._where()}: {reason}"))
+
+    def _hand_over(self, connection: TcpConnection | TlsConnection) -> None:
+        self._handshake = None
+        self._stop()
+        try:
+            handler = self._connected(connection)
+        except Exception as error:
+            self._poller.handler_failed(error)
+            connection.abort()
+        else:
+            connection.attach(handler)
+
+    def _timed_out(self) -> None:
+        words = f"{self._where()} did not answer within {self._timeout_s:g} s"
+        self._fail(DialFailure(code="timeout", reason=words))
+
+    def _fail(self, failure: DialFailure) -> None:
+        if not self._over:
+            self._stop()
+            self._failed(failure)
+
+    def _stop(self) -> None:
+        self._over = True
+        self._timer.cancel()
+        if self._question is not None:
+            self._question.cancel()
+        if self._handshake is not None:
+            self._handshake.abort()
+            self._handshake = None
+        self._close_attempt()
+
+    def _close_attempt(self) -> None:
+        if self._address_timer is not self._timer:
+            self._address_timer.cancel()
+        if self._socket is not None:
+            self._poller.forget(self._socket.fileno())
+            close_with_reset(self._socket)
+            self._socket = None
+
+    def _where(self) -> str:
+        """What was asked for, and which of its addresses is under trial."""
+        wanted = str(Address(host=self._host, port=self._port))
+        return f"{wanted} ({self._trying})" if self._trying not in ("", self._host) else wanted

@@ -1,0 +1,113 @@
+"""The real network: sockets in one epoll set, run by turns in a host's event loop."""
+
+from collections.abc import Callable
+
+from router.net.dialling import Connected, Failed, NewSocket, TcpDial, new_socket
+from router.net.host import Host
+from router.net.listening import Accept, TcpListener, bind
+from router.net.poller import Poller
+from router.net.ports import Dial, Listener, Timer, Tls
+from router.net.resolving import Lookup, Resolver, system_lookup
+
+
+class EpollNetwork:
+    """`ports.Network` over the kernel.
+
+    ``host`` runs the turns, ``lookup`` (in a thread) turns names into addresses. Call everything
+    from the host's thread; `close` not from within a turn.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        *,
+        lookup: Lookup = system_lookup,
+        new_socket: NewSocket = new_socket,
+    ) -> None:
+        self._poller = Poller(host, self._woken)
+        self._resolver = Resolver(self._poller, lookup)
+        self._new_socket = new_socket
+        self._tls_rejected = 0
+
+    # Counters, for metrics.
+
+    @property
+    def bytes_in(self) -> int:
+        """Read from sockets; with TLS, ciphertext."""
+        return self._poller.bytes_in
+
+    @property
+    def bytes_out(self) -> int:
+        return self._poller.bytes_out
+
+    @property
+    def sockets_open(self) -> int:
+        """Connections, listeners and attempts."""
+        return len(self._poller.entries)
+
+    @property
+    def handler_errors(self) -> int:
+        return self._poller.handler_errors
+
+    @property
+    def tls_rejected(self) -> int:
+        """Connections that a TLS listener closed: failed handshakes, not admissible, too slow."""
+        return self._tls_rejected
+
+    @property
+    def turn_lag_s(self) -> float:
+        """How late the last turn was for its earliest timer; 0.0: no timer was due."""
+        return self._poller.turn_lag_s
+
+    @property
+    def turns(self) -> int:
+        return self._poller.turns
+
+    # Timers.
+
+    def now(self) -> float:
+        return self._poller.now()
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
+        return self._poller.call_at(when, callback)
+
+    def at_turn_end(self, callback: Callable[[], None]) -> None:
+        self._poller.at_turn_end(callback)
+
+    # Connections.
+
+    def listen(self, host: str, port: int, accept: Accept, *, tls: Tls | None = None) -> Listener:
+        return TcpListener(self._poller, bind(host, port), accept, tls, self._rejected)
+
+    def dial(
+        self,
+        host: str,
+        port: int,
+        connected: Connected,
+        failed: Failed,
+        *,
+        timeout_s: float,
+        tls: Tls | None = None,
+    ) -> Dial:
+        return TcpDial(
+            self._poller,
+            self._resolver,
+            self._new_socket,
+            host,
+            port,
+            connected,
+            failed,
+            timeout_s,
+            tls,
+        )
+
+    def close(self) -> None:
+        """Abort everything, tell the owners, leave the host. Idempotent."""
+        self._resolver.close()
+        self._poller.close()
+
+    def _woken(self) -> None:
+        self._resolver.answer_all()
+
+    def _rejected(self, reason: str) -> None:
+        self._tls_rejected += 1

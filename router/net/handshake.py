@@ -1,0 +1,180 @@
+"""A TLS handshake under way on a connected socket: ends as a `TlsConnection` or a reason."""
+
+import socket
+import ssl
+from collections.abc import Callable
+from select import EPOLLIN, EPOLLOUT
+
+from router.model.limits import READ_BYTES
+from router.net.poller import Poller
+from router.net.ports import Address, DialCode, Tls
+from router.net.sockets import close_with_reset
+from router.net.tls import TlsConnection, tls_reason
+
+Failed = Callable[[DialCode, str], None]
+
+
+class TlsHandshake:
+    """Owns the socket until exactly one of ``done`` and ``failed`` is called; `abort` calls none.
+
+    What the peer showed is judged here, before any byte of it is handed on: a protocol of
+    ``tls.alpn`` was agreed, and those of ``tls.alpn_with_certificate`` came with a certificate.
+    """
+
+    __slots__ = (
+        "_done",
+        "_failed",
+        "_fd",
+        "_incoming",
+        "_local",
+        "_mask",
+        "_object",
+        "_on_close",
+        "_out",
+        "_outgoing",
+        "_over",
+        "_peer",
+        "_poller",
+        "_socket",
+        "_timeout_s",
+        "_timer",
+        "_tls",
+    )
+
+    def __init__(
+        self,
+        poller: Poller,
+        sock: socket.socket,
+        tls: Tls,
+        *,
+        peer: Address,
+        local: Address,
+        server_side: bool,
+        server_name: str | None,
+        timeout_s: float,
+        done: Callable[[TlsConnection], None],
+        failed: Failed,
+        on_close: Callable[[], None] | None = None,
+    ) -> None:
+        assert isinstance(tls.context, ssl.SSLContext), "Tls.context of the real network"
+        self._poller = poller
+        self._socket = sock
+        self._fd = sock.fileno()
+        self._tls = tls
+        self._peer = peer
+        self._local = local
+        self._timeout_s = timeout_s
+        self._done = done
+        self._failed = failed
+        self._on_close = on_close
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._object = tls.context.wrap_bio(
+            self._incoming,
+            self._outgoing,
+            server_side=server_side,
+            server_hostname=server_name if tls.context.check_hostname else None,
+        )
+        self._out = b""
+        self._over = False
+        self._mask = EPOLLIN if server_side else EPOLLIN | EPOLLOUT
+        self._timer = poller.call_at(poller.now() + timeout_s, self._timed_out)
+        poller.register(self._fd, self, self._mask)
+
+    def abort(self) -> None:
+        if self._leave():
+            self._poller.forget(self._fd)
+            close_with_reset(self._socket)
+
+    def crashed(self, error: Exception) -> None:
+        self._fail("tls", f"handshake with {self._peer} failed: {error!r}")
+
+    def ready(self, mask: int) -> None:
+        if mask & ~EPOLLOUT and not self._receive():
+            return
+        try:
+            self._object.do_handshake()
+        except ssl.SSLWantReadError:
+            self._send()
+        except ssl.SSLError as error:
+            self._send()  # The alert.
+            self._fail("tls", f"TLS handshake with {self._peer} failed: {tls_reason(error)}")
+        else:
+            self._send()
+            self._judge()
+
+    def _receive(self) -> bool:
+        poller = self._poller
+        try:
+            size = self._socket.recv_into(poller.read_buffer, READ_BYTES)
+        except BlockingIOError:
+            return True
+        except OSError as error:
+            self._fail("tls", f"{self._peer} broke off the TLS handshake: {error.strerror}")
+            return False
+        if not size:
+            self._fail("tls", f"{self._peer} broke off the TLS handshake")
+            return False
+        poller.bytes_in += size
+        self._incoming.write(poller.read_view[:size])
+        return True
+
+    def _send(self) -> None:
+        """Send what TLS wants sent; a write error shows up as a read error next."""
+        if self._over:
+            return
+        self._out += self._outgoing.read()
+        if self._out:
+            try:
+                sent = self._socket.send(self._out)
+            except OSError:
+                sent = 0
+            self._poller.bytes_out += sent
+            self._out = self._out[sent:]
+        mask = EPOLLIN | EPOLLOUT if self._out else EPOLLIN
+        if mask != self._mask:
+            self._mask = mask
+            self._poller.modify(self._fd, mask)
+
+    def _judge(self) -> None:
+        """Hand over the connection if what was agreed is admissible."""
+        tls = self._tls
+        alpn = self._object.selected_alpn_protocol() or ""
+        certificate = self._object.getpeercert(binary_form=True) or b""
+        if tls.alpn and alpn not in tls.alpn:
+            self._fail("tls", f"{self._peer} agreed on no protocol of {', '.join(tls.alpn)}")
+        elif alpn in tls.alpn_with_certificate and not certificate:
+            self._fail("tls", f"{self._peer} showed no certificate, which {alpn} needs")
+        elif self._leave():
+            self._poller.unregister(self._fd)
+            self._done(
+                TlsConnection(
+                    self._poller,
+                    self._socket,
+                    self._peer,
+                    self._local,
+                    self._on_close,
+                    tls=(self._object, self._incoming, self._outgoing),
+                    unsent=self._out,
+                    alpn=alpn,
+                    peer_certificate=certificate,
+                )
+            )
+
+    def _timed_out(self) -> None:
+        words = f"the TLS handshake with {self._peer} took over {self._timeout_s:g} s"
+        self._fail("timeout", words)
+
+    def _fail(self, code: DialCode, reason: str) -> None:
+        if self._leave():
+            self._poller.forget(self._fd)
+            self._socket.close()  # Not a reset: it could overtake the alert.
+            self._failed(code, reason)
+
+    def _leave(self) -> bool:
+        """End the handshake; False: it is over already."""
+        if self._over:
+            return False
+        self._over = True
+        self._timer.cancel()
+        return True

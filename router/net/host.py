@@ -1,0 +1,26 @@
+"""What the network needs from the event loop that hosts it."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+
+class HostCall(Protocol):
+    """A call that the host was asked for."""
+
+    def cancel(self) -> None:
+        """Idempotent, harmless after the call."""
+
+
+class Host(Protocol):
+    """An event loop that runs the network's turns in its own thread."""
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> HostCall:
+        """Call once at ``when`` of `now`; up to 0.5 ms early is allowed. One pending at most."""
+
+    def watch(self, fd: int, callback: Callable[[], None]) -> None:
+        """Call whenever ``fd`` is readable (level-triggered)."""
+
+    def unwatch(self, fd: int) -> None: ...

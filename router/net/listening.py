@@ -1,0 +1,270 @@
+"""A bound address: accepting, resting when it cannot, TLS handshakes of those who come."""
+
+import errno
+import resource
+import socket
+from collections.abc import Callable
+from enum import IntFlag
+from select import EPOLLIN
+
+from router.model.limits import (
+    ACCEPT_ERRORS_PER_TURN_MAX,
+    ACCEPT_REST_S,
+    ACCEPTS_PER_TURN_MAX,
+    CONNECTIONS_PER_LISTENER_MAX,
+    FD_RESERVE,
+    LISTEN_BACKLOG,
+    TLS_HANDSHAKE_TIMEOUT_S,
+    TLS_HANDSHAKES_MAX,
+)
+from router.net.connection import TcpConnection
+from router.net.handshake import TlsHandshake
+from router.net.poller import Poller
+from router.net.ports import Address, Connection, ConnectionHandler, DialCode, Timer, Tls
+from router.net.sockets import address_of, family_of, is_numeric, prepare_stream
+from router.net.tls import TlsConnection
+
+Accept = Callable[[Connection], ConnectionHandler | None]
+
+# What Linux reports on accept about the connection, not about the listener (accept(2)).
+CONNECTION_GONE = frozenset(
+    {
+        errno.ECONNABORTED,
+        errno.EPROTO,
+        errno.ENOPROTOOPT,
+        errno.ENETDOWN,
+        errno.ENETUNREACH,
+        errno.EHOSTDOWN,
+        errno.EHOSTUNREACH,
+        errno.ENONET,
+        errno.EOPNOTSUPP,
+        errno.ETIMEDOUT,
+    }
+)
+
+
+class Hold(IntFlag):
+    """Why a listener does not accept just now."""
+
+    OWNER = 1
+    FULL = 2  # As many connections or handshakes as are allowed.
+    RESTING = 4
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises `OSError` when the address cannot be bound."""
+    if host == "localhost":
+        host = "127.0.0.1"
+    if not is_numeric(host):
+        raise OSError(errno.EADDRNOTAVAIL, f"cannot listen on {host!r}: not an IP address")
+    sock = socket.socket(family_of(host), socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        prepare_stream(sock)
+        if host == "::":
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        sock.bind((host, port))
+        sock.listen(LISTEN_BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def descriptors_max() -> int:
+    """Descriptors that connections may use: the process's limit without a reserve."""
+    return max(FD_RESERVE, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - FD_RESERVE)
+
+
+class TcpListener:
+    """`ports.Listener`: hands over connections (with TLS: after the handshake, if admissible)."""
+
+    __slots__ = (
+        "_accept",
+        "_address",
+        "_closed",
+        "_connections",
+        "_descriptors_max",
+        "_errors",
+        "_errors_turn",
+        "_handshakes",
+        "_holds",
+        "_on_rejected",
+        "_poller",
+        "_rest",
+        "_socket",
+        "_tls",
+    )
+
+    def __init__(
+        self,
+        poller: Poller,
+        sock: socket.socket,
+        accept: Accept,
+        tls: Tls | None,
+        on_rejected: Callable[[str], None],
+    ) -> None:
+        self._poller = poller
+        self._socket = sock
+        self._address = address_of(sock.getsockname())
+        self._accept = accept
+        self._tls = tls
+        self._on_rejected = on_rejected
+        self._holds = Hold(0)
+        self._rest: Timer | None = None
+        self._connections = 0
+        self._handshakes: dict[int, TlsHandshake] = {}
+        self._errors = 0
+        self._errors_turn = -1
+        self._closed = False
+        self._descriptors_max = descriptors_max()
+        poller.register(sock.fileno(), self, EPOLLIN)
+
+    @property
+    def address(self) -> Address:
+        return self._address
+
+    def pause(self) -> None:
+        self._hold(Hold.OWNER)
+
+    def resume(self) -> None:
+        self._release(Hold.OWNER)
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        if not self._holds:
+            self._poller.forget(self._socket.fileno())
+        self._socket.close()
+        if self._rest is not None:
+            self._rest.cancel()
+        for handshake in list(self._handshakes.values()):
+            handshake.abort()
+
+    # What `net` itself uses.
+
+    def abort(self) -> None:
+        self.close()
+
+    def crashed(self, error: Exception) -> None:
+        self._rest_a_while()
+
+    def ready(self, mask: int) -> None:
+        for _ in range(ACCEPTS_PER_TURN_MAX):
+            if self._holds or self._closed:
+                return
+            if len(self._poller.entries) >= self._descriptors_max:
+                self._rest_a_while()
+                return
+            try:
+                sock, name = self._socket.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in CONNECTION_GONE:
+                    continue
+                # No descriptor or no memory left: the backlog holds them meanwhile.
+                self._poller.log("a listener rests: accept failed", error)
+                self._rest_a_while()
+                return
+            self._take(sock, address_of(name))
+
+    def _take(self, sock: socket.socket, peer: Address) -> None:
+        sock.setblocking(False)
+        self._connections += 1
+        if self._connections >= CONNECTIONS_PER_LISTENER_MAX:
+            self._hold(Hold.FULL)
+        try:
+            local = address_of(sock.getsockname())
+        except OSError:
+            sock.close()
+            self._left()
+            return
+        if self._tls is None:
+            self._hand_over(TcpConnection(self._poller, sock, peer, local, self._left))
+            return
+        number = sock.fileno()
+        self._handshakes[number] = TlsHandshake(
+            self._poller,
+            sock,
+            self._tls,
+            peer=peer,
+            local=local,
+            server_side=True,
+            server_name=None,
+            timeout_s=TLS_HANDSHAKE_TIMEOUT_S,
+            done=lambda connection: self._handshake_done(number, connection),
+            failed=lambda code, reason: self._handshake_failed(number, code, reason),
+            on_close=self._left,
+        )
+        if len(self._handshakes) >= TLS_HANDSHAKES_MAX:
+            self._hold(Hold.FULL)
+
+    def _handshake_done(self, number: int, connection: TlsConnection) -> None:
+        del self._handshakes[number]
+        self._release_if_room()
+        if self._closed:
+            connection.abort()
+            return
+        self._hand_over(connection)
+
+    def _handshake_failed(self, number: int, code: DialCode, reason: str) -> None:
+        del self._handshakes[number]
+        self._left()
+        self._on_rejected(reason)
+
+    def _hand_over(self, connection: TcpConnection) -> None:
+        try:
+            handler = self._accept(connection)
+        except Exception as error:
+            self._poller.handler_failed(error)
+            connection.abort()
+            self._count_error()
+            return
+        if handler is None:
+            connection.abort()
+        else:
+            connection.attach(handler)
+
+    def _count_error(self) -> None:
+        if self._errors_turn != self._poller.turns:
+            self._errors_turn, self._errors = self._poller.turns, 0
+        self._errors += 1
+        if self._errors >= ACCEPT_ERRORS_PER_TURN_MAX:
+            self._rest_a_while()
+
+    def _left(self) -> None:
+        """One of the accepted connections is closed."""
+        self._connections -= 1
+        assert self._connections >= 0, "a connection left twice"
+        self._release_if_room()
+
+    def _release_if_room(self) -> None:
+        if (
+            self._holds & Hold.FULL
+            and self._connections < CONNECTIONS_PER_LISTENER_MAX
+            and len(self._handshakes) < TLS_HANDSHAKES_MAX
+        ):
+            self._release(Hold.FULL)
+
+    def _rest_a_while(self) -> None:
+        if not self._closed and not self._holds & Hold.RESTING:
+            self._hold(Hold.RESTING)
+            self._rest = self._poller.call_at(self._poller.now() + ACCEPT_REST_S, self._rested)
+
+    def _rested(self) -> None:
+        self._rest = None
+        self._release(Hold.RESTING)
+
+    def _hold(self, why: Hold) -> None:
+        if not self._holds and not self._closed:
+            self._poller.unregister(self._socket.fileno())
+        self._holds |= why
+
+    def _release(self, why: Hold) -> None:
+        if not self._holds:
+            return
+        self._holds &= ~why
+        if not self._holds and not self._closed:
+            self._poller.register(self._socket.fileno(), self, EPOLLIN)

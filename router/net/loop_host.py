@@ -1,0 +1,31 @@
+"""Hosts a network in an asyncio loop (uvloop included): its epoll set is one reader of the loop."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from router.net.host import HostCall
+
+
+class LoopHost:
+    """`Host` over a running asyncio loop.
+
+    Time is `time.monotonic`, not the loop's: uvloop's is cached in milliseconds.
+    """
+
+    __slots__ = ("_loop",)
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> HostCall:
+        return self._loop.call_later(max(0.0, when - time.monotonic()), callback)
+
+    def watch(self, fd: int, callback: Callable[[], None]) -> None:
+        self._loop.add_reader(fd, callback)
+
+    def unwatch(self, fd: int) -> None:
+        self._loop.remove_reader(fd)

@@ -1,0 +1,272 @@
+"""The turn: one epoll set, the queue of late deliveries, timers and calls at the turn's end."""
+
+import logging
+import os
+import select
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from router.model.limits import (
+    LATE_WAKE_S,
+    READ_BYTES,
+    SETTLE_ROUNDS_MAX,
+    TLS_RECORD_BYTES,
+    TURN_EVENTS_MAX,
+)
+from router.net.host import Host, HostCall
+from router.net.timers import PendingCall, TimerHeap
+
+LOG = logging.getLogger(__name__)
+LOG_INTERVAL_S = 1.0
+
+
+class Entry(Protocol):
+    """Owner of a descriptor in the epoll set."""
+
+    def ready(self, mask: int) -> None:
+        """Epoll reported ``mask``; may be stale."""
+
+    def crashed(self, error: Exception) -> None:
+        """A callback made from here raised. Must not raise."""
+
+    def abort(self) -> None:
+        """Give up the descriptor."""
+
+
+class Poller:
+    """Runs turns: events, then due timers, then the queue, then calls at the turn's end.
+
+    Everything a handler hears comes from here, so an exception of a handler ends here too. After
+    a late wake all sockets are read before a timer is judged. Counters are plain integers, to be
+    read at any time.
+    """
+
+    __slots__ = (
+        "_armed",
+        "_armed_when",
+        "_closed",
+        "_epoll",
+        "_fresh",
+        "_host",
+        "_in_turn",
+        "_log_next",
+        "_log_suppressed",
+        "_queue",
+        "_timers",
+        "_turn_end",
+        "_wake_fd",
+        "bytes_in",
+        "bytes_out",
+        "entries",
+        "handler_errors",
+        "now",
+        "on_wake",
+        "plain_view",
+        "read_buffer",
+        "read_view",
+        "turn_lag_s",
+        "turns",
+    )
+
+    def __init__(self, host: Host, on_wake: Callable[[], None]) -> None:
+        """``on_wake`` is called in the turn after `wake`: there are answers of threads."""
+        self.on_wake = on_wake
+        self._host = host
+        self.now = host.now
+        self._epoll = select.epoll()
+        self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._epoll.register(self._wake_fd, select.EPOLLIN)
+        self._timers = TimerHeap()
+        self._queue: deque[tuple[Entry, Callable[[], None]]] = deque()
+        self._turn_end: list[Callable[[], None]] = []
+        self._fresh: set[int] = set()
+        self._armed: HostCall | None = None
+        self._armed_when = 0.0
+        self._in_turn = False
+        self._closed = False
+        self._log_next = 0.0
+        self._log_suppressed = 0
+        self.entries: dict[int, Entry] = {}
+        self.read_buffer = bytearray(READ_BYTES)
+        self.read_view = memoryview(self.read_buffer)
+        # Where TLS decrypts to: all of one read, and what was left of the record before.
+        self.plain_view = memoryview(bytearray(READ_BYTES + TLS_RECORD_BYTES))
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.handler_errors = 0
+        self.turn_lag_s = 0.0
+        self.turns = 0
+        host.watch(self._epoll.fileno(), self.turn)
+
+    # The epoll set.
+
+    def register(self, fd: int, entry: Entry, mask: int) -> None:
+        self._epoll.register(fd, mask)
+        self.entries[fd] = entry
+        # An event still to come in this batch is of an earlier owner of the number.
+        self._fresh.add(fd)
+
+    def modify(self, fd: int, mask: int) -> None:
+        self._epoll.modify(fd, mask)
+
+    def unregister(self, fd: int) -> None:
+        """For a descriptor that stays open."""
+        self._epoll.unregister(fd)
+        del self.entries[fd]
+
+    def forget(self, fd: int) -> None:
+        """For a descriptor that is closed next: closing takes it out of the epoll set."""
+        self.entries.pop(fd, None)
+
+    # Calls within the turn.
+
+    def soon(self, entry: Entry, call: Callable[[], None]) -> None:
+        """Call from the turn's queue: in this turn, or in one that begins at once."""
+        self._queue.append((entry, call))
+        if not self._in_turn:
+            self.wake()
+
+    def at_turn_end(self, callback: Callable[[], None]) -> None:
+        self._turn_end.append(callback)
+        if not self._in_turn:
+            self.wake()
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> PendingCall:
+        entry = self._timers.add(when, callback)
+        if not self._in_turn:
+            self._arm()
+        return entry
+
+    def wake(self) -> None:
+        """Have a turn run soon. The one method that other threads may call."""
+        if not self._closed:
+            os.eventfd_write(self._wake_fd, 1)
+
+    # The turn.
+
+    def turn(self) -> None:
+        """One turn; the host calls it when the set is readable or a timer is due."""
+        if self._closed:
+            return
+        assert not self._in_turn, "a turn within a turn"
+        self._in_turn = True
+        self.turns += 1
+        try:
+            due = self._timers.earliest()
+            lag = 0.0 if due is None else max(0.0, self.now() - due)
+            self.turn_lag_s = lag
+            self._dispatch()
+            if lag > LATE_WAKE_S:
+                # A deadline may have passed only because we were away: hear everybody first.
+                for _ in range(len(self.entries) // TURN_EVENTS_MAX):
+                    self._dispatch()
+            if due is not None:
+                self._run_timers()
+            self._settle()
+        finally:
+            self._in_turn = False
+        self._arm()
+
+    def _dispatch(self) -> None:
+        fresh = self._fresh
+        fresh.clear()
+        entries = self.entries
+        for fd, mask in self._epoll.poll(0, TURN_EVENTS_MAX):
+            entry = entries.get(fd)
+            if entry is None:
+                if fd == self._wake_fd:
+                    os.eventfd_read(fd)
+                    self._guarded(self.on_wake)
+                continue
+            if fresh and fd in fresh:
+                continue
+            try:
+                entry.ready(mask)
+            except Exception as error:
+                self.handler_failed(error)
+                entry.crashed(error)
+
+    def _run_timers(self) -> None:
+        now = self.now()
+        newest = self._timers.newest()
+        while (callback := self._timers.pop_due(now, newest)) is not None:
+            self._guarded(callback)
+
+    def _settle(self) -> None:
+        for _ in range(SETTLE_ROUNDS_MAX):
+            self._run_queue()
+            if not self._turn_end:
+                break
+            callbacks, self._turn_end = self._turn_end, []
+            for callback in callbacks:
+                self._guarded(callback)
+        if self._queue or self._turn_end:
+            self.wake()  # What keeps making work for itself gives way to others.
+
+    def _run_queue(self) -> None:
+        queue = self._queue
+        for _ in range(len(queue)):
+            entry, call = queue.popleft()
+            try:
+                call()
+            except Exception as error:
+                self.handler_failed(error)
+                entry.crashed(error)
+
+    def _guarded(self, callback: Callable[[], None]) -> None:
+        try:
+            callback()
+        except Exception as error:
+            self.handler_failed(error)
+
+    def handler_failed(self, error: Exception) -> None:
+        """Count an exception of foreign code; log one a second, with its traceback."""
+        self.handler_errors += 1
+        self.log("a network handler raised", error)
+
+    def log(self, message: str, error: Exception) -> None:
+        """Log a warning with ``error``, at most once a second for the whole network."""
+        now = self.now()
+        if now < self._log_next:
+            self._log_suppressed += 1
+            return
+        LOG.error(message, exc_info=error, extra={"suppressed": self._log_suppressed})
+        self._log_next = now + LOG_INTERVAL_S
+        self._log_suppressed = 0
+
+    def _arm(self) -> None:
+        """Have the host call for the earliest timer; an earlier call than needed is left alone."""
+        due = self._timers.earliest()
+        if due is None or self._closed:
+            return
+        if self._armed is not None:
+            if self._armed_when <= due:
+                return
+            self._armed.cancel()
+        self._armed_when = due
+        self._armed = self._host.call_at(due, self._timer_fired)
+
+    def _timer_fired(self) -> None:
+        self._armed = None  # Maybe early: then the turn runs no timer and arms again.
+        self.turn()
+
+    def close(self) -> None:
+        """Abort all entries, deliver what that owes to handlers, and leave the host. Idempotent."""
+        if self._closed:
+            return
+        assert not self._in_turn, "closed within a turn"
+        self._in_turn = True
+        for entry in list(self.entries.values()):
+            entry.abort()
+        self._settle()
+        for entry in list(self.entries.values()):
+            entry.abort()  # Opened by a handler that was told of its loss.
+        self._run_queue()
+        self._closed = True
+        self._in_turn = False
+        if self._armed is not None:
+            self._armed.cancel()
+        self._host.unwatch(self._epoll.fileno())
+        self._epoll.close()
+        os.close(self._wake_fd)

@@ -1,0 +1,78 @@
+"""Facts about sockets: numeric addresses, errors as values, aborting."""
+
+import errno
+import ipaddress
+import os
+import socket
+import struct
+
+from router.net.ports import Address, DialCode, DialFailure, Loss
+
+ZERO_LINGER = struct.pack("ii", 1, 0)
+MAPPED = "::ffff:"  # An IPv4 peer of a dual-stack listener (RFC 4291, 2.5.5.2).
+
+REFUSALS: dict[int, tuple[DialCode, str]] = {
+    errno.ECONNREFUSED: ("refused", "refused the connection"),
+    errno.ECONNRESET: ("refused", "reset the connection attempt"),
+    errno.ETIMEDOUT: ("timeout", "did not answer"),
+    errno.ENETUNREACH: ("unreachable", "cannot be reached: no route to its network"),
+    errno.EHOSTUNREACH: ("unreachable", "cannot be reached: no route to the host"),
+    errno.ENETDOWN: ("unreachable", "cannot be reached: the network is down"),
+    errno.EAFNOSUPPORT: ("unreachable", "cannot be reached: address family not supported"),
+}
+
+
+def is_numeric(host: str) -> bool:
+    """Whether ``host`` is an IP address (a scope such as ``%eth0`` included)."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def family_of(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def address_of(name: tuple[object, ...]) -> Address:
+    """From what `getsockname` and `accept` give; IPv4 addresses in IPv6 dress are undressed."""
+    host, port = str(name[0]), name[1]
+    assert isinstance(port, int)
+    if host.startswith(MAPPED) and "." in host:
+        host = host[len(MAPPED) :]
+    return Address(host=host, port=port)
+
+
+def loss_of(error: OSError) -> Loss:
+    """What a failed read or write means for the connection."""
+    reason = error.strerror or str(error)
+    if error.errno in (errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN, errno.ECONNABORTED):
+        return Loss(code="reset", reason=reason)
+    if error.errno == errno.ETIMEDOUT:
+        return Loss(code="timeout", reason=reason)
+    return Loss(code="error", reason=reason)
+
+
+def pending_error(sock: socket.socket) -> int:
+    """SO_ERROR: an errno, taken from the socket; 0 when there is none."""
+    return sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+
+
+def failure_of(number: int, where: str) -> DialFailure:
+    """An errno of `connect` as a sentence about ``where``."""
+    code, words = REFUSALS.get(number, ("error", f"cannot be reached: {os.strerror(number)}"))
+    return DialFailure(code=code, reason=f"{where} {words}")
+
+
+def close_with_reset(sock: socket.socket) -> None:
+    """Close so that the peer sees a reset; unsent data is dropped."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ZERO_LINGER)
+    sock.close()
+
+
+def prepare_stream(sock: socket.socket) -> None:
+    """Options of every TCP connection. Accepted sockets inherit them from their listener."""
+    sock.setblocking(False)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

@@ -1,0 +1,273 @@
+"""A TLS connection over `ssl.MemoryBIO`: bytes in, bytes out, on the sockets of `connection`."""
+
+import socket
+import ssl
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from router.model.limits import (
+    LANE_TURN_BYTES_MAX,
+    READ_BYTES,
+    TLS_RECORD_BYTES,
+    TURN_READ_BYTES_MAX,
+)
+from router.net.connection import TcpConnection
+from router.net.poller import Poller
+from router.net.ports import Address, Buffer, ConnectionHandler, Loss
+from router.net.sockets import loss_of
+
+PACK_BYTES = 4 * TLS_RECORD_BYTES  # Encrypted at a time: full records, and no large allocation.
+
+
+def tls_reason(error: ssl.SSLError) -> str:
+    """The library's words without its file and line."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate refused: {error.verify_message}"
+    return (error.reason or str(error)).replace("_", " ").lower()
+
+
+class TlsConnection(TcpConnection):
+    """`ports.Connection` after a handshake.
+
+    What one `send` is given is encrypted at once, in full records. While ciphertext waits for the
+    kernel nothing more is encrypted: plaintext is kept, so that it can still be dropped. A TCP
+    end without close_notify is a loss, never an end (RFC 8446, 6.1).
+    """
+
+    __slots__ = (
+        "_alpn",
+        "_certificate",
+        "_end_pending",
+        "_incoming",
+        "_notified",
+        "_object",
+        "_outgoing",
+        "_plain",
+        "_plain_bytes",
+    )
+
+    def __init__(
+        self,
+        poller: Poller,
+        sock: socket.socket,
+        peer: Address,
+        local: Address,
+        on_close: Callable[[], None] | None = None,
+        *,
+        tls: tuple[ssl.SSLObject, ssl.MemoryBIO, ssl.MemoryBIO],
+        unsent: bytes,
+        alpn: str,
+        peer_certificate: bytes,
+    ) -> None:
+        super().__init__(poller, sock, peer, local, on_close)
+        self._object, self._incoming, self._outgoing = tls
+        self._alpn = alpn
+        self._certificate = peer_certificate
+        self._plain: deque[bytes | memoryview] = deque()
+        self._plain_bytes = 0
+        self._end_pending = False  # close_notify was read, `ended` waits for `resume`.
+        self._notified = False  # Our close_notify is with the ciphertext.
+        self._keep(unsent)
+
+    @property
+    def peer_certificate(self) -> bytes:
+        return self._certificate
+
+    @property
+    def alpn(self) -> str:
+        return self._alpn
+
+    @property
+    def buffered_bytes(self) -> int:
+        return self._out_bytes + self._plain_bytes
+
+    def send(self, *parts: Buffer) -> bool:
+        if self._closed or self._finishing or self._broken is not None:
+            return True
+        size = sum(map(len, parts))
+        if self._out or size > LANE_TURN_BYTES_MAX:
+            self._plain.extend(bytes(part) for part in parts if part)
+            self._plain_bytes += size
+            if not self._out:
+                self._refill()
+        elif size:
+            self._encrypt(parts, size)
+        if self._out_bytes + self._plain_bytes > self._high:
+            self._writable_due = True
+            return False
+        return True
+
+    def resume(self) -> None:
+        super().resume()
+        if self._reads and (self._end_pending or self._incoming.pending):
+            self._poller.soon(self, self._pump)
+
+    def attach(self, handler: ConnectionHandler) -> None:
+        super().attach(handler)
+        if self._incoming.pending and not self._closed:
+            self._poller.soon(self, self._pump)  # Came together with the end of the handshake.
+
+    # Reading.
+
+    def _read(self) -> None:
+        poller = self._poller
+        budget = TURN_READ_BYTES_MAX
+        while self._reads:
+            try:
+                size = self._socket.recv_into(poller.read_buffer)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                self._lose(loss_of(error))
+                return
+            if not size:
+                self._lose(self._broken or Loss(code="tls", reason="cut off: no close_notify"))
+                return
+            poller.bytes_in += size
+            self._incoming.write(poller.read_view[:size])
+            self._pump()
+            budget -= size
+            if size < READ_BYTES or budget <= 0:
+                return
+
+    def _pump(self) -> None:
+        """Decrypt and deliver what has arrived, until paused."""
+        handler, incoming, view = self._handler, self._incoming, self._poller.plain_view
+        assert handler is not None or self._closed
+        while self._reads and incoming.pending and not self._end_pending and handler is not None:
+            left = incoming.pending
+            used, failure = self._decrypt(view)
+            if used:
+                handler.received(view[:used])
+            if failure is not None:
+                self._lose(failure)
+                return
+            if incoming.pending == left and not used:
+                break
+        if self._outgoing.pending and not self._closed and not self._fin_sent:
+            self._put(self._outgoing.read())  # An answer of TLS itself, such as a key update.
+        if self._end_pending and self._reads:
+            self._end_pending = False
+            self._peer_finished()
+
+    def _decrypt(self, view: memoryview) -> tuple[int, Loss | None]:
+        """Fill ``view`` with whole records; a record fits or is left for the next call."""
+        read, incoming = self._object.read, self._incoming
+        used = 0
+        try:
+            while used + TLS_RECORD_BYTES <= len(view):
+                size = read(TLS_RECORD_BYTES, view[used:])
+                if not size:
+                    self._end_pending = True
+                    break
+                used += int(size)
+                if not incoming.pending:
+                    break
+        except ssl.SSLWantReadError:
+            return used, None  # The rest of a record is still under way.
+        except ssl.SSLZeroReturnError:
+            self._end_pending = True
+        except ssl.SSLError as error:
+            return used, Loss(code="tls", reason=tls_reason(error))
+        return used, None
+
+    # Writing.
+
+    def _encrypt(self, parts: Sequence[Buffer], size: int) -> None:
+        """Encrypt ``size`` bytes of ``parts`` and write the records at once."""
+        write, take = self._object.write, self._outgoing.read
+        try:
+            if size <= PACK_BYTES:
+                write(parts[0] if len(parts) == 1 else b"".join(parts))
+                self._write((take(),))
+                return
+            pieces: list[bytes] = []
+            for piece in packed(parts):
+                write(piece)
+                pieces.append(take())
+        except ssl.SSLError as error:
+            self._lose(Loss(code="tls", reason=tls_reason(error)))
+            return
+        self._write(tuple(pieces))
+
+    def _refill(self) -> None:
+        """Encrypt kept plaintext, a turn's share at a time, until the kernel has enough."""
+        plain = self._plain
+        while plain and not self._out and not self._closed and self._broken is None:
+            parts: list[Buffer] = []
+            room = LANE_TURN_BYTES_MAX
+            while plain and room:
+                part = plain.popleft()
+                if len(part) > room:
+                    whole = memoryview(part)
+                    plain.appendleft(whole[room:])
+                    part = whole[:room]
+                parts.append(part)
+                room -= len(part)
+            size = LANE_TURN_BYTES_MAX - room
+            self._plain_bytes -= size
+            self._encrypt(parts, size)
+
+    def _drained(self) -> None:
+        self._refill()
+        if not self._out and not self._closed and self._broken is None:
+            super()._drained()
+
+    def _send_end(self) -> None:
+        if not self._notified:
+            self._notified = True
+            self._notify()
+            if self._out or self._closed or self._broken is not None:
+                return  # Called again when the close_notify has left.
+        super()._send_end()
+
+    def _notify(self) -> None:
+        # `unwrap` also looks for the peer's answer and would choke on data before it.
+        waiting = self._incoming.read()
+        try:
+            self._object.unwrap()
+        except ssl.SSLWantReadError:
+            pass  # The peer has not finished yet, and need not.
+        except ssl.SSLError as error:
+            self._lose(Loss(code="tls", reason=tls_reason(error)))
+            return
+        self._incoming.write(waiting)
+        self._put(self._outgoing.read())
+
+    def _put(self, ciphertext: bytes) -> None:
+        if self._out:
+            self._keep(ciphertext)
+        elif ciphertext and self._broken is None:
+            self._write((ciphertext,))
+
+    def _write_failed(self, error: OSError) -> None:
+        self._drop_plain()
+        super()._write_failed(error)
+
+    def _lose(self, cause: Loss | None) -> None:
+        self._drop_plain()
+        super()._lose(cause)
+
+    def _drop_plain(self) -> None:
+        self._plain.clear()
+        self._plain_bytes = 0
+
+
+def packed(parts: Sequence[Buffer]) -> list[Buffer]:
+    """``parts`` joined and cut into pieces of `PACK_BYTES`; exact fits are not copied."""
+    pieces: list[Buffer] = []
+    gathered: list[Buffer] = []
+    room = PACK_BYTES
+    for part in parts:
+        view = memoryview(part)
+        while len(view) >= room:
+            gathered.append(view[:room])
+            pieces.append(gathered[0] if len(gathered) == 1 else b"".join(gathered))
+            view = view[room:]
+            gathered, room = [], PACK_BYTES
+        if view:
+            gathered.append(view)
+            room -= len(view)
+    if gathered:
+        pieces.append(b"".join(gathered))
+    return pieces
