@@ -55,7 +55,7 @@ def test_bytes_sent_from_within_accept_and_connected_arrive(world: World) -> Non
         tls=world.client_tls,
     )
     world.run_while(lambda: len(left.data) < 7 or len(right.data) < 5)
-    assert (left.data, right.data) == (b"welcome", b"hello")
+    assert left.data == b"welcome" and right.data == b"hello"
 
 
 def test_large_transfers_both_ways_at_once_arrive_whole(pair: Pair) -> None:
@@ -185,10 +185,12 @@ def test_pausing_within_received_holds_back_what_follows(pair: Pair) -> None:
     assert len(pair.right.data) == first < len(BULK)
     while not pair.right.told("ended"):
         before = len(pair.right.data)
+
+        def went_on(before: int = before) -> bool:
+            return len(pair.right.data) > before or bool(pair.right.told("ended"))
+
         pair.right.wire.resume()
-        pair.run_until(
-            lambda before=before: len(pair.right.data) > before or pair.right.told("ended")
-        )
+        pair.run_until(went_on)
         if len(pair.right.data) > len(BULK) // 4:
             pair.right.on_received = None
     assert digest(pair.right.data) == digest(BULK)
