@@ -105,7 +105,8 @@ def test_a_target_that_has_finished_sending_can_still_be_sent_to(crossing: Cross
         assert read_all(door) == b"half done\n"
         door.sendall(b"more\n")
         door.shutdown(socket.SHUT_WR)
-    until(lambda: crossing.target.ended == ["more"], "the target got the rest")
+    until(lambda: crossing.target.ended, "the target ended")
+    assert crossing.target.ended == ["more"]
 
 
 def test_a_reset_of_the_client_reaches_the_target_as_a_reset(crossing: Crossing) -> None:
