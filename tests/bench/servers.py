@@ -1,16 +1,16 @@
 """The benchmark's own servers; each prints nothing and runs until it is terminated.
 
-``python -m tests.bench.servers http NAME PORT WORKERS``: HTTP/1.1, 1 KiB bodies that begin with
-NAME. ``… bulk PORT``: a first byte ``u`` means that the client sends until it finishes and is then
+``python -m tests.bench.servers http NAME PORT``: HTTP/1.1, 1 KiB bodies that begin with NAME;
+several processes may share a port. ``… bulk PORT``: a first byte ``u`` means that the client sends until it finishes and is then
 told how many bytes came (8 bytes, big-endian); ``d`` means that it is sent to until it goes away.
 """
 
 import asyncio
 import contextlib
-import os
 import socket
 import sys
 import threading
+from typing import cast
 
 import httptools
 import uvloop
@@ -30,8 +30,7 @@ class HttpServer(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance.
 
     def data_received(self, data: bytes) -> None:
         assert self._transport is not None
@@ -79,14 +78,10 @@ def _bulk_client(client: socket.socket) -> None:
 
 
 def main(kind: str, *words: str) -> None:
-    """Run one server; an HTTP server with several workers forks."""
+    """Run one server."""
     if kind == "bulk":
         serve_bulk(int(words[0]))
-    name, port, workers = words[0], int(words[1]), int(words[2])
-    for _ in range(workers - 1):
-        if os.fork() == 0:
-            break
-    uvloop.run(serve_http(name, port))
+    uvloop.run(serve_http(words[0], int(words[1])))
 
 
 if __name__ == "__main__":
