@@ -169,7 +169,13 @@ class GrantStore:
             return Refused("used")
         if now >= grant.expires_at:
             return Refused("expired")
-        chain = self._authority.issue_client_leaf(key, grant.name, now, site_id=request.site_id)
+        chain = self._authority.issue_client_leaf(
+            key,
+            grant.name,
+            now,
+            site_id=request.site_id,
+            expires_at=now + limits.LINK_LEAF_LIFE_S,
+        )
         use = Redemption(
             key=key_id,
             site_id=request.site_id,

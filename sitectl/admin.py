@@ -63,9 +63,9 @@ class Admin:
             return answer["item"] if "item" in answer else answer.get("items", [])
         return answer
 
-    def command(self, name: str, **fields: Any) -> Any:
+    def command(self, name: str, **arguments: str) -> Any:
         """Send a command, return the answer."""
-        return self._call("POST", "/api/v1/commands", {"command": name, **fields})
+        return self._call("POST", "/api/v1/commands", {"command": name, "arguments": arguments})
 
     def is_ready(self) -> bool:
         """Whether the router serves and does not drain; False also when nobody answers."""

@@ -95,12 +95,15 @@ def capacity_slots(text: str | None) -> int | None:
     return slots
 
 
-def target_ports_of(site: Site, service: str, flags: tuple[str, ...]) -> tuple[int, ...]:
+def target_ports_of(
+    site: Site, service: str, flags: tuple[str, ...], declared: tuple[int, ...] | None = None
+) -> tuple[int, ...]:
     """The target's ports in the order of the service's: the flags', else the service's own.
 
+    ``declared``: the service's ports when the caller knows them.
     A flag is ``PORT`` or, as in Skupper, ``SERVICEPORT:PORT``; commas separate several.
     """
-    declared = _ports_of(site, service)
+    declared = declared or _ports_of(site, service)
     words = [word for flag in flags for word in flag.split(",")]
     if not words:
         if declared is None:
@@ -153,6 +156,12 @@ def bindings_of(site: Site, service: str) -> list[Binding]:
 
 def bind_target(site: Site, binding: Binding, capacity: str | None) -> store.Change:
     """Attach a target, or give it another capacity. Without ``capacity`` it keeps what it has."""
+    document = bound_document(site, binding, capacity)
+    return "unchanged" if document is None else site.put(document)
+
+
+def bound_document(site: Site, binding: Binding, capacity: str | None) -> Document | None:
+    """The document that makes the binding so; None: it is so already."""
     slots = capacity_slots(capacity)
     for known in bindings_of(site, binding.service):
         if (known.host, known.ports) != (binding.host, binding.ports):
@@ -160,8 +169,7 @@ def bind_target(site: Site, binding: Binding, capacity: str | None) -> store.Cha
         spec = known.document.spec
         assert isinstance(spec, ConnectorSpec)
         if capacity is None or spec.capacity == slots:
-            return "unchanged"
-        replaced = msgspec.structs.replace(spec, capacity=slots)
+            return None
         if len(spec.targets) > 1:
             place = f"{known.document.source}:{known.document.line}"
             raise conflict(
@@ -169,9 +177,10 @@ def bind_target(site: Site, binding: Binding, capacity: str | None) -> store.Cha
                 "whose capacity would change too",
                 f"sitectl service set {binding.service} --capacity {slots}",
             )
-        return site.put(Document("Connector", known.document.name, replaced))
+        replaced = msgspec.structs.replace(spec, capacity=slots)
+        return Document("Connector", known.document.name, replaced)
     spec = ConnectorSpec(service=binding.service, targets=(binding.target,), capacity=slots)
-    return site.put(Document("Connector", binding.document_name, spec))
+    return Document("Connector", binding.document_name, spec)
 
 
 def unbind_target(
@@ -195,6 +204,7 @@ def unbind_target(
             smaller.append(Document("Connector", document.name, replaced))
         else:
             gone.append(document)
+    site.require_ours({b.document.name: b.document for b in leaving}.values() if smaller else gone)
     site.put_all(smaller)
     site.delete_all(gone)
     return leaving

@@ -130,6 +130,10 @@ class Verb(click.Command):
     """A command that takes the global flags too, and Skupper's ``--flag=true|false``."""
 
     def __init__(self, *args: Any, **attributes: Any) -> None:
+        attributes["context_settings"] = {
+            "show_default": True,
+            **(attributes.get("context_settings") or {}),
+        }
         super().__init__(*args, **attributes)
         _add_global_options(self)
 

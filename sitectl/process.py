@@ -20,8 +20,16 @@ _LOG_TAIL_BYTES = 64 * 1024
 
 
 def router_command(site: Site) -> list[str]:
-    """The words that run the router of ``site``."""
-    return [sys.executable, "-m", "router.main.process", "--site-dir", str(site.directory)]
+    """The words that run the router of ``site``, to be run with `router_environment`."""
+    words = ["-m", "router.main.process", "--site-dir", str(site.directory)]
+    return [sys.executable, "-P", *words]
+
+
+def router_environment() -> dict[str, str]:
+    """The environment of a router: it finds the code that we are, whatever lies where we stand."""
+    ours = str(Path(__file__).resolve().parents[1])
+    others = os.environ.get("PYTHONPATH")
+    return {**os.environ, "PYTHONPATH": f"{ours}{os.pathsep}{others}" if others else ours}
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float) -> bool:
@@ -52,8 +60,8 @@ def is_locked(site: Site) -> bool:
 def running_pid(site: Site) -> int | None:
     """The router's process id, only when it is surely ours; None: it does not run.
 
-    The kernel names the process behind the admin socket. Without an answer there, the file's
-    number counts only while the lock that goes with it is held.
+    The kernel names the process behind the admin socket. Without an answer there, the number in
+    the lock file counts, but only while the lock is held.
     """
     process_id = site.admin.process_id()
     if process_id is not None:
@@ -61,7 +69,7 @@ def running_pid(site: Site) -> int | None:
     if not is_locked(site):
         return None
     try:
-        return int((site.run / "router.pid").read_text().split()[0])
+        return int((site.run / "lock").read_text().split()[0])
     except (OSError, ValueError, IndexError):
         return None
 
@@ -85,13 +93,21 @@ def start(site: Site, timeout_s: float) -> bool:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                cwd=site.directory,
+                env=router_environment(),
                 start_new_session=True,
             )
 
     def settled() -> bool:
-        return site.admin.is_ready() or (started is not None and started.poll() is not None)
+        ended = started is not None and started.poll() is not None
+        # Somebody else's may hold the lock, started in the same moment: then wait for that one.
+        return site.admin.is_ready() or (ended and not is_locked(site))
 
-    if not wait_until(settled, timeout_s):
+    in_time = wait_until(settled, timeout_s)
+    ended = started.returncode if started is not None else None
+    if started is not None and ended is None:
+        started.returncode = 0  # It outlives us on purpose: no warning that nobody waited for it.
+    if not in_time:
         raise Failure(
             Exit.TIMED_OUT,
             "not-ready",
@@ -99,16 +115,14 @@ def start(site: Site, timeout_s: float) -> bool:
             f"Look at {site.log}",
             retryable=True,
         )
-    if started is not None and started.returncode is not None:
+    if ended is not None and not site.admin.is_ready():
         cause = last_error(site.log, log_start)
         raise Failure(
             Exit.FAILED,
             "start-failed",
-            f"the router of {site.name!r} ended at once (exit {started.returncode}): {cause}",
+            f"the router of {site.name!r} ended at once (exit {ended}): {cause}",
             f"The whole log: {site.log}",
         )
-    if started is not None:
-        started.returncode = 0  # It outlives us on purpose: no warning that nobody waited for it.
     return True
 
 

@@ -142,15 +142,20 @@ class Site:
     def delete_all(self, documents: Iterable[Document]) -> list[Document]:
         """Remove documents, all or none. Failure: one stands in a file of the user's."""
         wanted = list(documents)
-        existing = self.documents()
-        for document in wanted:
-            if not self.owns(document) or _is_shared(document, existing):
-                raise self._users_own(document, write(document), "")
+        self.require_ours(wanted)
         for document in wanted:
             (self.config / file_name(document.kind, document.name)).unlink(missing_ok=True)
         if wanted:
             self.reload()
         return wanted
+
+    def require_ours(self, documents: Iterable[Document]) -> None:
+        """Raise Failure when one of ``documents``, as found, may not be rewritten or removed."""
+        existing, errors = self.scan()
+        for document in documents:
+            if not self.owns(document) or _is_shared(document, existing):
+                raise self._users_own(document, write(document), "")
+            self._refuse_broken_file(document, errors)
 
     def reload(self) -> bool:
         """Have a running router look at its files now. False: it will at its next poll."""

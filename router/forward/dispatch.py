@@ -43,6 +43,7 @@ class Dispatch:
 
     __slots__ = (
         "_aborted",
+        "_asked_at",
         "_attempts",
         "_avoid",
         "_code_class",
@@ -93,6 +94,7 @@ class Dispatch:
         self._waited_since: float | None = None
         self._standing: SiteId | None = None
         self._stand_until = 0.0
+        self._asked_at: float | None = None  # An OPEN is unanswered that may not wait.
         self._opened = False
         self._told_opened = False
         self._leg_full = False
@@ -173,6 +175,7 @@ class Dispatch:
     def opened(self) -> None:
         self._opened = True
         service = self._service
+        self._note_answer()
         if self._standing is not None:
             self._end_stand(turned_away=False)
         if self._waited_since is not None:
@@ -198,11 +201,12 @@ class Dispatch:
 
     def done(self, failure: LegFailure | None) -> None:
         self._leg = None
-        now = self._service.timers.now()
+        busy = failure is not None and failure.code == "busy"
         if self._standing is not None:
-            early = self._stand_until - now > limits.STAND_S / 2
-            busy = failure is not None and failure.code == "busy"
+            early = self._stand_until - self._service.timers.now() > limits.STAND_S / 2
             self._end_stand(turned_away=busy and early)
+        elif busy:
+            self._note_answer()
         if self._aborted:
             self._finish(LegFailure("cancelled"))
         elif failure is None or not self._may_try_again(failure):
@@ -251,7 +255,7 @@ class Dispatch:
             choice = service.balancer.select(service.timers.now(), self._excluded)
             if isinstance(choice, NoChoice):
                 service.counters.decided(choice.reason)
-                if choice.reason == "all-full":
+                if self._may_wait_for(choice):
                     self._wait(choice)
                 else:
                     self._give_up()
@@ -295,6 +299,7 @@ class Dispatch:
         )
         if not leg.start(service.streams, service.site):
             return False
+        self._asked_at = None if wait_ms else service.timers.now()
         self._site = site
         self._local = None
         self._launch(leg)
@@ -322,6 +327,12 @@ class Dispatch:
             self._fail(LegFailure("cancelled"))
         elif now >= self._deadline or not service.room.enter(self, choice, self._deadline):
             self._fail(LegFailure("all-full", "every site that has targets is full"))
+
+    def _may_wait_for(self, choice: NoChoice) -> bool:
+        """Some full site has not failed this request in another way."""
+        if choice.local_waitable and self._service.site not in self.hopeless:
+            return True
+        return any(wait.site not in self.hopeless for wait in choice.waitable)
 
     def _may_try_again(self, failure: LegFailure) -> bool:
         if self._replay is None:
@@ -390,6 +401,12 @@ class Dispatch:
             else:
                 code_class = "error" if self._request.protocol == "tcp" else "5xx"
         service.counters.request(served_at, code_class, seconds)
+
+    def _note_answer(self) -> None:
+        """The first answer of another site that did not have to wait: about a round trip."""
+        if self._asked_at is not None and self._site is not None:
+            self._service.note_round_trip(self._site, self._service.timers.now() - self._asked_at)
+            self._asked_at = None
 
     def _end_stand(self, *, turned_away: bool) -> None:
         assert self._standing is not None

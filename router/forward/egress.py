@@ -105,12 +105,17 @@ class EgressStream:
         self._finished = finished
         self._answer = EgressAnswer(stream, request, service.ledger)
 
+    @property
+    def service(self) -> Service:
+        return self._service
+
     def start(self, offer: OpenRequest) -> None:
         """Take a slot, or wait for one, or refuse."""
         service = self._service
         wait_until = None
         if offer.wait_ms > 0:
-            wait_until = service.timers.now() + offer.wait_ms / 1000
+            wait_s = min(offer.wait_ms / 1000, limits.OPEN_WAIT_S_MAX)
+            wait_until = service.timers.now() + wait_s
         slot = service.admission.admit(self, offer.ingress, wait_until)
         if slot is None:
             self._waiting = True
@@ -130,7 +135,7 @@ class EgressStream:
         self._refuse("busy")
 
     def dismiss(self) -> None:
-        """The site drains: who only waits is refused."""
+        """The site drains, or the service goes: who only waits is refused."""
         if self._leave_queue():
             self._refuse("draining")
 

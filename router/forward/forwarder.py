@@ -23,6 +23,9 @@ from router.model.adverts import LoadReport, RemoteCandidate
 from router.model.ids import ServiceKey, SiteId
 from router.net.ports import Connection, ConnectionHandler, Network, Timer
 
+RELAYED = ("tcp", "http")
+"""Protocols of streams; a service of another is relayed as one of these."""
+
 UNDECLARED = ServiceConfig(protocol="tcp")
 
 
@@ -132,6 +135,9 @@ class Forwarder:
         self._declared.discard(key)
         self._set_listener_targets(key, frozenset())
         self._drain_clients(service)
+        for egress in list(self._egress):
+            if egress.service is service:
+                egress.dismiss()
         service.stop()
 
     def set_targets(self, key: ServiceKey, targets: Mapping[str, tuple[str, int | None]]) -> None:
@@ -168,7 +174,8 @@ class Forwarder:
         if self._draining:
             stream.refuse("draining", service.ledger.load)
             return Refused()
-        if service.key in self._declared and offer.protocol != service.protocol:
+        allowed = (service.protocol,) if service.key in self._declared else RELAYED
+        if offer.protocol not in allowed:
             stream.refuse("not-allowed", service.ledger.load)
             return Refused()
         request = request_of(offer, service)

@@ -39,6 +39,8 @@ class TurnWriter:
         if waiting or parts:
             self._size_bytes = 0
             self._parts = []
+            if len(waiting) > 1:
+                waiting = [b"".join(waiting)]  # Cheaper than a vector of small parts.
             if not self._connection.send(*waiting, *parts):
                 self.is_full = True
         return not self.is_full

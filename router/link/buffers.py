@@ -8,7 +8,11 @@ _ROUNDING = 1e-6  # What a timer set by `next_at` may lack.
 
 
 class Staller(Protocol):
-    """A stream that holds received bytes because its reader does not drain."""
+    """A stream that does not drain: its reader or its peer takes nothing."""
+
+    @property
+    def held_bytes(self) -> int:
+        """What it holds of ours."""
 
     def reset_stalled(self) -> None:
         """Reset it with ``stalled``; what it held is released."""
@@ -39,10 +43,11 @@ class ProcessBuffers:
 
     def relieve(self) -> None:
         """Reset the streams stalled longest until the mark is kept or none is left."""
-        while self.held_bytes > self._mark_bytes and self._stalled:
-            longest = next(iter(self._stalled))
-            del self._stalled[longest]
-            longest.reset_stalled()
+        if not self.is_above_mark:
+            return
+        for stream in list(self._stalled):
+            if self.is_above_mark and stream.held_bytes:
+                stream.reset_stalled()
 
 
 class LinkBuffers:

@@ -78,7 +78,7 @@ class CostMessage(msgspec.Struct, frozen=True, array_like=True, tag="cost"):
 
 
 class GoAway(msgspec.Struct, frozen=True, array_like=True, tag="goaway"):
-    """The last message of a lane, and why. ``kind`` as in `mux.Fault`."""
+    """The last message of a lane, and why. ``kind`` as in `lane.Fault`."""
 
     kind: Literal["lost", "refused", "violation"]
     code: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
@@ -105,7 +105,7 @@ _UNDECODABLE = (msgspec.MsgspecError, RecursionError, OverflowError, UnicodeDeco
 
 
 class GoAwayFacts(Protocol):
-    """What GOAWAY tells: a `mux.Fault`."""
+    """What GOAWAY tells: a `lane.Fault`."""
 
     @property
     def code(self) -> str: ...

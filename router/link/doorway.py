@@ -4,7 +4,8 @@ from typing import Literal, Protocol
 
 from router.link import control
 from router.link.buffers import LinkBuffers
-from router.link.mux import NOBODY, Fault, LaneMux
+from router.link.lane import NOBODY, Fault
+from router.link.mux import LaneMux
 from router.link.ports import OpenRequest, Stream, StreamHandler
 from router.model import limits
 from router.model.errors import HandshakeRejected, RemoteProtocolError

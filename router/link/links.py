@@ -9,7 +9,8 @@ import msgspec
 from router.link import control
 from router.link.buffers import LinkBuffers, ProcessBuffers
 from router.link.doorway import Doorway
-from router.link.mux import NOBODY, Fault, LaneMux
+from router.link.lane import NOBODY, Fault
+from router.link.mux import LaneMux
 from router.link.outgoing import LinkState, OutgoingLink, OutgoingSpec
 from router.link.ports import (
     Identity,
@@ -112,6 +113,8 @@ class Links:
 
     def set_links(self, outgoing: Mapping[str, OutgoingSpec]) -> None:
         """Dial exactly these from now on. A new cost or credential does not reconnect."""
+        if self._closed:
+            return
         for name in [name for name in self._outgoing if name not in outgoing]:
             self._outgoing.pop(name).stop(Fault("removed", "the link was deleted"))
             self.link_changed(name)

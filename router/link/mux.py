@@ -9,15 +9,13 @@ handed to it. Credit is per stream only: a shared window lets lanes of a ring wa
 import logging
 import struct
 from collections import deque
-from typing import Literal, Protocol
-
-import msgspec
 
 from router.link import control, frames
 from router.link.buffers import Budget, LinkBuffers
 from router.link.frames import FrameDecoder, LaneViolation
-from router.link.ports import OpenRequest, ResetCode, Stream, StreamHandler
-from router.link.stream import RESETS, LaneStream
+from router.link.lane import NOBODY, RESETS, Fault, LaneOwner
+from router.link.ports import OpenRequest, ResetCode, StreamHandler
+from router.link.stream import LaneStream
 from router.model import limits
 from router.model.errors import RemoteProtocolError
 from router.model.ids import RouterId
@@ -25,38 +23,6 @@ from router.net.ports import Buffer, Connection, Loss, Timer, Timers
 
 _LOG = logging.getLogger(__name__)
 _TIME = struct.Struct(">d")
-
-FaultKind = Literal["lost", "refused", "violation"]
-
-
-class Fault(msgspec.Struct, frozen=True):
-    """Why a lane or a link ended. ``refused``: an end does not want the other; ``violation``: an
-    end broke the protocol; ``lost``: all else. ``hint`` is the operator's next step.
-    """
-
-    code: str
-    reason: str
-    hint: str = ""
-    kind: FaultKind = "lost"
-
-    def __str__(self) -> str:
-        return f"{self.reason}. {self.hint}" if self.hint else self.reason
-
-
-class LaneOwner(Protocol):
-    """Who a lane belongs to. Called in the network's turn, never from inside a lane's method."""
-
-    def lane_message(self, lane: "LaneMux", payload: memoryview) -> None:
-        """A control message. RemoteProtocolError closes the lane with its code."""
-
-    def lane_stream(self, lane: "LaneMux", stream: Stream, request: OpenRequest) -> StreamHandler:
-        """The peer opened a stream."""
-
-    def lane_rtt(self, lane: "LaneMux", rtt_s: float) -> None:
-        """A PING came back."""
-
-    def lane_lost(self, lane: "LaneMux", fault: Fault) -> None:
-        """Over; its streams have been told. Exactly once, the last call."""
 
 
 class LaneMux:
@@ -188,7 +154,8 @@ class LaneMux:
         try:
             self._decoder.receive_data(data)
         except RemoteProtocolError as error:
-            self.close(Fault(error.code, error.reason or error.code, kind="violation"))
+            hint = "Do both routers run versions that go together?"
+            self.close(Fault(error.code, error.reason or error.code, hint, "violation"))
 
     def ended(self) -> None:
         """The peer finished the lane: there is no half-closed lane."""
@@ -205,7 +172,8 @@ class LaneMux:
         """The connection is gone."""
         if self._fault is None:
             code = f"connection-{cause.code}" if cause else "lane-ended"
-            self._end(Fault(code, (cause.reason if cause else "") or "the connection was lost"))
+            why = f" ({cause.reason or cause.code})" if cause else ""
+            self._end(Fault(code, f"the connection was lost{why}"))
         if self._linger is not None:
             self._linger.cancel()
         self._tell_endings()
@@ -243,10 +211,11 @@ class LaneMux:
             self.urgent(frames.encode(frames.PONG, 0, bytes(payload)))
         elif kind == frames.PONG:
             rtt_s = self.now() - float(_TIME.unpack(payload)[0])
-            if not 0.0 <= rtt_s < limits.RTT_MAX_S:
+            if not rtt_s >= 0.0:  # NaN neither.
                 raise LaneViolation("bad-pong", "a PONG that answers no PING of ours")
-            self.rtt_s = rtt_s
-            self.owner.lane_rtt(self, rtt_s)
+            if rtt_s < limits.RTT_MAX_S:  # Else one of us slept meanwhile.
+                self.rtt_s = rtt_s
+                self.owner.lane_rtt(self, rtt_s)
         else:
             raise LaneViolation("stream-zero", f"frame of kind {kind:#x} on stream 0")
 
@@ -458,34 +427,3 @@ class LaneMux:
         self._urgent.clear()
         self._resets.clear()
         self._ask_turn()
-
-
-class Nobody:
-    """The handler of a stream that was turned down at once."""
-
-    def accepted(self, in_flight: int) -> None:
-        """Never: the peer opened it."""
-
-    def refused(self, reason: str, in_flight: int) -> None:
-        """Never: the peer opened it."""
-
-    def head(self, head: bytes, body_bytes: int, ended: bool) -> None:
-        """Never: the peer opened it."""
-
-    def received(self, data: memoryview) -> None:
-        """Never: it is over."""
-
-    def trailers(self, block: bytes) -> None:
-        """Never: it is over."""
-
-    def ended(self, in_flight: int) -> None:
-        """Never: it is over."""
-
-    def writable(self) -> None:
-        """Never: it is over."""
-
-    def lost(self, cause: ResetCode | None) -> None:
-        """Nobody to tell."""
-
-
-NOBODY = Nobody()

@@ -6,7 +6,8 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from router.link.mux import Fault, LaneMux
+from router.link.lane import Fault
+from router.link.mux import LaneMux
 from router.link.ports import Neighbour
 from router.link.session import LinkSession, SessionConfig
 from router.model import limits

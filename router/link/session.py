@@ -14,7 +14,8 @@ import msgspec
 from router.link import control, handshake
 from router.link.buffers import LinkBuffers, ProcessBuffers
 from router.link.handshake import Role
-from router.link.mux import Fault, LaneMux
+from router.link.lane import Fault
+from router.link.mux import LaneMux
 from router.link.ports import (
     Identity,
     LoadMessage,
@@ -32,7 +33,6 @@ from router.model.ids import SiteId
 from router.net.ports import Connection, Timer, Timers
 
 SOFTWARE = "spillway/0.1"
-_BACK_SOON = frozenset(("shutdown", "draining", "wrong-router", "replaced"))
 
 
 def _printable(text: str) -> str:
@@ -384,12 +384,9 @@ class LinkSession:
         self._owner.session_changed(self)
 
     def _goaway(self, lane: LaneMux, message: control.GoAway) -> None:
-        kind = message.kind
-        if kind == "lost" and self.up_at is None and message.code not in _BACK_SOON:
-            kind = "refused"
         who = self.neighbour.name if self.neighbour else "the neighbour"
         reason = f"{who} closed: {_printable(message.reason)}"
-        fault = Fault(_printable(message.code), reason, _printable(message.hint), kind)
+        fault = Fault(_printable(message.code), reason, _printable(message.hint), message.kind)
         if lane is self._control:
             self._fault = self._fault or fault
         lane.abort(fault)

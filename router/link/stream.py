@@ -6,84 +6,19 @@ the owner's calls: what such a call ends is told at the turn's end.
 """
 
 from collections import deque
-from typing import Protocol, cast
+from typing import cast
 
 from router.link import frames
-from router.link.buffers import LinkBuffers
 from router.link.frames import LaneViolation, decode_count, encode_count
+from router.link.lane import REFUSALS, RESETS, StreamLane
 from router.link.ports import Refusal, ResetCode, StreamHandler
 from router.model import limits
 from router.model.errors import LocalProtocolError
 from router.model.ids import RouterId
 from router.net.ports import Buffer
 
-REFUSALS: tuple[Refusal, ...] = (
-    "busy",
-    "no-target",
-    "connect-failed",
-    "draining",
-    "not-allowed",
-    "no-route",
-)
-"""By their code on the wire. A code that is not known reads as ``no-target``."""
-
-RESETS: tuple[ResetCode, ...] = (
-    "cancelled",
-    "target-reset",
-    "target-timeout",
-    "bad-message",
-    "stalled",
-    "link-lost",
-    "internal",
-)
-"""By their code on the wire. A code that is not known reads as ``internal``."""
-
 _COALESCE_BYTES = 4 * limits.KIB  # Smaller pieces share a buffer, so that they share a frame.
 _PAYLOAD_MAX = limits.FRAME_PAYLOAD_BYTES_MAX
-
-
-class StreamLane(Protocol):
-    """What a stream asks of its lane."""
-
-    @property
-    def neighbour(self) -> RouterId: ...
-    @property
-    def buffers(self) -> LinkBuffers: ...
-
-    def now(self) -> float: ...
-
-    def window_grows_within_s(self) -> float:
-        """Half a window read within this time means that the window is what limits."""
-
-    def ready(self, stream: "LaneStream") -> None:
-        """It has something to send; at most once until it was filled."""
-
-    def urgent(self, frame: bytes) -> None:
-        """Send ahead of all data."""
-
-    def credit_due(self, stream: "LaneStream") -> None:
-        """It wants a WINDOW frame; at most once until `take_credit`."""
-
-    def writable_due(self, stream: "LaneStream") -> None:
-        """Tell its handler `writable` at the turn's end."""
-
-    def answered(self, stream: "LaneStream") -> None:
-        """It no longer waits for our answer; idempotent."""
-
-    def forget(self, stream: "LaneStream") -> None:
-        """It is over: its id is closed from here on."""
-
-    def end_later(self, stream: "LaneStream", cause: ResetCode | None) -> None:
-        """Tell its handler `lost` at the turn's end."""
-
-    def reset_peer(self, stream: "LaneStream", code: ResetCode) -> None:
-        """Send RESET, in the budget that the peer grants."""
-
-    def judge_buffers(self) -> None:
-        """More is held: at the turn's end the process may be above its mark."""
-
-    def glitch(self) -> None:
-        """The peer sent something useless. Raises LaneViolation when there were too many."""
 
 
 class _Framed:
@@ -243,6 +178,11 @@ class LaneStream:
             self._lane.reset_peer(self, code)
         self._lane.end_later(self, code)
 
+    @property
+    def held_bytes(self) -> int:
+        """Unsent, and received without a reader that drains."""
+        return self._queued_bytes + (self._uncredited_bytes if self._paused else 0)
+
     def reset_stalled(self) -> None:
         """The process holds too much; this stream has held its part longest."""
         self.reset("stalled")
@@ -311,7 +251,7 @@ class LaneStream:
         """Let go of everything; no further call has an effect."""
         self.is_over = True
         buffers = self._lane.buffers
-        buffers.release(self._queued_bytes + (self._uncredited_bytes if self._paused else 0))
+        buffers.release(self.held_bytes)
         buffers.process.drains(self)
         self._queued_bytes = self._uncredited_bytes = 0
         self._queue.clear()

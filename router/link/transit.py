@@ -7,7 +7,7 @@ so each hop holds at most its window. What a half loses, the other is reset with
 
 import msgspec
 
-from router.link.mux import NOBODY
+from router.link.lane import NOBODY
 from router.link.ports import (
     OpenRequest,
     Refusal,

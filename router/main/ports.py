@@ -7,6 +7,7 @@ import msgspec
 
 from router.link.outgoing import OutgoingSpec
 from router.link.ports import Neighbour
+from router.model.adverts import Declaration
 from router.model.errors import HandshakeRejected
 from router.model.events import Event
 from router.model.specs import LinkSpec
@@ -49,6 +50,12 @@ class Keeper(Protocol):
 
     def forget_declared(self, keep: frozenset[str]) -> None:
         """Forget all names but ``keep``."""
+
+    def keep_learnt(self, learnt: tuple[Declaration, ...]) -> None:
+        """Write down what other sites declare now."""
+
+    def learnt(self) -> tuple[tuple[Declaration, ...], float]:
+        """What was kept last, and how many seconds ago."""
 
 
 Journal = Callable[[Event], None]

@@ -120,8 +120,14 @@ class _Process:
             rng=random.Random(secrets.randbits(64)),
             journal=self.tell,
             wall_clock=_utc_now,
+            service_ttl_s=reading.wanted.site.service_sync_site_ttl_s,
         )
-        self._trust.start(self.network, self.router.refresh_links, self.router.links.drop)
+        self._trust.start(
+            self.network,
+            self.router.refresh_links,
+            self.router.open_link_door,
+            self.router.links.drop,
+        )
         self.view = OperatorView(
             self.router, self.network, self._trust.certificate_expiries, self.order
         )

@@ -26,8 +26,10 @@ from router.link.ports import (
     Stream,
     StreamHandler,
 )
+from router.main.learnt import Learnt
 from router.main.plan import Plan, PlannedService, plan
 from router.main.ports import Credentials, Journal, Keeper, PendingLink
+from router.model import limits
 from router.model.adverts import Declaration, LoadReport, TargetsAdvert
 from router.model.errors import ConfigError, HandshakeRejected
 from router.model.events import Event, Problem, Severity
@@ -66,6 +68,7 @@ class SiteRouter:
         rng: random.Random,
         journal: Journal,
         wall_clock: Callable[[], str],
+        service_ttl_s: float = limits.SERVICE_SYNC_TTL_S,
     ) -> None:
         self._network = network
         self.identity = identity
@@ -87,7 +90,9 @@ class SiteRouter:
             boot_nonce=boot_nonce,
             version=version,
             now=network.now(),
+            service_ttl_s=service_ttl_s,
         )
+        self._learnt = Learnt(keeper, service_ttl_s, network.now())
         self._load_table = LoadTable()
         self._load_reports = LoadReports()
         self._load_sequence = 0
@@ -99,10 +104,12 @@ class SiteRouter:
         self._accept_link: Callable[[Connection], ConnectionHandler | None] = lambda _: None
         self._link_listener_error = ""
         self._conflict = ""
+        self._untold = ""
         self.spf_seconds = 0.0
         self._routing_timer: Timer | None = None
         self._load_timer: Timer | None = None
         self._listen_timer: Timer | None = None
+        self._learnt_timer: Timer | None = None
         self._router_sites: dict[RouterId, SiteId] = {}
         self._draining = False
         self.started_at = network.now()
@@ -118,9 +125,12 @@ class SiteRouter:
         self._wanted = wanted
         self._keeper.forget_declared(frozenset(wanted.services))
         if relisten:
-            self._open_link_door()
+            self.open_link_door()
         self.refresh_links()
         self._advertise()
+        until = self._learnt.until()
+        if until is not None and self._learnt_timer is None:
+            self._learnt_timer = self._network.call_at(until, self._advertise)
 
     def refresh_links(self) -> None:
         """Dial what is wanted and has its credential; called again when a claim was redeemed."""
@@ -139,7 +149,8 @@ class SiteRouter:
         self._credentials.forget_links(frozenset(self._pending_links))
         self.links.set_links(ready)
 
-    def _open_link_door(self) -> None:
+    def open_link_door(self) -> None:
+        """Listen for links and claims, anew where the address or our certificate changed."""
         if self._link_listener is not None:
             self._link_listener.close()
             self._link_listener = None
@@ -163,7 +174,7 @@ class SiteRouter:
             )
             self._tell("error", "link-port-taken", "links", self._link_listener_error)
             self._listen_timer = self._network.call_at(
-                self._network.now() + LISTEN_RETRY_S, self._open_link_door
+                self._network.now() + LISTEN_RETRY_S, self.open_link_door
             )
 
     @property
@@ -184,7 +195,13 @@ class SiteRouter:
             return
         now = self._network.now()
         self._replan()
-        self._take(self.routing.set_services(self._own_declarations(), self._own_adverts(), now))
+        try:
+            events = self.routing.set_services(self._own_declarations(), self._own_adverts(), now)
+        except ValueError as error:  # More than one site may tell; what was told before stays.
+            self._untold = f"not all services of this site are told to others: {error}"
+            return
+        self._untold = ""
+        self._take(events)
 
     def _own_declarations(self) -> list[Declaration]:
         assert self._wanted is not None
@@ -217,7 +234,8 @@ class SiteRouter:
 
     def _declared(self) -> dict[str, Declaration]:
         """Declarations in force: the table's winners, and our own until the table has them."""
-        declared = {d.name: d for d in self._own_declarations()}
+        declared = dict(self._learnt.declarations(self._network.now()))
+        declared |= {d.name: d for d in self._own_declarations()}
         for name, entry in self.routing.table.declarations.items():
             declared[name] = entry.declaration
         return declared
@@ -282,6 +300,7 @@ class SiteRouter:
     def _table_changed(self, table: RouteTable) -> None:
         self._router_sites = {route.router: site for site, route in table.sites.items()}
         self._load_table.table_changed(table)
+        self._learnt.table_changed(table, self.identity.site, self._network.now())
 
     def _identity_conflict(self, event: IdentityConflict) -> None:
         self._conflict = (
@@ -467,6 +486,14 @@ class SiteRouter:
                     hint="Give one of the two a new identity: sitectl delete, then sitectl init",
                 )
             )
+        if self._untold:
+            problems.append(
+                Problem(
+                    code="SW0305",
+                    message=self._untold,
+                    hint="Remove services that nobody uses: sitectl service status",
+                )
+            )
         return (*problems, *self._service_problems())
 
     def _service_problems(self) -> list[Problem]:
@@ -522,7 +549,12 @@ class SiteRouter:
         """Abort whatever is left."""
         self.forwarder.abort()
         self.links.close()
-        for timer in (self._routing_timer, self._load_timer, self._listen_timer):
+        for timer in (
+            self._routing_timer,
+            self._load_timer,
+            self._listen_timer,
+            self._learnt_timer,
+        ):
             if timer is not None:
                 timer.cancel()
 

@@ -1,5 +1,6 @@
 """Small facts of a router that outlive a restart: router id, epoch, when services were declared."""
 
+import math
 import os
 import secrets
 import time
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from router.model.adverts import Declaration
 from router.model.errors import ConfigError
 from router.model.ids import RouterId
 
@@ -17,6 +19,8 @@ class _State(msgspec.Struct, forbid_unknown_fields=True):
     router_id: str
     epoch: int = 0
     declared: dict[str, float] = {}
+    learnt: tuple[Declaration, ...] = ()
+    learnt_at: float = 0.0
 
 
 class FileKeeper:
@@ -68,6 +72,16 @@ class FileKeeper:
             del self._state.declared[name]
         if gone:
             self._write()
+
+    def keep_learnt(self, learnt: tuple[Declaration, ...]) -> None:
+        """What other sites declare now."""
+        self._state.learnt, self._state.learnt_at = learnt, time.time()
+        self._write()
+
+    def learnt(self) -> tuple[tuple[Declaration, ...], float]:
+        """What was kept last and its age; a clock that was set back makes it too old."""
+        age_s = time.time() - self._state.learnt_at
+        return self._state.learnt, age_s if age_s >= 0 else math.inf
 
     def _write(self) -> None:
         """Replace the file in one step: a reader sees the old or the new, never a part."""

@@ -32,6 +32,8 @@ from router.model.ids import RouterId, SiteId
 from router.model.specs import LinkSpec
 from router.net.ports import Network, Timer, Tls
 
+RENEWAL_CHECK_S = 3600.0
+
 
 class RouterIdentity(msgspec.Struct, frozen=True):
     """The identity of one router of the site. Implements `link.ports.Identity`."""
@@ -94,6 +96,7 @@ class SiteTrust:
         self._redemptions: dict[str, _Redemption] = {}
         self._network: Network | None = None
         self._redeemed: Callable[[], None] = lambda: None
+        self._leaf_renewed: Callable[[], None] = lambda: None
         self._drop: Callable[[Callable[[Neighbour], bool], str], int] | None = None
         self._name = ""
         self._told = ""
@@ -108,20 +111,38 @@ class SiteTrust:
         self,
         network: Network,
         redeemed: Callable[[], None],
+        leaf_renewed: Callable[[], None],
         drop: Callable[[Callable[[Neighbour], bool], str], int],
     ) -> None:
-        """Begin to redeem claims and to watch revocations.
+        """Begin to redeem claims, to watch revocations and to renew our own leaf.
 
-        ``redeemed`` is called when a link got its certificate; ``drop`` ends the sessions of
+        ``redeemed`` is called when a link got its certificate, ``leaf_renewed`` when
+        `listener_tls` gives a new one; ``drop`` ends the sessions of
         the neighbours that a predicate names, with a reason.
         """
         self._network, self._redeemed, self._drop = network, redeemed, drop
+        self._leaf_renewed = leaf_renewed
         self._watch()
+        network.call_at(network.now() + RENEWAL_CHECK_S, self._renew_leaf)
 
     def _watch(self) -> None:
         assert self._network is not None
         self.reload()
         self._network.call_at(self._network.now() + limits.CONFIG_POLL_S, self._watch)
+
+    def _renew_leaf(self) -> None:
+        assert self._network is not None
+        self._network.call_at(self._network.now() + RENEWAL_CHECK_S, self._renew_leaf)
+        before = self._leaf
+        try:
+            self._leaf = ensure_leaf(
+                self._secrets, self._authority, self._identity.site_id, time.time()
+            )
+        except (CertError, OSError) as error:
+            self._tell("error", "leaf-not-renewed", "leaf", str(error))
+            return
+        if self._leaf != before:
+            self._leaf_renewed()
 
     def reload(self) -> None:
         """Take up revocations that another process wrote; their sessions end in this turn."""

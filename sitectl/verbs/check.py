@@ -1,4 +1,9 @@
-"""`check`: what would stop a site from working, before and while it runs."""
+"""`check`: what would stop a site from working, before and while it runs.
+
+Codes: SW0201 Python, SW0202 loop, SW0203 TLS, SW0204 open files, SW0205 state directory, SW0210
+site, SW0211 keys, SW0212 documents, SW0213 router, SW0214 ports, SW0215 links, SW0216 listeners,
+SW0217 targets, SW0218 certificates; SW01xx are those of documents.
+"""
 
 import os
 import resource

@@ -3,20 +3,21 @@
 from typing import Any
 
 import click
+import msgspec
 
 from router.model.specs import Document, ServiceSpec
 from sitectl import output, store
 from sitectl.bindings import (
     Binding,
-    bind_target,
     bindings_of,
-    capacity_slots,
+    bound_document,
     require_host_type,
     target_ports_of,
     unbind_target,
 )
 from sitectl.failure import usage
 from sitectl.options import Settings, Verb, accepted, type_and_name
+from sitectl.store import Site
 from sitectl.verbs.service import documents_of, require_name
 
 _NO_PODS = "not needed here, a process site has no pods"
@@ -63,33 +64,40 @@ def expose(
     site = store.find_site(settings)
     host = require_host_type(*type_and_name(words, "TYPE NAME"))
     name = _address(address, host)
-    capacity_slots(capacity)  # Judged before anything is written.
     existing = site.find("Service", name)
-    created: store.Change = "unchanged"
+    documents: list[Document] = []
     if existing is None:
         declared = ports or _numbers(target_ports)
         if not declared:
             raise usage("the service needs a port", "Add --port PORT")
-        spec = ServiceSpec(protocol=protocol or "tcp", ports=declared)
-        created = site.put(Document("Service", name, spec), replace=False)
-    elif ports or protocol:
+        service = ServiceSpec(protocol=protocol or "tcp", ports=declared)
+        documents.append(Document("Service", name, service))
+    else:
         assert isinstance(existing.spec, ServiceSpec)
-        spec = existing.spec
-        wanted = ServiceSpec(
-            protocol=protocol or spec.protocol,
-            ports=ports or spec.ports,
-            policy=spec.policy,
-            queue=spec.queue,
-            queue_wait_s=spec.queue_wait_s,
-        )
-        site.put(Document("Service", name, wanted), replace=False)
-    binding = Binding(name, host, target_ports_of(site, name, target_ports))
-    bound = bind_target(site, binding, capacity)
-    change = created if created != "unchanged" else bound
+        service = existing.spec
+        _refuse_other_words(site, existing, ports, protocol)
+    binding = Binding(name, host, target_ports_of(site, name, target_ports, service.ports))
+    bound = bound_document(site, binding, capacity)
+    if bound is not None:
+        documents.append(bound)
+    changes = site.put_all(documents)
+    change = changes[0] if changes else "unchanged"
     text = f"{binding.shown} is exposed as {name} already, unchanged"
     if change != "unchanged":
         text = f"{binding.shown} exposed as service {name}"
     output.report(settings, "Service", name, change, text)
+
+
+def _refuse_other_words(
+    site: Site, existing: Document, ports: tuple[int, ...], protocol: Any
+) -> None:
+    """Raise Failure when the flags say another service than the one there is."""
+    spec = existing.spec
+    assert isinstance(spec, ServiceSpec)
+    asked = msgspec.structs.replace(
+        spec, ports=ports or spec.ports, protocol=protocol or spec.protocol
+    )
+    site.put(Document("Service", existing.name, asked), replace=False)
 
 
 def _numbers(flags: tuple[str, ...]) -> tuple[int, ...]:

@@ -18,6 +18,7 @@ from sitectl.bindings import (
 )
 from sitectl.failure import Exit, Failure, not_found, usage
 from sitectl.options import Decorated, Duration, Settings, Verbs, accepted, type_and_name
+from sitectl.service_status import service_items, table
 from sitectl.store import Site
 
 _POLICIES = ("fill", "balanced", "spread", "split", "failover")
@@ -344,144 +345,8 @@ def label(words: tuple[str, ...]) -> None:
 def status(settings: Settings, name: str | None, verbose: bool) -> None:
     """Services: where they are served, how full they are."""
     site = store.find_site(settings)
-    try:
-        items = site.admin.get("/api/v1/services")
-        running = True
-    except Failure as failure:
-        if failure.exit_code is not Exit.UNREACHABLE:
-            raise
-        items, running = _configured(site), False
-    if name is not None:
-        wanted, _, port = name.partition(":")
-        items = [i for i in items if i["name"] == wanted and port in ("", str(i["port"]))]
-        if not items:
-            raise not_found(
-                f"no service {name!r} is known at {site.name}", "sitectl service status"
-            )
+    items, running = service_items(site, name)
     if not running:
         output.note(f"stopped: the router of {site.name} does not run; this is what is configured")
     detailed = verbose or name is not None
-    output.emit_items(settings, "ServiceStatus", items, lambda: _table(items, detailed))
-
-
-def _configured(site: Site) -> list[dict[str, Any]]:
-    wanted = site.wanted()
-    items: list[dict[str, Any]] = []
-    for name, spec in sorted(wanted.services.items()):
-        for index, port in enumerate(spec.ports):
-            targets = [
-                {
-                    "site": wanted.name,
-                    "name": connector_name,
-                    "host": target.host,
-                    "port": ((target.port,) if target.port else target.ports)[index],
-                    "ready": False,
-                    "in_flight": 0,
-                    "capacity": connector.capacity,
-                    "requests_total": 0,
-                    "error": None,
-                }
-                for connector_name, connector in sorted(wanted.connectors.items())
-                if connector.service == name
-                for target in connector.targets
-            ]
-            items.append(
-                {
-                    "name": name,
-                    "port": port,
-                    "protocol": spec.protocol,
-                    "policy": spec.policy.name,
-                    "queued": 0,
-                    "requests_total": 0,
-                    "overflow_total": 0,
-                    "listener": {
-                        "host": wanted.site.bind_ip,
-                        "port": port,
-                        "state": "stopped",
-                        "error": None,
-                    },
-                    "sites": [],
-                    "targets": targets,
-                }
-            )
-    return items
-
-
-def _table(items: list[dict[str, Any]], detailed: bool) -> str:
-    if not items:
-        return (
-            "No services. Try: sitectl service create shop 8080 --protocol http\n"
-            "or: sitectl expose host 127.0.0.1 --address shop --port 8080 --target-port 9001"
-        )
-    headings = (
-        *("SERVICE", "PORT", "PROTOCOL", "POLICY", "LISTENER"),
-        *("TARGETS", "IN FLIGHT", "QUEUED", "REQUESTS", "OVERFLOW"),
-    )
-    lines = []
-    for item in items:
-        listener = item.get("listener") or {}
-        sites = item.get("sites") or []
-        ready = sum(s.get("targets_ready") or 0 for s in sites)
-        in_flight = sum(s.get("in_flight") or 0 for s in sites)
-        lines.append(
-            (
-                item["name"],
-                item["port"],
-                item.get("protocol"),
-                item.get("policy"),
-                _listener_text(listener),
-                f"{ready} at {len(sites)} sites" if sites else len(item.get("targets") or []),
-                in_flight,
-                item.get("queued"),
-                item.get("requests_total"),
-                item.get("overflow_total"),
-            )
-        )
-    text = output.rows(headings, lines)
-    if detailed:
-        for item in items:
-            text += "\n\n" + _details(item)
-    return text
-
-
-def _listener_text(listener: dict[str, Any]) -> str:
-    if not listener:
-        return "-"
-    place = f"{listener.get('host')}:{listener.get('port')}"
-    error = listener.get("error")
-    return f"{place} {listener.get('state') or ''}{f' ({error})' if error else ''}".strip()
-
-
-def _details(item: dict[str, Any]) -> str:
-    sites = output.rows(
-        ("SITE", "LOCAL", "COST", "READY", "IN FLIGHT", "CAPACITY", "DRAINING"),
-        [
-            (
-                s.get("site"),
-                s.get("local"),
-                s.get("path_cost"),
-                s.get("targets_ready"),
-                s.get("in_flight"),
-                s.get("capacity"),
-                s.get("draining"),
-            )
-            for s in item.get("sites") or []
-        ],
-    )
-    targets = output.rows(
-        ("TARGET", "SITE", "ADDRESS", "READY", "IN FLIGHT", "CAPACITY", "REQUESTS", "ERROR"),
-        [
-            (
-                t.get("name"),
-                t.get("site"),
-                f"{t['host']}:{t['port']}" if t.get("host") else None,
-                t.get("ready"),
-                t.get("in_flight"),
-                t.get("capacity"),
-                t.get("requests_total"),
-                t.get("error"),
-            )
-            for t in item.get("targets") or []
-        ],
-    )
-    return f"{item['name']}:{item['port']}\n{sites}\n\n{targets}"
+    output.emit_items(settings, "ServiceStatus", items, lambda: table(items, detailed))

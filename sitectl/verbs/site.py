@@ -182,7 +182,7 @@ def run(settings: Settings) -> None:
         )
     sys.stdout.flush()
     command = process.router_command(site)
-    os.execv(command[0], command)
+    os.execve(command[0], command, process.router_environment())
 
 
 @click.command(cls=Verb)

@@ -109,8 +109,8 @@ def test_noise_is_one_typed_error(noise: bytes) -> None:
 COST = control.encode(CostMessage(5))
 HOSTILE: dict[str, bytes] = {
     "nothing": b"",
-    "deep": b"\x91" * 60_000,
-    "deep in an unknown message": b"\x92\xa4next" + b"\x91" * 60_000,
+    "deep": b"\x91" * 60_000 + b"\xc0",
+    "deep in an unknown message": b"\x92\xa4next" + b"\x91" * 60_000 + b"\xc0",
     "array32 of 4 G": b"\xdd\xff\xff\xff\xff",
     "bytes of 4 G": b"\x92\xa3lsa\xc6\xff\xff\xff\xff",
     "many empty maps": b"\x92\xa4load\xdc\xff\xf0" + b"\x80" * 65_000,

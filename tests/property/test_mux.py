@@ -9,7 +9,7 @@ from router.link import frames
 from router.link.ports import Stream
 from router.model import limits
 from tests.unit.link.lanes import Pair, Recorder, Sender
-from tests.unit.link.wire import World
+from tests.unit.link.wire import Raw, World
 
 
 class CreditWatch:
@@ -153,3 +153,43 @@ def test_a_cut_after_any_byte_ends_every_stream_in_error() -> None:
         handler, _ = run(cut)
         assert "ended" not in handler.names, cut
         assert handler.losses == ["link-lost"], cut
+
+
+def test_mutated_traffic_ends_in_order_or_in_a_violation_and_never_in_a_crash() -> None:
+    rng = random.Random(11)
+    recording = Pair()
+    recording.right_owner.accept = False
+    for index in range(4):
+        sender = Sender(bytes(3_000 * index))
+        stream = recording.open(sender)
+        sender.go()
+        recording.world.settle()
+        egress = recording.right_owner.offered[-1][0]
+        egress.accept(1)
+        recording.world.settle()
+        if index == 1:
+            stream.reset("cancelled")
+    recording.left.ping()
+    recording.world.settle()
+    honest = bytes(recording.wire.left.sent_log)
+    for _ in range(400):
+        wire = bytearray(honest)
+        for _ in range(rng.randrange(1, 5)):
+            position = rng.randrange(len(wire))
+            match rng.randrange(3):
+                case 0:
+                    wire[position] = rng.randrange(256)
+                case 1:
+                    del wire[position : position + rng.randrange(1, 40)]
+                case _:
+                    wire[position:position] = wire[: rng.randrange(60)]
+        pair = Pair()
+        pair.wire.left.handler = Raw()
+        pair.wire.left.send(wire)
+        pair.world.settle()
+        assert all(fault.kind == "violation" for fault in pair.right_owner.faults)
+        pair.wire.break_()
+        pair.world.settle()
+        assert len(pair.right_owner.faults) == 1
+        assert all(len(seen.losses) == 1 for seen in pair.right_owner.recorders)
+        assert pair.process.held_bytes == 0 and pair.right.stream_count == 0

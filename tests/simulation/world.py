@@ -15,6 +15,7 @@ from router.link.outgoing import OutgoingSpec
 from router.link.ports import Neighbour
 from router.main.ports import PendingLink
 from router.main.site_router import SiteRouter
+from router.model.adverts import Declaration
 from router.model.errors import HandshakeRejected
 from router.model.events import Event
 from router.model.ids import RouterId, ServiceKey, SiteId
@@ -80,8 +81,10 @@ class SimCredentials:
 class MemoryKeeper:
     """State that outlives a router of the simulation."""
 
-    def __init__(self) -> None:
+    def __init__(self, internet: SimulatedInternet) -> None:
+        self.internet = internet
         self.epoch = 0
+        self._learnt: tuple[tuple[Declaration, ...], float] = ((), 0.0)
         self._declared: dict[str, float] = {}
 
     def keep_epoch(self, epoch: int) -> None:
@@ -92,6 +95,13 @@ class MemoryKeeper:
 
     def forget_declared(self, keep: frozenset[str]) -> None:
         self._declared = {name: at for name, at in self._declared.items() if name in keep}
+
+    def keep_learnt(self, learnt: tuple[Declaration, ...]) -> None:
+        self._learnt = (learnt, self.internet.now)
+
+    def learnt(self) -> tuple[tuple[Declaration, ...], float]:
+        learnt, at = self._learnt
+        return learnt, self.internet.now - at
 
 
 class NoClaims:
@@ -208,7 +218,7 @@ class SimSite:
         self.name = name
         self.ip = f"10.0.0.{number}"
         self.identity = SimIdentity(name, f"{number:016x}")
-        self.keeper = MemoryKeeper()
+        self.keeper = MemoryKeeper(world.internet)
         self.endpoints: dict[str, str] = {}
         self.links: dict[str, LinkSpec] = {}
         self.services: dict[str, ServiceSpec] = {}

@@ -53,9 +53,10 @@ _CODINGS = re.compile(grammar.TOKEN + rb"+(?:[ \t]*,[ \t]*" + grammar.TOKEN + rb
 class RequestHead(msgspec.Struct, frozen=True, kw_only=True):
     """A request head that may be forwarded. ``head`` is canonical, our own fields added.
 
-    ``body_bytes``: 0 none, -1 chunked. ``upgrade`` is the protocol asked for, empty: none.
-    ``keep_alive``: the client lets the connection live on; ``old``: it speaks HTTP/1.0;
-    ``expects``: it waits for 100 before it sends its body. ``fields`` counts the header fields.
+    ``body_bytes``: 0 none, -1 chunked. ``upgrade`` is the protocol asked for, in lower case,
+    empty: none. ``keep_alive``: the client lets the connection live on. ``old``: it speaks
+    HTTP/1.0. ``expects``: it waits for 100 before it sends its body. ``fields`` counts the header
+    fields.
     """
 
     head: bytes
@@ -391,9 +392,10 @@ def _upgrade(fields: dict[bytes, list[bytes]], options: list[bytes]) -> str:
     asked = fields.get(b"upgrade")
     if asked is None or len(asked) != 1 or b"upgrade" not in options:
         return ""
-    if grammar.UPGRADE_TOKEN.fullmatch(asked[0]) is None or asked[0].lower() == b"h2c":
+    token = asked[0].lower()
+    if grammar.UPGRADE_TOKEN.fullmatch(token) is None or token == b"h2c":
         return ""
-    return asked[0].decode("ascii")
+    return token.decode("ascii")
 
 
 def _kept(

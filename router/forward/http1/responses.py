@@ -163,7 +163,7 @@ class ResponseParser:
             self._state = _State.RAW
         elif head.status < 200:
             self._state = _State.HEAD
-        elif not head.has_body:
+        elif not head.has_body or head.body_bytes == 0:
             self.reusable = head.keep_alive_s != 0
             self._sink.response(head)
             self._complete()
@@ -246,13 +246,11 @@ def read_response_head(head: bytes, *, head_only: bool, upgrade: bytes) -> Respo
     options = grammar.options_of(fields[b"connection"]) if b"connection" in fields else []
     if status == 101 and not _switches(fields, options, upgrade):
         return "the target switches to a protocol that was not asked for"
+    framing = _framing(fields, old)
+    if framing is None:
+        return "the length of the response is not stated in one valid way"
     if status < 200 or status == 204:
         framing = (-1, False)  # Nothing follows, whatever is declared (9112, 6.3).
-    else:
-        stated = _framing(fields, old)
-        if stated is None:
-            return "the length of the response is not stated in one valid way"
-        framing = stated
     if not _parser_agrees(head):
         return "the response head is malformed"
     body_bytes, chunked = framing

@@ -126,13 +126,12 @@ class FakeListener:
     def __init__(self, network: "FakeNetwork", address: Address) -> None:
         self._network = network
         self.address = address
-        self.paused = False
 
     def pause(self) -> None:
-        self.paused = True
+        self._network.paused.add(self.address)
 
     def resume(self) -> None:
-        self.paused = False
+        self._network.paused.discard(self.address)
 
     def close(self) -> None:
         self._network.listening.pop(self.address, None)
@@ -153,6 +152,7 @@ class FakeNetwork:
         self.time = 100.0
         self.listening: dict[Address, Callable[[Connection], ConnectionHandler | None]] = {}
         self.taken: set[Address] = set()  # Bound by somebody else.
+        self.paused: set[Address] = set()  # Listeners that leave connections in the backlog.
         self.silent: set[Address] = set()  # Dials there time out.
         self.dialled: list[Address] = []
         self._steps: deque[Step] = deque()
@@ -173,6 +173,9 @@ class FakeNetwork:
 
     def soon(self, step: Step) -> None:
         self._steps.append(step)
+
+    def is_paused(self, address: Address) -> bool:
+        return address in self.paused
 
     def run(self, steps: int = 100_000) -> None:
         """Do all that is pending now."""
@@ -453,6 +456,7 @@ class FakeMesh:
         self.network = network
         self.offered: dict[RouterId, Callable[[Stream, OpenRequest], StreamHandler]] = {}
         self.down: set[RouterId] = set()
+        self.delay_s = 0.0  # How long an OPEN travels.
         self.opens: list[OpenRequest] = []
         self.streams: list[FakeStream] = []
 
@@ -470,7 +474,10 @@ class FakeMesh:
             if not far.over:
                 far.handler = self.offered[egress](far, request)
 
-        self.network.soon(offer)
+        if self.delay_s:
+            self.network.call_at(self.network.now() + self.delay_s, offer)
+        else:
+            self.network.soon(offer)
         return near
 
     def cut(self, router: RouterId) -> None:

@@ -79,9 +79,9 @@ class FakeConnection:
         self.sent = bytearray()
         self.sends = 0
         self.full = False
-        self.paused = False
-        self.finished = False
-        self.aborted = False
+        self._paused = False
+        self._finished = False
+        self._aborted = False
         self.is_lost = False
         self._peer_ended = False
 
@@ -92,7 +92,7 @@ class FakeConnection:
     buffered_bytes = 0
 
     def send(self, *parts: Buffer) -> bool:
-        if self.finished or self.aborted or self.is_lost:
+        if self._finished or self._aborted or self.is_lost:
             return True
         self.sends += 1
         for part in parts:
@@ -102,27 +102,38 @@ class FakeConnection:
     def set_high_mark(self, mark_bytes: int) -> None: ...
 
     def pause(self) -> None:
-        self.paused = True
+        self._paused = True
 
     def resume(self) -> None:
-        self.paused = False
+        self._paused = False
 
     def finish(self) -> None:
-        if not self.finished:
-            self.finished = True
+        if not self._finished:
+            self._finished = True
             self.timers.at_turn_end(self._check_over)
 
     def abort(self) -> None:
-        if not self.aborted and not self.is_lost:
-            self.aborted = True
+        if not self._aborted and not self.is_lost:
+            self._aborted = True
             self.timers.at_turn_end(lambda: self.lose(Loss("aborted")))
+
+    # Methods and not attributes, so that a type checker does not remember what they were.
+
+    def is_paused(self) -> bool:
+        return self._paused
+
+    def is_finished(self) -> bool:
+        return self._finished
+
+    def is_aborted(self) -> bool:
+        return self._aborted
 
     # The other end.
 
     def deliver(self, data: bytes) -> None:
         """``data`` arrives; the caller's buffer is spoilt afterwards, as a real one may be."""
         assert self.handler is not None
-        if self.aborted or self.is_lost:
+        if self._aborted or self.is_lost:
             return
         buffer = bytearray(data)
         self.handler.received(memoryview(buffer))
@@ -130,7 +141,7 @@ class FakeConnection:
 
     def end(self) -> None:
         assert self.handler is not None
-        if not self.aborted and not self.is_lost:
+        if not self._aborted and not self.is_lost:
             self._peer_ended = True
             self.handler.ended()
             self._check_over()
@@ -147,7 +158,7 @@ class FakeConnection:
             self.handler.lost(cause)
 
     def _check_over(self) -> None:
-        if self.finished and self._peer_ended:
+        if self._finished and self._peer_ended:
             self.lose(None)
 
     def take(self) -> bytes:
@@ -225,9 +236,9 @@ class FakeLeg:
         self.handler = handler
         self.body = bytearray()
         self.trailers = b""
-        self.finished = False
-        self.aborted = False
-        self.paused = False
+        self._finished = False
+        self._aborted = False
+        self._paused = False
         self.full = False
 
     def send(self, data: Buffer) -> bool:
@@ -238,16 +249,25 @@ class FakeLeg:
         self.trailers = block
 
     def finish(self) -> None:
-        self.finished = True
+        self._finished = True
 
     def abort(self) -> None:
-        self.aborted = True
+        self._aborted = True
 
     def pause(self) -> None:
-        self.paused = True
+        self._paused = True
 
     def resume(self) -> None:
-        self.paused = False
+        self._paused = False
+
+    def is_paused(self) -> bool:
+        return self._paused
+
+    def is_finished(self) -> bool:
+        return self._finished
+
+    def is_aborted(self) -> bool:
+        return self._aborted
 
     def respond(self, head: bytes, body: bytes = b"", body_bytes: int | None = None) -> None:
         """A whole response: ``head`` canonical, ``body_bytes`` the declared length."""
@@ -263,6 +283,9 @@ class RecordingHandler:
 
     def __init__(self) -> None:
         self.events: list[tuple[object, ...]] = []
+
+    def last(self) -> tuple[object, ...]:
+        return self.events[-1]
 
     def opened(self) -> None:
         self.events.append(("opened",))

@@ -61,7 +61,7 @@ def site() -> Site:
 
 def test_a_request_is_answered_and_the_connection_lives_on(site: Site) -> None:
     site.deliver(GET)
-    assert site.leg.finished
+    assert site.leg.is_finished()
     assert site.leg.request.head.startswith(b"GET / HTTP/1.1\r\nHost: shop\r\n")
     site.leg.respond(OK, b"hello")
     assert site.take() == (b"HTTP/1.1 200 OK\r\nVia: 1.1 west\r\nContent-Length: 5\r\n\r\nhello")
@@ -71,7 +71,7 @@ def test_a_request_is_answered_and_the_connection_lives_on(site: Site) -> None:
     site.leg.respond(OK, b"again")
     assert site.take().endswith(b"again")
     assert site.statuses == [200, 200]
-    assert not site.connection.finished
+    assert not site.connection.is_finished()
 
 
 def test_a_head_alone_leaves_at_the_turns_end(site: Site) -> None:
@@ -90,7 +90,7 @@ def test_a_head_alone_leaves_at_the_turns_end(site: Site) -> None:
 def test_pipelined_requests_are_answered_in_order_with_a_bounded_queue(site: Site) -> None:
     site.deliver(GET * 1000)
     assert len(site.legs) == 1
-    assert site.connection.paused
+    assert site.connection.is_paused()
     answers = b""
     for number in range(1000):
         assert len(site.legs) == number + 1
@@ -99,8 +99,8 @@ def test_pipelined_requests_are_answered_in_order_with_a_bounded_queue(site: Sit
     assert [a.split(b"\r\n\r\n")[-1] for a in answers.split(b";")[:-1]] == [
         b"%d" % number for number in range(1000)
     ]
-    assert not site.connection.paused
-    assert site.connection.finished, "a connection serves a bounded number of requests"
+    assert not site.connection.is_paused()
+    assert site.connection.is_finished(), "a connection serves a bounded number of requests"
     assert answers.count(b"Connection: close") == 1
 
 
@@ -108,18 +108,18 @@ def test_bodies_stream_with_backpressure_both_ways(site: Site) -> None:
     site.deliver(POST % 10)
     site.leg.full = True
     site.deliver(b"hello")
-    assert site.connection.paused
+    assert site.connection.is_paused()
     site.leg.full = False
     site.leg.handler.writable()
-    assert not site.connection.paused
+    assert not site.connection.is_paused()
     site.deliver(b"world")
-    assert (bytes(site.leg.body), site.leg.finished) == (b"helloworld", True)
+    assert (bytes(site.leg.body), site.leg.is_finished()) == (b"helloworld", True)
     site.leg.handler.head(OK, 100_000)
     site.connection.full = True
     site.leg.handler.received(memoryview(b"x" * 50_000))
-    assert site.leg.paused
+    assert site.leg.is_paused()
     site.connection.drain()
-    assert not site.leg.paused
+    assert not site.leg.is_paused()
     site.leg.handler.received(memoryview(b"y" * 50_000))
     site.leg.handler.ended()
     site.leg.handler.done(None)
@@ -134,7 +134,7 @@ def test_a_chunked_request_arrives_decoded_with_its_trailers(site: Site) -> None
     assert site.leg.request.body_bytes == -1
     assert bytes(site.leg.body) == b"hello"
     assert site.leg.trailers == b"Sum: 1\r\n"
-    assert site.leg.finished
+    assert site.leg.is_finished()
 
 
 def test_head_gets_a_length_and_no_body(site: Site) -> None:
@@ -170,7 +170,7 @@ def test_an_expectation_that_is_refused_closes_since_the_body_may_or_may_not_com
     site.deliver(b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
     site.leg.respond(b"HTTP/1.1 417 No\r\n", b"")
     assert b"Connection: close" in site.take()
-    assert site.connection.finished
+    assert site.connection.is_finished()
     site.deliver(b"ok", GET)
     assert len(site.legs) == 1
     assert site.statuses == [417]
@@ -180,7 +180,7 @@ def test_an_old_client_without_keep_alive_gets_unknown_lengths_until_the_close(s
     site.deliver(b"GET / HTTP/1.0\r\n\r\n")
     site.leg.respond(OK, b"hello", body_bytes=-1)
     assert site.take() == b"HTTP/1.1 200 OK\r\nVia: 1.1 west\r\nConnection: close\r\n\r\nhello"
-    assert site.connection.finished
+    assert site.connection.is_finished()
 
 
 @pytest.mark.parametrize("body_bytes", [10, -1])
@@ -189,8 +189,8 @@ def test_a_torn_response_is_never_passed_off_as_whole(site: Site, body_bytes: in
     site.leg.handler.head(OK, body_bytes)
     site.leg.handler.received(memoryview(b"hello"))
     site.leg.handler.done(LegFailure("link-lost"))
-    assert site.connection.aborted
-    assert not site.connection.finished
+    assert site.connection.is_aborted()
+    assert not site.connection.is_finished()
     assert b"0\r\n\r\n" not in site.take()
     assert site.statuses == [200]
 
@@ -202,7 +202,7 @@ def test_a_length_that_disagrees_with_the_head_is_torn(site: Site, body: bytes) 
     site.leg.handler.received(memoryview(body))
     site.leg.handler.ended()
     site.leg.handler.done(None)
-    assert site.connection.aborted
+    assert site.connection.is_aborted()
 
 
 def test_a_failure_before_the_head_is_answered_and_the_connection_lives_on(site: Site) -> None:
@@ -223,21 +223,21 @@ def test_a_failure_with_the_body_unread_closes_after_the_answer(site: Site) -> N
     site.deliver(POST % 1_000_000)
     site.leg.handler.done(LegFailure("all-full"))
     assert b"Connection: close" in site.take()
-    assert site.connection.finished
+    assert site.connection.is_finished()
     site.deliver(b"x" * 60_000)
-    assert not site.connection.aborted
+    assert not site.connection.is_aborted()
     site.deliver(b"x" * 6_000)
-    assert site.connection.aborted, "no more than a bounded rest is read"
+    assert site.connection.is_aborted(), "no more than a bounded rest is read"
 
 
 def test_after_our_own_error_the_connection_lingers_for_a_second(site: Site) -> None:
     site.deliver(b"garbage\n")
     assert site.take().startswith(b"HTTP/1.1 400 ")
-    assert site.connection.finished
+    assert site.connection.is_finished()
     site.timers.advance(0.9)
-    assert not site.connection.aborted
+    assert not site.connection.is_aborted()
     site.timers.advance(0.2)
-    assert site.connection.aborted
+    assert site.connection.is_aborted()
     assert site.statuses == [400]
 
 
@@ -248,21 +248,21 @@ def test_a_valid_request_before_garbage_is_answered_first(site: Site) -> None:
     assert first.startswith(b"HTTP/1.1 200 ")
     assert second.startswith(b"HTTP/1.1 400 ")
     assert b"script" not in second
-    assert site.connection.finished
+    assert site.connection.is_finished()
 
 
 def test_a_bad_chunk_within_a_request_is_answered_if_nothing_else_was(site: Site) -> None:
     start = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
     site.deliver(start + b"5\r\nhello\r\nzz\r\n")
-    assert site.leg.aborted
-    assert not site.leg.finished
+    assert site.leg.is_aborted()
+    assert not site.leg.is_finished()
     assert site.take().startswith(b"HTTP/1.1 400 ")
     site.leg.handler.done(LegFailure("cancelled"))
     assert site.statuses == [400]
     answered = Site().deliver(start + b"5\r\nhello\r\n")
     answered.leg.handler.head(OK, -1)
     answered.deliver(b"zz\r\n")
-    assert answered.connection.aborted
+    assert answered.connection.is_aborted()
 
 
 def test_an_early_response_is_relayed_and_the_rest_of_the_body_drained(site: Site) -> None:
@@ -279,14 +279,14 @@ def test_an_early_response_with_a_long_rest_closes(site: Site) -> None:
     site.deliver(POST % 10_000_000, b"hello")
     site.leg.respond(b"HTTP/1.1 413 No\r\n", b"big")
     site.deliver(b"x" * limits.LINGER_DISCARD_BYTES_MAX, b"y")
-    assert site.connection.finished
+    assert site.connection.is_finished()
     assert len(site.legs) == 1
 
 
 def test_a_client_that_goes_away_aborts_its_leg(site: Site) -> None:
     site.deliver(POST % 10, b"hello")
     site.connection.lose(Loss("reset"))
-    assert site.leg.aborted
+    assert site.leg.is_aborted()
     site.leg.handler.done(LegFailure("cancelled"))
     assert site.statuses == [499]
     assert site.timers.pending_timers == 0
@@ -295,17 +295,17 @@ def test_a_client_that_goes_away_aborts_its_leg(site: Site) -> None:
 def test_a_half_close_after_a_whole_request_is_served(site: Site) -> None:
     site.deliver(GET)
     site.connection.end()
-    assert not site.leg.aborted
+    assert not site.leg.is_aborted()
     site.leg.respond(OK, b"hello")
     assert site.take().endswith(b"Connection: close\r\n\r\nhello")
-    assert site.connection.finished
+    assert site.connection.is_finished()
 
 
 def test_an_end_within_a_body_is_no_request(site: Site) -> None:
     site.deliver(POST % 10, b"hello")
     site.connection.end()
-    assert site.leg.aborted
-    assert not site.leg.finished
+    assert site.leg.is_aborted()
+    assert not site.leg.is_finished()
     assert site.take().startswith(b"HTTP/1.1 400 ")
 
 
@@ -336,9 +336,9 @@ def test_an_idle_connection_is_closed_in_time(site: Site) -> None:
     site.leg.respond(OK)
     site.take()
     site.timers.advance(limits.KEEP_ALIVE_IDLE_S - 1)
-    assert not site.connection.finished
+    assert not site.connection.is_finished()
     site.timers.advance(2)
-    assert site.connection.finished
+    assert site.connection.is_finished()
     assert site.take() == b""
 
 
@@ -348,7 +348,7 @@ def test_a_body_below_the_floor_is_answered_with_408(site: Site) -> None:
         site.timers.advance(1)
         site.deliver(b"x")
     assert site.take().startswith(b"HTTP/1.1 408 ")
-    assert site.leg.aborted
+    assert site.leg.is_aborted()
     fast = Site().deliver(POST % 100_000)
     for _ in range(60):
         fast.timers.advance(1)
@@ -367,16 +367,16 @@ def test_a_client_that_never_reads_is_dropped_in_time(site: Site) -> None:
     site.connection.full = True
     site.leg.handler.head(OK, 1_000_000)
     site.leg.handler.received(memoryview(b"x" * 100_000))
-    assert site.leg.paused
+    assert site.leg.is_paused()
     site.timers.advance(limits.STREAM_IDLE_S + 10)
-    assert site.connection.aborted
-    assert site.leg.aborted
+    assert site.connection.is_aborted()
+    assert site.leg.is_aborted()
 
 
 def test_a_tunnel_carries_both_directions_and_their_ends(site: Site) -> None:
     site.deliver(UPGRADE)
     assert site.leg.request.upgrade == "websocket"
-    assert not site.leg.finished, "the client's direction stays open for the tunnel"
+    assert not site.leg.is_finished(), "the client's direction stays open for the tunnel"
     site.deliver(b"early")
     site.leg.handler.head(SWITCH + b"Sec-WebSocket-Accept: x\r\n", -1)
     assert site.take() == (
@@ -384,19 +384,19 @@ def test_a_tunnel_carries_both_directions_and_their_ends(site: Site) -> None:
         b"Connection: upgrade\r\nUpgrade: websocket\r\n\r\n"
     )
     assert bytes(site.leg.body) == b"early"
-    assert not site.connection.paused
+    assert not site.connection.is_paused()
     site.deliver(b"GET / HTTP/1.1\r\n")
     assert bytes(site.leg.body) == b"earlyGET / HTTP/1.1\r\n"
     site.leg.handler.received(memoryview(b"\x81\x00"))
     assert site.take() == b"\x81\x00"
     site.leg.handler.ended()
-    assert site.connection.finished
-    assert not site.leg.finished
+    assert site.connection.is_finished()
+    assert not site.leg.is_finished()
     site.deliver(b"late")
     site.connection.end()
     assert bytes(site.leg.body).endswith(b"late")
-    assert site.leg.finished
-    assert not site.leg.aborted, "what the client sent last is still on its way"
+    assert site.leg.is_finished()
+    assert not site.leg.is_aborted(), "what the client sent last is still on its way"
     site.leg.handler.done(None)
     assert site.statuses == [101]
 
@@ -405,7 +405,7 @@ def test_a_torn_tunnel_is_reset(site: Site) -> None:
     site.deliver(UPGRADE)
     site.leg.handler.head(SWITCH, -1)
     site.leg.handler.done(LegFailure("target-reset"))
-    assert site.connection.aborted
+    assert site.connection.is_aborted()
     assert site.statuses == [101]
 
 
@@ -413,17 +413,17 @@ def test_an_idle_tunnel_ends_in_time(site: Site) -> None:
     site.deliver(UPGRADE)
     site.leg.handler.head(SWITCH, -1)
     site.timers.advance(limits.TUNNEL_IDLE_S - 5)
-    assert not site.connection.aborted
+    assert not site.connection.is_aborted()
     site.deliver(b"x")
     site.timers.advance(limits.TUNNEL_IDLE_S + 20)
-    assert site.connection.aborted
-    assert site.leg.aborted
+    assert site.connection.is_aborted()
+    assert site.leg.is_aborted()
 
 
 def test_an_upgrade_that_is_declined_is_an_ordinary_exchange(site: Site) -> None:
     site.deliver(UPGRADE)
     site.leg.respond(OK, b"no")
-    assert site.leg.finished
+    assert site.leg.is_finished()
     assert site.take().endswith(b"no")
     site.deliver(GET)
     assert len(site.legs) == 2
@@ -432,21 +432,21 @@ def test_an_upgrade_that_is_declined_is_an_ordinary_exchange(site: Site) -> None
 def test_a_switch_that_nobody_asked_for_is_a_bad_response(site: Site) -> None:
     site.deliver(GET)
     site.leg.handler.head(SWITCH, -1)
-    assert site.leg.aborted
+    assert site.leg.is_aborted()
     assert site.take().startswith(b"HTTP/1.1 502 ")
-    assert site.connection.finished
+    assert site.connection.is_finished()
 
 
 def test_draining_closes_idle_connections_and_lets_requests_finish(site: Site) -> None:
     idle = Site()
     idle.session.drain()
-    assert idle.connection.finished
+    assert idle.connection.is_finished()
     site.deliver(GET)
     site.session.drain()
-    assert not site.connection.finished
+    assert not site.connection.is_finished()
     site.leg.respond(OK, b"hello")
     assert b"Connection: close" in site.take()
-    assert site.connection.finished
+    assert site.connection.is_finished()
     streaming = Site().deliver(GET)
     streaming.leg.handler.head(OK, 5)
     streaming.session.drain()
@@ -454,7 +454,7 @@ def test_draining_closes_idle_connections_and_lets_requests_finish(site: Site) -
     streaming.leg.handler.ended()
     streaming.leg.handler.done(None)
     assert streaming.take().endswith(b"hello")
-    assert streaming.connection.finished
+    assert streaming.connection.is_finished()
 
 
 def test_no_timer_is_left_when_a_connection_is_over(site: Site) -> None:

@@ -17,6 +17,9 @@ class Recorder:
         self.heads: list[ResponseHead] = []
         self.parser = ResponseParser(self, head_only=head_only, upgrade=upgrade)
 
+    def last(self) -> tuple[object, ...]:
+        return self.events[-1]
+
     def response(self, head: ResponseHead) -> None:
         self.heads.append(head)
         self.events.append(("response", head))
@@ -149,23 +152,23 @@ def test_a_bogus_body_after_a_bodiless_status_is_not_body(status: bytes) -> None
         recorder = Recorder().feed(response(*lines, start=b"HTTP/1.1 %b X" % status))
         recorder.feed(b"5\r\nhello\r\n0\r\n\r\n")
         assert not [event for event in recorder.events if event[0] == "body"]
-        failed = recorder.events[-1] == ("failed",)
+        failed = recorder.last() == ("failed",)
         assert recorder.parser.excess or failed, "the connection must not be used again"
 
 
 def test_the_answer_to_head_has_a_length_but_no_body() -> None:
     recorder = Recorder(head_only=True).feed(response(b"Content-Length: 5"))
     assert recorder.heads[0].body_bytes == 5
-    assert recorder.events[-1] == ("complete",)
+    assert recorder.last() == ("complete",)
     assert recorder.parser.reusable
     assert not recorder.parser.excess
 
 
 def test_a_response_without_length_is_complete_only_at_the_clean_end() -> None:
     recorder = Recorder().feed(response(body=b"some"), b" more")
-    assert recorder.events[-1] == ("body", b"some more")
+    assert recorder.last() == ("body", b"some more")
     recorder.parser.end()
-    assert recorder.events[-1] == ("complete",)
+    assert recorder.last() == ("complete",)
     assert not recorder.parser.reusable
 
 
@@ -181,7 +184,7 @@ def test_a_response_without_length_is_complete_only_at_the_clean_end() -> None:
 def test_an_end_within_a_response_is_a_failure(stream: bytes) -> None:
     recorder = Recorder().feed(stream)
     recorder.parser.end()
-    assert recorder.events[-1] == ("failed",)
+    assert recorder.last() == ("failed",)
 
 
 SWITCH = response(
@@ -197,7 +200,7 @@ def test_a_switch_that_was_asked_for_is_raw_from_there() -> None:
     assert recorder.heads[0].head == (
         b"HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: x\r\n"
     )
-    assert recorder.events[-1] == ("body", b"\x81\x00HTTP/1.1 200 OK\r\n\r\n")
+    assert recorder.last() == ("body", b"\x81\x00HTTP/1.1 200 OK\r\n\r\n")
 
 
 @pytest.mark.parametrize(

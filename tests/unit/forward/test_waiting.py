@@ -259,3 +259,33 @@ def test_queue_waits_are_measured() -> None:
     (snapshot,) = world.a.forwarder.services_snapshot()
     assert sum(snapshot.counters.queue_wait.counts) == 1
     assert 0.29 < snapshot.counters.queue_wait.sum_s < 0.31
+
+
+def test_a_removed_service_refuses_who_waits_from_other_sites() -> None:
+    world = Full(0, 1)
+    waiter = world.client(b"one")
+    world.b.forwarder.remove_service(KEY)
+    world.network.run()
+    assert waiter.was_reset
+    assert world.queued == 0
+
+
+def test_more_stand_elsewhere_when_the_way_is_long_and_service_short() -> None:
+    world = Full(0, 4)
+    for holder in world.holders:
+        holder.abort()
+    world.network.run()
+    world.mesh.delay_s = 0.05
+    for _ in range(20):
+        client = world.client(b"quick")
+        world.network.advance(0.05)
+        client.abort()
+        world.network.run()
+    for _ in range(4):
+        world.client(b"holder")
+    world.network.advance(0.05)
+    before = len(world.mesh.opens)
+    for _ in range(8):
+        world.client(b"waits")
+    standing = [offer for offer in world.mesh.opens[before:] if offer.wait_ms]
+    assert 1 < len(standing) <= 8

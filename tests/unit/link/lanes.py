@@ -2,7 +2,8 @@
 
 from router.link import control
 from router.link.buffers import LinkBuffers, ProcessBuffers
-from router.link.mux import Fault, LaneMux
+from router.link.lane import Fault
+from router.link.mux import LaneMux
 from router.link.ports import OpenRequest, Refusal, ResetCode, Stream, StreamHandler
 from router.link.stream import LaneStream
 from router.model.ids import RouterId, SiteId

@@ -7,7 +7,7 @@ import pytest
 from router.link import control, frames
 from router.link.buffers import LinkBuffers, ProcessBuffers
 from router.link.frames import END
-from router.link.mux import Fault
+from router.link.lane import Fault
 from router.link.ports import Stream
 from router.model import limits
 from router.model.errors import LocalProtocolError

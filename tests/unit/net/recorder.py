@@ -1,6 +1,7 @@
 """A connection handler that writes down what it is told."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from router.net.ports import Connection, Loss
 
@@ -47,33 +48,34 @@ class Recorder:
         assert len(data) > 0
         self._note("received")
         self.data += data
-        self._enter()
-        if self.on_received is not None:
-            self.on_received(data)
-        self.inside = False
+        with self._entered():
+            if self.on_received is not None:
+                self.on_received(data)
 
     def ended(self) -> None:
         self._note("ended")
-        self._enter()
-        if self.on_ended is not None:
-            self.on_ended()
-        self.inside = False
+        with self._entered():
+            if self.on_ended is not None:
+                self.on_ended()
 
     def writable(self) -> None:
         self._note("writable")
-        self._enter()
-        if self.on_writable is not None:
-            self.on_writable()
-        self.inside = False
+        with self._entered():
+            if self.on_writable is not None:
+                self.on_writable()
 
     def lost(self, cause: Loss | None) -> None:
         self._note("lost")
         self.losses.append(cause)
-        self._enter()
-        if self.on_lost is not None:
-            self.on_lost(cause)
-        self.inside = False
+        with self._entered():
+            if self.on_lost is not None:
+                self.on_lost(cause)
 
-    def _enter(self) -> None:
+    @contextmanager
+    def _entered(self) -> Iterator[None]:
         assert not self.inside, "called back within its own call"
         self.inside = True
+        try:
+            yield
+        finally:
+            self.inside = False

@@ -1,0 +1,275 @@
+"""One end of a simulated TCP connection."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from router.model.limits import WRITE_HIGH_BYTES
+from router.net.ports import Address, Buffer, ConnectionHandler, Loss
+
+if TYPE_CHECKING:
+    from router.net.simulated_host import SimulatedNetwork
+
+SEGMENT_BITS_MAX = 16
+POISON = 0xDD  # What a view shows to those who keep it too long.
+
+
+class SimulatedConnection:
+    """`ports.Connection` whose peer is ``other``.
+
+    A direction holds at most ``buffer_bytes`` that were sent and not yet received by the peer's
+    handler. The byte stream is cut anew at seeded places on its way, and sometimes the kernel
+    takes less of a write than it could.
+    """
+
+    other: SimulatedConnection
+
+    def __init__(
+        self,
+        host: SimulatedNetwork,
+        local: Address,
+        peer: Address,
+        on_first: Callable[[], None] | None = None,
+    ) -> None:
+        """``on_first`` is called when bytes come before the end has an owner."""
+        self.host = host
+        self._random = host.internet.random
+        self._local = local
+        self._peer = peer
+        self._on_first = on_first
+        self._number = host.add_connection(self)
+        self._handler: ConnectionHandler | None = None
+        self._certificate = b""
+        self._alpn = ""
+        self._high = WRITE_HIGH_BYTES
+        self._credit = host.internet.buffer_bytes
+        self._out: deque[memoryview] = deque()
+        self._out_bytes = 0
+        self._flush_due = False
+        self._inbox = bytearray()
+        self._end_arrived = False
+        self._attached = False
+        self._paused = False
+        self._read_ended = False
+        self._finishing = False
+        self._fin_sent = False
+        self._writable_due = False
+        self._closed = False
+        self._cause: Loss | None = None
+
+    # The interface.
+
+    @property
+    def peer(self) -> Address:
+        return self._peer
+
+    @property
+    def local(self) -> Address:
+        return self._local
+
+    @property
+    def peer_certificate(self) -> bytes:
+        return self._certificate
+
+    @property
+    def alpn(self) -> str:
+        return self._alpn
+
+    @property
+    def buffered_bytes(self) -> int:
+        return self._out_bytes
+
+    def send(self, *parts: Buffer) -> bool:
+        if self._closed or self._finishing:
+            return True
+        data = b"".join(parts)
+        if data:
+            waiting = bool(self._out)
+            self._out.append(memoryview(data))
+            self._out_bytes += len(data)
+            if not waiting:
+                self._transmit()
+        if self._out_bytes > self._high:
+            self._writable_due = True
+            return False
+        return True
+
+    def set_high_mark(self, mark_bytes: int) -> None:
+        self._high = mark_bytes
+
+    def pause(self) -> None:
+        self._paused = True
+
+    def resume(self) -> None:
+        self._paused = False
+        if self._inbox or self._end_arrived:
+            self.host.soon(self._deliver)
+
+    def finish(self) -> None:
+        if self._closed or self._finishing:
+            return
+        self._finishing = True
+        self._writable_due = False
+        if not self._out:
+            self._send_end()
+
+    def abort(self) -> None:
+        self._break(Loss(code="aborted"))
+
+    # What the simulation uses.
+
+    @property
+    def is_closed(self) -> bool:
+        return self._closed
+
+    def agree(self, alpn: str, certificate: bytes) -> None:
+        """What the handshake showed of the peer."""
+        self._alpn, self._certificate = alpn, certificate
+        self._on_first = None
+
+    def attach(self, handler: ConnectionHandler) -> None:
+        self._handler = handler
+        self._attached = True
+        self._on_first = None
+        if not self._closed:
+            self.host.soon(self._deliver)
+
+    def vanish(self) -> None:
+        """The process is gone: nobody here is told, the peer gets a reset."""
+        self._handler = None
+        self._break(Loss(code="aborted"))
+
+    def reset_arrived(self) -> None:
+        self._lose(Loss(code="reset", reason="connection reset by peer"))
+
+    # Receiving.
+
+    def _arrived(self, segment: bytes) -> None:
+        if self._closed:
+            self._answer_with_reset()
+            return
+        self._inbox += segment
+        if self._on_first is not None:
+            self._on_first()
+        self._deliver()
+
+    def _end_of_peer(self) -> None:
+        if self._closed:
+            self._answer_with_reset()
+            return
+        self._end_arrived = True
+        self._deliver()
+
+    def _answer_with_reset(self) -> None:
+        if self._cause is not None:  # After a clean end there is nothing to complain about.
+            self._send(self.other.reset_arrived, resent=False)
+
+    def _reads(self) -> bool:
+        return self._attached and not (self._paused or self._closed or self._read_ended)
+
+    def _deliver(self) -> None:
+        handler = self._handler
+        while self._inbox and self._reads() and handler is not None:
+            size = len(self._inbox)
+            if self._random.randrange(4) == 0:
+                size = self._random.randint(1, size)
+            data = self._inbox[:size]
+            del self._inbox[:size]
+            self._send(lambda size=size: self.other._credited(size))  # type: ignore[misc]
+            if not self._calls(lambda data=data: handler.received(memoryview(data))):  # type: ignore[misc]
+                return
+            data[:] = bytes([POISON]) * size
+        if self._end_arrived and not self._inbox and self._reads() and handler is not None:
+            self._read_ended = True
+            if self._fin_sent:
+                self._lose(None)
+            self._calls(handler.ended)
+
+    # Sending.
+
+    def _transmit(self) -> None:
+        """Hand to the kernel what it takes; seeded, it may take less and want to be asked again."""
+        size = min(self._credit, self._out_bytes)
+        if size and self._random.randrange(8) == 0:
+            size = self._random.randrange(size + 1)
+        self._credit -= size
+        self._out_bytes -= size
+        while size:
+            head = self._out[0]
+            cut = min(size, len(head), self._random.randint(1, 1 << self._random_bits()))
+            segment = bytes(head[:cut])
+            if cut == len(head):
+                self._out.popleft()
+            else:
+                self._out[0] = head[cut:]
+            size -= cut
+            self._send(lambda segment=segment: self.other._arrived(segment))  # type: ignore[misc]
+        if self._out and self._credit and not self._flush_due:
+            self._flush_due = True
+            self.host.internet.schedule(self.host.now(), self.host, self._flush_again)
+
+    def _random_bits(self) -> int:
+        return SEGMENT_BITS_MAX if self._random.randrange(4) else self._random.randint(0, 12)
+
+    def _flush_again(self) -> None:
+        self._flush_due = False
+        self._flush()
+
+    def _credited(self, size: int) -> None:
+        """The peer's handler has taken ``size`` bytes."""
+        self._credit += size
+        self._flush()
+
+    def _flush(self) -> None:
+        if self._closed or not self._out:
+            return
+        self._transmit()
+        if self._out:
+            return
+        if self._finishing:
+            self._send_end()
+        elif self._writable_due and self._handler is not None:
+            self._writable_due = False
+            self._calls(self._handler.writable)
+
+    def _send_end(self) -> None:
+        self._send(self.other._end_of_peer)
+        if self._read_ended:
+            self._lose(None)
+        else:
+            self._fin_sent = True
+
+    def _send(self, action: Callable[[], None], *, resent: bool = True) -> None:
+        self.host.internet.transmit(self.host, self.other.host, action, resent=resent)
+
+    # Both.
+
+    def _calls(self, call: Callable[[], None]) -> bool:
+        """Call the handler; one that raises loses this connection."""
+        if self.host.guarded(call):
+            return True
+        self._break(Loss(code="handler", reason="a handler raised"))
+        return False
+
+    def _break(self, cause: Loss) -> None:
+        if not self._closed:
+            self._send(self.other.reset_arrived, resent=False)
+            self._lose(cause)
+
+    def _lose(self, cause: Loss | None) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._cause = cause
+        self._out.clear()
+        self._out_bytes = 0
+        self._inbox.clear()
+        self.host.remove_connection(self._number)
+        self.host.soon(self._tell_loss)
+
+    def _tell_loss(self) -> None:
+        handler, self._handler = self._handler, None
+        if handler is not None:
+            handler.lost(self._cause)
