@@ -1,8 +1,9 @@
 """The benchmark's own servers; each prints nothing and runs until it is terminated.
 
 ``python -m tests.bench.servers http NAME PORT``: HTTP/1.1, 1 KiB bodies that begin with NAME;
-several processes may share a port. ``… bulk PORT``: a first byte ``u`` means that the client sends until it finishes and is then
-told how many bytes came (8 bytes, big-endian); ``d`` means that it is sent to until it goes away.
+several processes may share a port. ``… bulk PORT``: a first byte ``u`` means that the client sends
+until it finishes and is then told how many bytes came (8 bytes, big-endian); ``d`` means that it
+is sent to until it goes away.
 """
 
 import asyncio
@@ -25,7 +26,9 @@ class HttpServer(asyncio.Protocol):
 
     def __init__(self, name: str) -> None:
         body = name.encode().ljust(BODY_BYTES, b".")
-        self._answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n" % len(body)
+        self._answer = b"%b\r\n%b" % (head, body)
+        self._last_answer = b"%bConnection: close\r\n\r\n%b" % (head, body)
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport | None = None
 
@@ -42,8 +45,10 @@ class HttpServer(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """Of the parser: a request is there."""
         assert self._transport is not None
-        self._transport.write(self._answer)
-        if not self._parser.should_keep_alive():
+        if self._parser.should_keep_alive():
+            self._transport.write(self._answer)
+        else:
+            self._transport.write(self._last_answer)
             self._transport.close()
 
 
