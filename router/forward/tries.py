@@ -23,7 +23,16 @@ class Tries:
     broke off: its others are as good as any other site's.
     """
 
-    __slots__ = ("_attempts", "_repeats", "_reroutes", "_way_lost", "avoid", "excluded", "hopeless", "last")
+    __slots__ = (
+        "_attempts",
+        "_repeats",
+        "_reroutes",
+        "_way_lost",
+        "avoid",
+        "excluded",
+        "hopeless",
+        "last",
+    )
 
     def __init__(self) -> None:
         self.excluded = NO_SITES
