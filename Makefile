@@ -1,23 +1,40 @@
-# PYTHON may be any 3.11 or newer; everything is installed into .venv.
+# PYTHON may be any 3.11 or newer; everything is installed into VENV, nothing outside of it.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+IMAGE ?= spillway/router:dev
 
-.PHONY: install dev demo test lint bench clean
+.PHONY: help install dev demo test lint bench image clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make install   .venv with sitectl and spillway-router'
+	@echo 'make demo      three sites on this machine, a burst, what happened to it'
+	@echo 'make test      all tests'
+	@echo 'make lint      format, style, types, who imports whom'
+	@echo 'make bench     requests a second, latency, bulk, memory, failover'
+	@echo 'make image     the container image'
 
 install: $(VENV)/.installed
 dev: $(VENV)/.dev
 
-$(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV)
+$(BIN)/python:
+	scripts/make-venv $(PYTHON) $(VENV)
 
-$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/pip install --quiet --disable-pip-version-check -e .
-	touch $@
+$(VENV)/.installed: pyproject.toml | $(BIN)/python
+	$(PIP) -e .
+	@touch $@
 
-$(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
-	touch $(VENV)/.installed $@
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	$(PIP) -e '.[dev]'
+	@touch $(VENV)/.installed $@
+
+demo: install
+	$(BIN)/python -m demo
+
+test: dev
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: dev
 	$(BIN)/ruff format --check .
@@ -25,8 +42,11 @@ lint: dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: dev
-	$(BIN)/pytest -n 2 --dist loadfile
+bench: dev
+	$(BIN)/python -m tests.bench
+
+image:
+	$$(command -v podman || command -v docker) build -t $(IMAGE) .
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

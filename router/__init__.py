@@ -1,0 +1,3 @@
+"""Spillway's router: cost-based anycast between sites, at layer 7. Start in `router.main`."""
+
+__version__ = "0.1.0"

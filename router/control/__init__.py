@@ -1,0 +1,11 @@
+"""Wanted state -> running state: where documents are kept, and who hears when they change.
+
+`directory` reads ``config/*.yaml`` of a process site and keeps the last good state of each file.
+`Wanted` and `resolve` are the pure room's (`router.documents.wanted`), since `sitectl` judges
+documents by the same code and may not import this room.
+"""
+
+from router.control.directory import ConfigDirectory, Reading, watch
+from router.documents import Wanted, resolve
+
+__all__ = ["ConfigDirectory", "Reading", "Wanted", "resolve", "watch"]

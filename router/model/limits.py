@@ -52,6 +52,19 @@ PING_QUEUE_MAX = 32
 RESETS_BURST = 1_000
 RESETS_PER_S = 33.0
 GLITCHES_MAX = 1_000
+GLITCHES_PER_S = 33.0
+CREDIT_BYTES_MAX = 2**31 - 1
+WINDOW_INCREMENT_BYTES_MIN = KIB  # Smaller ones are glitches: we return half windows.
+WINDOW_GROWS_WITHIN_S = 0.01  # Half a window read in that time, or in 4 RTT: it is the limit.
+HEADS_PER_STREAM_MAX = 32  # 1xx and the final one.
+LANE_URGENT_BYTES_MAX = MIB  # Answers that wait because the peer does not read.
+LANE_CONTROL_BYTES_MAX = 32 * MIB  # Control messages that wait: a whole database, once.
+LANE_LINGER_S = 1.0  # For the GOAWAY to leave, then abort.
+RTT_MAX_S = 60.0  # Longer ones measured a sleep.
+LINK_HANDSHAKES_MAX = 128  # Accepted lanes that have not said who they are.
+LOADS_PER_MESSAGE_MAX = 256
+LINK_DIAL_TIMEOUT_S = 8.0  # Names, TCP and TLS together.
+RECONNECT_STABLE_S = 10.0  # A link that was up for that long starts its back-off anew.
 RECONNECT_MIN_S = 0.5
 RECONNECT_MAX_S = 30.0
 PATH_ROUTERS_MAX = 32
@@ -60,7 +73,17 @@ LATE_WAKE_S = 0.5
 
 # routing.
 COST_MIN, COST_MAX = 1, 65_535
-LSA_PART_BYTES_MAX = 32 * KIB
+LSA_PART_BYTES_MAX = 32 * KIB  # Signed, whole.
+LSA_ENVELOPE_BYTES = KIB  # Of these for header, key and signature.
+LSA_PARTS_MAX = 33  # Part 0 and 32 with services.
+LSA_SERVICE_PORTS_MAX = 1_024  # Of one declaration.
+LSA_BUDGETS_MAX = 16_384  # Parts per neighbour whose rate is watched at once.
+LSAS_UNACKED_MAX = 64  # On their way to one neighbour; the others wait for an ack.
+ADJACENCIES_MAX = 256  # Of one router; they must fit into part 0.
+ROUTERS_PER_SITE_MAX = 64  # One site cannot fill the database with phantoms of its own.
+NAME_CHARS_MAX = 253
+ID_CHARS_MAX = 64
+COUNTER_MAX = 2**53  # Epochs, sequences and counts told by others.
 LSA_REFRESH_S = 300.0
 LSA_MAX_AGE_S = 900.0
 LSA_MIN_INTERVAL_S = 0.1
@@ -74,28 +97,42 @@ SERVICE_SYNC_TTL_S = 180.0
 LOAD_INTERVAL_S = 0.05
 LOAD_CHANGE_INTERVAL_S = 0.1
 LOAD_CHANGE_SHARE = 0.1
+LOAD_SETTLE_INTERVAL_S = 1.0  # A change too small to be told earlier is told then.
 
 # forward: HTTP.
 REQUEST_LINE_BYTES_MAX = 8 * KIB
 HEADER_FIELD_BYTES_MAX = 8 * KIB
 HEADER_BLOCK_BYTES_MAX = 32 * KIB
 HEADERS_MAX = 100
+HEADERS_ADDED_MAX = 8  # What ingress and egress may add to a head within the limits above.
+HEADERS_ADDED_BYTES_MAX = 4 * KIB
 HEADER_TIMEOUT_S = 10.0
 CHUNK_LINE_BYTES_MAX = 256
+BODY_BYTES_PER_S_MIN = 240  # Slower than this after the grace is no honest client.
+BODY_GRACE_S = 10.0
 KEEP_ALIVE_IDLE_S = 75.0
 REQUESTS_PER_CONNECTION_MAX = 1_000
 PIPELINED_MAX = 16
 RESPONSE_HEAD_TIMEOUT_S = 60.0
 STREAM_IDLE_S = 300.0
 TUNNEL_IDLE_S = 3_600.0
+COALESCE_BYTES_MAX = 16 * KIB  # Small writes of one turn are joined up to this much.
+RETRY_AFTER_MIN_S, RETRY_AFTER_MAX_S = 1, 5  # Jittered, so that clients do not return together.
 REPLAY_BYTES_MAX = 64 * KIB
 RETRIES_MAX = 8  # Refused before any byte: each candidate at most once, and not for ever.
 POOL_IDLE_S = 4.0
+POOL_SWEEP_S = 1.0  # How often idle and waiting connections are looked at.
 POOL_FRESH_S = 1.0  # What a request that is not idempotent prefers.
 POOL_IDLE_PER_TARGET_MAX = 256
 QUEUE_DEFAULT_MIN, QUEUE_DEFAULT_MAX = 10, 100
 QUEUE_WAIT_S = 1.0
 STANDING_MAX = 16  # Requests of one ingress waiting at one egress.
+OPEN_WAIT_S_MAX = 60.0  # What an OPEN may ask for; longer is cut.
+STAND_S = 0.25  # A request stands elsewhere that long at a time, then looks around again.
+STAND_MIN_S = 0.005  # Less left of its deadline: going there is not worth it.
+STAND_RETRY_S = 0.1  # After an egress would not let a request of ours stand.
+REPEATS_MAX = 2  # Of an idempotent request that may have reached a target.
+LISTEN_RETRY_S = 1.0
 DRAIN_GRACE_S = 30.0
 
 # forward: health of targets.
@@ -105,6 +142,7 @@ HEALTH_GOOD_TO_RETURN = 2
 
 # balance.
 LEASE_PENDING_S = 0.005
+REFUSED_FULL_S = 0.1  # A site that refused counts as full, if nothing newer is heard.
 
 # identity.
 CLAIM_BODY_BYTES_MAX = 16 * KIB
@@ -112,6 +150,9 @@ CLAIM_EXPIRY_S = 900.0
 CLAIM_TRIES_MAX = 10
 CLAIMS_PER_SOURCE_PER_MIN = 5
 CLAIM_DEADLINE_S = 10.0
+CLAIM_HEAD_BYTES_MAX = 8 * KIB
+CLAIM_ANSWER_BYTES_MAX = 64 * KIB
+CLAIM_CONNECTIONS_MAX = 64
 
 # admin.
 ADMIN_BODY_BYTES_MAX = MIB
@@ -119,3 +160,12 @@ ADMIN_CONNECTIONS_MAX = 64
 EVENT_CLIENTS_MAX = 32
 EVENTS_KEPT = 1_000
 CONFIG_POLL_S = 1.0
+
+# documents: wanted state as text.
+CONFIG_FILE_BYTES_MAX = MIB  # 300 services are about 60 KiB.
+CONFIG_FILES_MAX = 4_096
+CONFIG_DEPTH_MAX = 16  # Our deepest field is at 6; the composer recurses.
+CONFIG_ERRORS_MAX = 100  # Reported per file; more is a wrong file, not many mistakes.
+TARGETS_PER_CONNECTOR_MAX = 1_024
+PORTS_PER_SERVICE_MAX = 64
+NAME_CHARS_MAX = 63  # DNS-1123 label.

@@ -1,0 +1,14 @@
+"""Link-state routing: from signed link-state adverts (LSAs) to one immutable route table.
+
+In: adjacencies, this site's services, LSAs and acks of neighbours, load reports, the time.
+Out: LSAs and acks to send, a new `RouteTable` when something changed, what went wrong as values.
+
+Pure: `RoutingCore` is told everything and asks for nothing. Invariants:
+- an LSA counts only with the signature of the key whose hash is its site id;
+- newer means (epoch, sequence); what is stored is sent on byte for byte;
+- an adjacency counts only when both ends report it, at the larger of the two costs;
+- the table is swapped whole and never changed.
+
+Reading order: lsa (values, codec), spf, lsdb (storage), flood (who still needs what), origin (our
+own LSAs), table, core (joins them), load. Sources: RFC 2328 (13, 16.1), RFC 5304 in spirit.
+"""

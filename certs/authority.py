@@ -1,0 +1,261 @@
+"""A site's certificate authority, and the leaves it issues.
+
+Only leaves of the site itself carry serverAuth, all others clientAuth: so a dialler that trusts
+this one CA knows that who answers is this site, whatever the address was.
+"""
+
+import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from certs import certificates, files, keys, limits
+from certs.errors import CertError
+
+CA_KEY_FILE, CA_FILE = "ca.key", "ca.crt"
+LEAF_KEY_FILE, LEAF_FILE = "leaf.key", "leaf.crt"
+
+
+class Leaf(msgspec.Struct, frozen=True):
+    """A key with its certificate: what one end of a TLS connection shows."""
+
+    key_pem: str
+    chain_pem: str
+
+    def __repr__(self) -> str:
+        return "Leaf(…)"  # A key never shows.
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return []
+
+
+class Authority:
+    """The CA of a site. ``ca_pem`` is what others trust."""
+
+    __slots__ = ("_certificate", "_key", "ca_pem")
+
+    def __init__(self, key: keys.PrivateKey, certificate: x509.Certificate) -> None:
+        self._key, self._certificate = key, certificate
+        self.ca_pem = certificates.to_pem(certificate)
+
+    @classmethod
+    def create(cls, directory: Path, site_id: str, now: float) -> "Authority":
+        """Make ``ca.key`` and ``ca.crt`` in ``directory``. `CertError` if there is a CA already."""
+        files.make_private_directory(directory)
+        key = keys.generate()
+        path = directory / CA_KEY_FILE
+        try:
+            files.write_secret(path, keys.to_pem(key).encode(), replace=False)
+        except FileExistsError as error:
+            if (directory / CA_FILE).exists():
+                raise CertError(
+                    str(path), "this site has a CA already", "Use it, or delete the site first"
+                ) from error
+            key = keys.read(path)  # A crash between the two files: finish what was begun.
+        certificate = _ca_certificate(key, site_id, now)
+        files.write_secret(directory / CA_FILE, certificates.to_pem(certificate).encode())
+        return cls(key, certificate)
+
+    @classmethod
+    def load(cls, directory: Path) -> "Authority":
+        """Read the CA of ``directory``. `CertError` if it is missing, open to others or bad."""
+        path = directory / CA_FILE
+        try:
+            key = keys.read(directory / CA_KEY_FILE)
+            pem = files.read_secret(path).decode("ascii", "replace")
+        except FileNotFoundError as error:
+            raise CertError(
+                str(error.filename), "this site has no CA", "Run: sitectl init, or restore a backup"
+            ) from error
+        certificate = certificates.read(pem, str(path))
+        if certificates.public_key_der(certificate) != keys.public_der(key):
+            raise CertError(str(path), f"does not belong to {CA_KEY_FILE}", "Restore a backup")
+        return cls(key, certificate)
+
+    def issue_server_leaf(
+        self, site_id: str, now: float, *, expires_at: float | None = None
+    ) -> Leaf:
+        """A new key and a certificate for this site's own listener (serverAuth only)."""
+        key = keys.generate()
+        builder = self._leaf_builder(key.public_key(), site_id, now, expires_at, client=False)
+        certificate = _of_site(builder, site_id).sign(self._key, hashes.SHA256())
+        return Leaf(key_pem=keys.to_pem(key), chain_pem=certificates.to_pem(certificate))
+
+    def issue_client_leaf(
+        self,
+        key: keys.PublicKey,
+        name: str,
+        now: float,
+        *,
+        site_id: str | None = None,
+        expires_at: float | None = None,
+    ) -> str:
+        """PEM of a certificate that admits ``key`` here as ``name`` (clientAuth only).
+
+        With ``site_id`` it admits that site alone. 30 days unless ``expires_at`` says otherwise;
+        never longer than the CA itself.
+        """
+        builder = self._leaf_builder(key, name, now, expires_at, client=True)
+        if site_id is not None:
+            builder = _of_site(builder, site_id)
+        return certificates.to_pem(builder.sign(self._key, hashes.SHA256()))
+
+    def issued(self, certificate: x509.Certificate) -> bool:
+        """Whether this CA signed it."""
+        return certificates.is_issued_by(certificate, [self._certificate])
+
+    def _leaf_builder(
+        self,
+        key: keys.PublicKey,
+        name: str,
+        now: float,
+        expires_at: float | None,
+        *,
+        client: bool,
+    ) -> x509.CertificateBuilder:
+        end = min(
+            now + limits.LEAF_LIFE_S if expires_at is None else expires_at,
+            self._certificate.not_valid_after_utc.timestamp(),
+        )
+        if end <= now:
+            raise CertError(name, "the certificate would end before it begins", "Extend the expiry")
+        usage = ExtendedKeyUsageOID.CLIENT_AUTH if client else ExtendedKeyUsageOID.SERVER_AUTH
+        authority_key = self._certificate.extensions.get_extension_for_class(
+            x509.SubjectKeyIdentifier
+        )
+        return (
+            _builder(_common_name(name), self._certificate.subject, key, now, end)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_key_usage("leaf"), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(authority_key.value),
+                critical=False,
+            )
+        )
+
+    def __repr__(self) -> str:
+        return f"Authority({self._certificate.subject.rfc4514_string()})"
+
+
+def ensure_leaf(directory: Path, authority: Authority, site_id: str, now: float) -> Leaf:
+    """The site's own server leaf from ``directory``, made anew when that is due.
+
+    Due: missing, two thirds of its life over, of another CA or site, or key and certificate
+    belong to different leaves (a crash between the two files).
+    """
+    key_path, path = directory / LEAF_KEY_FILE, directory / LEAF_FILE
+    try:
+        key_pem = files.read_secret(key_path).decode("ascii", "replace")
+        chain_pem = files.read_secret(path).decode("ascii", "replace")
+    except FileNotFoundError:
+        return _replace_leaf(directory, authority, site_id, now)
+    try:
+        key = keys.from_pem(key_pem, str(key_path))
+        certificate = certificates.read(chain_pem, str(path))
+    except CertError:  # Torn by somebody else's tool; it can be remade, unlike other keys.
+        return _replace_leaf(directory, authority, site_id, now)
+    usable = (
+        certificates.public_key_der(certificate) == keys.public_der(key)
+        and authority.issued(certificate)
+        and certificates.site_in_certificate(chain_pem) == site_id
+        and not certificates.needs_renewal(chain_pem, now)
+        and certificate.not_valid_before_utc.timestamp() <= now  # The clock was set back.
+    )
+    if not usable:
+        return _replace_leaf(directory, authority, site_id, now)
+    return Leaf(key_pem=key_pem, chain_pem=chain_pem)
+
+
+def make_request(key: keys.PrivateKey) -> str:
+    """A certificate signing request (PEM) for ``key``. It names nobody: names are the issuer's."""
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+    request = builder.sign(key, hashes.SHA256())
+    return request.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def read_request(pem: str) -> keys.PublicKey:
+    """The key that a signing request proves to hold; everything else in it is ignored.
+
+    Raises `CertError` unless it is signed by its own key and that is P-256.
+    """
+    try:
+        request = x509.load_pem_x509_csr(pem.encode())
+        key = request.public_key()
+        proven = request.is_signature_valid
+    except certificates.MALFORMED as error:
+        raise CertError("certificate request", "cannot be read", "Make a new one") from error
+    if not isinstance(key, keys.PublicKey) or not keys.is_p256(key):
+        raise CertError("certificate request", "its key is not ECDSA P-256", "Make a new one")
+    if not proven:
+        raise CertError("certificate request", "is not signed by its own key", "Make a new one")
+    return key
+
+
+def _replace_leaf(directory: Path, authority: Authority, site_id: str, now: float) -> Leaf:
+    leaf = authority.issue_server_leaf(site_id, now)
+    files.write_secret(directory / LEAF_KEY_FILE, leaf.key_pem.encode())
+    files.write_secret(directory / LEAF_FILE, leaf.chain_pem.encode())
+    return leaf
+
+
+def _ca_certificate(key: keys.PrivateKey, site_id: str, now: float) -> x509.Certificate:
+    name = _common_name(f"spillway site {site_id}")
+    public = key.public_key()
+    key_id = x509.SubjectKeyIdentifier.from_public_key(public)
+    return (
+        _builder(name, name, public, now, now + limits.CA_LIFE_S)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_key_usage("ca"), critical=True)
+        .add_extension(key_id, critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(key_id), critical=False
+        )
+        .sign(key, hashes.SHA256())
+    )
+
+
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: keys.PublicKey, now: float, end: float
+) -> x509.CertificateBuilder:
+    start = now - min(limits.BACKDATE_S, (end - now) / 10)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(datetime.datetime.fromtimestamp(start, datetime.UTC))
+        .not_valid_after(datetime.datetime.fromtimestamp(end, datetime.UTC))
+    )
+
+
+def _of_site(builder: x509.CertificateBuilder, site_id: str) -> x509.CertificateBuilder:
+    """Say in the certificate whose it is."""
+    name = x509.UniformResourceIdentifier(certificates.site_uri(site_id))
+    return builder.add_extension(x509.SubjectAlternativeName([name]), critical=False)
+
+
+def _common_name(text: str) -> x509.Name:
+    shown = text[: limits.COMMON_NAME_CHARACTERS_MAX]
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, shown)])
+
+
+def _key_usage(kind: Literal["ca", "leaf"]) -> x509.KeyUsage:
+    is_ca = kind == "ca"
+    return x509.KeyUsage(
+        digital_signature=not is_ca,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=is_ca,
+        crl_sign=is_ca,
+        encipher_only=False,
+        decipher_only=False,
+    )

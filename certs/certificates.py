@@ -1,0 +1,142 @@
+"""Reading certificates: what they say, whom they fit, when they end.
+
+A certificate is handed in as DER bytes or as PEM text (the first of a chain counts).
+"""
+
+import re
+from collections.abc import Sequence
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from certs import limits
+from certs.errors import CertError
+
+_SITE_URI = re.compile(r"spillway://site/([0-9a-f]{32})")
+# What the parser and the accessors of the library raise for bytes that somebody made up.
+MALFORMED = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+
+
+def site_uri(site_id: str) -> str:
+    """The subject alternative name of a site's server leaf."""
+    return f"spillway://site/{site_id}"
+
+
+def read(certificate: bytes | str, source: str = "certificate") -> x509.Certificate:
+    """Parse; `CertError` naming ``source`` if it is none."""
+    try:
+        if isinstance(certificate, str):
+            return x509.load_pem_x509_certificate(certificate.encode())
+        return x509.load_der_x509_certificate(certificate)
+    except MALFORMED as error:
+        raise CertError(source, "is no readable certificate", "Ask for a new one") from error
+
+
+def read_all(pem: str, source: str = "certificate") -> list[x509.Certificate]:
+    """All certificates of ``pem`` in order: 1 to `limits.CHAIN_CERTIFICATES_MAX`."""
+    try:
+        found = x509.load_pem_x509_certificates(pem.encode())
+    except MALFORMED as error:
+        raise CertError(source, "holds no readable certificate", "Ask for a new one") from error
+    if len(found) > limits.CHAIN_CERTIFICATES_MAX:
+        raise CertError(source, f"holds {len(found)} certificates", "Ask for a new one")
+    return found
+
+
+def to_pem(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def to_der(certificate: bytes | str) -> bytes:
+    """DER of the (first) certificate: of one's own leaf from its chain, for example."""
+    return read(certificate).public_bytes(serialization.Encoding.DER)
+
+
+def site_in_certificate(certificate: bytes | str) -> str | None:
+    """The site id that a server leaf speaks for; None unless it names exactly one site."""
+    try:
+        names = read(certificate).extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        uris = names.value.get_values_for_type(x509.UniformResourceIdentifier)
+    except (CertError, x509.ExtensionNotFound, *MALFORMED):
+        return None
+    if len(uris) != 1:
+        return None
+    match = _SITE_URI.fullmatch(uris[0])
+    return match[1] if match else None
+
+
+def serial_of(certificate: bytes | str) -> str:
+    """The serial number in lower-case hex."""
+    return f"{read(certificate).serial_number:x}"
+
+
+def expires_at(certificate: bytes | str) -> float:
+    """Unix seconds after which it is not valid."""
+    return read(certificate).not_valid_after_utc.timestamp()
+
+
+def common_name(certificate: bytes | str) -> str:
+    """The subject's CN, empty if there is none or more than one."""
+    try:
+        names = read(certificate).subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    except MALFORMED:
+        return ""
+    return str(names[0].value) if len(names) == 1 else ""
+
+
+def fingerprint(certificate: bytes | str) -> str:
+    """SHA-256 of the DER, 64 lower-case hex digits."""
+    return read(certificate).fingerprint(hashes.SHA256()).hex()
+
+
+def needs_renewal(certificate: bytes | str, now: float) -> bool:
+    """Whether two thirds of its life are over."""
+    return now >= renewal_at(certificate)
+
+
+def renewal_at(certificate: bytes | str) -> float:
+    """Unix seconds when two thirds of its life are over."""
+    found = read(certificate)
+    start = found.not_valid_before_utc.timestamp()
+    life = found.not_valid_after_utc.timestamp() - start
+    return start + life * limits.RENEW_AT_SHARE
+
+
+def public_key_der(certificate: x509.Certificate, source: str = "certificate") -> bytes:
+    """The subject's key as DER SubjectPublicKeyInfo; `CertError` if it is of no known kind."""
+    try:
+        key = certificate.public_key()
+    except MALFORMED as error:
+        raise CertError(source, "holds no readable key", "Ask for a new one") from error
+    return key.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+
+
+def is_issued_by(certificate: x509.Certificate, cas: Sequence[x509.Certificate]) -> bool:
+    """Whether one of ``cas`` signed it. Time and usage are not judged."""
+    for ca in cas:
+        try:
+            certificate.verify_directly_issued_by(ca)
+        except (InvalidSignature, *MALFORMED):
+            continue
+        return True
+    return False
+
+
+def is_for_clients(certificate: x509.Certificate) -> bool:
+    """Whether its extended key usage is client authentication and nothing else."""
+    try:
+        usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
+    except (x509.ExtensionNotFound, *MALFORMED):
+        return False
+    return list(usage.value) == [ExtendedKeyUsageOID.CLIENT_AUTH]

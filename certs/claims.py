@@ -1,0 +1,260 @@
+"""The issuer's side of claims: what was granted, and exactly-once redemption.
+
+One JSON file per claim, changed only under the directory's lock and by atomic replacement. The
+chain is issued first and written together with the use it costs, then answered: killed before the
+write nothing happened, killed after it the same request gets the same answer.
+"""
+
+import hashlib
+import hmac
+import math
+import os
+import secrets
+from pathlib import Path
+
+import msgspec
+
+from certs import authority as authorities
+from certs import certificates, files, keys, limits, names, tokens
+from certs.authority import Authority
+from certs.errors import CertError
+from certs.tokens import Token
+
+_SUFFIX, _LOCK_FILE = ".json", ".lock"
+
+
+class Redemption(msgspec.Struct, frozen=True):
+    """One use of a claim. ``key`` is the SHA-256 of the redeemer's public key (DER), hex.
+
+    ``site_id`` and ``site_name`` are what the redeemer said: information, not proof.
+    """
+
+    key: str
+    site_id: str
+    site_name: str
+    serial: str
+    chain: str
+
+
+class Grant(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of a claim: never its secret, only ``digest`` over ``salt`` and secret (hex).
+
+    ``tries`` counts wrong codes. ``allow``: patterns of the services that redeemers may use,
+    empty for all.
+    """
+
+    name: str
+    salt: str
+    digest: str
+    checksum: str
+    expires_at: int
+    uses_left: int
+    allow: tuple[str, ...] = ()
+    cost: int | None = None
+    tries: int = 0
+    revoked: bool = False
+    redeemed: tuple[Redemption, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Grant({self.name!r}, uses_left={self.uses_left}, tries={self.tries})"
+
+
+class ClaimRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a redeemer sends. ``checksum`` is `tokens.checksum` of the token it holds."""
+
+    secret: str
+    csr: str
+    checksum: str
+    site_id: str
+    site_name: str
+
+    def __repr__(self) -> str:
+        return f"ClaimRequest(of {self.site_id!r})"
+
+
+class Redeemed(msgspec.Struct, frozen=True):
+    """The redeemer's certificate and the CA to trust. ``repeated``: it had them already."""
+
+    chain_pem: str
+    ca_pem: str
+    serial: str
+    repeated: bool
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """Why, for the issuer's own events; the caller of the claim is never told.
+
+    ``unknown``, ``wrong-code``, ``locked``, ``revoked``, ``edited``, ``bad-csr``, ``used``,
+    ``expired``.
+    """
+
+    reason: str
+
+
+class GrantStore:
+    """The grants of a site, in ``directory`` (``secrets/grants``). Safe between processes."""
+
+    __slots__ = ("_authority", "_directory")
+
+    def __init__(self, directory: Path, authority: Authority) -> None:
+        files.make_private_directory(directory)
+        self._directory, self._authority = directory, authority
+
+    def create(self, draft: Token, *, uses: int = 1, allow: tuple[str, ...] = ()) -> Token:
+        """Grant what ``draft`` (a claim still without secret) says; the token with its secret.
+
+        Raises `CertError` if the name is taken or no name, or there are too many grants.
+        """
+        if not names.is_name(draft.name):
+            raise CertError(draft.name, "is no name for a token", "Use a-z, 0-9, '-' and '.'")
+        if not 1 <= uses <= limits.CLAIM_USES_MAX:
+            raise CertError(draft.name, f"cannot have {uses} uses", f"1 to {limits.CLAIM_USES_MAX}")
+        token = msgspec.structs.replace(draft, secret=tokens.new_secret())
+        salt = secrets.token_hex(16)
+        grant = Grant(
+            name=token.name,
+            salt=salt,
+            digest=_digest(salt, token.secret),
+            checksum=tokens.checksum(token),
+            expires_at=token.expires_at,
+            uses_left=uses,
+            allow=allow,
+            cost=token.cost,
+        )
+        with self._lock():
+            if len(self.names()) >= limits.GRANTS_MAX:
+                raise CertError(
+                    token.name, f"there are {limits.GRANTS_MAX} grants already", "Revoke some"
+                )
+            try:
+                self._write(grant, replace=False)
+            except FileExistsError as error:
+                raise CertError(
+                    token.name, "a token of this name exists already", "Choose another --name"
+                ) from error
+        return token
+
+    def redeem(self, name: str, request: ClaimRequest, now: float) -> Redeemed | Refused:
+        """Judge one request. Waits for the lock: call it where waiting harms nobody.
+
+        Raises `CertError` for a damaged grant, `OSError` when nothing can be stored (then nothing
+        has happened).
+        """
+        with self._lock():
+            grant = self._read(name)
+            if grant is None:
+                _digest("", request.secret)  # As long as a known claim takes.
+                return Refused("unknown")
+            if grant.tries >= limits.CLAIM_TRIES_MAX:
+                return Refused("locked")
+            if not _same(_digest(grant.salt, request.secret), grant.digest):
+                self._write(msgspec.structs.replace(grant, tries=grant.tries + 1))
+                return Refused("wrong-code")
+            if grant.revoked:
+                return Refused("revoked")
+            if not _same(request.checksum, grant.checksum):
+                return Refused("edited")
+            return self._redeem_proven(grant, request, now)
+
+    def _redeem_proven(self, grant: Grant, request: ClaimRequest, now: float) -> Redeemed | Refused:
+        try:
+            key = authorities.read_request(request.csr)
+        except CertError:
+            return Refused("bad-csr")
+        key_id = hashlib.sha256(keys.public_der(key)).hexdigest()
+        for use in grant.redeemed:
+            if use.key == key_id and now < certificates.expires_at(use.chain):
+                return self._answer(use, repeated=True)
+        if grant.uses_left < 1:
+            return Refused("used")
+        if now >= grant.expires_at:
+            return Refused("expired")
+        chain = self._authority.issue_client_leaf(
+            key,
+            grant.name,
+            now,
+            site_id=request.site_id,
+            expires_at=now + limits.LINK_LEAF_LIFE_S,
+        )
+        use = Redemption(
+            key=key_id,
+            site_id=request.site_id,
+            site_name=request.site_name,
+            serial=certificates.serial_of(chain),
+            chain=chain,
+        )
+        uses = (*grant.redeemed, use)
+        self._write(msgspec.structs.replace(grant, uses_left=grant.uses_left - 1, redeemed=uses))
+        return self._answer(use, repeated=False)
+
+    def _answer(self, use: Redemption, *, repeated: bool) -> Redeemed:
+        return Redeemed(
+            chain_pem=use.chain,
+            ca_pem=self._authority.ca_pem,
+            serial=use.serial,
+            repeated=repeated,
+        )
+
+    def names(self) -> list[str]:
+        """Names of all grants, sorted."""
+        found = (entry for entry in os.listdir(self._directory) if not entry.startswith("."))
+        return sorted(e.removesuffix(_SUFFIX) for e in found if e.endswith(_SUFFIX))
+
+    def get(self, name: str) -> Grant | None:
+        """The grant as it is now. `CertError` if its file is damaged."""
+        return self._read(name)
+
+    def revoke(self, name: str) -> tuple[str, ...]:
+        """Refuse it from now on; the serials it has yielded, for `Revocations`.
+
+        A name without grant gives none.
+        """
+        with self._lock():
+            grant = self._read(name)
+            if grant is None:
+                return ()
+            self._write(msgspec.structs.replace(grant, revoked=True))
+        return tuple(use.serial for use in grant.redeemed)
+
+    def sweep(self, now: float) -> None:
+        """Forget grants that expired without ever being used: no certificate refers to them."""
+        with self._lock():
+            for name in self.names():
+                grant = self._read(name)
+                if grant is not None and not grant.redeemed and now >= grant.expires_at:
+                    os.unlink(self._path(name))
+
+    def _path(self, name: str) -> Path:
+        return self._directory / f"{name}{_SUFFIX}"
+
+    def _lock(self) -> files.Lock:
+        return files.locked(self._directory / _LOCK_FILE)
+
+    def _read(self, name: str) -> Grant | None:
+        if not names.is_name(name):  # Also what would leave the directory.
+            return None
+        path = self._path(name)
+        try:
+            data = files.read_secret(path, limits.GRANT_FILE_BYTES_MAX)
+            return msgspec.json.decode(data, type=Grant)
+        except FileNotFoundError:
+            return None
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise CertError(str(path), "is damaged", "Delete it and make a new token") from error
+
+    def _write(self, grant: Grant, *, replace: bool = True) -> None:
+        files.write_secret(self._path(grant.name), msgspec.json.encode(grant), replace=replace)
+
+
+def claim_expires_at(now: float, life_s: float = limits.CLAIM_EXPIRY_S) -> int:
+    """Whole Unix seconds when a claim made now ends."""
+    return math.floor(now + life_s)
+
+
+def _digest(salt: str, secret: str) -> str:
+    # The secret is 160 random bits: one hash is enough, a slow one would only slow us.
+    return hashlib.sha256(f"{salt}:{secret}".encode()).hexdigest()
+
+
+def _same(one: str, other: str) -> bool:
+    return hmac.compare_digest(one.encode(), other.encode())

@@ -1,0 +1,60 @@
+"""TLS contexts: 1.3 only, strict, and each trusting exactly one site's CA.
+
+There are no session tickets: a resumed session would outlive a revocation. The two protocols of
+the one port are told apart by ALPN; only the link needs a client certificate, and one context
+cannot ask differently by protocol, so the listener checks that itself after the handshake.
+"""
+
+import os
+import ssl
+
+from certs.authority import Leaf
+
+LINK_ALPN = "spillway/1"
+CLAIM_ALPN = "spillway-claim/1"
+
+
+def server_context(
+    leaf: Leaf, ca_pem: str, alpn: tuple[str, ...] = (LINK_ALPN, CLAIM_ALPN)
+) -> ssl.SSLContext:
+    """The listener's. A client certificate is optional, but one that is shown must be right."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.verify_mode = ssl.CERT_OPTIONAL
+    context.num_tickets = 0
+    _harden(context, ca_pem, alpn)
+    _load(context, leaf)
+    return context
+
+
+def client_context(leaf: Leaf | None, ca_pem: str, alpn: str = LINK_ALPN) -> ssl.SSLContext:
+    """A dialler's; ``leaf`` None for claims.
+
+    Host names are not checked: the CA is one site's own and only that site's listener has
+    serverAuth from it. Check the leaf with `certificates.site_in_certificate` after the handshake.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.hostname_checks_common_name = False
+    context.verify_mode = ssl.CERT_REQUIRED
+    _harden(context, ca_pem, (alpn,))
+    if leaf is not None:
+        _load(context, leaf)
+    return context
+
+
+def _harden(context: ssl.SSLContext, ca_pem: str, alpn: tuple[str, ...]) -> None:
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_STRICT
+    context.set_ciphers("DEFAULT:@SECLEVEL=2")  # Of TLS 1.3 it sets the level alone: no weak keys.
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_TICKET
+    context.set_alpn_protocols(list(alpn))
+    context.load_verify_locations(cadata=ca_pem)
+
+
+def _load(context: ssl.SSLContext, leaf: Leaf) -> None:
+    """Hand over key and chain. OpenSSL takes a path only: one in memory, never on a disk."""
+    descriptor = os.memfd_create("leaf", os.MFD_CLOEXEC)
+    with open(descriptor, "wb") as file:
+        file.write(leaf.key_pem.encode() + b"\n" + leaf.chain_pem.encode())
+        file.flush()
+        context.load_cert_chain(f"/proc/self/fd/{descriptor}")

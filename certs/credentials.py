@@ -1,0 +1,151 @@
+"""What a site keeps for each link that it dials: ``secrets/links/NAME/``.
+
+``token.yaml`` is the token as it came. A claim gets ``client.key`` before it is first redeemed,
+so that every retry shows the same key, and ``ca.crt`` and, last, ``client.crt`` with the answer.
+"""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from certs import certificates, files, keys, limits, names, tokens
+from certs.authority import Leaf
+from certs.errors import CertError
+from certs.tokens import Token
+
+TOKEN_FILE = "token.yaml"
+KEY_FILE, CERTIFICATE_FILE, CA_FILE = "client.key", "client.crt", "ca.crt"
+
+
+class Credential(msgspec.Struct, frozen=True):
+    """What a dialler shows, and the CA (of one site) that it trusts for the other end."""
+
+    leaf: Leaf
+    ca_pem: str
+
+    def __repr__(self) -> str:
+        return f"Credential({self.leaf!r})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("leaf", self.leaf)]
+
+
+class StoredLink(msgspec.Struct, frozen=True):
+    """A link's token and credential; None: a claim that has not been redeemed yet."""
+
+    name: str
+    token: Token
+    credential: Credential | None
+
+
+class LinkStore:
+    """Credentials of the links of a site, in ``directory`` (``secrets/links``)."""
+
+    __slots__ = ("_directory",)
+
+    def __init__(self, directory: Path) -> None:
+        files.make_private_directory(directory)
+        self._directory = directory
+
+    def names(self) -> list[str]:
+        """Names of all links, sorted."""
+        entries = os.listdir(self._directory)
+        return sorted(e for e in entries if names.is_name(e) and self.exists(e))
+
+    def exists(self, name: str) -> bool:
+        return (self._path(name) / TOKEN_FILE).exists()
+
+    def add(self, name: str, token: Token) -> bool:
+        """Keep ``token`` for the link ``name``. False: this very token is there already.
+
+        Raises `CertError` if the name is none or belongs to a link with another token.
+        """
+        directory = self._path(name)
+        if self.exists(name):
+            if self._token(name) == token:
+                return False
+            raise CertError(
+                name, "a link of this name has another token", f"sitectl link delete {name}"
+            )
+        self._clear(directory)  # What an interrupted removal may have left.
+        files.make_private_directory(directory)
+        try:
+            files.write_secret(directory / TOKEN_FILE, tokens.dump(token).encode(), replace=False)
+        except FileExistsError as error:
+            raise CertError(name, "is being made by someone else", "Look again") from error
+        return True
+
+    def load(self, name: str) -> StoredLink:
+        """Raises `CertError` if there is no such link, or its files are damaged or open."""
+        token = self._token(name)
+        return StoredLink(name=name, token=token, credential=self._credential(name, token))
+
+    def redeeming_key(self, name: str) -> str:
+        """PEM of the key to redeem the link's claim with: made once, then always the same."""
+        path = self._path(name) / KEY_FILE
+        with suppress(FileExistsError):
+            if not path.exists():
+                pem = keys.to_pem(keys.generate())
+                files.write_secret(path, pem.encode(), replace=False)
+        return keys.to_pem(keys.read(path))
+
+    def complete(self, name: str, credential: Credential) -> None:
+        """Keep a redeemed or renewed credential. Its key is that of `redeeming_key`."""
+        directory = self._path(name)
+        key = keys.from_pem(credential.leaf.key_pem, name)
+        key_path = directory / KEY_FILE
+        if not key_path.exists() or keys.public_der(keys.read(key_path)) != keys.public_der(key):
+            files.write_secret(key_path, credential.leaf.key_pem.encode())
+        files.write_secret(directory / CA_FILE, credential.ca_pem.encode())
+        files.write_secret(directory / CERTIFICATE_FILE, credential.leaf.chain_pem.encode())
+
+    def remove(self, name: str) -> bool:
+        """Delete a link's secrets. False: there were none."""
+        existed = self.exists(name)
+        self._clear(self._path(name))
+        return existed
+
+    def _path(self, name: str) -> Path:
+        if not names.is_name(name):
+            raise CertError(name, "is no name for a link", "Use a-z, 0-9, '-' and '.'")
+        return self._directory / name
+
+    def _token(self, name: str) -> Token:
+        path = self._path(name) / TOKEN_FILE
+        try:
+            data = files.read_secret(path, limits.TOKEN_BYTES_MAX)
+        except FileNotFoundError as error:
+            raise CertError(name, "has no token here", "Run: sitectl link create FILE") from error
+        return tokens.load_bytes(data, str(path))
+
+    def _credential(self, name: str, token: Token) -> Credential | None:
+        directory = self._path(name)
+        try:
+            chain_pem = files.read_secret(directory / CERTIFICATE_FILE).decode("ascii", "replace")
+            key_pem = files.read_secret(directory / KEY_FILE).decode("ascii", "replace")
+            ca_pem = files.read_secret(directory / CA_FILE).decode("ascii", "replace")
+        except FileNotFoundError:
+            if token.kind == "claim":
+                return None
+            leaf = Leaf(key_pem=token.key_pem, chain_pem=token.certificate_pem)
+            return Credential(leaf=leaf, ca_pem=token.ca_pem)
+        path = str(directory / CERTIFICATE_FILE)
+        certificate = certificates.read(chain_pem, path)
+        key = keys.from_pem(key_pem, str(directory / KEY_FILE))
+        certificates.read_all(ca_pem, str(directory / CA_FILE))
+        if certificates.public_key_der(certificate) != keys.public_der(key):
+            advice = f"sitectl link delete {name}, then link with a new token"
+            raise CertError(path, f"does not belong to {KEY_FILE}", advice)
+        return Credential(leaf=Leaf(key_pem=key_pem, chain_pem=chain_pem), ca_pem=ca_pem)
+
+    @staticmethod
+    def _clear(directory: Path) -> None:
+        """The token first: without it there is no link."""
+        with suppress(FileNotFoundError):
+            entries = sorted(os.listdir(directory), key=lambda entry: entry != TOKEN_FILE)
+            for entry in entries:
+                os.unlink(directory / entry)
+            os.rmdir(directory)

@@ -1,0 +1,132 @@
+"""Secret files: private from the first byte, replaced atomically, read with suspicion."""
+
+import errno
+import fcntl
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+
+from certs import limits
+from certs.errors import CertError
+
+Lock = AbstractContextManager[None]
+
+_FILE_MODE = 0o600
+_DIRECTORY_MODE = 0o700
+
+
+def make_private_directory(path: Path) -> None:
+    """Make ``path`` (0700) unless it exists; its parents too, with ordinary modes.
+
+    Raises `CertError` for one that others may enter or that is not a directory of ours.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        path.mkdir(mode=_DIRECTORY_MODE)
+        path.chmod(_DIRECTORY_MODE)  # Whatever the umask took away.
+    found = path.lstat()
+    if not stat.S_ISDIR(found.st_mode):
+        raise CertError(str(path), "is not a directory", "Move it away")
+    _check_private(path, found, _DIRECTORY_MODE)
+
+
+def write_secret(path: Path, data: bytes, *, replace: bool = True) -> None:
+    """Put ``data`` into ``path``, whole or not at all, readable by the owner alone.
+
+    A symbolic link at ``path`` is replaced, not followed. With ``replace`` False an existing file
+    raises `FileExistsError`, also in a race. Errors of the file system pass as `OSError`.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(temporary, flags, _FILE_MODE)
+    try:
+        try:
+            os.fchmod(descriptor, _FILE_MODE)  # A umask may have taken our own bits away.
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        if replace:
+            os.rename(temporary, path)
+        else:
+            os.link(temporary, path)  # Unlike a rename it fails if the name is taken.
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+    _sync_directory(path.parent)
+
+
+def read_secret(path: Path, bytes_max: int = limits.SECRET_FILE_BYTES_MAX) -> bytes:
+    """The contents of a secret file of ours.
+
+    Raises `CertError` if others may read it, somebody else owns it, it is a symbolic link or no
+    regular file, or is longer than ``bytes_max``; `FileNotFoundError` if it does not exist.
+    """
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # No waiting on a FIFO.
+    try:
+        descriptor = os.open(path, flags)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise CertError(
+                str(path), "is a symbolic link", "Put the file itself in its place"
+            ) from error
+        if error.errno == errno.EACCES:
+            raise CertError(
+                str(path), "may not be read by this user", f"Run: chown $(id -u) {path}"
+            ) from error
+        raise
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise CertError(str(path), "is no regular file", "Move it away")
+        _check_private(path, found, _FILE_MODE)
+        with open(descriptor, "rb", closefd=False) as file:
+            data = file.read(bytes_max + 1)
+    finally:
+        os.close(descriptor)
+    if len(data) > bytes_max:
+        raise CertError(str(path), f"is longer than {bytes_max} bytes", "It is not one of ours")
+    return data
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the exclusive lock that ``path`` stands for, against threads and processes alike.
+
+    Waits for the holder. The kernel frees it when the holder dies. `flock` rather than POSIX
+    record locks: those do not exclude threads of one process.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(path, flags, _FILE_MODE)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _check_private(path: Path, found: os.stat_result, mode: int) -> None:
+    if found.st_uid != os.geteuid():
+        raise CertError(
+            str(path),
+            f"belongs to user {found.st_uid}, not to {os.geteuid()} who runs this",
+            f"Run: chown {os.geteuid()} {path}",
+        )
+    have = stat.S_IMODE(found.st_mode)
+    if have & ~mode & 0o777:
+        raise CertError(
+            str(path), f"may be used by others (mode {have:04o})", f"Run: chmod {mode:04o} {path}"
+        )
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

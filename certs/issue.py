@@ -1,0 +1,94 @@
+"""Making tokens: what ``sitectl token create`` writes into its file."""
+
+import math
+
+from certs import certificates, keys, limits, names
+from certs.authority import Authority
+from certs.claims import GrantStore, claim_expires_at
+from certs.errors import CertError
+from certs.names import Endpoint
+from certs.tokens import Token
+
+
+def claim_token(
+    store: GrantStore,
+    authority: Authority,
+    *,
+    name: str,
+    site_id: str,
+    site_name: str,
+    endpoints: tuple[Endpoint, ...],
+    now: float,
+    life_s: float = limits.CLAIM_EXPIRY_S,
+    uses: int = 1,
+    cost: int | None = None,
+    allow: tuple[str, ...] = (),
+) -> Token:
+    """Grant a claim and give its token. `CertError` for a name that is taken or bad values."""
+    _check(name, site_name, endpoints, cost, life_s)
+    draft = Token(
+        kind="claim",
+        name=name,
+        site_id=site_id,
+        site_name=site_name,
+        endpoints=endpoints,
+        ca_pem=authority.ca_pem,
+        expires_at=claim_expires_at(now, life_s),
+        cost=cost,
+    )
+    return store.create(draft, uses=uses, allow=allow)
+
+
+def certificate_token(
+    authority: Authority,
+    *,
+    name: str,
+    site_id: str,
+    site_name: str,
+    endpoints: tuple[Endpoint, ...],
+    now: float,
+    life_s: float = limits.TOKEN_CERTIFICATE_LIFE_S,
+    cost: int | None = None,
+) -> Token:
+    """A token with a key pair of its own. `CertError` for bad values."""
+    _check(name, site_name, endpoints, cost, life_s)
+    key = keys.generate()
+    certificate_pem = authority.issue_client_leaf(
+        key.public_key(), name, now, expires_at=math.floor(now + life_s)
+    )
+    return Token(
+        kind="certificate",
+        name=name,
+        site_id=site_id,
+        site_name=site_name,
+        endpoints=endpoints,
+        ca_pem=authority.ca_pem,
+        expires_at=int(certificates.expires_at(certificate_pem)),
+        cost=cost,
+        certificate_pem=certificate_pem,
+        key_pem=keys.to_pem(key),
+    )
+
+
+def _check(
+    name: str, site_name: str, endpoints: tuple[Endpoint, ...], cost: int | None, life_s: float
+) -> None:
+    """Refuse what `tokens.load` would refuse at the other site, while the next step is near."""
+    if not names.is_name(name):
+        raise CertError(name, "is no name for a token", "Use a-z, 0-9, '-' and '.'")
+    if not names.is_site_name(site_name):
+        raise CertError(name, "the site's name is not visible text", "Rename the site")
+    if not endpoints:
+        raise CertError(
+            name, "this site accepts no links, so nobody could use a token", "Give --ingress-host"
+        )
+    if len(endpoints) > limits.TOKEN_ENDPOINTS_MAX:
+        raise CertError(name, f"has more than {limits.TOKEN_ENDPOINTS_MAX} endpoints")
+    for endpoint in endpoints:
+        if names.parse_endpoint(names.format_endpoint(endpoint)) != endpoint:
+            shown = names.format_endpoint(endpoint)
+            raise CertError(name, f"{shown!r} is no host and port", "Correct --ingress-host")
+    if cost is not None and not limits.COST_MIN <= cost <= limits.COST_MAX:
+        raise CertError(name, f"cost {cost} is not 1 to {limits.COST_MAX}", "Correct --cost")
+    if life_s < 1:
+        raise CertError(name, "would be expired when made", "Extend --expiry")

@@ -1,0 +1,212 @@
+"""Both ends of a claim's redemption, without the network between them.
+
+Under ALPN ``spillway-claim/1`` the redeemer sends one ``POST /claims/NAME``; `make_request` makes
+its body, `ClaimDesk` answers it, `read_answer` takes the answer apart. Bodies are JSON.
+"""
+
+import ipaddress
+import threading
+from typing import Annotated
+
+import msgspec
+
+from certs import authority as authorities
+from certs import certificates, keys, limits, names, tokens
+from certs.authority import Leaf
+from certs.claims import ClaimRequest, GrantStore, Refused
+from certs.credentials import Credential
+from certs.errors import CertError
+from certs.tokens import Token
+
+_MINUTE_S = 60.0
+
+
+class _Chain(msgspec.Struct, frozen=True):
+    """The body of status 200."""
+
+    chain: str
+    ca: str
+
+
+class _Code(msgspec.Struct, frozen=True):
+    """The body of every other status."""
+
+    code: str
+
+
+class _Body(msgspec.Struct, frozen=True):
+    """A request as it comes over the wire. Unknown fields are left for later versions."""
+
+    secret: Annotated[str, msgspec.Meta(max_length=256)]
+    csr: Annotated[str, msgspec.Meta(max_length=8 * limits.KIB)]
+    checksum: Annotated[str, msgspec.Meta(max_length=64)]
+    site_id: Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{32}\Z")]
+    site_name: Annotated[str, msgspec.Meta(max_length=limits.SITE_NAME_CHARACTERS_MAX)]
+
+
+class ClaimAnswer(msgspec.Struct, frozen=True):
+    """What goes back, and what the issuer's events say.
+
+    ``outcome`` is ``redeemed``, ``repeated`` or the reason of a refusal, which ``body`` does not
+    tell. ``serial`` of what was issued and ``site_id`` of whom it is for; empty if nothing was.
+    """
+
+    status: int
+    body: bytes
+    outcome: str
+    serial: str = ""
+    site_id: str = ""
+
+
+_REFUSED = msgspec.json.encode(_Code("claim-refused"))
+_BAD_REQUEST = msgspec.json.encode(_Code("bad-request"))
+_TOO_LARGE = msgspec.json.encode(_Code("too-large"))
+_SLOW_DOWN = msgspec.json.encode(_Code("slow-down"))
+_UNAVAILABLE = msgspec.json.encode(_Code("unavailable"))
+_DECODER = msgspec.json.Decoder(_Body)
+
+
+def make_request(
+    token: Token, site_id: str, site_name: str, key_pem: str | None = None
+) -> tuple[str, bytes]:
+    """The key (PEM) and the body of the request that redeems ``token``.
+
+    A retry must show the same key: keep it first (`LinkStore.redeeming_key`) and hand it in.
+    """
+    key = keys.generate() if key_pem is None else keys.from_pem(key_pem, token.name)
+    body = _Body(
+        secret=token.secret,
+        csr=authorities.make_request(key),
+        checksum=tokens.checksum(token),
+        site_id=site_id,
+        site_name=site_name,
+    )
+    return keys.to_pem(key), msgspec.json.encode(body)
+
+
+def read_answer(status: int, body: bytes, key_pem: str, token: Token) -> Credential:
+    """The credential in the answer to `make_request`.
+
+    Raises `CertError`: refused for good, or with ``retryable`` when asking again may help, or an
+    answer that does not fit the token's CA or our key.
+    """
+    if status != 200:
+        raise _refusal(status, token)
+    try:
+        if len(body) > limits.CLAIM_ANSWER_BYTES_MAX:
+            raise ValueError("too long")
+        answer = msgspec.json.decode(body, type=_Chain)
+    except (ValueError, RecursionError) as error:
+        raise CertError(token.name, "the answer to the claim is not understood") from error
+    certificate = certificates.read(answer.chain, f"answer to {token.name}")
+    trusted = certificates.read_all(token.ca_pem, token.name)
+    offered = certificates.read_all(answer.ca, f"answer to {token.name}")
+    again = f"On {token.site_name} run: sitectl token create FILE"
+    if certificates.public_key_der(certificate) != keys.public_der(keys.from_pem(key_pem, "key")):
+        raise CertError(token.name, "the answer holds a certificate of another key", again)
+    if not certificates.is_issued_by(certificate, trusted) or not set(trusted) & set(offered):
+        raise CertError(token.name, "the answer is not of the token's CA", again)
+    if not certificates.is_for_clients(certificate):
+        raise CertError(token.name, "the answer's certificate is not for linking", again)
+    return Credential(leaf=Leaf(key_pem=key_pem, chain_pem=answer.chain), ca_pem=answer.ca)
+
+
+class ClaimDesk:
+    """Answers claim requests. Any thread may call; a call takes a millisecond, or waits for a lock.
+
+    Whoever has a wrong, used, expired, revoked or unknown claim hears the same. Each source may
+    fail five times a minute (IPv6: each /64); who redeems rightly is not slowed.
+    """
+
+    __slots__ = ("_failures", "_lock", "_store")
+
+    def __init__(self, store: GrantStore) -> None:
+        self._store = store
+        self._failures: dict[str, list[float]] = {}
+        self._lock = threading.Lock()
+
+    def answer(self, name: str, body: bytes, source: str, now: float) -> ClaimAnswer:
+        """``source`` is the peer's numeric address, ``now`` Unix seconds."""
+        key = _source_key(source)
+        if not self._enter(key, now):
+            return ClaimAnswer(429, _SLOW_DOWN, "rate-limited")
+        answer = self._judge(name, body, now)
+        if answer.status in (200, 503):  # Ours alone is the fault of the latter.
+            self._leave(key, now)
+        return answer
+
+    def _judge(self, name: str, body: bytes, now: float) -> ClaimAnswer:
+        if len(body) > limits.CLAIM_BODY_BYTES_MAX:
+            return ClaimAnswer(413, _TOO_LARGE, "too-large")
+        try:
+            wire = _DECODER.decode(body)
+        except (msgspec.DecodeError, RecursionError, ValueError):
+            return ClaimAnswer(400, _BAD_REQUEST, "bad-request")
+        if not names.is_site_name(wire.site_name):
+            return ClaimAnswer(400, _BAD_REQUEST, "bad-request")
+        request = ClaimRequest(
+            secret=wire.secret,
+            csr=wire.csr,
+            checksum=wire.checksum,
+            site_id=wire.site_id,
+            site_name=wire.site_name,
+        )
+        try:
+            result = self._store.redeem(name, request, now)
+        except CertError as error:
+            return ClaimAnswer(403, _REFUSED, str(error))
+        except OSError as error:
+            return ClaimAnswer(503, _UNAVAILABLE, f"not stored: {error.strerror}")
+        if isinstance(result, Refused):
+            return ClaimAnswer(403, _REFUSED, result.reason)
+        answer = msgspec.json.encode(_Chain(chain=result.chain_pem, ca=result.ca_pem))
+        outcome = "repeated" if result.repeated else "redeemed"
+        return ClaimAnswer(200, answer, outcome, result.serial, wire.site_id)
+
+    def _enter(self, key: str, now: float) -> bool:
+        """Count an attempt as failed beforehand: many at once cannot pass together."""
+        with self._lock:
+            # Also those from the future: the clock may have been set back.
+            recent = [at for at in self._failures.pop(key, ()) if 0 <= now - at < _MINUTE_S]
+            allowed = len(recent) < limits.CLAIMS_PER_SOURCE_PER_MIN
+            if allowed:
+                recent.append(now)
+            self._failures[key] = recent  # Now the youngest entry of the table.
+            if len(self._failures) > limits.CLAIM_SOURCES_MAX:
+                del self._failures[next(iter(self._failures))]
+            return allowed
+
+    def _leave(self, key: str, now: float) -> None:
+        with self._lock:
+            recent = self._failures.get(key, [])
+            if now in recent:
+                recent.remove(now)
+            if not recent:
+                self._failures.pop(key, None)
+
+
+def _source_key(source: str) -> str:
+    try:
+        address = ipaddress.ip_address(source)
+    except ValueError:
+        return source[:64]
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.ip_network((address, 64), strict=False))
+
+
+def _refusal(status: int, token: Token) -> CertError:
+    again = f"On {token.site_name} run: sitectl token create FILE"
+    if status == 429:
+        return CertError(
+            token.name, "too many failed claims came from here", "Wait a minute", retryable=True
+        )
+    if status >= 500:
+        reason = f"{token.site_name} cannot answer claims now (status {status})"
+        return CertError(token.name, reason, f"Look at {token.site_name}'s log", retryable=True)
+    if status == 403:
+        reason = f"{token.site_name} refused the claim: it is used, expired, revoked or edited"
+        return CertError(token.name, reason, again)
+    return CertError(token.name, f"{token.site_name} did not accept it (status {status})", again)

@@ -1,0 +1,132 @@
+"""The story: make three sites, join them, offer a burst, watch it, judge it."""
+
+import asyncio
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+from demo.backends import SERVICE_S
+from demo.judge import rows, verdicts
+from demo.load import Held, Phase, Served, connections, requests
+from demo.show import Picture
+from demo.sites import DemoError, Network, Site, free_ports
+
+SETTLE_S = 1.5
+PHASES = [
+    Phase("calm", 6, 50, 2),
+    Phase("burst", 18, 250, 10),
+    Phase("after", 8, 50, 2),
+]
+BURST = "burst"
+
+
+def main() -> int:
+    """Run it; 0 when all three promises were kept."""
+    state = Path(tempfile.mkdtemp(prefix="spillway-demo-"))
+    network = Network(state)
+    try:
+        return _story(network)
+    except DemoError as error:
+        print(f"\nThe demo could not go on: {error}")
+        for log in sorted(state.glob("*/run/router.log")):
+            print(f"--- {log}\n{log.read_text()[-2000:]}")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        network.end()
+        shutil.rmtree(state)
+
+
+def _story(network: Network) -> int:
+    ports = free_ports(14)
+    sites = [
+        Site("onprem", "127.0.8.1", ports[0], (ports[1], ports[2]), ports[3], 5, 4),
+        Site("near", "127.0.8.2", ports[4], (ports[5], ports[6]), ports[7], 5, 4),
+        Site("far", "127.0.8.3", ports[8], (ports[9], ports[10]), ports[11], 5, 4),
+    ]
+    shop, cache = ports[12], ports[13]
+    onprem, near, far = sites
+    print(
+        "Three sites on this machine, each with its own router, certificate authority and targets."
+    )
+    tcp_server = ""
+    for site in sites:
+        words = [str(port) for port in site.http_ports]
+        network.serve("http", site.name, *words, wait_for=site.http_ports)
+        tcp_server = network.serve_tcp(site)
+        network.start(site)
+    print(f"Joined with one-time claim tokens (the TCP service is {tcp_server}):")
+    network.link(onprem, near, cost=5)
+    network.link(far, near, cost=15)
+    network.sitectl(
+        "onprem", "service", "create", "shop", str(shop), "--protocol", "http", quiet=False
+    )
+    network.sitectl("onprem", "service", "create", "cache", str(cache), quiet=False)
+    for site in sites:
+        for port in site.http_ports:
+            network.sitectl(
+                *(site.name, "service", "bind", "shop", "host", "127.0.0.1"),
+                *("--target-port", str(port), "--capacity", str(site.capacity)),
+                quiet=site is not onprem,
+            )
+        network.sitectl(
+            *(site.name, "service", "bind", "cache", "host", "127.0.0.1"),
+            *("--target-port", str(site.tcp_port), "--capacity", str(site.connections)),
+            quiet=site is not onprem,
+        )
+    print("  … and the same at near and far.")
+    network.wait_ready("onprem", "shop", 3, 6)
+    network.wait_ready("onprem", "cache", 3, 3)
+    names = [site.name for site in sites]
+    slots = {site.name: site.capacity * len(site.http_ports) for site in sites}
+    picture = Picture(names, {name: count / SERVICE_S for name, count in slots.items()})
+    served, held = asyncio.run(_offer(picture, onprem.address, shop, cache))
+    picture.table(rows(served, held, names))
+    outcome = verdicts(
+        served, held, names, slots, {site.name: site.connections for site in sites}, BURST
+    )
+    picture.verdicts(outcome)
+    if os.environ.get("DEMO_HOLD"):
+        _hold(network)
+    return 0 if all(verdict.kept for verdict in outcome) else 1
+
+
+async def _offer(
+    picture: Picture, address: str, shop: int, cache: int
+) -> tuple[list[Served], list[Held]]:
+    served: list[Served] = []
+    held: list[Held] = []
+    full = max(phase.rate for phase in PHASES)
+    with picture:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(requests(f"http://{address}:{shop}/", PHASES, served.append))
+            tasks.create_task(connections(address, cache, PHASES, held.append))
+            tasks.create_task(_watch(picture, served, full))
+    return served, held
+
+
+async def _watch(picture: Picture, served: list[Served], full: float) -> None:
+    ends, number, shown = 0.0, 0, 0
+    for phase in PHASES:
+        ends += phase.seconds
+        while number < ends:
+            await asyncio.sleep(1)
+            number += 1
+            picture.second(phase.name, number, served[shown:], full)
+            shown = len(served)
+
+
+def _hold(network: Network) -> None:
+    print(f"\nHeld up. Look around, then press Ctrl-C:\n  export SITECTL_STATE={network.state}")
+    for words in ("network status", "service status", "why shop", "events -f"):
+        print(f"  .venv/bin/sitectl --site onprem {words}")
+    print(f"  curl --unix-socket {network.state}/onprem/run/admin.sock http://site/metrics")
+    while True:
+        time.sleep(60)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,197 @@
+"""The HTTP API. Routes and their shapes are promises to users; see docs and `sitectl`."""
+
+import asyncio
+import hmac
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from router.admin import metrics
+from router.admin.events import EventLog
+from router.admin.ports import RouterView, UnknownCommand
+from router.model import limits
+from router.model.events import Event
+from router.model.specs import API_VERSION
+
+METRICS_CACHE_S = 1.0
+SSE_HEARTBEAT_S = 15.0
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """The shape of every error."""
+
+    code: str
+    message: str
+    hint: str = ""
+    retryable: bool = False
+
+
+class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of POST /api/v1/commands."""
+
+    command: str
+    arguments: dict[str, str] = {}
+
+
+def _json(value: object, status: int = 200) -> web.Response:
+    return web.Response(body=_encode(value), status=status, content_type="application/json")
+
+
+def _item(kind: str, item: object) -> web.Response:
+    return _json({"apiVersion": API_VERSION, "kind": kind, "item": item})
+
+
+def _items(kind: str, items: Sequence[object]) -> web.Response:
+    return _json({"apiVersion": API_VERSION, "kind": kind, "items": items})
+
+
+def _failure(status: int, code: str, message: str, hint: str = "") -> web.Response:
+    return _json(Failure(code, message, hint), status)
+
+
+class AdminApi:
+    """Handlers of one router. ``credential``: what TCP clients must show; empty: none needed."""
+
+    def __init__(self, view: RouterView, events: EventLog, credential: str = "") -> None:
+        self._view = view
+        self._events = events
+        self._credential = credential
+        self._metrics: tuple[float, bytes] = (0.0, b"")
+        self._rendering = asyncio.Lock()
+
+    def application(self) -> web.Application:
+        """An aiohttp application with all routes."""
+        app = web.Application(
+            client_max_size=limits.ADMIN_BODY_BYTES_MAX, middlewares=[self._guard]
+        )
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/readyz", self._readyz)
+        app.router.add_get("/metrics", self._scrape)
+        app.router.add_get("/api/v1/status", self._status)
+        app.router.add_get("/api/v1/links", self._links)
+        app.router.add_get("/api/v1/services", self._services)
+        app.router.add_get("/api/v1/services/{name}", self._services)
+        app.router.add_get("/api/v1/network", self._network)
+        app.router.add_get("/api/v1/why/{name}", self._why)
+        app.router.add_get("/api/v1/events", self._list_events)
+        app.router.add_post("/api/v1/commands", self._command)
+        return app
+
+    @web.middleware
+    async def _guard(
+        self,
+        request: web.Request,
+        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    ) -> web.StreamResponse:
+        if self._credential and request.path not in ("/healthz", "/readyz"):
+            shown = request.headers.get("Authorization", "").encode()
+            if not hmac.compare_digest(shown, f"Bearer {self._credential}".encode()):
+                return _failure(401, "unauthorized", "This address needs a bearer credential.")
+        try:
+            return await handler(request)
+        except web.HTTPException as error:
+            return _failure(error.status, error.reason.lower().replace(" ", "-"), error.reason)
+
+    async def _healthz(self, request: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def _readyz(self, request: web.Request) -> web.Response:
+        if self._view.ready():
+            return web.Response(text="ready\n")
+        return web.Response(text="not ready\n", status=503)
+
+    async def _scrape(self, request: web.Request) -> web.Response:
+        async with self._rendering:
+            if time.monotonic() - self._metrics[0] > METRICS_CACHE_S:
+                values = self._view.metrics()
+                body = await asyncio.to_thread(metrics.render, values)
+                self._metrics = (time.monotonic(), body)
+        return web.Response(
+            body=self._metrics[1],
+            headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
+        )
+
+    async def _status(self, request: web.Request) -> web.Response:
+        return _item("Status", self._view.status())
+
+    async def _links(self, request: web.Request) -> web.Response:
+        return _items("Link", self._view.links())
+
+    async def _services(self, request: web.Request) -> web.Response:
+        services = self._view.services()
+        name = request.match_info.get("name")
+        if name is None:
+            return _items("Service", services)
+        chosen = [service for service in services if service.name == name]
+        if not chosen:
+            return self._no_service(name)
+        return _items("Service", chosen)
+
+    async def _network(self, request: web.Request) -> web.Response:
+        return _items("Site", self._view.network())
+
+    async def _why(self, request: web.Request) -> web.Response:
+        name, colon, port = request.match_info["name"].partition(":")
+        if colon and not (port.isascii() and port.isdigit()):
+            return _failure(400, "bad-port", f"{port!r} is not a port number.")
+        why = self._view.why(name, int(port) if colon else None)
+        if why is None:
+            return self._no_service(request.match_info["name"])
+        return _item("Why", why)
+
+    def _no_service(self, name: str) -> web.Response:
+        return _failure(
+            404, "not-found", f"No service {name!r} is known here.", "Try: sitectl service status"
+        )
+
+    async def _command(self, request: web.Request) -> web.Response:
+        try:
+            command = msgspec.json.decode(await request.read(), type=Command)
+            done = self._view.command(command.command, command.arguments)
+        except (msgspec.MsgspecError, RecursionError) as error:
+            return _failure(400, "bad-request", f"The body is not a command: {error}.")
+        except UnknownCommand as error:
+            return _failure(400, "unknown-command", str(error))
+        return _json({"ok": True, "message": done})
+
+    async def _list_events(self, request: web.Request) -> web.StreamResponse:
+        if "text/event-stream" not in request.headers.get("Accept", ""):
+            return _items("Event", [event for _, event in self._events.after()])
+        since = request.headers.get("Last-Event-ID", "0")
+        follower = self._events.follow()
+        if follower is None:
+            return _failure(503, "too-many-followers", "Too many clients follow events.")
+        response = web.StreamResponse(
+            headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
+        )
+        try:
+            await response.prepare(request)
+            for number, event in self._events.after(int(since) if since.isdigit() else 0):
+                await response.write(_sse(number, event))
+            await self._feed(response, follower)
+        finally:
+            self._events.unfollow(follower)
+        return response
+
+    async def _feed(
+        self, response: web.StreamResponse, follower: asyncio.Queue[tuple[int, Event] | None]
+    ) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(SSE_HEARTBEAT_S):
+                    numbered: Any = await follower.get()
+            except TimeoutError:
+                await response.write(b": still here\n\n")
+                continue
+            if numbered is None:
+                return
+            await response.write(_sse(*numbered))
+
+
+def _sse(number: int, event: Event) -> bytes:
+    return b"id: %d\ndata: %s\n\n" % (number, _encode(event))

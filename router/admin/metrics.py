@@ -1,0 +1,108 @@
+"""Prometheus exposition of one `MetricValues`. Families and their labels are listed here once."""
+
+from collections.abc import Iterable
+
+import msgspec
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+
+from router.admin.ports import MetricValues
+
+
+class Family(msgspec.Struct, frozen=True):
+    """One metric: its kind, what it says and its label names."""
+
+    kind: str
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+FAMILIES: dict[str, Family] = {
+    "spillway_requests_total": Family(
+        "counter",
+        "Requests (http) and connections (tcp), counted once, at the ingress.",
+        ("service", "protocol", "site", "code_class"),
+    ),
+    "spillway_request_seconds": Family(
+        "histogram",
+        "From the request's arrival to the end of its response, at the ingress.",
+        ("service", "protocol", "site"),
+    ),
+    "spillway_overflow_total": Family(
+        "counter",
+        "Requests that left a cheaper candidate because it was full.",
+        ("service", "to", "reason"),
+    ),
+    "spillway_decisions_total": Family(
+        "counter", "Decisions by their outcome.", ("service", "policy", "verdict")
+    ),
+    "spillway_in_flight": Family("gauge", "Accepted and unfinished.", ("service", "site")),
+    "spillway_capacity": Family(
+        "gauge", "Stated capacity of the ready targets.", ("service", "site")
+    ),
+    "spillway_targets_ready": Family("gauge", "Ready targets.", ("service", "site")),
+    "spillway_target_requests_total": Family(
+        "counter", "Requests per target, counted at the egress.", ("service", "target")
+    ),
+    "spillway_queue_length": Family("gauge", "Requests that wait for a slot.", ("service",)),
+    "spillway_queue_wait_seconds": Family(
+        "histogram", "How long those that waited did so.", ("service",)
+    ),
+    "spillway_link_up": Family("gauge", "1: the link carries streams.", ("link", "direction")),
+    "spillway_link_rtt_seconds": Family(
+        "gauge", "Last measured round trip of the control lane.", ("link", "direction")
+    ),
+    "spillway_link_bytes_total": Family(
+        "counter", "Bytes over the link's lanes, TLS not counted.", ("link", "direction")
+    ),
+    "spillway_sites": Family("gauge", "Reachable sites, this one included."),
+    "spillway_spf_seconds": Family("gauge", "How long the last route computation took."),
+    "spillway_lsa_total": Family("counter", "LSA parts received."),
+    "spillway_certificate_expiry_timestamp_seconds": Family(
+        "gauge", "When a certificate of this site ends.", ("name",)
+    ),
+    "spillway_loop_lag_seconds": Family("gauge", "How late the event loop woke last."),
+    "spillway_streams": Family("gauge", "Streams open on all lanes."),
+    "spillway_buffered_bytes": Family("gauge", "Bytes held for slow readers."),
+}
+
+
+class _Once:
+    """A collector that yields the families of one snapshot."""
+
+    def __init__(self, values: MetricValues) -> None:
+        self._values = values
+
+    def collect(self) -> Iterable[Metric]:
+        """All families, those without values included, in the order of `FAMILIES`."""
+        for name, family in FAMILIES.items():
+            if family.kind == "histogram":
+                yield self._histogram(name, family)
+                continue
+            kind = CounterMetricFamily if family.kind == "counter" else GaugeMetricFamily
+            metric = kind(name, family.help, labels=family.labels)
+            for labels, number in self._values.numbers.get(name, {}).items():
+                metric.add_metric(labels, number)
+            yield metric
+
+    def _histogram(self, name: str, family: Family) -> HistogramMetricFamily:
+        metric = HistogramMetricFamily(name, family.help, labels=family.labels)
+        for labels, histogram in self._values.histograms.get(name, {}).items():
+            buckets, total = [], 0
+            for bound, count in zip((*histogram.bounds, None), histogram.counts, strict=True):
+                total += count
+                buckets.append(("+Inf" if bound is None else repr(bound), total))
+            metric.add_metric(labels, buckets, sum_value=histogram.sum_s)
+        return metric
+
+
+def render(values: MetricValues) -> bytes:
+    """The text that Prometheus reads (format 0.0.4). Some ms for a thousand series."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Once(values))
+    return generate_latest(registry)

@@ -1,0 +1,50 @@
+"""What the operator's door needs from the rest; `main` supplies it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from router.admin.views import LinkView, ServiceView, SiteView, Status, WhyView
+
+
+class Histogram(msgspec.Struct, frozen=True):
+    """``counts`` per bucket of ``bounds`` (upper, seconds), the last one beyond all bounds."""
+
+    bounds: tuple[float, ...]
+    counts: tuple[int, ...]
+    sum_s: float
+
+
+Labels = tuple[str, ...]
+
+
+class MetricValues(msgspec.Struct, frozen=True):
+    """One scrape: values by metric name and label values (in the order of `metrics.FAMILIES`)."""
+
+    numbers: Mapping[str, Mapping[Labels, float]]
+    histograms: Mapping[str, Mapping[Labels, Histogram]]
+
+
+class UnknownCommand(Exception):
+    """No such command, or words that do not fit it; the text says what it takes."""
+
+
+class RouterView(Protocol):
+    """Snapshots of the router, and the few orders it takes."""
+
+    def status(self) -> Status: ...
+    def links(self) -> Sequence[LinkView]: ...
+    def services(self) -> Sequence[ServiceView]: ...
+    def network(self) -> Sequence[SiteView]: ...
+
+    def why(self, service: str, port: int | None) -> WhyView | None:
+        """None: no such service. ``port`` None: its first."""
+
+    def ready(self) -> bool:
+        """Serving and not draining; never depends on peers."""
+
+    def metrics(self) -> MetricValues: ...
+
+    def command(self, name: str, arguments: Mapping[str, str]) -> str:
+        """Carry out ``name`` and say what was done. Raises UnknownCommand."""

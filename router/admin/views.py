@@ -1,0 +1,160 @@
+"""What the API shows: frozen snapshots, field for field what `sitectl … -o json` prints.
+
+Times are UTC ISO 8601, ``*_s`` seconds, ids lower-case hex. ``None`` means not known or not stated.
+"""
+
+import msgspec
+
+from router.model.events import Problem
+
+
+class Console(msgspec.Struct, frozen=True):
+    """Where the console is and how one gets in; empty strings: not served."""
+
+    url: str = ""
+    auth: str = ""
+    secret: str = ""
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """`status`. ``links``, ``services`` and ``sites`` are counts (sites: this one included)."""
+
+    name: str
+    id: str
+    mode: str
+    version: str
+    ready: bool
+    uptime_s: float
+    links: int
+    services: int
+    sites: int
+    problems: tuple[Problem, ...]
+    console: Console = Console()
+
+
+class SiteName(msgspec.Struct, frozen=True):
+    """A site as people and programs name it."""
+
+    name: str
+    id: str
+
+
+class LinkView(msgspec.Struct, frozen=True, kw_only=True):
+    """`link status`. ``lanes`` counts data lanes that are up."""
+
+    name: str
+    neighbour: SiteName
+    direction: str
+    cost: int
+    state: str
+    since: str
+    rtt_ms: float | None
+    lanes: int
+    error: str
+    certificate_expires: str | None
+
+
+class ListenerView(msgspec.Struct, frozen=True, kw_only=True):
+    """Where clients of a service connect here. ``state``: bound, none or error."""
+
+    host: str
+    port: int
+    state: str
+    error: str
+
+
+class ServiceSite(msgspec.Struct, frozen=True, kw_only=True):
+    """One site's part in a service. ``age_s``: how old ``in_flight`` is; 0 for this site."""
+
+    site: str
+    id: str
+    local: bool
+    path_cost: int
+    targets_ready: int
+    capacity: int | None
+    capacity_kind: str | None
+    in_flight: int
+    draining: bool
+    age_s: float | None
+
+
+class TargetView(msgspec.Struct, frozen=True, kw_only=True):
+    """One target. ``name`` is its connector's."""
+
+    site: str
+    name: str
+    host: str
+    port: int
+    ready: bool
+    in_flight: int
+    capacity: int | None
+    requests_total: int
+    error: str
+
+
+class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
+    """`service status`: one port of a service."""
+
+    name: str
+    port: int
+    protocol: str
+    policy: str
+    queued: int
+    requests_total: int
+    overflow_total: int
+    listener: ListenerView
+    sites: tuple[ServiceSite, ...]
+    targets: tuple[TargetView, ...]
+
+
+class NeighbourCost(msgspec.Struct, frozen=True):
+    """An adjacency as its site reports it."""
+
+    site: str
+    cost: int
+
+
+class SiteView(msgspec.Struct, frozen=True, kw_only=True):
+    """`network status`: one known site. ``path_cost`` None: not reachable."""
+
+    name: str
+    id: str
+    path_cost: int | None
+    next_hops: tuple[str, ...]
+    neighbours: tuple[NeighbourCost, ...]
+    services: tuple[str, ...]
+    reachable: bool
+    version: str
+
+
+class WhyDecision(msgspec.Struct, frozen=True):
+    """The site that the next request goes to; None: nowhere, ``reason`` says why."""
+
+    site: str | None
+    path: tuple[str, ...]
+    reason: str
+
+
+class WhyCandidate(msgspec.Struct, frozen=True, kw_only=True):
+    """One site in the order considered. ``path`` names the sites after this one."""
+
+    site: str
+    path: tuple[str, ...]
+    path_cost: int | None
+    targets_ready: int
+    capacity: int | None
+    in_flight: int
+    free: int | None
+    age_s: float | None
+    verdict: str
+    reason: str
+
+
+class WhyView(msgspec.Struct, frozen=True, kw_only=True):
+    """`why`: what the next request of a service would meet, decided by the production code."""
+
+    service: str
+    port: int
+    policy: str
+    decision: WhyDecision
+    candidates: tuple[WhyCandidate, ...]

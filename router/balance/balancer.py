@@ -1,0 +1,227 @@
+"""Selection for one service port: candidates and their estimates in, a decision out."""
+
+from collections.abc import Sequence
+
+from router.balance.candidates import Candidate, LocalSite, RemoteSite, Verdict
+from router.balance.decisions import (
+    CandidateReport,
+    Decision,
+    Explanation,
+    NoChoice,
+    OverflowReason,
+    RemoteWait,
+)
+from router.balance.explain import decision_reason, report
+from router.balance.ledger import Ledger
+from router.balance.policies import POLICIES, check_policy
+from router.balance.rotation import next_in_turn, take_turn
+from router.model.adverts import RemoteCandidate
+from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.specs import PolicySpec
+
+__all__ = [
+    "CandidateReport",
+    "Decision",
+    "Explanation",
+    "NoChoice",
+    "RemoteWait",
+    "ServiceBalancer",
+    "Verdict",
+]
+
+_NOBODY: frozenset[SiteId] = frozenset()
+
+
+class ServiceBalancer:
+    """Chooses a site for each request of one service port.
+
+    ``ledger`` is the local one; the balancer reads it and takes no slot. Figures about sites that
+    are no candidates (any more) are dropped: streams may outlive their candidate.
+    """
+
+    __slots__ = (
+        "_choose",
+        "_fills",
+        "_ledger",
+        "_local",
+        "_local_decision",
+        "_order",
+        "_policy",
+        "_remotes",
+        "key",
+    )
+
+    def __init__(
+        self, key: ServiceKey, site: SiteId, site_name: str, ledger: Ledger, policy: PolicySpec
+    ) -> None:
+        self.key = key
+        self._ledger = ledger
+        self._local = LocalSite(site, site_name, ledger)
+        self._remotes: dict[SiteId, RemoteSite] = {}
+        self._order: list[Candidate] = [self._local]
+        self.set_policy(policy)
+
+    @property
+    def policy(self) -> PolicySpec:
+        """The one in force."""
+        return self._policy
+
+    def set_policy(self, policy: PolicySpec) -> None:
+        """Use ``policy`` from the next decision on; `check_policy` must have passed it."""
+        assert check_policy(policy) is None, "policy not checked"
+        self._policy = policy
+        self._choose = POLICIES[policy.name]
+        self._fills = policy.name == "fill"
+        self._local.verdict = None
+        self._local_decision = self._decide_local()  # The commonest: made once.
+
+    def set_draining(self, draining: bool) -> None:
+        """While draining the local site is no candidate."""
+        self._local.draining = draining
+
+    def set_remotes(self, remotes: Sequence[RemoteCandidate]) -> None:
+        """Replace the remote candidates; sites that remain keep their estimates and turns."""
+        known = self._remotes
+        self._remotes = {}
+        for advert in sorted(remotes, key=lambda one: (one.path_cost, one.site)):
+            site = known.get(advert.site)
+            if site is None:
+                site = RemoteSite(advert)
+            else:
+                site.update(advert)
+            self._remotes[advert.site] = site
+        self._order = [self._local, *self._remotes.values()]
+
+    def report_load(
+        self, site: SiteId, in_flight: int, targets_ready: int, capacity: int | None, now: float
+    ) -> None:
+        """A load report of the egress: its count over all ingresses, ours included."""
+        remote = self._remotes.get(site)
+        if remote is not None:
+            remote.report(targets_ready, capacity)
+            remote.hear(in_flight, now)
+
+    def report_count(self, site: SiteId, in_flight: int, now: float) -> None:
+        """The count that ACCEPTED or a final frame carries.
+
+        With a final frame call `ended` first: its count has our stream taken off already.
+        """
+        remote = self._remotes.get(site)
+        if remote is not None:
+            remote.hear(in_flight, now)
+
+    def opened(self, site: SiteId) -> None:
+        """An OPEN of ours is on its way there."""
+        remote = self._remotes.get(site)
+        if remote is not None:
+            remote.open()
+
+    def ended(self, site: SiteId) -> None:
+        """A stream of ours there is over, once per `opened`, refused ones included."""
+        remote = self._remotes.get(site)
+        if remote is not None:
+            remote.end()
+
+    def refused(self, site: SiteId, in_flight: int, now: float) -> None:
+        """REFUSED busy: full until something newer is heard, at most `limits.REFUSED_FULL_S`."""
+        remote = self._remotes.get(site)
+        if remote is not None:
+            remote.refuse(in_flight, now)
+
+    def select(self, now: float, excluded: frozenset[SiteId] = _NOBODY) -> Decision | NoChoice:
+        """Where the next request goes, ``excluded`` sites left out. Takes no slot.
+
+        The caller takes the local slot, or tells `opened`. O(1) while `fill` finds local room of a
+        stated capacity, else O(candidates).
+        """
+        if self._fills and not excluded and not self._local.draining:
+            # The cheapest candidate has room: nobody else need be looked at. `fill`, in short.
+            ledger = self._ledger
+            capacity = ledger.capacity
+            if capacity is not None and ledger.load < capacity:
+                return self._local_decision
+        tied = self._judge(now, excluded)
+        if not tied:
+            return self._no_choice()
+        chosen = take_turn(tied)
+        if isinstance(chosen, RemoteSite):
+            return self._decide_remote(chosen, chosen.take_path())
+        return self._decide_local()
+
+    def explain(self, now: float, excluded: frozenset[SiteId] = _NOBODY) -> Explanation:
+        """What `select` would answer now, and why. Takes no slot and moves no turn."""
+        tied = self._judge(now, excluded)
+        decision: Decision | NoChoice
+        chosen = None
+        if not tied:
+            decision = self._no_choice()
+        else:
+            chosen = next_in_turn(tied)
+            if isinstance(chosen, RemoteSite):
+                decision = self._decide_remote(chosen, chosen.next_path())
+            else:
+                decision = self._decide_local()
+        return Explanation(
+            policy=self._policy.name,
+            decision=decision,
+            candidates=tuple(
+                report(one, chosen, tied, self._policy.name, now) for one in self._order
+            ),
+        )
+
+    def _judge(self, now: float, excluded: frozenset[SiteId]) -> list[Candidate]:
+        """Refresh all candidates, judge who is alive, ask the policy; those who tie."""
+        alive: list[Candidate] = []
+        for one in self._order:
+            one.refresh(now)
+            if one.draining:
+                one.verdict = "draining"
+            elif not one.targets_ready:
+                one.verdict = "no-target"
+            elif not one.paths:
+                one.verdict = "unreachable"
+            elif one.site in excluded:
+                one.verdict = "excluded"
+            else:
+                one.verdict = None
+                alive.append(one)
+        return self._choose(alive)
+
+    def _decide_local(self) -> Decision:
+        local = self._local
+        return Decision(local.site, True, (), decision_reason(local, self._policy.name), False, "")
+
+    def _decide_remote(self, chosen: RemoteSite, path: tuple[RouterId, ...]) -> Decision:
+        overflow_reason: OverflowReason = ""
+        for one in self._order:
+            if one.cost >= chosen.cost:
+                break
+            if one.verdict == "full" or (one.verdict == "excluded" and one.hard_full):
+                overflow_reason = "full"
+                break
+            if one.verdict == "soft-full":
+                overflow_reason = "soft-full"
+        return Decision(
+            chosen.site,
+            False,
+            path,
+            decision_reason(chosen, self._policy.name),
+            overflow_reason != "",
+            overflow_reason,
+        )
+
+    def _no_choice(self) -> NoChoice:
+        waiting_helps = [
+            one
+            for one in self._order
+            if one.hard_full and (one.verdict == "full" or one.verdict == "excluded")
+        ]
+        return NoChoice(
+            reason="all-full" if waiting_helps else "no-route",
+            waitable=tuple(
+                RemoteWait(one.site, one.next_path())
+                for one in waiting_helps
+                if isinstance(one, RemoteSite)
+            ),
+            local_waitable=self._local in waiting_helps,
+        )

@@ -1,0 +1,73 @@
+"""What a balancer answers: frozen values, shown by `why` as they are."""
+
+from typing import Literal
+
+import msgspec
+
+from router.balance.candidates import Verdict
+from router.model.ids import RouterId, SiteId
+
+OverflowReason = Literal["", "full", "soft-full"]
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """Where the next request goes.
+
+    ``path`` is the source route for OPEN, the egress last; ``()`` for the local site. ``overflow``:
+    a cheaper candidate with ready targets was passed over because it is full (hard before soft in
+    ``overflow_reason``, a metric's label).
+    """
+
+    site: SiteId
+    local: bool
+    path: tuple[RouterId, ...]
+    reason: str
+    overflow: bool
+    overflow_reason: OverflowReason
+
+
+class RemoteWait(msgspec.Struct, frozen=True):
+    """A full site at whose egress a request may stand."""
+
+    site: SiteId
+    path: tuple[RouterId, ...]
+
+
+class NoChoice(msgspec.Struct, frozen=True):
+    """Nobody can take it now. ``waitable`` are full, alive remote sites, the cheapest first.
+
+    They and the local site are named even when excluded: a site that refused for being full is
+    where to wait. ``all-full`` says that there is one to wait for.
+    """
+
+    reason: Literal["no-route", "all-full"]
+    waitable: tuple[RemoteWait, ...]
+    local_waitable: bool
+
+
+class CandidateReport(msgspec.Struct, frozen=True):
+    """One candidate as it was judged. ``free`` None: no capacity stated.
+
+    ``path`` is ``()`` for the local site and for an unreachable one. ``age_s`` is that of
+    ``in_flight``; infinite (null in JSON): no figure was heard yet.
+    """
+
+    site: SiteId
+    site_name: str
+    path_cost: int
+    path: tuple[RouterId, ...]
+    targets_ready: int
+    capacity: int | None
+    in_flight: int
+    free: int | None
+    age_s: float
+    verdict: Verdict
+    reason: str
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """A decision and every candidate, in the order considered."""
+
+    policy: str
+    decision: Decision | NoChoice
+    candidates: tuple[CandidateReport, ...]

@@ -1,0 +1,100 @@
+"""Decisions in words: turns judged candidates into reports. Decides nothing."""
+
+from collections.abc import Sequence
+
+from router.balance.candidates import Candidate, RemoteSite, Verdict
+from router.balance.decisions import CandidateReport
+from router.balance.policies import balanced_load
+from router.model.specs import PolicyName
+
+
+def decision_reason(chosen: Candidate, policy: PolicyName) -> str:
+    """Why ``chosen`` was taken, without figures: built on the hot path."""
+    if policy == "balanced":
+        return "least in flight + path cost"
+    if chosen.verdict == "soft-full":
+        return "no site has room; least in flight per target + path cost of those without a limit"
+    return "local site has room" if chosen.local else "cheapest site with room"
+
+
+def report(
+    one: Candidate,
+    chosen: Candidate | None,
+    tied: Sequence[Candidate],
+    policy: PolicyName,
+    now: float,
+) -> CandidateReport:
+    """``one`` after judgement. Those that the policy did not look at are full or dearer."""
+    verdict: Verdict
+    if one is chosen:
+        verdict = "chosen"
+        reason = f"{decision_reason(one, policy)} ({_room(one)})"
+    elif one.verdict is not None:
+        verdict = one.verdict
+        reason = _passed_over(one, verdict)
+    elif one.hard_full:
+        verdict = "full"
+        reason = _passed_over(one, verdict)
+    else:
+        verdict = "dearer"
+        assert chosen is not None, "somebody has room, so somebody was chosen"
+        reason = _dearer(one, chosen, tied, policy)
+    return CandidateReport(
+        site=one.site,
+        site_name=one.name,
+        path_cost=one.cost,
+        path=one.next_path() if isinstance(one, RemoteSite) else (),
+        targets_ready=one.targets_ready,
+        capacity=one.capacity,
+        in_flight=one.in_flight,
+        free=one.free,
+        age_s=one.age_s(now),
+        verdict=verdict,
+        reason=reason,
+    )
+
+
+def _room(one: Candidate) -> str:
+    if one.capacity is None:
+        return f"{one.in_flight} in flight, no capacity stated"
+    return f"{one.free} of {one.capacity} free"
+
+
+def _passed_over(one: Candidate, verdict: Verdict) -> str:
+    match verdict:
+        case "full":
+            if one.capacity is not None and one.in_flight >= one.capacity:
+                return f"{one.in_flight} in flight, its capacity is {one.capacity}"
+            return "it has just refused a request for want of a free slot"
+        case "soft-full":
+            return (
+                f"{one.in_flight} in flight at {one.targets_ready} ready targets is more than "
+                "the way to the next site costs"
+            )
+        case "draining":
+            return "it is draining and takes nothing new"
+        case "no-target":
+            return "no target is ready there"
+        case "unreachable":
+            return "no path leads there now"
+        case "excluded":
+            return "it was tried for this request already"
+        case _:
+            raise AssertionError(f"{verdict} passes nobody over")
+
+
+def _dearer(
+    one: Candidate, chosen: Candidate, tied: Sequence[Candidate], policy: PolicyName
+) -> str:
+    if one in tied:
+        return f"as good as {chosen.name}, whose turn it is"
+    if policy == "balanced":
+        if balanced_load(one) == balanced_load(chosen):
+            return f"as good as {chosen.name}, which is the local site"
+        return (
+            f"in flight + path cost is {balanced_load(one)}, "
+            f"at {chosen.name} it is {balanced_load(chosen)}"
+        )
+    if one.cost > chosen.cost:
+        return f"path cost {one.cost}, and {chosen.name} at {chosen.cost} takes the request"
+    return f"same path cost as {chosen.name}, and more in use per target"

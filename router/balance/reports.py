@@ -1,0 +1,132 @@
+"""How much to tell and to ask of others: when load is reported, how many stand at an egress."""
+
+import math
+
+import msgspec
+
+from router.model import limits
+from router.model.ids import ServiceKey
+
+
+def standing_target(slots: int, rtt_s: float, service_time_s: float) -> int:
+    """How many requests one ingress keeps standing at a full egress.
+
+    As many slots as come free there within a round trip (slots x RTT / service time), so that none
+    is idle while word of it travels; 1 to `limits.STANDING_MAX`. A service time of 0: not known, 1.
+    """
+    if service_time_s <= 0.0:
+        return 1
+    freed = slots * rtt_s / service_time_s
+    return max(1, min(math.ceil(freed), limits.STANDING_MAX))
+
+
+class _Load(msgspec.Struct, frozen=True):
+    in_flight: int
+    targets_ready: int
+    capacity: int | None
+
+    @property
+    def is_full(self) -> bool:
+        return self.capacity is not None and self.in_flight >= self.capacity
+
+
+class _Told:
+    """One service port: what the others know, what holds now, and when they will know."""
+
+    __slots__ = ("changed_at", "due_at", "flipped_at", "known", "now_is")
+
+    def __init__(self) -> None:
+        self.known: _Load | None = None
+        self.now_is: _Load | None = None
+        self.changed_at = float("-inf")  # When a report last left.
+        self.flipped_at = float("-inf")  # When a report of a flip last left.
+        self.due_at: float | None = None
+
+
+class LoadReports:
+    """Rate limits of load reports, per service port.
+
+    A flip (full or free, ready targets none or some) goes at once, and then at most every
+    `limits.LOAD_INTERVAL_S`. A change of targets or capacity, or of in flight by a tenth of the
+    capacity and at least 1, goes `limits.LOAD_CHANGE_INTERVAL_S` after the last report at the
+    earliest. Smaller ones follow within `limits.LOAD_SETTLE_INTERVAL_S`: the last state is always
+    told. The caller sends what its ledger says at that moment.
+    """
+
+    __slots__ = ("_earliest", "_told")
+
+    def __init__(self) -> None:
+        self._told: dict[ServiceKey, _Told] = {}
+        self._earliest: float | None = None  # No due time is before it.
+
+    def note(
+        self, key: ServiceKey, in_flight: int, targets_ready: int, capacity: int | None, now: float
+    ) -> bool:
+        """The load of ``key`` is this now. True: send it now, and it counts as sent."""
+        told = self._told.get(key)
+        if told is None:
+            told = self._told[key] = _Told()
+        told.now_is = _Load(in_flight, targets_ready, capacity)
+        told.due_at = due_at = _due_at(told)
+        if due_at is None:
+            return False
+        if due_at <= now:
+            _mark_sent(told, now)
+            return True
+        if self._earliest is None or due_at < self._earliest:
+            self._earliest = due_at
+        return False
+
+    def forget(self, key: ServiceKey) -> None:
+        """The service port is gone here; nothing more is told of it."""
+        self._told.pop(key, None)
+
+    def next_deadline(self) -> float | None:
+        """When to call `due`; it may turn out too early. None: all is told."""
+        return self._earliest
+
+    def due(self, now: float) -> list[ServiceKey]:
+        """Those to send now; they count as sent. O(service ports)."""
+        keys: list[ServiceKey] = []
+        earliest: float | None = None
+        for key, told in self._told.items():
+            due_at = told.due_at
+            if due_at is None:
+                continue
+            if due_at <= now:
+                _mark_sent(told, now)
+                keys.append(key)
+            elif earliest is None or due_at < earliest:
+                earliest = due_at
+        self._earliest = earliest
+        return keys
+
+
+def _due_at(told: _Told) -> float | None:
+    """The earliest time at which the present state may be told; None: it is known."""
+    known, now_is = told.known, told.now_is
+    if now_is is None or now_is == known:
+        return None
+    if known is None or _is_flip(known, now_is):
+        return told.flipped_at + limits.LOAD_INTERVAL_S
+    if (known.targets_ready, known.capacity) != (now_is.targets_ready, now_is.capacity):
+        return told.changed_at + limits.LOAD_CHANGE_INTERVAL_S
+    base = now_is.capacity if now_is.capacity is not None else known.in_flight
+    step = max(1.0, limits.LOAD_CHANGE_SHARE * base)
+    if abs(now_is.in_flight - known.in_flight) >= step:
+        return told.changed_at + limits.LOAD_CHANGE_INTERVAL_S
+    return told.changed_at + limits.LOAD_SETTLE_INTERVAL_S
+
+
+def _is_flip(known: _Load, now_is: _Load) -> bool:
+    return known.is_full != now_is.is_full or bool(known.targets_ready) != bool(
+        now_is.targets_ready
+    )
+
+
+def _mark_sent(told: _Told, now: float) -> None:
+    if told.known is None or (told.now_is is not None and _is_flip(told.known, told.now_is)):
+        told.flipped_at = now
+    told.changed_at = now
+    told.known = told.now_is
+    told.due_at = None

@@ -1,0 +1,119 @@
+"""Who waits for a slot when all candidates are full, and how many may."""
+
+from collections import OrderedDict, deque
+from collections.abc import Hashable
+from heapq import heapify, heappop, heappush
+from typing import Generic, TypeVar
+
+from router.model import limits
+from router.model.ids import SiteId
+
+ItemT = TypeVar("ItemT", bound=Hashable)
+
+_HEAP_SLACK = 64  # Stale deadlines kept before the heap is rebuilt.
+
+
+def queue_limit(spec_queue: int | None, local_capacity: int | None) -> int:
+    """How many may wait: as stated, else min(2 x local capacity, 100) and at least 10."""
+    if spec_queue is not None:
+        return spec_queue
+    wished = 2 * (local_capacity or 0)
+    return max(limits.QUEUE_DEFAULT_MIN, min(wished, limits.QUEUE_DEFAULT_MAX))
+
+
+class FairQueue(Generic[ItemT]):
+    """A bounded queue: first come first served per ingress site, the sites in turn.
+
+    One bound for all sites together. An item is in it at most once and leaves by exactly one of
+    `pop`, `discard` and `expire`; items past their deadline are never popped and hold their place
+    until `expire` hands them back. All operations O(1) or O(log n), amortised.
+    """
+
+    __slots__ = ("_by_ingress", "_deadlines", "_limit", "_pushes", "_ring", "_where")
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        # The ring names each ingress that has a line, in order of service; a line that `discard`
+        # or `expire` emptied stays until its turn.
+        self._ring: deque[SiteId] = deque()
+        self._by_ingress: dict[SiteId, OrderedDict[ItemT, float]] = {}
+        self._where: dict[ItemT, tuple[SiteId, int]] = {}
+        self._deadlines: list[tuple[float, int, ItemT]] = []  # A heap; may name those who left.
+        self._pushes = 0
+
+    def __len__(self) -> int:
+        return len(self._where)
+
+    def set_limit(self, limit: int) -> None:
+        """How many may wait from now on. Nobody is sent away."""
+        self._limit = limit
+
+    def waiting_of(self, ingress: SiteId) -> int:
+        """How many of ``ingress`` wait."""
+        line = self._by_ingress.get(ingress)
+        return len(line) if line is not None else 0
+
+    def push(self, ingress: SiteId, item: ItemT, deadline: float) -> bool:
+        """Let ``item`` wait until ``deadline``. False: the queue is full."""
+        assert item not in self._where, "item waits already"
+        if len(self._where) >= self._limit:
+            return False
+        line = self._by_ingress.get(ingress)
+        if line is None:
+            line = self._by_ingress[ingress] = OrderedDict()
+            self._ring.append(ingress)
+        line[item] = deadline
+        self._pushes += 1  # The number keeps the heap from comparing items.
+        self._where[item] = (ingress, self._pushes)
+        heappush(self._deadlines, (deadline, self._pushes, item))
+        return True
+
+    def pop(self, now: float) -> ItemT | None:
+        """The next in turn whose deadline is ahead; None: nobody."""
+        for _ in range(len(self._ring)):
+            ingress = self._ring.popleft()
+            line = self._by_ingress[ingress]
+            item = next((one for one, deadline in line.items() if deadline > now), None)
+            if item is not None:
+                self._forget(item)
+            if line:
+                self._ring.append(ingress)
+            else:
+                del self._by_ingress[ingress]
+            if item is not None:
+                return item
+        return None
+
+    def discard(self, item: ItemT) -> bool:
+        """``item`` waits no longer. False: it did not."""
+        if item not in self._where:
+            return False
+        self._forget(item)
+        return True
+
+    def expire(self, now: float) -> list[ItemT]:
+        """Remove and return all whose deadline is ``now`` or before, the earliest first."""
+        expired: list[ItemT] = []
+        while self._deadlines and self._deadlines[0][0] <= now:
+            entry = heappop(self._deadlines)
+            if self._is_current(entry):
+                self._forget(entry[2])
+                expired.append(entry[2])
+        return expired
+
+    def next_deadline(self) -> float | None:
+        """The earliest deadline of those who wait; None: nobody waits."""
+        while self._deadlines and not self._is_current(self._deadlines[0]):
+            heappop(self._deadlines)
+        return self._deadlines[0][0] if self._deadlines else None
+
+    def _is_current(self, entry: tuple[float, int, ItemT]) -> bool:
+        where = self._where.get(entry[2])
+        return where is not None and where[1] == entry[1]
+
+    def _forget(self, item: ItemT) -> None:
+        ingress, _ = self._where.pop(item)
+        del self._by_ingress[ingress][item]
+        if len(self._deadlines) > 2 * len(self._where) + _HEAP_SLACK:
+            self._deadlines = [one for one in self._deadlines if self._is_current(one)]
+            heapify(self._deadlines)

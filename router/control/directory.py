@@ -1,0 +1,241 @@
+"""The directory store: ``config/*.yaml`` of a site, read whole, compared by content.
+
+Files are polled once a second and compared by hash: a mounted ConfigMap swaps a symbolic link,
+which file watches miss and modification times may not show.
+
+A file that cannot be used keeps its last good documents, so that a slip of the pen withdraws
+nothing; a file that is gone withdraws its documents.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from router.documents import Wanted, read, resolve
+from router.model import limits
+from router.model.errors import ConfigError
+from router.model.specs import Document
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """What a site should be now, and everything wrong with its files."""
+
+    wanted: Wanted
+    errors: tuple[ConfigError, ...]
+
+
+class _File:
+    """One file: ``found`` is what stands in it, ``good`` what counts of it."""
+
+    __slots__ = ("digest", "errors", "found", "good")
+
+    def __init__(self) -> None:
+        self.digest = b""
+        self.found: tuple[Document, ...] = ()
+        self.good: tuple[Document, ...] = ()
+        self.errors: tuple[ConfigError, ...] = ()
+
+
+class ConfigDirectory:
+    """Reads ``site_dir/config``. Owned by one task; `poke` may come from any callback of its loop.
+
+    Errors name files relative to ``site_dir`` (``config/service-shop.yaml:3:5``).
+    """
+
+    def __init__(self, site_dir: Path) -> None:
+        self._site_dir = site_dir
+        self._files: dict[str, _File] = {}
+        self._site: Document | None = None  # The last Site that counted.
+        self._last: Reading | None = None
+        self._trouble: ConfigError | None = None  # With the directory as a whole.
+        self._poked = asyncio.Event()
+
+    def load(self) -> Reading:
+        """The state now, whether it changed or not. ConfigError: there is no usable Site."""
+        self.refresh()
+        if self._last is not None:
+            return self._last
+        if self._trouble is not None:
+            raise self._trouble
+        for name in sorted(self._files):
+            for error in self._files[name].errors:
+                raise error
+        raise ConfigError(
+            str(self._site_dir / "config"),
+            "",
+            "no Site document",
+            hint="Make a site with: sitectl init",
+            code="SW0109",
+        )
+
+    def refresh(self) -> Reading | None:
+        """The state if it or its errors changed since the last call, else None. Blocks on files."""
+        before = self._trouble
+        try:
+            contents = self._contents()
+        except OSError as error:
+            self._trouble = _unreadable("config", error)
+            return None if str(before) == str(self._trouble) else self._settle([])
+        self._trouble = None
+        changed = {
+            name
+            for name, content in contents.items()
+            if name not in self._files or self._files[name].digest != _digest(content)
+        }
+        gone = self._files.keys() - contents.keys()
+        if not changed and not gone and before is None:
+            return None
+        for name in gone:
+            del self._files[name]
+        for name in changed:
+            self._take(name, contents[name])
+        return self._settle(self._accept())
+
+    def poke(self) -> None:
+        """Look now and not at the next poll: after SIGHUP or a command."""
+        self._poked.set()
+
+    async def poked(self, timeout_s: float) -> None:
+        """Returns after `poke` or ``timeout_s``, whichever comes first."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._poked.wait()
+        except TimeoutError:
+            return
+        self._poked.clear()
+
+    def _contents(self) -> dict[str, bytes | OSError]:
+        """Every document file by name, or why it cannot be read."""
+        names = sorted(
+            path.name
+            for path in (self._site_dir / "config").iterdir()
+            if path.suffix in (".yaml", ".yml") and not path.name.startswith(".")
+        )
+        contents: dict[str, bytes | OSError] = {}
+        for name in names[: limits.CONFIG_FILES_MAX]:
+            try:
+                with (self._site_dir / "config" / name).open("rb") as file:
+                    contents[name] = file.read(limits.CONFIG_FILE_BYTES_MAX + 1)
+            except FileNotFoundError:
+                continue  # Removed since it was listed: the same as never seen.
+            except OSError as error:
+                contents[name] = error
+        return contents
+
+    def _take(self, name: str, content: bytes | OSError) -> None:
+        file = self._files.setdefault(name, _File())
+        file.digest = _digest(content)
+        source = f"config/{name}"
+        if isinstance(content, OSError):
+            file.errors = (_unreadable(source, content),)
+            return
+        documents, errors = _read_bytes(content, source)
+        file.errors = tuple(errors)
+        if not errors:
+            file.found = tuple(documents)
+        elif not file.good:
+            file.found = tuple(documents)  # Nothing older to keep: what is right may serve.
+
+    def _accept(self) -> list[ConfigError]:
+        """Let what was found count, but no file that contradicts the rest; what contradicts.
+
+        At first everything counts, and `resolve` leaves out what is wrong. Later the state that
+        serves is the yardstick: a file comes in once it brings no new contradiction, together
+        with all others or else one by one, until no more can.
+        """
+        found = [document for file in self._files.values() for document in file.found]
+        errors = self._resolve(found)[1]
+        waiting = [file for _, file in sorted(self._files.items()) if file.found != file.good]
+        if not errors or self._last is None:
+            for file in waiting:
+                file.good = file.found
+            return errors
+        known = {str(error) for error in self._resolve(self._documents())[1]}
+        progress = True
+        while progress:
+            progress = False
+            for file in list(waiting):
+                kept, file.good = file.good, file.found
+                now = {str(error) for error in self._resolve(self._documents())[1]}
+                if now <= known:
+                    known, progress = now, True
+                    waiting.remove(file)
+                else:
+                    file.good = kept
+        return errors
+
+    def _documents(self) -> list[Document]:
+        return [document for file in self._files.values() for document in file.good]
+
+    def _resolve(self, documents: list[Document]) -> tuple[Wanted | None, list[ConfigError]]:
+        """As `resolve`; a Site that is gone is an error and counts until another comes."""
+        wanted, errors = resolve(documents)
+        if wanted is not None or self._site is None:
+            return wanted, errors
+        missing = ConfigError(
+            self._site.source,
+            "",
+            "no Site document any more; the last one stays in force",
+            hint="Put it back, or delete the site with: sitectl delete",
+            code="SW0109",
+        )
+        wanted, errors = resolve([*documents, self._site])
+        return wanted, [missing, *errors]
+
+    def _settle(self, across: list[ConfigError]) -> Reading | None:
+        documents = self._documents()
+        wanted, remaining = self._resolve(documents)
+        if wanted is None:
+            return None
+        self._site = next((d for d in documents if d.kind == "Site"), self._site)
+        own = [error for name in sorted(self._files) for error in self._files[name].errors]
+        if self._trouble is not None:
+            own.append(self._trouble)
+        errors = {str(error): error for error in (*own, *across, *remaining)}
+        before, self._last = self._last, Reading(wanted, tuple(errors.values()))
+        if before is None or before.wanted != wanted:
+            return self._last
+        return None if [str(error) for error in before.errors] == list(errors) else self._last
+
+
+async def watch(
+    directory: ConfigDirectory,
+    changed: Callable[[Wanted, list[ConfigError]], None],
+    *,
+    interval_s: float = limits.CONFIG_POLL_S,
+) -> None:
+    """Call ``changed`` with each new state or set of errors, until cancelled.
+
+    `load` must have succeeded before: what it returned is not reported again.
+    """
+    while True:
+        await directory.poked(interval_s)
+        reading = await asyncio.to_thread(directory.refresh)
+        if reading is not None:
+            changed(reading.wanted, list(reading.errors))
+
+
+def _digest(content: bytes | OSError) -> bytes:
+    if isinstance(content, OSError):
+        return b"unreadable %d" % (content.errno or 0)
+    return hashlib.sha256(content).digest()
+
+
+def _read_bytes(content: bytes, source: str) -> tuple[list[Document], list[ConfigError]]:
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = content[: error.start]
+        line = before.count(b"\n") + 1
+        column = error.start - (before.rfind(b"\n") + 1) + 1
+        reason = f"byte 0x{content[error.start]:02x} is not UTF-8"
+        return [], [ConfigError(source, "", reason, line=line, column=column, code="SW0102")]
+    return read(text, source)
+
+
+def _unreadable(source: str, error: OSError) -> ConfigError:
+    reason = f"cannot be read: {error.strerror or error}"
+    return ConfigError(source, "", reason, hint="Check its owner and mode", code="SW0110")

@@ -1,0 +1,327 @@
+"""Readers of single values: a node in, a Python value out, or an error that says what was expected.
+
+A reader returns ``BAD`` after it has noted why, so that one text yields all its errors at once.
+"""
+
+import difflib
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from router.documents.nodes import Findings, Mapping, Node, Scalar, Sequence
+from router.model import limits
+
+Reader = Callable[[Findings, Node, str], Any]
+
+
+class Bad:
+    """The type of ``BAD``."""
+
+    __slots__ = ()
+
+
+BAD: Final = Bad()
+
+_INTEGER = re.compile(r"[-+]?[0-9]+\Z")
+_NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h|d)?\Z")
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
+_HOST = re.compile(r"[A-Za-z0-9_]([-A-Za-z0-9_.]*[A-Za-z0-9_])?\.?\Z")
+_IPV6 = re.compile(r"(?=[^:]*:[^:]*:)[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9_.-]+)?\Z")
+_YAML_BOOLEANS = frozenset({"yes", "no", "on", "off", "true", "false"})
+_UNIT_S: Final = {"ms": 0.001, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def closest(word: str, choices: Iterable[str]) -> str | None:
+    """The most similar of ``choices``; None: none is."""
+    lowered = {choice.lower(): choice for choice in choices}
+    close = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.5)
+    return lowered[close[0]] if close else None
+
+
+def nearest(word: str, choices: Iterable[str]) -> str:
+    """``did you mean …?`` for the most similar of ``choices``, else what there is."""
+    known = sorted(choices)
+    meant = closest(word, known)
+    if meant is not None:
+        return f"Did you mean {meant!r}?"
+    if len(known) == 1:
+        return f"Write {known[0]}"
+    return f"Known here: {', '.join(known)}" if known else ""
+
+
+def shown(node: Node) -> str:
+    """What stands at ``node``, for an error: short, on one line."""
+    if isinstance(node, Sequence):
+        return "a list"
+    if isinstance(node, Mapping):
+        return "a mapping"
+    if node.is_null:
+        return "nothing"
+    text = node.value if len(node.value) <= 40 else node.value[:37] + "..."
+    return ascii(text) if not text.isprintable() else repr(text)
+
+
+def text_of(findings: Findings, node: Node, path: str, what: str) -> str | Bad:
+    """A string; numbers and booleans without quotes are refused, they would surprise."""
+    if not isinstance(node, Scalar) or node.is_null:
+        findings.add(node, path, f"expected {what}, got {shown(node)}")
+        return BAD
+    if node.plain and node.value.lower() in _YAML_BOOLEANS:
+        findings.add(node, path, f"expected {what}, got the boolean {node.value}", "Quote it")
+        return BAD
+    return node.value
+
+
+def name(findings: Findings, node: Node, path: str) -> str | Bad:
+    """A DNS-1123 label: what every name of ours is."""
+    value = text_of(findings, node, path, "a name")
+    if isinstance(value, Bad):
+        return BAD
+    if not is_name(value):
+        findings.add(
+            node,
+            path,
+            f"{shown(node)} is not a name: expected lower-case letters, digits and '-', starting "
+            f"and ending with a letter or digit, at most {limits.NAME_CHARS_MAX}",
+            _name_hint(value),
+        )
+        return BAD
+    return value
+
+
+def is_name(value: str) -> bool:
+    """Whether ``value`` is a DNS-1123 label (RFC 1123, 2.1; at most 63 characters)."""
+    return len(value) <= limits.NAME_CHARS_MAX and _NAME.match(value) is not None
+
+
+def _name_hint(value: str) -> str:
+    fixed = re.sub(r"[^a-z0-9]+", "-", value.lower()).strip("-")[: limits.NAME_CHARS_MAX].strip("-")
+    return f"Did you mean {fixed!r}?" if fixed else ""
+
+
+def host(findings: Findings, node: Node, path: str) -> str | Bad:
+    """A host name or an IP address, IPv6 without brackets."""
+    value = text_of(findings, node, path, "a host name or address")
+    if isinstance(value, Bad):
+        return BAD
+    if not is_host(value):
+        hint = "Host and port are two fields" if re.search(r":[0-9]+\Z", value) else ""
+        findings.add(node, path, f"expected a host name or address, got {shown(node)}", hint)
+        return BAD
+    return value
+
+
+def is_host(value: str) -> bool:
+    """Whether ``value`` could be a host name or a numeric address."""
+    if len(value) > 253:
+        return False
+    return _HOST.match(value) is not None or _IPV6.match(value) is not None
+
+
+def host_port(findings: Findings, node: Node, path: str) -> str | Bad:
+    """``HOST[:PORT]``, IPv6 in brackets when a port follows; kept as written."""
+    value = text_of(findings, node, path, "HOST[:PORT]")
+    if isinstance(value, Bad):
+        return BAD
+    if split_host_port(value) is None:
+        findings.add(node, path, f"expected HOST[:PORT], got {shown(node)}")
+        return BAD
+    return value
+
+
+def split_host_port(value: str) -> tuple[str, int | None] | None:
+    """``HOST[:PORT]`` taken apart, brackets off; None: it is not that."""
+    bracketed = re.match(r"\[([^\]]+)\](?::([0-9]{1,5}))?\Z", value)
+    if bracketed:
+        found, port = bracketed.group(1), bracketed.group(2)
+        usable = _IPV6.match(found) is not None
+    elif value.count(":") == 1:
+        found, _, port = value.partition(":")
+        usable = is_host(found) and port.isascii() and port.isdecimal()
+    else:
+        found, port = value, None
+        usable = is_host(found)
+    if not usable or (port is not None and not 1 <= int(port) <= 65_535):
+        return None
+    return found, int(port) if port is not None else None
+
+
+def listen_address(findings: Findings, node: Node, path: str) -> str | Bad:
+    """``[IP:]PORT``, ``auto`` or ``none``."""
+    if isinstance(node, Scalar) and (
+        node.value in ("auto", "none") or split_listen(node.value) is not None
+    ):
+        return node.value
+    hint = nearest(node.value, ("auto", "none")) if isinstance(node, Scalar) else ""
+    findings.add(node, path, f"expected [IP:]PORT, auto or none, got {shown(node)}", hint)
+    return BAD
+
+
+def split_listen(value: str) -> tuple[str, int] | None:
+    """``[IP:]PORT`` taken apart, "" for no address; None: it is not that."""
+    if value.isascii() and value.isdecimal():
+        return ("", int(value)) if 1 <= int(value[:6]) <= 65_535 else None
+    parts = split_host_port(value)
+    return (parts[0], parts[1]) if parts is not None and parts[1] is not None else None
+
+
+def boolean(findings: Findings, node: Node, path: str) -> bool | Bad:
+    """``true`` or ``false`` and nothing else: `no` and `on` mean different things to parsers."""
+    if isinstance(node, Scalar) and node.plain and node.value in ("true", "false"):
+        return node.value == "true"
+    hint = ""
+    if isinstance(node, Scalar) and node.value.lower() in _YAML_BOOLEANS:
+        positive = node.value.lower() in ("yes", "on", "true")
+        hint = f"Write {'true' if positive else 'false'}"
+    findings.add(node, path, f"expected true or false, got {shown(node)}", hint)
+    return BAD
+
+
+def word(*choices: str) -> Reader:
+    """A reader of one of ``choices``."""
+
+    def read(findings: Findings, node: Node, path: str) -> str | Bad:
+        if isinstance(node, Scalar) and node.value in choices:
+            return node.value
+        hint = nearest(node.value, choices) if isinstance(node, Scalar) else ""
+        expected = " or ".join(choices) if len(choices) < 3 else "one of " + ", ".join(choices)
+        findings.add(node, path, f"expected {expected}, got {shown(node)}", hint)
+        return BAD
+
+    return read
+
+
+def integer(least: int, most: int, what: str = "a whole number") -> Reader:
+    """A reader of a whole number from ``least`` to ``most``, both included."""
+
+    def read(findings: Findings, node: Node, path: str) -> int | Bad:
+        if not (isinstance(node, Scalar) and node.plain and _INTEGER.match(node.value)):
+            hint = ""
+            if isinstance(node, Scalar) and not node.plain and _INTEGER.match(node.value):
+                hint = "Take the quotes off"
+            findings.add(node, path, f"expected {what}, got {shown(node)}", hint)
+            return BAD
+        if len(node.value) > 12 or not least <= int(node.value) <= most:
+            findings.add(node, path, f"expected {what} from {least} to {most}, got {shown(node)}")
+            return BAD
+        return int(node.value)
+
+    return read
+
+
+port = integer(1, 65_535, "a port")
+
+
+def duration(least_s: float, most_s: float) -> Reader:
+    """A reader of a duration: seconds as a number, or ``200ms 1s 15m 1h 2d``. Gives seconds."""
+
+    def read(findings: Findings, node: Node, path: str) -> float | Bad:
+        seconds = duration_s(node.value) if isinstance(node, Scalar) else None
+        if seconds is None:
+            findings.add(node, path, f"expected a duration like 1s or 15m, got {shown(node)}")
+            return BAD
+        if not least_s <= seconds <= most_s:
+            findings.add(
+                node,
+                path,
+                f"expected a duration from {duration_text(least_s)} to {duration_text(most_s)}, "
+                f"got {shown(node)}",
+            )
+            return BAD
+        return seconds
+
+    return read
+
+
+def duration_s(value: str) -> float | None:
+    """Seconds of ``200ms``, ``1s``, ``15m``, ``1h``, ``2d`` or a bare number; None: not one."""
+    match = _DURATION.match(value)
+    if match is None:
+        return None
+    number, unit = float(match.group(1)), match.group(2) or ""
+    return number / 1000 if unit == "ms" else number * _UNIT_S[unit]
+
+
+def duration_text(seconds: float) -> str:
+    """The shortest spelling that `duration_s` reads back exactly."""
+    for unit, size in (("h", 3600), ("m", 60)):
+        if seconds and seconds % size == 0:
+            return f"{int(seconds / size)}{unit}"
+    number = f"{seconds:.9f}".rstrip("0").rstrip(".")
+    return f"{number}s"
+
+
+def capacity(findings: Findings, node: Node, path: str) -> int | Bad | None:
+    """A whole number of slots per target. Rates and ``auto`` are known words, not yet built."""
+    if isinstance(node, Scalar):
+        if node.is_null:
+            return None
+        value, reason = capacity_of(node.value)
+        if value is not None:
+            return value
+        if reason:
+            findings.add(node, path, reason, "State requests in flight per target", "SW0104")
+            return BAD
+    findings.add(node, path, f"expected a capacity like 10, got {shown(node)}")
+    return BAD
+
+
+def capacity_of(text: str) -> tuple[int | None, str]:
+    """(slots, "") or (None, why not); the reason is empty when ``text`` is no capacity at all."""
+    if _INTEGER.match(text) and len(text) <= 10:
+        number = int(text)
+        if 1 <= number <= 1_000_000:
+            return number, ""
+        return None, f"expected a capacity from 1 to 1000000, got {text!r}"
+    if text == "auto":
+        return None, "capacity 'auto' is not in this version, which counts concurrency only"
+    if text.endswith("/s") and _NUMBER.match(text[:-2]):
+        return None, f"capacity {text!r} is a rate; this version counts concurrency only"
+    return None, ""
+
+
+def optional(reader: Reader) -> Reader:
+    """``reader``, or None where the value is left empty."""
+
+    def read(findings: Findings, node: Node, path: str) -> Any:
+        if isinstance(node, Scalar) and node.is_null:
+            return None
+        return reader(findings, node, path)
+
+    return read
+
+
+def many(reader: Reader, most: int, what: str) -> Reader:
+    """A list of what ``reader`` reads, as a tuple of at most ``most``."""
+
+    def read(findings: Findings, node: Node, path: str) -> tuple[Any, ...] | Bad:
+        if not isinstance(node, Sequence):
+            example = f"Write [{node.value}]" if isinstance(node, Scalar) and node.value else ""
+            findings.add(node, path, f"expected a list of {what}, got {shown(node)}", example)
+            return BAD
+        if len(node.items) > most:
+            findings.add(node, path, f"expected at most {most} {what}, got {len(node.items)}")
+            return BAD
+        values = [reader(findings, item, f"{path}[{i}]") for i, item in enumerate(node.items)]
+        return BAD if any(isinstance(value, Bad) for value in values) else tuple(values)
+
+    return read
+
+
+def table(reader: Reader, most: int, what: str) -> Reader:
+    """A mapping from names to what ``reader`` reads."""
+
+    def read(findings: Findings, node: Node, path: str) -> dict[str, Any] | Bad:
+        if not isinstance(node, Mapping):
+            findings.add(node, path, f"expected {what}, got {shown(node)}")
+            return BAD
+        if len(node.entries) > most:
+            findings.add(node, path, f"expected at most {most} entries, got {len(node.entries)}")
+            return BAD
+        values = {
+            key.value: reader(findings, value, f"{path}.{key.value}") for key, value in node.entries
+        }
+        return BAD if any(isinstance(value, Bad) for value in values.values()) else values
+
+    return read

@@ -1,0 +1,271 @@
+"""The fields of each kind: their YAML names, how each is read and written, and the rules across.
+
+One table for both directions, so that what is written can be read. A struct's field that ends in
+``_s`` is a duration and loses that ending in YAML (``queue_wait_s`` is ``queueWait: 1s``).
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from router.documents import readers
+from router.documents.nodes import Findings, Mapping, Node, Scalar
+from router.documents.readers import BAD, Bad, Reader
+from router.model import limits
+from router.model.specs import (
+    ConnectorSpec,
+    Kind,
+    LinkSpec,
+    ListenerSpec,
+    PolicySpec,
+    ServiceSpec,
+    SiteSpec,
+    TargetSpec,
+)
+
+POLICIES_RUNNING: Final = ("fill", "balanced")
+DAY_S: Final = 86_400.0
+
+Check = Callable[[Findings, Mapping, str, Any], bool]
+
+
+class Field:
+    """One field: ``attribute`` of the struct, ``key`` in YAML."""
+
+    __slots__ = ("attribute", "key", "read", "required", "shape")
+
+    def __init__(
+        self, attribute: str, read: Reader, *, required: bool = False, shape: "Shape | None" = None
+    ) -> None:
+        self.attribute, self.read, self.required, self.shape = attribute, read, required, shape
+        self.key = yaml_key(attribute)
+
+    @property
+    def is_duration(self) -> bool:
+        """Whether it is written as ``1s`` and held in seconds."""
+        return self.attribute.endswith("_s")
+
+
+class Shape:
+    """A struct and its fields; ``check`` judges rules between fields once each is right."""
+
+    __slots__ = ("check", "fields", "struct")
+
+    def __init__(
+        self, struct: type[msgspec.Struct], *fields: Field, check: Check | None = None
+    ) -> None:
+        self.struct, self.check = struct, check
+        self.fields = {field.key: field for field in fields}
+
+    def read(self, findings: Findings, node: Node, path: str) -> Any:
+        """A value of ``struct``, or ``BAD`` with everything wrong noted."""
+        if isinstance(node, Scalar) and node.is_null:
+            node = Mapping(node.line, node.column)
+        if not isinstance(node, Mapping):
+            findings.add(node, path, f"expected a mapping, got {readers.shown(node)}")
+            return BAD
+        values: dict[str, Any] = {}
+        meant: set[str | None] = set()
+        for key, value in node.entries:
+            field = self.fields.get(key.value)
+            if field is None:
+                hint = readers.nearest(key.value, self.fields)
+                findings.add(key, path, f"unknown field {key.value!r}", hint)
+                values[key.value] = BAD
+                meant.add(readers.closest(key.value, self.fields))
+            else:
+                values[field.attribute] = field.read(findings, value, f"{path}.{key.value}")
+        for field in self.fields.values():
+            if field.required and field.attribute not in values:
+                values[field.attribute] = BAD
+                if field.key not in meant:  # Its slip of the pen has been named already.
+                    findings.add(node, path, f"field {field.key!r} is missing")
+        if any(isinstance(value, Bad) for value in values.values()):
+            return BAD
+        spec = self.struct(**values)
+        if self.check is not None and not self.check(findings, node, path, spec):
+            return BAD
+        return spec
+
+    def plain(self, spec: msgspec.Struct) -> dict[str, Any]:
+        """What YAML shows of ``spec``: required fields and those that are not the default."""
+        shown: dict[str, Any] = {}
+        defaults = {info.name: info.default for info in msgspec.structs.fields(self.struct)}
+        for key, field in self.fields.items():
+            value = getattr(spec, field.attribute)
+            if not field.required and value == defaults[field.attribute]:
+                continue
+            shown[key] = _plain_value(field, value)
+        return shown
+
+
+def yaml_key(attribute: str) -> str:
+    """The YAML name of a struct's field."""
+    first, *rest = attribute.removesuffix("_s").split("_")
+    return first + "".join(part.capitalize() for part in rest)
+
+
+def _plain_value(field: Field, value: Any) -> Any:
+    if field.is_duration:
+        return readers.duration_text(value)
+    if field.shape is not None and isinstance(value, tuple):
+        return [field.shape.plain(item) for item in value]
+    if field.shape is not None:
+        return field.shape.plain(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _place(node: Mapping, key: str) -> Node:
+    return node.get(key) or node
+
+
+def _check_policy(findings: Findings, node: Mapping, path: str, spec: PolicySpec) -> bool:
+    if spec.weights and spec.name != "split":
+        findings.add(
+            _place(node, "weights"),
+            f"{path}.weights",
+            f"weights belong to policy 'split', this one is {spec.name!r}",
+            "Remove the weights",
+        )
+        return False
+    if spec.name not in POLICIES_RUNNING:
+        findings.add(
+            _place(node, "name"),
+            f"{path}.name",
+            f"policy {spec.name!r} is known but not in this version, which runs fill and balanced",
+            "Use fill or balanced",
+            "SW0105",
+        )
+        return False
+    return True
+
+
+def _check_service(findings: Findings, node: Mapping, path: str, spec: ServiceSpec) -> bool:
+    if not spec.ports:
+        findings.add(_place(node, "ports"), f"{path}.ports", "expected at least one port")
+        return False
+    if len(set(spec.ports)) != len(spec.ports):
+        findings.add(_place(node, "ports"), f"{path}.ports", "the same port stands twice")
+        return False
+    return True
+
+
+def _check_target(findings: Findings, node: Mapping, path: str, spec: TargetSpec) -> bool:
+    if spec.port is not None and spec.ports:
+        findings.add(_place(node, "ports"), path, "expected port or ports, got both")
+        return False
+    if spec.port is None and not spec.ports:
+        findings.add(node, path, "field 'port' is missing", "For several ports: ports: [P1, P2]")
+        return False
+    return True
+
+
+def _check_connector(findings: Findings, node: Mapping, path: str, spec: ConnectorSpec) -> bool:
+    seen: set[tuple[str, tuple[int, ...]]] = set()
+    for target in spec.targets:
+        key = (target.host, target_ports(target))
+        if key in seen:
+            findings.add(
+                _place(node, "targets"),
+                f"{path}.targets",
+                f"target {target.host} port {key[1][0]} stands twice",
+            )
+            return False
+        seen.add(key)
+    return True
+
+
+def _check_site(findings: Findings, node: Mapping, path: str, spec: SiteSpec) -> bool:
+    if spec.router_mode == "edge" and spec.ingress != "none":
+        findings.add(
+            _place(node, "routerMode"),
+            f"{path}.routerMode",
+            "an edge router accepts no links",
+            "Add ingress: none, or use routerMode: interior",
+        )
+        return False
+    return True
+
+
+def target_ports(target: TargetSpec) -> tuple[int, ...]:
+    """The ports of a target in the order of its service's ports."""
+    return target.ports if target.port is None else (target.port,)
+
+
+_PORTS = readers.many(readers.port, limits.PORTS_PER_SERVICE_MAX, "ports")
+_WEIGHTS = readers.table(readers.integer(0, 1_000_000), 1_024, "weights by site")
+_POLICY = Shape(
+    PolicySpec,
+    Field("name", readers.word("fill", "balanced", "spread", "split", "failover")),
+    Field("weights", _WEIGHTS),
+    check=_check_policy,
+)
+_TARGET = Shape(
+    TargetSpec,
+    Field("host", readers.host, required=True),
+    Field("port", readers.port),
+    Field("ports", _PORTS),
+    check=_check_target,
+)
+
+
+def _policy(findings: Findings, node: Node, path: str) -> Any:
+    if isinstance(node, Scalar) and not node.is_null:
+        findings.add(
+            node,
+            path,
+            f"expected a mapping, got {readers.shown(node)}",
+            f"Write {{name: {node.value}}}",
+        )
+        return BAD
+    return _POLICY.read(findings, node, path)
+
+
+SHAPES: Final[dict[Kind, Shape]] = {
+    "Site": Shape(
+        SiteSpec,
+        Field("router_mode", readers.word("interior", "edge")),
+        Field("ingress", readers.word("host", "none")),
+        Field("ingress_hosts", readers.many(readers.host_port, 16, "addresses")),
+        Field("ingress_bind_ip", readers.host),
+        Field("bind_port", readers.port),
+        Field("bind_ip", readers.host),
+        Field("service_sync", readers.boolean),
+        Field("service_sync_site_ttl_s", readers.duration(1.0, 30 * DAY_S)),
+        Field("admin", readers.host_port),
+        Field("drain_grace_s", readers.duration(0.0, 3600.0)),
+        check=_check_site,
+    ),
+    "Service": Shape(
+        ServiceSpec,
+        Field("protocol", readers.word("tcp", "http", "http2")),
+        Field("ports", _PORTS, required=True),
+        Field("policy", _policy, shape=_POLICY),
+        Field("queue", readers.optional(readers.integer(0, 100_000))),
+        Field("queue_wait_s", readers.duration(0.0, 3600.0)),
+        check=_check_service,
+    ),
+    "Connector": Shape(
+        ConnectorSpec,
+        Field("service", readers.name, required=True),
+        Field(
+            "targets",
+            readers.many(_TARGET.read, limits.TARGETS_PER_CONNECTOR_MAX, "targets"),
+            shape=_TARGET,
+        ),
+        Field("capacity", readers.capacity),
+        check=_check_connector,
+    ),
+    "Listener": Shape(
+        ListenerSpec,
+        Field("service", readers.name, required=True),
+        Field("listen", readers.listen_address),
+        Field("port", readers.optional(readers.port)),
+    ),
+    "Link": Shape(
+        LinkSpec,
+        Field("cost", readers.optional(readers.integer(limits.COST_MIN, limits.COST_MAX))),
+        Field("disabled", readers.boolean),
+    ),
+}

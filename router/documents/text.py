@@ -1,0 +1,122 @@
+"""Documents from YAML text and back."""
+
+from typing import Any, get_args
+
+import yaml
+
+from router.documents import readers
+from router.documents.nodes import Findings, Mapping, Node, parse
+from router.documents.readers import BAD, Bad
+from router.documents.schema import SHAPES
+from router.model.errors import ConfigError
+from router.model.specs import API_VERSION, AnySpec, Document, Kind
+
+_FIELDS = ("apiVersion", "kind", "name", "spec")
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+def read(text: str, source: str) -> tuple[list[Document], list[ConfigError]]:
+    """The documents of ``text`` that are right, and everything wrong with the others.
+
+    Errors carry ``source``, line and column (from 1), what was expected and the nearest valid
+    word. Kind and name may occur once per text.
+    """
+    findings = Findings(source)
+    documents: list[Document] = []
+    places: dict[tuple[str, str], int] = {}
+    for node in parse(text, findings):
+        if findings.overflowing:
+            break
+        document = _document(findings, node)
+        if document is None:
+            continue
+        key = (document.kind, document.name)
+        if key in places:
+            findings.add(
+                node,
+                "",
+                f"{document.kind} {document.name!r} stands twice in this file, "
+                f"first at line {places[key]}",
+                "Keep one of them",
+                "SW0106",
+            )
+            continue
+        places[key] = document.line
+        documents.append(document)
+    errors = sorted(findings.errors, key=lambda error: (error.line, error.column))
+    return documents, errors
+
+
+def _document(findings: Findings, node: Node) -> Document | None:
+    if not isinstance(node, Mapping):
+        findings.add(
+            node, "", f"expected a document with {', '.join(_FIELDS)}, got {readers.shown(node)}"
+        )
+        return None
+    errors_before = len(findings.errors)
+    for key, _ in node.entries:
+        if key.value not in _FIELDS:
+            hint = readers.nearest(key.value, _FIELDS)
+            if key.value == "metadata":
+                hint = "The name stands at the top level: name: NAME"
+            findings.add(key, "$", f"unknown field {key.value!r}", hint)
+    _required(findings, node, "apiVersion", readers.word(API_VERSION))
+    kind = _required(findings, node, "kind", readers.word(*KINDS))
+    name = _required(findings, node, "name", readers.name)
+    if isinstance(kind, Bad):
+        return None
+    body = node.get("spec") or Mapping(node.line, node.column)
+    spec: AnySpec | Bad = SHAPES[kind].read(findings, body, "$.spec")
+    if isinstance(spec, Bad) or len(findings.errors) > errors_before:
+        return None
+    return Document(kind=kind, name=name, spec=spec, source=findings.source, line=node.line)
+
+
+def _required(findings: Findings, node: Mapping, key: str, reader: readers.Reader) -> Any:
+    value = node.get(key)
+    if value is None:
+        expected = f": {API_VERSION}" if key == "apiVersion" else ""
+        hint = f"Add {key}{expected}" if expected else f"Known kinds: {', '.join(KINDS)}"
+        findings.add(node, "$", f"field {key!r} is missing", hint if key != "name" else "")
+        return BAD
+    return reader(findings, value, f"$.{key}")
+
+
+def plain(document: Document) -> dict[str, Any]:
+    """The document as plain values, fields in their canonical order, defaults left out."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": document.kind,
+        "name": document.name,
+        "spec": SHAPES[document.kind].plain(document.spec),
+    }
+
+
+def write(document: Document) -> str:
+    """Canonical YAML of ``document``; `read` gives an equal spec back."""
+    text: str = yaml.dump(
+        plain(document),
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        default_flow_style=False,
+        width=100,
+    )
+    return text
+
+
+def file_name(kind: Kind, name: str) -> str:
+    """The file in ``config/`` that tools write a document to: ``service-shop.yaml``."""
+    return f"{kind.lower()}-{name}.yaml"
+
+
+class _Dumper(yaml.SafeDumper):
+    """Lists of plain numbers on one line, as people write ports."""
+
+
+def _short_list(dumper: yaml.SafeDumper, items: list[Any]) -> yaml.Node:
+    flat = all(isinstance(item, int | str) for item in items)
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", items, flow_style=flat)
+
+
+_Dumper.add_representer(list, _short_list)

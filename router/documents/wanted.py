@@ -1,0 +1,248 @@
+"""Documents of a whole site, checked against each other, as one value.
+
+A document that contradicts another is left out and named; the rest stays usable. What other sites
+declare is not known here: `main` asks `clashes` again for their services.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from router.documents import readers
+from router.documents.schema import target_ports
+from router.model.errors import ConfigError
+from router.model.specs import (
+    ConnectorSpec,
+    Document,
+    LinkSpec,
+    ListenerSpec,
+    ServiceSpec,
+    SiteSpec,
+)
+
+_ANY_ADDRESS = frozenset({"0.0.0.0", "::", "[::]", ""})
+_LOCAL_NAMES = frozenset({"localhost", "localhost.", "ip6-localhost"})
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What a site should be. ``name`` is the site's; the tables go by document name.
+
+    Nobody changes the tables: a new state is a new value.
+    """
+
+    name: str
+    site: SiteSpec
+    services: dict[str, ServiceSpec] = {}
+    connectors: dict[str, ConnectorSpec] = {}
+    listeners: dict[str, ListenerSpec] = {}
+    links: dict[str, LinkSpec] = {}
+
+
+class Listening(msgspec.Struct, frozen=True):
+    """An address this site listens on, or would; ``what`` names it for people."""
+
+    host: str
+    port: int
+    what: str
+
+
+def resolve(documents: Iterable[Document]) -> tuple[Wanted | None, list[ConfigError]]:
+    """The wanted state of ``documents``, and what contradicts. None: no usable Site document.
+
+    Errors name the source of the document that is left out; of two with one kind and name, the
+    later source's.
+    """
+    errors: list[ConfigError] = []
+    kept = _without_duplicates(documents, errors)
+    sites = [document for document in kept if document.kind == "Site"]
+    if not sites:
+        return None, errors
+    first = sites[0]
+    errors += [
+        _error(
+            extra,
+            "$.name",
+            f"a second Site {extra.name!r}; {first.name!r} is at {first.source}:{first.line}",
+            "A directory holds one site: remove one of them",
+            "SW0106",
+        )
+        for extra in sites[1:]
+    ]
+    site = first.spec
+    assert isinstance(site, SiteSpec)
+    services = {d.name: d.spec for d in kept if isinstance(d.spec, ServiceSpec)}
+    links = {d.name: d.spec for d in kept if isinstance(d.spec, LinkSpec)}
+    listeners = _listeners(kept, services, errors)
+    listening = listening_addresses(site, services, listeners)
+    connectors: dict[str, ConnectorSpec] = {}
+    for document in kept:
+        if not isinstance(document.spec, ConnectorSpec):
+            continue
+        problem = _connector_problem(document, document.spec, services, listening)
+        if problem is None:
+            connectors[document.name] = document.spec
+        else:
+            errors.append(problem)
+    wanted = Wanted(
+        name=first.name,
+        site=site,
+        services=services,
+        connectors=connectors,
+        listeners=listeners,
+        links=links,
+    )
+    return wanted, errors
+
+
+def _error(
+    document: Document, path: str, reason: str, hint: str = "", code: str = "SW0107"
+) -> ConfigError:
+    return ConfigError(
+        document.source, path, reason, line=document.line, column=1, hint=hint, code=code
+    )
+
+
+def _without_duplicates(documents: Iterable[Document], errors: list[ConfigError]) -> list[Document]:
+    kept: dict[tuple[str, str], Document] = {}
+    for document in sorted(documents, key=lambda d: (d.source, d.line)):
+        key = (document.kind, document.name)
+        first = kept.setdefault(key, document)
+        if first is not document:
+            errors.append(
+                _error(
+                    document,
+                    "$.name",
+                    f"{document.kind} {document.name!r} is already at {first.source}:{first.line}",
+                    f"Keep it in {first.source} or in {document.source}, not in both",
+                    "SW0106",
+                )
+            )
+    return list(kept.values())
+
+
+def _listeners(
+    documents: list[Document], services: dict[str, ServiceSpec], errors: list[ConfigError]
+) -> dict[str, ListenerSpec]:
+    listeners: dict[str, ListenerSpec] = {}
+    places: dict[str, Document] = {}
+    for document in documents:
+        spec = document.spec
+        if not isinstance(spec, ListenerSpec):
+            continue
+        service = services.get(spec.service)
+        if service is not None and spec.port is not None and spec.port not in service.ports:
+            errors.append(
+                _error(
+                    document,
+                    "$.spec.port",
+                    f"service {spec.service!r} has no port {spec.port}",
+                    f"It has {', '.join(map(str, service.ports))}",
+                )
+            )
+            continue
+        needs_port = service is not None and len(service.ports) > 1 and spec.port is None
+        if needs_port and readers.split_listen(spec.listen) is not None:
+            assert service is not None
+            errors.append(
+                _error(
+                    document,
+                    "$.spec.port",
+                    f"service {spec.service!r} has several ports, the listener must name one",
+                    f"Add port: {service.ports[0]}",
+                )
+            )
+            continue
+        if readers.split_listen(spec.listen) is not None:
+            first = places.setdefault(spec.listen, document)
+            if first is not document:
+                errors.append(
+                    _error(
+                        document,
+                        "$.spec.listen",
+                        f"{spec.listen} is already listener {first.name!r} "
+                        f"({first.source}:{first.line})",
+                        "Choose another address or port",
+                    )
+                )
+                continue
+        listeners[document.name] = spec
+    return listeners
+
+
+def listening_addresses(
+    site: SiteSpec, services: dict[str, ServiceSpec], listeners: dict[str, ListenerSpec]
+) -> list[Listening]:
+    """Where a site with these documents listens: links, admin, listeners of known services."""
+    found: list[Listening] = []
+    if site.ingress != "none":
+        found.append(Listening(site.ingress_bind_ip, site.bind_port, "where links are accepted"))
+    admin = readers.split_host_port(site.admin) if site.admin else None
+    if admin is not None and admin[1] is not None:
+        found.append(Listening(admin[0], admin[1], "the admin API"))
+    spoken_for: set[tuple[str, int | None]] = set()
+    for spec in listeners.values():
+        spoken_for.add((spec.service, spec.port))
+        parts = readers.split_listen(spec.listen)
+        if parts is not None:
+            what = f"the listener of service {spec.service!r}"
+            found.append(Listening(parts[0] or site.bind_ip, parts[1], what))
+        elif spec.listen == "auto":
+            spoken_for.discard((spec.service, spec.port))
+    for name, service in services.items():
+        for port in service.ports:
+            if (name, port) not in spoken_for and (name, None) not in spoken_for:
+                what = f"the listener of service {name!r}"
+                found.append(Listening(site.bind_ip, port, what))
+    return found
+
+
+def clashes(host: str, port: int, listening: Listening) -> bool:
+    """Whether a connection to ``host``:``port`` would arrive at ``listening``, by its text.
+
+    Names are not resolved but for localhost; `net` refuses what only shows when connected.
+    """
+    if port != listening.port:
+        return False
+    if _same_host(host) == _same_host(listening.host):
+        return True
+    return listening.host in _ANY_ADDRESS and (
+        host.startswith("127.") or host in _LOCAL_NAMES or host == "::1"
+    )
+
+
+def _same_host(host: str) -> str:
+    bare = host.strip("[]").lower()
+    return "127.0.0.1" if bare in _LOCAL_NAMES else bare
+
+
+def _connector_problem(
+    document: Document,
+    spec: ConnectorSpec,
+    services: dict[str, ServiceSpec],
+    listening: list[Listening],
+) -> ConfigError | None:
+    service = services.get(spec.service)
+    for index, target in enumerate(spec.targets):
+        path = f"$.spec.targets[{index}]"
+        ports = target_ports(target)
+        if service is not None and len(ports) != len(service.ports):
+            wanted = ", ".join(map(str, service.ports))
+            return _error(
+                document,
+                path,
+                f"service {spec.service!r} has {len(service.ports)} ports ({wanted}), "
+                f"target {target.host} has {len(ports)}",
+                "Give one target port for each port of the service, in its order",
+            )
+        for port in ports:
+            own = next((at for at in listening if clashes(target.host, port, at)), None)
+            if own is not None:
+                return _error(
+                    document,
+                    path,
+                    f"target {target.host}:{port} is this site's own address, {own.what}",
+                    "Move the target to another port or address, or the site's listeners with "
+                    "bindIp",
+                    "SW0108",
+                )
+    return None

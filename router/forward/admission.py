@@ -1,0 +1,139 @@
+"""Who gets a slot of this site's targets, and who waits for one: one per service port.
+
+The queue holds requests of this site's own clients and OPENs of other sites, served round-robin by
+ingress site. Handing a freed slot to the next waiter, and a waiter's leaving, are each one
+synchronous step: there is no moment at which a slot belongs to a waiter that is gone. A waiter's
+`granted` starts a leg and calls nobody else back, so it may run inside the releasing leg's step.
+
+Invariant: while somebody waits, no slot that could be granted is free.
+"""
+
+from collections.abc import Callable, Hashable
+from typing import Protocol
+
+from router.balance.ledger import Denied, LocalLedger, Slot
+from router.balance.waiting import FairQueue
+from router.model.ids import SiteId
+from router.net.ports import Timer, Timers
+
+
+class Waiter(Hashable, Protocol):
+    """Somebody in the queue. Told one of the two, once, unless it leaves."""
+
+    def granted(self, slot: Slot) -> None:
+        """It has a slot and must `Admission.release` it. Must not call the admission back."""
+
+    def expired(self) -> None:
+        """Its deadline passed."""
+
+
+NO_TARGETS: frozenset[str] = frozenset()
+
+
+class Admission:
+    """The only way to the ledger's slots. ``changed`` is called whenever in-flight changed."""
+
+    __slots__ = ("_changed", "_ledger", "_queue", "_timer", "_timer_at", "_timers")
+
+    def __init__(
+        self, ledger: LocalLedger, limit: int, timers: Timers, changed: Callable[[], None]
+    ) -> None:
+        self._ledger = ledger
+        self._queue: FairQueue[Waiter] = FairQueue(limit)
+        self._timers = timers
+        self._changed = changed
+        self._timer: Timer | None = None
+        self._timer_at = 0.0
+
+    @property
+    def waiting(self) -> int:
+        return len(self._queue)
+
+    @property
+    def in_flight(self) -> int:
+        return self._ledger.in_flight
+
+    def waiting_of(self, ingress: SiteId) -> int:
+        return self._queue.waiting_of(ingress)
+
+    def set_limit(self, limit: int) -> None:
+        """How many may wait. Lowered: those already waiting stay."""
+        self._queue.set_limit(limit)
+
+    def take(self, now: float, exclude: frozenset[str] = NO_TARGETS) -> Slot | Denied:
+        """A slot at once, or why not."""
+        slot = self._ledger.try_acquire(now, exclude)
+        if not isinstance(slot, Denied):
+            self._changed()
+        return slot
+
+    def admit(
+        self, waiter: Waiter, ingress: SiteId, wait_until: float | None
+    ) -> Slot | Denied | None:
+        """A slot at once; None: ``waiter`` is in the queue; or why neither.
+
+        Waiting makes sense only for `Denied.FULL` and `Denied.PENDING`.
+        """
+        taken = self.take(self._timers.now())
+        if not isinstance(taken, Denied) or taken is Denied.NO_TARGET or wait_until is None:
+            return taken
+        return None if self.wait(waiter, ingress, wait_until) else taken
+
+    def wait(self, waiter: Waiter, ingress: SiteId, deadline: float) -> bool:
+        """Queue without asking for a slot first; False: the queue is full."""
+        if not self._queue.push(ingress, waiter, deadline):
+            return False
+        self._arm()
+        return True
+
+    def leave(self, waiter: Waiter) -> bool:
+        """It waits no more; False: it was not waiting."""
+        return self._queue.discard(waiter)
+
+    def release(self, slot: Slot) -> None:
+        """Give ``slot`` back and hand what is free to who waits, in the same step."""
+        slot.release(self._timers.now())
+        if len(self._queue):
+            self.serve()
+        self._changed()
+
+    def move(self, slot: Slot, exclude: frozenset[str]) -> Slot | None:
+        """Give ``slot`` back for one at another target, ahead of those who wait.
+
+        None: there is none, and ``slot`` is still held.
+        """
+        other = self._ledger.try_acquire(self._timers.now(), exclude)
+        if isinstance(other, Denied):
+            return None
+        self.release(slot)
+        return other
+
+    def serve(self) -> None:
+        """Grant free slots to waiters in turn. Called too when capacity or targets grew."""
+        now = self._timers.now()
+        while len(self._queue):
+            slot = self._ledger.try_acquire(now)
+            if isinstance(slot, Denied):
+                return
+            waiter = self._queue.pop(now)
+            if waiter is None:  # Those left are past their deadline: the timer tells them.
+                slot.release(now)
+                return
+            waiter.granted(slot)
+            self._changed()
+
+    def _arm(self) -> None:
+        """One timer for the earliest deadline; one that fires for nobody is harmless."""
+        deadline = self._queue.next_deadline()
+        if deadline is None or (self._timer is not None and self._timer_at <= deadline):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = deadline
+        self._timer = self._timers.call_at(deadline, self._expire)
+
+    def _expire(self) -> None:
+        self._timer = None
+        for waiter in self._queue.expire(self._timers.now()):
+            waiter.expired()
+        self._arm()

@@ -1,0 +1,386 @@
+"""One request on its way to where it is served: selection, retries, waiting; one `Leg` outside.
+
+Selected site → attempt (`LocalLeg` or `RemoteLeg`) → done, or another attempt with the request
+still in hand. The rules for another attempt (PROTOCOL, Admission and retries):
+
+- A failure that promises that no byte reached a target: always, each site once.
+- Otherwise only if the method is idempotent, nothing of a response was passed on, and all that was
+  sent is still here (at most `limits.REPLAY_BYTES_MAX`), at most `limits.REPEATS_MAX` times.
+
+What was sent is kept until a target is held, for idempotent requests until the response head.
+"""
+
+from functools import partial
+
+from router.balance.decisions import Decision, NoChoice, RemoteWait
+from router.balance.ledger import Denied, Slot
+from router.forward.counters import HTTP_CLASSES, SERVED_NOWHERE, CodeClass
+from router.forward.local import LocalLeg
+from router.forward.ports import Leg, LegFailure, LegHandler, Request
+from router.forward.remote import RemoteLeg
+from router.forward.replay import Replay
+from router.forward.service import Service
+from router.forward.target_tcp import Received
+from router.forward.tries import Tries
+from router.model import limits
+from router.model.ids import RouterId, SiteId
+from router.net.ports import Buffer
+
+STATUS_CLASS_AT = len(b"HTTP/1.1 ")
+
+
+class Dispatch:
+    """A `Leg` for a session, a `LegHandler` for its attempts, a `Waiting` for the queue.
+
+    `done` of its handler is never called from within a call of the handler to it: attempts fail
+    later by contract, and own refusals are told at the turn's end.
+    """
+
+    __slots__ = (
+        "_aborted",
+        "_asked_at",
+        "_code_class",
+        "_deadline",
+        "_handler",
+        "_leg",
+        "_leg_full",
+        "_local",
+        "_opened",
+        "_over",
+        "_overflow_reason",
+        "_owes_writable",
+        "_paused",
+        "_replay",
+        "_request",
+        "_service",
+        "_site",
+        "_stand_until",
+        "_standing",
+        "_started_at",
+        "_told_opened",
+        "_tries",
+        "_waited_since",
+        "ended",
+        "received",
+        "trailers",
+    )
+
+    def __init__(self, request: Request, handler: LegHandler, service: Service) -> None:
+        self._request = request
+        self._handler = handler
+        self._service = service
+        self._leg: Leg | None = None
+        self._local: LocalLeg | None = None
+        self._site: SiteId | None = None  # Of the last attempt.
+        self._overflow_reason = ""
+        self._replay: Replay | None = Replay()  # None: what was sent is no longer all here.
+        self._tries = Tries()
+        self._deadline: float | None = None
+        self._waited_since: float | None = None
+        self._standing: SiteId | None = None
+        self._stand_until = 0.0
+        self._asked_at: float | None = None  # An OPEN is unanswered that may not wait.
+        self._opened = False
+        self._told_opened = False
+        self._leg_full = False
+        self._owes_writable = False
+        self._paused = False
+        self._aborted = False
+        self._over = False
+        self._code_class: CodeClass = "5xx" if request.protocol != "tcp" else "ok"
+        self._started_at = service.timers.now()
+        # Hot: what needs nothing of us goes straight through.
+        self.received: Received = handler.received
+        self.trailers = handler.trailers
+        self.ended = handler.ended
+
+    def start(self) -> None:
+        """Once, before any other call."""
+        self._next(self._started_at)
+
+    # Leg
+
+    def send(self, data: Buffer) -> bool:
+        if self._over:
+            return True
+        replay, leg = self._replay, self._leg
+        if replay is not None:
+            if self._opened and replay.size_bytes + len(data) > limits.REPLAY_BYTES_MAX:
+                self._replay = replay = None
+            else:
+                data = replay.add(data)
+        if leg is not None and not leg.send(data):
+            self._leg_full = self._owes_writable = True
+            return False
+        if not self._opened and replay is not None and self._is_held_full(replay):
+            self._owes_writable = True
+            return False
+        return True
+
+    def send_trailers(self, block: bytes) -> None:
+        if self._over:
+            return
+        if self._replay is not None:
+            self._replay.add_trailers(block)
+        if self._leg is not None:
+            self._leg.send_trailers(block)
+
+    def finish(self) -> None:
+        if self._over:
+            return
+        if self._replay is not None:
+            self._replay.finish()
+        if self._is_gone() and (self._leg is None or self._standing is not None):
+            self.abort()
+        elif self._leg is not None:
+            self._leg.finish()
+
+    def abort(self) -> None:
+        if self._over or self._aborted:
+            return
+        self._aborted = True
+        if self._leg is not None:
+            self._leg.abort()
+        else:
+            self._service.room.leave(self)
+            self._fail(LegFailure("cancelled"))
+
+    def pause(self) -> None:
+        self._paused = True
+        if self._leg is not None:
+            self._leg.pause()
+
+    def resume(self) -> None:
+        self._paused = False
+        if self._leg is not None:
+            self._leg.resume()
+
+    # LegHandler of the attempt
+
+    def opened(self) -> None:
+        self._opened = True
+        service = self._service
+        self._note_answer()
+        if self._standing is not None:
+            self._end_stand(turned_away=False)
+        if self._waited_since is not None:
+            service.counters.queue_wait.observe(service.timers.now() - self._waited_since)
+            self._waited_since = None
+        if not self._request.idempotent:
+            self._replay = None
+        if self._aborted:
+            return
+        if not self._told_opened:
+            self._told_opened = True
+            self._handler.opened()
+        self._repay_writable()
+
+    def head(self, head: bytes, body_bytes: int) -> None:
+        self._replay = None
+        self._code_class = HTTP_CLASSES[(head[STATUS_CLASS_AT] - ord("1")) % len(HTTP_CLASSES)]
+        self._handler.head(head, body_bytes)
+
+    def writable(self) -> None:
+        self._leg_full = False
+        self._repay_writable()
+
+    def done(self, failure: LegFailure | None) -> None:
+        self._leg = None
+        busy = failure is not None and failure.code == "busy"
+        if self._standing is not None:
+            early = self._stand_until - self._service.timers.now() > limits.STAND_S / 2
+            self._end_stand(turned_away=busy and early)
+        elif busy:
+            self._note_answer()
+        if self._aborted:
+            self._finish(LegFailure("cancelled"))
+        elif (
+            failure is not None
+            and self._replay is not None
+            and self._tries.may_repeat(failure, idempotent=self._request.idempotent)
+        ):
+            assert self._site is not None, "an attempt had a site"
+            local_target = self._local.target if self._local is not None else None
+            self._tries.note(failure, self._site, local_target)
+            self._next(self._service.timers.now())
+        else:
+            self._finish(failure)
+        self._service.room.reconsider()
+
+    # Waiting
+
+    @property
+    def hopeless(self) -> frozenset[SiteId]:
+        return self._tries.hopeless
+
+    def granted(self, slot: Slot) -> None:
+        self._service.room.left(self)
+        self._site = self._service.site
+        self._overflow_reason = ""
+        self._serve_here(slot)
+
+    def expired(self) -> None:
+        self._service.room.left(self)
+        self._fail(LegFailure("all-full", "no slot became free in time"))
+
+    def proceed(self, decision: Decision) -> None:
+        now = self._service.timers.now()
+        if not self._begin(decision, now):
+            self._tries.exclude(decision.site)
+            self._next(now)
+
+    def stand(self, wait: RemoteWait, until: float, *, spills: bool) -> bool:
+        wait_ms = max(1, int((until - self._service.timers.now()) * 1000))
+        if not self._open_remote(wait.site, wait.path, wait_ms):
+            return False
+        self._standing = wait.site
+        self._stand_until = until
+        self._overflow_reason = "full" if spills else ""
+        return True
+
+    def dismiss(self) -> None:
+        """The service goes away while it waits."""
+        self._fail(LegFailure("draining", "the service was removed here"))
+
+    # Steps
+
+    def _next(self, now: float) -> None:
+        """Try the best candidate left; else wait; else fail."""
+        service, tries = self._service, self._tries
+        while tries.begin():
+            choice = service.balancer.select(now, tries.excluded)
+            if isinstance(choice, NoChoice):
+                service.counters.decided(choice.reason)
+                if self._may_wait_for(choice):
+                    self._wait(choice, now)
+                    return
+                break
+            service.counters.decided("chosen")
+            if self._begin(choice, now):
+                return
+            tries.exclude(choice.site)
+        self._fail(tries.verdict())
+
+    def _begin(self, decision: Decision, now: float) -> bool:
+        """Start an attempt; False: it could not even start."""
+        if not decision.local:
+            started = self._open_remote(decision.site, decision.path, 0)
+        else:
+            slot = self._service.admission.take(now, self._tries.avoid)
+            if isinstance(slot, Denied) and self._tries.avoid:
+                slot = self._service.admission.take(now)  # Rather the same target than none.
+            started = not isinstance(slot, Denied)
+            if not isinstance(slot, Denied):
+                self._site = decision.site
+                self._serve_here(slot)
+        if started:
+            self._overflow_reason = decision.overflow_reason
+        return started
+
+    def _serve_here(self, slot: Slot) -> None:
+        self._local = leg = self._service.local_leg(self._request, self, slot, via_local=True)
+        self._launch(leg)
+
+    def _open_remote(self, site: SiteId, path: tuple[RouterId, ...], wait_ms: int) -> bool:
+        service = self._service
+        leg = RemoteLeg(
+            self._request,
+            self,
+            service,
+            site=site,
+            path=path,
+            wait_ms=wait_ms,
+        )
+        if not leg.start(service.streams, service.site):
+            return False
+        self._asked_at = None if wait_ms else service.timers.now()
+        self._site = site
+        self._local = None
+        self._launch(leg)
+        return True
+
+    def _launch(self, leg: Leg) -> None:
+        """Give a fresh attempt what was sent so far."""
+        self._leg = leg
+        self._opened = False
+        replay = self._replay
+        assert replay is not None, "an attempt without the request in hand"
+        self._leg_full = not replay.play(leg)
+        if self._paused:
+            leg.pause()
+
+    def _wait(self, choice: NoChoice, now: float) -> None:
+        service = self._service
+        if self._deadline is None:
+            self._deadline = now + service.config.queue_wait_s
+            self._waited_since = now
+        self._tries.rest()
+        if self._is_gone():
+            self._fail(LegFailure("cancelled"))
+        elif now >= self._deadline or not service.room.enter(self, choice, self._deadline):
+            self._fail(LegFailure("all-full", "every site that has targets is full"))
+
+    def _may_wait_for(self, choice: NoChoice) -> bool:
+        """Some full site has not failed this request in another way."""
+        if choice.local_waitable and self._service.site not in self.hopeless:
+            return True
+        return any(wait.site not in self.hopeless for wait in choice.waitable)
+
+    def _fail(self, failure: LegFailure) -> None:
+        self._service.timers.at_turn_end(partial(self._finish, failure))
+
+    def _finish(self, failure: LegFailure | None) -> None:
+        if self._over:
+            return
+        self._over = True
+        self._replay = None
+        self._count(failure)
+        self._handler.done(failure)
+
+    def _count(self, failure: LegFailure | None) -> None:
+        """Once per request, here and nowhere else."""
+        service = self._service
+        now = service.timers.now()
+        seconds = now - self._started_at
+        if self._waited_since is not None:
+            service.counters.queue_wait.observe(now - self._waited_since)
+        served_at = SERVED_NOWHERE
+        if self._told_opened and self._site is not None:
+            served_at = service.name_of(self._site)
+            service.note_service_time(seconds)
+            if self._overflow_reason:
+                service.counters.overflowed(served_at, self._overflow_reason)
+        code_class = self._code_class
+        if failure is not None:
+            if failure.code == "cancelled":
+                code_class = "cancelled"
+            else:
+                code_class = "error" if self._request.protocol == "tcp" else "5xx"
+        service.counters.request(served_at, code_class, seconds)
+
+    def _note_answer(self) -> None:
+        """The first answer of another site that did not have to wait: about a round trip."""
+        if self._asked_at is not None and self._site is not None:
+            self._service.note_round_trip(self._site, self._service.timers.now() - self._asked_at)
+            self._asked_at = None
+
+    def _end_stand(self, *, turned_away: bool) -> None:
+        assert self._standing is not None
+        self._service.room.stand_ended(self._standing, turned_away=turned_away)
+        self._standing = None
+
+    def _repay_writable(self) -> None:
+        if not self._owes_writable or self._leg_full or self._aborted:
+            return
+        if not self._opened and self._replay is not None and self._is_held_full(self._replay):
+            return
+        self._owes_writable = False
+        self._handler.writable()
+
+    def _is_held_full(self, replay: Replay) -> bool:
+        return replay.size_bytes >= limits.REPLAY_BYTES_MAX
+
+    def _is_gone(self) -> bool:
+        """A tcp client that finished without ever sending a byte: nobody waits."""
+        replay = self._replay
+        return self._request.protocol == "tcp" and replay is not None and replay.finished_empty

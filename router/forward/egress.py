@@ -1,0 +1,230 @@
+"""A stream of another site that ends here: admission, a target of this site, the answer back.
+
+An egress never sends a request on to another site: it has a slot, waits for one as long as the
+OPEN allows, or refuses. So two full sites cannot pass a request to and fro.
+"""
+
+from collections.abc import Callable
+
+from router.balance.ledger import Denied, Slot
+from router.forward.egress_answer import EgressAnswer
+from router.forward.http1.canonical import check_request_head, check_trailers
+from router.forward.local import LocalLeg
+from router.forward.ports import Request
+from router.forward.remote import upgrade_of
+from router.forward.replay import Replay
+from router.forward.service import Service
+from router.link.ports import OpenRequest, Refusal, ResetCode, Stream
+from router.model import limits
+
+LENGTH_NOT_KNOWN = -1
+
+
+def request_of(offer: OpenRequest, service: Service) -> Request | None:
+    """The request that ``offer`` carries, checked: a neighbour is not us. None: not canonical."""
+    if offer.protocol == "tcp":
+        return Request(key=service.key, protocol="tcp", body_bytes=LENGTH_NOT_KNOWN)
+    line = check_request_head(offer.head)
+    if line is None or offer.body_bytes < LENGTH_NOT_KNOWN:
+        return None
+    return Request(
+        key=service.key,
+        protocol=offer.protocol,
+        head=offer.head,
+        body_bytes=offer.body_bytes,
+        idempotent=line.idempotent,
+        head_only=line.head_only,
+        upgrade=upgrade_of(offer.flags),
+    )
+
+
+class Refused:
+    """The handler of a stream that was refused at once: it hears nothing that matters."""
+
+    __slots__ = ()
+
+    def accepted(self, in_flight: int) -> None:
+        pass
+
+    def refused(self, reason: Refusal, in_flight: int) -> None:
+        pass
+
+    def head(self, head: bytes, body_bytes: int, ended: bool) -> None:
+        pass
+
+    def received(self, data: memoryview) -> None:
+        pass
+
+    def trailers(self, block: bytes) -> None:
+        pass
+
+    def ended(self, in_flight: int) -> None:
+        pass
+
+    def writable(self) -> None:
+        pass
+
+    def lost(self, cause: ResetCode | None) -> None:
+        pass
+
+
+class EgressStream:
+    """The stream's side: a `StreamHandler` that feeds the leg, and a `Waiter` for a slot.
+
+    What arrives before there is a slot is held, bounded by the stream's window. The request body
+    must be as long as the OPEN says; otherwise nothing more reaches the target and the stream is
+    reset ``bad-message``. ``finished`` is called once, when the stream is gone.
+    """
+
+    __slots__ = (
+        "_answer",
+        "_body_left",
+        "_finished",
+        "_held",
+        "_leg",
+        "_request",
+        "_service",
+        "_stream",
+        "_waiting",
+    )
+
+    def __init__(
+        self,
+        stream: Stream,
+        request: Request,
+        service: Service,
+        finished: Callable[["EgressStream"], None],
+    ) -> None:
+        self._stream = stream
+        self._request = request
+        self._service = service
+        self._held: Replay | None = Replay()
+        self._leg: LocalLeg | None = None
+        self._waiting = False
+        self._body_left = request.body_bytes
+        self._finished = finished
+        self._answer = EgressAnswer(stream, request, service.ledger)
+
+    @property
+    def service(self) -> Service:
+        return self._service
+
+    def start(self, offer: OpenRequest) -> None:
+        """Take a slot, or wait for one, or refuse."""
+        service = self._service
+        wait_until = None
+        if offer.wait_ms > 0:
+            wait_s = min(offer.wait_ms / 1000, limits.OPEN_WAIT_S_MAX)
+            wait_until = service.timers.now() + wait_s
+        slot = service.admission.admit(self, offer.ingress, wait_until)
+        if slot is None:
+            self._waiting = True
+        elif isinstance(slot, Denied):
+            self._refuse("no-target" if slot is Denied.NO_TARGET else "busy")
+        else:
+            self._serve(slot)
+
+    # Waiter
+
+    def granted(self, slot: Slot) -> None:
+        self._waiting = False
+        self._serve(slot)
+
+    def expired(self) -> None:
+        self._waiting = False
+        self._refuse("busy")
+
+    def dismiss(self) -> None:
+        """The site drains, or the service goes: who only waits is refused."""
+        if self._leave_queue():
+            self._refuse("draining")
+
+    def abort(self) -> None:
+        """The site stops: reset what is under way."""
+        if not self._leave_queue() and self._leg is not None:
+            self._leg.abort()
+        self._stream.reset("internal")
+
+    # StreamHandler
+
+    def accepted(self, in_flight: int) -> None:
+        self._misused()
+
+    def refused(self, reason: Refusal, in_flight: int) -> None:
+        self._misused()
+
+    def head(self, head: bytes, body_bytes: int, ended: bool) -> None:
+        self._misused()
+
+    def received(self, data: memoryview) -> None:
+        left = self._body_left
+        if left != LENGTH_NOT_KNOWN and not self._answer.raw:
+            left -= len(data)
+            if left < 0:
+                self._misused()
+                return
+            self._body_left = left
+        if self._leg is not None:
+            if not self._leg.send(data):
+                self._stream.pause()
+        elif self._held is not None:
+            self._held.add(data)
+            if self._held.size_bytes >= limits.REPLAY_BYTES_MAX:
+                self._stream.pause()
+
+    def trailers(self, block: bytes) -> None:
+        if self._request.protocol == "tcp" or not check_trailers(block):
+            self._misused()
+        elif self._leg is not None:
+            self._leg.send_trailers(block)
+        elif self._held is not None:
+            self._held.add_trailers(block)
+
+    def ended(self, in_flight: int) -> None:
+        if self._body_left > 0 and not self._answer.raw:
+            self._misused()
+        elif self._leg is not None:
+            self._leg.finish()
+        elif self._held is not None:
+            self._held.finish()
+            if self._request.protocol == "tcp" and self._held.finished_empty:
+                self._leave_queue()  # A client that sent nothing and went.
+                self._stream.reset("cancelled")
+
+    def writable(self) -> None:
+        if self._leg is not None:
+            self._leg.resume()
+
+    def lost(self, cause: ResetCode | None) -> None:
+        self._answer.stream_lost = True
+        self._held = None
+        if not self._leave_queue() and self._leg is not None and not self._answer.over:
+            self._leg.abort()
+        self._finished(self)
+
+    def _serve(self, slot: Slot) -> None:
+        held, self._held = self._held, None
+        leg = self._service.local_leg(self._request, self._answer, slot, via_local=False)
+        self._leg = self._answer.leg = leg
+        if held is None or held.play(leg):
+            self._stream.resume()
+        else:
+            self._stream.pause()
+
+    def _refuse(self, reason: Refusal) -> None:
+        self._held = None
+        self._stream.refuse(reason, self._service.ledger.load)
+
+    def _leave_queue(self) -> bool:
+        if not self._waiting:
+            return False
+        self._waiting = False
+        self._service.admission.leave(self)
+        return True
+
+    def _misused(self) -> None:
+        """The stream brought what it must not."""
+        self._held = None
+        if not self._leave_queue() and self._leg is not None and not self._answer.over:
+            self._leg.abort()
+        self._stream.reset("bad-message")

@@ -1,0 +1,85 @@
+"""The target's side of a stream that ends here: what the leg answers goes into the stream."""
+
+from router.balance.ledger import LocalLedger
+from router.forward.ports import Leg, LegCode, LegFailure, Request
+from router.link.ports import Refusal, ResetCode, Stream
+
+_REFUSALS: dict[LegCode, Refusal] = {
+    "busy": "busy",
+    "all-full": "busy",
+    "no-target": "no-target",
+    "connect-failed": "connect-failed",
+    "draining": "draining",
+    "not-allowed": "not-allowed",
+    "no-route": "no-route",
+}
+
+_RESETS: dict[LegCode, ResetCode] = {
+    "target-reset": "target-reset",
+    "target-timeout": "target-timeout",
+    "bad-response": "target-reset",
+    "cancelled": "cancelled",
+    "stalled": "stalled",
+}
+
+SWITCHING_PROTOCOLS = b"101"
+STATUS_AT = slice(len(b"HTTP/1.1 "), len(b"HTTP/1.1 101"))
+
+
+class EgressAnswer:
+    """A `LegHandler` that writes to ``stream``.
+
+    ACCEPTED once a target is held. For http the end is told when the slot is given back, with the
+    count without it; for tcp with the target's own end. ``raw``: bytes both ways are no longer a
+    message (tcp, or after 101). ``over``: the leg is done.
+    """
+
+    __slots__ = ("_accepted", "_http", "_ledger", "_stream", "leg", "over", "raw", "stream_lost")
+
+    def __init__(self, stream: Stream, request: Request, ledger: LocalLedger) -> None:
+        self._stream = stream
+        self._ledger = ledger
+        self._http = request.protocol != "tcp"
+        self._accepted = False
+        self.leg: Leg | None = None
+        self.raw = not self._http
+        self.over = False
+        self.stream_lost = False
+
+    def opened(self) -> None:
+        self._accepted = True
+        self._stream.accept(self._ledger.load)
+
+    def head(self, head: bytes, body_bytes: int) -> None:
+        if head[STATUS_AT] == SWITCHING_PROTOCOLS:
+            self.raw = True
+        self._stream.send_head(head, body_bytes)
+
+    def received(self, data: memoryview) -> None:
+        if not self._stream.send(data) and self.leg is not None:
+            self.leg.pause()
+
+    def trailers(self, block: bytes) -> None:
+        self._stream.send_trailers(block)
+
+    def ended(self) -> None:
+        if self.raw:
+            self._stream.finish()
+
+    def writable(self) -> None:
+        self._stream.resume()
+
+    def done(self, failure: LegFailure | None) -> None:
+        self.over = True
+        if self.stream_lost:
+            return
+        if failure is None:
+            if not self.raw:
+                self._stream.finish(self._ledger.load)
+            self._stream.resume()  # What still comes of a request nobody reads is dropped.
+            return
+        refusal = None if self._accepted else _REFUSALS.get(failure.code)
+        if refusal is not None:
+            self._stream.refuse(refusal, self._ledger.load)
+        else:
+            self._stream.reset(_RESETS.get(failure.code, "internal"))

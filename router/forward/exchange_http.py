@@ -1,0 +1,262 @@
+"""One request of a client session and its response: what a leg tells, rendered for the client."""
+
+import enum
+from typing import Protocol
+
+from router.forward.http1 import render
+from router.forward.http1.grammar import HttpError
+from router.forward.http1.render import ClientFraming
+from router.forward.http1.request_heads import RequestHead
+from router.forward.ports import Leg, LegFailure, Request
+from router.net.ports import Buffer
+
+CLIENT_GONE = 499  # Never sent: what is counted when nobody was left to answer.
+_SWITCHED = 101
+
+
+class Client(Protocol):
+    """The session, as its exchange sees it. None of these calls back."""
+
+    def write(self, *parts: Buffer) -> bool:
+        """Towards the client. False: `Exchange.client_writable` follows."""
+
+    def flush(self) -> None:
+        """What was written leaves now."""
+
+    def allow(self) -> None:
+        """The leg takes body bytes again."""
+
+    def closes_after_this(self) -> bool:
+        """No further request is wanted on this connection."""
+
+    def switched(self) -> None:
+        """From now on bytes are raw both ways."""
+
+    def finish(self) -> None:
+        """Nothing more will be written: the tunnel's end towards the client."""
+
+    def answer(self, error: HttpError, framing: ClientFraming) -> None:
+        """Write a whole answer of ours."""
+
+    def over(self, status: int, *, close: bool) -> None:
+        """The response was delivered whole."""
+
+    def torn(self, status: int) -> None:
+        """The response cannot be completed: the client must not take it for whole."""
+
+
+class _Phase(enum.Enum):
+    WAITING = enum.auto()  # No final head yet.
+    BODY = enum.auto()
+    ENDED = enum.auto()  # The response is complete, `done` has yet to come.
+    TUNNEL = enum.auto()
+    OVER = enum.auto()
+
+
+class Exchange:
+    """`LegHandler` of one request. ``leg`` is set by the session right after opening it.
+
+    A response is complete only if its leg says so and its length is the declared one.
+    """
+
+    __slots__ = (
+        "_chunked",
+        "_client",
+        "_close",
+        "_continued",
+        "_head",
+        "_left",
+        "_phase",
+        "_request",
+        "_status",
+        "_trailers",
+        "_via",
+        "body_bytes_seen",
+        "is_request_complete",
+        "leg",
+    )
+
+    leg: Leg
+
+    def __init__(self, client: Client, head: RequestHead, request: Request, via: bytes) -> None:
+        self._client = client
+        self._head = head
+        self._request = request
+        self._via = via
+        self._phase = _Phase.WAITING
+        self._status = 0
+        self._left = -1  # Bytes of response body to come, -1: not declared.
+        self._chunked = False
+        self._close = False
+        self._continued = False
+        self._trailers = b""
+        self.body_bytes_seen = 0
+        self.is_request_complete = False
+
+    # What the session tells.
+
+    @property
+    def is_answered(self) -> bool:
+        """A final response head has gone out."""
+        return self._phase is not _Phase.WAITING
+
+    @property
+    def is_tunnel(self) -> bool:
+        return self._phase is _Phase.TUNNEL
+
+    @property
+    def awaits_client(self) -> bool:
+        """It is the client's turn to send body bytes, and no answer is out."""
+        waits_for_100 = self._head.expects and not self._continued and not self.body_bytes_seen
+        return self._phase is _Phase.WAITING and not self.is_request_complete and not waits_for_100
+
+    def body(self, data: memoryview) -> bool:
+        """Body of the request, or raw bytes. False: `Client.allow` follows."""
+        self.body_bytes_seen += len(data)
+        return self._phase is _Phase.OVER or self.leg.send(data)
+
+    def request_trailers(self, block: bytes) -> None:
+        self.leg.send_trailers(block)
+
+    def request_complete(self) -> None:
+        self.is_request_complete = True
+        if not self._request.upgrade:
+            self.leg.finish()  # With an upgrade the response decides what comes next.
+
+    def client_ended(self) -> None:
+        """The end of the client's direction of a tunnel."""
+        self.leg.finish()
+
+    def client_writable(self) -> None:
+        if self._phase is not _Phase.OVER:
+            self.leg.resume()
+
+    def client_gone(self) -> int:
+        """Stop. The status to count."""
+        self._phase = _Phase.OVER
+        self.leg.abort()
+        return self._status or CLIENT_GONE
+
+    def refuse(self, error: HttpError) -> None:
+        """The request went wrong after its head: answer if that is still possible."""
+        answerable = self._phase is _Phase.WAITING
+        self._phase = _Phase.OVER
+        self.leg.abort()
+        if answerable:
+            self._answer(error, close=True)
+        else:
+            self._client.torn(self._status)
+
+    # What the leg tells.
+
+    def opened(self) -> None:
+        """Nothing to do: bytes were sent from the start."""
+
+    def head(self, head: bytes, body_bytes: int) -> None:
+        if self._phase is not _Phase.WAITING:
+            return
+        status = int(head[9:12])
+        if status == _SWITCHED:
+            self._switch(head)
+        elif status < 200:
+            self._continued = self._continued or status == 100
+            if not self._head.old:
+                self._client.write(render.interim_to_client(head, self._via))
+        else:
+            self._final(head, status, body_bytes)
+
+    def received(self, data: memoryview) -> None:
+        if self._phase is _Phase.TUNNEL:
+            going = self._client.write(data)
+        elif self._phase is not _Phase.BODY or len(data) == 0:
+            return
+        elif self._chunked:
+            going = self._client.write(*render.chunk(data))
+        else:
+            if self._left >= 0:
+                self._left -= len(data)
+                if self._left < 0:
+                    self._tear()
+                    return
+            going = self._client.write(data)
+        if not going:
+            self.leg.pause()
+
+    def trailers(self, block: bytes) -> None:
+        self._trailers = block
+
+    def ended(self) -> None:
+        if self._phase is _Phase.TUNNEL:
+            self._client.finish()
+        elif self._phase is _Phase.BODY:
+            if self._left > 0:
+                self._tear()
+                return
+            self._phase = _Phase.ENDED
+            if self._chunked:
+                self._client.write(render.last_chunk(self._trailers))
+            self._client.flush()
+
+    def writable(self) -> None:
+        if self._phase is not _Phase.OVER:
+            self._client.allow()
+
+    def done(self, failure: LegFailure | None) -> None:
+        phase, self._phase = self._phase, _Phase.OVER
+        if phase is _Phase.OVER:
+            return
+        if phase is _Phase.ENDED:
+            self._client.over(self._status, close=self._close)
+        elif phase is _Phase.TUNNEL and failure is None:
+            self._client.over(_SWITCHED, close=True)
+        elif phase is _Phase.WAITING:
+            failure = failure if failure is not None else LegFailure("internal")
+            self._answer(render.failure_error(failure), close=not self.is_request_complete)
+        else:
+            self._client.torn(self._status)
+
+    # Steps.
+
+    def _switch(self, head: bytes) -> None:
+        if not self._request.upgrade:
+            self._phase = _Phase.OVER
+            self.leg.abort()
+            self._answer(render.failure_error(LegFailure("bad-response")), close=True)
+            return
+        self._phase = _Phase.TUNNEL
+        self._status = _SWITCHED
+        self._client.write(render.switch_to_client(head, self._request.upgrade, self._via))
+        self._client.switched()
+
+    def _final(self, head: bytes, status: int, body_bytes: int) -> None:
+        self._phase = _Phase.BODY
+        self._status = status
+        bodiless = render.is_bodiless(status, self._head.head_only)
+        # Who was refused while waiting for 100 may send the body or not: nobody can tell which.
+        unclear = self._head.expects and not self._continued and not self.body_bytes_seen
+        until_close = self._head.old and body_bytes < 0 and not bodiless
+        self._close = unclear or until_close or self._closes()
+        rendered, self._chunked = render.response_to_client(
+            head, status, body_bytes, self._framing(self._close), self._via
+        )
+        self._left = 0 if bodiless else body_bytes
+        self._client.write(rendered)
+        if self._request.upgrade:
+            self.leg.finish()
+
+    def _answer(self, error: HttpError, *, close: bool) -> None:
+        close = close or self._closes()
+        self._status = error.status
+        self._client.answer(error, self._framing(close))
+        self._client.over(error.status, close=close)
+
+    def _tear(self) -> None:
+        self._phase = _Phase.OVER
+        self.leg.abort()
+        self._client.torn(self._status)
+
+    def _closes(self) -> bool:
+        return not self._head.keep_alive or self._client.closes_after_this()
+
+    def _framing(self, close: bool) -> ClientFraming:
+        return ClientFraming(head_only=self._head.head_only, old=self._head.old, close=close)

@@ -1,0 +1,349 @@
+"""The forwarding of one router, as `main` sees it: wanted state in, figures out."""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from router.balance.decisions import Explanation
+from router.forward.clients import ClientConnection
+from router.forward.counters import CountersSnapshot
+from router.forward.egress import EgressStream, Refused, request_of
+from router.forward.listeners import Listeners, ListenerState
+from router.forward.service import (
+    NO_LOAD,
+    Load,
+    Service,
+    ServiceConfig,
+    Surroundings,
+    TargetInfo,
+)
+from router.link.ports import OpenRequest, Stream, StreamHandler, StreamOpener
+from router.model.adverts import LoadReport, RemoteCandidate
+from router.model.ids import ServiceKey, SiteId
+from router.net.ports import Connection, ConnectionHandler, Network, Timer
+
+RELAYED = ("tcp", "http")
+"""Protocols of streams; a service of another is relayed as one of these."""
+
+UNDECLARED = ServiceConfig(protocol="tcp")
+
+
+class ServiceSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """What `service status` and metrics show of one service port, as of one moment.
+
+    ``explanation`` has every candidate site with its figures; the local one is a site of the
+    service only if ``has_targets``. ``declared``: some site declares it.
+    """
+
+    key: ServiceKey
+    config: ServiceConfig
+    declared: bool
+    has_targets: bool
+    queued: int
+    load: Load
+    targets: tuple[TargetInfo, ...]
+    explanation: Explanation
+    counters: CountersSnapshot
+    listener: ListenerState | None
+
+
+def _nothing(key: ServiceKey) -> None:
+    pass
+
+
+def _nobody() -> None:
+    pass
+
+
+class Forwarder:
+    """Owner of listeners, sessions, services and streams that end here.
+
+    ``load_changed`` is called whenever in-flight or ready targets of a service port changed (per
+    request: keep it short, and only read here), ``targets_changed`` at the end of a turn in which
+    ready targets or stated capacity of any did. All wanted state is level: saying the same again
+    changes nothing.
+    """
+
+    __slots__ = (
+        "_clients",
+        "_declared",
+        "_drain_timer",
+        "_drained",
+        "_draining",
+        "_egress",
+        "_listeners",
+        "_network",
+        "_services",
+        "_shared",
+        "_targets",
+        "_targets_moved",
+        "load_changed",
+        "targets_changed",
+    )
+
+    def __init__(
+        self,
+        network: Network,
+        streams: StreamOpener,
+        *,
+        site: SiteId,
+        site_name: str,
+        rng: random.Random,
+    ) -> None:
+        self._network = network
+        self.load_changed: Callable[[ServiceKey], None] = _nothing
+        self.targets_changed: Callable[[], None] = _nobody
+        self._shared = Surroundings(
+            network=network,
+            streams=streams,
+            site=site,
+            site_name=site_name,
+            rng=rng,
+            load_changed=self._load_changed,
+            targets_changed=self._targets_changed,
+        )
+        self._services: dict[ServiceKey, Service] = {}
+        self._declared: set[ServiceKey] = set()
+        self._targets: dict[ServiceKey, frozenset[str]] = {}
+        self._listeners = Listeners(network, self._accept)
+        self._clients: set[ClientConnection] = set()
+        self._targets_moved = False
+        self._egress: set[EgressStream] = set()
+        self._draining = False
+        self._drained: Callable[[], None] | None = None
+        self._drain_timer: Timer | None = None
+
+    # Wanted state
+
+    def set_service(self, key: ServiceKey, config: ServiceConfig) -> None:
+        """The service port is declared somewhere, like this."""
+        self._declared.add(key)
+        service = self._service(key)
+        if service.config == config:
+            return
+        protocol = service.protocol
+        service.set_config(config)
+        if service.protocol != protocol:
+            self._drain_clients(service)
+
+    def remove_service(self, key: ServiceKey) -> None:
+        """It is gone here, targets and all: its sessions drain, who waits is told."""
+        service = self._services.pop(key, None)
+        if service is None:
+            return
+        self._declared.discard(key)
+        self._set_listener_targets(key, frozenset())
+        self._drain_clients(service)
+        for egress in list(self._egress):
+            if egress.service is service:
+                egress.dismiss()
+        service.stop()
+
+    def set_targets(self, key: ServiceKey, targets: Mapping[str, tuple[str, int | None]]) -> None:
+        """Targets of this site: ``host:port`` to (connector, capacity).
+
+        A service port that nobody declares can have targets too: then it is served for other
+        sites only, whatever protocol they ask for.
+        """
+        if targets or key in self._services:
+            self._service(key).set_targets(targets)
+        self._set_listener_targets(key, frozenset(targets))
+        if not targets and key not in self._declared:
+            self.remove_service(key)
+
+    def set_remotes(self, key: ServiceKey, remotes: Sequence[RemoteCandidate]) -> None:
+        """Remote candidates of the present route table; dropped for a service not known here."""
+        service = self._services.get(key)
+        if service is not None:
+            service.set_remotes(remotes)
+
+    def set_listeners(self, wanted: Mapping[ServiceKey, tuple[str, int]]) -> None:
+        """Where clients are accepted. Connections of closed listeners go on."""
+        if not self._draining:
+            self._listeners.set_listeners(wanted)
+
+    # What links bring
+
+    def stream_offered(self, stream: Stream, offer: OpenRequest) -> StreamHandler:
+        """An OPEN that ends here (`LinkOwner.stream_offered`)."""
+        service = self._services.get(ServiceKey(offer.service, offer.port))
+        if service is None or not service.has_targets:
+            stream.refuse("no-target", 0)
+            return Refused()
+        if self._draining:
+            stream.refuse("draining", service.ledger.load)
+            return Refused()
+        allowed = (service.protocol,) if service.key in self._declared else RELAYED
+        if offer.protocol not in allowed:
+            stream.refuse("not-allowed", service.ledger.load)
+            return Refused()
+        request = request_of(offer, service)
+        if request is None:
+            stream.reset("bad-message")
+            return Refused()
+        egress = EgressStream(stream, request, service, self._egress_finished)
+        self._egress.add(egress)
+        egress.start(offer)
+        return egress
+
+    def report_load(self, report: LoadReport, site: SiteId) -> None:
+        """A load report of ``site``, already judged by routing."""
+        service = self._services.get(report.key)
+        if service is not None:
+            service.report_load(report, site)
+
+    # Figures
+
+    def load(self) -> dict[ServiceKey, Load]:
+        """The load of every service port with targets here."""
+        return {
+            key: service.load() for key, service in self._services.items() if service.has_targets
+        }
+
+    def load_of(self, key: ServiceKey) -> Load:
+        """The load of one service port; nothing of one without targets here."""
+        service = self._services.get(key)
+        return service.load() if service is not None else NO_LOAD
+
+    def explain(self, key: ServiceKey, now: float) -> Explanation | None:
+        """What would be decided now; None: unknown service port."""
+        service = self._services.get(key)
+        return service.explain(now) if service is not None else None
+
+    def services_snapshot(self) -> list[ServiceSnapshot]:
+        """All service ports, by key."""
+        now = self._network.now()
+        listeners = self._listeners.states()
+        return [
+            self._snapshot(service, now, listeners.get(key))
+            for key, service in sorted(self._services.items())
+        ]
+
+    def listener_states(self) -> dict[ServiceKey, ListenerState]:
+        """Every wanted listener; ``error`` says why one is not bound."""
+        return self._listeners.states()
+
+    @property
+    def sessions(self) -> int:
+        """Client connections open at this site."""
+        return len(self._clients)
+
+    # Stopping
+
+    def drain(self, done: Callable[[], None], deadline: float | None = None) -> None:
+        """Accept nothing more, let what is under way end; ``done`` once, when all has.
+
+        At ``deadline`` (absolute seconds; None: whoever calls sees to `abort`) the rest is
+        aborted. ``done`` is never called from within this call.
+        """
+        if self._draining:
+            return
+        self._listeners.close()
+        self._draining = True
+        self._drained = done
+        if deadline is not None:
+            self._drain_timer = self._network.call_at(deadline, self._drain_overdue)
+        for egress in list(self._egress):
+            egress.dismiss()
+        for client in list(self._clients):
+            client.session.drain()
+        self._network.at_turn_end(self._check_drained)
+
+    def abort(self) -> None:
+        """Reset everything now."""
+        self._listeners.close()
+        self._draining = True
+        for client in list(self._clients):
+            client.session.abort()
+        for egress in list(self._egress):
+            egress.abort()
+        for service in self._services.values():
+            service.stop()
+
+    # Inside
+
+    def _service(self, key: ServiceKey) -> Service:
+        service = self._services.get(key)
+        if service is None:
+            service = self._services[key] = Service(key, UNDECLARED, self._shared)
+        return service
+
+    def _set_listener_targets(self, key: ServiceKey, targets: frozenset[str]) -> None:
+        if self._targets.get(key, frozenset()) == targets:
+            return
+        self._targets[key] = targets
+        self._listeners.set_targets(frozenset().union(*self._targets.values()))
+
+    def _accept(self, key: ServiceKey, connection: Connection) -> ConnectionHandler | None:
+        service = self._services.get(key)
+        if service is None or self._draining:
+            return None
+        client = ClientConnection(
+            connection,
+            service,
+            site_name=self._shared.site_name,
+            network=self._network,
+            rng=self._shared.rng,
+            gone=self._client_gone,
+        )
+        self._clients.add(client)
+        return client
+
+    def _client_gone(self, client: ClientConnection) -> None:
+        self._clients.discard(client)
+        self._listeners.gone(client.service.key)
+        self._check_drained()
+
+    def _drain_clients(self, service: Service) -> None:
+        for client in list(self._clients):
+            if client.service is service:
+                client.session.drain()
+
+    def _egress_finished(self, egress: EgressStream) -> None:
+        self._egress.discard(egress)
+        self._check_drained()
+
+    def _check_drained(self) -> None:
+        if self._drained is None or self._clients or self._egress:
+            return
+        done, self._drained = self._drained, None
+        if self._drain_timer is not None:
+            self._drain_timer.cancel()
+        for service in self._services.values():
+            service.stop()
+        done()
+
+    def _drain_overdue(self) -> None:
+        """The rest is aborted; its connections tell their loss, and `done` follows."""
+        self.abort()
+        self._network.at_turn_end(self._check_drained)
+
+    def _load_changed(self, key: ServiceKey) -> None:
+        self.load_changed(key)
+
+    def _targets_changed(self) -> None:
+        if not self._targets_moved:
+            self._targets_moved = True
+            self._network.at_turn_end(self._tell_targets_changed)
+
+    def _tell_targets_changed(self) -> None:
+        self._targets_moved = False
+        self.targets_changed()
+
+    def _snapshot(
+        self, service: Service, now: float, listener: ListenerState | None
+    ) -> ServiceSnapshot:
+        load = service.load()
+        return ServiceSnapshot(
+            key=service.key,
+            config=service.config,
+            declared=service.key in self._declared,
+            has_targets=service.has_targets,
+            queued=service.room.queued,
+            load=load,
+            targets=tuple(service.targets()),
+            explanation=service.explain(now),
+            counters=service.counters.snapshot(),
+            listener=listener,
+        )

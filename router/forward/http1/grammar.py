@@ -1,0 +1,107 @@
+"""Patterns and names of HTTP/1.1 that more than one module needs (RFC 9110, 5; RFC 9112, 2-5)."""
+
+import re
+
+import msgspec
+
+TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
+VALUE = rb"[\t\x20-\x7e\x80-\xff]"
+TARGET = rb"[\x21\x22\x24-\x7e]"  # Visible ASCII but no fragment.
+
+FIELD = TOKEN + rb"++:" + VALUE + rb"*+\r\n"
+FIELDS = rb"(?:" + FIELD + rb")*+"
+
+FIELD_LINE = re.compile(TOKEN + rb"++:" + VALUE + rb"*+")
+NOT_IN_VALUE = re.compile(rb"[^\t\x20-\x7e\x80-\xff]")
+NOT_VISIBLE = re.compile(rb"[^\x20-\x7e]")
+DECIMAL = re.compile(rb"[0-9]{1,18}")  # Fits 63 bits; a longer one is no honest length.
+UPGRADE_TOKEN = re.compile(TOKEN + rb"+(?:/" + TOKEN + rb"+)?")
+HOST = re.compile(rb"(?:[A-Za-z0-9\-._~%!$&'()*+;=]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+
+# Fields that end at this hop; Connection may name more. Length and coding are framing.
+HOP_BY_HOP = (
+    b"connection",
+    b"keep-alive",
+    b"proxy-connection",
+    b"te",
+    b"transfer-encoding",
+    b"content-length",
+    b"upgrade",
+    b"http2-settings",
+)
+HOP_BY_HOP_ALTERNATIVES = b"|".join(HOP_BY_HOP)
+
+# Connection may not strip these: routing, framing, and what is meant for every recipient.
+PROTECTED_OPTIONS = frozenset(
+    (
+        b"host",
+        b"content-length",
+        b"transfer-encoding",
+        b"content-type",
+        b"content-encoding",
+        b"content-range",
+        b"range",
+        b"expect",
+        b"via",
+        b"forwarded",
+        b"x-forwarded-for",
+        b"x-forwarded-host",
+        b"x-forwarded-proto",
+        b"authorization",
+        b"cookie",
+        b"set-cookie",
+        b"location",
+        b"cache-control",
+        b"traceparent",
+        b"tracestate",
+    )
+)
+
+# Never in trailers: framing, routing, request modifiers, credentials (RFC 9110, 6.5.1).
+NOT_IN_TRAILERS = frozenset(
+    (
+        *HOP_BY_HOP,
+        *PROTECTED_OPTIONS,
+        b"trailer",
+        b"proxy-authorization",
+        b"proxy-authenticate",
+        b"www-authenticate",
+        b"max-forwards",
+        b"age",
+        b"date",
+        b"expires",
+        b"vary",
+        b"pragma",
+    )
+)
+
+IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
+
+
+class HttpError(msgspec.Struct, frozen=True):
+    """Why a message is refused: the status to answer with, our short code, one sentence.
+
+    The sentence is a constant: nothing of the message is ever quoted back.
+    """
+
+    status: int
+    code: str
+    sentence: str
+
+
+def bad_request(sentence: str) -> HttpError:
+    """400: the message violates HTTP."""
+    return HttpError(400, "bad-request", sentence)
+
+
+def options_of(values: list[bytes]) -> list[bytes]:
+    """The members of a comma-separated list field over all its lines, in lower case."""
+    members = b",".join(values).lower().split(b",")
+    return [stripped for member in members if (stripped := member.strip(b" \t"))]
+
+
+def without_fields(block: bytes, names: frozenset[bytes]) -> bytes:
+    """``block`` (``CRLF field``, repeated) without the fields of these lower-case names."""
+    lines = block.split(b"\r\n")
+    kept = [line for line in lines[1:] if line[: line.find(b":")].lower() not in names]
+    return b"".join(b"\r\n" + line for line in kept)

@@ -1,0 +1,323 @@
+"""Responses as targets send them: heads judged and made canonical, bodies decoded."""
+
+import enum
+import re
+from typing import Protocol
+
+import httptools
+import msgspec
+
+from router.forward.http1 import grammar
+from router.forward.http1.chunks import ChunkDecoder
+from router.forward.http1.heads import LineJudge, StartLine, exceeds_limits
+from router.model import limits
+
+_STATUS_LINE = rb"HTTP/1\.([01]) ([1-9][0-9]{2})((?: " + grammar.VALUE + rb"*+)?)\r\n"
+_HEAD = re.compile(_STATUS_LINE + grammar.FIELDS + rb"\r\n")
+_LINE = re.compile(_STATUS_LINE)
+_SPECIAL = re.compile(
+    rb"\n([cCtTuUkKpP](?i:on(?:nection|tent-length)|ransfer-encoding|e|pgrade"
+    rb"|eep-alive|roxy-connection)):[ \t]*([^\r]*)"
+)
+_REMOVED = re.compile(rb"\r\n(?i:" + grammar.HOP_BY_HOP_ALTERNATIVES + rb"):[^\r]*")
+_KEEP_ALIVE_TIMEOUT = re.compile(rb"(?i)(?:^|[ ,])timeout=([0-9]{1,6})\b")
+
+
+class ResponseHead(msgspec.Struct, frozen=True, kw_only=True):
+    """A response head that may be passed on.
+
+    ``body_bytes`` is the declared length, -1 none declared. ``has_body``: one follows.
+    ``keep_alive_s``: how long the target keeps an idle connection, 0: it closes, -1: not said.
+    """
+
+    status: int
+    head: bytes
+    body_bytes: int
+    has_body: bool
+    chunked: bool
+    keep_alive_s: int
+    fields: int
+
+
+class ResponseSink(Protocol):
+    """Who is told what a target sent: `response` for each 1xx and the final head, and so on."""
+
+    def response(self, head: ResponseHead) -> None: ...
+
+    def body(self, data: memoryview) -> None:
+        """Body bytes, transfer coding removed; raw bytes after 101. Valid until this returns."""
+
+    def trailers(self, block: bytes) -> None:
+        """Lines ending in CRLF, those that may not be trailers removed. Only if any is left."""
+
+    def complete(self) -> None:
+        """The response is complete."""
+
+    def failed(self, reason: str) -> None:
+        """Not a response that can be passed on. The last call."""
+
+
+class _State(enum.Enum):
+    HEAD = enum.auto()
+    FIXED = enum.auto()
+    CHUNKED = enum.auto()
+    UNTIL_END = enum.auto()
+    RAW = enum.auto()
+    COMPLETE = enum.auto()
+    FAILED = enum.auto()
+
+
+class ResponseParser:
+    """The response to one request, any number of 1xx before it.
+
+    ``head_only``: the request was HEAD. ``upgrade``: the protocol it asked for; only then a 101
+    is good, and only for that protocol.
+    """
+
+    __slots__ = (
+        "_chunks",
+        "_head_only",
+        "_judge",
+        "_left",
+        "_pending",
+        "_sink",
+        "_state",
+        "_upgrade",
+        "excess",
+        "reusable",
+    )
+
+    def __init__(self, sink: ResponseSink, *, head_only: bool, upgrade: str) -> None:
+        self._sink = sink
+        self._head_only = head_only
+        self._upgrade = upgrade.lower().encode("ascii")
+        self._state = _State.HEAD
+        self._pending = b""
+        self._judge: LineJudge | None = None
+        self._left = 0
+        self._chunks: ChunkDecoder | None = None
+        self.excess = False
+        """Bytes came after the end of the response: the connection cannot be used again."""
+        self.reusable = False
+        """The end of the response was told by its framing and the connection may live on."""
+
+    @property
+    def is_untouched(self) -> bool:
+        """No byte of a response has arrived."""
+        return self._state is _State.HEAD and not self._pending
+
+    @property
+    def is_complete(self) -> bool:
+        return self._state is _State.COMPLETE
+
+    def feed(self, data: memoryview) -> None:
+        """Tell the sink what ``data`` completes. Dropped after `failed`."""
+        while len(data) > 0:
+            match self._state:
+                case _State.HEAD:
+                    data = self._feed_head(data)
+                case _State.FIXED:
+                    data = self._feed_fixed(data)
+                case _State.CHUNKED:
+                    data = self._feed_chunks(data)
+                case _State.UNTIL_END | _State.RAW:
+                    self._sink.body(data)
+                    return
+                case _State.COMPLETE:
+                    self.excess = True
+                    return
+                case _State.FAILED:
+                    return
+
+    def end(self) -> None:
+        """The target finished cleanly: the end of a response that states no length."""
+        if self._state is _State.UNTIL_END:
+            self._complete()
+        elif self._state not in (_State.COMPLETE, _State.RAW):
+            self._fail("the target closed the connection within the response")
+
+    def _feed_head(self, data: memoryview) -> memoryview:
+        buffer = self._pending + bytes(data) if self._pending else bytes(data)
+        end = buffer.find(b"\r\n\r\n")
+        if end < 0:
+            self._pending = buffer
+            if self._judge is None:
+                self._judge = LineJudge(_START)
+            error = self._judge.judge(buffer)
+            if error is not None:
+                self._fail(error.sentence)
+            return _NOTHING
+        self._pending = b""
+        self._judge = None
+        result = read_response_head(
+            buffer[: end + 4], head_only=self._head_only, upgrade=self._upgrade
+        )
+        if isinstance(result, str):
+            self._fail(result)
+            return _NOTHING
+        self._begin(result)
+        return memoryview(buffer)[end + 4 :]
+
+    def _begin(self, head: ResponseHead) -> None:
+        if head.status == 101:
+            self._state = _State.RAW
+        elif head.status < 200:
+            self._state = _State.HEAD
+        elif not head.has_body or head.body_bytes == 0:
+            self.reusable = head.keep_alive_s != 0
+            self._sink.response(head)
+            self._complete()
+            return
+        elif head.chunked:
+            self._state = _State.CHUNKED
+            self._chunks = ChunkDecoder(head.fields)
+            self.reusable = head.keep_alive_s != 0
+        elif head.body_bytes >= 0:
+            self._state = _State.FIXED
+            self._left = head.body_bytes
+            self.reusable = head.keep_alive_s != 0
+        else:
+            self._state = _State.UNTIL_END
+        self._sink.response(head)
+
+    def _feed_fixed(self, data: memoryview) -> memoryview:
+        left = self._left
+        if len(data) < left:
+            self._left = left - len(data)
+            self._sink.body(data)
+            return _NOTHING
+        self._left = 0
+        self._sink.body(data[:left])
+        self._complete()
+        return data[left:]
+
+    def _feed_chunks(self, data: memoryview) -> memoryview:
+        chunks = self._chunks
+        assert chunks is not None, "a chunked body without its decoder"
+        pieces, rest = chunks.decode(data)
+        if len(pieces) == 1:
+            self._sink.body(pieces[0])
+        elif pieces:
+            self._sink.body(memoryview(b"".join(pieces)))
+        if chunks.error is not None:
+            self._fail(chunks.error.sentence)
+        elif chunks.complete:
+            self._chunks = None
+            if chunks.trailers:
+                self._sink.trailers(chunks.trailers)
+            self._complete()
+        return rest
+
+    def _complete(self) -> None:
+        self._state = _State.COMPLETE
+        self._sink.complete()
+
+    def _fail(self, reason: str) -> None:
+        self._state = _State.FAILED
+        self._pending = b""
+        self._sink.failed(reason)
+
+
+_NOTHING = memoryview(b"")
+
+
+def _judge_status_line(line: bytes) -> grammar.HttpError | None:
+    return None if _LINE.fullmatch(line + b"\r\n") is not None else _BAD_STATUS_LINE
+
+
+_BAD_STATUS_LINE = grammar.bad_request("The status line is malformed.")
+_START = StartLine(
+    grammar.NOT_IN_VALUE, _judge_status_line, grammar.bad_request("The status line is too long.")
+)
+
+
+def read_response_head(head: bytes, *, head_only: bool, upgrade: bytes) -> ResponseHead | str:
+    """The verdict on a head, its blank line included: what to pass on, or what is wrong with it.
+
+    ``upgrade`` is the protocol asked for in lower case, empty: none.
+    """
+    match = _HEAD.fullmatch(head)
+    if match is None or exceeds_limits(head, head.index(b"\r\n")):
+        return (LineJudge(_START).judge(head[:-2]) or _BAD_STATUS_LINE).sentence
+    old, status = match[1] == b"0", int(match[2])
+    fields: dict[bytes, list[bytes]] = {}
+    for name, value in _SPECIAL.findall(head):
+        fields.setdefault(name.lower(), []).append(value.rstrip(b" \t"))
+    options = grammar.options_of(fields[b"connection"]) if b"connection" in fields else []
+    if status == 101 and not _switches(fields, options, upgrade):
+        return "the target switches to a protocol that was not asked for"
+    framing = _framing(fields, old)
+    if framing is None:
+        return "the length of the response is not stated in one valid way"
+    if status < 200 or status == 204:
+        framing = (-1, False)  # Nothing follows, whatever is declared (9112, 6.3).
+    if not _parser_agrees(head):
+        return "the response head is malformed"
+    body_bytes, chunked = framing
+    block = head[match.end(3) : -4]
+    if fields:
+        block = _REMOVED.sub(b"", block)
+        named = frozenset(options) - grammar.PROTECTED_OPTIONS - _USUAL_OPTIONS
+        if named:
+            block = grammar.without_fields(block, named)
+    return ResponseHead(
+        status=status,
+        head=b"HTTP/1.1 %b%b%b\r\n" % (match[2], match[3] or b" ", block),
+        body_bytes=body_bytes,
+        has_body=not (head_only or status < 200 or status in (204, 304)),
+        chunked=chunked,
+        keep_alive_s=_keep_alive_s(fields, options, old),
+        fields=head.count(b"\n") - 2,
+    )
+
+
+_USUAL_OPTIONS = frozenset((b"close", b"keep-alive", b"upgrade"))
+
+
+def _framing(fields: dict[bytes, list[bytes]], old: bool) -> tuple[int, bool] | None:
+    lengths = fields.get(b"content-length")
+    codings = fields.get(b"transfer-encoding")
+    if codings is not None:
+        good = lengths is None and not old and [value.lower() for value in codings] == [b"chunked"]
+        return (-1, True) if good else None
+    if lengths is None:
+        return (-1, False)
+    if len(lengths) != 1 or grammar.DECIMAL.fullmatch(lengths[0]) is None:
+        return None
+    return (int(lengths[0]), False)
+
+
+def _switches(fields: dict[bytes, list[bytes]], options: list[bytes], upgrade: bytes) -> bool:
+    named = [value.lower() for value in fields.get(b"upgrade", ())]
+    return upgrade != b"" and named == [upgrade] and b"upgrade" in options
+
+
+def _keep_alive_s(fields: dict[bytes, list[bytes]], options: list[bytes], old: bool) -> int:
+    if b"close" in options or (old and b"keep-alive" not in options):
+        return 0
+    for value in fields.get(b"keep-alive", ()):
+        match = _KEEP_ALIVE_TIMEOUT.search(value)
+        if match is not None:
+            return int(match[1])
+    return -1
+
+
+def _parser_agrees(head: bytes) -> bool:
+    """llhttp accepts the head too: the second opinion on anything our grammar let through."""
+    try:
+        httptools.HttpResponseParser(_NOBODY).feed_data(head)
+    except httptools.HttpParserUpgrade:
+        return True
+    except httptools.HttpParserError:
+        return False
+    return True
+
+
+_NOBODY = object()  # A parser's callbacks are optional; only its verdict is wanted.
+
+
+def keep_alive_limit_s(keep_alive_s: int) -> float:
+    """How long a connection may idle before it is not used again (0: not at all)."""
+    if keep_alive_s < 0:
+        return limits.POOL_IDLE_S
+    return min(limits.POOL_IDLE_S, max(keep_alive_s - 1.0, 0.0))

@@ -1,0 +1,396 @@
+"""HTTP clients: one session per connection, one exchange per request."""
+
+import enum
+import random
+from collections.abc import Callable
+from math import inf
+
+from router.forward.exchange_http import CLIENT_GONE, Exchange
+from router.forward.http1 import render
+from router.forward.http1.grammar import HttpError, bad_request
+from router.forward.http1.render import ClientFraming
+from router.forward.http1.request_heads import Forwarding, RequestHead
+from router.forward.http1.requests import RequestParser
+from router.forward.ports import Leg, LegFailure, LegHandler, Request
+from router.forward.turn_writer import TurnWriter
+from router.model import limits
+from router.model.ids import ServiceKey
+from router.net.ports import Buffer, Connection, Loss, Timer, Timers
+
+_TORN_BODY = bad_request("The request ended before its body was complete.")
+_UNREAD = ClientFraming(head_only=False, old=False, close=True)
+
+
+class _Phase(enum.Enum):
+    SERVING = enum.auto()  # Idle, in a head, or in an exchange.
+    DRAINING_BODY = enum.auto()  # Answered before the request's body was complete.
+    TUNNEL = enum.auto()
+    CLOSING = enum.auto()  # FIN is sent; input is dropped.
+    OVER = enum.auto()
+
+
+class HttpSession:
+    """`ConnectionHandler` of one client connection.
+
+    ``open_leg`` is asked once per request. ``finished`` is told the status of each request at its
+    end, those refused before a leg was opened included; 499: nobody was left to answer.
+    One coarse timer judges one deadline; at most `HEADER_TIMEOUT_S` apart, so it is never late.
+    """
+
+    __slots__ = (
+        "_connection",
+        "_deadline",
+        "_draining",
+        "_ended",
+        "_exchange",
+        "_finished",
+        "_floor_bytes",
+        "_floor_since",
+        "_held",
+        "_is_paused",
+        "_key",
+        "_open_leg",
+        "_parser",
+        "_phase",
+        "_requests",
+        "_rng",
+        "_timer",
+        "_timers",
+        "_unread_bytes",
+        "_via",
+        "_waits_for_leg",
+        "_writer",
+    )
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        key: ServiceKey,
+        site_name: str,
+        open_leg: Callable[[Request, LegHandler], Leg],
+        timers: Timers,
+        rng: random.Random,
+        finished: Callable[[int], None],
+    ) -> None:
+        site = site_name.encode("ascii")
+        self._connection = connection
+        self._key = key
+        self._open_leg = open_leg
+        self._timers = timers
+        self._rng = rng
+        self._finished = finished
+        self._via = b"1.1 " + site
+        self._writer = TurnWriter(connection, timers)
+        self._parser = RequestParser(
+            self,
+            Forwarding(
+                site_name=site,
+                client=connection.peer.host.encode("ascii"),
+                proto=b"http",
+                host=str(key).encode("ascii"),
+            ),
+        )
+        self._phase = _Phase.SERVING
+        self._exchange: Exchange | None = None
+        self._requests = 0
+        self._ended = False
+        self._draining = False
+        self._is_paused = False
+        self._waits_for_leg = False
+        self._held = False  # Bytes of a later request wait in the parser.
+        self._unread_bytes = 0  # Input dropped after an early answer or our FIN.
+        now = timers.now()
+        self._floor_since = now
+        self._floor_bytes = 0
+        self._deadline = now + limits.KEEP_ALIVE_IDLE_S
+        self._timer: Timer | None = timers.call_at(now + limits.HEADER_TIMEOUT_S, self._tick)
+
+    def drain(self) -> None:
+        """Close as soon as no request is under way; the next response says ``Connection: close``.
+
+        Tunnels stay until they end or the connection is aborted.
+        """
+        self._draining = True
+        if self._phase is _Phase.SERVING and self._exchange is None and self._parser.is_idle:
+            self._close(limits.LINGER_DISCARD_S)
+
+    def abort(self) -> None:
+        """End at once, as after the grace of a drain."""
+        self._connection.abort()
+
+    # What the connection tells.
+
+    def received(self, data: memoryview) -> None:
+        if self._phase is _Phase.TUNNEL:
+            self._touch(limits.TUNNEL_IDLE_S)
+            assert self._exchange is not None, "a tunnel without its exchange"
+            if not self._exchange.body(data):
+                self._wait_for_leg()
+        elif self._phase in (_Phase.SERVING, _Phase.DRAINING_BODY):
+            was_in_head = self._parser.is_in_head
+            self._parser.feed(data)
+            self._parsed(was_in_head)
+        elif self._phase is _Phase.CLOSING:
+            self._unread_bytes += len(data)
+            if self._unread_bytes > limits.LINGER_DISCARD_BYTES_MAX:
+                self._connection.abort()
+
+    def ended(self) -> None:
+        self._ended = True
+        exchange = self._exchange
+        if self._phase is _Phase.TUNNEL:
+            assert exchange is not None, "a tunnel without its exchange"
+            exchange.client_ended()
+        elif self._phase is _Phase.DRAINING_BODY or exchange is None:
+            self._close(limits.LINGER_DISCARD_S)
+        elif not exchange.is_request_complete:
+            self._parser.close()
+            exchange.refuse(_TORN_BODY)
+
+    def writable(self) -> None:
+        self._writer.drained()
+        if self._exchange is not None:
+            self._touch(limits.TUNNEL_IDLE_S if self._exchange.is_tunnel else limits.STREAM_IDLE_S)
+            self._exchange.client_writable()
+
+    def lost(self, cause: Loss | None) -> None:
+        self._phase = _Phase.OVER
+        self._parser.close()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        exchange = self._exchange
+        if exchange is not None and not (cause is None and exchange.is_tunnel):
+            # A tunnel that both ends finished towards the client may still deliver to the target.
+            self._exchange = None
+            self._finished(exchange.client_gone())
+
+    # What the parser tells.
+
+    def request(self, head: RequestHead) -> None:
+        self._requests += 1
+        self._touch(limits.STREAM_IDLE_S)
+        self._floor_bytes = 0
+        self._floor_since = self._timers.now()
+        request = Request(
+            key=self._key,
+            protocol="http",
+            head=head.head,
+            body_bytes=head.body_bytes,
+            idempotent=head.idempotent,
+            head_only=head.head_only,
+            upgrade=head.upgrade,
+        )
+        exchange = Exchange(self, head, request, self._via)
+        self._exchange = exchange
+        exchange.leg = self._open_leg(request, exchange)
+
+    def body(self, data: memoryview) -> None:
+        if self._phase is _Phase.DRAINING_BODY:
+            self._unread_bytes += len(data)
+            if self._unread_bytes > limits.LINGER_DISCARD_BYTES_MAX:
+                self._close(limits.LINGER_DISCARD_S)
+        elif self._exchange is not None:
+            self._touch(limits.STREAM_IDLE_S)
+            if not self._exchange.body(data):
+                self._wait_for_leg()
+
+    def trailers(self, block: bytes) -> None:
+        if self._exchange is not None:
+            self._exchange.request_trailers(block)
+
+    def complete(self) -> None:
+        if self._phase is _Phase.DRAINING_BODY:
+            self._phase = _Phase.SERVING
+            self._next()
+        elif self._exchange is not None:
+            self._exchange.request_complete()
+
+    def failed(self, error: HttpError) -> None:
+        if self._phase is _Phase.DRAINING_BODY:
+            self._close(limits.LINGER_DISCARD_S)
+        elif self._exchange is not None:
+            self._exchange.refuse(error)
+        else:
+            self._refuse(error)
+
+    # What the exchange tells.
+
+    def write(self, *parts: Buffer) -> bool:
+        self._touch(limits.TUNNEL_IDLE_S if self._phase is _Phase.TUNNEL else limits.STREAM_IDLE_S)
+        return self._writer.write(*parts)
+
+    def flush(self) -> None:
+        self._writer.flush()
+
+    def allow(self) -> None:
+        self._waits_for_leg = False
+        self._floor_since = self._timers.now()
+        self._floor_bytes = self._exchange.body_bytes_seen if self._exchange is not None else 0
+        self._set_paused()
+
+    def closes_after_this(self) -> bool:
+        return self._draining or self._ended or self._requests >= limits.REQUESTS_PER_CONNECTION_MAX
+
+    def switched(self) -> None:
+        self._phase = _Phase.TUNNEL
+        self._touch(limits.TUNNEL_IDLE_S)
+        self._writer.flush()
+        held = self._parser.take_held()
+        self._held = False
+        exchange = self._exchange
+        assert exchange is not None, "a tunnel without its exchange"
+        if held and not exchange.body(memoryview(held)):
+            self._waits_for_leg = True
+        if self._ended:
+            exchange.client_ended()
+        self._set_paused()
+
+    def finish(self) -> None:
+        self._writer.flush()
+        self._connection.finish()
+
+    def answer(self, error: HttpError, framing: ClientFraming) -> None:
+        self._writer.write(render.own_answer(error, framing, self._rng))
+        self._writer.flush()
+
+    def over(self, status: int, *, close: bool) -> None:
+        exchange, self._exchange = self._exchange, None
+        assert exchange is not None, "the end of no exchange"
+        self._finished(status)
+        self._waits_for_leg = False
+        if close:
+            whole = exchange.is_request_complete and not self._held
+            self._close(limits.KEEP_ALIVE_IDLE_S if whole else limits.LINGER_DISCARD_S)
+        elif exchange.is_request_complete:
+            self._next()
+        else:
+            self._phase = _Phase.DRAINING_BODY
+            self._unread_bytes = 0
+            self._touch(limits.HEADER_TIMEOUT_S)
+            self._set_paused()
+
+    def torn(self, status: int) -> None:
+        self._exchange = None
+        self._finished(status or CLIENT_GONE)
+        self._abort()
+
+    # Steps.
+
+    def _parsed(self, was_in_head: bool) -> None:
+        """After the parser has seen bytes: pause for what is held, watch a head that has begun."""
+        parser = self._parser
+        if parser.held_bytes:
+            self._held = True
+            self._set_paused()
+        elif parser.is_in_head and not was_in_head:
+            self._touch(limits.HEADER_TIMEOUT_S)
+
+    def _next(self) -> None:
+        """Begin the next request, which may have been received already."""
+        self._touch(limits.KEEP_ALIVE_IDLE_S)
+        self._held = False
+        self._parser.proceed()
+        if self._phase is not _Phase.SERVING:
+            return
+        self._parsed(was_in_head=False)
+        if self._exchange is None and (self._ended or (self._draining and self._parser.is_idle)):
+            self._close(limits.LINGER_DISCARD_S)
+        else:
+            self._set_paused()
+
+    def _refuse(self, error: HttpError) -> None:
+        """Answer what was no request, and close."""
+        self._finished(error.status)
+        self.answer(error, _UNREAD)
+        self._close(limits.LINGER_DISCARD_S)
+
+    def _close(self, linger_s: float) -> None:
+        """FIN, then drop input for a while so that no reset overtakes our last answer."""
+        if self._phase in (_Phase.CLOSING, _Phase.OVER):
+            return
+        self._phase = _Phase.CLOSING
+        self._parser.close()
+        self._held = self._waits_for_leg = False
+        self._unread_bytes = 0
+        self._set_paused()
+        self._writer.flush()
+        self._connection.finish()
+        self._touch(linger_s)
+        self._rearm()
+
+    def _abort(self) -> None:
+        self._phase = _Phase.OVER
+        self._parser.close()
+        self._writer.drop()
+        self._connection.abort()
+
+    def _wait_for_leg(self) -> None:
+        self._waits_for_leg = True
+        self._set_paused()
+
+    def _set_paused(self) -> None:
+        wanted = self._waits_for_leg or self._held
+        if wanted != self._is_paused:
+            self._is_paused = wanted
+            if wanted:
+                self._connection.pause()
+            else:
+                self._connection.resume()
+
+    # Deadlines.
+
+    def _touch(self, allowance_s: float) -> None:
+        self._deadline = self._timers.now() + allowance_s
+
+    def _rearm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        when = min(self._deadline, self._timers.now() + limits.HEADER_TIMEOUT_S)
+        self._timer = self._timers.call_at(when, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        now = self._timers.now()
+        if now >= self._deadline:
+            self._overdue()
+        elif self._is_too_slow(now) and self._exchange is not None:
+            self._parser.close()
+            self._exchange.refuse(render.REQUEST_TIMEOUT)
+        if self._phase is not _Phase.OVER and self._timer is None:
+            self._rearm()
+
+    def _is_too_slow(self, now: float) -> bool:
+        """The client sends its body below the floor, over the time since the last look."""
+        exchange = self._exchange
+        if exchange is None or self._is_paused or not exchange.awaits_client:
+            self._floor_since = now
+            self._floor_bytes = exchange.body_bytes_seen if exchange is not None else 0
+            return False
+        elapsed_s = now - self._floor_since
+        if elapsed_s < limits.BODY_GRACE_S:
+            return False
+        slow = (
+            exchange.body_bytes_seen - self._floor_bytes < limits.BODY_BYTES_PER_S_MIN * elapsed_s
+        )
+        self._floor_since = now
+        self._floor_bytes = exchange.body_bytes_seen
+        return slow
+
+    def _overdue(self) -> None:
+        exchange = self._exchange
+        self._deadline = inf
+        if self._phase is _Phase.CLOSING:
+            self._abort()
+        elif self._phase is _Phase.TUNNEL:
+            self._connection.abort()
+        elif exchange is not None:
+            self._parser.close()
+            waits = exchange.awaits_client
+            timeout = render.failure_error(LegFailure("target-timeout"))
+            exchange.refuse(render.REQUEST_TIMEOUT if waits else timeout)
+        elif self._parser.is_in_head:
+            self._refuse(render.REQUEST_TIMEOUT)
+        else:
+            self._close(limits.LINGER_DISCARD_S)

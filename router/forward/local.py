@@ -1,0 +1,156 @@
+"""A leg to this site's own targets: one slot held, moved on when a target does not answer."""
+
+from collections.abc import Callable
+
+from router.balance.ledger import Slot
+from router.forward.admission import NO_TARGETS, Admission
+from router.forward.ports import Leg, LegFailure, LegHandler, Request
+from router.forward.replay import Replay
+from router.forward.target_tcp import Received
+from router.net.ports import Buffer
+
+TargetLegOpener = Callable[[Request, LegHandler, str, bool], Leg]
+"""Builds and starts a leg to a target (``host:port``); the flag as in `LocalLeg`."""
+
+
+class LocalLeg:
+    """Relays to the target of ``slot``; while connecting fails, to the site's other targets.
+
+    It owns the slot from construction on and gives it back in one place, when its target leg is
+    done, before its handler hears of it. What is sent is kept until a target is connected, for the
+    next one (bounded by its sender: a target leg that is not connected says no).
+    ``via_local``: the request comes from a client of this site.
+    """
+
+    __slots__ = (
+        "_aborted",
+        "_admission",
+        "_connect_failed",
+        "_handler",
+        "_held",
+        "_leg",
+        "_open_target",
+        "_owes_writable",
+        "_paused",
+        "_replayed_with_room",
+        "_request",
+        "_slot",
+        "_tried",
+        "_via_local",
+        "ended",
+        "head",
+        "received",
+        "trailers",
+        "writable",
+    )
+
+    def __init__(
+        self,
+        request: Request,
+        handler: LegHandler,
+        slot: Slot,
+        *,
+        admission: Admission,
+        open_target: TargetLegOpener,
+        connect_failed: Callable[[str, str], None],
+        via_local: bool,
+    ) -> None:
+        self._request = request
+        self._handler = handler
+        self._slot = slot
+        self._admission = admission
+        self._open_target = open_target
+        self._connect_failed = connect_failed
+        self._via_local = via_local
+        self._tried = NO_TARGETS
+        self._held: Replay | None = Replay()
+        self._owes_writable = False  # Matters only when moving on to another target.
+        self._replayed_with_room = False
+        self._paused = False
+        self._aborted = False
+        self._leg: Leg | None = None
+        # Hot: what needs nothing of us goes straight through.
+        self.head = handler.head
+        self.received: Received = handler.received
+        self.trailers = handler.trailers
+        self.ended = handler.ended
+        self.writable = handler.writable
+
+    @property
+    def target(self) -> str:
+        """Where it is, or was last."""
+        return self._slot.target
+
+    def start(self) -> None:
+        self._leg = self._open_target(self._request, self, self._slot.target, self._via_local)
+
+    # Leg
+
+    def send(self, data: Buffer) -> bool:
+        held, leg = self._held, self._leg
+        if held is not None:
+            data = held.add(data)
+        if leg is None or leg.send(data):
+            return True
+        self._owes_writable = True
+        return False
+
+    def send_trailers(self, block: bytes) -> None:
+        if self._held is not None:
+            self._held.add_trailers(block)
+        if self._leg is not None:
+            self._leg.send_trailers(block)
+
+    def finish(self) -> None:
+        if self._held is not None:
+            self._held.finish()
+        if self._leg is not None:
+            self._leg.finish()
+
+    def abort(self) -> None:
+        if self._leg is not None and not self._aborted:
+            self._aborted = True
+            self._leg.abort()
+
+    def pause(self) -> None:
+        self._paused = True
+        if self._leg is not None:
+            self._leg.pause()
+
+    def resume(self) -> None:
+        self._paused = False
+        if self._leg is not None:
+            self._leg.resume()
+
+    # LegHandler of the target leg
+
+    def opened(self) -> None:
+        self._held = None
+        self._handler.opened()
+        if self._replayed_with_room and self._owes_writable:
+            self._handler.writable()
+
+    def done(self, failure: LegFailure | None) -> None:
+        self._leg = None
+        if failure is not None and failure.code == "connect-failed":
+            self._connect_failed(self._slot.target, failure.reason)
+            if not self._aborted and self._move_on():
+                return
+        self._admission.release(self._slot)
+        self._handler.done(failure)
+
+    def _move_on(self) -> bool:
+        """Try another target of this site with all that was sent; False: none has room."""
+        held = self._held
+        if held is None:
+            return False
+        self._tried |= {self._slot.target}
+        slot = self._admission.move(self._slot, self._tried)
+        if slot is None:
+            return False
+        self._slot = slot
+        leg = self._leg = self._open_target(self._request, self, slot.target, self._via_local)
+        self._replayed_with_room = held.play(leg)
+        if self._paused:
+            leg.pause()
+        return True

@@ -1,0 +1,194 @@
+"""Where this site's own requests wait while every candidate of their service is full.
+
+A waiting request is at exactly one place at a time: in the line here, which is the admission's
+fair queue for a local slot, or standing at one remote egress, as an OPEN with ``wait_ms``. It could
+not be at both: an egress that grants a slot runs the request at once, since the OPEN carries its
+head, so a grant here and a grant there could run it twice.
+
+What keeps slots busy all the same:
+
+- Of those in the line a few per full site (`balance.reports.standing_target`, at least one) are
+  sent to stand there, so that a slot freed there is not idle for a round trip. While local slots
+  exist to wait for, the first in the line stays, so that a slot freed here is not idle either.
+- A stand is short (`limits.STAND_S`): refused at its end, the request looks around again, so a
+  request far away takes a slot that was freed here when nobody was left in the line.
+- A load report that makes a site free sends the head of the line there at once (`reconsider`).
+
+The deadline is the request's own and stands through all moves; a stand ends a round trip before
+it. Leaving the line and leaving the fair queue are one step.
+"""
+
+from collections.abc import Callable, Hashable, Iterable
+from itertools import islice
+from typing import Protocol
+
+from router.balance.balancer import ServiceBalancer
+from router.balance.decisions import Decision, NoChoice, RemoteWait
+from router.balance.ledger import Slot
+from router.forward.admission import Admission
+from router.model import limits
+from router.model.ids import SiteId
+from router.net.ports import Timers
+
+
+class Waiting(Hashable, Protocol):
+    """A request in the line: told one of the orders below when it has left it."""
+
+    @property
+    def hopeless(self) -> frozenset[SiteId]:
+        """Sites that failed this request in a way that waiting does not mend."""
+
+    def granted(self, slot: Slot) -> None:
+        """A local slot is its own (as `admission.Waiter`)."""
+
+    def expired(self) -> None:
+        """Its deadline passed in the line (as `admission.Waiter`)."""
+
+    def proceed(self, decision: Decision) -> None:
+        """A site has room: go."""
+
+    def dismiss(self) -> None:
+        """The service goes away."""
+
+    def stand(self, wait: RemoteWait, until: float, *, spills: bool) -> bool:
+        """Open a stream that waits there; False: no adjacency, and it stays in the line.
+
+        ``spills``: a cheaper site is full.
+        """
+
+
+class WaitingRoom:
+    """The line of one service port. All calls are synchronous steps."""
+
+    __slots__ = (
+        "_admission",
+        "_balancer",
+        "_limit",
+        "_line",
+        "_not_before",
+        "_round_trip_s",
+        "_site",
+        "_standing",
+        "_target",
+        "_timers",
+    )
+
+    def __init__(
+        self,
+        site: SiteId,
+        balancer: ServiceBalancer,
+        admission: Admission,
+        timers: Timers,
+        *,
+        standing_target: Callable[[SiteId], int],
+        round_trip_s: Callable[[SiteId], float],
+    ) -> None:
+        self._site = site
+        self._balancer = balancer
+        self._admission = admission
+        self._timers = timers
+        self._target = standing_target
+        self._round_trip_s = round_trip_s
+        self._limit = 0
+        self._line: dict[Waiting, float] = {}  # To its deadline, in order of arrival.
+        self._standing: dict[SiteId, int] = {}
+        self._not_before: dict[SiteId, float] = {}
+
+    @property
+    def queued(self) -> int:
+        """All who wait for a slot here or by us elsewhere."""
+        return self._admission.waiting + sum(self._standing.values())
+
+    def set_limit(self, limit: int) -> None:
+        """Most that may wait, those of other sites for our slots included."""
+        self._limit = limit
+        self._admission.set_limit(limit)
+
+    def enter(self, waiter: Waiting, choice: NoChoice, deadline: float) -> bool:
+        """Wait, here or at once elsewhere; False: the queue is full."""
+        if self.queued >= self._limit:
+            return False
+        if not self._admission.wait(waiter, self._site, deadline):
+            return False
+        self._line[waiter] = deadline
+        self._place(choice)
+        return True
+
+    def leave(self, waiter: Waiting) -> bool:
+        """It is gone (not when standing: then its stream's end says so). False: was not here."""
+        if self._line.pop(waiter, None) is None:
+            return False
+        self._admission.leave(waiter)
+        return True
+
+    def left(self, waiter: Waiting) -> None:
+        """The admission took it out: granted or expired."""
+        del self._line[waiter]
+
+    def stand_ended(self, site: SiteId, *, turned_away: bool) -> None:
+        """A stand is over, whatever ended it. ``turned_away``: it was not let stand at all."""
+        left = self._standing[site] - 1
+        if left:
+            self._standing[site] = left
+        else:
+            del self._standing[site]
+        if turned_away:
+            self._not_before[site] = self._timers.now() + limits.STAND_RETRY_S
+
+    def reconsider(self) -> None:
+        """Figures changed: send on who can go now, and let others stand."""
+        while self._line:
+            waiter = next(iter(self._line))
+            choice = self._balancer.select(self._timers.now(), waiter.hopeless)
+            if isinstance(choice, NoChoice):
+                self._place(choice)
+                return
+            if choice.local:
+                self._admission.serve()
+                if waiter in self._line:
+                    return  # The ledger thinks otherwise; its next release serves the line.
+            elif self.leave(waiter):
+                waiter.proceed(choice)
+
+    def dismiss_all(self) -> None:
+        """The service goes away: everybody leaves the line and is told."""
+        for waiter in list(self._line):
+            self.leave(waiter)
+            waiter.dismiss()
+
+    def _place(self, choice: NoChoice) -> None:
+        """Let some of the line stand at the full sites of ``choice``."""
+        now = self._timers.now()
+        stay = 1 if choice.local_waitable else 0
+        for wait in choice.waitable:
+            if len(self._line) <= stay:
+                return
+            if now < self._not_before.get(wait.site, now):
+                continue
+            places = self._target(wait.site) - self._standing.get(wait.site, 0)
+            if places > 0:
+                spills = choice.local_waitable or wait is not choice.waitable[0]
+                self._send_to_stand(wait, islice(self._line.items(), stay, None), places, spills)
+
+    def _send_to_stand(
+        self,
+        wait: RemoteWait,
+        waiters: Iterable[tuple[Waiting, float]],
+        places: int,
+        spills: bool,
+    ) -> None:
+        now = self._timers.now()
+        round_trip_s = self._round_trip_s(wait.site)
+        fit = (
+            (waiter, deadline)
+            for waiter, deadline in waiters
+            if wait.site not in waiter.hopeless
+            and deadline - now > round_trip_s + limits.STAND_MIN_S
+        )
+        for waiter, deadline in list(islice(fit, places)):
+            until = min(now + limits.STAND_S, deadline - round_trip_s)
+            if not waiter.stand(wait, until, spills=spills):
+                self._not_before[wait.site] = now + limits.STAND_RETRY_S
+                return
+            self.leave(waiter)
+            self._standing[wait.site] = self._standing.get(wait.site, 0) + 1

@@ -1,0 +1,269 @@
+"""A leg over a stream to another site's targets: what comes over a link is checked here."""
+
+from router.forward.http1.canonical import check_response_head, check_trailers
+from router.forward.ports import LegCode, LegFailure, LegHandler, Request
+from router.link.ports import OpenRequest, Refusal, ResetCode, Stream, StreamOpener
+from router.model.ids import RouterId, SiteId
+from router.net.ports import Buffer
+
+_FAILURES: dict[ResetCode, LegCode] = {
+    "cancelled": "link-lost",  # Not by us: somebody on the way gave it up.
+    "target-reset": "target-reset",
+    "target-timeout": "target-timeout",
+    "bad-message": "bad-response",
+    "stalled": "stalled",
+    "link-lost": "link-lost",
+    "internal": "internal",
+}
+
+_UPGRADE_FLAGS = {"": 0, "websocket": 1}
+"""How OPEN's flags say which protocol a request asks to switch to; others do not cross links."""
+
+_UPGRADES = {flag: upgrade for upgrade, flag in _UPGRADE_FLAGS.items()}
+_UPGRADE_MASK = 1
+
+LENGTH_NOT_KNOWN = -1
+NO_BODY_STATUS = (204, 304)
+SWITCHING_PROTOCOLS = 101
+
+
+def upgrade_of(flags: int) -> str:
+    """The protocol that an OPEN with ``flags`` asks to switch to; empty: none."""
+    return _UPGRADES[flags & _UPGRADE_MASK]
+
+
+class RemoteObserver:
+    """What a `RemoteLeg` tells of its egress site; the service behind it feeds its balancer."""
+
+    __slots__ = ()
+
+    def remote_opened(self, site: SiteId) -> None:
+        raise NotImplementedError
+
+    def remote_count(self, site: SiteId, in_flight: int) -> None:
+        """The egress's own count, fresh."""
+        raise NotImplementedError
+
+    def remote_refused(self, site: SiteId, in_flight: int) -> None:
+        raise NotImplementedError
+
+    def remote_ended(self, site: SiteId) -> None:
+        """Exactly once for each `remote_opened`."""
+        raise NotImplementedError
+
+
+class RemoteLeg:
+    """One stream to ``site`` along ``path``.
+
+    ``wait_ms`` > 0 lets the egress keep it waiting for a slot. For http a response must be
+    canonical, and its body as long as its head says; otherwise the stream is reset and the failure
+    is ``bad-response``. An http leg is done with its response; one that came before the end of the
+    request resets the stream, so that nobody goes on reading the rest.
+    """
+
+    __slots__ = (
+        "_aborted",
+        "_body_left",
+        "_counted",
+        "_final",
+        "_finished",
+        "_handler",
+        "_http",
+        "_observer",
+        "_over",
+        "_path",
+        "_raw",
+        "_request",
+        "_site",
+        "_stream",
+        "_wait_ms",
+    )
+
+    def __init__(
+        self,
+        request: Request,
+        handler: LegHandler,
+        observer: RemoteObserver,
+        *,
+        site: SiteId,
+        path: tuple[RouterId, ...],
+        wait_ms: int = 0,
+    ) -> None:
+        self._request = request
+        self._handler = handler
+        self._observer = observer
+        self._site = site
+        self._path = path
+        self._wait_ms = wait_ms
+        self._http = request.protocol != "tcp"
+        self._stream: Stream | None = None
+        self._body_left = LENGTH_NOT_KNOWN
+        self._final = False  # The final response head was passed on.
+        self._raw = not self._http
+        self._finished = False
+        self._aborted = False
+        self._over = False
+        self._counted = False  # Between `remote_opened` and `remote_ended`.
+
+    def start(self, opener: StreamOpener, ingress: SiteId) -> bool:
+        """Open; False: there is no adjacency that way now, and this leg is nothing."""
+        request = self._request
+        key = request.key
+        stream = opener.open_stream(
+            OpenRequest(
+                path=self._path,
+                service=key.name,
+                port=key.port,
+                protocol=request.protocol,
+                ingress=ingress,
+                wait_ms=self._wait_ms,
+                flags=_UPGRADE_FLAGS.get(request.upgrade, 0),
+                body_bytes=request.body_bytes,
+                head=request.head,
+            ),
+            self,
+        )
+        if stream is None:
+            return False
+        self._stream = stream
+        self._counted = True
+        self._observer.remote_opened(self._site)
+        return True
+
+    # Leg
+
+    def send(self, data: Buffer) -> bool:
+        stream = self._stream
+        return stream is None or stream.send(data)
+
+    def send_trailers(self, block: bytes) -> None:
+        if self._stream is not None:
+            self._stream.send_trailers(block)
+
+    def finish(self) -> None:
+        self._finished = True
+        if self._stream is not None:
+            self._stream.finish()
+
+    def abort(self) -> None:
+        self._aborted = True
+        if self._stream is not None:
+            self._stream.reset("cancelled")
+
+    def pause(self) -> None:
+        if self._stream is not None:
+            self._stream.pause()
+
+    def resume(self) -> None:
+        if self._stream is not None:
+            self._stream.resume()
+
+    # StreamHandler
+
+    def accepted(self, in_flight: int) -> None:
+        self._observer.remote_count(self._site, in_flight)
+        if not self._over:
+            self._handler.opened()
+
+    def refused(self, reason: Refusal, in_flight: int) -> None:
+        if reason == "busy":
+            self._observer.remote_refused(self._site, in_flight)
+        else:
+            self._count_end(in_flight)
+        self._done(LegFailure("cancelled") if self._aborted else LegFailure(reason))
+
+    def head(self, head: bytes, body_bytes: int, ended: bool) -> None:
+        if self._over:
+            return
+        status = None if self._raw or self._final else check_response_head(head)
+        if status is None or body_bytes < LENGTH_NOT_KNOWN:
+            self._broken("response head is not canonical")
+            return
+        if status == SWITCHING_PROTOCOLS:
+            if not self._request.upgrade:
+                self._broken("101 without having asked for it")
+                return
+            self._raw = True
+        elif status >= 200:
+            self._final = True
+            bodiless = self._request.head_only or status in NO_BODY_STATUS
+            self._body_left = 0 if bodiless else body_bytes
+        self._handler.head(head, body_bytes)
+
+    def received(self, data: memoryview) -> None:
+        if self._over:
+            return
+        if not self._raw:
+            if not self._final:
+                self._broken("body before the response head")
+                return
+            left = self._body_left
+            if left != LENGTH_NOT_KNOWN:
+                left -= len(data)
+                if left < 0:
+                    self._broken("body longer than its head says")
+                    return
+                self._body_left = left
+        self._handler.received(data)
+
+    def trailers(self, block: bytes) -> None:
+        if self._over:
+            return
+        if self._raw or not self._final or not check_trailers(block):
+            self._broken("trailers are not canonical")
+            return
+        self._handler.trailers(block)
+
+    def ended(self, in_flight: int) -> None:
+        if in_flight >= 0:
+            self._count_end(in_flight)
+        if self._over:
+            return
+        if self._raw:
+            self._handler.ended()
+            return
+        if not self._final or self._body_left > 0:
+            self._broken("response shorter than its head says")
+            return
+        self._handler.ended()
+        stream = self._stream
+        self._done(None)
+        if not self._finished and stream is not None:
+            stream.reset("cancelled")
+
+    def writable(self) -> None:
+        if not self._over:
+            self._handler.writable()
+
+    def lost(self, cause: ResetCode | None) -> None:
+        self._count_end(-1)
+        self._stream = None
+        if self._aborted:
+            self._done(LegFailure("cancelled"))
+        elif cause is not None:
+            self._done(LegFailure(_FAILURES[cause], f"reset by the other site: {cause}"))
+        elif self._raw:
+            self._done(None)
+        else:  # A clean end without a response is none.
+            self._done(LegFailure("bad-response", "the stream ended before the response"))
+
+    def _count_end(self, in_flight: int) -> None:
+        """Ours is over there; ``in_flight`` is then the egress's count without it, -1 not told."""
+        if not self._counted:
+            return
+        self._counted = False
+        self._observer.remote_ended(self._site)
+        if in_flight >= 0:
+            self._observer.remote_count(self._site, in_flight)
+
+    def _broken(self, reason: str) -> None:
+        stream = self._stream
+        self._done(LegFailure("bad-response", reason))
+        if stream is not None:
+            stream.reset("bad-message")
+
+    def _done(self, failure: LegFailure | None) -> None:
+        if self._over:
+            return
+        self._over = True
+        self._handler.done(failure)

@@ -1,0 +1,325 @@
+"""One service port at this site: its parts joined, its figures in one place."""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from router.balance.balancer import ServiceBalancer
+from router.balance.decisions import Explanation
+from router.balance.ledger import LocalLedger, Slot
+from router.balance.reports import standing_target
+from router.balance.waiting import queue_limit
+from router.forward.admission import Admission
+from router.forward.counters import ServiceCounters
+from router.forward.health import HealthChecks, split_target
+from router.forward.local import LocalLeg
+from router.forward.pool import TargetPool
+from router.forward.ports import Leg, LegHandler, Request
+from router.forward.queueing import WaitingRoom
+from router.forward.remote import RemoteObserver
+from router.forward.target_http import HttpTargetLeg
+from router.forward.target_tcp import TcpTargetLeg
+from router.link.ports import StreamOpener
+from router.model import limits
+from router.model.adverts import LoadReport, RemoteCandidate
+from router.model.ids import ServiceKey, SiteId
+from router.model.specs import PolicySpec, ServiceProtocol
+from router.net.ports import Network
+
+SMOOTHING = 0.2
+"""Weight of the newest sample in moving means."""
+
+
+class ServiceConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What a service port is, from its declaration. ``queue`` None: by local capacity."""
+
+    protocol: ServiceProtocol
+    policy: PolicySpec = PolicySpec()
+    queue: int | None = None
+    queue_wait_s: float = limits.QUEUE_WAIT_S
+
+
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+    """What every service port of a router shares."""
+
+    network: Network
+    streams: StreamOpener
+    site: SiteId
+    site_name: str
+    rng: random.Random
+    load_changed: Callable[[ServiceKey], None]
+    targets_changed: Callable[[], None]
+
+
+class Load(msgspec.Struct, frozen=True):
+    """In flight at ready targets, how many those are, their stated capacity (None: none)."""
+
+    in_flight: int
+    targets_ready: int
+    capacity: int | None
+
+
+NO_LOAD = Load(0, 0, None)
+
+
+class TargetInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """One target as ``service status`` shows it. ``error``: why it is not ready."""
+
+    name: str
+    host: str
+    port: int
+    ready: bool
+    in_flight: int
+    capacity: int | None
+    requests_total: int
+    error: str
+
+
+class _Remote:
+    """What is remembered of a remote site beside the balancer's estimate."""
+
+    __slots__ = ("name", "round_trip_s", "slots")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.slots = 1
+        self.round_trip_s = 0.0
+
+
+class Service(RemoteObserver):
+    """The owner of a service port's ledger, balancer, queue, health checks, pools and counters.
+
+    It may lack a listener (egress only), targets (ingress only), or a declaration elsewhere.
+    """
+
+    __slots__ = (
+        "_has_targets",
+        "_health",
+        "_pools",
+        "_remotes",
+        "_service_time_s",
+        "_shared",
+        "_told",
+        "admission",
+        "balancer",
+        "config",
+        "counters",
+        "key",
+        "ledger",
+        "room",
+        "site",
+        "streams",
+        "timers",
+    )
+
+    def __init__(self, key: ServiceKey, config: ServiceConfig, shared: Surroundings) -> None:
+        self.key = key
+        self.config = config
+        self._shared = shared
+        self.site = shared.site
+        self.streams = shared.streams
+        self.timers = shared.network
+        self.counters = ServiceCounters()
+        self.ledger = LocalLedger()
+        self.balancer = ServiceBalancer(
+            key, shared.site, shared.site_name, self.ledger, config.policy
+        )
+        self.admission = Admission(self.ledger, 0, shared.network, self._load_changed)
+        self.room = WaitingRoom(
+            shared.site,
+            self.balancer,
+            self.admission,
+            shared.network,
+            standing_target=self._standing_target,
+            round_trip_s=self._round_trip_s,
+        )
+        self._health = HealthChecks(shared.network, shared.rng, self._target_is)
+        self._pools: dict[str, TargetPool] = {}
+        self._remotes: dict[SiteId, _Remote] = {}
+        self._service_time_s = 0.0
+        self._has_targets = False
+        self._told: tuple[int, int | None] = (0, None)
+        self._set_limit()
+
+    # Wanted state
+
+    def set_config(self, config: ServiceConfig) -> None:
+        """Take over a changed definition. Exchanges under way go on as they began."""
+        if config.policy != self.config.policy:
+            self.balancer.set_policy(config.policy)
+        self.config = config
+        self._set_limit()
+        self.room.reconsider()
+
+    def set_targets(self, targets: Mapping[str, tuple[str, int | None]]) -> None:
+        """Targets (``host:port`` to connector and capacity); what they have in flight goes on."""
+        self._has_targets = bool(targets)
+        self.ledger.set_targets(targets)
+        for gone in self._pools.keys() - targets.keys():
+            self._pools.pop(gone).close()
+        self._health.set_targets(targets)
+        self._targets_changed()
+
+    def set_remotes(self, remotes: Sequence[RemoteCandidate]) -> None:
+        """The remote candidates of the present route table."""
+        for one in remotes:
+            remote = self._remotes.get(one.site)
+            if remote is None:
+                remote = self._remotes[one.site] = _Remote(one.site_name)
+            remote.name = one.site_name
+            remote.slots = one.capacity if one.capacity is not None else one.targets_ready
+        self.balancer.set_remotes(remotes)
+        self.room.reconsider()
+
+    def report_load(self, report: LoadReport, site: SiteId) -> None:
+        """A load report of ``site`` came; who waits may go there at once."""
+        self.balancer.report_load(
+            site, report.in_flight, report.targets_ready, report.capacity, self.timers.now()
+        )
+        self.room.reconsider()
+
+    def stop(self) -> None:
+        """Nobody waits, nothing is checked or kept; what is in flight ends by itself."""
+        self.set_remotes(())
+        self.set_targets({})
+        self.room.dismiss_all()
+
+    # Legs
+
+    def local_leg(
+        self, request: Request, handler: LegHandler, slot: Slot, *, via_local: bool
+    ) -> LocalLeg:
+        """A started leg to a target of this site; ``slot`` is its own."""
+        leg = LocalLeg(
+            request,
+            handler,
+            slot,
+            admission=self.admission,
+            open_target=self._open_target,
+            connect_failed=self._health.connect_failed,
+            via_local=via_local,
+        )
+        leg.start()
+        return leg
+
+    # RemoteObserver
+
+    def remote_opened(self, site: SiteId) -> None:
+        self.balancer.opened(site)
+
+    def remote_count(self, site: SiteId, in_flight: int) -> None:
+        self.balancer.report_count(site, in_flight, self.timers.now())
+
+    def remote_refused(self, site: SiteId, in_flight: int) -> None:
+        self.balancer.refused(site, in_flight, self.timers.now())
+
+    def remote_ended(self, site: SiteId) -> None:
+        self.balancer.ended(site)
+
+    # Figures
+
+    @property
+    def protocol(self) -> ServiceProtocol:
+        """How connections are relayed: http2 is not looked into, so connection by connection."""
+        return "http" if self.config.protocol == "http" else "tcp"
+
+    @property
+    def has_targets(self) -> bool:
+        """A connector of this site names some."""
+        return self._has_targets
+
+    def name_of(self, site: SiteId) -> str:
+        """A site's name as a label; its id when no name was heard."""
+        if site == self.site:
+            return self._shared.site_name
+        remote = self._remotes.get(site)
+        return remote.name if remote is not None else site
+
+    def note_service_time(self, seconds: float) -> None:
+        """A request took that long, over all sites."""
+        self._service_time_s += SMOOTHING * (seconds - self._service_time_s)
+
+    def note_round_trip(self, site: SiteId, seconds: float) -> None:
+        """A first answer of ``site`` took that long."""
+        remote = self._remotes.get(site)
+        if remote is not None:
+            remote.round_trip_s += SMOOTHING * (seconds - remote.round_trip_s)
+
+    def load(self) -> Load:
+        """What other sites are told."""
+        ledger = self.ledger
+        return Load(ledger.load, ledger.targets_ready, ledger.capacity)
+
+    def targets(self) -> list[TargetInfo]:
+        infos: list[TargetInfo] = []
+        for state in self.ledger.targets():
+            host, port = split_target(state.target)
+            infos.append(
+                TargetInfo(
+                    name=state.name,
+                    host=host,
+                    port=port,
+                    ready=state.ready,
+                    in_flight=state.in_flight,
+                    capacity=state.capacity,
+                    requests_total=state.requests_total,
+                    error="" if state.ready else self._health.error_of(state.target),
+                )
+            )
+        return infos
+
+    def explain(self, now: float) -> Explanation:
+        """What would be decided now, and why."""
+        return self.balancer.explain(now)
+
+    # Inside
+
+    def _open_target(
+        self, request: Request, handler: LegHandler, target: str, via_local: bool
+    ) -> Leg:
+        network = self._shared.network
+        if request.protocol == "tcp":
+            host, port = split_target(target)
+            tcp_leg = TcpTargetLeg(network, host, port, handler)
+            tcp_leg.start()
+            return tcp_leg
+        pool = self._pools.get(target)
+        if pool is None:
+            host, port = split_target(target)
+            pool = self._pools[target] = TargetPool(network, host, port)
+        leg = HttpTargetLeg(
+            request, handler, pool, self._shared.site_name, network, via_local=via_local
+        )
+        leg.start()
+        return leg
+
+    def _target_is(self, target: str, ready: bool) -> None:
+        self.ledger.set_ready(target, ready)
+        self._targets_changed()
+
+    def _targets_changed(self) -> None:
+        self._set_limit()
+        self.admission.serve()
+        self.room.reconsider()
+        advertised = (self.ledger.targets_ready, self.ledger.capacity)
+        if advertised != self._told:
+            self._told = advertised
+            self._shared.targets_changed()
+        self._load_changed()
+
+    def _load_changed(self) -> None:
+        self._shared.load_changed(self.key)
+
+    def _set_limit(self) -> None:
+        self.room.set_limit(queue_limit(self.config.queue, self.ledger.capacity))
+
+    def _standing_target(self, site: SiteId) -> int:
+        remote = self._remotes.get(site)
+        if remote is None:
+            return 1
+        return standing_target(remote.slots, remote.round_trip_s, self._service_time_s)
+
+    def _round_trip_s(self, site: SiteId) -> float:
+        remote = self._remotes.get(site)
+        return remote.round_trip_s if remote is not None else 0.0

@@ -1,0 +1,308 @@
+"""An HTTP exchange with a target of this site: request out, response in, connection back."""
+
+import enum
+from math import inf
+
+from router.forward.http1 import render
+from router.forward.http1.responses import ResponseHead, ResponseParser, keep_alive_limit_s
+from router.forward.pool import TargetConnection, TargetPool
+from router.forward.ports import LegCode, LegFailure, LegHandler, Request
+from router.model import limits
+from router.net.ports import Buffer, Dial, DialFailure, Loss, Timers
+
+
+class _State(enum.Enum):
+    NEW = enum.auto()
+    DIALLING = enum.auto()
+    OPEN = enum.auto()  # Request and response under way.
+    RAW = enum.auto()  # After 101.
+    DONE = enum.auto()  # `done` is told or about to be.
+
+
+class HttpTargetLeg:
+    """`Leg` to a target. Begins with `start`; `done` means that the connection is back or dropped.
+
+    For an upgrade ``finish`` is not called at the end of the request (which has no body) but is
+    the end of the client's direction after 101. ``via_local``: the ingress is this site and has
+    added its Via already.
+    """
+
+    __slots__ = (
+        "_body_left",
+        "_chunked",
+        "_dial",
+        "_failure",
+        "_handler",
+        "_held",
+        "_idle_s",
+        "_is_opened",
+        "_is_paused",
+        "_is_refusing",
+        "_parser",
+        "_pool",
+        "_request",
+        "_request_complete",
+        "_response_ended",
+        "_state",
+        "_target",
+        "_timers",
+        "_trailers",
+        "_via",
+    )
+
+    def __init__(
+        self,
+        request: Request,
+        handler: LegHandler,
+        pool: TargetPool,
+        site_name: str,
+        timers: Timers,
+        via_local: bool,
+    ) -> None:
+        self._request = request
+        self._handler = handler
+        self._pool = pool
+        self._timers = timers
+        self._via = b"" if via_local else b"1.1 " + site_name.encode("ascii")
+        self._parser = ResponseParser(self, head_only=request.head_only, upgrade=request.upgrade)
+        self._state = _State.NEW
+        self._dial: Dial | None = None
+        self._target: TargetConnection | None = None
+        self._chunked = request.body_bytes < 0
+        self._body_left = request.body_bytes
+        self._trailers = b""
+        self._request_complete = request.body_bytes == 0
+        self._response_ended = False
+        self._is_opened = False
+        self._is_paused = False
+        self._is_refusing = False  # `send` said no and `writable` has not come yet.
+        self._held: list[bytes] = []  # What was sent before there was a connection.
+        self._idle_s = 0.0
+        self._failure: LegFailure | None = None
+
+    # What the owner calls.
+
+    def start(self) -> None:
+        """Take a connection or dial one, and send the head."""
+        assert self._state is _State.NEW, "a leg is started once"
+        self._held.append(render.request_to_target(self._request, self._via))
+        target = self._pool.acquire(self._request.idempotent)
+        if target is None:
+            self._state = _State.DIALLING
+            self._dial = self._pool.dial(self._connected, self._connect_failed)
+        else:
+            self._take(target)
+            self._timers.at_turn_end(self._tell_opened)
+
+    def send(self, data: Buffer) -> bool:
+        """Body or raw bytes. A body beyond its stated length is a torn request: it is aborted."""
+        size = len(data)
+        if self._state is _State.DONE or size == 0:
+            return True
+        if self._state is _State.RAW:
+            return self._push(data)
+        if self._request_complete:
+            return self._torn()
+        if self._chunked:
+            return self._push(*render.chunk(data))
+        self._body_left -= size
+        return self._push(data) if self._body_left >= 0 else self._torn()
+
+    def send_trailers(self, block: bytes) -> None:
+        self._trailers = block
+
+    def finish(self) -> None:
+        if self._state is _State.RAW and self._target is not None:
+            self._target.writer.flush()
+            self._target.connection.finish()
+        if self._state in (_State.RAW, _State.DONE) or self._request_complete:
+            return
+        if self._chunked:
+            self._request_complete = True
+            self._push(render.last_chunk(self._trailers))
+        elif self._body_left == 0:
+            self._request_complete = True
+        else:
+            self._torn()
+            return
+        if self._target is not None:
+            self._target.writer.flush()
+            self._await_head(self._target)
+
+    def abort(self) -> None:
+        self._fail("cancelled", "the client went away")
+
+    def pause(self) -> None:
+        self._is_paused = True
+        if self._target is not None:
+            self._target.connection.pause()
+
+    def resume(self) -> None:
+        self._is_paused = False
+        if self._target is not None:
+            self._target.connection.resume()
+
+    # Connecting.
+
+    def _connected(self, target: TargetConnection) -> None:
+        self._dial = None
+        self._take(target)
+        self._tell_opened()
+        if self._is_refusing and not target.writer.is_full:
+            self.writable()
+
+    def _connect_failed(self, failure: DialFailure) -> None:
+        self._dial = None
+        self._fail("connect-failed", failure.reason)
+
+    def _take(self, target: TargetConnection) -> None:
+        self._target = target
+        self._state = _State.OPEN
+        target.user = self
+        if self._is_paused:
+            target.connection.pause()
+        held, self._held = self._held, []
+        if self._request_complete:
+            target.writer.flush(*held)
+            self._await_head(target)
+        else:
+            # The body's first bytes usually follow within the turn and share the write.
+            target.writer.write(*held)
+            target.deadline = self._timers.now() + limits.STREAM_IDLE_S
+
+    def _tell_opened(self) -> None:
+        if not self._is_opened and self._state is not _State.DONE:
+            self._is_opened = True
+            self._handler.opened()
+
+    def _await_head(self, target: TargetConnection) -> None:
+        if self._parser.is_untouched:
+            target.deadline = self._timers.now() + limits.RESPONSE_HEAD_TIMEOUT_S
+
+    # What the connection tells.
+
+    def received(self, data: memoryview) -> None:
+        if self._state is _State.DONE or self._target is None:
+            return
+        self._tell_opened()
+        self._parser.feed(data)
+        if self._parser.is_complete:
+            self._conclude()
+        elif self._state is _State.OPEN and not self._parser.is_untouched:
+            self._target.deadline = self._timers.now() + limits.STREAM_IDLE_S
+
+    def ended(self) -> None:
+        if self._state is _State.RAW:
+            self._response_ended = True
+            self._handler.ended()
+        elif self._state is _State.OPEN:
+            if self._parser.is_untouched:
+                self._fail("target-reset", "the target closed the connection without an answer")
+                return
+            self._parser.end()
+            if self._parser.is_complete:
+                self._conclude()
+
+    def writable(self) -> None:
+        if self._state is not _State.DONE:
+            self._is_refusing = False
+            self._handler.writable()
+
+    def lost(self, cause: Loss | None) -> None:
+        self._target = None
+        if self._state is _State.RAW and cause is None and self._response_ended:
+            self._finish_with(None)
+        else:
+            self._fail("target-reset", "the connection to the target was lost")
+
+    def overdue(self) -> None:
+        if self._state is _State.RAW or not self._parser.is_untouched:
+            self._fail("stalled", "nothing moved for too long")
+        else:
+            self._fail("target-timeout", "the target did not answer in time")
+
+    # What the parser tells.
+
+    def response(self, head: ResponseHead) -> None:
+        if self._state is _State.DONE:
+            return
+        if head.status >= 200:
+            self._idle_s = keep_alive_limit_s(head.keep_alive_s)
+        elif head.status == 101:
+            self._state = _State.RAW
+            if self._target is not None:
+                self._target.deadline = inf  # The ingress watches tunnels.
+        text = render.with_via(head.head, self._via) if self._via else head.head
+        self._handler.head(text, head.body_bytes)
+
+    def body(self, data: memoryview) -> None:
+        if self._state is not _State.DONE:
+            self._handler.received(data)
+
+    def trailers(self, block: bytes) -> None:
+        if self._state is not _State.DONE:
+            self._handler.trailers(block)
+
+    def complete(self) -> None:
+        """The response is complete; `_conclude` follows once the parser has seen all the bytes."""
+
+    def failed(self, reason: str) -> None:
+        self._fail("bad-response", reason)
+
+    # Ends.
+
+    def _conclude(self) -> None:
+        """The response is complete: give the connection back, then tell."""
+        if self._state is _State.DONE:
+            return
+        target, self._target = self._target, None
+        self._state = _State.DONE
+        assert target is not None, "a response without its connection"
+        parser = self._parser
+        if self._is_paused:
+            target.connection.resume()
+        if self._request_complete and not parser.excess:
+            self._pool.release(target, self._idle_s if parser.reusable else 0.0)
+        else:
+            self._pool.discard(target)
+        self._handler.ended()
+        self._handler.done(None)
+
+    def _torn(self) -> bool:
+        """The request's body is not of the length its head stated: no target may take it."""
+        self._fail("cancelled", "the request body is not of the stated length")
+        return True
+
+    def _fail(self, code: LegCode, reason: str) -> None:
+        self._finish_with(LegFailure(code, reason))
+
+    def _finish_with(self, failure: LegFailure | None) -> None:
+        if self._state is _State.DONE:
+            return
+        self._state = _State.DONE
+        self._failure = failure
+        self._held.clear()
+        if self._dial is not None:
+            self._dial.cancel()
+            self._dial = None
+        target, self._target = self._target, None
+        if target is not None:
+            self._pool.discard(target)
+        # We may stand in a call of the handler's own: it is told at the end of the turn.
+        self._timers.at_turn_end(self._tell_done)
+
+    def _tell_done(self) -> None:
+        self._handler.done(self._failure)
+
+    # Writing.
+
+    def _push(self, *parts: Buffer) -> bool:
+        """Send in this turn, or hold until there is a connection. False: wait for `writable`."""
+        target = self._target
+        if target is None:
+            self._held.extend(map(bytes, parts))
+            self._is_refusing = True
+            return False
+        if not self._request_complete:
+            target.deadline = self._timers.now() + limits.STREAM_IDLE_S
+        return target.writer.write(*parts)

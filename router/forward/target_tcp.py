@@ -1,0 +1,135 @@
+"""A leg to one target of this site over plain TCP: bytes raw both ways."""
+
+from typing import Protocol
+
+from router.forward.ports import LegFailure, LegHandler
+from router.model import limits
+from router.net.ports import Buffer, Connection, Dial, DialFailure, Loss, Network
+
+
+class Received(Protocol):
+    """The shape of `ConnectionHandler.received`, so that it can be handed through uncalled."""
+
+    def __call__(self, data: memoryview) -> None: ...
+
+
+class TcpTargetLeg:
+    """Dials ``host:port`` and relays. Bytes sent before it is connected are held, bounded.
+
+    The target's reset, or any other loss of an established connection, is ``target-reset``: what
+    came before may be torn. A dial that fails is ``connect-failed``: no byte left.
+    """
+
+    __slots__ = (
+        "_aborted",
+        "_connection",
+        "_dial",
+        "_early",
+        "_early_bytes",
+        "_finished_early",
+        "_handler",
+        "_host",
+        "_network",
+        "_paused",
+        "_port",
+        "_refuses",
+        "received",
+    )
+
+    def __init__(self, network: Network, host: str, port: int, handler: LegHandler) -> None:
+        self._network = network
+        self._host = host
+        self._port = port
+        self._handler = handler
+        self._connection: Connection | None = None
+        self._dial: Dial | None = None
+        self._early: list[bytes] = []
+        self._early_bytes = 0
+        self._refuses = False
+        self._finished_early = False
+        self._paused = False
+        self._aborted = False
+        self.received: Received = handler.received  # Hot: no frame of ours in between.
+
+    def start(self) -> None:
+        self._dial = self._network.dial(
+            self._host,
+            self._port,
+            self._connected,
+            self._dial_failed,
+            timeout_s=limits.CONNECT_TIMEOUT_LOCAL_S,
+        )
+
+    # Leg
+
+    def send(self, data: Buffer) -> bool:
+        if self._connection is not None:
+            return self._connection.send(data)
+        self._early.append(bytes(data))
+        self._early_bytes += len(data)
+        self._refuses = self._early_bytes >= limits.REPLAY_BYTES_MAX
+        return not self._refuses
+
+    def send_trailers(self, block: bytes) -> None:
+        raise AssertionError("trailers on a tcp leg")
+
+    def finish(self) -> None:
+        if self._connection is not None:
+            self._connection.finish()
+        else:
+            self._finished_early = True
+
+    def abort(self) -> None:
+        if self._aborted:
+            return
+        self._aborted = True
+        if self._connection is not None:
+            self._connection.abort()
+        elif self._dial is not None:
+            self._dial.cancel()
+            self._network.at_turn_end(self._tell_cancelled)
+
+    def pause(self) -> None:
+        self._paused = True
+        if self._connection is not None:
+            self._connection.pause()
+
+    def resume(self) -> None:
+        self._paused = False
+        if self._connection is not None:
+            self._connection.resume()
+
+    # ConnectionHandler
+
+    def ended(self) -> None:
+        self._handler.ended()
+
+    def writable(self) -> None:
+        self._handler.writable()
+
+    def lost(self, cause: Loss | None) -> None:
+        if self._aborted:
+            self._tell_cancelled()
+        elif cause is None:
+            self._handler.done(None)
+        else:
+            self._handler.done(LegFailure("target-reset", cause.reason or cause.code))
+
+    def _connected(self, connection: Connection) -> "TcpTargetLeg":
+        self._connection = connection
+        if self._paused:
+            connection.pause()
+        early, self._early = self._early, []
+        room = connection.send(*early) if early else True
+        if self._finished_early:
+            connection.finish()
+        self._handler.opened()
+        if self._refuses and room:
+            self._handler.writable()
+        return self
+
+    def _dial_failed(self, failure: DialFailure) -> None:
+        self._handler.done(LegFailure("connect-failed", failure.reason))
+
+    def _tell_cancelled(self) -> None:
+        self._handler.done(LegFailure("cancelled"))

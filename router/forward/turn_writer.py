@@ -1,0 +1,59 @@
+"""Small writes of one turn, joined into one send."""
+
+from router.model import limits
+from router.net.ports import Buffer, Connection, Timers
+
+
+class TurnWriter:
+    """Sends over ``connection``: what is small waits for more until the turn ends.
+
+    A head and the first bytes of its body thus cost one system call. Order is kept; anything
+    above `COALESCE_BYTES_MAX` leaves at once and uncopied.
+    """
+
+    __slots__ = ("_armed", "_connection", "_parts", "_size_bytes", "_timers", "is_full")
+
+    def __init__(self, connection: Connection, timers: Timers) -> None:
+        self._connection = connection
+        self._timers = timers
+        self._parts: list[bytes] = []
+        self._size_bytes = 0
+        self._armed = False
+        self.is_full = False
+        """The connection said no: wait for its `writable`, then call `drained`."""
+
+    def write(self, *parts: Buffer) -> bool:
+        """Send in this turn. The data is taken in any case; False: wait for `writable`."""
+        self._size_bytes += sum(map(len, parts))
+        if self._size_bytes > limits.COALESCE_BYTES_MAX:
+            return self.flush(*parts)
+        self._parts.extend(map(bytes, parts))
+        if not self._armed:
+            self._armed = True
+            self._timers.at_turn_end(self._turn_ended)
+        return not self.is_full
+
+    def flush(self, *parts: Buffer) -> bool:
+        """Send what waits, and ``parts`` after it, now."""
+        waiting = self._parts
+        if waiting or parts:
+            self._size_bytes = 0
+            self._parts = []
+            if len(waiting) > 1:
+                waiting = [b"".join(waiting)]  # Cheaper than a vector of small parts.
+            if not self._connection.send(*waiting, *parts):
+                self.is_full = True
+        return not self.is_full
+
+    def drained(self) -> None:
+        """The connection is `writable` again."""
+        self.is_full = False
+
+    def drop(self) -> None:
+        """Forget what waits: the connection is being aborted."""
+        self._parts = []
+        self._size_bytes = 0
+
+    def _turn_ended(self) -> None:
+        self._armed = False
+        self.flush()

@@ -1,0 +1,103 @@
+"""What streams hold back, added up by link and by process; and budgets for costly frames."""
+
+from typing import Protocol
+
+from router.model import limits
+
+_ROUNDING = 1e-6  # What a timer set by `next_at` may lack.
+
+
+class Staller(Protocol):
+    """A stream that does not drain: its reader or its peer takes nothing."""
+
+    @property
+    def held_bytes(self) -> int:
+        """What it holds of ours."""
+
+    def reset_stalled(self) -> None:
+        """Reset it with ``stalled``; what it held is released."""
+
+
+class ProcessBuffers:
+    """Bytes held by all links. Streams that stall are kept in the order they began to."""
+
+    __slots__ = ("_mark_bytes", "_stalled", "held_bytes")
+
+    def __init__(self, mark_bytes: int = limits.PROCESS_BUFFERED_BYTES_MARK) -> None:
+        self._mark_bytes = mark_bytes
+        self.held_bytes = 0
+        self._stalled: dict[Staller, None] = {}
+
+    @property
+    def is_above_mark(self) -> bool:
+        """More is held than the process should."""
+        return self.held_bytes > self._mark_bytes
+
+    def stalled(self, stream: Staller) -> None:
+        """``stream`` no longer drains. Idempotent: the first time counts."""
+        self._stalled.setdefault(stream)
+
+    def drains(self, stream: Staller) -> None:
+        """``stream`` drains again or is over."""
+        self._stalled.pop(stream, None)
+
+    def relieve(self) -> None:
+        """Reset the streams stalled longest until the mark is kept or none is left."""
+        if not self.is_above_mark:
+            return
+        for stream in list(self._stalled):
+            if self.is_above_mark and stream.held_bytes:
+                stream.reset_stalled()
+
+
+class LinkBuffers:
+    """Bytes held by the streams of one link: unsent, or received and not yet credited."""
+
+    __slots__ = ("_mark_bytes", "held_bytes", "process")
+
+    def __init__(
+        self, process: ProcessBuffers, mark_bytes: int = limits.LINK_BUFFERED_BYTES_MARK
+    ) -> None:
+        self.process = process
+        self._mark_bytes = mark_bytes
+        self.held_bytes = 0
+
+    def hold(self, size_bytes: int) -> None:
+        """More is held."""
+        self.held_bytes += size_bytes
+        self.process.held_bytes += size_bytes
+
+    def release(self, size_bytes: int) -> None:
+        """Less is held."""
+        assert self.held_bytes >= size_bytes, "released more than was held"
+        self.held_bytes -= size_bytes
+        self.process.held_bytes -= size_bytes
+
+    @property
+    def windows_may_grow(self) -> bool:
+        """The link is under its mark."""
+        return self.held_bytes < self._mark_bytes
+
+
+class Budget:
+    """A token bucket: ``burst`` at once, ``per_s`` after that."""
+
+    __slots__ = ("_at", "_burst", "_left", "_per_s")
+
+    def __init__(self, burst: float, per_s: float, now: float) -> None:
+        self._burst = self._left = burst
+        self._per_s = per_s
+        self._at = now
+
+    def take(self, now: float) -> bool:
+        """Spend one; False: nothing is left."""
+        self._left = min(self._burst, self._left + (now - self._at) * self._per_s)
+        self._at = now
+        if self._left < 1.0 - _ROUNDING:
+            return False
+        self._left = max(0.0, self._left - 1.0)
+        return True
+
+    def next_at(self) -> float:
+        """When one will be there again, after `take` said no."""
+        return self._at + (1.0 - self._left) / self._per_s

@@ -1,0 +1,305 @@
+"""Claim redemption: one HTTP/1.1 ``POST /claims/NAME`` under an ALPN name of its own.
+
+The door takes connections without a client certificate, so everything about them is small and
+short: one request, 16 KiB of body, ten seconds. The client trusts nothing of an answer but its
+length. What a claim means is the `ClaimDesk`'s business.
+"""
+
+import re
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Protocol
+
+import httptools
+
+from router.model import limits
+from router.net.ports import Connection, ConnectionHandler, DialFailure, Loss, Network, Timers, Tls
+
+CLAIM_ALPN = "spillway-claim/1"
+
+_HOST = re.compile(r"[A-Za-z0-9._:-]{1,253}")
+_PATH = re.compile(rb"/claims/([A-Za-z0-9][A-Za-z0-9._-]{0,252})")
+
+
+class ClaimDesk(Protocol):
+    """Who decides on claims."""
+
+    def answer(self, name: str, body: bytes, source: str) -> tuple[int, bytes]:
+        """Status and body for claim ``name``, asked for from the numeric address ``source``."""
+
+
+class ClaimDoor:
+    """Accepts connections with ALPN `CLAIM_ALPN`, a bounded number at a time."""
+
+    def __init__(self, timers: Timers, desk: ClaimDesk) -> None:
+        self._timers = timers
+        self._desk = desk
+        self._open = 0
+
+    def accept(self, connection: Connection) -> ConnectionHandler | None:
+        """For a listener. None: another protocol, or too many at once."""
+        if connection.alpn != CLAIM_ALPN or self._open >= limits.CLAIM_CONNECTIONS_MAX:
+            return None
+        self._open += 1
+        return _Visit(self._timers, self._desk, connection, self._left)
+
+    def _left(self) -> None:
+        self._open -= 1
+
+
+class _Visit:
+    """One connection at the door: one request, one answer, the end."""
+
+    def __init__(
+        self,
+        timers: Timers,
+        desk: ClaimDesk,
+        connection: Connection,
+        left: Callable[[], None],
+    ) -> None:
+        self._timers = timers
+        self._desk = desk
+        self._connection = connection
+        self._left = left
+        self._parser = httptools.HttpRequestParser(self)
+        self._target = b""
+        self._body = bytearray()
+        self._received_bytes = 0
+        self._in_body = False
+        self._complete = False
+        self._answered = False
+        self._timer = timers.call_at(timers.now() + limits.CLAIM_DEADLINE_S, self._late)
+
+    # ConnectionHandler.
+
+    def received(self, data: memoryview) -> None:
+        """Part of the request; after the answer it is thrown away, and bounded."""
+        self._received_bytes += len(data)
+        if self._answered:
+            if self._received_bytes > limits.LINGER_DISCARD_BYTES_MAX:
+                self._connection.abort()
+            return
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._answer(HTTPStatus.BAD_REQUEST)
+            return
+        head_bytes = self._received_bytes - len(self._body)
+        if len(self._body) > limits.CLAIM_BODY_BYTES_MAX:
+            self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        elif head_bytes > 2 * limits.CLAIM_HEAD_BYTES_MAX:  # Chunk framing counts here too.
+            self._answer(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        elif self._in_body:
+            self._judge()
+
+    def ended(self) -> None:
+        """Half-closing after a whole request is fine; before, it is none."""
+        if not self._answered:
+            self._answer(HTTPStatus.BAD_REQUEST)
+
+    def writable(self) -> None:
+        """One answer always fits."""
+
+    def lost(self, cause: Loss | None) -> None:
+        """The visitor has left."""
+        self._timer.cancel()
+        self._left()
+
+    # What httptools calls.
+
+    def on_url(self, url: bytes) -> None:
+        """Part of the request target."""
+        if not self._complete:
+            self._target += url
+
+    def on_headers_complete(self) -> None:
+        """The head is whole."""
+        self._in_body = True
+
+    def on_body(self, body: bytes) -> None:
+        """Part of the body."""
+        if not self._complete:
+            self._body += body
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        self._complete = True
+
+    # Deciding.
+
+    def _judge(self) -> None:
+        """What the head alone decides is answered without waiting for the body."""
+        if self._parser.get_method() != b"POST":
+            self._answer(HTTPStatus.METHOD_NOT_ALLOWED)
+            return
+        path = _PATH.fullmatch(self._target)
+        if path is None:
+            self._answer(HTTPStatus.NOT_FOUND)
+        elif self._complete:
+            source = self._connection.peer.host
+            self._answer(*self._desk.answer(path[1].decode(), bytes(self._body), source))
+
+    def _answer(self, status: int, body: bytes = b"") -> None:
+        self._answered = True
+        self._connection.send(
+            f"HTTP/1.1 {int(status)} {HTTPStatus(status).phrase}\r\n"
+            f"Content-Type: application/octet-stream\r\n"
+            f"Content-Length: {len(body)}\r\n"
+            f"Connection: close\r\n\r\n".encode(),
+            body,
+        )
+        self._connection.finish()
+        self._timer.cancel()
+        self._timer = self._timers.call_at(
+            self._timers.now() + limits.LINGER_DISCARD_S, self._connection.abort
+        )
+
+    def _late(self) -> None:
+        self._answer(HTTPStatus.REQUEST_TIMEOUT)
+
+
+class ClaimClient:
+    """Redeems claims at other sites."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+
+    def post(
+        self,
+        endpoint: tuple[str, int],
+        tls: Tls,
+        name: str,
+        body: bytes,
+        answered: Callable[[int, bytes], None],
+        failed: Callable[[str], None],
+    ) -> "ClaimCall":
+        """POST ``body`` for claim ``name`` to ``endpoint`` (host, port).
+
+        Exactly one of ``answered`` (status, body; never a redirect followed) and ``failed`` (a
+        sentence) comes, within `limits.CLAIM_DEADLINE_S`, unless the call is cancelled. ``tls``
+        offers `CLAIM_ALPN` alone and trusts the issuer's CA alone. Raises ValueError when the
+        endpoint's host or ``name`` cannot stand in a request: they come from a token.
+        """
+        if not _HOST.fullmatch(endpoint[0]) or not _PATH.fullmatch(f"/claims/{name}".encode()):
+            raise ValueError("the token's endpoint or name has characters that are not allowed")
+        return ClaimCall(self._network, endpoint, tls, name, body, answered, failed)
+
+
+class ClaimCall:
+    """One redemption under way."""
+
+    def __init__(
+        self,
+        network: Network,
+        endpoint: tuple[str, int],
+        tls: Tls,
+        name: str,
+        body: bytes,
+        answered: Callable[[int, bytes], None],
+        failed: Callable[[str], None],
+    ) -> None:
+        host, port = endpoint
+        shown = f"[{host}]" if ":" in host else host
+        self._where = f"{shown}:{port}"
+        self._request = (
+            f"POST /claims/{name} HTTP/1.1\r\n"
+            f"Host: {self._where}\r\n"
+            f"Content-Type: application/octet-stream\r\n"
+            f"Content-Length: {len(body)}\r\n"
+            f"Connection: close\r\n\r\n".encode()
+            + body
+        )
+        self._tell_answer = answered
+        self._tell_failure = failed
+        self._connection: Connection | None = None
+        self._parser = httptools.HttpResponseParser(self)
+        self._body = bytearray()
+        self._received_bytes = 0
+        self._complete = False
+        self._over = False
+        self._timer = network.call_at(network.now() + limits.CLAIM_DEADLINE_S, self._late)
+        self._dial = network.dial(
+            host,
+            port,
+            self._connected,
+            self._dial_failed,
+            timeout_s=limits.CLAIM_DEADLINE_S,
+            tls=tls,
+        )
+
+    def cancel(self) -> None:
+        """No callback comes any more. Idempotent."""
+        self._end()
+
+    # The dial's outcome.
+
+    def _connected(self, connection: Connection) -> "ClaimCall":
+        self._connection = connection
+        if connection.alpn != CLAIM_ALPN:
+            self._fail(f"{self._where} does not redeem claims: it speaks another protocol")
+        else:
+            connection.send(self._request)
+        return self
+
+    def _dial_failed(self, failure: DialFailure) -> None:
+        self._fail(failure.reason)
+
+    # ConnectionHandler.
+
+    def received(self, data: memoryview) -> None:
+        """Part of the answer."""
+        if self._over:
+            return
+        self._received_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._fail(f"{self._where} gave an answer that is not HTTP")
+            return
+        most = limits.CLAIM_ANSWER_BYTES_MAX
+        if len(self._body) > most or self._received_bytes > most + limits.CLAIM_HEAD_BYTES_MAX:
+            self._fail(f"{self._where} gave an answer of more than {most} bytes")
+        elif self._complete:
+            status = self._parser.get_status_code()
+            self._end()
+            self._tell_answer(status, bytes(self._body))
+
+    def ended(self) -> None:
+        """Before the answer was whole: it is none."""
+        self._fail(f"{self._where} broke off its answer")
+
+    def writable(self) -> None:
+        """The request was sent at once."""
+
+    def lost(self, cause: Loss | None) -> None:
+        """Before the answer was whole: it is none."""
+        reason = f" ({cause.reason})" if cause is not None and cause.reason else ""
+        self._fail(f"the connection to {self._where} was lost{reason}")
+
+    # What httptools calls.
+
+    def on_body(self, body: bytes) -> None:
+        """Part of the body."""
+        if not self._complete:
+            self._body += body
+
+    def on_message_complete(self) -> None:
+        """The answer is whole."""
+        self._complete = True
+
+    # Ending.
+
+    def _late(self) -> None:
+        self._fail(f"{self._where} gave no answer within {limits.CLAIM_DEADLINE_S:g} s")
+
+    def _fail(self, reason: str) -> None:
+        if not self._over:
+            self._end()
+            self._tell_failure(reason)
+
+    def _end(self) -> None:
+        self._over = True
+        self._timer.cancel()
+        self._dial.cancel()
+        if self._connection is not None:
+            self._connection.abort()

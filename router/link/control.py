@@ -1,0 +1,181 @@
+"""Control messages and the payload of OPEN: typed values to MessagePack and back, bounded.
+
+All messages are arrays with their name first, so no map occurs and no key can be repeated. The
+typed decoder refuses wrong types, lying lengths, booleans as numbers and trailing bytes; nesting
+ends where the types end. Unknown fields at an array's end are skipped: a newer peer may add some.
+"""
+
+from typing import Annotated, Literal, Protocol, get_args
+
+import msgspec
+
+from router.link.ports import LoadMessage, LsaAck, LsaMessage, OpenRequest, RoutingMessage
+from router.model import limits
+from router.model.errors import LocalProtocolError, RemoteProtocolError
+
+VERSION = 1
+MINOR = 0
+"""A peer of the same version and a higher minor may send messages that we do not know."""
+
+NONCE_BYTES = 32
+
+_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=253)]
+_Site = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$")]
+_Bytes32 = Annotated[bytes, msgspec.Meta(min_length=NONCE_BYTES, max_length=NONCE_BYTES)]
+_Cost = Annotated[int, msgspec.Meta(ge=limits.COST_MIN, le=limits.COST_MAX)]
+_Router = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
+_Text = Annotated[str, msgspec.Meta(max_length=1024)]
+_Features = Annotated[tuple[_Name, ...], msgspec.Meta(max_length=64)]
+
+
+class Hello(msgspec.Struct, frozen=True, array_like=True, tag="hello"):
+    """The first message each way on a control lane.
+
+    ``session`` names the group of lanes, ``secret`` proves a JOIN to it; both are the sender's.
+    ``cost`` counts when the dialler says it. ``link`` is the dialler's name for the link.
+    ``required`` are features without which the sender will not talk.
+    """
+
+    version: int
+    minor: int
+    router: _Router
+    name: _Site
+    public_key: Annotated[bytes, msgspec.Meta(min_length=1, max_length=1024)]
+    nonce: _Bytes32
+    session: _Bytes32
+    secret: _Bytes32
+    worker: Annotated[int, msgspec.Meta(ge=0, le=65_535)]
+    cost: _Cost
+    link: Annotated[str, msgspec.Meta(max_length=253)]
+    software: _Text
+    features: _Features = ()
+    required: _Features = ()
+
+
+class Proof(msgspec.Struct, frozen=True, array_like=True, tag="proof"):
+    """The identity key's signature over `handshake.transcript`."""
+
+    signature: Annotated[bytes, msgspec.Meta(min_length=1, max_length=256)]
+
+
+class Join(msgspec.Struct, frozen=True, array_like=True, tag="join"):
+    """The first message of a data lane: the acceptor's session, and that we know its secret."""
+
+    session: _Bytes32
+    proof: _Bytes32
+
+
+class Joined(msgspec.Struct, frozen=True, array_like=True, tag="joined"):
+    """The answer to JOIN: the acceptor knows the dialler's secret as well."""
+
+    proof: _Bytes32
+
+
+class CostMessage(msgspec.Struct, frozen=True, array_like=True, tag="cost"):
+    """The dialler changed the link's cost."""
+
+    cost: _Cost
+
+
+class GoAway(msgspec.Struct, frozen=True, array_like=True, tag="goaway"):
+    """The last message of a lane, and why. ``kind`` as in `lane.Fault`."""
+
+    kind: Literal["lost", "refused", "violation"]
+    code: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    reason: _Text
+    hint: _Text = ""
+
+
+Message = Hello | Proof | Join | Joined | CostMessage | GoAway | RoutingMessage
+
+_DECODER: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(
+    Hello | Proof | Join | Joined | CostMessage | GoAway | LsaMessage | LsaAck | LoadMessage
+)
+_KNOWN = frozenset(
+    str(kind.__struct_config__.tag)
+    for kind in (Hello, Proof, Join, Joined, CostMessage, GoAway, *get_args(RoutingMessage))
+)
+_ENVELOPE: msgspec.msgpack.Decoder[list[msgspec.Raw]] = msgspec.msgpack.Decoder(list[msgspec.Raw])
+_TAG: msgspec.msgpack.Decoder[str] = msgspec.msgpack.Decoder(str)
+_OPEN: msgspec.msgpack.Decoder[OpenRequest] = msgspec.msgpack.Decoder(OpenRequest)
+_ENCODER = msgspec.msgpack.Encoder()
+
+# What msgspec raises on hostile input: RecursionError by depth, OverflowError by far timestamps.
+_UNDECODABLE = (msgspec.MsgspecError, RecursionError, OverflowError, UnicodeDecodeError)
+
+
+class GoAwayFacts(Protocol):
+    """What GOAWAY tells: a `lane.Fault`."""
+
+    @property
+    def code(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def hint(self) -> str: ...
+
+
+def encode(message: Message) -> bytes:
+    """The payload of a CONTROL frame. Raises LocalProtocolError when it does not fit in one."""
+    payload = _ENCODER.encode(message)
+    if len(payload) > limits.FRAME_PAYLOAD_BYTES_MAX:
+        raise LocalProtocolError("message-too-large", f"{len(payload)} bytes")
+    return payload
+
+
+def encode_goaway(kind: Literal["lost", "refused", "violation"], facts: GoAwayFacts) -> bytes:
+    """A GOAWAY with its texts cut to what the peer takes."""
+    return encode(GoAway(kind, facts.code[:64], facts.reason[:1024], facts.hint[:1024]))
+
+
+def decode(payload: memoryview, *, ignore_unknown: bool = False) -> Message | None:
+    """The message; None: of a kind not known here. Raises RemoteProtocolError.
+
+    ``ignore_unknown``: the peer speaks a newer minor version.
+    """
+    if len(payload) > limits.CONTROL_MESSAGE_BYTES_MAX:
+        raise RemoteProtocolError("message-too-large", f"control message of {len(payload)} bytes")
+    try:
+        return _DECODER.decode(payload)
+    except _UNDECODABLE as error:
+        if ignore_unknown and _is_unknown(payload):
+            return None
+        raise RemoteProtocolError("bad-message", f"control message: {error}") from error
+
+
+def _is_unknown(payload: memoryview) -> bool:
+    try:
+        items = _ENVELOPE.decode(payload)
+        return bool(items) and _TAG.decode(items[0]) not in _KNOWN
+    except _UNDECODABLE:
+        return False
+
+
+def encode_open(request: OpenRequest) -> bytes:
+    """The payload of OPEN."""
+    return _ENCODER.encode(request)
+
+
+def decode_open(payload: memoryview) -> OpenRequest:
+    """The payload of OPEN with its numbers in range. Raises RemoteProtocolError."""
+    try:
+        request = _OPEN.decode(payload)
+    except _UNDECODABLE as error:
+        raise RemoteProtocolError("bad-open", f"OPEN: {error}") from error
+    if not (
+        0 < len(request.service) <= 253
+        and 0 < request.port < 65_536
+        and 0 <= request.wait_ms < 2**31
+        and 0 <= request.flags < 2**32
+        and -1 <= request.body_bytes < 2**63
+        and len(request.ingress) <= 64
+    ):
+        raise RemoteProtocolError("bad-open", "OPEN: a value is out of range")
+    return request
+
+
+def split_loads(message: LoadMessage) -> list[LoadMessage]:
+    """``message`` in pieces that fit in a frame each."""
+    size = limits.LOADS_PER_MESSAGE_MAX
+    reports = message.reports
+    return [LoadMessage(reports[at : at + size]) for at in range(0, len(reports), size)]

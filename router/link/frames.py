@@ -1,0 +1,160 @@
+"""Frames of a lane: the 8-byte header, the kinds and their lengths, and the hot decoder.
+
+A header is two big-endian u32: kind << 24 | payload length, then the stream id. Bit 7 of the kind
+is END: the sender's direction of the stream is complete with this frame. docs/link-protocol.md has
+every payload.
+"""
+
+import struct
+from typing import Protocol
+
+from router.model import limits
+from router.model.errors import RemoteProtocolError
+
+OPEN = 1
+ACCEPTED = 2
+REFUSED = 3
+HEAD = 4
+DATA = 5
+TRAILERS = 6
+FIN = 7
+RESET = 8
+WINDOW = 9
+PING = 10
+PONG = 11
+CONTROL = 12
+
+END = 0x80
+KIND_MASK = 0x7F
+COUNT_BYTES = 4  # The in-flight count that ends every END frame but OPEN.
+COUNT_UNKNOWN = 0xFFFF_FFFF
+STREAM_ID_MAX = (1 << 30) - 1  # More streams than that: a new lane.
+
+_HEADER = struct.Struct(">II")
+_COUNT = struct.Struct(">I")
+_LENGTH_MASK = 0xFF_FFFF
+_PAYLOAD_MAX = limits.FRAME_PAYLOAD_BYTES_MAX
+
+_LENGTHS: dict[int, tuple[int, int]] = {
+    OPEN: (1, _PAYLOAD_MAX),
+    OPEN | END: (1, _PAYLOAD_MAX),
+    ACCEPTED: (4, 4),
+    REFUSED: (5, 5),
+    HEAD: (8, _PAYLOAD_MAX),
+    HEAD | END: (8 + COUNT_BYTES, _PAYLOAD_MAX),
+    DATA: (0, _PAYLOAD_MAX),
+    DATA | END: (COUNT_BYTES, _PAYLOAD_MAX),
+    TRAILERS: (0, _PAYLOAD_MAX),
+    TRAILERS | END: (COUNT_BYTES, _PAYLOAD_MAX),
+    FIN: (4, 4),
+    RESET: (1, 1),
+    WINDOW: (4, 4),
+    PING: (8, 8),
+    PONG: (8, 8),
+    CONTROL: (1, _PAYLOAD_MAX),
+}
+# By kind byte. An unknown kind allows no length at all.
+_LENGTH_MIN = tuple(_LENGTHS.get(kind, (1 << 24, -1))[0] for kind in range(256))
+_LENGTH_MAX = tuple(_LENGTHS.get(kind, (1 << 24, -1))[1] for kind in range(256))
+
+
+class LaneViolation(RemoteProtocolError):
+    """The peer broke a rule of the lane: the lane closes with this code."""
+
+
+class FrameSink(Protocol):
+    """Who takes frames apart from a decoder."""
+
+    def frame(self, kind: int, stream_id: int, payload: memoryview) -> None:
+        """One frame, ``kind`` with its END bit. ``payload`` is valid until this returns."""
+
+
+class FrameDecoder:
+    """Calls ``sink`` for each frame of a byte stream, whatever its cuts.
+
+    Payloads are views of the data received; only a frame that a cut divides is copied. A kind or
+    length out of bounds raises `LaneViolation` as soon as its header is complete: nothing is ever
+    allocated for a claimed length.
+    """
+
+    __slots__ = ("_closed", "_sink", "_tail")
+
+    def __init__(self, sink: FrameSink) -> None:
+        self._sink = sink
+        self._tail = bytearray()
+        self._closed = False
+
+    def close(self) -> None:
+        """Deliver nothing more, not even from the data at hand."""
+        self._closed = True
+
+    def receive_data(self, data: memoryview) -> None:
+        """Deliver what ``data`` completes. Raises LaneViolation; the decoder is closed then."""
+        if self._closed:
+            return
+        position = self._complete_tail(data) if self._tail else 0
+        size = len(data)
+        frame = self._sink.frame
+        while size - position >= 8 and not self._closed:
+            word, stream_id = _HEADER.unpack_from(data, position)
+            length = word & _LENGTH_MASK
+            kind = word >> 24
+            if length > _LENGTH_MAX[kind] or length < _LENGTH_MIN[kind]:
+                raise self._violation(kind, length)
+            body = position + 8
+            if body + length > size:
+                break
+            position = body + length
+            frame(kind, stream_id, data[body:position])
+        if position < size and not self._closed:
+            self._tail += data[position:]
+
+    def _complete_tail(self, data: memoryview) -> int:
+        """Add what the divided frame lacks, deliver it if complete; the bytes used."""
+        tail = self._tail
+        used = 0
+        if len(tail) < 8:
+            used = min(8 - len(tail), len(data))
+            tail += data[:used]
+            if len(tail) < 8:
+                return used
+        word, stream_id = _HEADER.unpack_from(tail)
+        length = word & _LENGTH_MASK
+        kind = word >> 24
+        if length > _LENGTH_MAX[kind] or length < _LENGTH_MIN[kind]:
+            raise self._violation(kind, length)
+        rest = data[used : used + 8 + length - len(tail)]
+        tail += rest
+        used += len(rest)
+        if len(tail) == 8 + length:
+            self._tail = bytearray()
+            self._sink.frame(kind, stream_id, memoryview(tail)[8:])
+        return used
+
+    def _violation(self, kind: int, length: int) -> LaneViolation:
+        self._closed = True
+        if kind not in _LENGTHS:
+            return LaneViolation("unknown-frame", f"frame of unknown kind {kind:#x}")
+        code = "frame-too-large" if length > _LENGTH_MAX[kind] else "frame-too-small"
+        return LaneViolation(code, f"frame of kind {kind:#x} claims {length} bytes of payload")
+
+
+def header(kind: int, length: int, stream_id: int) -> bytes:
+    """The eight bytes before ``length`` bytes of payload."""
+    return _HEADER.pack(kind << 24 | length, stream_id)
+
+
+def encode(kind: int, stream_id: int, payload: bytes = b"") -> bytes:
+    """A whole frame in one piece, for the small ones."""
+    return _HEADER.pack(kind << 24 | len(payload), stream_id) + payload
+
+
+def encode_count(count: int) -> bytes:
+    """An in-flight count; negative: not told."""
+    return _COUNT.pack(count if 0 <= count < COUNT_UNKNOWN else COUNT_UNKNOWN)
+
+
+def decode_count(payload: memoryview, offset: int = 0) -> int:
+    """The in-flight count at ``offset``; -1: not told."""
+    count: int = _COUNT.unpack_from(payload, offset)[0]
+    return -1 if count == COUNT_UNKNOWN else count

@@ -1,0 +1,104 @@
+"""What the two ends of a control lane prove to each other, as pure functions.
+
+TLS proves admission, this proves identity: each end signs the label, its role, both nonces and
+both leaf fingerprints with its site's identity key. A signature is good for one role on one TLS
+connection between two certain leaves, so it cannot be replayed, reflected or relayed.
+"""
+
+import hashlib
+import hmac
+from typing import Literal
+
+from router.link.control import VERSION, Hello
+from router.link.ports import Identity, Neighbour
+from router.model.errors import HandshakeRejected
+from router.model.ids import RouterId, SiteId
+
+Role = Literal["dialler", "acceptor"]
+
+_PROOF_LABEL = b"spillway/1 link proof\0"
+_JOIN_LABEL = b"spillway/1 lane join\0"
+
+FEATURES: frozenset[str] = frozenset()
+"""What this version can do beyond the base protocol."""
+
+
+def fingerprint(certificate: bytes) -> bytes:
+    """SHA-256 of a leaf in DER."""
+    return hashlib.sha256(certificate).digest()
+
+
+def transcript(
+    role: Role,
+    dialler_nonce: bytes,
+    acceptor_nonce: bytes,
+    dialler_leaf: bytes,
+    acceptor_leaf: bytes,
+) -> bytes:
+    """What the end in ``role`` signs. Nonces are 32 bytes, leaves fingerprints: no ambiguity."""
+    return b"".join(
+        (
+            _PROOF_LABEL,
+            role.encode(),
+            b"\0",
+            dialler_nonce,
+            acceptor_nonce,
+            dialler_leaf,
+            acceptor_leaf,
+        )
+    )
+
+
+def join_proof(
+    secret: bytes, role: Role, session: bytes, dialler_leaf: bytes, acceptor_leaf: bytes
+) -> bytes:
+    """That the end in ``role`` knows ``secret``, which the other told it in its HELLO."""
+    data = b"".join((_JOIN_LABEL, role.encode(), b"\0", session, dialler_leaf, acceptor_leaf))
+    return hmac.digest(secret, data, "sha256")
+
+
+def join_is_proven(expected: bytes, told: bytes) -> bool:
+    """Compared in constant time."""
+    return hmac.compare_digest(expected, told)
+
+
+def other(role: Role) -> Role:
+    """The role of the other end."""
+    return "acceptor" if role == "dialler" else "dialler"
+
+
+def judge_hello(hello: Hello, identity: Identity, expected: SiteId | None) -> Neighbour:
+    """Who the peer says it is; to be proven yet. Raises HandshakeRejected."""
+    if hello.version != VERSION:
+        raise HandshakeRejected(
+            "version",
+            f"{hello.name} speaks version {hello.version} of the link protocol, we {VERSION}",
+            "Upgrade the older of the two routers",
+        )
+    missing = sorted(set(hello.required) - FEATURES)
+    if missing:
+        raise HandshakeRejected(
+            "unsupported-feature",
+            f"{hello.name} requires {', '.join(missing)}, which this router does not have",
+            "Upgrade this router",
+        )
+    site = identity.site_of(hello.public_key)
+    if hello.router == identity.router:
+        raise HandshakeRejected(
+            "self-link",
+            f"the link of {identity.name} leads back to {identity.name} itself",
+            "Delete the link and create it with the token of another site",
+        )
+    if site == identity.site:
+        raise HandshakeRejected(
+            "identity-conflict",
+            f"{hello.name} and {identity.name} are two live routers with one identity key",
+            "Was a site's state copied? Give one of the two a new identity",
+        )
+    if expected is not None and site != expected:
+        raise HandshakeRejected(
+            "wrong-site",
+            f"the endpoint answers as {hello.name} ({site[:8]}), the link expects {expected[:8]}",
+            "Check the endpoint, or create the link again with a new token of that site",
+        )
+    return Neighbour(RouterId(hello.router), site, hello.name, hello.public_key)

@@ -1,0 +1,141 @@
+"""What a lane, its streams and its owner ask of each other, and the codes that they share."""
+
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import msgspec
+
+from router.link.buffers import LinkBuffers
+from router.link.ports import OpenRequest, Refusal, ResetCode, Stream, StreamHandler
+from router.model.ids import RouterId
+
+if TYPE_CHECKING:
+    from router.link.mux import LaneMux
+    from router.link.stream import LaneStream
+
+REFUSALS: tuple[Refusal, ...] = (
+    "busy",
+    "no-target",
+    "connect-failed",
+    "draining",
+    "not-allowed",
+    "no-route",
+)
+"""By their code on the wire. A code that is not known reads as ``no-target``."""
+
+RESETS: tuple[ResetCode, ...] = (
+    "cancelled",
+    "target-reset",
+    "target-timeout",
+    "bad-message",
+    "stalled",
+    "link-lost",
+    "internal",
+)
+"""By their code on the wire. A code that is not known reads as ``internal``."""
+
+FaultKind = Literal["lost", "refused", "violation"]
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """Why a lane or a link ended. ``refused``: an end does not want the other; ``violation``: an
+    end broke the protocol; ``lost``: all else. ``hint`` is the operator's next step.
+    """
+
+    code: str
+    reason: str
+    hint: str = ""
+    kind: FaultKind = "lost"
+
+    def __str__(self) -> str:
+        return f"{self.reason}. {self.hint}" if self.hint else self.reason
+
+
+class LaneOwner(Protocol):
+    """Who a lane belongs to. Called in the network's turn, never from inside a lane's method."""
+
+    def lane_message(self, lane: "LaneMux", payload: memoryview) -> None:
+        """A control message. RemoteProtocolError closes the lane with its code."""
+
+    def lane_stream(self, lane: "LaneMux", stream: Stream, request: OpenRequest) -> StreamHandler:
+        """The peer opened a stream."""
+
+    def lane_rtt(self, lane: "LaneMux", rtt_s: float) -> None:
+        """A PING came back."""
+
+    def lane_lost(self, lane: "LaneMux", fault: Fault) -> None:
+        """Over; its streams have been told. Exactly once, the last call."""
+
+
+class StreamLane(Protocol):
+    """What a stream asks of its lane."""
+
+    @property
+    def neighbour(self) -> RouterId: ...
+    @property
+    def buffers(self) -> LinkBuffers: ...
+
+    def now(self) -> float: ...
+
+    def window_grows_within_s(self) -> float:
+        """Half a window read within this time means that the window is what limits."""
+
+    def ready(self, stream: "LaneStream") -> None:
+        """It has something to send; at most once until it was filled."""
+
+    def urgent(self, frame: bytes) -> None:
+        """Send ahead of all data."""
+
+    def credit_due(self, stream: "LaneStream") -> None:
+        """It wants a WINDOW frame; at most once until `take_credit`."""
+
+    def writable_due(self, stream: "LaneStream") -> None:
+        """Tell its handler `writable` at the turn's end."""
+
+    def answered(self, stream: "LaneStream") -> None:
+        """It no longer waits for our answer; idempotent."""
+
+    def forget(self, stream: "LaneStream") -> None:
+        """It is over: its id is closed from here on."""
+
+    def end_later(self, stream: "LaneStream", cause: ResetCode | None) -> None:
+        """Tell its handler `lost` at the turn's end."""
+
+    def reset_peer(self, stream: "LaneStream", code: ResetCode) -> None:
+        """Send RESET, in the budget that the peer grants."""
+
+    def judge_buffers(self) -> None:
+        """More is held: at the turn's end the process may be above its mark."""
+
+    def glitch(self) -> None:
+        """The peer sent something useless. Raises LaneViolation when there were too many."""
+
+
+class Nobody:
+    """The handler of a stream that was turned down at once."""
+
+    def accepted(self, in_flight: int) -> None:
+        """Never: the peer opened it."""
+
+    def refused(self, reason: str, in_flight: int) -> None:
+        """Never: the peer opened it."""
+
+    def head(self, head: bytes, body_bytes: int, ended: bool) -> None:
+        """Never: the peer opened it."""
+
+    def received(self, data: memoryview) -> None:
+        """Never: it is over."""
+
+    def trailers(self, block: bytes) -> None:
+        """Never: it is over."""
+
+    def ended(self, in_flight: int) -> None:
+        """Never: it is over."""
+
+    def writable(self) -> None:
+        """Never: it is over."""
+
+    def lost(self, cause: ResetCode | None) -> None:
+        """Nobody to tell."""
+
+
+NOBODY = Nobody()

@@ -1,0 +1,421 @@
+"""All links of a router: those it dials, those it accepts, and the adjacencies they make."""
+
+import random
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+import msgspec
+
+from router.link import control
+from router.link.buffers import LinkBuffers, ProcessBuffers
+from router.link.doorway import Doorway
+from router.link.lane import NOBODY, Fault
+from router.link.mux import LaneMux
+from router.link.outgoing import LinkState, OutgoingLink, OutgoingSpec
+from router.link.ports import (
+    Identity,
+    LinkOwner,
+    Neighbour,
+    OpenRequest,
+    RoutingMessage,
+    Stream,
+    StreamHandler,
+)
+from router.link.session import LinkSession, SessionConfig
+from router.link.transit import judge_path, relay
+from router.model import limits
+from router.model.errors import HandshakeRejected
+from router.model.ids import RouterId, SiteId
+from router.net.ports import Connection, ConnectionHandler, Network
+
+ALPN = "spillway/1"
+
+
+class LinkStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of `link status`. ``since`` is monotonic seconds, ``lanes`` counts data lanes.
+
+    The neighbour's fields are empty until it was up once.
+    """
+
+    name: str
+    neighbour_name: str
+    neighbour_site: str
+    neighbour_router: str
+    direction: Literal["outgoing", "incoming"]
+    cost: int
+    state: LinkState
+    since: float
+    rtt_s: float | None
+    lanes: int
+    error: str
+    bytes_in: int
+    bytes_out: int
+
+
+class _Adjacency:
+    """A router that links lead to, with those that are up, and the cost that was told."""
+
+    __slots__ = ("cost", "neighbour", "sessions")
+
+    def __init__(self, neighbour: Neighbour) -> None:
+        self.neighbour = neighbour
+        self.sessions: list[LinkSession] = []
+        self.cost = 0
+
+    def least_cost(self) -> int:
+        return min(session.cost for session in self.sessions)
+
+    def open_stream(self, request: OpenRequest, handler: StreamHandler) -> Stream | None:
+        """On the least loaded lane of the cheapest link that has room."""
+        sessions = self.sessions
+        if len(sessions) > 1:
+            sessions = sorted(sessions, key=_preference)
+        for session in sessions:
+            lane = session.lane
+            stream = lane.open_stream(request, handler) if lane is not None else None
+            if stream is not None:
+                return stream
+        return None
+
+
+def _preference(session: LinkSession) -> tuple[int, int]:
+    lane = session.lane
+    return session.cost, lane.stream_count if lane is not None else 0
+
+
+class Links:
+    """Implements `StreamOpener`, and owns all sessions.
+
+    ``rng`` gives nonces, secrets and jitter: a `random.SystemRandom` in production, a seeded one
+    in a simulation.
+    """
+
+    def __init__(
+        self, network: Network, identity: Identity, owner: LinkOwner, *, rng: random.Random
+    ) -> None:
+        self._network = network
+        self._identity = identity
+        self._owner = owner
+        self._rng = rng
+        self._process = ProcessBuffers()
+        self._outgoing: dict[str, OutgoingLink] = {}
+        self._link_of: dict[LinkSession, OutgoingLink] = {}
+        self._incoming: dict[LinkSession, str] = {}  # Up, with the name it is shown by.
+        self._handshaking: set[LinkSession] = set()  # Accepted and not up yet.
+        self._doorways: set[Doorway] = set()
+        self._adjacencies: dict[RouterId, _Adjacency] = {}
+        self._changed: dict[str, None] = {}
+        self._turn_asked = False
+        self._draining = False
+        self._closed = False
+
+    # What `main` does.
+
+    def set_links(self, outgoing: Mapping[str, OutgoingSpec]) -> None:
+        """Dial exactly these from now on. A new cost or credential does not reconnect."""
+        if self._closed:
+            return
+        for name in [name for name in self._outgoing if name not in outgoing]:
+            self._outgoing.pop(name).stop(Fault("removed", "the link was deleted"))
+            self.link_changed(name)
+        for name, spec in outgoing.items():
+            link = self._outgoing.get(name)
+            if link is None:
+                link = OutgoingLink(name, spec, self._network, self, self._rng)
+                self._outgoing[name] = link
+                link.start()
+            else:
+                link.update(spec)
+            self.link_changed(name)
+
+    def retry_now(self, name: str) -> None:
+        """Dial link ``name`` at once if it is waiting."""
+        link = self._outgoing.get(name)
+        if link is not None:
+            link.retry_now()
+
+    def acceptor(
+        self, certificate: Callable[[], bytes]
+    ) -> Callable[[Connection], ConnectionHandler | None]:
+        """What a listener calls for each connection. ``certificate``: its leaf now, DER."""
+        return lambda connection: self._accept(connection, certificate())
+
+    def open_stream(self, request: OpenRequest, handler: StreamHandler) -> Stream | None:
+        """See `StreamOpener`."""
+        adjacency = self._adjacencies.get(request.path[0])
+        return adjacency.open_stream(request, handler) if adjacency is not None else None
+
+    @property
+    def adjacent(self) -> dict[RouterId, int]:
+        """Routers that links are up to, with the cost in force."""
+        return {router: adjacency.cost for router, adjacency in self._adjacencies.items()}
+
+    def send(self, router: RouterId, message: RoutingMessage) -> bool:
+        """Over the cheapest link to ``router``; False: there is none."""
+        adjacency = self._adjacencies.get(router)
+        if adjacency is None:
+            return False
+        min(adjacency.sessions, key=_preference).send(message)
+        return True
+
+    def broadcast(self, message: RoutingMessage, but: RouterId | None = None) -> None:
+        """To every adjacent router except ``but``."""
+        for router in self._adjacencies:
+            if router != but:
+                self.send(router, message)
+
+    def drop(self, whom: SiteId | Callable[[Neighbour], bool], reason: str) -> int:
+        """Abort all lanes of these neighbours in this turn; how many links. For revocation."""
+        dropped = 0
+        for session in self._sessions():
+            neighbour = session.neighbour
+            if neighbour is None:
+                continue
+            if neighbour.site == whom if isinstance(whom, str) else whom(neighbour):
+                session.abort(Fault("revoked", reason, kind="refused"))
+                dropped += 1
+        return dropped
+
+    @property
+    def streams(self) -> int:
+        """Open on all lanes, those in transit twice."""
+        return sum(session.stream_count for session in self._sessions())
+
+    @property
+    def buffered_bytes(self) -> int:
+        """Held for all streams: unsent, or received and not yet credited."""
+        return self._process.held_bytes
+
+    def status(self) -> list[LinkStatus]:
+        """All configured links and all incoming ones that are up, by name."""
+        lines = [self._outgoing_status(link) for link in self._outgoing.values()]
+        lines += [self._incoming_status(session) for session in self._incoming]
+        return sorted(lines, key=lambda line: (line.name, line.direction))
+
+    def drain(self) -> None:
+        """Refuse streams that neighbours open from now on; those open go on."""
+        self._draining = True
+
+    def close(self) -> None:
+        """Say goodbye on all links, dial and accept no more."""
+        self._closed = True
+        fault = Fault("shutdown", f"{self._identity.name} is stopping")
+        for link in self._outgoing.values():
+            link.stop(fault)
+        for session in self._sessions():
+            session.close(fault)
+        for doorway in list(self._doorways):
+            doorway.close(fault)
+
+    # Accepting.
+
+    def _accept(self, connection: Connection, certificate: bytes) -> ConnectionHandler | None:
+        waiting = len(self._doorways) + len(self._handshaking)
+        if self._closed or waiting >= limits.LINK_HANDSHAKES_MAX:
+            return None
+        if connection.alpn != ALPN or not connection.peer_certificate:
+            return None
+        buffers = LinkBuffers(self._process)
+        doorway = Doorway(self, connection, self._network, buffers, certificate)
+        self._doorways.add(doorway)
+        return doorway.lane
+
+    # DoorwayOwner.
+
+    def hello_arrived(self, lane: LaneMux, payload: memoryview, certificate: bytes) -> None:
+        """A control lane: the neighbour dials a link."""
+        config = SessionConfig("acceptor", "", limits.COST_MIN, certificate)
+        session = self._new_session(config)
+        self._handshaking.add(session)
+        session.start(lane)
+        session.lane_message(lane, payload)
+
+    def join_arrived(self, lane: LaneMux, join: control.Join, certificate: bytes) -> None:
+        """A data lane. Raises HandshakeRejected."""
+        for session in self._incoming:
+            if session.session_id == join.session:
+                session.joined(lane, join, certificate)
+                return
+        raise HandshakeRejected("wrong-router", "no such link is up at this router")
+
+    def doorway_left(self, doorway: Doorway) -> None:
+        """It is known what the lane is, or it is gone."""
+        self._doorways.discard(doorway)
+
+    def _new_session(self, config: SessionConfig) -> LinkSession:
+        return LinkSession(self, self._network, self._identity, self._process, self._rng, config)
+
+    # OutgoingOwner.
+
+    def make_session(self, link: OutgoingLink, config: SessionConfig) -> LinkSession:
+        """See `OutgoingOwner`."""
+        session = self._new_session(config)
+        self._link_of[session] = link
+        return session
+
+    def link_changed(self, name: str) -> None:
+        """Tell the owner at the turn's end, once."""
+        self._changed[name] = None
+        self._ask_turn()
+
+    # SessionOwner.
+
+    def session_admit(
+        self, session: LinkSession, certificate: bytes, neighbour: Neighbour
+    ) -> HandshakeRejected | None:
+        """See `LinkOwner.admit`."""
+        return self._owner.admit(certificate, neighbour)
+
+    def session_up(self, session: LinkSession) -> None:
+        """An adjacency, or one more link to it."""
+        neighbour = session.neighbour
+        assert neighbour is not None
+        self._handshaking.discard(session)
+        replaced = None
+        link = self._link_of.get(session)
+        if link is None:
+            replaced = self._same_link(session)
+            name = self._incoming[replaced] if replaced else self._free_name(neighbour.name)
+            self._incoming[session] = name
+            self.link_changed(name)
+        adjacency = self._adjacencies.get(neighbour.router)
+        if adjacency is None:
+            adjacency = self._adjacencies[neighbour.router] = _Adjacency(neighbour)
+            adjacency.sessions.append(session)
+            adjacency.cost = session.cost
+            self._owner.adjacency_up(neighbour, session.cost)
+        else:
+            adjacency.sessions.insert(0, session)
+            self._ask_turn()
+        if replaced is not None:
+            replaced.abort(Fault("replaced", "the neighbour dialled this link anew"))
+        if link is not None:
+            link.session_up()
+
+    def session_cost(self, session: LinkSession) -> None:
+        """The neighbour that dialled it changed the cost."""
+        self.session_changed(session)
+
+    def session_message(self, session: LinkSession, message: RoutingMessage) -> None:
+        """For routing."""
+        assert session.neighbour is not None
+        self._owner.routing_message(session.neighbour.router, message)
+
+    def session_stream(
+        self, session: LinkSession, stream: Stream, request: OpenRequest
+    ) -> StreamHandler:
+        """Ends here, goes on, or is turned down."""
+        if not judge_path(request.path, self._identity.router, stream.neighbour):
+            stream.refuse("not-allowed", -1)
+            return NOBODY
+        if self._draining:
+            stream.refuse("draining", -1)
+            return NOBODY
+        if len(request.path) == 1:
+            return self._owner.stream_offered(stream, request)
+        return relay(stream, request, self)
+
+    def session_changed(self, session: LinkSession) -> None:
+        """Its lanes or its cost."""
+        link = self._link_of.get(session)
+        if link is not None:
+            link.session_changed()
+        elif session in self._incoming:
+            self.link_changed(self._incoming[session])
+        self._ask_turn()
+
+    def session_down(self, session: LinkSession, fault: Fault) -> None:
+        """Over. With the last link the adjacency goes."""
+        self._handshaking.discard(session)
+        name = self._incoming.pop(session, None)
+        if name is not None:
+            self.link_changed(name)
+        neighbour = session.neighbour
+        adjacency = self._adjacencies.get(neighbour.router) if neighbour is not None else None
+        if neighbour is not None and adjacency is not None and session in adjacency.sessions:
+            adjacency.sessions.remove(session)
+            if adjacency.sessions:
+                self._ask_turn()
+            else:
+                del self._adjacencies[neighbour.router]
+                self._owner.adjacency_down(neighbour.router, str(fault))
+        link = self._link_of.pop(session, None)
+        if link is not None:
+            link.session_down(fault)
+
+    # Helpers.
+
+    def _sessions(self) -> list[LinkSession]:
+        return [*self._link_of, *self._incoming, *self._handshaking]
+
+    def _same_link(self, session: LinkSession) -> LinkSession | None:
+        """The incoming link that ``session`` is dialled anew for: the peer knows it is dead."""
+        assert session.neighbour is not None
+        for known in self._incoming:
+            if (
+                known.neighbour is not None
+                and known.neighbour.router == session.neighbour.router
+                and known.link_name == session.link_name
+            ):
+                return known
+        return None
+
+    def _free_name(self, wanted: str) -> str:
+        taken = {*self._incoming.values(), *self._outgoing}
+        name, number = wanted, 1
+        while name in taken:
+            number += 1
+            name = f"{wanted}-{number}"
+        return name
+
+    def _outgoing_status(self, link: OutgoingLink) -> LinkStatus:
+        line = self._status(link.name, link.neighbour, link.session)
+        return msgspec.structs.replace(
+            line,
+            direction="outgoing",
+            cost=link.spec.cost,
+            state=link.state,
+            since=link.since,
+            error=link.error,
+            bytes_in=line.bytes_in + link.bytes_in_before,
+            bytes_out=line.bytes_out + link.bytes_out_before,
+        )
+
+    def _incoming_status(self, session: LinkSession) -> LinkStatus:
+        return self._status(self._incoming[session], session.neighbour, session)
+
+    @staticmethod
+    def _status(name: str, neighbour: Neighbour | None, session: LinkSession | None) -> LinkStatus:
+        """The line of an incoming link that is up."""
+        return LinkStatus(
+            name=name,
+            neighbour_name=neighbour.name if neighbour else "",
+            neighbour_site=neighbour.site if neighbour else "",
+            neighbour_router=neighbour.router if neighbour else "",
+            direction="incoming",
+            cost=session.cost if session else 0,
+            state="up",
+            since=session.up_at or 0.0 if session else 0.0,
+            rtt_s=session.rtt_s if session else None,
+            lanes=1 if session is not None and session.data_lane is not None else 0,
+            error="",
+            bytes_in=session.bytes_in if session else 0,
+            bytes_out=session.bytes_out if session else 0,
+        )
+
+    def _ask_turn(self) -> None:
+        if not self._turn_asked:
+            self._turn_asked = True
+            self._network.at_turn_end(self._turn_end)
+
+    def _turn_end(self) -> None:
+        """Costs in force and changed links are told once a turn."""
+        self._turn_asked = False
+        for router, adjacency in list(self._adjacencies.items()):
+            cost = adjacency.least_cost()
+            if cost != adjacency.cost:
+                adjacency.cost = cost
+                self._owner.adjacency_cost(router, cost)
+        changed, self._changed = self._changed, {}
+        for name in changed:
+            self._owner.link_changed(name)

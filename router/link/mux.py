@@ -1,0 +1,429 @@
+"""One lane: many streams over one connection.
+
+Sending is pulled: streams mark themselves ready, and at the turn's end at most
+`limits.LANE_TURN_BYTES_MAX` leave in one `send`, answers and control first, then data by deficit
+round-robin (Shreedhar and Varghese, 1995). While the connection has unsent bytes nothing more is
+handed to it. Credit is per stream only: a shared window lets lanes of a ring wait for each other.
+"""
+
+import logging
+import struct
+from collections import deque
+
+from router.link import control, frames
+from router.link.buffers import Budget, LinkBuffers
+from router.link.frames import FrameDecoder, LaneViolation
+from router.link.lane import NOBODY, RESETS, Fault, LaneOwner
+from router.link.ports import OpenRequest, ResetCode, StreamHandler
+from router.link.stream import LaneStream
+from router.model import limits
+from router.model.errors import RemoteProtocolError
+from router.model.ids import RouterId
+from router.net.ports import Buffer, Connection, Loss, Timer, Timers
+
+_LOG = logging.getLogger(__name__)
+_TIME = struct.Struct(">d")
+
+
+class LaneMux:
+    """Implements `ConnectionHandler` for a lane. ``dialled``: our ids are odd, else even."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        timers: Timers,
+        owner: LaneOwner,
+        buffers: LinkBuffers,
+        *,
+        dialled: bool,
+    ) -> None:
+        now = timers.now()
+        self.owner = owner
+        self.connection = connection
+        self.buffers = buffers
+        self.neighbour = RouterId("")
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.heard_at = now
+        self.rtt_s = 0.0
+        self._timers = timers
+        self.now = timers.now
+        self._decoder = FrameDecoder(self)
+        self._streams: dict[int, LaneStream] = {}
+        self._next_id = 1 if dialled else 2
+        self._peer_parity = 0 if dialled else 1
+        self._peer_id = 0  # The highest that the peer used.
+        self._serving = False  # Streams are allowed.
+        self._offered = 0  # Streams of the peer that wait for our answer.
+        self._ready: deque[LaneStream] = deque()
+        self._urgent: list[bytes] = []
+        self._urgent_bytes = 0
+        self._control: deque[bytes] = deque()
+        self._control_bytes = 0
+        self._pongs = 0
+        self._credits: list[LaneStream] = []
+        self._writables: list[LaneStream] = []
+        self._endings: list[tuple[LaneStream, ResetCode | None]] = []
+        self._resets: deque[bytes] = deque()
+        # A little inside of what the peer grants: its clock starts later.
+        self._resets_out = Budget(limits.RESETS_BURST * 0.9, limits.RESETS_PER_S * 0.9, now)
+        self._resets_in = Budget(limits.RESETS_BURST, limits.RESETS_PER_S, now)
+        self._glitches = Budget(limits.GLITCHES_MAX, limits.GLITCHES_PER_S, now)
+        self._turn_asked = False
+        self._blocked = False
+        self._fault: Fault | None = None
+        self._told = False
+        self._reset_timer: Timer | None = None
+        self._linger: Timer | None = None
+        connection.set_high_mark(0)
+
+    # What the owner does.
+
+    @property
+    def stream_count(self) -> int:
+        """Streams open now, of either end."""
+        return len(self._streams)
+
+    @property
+    def is_closed(self) -> bool:
+        """It ended or is about to: no stream can be opened."""
+        return self._fault is not None
+
+    def serve(self, neighbour: RouterId) -> None:
+        """The peer is known: streams may be opened from now on."""
+        self.neighbour = neighbour
+        self._serving = True
+
+    def open_stream(self, request: OpenRequest, handler: StreamHandler) -> LaneStream | None:
+        """A new stream; None: the lane is full, used up, or not serving."""
+        if not self._serving or self._fault is not None or self._next_id > frames.STREAM_ID_MAX:
+            return None
+        if len(self._streams) >= limits.STREAMS_PER_LANE_MAX:
+            return None
+        stream = LaneStream(self, self._next_id, opened_here=True)
+        stream.handler = handler
+        self._next_id += 2
+        self._streams[stream.id] = stream
+        stream.open(control.encode_open(request))
+        return stream
+
+    def send_control(self, payload: bytes) -> None:
+        """Queue a control message, ahead of all data."""
+        if self._fault is not None:
+            return
+        frame = frames.encode(frames.CONTROL, 0, payload)
+        self._control.append(frame)
+        self._control_bytes += len(frame)
+        if self._control_bytes > limits.LANE_CONTROL_BYTES_MAX:
+            self.abort(Fault("too-slow", "the neighbour does not read its control messages"))
+        self._ask_turn()
+
+    def ping(self) -> None:
+        """Ask for a sign of life; it also measures the round trip."""
+        self.urgent(frames.encode(frames.PING, 0, _TIME.pack(self.now())))
+
+    def close(self, fault: Fault) -> None:
+        """Say why (GOAWAY), then finish. All streams are lost."""
+        if self._fault is not None:
+            return
+        frame = frames.encode(frames.CONTROL, 0, control.encode_goaway(fault.kind, fault))
+        self._end(fault)
+        if not self._blocked:
+            # Answers and messages queued before it would only delay it, except a handshake's.
+            waiting = b"".join(self._control)
+            self.connection.send(waiting + frame if len(waiting) < 4096 else frame)
+            self.connection.finish()
+            self._linger = self._timers.call_at(
+                self.now() + limits.LANE_LINGER_S, self.connection.abort
+            )
+        else:
+            self.connection.abort()
+
+    def abort(self, fault: Fault) -> None:
+        """Reset the connection at once. All streams are lost."""
+        if self._fault is None:
+            self._end(fault)
+            self.connection.abort()
+
+    # ConnectionHandler.
+
+    def received(self, data: memoryview) -> None:
+        """Bytes of the peer."""
+        self.bytes_in += len(data)
+        self.heard_at = self.now()
+        try:
+            self._decoder.receive_data(data)
+        except RemoteProtocolError as error:
+            hint = "Do both routers run versions that go together?"
+            self.close(Fault(error.code, error.reason or error.code, hint, "violation"))
+
+    def ended(self) -> None:
+        """The peer finished the lane: there is no half-closed lane."""
+        if self._fault is None:
+            self._end(Fault("lane-ended", "the neighbour closed the connection"))
+        self.connection.finish()
+
+    def writable(self) -> None:
+        """Everything has left; the next turn may be filled."""
+        self._blocked = False
+        self._ask_turn()
+
+    def lost(self, cause: Loss | None) -> None:
+        """The connection is gone."""
+        if self._fault is None:
+            code = f"connection-{cause.code}" if cause else "lane-ended"
+            why = f" ({cause.reason or cause.code})" if cause else ""
+            self._end(Fault(code, f"the connection was lost{why}"))
+        if self._linger is not None:
+            self._linger.cancel()
+        self._tell_endings()
+
+    # FrameSink.
+
+    def frame(self, kind: int, stream_id: int, payload: memoryview) -> None:
+        """Hand one frame to its stream. What a handler raises ends that stream alone."""
+        stream = self._streams.get(stream_id)
+        if stream is None:
+            if stream_id == 0:
+                self._lane_frame(kind, payload)
+            elif kind & frames.KIND_MASK == frames.OPEN:
+                self._open_frame(kind, stream_id, payload)
+            else:
+                self._closed_frame(kind, stream_id)
+            return
+        if kind == frames.RESET and not stream.opened_here and not self._resets_in.take(self.now()):
+            raise LaneViolation("reset-flood", "too many streams were opened and reset")
+        try:
+            stream.receive(kind, payload)
+        except LaneViolation:
+            raise
+        except Exception:
+            _LOG.exception("stream handler failed", extra={"lane": self.neighbour})
+            stream.reset("internal")
+
+    def _lane_frame(self, kind: int, payload: memoryview) -> None:
+        if kind == frames.CONTROL:
+            self.owner.lane_message(self, payload)
+        elif kind == frames.PING:
+            self._pongs += 1
+            if self._pongs > limits.PING_QUEUE_MAX:
+                raise LaneViolation("ping-flood", "more PINGs than answers can be sent")
+            self.urgent(frames.encode(frames.PONG, 0, bytes(payload)))
+        elif kind == frames.PONG:
+            rtt_s = self.now() - float(_TIME.unpack(payload)[0])
+            if not rtt_s >= 0.0:  # NaN neither.
+                raise LaneViolation("bad-pong", "a PONG that answers no PING of ours")
+            if rtt_s < limits.RTT_MAX_S:  # Else one of us slept meanwhile.
+                self.rtt_s = rtt_s
+                self.owner.lane_rtt(self, rtt_s)
+        else:
+            raise LaneViolation("stream-zero", f"frame of kind {kind:#x} on stream 0")
+
+    def _open_frame(self, kind: int, stream_id: int, payload: memoryview) -> None:
+        if not self._serving:
+            raise LaneViolation("not-authenticated", "OPEN before the handshake was done")
+        if stream_id & 1 != self._peer_parity or stream_id > frames.STREAM_ID_MAX:
+            raise LaneViolation("stream-id", f"stream {stream_id} is not the peer's to open")
+        if stream_id <= self._peer_id:
+            raise LaneViolation("stream-id", f"stream {stream_id} was used before")
+        self._peer_id = stream_id
+        request = control.decode_open(payload)
+        stream = LaneStream(self, stream_id, opened_here=False)
+        self._streams[stream_id] = stream
+        too_many = len(self._streams) > limits.STREAMS_PER_LANE_MAX
+        if too_many or self._offered >= limits.STREAMS_OPENING_MAX:
+            stream.handler = NOBODY
+            stream.refuse("busy", -1)
+            return
+        self._offered += 1
+        stream.handler = NOBODY
+        try:
+            stream.handler = self.owner.lane_stream(self, stream, request)
+            if kind & frames.END:
+                stream.receive_end()
+        except Exception:
+            _LOG.exception("stream could not be taken", extra={"lane": self.neighbour})
+            stream.reset("internal")
+
+    def _closed_frame(self, kind: int, stream_id: int) -> None:
+        """A frame under way when its stream ended is no fault; one for no stream ever is."""
+        if kind == frames.CONTROL or kind in (frames.PING, frames.PONG):
+            raise LaneViolation("stream-nonzero", f"frame of kind {kind:#x} on a stream")
+        peers = stream_id & 1 == self._peer_parity
+        if stream_id > self._peer_id if peers else stream_id >= self._next_id:
+            raise LaneViolation("unknown-stream", f"stream {stream_id} was never opened")
+
+    # StreamLane.
+
+    def window_grows_within_s(self) -> float:
+        """Four round trips, at least a few milliseconds."""
+        return max(4 * self.rtt_s, limits.WINDOW_GROWS_WITHIN_S)
+
+    def ready(self, stream: LaneStream) -> None:
+        """``stream`` takes part in the next fill."""
+        stream.is_ready = True
+        self._ready.append(stream)
+        self._ask_turn()
+
+    def urgent(self, frame: bytes) -> None:
+        """Send ``frame`` ahead of all data."""
+        if self._fault is not None:
+            return
+        self._urgent.append(frame)
+        self._urgent_bytes += len(frame)
+        if self._urgent_bytes > limits.LANE_URGENT_BYTES_MAX:
+            self.abort(Fault("too-slow", "the neighbour does not read our answers"))
+        self._ask_turn()
+
+    def credit_due(self, stream: LaneStream) -> None:
+        """``stream`` gets a WINDOW frame."""
+        self._credits.append(stream)
+        self._ask_turn()
+
+    def writable_due(self, stream: LaneStream) -> None:
+        """After the fill that made room."""
+        self._writables.append(stream)
+
+    def forget(self, stream: LaneStream) -> None:
+        """The id is closed from here on."""
+        self._streams.pop(stream.id, None)
+        self.answered(stream)
+
+    def answered(self, stream: LaneStream) -> None:
+        """A stream of the peer no longer waits for our answer."""
+        if stream.is_offered:
+            stream.is_offered = False
+            self._offered -= 1
+
+    def end_later(self, stream: LaneStream, cause: ResetCode | None) -> None:
+        """`lost` at the turn's end."""
+        self._endings.append((stream, cause))
+        self._ask_turn()
+
+    def reset_peer(self, stream: LaneStream, code: ResetCode) -> None:
+        """RESET; of our own streams only as many as the peer bears."""
+        frame = frames.encode(frames.RESET, stream.id, bytes((RESETS.index(code),)))
+        if stream.opened_here:
+            self._resets.append(frame)
+            self._ask_turn()
+        else:
+            self.urgent(frame)
+
+    def judge_buffers(self) -> None:
+        """Relieve the process at the turn's end, if need be."""
+        if self.buffers.process.is_above_mark:
+            self._ask_turn()
+
+    def glitch(self) -> None:
+        """Count something useless."""
+        if not self._glitches.take(self.now()):
+            raise LaneViolation("glitches", "too many empty frames or tiny windows")
+
+    # The turn.
+
+    def _ask_turn(self) -> None:
+        if not self._turn_asked:
+            self._turn_asked = True
+            self._timers.at_turn_end(self._turn_end)
+
+    def _turn_end(self) -> None:
+        self._turn_asked = False
+        self.buffers.process.relieve()
+        if self._fault is None and not self._blocked:
+            self._flush()
+        self._tell_endings()
+
+    def _flush(self) -> None:
+        parts: list[Buffer] = []
+        room = limits.LANE_TURN_BYTES_MAX - self._fill_first(parts)
+        ready = self._ready
+        while ready and room > 0:
+            stream = ready.popleft()
+            stream.deficit_bytes += limits.LANE_QUANTUM_BYTES
+            allowance = min(stream.deficit_bytes, room) if ready else room
+            used = 0 if stream.is_over else stream.fill(parts, allowance)
+            room -= used
+            if stream.after_fill():
+                stream.deficit_bytes = max(0, stream.deficit_bytes - used)
+                ready.append(stream)
+            else:
+                stream.deficit_bytes = 0
+                stream.is_ready = False
+        if parts:
+            self.bytes_out += limits.LANE_TURN_BYTES_MAX - room
+            self._blocked = not self.connection.send(*parts)
+        if (ready or self._control) and not self._blocked and not self._turn_asked:
+            # More than one turn's worth: let the others have theirs first.
+            self._turn_asked = True
+            self._timers.call_at(self.now(), self._turn_end)
+        self._tell_writables()
+
+    def _fill_first(self, parts: list[Buffer]) -> int:
+        """Answers, credit and control; how many bytes."""
+        used = self._urgent_bytes
+        parts += self._urgent
+        self._urgent.clear()
+        self._urgent_bytes = self._pongs = 0
+        for stream in self._credits:
+            due = stream.take_credit()
+            if due:
+                parts.append(frames.encode(frames.WINDOW, stream.id, due.to_bytes(4, "big")))
+                used += 12
+        self._credits.clear()
+        while self._control and used < limits.LANE_TURN_BYTES_MAX:
+            frame = self._control.popleft()
+            self._control_bytes -= len(frame)
+            parts.append(frame)
+            used += len(frame)
+        while self._resets:
+            if not self._resets_out.take(self.now()):
+                if self._reset_timer is None:
+                    self._reset_timer = self._timers.call_at(
+                        self._resets_out.next_at(), self._resets_again
+                    )
+                break
+            parts.append(self._resets.popleft())
+            used += 9
+        return used
+
+    def _resets_again(self) -> None:
+        self._reset_timer = None
+        self._ask_turn()
+
+    def _tell_writables(self) -> None:
+        if not self._writables:
+            return
+        streams, self._writables = self._writables, []
+        for stream in streams:
+            if stream.is_over:
+                continue
+            try:
+                stream.handler.writable()
+            except Exception:
+                _LOG.exception("stream handler failed", extra={"lane": self.neighbour})
+                stream.reset("internal")
+
+    def _tell_endings(self) -> None:
+        while self._endings:
+            endings, self._endings = self._endings, []
+            for stream, cause in endings:
+                try:
+                    stream.handler.lost(cause)
+                except Exception:
+                    _LOG.exception("stream handler failed", extra={"lane": self.neighbour})
+        if self._fault is not None and not self._told:
+            self._told = True
+            self.owner.lane_lost(self, self._fault)
+
+    def _end(self, fault: Fault) -> None:
+        self._fault = fault
+        self._decoder.close()
+        if self._reset_timer is not None:
+            self._reset_timer.cancel()
+        for stream in list(self._streams.values()):
+            stream.over()
+            self._endings.append((stream, "link-lost"))
+        self._ready.clear()
+        self._urgent.clear()
+        self._resets.clear()
+        self._ask_turn()

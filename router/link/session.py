@@ -1,0 +1,452 @@
+"""One link's life, from HELLO to its end: handshake, control messages, data lane, liveness.
+
+The dialler speaks first. On a HELLO the acceptor answers HELLO and PROOF at once, the dialler
+then PROOF: each end is up when it has checked the other's PROOF and its owner let it in. The
+dialler then brings a data lane, which proves by JOIN that it belongs here. Streams use the data
+lane; while there is none they ride on the control lane.
+"""
+
+import random
+from typing import Protocol
+
+import msgspec
+
+from router.link import control, handshake
+from router.link.buffers import LinkBuffers, ProcessBuffers
+from router.link.handshake import Role
+from router.link.lane import Fault
+from router.link.mux import LaneMux
+from router.link.ports import (
+    Identity,
+    LoadMessage,
+    LsaAck,
+    LsaMessage,
+    Neighbour,
+    OpenRequest,
+    RoutingMessage,
+    Stream,
+    StreamHandler,
+)
+from router.model import limits
+from router.model.errors import HandshakeRejected, RemoteProtocolError
+from router.model.ids import SiteId
+from router.net.ports import Connection, Timer, Timers
+
+SOFTWARE = "spillway/0.1"
+
+
+def _printable(text: str) -> str:
+    """Text of a peer, fit for a terminal and a log line."""
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
+class SessionOwner(Protocol):
+    """Who a session belongs to. `session_down` is the last call, exactly once, up or not."""
+
+    def session_admit(
+        self, session: "LinkSession", certificate: bytes, neighbour: Neighbour
+    ) -> HandshakeRejected | None:
+        """Judge a peer that proved its identity, on its control lane and on each data lane."""
+
+    def session_up(self, session: "LinkSession") -> None: ...
+    def session_cost(self, session: "LinkSession") -> None: ...
+    def session_message(self, session: "LinkSession", message: RoutingMessage) -> None: ...
+    def session_stream(
+        self, session: "LinkSession", stream: Stream, request: OpenRequest
+    ) -> StreamHandler: ...
+    def session_changed(self, session: "LinkSession") -> None: ...
+    def session_down(self, session: "LinkSession", fault: Fault) -> None: ...
+
+
+class SessionConfig(msgspec.Struct, frozen=True):
+    """What a session is told at its birth. ``certificate``: our leaf on the control lane, DER."""
+
+    role: Role
+    name: str  # The dialler's name for the link; empty for the acceptor.
+    cost: int
+    certificate: bytes
+    expected_site: SiteId | None = None
+
+
+class LinkSession:
+    """The lanes to one neighbour and what is agreed with it. Owns its lanes (`LaneOwner`)."""
+
+    def __init__(
+        self,
+        owner: SessionOwner,
+        timers: Timers,
+        identity: Identity,
+        process: ProcessBuffers,
+        rng: random.Random,
+        config: SessionConfig,
+    ) -> None:
+        self.config = config
+        self.cost = config.cost
+        self.buffers = LinkBuffers(process)
+        self.neighbour: Neighbour | None = None
+        self.link_name = config.name
+        self.session_id = rng.randbytes(control.NONCE_BYTES)
+        self.up_at: float | None = None
+        self.rtt_s: float | None = None
+        self.data_lane: LaneMux | None = None
+        self._owner = owner
+        self._timers = timers
+        self._identity = identity
+        self._nonce = rng.randbytes(control.NONCE_BYTES)
+        self._secret = rng.randbytes(control.NONCE_BYTES)
+        self._hello: control.Hello | None = None
+        self._control: LaneMux | None = None
+        self._joining: dict[LaneMux, bytes] = {}  # With the proof that JOINED must bring.
+        self._spent_in = self._spent_out = 0
+        self._fault: Fault | None = None
+        self._closing = False
+        self._timer: Timer | None = None
+        self._tick_due = 0.0
+        self._data_pinged_at: float | None = None
+
+    # What the owner does.
+
+    @property
+    def is_up(self) -> bool:
+        """Each end knows who the other is."""
+        return self.up_at is not None and not self._closing
+
+    @property
+    def is_joining(self) -> bool:
+        """A data lane is on its way or there."""
+        return bool(self._joining) or self.data_lane is not None
+
+    @property
+    def lane(self) -> LaneMux | None:
+        """Where a new stream goes."""
+        return self.data_lane or self._control if self.is_up else None
+
+    @property
+    def bytes_in(self) -> int:
+        """Received on all lanes, ended ones too."""
+        return self._spent_in + sum(lane.bytes_in for lane in self._lanes())
+
+    @property
+    def bytes_out(self) -> int:
+        """Sent on all lanes, ended ones too."""
+        return self._spent_out + sum(lane.bytes_out for lane in self._lanes())
+
+    @property
+    def stream_count(self) -> int:
+        """Streams open on all lanes."""
+        return sum(lane.stream_count for lane in self._lanes())
+
+    def new_lane(self, connection: Connection) -> LaneMux:
+        """A lane of this link on ``connection``, which we dialled."""
+        return LaneMux(connection, self._timers, self, self.buffers, dialled=True)
+
+    def start(self, lane: LaneMux) -> None:
+        """Take ``lane`` as the control lane. The dialler says HELLO."""
+        self._control = lane
+        lane.owner = self
+        lane.buffers = self.buffers
+        self._timer = self._timers.call_at(
+            self._timers.now() + limits.HELLO_TIMEOUT_S, self._hello_late
+        )
+        if self.config.role == "dialler":
+            self._send_hello()
+
+    def join(self, lane: LaneMux, certificate: bytes) -> None:
+        """Dialler: offer ``lane``, whose TLS showed our leaf ``certificate``, as data lane."""
+        assert self._hello is not None
+        leaves = (
+            handshake.fingerprint(certificate),
+            handshake.fingerprint(lane.connection.peer_certificate),
+        )
+        session = self._hello.session
+        self._joining[lane] = handshake.join_proof(self._secret, "acceptor", session, *leaves)
+        proof = handshake.join_proof(self._hello.secret, "dialler", session, *leaves)
+        lane.send_control(control.encode(control.Join(session, proof)))
+        self._timers.call_at(
+            self._timers.now() + limits.HELLO_TIMEOUT_S, lambda: self._join_late(lane)
+        )
+
+    def joined(self, lane: LaneMux, join: control.Join, certificate: bytes) -> None:
+        """Acceptor: ``lane`` asks to be a data lane. Raises HandshakeRejected."""
+        hello, neighbour = self._hello, self.neighbour
+        peer_certificate = lane.connection.peer_certificate
+        leaves = handshake.fingerprint(peer_certificate), handshake.fingerprint(certificate)
+        expected = handshake.join_proof(self._secret, "dialler", self.session_id, *leaves)
+        if hello is None or neighbour is None or not self.is_up:
+            raise HandshakeRejected("wrong-router", "JOIN of a link that is not up")
+        if not handshake.join_is_proven(expected, join.proof):
+            raise HandshakeRejected("wrong-router", "JOIN without the secret of its link")
+        rejected = self._owner.session_admit(self, peer_certificate, neighbour)
+        if rejected is not None:
+            raise rejected
+        proof = handshake.join_proof(hello.secret, "acceptor", self.session_id, *leaves)
+        lane.owner = self
+        lane.buffers = self.buffers
+        lane.send_control(control.encode(control.Joined(proof)))
+        self._take_data_lane(lane)
+
+    def set_cost(self, cost: int) -> None:
+        """Dialler: the operator changed it. Told to the neighbour; nothing reconnects."""
+        if cost == self.cost:
+            return
+        self.cost = cost
+        if self.is_up and self._control is not None:
+            self._control.send_control(control.encode(control.CostMessage(cost)))
+
+    def send(self, message: RoutingMessage) -> None:
+        """To the neighbour, if the link is up."""
+        if self.is_up and self._control is not None:
+            if isinstance(message, LoadMessage):
+                for piece in control.split_loads(message):
+                    self._control.send_control(control.encode(piece))
+            else:
+                self._control.send_control(control.encode(message))
+
+    def close(self, fault: Fault) -> None:
+        """End it with GOAWAY. `session_down` follows at the turn's end."""
+        self._finish(fault, politely=True)
+
+    def abort(self, fault: Fault) -> None:
+        """Reset all lanes at once. `session_down` follows at the turn's end."""
+        self._finish(fault, politely=False)
+
+    # LaneOwner.
+
+    def lane_message(self, lane: LaneMux, payload: memoryview) -> None:
+        """A control message of either kind of lane."""
+        newer = self._hello is not None and self._hello.minor > control.MINOR
+        message = control.decode(payload, ignore_unknown=newer)
+        if isinstance(message, control.GoAway):
+            self._goaway(lane, message)
+        elif lane is not self._control:
+            self._data_message(lane, message)
+        elif message is None or self._closing:
+            return
+        elif isinstance(message, control.Hello):
+            self._receive_hello(lane, message)
+        elif isinstance(message, control.Proof):
+            self._receive_proof(lane, message)
+        elif self.up_at is None:
+            raise RemoteProtocolError("bad-order", "a message before the handshake was done")
+        elif isinstance(message, control.CostMessage):
+            if self.config.role == "dialler":
+                raise RemoteProtocolError("bad-order", "only the dialler sets the cost")
+            self.cost = message.cost
+            self._owner.session_cost(self)
+        elif isinstance(message, LsaMessage | LsaAck | LoadMessage):
+            self._owner.session_message(self, message)
+        else:
+            raise RemoteProtocolError("bad-order", "JOIN on a control lane")
+
+    def lane_stream(self, lane: LaneMux, stream: Stream, request: OpenRequest) -> StreamHandler:
+        """The neighbour opened a stream."""
+        return self._owner.session_stream(self, stream, request)
+
+    def lane_rtt(self, lane: LaneMux, rtt_s: float) -> None:
+        """The control lane's is the link's."""
+        if lane is self._control:
+            self.rtt_s = rtt_s
+
+    def lane_lost(self, lane: LaneMux, fault: Fault) -> None:
+        """A data lane takes its streams with it, the control lane the link."""
+        self._spent_in += lane.bytes_in
+        self._spent_out += lane.bytes_out
+        self._joining.pop(lane, None)
+        if lane is self.data_lane:
+            self.data_lane = None
+            if fault.kind == "violation":
+                self._finish(fault, politely=True)
+        elif lane is self._control:
+            self._control = None
+            self._finish(self._explained(fault), politely=True)
+        if self._fault is None or not self._closing:
+            self._owner.session_changed(self)
+        elif not self._lanes():
+            self._owner.session_down(self, self._fault)
+
+    # The handshake.
+
+    def _send_hello(self) -> None:
+        assert self._control is not None
+        identity = self._identity
+        hello = control.Hello(
+            version=control.VERSION,
+            minor=control.MINOR,
+            router=identity.router,
+            name=identity.name,
+            public_key=identity.public_key,
+            nonce=self._nonce,
+            session=self.session_id,
+            secret=self._secret,
+            worker=0,
+            cost=self.cost,
+            link=self.config.name,
+            software=SOFTWARE,
+            features=tuple(sorted(handshake.FEATURES)),
+        )
+        self._control.send_control(control.encode(hello))
+
+    def _transcript(self, role: Role) -> bytes:
+        """What ``role`` signs on our control lane."""
+        assert self._hello is not None and self._control is not None
+        ours = (self._nonce, handshake.fingerprint(self.config.certificate))
+        theirs = (
+            self._hello.nonce,
+            handshake.fingerprint(self._control.connection.peer_certificate),
+        )
+        dialler, acceptor = (ours, theirs) if self.config.role == "dialler" else (theirs, ours)
+        return handshake.transcript(role, dialler[0], acceptor[0], dialler[1], acceptor[1])
+
+    def _receive_hello(self, lane: LaneMux, hello: control.Hello) -> None:
+        if self._hello is not None:
+            raise RemoteProtocolError("bad-order", "a second HELLO")
+        if hello.nonce == self._nonce:
+            raise RemoteProtocolError("reflected", "our own nonce came back")
+        self._hello = hello
+        try:
+            self.neighbour = handshake.judge_hello(hello, self._identity, self.config.expected_site)
+        except HandshakeRejected as rejected:
+            self._reject(rejected)
+            return
+        if self.config.role == "acceptor":
+            self.cost = hello.cost
+            self.link_name = hello.link
+            self._send_hello()
+        proof = self._identity.sign(self._transcript(self.config.role))
+        lane.send_control(control.encode(control.Proof(proof)))
+
+    def _receive_proof(self, lane: LaneMux, proof: control.Proof) -> None:
+        if self._hello is None or self.neighbour is None or self.up_at is not None:
+            raise RemoteProtocolError("bad-order", "a PROOF that nobody waits for")
+        signed = self._transcript(handshake.other(self.config.role))
+        if not self._identity.verify(self._hello.public_key, proof.signature, signed):
+            self._reject(
+                HandshakeRejected(
+                    "bad-proof",
+                    f"{self._hello.name} did not prove that it owns its identity key",
+                    "Something between the two sites may be impersonating one of them",
+                )
+            )
+            return
+        certificate = lane.connection.peer_certificate
+        rejected = self._owner.session_admit(self, certificate, self.neighbour)
+        if rejected is not None:
+            self._reject(rejected)
+            return
+        self._cancel_timer()
+        now = self._timers.now()
+        self.up_at = now
+        lane.serve(self.neighbour.router)
+        lane.ping()
+        self._schedule_tick(now)
+        self._owner.session_up(self)
+
+    def _reject(self, rejected: HandshakeRejected) -> None:
+        self.close(Fault(rejected.code, rejected.reason, rejected.hint, "refused"))
+
+    def _hello_late(self) -> None:
+        self._timer = None
+        seconds = f"{limits.HELLO_TIMEOUT_S:g} s"
+        self.close(Fault("hello-timeout", f"the handshake was not done within {seconds}"))
+
+    def _explained(self, fault: Fault) -> Fault:
+        """A TLS alert before HELLO is how a peer refuses our certificate."""
+        if self._hello is None and fault.code == "connection-tls":
+            return Fault(
+                "certificate-refused",
+                f"the neighbour did not accept our certificate ({fault.reason})",
+                "It may be revoked or of another network: create the link with a new token",
+                "refused",
+            )
+        return fault
+
+    # Data lanes.
+
+    def _data_message(self, lane: LaneMux, message: control.Message | None) -> None:
+        expected = self._joining.pop(lane, None)
+        if not isinstance(message, control.Joined) or expected is None:
+            raise RemoteProtocolError("bad-order", "a control message on a data lane")
+        if not handshake.join_is_proven(expected, message.proof):
+            raise RemoteProtocolError("wrong-router", "JOINED by somebody else")
+        self._take_data_lane(lane)
+
+    def _join_late(self, lane: LaneMux) -> None:
+        if lane in self._joining:
+            lane.abort(Fault("hello-timeout", "the neighbour did not answer JOIN"))
+
+    def _take_data_lane(self, lane: LaneMux) -> None:
+        assert self.neighbour is not None
+        if self.data_lane is not None:
+            self.data_lane.close(Fault("replaced", "a newer data lane joined the link"))
+        self.data_lane = lane
+        self._data_pinged_at = None
+        lane.serve(self.neighbour.router)
+        self._owner.session_changed(self)
+
+    def _goaway(self, lane: LaneMux, message: control.GoAway) -> None:
+        who = self.neighbour.name if self.neighbour else "the neighbour"
+        reason = f"{who} closed: {_printable(message.reason)}"
+        fault = Fault(_printable(message.code), reason, _printable(message.hint), message.kind)
+        if lane is self._control:
+            self._fault = self._fault or fault
+        lane.abort(fault)
+
+    # Liveness.
+
+    def _schedule_tick(self, now: float) -> None:
+        self._tick_due = now + limits.PING_INTERVAL_S
+        self._timer = self._timers.call_at(self._tick_due, self._tick)
+
+    def _tick(self) -> None:
+        """Judge silence, unless we slept ourselves: then read first, and judge next time."""
+        now = self._timers.now()
+        woke_late = now - self._tick_due > limits.LATE_WAKE_S
+        self._schedule_tick(now)
+        lane = self._control
+        if lane is None or self._closing:
+            return
+        silent_s = now - lane.heard_at
+        if silent_s >= limits.CONTROL_DEAD_AFTER_S and not woke_late:
+            self.abort(Fault("silent", f"nothing was heard for {silent_s:.1f} s"))
+            return
+        if silent_s >= limits.PING_INTERVAL_S or self.rtt_s is None or woke_late:
+            lane.ping()
+        self._judge_data_lane(now, woke_late)
+
+    def _judge_data_lane(self, now: float, woke_late: bool) -> None:
+        lane = self.data_lane
+        if lane is None:
+            return
+        pinged_at = self._data_pinged_at
+        if woke_late or (pinged_at is not None and lane.heard_at >= pinged_at):
+            self._data_pinged_at = pinged_at = None
+        if pinged_at is None:
+            if woke_late or now - lane.heard_at >= limits.DATA_PING_AFTER_S:
+                self._data_pinged_at = now
+                lane.ping()
+        elif now - pinged_at >= limits.DATA_DEAD_AFTER_S:
+            lane.abort(Fault("silent", "the data lane did not answer a PING"))
+
+    # The end.
+
+    def _lanes(self) -> list[LaneMux]:
+        lanes = [lane for lane in (self._control, self.data_lane) if lane is not None]
+        return lanes + list(self._joining)
+
+    def _finish(self, fault: Fault, *, politely: bool) -> None:
+        if self._fault is None:
+            self._fault = fault
+        if self._closing:
+            return
+        self._closing = True
+        self._cancel_timer()
+        for lane in self._lanes():
+            if politely:
+                lane.close(fault)
+            else:
+                lane.abort(fault)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -1,0 +1,136 @@
+"""Streams that only pass through: an OPEN whose path goes on is opened on the next link.
+
+The two halves relay frame by frame. Credit is hop by hop: a half whose other end is full is paused,
+so each hop holds at most its window. What a half loses, the other is reset with; a lost link reads
+``cancelled`` towards the egress and ``link-lost`` towards the ingress.
+"""
+
+import msgspec
+
+from router.link.lane import NOBODY
+from router.link.ports import (
+    OpenRequest,
+    Refusal,
+    ResetCode,
+    Stream,
+    StreamHandler,
+    StreamOpener,
+)
+from router.model import limits
+from router.model.ids import RouterId
+
+
+def judge_path(path: tuple[RouterId, ...], here: RouterId, came_from: RouterId) -> bool:
+    """Whether ``path`` begins here, is short enough and visits no router twice."""
+    return (
+        0 < len(path) <= limits.PATH_ROUTERS_MAX
+        and path[0] == here
+        and came_from not in path
+        and len(set(path)) == len(path)
+    )
+
+
+def relay(inbound: Stream, request: OpenRequest, opener: StreamOpener) -> StreamHandler:
+    """Open ``request`` on the next link of its path; the handler of ``inbound``."""
+    relayed = _Relay(inbound)
+    onward = msgspec.structs.replace(request, path=request.path[1:])
+    outbound = opener.open_stream(onward, _Outbound(relayed))
+    if outbound is None:
+        inbound.refuse("no-route", -1)
+        return NOBODY
+    relayed.outbound = outbound
+    return _Inbound(relayed)
+
+
+class _Relay:
+    """Both streams, as each half sees them. Calls to one that is over are dropped by it."""
+
+    __slots__ = ("inbound", "outbound")
+
+    outbound: Stream
+
+    def __init__(self, inbound: Stream) -> None:
+        self.inbound = inbound
+
+
+class _Inbound:
+    """Hears the ingress's side and passes it on outbound."""
+
+    __slots__ = ("_relay",)
+
+    def __init__(self, relay: _Relay) -> None:
+        self._relay = relay
+
+    def accepted(self, in_flight: int) -> None:
+        """Never: the neighbour opened it."""
+
+    def refused(self, reason: Refusal, in_flight: int) -> None:
+        """Never: the neighbour opened it."""
+
+    def head(self, head: bytes, body_bytes: int, ended: bool) -> None:
+        """Never: an ingress sends its head with the OPEN."""
+
+    def received(self, data: memoryview) -> None:
+        """Credit goes back as far as the next hop takes it."""
+        if not self._relay.outbound.send(data):
+            self._relay.inbound.pause()
+
+    def trailers(self, block: bytes) -> None:
+        """Of the request."""
+        self._relay.outbound.send_trailers(block)
+
+    def ended(self, in_flight: int) -> None:
+        """The request is complete."""
+        self._relay.outbound.finish(in_flight)
+
+    def writable(self) -> None:
+        """There is room towards the ingress."""
+        self._relay.outbound.resume()
+
+    def lost(self, cause: ResetCode | None) -> None:
+        """The ingress, or the way to it, is gone."""
+        if cause is not None:
+            self._relay.outbound.reset("cancelled" if cause == "link-lost" else cause)
+
+
+class _Outbound:
+    """Hears the egress's side and passes it back inbound."""
+
+    __slots__ = ("_relay",)
+
+    def __init__(self, relay: _Relay) -> None:
+        self._relay = relay
+
+    def accepted(self, in_flight: int) -> None:
+        """The egress holds a target."""
+        self._relay.inbound.accept(in_flight)
+
+    def refused(self, reason: Refusal, in_flight: int) -> None:
+        """The egress, or a router before it, turned it down."""
+        self._relay.inbound.refuse(reason, in_flight)
+
+    def head(self, head: bytes, body_bytes: int, ended: bool) -> None:
+        """`ended` follows with the count when the response is only a head."""
+        self._relay.inbound.send_head(head, body_bytes)
+
+    def received(self, data: memoryview) -> None:
+        """Credit goes back as far as the previous hop takes it."""
+        if not self._relay.inbound.send(data):
+            self._relay.outbound.pause()
+
+    def trailers(self, block: bytes) -> None:
+        """Of the response."""
+        self._relay.inbound.send_trailers(block)
+
+    def ended(self, in_flight: int) -> None:
+        """The response is complete."""
+        self._relay.inbound.finish(in_flight)
+
+    def writable(self) -> None:
+        """There is room towards the egress."""
+        self._relay.inbound.resume()
+
+    def lost(self, cause: ResetCode | None) -> None:
+        """The egress, or the way to it, is gone."""
+        if cause is not None:
+            self._relay.inbound.reset(cause)

@@ -1,0 +1,87 @@
+"""Logging of the process: JSON lines, bounded on disk, written by a thread of its own.
+
+Requests are counted, never logged; no line holds a token, key, header or body.
+"""
+
+import contextlib
+import logging
+import logging.handlers
+import queue
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+LOG_BYTES_MAX = 10 * 1024 * 1024
+LOG_FILES = 3
+QUEUE_LINES_MAX = 10_000
+FIELDS = ("site", "link", "lane", "service", "target", "cause", "code")
+
+
+class JsonLines(logging.Formatter):
+    """One object a line: at, level, logger, message, and the fields of fixed name."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, without its end. Control characters are escaped by JSON."""
+        line: dict[str, object] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        for field in FIELDS:
+            if (value := getattr(record, field, None)) is not None:
+                line[field] = value
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return msgspec.json.encode(line).decode()
+
+
+class _Reopening(logging.handlers.RotatingFileHandler):
+    def reopen(self) -> None:
+        """Let go of a file that somebody moved away (SIGHUP)."""
+        self.acquire()
+        try:
+            self.close()
+            self.stream = self._open()
+        finally:
+            self.release()
+
+
+class Logs:
+    """The handlers of this process."""
+
+    def __init__(self, file: _Reopening | None) -> None:
+        self._file = file
+
+    def reopen(self) -> None:
+        """Open the log file anew; nothing to do on stdout."""
+        if self._file is not None:
+            self._file.reopen()
+
+
+@contextlib.contextmanager
+def logging_to(path: Path | None, level: str) -> Iterator[Logs]:
+    """Log to ``path`` (10 MiB x 3), or to stdout when it is None, while the context is open."""
+    handler: logging.Handler
+    file: _Reopening | None = None
+    if path is None:
+        handler = logging.StreamHandler(sys.stdout)
+    else:
+        handler = file = _Reopening(path, maxBytes=LOG_BYTES_MAX, backupCount=LOG_FILES - 1)
+    handler.setFormatter(JsonLines())
+    lines: queue.Queue[logging.LogRecord] = queue.Queue(QUEUE_LINES_MAX)
+    listener = logging.handlers.QueueListener(lines, handler)
+    root = logging.getLogger()
+    entrance = logging.handlers.QueueHandler(lines)
+    root.addHandler(entrance)
+    root.setLevel(level.upper())
+    listener.start()
+    try:
+        yield Logs(file)
+    finally:
+        root.removeHandler(entrance)
+        listener.stop()
+        handler.close()

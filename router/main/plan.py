@@ -1,0 +1,153 @@
+"""Wanted state and the route table, resolved into what each service port shall be here. Pure."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from router.documents import Listening, Wanted, clashes
+from router.model.adverts import Declaration
+from router.model.events import Problem
+from router.model.ids import ServiceKey
+from router.model.specs import ConnectorSpec, ListenerSpec, TargetSpec
+
+Target = tuple[str, int | None]
+"""Connector name and stated capacity (in flight at most), None: none stated."""
+
+
+class PlannedService(msgspec.Struct, frozen=True, kw_only=True):
+    """One service port at this site. ``listen`` None: no listener here, ``why_not`` says why."""
+
+    key: ServiceKey
+    declaration: Declaration
+    targets: dict[str, Target]
+    has_connector: bool
+    listen: tuple[str, int] | None
+    why_not: str = ""
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """All service ports of this site, and what of the wanted state could not be met."""
+
+    services: dict[ServiceKey, PlannedService]
+    problems: tuple[Problem, ...]
+
+
+def plan(wanted: Wanted, declared: Mapping[str, Declaration]) -> Plan:
+    """Resolve ``wanted`` against the declarations in force everywhere (winner by name)."""
+    problems: list[Problem] = []
+    services: dict[ServiceKey, PlannedService] = {}
+    for name, connector in sorted(wanted.connectors.items()):
+        if connector.service not in declared:
+            problems.append(
+                Problem(
+                    code="SW0301",
+                    message=f"Connector {name}: no site declares the service {connector.service}.",
+                    hint=f"sitectl service create {connector.service} PORT",
+                )
+            )
+    for name, declaration in sorted(declared.items()):
+        here = {n: c for n, c in wanted.connectors.items() if c.service == name}
+        for index, port in enumerate(declaration.ports):
+            key = ServiceKey(name, port)
+            targets = _targets(key, index, declaration, here, problems)
+            listen, why_not = _listen(key, declaration, wanted)
+            clash = _own_listener(listen, targets)
+            if clash and listen is not None:
+                problems.append(_clash_problem(key, listen, clash))
+                targets = {t: c for t, c in targets.items() if t not in clash}
+                listen, why_not = None, f"its target {clash[0]} is this very address"
+            services[key] = PlannedService(
+                key=key,
+                declaration=declaration,
+                targets=targets,
+                has_connector=bool(here),
+                listen=listen,
+                why_not=why_not,
+            )
+    return Plan(services, tuple(problems))
+
+
+def _targets(
+    key: ServiceKey,
+    index: int,
+    declaration: Declaration,
+    connectors: Mapping[str, ConnectorSpec],
+    problems: list[Problem],
+) -> dict[str, Target]:
+    targets: dict[str, Target] = {}
+    for name, connector in sorted(connectors.items()):
+        capacity = connector.capacity if isinstance(connector.capacity, int) else None
+        for target in connector.targets:
+            port = _target_port(target, index, len(declaration.ports), key)
+            if port is None:
+                problems.append(
+                    Problem(
+                        code="SW0302",
+                        message=f"Connector {name}: target {target.host} has no port for {key}.",
+                        hint="Give one port for each port of the service, in its order.",
+                    )
+                )
+                continue
+            targets.setdefault(join(target.host, port), (name, capacity))
+    return targets
+
+
+def _target_port(target: TargetSpec, index: int, ports: int, key: ServiceKey) -> int | None:
+    if target.ports:
+        return target.ports[index] if index < len(target.ports) else None
+    if target.port is not None:
+        return target.port if ports == 1 else None
+    return key.port
+
+
+def _listen(
+    key: ServiceKey, declaration: Declaration, wanted: Wanted
+) -> tuple[tuple[str, int] | None, str]:
+    override = _override(key, declaration, wanted)
+    if override is None:
+        if not wanted.site.service_sync and key.name not in wanted.services:
+            return None, "service sync is off at this site"
+        return (wanted.site.bind_ip, key.port), ""
+    if override.listen == "none":
+        return None, "wanted so (listen: none)"
+    if override.listen == "auto":
+        return (wanted.site.bind_ip, key.port), ""
+    host, _, port = override.listen.rpartition(":")
+    return (host.strip("[]") or wanted.site.bind_ip, int(port)), ""
+
+
+def _override(key: ServiceKey, declaration: Declaration, wanted: Wanted) -> ListenerSpec | None:
+    for listener in wanted.listeners.values():
+        port_fits = listener.port == key.port or (
+            listener.port is None and len(declaration.ports) == 1
+        )
+        if listener.service == key.name and port_fits:
+            return listener
+    return None
+
+
+def _own_listener(listen: tuple[str, int] | None, targets: Mapping[str, Target]) -> list[str]:
+    if listen is None:
+        return []
+    place = Listening(*listen, "")
+    return [target for target in sorted(targets) if clashes(*split(target), place)]
+
+
+def _clash_problem(key: ServiceKey, listen: tuple[str, int], clash: list[str]) -> Problem:
+    return Problem(
+        code="SW0303",
+        message=f"Service {key}: its target {clash[0]} is the address that this site "
+        f"would listen on ({join(*listen)}); it would call itself.",
+        hint=f"Listen elsewhere: sitectl service set {key.name} --listen 127.0.0.2:{key.port}",
+    )
+
+
+def join(host: str, port: int) -> str:
+    """``host:port``, an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def split(address: str) -> tuple[str, int]:
+    """The reverse of `join`."""
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)

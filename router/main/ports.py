@@ -1,0 +1,61 @@
+"""What a `SiteRouter` needs from the machine it runs on; the process and the tests supply it."""
+
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+import msgspec
+
+from router.link.outgoing import OutgoingSpec
+from router.link.ports import Neighbour
+from router.model.adverts import Declaration
+from router.model.errors import HandshakeRejected
+from router.model.events import Event
+from router.model.specs import LinkSpec
+from router.net.ports import Tls
+
+
+class PendingLink(msgspec.Struct, frozen=True, kw_only=True):
+    """A wanted link that cannot be dialled yet, as `link status` shows it."""
+
+    state: Literal["connecting", "refused"]
+    error: str
+    site_name: str
+    cost: int
+
+
+class Credentials(Protocol):
+    """Certificates of this site and of its links."""
+
+    def listener_tls(self) -> Tls:
+        """What the link port shows and demands."""
+
+    def outgoing(self, name: str, spec: LinkSpec) -> OutgoingSpec | PendingLink:
+        """How to dial the link ``name``; or not yet, and why (a claim under way)."""
+
+    def forget_links(self, keep: frozenset[str]) -> None:
+        """Only ``keep`` are wanted any more."""
+
+    def admit(self, peer_certificate: bytes, neighbour: Neighbour) -> HandshakeRejected | None:
+        """None unless the certificate or the site is revoked or unknown."""
+
+
+class Keeper(Protocol):
+    """Small facts that outlive a restart."""
+
+    def keep_epoch(self, epoch: int) -> None:
+        """Write it down before it is used."""
+
+    def declared_at(self, name: str) -> float:
+        """Unix seconds at which this site first declared the service ``name``; kept."""
+
+    def forget_declared(self, keep: frozenset[str]) -> None:
+        """Forget all names but ``keep``."""
+
+    def keep_learnt(self, learnt: tuple[Declaration, ...]) -> None:
+        """Write down what other sites declare now."""
+
+    def learnt(self) -> tuple[tuple[Declaration, ...], float]:
+        """What was kept last, and how many seconds ago."""
+
+
+Journal = Callable[[Event], None]

@@ -1,0 +1,262 @@
+"""`spillway-router`: one router as a process. Reads a site directory, serves, drains, stops."""
+
+import argparse
+import asyncio
+import contextlib
+import fcntl
+import functools
+import logging
+import os
+import random
+import secrets
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from certs.errors import CertError
+from router import __version__
+from router.admin.events import EventLog
+from router.admin.server import serving
+from router.control import ConfigDirectory, Wanted, watch
+from router.main.logs import Logs, logging_to
+from router.main.site_router import SiteRouter
+from router.main.state import FileKeeper
+from router.main.trust import SiteTrust
+from router.main.views import OperatorView
+from router.model.errors import ConfigError, RouterError
+from router.model.events import Event
+from router.net.epoll import EpollNetwork
+from router.net.loop_host import LoopHost
+
+log = logging.getLogger("router.main")
+
+LAG_PROBE_S = 0.5
+LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run until told to stop. Exit 0 after a drained stop, 1 when it cannot start."""
+    parser = argparse.ArgumentParser(
+        prog="spillway-router", description="The router of one site, in the foreground."
+    )
+    parser.add_argument("--site-dir", type=Path, required=True, help="made by `sitectl init`")
+    parser.add_argument("--log", choices=("file", "stdout"), default="file")
+    parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning"))
+    parser.add_argument("--version", action="version", version=__version__)
+    options = parser.parse_args(arguments)
+    directory: Path = options.site_dir
+    run = directory / "run"
+    try:
+        run.mkdir(mode=0o700, exist_ok=True)
+        with (
+            _only_one(run / "lock"),
+            logging_to(
+                run / "router.log" if options.log == "file" else None, options.log_level
+            ) as logs,
+        ):
+            return _run_loop(directory, logs)
+    except (RouterError, CertError, OSError) as error:
+        print(f"spillway-router: {error}", file=sys.stderr)
+        return 1
+
+
+@contextlib.contextmanager
+def _only_one(path: Path) -> Iterator[None]:
+    """Hold the site's lock and write our process id into it."""
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise RouterError(
+                f"the router of this site runs already (process {file.read().strip()}). "
+                "Try: sitectl status"
+            ) from None
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
+
+
+def _run_loop(directory: Path, logs: Logs) -> int:
+    try:
+        import uvloop
+    except ImportError:  # Not built for this machine; asyncio passes the same tests.
+        factory = None
+    else:
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        return runner.run(_serve(directory, logs))
+
+
+def _utc_now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class _Process:
+    """The router, its journal and what signals and commands do to it."""
+
+    def __init__(self, directory: Path, logs: Logs) -> None:
+        loop = asyncio.get_running_loop()
+        self._logs = logs
+        self.events = EventLog()
+        self.store = ConfigDirectory(directory)
+        reading = self.store.load()
+        self.grace_s = reading.wanted.site.drain_grace_s
+        self._trust = SiteTrust(directory, self.tell)
+        keeper = FileKeeper(directory / "state.json")
+        self.network = EpollNetwork(LoopHost(loop))
+        self.router = SiteRouter(
+            self.network,
+            self._trust.identity(keeper.router_id, reading.wanted.name),
+            self._trust,
+            keeper,
+            self._trust,
+            epoch=keeper.next_epoch(),
+            boot_nonce=secrets.token_bytes(8),
+            version=__version__,
+            rng=random.Random(secrets.randbits(64)),
+            journal=self.tell,
+            wall_clock=_utc_now,
+            service_ttl_s=reading.wanted.site.service_sync_site_ttl_s,
+        )
+        self._trust.start(
+            self.network,
+            self.router.refresh_links,
+            self.router.open_link_door,
+            self.router.links.drop,
+        )
+        self.view = OperatorView(
+            self.router, self.network, self._trust.certificate_expiries, self.order
+        )
+        self.stopping = asyncio.Event()
+        self.aborting = asyncio.Event()
+        self.apply(reading.wanted, list(reading.errors))
+        if self.router.link_listener_error:
+            raise RouterError(self.router.link_listener_error)
+
+    def tell(self, event: Event) -> None:
+        """Journal and log one event."""
+        self.events.add(event)
+        log.log(
+            LEVELS[event.severity],
+            "%s: %s",
+            event.subject,
+            event.message,
+            extra={"code": event.code},
+        )
+
+    def apply(self, wanted: Wanted, errors: list[ConfigError]) -> None:
+        """What the store read."""
+        for error in errors:
+            self.tell(
+                Event(
+                    at=_utc_now(),
+                    severity="error",
+                    code=error.code,
+                    subject=error.source,
+                    message=str(error),
+                    hint=error.hint,
+                )
+            )
+        self.grace_s = wanted.site.drain_grace_s
+        self.router.apply(wanted, errors)
+
+    def reapply(self, wanted: Wanted, errors: list[ConfigError]) -> None:
+        """As `apply`, while serving: a fault of ours must not end what is being served."""
+        try:
+            self.apply(wanted, errors)
+        except Exception:  # The owner of the watch; what was applied before stays.
+            log.exception("the new configuration could not be applied")
+
+    def order(self, name: str, arguments: Mapping[str, str]) -> str | None:
+        """A command of the admin API; None: no such command."""
+        if name == "stop":
+            self.stop()
+            return "Draining."
+        if name == "reload":
+            self.store.poke()
+            self._trust.reload()
+            return "Reading everything again."
+        if name == "revoke" and arguments.keys() == {"site"}:
+            self._trust.revoke(arguments["site"])
+            return f"Revoked {arguments['site']}; its sessions are closed."
+        return None
+
+    def stop(self) -> None:
+        """Drain; a second call aborts."""
+        if self.stopping.is_set():
+            self.aborting.set()
+        self.stopping.set()
+
+    def hang_up(self) -> None:
+        """SIGHUP: the log file anew, and everything read again."""
+        self._logs.reopen()
+        self.order("reload", {})
+
+
+async def _serve(directory: Path, logs: Logs) -> int:
+    process = _Process(directory, logs)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, process.stop)
+    loop.add_signal_handler(signal.SIGHUP, process.hang_up)
+    admin = serving(process.view, process.events, directory / "run" / "admin.sock")
+    async with admin, asyncio.TaskGroup() as tasks:
+        watching = tasks.create_task(watch(process.store, process.reapply))
+        probing = tasks.create_task(_probe_lag(process.view))
+        process.view.serving = True
+        log.info("serving", extra={"site": process.router.identity.name})
+        _notify("READY=1")
+        await process.stopping.wait()
+        log.info("draining")
+        _notify("STOPPING=1")
+        watching.cancel()
+        await _drain(process)
+        probing.cancel()
+    process.router.close()
+    process.network.close()
+    log.info("stopped")
+    return 0
+
+
+async def _drain(process: _Process) -> None:
+    """Wait for what is under way, for the grace period or until told a second time."""
+    drained = asyncio.Event()
+    process.router.drain(drained.set)
+    async with asyncio.TaskGroup() as tasks:
+        waits = [tasks.create_task(event.wait()) for event in (drained, process.aborting)]
+        await asyncio.wait(waits, timeout=process.grace_s, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+
+
+async def _probe_lag(view: OperatorView) -> None:
+    """Measure how late the loop wakes."""
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + LAG_PROBE_S
+        await asyncio.sleep(LAG_PROBE_S)
+        view.loop_lag_s = max(0.0, loop.time() - due)
+
+
+@functools.cache
+def _notify_address() -> str:
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    return "\0" + address[1:] if address.startswith("@") else address
+
+
+def _notify(state: str) -> None:
+    """Tell systemd, when it listens (sd_notify(3): one datagram)."""
+    import socket
+
+    if not _notify_address():
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as door:
+        door.sendto(state.encode(), _notify_address())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

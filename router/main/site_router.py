@@ -1,0 +1,563 @@
+"""One router of one site: builds the rooms, joins them, follows wanted state, drains and stops.
+
+Runs on any `Network`, the real one or its simulated twin. Everything is synchronous callbacks in
+the network's turn; there is no task here.
+"""
+
+import random
+import time
+from collections.abc import Callable, Mapping
+
+from router.balance.reports import LoadReports
+from router.documents import Wanted
+from router.forward.forwarder import Forwarder
+from router.forward.service import ServiceConfig
+from router.link.claims import CLAIM_ALPN, ClaimDesk, ClaimDoor
+from router.link.links import Links
+from router.link.outgoing import OutgoingSpec
+from router.link.ports import (
+    Identity,
+    LoadMessage,
+    LsaAck,
+    LsaMessage,
+    Neighbour,
+    OpenRequest,
+    RoutingMessage,
+    Stream,
+    StreamHandler,
+)
+from router.main.learnt import Learnt
+from router.main.plan import Plan, PlannedService, plan
+from router.main.ports import Credentials, Journal, Keeper, PendingLink
+from router.model import limits
+from router.model.adverts import Declaration, LoadReport, TargetsAdvert
+from router.model.errors import ConfigError, HandshakeRejected
+from router.model.events import Event, Problem, Severity
+from router.model.ids import RouterId, ServiceKey, SiteId
+from router.net.ports import Connection, ConnectionHandler, Listener, Network, Timer
+from router.routing.core import RoutingCore
+from router.routing.events import (
+    EpochRaised,
+    IdentityConflict,
+    LsaRejected,
+    RoutingEvent,
+    SendAck,
+    SendLsa,
+    TableChanged,
+)
+from router.routing.load import LoadTable
+from router.routing.table import RouteTable
+
+LISTEN_RETRY_S = 1.0
+
+
+class SiteRouter:
+    """The composition of all rooms for one site. Implements `LinkOwner`."""
+
+    def __init__(
+        self,
+        network: Network,
+        identity: Identity,
+        credentials: Credentials,
+        keeper: Keeper,
+        claims: ClaimDesk,
+        *,
+        epoch: int,
+        boot_nonce: bytes,
+        version: str,
+        rng: random.Random,
+        journal: Journal,
+        wall_clock: Callable[[], str],
+        service_ttl_s: float = limits.SERVICE_SYNC_TTL_S,
+    ) -> None:
+        self._network = network
+        self.identity = identity
+        self._credentials = credentials
+        self._keeper = keeper
+        self._claim_door = ClaimDoor(network, claims)
+        self._journal = journal
+        self._wall_clock = wall_clock
+        self.version = version
+        self.links = Links(network, identity, self, rng=rng)
+        self.forwarder = Forwarder(
+            network, self.links, site=identity.site, site_name=identity.name, rng=rng
+        )
+        self.forwarder.load_changed = self._load_changed
+        self.forwarder.targets_changed = self._advertise
+        self.routing = RoutingCore(
+            identity,
+            epoch=epoch,
+            boot_nonce=boot_nonce,
+            version=version,
+            now=network.now(),
+            service_ttl_s=service_ttl_s,
+        )
+        self._learnt = Learnt(keeper, service_ttl_s, network.now())
+        self._load_table = LoadTable()
+        self._load_reports = LoadReports()
+        self._load_sequence = 0
+        self._wanted: Wanted | None = None
+        self._plan = Plan({}, ())
+        self._config_problems: tuple[Problem, ...] = ()
+        self._pending_links: dict[str, PendingLink] = {}
+        self._link_listener: Listener | None = None
+        self._accept_link: Callable[[Connection], ConnectionHandler | None] = lambda _: None
+        self._link_listener_error = ""
+        self._conflict = ""
+        self._untold = ""
+        self.spf_seconds = 0.0
+        self._routing_timer: Timer | None = None
+        self._load_timer: Timer | None = None
+        self._listen_timer: Timer | None = None
+        self._learnt_timer: Timer | None = None
+        self._router_sites: dict[RouterId, SiteId] = {}
+        self._draining = False
+        self.started_at = network.now()
+
+    # Wanted state ---------------------------------------------------------------------------
+
+    def apply(self, wanted: Wanted, errors: list[ConfigError]) -> None:
+        """Make ``wanted`` true; ``errors`` are shown as problems until the next call."""
+        self._config_problems = tuple(
+            Problem(code=error.code, message=str(error), hint=error.hint) for error in errors
+        )
+        relisten = self._wanted is None or _link_door(wanted) != _link_door(self._wanted)
+        self._wanted = wanted
+        self._keeper.forget_declared(frozenset(wanted.services))
+        if relisten:
+            self.open_link_door()
+        self.refresh_links()
+        self._advertise()
+        until = self._learnt.until()
+        if until is not None and self._learnt_timer is None:
+            self._learnt_timer = self._network.call_at(until, self._advertise)
+
+    def refresh_links(self) -> None:
+        """Dial what is wanted and has its credential; called again when a claim was redeemed."""
+        if self._wanted is None or self._draining:
+            return
+        ready: dict[str, OutgoingSpec] = {}
+        self._pending_links = {}
+        for name, spec in self._wanted.links.items():
+            if spec.disabled:
+                continue
+            outgoing = self._credentials.outgoing(name, spec)
+            if isinstance(outgoing, PendingLink):
+                self._pending_links[name] = outgoing
+            else:
+                ready[name] = outgoing
+        self._credentials.forget_links(frozenset(self._pending_links))
+        self.links.set_links(ready)
+
+    def open_link_door(self) -> None:
+        """Listen for links and claims, anew where the address or our certificate changed."""
+        if self._link_listener is not None:
+            self._link_listener.close()
+            self._link_listener = None
+        self._link_listener_error = ""
+        if self._listen_timer is not None:
+            self._listen_timer.cancel()
+            self._listen_timer = None
+        assert self._wanted is not None
+        site = self._wanted.site
+        if site.ingress == "none" or self._draining:
+            return
+        tls = self._credentials.listener_tls()
+        self._accept_link = self.links.acceptor(lambda: tls.certificate)
+        try:
+            self._link_listener = self._network.listen(
+                site.ingress_bind_ip, site.bind_port, self._link_accepted, tls=tls
+            )
+        except OSError as error:
+            self._link_listener_error = (
+                f"cannot accept links on {site.ingress_bind_ip}:{site.bind_port}: {error.strerror}"
+            )
+            self._tell("error", "link-port-taken", "links", self._link_listener_error)
+            self._listen_timer = self._network.call_at(
+                self._network.now() + LISTEN_RETRY_S, self.open_link_door
+            )
+
+    @property
+    def link_listener_error(self) -> str:
+        """Why links cannot be accepted here; empty: they can, or are not wanted."""
+        return self._link_listener_error
+
+    def _link_accepted(self, connection: Connection) -> ConnectionHandler | None:
+        if connection.alpn == CLAIM_ALPN:
+            return self._claim_door.accept(connection)
+        return self._accept_link(connection)
+
+    # Services -------------------------------------------------------------------------------
+
+    def _advertise(self) -> None:
+        """Tell others what is declared and ready here; replan, since the table may follow."""
+        if self._wanted is None:
+            return
+        now = self._network.now()
+        self._replan()
+        try:
+            events = self.routing.set_services(self._own_declarations(), self._own_adverts(), now)
+        except ValueError as error:  # More than one site may tell; what was told before stays.
+            self._untold = f"not all services of this site are told to others: {error}"
+            return
+        self._untold = ""
+        self._take(events)
+
+    def _own_declarations(self) -> list[Declaration]:
+        assert self._wanted is not None
+        return [
+            Declaration(
+                name=name,
+                protocol=spec.protocol,
+                ports=spec.ports,
+                policy=spec.policy,
+                queue=spec.queue,
+                queue_wait_s=spec.queue_wait_s,
+                declared_at_s=self._keeper.declared_at(name),
+            )
+            for name, spec in sorted(self._wanted.services.items())
+        ]
+
+    def _own_adverts(self) -> list[TargetsAdvert]:
+        load = self.forwarder.load()
+        return [
+            TargetsAdvert(
+                name=key.name,
+                port=key.port,
+                targets_ready=load[key].targets_ready,
+                capacity=load[key].capacity,
+                draining=self._draining,
+            )
+            for key, service in sorted(self._plan.services.items())
+            if service.has_connector and key in load
+        ]
+
+    def _declared(self) -> dict[str, Declaration]:
+        """Declarations in force: the table's winners, and our own until the table has them."""
+        declared = dict(self._learnt.declarations(self._network.now()))
+        declared |= {d.name: d for d in self._own_declarations()}
+        for name, entry in self.routing.table.declarations.items():
+            declared[name] = entry.declaration
+        return declared
+
+    def _replan(self) -> None:
+        assert self._wanted is not None
+        before = self._plan.services
+        self._plan = plan(self._wanted, self._declared())
+        after = self._plan.services
+        for key in before.keys() - after.keys():
+            self.forwarder.remove_service(key)
+        for key, service in after.items():
+            if before.get(key) != service:
+                self._apply_service(service)
+        candidates = self.routing.table.candidates
+        for key in after:
+            self.forwarder.set_remotes(key, candidates.get(key, ()))
+        self.forwarder.set_listeners(
+            {key: service.listen for key, service in after.items() if service.listen is not None}
+        )
+
+    def _apply_service(self, service: PlannedService) -> None:
+        declaration = service.declaration
+        self.forwarder.set_service(
+            service.key,
+            ServiceConfig(
+                protocol=declaration.protocol,
+                policy=declaration.policy,
+                queue=declaration.queue,
+                queue_wait_s=declaration.queue_wait_s,
+            ),
+        )
+        self.forwarder.set_targets(service.key, service.targets)
+
+    # Routing --------------------------------------------------------------------------------
+
+    def _take(self, events: list[RoutingEvent]) -> None:
+        changed = False
+        for event in events:
+            match event:
+                case SendLsa():
+                    self.links.send(event.to, LsaMessage(event.signed))
+                case SendAck():
+                    self.links.send(
+                        event.to, LsaAck(event.router, event.part, event.epoch, event.sequence)
+                    )
+                case TableChanged():
+                    self._table_changed(event.table)
+                    changed = True
+                case EpochRaised():
+                    self._keeper.keep_epoch(event.epoch)
+                case IdentityConflict():
+                    self._identity_conflict(event)
+                case LsaRejected():
+                    self._tell(
+                        "warning", "lsa-rejected", self.router_name(event.sender), event.reason
+                    )
+        if changed:
+            self._replan()
+        self._arm_routing()
+
+    def _table_changed(self, table: RouteTable) -> None:
+        self._router_sites = {route.router: site for site, route in table.sites.items()}
+        self._load_table.table_changed(table)
+        self._learnt.table_changed(table, self.identity.site, self._network.now())
+
+    def _identity_conflict(self, event: IdentityConflict) -> None:
+        self._conflict = (
+            f"another router runs with the identity of {self.identity.name} ({event.site}): "
+            "its state directory was copied"
+        )
+        if event.withdrawn:
+            self._conflict += "; this one started later and has closed its links"
+            self.links.set_links({})
+            self.links.drop(lambda neighbour: True, self._conflict)
+        self._tell(
+            "error",
+            "identity-conflict",
+            self.identity.name,
+            self._conflict,
+            "Give one of the two sites a new identity: sitectl delete, then sitectl init",
+        )
+
+    def _arm_routing(self) -> None:
+        if self._routing_timer is not None:
+            self._routing_timer.cancel()
+            self._routing_timer = None
+        deadline = self.routing.next_deadline()
+        if deadline is not None:
+            self._routing_timer = self._network.call_at(deadline, self._routing_due)
+
+    def _routing_due(self) -> None:
+        self._routing_timer = None
+        began = time.perf_counter()
+        events = self.routing.handle_timeout(self._network.now())
+        if any(isinstance(event, TableChanged) for event in events):
+            self.spf_seconds = time.perf_counter() - began
+        self._take(events)
+
+    # LinkOwner ------------------------------------------------------------------------------
+
+    def admit(self, peer_certificate: bytes, neighbour: Neighbour) -> HandshakeRejected | None:
+        """Judge a proven peer: not revoked, and not refused for being ourselves."""
+        return self._credentials.admit(peer_certificate, neighbour)
+
+    def adjacency_up(self, neighbour: Neighbour, cost: int) -> None:
+        """Tell routing, and give the neighbour all loads at once."""
+        self._tell("info", "link-up", neighbour.name, f"Linked to {neighbour.name}, cost {cost}.")
+        now = self._network.now()
+        self._take(self.routing.adjacency_up(neighbour.router, neighbour.site, cost, now))
+        reports = tuple(self._report(key) for key in self._connected_keys())
+        if reports:
+            self.links.send(neighbour.router, LoadMessage(reports))
+
+    def adjacency_cost(self, router: RouterId, cost: int) -> None:
+        """Tell routing."""
+        self._take(self.routing.adjacency_cost(router, cost, self._network.now()))
+
+    def adjacency_down(self, router: RouterId, cause: str) -> None:
+        """Tell routing: the LSA goes out and routes change in this very call."""
+        name = self.router_name(router)
+        self._tell("warning", "link-down", name, f"The last link to {name} went down: {cause}.")
+        self._take(self.routing.adjacency_down(router, self._network.now()))
+
+    def routing_message(self, router: RouterId, message: RoutingMessage) -> None:
+        """An LSA, an acknowledgement or load reports from a neighbour."""
+        now = self._network.now()
+        match message:
+            case LsaMessage():
+                self._take(self.routing.receive_lsa(router, message.signed, now))
+            case LsaAck():
+                self._take(
+                    self.routing.receive_ack(
+                        router, message.router, message.part, message.epoch, message.sequence, now
+                    )
+                )
+            case LoadMessage():
+                self._loads_received(router, message.reports)
+
+    def stream_offered(self, stream: Stream, request: OpenRequest) -> StreamHandler:
+        """A stream that ends here."""
+        return self.forwarder.stream_offered(stream, request)
+
+    def link_changed(self, name: str) -> None:
+        """Nothing is cached here: `links.status()` is read when asked for."""
+
+    # Load -----------------------------------------------------------------------------------
+
+    def _connected_keys(self) -> list[ServiceKey]:
+        return [key for key, service in self._plan.services.items() if service.has_connector]
+
+    def _report(self, key: ServiceKey) -> LoadReport:
+        load = self.forwarder.load_of(key)
+        self._load_sequence += 1
+        return LoadReport(
+            self.identity.router,
+            self._load_sequence,
+            key.name,
+            key.port,
+            load.in_flight,
+            load.targets_ready,
+            load.capacity,
+        )
+
+    def _load_changed(self, key: ServiceKey) -> None:
+        load = self.forwarder.load_of(key)
+        now = self._network.now()
+        if self._load_reports.note(key, load.in_flight, load.targets_ready, load.capacity, now):
+            self.links.broadcast(LoadMessage((self._report(key),)))
+        elif self._load_timer is None:
+            self._arm_load()
+
+    def _arm_load(self) -> None:
+        deadline = self._load_reports.next_deadline()
+        self._load_timer = (
+            None if deadline is None else self._network.call_at(deadline, self._load_due)
+        )
+
+    def _load_due(self) -> None:
+        self._load_timer = None
+        due = [k for k in self._load_reports.due(self._network.now()) if k in self._plan.services]
+        if due:
+            self.links.broadcast(LoadMessage(tuple(self._report(key) for key in due)))
+        self._arm_load()
+
+    def _loads_received(self, router: RouterId, reports: tuple[LoadReport, ...]) -> None:
+        table = self.routing.table
+        onward: dict[RouterId, list[LoadReport]] = {}
+        for report in reports:
+            accepted = self._load_table.accept(report, router, table, self._network.now())
+            candidate = table.candidate(report.router, report.key)
+            if accepted is None or candidate is None:
+                continue
+            self.forwarder.report_load(accepted.report, candidate.site)
+            for neighbour in accepted.forward_to:
+                onward.setdefault(neighbour, []).append(report)
+        for neighbour, passed in onward.items():
+            self.links.send(neighbour, LoadMessage(tuple(passed)))
+
+    # Seeing it ------------------------------------------------------------------------------
+
+    @property
+    def wanted(self) -> Wanted | None:
+        """What was applied last."""
+        return self._wanted
+
+    @property
+    def services(self) -> Mapping[ServiceKey, PlannedService]:
+        """All service ports at this site."""
+        return self._plan.services
+
+    @property
+    def pending_links(self) -> Mapping[str, PendingLink]:
+        """Links that cannot be dialled yet, and why."""
+        return self._pending_links
+
+    @property
+    def draining(self) -> bool:
+        """Stopping: nothing new is taken."""
+        return self._draining
+
+    def router_name(self, router: RouterId) -> str:
+        """The name of the site that ``router`` serves, or its id when it is not known."""
+        site = self._router_sites.get(router)
+        return str(router) if site is None else self.site_name(site)
+
+    def site_name(self, site: SiteId) -> str:
+        """The name of ``site``, or its id when it is not known."""
+        route = self.routing.table.sites.get(site)
+        return str(site) if route is None else route.name
+
+    def problems(self) -> tuple[Problem, ...]:
+        """All that is wrong now and needs a person."""
+        problems = [*self._config_problems, *self._plan.problems]
+        if self._link_listener_error:
+            problems.append(
+                Problem(
+                    code="SW0201",
+                    message=self._link_listener_error,
+                    hint="Free the port, or: sitectl init --bind-port PORT",
+                )
+            )
+        if self._conflict:
+            problems.append(
+                Problem(
+                    code="SW0401",
+                    message=self._conflict,
+                    hint="Give one of the two a new identity: sitectl delete, then sitectl init",
+                )
+            )
+        if self._untold:
+            problems.append(
+                Problem(
+                    code="SW0305",
+                    message=self._untold,
+                    hint="Remove services that nobody uses: sitectl service status",
+                )
+            )
+        return (*problems, *self._service_problems())
+
+    def _service_problems(self) -> list[Problem]:
+        problems = [
+            Problem(
+                code="SW0202",
+                message=f"Service {key} has no listener here: {state.error}",
+                hint=f"Free the port, or: sitectl service set {key.name} --listen [IP:]PORT",
+            )
+            for key, state in self.forwarder.listener_states().items()
+            if state.error
+        ]
+        for name, entry in self.routing.table.declarations.items():
+            if entry.conflicts:
+                problems.append(
+                    Problem(
+                        code="SW0304",
+                        message=f"Service {name} is declared differently by several sites; "
+                        "the oldest declaration is in force.",
+                        hint=f"Make them alike, or: sitectl service delete {name}",
+                    )
+                )
+        return problems
+
+    def _tell(
+        self, severity: Severity, code: str, subject: str, message: str, hint: str = ""
+    ) -> None:
+        self._journal(
+            Event(
+                at=self._wall_clock(),
+                severity=severity,
+                code=code,
+                subject=subject,
+                message=message,
+                hint=hint,
+            )
+        )
+
+    # The end --------------------------------------------------------------------------------
+
+    def drain(self, done: Callable[[], None]) -> None:
+        """Withdraw targets, take nothing new, let what is under way finish, then call ``done``."""
+        self._draining = True
+        if self._link_listener is not None:
+            self._link_listener.close()
+        now = self._network.now()
+        self._take(self.routing.set_draining(True, now))
+        self._advertise()
+        self.links.drain()
+        self.forwarder.drain(done)
+
+    def close(self) -> None:
+        """Abort whatever is left."""
+        self.forwarder.abort()
+        self.links.close()
+        for timer in (
+            self._routing_timer,
+            self._load_timer,
+            self._listen_timer,
+            self._learnt_timer,
+        ):
+            if timer is not None:
+                timer.cancel()
+
+
+def _link_door(wanted: Wanted) -> tuple[str, str, int]:
+    return (wanted.site.ingress, wanted.site.ingress_bind_ip, wanted.site.bind_port)

@@ -1,0 +1,93 @@
+"""Small facts of a router that outlive a restart: router id, epoch, when services were declared."""
+
+import math
+import os
+import secrets
+import time
+from pathlib import Path
+
+import msgspec
+
+from router.model.adverts import Declaration
+from router.model.errors import ConfigError
+from router.model.ids import RouterId
+
+ROUTER_ID_BYTES = 8
+
+
+class _State(msgspec.Struct, forbid_unknown_fields=True):
+    router_id: str
+    epoch: int = 0
+    declared: dict[str, float] = {}
+    learnt: tuple[Declaration, ...] = ()
+    learnt_at: float = 0.0
+
+
+class FileKeeper:
+    """A JSON file, replaced whole at each change. Implements `Keeper`."""
+
+    def __init__(self, path: Path) -> None:
+        """Read ``path``, or start afresh where there is none. Raises ConfigError."""
+        self._path = path
+        try:
+            self._state = msgspec.json.decode(path.read_bytes(), type=_State)
+        except FileNotFoundError:
+            self._state = _State(router_id=secrets.token_hex(ROUTER_ID_BYTES))
+            self._write()
+        except msgspec.MsgspecError as error:
+            raise ConfigError(
+                str(path),
+                "$",
+                f"is not a state file of ours: {error}",
+                hint=f"It holds nothing that cannot be made anew: rm {path}",
+            ) from error
+
+    @property
+    def router_id(self) -> RouterId:
+        """Random, made once."""
+        return RouterId(self._state.router_id)
+
+    def next_epoch(self) -> int:
+        """Greater than any before, and at least the wall clock's seconds; written before use."""
+        self.keep_epoch(max(self._state.epoch + 1, int(time.time())))
+        return self._state.epoch
+
+    def keep_epoch(self, epoch: int) -> None:
+        """Write ``epoch`` down if it is newer."""
+        if epoch > self._state.epoch:
+            self._state.epoch = epoch
+            self._write()
+
+    def declared_at(self, name: str) -> float:
+        """Unix seconds at which ``name`` was first declared here."""
+        if name not in self._state.declared:
+            self._state.declared[name] = time.time()
+            self._write()
+        return self._state.declared[name]
+
+    def forget_declared(self, keep: frozenset[str]) -> None:
+        """Forget the names that are no longer declared here."""
+        gone = self._state.declared.keys() - keep
+        for name in gone:
+            del self._state.declared[name]
+        if gone:
+            self._write()
+
+    def keep_learnt(self, learnt: tuple[Declaration, ...]) -> None:
+        """What other sites declare now."""
+        self._state.learnt, self._state.learnt_at = learnt, time.time()
+        self._write()
+
+    def learnt(self) -> tuple[tuple[Declaration, ...], float]:
+        """What was kept last and its age; a clock that was set back makes it too old."""
+        age_s = time.time() - self._state.learnt_at
+        return self._state.learnt, age_s if age_s >= 0 else math.inf
+
+    def _write(self) -> None:
+        """Replace the file in one step: a reader sees the old or the new, never a part."""
+        beside = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+        with open(beside, "wb", opener=lambda p, f: os.open(p, f, 0o600)) as file:
+            file.write(msgspec.json.format(msgspec.json.encode(self._state)))
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(self._path)

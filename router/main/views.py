@@ -1,0 +1,372 @@
+"""The router as its operator sees it: snapshots for the admin API. Implements `RouterView`."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from router.admin.ports import Histogram, Labels, MetricValues, UnknownCommand
+from router.admin.views import (
+    LinkView,
+    ListenerView,
+    NeighbourCost,
+    ServiceSite,
+    ServiceView,
+    SiteName,
+    SiteView,
+    Status,
+    TargetView,
+    WhyCandidate,
+    WhyDecision,
+    WhyView,
+)
+from router.balance.decisions import CandidateReport, Decision, NoChoice
+from router.forward.counters import LATENCY_BOUNDS_S, HistogramSnapshot
+from router.forward.forwarder import ServiceSnapshot
+from router.main.site_router import SiteRouter
+from router.model.events import Problem
+from router.model.ids import RouterId, ServiceKey
+from router.net.epoll import EpollNetwork
+
+COMMANDS = "Commands are: reload, stop, revoke (site=ID)."
+
+
+class OperatorView:
+    """Reads the rooms at the moment of asking; keeps nothing but what the process measures."""
+
+    def __init__(
+        self,
+        router: SiteRouter,
+        network: EpollNetwork,
+        expiries: Callable[[], Mapping[str, float]],
+        order: Callable[[str, Mapping[str, str]], str | None],
+    ) -> None:
+        """``expiries`` gives Unix seconds by certificate; ``order`` carries out a command.
+
+        ``order`` answers with what was done, or None for a command it does not know.
+        """
+        self._router = router
+        self._network = network
+        self._expiries = expiries
+        self._order = order
+        self.serving = False
+        self.loop_lag_s = 0.0
+
+    # RouterView -----------------------------------------------------------------------------
+
+    def status(self) -> Status:
+        """The site in a few figures, and what is wrong."""
+        router, wanted = self._router, self._router.wanted
+        return Status(
+            name=router.identity.name,
+            id=router.identity.site,
+            mode=wanted.site.router_mode if wanted is not None else "interior",
+            version=router.version,
+            ready=self.ready(),
+            uptime_s=round(self._network.now() - router.started_at, 3),
+            links=len(self.links()),
+            services=len({key.name for key in router.services}),
+            sites=sum(1 for route in router.routing.table.sites.values() if route.reachable),
+            problems=(*router.problems(), *self._expiring()),
+        )
+
+    def ready(self) -> bool:
+        """Serving and not draining."""
+        return self.serving and not self._router.draining
+
+    def links(self) -> Sequence[LinkView]:
+        """All links, the dialled ones that wait for their certificate too."""
+        expiries = self._expiries()
+        views = [
+            LinkView(
+                name=link.name,
+                neighbour=SiteName(link.neighbour_name, link.neighbour_site),
+                direction=link.direction,
+                cost=link.cost,
+                state=link.state,
+                since=self._utc(link.since),
+                rtt_ms=None if link.rtt_s is None else round(link.rtt_s * 1000, 3),
+                lanes=link.lanes,
+                error=link.error,
+                certificate_expires=_utc_of(expiries.get(f"link/{link.name}")),
+            )
+            for link in self._router.links.status()
+        ]
+        for name, pending in self._router.pending_links.items():
+            views.append(
+                LinkView(
+                    name=name,
+                    neighbour=SiteName(pending.site_name, ""),
+                    direction="outgoing",
+                    cost=pending.cost,
+                    state=pending.state,
+                    since=self._utc(self._router.started_at),
+                    rtt_ms=None,
+                    lanes=0,
+                    error=pending.error,
+                    certificate_expires=None,
+                )
+            )
+        return sorted(views, key=lambda view: (view.direction != "outgoing", view.name))
+
+    def services(self) -> Sequence[ServiceView]:
+        """All service ports."""
+        return [
+            self._service(snapshot)
+            for snapshot in self._router.forwarder.services_snapshot()
+            if snapshot.declared
+        ]
+
+    def network(self) -> Sequence[SiteView]:
+        """All known sites, this one first, then by cost and name."""
+        table = self._router.routing.table
+        offered: dict[str, set[str]] = {}
+        for key, candidates in table.candidates.items():
+            for candidate in candidates:
+                offered.setdefault(candidate.site, set()).add(key.name)
+        for key, service in self._router.services.items():
+            if service.has_connector:
+                offered.setdefault(self._router.identity.site, set()).add(key.name)
+        views = [
+            SiteView(
+                name=route.name,
+                id=site,
+                path_cost=route.path_cost,
+                next_hops=tuple(self._router.router_name(hop) for hop in route.next_hops),
+                neighbours=tuple(
+                    NeighbourCost(self._router.site_name(other), cost)
+                    for other, cost in route.neighbours
+                ),
+                services=tuple(sorted(offered.get(site, ()))),
+                reachable=route.reachable,
+                version=route.version,
+            )
+            for site, route in table.sites.items()
+        ]
+        return sorted(views, key=lambda view: (_cost_key(view.path_cost), view.name))
+
+    def why(self, service: str, port: int | None) -> WhyView | None:
+        """What the next request would meet, by the production code; moves nothing."""
+        keys = [key for key in sorted(self._router.services) if key.name == service]
+        if port is not None:
+            keys = [key for key in keys if key.port == port]
+        if not keys:
+            return None
+        explanation = self._router.forwarder.explain(keys[0], self._network.now())
+        if explanation is None:
+            return None
+        return WhyView(
+            service=keys[0].name,
+            port=keys[0].port,
+            policy=explanation.policy,
+            decision=self._decision(explanation.decision),
+            candidates=tuple(
+                self._candidate(report)
+                for report in explanation.candidates
+                if self._takes_part(keys[0], report)
+            ),
+        )
+
+    def command(self, name: str, arguments: Mapping[str, str]) -> str:
+        """Carry out an order of the operator."""
+        done = self._order(name, arguments)
+        if done is None:
+            raise UnknownCommand(COMMANDS)
+        return done
+
+    # Parts ----------------------------------------------------------------------------------
+
+    def _service(self, snapshot: ServiceSnapshot) -> ServiceView:
+        key = snapshot.key
+        planned = self._router.services.get(key)
+        listener = snapshot.listener
+        if listener is not None:
+            state = "bound" if listener.listening else "error"
+            shown = ListenerView(
+                host=listener.host, port=listener.port, state=state, error=listener.error
+            )
+        else:
+            why_not = planned.why_not if planned is not None else ""
+            shown = ListenerView(host="", port=key.port, state="none", error=why_not)
+        name = self._router.identity.name
+        return ServiceView(
+            name=key.name,
+            port=key.port,
+            protocol=snapshot.config.protocol,
+            policy=snapshot.config.policy.name,
+            queued=snapshot.queued,
+            requests_total=snapshot.counters.requests_total,
+            overflow_total=snapshot.counters.overflow_total,
+            listener=shown,
+            sites=tuple(
+                self._site(report)
+                for report in snapshot.explanation.candidates
+                if self._takes_part(key, report)
+            ),
+            targets=tuple(
+                TargetView(
+                    site=name,
+                    name=target.name,
+                    host=target.host,
+                    port=target.port,
+                    ready=target.ready,
+                    in_flight=target.in_flight,
+                    capacity=target.capacity,
+                    requests_total=target.requests_total,
+                    error=target.error,
+                )
+                for target in snapshot.targets
+            ),
+        )
+
+    def _takes_part(self, key: ServiceKey, report: CandidateReport) -> bool:
+        """Sites with a connector; the balancer lists the local one always."""
+        planned = self._router.services.get(key)
+        return report.site != self._router.identity.site or (
+            planned is not None and planned.has_connector
+        )
+
+    def _site(self, report: CandidateReport) -> ServiceSite:
+        return ServiceSite(
+            site=report.site_name,
+            id=report.site,
+            local=report.site == self._router.identity.site,
+            path_cost=report.path_cost,
+            targets_ready=report.targets_ready,
+            capacity=report.capacity,
+            capacity_kind=None if report.capacity is None else "concurrency",
+            in_flight=report.in_flight,
+            draining=report.verdict == "draining",
+            age_s=_finite(report.age_s),
+        )
+
+    def _candidate(self, report: CandidateReport) -> WhyCandidate:
+        return WhyCandidate(
+            site=report.site_name,
+            path=self._path(report.path),
+            path_cost=report.path_cost,
+            targets_ready=report.targets_ready,
+            capacity=report.capacity,
+            in_flight=report.in_flight,
+            free=report.free,
+            age_s=_finite(report.age_s),
+            verdict=report.verdict,
+            reason=report.reason,
+        )
+
+    def _decision(self, decision: Decision | NoChoice) -> WhyDecision:
+        if isinstance(decision, NoChoice):
+            return WhyDecision(None, (), decision.reason)
+        return WhyDecision(
+            self._router.site_name(decision.site), self._path(decision.path), decision.reason
+        )
+
+    def _path(self, path: tuple[RouterId, ...]) -> tuple[str, ...]:
+        return tuple(self._router.router_name(router) for router in path)
+
+    def _expiring(self) -> list[Problem]:
+        soon = datetime.now(UTC).timestamp() + timedelta(days=7).total_seconds()
+        return [
+            Problem(
+                code="SW0402",
+                message=f"The certificate {name} ends at {_utc_of(expires)}.",
+                hint="Link again with a new token: sitectl token create FILE",
+            )
+            for name, expires in self._expiries().items()
+            if expires < soon
+        ]
+
+    def _utc(self, monotonic_s: float) -> str:
+        ago = timedelta(seconds=self._network.now() - monotonic_s)
+        return _iso(datetime.now(UTC) - ago)
+
+    # Metrics --------------------------------------------------------------------------------
+
+    def metrics(self) -> MetricValues:
+        """Everything `/metrics` shows, read once."""
+        numbers: dict[str, dict[Labels, float]] = {}
+        histograms: dict[str, dict[Labels, Histogram]] = {}
+
+        def put(metric: str, labels: Labels, number: float) -> None:
+            numbers.setdefault(metric, {})[labels] = number
+
+        for snapshot in self._router.forwarder.services_snapshot():
+            self._service_metrics(snapshot, put, histograms)
+        self._link_metrics(put)
+        routing = self._router.routing
+        sites = routing.table.sites.values()
+        put("spillway_sites", (), sum(1 for route in sites if route.reachable))
+        put("spillway_spf_seconds", (), self._router.spf_seconds)
+        put("spillway_lsa_total", (), routing.lsas_received)
+        for name, expires in self._expiries().items():
+            put("spillway_certificate_expiry_timestamp_seconds", (name,), expires)
+        put("spillway_loop_lag_seconds", (), max(self.loop_lag_s, self._network.turn_lag_s))
+        put("spillway_streams", (), self._router.links.streams)
+        put("spillway_buffered_bytes", (), self._router.links.buffered_bytes)
+        return MetricValues(numbers, histograms)
+
+    def _service_metrics(
+        self,
+        snapshot: ServiceSnapshot,
+        put: Callable[[str, Labels, float], None],
+        histograms: dict[str, dict[Labels, Histogram]],
+    ) -> None:
+        service, protocol = str(snapshot.key), str(snapshot.config.protocol)
+        counters = snapshot.counters
+        seconds: dict[str, list[HistogramSnapshot]] = {}
+        for (site, code_class), histogram in counters.requests.items():
+            total = float(sum(histogram.counts))
+            put("spillway_requests_total", (service, protocol, site, code_class), total)
+            seconds.setdefault(site, []).append(histogram)
+        for site, parts in seconds.items():
+            merged = Histogram(
+                LATENCY_BOUNDS_S,
+                tuple(map(sum, zip(*(part.counts for part in parts), strict=True))),
+                sum(part.sum_s for part in parts),
+            )
+            labels = (service, protocol, site)
+            histograms.setdefault("spillway_request_seconds", {})[labels] = merged
+        for (to, reason), count in counters.overflow.items():
+            put("spillway_overflow_total", (service, to, reason), count)
+        for verdict, count in counters.decisions.items():
+            policy = snapshot.config.policy.name
+            put("spillway_decisions_total", (service, policy, verdict), count)
+        waits = counters.queue_wait
+        histograms.setdefault("spillway_queue_wait_seconds", {})[(service,)] = Histogram(
+            LATENCY_BOUNDS_S, waits.counts, waits.sum_s
+        )
+        put("spillway_queue_length", (service,), snapshot.queued)
+        for report in snapshot.explanation.candidates:
+            if not self._takes_part(snapshot.key, report):
+                continue
+            at_site = (service, report.site_name)
+            put("spillway_in_flight", at_site, report.in_flight)
+            put("spillway_targets_ready", at_site, report.targets_ready)
+            if report.capacity is not None:
+                put("spillway_capacity", at_site, report.capacity)
+        for target in snapshot.targets:
+            at_target = (service, f"{target.host}:{target.port}")
+            put("spillway_target_requests_total", at_target, target.requests_total)
+
+    def _link_metrics(self, put: Callable[[str, Labels, float], None]) -> None:
+        for link in self._router.links.status():
+            put("spillway_link_up", (link.name, link.direction), float(link.state == "up"))
+            if link.rtt_s is not None:
+                put("spillway_link_rtt_seconds", (link.name, link.direction), link.rtt_s)
+            put("spillway_link_bytes_total", (link.name, "in"), link.bytes_in)
+            put("spillway_link_bytes_total", (link.name, "out"), link.bytes_out)
+
+
+def _cost_key(path_cost: int | None) -> float:
+    return math.inf if path_cost is None else path_cost
+
+
+def _finite(age_s: float) -> float | None:
+    return None if math.isinf(age_s) else round(age_s, 3)
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _utc_of(seconds: float | None) -> str | None:
+    return None if seconds is None else _iso(datetime.fromtimestamp(seconds, UTC))

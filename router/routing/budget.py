@@ -1,0 +1,40 @@
+"""A token bucket in handed-in time."""
+
+
+class TokenBucket:
+    """``burst`` at once, then ``per_s``. Starts full."""
+
+    __slots__ = ("_at", "_burst", "_per_s", "_tokens")
+
+    def __init__(self, burst: float, per_s: float, now: float) -> None:
+        self._burst, self._per_s = burst, per_s
+        self._tokens, self._at = burst, now
+
+    def take(self, now: float) -> bool:
+        """Whether there was one."""
+        self._refill(now)
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+    def overdraw(self, now: float) -> None:
+        """Take one that cannot wait. The debt is at most one burst."""
+        self._refill(now)
+        self._tokens = max(self._tokens - 1, -self._burst)
+
+    def ready_at(self) -> float:
+        """When there is one; in the past if there is one already."""
+        if self._tokens >= 1:
+            return self._at
+        # A little late rather than a little early: a deadline that comes too soon would spin.
+        return self._at + (1 - self._tokens) / self._per_s + 1e-6
+
+    def is_full(self, now: float) -> bool:
+        self._refill(now)
+        return self._tokens >= self._burst
+
+    def _refill(self, now: float) -> None:
+        if now > self._at:
+            self._tokens = min(self._burst, self._tokens + (now - self._at) * self._per_s)
+            self._at = now

@@ -1,0 +1,58 @@
+"""What `RoutingCore` reports: messages to send and facts for `main`."""
+
+import msgspec
+
+from router.model.ids import RouterId, SiteId
+from router.routing.table import RouteTable
+
+
+class SendLsa(msgspec.Struct, frozen=True):
+    """One signed part for the neighbour ``to``, verbatim."""
+
+    to: RouterId
+    signed: bytes
+
+
+class SendAck(msgspec.Struct, frozen=True, kw_only=True):
+    """Tell ``to`` what of ``router`` we hold."""
+
+    to: RouterId
+    router: RouterId
+    part: int
+    epoch: int
+    sequence: int
+
+
+class TableChanged(msgspec.Struct, frozen=True):
+    """A new table, different from the last in more than its generation."""
+
+    table: RouteTable
+
+
+class IdentityConflict(msgspec.Struct, frozen=True, kw_only=True):
+    """Another live process has our site and router id: two sites from one copy of the state.
+
+    ``withdrawn``: it is us who started later. We originate nothing and route nothing any more;
+    `main` closes the links and says so.
+    """
+
+    site: SiteId
+    router: RouterId
+    withdrawn: bool
+
+
+class EpochRaised(msgspec.Struct, frozen=True):
+    """A former life of ours had a later epoch; ``epoch`` is in use now and must be persisted."""
+
+    epoch: int
+
+
+class LsaRejected(msgspec.Struct, frozen=True, kw_only=True):
+    """A neighbour sent what no honest router passes on. ``code`` as in `LsaFault`."""
+
+    sender: RouterId
+    code: str
+    reason: str
+
+
+RoutingEvent = SendLsa | SendAck | TableChanged | IdentityConflict | EpochRaised | LsaRejected

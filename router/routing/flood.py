@@ -1,0 +1,154 @@
+"""Reliable flooding: who still needs which part, until it is acked (RFC 2328, 13.3 to 13.6)."""
+
+from collections.abc import Iterable
+
+from router.model.ids import RouterId
+from router.model.limits import (
+    LSA_BUDGETS_MAX,
+    LSA_BURST,
+    LSA_PER_S,
+    LSA_RETRANSMIT_S,
+    LSAS_UNACKED_MAX,
+)
+from router.routing.budget import TokenBucket
+from router.routing.events import SendLsa
+from router.routing.lsa import LsaKey, Version
+from router.routing.lsdb import Lsdb
+
+
+class Neighbour:
+    """What one neighbour was sent and what waits for it: keys only, bytes come from the LSDB."""
+
+    __slots__ = ("_prune_at", "budgets", "unacked", "waiting")
+
+    def __init__(self) -> None:
+        self.unacked: dict[LsaKey, tuple[Version, float]] = {}  # Oldest sending first.
+        self.waiting: dict[LsaKey, None] = {}
+        self.budgets: dict[LsaKey, TokenBucket] = {}
+        self._prune_at = 0.0
+
+    def has_pruned(self, now: float) -> bool:
+        """Forget budgets that nobody drew on lately; True: some were. Seldom, since it is O(n)."""
+        if now < self._prune_at:
+            return False
+        self._prune_at = now + 1 / LSA_PER_S
+        before = len(self.budgets)
+        self.budgets = {key: kept for key, kept in self.budgets.items() if not kept.is_full(now)}
+        return len(self.budgets) < before
+
+
+class Flooding:
+    """Lists of what to send next. At most `LSAS_UNACKED_MAX` are under way to a neighbour."""
+
+    __slots__ = ("_lsdb", "_neighbours", "retransmissions")
+
+    def __init__(self, lsdb: Lsdb) -> None:
+        self._lsdb = lsdb
+        self._neighbours: dict[RouterId, Neighbour] = {}
+        self.retransmissions = 0
+
+    def add(self, router: RouterId, now: float) -> list[SendLsa]:
+        """A neighbour came up: it gets everything."""
+        neighbour = self._neighbours[router] = Neighbour()
+        neighbour.waiting = dict.fromkeys(self._lsdb.keys())
+        return self._fill(router, neighbour, now)
+
+    def remove(self, router: RouterId) -> None:
+        self._neighbours.pop(router, None)
+
+    def flood(
+        self, keys: Iterable[LsaKey], now: float, *, but: RouterId | None = None
+    ) -> list[SendLsa]:
+        """Send parts that are new in the database to all neighbours ``but`` one."""
+        sends: list[SendLsa] = []
+        for router, neighbour in self._neighbours.items():
+            if router == but:
+                continue
+            for key in keys:
+                if key in neighbour.unacked:
+                    sends += self._send(router, neighbour, key, now)
+                else:
+                    neighbour.waiting[key] = None
+            sends += self._fill(router, neighbour, now)
+        return sends
+
+    def send_now(self, keys: Iterable[LsaKey], now: float) -> list[SendLsa]:
+        """Like `flood`, past all that waits: a dead adjacency is told at once."""
+        sends: list[SendLsa] = []
+        for router, neighbour in self._neighbours.items():
+            for key in keys:
+                neighbour.waiting.pop(key, None)
+                sends += self._send(router, neighbour, key, now)
+        return sends
+
+    def answer(self, router: RouterId, key: LsaKey) -> list[SendLsa]:
+        """Ours, for a neighbour that sent an older one. It asks again by retransmitting."""
+        stored = self._lsdb.get(key)
+        return [SendLsa(router, stored[1])] if stored else []
+
+    def has_heard(
+        self, router: RouterId, key: LsaKey, version: Version, now: float
+    ) -> list[SendLsa]:
+        """A neighbour holds ``version``: it acked or sent it. What waited may go now."""
+        neighbour = self._neighbours.get(router)
+        if neighbour is None:
+            return []
+        sent = neighbour.unacked.get(key)
+        if sent and sent[0] <= version:
+            del neighbour.unacked[key]
+        stored = self._lsdb.get(key)
+        if stored and stored[0].newness <= version:
+            neighbour.waiting.pop(key, None)
+        return self._fill(router, neighbour, now)
+
+    def may_judge(self, router: RouterId, key: LsaKey, now: float) -> bool:
+        """Budget per neighbour and part, asked before any signature is checked.
+
+        Keyed by the neighbour too, so that forgeries of one cannot use up what another passes on.
+        """
+        neighbour = self._neighbours[router]
+        budget = neighbour.budgets.get(key)
+        if budget is None:
+            if len(neighbour.budgets) >= LSA_BUDGETS_MAX and not neighbour.has_pruned(now):
+                return False
+            budget = neighbour.budgets[key] = TokenBucket(LSA_BURST, LSA_PER_S, now)
+        return budget.take(now)
+
+    def next_deadline(self) -> float | None:
+        firsts = [
+            next(iter(neighbour.unacked.values()))[1]
+            for neighbour in self._neighbours.values()
+            if neighbour.unacked
+        ]
+        return min(firsts) + LSA_RETRANSMIT_S if firsts else None
+
+    def handle_timeout(self, now: float) -> list[SendLsa]:
+        sends: list[SendLsa] = []
+        for router, neighbour in self._neighbours.items():
+            for key, (_, sent_at) in list(neighbour.unacked.items()):
+                if now < sent_at + LSA_RETRANSMIT_S:
+                    break
+                again = self._send(router, neighbour, key, now)
+                self.retransmissions += len(again)
+                sends += again
+            sends += self._fill(router, neighbour, now)
+        return sends
+
+    def _fill(self, router: RouterId, neighbour: Neighbour, now: float) -> list[SendLsa]:
+        sends: list[SendLsa] = []
+        while neighbour.waiting and len(neighbour.unacked) < LSAS_UNACKED_MAX:
+            key = next(iter(neighbour.waiting))
+            del neighbour.waiting[key]
+            sends += self._send(router, neighbour, key, now)
+        return sends
+
+    def _send(
+        self, router: RouterId, neighbour: Neighbour, key: LsaKey, now: float
+    ) -> list[SendLsa]:
+        """The newest of ``key``; nothing if it has left the database meanwhile."""
+        neighbour.unacked.pop(key, None)
+        stored = self._lsdb.get(key)
+        if stored is None:
+            return []
+        neighbour.unacked[key] = (stored[0].newness, now)
+        return [SendLsa(router, stored[1])]

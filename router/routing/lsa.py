@@ -1,0 +1,261 @@
+"""Link-state adverts: values and codec.
+
+A part on the wire is msgpack ``[payload, signature]``; the payload is an `Lsa`. Each part carries
+its origin's key, so each can be judged alone. Arrays may grow at their end in later versions.
+"""
+
+import math
+from collections.abc import Iterable
+from typing import Annotated
+
+import msgspec
+
+from router.model.adverts import Declaration, TargetsAdvert
+from router.model.ids import RouterId, SiteId
+from router.model.limits import (
+    ADJACENCIES_MAX,
+    COUNTER_MAX,
+    ID_CHARS_MAX,
+    LSA_ENVELOPE_BYTES,
+    LSA_PART_BYTES_MAX,
+    LSA_PARTS_MAX,
+    LSA_SERVICE_PORTS_MAX,
+    NAME_CHARS_MAX,
+    SERVICES_PER_SITE_MAX,
+)
+from router.routing.ports import Identity
+
+Router = Annotated[RouterId, msgspec.Meta(min_length=1, max_length=ID_CHARS_MAX)]
+Site = Annotated[SiteId, msgspec.Meta(min_length=1, max_length=ID_CHARS_MAX)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=COUNTER_MAX)]
+Part = Annotated[int, msgspec.Meta(ge=0, lt=LSA_PARTS_MAX)]
+Version = tuple[int, int]
+"""(epoch, sequence): the greater is the newer."""
+
+
+class Node(msgspec.Struct, frozen=True, order=True, cache_hash=True, gc=False):
+    """A vertex of the graph. Both ids: a router id alone can be claimed by another site."""
+
+    router: RouterId
+    site: SiteId
+
+
+class LsaKey(msgspec.Struct, frozen=True, order=True, cache_hash=True):
+    """What the database is keyed by."""
+
+    part: int
+    node: Node
+
+
+class Adjacency(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A neighbour as its origin reports it. The cost is as told; the graph clamps it."""
+
+    router: Router
+    site: Site
+    cost: int
+
+
+class PartRef(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A further part that belongs to this part 0."""
+
+    part: Part
+    sequence: Count
+
+
+class Topology(msgspec.Struct, frozen=True, array_like=True, tag="topology", kw_only=True):
+    """Body of part 0. ``stub``: never crossed, ``draining``: takes nothing new."""
+
+    adjacencies: Annotated[tuple[Adjacency, ...], msgspec.Meta(max_length=ADJACENCIES_MAX)]
+    draining: bool
+    stub: bool
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_CHARS_MAX)]
+    version: Annotated[str, msgspec.Meta(max_length=NAME_CHARS_MAX)]
+    parts: tuple[PartRef, ...]
+
+
+class Services(msgspec.Struct, frozen=True, array_like=True, tag="services"):
+    """Body of a further part."""
+
+    declarations: tuple[Declaration, ...]
+    adverts: tuple[TargetsAdvert, ...]
+
+
+class Lsa(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+    """One part. ``boot_epoch`` is the epoch its process started with, ``boot_nonce`` is random."""
+
+    router: Router
+    site: Site
+    part: Part
+    epoch: Count
+    sequence: Count
+    boot_epoch: Count
+    boot_nonce: Annotated[bytes, msgspec.Meta(max_length=ID_CHARS_MAX)]
+    public_key: bytes
+    body: Topology | Services
+
+    @property
+    def node(self) -> Node:
+        return Node(self.router, self.site)
+
+    @property
+    def key(self) -> LsaKey:
+        return LsaKey(self.part, self.node)
+
+    @property
+    def newness(self) -> Version:
+        return (self.epoch, self.sequence)
+
+
+class LsaFault(msgspec.Struct, frozen=True):
+    """Why bytes are no LSA.
+
+    ``code``: too-large, malformed, bad-value, wrong-site or bad-signature.
+    """
+
+    code: str
+    reason: str
+
+
+class _Signed(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    payload: bytes
+    signature: bytes
+
+
+class ReceivedLsa(msgspec.Struct, frozen=True):
+    """A part that could be read. Nothing in it is true before `signature_fault` says None."""
+
+    lsa: Lsa
+    signed: bytes
+    payload: bytes
+    signature: bytes
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_SIGNED = msgspec.msgpack.Decoder(_Signed)
+_LSA = msgspec.msgpack.Decoder(Lsa)
+
+
+def encode_lsa(lsa: Lsa, identity: Identity) -> bytes:
+    """``lsa`` signed by its origin. A ValueError here is a bug: parts are split to fit."""
+    payload = _ENCODER.encode(lsa)
+    signed = _ENCODER.encode(_Signed(payload, identity.sign(payload)))
+    if len(signed) > LSA_PART_BYTES_MAX:
+        raise ValueError(f"LSA part {lsa.part} has {len(signed)} bytes")
+    return signed
+
+
+def decode_lsa(signed: bytes) -> ReceivedLsa | LsaFault:
+    """What ``signed`` says, not yet verified."""
+    if len(signed) > LSA_PART_BYTES_MAX:
+        return LsaFault("too-large", f"{len(signed)} bytes")
+    try:
+        wrapped = _SIGNED.decode(signed)
+        lsa = _LSA.decode(wrapped.payload)
+    except (msgspec.MsgspecError, ValueError, RecursionError, OverflowError) as error:
+        return LsaFault("malformed", str(error)[:200])
+    if _ENCODER.encode(wrapped) != signed:
+        return LsaFault("malformed", "not the shortest encoding")  # One content, one spelling.
+    reason = _bad_value(lsa)
+    if reason:
+        return LsaFault("bad-value", reason)
+    return ReceivedLsa(lsa, signed, wrapped.payload, wrapped.signature)
+
+
+def signature_fault(received: ReceivedLsa, identity: Identity) -> LsaFault | None:
+    """None: the site whose id it bears has signed it."""
+    lsa = received.lsa
+    if identity.site_of(lsa.public_key) != lsa.site:
+        return LsaFault("wrong-site", f"the key is not that of site {lsa.site}")
+    if not identity.verify(lsa.public_key, received.signature, received.payload):
+        return LsaFault("bad-signature", f"not signed by site {lsa.site}")
+    return None
+
+
+def _bad_value(lsa: Lsa) -> str:
+    """What types cannot say; empty: all is well."""
+    match lsa.body:
+        case Topology() as body:
+            if lsa.part != 0:
+                return "adjacencies outside part 0"
+            if not body.name.isprintable() or not body.version.isprintable():
+                return "name or version is not printable"
+            numbers = [ref.part for ref in body.parts]
+            if 0 in numbers or len(set(numbers)) != len(numbers):
+                return "the list of parts is wrong"
+        case Services() as body:
+            if lsa.part == 0:
+                return "services in part 0"
+            for declaration in body.declarations:
+                if _declaration_is_bad(declaration):
+                    return f"declaration of {declaration.name!r:.80}"
+            for advert in body.adverts:
+                if _advert_is_bad(advert):
+                    return f"targets of {advert.name!r:.80}"
+    return ""
+
+
+def _name_is_bad(name: str) -> bool:
+    return not 0 < len(name) <= NAME_CHARS_MAX or not name.isprintable() or "/" in name
+
+
+def _port_is_bad(port: int) -> bool:
+    return not 0 < port < 65_536
+
+
+def _declaration_is_bad(told: Declaration) -> bool:
+    return (
+        _name_is_bad(told.name)
+        or not 0 < len(told.ports) <= LSA_SERVICE_PORTS_MAX
+        or any(map(_port_is_bad, told.ports))
+        # NaN would break the order that all sites must agree on.
+        or not math.isfinite(told.declared_at_s)
+        or not 0 <= told.queue_wait_s < math.inf
+        or not 0 <= (told.queue or 0) <= COUNTER_MAX
+    )
+
+
+def _advert_is_bad(told: TargetsAdvert) -> bool:
+    return (
+        _name_is_bad(told.name)
+        or _port_is_bad(told.port)
+        or not 0 <= told.targets_ready <= COUNTER_MAX
+        or not 0 <= (told.capacity or 0) <= COUNTER_MAX
+    )
+
+
+def split_services(
+    declarations: Iterable[Declaration], adverts: Iterable[TargetsAdvert]
+) -> tuple[Services, ...]:
+    """Bodies for parts 1, 2, …, each fitting its part; the order given does not matter.
+
+    ValueError: too many services or parts, an item that fits nowhere, or a bad value.
+    """
+    in_order = sorted(declarations, key=lambda told: (told.name, told.declared_at_s))
+    items: list[Declaration | TargetsAdvert] = [*in_order]
+    by_port = sorted(adverts, key=lambda told: (told.name, told.port))
+    items.extend(by_port)
+    room_bytes = LSA_PART_BYTES_MAX - LSA_ENVELOPE_BYTES
+    shares: list[list[Declaration | TargetsAdvert]] = []
+    filled = room_bytes
+    for item in items:
+        size = len(_ENCODER.encode(item))
+        bad = _declaration_is_bad(item) if isinstance(item, Declaration) else _advert_is_bad(item)
+        if bad or size > room_bytes:
+            raise ValueError(f"service {item.name!r:.80} cannot be told to other sites")
+        if filled + size > room_bytes:
+            shares.append([])
+            filled = 0
+        shares[-1].append(item)
+        filled += size
+    names = {item.name for item in items}
+    if len(names) > SERVICES_PER_SITE_MAX:
+        raise ValueError(f"{len(names)} services, more than {SERVICES_PER_SITE_MAX}")
+    if len(shares) >= LSA_PARTS_MAX:
+        raise ValueError(f"services need {len(shares)} parts, more than {LSA_PARTS_MAX - 1}")
+    return tuple(
+        Services(
+            tuple(item for item in share if isinstance(item, Declaration)),
+            tuple(item for item in share if isinstance(item, TargetsAdvert)),
+        )
+        for share in shares
+    )

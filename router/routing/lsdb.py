@@ -1,0 +1,257 @@
+"""The link-state database: the newest of each part, with ages and caps (RFC 2328, 12 to 14)."""
+
+from collections.abc import Collection, Iterable
+from enum import Enum
+
+from router.model.adverts import Declaration, TargetsAdvert
+from router.model.ids import RouterId, SiteId
+from router.model.limits import (
+    LSA_MAX_AGE_S,
+    ORIGINS_MAX,
+    ROUTERS_PER_SITE_MAX,
+    SERVICES_PER_SITE_MAX,
+)
+from router.routing.lsa import Lsa, LsaKey, Node, Services, Topology, Version
+
+
+class Standing(Enum):
+    """How a part compares with what is stored."""
+
+    NEWER = "newer"
+    SAME = "same"
+    OLDER = "older"  # We hold something newer of this part.
+    OBSOLETE = "obsolete"  # Its origin has gone on without it, or was gone for too long.
+
+
+class Change(Enum):
+    """What storing a part changed for others."""
+
+    NOTHING = "nothing"  # A refresh, or services that are not complete yet.
+    SERVICES = "services"
+    TOPOLOGY = "topology"
+
+
+class Origin:
+    """All that is known of one router. ``declarations`` and ``adverts`` change together."""
+
+    __slots__ = ("adverts", "declarations", "node", "parts")
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.parts: dict[int, tuple[Lsa, bytes]] = {}
+        self.declarations: tuple[Declaration, ...] = ()
+        self.adverts: tuple[TargetsAdvert, ...] = ()
+
+    @property
+    def head(self) -> Lsa | None:
+        """Part 0."""
+        stored = self.parts.get(0)
+        return stored[0] if stored else None
+
+    @property
+    def topology(self) -> Topology | None:
+        head = self.head
+        return head.body if head and isinstance(head.body, Topology) else None
+
+    def adopt_services(self) -> bool:
+        """Take the services of exactly the parts that part 0 lists; True: they are different.
+
+        While some are missing the last complete set stays, so that a service that moves from
+        one part to another is never seen missing or twice.
+        """
+        head, topology = self.head, self.topology
+        if head is None or topology is None:
+            return False
+        bodies: list[Services] = []
+        for ref in topology.parts:
+            lsa, _ = self.parts.get(ref.part, (None, b""))
+            if lsa is None or lsa.newness != (head.epoch, ref.sequence):
+                return False
+            if isinstance(lsa.body, Services):
+                bodies.append(lsa.body)
+        declarations = tuple(told for body in bodies for told in body.declarations)
+        adverts = tuple(told for body in bodies for told in body.adverts)
+        names = {told.name for told in declarations} | {told.name for told in adverts}
+        if len(names) > SERVICES_PER_SITE_MAX:
+            kept = set(sorted(names)[:SERVICES_PER_SITE_MAX])
+            declarations = tuple(told for told in declarations if told.name in kept)
+            adverts = tuple(told for told in adverts if told.name in kept)
+        if (declarations, adverts) == (self.declarations, self.adverts):
+            return False
+        self.declarations, self.adverts = declarations, adverts
+        return True
+
+
+class Lsdb:
+    """Everything heard and verified, our own parts included. Only `RoutingCore` changes it."""
+
+    __slots__ = ("_gone", "_origins", "_own", "_received_at", "_routers", "_site_routers")
+
+    def __init__(self, own: Node) -> None:
+        self._own = own
+        self._origins: dict[Node, Origin] = {}
+        self._routers: dict[RouterId, list[Node]] = {}
+        self._site_routers: dict[SiteId, int] = {}
+        self._received_at: dict[LsaKey, float] = {}  # Oldest first. Ours do not age.
+        # Aged out, with their version: a neighbour that got them later must not revive them.
+        self._gone: dict[Node, tuple[Version, float]] = {}
+
+    def __len__(self) -> int:
+        return len(self._origins)
+
+    def origins(self) -> Iterable[Origin]:
+        return self._origins.values()
+
+    def origin(self, node: Node) -> Origin | None:
+        return self._origins.get(node)
+
+    def nodes_of(self, router: RouterId) -> tuple[Node, ...]:
+        """Usually one: two sites may both claim a router id."""
+        return tuple(self._routers.get(router, ()))
+
+    def keys(self) -> list[LsaKey]:
+        """All that is stored, first the parts that make the graph."""
+        return sorted(
+            LsaKey(part, origin.node) for origin in self._origins.values() for part in origin.parts
+        )
+
+    def get(self, key: LsaKey) -> tuple[Lsa, bytes] | None:
+        """The part and its signed bytes."""
+        origin = self._origins.get(key.node)
+        return origin.parts.get(key.part) if origin else None
+
+    def standing(self, lsa: Lsa, signed: bytes) -> Standing:
+        """How ``lsa``, verified or not, compares with what is here.
+
+        Two lives of a router that lost its epoch may use one number twice. Then the greater
+        bytes are the newer everywhere, until the router hears of it and takes another epoch.
+        """
+        stored = self.get(lsa.key)
+        if stored:
+            ours, theirs = (stored[0].newness, stored[1]), (lsa.newness, signed)
+            if ours == theirs:
+                return Standing.SAME
+            return Standing.OLDER if theirs < ours else Standing.NEWER
+        gone = self._gone.get(lsa.node)
+        if gone and lsa.newness <= gone[0]:
+            return Standing.OBSOLETE
+        origin = self._origins.get(lsa.node)
+        if origin and lsa.part and _is_dropped(lsa, origin.head):
+            return Standing.OBSOLETE
+        return Standing.NEWER
+
+    def make_room(self, node: Node, reachable: Collection[Node]) -> bool:
+        """Whether ``node`` has a place now. Never costs one that is reachable its own."""
+        if node in self._origins:
+            return True
+        if self._site_routers.get(node.site, 0) >= ROUTERS_PER_SITE_MAX:
+            return self._evict(reachable, node.site)
+        return len(self._origins) < ORIGINS_MAX or self._evict(reachable, None)
+
+    def _evict(self, reachable: Collection[Node], site: SiteId | None) -> bool:
+        """Drop who was silent for longest, of ``site`` or of all."""
+        for key in self._received_at:
+            node = key.node
+            if node not in reachable and site in (None, node.site):
+                self._drop_origin(node)
+                return True
+        return False
+
+    def store(self, lsa: Lsa, signed: bytes, now: float) -> Change:
+        """Put a verified, newer part in its place."""
+        node = lsa.node
+        origin = self._origins.get(node)
+        if origin is None:
+            origin = self._origins[node] = Origin(node)
+            self._routers.setdefault(node.router, []).append(node)
+            self._routers[node.router].sort()
+            self._site_routers[node.site] = self._site_routers.get(node.site, 0) + 1
+        before = origin.topology
+        origin.parts[lsa.part] = (lsa, signed)
+        key = lsa.key
+        self._received_at.pop(key, None)
+        if node != self._own:
+            self._received_at[key] = now
+        for part in [part for part, (held, _) in origin.parts.items() if _is_dropped(held, lsa)]:
+            del origin.parts[part]
+            self._received_at.pop(LsaKey(part, node), None)
+        has_new_services = origin.adopt_services()
+        if lsa.part == 0 and not _same_graph(before, origin.topology):
+            return Change.TOPOLOGY
+        if lsa.part == 0 and not _same_label(before, origin.topology):
+            return Change.SERVICES
+        return Change.SERVICES if has_new_services else Change.NOTHING
+
+    def next_expiry(self) -> float | None:
+        for received_at in self._received_at.values():
+            return received_at + LSA_MAX_AGE_S
+        return None
+
+    def expire(self, now: float) -> bool:
+        """Purge what was not refreshed for `LSA_MAX_AGE_S`; True: an origin went.
+
+        Purging is local: everybody's copy ages by itself.
+        """
+        for node in [n for n, (_, at) in self._gone.items() if now >= at + LSA_MAX_AGE_S]:
+            del self._gone[node]
+        first = self.next_expiry()
+        if first is None or now < first:
+            return False
+        has_lost = False
+        for key, received_at in list(self._received_at.items()):
+            if now < received_at + LSA_MAX_AGE_S:
+                break
+            origin = self._origins.get(key.node)
+            if origin is None:
+                continue  # Went with its part 0 a moment ago.
+            if key.part == 0 or len(origin.parts) == 1:
+                versions = [lsa.newness for lsa, _ in origin.parts.values()]
+                self._drop_origin(key.node)
+                self._remember_gone(key.node, max(versions), now)
+                has_lost = True
+            else:
+                del origin.parts[key.part]
+                del self._received_at[key]
+        return has_lost
+
+    def _remember_gone(self, node: Node, version: Version, now: float) -> None:
+        if len(self._gone) >= ORIGINS_MAX:
+            del self._gone[next(iter(self._gone))]
+        self._gone[node] = (version, now)
+
+    def _drop_origin(self, node: Node) -> None:
+        origin = self._origins.pop(node)
+        for part in origin.parts:
+            self._received_at.pop(LsaKey(part, node), None)
+        same_router = self._routers[node.router]
+        same_router.remove(node)
+        if not same_router:
+            del self._routers[node.router]
+        self._site_routers[node.site] -= 1
+        if not self._site_routers[node.site]:
+            del self._site_routers[node.site]
+
+
+def _is_dropped(held: Lsa, head: Lsa | None) -> bool:
+    """Whether part 0 ``head`` was made later than ``held`` and does not list it any more."""
+    if head is None or held.part == 0 or not isinstance(head.body, Topology):
+        return False
+    listed = any(ref.part == held.part for ref in head.body.parts)
+    return held.newness < head.newness and not (listed and held.epoch == head.epoch)
+
+
+def _same_graph(before: Topology | None, after: Topology | None) -> bool:
+    return (
+        before is not None
+        and after is not None
+        and (before.adjacencies, before.draining, before.stub)
+        == (after.adjacencies, after.draining, after.stub)
+    )
+
+
+def _same_label(before: Topology | None, after: Topology | None) -> bool:
+    return (
+        before is not None
+        and after is not None
+        and (before.name, before.version) == (after.name, after.version)
+    )

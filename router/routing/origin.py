@@ -1,0 +1,121 @@
+"""Our own LSA: which parts changed, their numbers, and how often they may go out."""
+
+from collections.abc import Sequence
+
+from router.model.limits import LSA_BURST, LSA_MIN_INTERVAL_S, LSA_PER_S, LSA_REFRESH_S
+from router.routing.budget import TokenBucket
+from router.routing.lsa import Adjacency, Lsa, PartRef, Services, Topology, encode_lsa
+from router.routing.ports import Identity
+
+
+class OwnOrigin:
+    """Numbers and signs our parts. One sequence counts all parts, so any two can be ordered."""
+
+    __slots__ = (
+        "_birth",
+        "_budget",
+        "_head",
+        "_identity",
+        "_last_at",
+        "_refresh_at",
+        "_services",
+        "_software",
+        "_stub",
+        "epoch",
+        "originated",
+        "sequence",
+    )
+
+    def __init__(
+        self,
+        identity: Identity,
+        *,
+        epoch: int,
+        boot_nonce: bytes,
+        software: str,
+        stub: bool,
+        now: float,
+    ) -> None:
+        self._identity = identity
+        self._birth = (epoch, boot_nonce)
+        self._software, self._stub = software, stub
+        # Half of what others grant us: a death that goes out past our pacing must find room.
+        self._budget = TokenBucket(LSA_BURST // 2, LSA_PER_S, now)
+        self._last_at = now - LSA_MIN_INTERVAL_S  # The first goes out at once.
+        self._refresh_at: float | None = None
+        self._services: dict[int, tuple[Services, int]] = {}
+        self._head: Topology | None = None
+        self.epoch, self.sequence = epoch, 0
+        self.originated = 0
+
+    @property
+    def birth(self) -> tuple[int, bytes]:
+        """(epoch at start, nonce): of two processes the greater was started later."""
+        return self._birth
+
+    @property
+    def refresh_at(self) -> float | None:
+        """When all parts are due again; None before the first time."""
+        return self._refresh_at
+
+    @property
+    def may_at(self) -> float:
+        """The earliest time for a change that can wait."""
+        return max(self._last_at + LSA_MIN_INTERVAL_S, self._budget.ready_at())
+
+    def compose(
+        self,
+        adjacencies: Sequence[Adjacency],
+        bodies: Sequence[Services],
+        now: float,
+        *,
+        draining: bool,
+        whole: bool,
+    ) -> list[tuple[Lsa, bytes]]:
+        """The parts that differ from what was last told, part 0 last; all of them if ``whole``.
+
+        Part 0 comes last so that a receiver holds what it lists by the time it arrives.
+        """
+        parts: list[tuple[Lsa, bytes]] = []
+        services: dict[int, tuple[Services, int]] = {}
+        for number, body in enumerate(bodies, start=1):
+            told = self._services.get(number)
+            if told and told[0] == body and not whole:
+                services[number] = told
+            else:
+                parts.append(self._signed(number, body))
+                services[number] = (body, self.sequence)
+        head = Topology(
+            adjacencies=tuple(adjacencies),
+            draining=draining,
+            stub=self._stub,
+            name=self._identity.name,
+            version=self._software,
+            parts=tuple(PartRef(number, sequence) for number, (_, sequence) in services.items()),
+        )
+        if whole or head != self._head:
+            parts.append(self._signed(0, head))
+        if parts:
+            self._services, self._head = services, head
+            self._last_at = now
+            self._budget.overdraw(now)
+            self.originated += len(parts)
+        if whole or self._refresh_at is None:
+            self._refresh_at = now + LSA_REFRESH_S
+        return parts
+
+    def _signed(self, part: int, body: Topology | Services) -> tuple[Lsa, bytes]:
+        self.sequence += 1
+        identity = self._identity
+        lsa = Lsa(
+            router=identity.router,
+            site=identity.site,
+            part=part,
+            epoch=self.epoch,
+            sequence=self.sequence,
+            boot_epoch=self._birth[0],
+            boot_nonce=self._birth[1],
+            public_key=identity.public_key,
+            body=body,
+        )
+        return lsa, encode_lsa(lsa, identity)

@@ -1,0 +1,5 @@
+"""``python -m sitectl``."""
+
+from sitectl.main import main
+
+main()

@@ -1,0 +1,210 @@
+"""Targets attached to services: which connector document holds a target, and changing it.
+
+The key of a binding is (service, type, name, target ports); each has a document of its own, so
+that capacities differ freely. A target that the user wrote into a file of several is found there.
+"""
+
+import hashlib
+import re
+
+import msgspec
+
+from router.documents.schema import target_ports
+from router.model.specs import ConnectorSpec, Document, ServiceSpec, TargetSpec
+from sitectl import store
+from sitectl.failure import Exit, Failure, conflict, not_found, usage
+from sitectl.store import Site
+
+_KUBERNETES_TYPES = (
+    "deployment",
+    "statefulset",
+    "daemonset",
+    "deploymentconfig",
+    "service",
+    "pods",
+)
+
+
+class Binding:
+    """A target of a service: ``ports`` in the order of the service's."""
+
+    __slots__ = ("document", "host", "ports", "service")
+
+    def __init__(
+        self, service: str, host: str, ports: tuple[int, ...], document: Document | None = None
+    ) -> None:
+        self.service, self.host, self.ports = service, host, ports
+        self.document = document or Document("Connector", "", ConnectorSpec(service=service))
+
+    @property
+    def shown(self) -> str:
+        """The target for people: ``10.0.0.5:5432``."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{','.join(map(str, self.ports))}"
+
+    @property
+    def document_name(self) -> str:
+        """The name of its own connector document; the same key, the same name."""
+        words = f"{self.service}-host-{self.host}-{'-'.join(map(str, self.ports))}"
+        plain = re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
+        if plain == words and len(plain) <= 63:
+            return plain
+        # Two hosts may look alike once dots are dashes: a piece of hash keeps them apart.
+        digest = hashlib.sha256(words.encode()).hexdigest()[:6]
+        return f"{plain[:56].strip('-')}-{digest}"
+
+    @property
+    def target(self) -> TargetSpec:
+        """The target as documents have it."""
+        if len(self.ports) == 1:
+            return TargetSpec(self.host, port=self.ports[0])
+        return TargetSpec(self.host, ports=self.ports)
+
+
+def require_host_type(kind: str, name: str) -> str:
+    """The host that ``host NAME`` means. Failure: a type that needs Kubernetes, or no type."""
+    if kind in _KUBERNETES_TYPES or kind.rstrip("s") in _KUBERNETES_TYPES:
+        raise Failure(
+            Exit.NOT_ALLOWED,
+            "needs-kubernetes",
+            f"target type {kind!r} needs Kubernetes; a process site has targets of type host",
+            "sitectl service bind NAME host ADDRESS --target-port PORT",
+        )
+    if kind != "host":
+        raise usage(f"unknown target type {kind!r}: expected host", "host ADDRESS")
+    from router.documents.readers import is_host
+
+    host = name.strip("[]")
+    if not is_host(host):
+        raise usage(f"{name!r} is not a host name or address", "The port goes to --target-port")
+    return host
+
+
+def capacity_slots(text: str | None) -> int | None:
+    """Slots per target. Failure: a rate or ``auto``, which this version has not; or nonsense."""
+    if text is None:
+        return None
+    from router.documents.readers import capacity_of
+
+    slots, reason = capacity_of(text)
+    if slots is None:
+        hint = "State requests in flight per target, for example --capacity 10"
+        code = "SW0104" if reason else "usage"
+        message = reason or f"--capacity {text!r}: expected a number"
+        raise Failure(Exit.USAGE, code, message, hint)
+    return slots
+
+
+def target_ports_of(
+    site: Site, service: str, flags: tuple[str, ...], declared: tuple[int, ...] | None = None
+) -> tuple[int, ...]:
+    """The target's ports in the order of the service's: the flags', else the service's own.
+
+    ``declared``: the service's ports when the caller knows them.
+    A flag is ``PORT`` or, as in Skupper, ``SERVICEPORT:PORT``; commas separate several.
+    """
+    declared = declared or _ports_of(site, service)
+    words = [word for flag in flags for word in flag.split(",")]
+    if not words:
+        if declared is None:
+            raise not_found(
+                f"no service {service!r} is known at {site.name}, so its ports are not either",
+                f"sitectl service create {service} PORT, or add --target-port",
+            )
+        return declared
+    pairs: dict[int, int] = {}
+    plain: list[int] = []
+    for word in words:
+        match = re.fullmatch(r"(?:([0-9]{1,5}):)?([0-9]{1,5})", word)
+        if match is None or not 1 <= int(match.group(2)) <= 65_535:
+            raise usage(f"--target-port {word!r} is not a port")
+        if match.group(1):
+            pairs[int(match.group(1))] = int(match.group(2))
+        else:
+            plain.append(int(match.group(2)))
+    if not pairs:
+        return tuple(plain)
+    if plain or declared is None or not set(pairs) <= set(declared):
+        raise usage(
+            f"--target-port {','.join(words)}: these are not all ports of service {service!r}"
+        )
+    return tuple(pairs.get(port, port) for port in declared)
+
+
+def _ports_of(site: Site, service: str) -> tuple[int, ...] | None:
+    document = site.find("Service", service)
+    if document is not None:
+        assert isinstance(document.spec, ServiceSpec)
+        return document.spec.ports
+    try:
+        items = site.admin.get("/api/v1/services")
+    except Failure:
+        return None  # Only this site's documents are known then.
+    ports = [int(item["port"]) for item in items if item.get("name") == service]
+    return tuple(ports) or None
+
+
+def bindings_of(site: Site, service: str) -> list[Binding]:
+    """Every target of ``service`` here, with the document that holds it."""
+    return [
+        Binding(service, target.host, target_ports(target), document)
+        for document in site.documents()
+        if isinstance(document.spec, ConnectorSpec) and document.spec.service == service
+        for target in document.spec.targets
+    ]
+
+
+def bind_target(site: Site, binding: Binding, capacity: str | None) -> store.Change:
+    """Attach a target, or give it another capacity. Without ``capacity`` it keeps what it has."""
+    document = bound_document(site, binding, capacity)
+    return "unchanged" if document is None else site.put(document)
+
+
+def bound_document(site: Site, binding: Binding, capacity: str | None) -> Document | None:
+    """The document that makes the binding so; None: it is so already."""
+    slots = capacity_slots(capacity)
+    for known in bindings_of(site, binding.service):
+        if (known.host, known.ports) != (binding.host, binding.ports):
+            continue
+        spec = known.document.spec
+        assert isinstance(spec, ConnectorSpec)
+        if capacity is None or spec.capacity == slots:
+            return None
+        if len(spec.targets) > 1:
+            place = f"{known.document.source}:{known.document.line}"
+            raise conflict(
+                f"{binding.shown} shares connector {known.document.name!r} ({place}) with others, "
+                "whose capacity would change too",
+                f"sitectl service set {binding.service} --capacity {slots}",
+            )
+        replaced = msgspec.structs.replace(spec, capacity=slots)
+        return Document("Connector", known.document.name, replaced)
+    spec = ConnectorSpec(service=binding.service, targets=(binding.target,), capacity=slots)
+    return Document("Connector", binding.document_name, spec)
+
+
+def unbind_target(
+    site: Site, service: str, host: str, ports: tuple[int, ...] | None
+) -> list[Binding]:
+    """Detach a target, of all its ports when ``ports`` is None; what was detached."""
+    leaving = [
+        binding
+        for binding in bindings_of(site, service)
+        if binding.host == host and ports in (None, binding.ports)
+    ]
+    gone: list[Document] = []
+    smaller: list[Document] = []
+    for document in {b.document.name: b.document for b in leaving}.values():
+        spec = document.spec
+        assert isinstance(spec, ConnectorSpec)
+        mine = {b.ports for b in leaving if b.document.name == document.name}
+        kept = tuple(t for t in spec.targets if t.host != host or target_ports(t) not in mine)
+        if kept:
+            replaced = msgspec.structs.replace(spec, targets=kept)
+            smaller.append(Document("Connector", document.name, replaced))
+        else:
+            gone.append(document)
+    site.require_ours({b.document.name: b.document for b in leaving}.values() if smaller else gone)
+    site.put_all(smaller)
+    site.delete_all(gone)
+    return leaving

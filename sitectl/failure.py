@@ -1,0 +1,82 @@
+"""How a verb fails: exit codes, and the one exception that carries what to print."""
+
+from enum import IntEnum
+from typing import Any
+
+
+class Exit(IntEnum):
+    """Exit codes, a promise: never renumber."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    DEGRADED = 3
+    NOT_FOUND = 4
+    CONFLICT = 5
+    TIMED_OUT = 6
+    NOT_ALLOWED = 7
+    UNREACHABLE = 8
+    INTERRUPTED = 130
+
+
+class Failure(Exception):
+    """A verb cannot do its work. ``code`` is short and stable, ``hint`` the next step.
+
+    ``detail`` are further lines for people (a diff, a list of errors), ``retryable`` whether the
+    same words may succeed later.
+    """
+
+    def __init__(
+        self,
+        exit_code: Exit,
+        code: str,
+        message: str,
+        hint: str = "",
+        *,
+        detail: str = "",
+        retryable: bool = False,
+    ) -> None:
+        self.exit_code, self.code, self.message, self.hint = exit_code, code, message, hint
+        self.detail, self.retryable = detail, retryable
+        super().__init__(message)
+
+    def as_json(self) -> dict[str, Any]:
+        """What `-o json` prints."""
+        fields: dict[str, Any] = {
+            "code": self.code,
+            "message": self.message,
+            "hint": self.hint,
+            "retryable": self.retryable,
+        }
+        if self.detail:
+            fields["detail"] = self.detail
+        return fields
+
+    def as_text(self) -> str:
+        """What people read: what failed and why, details, the next step."""
+        parts = [f"Error: {self.message}"]
+        if self.detail:
+            parts.append(self.detail.rstrip("\n"))
+        if self.hint:
+            parts.append(f"Next: {self.hint}")
+        return "\n".join(parts)
+
+
+def not_found(message: str, hint: str = "") -> Failure:
+    """Exit 4."""
+    return Failure(Exit.NOT_FOUND, "not-found", message, hint)
+
+
+def usage(message: str, hint: str = "") -> Failure:
+    """Exit 2."""
+    return Failure(Exit.USAGE, "usage", message, hint)
+
+
+def conflict(message: str, hint: str = "", detail: str = "") -> Failure:
+    """Exit 5."""
+    return Failure(Exit.CONFLICT, "conflict", message, hint, detail=detail)
+
+
+def unreachable(message: str, hint: str = "") -> Failure:
+    """Exit 8."""
+    return Failure(Exit.UNREACHABLE, "router-unreachable", message, hint, retryable=True)

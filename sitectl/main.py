@@ -1,0 +1,158 @@
+"""`sitectl`: the root of all verbs, and how errors become text, JSON and exit codes."""
+
+import difflib
+import json
+import os
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, Final
+
+import click
+
+from certs.errors import CertError
+from router.model.errors import ConfigError
+from sitectl.failure import Exit, Failure
+from sitectl.options import Settings, Verbs, global_options
+from sitectl.output import safe
+
+# What `--help` says of each verb, and where it is: `--help` and one verb import no others.
+VERBS: Final = {
+    "apply": ("documents", "apply", "Make documents wanted state, all or none."),
+    "check": ("check", "check", "Look for what is wrong."),
+    "completion": ("tools", "completion", "Print what a shell needs to complete words."),
+    "delete": ("site", "delete", "Withdraw, stop and delete the site."),
+    "events": ("events", "events", "What happened, and with -f what happens."),
+    "expose": ("expose", "expose", "Declare a service and bind a target to it."),
+    "get": ("documents", "get", "Print documents."),
+    "init": ("site", "init", "Make a site: identity, certificate authority, configuration."),
+    "link": ("link", "group", "Links: create, status, set, delete."),
+    "network": ("network", "group", "All sites together: status."),
+    "run": ("site", "run", "Run the router in the foreground."),
+    "service": ("service", "group", "Services: create, bind, set, unbind, delete, status."),
+    "start": ("site", "start", "Run the router in the background."),
+    "status": ("network", "status", "The site in a few lines."),
+    "stop": ("site", "stop", "Drain the router and end it."),
+    "token": ("token", "group", "Tokens for sites that shall link here: create, status."),
+    "unexpose": ("expose", "unexpose", "Detach a target, the service with its last one."),
+    "version": ("tools", "version", "Versions of the product, Python and the event loop."),
+    "why": ("network", "why", "Where the next request goes, and why not elsewhere."),
+}
+
+
+class _Root(Verbs):
+    """Finds verbs in their modules, and turns whatever ends one into its exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all verbs."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The verb of that name, its module imported; None: there is none."""
+        if cmd_name not in VERBS:
+            return None
+        module, attribute, _ = VERBS[cmd_name]
+        command: click.Command = getattr(import_module(f"sitectl.verbs.{module}"), attribute)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click's; an unknown verb is answered with the nearest."""
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            close = difflib.get_close_matches(args[0], VERBS, n=1)
+            advice = f" Did you mean {close[0]!r}?" if close else ""
+            ctx.fail(f"no verb {args[0]!r}.{advice}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of verbs in `--help`, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, _, text) in VERBS.items()])
+
+    def main(self, *args: Any, **attributes: Any) -> Any:
+        """Run a command line and exit with its code."""
+        settings = Settings()
+        attributes.update(standalone_mode=False, obj=settings)
+        sys.exit(int(_outcome(settings, lambda: super(_Root, self).main(*args, **attributes))))
+
+
+def _outcome(settings: Settings, run: Callable[[], Any]) -> int:
+    try:
+        result = run()
+    except Failure as failure:
+        return _fail(settings, failure)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return Exit.USAGE
+    except click.ClickException as error:
+        return _fail_usage(settings, error)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has enough: not an error, and Python must not flush again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.OK
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        denied = isinstance(error, PermissionError)
+        exit_code = Exit.NOT_ALLOWED if denied else Exit.FAILED
+        code = "not-allowed" if denied else "system"
+        return _fail(settings, Failure(exit_code, code, f"{place}{error.strerror or error}"))
+    except CertError as error:
+        return _fail(settings, _credential_failure(error))
+    except ConfigError as error:
+        return _fail(settings, Failure(Exit.FAILED, error.code, str(error)))
+    return result if isinstance(result, int) else Exit.OK
+
+
+def _credential_failure(error: CertError) -> Failure:
+    place = f"{error.subject}:{error.line}" if error.line else error.subject
+    message = f"{place}: {error.reason}"
+    return Failure(Exit.FAILED, "credential", message, error.hint, retryable=error.retryable)
+
+
+def _fail_usage(settings: Settings, error: click.ClickException) -> int:
+    hint = ""
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        hint = f"{error.ctx.command_path} --help"
+    failure = Failure(Exit.USAGE, "usage", error.format_message(), hint)
+    return _fail(settings, failure)
+
+
+def _fail(settings: Settings, failure: Failure) -> int:
+    if settings.output == "json":
+        click.echo(json.dumps(failure.as_json()), err=True)
+    elif settings.output == "yaml":
+        import yaml
+
+        click.echo(yaml.safe_dump(failure.as_json(), sort_keys=False), err=True, nl=False)
+    else:
+        click.echo("\n".join(map(safe, failure.as_text().split("\n"))), err=True)
+    return failure.exit_code
+
+
+@click.group(
+    cls=_Root,
+    params=list(global_options(hidden=False)),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 ok, 1 failed, 2 usage, 3 degraded, 4 not found, 5 conflict, 6 timed out, "
+    "7 not allowed, 8 router unreachable, 130 interrupted.",
+)
+def cli() -> None:
+    """Sites, links and services: filled locally, spilled to the next cheapest site.
+
+    \b
+    First steps:
+      sitectl init a && sitectl start            a site, its router running
+      sitectl token create t.yaml                a token for the site that shall link to it
+      sitectl link create t.yaml                 at the other site
+      sitectl expose host 127.0.0.1 --address shop --port 8080 --target-port 9001 --capacity 10
+      sitectl why shop                           where the next request goes, and why
+    """
+
+
+def main() -> None:
+    """The command `sitectl`."""
+    cli(prog_name="sitectl")

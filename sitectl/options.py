@@ -1,0 +1,218 @@
+"""Flags that every verb takes, wherever they stand, and the classes that give them to all verbs."""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from sitectl.failure import Exit, Failure
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+_PLATFORMS = ("process", "podman", "kubernetes")
+
+
+class Settings:
+    """What the global flags said; one object per command line, filled while it is parsed."""
+
+    __slots__ = (
+        "context",
+        "kubeconfig",
+        "namespace",
+        "output",
+        "platform",
+        "site",
+        "state",
+        "timeout_s",
+        "yes",
+    )
+
+    def __init__(self) -> None:
+        self.platform: str | None = None
+        self.site: str | None = None
+        self.state: str | None = None
+        self.kubeconfig: str | None = None
+        self.context: str | None = None
+        self.namespace: str | None = None
+        self.output: str = "table"
+        self.timeout_s: float = 60.0
+        self.yes: bool = False
+
+    def require_process(self) -> None:
+        """Raise Failure unless the platform is the one this version runs."""
+        kubernetes = self.kubeconfig or self.context or self.namespace
+        platform = self.platform or ("kubernetes" if kubernetes else "process")
+        if platform != "process":
+            raise Failure(
+                Exit.NOT_ALLOWED,
+                "platform",
+                f"platform {platform} is not in this version, which runs process sites only",
+                "Leave the flag out, or: sitectl --platform process …",
+            )
+
+
+class Duration(click.ParamType[float]):
+    """``1s``, ``15m``, ``2h`` or bare seconds; a value in seconds."""
+
+    name = "DURATION"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Seconds of ``value``."""
+        if isinstance(value, int | float):
+            return float(value)
+        from router.documents.readers import duration_s
+
+        seconds = duration_s(str(value))
+        if seconds is None:
+            self.fail(f"{value!r} is not a duration like 30s or 15m", param, ctx)
+        return seconds
+
+
+def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    settings = ctx.ensure_object(Settings)
+    if value is not None and value is not False and param.name is not None:
+        setattr(settings, param.name, value)
+
+
+def global_options(hidden: bool) -> list[click.Option]:
+    """The flags of every verb; shown in the help of the root only."""
+
+    def option(*names: str, **attributes: Any) -> click.Option:
+        return click.Option(
+            names, expose_value=False, callback=_remember, hidden=hidden, **attributes
+        )
+
+    def env(name: str) -> str | None:
+        return None if hidden else name  # Once, at the root: a verb's flag must win over it.
+
+    return [
+        option(
+            "--platform",
+            type=click.Choice(_PLATFORMS),
+            envvar=env("SITECTL_PLATFORM"),
+            help="Where sites run. [default: process]",
+        ),
+        option(
+            "--site",
+            metavar="NAME",
+            envvar=env("SITECTL_SITE"),
+            help="The site; default the only one there is.",
+        ),
+        option(
+            "--state",
+            metavar="DIR",
+            envvar=env("SITECTL_STATE"),
+            help="Directory that holds sites. [default: $XDG_DATA_HOME/spillway]",
+        ),
+        option("--kubeconfig", metavar="FILE", help="For platform kubernetes."),
+        option("-c", "--context", metavar="NAME", help="For platform kubernetes."),
+        option("-n", "--namespace", metavar="NAME", help="For platform kubernetes."),
+        option(
+            "-o",
+            "--output",
+            type=click.Choice(("table", "json", "yaml")),
+            help="How data is printed. [default: table]",
+        ),
+        option(
+            "--timeout",
+            "timeout_s",
+            type=Duration(),
+            help="Longest wait for a router. [default: 60s]",
+        ),
+        option("--yes", is_flag=True, help="Do not ask."),
+    ]
+
+
+class Verb(click.Command):
+    """A command that takes the global flags too, and Skupper's ``--flag=true|false``."""
+
+    def __init__(self, *args: Any, **attributes: Any) -> None:
+        attributes["context_settings"] = {
+            "show_default": True,
+            **(attributes.get("context_settings") or {}),
+        }
+        super().__init__(*args, **attributes)
+        _add_global_options(self)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse after ``--flag=false`` became ``--no-flag`` (or nothing)."""
+        return super().parse_args(ctx, _plain_flags(self.params, args))
+
+
+def _add_global_options(command: click.Command) -> None:
+    taken = {name for param in command.params for name in param.opts}
+    command.params += [
+        option for option in global_options(hidden=True) if not taken & set(option.opts)
+    ]
+
+
+def _plain_flags(params: Sequence[click.Parameter], args: list[str]) -> list[str]:
+    flags = {
+        name: param
+        for param in params
+        if isinstance(param, click.Option) and param.is_flag
+        for name in param.opts
+    }
+    plain: list[str] = []
+    for position, argument in enumerate(args):
+        if argument == "--":
+            return plain + args[position:]
+        match = re.fullmatch(r"(--[a-z-]+)=(true|false)", argument)
+        if match is None or match.group(1) not in flags:
+            plain.append(argument)
+        elif match.group(2) == "true":
+            plain.append(match.group(1))
+        else:
+            plain += flags[match.group(1)].secondary_opts[:1]
+    return plain
+
+
+class Verbs(click.Group):
+    """A group whose commands are `Verb`s and whose groups are `Verbs`."""
+
+    command_class = Verb
+    group_class = type
+
+    def __init__(self, *args: Any, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        _add_global_options(self)
+
+
+def accepted(why: str, *flags: str) -> Callable[[Decorated], Decorated]:
+    """Options of Skupper that need nothing here: taken, and answered with one line.
+
+    A flag written ``--name=`` takes a value.
+    """
+
+    def tell(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+        if value:
+            click.echo(f"{param.opts[0]}: {why}", err=True)
+
+    def decorate(function: Decorated) -> Decorated:
+        for flag in flags:
+            takes_value = flag.endswith("=")
+            click.option(
+                flag.removesuffix("="),
+                is_flag=not takes_value,
+                multiple=takes_value,
+                default=() if takes_value else False,
+                expose_value=False,
+                hidden=True,
+                callback=tell,
+            )(function)
+        return function
+
+    return decorate
+
+
+def type_and_name(words: tuple[str, ...], what: str) -> tuple[str, str]:
+    """``TYPE NAME`` or ``TYPE/NAME`` as two words; Failure otherwise."""
+    if len(words) == 1 and "/" in words[0]:
+        first, _, second = words[0].partition("/")
+        words = (first, second)
+    if len(words) != 2 or not all(words):
+        raise Failure(Exit.USAGE, "usage", f"expected {what}, as two words or TYPE/NAME")
+    return words[0].lower(), words[1]

@@ -1,0 +1,98 @@
+"""Data on stdout as table, JSON or YAML; progress on stderr."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import click
+
+from sitectl.options import Settings
+
+API_VERSION = "spillway/v1"
+_CONTROL = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
+
+
+def note(text: str) -> None:
+    """One line of progress or advice."""
+    click.echo(safe(text), err=True)
+
+
+def safe(text: object) -> str:
+    """``text`` without control characters: names from other sites must not move the cursor."""
+    return str(text).translate(_CONTROL)
+
+
+def emit_item(
+    settings: Settings, kind: str, item: Mapping[str, Any], table: Callable[[], str]
+) -> None:
+    """Print one thing in its envelope, or what ``table`` says of it."""
+    _emit(settings, {"apiVersion": API_VERSION, "kind": kind, "item": item}, table)
+
+
+def emit_items(
+    settings: Settings, kind: str, items: Sequence[Mapping[str, Any]], table: Callable[[], str]
+) -> None:
+    """Print several things in their envelope, or what ``table`` says of them."""
+    _emit(settings, {"apiVersion": API_VERSION, "kind": kind, "items": list(items)}, table)
+
+
+def _emit(settings: Settings, envelope: dict[str, Any], table: Callable[[], str]) -> None:
+    if settings.output == "json":
+        click.echo(json.dumps(envelope, indent=2))
+    elif settings.output == "yaml":
+        import yaml
+
+        click.echo(yaml.safe_dump(envelope, sort_keys=False, allow_unicode=True), nl=False)
+    else:
+        click.echo(table())
+
+
+def rows(headings: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
+    """A table as text; with colour and fitted to the width when a person looks at it."""
+    cells = [[_shown(cell) for cell in line] for line in lines]
+    if sys.stdout.isatty() and "NO_COLOR" not in os.environ:
+        return _rich_rows(headings, cells)
+    widths = [
+        max(len(row[column]) for row in [list(headings), *cells]) for column in range(len(headings))
+    ]
+    texts = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in [list(headings), *cells]
+    ]
+    return "\n".join(texts)
+
+
+def _rich_rows(headings: Sequence[str], cells: list[list[str]]) -> str:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for line in cells:
+        table.add_row(*map(Text, line))
+    console = Console()
+    with console.capture() as capture:
+        console.print(table)
+    return capture.get().rstrip("\n")
+
+
+def _shown(value: object) -> str:
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.1f}"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(safe, value)) or "-"
+    return safe(value)
+
+
+def report(settings: Settings, kind: str, name: str, change: str, text: str) -> None:
+    """Print what a verb changed: kind ``Change``, or ``text`` for people."""
+    item = {"kind": kind, "name": name, "change": change}
+    emit_item(settings, "Change", item, lambda: safe(text))

@@ -1,0 +1,157 @@
+"""What `service status` shows: from the router, or from the documents when it does not run."""
+
+from typing import Any
+
+from router.documents.schema import target_ports
+from sitectl import output
+from sitectl.failure import Exit, Failure, not_found
+from sitectl.store import Site
+
+
+def service_items(site: Site, name: str | None) -> tuple[list[dict[str, Any]], bool]:
+    """The services, or the ports of the one named (``NAME[:PORT]``), and whether a router told.
+
+    Failure: no such service. Only for a named one a router asks other sites for their targets.
+    """
+    wanted, _, port = (name or "").partition(":")
+    try:
+        answer = site.admin.get(f"/api/v1/services/{wanted}" if wanted else "/api/v1/services")
+        items, running = answer if isinstance(answer, list) else [answer], True
+    except Failure as failure:
+        if failure.exit_code not in (Exit.UNREACHABLE, Exit.NOT_FOUND):
+            raise
+        running = failure.exit_code is Exit.NOT_FOUND
+        items = [] if running else configured(site)
+    if name is not None:
+        items = [i for i in items if i["name"] == wanted and port in ("", str(i["port"]))]
+        if not items:
+            raise not_found(
+                f"no service {name!r} is known at {site.name}", "sitectl service status"
+            )
+    return items, running
+
+
+def configured(site: Site) -> list[dict[str, Any]]:
+    """The items as the documents have them, nothing running."""
+    wanted = site.wanted()
+    items: list[dict[str, Any]] = []
+    for name, spec in sorted(wanted.services.items()):
+        for index, port in enumerate(spec.ports):
+            targets = [
+                {
+                    "site": wanted.name,
+                    "name": connector_name,
+                    "host": target.host,
+                    "port": target_ports(target)[index],
+                    "ready": False,
+                    "in_flight": 0,
+                    "capacity": connector.capacity,
+                    "requests_total": 0,
+                    "error": None,
+                }
+                for connector_name, connector in sorted(wanted.connectors.items())
+                if connector.service == name
+                for target in connector.targets
+            ]
+            items.append(
+                {
+                    "name": name,
+                    "port": port,
+                    "protocol": spec.protocol,
+                    "policy": spec.policy.name,
+                    "queued": 0,
+                    "requests_total": 0,
+                    "overflow_total": 0,
+                    "listener": {
+                        "host": wanted.site.bind_ip,
+                        "port": port,
+                        "state": "stopped",
+                        "error": None,
+                    },
+                    "sites": [],
+                    "targets": targets,
+                }
+            )
+    return items
+
+
+def table(items: list[dict[str, Any]], detailed: bool) -> str:
+    """The items for people; ``detailed`` with sites and targets of each."""
+    if not items:
+        return (
+            "No services. Try: sitectl service create shop 8080 --protocol http\n"
+            "or: sitectl expose host 127.0.0.1 --address shop --port 8080 --target-port 9001"
+        )
+    headings = (
+        *("SERVICE", "PORT", "PROTOCOL", "POLICY", "LISTENER"),
+        *("TARGETS", "IN FLIGHT", "QUEUED", "REQUESTS", "OVERFLOW"),
+    )
+    lines = []
+    for item in items:
+        listener = item.get("listener") or {}
+        sites = item.get("sites") or []
+        ready = sum(s.get("targets_ready") or 0 for s in sites)
+        in_flight = sum(s.get("in_flight") or 0 for s in sites)
+        lines.append(
+            (
+                item["name"],
+                item["port"],
+                item.get("protocol"),
+                item.get("policy"),
+                _listener_text(listener),
+                f"{ready} at {len(sites)} sites" if sites else len(item.get("targets") or []),
+                in_flight,
+                item.get("queued"),
+                item.get("requests_total"),
+                item.get("overflow_total"),
+            )
+        )
+    text = output.rows(headings, lines)
+    if detailed:
+        for item in items:
+            text += "\n\n" + _details(item)
+    return text
+
+
+def _listener_text(listener: dict[str, Any]) -> str:
+    if not listener:
+        return "-"
+    host = listener.get("host")
+    place = f"{host}:{listener.get('port')}" if host else ""
+    error = listener.get("error")
+    return f"{place} {listener.get('state') or ''}{f' ({error})' if error else ''}".strip()
+
+
+def _details(item: dict[str, Any]) -> str:
+    sites = output.rows(
+        ("SITE", "LOCAL", "COST", "READY", "IN FLIGHT", "CAPACITY", "DRAINING"),
+        [
+            (
+                s.get("site"),
+                s.get("local"),
+                s.get("path_cost"),
+                s.get("targets_ready"),
+                s.get("in_flight"),
+                s.get("capacity"),
+                s.get("draining"),
+            )
+            for s in item.get("sites") or []
+        ],
+    )
+    targets = output.rows(
+        ("TARGET", "SITE", "ADDRESS", "READY", "IN FLIGHT", "CAPACITY", "REQUESTS", "ERROR"),
+        [
+            (
+                t.get("name"),
+                t.get("site"),
+                f"{t['host']}:{t['port']}" if t.get("host") else None,
+                t.get("ready"),
+                t.get("in_flight"),
+                t.get("capacity"),
+                t.get("requests_total"),
+                t.get("error"),
+            )
+            for t in item.get("targets") or []
+        ],
+    )
+    return f"{item['name']}:{item['port']}\n{sites}\n\n{targets}"

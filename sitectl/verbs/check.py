@@ -1,0 +1,252 @@
+"""`check`: what would stop a site from working, before and while it runs.
+
+Codes: SW0201 Python, SW0202 loop, SW0203 TLS, SW0204 open files, SW0205 state directory, SW0210
+site, SW0211 keys, SW0212 documents, SW0213 router, SW0214 ports, SW0215 links, SW0216 listeners,
+SW0217 targets, SW0218 certificates; SW01xx are those of documents.
+"""
+
+import os
+import resource
+import socket
+import ssl
+import sys
+import time
+from collections.abc import Callable, Iterator
+from importlib import util
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import click
+
+from router.documents import listening_addresses, resolve
+from sitectl import output, process, store
+from sitectl.failure import Exit, Failure
+from sitectl.options import Settings, Verb
+from sitectl.store import Site
+
+DESCRIPTORS_WANTED = 4_096
+_EXPIRES_SOON_S = 7 * 86_400.0
+
+
+class Finding(NamedTuple):
+    """The outcome of one check."""
+
+    level: Literal["ok", "info", "warning", "error"]
+    code: str
+    message: str
+    hint: str = ""
+
+
+@click.command(cls=Verb)
+@click.option("--pre", is_flag=True, help="Before init: is this machine fit?")
+@click.option("-f", "--filename", "file", metavar="FILE", help="Only judge the documents of FILE.")
+@click.pass_context
+def check(ctx: click.Context, pre: bool, file: str | None) -> None:
+    """Look for what is wrong; exit 1 on errors, 3 on warnings."""
+    settings = ctx.ensure_object(Settings)
+    settings.require_process()
+    findings: list[Finding] = []
+    if file is not None:
+        findings += _of_file(Path(file))
+    elif pre:
+        findings += _of_machine(settings)
+    else:
+        findings += _of_site(settings)
+    items = [
+        {"level": f.level, "code": f.code, "message": f.message, "hint": f.hint} for f in findings
+    ]
+    output.emit_items(settings, "Check", items, lambda: "\n".join(map(_line, findings)))
+    levels = {finding.level for finding in findings}
+    if "error" in levels:
+        ctx.exit(Exit.FAILED)
+    if "warning" in levels:
+        ctx.exit(Exit.DEGRADED)
+
+
+def _line(finding: Finding) -> str:
+    mark = {"ok": "ok     ", "info": "info   ", "warning": "WARNING", "error": "ERROR  "}
+    hint = f"\n                 Next: {finding.hint}" if finding.hint else ""
+    return f"{mark[finding.level]}  {finding.code}  {output.safe(finding.message)}{hint}"
+
+
+def _of_file(path: Path) -> Iterator[Finding]:
+    from router.documents import read
+
+    documents, errors = read(path.read_text("utf-8"), str(path))
+    for error in (*errors, *resolve(documents)[1]):
+        yield Finding("error", error.code, str(error))
+    if not errors:
+        yield Finding("ok", "SW0100", f"{len(documents)} documents in {path} are valid")
+
+
+def _of_machine(settings: Settings) -> Iterator[Finding]:
+    python = ".".join(map(str, sys.version_info[:3]))
+    yield Finding("ok", "SW0201", f"Python {python}")  # An older one would not come this far.
+    if util.find_spec("uvloop"):
+        yield Finding("ok", "SW0202", "uvloop is there")
+    else:
+        yield Finding(
+            "warning", "SW0202", "no uvloop: asyncio's loop is slower", "pip install uvloop"
+        )
+    if ssl.HAS_TLSv1_3:
+        yield Finding("ok", "SW0203", f"TLS 1.3 ({ssl.OPENSSL_VERSION})")
+    else:
+        yield Finding("error", "SW0203", "this OpenSSL has no TLS 1.3", "Update OpenSSL")
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard == resource.RLIM_INFINITY or hard >= DESCRIPTORS_WANTED:
+        yield Finding("ok", "SW0204", f"at most {hard} open files")
+    else:
+        hint = f"ulimit -Hn {DESCRIPTORS_WANTED}, or LimitNOFILE= of its unit"
+        yield Finding("warning", "SW0204", f"at most {hard} open files: few connections", hint)
+    yield _state_is_writable(store.state_dir(settings))
+
+
+def _state_is_writable(state: Path) -> Finding:
+    existing = next(path for path in (state, *state.parents) if path.exists())
+    if os.access(existing, os.W_OK | os.X_OK):
+        return Finding("ok", "SW0205", f"sites can be kept in {state}")
+    return Finding(
+        "error", "SW0205", f"{existing} cannot be written", "Choose another: --state DIR"
+    )
+
+
+def _of_site(settings: Settings) -> Iterator[Finding]:
+    site = store.find_site(settings)
+    yield Finding("ok", "SW0210", f"site {site.name} in {site.directory}")
+    yield from _secrets(site)
+    yield from _config(site)
+    if process.is_running(site):
+        yield from _running(site)
+    else:
+        yield Finding(
+            "info", "SW0213", "the router does not run", f"sitectl --site {site.name} start"
+        )
+        yield from _ports(site)
+
+
+def _secrets(site: Site) -> Iterator[Finding]:
+    loose = [
+        path
+        for path in (site.secrets, *sorted(site.secrets.rglob("*")))
+        if path.stat(follow_symlinks=False).st_mode & 0o077
+    ]
+    for path in loose:
+        hint = f"chmod go-rwx {path}"
+        yield Finding("error", "SW0211", f"{path} is open to other users", hint)
+    from certs import certificates
+    from certs.authority import Authority
+    from certs.errors import CertError
+    from certs.identity import SiteIdentity
+
+    try:
+        identity = SiteIdentity.load(site.secrets)
+        expires = certificates.expires_at(Authority.load(site.secrets).ca_pem)
+    except CertError as error:
+        yield Finding("error", "SW0211", str(error))
+        return
+    if not loose:
+        yield Finding("ok", "SW0211", f"identity {identity.site_id}, keys closed to others")
+    yield _expiry("the site's CA", expires, "SW0218")
+
+
+def _expiry(what: str, expires_s: float, code: str) -> Finding:
+    left_s = expires_s - time.time()
+    if left_s <= 0:
+        return Finding("error", code, f"{what} has expired")
+    days = f"{left_s / 86_400:.0f} days"
+    if left_s < _EXPIRES_SOON_S:
+        return Finding("warning", code, f"{what} expires in {days}")
+    return Finding("ok", code, f"{what} is valid for {days}")
+
+
+def _config(site: Site) -> Iterator[Finding]:
+    documents, errors = site.scan()
+    wanted, across = resolve(documents)
+    for error in (*errors, *across):
+        yield Finding("error", error.code, str(error))
+    if wanted is None:
+        yield Finding("error", "SW0109", "no usable Site document", "sitectl init")
+    elif not errors and not across:
+        yield Finding("ok", "SW0212", f"{len(documents)} documents are valid")
+
+
+def _ports(site: Site) -> Iterator[Finding]:
+    wanted, _ = resolve(site.documents())
+    if wanted is None:
+        return
+    for place in listening_addresses(wanted.site, wanted.services, wanted.listeners):
+        cause = _bind_error(place.host, place.port)
+        shown = f"{place.host}:{place.port} ({place.what})"
+        if cause is None:
+            yield Finding("ok", "SW0214", f"{shown} is free")
+        else:
+            link_port = place.port == wanted.site.bind_port
+            hint = "Change bindPort" if link_port else "Change bindIp, or the service's port"
+            yield Finding("error" if link_port else "warning", "SW0214", f"{shown}: {cause}", hint)
+
+
+def _bind_error(host: str, port: int) -> str | None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host.strip("[]"), port))
+        except OSError as error:
+            return error.strerror or str(error)
+    return None
+
+
+def _running(site: Site) -> Iterator[Finding]:
+    try:
+        status = site.admin.get("/api/v1/status")
+        links = site.admin.get("/api/v1/links")
+        services = site.admin.get("/api/v1/services")
+    except Failure as failure:
+        yield Finding("error", "SW0213", failure.message, failure.hint)
+        return
+    ready = bool(status.get("ready"))
+    yield Finding(
+        "ok" if ready else "error", "SW0213", f"router {'ready' if ready else 'not ready'}"
+    )
+    for problem in status.get("problems") or []:
+        yield Finding("warning", problem["code"], problem["message"], problem.get("hint", ""))
+    yield from _each(links, "SW0215", "no link yet", _link)
+    yield from _each(services, "SW0216", "no service yet", _service)
+
+
+def _each(
+    items: list[dict[str, Any]], code: str, none: str, judge: Callable[[Any], Iterator[Finding]]
+) -> Iterator[Finding]:
+    if not items:
+        yield Finding("info", code, none)
+    for item in items:
+        yield from judge(item)
+
+
+def _link(item: dict[str, Any]) -> Iterator[Finding]:
+    name = f"link {item['name']}"
+    if item.get("state") == "up":
+        yield Finding("ok", "SW0215", f"{name} is up, cost {item.get('cost')}")
+    else:
+        cause = f": {item['error']}" if item.get("error") else ""
+        hint = f"sitectl link status {item['name']}"
+        yield Finding("warning", "SW0215", f"{name} is {item.get('state')}{cause}", hint)
+    expires = item.get("certificate_expires")
+    if expires:
+        import datetime
+
+        moment = datetime.datetime.fromisoformat(str(expires).replace("Z", "+00:00"))
+        yield _expiry(f"the certificate of {name}", moment.timestamp(), "SW0218")
+
+
+def _service(item: dict[str, Any]) -> Iterator[Finding]:
+    name = f"service {item['name']}:{item['port']}"
+    listener = item.get("listener") or {}
+    if listener.get("error"):
+        yield Finding("warning", "SW0216", f"{name}: no listener: {listener['error']}")
+    targets_ready = sum(site.get("targets_ready") or 0 for site in item.get("sites") or [])
+    if targets_ready:
+        yield Finding("ok", "SW0217", f"{name}: {targets_ready} targets ready")
+    else:
+        hint = f"sitectl service bind {item['name']} host ADDRESS"
+        yield Finding("warning", "SW0217", f"{name}: no target is ready at any site", hint)

@@ -1,0 +1,114 @@
+"""`apply` and `get`: documents as they are."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from router.documents import KINDS, plain, read, write
+from router.model.specs import Document
+from sitectl import output, store
+from sitectl.failure import not_found, usage
+from sitectl.options import Settings, Verb
+from sitectl.store import Site
+from sitectl.verbs.site import make_site
+
+
+@click.command(cls=Verb)
+@click.option("-f", "--filename", "file", required=True, metavar="FILE|-", help="- is stdin.")
+@click.pass_obj
+def apply(settings: Settings, file: str) -> None:
+    """Make the documents of FILE wanted state: all of them, or none when one is wrong."""
+    settings.require_process()
+    text = sys.stdin.read() if file == "-" else _text_of(Path(file))
+    documents, errors = read(text, "stdin" if file == "-" else file)
+    if errors:
+        raise store.config_failure(errors, f"{len(errors)} errors in {file}, nothing was applied")
+    if not documents:
+        raise usage(f"no documents in {file}")
+    made: list[tuple[Document, store.Change]] = []
+    sites = [document for document in documents if document.kind == "Site"]
+    state = store.state_dir(settings)
+    for document in sites[:1]:
+        if document.name not in store.site_names(state):
+            made.append((document, make_site(settings, document)))
+        settings.site = settings.site or document.name
+    site = store.find_site(settings)
+    if any(document.name != site.name for document in sites):
+        raise usage(f"the Site in {file} is not site {site.name!r}", "Apply it with its own --site")
+    rest = [document for document in documents if document not in [d for d, _ in made]]
+    made += zip(rest, site.put_all(rest), strict=True)
+    items = [{"kind": d.kind, "name": d.name, "change": change} for d, change in made]
+    output.emit_items(
+        settings,
+        "Change",
+        items,
+        lambda: "\n".join(f"{i['kind'].lower()} {i['name']} {i['change']}" for i in items),
+    )
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except FileNotFoundError as error:
+        raise not_found(f"no file {path}") from error
+    except UnicodeDecodeError as error:
+        raise usage(f"{path} is not UTF-8 text: byte {error.start}") from error
+
+
+@click.command(cls=Verb)
+@click.argument("words", nargs=-1, required=True, metavar="KIND [NAME]")
+@click.pass_obj
+def get(settings: Settings, words: tuple[str, ...]) -> None:
+    """Print documents; with -o yaml just as `apply` takes them.
+
+    \b
+    Examples:
+      sitectl get services
+      sitectl get service/shop -o yaml
+    """
+    site = store.find_site(settings)
+    kind_word, name = _kind_and_name(words)
+    known = {kind.lower(): kind for kind in KINDS}
+    kind = known.get(kind_word.lower()) or known.get(kind_word.lower().removesuffix("s"))
+    if kind is None and kind_word != "all":
+        from router.documents.readers import nearest
+
+        raise usage(f"unknown kind {kind_word!r}", nearest(kind_word, [*known, "all"]))
+    documents, errors = site.scan()
+    for error in errors:
+        output.note(f"left out: {error}")
+    found = [d for d in documents if kind in (None, d.kind) and name in (None, d.name)]
+    if name is not None and not found:
+        raise not_found(f"no {kind_word} {name!r} at {site.name}", f"sitectl get {kind_word}")
+    _print(settings, site, kind or "Document", name, found)
+
+
+def _kind_and_name(words: tuple[str, ...]) -> tuple[str, str | None]:
+    if len(words) == 1:
+        kind, _, name = words[0].partition("/")
+        return kind, name or None
+    if len(words) == 2:
+        return words[0], words[1]
+    raise usage("expected KIND [NAME] or KIND/NAME")
+
+
+def _print(
+    settings: Settings, site: Site, kind: str, name: str | None, documents: list[Document]
+) -> None:
+    if settings.output == "yaml":
+        click.echo("---\n".join(map(write, documents)), nl=False)
+        return
+    items: list[dict[str, Any]] = [plain(document) for document in documents]
+
+    def table() -> str:
+        if not documents:
+            return f"No {kind.lower()} documents at {site.name}."
+        lines = [(d.kind, d.name, f"{d.source}:{d.line}") for d in documents]
+        return output.rows(("KIND", "NAME", "FILE"), lines)
+
+    if name is not None:
+        output.emit_item(settings, kind, items[0], table)
+    else:
+        output.emit_items(settings, kind, items, table)

@@ -1,0 +1,35 @@
+"""`events`: what happened, and what happens."""
+
+import json
+from typing import Any
+
+import click
+
+from sitectl import output, store
+from sitectl.options import Settings, Verb
+
+
+@click.command(cls=Verb)
+@click.option("-f", "--follow", is_flag=True, help="Stay and print each new one.")
+@click.pass_obj
+def events(settings: Settings, follow: bool) -> None:
+    """Changes of state, oldest first; with -f and -o json one object on each line."""
+    site = store.find_site(settings)
+    if not follow:
+        items = site.admin.get("/api/v1/events")
+        output.emit_items(settings, "Event", items, lambda: _text(items))
+        return
+    for event in site.admin.events():
+        click.echo(_line(event) if settings.output == "table" else json.dumps(event))
+
+
+def _text(items: list[dict[str, Any]]) -> str:
+    return "\n".join(map(_line, items)) or "No events yet. Follow them with: sitectl events -f"
+
+
+def _line(event: dict[str, Any]) -> str:
+    hint = f" ({event['hint']})" if event.get("hint") else ""
+    return output.safe(
+        f"{event.get('at')}  {event.get('severity', ''):<7}  {event.get('code', ''):<20}  "
+        f"{event.get('subject')}: {event.get('message')}{hint}"
+    )

@@ -1,0 +1,312 @@
+"""`link create|status|set|delete`."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from router.model import limits
+from router.model.specs import Document, LinkSpec
+from sitectl import output, process, store
+from sitectl.failure import Exit, Failure, conflict, not_found, usage
+from sitectl.options import Duration, Settings, Verbs, accepted
+from sitectl.store import Site
+
+if TYPE_CHECKING:
+    from certs.credentials import LinkStore
+    from certs.tokens import Token
+
+
+@click.group("link", cls=Verbs)
+def group() -> None:
+    """Links to neighbour sites: dialled from here, or accepted here."""
+
+
+def _wait_option(function: Any) -> Any:
+    return click.option(
+        "--wait",
+        type=Duration(),
+        is_flag=False,
+        flag_value="60",
+        metavar="SECONDS",
+        help="Stay until up (exit 0), refused (1) or out of time (6).",
+    )(function)
+
+
+_COST = click.IntRange(limits.COST_MIN, limits.COST_MAX)
+
+
+@group.command("create")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.option("--name", help="[default: link1, link2, …]")
+@click.option("--cost", type=_COST, help="[default: the token's, else 1]")
+@_wait_option
+@accepted("not needed here, the link's path is the site's", "--proxy=")
+@click.pass_obj
+def create(
+    settings: Settings, file: str, name: str | None, cost: int | None, wait: float | None
+) -> None:
+    """Keep the token in FILE and have the router dial its site.
+
+    \b
+    Example:
+      sitectl link create west.yaml --name west --cost 5 --wait 30
+    """
+    site = store.find_site(settings)
+    token = _usable_token(site, file)
+    links = _links(site)
+    chosen = name or _holder_of(links, token) or _free_name(site, links)
+    from sitectl.verbs.service import require_name
+
+    require_name(chosen, "link")
+    existing = site.find("Link", chosen)
+    # Without --cost, a link that is there keeps the cost it has.
+    spec = existing.spec if existing is not None and cost is None else LinkSpec(cost=cost)
+    if links.exists(chosen) and links.load(chosen).token != token:
+        raise conflict(
+            f"link {chosen!r} exists with another token",
+            f"sitectl link delete {chosen}, or choose another --name",
+        )
+    added = links.add(chosen, token)  # Before the document: the router dials as soon as it sees it.
+    try:
+        change = site.put(Document("Link", chosen, spec), replace=False)
+    except Failure:
+        if added:
+            links.remove(chosen)
+        raise
+    if added and change == "unchanged":
+        change = "created"
+        site.reload()
+    told = "exists already, unchanged" if change == "unchanged" else "created"
+    text = f"link {chosen} to site {token.site_name} {told}"
+    if wait is not None:
+        _wait(site, chosen, wait)
+        text += ", up"
+    output.report(settings, "Link", chosen, change, text)
+    if wait is None:
+        running = site.admin.is_running()
+        next_step = f"link status {chosen} --wait 30" if running else "start"
+        output.note(f"Next: sitectl --site {site.name} {next_step}")
+
+
+def _usable_token(site: Site, file: str) -> "Token":
+    from certs import tokens
+    from certs.identity import SiteIdentity
+
+    token = tokens.read_file(Path(file))
+    tokens.check_usable(token, SiteIdentity.load(site.secrets).site_id, time.time())
+    return token
+
+
+def _links(site: Site) -> "LinkStore":
+    from certs.credentials import LinkStore
+
+    return LinkStore(site.secrets / "links")
+
+
+def _holder_of(links: "LinkStore", token: "Token") -> str | None:
+    """The link that this very token made already."""
+    return next((name for name in links.names() if links.load(name).token == token), None)
+
+
+def _free_name(site: Site, links: "LinkStore") -> str:
+    taken = {d.name for d in site.documents() if d.kind == "Link"} | set(links.names())
+    number = 1
+    while f"link{number}" in taken:
+        number += 1
+    return f"link{number}"
+
+
+@group.command("status")
+@click.argument("name", required=False)
+@_wait_option
+@click.option("-v", "--verbose", is_flag=True, hidden=True)
+@click.pass_obj
+def status(settings: Settings, name: str | None, wait: float | None, verbose: bool) -> None:
+    """Links both ways: state, cost, round trip, and why one is not up."""
+    site = store.find_site(settings)
+    if wait is not None:
+        _wait(site, name, wait)
+    try:
+        items = site.admin.get("/api/v1/links")
+    except Failure as failure:
+        if failure.exit_code is not Exit.UNREACHABLE:
+            raise
+        items = _configured(site)
+        output.note(f"stopped: the router of {site.name} does not run; this is what is configured")
+    if name is not None:
+        items = [item for item in items if item["name"] == name]
+        if not items:
+            raise not_found(f"no link {name!r} at {site.name}", "sitectl link status")
+    output.emit_items(settings, "LinkStatus", items, lambda: _table(items))
+
+
+def _configured(site: Site) -> list[dict[str, Any]]:
+    links = _links(site)
+    items: list[dict[str, Any]] = []
+    for name, spec in sorted(site.wanted().links.items()):
+        neighbour: dict[str, str | None] = {"name": None, "id": None}
+        token_cost, error = None, "the router does not run"
+        if links.exists(name):
+            token = links.load(name).token
+            neighbour, token_cost = {"name": token.site_name, "id": token.site_id}, token.cost
+        else:
+            error = "its token is missing"
+        items.append(
+            {
+                "name": name,
+                "neighbour": neighbour,
+                "direction": "outgoing",
+                "cost": spec.cost or token_cost or 1,
+                "state": "down",
+                "since": None,
+                "rtt_ms": None,
+                "lanes": 0,
+                "error": error,
+                "certificate_expires": None,
+            }
+        )
+    return items
+
+
+def _table(items: list[dict[str, Any]]) -> str:
+    if not items:
+        return (
+            "No links. Try: sitectl token create FILE here, and sitectl link create FILE "
+            "at the other site"
+        )
+    return output.rows(
+        ("LINK", "SITE", "DIRECTION", "COST", "STATE", "RTT MS", "SINCE", "ERROR"),
+        [
+            (
+                item["name"],
+                (item.get("neighbour") or {}).get("name"),
+                item.get("direction"),
+                item.get("cost"),
+                item.get("state"),
+                item.get("rtt_ms"),
+                item.get("since"),
+                item.get("error"),
+            )
+            for item in items
+        ],
+    )
+
+
+def _wait(site: Site, name: str | None, wait_s: float) -> None:
+    """Return when the link, or every link, is up. Failure: refused (1), out of time (6)."""
+    last: list[dict[str, Any]] = []
+
+    def settled() -> bool:
+        items = site.admin.get("/api/v1/links")
+        last[:] = [item for item in items if name in (None, item["name"])]
+        for item in last:
+            if item["state"] == "refused":
+                raise _refused(item)
+        return bool(last) and all(item["state"] == "up" for item in last)
+
+    if not process.wait_until(settled, wait_s):
+        waiting = [item for item in last if item["state"] != "up"]
+        what = ", ".join(f"link {item['name']} is {item['state']}" for item in waiting)
+        errors = "; ".join(str(item["error"]) for item in waiting if item.get("error"))
+        raise Failure(
+            Exit.TIMED_OUT,
+            "timed-out",
+            f"{what or 'no link yet'} after {wait_s:g} s" + (f": {errors}" if errors else ""),
+            "sitectl link status",
+            retryable=True,
+        )
+
+
+def _refused(item: dict[str, Any]) -> Failure:
+    return Failure(
+        Exit.FAILED,
+        "link-refused",
+        f"link {item['name']} was refused: {item.get('error') or 'no reason given'}",
+        f"sitectl link delete {item['name']}, then link with a new token",
+    )
+
+
+@group.command("set")
+@click.argument("name")
+@click.option("--cost", type=_COST, required=True)
+@click.pass_obj
+def set_(settings: Settings, name: str, cost: int) -> None:
+    """Change a link's cost while it is up."""
+    site = store.find_site(settings)
+    document = site.find("Link", name)
+    if document is None:
+        dialler = _incoming(site, name)
+        if dialler is None:
+            raise not_found(f"no link {name!r} at {site.name}", "sitectl link status")
+        other = (dialler.get("neighbour") or {}).get("name")
+        raise Failure(
+            Exit.NOT_ALLOWED,
+            "incoming-link",
+            f"link {name!r} is dialled by site {other!r}, which sets its cost",
+            f"At {other}: sitectl link set NAME --cost {cost}",
+        )
+    assert isinstance(document.spec, LinkSpec)
+    spec = LinkSpec(cost=cost, disabled=document.spec.disabled)
+    change = site.put(Document("Link", name, spec))
+    told = f"has cost {cost} already, unchanged" if change == "unchanged" else f"has cost {cost}"
+    output.report(settings, "Link", name, change, f"link {name} {told}")
+
+
+def _incoming(site: Site, name: str) -> dict[str, Any] | None:
+    """The incoming link of that name, as the router tells; None: none, or it does not run."""
+    try:
+        items = site.admin.get("/api/v1/links")
+    except Failure as failure:
+        if failure.exit_code is not Exit.UNREACHABLE:
+            raise
+        return None
+    incoming = (item for item in items if item.get("direction") == "incoming")
+    return next((item for item in incoming if item["name"] == name), None)
+
+
+@group.command("delete")
+@click.argument("name", required=False)
+@click.option("--name", "flag", hidden=True)
+@click.pass_obj
+def delete(settings: Settings, name: str | None, flag: str | None) -> None:
+    """Remove a link dialled here; of an incoming one, revoke the neighbour's access."""
+    site = store.find_site(settings)
+    chosen = name or flag
+    if chosen is None:
+        raise usage("which link?", "sitectl link status")
+    links = _links(site)
+    document = site.find("Link", chosen)
+    if document is not None or links.exists(chosen):
+        site.delete_all([document] if document is not None else [])
+        links.remove(chosen)
+        output.report(settings, "Link", chosen, "deleted", f"link {chosen} deleted")
+        return
+    incoming = _incoming(site, chosen)
+    if incoming is None:
+        if not site.admin.is_running():
+            output.note("the router does not run, so incoming links are not known")
+        text = f"no link {chosen} at {site.name}, nothing to delete"
+        output.report(settings, "Link", chosen, "unchanged", text)
+        return
+    neighbour = incoming["neighbour"]
+    _revoke(site, neighbour["id"])
+    text = f"link {chosen} deleted: the access of site {neighbour['name']} is revoked"
+    output.report(settings, "Link", chosen, "deleted", text)
+    output.note(f"At {neighbour['name']} the link stays configured, until: sitectl link delete")
+
+
+def _revoke(site: Site, site_id: str) -> None:
+    """Put a site and the certificates it was given on the list, then end its sessions."""
+    from certs.authority import Authority
+    from certs.claims import GrantStore
+    from certs.revocation import Revocations
+
+    grants = GrantStore(site.secrets / "grants", Authority.load(site.secrets))
+    found = [grant for name in grants.names() if (grant := grants.get(name)) is not None]
+    serials = tuple(
+        use.serial for grant in found for use in grant.redeemed if use.site_id == site_id
+    )
+    Revocations(site.secrets).add(serials=serials, sites=(site_id,))
+    site.admin.command("revoke", site=site_id)

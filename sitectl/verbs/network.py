@@ -1,0 +1,180 @@
+"""`status`, `network status`, `why`: what the router knows."""
+
+import urllib.parse
+from typing import Any
+
+import click
+
+from sitectl import output, store
+from sitectl.failure import Exit, Failure
+from sitectl.options import Settings, Verb, Verbs
+from sitectl.store import Site
+
+
+@click.command(cls=Verb)
+@click.option("-v", "--verbose", is_flag=True, hidden=True)
+@click.pass_context
+def status(ctx: click.Context, verbose: bool) -> None:
+    """The site in a few lines; exit 3 when it runs with problems."""
+    settings = ctx.ensure_object(Settings)
+    site = store.find_site(settings)
+    try:
+        item = site.admin.get("/api/v1/status")
+        running = True
+    except Failure as failure:
+        if failure.exit_code is not Exit.UNREACHABLE or site.admin.is_running():
+            raise
+        item, running = _configured(site), False
+    output.emit_item(settings, "Status", item, lambda: _status_text(item, running))
+    if running and (item.get("problems") or not item.get("ready")):
+        ctx.exit(Exit.DEGRADED)
+
+
+def _configured(site: Site) -> dict[str, Any]:
+    from certs.identity import SiteIdentity
+    from sitectl.verbs.tools import product_version
+
+    documents, errors = site.scan()
+    wanted = site.wanted()
+    return {
+        "name": wanted.name,
+        "id": SiteIdentity.load(site.secrets).site_id,
+        "mode": wanted.site.router_mode,
+        "version": product_version(),
+        "ready": False,
+        "running": False,
+        "uptime_s": 0.0,
+        "links": sum(document.kind == "Link" for document in documents),
+        "services": sum(document.kind == "Service" for document in documents),
+        "sites": 1,
+        "problems": [
+            {"code": error.code, "message": str(error), "hint": error.hint} for error in errors
+        ],
+        "console": None,
+    }
+
+
+def _status_text(item: dict[str, Any], running: bool) -> str:
+    state = "ready" if item.get("ready") else "not ready"
+    if not running:
+        state = "stopped (configured; run: sitectl start)"
+    elif item.get("problems"):
+        state += ", degraded"
+    lines = [
+        f"Site:     {output.safe(item.get('name'))} ({output.safe(item.get('id'))})",
+        f"State:    {state}",
+        f"Mode:     {output.safe(item.get('mode'))}, version {output.safe(item.get('version'))}",
+    ]
+    if running:
+        lines.append(f"Uptime:   {_age(float(item.get('uptime_s') or 0))}")
+    lines.append(
+        f"Network:  {item.get('sites')} sites, {item.get('links')} links, "
+        f"{item.get('services')} services"
+    )
+    console = item.get("console") or {}
+    if console.get("url"):
+        lines.append(f"Console:  {output.safe(console['url'])}")
+    for problem in item.get("problems") or []:
+        lines.append(f"Problem:  {problem['code']} {output.safe(problem['message'])}")
+        if problem.get("hint"):
+            lines.append(f"          Next: {output.safe(problem['hint'])}")
+    return "\n".join(lines)
+
+
+def _age(seconds: float) -> str:
+    days, rest = divmod(int(seconds), 86_400)
+    hours, rest = divmod(rest, 3_600)
+    minutes, rest = divmod(rest, 60)
+    if days:
+        return f"{days}d{hours}h"
+    if hours:
+        return f"{hours}h{minutes}m"
+    return f"{minutes}m{rest}s" if minutes else f"{rest}s"
+
+
+@click.group("network", cls=Verbs)
+def group() -> None:
+    """All sites together."""
+
+
+@group.command("status")
+@click.option("-v", "--verbose", is_flag=True, hidden=True)
+@click.option("--of", "only", metavar="SITE", help="Only this site of the network.")
+@click.pass_obj
+def network_status(settings: Settings, verbose: bool, only: str | None) -> None:
+    """Every site of the network: how far, through whom, with which services."""
+    site = store.find_site(settings)
+    items = site.admin.get("/api/v1/network")
+    if only is not None:
+        items = [item for item in items if only in (item["name"], item["id"])]
+        if not items:
+            raise Failure(
+                Exit.NOT_FOUND, "not-found", f"no site {only!r} in the network", "network status"
+            )
+    output.emit_items(settings, "NetworkStatus", items, lambda: _network_table(items))
+
+
+def _network_table(items: list[dict[str, Any]]) -> str:
+    if not items:
+        return "No sites known yet. Try: sitectl link status"
+    return output.rows(
+        ("SITE", "ID", "REACHABLE", "COST", "NEXT HOPS", "NEIGHBOURS", "SERVICES", "VERSION"),
+        [
+            (
+                item["name"],
+                str(item.get("id"))[:8],
+                item.get("reachable"),
+                item.get("path_cost"),
+                item.get("next_hops") or [],
+                [f"{n.get('site')} ({n.get('cost')})" for n in item.get("neighbours") or []],
+                [str(service) for service in item.get("services") or []],
+                item.get("version"),
+            )
+            for item in items
+        ],
+    )
+
+
+@click.command(cls=Verb)
+@click.argument("service", metavar="SERVICE[:PORT]")
+@click.pass_obj
+def why(settings: Settings, service: str) -> None:
+    """Where the next request of a service would go from here, and why not elsewhere.
+
+    Takes no slot and moves no tie: asking changes nothing.
+    """
+    site = store.find_site(settings)
+    item = site.admin.get(f"/api/v1/why/{urllib.parse.quote(service, safe=':')}")
+    output.emit_item(settings, "Why", item, lambda: _why_text(item))
+
+
+def _why_text(item: dict[str, Any]) -> str:
+    decision = item.get("decision") or {}
+    where, path = decision.get("site"), decision.get("path") or []
+    through = f" through {' > '.join(map(output.safe, path[:-1]))}" if len(path) > 1 else ""
+    goes = f"goes to {output.safe(where)}{through}" if where else "goes nowhere"
+    head = (
+        f"{output.safe(item.get('service'))}:{item.get('port')} ({item.get('policy')}): "
+        f"the next request {goes}. {output.safe(decision.get('reason'))}"
+    )
+    candidates = item.get("candidates") or []
+    if not candidates:
+        return head + "\nNo candidates: no site has a target. Try: sitectl service bind"
+    table = output.rows(
+        ("SITE", "PATH", "COST", "READY", "IN FLIGHT", "CAPACITY", "FREE", "VERDICT", "REASON"),
+        [
+            (
+                c.get("site"),
+                " > ".join(map(str, c.get("path") or [])),
+                c.get("path_cost"),
+                c.get("targets_ready"),
+                c.get("in_flight"),
+                c.get("capacity"),
+                c.get("free"),
+                c.get("verdict"),
+                c.get("reason"),
+            )
+            for c in candidates
+        ],
+    )
+    return f"{head}\n\n{table}"

@@ -1,0 +1,352 @@
+"""`service create|bind|set|unbind|delete|status`."""
+
+import re
+from typing import Any
+
+import click
+
+from router.model.specs import ConnectorSpec, Document, ListenerSpec, PolicySpec, ServiceSpec
+from sitectl import output, store
+from sitectl.bindings import (
+    Binding,
+    bind_target,
+    bindings_of,
+    capacity_slots,
+    require_host_type,
+    target_ports_of,
+    unbind_target,
+)
+from sitectl.failure import Exit, Failure, not_found, usage
+from sitectl.options import Decorated, Duration, Settings, Verbs, accepted, type_and_name
+from sitectl.service_status import service_items, table
+from sitectl.store import Site
+
+_POLICIES = ("fill", "balanced", "spread", "split", "failover")
+
+
+@click.group("service", cls=Verbs)
+def group() -> None:
+    """Services: declare, bind targets, change, look."""
+
+
+def _policy_flags(function: Decorated) -> Decorated:
+    for option in (
+        click.option("--queue-wait", type=Duration(), help="Longest wait when all are full."),
+        click.option("--queue", type=click.IntRange(0, 100_000), help="Waiting at most."),
+        click.option("--weight", "weights", metavar="SITE=N", multiple=True, help="For split."),
+        click.option("--policy", type=click.Choice(_POLICIES), help="[default: fill]"),
+        _later("--site-capacity=", "--resume=", "--window=", "--spill="),
+    ):
+        function = option(function)
+    return function
+
+
+def _later(*flags: str) -> Any:
+    def refuse(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+        if value:
+            raise usage(f"{param.opts[0]} is not in this version", "Leave it out")
+
+    def decorate(function: Decorated) -> Decorated:
+        for flag in flags:
+            click.option(flag.rstrip("="), hidden=True, expose_value=False, callback=refuse)(
+                function
+            )
+        return function
+
+    return decorate
+
+
+def policy_of(name: str | None, weights: tuple[str, ...]) -> PolicySpec:
+    """The policy that flags mean. Failure: one that this version does not run."""
+    table: dict[str, int] = {}
+    for weight in weights:
+        match = re.fullmatch(r"([a-z0-9-]+)=([0-9]{1,7})", weight)
+        if match is None:
+            raise usage(f"--weight {weight!r}: expected SITE=N")
+        table[match.group(1)] = int(match.group(2))
+    chosen = name or "fill"
+    if chosen not in ("fill", "balanced"):
+        raise Failure(
+            Exit.USAGE,
+            "SW0105",
+            f"policy {chosen!r} is known but not in this version, which runs fill and balanced",
+            "Use --policy fill or --policy balanced",
+        )
+    if table:
+        raise usage(f"--weight belongs to policy 'split', this one is {chosen!r}")
+    return PolicySpec(name="balanced" if chosen == "balanced" else "fill")
+
+
+def name_and_ports(words: tuple[str, ...]) -> tuple[str, tuple[int, ...]]:
+    """``NAME PORT…`` or ``NAME:PORT…`` taken apart."""
+    first, *rest = words
+    name, colon, port = first.partition(":")
+    ports = ([port] if colon else []) + rest
+    if not ports:
+        raise usage(f"service {name!r} needs a port", f"sitectl service create {name} 8080")
+    for text in ports:
+        if not (text.isascii() and text.isdecimal() and 1 <= int(text[:6]) <= 65_535):
+            raise usage(f"{text!r} is not a port")
+    return name, tuple(map(int, ports))
+
+
+def require_name(name: str, what: str = "service") -> None:
+    """Raise Failure unless ``name`` can be one."""
+    from router.documents.readers import is_name
+
+    if not is_name(name):
+        raise usage(
+            f"{name!r} is not a {what} name: lower-case letters, digits and '-', at most 63"
+        )
+
+
+@group.command("create")
+@click.argument("words", nargs=-1, required=True, metavar="NAME PORT...")
+@click.option("--protocol", type=click.Choice(("tcp", "http", "http2")), default="tcp")
+@_policy_flags
+@click.option("--listen", metavar="[IP:]PORT|auto|none", help="Where clients connect here.")
+@accepted(
+    "not needed here, every site has its listener", "--enable-ingress", "--generate-tls-secrets"
+)
+@accepted("not in Spillway, requests are balanced one by one", "--aggregate=", "--event-channel")
+@click.pass_obj
+def create(
+    settings: Settings,
+    words: tuple[str, ...],
+    protocol: Any,
+    policy: str | None,
+    weights: tuple[str, ...],
+    queue: int | None,
+    queue_wait: float | None,
+    listen: str | None,
+) -> None:
+    """Declare a service; every linked site gets a listener for it.
+
+    \b
+    Examples:
+      sitectl service create shop 8080 --protocol http
+      sitectl service create db:5432
+    """
+    site = store.find_site(settings)
+    name, ports = name_and_ports(words)
+    require_name(name)
+    spec = ServiceSpec(
+        protocol=protocol,
+        ports=ports,
+        policy=policy_of(policy, weights),
+        queue=queue,
+        **({} if queue_wait is None else {"queue_wait_s": queue_wait}),
+    )
+    documents = [Document("Service", name, spec)]
+    if listen is not None:
+        documents.append(_listener(name, listen, ports))
+    changes = site.put_all(documents, replace=False)
+    change = "unchanged" if set(changes) == {"unchanged"} else "created"
+    shown = ", ".join(map(str, ports))
+    text = f"service {name} ({protocol}, port {shown}) " + _told(change)
+    output.report(settings, "Service", name, change, text)
+    if change == "created":
+        output.note(f"Next: sitectl service bind {name} host ADDRESS --target-port PORT")
+
+
+def _listener(name: str, listen: str, ports: tuple[int, ...]) -> Document:
+    from router.documents.readers import split_listen
+
+    if listen not in ("auto", "none") and split_listen(listen) is None:
+        raise usage(f"--listen {listen!r}: expected [IP:]PORT, auto or none")
+    several = len(ports) > 1 and split_listen(listen) is not None
+    port = ports[0] if several else None
+    return Document("Listener", name, ListenerSpec(service=name, listen=listen, port=port))
+
+
+def _told(change: str) -> str:
+    return "exists already, unchanged" if change == "unchanged" else change
+
+
+@group.command("set")
+@click.argument("name")
+@_policy_flags
+@click.option("--capacity", help="For every target of the service here.")
+@click.option("--protocol", type=click.Choice(("tcp", "http", "http2")))
+@click.option("--listen", metavar="[IP:]PORT|auto|none")
+@click.pass_obj
+def set_(
+    settings: Settings,
+    name: str,
+    policy: str | None,
+    weights: tuple[str, ...],
+    queue: int | None,
+    queue_wait: float | None,
+    capacity: str | None,
+    protocol: Any,
+    listen: str | None,
+) -> None:
+    """Change a service's policy, queue or capacity while it runs."""
+    site = store.find_site(settings)
+    service = site.find("Service", name)
+    bound = bindings_of(site, name)
+    documents: list[Document] = []
+    changes: dict[str, Any] = {}
+    if policy is not None or weights:
+        changes["policy"] = policy_of(policy, weights)
+    given = {"queue": queue, "queue_wait_s": queue_wait, "protocol": protocol}
+    changes |= {field: value for field, value in given.items() if value is not None}
+    if service is None and (changes or listen is not None or not bound):
+        raise _no_service(site, name)
+    import msgspec
+
+    if service is not None and changes:
+        replaced = msgspec.structs.replace(service.spec, **changes)
+        documents.append(Document("Service", name, replaced))
+    if listen is not None and service is not None:
+        assert isinstance(service.spec, ServiceSpec)
+        documents.append(_listener(name, listen, service.spec.ports))
+    if capacity is not None:
+        if not bound:
+            raise not_found(
+                f"service {name!r} has no target here whose capacity could change",
+                f"sitectl service bind {name} host ADDRESS --capacity {capacity}",
+            )
+        slots = capacity_slots(capacity)
+        for document in {b.document.name: b.document for b in bound}.values():
+            replaced = msgspec.structs.replace(document.spec, capacity=slots)
+            documents.append(Document("Connector", document.name, replaced))
+    if not documents:
+        raise usage("nothing to set", f"sitectl service set {name} --policy fill --capacity 10")
+    done = site.put_all(documents)
+    change = "unchanged" if set(done) == {"unchanged"} else "updated"
+    text = f"service {name} {'has these settings, unchanged' if change == 'unchanged' else change}"
+    output.report(settings, "Service", name, change, text)
+
+
+def _no_service(site: Site, name: str) -> Failure:
+    known = sorted(d.name for d in site.documents() if d.kind == "Service")
+    there = f"; declared here: {', '.join(known)}" if known else ""
+    return not_found(
+        f"no service {name!r} is declared at {site.name}{there}",
+        f"sitectl service create {name} PORT",
+    )
+
+
+def _target_flags(function: Decorated) -> Decorated:
+    return click.option(
+        "--target-port",
+        "target_ports",
+        metavar="PORT",
+        multiple=True,
+        help="The target's port, once for each port of the service.",
+    )(function)
+
+
+@group.command("bind")
+@click.argument("name")
+@click.argument("words", nargs=-1, required=True, metavar="TYPE TARGET")
+@_target_flags
+@click.option("--capacity", help="Requests in flight at this target: a number.")
+@click.option("--health-path", hidden=True)
+@accepted(
+    "not needed here, a process site has no pods", "--headless", "--publish-not-ready-addresses"
+)
+@accepted("not needed here", "--target-namespace=", "--tls-trust=", "--tls-cert=")
+@click.pass_obj
+def bind(
+    settings: Settings,
+    name: str,
+    words: tuple[str, ...],
+    target_ports: tuple[str, ...],
+    capacity: str | None,
+    health_path: str | None,
+) -> None:
+    """Attach a target of this site to a service.
+
+    \b
+    Examples:
+      sitectl service bind shop host 127.0.0.1 --target-port 9001 --capacity 10
+      sitectl service bind db host/10.0.0.5 --target-port 5432
+    """
+    site = store.find_site(settings)
+    require_name(name)
+    host = require_host_type(*type_and_name(words, "TYPE TARGET"))
+    if health_path:
+        output.note("--health-path: this version checks targets by connecting to them")
+    ports = target_ports_of(site, name, target_ports)
+    binding = Binding(name, host, ports)
+    change = bind_target(site, binding, capacity)
+    text = f"{binding.shown} {_bound(change)} service {name}"
+    output.report(settings, "Connector", binding.document_name, change, text)
+    if site.find("Service", name) is None:
+        output.note(f"{name} is not declared at {site.name}: it counts once some site declares it")
+
+
+def _bound(change: str) -> str:
+    words = {"created": "bound to", "updated": "has a new capacity at"}
+    return words.get(change, "is bound already, unchanged, to")
+
+
+@group.command("unbind")
+@click.argument("name")
+@click.argument("words", nargs=-1, required=True, metavar="TYPE TARGET")
+@_target_flags
+@click.pass_obj
+def unbind(
+    settings: Settings, name: str, words: tuple[str, ...], target_ports: tuple[str, ...]
+) -> None:
+    """Detach a target; without --target-port every port of it."""
+    site = store.find_site(settings)
+    host = require_host_type(*type_and_name(words, "TYPE TARGET"))
+    ports = target_ports_of(site, name, target_ports) if target_ports else None
+    removed = unbind_target(site, name, host, ports)
+    change = "deleted" if removed else "unchanged"
+    text = (
+        f"{', '.join(b.shown for b in removed)} unbound from service {name}"
+        if removed
+        else f"{host} is not bound to service {name}, nothing to unbind"
+    )
+    output.report(settings, "Connector", host, change, text)
+
+
+@group.command("delete")
+@click.argument("name")
+@click.pass_obj
+def delete(settings: Settings, name: str) -> None:
+    """Withdraw a service of this site, with its targets and listeners here."""
+    site = store.find_site(settings)
+    removed = site.delete_all(documents_of(site, name))
+    change = "deleted" if removed else "unchanged"
+    text = f"service {name} " + ("deleted" if removed else "is not here, nothing to delete")
+    output.report(settings, "Service", name, change, text)
+
+
+def documents_of(site: Site, service: str) -> list[Document]:
+    """Every document here that is about ``service``."""
+    return [
+        document
+        for document in site.documents()
+        if (document.kind == "Service" and document.name == service)
+        or (
+            isinstance(document.spec, ConnectorSpec | ListenerSpec)
+            and document.spec.service == service
+        )
+    ]
+
+
+@group.command("label", hidden=True)
+@click.argument("words", nargs=-1)
+def label(words: tuple[str, ...]) -> None:
+    """Labels need Kubernetes."""
+    output.note("service label: not needed here, a process site has no Kubernetes services")
+
+
+@group.command("status")
+@click.argument("name", required=False)
+@click.option("-v", "--verbose", is_flag=True, help="Sites and targets too.")
+@accepted("not needed here", "--show-labels")
+@click.pass_obj
+def status(settings: Settings, name: str | None, verbose: bool) -> None:
+    """Services: where they are served, how full they are."""
+    site = store.find_site(settings)
+    items, running = service_items(site, name)
+    if not running:
+        output.note(f"stopped: the router of {site.name} does not run; this is what is configured")
+    detailed = verbose or name is not None
+    output.emit_items(settings, "ServiceStatus", items, lambda: table(items, detailed))

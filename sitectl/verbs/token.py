@@ -1,0 +1,201 @@
+"""`token create|status`: what another site needs so that it may link here."""
+
+import datetime
+import secrets
+import socket
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from router.model import limits
+from router.model.specs import SiteSpec
+from sitectl import output, store
+from sitectl.failure import Exit, Failure, usage
+from sitectl.options import Duration, Settings, Verbs, accepted
+from sitectl.store import Site
+
+if TYPE_CHECKING:
+    from certs.names import Endpoint
+    from certs.tokens import Token
+
+_ANY_ADDRESS = ("0.0.0.0", "::", "[::]", "")
+
+
+@click.group("token", cls=Verbs)
+def group() -> None:
+    """Tokens: made here, used at the site that shall link here."""
+
+
+def _refuse_patterns(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    if value:
+        raise usage("--allow-services is not in this version", "Leave it out")
+
+
+@group.command("create")
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
+@click.option("--token-type", type=click.Choice(("claim", "cert")), default="claim")
+@click.option("--expiry", type=Duration(), help="[default: 15m; a certificate: 1 year]")
+@click.option("--uses", type=click.IntRange(1, 1_000), default=1, help="Of a claim.")
+@click.option("--cost", type=click.IntRange(limits.COST_MIN, limits.COST_MAX))
+@click.option("--name", help="The token's name, unique here.")
+@click.option("--ingress-host", "hosts", metavar="HOST[:PORT]", multiple=True)
+@click.option(
+    "--allow-services", multiple=True, hidden=True, expose_value=False, callback=_refuse_patterns
+)
+@accepted("not needed here, the secret is made at random", "--password=", "--template=")
+@click.pass_obj
+def create(
+    settings: Settings,
+    file: str,
+    token_type: str,
+    expiry: float | None,
+    uses: int,
+    cost: int | None,
+    name: str | None,
+    hosts: tuple[str, ...],
+) -> None:
+    """Write a token to FILE: a one-time claim, or a certificate that works offline.
+
+    \b
+    Examples:
+      sitectl token create east.yaml --expiry 1h
+      sitectl token create east.yaml --token-type cert
+    """
+    site = store.find_site(settings)
+    wanted = site.wanted()
+    if wanted.site.ingress == "none":
+        raise Failure(
+            Exit.NOT_ALLOWED,
+            "no-ingress",
+            f"site {site.name!r} accepts no links (ingress: none), so nobody could use its token",
+            "Make the token at the other site, and link from here",
+        )
+    from certs import tokens
+    from certs.authority import Authority
+    from certs.claims import GrantStore
+    from certs.identity import SiteIdentity
+    from certs.issue import certificate_token, claim_token
+
+    authority = Authority.load(site.secrets)
+    words: dict[str, Any] = {
+        "name": name or f"{site.name}-{secrets.token_hex(4)}",
+        "site_id": SiteIdentity.load(site.secrets).site_id,
+        "site_name": wanted.name,
+        "endpoints": endpoints(wanted.site, hosts),
+        "now": time.time(),
+        "cost": cost,
+    }
+    if expiry is not None:
+        words["life_s"] = expiry
+    if token_type == "claim":
+        token = claim_token(
+            GrantStore(site.secrets / "grants", authority), authority, uses=uses, **words
+        )
+    else:
+        token = certificate_token(authority, **words)
+    if file == "-":
+        click.echo(tokens.dump(token), nl=False)
+        return
+    tokens.write_file(Path(file), token)
+    life = f"{uses} use{'s' if uses > 1 else ''}, " if token_type == "claim" else ""
+    text = f"token {token.name} written to {file} ({life}until {utc(token.expires_at)})"
+    output.emit_item(settings, "Token", {**_fields(token), "file": file}, lambda: output.safe(text))
+    output.note(f"At the other site: sitectl link create {Path(file).name}")
+
+
+def endpoints(site: SiteSpec, hosts: tuple[str, ...]) -> tuple["Endpoint", ...]:
+    """What others dial: the hosts named, else the site's, else this machine's own address."""
+    from router.documents.readers import split_host_port
+
+    found: list[Endpoint] = []
+    for text in hosts or site.ingress_hosts:
+        parts = split_host_port(text)
+        if parts is None:
+            raise usage(f"--ingress-host {text!r}: expected HOST[:PORT]")
+        found.append((parts[0], parts[1] or site.bind_port))
+    if found:
+        return tuple(found)
+    if site.ingress_bind_ip not in _ANY_ADDRESS:
+        return ((site.ingress_bind_ip.strip("[]"), site.bind_port),)
+    address = _own_address()
+    output.note(
+        f"the token says to dial {address}; if others reach this site by another address: "
+        "--ingress-host"
+    )
+    return ((address, site.bind_port),)
+
+
+def _own_address() -> str:
+    """The address of the interface that leads outside; nothing is sent to find it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # TEST-NET-1, RFC 5737: only chooses a route.
+        except OSError:
+            return "127.0.0.1"
+        address: str = probe.getsockname()[0]
+        return address
+
+
+def utc(seconds: float) -> str:
+    """Unix seconds as UTC, ISO 8601."""
+    moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _fields(token: "Token") -> dict[str, Any]:
+    from certs.names import format_endpoint
+
+    return {
+        "name": token.name,
+        "type": "claim" if token.kind == "claim" else "cert",
+        "site": {"name": token.site_name, "id": token.site_id},
+        "endpoints": [format_endpoint(endpoint) for endpoint in token.endpoints],
+        "cost": token.cost,
+        "expires": utc(token.expires_at),
+    }
+
+
+@group.command("status")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.pass_obj
+def status(settings: Settings, file: str) -> None:
+    """What a token file is, and whether it can still be used."""
+    from certs import tokens
+
+    token = tokens.read_file(Path(file))
+    expired = time.time() >= token.expires_at
+    uses_left = _uses_left(settings, token)
+    state = "expired" if expired else "used" if uses_left == 0 else "valid"
+    fields = {**_fields(token), "state": state, "uses_left": uses_left}
+    lines = [
+        ("Token", f"{token.name} ({fields['type']})"),
+        ("Of site", f"{token.site_name} ({token.site_id})"),
+        ("Dials", ", ".join(fields["endpoints"])),
+        ("State", f"{state}, expires {fields['expires']}"),
+        ("Uses left", "known only at the issuing site" if uses_left is None else str(uses_left)),
+    ]
+    output.emit_item(
+        settings,
+        "TokenStatus",
+        fields,
+        lambda: "\n".join(f"{key + ':':<11}{output.safe(value)}" for key, value in lines),
+    )
+
+
+def _uses_left(settings: Settings, token: "Token") -> int | None:
+    """How often a claim of ours can still be redeemed; None: not ours, or no claim."""
+    for name in store.site_names(store.state_dir(settings)):
+        site = Site(store.state_dir(settings) / name)
+        if token.kind != "claim" or not (site.secrets / "grants").is_dir():
+            continue
+        from certs.authority import Authority
+        from certs.claims import GrantStore
+        from certs.identity import SiteIdentity
+
+        if SiteIdentity.load(site.secrets).site_id == token.site_id:
+            grants = GrantStore(site.secrets / "grants", Authority.load(site.secrets))
+            grant = grants.get(token.name)
+            return grant.uses_left if grant is not None and not grant.revoked else 0
+    return None

@@ -1,0 +1,51 @@
+"""`version` and `completion`."""
+
+import platform
+
+import click
+
+from sitectl import output
+from sitectl.options import Settings, Verb
+
+
+def product_version() -> str:
+    """The installed version; ``0+source`` when run from a source tree that is not installed."""
+    from importlib import metadata
+
+    try:
+        return metadata.version("spillway-router")
+    except metadata.PackageNotFoundError:
+        return "0+source"
+
+
+@click.command(cls=Verb)
+@click.pass_obj
+def version(settings: Settings) -> None:
+    """Versions of the product, of Python and of the event loop."""
+    from importlib import util
+
+    loop = "uvloop" if util.find_spec("uvloop") else "asyncio"
+    item = {"version": product_version(), "python": platform.python_version(), "loop": loop}
+    output.emit_item(
+        settings,
+        "Version",
+        item,
+        lambda: f"spillway {item['version']} (Python {item['python']}, {item['loop']})",
+    )
+
+
+@click.command(cls=Verb)
+@click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
+@click.pass_context
+def completion(ctx: click.Context, shell: str) -> None:
+    """Print what a shell needs to complete words.
+
+    \b
+    Example:
+      sitectl completion bash > ~/.local/share/bash-completion/completions/sitectl
+    """
+    from click.shell_completion import get_completion_class
+
+    found = get_completion_class(shell)
+    assert found is not None  # click knows the three shells that the argument allows.
+    click.echo(found(ctx.find_root().command, {}, "sitectl", "_SITECTL_COMPLETE").source())

@@ -1,0 +1,93 @@
+"""The benchmark's own servers; each prints nothing and runs until it is terminated.
+
+``python -m tests.bench.servers http NAME PORT``: HTTP/1.1, 1 KiB bodies that begin with NAME;
+several processes may share a port. ``… bulk PORT``: a first byte ``u`` means that the client sends
+until it finishes and is then told how many bytes came (8 bytes, big-endian); ``d`` means that it
+is sent to until it goes away.
+"""
+
+import asyncio
+import contextlib
+import socket
+import sys
+import threading
+from typing import cast
+
+import httptools
+import uvloop
+
+BODY_BYTES = 1024
+CHUNK_BYTES = 256 * 1024
+BACKLOG = 2048
+
+
+class HttpServer(asyncio.Protocol):
+    """One connection; answers pipelined requests in order."""
+
+    def __init__(self, name: str) -> None:
+        body = name.encode().ljust(BODY_BYTES, b".")
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n" % len(body)
+        self._answer = b"%b\r\n%b" % (head, body)
+        self._last_answer = b"%bConnection: close\r\n\r\n%b" % (head, body)
+        self._parser = httptools.HttpRequestParser(self)
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance.
+
+    def data_received(self, data: bytes) -> None:
+        assert self._transport is not None
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError:
+            self._transport.abort()
+
+    def on_message_complete(self) -> None:
+        """Of the parser: a request is there."""
+        assert self._transport is not None
+        if self._parser.should_keep_alive():
+            self._transport.write(self._answer)
+        else:
+            self._transport.write(self._last_answer)
+            self._transport.close()
+
+
+async def serve_http(name: str, port: int) -> None:
+    """Serve on ``port``, which other processes may serve too."""
+    loop = asyncio.get_running_loop()
+    await loop.create_server(
+        lambda: HttpServer(name), "127.0.0.1", port, reuse_port=True, backlog=BACKLOG
+    )
+    await asyncio.Event().wait()
+
+
+def serve_bulk(port: int) -> None:
+    """Serve each connection in a thread of its own."""
+    with socket.create_server(("127.0.0.1", port), backlog=BACKLOG) as door:
+        while True:
+            client, _ = door.accept()
+            threading.Thread(target=_bulk_client, args=(client,), daemon=True).start()
+
+
+def _bulk_client(client: socket.socket) -> None:
+    with client, contextlib.suppress(OSError):  # A client that is gone has what it wanted.
+        buffer = bytearray(CHUNK_BYTES)
+        if client.recv(1) == b"u":
+            total = 0
+            while size := client.recv_into(buffer):
+                total += size
+            client.sendall(total.to_bytes(8, "big"))
+        else:
+            while True:
+                client.sendall(buffer)
+
+
+def main(kind: str, *words: str) -> None:
+    """Run one server."""
+    if kind == "bulk":
+        serve_bulk(int(words[0]))
+    uvloop.run(serve_http(words[0], int(words[1])))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

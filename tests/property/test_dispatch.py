@@ -1,0 +1,187 @@
+"""Laws of dispatch under any interleaving: no slot leaks, none too many, nothing runs twice."""
+
+import re
+from collections import Counter
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from router.forward.service import ServiceConfig
+from router.model import limits
+from router.model.ids import ServiceKey
+from tests.unit.forward.fakes import (
+    FakeMesh,
+    FakeNetwork,
+    FakeTarget,
+    Party,
+    Site,
+    candidate,
+    router_of,
+    site_of,
+)
+
+KEY = ServiceKey("shop", 8080)
+NAMES = ("a", "b", "c")
+CAPACITY = {"a": 1, "b": 1, "c": 2}
+TAG = re.compile(rb"(GET|POST) /(\d+) HTTP/1\.1\r\n")
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+ACTIONS = st.one_of(
+    st.tuples(st.just("get"), st.sampled_from("ab")),
+    st.tuples(st.just("post"), st.sampled_from("ab")),
+    st.tuples(st.just("posts"), st.sampled_from("ab")),
+    st.tuples(st.just("answer"), st.integers(0, 5)),
+    st.tuples(st.just("break"), st.integers(0, 5)),
+    st.tuples(st.just("leave"), st.integers(0, 9)),
+    st.tuples(st.just("steps"), st.integers(1, 25)),
+    st.tuples(st.just("run"), st.just(0)),
+    st.tuples(st.just("wait"), st.sampled_from((0.01, 0.1, 0.3, 1.1))),
+    st.tuples(st.just("report"), st.sampled_from("bc")),
+    st.tuples(st.just("cut"), st.sampled_from("bc")),
+    st.tuples(st.just("mend"), st.sampled_from("bc")),
+    st.tuples(st.just("stop"), st.sampled_from(NAMES)),
+    st.tuples(st.just("start"), st.sampled_from(NAMES)),
+)
+
+
+class World:
+    """Three sites that all know each other; clients at two of them."""
+
+    def __init__(self) -> None:
+        self.network = FakeNetwork()
+        self.mesh = FakeMesh(self.network)
+        self.sites = {name: Site(self.network, self.mesh, name) for name in NAMES}
+        self.targets: dict[str, FakeTarget] = {}
+        self.up = set(NAMES)
+        self.clients: list[Party] = []
+        self.reports = 0
+        for index, (name, site) in enumerate(self.sites.items()):
+            target = self.targets[name] = FakeTarget(self.network, f"10.0.0.{index + 1}", 80)
+            site.forwarder.set_service(KEY, ServiceConfig(protocol="http", queue=3))
+            site.forwarder.set_targets(KEY, {str(target): ("main", CAPACITY[name])})
+            site.forwarder.set_listeners({KEY: (f"127.0.0.{index + 1}", 8080)})
+        self.network.run()
+        for name, site in self.sites.items():
+            others = [other for other in NAMES if other != name]
+            site.forwarder.set_remotes(
+                KEY,
+                [
+                    candidate(other, cost=cost + 1, capacity=CAPACITY[other])
+                    for cost, other in enumerate(others)
+                ],
+            )
+
+    def act(self, action: str, argument: object) -> None:
+        getattr(self, f"_{action}")(argument)
+
+    def _get(self, site: str) -> None:
+        self._open(site, b"GET /%d HTTP/1.1\r\nHost: s\r\n\r\n" % len(self.clients))
+
+    def _post(self, site: str) -> None:
+        head = b"POST /%d HTTP/1.1\r\nHost: s\r\nContent-Length: 4\r\n\r\nbody"
+        self._open(site, head % len(self.clients))
+
+    def _posts(self, site: str) -> None:
+        """As many as fill all sites, and some more who wait."""
+        for _ in range(sum(CAPACITY.values()) + 3):
+            self._post(site)
+
+    def _open(self, site: str, request: bytes) -> None:
+        party = Party()
+
+        def connected(connection: object) -> Party:
+            party.connection = connection  # type: ignore[assignment]
+            party.send(request)
+            return party
+
+        host = f"127.0.0.{NAMES.index(site) + 1}"
+        self.network.dial(host, 8080, connected, lambda failure: None, timeout_s=1.0)
+        self.clients.append(party)
+
+    def _busy(self) -> list[Party]:
+        return [p for target in self.targets.values() for p in target.serving if p.got]
+
+    def _answer(self, index: int) -> None:
+        busy = self._busy()
+        if busy:
+            busy[index % len(busy)].send(OK)
+
+    def _break(self, index: int) -> None:
+        busy = self._busy()
+        if busy:
+            busy[index % len(busy)].abort()
+
+    def _leave(self, index: int) -> None:
+        here = [client for client in self.clients if client.is_open]
+        if here:
+            here[index % len(here)].abort()
+
+    def _steps(self, count: int) -> None:
+        self.network.run_some(count)
+
+    def _run(self, _: object) -> None:
+        self.network.run()
+
+    def _wait(self, seconds: float) -> None:
+        self.network.advance(seconds)
+
+    def _report(self, name: str) -> None:
+        self.reports += 1
+        report = self.sites[name].load_report(KEY, self.reports)
+        for other, site in self.sites.items():
+            if other != name:
+                site.forwarder.report_load(report, site_of(name))
+
+    def _cut(self, name: str) -> None:
+        self.mesh.cut(router_of(name))
+
+    def _mend(self, name: str) -> None:
+        self.mesh.down.discard(router_of(name))
+
+    def _stop(self, name: str) -> None:
+        if name in self.up:
+            self.up.remove(name)
+            self.targets[name].stop()
+
+    def _start(self, name: str) -> None:
+        if name not in self.up:
+            self.up.add(name)
+            self.targets[name].start()
+
+    def check(self) -> None:
+        """What holds at every moment."""
+        for name, site in self.sites.items():
+            snapshot = site.forwarder.services_snapshot()[0]
+            for target in snapshot.targets:
+                assert 0 <= target.in_flight <= CAPACITY[name]
+            assert snapshot.queued <= 3 + limits.STANDING_MAX
+
+    def executions(self) -> Counter[tuple[bytes, bytes]]:
+        runs: Counter[tuple[bytes, bytes]] = Counter()
+        for target in self.targets.values():
+            for party in target.parties:
+                runs.update((m[1], m[2]) for m in TAG.finditer(bytes(party.got)))
+        return runs
+
+
+@settings(deadline=None, max_examples=250, suppress_health_check=[HealthCheck.too_slow])
+@given(actions=st.lists(ACTIONS, max_size=40))
+def test_no_interleaving_leaks_a_slot_or_runs_a_request_twice(
+    actions: list[tuple[str, object]],
+) -> None:
+    world = World()
+    for action, argument in actions:
+        world.act(action, argument)
+        world.check()
+    world.network.run()
+    for client in world.clients:
+        if client.is_open:
+            client.abort()
+    world.network.advance(limits.QUEUE_WAIT_S + 1.0)
+    for site in world.sites.values():
+        assert all(
+            target.in_flight == 0 for target in site.forwarder.services_snapshot()[0].targets
+        )
+        assert site.forwarder.services_snapshot()[0].queued == 0
+    for (method, tag), runs in world.executions().items():
+        assert runs <= (1 if method == b"POST" else 1 + limits.REPEATS_MAX), (method, tag)

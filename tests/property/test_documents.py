@@ -1,0 +1,114 @@
+"""Laws of documents: what is written is read back, and no text whatever breaks the reader."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.documents import read, write
+from router.model.specs import (
+    ConnectorSpec,
+    Document,
+    LinkSpec,
+    ListenerSpec,
+    PolicySpec,
+    ServiceSpec,
+    SiteSpec,
+    TargetSpec,
+)
+
+NAMES = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,10}[a-z0-9])?", fullmatch=True)
+PORTS = st.integers(1, 65_535)
+HOSTS = st.one_of(
+    st.ip_addresses(v=4).map(str), st.ip_addresses(v=6).map(str), st.just("db.example")
+)
+SECONDS = st.one_of(
+    st.integers(0, 3_600).map(float), st.integers(0, 3_600_000).map(lambda ms: ms / 1000)
+)
+SERVICES = st.builds(
+    ServiceSpec,
+    protocol=st.sampled_from(("tcp", "http", "http2")),
+    ports=st.lists(PORTS, min_size=1, max_size=4, unique=True).map(tuple),
+    policy=st.builds(PolicySpec, name=st.sampled_from(("fill", "balanced"))),
+    queue=st.none() | st.integers(0, 100_000),
+    queue_wait_s=SECONDS,
+)
+TARGETS = st.builds(TargetSpec, HOSTS, port=PORTS) | st.builds(
+    TargetSpec, HOSTS, ports=st.lists(PORTS, min_size=1, max_size=3).map(tuple)
+)
+CONNECTORS = st.builds(
+    ConnectorSpec,
+    service=NAMES,
+    targets=st.lists(TARGETS, max_size=4, unique_by=lambda t: (t.host, t.ports or (t.port,))).map(
+        tuple
+    ),
+    capacity=st.none() | st.integers(1, 1_000_000),
+)
+LISTENERS = st.builds(
+    ListenerSpec,
+    service=NAMES,
+    listen=st.sampled_from(("auto", "none", "80", "10.0.0.1:80", "[::1]:80")),
+    port=st.none() | PORTS,
+)
+LINKS = st.builds(LinkSpec, cost=st.none() | st.integers(1, 65_535), disabled=st.booleans())
+SITES = st.builds(
+    SiteSpec,
+    ingress=st.sampled_from(("host", "none")),
+    bind_port=PORTS,
+    bind_ip=st.ip_addresses().map(str),
+    service_sync=st.booleans(),
+    drain_grace_s=SECONDS,
+)
+DOCUMENTS = st.one_of(
+    st.builds(Document, st.just("Service"), NAMES, SERVICES),
+    st.builds(Document, st.just("Connector"), NAMES, CONNECTORS),
+    st.builds(Document, st.just("Listener"), NAMES, LISTENERS),
+    st.builds(Document, st.just("Link"), NAMES, LINKS),
+    st.builds(Document, st.just("Site"), NAMES, SITES),
+)
+LINES = st.sampled_from(
+    (
+        "apiVersion: spillway/v1",
+        "kind: Service",
+        "kind: Connector",
+        "name: shop",
+        "spec:",
+        "  ports: [80]",
+        "  targets: [{host: a, port: 1}]",
+        "  service: shop",
+        "---",
+        "  - &a x",
+        "  *a : {",
+        "\t",
+        "? |",
+        "%YAML 1.1",
+        "'",
+        "!!binary x",
+    )
+)
+
+
+@settings(deadline=None)
+@given(document=DOCUMENTS)
+def test_what_is_written_is_read_back(document: Document) -> None:
+    documents, errors = read(write(document), "")
+    assert errors == []
+    assert [(d.kind, d.name, d.spec) for d in documents] == [
+        (document.kind, document.name, document.spec)
+    ]
+
+
+@settings(deadline=None)
+@given(text=st.text() | st.lists(LINES | st.text(max_size=9)).map("\n".join))
+def test_any_text_gives_documents_or_errors_that_have_a_place(text: str) -> None:
+    documents, errors = read(text, "any.yaml")
+    assert all(error.line >= 1 and error.column >= 1 for error in errors)
+    assert all("\n" not in str(error) for error in errors)
+    assert all(document.line >= 1 for document in documents)
+
+
+@settings(deadline=None)
+@given(document=DOCUMENTS, at=st.integers(0, 400), junk=st.text(max_size=3))
+def test_an_edited_document_is_never_read_with_an_exception(
+    document: Document, at: int, junk: str
+) -> None:
+    text = write(document)
+    read(text[:at] + junk + text[at:], "edited.yaml")

@@ -1,0 +1,246 @@
+"""Laws of the HTTP codec: any cut, agreement with h11 and llhttp, round trips, no crash."""
+
+from itertools import pairwise
+
+import h11
+import httptools
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.forward.http1 import render
+from router.forward.http1.canonical import (
+    check_request_head,
+    check_response_head,
+    check_trailers,
+)
+from router.forward.http1.chunks import ChunkDecoder
+from router.forward.ports import Request
+from router.model.ids import ServiceKey
+from tests.unit.forward.test_http_requests import Recorder as Requests
+from tests.unit.forward.test_http_responses import Recorder as Responses
+
+UNLIMITED = settings(deadline=None)
+
+NAMES = st.from_regex(rb"[A-Za-z][A-Za-z0-9-]{0,8}", fullmatch=True)
+VALUES = st.from_regex(
+    rb"(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]{0,8}[!-~\x80-\xff])?)?", fullmatch=True
+)
+SPECIAL = st.sampled_from(
+    [
+        b"Host: a",
+        b"Host: b:80",
+        b"Content-Length: 5",
+        b"Content-Length: 05",
+        b"Content-Length: +5",
+        b"Transfer-Encoding: chunked",
+        b"Transfer-Encoding: Chunked ",
+        b"Transfer-Encoding: gzip",
+        b"Connection: close",
+        b"Connection: keep-alive, X-A",
+        b"Connection: upgrade",
+        b"Upgrade: websocket",
+        b"Expect: 100-continue",
+        b"X-Forwarded-For: 1.1.1.1",
+        b"Via: 1.1 other",
+        b"TE: trailers",
+    ]
+)
+LINES = st.one_of(SPECIAL, st.tuples(NAMES, VALUES).map(b": ".join))
+STARTS = st.sampled_from(
+    [
+        b"GET / HTTP/1.1",
+        b"HEAD /x HTTP/1.1",
+        b"POST /x?y HTTP/1.1",
+        b"GET http://c/d HTTP/1.1",
+        b"OPTIONS * HTTP/1.1",
+        b"GET / HTTP/1.0",
+        b"GET / HTTP/1.2",
+    ]
+)
+BODIES = st.sampled_from(
+    [b"", b"hello", b"5\r\nhello\r\n0\r\n\r\n", b"5\r\nhello\r\n0\r\nSum: 1\r\n\r\n", b"zz\r\n"]
+)
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> bytes:
+    """Something like a request, often a good one."""
+    lines = draw(st.lists(LINES, max_size=5))
+    if draw(st.booleans()):
+        lines = [line for line in lines if not line.startswith(b"Host")]
+        lines.insert(0, b"Host: a")
+    return b"\r\n".join((draw(STARTS), *lines, b"", b"")) + draw(BODIES)
+
+
+@st.composite
+def mutated(draw: st.DrawFn, source: st.SearchStrategy[bytes]) -> bytes:
+    """``source`` with a few bytes replaced, inserted or removed."""
+    text = bytearray(draw(source))
+    odd = st.sampled_from([b"\r", b"\n", b"\r\n", b"\x00", b" ", b":", b",", b"\xff", b"", b"\t"])
+    for _ in range(draw(st.integers(0, 3))):
+        where = draw(st.integers(0, len(text)))
+        text[where : where + draw(st.integers(0, 1))] = draw(odd)
+    return bytes(text)
+
+
+def pieces_of(stream: bytes, cuts: set[int]) -> list[bytes]:
+    edges = [0, *sorted(cut for cut in cuts if cut < len(stream)), len(stream)]
+    return [stream[start:end] for start, end in pairwise(edges)]
+
+
+@given(
+    stream=st.lists(mutated(requests()), min_size=1, max_size=3).map(b"".join),
+    cuts=st.sets(st.integers(0, 400)),
+)
+@UNLIMITED
+def test_requests_mean_the_same_at_any_cut(stream: bytes, cuts: set[int]) -> None:
+    assert Requests().feed(*pieces_of(stream, cuts)).events == Requests().feed(stream).events
+
+
+@given(stream=mutated(requests()))
+@UNLIMITED
+def test_what_is_accepted_h11_reads_in_the_same_way(stream: bytes) -> None:
+    ours = Requests().feed(stream)
+    if not ours.heads or ours.events[-1] != ("complete",) or len(ours.heads) != 1:
+        return
+    if ours.heads[0].old:
+        return  # What we add for HTTP/1.0 is ours to decide.
+    peer = h11.Connection(h11.SERVER)
+    peer.receive_data(stream)
+    request = peer.next_event()
+    assert isinstance(request, h11.Request)
+    start = ours.heads[0].head.split(b" ", 2)
+    assert request.method == start[0]
+    body = b""
+    while isinstance(event := peer.next_event(), h11.Data):
+        body += bytes(event.data)
+    assert isinstance(event, h11.EndOfMessage)
+    assert body == b"".join(e[1] for e in ours.events if e[0] == "body")  # type: ignore[misc]
+
+
+@given(stream=mutated(requests()))
+@UNLIMITED
+def test_what_goes_to_a_target_is_canonical_and_every_parser_reads_one_request(
+    stream: bytes,
+) -> None:
+    for head in Requests().feed(stream).heads:
+        assert check_request_head(head.head) is not None
+        request = Request(
+            key=ServiceKey("a", 1),
+            protocol="http",
+            head=head.head,
+            body_bytes=head.body_bytes,
+            upgrade=head.upgrade,
+        )
+        wire = render.request_to_target(request, b"1.1 east")
+        again = Requests().feed(wire)
+        assert len(again.heads) == 1
+        assert again.heads[0].body_bytes == head.body_bytes
+        assert again.heads[0].upgrade == head.upgrade
+        peer = h11.Connection(h11.SERVER)
+        peer.receive_data(wire)
+        read = peer.next_event()
+        assert isinstance(read, h11.Request)
+        assert [value for name, value in read.headers if name == b"host"] != []
+
+
+RESPONSE_STARTS = st.sampled_from(
+    [
+        b"HTTP/1.1 200 OK",
+        b"HTTP/1.1 204 No",
+        b"HTTP/1.1 304 No",
+        b"HTTP/1.0 200 OK",
+        b"HTTP/1.1 500 ",
+        b"HTTP/1.1 100 Go",
+    ]
+)
+
+
+@st.composite
+def responses(draw: st.DrawFn) -> bytes:
+    """Something like a response."""
+    lines = draw(st.lists(LINES, max_size=4))
+    return b"\r\n".join((draw(RESPONSE_STARTS), *lines, b"", b"")) + draw(BODIES)
+
+
+@given(stream=mutated(responses()), cuts=st.sets(st.integers(0, 300)), head_only=st.booleans())
+@UNLIMITED
+def test_responses_mean_the_same_at_any_cut_and_are_canonical(
+    stream: bytes, cuts: set[int], head_only: bool
+) -> None:
+    whole = Responses(head_only=head_only).feed(stream)
+    cut = Responses(head_only=head_only).feed(*pieces_of(stream, cuts))
+    assert cut.outcome == whole.outcome
+    for head in whole.heads:
+        assert check_response_head(head.head) == head.status
+
+
+@given(stream=mutated(responses()))
+@UNLIMITED
+def test_responses_we_accept_h11_reads_in_the_same_way(stream: bytes) -> None:
+    ours = Responses().feed(stream)
+    ours.parser.end()
+    if ours.events[-1] != ("complete",) or ours.parser.excess:
+        return
+    peer = h11.Connection(h11.CLIENT)
+    peer.send(h11.Request(method="GET", target="/", headers=[("host", "a")]))
+    peer.send(h11.EndOfMessage())
+    peer.receive_data(stream)
+    peer.receive_data(b"")
+    statuses, body = [], b""
+    while not isinstance(event := peer.next_event(), h11.EndOfMessage):
+        if isinstance(event, h11.Data):
+            body += bytes(event.data)
+        else:
+            assert isinstance(event, h11.Response | h11.InformationalResponse)
+            statuses.append(event.status_code)
+    assert statuses == [head.status for head in ours.heads]
+    assert body == b"".join(e[1] for e in ours.events if e[0] == "body")  # type: ignore[misc]
+
+
+@given(
+    stream=mutated(
+        st.lists(st.binary(min_size=1, max_size=20), max_size=5).map(
+            lambda parts: b"".join(b"%x\r\n%b\r\n" % (len(p), p) for p in parts) + b"0\r\n\r\n"
+        )
+    ),
+    cuts=st.sets(st.integers(0, 150)),
+)
+@UNLIMITED
+def test_chunks_we_accept_llhttp_reads_in_the_same_way(stream: bytes, cuts: set[int]) -> None:
+    decoder = ChunkDecoder(0)
+    body, rest = b"", b""
+    for piece in pieces_of(stream, cuts):
+        pieces, after = decoder.decode(memoryview(piece))
+        body += b"".join(pieces)
+        rest += bytes(after)
+    if decoder.error is not None or not decoder.complete:
+        return
+    seen: list[bytes] = []
+    completed: list[bool] = []
+
+    class Listener:
+        def on_body(self, data: bytes) -> None:
+            seen.append(data)
+
+        def on_message_complete(self) -> None:
+            completed.append(True)
+
+    parser = httptools.HttpRequestParser(Listener())
+    parser.feed_data(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+    message = stream.removesuffix(rest)
+    parser.feed_data(message[:-1])
+    assert not completed
+    parser.feed_data(message[-1:])
+    assert completed
+    assert b"".join(seen) == body
+
+
+@given(data=st.binary(max_size=300))
+@UNLIMITED
+def test_no_bytes_crash_anything(data: bytes) -> None:
+    Requests().feed(data)
+    Responses().feed(data)
+    check_request_head(data)
+    check_response_head(data)
+    check_trailers(data)

@@ -1,0 +1,85 @@
+"""Load reports: the last state always reaches the others, and never too often."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.balance.reports import LoadReports
+from router.model import limits
+from router.model.ids import ServiceKey
+
+KEYS = [ServiceKey("web", 80), ServiceKey("api", 80)]
+LOADS = st.tuples(st.integers(0, 12), st.integers(0, 2), st.none() | st.sampled_from([4, 10, 100]))
+STEPS = st.lists(st.tuples(st.sampled_from(KEYS), LOADS, st.floats(0.0, 0.2)), max_size=40)
+Load = tuple[int, int, int | None]
+
+
+class Wire:
+    """Runs the timer as its owner would and keeps what left, with times."""
+
+    def __init__(self) -> None:
+        self.reports = LoadReports()
+        self.state: dict[ServiceKey, Load] = {}
+        self.sent: dict[ServiceKey, list[tuple[float, Load]]] = {key: [] for key in KEYS}
+
+    def note(self, key: ServiceKey, load: Load, now: float) -> None:
+        self.state[key] = load
+        if self.reports.note(key, *load, now):
+            self.sent[key].append((now, load))
+
+    def run_timer_until(self, until: float) -> None:
+        for _ in range(10_000):
+            deadline = self.reports.next_deadline()
+            if deadline is None or deadline > until:
+                return
+            for key in self.reports.due(deadline):
+                self.sent[key].append((deadline, self.state[key]))
+        raise AssertionError("the timer spins")
+
+
+@settings(deadline=None, max_examples=300)
+@given(steps=STEPS)
+def test_the_last_state_is_always_told(steps: list[tuple[ServiceKey, Load, float]]) -> None:
+    wire, now = Wire(), 100.0
+    for key, load, passes_s in steps:
+        wire.note(key, load, now)
+        now += passes_s
+        wire.run_timer_until(now)
+    wire.run_timer_until(now + limits.LOAD_SETTLE_INTERVAL_S)
+    assert {key: sent[-1][1] for key, sent in wire.sent.items() if sent} == wire.state
+    assert wire.reports.next_deadline() is None
+
+
+@settings(deadline=None, max_examples=300)
+@given(steps=STEPS)
+def test_a_service_is_told_at_most_so_often(steps: list[tuple[ServiceKey, Load, float]]) -> None:
+    wire, now = Wire(), 100.0
+    for key, load, passes_s in steps:
+        wire.note(key, load, now)
+        now += passes_s
+        wire.run_timer_until(now)
+    for sent in wire.sent.values():
+        for first, third in zip(sent, sent[2:], strict=False):
+            assert third[0] - first[0] >= limits.LOAD_INTERVAL_S - 1e-9
+
+
+@settings(deadline=None, max_examples=300)
+@given(steps=STEPS, load=LOADS)
+def test_a_flip_after_quiet_is_told_at_once(
+    steps: list[tuple[ServiceKey, Load, float]], load: Load
+) -> None:
+    wire, now = Wire(), 100.0
+    for key, earlier, passes_s in steps:
+        wire.note(key, earlier, now)
+        now += passes_s
+        wire.run_timer_until(now)
+    wire.run_timer_until(now + limits.LOAD_INTERVAL_S)
+    now += 2 * limits.LOAD_INTERVAL_S + 1e-6
+    for key in KEYS:
+        known = wire.sent[key][-1][1] if wire.sent[key] else None
+        wire.note(key, load, now)
+        if known is None or is_full(known) != is_full(load) or (not known[1]) != (not load[1]):
+            assert wire.sent[key][-1] == (now, load)
+
+
+def is_full(load: Load) -> bool:
+    return load[2] is not None and load[0] >= load[2]

@@ -1,0 +1,174 @@
+"""Laws of the LSA codec: any bytes are one value or one fault, and no edit passes."""
+
+from random import Random
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.model.adverts import Declaration, TargetsAdvert
+from router.model.ids import RouterId, SiteId
+from router.model.limits import COUNTER_MAX
+from router.model.specs import PolicySpec
+from router.routing.lsa import (
+    Adjacency,
+    Lsa,
+    LsaFault,
+    PartRef,
+    ReceivedLsa,
+    Services,
+    Topology,
+    decode_lsa,
+    signature_fault,
+    split_services,
+)
+from tests.unit.routing.fakes import FakeIdentity, signed
+
+WEST = FakeIdentity("west")
+IDS = st.text("0123456789abcdef", min_size=1, max_size=32)
+NAMES = st.text("abcxyz-.é", min_size=1, max_size=20)
+COUNTS = st.integers(0, COUNTER_MAX)
+MOMENTS = st.floats(allow_nan=False, allow_infinity=False)
+
+ADJACENCIES = st.builds(Adjacency, IDS.map(RouterId), IDS.map(SiteId), st.integers(-(2**60), 2**60))
+TOPOLOGIES = st.builds(
+    Topology,
+    adjacencies=st.lists(ADJACENCIES, max_size=5).map(tuple),
+    draining=st.booleans(),
+    stub=st.booleans(),
+    name=NAMES,
+    version=NAMES,
+    parts=st.lists(
+        st.builds(PartRef, st.integers(1, 32), COUNTS), max_size=4, unique_by=lambda ref: ref.part
+    ).map(tuple),
+)
+DECLARATIONS = st.builds(
+    Declaration,
+    name=NAMES,
+    protocol=st.sampled_from(["tcp", "http", "http2"]),
+    ports=st.lists(st.integers(1, 65_535), min_size=1, max_size=3).map(tuple),
+    policy=st.builds(
+        PolicySpec,
+        st.sampled_from(["fill", "split"]),
+        st.dictionaries(NAMES, st.integers(0, 100), max_size=3),
+    ),
+    queue=st.none() | COUNTS,
+    queue_wait_s=st.floats(0, 1000),
+    declared_at_s=MOMENTS,
+)
+ADVERTS = st.builds(
+    TargetsAdvert,
+    name=NAMES,
+    port=st.integers(1, 65_535),
+    targets_ready=COUNTS,
+    capacity=st.none() | COUNTS,
+    draining=st.booleans(),
+)
+SERVICES = st.builds(
+    Services,
+    st.lists(DECLARATIONS, max_size=3).map(tuple),
+    st.lists(ADVERTS, max_size=3).map(tuple),
+)
+
+
+def make(part: int, numbers: tuple[int, int, int], body: Topology | Services) -> Lsa:
+    epoch, sequence, boot_epoch = numbers
+    return Lsa(
+        router=WEST.router,
+        site=WEST.site,
+        part=part,
+        epoch=epoch,
+        sequence=sequence,
+        boot_epoch=boot_epoch,
+        boot_nonce=b"nonce",
+        public_key=WEST.public_key,
+        body=body,
+    )
+
+
+NUMBERS = st.tuples(COUNTS, COUNTS, COUNTS)
+LSAS = st.builds(make, st.just(0), NUMBERS, TOPOLOGIES) | st.builds(
+    make, st.integers(1, 32), NUMBERS, SERVICES
+)
+
+
+@settings(deadline=None)
+@given(lsa=LSAS)
+def test_what_is_encoded_comes_back_equal(lsa: Lsa) -> None:
+    received = decode_lsa(signed(lsa, WEST))
+    assert isinstance(received, ReceivedLsa)
+    assert received.lsa == lsa
+    assert signature_fault(received, WEST) is None
+
+
+@settings(deadline=None)
+@given(data=st.binary(max_size=200))
+def test_any_bytes_are_a_fault_or_come_back_equal(data: bytes) -> None:
+    received = decode_lsa(data)
+    if isinstance(received, ReceivedLsa):
+        assert received.signed == data
+    else:
+        assert isinstance(received, LsaFault) and received.code
+
+
+JSON_LIKE = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats()
+    | st.text()
+    | st.binary(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
+)
+
+
+@settings(deadline=None)
+@given(content=JSON_LIKE, lsa=LSAS, position=st.integers(0, 8))
+def test_any_content_in_any_place_is_a_value_or_a_fault(
+    content: object, lsa: Lsa, position: int
+) -> None:
+    fields = msgspec.msgpack.decode(msgspec.msgpack.encode(lsa))
+    fields[position] = content
+    payload = msgspec.msgpack.encode(fields)
+    decode_lsa(msgspec.msgpack.encode([payload, WEST.sign(payload)]))
+    decode_lsa(msgspec.msgpack.encode([msgspec.msgpack.encode(content), b""]))
+
+
+@settings(deadline=None)
+@given(lsa=LSAS, data=st.data())
+def test_edited_bytes_are_never_believed(lsa: Lsa, data: st.DataObject) -> None:
+    wire = bytearray(signed(lsa, WEST))
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(0, len(wire) - 1))
+        match data.draw(st.sampled_from(["flip", "drop", "add"])):
+            case "flip":
+                wire[place] ^= data.draw(st.integers(1, 255))
+            case "drop":
+                del wire[place]
+            case _:
+                wire.insert(place, data.draw(st.integers(0, 255)))
+    if bytes(wire) == signed(lsa, WEST):
+        return  # One edit has undone another.
+    received = decode_lsa(bytes(wire))
+    if isinstance(received, ReceivedLsa):
+        assert signature_fault(received, WEST) is not None
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    declarations=st.lists(DECLARATIONS, max_size=20, unique_by=lambda told: told.name),
+    adverts=st.lists(ADVERTS, max_size=20, unique_by=lambda told: (told.name, told.port)),
+    shuffle=st.randoms(use_true_random=False),
+)
+def test_splitting_keeps_everything_in_an_order_of_its_own(
+    declarations: list[Declaration], adverts: list[TargetsAdvert], shuffle: Random
+) -> None:
+    bodies = split_services(declarations, adverts)
+    assert {told.name for body in bodies for told in body.declarations} == {
+        told.name for told in declarations
+    }
+    assert sum(len(body.adverts) for body in bodies) == len(adverts)
+    shuffle.shuffle(declarations)
+    shuffle.shuffle(adverts)
+    assert split_services(declarations, adverts) == bodies

@@ -1,0 +1,216 @@
+"""Selection against a slow restatement of its rules."""
+
+from fractions import Fraction
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.balance.balancer import ServiceBalancer
+from router.balance.decisions import CandidateReport, Decision, NoChoice
+from router.balance.ledger import LocalLedger, Slot
+from router.model.adverts import RemoteCandidate
+from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.specs import PolicyName, PolicySpec
+
+HERE = SiteId("00")
+SITES = [SiteId(name) for name in ("a", "b", "c", "d", "e")]
+LOADS = st.just(0) | st.integers(0, 8)  # Idle often: then sites tie.
+QUICK = settings(deadline=None, max_examples=300)
+
+
+@st.composite
+def remotes(draw: st.DrawFn) -> list[RemoteCandidate]:
+    return [
+        RemoteCandidate(
+            site=site,
+            site_name=site,
+            router=RouterId(site),
+            path_cost=draw(st.sampled_from([1, 1, 2, 4])),
+            paths=((RouterId(site),), (RouterId("x"), RouterId(site))),
+            targets_ready=draw(st.integers(0, 3)),
+            capacity=draw(st.none() | st.sampled_from([0, 2, 6, 6])),
+            draining=draw(st.sampled_from([False, False, False, True])),
+        )
+        for site in draw(st.lists(st.sampled_from(SITES), unique=True))
+    ]
+
+
+@st.composite
+def balancers(draw: st.DrawFn, policy: PolicyName = "fill") -> ServiceBalancer:
+    """Any local capacity and load, any remote candidates, loads and refusals."""
+    ledger = LocalLedger()
+    capacity = draw(st.none() | st.integers(0, 3))
+    targets = [f"t{n}:1" for n in range(draw(st.integers(0, 2)))]
+    ledger.set_targets({target: ("web", capacity) for target in targets})
+    for target in targets:
+        ledger.set_ready(target, True)
+    for _ in range(draw(st.integers(0, 7))):
+        ledger.try_acquire(0.0)
+    balancer = ServiceBalancer(ServiceKey("web", 80), HERE, "here", ledger, PolicySpec(policy))
+    balancer.set_draining(draw(st.sampled_from([False, False, True])))
+    adverts = draw(remotes())
+    balancer.set_remotes(adverts)
+    for advert in adverts:
+        balancer.report_load(advert.site, draw(LOADS), advert.targets_ready, advert.capacity, 0.0)
+        if draw(st.integers(0, 4)) == 0:
+            balancer.refused(advert.site, draw(st.integers(0, 8)), 0.0)
+    return balancer
+
+
+EXCLUDED = st.frozensets(st.sampled_from([HERE, *SITES]), max_size=3)
+
+
+def alive(reports: tuple[CandidateReport, ...]) -> list[CandidateReport]:
+    gone = ("draining", "no-target", "excluded", "unreachable")
+    return [one for one in reports if one.verdict not in gone]
+
+
+@QUICK
+@given(
+    balancer=balancers() | balancers(policy="balanced"), excluded=EXCLUDED, again=st.integers(1, 4)
+)
+def test_explain_agrees_with_select_and_changes_nothing(
+    balancer: ServiceBalancer, excluded: frozenset[SiteId], again: int
+) -> None:
+    for _ in range(again):
+        explained = balancer.explain(0.05, excluded)
+        assert balancer.explain(0.05, excluded) == explained
+        assert balancer.select(0.05, excluded) == explained.decision
+
+
+@QUICK
+@given(balancer=balancers() | balancers(policy="balanced"), excluded=EXCLUDED)
+def test_the_chosen_is_alive_has_room_and_is_not_excluded(
+    balancer: ServiceBalancer, excluded: frozenset[SiteId]
+) -> None:
+    explained = balancer.explain(0.05, excluded)
+    chosen = [one for one in explained.candidates if one.verdict == "chosen"]
+    decision = explained.decision
+    if isinstance(decision, NoChoice):
+        assert chosen == []
+        assert all(one.verdict == "full" for one in alive(explained.candidates))
+        return
+    assert [one.site for one in chosen] == [decision.site]
+    assert decision.site not in excluded
+    assert chosen[0].targets_ready > 0
+    assert chosen[0].free is None or chosen[0].free > 0
+
+
+@QUICK
+@given(balancer=balancers(), excluded=EXCLUDED)
+def test_fill_takes_the_cheapest_with_room_by_its_rule(
+    balancer: ServiceBalancer, excluded: frozenset[SiteId]
+) -> None:
+    explained = balancer.explain(0.05, excluded)
+    candidates = alive(explained.candidates)
+
+    def has_room(one: CandidateReport) -> bool:
+        if one.verdict == "full":
+            return False
+        if one.free is not None:
+            return one.free > 0
+        dearer = [other.path_cost for other in candidates if other.path_cost > one.path_cost]
+        if not dearer:
+            return True
+        return one.in_flight <= one.targets_ready * (min(dearer) - one.path_cost)
+
+    roomy = [one for one in candidates if has_room(one)]
+    soft = [one for one in candidates if one.verdict != "full" and one.free is None]
+    decision = explained.decision
+    if roomy:
+        assert isinstance(decision, Decision)
+        cheapest = min(one.path_cost for one in roomy)
+        best = [one for one in roomy if one.path_cost == cheapest]
+        assert decision.site in {one.site for one in best}
+        chosen = next(one for one in best if one.site == decision.site)
+        if all(one.free is not None for one in best):
+            most = max(Fraction(one.free or 0, one.targets_ready) for one in best)
+            assert Fraction(chosen.free or 0, chosen.targets_ready) == most
+        else:
+            least = min(Fraction(one.in_flight, one.targets_ready) for one in best)
+            assert Fraction(chosen.in_flight, chosen.targets_ready) == least
+    elif soft:
+        assert isinstance(decision, Decision)
+        loads = {
+            one.site: Fraction(one.in_flight, one.targets_ready) + one.path_cost for one in soft
+        }
+        assert loads[decision.site] == min(loads.values())
+    else:
+        assert isinstance(decision, NoChoice)
+
+
+@QUICK
+@given(balancer=balancers(), excluded=EXCLUDED)
+def test_overflow_is_said_exactly_when_a_cheaper_one_was_full(
+    balancer: ServiceBalancer, excluded: frozenset[SiteId]
+) -> None:
+    explained = balancer.explain(0.05, excluded)
+    decision = explained.decision
+    if isinstance(decision, NoChoice):
+        return
+    chosen = next(one for one in explained.candidates if one.site == decision.site)
+    passed_over = {
+        one.verdict
+        for one in explained.candidates
+        if one.path_cost < chosen.path_cost and one.verdict in ("full", "soft-full")
+    }
+    assert not passed_over or decision.overflow
+    if not excluded:
+        assert decision.overflow == bool(passed_over)
+
+
+@QUICK
+@given(
+    slots=st.integers(1, 4),
+    steps=st.lists(st.booleans(), max_size=60),
+    adverts=remotes(),
+)
+def test_requests_spill_only_while_local_is_full(
+    slots: int, steps: list[bool], adverts: list[RemoteCandidate]
+) -> None:
+    ledger = LocalLedger()
+    ledger.set_targets({"t:1": ("web", slots)})
+    ledger.set_ready("t:1", True)
+    balancer = ServiceBalancer(ServiceKey("web", 80), HERE, "here", ledger, PolicySpec())
+    balancer.set_remotes(adverts)
+    held: list[Slot] = []
+    for arrives in steps:
+        if not arrives:
+            if held:
+                held.pop().release(0.0)
+            continue
+        decision = balancer.select(0.0)
+        assert (isinstance(decision, Decision) and decision.local) == (len(held) < slots)
+        if isinstance(decision, Decision) and decision.local:
+            slot = ledger.try_acquire(0.0)
+            assert isinstance(slot, Slot)
+            held.append(slot)
+        elif isinstance(decision, Decision):
+            balancer.opened(decision.site)
+
+
+@QUICK
+@given(weights=st.lists(st.integers(1, 5), min_size=1, max_size=4), rounds=st.integers(1, 5))
+def test_idle_equal_sites_get_exactly_their_targets_shares(weights: list[int], rounds: int) -> None:
+    balancer = ServiceBalancer(ServiceKey("web", 80), HERE, "here", LocalLedger(), PolicySpec())
+    balancer.set_remotes(
+        [
+            RemoteCandidate(
+                site=site,
+                site_name=site,
+                router=RouterId(site),
+                path_cost=1,
+                paths=((RouterId(site),),),
+                targets_ready=weight,
+                capacity=10 * weight,
+                draining=False,
+            )
+            for site, weight in zip(SITES, weights, strict=False)
+        ]
+    )
+    served = dict.fromkeys(SITES[: len(weights)], 0)
+    for _ in range(rounds * sum(weights)):
+        decision = balancer.select(0.0)
+        assert isinstance(decision, Decision)
+        served[decision.site] += 1
+    assert list(served.values()) == [rounds * weight for weight in weights]

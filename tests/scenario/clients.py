@@ -1,0 +1,211 @@
+"""Clients that hide nothing: no retry, no pool unless asked for, raw bytes where it matters."""
+
+import asyncio
+import contextlib
+import http.client
+import socket
+import struct
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import msgspec
+
+TIMEOUT_S = 10.0
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What became of one request. ``status`` 0: no whole answer came, ``error`` says why."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    began: float
+    ended: float
+    error: str = ""
+
+    @property
+    def site(self) -> str:
+        """Who served it."""
+        return self.headers.get("x-served-by", "")
+
+    @property
+    def code(self) -> str:
+        """The proxy's own error code; empty: the answer is a target's."""
+        return self.headers.get("spillway-error", "")
+
+
+def fetch(
+    host: str,
+    port: int,
+    path: str = "/",
+    method: str = "GET",
+    *,
+    body: bytes | Iterable[bytes] | None = None,
+    headers: Mapping[str, str] | None = None,
+    timeout_s: float = TIMEOUT_S,
+) -> Answer:
+    """One request on a connection of its own. An iterable body is sent chunked."""
+    began = time.monotonic()
+    connection = http.client.HTTPConnection(host, port, timeout=timeout_s)
+    try:
+        connection.request(method, path, body, dict(headers or {}))
+        response = connection.getresponse()
+        content = response.read()
+    except (OSError, http.client.HTTPException) as error:
+        return Answer(0, {}, b"", began, time.monotonic(), f"{type(error).__name__}: {error}")
+    finally:
+        connection.close()
+    fields = {name.lower(): value for name, value in response.getheaders()}
+    return Answer(response.status, fields, content, began, time.monotonic())
+
+
+def burst(
+    host: str,
+    port: int,
+    count: int,
+    path: str = "/",
+    *,
+    at_once: int | None = None,
+    method: str = "GET",
+) -> list[Answer]:
+    """``count`` requests, each on its own connection, ``at_once`` (default: all) at a time."""
+
+    async def run() -> list[Answer]:
+        room = asyncio.Semaphore(at_once or count)
+
+        async def one() -> Answer:
+            async with room:
+                return await _request(host, port, path, method)
+
+        return list(await asyncio.gather(*(one() for _ in range(count))))
+
+    return asyncio.run(run())
+
+
+def sending(
+    host: str, port: int, count: int, path: str = "/", *, method: str = "GET"
+) -> Future[list[Answer]]:
+    """`burst` in a thread: the test goes on while the requests are under way."""
+    pool = ThreadPoolExecutor(1)
+    future = pool.submit(burst, host, port, count, path, method=method)
+    pool.shutdown(wait=False)
+    return future
+
+
+async def _request(host: str, port: int, path: str, method: str) -> Answer:
+    began = time.monotonic()
+    writer = None
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            reader, writer = await asyncio.open_connection(host, port)
+            writer.write(f"{method} {path} HTTP/1.1\r\nHost: shop\r\n\r\n".encode())
+            status, headers, body = await _read_answer(reader, method)
+    except (OSError, TimeoutError, ValueError, asyncio.IncompleteReadError) as error:
+        return Answer(0, {}, b"", began, time.monotonic(), f"{type(error).__name__}: {error}")
+    finally:
+        if writer is not None:
+            writer.close()
+    return Answer(status, headers, body, began, time.monotonic())
+
+
+async def _read_answer(
+    reader: asyncio.StreamReader, method: str
+) -> tuple[int, dict[str, str], bytes]:
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    line, *fields = head[:-4].split("\r\n")
+    headers = {}
+    for field in fields:
+        name, _, value = field.partition(":")
+        headers[name.lower()] = value.strip()
+    body = b""
+    if method == "HEAD":
+        pass
+    elif "content-length" in headers:
+        body = await reader.readexactly(int(headers["content-length"]))
+    elif headers.get("transfer-encoding") == "chunked":
+        while size := int(await reader.readline(), 16):
+            body += await reader.readexactly(size)
+            await reader.readexactly(2)
+        await reader.readexactly(2)
+    else:
+        body = await reader.read()
+    return int(line.split(" ")[1]), headers, body
+
+
+class Load:
+    """Requests at a steady rate from a thread, until left; `answers` has what became of them."""
+
+    def __init__(self, places: Sequence[tuple[str, int]], rate: float, path: str = "/") -> None:
+        self.answers: list[Answer] = []
+        self._places, self._rate, self._path = places, rate, path
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
+
+    def __enter__(self) -> "Load":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    async def _run(self) -> None:
+        due, number = time.monotonic(), 0
+        async with asyncio.TaskGroup() as tasks:
+            while not self._stop.is_set():
+                host, port = self._places[number % len(self._places)]
+                tasks.create_task(self._one(host, port))
+                number += 1
+                due += 1 / self._rate
+                await asyncio.sleep(due - time.monotonic())
+
+    async def _one(self, host: str, port: int) -> None:
+        self.answers.append(await _request(host, port, self._path, "GET"))
+
+    @property
+    def failed(self) -> list[Answer]:
+        """Those without a 200."""
+        return [answer for answer in self.answers if answer.status != 200]
+
+
+def by_site(answers: Iterable[Answer]) -> Counter[str]:
+    """How many answers of each site; errors stand under their code or cause."""
+    return Counter(a.site or a.code or a.error or str(a.status) for a in answers)
+
+
+@contextlib.contextmanager
+def connected(host: str, port: int, timeout_s: float = TIMEOUT_S) -> Iterator[socket.socket]:
+    """A plain TCP connection."""
+    with socket.create_connection((host, port), timeout_s) as door:
+        yield door
+
+
+def ask(door: socket.socket, line: str) -> str:
+    """Send a line, read one; empty: the other end closed."""
+    door.sendall(line.encode() + b"\n")
+    return read_line(door)
+
+
+def read_line(door: socket.socket) -> str:
+    """One line without its end."""
+    got = b""
+    while not got.endswith(b"\n") and (byte := door.recv(1)):
+        got += byte
+    return got.decode().rstrip("\n")
+
+
+def read_all(door: socket.socket) -> bytes:
+    """All until the end. OSError on a reset."""
+    got = bytearray()
+    while data := door.recv(65_536):
+        got += data
+    return bytes(got)
+
+
+def reset(door: socket.socket) -> None:
+    """Close by a reset."""
+    door.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    door.close()

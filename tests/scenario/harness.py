@@ -1,0 +1,285 @@
+"""Sites as real processes on loopback, made with the commands that a user types.
+
+Each process of the test run has loopback addresses of its own (127.X.Y.*, from its process id),
+each site one of them, so that ports are the same everywhere and runs never meet.
+"""
+
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from sitectl.admin import Admin
+from tests.scenario.backends import Background, HttpTarget, Target, TcpTarget
+from tests.scenario.waiting import until
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMAND_TIMEOUT_S = 60.0
+LINK_PORT = 20_671  # Below the range from which the kernel takes ports for clients.
+SHOP_PORT = 20_080
+LOG_SHOWN_BYTES = 6_000
+_ADDRESSES = 250
+_numbers = itertools.count()
+
+
+def own_address() -> str:
+    """A loopback address that no other process of these tests uses."""
+    number = os.getpid()
+    return f"127.{16 + (number >> 8) % 200}.{number & 255}.{1 + next(_numbers) % _ADDRESSES}"
+
+
+class Done(msgspec.Struct, frozen=True):
+    """A command that ended."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        """What it printed, parsed."""
+        return json.loads(self.out)
+
+
+class Site:
+    """One site: its directory, its address, its router."""
+
+    def __init__(self, name: str, state: Path, address: str) -> None:
+        self.name, self.state, self.address = name, state, address
+        self.link_port = LINK_PORT
+        self.directory = state / name
+        self.admin = Admin(self.directory / "run" / "admin.sock", name)
+        self.pids: set[int] = set()
+        self._files = itertools.count()
+
+    @property
+    def link_door(self) -> str:
+        """Where others dial."""
+        return f"{self.address}:{self.link_port}"
+
+    def ctl(self, *words: str, code: int = 0, given: str | None = None) -> Done:
+        """Run a command for this site; AssertionError unless it exits with ``code``."""
+        command = [sys.executable, "-m", "sitectl", "--platform", "process"]
+        place = ["--state", str(self.state), "--site", self.name]
+        ended = subprocess.run(
+            [*command, *place, *words],
+            capture_output=True,
+            text=True,
+            input=given or "",
+            timeout=COMMAND_TIMEOUT_S,
+            cwd=ROOT,
+            env={**os.environ, "NO_COLOR": "1"},
+        )
+        done = Done(ended.returncode, ended.stdout, ended.stderr)
+        shown = f"sitectl --site {self.name} {' '.join(words)}"
+        assert done.code == code, f"{shown}: exit {done.code}\n{done.out}{done.err}"
+        return done
+
+    def json(self, *words: str, code: int = 0) -> Any:
+        """``item`` or ``items`` of what a command prints as JSON."""
+        envelope = self.ctl(*words, "-o", "json", code=code).json()
+        assert envelope["apiVersion"] == "spillway/v1"
+        return envelope["item"] if "item" in envelope else envelope["items"]
+
+    def get(self, what: str) -> Any:
+        """The admin API's answer, without a process in between (for polling)."""
+        return self.admin.get(f"/api/v1/{what}")
+
+    def document(self, kind: str, name: str, spec: Mapping[str, Any]) -> Path:
+        """Write a document into the site's configuration, as a person with an editor would."""
+        text = {"apiVersion": "spillway/v1", "kind": kind, "name": name, "spec": spec}
+        path = self.directory / "config" / f"own-{kind.lower()}-{name}.yaml"
+        path.write_text(json.dumps(text))  # JSON is YAML.
+        return path
+
+    def declare(self, service: str, port: int = SHOP_PORT, **spec: Any) -> None:
+        """Declare a service; ``protocol`` http unless given."""
+        self.document("Service", service, {"protocol": "http", "ports": [port], **spec})
+
+    def connect(
+        self, service: str, *targets: HttpTarget | TcpTarget, capacity: int | None = None
+    ) -> None:
+        """Attach targets to a service here."""
+        places = [{"host": target.address, "port": target.port} for target in targets]
+        spec: dict[str, Any] = {"service": service, "targets": places}
+        if capacity is not None:
+            spec["capacity"] = capacity
+        self.document("Connector", f"{service}-{next(self._files)}", spec)
+
+    def start(self) -> None:
+        """Start the router in the background; returns when it is ready."""
+        self.ctl("start")
+        self.note_pid()
+
+    def note_pid(self) -> int:
+        """The router's process id; it is ended with the network."""
+        pid = self.admin.process_id()
+        assert pid is not None, f"the router of {self.name} does not run"
+        self.pids.add(pid)
+        return pid
+
+    def kill(self) -> None:
+        """SIGKILL, as a crash; returns when the process is gone."""
+        self.signal(signal.SIGKILL)
+        until(self.gone, f"the router of {self.name} is gone")
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the router."""
+        os.kill(self.note_pid(), number)
+
+    def gone(self) -> bool:
+        """Whether no router of this site is left."""
+        self.pids = {pid for pid in self.pids if is_alive(pid)}
+        return not self.pids
+
+    def service(self, name: str, port: int | None = None) -> Any:
+        """One service port as this site sees it; None: not known here."""
+        for item in self.get("services"):
+            if item["name"] == name and port in (None, item["port"]):
+                return item
+        return None
+
+    def ready_targets(self, service: str) -> dict[str, int]:
+        """Ready targets of a service by site, as this site sees them."""
+        item = self.service(service)
+        return {s["site"]: s["targets_ready"] for s in item["sites"]} if item else {}
+
+    def in_flight(self, service: str) -> dict[str, int]:
+        """Requests in flight by site, as this site sees them."""
+        return {s["site"]: s["in_flight"] for s in self.service(service)["sites"]}
+
+    def link(self, name: str) -> Any:
+        """One link of this site; None: there is none of that name."""
+        return next((link for link in self.get("links") if link["name"] == name), None)
+
+    def reaches(self, names: set[str]) -> bool:
+        """Whether all these sites can be reached from here."""
+        return names <= {route["name"] for route in self.get("network") if route["reachable"]}
+
+    def offers(self, service: str, targets: dict[str, int]) -> bool:
+        """Whether clients can connect here and exactly these targets are known to be ready."""
+        item = self.service(service)
+        if item is None or item["listener"]["state"] != "bound":
+            return False
+        return {site: n for site, n in self.ready_targets(service).items() if n} == targets
+
+    def rests(self, service: str) -> bool:
+        """Whether no request of ``service`` is in flight or waits, as far as this site knows."""
+        return not any(self.in_flight(service).values()) and not self.service(service)["queued"]
+
+    def log_tail(self) -> str:
+        """The end of the router's log."""
+        path = self.directory / "run" / "router.log"
+        return path.read_text(errors="replace")[-LOG_SHOWN_BYTES:] if path.exists() else "no log"
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; a zombie does not."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+class Network:
+    """Sites, their links and their targets; ends them all."""
+
+    def __init__(self, state: Path) -> None:
+        self.state = state
+        self.sites: list[Site] = []
+        self.background = Background()
+        self.target_address = own_address()
+        self._targets: list[Target] = []
+        self._tokens = itertools.count()
+
+    def __enter__(self) -> "Network":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def site(self, name: str, *flags: str) -> Site:
+        """Make a site."""
+        site = Site(name, self.state, own_address())
+        self.sites.append(site)
+        site.ctl(
+            *("init", name, "--bind-ip", site.address, "--ingress-bind-ip", site.address),
+            *("--bind-port", str(site.link_port), "--ingress-host", site.link_door),
+            *flags,
+        )
+        return site
+
+    def http(self, name: str, service_s: float = 0.0) -> HttpTarget:
+        """A recording HTTP target."""
+        target = HttpTarget(self.background, name, self.target_address, service_s)
+        self._targets.append(target)
+        return target
+
+    def tcp(self, name: str) -> TcpTarget:
+        """A TCP target."""
+        target = TcpTarget(self.background, name, self.target_address)
+        self._targets.append(target)
+        return target
+
+    def token(self, site: Site, *flags: str) -> Path:
+        """A token of ``site`` in a file."""
+        path = self.state / f"{site.name}-{next(self._tokens)}.token"
+        site.ctl("token", "create", str(path), *flags)
+        return path
+
+    def link(self, dialler: Site, acceptor: Site, cost: int = 1, *, token: str = "claim") -> None:
+        """Store a link named after the acceptor; running routers act on it at once."""
+        path = self.token(acceptor, "--token-type", token)
+        dialler.ctl("link", "create", str(path), "--name", acceptor.name, "--cost", str(cost))
+
+    def start(self, *sites: Site) -> None:
+        """Start the routers of these sites (all), at once."""
+        _together([site.start for site in sites or self.sites])
+
+    def see_each_other(self, *sites: Site) -> None:
+        """Wait until each of these sites (all) reaches each other one."""
+        chosen = sites or tuple(self.sites)
+        names = {site.name for site in chosen}
+        for site in chosen:
+            until(partial(site.reaches, names), f"{site.name} reaches {names}")
+
+    def ready(self, service: str, targets: Mapping[str, int], *sites: Site) -> None:
+        """Wait until these sites (all) see exactly these ready targets by site, and listen."""
+        for site in sites or self.sites:
+            look = partial(site.offers, service, dict(targets))
+            until(look, f"{site.name} offers {service} at {targets}")
+
+    def at_rest(self, service: str, *sites: Site) -> None:
+        """Wait until all counters of ``service`` are zero everywhere (N5)."""
+        for site in sites or self.sites:
+            until(partial(site.rests, service), f"nothing of {service} is in flight: {site.name}")
+
+    def logs(self) -> str:
+        """The ends of all logs."""
+        return "\n".join(f"--- {site.name}\n{site.log_tail()}" for site in self.sites)
+
+    def close(self) -> None:
+        """End every process of this network at once."""
+        for site in self.sites:
+            pid = site.admin.process_id()
+            for each in site.pids | ({pid} if pid is not None else set()):
+                if is_alive(each):
+                    os.kill(each, signal.SIGKILL)
+        for target in self._targets:
+            target.stop()
+        self.background.close()
+
+
+def _together(works: Sequence[Callable[[], None]]) -> None:
+    with ThreadPoolExecutor(max(1, len(works))) as pool:
+        for future in [pool.submit(work) for work in works]:
+            future.result()

@@ -1,0 +1,346 @@
+"""Whole routers in one process on the simulated network: sites, targets, clients, faults.
+
+One seed, one history. Identities are hashes and certificates are values: TLS and keys have tests
+of their own.
+"""
+
+import hashlib
+import random
+from collections.abc import Callable
+
+from router.documents import Wanted
+from router.link.claims import CLAIM_ALPN
+from router.link.links import ALPN as LINK_ALPN
+from router.link.outgoing import OutgoingSpec
+from router.link.ports import Neighbour
+from router.main.ports import PendingLink
+from router.main.site_router import SiteRouter
+from router.model.adverts import Declaration
+from router.model.errors import HandshakeRejected
+from router.model.events import Event
+from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.specs import (
+    ConnectorSpec,
+    LinkSpec,
+    PolicySpec,
+    ServiceSpec,
+    SiteSpec,
+    TargetSpec,
+)
+from router.net.ports import Connection, ConnectionHandler, DialFailure, Loss, Network, Tls
+from router.net.simulated import SimulatedInternet
+
+LINK_PORT = 55671
+SERVICE = ServiceKey("shop", 8080)
+SERVICE_S = 0.1
+
+
+class SimIdentity:
+    """An identity whose signatures are hashes."""
+
+    def __init__(self, name: str, router: str) -> None:
+        self.name = name
+        self.router = RouterId(router)
+        self.public_key = b"key of " + name.encode()
+        self.site = self.site_of(self.public_key)
+
+    def sign(self, data: bytes) -> bytes:
+        return hashlib.sha256(self.public_key + data).digest()
+
+    def verify(self, public_key: bytes, signature: bytes, data: bytes) -> bool:
+        return hashlib.sha256(public_key + data).digest() == signature
+
+    def site_of(self, public_key: bytes) -> SiteId:
+        return SiteId(hashlib.sha256(public_key).hexdigest()[:32])
+
+
+class SimCredentials:
+    """Everybody is welcome, links go where the world says."""
+
+    def __init__(self, name: str, endpoints: dict[str, str]) -> None:
+        self._certificate = b"certificate of " + name.encode()
+        self._endpoints = endpoints
+
+    def listener_tls(self) -> Tls:
+        return Tls(None, self._certificate, (LINK_ALPN, CLAIM_ALPN), (LINK_ALPN,))
+
+    def outgoing(self, name: str, spec: LinkSpec) -> OutgoingSpec | PendingLink:
+        return OutgoingSpec(
+            endpoints=((self._endpoints[name], LINK_PORT),),
+            cost=spec.cost or 1,
+            tls=Tls(None, self._certificate, (LINK_ALPN,)),
+        )
+
+    def forget_links(self, keep: frozenset[str]) -> None:
+        pass
+
+    def admit(self, peer_certificate: bytes, neighbour: Neighbour) -> HandshakeRejected | None:
+        return None
+
+
+class MemoryKeeper:
+    """State that outlives a router of the simulation."""
+
+    def __init__(self, internet: SimulatedInternet) -> None:
+        self.internet = internet
+        self.epoch = 0
+        self._learnt: tuple[tuple[Declaration, ...], float] = ((), 0.0)
+        self._declared: dict[str, float] = {}
+
+    def keep_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def declared_at(self, name: str) -> float:
+        return self._declared.setdefault(name, float(len(self._declared)))
+
+    def forget_declared(self, keep: frozenset[str]) -> None:
+        self._declared = {name: at for name, at in self._declared.items() if name in keep}
+
+    def keep_learnt(self, learnt: tuple[Declaration, ...]) -> None:
+        self._learnt = (learnt, self.internet.now)
+
+    def learnt(self) -> tuple[tuple[Declaration, ...], float]:
+        learnt, at = self._learnt
+        return learnt, self.internet.now - at
+
+
+class NoClaims:
+    """No claim is answered in the simulation."""
+
+    def answer(self, name: str, body: bytes, source: str) -> tuple[int, bytes]:
+        return 403, b""
+
+
+class Target:
+    """An HTTP server that takes `service_s` for each request and counts them."""
+
+    def __init__(self, network: Network, port: int, name: str, service_s: float) -> None:
+        self._network = network
+        self.name = name
+        self.service_s = service_s
+        self.in_hand = self.most_in_hand = self.served = 0
+        self.seen: list[bytes] = []
+        network.listen("127.0.0.1", port, self._accept)
+
+    def _accept(self, connection: Connection) -> ConnectionHandler:
+        return _TargetConnection(self, self._network, connection)
+
+
+class _TargetConnection:
+    def __init__(self, target: Target, network: Network, connection: Connection) -> None:
+        self._target, self._network, self._connection = target, network, connection
+        self._head = b""
+        self._working = 0
+        self._lost = False
+
+    def received(self, data: memoryview) -> None:
+        self._head += data
+        while (end := self._head.find(b"\r\n\r\n")) >= 0:
+            request, self._head = self._head[: end + 4], self._head[end + 4 :]
+            self._begin(request)
+
+    def _begin(self, request: bytes) -> None:
+        target = self._target
+        target.seen.append(request)
+        target.in_hand += 1
+        target.most_in_hand = max(target.most_in_hand, target.in_hand)
+        self._working += 1
+        self._network.call_at(self._network.now() + target.service_s, self._done)
+
+    def _done(self) -> None:
+        if self._working and not self._lost:
+            self._working -= 1
+            self._target.in_hand -= 1
+            self._target.served += 1
+            body = self._target.name.encode()
+            self._connection.send(
+                b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+            )
+
+    def ended(self) -> None:
+        self._connection.finish()
+
+    def writable(self) -> None:
+        pass
+
+    def lost(self, cause: Loss | None) -> None:
+        self._lost = True
+        self._target.in_hand -= self._working
+        self._working = 0
+
+
+class Answer:
+    """What became of one request: the site that served it, or the status, or how it was lost."""
+
+    def __init__(self, began: float) -> None:
+        self.began = began
+        self.ended = 0.0
+        self.status = 0
+        self.site = ""
+        self.error = ""
+
+
+class _Client:
+    """One connection, one request."""
+
+    def __init__(self, network: Network, connection: Connection, answer: Answer) -> None:
+        self._network, self._connection, self._answer = network, connection, answer
+        self._bytes = b""
+        connection.send(b"GET / HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n")
+
+    def received(self, data: memoryview) -> None:
+        self._bytes += data
+
+    def ended(self) -> None:
+        head, _, body = self._bytes.partition(b"\r\n\r\n")
+        answer = self._answer
+        if head:
+            answer.status = int(head.split(b" ")[1])
+            if answer.status == 200:
+                answer.site = body.decode()
+        answer.ended = self._network.now()
+        self._connection.finish()
+
+    def writable(self) -> None:
+        pass
+
+    def lost(self, cause: Loss | None) -> None:
+        if cause is not None and not self._answer.ended:
+            self._answer.error = cause.code
+            self._answer.ended = self._network.now()
+
+
+class SimSite:
+    """One site: its host, router and targets."""
+
+    def __init__(self, world: "World", number: int, name: str) -> None:
+        self.world = world
+        self.name = name
+        self.ip = f"10.0.0.{number}"
+        self.identity = SimIdentity(name, f"{number:016x}")
+        self.keeper = MemoryKeeper(world.internet)
+        self.endpoints: dict[str, str] = {}
+        self.links: dict[str, LinkSpec] = {}
+        self.services: dict[str, ServiceSpec] = {}
+        self.connectors: dict[str, ConnectorSpec] = {}
+        self.targets: dict[int, Target] = {}
+        self._lives = 0
+        self.start()
+
+    def start(self) -> None:
+        """Make the host and its router, anew after a kill."""
+        self._lives += 1
+        self.network = self.world.internet.host(self.ip)
+        self.keeper.keep_epoch(self.keeper.epoch + 1)
+        self.router = SiteRouter(
+            self.network,
+            self.identity,
+            SimCredentials(self.name, self.endpoints),
+            self.keeper,
+            NoClaims(),
+            epoch=self.keeper.epoch,
+            boot_nonce=b"%d" % self._lives,
+            version="simulated",
+            rng=random.Random(f"{self.world.seed} {self.name} {self._lives}"),
+            journal=self.world.journal.append,
+            wall_clock=lambda: f"{self.world.internet.now:.6f}",
+        )
+        for port, old in list(self.targets.items()):
+            self.targets[port] = Target(self.network, port, self.name, old.service_s)
+        self.apply()
+
+    def apply(self) -> None:
+        """Hand the wanted state to the router."""
+        self.router.apply(
+            Wanted(
+                name=self.name,
+                site=SiteSpec(ingress_bind_ip=self.ip, bind_port=LINK_PORT),
+                services=dict(self.services),
+                connectors=dict(self.connectors),
+                links=dict(self.links),
+            ),
+            [],
+        )
+
+    def link(self, other: "SimSite", cost: int) -> None:
+        """Dial ``other``."""
+        self.endpoints[f"to-{other.name}"] = other.ip
+        self.links[f"to-{other.name}"] = LinkSpec(cost=cost)
+        self.apply()
+
+    def declare(self, policy: str = "fill", **fields: float) -> None:
+        """Declare the service."""
+        self.services["shop"] = ServiceSpec(
+            protocol="http",
+            ports=(SERVICE.port,),
+            policy=PolicySpec(name="balanced" if policy == "balanced" else "fill"),
+            queue=int(fields["queue"]) if "queue" in fields else None,
+            queue_wait_s=fields.get("queue_wait_s", 1.0),
+        )
+        self.apply()
+
+    def serve(self, count: int, capacity: int | None, service_s: float = SERVICE_S) -> None:
+        """Start ``count`` targets of ``capacity`` each and connect them."""
+        for _ in range(count):
+            port = 9001 + len(self.targets)
+            self.targets[port] = Target(self.network, port, self.name, service_s)
+        self.connectors["here"] = ConnectorSpec(
+            service="shop",
+            targets=tuple(TargetSpec("127.0.0.1", port) for port in self.targets),
+            capacity=capacity,
+        )
+        self.apply()
+
+    def request(self) -> Answer:
+        """A client of this site asks once, now."""
+        answer = Answer(self.network.now())
+
+        def connected(connection: Connection) -> ConnectionHandler:
+            return _Client(self.network, connection, answer)
+
+        def failed(failure: DialFailure) -> None:
+            answer.error, answer.ended = failure.code, self.network.now()
+
+        self.network.dial("127.0.0.1", SERVICE.port, connected, failed, timeout_s=5.0)
+        return answer
+
+    def offer(self, rate: float, seconds: float) -> list[Answer]:
+        """Requests evenly over the coming ``seconds``; the list fills as they begin."""
+        answers: list[Answer] = []
+        begin = self.network.now()
+        for number in range(round(rate * seconds)):
+            self.network.call_at(begin + number / rate, lambda: answers.append(self.request()))
+        return answers
+
+    def kill(self) -> None:
+        """The host dies: neighbours see resets."""
+        self.world.internet.kill(self.ip)
+
+    @property
+    def served(self) -> int:
+        """Answers of all targets."""
+        return sum(target.served for target in self.targets.values())
+
+
+class World:
+    """An internet with sites in it."""
+
+    def __init__(self, seed: int, *names: str, delay_s: float = 0.001) -> None:
+        self.seed = seed
+        self.internet = SimulatedInternet(seed, delay_s=delay_s)
+        self.journal: list[Event] = []
+        self.sites = {
+            name: SimSite(self, number, name) for number, name in enumerate(names, start=1)
+        }
+
+    def __getitem__(self, name: str) -> SimSite:
+        return self.sites[name]
+
+    def run(self, seconds: float) -> None:
+        """Let virtual time pass."""
+        self.internet.run_until(self.internet.now + seconds)
+
+    def run_while(self, condition: Callable[[], bool], limit_s: float) -> None:
+        """Until ``condition`` is false; AssertionError when it stays true for ``limit_s``."""
+        self.internet.run_while(condition, limit_s)
+        assert not condition(), f"still so after {limit_s} virtual seconds"

@@ -1,0 +1,307 @@
+"""The HTTP API over a real unix socket, and over TCP with a credential."""
+
+import asyncio
+import contextlib
+import io
+import json
+import stat
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from router.admin.events import EventLog
+from router.admin.ports import Histogram, MetricValues, UnknownCommand
+from router.admin.server import serving
+from router.admin.views import (
+    LinkView,
+    ListenerView,
+    ServiceView,
+    SiteName,
+    SiteView,
+    Status,
+    WhyDecision,
+    WhyView,
+)
+from router.model.events import Event
+
+SHOP = ServiceView(
+    name="shop",
+    port=8080,
+    protocol="http",
+    policy="fill",
+    queued=0,
+    requests_total=3,
+    overflow_total=1,
+    listener=ListenerView(host="127.0.0.1", port=8080, state="bound", error=""),
+    sites=(),
+    targets=(),
+)
+
+
+class FakeRouter:
+    """A router that shows one of each."""
+
+    def __init__(self) -> None:
+        self.is_ready = True
+        self.commands: list[tuple[str, Mapping[str, str]]] = []
+        self.scrapes = 0
+
+    def status(self) -> Status:
+        return Status(
+            name="east",
+            id="00" * 16,
+            mode="interior",
+            version="0.1.0",
+            ready=self.is_ready,
+            uptime_s=1.5,
+            links=1,
+            services=1,
+            sites=2,
+            problems=(),
+        )
+
+    def links(self) -> Sequence[LinkView]:
+        return [
+            LinkView(
+                name="link1",
+                neighbour=SiteName("west", "11" * 16),
+                direction="outgoing",
+                cost=5,
+                state="up",
+                since="2026-01-01T00:00:00Z",
+                rtt_ms=1.25,
+                lanes=1,
+                error="",
+                certificate_expires=None,
+            )
+        ]
+
+    def services(self) -> Sequence[ServiceView]:
+        return [SHOP]
+
+    def network(self) -> Sequence[SiteView]:
+        return []
+
+    def why(self, service: str, port: int | None) -> WhyView | None:
+        if service != "shop" or port not in (None, 8080):
+            return None
+        return WhyView(
+            service="shop",
+            port=8080,
+            policy="fill",
+            decision=WhyDecision(None, (), "no-route"),
+            candidates=(),
+        )
+
+    def ready(self) -> bool:
+        return self.is_ready
+
+    def metrics(self) -> MetricValues:
+        self.scrapes += 1
+        return MetricValues(
+            numbers={"spillway_requests_total": {("shop", "http", 'we"st\n', "2xx"): 3}},
+            histograms={
+                "spillway_request_seconds": {
+                    ("shop", "http", "west"): Histogram((0.1, 1.0), (1, 1, 1), 3.5)
+                }
+            },
+        )
+
+    def command(self, name: str, arguments: Mapping[str, str]) -> str:
+        if name != "reload":
+            raise UnknownCommand("Commands are: reload, stop.")
+        self.commands.append((name, arguments))
+        return "Reading the configuration again."
+
+
+Client = Callable[[str], Awaitable[tuple[int, Any]]]
+
+
+@contextlib.asynccontextmanager
+async def running(
+    tmp_path: Path, router: FakeRouter, events: EventLog
+) -> AsyncIterator[aiohttp.ClientSession]:
+    socket = tmp_path / "admin.sock"
+    async with (
+        serving(router, events, socket),
+        aiohttp.ClientSession(
+            "http://site", connector=aiohttp.UnixConnector(str(socket))
+        ) as session,
+    ):
+        yield session
+
+
+def test_every_listing_comes_in_the_envelope(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with running(tmp_path, FakeRouter(), EventLog()) as session:
+            for path, kind, many in (
+                ("status", "Status", False),
+                ("links", "Link", True),
+                ("services", "Service", True),
+                ("services/shop", "Service", True),
+                ("network", "Site", True),
+                ("why/shop:8080", "Why", False),
+                ("events", "Event", True),
+            ):
+                async with session.get(f"/api/v1/{path}") as response:
+                    answer = await response.json()
+                    assert response.status == 200, path
+                    assert answer["apiVersion"] == "spillway/v1"
+                    assert answer["kind"] == kind
+                    assert ("items" in answer) is many
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        ("/api/v1/services/nothing", 404, "not-found"),
+        ("/api/v1/why/nothing", 404, "not-found"),
+        ("/api/v1/why/shop:eighty", 400, "bad-port"),
+        ("/api/v1/why/shop:%D9%A8", 400, "bad-port"),
+        ("/api/v1/../../etc/passwd", 404, "not-found"),
+        ("/api/v1/%2e%2e/status", 404, "not-found"),
+    ],
+)
+def test_a_wrong_path_is_told_as_json(tmp_path: Path, path: str, status: int, code: str) -> None:
+    async def story() -> None:
+        async with (
+            running(tmp_path, FakeRouter(), EventLog()) as session,
+            session.get(path) as response,
+        ):
+            assert (response.status, (await response.json())["code"]) == (status, code)
+
+    asyncio.run(story())
+
+
+def test_the_socket_is_its_owners_alone_and_goes_with_the_server(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with running(tmp_path, FakeRouter(), EventLog()):
+            assert stat.S_IMODE((tmp_path / "admin.sock").stat().st_mode) == 0o600
+
+    asyncio.run(story())
+    assert not (tmp_path / "admin.sock").exists()
+
+
+def test_readiness_follows_the_router_and_health_does_not(tmp_path: Path) -> None:
+    async def story() -> None:
+        router = FakeRouter()
+        router.is_ready = False
+        async with running(tmp_path, router, EventLog()) as session:
+            async with session.get("/readyz") as response:
+                assert response.status == 503
+            async with session.get("/healthz") as response:
+                assert response.status == 200
+
+    asyncio.run(story())
+
+
+def test_commands_are_carried_out_or_refused_without_effect(tmp_path: Path) -> None:
+    async def story() -> None:
+        router = FakeRouter()
+        async with running(tmp_path, router, EventLog()) as session:
+            for body, status in (
+                (b'{"command": "reload"}', 200),
+                (b'{"command": "explode"}', 400),
+                (b'{"command": 7}', 400),
+                (b'{"command": "reload", "also": 1}', 400),
+                (b"not json", 400),
+                (b"[" * 100_000, 400),
+                (b"x" * 2_000_000, 413),
+            ):
+                async with session.post("/api/v1/commands", data=io.BytesIO(body)) as response:
+                    assert response.status == status, body[:40]
+                    assert isinstance(await response.json(), dict)
+        assert router.commands == [("reload", {})]
+
+    asyncio.run(story())
+
+
+def test_metrics_escape_labels_and_are_cached_for_a_second(tmp_path: Path) -> None:
+    async def story() -> None:
+        router = FakeRouter()
+        async with running(tmp_path, router, EventLog()) as session:
+            for _ in range(5):
+                async with session.get("/metrics") as response:
+                    text = await response.text()
+            assert router.scrapes == 1
+            assert 'site="we\\"st\\n"} 3.0' in text
+            assert 'spillway_request_seconds_bucket{le="+Inf"' in text
+            assert "spillway_request_seconds_count" in text
+            assert "_created" not in text
+
+    asyncio.run(story())
+
+
+def test_a_follower_gets_the_kept_events_and_then_the_new_ones(tmp_path: Path) -> None:
+    def event(code: str) -> Event:
+        return Event(at="", severity="info", code=code, subject="s", message="<b>\n")
+
+    async def story() -> None:
+        events = EventLog()
+        events.add(event("first"))
+        events.add(event("second"))
+        async with (
+            running(tmp_path, FakeRouter(), events) as session,
+            session.get(
+                "/api/v1/events",
+                headers={"Accept": "text/event-stream", "Last-Event-ID": "1"},
+            ) as response,
+        ):
+            seen = []
+            async for line in response.content:
+                if line.startswith(b"data: "):
+                    seen.append(json.loads(line[6:])["code"])
+                    if len(seen) == 1:
+                        events.add(event("third"))
+                    else:
+                        break
+            assert seen == ["second", "third"]
+
+    asyncio.run(story())
+
+
+def test_a_follower_that_does_not_read_is_dropped_and_too_many_are_refused() -> None:
+    events = EventLog()
+    followers = [events.follow() for _ in range(32)]
+    assert all(followers)
+    assert events.follow() is None
+    for _ in range(300):
+        events.add(Event(at="", severity="info", code="x", subject="", message=""))
+    first = followers[0]
+    assert first is not None
+    entries = [first.get_nowait() for _ in range(first.qsize())]
+    assert entries[-1] is None
+    assert events.follow() is not None
+
+
+def test_tcp_is_served_only_to_who_shows_the_credential(tmp_path: Path) -> None:
+    async def story() -> None:
+        import socket
+
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        async with (
+            serving(
+                FakeRouter(),
+                EventLog(),
+                tmp_path / "admin.sock",
+                tcp=("127.0.0.1", port),
+                credential="s3cret",
+            ),
+            aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session,
+        ):
+            for header, status in (("", 401), ("Bearer wrong", 401), ("Bearer s3cret", 200)):
+                async with session.get(
+                    "/api/v1/status", headers={"Authorization": header}
+                ) as response:
+                    assert response.status == status
+            async with session.get("/healthz") as response:
+                assert response.status == 200
+
+    asyncio.run(story())

@@ -1,0 +1,127 @@
+from router.balance.balancer import ServiceBalancer
+from router.balance.decisions import CandidateReport, NoChoice
+from router.model import limits
+from router.model.ids import SiteId
+from tests.unit.balance.builders import balancer_of, ledger_of, remote, site_of
+
+A = SiteId("a")
+
+
+def seen(balancer: ServiceBalancer, now: float = 0.0) -> CandidateReport:
+    """What the balancer thinks of the first remote candidate."""
+    return balancer.explain(now).candidates[1]
+
+
+def test_an_estimate_is_what_was_heard_plus_opened_minus_ended_since() -> None:
+    balancer = balancer_of(ledger_of(), remote("a"))
+    balancer.report_load(A, 3, 1, 10, 1.0)
+    balancer.opened(A)
+    balancer.opened(A)
+    balancer.ended(A)
+    assert (seen(balancer, 3.0).in_flight, seen(balancer, 3.0).age_s) == (4, 2.0)
+    balancer.report_count(A, 7, 4.0)
+    assert seen(balancer, 4.0).in_flight == 7
+
+
+def test_an_estimate_is_never_negative() -> None:
+    balancer = balancer_of(ledger_of(), remote("a"))
+    balancer.ended(A)
+    assert seen(balancer).in_flight == 0
+    assert seen(balancer).free == 10
+
+
+def test_a_figure_never_heard_is_infinitely_old() -> None:
+    assert seen(balancer_of(ledger_of(), remote("a"))).age_s == float("inf")
+
+
+def test_a_refusal_makes_a_site_full_though_it_tells_a_lower_count() -> None:
+    balancer = balancer_of(ledger_of(), remote("a"))
+    balancer.opened(A)
+    balancer.refused(A, 8, 1.0)
+    assert isinstance(balancer.select(1.0), NoChoice)
+    assert seen(balancer, 1.0).verdict == "full"
+
+
+def test_the_end_of_the_refused_stream_itself_frees_nothing() -> None:
+    balancer = balancer_of(ledger_of(), remote("a"))
+    balancer.opened(A)
+    balancer.refused(A, 10, 1.0)
+    balancer.ended(A)
+    assert isinstance(balancer.select(1.0), NoChoice)
+
+
+def test_after_a_refusal_an_end_of_ours_there_frees_a_slot() -> None:
+    balancer = balancer_of(ledger_of(), remote("a"))
+    for _ in range(3):
+        balancer.opened(A)
+    balancer.refused(A, 10, 1.0)
+    balancer.ended(A)
+    balancer.ended(A)
+    assert site_of(balancer.select(1.0)) == A
+
+
+def test_after_a_refusal_a_report_decides() -> None:
+    balancer = balancer_of(ledger_of(), remote("a"))
+    balancer.refused(A, 10, 1.0)
+    balancer.report_load(A, 9, 1, 10, 1.01)
+    assert site_of(balancer.select(1.01)) == A
+
+
+def test_a_refusal_without_news_is_tried_again_with_one_request_at_a_time() -> None:
+    balancer = balancer_of(ledger_of(), remote("a"))
+    balancer.refused(A, 10, 1.0)
+    later = 1.0 + limits.REFUSED_FULL_S
+    assert isinstance(balancer.select(later - 0.001), NoChoice)
+    assert site_of(balancer.select(later)) == A
+    balancer.opened(A)
+    assert isinstance(balancer.select(later), NoChoice)
+
+
+def test_a_refusal_by_a_site_without_stated_capacity_passes_too() -> None:
+    balancer = balancer_of(ledger_of(), remote("a", capacity=None))
+    balancer.refused(A, 10, 1.0)
+    assert isinstance(balancer.select(1.0), NoChoice)
+    assert "refused" in seen(balancer, 1.0).reason
+    assert site_of(balancer.select(1.0 + limits.REFUSED_FULL_S)) == A
+
+
+def test_no_capacity_at_all_is_never_tried() -> None:
+    balancer = balancer_of(ledger_of(), remote("a", capacity=0))
+    balancer.refused(A, 0, 1.0)
+    assert isinstance(balancer.select(9.0), NoChoice)
+
+
+def test_sites_that_remain_keep_their_estimates() -> None:
+    balancer = balancer_of(ledger_of(), remote("a"), remote("b", 2))
+    balancer.report_load(A, 10, 1, 10, 0.0)
+    balancer.set_remotes([remote("a", 3)])
+    assert (seen(balancer).in_flight, seen(balancer).path_cost) == (10, 3)
+
+
+def test_a_report_is_bounded_by_the_signed_advert() -> None:
+    balancer = balancer_of(ledger_of(), remote("a", targets_ready=2, capacity=20))
+    balancer.report_load(A, 0, 9, 1_000, 0.0)
+    assert (seen(balancer).targets_ready, seen(balancer).capacity) == (2, 20)
+    balancer.report_load(A, 0, 1, 10, 0.0)
+    assert (seen(balancer).targets_ready, seen(balancer).capacity) == (1, 10)
+
+
+def test_a_new_advert_replaces_what_a_report_said_of_targets() -> None:
+    balancer = balancer_of(ledger_of(), remote("a", targets_ready=2, capacity=20))
+    balancer.report_load(A, 0, 0, None, 0.0)
+    assert isinstance(balancer.select(0.0), NoChoice)
+    balancer.set_remotes([remote("a", targets_ready=2, capacity=20)])
+    assert isinstance(balancer.select(0.0), NoChoice)
+    balancer.set_remotes([remote("a", targets_ready=1, capacity=10)])
+    assert site_of(balancer.select(0.0)) == A
+
+
+def test_news_of_unknown_sites_are_dropped() -> None:
+    balancer = balancer_of(ledger_of(), remote("a"))
+    gone = SiteId("gone")
+    balancer.report_load(gone, 1, 1, 1, 0.0)
+    balancer.report_count(gone, 1, 0.0)
+    balancer.opened(gone)
+    balancer.ended(gone)
+    balancer.refused(gone, 1, 0.0)
+    assert site_of(balancer.select(0.0)) == A

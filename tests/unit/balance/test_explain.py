@@ -1,0 +1,96 @@
+from router.balance.decisions import NoChoice
+from router.model.adverts import RemoteCandidate
+from router.model.ids import RouterId, SiteId
+from tests.unit.balance.builders import balancer_of, ledger_of, load, remote, take
+
+
+def test_every_candidate_is_named_with_figures_and_a_verdict() -> None:
+    ledger = ledger_of(1)
+    busy, free, same = remote("a", 1), remote("b", 2), remote("c", 2)
+    down, leaving, tried = remote("d", 3, 0), remote("e", 3, draining=True), remote("f", 3)
+    lost = RemoteCandidate(
+        site=SiteId("g"),
+        site_name="site-g",
+        router=RouterId("rg"),
+        path_cost=4,
+        paths=(),
+        targets_ready=1,
+        capacity=1,
+        draining=False,
+    )
+    far, far_full = remote("h", 9), remote("i", 9)
+    adverts = (busy, free, same, down, leaving, tried, lost, far, far_full)
+    balancer = balancer_of(ledger, *adverts)
+    take(ledger)
+    load(balancer, busy, 10)
+    load(balancer, far_full, 10)
+    explanation = balancer.explain(2.0, frozenset({tried.site}))
+    assert [(one.site, one.verdict) for one in explanation.candidates] == [
+        ("00", "full"),
+        ("a", "full"),
+        ("b", "chosen"),
+        ("c", "dearer"),
+        ("d", "no-target"),
+        ("e", "draining"),
+        ("f", "excluded"),
+        ("g", "unreachable"),
+        ("h", "dearer"),
+        ("i", "full"),
+    ]
+    assert explanation.policy == "fill"
+    assert explanation.candidates[1].age_s == 2.0
+    assert explanation.candidates[2].free == 10
+    assert [one.reason for one in explanation.candidates] == [
+        "1 in flight, its capacity is 1",
+        "10 in flight, its capacity is 10",
+        "cheapest site with room (10 of 10 free)",
+        "as good as site-b, whose turn it is",
+        "no target is ready there",
+        "it is draining and takes nothing new",
+        "it was tried for this request already",
+        "no path leads there now",
+        "path cost 9, and site-b at 2 takes the request",
+        "10 in flight, its capacity is 10",
+    ]
+
+
+def test_explaining_moves_no_turn_and_agrees_with_select() -> None:
+    balancer = balancer_of(ledger_of(), remote("a", paths=2), remote("b"))
+    for _ in range(5):
+        first = balancer.explain(0.0)
+        assert balancer.explain(0.0) == first
+        assert balancer.select(0.0) == first.decision
+
+
+def test_no_choice_is_explained_too() -> None:
+    ledger = ledger_of(1)
+    take(ledger)
+    explanation = balancer_of(ledger).explain(0.0)
+    assert isinstance(explanation.decision, NoChoice)
+    assert [one.verdict for one in explanation.candidates] == ["full"]
+
+
+def test_soft_candidates_say_what_they_carry() -> None:
+    ledger = ledger_of(None)
+    balancer = balancer_of(ledger, remote("a", 1), remote("b", 1))
+    load(balancer, remote("b", 1), 3)
+    take(ledger)
+    assert balancer.explain(0.0).candidates[0].reason == (
+        "local site has room (1 in flight, no capacity stated)"
+    )
+    take(ledger)
+    local, chosen, other = balancer.explain(0.0).candidates
+    assert (local.verdict, local.free) == ("soft-full", None)
+    assert chosen.verdict == "chosen"
+    assert other.reason == "same path cost as site-a, and more in use per target"
+
+
+def test_balanced_compares_in_flight_plus_cost() -> None:
+    ledger = ledger_of(9)
+    balancer = balancer_of(ledger, remote("a", 2), remote("b", 1), policy="balanced")
+    take(ledger)
+    assert [one.reason for one in balancer.explain(0.0).candidates] == [
+        "least in flight + path cost (8 of 9 free)",
+        "as good as here, which is the local site",
+        "in flight + path cost is 2, at here it is 1",
+    ]

@@ -1,0 +1,148 @@
+from collections import Counter
+
+import pytest
+
+from router.balance.ledger import Denied, LocalLedger
+from tests.unit.balance.builders import ledger_of, take
+
+
+def test_new_targets_admit_nothing_until_they_are_ready() -> None:
+    ledger = LocalLedger()
+    ledger.set_targets({"a:1": ("web", 2)})
+    assert ledger.try_acquire(0.0) is Denied.NO_TARGET
+    assert not ledger.is_full
+    ledger.set_ready("a:1", True)
+    assert take(ledger).target == "a:1"
+
+
+def test_a_full_ledger_says_so_until_a_slot_comes_back() -> None:
+    ledger = ledger_of(1)
+    slot = take(ledger)
+    assert ledger.try_acquire(0.0) is Denied.FULL
+    slot.release(1.0)
+    take(ledger).release(2.0)
+    assert ledger.in_flight == 0
+
+
+def test_a_slot_released_twice_is_a_bug() -> None:
+    slot = take(ledger_of(1))
+    slot.release(0.0)
+    with pytest.raises(AssertionError, match="twice"):
+        slot.release(0.0)
+
+
+def test_slots_go_to_the_least_loaded_relative_to_capacity() -> None:
+    ledger = ledger_of(9, 3)
+    assert Counter(take(ledger).target for _ in range(8)) == {"t0:80": 6, "t1:80": 2}
+
+
+def test_idle_targets_take_turns_by_capacity() -> None:
+    ledger = ledger_of(2, 1)
+    served: Counter[str] = Counter()
+    for _ in range(30):
+        slot = take(ledger)
+        served[slot.target] += 1
+        slot.release(0.0)
+    assert served == {"t0:80": 20, "t1:80": 10}
+
+
+def test_beside_a_target_without_a_limit_the_least_in_flight_counts() -> None:
+    ledger = ledger_of(2, None)
+    assert ledger.capacity == 2
+    assert Counter(take(ledger).target for _ in range(7)) == {"t0:80": 2, "t1:80": 5}
+    assert not ledger.is_full
+
+
+def test_targets_without_limits_are_never_full_and_state_no_capacity() -> None:
+    ledger = ledger_of(None, None)
+    assert Counter(take(ledger).target for _ in range(100)) == {"t0:80": 50, "t1:80": 50}
+    assert ledger.capacity is None
+
+
+def test_excluded_targets_are_passed_over() -> None:
+    ledger = ledger_of(1, 1)
+    assert take(ledger, frozenset({"t0:80"})).target == "t1:80"
+    assert ledger.try_acquire(0.0, frozenset({"t0:80"})) is Denied.FULL
+    assert ledger.try_acquire(0.0, frozenset({"t0:80", "t1:80"})) is Denied.NO_TARGET
+
+
+def test_a_removed_target_finishes_what_it_has_and_vanishes() -> None:
+    ledger = ledger_of(2)
+    slot = take(ledger)
+    ledger.set_targets({})
+    assert ledger.try_acquire(0.0) is Denied.NO_TARGET
+    assert [(one.ready, one.in_flight) for one in ledger.targets()] == [(False, 1)]
+    assert (ledger.in_flight, ledger.load) == (1, 0)
+    slot.release(0.0)
+    assert ledger.targets() == []
+    assert ledger.in_flight == 0
+
+
+def test_a_target_that_returns_while_busy_keeps_its_count() -> None:
+    ledger = ledger_of(2)
+    take(ledger)
+    ledger.set_targets({})
+    ledger.set_targets({"t0:80": ("web", 2)})
+    assert ledger.try_acquire(0.0) is Denied.NO_TARGET
+    ledger.set_ready("t0:80", True)
+    take(ledger)
+    assert ledger.is_full
+
+
+def test_a_late_health_result_of_a_removed_target_is_dropped() -> None:
+    ledger = ledger_of(2)
+    take(ledger)
+    ledger.set_targets({})
+    ledger.set_ready("t0:80", True)
+    ledger.set_ready("never:1", True)
+    assert ledger.targets_ready == 0
+
+
+def test_a_limit_lowered_under_load_admits_only_below_it_again() -> None:
+    ledger = ledger_of(3)
+    slots = [take(ledger) for _ in range(3)]
+    ledger.set_targets({"t0:80": ("web", 1)})
+    slots.pop().release(0.0)
+    slots.pop().release(0.0)
+    assert ledger.try_acquire(0.0) is Denied.FULL
+    slots.pop().release(0.0)
+    take(ledger)
+    assert ledger.is_full
+
+
+def test_capacity_minus_load_is_free_whatever_lingers_above_a_lowered_limit() -> None:
+    ledger = ledger_of(5, 5)
+    for _ in range(10):
+        take(ledger)
+    ledger.set_targets({"t0:80": ("web", 2), "t1:80": ("web", 6)})
+    assert (ledger.capacity, ledger.load, ledger.in_flight) == (8, 7, 10)
+    assert take(ledger).target == "t1:80"
+
+
+def test_ends_above_a_lowered_limit_free_nothing_yet() -> None:
+    ledger = ledger_of(3)
+    slots = [take(ledger) for _ in range(3)]
+    ledger.set_targets({"t0:80": ("web", 1)})
+    loads = []
+    for slot in slots:
+        slot.release(0.0)
+        loads.append(ledger.load)
+    assert loads == [1, 1, 0]
+
+
+def test_a_target_that_goes_down_takes_its_count_out_of_the_load() -> None:
+    ledger = ledger_of(2, 2)
+    slots = [take(ledger) for _ in range(4)]
+    ledger.set_ready("t0:80", False)
+    assert (ledger.capacity, ledger.load, ledger.in_flight) == (2, 2, 4)
+    for slot in slots:
+        slot.release(0.0)
+    assert (ledger.load, ledger.in_flight) == (0, 0)
+
+
+def test_targets_tell_what_they_served() -> None:
+    ledger = ledger_of(4)
+    take(ledger).release(0.0)
+    take(ledger)
+    state = ledger.targets()[0]
+    assert (state.name, state.requests_total, state.in_flight) == ("web", 2, 1)

@@ -1,0 +1,90 @@
+import pytest
+
+from router.balance.reports import LoadReports, standing_target
+from router.model import limits
+from router.model.ids import ServiceKey
+
+WEB, API = ServiceKey("web", 80), ServiceKey("api", 80)
+SOON, CHANGE = limits.LOAD_INTERVAL_S, limits.LOAD_CHANGE_INTERVAL_S
+
+
+def test_the_first_state_is_told_at_once() -> None:
+    assert LoadReports().note(WEB, 0, 1, 10, 0.0)
+
+
+def test_an_unchanged_state_is_not_told_again() -> None:
+    reports = LoadReports()
+    reports.note(WEB, 0, 1, 10, 0.0)
+    assert not reports.note(WEB, 0, 1, 10, 9.0)
+    assert reports.next_deadline() is None
+
+
+def test_turning_full_is_told_at_once_and_the_next_flips_after_a_while() -> None:
+    reports = LoadReports()
+    reports.note(WEB, 9, 1, 10, 0.0)
+    assert reports.note(WEB, 10, 1, 10, 1.0)
+    assert not reports.note(WEB, 9, 1, 10, 1.001)
+    assert reports.next_deadline() == pytest.approx(1.0 + SOON)
+    assert reports.due(1.0 + SOON) == [WEB]
+    assert reports.next_deadline() is None
+
+
+def test_a_flip_is_not_held_up_by_a_small_change_told_before() -> None:
+    reports = LoadReports()
+    reports.note(WEB, 0, 1, 10, 0.0)
+    assert reports.note(WEB, 5, 1, 10, 1.0)
+    assert reports.note(WEB, 10, 1, 10, 1.001)
+
+
+def test_losing_the_last_target_is_told_at_once() -> None:
+    reports = LoadReports()
+    reports.note(WEB, 0, 1, None, 0.0)
+    assert reports.note(WEB, 0, 0, None, 1.0)
+
+
+def test_a_tenth_of_the_capacity_is_told_some_time_after_the_last_report() -> None:
+    reports = LoadReports()
+    reports.note(WEB, 0, 1, 20, 1.0)
+    assert not reports.note(WEB, 2, 1, 20, 1.01)
+    assert reports.next_deadline() == pytest.approx(1.0 + CHANGE)
+    assert reports.note(WEB, 3, 1, 20, 1.0 + CHANGE)
+
+
+def test_a_changed_capacity_is_told_like_a_tenth() -> None:
+    reports = LoadReports()
+    reports.note(WEB, 0, 1, 20, 1.0)
+    assert not reports.note(WEB, 0, 1, 30, 1.01)
+    assert reports.due(1.0 + CHANGE) == [WEB]
+
+
+def test_a_smaller_change_is_told_in_the_end() -> None:
+    reports = LoadReports()
+    reports.note(WEB, 0, 1, 100, 1.0)
+    assert not reports.note(WEB, 1, 1, 100, 1.5)
+    assert reports.due(1.5) == []
+    assert reports.next_deadline() == pytest.approx(1.0 + limits.LOAD_SETTLE_INTERVAL_S)
+    assert reports.due(1.0 + limits.LOAD_SETTLE_INTERVAL_S) == [WEB]
+
+
+def test_services_have_limits_of_their_own_and_can_be_forgotten() -> None:
+    reports = LoadReports()
+    reports.note(WEB, 0, 1, 10, 0.0)
+    assert reports.note(API, 0, 1, 10, 0.0)
+    reports.note(WEB, 5, 1, 10, 0.01)
+    reports.note(API, 5, 1, 10, 0.01)
+    reports.forget(WEB)
+    assert reports.due(1.0) == [API]
+
+
+@pytest.mark.parametrize(
+    ("slots", "rtt_s", "service_s", "standing"),
+    [(10, 0.01, 0.1, 1), (10, 0.05, 0.1, 5), (0, 0.01, 0.1, 1), (9, 1.0, 0.0, 1)],
+)
+def test_as_many_stand_as_slots_come_free_in_a_round_trip(
+    slots: int, rtt_s: float, service_s: float, standing: int
+) -> None:
+    assert standing_target(slots, rtt_s, service_s) == standing
+
+
+def test_never_more_stand_than_the_bound() -> None:
+    assert standing_target(10_000, 1.0, 0.001) == limits.STANDING_MAX

@@ -1,0 +1,10 @@
+from pathlib import Path
+
+import pytest
+
+from tests.unit.certs.sites import Site
+
+
+@pytest.fixture
+def east(tmp_path: Path) -> Site:
+    return Site(tmp_path)

@@ -1,0 +1,314 @@
+"""A connection, a network and a leg in memory, for tests of the HTTP side of `forward`."""
+
+import heapq
+import itertools
+from collections.abc import Callable
+
+from router.forward.ports import LegFailure, LegHandler, Request
+from router.net.ports import (
+    Address,
+    Buffer,
+    Connection,
+    ConnectionHandler,
+    Dial,
+    DialFailure,
+    Listener,
+    Loss,
+    Timer,
+    Tls,
+)
+
+
+class FakeTimer:
+    def __init__(self, callback: Callable[[], None]) -> None:
+        self.callback: Callable[[], None] | None = callback
+
+    def cancel(self) -> None:
+        self.callback = None
+
+
+class FakeTimers:
+    """Virtual time. `turn` runs what waits for the end of the turn."""
+
+    def __init__(self) -> None:
+        self.time = 1000.0
+        self._order = itertools.count()
+        self._timers: list[tuple[float, int, FakeTimer]] = []
+        self._turn_end: list[Callable[[], None]] = []
+
+    def now(self) -> float:
+        return self.time
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
+        timer = FakeTimer(callback)
+        heapq.heappush(self._timers, (when, next(self._order), timer))
+        return timer
+
+    def at_turn_end(self, callback: Callable[[], None]) -> None:
+        self._turn_end.append(callback)
+
+    @property
+    def pending_timers(self) -> int:
+        return sum(1 for _, _, timer in self._timers if timer.callback is not None)
+
+    def turn(self) -> None:
+        while self._turn_end:
+            due, self._turn_end = self._turn_end, []
+            for callback in due:
+                callback()
+
+    def advance(self, seconds: float) -> None:
+        end = self.time + seconds
+        self.turn()
+        while self._timers and self._timers[0][0] <= end:
+            when, _, timer = heapq.heappop(self._timers)
+            self.time = max(self.time, when)
+            callback, timer.callback = timer.callback, None
+            if callback is not None:
+                callback()
+                self.turn()
+        self.time = end
+
+
+class FakeConnection:
+    """Keeps what was sent. `full` makes the next sends say no until `drain` is called."""
+
+    def __init__(self, timers: FakeTimers) -> None:
+        self.timers = timers
+        self.handler: ConnectionHandler | None = None
+        self.sent = bytearray()
+        self.sends = 0
+        self.full = False
+        self._paused = False
+        self._finished = False
+        self._aborted = False
+        self.is_lost = False
+        self._peer_ended = False
+
+    peer = Address("192.0.2.7", 40000)
+    local = Address("127.0.0.1", 8080)
+    peer_certificate = b""
+    alpn = ""
+    buffered_bytes = 0
+
+    def send(self, *parts: Buffer) -> bool:
+        if self._finished or self._aborted or self.is_lost:
+            return True
+        self.sends += 1
+        for part in parts:
+            self.sent += part
+        return not self.full
+
+    def set_high_mark(self, mark_bytes: int) -> None: ...
+
+    def pause(self) -> None:
+        self._paused = True
+
+    def resume(self) -> None:
+        self._paused = False
+
+    def finish(self) -> None:
+        if not self._finished:
+            self._finished = True
+            self.timers.at_turn_end(self._check_over)
+
+    def abort(self) -> None:
+        if not self._aborted and not self.is_lost:
+            self._aborted = True
+            self.timers.at_turn_end(lambda: self.lose(Loss("aborted")))
+
+    # Methods and not attributes, so that a type checker does not remember what they were.
+
+    def is_paused(self) -> bool:
+        return self._paused
+
+    def is_finished(self) -> bool:
+        return self._finished
+
+    def is_aborted(self) -> bool:
+        return self._aborted
+
+    # The other end.
+
+    def deliver(self, data: bytes) -> None:
+        """``data`` arrives; the caller's buffer is spoilt afterwards, as a real one may be."""
+        assert self.handler is not None
+        if self._aborted or self.is_lost:
+            return
+        buffer = bytearray(data)
+        self.handler.received(memoryview(buffer))
+        buffer[:] = b"\x00" * len(buffer)
+
+    def end(self) -> None:
+        assert self.handler is not None
+        if not self._aborted and not self.is_lost:
+            self._peer_ended = True
+            self.handler.ended()
+            self._check_over()
+
+    def drain(self) -> None:
+        assert self.handler is not None
+        self.full = False
+        self.handler.writable()
+
+    def lose(self, cause: Loss | None) -> None:
+        if not self.is_lost:
+            self.is_lost = True
+            assert self.handler is not None
+            self.handler.lost(cause)
+
+    def _check_over(self) -> None:
+        if self._finished and self._peer_ended:
+            self.lose(None)
+
+    def take(self) -> bytes:
+        """What was sent since the last look, after the turn's end."""
+        self.timers.turn()
+        sent = bytes(self.sent)
+        self.sent.clear()
+        return sent
+
+
+class FakeDial:
+    def __init__(
+        self,
+        connected: Callable[[Connection], ConnectionHandler],
+        failed: Callable[[DialFailure], None],
+    ) -> None:
+        self.connected = connected
+        self.failed = failed
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+class FakeNetwork(FakeTimers):
+    """Dials wait until the test lets them succeed or fail."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dials: list[FakeDial] = []
+
+    def listen(
+        self,
+        host: str,
+        port: int,
+        accept: Callable[[Connection], ConnectionHandler | None],
+        *,
+        tls: Tls | None = None,
+    ) -> Listener:
+        raise NotImplementedError("nothing listens here")
+
+    def dial(
+        self,
+        host: str,
+        port: int,
+        connected: Callable[[Connection], ConnectionHandler],
+        failed: Callable[[DialFailure], None],
+        *,
+        timeout_s: float,
+        tls: Tls | None = None,
+    ) -> Dial:
+        dial = FakeDial(connected, failed)
+        self.dials.append(dial)
+        return dial
+
+    def connect(self) -> FakeConnection:
+        """Let the oldest dial succeed."""
+        dial = self.dials.pop(0)
+        assert not dial.cancelled
+        connection = FakeConnection(self)
+        connection.handler = dial.connected(connection)
+        self.turn()
+        return connection
+
+    def refuse(self) -> None:
+        self.dials.pop(0).failed(DialFailure("refused", "connection refused"))
+        self.turn()
+
+
+class FakeLeg:
+    """A leg that records; the test plays the target by calling ``handler``."""
+
+    def __init__(self, request: Request, handler: LegHandler) -> None:
+        self.request = request
+        self.handler = handler
+        self.body = bytearray()
+        self.trailers = b""
+        self._finished = False
+        self._aborted = False
+        self._paused = False
+        self.full = False
+
+    def send(self, data: Buffer) -> bool:
+        self.body += data
+        return not self.full
+
+    def send_trailers(self, block: bytes) -> None:
+        self.trailers = block
+
+    def finish(self) -> None:
+        self._finished = True
+
+    def abort(self) -> None:
+        self._aborted = True
+
+    def pause(self) -> None:
+        self._paused = True
+
+    def resume(self) -> None:
+        self._paused = False
+
+    def is_paused(self) -> bool:
+        return self._paused
+
+    def is_finished(self) -> bool:
+        return self._finished
+
+    def is_aborted(self) -> bool:
+        return self._aborted
+
+    def respond(self, head: bytes, body: bytes = b"", body_bytes: int | None = None) -> None:
+        """A whole response: ``head`` canonical, ``body_bytes`` the declared length."""
+        self.handler.head(head, len(body) if body_bytes is None else body_bytes)
+        if body:
+            self.handler.received(memoryview(body))
+        self.handler.ended()
+        self.handler.done(None)
+
+
+class RecordingHandler:
+    """A `LegHandler` that keeps what it is told, in order."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[object, ...]] = []
+
+    def last(self) -> tuple[object, ...]:
+        return self.events[-1]
+
+    def opened(self) -> None:
+        self.events.append(("opened",))
+
+    def head(self, head: bytes, body_bytes: int) -> None:
+        self.events.append(("head", head, body_bytes))
+
+    def received(self, data: memoryview) -> None:
+        if self.events and self.events[-1][0] == "received":
+            known = self.events.pop()[1]
+            assert isinstance(known, bytes)
+            self.events.append(("received", known + bytes(data)))
+        else:
+            self.events.append(("received", bytes(data)))
+
+    def trailers(self, block: bytes) -> None:
+        self.events.append(("trailers", block))
+
+    def ended(self) -> None:
+        self.events.append(("ended",))
+
+    def writable(self) -> None:
+        self.events.append(("writable",))
+
+    def done(self, failure: LegFailure | None) -> None:
+        self.events.append(("done", failure.code if failure else None))

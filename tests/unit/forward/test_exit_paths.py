@@ -1,0 +1,199 @@
+"""Whatever ends an exchange, its slots are free at rest, here and at the other site."""
+
+from collections.abc import Callable
+
+import pytest
+
+from router.forward.service import ServiceConfig
+from router.model.ids import ServiceKey
+from router.model.specs import ServiceProtocol
+from tests.unit.forward.fakes import (
+    FakeMesh,
+    FakeNetwork,
+    FakeTarget,
+    Party,
+    Site,
+    answer_ok,
+    candidate,
+    router_of,
+)
+
+GET = b"GET / HTTP/1.1\r\nHost: s\r\n\r\n"
+POST_PART = b"POST / HTTP/1.1\r\nHost: s\r\nContent-Length: 100\r\n\r\npart"
+EXPECT = b"PUT / HTTP/1.1\r\nHost: s\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
+HEAD = b"HEAD / HTTP/1.1\r\nHost: s\r\n\r\n"
+UPGRADE = b"GET / HTTP/1.1\r\nHost: s\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
+SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
+KEY = ServiceKey("s", 80)
+
+
+class Stage:
+    """An ingress, the egress ``b`` (or the ingress itself), one target, one client."""
+
+    def __init__(self, protocol: ServiceProtocol, remote: bool, first: bytes) -> None:
+        self.network = FakeNetwork()
+        self.mesh = FakeMesh(self.network)
+        self.a = Site(self.network, self.mesh, "a")
+        self.b = Site(self.network, self.mesh, "b")
+        self.target = FakeTarget(self.network, "10.0.0.1", 80)
+        for site in (self.a, self.b):
+            site.forwarder.set_service(KEY, ServiceConfig(protocol=protocol))
+        (self.b if remote else self.a).forwarder.set_targets(KEY, {str(self.target): ("t", 2)})
+        self.network.run()
+        if remote:
+            self.a.forwarder.set_remotes(KEY, [candidate("b", capacity=2)])
+        self.a.forwarder.set_listeners({KEY: ("127.0.0.1", 80)})
+        self.client = self.a.connect("127.0.0.1", 80)
+        self.client.send(first)
+        self.network.run()
+
+    @property
+    def far(self) -> Party:
+        return next(party for party in reversed(self.target.parties) if party.got)
+
+    def reply(self, data: bytes) -> None:
+        self.far.send(data)
+        self.network.run()
+
+    @property
+    def in_flight(self) -> int:
+        return self.a.in_flight(KEY) + self.b.in_flight(KEY)
+
+
+Act = Callable[[Stage], None]
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+HTTP_PATHS: dict[str, tuple[bytes, list[Act]]] = {
+    "answered": (GET, [lambda s: s.reply(OK)]),
+    "answered without length": (
+        GET,
+        [lambda s: s.reply(b"HTTP/1.1 200 OK\r\n\r\nrest"), lambda s: s.far.finish()],
+    ),
+    "chunked": (
+        GET,
+        [
+            lambda s: s.reply(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
+            lambda s: s.reply(b"2\r\nok\r\n0\r\n\r\n"),
+        ],
+    ),
+    "head only": (HEAD, [lambda s: s.reply(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n")]),
+    "not modified": (GET, [lambda s: s.reply(b"HTTP/1.1 304 Not Modified\r\n\r\n")]),
+    "continued": (
+        EXPECT,
+        [
+            lambda s: s.reply(b"HTTP/1.1 100 Continue\r\n\r\n"),
+            lambda s: s.client.send(b"hello"),
+            lambda s: s.reply(OK),
+        ],
+    ),
+    "expectation failed": (
+        EXPECT,
+        [lambda s: s.reply(b"HTTP/1.1 417 Expectation Failed\r\nContent-Length: 2\r\n\r\nno")],
+    ),
+    "answered before the request was complete": (POST_PART, [lambda s: s.reply(OK)]),
+    "client resets before the answer": (GET, [lambda s: s.client.abort()]),
+    "client resets in its body": (POST_PART, [lambda s: s.client.abort()]),
+    "client resets in the answer": (
+        GET,
+        [
+            lambda s: s.reply(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"),
+            lambda s: s.client.abort(),
+        ],
+    ),
+    "client ends in its body": (POST_PART, [lambda s: s.client.finish()]),
+    "target resets": (POST_PART, [lambda s: s.far.abort()]),
+    "target ends without an answer": (POST_PART, [lambda s: s.far.finish()]),
+    "target speaks nonsense": (GET, [lambda s: s.reply(b"nonsense\r\n\r\n")]),
+    "target breaks its chunks": (
+        GET,
+        [lambda s: s.reply(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")],
+    ),
+    "target never answers": (GET, [lambda s: s.network.advance(200)]),
+    "upgraded and ended by the target": (
+        UPGRADE,
+        [
+            lambda s: s.reply(SWITCH),
+            lambda s: s.reply(b"raw"),
+            lambda s: s.far.finish(),
+            lambda s: s.network.run(),
+            lambda s: s.client.finish(),
+        ],
+    ),
+    "upgraded and reset by the client": (
+        UPGRADE,
+        [lambda s: s.reply(SWITCH), lambda s: s.client.abort()],
+    ),
+    "link cut": (POST_PART, [lambda s: s.mesh.cut(router_of("b")), lambda s: s.client.abort()]),
+    "router stops": (POST_PART, [lambda s: s.a.forwarder.abort()]),
+    "egress stops": (
+        POST_PART,
+        [lambda s: s.b.forwarder.abort(), lambda s: s.network.run(), lambda s: s.client.abort()],
+    ),
+    "target is removed": (
+        GET,
+        [
+            lambda s: s.a.forwarder.set_targets(KEY, {}),
+            lambda s: s.b.forwarder.set_targets(KEY, {}),
+            lambda s: s.reply(OK),
+        ],
+    ),
+}
+
+TCP_PATHS: dict[str, tuple[bytes, list[Act]]] = {
+    "client first": (
+        b"x",
+        [lambda s: s.client.finish(), lambda s: s.network.run(), lambda s: s.far.finish()],
+    ),
+    "target first": (
+        b"x",
+        [lambda s: s.far.finish(), lambda s: s.network.run(), lambda s: s.client.finish()],
+    ),
+    "client resets": (b"x", [lambda s: s.client.abort()]),
+    "target resets": (b"x", [lambda s: s.far.abort()]),
+    "both at once": (b"x", [lambda s: s.client.finish(), lambda s: s.far.finish()]),
+    "both reset": (b"x", [lambda s: s.client.abort(), lambda s: s.far.abort()]),
+    "link cut": (b"x", [lambda s: s.mesh.cut(router_of("b")), lambda s: s.client.abort()]),
+    "idle": (b"x", [lambda s: s.network.advance(8_000)]),
+    "router stops": (b"x", [lambda s: s.a.forwarder.abort()]),
+}
+
+CASES = [
+    pytest.param(protocol, remote, first, acts, id=f"{name}, {'remote' if remote else 'local'}")
+    for protocol, paths in (("http", HTTP_PATHS), ("tcp", TCP_PATHS))
+    for name, (first, acts) in paths.items()
+    for remote in (False, True)
+]
+
+
+@pytest.mark.parametrize(("protocol", "remote", "first", "acts"), CASES)
+def test_no_slot_is_held_at_rest(
+    protocol: ServiceProtocol, remote: bool, first: bytes, acts: list[Act]
+) -> None:
+    stage = Stage(protocol, remote, first)
+    assert stage.in_flight == 1
+    for act in acts:
+        act(stage)
+        stage.network.run()
+    assert stage.in_flight == 0
+    (snapshot,) = stage.a.forwarder.services_snapshot()
+    assert snapshot.counters.requests_total == 1
+    assert snapshot.queued == 0
+    estimate = {one.site: one.in_flight for one in snapshot.explanation.candidates}
+    assert set(estimate.values()) == {0}
+
+
+@pytest.mark.parametrize("steps", range(40))
+@pytest.mark.parametrize("remote", [False, True], ids=["local", "remote"])
+@pytest.mark.parametrize("first", [GET, POST_PART], ids=["get", "post"])
+def test_a_client_that_resets_at_any_step_leaves_no_slot(
+    remote: bool, first: bytes, steps: int
+) -> None:
+    stage = Stage("http", remote, GET)
+    stage.target.answer = answer_ok
+    stage.reply(OK)
+    client = stage.a.connect("127.0.0.1", 80)
+    client.send(first)
+    stage.network.run_some(steps)
+    client.abort()
+    stage.network.run()
+    assert stage.in_flight == 0

@@ -1,0 +1,425 @@
+"""HTTP services through whole forwarders: what is repeated, what is not, what is refused."""
+
+from collections.abc import Callable
+
+import pytest
+
+from router.forward.service import ServiceConfig
+from router.link.ports import OpenRequest
+from router.model import limits
+from router.model.ids import ServiceKey
+from tests.unit.forward.fakes import (
+    FakeMesh,
+    FakeNetwork,
+    FakeStream,
+    FakeTarget,
+    Party,
+    Site,
+    answer_ok,
+    candidate,
+    router_of,
+    site_of,
+)
+
+KEY = ServiceKey("shop", 8080)
+GET = b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n"
+POST = b"POST / HTTP/1.1\r\nHost: shop\r\nContent-Length: 5\r\n\r\nhello"
+PUT = b"PUT / HTTP/1.1\r\nHost: shop\r\nContent-Length: 5\r\n\r\nhello"
+
+
+class Shop:
+    """Sites ``a`` (ingress), ``b`` and ``c``, each with one target that answers as told."""
+
+    def __init__(
+        self,
+        here: int = 0,
+        there: int = 1,
+        farther: int = 1,
+        answer: Callable[[Party], None] | None = answer_ok,
+    ) -> None:
+        self.network = FakeNetwork()
+        self.mesh = FakeMesh(self.network)
+        self.sites: dict[str, Site] = {}
+        self.targets: dict[str, FakeTarget] = {}
+        for name, capacity in (("a", here), ("b", there), ("c", farther)):
+            site = self.sites[name] = Site(self.network, self.mesh, name)
+            target = self.targets[name] = FakeTarget(
+                self.network, f"10.0.0.{len(self.sites)}", 80, answer
+            )
+            site.forwarder.set_service(KEY, ServiceConfig(protocol="http"))
+            if capacity:
+                site.forwarder.set_targets(KEY, {str(target): ("main", capacity)})
+        self.a = self.sites["a"].forwarder
+        self.a.set_listeners({KEY: ("127.0.0.1", 8080)})
+        self.network.run()
+        self.set_remotes(b=there, c=farther)
+
+    def set_remotes(self, **capacities: int) -> None:
+        costs = {"b": 1, "c": 9}
+        self.a.set_remotes(
+            KEY,
+            [candidate(n, cost=costs[n], capacity=c) for n, c in capacities.items() if c],
+        )
+
+    def client(self, request: bytes = GET) -> Party:
+        party = self.sites["a"].connect("127.0.0.1", 8080)
+        party.send(request)
+        self.network.run()
+        return party
+
+    def status(self, party: Party) -> int:
+        return int(bytes(party.got).split(b" ", 2)[1]) if party.got else 0
+
+    def requests(self) -> list[int]:
+        return [self.targets[name].requests for name in "abc"]
+
+    def in_flight(self) -> list[int]:
+        return [self.sites[name].in_flight(KEY) for name in "abc"]
+
+
+@pytest.mark.parametrize("request_bytes", [GET, POST, PUT])
+@pytest.mark.parametrize("here", [1, 0], ids=["local", "remote"])
+def test_a_request_is_answered_and_its_slot_given_back(request_bytes: bytes, here: int) -> None:
+    shop = Shop(here=here)
+    client = shop.client(request_bytes)
+    assert shop.status(client) == 200
+    assert bytes(client.got).endswith(b"ok")
+    assert shop.requests() == ([1, 0, 0] if here else [0, 1, 0])
+    assert shop.in_flight() == [0, 0, 0]
+
+
+def reset(party: Party) -> None:
+    if b"HTTP/1.1" in party.got:
+        party.abort()
+
+
+def test_a_get_whose_target_breaks_off_runs_again_elsewhere() -> None:
+    shop = Shop(answer=None)
+    shop.targets["b"].answer = reset
+    shop.targets["c"].answer = answer_ok
+    client = shop.client(GET)
+    assert shop.status(client) == 200
+    assert shop.requests() == [0, 1, 1]
+
+
+def test_a_put_runs_again_with_its_body() -> None:
+    shop = Shop()
+    shop.targets["b"].answer = reset
+    client = shop.client(PUT)
+    assert shop.status(client) == 200
+    assert bytes(shop.targets["c"].parties[-1].got).endswith(b"\r\n\r\nhello")
+
+
+def test_a_post_whose_target_breaks_off_runs_once() -> None:
+    shop = Shop()
+    shop.targets["b"].answer = reset
+    client = shop.client(POST)
+    assert shop.status(client) == 502
+    assert b"Spillway-Error: target-reset" in client.got
+    assert shop.requests() == [0, 1, 0]
+
+
+def test_a_post_on_a_cut_link_runs_once() -> None:
+    shop = Shop(answer=None)
+    client = shop.client(POST)
+    shop.mesh.cut(router_of("b"))
+    shop.network.run()
+    assert shop.status(client) == 502
+    assert shop.requests() == [0, 1, 0]
+    assert shop.in_flight() == [0, 0, 0]
+
+
+def test_a_post_lost_before_it_was_accepted_may_have_run_and_is_not_repeated() -> None:
+    shop = Shop(answer=None)
+    client = shop.sites["a"].connect("127.0.0.1", 8080)
+    client.send(POST)
+    while not shop.mesh.opens:
+        shop.network.run_some(1)
+    shop.mesh.cut(router_of("b"))
+    shop.network.run()
+    assert shop.status(client) == 502
+    assert b"Spillway-Error: link-lost" in client.got
+    assert shop.requests()[2] == 0
+
+
+def test_a_get_on_a_cut_link_runs_again_elsewhere() -> None:
+    shop = Shop(answer=None)
+    shop.targets["c"].answer = answer_ok
+    client = shop.client(GET)
+    shop.mesh.cut(router_of("b"))
+    shop.network.run()
+    assert shop.status(client) == 200
+    assert shop.in_flight() == [0, 0, 0]
+
+
+def test_a_post_that_was_refused_goes_on_with_its_body() -> None:
+    shop = Shop()
+    shop.targets["b"].stop()
+    client = shop.client(POST)
+    assert shop.status(client) == 200
+    assert shop.requests() == [0, 0, 1]
+    assert bytes(shop.targets["c"].parties[-1].got).endswith(b"\r\n\r\nhello")
+
+
+def test_a_get_is_not_repeated_for_ever() -> None:
+    shop = Shop(here=1)
+    for target in shop.targets.values():
+        target.answer = reset
+    client = shop.client(GET)
+    assert shop.status(client) == 502
+    assert sum(shop.requests()) == 1 + limits.REPEATS_MAX
+    assert shop.in_flight() == [0, 0, 0]
+
+
+def half_answer(party: Party) -> None:
+    if b"HTTP/1.1" in party.got:
+        party.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+
+
+@pytest.mark.parametrize("here", [1, 0], ids=["local", "remote"])
+def test_a_get_with_a_torn_answer_is_not_repeated_and_not_taken_for_whole(here: int) -> None:
+    shop = Shop(here=here)
+    shop.targets["a"].answer = shop.targets["b"].answer = half_answer
+    client = shop.client(GET)
+    assert client.got.endswith(b"half")
+    for party in (*shop.targets["a"].serving, *shop.targets["b"].serving):
+        party.abort()
+    shop.network.run()
+    assert client.was_reset
+    assert sum(shop.requests()) == 1
+    assert shop.in_flight() == [0, 0, 0]
+
+
+def test_nowhere_to_go_is_503_no_route() -> None:
+    shop = Shop(there=0, farther=0)
+    client = shop.client()
+    assert shop.status(client) == 503
+    assert b"Spillway-Error: no-route" in client.got
+
+
+def test_a_target_that_refuses_is_502_when_there_is_no_other() -> None:
+    shop = Shop(here=1, there=0, farther=0)
+    shop.targets["a"].stop()
+    client = shop.client()
+    assert shop.status(client) == 502
+    assert b"Spillway-Error: target-refused" in client.got
+
+
+def test_all_full_is_503_with_retry_after_once_the_wait_is_over() -> None:
+    shop = Shop(here=1, there=0, farther=0, answer=None)
+    shop.client()
+    late = shop.client()
+    shop.network.advance(limits.QUEUE_WAIT_S + 0.1)
+    assert shop.status(late) == 503
+    assert b"Spillway-Error: all-full" in late.got
+    assert b"Retry-After:" in late.got
+
+
+def test_the_next_request_of_a_connection_is_decided_anew() -> None:
+    shop = Shop(here=1)
+    client = shop.client()
+    client.got.clear()
+    client.send(GET)
+    shop.network.run()
+    assert shop.status(client) == 200
+    assert shop.requests() == [2, 0, 0]
+
+
+def test_requests_are_counted_by_site_and_class() -> None:
+    shop = Shop(here=1)
+    shop.client()
+    shop.client(b"BAD\r\n\r\n")
+    snapshot = shop.a.services_snapshot()[0]
+    counts = {key: sum(value.counts) for key, value in snapshot.counters.requests.items()}
+    assert counts == {("a", "2xx"): 1, ("", "4xx"): 1}
+    assert snapshot.counters.decisions == {"chosen": 1}
+
+
+class Neighbour:
+    """The far end of one stream that this side opened at site ``b``."""
+
+    def __init__(self, shop: Shop, offer: OpenRequest) -> None:
+        self.shop = shop
+        self.events: list[tuple[object, ...]] = []
+        stream = shop.mesh.open_stream(offer, self)
+        assert isinstance(stream, FakeStream)
+        self.stream = stream
+        shop.network.run()
+
+    def accepted(self, in_flight: int) -> None:
+        self.events.append(("accepted", in_flight))
+
+    def refused(self, reason: str, in_flight: int) -> None:
+        self.events.append(("refused", reason, in_flight))
+
+    def head(self, head: bytes, body_bytes: int, ended: bool) -> None:
+        self.events.append(("head", head[:12], body_bytes))
+
+    def received(self, data: memoryview) -> None:
+        self.events.append(("received", bytes(data)))
+
+    def trailers(self, block: bytes) -> None:
+        self.events.append(("trailers", block))
+
+    def ended(self, in_flight: int) -> None:
+        self.events.append(("ended", in_flight))
+
+    def writable(self) -> None: ...
+
+    def lost(self, cause: str | None) -> None:
+        self.events.append(("lost", cause))
+
+
+HEAD = b"GET / HTTP/1.1\r\nHost: shop\r\n"
+POST_HEAD = b"POST / HTTP/1.1\r\nHost: shop\r\n"
+
+
+def offer(**changes: object) -> OpenRequest:
+    fields: dict[str, object] = {
+        "path": (router_of("b"),),
+        "service": KEY.name,
+        "port": KEY.port,
+        "protocol": "http",
+        "ingress": site_of("x"),
+        "head": HEAD,
+    }
+    return OpenRequest(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def test_an_egress_tells_its_count_with_and_after_the_request() -> None:
+    shop = Shop()
+    neighbour = Neighbour(shop, offer())
+    neighbour.stream.finish()
+    shop.network.run()
+    assert neighbour.events == [
+        ("accepted", 1),
+        ("head", b"HTTP/1.1 200", 2),
+        ("received", b"ok"),
+        ("ended", 0),
+        ("lost", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "outcome"),
+    [
+        ({"service": "nothing"}, ("refused", "no-target", 0)),
+        ({"protocol": "tcp"}, ("refused", "not-allowed", 0)),
+        ({"head": HEAD + b"Transfer-Encoding: chunked\r\n"}, ("lost", "bad-message")),
+        ({"head": b"GET /\r\n HTTP/1.1\r\n"}, ("lost", "bad-message")),
+        ({"body_bytes": -2}, ("lost", "bad-message")),
+    ],
+)
+def test_an_egress_judges_what_a_neighbour_offers(
+    changes: dict[str, object], outcome: tuple[object, ...]
+) -> None:
+    shop = Shop()
+    neighbour = Neighbour(shop, offer(**changes))
+    assert neighbour.events[0] == outcome
+    assert shop.requests() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("body", [b"toolong", b"sho"])
+def test_a_request_body_of_the_wrong_length_never_completes(body: bytes) -> None:
+    shop = Shop(answer=None)
+    neighbour = Neighbour(shop, offer(head=POST_HEAD, body_bytes=5))
+    neighbour.stream.send(body)
+    neighbour.stream.finish()
+    shop.network.run()
+    assert neighbour.events[-1] == ("lost", "bad-message")
+    assert shop.in_flight() == [0, 0, 0]
+    party = shop.targets["b"].parties[-1]
+    assert party.was_reset
+
+
+def test_a_draining_egress_refuses_and_finishes_what_it_has() -> None:
+    shop = Shop(answer=None)
+    first = Neighbour(shop, offer())
+    first.stream.finish()
+    finished: list[bool] = []
+    shop.sites["b"].forwarder.drain(lambda: finished.append(True), shop.network.now() + 30)
+    second = Neighbour(shop, offer())
+    assert second.events[0] == ("refused", "draining", 1)
+    assert not finished
+    answer_ok(shop.targets["b"].serving[-1])
+    shop.network.run()
+    assert first.events[-1] == ("lost", None)
+    assert finished == [True]
+
+
+def test_a_drain_that_takes_too_long_is_cut() -> None:
+    shop = Shop(answer=None)
+    neighbour = Neighbour(shop, offer())
+    finished: list[bool] = []
+    shop.sites["b"].forwarder.drain(lambda: finished.append(True), shop.network.now() + 30)
+    shop.network.advance(31)
+    assert neighbour.events[-1] == ("lost", "internal")
+    assert finished == [True]
+    assert shop.in_flight() == [0, 0, 0]
+
+
+class BadEgress:
+    """A neighbour whose answers are not what they should be."""
+
+    def __init__(self, shop: Shop, *script: tuple[object, ...]) -> None:
+        self.script = script
+        shop.mesh.offered[router_of("b")] = self.offered
+        shop.set_remotes(b=5)
+
+    def offered(self, stream: object, request: OpenRequest) -> "Silent":
+        assert isinstance(stream, FakeStream)
+        stream.accept(1)
+        for name, *arguments in self.script:
+            getattr(stream, str(name))(*arguments)
+        return Silent()
+
+
+class Silent:
+    def accepted(self, in_flight: int) -> None: ...
+    def refused(self, reason: str, in_flight: int) -> None: ...
+    def head(self, head: bytes, body_bytes: int, ended: bool) -> None: ...
+    def received(self, data: memoryview) -> None: ...
+    def trailers(self, block: bytes) -> None: ...
+    def ended(self, in_flight: int) -> None: ...
+    def writable(self) -> None: ...
+    def lost(self, cause: str | None) -> None: ...
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        [("send_head", b"HTTP/1.1 200 OK\r\nConnection: close\r\n", 0), ("finish", 0)],
+        [("send_head", b"nonsense", 0), ("finish", 0)],
+        [("send", b"body first"), ("finish", 0)],
+        [("finish", 0)],
+        [("send_head", b"HTTP/1.1 101 Switching Protocols\r\n", 0)],
+    ],
+)
+def test_an_answer_that_is_not_canonical_is_502(script: list[tuple[object, ...]]) -> None:
+    shop = Shop()
+    BadEgress(shop, *script)
+    client = shop.client(POST)
+    assert shop.status(client) == 502
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        [("send_head", OK, 5), ("send", b"too long"), ("finish", 0)],
+        [("send_head", OK, 5), ("send", b"sho"), ("finish", 0)],
+        [("send_head", OK, -1), ("send_trailers", b"Content-Length: 5\r\n"), ("finish", 0)],
+        [("send_head", OK, -1), ("send_head", OK, 0), ("finish", 0)],
+        [("send_head", OK, -1), ("send", b"abc"), ("reset", "target-reset")],
+    ],
+)
+def test_an_answer_that_breaks_off_or_lies_is_never_taken_for_whole(
+    script: list[tuple[object, ...]],
+) -> None:
+    shop = Shop()
+    BadEgress(shop, *script)
+    client = shop.client(GET)
+    assert client.was_reset
+    assert not client.got.endswith(b"0\r\n\r\n")

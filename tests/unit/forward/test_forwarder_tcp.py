@@ -1,0 +1,255 @@
+"""TCP services through whole forwarders: fill, spill, retry, half-close, reset."""
+
+import pytest
+
+from router.forward.service import ServiceConfig
+from router.model.ids import ServiceKey
+from router.model.specs import PolicySpec
+from tests.unit.forward.fakes import (
+    FakeMesh,
+    FakeNetwork,
+    FakeTarget,
+    Party,
+    Site,
+    candidate,
+    router_of,
+    site_of,
+)
+
+KEY = ServiceKey("db", 5432)
+CONFIG = ServiceConfig(protocol="tcp", policy=PolicySpec())
+
+
+class Two:
+    """Sites ``a`` (with a listener) and ``b``, each with one target of the given capacity."""
+
+    def __init__(self, here: int | None, there: int | None, told: int | None = -1) -> None:
+        self.network = FakeNetwork()
+        self.mesh = FakeMesh(self.network)
+        self.a = Site(self.network, self.mesh, "a")
+        self.b = Site(self.network, self.mesh, "b")
+        self.target_a = FakeTarget(self.network, "10.0.0.1", 5432)
+        self.target_b = FakeTarget(self.network, "10.0.0.2", 5432)
+        for site, target, capacity in (
+            (self.a, self.target_a, here),
+            (self.b, self.target_b, there),
+        ):
+            site.forwarder.set_service(KEY, CONFIG)
+            if capacity != 0:
+                site.forwarder.set_targets(KEY, {str(target): ("main", capacity)})
+        self.a.forwarder.set_remotes(KEY, [candidate("b", capacity=there if told == -1 else told)])
+        self.a.forwarder.set_listeners({KEY: ("127.0.0.1", 5432)})
+        self.network.run()
+
+    def client(self, hello: bytes = b"hello") -> Party:
+        party = self.a.connect("127.0.0.1", 5432)
+        if hello:
+            party.send(hello)
+        self.network.run()
+        return party
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        return self.a.in_flight(KEY), self.b.in_flight(KEY)
+
+
+def serving(target: FakeTarget) -> list[Party]:
+    return [party for party in target.serving if party.got]
+
+
+def test_local_slots_fill_first_and_only_the_excess_spills() -> None:
+    world = Two(2, 2)
+    for expected in [(1, 0), (2, 0), (2, 1), (2, 2)]:
+        world.client()
+        assert world.counts == expected
+
+
+def test_the_next_connection_is_local_again_once_a_local_slot_is_free() -> None:
+    world = Two(1, 2)
+    first = world.client()
+    world.client()
+    assert world.counts == (1, 1)
+    first.abort()
+    world.network.run()
+    world.client()
+    assert world.counts == (1, 1)
+
+
+@pytest.mark.parametrize("here", [1, 0], ids=["local", "remote"])
+def test_bytes_and_half_closes_pass_both_ways(here: int) -> None:
+    world = Two(here, 1)
+    client = world.client(b"question")
+    (far,) = serving(world.target_a if here else world.target_b)
+    assert bytes(far.got) == b"question"
+    client.finish()
+    world.network.run()
+    assert far.got_end and not client.losses
+    far.send(b"answer")
+    far.finish()
+    world.network.run()
+    assert bytes(client.got) == b"answer"
+    assert client.losses == [None]
+    assert world.counts == (0, 0)
+
+
+@pytest.mark.parametrize("here", [1, 0], ids=["local", "remote"])
+def test_a_reset_target_is_a_reset_client(here: int) -> None:
+    world = Two(here, 1)
+    client = world.client()
+    (far,) = serving(world.target_a if here else world.target_b)
+    far.send(b"half an ans")
+    far.abort()
+    world.network.run()
+    assert client.was_reset
+    assert not client.got_end
+    assert world.counts == (0, 0)
+
+
+@pytest.mark.parametrize("here", [1, 0], ids=["local", "remote"])
+def test_a_reset_client_is_a_reset_target(here: int) -> None:
+    world = Two(here, 1)
+    client = world.client()
+    (far,) = serving(world.target_a if here else world.target_b)
+    client.abort()
+    world.network.run()
+    assert far.was_reset
+    assert world.counts == (0, 0)
+
+
+def test_a_cut_link_resets_the_client_and_the_remote_target() -> None:
+    world = Two(0, 1)
+    client = world.client()
+    (far,) = serving(world.target_b)
+    world.mesh.cut(router_of("b"))
+    world.network.run()
+    assert client.was_reset
+    assert far.was_reset
+    assert world.counts == (0, 0)
+
+
+def test_a_slow_client_pauses_its_target_and_resumes_it() -> None:
+    world = Two(1, 1)
+    client = world.client()
+    (far,) = serving(world.target_a)
+    assert client.connection is not None and far.connection is not None
+    near_end = client.connection.other  # type: ignore[attr-defined]
+    leg_end = far.connection.other  # type: ignore[attr-defined]
+    near_end.full = True
+    far.send(b"much")
+    world.network.run()
+    assert leg_end.paused
+    near_end.room()
+    assert not leg_end.paused
+
+
+def test_a_refused_dial_moves_on_to_the_next_target_with_the_bytes_sent_so_far() -> None:
+    world = Two(1, 1)
+    second = FakeTarget(world.network, "10.0.0.9", 5432)
+    world.a.forwarder.set_targets(KEY, {str(world.target_a): ("main", 1), str(second): ("main", 1)})
+    world.network.run()
+    world.target_a.stop()
+    first, other = world.client(b"one"), world.client(b"two")
+    assert sorted(bytes(party.got) for party in serving(second)) == [b"one"]
+    assert [bytes(party.got) for party in serving(world.target_b)] == [b"two"]
+    assert not first.losses and not other.losses
+    assert world.a.forwarder.load_of(KEY).targets_ready == 1
+
+
+def test_when_all_local_targets_refuse_the_connection_goes_to_the_other_site() -> None:
+    world = Two(1, 1)
+    world.target_a.stop()
+    client = world.client()
+    assert not client.losses
+    assert world.counts == (0, 1)
+
+
+def test_a_site_that_turns_out_full_is_left_for_the_next_with_the_bytes_in_hand() -> None:
+    world = Two(0, 1, told=5)
+    c = Site(world.network, world.mesh, "c")
+    target_c = FakeTarget(world.network, "10.0.0.3", 5432)
+    c.forwarder.set_service(KEY, CONFIG)
+    c.forwarder.set_targets(KEY, {str(target_c): ("main", 1)})
+    world.network.run()
+    remotes = [candidate("b", cost=1, capacity=5), candidate("c", cost=9, capacity=1)]
+    world.a.forwarder.set_remotes(KEY, remotes)
+    world.client(b"one")
+    world.client(b"two")
+    assert [bytes(party.got) for party in serving(world.target_b)] == [b"one"]
+    assert [bytes(party.got) for party in serving(target_c)] == [b"two"]
+
+
+def test_a_connection_that_may_have_reached_a_target_is_not_dispatched_again() -> None:
+    world = Two(0, 1)
+    c = Site(world.network, world.mesh, "c")
+    target_c = FakeTarget(world.network, "10.0.0.3", 5432)
+    c.forwarder.set_service(KEY, CONFIG)
+    c.forwarder.set_targets(KEY, {str(target_c): ("main", 1)})
+    world.network.run()
+    world.a.forwarder.set_remotes(KEY, [candidate("b"), candidate("c", cost=9)])
+    client = world.client()
+    world.mesh.cut(router_of("b"))
+    world.network.run()
+    assert client.was_reset
+    assert not serving(target_c)
+
+
+def test_without_any_candidate_the_client_is_reset() -> None:
+    world = Two(0, 0)
+    world.a.forwarder.set_remotes(KEY, [])
+    client = world.client()
+    assert client.was_reset
+
+
+def test_an_egress_without_slot_refuses_at_once_unless_it_may_wait() -> None:
+    world = Two(0, 1, told=5)
+    world.client()
+    second = world.client()
+    waits = [offer.wait_ms for offer in world.mesh.opens]
+    assert waits[:2] == [0, 0]
+    assert all(wait_ms > 0 for wait_ms in waits[2:])
+    assert second.is_open
+    assert world.counts == (0, 1)
+
+
+def test_an_idle_connection_is_ended_and_a_half_closed_one_sooner() -> None:
+    world = Two(2, 0)
+    idle, half = world.client(), world.client()
+    half.finish()
+    world.network.advance(61.0)
+    assert half.was_reset and idle.is_open
+    world.network.advance(2 * 3_600.0)
+    assert idle.was_reset
+    assert world.counts == (0, 0)
+
+
+def test_requests_and_overflow_are_counted_once_at_the_ingress() -> None:
+    world = Two(1, 1)
+    clients = [world.client(), world.client()]
+    for client in clients:
+        client.abort()
+    world.network.run()
+    (snapshot,) = world.a.forwarder.services_snapshot()
+    assert snapshot.counters.requests_total == 2
+    assert snapshot.counters.overflow == {("b", "full"): 1}
+    assert set(snapshot.counters.requests) == {("a", "cancelled"), ("b", "cancelled")}
+    (remote,) = world.b.forwarder.services_snapshot()
+    assert remote.counters.requests_total == 0
+    assert remote.targets[0].requests_total == 1
+
+
+def test_load_changes_are_told_with_every_slot() -> None:
+    world = Two(2, 0)
+    seen: list[int] = []
+    world.a.forwarder.load_changed = lambda key: seen.append(world.a.in_flight(key))
+    client = world.client()
+    client.abort()
+    world.network.run()
+    assert seen == [1, 0]
+
+
+def test_a_service_is_explained_with_its_candidates() -> None:
+    world = Two(1, 1)
+    explanation = world.a.forwarder.explain(KEY, world.network.now())
+    assert explanation is not None
+    assert [report.site for report in explanation.candidates] == [site_of("a"), site_of("b")]
+    assert world.a.forwarder.explain(ServiceKey("other", 1), 0.0) is None

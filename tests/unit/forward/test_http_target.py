@@ -1,0 +1,289 @@
+"""A leg to a target over a network in memory, with the target played by the test."""
+
+import pytest
+
+from router.forward.pool import TargetPool
+from router.forward.ports import Request
+from router.forward.target_http import HttpTargetLeg
+from router.model import limits
+from router.model.ids import ServiceKey
+from router.net.ports import Loss
+from tests.unit.forward.fakes_http import FakeConnection, FakeNetwork, RecordingHandler
+
+GET = b"GET / HTTP/1.1\r\nHost: shop\r\nVia: 1.1 west\r\n"
+POST = b"POST / HTTP/1.1\r\nHost: shop\r\n"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+HEAD = b"HTTP/1.1 200 OK\r\n"
+SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
+
+
+class Target:
+    """A pool, and the legs and connections over it."""
+
+    def __init__(self) -> None:
+        self.network = FakeNetwork()
+        self.pool = TargetPool(self.network, "127.0.0.1", 9001)
+
+    def leg(
+        self, head: bytes = GET, *, via_local: bool = True, **fields: object
+    ) -> tuple[HttpTargetLeg, RecordingHandler]:
+        values = {"idempotent": head.startswith(b"GET"), "head": head, **fields}
+        request = Request(key=ServiceKey("shop", 80), protocol="http", **values)  # type: ignore[arg-type]
+        handler = RecordingHandler()
+        leg = HttpTargetLeg(request, handler, self.pool, "east", self.network, via_local)
+        leg.start()
+        return leg, handler
+
+    def warm(self) -> FakeConnection:
+        """An idle connection, used once."""
+        _, handler = self.leg()
+        connection = self.network.connect()
+        connection.take()
+        connection.deliver(OK)
+        assert handler.last() == ("done", None)
+        assert self.pool.idle_count == 1
+        return connection
+
+
+@pytest.fixture
+def target() -> Target:
+    return Target()
+
+
+def test_a_request_and_its_response_in_order(target: Target) -> None:
+    _, handler = target.leg(via_local=False)
+    assert handler.events == []
+    connection = target.network.connect()
+    assert connection.take() == (b"GET / HTTP/1.1\r\nHost: shop\r\nVia: 1.1 west, 1.1 east\r\n\r\n")
+    connection.deliver(OK[:20])
+    connection.deliver(OK[20:])
+    assert handler.events == [
+        ("opened",),
+        ("head", HEAD + b"Via: 1.1 east\r\n", 5),
+        ("received", b"hello"),
+        ("ended",),
+        ("done", None),
+    ]
+    assert target.pool.idle_count == 1
+
+
+def test_a_pooled_connection_is_used_again_and_opened_is_told_later(target: Target) -> None:
+    connection = target.warm()
+    _, handler = target.leg()
+    assert handler.events == [], "never within a call of the handler's own"
+    assert target.network.dials == []
+    target.network.turn()
+    assert handler.events == [("opened",)]
+    assert connection.take() == GET + b"\r\n"
+    connection.deliver(OK)
+    assert handler.last() == ("done", None)
+    assert target.pool.idle_count == 1
+
+
+def test_a_body_shares_the_write_of_its_head(target: Target) -> None:
+    connection = target.warm()
+    connection.sends = 0
+    leg, _ = target.leg(body_bytes=5)
+    leg.send(memoryview(b"hello"))
+    leg.finish()
+    assert connection.take() == GET + b"Content-Length: 5\r\n\r\nhello"
+    assert connection.sends == 1
+
+
+def test_bytes_sent_before_the_connection_are_held_and_said_no_to(target: Target) -> None:
+    leg, handler = target.leg(POST, body_bytes=-1)
+    assert leg.send(memoryview(b"hello")) is False
+    connection = target.network.connect()
+    assert handler.events == [("opened",), ("writable",)]
+    leg.send_trailers(b"Sum: 1\r\n")
+    leg.finish()
+    assert connection.take() == (
+        POST + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nSum: 1\r\n\r\n"
+    )
+    assert connection.sends == 2, "what was held, and the end"
+
+
+def test_a_whole_request_before_the_connection_is_sent_at_once(target: Target) -> None:
+    leg, _ = target.leg(POST, body_bytes=5)
+    leg.send(b"hello")
+    leg.finish()
+    assert target.network.connect().take() == POST + b"Content-Length: 5\r\n\r\nhello"
+
+
+def test_backpressure_of_the_target_reaches_the_sender(target: Target) -> None:
+    leg, handler = target.leg(POST, body_bytes=200_000)
+    connection = target.network.connect()
+    connection.full = True
+    assert leg.send(b"x" * 100_000) is False
+    connection.drain()
+    assert handler.last() == ("writable",)
+    assert leg.send(b"x" * 100_000) is True
+
+
+def test_pausing_the_leg_pauses_its_connection_until_it_goes_back(target: Target) -> None:
+    leg, _ = target.leg()
+    leg.pause()
+    connection = target.network.connect()
+    assert connection.is_paused()
+    connection.deliver(OK)  # What was under way still arrives.
+    assert not connection.is_paused()
+    assert target.pool.idle_count == 1
+
+
+@pytest.mark.parametrize(
+    ("response", "kept"),
+    [
+        (OK, True),
+        (OK + b"excess", False),
+        (b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", False),
+        (b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", False),
+        (b"HTTP/1.1 200 OK\r\nKeep-Alive: timeout=1\r\nContent-Length: 0\r\n\r\n", False),
+        (b"HTTP/1.1 204 No\r\nContent-Length: 5\r\n\r\nhello", False),
+        (b"HTTP/1.1 304 No\r\nContent-Length: 5\r\n\r\n", True),
+        (b"HTTP/1.1 100 Go\r\n\r\n" + OK, True),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", True),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n0", False),
+    ],
+)
+def test_a_connection_is_kept_only_after_a_clean_end(
+    target: Target, response: bytes, kept: bool
+) -> None:
+    _, handler = target.leg()
+    connection = target.network.connect()
+    connection.deliver(response)
+    assert handler.last() == ("done", None)
+    assert target.pool.idle_count == kept
+    assert (connection.is_finished() or connection.is_aborted()) != kept
+
+
+def test_a_response_until_the_close_is_complete_only_after_a_clean_end(target: Target) -> None:
+    _, handler = target.leg()
+    connection = target.network.connect()
+    connection.deliver(b"HTTP/1.1 200 OK\r\n\r\nsome")
+    connection.end()
+    assert handler.events[1:] == [
+        ("head", HEAD, -1),
+        ("received", b"some"),
+        ("ended",),
+        ("done", None),
+    ]
+    _, torn = target.leg()
+    other = target.network.connect()
+    other.deliver(b"HTTP/1.1 200 OK\r\n\r\nsome")
+    other.lose(Loss("reset"))
+    target.network.turn()
+    assert torn.last() == ("done", "target-reset")
+    assert ("ended",) not in torn.events
+
+
+def test_an_early_response_ends_the_exchange_and_drops_the_connection(target: Target) -> None:
+    leg, handler = target.leg(POST, body_bytes=10)
+    connection = target.network.connect()
+    leg.send(b"hello")
+    connection.deliver(OK)
+    assert handler.last() == ("done", None)
+    assert connection.is_aborted()
+    assert leg.send(b"world") is True
+    leg.finish()
+    leg.abort()
+    target.network.turn()
+    assert handler.events.count(("done", None)) == 1
+    assert target.pool.open_count == 0
+
+
+def test_failures_are_told_once_and_by_their_cause(target: Target) -> None:
+    def fails(response: bytes, code: str, *, end: bool = False) -> None:
+        _, handler = target.leg()
+        connection = target.network.connect()
+        if response:
+            connection.deliver(response)
+        if end:
+            connection.end()
+        target.network.turn()
+        assert handler.last() == ("done", code)
+        assert connection.is_aborted()
+        assert [event[0] for event in handler.events].count("done") == 1
+
+    fails(b"", "target-reset", end=True)
+    fails(OK[:-1], "bad-response", end=True)
+    fails(b"garbage\n", "bad-response")
+    fails(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "bad-response")
+    fails(SWITCH, "bad-response")
+    assert target.pool.open_count == 0
+
+
+def test_a_refused_connect_touched_nothing(target: Target) -> None:
+    failures: list[str] = []
+    target.pool = TargetPool(
+        target.network, "h", 1, connect_failed=lambda failure: failures.append(failure.code)
+    )
+    _, handler = target.leg()
+    target.network.refuse()
+    assert handler.events == [("done", "connect-failed")]
+    assert failures == ["refused"]
+
+
+def test_a_target_that_does_not_answer_is_given_up(target: Target) -> None:
+    _, handler = target.leg()
+    connection = target.network.connect()
+    target.network.advance(limits.RESPONSE_HEAD_TIMEOUT_S - 2)
+    assert handler.events == [("opened",)]
+    target.network.advance(2 + limits.POOL_SWEEP_S)
+    assert handler.last() == ("done", "target-timeout")
+    assert connection.is_aborted()
+
+
+def test_a_target_that_stops_within_its_response_is_given_up(target: Target) -> None:
+    _, handler = target.leg()
+    target.network.connect().deliver(OK[:-1])
+    target.network.advance(limits.STREAM_IDLE_S + 2 * limits.POOL_SWEEP_S)
+    assert handler.last() == ("done", "stalled")
+
+
+def test_an_abort_resets_the_target_and_done_still_comes(target: Target) -> None:
+    leg, handler = target.leg()
+    leg.abort()
+    assert handler.events == []
+    target.network.turn()
+    assert handler.events == [("done", "cancelled")]
+    assert target.network.dials.pop().cancelled
+    leg, handler = target.leg()
+    connection = target.network.connect()
+    leg.abort()
+    target.network.turn()
+    assert connection.is_aborted()
+    assert handler.events == [("opened",), ("done", "cancelled")]
+
+
+def test_a_body_that_is_not_of_its_length_never_looks_whole(target: Target) -> None:
+    for body, finishes in ((b"hell", True), (b"hello!", False)):
+        leg, handler = target.leg(POST, body_bytes=5)
+        connection = target.network.connect()
+        leg.send(body)
+        if finishes:
+            leg.finish()
+        target.network.turn()
+        assert connection.is_aborted()
+        assert handler.last() == ("done", "cancelled")
+
+
+def test_a_tunnel_is_raw_and_ends_when_both_ends_have(target: Target) -> None:
+    leg, handler = target.leg(upgrade="websocket")
+    connection = target.network.connect()
+    assert connection.take() == GET + b"Connection: upgrade\r\nUpgrade: websocket\r\n\r\n"
+    connection.deliver(SWITCH + b"\x81\x00")
+    assert handler.events[1:] == [
+        ("head", b"HTTP/1.1 101 Switching Protocols\r\n", -1),
+        ("received", b"\x81\x00"),
+    ]
+    target.network.advance(1000)
+    leg.send(b"HTTP/1.1\r\n")
+    assert connection.take() == b"HTTP/1.1\r\n"
+    connection.end()
+    assert handler.last() == ("ended",)
+    leg.send(b"last")
+    leg.finish()
+    assert connection.take() == b"last"
+    assert connection.is_finished()
+    assert handler.last() == ("done", None)
+    assert target.pool.open_count == 0

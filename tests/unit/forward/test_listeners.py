@@ -1,0 +1,102 @@
+"""Listeners: bound as wanted, a reported problem when they cannot be."""
+
+import pytest
+
+from router.forward.listeners import Listeners, is_same_place
+from router.model import limits
+from router.model.ids import ServiceKey
+from router.net.ports import Address, Connection, ConnectionHandler
+from tests.unit.forward.fakes import FakeNetwork, Party
+
+KEY = ServiceKey("shop", 80)
+WHERE = ("127.0.0.1", 80)
+PLACE = Address(*WHERE)
+
+
+class Door:
+    def __init__(self) -> None:
+        self.network = FakeNetwork()
+        self.listeners = Listeners(self.network, self.accept)
+        self.accepted: list[Party] = []
+
+    def accept(self, key: ServiceKey, connection: Connection) -> ConnectionHandler:
+        party = Party()
+        party.connection = connection
+        self.accepted.append(party)
+        return party
+
+    def error(self) -> str:
+        return self.listeners.states()[KEY].error
+
+
+def test_listeners_are_bound_and_closed_as_wanted() -> None:
+    door = Door()
+    door.listeners.set_listeners({KEY: WHERE})
+    assert set(door.network.listening) == {PLACE}
+    door.listeners.set_listeners({KEY: ("127.0.0.2", 80)})
+    assert set(door.network.listening) == {Address("127.0.0.2", 80)}
+    door.listeners.close()
+    assert not door.network.listening
+    assert door.listeners.states() == {}
+
+
+def test_a_taken_port_is_a_problem_that_heals_by_itself() -> None:
+    door = Door()
+    door.network.taken.add(PLACE)
+    door.listeners.set_listeners({KEY: WHERE})
+    assert "Address already in use" in door.error()
+    assert not door.listeners.states()[KEY].listening
+    door.network.taken.clear()
+    door.network.advance(limits.LISTEN_RETRY_S)
+    assert door.error() == ""
+    assert door.listeners.states()[KEY].listening
+
+
+def test_a_listener_is_never_bound_where_a_target_is() -> None:
+    door = Door()
+    door.listeners.set_listeners({KEY: WHERE})
+    door.listeners.set_targets(frozenset({"127.0.0.1:80"}))
+    assert not door.network.listening
+    assert "own address" in door.error()
+    door.listeners.set_targets(frozenset())
+    assert set(door.network.listening) == {PLACE}
+    assert door.error() == ""
+
+
+@pytest.mark.parametrize(
+    ("listen", "target", "same"),
+    [
+        (("127.0.0.1", 80), ("127.0.0.1", 80), True),
+        (("127.0.0.1", 80), ("127.0.0.1", 81), False),
+        (("127.0.0.1", 80), ("127.0.0.2", 80), False),
+        (("0.0.0.0", 80), ("127.0.0.2", 80), True),
+        (("0.0.0.0", 80), ("localhost", 80), True),
+        (("127.0.0.1", 80), ("localhost", 80), True),
+        (("0.0.0.0", 80), ("10.0.0.1", 80), False),
+        (("::", 80), ("::1", 80), True),
+    ],
+)
+def test_a_target_is_a_listener_when_a_connection_would_end_there(
+    listen: tuple[str, int], target: tuple[str, int], same: bool
+) -> None:
+    assert is_same_place(listen, target) is same
+
+
+def test_a_listener_full_of_connections_pauses_until_one_is_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "CONNECTIONS_PER_LISTENER_MAX", 2)
+    paused: list[bool] = []
+    door = Door()
+    door.listeners.set_listeners({KEY: WHERE})
+
+    def connect() -> None:
+        door.network.dial(*WHERE, lambda connection: Party(), lambda failure: None, timeout_s=1.0)
+        door.network.run()
+
+    connect()
+    connect()
+    paused.append(door.network.is_paused(PLACE))
+    door.listeners.gone(KEY)
+    paused.append(door.network.is_paused(PLACE))
+    assert paused == [True, False]

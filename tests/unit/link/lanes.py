@@ -1,0 +1,159 @@
+"""Two lanes back to back, and handlers that write down what they hear."""
+
+from router.link import control
+from router.link.buffers import LinkBuffers, ProcessBuffers
+from router.link.lane import Fault
+from router.link.mux import LaneMux
+from router.link.ports import OpenRequest, Refusal, ResetCode, Stream, StreamHandler
+from router.link.stream import LaneStream
+from router.model.ids import RouterId, SiteId
+from tests.unit.link.wire import Wire, World
+
+HERE, THERE = RouterId("a" * 16), RouterId("b" * 16)
+
+
+def request(head: bytes = b"", body_bytes: int = 0) -> OpenRequest:
+    return OpenRequest((THERE,), "web", 80, "http", SiteId("1" * 32), 0, 0, body_bytes, head)
+
+
+class Recorder:
+    """A stream handler that keeps all it hears, in order."""
+
+    def __init__(self) -> None:
+        self.stream: Stream | None = None
+        self.calls: list[tuple[object, ...]] = []
+        self.data = bytearray()
+        self.pause_at: int | None = None
+        self.fail_on: str = ""
+
+    def _note(self, *call: object) -> None:
+        self.calls.append(call)
+        if self.fail_on == call[0]:
+            raise RuntimeError("a handler that fails")
+
+    @property
+    def names(self) -> list[object]:
+        return [call[0] for call in self.calls]
+
+    @property
+    def losses(self) -> list[object]:
+        return [call[1] for call in self.calls if call[0] == "lost"]
+
+    def accepted(self, in_flight: int) -> None:
+        self._note("accepted", in_flight)
+
+    def refused(self, reason: Refusal, in_flight: int) -> None:
+        self._note("refused", reason, in_flight)
+
+    def head(self, head: bytes, body_bytes: int, ended: bool) -> None:
+        self._note("head", head, body_bytes, ended)
+
+    def received(self, data: memoryview) -> None:
+        self.data += data
+        if self.fail_on == "received":
+            raise RuntimeError("a handler that fails")
+        if self.pause_at is not None and len(self.data) >= self.pause_at and self.stream:
+            self.stream.pause()
+
+    def trailers(self, block: bytes) -> None:
+        self._note("trailers", block)
+
+    def ended(self, in_flight: int) -> None:
+        self._note("ended", in_flight)
+
+    def writable(self) -> None:
+        self._note("writable")
+
+    def lost(self, cause: ResetCode | None) -> None:
+        self._note("lost", cause)
+
+
+class Sender(Recorder):
+    """Sends ``total`` bytes as fast as it is let, then finishes."""
+
+    def __init__(self, total: bytes) -> None:
+        super().__init__()
+        self.total = total
+        self.sent = 0
+        self.step = 20_000
+
+    def go(self) -> None:
+        assert self.stream is not None
+        while self.sent < len(self.total):
+            piece = self.total[self.sent : self.sent + self.step]
+            self.sent += len(piece)
+            if not self.stream.send(piece):
+                return
+        self.stream.finish(7)
+
+    def writable(self) -> None:
+        self.go()
+
+
+class Owner:
+    """A lane's owner. ``handlers`` go to the streams offered, in order."""
+
+    def __init__(self) -> None:
+        self.offered: list[tuple[Stream, OpenRequest]] = []
+        self.recorders: list[Recorder] = []
+        self.accept = True
+        self.faults: list[Fault] = []
+        self.messages: list[control.Message | None] = []
+        self.rtts: list[float] = []
+        self.make: type[Recorder] = Recorder
+        self.fail = False
+
+    def lane_message(self, lane: LaneMux, payload: memoryview) -> None:
+        self.messages.append(control.decode(payload))
+
+    def lane_stream(self, lane: LaneMux, stream: Stream, request: OpenRequest) -> StreamHandler:
+        if self.fail:
+            raise RuntimeError("an owner that fails")
+        recorder = self.make()
+        recorder.stream = stream
+        self.offered.append((stream, request))
+        self.recorders.append(recorder)
+        if self.accept:
+            stream.accept(1)
+        return recorder
+
+    def lane_rtt(self, lane: LaneMux, rtt_s: float) -> None:
+        self.rtts.append(rtt_s)
+
+    def lane_lost(self, lane: LaneMux, fault: Fault) -> None:
+        self.faults.append(fault)
+
+
+class Pair:
+    """A dialled lane (left) and the accepted one (right)."""
+
+    def __init__(self, world: World | None = None, *, serving: bool = True) -> None:
+        self.world = world or World()
+        self.wire = Wire(self.world, None, None)
+        self.process = ProcessBuffers()
+        self.left_owner, self.right_owner = Owner(), Owner()
+        self.left = LaneMux(
+            self.wire.left, self.world, self.left_owner, LinkBuffers(self.process), dialled=True
+        )
+        self.right = LaneMux(
+            self.wire.right, self.world, self.right_owner, LinkBuffers(self.process), dialled=False
+        )
+        self.wire.left.handler = self.left
+        self.wire.right.handler = self.right
+        if serving:
+            self.left.serve(THERE)
+            self.right.serve(HERE)
+
+    def open(self, handler: Recorder, asked: OpenRequest | None = None) -> LaneStream:
+        """A stream from left to right."""
+        stream = self.left.open_stream(asked or request(), handler)
+        assert stream is not None
+        handler.stream = stream
+        return stream
+
+    def opened(self) -> tuple[LaneStream, Recorder, Stream, Recorder]:
+        """A stream that the right end has accepted: ingress and egress with their handlers."""
+        handler = Recorder()
+        stream = self.open(handler)
+        self.world.settle()
+        return stream, handler, self.right_owner.offered[-1][0], self.right_owner.recorders[-1]

@@ -1,0 +1,122 @@
+"""Whole link rooms in one world, each with an owner that writes down what it hears."""
+
+import hashlib
+from collections.abc import Callable
+
+from router.link.links import ALPN, Links
+from router.link.outgoing import OutgoingSpec
+from router.link.ports import Neighbour, OpenRequest, RoutingMessage, Stream, StreamHandler
+from router.model.errors import HandshakeRejected
+from router.model.ids import RouterId, SiteId
+from router.net.ports import Tls
+from tests.unit.link.lanes import Recorder
+from tests.unit.link.wire import Wire, World
+
+
+class FakeIdentity:
+    """Signatures that only whoever holds the identity of ``name`` can make, as far as tests go."""
+
+    def __init__(self, name: str, router: str = "") -> None:
+        self.name = name
+        self.public_key = b"public key of " + name.encode()
+        self.site = self.site_of(self.public_key)
+        self.router = RouterId(router or hashlib.sha256(name.encode()).hexdigest()[:16])
+
+    def sign(self, data: bytes) -> bytes:
+        return hashlib.sha256(self.public_key + data).digest()
+
+    def verify(self, public_key: bytes, signature: bytes, data: bytes) -> bool:
+        return hashlib.sha256(public_key + data).digest() == signature
+
+    def site_of(self, public_key: bytes) -> SiteId:
+        return SiteId(hashlib.sha256(public_key).hexdigest()[:32])
+
+
+class Owner:
+    """Implements `LinkOwner`."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[object, ...]] = []
+        self.rejection: HandshakeRejected | None = None
+        self.offered: list[tuple[Stream, OpenRequest]] = []
+        self.recorders: list[Recorder] = []
+        self.accept = True
+        self.offer: Callable[[Stream], Recorder] | None = None
+
+    def named(self, *names: str) -> list[tuple[object, ...]]:
+        return [event for event in self.events if event[0] in names]
+
+    def admit(self, peer_certificate: bytes, neighbour: Neighbour) -> HandshakeRejected | None:
+        self.events.append(("admit", peer_certificate, neighbour.name))
+        return self.rejection
+
+    def adjacency_up(self, neighbour: Neighbour, cost: int) -> None:
+        self.events.append(("up", neighbour.name, cost))
+
+    def adjacency_cost(self, router: RouterId, cost: int) -> None:
+        self.events.append(("cost", router, cost))
+
+    def adjacency_down(self, router: RouterId, cause: str) -> None:
+        self.events.append(("down", router, cause))
+
+    def routing_message(self, router: RouterId, message: RoutingMessage) -> None:
+        self.events.append(("message", router, message))
+
+    def stream_offered(self, stream: Stream, request: OpenRequest) -> StreamHandler:
+        recorder = Recorder()
+        recorder.stream = stream
+        self.offered.append((stream, request))
+        self.recorders.append(recorder)
+        if self.accept:
+            stream.accept(1)
+        return recorder
+
+    def link_changed(self, name: str) -> None:
+        self.events.append(("changed", name))
+
+
+class Router:
+    """A site with its links; it listens at (name, 1)."""
+
+    def __init__(self, world: World, name: str, router: str = "") -> None:
+        self.world = world
+        self.name = name
+        self.tls = Tls(None, b"leaf of " + name.encode(), (ALPN,))
+        self.identity = FakeIdentity(name, router)
+        self.owner = Owner()
+        self.links = Links(world, self.identity, self.owner, rng=world.rng)
+        self.specs: dict[str, OutgoingSpec] = {}
+        world.listen(name, 1, self.links.acceptor(lambda: self.tls.certificate), tls=self.tls)
+
+    @property
+    def id(self) -> RouterId:
+        return self.identity.router
+
+    def link(self, to: str, *, name: str = "", cost: int = 1, **more: object) -> None:
+        spec = OutgoingSpec(endpoints=((to, 1),), tls=self.tls, cost=cost, **more)  # type: ignore[arg-type]
+        self.specs[name or f"to-{to}"] = spec
+        self.links.set_links(self.specs)
+
+    def request(self, *path: "Router", head: bytes = b"") -> OpenRequest:
+        routers = tuple(router.id for router in path)
+        return OpenRequest(routers, "web", 80, "http", self.identity.site, head=head)
+
+    def open(self, *path: "Router") -> Recorder:
+        """A stream along ``path``, its handler."""
+        handler = Recorder()
+        stream = self.links.open_stream(self.request(*path), handler)
+        assert stream is not None
+        handler.stream = stream
+        return handler
+
+
+def linked(world: World, **more: object) -> tuple[Router, Router]:
+    """West, which dials east; both up with a data lane."""
+    west, east = Router(world, "west"), Router(world, "east")
+    west.link("east", **more)  # type: ignore[arg-type]
+    world.settle()
+    return west, east
+
+
+def live_wires(world: World) -> list[Wire]:
+    return [wire for wire in world.wires if not wire.left.is_gone]

@@ -1,0 +1,355 @@
+"""Links between whole rooms: up, lost, refused, dialled again, and what their owners hear."""
+
+from itertools import pairwise
+
+import pytest
+
+from router.link.outgoing import OutgoingSpec
+from router.link.ports import LoadMessage, LsaAck, LsaMessage, RoutingMessage
+from router.model import limits
+from router.model.adverts import LoadReport
+from router.model.errors import HandshakeRejected
+from router.model.ids import RouterId
+from router.net.ports import DialFailure, Loss
+from tests.unit.link.lanes import Recorder
+from tests.unit.link.routers import FakeIdentity, Router, linked, live_wires
+from tests.unit.link.wire import Raw, World
+
+
+def test_a_link_comes_up_with_a_data_lane_and_carries_streams_both_ways() -> None:
+    world = World()
+    west, east = linked(world, cost=5)
+    assert west.owner.named("up", "admit") == [
+        ("admit", b"leaf of east", "east"),
+        ("up", "east", 5),
+    ]
+    assert east.owner.named("up") == [("up", "west", 5)]
+    assert len(live_wires(world)) == 2
+    (there,), (here,) = west.links.status(), east.links.status()
+    assert (there.name, there.neighbour_name, there.direction) == ("to-east", "east", "outgoing")
+    assert (there.state, there.cost, there.lanes, there.error) == ("up", 5, 1, "")
+    assert (here.name, here.direction, here.state, here.lanes) == ("west", "incoming", "up", 1)
+    assert there.bytes_out == here.bytes_in > 0 and there.rtt_s == 0.0
+    data_wire = world.wires[1]
+    before = len(data_wire.left.sent_log)
+    outward, homeward = west.open(east), east.open(west)
+    world.settle()
+    assert outward.names == homeward.names == ["accepted"]
+    assert len(data_wire.left.sent_log) > before
+
+
+def test_routing_messages_reach_the_other_owner() -> None:
+    world = World()
+    west, east = linked(world)
+    reports = tuple(LoadReport(west.id, i, "web", 80, 1, 1, None) for i in range(600))
+    sent: list[RoutingMessage] = [LsaMessage(b"signed"), LsaAck(east.id, 0, 1, 2)]
+    for message in sent:
+        west.links.broadcast(message)
+    assert west.links.send(east.id, LoadMessage(reports))
+    west.links.broadcast(LsaMessage(b"not to you"), but=east.id)
+    assert not west.links.send(RouterId("0" * 16), sent[0])
+    world.settle()
+    heard = [event[2] for event in east.owner.named("message")]
+    assert heard[:2] == sent
+    loads = [message for message in heard if isinstance(message, LoadMessage)]
+    assert sum((load.reports for load in loads), ()) == reports
+    assert len(loads) == 3 and len(heard) == 5
+
+
+def test_streams_are_lost_before_the_adjacency_goes_and_in_the_same_turn() -> None:
+    world = World()
+    west, east = linked(world)
+    handler = west.open(east)
+    world.settle()
+    lost_first: list[bool] = []
+    original = west.owner.adjacency_down
+
+    def down(router: RouterId, cause: str) -> None:
+        lost_first.append(handler.losses == ["link-lost"])
+        original(router, cause)
+
+    west.owner.adjacency_down = down  # type: ignore[method-assign]
+    world.wires[0].break_()
+    world.settle()
+    assert lost_first == [True]
+    assert west.links.adjacent == {}
+    assert east.owner.recorders[0].losses == ["link-lost"]
+    assert west.links.open_stream(west.request(east), Recorder()) is None
+
+
+def test_a_lost_link_is_dialled_again_with_a_growing_pause() -> None:
+    world = World()
+    west, east = linked(world)
+    assert len(world.dials) == 2
+    world.dial_failure = DialFailure("refused", "east:1 refused")
+    for wire in world.wires:
+        wire.break_()
+    world.dials.clear()
+    world.advance(300.0)
+    times = [at for at, _, _ in world.dials]
+    pauses = [later - earlier for earlier, later in pairwise(times)]
+    ceilings = [min(limits.RECONNECT_MAX_S, 2.0**n) for n in range(len(pauses))]
+    assert all(pause <= ceiling for pause, ceiling in zip(pauses, ceilings, strict=True))
+    assert max(pauses) > 5.0
+    (line,) = west.links.status()
+    assert line.state == "down"
+    assert line.error == ("east:1 refused. Is the neighbour running, and may this host reach it?")
+    assert line.neighbour_name == "east"
+    world.dial_failure = None
+    world.advance(limits.RECONNECT_MAX_S)
+    assert [line.state for line in west.links.status()] == ["up"]
+    assert east.owner.named("up", "down")[-1][0] == "up"
+
+
+def test_endpoints_are_tried_in_turn_without_a_pause() -> None:
+    world = World()
+    west, east = Router(world, "west"), Router(world, "east")
+    spec = OutgoingSpec(endpoints=(("gone", 1), ("east", 1)), tls=lambda: west.tls)
+    west.links.set_links({"two": spec})
+    world.settle()
+    assert [host for _, host, _ in world.dials] == ["gone", "east", "east"]
+    assert east.owner.named("up") == [("up", "west", 1)]
+
+
+def test_a_data_lane_alone_may_go_and_comes_back() -> None:
+    world = World()
+    west, east = linked(world)
+    on_data = west.open(east)
+    world.settle()
+    world.wires[1].break_()
+    world.turn()
+    world.turn()
+    assert on_data.losses == ["link-lost"]
+    on_control = west.open(east)
+    world.settle()
+    assert on_control.names == ["accepted"]
+    world.advance(1.0)
+    assert [line.lanes for line in west.links.status()] == [1]
+    assert on_control.losses == [] and west.owner.named("down") == []
+
+
+def test_a_new_cost_does_not_reconnect() -> None:
+    world = World()
+    west, east = linked(world, cost=5)
+    west.link("east", cost=9)
+    assert west.owner.named("cost") == []
+    world.settle()
+    assert west.owner.named("cost") == [("cost", east.id, 9)]
+    assert east.owner.named("cost") == [("cost", west.id, 9)]
+    assert len(world.dials) == 2 and west.links.adjacent == {east.id: 9}
+    assert [line.cost for line in east.links.status()] == [9]
+
+
+def test_a_new_endpoint_reconnects_and_a_deleted_link_goes() -> None:
+    world = World()
+    west, east = linked(world)
+    other = Router(world, "other")
+    west.specs["to-east"] = OutgoingSpec(endpoints=(("other", 1),), tls=west.tls)
+    west.links.set_links(west.specs)
+    world.settle()
+    assert west.links.adjacent == {other.id: 1}
+    west.links.set_links({})
+    world.advance(2.0)
+    assert west.links.status() == other.links.status() == east.links.status() == []
+    assert live_wires(world) == []
+    assert "deleted" in str(other.owner.named("down")[0][2])
+
+
+def test_parallel_links_count_as_the_cheapest_that_is_up() -> None:
+    world = World()
+    west, east = linked(world, cost=5)
+    west.link("east", name="cheap", cost=2)
+    world.settle()
+    assert west.owner.named("up", "cost") == [("up", "east", 5), ("cost", east.id, 2)]
+    assert [line.name for line in east.links.status()] == ["west", "west-2"]
+    cheap_data = world.wires[3]
+    before = len(cheap_data.left.sent_log)
+    west.open(east)
+    world.settle()
+    assert len(cheap_data.left.sent_log) > before
+    del west.specs["cheap"]
+    west.links.set_links(west.specs)
+    world.settle()
+    assert west.owner.named("cost", "down")[-1] == ("cost", east.id, 5)
+
+
+def test_a_neighbour_that_dials_anew_replaces_its_dead_link() -> None:
+    world = World()
+    _, east = linked(world)
+    for wire in world.wires:
+        wire.left.lose(Loss("reset"))
+        wire.left.other.hold()
+    world.settle()
+    world.advance(1.0)
+    assert [line.name for line in east.links.status()] == ["west"]
+    assert east.owner.named("up", "down") == [("up", "west", 1)]
+
+
+def test_an_idle_link_stays_up_and_a_silent_one_dies() -> None:
+    world = World()
+    west, east = linked(world)
+    handler = west.open(east)
+    world.advance(60.0)
+    assert west.owner.named("down") == east.owner.named("down") == []
+    assert handler.names == ["accepted"]
+    for wire in live_wires(world):
+        wire.left.hold()
+        wire.right.hold()
+    world.dial_failure = DialFailure("timeout", "east:1 did not answer")
+    world.advance(limits.CONTROL_DEAD_AFTER_S + limits.PING_INTERVAL_S + 0.1)
+    assert handler.losses == ["link-lost"]
+    assert len(west.owner.named("down")) == len(east.owner.named("down")) == 1
+    assert "nothing was heard" in str(west.owner.named("down")[0][2])
+
+
+def test_a_silent_data_lane_dies_alone() -> None:
+    world = World()
+    west, _ = linked(world)
+    world.wires[1].right.hold()
+    world.advance(limits.DATA_PING_AFTER_S + limits.DATA_DEAD_AFTER_S + 3.0)
+    assert world.wires[1].left.is_gone
+    assert west.owner.named("down") == []
+    assert [line.lanes for line in west.links.status()] == [1]
+
+
+def test_after_a_late_wake_sockets_are_read_before_silence_is_judged() -> None:
+    world = World()
+    west, east = linked(world)
+    world.advance(5.0)
+    world.jump(30.0)
+    world.advance(30.0)
+    assert west.owner.named("down") == east.owner.named("down") == []
+
+
+def test_dropping_a_site_aborts_all_its_lanes_in_the_same_turn() -> None:
+    world = World()
+    west, east = linked(world)
+    handler, served = west.open(east), east.owner.recorders
+    world.settle()
+    assert east.links.drop(west.identity.site, "the access of west was revoked") == 1
+    assert all(wire.right.is_gone for wire in world.wires)
+    assert served[0].losses == []
+    world.turn()
+    assert served[0].losses == ["link-lost"]
+    assert east.owner.named("down") == [("down", west.id, "the access of west was revoked")]
+    world.settle()
+    assert handler.losses == ["link-lost"]
+    east.owner.rejection = HandshakeRejected(
+        "revoked", "the access of west was revoked", "Ask east for a new token"
+    )
+    world.advance(2.0)
+    (line,) = west.links.status()
+    assert line.state == "refused"
+    assert line.error == ("east closed: the access of west was revoked. Ask east for a new token")
+    tries = len(world.dials)
+    world.advance(limits.RECONNECT_MAX_S - 5.0)
+    assert len(world.dials) == tries
+    east.owner.rejection = None
+    west.links.retry_now("to-east")
+    world.settle()
+    assert [line.state for line in west.links.status()] == ["up"]
+
+
+def test_a_data_lane_is_judged_like_a_link() -> None:
+    world = World()
+    west, east = linked(world)
+    east.owner.rejection = HandshakeRejected("revoked", "revoked meanwhile")
+    world.wires[1].break_()
+    world.advance(2.0)
+    assert [line.lanes for line in west.links.status()] == [0]
+
+
+def test_a_link_to_oneself_says_so() -> None:
+    world = World()
+    west = Router(world, "west")
+    west.link("west")
+    world.advance(1.0)
+    (line,) = west.links.status()
+    assert line.state == "refused"
+    assert "leads back to west itself" in line.error and "another site" in line.error
+    world.dial_failure = DialFailure("self", "connected to itself")
+    world.advance(limits.RECONNECT_MAX_S)
+    assert "is this router itself" in west.links.status()[0].error
+
+
+def test_two_routers_with_one_identity_are_told_both_names() -> None:
+    world = World()
+    west, copy = Router(world, "west"), Router(world, "copy")
+    copy.identity = FakeIdentity("west", router="c" * 16)
+    copy.identity.name = "west-copy"
+    copy.links = type(copy.links)(world, copy.identity, copy.owner, rng=world.rng)
+    copy.link("west")
+    world.advance(1.0)
+    (line,) = copy.links.status()
+    assert line.state == "refused"
+    assert "west-copy" in line.error and "one identity key" in line.error
+    assert west.owner.named("up") == []
+
+
+def test_another_site_than_expected_is_refused_here() -> None:
+    world = World()
+    west, east = Router(world, "west"), Router(world, "east")
+    west.link("east", expected_site=FakeIdentity("north").site)
+    world.advance(1.0)
+    (line,) = west.links.status()
+    assert line.state == "refused" and "answers as east" in line.error
+    assert east.owner.named("up") == []
+
+
+@pytest.mark.parametrize("code", ["tls", "handshake"])
+def test_a_certificate_that_is_not_accepted_is_a_refusal_with_advice(code: str) -> None:
+    world = World()
+    west = Router(world, "west")
+    if code == "tls":
+        world.dial_failure = DialFailure("tls", "certificate verify failed")
+        west.link("east")
+    else:
+        world.listen("east", 1, lambda connection: Raw(), tls=west.tls)
+        west.link("east")
+        world.turn()
+        world.wires[0].left.lose(Loss("tls", "alert unknown ca"))
+    world.advance(1.0)
+    (line,) = west.links.status()
+    assert line.state == "refused" and "new token" in line.error
+
+
+def test_a_peer_that_breaks_the_protocol_waits_longest() -> None:
+    world = World()
+    west, _ = linked(world)
+    world.wires[0].right.send(bytes(8))
+    world.settle()
+    (line,) = west.links.status()
+    assert line.state == "down" and "unknown kind" in line.error
+    tries = len(world.dials)
+    world.advance(limits.RECONNECT_MAX_S - 1.0)
+    assert len(world.dials) == tries
+    world.advance(2.0)
+    assert [line.state for line in west.links.status()] == ["up"]
+
+
+def test_a_draining_router_refuses_new_streams_and_keeps_the_old() -> None:
+    world = World()
+    west, east = linked(world)
+    old = west.open(east)
+    world.settle()
+    east.links.drain()
+    new = west.open(east)
+    world.settle()
+    assert new.calls == [("refused", "draining", -1), ("lost", None)]
+    assert old.names == ["accepted"]
+
+
+def test_closing_says_goodbye_and_dials_no_more() -> None:
+    world = World()
+    west, east = linked(world)
+    handler = west.open(east)
+    world.settle()
+    east.links.close()
+    world.settle()
+    assert handler.losses == ["link-lost"]
+    assert "east is stopping" in str(west.owner.named("down")[0][2])
+    assert west.links.status()[0].state == "down"
+    world.dials.clear()
+    west.links.close()
+    world.advance(120.0)
+    assert world.dials == [] and live_wires(world) == []

@@ -1,0 +1,154 @@
+"""Streams through a middle router: relayed whole, reset whole, and never in a circle."""
+
+from itertools import pairwise
+
+import pytest
+
+from router.model import limits
+from router.model.ids import RouterId
+from tests.unit.link.lanes import Recorder, Sender
+from tests.unit.link.routers import Router, live_wires
+from tests.unit.link.wire import World
+
+
+def chain(world: World, *names: str) -> list[Router]:
+    routers = [Router(world, name) for name in names]
+    for left, right in pairwise(routers):
+        left.link(right.name)
+    world.settle()
+    return routers
+
+
+def test_a_request_passes_three_routers_there_and_back() -> None:
+    world = World()
+    west, middle, east = chain(world, "west", "middle", "east")
+    handler = west.open(middle, east)
+    assert handler.stream is not None
+    handler.stream.send(b"question")
+    handler.stream.send_trailers(b"t: 1\r\n")
+    handler.stream.finish()
+    world.settle()
+    (stream, request), seen = east.owner.offered[0], east.owner.recorders[0]
+    assert request.path == (east.id,) and middle.owner.offered == []
+    assert stream.neighbour == middle.id
+    assert bytes(seen.data) == b"question"
+    assert seen.names == ["trailers", "ended"]
+    stream.send_head(b"HTTP/1.1 103 x\r\n\r\n", 0)
+    stream.send_head(b"HTTP/1.1 200 OK\r\n\r\n", 6)
+    stream.send(b"answer")
+    stream.send_trailers(b"t: 2\r\n")
+    stream.finish(4)
+    world.settle()
+    assert bytes(handler.data) == b"answer"
+    assert handler.names == ["accepted", "head", "head", "trailers", "ended", "lost"]
+    assert handler.calls[0] == ("accepted", 1) and handler.calls[-2] == ("ended", 4)
+    assert handler.losses == seen.losses == [None]
+
+
+def test_megabytes_cross_with_a_slow_reader_in_bounded_memory() -> None:
+    world = World()
+    west, middle, east = chain(world, "west", "middle", "east")
+    total = bytes(range(256)) * 16_000
+    sender = Sender(total)
+    stream = west.links.open_stream(west.request(middle, east), sender)
+    assert stream is not None
+    sender.stream = stream
+    world.settle()
+    seen = east.owner.recorders[0]
+    seen.pause_at = 1
+    sender.go()
+    world.settle()
+    held = len(seen.data)
+    assert held <= limits.STREAM_WINDOW_BYTES_INITIAL
+    assert sender.sent <= held + 6 * limits.STREAM_WINDOW_BYTES_INITIAL
+    seen.pause_at = None
+    assert seen.stream is not None
+    seen.stream.resume()
+    world.settle()
+    assert bytes(seen.data) == total and seen.names == ["ended"]
+
+
+def test_a_refusal_and_a_reset_pass_through() -> None:
+    world = World()
+    west, middle, east = chain(world, "west", "middle", "east")
+    east.owner.accept = False
+    refused, reset, cancelled = (west.open(middle, east) for _ in range(3))
+    world.settle()
+    streams = [stream for stream, _ in east.owner.offered]
+    streams[0].refuse("no-target", 3)
+    streams[1].accept(1)
+    streams[1].reset("target-reset")
+    assert cancelled.stream is not None
+    cancelled.stream.reset("cancelled")
+    world.settle()
+    assert refused.calls == [("refused", "no-target", 3), ("lost", None)]
+    assert reset.names == ["accepted", "lost"] and reset.losses == ["target-reset"]
+    assert east.owner.recorders[2].losses == ["cancelled"]
+
+
+def test_a_missing_link_is_no_route_and_nothing_reached_a_target() -> None:
+    world = World()
+    west, middle, east = chain(world, "west", "middle", "east")
+    far = Router(world, "far")
+    handler = west.open(middle, far)
+    world.settle()
+    assert handler.calls == [("refused", "no-route", -1), ("lost", None)]
+    assert east.owner.offered == []
+
+
+def test_a_path_in_a_circle_too_long_or_not_ours_is_not_allowed() -> None:
+    world = World()
+    west, middle, east = chain(world, "west", "middle", "east")
+    request = west.request(middle, east)
+    lane = west.links.open_stream
+    many = tuple(RouterId(f"{number:016x}") for number in range(limits.PATH_ROUTERS_MAX))
+    for path in (
+        (middle.id, east.id, middle.id),
+        (middle.id, west.id),
+        (middle.id, *many),
+    ):
+        handler = Recorder()
+        asked = type(request)(path, "web", 80, "tcp", west.identity.site)
+        assert lane(asked, handler) is not None
+        world.settle()
+        assert handler.calls == [("refused", "not-allowed", -1), ("lost", None)]
+
+
+@pytest.mark.parametrize("which", ["first", "second"])
+def test_a_lost_link_of_the_path_ends_both_ends_in_error(which: str) -> None:
+    world = World()
+    west, middle, east = chain(world, "west", "middle", "east")
+    handler = west.open(middle, east)
+    world.settle()
+    # Both links came up side by side: control lanes, then data lanes.
+    for wire in live_wires(world)[which == "second" :: 2]:
+        wire.break_()
+    world.settle()
+    assert handler.losses == ["link-lost"]
+    expected = "cancelled" if which == "first" else "link-lost"
+    assert east.owner.recorders[0].losses == [expected]
+
+
+def test_a_slow_client_of_a_download_holds_up_its_own_stream_alone() -> None:
+    world = World()
+    west, middle, east = chain(world, "west", "middle", "east")
+    slow, fast = west.open(middle, east), west.open(middle, east)
+    slow.pause_at = 1
+    world.settle()
+    total = b"d" * 3_000_000
+    senders = []
+    for (stream, _), seen in zip(east.owner.offered, east.owner.recorders, strict=True):
+        sender = Sender(total)
+        sender.stream = stream
+        seen.writable = sender.go  # type: ignore[method-assign]
+        senders.append(sender)
+        sender.go()
+    world.settle()
+    assert bytes(fast.data) == total and fast.names == ["accepted", "ended"]
+    assert len(slow.data) <= limits.STREAM_WINDOW_BYTES_INITIAL
+    assert senders[0].sent < len(total) // 4
+    slow.pause_at = None
+    assert slow.stream is not None
+    slow.stream.resume()
+    world.settle()
+    assert bytes(slow.data) == total and slow.names == ["accepted", "ended"]

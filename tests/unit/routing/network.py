@@ -1,0 +1,149 @@
+"""Routing cores joined in memory, in virtual time, by lanes that may lose, reorder, repeat."""
+
+from collections.abc import Iterable
+from heapq import heappop, heappush
+from random import Random
+
+from router.model.adverts import Declaration, TargetsAdvert
+from router.model.ids import RouterId
+from router.routing.core import RoutingCore
+from router.routing.events import RoutingEvent, SendAck, SendLsa, TableChanged
+from router.routing.table import RouteTable
+from tests.unit.routing.fakes import FakeIdentity
+
+Link = frozenset[str]
+
+
+class Network:
+    """Sites by name, each with one router. ``events`` has all that is not a message."""
+
+    def __init__(
+        self, names: Iterable[str], *, seed: int = 0, trouble: float = 0.0, delay_s: float = 0.001
+    ) -> None:
+        self.now = 0.0
+        self.identities = {name: FakeIdentity(name) for name in names}
+        self.cores = {name: self.make_core(name) for name in self.identities}
+        self.links: dict[Link, int] = {}
+        self.events: list[tuple[str, RoutingEvent]] = []
+        self.sent: list[tuple[float, str, str, SendLsa | SendAck]] = []
+        self.trouble, self.delay_s = trouble, delay_s
+        self._random = Random(seed)
+        self._queue: list[tuple[float, int, str, str, SendLsa | SendAck, int]] = []
+        self._count = 0
+        self._lives: dict[Link, int] = {}  # Messages of a lost link never arrive.
+
+    def make_core(self, name: str, epoch: int = 1, nonce: bytes = b"") -> RoutingCore:
+        return RoutingCore(
+            self.identities[name],
+            epoch=epoch,
+            boot_nonce=nonce or name.encode(),
+            version="1",
+            now=self.now,
+        )
+
+    def table(self, name: str) -> RouteTable:
+        return self.cores[name].table
+
+    def cost(self, here: str, there: str) -> int | None:
+        route = self.table(here).sites.get(self.identities[there].site)
+        return route.path_cost if route else None
+
+    def facts(self, name: str, kind: type[RoutingEvent]) -> list[RoutingEvent]:
+        return [event for who, event in self.events if who == name and isinstance(event, kind)]
+
+    def connect(self, one: str, other: str, cost: int = 1) -> None:
+        link = frozenset((one, other))
+        self.links[link] = cost
+        self._lives[link] = self._lives.get(link, 0) + 1
+        for here, there in ((one, other), (other, one)):
+            peer = self.identities[there]
+            self.take(here, self.cores[here].adjacency_up(peer.router, peer.site, cost, self.now))
+
+    def cut(self, one: str, other: str) -> None:
+        link = frozenset((one, other))
+        del self.links[link]
+        self._lives[link] += 1
+        for here, there in ((one, other), (other, one)):
+            router = self.identities[there].router
+            self.take(here, self.cores[here].adjacency_down(router, self.now))
+
+    def serve(
+        self,
+        name: str,
+        declarations: Iterable[Declaration] = (),
+        adverts: Iterable[TargetsAdvert] = (),
+    ) -> None:
+        self.take(name, self.cores[name].set_services(declarations, adverts, self.now))
+
+    def restart(self, name: str, epoch: int, nonce: bytes = b"second life") -> None:
+        """A new process with the same identity; links are up again at once."""
+        neighbours = [(link, cost) for link, cost in self.links.items() if name in link]
+        for link, _ in neighbours:
+            self.cut(*link)
+        self.cores[name] = self.make_core(name, epoch, nonce)
+        for link, cost in neighbours:
+            one, other = sorted(link)
+            self.connect(one, other, cost)
+
+    def take(self, name: str, events: Iterable[RoutingEvent]) -> None:
+        """Do what a core asked for."""
+        for event in events:
+            if isinstance(event, SendLsa | SendAck):
+                self._post(name, self._neighbour(name, event.to), event)
+            else:
+                self.events.append((name, event))
+                if isinstance(event, TableChanged):
+                    assert event.table == self.table(name)
+
+    def _neighbour(self, name: str, router: RouterId) -> str:
+        """Whom ``name`` means by ``router``: far apart two sites may bear one router id."""
+        others = (other for link in self.links if name in link for other in link - {name})
+        return next(other for other in others if self.identities[other].router == router)
+
+    def _post(self, sender: str, to: str, event: SendLsa | SendAck) -> None:
+        link = frozenset((sender, to))
+        self.sent.append((self.now, sender, to, event))
+        copies = 1
+        delay_s = self.delay_s
+        if self.trouble:
+            chance = self._random.random()
+            copies = 0 if chance < self.trouble else 2 if chance < 1.5 * self.trouble else 1
+        for _ in range(copies):
+            if self.trouble:
+                delay_s = self.delay_s * (1 + 50 * self._random.random())
+            self._count += 1
+            life = self._lives[link]
+            heappush(self._queue, (self.now + delay_s, self._count, sender, to, event, life))
+
+    def run(self, seconds: float) -> None:
+        """Let that much virtual time pass."""
+        end = self.now + seconds
+        while True:
+            deadlines = {name: core.next_deadline() for name, core in self.cores.items()}
+            due = [(at, name) for name, at in deadlines.items() if at is not None]
+            timer = min(due, default=(end + 1, ""))
+            arrival = self._queue[0][0] if self._queue else end + 1
+            if min(timer[0], arrival) > end:
+                break
+            if arrival <= timer[0]:
+                at, _, sender, to, event, life = heappop(self._queue)
+                self.now = max(self.now, at)
+                if life == self._lives[frozenset((sender, to))]:
+                    self._deliver(sender, to, event)
+            else:
+                self.now = max(self.now, timer[0])
+                self.take(timer[1], self.cores[timer[1]].handle_timeout(self.now))
+        self.now = end
+
+    def _deliver(self, sender: str, to: str, event: SendLsa | SendAck) -> None:
+        core, router = self.cores[to], self.identities[sender].router
+        match event:
+            case SendLsa():
+                self.take(to, core.receive_lsa(router, event.signed, self.now))
+            case SendAck():
+                self.take(
+                    to,
+                    core.receive_ack(
+                        router, event.router, event.part, event.epoch, event.sequence, self.now
+                    ),
+                )

@@ -1,0 +1,435 @@
+"""The core among neighbours: what goes out, when, and what is believed."""
+
+from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.limits import (
+    ADJACENCIES_MAX,
+    LSA_BUDGETS_MAX,
+    LSA_BURST,
+    LSA_MAX_AGE_S,
+    LSA_MIN_INTERVAL_S,
+    LSA_REFRESH_S,
+    LSA_RETRANSMIT_S,
+    SPF_DELAY_MAX_S,
+)
+from router.routing.core import RoutingCore
+from router.routing.events import (
+    EpochRaised,
+    IdentityConflict,
+    LsaRejected,
+    RoutingEvent,
+    SendAck,
+    SendLsa,
+    TableChanged,
+)
+from router.routing.lsa import Lsa, ReceivedLsa, Services, Topology, decode_lsa
+from tests.unit.routing.fakes import FakeIdentity, advert, declare, make_lsa, signed
+from tests.unit.routing.network import Network
+
+WEST, EAST, NORTH = FakeIdentity("west"), FakeIdentity("east"), FakeIdentity("north")
+
+
+def make_core(who: FakeIdentity = WEST, epoch: int = 1) -> RoutingCore:
+    return RoutingCore(who, epoch=epoch, boot_nonce=b"w", version="1", now=0.0)
+
+
+def beside(*others: FakeIdentity) -> RoutingCore:
+    """West with adjacencies that are up, everything sent so far acked."""
+    core = make_core()
+    for other in others:
+        ack_all(core, core.adjacency_up(other.router, other.site, 1, 0.0))
+    ack_all(core, core.handle_timeout(LSA_MIN_INTERVAL_S), LSA_MIN_INTERVAL_S)
+    return core
+
+
+def read(event: SendLsa) -> Lsa:
+    received = decode_lsa(event.signed)
+    assert isinstance(received, ReceivedLsa)
+    return received.lsa
+
+
+def ack_all(core: RoutingCore, events: list[RoutingEvent], now: float = 0.0) -> None:
+    for event in events:
+        if isinstance(event, SendLsa):
+            lsa = read(event)
+            again = core.receive_ack(event.to, lsa.router, lsa.part, lsa.epoch, lsa.sequence, now)
+            ack_all(core, again, now)
+
+
+def lsas(events: list[RoutingEvent]) -> list[SendLsa]:
+    return [event for event in events if isinstance(event, SendLsa)]
+
+
+def told_neighbours(lsa: Lsa) -> set[RouterId]:
+    assert isinstance(lsa.body, Topology)
+    return {adjacency.router for adjacency in lsa.body.adjacencies}
+
+
+def test_a_new_lsa_is_acked_to_its_sender_and_sent_on_verbatim_to_all_others() -> None:
+    core = beside(EAST, NORTH)
+    data = signed(make_lsa(EAST, neighbours=((WEST, 1),)), EAST)
+    ack, send = core.receive_lsa(EAST.router, data, 1.0)
+    assert ack == SendAck(to=EAST.router, router=EAST.router, part=0, epoch=1, sequence=1)
+    assert send == SendLsa(NORTH.router, data)
+
+
+def test_the_same_lsa_again_is_acked_and_goes_no_further() -> None:
+    core = beside(EAST, NORTH)
+    data = signed(make_lsa(EAST), EAST)
+    core.receive_lsa(EAST.router, data, 1.0)
+    events = core.receive_lsa(EAST.router, data, 1.0)
+    assert [type(event) for event in events] == [SendAck]
+
+
+def test_a_neighbour_that_sends_what_we_sent_it_needs_no_retransmission() -> None:
+    core = beside(EAST, NORTH)
+    data = signed(make_lsa(FakeIdentity("far")), FakeIdentity("far"))
+    core.receive_lsa(EAST.router, data, 1.0)
+    core.receive_lsa(NORTH.router, data, 1.1)
+    assert lsas(core.handle_timeout(1.0 + 2 * LSA_RETRANSMIT_S)) == []
+
+
+def test_what_is_not_acked_is_sent_again_until_it_is() -> None:
+    core = beside(EAST, NORTH)
+    data = signed(make_lsa(EAST), EAST)
+    core.receive_lsa(EAST.router, data, 1.0)
+    for count in (1, 2, 3):
+        again = core.handle_timeout(1.0 + count * LSA_RETRANSMIT_S)
+        assert lsas(again) == [SendLsa(NORTH.router, data)]
+    core.receive_ack(NORTH.router, EAST.router, 0, 1, 1, 4.5)
+    assert lsas(core.handle_timeout(10.0)) == []
+    assert core.retransmissions == 3
+
+
+def test_a_replayed_old_lsa_is_answered_with_the_newer_one() -> None:
+    core = beside(EAST, NORTH)
+    old = signed(make_lsa(EAST, sequence=1), EAST)
+    new = signed(make_lsa(EAST, sequence=2, neighbours=((WEST, 1),)), EAST)
+    core.receive_lsa(EAST.router, new, 1.0)
+    assert core.receive_lsa(NORTH.router, old, 2.0) == [SendLsa(NORTH.router, new)]
+    assert [lsa.sequence for lsa in core.database() if lsa.router == EAST.router] == [2]
+
+
+def test_a_later_epoch_beats_any_sequence() -> None:
+    core = beside(EAST)
+    core.receive_lsa(EAST.router, signed(make_lsa(EAST, epoch=1, sequence=99), EAST), 1.0)
+    core.receive_lsa(EAST.router, signed(make_lsa(EAST, epoch=2, sequence=1), EAST), 1.0)
+    assert [lsa.epoch for lsa in core.database() if lsa.router == EAST.router] == [2]
+
+
+def test_an_lsa_that_another_site_signed_is_rejected_and_ours_stays() -> None:
+    core = beside(EAST, NORTH)
+    core.receive_lsa(EAST.router, signed(make_lsa(EAST), EAST), 1.0)
+    before = core.database()
+    forged = signed(make_lsa(EAST, epoch=9), NORTH)
+    events = core.receive_lsa(NORTH.router, forged, 1.0)
+    assert [type(event) for event in events] == [LsaRejected]
+    assert core.database() == before
+    assert core.lsas_rejected == 1
+
+
+def test_edited_bytes_are_rejected_even_under_a_known_number() -> None:
+    core = beside(EAST, NORTH)
+    data = bytearray(signed(make_lsa(EAST, neighbours=((WEST, 5),)), EAST))
+    core.receive_lsa(EAST.router, bytes(data), 1.0)
+    data[-40] ^= 1  # In the list of parts or the signature.
+    events = core.receive_lsa(NORTH.router, bytes(data), 1.0)
+    assert [type(event) for event in events] == [LsaRejected]
+
+
+def test_nobody_can_make_us_raise_our_epoch_but_ourselves() -> None:
+    core = beside(EAST)
+    forged = signed(make_lsa(WEST, epoch=50, boot_nonce=b"x"), EAST)
+    events = core.receive_lsa(EAST.router, forged, 1.0)
+    assert [type(event) for event in events] == [LsaRejected]
+    assert core.epoch == 1
+
+
+def test_an_adjacency_that_came_up_gets_the_whole_database() -> None:
+    core = make_core()
+    core.set_services([declare("x")], [advert("x")], 0.0)
+    ack_all(core, core.adjacency_up(EAST.router, EAST.site, 1, 0.0))
+    core.receive_lsa(EAST.router, signed(make_lsa(EAST), EAST), 0.0)
+    events = core.adjacency_up(NORTH.router, NORTH.site, 1, 5.0)
+    to_north = {
+        (lsa.router, lsa.part) for e in lsas(events) if e.to == NORTH.router for lsa in [read(e)]
+    }
+    assert to_north == {(EAST.router, 0), (WEST.router, 0), (WEST.router, 1)}
+
+
+def test_a_sync_is_paced_by_the_acks_of_the_neighbour() -> None:
+    core = beside(EAST)
+    origins = [FakeIdentity(f"far-{number}") for number in range(300)]
+    for who in origins:
+        core.receive_lsa(EAST.router, signed(make_lsa(who), who), 1.0)
+    first = lsas(core.adjacency_up(NORTH.router, NORTH.site, 1, 2.0))
+    first = [event for event in first if event.to == NORTH.router]
+    assert len(first) < 100
+    seen = set()
+    waiting = first
+    while waiting:
+        lsa = read(waiting.pop(0))
+        seen.add(lsa.router)
+        waiting += lsas(
+            core.receive_ack(NORTH.router, lsa.router, lsa.part, lsa.epoch, lsa.sequence, 2.0)
+        )
+    assert seen >= {who.router for who in origins}
+
+
+def test_a_dead_adjacency_goes_out_at_once_and_the_table_is_there_at_once() -> None:
+    network = Network(["west", "east", "north"])
+    network.connect("west", "east")
+    network.connect("west", "north")
+    network.connect("east", "north", 5)
+    network.run(1.0)
+    core = network.cores["west"]
+    # A change a moment ago does not hold back the death.
+    network.take("west", core.adjacency_cost(NORTH.router, 2, network.now))
+    events = core.adjacency_down(EAST.router, network.now)
+    told = [read(event) for event in lsas(events)]
+    assert [told_neighbours(lsa) for lsa in told] == [{NORTH.router}]
+    tables = [event.table for event in events if isinstance(event, TableChanged)]
+    assert [table.sites[EAST.site].path_cost for table in tables] == [7]
+
+
+def test_own_changes_go_out_at_once_and_then_in_intervals() -> None:
+    core = beside(EAST)
+    assert len(lsas(core.adjacency_cost(EAST.router, 2, 10.0))) == 1
+    assert lsas(core.adjacency_cost(EAST.router, 3, 10.01)) == []
+    assert lsas(core.adjacency_cost(EAST.router, 4, 10.02)) == []
+    deadline = core.next_deadline()
+    assert deadline is not None and deadline <= 10.0 + LSA_MIN_INTERVAL_S
+    (late,) = lsas(core.handle_timeout(10.0 + LSA_MIN_INTERVAL_S))
+    body = read(late).body
+    assert isinstance(body, Topology)
+    assert [adjacency.cost for adjacency in body.adjacencies] == [4]
+
+
+def test_our_own_changes_never_use_up_what_others_grant_us() -> None:
+    network = Network(["west", "east"])
+    network.connect("west", "east")
+    network.run(1.0)
+    for number in range(400):
+        network.serve("west", [], [advert("x", ready=number)])
+        network.run(0.05)
+    network.run(1.0)
+    assert network.cores["east"].lsas_over_budget == 0
+    candidate = network.table("east").candidates[ServiceKey("x", 80)][0]
+    assert candidate.targets_ready == 399
+
+
+def test_an_origin_that_floods_is_held_to_its_budget_and_others_are_not() -> None:
+    core = beside(EAST, NORTH)
+    for number in range(1, 500):
+        core.receive_lsa(EAST.router, signed(make_lsa(EAST, sequence=number), EAST), 1.0)
+    assert core.lsas_over_budget == 499 - LSA_BURST
+    events = core.receive_lsa(EAST.router, signed(make_lsa(NORTH), NORTH), 1.0)
+    assert any(isinstance(event, SendAck) for event in events)
+
+
+def test_forgeries_over_one_neighbour_do_not_use_up_the_budget_of_another() -> None:
+    core = beside(EAST, NORTH)
+    for number in range(1, 100):
+        core.receive_lsa(NORTH.router, signed(make_lsa(EAST, sequence=number), NORTH), 1.0)
+    events = core.receive_lsa(EAST.router, signed(make_lsa(EAST), EAST), 1.0)
+    assert any(isinstance(event, SendAck) for event in events)
+
+
+def test_the_number_of_budgets_is_bounded_and_old_ones_make_room() -> None:
+    core = beside(EAST)
+    for number in range(LSA_BUDGETS_MAX + 5):
+        far = FakeIdentity(f"{number}")
+        core.receive_lsa(EAST.router, signed(make_lsa(far), NORTH), 1.0)
+    assert core.lsas_over_budget == 5
+    core.receive_lsa(EAST.router, signed(make_lsa(NORTH), NORTH), 2.0)
+    assert core.lsas_over_budget == 5
+
+
+def test_everything_is_refreshed_long_before_it_ages_out() -> None:
+    network = Network(["west", "east"])
+    network.serve("west", [declare("x")], [advert("x")])
+    network.connect("west", "east")
+    network.run(3 * LSA_MAX_AGE_S)
+    assert network.cost("east", "west") == 1
+    assert ServiceKey("x", 80) in network.table("east").candidates
+    assert len(network.facts("east", TableChanged)) < 4  # A refresh changes no table.
+    assert network.cores["west"].lsas_originated <= 4 + 2 * 3 * LSA_MAX_AGE_S / LSA_REFRESH_S
+
+
+def test_a_site_that_has_gone_stays_known_until_its_lsa_is_old() -> None:
+    network = Network(["west", "east"])
+    network.connect("west", "east")
+    network.run(1.0)
+    network.cut("west", "east")
+    network.run(LSA_MAX_AGE_S - 100)
+    gone = network.table("west").sites[EAST.site]
+    assert (gone.reachable, gone.path_cost, gone.paths) == (False, None, ())
+    network.run(101)
+    assert EAST.site not in network.table("west").sites
+
+
+def test_what_has_aged_out_is_not_revived_by_a_neighbour_that_got_it_later() -> None:
+    core = beside(EAST, NORTH)
+    far = FakeIdentity("far")
+    data = signed(make_lsa(far, sequence=5), far)
+    core.receive_lsa(EAST.router, data, 1.0)
+    core.handle_timeout(2.0 + LSA_MAX_AGE_S)
+    events = core.receive_lsa(NORTH.router, data, 3.0 + LSA_MAX_AGE_S)
+    assert [type(event) for event in events] == [SendAck]
+    assert far.router not in {lsa.router for lsa in core.database()}
+    newer = signed(make_lsa(far, sequence=6), far)
+    core.receive_lsa(NORTH.router, newer, 4.0 + LSA_MAX_AGE_S)
+    assert far.router in {lsa.router for lsa in core.database()}
+
+
+def test_a_restart_with_a_later_epoch_overtakes_its_former_life() -> None:
+    network = Network(["west", "east"])
+    network.serve("west", [declare("x")], [advert("x")])
+    network.connect("west", "east")
+    network.run(1.0)
+    network.restart("west", epoch=2)
+    network.run(0.5)
+    assert network.cost("east", "west") == 1
+    assert network.table("east").epochs[WEST.router] == 2
+    assert network.facts("west", EpochRaised) == []
+    assert ServiceKey("x", 80) not in network.table("east").candidates
+
+
+def test_a_restart_that_lost_its_epoch_overtakes_itself_in_one_exchange() -> None:
+    network = Network(["west", "east"])
+    network.cores["west"] = network.make_core("west", epoch=70)
+    network.connect("west", "east")
+    network.run(1.0)
+    network.restart("west", epoch=3)
+    network.run(3 * network.delay_s)
+    assert network.facts("west", EpochRaised) == [EpochRaised(71)]
+    assert {lsa.epoch for lsa in network.cores["east"].database() if lsa.node == WEST.node} == {71}
+    network.run(0.5)
+    assert network.table("east").epochs[WEST.router] == 71
+    assert network.cost("east", "west") == 1
+    assert network.facts("west", IdentityConflict) == []
+
+
+def test_of_two_processes_with_one_identity_the_later_started_goes_silent() -> None:
+    network = Network(["early", "late", "hub", "other"])
+    twin = network.identities["early"]
+    network.identities["late"] = twin
+    network.cores["early"] = network.make_core("early", epoch=100, nonce=b"one")
+    network.cores["late"] = network.make_core("late", epoch=200, nonce=b"two")
+    # The twins hang on different routers: only through the database do they meet.
+    network.connect("early", "hub")
+    network.connect("hub", "other")
+    network.run(1.0)
+    network.connect("late", "other")
+    network.run(5.0)
+    late = network.facts("late", IdentityConflict)
+    assert late == [IdentityConflict(site=twin.site, router=twin.router, withdrawn=True)]
+    early = network.facts("early", IdentityConflict)
+    assert early == [IdentityConflict(site=twin.site, router=twin.router, withdrawn=False)]
+    assert network.cost("hub", "early") == 1
+    assert network.cost("other", "early") == 2
+    assert network.cost("early", "other") == 2
+    assert network.cost("late", "other") is None
+
+
+def test_several_epochs_of_a_life_that_is_over_are_no_conflict() -> None:
+    core = beside(EAST)
+    for epoch in (7, 8):  # Its own answer to 7 is 8: what comes then with 8 came before it.
+        old = make_lsa(WEST, epoch=epoch, sequence=50, boot_nonce=b"gone", boot_epoch=0)
+        events = core.receive_lsa(EAST.router, signed(old, WEST), 1.0)
+        assert not [event for event in events if isinstance(event, IdentityConflict)]
+        assert EpochRaised(epoch + 1) in events
+
+
+def test_more_neighbours_than_fit_into_an_lsa_are_not_used() -> None:
+    core = make_core()
+    for number in range(ADJACENCIES_MAX):
+        core.adjacency_up(RouterId(f"{number}"), SiteId(f"{number}"), 1, 0.0)
+    assert core.adjacency_up(EAST.router, EAST.site, 1, 0.0) == []
+    assert core.adjacency_down(EAST.router, 0.0) == []
+    assert core.adjacencies_refused == 1
+    assert core.adjacency_up(RouterId("7"), SiteId("7"), 1, 0.0) != []
+
+
+def test_words_of_a_neighbour_that_has_gone_are_ignored() -> None:
+    core = make_core()
+    assert core.receive_lsa(EAST.router, signed(make_lsa(EAST), EAST), 0.0) == []
+    assert core.receive_ack(EAST.router, WEST.router, 0, 1, 1, 0.0) == []
+    assert core.adjacency_down(EAST.router, 0.0) == []
+    assert core.adjacency_cost(EAST.router, 3, 0.0) == []
+
+
+def test_one_burst_of_changes_is_one_computation() -> None:
+    core = beside(EAST)
+    for number in range(50):
+        far = FakeIdentity(f"far-{number}")
+        core.receive_lsa(EAST.router, signed(make_lsa(far), far), 5.0)
+    before = core.spf_runs
+    deadline = core.next_deadline()
+    assert deadline is not None
+    core.handle_timeout(deadline)
+    assert core.spf_runs == before + 1
+
+
+def test_under_churn_computations_become_rare_and_fast_again_afterwards() -> None:
+    network = Network(["west", "east", "north"])
+    network.connect("west", "east")
+    network.connect("east", "north")
+    network.run(5.0)
+    before = network.cores["west"].spf_runs
+    for number in range(100):
+        cost = number % 2 + 1
+        east = network.cores["east"]
+        network.take("east", east.adjacency_cost(NORTH.router, cost, network.now))
+        network.run(0.1)
+    assert network.cores["west"].spf_runs - before <= 8 + 10 / SPF_DELAY_MAX_S
+    network.run(5.0)
+    network.cut("east", "north")
+    network.run(0.1)
+    assert network.cost("west", "north") is None
+
+
+def test_services_alone_never_compute_paths() -> None:
+    network = Network(["west", "east"])
+    network.connect("west", "east")
+    network.run(1.0)
+    before = network.cores["east"].spf_runs
+    network.serve("west", [declare("x")], [advert("x")])
+    network.run(1.0)
+    assert network.cores["east"].spf_runs == before
+    assert ServiceKey("x", 80) in network.table("east").candidates
+
+
+def test_early_late_and_double_timeouts_are_harmless() -> None:
+    core = beside(EAST)
+    core.handle_timeout(0.5)
+    assert core.handle_timeout(0.5) == []
+    assert core.handle_timeout(0.4) == []
+    deadline = core.next_deadline()
+    assert deadline is not None and deadline > 0.5
+
+
+def test_services_that_move_between_parts_are_never_seen_missing() -> None:
+    core = beside(EAST)
+    head = make_lsa(EAST, neighbours=((WEST, 1),), sequence=3, parts=())
+    core.receive_lsa(EAST.router, signed(head, EAST), 1.0)
+    network = Network(["west", "east"])
+    names = [f"service-{number:03}" for number in range(400)]
+    network.serve("east", [declare(name) for name in names], [advert(name) for name in names])
+    network.connect("west", "east")
+    network.run(1.0)
+    network.serve("east", [declare("a"), *map(declare, names)], [advert(name) for name in names])
+    network.run(1.0)
+    for _, event in network.events:
+        if isinstance(event, TableChanged) and event.table.site == WEST.site:
+            declared = event.table.declarations
+            assert len(declared) in (0, 400, 401)
+
+
+def test_a_part_that_its_origin_dropped_does_not_come_back() -> None:
+    core = beside(EAST, NORTH)
+    further = signed(make_lsa(EAST, part=1, sequence=1, services=Services((), ())), EAST)
+    core.receive_lsa(EAST.router, further, 1.0)
+    core.receive_lsa(EAST.router, signed(make_lsa(EAST, sequence=2), EAST), 1.0)
+    events = core.receive_lsa(NORTH.router, further, 1.0)
+    assert [type(event) for event in events] == [SendAck]
+    assert {lsa.part for lsa in core.database() if lsa.router == EAST.router} == {0}

@@ -1,0 +1,91 @@
+"""Load reports: from whom they are believed, and to whom they go on."""
+
+import pytest
+
+from router.model.adverts import LoadReport
+from router.model.ids import RouterId, ServiceKey
+from router.routing.load import LoadTable
+from tests.unit.routing.fakes import advert
+from tests.unit.routing.network import Network
+
+X80 = ServiceKey("x", 80)
+
+
+def square() -> Network:
+    """West reaches east over north (cost 2) or, dearer, over south (cost 6)."""
+    network = Network(["west", "north", "south", "east"])
+    network.serve("east", [], [advert("x", capacity=10)])
+    network.connect("west", "north", 1)
+    network.connect("north", "east", 1)
+    network.connect("west", "south", 3)
+    network.connect("south", "east", 3)
+    network.run(1.0)
+    return network
+
+
+def report(
+    network: Network, seq: int, *, in_flight: int = 3, capacity: int | None = 10, service: str = "x"
+) -> LoadReport:
+    return LoadReport(network.identities["east"].router, seq, service, 80, in_flight, 1, capacity)
+
+
+def hear(
+    loads: LoadTable, network: Network, said: LoadReport, by: str
+) -> tuple[LoadReport, tuple[RouterId, ...]] | None:
+    sender = network.identities[by].router
+    accepted = loads.accept(said, sender, network.table("west"), network.now)
+    return (accepted.report, accepted.forward_to) if accepted else None
+
+
+def test_a_report_is_believed_from_a_cheapest_next_hop_and_goes_on_to_all_others() -> None:
+    network, loads = square(), LoadTable()
+    said = report(network, 1)
+    assert hear(loads, network, said, "south") is None
+    assert hear(loads, network, said, "north") == (said, (network.identities["south"].router,))
+    assert loads.last(said.router, X80) == (said, network.now)
+    assert loads.refused == 1
+
+
+def test_each_number_is_believed_once_and_never_after_a_later_one() -> None:
+    network, loads = square(), LoadTable()
+    assert hear(loads, network, report(network, 5), "north")
+    assert hear(loads, network, report(network, 5), "north") is None
+    assert hear(loads, network, report(network, 4), "north") is None
+    assert hear(loads, network, report(network, 6), "north")
+
+
+def test_capacity_is_bounded_by_what_is_signed() -> None:
+    network, loads = square(), LoadTable()
+    for seq, (told, bounded) in enumerate([(4, 4), (99, 10), (None, 10)]):
+        heard = hear(loads, network, report(network, seq, capacity=told), "north")
+        assert heard is not None and heard[0].capacity == bounded
+
+
+@pytest.mark.parametrize(("in_flight", "service"), [(-1, "x"), (1, "y")])
+def test_nonsense_and_unknown_services_are_refused(in_flight: int, service: str) -> None:
+    network, loads = square(), LoadTable()
+    said = report(network, 1, in_flight=in_flight, service=service)
+    assert hear(loads, network, said, "north") is None
+
+
+def test_a_restarted_router_may_count_from_the_beginning() -> None:
+    network, loads = square(), LoadTable()
+    assert hear(loads, network, report(network, 900), "north")
+    network.restart("east", epoch=2)
+    network.serve("east", [], [advert("x", capacity=10)])
+    network.run(1.0)
+    assert hear(loads, network, report(network, 0), "north")
+
+
+def test_reports_of_routers_that_went_are_forgotten() -> None:
+    network, loads = square(), LoadTable()
+    said = report(network, 1)
+    hear(loads, network, said, "north")
+    loads.table_changed(network.table("west"))
+    assert loads.last(said.router, X80) is not None
+    network.cut("north", "east")
+    network.cut("south", "east")
+    network.run(1.0)
+    loads.table_changed(network.table("west"))
+    assert loads.last(said.router, X80) is None
+    assert hear(loads, network, report(network, 2), "north") is None

@@ -1,0 +1,188 @@
+"""The codec: what is refused, and how services are split."""
+
+import msgspec
+import pytest
+
+from router.model.ids import RouterId, SiteId
+from router.model.limits import LSA_PART_BYTES_MAX
+from router.routing.lsa import (
+    Adjacency,
+    Lsa,
+    LsaFault,
+    PartRef,
+    ReceivedLsa,
+    Services,
+    decode_lsa,
+    signature_fault,
+    split_services,
+)
+from tests.unit.routing.fakes import (
+    FakeIdentity,
+    SameSiteIdentity,
+    advert,
+    declare,
+    make_lsa,
+    signed,
+)
+
+WEST, EAST = FakeIdentity("west"), FakeIdentity("east")
+
+
+def received(data: bytes) -> ReceivedLsa:
+    result = decode_lsa(data)
+    assert isinstance(result, ReceivedLsa)
+    return result
+
+
+def fault(data: bytes) -> str:
+    result = decode_lsa(data)
+    if isinstance(result, ReceivedLsa):
+        judged = signature_fault(result, EAST)
+        return judged.code if judged else ""
+    return result.code
+
+
+def test_a_part_comes_back_as_it_was_sent() -> None:
+    head = make_lsa(WEST, neighbours=((EAST, 3),), parts=(PartRef(1, 4),))
+    body = Services((declare("x"),), (advert("x"),))
+    further = make_lsa(WEST, part=1, sequence=4, services=body)
+    for lsa in (head, further):
+        assert received(signed(lsa, WEST)).lsa == lsa
+        assert fault(signed(lsa, WEST)) == ""
+
+
+def test_a_site_cannot_speak_for_another() -> None:
+    lsa = make_lsa(WEST)
+    assert fault(signed(lsa, EAST)) == "bad-signature"
+    with_own_key = msgspec.structs.replace(lsa, public_key=EAST.public_key)
+    assert fault(signed(with_own_key, EAST)) == "wrong-site"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x00",
+        b"\xc1",
+        b"\x91" * 5000,
+        b"\xdd\xff\xff\xff\xff",
+        msgspec.msgpack.encode([b"", b""]),
+        msgspec.msgpack.encode([b"\x91" * 2000, b""]),
+        msgspec.msgpack.encode([b"\x9f" * 5000, b""]),
+        msgspec.msgpack.encode([1, 2]),
+        msgspec.msgpack.encode([b"", b"", b""]),
+        signed(make_lsa(WEST), WEST) + b"\x00",
+    ],
+)
+def test_bytes_that_are_no_lsa_are_one_typed_fault(data: bytes) -> None:
+    assert fault(data) == "malformed"
+
+
+def test_one_content_has_one_spelling() -> None:
+    data = signed(make_lsa(WEST), WEST)
+    payload, signature = msgspec.msgpack.decode(data)
+    longer = b"\x92\xc6" + len(payload).to_bytes(4, "big") + payload
+    longer += b"\xc6" + len(signature).to_bytes(4, "big") + signature
+    assert fault(longer) == "malformed"
+
+
+def test_too_many_bytes_are_refused_unread() -> None:
+    assert fault(bytes(LSA_PART_BYTES_MAX + 1)) == "too-large"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"epoch": -1},
+        {"sequence": 2**60},
+        {"part": 33},
+        {"router": ""},
+        {"router": "r" * 65},
+        {"epoch": True},
+        {"epoch": 1.5},
+        {"site": 7},
+    ],
+)
+def test_values_out_of_range_are_malformed(change: dict[str, object]) -> None:
+    lsa = msgspec.structs.replace(make_lsa(WEST), **change)
+    payload = msgspec.msgpack.encode(lsa)
+    assert fault(msgspec.msgpack.encode([payload, WEST.sign(payload)])) == "malformed"
+
+
+def bad_services() -> list[Services]:
+    good = declare("x")
+    changes: list[dict[str, object]] = [
+        {"name": ""},
+        {"name": "../x"},
+        {"name": "x\n"},
+        {"ports": ()},
+        {"ports": (0,)},
+        {"declared_at_s": float("nan")},
+        {"queue_wait_s": float("inf")},
+        {"queue": -1},
+    ]
+    bad = [Services((msgspec.structs.replace(good, **change),), ()) for change in changes]
+    return bad + [
+        Services((), (told,))
+        for told in (advert("x", port=70_000), advert("x", ready=-1), advert("x", capacity=-1))
+    ]
+
+
+@pytest.mark.parametrize("body", bad_services())
+def test_services_that_no_router_may_tell_are_bad_values(body: Services) -> None:
+    assert fault(signed(make_lsa(WEST, part=1, services=body), WEST)) == "bad-value"
+
+
+@pytest.mark.parametrize(
+    "lsa",
+    [
+        make_lsa(WEST, part=1),
+        make_lsa(WEST, services=Services((), ())),
+        make_lsa(WEST, parts=(PartRef(0, 1),)),
+        make_lsa(WEST, parts=(PartRef(1, 1), PartRef(1, 2))),
+        make_lsa(SameSiteIdentity(WEST, "r", name="a\x1b[31m")),
+    ],
+)
+def test_a_body_that_does_not_fit_its_part_is_a_bad_value(lsa: Lsa) -> None:
+    assert fault(signed(lsa, WEST)) == "bad-value"
+
+
+def test_a_later_version_may_add_fields_at_the_end() -> None:
+    payload = msgspec.msgpack.encode(
+        [*msgspec.msgpack.decode(msgspec.msgpack.encode(make_lsa(WEST))), "new"]
+    )
+    data = msgspec.msgpack.encode([payload, WEST.sign(payload)])
+    assert fault(data) == ""
+
+
+def test_many_services_are_split_into_parts_that_fit_whatever_their_order() -> None:
+    declarations = [declare(f"service-{number:04}") for number in range(500)]
+    adverts = [advert(f"service-{number:04}") for number in range(500)]
+    bodies = split_services(declarations, adverts)
+    assert len(bodies) > 1
+    assert bodies == split_services(reversed(declarations), reversed(adverts))
+    assert [told for body in bodies for told in body.declarations] == declarations
+    assert [told for body in bodies for told in body.adverts] == adverts
+    for number, body in enumerate(bodies, start=1):
+        assert fault(signed(make_lsa(WEST, part=number, services=body), WEST)) == ""
+
+
+def test_services_that_fit_nowhere_are_an_error_of_ours() -> None:
+    with pytest.raises(ValueError, match="cannot be told"):
+        split_services([declare("x" * 300)], [])
+    with pytest.raises(ValueError, match="services"):
+        split_services([declare(f"{n:05}") for n in range(5000)], [])
+    many_ports = tuple(range(60_000, 60_900))
+    with pytest.raises(ValueError, match="parts"):
+        split_services([declare(f"{n:05}", ports=many_ports) for n in range(1000)], [])
+
+
+def test_no_service_needs_no_part() -> None:
+    assert split_services([], []) == ()
+
+
+def test_the_largest_part_0_fits() -> None:
+    many = tuple(Adjacency(RouterId(f"{n:016x}"), SiteId(f"{n:032x}"), 65_535) for n in range(256))
+    lsa = make_lsa(WEST, parts=tuple(PartRef(n, 2**50) for n in range(1, 33)))
+    lsa = msgspec.structs.replace(lsa, body=msgspec.structs.replace(lsa.body, adjacencies=many))
+    assert not isinstance(decode_lsa(signed(lsa, WEST)), LsaFault)

@@ -1,0 +1,200 @@
+"""The route table as several sites see it: sites, names, candidates, declarations."""
+
+from itertools import pairwise
+
+import pytest
+
+from router.model.ids import ServiceKey
+from router.model.limits import SERVICE_SYNC_TTL_S
+from router.routing.events import TableChanged
+from tests.unit.routing.fakes import FakeIdentity, SameSiteIdentity, advert, declare
+from tests.unit.routing.network import Network
+
+X80 = ServiceKey("x", 80)
+
+
+def line(*names: str) -> Network:
+    network = Network(names)
+    for one, other in pairwise(names):
+        network.connect(one, other)
+    network.run(1.0)
+    return network
+
+
+def shown(network: Network, name: str) -> dict[str, int | None]:
+    return {route.name: route.path_cost for route in network.table(name).sites.values()}
+
+
+def test_the_first_table_knows_this_site_alone() -> None:
+    table = Network(["west"]).table("west")
+    (own,) = table.sites.values()
+    assert (own.path_cost, own.paths, own.next_hops, own.reachable) == (0, ((),), (), True)
+
+
+def test_each_site_is_there_with_its_path_and_its_neighbours() -> None:
+    network = line("west", "hub", "east")
+    west, hub, east = (network.identities[name] for name in ("west", "hub", "east"))
+    route = network.table("west").sites[east.site]
+    assert (route.path_cost, route.paths) == (2, ((hub.router, east.router),))
+    assert route.next_hops == (hub.router,)
+    assert route.neighbours == ((hub.site, 1),)
+    hub_route = network.table("west").sites[hub.site]
+    assert hub_route.neighbours == tuple(sorted([(west.site, 1), (east.site, 1)]))
+    assert network.table("west").next_hop_is_cheapest(east.router, hub.router)
+    assert not network.table("west").next_hop_is_cheapest(east.router, east.router)
+
+
+def test_generations_grow_by_one_and_only_with_a_difference() -> None:
+    network = line("west", "hub", "east")
+    network.run(1000.0)
+    generations = [
+        event.table.generation
+        for name, event in network.events
+        if name == "west" and isinstance(event, TableChanged)
+    ]
+    assert generations == list(range(2, 2 + len(generations)))
+    assert len(generations) < 6
+
+
+def test_candidates_are_sorted_by_cost_and_then_site() -> None:
+    network = Network(["west", "near", "far", "also-far"])
+    for name, cost in (("near", 1), ("far", 5), ("also-far", 5)):
+        network.serve(name, [], [advert("x", capacity=cost)])
+        network.connect("west", name, cost)
+    network.run(1.0)
+    candidates = network.table("west").candidates[X80]
+    assert [candidate.path_cost for candidate in candidates] == [1, 5, 5]
+    assert candidates[0].site_name == "near"
+    assert candidates[1].site < candidates[2].site
+    assert [candidate.capacity for candidate in candidates] == [1, 5, 5]
+
+
+def test_a_draining_router_keeps_its_services_marked_and_carries_no_transit() -> None:
+    network = line("west", "hub", "east")
+    network.serve("hub", [], [advert("x")])
+    network.run(1.0)
+    network.take("hub", network.cores["hub"].set_draining(True, network.now))
+    network.run(0.1)
+    hub = network.identities["hub"]
+    assert network.table("west").sites[hub.site].draining
+    assert network.table("west").candidates[X80][0].draining
+    assert network.table("hub").sites[hub.site].draining
+    assert shown(network, "west") == {"west": 0, "hub": 1, "east": None}
+
+
+def test_the_oldest_declaration_wins_everywhere_and_all_see_the_conflict() -> None:
+    network = line("west", "hub", "east")
+    network.serve("west", [declare("x", at=20.0, protocol="tcp")])
+    network.serve("east", [declare("x", at=10.0)])
+    network.run(1.0)
+    east, west = network.identities["east"], network.identities["west"]
+    for name in ("west", "hub", "east"):
+        declared = network.table(name).declarations["x"]
+        assert (declared.site, declared.declaration.protocol) == (east.site, "http")
+        assert declared.conflicts == (west.site,)
+        assert declared.reachable
+
+
+def test_declarations_of_one_age_go_by_the_lower_site_id() -> None:
+    network = line("west", "hub", "east")
+    for name, protocol in (("west", "tcp"), ("east", "http")):
+        network.serve(name, [declare("x", at=10.0, protocol=protocol)])
+    network.run(1.0)
+    winner = min(network.identities[name].site for name in ("west", "east"))
+    for name in ("west", "hub", "east"):
+        assert network.table(name).declarations["x"].site == winner
+
+
+def test_equal_declarations_of_different_age_are_no_conflict() -> None:
+    network = line("west", "east")
+    network.serve("west", [declare("x", at=20.0)])
+    network.serve("east", [declare("x", at=10.0)])
+    network.run(1.0)
+    assert network.table("west").declarations["x"].conflicts == ()
+
+
+def test_an_own_declaration_is_in_the_table_at_once() -> None:
+    network = Network(["west"])
+    network.serve("west", [declare("x")])
+    declared = network.table("west").declarations["x"]
+    assert (declared.site, declared.reachable) == (network.identities["west"].site, True)
+
+
+def test_a_withdrawn_declaration_goes_at_once() -> None:
+    network = line("west", "east")
+    network.serve("east", [declare("x")])
+    network.run(1.0)
+    assert "x" in network.table("west").declarations
+    network.serve("east")
+    network.run(0.2)
+    assert "x" not in network.table("west").declarations
+
+
+def test_an_unreachable_declarer_is_believed_for_the_ttl_and_not_longer() -> None:
+    network = line("west", "east")
+    network.serve("east", [declare("x")], [advert("x")])
+    network.run(1.0)
+    network.cut("west", "east")
+    assert X80 not in network.table("west").candidates
+    network.run(SERVICE_SYNC_TTL_S - 1)
+    assert not network.table("west").declarations["x"].reachable
+    network.run(2.0)
+    assert "x" not in network.table("west").declarations
+
+
+def test_the_ttl_starts_anew_with_each_time_it_was_reachable() -> None:
+    network = line("west", "east")
+    network.serve("east", [declare("x")])
+    network.run(1.0)
+    for _ in range(3):
+        network.cut("west", "east")
+        network.run(SERVICE_SYNC_TTL_S - 10)
+        assert "x" in network.table("west").declarations
+        network.connect("west", "east")
+        network.run(1.0)
+    assert network.table("west").declarations["x"].reachable
+
+
+def test_two_live_sites_of_one_name_both_show_with_their_id() -> None:
+    network = Network(["west", "hub", "twin"])
+    network.identities["twin"] = SameSiteIdentity(FakeIdentity("other"), "77", name="west")
+    network.cores["twin"] = network.make_core("twin")
+    network.connect("west", "hub")
+    network.connect("hub", "twin")
+    network.run(1.0)
+    sites = [network.identities[name].site for name in ("west", "twin")]
+    for name in ("west", "hub", "twin"):
+        table = network.table(name)
+        assert table.name_conflicts == ("west",)
+        assert [table.sites[site].name for site in sites] == [f"west@{s[:8]}" for s in sites]
+    network.cut("hub", "twin")
+    network.run(0.5)
+    table = network.table("hub")
+    assert table.name_conflicts == ()
+    assert [table.sites[site].name for site in sites] == ["west", f"west@{sites[1][:8]}"]
+
+
+def test_routers_of_one_site_are_one_site_and_several_candidates() -> None:
+    network = Network(["west", "one", "two"])
+    one = network.identities["one"]
+    network.identities["two"] = SameSiteIdentity(one, "77")
+    network.cores["two"] = network.make_core("two")
+    network.serve("one", [declare("x")], [advert("x", capacity=1)])
+    network.serve("two", [declare("x")], [advert("x", capacity=2)])
+    network.connect("one", "two", 0)
+    network.connect("west", "one", 4)
+    network.run(1.0)
+    table = network.table("west")
+    assert table.sites[one.site].path_cost == 4
+    assert table.sites[one.site].router == one.router
+    assert {c.capacity: c.path_cost for c in table.candidates[X80]} == {1: 4, 2: 4}
+    assert {c.capacity: len(c.paths[0]) for c in table.candidates[X80]} == {1: 1, 2: 2}
+    own = network.table("two").candidates[X80]
+    assert [(c.site, c.path_cost) for c in own] == [(one.site, 0)]
+    assert list(network.table("two").sites) == [one.site, network.identities["west"].site]
+
+
+def test_more_services_than_a_site_may_have_are_an_error_of_ours() -> None:
+    network = Network(["west"])
+    with pytest.raises(ValueError, match="more than"):
+        network.serve("west", [], [advert(f"{number}") for number in range(1_025)])

@@ -1,0 +1,63 @@
+"""A command line over a state directory of its own, and a router that is not there."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from sitectl.main import cli
+from tests.unit.sitectl.fakes import FakeAdmin
+
+
+class CommandLine:
+    """Runs `sitectl` in this process."""
+
+    def __init__(self, state: Path) -> None:
+        self.state = state
+        self._runner = CliRunner(env={"SITECTL_STATE": str(state), "SITECTL_SITE": None})
+
+    def __call__(self, *words: str, stdin: str | None = None) -> Result:
+        """The outcome of one command line."""
+        return self._runner.invoke(cli, list(words), input=stdin, catch_exceptions=False)
+
+    def ok(self, *words: str, stdin: str | None = None) -> Result:
+        """The outcome, which must be exit 0."""
+        result = self(*words, stdin=stdin)
+        assert result.exit_code == 0, result.output
+        return result
+
+    def json(self, *words: str) -> Any:
+        """``item`` or ``items`` of what is printed with -o json."""
+        envelope = json.loads(self.ok(*words, "-o", "json").stdout)
+        assert envelope["apiVersion"] == "spillway/v1"
+        assert envelope["kind"]
+        return envelope["item"] if "item" in envelope else envelope["items"]
+
+    def config(self, site: str = "here") -> dict[str, str]:
+        """Every file in the site's ``config/`` with its text."""
+        directory = self.state / site / "config"
+        return {path.name: path.read_text() for path in sorted(directory.iterdir())}
+
+
+@pytest.fixture
+def sitectl(tmp_path: Path) -> CommandLine:
+    """A command line over an empty state directory."""
+    return CommandLine(tmp_path / "state")
+
+
+@pytest.fixture
+def here(sitectl: CommandLine) -> CommandLine:
+    """A command line over a state directory with one site, ``here``."""
+    sitectl.ok("init", "here")
+    return sitectl
+
+
+@pytest.fixture
+def admin(here: CommandLine) -> Iterator[FakeAdmin]:
+    """The admin API of ``here``, answering what the test tells it."""
+    server = FakeAdmin(here.state / "here" / "run" / "admin.sock")
+    with server:
+        yield server

@@ -1,0 +1,160 @@
+"""Tokens and links: files, names, revocation, waiting."""
+
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from certs.revocation import Revocations
+from tests.unit.sitectl.conftest import CommandLine
+from tests.unit.sitectl.fakes import FakeAdmin
+
+
+def link(name: str, state: str = "up", direction: str = "outgoing", **more: Any) -> dict[str, Any]:
+    return {
+        "name": name,
+        "neighbour": {"name": "west", "id": "a" * 32},
+        "direction": direction,
+        "cost": 1,
+        "state": state,
+        "since": None,
+        "rtt_ms": 0.5,
+        "lanes": 1,
+        "error": None,
+        "certificate_expires": None,
+        **more,
+    }
+
+
+@pytest.fixture
+def token(here: CommandLine, tmp_path: Path) -> str:
+    """A token of site ``west``, for site ``here`` to use; west is out of the way then."""
+    elsewhere = CommandLine(tmp_path / "elsewhere")
+    elsewhere.ok("init", "west", "--ingress-host", "10.0.0.7:7000")
+    path = str(tmp_path / "t.yaml")
+    elsewhere.ok("token", "create", path, "--cost", "4")
+    return path
+
+
+def test_a_token_file_is_closed_to_others_and_says_where_to_dial(
+    here: CommandLine, tmp_path: Path
+) -> None:
+    path = tmp_path / "t.yaml"
+    words = ("token", "create", str(path), "--ingress-host", "a.example", "--uses", "3")
+    item = here.json(*words, "--expiry", "1h", "--name", "mine")
+    assert (item["name"], item["endpoints"]) == ("mine", ["a.example:55671"])
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    status = here.json("token", "status", str(path))
+    assert (status["state"], status["uses_left"], status["type"]) == ("valid", 3, "claim")
+
+
+def test_a_certificate_token_is_made_too(here: CommandLine, tmp_path: Path) -> None:
+    path = str(tmp_path / "t.yaml")
+    assert here.json("token", "create", path, "--token-type", "cert")["type"] == "cert"
+    assert here.json("token", "status", path)["uses_left"] is None
+
+
+def test_a_private_site_makes_no_tokens(sitectl: CommandLine, tmp_path: Path) -> None:
+    sitectl.ok("init", "laptop", "--ingress", "none")
+    result = sitectl("token", "create", str(tmp_path / "t.yaml"))
+    assert result.exit_code == 7
+    assert "accepts no links" in result.stderr
+
+
+def test_link_create_keeps_the_token_and_is_repeatable(here: CommandLine, token: str) -> None:
+    assert here.json("link", "create", token) == {
+        "kind": "Link",
+        "name": "link1",
+        "change": "created",
+    }
+    assert here.json("link", "create", token)["change"] == "unchanged"
+    assert here.json("link", "create", token)["name"] == "link1"
+    kept = here.state / "here" / "secrets" / "links" / "link1" / "token.yaml"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert "link-link1.yaml" in here.config()
+    item = here.json("link", "status")[0]
+    assert (item["state"], item["neighbour"]["name"], item["cost"]) == ("down", "west", 4)
+
+
+def test_link_create_again_with_another_cost_is_a_conflict(here: CommandLine, token: str) -> None:
+    here.ok("link", "create", token, "--name", "west", "--cost", "2")
+    assert here.json("link", "create", token, "--name", "west")["change"] == "unchanged"
+    result = here("link", "create", token, "--name", "west", "--cost", "3")
+    assert result.exit_code == 5
+    assert "+  cost: 3" in result.stderr
+
+
+def test_link_create_says_what_is_wrong_with_a_token(
+    here: CommandLine, token: str, tmp_path: Path
+) -> None:
+    own = str(tmp_path / "own.yaml")
+    here.ok("token", "create", own)
+    result = here("link", "create", own)
+    assert result.exit_code == 1
+    assert "this very site" in result.stderr
+    edited = tmp_path / "edited.yaml"
+    edited.write_text(Path(token).read_text().replace("kind: Secret", "kind: Secrt"))
+    assert here("link", "create", str(edited)).exit_code == 1
+    assert here("link", "create", str(tmp_path / "none")).exit_code == 2
+    assert list(here.config()) == ["site-here.yaml"]
+
+
+def test_link_set_and_delete_of_an_outgoing_link(here: CommandLine, token: str) -> None:
+    here.ok("link", "create", token)
+    assert here.json("link", "set", "link1", "--cost", "9")["change"] == "updated"
+    assert here.json("link", "set", "link1", "--cost", "9")["change"] == "unchanged"
+    assert here.json("link", "status", "link1")[0]["cost"] == 9
+    assert here.json("link", "delete", "link1")["change"] == "deleted"
+    assert not (here.state / "here" / "secrets" / "links" / "link1").exists()
+    assert here.json("link", "delete", "link1")["change"] == "unchanged"
+    assert here("link", "set", "link1", "--cost", "9").exit_code == 4
+    assert here("link", "status", "link1").exit_code == 4
+
+
+def test_the_cost_of_an_incoming_link_belongs_to_its_dialler(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    admin.items("/api/v1/links", link("west", direction="incoming"))
+    result = here("link", "set", "west", "--cost", "2")
+    assert result.exit_code == 7
+    assert "At west: sitectl link set" in result.stderr
+
+
+def test_deleting_an_incoming_link_revokes_its_neighbour(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    admin.items("/api/v1/links", link("west", direction="incoming"))
+    assert here.json("link", "delete", "west")["change"] == "deleted"
+    assert admin.commands == [{"command": "revoke", "arguments": {"site": "a" * 32}}]
+    assert Revocations(here.state / "here" / "secrets").is_revoked("none", "a" * 32)
+
+
+def test_waiting_ends_when_the_link_is_up(here: CommandLine, admin: FakeAdmin, token: str) -> None:
+    answers = [
+        (200, {"apiVersion": "spillway/v1", "kind": "X", "items": items})
+        for items in ([], [link("link1", "connecting")], [link("link1")])
+    ]
+    admin.answers["/api/v1/links"] = answers
+    assert "up" in here.ok("link", "create", token, "--wait", "20").stdout
+
+
+def test_waiting_ends_with_1_when_the_link_is_refused(here: CommandLine, admin: FakeAdmin) -> None:
+    admin.items("/api/v1/links", link("link1", "refused", error="claim was used"))
+    result = here("link", "status", "link1", "--wait", "20")
+    assert result.exit_code == 1
+    assert "claim was used" in result.stderr
+
+
+def test_waiting_ends_with_6_when_time_is_up(here: CommandLine, admin: FakeAdmin) -> None:
+    admin.items("/api/v1/links", link("link1", "connecting", error="host is dead"))
+    result = here("link", "status", "--wait", "0", "-o", "json")
+    assert result.exit_code == 6
+    failure = json.loads(result.stderr)
+    assert "host is dead" in failure["message"]
+    assert failure["retryable"] is True
+
+
+def test_links_without_any_say_what_to_do(here: CommandLine) -> None:
+    assert "sitectl token create" in here.ok("link", "status").stdout

@@ -1,0 +1,203 @@
+"""Verbs that ask the router: status, why, network, events, check."""
+
+import json
+from typing import Any
+
+from tests.unit.sitectl.conftest import CommandLine
+from tests.unit.sitectl.fakes import FakeAdmin
+
+STATUS: dict[str, Any] = {
+    "name": "here",
+    "id": "b" * 32,
+    "mode": "interior",
+    "version": "0.1.0",
+    "ready": True,
+    "uptime_s": 3_700.0,
+    "links": 1,
+    "services": 2,
+    "sites": 3,
+    "problems": [],
+    "console": None,
+}
+SERVICE = {
+    "name": "shop",
+    "port": 8080,
+    "protocol": "http",
+    "policy": "fill",
+    "queued": 1,
+    "requests_total": 100,
+    "overflow_total": 7,
+    "listener": {"host": "127.0.0.1", "port": 8080, "state": "up", "error": None},
+    "sites": [
+        {
+            "site": "here",
+            "id": "b" * 32,
+            "local": True,
+            "path_cost": 0,
+            "targets_ready": 2,
+            "capacity": 20,
+            "in_flight": 5,
+            "draining": False,
+            "age_s": 0.0,
+        }
+    ],
+    "targets": [{"site": "here", "name": "c", "host": "h", "port": 1, "ready": True}],
+}
+
+
+def test_status_of_a_stopped_site_shows_what_is_configured(here: CommandLine) -> None:
+    here.ok("service", "create", "shop", "8080")
+    item = here.json("status")
+    assert (item["name"], item["ready"], item["services"]) == ("here", False, 1)
+    assert "stopped" in here.ok("status").stdout
+
+
+def test_status_passes_on_what_the_router_says(here: CommandLine, admin: FakeAdmin) -> None:
+    admin.item("/api/v1/status", STATUS)
+    assert here.json("status") == STATUS
+    assert "Uptime:   1h1m" in here.ok("status").stdout
+
+
+def test_status_with_problems_is_degraded(here: CommandLine, admin: FakeAdmin) -> None:
+    problem = {"code": "SW0301", "message": "port \x1b[1m taken", "hint": "use another"}
+    admin.item("/api/v1/status", {**STATUS, "problems": [problem]})
+    result = here("status")
+    assert result.exit_code == 3
+    assert "SW0301 port \\x1b[1m taken" in result.stdout
+    assert here("status", "-o", "json").exit_code == 3
+
+
+def test_why_prints_the_decision_and_every_candidate(here: CommandLine, admin: FakeAdmin) -> None:
+    item = {
+        "service": "shop",
+        "port": 8080,
+        "policy": "fill",
+        "decision": {"site": "west", "path": ["mid", "west"], "reason": "cheapest with room"},
+        "candidates": [
+            {"site": "here", "path": [], "path_cost": 0, "verdict": "full", "reason": "20 of 20"},
+            {"site": "west", "path": ["mid", "west"], "path_cost": 2, "verdict": "chosen"},
+        ],
+    }
+    admin.item("/api/v1/why/shop:8080", item)
+    assert here.json("why", "shop:8080") == item
+    text = here.ok("why", "shop:8080").stdout
+    assert "goes to west through mid" in text
+    assert "20 of 20" in text
+    assert here("why", "nope").exit_code == 4
+
+
+def test_what_needs_the_router_says_that_it_does_not_run(here: CommandLine) -> None:
+    for words in (("why", "shop"), ("network", "status"), ("events",)):
+        result = here(*words)
+        assert result.exit_code == 8
+        assert "Next: sitectl --site here start" in result.stderr
+
+
+def test_a_failing_router_answer_keeps_its_words(here: CommandLine, admin: FakeAdmin) -> None:
+    refusal = {"error": {"code": "SW9", "message": "no", "hint": "ask later", "retryable": True}}
+    admin.answers["/api/v1/network"] = (503, refusal)
+    result = here("network", "status", "-o", "json")
+    assert result.exit_code == 8
+    assert json.loads(result.stderr) == refusal["error"]
+
+
+def test_network_status_lists_sites(here: CommandLine, admin: FakeAdmin) -> None:
+    site = {
+        "name": "west",
+        "id": "c" * 32,
+        "path_cost": 1,
+        "next_hops": ["west"],
+        "neighbours": [{"site": "here", "cost": 1}],
+        "services": ["shop"],
+        "reachable": True,
+        "version": "0.1.0",
+    }
+    admin.items("/api/v1/network", site)
+    assert here.json("network", "status") == [site]
+    assert "here (1)" in here.ok("network", "status").stdout
+
+
+def test_service_status_shows_sites_and_targets(here: CommandLine, admin: FakeAdmin) -> None:
+    admin.items("/api/v1/services", SERVICE)
+    admin.items("/api/v1/services/shop", SERVICE)
+    assert here.json("service", "status") == [SERVICE]
+    assert "2 at 1 sites" in here.ok("service", "status").stdout
+    assert "h:1" in here.ok("service", "status", "shop").stdout
+    assert here.json("service", "status", "shop:8080") == [SERVICE]
+    assert here("service", "status", "shop:1").exit_code == 4
+    assert here("service", "status", "nope").exit_code == 4
+
+
+def test_service_status_of_a_stopped_site_shows_what_is_configured(here: CommandLine) -> None:
+    assert "No services." in here.ok("service", "status").stdout
+    here.ok("service", "create", "shop", "8080")
+    here.ok("service", "bind", "shop", "host", "h", "--target-port", "1", "--capacity", "4")
+    item = here.json("service", "status")[0]
+    assert item["listener"]["state"] == "stopped"
+    assert [(t["host"], t["port"], t["capacity"]) for t in item["targets"]] == [("h", 1, 4)]
+
+
+def test_events_are_listed_and_followed(here: CommandLine, admin: FakeAdmin) -> None:
+    event = {
+        "at": "2026-01-01T00:00:00Z",
+        "severity": "info",
+        "code": "link-up",
+        "subject": "west",
+        "message": "up",
+        "hint": "",
+    }
+    admin.items("/api/v1/events", event)
+    admin.events = [event, event]
+    assert here.json("events") == [event]
+    lines = here.ok("events", "-f", "-o", "json").stdout.splitlines()
+    assert [json.loads(line) for line in lines] == [event, event]
+    assert "link-up" in here.ok("events", "-f").stdout
+
+
+def levels(here: CommandLine, *words: str) -> dict[str, str]:
+    items = json.loads(here(*words, "-o", "json").stdout)["items"]
+    return {item["code"]: item["level"] for item in items}
+
+
+def test_check_of_a_sound_stopped_site_is_well(here: CommandLine) -> None:
+    found = levels(here, "check")
+    del found["SW0214"]  # Whether the port is free is the machine's business.
+    assert set(found.values()) <= {"ok", "info"}
+    assert (found["SW0210"], found["SW0211"], found["SW0213"]) == ("ok", "ok", "info")
+
+
+def test_check_names_open_keys_and_bad_documents(here: CommandLine) -> None:
+    (here.state / "here" / "secrets" / "identity.key").chmod(0o644)
+    (here.state / "here" / "config" / "x.yaml").write_text("kind: Link\n")
+    result = here("check")
+    assert result.exit_code == 1
+    assert "chmod go-rwx" in result.stdout
+    assert "config/x.yaml:1:1" in result.stdout
+
+
+def test_check_of_a_running_site_looks_at_links_and_services(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    admin.item("/api/v1/status", STATUS)
+    link = {"name": "west", "state": "down", "error": "host is dead", "cost": 1}
+    admin.items("/api/v1/links", link)
+    admin.items("/api/v1/services", SERVICE)
+    result = here("check")
+    assert result.exit_code == 3
+    assert "link west is down: host is dead" in result.stdout
+    found = levels(here, "check")
+    assert (found["SW0213"], found["SW0215"], found["SW0217"]) == ("ok", "warning", "ok")
+
+
+def test_check_before_init_and_of_a_file(here: CommandLine, tmp_path: Any) -> None:
+    assert {"SW0201", "SW0202", "SW0204"} <= levels(here, "check", "--pre").keys()
+    path = tmp_path / "f.yaml"
+    path.write_text("kind: Link\nname: a\n")
+    assert here("check", "-f", str(path)).exit_code == 1
+    path.write_text("apiVersion: spillway/v1\nkind: Link\nname: a\n")
+    assert here("check", "-f", str(path)).exit_code == 0
+
+
+def test_version_and_completion(here: CommandLine) -> None:
+    assert here.json("version").keys() == {"version", "python", "loop"}
+    assert "_SITECTL_COMPLETE" in here.ok("completion", "zsh").stdout

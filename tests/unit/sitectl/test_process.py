@@ -1,0 +1,128 @@
+"""The router as a process, played by a small script."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sitectl import process
+from sitectl.main import VERBS, cli
+from sitectl.store import Site
+from tests.unit.sitectl.conftest import CommandLine
+from tests.unit.sitectl.fakes import FAKE_ROUTER, FakeAdmin
+
+SOURCE = Path(__file__).parents[3]
+
+
+def plays(monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """Have `start` run ``script`` instead of a router."""
+
+    def command(site: Site) -> list[str]:
+        return [sys.executable, "-c", script, "--site-dir", str(site.directory), str(SOURCE)]
+
+    monkeypatch.setattr(process, "router_command", command)
+
+
+def test_start_and_stop_are_repeatable(here: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    plays(monkeypatch, FAKE_ROUTER)
+    run = here.state / "here" / "run"
+    assert here.json("stop")["change"] == "unchanged"
+    try:
+        assert here.json("start")["change"] == "started"
+        assert here.json("start")["change"] == "unchanged"
+        assert here("run").exit_code == 5
+    finally:
+        assert here.json("stop")["change"] == "stopped"
+    pid = int((run / "lock").read_text())
+    assert os.waitpid(pid, 0)[0] == pid
+    assert not (run / "admin.sock").exists()
+    assert here.json("stop")["change"] == "unchanged"
+
+
+def test_delete_withdraws_stops_and_removes(
+    here: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plays(monkeypatch, FAKE_ROUTER)
+    here.ok("service", "create", "shop", "8080")
+    here.ok("start")
+    pid = int((here.state / "here" / "run" / "lock").read_text())
+    assert here.json("delete")["change"] == "deleted"
+    assert os.waitpid(pid, 0) == (pid, 0)
+    assert not (here.state / "here").exists()
+
+
+def test_the_router_is_found_wherever_one_stands(
+    here: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    site = Site(here.state / "here")
+    (tmp_path / "router.py").write_text("raise SystemExit('the wrong one')")
+    monkeypatch.chdir(tmp_path)
+    command = [*process.router_command(site)[:2], "-c", "import router; print(router.__path__[0])"]
+    done = subprocess.run(command, capture_output=True, text=True, env=process.router_environment())
+    assert done.stdout.strip() == str(SOURCE / "router")
+
+
+def test_start_tells_the_last_error_of_a_router_that_ended(
+    here: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = '{"level": "error", "message": "port 55671 is taken", "cause": "in use"}'
+    plays(monkeypatch, f"import sys; print({line!r}); print('bye'); sys.exit(1)")
+    result = here("start")
+    assert result.exit_code == 1
+    assert "(exit 1): port 55671 is taken: in use" in result.stderr
+
+
+def test_start_gives_up_in_time(here: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    plays(
+        monkeypatch, "import sys; sys.stdin.read(); import signal; signal.alarm(2); signal.pause()"
+    )
+    assert here("start", "--timeout", "0.1").exit_code == 6
+
+
+def test_a_number_in_a_file_is_no_router(here: CommandLine) -> None:
+    (here.state / "here" / "run" / "lock").write_text(str(os.getpid()))
+    assert here.json("stop")["change"] == "unchanged"
+
+
+def test_the_kernel_names_the_process_behind_the_socket(
+    admin: FakeAdmin, here: CommandLine
+) -> None:
+    site = Site(here.state / "here")
+    assert process.running_pid(site) == os.getpid()
+
+
+def test_a_socket_deep_in_the_file_system_is_reached(tmp_path: Path) -> None:
+    deep = CommandLine(tmp_path / ("d" * 90) / "state")
+    deep.ok("init", "here")
+    run = deep.state / "here" / "run"
+    before = os.getcwd()
+    os.chdir(run)
+    try:
+        server = FakeAdmin(Path("admin.sock"))
+    finally:
+        os.chdir(before)
+    with server:
+        assert Site(deep.state / "here").admin.is_ready()
+
+
+def test_help_needs_no_heavy_module() -> None:
+    program = (
+        "import sys\nfrom sitectl.main import main\ntry: main()\nexcept SystemExit: pass\n"
+        "print('LOADED', *sorted(m for m in sys.modules if '.' not in m))"
+    )
+    for words in (["--help"], ["service", "--help"], ["status", "--help"]):
+        done = subprocess.run(
+            [sys.executable, "-c", program, *words], capture_output=True, text=True, cwd=SOURCE
+        )
+        assert "Usage:" in done.stdout
+        loaded = set(done.stdout.rsplit("LOADED", 1)[1].split())
+        assert not loaded & {"aiohttp", "cryptography", "rich", "uvloop", "asyncio"}
+
+
+def test_every_verb_in_the_help_is_there_with_a_help_of_its_own(here: CommandLine) -> None:
+    for name in VERBS:
+        assert "Usage:" in here.ok(name, "--help").stdout
+    assert all(name in here.ok("--help").stdout for name in VERBS)
+    assert cli.name == "cli"

@@ -1,0 +1,342 @@
+"""Verbs that write documents: what they write, what they refuse, and that twice is once."""
+
+import json
+import stat
+
+import pytest
+
+from tests.unit.sitectl.conftest import CommandLine
+from tests.unit.sitectl.fakes import FakeAdmin
+
+SHOP = "apiVersion: spillway/v1\nkind: Service\nname: shop\nspec:\n  ports: [8080]\n"
+BIND = ("service", "bind", "shop", "host", "127.0.0.1", "--target-port", "9001")
+
+
+def test_init_makes_identity_authority_and_site_document(sitectl: CommandLine) -> None:
+    sitectl.ok("init", "east", "--bind-port", "6000", "--bind-ip", "127.0.0.5")
+    assert sitectl.config("east") == {
+        "site-east.yaml": "apiVersion: spillway/v1\nkind: Site\nname: east\n"
+        "spec:\n  bindPort: 6000\n  bindIp: 127.0.0.5\n"
+    }
+    secrets = sitectl.state / "east" / "secrets"
+    assert stat.S_IMODE(secrets.stat().st_mode) == 0o700
+    assert {path.name for path in secrets.iterdir()} >= {"identity.key", "ca.key", "ca.crt"}
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in secrets.iterdir())
+
+
+def test_init_again_changes_nothing_and_says_so(here: CommandLine) -> None:
+    key = (here.state / "here" / "secrets" / "identity.key").read_bytes()
+    assert "unchanged" in here.ok("init", "here").stdout
+    assert here.json("init", "here") == {"kind": "Site", "name": "here", "change": "unchanged"}
+    assert (here.state / "here" / "secrets" / "identity.key").read_bytes() == key
+
+
+def test_init_with_other_settings_is_a_conflict_with_a_diff(here: CommandLine) -> None:
+    result = here("init", "here", "--bind-port", "6000")
+    assert result.exit_code == 5
+    assert "+  bindPort: 6000" in result.stderr
+
+
+def test_init_finishes_what_was_interrupted(here: CommandLine) -> None:
+    (here.state / "here" / "config" / "site-here.yaml").unlink()
+    (here.state / "here" / "secrets" / "ca.crt").unlink()
+    assert here.json("init", "here")["change"] == "created"
+    assert (here.state / "here" / "secrets" / "ca.crt").exists()
+
+
+@pytest.mark.parametrize("words", [("init", "A B"), ("init", "a", "--bind-ip", "x y")])
+def test_init_refuses_what_the_router_would_refuse(sitectl: CommandLine, words: list[str]) -> None:
+    assert sitectl(*words).exit_code in (1, 2)
+    assert not sitectl.state.exists()
+
+
+def test_flags_of_skupper_that_need_nothing_here_are_taken_with_one_line(
+    sitectl: CommandLine,
+) -> None:
+    result = sitectl.ok(
+        *("init", "east", "--enable-flow-collector", "--routers", "2", "--ingress", "route"),
+        *("--enable-service-sync=false", "--enable-console=true", "--console-auth", "internal"),
+    )
+    assert "--enable-flow-collector: not needed here" in result.stderr
+    assert "--routers: not needed here" in result.stderr
+    assert "serviceSync: false" in sitectl.config("east")["site-east.yaml"]
+
+
+def test_a_site_that_does_not_exist_is_named_with_the_next_step(sitectl: CommandLine) -> None:
+    result = sitectl("service", "create", "shop", "80")
+    assert result.exit_code == 4
+    assert "Next: sitectl init" in result.stderr
+
+
+def test_of_several_sites_one_must_be_named_anywhere_on_the_line(here: CommandLine) -> None:
+    here.ok("init", "there")
+    assert here("service", "create", "shop", "80").exit_code == 2
+    here.ok("--site", "here", "service", "create", "shop", "80")
+    here.ok("service", "--site", "there", "create", "shop", "80")
+    here.ok("service", "create", "shop", "80", "--site", "there")
+    assert "service-shop.yaml" in here.config("there")
+
+
+def test_errors_are_json_when_asked_for(sitectl: CommandLine) -> None:
+    result = sitectl("get", "services", "-o", "json")
+    assert result.exit_code == 4
+    assert result.stdout == ""
+    failure = json.loads(result.stderr)
+    assert failure["code"] == "not-found"
+    assert failure.keys() >= {"code", "message", "hint", "retryable"}
+    usage = sitectl("-o", "json", "service", "create")
+    assert (usage.exit_code, json.loads(usage.stderr)["code"]) == (2, "usage")
+
+
+def test_an_unknown_verb_is_answered_with_the_nearest(sitectl: CommandLine) -> None:
+    result = sitectl("servce", "create")
+    assert result.exit_code == 2
+    assert "Did you mean 'service'?" in result.stderr
+
+
+@pytest.mark.parametrize("words", [("--platform", "podman"), ("-n", "east"), ("--kubeconfig", "x")])
+def test_other_platforms_say_that_they_are_not_there_yet(
+    here: CommandLine, words: tuple[str, ...]
+) -> None:
+    result = here(*words, "status")
+    assert result.exit_code == 7
+    assert "process sites only" in result.stderr
+
+
+def test_service_create_twice_is_once(here: CommandLine) -> None:
+    assert here.json("service", "create", "shop", "8080")["change"] == "created"
+    assert here.json("service", "create", "shop:8080")["change"] == "unchanged"
+    assert here.config()["service-shop.yaml"] == SHOP
+
+
+def test_service_create_with_other_words_is_a_conflict_with_a_diff(here: CommandLine) -> None:
+    here.ok("service", "create", "shop", "8080")
+    result = here("service", "create", "shop", "8081")
+    assert result.exit_code == 5
+    assert "config/service-shop.yaml:1" in result.stderr
+    assert "-  ports: [8080]\n+  ports: [8081]" in result.stderr
+    assert here.config()["service-shop.yaml"] == SHOP
+
+
+def test_a_document_in_the_users_own_file_is_never_changed(here: CommandLine) -> None:
+    own = "# mine\n" + SHOP
+    (here.state / "here" / "config" / "mine.yaml").write_text(own)
+    assert here.json("service", "create", "shop", "8080")["change"] == "unchanged"
+    for words in (("set", "shop", "--protocol", "http"), ("delete", "shop")):
+        result = here("service", *words)
+        assert result.exit_code == 5
+        assert "config/mine.yaml:2" in result.stderr
+    assert "+  protocol: http" in here("service", "set", "shop", "--protocol", "http").stderr
+    assert list(here.config()) == ["mine.yaml", "site-here.yaml"]
+    assert here.config()["mine.yaml"] == own
+
+
+def test_a_file_of_ours_that_holds_more_is_the_users(here: CommandLine) -> None:
+    both = SHOP + "---\n" + SHOP.replace("shop", "other").replace("8080", "1")
+    (here.state / "here" / "config" / "service-shop.yaml").write_text(both)
+    assert here("service", "delete", "shop").exit_code == 5
+    assert here("service", "set", "shop", "--queue", "3").exit_code == 5
+    assert here.config()["service-shop.yaml"] == both
+
+
+def test_a_file_that_cannot_be_read_is_not_overwritten(here: CommandLine) -> None:
+    path = here.state / "here" / "config" / "service-shop.yaml"
+    path.write_text(SHOP.replace("ports", "prts"))
+    result = here("service", "create", "shop", "8080")
+    assert result.exit_code == 1
+    assert "config/service-shop.yaml:5:3: unknown field 'prts'" in result.stderr
+
+
+@pytest.mark.parametrize("policy", ["spread", "split", "failover"])
+def test_policies_of_later_versions_say_so(here: CommandLine, policy: str) -> None:
+    result = here("service", "create", "shop", "8080", "--policy", policy)
+    assert result.exit_code == 2
+    assert "runs fill and balanced" in result.stderr
+
+
+def test_service_set_changes_only_what_is_named(here: CommandLine) -> None:
+    here.ok("service", "create", "shop", "8080", "--protocol", "http", "--queue", "5")
+    words = ("service", "set", "shop", "--policy", "balanced", "--queue-wait", "2s")
+    assert here.json(*words)["change"] == "updated"
+    assert here.json(*words)["change"] == "unchanged"
+    text = here.config()["service-shop.yaml"]
+    assert "protocol: http" in text
+    assert "queue: 5" in text
+    assert "name: balanced" in text
+    assert "queueWait: 2s" in text
+
+
+def test_service_set_of_an_unknown_service_is_not_found(here: CommandLine) -> None:
+    assert here("service", "set", "shop", "--queue", "1").exit_code == 4
+
+
+def test_listen_makes_a_listener_document(here: CommandLine) -> None:
+    here.ok("service", "create", "shop", "8080", "--listen", "127.0.0.9:80")
+    assert "listen: 127.0.0.9:80" in here.config()["listener-shop.yaml"]
+    here.ok("service", "delete", "shop")
+    assert list(here.config()) == ["site-here.yaml"]
+
+
+def test_bind_is_keyed_by_service_target_and_ports(here: CommandLine) -> None:
+    here.ok("service", "create", "shop", "8080")
+    assert here.json(*BIND, "--capacity", "10")["change"] == "created"
+    assert here.json(*BIND, "--capacity", "10")["change"] == "unchanged"
+    assert here.json(*BIND)["change"] == "unchanged"
+    assert here.json(*BIND, "--capacity", "12")["change"] == "updated"
+    assert here.json(*BIND[:-1], "9002", "--capacity", "3")["change"] == "created"
+    connectors = {n: t for n, t in here.config().items() if n.startswith("connector-")}
+    assert sorted(text.splitlines()[-1] for text in connectors.values()) == [
+        "  capacity: 12",
+        "  capacity: 3",
+    ]
+
+
+def test_unbind_without_ports_takes_all_of_that_target(here: CommandLine) -> None:
+    here.ok("service", "create", "shop", "8080")
+    for port in ("9001", "9002", "9003"):
+        here.ok(*BIND[:-1], port)
+    unbind = ("service", "unbind", "shop", "host/127.0.0.1")
+    here.ok(*unbind, "--target-port", "9002")
+    assert len([name for name in here.config() if name.startswith("connector-")]) == 2
+    assert here.json(*unbind)["change"] == "deleted"
+    assert list(here.config()) == ["service-shop.yaml", "site-here.yaml"]
+    assert here.json(*unbind)["change"] == "unchanged"
+
+
+def test_unbind_leaves_the_other_targets_of_a_connector(here: CommandLine) -> None:
+    text = """\
+apiVersion: spillway/v1
+kind: Connector
+name: shop-here
+spec:
+  service: shop
+  targets: [{host: 10.0.0.1, port: 1}, {host: 10.0.0.2, port: 1}]
+  capacity: 5
+"""
+    here.ok("apply", "-f", "-", stdin=text)
+    assert here.json("service", "bind", "shop", "host", "10.0.0.2", "--target-port", "1")[
+        "change"
+    ] == ("unchanged")
+    shared = here(
+        *("service", "bind", "shop", "host", "10.0.0.2"), "--target-port=1", "--capacity=9"
+    )
+    assert shared.exit_code == 5
+    here.ok("service", "set", "shop", "--capacity", "9")
+    here.ok("service", "unbind", "shop", "host", "10.0.0.2")
+    left = here.config()["connector-shop-here.yaml"]
+    assert "10.0.0.1" in left
+    assert "10.0.0.2" not in left
+    assert "capacity: 9" in left
+
+
+@pytest.mark.parametrize(
+    ("words", "exit_code", "said"),
+    [
+        (("shop", "deployment", "web"), 7, "needs Kubernetes"),
+        (("shop", "deployment/web"), 7, "needs Kubernetes"),
+        (("shop", "vm", "web"), 2, "unknown target type 'vm'"),
+        (("shop", "host", "a b"), 2, "not a host name"),
+        (("shop", "host"), 2, "TYPE/NAME"),
+        (("shop", "host", "h", "--target-port", "0"), 2, "not a port"),
+        (("shop", "host", "h", "--capacity", "15/s"), 2, "counts concurrency only"),
+        (("shop", "host", "h", "--capacity", "auto"), 2, "counts concurrency only"),
+        (("shop", "host", "h", "--capacity", "x"), 2, "expected a number"),
+        (("shop", "host", "h", "--target-port", "1", "--target-port", "2"), 1, "has 1 ports"),
+        (("nope", "host", "h"), 4, "no service 'nope' is known"),
+        (("shop", "host", "127.0.0.1"), 1, "this site's own address"),
+    ],
+)
+def test_bind_says_what_it_cannot_bind(
+    here: CommandLine, words: tuple[str, ...], exit_code: int, said: str
+) -> None:
+    here.ok("service", "create", "shop", "8080")
+    result = here("service", "bind", *words)
+    assert (result.exit_code, said in result.stderr) == (exit_code, True), result.stderr
+    assert list(here.config()) == ["service-shop.yaml", "site-here.yaml"]
+
+
+def test_two_hosts_that_look_alike_have_documents_of_their_own(here: CommandLine) -> None:
+    for host in ("a.b", "a-b"):
+        here.ok("service", "bind", "shop", "host", host, "--target-port", "1")
+    assert len([name for name in here.config() if name.startswith("connector-")]) == 2
+
+
+def test_expose_makes_service_and_target_in_one_word(here: CommandLine) -> None:
+    words = ("expose", "host", "127.0.0.1", "--address", "shop", "--port", "8080")
+    more = ("--target-port", "9001", "--protocol", "http", "--capacity", "10")
+    assert here.json(*words, *more)["change"] == "created"
+    assert here.json(*words, *more)["change"] == "unchanged"
+    assert here(*words[:-1], "8081", *more).exit_code == 5
+    assert here.json("unexpose", "host", "127.0.0.1", "--address", "shop")["change"] == "deleted"
+    assert list(here.config()) == ["site-here.yaml"]
+    again = here.json("unexpose", "host", "127.0.0.1", "--address", "shop")
+    assert again["change"] == "unchanged"
+
+
+def test_expose_leaves_nothing_behind_when_the_target_cannot_be(here: CommandLine) -> None:
+    words = ("expose", "host", "127.0.0.1", "--address", "shop", "--port", "8080")
+    assert here(*words).exit_code == 1
+    assert here(*words, "--target-port", "1", "--capacity", "auto").exit_code == 2
+    assert list(here.config()) == ["site-here.yaml"]
+
+
+def test_expose_of_what_needs_kubernetes_says_so(here: CommandLine) -> None:
+    assert here("expose", "deployment", "web", "--port", "80").exit_code == 7
+    assert here("expose", "host", "10.0.0.1", "--port", "80").exit_code == 2
+
+
+def test_apply_takes_all_documents_or_none(here: CommandLine) -> None:
+    wrong = SHOP + "---\n" + SHOP.replace("shop", "other").replace("8080", "0")
+    result = here("apply", "-f", "-", stdin=wrong)
+    assert result.exit_code == 1
+    assert "stdin:11:11: expected a port from 1 to 65535" in result.stderr
+    assert list(here.config()) == ["site-here.yaml"]
+    right = wrong.replace("[0]", "[81]")
+    result = here.ok("apply", "-f", "-", stdin=right)
+    assert result.stdout == "service shop created\nservice other created\n"
+    assert "service shop unchanged" in here.ok("apply", "-f", "-", stdin=right).stdout
+
+
+def test_apply_refuses_documents_that_contradict_the_site(here: CommandLine) -> None:
+    here.ok("apply", "-f", "-", stdin=SHOP)
+    connector = """\
+apiVersion: spillway/v1
+kind: Connector
+name: loop
+spec: {service: shop, targets: [{host: localhost, port: 8080}]}
+"""
+    result = here("apply", "-f", "-", stdin=connector)
+    assert result.exit_code == 1
+    assert "own address" in result.stderr
+    assert "connector-loop.yaml" not in here.config()
+
+
+def test_apply_of_a_site_document_makes_the_site(sitectl: CommandLine) -> None:
+    site = "apiVersion: spillway/v1\nkind: Site\nname: west\nspec: {bindPort: 7000}\n---\n"
+    assert sitectl.ok("apply", "-f", "-", stdin=site + SHOP).stdout == (
+        "site west created\nservice shop created\n"
+    )
+    assert (sitectl.state / "west" / "secrets" / "identity.key").exists()
+
+
+def test_get_prints_what_apply_takes(here: CommandLine) -> None:
+    here.ok("service", "create", "shop", "8080")
+    assert here.ok("get", "service/shop", "-o", "yaml").stdout == SHOP
+    assert here.json("get", "service", "shop")["spec"] == {"ports": [8080]}
+    assert [item["name"] for item in here.json("get", "services")] == ["shop"]
+    assert "service-shop.yaml:1" in here.ok("get", "all").stdout
+    assert here("get", "service", "nope").exit_code == 4
+    assert "Did you mean 'service'?" in here("get", "servce").stderr
+
+
+def test_delete_removes_the_site_and_again_nothing(here: CommandLine) -> None:
+    assert here.json("delete", "--yes")["change"] == "deleted"
+    assert not (here.state / "here").exists()
+    assert here.json("delete", "--site", "here", "--yes")["change"] == "unchanged"
+
+
+def test_a_verb_tells_a_running_router_to_look_at_once(here: CommandLine, admin: FakeAdmin) -> None:
+    here.ok("service", "create", "shop", "8080")
+    assert admin.commands == [{"command": "reload", "arguments": {}}]
+    here.ok("service", "create", "shop", "8080")
+    assert len(admin.commands) == 1
