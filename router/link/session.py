@@ -243,9 +243,11 @@ class LinkSession:
         return self._owner.session_stream(self, stream, request)
 
     def lane_rtt(self, lane: LaneMux, rtt_s: float) -> None:
-        """The control lane's is the link's."""
+        """The control lane's is the link's; a busy data lane is never asked for its own."""
         if lane is self._control:
             self.rtt_s = rtt_s
+            if self.data_lane is not None:
+                self.data_lane.rtt_s = rtt_s
 
     def lane_lost(self, lane: LaneMux, fault: Fault) -> None:
         """A data lane takes its streams with it, the control lane the link."""
@@ -380,6 +382,7 @@ class LinkSession:
             self.data_lane.close(Fault("replaced", "a newer data lane joined the link"))
         self.data_lane = lane
         self._data_pinged_at = None
+        lane.rtt_s = self.rtt_s or 0.0  # Its windows grow by it.
         lane.serve(self.neighbour.router)
         self._owner.session_changed(self)
 
