@@ -412,9 +412,18 @@ class LinkSession:
         if silent_s >= limits.CONTROL_DEAD_AFTER_S and not woke_late:
             self.abort(Fault("silent", f"nothing was heard for {silent_s:.1f} s"))
             return
+        self._judge_writes(now, woke_late)
         if silent_s >= limits.PING_INTERVAL_S or self.rtt_s is None or woke_late:
             lane.ping()
         self._judge_data_lane(now, woke_late)
+
+    def _judge_writes(self, now: float, woke_late: bool) -> None:
+        fault = Fault("write-stall", "the neighbour takes nothing of what is sent")
+        for lane in self._lanes():
+            if woke_late:
+                lane.woke(now)
+            elif lane.is_stalled(now):
+                lane.abort(fault)
 
     def _judge_data_lane(self, now: float, woke_late: bool) -> None:
         lane = self.data_lane
