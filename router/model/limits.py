@@ -61,6 +61,7 @@ LANE_URGENT_BYTES_MAX = MIB  # Answers that wait because the peer does not read.
 LANE_CONTROL_BYTES_MAX = 32 * MIB  # Control messages that wait: a whole database, once.
 LANE_LINGER_S = 1.0  # For the GOAWAY to leave, then abort.
 RTT_MAX_S = 60.0  # Longer ones measured a sleep.
+LANE_WRITE_STALL_S = 10.0  # Something waits and the kernel took nothing of it.
 LINK_HANDSHAKES_MAX = 128  # Accepted lanes that have not said who they are.
 LOADS_PER_MESSAGE_MAX = 256
 LINK_DIAL_TIMEOUT_S = 8.0  # Names, TCP and TLS together.
