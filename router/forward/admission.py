@@ -60,9 +60,9 @@ class Admission:
         """How many may wait. Lowered: those already waiting stay."""
         self._queue.set_limit(limit)
 
-    def take(self, exclude: frozenset[str] = NO_TARGETS) -> Slot | Denied:
+    def take(self, now: float, exclude: frozenset[str] = NO_TARGETS) -> Slot | Denied:
         """A slot at once, or why not."""
-        slot = self._ledger.try_acquire(self._timers.now(), exclude)
+        slot = self._ledger.try_acquire(now, exclude)
         if not isinstance(slot, Denied):
             self._changed()
         return slot
@@ -74,7 +74,7 @@ class Admission:
 
         Waiting makes sense only for `Denied.FULL` and `Denied.PENDING`.
         """
-        taken = self.take()
+        taken = self.take(self._timers.now())
         if not isinstance(taken, Denied) or taken is Denied.NO_TARGET or wait_until is None:
             return taken
         return None if self.wait(waiter, ingress, wait_until) else taken

@@ -14,22 +14,17 @@ from functools import partial
 
 from router.balance.decisions import Decision, NoChoice, RemoteWait
 from router.balance.ledger import Denied, Slot
-from router.forward.admission import NO_TARGETS
 from router.forward.counters import HTTP_CLASSES, SERVED_NOWHERE, CodeClass
 from router.forward.local import LocalLeg
-from router.forward.ports import Leg, LegCode, LegFailure, LegHandler, Request
+from router.forward.ports import Leg, LegFailure, LegHandler, Request
 from router.forward.remote import RemoteLeg
 from router.forward.replay import Replay
 from router.forward.service import Service
 from router.forward.target_tcp import Received
+from router.forward.tries import Tries
 from router.model import limits
 from router.model.ids import RouterId, SiteId
 from router.net.ports import Buffer
-
-NO_SITES: frozenset[SiteId] = frozenset()
-
-REPEATABLE: frozenset[LegCode] = frozenset(("target-reset", "link-lost"))
-"""Failures after which an idempotent request may run again."""
 
 STATUS_CLASS_AT = len(b"HTTP/1.1 ")
 
@@ -44,13 +39,9 @@ class Dispatch:
     __slots__ = (
         "_aborted",
         "_asked_at",
-        "_attempts",
-        "_avoid",
         "_code_class",
         "_deadline",
-        "_excluded",
         "_handler",
-        "_last",
         "_leg",
         "_leg_full",
         "_local",
@@ -59,7 +50,6 @@ class Dispatch:
         "_overflow_reason",
         "_owes_writable",
         "_paused",
-        "_repeats",
         "_replay",
         "_request",
         "_service",
@@ -68,9 +58,9 @@ class Dispatch:
         "_standing",
         "_started_at",
         "_told_opened",
+        "_tries",
         "_waited_since",
         "ended",
-        "hopeless",
         "received",
         "trailers",
     )
@@ -84,12 +74,7 @@ class Dispatch:
         self._site: SiteId | None = None  # Of the last attempt.
         self._overflow_reason = ""
         self._replay: Replay | None = Replay()  # None: what was sent is no longer all here.
-        self._excluded = NO_SITES
-        self.hopeless = NO_SITES
-        self._avoid = NO_TARGETS
-        self._attempts = 0
-        self._repeats = 0
-        self._last: LegFailure | None = None
+        self._tries = Tries()
         self._deadline: float | None = None
         self._waited_since: float | None = None
         self._standing: SiteId | None = None
@@ -111,7 +96,7 @@ class Dispatch:
 
     def start(self) -> None:
         """Once, before any other call."""
-        self._next()
+        self._next(self._started_at)
 
     # Leg
 
@@ -209,14 +194,24 @@ class Dispatch:
             self._note_answer()
         if self._aborted:
             self._finish(LegFailure("cancelled"))
-        elif failure is None or not self._may_try_again(failure):
-            self._finish(failure)
+        elif (
+            failure is not None
+            and self._replay is not None
+            and self._tries.may_repeat(failure, idempotent=self._request.idempotent)
+        ):
+            assert self._site is not None, "an attempt had a site"
+            local_target = self._local.target if self._local is not None else None
+            self._tries.note(failure, self._site, local_target)
+            self._next(self._service.timers.now())
         else:
-            self._note_failure(failure)
-            self._next()
+            self._finish(failure)
         self._service.room.reconsider()
 
     # Waiting
+
+    @property
+    def hopeless(self) -> frozenset[SiteId]:
+        return self._tries.hopeless
 
     def granted(self, slot: Slot) -> None:
         self._service.room.left(self)
@@ -229,17 +224,18 @@ class Dispatch:
         self._fail(LegFailure("all-full", "no slot became free in time"))
 
     def proceed(self, decision: Decision) -> None:
-        if not self._begin(decision):
-            self._exclude(decision.site)
-            self._next()
+        now = self._service.timers.now()
+        if not self._begin(decision, now):
+            self._tries.exclude(decision.site)
+            self._next(now)
 
-    def stand(self, wait: RemoteWait, until: float) -> bool:
+    def stand(self, wait: RemoteWait, until: float, *, spills: bool) -> bool:
         wait_ms = max(1, int((until - self._service.timers.now()) * 1000))
         if not self._open_remote(wait.site, wait.path, wait_ms):
             return False
         self._standing = wait.site
         self._stand_until = until
-        self._overflow_reason = "full"
+        self._overflow_reason = "full" if spills else ""
         return True
 
     def dismiss(self) -> None:
@@ -248,33 +244,31 @@ class Dispatch:
 
     # Steps
 
-    def _next(self) -> None:
+    def _next(self, now: float) -> None:
         """Try the best candidate left; else wait; else fail."""
-        service = self._service
-        while self._attempts < limits.RETRIES_MAX:
-            choice = service.balancer.select(service.timers.now(), self._excluded)
+        service, tries = self._service, self._tries
+        while tries.begin():
+            choice = service.balancer.select(now, tries.excluded)
             if isinstance(choice, NoChoice):
                 service.counters.decided(choice.reason)
                 if self._may_wait_for(choice):
-                    self._wait(choice)
-                else:
-                    self._give_up()
-                return
+                    self._wait(choice, now)
+                    return
+                break
             service.counters.decided("chosen")
-            self._attempts += 1
-            if self._begin(choice):
+            if self._begin(choice, now):
                 return
-            self._exclude(choice.site)
-        self._give_up()
+            tries.exclude(choice.site)
+        self._fail(tries.verdict())
 
-    def _begin(self, decision: Decision) -> bool:
+    def _begin(self, decision: Decision, now: float) -> bool:
         """Start an attempt; False: it could not even start."""
         if not decision.local:
             started = self._open_remote(decision.site, decision.path, 0)
         else:
-            slot = self._service.admission.take(self._avoid)
-            if isinstance(slot, Denied) and self._avoid:
-                slot = self._service.admission.take()  # Rather the same target than none.
+            slot = self._service.admission.take(now, self._tries.avoid)
+            if isinstance(slot, Denied) and self._tries.avoid:
+                slot = self._service.admission.take(now)  # Rather the same target than none.
             started = not isinstance(slot, Denied)
             if not isinstance(slot, Denied):
                 self._site = decision.site
@@ -315,14 +309,12 @@ class Dispatch:
         if self._paused:
             leg.pause()
 
-    def _wait(self, choice: NoChoice) -> None:
+    def _wait(self, choice: NoChoice, now: float) -> None:
         service = self._service
-        now = service.timers.now()
         if self._deadline is None:
             self._deadline = now + service.config.queue_wait_s
             self._waited_since = now
-        self._attempts = 0
-        self._excluded = self.hopeless
+        self._tries.rest()
         if self._is_gone():
             self._fail(LegFailure("cancelled"))
         elif now >= self._deadline or not service.room.enter(self, choice, self._deadline):
@@ -333,42 +325,6 @@ class Dispatch:
         if choice.local_waitable and self._service.site not in self.hopeless:
             return True
         return any(wait.site not in self.hopeless for wait in choice.waitable)
-
-    def _may_try_again(self, failure: LegFailure) -> bool:
-        if self._replay is None:
-            return False
-        if failure.untouched:
-            return True
-        return (
-            self._request.idempotent
-            and failure.code in REPEATABLE
-            and self._repeats < limits.REPEATS_MAX
-        )
-
-    def _note_failure(self, failure: LegFailure) -> None:
-        self._last = failure
-        assert self._site is not None, "an attempt had a site"
-        if failure.code == "busy":
-            self._excluded |= {self._site}
-            return
-        if not failure.untouched:
-            self._repeats += 1
-            if self._local is not None:  # Its other targets are as good as any other site's.
-                self._avoid |= {self._local.target}
-                return
-        self._exclude(self._site)
-
-    def _exclude(self, site: SiteId) -> None:
-        self._excluded |= {site}
-        self.hopeless |= {site}
-
-    def _give_up(self) -> None:
-        last = self._last
-        if last is None:
-            last = LegFailure("no-route", "no site has a ready target")
-        elif last.code == "busy":
-            last = LegFailure("all-full", "every site refused")
-        self._fail(last)
 
     def _fail(self, failure: LegFailure) -> None:
         self._service.timers.at_turn_end(partial(self._finish, failure))

@@ -18,7 +18,7 @@ The deadline is the request's own and stands through all moves; a stand ends a r
 it. Leaving the line and leaving the fair queue are one step.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from itertools import islice
 from typing import Protocol
 
@@ -50,8 +50,11 @@ class Waiting(Hashable, Protocol):
     def dismiss(self) -> None:
         """The service goes away."""
 
-    def stand(self, wait: RemoteWait, until: float) -> bool:
-        """Open a stream that waits there; False: no adjacency, and it stays in the line."""
+    def stand(self, wait: RemoteWait, until: float, *, spills: bool) -> bool:
+        """Open a stream that waits there; False: no adjacency, and it stays in the line.
+
+        ``spills``: a cheaper site is full.
+        """
 
 
 class WaitingRoom:
@@ -164,18 +167,27 @@ class WaitingRoom:
                 continue
             places = self._target(wait.site) - self._standing.get(wait.site, 0)
             if places > 0:
-                self._send_to_stand(wait, places, stay, now)
+                spills = choice.local_waitable or wait is not choice.waitable[0]
+                self._send_to_stand(wait, islice(self._line.items(), stay, None), places, spills)
 
-    def _send_to_stand(self, wait: RemoteWait, places: int, stay: int, now: float) -> None:
-        latest = self._round_trip_s(wait.site) + limits.STAND_MIN_S
+    def _send_to_stand(
+        self,
+        wait: RemoteWait,
+        waiters: Iterable[tuple[Waiting, float]],
+        places: int,
+        spills: bool,
+    ) -> None:
+        now = self._timers.now()
+        round_trip_s = self._round_trip_s(wait.site)
         fit = (
             (waiter, deadline)
-            for waiter, deadline in islice(self._line.items(), stay, None)
-            if wait.site not in waiter.hopeless and deadline - now > latest
+            for waiter, deadline in waiters
+            if wait.site not in waiter.hopeless
+            and deadline - now > round_trip_s + limits.STAND_MIN_S
         )
         for waiter, deadline in list(islice(fit, places)):
-            until = min(now + limits.STAND_S, deadline - self._round_trip_s(wait.site))
-            if not waiter.stand(wait, until):
+            until = min(now + limits.STAND_S, deadline - round_trip_s)
+            if not waiter.stand(wait, until, spills=spills):
                 self._not_before[wait.site] = now + limits.STAND_RETRY_S
                 return
             self.leave(waiter)

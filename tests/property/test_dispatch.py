@@ -160,7 +160,7 @@ class World:
         runs: Counter[tuple[bytes, bytes]] = Counter()
         for target in self.targets.values():
             for party in target.parties:
-                runs.update(match.groups() for match in TAG.finditer(bytes(party.got)))
+                runs.update((m[1], m[2]) for m in TAG.finditer(bytes(party.got)))
         return runs
 
 

@@ -289,3 +289,27 @@ def test_more_stand_elsewhere_when_the_way_is_long_and_service_short() -> None:
         world.client(b"waits")
     standing = [offer for offer in world.mesh.opens[before:] if offer.wait_ms]
     assert 1 < len(standing) <= 8
+
+
+def overflow(world: Full) -> int:
+    return world.a.forwarder.services_snapshot()[0].counters.overflow_total
+
+
+def test_waiting_at_another_site_is_overflow_only_if_a_cheaper_one_is_full() -> None:
+    alone = Full(0, 1)
+    waiter = alone.client(b"one")
+    alone.holders[0].abort()
+    alone.network.run()
+    waiter.abort()
+    alone.network.run()
+    assert overflow(alone) == 0
+    both = Full(1, 1)
+    both.client(b"one"), both.client(b"two")
+    for party in (*both.targets["a"].serving, *both.targets["b"].serving):
+        if party.got == b"holder":
+            party.abort()
+    both.network.run()
+    for party in (*both.targets["a"].serving, *both.targets["b"].serving):
+        party.abort()
+    both.network.run()
+    assert overflow(both) == 2

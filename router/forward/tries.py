@@ -1,0 +1,72 @@
+"""What a request has tried so far, and whether it may try again."""
+
+from router.forward.admission import NO_TARGETS
+from router.forward.ports import LegCode, LegFailure
+from router.model import limits
+from router.model.ids import SiteId
+
+NO_SITES: frozenset[SiteId] = frozenset()
+
+REPEATABLE: frozenset[LegCode] = frozenset(("target-reset", "link-lost"))
+"""Failures after which an idempotent request may run again."""
+
+
+class Tries:
+    """The memory of one request's failed attempts.
+
+    ``excluded`` sites are left out of selection until the request waits; ``hopeless`` ones failed
+    it in a way that waiting does not mend, and stay out. ``avoid`` are targets of this site that
+    broke off: its others are as good as any other site's.
+    """
+
+    __slots__ = ("_attempts", "_repeats", "avoid", "excluded", "hopeless", "last")
+
+    def __init__(self) -> None:
+        self.excluded = NO_SITES
+        self.hopeless = NO_SITES
+        self.avoid = NO_TARGETS
+        self.last: LegFailure | None = None
+        self._attempts = 0
+        self._repeats = 0
+
+    def begin(self) -> bool:
+        """One more attempt; False: enough of them."""
+        self._attempts += 1
+        return self._attempts <= limits.RETRIES_MAX
+
+    def rest(self) -> None:
+        """The request waits: a site that was full may be asked again afterwards."""
+        self._attempts = 0
+        self.excluded = self.hopeless
+
+    def may_repeat(self, failure: LegFailure, *, idempotent: bool) -> bool:
+        """Whether a request of which all is in hand may be dispatched again after ``failure``."""
+        if failure.untouched:
+            return True
+        return idempotent and failure.code in REPEATABLE and self._repeats < limits.REPEATS_MAX
+
+    def note(self, failure: LegFailure, site: SiteId, local_target: str | None) -> None:
+        """An attempt at ``site`` failed; ``local_target`` if that is this site."""
+        self.last = failure
+        if failure.code == "busy":
+            self.excluded |= {site}
+            return
+        if not failure.untouched:
+            self._repeats += 1
+            if local_target is not None:
+                self.avoid |= {local_target}
+                return
+        self.exclude(site)
+
+    def exclude(self, site: SiteId) -> None:
+        """Never again for this request."""
+        self.excluded |= {site}
+        self.hopeless |= {site}
+
+    def verdict(self) -> LegFailure:
+        """What to tell when there is nothing left to try."""
+        if self.last is None:
+            return LegFailure("no-route", "no site has a ready target")
+        if self.last.code == "busy":
+            return LegFailure("all-full", "every site refused")
+        return self.last

@@ -1,0 +1,33 @@
+"""Counters: plain numbers, labels only in the snapshot."""
+
+from router.forward.counters import LATENCY_BOUNDS_S, Histogram, ServiceCounters
+
+
+def test_a_value_is_counted_in_the_first_bucket_whose_bound_holds_it() -> None:
+    histogram = Histogram()
+    for seconds in (0.0, 0.001, 0.0011, 0.3, 99.0):
+        histogram.observe(seconds)
+    counts = dict(zip((*LATENCY_BOUNDS_S, float("inf")), histogram.counts, strict=True))
+    assert counts[0.001] == 2
+    assert counts[0.0025] == 1
+    assert counts[0.5] == 1
+    assert counts[float("inf")] == 1
+    assert histogram.total == 5
+
+
+def test_a_snapshot_adds_up_and_stands_still() -> None:
+    counters = ServiceCounters()
+    counters.request("a", "2xx", 0.01)
+    counters.request("b", "5xx", 0.02)
+    counters.overflowed("b", "full")
+    counters.decided("chosen")
+    counters.decided("chosen")
+    counters.queue_wait.observe(0.2)
+    snapshot = counters.snapshot()
+    counters.request("a", "2xx", 0.01)
+    assert snapshot.requests_total == 2
+    assert snapshot.overflow_total == 1
+    assert snapshot.overflow == {("b", "full"): 1}
+    assert snapshot.decisions == {"chosen": 2}
+    assert snapshot.queue_wait.sum_s == 0.2
+    assert sum(snapshot.requests["a", "2xx"].counts) == 1
