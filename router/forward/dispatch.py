@@ -24,7 +24,7 @@ from router.forward.target_tcp import Received
 from router.forward.tries import Tries
 from router.model import limits
 from router.model.ids import RouterId, SiteId
-from router.net.ports import Buffer
+from router.net.ports import Buffer, Timer
 
 STATUS_CLASS_AT = len(b"HTTP/1.1 ")
 
@@ -52,6 +52,8 @@ class Dispatch:
         "_paused",
         "_replay",
         "_request",
+        "_reroute_timer",
+        "_reroute_until",
         "_service",
         "_site",
         "_stand_until",
@@ -75,6 +77,8 @@ class Dispatch:
         self._overflow_reason = ""
         self._replay: Replay | None = Replay()  # None: what was sent is no longer all here.
         self._tries = Tries()
+        self._reroute_until: float | None = None
+        self._reroute_timer: Timer | None = None
         self._deadline: float | None = None
         self._waited_since: float | None = None
         self._standing: SiteId | None = None
@@ -143,6 +147,7 @@ class Dispatch:
             self._leg.abort()
         else:
             self._service.room.leave(self)
+            self._leave_stranded()
             self._fail(LegFailure("cancelled"))
 
     def pause(self) -> None:
@@ -210,8 +215,11 @@ class Dispatch:
     # Waiting
 
     @property
-    def hopeless(self) -> frozenset[SiteId]:
-        return self._tries.hopeless
+    def out(self) -> frozenset[SiteId]:
+        return self._tries.out
+
+    def forget_lost_ways(self) -> None:
+        self._tries.reroute()
 
     def granted(self, slot: Slot) -> None:
         self._service.room.left(self)
@@ -226,7 +234,7 @@ class Dispatch:
     def proceed(self, decision: Decision) -> None:
         now = self._service.timers.now()
         if not self._begin(decision, now):
-            self._tries.exclude(decision.site)
+            self._note_unbegun(decision)
             self._next(now)
 
     def stand(self, wait: RemoteWait, until: float, *, spills: bool) -> bool:
@@ -237,6 +245,12 @@ class Dispatch:
         self._stand_until = until
         self._overflow_reason = "full" if spills else ""
         return True
+
+    def rerouted(self) -> None:
+        """Routes changed while it waited for that."""
+        self._leave_stranded()
+        self._tries.reroute()
+        self._next(self._service.timers.now())
 
     def dismiss(self) -> None:
         """The service goes away while it waits."""
@@ -258,8 +272,35 @@ class Dispatch:
             service.counters.decided("chosen")
             if self._begin(choice, now):
                 return
-            tries.exclude(choice.site)
-        self._fail(tries.verdict())
+            self._note_unbegun(choice)
+        if not tries.way_lost or not self._await_reroute(now):
+            self._fail(tries.verdict())
+
+    def _note_unbegun(self, decision: Decision) -> None:
+        if decision.local:
+            self._tries.exclude(decision.site)
+        else:
+            self._tries.lose_way(decision.site)
+
+    def _await_reroute(self, now: float) -> bool:
+        """Wait for routes to change; False: it has waited long enough, or too many do."""
+        service = self._service
+        if self._reroute_until is None:
+            self._reroute_until = now + limits.REROUTE_WAIT_S
+        if now >= self._reroute_until or self._is_gone() or not service.strand(self):
+            return False
+        self._reroute_timer = service.timers.call_at(self._reroute_until, self._reroute_overdue)
+        return True
+
+    def _reroute_overdue(self) -> None:
+        self._leave_stranded()
+        self._finish(self._tries.verdict())
+
+    def _leave_stranded(self) -> None:
+        if self._reroute_timer is not None:
+            self._reroute_timer.cancel()
+            self._reroute_timer = None
+            self._service.unstrand(self)
 
     def _begin(self, decision: Decision, now: float) -> bool:
         """Start an attempt; False: it could not even start."""
@@ -322,9 +363,10 @@ class Dispatch:
 
     def _may_wait_for(self, choice: NoChoice) -> bool:
         """Some full site has not failed this request in another way."""
-        if choice.local_waitable and self._service.site not in self.hopeless:
+        out = self._tries.out
+        if choice.local_waitable and self._service.site not in out:
             return True
-        return any(wait.site not in self.hopeless for wait in choice.waitable)
+        return any(wait.site not in out for wait in choice.waitable)
 
     def _fail(self, failure: LegFailure) -> None:
         self._service.timers.at_turn_end(partial(self._finish, failure))

@@ -132,6 +132,8 @@ STAND_S = 0.25  # A request stands elsewhere that long at a time, then looks aro
 STAND_MIN_S = 0.005  # Less left of its deadline: going there is not worth it.
 STAND_RETRY_S = 0.1  # After an egress would not let a request of ours stand.
 REPEATS_MAX = 2  # Of an idempotent request that may have reached a target.
+REROUTE_WAIT_S = 1.0  # A request whose only way broke waits that long for another.
+REROUTES_WAITING_MAX = 1_024  # Of one service port.
 LISTEN_RETRY_S = 1.0
 DRAIN_GRACE_S = 30.0
 
