@@ -3,7 +3,8 @@
 Selected site → attempt (`LocalLeg` or `RemoteLeg`) → done, or another attempt with the request
 still in hand. The rules for another attempt (PROTOCOL, Admission and retries):
 
-- A failure that promises that no byte reached a target: always, each site once.
+- A failure that promises that no byte reached a target: always, each site once. A site whose way
+  was lost may be tried again when routes have followed, within `limits.REROUTE_WAIT_S`.
 - Otherwise only if the method is idempotent, nothing of a response was passed on, and all that was
   sent is still here (at most `limits.REPLAY_BYTES_MAX`), at most `limits.REPEATS_MAX` times.
 
@@ -247,7 +248,7 @@ class Dispatch:
         return True
 
     def rerouted(self) -> None:
-        """Routes changed while it waited for that."""
+        """Routes changed while it waited for that, or may have."""
         self._leave_stranded()
         self._tries.reroute()
         self._next(self._service.timers.now())
@@ -283,18 +284,18 @@ class Dispatch:
             self._tries.lose_way(decision.site)
 
     def _await_reroute(self, now: float) -> bool:
-        """Wait for routes to change; False: it has waited long enough, or too many do."""
+        """Wait for another way: routes will change, or another lane of the same link may do.
+
+        False: it has waited long enough, or too many do.
+        """
         service = self._service
         if self._reroute_until is None:
             self._reroute_until = now + limits.REROUTE_WAIT_S
         if now >= self._reroute_until or self._is_gone() or not service.strand(self):
             return False
-        self._reroute_timer = service.timers.call_at(self._reroute_until, self._reroute_overdue)
+        again_at = min(now + limits.REROUTE_S, self._reroute_until)
+        self._reroute_timer = service.timers.call_at(again_at, self.rerouted)
         return True
-
-    def _reroute_overdue(self) -> None:
-        self._leave_stranded()
-        self._finish(self._tries.verdict())
 
     def _leave_stranded(self) -> None:
         if self._reroute_timer is not None:

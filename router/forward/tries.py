@@ -50,7 +50,7 @@ class Tries:
         self.excluded = self.out
 
     def reroute(self) -> None:
-        """Routes changed: every way may be good again."""
+        """Routes changed, or had time to: every way may be good again."""
         self.way_lost = NO_SITES
         self.rest()
 
@@ -77,7 +77,7 @@ class Tries:
             self.exclude(site)
 
     def lose_way(self, site: SiteId) -> None:
-        """No stream can reach it now."""
+        """No stream can reach it now; another may once routes have followed."""
         self.excluded |= {site}
         self.way_lost |= {site}
 

@@ -276,7 +276,7 @@ class TcpTarget(Target):
 
     ``name`` answers with its name, as often as asked · ``echo`` · ``sink`` reads to the end and
     answers with size and SHA-256 · ``source N`` sends N bytes and closes · ``both N`` does both
-    at once · ``rst`` resets.
+    at once · ``half`` finishes sending and then notes what it still gets · ``rst`` resets.
     """
 
     def __init__(self, background: Background, name: str, address: str) -> None:
@@ -295,7 +295,8 @@ class TcpTarget(Target):
             self.ended.append("reset")
             raise
         else:
-            self.ended.append("end")
+            if not line.startswith(b"half"):
+                self.ended.append("end")
         finally:
             self.in_hand -= 1
 
@@ -322,6 +323,11 @@ class TcpTarget(Target):
         elif verb == b"both":
             _, digest = await asyncio.gather(_send(writer, int(words[0])), _digest(reader))
             writer.write(digest)
+        elif verb == b"half":
+            writer.write(b"half done\n")
+            writer.write_eof()
+            rest = await reader.read()
+            self.ended.append(rest.decode().strip())
         await writer.drain()
 
 

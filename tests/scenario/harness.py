@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from sitectl.admin import Admin
-from tests.scenario.backends import Background, HttpTarget, TcpTarget
+from tests.scenario.backends import Background, HttpTarget, Target, TcpTarget
 from tests.scenario.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -198,6 +198,7 @@ class Network:
         self.sites: list[Site] = []
         self.background = Background()
         self.target_address = own_address()
+        self._targets: list[Target] = []
         self._tokens = itertools.count()
 
     def __enter__(self) -> "Network":
@@ -219,11 +220,15 @@ class Network:
 
     def http(self, name: str, service_s: float = 0.0) -> HttpTarget:
         """A recording HTTP target."""
-        return HttpTarget(self.background, name, self.target_address, service_s)
+        target = HttpTarget(self.background, name, self.target_address, service_s)
+        self._targets.append(target)
+        return target
 
     def tcp(self, name: str) -> TcpTarget:
         """A TCP target."""
-        return TcpTarget(self.background, name, self.target_address)
+        target = TcpTarget(self.background, name, self.target_address)
+        self._targets.append(target)
+        return target
 
     def token(self, site: Site, *flags: str) -> Path:
         """A token of ``site`` in a file."""
@@ -269,6 +274,8 @@ class Network:
             for each in site.pids | ({pid} if pid is not None else set()):
                 if is_alive(each):
                     os.kill(each, signal.SIGKILL)
+        for target in self._targets:
+            target.stop()
         self.background.close()
 
 

@@ -1,6 +1,7 @@
 """Two linked sites, targets with a stated capacity at both: fill, spill, return, say why."""
 
 import contextlib
+import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -8,7 +9,17 @@ from collections.abc import Iterator
 import pytest
 
 from tests.scenario.backends import HttpTarget, TcpTarget
-from tests.scenario.clients import ask, burst, by_site, connected, fetch, read_line, sending
+from tests.scenario.clients import (
+    ask,
+    burst,
+    by_site,
+    connected,
+    fetch,
+    read_all,
+    read_line,
+    reset,
+    sending,
+)
 from tests.scenario.harness import SHOP_PORT, Network, Site
 from tests.scenario.waiting import until
 
@@ -54,13 +65,14 @@ def fresh_pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
 @pytest.fixture
 def pair(fresh_pair: Pair) -> Iterator[Pair]:
     """The two sites at rest, and at rest again after the test (no counter leaks)."""
-    for target in (*fresh_pair.shop.values(), *fresh_pair.wide.values()):
+    http_targets = [*fresh_pair.shop.values(), *fresh_pair.wide.values()]
+    for target in http_targets:
         target.forget()
     try:
         yield fresh_pair
     finally:
-        for target in (*fresh_pair.shop.values(), *fresh_pair.cache.values()):
-            target.release()
+        for held_target in fresh_pair.shop.values():
+            held_target.release()
     for service in ("shop", "cache", "wide"):
         fresh_pair.net.at_rest(service)
 
@@ -208,13 +220,26 @@ def test_tcp_counts_connections_fills_spills_refuses_and_returns(pair: Pair) -> 
     assert pair.cache["far"].in_hand_max == FAR_SLOTS
 
 
-def test_a_client_that_leaves_while_it_is_served_gives_its_slot_back(pair: Pair) -> None:
+def test_clients_that_reset_while_they_are_served_give_their_slots_back(pair: Pair) -> None:
+    near, slots = pair.near, NEAR_SLOTS + FAR_SLOTS
     with held(*pair.shop.values()):
-        for _ in range(NEAR_SLOTS + 2):
-            with connected(pair.near.address, SHOP_PORT) as door:
+        for _ in range(2):
+            doors = [socket.create_connection((near.address, SHOP_PORT)) for _ in range(slots + 1)]
+            for door in doors:
                 door.sendall(b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n")
-                until(lambda: sum(pair.in_hand().values()) > 0, "the request is under way")
-        pair.net.at_rest("shop")
+            until(lambda: sum(near.in_flight("shop").values()) == slots, "all slots are taken")
+            for door in doors:
+                reset(door)
+            pair.net.at_rest("shop")
+
+
+def test_a_client_that_has_finished_sending_is_still_served(pair: Pair) -> None:
+    with held(*pair.shop.values()), connected(pair.near.address, SHOP_PORT) as door:
+        door.sendall(b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n")
+        door.shutdown(socket.SHUT_WR)
+        until(lambda: pair.in_hand()["near"] == 1, "the request is under way")
+        pair.shop["near"].release()
+        assert read_all(door).endswith(b"near\n")
 
 
 def test_why_says_where_the_next_request_goes_and_why_not_elsewhere(pair: Pair) -> None:

@@ -75,3 +75,14 @@ def test_the_verdict_tells_the_last_failure(failures: list[LegCode], code: LegCo
     for failure in failures:
         tries.note(LegFailure(failure), A, None)
     assert tries.verdict().code == code
+
+
+@pytest.mark.parametrize("code", ["link-lost", "no-route"])
+def test_a_site_whose_way_was_lost_may_be_tried_again_over_new_routes(code: LegCode) -> None:
+    tries = Tries()
+    tries.note(LegFailure(code), A, None)
+    assert tries.excluded == tries.out == {A} and not tries.hopeless
+    tries.rest()
+    assert tries.excluded == {A}, "a request in the queue would ask it again and again"
+    tries.reroute()
+    assert not tries.excluded and not tries.out
