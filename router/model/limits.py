@@ -132,9 +132,10 @@ OPEN_WAIT_S_MAX = 60.0  # What an OPEN may ask for; longer is cut.
 STAND_S = 0.25  # A request stands elsewhere that long at a time, then looks around again.
 STAND_MIN_S = 0.005  # Less left of its deadline: going there is not worth it.
 STAND_RETRY_S = 0.1  # After an egress would not let a request of ours stand.
-REROUTE_S = 0.05  # A dead link is in everybody's routes by then, SPF's delay included.
-REROUTES_MAX = 3  # Waits of one request for new routes.
 REPEATS_MAX = 2  # Of an idempotent request that may have reached a target.
+REROUTE_S = 0.05  # A request whose only way broke looks for another that often,
+REROUTE_WAIT_S = 1.0  # and at every change of routes, for so long.
+REROUTES_WAITING_MAX = 1_024  # Of one service port.
 LISTEN_RETRY_S = 1.0
 DRAIN_GRACE_S = 30.0
 
