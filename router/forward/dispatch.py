@@ -3,7 +3,8 @@
 Selected site → attempt (`LocalLeg` or `RemoteLeg`) → done, or another attempt with the request
 still in hand. The rules for another attempt (PROTOCOL, Admission and retries):
 
-- A failure that promises that no byte reached a target: always, each site once.
+- A failure that promises that no byte reached a target: always, each site once. A site whose way
+  was lost may be tried again `limits.REROUTE_S` later, when routes have followed.
 - Otherwise only if the method is idempotent, nothing of a response was passed on, and all that was
   sent is still here (at most `limits.REPLAY_BYTES_MAX`), at most `limits.REPEATS_MAX` times.
 
@@ -226,7 +227,7 @@ class Dispatch:
     def proceed(self, decision: Decision) -> None:
         now = self._service.timers.now()
         if not self._begin(decision, now):
-            self._tries.exclude(decision.site)
+            self._could_not_begin(decision)
             self._next(now)
 
     def stand(self, wait: RemoteWait, until: float, *, spills: bool) -> bool:
@@ -258,8 +259,23 @@ class Dispatch:
             service.counters.decided("chosen")
             if self._begin(choice, now):
                 return
-            tries.exclude(choice.site)
-        self._fail(tries.verdict())
+            self._could_not_begin(choice)
+        if tries.may_reroute():
+            service.timers.call_at(now + limits.REROUTE_S, self._reroute)
+        else:
+            self._fail(tries.verdict())
+
+    def _could_not_begin(self, decision: Decision) -> None:
+        if decision.local:
+            self._tries.exclude(decision.site)
+        else:
+            self._tries.lose_way(decision.site)
+
+    def _reroute(self) -> None:
+        """Routes had time to follow the loss of a link."""
+        if not self._over and not self._aborted:
+            self._tries.reroute()
+            self._next(self._service.timers.now())
 
     def _begin(self, decision: Decision, now: float) -> bool:
         """Start an attempt; False: it could not even start."""

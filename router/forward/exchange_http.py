@@ -6,7 +6,7 @@ from typing import Protocol
 from router.forward.http1 import render
 from router.forward.http1.grammar import HttpError
 from router.forward.http1.render import ClientFraming
-from router.forward.http1.requests import RequestHead
+from router.forward.http1.request_heads import RequestHead
 from router.forward.ports import Leg, LegFailure, Request
 from router.net.ports import Buffer
 

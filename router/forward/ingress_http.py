@@ -9,7 +9,8 @@ from router.forward.exchange_http import CLIENT_GONE, Exchange
 from router.forward.http1 import render
 from router.forward.http1.grammar import HttpError, bad_request
 from router.forward.http1.render import ClientFraming
-from router.forward.http1.requests import Forwarding, RequestHead, RequestParser
+from router.forward.http1.request_heads import Forwarding, RequestHead
+from router.forward.http1.requests import RequestParser
 from router.forward.ports import Leg, LegFailure, LegHandler, Request
 from router.forward.turn_writer import TurnWriter
 from router.model import limits

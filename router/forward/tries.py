@@ -10,16 +10,29 @@ NO_SITES: frozenset[SiteId] = frozenset()
 REPEATABLE: frozenset[LegCode] = frozenset(("target-reset", "link-lost"))
 """Failures after which an idempotent request may run again."""
 
+WAY_LOST: frozenset[LegCode] = frozenset(("link-lost", "no-route"))
+"""Failures of the way to a site, not of the site: routes will soon say another, or none."""
+
 
 class Tries:
     """The memory of one request's failed attempts.
 
     ``excluded`` sites are left out of selection until the request waits; ``hopeless`` ones failed
-    it in a way that waiting does not mend, and stay out. ``avoid`` are targets of this site that
+    it in a way that waiting does not mend, and stay out. A site whose way was lost is left out
+    until `reroute`, a bounded number of times. ``avoid`` are targets of this site that
     broke off: its others are as good as any other site's.
     """
 
-    __slots__ = ("_attempts", "_repeats", "avoid", "excluded", "hopeless", "last")
+    __slots__ = (
+        "_attempts",
+        "_repeats",
+        "_reroutes",
+        "_way_lost",
+        "avoid",
+        "excluded",
+        "hopeless",
+        "last",
+    )
 
     def __init__(self) -> None:
         self.excluded = NO_SITES
@@ -28,6 +41,8 @@ class Tries:
         self.last: LegFailure | None = None
         self._attempts = 0
         self._repeats = 0
+        self._reroutes = 0
+        self._way_lost = False
 
     def begin(self) -> bool:
         """One more attempt; False: enough of them."""
@@ -51,6 +66,10 @@ class Tries:
         if failure.code == "busy":
             self.excluded |= {site}
             return
+        if failure.code in WAY_LOST:
+            self._repeats += not failure.untouched
+            self.lose_way(site)
+            return
         if not failure.untouched:
             self._repeats += 1
             if failure.code == "link-lost":
@@ -59,6 +78,21 @@ class Tries:
                 self.avoid |= {local_target}
                 return
         self.exclude(site)
+
+    def lose_way(self, site: SiteId) -> None:
+        """The way to ``site`` is gone; there may be another once routes have followed."""
+        self._way_lost = True
+        self.excluded |= {site}
+
+    def may_reroute(self) -> bool:
+        """Whether a lost way is all that is left, and new routes are worth waiting for."""
+        return self._way_lost and self._reroutes < limits.REROUTES_MAX
+
+    def reroute(self) -> None:
+        """Routes had time to follow: sites whose way was lost may be tried again."""
+        self._reroutes += 1
+        self._way_lost = False
+        self.rest()
 
     def exclude(self, site: SiteId) -> None:
         """Never again for this request."""

@@ -19,7 +19,7 @@ ResetCode = Literal[
     "target-timeout",
     "bad-message",  # Not canonical, or a length that disagrees with the head.
     "stalled",  # Held too much memory for too long.
-    "link-lost",  # Local only: the lane that carried the stream is gone.
+    "link-lost",  # The lane that carried the stream is gone, here or beyond a transit router.
     "internal",
 ]
 

@@ -179,6 +179,11 @@ class LaneStream:
         self._lane.end_later(self, code)
 
     @property
+    def has_sent_end(self) -> bool:
+        """The peer has, or will have, all of our direction."""
+        return self._sent_fin
+
+    @property
     def held_bytes(self) -> int:
         """Unsent, and received without a reader that drains."""
         return self._queued_bytes + (self._uncredited_bytes if self._paused else 0)

@@ -134,8 +134,7 @@ class TcpListener:
         if self._closed:
             return
         self._closed = True
-        if not self._holds:
-            self._poller.forget(self._socket.fileno())
+        self._poller.forget(self._socket.fileno())
         self._socket.close()
         if self._rest is not None:
             self._rest.cancel()
@@ -259,7 +258,7 @@ class TcpListener:
 
     def _hold(self, why: Hold) -> None:
         if not self._holds and not self._closed:
-            self._poller.unregister(self._socket.fileno())
+            self._poller.modify(self._socket.fileno(), 0)
         self._holds |= why
 
     def _release(self, why: Hold) -> None:
@@ -267,4 +266,4 @@ class TcpListener:
             return
         self._holds &= ~why
         if not self._holds and not self._closed:
-            self._poller.register(self._socket.fileno(), self, EPOLLIN)
+            self._poller.modify(self._socket.fileno(), EPOLLIN)

@@ -32,7 +32,7 @@ def prepare(sites: Sites, processes: Processes) -> int:
     sites.add_spare()
     targets = dict(zip((EXIT, SPARE), free_ports(2), strict=True))
     for site, port in targets.items():
-        processes.server("http", site, str(port), "1", wait_for=[port])
+        processes.server("http", site, str(port), wait_for=[port])
     return sites.service(FAILOVER, "http", targets)
 
 

@@ -1,16 +1,17 @@
 """The benchmark's own servers; each prints nothing and runs until it is terminated.
 
-``python -m tests.bench.servers http NAME PORT WORKERS``: HTTP/1.1, 1 KiB bodies that begin with
-NAME. ``… bulk PORT``: a first byte ``u`` means that the client sends until it finishes and is then
-told how many bytes came (8 bytes, big-endian); ``d`` means that it is sent to until it goes away.
+``python -m tests.bench.servers http NAME PORT``: HTTP/1.1, 1 KiB bodies that begin with NAME;
+several processes may share a port. ``… bulk PORT``: a first byte ``u`` means that the client sends
+until it finishes and is then told how many bytes came (8 bytes, big-endian); ``d`` means that it
+is sent to until it goes away.
 """
 
 import asyncio
 import contextlib
-import os
 import socket
 import sys
 import threading
+from typing import cast
 
 import httptools
 import uvloop
@@ -25,13 +26,14 @@ class HttpServer(asyncio.Protocol):
 
     def __init__(self, name: str) -> None:
         body = name.encode().ljust(BODY_BYTES, b".")
-        self._answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n" % len(body)
+        self._answer = b"%b\r\n%b" % (head, body)
+        self._last_answer = b"%bConnection: close\r\n\r\n%b" % (head, body)
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance.
 
     def data_received(self, data: bytes) -> None:
         assert self._transport is not None
@@ -43,8 +45,10 @@ class HttpServer(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """Of the parser: a request is there."""
         assert self._transport is not None
-        self._transport.write(self._answer)
-        if not self._parser.should_keep_alive():
+        if self._parser.should_keep_alive():
+            self._transport.write(self._answer)
+        else:
+            self._transport.write(self._last_answer)
             self._transport.close()
 
 
@@ -79,14 +83,10 @@ def _bulk_client(client: socket.socket) -> None:
 
 
 def main(kind: str, *words: str) -> None:
-    """Run one server; an HTTP server with several workers forks."""
+    """Run one server."""
     if kind == "bulk":
         serve_bulk(int(words[0]))
-    name, port, workers = words[0], int(words[1]), int(words[2])
-    for _ in range(workers - 1):
-        if os.fork() == 0:
-            break
-    uvloop.run(serve_http(name, port))
+    uvloop.run(serve_http(words[0], int(words[1])))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ Path_ = Literal["L", "R"]
 START_S = 15.0
 STOP_S = 5.0
 POLL_S = 0.02
+OWN_WORKERS = 2
 
 
 class System(msgspec.Struct, frozen=True):
@@ -114,10 +115,11 @@ def start_backends(processes: Processes) -> Backends:
             NGINX_BACKEND.format(directory=processes.directory, port=http, body="x" * 1024)
         )
         command = ["nginx", "-e", "stderr", "-c", str(path)]
-        http_pid = processes.start(command, wait_for=[http])
+        pids = [processes.start(command, wait_for=[http])]
         name = "nginx, 1 worker"
     else:
-        http_pid = processes.server("http", "backend", str(http), "2", wait_for=[http])
-        name = "asyncio and httptools, 2 processes"
-    bulk_pid = processes.server("bulk", str(bulk), wait_for=[bulk])
-    return Backends(http, bulk, (http_pid, bulk_pid), name)
+        words = ("http", "backend", str(http))
+        pids = [processes.server(*words, wait_for=[http]) for _ in range(OWN_WORKERS)]
+        name = f"asyncio and httptools, {OWN_WORKERS} processes"
+    pids.append(processes.server("bulk", str(bulk), wait_for=[bulk]))
+    return Backends(http, bulk, tuple(pids), name)

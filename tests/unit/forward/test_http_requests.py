@@ -3,7 +3,8 @@
 import pytest
 
 from router.forward.http1.grammar import HttpError
-from router.forward.http1.requests import Forwarding, RequestHead, RequestParser
+from router.forward.http1.request_heads import Forwarding, RequestHead
+from router.forward.http1.requests import RequestParser
 from router.model import limits
 
 FORWARDING = Forwarding(site_name=b"west", client=b"192.0.2.7", proto=b"http", host=b"shop:8080")

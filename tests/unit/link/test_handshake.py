@@ -1,5 +1,6 @@
 """A peer that lies in the handshake is refused, and told why."""
 
+import hmac
 from collections.abc import Callable
 
 import pytest
@@ -293,3 +294,13 @@ def test_an_unknown_message_is_ignored_from_a_newer_peer_only() -> None:
         dialler.wire.left.send(unknown)
         world.settle()
         assert bool(east.links.status()) is kept
+
+
+def test_what_is_signed_is_what_the_protocol_page_says() -> None:
+    nonces, leaves = (b"d" * 32, b"a" * 32), (b"D" * 32, b"A" * 32)
+    assert transcript("dialler", *nonces, *leaves) == (
+        b"spillway/1 link proof\0dialler\0" + b"d" * 32 + b"a" * 32 + b"D" * 32 + b"A" * 32
+    )
+    told = b"spillway/1 lane join\0acceptor\0" + b"s" * 32 + b"D" * 32 + b"A" * 32
+    expected = hmac.digest(b"k" * 32, told, "sha256")
+    assert handshake.join_proof(b"k" * 32, "acceptor", b"s" * 32, *leaves) == expected

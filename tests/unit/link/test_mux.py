@@ -6,7 +6,7 @@ import pytest
 
 from router.link import control, frames
 from router.link.buffers import LinkBuffers, ProcessBuffers
-from router.link.frames import END
+from router.link.frames import END, encode
 from router.link.lane import Fault
 from router.link.ports import Stream
 from router.model import limits
@@ -328,6 +328,26 @@ def test_resets_are_paced_so_that_the_peer_bears_them() -> None:
     assert pair.right_owner.faults == []
 
 
+def test_a_reset_that_waits_is_not_needed_once_the_stream_ended_there() -> None:
+    pair = Pair()
+    for _ in range(limits.RESETS_BURST):
+        stream = pair.open(Recorder())
+        stream.finish()
+        pair.world.settle()
+        stream.reset("cancelled")
+    pair.world.settle()
+    waiting = pair.right.stream_count
+    assert waiting > 50
+    for egress, _ in pair.right_owner.offered[-waiting:]:
+        egress.send_head(b"late answer", 0, end=True)
+    pair.world.settle()
+    assert pair.right.stream_count == 0
+    resets = kinds(pair.wire.left.sent_log).count(frames.RESET)
+    pair.world.advance(20.0)
+    assert kinds(pair.wire.left.sent_log).count(frames.RESET) == resets
+    assert pair.right_owner.faults == pair.left_owner.faults == []
+
+
 def test_a_ping_measures_the_round_trip() -> None:
     pair = Pair()
     pair.wire.right.hold()
@@ -355,3 +375,58 @@ def test_what_an_owner_does_wrong_is_told_at_once() -> None:
     ingress.finish()
     with pytest.raises(LocalProtocolError):
         ingress.send(b"late")
+
+
+def test_bulk_streams_share_each_turn_alike() -> None:
+    pair = Pair()
+    senders = [Sender(b"f" * 2_000_000) for _ in range(4)]
+    for sender in senders:
+        sender.step = 500_000
+        pair.open(sender)
+    pair.world.settle()
+    pair.wire.right.capacity_bytes = 100_000
+    for sender in senders:
+        sender.go()
+    pair.world.settle()
+    sizes: dict[int, list[int]] = {}
+    for kind, stream_id, payload in frames_of(pair.wire.left.sent_log):
+        if kind & frames.KIND_MASK == frames.DATA:
+            sizes.setdefault(stream_id, []).append(len(payload))
+    everyone = [sum(frame_sizes[:4]) for frame_sizes in sizes.values()]
+    assert max(everyone) <= 4 * limits.LANE_QUANTUM_BYTES
+    assert min(everyone) >= 4 * limits.LANE_QUANTUM_BYTES - 200
+    assert all(len(seen.data) == 2_000_000 for seen in pair.right_owner.recorders)
+
+
+def test_nothing_is_delivered_after_the_lane_was_aborted_from_within() -> None:
+    pair = Pair()
+    _, _, _, first = pair.opened()
+    _, _, _, second = pair.opened()
+    lane = pair.right
+
+    def received(data: memoryview) -> None:
+        lane.abort(Fault("revoked", "in the middle of a read"))
+
+    first.received = received  # type: ignore[method-assign]
+    third = encode(frames.OPEN, 5, control.encode_open(request()))
+    pair.wire.left.send(encode(frames.DATA, 1, b"x"), encode(frames.DATA, 3, b"y"), third)
+    pair.world.settle()
+    assert first.losses == second.losses == ["link-lost"]
+    assert second.data == b"" and len(pair.right_owner.offered) == 2
+    assert [fault.code for fault in pair.right_owner.faults] == ["revoked"]
+
+
+def test_a_stalled_stream_that_holds_nothing_is_left_alone() -> None:
+    pair = Pair()
+    process = ProcessBuffers(mark_bytes=50_000)
+    pair.right.buffers = LinkBuffers(process)
+    _, _, idle, idle_seen = pair.opened()
+    idle.pause()
+    sender = Sender(b"s" * 60_000)
+    pair.open(sender)
+    pair.world.settle()
+    pair.right_owner.recorders[-1].pause_at = 1
+    sender.go()
+    pair.world.settle()
+    assert pair.right_owner.recorders[-1].losses == ["stalled"]
+    assert idle_seen.losses == []

@@ -127,3 +127,28 @@ def test_a_lost_link_of_the_path_ends_both_ends_in_error(which: str) -> None:
     assert handler.losses == ["link-lost"]
     expected = "cancelled" if which == "first" else "link-lost"
     assert east.owner.recorders[0].losses == [expected]
+
+
+def test_a_slow_client_of_a_download_holds_up_its_own_stream_alone() -> None:
+    world = World()
+    west, middle, east = chain(world, "west", "middle", "east")
+    slow, fast = west.open(middle, east), west.open(middle, east)
+    slow.pause_at = 1
+    world.settle()
+    total = b"d" * 3_000_000
+    senders = []
+    for (stream, _), seen in zip(east.owner.offered, east.owner.recorders, strict=True):
+        sender = Sender(total)
+        sender.stream = stream
+        seen.writable = sender.go  # type: ignore[method-assign]
+        senders.append(sender)
+        sender.go()
+    world.settle()
+    assert bytes(fast.data) == total and fast.names == ["accepted", "ended"]
+    assert len(slow.data) <= limits.STREAM_WINDOW_BYTES_INITIAL
+    assert senders[0].sent < len(total) // 4
+    slow.pause_at = None
+    assert slow.stream is not None
+    slow.stream.resume()
+    world.settle()
+    assert bytes(slow.data) == total and slow.names == ["accepted", "ended"]

@@ -301,8 +301,7 @@ class FakeConnection:
             data = bytearray(self._arrived[:size])
             del self._arrived[:size]
             self.handler.received(memoryview(data))
-            for index in range(len(data)):
-                data[index] = 0xEE  # Whoever kept the view sees it.
+            data[:] = b"\xee" * len(data)  # Whoever kept a view sees it.
             self.other._push()
             self._world.later(self._deliver)
         elif self._arrived_fin and not self._told_end:

@@ -1,0 +1,248 @@
+"""The verdict on a request's head, and the canonical head that travels on."""
+
+import re
+
+import httptools
+import msgspec
+
+from router.forward.http1 import grammar
+from router.forward.http1.grammar import HttpError, bad_request
+from router.forward.http1.heads import LineJudge, StartLine, exceeds_limits
+
+TARGET_TOO_LONG = HttpError(
+    414, "target-too-long", "The request line is longer than this proxy accepts."
+)
+BAD_REQUEST_LINE = bad_request("The request line is malformed.")
+BAD_TARGET = bad_request("The request target is not one that a proxy can serve.")
+BAD_HOST = bad_request("The request does not name exactly one valid host.")
+BAD_FRAMING = bad_request("The length of the request body is not stated in one valid way.")
+BAD_VERSION = HttpError(505, "version-not-supported", "This proxy speaks HTTP/1.1 and HTTP/1.0.")
+UNKNOWN_METHOD = HttpError(501, "not-implemented", "This proxy does not know the request method.")
+UNKNOWN_CODING = HttpError(
+    501, "not-implemented", "This proxy does not know the transfer coding of the request."
+)
+UNKNOWN_EXPECTATION = HttpError(
+    417, "expectation-failed", "This proxy meets no expectation other than 100-continue."
+)
+LOOP = HttpError(508, "loop-detected", "The request came through this site twice before.")
+
+_REQUEST_LINE = rb"(" + grammar.TOKEN + rb"++) (" + grammar.TARGET + rb"++) HTTP/1\.([01])\r\n"
+_HEAD = re.compile(_REQUEST_LINE + grammar.FIELDS + rb"\r\n")
+_LINE = re.compile(_REQUEST_LINE)
+_OTHER_VERSION = re.compile(grammar.TOKEN + rb"++ " + grammar.TARGET + rb"++ HTTP/[0-9]\.[0-9]")
+_ABSOLUTE = re.compile(rb"(?i:https?)://([^/?]*)(.*)")
+
+# What decides on framing, routing or forwarding. The leading LF ties a name to a line's start;
+# spelling out the first letters lets the search skip other lines fast.
+_SPECIAL = re.compile(
+    rb"\n([hHcCtTuUkKpPeEvVxX](?i:ost|on(?:nection|tent-length)|ransfer-encoding|e|pgrade"
+    rb"|eep-alive|roxy-connection|xpect|ia|ttp2-settings|-forwarded-(?:for|host|proto)))"
+    rb":[ \t]*([^\r]*)"
+)
+_REMOVED = re.compile(
+    rb"\r\n(?i:" + grammar.HOP_BY_HOP_ALTERNATIVES + rb"|via|x-forwarded-for):[^\r]*"
+)
+_HOST_FIELD = re.compile(rb"\r\n(?i:host):[^\r]*")
+_EXPECT_FIELD = re.compile(rb"\r\n(?i:expect):[^\r]*")
+_CODINGS = re.compile(grammar.TOKEN + rb"+(?:[ \t]*,[ \t]*" + grammar.TOKEN + rb"+)*")
+
+
+class RequestHead(msgspec.Struct, frozen=True, kw_only=True):
+    """A request head that may be forwarded. ``head`` is canonical, our own fields added.
+
+    ``body_bytes``: 0 none, -1 chunked. ``upgrade`` is the protocol asked for, in lower case,
+    empty: none. ``keep_alive``: the client lets the connection live on. ``old``: it speaks
+    HTTP/1.0. ``expects``: it waits for 100 before it sends its body. ``fields`` counts the header
+    fields.
+    """
+
+    head: bytes
+    body_bytes: int
+    idempotent: bool
+    head_only: bool
+    upgrade: str
+    keep_alive: bool
+    old: bool
+    expects: bool
+    fields: int
+
+
+class Forwarding(msgspec.Struct, frozen=True, kw_only=True):
+    """What this hop adds to requests. ``host`` stands in when an HTTP/1.0 client names none."""
+
+    site_name: bytes
+    client: bytes
+    proto: bytes
+    host: bytes
+
+
+def _judge_request_line(line: bytes) -> HttpError | None:
+    if _LINE.fullmatch(line + b"\r\n") is not None:
+        return None
+    return BAD_VERSION if _OTHER_VERSION.fullmatch(line) is not None else BAD_REQUEST_LINE
+
+
+START = StartLine(grammar.NOT_VISIBLE, _judge_request_line, TARGET_TOO_LONG)
+
+
+def read_request_head(head: bytes, forwarding: Forwarding) -> RequestHead | HttpError:
+    """The verdict on a head, its blank line included: what to forward, or why not."""
+    match = _HEAD.fullmatch(head)
+    if match is None or exceeds_limits(head, head.index(b"\r\n")):
+        return LineJudge(START).judge(head[:-2]) or BAD_REQUEST_LINE
+    method, target, minor = match.groups()
+    old = minor == b"0"
+    fields: dict[bytes, list[bytes]] = {}
+    for name, value in _SPECIAL.findall(head):
+        fields.setdefault(name.lower(), []).append(value.rstrip(b" \t"))
+    body_bytes = _body_bytes(fields, old)
+    if isinstance(body_bytes, HttpError):
+        return body_bytes
+    host = _host(fields, old, forwarding)
+    if host is None:
+        return BAD_HOST
+    if not target.startswith(b"/"):
+        located = _located(method, target, host)
+        if isinstance(located, HttpError):
+            return located
+        target, host = located
+    expects = b"expect" in fields and not old
+    if expects and [value.lower() for value in fields[b"expect"]] != [b"100-continue"]:
+        return UNKNOWN_EXPECTATION
+    if _times_here(fields.get(b"via"), forwarding.site_name) >= 2:
+        return LOOP
+    error = _second_opinion(head)
+    if error is not None:
+        return error
+    options = grammar.options_of(fields[b"connection"]) if b"connection" in fields else []
+    upgrade = _upgrade(fields, options) if body_bytes == 0 and not old else ""
+    block = head[match.end(3) : -4]
+    return RequestHead(
+        head=b"%b %b HTTP/1.1%b\r\n%b"
+        % (
+            method,
+            target,
+            _kept(block, fields, options, host, old),
+            _added(fields, host, forwarding),
+        ),
+        body_bytes=body_bytes,
+        idempotent=method in grammar.IDEMPOTENT,
+        head_only=method == b"HEAD",
+        upgrade=upgrade,
+        keep_alive=(b"keep-alive" in options if old else True) and b"close" not in options,
+        old=old,
+        expects=expects,
+        fields=head.count(b"\n") - 2,
+    )
+
+
+def _body_bytes(fields: dict[bytes, list[bytes]], old: bool) -> int | HttpError:
+    lengths = fields.get(b"content-length")
+    codings = fields.get(b"transfer-encoding")
+    if codings is None:
+        if lengths is None:
+            return 0
+        if len(lengths) != 1 or grammar.DECIMAL.fullmatch(lengths[0]) is None:
+            return BAD_FRAMING
+        return int(lengths[0])
+    if lengths is not None or old or len(codings) != 1:
+        return BAD_FRAMING
+    coding = codings[0].lower()
+    if coding == b"chunked":
+        return -1
+    known = _CODINGS.fullmatch(coding) is not None and coding.count(b"chunked") < 2
+    return UNKNOWN_CODING if known else BAD_FRAMING
+
+
+def _host(fields: dict[bytes, list[bytes]], old: bool, forwarding: Forwarding) -> bytes | None:
+    hosts = fields.get(b"host")
+    if hosts is None:
+        return forwarding.host if old else None
+    if len(hosts) != 1 or grammar.HOST.fullmatch(hosts[0]) is None:
+        return None
+    return hosts[0]
+
+
+def _located(method: bytes, target: bytes, host: bytes) -> tuple[bytes, bytes] | HttpError:
+    """Target in origin form and the host it names, for a target in any other form."""
+    if method == b"CONNECT":
+        return UNKNOWN_METHOD
+    if target == b"*":
+        return (target, host) if method == b"OPTIONS" else BAD_TARGET
+    absolute = _ABSOLUTE.fullmatch(target)
+    if absolute is None:
+        return BAD_TARGET
+    authority, path = absolute.groups()
+    if grammar.HOST.fullmatch(authority) is None:
+        return BAD_HOST
+    if not path:
+        path = b"*" if method == b"OPTIONS" else b"/"
+    return (path if path.startswith((b"/", b"*")) else b"/" + path), authority
+
+
+def _times_here(via: list[bytes] | None, site_name: bytes) -> int:
+    if via is None:
+        return 0
+    members = (member.split() for member in grammar.options_of(via))
+    here = site_name.lower()
+    return sum(1 for words in members if len(words) > 1 and words[1] == here)
+
+
+def _second_opinion(head: bytes) -> HttpError | None:
+    """What llhttp has against a head that our grammar let through: at least unknown methods."""
+    try:
+        httptools.HttpRequestParser(_NOBODY).feed_data(head)
+    except httptools.HttpParserUpgrade:
+        return None
+    except httptools.HttpParserInvalidMethodError:
+        return UNKNOWN_METHOD
+    except httptools.HttpParserError:
+        return BAD_REQUEST_LINE
+    return None
+
+
+_NOBODY = object()  # A parser's callbacks are optional; only its verdict is wanted.
+
+
+def _upgrade(fields: dict[bytes, list[bytes]], options: list[bytes]) -> str:
+    """The one protocol asked for. Others than one, and h2c, are not relayed: nobody has to."""
+    asked = fields.get(b"upgrade")
+    if asked is None or len(asked) != 1 or b"upgrade" not in options:
+        return ""
+    token = asked[0].lower()
+    if grammar.UPGRADE_TOKEN.fullmatch(token) is None or token == b"h2c":
+        return ""
+    return token.decode("ascii")
+
+
+def _kept(
+    block: bytes,
+    fields: dict[bytes, list[bytes]],
+    options: list[bytes],
+    host: bytes,
+    old: bool,
+) -> bytes:
+    """The client's fields that travel on, each preceded by CRLF."""
+    hosts = fields.get(b"host")
+    if len(fields) > 1 or hosts is None:
+        block = _REMOVED.sub(b"", block)
+    named = frozenset(options) - grammar.PROTECTED_OPTIONS - {b"close", b"keep-alive", b"upgrade"}
+    if named:
+        block = grammar.without_fields(block, named)
+    if old and b"expect" in fields:
+        block = _EXPECT_FIELD.sub(b"", block)  # Means nothing from HTTP/1.0 (9110, 10.1.1).
+    if hosts is None or hosts[0] != host:
+        block = b"\r\nHost: " + host + _HOST_FIELD.sub(b"", block)
+    return block
+
+
+def _added(fields: dict[bytes, list[bytes]], host: bytes, forwarding: Forwarding) -> bytes:
+    """Our fields. Lists are joined into one line, since many readers look at one only."""
+    clients = b", ".join((*filter(None, fields.get(b"x-forwarded-for", ())), forwarding.client))
+    via = b", ".join((*filter(None, fields.get(b"via", ())), b"1.1 " + forwarding.site_name))
+    lines = b"X-Forwarded-For: %b\r\n" % clients
+    if b"x-forwarded-proto" not in fields:
+        lines += b"X-Forwarded-Proto: %b\r\n" % forwarding.proto
+    if b"x-forwarded-host" not in fields:
+        lines += b"X-Forwarded-Host: %b\r\n" % host
+    return lines + b"Via: %b\r\n" % via

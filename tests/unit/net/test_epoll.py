@@ -1,0 +1,398 @@
+"""What only the real network has: descriptors, names, the hosting loop, and no idle spinning."""
+
+import asyncio
+import errno
+import logging
+import socket
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+
+import pytest
+import uvloop
+
+from router.model.limits import ACCEPT_ERRORS_PER_TURN_MAX, TURN_EVENTS_MAX
+from router.net.epoll import EpollNetwork
+from router.net.loop_host import LoopHost
+from router.net.ports import Connection, DialFailure, Network
+from tests.unit.net.recorder import Recorder
+from tests.unit.net.self_host import SelfHost
+
+TURNS_FEW = 12  # An idle network makes none; each real event may cost a spurious one.
+
+
+@pytest.fixture
+def network(host: SelfHost) -> Iterator[EpollNetwork]:
+    made = EpollNetwork(host)
+    yield made
+    made.close()
+
+
+def connected_socket(
+    host: SelfHost, network: Network, recorder: Recorder
+) -> tuple[socket.socket, Callable[[], None]]:
+    """A plain client whose other end is ``recorder``'s connection."""
+    listener = network.listen("127.0.0.1", 0, recorder.take)
+    client = socket.create_connection(("127.0.0.1", listener.address.port))
+    host.run_while(lambda: recorder.connection is None)
+    return client, listener.close
+
+
+def reset(sock: socket.socket) -> None:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    sock.close()
+
+
+# No spinning.
+
+
+@pytest.mark.parametrize("state", ["paused", "half-closed", "paused and half-closed"])
+def test_a_finished_peer_burns_no_turns(host: SelfHost, network: EpollNetwork, state: str) -> None:
+    recorder = Recorder()
+    client, _ = connected_socket(host, network, recorder)
+    if "paused" in state:
+        recorder.wire.pause()
+        client.send(b"unread")
+    if "half" in state:
+        recorder.wire.finish()
+    client.shutdown(socket.SHUT_WR)
+    before = network.turns
+    host.settle()
+    assert network.turns - before <= TURNS_FEW
+    client.close()
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_reset_while_bytes_wait_is_told_once_and_burns_no_turns(
+    host: SelfHost, network: EpollNetwork, paused: bool
+) -> None:
+    recorder = Recorder()
+    client, _ = connected_socket(host, network, recorder)
+    if paused:
+        recorder.wire.pause()
+    client.send(b"unread")
+    recorder.wire.send(bytes(20_000_000))
+    host.settle()
+    before = network.turns
+    reset(client)
+    host.settle()
+    assert network.turns - before <= TURNS_FEW
+    assert recorder.lost_code == "reset"
+    assert recorder.data == bytearray(b"" if paused else b"unread")
+
+
+def test_what_the_kernel_holds_is_read_before_a_reset_is_told(
+    host: SelfHost, network: EpollNetwork
+) -> None:
+    recorder = Recorder()
+    client, _ = connected_socket(host, network, recorder)
+    client.send(b"an early answer")
+    reset(client)
+    recorder.wire.send(b"meets the reset")
+    recorder.wire.send(b"so does this")
+    host.run_while(lambda: not recorder.losses)
+    assert recorder.data == b"an early answer"
+    assert not recorder.told("ended")
+    assert recorder.lost_code == "reset"
+
+
+def test_an_idle_network_makes_no_turns(host: SelfHost, network: EpollNetwork) -> None:
+    recorder = Recorder()
+    client, _ = connected_socket(host, network, recorder)
+    host.settle()
+    before = network.turns
+    host.settle()
+    assert network.turns == before
+    client.close()
+
+
+# Fairness.
+
+
+def test_a_flood_does_not_keep_the_turn_from_others(host: SelfHost, network: EpollNetwork) -> None:
+    flooded, quiet = Recorder(), Recorder()
+    flooder, _ = connected_socket(host, network, flooded)
+    client, _ = connected_socket(host, network, quiet)
+    flooder.setblocking(False)
+    flood = bytes(1_000_000)
+
+    def keep_flooding(data: memoryview) -> None:
+        try:
+            flooder.send(flood)
+        except BlockingIOError:
+            return
+
+    flooded.on_received = keep_flooding
+    flooder.send(flood)
+    client.send(b"me too")
+    host.run_while(lambda: quiet.data != b"me too")
+    flooder.close()
+    client.close()
+
+
+def test_many_ready_sockets_are_all_served(host: SelfHost, network: EpollNetwork) -> None:
+    recorders: list[Recorder] = []
+
+    def accept(connection: Connection) -> Recorder:
+        recorders.append(Recorder().take(connection))
+        return recorders[-1]
+
+    listener = network.listen("127.0.0.1", 0, accept)
+    count = TURN_EVENTS_MAX + 50
+    clients = [socket.create_connection(("127.0.0.1", listener.address.port)) for _ in range(count)]
+    for client in clients:
+        client.send(b"x")
+    host.run_while(lambda: sum(len(recorder.data) for recorder in recorders) < count)
+    for client in clients:
+        client.close()
+
+
+# Accepting.
+
+
+def test_a_process_without_descriptors_rests_and_then_accepts(
+    host: SelfHost, network: EpollNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = socket.socket.accept
+    failures = 0
+
+    def accept(self: socket.socket) -> tuple[socket.socket, object]:
+        nonlocal failures
+        if not failures:
+            failures += 1
+            raise OSError(errno.EMFILE, "too many open files")
+        return real(self)
+
+    monkeypatch.setattr(socket.socket, "accept", accept)
+    recorder = Recorder()
+    listener = network.listen("127.0.0.1", 0, recorder.take)
+    client = socket.create_connection(("127.0.0.1", listener.address.port))
+    before = network.turns
+    host.run_while(lambda: recorder.connection is None)
+    assert failures == 1
+    assert network.turns - before <= TURNS_FEW
+    client.close()
+
+
+def test_accept_that_keeps_raising_makes_the_listener_rest(
+    host: SelfHost, network: EpollNetwork, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(connection: Connection) -> Recorder:
+        raise RuntimeError("a bug of the owner")
+
+    listener = network.listen("127.0.0.1", 0, fail)
+    clients = [socket.create_connection(("127.0.0.1", listener.address.port)) for _ in range(20)]
+    with caplog.at_level(logging.ERROR):
+        host.settle()
+    assert network.handler_errors == ACCEPT_ERRORS_PER_TURN_MAX
+    assert len(caplog.records) == 1
+    for client in clients:
+        client.close()
+
+
+def test_accepted_and_dialled_sockets_send_small_writes_at_once(
+    host: SelfHost, network: EpollNetwork
+) -> None:
+    made: list[socket.socket] = []
+
+    def keep(family: socket.AddressFamily) -> socket.socket:
+        made.append(socket.socket(family, socket.SOCK_STREAM))
+        return made[-1]
+
+    other = EpollNetwork(host, new_socket=keep)
+    left, right = Recorder(), Recorder()
+    listener = network.listen("127.0.0.1", 0, right.take)
+    other.dial("127.0.0.1", listener.address.port, left.take, lambda failure: None, timeout_s=1.0)
+    host.run_while(lambda: not (left.connection and right.connection))
+    assert made[0].getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    assert made[0].getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    other.close()
+
+
+@pytest.mark.parametrize("peer", ["127.0.0.1", "::1"])
+def test_a_dual_stack_listener_shows_addresses_as_their_owners_write_them(
+    host: SelfHost, network: EpollNetwork, peer: str
+) -> None:
+    left, right = Recorder(), Recorder()
+    listener = network.listen("::", 0, right.take)
+    network.dial(peer, listener.address.port, left.take, lambda failure: None, timeout_s=1.0)
+    host.run_while(lambda: not (left.connection and right.connection))
+    assert right.wire.peer.host == right.wire.local.host == left.wire.peer.host == peer
+
+
+def test_a_loss_that_makes_a_handler_abort_others_is_told_in_the_same_turn(
+    host: SelfHost, network: EpollNetwork
+) -> None:
+    first, second = Recorder(), Recorder()
+    one, _ = connected_socket(host, network, first)
+    other, _ = connected_socket(host, network, second)
+    told: list[int] = []
+    first.on_lost = lambda cause: second.wire.abort()
+    second.on_lost = lambda cause: told.append(network.turns)
+    reset(one)
+    host.run_while(lambda: not first.losses)
+    assert told == [network.turns]
+    other.close()
+
+
+# Dialling.
+
+
+def test_a_connection_to_oneself_is_a_failure(host: SelfHost) -> None:
+    port = 0
+
+    def bound(family: socket.AddressFamily) -> socket.socket:
+        nonlocal port
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        sock.bind(("127.0.0.1", port))
+        return sock
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    network = EpollNetwork(host, new_socket=bound)
+    failures: list[DialFailure] = []
+    network.dial("127.0.0.1", port, Recorder().take, failures.append, timeout_s=1.0)
+    host.run_while(lambda: not failures)
+    assert failures[0].code == "self"
+    network.close()
+
+
+def test_a_dial_without_descriptors_fails_later(host: SelfHost) -> None:
+    def none_left(family: socket.AddressFamily) -> socket.socket:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    network = EpollNetwork(host, new_socket=none_left)
+    failures: list[DialFailure] = []
+    network.dial("127.0.0.1", 80, Recorder().take, failures.append, timeout_s=1.0)
+    assert not failures
+    host.run_while(lambda: not failures)
+    assert failures[0].code == "error"
+    assert failures[0].reason == "127.0.0.1:80 cannot be reached: Too many open files"
+    network.close()
+
+
+def test_all_addresses_of_a_name_are_tried_in_turn(host: SelfHost) -> None:
+    network = EpollNetwork(host, lookup=lambda name: ("127.0.0.2", "127.0.0.3", "127.0.0.1"))
+    left, right = Recorder(), Recorder()
+    failures: list[DialFailure] = []
+    listener = network.listen("127.0.0.1", 0, right.take)
+    network.dial("backend", listener.address.port, left.take, failures.append, timeout_s=2.0)
+    host.run_while(lambda: not (left.connection and right.connection))
+    assert left.wire.peer == listener.address
+    listener.close()
+    network.dial("backend", listener.address.port, left.take, failures.append, timeout_s=2.0)
+    host.run_while(lambda: not failures)
+    assert failures[0].code == "refused"
+    assert failures[0].reason.startswith(f"backend:{listener.address.port} (127.0.0.1) refused")
+    network.close()
+
+
+def test_a_name_without_addresses_fails_as_such(host: SelfHost) -> None:
+    network = EpollNetwork(host, lookup=lambda name: ())
+    failures: list[DialFailure] = []
+    network.dial("nowhere", 80, Recorder().take, failures.append, timeout_s=2.0)
+    host.run_while(lambda: not failures)
+    assert failures[0].code == "name"
+    assert "nowhere:80" in failures[0].reason
+    network.close()
+
+
+def test_callers_of_one_name_share_a_look_up_and_a_numeric_address_needs_none(
+    host: SelfHost,
+) -> None:
+    asked: list[str] = []
+
+    def lookup(name: str) -> tuple[str, ...]:
+        asked.append(name)
+        return ("127.0.0.1",)
+
+    network = EpollNetwork(host, lookup=lookup)
+    accepted: list[Connection] = []
+
+    def accept(connection: Connection) -> Recorder:
+        accepted.append(connection)
+        return Recorder()
+
+    listener = network.listen("127.0.0.1", 0, accept)
+    for name in ("backend", "backend", "127.0.0.1", "backend"):
+        network.dial(
+            name, listener.address.port, Recorder().take, lambda failure: None, timeout_s=2.0
+        )
+    host.run_while(lambda: len(accepted) < 4)
+    assert asked == ["backend"]
+    network.close()
+
+
+def test_a_slow_look_up_ends_at_the_dials_deadline_and_may_end_after_the_network(
+    host: SelfHost,
+) -> None:
+    gate = threading.Event()
+
+    def lookup(name: str) -> tuple[str, ...]:
+        gate.wait(5.0)
+        return ("127.0.0.1",)
+
+    network = EpollNetwork(host, lookup=lookup)
+    failures: list[DialFailure] = []
+    network.dial("slow", 80, Recorder().take, failures.append, timeout_s=0.02)
+    host.run_while(lambda: not failures)
+    assert failures[0].code == "timeout"
+    network.close()
+    gate.set()
+
+
+# Closing and hosting.
+
+
+def test_closing_the_network_tells_every_owner_and_closes_every_socket(host: SelfHost) -> None:
+    network = EpollNetwork(host)
+    recorder = Recorder()
+    client, _ = connected_socket(host, network, recorder)
+    network.close()
+    network.close()
+    assert recorder.lost_code == "aborted"
+    assert network.sockets_open == 0
+    with pytest.raises(ConnectionResetError):
+        client.recv(1)
+    client.close()
+
+
+def test_bytes_are_counted_both_ways(host: SelfHost, network: EpollNetwork) -> None:
+    recorder = Recorder()
+    client, _ = connected_socket(host, network, recorder)
+    client.send(b"12345")
+    recorder.wire.send(b"123")
+    host.run_while(lambda: len(recorder.data) < 5)
+    assert (network.bytes_in, network.bytes_out) == (5, 3)
+    assert network.sockets_open == 2
+    client.close()
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_the_network_runs_inside_an_asyncio_loop(
+    run: Callable[[Coroutine[None, None, bytes]], bytes],
+) -> None:
+    async def scene() -> bytes:
+        loop = asyncio.get_running_loop()
+        network = EpollNetwork(LoopHost(loop))
+        done = loop.create_future()
+        recorder = Recorder()
+
+        def answer(data: memoryview) -> None:
+            recorder.wire.send(b"re: ", data)
+            # A timer too, so that the loop's calls are used.
+            network.call_at(network.now() + 0.005, recorder.wire.finish)
+
+        recorder.on_received = answer
+        recorder.on_lost = lambda cause: done.set_result(cause)
+        listener = network.listen("127.0.0.1", 0, recorder.take)
+        reader, writer = await asyncio.open_connection("127.0.0.1", listener.address.port)
+        writer.write(b"hello")
+        said = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        assert await done is None
+        network.close()
+        return said
+
+    assert run(scene()) == b"re: hello"

@@ -1,0 +1,246 @@
+"""TLS of the real network: who gets in, and what a cut stream looks like."""
+
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+
+from router.model.limits import TLS_HANDSHAKE_TIMEOUT_S, TLS_HANDSHAKES_MAX
+from router.net.epoll import EpollNetwork
+from router.net.ports import Connection, DialFailure, Tls
+from router.net.tls import PACK_BYTES, packed
+from tests.unit.net.certificates import CLAIM, LINK, client_tls, server_tls
+from tests.unit.net.recorder import Recorder
+from tests.unit.net.self_host import SelfHost
+
+
+class Scene:
+    """A TLS listener and one who dials it."""
+
+    def __init__(self, host: SelfHost) -> None:
+        self.host = host
+        self.network = EpollNetwork(host)
+        self.client, self.server = Recorder(), Recorder()
+        self.failures: list[DialFailure] = []
+        self.listener = self.network.listen("127.0.0.1", 0, self.server.take, tls=server_tls())
+
+    def dial(self, tls: Tls | None) -> None:
+        self.network.dial(
+            "127.0.0.1",
+            self.listener.address.port,
+            self.client.take,
+            self.failures.append,
+            timeout_s=2.0,
+            tls=tls,
+        )
+
+    def rejects(self) -> None:
+        """The dialler may see its own handshake succeed first (RFC 8446, 4.4.2.4)."""
+        self.host.run_while(lambda: not (self.failures or self.client.losses))
+        self.host.run_while(lambda: self.network.tls_rejected == 0)
+        assert self.server.connection is None
+        assert self.client.data == b""
+        assert not self.client.told("ended")
+
+    def raw(self, *, tls: Tls | None = None) -> ssl.SSLSocket:
+        """A blocking client of another make, connected; the handshake is done meanwhile."""
+        made = tls or client_tls()
+        assert isinstance(made.context, ssl.SSLContext)
+        plain = socket.create_connection(("127.0.0.1", self.listener.address.port))
+        wrapped = made.context.wrap_socket(plain, do_handshake_on_connect=False)
+        wrapped.setblocking(False)
+        while self.server.connection is None:
+            with suppress(ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                wrapped.do_handshake()
+            self.host.step(0.01)
+        return wrapped
+
+
+@pytest.fixture
+def scene(host: SelfHost) -> Iterator[Scene]:
+    made = Scene(host)
+    yield made
+    made.network.close()
+
+
+def test_both_ends_know_each_other_after_a_mutual_handshake(scene: Scene) -> None:
+    tls = client_tls()
+    scene.dial(tls)
+    scene.host.run_while(lambda: not (scene.client.connection and scene.server.connection))
+    assert scene.server.wire.peer_certificate == tls.certificate
+    assert scene.server.wire.alpn == scene.client.wire.alpn == LINK
+
+
+def test_a_link_without_a_certificate_is_refused(scene: Scene) -> None:
+    scene.dial(client_tls(with_leaf=False))
+    scene.rejects()
+
+
+def test_a_claim_needs_no_certificate(scene: Scene) -> None:
+    scene.dial(client_tls(alpn=(CLAIM,), with_leaf=False))
+    scene.host.run_while(lambda: not (scene.client.connection and scene.server.connection))
+    assert scene.server.wire.alpn == CLAIM
+    assert scene.server.wire.peer_certificate == b""
+
+
+def test_a_certificate_of_another_authority_is_refused(scene: Scene) -> None:
+    scene.dial(client_tls(issuer="other"))
+    scene.rejects()
+
+
+def test_a_listener_of_another_authority_is_not_connected_to(scene: Scene) -> None:
+    scene.dial(client_tls(trusts="other"))
+    scene.host.run_while(lambda: not scene.failures)
+    assert scene.failures[0].code == "tls"
+    assert "certificate refused" in scene.failures[0].reason
+    assert str(scene.listener.address) in scene.failures[0].reason
+    assert scene.client.connection is None
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_tls_1_2_is_refused(scene: Scene) -> None:
+    scene.dial(client_tls(newest=ssl.TLSVersion.TLSv1_2))
+    scene.rejects()
+    assert scene.failures[0].code == "tls"
+
+
+@pytest.mark.parametrize("alpn", [(), ("h2",)])
+def test_another_protocol_or_none_is_refused(scene: Scene, alpn: tuple[str, ...]) -> None:
+    scene.dial(client_tls(alpn=alpn))
+    scene.rejects()
+
+
+def test_a_peer_that_does_not_speak_tls_is_refused(scene: Scene) -> None:
+    scene.dial(None)
+    scene.host.run_while(lambda: scene.client.connection is None)
+    scene.client.wire.send(b"GET / HTTP/1.1\r\n\r\n")
+    scene.host.run_while(lambda: scene.network.tls_rejected == 0)
+    assert scene.server.connection is None
+
+
+def test_a_listener_that_does_not_speak_tls_is_not_connected_to(scene: Scene) -> None:
+    def answer(connection: Connection) -> Recorder:
+        connection.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        return Recorder()
+
+    plain = scene.network.listen("127.0.0.1", 0, answer)
+    scene.network.dial(
+        "127.0.0.1",
+        plain.address.port,
+        scene.client.take,
+        scene.failures.append,
+        timeout_s=2.0,
+        tls=client_tls(),
+    )
+    scene.host.run_while(lambda: not scene.failures)
+    assert scene.failures[0].code == "tls"
+
+
+def test_a_tcp_end_without_close_notify_is_a_loss_and_no_end(scene: Scene) -> None:
+    client = scene.raw()
+    client.send(b"half of it")
+    scene.host.run_while(lambda: scene.server.data != b"half of it")
+    client.shutdown(socket.SHUT_RDWR)
+    client.close()
+    scene.host.run_while(lambda: not scene.server.losses)
+    assert scene.server.lost_code == "tls"
+    assert not scene.server.told("ended")
+
+
+def test_a_changed_byte_of_ciphertext_is_a_loss(scene: Scene) -> None:
+    client = scene.raw()
+    plain = socket.socket(fileno=client.detach())
+    plain.send(b"\x17\x03\x03\x00\x20" + bytes(32))
+    scene.host.run_while(lambda: not scene.server.losses)
+    assert scene.server.lost_code == "tls"
+    plain.close()
+
+
+def test_data_after_our_close_notify_is_still_delivered_also_when_paused(scene: Scene) -> None:
+    scene.dial(client_tls())
+    scene.host.run_while(lambda: not (scene.client.connection and scene.server.connection))
+    data = bytes(range(256)) * 2_000
+
+    def hold(view: memoryview) -> None:
+        scene.client.wire.pause()
+        scene.client.on_received = None
+
+    scene.client.on_received = hold
+    scene.server.wire.send(data)
+    scene.host.run_while(lambda: not scene.client.data)
+    scene.client.wire.finish()  # With ciphertext of the peer still undecrypted.
+    scene.host.run_while(lambda: not scene.server.told("ended"))
+    scene.server.wire.send(data)
+    scene.server.wire.finish()
+    scene.host.settle()
+    assert not scene.client.told("ended")
+    scene.client.wire.resume()
+    scene.host.run_while(lambda: not scene.client.losses)
+    assert scene.client.data == data * 2
+    assert scene.client.losses == scene.server.losses == [None]
+
+
+def test_an_end_read_together_with_data_waits_while_paused(scene: Scene) -> None:
+    client = scene.raw()
+    scene.server.wire.pause()
+    client.send(b"last words")
+    with suppress(ssl.SSLWantReadError):
+        client.unwrap()
+    scene.host.settle()
+    assert scene.server.calls == []
+    scene.server.on_received = lambda data: scene.server.wire.pause()
+    scene.server.wire.resume()
+    scene.host.run_while(lambda: not scene.server.data)
+    scene.host.settle()
+    assert scene.server.calls == ["received"]
+    scene.server.wire.resume()
+    scene.host.run_while(lambda: not scene.server.told("ended"))
+    client.close()
+
+
+def test_silent_clients_hold_no_more_handshakes_than_allowed_and_not_for_ever(
+    scene: Scene,
+) -> None:
+    port = scene.listener.address.port
+    silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(TLS_HANDSHAKES_MAX + 5)]
+    scene.host.settle()
+    # The listener itself is one more; the other clients wait in its backlog.
+    assert scene.network.sockets_open == TLS_HANDSHAKES_MAX + 1
+    for sock in silent[:10]:
+        sock.close()
+    scene.dial(client_tls())
+    scene.host.run_while(lambda: scene.server.connection is None)
+    for sock in silent:
+        sock.close()
+
+
+def test_a_handshake_has_a_deadline() -> None:
+    class Clock(SelfHost):
+        """Time that the test moves."""
+
+        at = 100.0
+
+        def now(self) -> float:
+            return self.at
+
+    host = Clock()
+    network = EpollNetwork(host)
+    listener = network.listen("127.0.0.1", 0, lambda connection: None, tls=server_tls())
+    silent = socket.create_connection(("127.0.0.1", listener.address.port))
+    while network.sockets_open < 2:
+        host.step(0.01)
+    host.at += TLS_HANDSHAKE_TIMEOUT_S + 0.1
+    host.step(0.0)
+    assert network.tls_rejected == 1
+    silent.close()
+    network.close()
+
+
+def test_parts_are_packed_into_full_pieces() -> None:
+    data = bytes(range(256)) * 1024
+    parts = [data[:8], data[8:PACK_BYTES], data[PACK_BYTES : 3 * PACK_BYTES], data[-100:], b""]
+    pieces = packed(parts)
+    assert [len(piece) for piece in pieces] == [PACK_BYTES, PACK_BYTES, PACK_BYTES, 100]
+    assert b"".join(pieces) == b"".join(parts)
