@@ -68,6 +68,8 @@ class Tries:
             return
         if not failure.untouched:
             self._repeats += 1
+            if failure.code == "link-lost":
+                return  # The site is none the worse; by now the path may be another one.
             if local_target is not None:
                 self.avoid |= {local_target}
                 return
