@@ -71,6 +71,7 @@ class EgressAnswer:
 
     def done(self, failure: LegFailure | None) -> None:
         self.over = True
+        self.leg = None  # It holds us: let no cycle wait for the collector.
         if self.stream_lost:
             return
         if failure is None:

@@ -428,7 +428,7 @@ class LaneMux:
             endings, self._endings = self._endings, []
             for stream, cause in endings:
                 try:
-                    stream.handler.lost(cause)
+                    stream.tell_lost(cause)
                 except Exception:
                     _LOG.exception("stream handler failed", extra={"lane": self.neighbour})
         if self._fault is not None and not self._told:
