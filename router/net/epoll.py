@@ -111,3 +111,4 @@ class EpollNetwork:
 
     def _rejected(self, reason: str) -> None:
         self._tls_rejected += 1
+        self._poller.log_rejection(reason)

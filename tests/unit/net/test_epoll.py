@@ -5,9 +5,10 @@ import errno
 import logging
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 
 import pytest
+import uvloop
 
 from router.model.limits import ACCEPT_ERRORS_PER_TURN_MAX, TURN_EVENTS_MAX
 from router.net.epoll import EpollNetwork
@@ -207,6 +208,32 @@ def test_accepted_and_dialled_sockets_send_small_writes_at_once(
     other.close()
 
 
+@pytest.mark.parametrize("peer", ["127.0.0.1", "::1"])
+def test_a_dual_stack_listener_shows_addresses_as_their_owners_write_them(
+    host: SelfHost, network: EpollNetwork, peer: str
+) -> None:
+    left, right = Recorder(), Recorder()
+    listener = network.listen("::", 0, right.take)
+    network.dial(peer, listener.address.port, left.take, lambda failure: None, timeout_s=1.0)
+    host.run_while(lambda: not (left.connection and right.connection))
+    assert right.wire.peer.host == right.wire.local.host == left.wire.peer.host == peer
+
+
+def test_a_loss_that_makes_a_handler_abort_others_is_told_in_the_same_turn(
+    host: SelfHost, network: EpollNetwork
+) -> None:
+    first, second = Recorder(), Recorder()
+    one, _ = connected_socket(host, network, first)
+    other, _ = connected_socket(host, network, second)
+    told: list[int] = []
+    first.on_lost = lambda cause: second.wire.abort()
+    second.on_lost = lambda cause: told.append(network.turns)
+    reset(one)
+    host.run_while(lambda: not first.losses)
+    assert told == [network.turns]
+    other.close()
+
+
 # Dialling.
 
 
@@ -341,7 +368,10 @@ def test_bytes_are_counted_both_ways(host: SelfHost, network: EpollNetwork) -> N
     client.close()
 
 
-def test_the_network_runs_inside_an_asyncio_loop() -> None:
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_the_network_runs_inside_an_asyncio_loop(
+    run: Callable[[Coroutine[None, None, bytes]], bytes],
+) -> None:
     async def scene() -> bytes:
         loop = asyncio.get_running_loop()
         network = EpollNetwork(LoopHost(loop))
@@ -365,4 +395,4 @@ def test_the_network_runs_inside_an_asyncio_loop() -> None:
         network.close()
         return said
 
-    assert asyncio.run(scene()) == b"re: hello"
+    assert run(scene()) == b"re: hello"
