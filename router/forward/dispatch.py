@@ -252,6 +252,9 @@ class Dispatch:
             choice = service.balancer.select(now, tries.excluded)
             if isinstance(choice, NoChoice):
                 service.counters.decided(choice.reason)
+                if tries.may_reroute():
+                    service.timers.call_at(now + limits.REROUTE_S, self._reroute)
+                    return
                 if self._may_wait_for(choice):
                     self._wait(choice, now)
                     return
@@ -260,10 +263,7 @@ class Dispatch:
             if self._begin(choice, now):
                 return
             self._could_not_begin(choice)
-        if tries.may_reroute():
-            service.timers.call_at(now + limits.REROUTE_S, self._reroute)
-        else:
-            self._fail(tries.verdict())
+        self._fail(tries.verdict())
 
     def _could_not_begin(self, decision: Decision) -> None:
         if decision.local:

@@ -79,12 +79,15 @@ class Tries:
 
     def lose_way(self, site: SiteId) -> None:
         """The way to ``site`` is gone; there may be another once routes have followed."""
-        self._way_lost = True
-        self.excluded |= {site}
+        if self._reroutes == limits.REROUTES_MAX:
+            self.exclude(site)
+        else:
+            self._way_lost = True
+            self.excluded |= {site}
 
     def may_reroute(self) -> bool:
         """Whether a lost way is all that is left, and new routes are worth waiting for."""
-        return self._way_lost and self._reroutes < limits.REROUTES_MAX
+        return self._way_lost
 
     def reroute(self) -> None:
         """Routes had time to follow: sites whose way was lost may be tried again."""

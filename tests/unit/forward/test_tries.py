@@ -96,3 +96,4 @@ def test_waiting_for_new_routes_is_bounded() -> None:
         tries.reroute()
     tries.lose_way(A)
     assert not tries.may_reroute()
+    assert tries.hopeless == {A}
