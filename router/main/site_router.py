@@ -119,7 +119,7 @@ class SiteRouter:
     def apply(self, wanted: Wanted, errors: list[ConfigError]) -> None:
         """Make ``wanted`` true; ``errors`` are shown as problems until the next call."""
         self._config_problems = tuple(
-            Problem(code=error.code, message=str(error), hint=error.hint) for error in errors
+            Problem(code=error.code, message=error.message, hint=error.hint) for error in errors
         )
         relisten = self._wanted is None or _link_door(wanted) != _link_door(self._wanted)
         self._wanted = wanted
