@@ -57,7 +57,7 @@ def _configured(site: Site) -> dict[str, Any]:
 def _status_text(item: dict[str, Any], running: bool) -> str:
     state = "ready" if item.get("ready") else "not ready"
     if not running:
-        state = "stopped; this is what is configured"
+        state = "stopped; this is what is configured\n          Next: sitectl start"
     elif item.get("problems"):
         state += ", degraded"
     lines = [
@@ -79,8 +79,6 @@ def _status_text(item: dict[str, Any], running: bool) -> str:
         lines.append(f"Problem:  {problem['code']} {output.safe(problem['message'])}")
         if problem.get("hint"):
             lines.append(f"          Next: {output.safe(problem['hint'])}")
-    if not running:
-        lines.append("          Next: sitectl start")
     return "\n".join(lines)
 
 
