@@ -5,8 +5,10 @@ MIB = 1024 * KIB
 
 # net: one turn of the data path.
 TURN_EVENTS_MAX = 256  # Fairness between sockets of one turn.
-TURN_READ_BYTES_MAX = 256 * KIB  # One connection cannot keep the turn to itself.
-READ_BYTES = 64 * KIB  # Never 128 KiB or more into new bytes: malloc would mmap each time.
+# A full read is the payload of a full frame: one byte more would travel as a frame of its own.
+# Never 128 KiB or more into new bytes: malloc would mmap each time.
+READ_BYTES = 64 * KIB - 8
+TURN_READ_BYTES_MAX = 4 * READ_BYTES  # One connection cannot keep the turn to itself.
 SETTLE_ROUNDS_MAX = 8  # Of late deliveries and turn-end calls before others get their turn.
 ACCEPTS_PER_TURN_MAX = 64
 ACCEPT_ERRORS_PER_TURN_MAX = 3  # Then the listener rests.
