@@ -116,9 +116,9 @@ class SiteTrust:
     ) -> None:
         """Begin to redeem claims, to watch revocations and to renew our own leaf.
 
-        ``redeemed`` is called when a link got its certificate, ``leaf_renewed`` when
-        `listener_tls` gives a new one; ``drop`` ends the sessions of
-        the neighbours that a predicate names, with a reason.
+        ``redeemed`` is called when a link got its certificate or another reason why it has none
+        yet, ``leaf_renewed`` when `listener_tls` gives a new one; ``drop`` ends the sessions of the
+        neighbours that a predicate names, with a reason.
         """
         self._network, self._redeemed, self._drop = network, redeemed, drop
         self._leaf_renewed = leaf_renewed
@@ -330,11 +330,12 @@ class SiteTrust:
     def _redemption_failed(
         self, name: str, redemption: _Redemption, error: str, *, final: bool
     ) -> None:
-        if error != redemption.error:
-            self._tell("error" if final else "warning", "claim-failed", name, error)
+        before = redemption.error, redemption.final
         redemption.error, redemption.final = error, final
-        if final:
-            self._redeemed()
+        if error != before[0]:
+            self._tell("error" if final else "warning", "claim-failed", name, error)
+        if (error, final) != before:
+            self._redeemed()  # What is told of the link is another thing now.
 
     def forget_links(self, keep: frozenset[str]) -> None:
         """Stop redeeming for links that are wanted no more."""
