@@ -432,7 +432,7 @@ class LaneMux:
             endings, self._endings = self._endings, []
             for stream, cause in endings:
                 try:
-                    stream.handler.lost(cause)
+                    stream.tell_lost(cause)
                 except Exception:
                     _LOG.exception("stream handler failed", extra={"lane": self.neighbour})
 

@@ -81,18 +81,8 @@ def test_the_verdict_tells_the_last_failure(failures: list[LegCode], code: LegCo
 def test_a_site_whose_way_was_lost_may_be_tried_again_over_new_routes(code: LegCode) -> None:
     tries = Tries()
     tries.note(LegFailure(code), A, None)
-    assert tries.excluded == {A} and not tries.hopeless
-    assert tries.may_reroute()
+    assert tries.excluded == tries.out == {A} and not tries.hopeless
+    tries.rest()
+    assert tries.excluded == {A}, "a request in the queue would ask it again and again"
     tries.reroute()
-    assert not tries.excluded
-    assert not tries.may_reroute()
-
-
-def test_waiting_for_new_routes_is_bounded() -> None:
-    tries = Tries()
-    for _ in range(limits.REROUTES_MAX):
-        tries.lose_way(A)
-        assert tries.may_reroute()
-        tries.reroute()
-    tries.lose_way(A)
-    assert not tries.may_reroute()
+    assert not tries.excluded and not tries.out
