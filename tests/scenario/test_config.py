@@ -33,7 +33,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
 
 def problems(site: Site) -> list[str]:
     """What the site reports as wrong."""
-    return [problem["message"] for problem in site.get("status")["problems"]]
+    return [f"{p['message']} {p['hint']}" for p in site.get("status")["problems"]]
 
 
 def test_a_mistake_in_a_file_is_named_with_its_place_and_changes_nothing(office: Office) -> None:
