@@ -99,7 +99,8 @@ def _outcome(settings: Settings, run: Callable[[], Any]) -> int:
         denied = isinstance(error, PermissionError)
         exit_code = Exit.NOT_ALLOWED if denied else Exit.FAILED
         code = "not-allowed" if denied else "system"
-        return _fail(settings, Failure(exit_code, code, f"{place}{error.strerror or error}"))
+        hint = "Run as the user that owns it" if denied else ""
+        return _fail(settings, Failure(exit_code, code, f"{place}{error.strerror or error}", hint))
     except CertError as error:
         return _fail(settings, _credential_failure(error))
     except ConfigError as error:
@@ -122,6 +123,10 @@ def _fail_usage(settings: Settings, error: click.ClickException) -> int:
 
 
 def _fail(settings: Settings, failure: Failure) -> int:
+    if failure.hint:
+        failure.hint = settings.here(failure.hint)
+    elif failure.exit_code is Exit.USAGE:
+        failure.hint = f"{settings.command} --help"
     if settings.output == "json":
         click.echo(json.dumps(failure.as_json()), err=True)
     elif settings.output == "yaml":

@@ -378,6 +378,7 @@ class Dispatch:
             return
         self._over = True
         self._replay = None
+        self._local = None  # It holds us: let no cycle wait for the collector.
         self._count(failure)
         self._handler.done(failure)
 

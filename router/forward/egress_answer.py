@@ -85,6 +85,7 @@ class EgressAnswer:
 
     def done(self, failure: LegFailure | None) -> None:
         self.over = True
+        self.leg = None  # It holds us: let no cycle wait for the collector.
         if self.stream_lost:
             if self.outlived is not None:
                 self.outlived()

@@ -104,6 +104,7 @@ class Service(RemoteObserver):
     __slots__ = (
         "_has_targets",
         "_health",
+        "_load_moved",
         "_pools",
         "_remotes",
         "_service_time_s",
@@ -129,6 +130,7 @@ class Service(RemoteObserver):
         self.site = shared.site
         self.streams = shared.streams
         self.timers = shared.network
+        self._load_moved = False
         self.counters = ServiceCounters()
         self.ledger = LocalLedger()
         self.balancer = ServiceBalancer(
@@ -331,6 +333,13 @@ class Service(RemoteObserver):
         self._load_changed()
 
     def _load_changed(self) -> None:
+        """Told once per turn, however many requests begin and end in it."""
+        if not self._load_moved:
+            self._load_moved = True
+            self.timers.at_turn_end(self._tell_load_changed)
+
+    def _tell_load_changed(self) -> None:
+        self._load_moved = False
         self._shared.load_changed(self.key)
 
     def _set_limit(self) -> None:

@@ -424,16 +424,17 @@ class LaneMux:
                 stream.reset("internal")
 
     def _tell_endings(self) -> None:
+        # The loss of the lane first: who opens a stream anew finds the routes without it.
+        if self._fault is not None and not self._told:
+            self._told = True
+            self.owner.lane_lost(self, self._fault)
         while self._endings:
             endings, self._endings = self._endings, []
             for stream, cause in endings:
                 try:
-                    stream.handler.lost(cause)
+                    stream.tell_lost(cause)
                 except Exception:
                     _LOG.exception("stream handler failed", extra={"lane": self.neighbour})
-        if self._fault is not None and not self._told:
-            self._told = True
-            self.owner.lane_lost(self, self._fault)
 
     def _end(self, fault: Fault) -> None:
         self._fault = fault

@@ -186,7 +186,7 @@ class LinkOwner(Protocol):
         """The least cost of its links changed."""
 
     def adjacency_down(self, router: RouterId, cause: str) -> None:
-        """Its last link went. Its streams have been lost in the same turn."""
+        """Its last link went. Its streams are lost right after this, in the same turn."""
 
     def routing_message(self, router: RouterId, message: RoutingMessage) -> None: ...
 

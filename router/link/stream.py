@@ -262,6 +262,12 @@ class LaneStream:
         self._queue.clear()
         self._lane.forget(self)
 
+    def tell_lost(self, cause: ResetCode | None) -> None:
+        """The handler's last call; it holds us, so let no cycle wait for the collector."""
+        handler = self.handler
+        del self.handler
+        handler.lost(cause)
+
     # The lane's calls: receiving.
 
     def receive(self, kind: int, payload: memoryview) -> None:
@@ -341,7 +347,7 @@ class LaneStream:
             try:
                 self.handler.refused(reason, decode_count(payload, 1))
             finally:
-                self.handler.lost(None)
+                self.tell_lost(None)
         else:
             raise LaneViolation("bad-order", f"stream {self.id} was not accepted yet")
 
@@ -359,7 +365,7 @@ class LaneStream:
 
     def _receive_reset(self, code: int) -> None:
         self.over()
-        self.handler.lost(RESETS[code] if code < len(RESETS) else "internal")
+        self.tell_lost(RESETS[code] if code < len(RESETS) else "internal")
 
     def receive_end(self) -> None:
         """The OPEN had END: the ingress sends nothing more."""
@@ -371,7 +377,7 @@ class LaneStream:
         self.handler.ended(count)
         if self._sent_fin and not self.is_over:
             self.over()
-            self.handler.lost(None)
+            self.tell_lost(None)
 
     # Helpers.
 

@@ -11,7 +11,9 @@ from router.routing.table import RouteTable
 
 def of_config(errors: list[ConfigError]) -> tuple[Problem, ...]:
     """Errors of the configuration, each with its place."""
-    return tuple(Problem(code=error.code, message=str(error), hint=error.hint) for error in errors)
+    return tuple(
+        Problem(code=error.code, message=error.message, hint=error.hint) for error in errors
+    )
 
 
 def of_router(link_listener_error: str, conflict: str, untold: str) -> list[Problem]:

@@ -157,7 +157,7 @@ class _Process:
                     severity="error",
                     code=error.code,
                     subject=error.source,
-                    message=str(error),
+                    message=error.message.removeprefix(error.source).lstrip(": "),
                     hint=error.hint,
                 )
             )

@@ -99,7 +99,7 @@ class OperatorView:
                     direction="outgoing",
                     cost=pending.cost,
                     state=pending.state,
-                    since=self._utc(self._router.started_at),
+                    since=self._utc(pending.since),
                     rtt_ms=None,
                     lanes=0,
                     error=pending.error,

@@ -5,8 +5,10 @@ MIB = 1024 * KIB
 
 # net: one turn of the data path.
 TURN_EVENTS_MAX = 256  # Fairness between sockets of one turn.
-TURN_READ_BYTES_MAX = 256 * KIB  # One connection cannot keep the turn to itself.
-READ_BYTES = 64 * KIB  # Never 128 KiB or more into new bytes: malloc would mmap each time.
+# A full read is the payload of a full frame: one byte more would travel as a frame of its own.
+# Never 128 KiB or more into new bytes: malloc would mmap each time.
+READ_BYTES = 64 * KIB - 8
+TURN_READ_BYTES_MAX = 4 * READ_BYTES  # One connection cannot keep the turn to itself.
 SETTLE_ROUNDS_MAX = 8  # Of late deliveries and turn-end calls before others get their turn.
 ACCEPTS_PER_TURN_MAX = 64
 ACCEPT_ERRORS_PER_TURN_MAX = 3  # Then the listener rests.
@@ -50,9 +52,7 @@ DATA_PING_AFTER_S = 5.0
 DATA_DEAD_AFTER_S = 3.0
 PING_QUEUE_MAX = 32
 RESETS_BURST = 1_000
-RESETS_PER_S = (
-    500.0  # Clients that give up: 10 % of 5,000 requests a second. Not 33: peers are sites.
-)
+RESETS_PER_S = 500.0  # Clients that give up: 10 % of 5,000 requests a second. Peers are sites.
 GLITCHES_MAX = 1_000
 GLITCHES_PER_S = 33.0
 CREDIT_BYTES_MAX = 2**31 - 1

@@ -19,8 +19,7 @@ class LoopHost:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
 
-    def now(self) -> float:
-        return time.monotonic()
+    now = staticmethod(time.monotonic)
 
     def call_at(self, when: float, callback: Callable[[], None]) -> HostCall:
         # Whole milliseconds, rounded up: uvloop rounds to the nearest, and an early call for a

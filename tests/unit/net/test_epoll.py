@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import logging
+import random
 import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator
@@ -144,6 +145,46 @@ def test_many_ready_sockets_are_all_served(host: SelfHost, network: EpollNetwork
     host.run_while(lambda: sum(len(recorder.data) for recorder in recorders) < count)
     for client in clients:
         client.close()
+
+
+def test_churn_of_every_kind_of_ending_leaves_nothing_open(
+    host: SelfHost, network: EpollNetwork
+) -> None:
+    chance = random.Random(3)
+    accepted: list[Recorder] = []
+    dialled: list[Recorder] = []
+
+    def live(recorder: Recorder, connection: Connection) -> Recorder:
+        def act(data: memoryview) -> None:
+            wire = recorder.wire
+            chance.choice((wire.finish, wire.abort, wire.pause, lambda: wire.send(data)))()
+
+        recorder.on_received = act
+        recorder.on_ended = connection.finish
+        connection.send(bytes(chance.randrange(1, 100_000)))
+        return recorder.take(connection)
+
+    def accept(connection: Connection) -> Recorder:
+        accepted.append(Recorder())
+        return live(accepted[-1], connection)
+
+    def connected(connection: Connection) -> Recorder:
+        dialled.append(Recorder())
+        return live(dialled[-1], connection)
+
+    listener = network.listen("127.0.0.1", 0, accept)
+    for _ in range(10):
+        for _ in range(30):
+            network.dial(
+                "127.0.0.1", listener.address.port, connected, lambda failure: None, timeout_s=2.0
+            )
+        host.settle(0.005)
+    for recorder in accepted + dialled:
+        recorder.wire.abort()
+    host.run_while(lambda: any(not recorder.losses for recorder in accepted + dialled))
+    assert len(dialled) > 250
+    assert network.sockets_open == 1
+    assert network.handler_errors == 0
 
 
 # Accepting.
