@@ -7,9 +7,6 @@ from router.model.ids import SiteId
 
 NO_SITES: frozenset[SiteId] = frozenset()
 
-WAY_LOST: frozenset[LegCode] = frozenset(("link-lost", "no-route"))
-"""Failures of the way to a site and not of the site: routing may soon know another."""
-
 REPEATABLE: frozenset[LegCode] = frozenset(("target-reset", "link-lost"))
 """Failures after which an idempotent request may run again."""
 
@@ -69,11 +66,11 @@ class Tries:
         if not failure.untouched:
             self._repeats += 1
             if failure.code == "link-lost":
-                return  # The site is none the worse; by now the path may be another one.
+                return  # The site is none the worse, and an own link's death is in the routes.
             if local_target is not None:
                 self.avoid |= {local_target}
                 return
-        if failure.code in WAY_LOST:
+        if failure.code == "no-route":  # Of a transit: its link died, the news is on its way.
             self.lose_way(site)
         else:
             self.exclude(site)
