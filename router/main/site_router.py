@@ -508,12 +508,17 @@ class SiteRouter:
         ]
         for name, entry in self.routing.table.declarations.items():
             if entry.conflicts:
+                others = ", ".join(map(self.site_name, entry.conflicts))
+                kept = entry.declaration
+                ports = ", ".join(map(str, kept.ports))
                 problems.append(
                     Problem(
                         code="SW0304",
-                        message=f"Service {name} is declared differently by several sites; "
-                        "the oldest declaration is in force.",
-                        hint=f"Make them alike, or: sitectl service delete {name}",
+                        message=f"Service {name} is declared differently by {others}; in force is "
+                        f"the oldest declaration, that of {self.site_name(entry.site)} "
+                        f"({kept.protocol}, port {ports}, policy {kept.policy.name}).",
+                        hint=f"At {others} make it alike, or leave it to the other: remove "
+                        f"config/service-{name}.yaml",
                     )
                 )
         return problems
