@@ -168,7 +168,8 @@ def _config(site: Site) -> Iterator[Finding]:
     for error in (*errors, *across):
         yield Finding("error", error.code, error.message, error.hint)
     if wanted is None:
-        yield Finding("error", "SW0109", "no usable Site document", "sitectl init")
+        hint = "Correct what is named above" if errors else f"sitectl init {site.name}"
+        yield Finding("error", "SW0109", "no usable Site document", hint)
     elif not errors and not across:
         yield Finding("ok", "SW0512", f"{output.count(len(documents), 'valid document')}")
 

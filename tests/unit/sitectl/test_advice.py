@@ -121,3 +121,17 @@ def test_an_expired_token_says_since_when(
     later = time.time() + 3_600
     monkeypatch.setattr("sitectl.verbs.token.time.time", lambda: later)
     assert "expired, since 2" in here.ok("token", "status", str(file)).stdout
+
+
+def test_wrong_words_are_answered_as_json_wherever_that_was_asked(here: CommandLine) -> None:
+    for words in (("service", "--bad", "-o", "json"), ("-o", "json", "statsu"), ("x", "-ojson")):
+        result = here(*words)
+        assert result.exit_code == 2
+        assert json.loads(result.stderr)["code"] == "usage"
+
+
+def test_a_broken_site_document_is_to_be_corrected_not_made_anew(here: CommandLine) -> None:
+    file = here.state / "here" / "config" / "site-here.yaml"
+    file.write_text("apiVersion: spillway/v1\nkind: Site\nname: here\nspec: {bindPort: many}\n")
+    assert "Next: Correct config/site-here.yaml" in here("status").stderr
+    assert "sitectl init" not in here("check").stdout
