@@ -43,7 +43,7 @@ def find_site(settings: Settings) -> "Site":
     settings.require_process()
     state = state_dir(settings)
     names = site_names(state)
-    create = f"sitectl init {settings.site or '[NAME]'}"
+    create = f"sitectl init {settings.site or ''}".rstrip()
     if settings.site:
         if settings.site not in names:
             there = f"; there is: {', '.join(names)}" if names else ""
