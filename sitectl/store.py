@@ -43,7 +43,7 @@ def find_site(settings: Settings) -> "Site":
     settings.require_process()
     state = state_dir(settings)
     names = site_names(state)
-    create = f"sitectl init {settings.site or '[NAME]'}"
+    create = f"sitectl init {settings.site or ''}".rstrip()
     if settings.site:
         if settings.site not in names:
             there = f"; there is: {', '.join(names)}" if names else ""
@@ -229,7 +229,8 @@ def config_failure(errors: list[ConfigError], message: str) -> Failure:
         error = errors[0]
         place = f"{error.source}:{error.line}:{error.column}: " if error.line else ""
         field = f" (at {error.path})" if error.path else ""
-        return Failure(Exit.FAILED, error.code, f"{place}{error.reason}{field}", error.hint)
+        hint = error.hint or f"Correct {error.source} and try again"
+        return Failure(Exit.FAILED, error.code, f"{place}{error.reason}{field}", hint)
     code = errors[0].code if errors else "SW0101"
     detail = "\n".join(f"  {error}" for error in errors)
     return Failure(Exit.FAILED, code, message, "Correct what is named above", detail=detail)

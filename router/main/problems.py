@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from router.forward.listeners import ListenerState
 from router.model.errors import ConfigError
 from router.model.events import Problem
-from router.model.ids import ServiceKey
-from router.routing.table import RouteTable
+from router.model.ids import ServiceKey, SiteId
+from router.routing.table import Declared, RouteTable
 
 
 def of_config(errors: list[ConfigError]) -> tuple[Problem, ...]:
@@ -47,12 +47,7 @@ def of_listeners(states: Mapping[ServiceKey, ListenerState]) -> list[Problem]:
 def of_table(table: RouteTable) -> list[Problem]:
     """What several sites do not agree on."""
     found = [
-        Problem(
-            code="SW0304",
-            message=f"Service {name} is declared differently by several sites; "
-            "the oldest declaration is in force.",
-            hint=f"Make them alike, or at one of them: sitectl service delete {name}",
-        )
+        _declared_differently(table, name, entry)
         for name, entry in table.declarations.items()
         if entry.conflicts
     ]
@@ -65,3 +60,20 @@ def of_table(table: RouteTable) -> list[Problem]:
         for name in table.name_conflicts
     ]
     return found
+
+
+def _declared_differently(table: RouteTable, name: str, entry: Declared) -> Problem:
+    def named(site: SiteId) -> str:
+        return table.sites[site].name if site in table.sites else site
+
+    others = ", ".join(map(named, entry.conflicts))
+    kept = entry.declaration
+    ports = ", ".join(map(str, kept.ports))
+    return Problem(
+        code="SW0304",
+        message=f"Service {name} is declared differently by {others}; in force is the oldest "
+        f"declaration, that of {named(entry.site)} "
+        f"({kept.protocol}, port {ports}, policy {kept.policy.name}).",
+        hint=f"At {others} make it alike, or leave it to the other: remove "
+        f"config/service-{name}.yaml",
+    )

@@ -118,8 +118,7 @@ def _of_site(settings: Settings) -> Iterator[Finding]:
     yield from _secrets(site)
     yield from _config(site)
     if process.is_running(site):
-        # What the router says of documents was read from the very same files above.
-        yield from (found for found in _running(site) if not found.code.startswith("SW01"))
+        yield from _running(site)
     else:
         yield Finding(
             "info", "SW0513", "the router does not run", f"sitectl --site {site.name} start"
@@ -168,7 +167,8 @@ def _config(site: Site) -> Iterator[Finding]:
     for error in (*errors, *across):
         yield Finding("error", error.code, error.message, error.hint)
     if wanted is None:
-        yield Finding("error", "SW0109", "no usable Site document", "sitectl init")
+        hint = "Correct what is named above" if errors else f"sitectl init {site.name}"
+        yield Finding("error", "SW0109", "no usable Site document", hint)
     elif not errors and not across:
         yield Finding("ok", "SW0512", f"{output.count(len(documents), 'valid document')}")
 
@@ -214,6 +214,8 @@ def _running(site: Site) -> Iterator[Finding]:
         "ok" if ready else "error", "SW0513", f"router {'ready' if ready else 'not ready'}"
     )
     for problem in status.get("problems") or []:
+        if problem["code"].startswith("SW01") or problem["code"] in ("SW0202", "SW0403"):
+            continue  # Of documents, listeners, links: each of those is judged by itself.
         yield Finding("warning", problem["code"], problem["message"], problem.get("hint", ""))
     yield from _each(links, "SW0515", "no link yet", _link)
     yield from _each(services, "SW0516", "no service yet", _service)
@@ -248,7 +250,10 @@ def _service(item: dict[str, Any]) -> Iterator[Finding]:
     name = f"service {item['name']}:{item['port']}"
     listener = item.get("listener") or {}
     if listener.get("error"):
-        yield Finding("warning", "SW0516", f"{name}: no listener: {listener['error']}")
+        taken = listener.get("state") == "error"
+        listen = f"sitectl service set {item['name']} --listen [IP:]PORT"
+        hint = f"Free the port, or: {listen}" if taken else ""
+        yield Finding("warning", "SW0516", f"{name}: no listener: {listener['error']}", hint)
     targets_ready = sum(site.get("targets_ready") or 0 for site in item.get("sites") or [])
     if targets_ready:
         yield Finding("ok", "SW0517", f"{name}: {output.count(targets_ready, 'target')} ready")

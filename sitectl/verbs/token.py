@@ -12,7 +12,7 @@ import click
 from router.model import limits
 from router.model.specs import SiteSpec
 from sitectl import output, store
-from sitectl.failure import Exit, Failure, not_found, usage
+from sitectl.failure import Exit, Failure, conflict, not_found, usage
 from sitectl.options import Duration, Settings, Verbs, accepted
 from sitectl.store import Site
 
@@ -83,6 +83,9 @@ def create(
     from certs.issue import certificate_token, claim_token
 
     authority = Authority.load(site.secrets)
+    grants = GrantStore(site.secrets / "grants", authority)
+    if token_type == "claim" and name is not None and name in grants.names():
+        raise conflict(f"a token named {name!r} was made here already", "Choose another --name")
     words: dict[str, Any] = {
         "name": name or f"{site.name}-{secrets.token_hex(4)}",
         "site_id": SiteIdentity.load(site.secrets).site_id,
@@ -94,9 +97,7 @@ def create(
     if expiry is not None:
         words["life_s"] = expiry
     if token_type == "claim":
-        token = claim_token(
-            GrantStore(site.secrets / "grants", authority), authority, uses=uses, **words
-        )
+        token = claim_token(grants, authority, uses=uses, **words)
     else:
         token = certificate_token(authority, **words)
     if file == "-":

@@ -121,3 +121,41 @@ def test_an_expired_token_says_since_when(
     later = time.time() + 3_600
     monkeypatch.setattr("sitectl.verbs.token.time.time", lambda: later)
     assert "expired, since 2" in here.ok("token", "status", str(file)).stdout
+
+
+def test_wrong_words_are_answered_as_json_wherever_that_was_asked(here: CommandLine) -> None:
+    for words in (("service", "--bad", "-o", "json"), ("-o", "json", "statsu"), ("x", "-ojson")):
+        result = here(*words)
+        assert result.exit_code == 2
+        assert json.loads(result.stderr)["code"] == "usage"
+
+
+def test_a_broken_site_document_is_to_be_corrected_not_made_anew(here: CommandLine) -> None:
+    file = here.state / "here" / "config" / "site-here.yaml"
+    file.write_text("apiVersion: spillway/v1\nkind: Site\nname: here\nspec: {bindPort: many}\n")
+    assert "Next: Correct config/site-here.yaml" in here("status").stderr
+    assert "sitectl init" not in here("check").stdout
+
+
+def test_a_claim_name_that_was_used_is_a_conflict(here: CommandLine, tmp_path: Path) -> None:
+    here.ok("token", "create", str(tmp_path / "a"), "--name", "t")
+    result = here("token", "create", str(tmp_path / "b"), "--name", "t")
+    assert result.exit_code == 5
+    assert "a token named 't' was made here already" in result.stderr
+
+
+def test_check_reports_a_refused_link_and_a_taken_port_once(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    problems = [
+        {"code": "SW0202", "message": "Service shop:8080 has no listener here", "hint": ""},
+        {"code": "SW0403", "message": "Link west was refused: used", "hint": ""},
+    ]
+    admin.item("/api/v1/status", {**STATUS, "problems": problems})
+    admin.items("/api/v1/links", {"name": "west", "state": "refused", "error": "used", "cost": 1})
+    listener = {"host": "127.0.0.1", "port": 8080, "state": "error", "error": "port taken"}
+    admin.items("/api/v1/services", {**SERVICE, "listener": listener})
+    text = here("check").stdout
+    assert text.count("WARNING") == 2
+    assert "link west is refused: used" in text
+    assert "Next: Free the port, or: sitectl service set shop --listen" in text
