@@ -11,6 +11,7 @@ import random
 import secrets
 import signal
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ from router import __version__
 from router.admin.events import EventLog
 from router.admin.server import serving
 from router.control import ConfigDirectory, Wanted, watch
+from router.main.gate import EventGate
 from router.main.logs import Logs, logging_to
 from router.main.site_router import SiteRouter
 from router.main.state import FileKeeper
@@ -102,6 +104,7 @@ class _Process:
         loop = asyncio.get_running_loop()
         self._logs = logs
         self.events = EventLog()
+        self._gate = EventGate()
         self.store = ConfigDirectory(directory)
         reading = self.store.load()
         self.grace_s = reading.wanted.site.drain_grace_s
@@ -122,6 +125,7 @@ class _Process:
             wall_clock=_utc_now,
             service_ttl_s=reading.wanted.site.service_sync_site_ttl_s,
         )
+        self.network.on_tls_rejected = self.router.tls_rejected
         self._trust.start(
             self.network,
             self.router.refresh_links,
@@ -138,7 +142,11 @@ class _Process:
             raise RouterError(self.router.link_listener_error)
 
     def tell(self, event: Event) -> None:
-        """Journal and log one event."""
+        """Journal and log one event, unless there were too many like it."""
+        passed = self._gate.let_through(event, time.monotonic())
+        if passed is None:
+            return
+        event = passed
         self.events.add(event)
         log.log(
             LEVELS[event.severity],

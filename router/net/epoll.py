@@ -28,6 +28,8 @@ class EpollNetwork:
         self._resolver = Resolver(self._poller, lookup)
         self._new_socket = new_socket
         self._tls_rejected = 0
+        self.on_tls_rejected: Callable[[str], None] = lambda reason: None
+        """Told why, for each connection that counts as `tls_rejected`."""
 
     # Counters, for metrics.
 
@@ -111,3 +113,4 @@ class EpollNetwork:
 
     def _rejected(self, reason: str) -> None:
         self._tls_rejected += 1
+        self.on_tls_rejected(reason)

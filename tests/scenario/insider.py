@@ -17,7 +17,7 @@ from router.link import control, frames, handshake
 from router.link.frames import FrameDecoder
 from router.link.ports import LsaMessage, OpenRequest
 from router.model.ids import RouterId, SiteId
-from router.routing.lsa import Adjacency, Lsa, PartRef, Topology, decode_lsa, encode_lsa
+from router.routing.lsa import Adjacency, Lsa, Topology, encode_lsa
 
 TIMEOUT_S = 5.0
 
@@ -266,6 +266,3 @@ class Insider:
         number, self._next_id = self._next_id, self._next_id + 2
         self.send(frames.OPEN | (frames.END if end else 0), number, control.encode_open(request))
         return number
-
-
-__all__ = ["HostileIdentity", "Insider", "PartRef", "Said", "decode_lsa"]
