@@ -341,8 +341,8 @@ class Links:
         if session in self._handshaking:
             self._handshaking.discard(session)
             if not self._closed:
-                name = session.neighbour.name if session.neighbour is not None else ""
-                self.incoming_refused(name, fault)
+                peer = session.neighbour.name if session.neighbour is not None else ""
+                self.incoming_refused(peer, fault)
         name = self._incoming.pop(session, None)
         if name is not None:
             self.link_changed(name)

@@ -109,7 +109,7 @@ class _Process:
         reading = self.store.load()
         self.grace_s = reading.wanted.site.drain_grace_s
         self._trust = SiteTrust(directory, self.tell)
-        keeper = FileKeeper(directory / "state.json")
+        keeper = FileKeeper(directory / "state.json", self._state_unsaved)
         self.network = EpollNetwork(LoopHost(loop))
         self.router = SiteRouter(
             self.network,
@@ -154,6 +154,18 @@ class _Process:
             event.subject,
             event.message,
             extra={"code": event.code},
+        )
+
+    def _state_unsaved(self, reason: str) -> None:
+        self.tell(
+            Event(
+                at=_utc_now(),
+                severity="error",
+                code="state-unsaved",
+                subject="state",
+                message=f"What this router must remember could not be written: {reason}.",
+                hint="Free space on that disk and check its permissions; serving goes on",
+            )
         )
 
     def apply(self, wanted: Wanted, errors: list[ConfigError]) -> None:

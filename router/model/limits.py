@@ -159,6 +159,7 @@ CLAIM_CONNECTIONS_MAX = 64
 ADMIN_BODY_BYTES_MAX = MIB
 ADMIN_CONNECTIONS_MAX = 64
 EVENT_CLIENTS_MAX = 32
+EVENT_CLIENT_STALL_S = 10.0  # One that reads nothing for so long is dropped.
 EVENTS_KEPT = 1_000
 EVENTS_BURST = 100  # Of one code; then one each so many seconds. Strangers can cause some.
 EVENTS_INTERVAL_S = 10.0

@@ -172,6 +172,10 @@ class Insider:
             self.arrived.wait_for(lambda: found() or self.closed.is_set(), timeout_s)
             return found()
 
+    def answer(self, stream: int, kind: int | None = None) -> Said | None:
+        """The first frame of ``stream``, or the first of that kind."""
+        return self.heard(lambda said: said.stream == stream and kind in (None, said.kind))
+
     def messages(self) -> list[control.Message]:
         """The control messages that came."""
         decoded = [

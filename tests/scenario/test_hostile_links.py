@@ -30,7 +30,7 @@ CANONICAL = b"GET / HTTP/1.1\r\nHost: shop\r\n"
 
 
 class Siege:
-    """`shop` has its only target at ``room``, which is attacked; `back` has its only at ``door``."""
+    """`shop` has its only target at ``room``, which is attacked, `back` at ``door``."""
 
     def __init__(self, net: Network) -> None:
         self.net = net
@@ -131,7 +131,9 @@ def stranger(siege: Siege, context: ssl.SSLContext | None, first: bytes = b"") -
             return str(error)
 
 
-def careless(alpn: tuple[str, ...] = ("spillway/1",), newest: int | None = None) -> ssl.SSLContext:
+def careless(
+    alpn: tuple[str, ...] = ("spillway/1",), newest: ssl.TLSVersion | None = None
+) -> ssl.SSLContext:
     """A client that believes anybody."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
@@ -346,10 +348,10 @@ def test_paths_that_loop_lead_nowhere(siege: Siege) -> None:
             ((siege.router, ours), 4),
             ((door,), 4),
             ((siege.router, RouterId("0" * 16)), 5),
-            ((siege.router,) + tuple(RouterId(f"{n:016x}") for n in range(40)), 4),
+            ((siege.router, *(RouterId(f"{n:016x}") for n in range(40))), 4),
         ):
             number = insider.open(siege.open(path=path))
-            said = insider.heard(lambda said, number=number: said.stream == number)
+            said = insider.answer(number)
             assert said is not None, path
             assert (said.kind, said.payload[0]) == (frames.REFUSED, reason), path
 
@@ -379,7 +381,7 @@ def test_heads_that_are_not_canonical_reach_no_target(siege: Siege) -> None:
             {"port": 1},
         ):
             number = insider.open(siege.open(**changes))
-            said = insider.heard(lambda said, number=number: said.stream == number)
+            said = insider.answer(number)
             assert said is not None, changes
             assert said.kind in (frames.REFUSED, frames.RESET), (changes, said)
     assert siege.target.seen == []
@@ -393,7 +395,5 @@ def test_a_body_that_is_not_as_long_as_stated_is_never_taken_for_whole(siege: Si
             number = insider.open(siege.open(head=head, body_bytes=stated), end=False)
             insider.send(frames.DATA, number, sent)
             insider.send(frames.FIN, number, bytes(4))
-            assert insider.heard(
-                lambda said, number=number: said.stream == number and said.kind == frames.RESET
-            )
+            assert insider.answer(number, frames.RESET)
     assert siege.target.seen == []
