@@ -10,30 +10,31 @@ NO_SITES: frozenset[SiteId] = frozenset()
 REPEATABLE: frozenset[LegCode] = frozenset(("target-reset", "link-lost"))
 """Failures after which an idempotent request may run again."""
 
-WAY_LOST: frozenset[LegCode] = frozenset(("link-lost", "no-route"))
-"""Failures of the way to a site, not of the site: routes will soon say another, or none."""
-
 
 class Tries:
     """The memory of one request's failed attempts.
 
     ``excluded`` sites are left out of selection until the request waits; ``hopeless`` ones failed
-    it in a way that waiting does not mend, and stay out. A site whose way was lost is left out
-    until `reroute`, a bounded number of times. ``avoid`` are targets of this site that
-    broke off: its others are as good as any other site's.
+    it in a way that waiting does not mend, and stay out; those of ``way_lost`` are out until routes
+    change. ``avoid`` are targets of this site that broke off: its others are as good as any other
+    site's.
     """
 
-    __slots__ = ("_attempts", "_repeats", "_reroutes", "_way_lost", "avoid", "excluded", "hopeless", "last")
+    __slots__ = ("_attempts", "_repeats", "avoid", "excluded", "hopeless", "last", "way_lost")
 
     def __init__(self) -> None:
         self.excluded = NO_SITES
         self.hopeless = NO_SITES
+        self.way_lost = NO_SITES
         self.avoid = NO_TARGETS
         self.last: LegFailure | None = None
         self._attempts = 0
         self._repeats = 0
-        self._reroutes = 0
-        self._way_lost = False
+
+    @property
+    def out(self) -> frozenset[SiteId]:
+        """Sites for which this request does not wait."""
+        return self.hopeless | self.way_lost if self.way_lost else self.hopeless
 
     def begin(self) -> bool:
         """One more attempt; False: enough of them."""
@@ -43,7 +44,12 @@ class Tries:
     def rest(self) -> None:
         """The request waits: a site that was full may be asked again afterwards."""
         self._attempts = 0
-        self.excluded = self.hopeless
+        self.excluded = self.out
+
+    def reroute(self) -> None:
+        """Routes changed, or had time to: every way may be good again."""
+        self.way_lost = NO_SITES
+        self.rest()
 
     def may_repeat(self, failure: LegFailure, *, idempotent: bool) -> bool:
         """Whether a request of which all is in hand may be dispatched again after ``failure``."""
@@ -57,31 +63,22 @@ class Tries:
         if failure.code == "busy":
             self.excluded |= {site}
             return
-        if failure.code in WAY_LOST:
-            self._repeats += not failure.untouched
-            self.lose_way(site)
-            return
         if not failure.untouched:
             self._repeats += 1
+            if failure.code == "link-lost":
+                return  # The site is none the worse, and an own link's death is in the routes.
             if local_target is not None:
                 self.avoid |= {local_target}
                 return
-        self.exclude(site)
+        if failure.code == "no-route":  # Of a transit: its link died, the news is on its way.
+            self.lose_way(site)
+        else:
+            self.exclude(site)
 
     def lose_way(self, site: SiteId) -> None:
-        """The way to ``site`` is gone; there may be another once routes have followed."""
-        self._way_lost = True
+        """No stream can reach it now; another may once routes have followed."""
         self.excluded |= {site}
-
-    def may_reroute(self) -> bool:
-        """Whether a lost way is all that is left, and new routes are worth waiting for."""
-        return self._way_lost and self._reroutes < limits.REROUTES_MAX
-
-    def reroute(self) -> None:
-        """Routes had time to follow: sites whose way was lost may be tried again."""
-        self._reroutes += 1
-        self._way_lost = False
-        self.rest()
+        self.way_lost |= {site}
 
     def exclude(self, site: SiteId) -> None:
         """Never again for this request."""

@@ -20,10 +20,10 @@ MINOR = 0
 NONCE_BYTES = 32
 
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=253)]
-_Site = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$")]
+_Site = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,252}\Z")]
 _Bytes32 = Annotated[bytes, msgspec.Meta(min_length=NONCE_BYTES, max_length=NONCE_BYTES)]
 _Cost = Annotated[int, msgspec.Meta(ge=limits.COST_MIN, le=limits.COST_MAX)]
-_Router = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
+_Router = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{16}\Z")]
 _Text = Annotated[str, msgspec.Meta(max_length=1024)]
 _Features = Annotated[tuple[_Name, ...], msgspec.Meta(max_length=64)]
 

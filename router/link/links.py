@@ -263,7 +263,15 @@ class Links:
     def session_admit(
         self, session: LinkSession, certificate: bytes, neighbour: Neighbour
     ) -> HandshakeRejected | None:
-        """See `LinkOwner.admit`."""
+        """See `LinkOwner.admit`. A router id belongs to one site: streams are routed by it."""
+        known = self._adjacencies.get(neighbour.router)
+        if known is not None and known.neighbour.site != neighbour.site:
+            return HandshakeRejected(
+                "router-conflict",
+                f"{neighbour.name} ({neighbour.site[:8]}) uses the router id of "
+                f"{known.neighbour.name} ({known.neighbour.site[:8]}), which is linked here",
+                "Was a state directory copied? If not, revoke it: sitectl link delete",
+            )
         return self._owner.admit(certificate, neighbour)
 
     def session_up(self, session: LinkSession) -> None:

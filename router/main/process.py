@@ -117,7 +117,7 @@ class _Process:
             epoch=keeper.next_epoch(),
             boot_nonce=secrets.token_bytes(8),
             version=__version__,
-            rng=random.Random(secrets.randbits(64)),
+            rng=random.SystemRandom(),  # Links draw nonces and secrets from it.
             journal=self.tell,
             wall_clock=_utc_now,
             service_ttl_s=reading.wanted.site.service_sync_site_ttl_s,

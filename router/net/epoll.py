@@ -28,6 +28,7 @@ class EpollNetwork:
         self._resolver = Resolver(self._poller, lookup)
         self._new_socket = new_socket
         self._tls_rejected = 0
+        self.now = host.now  # Asked a dozen times per request: no call in between.
 
     # Counters, for metrics.
 
@@ -64,9 +65,6 @@ class EpollNetwork:
         return self._poller.turns
 
     # Timers.
-
-    def now(self) -> float:
-        return self._poller.now()
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
         return self._poller.call_at(when, callback)
@@ -111,3 +109,4 @@ class EpollNetwork:
 
     def _rejected(self, reason: str) -> None:
         self._tls_rejected += 1
+        self._poller.log_rejection(reason)

@@ -77,6 +77,7 @@ class ResponseParser:
     __slots__ = (
         "_chunks",
         "_head_only",
+        "_interims",
         "_judge",
         "_left",
         "_pending",
@@ -93,6 +94,7 @@ class ResponseParser:
         self._upgrade = upgrade.lower().encode("ascii")
         self._state = _State.HEAD
         self._pending = b""
+        self._interims = 0
         self._judge: LineJudge | None = None
         self._left = 0
         self._chunks: ChunkDecoder | None = None
@@ -162,6 +164,11 @@ class ResponseParser:
         if head.status == 101:
             self._state = _State.RAW
         elif head.status < 200:
+            # No reader can slow these down, and a stream to another site bears no more either.
+            self._interims += 1
+            if self._interims >= limits.HEADS_PER_STREAM_MAX:
+                self._fail("the target sends interim responses without end")
+                return
             self._state = _State.HEAD
         elif not head.has_body or head.body_bytes == 0:
             self.reusable = head.keep_alive_s != 0
@@ -211,6 +218,7 @@ class ResponseParser:
     def _complete(self) -> None:
         self._state = _State.COMPLETE
         self._sink.complete()
+        del self._sink  # It holds us: let no cycle wait for the collector.
 
     def _fail(self, reason: str) -> None:
         self._state = _State.FAILED

@@ -77,22 +77,17 @@ def test_the_verdict_tells_the_last_failure(failures: list[LegCode], code: LegCo
     assert tries.verdict().code == code
 
 
-@pytest.mark.parametrize("code", ["link-lost", "no-route"])
-def test_a_site_whose_way_was_lost_may_be_tried_again_over_new_routes(code: LegCode) -> None:
+def test_a_site_that_a_transit_could_not_reach_may_be_tried_again_over_new_routes() -> None:
     tries = Tries()
-    tries.note(LegFailure(code), A, None)
-    assert tries.excluded == {A} and not tries.hopeless
-    assert tries.may_reroute()
+    tries.note(LegFailure("no-route"), A, None)
+    assert tries.excluded == tries.out == {A} and not tries.hopeless
+    tries.rest()
+    assert tries.excluded == {A}, "a request in the queue would ask it again and again"
     tries.reroute()
-    assert not tries.excluded
-    assert not tries.may_reroute()
+    assert not tries.excluded and not tries.out
 
 
-def test_waiting_for_new_routes_is_bounded() -> None:
+def test_a_site_whose_link_was_lost_may_be_tried_at_once_over_another_path() -> None:
     tries = Tries()
-    for _ in range(limits.REROUTES_MAX):
-        tries.lose_way(A)
-        assert tries.may_reroute()
-        tries.reroute()
-    tries.lose_way(A)
-    assert not tries.may_reroute()
+    tries.note(LegFailure("link-lost"), A, None)
+    assert not tries.excluded and not tries.out

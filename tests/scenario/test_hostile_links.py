@@ -1,0 +1,404 @@
+"""The link port under attack: strangers, and members that hold a valid certificate and lie.
+
+After each attack the honest link still serves, the router's memory is where it was, and whoever
+operates the site can read what happened.
+"""
+
+import json
+import socket
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from router.link import control, frames
+from router.link.ports import LoadMessage, LsaMessage, OpenRequest
+from router.model import limits
+from router.model.adverts import LoadReport
+from router.model.ids import RouterId, SiteId
+from router.routing.lsa import ReceivedLsa, decode_lsa, encode_lsa
+from tests.scenario.clients import fetch
+from tests.scenario.harness import SHOP_PORT, Network, Site
+from tests.scenario.insider import HostileIdentity, Insider
+from tests.scenario.waiting import until
+
+BACK_PORT = SHOP_PORT + 1
+GROWTH_KIB_MAX = 24 * 1024
+CANONICAL = b"GET / HTTP/1.1\r\nHost: shop\r\n"
+
+
+class Siege:
+    """`shop` has its only target at ``room``, which is attacked; `back` has its only at ``door``."""
+
+    def __init__(self, net: Network) -> None:
+        self.net = net
+        self.door, self.room = net.site("door"), net.site("room")
+        self.target, self.back = net.http("room"), net.http("door")
+        self.door.declare("shop")
+        self.door.declare("back", BACK_PORT)
+        self.room.connect("shop", self.target, capacity=50)
+        self.door.connect("back", self.back, capacity=50)
+        net.link(self.door, self.room, token="cert")
+        self.token = net.token(self.room, "--token-type", "cert")
+        net.start()
+        net.ready("shop", {"room": 1})
+        net.ready("back", {"door": 1})
+        self.router = room_router(self.room)
+        self.since = self.up_since()
+        self.rss_kib = rss_kib(self.room)
+
+    def up_since(self) -> object:
+        """When the honest link came up, as its dialler sees it."""
+        return self.door.link("room")["since"]
+
+    def serves(self) -> None:
+        """The honest link is the one that was up before, and serves both ways."""
+        link = self.door.link("room")
+        assert (link["state"], link["since"]) == ("up", self.since), link
+        assert fetch(self.door.address, SHOP_PORT).status == 200
+        assert fetch(self.room.address, BACK_PORT).body == b"door\n"
+        assert rss_kib(self.room) - self.rss_kib < GROWTH_KIB_MAX
+
+    def events(self) -> str:
+        """All that the attacked site tells its operator."""
+        return json.dumps(self.room.get("events"))
+
+    def open(self, **changes: object) -> OpenRequest:
+        """An honest OPEN to `shop`, or one with ``changes``."""
+        request = OpenRequest(
+            path=(self.router,),
+            service="shop",
+            port=SHOP_PORT,
+            protocol="http",
+            ingress=SiteId("e" * 32),
+            head=CANONICAL,
+        )
+        return msgspec.structs.replace(request, **changes)
+
+
+def room_router(site: Site) -> RouterId:
+    """The router id of a site."""
+    return RouterId(json.loads((site.directory / "state.json").read_text())["router_id"])
+
+
+def rss_kib(site: Site) -> int:
+    """Memory that the router of a site occupies."""
+    status = Path(f"/proc/{site.note_pid()}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0])
+
+
+@pytest.fixture(scope="module")
+def fresh_siege(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Siege]:
+    """The two sites, once for all tests of this file."""
+    with Network(tmp_path_factory.mktemp("siege")) as net:
+        yield Siege(net)
+
+
+@pytest.fixture
+def siege(fresh_siege: Siege) -> Iterator[Siege]:
+    """The two sites, unharmed before and after."""
+    yield fresh_siege
+    until(lambda: fresh_siege.room.link("mallory") is None, "the hostile link is gone")
+    fresh_siege.serves()
+    fresh_siege.net.at_rest("shop")
+
+
+def member(siege: Siege, **changes: object) -> Insider:
+    """An insider whose link is up."""
+    insider = Insider(siege.token)
+    insider.theirs = insider.join_network(**changes)
+    return insider
+
+
+# Strangers ---------------------------------------------------------------------------------------
+
+
+def stranger(siege: Siege, context: ssl.SSLContext | None, first: bytes = b"") -> str:
+    """What becomes of somebody who connects with ``context``: the error, or what was answered."""
+    with socket.create_connection((siege.room.address, siege.room.link_port), 5.0) as plain:
+        try:
+            if context is None:
+                plain.sendall(first)
+                return plain.recv(4096).hex()
+            with context.wrap_socket(plain) as secured:
+                secured.sendall(first or b"hello")
+                return secured.recv(4096).hex()
+        except OSError as error:
+            return str(error)
+
+
+def careless(alpn: tuple[str, ...] = ("spillway/1",), newest: int | None = None) -> ssl.SSLContext:
+    """A client that believes anybody."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    if alpn:
+        context.set_alpn_protocols(list(alpn))
+    if newest is not None:
+        context.maximum_version = newest
+    return context
+
+
+def test_strangers_get_not_one_byte_and_the_operator_reads_why(siege: Siege) -> None:
+    for context, first in (
+        (None, b"GET / HTTP/1.1\r\n\r\n"),
+        (None, bytes(range(256)) * 8),
+        (careless(newest=ssl.TLSVersion.TLSv1_2), b""),
+        (careless(alpn=()), b""),
+        (careless(alpn=("h2",)), b""),
+        (careless(), b""),  # No certificate.
+    ):
+        answer = stranger(siege, context, first)
+        assert not answer or "rror" in answer or "reset" in answer or answer.startswith("15"), (
+            answer
+        )
+    told = siege.events()
+    assert "link-refused" in told
+    assert "showed no certificate" in told
+
+
+def test_a_certificate_of_another_ca_is_refused(siege: Siege) -> None:
+    token = siege.net.token(siege.door, "--token-type", "cert")
+    foreign = Insider.context_of(token)
+    foreign.check_hostname = False
+    foreign.verify_mode = ssl.CERT_NONE
+    answer = stranger(siege, foreign)
+    assert "alert" in answer or "reset" in answer, answer
+
+
+def test_hundreds_of_half_open_handshakes_do_not_keep_a_member_out(siege: Siege) -> None:
+    held = [
+        socket.create_connection((siege.room.address, siege.room.link_port), 5.0)
+        for _ in range(400)
+    ]
+    try:
+        with member(siege) as insider:
+            assert insider.heard(lambda said: said.kind == frames.PING)
+    finally:
+        for each in held:
+            each.close()
+
+
+# Members that lie about who they are -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("link", ["room", "another"])
+def test_a_member_cannot_take_the_router_id_of_another_site(siege: Siege, link: str) -> None:
+    insider = Insider(siege.token)
+    with insider:
+        insider.join_network(router=room_router(siege.door), link=link, name="door")
+        goaway = insider.goaway()
+        assert goaway is not None
+        assert goaway.code == "router-conflict"
+        assert not any(said.kind & frames.KIND_MASK == frames.OPEN for said in insider.said)
+
+
+@pytest.mark.parametrize("field", ["name", "router"])
+def test_ids_and_names_end_where_they_end(siege: Siege, field: str) -> None:
+    with Insider(siege.token) as insider:
+        good = getattr(insider.hello(), field)
+        insider.listen()
+        insider.say(insider.hello(**{field: f"{good}\n"}))
+        goaway = insider.goaway()
+        assert goaway is not None
+        assert goaway.code == "bad-message"
+
+
+# Members that send garbage -----------------------------------------------------------------------
+
+GARBAGE = {
+    "frame-too-large": b"\x05\xff\xff\xff\0\0\0\1",
+    "unknown-frame": b"\xff" * 8,
+    "stream-zero": frames.encode(frames.DATA, 0, b"x"),
+    "stream-id": frames.encode(frames.OPEN, 2, b"x"),
+    "unknown-stream": frames.encode(frames.DATA, 11, b"x"),
+    "stream-nonzero": frames.encode(frames.CONTROL, 1, b"x"),
+    "frame-too-small": frames.encode(frames.PING, 0, b"x"),
+    "bad-open": frames.encode(frames.OPEN, 1, b"\xc1"),
+    "bad-message": frames.encode(frames.CONTROL, 0, b"\xdd\xff\xff\xff\xff"),
+    "bad-order": None,
+    "ping-flood": frames.encode(frames.PING, 0, b"12345678") * 20_000,
+    "glitches": frames.encode(frames.OPEN, 1, b"x"),
+    "credit-exceeded": None,
+    "window-zero": None,
+    "window-overflow": None,
+    "reset-flood": None,
+}
+
+
+@pytest.mark.parametrize("code", sorted(GARBAGE))
+def test_garbage_ends_the_lane_with_its_code_and_the_operator_reads_it(
+    siege: Siege, code: str
+) -> None:
+    with member(siege) as insider:
+        say = insider.send
+        opened = control.encode_open(siege.open(path=(siege.router,), body_bytes=-1))
+        nowhere = control.encode_open(siege.open(path=("0" * 16,)))
+        if code == "bad-order":
+            insider.say(insider.hello())
+        elif code == "credit-exceeded":
+            say(frames.OPEN, 1, opened)
+            for _ in range(2):
+                say(frames.DATA, 1, bytes(60_000))
+        elif code == "window-zero":
+            say(frames.OPEN, 1, opened)
+            say(frames.WINDOW, 1, bytes(4))
+        elif code == "window-overflow":
+            say(frames.OPEN, 1, opened)
+            say(frames.WINDOW, 1, b"\x7f\xff\xff\xff")
+        elif code == "reset-flood":
+            insider.write(
+                b"".join(
+                    frames.encode(frames.OPEN, number, opened)
+                    + frames.encode(frames.RESET, number, b"\0")
+                    for number in range(1, 6001, 2)
+                )
+            )
+        elif code == "glitches":
+            say(frames.OPEN, 1, opened)
+            insider.write(frames.encode(frames.DATA, 1, b"") * 3000)
+        else:
+            garbage = GARBAGE[code]
+            assert garbage is not None
+            insider.answers_pings = code != "ping-flood"
+            insider.write(garbage)
+        assert nowhere
+        goaway = insider.goaway()
+        if goaway is not None:
+            assert (goaway.kind, goaway.code) == ("violation", code)
+    until(lambda: siege.room.link("mallory") is None, "the link is gone")
+    last = [event for event in siege.room.get("events") if event["code"] == "link-down"][-1]
+    assert "mallory" in last["message"], last
+
+
+# Members that lie about routes -------------------------------------------------------------------
+
+
+def test_nobody_speaks_for_another_site(siege: Siege) -> None:
+    def sites() -> set[str]:
+        return {route["name"] for route in siege.room.get("network")}
+
+    door = room_router(siege.door)
+    with member(siege) as insider:
+        theirs = insider.theirs
+        room_site = next(s["id"] for s in siege.room.get("network") if s["name"] == "room")
+        door_site = next(s["id"] for s in siege.room.get("network") if s["name"] == "door")
+        honest = insider.lsa(theirs, room_site)
+        insider.tell(honest)
+        until(lambda: "mallory" in sites(), "the insider's own LSA is taken")
+        until(lambda: insider.heard_lsas(), "the database came")
+        for signed in insider.heard_lsas():
+            received = decode_lsa(signed)
+            assert isinstance(received, ReceivedLsa)
+            if received.lsa.router == door:
+                later = msgspec.structs.replace(
+                    received.lsa, epoch=received.lsa.epoch + 9, sequence=received.lsa.sequence + 9
+                )
+                insider.say(LsaMessage(encode_lsa(later, insider.identity)))  # Wrong signature.
+                insider.say(LsaMessage(signed))  # A replay is harmless.
+        forged = insider.lsa(theirs, room_site, router=door, site=SiteId(door_site), epoch=2**40)
+        insider.tell(forged)
+        phantom = HostileIdentity("phantom")
+        insider.tell(
+            insider.lsa(theirs, room_site, router=phantom.router, site=phantom.site, epoch=5)
+        )
+        until(lambda: siege.events().count("lsa-rejected") >= 3, "the forgeries are told")
+        siege.serves()
+        assert sites() == {"door", "room", "mallory"}
+
+
+def test_absurd_costs_are_clamped_and_self_adjacencies_ignored(siege: Siege) -> None:
+    with member(siege) as insider:
+        room_site = next(s["id"] for s in siege.room.get("network") if s["name"] == "room")
+        for sequence, cost in enumerate((-(2**60), 0, 2**62), 2):
+            insider.tell(insider.lsa(insider.theirs, room_site, cost, sequence=sequence))
+        until(
+            lambda: any(
+                s["name"] == "mallory" and s["reachable"] for s in siege.door.get("network")
+            ),
+            "the insider is reachable from elsewhere",
+        )
+        cost = next(s for s in siege.door.get("network") if s["name"] == "mallory")["cost"]
+        assert 1 <= cost <= 2 * limits.COST_MAX
+
+
+def test_load_reports_of_a_liar_do_not_move_the_traffic_of_others(siege: Siege) -> None:
+    with member(siege) as insider:
+        door = room_router(siege.door)
+        lies = tuple(
+            LoadReport(door, 10**9, "back", BACK_PORT, in_flight, 0, 0) for in_flight in (-5, 10**9)
+        )
+        insider.say(LoadMessage(lies))
+        insider.say(LoadMessage((LoadReport(door, 2**70 if False else 10**12, "x", 1, 1, 1, 1),)))
+        insider.send(frames.PING, 0, b"12345678")
+        assert insider.heard(lambda said: said.kind == frames.PONG)
+        siege.serves()
+
+
+# Members that lie about requests -----------------------------------------------------------------
+
+
+def test_paths_that_loop_lead_nowhere(siege: Siege) -> None:
+    door = room_router(siege.door)
+    with member(siege) as insider:
+        ours = insider.identity.router
+        for path, reason in (
+            ((), 4),
+            ((siege.router, door, siege.router), 4),
+            ((siege.router, siege.router), 4),
+            ((siege.router, ours), 4),
+            ((door,), 4),
+            ((siege.router, RouterId("0" * 16)), 5),
+            ((siege.router,) + tuple(RouterId(f"{n:016x}") for n in range(40)), 4),
+        ):
+            number = insider.open(siege.open(path=path))
+            said = insider.heard(lambda said, number=number: said.stream == number)
+            assert said is not None, path
+            assert (said.kind, said.payload[0]) == (frames.REFUSED, reason), path
+
+
+def test_heads_that_are_not_canonical_reach_no_target(siege: Siege) -> None:
+    siege.target.forget()
+    with member(siege) as insider:
+        for changes in (
+            {"head": b"GET / HTTP/1.1\r\nHost: a\r\nX: b\r\n\r\nGET /evil HTTP/1.1\r\nHost: a\r\n"},
+            {"head": CANONICAL + b"Content-Length: 5\r\n"},
+            {"head": CANONICAL + b"Transfer-Encoding: chunked\r\n", "body_bytes": -1},
+            {"head": CANONICAL + b"Connection: close\r\n"},
+            {"head": CANONICAL + b"X: a\nY: b\r\n"},
+            {"head": CANONICAL + b"X: a\rY: b\r\n"},
+            {"head": CANONICAL + b"X : a\r\n"},
+            {"head": CANONICAL + b" X: a\r\n"},
+            {"head": CANONICAL + b"Host: b\r\n"},
+            {"head": CANONICAL + b"X: a\0\r\n"},
+            {"head": b"GET / HTTP/1.0\r\nHost: a\r\n"},
+            {"head": b"GET  / HTTP/1.1\r\nHost: a\r\n"},
+            {"head": b"GET / HTTP/1.1\r\n"},
+            {"head": b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n"},
+            {"head": b""},
+            {"head": CANONICAL + b"X: a\r\n" * 200},
+            {"protocol": "tcp"},
+            {"service": "nothing"},
+            {"port": 1},
+        ):
+            number = insider.open(siege.open(**changes))
+            said = insider.heard(lambda said, number=number: said.stream == number)
+            assert said is not None, changes
+            assert said.kind in (frames.REFUSED, frames.RESET), (changes, said)
+    assert siege.target.seen == []
+
+
+def test_a_body_that_is_not_as_long_as_stated_is_never_taken_for_whole(siege: Siege) -> None:
+    siege.target.forget()
+    head = b"POST /echo HTTP/1.1\r\nHost: shop\r\n"
+    with member(siege) as insider:
+        for stated, sent in ((5, b"four"), (5, b"sixsix")):
+            number = insider.open(siege.open(head=head, body_bytes=stated), end=False)
+            insider.send(frames.DATA, number, sent)
+            insider.send(frames.FIN, number, bytes(4))
+            assert insider.heard(
+                lambda said, number=number: said.stream == number and said.kind == frames.RESET
+            )
+    assert siege.target.seen == []
