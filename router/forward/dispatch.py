@@ -57,9 +57,9 @@ class Dispatch:
         "_reroute_until",
         "_service",
         "_site",
-        "_stand_until",
         "_standing",
         "_started_at",
+        "_stood_half_at",
         "_told_opened",
         "_tries",
         "_waited_since",
@@ -83,7 +83,7 @@ class Dispatch:
         self._deadline: float | None = None
         self._waited_since: float | None = None
         self._standing: SiteId | None = None
-        self._stand_until = 0.0
+        self._stood_half_at = 0.0  # A stand refused before then was not let stand.
         self._asked_at: float | None = None  # An OPEN is unanswered that may not wait.
         self._opened = False
         self._told_opened = False
@@ -194,7 +194,7 @@ class Dispatch:
         self._leg = None
         busy = failure is not None and failure.code == "busy"
         if self._standing is not None:
-            early = self._stand_until - self._service.timers.now() > limits.STAND_S / 2
+            early = self._service.timers.now() < self._stood_half_at
             self._end_stand(turned_away=busy and early)
         elif busy:
             self._note_answer()
@@ -239,11 +239,12 @@ class Dispatch:
             self._next(now)
 
     def stand(self, wait: RemoteWait, until: float, *, spills: bool) -> bool:
-        wait_ms = max(1, int((until - self._service.timers.now()) * 1000))
+        now = self._service.timers.now()
+        wait_ms = max(1, int((until - now) * 1000))
         if not self._open_remote(wait.site, wait.path, wait_ms):
             return False
         self._standing = wait.site
-        self._stand_until = until
+        self._stood_half_at = (now + until) / 2
         self._overflow_reason = "full" if spills else ""
         return True
 

@@ -63,20 +63,17 @@ def of_table(table: RouteTable) -> list[Problem]:
 
 
 def _declared_differently(table: RouteTable, name: str, entry: Declared) -> Problem:
-    others = ", ".join(_site_name(table, site) for site in entry.conflicts)
+    def named(site: SiteId) -> str:
+        return table.sites[site].name if site in table.sites else site
+
+    others = ", ".join(map(named, entry.conflicts))
     kept = entry.declaration
     ports = ", ".join(map(str, kept.ports))
     return Problem(
         code="SW0304",
         message=f"Service {name} is declared differently by {others}; in force is the oldest "
-        f"declaration, that of {_site_name(table, entry.site)} "
+        f"declaration, that of {named(entry.site)} "
         f"({kept.protocol}, port {ports}, policy {kept.policy.name}).",
-        # Not `service delete`: that unbinds the targets of the site too.
-        hint=f"At {others} make it alike, or leave it to the other: "
-        f"remove config/service-{name}.yaml",
+        hint=f"At {others} make it alike, or leave it to the other: remove "
+        f"config/service-{name}.yaml",
     )
-
-
-def _site_name(table: RouteTable, site: SiteId) -> str:
-    route = table.sites.get(site)
-    return str(site) if route is None else route.name
