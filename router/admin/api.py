@@ -2,6 +2,7 @@
 
 import asyncio
 import hmac
+import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -18,6 +19,8 @@ from router.model.specs import API_VERSION
 
 METRICS_CACHE_S = 1.0
 SSE_HEARTBEAT_S = 15.0
+
+_EVENT_NUMBER = re.compile(r"[0-9]{1,18}")
 
 _encode = msgspec.json.Encoder().encode
 
@@ -162,7 +165,8 @@ class AdminApi:
     async def _list_events(self, request: web.Request) -> web.StreamResponse:
         if "text/event-stream" not in request.headers.get("Accept", ""):
             return _items("Event", [event for _, event in self._events.after()])
-        since = request.headers.get("Last-Event-ID", "0")
+        since = request.headers.get("Last-Event-ID", "")
+        last = int(since) if _EVENT_NUMBER.fullmatch(since) else 0
         follower = self._events.follow()
         if follower is None:
             return _failure(503, "too-many-followers", "Too many clients follow events.")
@@ -171,9 +175,12 @@ class AdminApi:
         )
         try:
             await response.prepare(request)
-            for number, event in self._events.after(int(since) if since.isdigit() else 0):
-                await response.write(_sse(number, event))
+            for number, event in self._events.after(last):
+                await _write(response, _sse(number, event))
             await self._feed(response, follower)
+        except _Stalled:
+            if request.transport is not None:
+                request.transport.abort()
         finally:
             self._events.unfollow(follower)
         return response
@@ -186,11 +193,24 @@ class AdminApi:
                 async with asyncio.timeout(SSE_HEARTBEAT_S):
                     numbered: Any = await follower.get()
             except TimeoutError:
-                await response.write(b": still here\n\n")
+                await _write(response, b": still here\n\n")
                 continue
             if numbered is None:
                 return
-            await response.write(_sse(*numbered))
+            await _write(response, _sse(*numbered))
+
+
+class _Stalled(Exception):
+    """A client that follows events does not read them."""
+
+
+async def _write(response: web.StreamResponse, data: bytes) -> None:
+    """Raises `_Stalled`: the follower's place and its connection are wanted back."""
+    try:
+        async with asyncio.timeout(limits.EVENT_CLIENT_STALL_S):
+            await response.write(data)
+    except TimeoutError as error:
+        raise _Stalled from error
 
 
 def _sse(number: int, event: Event) -> bytes:

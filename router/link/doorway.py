@@ -21,8 +21,8 @@ class DoorwayOwner(Protocol):
     def join_arrived(self, lane: LaneMux, join: control.Join, certificate: bytes) -> None:
         """A data lane. Raises HandshakeRejected."""
 
-    def doorway_left(self, doorway: "Doorway") -> None:
-        """Last call: it is known what the lane is, or it is gone."""
+    def doorway_left(self, doorway: "Doorway", fault: Fault | None = None) -> None:
+        """Last call: it is known what the lane is, or, with ``fault``, it is gone."""
 
 
 class Doorway:
@@ -77,12 +77,12 @@ class Doorway:
 
     def lane_lost(self, lane: LaneMux, fault: Fault) -> None:
         """It went without a word, or was turned down."""
-        self._leave()
+        self._leave(fault)
 
     def _late(self) -> None:
         seconds = f"{limits.HELLO_TIMEOUT_S:g} s"
         self.lane.close(Fault("hello-timeout", f"nothing was said within {seconds}"))
 
-    def _leave(self) -> None:
+    def _leave(self, fault: Fault | None = None) -> None:
         self._timer.cancel()
-        self._owner.doorway_left(self)
+        self._owner.doorway_left(self, fault)

@@ -93,6 +93,8 @@ class Links:
     def __init__(
         self, network: Network, identity: Identity, owner: LinkOwner, *, rng: random.Random
     ) -> None:
+        self.incoming_refused: Callable[[str, Fault], None] = lambda peer, fault: None
+        """Told of each accepted lane that made no link: who it was, if it said so, and why."""
         self._network = network
         self._identity = identity
         self._owner = owner
@@ -238,9 +240,11 @@ class Links:
                 return
         raise HandshakeRejected("wrong-router", "no such link is up at this router")
 
-    def doorway_left(self, doorway: Doorway) -> None:
+    def doorway_left(self, doorway: Doorway, fault: Fault | None = None) -> None:
         """It is known what the lane is, or it is gone."""
         self._doorways.discard(doorway)
+        if fault is not None and not self._closed:
+            self.incoming_refused(str(doorway.lane.connection.peer), fault)
 
     def _new_session(self, config: SessionConfig) -> LinkSession:
         return LinkSession(self, self._network, self._identity, self._process, self._rng, config)
@@ -334,7 +338,11 @@ class Links:
 
     def session_down(self, session: LinkSession, fault: Fault) -> None:
         """Over. With the last link the adjacency goes."""
-        self._handshaking.discard(session)
+        if session in self._handshaking:
+            self._handshaking.discard(session)
+            if not self._closed:
+                peer = session.neighbour.name if session.neighbour is not None else ""
+                self.incoming_refused(peer, fault)
         name = self._incoming.pop(session, None)
         if name is not None:
             self.link_changed(name)

@@ -11,6 +11,7 @@ import random
 import secrets
 import signal
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from router import __version__
 from router.admin.events import EventLog
 from router.admin.server import serving
 from router.control import ConfigDirectory, Wanted, watch
+from router.main.gate import EventGate
 from router.main.logs import Logs, logging_to
 from router.main.plan import split
 from router.main.site_router import SiteRouter
@@ -105,13 +107,14 @@ class _Process:
         loop = asyncio.get_running_loop()
         self._logs = logs
         self.events = EventLog()
+        self._gate = EventGate()
         self.store = ConfigDirectory(directory)
         reading = self.store.load()
         self.grace_s = reading.wanted.site.drain_grace_s
         admin = reading.wanted.site.admin
         self.admin_address = split(admin) if admin else None
         self._trust = SiteTrust(directory, self.tell)
-        keeper = FileKeeper(directory / "state.json")
+        keeper = FileKeeper(directory / "state.json", self._state_unsaved)
         self.network = EpollNetwork(LoopHost(loop))
         self.router = SiteRouter(
             self.network,
@@ -127,6 +130,7 @@ class _Process:
             wall_clock=_utc_now,
             service_ttl_s=reading.wanted.site.service_sync_site_ttl_s,
         )
+        self.network.on_tls_rejected = self.router.tls_rejected
         self._trust.start(
             self.network,
             self.router.refresh_links,
@@ -154,7 +158,11 @@ class _Process:
             return credential
 
     def tell(self, event: Event) -> None:
-        """Journal and log one event."""
+        """Journal and log one event, unless there were too many like it."""
+        passed = self._gate.let_through(event, time.monotonic())
+        if passed is None:
+            return
+        event = passed
         self.events.add(event)
         log.log(
             LEVELS[event.severity],
@@ -162,6 +170,18 @@ class _Process:
             event.subject,
             event.message,
             extra={"code": event.code},
+        )
+
+    def _state_unsaved(self, reason: str) -> None:
+        self.tell(
+            Event(
+                at=_utc_now(),
+                severity="error",
+                code="state-unsaved",
+                subject="state",
+                message=f"What this router must remember could not be written: {reason}.",
+                hint="Free space on that disk and check its permissions; serving goes on",
+            )
         )
 
     def apply(self, wanted: Wanted, errors: list[ConfigError]) -> None:

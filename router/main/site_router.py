@@ -12,6 +12,7 @@ from router.documents import Wanted
 from router.forward.forwarder import Forwarder
 from router.forward.service import ServiceConfig
 from router.link.claims import ClaimDesk
+from router.link.lane import Fault
 from router.link.links import Links
 from router.link.outgoing import OutgoingSpec
 from router.link.ports import (
@@ -77,6 +78,7 @@ class SiteRouter:
         self._wall_clock = wall_clock
         self.version = version
         self.links = Links(network, identity, self, rng=rng)
+        self.links.incoming_refused = self._incoming_refused
         self.forwarder = Forwarder(
             network, self.links, site=identity.site, site_name=identity.name, rng=rng
         )
@@ -103,6 +105,7 @@ class SiteRouter:
         self._routing_timer: Timer | None = None
         self._learnt_timer: Timer | None = None
         self._router_sites: dict[RouterId, SiteId] = {}
+        self._neighbour_names: dict[RouterId, str] = {}
         self._draining = False
         self.started_at = network.now()
 
@@ -305,6 +308,7 @@ class SiteRouter:
 
     def adjacency_up(self, neighbour: Neighbour, cost: int) -> None:
         """Tell routing, and give the neighbour all loads at once."""
+        self._neighbour_names[neighbour.router] = neighbour.name
         self._tell("info", "link-up", neighbour.name, f"Linked to {neighbour.name}, cost {cost}.")
         now = self._network.now()
         self._take(self.routing.adjacency_up(neighbour.router, neighbour.site, cost, now))
@@ -316,8 +320,10 @@ class SiteRouter:
 
     def adjacency_down(self, router: RouterId, cause: str) -> None:
         """Tell routing: the LSA goes out and routes change in this very call."""
-        name = self.router_name(router)
-        self._tell("warning", "link-down", name, f"The last link to {name} went down: {cause}.")
+        name = self._neighbour_names.pop(router, "") or self.router_name(router)
+        self._tell(
+            "warning", "link-down", name, _sentence(f"The last link to {name} went down: {cause}")
+        )
         self._take(self.routing.adjacency_down(router, self._network.now()))
 
     def routing_message(self, router: RouterId, message: RoutingMessage) -> None:
@@ -338,6 +344,21 @@ class SiteRouter:
     def stream_offered(self, stream: Stream, request: OpenRequest) -> StreamHandler:
         """A stream that ends here."""
         return self.forwarder.stream_offered(stream, request)
+
+    def _incoming_refused(self, peer: str, fault: Fault) -> None:
+        """Somebody dialled us and made no link: the operator of either end may look here."""
+        reason = f"{peer or 'somebody'} tried to link here: {fault.reason}"
+        self._tell("warning", "link-refused", peer or "links", _sentence(reason), fault.hint)
+
+    def tls_rejected(self, reason: str) -> None:
+        """A connection to the link port ended before it could say who it is."""
+        self._tell(
+            "warning",
+            "link-refused",
+            "links",
+            _sentence(f"A connection to the link port was refused: {reason}"),
+            "If a site of yours cannot link, make a new token: sitectl token create FILE",
+        )
 
     def link_changed(self, name: str) -> None:
         """Nothing is cached here: `links.status()` is read when asked for."""
@@ -424,3 +445,7 @@ class SiteRouter:
         ):
             if timer is not None:
                 timer.cancel()
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "?", "!")) else f"{text}."

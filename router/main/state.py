@@ -4,6 +4,7 @@ import math
 import os
 import secrets
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -26,9 +27,15 @@ class _State(msgspec.Struct, forbid_unknown_fields=True):
 class FileKeeper:
     """A JSON file, replaced whole at each change. Implements `Keeper`."""
 
-    def __init__(self, path: Path) -> None:
-        """Read ``path``, or start afresh where there is none. Raises ConfigError."""
+    def __init__(self, path: Path, unsaved: Callable[[str], None] = lambda reason: None) -> None:
+        """Read ``path``, or start afresh where there is none. Raises ConfigError.
+
+        ``unsaved`` is told, once until it works again, that changes stay in memory: a full or
+        read-only disk must not end what is being served. Only `next_epoch` raises OSError.
+        """
         self._path = path
+        self._unsaved = unsaved
+        self._is_saved = True
         try:
             self._state = msgspec.json.decode(path.read_bytes(), type=_State)
         except FileNotFoundError:
@@ -49,20 +56,21 @@ class FileKeeper:
 
     def next_epoch(self) -> int:
         """Greater than any before, and at least the wall clock's seconds; written before use."""
-        self.keep_epoch(max(self._state.epoch + 1, int(time.time())))
+        self._state.epoch = max(self._state.epoch + 1, int(time.time()))
+        self._write()
         return self._state.epoch
 
     def keep_epoch(self, epoch: int) -> None:
         """Write ``epoch`` down if it is newer."""
         if epoch > self._state.epoch:
             self._state.epoch = epoch
-            self._write()
+            self._save()
 
     def declared_at(self, name: str) -> float:
         """Unix seconds at which ``name`` was first declared here."""
         if name not in self._state.declared:
             self._state.declared[name] = time.time()
-            self._write()
+            self._save()
         return self._state.declared[name]
 
     def forget_declared(self, keep: frozenset[str]) -> None:
@@ -71,17 +79,27 @@ class FileKeeper:
         for name in gone:
             del self._state.declared[name]
         if gone:
-            self._write()
+            self._save()
 
     def keep_learnt(self, learnt: tuple[Declaration, ...]) -> None:
         """What other sites declare now."""
         self._state.learnt, self._state.learnt_at = learnt, time.time()
-        self._write()
+        self._save()
 
     def learnt(self) -> tuple[tuple[Declaration, ...], float]:
         """What was kept last and its age; a clock that was set back makes it too old."""
         age_s = time.time() - self._state.learnt_at
         return self._state.learnt, age_s if age_s >= 0 else math.inf
+
+    def _save(self) -> None:
+        try:
+            self._write()
+        except OSError as error:
+            if self._is_saved:
+                self._unsaved(f"{self._path}: {error.strerror}")
+            self._is_saved = False
+        else:
+            self._is_saved = True
 
     def _write(self) -> None:
         """Replace the file in one step: a reader sees the old or the new, never a part."""

@@ -24,6 +24,7 @@ RESOLVE_NAMES_MAX = 1024  # Answers kept, and questions waiting.
 ADDRESSES_PER_NAME_MAX = 16
 TLS_HANDSHAKE_TIMEOUT_S = 5.0
 TLS_HANDSHAKES_MAX = 128  # At once, per listener.
+TLS_HANDSHAKES_PER_SOURCE = 32  # Above it a source loses its oldest when no place is left.
 TLS_RECORD_BYTES = 16 * KIB
 LISTEN_BACKLOG = 1024
 CONNECTIONS_PER_LISTENER_MAX = 4096
@@ -164,7 +165,10 @@ CLAIM_CONNECTIONS_MAX = 64
 ADMIN_BODY_BYTES_MAX = MIB
 ADMIN_CONNECTIONS_MAX = 64
 EVENT_CLIENTS_MAX = 32
+EVENT_CLIENT_STALL_S = 10.0  # One that reads nothing for so long is dropped.
 EVENTS_KEPT = 1_000
+EVENTS_BURST = 100  # Of one code; then one each so many seconds. Strangers can cause some.
+EVENTS_INTERVAL_S = 10.0
 CONFIG_POLL_S = 1.0
 
 # documents: wanted state as text.

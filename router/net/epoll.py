@@ -29,6 +29,8 @@ class EpollNetwork:
         self._new_socket = new_socket
         self._tls_rejected = 0
         self.now = host.now  # Asked a dozen times per request: no call in between.
+        self.on_tls_rejected: Callable[[str], None] = lambda reason: None
+        """Told why, for each connection that counts as `tls_rejected`."""
 
     # Counters, for metrics.
 
@@ -110,3 +112,4 @@ class EpollNetwork:
     def _rejected(self, reason: str) -> None:
         self._tls_rejected += 1
         self._poller.log_rejection(reason)
+        self.on_tls_rejected(reason)

@@ -86,6 +86,15 @@ class TlsHandshake:
             self._poller.forget(self._fd)
             close_with_reset(self._socket)
 
+    @property
+    def host(self) -> str:
+        """Where the peer is."""
+        return self._peer.host
+
+    def expel(self) -> None:
+        """End it in favour of others; ``failed`` is called."""
+        self._fail("tls", f"{self._peer.host} has too many TLS handshakes under way")
+
     def crashed(self, error: Exception) -> None:
         self._fail("tls", f"handshake with {self._peer} failed: {error!r}")
 

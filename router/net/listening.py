@@ -3,6 +3,7 @@
 import errno
 import resource
 import socket
+from collections import Counter
 from collections.abc import Callable
 from enum import IntFlag
 from select import EPOLLIN
@@ -16,6 +17,7 @@ from router.model.limits import (
     LISTEN_BACKLOG,
     TLS_HANDSHAKE_TIMEOUT_S,
     TLS_HANDSHAKES_MAX,
+    TLS_HANDSHAKES_PER_SOURCE,
 )
 from router.net.connection import TcpConnection
 from router.net.handshake import TlsHandshake
@@ -204,8 +206,20 @@ class TcpListener:
             failed=lambda code, reason: self._handshake_failed(number, code, reason),
             on_close=self._left,
         )
-        if len(self._handshakes) >= TLS_HANDSHAKES_MAX:
+        if len(self._handshakes) >= TLS_HANDSHAKES_MAX and not self._expel_one():
             self._hold(Hold.FULL)
+
+    def _expel_one(self) -> bool:
+        """End the oldest handshake of the source that has most, if it has more than its share.
+
+        Otherwise whoever opens connections and says nothing keeps everybody else out.
+        """
+        hosts = Counter(handshake.host for handshake in self._handshakes.values())
+        host, count = hosts.most_common(1)[0]
+        if count <= TLS_HANDSHAKES_PER_SOURCE:
+            return False
+        next(h for h in self._handshakes.values() if h.host == host).expel()
+        return True
 
     def _handshake_done(self, number: int, connection: TlsConnection) -> None:
         del self._handshakes[number]

@@ -17,7 +17,7 @@ from router.link import control, frames, handshake
 from router.link.frames import FrameDecoder
 from router.link.ports import LsaMessage, OpenRequest
 from router.model.ids import RouterId, SiteId
-from router.routing.lsa import Adjacency, Lsa, PartRef, Topology, decode_lsa, encode_lsa
+from router.routing.lsa import Adjacency, Lsa, Topology, encode_lsa
 
 TIMEOUT_S = 5.0
 
@@ -172,6 +172,10 @@ class Insider:
             self.arrived.wait_for(lambda: found() or self.closed.is_set(), timeout_s)
             return found()
 
+    def answer(self, stream: int, kind: int | None = None) -> Said | None:
+        """The first frame of ``stream``, or the first of that kind."""
+        return self.heard(lambda said: said.stream == stream and kind in (None, said.kind))
+
     def messages(self) -> list[control.Message]:
         """The control messages that came."""
         decoded = [
@@ -266,6 +270,3 @@ class Insider:
         number, self._next_id = self._next_id, self._next_id + 2
         self.send(frames.OPEN | (frames.END if end else 0), number, control.encode_open(request))
         return number
-
-
-__all__ = ["HostileIdentity", "Insider", "PartRef", "Said", "decode_lsa"]

@@ -30,7 +30,7 @@ CANONICAL = b"GET / HTTP/1.1\r\nHost: shop\r\n"
 
 
 class Siege:
-    """`shop` has its only target at ``room``, which is attacked; `back` has its only at ``door``."""
+    """`shop` has its only target at ``room``, which is attacked, `back` at ``door``."""
 
     def __init__(self, net: Network) -> None:
         self.net = net
@@ -108,7 +108,7 @@ def siege(fresh_siege: Siege) -> Iterator[Siege]:
 def member(siege: Siege, **changes: object) -> Insider:
     """An insider whose link is up."""
     insider = Insider(siege.token)
-    insider.theirs = insider.join_network(**changes)
+    insider.join_network(**changes)
     return insider
 
 
@@ -121,7 +121,9 @@ def stranger(siege: Siege, context: ssl.SSLContext | None, first: bytes = b"") -
         try:
             if context is None:
                 plain.sendall(first)
-                return plain.recv(4096).hex()
+                answer = plain.recv(4096)
+                assert answer[:1] in (b"", b"\x15"), answer  # Nothing, or an alert of TLS.
+                return ""
             with context.wrap_socket(plain) as secured:
                 secured.sendall(first or b"hello")
                 return secured.recv(4096).hex()
@@ -129,7 +131,9 @@ def stranger(siege: Siege, context: ssl.SSLContext | None, first: bytes = b"") -
             return str(error)
 
 
-def careless(alpn: tuple[str, ...] = ("spillway/1",), newest: int | None = None) -> ssl.SSLContext:
+def careless(
+    alpn: tuple[str, ...] = ("spillway/1",), newest: ssl.TLSVersion | None = None
+) -> ssl.SSLContext:
     """A client that believes anybody."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
@@ -151,9 +155,7 @@ def test_strangers_get_not_one_byte_and_the_operator_reads_why(siege: Siege) -> 
         (careless(), b""),  # No certificate.
     ):
         answer = stranger(siege, context, first)
-        assert not answer or "rror" in answer or "reset" in answer or answer.startswith("15"), (
-            answer
-        )
+        assert not answer or "alert" in answer.lower() or "reset" in answer, answer
     told = siege.events()
     assert "link-refused" in told
     assert "showed no certificate" in told
@@ -221,7 +223,6 @@ GARBAGE = {
     "bad-order": None,
     "ping-flood": frames.encode(frames.PING, 0, b"12345678") * 20_000,
     "glitches": frames.encode(frames.OPEN, 1, b"x"),
-    "credit-exceeded": None,
     "window-zero": None,
     "window-overflow": None,
     "reset-flood": None,
@@ -235,13 +236,9 @@ def test_garbage_ends_the_lane_with_its_code_and_the_operator_reads_it(
     with member(siege) as insider:
         say = insider.send
         opened = control.encode_open(siege.open(path=(siege.router,), body_bytes=-1))
-        nowhere = control.encode_open(siege.open(path=("0" * 16,)))
+        onward = control.encode_open(siege.open(path=(siege.router, room_router(siege.door))))
         if code == "bad-order":
             insider.say(insider.hello())
-        elif code == "credit-exceeded":
-            say(frames.OPEN, 1, opened)
-            for _ in range(2):
-                say(frames.DATA, 1, bytes(60_000))
         elif code == "window-zero":
             say(frames.OPEN, 1, opened)
             say(frames.WINDOW, 1, bytes(4))
@@ -251,7 +248,7 @@ def test_garbage_ends_the_lane_with_its_code_and_the_operator_reads_it(
         elif code == "reset-flood":
             insider.write(
                 b"".join(
-                    frames.encode(frames.OPEN, number, opened)
+                    frames.encode(frames.OPEN, number, onward)
                     + frames.encode(frames.RESET, number, b"\0")
                     for number in range(1, 6001, 2)
                 )
@@ -264,7 +261,6 @@ def test_garbage_ends_the_lane_with_its_code_and_the_operator_reads_it(
             assert garbage is not None
             insider.answers_pings = code != "ping-flood"
             insider.write(garbage)
-        assert nowhere
         goaway = insider.goaway()
         if goaway is not None:
             assert (goaway.kind, goaway.code) == ("violation", code)
@@ -298,11 +294,13 @@ def test_nobody_speaks_for_another_site(siege: Siege) -> None:
                 )
                 insider.say(LsaMessage(encode_lsa(later, insider.identity)))  # Wrong signature.
                 insider.say(LsaMessage(signed))  # A replay is harmless.
-        forged = insider.lsa(theirs, room_site, router=door, site=SiteId(door_site), epoch=2**40)
+        forged = msgspec.structs.replace(
+            insider.lsa(theirs, room_site), router=door, site=SiteId(door_site), epoch=2**40
+        )
         insider.tell(forged)
         phantom = HostileIdentity("phantom")
         insider.tell(
-            insider.lsa(theirs, room_site, router=phantom.router, site=phantom.site, epoch=5)
+            msgspec.structs.replace(honest, router=phantom.router, site=phantom.site, epoch=5)
         )
         until(lambda: siege.events().count("lsa-rejected") >= 3, "the forgeries are told")
         siege.serves()
@@ -320,7 +318,7 @@ def test_absurd_costs_are_clamped_and_self_adjacencies_ignored(siege: Siege) -> 
             ),
             "the insider is reachable from elsewhere",
         )
-        cost = next(s for s in siege.door.get("network") if s["name"] == "mallory")["cost"]
+        cost = next(s for s in siege.door.get("network") if s["name"] == "mallory")["path_cost"]
         assert 1 <= cost <= 2 * limits.COST_MAX
 
 
@@ -331,7 +329,6 @@ def test_load_reports_of_a_liar_do_not_move_the_traffic_of_others(siege: Siege) 
             LoadReport(door, 10**9, "back", BACK_PORT, in_flight, 0, 0) for in_flight in (-5, 10**9)
         )
         insider.say(LoadMessage(lies))
-        insider.say(LoadMessage((LoadReport(door, 2**70 if False else 10**12, "x", 1, 1, 1, 1),)))
         insider.send(frames.PING, 0, b"12345678")
         assert insider.heard(lambda said: said.kind == frames.PONG)
         siege.serves()
@@ -351,10 +348,10 @@ def test_paths_that_loop_lead_nowhere(siege: Siege) -> None:
             ((siege.router, ours), 4),
             ((door,), 4),
             ((siege.router, RouterId("0" * 16)), 5),
-            ((siege.router,) + tuple(RouterId(f"{n:016x}") for n in range(40)), 4),
+            ((siege.router, *(RouterId(f"{n:016x}") for n in range(40))), 4),
         ):
             number = insider.open(siege.open(path=path))
-            said = insider.heard(lambda said, number=number: said.stream == number)
+            said = insider.answer(number)
             assert said is not None, path
             assert (said.kind, said.payload[0]) == (frames.REFUSED, reason), path
 
@@ -384,7 +381,7 @@ def test_heads_that_are_not_canonical_reach_no_target(siege: Siege) -> None:
             {"port": 1},
         ):
             number = insider.open(siege.open(**changes))
-            said = insider.heard(lambda said, number=number: said.stream == number)
+            said = insider.answer(number)
             assert said is not None, changes
             assert said.kind in (frames.REFUSED, frames.RESET), (changes, said)
     assert siege.target.seen == []
@@ -398,7 +395,5 @@ def test_a_body_that_is_not_as_long_as_stated_is_never_taken_for_whole(siege: Si
             number = insider.open(siege.open(head=head, body_bytes=stated), end=False)
             insider.send(frames.DATA, number, sent)
             insider.send(frames.FIN, number, bytes(4))
-            assert insider.heard(
-                lambda said, number=number: said.stream == number and said.kind == frames.RESET
-            )
+            assert insider.answer(number, frames.RESET)
     assert siege.target.seen == []
