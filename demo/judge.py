@@ -91,7 +91,8 @@ def verdicts(
     filled = {site: _filled(served, in_burst, site, slots[site]) for site in (local, following)}
     tcp = Counter(connection.site for connection in held if connection.phase == burst)
     tcp_order = _in_order(tcp, sites, connection_slots)
-    lost = sum(1 for r in served if not r.site) + sum(1 for c in held if c.error or not c.answers)
+    lost = [r.error for r in served if not r.site]
+    broken_off = [c.error or "no answer" for c in held if c.error or not c.answers]
     # Two targets share a site's slots evenly.
     over = [r for r in served if r.site and r.in_hand > slots[r.site] // 2]
     return [
@@ -114,11 +115,18 @@ def verdicts(
         ),
         Verdict(
             "nothing is lost and no target gets more than its capacity",
-            not lost and not over,
-            f"{lost} of {len(served)} requests and {len(held)} connections lost, "
+            not lost and not broken_off and not over,
+            f"{len(lost)} of {len(served)} requests and {len(broken_off)} of {len(held)} "
+            f"connections lost{_causes(lost + broken_off)}, "
             f"{len(over)} met a target over its capacity",
         ),
     ]
+
+
+def _causes(errors: Sequence[str]) -> str:
+    """Each cause of a loss and how often, the most frequent first; nothing when there is none."""
+    counted = Counter(errors).most_common()
+    return f" ({', '.join(f'{count} x {error}' for error, count in counted)})" if counted else ""
 
 
 def _few(wrong: int, of: Sequence[Served]) -> bool:
@@ -146,7 +154,11 @@ def _with_room(
 
 
 def _filled(served: Sequence[Served], burst: Sequence[Served], site: str, slots: int) -> float:
-    """Share of the slot-seconds of ``site`` that were used while the burst lasted."""
+    """Share of the slot-seconds of ``site`` that were used while the burst lasted, at most 1.
+
+    A client also waits on the way and in the queue, so on a busy machine it counts more than there
+    were.
+    """
     begin = min(record.began for record in burst) + SETTLE_S
     end = max(record.began for record in burst)
     used = sum(
@@ -154,7 +166,7 @@ def _filled(served: Sequence[Served], burst: Sequence[Served], site: str, slots:
         for record in served
         if record.site == site
     )
-    return used / (slots * (end - begin))
+    return min(1.0, used / (slots * (end - begin)))
 
 
 def _in_order(count: Counter[str], sites: Sequence[str], slots: dict[str, int]) -> bool:

@@ -45,7 +45,8 @@ def _story(network: Network) -> int:
     sites = [
         Site("onprem", "127.0.8.1", ports[0], (ports[1], ports[2]), ports[3], 5, 4),
         Site("near", "127.0.8.2", ports[4], (ports[5], ports[6]), ports[7], 5, 4),
-        Site("far", "127.0.8.3", ports[8], (ports[9], ports[10]), ports[11], 5, 4),
+        # Larger than the burst needs: a busy machine serves slower, and nothing may be lost then.
+        Site("far", "127.0.8.3", ports[8], (ports[9], ports[10]), ports[11], 15, 4),
     ]
     shop, cache = ports[12], ports[13]
     onprem, near, far = sites

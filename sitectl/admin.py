@@ -175,6 +175,7 @@ class Admin:
         else:
             fields = {"message": answer}
         exit_code = {
+            400: Exit.USAGE,
             403: Exit.NOT_ALLOWED,
             404: Exit.NOT_FOUND,
             409: Exit.CONFLICT,

@@ -71,7 +71,10 @@ def require_host_type(kind: str, name: str) -> str:
             "sitectl service bind NAME host ADDRESS --target-port PORT",
         )
     if kind != "host":
-        raise usage(f"unknown target type {kind!r}: expected host", "host ADDRESS")
+        raise usage(
+            f"unknown target type {kind!r}: expected host",
+            "sitectl service bind NAME host ADDRESS --target-port PORT",
+        )
     from router.documents.readers import is_host
 
     host = name.strip("[]")
@@ -117,7 +120,7 @@ def target_ports_of(
     for word in words:
         match = re.fullmatch(r"(?:([0-9]{1,5}):)?([0-9]{1,5})", word)
         if match is None or not 1 <= int(match.group(2)) <= 65_535:
-            raise usage(f"--target-port {word!r} is not a port")
+            raise usage(f"--target-port {word!r} is not a port, a number from 1 to 65535")
         if match.group(1):
             pairs[int(match.group(1))] = int(match.group(2))
         else:
@@ -142,6 +145,11 @@ def _ports_of(site: Site, service: str) -> tuple[int, ...] | None:
         return None  # Only this site's documents are known then.
     ports = [int(item["port"]) for item in items if item.get("name") == service]
     return tuple(ports) or None
+
+
+def is_declared(site: Site, service: str) -> bool:
+    """Whether this site declares ``service``, or its router knows one that does."""
+    return _ports_of(site, service) is not None
 
 
 def bindings_of(site: Site, service: str) -> list[Binding]:

@@ -3,8 +3,9 @@
 import difflib
 import json
 import os
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any, Final
 
@@ -70,11 +71,21 @@ class _Root(Verbs):
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, _, text) in VERBS.items()])
 
-    def main(self, *args: Any, **attributes: Any) -> Any:
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **attributes: Any) -> Any:
         """Run a command line and exit with its code."""
         settings = Settings()
+        settings.output = _output_asked(sys.argv[1:] if args is None else args)
         attributes.update(standalone_mode=False, obj=settings)
-        sys.exit(int(_outcome(settings, lambda: super(_Root, self).main(*args, **attributes))))
+        sys.exit(
+            int(_outcome(settings, lambda: super(_Root, self).main(args, *rest, **attributes)))
+        )
+
+
+def _output_asked(words: Sequence[str]) -> str:
+    """How to print what is wrong with ``words``, before they were parsed: as far as they say."""
+    line = " ".join(words)
+    found = re.search(r"(?:^| )(?:-o ?|--output[ =])(json|yaml)(?: |$)", line)
+    return found[1] if found else "table"
 
 
 def _outcome(settings: Settings, run: Callable[[], Any]) -> int:
@@ -99,7 +110,8 @@ def _outcome(settings: Settings, run: Callable[[], Any]) -> int:
         denied = isinstance(error, PermissionError)
         exit_code = Exit.NOT_ALLOWED if denied else Exit.FAILED
         code = "not-allowed" if denied else "system"
-        return _fail(settings, Failure(exit_code, code, f"{place}{error.strerror or error}"))
+        hint = "Run as the user that owns it" if denied else ""
+        return _fail(settings, Failure(exit_code, code, f"{place}{error.strerror or error}", hint))
     except CertError as error:
         return _fail(settings, _credential_failure(error))
     except ConfigError as error:
@@ -122,6 +134,10 @@ def _fail_usage(settings: Settings, error: click.ClickException) -> int:
 
 
 def _fail(settings: Settings, failure: Failure) -> int:
+    if failure.hint:
+        failure.hint = settings.here(failure.hint)
+    elif failure.exit_code is Exit.USAGE:
+        failure.hint = f"{settings.command} --help"
     if settings.output == "json":
         click.echo(json.dumps(failure.as_json()), err=True)
     elif settings.output == "yaml":

@@ -12,11 +12,15 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 _PLATFORMS = ("process", "podman", "kubernetes")
 
+# A command in an advice, up to where its site goes; not those that need none.
+_COMMAND = re.compile(r"(?:^|(?:Next|Try|[Oo]r|with): )sitectl (?!-|init\b|(?:[a-z]+ )+--help)")
+
 
 class Settings:
     """What the global flags said; one object per command line, filled while it is parsed."""
 
     __slots__ = (
+        "command",
         "context",
         "kubeconfig",
         "namespace",
@@ -29,6 +33,7 @@ class Settings:
     )
 
     def __init__(self) -> None:
+        self.command: str = "sitectl"  # The verb that is run: `sitectl link set`.
         self.platform: str | None = None
         self.site: str | None = None
         self.state: str | None = None
@@ -38,6 +43,16 @@ class Settings:
         self.output: str = "table"
         self.timeout_s: float = 60.0
         self.yes: bool = False
+
+    def here(self, text: str) -> str:
+        """``text`` with ``--site`` in the commands it says to type, when this one had to name it.
+
+        A command counts where it opens ``text`` or follows "Next:", "Try:", "with:" or "or:";
+        others are to be typed at another site.
+        """
+        if self.site is None:
+            return text
+        return _COMMAND.sub(lambda found: f"{found[0]}--site {self.site} ", text)
 
     def require_process(self) -> None:
         """Raise Failure unless the platform is the one this version runs."""
@@ -139,6 +154,7 @@ class Verb(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse after ``--flag=false`` became ``--no-flag`` (or nothing)."""
+        ctx.ensure_object(Settings).command = ctx.command_path
         return super().parse_args(ctx, _plain_flags(self.params, args))
 
 

@@ -15,8 +15,15 @@ _CONTROL = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)
 
 
 def note(text: str) -> None:
-    """One line of progress or advice."""
-    click.echo(safe(text), err=True)
+    """One line of progress or advice; commands in it name the site where that is needed."""
+    context = click.get_current_context(silent=True)
+    settings = context.find_object(Settings) if context is not None else None
+    click.echo(safe(settings.here(text) if settings is not None else text), err=True)
+
+
+def count(number: object, word: str) -> str:
+    """``1 site``, ``2 sites``."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def safe(text: object) -> str:

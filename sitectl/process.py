@@ -121,7 +121,7 @@ def start(site: Site, timeout_s: float) -> bool:
             Exit.FAILED,
             "start-failed",
             f"the router of {site.name!r} ended at once (exit {ended}): {cause}",
-            f"The whole log: {site.log}",
+            f"sitectl check, or read the whole log: {site.log}",
         )
     return True
 

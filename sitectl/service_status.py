@@ -99,7 +99,9 @@ def table(items: list[dict[str, Any]], detailed: bool) -> str:
                 item.get("protocol"),
                 item.get("policy"),
                 _listener_text(listener),
-                f"{ready} at {len(sites)} sites" if sites else len(item.get("targets") or []),
+                f"{ready} at {output.count(len(sites), 'site')}"
+                if sites
+                else len(item.get("targets") or []),
                 in_flight,
                 item.get("queued"),
                 item.get("requests_total"),

@@ -43,11 +43,15 @@ def find_site(settings: Settings) -> "Site":
     settings.require_process()
     state = state_dir(settings)
     names = site_names(state)
-    create = f"sitectl init {settings.site or '[NAME]'}"
+    create = f"sitectl init {settings.site or ''}".rstrip()
     if settings.site:
         if settings.site not in names:
             there = f"; there is: {', '.join(names)}" if names else ""
-            raise not_found(f"no site {settings.site!r} in {state}{there}", create)
+            meant = difflib.get_close_matches(settings.site, names, n=1)
+            raise not_found(
+                f"no site {settings.site!r} in {state}{there}",
+                f"Did you mean --site {meant[0]}?" if meant else create,
+            )
         return Site(state / settings.site)
     if not names:
         raise not_found(f"no site in {state}", create)
@@ -101,6 +105,10 @@ class Site:
         """The document of that kind and name, wherever it stands."""
         return next((d for d in self.documents() if (d.kind, d.name) == (kind, name)), None)
 
+    def require_readable(self, kind: Kind, name: str) -> None:
+        """Raise Failure when the file that verbs write for that document cannot be read."""
+        self._refuse_broken_file(kind, name, self.scan()[1])
+
     def wanted(self) -> Wanted:
         """Everything together. Failure: no usable Site document."""
         documents, errors = self.scan()
@@ -125,7 +133,7 @@ class Site:
         existing, errors = self.scan()
         wanted = list(documents)
         for document in wanted:
-            self._refuse_broken_file(document, errors)
+            self._refuse_broken_file(document.kind, document.name, errors)
         changes: list[Change] = []
         for document in wanted:
             before = [d for d in existing if (d.kind, d.name) == (document.kind, document.name)]
@@ -155,7 +163,7 @@ class Site:
         for document in documents:
             if not self.owns(document) or _is_shared(document, existing):
                 raise self._users_own(document, write(document), "")
-            self._refuse_broken_file(document, errors)
+            self._refuse_broken_file(document.kind, document.name, errors)
 
     def reload(self) -> bool:
         """Have a running router look at its files now. False: it will at its next poll."""
@@ -180,7 +188,8 @@ class Site:
             place = f"{before[0].source}:{before[0].line}"
             raise conflict(
                 f"{kind} {document.name!r} exists with other settings ({place})",
-                f"Change it with: sitectl {kind} set {document.name} …, or delete it first",
+                f"Change it with: sitectl {kind} set {document.name} …, or edit "
+                f"{self.directory / before[0].source}",
                 diff(write(before[0]), write(document), before[0].source),
             )
         return "updated"
@@ -193,8 +202,8 @@ class Site:
             diff(old, new, document.source),
         )
 
-    def _refuse_broken_file(self, document: Document, errors: list[ConfigError]) -> None:
-        source = f"config/{file_name(document.kind, document.name)}"
+    def _refuse_broken_file(self, kind: Kind, name: str, errors: list[ConfigError]) -> None:
+        source = f"config/{file_name(kind, name)}"
         broken = [error for error in errors if error.source == source]
         if broken:
             raise config_failure(broken, f"{source} cannot be read and is not overwritten")
@@ -220,7 +229,8 @@ def config_failure(errors: list[ConfigError], message: str) -> Failure:
         error = errors[0]
         place = f"{error.source}:{error.line}:{error.column}: " if error.line else ""
         field = f" (at {error.path})" if error.path else ""
-        return Failure(Exit.FAILED, error.code, f"{place}{error.reason}{field}", error.hint)
+        hint = error.hint or f"Correct {error.source} and try again"
+        return Failure(Exit.FAILED, error.code, f"{place}{error.reason}{field}", hint)
     code = errors[0].code if errors else "SW0101"
     detail = "\n".join(f"  {error}" for error in errors)
     return Failure(Exit.FAILED, code, message, "Correct what is named above", detail=detail)

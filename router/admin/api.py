@@ -141,7 +141,7 @@ class AdminApi:
     async def _why(self, request: web.Request) -> web.Response:
         name, colon, port = request.match_info["name"].partition(":")
         if colon and not (port.isascii() and port.isdigit()):
-            return _failure(400, "bad-port", f"{port!r} is not a port number.")
+            return _failure(400, "bad-port", f"{port!r} is not a port number.", "A number: 8080")
         why = self._view.why(name, int(port) if colon else None)
         if why is None:
             return self._no_service(request.match_info["name"])
@@ -149,7 +149,7 @@ class AdminApi:
 
     def _no_service(self, name: str) -> web.Response:
         return _failure(
-            404, "not-found", f"No service {name!r} is known here.", "Try: sitectl service status"
+            404, "not-found", f"No service {name!r} is known here.", "sitectl service status"
         )
 
     async def _command(self, request: web.Request) -> web.Response:

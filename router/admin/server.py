@@ -36,11 +36,7 @@ async def serving(
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         socket_path.unlink(missing_ok=True)  # noqa: ASYNC240 - one local file, once.
-        before = os.umask(0o177)  # 0600 from the moment the file exists.
-        try:
-            await web.UnixSite(runner, str(socket_path)).start()
-        finally:
-            os.umask(before)
+        await _bind(runner, socket_path)
         stack.callback(socket_path.unlink, missing_ok=True)
         if tcp is not None:
             door = web.AppRunner(
@@ -52,3 +48,14 @@ async def serving(
             stack.push_async_callback(door.cleanup)
             await web.TCPSite(door, *tcp).start()
         yield
+
+
+async def _bind(runner: web.AppRunner, path: Path) -> None:
+    """Bind by way of the directory's descriptor: a socket's own path may have 107 bytes only."""
+    directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    before = os.umask(0o177)  # 0600 from the moment the file exists.
+    try:
+        await web.UnixSite(runner, f"/proc/self/fd/{directory}/{path.name}").start()
+    finally:
+        os.umask(before)
+        os.close(directory)

@@ -3,7 +3,8 @@
 Selected site → attempt (`LocalLeg` or `RemoteLeg`) → done, or another attempt with the request
 still in hand. The rules for another attempt (PROTOCOL, Admission and retries):
 
-- A failure that promises that no byte reached a target: always, each site once.
+- A failure that promises that no byte reached a target: always, each site once. A site whose way
+  was lost may be tried again when routes have followed, within `limits.REROUTE_WAIT_S`.
 - Otherwise only if the method is idempotent, nothing of a response was passed on, and all that was
   sent is still here (at most `limits.REPLAY_BYTES_MAX`), at most `limits.REPEATS_MAX` times.
 
@@ -24,7 +25,7 @@ from router.forward.target_tcp import Received
 from router.forward.tries import Tries
 from router.model import limits
 from router.model.ids import RouterId, SiteId
-from router.net.ports import Buffer
+from router.net.ports import Buffer, Timer
 
 STATUS_CLASS_AT = len(b"HTTP/1.1 ")
 
@@ -52,11 +53,13 @@ class Dispatch:
         "_paused",
         "_replay",
         "_request",
+        "_reroute_timer",
+        "_reroute_until",
         "_service",
         "_site",
-        "_stand_until",
         "_standing",
         "_started_at",
+        "_stood_half_at",
         "_told_opened",
         "_tries",
         "_waited_since",
@@ -75,10 +78,12 @@ class Dispatch:
         self._overflow_reason = ""
         self._replay: Replay | None = Replay()  # None: what was sent is no longer all here.
         self._tries = Tries()
+        self._reroute_until: float | None = None
+        self._reroute_timer: Timer | None = None
         self._deadline: float | None = None
         self._waited_since: float | None = None
         self._standing: SiteId | None = None
-        self._stand_until = 0.0
+        self._stood_half_at = 0.0  # A stand refused before then was not let stand.
         self._asked_at: float | None = None  # An OPEN is unanswered that may not wait.
         self._opened = False
         self._told_opened = False
@@ -143,6 +148,7 @@ class Dispatch:
             self._leg.abort()
         else:
             self._service.room.leave(self)
+            self._leave_stranded()
             self._fail(LegFailure("cancelled"))
 
     def pause(self) -> None:
@@ -188,7 +194,7 @@ class Dispatch:
         self._leg = None
         busy = failure is not None and failure.code == "busy"
         if self._standing is not None:
-            early = self._stand_until - self._service.timers.now() > limits.STAND_S / 2
+            early = self._service.timers.now() < self._stood_half_at
             self._end_stand(turned_away=busy and early)
         elif busy:
             self._note_answer()
@@ -210,8 +216,11 @@ class Dispatch:
     # Waiting
 
     @property
-    def hopeless(self) -> frozenset[SiteId]:
-        return self._tries.hopeless
+    def out(self) -> frozenset[SiteId]:
+        return self._tries.out
+
+    def forget_lost_ways(self) -> None:
+        self._tries.reroute()
 
     def granted(self, slot: Slot) -> None:
         self._service.room.left(self)
@@ -226,17 +235,24 @@ class Dispatch:
     def proceed(self, decision: Decision) -> None:
         now = self._service.timers.now()
         if not self._begin(decision, now):
-            self._tries.exclude(decision.site)
+            self._note_unbegun(decision)
             self._next(now)
 
     def stand(self, wait: RemoteWait, until: float, *, spills: bool) -> bool:
-        wait_ms = max(1, int((until - self._service.timers.now()) * 1000))
+        now = self._service.timers.now()
+        wait_ms = max(1, int((until - now) * 1000))
         if not self._open_remote(wait.site, wait.path, wait_ms):
             return False
         self._standing = wait.site
-        self._stand_until = until
+        self._stood_half_at = (now + until) / 2
         self._overflow_reason = "full" if spills else ""
         return True
+
+    def rerouted(self) -> None:
+        """Routes changed while it waited for that, or may have."""
+        self._leave_stranded()
+        self._tries.reroute()
+        self._next(self._service.timers.now())
 
     def dismiss(self) -> None:
         """The service goes away while it waits."""
@@ -258,8 +274,35 @@ class Dispatch:
             service.counters.decided("chosen")
             if self._begin(choice, now):
                 return
-            tries.exclude(choice.site)
-        self._fail(tries.verdict())
+            self._note_unbegun(choice)
+        if not tries.way_lost or not self._await_reroute(now):
+            self._fail(tries.verdict())
+
+    def _note_unbegun(self, decision: Decision) -> None:
+        if decision.local:
+            self._tries.exclude(decision.site)
+        else:
+            self._tries.lose_way(decision.site)
+
+    def _await_reroute(self, now: float) -> bool:
+        """Wait for another way: routes will change, or another lane of the same link may do.
+
+        False: it has waited long enough, or too many do.
+        """
+        service = self._service
+        if self._reroute_until is None:
+            self._reroute_until = now + limits.REROUTE_WAIT_S
+        if now >= self._reroute_until or self._is_gone() or not service.strand(self):
+            return False
+        again_at = min(now + limits.REROUTE_S, self._reroute_until)
+        self._reroute_timer = service.timers.call_at(again_at, self.rerouted)
+        return True
+
+    def _leave_stranded(self) -> None:
+        if self._reroute_timer is not None:
+            self._reroute_timer.cancel()
+            self._reroute_timer = None
+            self._service.unstrand(self)
 
     def _begin(self, decision: Decision, now: float) -> bool:
         """Start an attempt; False: it could not even start."""
@@ -322,9 +365,10 @@ class Dispatch:
 
     def _may_wait_for(self, choice: NoChoice) -> bool:
         """Some full site has not failed this request in another way."""
-        if choice.local_waitable and self._service.site not in self.hopeless:
+        out = self._tries.out
+        if choice.local_waitable and self._service.site not in out:
             return True
-        return any(wait.site not in self.hopeless for wait in choice.waitable)
+        return any(wait.site not in out for wait in choice.waitable)
 
     def _fail(self, failure: LegFailure) -> None:
         self._service.timers.at_turn_end(partial(self._finish, failure))
@@ -334,6 +378,7 @@ class Dispatch:
             return
         self._over = True
         self._replay = None
+        self._local = None  # It holds us: let no cycle wait for the collector.
         self._count(failure)
         self._handler.done(failure)
 

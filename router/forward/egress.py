@@ -16,6 +16,7 @@ from router.forward.replay import Replay
 from router.forward.service import Service
 from router.link.ports import OpenRequest, Refusal, ResetCode, Stream
 from router.model import limits
+from router.net.ports import Timer
 
 LENGTH_NOT_KNOWN = -1
 
@@ -85,6 +86,7 @@ class EgressStream:
         "_request",
         "_service",
         "_stream",
+        "_timer",
         "_waiting",
     )
 
@@ -101,6 +103,7 @@ class EgressStream:
         self._held: Replay | None = Replay()
         self._leg: LocalLeg | None = None
         self._waiting = False
+        self._timer: Timer | None = None
         self._body_left = request.body_bytes
         self._finished = finished
         self._answer = EgressAnswer(stream, request, service.ledger)
@@ -198,8 +201,21 @@ class EgressStream:
     def lost(self, cause: ResetCode | None) -> None:
         self._answer.stream_lost = True
         self._held = None
-        if not self._leave_queue() and self._leg is not None and not self._answer.over:
-            self._leg.abort()
+        leg = self._leg
+        if self._leave_queue() or leg is None or self._answer.over:
+            self._finished(self)
+        elif cause is not None:
+            leg.abort()
+            self._finished(self)
+        else:
+            # Both ends finished; what the target has not taken yet still goes there.
+            timers = self._service.timers
+            self._timer = timers.call_at(timers.now() + limits.HALF_CLOSED_IDLE_S, leg.abort)
+            self._answer.outlived = self._delivered
+
+    def _delivered(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         self._finished(self)
 
     def _serve(self, slot: Slot) -> None:

@@ -1,5 +1,7 @@
 """The target's side of a stream that ends here: what the leg answers goes into the stream."""
 
+from collections.abc import Callable
+
 from router.balance.ledger import LocalLedger
 from router.forward.ports import Leg, LegCode, LegFailure, Request
 from router.link.ports import Refusal, ResetCode, Stream
@@ -31,10 +33,21 @@ class EgressAnswer:
 
     ACCEPTED once a target is held. For http the end is told when the slot is given back, with the
     count without it; for tcp with the target's own end. ``raw``: bytes both ways are no longer a
-    message (tcp, or after 101). ``over``: the leg is done.
+    message (tcp, or after 101). ``over``: the leg is done. ``outlived`` is called then if it
+    outlived its stream.
     """
 
-    __slots__ = ("_accepted", "_http", "_ledger", "_stream", "leg", "over", "raw", "stream_lost")
+    __slots__ = (
+        "_accepted",
+        "_http",
+        "_ledger",
+        "_stream",
+        "leg",
+        "outlived",
+        "over",
+        "raw",
+        "stream_lost",
+    )
 
     def __init__(self, stream: Stream, request: Request, ledger: LocalLedger) -> None:
         self._stream = stream
@@ -45,6 +58,7 @@ class EgressAnswer:
         self.raw = not self._http
         self.over = False
         self.stream_lost = False
+        self.outlived: Callable[[], None] | None = None
 
     def opened(self) -> None:
         self._accepted = True
@@ -71,7 +85,10 @@ class EgressAnswer:
 
     def done(self, failure: LegFailure | None) -> None:
         self.over = True
+        self.leg = None  # It holds us: let no cycle wait for the collector.
         if self.stream_lost:
+            if self.outlived is not None:
+                self.outlived()
             return
         if failure is None:
             if not self.raw:

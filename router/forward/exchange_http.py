@@ -202,6 +202,7 @@ class Exchange:
             self._client.allow()
 
     def done(self, failure: LegFailure | None) -> None:
+        del self.leg  # It holds us: let no cycle wait for the collector.
         phase, self._phase = self._phase, _Phase.OVER
         if phase is _Phase.OVER:
             return

@@ -59,10 +59,9 @@ def _nobody() -> None:
 class Forwarder:
     """Owner of listeners, sessions, services and streams that end here.
 
-    ``load_changed`` is called whenever in-flight or ready targets of a service port changed (per
-    request: keep it short, and only read here), ``targets_changed`` at the end of a turn in which
-    ready targets or stated capacity of any did. All wanted state is level: saying the same again
-    changes nothing.
+    ``load_changed`` is called at the end of a turn in which in-flight or ready targets of a service
+    port changed, ``targets_changed`` of one in which ready targets or stated capacity of any did.
+    All wanted state is level: saying the same again changes nothing.
     """
 
     __slots__ = (

@@ -14,7 +14,8 @@ class TcpSession:
     """The client's side: a `ConnectionHandler`.
 
     Half-close passes both ways. A reset of the client aborts the leg; anything but a complete
-    exchange resets the client, so that a torn answer is never taken for a whole one. A connection
+    exchange resets the client, so that a torn answer is never taken for a whole one. A client that
+    is done, both ends finished, leaves the rest of what it sent on its way. A connection
     on which nothing moves for `limits.TUNNEL_IDLE_S` is aborted, at twice that at the latest; with
     one direction finished it is `limits.HALF_CLOSED_IDLE_S`.
     """
@@ -22,6 +23,7 @@ class TcpSession:
     __slots__ = (
         "_answer",
         "_connection",
+        "_gone",
         "_half_closed",
         "_leg",
         "_moved",
@@ -41,6 +43,7 @@ class TcpSession:
         self._timers = timers
         self._moved = False
         self._half_closed = False
+        self._gone = False
         self._answer = _Answer(self, connection)
         self._leg = open_leg(Request(key=key, protocol="tcp", body_bytes=-1), self._answer)
         self._answer.leg = self._leg
@@ -79,10 +82,18 @@ class TcpSession:
         self._leg.resume()
 
     def lost(self, cause: Loss | None) -> None:
-        self._timer.cancel()
-        if not self._answer.over:
-            self._leg.abort()
+        self._gone = True
         self._answer.leg = None
+        if self._answer.over:
+            self._timer.cancel()
+        elif cause is not None:
+            self._timer.cancel()
+            self._leg.abort()
+
+    def over(self) -> None:
+        """The leg is done."""
+        if self._gone:
+            self._timer.cancel()
 
     def _watch(self) -> Timer:
         idle_s = limits.HALF_CLOSED_IDLE_S if self._half_closed else limits.TUNNEL_IDLE_S
@@ -92,6 +103,8 @@ class TcpSession:
     def _look(self) -> None:
         if self._moved:
             self._timer = self._watch()
+        elif self._gone:
+            self._leg.abort()
         else:
             self._connection.abort()
 
@@ -130,5 +143,6 @@ class _Answer:
 
     def done(self, failure: LegFailure | None) -> None:
         self.over = True
+        self._session.over()
         if failure is not None:
             self._connection.abort()

@@ -35,8 +35,11 @@ class Waiting(Hashable, Protocol):
     """A request in the line: told one of the orders below when it has left it."""
 
     @property
-    def hopeless(self) -> frozenset[SiteId]:
+    def out(self) -> frozenset[SiteId]:
         """Sites that failed this request in a way that waiting does not mend."""
+
+    def forget_lost_ways(self) -> None:
+        """Routes changed: sites that could not be reached may be."""
 
     def granted(self, slot: Slot) -> None:
         """A local slot is its own (as `admission.Waiter`)."""
@@ -139,7 +142,7 @@ class WaitingRoom:
         """Figures changed: send on who can go now, and let others stand."""
         while self._line:
             waiter = next(iter(self._line))
-            choice = self._balancer.select(self._timers.now(), waiter.hopeless)
+            choice = self._balancer.select(self._timers.now(), waiter.out)
             if isinstance(choice, NoChoice):
                 self._place(choice)
                 return
@@ -149,6 +152,12 @@ class WaitingRoom:
                     return  # The ledger thinks otherwise; its next release serves the line.
             elif self.leave(waiter):
                 waiter.proceed(choice)
+
+    def rerouted(self) -> None:
+        """Routes changed."""
+        for waiter in self._line:
+            waiter.forget_lost_ways()
+        self.reconsider()
 
     def dismiss_all(self) -> None:
         """The service goes away: everybody leaves the line and is told."""
@@ -182,8 +191,7 @@ class WaitingRoom:
         fit = (
             (waiter, deadline)
             for waiter, deadline in waiters
-            if wait.site not in waiter.hopeless
-            and deadline - now > round_trip_s + limits.STAND_MIN_S
+            if wait.site not in waiter.out and deadline - now > round_trip_s + limits.STAND_MIN_S
         )
         for waiter, deadline in list(islice(fit, places)):
             until = min(now + limits.STAND_S, deadline - round_trip_s)

@@ -1,7 +1,8 @@
 """One service port at this site: its parts joined, its figures in one place."""
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Protocol
 
 import msgspec
 
@@ -76,6 +77,13 @@ class TargetInfo(msgspec.Struct, frozen=True, kw_only=True):
     error: str
 
 
+class Stranded(Hashable, Protocol):
+    """A request whose only way broke."""
+
+    def rerouted(self) -> None:
+        """Routes changed: try again. It is no longer stranded."""
+
+
 class _Remote:
     """What is remembered of a remote site beside the balancer's estimate."""
 
@@ -96,10 +104,12 @@ class Service(RemoteObserver):
     __slots__ = (
         "_has_targets",
         "_health",
+        "_load_moved",
         "_pools",
         "_remotes",
         "_service_time_s",
         "_shared",
+        "_stranded",
         "_told",
         "admission",
         "balancer",
@@ -120,6 +130,7 @@ class Service(RemoteObserver):
         self.site = shared.site
         self.streams = shared.streams
         self.timers = shared.network
+        self._load_moved = False
         self.counters = ServiceCounters()
         self.ledger = LocalLedger()
         self.balancer = ServiceBalancer(
@@ -137,6 +148,7 @@ class Service(RemoteObserver):
         self._health = HealthChecks(shared.network, shared.rng, self._target_is)
         self._pools: dict[str, TargetPool] = {}
         self._remotes: dict[SiteId, _Remote] = {}
+        self._stranded: dict[Stranded, None] = {}
         self._service_time_s = 0.0
         self._has_targets = False
         self._told: tuple[int, int | None] = (0, None)
@@ -170,7 +182,19 @@ class Service(RemoteObserver):
             remote.name = one.site_name
             remote.slots = one.capacity if one.capacity is not None else one.targets_ready
         self.balancer.set_remotes(remotes)
-        self.room.reconsider()
+        for request in list(self._stranded):
+            request.rerouted()
+        self.room.rerouted()
+
+    def strand(self, request: Stranded) -> bool:
+        """Tell ``request`` when routes change; False: too many wait for that."""
+        if len(self._stranded) >= limits.REROUTES_WAITING_MAX:
+            return False
+        self._stranded[request] = None
+        return True
+
+    def unstrand(self, request: Stranded) -> None:
+        self._stranded.pop(request, None)
 
     def report_load(self, report: LoadReport, site: SiteId) -> None:
         """A load report of ``site`` came; who waits may go there at once."""
@@ -309,6 +333,13 @@ class Service(RemoteObserver):
         self._load_changed()
 
     def _load_changed(self) -> None:
+        """Told once per turn, however many requests begin and end in it."""
+        if not self._load_moved:
+            self._load_moved = True
+            self.timers.at_turn_end(self._tell_load_changed)
+
+    def _tell_load_changed(self) -> None:
+        self._load_moved = False
         self._shared.load_changed(self.key)
 
     def _set_limit(self) -> None:

@@ -15,19 +15,26 @@ class Tries:
     """The memory of one request's failed attempts.
 
     ``excluded`` sites are left out of selection until the request waits; ``hopeless`` ones failed
-    it in a way that waiting does not mend, and stay out. ``avoid`` are targets of this site that
-    broke off: its others are as good as any other site's.
+    it in a way that waiting does not mend, and stay out; those of ``way_lost`` are out until routes
+    change. ``avoid`` are targets of this site that broke off: its others are as good as any other
+    site's.
     """
 
-    __slots__ = ("_attempts", "_repeats", "avoid", "excluded", "hopeless", "last")
+    __slots__ = ("_attempts", "_repeats", "avoid", "excluded", "hopeless", "last", "way_lost")
 
     def __init__(self) -> None:
         self.excluded = NO_SITES
         self.hopeless = NO_SITES
+        self.way_lost = NO_SITES
         self.avoid = NO_TARGETS
         self.last: LegFailure | None = None
         self._attempts = 0
         self._repeats = 0
+
+    @property
+    def out(self) -> frozenset[SiteId]:
+        """Sites for which this request does not wait."""
+        return self.hopeless | self.way_lost if self.way_lost else self.hopeless
 
     def begin(self) -> bool:
         """One more attempt; False: enough of them."""
@@ -37,7 +44,12 @@ class Tries:
     def rest(self) -> None:
         """The request waits: a site that was full may be asked again afterwards."""
         self._attempts = 0
-        self.excluded = self.hopeless
+        self.excluded = self.out
+
+    def reroute(self) -> None:
+        """Routes changed, or had time to: every way may be good again."""
+        self.way_lost = NO_SITES
+        self.rest()
 
     def may_repeat(self, failure: LegFailure, *, idempotent: bool) -> bool:
         """Whether a request of which all is in hand may be dispatched again after ``failure``."""
@@ -53,10 +65,20 @@ class Tries:
             return
         if not failure.untouched:
             self._repeats += 1
+            if failure.code == "link-lost":
+                return  # The site is none the worse, and an own link's death is in the routes.
             if local_target is not None:
                 self.avoid |= {local_target}
                 return
-        self.exclude(site)
+        if failure.code == "no-route":  # Of a transit: its link died, the news is on its way.
+            self.lose_way(site)
+        else:
+            self.exclude(site)
+
+    def lose_way(self, site: SiteId) -> None:
+        """No stream can reach it now; another may once routes have followed."""
+        self.excluded |= {site}
+        self.way_lost |= {site}
 
     def exclude(self, site: SiteId) -> None:
         """Never again for this request."""

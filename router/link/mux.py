@@ -64,13 +64,16 @@ class LaneMux:
         self._credits: list[LaneStream] = []
         self._writables: list[LaneStream] = []
         self._endings: list[tuple[LaneStream, ResetCode | None]] = []
-        self._resets: deque[bytes] = deque()
+        # RESETs of our streams that wait for the peer's budget; with whether we sent our end.
+        self._resets: dict[int, tuple[bytes, bool]] = {}
         # A little inside of what the peer grants: its clock starts later.
         self._resets_out = Budget(limits.RESETS_BURST * 0.9, limits.RESETS_PER_S * 0.9, now)
         self._resets_in = Budget(limits.RESETS_BURST, limits.RESETS_PER_S, now)
         self._glitches = Budget(limits.GLITCHES_MAX, limits.GLITCHES_PER_S, now)
         self._turn_asked = False
         self._blocked = False
+        self._unsent_bytes = 0  # When it was last looked at.
+        self._moved_at = now
         self._fault: Fault | None = None
         self._told = False
         self._reset_timer: Timer | None = None
@@ -121,6 +124,18 @@ class LaneMux:
     def ping(self) -> None:
         """Ask for a sign of life; it also measures the round trip."""
         self.urgent(frames.encode(frames.PING, 0, _TIME.pack(self.now())))
+
+    def is_stalled(self, now: float) -> bool:
+        """Nothing that waits has left for `limits.LANE_WRITE_STALL_S`. To be asked each second."""
+        unsent_bytes = self.connection.buffered_bytes
+        if not self._blocked or unsent_bytes != self._unsent_bytes:
+            self._unsent_bytes = unsent_bytes
+            self.woke(now)
+        return now - self._moved_at >= limits.LANE_WRITE_STALL_S
+
+    def woke(self, now: float) -> None:
+        """Time in which we slept is nobody's stall."""
+        self._moved_at = now
 
     def close(self, fault: Fault) -> None:
         """Say why (GOAWAY), then finish. All streams are lost."""
@@ -252,6 +267,11 @@ class LaneMux:
         peers = stream_id & 1 == self._peer_parity
         if stream_id > self._peer_id if peers else stream_id >= self._next_id:
             raise LaneViolation("unknown-stream", f"stream {stream_id} was never opened")
+        if stream_id in self._resets:
+            base = kind & frames.KIND_MASK
+            ends = kind & frames.END or base == frames.FIN
+            if base in (frames.RESET, frames.REFUSED) or (ends and self._resets[stream_id][1]):
+                del self._resets[stream_id]  # It ended there by itself: nothing left to reset.
 
     # StreamLane.
 
@@ -304,7 +324,7 @@ class LaneMux:
         """RESET; of our own streams only as many as the peer bears."""
         frame = frames.encode(frames.RESET, stream.id, bytes((RESETS.index(code),)))
         if stream.opened_here:
-            self._resets.append(frame)
+            self._resets[stream.id] = (frame, stream.has_sent_end)
             self._ask_turn()
         else:
             self.urgent(frame)
@@ -387,7 +407,7 @@ class LaneMux:
                         self._resets_out.next_at(), self._resets_again
                     )
                 break
-            parts.append(self._resets.popleft())
+            parts.append(self._resets.pop(next(iter(self._resets)))[0])
             used += 9
         return used
 
@@ -409,16 +429,17 @@ class LaneMux:
                 stream.reset("internal")
 
     def _tell_endings(self) -> None:
+        # The loss of the lane first: who opens a stream anew finds the routes without it.
+        if self._fault is not None and not self._told:
+            self._told = True
+            self.owner.lane_lost(self, self._fault)
         while self._endings:
             endings, self._endings = self._endings, []
             for stream, cause in endings:
                 try:
-                    stream.handler.lost(cause)
+                    stream.tell_lost(cause)
                 except Exception:
                     _LOG.exception("stream handler failed", extra={"lane": self.neighbour})
-        if self._fault is not None and not self._told:
-            self._told = True
-            self.owner.lane_lost(self, self._fault)
 
     def _end(self, fault: Fault) -> None:
         self._fault = fault

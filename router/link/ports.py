@@ -19,7 +19,7 @@ ResetCode = Literal[
     "target-timeout",
     "bad-message",  # Not canonical, or a length that disagrees with the head.
     "stalled",  # Held too much memory for too long.
-    "link-lost",  # Local only: the lane that carried the stream is gone.
+    "link-lost",  # The lane that carried the stream is gone, here or beyond a transit router.
     "internal",
 ]
 
@@ -186,7 +186,7 @@ class LinkOwner(Protocol):
         """The least cost of its links changed."""
 
     def adjacency_down(self, router: RouterId, cause: str) -> None:
-        """Its last link went. Its streams have been lost in the same turn."""
+        """Its last link went. Its streams are lost right after this, in the same turn."""
 
     def routing_message(self, router: RouterId, message: RoutingMessage) -> None: ...
 

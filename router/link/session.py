@@ -248,9 +248,11 @@ class LinkSession:
         return self._owner.session_stream(self, stream, request)
 
     def lane_rtt(self, lane: LaneMux, rtt_s: float) -> None:
-        """The control lane's is the link's."""
+        """The control lane's is the link's; a busy data lane is never asked for its own."""
         if lane is self._control:
             self.rtt_s = rtt_s
+            if self.data_lane is not None:
+                self.data_lane.rtt_s = rtt_s
 
     def lane_lost(self, lane: LaneMux, fault: Fault) -> None:
         """A data lane takes its streams with it, the control lane the link."""
@@ -385,6 +387,7 @@ class LinkSession:
             self.data_lane.close(Fault("replaced", "a newer data lane joined the link"))
         self.data_lane = lane
         self._data_pinged_at = None
+        lane.rtt_s = self.rtt_s or 0.0  # Its windows grow by it.
         lane.serve(self.neighbour.router)
         self._owner.session_changed(self)
 
@@ -414,9 +417,18 @@ class LinkSession:
         if silent_s >= limits.CONTROL_DEAD_AFTER_S and not woke_late:
             self.abort(Fault("silent", f"nothing was heard for {silent_s:.1f} s"))
             return
+        self._judge_writes(now, woke_late)
         if silent_s >= limits.PING_INTERVAL_S or self.rtt_s is None or woke_late:
             lane.ping()
         self._judge_data_lane(now, woke_late)
+
+    def _judge_writes(self, now: float, woke_late: bool) -> None:
+        fault = Fault("write-stall", "the neighbour takes nothing of what is sent")
+        for lane in self._lanes():
+            if woke_late:
+                lane.woke(now)
+            elif lane.is_stalled(now):
+                lane.abort(fault)
 
     def _judge_data_lane(self, now: float, woke_late: bool) -> None:
         lane = self.data_lane

@@ -179,6 +179,11 @@ class LaneStream:
         self._lane.end_later(self, code)
 
     @property
+    def has_sent_end(self) -> bool:
+        """The peer has, or will have, all of our direction."""
+        return self._sent_fin
+
+    @property
     def held_bytes(self) -> int:
         """Unsent, and received without a reader that drains."""
         return self._queued_bytes + (self._uncredited_bytes if self._paused else 0)
@@ -256,6 +261,12 @@ class LaneStream:
         self._queued_bytes = self._uncredited_bytes = 0
         self._queue.clear()
         self._lane.forget(self)
+
+    def tell_lost(self, cause: ResetCode | None) -> None:
+        """The handler's last call; it holds us, so let no cycle wait for the collector."""
+        handler = self.handler
+        del self.handler
+        handler.lost(cause)
 
     # The lane's calls: receiving.
 
@@ -336,7 +347,7 @@ class LaneStream:
             try:
                 self.handler.refused(reason, decode_count(payload, 1))
             finally:
-                self.handler.lost(None)
+                self.tell_lost(None)
         else:
             raise LaneViolation("bad-order", f"stream {self.id} was not accepted yet")
 
@@ -354,7 +365,7 @@ class LaneStream:
 
     def _receive_reset(self, code: int) -> None:
         self.over()
-        self.handler.lost(RESETS[code] if code < len(RESETS) else "internal")
+        self.tell_lost(RESETS[code] if code < len(RESETS) else "internal")
 
     def receive_end(self) -> None:
         """The OPEN had END: the ingress sends nothing more."""
@@ -366,7 +377,7 @@ class LaneStream:
         self.handler.ended(count)
         if self._sent_fin and not self.is_over:
             self.over()
-            self.handler.lost(None)
+            self.tell_lost(None)
 
     # Helpers.
 

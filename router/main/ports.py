@@ -15,12 +15,16 @@ from router.net.ports import Tls
 
 
 class PendingLink(msgspec.Struct, frozen=True, kw_only=True):
-    """A wanted link that cannot be dialled yet, as `link status` shows it."""
+    """A wanted link that cannot be dialled yet, as `link status` shows it.
+
+    ``since``: when it got into that state, on the network's clock.
+    """
 
     state: Literal["connecting", "refused"]
     error: str
     site_name: str
     cost: int
+    since: float
 
 
 class Credentials(Protocol):

@@ -17,12 +17,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from certs.errors import CertError
+from certs.files import read_secret, write_secret
 from router import __version__
 from router.admin.events import EventLog
 from router.admin.server import serving
 from router.control import ConfigDirectory, Wanted, watch
 from router.main.gate import EventGate
 from router.main.logs import Logs, logging_to
+from router.main.plan import split
 from router.main.site_router import SiteRouter
 from router.main.state import FileKeeper
 from router.main.trust import SiteTrust
@@ -35,6 +37,7 @@ from router.net.loop_host import LoopHost
 log = logging.getLogger("router.main")
 
 LAG_PROBE_S = 0.5
+ADMIN_CREDENTIAL_FILE = "admin.credential"
 LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
@@ -108,6 +111,8 @@ class _Process:
         self.store = ConfigDirectory(directory)
         reading = self.store.load()
         self.grace_s = reading.wanted.site.drain_grace_s
+        admin = reading.wanted.site.admin
+        self.admin_address = split(admin) if admin else None
         self._trust = SiteTrust(directory, self.tell)
         keeper = FileKeeper(directory / "state.json", self._state_unsaved)
         self.network = EpollNetwork(LoopHost(loop))
@@ -120,7 +125,7 @@ class _Process:
             epoch=keeper.next_epoch(),
             boot_nonce=secrets.token_bytes(8),
             version=__version__,
-            rng=random.SystemRandom(),  # Nonces and secrets of links come from it.
+            rng=random.SystemRandom(),  # Links draw nonces and secrets from it.
             journal=self.tell,
             wall_clock=_utc_now,
             service_ttl_s=reading.wanted.site.service_sync_site_ttl_s,
@@ -140,6 +145,17 @@ class _Process:
         self.apply(reading.wanted, list(reading.errors))
         if self.router.link_listener_error:
             raise RouterError(self.router.link_listener_error)
+
+    def admin_credential(self, path: Path) -> str:
+        """What a client of the admin API over TCP must show; made once. Empty: no TCP wanted."""
+        if self.admin_address is None:
+            return ""
+        try:
+            return read_secret(path).decode("ascii").strip()
+        except FileNotFoundError:
+            credential = secrets.token_urlsafe(32)
+            write_secret(path, credential.encode() + b"\n", replace=False)
+            return credential
 
     def tell(self, event: Event) -> None:
         """Journal and log one event, unless there were too many like it."""
@@ -177,7 +193,7 @@ class _Process:
                     severity="error",
                     code=error.code,
                     subject=error.source,
-                    message=str(error),
+                    message=error.message.removeprefix(error.source).lstrip(": "),
                     hint=error.hint,
                 )
             )
@@ -223,7 +239,13 @@ async def _serve(directory: Path, logs: Logs) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, process.stop)
     loop.add_signal_handler(signal.SIGHUP, process.hang_up)
-    admin = serving(process.view, process.events, directory / "run" / "admin.sock")
+    admin = serving(
+        process.view,
+        process.events,
+        directory / "run" / "admin.sock",
+        tcp=process.admin_address,
+        credential=process.admin_credential(directory / "secrets" / ADMIN_CREDENTIAL_FILE),
+    )
     async with admin, asyncio.TaskGroup() as tasks:
         watching = tasks.create_task(watch(process.store, process.reapply))
         probing = tasks.create_task(_probe_lag(process.view))

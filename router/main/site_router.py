@@ -8,11 +8,10 @@ import random
 import time
 from collections.abc import Callable, Mapping
 
-from router.balance.reports import LoadReports
 from router.documents import Wanted
 from router.forward.forwarder import Forwarder
 from router.forward.service import ServiceConfig
-from router.link.claims import CLAIM_ALPN, ClaimDesk, ClaimDoor
+from router.link.claims import ClaimDesk
 from router.link.lane import Fault
 from router.link.links import Links
 from router.link.outgoing import OutgoingSpec
@@ -27,15 +26,18 @@ from router.link.ports import (
     Stream,
     StreamHandler,
 )
+from router.main import problems
 from router.main.learnt import Learnt
+from router.main.link_door import LinkDoor, place_of
+from router.main.load_exchange import LoadExchange
 from router.main.plan import Plan, PlannedService, plan
 from router.main.ports import Credentials, Journal, Keeper, PendingLink
 from router.model import limits
-from router.model.adverts import Declaration, LoadReport, TargetsAdvert
+from router.model.adverts import Declaration, TargetsAdvert
 from router.model.errors import ConfigError, HandshakeRejected
 from router.model.events import Event, Problem, Severity
 from router.model.ids import RouterId, ServiceKey, SiteId
-from router.net.ports import Connection, ConnectionHandler, Listener, Network, Timer
+from router.net.ports import Network, Timer
 from router.routing.core import RoutingCore
 from router.routing.events import (
     EpochRaised,
@@ -46,10 +48,7 @@ from router.routing.events import (
     SendLsa,
     TableChanged,
 )
-from router.routing.load import LoadTable
 from router.routing.table import RouteTable
-
-LISTEN_RETRY_S = 1.0
 
 
 class SiteRouter:
@@ -75,7 +74,6 @@ class SiteRouter:
         self.identity = identity
         self._credentials = credentials
         self._keeper = keeper
-        self._claim_door = ClaimDoor(network, claims)
         self._journal = journal
         self._wall_clock = wall_clock
         self.version = version
@@ -84,7 +82,6 @@ class SiteRouter:
         self.forwarder = Forwarder(
             network, self.links, site=identity.site, site_name=identity.name, rng=rng
         )
-        self.forwarder.load_changed = self._load_changed
         self.forwarder.targets_changed = self._advertise
         self.routing = RoutingCore(
             identity,
@@ -95,22 +92,17 @@ class SiteRouter:
             service_ttl_s=service_ttl_s,
         )
         self._learnt = Learnt(keeper, service_ttl_s, network.now())
-        self._load_table = LoadTable()
-        self._load_reports = LoadReports()
-        self._load_sequence = 0
+        self._load = LoadExchange(network, identity.router, self.links, self.forwarder)
+        self.forwarder.load_changed = self._load.changed
         self._wanted: Wanted | None = None
         self._plan = Plan({}, ())
         self._config_problems: tuple[Problem, ...] = ()
         self._pending_links: dict[str, PendingLink] = {}
-        self._link_listener: Listener | None = None
-        self._accept_link: Callable[[Connection], ConnectionHandler | None] = lambda _: None
-        self._link_listener_error = ""
+        self._door = LinkDoor(network, self.links, credentials, claims, self._link_port_taken)
         self._conflict = ""
         self._untold = ""
         self.spf_seconds = 0.0
         self._routing_timer: Timer | None = None
-        self._load_timer: Timer | None = None
-        self._listen_timer: Timer | None = None
         self._learnt_timer: Timer | None = None
         self._router_sites: dict[RouterId, SiteId] = {}
         self._neighbour_names: dict[RouterId, str] = {}
@@ -121,13 +113,10 @@ class SiteRouter:
 
     def apply(self, wanted: Wanted, errors: list[ConfigError]) -> None:
         """Make ``wanted`` true; ``errors`` are shown as problems until the next call."""
-        self._config_problems = tuple(
-            Problem(code=error.code, message=str(error), hint=error.hint) for error in errors
-        )
-        relisten = self._wanted is None or _link_door(wanted) != _link_door(self._wanted)
-        self._wanted = wanted
+        self._config_problems = problems.of_config(errors)
+        before, self._wanted = self._wanted, wanted
         self._keeper.forget_declared(frozenset(wanted.services))
-        if relisten:
+        if before is None or place_of(before.site) != place_of(wanted.site):
             self.open_link_door()
         self.refresh_links()
         self._advertise()
@@ -154,41 +143,13 @@ class SiteRouter:
 
     def open_link_door(self) -> None:
         """Listen for links and claims, anew where the address or our certificate changed."""
-        if self._link_listener is not None:
-            self._link_listener.close()
-            self._link_listener = None
-        self._link_listener_error = ""
-        if self._listen_timer is not None:
-            self._listen_timer.cancel()
-            self._listen_timer = None
-        assert self._wanted is not None
-        site = self._wanted.site
-        if site.ingress == "none" or self._draining:
-            return
-        tls = self._credentials.listener_tls()
-        self._accept_link = self.links.acceptor(lambda: tls.certificate)
-        try:
-            self._link_listener = self._network.listen(
-                site.ingress_bind_ip, site.bind_port, self._link_accepted, tls=tls
-            )
-        except OSError as error:
-            self._link_listener_error = (
-                f"cannot accept links on {site.ingress_bind_ip}:{site.bind_port}: {error.strerror}"
-            )
-            self._tell("error", "link-port-taken", "links", self._link_listener_error)
-            self._listen_timer = self._network.call_at(
-                self._network.now() + LISTEN_RETRY_S, self.open_link_door
-            )
+        if self._wanted is not None and not self._draining:
+            self._door.open(self._wanted.site)
 
     @property
     def link_listener_error(self) -> str:
         """Why links cannot be accepted here; empty: they can, or are not wanted."""
-        return self._link_listener_error
-
-    def _link_accepted(self, connection: Connection) -> ConnectionHandler | None:
-        if connection.alpn == CLAIM_ALPN:
-            return self._claim_door.accept(connection)
-        return self._accept_link(connection)
+        return self._door.error
 
     # Services -------------------------------------------------------------------------------
 
@@ -253,6 +214,7 @@ class SiteRouter:
         for key, service in after.items():
             if before.get(key) != service:
                 self._apply_service(service)
+        self._load.set_services(key for key, service in after.items() if service.has_connector)
         candidates = self.routing.table.candidates
         for key in after:
             self.forwarder.set_remotes(key, candidates.get(key, ()))
@@ -303,7 +265,7 @@ class SiteRouter:
 
     def _table_changed(self, table: RouteTable) -> None:
         self._router_sites = {route.router: site for site, route in table.sites.items()}
-        self._load_table.table_changed(table)
+        self._load.table_changed(table)
         self._learnt.table_changed(table, self.identity.site, self._network.now())
 
     def _identity_conflict(self, event: IdentityConflict) -> None:
@@ -351,9 +313,7 @@ class SiteRouter:
         self._tell("info", "link-up", neighbour.name, f"Linked to {neighbour.name}, cost {cost}.")
         now = self._network.now()
         self._take(self.routing.adjacency_up(neighbour.router, neighbour.site, cost, now))
-        reports = tuple(self._report(key) for key in self._connected_keys())
-        if reports:
-            self.links.send(neighbour.router, LoadMessage(reports))
+        self._load.tell_all(neighbour.router)
 
     def adjacency_cost(self, router: RouterId, cost: int) -> None:
         """Tell routing."""
@@ -380,7 +340,7 @@ class SiteRouter:
                     )
                 )
             case LoadMessage():
-                self._loads_received(router, message.reports)
+                self._load.received(router, message.reports, self.routing.table)
 
     def stream_offered(self, stream: Stream, request: OpenRequest) -> StreamHandler:
         """A stream that ends here."""
@@ -403,59 +363,6 @@ class SiteRouter:
 
     def link_changed(self, name: str) -> None:
         """Nothing is cached here: `links.status()` is read when asked for."""
-
-    # Load -----------------------------------------------------------------------------------
-
-    def _connected_keys(self) -> list[ServiceKey]:
-        return [key for key, service in self._plan.services.items() if service.has_connector]
-
-    def _report(self, key: ServiceKey) -> LoadReport:
-        load = self.forwarder.load_of(key)
-        self._load_sequence += 1
-        return LoadReport(
-            self.identity.router,
-            self._load_sequence,
-            key.name,
-            key.port,
-            load.in_flight,
-            load.targets_ready,
-            load.capacity,
-        )
-
-    def _load_changed(self, key: ServiceKey) -> None:
-        load = self.forwarder.load_of(key)
-        now = self._network.now()
-        if self._load_reports.note(key, load.in_flight, load.targets_ready, load.capacity, now):
-            self.links.broadcast(LoadMessage((self._report(key),)))
-        elif self._load_timer is None:
-            self._arm_load()
-
-    def _arm_load(self) -> None:
-        deadline = self._load_reports.next_deadline()
-        self._load_timer = (
-            None if deadline is None else self._network.call_at(deadline, self._load_due)
-        )
-
-    def _load_due(self) -> None:
-        self._load_timer = None
-        due = [k for k in self._load_reports.due(self._network.now()) if k in self._plan.services]
-        if due:
-            self.links.broadcast(LoadMessage(tuple(self._report(key) for key in due)))
-        self._arm_load()
-
-    def _loads_received(self, router: RouterId, reports: tuple[LoadReport, ...]) -> None:
-        table = self.routing.table
-        onward: dict[RouterId, list[LoadReport]] = {}
-        for report in reports:
-            accepted = self._load_table.accept(report, router, table, self._network.now())
-            candidate = table.candidate(report.router, report.key)
-            if accepted is None or candidate is None:
-                continue
-            self.forwarder.report_load(accepted.report, candidate.site)
-            for neighbour in accepted.forward_to:
-                onward.setdefault(neighbour, []).append(report)
-        for neighbour, passed in onward.items():
-            self.links.send(neighbour, LoadMessage(tuple(passed)))
 
     # Seeing it ------------------------------------------------------------------------------
 
@@ -491,54 +398,16 @@ class SiteRouter:
 
     def problems(self) -> tuple[Problem, ...]:
         """All that is wrong now and needs a person."""
-        problems = [*self._config_problems, *self._plan.problems]
-        if self._link_listener_error:
-            problems.append(
-                Problem(
-                    code="SW0201",
-                    message=self._link_listener_error,
-                    hint="Free the port, or: sitectl init --bind-port PORT",
-                )
-            )
-        if self._conflict:
-            problems.append(
-                Problem(
-                    code="SW0401",
-                    message=self._conflict,
-                    hint="Give one of the two a new identity: sitectl delete, then sitectl init",
-                )
-            )
-        if self._untold:
-            problems.append(
-                Problem(
-                    code="SW0305",
-                    message=self._untold,
-                    hint="Remove services that nobody uses: sitectl service status",
-                )
-            )
-        return (*problems, *self._service_problems())
+        return (
+            *self._config_problems,
+            *self._plan.problems,
+            *problems.of_router(self._door.error, self._conflict, self._untold),
+            *problems.of_listeners(self.forwarder.listener_states()),
+            *problems.of_table(self.routing.table),
+        )
 
-    def _service_problems(self) -> list[Problem]:
-        problems = [
-            Problem(
-                code="SW0202",
-                message=f"Service {key} has no listener here: {state.error}",
-                hint=f"Free the port, or: sitectl service set {key.name} --listen [IP:]PORT",
-            )
-            for key, state in self.forwarder.listener_states().items()
-            if state.error
-        ]
-        for name, entry in self.routing.table.declarations.items():
-            if entry.conflicts:
-                problems.append(
-                    Problem(
-                        code="SW0304",
-                        message=f"Service {name} is declared differently by several sites; "
-                        "the oldest declaration is in force.",
-                        hint=f"Make them alike, or: sitectl service delete {name}",
-                    )
-                )
-        return problems
+    def _link_port_taken(self, error: str) -> None:
+        self._tell("error", "link-port-taken", "links", error)
 
     def _tell(
         self, severity: Severity, code: str, subject: str, message: str, hint: str = ""
@@ -559,8 +428,7 @@ class SiteRouter:
     def drain(self, done: Callable[[], None]) -> None:
         """Withdraw targets, take nothing new, let what is under way finish, then call ``done``."""
         self._draining = True
-        if self._link_listener is not None:
-            self._link_listener.close()
+        self._door.close()
         now = self._network.now()
         self._take(self.routing.set_draining(True, now))
         self._advertise()
@@ -571,10 +439,9 @@ class SiteRouter:
         """Abort whatever is left."""
         self.forwarder.abort()
         self.links.close()
+        self._load.close()
         for timer in (
             self._routing_timer,
-            self._load_timer,
-            self._listen_timer,
             self._learnt_timer,
         ):
             if timer is not None:
@@ -583,7 +450,3 @@ class SiteRouter:
 
 def _sentence(text: str) -> str:
     return text if text.endswith((".", "?", "!")) else f"{text}."
-
-
-def _link_door(wanted: Wanted) -> tuple[str, str, int]:
-    return (wanted.site.ingress, wanted.site.ingress_bind_ip, wanted.site.bind_port)

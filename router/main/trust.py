@@ -68,10 +68,11 @@ class RouterIdentity(msgspec.Struct, frozen=True):
 class _Redemption:
     """A claim under way: one endpoint after the other, with growing pauses."""
 
-    __slots__ = ("attempts", "call", "error", "final", "timer", "token")
+    __slots__ = ("attempts", "call", "error", "final", "since", "timer", "token")
 
-    def __init__(self, token: Token) -> None:
+    def __init__(self, token: Token, now: float) -> None:
         self.token = token
+        self.since = now  # When it began or, once final, ended.
         self.attempts = 0
         self.call: ClaimCall | None = None
         self.error = ""
@@ -95,7 +96,7 @@ class SiteTrust:
         self._desk = ClaimDesk(GrantStore(secrets / "grants", self._authority))
         self._redemptions: dict[str, _Redemption] = {}
         self._network: Network | None = None
-        self._redeemed: Callable[[], None] = lambda: None
+        self._changed: Callable[[], None] = lambda: None
         self._leaf_renewed: Callable[[], None] = lambda: None
         self._drop: Callable[[Callable[[Neighbour], bool], str], int] | None = None
         self._name = ""
@@ -110,17 +111,17 @@ class SiteTrust:
     def start(
         self,
         network: Network,
-        redeemed: Callable[[], None],
+        changed: Callable[[], None],
         leaf_renewed: Callable[[], None],
         drop: Callable[[Callable[[Neighbour], bool], str], int],
     ) -> None:
         """Begin to redeem claims, to watch revocations and to renew our own leaf.
 
-        ``redeemed`` is called when a link got its certificate, ``leaf_renewed`` when
-        `listener_tls` gives a new one; ``drop`` ends the sessions of
-        the neighbours that a predicate names, with a reason.
+        ``changed`` is called when a link got its certificate or another reason to wait for it,
+        ``leaf_renewed`` when `listener_tls` gives a new one; ``drop`` ends the sessions of the
+        neighbours that a predicate names, with a reason.
         """
-        self._network, self._redeemed, self._drop = network, redeemed, drop
+        self._network, self._changed, self._drop = network, changed, drop
         self._leaf_renewed = leaf_renewed
         self._watch()
         network.call_at(network.now() + RENEWAL_CHECK_S, self._renew_leaf)
@@ -181,22 +182,27 @@ class SiteTrust:
 
     def outgoing(self, name: str, spec: LinkSpec) -> OutgoingSpec | PendingLink:
         """How to dial, once there is a certificate; starts to redeem the claim until then."""
+        assert self._network is not None
+        now = self._network.now()
         try:
             stored = self._links.load(name)
         except CertError as error:
-            return PendingLink(state="refused", error=str(error), site_name="", cost=spec.cost or 1)
+            return PendingLink(
+                state="refused", error=str(error), site_name="", cost=spec.cost or 1, since=now
+            )
         token = stored.token
         cost = spec.cost if spec.cost is not None else token.cost or 1
         if stored.credential is None:
             redemption = self._redemptions.get(name)
             if redemption is None or redemption.token != token:
-                redemption = self._redemptions[name] = _Redemption(token)
+                redemption = self._redemptions[name] = _Redemption(token, now)
                 self._again(name, redemption)
             return PendingLink(
                 state="refused" if redemption.final else "connecting",
                 error=redemption.error,
                 site_name=token.site_name,
                 cost=cost,
+                since=redemption.since,
             )
         leaf = stored.credential.leaf
         return OutgoingSpec(
@@ -311,7 +317,7 @@ class SiteTrust:
             return
         del self._redemptions[name]
         self._tell("info", "claim-accepted", name, f"{token.site_name} accepted our claim.")
-        self._redeemed()
+        self._changed()
 
     def _again(self, name: str, redemption: _Redemption) -> None:
         """At once the first time, then after growing pauses."""
@@ -330,11 +336,15 @@ class SiteTrust:
     def _redemption_failed(
         self, name: str, redemption: _Redemption, error: str, *, final: bool
     ) -> None:
+        assert self._network is not None
+        told = (redemption.error, redemption.final)
         if error != redemption.error:
             self._tell("error" if final else "warning", "claim-failed", name, error)
-        redemption.error, redemption.final = error, final
         if final:
-            self._redeemed()
+            redemption.since = self._network.now()
+        redemption.error, redemption.final = error, final
+        if told != (error, final):
+            self._changed()  # `outgoing` says why now.
 
     def forget_links(self, keep: frozenset[str]) -> None:
         """Stop redeeming for links that are wanted no more."""

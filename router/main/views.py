@@ -66,7 +66,7 @@ class OperatorView:
             links=len(self.links()),
             services=len({key.name for key in router.services}),
             sites=sum(1 for route in router.routing.table.sites.values() if route.reachable),
-            problems=(*router.problems(), *self._expiring()),
+            problems=(*router.problems(), *self._refused(), *self._expiring()),
         )
 
     def ready(self) -> bool:
@@ -99,7 +99,7 @@ class OperatorView:
                     direction="outgoing",
                     cost=pending.cost,
                     state=pending.state,
-                    since=self._utc(self._router.started_at),
+                    since=self._utc(pending.since),
                     rtt_ms=None,
                     lanes=0,
                     error=pending.error,
@@ -262,6 +262,18 @@ class OperatorView:
 
     def _path(self, path: tuple[RouterId, ...]) -> tuple[str, ...]:
         return tuple(self._router.router_name(router) for router in path)
+
+    def _refused(self) -> list[Problem]:
+        """Links that do not come up by themselves."""
+        return [
+            Problem(
+                code="SW0403",
+                message=f"Link {link.name} was refused: {link.error or 'no reason given'}",
+                hint=f"sitectl link delete {link.name}, then link with a new token",
+            )
+            for link in self.links()
+            if link.state == "refused"
+        ]
 
     def _expiring(self) -> list[Problem]:
         soon = datetime.now(UTC).timestamp() + timedelta(days=7).total_seconds()

@@ -9,7 +9,8 @@ class ConfigError(RouterError):
     """Wanted state that cannot be used.
 
     ``source`` is the file, ``line`` and ``column`` count from 1 (0: not known), ``path`` is the
-    field (``$.spec.ports[0]``), ``hint`` is the next step or the nearest valid word.
+    field (``$.spec.ports[0]``), ``hint`` is the next step or the nearest valid word. ``message`` is
+    the text without the hint, for who shows both.
     """
 
     def __init__(
@@ -27,8 +28,8 @@ class ConfigError(RouterError):
         self.line, self.column, self.hint, self.code = line, column, hint, code
         place = f"{source}:{line}:{column}" if line else source
         at_field = f" (at {path})" if path else ""
-        advice = f". {hint}" if hint else ""
-        super().__init__(f"{place}: {reason}{at_field}{advice}")
+        self.message = f"{place}: {reason}{at_field}"
+        super().__init__(f"{self.message}. {hint}" if hint else self.message)
 
 
 class ProtocolError(RouterError):

@@ -5,9 +5,11 @@ MIB = 1024 * KIB
 
 # net: one turn of the data path.
 TURN_EVENTS_MAX = 256  # Fairness between sockets of one turn.
-TURN_READ_BYTES_MAX = 256 * KIB  # One connection cannot keep the turn to itself.
+# A full read is the payload of a full frame: one byte more would travel as a frame of its own.
+# Never 128 KiB or more into new bytes: malloc would mmap each time.
+READ_BYTES = 64 * KIB - 8
+TURN_READ_BYTES_MAX = 4 * READ_BYTES  # One connection cannot keep the turn to itself.
 TURN_READ_S_MAX = 0.004  # Nor by bytes that are few and dear: small frames, signatures.
-READ_BYTES = 64 * KIB  # Never 128 KiB or more into new bytes: malloc would mmap each time.
 SETTLE_ROUNDS_MAX = 8  # Of late deliveries and turn-end calls before others get their turn.
 ACCEPTS_PER_TURN_MAX = 64
 ACCEPT_ERRORS_PER_TURN_MAX = 3  # Then the listener rests.
@@ -52,7 +54,7 @@ DATA_PING_AFTER_S = 5.0
 DATA_DEAD_AFTER_S = 3.0
 PING_QUEUE_MAX = 32
 RESETS_BURST = 1_000
-RESETS_PER_S = 33.0
+RESETS_PER_S = 500.0  # Clients that give up: 10 % of 5,000 requests a second. Peers are sites.
 GLITCHES_MAX = 1_000
 GLITCHES_PER_S = 33.0
 CREDIT_BYTES_MAX = 2**31 - 1
@@ -63,6 +65,7 @@ LANE_URGENT_BYTES_MAX = MIB  # Answers that wait because the peer does not read.
 LANE_CONTROL_BYTES_MAX = 32 * MIB  # Control messages that wait: a whole database, once.
 LANE_LINGER_S = 1.0  # For the GOAWAY to leave, then abort.
 RTT_MAX_S = 60.0  # Longer ones measured a sleep.
+LANE_WRITE_STALL_S = 10.0  # Something waits and the kernel took nothing of it.
 LINK_HANDSHAKES_MAX = 128  # Accepted lanes that have not said who they are.
 LOADS_PER_MESSAGE_MAX = 256
 LINK_DIAL_TIMEOUT_S = 8.0  # Names, TCP and TLS together.
@@ -136,6 +139,9 @@ STAND_S = 0.25  # A request stands elsewhere that long at a time, then looks aro
 STAND_MIN_S = 0.005  # Less left of its deadline: going there is not worth it.
 STAND_RETRY_S = 0.1  # After an egress would not let a request of ours stand.
 REPEATS_MAX = 2  # Of an idempotent request that may have reached a target.
+REROUTE_S = 0.05  # A request whose only way broke looks for another that often,
+REROUTE_WAIT_S = 1.0  # and at every change of routes, for so long.
+REROUTES_WAITING_MAX = 1_024  # Of one service port.
 LISTEN_RETRY_S = 1.0
 DRAIN_GRACE_S = 30.0
 

@@ -28,6 +28,7 @@ class EpollNetwork:
         self._resolver = Resolver(self._poller, lookup)
         self._new_socket = new_socket
         self._tls_rejected = 0
+        self.now = host.now  # Asked a dozen times per request: no call in between.
         self.on_tls_rejected: Callable[[str], None] = lambda reason: None
         """Told why, for each connection that counts as `tls_rejected`."""
 
@@ -66,9 +67,6 @@ class EpollNetwork:
         return self._poller.turns
 
     # Timers.
-
-    def now(self) -> float:
-        return self._poller.now()
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
         return self._poller.call_at(when, callback)
@@ -113,4 +111,5 @@ class EpollNetwork:
 
     def _rejected(self, reason: str) -> None:
         self._tls_rejected += 1
+        self._poller.log_rejection(reason)
         self.on_tls_rejected(reason)

@@ -45,6 +45,9 @@ CONNECTION_GONE = frozenset(
 )
 
 
+WILDCARDS = frozenset({"0.0.0.0", "::"})
+
+
 class Hold(IntFlag):
     """Why a listener does not accept just now."""
 
@@ -91,6 +94,7 @@ class TcpListener:
         "_errors_turn",
         "_handshakes",
         "_holds",
+        "_is_wildcard",
         "_on_rejected",
         "_poller",
         "_rest",
@@ -109,6 +113,7 @@ class TcpListener:
         self._poller = poller
         self._socket = sock
         self._address = address_of(sock.getsockname())
+        self._is_wildcard = self._address.host in WILDCARDS
         self._accept = accept
         self._tls = tls
         self._on_rejected = on_rejected
@@ -176,12 +181,14 @@ class TcpListener:
         self._connections += 1
         if self._connections >= CONNECTIONS_PER_LISTENER_MAX:
             self._hold(Hold.FULL)
-        try:
-            local = address_of(sock.getsockname())
-        except OSError:
-            sock.close()
-            self._left()
-            return
+        local = self._address
+        if self._is_wildcard:
+            try:
+                local = address_of(sock.getsockname())
+            except OSError:
+                sock.close()
+                self._left()
+                return
         if self._tls is None:
             self._hand_over(TcpConnection(self._poller, sock, peer, local, self._left))
             return
@@ -255,7 +262,8 @@ class TcpListener:
 
     def _release_if_room(self) -> None:
         if (
-            self._holds & Hold.FULL
+            self._holds  # Rarely anything: flags are slow to combine.
+            and self._holds & Hold.FULL
             and self._connections < CONNECTIONS_PER_LISTENER_MAX
             and len(self._handshakes) < TLS_HANDSHAKES_MAX
         ):

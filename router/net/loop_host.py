@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from math import ceil
 
 from router.net.host import HostCall
 
@@ -18,11 +19,13 @@ class LoopHost:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
 
-    def now(self) -> float:
-        return time.monotonic()
+    now = staticmethod(time.monotonic)
 
     def call_at(self, when: float, callback: Callable[[], None]) -> HostCall:
-        return self._loop.call_later(max(0.0, when - time.monotonic()), callback)
+        # Whole milliseconds, rounded up: uvloop rounds to the nearest, and an early call for a
+        # timer that is due within half a millisecond would be repeated until it is.
+        delay_ms = ceil((when - time.monotonic()) * 1000)
+        return self._loop.call_later(max(0, delay_ms) / 1000, callback)
 
     def watch(self, fd: int, callback: Callable[[], None]) -> None:
         self._loop.add_reader(fd, callback)

@@ -53,6 +53,7 @@ class Poller:
         "_log_next",
         "_log_suppressed",
         "_queue",
+        "_rejection_log_next",
         "_timers",
         "_turn_end",
         "_wake_fd",
@@ -87,6 +88,7 @@ class Poller:
         self._closed = False
         self._log_next = 0.0
         self._log_suppressed = 0
+        self._rejection_log_next = 0.0
         self.entries: dict[int, Entry] = {}
         self.read_buffer = bytearray(READ_BYTES)
         self.read_view = memoryview(self.read_buffer)
@@ -196,6 +198,8 @@ class Poller:
     def _settle(self) -> None:
         for _ in range(SETTLE_ROUNDS_MAX):
             self._run_queue()
+            if self._queue:
+                continue  # Told of a loss, a handler aborted others.
             if not self._turn_end:
                 break
             callbacks, self._turn_end = self._turn_end, []
@@ -234,6 +238,13 @@ class Poller:
         LOG.error(message, exc_info=error, extra={"suppressed": self._log_suppressed})
         self._log_next = now + LOG_INTERVAL_S
         self._log_suppressed = 0
+
+    def log_rejection(self, reason: str) -> None:
+        """Log why a TLS listener closed a connection, at most one a second."""
+        now = self.now()
+        if now >= self._rejection_log_next:
+            self._rejection_log_next = now + LOG_INTERVAL_S
+            LOG.warning("a TLS connection was rejected", extra={"cause": reason})
 
     def _arm(self) -> None:
         """Have the host call for the earliest timer; an earlier call than needed is left alone."""

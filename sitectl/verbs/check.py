@@ -1,8 +1,8 @@
 """`check`: what would stop a site from working, before and while it runs.
 
-Codes: SW0201 Python, SW0202 loop, SW0203 TLS, SW0204 open files, SW0205 state directory, SW0210
-site, SW0211 keys, SW0212 documents, SW0213 router, SW0214 ports, SW0215 links, SW0216 listeners,
-SW0217 targets, SW0218 certificates; SW01xx are those of documents.
+Codes: SW0501 Python, SW0502 loop, SW0503 TLS, SW0504 open files, SW0505 state directory, SW0510
+site, SW0511 keys, SW0512 documents, SW0513 router, SW0514 ports, SW0515 links, SW0516 listeners,
+SW0517 targets, SW0518 certificates; SW01xx are those of documents.
 """
 
 import os
@@ -55,7 +55,9 @@ def check(ctx: click.Context, pre: bool, file: str | None) -> None:
     items = [
         {"level": f.level, "code": f.code, "message": f.message, "hint": f.hint} for f in findings
     ]
-    output.emit_items(settings, "Check", items, lambda: "\n".join(map(_line, findings)))
+    output.emit_items(
+        settings, "Check", items, lambda: settings.here("\n".join(map(_line, findings)))
+    )
     levels = {finding.level for finding in findings}
     if "error" in levels:
         ctx.exit(Exit.FAILED)
@@ -74,52 +76,52 @@ def _of_file(path: Path) -> Iterator[Finding]:
 
     documents, errors = read(path.read_text("utf-8"), str(path))
     for error in (*errors, *resolve(documents)[1]):
-        yield Finding("error", error.code, str(error))
+        yield Finding("error", error.code, error.message, error.hint)
     if not errors:
-        yield Finding("ok", "SW0100", f"{len(documents)} documents in {path} are valid")
+        yield Finding("ok", "SW0100", f"{output.count(len(documents), 'valid document')} in {path}")
 
 
 def _of_machine(settings: Settings) -> Iterator[Finding]:
     python = ".".join(map(str, sys.version_info[:3]))
-    yield Finding("ok", "SW0201", f"Python {python}")  # An older one would not come this far.
+    yield Finding("ok", "SW0501", f"Python {python}")  # An older one would not come this far.
     if util.find_spec("uvloop"):
-        yield Finding("ok", "SW0202", "uvloop is there")
+        yield Finding("ok", "SW0502", "uvloop is there")
     else:
         yield Finding(
-            "warning", "SW0202", "no uvloop: asyncio's loop is slower", "pip install uvloop"
+            "warning", "SW0502", "no uvloop: asyncio's loop is slower", "pip install uvloop"
         )
     if ssl.HAS_TLSv1_3:
-        yield Finding("ok", "SW0203", f"TLS 1.3 ({ssl.OPENSSL_VERSION})")
+        yield Finding("ok", "SW0503", f"TLS 1.3 ({ssl.OPENSSL_VERSION})")
     else:
-        yield Finding("error", "SW0203", "this OpenSSL has no TLS 1.3", "Update OpenSSL")
+        yield Finding("error", "SW0503", "this OpenSSL has no TLS 1.3", "Update OpenSSL")
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if hard == resource.RLIM_INFINITY or hard >= DESCRIPTORS_WANTED:
-        yield Finding("ok", "SW0204", f"at most {hard} open files")
+        yield Finding("ok", "SW0504", f"at most {hard} open files")
     else:
         hint = f"ulimit -Hn {DESCRIPTORS_WANTED}, or LimitNOFILE= of its unit"
-        yield Finding("warning", "SW0204", f"at most {hard} open files: few connections", hint)
+        yield Finding("warning", "SW0504", f"at most {hard} open files: few connections", hint)
     yield _state_is_writable(store.state_dir(settings))
 
 
 def _state_is_writable(state: Path) -> Finding:
     existing = next(path for path in (state, *state.parents) if path.exists())
     if os.access(existing, os.W_OK | os.X_OK):
-        return Finding("ok", "SW0205", f"sites can be kept in {state}")
+        return Finding("ok", "SW0505", f"sites can be kept in {state}")
     return Finding(
-        "error", "SW0205", f"{existing} cannot be written", "Choose another: --state DIR"
+        "error", "SW0505", f"{existing} cannot be written", "Choose another: --state DIR"
     )
 
 
 def _of_site(settings: Settings) -> Iterator[Finding]:
     site = store.find_site(settings)
-    yield Finding("ok", "SW0210", f"site {site.name} in {site.directory}")
+    yield Finding("ok", "SW0510", f"site {site.name} in {site.directory}")
     yield from _secrets(site)
     yield from _config(site)
     if process.is_running(site):
         yield from _running(site)
     else:
         yield Finding(
-            "info", "SW0213", "the router does not run", f"sitectl --site {site.name} start"
+            "info", "SW0513", "the router does not run", f"sitectl --site {site.name} start"
         )
         yield from _ports(site)
 
@@ -132,7 +134,7 @@ def _secrets(site: Site) -> Iterator[Finding]:
     ]
     for path in loose:
         hint = f"chmod go-rwx {path}"
-        yield Finding("error", "SW0211", f"{path} is open to other users", hint)
+        yield Finding("error", "SW0511", f"{path} is open to other users", hint)
     from certs import certificates
     from certs.authority import Authority
     from certs.errors import CertError
@@ -142,11 +144,11 @@ def _secrets(site: Site) -> Iterator[Finding]:
         identity = SiteIdentity.load(site.secrets)
         expires = certificates.expires_at(Authority.load(site.secrets).ca_pem)
     except CertError as error:
-        yield Finding("error", "SW0211", str(error))
+        yield Finding("error", "SW0511", str(error))
         return
     if not loose:
-        yield Finding("ok", "SW0211", f"identity {identity.site_id}, keys closed to others")
-    yield _expiry("the site's CA", expires, "SW0218")
+        yield Finding("ok", "SW0511", f"identity {identity.site_id}, keys closed to others")
+    yield _expiry("the site's CA", expires, "SW0518")
 
 
 def _expiry(what: str, expires_s: float, code: str) -> Finding:
@@ -163,11 +165,12 @@ def _config(site: Site) -> Iterator[Finding]:
     documents, errors = site.scan()
     wanted, across = resolve(documents)
     for error in (*errors, *across):
-        yield Finding("error", error.code, str(error))
+        yield Finding("error", error.code, error.message, error.hint)
     if wanted is None:
-        yield Finding("error", "SW0109", "no usable Site document", "sitectl init")
+        hint = "Correct what is named above" if errors else f"sitectl init {site.name}"
+        yield Finding("error", "SW0109", "no usable Site document", hint)
     elif not errors and not across:
-        yield Finding("ok", "SW0212", f"{len(documents)} documents are valid")
+        yield Finding("ok", "SW0512", f"{output.count(len(documents), 'valid document')}")
 
 
 def _ports(site: Site) -> Iterator[Finding]:
@@ -178,11 +181,13 @@ def _ports(site: Site) -> Iterator[Finding]:
         cause = _bind_error(place.host, place.port)
         shown = f"{place.host}:{place.port} ({place.what})"
         if cause is None:
-            yield Finding("ok", "SW0214", f"{shown} is free")
+            yield Finding("ok", "SW0514", f"{shown} is free")
         else:
             link_port = place.port == wanted.site.bind_port
-            hint = "Change bindPort" if link_port else "Change bindIp, or the service's port"
-            yield Finding("error" if link_port else "warning", "SW0214", f"{shown}: {cause}", hint)
+            who = f"See who has it: ss -ltnp 'sport = :{place.port}'; or set another "
+            key = "bindPort" if link_port else "bindIp"
+            hint = f"{who}{key} in config/site-{site.name}.yaml"
+            yield Finding("error" if link_port else "warning", "SW0514", f"{shown}: {cause}", hint)
 
 
 def _bind_error(host: str, port: int) -> str | None:
@@ -202,16 +207,18 @@ def _running(site: Site) -> Iterator[Finding]:
         links = site.admin.get("/api/v1/links")
         services = site.admin.get("/api/v1/services")
     except Failure as failure:
-        yield Finding("error", "SW0213", failure.message, failure.hint)
+        yield Finding("error", "SW0513", failure.message, failure.hint)
         return
     ready = bool(status.get("ready"))
     yield Finding(
-        "ok" if ready else "error", "SW0213", f"router {'ready' if ready else 'not ready'}"
+        "ok" if ready else "error", "SW0513", f"router {'ready' if ready else 'not ready'}"
     )
     for problem in status.get("problems") or []:
+        if problem["code"].startswith("SW01") or problem["code"] in ("SW0202", "SW0403"):
+            continue  # Of documents, listeners, links: each of those is judged by itself.
         yield Finding("warning", problem["code"], problem["message"], problem.get("hint", ""))
-    yield from _each(links, "SW0215", "no link yet", _link)
-    yield from _each(services, "SW0216", "no service yet", _service)
+    yield from _each(links, "SW0515", "no link yet", _link)
+    yield from _each(services, "SW0516", "no service yet", _service)
 
 
 def _each(
@@ -226,27 +233,30 @@ def _each(
 def _link(item: dict[str, Any]) -> Iterator[Finding]:
     name = f"link {item['name']}"
     if item.get("state") == "up":
-        yield Finding("ok", "SW0215", f"{name} is up, cost {item.get('cost')}")
+        yield Finding("ok", "SW0515", f"{name} is up, cost {item.get('cost')}")
     else:
         cause = f": {item['error']}" if item.get("error") else ""
         hint = f"sitectl link status {item['name']}"
-        yield Finding("warning", "SW0215", f"{name} is {item.get('state')}{cause}", hint)
+        yield Finding("warning", "SW0515", f"{name} is {item.get('state')}{cause}", hint)
     expires = item.get("certificate_expires")
     if expires:
         import datetime
 
         moment = datetime.datetime.fromisoformat(str(expires).replace("Z", "+00:00"))
-        yield _expiry(f"the certificate of {name}", moment.timestamp(), "SW0218")
+        yield _expiry(f"the certificate of {name}", moment.timestamp(), "SW0518")
 
 
 def _service(item: dict[str, Any]) -> Iterator[Finding]:
     name = f"service {item['name']}:{item['port']}"
     listener = item.get("listener") or {}
     if listener.get("error"):
-        yield Finding("warning", "SW0216", f"{name}: no listener: {listener['error']}")
+        taken = listener.get("state") == "error"
+        listen = f"sitectl service set {item['name']} --listen [IP:]PORT"
+        hint = f"Free the port, or: {listen}" if taken else ""
+        yield Finding("warning", "SW0516", f"{name}: no listener: {listener['error']}", hint)
     targets_ready = sum(site.get("targets_ready") or 0 for site in item.get("sites") or [])
     if targets_ready:
-        yield Finding("ok", "SW0217", f"{name}: {targets_ready} targets ready")
+        yield Finding("ok", "SW0517", f"{name}: {output.count(targets_ready, 'target')} ready")
     else:
         hint = f"sitectl service bind {item['name']} host ADDRESS"
-        yield Finding("warning", "SW0217", f"{name}: no target is ready at any site", hint)
+        yield Finding("warning", "SW0517", f"{name}: no target is ready at any site", hint)

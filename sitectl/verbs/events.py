@@ -17,7 +17,7 @@ def events(settings: Settings, follow: bool) -> None:
     site = store.find_site(settings)
     if not follow:
         items = site.admin.get("/api/v1/events")
-        output.emit_items(settings, "Event", items, lambda: _text(items))
+        output.emit_items(settings, "Event", items, lambda: settings.here(_text(items)))
         return
     for event in site.admin.events():
         click.echo(_line(event) if settings.output == "table" else json.dumps(event))

@@ -139,7 +139,7 @@ def status(settings: Settings, name: str | None, wait: float | None, verbose: bo
         items = [item for item in items if item["name"] == name]
         if not items:
             raise not_found(f"no link {name!r} at {site.name}", "sitectl link status")
-    output.emit_items(settings, "LinkStatus", items, lambda: _table(items))
+    output.emit_items(settings, "LinkStatus", items, lambda: settings.here(_table(items)))
 
 
 def _configured(site: Site) -> list[dict[str, Any]]:
@@ -214,7 +214,7 @@ def _wait(site: Site, name: str | None, wait_s: float) -> None:
             Exit.TIMED_OUT,
             "timed-out",
             f"{what or 'no link yet'} after {wait_s:g} s" + (f": {errors}" if errors else ""),
-            "sitectl link status",
+            f"sitectl link status{f' {name}' if name else ''}",
             retryable=True,
         )
 
@@ -294,7 +294,9 @@ def delete(settings: Settings, name: str | None, flag: str | None) -> None:
     _revoke(site, neighbour["id"])
     text = f"link {chosen} deleted: the access of site {neighbour['name']} is revoked"
     output.report(settings, "Link", chosen, "deleted", text)
-    output.note(f"At {neighbour['name']} the link stays configured, until: sitectl link delete")
+    output.note(
+        f"At {neighbour['name']} the link stays configured, until: sitectl link delete NAME"
+    )
 
 
 def _revoke(site: Site, site_id: str) -> None:

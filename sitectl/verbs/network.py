@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from sitectl import output, store
-from sitectl.failure import Exit, Failure
+from sitectl.failure import Exit, Failure, not_found
 from sitectl.options import Settings, Verb, Verbs
 from sitectl.store import Site
 
@@ -25,7 +25,7 @@ def status(ctx: click.Context, verbose: bool) -> None:
         if failure.exit_code is not Exit.UNREACHABLE or site.admin.is_running():
             raise
         item, running = _configured(site), False
-    output.emit_item(settings, "Status", item, lambda: _status_text(item, running))
+    output.emit_item(settings, "Status", item, lambda: settings.here(_status_text(item, running)))
     if running and (item.get("problems") or not item.get("ready")):
         ctx.exit(Exit.DEGRADED)
 
@@ -48,7 +48,7 @@ def _configured(site: Site) -> dict[str, Any]:
         "services": sum(document.kind == "Service" for document in documents),
         "sites": 1,
         "problems": [
-            {"code": error.code, "message": str(error), "hint": error.hint} for error in errors
+            {"code": error.code, "message": error.message, "hint": error.hint} for error in errors
         ],
         "console": None,
     }
@@ -57,7 +57,7 @@ def _configured(site: Site) -> dict[str, Any]:
 def _status_text(item: dict[str, Any], running: bool) -> str:
     state = "ready" if item.get("ready") else "not ready"
     if not running:
-        state = "stopped (configured; run: sitectl start)"
+        state = "stopped; this is what is configured\n          Next: sitectl start"
     elif item.get("problems"):
         state += ", degraded"
     lines = [
@@ -68,8 +68,9 @@ def _status_text(item: dict[str, Any], running: bool) -> str:
     if running:
         lines.append(f"Uptime:   {_age(float(item.get('uptime_s') or 0))}")
     lines.append(
-        f"Network:  {item.get('sites')} sites, {item.get('links')} links, "
-        f"{item.get('services')} services"
+        f"Network:  {output.count(item.get('sites'), 'site')}, "
+        f"{output.count(item.get('links'), 'link')}, "
+        f"{output.count(item.get('services'), 'service')}"
     )
     console = item.get("console") or {}
     if console.get("url"):
@@ -108,10 +109,10 @@ def network_status(settings: Settings, verbose: bool, only: str | None) -> None:
     if only is not None:
         items = [item for item in items if only in (item["name"], item["id"])]
         if not items:
-            raise Failure(
-                Exit.NOT_FOUND, "not-found", f"no site {only!r} in the network", "network status"
-            )
-    output.emit_items(settings, "NetworkStatus", items, lambda: _network_table(items))
+            raise not_found(f"no site {only!r} in the network", "sitectl network status")
+    output.emit_items(
+        settings, "NetworkStatus", items, lambda: settings.here(_network_table(items))
+    )
 
 
 def _network_table(items: list[dict[str, Any]]) -> str:
@@ -145,7 +146,7 @@ def why(settings: Settings, service: str) -> None:
     """
     site = store.find_site(settings)
     item = site.admin.get(f"/api/v1/why/{urllib.parse.quote(service, safe=':')}")
-    output.emit_item(settings, "Why", item, lambda: _why_text(item))
+    output.emit_item(settings, "Why", item, lambda: settings.here(_why_text(item)))
 
 
 def _why_text(item: dict[str, Any]) -> str:
@@ -153,9 +154,10 @@ def _why_text(item: dict[str, Any]) -> str:
     where, path = decision.get("site"), decision.get("path") or []
     through = f" through {' > '.join(map(output.safe, path[:-1]))}" if len(path) > 1 else ""
     goes = f"goes to {output.safe(where)}{through}" if where else "goes nowhere"
+    reason = output.safe(decision.get("reason"))
     head = (
         f"{output.safe(item.get('service'))}:{item.get('port')} ({item.get('policy')}): "
-        f"the next request {goes}. {output.safe(decision.get('reason'))}"
+        f"the next request {goes} ({reason})"
     )
     candidates = item.get("candidates") or []
     if not candidates:

@@ -12,6 +12,7 @@ from sitectl.bindings import (
     bind_target,
     bindings_of,
     capacity_slots,
+    is_declared,
     require_host_type,
     target_ports_of,
     unbind_target,
@@ -86,7 +87,7 @@ def name_and_ports(words: tuple[str, ...]) -> tuple[str, tuple[int, ...]]:
         raise usage(f"service {name!r} needs a port", f"sitectl service create {name} 8080")
     for text in ports:
         if not (text.isascii() and text.isdecimal() and 1 <= int(text[:6]) <= 65_535):
-            raise usage(f"{text!r} is not a port")
+            raise usage(f"{text!r} is not a port, a number from 1 to 65535")
     return name, tuple(map(int, ports))
 
 
@@ -220,6 +221,7 @@ def set_(
 
 
 def _no_service(site: Site, name: str) -> Failure:
+    site.require_readable("Service", name)
     known = sorted(d.name for d in site.documents() if d.kind == "Service")
     there = f"; declared here: {', '.join(known)}" if known else ""
     return not_found(
@@ -274,8 +276,10 @@ def bind(
     change = bind_target(site, binding, capacity)
     text = f"{binding.shown} {_bound(change)} service {name}"
     output.report(settings, "Connector", binding.document_name, change, text)
-    if site.find("Service", name) is None:
-        output.note(f"{name} is not declared at {site.name}: it counts once some site declares it")
+    if not is_declared(site, name):
+        site.require_readable("Service", name)
+        output.note(f"no site that is known here declares {name} yet: the target waits for that")
+        output.note(f"Next: sitectl service create {name} PORT, here or at a linked site")
 
 
 def _bound(change: str) -> str:
@@ -311,9 +315,14 @@ def unbind(
 def delete(settings: Settings, name: str) -> None:
     """Withdraw a service of this site, with its targets and listeners here."""
     site = store.find_site(settings)
+    if site.find("Service", name) is None:
+        site.require_readable("Service", name)
+    targets = len(bindings_of(site, name))
     removed = site.delete_all(documents_of(site, name))
     change = "deleted" if removed else "unchanged"
     text = f"service {name} " + ("deleted" if removed else "is not here, nothing to delete")
+    if targets:
+        text += f", {output.count(targets, 'target')} of it here unbound"
     output.report(settings, "Service", name, change, text)
 
 
@@ -349,4 +358,6 @@ def status(settings: Settings, name: str | None, verbose: bool) -> None:
     if not running:
         output.note(f"stopped: the router of {site.name} does not run; this is what is configured")
     detailed = verbose or name is not None
-    output.emit_items(settings, "ServiceStatus", items, lambda: table(items, detailed))
+    output.emit_items(
+        settings, "ServiceStatus", items, lambda: settings.here(table(items, detailed))
+    )

@@ -12,7 +12,7 @@ import click
 from router.model import limits
 from router.model.specs import SiteSpec
 from sitectl import output, store
-from sitectl.failure import Exit, Failure, usage
+from sitectl.failure import Exit, Failure, conflict, not_found, usage
 from sitectl.options import Duration, Settings, Verbs, accepted
 from sitectl.store import Site
 
@@ -64,6 +64,10 @@ def create(
       sitectl token create east.yaml --token-type cert
     """
     site = store.find_site(settings)
+    if file != "-" and not Path(file).absolute().parent.is_dir():  # Before the claim is granted.
+        raise not_found(
+            f"no directory {Path(file).parent} for the token", "Make it, or name another"
+        )
     wanted = site.wanted()
     if wanted.site.ingress == "none":
         raise Failure(
@@ -79,6 +83,9 @@ def create(
     from certs.issue import certificate_token, claim_token
 
     authority = Authority.load(site.secrets)
+    grants = GrantStore(site.secrets / "grants", authority)
+    if token_type == "claim" and name is not None and name in grants.names():
+        raise conflict(f"a token named {name!r} was made here already", "Choose another --name")
     words: dict[str, Any] = {
         "name": name or f"{site.name}-{secrets.token_hex(4)}",
         "site_id": SiteIdentity.load(site.secrets).site_id,
@@ -90,9 +97,7 @@ def create(
     if expiry is not None:
         words["life_s"] = expiry
     if token_type == "claim":
-        token = claim_token(
-            GrantStore(site.secrets / "grants", authority), authority, uses=uses, **words
-        )
+        token = claim_token(grants, authority, uses=uses, **words)
     else:
         token = certificate_token(authority, **words)
     if file == "-":
@@ -102,7 +107,7 @@ def create(
     life = f"{uses} use{'s' if uses > 1 else ''}, " if token_type == "claim" else ""
     text = f"token {token.name} written to {file} ({life}until {utc(token.expires_at)})"
     output.emit_item(settings, "Token", {**_fields(token), "file": file}, lambda: output.safe(text))
-    output.note(f"At the other site: sitectl link create {Path(file).name}")
+    output.note(f"At the other site: sitectl link create {file}")
 
 
 def endpoints(site: SiteSpec, hosts: tuple[str, ...]) -> tuple["Endpoint", ...]:
@@ -173,7 +178,7 @@ def status(settings: Settings, file: str) -> None:
         ("Token", f"{token.name} ({fields['type']})"),
         ("Of site", f"{token.site_name} ({token.site_id})"),
         ("Dials", ", ".join(fields["endpoints"])),
-        ("State", f"{state}, expires {fields['expires']}"),
+        ("State", f"{state}, {'since' if expired else 'expires'} {fields['expires']}"),
         ("Uses left", "known only at the issuing site" if uses_left is None else str(uses_left)),
     ]
     output.emit_item(

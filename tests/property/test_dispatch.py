@@ -61,6 +61,9 @@ class World:
             site.forwarder.set_targets(KEY, {str(target): ("main", CAPACITY[name])})
             site.forwarder.set_listeners({KEY: (f"127.0.0.{index + 1}", 8080)})
         self.network.run()
+        self.set_remotes()
+
+    def set_remotes(self) -> None:
         for name, site in self.sites.items():
             others = [other for other in NAMES if other != name]
             site.forwarder.set_remotes(
@@ -137,6 +140,7 @@ class World:
 
     def _mend(self, name: str) -> None:
         self.mesh.down.discard(router_of(name))
+        self.set_remotes()
 
     def _stop(self, name: str) -> None:
         if name in self.up:

@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from click.testing import CliRunner
 
 from sitectl.admin import Admin
+from sitectl.main import cli
 from tests.scenario.backends import Background, HttpTarget, Target, TcpTarget
 from tests.scenario.waiting import until
 
@@ -82,6 +84,12 @@ class Site:
         shown = f"sitectl --site {self.name} {' '.join(words)}"
         assert done.code == code, f"{shown}: exit {done.code}\n{done.out}{done.err}"
         return done
+
+    def quick(self, *words: str) -> None:
+        """`ctl` within this process, for what only prepares a test: no time to start Python."""
+        place = ["--platform", "process", "--state", str(self.state), "--site", self.name]
+        result = CliRunner().invoke(cli, [*place, *words], catch_exceptions=False)
+        assert result.exit_code == 0, f"{words}: exit {result.exit_code}\n{result.output}"
 
     def json(self, *words: str, code: int = 0) -> Any:
         """``item`` or ``items`` of what a command prints as JSON."""
@@ -175,6 +183,11 @@ class Site:
         """Whether no request of ``service`` is in flight or waits, as far as this site knows."""
         return not any(self.in_flight(service).values()) and not self.service(service)["queued"]
 
+    def is_up(self, name: str) -> bool:
+        """Whether the link of that name is up."""
+        link = self.link(name)
+        return link is not None and link["state"] == "up"
+
     def log_tail(self) -> str:
         """The end of the router's log."""
         path = self.directory / "run" / "router.log"
@@ -199,6 +212,7 @@ class Network:
         self.background = Background()
         self.target_address = own_address()
         self._targets: list[Target] = []
+        self._links: list[tuple[Site, Site]] = []
         self._tokens = itertools.count()
 
     def __enter__(self) -> "Network":
@@ -211,7 +225,7 @@ class Network:
         """Make a site."""
         site = Site(name, self.state, own_address())
         self.sites.append(site)
-        site.ctl(
+        site.quick(
             *("init", name, "--bind-ip", site.address, "--ingress-bind-ip", site.address),
             *("--bind-port", str(site.link_port), "--ingress-host", site.link_door),
             *flags,
@@ -233,20 +247,26 @@ class Network:
     def token(self, site: Site, *flags: str) -> Path:
         """A token of ``site`` in a file."""
         path = self.state / f"{site.name}-{next(self._tokens)}.token"
-        site.ctl("token", "create", str(path), *flags)
+        site.quick("token", "create", str(path), *flags)
         return path
 
     def link(self, dialler: Site, acceptor: Site, cost: int = 1, *, token: str = "claim") -> None:
         """Store a link named after the acceptor; running routers act on it at once."""
         path = self.token(acceptor, "--token-type", token)
-        dialler.ctl("link", "create", str(path), "--name", acceptor.name, "--cost", str(cost))
+        dialler.quick("link", "create", str(path), "--name", acceptor.name, "--cost", str(cost))
+        self._links.append((dialler, acceptor))
 
     def start(self, *sites: Site) -> None:
         """Start the routers of these sites (all), at once."""
         _together([site.start for site in sites or self.sites])
 
     def see_each_other(self, *sites: Site) -> None:
-        """Wait until each of these sites (all) reaches each other one."""
+        """Wait until all links are up and each of these sites (all) reaches each other one."""
+        for dialler, acceptor in self._links:
+            if not dialler.gone() and not acceptor.gone():
+                until(
+                    partial(dialler.is_up, acceptor.name), f"{dialler.name}-{acceptor.name} is up"
+                )
         chosen = sites or tuple(self.sites)
         names = {site.name for site in chosen}
         for site in chosen:
@@ -261,7 +281,11 @@ class Network:
     def at_rest(self, service: str, *sites: Site) -> None:
         """Wait until all counters of ``service`` are zero everywhere (N5)."""
         for site in sites or self.sites:
-            until(partial(site.rests, service), f"nothing of {service} is in flight: {site.name}")
+            try:
+                until(partial(site.rests, service), f"{service} is at rest for {site.name}")
+            except AssertionError as error:
+                shown = {each.name: each.service(service) for each in self.sites if not each.gone()}
+                raise AssertionError(f"{error}\n{json.dumps(shown, indent=1)}") from None
 
     def logs(self) -> str:
         """The ends of all logs."""

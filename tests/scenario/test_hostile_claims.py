@@ -15,8 +15,8 @@ import pytest
 from certs import redeem, tokens
 from certs.contexts import CLAIM_ALPN, client_context
 from certs.tokens import Token
-from tests.scenario.clients import connected, read_all
-from tests.scenario.harness import Network, Site
+from tests.scenario.clients import read_all
+from tests.scenario.harness import Network
 from tests.scenario.waiting import until
 
 SITE_ID = "a" * 32

@@ -91,7 +91,7 @@ class MemoryKeeper:
         self.epoch = epoch
 
     def declared_at(self, name: str) -> float:
-        return self._declared.setdefault(name, float(len(self._declared)))
+        return self._declared.setdefault(name, self.internet.now)
 
     def forget_declared(self, keep: frozenset[str]) -> None:
         self._declared = {name: at for name, at in self._declared.items() if name in keep}

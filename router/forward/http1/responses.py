@@ -218,6 +218,7 @@ class ResponseParser:
     def _complete(self) -> None:
         self._state = _State.COMPLETE
         self._sink.complete()
+        del self._sink  # It holds us: let no cycle wait for the collector.
 
     def _fail(self, reason: str) -> None:
         self._state = _State.FAILED

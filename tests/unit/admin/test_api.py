@@ -187,6 +187,18 @@ def test_the_socket_is_its_owners_alone_and_goes_with_the_server(tmp_path: Path)
     assert not (tmp_path / "admin.sock").exists()
 
 
+def test_the_socket_may_lie_deeper_than_a_socket_address_can_say(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 100) / ("e" * 100)
+    deep.mkdir(parents=True)
+
+    async def story() -> None:
+        async with serving(FakeRouter(), EventLog(), deep / "admin.sock"):
+            assert stat.S_ISSOCK((deep / "admin.sock").stat().st_mode)
+
+    asyncio.run(story())
+    assert not (deep / "admin.sock").exists()
+
+
 def test_readiness_follows_the_router_and_health_does_not(tmp_path: Path) -> None:
     async def story() -> None:
         router = FakeRouter()

@@ -423,3 +423,58 @@ def test_an_answer_that_breaks_off_or_lies_is_never_taken_for_whole(
     client = shop.client(GET)
     assert client.was_reset
     assert not client.got.endswith(b"0\r\n\r\n")
+
+
+def mend(shop: Shop) -> None:
+    shop.mesh.down.clear()
+    shop.set_remotes(b=1)
+
+
+def test_a_get_whose_only_way_broke_goes_on_once_routes_changed() -> None:
+    shop = Shop(farther=0)
+    shop.targets["b"].answer = None
+    client = shop.client(GET)
+    shop.mesh.cut(router_of("b"))
+    shop.network.run()
+    assert not client.got
+    shop.targets["b"].answer = answer_ok
+    mend(shop)
+    shop.network.run()
+    assert shop.status(client) == 200
+    assert shop.in_flight() == [0, 0, 0]
+
+
+def test_a_new_request_without_a_way_waits_for_one_and_not_for_long() -> None:
+    shop = Shop(farther=0)
+    shop.mesh.cut(router_of("b"))
+    client = shop.client(POST)
+    assert not client.got
+    shop.network.advance(limits.REROUTE_WAIT_S)
+    assert shop.status(client) == 503
+    assert b"Spillway-Error: no-route" in client.got
+
+
+def test_a_client_that_leaves_while_there_is_no_way_is_forgotten() -> None:
+    shop = Shop(farther=0)
+    shop.mesh.cut(router_of("b"))
+    client = shop.client(GET)
+    client.abort()
+    shop.network.run()
+    mend(shop)
+    shop.network.run()
+    assert shop.requests() == [0, 0, 0]
+    assert shop.a.services_snapshot()[0].counters.requests_total == 1
+
+
+def test_a_site_lost_on_the_way_is_not_asked_again_before_routes_change() -> None:
+    shop = Shop(here=1, farther=0, answer=None)
+    shop.client(GET)
+    shop.mesh.cut(router_of("b"))
+    waiting = [shop.client(GET) for _ in range(3)]
+    opens = len(shop.mesh.opens)
+    shop.network.advance(0.5)
+    assert len(shop.mesh.opens) == opens
+    shop.targets["b"].answer = answer_ok
+    mend(shop)
+    shop.network.run()
+    assert [shop.status(client) for client in waiting] == [200, 200, 200]

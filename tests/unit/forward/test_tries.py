@@ -75,3 +75,19 @@ def test_the_verdict_tells_the_last_failure(failures: list[LegCode], code: LegCo
     for failure in failures:
         tries.note(LegFailure(failure), A, None)
     assert tries.verdict().code == code
+
+
+def test_a_site_that_a_transit_could_not_reach_may_be_tried_again_over_new_routes() -> None:
+    tries = Tries()
+    tries.note(LegFailure("no-route"), A, None)
+    assert tries.excluded == tries.out == {A} and not tries.hopeless
+    tries.rest()
+    assert tries.excluded == {A}, "a request in the queue would ask it again and again"
+    tries.reroute()
+    assert not tries.excluded and not tries.out
+
+
+def test_a_site_whose_link_was_lost_may_be_tried_at_once_over_another_path() -> None:
+    tries = Tries()
+    tries.note(LegFailure("link-lost"), A, None)
+    assert not tries.excluded and not tries.out

@@ -313,3 +313,15 @@ def test_waiting_at_another_site_is_overflow_only_if_a_cheaper_one_is_full() -> 
         party.abort()
     both.network.run()
     assert overflow(both) == 2
+
+
+@pytest.mark.parametrize("wait_s", [0.05, 1.0])
+def test_a_site_that_lets_nobody_stand_is_not_asked_again_at_once(wait_s: float) -> None:
+    world = Full(0, 1, wait_s=wait_s)
+    world.b.forwarder.set_service(KEY, ServiceConfig(protocol="tcp", queue=0))
+    before = len(world.mesh.opens)
+    waiter = world.client(b"one")
+    assert len(world.mesh.opens) == before + 1
+    world.network.advance(wait_s)
+    assert waiter.was_reset
+    assert len(world.mesh.opens) <= before + 2 + wait_s / limits.STAND_RETRY_S

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import pytest
 
+from router.link import frames
 from router.link.outgoing import OutgoingSpec
 from router.link.ports import LoadMessage, LsaAck, LsaMessage, RoutingMessage
 from router.model import limits
@@ -11,7 +12,7 @@ from router.model.adverts import LoadReport
 from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId
 from router.net.ports import DialFailure, Loss
-from tests.unit.link.lanes import Recorder
+from tests.unit.link.lanes import Recorder, Sender
 from tests.unit.link.routers import FakeIdentity, Router, linked, live_wires
 from tests.unit.link.wire import Raw, World
 
@@ -56,22 +57,23 @@ def test_routing_messages_reach_the_other_owner() -> None:
     assert len(loads) == 3 and len(heard) == 5
 
 
-def test_streams_are_lost_before_the_adjacency_goes_and_in_the_same_turn() -> None:
+def test_the_adjacency_goes_before_its_streams_are_lost_and_in_the_same_turn() -> None:
     world = World()
     west, east = linked(world)
     handler = west.open(east)
     world.settle()
-    lost_first: list[bool] = []
+    losses_then: list[int] = []
     original = west.owner.adjacency_down
 
     def down(router: RouterId, cause: str) -> None:
-        lost_first.append(handler.losses == ["link-lost"])
+        losses_then.append(len(handler.losses))
         original(router, cause)
 
     west.owner.adjacency_down = down  # type: ignore[method-assign]
     world.wires[0].break_()
     world.settle()
-    assert lost_first == [True]
+    assert losses_then == [0]
+    assert handler.losses == ["link-lost"]
     assert west.links.adjacent == {}
     assert east.owner.recorders[0].losses == ["link-lost"]
     assert west.links.open_stream(west.request(east), Recorder()) is None
@@ -210,6 +212,28 @@ def test_a_silent_data_lane_dies_alone() -> None:
     assert world.wires[1].left.is_gone
     assert west.owner.named("down") == []
     assert [line.lanes for line in west.links.status()] == [1]
+
+
+def test_a_neighbour_that_talks_and_never_reads_loses_the_lane(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "DATA_PING_AFTER_S", 100.0)
+    world = World()
+    west, east = linked(world)
+    sender = Sender(b"s" * 400_000)
+    stream = west.links.open_stream(west.request(east), sender)
+    assert stream is not None
+    sender.stream = stream
+    world.settle()
+    data_wire = world.wires[1]
+    data_wire.right.capacity_bytes = 0
+    sender.go()
+    for second in range(int(limits.LANE_WRITE_STALL_S) + 3):
+        assert not data_wire.left.is_gone or second >= limits.LANE_WRITE_STALL_S
+        data_wire.right.send(frames.encode(frames.PONG, 0, bytes(8)))  # It still talks.
+        world.advance(1.0)
+    assert sender.losses == ["link-lost"] and data_wire.left.is_gone
+    assert west.owner.named("down") == []
 
 
 def test_after_a_late_wake_sockets_are_read_before_silence_is_judged() -> None:

@@ -328,6 +328,26 @@ def test_resets_are_paced_so_that_the_peer_bears_them() -> None:
     assert pair.right_owner.faults == []
 
 
+def test_a_reset_that_waits_is_not_needed_once_the_stream_ended_there() -> None:
+    pair = Pair()
+    for _ in range(limits.RESETS_BURST):
+        stream = pair.open(Recorder())
+        stream.finish()
+        pair.world.settle()
+        stream.reset("cancelled")
+    pair.world.settle()
+    waiting = pair.right.stream_count
+    assert waiting > 50
+    for egress, _ in pair.right_owner.offered[-waiting:]:
+        egress.send_head(b"late answer", 0, end=True)
+    pair.world.settle()
+    assert pair.right.stream_count == 0
+    resets = kinds(pair.wire.left.sent_log).count(frames.RESET)
+    pair.world.advance(20.0)
+    assert kinds(pair.wire.left.sent_log).count(frames.RESET) == resets
+    assert pair.right_owner.faults == pair.left_owner.faults == []
+
+
 def test_a_ping_measures_the_round_trip() -> None:
     pair = Pair()
     pair.wire.right.hold()

@@ -1,32 +1,71 @@
-"""The router's small state file when the disk fails."""
+"""What a router keeps over a restart."""
 
-import os
+import stat
+import time
 from pathlib import Path
 
 import pytest
 
+from router.main.learnt import Learnt
 from router.main.state import FileKeeper
+from router.model.adverts import Declaration
+from router.model.errors import ConfigError
+from router.model.specs import PolicySpec
+
+SHOP = Declaration(
+    name="shop",
+    protocol="tcp",
+    ports=(5432,),
+    policy=PolicySpec(),
+    queue=None,
+    queue_wait_s=1.0,
+    declared_at_s=0.0,
+)
 
 
-def unwritable(path: Path) -> None:
-    """A directory in the place of the file that is written beside."""
-    path.with_name(f".{path.name}.{os.getpid()}").mkdir()
+def test_the_router_id_stays_and_the_epoch_grows_at_each_start(tmp_path: Path) -> None:
+    first = FileKeeper(tmp_path / "state.json")
+    epochs = [first.next_epoch()]
+    for _ in range(3):
+        again = FileKeeper(tmp_path / "state.json")
+        assert again.router_id == first.router_id
+        epochs.append(again.next_epoch())
+    assert epochs == sorted(set(epochs))
+    assert epochs[0] >= int(time.time()) - 1
 
 
-def test_a_state_that_cannot_be_written_is_told_once_and_kept_in_memory(tmp_path: Path) -> None:
-    told: list[str] = []
-    keeper = FileKeeper(tmp_path / "state.json", told.append)
-    unwritable(tmp_path / "state.json")
-    first = keeper.declared_at("shop")
-    keeper.keep_learnt(())
-    keeper.keep_epoch(2**40)
-    assert keeper.declared_at("shop") == first
-    assert len(told) == 1
-    assert "state.json" in told[0]
-
-
-def test_an_epoch_is_not_used_before_it_is_written(tmp_path: Path) -> None:
+def test_an_epoch_raised_by_the_network_is_kept_before_the_next_start(tmp_path: Path) -> None:
     keeper = FileKeeper(tmp_path / "state.json")
-    unwritable(tmp_path / "state.json")
-    with pytest.raises(OSError):
-        keeper.next_epoch()
+    keeper.keep_epoch(9_999_999_999)
+    assert FileKeeper(tmp_path / "state.json").next_epoch() == 10_000_000_000
+
+
+def test_a_service_keeps_the_time_of_its_first_declaration(tmp_path: Path) -> None:
+    first = FileKeeper(tmp_path / "state.json").declared_at("shop")
+    keeper = FileKeeper(tmp_path / "state.json")
+    assert keeper.declared_at("shop") == first
+    keeper.forget_declared(frozenset())
+    assert keeper.declared_at("shop") > first
+
+
+def test_the_state_is_its_owners_alone_and_never_half_written(tmp_path: Path) -> None:
+    FileKeeper(tmp_path / "state.json").next_epoch()
+    assert [path.name for path in tmp_path.iterdir()] == ["state.json"]
+    assert stat.S_IMODE((tmp_path / "state.json").stat().st_mode) == 0o600
+
+
+def test_a_damaged_state_is_named_with_the_next_step(tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_text('{"router_id": 7}')
+    with pytest.raises(ConfigError, match=r"state\.json.*rm "):
+        FileKeeper(tmp_path / "state.json")
+
+
+def test_what_was_learnt_counts_for_the_rest_of_its_time(tmp_path: Path) -> None:
+    keeper = FileKeeper(tmp_path / "state.json")
+    keeper.keep_learnt((SHOP,))
+    learnt = Learnt(FileKeeper(tmp_path / "state.json"), ttl_s=180.0, now=1000.0)
+    assert learnt.declarations(1001.0) == {"shop": SHOP}
+    until = learnt.until()
+    assert until is not None and 1170.0 < until <= 1180.0
+    assert learnt.declarations(until) == {}
+    assert learnt.until() is None

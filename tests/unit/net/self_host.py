@@ -26,7 +26,8 @@ class SelfHost:
         return time.monotonic()
 
     def call_at(self, when: float, callback: Callable[[], None]) -> HostedCall:
-        call = HostedCall(when, callback)
+        # Early, but not at once when asked again for what was early.
+        call = HostedCall(max(when - self._early_s, self.now() + self._early_s), callback)
         self._calls.append(call)
         return call
 
@@ -41,14 +42,14 @@ class SelfHost:
         self._calls = [call for call in self._calls if call.callback is not None]
         due = min((call.when for call in self._calls), default=None)
         if due is not None:
-            wait_s = max(0.0, min(wait_s, due - self._early_s - self.now()))
+            wait_s = max(0.0, min(wait_s, due - self.now()))
         ready, _, _ = select.select(list(self._watched), [], [], wait_s)
         for fd in ready:
             if fd in self._watched:
                 self._watched[fd]()
         called = False
         for call in self._calls:
-            if call.callback is not None and call.when - self._early_s <= self.now():
+            if call.callback is not None and call.when <= self.now():
                 callback, call.callback = call.callback, None
                 callback()
                 called = True

@@ -91,42 +91,45 @@ def test_more_parts_than_one_system_call_takes_arrive_in_order(pair: Pair) -> No
 
 
 def test_what_was_sent_is_copied(pair: Pair) -> None:
+    flood = pair.flood
     pair.right.wire.pause()
-    buffer = bytearray(pair.flood)
+    buffer = bytearray(flood)
     pair.left.wire.send(memoryview(buffer))
     assert pair.left.wire.buffered_bytes > 0
     buffer[:] = bytes(len(buffer))
     pair.right.wire.resume()
-    pair.run_until(lambda: len(pair.right.data) == len(pair.flood))
-    assert digest(pair.right.data) == digest(pair.flood)
+    pair.run_until(lambda: len(pair.right.data) == len(flood))
+    assert digest(pair.right.data) == digest(flood)
 
 
 # Backpressure.
 
 
 def test_send_says_no_above_the_mark_and_writable_comes_once_when_drained(pair: Pair) -> None:
+    flood = pair.flood
     left, right = pair.left, pair.right
     buffered_when_told: list[int] = []
     left.on_writable = lambda: buffered_when_told.append(left.wire.buffered_bytes)
     right.wire.pause()
-    assert not left.wire.send(pair.flood)
+    assert not left.wire.send(flood)
     assert left.wire.buffered_bytes > 0
     assert not left.wire.send(b"more")
     pair.world.settle()
     assert left.calls == []
     right.wire.resume()
-    pair.run_until(lambda: len(right.data) == len(pair.flood) + 4, lambda: left.calls)
+    pair.run_until(lambda: len(right.data) == len(flood) + 4, lambda: left.calls)
     pair.world.settle()
     assert left.calls == ["writable"]
     assert buffered_when_told == [0]
 
 
 def test_a_send_below_the_mark_owes_no_writable(pair: Pair) -> None:
-    pair.left.wire.set_high_mark(10 * len(pair.flood))
+    flood = pair.flood
+    pair.left.wire.set_high_mark(10 * len(flood))
     pair.right.wire.pause()
-    assert pair.left.wire.send(pair.flood)
+    assert pair.left.wire.send(flood)
     pair.right.wire.resume()
-    pair.run_until(lambda: len(pair.right.data) == len(pair.flood))
+    pair.run_until(lambda: len(pair.right.data) == len(flood))
     pair.world.settle()
     assert pair.left.calls == []
 
@@ -277,14 +280,15 @@ def test_finishing_from_within_ended_ends_both_cleanly(pair: Pair) -> None:
 
 
 def test_an_end_with_data_before_it_waits_for_the_buffer(pair: Pair) -> None:
+    flood = pair.flood
     pair.right.wire.pause()
-    pair.left.wire.send(pair.flood)
+    pair.left.wire.send(flood)
     pair.left.wire.finish()
     pair.world.settle()
     assert pair.left.wire.buffered_bytes > 0
     pair.right.wire.resume()
     pair.run_until(lambda: pair.right.told("ended"))
-    assert digest(pair.right.data) == digest(pair.flood)
+    assert digest(pair.right.data) == digest(flood)
     assert not pair.left.told("writable")
 
 
@@ -308,8 +312,9 @@ def test_abort_is_told_as_reset_there_and_aborted_here(pair: Pair) -> None:
 
 
 def test_an_abort_with_unsent_bytes_never_looks_like_an_end(pair: Pair) -> None:
+    flood = pair.flood
     pair.right.wire.pause()
-    pair.left.wire.send(pair.flood)
+    pair.left.wire.send(flood)
     pair.left.wire.finish()
     pair.left.wire.abort()
     assert pair.left.wire.buffered_bytes == 0
@@ -317,7 +322,7 @@ def test_an_abort_with_unsent_bytes_never_looks_like_an_end(pair: Pair) -> None:
     pair.run_until_lost()
     assert pair.right.lost_code == "reset"
     assert not pair.right.told("ended")
-    assert len(pair.right.data) < len(pair.flood)
+    assert len(pair.right.data) < len(flood)
 
 
 def test_nothing_follows_after_lost_whatever_is_called(pair: Pair) -> None:

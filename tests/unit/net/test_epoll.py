@@ -3,11 +3,13 @@
 import asyncio
 import errno
 import logging
+import random
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 
 import pytest
+import uvloop
 
 from router.model.limits import ACCEPT_ERRORS_PER_TURN_MAX, TURN_EVENTS_MAX
 from router.net.epoll import EpollNetwork
@@ -145,6 +147,46 @@ def test_many_ready_sockets_are_all_served(host: SelfHost, network: EpollNetwork
         client.close()
 
 
+def test_churn_of_every_kind_of_ending_leaves_nothing_open(
+    host: SelfHost, network: EpollNetwork
+) -> None:
+    chance = random.Random(3)
+    accepted: list[Recorder] = []
+    dialled: list[Recorder] = []
+
+    def live(recorder: Recorder, connection: Connection) -> Recorder:
+        def act(data: memoryview) -> None:
+            wire = recorder.wire
+            chance.choice((wire.finish, wire.abort, wire.pause, lambda: wire.send(data)))()
+
+        recorder.on_received = act
+        recorder.on_ended = connection.finish
+        connection.send(bytes(chance.randrange(1, 100_000)))
+        return recorder.take(connection)
+
+    def accept(connection: Connection) -> Recorder:
+        accepted.append(Recorder())
+        return live(accepted[-1], connection)
+
+    def connected(connection: Connection) -> Recorder:
+        dialled.append(Recorder())
+        return live(dialled[-1], connection)
+
+    listener = network.listen("127.0.0.1", 0, accept)
+    for _ in range(10):
+        for _ in range(30):
+            network.dial(
+                "127.0.0.1", listener.address.port, connected, lambda failure: None, timeout_s=2.0
+            )
+        host.settle(0.005)
+    for recorder in accepted + dialled:
+        recorder.wire.abort()
+    host.run_while(lambda: any(not recorder.losses for recorder in accepted + dialled))
+    assert len(dialled) > 250
+    assert network.sockets_open == 1
+    assert network.handler_errors == 0
+
+
 # Accepting.
 
 
@@ -204,6 +246,32 @@ def test_accepted_and_dialled_sockets_send_small_writes_at_once(
     host.run_while(lambda: not (left.connection and right.connection))
     assert made[0].getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
     assert made[0].getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    other.close()
+
+
+@pytest.mark.parametrize("peer", ["127.0.0.1", "::1"])
+def test_a_dual_stack_listener_shows_addresses_as_their_owners_write_them(
+    host: SelfHost, network: EpollNetwork, peer: str
+) -> None:
+    left, right = Recorder(), Recorder()
+    listener = network.listen("::", 0, right.take)
+    network.dial(peer, listener.address.port, left.take, lambda failure: None, timeout_s=1.0)
+    host.run_while(lambda: not (left.connection and right.connection))
+    assert right.wire.peer.host == right.wire.local.host == left.wire.peer.host == peer
+
+
+def test_a_loss_that_makes_a_handler_abort_others_is_told_in_the_same_turn(
+    host: SelfHost, network: EpollNetwork
+) -> None:
+    first, second = Recorder(), Recorder()
+    one, _ = connected_socket(host, network, first)
+    other, _ = connected_socket(host, network, second)
+    told: list[int] = []
+    first.on_lost = lambda cause: second.wire.abort()
+    second.on_lost = lambda cause: told.append(network.turns)
+    reset(one)
+    host.run_while(lambda: not first.losses)
+    assert told == [network.turns]
     other.close()
 
 
@@ -341,7 +409,10 @@ def test_bytes_are_counted_both_ways(host: SelfHost, network: EpollNetwork) -> N
     client.close()
 
 
-def test_the_network_runs_inside_an_asyncio_loop() -> None:
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_the_network_runs_inside_an_asyncio_loop(
+    run: Callable[[Coroutine[None, None, bytes]], bytes],
+) -> None:
     async def scene() -> bytes:
         loop = asyncio.get_running_loop()
         network = EpollNetwork(LoopHost(loop))
@@ -365,4 +436,4 @@ def test_the_network_runs_inside_an_asyncio_loop() -> None:
         network.close()
         return said
 
-    assert asyncio.run(scene()) == b"re: hello"
+    assert run(scene()) == b"re: hello"

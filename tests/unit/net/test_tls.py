@@ -182,6 +182,36 @@ def test_data_after_our_close_notify_is_still_delivered_also_when_paused(scene: 
     assert scene.client.losses == scene.server.losses == [None]
 
 
+def test_data_that_came_with_the_handshake_survives_a_pause_and_an_early_finish(
+    scene: Scene,
+) -> None:
+    def accept(connection: Connection) -> Recorder:
+        connection.pause()
+        connection.finish()
+        return scene.server.take(connection)
+
+    def connected(connection: Connection) -> Recorder:
+        connection.send(b"in one flight with the last of the handshake")
+        return scene.client.take(connection)
+
+    listener = scene.network.listen("127.0.0.1", 0, accept, tls=server_tls())
+    scene.network.dial(
+        "127.0.0.1",
+        listener.address.port,
+        connected,
+        scene.failures.append,
+        timeout_s=2.0,
+        tls=client_tls(),
+    )
+    scene.host.run_while(lambda: not scene.client.told("ended"))
+    assert scene.server.calls == []
+    scene.server.wire.resume()
+    scene.client.wire.finish()
+    scene.host.run_while(lambda: not scene.server.losses)
+    assert scene.server.data == b"in one flight with the last of the handshake"
+    assert scene.server.losses == [None]
+
+
 def test_an_end_read_together_with_data_waits_while_paused(scene: Scene) -> None:
     client = scene.raw()
     scene.server.wire.pause()

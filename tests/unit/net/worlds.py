@@ -130,7 +130,6 @@ class Pair:
         self.world = world
         self.left, self.right = Recorder(), Recorder()
         self.failures: list[DialFailure] = []
-        self.flood = random.Random(2).randbytes(world.flood_bytes)
         self.listener: Listener = world.right.listen(
             world.right_ip, 0, self.right.take, tls=world.server_tls
         )
@@ -144,6 +143,11 @@ class Pair:
         )
         world.run_while(lambda: self.left.connection is None or self.right.connection is None)
         assert not self.failures
+
+    @property
+    def flood(self) -> bytes:
+        """More than the kernels of both ends hold."""
+        return random.Random(2).randbytes(self.world.flood_bytes)
 
     def run_until(self, *conditions: Callable[[], object]) -> None:
         self.world.run_while(lambda: not all(condition() for condition in conditions))

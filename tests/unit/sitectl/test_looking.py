@@ -121,7 +121,7 @@ def test_service_status_shows_sites_and_targets(here: CommandLine, admin: FakeAd
     admin.items("/api/v1/services", SERVICE)
     admin.items("/api/v1/services/shop", SERVICE)
     assert here.json("service", "status") == [SERVICE]
-    assert "2 at 1 sites" in here.ok("service", "status").stdout
+    assert "2 at 1 site" in here.ok("service", "status").stdout
     assert "h:1" in here.ok("service", "status", "shop").stdout
     assert here.json("service", "status", "shop:8080") == [SERVICE]
     assert here("service", "status", "shop:1").exit_code == 4
@@ -161,9 +161,9 @@ def levels(here: CommandLine, *words: str) -> dict[str, str]:
 
 def test_check_of_a_sound_stopped_site_is_well(here: CommandLine) -> None:
     found = levels(here, "check")
-    del found["SW0214"]  # Whether the port is free is the machine's business.
+    del found["SW0514"]  # Whether the port is free is the machine's business.
     assert set(found.values()) <= {"ok", "info"}
-    assert (found["SW0210"], found["SW0211"], found["SW0213"]) == ("ok", "ok", "info")
+    assert (found["SW0510"], found["SW0511"], found["SW0513"]) == ("ok", "ok", "info")
 
 
 def test_check_names_open_keys_and_bad_documents(here: CommandLine) -> None:
@@ -186,11 +186,11 @@ def test_check_of_a_running_site_looks_at_links_and_services(
     assert result.exit_code == 3
     assert "link west is down: host is dead" in result.stdout
     found = levels(here, "check")
-    assert (found["SW0213"], found["SW0215"], found["SW0217"]) == ("ok", "warning", "ok")
+    assert (found["SW0513"], found["SW0515"], found["SW0517"]) == ("ok", "warning", "ok")
 
 
 def test_check_before_init_and_of_a_file(here: CommandLine, tmp_path: Any) -> None:
-    assert {"SW0201", "SW0202", "SW0204"} <= levels(here, "check", "--pre").keys()
+    assert {"SW0501", "SW0502", "SW0504"} <= levels(here, "check", "--pre").keys()
     path = tmp_path / "f.yaml"
     path.write_text("kind: Link\nname: a\n")
     assert here("check", "-f", str(path)).exit_code == 1

@@ -1,0 +1,76 @@
+"""The one port between sites: links and claims, told apart by ALPN."""
+
+from collections.abc import Callable
+
+from router.link.claims import CLAIM_ALPN, ClaimDesk, ClaimDoor
+from router.link.links import Links
+from router.main.ports import Credentials
+from router.model.specs import SiteSpec
+from router.net.ports import Connection, ConnectionHandler, Listener, Network, Timer
+
+LISTEN_RETRY_S = 1.0
+
+
+def place_of(site: SiteSpec) -> tuple[str, str, int]:
+    """What of a site says where it listens; a change means to listen anew."""
+    return (site.ingress, site.ingress_bind_ip, site.bind_port)
+
+
+class LinkDoor:
+    """Listens for links and claims; tries again each second while the port is taken."""
+
+    def __init__(
+        self,
+        network: Network,
+        links: Links,
+        credentials: Credentials,
+        claims: ClaimDesk,
+        failed: Callable[[str], None],
+    ) -> None:
+        """``failed`` hears each new reason why links cannot be accepted."""
+        self._network = network
+        self._links = links
+        self._credentials = credentials
+        self._claim_door = ClaimDoor(network, claims)
+        self._failed = failed
+        self._listener: Listener | None = None
+        self._retry: Timer | None = None
+        self.error = ""
+
+    def open(self, site: SiteSpec) -> None:
+        """Listen where ``site`` says, with the certificate of now; nowhere if it is private."""
+        self.close()
+        if site.ingress == "none":
+            self.error = ""
+            return
+        tls = self._credentials.listener_tls()
+        accept_link = self._links.acceptor(lambda: tls.certificate)
+
+        def accept(connection: Connection) -> ConnectionHandler | None:
+            if connection.alpn == CLAIM_ALPN:
+                return self._claim_door.accept(connection)
+            return accept_link(connection)
+
+        try:
+            self._listener = self._network.listen(
+                site.ingress_bind_ip, site.bind_port, accept, tls=tls
+            )
+        except OSError as cause:
+            place = f"{site.ingress_bind_ip}:{site.bind_port}"
+            error = f"cannot accept links on {place}: {cause.strerror}"
+            if error != self.error:
+                self.error = error
+                self._failed(error)
+            again = self._network.now() + LISTEN_RETRY_S
+            self._retry = self._network.call_at(again, lambda: self.open(site))
+        else:
+            self.error = ""
+
+    def close(self) -> None:
+        """Accept nothing more; what was accepted stays."""
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None

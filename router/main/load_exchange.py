@@ -1,0 +1,103 @@
+"""How loaded the targets of each site are: telling neighbours, and hearing from them."""
+
+from collections.abc import Iterable
+
+from router.balance.reports import LoadReports
+from router.forward.forwarder import Forwarder
+from router.link.links import Links
+from router.link.ports import LoadMessage
+from router.model.adverts import LoadReport
+from router.model.ids import RouterId, ServiceKey
+from router.net.ports import Network, Timer
+from router.routing.load import LoadTable
+from router.routing.table import RouteTable
+
+
+class LoadExchange:
+    """Owns what was last told and heard. Traffic comes here and never reaches routing."""
+
+    def __init__(
+        self, network: Network, router: RouterId, links: Links, forwarder: Forwarder
+    ) -> None:
+        self._network = network
+        self._router = router
+        self._links = links
+        self._forwarder = forwarder
+        self._heard = LoadTable()
+        self._told = LoadReports()
+        self._sequence = 0
+        self._timer: Timer | None = None
+        self._keys: frozenset[ServiceKey] = frozenset()
+
+    def set_services(self, keys: Iterable[ServiceKey]) -> None:
+        """Service ports with a connector here: what is told about."""
+        before, self._keys = self._keys, frozenset(keys)
+        for key in before - self._keys:
+            self._told.forget(key)
+
+    def changed(self, key: ServiceKey) -> None:
+        """In-flight or ready targets of ``key`` changed; called for every request."""
+        if key not in self._keys:
+            return
+        load = self._forwarder.load_of(key)
+        now = self._network.now()
+        if self._told.note(key, load.in_flight, load.targets_ready, load.capacity, now):
+            self._links.broadcast(LoadMessage((self._report(key),)))
+        elif self._timer is None:
+            self._arm()
+
+    def tell_all(self, neighbour: RouterId) -> None:
+        """A new neighbour hears of every service port at once."""
+        reports = tuple(self._report(key) for key in sorted(self._keys))
+        if reports:
+            self._links.send(neighbour, LoadMessage(reports))
+
+    def received(
+        self, neighbour: RouterId, reports: tuple[LoadReport, ...], table: RouteTable
+    ) -> None:
+        """Reports from ``neighbour``: what is news is used here and passed on."""
+        now = self._network.now()
+        onward: dict[RouterId, list[LoadReport]] = {}
+        for report in reports:
+            accepted = self._heard.accept(report, neighbour, table, now)
+            candidate = table.candidate(report.router, report.key)
+            if accepted is None or candidate is None:
+                continue
+            self._forwarder.report_load(accepted.report, candidate.site)
+            for further in accepted.forward_to:
+                onward.setdefault(further, []).append(report)
+        for further, passed in onward.items():
+            self._links.send(further, LoadMessage(tuple(passed)))
+
+    def table_changed(self, table: RouteTable) -> None:
+        """Forget routers that are no candidates any more."""
+        self._heard.table_changed(table)
+
+    def close(self) -> None:
+        """Tell nothing more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _report(self, key: ServiceKey) -> LoadReport:
+        load = self._forwarder.load_of(key)
+        self._sequence += 1
+        return LoadReport(
+            self._router,
+            self._sequence,
+            key.name,
+            key.port,
+            load.in_flight,
+            load.targets_ready,
+            load.capacity,
+        )
+
+    def _arm(self) -> None:
+        deadline = self._told.next_deadline()
+        self._timer = None if deadline is None else self._network.call_at(deadline, self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        due = [key for key in self._told.due(self._network.now()) if key in self._keys]
+        if due:
+            self._links.broadcast(LoadMessage(tuple(self._report(key) for key in due)))
+        self._arm()

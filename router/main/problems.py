@@ -1,0 +1,79 @@
+"""What is wrong now and needs a person, in the words of `status`. Pure."""
+
+from collections.abc import Mapping
+
+from router.forward.listeners import ListenerState
+from router.model.errors import ConfigError
+from router.model.events import Problem
+from router.model.ids import ServiceKey, SiteId
+from router.routing.table import Declared, RouteTable
+
+
+def of_config(errors: list[ConfigError]) -> tuple[Problem, ...]:
+    """Errors of the configuration, each with its place."""
+    return tuple(
+        Problem(code=error.code, message=error.message, hint=error.hint) for error in errors
+    )
+
+
+def of_router(link_listener_error: str, conflict: str, untold: str) -> list[Problem]:
+    """Each argument a sentence, empty where all is well."""
+    found = []
+    if link_listener_error:
+        hint = "Free the port, or choose another: sitectl init --bind-port PORT"
+        found.append(Problem(code="SW0201", message=link_listener_error, hint=hint))
+    if conflict:
+        hint = "Give one of the two a new identity: sitectl delete, then sitectl init"
+        found.append(Problem(code="SW0401", message=conflict, hint=hint))
+    if untold:
+        hint = "Remove services that nobody uses: sitectl service status"
+        found.append(Problem(code="SW0305", message=untold, hint=hint))
+    return found
+
+
+def of_listeners(states: Mapping[ServiceKey, ListenerState]) -> list[Problem]:
+    """Listeners that are not bound."""
+    return [
+        Problem(
+            code="SW0202",
+            message=f"Service {key} has no listener here: {state.error}",
+            hint=f"Free the port, or: sitectl service set {key.name} --listen [IP:]PORT",
+        )
+        for key, state in states.items()
+        if state.error
+    ]
+
+
+def of_table(table: RouteTable) -> list[Problem]:
+    """What several sites do not agree on."""
+    found = [
+        _declared_differently(table, name, entry)
+        for name, entry in table.declarations.items()
+        if entry.conflicts
+    ]
+    found += [
+        Problem(
+            code="SW0403",
+            message=f"Two sites are named {name}; they are shown with the begin of their ids.",
+            hint="Give one of them another name: sitectl delete, then sitectl init NAME",
+        )
+        for name in table.name_conflicts
+    ]
+    return found
+
+
+def _declared_differently(table: RouteTable, name: str, entry: Declared) -> Problem:
+    def named(site: SiteId) -> str:
+        return table.sites[site].name if site in table.sites else site
+
+    others = ", ".join(map(named, entry.conflicts))
+    kept = entry.declaration
+    ports = ", ".join(map(str, kept.ports))
+    return Problem(
+        code="SW0304",
+        message=f"Service {name} is declared differently by {others}; in force is the oldest "
+        f"declaration, that of {named(entry.site)} "
+        f"({kept.protocol}, port {ports}, policy {kept.policy.name}).",
+        hint=f"At {others} make it alike, or leave it to the other: remove "
+        f"config/service-{name}.yaml",
+    )

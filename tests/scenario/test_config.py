@@ -1,0 +1,173 @@
+"""Wanted state in files and by verbs: mistakes are named, the last good state stays."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.scenario.backends import HttpTarget
+from tests.scenario.clients import fetch
+from tests.scenario.harness import SHOP_PORT, Network, Site
+from tests.scenario.waiting import stays, until
+
+
+class Office:
+    """``front`` declares what ``back`` also serves."""
+
+    def __init__(self, net: Network) -> None:
+        self.net = net
+        self.front, self.back = net.site("front"), net.site("back")
+        self.target: HttpTarget = net.http("back")
+        self.front.declare("shop")
+        self.back.connect("shop", self.target, capacity=4)
+        net.link(self.front, self.back, 2, token="cert")
+        net.start()
+        net.ready("shop", {"back": 1})
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    """The two sites, once for all tests of this file."""
+    with Network(tmp_path_factory.mktemp("office")) as net:
+        yield Office(net)
+
+
+def problems(site: Site) -> list[str]:
+    """What the site reports as wrong."""
+    return [f"{p['message']} {p['hint']}" for p in site.get("status")["problems"]]
+
+
+def test_a_mistake_in_a_file_is_named_with_its_place_and_changes_nothing(office: Office) -> None:
+    path = office.front.directory / "config" / "mine.yaml"
+    path.write_text(
+        "apiVersion: spillway/v1\nkind: Service\nname: extra\nspec:\n"
+        f"  protocol: htttp\n  prots: [{SHOP_PORT + 3}]\n"
+    )
+    found = until(lambda: problems(office.front), "the mistake is reported", 2.5)
+    assert any("mine.yaml:5:" in text and "'http'" in text for text in found), found
+    assert any("mine.yaml:6:" in text and "'ports'" in text for text in found), found
+    assert office.front.ctl("status", code=3)
+    assert office.front.service("extra") is None
+    assert fetch(office.front.address, SHOP_PORT).site == "back"
+    path.write_text(path.read_text().replace("htttp", "http").replace("prots", "ports"))
+    until(lambda: not problems(office.front), "the corrected file counts", 2.5)
+    until(lambda: office.back.service("extra"), "the service is known elsewhere too")
+    path.unlink()
+    until(lambda: office.front.service("extra") is None, "the file's service is gone", 2.5)
+    until(lambda: office.back.service("extra") is None, "and elsewhere")
+
+
+def test_a_file_broken_later_keeps_what_it_said_before(office: Office) -> None:
+    path = office.front.directory / "config" / "own-service-shop.yaml"
+    before = path.read_text()
+    path.write_text(before[:-4] + "\n  : [")
+    until(lambda: problems(office.front), "the mistake is reported", 2.5)
+    assert fetch(office.front.address, SHOP_PORT).site == "back"
+    assert office.back.service("shop")["listener"]["state"] == "bound"
+    path.write_text(before)
+    until(lambda: not problems(office.front), "the corrected file counts", 2.5)
+
+
+def test_a_deleted_service_closes_its_listeners_everywhere(office: Office) -> None:
+    port = SHOP_PORT + 4
+    office.front.ctl("service", "create", f"short:{port}", "--protocol", "http")
+    target = office.target
+    bind = ("service", "bind", "short", "host", target.address, "--target-port", str(target.port))
+    office.back.ctl(*bind, "--capacity", "2")
+    office.net.ready("short", {"back": 1})
+    assert fetch(office.front.address, port).site == "back"
+    assert fetch(office.back.address, port).site == "back"
+    office.front.ctl("service", "delete", "short")
+    for site in (office.front, office.back):
+        until(
+            lambda: "ConnectionRefused" in fetch(site.address, port).error,  # noqa: B023
+            "the listener is closed",
+            3.0,
+        )
+    office.back.ctl("service", "unbind", "short", "host", target.address)
+    until(lambda: not problems(office.back), "no problem is left")
+
+
+def test_a_verb_does_not_change_a_file_of_the_user(office: Office) -> None:
+    done = office.front.ctl("service", "set", "shop", "--queue", "7", code=5)
+    assert "own-service-shop.yaml:1" in done.err
+    assert "queue" in done.err
+    stays(lambda: not problems(office.front), "nothing changed", 0.2)
+
+
+def test_verbs_repeated_change_nothing_and_say_so(office: Office) -> None:
+    words = ("service", "create", "twice", str(SHOP_PORT + 6))
+    office.front.ctl(*words)
+    assert "unchanged" in office.front.ctl(*words).out
+    office.front.ctl("service", "delete", "twice")
+    assert "nothing to delete" in office.front.ctl("service", "delete", "twice").out
+    assert "unchanged" in office.front.ctl("start").out
+
+
+def test_status_counts_sites_links_and_services(office: Office) -> None:
+    status = office.front.json("status")
+    assert (status["name"], status["ready"]) == ("front", True)
+    assert (status["links"], status["services"], status["sites"]) == (1, 1, 2)
+    assert len(status["id"]) == 32
+    assert int(status["id"], 16) >= 0
+    assert status["problems"] == []
+
+
+def test_policy_and_capacity_are_shown_for_every_site(office: Office) -> None:
+    item = next(s for s in office.front.json("service", "status", "shop"))
+    assert (item["protocol"], item["policy"], item["port"]) == ("http", "fill", SHOP_PORT)
+    assert item["listener"]["host"] == office.front.address
+    site = item["sites"][0]
+    assert (site["site"], site["local"], site["path_cost"]) == ("back", False, 2)
+    assert (site["targets_ready"], site["capacity"], site["capacity_kind"]) == (1, 4, "concurrency")
+
+
+def test_a_service_declared_differently_elsewhere_is_a_named_conflict(office: Office) -> None:
+    office.back.ctl("service", "create", "shop", str(SHOP_PORT + 8))
+    for site in (office.front, office.back):
+        until(lambda: any("shop" in text for text in problems(site)), "the conflict is named")  # noqa: B023
+    assert fetch(office.front.address, SHOP_PORT).site == "back"
+    (office.back.directory / "config" / "service-shop.yaml").unlink()
+    for site in (office.front, office.back):
+        until(lambda: not problems(site), "the conflict is over")  # noqa: B023
+
+
+def test_verbs_work_with_the_router_stopped(net: Network) -> None:
+    site = net.site("alone")
+    target = net.http("alone")
+    site.ctl("service", "create", "shop", str(SHOP_PORT), "--protocol", "http")
+    site.ctl(
+        *("service", "bind", "shop", "host", target.address),
+        *("--target-port", str(target.port), "--capacity", "3"),
+    )
+    assert "stopped" in site.ctl("service", "status").err
+    site.ctl("why", "shop", code=8)
+    site.start()
+    until(lambda: site.offers("shop", {"alone": 1}), "it serves")
+    assert fetch(site.address, SHOP_PORT).site == "alone"
+    site.ctl("stop")
+    assert site.gone()
+    assert "unchanged" in site.ctl("stop").out
+    site.ctl("delete", "--yes")
+    assert not site.directory.exists()
+
+
+def test_metrics_and_events_tell_what_happened(office: Office) -> None:
+    fetch(office.front.address, SHOP_PORT)
+    text = until(lambda: _metrics(office.front), "there are metrics")
+    assert "spillway_requests_total{" in text
+    assert "spillway_link_up{" in text
+    assert f'spillway_capacity{{service="shop:{SHOP_PORT}",site="back"}} 4.0' in text
+
+
+def _metrics(site: Site) -> str:
+    import http.client
+
+    from sitectl.admin import connect
+
+    connection = http.client.HTTPConnection("site")
+    connection.sock = connect(site.directory / "run" / "admin.sock", 5.0)
+    connection.request("GET", "/metrics")
+    with connection.getresponse() as response:
+        text = response.read().decode()
+    connection.close()
+    return text

@@ -1,0 +1,110 @@
+"""Wanted state and declarations, resolved into service ports."""
+
+from router.documents import Wanted
+from router.main.plan import Plan, plan
+from router.model.adverts import Declaration
+from router.model.ids import ServiceKey
+from router.model.specs import (
+    ConnectorSpec,
+    ListenerSpec,
+    PolicySpec,
+    ServiceSpec,
+    SiteSpec,
+    TargetSpec,
+)
+
+SHOP = ServiceKey("shop", 8080)
+
+
+def declaration(*ports: int) -> Declaration:
+    return Declaration(
+        name="shop",
+        protocol="http",
+        ports=ports or (8080,),
+        policy=PolicySpec(),
+        queue=None,
+        queue_wait_s=1.0,
+        declared_at_s=0.0,
+    )
+
+
+def planned(
+    *targets: TargetSpec,
+    ports: tuple[int, ...] = (8080,),
+    listener: ListenerSpec | None = None,
+    sync: bool = True,
+    declared_here: bool = True,
+) -> Plan:
+    wanted = Wanted(
+        name="east",
+        site=SiteSpec(bind_ip="127.0.0.5", service_sync=sync),
+        services={"shop": ServiceSpec(protocol="http", ports=ports)} if declared_here else {},
+        connectors={"here": ConnectorSpec(service="shop", targets=targets, capacity=7)}
+        if targets
+        else {},
+        listeners={"shop": listener} if listener else {},
+    )
+    return plan(wanted, {"shop": declaration(*ports)})
+
+
+def test_a_service_listens_on_its_own_port_at_the_sites_address() -> None:
+    assert planned().services[SHOP].listen == ("127.0.0.5", 8080)
+
+
+def test_targets_carry_their_connector_and_capacity() -> None:
+    service = planned(TargetSpec("10.0.0.1", 9001), TargetSpec("::1", 9002)).services[SHOP]
+    assert service.targets == {"10.0.0.1:9001": ("here", 7), "[::1]:9002": ("here", 7)}
+    assert service.has_connector
+
+
+def test_a_target_gives_one_port_for_each_port_of_the_service() -> None:
+    result = planned(TargetSpec("10.0.0.1", ports=(9001, 9002)), ports=(8080, 8081))
+    assert list(result.services[SHOP].targets) == ["10.0.0.1:9001"]
+    assert list(result.services[ServiceKey("shop", 8081)].targets) == ["10.0.0.1:9002"]
+
+
+def test_a_target_that_lacks_a_port_is_a_problem_of_its_own() -> None:
+    result = planned(
+        TargetSpec("10.0.0.1", 9001), TargetSpec("10.0.0.2", ports=(1, 2)), ports=(8080, 8081)
+    )
+    assert list(result.services[SHOP].targets) == ["10.0.0.2:1"]
+    assert {problem.code for problem in result.problems} == {"SW0302"}
+
+
+def test_a_listener_document_moves_or_removes_the_listener() -> None:
+    moved = planned(listener=ListenerSpec(service="shop", listen="127.0.0.9:80"))
+    assert moved.services[SHOP].listen == ("127.0.0.9", 80)
+    port_only = planned(listener=ListenerSpec(service="shop", listen="9090"))
+    assert port_only.services[SHOP].listen == ("127.0.0.5", 9090)
+    auto = planned(listener=ListenerSpec(service="shop", listen="auto"))
+    assert auto.services[SHOP].listen == ("127.0.0.5", 8080)
+    none = planned(listener=ListenerSpec(service="shop", listen="none"))
+    assert none.services[SHOP].listen is None
+
+
+def test_without_service_sync_only_ones_own_services_get_a_listener() -> None:
+    assert planned(sync=False).services[SHOP].listen is not None
+    foreign = planned(sync=False, declared_here=False).services[SHOP]
+    assert foreign.listen is None
+    assert "service sync" in foreign.why_not
+
+
+def test_a_target_that_is_the_listener_itself_is_refused_and_not_listened_on() -> None:
+    result = planned(TargetSpec("127.0.0.5", 8080), TargetSpec("10.0.0.1", 9001))
+    service = result.services[SHOP]
+    assert service.listen is None
+    assert list(service.targets) == ["10.0.0.1:9001"]
+    (problem,) = result.problems
+    assert problem.code == "SW0303"
+    assert "sitectl service set shop --listen" in problem.hint
+
+
+def test_a_connector_to_a_service_that_nobody_declares_is_a_problem() -> None:
+    wanted = Wanted(
+        name="east",
+        site=SiteSpec(),
+        connectors={"here": ConnectorSpec(service="shop", targets=(TargetSpec("10.0.0.1", 1),))},
+    )
+    (problem,) = plan(wanted, {}).problems
+    assert problem.code == "SW0301"
+    assert "sitectl service create shop" in problem.hint
