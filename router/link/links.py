@@ -160,6 +160,12 @@ class Links:
         min(adjacency.sessions, key=_preference).send(message)
         return True
 
+    def misbehaved(self, router: RouterId) -> None:
+        """``router`` sent what no honest router sends or passes on: its links bear only so many."""
+        adjacency = self._adjacencies.get(router)
+        for session in list(adjacency.sessions) if adjacency is not None else ():
+            session.misbehaved()
+
     def broadcast(self, message: RoutingMessage, but: RouterId | None = None) -> None:
         """To every adjacent router except ``but``."""
         for router in self._adjacencies:

@@ -334,6 +334,11 @@ class LaneMux:
         if self.buffers.process.is_above_mark:
             self._ask_turn()
 
+    def misbehaved(self) -> None:
+        """Count a glitch that the owner found, outside of reading."""
+        if not self._glitches.take(self.now()):
+            self.close(Fault("glitches", "too many messages that are refused", kind="violation"))
+
     def glitch(self) -> None:
         """Count something useless."""
         if not self._glitches.take(self.now()):

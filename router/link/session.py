@@ -202,6 +202,11 @@ class LinkSession:
             else:
                 self._control.send_control(control.encode(message))
 
+    def misbehaved(self) -> None:
+        """The neighbour sent something that is good in form and bad in content: a glitch."""
+        if self._control is not None:
+            self._control.misbehaved()
+
     def close(self, fault: Fault) -> None:
         """End it with GOAWAY. `session_down` follows at the turn's end."""
         self._finish(fault, politely=True)

@@ -258,6 +258,7 @@ class SiteRouter:
                     self._tell(
                         "warning", "lsa-rejected", self.router_name(event.sender), event.reason
                     )
+                    self.links.misbehaved(event.sender)
         if changed:
             self._replan()
         self._arm_routing()

@@ -9,6 +9,7 @@ TURN_EVENTS_MAX = 256  # Fairness between sockets of one turn.
 # Never 128 KiB or more into new bytes: malloc would mmap each time.
 READ_BYTES = 64 * KIB - 8
 TURN_READ_BYTES_MAX = 4 * READ_BYTES  # One connection cannot keep the turn to itself.
+TURN_READ_S_MAX = 0.004  # Nor by bytes that are few and dear: small frames, signatures.
 SETTLE_ROUNDS_MAX = 8  # Of late deliveries and turn-end calls before others get their turn.
 ACCEPTS_PER_TURN_MAX = 64
 ACCEPT_ERRORS_PER_TURN_MAX = 3  # Then the listener rests.
@@ -93,6 +94,8 @@ LSA_MAX_AGE_S = 900.0
 LSA_MIN_INTERVAL_S = 0.1
 LSA_RETRANSMIT_S = 1.0
 LSA_BURST, LSA_PER_S = 20, 5.0
+# Signatures checked for one neighbour, whatever the parts: a large database at once, then 5 % CPU.
+LSA_CHECKS_BURST, LSA_CHECKS_PER_S = 4_096, 500.0
 ORIGINS_MAX = 4_096
 SERVICES_PER_SITE_MAX = 1_024
 SPF_DELAY_MIN_S, SPF_DELAY_MAX_S = 0.01, 1.0

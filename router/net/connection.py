@@ -8,6 +8,7 @@ from select import EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP
 from router.model.limits import (
     READ_BYTES,
     TURN_READ_BYTES_MAX,
+    TURN_READ_S_MAX,
     WRITE_HIGH_BYTES,
     WRITE_PARTS_MAX,
 )
@@ -173,7 +174,7 @@ class TcpConnection:
         buffer, view = poller.read_buffer, poller.read_view
         handler = self._handler
         assert handler is not None
-        budget = TURN_READ_BYTES_MAX
+        budget, until = TURN_READ_BYTES_MAX, poller.now() + TURN_READ_S_MAX
         while self._reads:
             try:
                 size = self._socket.recv_into(buffer)
@@ -188,7 +189,7 @@ class TcpConnection:
             poller.bytes_in += size
             handler.received(view[:size])
             budget -= size
-            if size < READ_BYTES or budget <= 0:
+            if size < READ_BYTES or budget <= 0 or poller.now() > until:
                 return  # What is left is reported again.
 
     def _peer_finished(self) -> None:

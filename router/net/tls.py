@@ -10,6 +10,7 @@ from router.model.limits import (
     READ_BYTES,
     TLS_RECORD_BYTES,
     TURN_READ_BYTES_MAX,
+    TURN_READ_S_MAX,
 )
 from router.net.connection import TcpConnection
 from router.net.poller import Poller
@@ -111,7 +112,7 @@ class TlsConnection(TcpConnection):
 
     def _read(self) -> None:
         poller = self._poller
-        budget = TURN_READ_BYTES_MAX
+        budget, until = TURN_READ_BYTES_MAX, poller.now() + TURN_READ_S_MAX
         while self._reads:
             try:
                 size = self._socket.recv_into(poller.read_buffer)
@@ -127,7 +128,7 @@ class TlsConnection(TcpConnection):
             self._incoming.write(poller.read_view[:size])
             self._pump()
             budget -= size
-            if size < READ_BYTES or budget <= 0:
+            if size < READ_BYTES or budget <= 0 or poller.now() > until:
                 return
 
     def _pump(self) -> None:

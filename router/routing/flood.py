@@ -6,6 +6,8 @@ from router.model.ids import RouterId
 from router.model.limits import (
     LSA_BUDGETS_MAX,
     LSA_BURST,
+    LSA_CHECKS_BURST,
+    LSA_CHECKS_PER_S,
     LSA_PER_S,
     LSA_RETRANSMIT_S,
     LSAS_UNACKED_MAX,
@@ -19,9 +21,10 @@ from router.routing.lsdb import Lsdb
 class Neighbour:
     """What one neighbour was sent and what waits for it: keys only, bytes come from the LSDB."""
 
-    __slots__ = ("_prune_at", "budgets", "unacked", "waiting")
+    __slots__ = ("_prune_at", "budgets", "checks", "unacked", "waiting")
 
-    def __init__(self) -> None:
+    def __init__(self, now: float) -> None:
+        self.checks = TokenBucket(LSA_CHECKS_BURST, LSA_CHECKS_PER_S, now)
         self.unacked: dict[LsaKey, tuple[Version, float]] = {}  # Oldest sending first.
         self.waiting: dict[LsaKey, None] = {}
         self.budgets: dict[LsaKey, TokenBucket] = {}
@@ -49,7 +52,7 @@ class Flooding:
 
     def add(self, router: RouterId, now: float) -> list[SendLsa]:
         """A neighbour came up: it gets everything."""
-        neighbour = self._neighbours[router] = Neighbour()
+        neighbour = self._neighbours[router] = Neighbour(now)
         neighbour.waiting = dict.fromkeys(self._lsdb.keys())
         return self._fill(router, neighbour, now)
 
@@ -107,6 +110,8 @@ class Flooding:
         Keyed by the neighbour too, so that forgeries of one cannot use up what another passes on.
         """
         neighbour = self._neighbours[router]
+        if not neighbour.checks.take(now):  # Ever new parts would each have a budget of their own.
+            return False
         budget = neighbour.budgets.get(key)
         if budget is None:
             if len(neighbour.budgets) >= LSA_BUDGETS_MAX and not neighbour.has_pruned(now):
