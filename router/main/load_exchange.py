@@ -1,6 +1,6 @@
 """How loaded the targets of each site are: telling neighbours, and hearing from them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from router.balance.reports import LoadReports
 from router.forward.forwarder import Forwarder
@@ -55,9 +55,21 @@ class LoadExchange:
 
     def tell_all(self, neighbour: RouterId) -> None:
         """A new neighbour hears of every service port at once."""
-        reports = tuple(self._report(key) for key in sorted(self._keys))
-        if reports:
-            self._links.send(neighbour, LoadMessage(reports))
+        for message in self._everything():
+            self._links.send(neighbour, message)
+
+    def _refresh(self) -> None:
+        """Say it again now and then: whoever missed a report, or counts wrongly, is set right."""
+        for message in self._everything():
+            self._links.broadcast(message)
+        again = self._network.now() + limits.LOAD_REFRESH_S
+        self._refresh_timer = self._network.call_at(again, self._refresh)
+
+    def _everything(self) -> Iterator[LoadMessage]:
+        keys = sorted(self._keys)
+        for start in range(0, len(keys), limits.LOAD_REPORTS_PER_MESSAGE):
+            part = keys[start : start + limits.LOAD_REPORTS_PER_MESSAGE]
+            yield LoadMessage(tuple(self._report(key) for key in part))
 
     def received(
         self, neighbour: RouterId, reports: tuple[LoadReport, ...], table: RouteTable
