@@ -201,6 +201,7 @@ class Insider:
             name=self.identity.name,
             public_key=self.identity.public_key,
             nonce=b"n" * 32,
+            boot=b"b" * 32,
             session=b"s" * 32,
             secret=b"t" * 32,
             worker=0,
