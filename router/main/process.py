@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import fcntl
 import functools
+import gc
 import logging
 import os
 import random
@@ -29,6 +30,7 @@ from router.main.site_router import SiteRouter
 from router.main.state import FileKeeper
 from router.main.trust import SiteTrust
 from router.main.views import OperatorView
+from router.model import limits
 from router.model.errors import ConfigError, RouterError
 from router.model.events import Event
 from router.net.epoll import EpollNetwork
@@ -92,6 +94,8 @@ def _run_loop(directory: Path, logs: Logs) -> int:
         factory = None
     else:
         factory = uvloop.new_event_loop
+    gc.freeze()  # Modules and classes stay: no collection need look at them.
+    gc.set_threshold(limits.GC_AFTER_OBJECTS)
     with asyncio.Runner(loop_factory=factory) as runner:
         return runner.run(_serve(directory, logs))
 

@@ -34,6 +34,10 @@ LINGER_DISCARD_BYTES_MAX = 64 * KIB  # After our own error answer.
 LINGER_DISCARD_S = 1.0
 FD_RESERVE = 64
 
+# Requests free what they allocate by themselves; a collection is for what failed on its way, and
+# each looks at all that is in flight.
+GC_AFTER_OBJECTS = 20_000
+
 # link: frames and lanes.
 FRAME_HEADER_BYTES = 8
 FRAME_PAYLOAD_BYTES_MAX = 65_528  # With its header exactly four TLS records.
