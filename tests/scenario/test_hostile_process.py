@@ -78,6 +78,36 @@ def test_a_disk_that_takes_nothing_stops_no_service(net: Network, shop: Site) ->
     assert told[0]["hint"]
 
 
+ODD_FILES = {
+    "bytes": bytes(range(256)) * 20,
+    "deep": b"[" * 100_000,
+    "large": b"a: b\n" * 400_000,
+    "tag": b"!!python/object/apply:os.abort []\n",
+    "bomb": b"a0: &a0 [x, x]\n"
+    + b"".join(b"a%d: &a%d [*a%d, *a%d]\n" % (n, n, n - 1, n - 1) for n in range(1, 40)),
+    "escape": b'apiVersion: spillway/v1\nkind: "\\e[31mX\\n"\nname: a\nspec: {}\n',
+    "empty": b"",
+}
+
+
+def test_odd_files_in_the_configuration_are_told_and_stop_nothing(
+    net: Network, operated: Site
+) -> None:
+    config = operated.directory / "config"
+    for name, content in ODD_FILES.items():
+        (config / f"{name}.yaml").write_bytes(content)
+    (config / "directory.yaml").mkdir()
+    (config / "zero.yaml").symlink_to("/dev/zero")
+    (config / "nowhere.yaml").symlink_to("/nowhere")
+    os.mkfifo(config / "pipe.yaml")
+    operated.declare("late", SHOP_PORT + 1)
+    until(lambda: operated.service("late"), "a good file beside them is taken up")
+    told = [problem["message"] for problem in operated.get("status")["problems"]]
+    for name in {*ODD_FILES, "directory", "zero", "pipe"} - {"empty"}:
+        assert any(f"{name}.yaml" in message for message in told), (name, told)
+    assert not any("\x1b" in message for message in told)
+
+
 def test_of_several_starts_at_once_one_router_runs(net: Network, shop: Site) -> None:
     starts = [
         subprocess.Popen(
