@@ -139,6 +139,16 @@ def test_requests_that_are_no_claims_get_a_bounded_refusal(desk: Desk) -> None:
     assert desk.post(token, body)[0] == 200  # None of these was a use.
 
 
+def test_strangers_who_only_sit_there_keep_no_claim_from_being_redeemed(desk: Desk) -> None:
+    token = desk.token()
+    context = client_context(None, token.ca_pem, CLAIM_ALPN)
+    with contextlib.ExitStack() as held:
+        for _ in range(70):
+            plain = socket.create_connection(token.endpoints[0], 5.0)
+            held.enter_context(context.wrap_socket(plain))
+        assert desk.post(token, request_of(token))[0] == 200
+
+
 def test_the_log_survives_a_thousand_refusals_and_holds_no_secret(desk: Desk) -> None:
     token = desk.token()
     one = desk.source()
