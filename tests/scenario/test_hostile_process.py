@@ -106,6 +106,8 @@ def test_odd_files_in_the_configuration_are_told_and_stop_nothing(
     for name in {*ODD_FILES, "directory", "zero", "pipe"} - {"empty"}:
         assert any(f"{name}.yaml" in message for message in told), (name, told)
     assert not any("\x1b" in message for message in told)
+    assert "pipe.yaml" in operated.ctl("check", code=1).out
+    operated.ctl("service", "create", "later", str(SHOP_PORT + 2))
 
 
 def test_of_several_starts_at_once_one_router_runs(net: Network, shop: Site) -> None:
