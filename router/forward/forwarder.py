@@ -205,6 +205,10 @@ class Forwarder:
         service = self._services.get(key)
         return service.load() if service is not None else NO_LOAD
 
+    def targets(self) -> dict[ServiceKey, list[TargetInfo]]:
+        """The targets of this site, by service port."""
+        return {key: service.targets() for key, service in self._services.items()}
+
     def explain(self, key: ServiceKey, now: float) -> Explanation | None:
         """What would be decided now; None: unknown service port."""
         service = self._services.get(key)

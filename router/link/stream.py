@@ -225,6 +225,8 @@ class LaneStream:
                 continue
             room = min(allowance_bytes - used, self._credit_bytes, _PAYLOAD_MAX)
             if room <= 0:
+                if self._credit_bytes <= 0:
+                    self._count = -1  # By the time the end leaves, the count would be an old one.
                 break
             used += self._fill_data(parts, room)
         if self._finishing and not queue and not self._sent_fin:

@@ -1,11 +1,12 @@
 """How loaded the targets of each site are: telling neighbours, and hearing from them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from router.balance.reports import LoadReports
 from router.forward.forwarder import Forwarder
 from router.link.links import Links
 from router.link.ports import LoadMessage
+from router.model import limits
 from router.model.adverts import LoadReport
 from router.model.ids import RouterId, ServiceKey
 from router.net.ports import Network, Timer
@@ -27,6 +28,8 @@ class LoadExchange:
         self._told = LoadReports()
         self._sequence = 0
         self._timer: Timer | None = None
+        self._restless: dict[ServiceKey, float] = {}  # Changed then, not told at rest since.
+        self._rest_timer: Timer | None = None
         self._keys: frozenset[ServiceKey] = frozenset()
 
     def set_services(self, keys: Iterable[ServiceKey]) -> None:
@@ -34,6 +37,7 @@ class LoadExchange:
         before, self._keys = self._keys, frozenset(keys)
         for key in before - self._keys:
             self._told.forget(key)
+            self._restless.pop(key, None)
 
     def changed(self, key: ServiceKey) -> None:
         """In-flight or ready targets of ``key`` changed; called for every request."""
@@ -41,6 +45,9 @@ class LoadExchange:
             return
         load = self._forwarder.load_of(key)
         now = self._network.now()
+        self._restless[key] = now
+        if self._rest_timer is None:
+            self._arm_rest(now)
         if self._told.note(key, load.in_flight, load.targets_ready, load.capacity, now):
             self._links.broadcast(LoadMessage((self._report(key),)))
         elif self._timer is None:
@@ -48,9 +55,21 @@ class LoadExchange:
 
     def tell_all(self, neighbour: RouterId) -> None:
         """A new neighbour hears of every service port at once."""
-        reports = tuple(self._report(key) for key in sorted(self._keys))
-        if reports:
-            self._links.send(neighbour, LoadMessage(reports))
+        for message in self._everything():
+            self._links.send(neighbour, message)
+
+    def _refresh(self) -> None:
+        """Say it again now and then: whoever missed a report, or counts wrongly, is set right."""
+        for message in self._everything():
+            self._links.broadcast(message)
+        again = self._network.now() + limits.LOAD_REFRESH_S
+        self._refresh_timer = self._network.call_at(again, self._refresh)
+
+    def _everything(self) -> Iterator[LoadMessage]:
+        keys = sorted(self._keys)
+        for start in range(0, len(keys), limits.LOAD_REPORTS_PER_MESSAGE):
+            part = keys[start : start + limits.LOAD_REPORTS_PER_MESSAGE]
+            yield LoadMessage(tuple(self._report(key) for key in part))
 
     def received(
         self, neighbour: RouterId, reports: tuple[LoadReport, ...], table: RouteTable
@@ -75,8 +94,9 @@ class LoadExchange:
 
     def close(self) -> None:
         """Tell nothing more."""
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._rest_timer):
+            if timer is not None:
+                timer.cancel()
 
     def _report(self, key: ServiceKey) -> LoadReport:
         load = self._forwarder.load_of(key)
@@ -101,3 +121,28 @@ class LoadExchange:
         if due:
             self._links.broadcast(LoadMessage(tuple(self._report(key) for key in due)))
         self._arm()
+
+    def _arm_rest(self, now: float) -> None:
+        self._rest_timer = self._network.call_at(
+            now + limits.LOAD_SETTLE_INTERVAL_S, self._look_for_rest
+        )
+
+    def _look_for_rest(self) -> None:
+        """Tell once more what has come to rest.
+
+        Streams carry counts too, and those that had to wait behind a body arrive after newer
+        reports, which overtake them. Nobody would ever correct the last of them.
+        """
+        self._rest_timer = None
+        now = self._network.now()
+        rested = [
+            key
+            for key, changed_at in self._restless.items()
+            if changed_at + limits.LOAD_SETTLE_INTERVAL_S <= now  # As the timer was armed.
+        ]
+        for key in rested:
+            del self._restless[key]
+        if rested:
+            self._links.broadcast(LoadMessage(tuple(self._report(key) for key in rested)))
+        if self._restless:
+            self._arm_rest(min(self._restless.values()))

@@ -20,7 +20,7 @@ def of_router(link_listener_error: str, conflict: str, untold: str) -> list[Prob
     """Each argument a sentence, empty where all is well."""
     found = []
     if link_listener_error:
-        hint = "Free the port, or choose another: sitectl init --bind-port PORT"
+        hint = "Free the port, or change bindPort in the site's config/site-NAME.yaml"
         found.append(Problem(code="SW0201", message=link_listener_error, hint=hint))
     if conflict:
         hint = "Give one of the two a new identity: sitectl delete, then sitectl init"

@@ -27,6 +27,7 @@ from router.link.ports import (
     StreamHandler,
 )
 from router.main import problems
+from router.main.changes import Changes
 from router.main.learnt import Learnt
 from router.main.link_door import LinkDoor, place_of
 from router.main.load_exchange import LoadExchange
@@ -49,6 +50,8 @@ from router.routing.events import (
     TableChanged,
 )
 from router.routing.table import RouteTable
+
+CHANGES_LOOK_S = 1.0
 
 
 class SiteRouter:
@@ -96,6 +99,7 @@ class SiteRouter:
         self.forwarder.load_changed = self._load.changed
         self._wanted: Wanted | None = None
         self._plan = Plan({}, ())
+        self._changes = Changes(self._tell)
         self._config_problems: tuple[Problem, ...] = ()
         self._pending_links: dict[str, PendingLink] = {}
         self._door = LinkDoor(network, self.links, credentials, claims, self._link_port_taken)
@@ -104,6 +108,7 @@ class SiteRouter:
         self.spf_seconds = 0.0
         self._routing_timer: Timer | None = None
         self._learnt_timer: Timer | None = None
+        self._changes_timer = network.call_at(network.now(), self._look_for_changes)
         self._router_sites: dict[RouterId, SiteId] = {}
         self._neighbour_names: dict[RouterId, str] = {}
         self._draining = False
@@ -159,6 +164,7 @@ class SiteRouter:
             return
         now = self._network.now()
         self._replan()
+        self._changes.look(self.forwarder.targets(), self.forwarder.listener_states())
         try:
             events = self.routing.set_services(self._own_declarations(), self._own_adverts(), now)
         except ValueError as error:  # More than one site may tell; what was told before stays.
@@ -166,6 +172,12 @@ class SiteRouter:
             return
         self._untold = ""
         self._take(events)
+
+    def _look_for_changes(self) -> None:
+        """Each second: listeners that are retried change without being told to."""
+        self._changes.look(self.forwarder.targets(), self.forwarder.listener_states())
+        again = self._network.now() + CHANGES_LOOK_S
+        self._changes_timer = self._network.call_at(again, self._look_for_changes)
 
     def _own_declarations(self) -> list[Declaration]:
         assert self._wanted is not None
@@ -451,6 +463,7 @@ class SiteRouter:
         for timer in (
             self._routing_timer,
             self._learnt_timer,
+            self._changes_timer,
         ):
             if timer is not None:
                 timer.cancel()

@@ -267,7 +267,7 @@ class OperatorView:
         """Links that do not come up by themselves."""
         return [
             Problem(
-                code="SW0403",
+                code="SW0404",
                 message=f"Link {link.name} was refused: {link.error or 'no reason given'}",
                 hint=f"sitectl link delete {link.name}, then link with a new token",
             )

@@ -103,6 +103,8 @@ SERVICE_SYNC_TTL_S = 180.0
 LOAD_INTERVAL_S = 0.05
 LOAD_CHANGE_INTERVAL_S = 0.1
 LOAD_CHANGE_SHARE = 0.1
+LOAD_REFRESH_S = 5.0  # Told again though nothing changed: no figure elsewhere is older.
+LOAD_REPORTS_PER_MESSAGE = 256  # Of at most 200 bytes: well under a control message's 64 KiB.
 LOAD_SETTLE_INTERVAL_S = 1.0  # A change too small to be told earlier is told then.
 
 # forward: HTTP.

@@ -214,7 +214,7 @@ def _running(site: Site) -> Iterator[Finding]:
         "ok" if ready else "error", "SW0513", f"router {'ready' if ready else 'not ready'}"
     )
     for problem in status.get("problems") or []:
-        if problem["code"].startswith("SW01") or problem["code"] in ("SW0202", "SW0403"):
+        if problem["code"].startswith("SW01") or problem["code"] in ("SW0202", "SW0404"):
             continue  # Of documents, listeners, links: each of those is judged by itself.
         yield Finding("warning", problem["code"], problem["message"], problem.get("hint", ""))
     yield from _each(links, "SW0515", "no link yet", _link)

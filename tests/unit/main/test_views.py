@@ -28,6 +28,6 @@ def test_a_refused_link_is_a_problem_of_the_site(monkeypatch: pytest.MonkeyPatch
     a.link(b, cost=1)
     world.run(5)
     (problem,) = views.status().problems
-    assert problem.code == "SW0403"
+    assert problem.code == "SW0404"
     assert problem.message == "Link to-b was refused: the claim is used"
     assert problem.hint == "sitectl link delete to-b, then link with a new token"

@@ -3,8 +3,8 @@
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.limits import (
     ADJACENCIES_MAX,
-    LSA_CHECKS_BURST,
     LSA_BURST,
+    LSA_CHECKS_BURST,
     LSA_MAX_AGE_S,
     LSA_MIN_INTERVAL_S,
     LSA_REFRESH_S,

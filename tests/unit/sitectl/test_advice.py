@@ -149,7 +149,7 @@ def test_check_reports_a_refused_link_and_a_taken_port_once(
 ) -> None:
     problems = [
         {"code": "SW0202", "message": "Service shop:8080 has no listener here", "hint": ""},
-        {"code": "SW0403", "message": "Link west was refused: used", "hint": ""},
+        {"code": "SW0404", "message": "Link west was refused: used", "hint": ""},
     ]
     admin.item("/api/v1/status", {**STATUS, "problems": problems})
     admin.items("/api/v1/links", {"name": "west", "state": "refused", "error": "used", "cost": 1})

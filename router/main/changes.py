@@ -1,0 +1,72 @@
+"""Tells people once when a target or a listener changes its state."""
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from router.forward.listeners import ListenerState
+from router.forward.service import TargetInfo
+from router.model.events import Severity
+from router.model.ids import ServiceKey
+
+
+class Tell(Protocol):
+    """Journals one event."""
+
+    def __call__(
+        self, severity: Severity, code: str, subject: str, message: str, hint: str = ""
+    ) -> None: ...
+
+
+class Changes:
+    """Compares with what was seen last. A target that is new is told of once it is ready."""
+
+    __slots__ = ("_errors", "_ready", "_tell")
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+        self._ready: dict[tuple[ServiceKey, str], bool] = {}
+        self._errors: dict[ServiceKey, str] = {}
+
+    def look(
+        self,
+        targets: Mapping[ServiceKey, Iterable[TargetInfo]],
+        listeners: Mapping[ServiceKey, ListenerState],
+    ) -> None:
+        """Tell what is different from the last look."""
+        self._look_at_targets(targets)
+        self._look_at_listeners(listeners)
+
+    def _look_at_targets(self, targets: Mapping[ServiceKey, Iterable[TargetInfo]]) -> None:
+        ready: dict[tuple[ServiceKey, str], bool] = {}
+        for key, infos in targets.items():
+            for target in infos:
+                address = f"{target.host}:{target.port}"
+                ready[key, address] = target.ready
+                before = self._ready.get((key, address))
+                if target.ready and not before:
+                    message = f"Target {address} of {key} is ready."
+                    self._tell("info", "target-up", address, message)
+                elif before and not target.ready:
+                    self._tell(
+                        "warning",
+                        "target-down",
+                        address,
+                        f"Target {address} of {key} is down: {target.error or 'no answer'}",
+                        "It is used again after two good checks.",
+                    )
+        self._ready = ready
+
+    def _look_at_listeners(self, listeners: Mapping[ServiceKey, ListenerState]) -> None:
+        errors = {key: state.error for key, state in listeners.items() if state.error}
+        for key, error in errors.items():
+            if self._errors.get(key) != error:
+                self._tell(
+                    "error",
+                    "listener-failed",
+                    str(key),
+                    f"Service {key} has no listener here: {error}",
+                    f"Free the port, or: sitectl service set {key.name} --listen [IP:]PORT",
+                )
+        for key in self._errors.keys() & listeners.keys() - errors.keys():
+            self._tell("info", "listener-bound", str(key), f"Service {key} is listened on again.")
+        self._errors = errors

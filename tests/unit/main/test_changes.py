@@ -1,0 +1,72 @@
+"""Events about targets and listeners: once for each change."""
+
+from router.forward.listeners import ListenerState
+from router.forward.service import TargetInfo
+from router.main.changes import Changes
+from router.model.events import Severity
+from router.model.ids import ServiceKey
+
+SHOP = ServiceKey("shop", 8080)
+
+
+class Journal:
+    def __init__(self) -> None:
+        self.codes: list[str] = []
+
+    def tell(
+        self, severity: Severity, code: str, subject: str, message: str, hint: str = ""
+    ) -> None:
+        self.codes.append(code)
+
+    def told(self) -> list[str]:
+        codes, self.codes = self.codes, []
+        return codes
+
+
+def target(ready: bool) -> dict[ServiceKey, list[TargetInfo]]:
+    info = TargetInfo(
+        name="here",
+        host="10.0.0.1",
+        port=80,
+        ready=ready,
+        in_flight=0,
+        capacity=None,
+        requests_total=0,
+        error="" if ready else "refused",
+    )
+    return {SHOP: [info]}
+
+
+def listener(error: str) -> dict[ServiceKey, ListenerState]:
+    state = ListenerState(key=SHOP, host="127.0.0.1", port=8080, listening=not error, error=error)
+    return {SHOP: state}
+
+
+def test_a_target_is_told_of_when_it_comes_and_goes_and_not_in_between() -> None:
+    journal = Journal()
+    changes = Changes(journal.tell)
+    looks = [False, True, True, False, False, True]
+    told = []
+    for ready in looks:
+        changes.look(target(ready), {})
+        told.append(journal.told())
+    assert told == [[], ["target-up"], [], ["target-down"], [], ["target-up"]]
+
+
+def test_a_removed_target_is_no_event_and_starts_afresh() -> None:
+    journal = Journal()
+    changes = Changes(journal.tell)
+    changes.look(target(True), {})
+    changes.look({}, {})
+    changes.look(target(True), {})
+    assert journal.told() == ["target-up", "target-up"]
+
+
+def test_a_listener_that_cannot_be_bound_is_told_of_once_per_reason() -> None:
+    journal = Journal()
+    changes = Changes(journal.tell)
+    told = []
+    for error in ("", "taken", "taken", "forbidden", "", ""):
+        changes.look({}, listener(error))
+        told.append(journal.told())
+    assert told == [[], ["listener-failed"], [], ["listener-failed"], ["listener-bound"], []]

@@ -1,0 +1,82 @@
+"""Load reports as they leave: the last word is spoken at rest."""
+
+from collections.abc import Callable
+from typing import cast
+
+from router.forward.forwarder import Forwarder
+from router.forward.service import Load
+from router.link.links import Links
+from router.link.ports import LoadMessage
+from router.main.load_exchange import LoadExchange
+from router.model import limits
+from router.model.ids import RouterId, ServiceKey
+from router.net.ports import Network
+
+WEB = ServiceKey("web", 80)
+
+
+class World:
+    """Time, links that keep what is sent, and a forwarder with one figure."""
+
+    def __init__(self) -> None:
+        self.time = 100.0
+        self.calls: list[tuple[float, Callable[[], None]]] = []
+        self.sent: list[tuple[float, int]] = []
+        self.in_flight = 0
+        self.exchange = LoadExchange(
+            cast(Network, self), RouterId("r"), cast(Links, self), cast(Forwarder, self)
+        )
+        self.exchange.set_services([WEB])
+
+    def now(self) -> float:
+        return self.time
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> "World":
+        self.calls.append((when, callback))
+        return self
+
+    def cancel(self) -> None: ...
+
+    def broadcast(self, message: LoadMessage) -> None:
+        self.sent += [(self.time, report.in_flight) for report in message.reports]
+
+    def load_of(self, key: ServiceKey) -> Load:
+        return Load(targets_ready=1, capacity=10, in_flight=self.in_flight)
+
+    def set(self, in_flight: int) -> None:
+        self.in_flight = in_flight
+        self.exchange.changed(WEB)
+
+    def run_until(self, until: float) -> None:
+        while due := [call for call in self.calls if call[0] <= until]:
+            call = min(due, key=lambda each: each[0])
+            self.calls.remove(call)
+            self.time = max(self.time, call[0])
+            call[1]()
+        self.time = until
+
+
+def test_what_came_to_rest_is_told_once_more_and_then_no_more() -> None:
+    world = World()
+    world.set(1)
+    world.run_until(100.2)
+    world.set(0)
+    world.run_until(100.2 + 0.9 * limits.LOAD_SETTLE_INTERVAL_S)
+    told = len(world.sent)
+    world.run_until(200.0)
+    again = world.sent[told:]
+    assert [in_flight for _, in_flight in again] == [0]
+    assert again[0][0] >= 100.2 + limits.LOAD_SETTLE_INTERVAL_S
+    assert world.calls == []
+
+
+def test_a_change_too_short_to_be_told_is_followed_by_a_report_at_rest() -> None:
+    world = World()
+    world.set(0)
+    world.run_until(110.0)
+    told = len(world.sent)
+    world.set(1)
+    world.set(0)
+    world.run_until(120.0)
+    assert world.sent[told:][-1][1] == 0
+    assert world.sent[-1][0] >= 110.0 + limits.LOAD_SETTLE_INTERVAL_S
