@@ -73,9 +73,21 @@ def test_a_disk_that_takes_nothing_stops_no_service(net: Network, shop: Site) ->
     shop.declare("more", SHOP_PORT + 1)
     until(lambda: shop.service("more"), "a new service is taken up")
     assert fetch(shop.address, SHOP_PORT).status == 200
+    refuse_revocations(shop)
+    body = b'{"command": "revoke", "arguments": {"site": "%s"}}' % (b"a" * 32)
+    head = b"POST /api/v1/commands HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+    answer = knock(shop, head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+    assert b'"code":"command-failed"' in answer, answer
     told = [event for event in shop.get("events") if event["code"] == "state-unsaved"]
     assert len(told) == 1
     assert told[0]["hint"]
+
+
+def refuse_revocations(site: Site) -> None:
+    """No file can be made where the revocations would be written."""
+    secrets = site.directory / "secrets"
+    secrets.rename(site.directory / "secrets-away")
+    secrets.write_text("in the way")
 
 
 ODD_FILES = {
