@@ -21,6 +21,7 @@ from certs.errors import CertError
 from certs.files import read_secret, write_secret
 from router import __version__
 from router.admin.events import EventLog
+from router.admin.ports import CommandFailed
 from router.admin.server import serving
 from router.control import ConfigDirectory, Wanted, watch
 from router.main.gate import EventGate
@@ -221,7 +222,10 @@ class _Process:
             self._trust.reload()
             return "Reading everything again."
         if name == "revoke" and arguments.keys() == {"site"}:
-            self._trust.revoke(arguments["site"])
+            try:
+                self._trust.revoke(arguments["site"])
+            except (CertError, OSError) as error:
+                raise CommandFailed(f"cannot revoke {arguments['site']}: {error}") from error
             return f"Revoked {arguments['site']}; its sessions are closed."
         return None
 
