@@ -149,6 +149,10 @@ class LocalLedger:
         """Slots held of ready targets, of each up to its capacity."""
         return self._load
 
+    def current_load(self) -> int:
+        """`load`, for who asks later than they are told whom to ask."""
+        return self._load
+
     @property
     def targets_ready(self) -> int:
         return len(self._ready)

@@ -92,7 +92,7 @@ class EgressAnswer:
             return
         if failure is None:
             if not self.raw:
-                self._stream.finish(self._ledger.load)
+                self._stream.finish(self._ledger.current_load)
             self._stream.resume()  # What still comes of a request nobody reads is dropped.
             return
         refusal = None if self._accepted else _REFUSALS.get(failure.code)

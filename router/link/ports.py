@@ -1,5 +1,6 @@
 """The interfaces of links: what `forward` uses (streams) and what `main` supplies (owner)."""
 
+from collections.abc import Callable
 from typing import Literal, Protocol
 
 import msgspec
@@ -76,6 +77,10 @@ class StreamHandler(Protocol):
         """It is over; None: both directions finished, or refused. The last call, exactly once."""
 
 
+Count = int | Callable[[], int]
+"""Requests of a service in flight at its egress; -1: not told."""
+
+
 class Stream(Protocol):
     """One forwarded request or connection in a lane, either end of it.
 
@@ -100,8 +105,12 @@ class Stream(Protocol):
     def send_trailers(self, block: bytes) -> None:
         """Trailer fields before `finish`."""
 
-    def finish(self, in_flight: int = -1) -> None:
-        """FIN once the queue has left: complete. The egress tells its count after release."""
+    def finish(self, in_flight: Count = -1) -> None:
+        """FIN once the queue has left: complete. The egress tells its count after release.
+
+        A function is asked as the FIN leaves. A number (of a transit site) is left out when the
+        FIN has to wait: newer ones have overtaken it.
+        """
 
     def reset(self, code: ResetCode) -> None:
         """Drop everything both ways; the peer never takes it for complete."""

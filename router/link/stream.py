@@ -6,12 +6,13 @@ the owner's calls: what such a call ends is told at the turn's end.
 """
 
 from collections import deque
+from collections.abc import Callable
 from typing import cast
 
 from router.link import frames
 from router.link.frames import LaneViolation, decode_count, encode_count
 from router.link.lane import REFUSALS, RESETS, StreamLane
-from router.link.ports import Refusal, ResetCode, StreamHandler
+from router.link.ports import Count, Refusal, ResetCode, StreamHandler
 from router.model import limits
 from router.model.errors import LocalProtocolError
 from router.model.ids import RouterId
@@ -82,7 +83,7 @@ class LaneStream:
         self.deficit_bytes = 0
         self._finishing = False
         self._sent_fin = False
-        self._count = -1
+        self._count: Count = -1
         self._wants_writable = False
         # Receiving.
         self._window_bytes = limits.STREAM_WINDOW_BYTES_INITIAL
@@ -160,7 +161,7 @@ class LaneStream:
             self._check_sendable()
             self._queue_framed(frames.TRAILERS, block)
 
-    def finish(self, in_flight: int = -1) -> None:
+    def finish(self, in_flight: Count = -1) -> None:
         if self.is_over:
             return
         self._check_sendable()
@@ -225,12 +226,12 @@ class LaneStream:
                 continue
             room = min(allowance_bytes - used, self._credit_bytes, _PAYLOAD_MAX)
             if room <= 0:
-                if self._credit_bytes <= 0:
-                    self._count = -1  # By the time the end leaves, the count would be an old one.
+                if type(self._count) is int:
+                    self._count = -1
                 break
             used += self._fill_data(parts, room)
         if self._finishing and not queue and not self._sent_fin:
-            parts.append(frames.encode(frames.FIN, self.id, encode_count(self._count)))
+            parts.append(frames.encode(frames.FIN, self.id, self._encoded_count()))
             self._sent_fin = True
             used += 12
         if self._sent_fin:
@@ -398,6 +399,10 @@ class LaneStream:
         if not self.is_ready:
             self._lane.ready(self)
 
+    def _encoded_count(self) -> bytes:
+        count = self._count
+        return encode_count(count if type(count) is int else cast("Callable[[], int]", count)())
+
     def _fill_framed(self, parts: list[Buffer], item: _Framed) -> int:
         kind, payload = item.kind, item.payload
         self._sent(len(payload))
@@ -407,7 +412,7 @@ class LaneStream:
             self._sent_fin = True
             kind |= frames.END
             if item.kind != frames.OPEN:
-                payload += encode_count(self._count)
+                payload += self._encoded_count()
         parts.append(frames.header(kind, len(payload), self.id))
         parts.append(payload)
         return 8 + len(payload)
@@ -436,7 +441,7 @@ class LaneStream:
         if self._finishing and not queue and size <= _PAYLOAD_MAX - frames.COUNT_BYTES:
             self._sent_fin = True
             kind |= frames.END
-            parts.append(encode_count(self._count))
+            parts.append(self._encoded_count())
             size += frames.COUNT_BYTES
         parts[place] = frames.header(kind, size, self.id)
         return 8 + size

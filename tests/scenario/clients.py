@@ -14,6 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import msgspec
 
 TIMEOUT_S = 10.0
+LOAD_AT_ONCE_MAX = 16
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -136,7 +137,11 @@ async def _read_answer(
 
 
 class Load:
-    """Requests at a steady rate from a thread, until left; `answers` has what became of them."""
+    """Requests at a steady rate from a thread, until left; `answers` has what became of them.
+
+    No more than `LOAD_AT_ONCE_MAX` are under way and lost time is not made up for: on a machine
+    that stalls, a crowd afterwards would rightly be refused.
+    """
 
     def __init__(self, places: Sequence[tuple[str, int]], rate: float, path: str = "/") -> None:
         self.answers: list[Answer] = []
@@ -154,16 +159,19 @@ class Load:
 
     async def _run(self) -> None:
         due, number = time.monotonic(), 0
+        room = asyncio.Semaphore(LOAD_AT_ONCE_MAX)
         async with asyncio.TaskGroup() as tasks:
             while not self._stop.is_set():
+                await room.acquire()
                 host, port = self._places[number % len(self._places)]
-                tasks.create_task(self._one(host, port))
+                tasks.create_task(self._one(host, port, room))
                 number += 1
-                due += 1 / self._rate
+                due = max(due + 1 / self._rate, time.monotonic())
                 await asyncio.sleep(due - time.monotonic())
 
-    async def _one(self, host: str, port: int) -> None:
+    async def _one(self, host: str, port: int, room: asyncio.Semaphore) -> None:
         self.answers.append(await _request(host, port, self._path, "GET"))
+        room.release()
 
     @property
     def failed(self) -> list[Answer]:

@@ -4,6 +4,7 @@ Each process of the test run has loopback addresses of its own (127.X.Y.*, from 
 each site one of them, so that ports are the same everywhere and runs never meet.
 """
 
+import http.client
 import itertools
 import json
 import os
@@ -19,7 +20,7 @@ from typing import Any
 import msgspec
 from click.testing import CliRunner
 
-from sitectl.admin import Admin
+from sitectl.admin import Admin, connect
 from sitectl.main import cli
 from tests.scenario.backends import Background, HttpTarget, Target, TcpTarget
 from tests.scenario.waiting import until
@@ -100,6 +101,16 @@ class Site:
     def get(self, what: str) -> Any:
         """The admin API's answer, without a process in between (for polling)."""
         return self.admin.get(f"/api/v1/{what}")
+
+    def metrics(self) -> str:
+        """All of `/metrics`."""
+        connection = http.client.HTTPConnection("site")
+        connection.sock = connect(self.directory / "run" / "admin.sock", COMMAND_TIMEOUT_S)
+        try:
+            connection.request("GET", "/metrics")
+            return connection.getresponse().read().decode()
+        finally:
+            connection.close()
 
     def document(self, kind: str, name: str, spec: Mapping[str, Any]) -> Path:
         """Write a document into the site's configuration, as a person with an editor would."""

@@ -153,21 +153,7 @@ def test_verbs_work_with_the_router_stopped(net: Network) -> None:
 
 def test_metrics_and_events_tell_what_happened(office: Office) -> None:
     fetch(office.front.address, SHOP_PORT)
-    text = until(lambda: _metrics(office.front), "there are metrics")
+    text = office.front.metrics()
     assert "spillway_requests_total{" in text
     assert "spillway_link_up{" in text
     assert f'spillway_capacity{{service="shop:{SHOP_PORT}",site="back"}} 4.0' in text
-
-
-def _metrics(site: Site) -> str:
-    import http.client
-
-    from sitectl.admin import connect
-
-    connection = http.client.HTTPConnection("site")
-    connection.sock = connect(site.directory / "run" / "admin.sock", 5.0)
-    connection.request("GET", "/metrics")
-    with connection.getresponse() as response:
-        text = response.read().decode()
-    connection.close()
-    return text

@@ -209,7 +209,7 @@ def test_tcp_counts_connections_fills_spills_refuses_and_returns(pair: Pair) -> 
         ]
         names = [ask(door, "name") for door in doors]
         assert names == ["near"] * NEAR_SLOTS + ["far"] * FAR_SLOTS
-        with connected(near.address, CACHE_PORT) as refused, pytest.raises(ConnectionResetError):
+        with pytest.raises(ConnectionResetError), connected(near.address, CACHE_PORT) as refused:
             ask(refused, "name")
             read_line(refused)
         doors[0].close()

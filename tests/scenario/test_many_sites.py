@@ -193,6 +193,7 @@ def test_requests_survive_a_frozen_transit_within_four_seconds(net: Network) -> 
     net.start()
     net.ready("shop", {"c": 1})
     net.see_each_other()
+    until(lambda: a.json("why", "shop")["decision"]["path"] == ["b", "c"], "b is the way")
     b.signal(signal.SIGSTOP)
     began = time.monotonic()
     answer = fetch(a.address, SHOP_PORT)

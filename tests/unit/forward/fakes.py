@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 from router.forward.forwarder import Forwarder
-from router.link.ports import OpenRequest, Refusal, ResetCode, Stream, StreamHandler
+from router.link.ports import Count, OpenRequest, Refusal, ResetCode, Stream, StreamHandler
 from router.model.adverts import LoadReport, RemoteCandidate
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.net.ports import (
@@ -392,7 +392,8 @@ class FakeStream:
     def send_trailers(self, block: bytes) -> None:
         self._tell(lambda handler: handler.trailers(block))
 
-    def finish(self, in_flight: int = -1) -> None:
+    def finish(self, in_flight: Count = -1) -> None:
+        told = in_flight() if callable(in_flight) else in_flight
         if self.over:
             return
         assert not self.finished, "finish twice"
@@ -402,7 +403,7 @@ class FakeStream:
         def end(handler: StreamHandler) -> None:
             assert other is not None
             other.got_end = True
-            handler.ended(in_flight)
+            handler.ended(told)
             other.judge()
 
         self._tell(end)
