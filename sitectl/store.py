@@ -87,10 +87,16 @@ class Site:
         )
         for path in paths:
             source = f"config/{path.name}"
+            if not path.is_file():  # A pipe would block, a device never end.
+                errors.append(ConfigError(source, "", "is not a regular file"))
+                continue
             try:
                 text = path.read_text("utf-8")
             except UnicodeDecodeError as error:
                 errors.append(ConfigError(source, "", f"is not UTF-8: {error.reason}"))
+                continue
+            except OSError as error:
+                errors.append(ConfigError(source, "", f"cannot be read: {error.strerror}"))
                 continue
             found, wrong = read(text, source)
             documents += found

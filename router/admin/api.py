@@ -12,7 +12,7 @@ from aiohttp import web
 
 from router.admin import metrics
 from router.admin.events import EventLog
-from router.admin.ports import RouterView, UnknownCommand
+from router.admin.ports import CommandFailed, RouterView, UnknownCommand
 from router.model import limits
 from router.model.events import Event
 from router.model.specs import API_VERSION
@@ -160,6 +160,9 @@ class AdminApi:
             return _failure(400, "bad-request", f"The body is not a command: {error}.")
         except UnknownCommand as error:
             return _failure(400, "unknown-command", str(error))
+        except CommandFailed as error:
+            hint = "Check the disk and the permissions of the site's directory, then try again"
+            return _failure(500, "command-failed", str(error), hint)
         return _json({"ok": True, "message": done})
 
     async def _list_events(self, request: web.Request) -> web.StreamResponse:

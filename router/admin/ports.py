@@ -30,6 +30,10 @@ class UnknownCommand(Exception):
     """No such command, or words that do not fit it; the text says what it takes."""
 
 
+class CommandFailed(Exception):
+    """The order was understood and could not be carried out; nothing has changed."""
+
+
 class RouterView(Protocol):
     """Snapshots of the router, and the few orders it takes."""
 
@@ -47,4 +51,4 @@ class RouterView(Protocol):
     def metrics(self) -> MetricValues: ...
 
     def command(self, name: str, arguments: Mapping[str, str]) -> str:
-        """Carry out ``name`` and say what was done. Raises UnknownCommand."""
+        """Carry out ``name`` and say what was done. Raises UnknownCommand, CommandFailed."""

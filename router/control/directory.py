@@ -8,7 +8,10 @@ nothing; a file that is gone withdraws its documents.
 """
 
 import asyncio
+import errno
 import hashlib
+import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -117,8 +120,7 @@ class ConfigDirectory:
         contents: dict[str, bytes | OSError] = {}
         for name in names[: limits.CONFIG_FILES_MAX]:
             try:
-                with (self._site_dir / "config" / name).open("rb") as file:
-                    contents[name] = file.read(limits.CONFIG_FILE_BYTES_MAX + 1)
+                contents[name] = _read_file(self._site_dir / "config" / name)
             except FileNotFoundError:
                 continue  # Removed since it was listed: the same as never seen.
             except OSError as error:
@@ -216,6 +218,15 @@ async def watch(
         reading = await asyncio.to_thread(directory.refresh)
         if reading is not None:
             changed(reading.wanted, list(reading.errors))
+
+
+def _read_file(path: Path) -> bytes:
+    """Its bytes, at most one more than allowed. A pipe or device would block, or never end."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file")
+        return file.read(limits.CONFIG_FILE_BYTES_MAX + 1)
 
 
 def _digest(content: bytes | OSError) -> bytes:

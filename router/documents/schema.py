@@ -242,8 +242,8 @@ SHAPES: Final[dict[Kind, Shape]] = {
         Field("protocol", readers.word("tcp", "http", "http2")),
         Field("ports", _PORTS, required=True),
         Field("policy", _policy, shape=_POLICY),
-        Field("queue", readers.optional(readers.integer(0, 100_000))),
-        Field("queue_wait_s", readers.duration(0.0, 3600.0)),
+        Field("queue", readers.optional(readers.integer(0, limits.QUEUE_MAX))),
+        Field("queue_wait_s", readers.duration(0.0, limits.QUEUE_WAIT_S_MAX)),
         check=_check_service,
     ),
     "Connector": Shape(

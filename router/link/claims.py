@@ -6,6 +6,7 @@ length. What a claim means is the `ClaimDesk`'s business.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Protocol
@@ -34,17 +35,33 @@ class ClaimDoor:
     def __init__(self, timers: Timers, desk: ClaimDesk) -> None:
         self._timers = timers
         self._desk = desk
-        self._open = 0
+        self._visits: dict[_Visit, str] = {}  # With the host each comes from, oldest first.
 
     def accept(self, connection: Connection) -> ConnectionHandler | None:
-        """For a listener. None: another protocol, or too many at once."""
-        if connection.alpn != CLAIM_ALPN or self._open >= limits.CLAIM_CONNECTIONS_MAX:
-            return None
-        self._open += 1
-        return _Visit(self._timers, self._desk, connection, self._left)
+        """For a listener. None: another protocol, or too many at once.
 
-    def _left(self) -> None:
-        self._open -= 1
+        When all places are taken, a source with more than its share loses its oldest: strangers
+        who only sit there must not keep a claim from being redeemed.
+        """
+        if connection.alpn != CLAIM_ALPN:
+            return None
+        if len(self._visits) >= limits.CLAIM_CONNECTIONS_MAX and not self._expel_one():
+            return None
+        visit = _Visit(self._timers, self._desk, connection, self._left)
+        self._visits[visit] = connection.peer.host
+        return visit
+
+    def _expel_one(self) -> bool:
+        host, count = Counter(self._visits.values()).most_common(1)[0]
+        if count <= limits.CLAIM_CONNECTIONS_PER_SOURCE:
+            return False
+        visit = next(visit for visit, source in self._visits.items() if source == host)
+        del self._visits[visit]
+        visit.expel()
+        return True
+
+    def _left(self, visit: "_Visit") -> None:
+        self._visits.pop(visit, None)
 
 
 class _Visit:
@@ -55,7 +72,7 @@ class _Visit:
         timers: Timers,
         desk: ClaimDesk,
         connection: Connection,
-        left: Callable[[], None],
+        left: Callable[["_Visit"], None],
     ) -> None:
         self._timers = timers
         self._desk = desk
@@ -103,7 +120,11 @@ class _Visit:
     def lost(self, cause: Loss | None) -> None:
         """The visitor has left."""
         self._timer.cancel()
-        self._left()
+        self._left(self)
+
+    def expel(self) -> None:
+        """Its place is wanted for others."""
+        self._connection.abort()
 
     # What httptools calls.
 

@@ -31,6 +31,7 @@ _Features = Annotated[tuple[_Name, ...], msgspec.Meta(max_length=64)]
 class Hello(msgspec.Struct, frozen=True, array_like=True, tag="hello"):
     """The first message each way on a control lane.
 
+    ``boot`` is one for all links of a process's life: another one means that it has restarted.
     ``session`` names the group of lanes, ``secret`` proves a JOIN to it; both are the sender's.
     ``cost`` counts when the dialler says it. ``link`` is the dialler's name for the link.
     ``required`` are features without which the sender will not talk.
@@ -42,6 +43,7 @@ class Hello(msgspec.Struct, frozen=True, array_like=True, tag="hello"):
     name: _Site
     public_key: Annotated[bytes, msgspec.Meta(min_length=1, max_length=1024)]
     nonce: _Bytes32
+    boot: _Bytes32
     session: _Bytes32
     secret: _Bytes32
     worker: Annotated[int, msgspec.Meta(ge=0, le=65_535)]

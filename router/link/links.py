@@ -53,12 +53,17 @@ class LinkStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Adjacency:
-    """A router that links lead to, with those that are up, and the cost that was told."""
+    """A router that links lead to, with those that are up, and the cost that was told.
 
-    __slots__ = ("cost", "neighbour", "sessions")
+    ``boot`` is its process's life. All sessions are of one life: another one knows nothing of what
+    this one was told.
+    """
 
-    def __init__(self, neighbour: Neighbour) -> None:
+    __slots__ = ("boot", "cost", "neighbour", "sessions")
+
+    def __init__(self, neighbour: Neighbour, boot: bytes) -> None:
         self.neighbour = neighbour
+        self.boot = boot
         self.sessions: list[LinkSession] = []
         self.cost = 0
 
@@ -100,6 +105,7 @@ class Links:
         self._owner = owner
         self._rng = rng
         self._process = ProcessBuffers()
+        self._boot = rng.randbytes(control.NONCE_BYTES)
         self._outgoing: dict[str, OutgoingLink] = {}
         self._link_of: dict[LinkSession, OutgoingLink] = {}
         self._incoming: dict[LinkSession, str] = {}  # Up, with the name it is shown by.
@@ -253,7 +259,15 @@ class Links:
             self.incoming_refused(str(doorway.lane.connection.peer), fault)
 
     def _new_session(self, config: SessionConfig) -> LinkSession:
-        return LinkSession(self, self._network, self._identity, self._process, self._rng, config)
+        return LinkSession(
+            self,
+            self._network,
+            self._identity,
+            self._process,
+            self._rng,
+            config,
+            boot=self._boot,
+        )
 
     # OutgoingOwner.
 
@@ -297,8 +311,12 @@ class Links:
             self._incoming[session] = name
             self.link_changed(name)
         adjacency = self._adjacencies.get(neighbour.router)
+        if adjacency is not None and adjacency.boot != session.peer_boot:
+            self._restarted(adjacency)
+            adjacency = None
         if adjacency is None:
-            adjacency = self._adjacencies[neighbour.router] = _Adjacency(neighbour)
+            adjacency = _Adjacency(neighbour, session.peer_boot)
+            self._adjacencies[neighbour.router] = adjacency
             adjacency.sessions.append(session)
             adjacency.cost = session.cost
             self._owner.adjacency_up(neighbour, session.cost)
@@ -309,6 +327,15 @@ class Links:
             replaced.abort(Fault("replaced", "the neighbour dialled this link anew"))
         if link is not None:
             link.session_up()
+
+    def _restarted(self, adjacency: _Adjacency) -> None:
+        """The neighbour came back before we knew that it was gone."""
+        neighbour = adjacency.neighbour
+        fault = Fault("restarted", f"{neighbour.name} has restarted")
+        del self._adjacencies[neighbour.router]
+        self._owner.adjacency_down(neighbour.router, str(fault))
+        for session in adjacency.sessions:
+            session.abort(fault)
 
     def session_cost(self, session: LinkSession) -> None:
         """The neighbour that dialled it changed the cost."""

@@ -79,7 +79,10 @@ class LinkSession:
         process: ProcessBuffers,
         rng: random.Random,
         config: SessionConfig,
+        *,
+        boot: bytes,
     ) -> None:
+        """``boot`` is the same for all sessions of this process and of no other."""
         self.config = config
         self.cost = config.cost
         self.buffers = LinkBuffers(process)
@@ -92,6 +95,7 @@ class LinkSession:
         self._owner = owner
         self._timers = timers
         self._identity = identity
+        self._boot = boot
         self._nonce = rng.randbytes(control.NONCE_BYTES)
         self._secret = rng.randbytes(control.NONCE_BYTES)
         self._hello: control.Hello | None = None
@@ -115,6 +119,11 @@ class LinkSession:
     def is_joining(self) -> bool:
         """A data lane is on its way or there."""
         return bool(self._joining) or self.data_lane is not None
+
+    @property
+    def peer_boot(self) -> bytes:
+        """The neighbour's process's life; empty before its HELLO."""
+        return self._hello.boot if self._hello is not None else b""
 
     @property
     def lane(self) -> LaneMux | None:
@@ -283,6 +292,7 @@ class LinkSession:
             name=identity.name,
             public_key=identity.public_key,
             nonce=self._nonce,
+            boot=self._boot,
             session=self.session_id,
             secret=self._secret,
             worker=0,

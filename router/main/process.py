@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import fcntl
 import functools
+import gc
 import logging
 import os
 import random
@@ -20,6 +21,7 @@ from certs.errors import CertError
 from certs.files import read_secret, write_secret
 from router import __version__
 from router.admin.events import EventLog
+from router.admin.ports import CommandFailed
 from router.admin.server import serving
 from router.control import ConfigDirectory, Wanted, watch
 from router.main.gate import EventGate
@@ -29,6 +31,7 @@ from router.main.site_router import SiteRouter
 from router.main.state import FileKeeper
 from router.main.trust import SiteTrust
 from router.main.views import OperatorView
+from router.model import limits
 from router.model.errors import ConfigError, RouterError
 from router.model.events import Event
 from router.net.epoll import EpollNetwork
@@ -92,6 +95,8 @@ def _run_loop(directory: Path, logs: Logs) -> int:
         factory = None
     else:
         factory = uvloop.new_event_loop
+    gc.freeze()  # Modules and classes stay: no collection need look at them.
+    gc.set_threshold(limits.GC_AFTER_OBJECTS)
     with asyncio.Runner(loop_factory=factory) as runner:
         return runner.run(_serve(directory, logs))
 
@@ -217,7 +222,10 @@ class _Process:
             self._trust.reload()
             return "Reading everything again."
         if name == "revoke" and arguments.keys() == {"site"}:
-            self._trust.revoke(arguments["site"])
+            try:
+                self._trust.revoke(arguments["site"])
+            except (CertError, OSError) as error:
+                raise CommandFailed(f"cannot revoke {arguments['site']}: {error}") from error
             return f"Revoked {arguments['site']}; its sessions are closed."
         return None
 

@@ -267,13 +267,21 @@ class SiteRouter:
                 case IdentityConflict():
                     self._identity_conflict(event)
                 case LsaRejected():
-                    self._tell(
-                        "warning", "lsa-rejected", self.router_name(event.sender), event.reason
-                    )
+                    self._lsa_rejected(event)
                     self.links.misbehaved(event.sender)
         if changed:
             self._replan()
         self._arm_routing()
+
+    def _lsa_rejected(self, event: LsaRejected) -> None:
+        name = self._neighbour_names.get(event.sender) or self.router_name(event.sender)
+        self._tell(
+            "warning",
+            "lsa-rejected",
+            name,
+            _sentence(f"{name} sent routing data that is not believed: {event.reason}"),
+            f"If it goes on, end its access: sitectl link delete {name}",
+        )
 
     def _table_changed(self, table: RouteTable) -> None:
         self._router_sites = {route.router: site for site, route in table.sites.items()}

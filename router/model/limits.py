@@ -34,6 +34,10 @@ LINGER_DISCARD_BYTES_MAX = 64 * KIB  # After our own error answer.
 LINGER_DISCARD_S = 1.0
 FD_RESERVE = 64
 
+# Requests free what they allocate by themselves; a collection is for what failed on its way, and
+# each looks at all that is in flight.
+GC_AFTER_OBJECTS = 20_000
+
 # link: frames and lanes.
 FRAME_HEADER_BYTES = 8
 FRAME_PAYLOAD_BYTES_MAX = 65_528  # With its header exactly four TLS records.
@@ -86,7 +90,6 @@ LSA_BUDGETS_MAX = 16_384  # Parts per neighbour whose rate is watched at once.
 LSAS_UNACKED_MAX = 64  # On their way to one neighbour; the others wait for an ack.
 ADJACENCIES_MAX = 256  # Of one router; they must fit into part 0.
 ROUTERS_PER_SITE_MAX = 64  # One site cannot fill the database with phantoms of its own.
-NAME_CHARS_MAX = 253
 ID_CHARS_MAX = 64
 COUNTER_MAX = 2**53  # Epochs, sequences and counts told by others.
 LSA_REFRESH_S = 300.0
@@ -135,6 +138,7 @@ POOL_FRESH_S = 1.0  # What a request that is not idempotent prefers.
 POOL_IDLE_PER_TARGET_MAX = 256
 QUEUE_DEFAULT_MIN, QUEUE_DEFAULT_MAX = 10, 100
 QUEUE_WAIT_S = 1.0
+QUEUE_MAX, QUEUE_WAIT_S_MAX = 100_000, 3_600.0  # Of any declaration: here or of another site.
 STANDING_MAX = 16  # Requests of one ingress waiting at one egress.
 OPEN_WAIT_S_MAX = 60.0  # What an OPEN may ask for; longer is cut.
 STAND_S = 0.25  # A request stands elsewhere that long at a time, then looks around again.
@@ -165,6 +169,7 @@ CLAIM_DEADLINE_S = 10.0
 CLAIM_HEAD_BYTES_MAX = 8 * KIB
 CLAIM_ANSWER_BYTES_MAX = 64 * KIB
 CLAIM_CONNECTIONS_MAX = 64
+CLAIM_CONNECTIONS_PER_SOURCE = 16  # Above it a source loses its oldest when no place is left.
 
 # admin.
 ADMIN_BODY_BYTES_MAX = MIB

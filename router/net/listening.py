@@ -99,6 +99,7 @@ class TcpListener:
         "_poller",
         "_rest",
         "_socket",
+        "_starved",
         "_tls",
     )
 
@@ -119,6 +120,7 @@ class TcpListener:
         self._on_rejected = on_rejected
         self._holds = Hold(0)
         self._rest: Timer | None = None
+        self._starved = False  # It rests for want of descriptors: one that closes ends that.
         self._connections = 0
         self._handshakes: dict[int, TlsHandshake] = {}
         self._errors = 0
@@ -162,6 +164,7 @@ class TcpListener:
                 return
             if len(self._poller.entries) >= self._descriptors_max:
                 self._rest_a_while()
+                self._starved = True
                 return
             try:
                 sock, name = self._socket.accept()
@@ -258,6 +261,9 @@ class TcpListener:
         """One of the accepted connections is closed."""
         self._connections -= 1
         assert self._connections >= 0, "a connection left twice"
+        if self._starved and self._rest is not None:
+            self._rest.cancel()
+            self._rested()
         self._release_if_room()
 
     def _release_if_room(self) -> None:
@@ -276,6 +282,7 @@ class TcpListener:
 
     def _rested(self) -> None:
         self._rest = None
+        self._starved = False
         self._release(Hold.RESTING)
 
     def _hold(self, why: Hold) -> None:

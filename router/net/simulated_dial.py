@@ -88,7 +88,7 @@ class SimulatedDial:
         host.internet.transmit(host, there, syn.arrived)
 
     def _address_failed(self, attempt: int, code: DialCode, words: str) -> None:
-        if self._over or attempt != self._attempt:
+        if self._over or self._host.is_dead or attempt != self._attempt:
             return
         if self._share is not None:
             self._share.cancel()
@@ -107,8 +107,8 @@ class SimulatedDial:
         self._address_failed(attempt, "refused", f"{self._where()} refused the connection")
 
     def established(self, attempt: int, end: SimulatedConnection) -> bool:
-        """The peer answered; False: too late."""
-        if self._over or attempt != self._attempt:
+        """The peer answered; False: too late, or who dialled is dead: its kernel resets."""
+        if self._over or self._host.is_dead or attempt != self._attempt:
             end.abort()
             return False
         if self._share is not None:
@@ -119,7 +119,7 @@ class SimulatedDial:
     def ready(self) -> None:
         """The connection is up, with TLS after the handshake."""
         end = self._end
-        if self._over or end is None:
+        if self._over or self._host.is_dead or end is None:
             return
         if end.is_closed:
             self._fail("tls" if self.tls else "refused", f"{self._where()} broke off")
@@ -144,7 +144,7 @@ class SimulatedDial:
         self._fail("timeout", f"{self._where()} did not answer within {self._timeout_s:g} s")
 
     def _fail(self, code: DialCode, words: str) -> None:
-        if not self._over:
+        if not self._over and not self._host.is_dead:
             self._stop()
             self._failed(DialFailure(code=code, reason=words))
 

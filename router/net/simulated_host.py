@@ -107,6 +107,11 @@ class SimulatedNetwork:
 
     # What the simulation uses.
 
+    @property
+    def is_dead(self) -> bool:
+        """Its process was killed: none of its code runs any more."""
+        return self.state is HostState.DEAD
+
     def owns(self, ip: str) -> bool:
         return ip in self.ips or is_loopback(ip)
 

@@ -21,6 +21,8 @@ from router.model.limits import (
     LSA_PARTS_MAX,
     LSA_SERVICE_PORTS_MAX,
     NAME_CHARS_MAX,
+    QUEUE_MAX,
+    QUEUE_WAIT_S_MAX,
     SERVICES_PER_SITE_MAX,
 )
 from router.routing.ports import Identity
@@ -209,8 +211,8 @@ def _declaration_is_bad(told: Declaration) -> bool:
         or any(map(_port_is_bad, told.ports))
         # NaN would break the order that all sites must agree on.
         or not math.isfinite(told.declared_at_s)
-        or not 0 <= told.queue_wait_s < math.inf
-        or not 0 <= (told.queue or 0) <= COUNTER_MAX
+        or not 0 <= told.queue_wait_s <= QUEUE_WAIT_S_MAX  # As in a file: it rules here too.
+        or not 0 <= (told.queue or 0) <= QUEUE_MAX
     )
 
 

@@ -29,6 +29,7 @@ MESSAGES = st.one_of(
         BYTES32,
         BYTES32,
         BYTES32,
+        BYTES32,
         st.integers(0, 65_535),
         st.integers(1, 65_535),
         st.text(max_size=20),

@@ -16,8 +16,10 @@ from certs.identity import SiteIdentity
 from router.link import control, frames, handshake
 from router.link.frames import FrameDecoder
 from router.link.ports import LsaMessage, OpenRequest
+from router.model.adverts import Declaration, TargetsAdvert
 from router.model.ids import RouterId, SiteId
-from router.routing.lsa import Adjacency, Lsa, Topology, encode_lsa
+from router.model.specs import PolicySpec
+from router.routing.lsa import Adjacency, Lsa, PartRef, Services, Topology, encode_lsa
 
 TIMEOUT_S = 5.0
 
@@ -201,6 +203,7 @@ class Insider:
             name=self.identity.name,
             public_key=self.identity.public_key,
             nonce=b"n" * 32,
+            boot=b"b" * 32,
             session=b"s" * 32,
             secret=b"t" * 32,
             worker=0,
@@ -260,6 +263,24 @@ class Insider:
     def tell(self, lsa: Lsa) -> None:
         """Sign an LSA with our key, whoever it speaks of, and send it."""
         self.say(LsaMessage(encode_lsa(lsa, self.identity)))
+
+    def offer(self, neighbour: control.Hello, site: str, service: str, port: int) -> None:
+        """Declare ``service`` and claim a target for it, so that requests for it come to us."""
+        declared = Declaration(
+            name=service,
+            protocol="http",
+            ports=(port,),
+            policy=PolicySpec(),
+            queue=None,
+            queue_wait_s=1.0,
+            declared_at_s=1.0,
+        )
+        advert = TargetsAdvert(name=service, port=port, targets_ready=1, capacity=None)
+        first = self.lsa(neighbour, site)
+        assert isinstance(first.body, Topology)
+        body = msgspec.structs.replace(first.body, parts=(PartRef(1, 1),))
+        self.tell(msgspec.structs.replace(first, part=1, body=Services((declared,), (advert,))))
+        self.tell(msgspec.structs.replace(first, body=body))
 
     def heard_lsas(self) -> list[bytes]:
         """The signed LSAs that came."""

@@ -8,6 +8,7 @@ import json
 import socket
 import ssl
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -334,6 +335,15 @@ def test_load_reports_of_a_liar_do_not_move_the_traffic_of_others(siege: Siege) 
         siege.serves()
 
 
+def test_a_member_that_floods_refused_lsas_is_cut_off(siege: Siege) -> None:
+    refused = frames.encode(frames.CONTROL, 0, control.encode(LsaMessage(b"\x92\xc4\x00\xc4\x00")))
+    with member(siege) as insider:
+        insider.write(refused * (limits.GLITCHES_MAX + 500))
+        goaway = insider.goaway()
+        assert goaway is not None
+        assert goaway.code == "glitches"
+
+
 # Members that lie about requests -----------------------------------------------------------------
 
 
@@ -397,3 +407,69 @@ def test_a_body_that_is_not_as_long_as_stated_is_never_taken_for_whole(siege: Si
             insider.send(frames.FIN, number, bytes(4))
             assert insider.answer(number, frames.RESET)
     assert siege.target.seen == []
+
+
+# Members that lie in their answers ---------------------------------------------------------------
+
+LURE_PORT = SHOP_PORT + 2
+COUNT = bytes(4)
+GOOD_HEAD = b"HTTP/1.1 200 OK\r\n"
+
+
+def head(text: bytes, body_bytes: int = -1) -> bytes:
+    """The payload of HEAD."""
+    return body_bytes.to_bytes(8, "big", signed=True) + text
+
+
+Frames = tuple[tuple[int, bytes], ...]
+ACCEPT = (frames.ACCEPTED, COUNT)
+ANSWERS: dict[str, Frames] = {
+    "a second response in the head": (
+        (frames.HEAD, head(GOOD_HEAD + b"\r\nHTTP/1.1 200 OK\r\nX: EVIL\r\n")),
+    ),
+    "a length in the head": ((frames.HEAD, head(GOOD_HEAD + b"Content-Length: 99\r\n", 4)),),
+    "no response line": ((frames.HEAD, head(b"EVIL\r\n")),),
+    "a body before the head": ((frames.DATA, b"EVIL"),),
+    "more body than stated": ((frames.HEAD, head(GOOD_HEAD, 2)), (frames.DATA, b"EVILEVIL")),
+    "less body than stated": (
+        (frames.HEAD, head(GOOD_HEAD, 9)),
+        (frames.DATA | frames.END, b"EVIL" + COUNT),
+    ),
+    "another protocol": (
+        (frames.HEAD, head(b"HTTP/1.1 101 Switching\r\n")),
+        (frames.DATA, b"EVIL"),
+    ),
+    "framing in trailers": (
+        (frames.HEAD, head(GOOD_HEAD)),
+        (frames.TRAILERS | frames.END, b"Content-Length: 4\r\n" + COUNT),
+    ),
+    "the end at once": ((frames.FIN, COUNT),),
+    "heads without end": ((frames.HEAD, head(b"HTTP/1.1 103 Early\r\n")),) * 100,
+    "a negative length": ((frames.HEAD, head(GOOD_HEAD, -7)),),
+    "a refusal after all": ((frames.HEAD, head(GOOD_HEAD)), (frames.REFUSED, b"\0" + COUNT)),
+    "an answer that is cut": (
+        (frames.HEAD, head(GOOD_HEAD)),
+        (frames.DATA, b"x"),
+        (frames.RESET, b"\1"),
+    ),
+}
+
+
+@pytest.mark.parametrize("lie", sorted(ANSWERS))
+def test_an_answer_that_lies_never_looks_whole(siege: Siege, lie: str) -> None:
+    room_site = next(s["id"] for s in siege.room.get("network") if s["name"] == "room")
+    with member(siege) as insider:
+        insider.offer(insider.theirs, room_site, "lure", LURE_PORT)
+        until(lambda: siege.room.offers("lure", {"mallory": 1}), "the lure is taken")
+        with ThreadPoolExecutor(1) as pool:
+            post = pool.submit(fetch, siege.room.address, LURE_PORT, "/", "POST", body=b"once")
+            opened = insider.heard(lambda said: said.kind & frames.KIND_MASK == frames.OPEN)
+            assert opened is not None
+            for kind, payload in (ACCEPT, *ANSWERS[lie]):
+                insider.send(kind, opened.stream, payload)
+            answer = post.result()
+        assert answer.status in (0, 103, 502), answer  # This client takes a 103 for the answer.
+        assert b"EVIL" not in answer.body
+        assert "EVIL" not in str(answer.headers)
+        opens = [said for said in insider.said if said.kind & frames.KIND_MASK == frames.OPEN]
+        assert len(opens) == 1  # A POST that may have run is not sent again (N1).

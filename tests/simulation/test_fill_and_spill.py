@@ -212,6 +212,25 @@ def test_a_restarted_site_overtakes_its_former_life(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_a_site_that_is_back_before_anybody_missed_it_is_told_everything_anew(seed: int) -> None:
+    """The wire is silent while it dies, so its neighbour still holds the links of its last life."""
+    world = World(seed, "a", "b", "c")
+    joined(world, 5, 5)
+    a, b, c = world.sites.values()
+    c.declare()
+    c.serve(1, capacity=10)
+    world.run(5)
+    world.internet.cut(a.ip, b.ip)
+    a.kill()
+    world.internet.heal(a.ip, b.ip)
+    a.start()
+    world.run(5)
+    answer = a.request()
+    world.run(1)
+    all_answered([answer])
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_site_restarted_alone_serves_what_it_had_learnt_until_the_ttl(seed: int) -> None:
     world = World(seed, "a", "b")
     joined(world, 5)

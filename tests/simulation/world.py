@@ -224,12 +224,12 @@ class SimSite:
         self.services: dict[str, ServiceSpec] = {}
         self.connectors: dict[str, ConnectorSpec] = {}
         self.targets: dict[int, Target] = {}
-        self._lives = 0
+        self.lives = 0
         self.start()
 
     def start(self) -> None:
         """Make the host and its router, anew after a kill."""
-        self._lives += 1
+        self.lives += 1
         self.network = self.world.internet.host(self.ip)
         self.keeper.keep_epoch(self.keeper.epoch + 1)
         self.router = SiteRouter(
@@ -239,9 +239,9 @@ class SimSite:
             self.keeper,
             NoClaims(),
             epoch=self.keeper.epoch,
-            boot_nonce=b"%d" % self._lives,
+            boot_nonce=b"%d" % self.lives,
             version="simulated",
-            rng=random.Random(f"{self.world.seed} {self.name} {self._lives}"),
+            rng=random.Random(f"{self.world.seed} {self.name} {self.lives}"),
             journal=self.world.journal.append,
             wall_clock=lambda: f"{self.world.internet.now:.6f}",
         )

@@ -40,6 +40,7 @@ class Dialler:
             "name": self.identity.name,
             "public_key": self.identity.public_key,
             "nonce": NONCE,
+            "boot": b"b" * 32,
             "session": b"s" * 32,
             "secret": b"k" * 32,
             "worker": 0,

@@ -125,6 +125,25 @@ def test_a_killed_host_resets_its_peers_hears_nothing_and_can_come_back() -> Non
     assert reborn.data == b"hello"
 
 
+def test_a_host_that_dies_while_it_dials_hears_of_no_outcome() -> None:
+    internet = SimulatedInternet(1)
+    near, far = internet.host("10.0.0.1"), internet.host("10.0.0.2")
+    told: list[str] = []
+    far.listen("10.0.0.2", 80, lambda connection: Recorder())
+
+    def connected(connection: Connection) -> Recorder:
+        told.append("connected")
+        return Recorder()
+
+    for port in (80, 81):
+        near.dial(
+            "10.0.0.2", port, connected, lambda failure: told.append(failure.code), timeout_s=9.0
+        )
+    internet.kill("10.0.0.1")
+    internet.run_until(30.0)
+    assert told == []
+
+
 def test_a_frozen_host_is_silent_and_catches_up_when_thawed() -> None:
     scene = Scene()
     rang: list[float] = []

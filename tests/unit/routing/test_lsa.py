@@ -119,6 +119,8 @@ def bad_services() -> list[Services]:
         {"ports": (0,)},
         {"declared_at_s": float("nan")},
         {"queue_wait_s": float("inf")},
+        {"queue_wait_s": 3_601.0},
+        {"queue": 100_001},
         {"queue": -1},
     ]
     bad = [Services((msgspec.structs.replace(good, **change),), ()) for change in changes]

@@ -1,0 +1,125 @@
+"""Random networks under random faults: what must hold whatever happens, seed by seed."""
+
+import random
+from itertools import combinations
+
+import pytest
+
+from tests.simulation.world import SERVICE, Answer, SimSite, World
+
+CAPACITY = 4
+STEPS = 12
+
+
+class Chaos:
+    """A connected network of sites with targets, and faults that come and go."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        names = "abcdef"[: self.random.randint(3, 6)]
+        self.world = World(seed, *names, delay_s=self.random.choice([0.0005, 0.005, 0.02]))
+        self.sites = list(self.world.sites.values())
+        self.costs: dict[tuple[str, str], int] = {}
+        for number, site in enumerate(self.sites[1:], start=1):
+            self._link(self.random.choice(self.sites[:number]), site)
+        for a, b in combinations(self.sites, 2):
+            if (a.name, b.name) not in self.costs and self.random.random() < 0.3:
+                self._link(a, b)
+        self.sites[0].declare(queue_wait_s=1.0)
+        for site in self.random.sample(self.sites, self.random.randint(1, len(self.sites))):
+            site.serve(self.random.randint(1, 2), CAPACITY, service_s=0.05)
+        self.cuts: set[tuple[str, str]] = set()
+        self.dead: set[str] = set()
+        self.answers: list[tuple[SimSite, int, Answer]] = []
+
+    def _link(self, a: SimSite, b: SimSite) -> None:
+        cost = self.random.randint(1, 20)
+        self.costs[a.name, b.name] = cost
+        dialler, other = self.random.choice([(a, b), (b, a)])
+        dialler.link(other, cost)
+
+    def step(self) -> None:
+        """One fault or repair, and load from somebody who is alive."""
+        world, chance = self.world, self.random.random()
+        a, b = self.random.choice(sorted(self.costs))
+        if chance < 0.25 and not {a, b} & self.dead:
+            world.internet.cut(world[a].ip, world[b].ip)
+            self.cuts.add((a, b))
+        elif chance < 0.45 and self.cuts:
+            self._heal(self.random.choice(sorted(self.cuts)))
+        elif chance < 0.55 and len(self.dead) < len(self.sites) - 1:
+            victim = self.random.choice([s for s in self.sites if s.name not in self.dead])
+            victim.kill()
+            self.dead.add(victim.name)
+        elif chance < 0.7 and self.dead:
+            self._revive(self.random.choice(sorted(self.dead)))
+        elif chance < 0.8 and not {a, b} & self.dead:
+            world.internet.reset_all(world[a].ip, world[b].ip)
+        alive = [site for site in self.sites if site.name not in self.dead]
+        site = self.random.choice(alive)
+        self.answers += [
+            (site, site.lives, site.request()) for _ in range(self.random.randint(1, 12))
+        ]
+        world.run(self.random.uniform(0.01, 2.0))
+
+    def _heal(self, pair: tuple[str, str]) -> None:
+        self.cuts.discard(pair)
+        self.world.internet.heal(self.world[pair[0]].ip, self.world[pair[1]].ip)
+
+    def _revive(self, name: str) -> None:
+        for pair in [pair for pair in self.cuts if name in pair]:
+            self._heal(pair)
+        self.dead.discard(name)
+        self.world[name].start()
+
+    def repair(self) -> None:
+        """Everything works again, and there was time to notice."""
+        for pair in sorted(self.cuts):
+            self._heal(pair)
+        for name in sorted(self.dead):
+            self._revive(name)
+        self.world.run(45)  # The longest pause before a link is dialled again, and SPF.
+
+    def path_costs(self, root: str) -> dict[str, int]:
+        """What shortest paths must be, by relaxing every link until nothing changes."""
+        best = {root: 0}
+        for _ in self.sites:
+            for (a, b), cost in self.costs.items():
+                for here, there in ((a, b), (b, a)):
+                    if here in best:
+                        best[there] = min(best.get(there, 1 << 30), best[here] + cost)
+        return best
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_after_any_faults_routes_are_right_slots_are_free_and_requests_are_served(
+    seed: int,
+) -> None:
+    chaos = Chaos(seed)
+    chaos.world.run(5)
+    for _ in range(STEPS):
+        chaos.step()
+        for site in chaos.sites:
+            for target in site.targets.values():
+                assert target.most_in_hand <= CAPACITY
+    chaos.repair()
+
+    for site in chaos.sites:
+        table = site.router.routing.table
+        by_id = {other.identity.site: other.name for other in chaos.sites}
+        costs = {by_id[site_id]: route.path_cost for site_id, route in table.sites.items()}
+        assert costs == chaos.path_costs(site.name), site.name
+        load = site.router.forwarder.load_of(SERVICE)
+        assert load.in_flight == 0, site.name
+        explanation = site.router.forwarder.explain(SERVICE, site.network.now())
+        assert explanation is not None
+        assert all(candidate.in_flight == 0 for candidate in explanation.candidates)
+        assert site.router.links.streams == 0
+        assert site.router.links.buffered_bytes == 0
+    for site, life, answer in chaos.answers:
+        died_with_its_site = site.lives != life
+        assert answer.ended or answer.error or died_with_its_site, (site.name, answer.began)
+
+    last = [site.request() for site in chaos.sites]
+    chaos.world.run(2)
+    assert [answer.status for answer in last] == [200] * len(last)
