@@ -1,4 +1,4 @@
-"""Everything goes wrong at once, by a seed; afterwards every counter is where it was (N1, N4-N6)."""
+"""Everything goes wrong at once, by a seed; afterwards each counter is where it was (N1, N4-N6)."""
 
 import asyncio
 import contextlib
