@@ -72,7 +72,7 @@ LANE_LINGER_S = 1.0  # For the GOAWAY to leave, then abort.
 RTT_MAX_S = 60.0  # Longer ones measured a sleep.
 LANE_WRITE_STALL_S = 10.0  # Something waits and the kernel took nothing of it.
 LINK_HANDSHAKES_MAX = 128  # Accepted lanes that have not said who they are.
-LOADS_PER_MESSAGE_MAX = 256
+LOADS_PER_MESSAGE_MAX = 256  # Of at most 200 bytes: well under a control message's 64 KiB.
 LINK_DIAL_TIMEOUT_S = 8.0  # Names, TCP and TLS together.
 RECONNECT_STABLE_S = 10.0  # A link that was up for that long starts its back-off anew.
 RECONNECT_MIN_S = 0.5
@@ -109,7 +109,6 @@ LOAD_INTERVAL_S = 0.05
 LOAD_CHANGE_INTERVAL_S = 0.1
 LOAD_CHANGE_SHARE = 0.1
 LOAD_REFRESH_S = 5.0  # Told again though nothing changed: no figure elsewhere is older.
-LOAD_REPORTS_PER_MESSAGE = 256  # Of at most 200 bytes: well under a control message's 64 KiB.
 LOAD_SETTLE_INTERVAL_S = 1.0  # A change too small to be told earlier is told then.
 
 # forward: HTTP.
