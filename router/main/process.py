@@ -33,7 +33,7 @@ from router.main.trust import SiteTrust
 from router.main.views import OperatorView
 from router.model import limits
 from router.model.errors import ConfigError, RouterError
-from router.model.events import Event
+from router.model.events import Event, Severity
 from router.net.epoll import EpollNetwork
 from router.net.loop_host import LoopHost
 
@@ -131,8 +131,7 @@ class _Process:
             boot_nonce=secrets.token_bytes(8),
             version=__version__,
             rng=random.SystemRandom(),  # Links draw nonces and secrets from it.
-            journal=self.tell,
-            wall_clock=_utc_now,
+            tell=self.tell,
             service_ttl_s=reading.wanted.site.service_sync_site_ttl_s,
         )
         self.network.on_tls_rejected = self.router.tls_rejected
@@ -162,46 +161,38 @@ class _Process:
             write_secret(path, credential.encode() + b"\n", replace=False)
             return credential
 
-    def tell(self, event: Event) -> None:
+    def tell(
+        self, severity: Severity, code: str, subject: str, message: str, hint: str = ""
+    ) -> None:
         """Journal and log one event, unless there were too many like it."""
+        event = Event(
+            at=_utc_now(),
+            severity=severity,
+            code=code,
+            subject=subject,
+            message=message,
+            hint=hint,
+        )
         passed = self._gate.let_through(event, time.monotonic())
         if passed is None:
             return
-        event = passed
-        self.events.add(event)
-        log.log(
-            LEVELS[event.severity],
-            "%s: %s",
-            event.subject,
-            event.message,
-            extra={"code": event.code},
-        )
+        self.events.add(passed)
+        log.log(LEVELS[severity], "%s: %s", subject, passed.message, extra={"code": code})
 
     def _state_unsaved(self, reason: str) -> None:
         self.tell(
-            Event(
-                at=_utc_now(),
-                severity="error",
-                code="state-unsaved",
-                subject="state",
-                message=f"What this router must remember could not be written: {reason}.",
-                hint="Free space on that disk and check its permissions; serving goes on",
-            )
+            "error",
+            "state-unsaved",
+            "state",
+            f"What this router must remember could not be written: {reason}.",
+            "Free space on that disk and check its permissions; serving goes on",
         )
 
     def apply(self, wanted: Wanted, errors: list[ConfigError]) -> None:
         """What the store read."""
         for error in errors:
-            self.tell(
-                Event(
-                    at=_utc_now(),
-                    severity="error",
-                    code=error.code,
-                    subject=error.source,
-                    message=error.message.removeprefix(error.source).lstrip(": "),
-                    hint=error.hint,
-                )
-            )
+            message = error.message.removeprefix(error.source).lstrip(": ")
+            self.tell("error", error.code, error.source, message, error.hint)
         self.grace_s = wanted.site.drain_grace_s
         self.router.apply(wanted, errors)
 

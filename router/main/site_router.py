@@ -32,11 +32,11 @@ from router.main.learnt import Learnt
 from router.main.link_door import LinkDoor, place_of
 from router.main.load_exchange import LoadExchange
 from router.main.plan import Plan, PlannedService, plan
-from router.main.ports import Credentials, Journal, Keeper, PendingLink
+from router.main.ports import Credentials, Keeper, PendingLink, Tell
 from router.model import limits
 from router.model.adverts import Declaration, TargetsAdvert
 from router.model.errors import ConfigError, HandshakeRejected
-from router.model.events import Event, Problem, Severity
+from router.model.events import Problem
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.net.ports import Network, Timer
 from router.routing.core import RoutingCore
@@ -69,16 +69,14 @@ class SiteRouter:
         boot_nonce: bytes,
         version: str,
         rng: random.Random,
-        journal: Journal,
-        wall_clock: Callable[[], str],
+        tell: Tell,
         service_ttl_s: float = limits.SERVICE_SYNC_TTL_S,
     ) -> None:
         self._network = network
         self.identity = identity
         self._credentials = credentials
         self._keeper = keeper
-        self._journal = journal
-        self._wall_clock = wall_clock
+        self._tell = tell
         self.version = version
         self.links = Links(network, identity, self, rng=rng)
         self.links.incoming_refused = self._incoming_refused
@@ -99,7 +97,7 @@ class SiteRouter:
         self.forwarder.load_changed = self._load.changed
         self._wanted: Wanted | None = None
         self._plan = Plan({}, ())
-        self._changes = Changes(self._tell)
+        self._changes = Changes(tell)
         self._config_problems: tuple[Problem, ...] = ()
         self._pending_links: dict[str, PendingLink] = {}
         self._door = LinkDoor(network, self.links, credentials, claims, self._link_port_taken)
@@ -143,7 +141,7 @@ class SiteRouter:
                 self._pending_links[name] = outgoing
             else:
                 ready[name] = outgoing
-        self._credentials.forget_links(frozenset(self._pending_links))
+        self._credentials.forget_links(frozenset(self._pending_links) | ready.keys())
         self.links.set_links(ready)
 
     def open_link_door(self) -> None:
@@ -428,20 +426,6 @@ class SiteRouter:
 
     def _link_port_taken(self, error: str) -> None:
         self._tell("error", "link-port-taken", "links", error)
-
-    def _tell(
-        self, severity: Severity, code: str, subject: str, message: str, hint: str = ""
-    ) -> None:
-        self._journal(
-            Event(
-                at=self._wall_clock(),
-                severity=severity,
-                code=code,
-                subject=subject,
-                message=message,
-                hint=hint,
-            )
-        )
 
     # The end --------------------------------------------------------------------------------
 
