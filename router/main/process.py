@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import contextlib
 import fcntl
-import functools
 import gc
 import logging
 import os
@@ -29,6 +28,7 @@ from router.main.logs import Logs, logging_to
 from router.main.plan import split
 from router.main.site_router import SiteRouter
 from router.main.state import FileKeeper
+from router.main.systemd import notify
 from router.main.trust import SiteTrust
 from router.main.views import OperatorView
 from router.model import limits
@@ -250,10 +250,10 @@ async def _serve(directory: Path, logs: Logs) -> int:
         probing = tasks.create_task(_probe_lag(process.view))
         process.view.serving = True
         log.info("serving", extra={"site": process.router.identity.name})
-        _notify("READY=1")
+        notify("READY=1")
         await process.stopping.wait()
         log.info("draining")
-        _notify("STOPPING=1")
+        notify("STOPPING=1")
         watching.cancel()
         await _drain(process)
         probing.cancel()
@@ -281,22 +281,6 @@ async def _probe_lag(view: OperatorView) -> None:
         due = loop.time() + LAG_PROBE_S
         await asyncio.sleep(LAG_PROBE_S)
         view.loop_lag_s = max(0.0, loop.time() - due)
-
-
-@functools.cache
-def _notify_address() -> str:
-    address = os.environ.get("NOTIFY_SOCKET", "")
-    return "\0" + address[1:] if address.startswith("@") else address
-
-
-def _notify(state: str) -> None:
-    """Tell systemd, when it listens (sd_notify(3): one datagram)."""
-    import socket
-
-    if not _notify_address():
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as door:
-        door.sendto(state.encode(), _notify_address())
 
 
 if __name__ == "__main__":
