@@ -132,6 +132,7 @@ class _Process:
             version=__version__,
             rng=random.SystemRandom(),  # Links draw nonces and secrets from it.
             tell=self.tell,
+            is_edge=reading.wanted.site.router_mode == "edge",
             service_ttl_s=reading.wanted.site.service_sync_site_ttl_s,
         )
         self.network.on_tls_rejected = self.router.tls_rejected

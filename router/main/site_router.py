@@ -65,8 +65,10 @@ class SiteRouter:
         version: str,
         rng: random.Random,
         tell: Tell,
+        is_edge: bool = False,
         service_ttl_s: float = limits.SERVICE_SYNC_TTL_S,
     ) -> None:
+        """``is_edge``: no path of other sites leads through this one."""
         self._network = network
         self.identity = identity
         self._credentials = credentials
@@ -84,6 +86,7 @@ class SiteRouter:
             boot_nonce=boot_nonce,
             version=version,
             now=network.now(),
+            stub=is_edge,
             service_ttl_s=service_ttl_s,
         )
         self._load = LoadExchange(network, identity.router, self.links, self.forwarder)

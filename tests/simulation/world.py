@@ -243,6 +243,7 @@ class SimSite:
             version="simulated",
             rng=random.Random(f"{self.world.seed} {self.name} {self.lives}"),
             tell=self.world.tell,
+            is_edge=self.name in self.world.edges,
         )
         for port, old in list(self.targets.items()):
             self.targets[port] = Target(self.network, port, self.name, old.service_s)
@@ -324,8 +325,15 @@ class SimSite:
 class World:
     """An internet with sites in it."""
 
-    def __init__(self, seed: int, *names: str, delay_s: float = 0.001) -> None:
+    def __init__(
+        self,
+        seed: int,
+        *names: str,
+        delay_s: float = 0.001,
+        edges: frozenset[str] = frozenset(),
+    ) -> None:
         self.seed = seed
+        self.edges = edges
         self.internet = SimulatedInternet(seed, delay_s=delay_s)
         self.journal: list[str] = []
         self.sites = {
