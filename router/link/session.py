@@ -106,6 +106,7 @@ class LinkSession:
         self._closing = False
         self._timer: Timer | None = None
         self._tick_due = 0.0
+        self._pinged_at = -limits.PING_INTERVAL_S
         self._data_pinged_at: float | None = None
 
     # What the owner does.
@@ -412,7 +413,7 @@ class LinkSession:
     # Liveness.
 
     def _schedule_tick(self, now: float) -> None:
-        self._tick_due = now + limits.PING_INTERVAL_S
+        self._tick_due = now + limits.LIVENESS_TICK_S
         self._timer = self._timers.call_at(self._tick_due, self._tick)
 
     def _tick(self) -> None:
@@ -425,10 +426,12 @@ class LinkSession:
             return
         silent_s = now - lane.heard_at
         if silent_s >= limits.CONTROL_DEAD_AFTER_S and not woke_late:
-            self.abort(Fault("silent", f"nothing was heard for {silent_s:.1f} s"))
+            self.abort(Fault("silent", f"nothing was heard for {silent_s:.2f} s"))
             return
         self._judge_writes(now, woke_late)
-        if silent_s >= limits.PING_INTERVAL_S or self.rtt_s is None or woke_late:
+        wants_ping = silent_s >= limits.PING_INTERVAL_S or self.rtt_s is None or woke_late
+        if wants_ping and now - self._pinged_at >= limits.PING_INTERVAL_S:
+            self._pinged_at = now
             lane.ping()
         self._judge_data_lane(now, woke_late)
 
