@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
+from router.model.specs import API_VERSION
 from sitectl.options import Settings
 
-API_VERSION = "spillway/v1"
 _CONTROL = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
 
 

@@ -242,6 +242,22 @@ def config_failure(errors: list[ConfigError], message: str) -> Failure:
     return Failure(Exit.FAILED, code, message, "Correct what is named above", detail=detail)
 
 
+def decoded(content: bytes, source: str) -> str:
+    """The text of a file that a user named. Failure: it is none."""
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise usage(f"{source} is not UTF-8 text: byte {error.start}") from error
+
+
+def text_of(path: Path) -> str:
+    """The text of a file that a user named. Failure: there is none, or it is no text."""
+    try:
+        return decoded(path.read_bytes(), str(path))
+    except FileNotFoundError as error:
+        raise not_found(f"no file {path}") from error
+
+
 def diff(old: str, new: str, source: str) -> str:
     """What a verb would have changed, as a unified diff."""
     lines = difflib.unified_diff(
@@ -260,7 +276,16 @@ def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
             file.flush()
             os.fsync(descriptor)
         os.replace(temporary, path)
+        _sync_directory(path.parent)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

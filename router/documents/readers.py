@@ -130,6 +130,18 @@ def host_port(findings: Findings, node: Node, path: str) -> str | Bad:
     return value
 
 
+def address(findings: Findings, node: Node, path: str) -> str | Bad:
+    """``HOST:PORT``, IPv6 in brackets; kept as written."""
+    value = text_of(findings, node, path, "HOST:PORT")
+    if isinstance(value, Bad):
+        return BAD
+    parts = split_host_port(value)
+    if parts is None or parts[1] is None:
+        findings.add(node, path, f"expected HOST:PORT, got {shown(node)}")
+        return BAD
+    return value
+
+
 def split_host_port(value: str) -> tuple[str, int | None] | None:
     """``HOST[:PORT]`` taken apart, brackets off; None: it is not that."""
     bracketed = re.match(r"\[([^\]]+)\](?::([0-9]{1,5}))?\Z", value)

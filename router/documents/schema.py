@@ -233,7 +233,7 @@ SHAPES: Final[dict[Kind, Shape]] = {
         Field("bind_ip", readers.host),
         Field("service_sync", readers.boolean),
         Field("service_sync_site_ttl_s", readers.duration(1.0, 30 * DAY_S)),
-        Field("admin", readers.host_port),
+        Field("admin", readers.address),
         Field("drain_grace_s", readers.duration(0.0, 3600.0)),
         check=_check_site,
     ),

@@ -124,49 +124,62 @@ def _listeners(
     documents: list[Document], services: dict[str, ServiceSpec], errors: list[ConfigError]
 ) -> dict[str, ListenerSpec]:
     listeners: dict[str, ListenerSpec] = {}
-    places: dict[str, Document] = {}
+    by_port: dict[tuple[str, int | None], Document] = {}
+    by_place: dict[str, Document] = {}
     for document in documents:
         spec = document.spec
         if not isinstance(spec, ListenerSpec):
             continue
         service = services.get(spec.service)
-        if service is not None and spec.port is not None and spec.port not in service.ports:
-            errors.append(
-                _error(
-                    document,
-                    "$.spec.port",
-                    f"service {spec.service!r} has no port {spec.port}",
-                    f"It has {', '.join(map(str, service.ports))}",
-                )
+        problem = _port_problem(document, spec, service, by_port.get((spec.service, spec.port)))
+        if problem is None and spec.listen in by_place:
+            first = by_place[spec.listen]
+            problem = _error(
+                document,
+                "$.spec.listen",
+                f"{spec.listen} is already listener {first.name!r} ({first.source}:{first.line})",
+                "Choose another address or port",
             )
+        if problem is not None:
+            errors.append(problem)
             continue
-        needs_port = service is not None and len(service.ports) > 1 and spec.port is None
-        if needs_port and readers.split_listen(spec.listen) is not None:
-            assert service is not None
-            errors.append(
-                _error(
-                    document,
-                    "$.spec.port",
-                    f"service {spec.service!r} has several ports, the listener must name one",
-                    f"Add port: {service.ports[0]}",
-                )
-            )
-            continue
-        if readers.split_listen(spec.listen) is not None:
-            first = places.setdefault(spec.listen, document)
-            if first is not document:
-                errors.append(
-                    _error(
-                        document,
-                        "$.spec.listen",
-                        f"{spec.listen} is already listener {first.name!r} "
-                        f"({first.source}:{first.line})",
-                        "Choose another address or port",
-                    )
-                )
-                continue
         listeners[document.name] = spec
+        by_port[spec.service, spec.port] = document
+        if readers.split_listen(spec.listen) is not None:
+            by_place[spec.listen] = document
     return listeners
+
+
+def _port_problem(
+    document: Document, spec: ListenerSpec, service: ServiceSpec | None, first: Document | None
+) -> ConfigError | None:
+    """What is wrong with the port of a listener; ``first`` is another listener of that port."""
+    if first is not None:
+        return _error(
+            document,
+            "$.spec.service",
+            f"service {spec.service!r} has listener {first.name!r} for that port already "
+            f"({first.source}:{first.line})",
+            "Remove one of them",
+        )
+    if service is None:
+        return None
+    if spec.port is not None and spec.port not in service.ports:
+        return _error(
+            document,
+            "$.spec.port",
+            f"service {spec.service!r} has no port {spec.port}",
+            f"It has {', '.join(map(str, service.ports))}",
+        )
+    has_place = readers.split_listen(spec.listen) is not None
+    if spec.port is None and len(service.ports) > 1 and has_place:
+        return _error(
+            document,
+            "$.spec.port",
+            f"service {spec.service!r} has several ports, the listener must name one",
+            f"Add port: {service.ports[0]}",
+        )
+    return None
 
 
 def listening_addresses(

@@ -1,0 +1,9 @@
+"""The composition root: builds the rooms of one router, joins them, follows wanted state, drains.
+
+In: wanted state (`control`), secrets on disk (`certs`), orders of the operator (`admin`). Out: the
+other rooms, told what to be. `site_router` joins them on any network, the simulated one too, and is
+where to start; `services` makes service ports what is wanted; `trust` and `redeeming` hold the
+secrets; `process` is the program around them: arguments, signals, logs, the event loop.
+
+Invariants: the only room that knows all others; nothing but `process` awaits.
+"""

@@ -1,20 +1,11 @@
 """Tells people once when a target or a listener changes its state."""
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol
 
 from router.forward.listeners import ListenerState
 from router.forward.service import TargetInfo
-from router.model.events import Severity
+from router.main.ports import Tell
 from router.model.ids import ServiceKey
-
-
-class Tell(Protocol):
-    """Journals one event."""
-
-    def __call__(
-        self, severity: Severity, code: str, subject: str, message: str, hint: str = ""
-    ) -> None: ...
 
 
 class Changes:

@@ -5,10 +5,9 @@ from collections.abc import Callable
 from router.link.claims import CLAIM_ALPN, ClaimDesk, ClaimDoor
 from router.link.links import Links
 from router.main.ports import Credentials
+from router.model import limits
 from router.model.specs import SiteSpec
 from router.net.ports import Connection, ConnectionHandler, Listener, Network, Timer
-
-LISTEN_RETRY_S = 1.0
 
 
 def place_of(site: SiteSpec) -> tuple[str, str, int]:
@@ -61,7 +60,7 @@ class LinkDoor:
             if error != self.error:
                 self.error = error
                 self._failed(error)
-            again = self._network.now() + LISTEN_RETRY_S
+            again = self._network.now() + limits.LISTEN_RETRY_S
             self._retry = self._network.call_at(again, lambda: self.open(site))
         else:
             self.error = ""

@@ -31,6 +31,7 @@ class LoadExchange:
         self._restless: dict[ServiceKey, float] = {}  # Changed then, not told at rest since.
         self._rest_timer: Timer | None = None
         self._keys: frozenset[ServiceKey] = frozenset()
+        self._arm_refresh()
 
     def set_services(self, keys: Iterable[ServiceKey]) -> None:
         """Service ports with a connector here: what is told about."""
@@ -62,13 +63,16 @@ class LoadExchange:
         """Say it again now and then: whoever missed a report, or counts wrongly, is set right."""
         for message in self._everything():
             self._links.broadcast(message)
+        self._arm_refresh()
+
+    def _arm_refresh(self) -> None:
         again = self._network.now() + limits.LOAD_REFRESH_S
         self._refresh_timer = self._network.call_at(again, self._refresh)
 
     def _everything(self) -> Iterator[LoadMessage]:
         keys = sorted(self._keys)
-        for start in range(0, len(keys), limits.LOAD_REPORTS_PER_MESSAGE):
-            part = keys[start : start + limits.LOAD_REPORTS_PER_MESSAGE]
+        for start in range(0, len(keys), limits.LOADS_PER_MESSAGE_MAX):
+            part = keys[start : start + limits.LOADS_PER_MESSAGE_MAX]
             yield LoadMessage(tuple(self._report(key) for key in part))
 
     def received(
@@ -94,7 +98,7 @@ class LoadExchange:
 
     def close(self) -> None:
         """Tell nothing more."""
-        for timer in (self._timer, self._rest_timer):
+        for timer in (self._timer, self._rest_timer, self._refresh_timer):
             if timer is not None:
                 timer.cancel()
 

@@ -4,6 +4,7 @@ Requests are counted, never logged; no line holds a token, key, header or body.
 """
 
 import contextlib
+import copy
 import logging
 import logging.handlers
 import queue
@@ -37,6 +38,14 @@ class JsonLines(logging.Formatter):
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return msgspec.json.encode(line).decode()
+
+
+class _Entrance(logging.handlers.QueueHandler):
+    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
+        """The record with its text made now, and its exception, which the base would melt in."""
+        record = copy.copy(record)
+        record.msg, record.args = record.getMessage(), None
+        return record
 
 
 class _Reopening(logging.handlers.RotatingFileHandler):
@@ -75,7 +84,7 @@ def logging_to(path: Path | None, level: str) -> Iterator[Logs]:
     lines: queue.Queue[logging.LogRecord] = queue.Queue(QUEUE_LINES_MAX)
     listener = logging.handlers.QueueListener(lines, handler)
     root = logging.getLogger()
-    entrance = logging.handlers.QueueHandler(lines)
+    entrance = _Entrance(lines)
     root.addHandler(entrance)
     root.setLevel(level.upper())
     listener.start()

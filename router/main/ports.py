@@ -1,6 +1,5 @@
 """What a `SiteRouter` needs from the machine it runs on; the process and the tests supply it."""
 
-from collections.abc import Callable
 from typing import Literal, Protocol
 
 import msgspec
@@ -9,7 +8,7 @@ from router.link.outgoing import OutgoingSpec
 from router.link.ports import Neighbour
 from router.model.adverts import Declaration
 from router.model.errors import HandshakeRejected
-from router.model.events import Event
+from router.model.events import Severity
 from router.model.specs import LinkSpec
 from router.net.ports import Tls
 
@@ -62,4 +61,9 @@ class Keeper(Protocol):
         """What was kept last, and how many seconds ago."""
 
 
-Journal = Callable[[Event], None]
+class Tell(Protocol):
+    """Journals one event, at the time of the call."""
+
+    def __call__(
+        self, severity: Severity, code: str, subject: str, message: str, hint: str = ""
+    ) -> None: ...

@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import contextlib
 import fcntl
-import functools
 import gc
 import logging
 import os
@@ -29,11 +28,12 @@ from router.main.logs import Logs, logging_to
 from router.main.plan import split
 from router.main.site_router import SiteRouter
 from router.main.state import FileKeeper
+from router.main.systemd import notify
 from router.main.trust import SiteTrust
 from router.main.views import OperatorView
 from router.model import limits
 from router.model.errors import ConfigError, RouterError
-from router.model.events import Event
+from router.model.events import Event, Severity
 from router.net.epoll import EpollNetwork
 from router.net.loop_host import LoopHost
 
@@ -131,8 +131,8 @@ class _Process:
             boot_nonce=secrets.token_bytes(8),
             version=__version__,
             rng=random.SystemRandom(),  # Links draw nonces and secrets from it.
-            journal=self.tell,
-            wall_clock=_utc_now,
+            tell=self.tell,
+            is_edge=reading.wanted.site.router_mode == "edge",
             service_ttl_s=reading.wanted.site.service_sync_site_ttl_s,
         )
         self.network.on_tls_rejected = self.router.tls_rejected
@@ -162,46 +162,38 @@ class _Process:
             write_secret(path, credential.encode() + b"\n", replace=False)
             return credential
 
-    def tell(self, event: Event) -> None:
+    def tell(
+        self, severity: Severity, code: str, subject: str, message: str, hint: str = ""
+    ) -> None:
         """Journal and log one event, unless there were too many like it."""
+        event = Event(
+            at=_utc_now(),
+            severity=severity,
+            code=code,
+            subject=subject,
+            message=message,
+            hint=hint,
+        )
         passed = self._gate.let_through(event, time.monotonic())
         if passed is None:
             return
-        event = passed
-        self.events.add(event)
-        log.log(
-            LEVELS[event.severity],
-            "%s: %s",
-            event.subject,
-            event.message,
-            extra={"code": event.code},
-        )
+        self.events.add(passed)
+        log.log(LEVELS[severity], "%s: %s", subject, passed.message, extra={"code": code})
 
     def _state_unsaved(self, reason: str) -> None:
         self.tell(
-            Event(
-                at=_utc_now(),
-                severity="error",
-                code="state-unsaved",
-                subject="state",
-                message=f"What this router must remember could not be written: {reason}.",
-                hint="Free space on that disk and check its permissions; serving goes on",
-            )
+            "error",
+            "state-unsaved",
+            "state",
+            f"What this router must remember could not be written: {reason}.",
+            "Free space on that disk and check its permissions; serving goes on",
         )
 
     def apply(self, wanted: Wanted, errors: list[ConfigError]) -> None:
         """What the store read."""
         for error in errors:
-            self.tell(
-                Event(
-                    at=_utc_now(),
-                    severity="error",
-                    code=error.code,
-                    subject=error.source,
-                    message=error.message.removeprefix(error.source).lstrip(": "),
-                    hint=error.hint,
-                )
-            )
+            message = error.message.removeprefix(error.source).lstrip(": ")
+            self.tell("error", error.code, error.source, message, error.hint)
         self.grace_s = wanted.site.drain_grace_s
         self.router.apply(wanted, errors)
 
@@ -259,10 +251,10 @@ async def _serve(directory: Path, logs: Logs) -> int:
         probing = tasks.create_task(_probe_lag(process.view))
         process.view.serving = True
         log.info("serving", extra={"site": process.router.identity.name})
-        _notify("READY=1")
+        notify("READY=1")
         await process.stopping.wait()
         log.info("draining")
-        _notify("STOPPING=1")
+        notify("STOPPING=1")
         watching.cancel()
         await _drain(process)
         probing.cancel()
@@ -290,22 +282,6 @@ async def _probe_lag(view: OperatorView) -> None:
         due = loop.time() + LAG_PROBE_S
         await asyncio.sleep(LAG_PROBE_S)
         view.loop_lag_s = max(0.0, loop.time() - due)
-
-
-@functools.cache
-def _notify_address() -> str:
-    address = os.environ.get("NOTIFY_SOCKET", "")
-    return "\0" + address[1:] if address.startswith("@") else address
-
-
-def _notify(state: str) -> None:
-    """Tell systemd, when it listens (sd_notify(3): one datagram)."""
-    import socket
-
-    if not _notify_address():
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as door:
-        door.sendto(state.encode(), _notify_address())
 
 
 if __name__ == "__main__":

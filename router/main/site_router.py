@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 
 from router.documents import Wanted
 from router.forward.forwarder import Forwarder
-from router.forward.service import ServiceConfig
 from router.link.claims import ClaimDesk
 from router.link.lane import Fault
 from router.link.links import Links
@@ -27,16 +26,14 @@ from router.link.ports import (
     StreamHandler,
 )
 from router.main import problems
-from router.main.changes import Changes
-from router.main.learnt import Learnt
 from router.main.link_door import LinkDoor, place_of
 from router.main.load_exchange import LoadExchange
-from router.main.plan import Plan, PlannedService, plan
-from router.main.ports import Credentials, Journal, Keeper, PendingLink
+from router.main.plan import PlannedService
+from router.main.ports import Credentials, Keeper, PendingLink, Tell
+from router.main.services import Services
 from router.model import limits
-from router.model.adverts import Declaration, TargetsAdvert
 from router.model.errors import ConfigError, HandshakeRejected
-from router.model.events import Event, Problem, Severity
+from router.model.events import Problem
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.net.ports import Network, Timer
 from router.routing.core import RoutingCore
@@ -50,8 +47,6 @@ from router.routing.events import (
     TableChanged,
 )
 from router.routing.table import RouteTable
-
-CHANGES_LOOK_S = 1.0
 
 
 class SiteRouter:
@@ -69,46 +64,52 @@ class SiteRouter:
         boot_nonce: bytes,
         version: str,
         rng: random.Random,
-        journal: Journal,
-        wall_clock: Callable[[], str],
+        tell: Tell,
+        is_edge: bool = False,
         service_ttl_s: float = limits.SERVICE_SYNC_TTL_S,
     ) -> None:
+        """``is_edge``: no path of other sites leads through this one."""
         self._network = network
         self.identity = identity
         self._credentials = credentials
         self._keeper = keeper
-        self._journal = journal
-        self._wall_clock = wall_clock
+        self._tell = tell
         self.version = version
         self.links = Links(network, identity, self, rng=rng)
         self.links.incoming_refused = self._incoming_refused
         self.forwarder = Forwarder(
             network, self.links, site=identity.site, site_name=identity.name, rng=rng
         )
-        self.forwarder.targets_changed = self._advertise
         self.routing = RoutingCore(
             identity,
             epoch=epoch,
             boot_nonce=boot_nonce,
             version=version,
             now=network.now(),
+            stub=is_edge,
             service_ttl_s=service_ttl_s,
         )
-        self._learnt = Learnt(keeper, service_ttl_s, network.now())
         self._load = LoadExchange(network, identity.router, self.links, self.forwarder)
         self.forwarder.load_changed = self._load.changed
+        self._services = Services(
+            network,
+            identity.site,
+            self.forwarder,
+            self.routing,
+            self._load,
+            keeper,
+            tell,
+            self._take,
+            service_ttl_s=service_ttl_s,
+        )
+        self.forwarder.targets_changed = self._services.advertise
         self._wanted: Wanted | None = None
-        self._plan = Plan({}, ())
-        self._changes = Changes(self._tell)
         self._config_problems: tuple[Problem, ...] = ()
         self._pending_links: dict[str, PendingLink] = {}
         self._door = LinkDoor(network, self.links, credentials, claims, self._link_port_taken)
         self._conflict = ""
-        self._untold = ""
         self.spf_seconds = 0.0
         self._routing_timer: Timer | None = None
-        self._learnt_timer: Timer | None = None
-        self._changes_timer = network.call_at(network.now(), self._look_for_changes)
         self._router_sites: dict[RouterId, SiteId] = {}
         self._neighbour_names: dict[RouterId, str] = {}
         self._draining = False
@@ -120,14 +121,10 @@ class SiteRouter:
         """Make ``wanted`` true; ``errors`` are shown as problems until the next call."""
         self._config_problems = problems.of_config(errors)
         before, self._wanted = self._wanted, wanted
-        self._keeper.forget_declared(frozenset(wanted.services))
         if before is None or place_of(before.site) != place_of(wanted.site):
             self.open_link_door()
         self.refresh_links()
-        self._advertise()
-        until = self._learnt.until()
-        if until is not None and self._learnt_timer is None:
-            self._learnt_timer = self._network.call_at(until, self._advertise)
+        self._services.apply(wanted)
 
     def refresh_links(self) -> None:
         """Dial what is wanted and has its credential; called again when a claim was redeemed."""
@@ -143,7 +140,7 @@ class SiteRouter:
                 self._pending_links[name] = outgoing
             else:
                 ready[name] = outgoing
-        self._credentials.forget_links(frozenset(self._pending_links))
+        self._credentials.forget_links(frozenset(self._pending_links) | ready.keys())
         self.links.set_links(ready)
 
     def open_link_door(self) -> None:
@@ -155,97 +152,6 @@ class SiteRouter:
     def link_listener_error(self) -> str:
         """Why links cannot be accepted here; empty: they can, or are not wanted."""
         return self._door.error
-
-    # Services -------------------------------------------------------------------------------
-
-    def _advertise(self) -> None:
-        """Tell others what is declared and ready here; replan, since the table may follow."""
-        if self._wanted is None:
-            return
-        now = self._network.now()
-        self._replan()
-        self._changes.look(self.forwarder.targets(), self.forwarder.listener_states())
-        try:
-            events = self.routing.set_services(self._own_declarations(), self._own_adverts(), now)
-        except ValueError as error:  # More than one site may tell; what was told before stays.
-            self._untold = f"not all services of this site are told to others: {error}"
-            return
-        self._untold = ""
-        self._take(events)
-
-    def _look_for_changes(self) -> None:
-        """Each second: listeners that are retried change without being told to."""
-        self._changes.look(self.forwarder.targets(), self.forwarder.listener_states())
-        again = self._network.now() + CHANGES_LOOK_S
-        self._changes_timer = self._network.call_at(again, self._look_for_changes)
-
-    def _own_declarations(self) -> list[Declaration]:
-        assert self._wanted is not None
-        return [
-            Declaration(
-                name=name,
-                protocol=spec.protocol,
-                ports=spec.ports,
-                policy=spec.policy,
-                queue=spec.queue,
-                queue_wait_s=spec.queue_wait_s,
-                declared_at_s=self._keeper.declared_at(name),
-            )
-            for name, spec in sorted(self._wanted.services.items())
-        ]
-
-    def _own_adverts(self) -> list[TargetsAdvert]:
-        load = self.forwarder.load()
-        return [
-            TargetsAdvert(
-                name=key.name,
-                port=key.port,
-                targets_ready=load[key].targets_ready,
-                capacity=load[key].capacity,
-                draining=self._draining,
-            )
-            for key, service in sorted(self._plan.services.items())
-            if service.has_connector and key in load
-        ]
-
-    def _declared(self) -> dict[str, Declaration]:
-        """Declarations in force: the table's winners, and our own until the table has them."""
-        declared = dict(self._learnt.declarations(self._network.now()))
-        declared |= {d.name: d for d in self._own_declarations()}
-        for name, entry in self.routing.table.declarations.items():
-            declared[name] = entry.declaration
-        return declared
-
-    def _replan(self) -> None:
-        assert self._wanted is not None
-        before = self._plan.services
-        self._plan = plan(self._wanted, self._declared())
-        after = self._plan.services
-        for key in before.keys() - after.keys():
-            self.forwarder.remove_service(key)
-        for key, service in after.items():
-            if before.get(key) != service:
-                self._apply_service(service)
-        self._load.set_services(key for key, service in after.items() if service.has_connector)
-        candidates = self.routing.table.candidates
-        for key in after:
-            self.forwarder.set_remotes(key, candidates.get(key, ()))
-        self.forwarder.set_listeners(
-            {key: service.listen for key, service in after.items() if service.listen is not None}
-        )
-
-    def _apply_service(self, service: PlannedService) -> None:
-        declaration = service.declaration
-        self.forwarder.set_service(
-            service.key,
-            ServiceConfig(
-                protocol=declaration.protocol,
-                policy=declaration.policy,
-                queue=declaration.queue,
-                queue_wait_s=declaration.queue_wait_s,
-            ),
-        )
-        self.forwarder.set_targets(service.key, service.targets)
 
     # Routing --------------------------------------------------------------------------------
 
@@ -270,7 +176,7 @@ class SiteRouter:
                     self._lsa_rejected(event)
                     self.links.misbehaved(event.sender)
         if changed:
-            self._replan()
+            self._services.resolve()
         self._arm_routing()
 
     def _lsa_rejected(self, event: LsaRejected) -> None:
@@ -286,7 +192,7 @@ class SiteRouter:
     def _table_changed(self, table: RouteTable) -> None:
         self._router_sites = {route.router: site for site, route in table.sites.items()}
         self._load.table_changed(table)
-        self._learnt.table_changed(table, self.identity.site, self._network.now())
+        self._services.table_changed(table)
 
     def _identity_conflict(self, event: IdentityConflict) -> None:
         self._conflict = (
@@ -394,7 +300,7 @@ class SiteRouter:
     @property
     def services(self) -> Mapping[ServiceKey, PlannedService]:
         """All service ports at this site."""
-        return self._plan.services
+        return self._services.planned
 
     @property
     def pending_links(self) -> Mapping[str, PendingLink]:
@@ -420,28 +326,14 @@ class SiteRouter:
         """All that is wrong now and needs a person."""
         return (
             *self._config_problems,
-            *self._plan.problems,
-            *problems.of_router(self._door.error, self._conflict, self._untold),
+            *self._services.problems,
+            *problems.of_router(self._door.error, self._conflict, self._services.untold),
             *problems.of_listeners(self.forwarder.listener_states()),
             *problems.of_table(self.routing.table),
         )
 
     def _link_port_taken(self, error: str) -> None:
         self._tell("error", "link-port-taken", "links", error)
-
-    def _tell(
-        self, severity: Severity, code: str, subject: str, message: str, hint: str = ""
-    ) -> None:
-        self._journal(
-            Event(
-                at=self._wall_clock(),
-                severity=severity,
-                code=code,
-                subject=subject,
-                message=message,
-                hint=hint,
-            )
-        )
 
     # The end --------------------------------------------------------------------------------
 
@@ -451,7 +343,7 @@ class SiteRouter:
         self._door.close()
         now = self._network.now()
         self._take(self.routing.set_draining(True, now))
-        self._advertise()
+        self._services.drain()
         self.links.drain()
         self.forwarder.drain(done)
 
@@ -460,13 +352,10 @@ class SiteRouter:
         self.forwarder.abort()
         self.links.close()
         self._load.close()
-        for timer in (
-            self._routing_timer,
-            self._learnt_timer,
-            self._changes_timer,
-        ):
-            if timer is not None:
-                timer.cancel()
+        self._services.close()
+        self._door.close()
+        if self._routing_timer is not None:
+            self._routing_timer.cancel()
 
 
 def _sentence(text: str) -> str:

@@ -1,7 +1,6 @@
 """Small facts of a router that outlive a restart: router id, epoch, when services were declared."""
 
 import math
-import os
 import secrets
 import time
 from collections.abc import Callable
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from certs.files import write_secret
 from router.model.adverts import Declaration
 from router.model.errors import ConfigError
 from router.model.ids import RouterId
@@ -102,10 +102,4 @@ class FileKeeper:
             self._is_saved = True
 
     def _write(self) -> None:
-        """Replace the file in one step: a reader sees the old or the new, never a part."""
-        beside = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-        with open(beside, "wb", opener=lambda p, f: os.open(p, f, 0o600)) as file:
-            file.write(msgspec.json.format(msgspec.json.encode(self._state)))
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(self._path)
+        write_secret(self._path, msgspec.json.format(msgspec.json.encode(self._state)))

@@ -48,45 +48,9 @@ class RemoteProtocolError(ProtocolError):
     """The peer broke it."""
 
 
-class LinkError(RouterError):
-    """A link cannot be used."""
-
-
-class LinkDown(LinkError):
-    """The link is not up."""
-
-
-class HandshakeRejected(LinkError):
+class HandshakeRejected(RouterError):
     """The two ends did not agree who they are. ``code`` as in ProtocolError, ``hint`` next step."""
 
     def __init__(self, code: str, reason: str, hint: str = "") -> None:
         self.code, self.reason, self.hint = code, reason, hint
         super().__init__(f"{reason}. {hint}" if hint else reason)
-
-
-class RouteError(RouterError):
-    """No way to serve a request."""
-
-
-class NoRoute(RouteError):
-    """No candidate at all."""
-
-
-class NoCapacity(RouteError):
-    """Candidates exist, all are full and the queue gave no place in time."""
-
-
-class TargetError(RouterError):
-    """A target did not do its part."""
-
-
-class ConnectRefused(TargetError):
-    """Nothing listens there."""
-
-
-class ConnectTimeout(TargetError):
-    """Nothing answered in time."""
-
-
-class BadResponse(TargetError):
-    """The answer violates HTTP."""

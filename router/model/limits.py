@@ -17,7 +17,6 @@ ACCEPT_REST_S = 1.0  # After those, or when no descriptor is left.
 WRITE_PARTS_MAX = 256  # Gathered in one system call; the kernel takes 1,024.
 WRITE_HIGH_BYTES = 64 * KIB  # Above it `send` says no until the buffer is empty.
 CONNECT_TIMEOUT_LOCAL_S = 1.0
-CONNECT_TIMEOUT_REMOTE_S = 3.0
 RESOLVE_TIMEOUT_S = 5.0
 RESOLVE_THREADS = 2
 RESOLVE_FRESH_S = 2.0  # An answer this young is used again without asking.
@@ -29,7 +28,6 @@ TLS_HANDSHAKES_PER_SOURCE = 32  # Above it a source loses its oldest when no pla
 TLS_RECORD_BYTES = 16 * KIB
 LISTEN_BACKLOG = 1024
 CONNECTIONS_PER_LISTENER_MAX = 4096
-CONNECTIONS_PER_SOURCE_MAX = 4096  # Loopback clients share one source; per-service later.
 LINGER_DISCARD_BYTES_MAX = 64 * KIB  # After our own error answer.
 LINGER_DISCARD_S = 1.0
 FD_RESERVE = 64
@@ -39,7 +37,6 @@ FD_RESERVE = 64
 GC_AFTER_OBJECTS = 20_000
 
 # link: frames and lanes.
-FRAME_HEADER_BYTES = 8
 FRAME_PAYLOAD_BYTES_MAX = 65_528  # With its header exactly four TLS records.
 LANE_TURN_BYTES_MAX = 256 * KIB  # Encrypted and written once per turn.
 LANE_QUANTUM_BYTES = 16 * KIB  # Deficit round-robin.
@@ -72,7 +69,7 @@ LANE_LINGER_S = 1.0  # For the GOAWAY to leave, then abort.
 RTT_MAX_S = 60.0  # Longer ones measured a sleep.
 LANE_WRITE_STALL_S = 10.0  # Something waits and the kernel took nothing of it.
 LINK_HANDSHAKES_MAX = 128  # Accepted lanes that have not said who they are.
-LOADS_PER_MESSAGE_MAX = 256
+LOADS_PER_MESSAGE_MAX = 256  # Of at most 200 bytes: well under a control message's 64 KiB.
 LINK_DIAL_TIMEOUT_S = 8.0  # Names, TCP and TLS together.
 RECONNECT_STABLE_S = 10.0  # A link that was up for that long starts its back-off anew.
 RECONNECT_MIN_S = 0.5
@@ -109,7 +106,6 @@ LOAD_INTERVAL_S = 0.05
 LOAD_CHANGE_INTERVAL_S = 0.1
 LOAD_CHANGE_SHARE = 0.1
 LOAD_REFRESH_S = 5.0  # Told again though nothing changed: no figure elsewhere is older.
-LOAD_REPORTS_PER_MESSAGE = 256  # Of at most 200 bytes: well under a control message's 64 KiB.
 LOAD_SETTLE_INTERVAL_S = 1.0  # A change too small to be told earlier is told then.
 
 # forward: HTTP.
@@ -125,7 +121,6 @@ BODY_BYTES_PER_S_MIN = 240  # Slower than this after the grace is no honest clie
 BODY_GRACE_S = 10.0
 KEEP_ALIVE_IDLE_S = 75.0
 REQUESTS_PER_CONNECTION_MAX = 1_000
-PIPELINED_MAX = 16
 RESPONSE_HEAD_TIMEOUT_S = 60.0
 STREAM_IDLE_S = 300.0
 TUNNEL_IDLE_S = 3_600.0
@@ -174,7 +169,7 @@ CLAIM_CONNECTIONS_PER_SOURCE = 16  # Above it a source loses its oldest when no 
 
 # admin.
 ADMIN_BODY_BYTES_MAX = MIB
-ADMIN_CONNECTIONS_MAX = 64
+ADMIN_CONNECTIONS_MAX = 64  # Of the socket and of TCP each; half of them may follow events.
 EVENT_CLIENTS_MAX = 32
 EVENT_CLIENT_STALL_S = 10.0  # One that reads nothing for so long is dropped.
 EVENTS_KEPT = 1_000

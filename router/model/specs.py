@@ -10,21 +10,7 @@ API_VERSION = "spillway/v1"
 
 ServiceProtocol = Literal["tcp", "http", "http2"]
 PolicyName = Literal["fill", "balanced", "spread", "split", "failover"]
-CapacityKind = Literal["concurrency", "rate", "auto"]
 Kind = Literal["Site", "Service", "Connector", "Listener", "Link"]
-
-
-class Capacity(msgspec.Struct, frozen=True):
-    """What one target may carry: ``limit`` requests or connections at once, or a second."""
-
-    kind: CapacityKind
-    limit: float
-
-    def __str__(self) -> str:
-        if self.kind == "auto":
-            return "auto"
-        number = f"{self.limit:g}"
-        return f"{number}/s" if self.kind == "rate" else number
 
 
 class PolicySpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -74,7 +74,7 @@ def _line(finding: Finding) -> str:
 def _of_file(path: Path) -> Iterator[Finding]:
     from router.documents import read
 
-    documents, errors = read(path.read_text("utf-8"), str(path))
+    documents, errors = read(store.text_of(path), str(path))
     for error in (*errors, *resolve(documents)[1]):
         yield Finding("error", error.code, error.message, error.hint)
     if not errors:

@@ -21,8 +21,10 @@ from sitectl.verbs.site import make_site
 def apply(settings: Settings, file: str) -> None:
     """Make the documents of FILE wanted state: all of them, or none when one is wrong."""
     settings.require_process()
-    text = sys.stdin.read() if file == "-" else _text_of(Path(file))
-    documents, errors = read(text, "stdin" if file == "-" else file)
+    if file == "-":
+        documents, errors = read(store.decoded(sys.stdin.buffer.read(), "stdin"), "stdin")
+    else:
+        documents, errors = read(store.text_of(Path(file)), file)
     if errors:
         raise store.config_failure(errors, f"{len(errors)} errors in {file}, nothing was applied")
     if not documents:
@@ -46,15 +48,6 @@ def apply(settings: Settings, file: str) -> None:
         items,
         lambda: "\n".join(f"{i['kind'].lower()} {i['name']} {i['change']}" for i in items),
     )
-
-
-def _text_of(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except FileNotFoundError as error:
-        raise not_found(f"no file {path}") from error
-    except UnicodeDecodeError as error:
-        raise usage(f"{path} is not UTF-8 text: byte {error.start}") from error
 
 
 @click.command(cls=Verb)

@@ -1,11 +1,18 @@
 """`service create|bind|set|unbind|delete|status`."""
 
 import re
-from typing import Any
+from typing import Any, get_args
 
 import click
 
-from router.model.specs import ConnectorSpec, Document, ListenerSpec, PolicySpec, ServiceSpec
+from router.model.specs import (
+    ConnectorSpec,
+    Document,
+    ListenerSpec,
+    PolicyName,
+    PolicySpec,
+    ServiceSpec,
+)
 from sitectl import output, store
 from sitectl.bindings import (
     Binding,
@@ -22,7 +29,7 @@ from sitectl.options import Decorated, Duration, Settings, Verbs, accepted, type
 from sitectl.service_status import service_items, table
 from sitectl.store import Site
 
-_POLICIES = ("fill", "balanced", "spread", "split", "failover")
+_POLICIES = get_args(PolicyName)
 
 
 @click.group("service", cls=Verbs)

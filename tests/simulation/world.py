@@ -17,7 +17,7 @@ from router.main.ports import PendingLink
 from router.main.site_router import SiteRouter
 from router.model.adverts import Declaration
 from router.model.errors import HandshakeRejected
-from router.model.events import Event
+from router.model.events import Severity
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.specs import (
     ConnectorSpec,
@@ -242,8 +242,8 @@ class SimSite:
             boot_nonce=b"%d" % self.lives,
             version="simulated",
             rng=random.Random(f"{self.world.seed} {self.name} {self.lives}"),
-            journal=self.world.journal.append,
-            wall_clock=lambda: f"{self.world.internet.now:.6f}",
+            tell=self.world.tell,
+            is_edge=self.name in self.world.edges,
         )
         for port, old in list(self.targets.items()):
             self.targets[port] = Target(self.network, port, self.name, old.service_s)
@@ -325,13 +325,26 @@ class SimSite:
 class World:
     """An internet with sites in it."""
 
-    def __init__(self, seed: int, *names: str, delay_s: float = 0.001) -> None:
+    def __init__(
+        self,
+        seed: int,
+        *names: str,
+        delay_s: float = 0.001,
+        edges: frozenset[str] = frozenset(),
+    ) -> None:
         self.seed = seed
+        self.edges = edges
         self.internet = SimulatedInternet(seed, delay_s=delay_s)
-        self.journal: list[Event] = []
+        self.journal: list[str] = []
         self.sites = {
             name: SimSite(self, number, name) for number, name in enumerate(names, start=1)
         }
+
+    def tell(
+        self, severity: Severity, code: str, subject: str, message: str, hint: str = ""
+    ) -> None:
+        """What any router journals, for who looks at a seed."""
+        self.journal.append(f"{self.internet.now:.6f} {severity} {code} {subject}: {message}")
 
     def __getitem__(self, name: str) -> SimSite:
         return self.sites[name]

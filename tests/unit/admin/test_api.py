@@ -317,3 +317,36 @@ def test_tcp_is_served_only_to_who_shows_the_credential(tmp_path: Path) -> None:
                 assert response.status == 200
 
     asyncio.run(story())
+
+
+def test_connections_beyond_the_bound_are_closed_until_one_leaves(tmp_path: Path) -> None:
+    async def story() -> None:
+        path = tmp_path / "admin.sock"
+        async with serving(FakeRouter(), EventLog(), path):
+            idle = [await asyncio.open_unix_connection(path) for _ in range(64)]
+            reader, crowded = await asyncio.open_unix_connection(path)
+            assert await reader.read() == b""
+            crowded.close()
+            _, leaving = idle.pop()
+            leaving.close()
+            await leaving.wait_closed()
+            async with asyncio.timeout(10):
+                while not (answer := await asked(path)):
+                    pass
+            assert answer.startswith(b"HTTP/1.1 200 OK")
+            for _, writer in idle:
+                writer.close()
+
+    asyncio.run(story())
+
+
+async def asked(path: Path) -> bytes:
+    """The answer to one request over a connection of its own; empty: it was turned away."""
+    reader, writer = await asyncio.open_unix_connection(path)
+    try:
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: site\r\nConnection: close\r\n\r\n")
+        return await reader.read()
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()

@@ -104,11 +104,25 @@ def test_a_listener_names_a_port_that_the_service_has() -> None:
     assert "must name one" in str(errors[0])
 
 
+def test_two_listeners_of_one_port_of_a_service_are_a_contradiction() -> None:
+    wanted, errors = resolved(
+        SITE,
+        PAIR,
+        listener("a", "pair", "port: 80, listen: 8000"),
+        listener("b", "pair", "port: 443, listen: 8001"),
+        listener("c", "pair", "port: 80, listen: 8002"),
+    )
+    assert wanted is not None
+    assert list(wanted.listeners) == ["a", "b"]
+    assert [error.source for error in errors] == ["4.yaml"]
+    assert "has listener 'a' for that port already (2.yaml:1)" in str(errors[0])
+
+
 def test_two_listeners_at_one_address_are_a_contradiction() -> None:
     errors = resolved(
-        SITE, SHOP, listener("a", "shop", "listen: '1'"), listener("b", "shop", "listen: '1'")
+        SITE, SHOP, listener("a", "shop", "listen: '1'"), listener("b", "pear", "listen: '1'")
     )[1]
-    assert "already listener 'a' (2.yaml:1)" in str(errors[0])
+    assert "1 is already listener 'a' (2.yaml:1)" in str(errors[0])
 
 
 @pytest.mark.parametrize(

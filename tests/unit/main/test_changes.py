@@ -3,24 +3,10 @@
 from router.forward.listeners import ListenerState
 from router.forward.service import TargetInfo
 from router.main.changes import Changes
-from router.model.events import Severity
 from router.model.ids import ServiceKey
+from tests.unit.main.journal import Journal
 
 SHOP = ServiceKey("shop", 8080)
-
-
-class Journal:
-    def __init__(self) -> None:
-        self.codes: list[str] = []
-
-    def tell(
-        self, severity: Severity, code: str, subject: str, message: str, hint: str = ""
-    ) -> None:
-        self.codes.append(code)
-
-    def told(self) -> list[str]:
-        codes, self.codes = self.codes, []
-        return codes
 
 
 def target(ready: bool) -> dict[ServiceKey, list[TargetInfo]]:

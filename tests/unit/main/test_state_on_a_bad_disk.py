@@ -1,6 +1,5 @@
 """The router's small state file when the disk fails."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -9,8 +8,9 @@ from router.main.state import FileKeeper
 
 
 def unwritable(path: Path) -> None:
-    """A directory in the place of the file that is written beside."""
-    path.with_name(f".{path.name}.{os.getpid()}").mkdir()
+    """A directory in the place of the file."""
+    path.unlink()
+    path.mkdir()
 
 
 def test_a_state_that_cannot_be_written_is_told_once_and_kept_in_memory(tmp_path: Path) -> None:

@@ -198,6 +198,16 @@ def test_check_before_init_and_of_a_file(here: CommandLine, tmp_path: Any) -> No
     assert here("check", "-f", str(path)).exit_code == 0
 
 
+def test_a_file_that_is_no_text_or_not_there_is_named(here: CommandLine, tmp_path: Any) -> None:
+    path = tmp_path / "f.yaml"
+    path.write_bytes(b"kind: \xff\n")
+    for verb in ("check", "apply"):
+        result = here(verb, "-f", str(path))
+        assert (result.exit_code, "is not UTF-8 text: byte 6" in result.stderr) == (2, True)
+        result = here(verb, "-f", str(tmp_path / "none.yaml"))
+        assert (result.exit_code, "none.yaml" in result.stderr) == (4, True)
+
+
 def test_version_and_completion(here: CommandLine) -> None:
     assert here.json("version").keys() == {"version", "python", "loop"}
     assert "_SITECTL_COMPLETE" in here.ok("completion", "zsh").stdout

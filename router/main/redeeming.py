@@ -1,0 +1,159 @@
+"""Claims of ours: redeemed until there is a certificate, or none is to be had."""
+
+import time
+from collections.abc import Callable
+
+from certs import redeem, tokens
+from certs.contexts import CLAIM_ALPN, client_context
+from certs.credentials import LinkStore
+from certs.errors import CertError
+from certs.tokens import Token
+from router.link.claims import ClaimCall, ClaimClient
+from router.main.ports import Tell
+from router.model import limits
+from router.net.ports import Network, Timer, Tls
+
+
+class Redemption:
+    """A claim under way: one endpoint after the other, with growing pauses.
+
+    ``since``: when it began or, once ``final`` (nobody will ask again), ended. ``error``: why the
+    last attempt failed, empty before the first has.
+    """
+
+    __slots__ = ("attempts", "call", "error", "final", "since", "timer", "token")
+
+    def __init__(self, token: Token, now: float) -> None:
+        self.token = token
+        self.since = now
+        self.attempts = 0
+        self.call: ClaimCall | None = None
+        self.error = ""
+        self.final = False
+        self.timer: Timer | None = None
+
+    def cancel(self) -> None:
+        """Ask no more. Idempotent."""
+        if self.timer is not None:
+            self.timer.cancel()
+        if self.call is not None:
+            self.call.cancel()
+
+
+class Redeemer:
+    """Owns the redemptions of a site's links, by link name."""
+
+    __slots__ = (
+        "_changed",
+        "_links",
+        "_network",
+        "_redemptions",
+        "_site_id",
+        "_site_name",
+        "_tell",
+    )
+
+    def __init__(
+        self,
+        network: Network,
+        links: LinkStore,
+        site_id: str,
+        site_name: str,
+        tell: Tell,
+        changed: Callable[[], None],
+    ) -> None:
+        """``changed`` is called when a link got its certificate or another reason to wait."""
+        self._network = network
+        self._links = links
+        self._site_id, self._site_name = site_id, site_name
+        self._tell = tell
+        self._changed = changed
+        self._redemptions: dict[str, Redemption] = {}
+
+    def redeem(self, name: str, token: Token) -> Redemption:
+        """How it goes with the claim ``token`` of the link ``name``; the first call begins it."""
+        redemption = self._redemptions.get(name)
+        if redemption is None or redemption.token != token:
+            self.stop(name)
+            redemption = self._redemptions[name] = Redemption(token, self._network.now())
+            self._again(name, redemption)
+        return redemption
+
+    def stop(self, name: str) -> None:
+        """Forget the claim of the link ``name``, if there is one."""
+        redemption = self._redemptions.pop(name, None)
+        if redemption is not None:
+            redemption.cancel()
+
+    def stop_all_but(self, keep: frozenset[str]) -> None:
+        """Forget the claims of all links but ``keep``."""
+        for name in self._redemptions.keys() - keep:
+            self.stop(name)
+
+    def _again(self, name: str, redemption: Redemption) -> None:
+        """At once the first time, then after growing pauses."""
+        pause_s = 0.0
+        if redemption.attempts:
+            grown_s = limits.RECONNECT_MIN_S * 2 ** min(redemption.attempts, 10)
+            pause_s = min(limits.RECONNECT_MAX_S, grown_s)
+
+        def due() -> None:
+            if self._redemptions.get(name) is redemption:
+                self._ask(name, redemption)
+
+        redemption.timer = self._network.call_at(self._network.now() + pause_s, due)
+
+    def _ask(self, name: str, redemption: Redemption) -> None:
+        redemption.timer = None
+        token = redemption.token
+        try:
+            tokens.check_usable(token, self._site_id, time.time())
+            key = self._links.redeeming_key(name)
+            _, body = redeem.make_request(token, self._site_id, self._site_name, key)
+            context = client_context(None, token.ca_pem, CLAIM_ALPN)
+        except (CertError, OSError) as error:
+            self._failed(name, redemption, str(error), final=True)
+            return
+        endpoint = token.endpoints[redemption.attempts % len(token.endpoints)]
+        redemption.attempts += 1
+        redemption.call = ClaimClient(self._network).post(
+            endpoint,
+            Tls(context=context, certificate=b"", alpn=(CLAIM_ALPN,)),
+            token.name,
+            body,
+            lambda status, answer: self._answered(name, key, redemption, status, answer),
+            lambda reason: self._unanswered(name, redemption, reason),
+        )
+
+    def _unanswered(self, name: str, redemption: Redemption, reason: str) -> None:
+        site = redemption.token.site_name
+        hint = f"Is the router of {site} running, and reachable there?"
+        self._failed(name, redemption, f"{reason}. {hint}", final=False)
+        self._again(name, redemption)
+
+    def _answered(
+        self, name: str, key: str, redemption: Redemption, status: int, body: bytes
+    ) -> None:
+        token = redemption.token
+        try:
+            credential = redeem.read_answer(status, body, key, token)
+            self._links.complete(name, credential)
+        except (CertError, OSError) as error:
+            final = isinstance(error, CertError) and not error.retryable
+            self._failed(name, redemption, str(error), final=final)
+            if not final:
+                self._again(name, redemption)
+            return
+        del self._redemptions[name]
+        self._tell("info", "claim-accepted", name, f"{token.site_name} accepted our claim.")
+        self._changed()
+
+    def _failed(self, name: str, redemption: Redemption, error: str, *, final: bool) -> None:
+        told = (redemption.error, redemption.final)
+        if error != redemption.error:
+            self._tell("error" if final else "warning", "claim-failed", name, error)
+        if final:
+            redemption.since = self._network.now()
+        redemption.error, redemption.final = error, final
+        if told != (error, final):
+            self._changed()  # Whoever asks `redeem` hears why now.

@@ -1,0 +1,182 @@
+"""The services of this site: what each port shall be here, and that the forwarder makes it so."""
+
+from collections.abc import Callable, Mapping
+
+from router.documents import Wanted
+from router.forward.forwarder import Forwarder
+from router.forward.service import ServiceConfig
+from router.main.changes import Changes
+from router.main.learnt import Learnt
+from router.main.load_exchange import LoadExchange
+from router.main.plan import Plan, PlannedService, plan
+from router.main.ports import Keeper, Tell
+from router.model.adverts import Declaration, TargetsAdvert
+from router.model.events import Problem
+from router.model.ids import ServiceKey, SiteId
+from router.net.ports import Network, Timer
+from router.routing.core import RoutingCore
+from router.routing.events import RoutingEvent
+from router.routing.table import RouteTable
+
+CHANGES_LOOK_S = 1.0
+
+
+class Services:
+    """Owns the plan: wanted state, resolved against the declarations in force everywhere.
+
+    ``take`` carries out what routing answers to our adverts; it may come back with `resolve`.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        site: SiteId,
+        forwarder: Forwarder,
+        routing: RoutingCore,
+        load: LoadExchange,
+        keeper: Keeper,
+        tell: Tell,
+        take: Callable[[list[RoutingEvent]], None],
+        *,
+        service_ttl_s: float,
+    ) -> None:
+        self._network = network
+        self._site = site
+        self._forwarder = forwarder
+        self._routing = routing
+        self._load = load
+        self._keeper = keeper
+        self._take = take
+        self._wanted: Wanted | None = None
+        self._plan = Plan({}, ())
+        self._learnt = Learnt(keeper, service_ttl_s, network.now())
+        self._learnt_timer: Timer | None = None
+        self._changes = Changes(tell)
+        self._changes_timer = network.call_at(network.now(), self._look_for_changes)
+        self._draining = False
+        self.untold = ""  # Why others do not hear of all services; empty: they do.
+
+    @property
+    def planned(self) -> Mapping[ServiceKey, PlannedService]:
+        """All service ports at this site."""
+        return self._plan.services
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What of the wanted state could not be met."""
+        return self._plan.problems
+
+    def apply(self, wanted: Wanted) -> None:
+        """Make the services of ``wanted`` true."""
+        self._wanted = wanted
+        self._keeper.forget_declared(frozenset(wanted.services))
+        self.advertise()
+        until = self._learnt.until()
+        if until is not None and self._learnt_timer is None:
+            self._learnt_timer = self._network.call_at(until, self.advertise)
+
+    def advertise(self) -> None:
+        """Tell others what is declared and ready here; resolve, since the table may follow."""
+        if self._wanted is None:
+            return
+        self.resolve()
+        self._changes.look(self._forwarder.targets(), self._forwarder.listener_states())
+        try:
+            events = self._routing.set_services(
+                self._own_declarations(self._wanted), self._own_adverts(), self._network.now()
+            )
+        except ValueError as error:  # More than one site may tell; what was told before stays.
+            self.untold = f"not all services of this site are told to others: {error}"
+            return
+        self.untold = ""
+        self._take(events)
+
+    def table_changed(self, table: RouteTable) -> None:
+        """Remember what others declare; `resolve` follows when all events are carried out."""
+        self._learnt.table_changed(table, self._site, self._network.now())
+
+    def resolve(self) -> None:
+        """Plan anew and let the forwarder follow: services, targets, remote sites, listeners."""
+        if self._wanted is None:
+            return
+        before = self._plan.services
+        self._plan = plan(self._wanted, self._declared(self._wanted))
+        after = self._plan.services
+        for key in before.keys() - after.keys():
+            self._forwarder.remove_service(key)
+        for key, service in after.items():
+            if before.get(key) != service:
+                self._apply_service(service)
+        self._load.set_services(key for key, service in after.items() if service.has_connector)
+        candidates = self._routing.table.candidates
+        for key in after:
+            self._forwarder.set_remotes(key, candidates.get(key, ()))
+        self._forwarder.set_listeners(
+            {key: service.listen for key, service in after.items() if service.listen is not None}
+        )
+
+    def drain(self) -> None:
+        """Tell others that nothing more is taken here."""
+        self._draining = True
+        self.advertise()
+
+    def close(self) -> None:
+        """Look and tell no more."""
+        self._changes_timer.cancel()
+        if self._learnt_timer is not None:
+            self._learnt_timer.cancel()
+
+    def _apply_service(self, service: PlannedService) -> None:
+        declaration = service.declaration
+        self._forwarder.set_service(
+            service.key,
+            ServiceConfig(
+                protocol=declaration.protocol,
+                policy=declaration.policy,
+                queue=declaration.queue,
+                queue_wait_s=declaration.queue_wait_s,
+            ),
+        )
+        self._forwarder.set_targets(service.key, service.targets)
+
+    def _declared(self, wanted: Wanted) -> dict[str, Declaration]:
+        """Declarations in force: the table's winners, and our own until the table has them."""
+        declared = dict(self._learnt.declarations(self._network.now()))
+        declared |= {own.name: own for own in self._own_declarations(wanted)}
+        for name, entry in self._routing.table.declarations.items():
+            declared[name] = entry.declaration
+        return declared
+
+    def _own_declarations(self, wanted: Wanted) -> list[Declaration]:
+        return [
+            Declaration(
+                name=name,
+                protocol=spec.protocol,
+                ports=spec.ports,
+                policy=spec.policy,
+                queue=spec.queue,
+                queue_wait_s=spec.queue_wait_s,
+                declared_at_s=self._keeper.declared_at(name),
+            )
+            for name, spec in sorted(wanted.services.items())
+        ]
+
+    def _own_adverts(self) -> list[TargetsAdvert]:
+        load = self._forwarder.load()
+        return [
+            TargetsAdvert(
+                name=key.name,
+                port=key.port,
+                targets_ready=load[key].targets_ready,
+                capacity=load[key].capacity,
+                draining=self._draining,
+            )
+            for key, service in sorted(self._plan.services.items())
+            if service.has_connector and key in load
+        ]
+
+    def _look_for_changes(self) -> None:
+        """Each second: listeners that are retried change without being told to."""
+        self._changes.look(self._forwarder.targets(), self._forwarder.listener_states())
+        again = self._network.now() + CHANGES_LOOK_S
+        self._changes_timer = self._network.call_at(again, self._look_for_changes)
