@@ -188,7 +188,12 @@ class SiteTrust:
             stored = self._links.load(name)
         except CertError as error:
             return PendingLink(
-                state="refused", error=str(error), site_name="", cost=spec.cost or 1, since=now
+                state="refused",
+                error=str(error),
+                site_name="",
+                site_id="",
+                cost=spec.cost or 1,
+                since=now,
             )
         token = stored.token
         cost = spec.cost if spec.cost is not None else token.cost or 1
@@ -201,6 +206,7 @@ class SiteTrust:
                 state="refused" if redemption.final else "connecting",
                 error=redemption.error,
                 site_name=token.site_name,
+                site_id=token.site_id,
                 cost=cost,
                 since=redemption.since,
             )

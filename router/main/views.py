@@ -96,7 +96,7 @@ class OperatorView:
             views.append(
                 LinkView(
                     name=name,
-                    neighbour=SiteName(pending.site_name, ""),
+                    neighbour=SiteName(pending.site_name, pending.site_id),
                     direction="outgoing",
                     cost=pending.cost,
                     state=pending.state,
