@@ -359,3 +359,13 @@ def test_a_verb_tells_a_running_router_to_look_at_once(here: CommandLine, admin:
     assert admin.commands == [{"command": "reload", "arguments": {}}]
     here.ok("service", "create", "shop", "8080")
     assert len(admin.commands) == 1
+
+
+def test_skuppers_flags_of_services_are_taken(here: CommandLine) -> None:
+    here.ok("service", "create", "a", "8080", "--enable-ingress", "Always", "--tls-cert", "x")
+    assert "listener-a.yaml" not in here.config()
+    here.ok("service", "create", "b", "8081", "--enable-ingress", "Never", "--aggregate", "json")
+    assert "listen: none" in here.config()["listener-b.yaml"]
+    flags = ("--event-channel", "--proxy-memory", "1Gi", "--proxy-pod-affinity", "app=x")
+    here.ok("expose", "host", "10.0.0.1", "--address", "c", "--port", "8082", *flags)
+    here.ok("service", "unbind", "c", "host", "10.0.0.1", "--target-namespace", "x")
