@@ -48,7 +48,7 @@ def configured(site: Site) -> list[dict[str, Any]]:
                     "in_flight": 0,
                     "capacity": connector.capacity,
                     "requests_total": 0,
-                    "error": None,
+                    "error": "",
                 }
                 for connector_name, connector in sorted(wanted.connectors.items())
                 if connector.service == name
@@ -67,7 +67,7 @@ def configured(site: Site) -> list[dict[str, Any]]:
                         "host": wanted.site.bind_ip,
                         "port": port,
                         "state": "stopped",
-                        "error": None,
+                        "error": "",
                     },
                     "sites": [],
                     "targets": targets,

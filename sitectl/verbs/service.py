@@ -232,6 +232,11 @@ def set_(
 
 def _no_service(site: Site, name: str) -> Failure:
     site.require_readable("Service", name)
+    if is_declared(site, name):
+        return not_found(
+            f"service {name!r} is not declared at {site.name} but at another site",
+            f"At that site: sitectl service set {name} …",
+        )
     known = sorted(d.name for d in site.documents() if d.kind == "Service")
     there = f"; declared here: {', '.join(known)}" if known else ""
     return not_found(
