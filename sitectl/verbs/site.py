@@ -222,9 +222,12 @@ def run(settings: Settings) -> None:
             f"the router of {site.name!r} runs already (process {process.running_pid(site)})",
             f"sitectl --site {site.name} stop",
         )
-    output.note(f"router of {site.name} runs until Ctrl-C, log {site.log}")
-    sys.stdout.flush()
     command = process.router_command(site)
+    if process.is_supervised():
+        command += ["--log", "stdout"]
+    else:
+        output.note(f"router of {site.name} runs until Ctrl-C, log {site.log}")
+    sys.stdout.flush()
     os.execve(command[0], command, process.router_environment())
 
 
