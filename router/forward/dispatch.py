@@ -266,12 +266,12 @@ class Dispatch:
         while tries.begin():
             choice = service.balancer.select(now, tries.excluded)
             if isinstance(choice, NoChoice):
-                service.counters.decided(choice.reason)
+                service.counters.decided(service.config.policy.name, choice.reason)
                 if self._may_wait_for(choice):
                     self._wait(choice, now)
                     return
                 break
-            service.counters.decided("chosen")
+            service.counters.decided(service.config.policy.name, "chosen")
             if self._begin(choice, now):
                 return
             self._note_unbegun(choice)
