@@ -53,6 +53,14 @@ class _Phase(enum.Enum):
     OVER = enum.auto()
 
 
+# Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
+_WAITING = _Phase.WAITING
+_BODY = _Phase.BODY
+_ENDED = _Phase.ENDED
+_TUNNEL = _Phase.TUNNEL
+_OVER = _Phase.OVER
+
+
 class Exchange:
     """`LegHandler` of one request. ``leg`` is set by the session right after opening it.
 
@@ -83,7 +91,7 @@ class Exchange:
         self._head = head
         self._request = request
         self._via = via
-        self._phase = _Phase.WAITING
+        self._phase = _WAITING
         self._status = 0
         self._left = -1  # Bytes of response body to come, -1: not declared.
         self._chunked = False
@@ -98,22 +106,22 @@ class Exchange:
     @property
     def is_answered(self) -> bool:
         """A final response head has gone out."""
-        return self._phase is not _Phase.WAITING
+        return self._phase is not _WAITING
 
     @property
     def is_tunnel(self) -> bool:
-        return self._phase is _Phase.TUNNEL
+        return self._phase is _TUNNEL
 
     @property
     def awaits_client(self) -> bool:
         """It is the client's turn to send body bytes, and no answer is out."""
         waits_for_100 = self._head.expects and not self._continued and not self.body_bytes_seen
-        return self._phase is _Phase.WAITING and not self.is_request_complete and not waits_for_100
+        return self._phase is _WAITING and not self.is_request_complete and not waits_for_100
 
     def body(self, data: memoryview) -> bool:
         """Body of the request, or raw bytes. False: `Client.allow` follows."""
         self.body_bytes_seen += len(data)
-        return self._phase is _Phase.OVER or self.leg.send(data)
+        return self._phase is _OVER or self.leg.send(data)
 
     def request_trailers(self, block: bytes) -> None:
         self.leg.send_trailers(block)
@@ -128,19 +136,19 @@ class Exchange:
         self.leg.finish()
 
     def client_writable(self) -> None:
-        if self._phase is not _Phase.OVER:
+        if self._phase is not _OVER:
             self.leg.resume()
 
     def client_gone(self) -> int:
         """Stop. The status to count."""
-        self._phase = _Phase.OVER
+        self._phase = _OVER
         self.leg.abort()
         return self._status or CLIENT_GONE
 
     def refuse(self, error: HttpError) -> None:
         """The request went wrong after its head: answer if that is still possible."""
-        answerable = self._phase is _Phase.WAITING
-        self._phase = _Phase.OVER
+        answerable = self._phase is _WAITING
+        self._phase = _OVER
         self.leg.abort()
         if answerable:
             self._answer(error, close=True)
@@ -153,7 +161,7 @@ class Exchange:
         """Nothing to do: bytes were sent from the start."""
 
     def head(self, head: bytes, body_bytes: int) -> None:
-        if self._phase is not _Phase.WAITING:
+        if self._phase is not _WAITING:
             return
         status = int(head[9:12])
         if status == _SWITCHED:
@@ -166,9 +174,9 @@ class Exchange:
             self._final(head, status, body_bytes)
 
     def received(self, data: memoryview) -> None:
-        if self._phase is _Phase.TUNNEL:
+        if self._phase is _TUNNEL:
             going = self._client.write(data)
-        elif self._phase is not _Phase.BODY or len(data) == 0:
+        elif self._phase is not _BODY or len(data) == 0:
             return
         elif self._chunked:
             going = self._client.write(*render.chunk(data))
@@ -186,31 +194,31 @@ class Exchange:
         self._trailers = block
 
     def ended(self) -> None:
-        if self._phase is _Phase.TUNNEL:
+        if self._phase is _TUNNEL:
             self._client.finish()
-        elif self._phase is _Phase.BODY:
+        elif self._phase is _BODY:
             if self._left > 0:
                 self._tear()
                 return
-            self._phase = _Phase.ENDED
+            self._phase = _ENDED
             if self._chunked:
                 self._client.write(render.last_chunk(self._trailers))
             self._client.flush()
 
     def writable(self) -> None:
-        if self._phase is not _Phase.OVER:
+        if self._phase is not _OVER:
             self._client.allow()
 
     def done(self, failure: LegFailure | None) -> None:
         del self.leg  # It holds us: let no cycle wait for the collector.
-        phase, self._phase = self._phase, _Phase.OVER
-        if phase is _Phase.OVER:
+        phase, self._phase = self._phase, _OVER
+        if phase is _OVER:
             return
-        if phase is _Phase.ENDED:
+        if phase is _ENDED:
             self._client.over(self._status, close=self._close)
-        elif phase is _Phase.TUNNEL and failure is None:
+        elif phase is _TUNNEL and failure is None:
             self._client.over(_SWITCHED, close=True)
-        elif phase is _Phase.WAITING:
+        elif phase is _WAITING:
             failure = failure if failure is not None else LegFailure("internal")
             self._answer(render.failure_error(failure), close=not self.is_request_complete)
         else:
@@ -220,17 +228,17 @@ class Exchange:
 
     def _switch(self, head: bytes) -> None:
         if not self._request.upgrade:
-            self._phase = _Phase.OVER
+            self._phase = _OVER
             self.leg.abort()
             self._answer(render.failure_error(LegFailure("bad-response")), close=True)
             return
-        self._phase = _Phase.TUNNEL
+        self._phase = _TUNNEL
         self._status = _SWITCHED
         self._client.write(render.switch_to_client(head, self._request.upgrade, self._via))
         self._client.switched()
 
     def _final(self, head: bytes, status: int, body_bytes: int) -> None:
-        self._phase = _Phase.BODY
+        self._phase = _BODY
         self._status = status
         bodiless = render.is_bodiless(status, self._head.head_only)
         # Who was refused while waiting for 100 may send the body or not: nobody can tell which.
@@ -252,7 +260,7 @@ class Exchange:
         self._client.over(error.status, close=close)
 
     def _tear(self) -> None:
-        self._phase = _Phase.OVER
+        self._phase = _OVER
         self.leg.abort()
         self._client.torn(self._status)
 

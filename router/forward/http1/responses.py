@@ -67,6 +67,16 @@ class _State(enum.Enum):
     FAILED = enum.auto()
 
 
+# Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
+_IN_HEAD = _State.HEAD
+_IN_FIXED = _State.FIXED
+_IN_CHUNKED = _State.CHUNKED
+_UNTIL_END = _State.UNTIL_END
+_RAW = _State.RAW
+_COMPLETE = _State.COMPLETE
+_FAILED = _State.FAILED
+
+
 class ResponseParser:
     """The response to one request, any number of 1xx before it.
 
@@ -92,7 +102,7 @@ class ResponseParser:
         self._sink = sink
         self._head_only = head_only
         self._upgrade = upgrade.lower().encode("ascii")
-        self._state = _State.HEAD
+        self._state = _IN_HEAD
         self._pending = b""
         self._interims = 0
         self._judge: LineJudge | None = None
@@ -106,36 +116,34 @@ class ResponseParser:
     @property
     def is_untouched(self) -> bool:
         """No byte of a response has arrived."""
-        return self._state is _State.HEAD and not self._pending
+        return self._state is _IN_HEAD and not self._pending
 
     @property
     def is_complete(self) -> bool:
-        return self._state is _State.COMPLETE
+        return self._state is _COMPLETE
 
     def feed(self, data: memoryview) -> None:
         """Tell the sink what ``data`` completes. Dropped after `failed`."""
         while len(data) > 0:
-            match self._state:
-                case _State.HEAD:
-                    data = self._feed_head(data)
-                case _State.FIXED:
-                    data = self._feed_fixed(data)
-                case _State.CHUNKED:
-                    data = self._feed_chunks(data)
-                case _State.UNTIL_END | _State.RAW:
-                    self._sink.body(data)
-                    return
-                case _State.COMPLETE:
-                    self.excess = True
-                    return
-                case _State.FAILED:
-                    return
+            state = self._state
+            if state is _IN_HEAD:
+                data = self._feed_head(data)
+            elif state is _IN_FIXED:
+                data = self._feed_fixed(data)
+            elif state is _IN_CHUNKED:
+                data = self._feed_chunks(data)
+            elif state is _UNTIL_END or state is _RAW:
+                self._sink.body(data)
+                return
+            else:
+                self.excess = self.excess or state is _COMPLETE
+                return
 
     def end(self) -> None:
         """The target finished cleanly: the end of a response that states no length."""
-        if self._state is _State.UNTIL_END:
+        if self._state is _UNTIL_END:
             self._complete()
-        elif self._state not in (_State.COMPLETE, _State.RAW):
+        elif self._state not in (_COMPLETE, _RAW):
             self._fail("the target closed the connection within the response")
 
     def _feed_head(self, data: memoryview) -> memoryview:
@@ -162,29 +170,29 @@ class ResponseParser:
 
     def _begin(self, head: ResponseHead) -> None:
         if head.status == 101:
-            self._state = _State.RAW
+            self._state = _RAW
         elif head.status < 200:
             # No reader can slow these down, and a stream to another site bears no more either.
             self._interims += 1
             if self._interims >= limits.HEADS_PER_STREAM_MAX:
                 self._fail("the target sends interim responses without end")
                 return
-            self._state = _State.HEAD
+            self._state = _IN_HEAD
         elif not head.has_body or head.body_bytes == 0:
             self.reusable = head.keep_alive_s != 0
             self._sink.response(head)
             self._complete()
             return
         elif head.chunked:
-            self._state = _State.CHUNKED
+            self._state = _IN_CHUNKED
             self._chunks = ChunkDecoder(head.fields)
             self.reusable = head.keep_alive_s != 0
         elif head.body_bytes >= 0:
-            self._state = _State.FIXED
+            self._state = _IN_FIXED
             self._left = head.body_bytes
             self.reusable = head.keep_alive_s != 0
         else:
-            self._state = _State.UNTIL_END
+            self._state = _UNTIL_END
         self._sink.response(head)
 
     def _feed_fixed(self, data: memoryview) -> memoryview:
@@ -216,12 +224,12 @@ class ResponseParser:
         return rest
 
     def _complete(self) -> None:
-        self._state = _State.COMPLETE
+        self._state = _COMPLETE
         self._sink.complete()
         del self._sink  # It holds us: let no cycle wait for the collector.
 
     def _fail(self, reason: str) -> None:
-        self._state = _State.FAILED
+        self._state = _FAILED
         self._pending = b""
         self._sink.failed(reason)
 
