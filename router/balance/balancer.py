@@ -94,7 +94,8 @@ class ServiceBalancer:
                 site.update(advert)
             self._remotes[advert.site] = site
         self._order = [self._local, *self._remotes.values()]
-        self._bearable = min((one.cost for one in self._remotes.values()), default=inf)
+        nearest = min((one.cost for one in self._remotes.values()), default=inf)
+        self._bearable = nearest if nearest > 0 else -1  # At no cost it ties with us.
 
     def report_load(
         self, site: SiteId, in_flight: int, targets_ready: int, capacity: int | None, now: float
