@@ -1,6 +1,7 @@
 """One request of a client session and its response: what a leg tells, rendered for the client."""
 
 import enum
+from collections.abc import Callable
 from typing import Protocol
 
 from router.forward.http1 import render
@@ -20,7 +21,8 @@ class Client(Protocol):
     def write(self, *parts: Buffer) -> bool:
         """Towards the client. False: `Exchange.client_writable` follows."""
 
-    def flush(self) -> None:
+    @property
+    def flush(self) -> Callable[[], object]:
         """What was written leaves now."""
 
     def allow(self) -> None:
@@ -174,19 +176,23 @@ class Exchange:
             self._final(head, status, body_bytes)
 
     def received(self, data: memoryview) -> None:
-        if self._phase is _TUNNEL:
+        if self._phase is _BODY:
+            size = len(data)
+            if not size:
+                return
+            if self._chunked:
+                going = self._client.write(*render.chunk(data))
+            else:
+                if self._left >= 0:
+                    self._left -= size
+                    if self._left < 0:
+                        self._tear()
+                        return
+                going = self._client.write(data)
+        elif self._phase is _TUNNEL:
             going = self._client.write(data)
-        elif self._phase is not _BODY or len(data) == 0:
-            return
-        elif self._chunked:
-            going = self._client.write(*render.chunk(data))
         else:
-            if self._left >= 0:
-                self._left -= len(data)
-                if self._left < 0:
-                    self._tear()
-                    return
-            going = self._client.write(data)
+            return
         if not going:
             self.leg.pause()
 
@@ -194,9 +200,7 @@ class Exchange:
         self._trailers = block
 
     def ended(self) -> None:
-        if self._phase is _TUNNEL:
-            self._client.finish()
-        elif self._phase is _BODY:
+        if self._phase is _BODY:
             if self._left > 0:
                 self._tear()
                 return
@@ -204,6 +208,8 @@ class Exchange:
             if self._chunked:
                 self._client.write(render.last_chunk(self._trailers))
             self._client.flush()
+        elif self._phase is _TUNNEL:
+            self._client.finish()
 
     def writable(self) -> None:
         if self._phase is not _OVER:
@@ -240,17 +246,21 @@ class Exchange:
     def _final(self, head: bytes, status: int, body_bytes: int) -> None:
         self._phase = _BODY
         self._status = status
-        bodiless = render.is_bodiless(status, self._head.head_only)
+        request = self._head
+        bodiless = request.head_only or status == 204 or status == 304
         # Who was refused while waiting for 100 may send the body or not: nobody can tell which.
-        unclear = self._head.expects and not self._continued and not self.body_bytes_seen
-        until_close = self._head.old and body_bytes < 0 and not bodiless
-        self._close = unclear or until_close or self._closes()
-        rendered, self._chunked = render.response_to_client(
-            head, status, body_bytes, self._framing(self._close), self._via
-        )
+        unclear = request.expects and not self._continued and not self.body_bytes_seen
+        until_close = request.old and body_bytes < 0 and not bodiless
+        self._close = close = unclear or until_close or self._closes()
+        if body_bytes >= 0 and status != 204 and not close and not request.old:
+            rendered = render.sized_response(head, body_bytes, self._via)  # The commonest.
+        else:
+            rendered, self._chunked = render.response_to_client(
+                head, status, body_bytes, self._framing(close), self._via
+            )
         self._left = 0 if bodiless else body_bytes
         self._client.write(rendered)
-        if self._request.upgrade:
+        if request.upgrade:
             self.leg.finish()
 
     def _answer(self, error: HttpError, *, close: bool) -> None:

@@ -68,6 +68,7 @@ class HttpSession:
         "_via",
         "_waits_for_leg",
         "_writer",
+        "flush",
     )
 
     def __init__(
@@ -90,6 +91,7 @@ class HttpSession:
         self._finished = finished
         self._via = b"1.1 " + site
         self._writer = TurnWriter(connection, timers)
+        self.flush: Callable[[], object] = self._writer.flush
         self._parser = RequestParser(
             self,
             Forwarding(
@@ -130,15 +132,17 @@ class HttpSession:
     # What the connection tells.
 
     def received(self, data: memoryview) -> None:
-        if self._phase is _TUNNEL:
+        if self._phase is _SERVING or self._phase is _DRAINING_BODY:
+            parser = self._parser
+            was_in_head = parser.is_in_head
+            parser.feed(data)
+            if parser.held_bytes or parser.is_in_head:
+                self._parsed(was_in_head)
+        elif self._phase is _TUNNEL:
             self._touch(limits.TUNNEL_IDLE_S)
             assert self._exchange is not None, "a tunnel without its exchange"
             if not self._exchange.body(data):
                 self._wait_for_leg()
-        elif self._phase in (_SERVING, _DRAINING_BODY):
-            was_in_head = self._parser.is_in_head
-            self._parser.feed(data)
-            self._parsed(was_in_head)
         elif self._phase is _CLOSING:
             self._unread_bytes += len(data)
             if self._unread_bytes > limits.LINGER_DISCARD_BYTES_MAX:
@@ -178,9 +182,9 @@ class HttpSession:
 
     def request(self, head: RequestHead) -> None:
         self._requests += 1
-        self._touch(limits.STREAM_IDLE_S)
         self._floor_bytes = 0
-        self._floor_since = self._timers.now()
+        self._floor_since = now = self._timers.now()
+        self._deadline = now + limits.STREAM_IDLE_S
         request = Request(
             key=self._key,
             protocol="http",
@@ -226,11 +230,9 @@ class HttpSession:
     # What the exchange tells.
 
     def write(self, *parts: Buffer) -> bool:
-        self._touch(limits.TUNNEL_IDLE_S if self._phase is _TUNNEL else limits.STREAM_IDLE_S)
+        allowance_s = limits.TUNNEL_IDLE_S if self._phase is _TUNNEL else limits.STREAM_IDLE_S
+        self._deadline = self._timers.now() + allowance_s
         return self._writer.write(*parts)
-
-    def flush(self) -> None:
-        self._writer.flush()
 
     def allow(self) -> None:
         self._waits_for_leg = False
@@ -297,15 +299,17 @@ class HttpSession:
 
     def _next(self) -> None:
         """Begin the next request, which may have been received already."""
-        self._touch(limits.KEEP_ALIVE_IDLE_S)
+        self._deadline = self._timers.now() + limits.KEEP_ALIVE_IDLE_S
         self._held = False
-        self._parser.proceed()
+        parser = self._parser
+        parser.proceed()
         if self._phase is not _SERVING:
             return
-        self._parsed(was_in_head=False)
-        if self._exchange is None and (self._ended or (self._draining and self._parser.is_idle)):
+        if parser.held_bytes or parser.is_in_head:
+            self._parsed(was_in_head=False)
+        if self._exchange is None and (self._ended or (self._draining and parser.is_idle)):
             self._close(limits.LINGER_DISCARD_S)
-        else:
+        elif self._is_paused or self._held or self._waits_for_leg:
             self._set_paused()
 
     def _refuse(self, error: HttpError) -> None:
