@@ -222,6 +222,8 @@ class EgressStream:
         held, self._held = self._held, None
         leg = self._service.local_leg(self._request, self._answer, slot, via_local=False)
         self._leg = self._answer.leg = leg
+        if leg.is_opened:
+            self._answer.opened()
         if held is None or held.play(leg):
             self._stream.resume()
         else:

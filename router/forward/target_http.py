@@ -90,17 +90,25 @@ class HttpTargetLeg:
 
     # What the owner calls.
 
-    def start(self) -> None:
-        """Take a connection or dial one, and send the head."""
+    def start(self, *, tells_opened: bool = True) -> bool:
+        """Take a connection or dial one, and send the head. True: one is held already.
+
+        `opened` comes later in any case, unless it is held and ``tells_opened`` is False.
+        """
         assert self._state is _NEW, "a leg is started once"
-        self._held.append(render.request_to_target(self._request, self._via))
+        head = render.request_to_target(self._request, self._via)
         target = self._pool.acquire(self._request.idempotent)
         if target is None:
+            self._held.append(head)
             self._state = _DIALLING
             self._dial = self._pool.dial(self._connected, self._connect_failed)
-        else:
-            self._take(target)
+            return False
+        self._take(target, head)
+        if tells_opened:
             self._timers.at_turn_end(self._tell_opened)
+        else:
+            self._is_opened = True
+        return True
 
     def send(self, data: Buffer) -> bool:
         """Body or raw bytes. A body beyond its stated length is a torn request: it is aborted."""
@@ -154,7 +162,8 @@ class HttpTargetLeg:
 
     def _connected(self, target: TargetConnection) -> None:
         self._dial = None
-        self._take(target)
+        held, self._held = self._held, []
+        self._take(target, *held)
         self._tell_opened()
         if self._is_refusing and not target.writer.is_full:
             self.writable()
@@ -163,16 +172,15 @@ class HttpTargetLeg:
         self._dial = None
         self._fail("connect-failed", failure.reason)
 
-    def _take(self, target: TargetConnection) -> None:
+    def _take(self, target: TargetConnection, *held: bytes) -> None:
         self._target = target
         self._state = _OPEN
         target.user = self
         if self._is_paused:
             target.connection.pause()
-        held, self._held = self._held, []
         if self._request_complete:
             target.writer.flush(*held)
-            self._await_head(target)
+            target.deadline = self._timers.now() + limits.RESPONSE_HEAD_TIMEOUT_S
         else:
             # The body's first bytes usually follow within the turn and share the write.
             target.writer.write(*held)
@@ -192,11 +200,13 @@ class HttpTargetLeg:
     def received(self, data: memoryview) -> None:
         if self._state is _DONE or self._target is None:
             return
-        self._tell_opened()
-        self._parser.feed(data)
-        if self._parser.is_complete:
+        if not self._is_opened:
+            self._tell_opened()
+        parser = self._parser
+        parser.feed(data)
+        if parser.is_complete:
             self._conclude()
-        elif self._state is _OPEN and not self._parser.is_untouched:
+        elif self._state is _OPEN and not parser.is_untouched:
             self._target.deadline = self._timers.now() + limits.STREAM_IDLE_S
 
     def ended(self) -> None:
@@ -235,7 +245,8 @@ class HttpTargetLeg:
         if self._state is _DONE:
             return
         if head.status >= 200:
-            self._idle_s = keep_alive_limit_s(head.keep_alive_s)
+            said_s = head.keep_alive_s
+            self._idle_s = limits.POOL_IDLE_S if said_s < 0 else keep_alive_limit_s(said_s)
         elif head.status == 101:
             self._state = _RAW
             if self._target is not None:
