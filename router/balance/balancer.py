@@ -153,7 +153,7 @@ class ServiceBalancer:
         tied = self._judge(now, excluded)
         if not tied:
             return self._no_choice()
-        chosen = take_turn(tied)
+        chosen = tied[0] if len(tied) == 1 else take_turn(tied)
         if isinstance(chosen, RemoteSite):
             return self._decide_remote(chosen, chosen.take_path())
         return self._decide_local()
