@@ -11,6 +11,7 @@ COPY certs certs
 RUN python3 -m venv /opt/spillway \
  && /opt/spillway/bin/pip install --no-cache-dir --disable-pip-version-check . \
  && rm -rf /opt/spillway/bin/pip* /opt/spillway/lib/python3*/site-packages/pip*
+USER 1001
 
 FROM ${BASE}
 LABEL name="spillway-router" \

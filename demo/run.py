@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import signal
 import tempfile
 import time
 from pathlib import Path
@@ -13,7 +14,6 @@ from demo.load import Held, Phase, Served, connections, requests
 from demo.show import Picture
 from demo.sites import DemoError, Network, Site, free_ports
 
-SETTLE_S = 1.5
 PHASES = [
     Phase("calm", 6, 50, 2),
     Phase("burst", 18, 250, 10),
@@ -24,6 +24,7 @@ BURST = "burst"
 
 def main() -> int:
     """Run it; 0 when all three promises were kept."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # As Ctrl-C: end what was started.
     state = Path(tempfile.mkdtemp(prefix="spillway-demo-"))
     network = Network(state)
     try:

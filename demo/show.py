@@ -78,4 +78,5 @@ class Picture:
         """The three promises."""
         for verdict in verdicts:
             mark, style = ("kept  ", "green") if verdict.kept else ("BROKEN", "bold red")
-            self._console.print(Text(mark, style=style), f"{verdict.promise}: {verdict.evidence}")
+            line = f"{verdict.promise}: {verdict.evidence}"
+            self._console.print(Text(mark, style=style), line, soft_wrap=True)

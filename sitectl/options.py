@@ -1,12 +1,13 @@
 """Flags that every verb takes, wherever they stand, and the classes that give them to all verbs."""
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
 
-from sitectl.failure import Exit, Failure
+from sitectl.failure import Exit, Failure, not_found
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -139,6 +140,19 @@ def global_options(hidden: bool) -> list[click.Option]:
         ),
         option("--yes", is_flag=True, help="Do not ask."),
     ]
+
+
+class TokenFile(click.Path):
+    """A file to read; Failure when there is none."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path as it was given."""
+        if not os.path.exists(value):
+            raise not_found(f"no file {value}", "At the other site: sitectl token create FILE")
+        return super().convert(value, param, ctx)
 
 
 class Verb(click.Command):

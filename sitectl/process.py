@@ -17,12 +17,25 @@ from sitectl.store import Site
 
 POLL_S = 0.05
 _LOG_TAIL_BYTES = 64 * 1024
+CONTAINER_VARIABLE = "container"  # Set in lower case by podman and systemd-nspawn.
 
 
 def router_command(site: Site) -> list[str]:
     """The words that run the router of ``site``, to be run with `router_environment`."""
     words = ["-m", "router.main.process", "--site-dir", str(site.directory)]
     return [sys.executable, "-P", *words]
+
+
+def is_supervised() -> bool:
+    """Whether who started us collects what is printed: podman, Kubernetes or the journal.
+
+    podman sets ``container``; systemd names its stream (systemd.exec(5), JOURNAL_STREAM), which
+    a shell of a service inherits, so the stream must be our own.
+    """
+    if os.environ.get(CONTAINER_VARIABLE) or "KUBERNETES_SERVICE_HOST" in os.environ:
+        return True
+    output = os.fstat(1)
+    return os.environ.get("JOURNAL_STREAM") == f"{output.st_dev}:{output.st_ino}"
 
 
 def router_environment() -> dict[str, str]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from router.documents.schema import target_ports
+from router.model.addresses import join
 from sitectl import output
 from sitectl.failure import Exit, Failure, not_found
 from sitectl.store import Site
@@ -11,7 +12,7 @@ from sitectl.store import Site
 def service_items(site: Site, name: str | None) -> tuple[list[dict[str, Any]], bool]:
     """The services, or the ports of the one named (``NAME[:PORT]``), and whether a router told.
 
-    Failure: no such service. Only for a named one a router asks other sites for their targets.
+    Failure: no such service.
     """
     wanted, _, port = (name or "").partition(":")
     try:
@@ -47,7 +48,7 @@ def configured(site: Site) -> list[dict[str, Any]]:
                     "in_flight": 0,
                     "capacity": connector.capacity,
                     "requests_total": 0,
-                    "error": None,
+                    "error": "",
                 }
                 for connector_name, connector in sorted(wanted.connectors.items())
                 if connector.service == name
@@ -66,7 +67,7 @@ def configured(site: Site) -> list[dict[str, Any]]:
                         "host": wanted.site.bind_ip,
                         "port": port,
                         "state": "stopped",
-                        "error": None,
+                        "error": "",
                     },
                     "sites": [],
                     "targets": targets,
@@ -119,7 +120,7 @@ def _listener_text(listener: dict[str, Any]) -> str:
     if not listener:
         return "-"
     host = listener.get("host")
-    place = f"{host}:{listener.get('port')}" if host else ""
+    place = join(host, int(listener.get("port") or 0)) if host else ""
     error = listener.get("error")
     return f"{place} {listener.get('state') or ''}{f' ({error})' if error else ''}".strip()
 
@@ -146,7 +147,7 @@ def _details(item: dict[str, Any]) -> str:
             (
                 t.get("name"),
                 t.get("site"),
-                f"{t['host']}:{t['port']}" if t.get("host") else None,
+                join(t["host"], t["port"]) if t.get("host") else None,
                 t.get("ready"),
                 t.get("in_flight"),
                 t.get("capacity"),

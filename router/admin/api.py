@@ -172,7 +172,9 @@ class AdminApi:
         last = int(since) if _EVENT_NUMBER.fullmatch(since) else 0
         follower = self._events.follow()
         if follower is None:
-            return _failure(503, "too-many-followers", "Too many clients follow events.")
+            refusal = _failure(503, "too-many-followers", "Too many clients follow events.")
+            refusal.force_close()  # Refused and held open it would keep others out.
+            return refusal
         response = web.StreamResponse(
             headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
         )

@@ -31,7 +31,7 @@ FAMILIES: dict[str, Family] = {
     "spillway_request_seconds": Family(
         "histogram",
         "From the request's arrival to the end of its response, at the ingress.",
-        ("service", "protocol", "site"),
+        ("service", "protocol", "site", "code_class"),
     ),
     "spillway_overflow_total": Family(
         "counter",

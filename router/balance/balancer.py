@@ -1,6 +1,7 @@
 """Selection for one service port: candidates and their estimates in, a decision out."""
 
 from collections.abc import Sequence
+from math import inf
 
 from router.balance.candidates import Candidate, LocalSite, RemoteSite, Verdict
 from router.balance.decisions import (
@@ -40,6 +41,7 @@ class ServiceBalancer:
     """
 
     __slots__ = (
+        "_bearable",
         "_choose",
         "_fills",
         "_ledger",
@@ -59,6 +61,7 @@ class ServiceBalancer:
         self._local = LocalSite(site, site_name, ledger)
         self._remotes: dict[SiteId, RemoteSite] = {}
         self._order: list[Candidate] = [self._local]
+        self._bearable: float = inf  # The least cost of a remote candidate.
         self.set_policy(policy)
 
     @property
@@ -91,6 +94,8 @@ class ServiceBalancer:
                 site.update(advert)
             self._remotes[advert.site] = site
         self._order = [self._local, *self._remotes.values()]
+        nearest = min((one.cost for one in self._remotes.values()), default=inf)
+        self._bearable = nearest if nearest > 0 else -1  # At no cost it ties with us.
 
     def report_load(
         self, site: SiteId, in_flight: int, targets_ready: int, capacity: int | None, now: float
@@ -131,19 +136,24 @@ class ServiceBalancer:
     def select(self, now: float, excluded: frozenset[SiteId] = _NOBODY) -> Decision | NoChoice:
         """Where the next request goes, ``excluded`` sites left out. Takes no slot.
 
-        The caller takes the local slot, or tells `opened`. O(1) while `fill` finds local room of a
-        stated capacity, else O(candidates).
+        The caller takes the local slot, or tells `opened`. O(1) while `fill` finds local room, else
+        O(candidates).
         """
         if self._fills and not excluded and not self._local.draining:
             # The cheapest candidate has room: nobody else need be looked at. `fill`, in short.
             ledger = self._ledger
             capacity = ledger.capacity
-            if capacity is not None and ledger.load < capacity:
+            if capacity is None:
+                # No dearer candidate alive is nearer than the nearest of all.
+                has_room = ledger.load <= ledger.targets_ready * self._bearable
+            else:
+                has_room = ledger.load < capacity
+            if has_room and ledger.targets_ready:
                 return self._local_decision
         tied = self._judge(now, excluded)
         if not tied:
             return self._no_choice()
-        chosen = take_turn(tied)
+        chosen = tied[0] if len(tied) == 1 else take_turn(tied)
         if isinstance(chosen, RemoteSite):
             return self._decide_remote(chosen, chosen.take_path())
         return self._decide_local()

@@ -170,6 +170,8 @@ class RemoteSite(Candidate):
 
     def take_path(self) -> tuple[RouterId, ...]:
         """The path whose turn it is, and the turn moves on: equal paths get equal shares."""
+        if len(self.paths) == 1:
+            return self.paths[0]
         path = self.next_path()
         self._path_turn = (self._path_turn + 1) % len(self.paths)
         return path

@@ -122,12 +122,13 @@ class LocalLedger:
 
     __slots__ = (
         "_all_stated",
-        "_capacity",
-        "_in_flight",
-        "_load",
         "_ready",
         "_roomy",
         "_targets",
+        "capacity",
+        "in_flight",
+        "load",
+        "targets_ready",
     )
 
     def __init__(self) -> None:
@@ -135,32 +136,18 @@ class LocalLedger:
         self._ready: list[_Target] = []
         self._roomy = 0  # Ready targets with room.
         self._all_stated = True
-        self._capacity: int | None = None
-        self._in_flight = 0
-        self._load = 0
-
-    @property
-    def in_flight(self) -> int:
+        # Plain attributes, read several times per request; nobody else writes them.
+        self.capacity: int | None = None
+        """The sum over ready targets; None: none of them states one."""
+        self.in_flight = 0
         """All slots held."""
-        return self._in_flight
-
-    @property
-    def load(self) -> int:
+        self.load = 0
         """Slots held of ready targets, of each up to its capacity."""
-        return self._load
+        self.targets_ready = 0
 
     def current_load(self) -> int:
         """`load`, for who asks later than they are told whom to ask."""
-        return self._load
-
-    @property
-    def targets_ready(self) -> int:
-        return len(self._ready)
-
-    @property
-    def capacity(self) -> int | None:
-        """The sum over ready targets; None: none of them states one."""
-        return self._capacity
+        return self.load
 
     @property
     def is_full(self) -> bool:
@@ -219,13 +206,16 @@ class LocalLedger:
         if not self._roomy:
             return Denied.FULL
         chosen = ready[0] if len(ready) == 1 else self._least_loaded(ready)
-        if chosen is None or not chosen.has_room():
+        if chosen is None:
+            return Denied.FULL
+        capacity = chosen.capacity
+        if capacity is not None and chosen.in_flight >= capacity:
             return Denied.FULL
         chosen.in_flight += 1
         chosen.requests_total += 1
-        self._in_flight += 1
-        self._load += 1
-        if chosen.in_flight == chosen.capacity:
+        self.in_flight += 1
+        self.load += 1
+        if chosen.in_flight == capacity:
             self._roomy -= 1
         return Slot(self, chosen)
 
@@ -251,24 +241,27 @@ class LocalLedger:
     def _give_back(self, one: _Target) -> None:
         assert one.in_flight > 0, "release without acquire"
         one.in_flight -= 1
-        self._in_flight -= 1
+        self.in_flight -= 1
         if one.ready:
-            if one.has_room():  # Else it was above a lowered limit, and that part is no load.
-                self._load -= 1
-                if one.capacity is not None and one.in_flight == one.capacity - 1:
+            capacity = one.capacity
+            if capacity is None or one.in_flight < capacity:
+                self.load -= 1
+                if one.in_flight + 1 == capacity:
                     self._roomy += 1
+            # Else it was above a lowered limit, and that part is no load.
         elif not one.wanted and not one.in_flight:
             del self._targets[one.target]
 
     def _recount(self) -> None:
         """Sums over targets, after a change of targets, readiness or capacity."""
         self._ready = [one for one in self._targets.values() if one.ready]
+        self.targets_ready = len(self._ready)
         stated = [one.capacity for one in self._ready if one.capacity is not None]
         self._all_stated = len(stated) == len(self._ready)
         for one in self._ready:
             one.weight = max(1, one.capacity or 1) if self._all_stated else 1
-        self._capacity = sum(stated) if stated else None
-        self._load = sum(
+        self.capacity = sum(stated) if stated else None
+        self.load = sum(
             one.in_flight if one.capacity is None else min(one.in_flight, one.capacity)
             for one in self._ready
         )

@@ -12,6 +12,7 @@ import errno
 import hashlib
 import os
 import stat
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,6 +56,7 @@ class ConfigDirectory:
         self._last: Reading | None = None
         self._trouble: ConfigError | None = None  # With the directory as a whole.
         self._poked = asyncio.Event()
+        self._refreshing = threading.Lock()  # A cancelled `watch` leaves its thread to finish.
 
     def load(self) -> Reading:
         """The state now, whether it changed or not. ConfigError: there is no usable Site."""
@@ -76,6 +78,10 @@ class ConfigDirectory:
 
     def refresh(self) -> Reading | None:
         """The state if it or its errors changed since the last call, else None. Blocks on files."""
+        with self._refreshing:
+            return self._refresh()
+
+    def _refresh(self) -> Reading | None:
         before = self._trouble
         try:
             contents = self._contents()

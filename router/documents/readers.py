@@ -4,6 +4,7 @@ A reader returns ``BAD`` after it has noted why, so that one text yields all its
 """
 
 import difflib
+import ipaddress
 import re
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -170,12 +171,35 @@ def listen_address(findings: Findings, node: Node, path: str) -> str | Bad:
     return BAD
 
 
+def ip_address(findings: Findings, node: Node, path: str) -> str | Bad:
+    """An IP address to listen on, IPv6 without brackets: a name may stand for several."""
+    value = text_of(findings, node, path, "an IP address")
+    if isinstance(value, Bad):
+        return BAD
+    if not is_ip(value):
+        hint = "Host and port are two fields" if re.search(r"[^:]:[0-9]+\Z", value) else ""
+        findings.add(node, path, f"expected an IP address, got {shown(node)}", hint)
+        return BAD
+    return value
+
+
+def is_ip(value: str) -> bool:
+    """Whether ``value`` is a numeric address, IPv6 without brackets."""
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        return False
+    return True
+
+
 def split_listen(value: str) -> tuple[str, int] | None:
     """``[IP:]PORT`` taken apart, "" for no address; None: it is not that."""
     if value.isascii() and value.isdecimal():
         return ("", int(value)) if 1 <= int(value[:6]) <= 65_535 else None
     parts = split_host_port(value)
-    return (parts[0], parts[1]) if parts is not None and parts[1] is not None else None
+    if parts is None or parts[1] is None or not is_ip(parts[0]):
+        return None
+    return parts[0], parts[1]
 
 
 def boolean(findings: Findings, node: Node, path: str) -> bool | Bad:

@@ -10,6 +10,7 @@ import msgspec
 
 from router.documents import readers
 from router.documents.schema import target_ports
+from router.model.addresses import join
 from router.model.errors import ConfigError
 from router.model.specs import (
     ConnectorSpec,
@@ -253,7 +254,7 @@ def _connector_problem(
                 return _error(
                     document,
                     path,
-                    f"target {target.host}:{port} is this site's own address, {own.what}",
+                    f"target {join(target.host, port)} is this site's own address, {own.what}",
                     "Move the target to another port or address, or the site's listeners with "
                     "bindIp",
                     "SW0108",

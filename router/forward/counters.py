@@ -49,11 +49,14 @@ class HistogramSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CountersSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """All counters of a service port. Keys are label values: (site, code class), (to, reason)."""
+    """All counters of a service port.
+
+    Keys are label values: (site, code class), (to, reason), (policy, verdict).
+    """
 
     requests: dict[tuple[str, str], HistogramSnapshot]
     overflow: dict[tuple[str, str], int]
-    decisions: dict[str, int]
+    decisions: dict[tuple[str, str], int]
     queue_wait: HistogramSnapshot
     requests_total: int
     overflow_total: int
@@ -67,7 +70,7 @@ class ServiceCounters:
     def __init__(self) -> None:
         self._requests: dict[tuple[str, CodeClass], Histogram] = {}
         self._overflow: dict[tuple[str, str], int] = {}
-        self._decisions: dict[Verdict, int] = {}
+        self._decisions: dict[tuple[str, str], int] = {}
         self.queue_wait = Histogram()
 
     def request(self, site_name: str, code_class: CodeClass, seconds: float) -> None:
@@ -83,14 +86,16 @@ class ServiceCounters:
         key = (site_name, reason)
         self._overflow[key] = self._overflow.get(key, 0) + 1
 
-    def decided(self, verdict: Verdict) -> None:
-        self._decisions[verdict] = self._decisions.get(verdict, 0) + 1
+    def decided(self, policy: str, verdict: Verdict) -> None:
+        """``policy`` is the one that decided: a service can change it while it runs."""
+        key = (policy, verdict)
+        self._decisions[key] = self._decisions.get(key, 0) + 1
 
     def snapshot(self) -> CountersSnapshot:
         return CountersSnapshot(
             requests={key: value.snapshot() for key, value in self._requests.items()},
             overflow=dict(self._overflow),
-            decisions={str(verdict): count for verdict, count in self._decisions.items()},
+            decisions=dict(self._decisions),
             queue_wait=self.queue_wait.snapshot(),
             requests_total=sum(value.total for value in self._requests.values()),
             overflow_total=sum(self._overflow.values()),

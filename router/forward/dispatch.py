@@ -14,7 +14,7 @@ What was sent is kept until a target is held, for idempotent requests until the 
 from functools import partial
 
 from router.balance.decisions import Decision, NoChoice, RemoteWait
-from router.balance.ledger import Denied, Slot
+from router.balance.ledger import Slot
 from router.forward.counters import HTTP_CLASSES, SERVED_NOWHERE, CodeClass
 from router.forward.local import LocalLeg
 from router.forward.ports import Leg, LegFailure, LegHandler, Request
@@ -135,10 +135,11 @@ class Dispatch:
             return
         if self._replay is not None:
             self._replay.finish()
-        if self._is_gone() and (self._leg is None or self._standing is not None):
+        leg = self._leg
+        if (leg is None or self._standing is not None) and self._is_gone():
             self.abort()
-        elif self._leg is not None:
-            self._leg.finish()
+        elif leg is not None:
+            leg.finish()
 
     def abort(self) -> None:
         if self._over or self._aborted:
@@ -164,22 +165,14 @@ class Dispatch:
     # LegHandler of the attempt
 
     def opened(self) -> None:
-        self._opened = True
-        service = self._service
-        self._note_answer()
-        if self._standing is not None:
-            self._end_stand(turned_away=False)
-        if self._waited_since is not None:
-            service.counters.queue_wait.observe(service.timers.now() - self._waited_since)
-            self._waited_since = None
-        if not self._request.idempotent:
-            self._replay = None
+        self._now_opened()
         if self._aborted:
             return
         if not self._told_opened:
             self._told_opened = True
             self._handler.opened()
-        self._repay_writable()
+        if self._owes_writable:
+            self._repay_writable()
 
     def head(self, head: bytes, body_bytes: int) -> None:
         self._replay = None
@@ -212,6 +205,20 @@ class Dispatch:
         else:
             self._finish(failure)
         self._service.room.reconsider()
+
+    def _now_opened(self) -> None:
+        """The attempt holds a target."""
+        self._opened = True
+        if self._asked_at is not None:
+            self._note_answer()
+        if self._standing is not None:
+            self._end_stand(turned_away=False)
+        if self._waited_since is not None:
+            service = self._service
+            service.counters.queue_wait.observe(service.timers.now() - self._waited_since)
+            self._waited_since = None
+        if not self._request.idempotent:
+            self._replay = None
 
     # Waiting
 
@@ -265,13 +272,14 @@ class Dispatch:
         service, tries = self._service, self._tries
         while tries.begin():
             choice = service.balancer.select(now, tries.excluded)
-            if isinstance(choice, NoChoice):
-                service.counters.decided(choice.reason)
+            if type(choice) is not Decision:  # `isinstance` is slow for their kind of class.
+                assert isinstance(choice, NoChoice)
+                service.counters.decided(service.config.policy.name, choice.reason)
                 if self._may_wait_for(choice):
                     self._wait(choice, now)
                     return
                 break
-            service.counters.decided("chosen")
+            service.counters.decided(service.config.policy.name, "chosen")
             if self._begin(choice, now):
                 return
             self._note_unbegun(choice)
@@ -307,22 +315,28 @@ class Dispatch:
     def _begin(self, decision: Decision, now: float) -> bool:
         """Start an attempt; False: it could not even start."""
         if not decision.local:
-            started = self._open_remote(decision.site, decision.path, 0)
+            if not self._open_remote(decision.site, decision.path, 0):
+                return False
         else:
-            slot = self._service.admission.take(now, self._tries.avoid)
-            if isinstance(slot, Denied) and self._tries.avoid:
-                slot = self._service.admission.take(now)  # Rather the same target than none.
-            started = not isinstance(slot, Denied)
-            if not isinstance(slot, Denied):
-                self._site = decision.site
-                self._serve_here(slot)
-        if started:
-            self._overflow_reason = decision.overflow_reason
-        return started
+            admission, avoid = self._service.admission, self._tries.avoid
+            slot = admission.take(now, avoid)
+            if avoid and type(slot) is not Slot:
+                slot = admission.take(now)  # Rather the same target than none.
+            if type(slot) is not Slot:
+                return False
+            self._site = decision.site
+            self._serve_here(slot)
+        self._overflow_reason = decision.overflow_reason
+        return True
 
     def _serve_here(self, slot: Slot) -> None:
         self._local = leg = self._service.local_leg(self._request, self, slot, via_local=True)
         self._launch(leg)
+        if leg.is_opened:  # We may stand in the handler's call: it hears of the head next.
+            self._now_opened()
+            self._told_opened = True
+            if self._owes_writable:
+                self._service.timers.at_turn_end(self._repay_writable)
 
     def _open_remote(self, site: SiteId, path: tuple[RouterId, ...], wait_ms: int) -> bool:
         service = self._service
@@ -415,7 +429,7 @@ class Dispatch:
         self._standing = None
 
     def _repay_writable(self) -> None:
-        if not self._owes_writable or self._leg_full or self._aborted:
+        if not self._owes_writable or self._leg_full or self._aborted or self._over:
             return
         if not self._opened and self._replay is not None and self._is_held_full(self._replay):
             return

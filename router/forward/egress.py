@@ -100,7 +100,7 @@ class EgressStream:
         self._stream = stream
         self._request = request
         self._service = service
-        self._held: Replay | None = Replay()
+        self._held: Replay | None = None  # While there is no leg.
         self._leg: LocalLeg | None = None
         self._waiting = False
         self._timer: Timer | None = None
@@ -120,12 +120,13 @@ class EgressStream:
             wait_s = min(offer.wait_ms / 1000, limits.OPEN_WAIT_S_MAX)
             wait_until = service.timers.now() + wait_s
         slot = service.admission.admit(self, offer.ingress, wait_until)
-        if slot is None:
+        if type(slot) is Slot:  # The commonest.
+            self._serve(slot)
+        elif slot is None:
             self._waiting = True
+            self._held = Replay()
         elif isinstance(slot, Denied):
             self._refuse("no-target" if slot is Denied.NO_TARGET else "busy")
-        else:
-            self._serve(slot)
 
     # Waiter
 
@@ -222,10 +223,13 @@ class EgressStream:
         held, self._held = self._held, None
         leg = self._service.local_leg(self._request, self._answer, slot, via_local=False)
         self._leg = self._answer.leg = leg
-        if held is None or held.play(leg):
-            self._stream.resume()
-        else:
-            self._stream.pause()
+        if leg.is_opened:
+            self._answer.opened()
+        if held is not None:
+            if held.play(leg):
+                self._stream.resume()
+            else:
+                self._stream.pause()
 
     def _refuse(self, reason: Refusal) -> None:
         self._held = None

@@ -1,6 +1,7 @@
 """One request of a client session and its response: what a leg tells, rendered for the client."""
 
 import enum
+from collections.abc import Callable
 from typing import Protocol
 
 from router.forward.http1 import render
@@ -20,7 +21,8 @@ class Client(Protocol):
     def write(self, *parts: Buffer) -> bool:
         """Towards the client. False: `Exchange.client_writable` follows."""
 
-    def flush(self) -> None:
+    @property
+    def flush(self) -> Callable[[], object]:
         """What was written leaves now."""
 
     def allow(self) -> None:
@@ -53,6 +55,14 @@ class _Phase(enum.Enum):
     OVER = enum.auto()
 
 
+# Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
+_WAITING = _Phase.WAITING
+_BODY = _Phase.BODY
+_ENDED = _Phase.ENDED
+_TUNNEL = _Phase.TUNNEL
+_OVER = _Phase.OVER
+
+
 class Exchange:
     """`LegHandler` of one request. ``leg`` is set by the session right after opening it.
 
@@ -83,7 +93,7 @@ class Exchange:
         self._head = head
         self._request = request
         self._via = via
-        self._phase = _Phase.WAITING
+        self._phase = _WAITING
         self._status = 0
         self._left = -1  # Bytes of response body to come, -1: not declared.
         self._chunked = False
@@ -98,22 +108,22 @@ class Exchange:
     @property
     def is_answered(self) -> bool:
         """A final response head has gone out."""
-        return self._phase is not _Phase.WAITING
+        return self._phase is not _WAITING
 
     @property
     def is_tunnel(self) -> bool:
-        return self._phase is _Phase.TUNNEL
+        return self._phase is _TUNNEL
 
     @property
     def awaits_client(self) -> bool:
         """It is the client's turn to send body bytes, and no answer is out."""
         waits_for_100 = self._head.expects and not self._continued and not self.body_bytes_seen
-        return self._phase is _Phase.WAITING and not self.is_request_complete and not waits_for_100
+        return self._phase is _WAITING and not self.is_request_complete and not waits_for_100
 
     def body(self, data: memoryview) -> bool:
         """Body of the request, or raw bytes. False: `Client.allow` follows."""
         self.body_bytes_seen += len(data)
-        return self._phase is _Phase.OVER or self.leg.send(data)
+        return self._phase is _OVER or self.leg.send(data)
 
     def request_trailers(self, block: bytes) -> None:
         self.leg.send_trailers(block)
@@ -128,19 +138,19 @@ class Exchange:
         self.leg.finish()
 
     def client_writable(self) -> None:
-        if self._phase is not _Phase.OVER:
+        if self._phase is not _OVER:
             self.leg.resume()
 
     def client_gone(self) -> int:
         """Stop. The status to count."""
-        self._phase = _Phase.OVER
+        self._phase = _OVER
         self.leg.abort()
         return self._status or CLIENT_GONE
 
     def refuse(self, error: HttpError) -> None:
         """The request went wrong after its head: answer if that is still possible."""
-        answerable = self._phase is _Phase.WAITING
-        self._phase = _Phase.OVER
+        answerable = self._phase is _WAITING
+        self._phase = _OVER
         self.leg.abort()
         if answerable:
             self._answer(error, close=True)
@@ -153,7 +163,7 @@ class Exchange:
         """Nothing to do: bytes were sent from the start."""
 
     def head(self, head: bytes, body_bytes: int) -> None:
-        if self._phase is not _Phase.WAITING:
+        if self._phase is not _WAITING:
             return
         status = int(head[9:12])
         if status == _SWITCHED:
@@ -166,19 +176,23 @@ class Exchange:
             self._final(head, status, body_bytes)
 
     def received(self, data: memoryview) -> None:
-        if self._phase is _Phase.TUNNEL:
+        if self._phase is _BODY:
+            size = len(data)
+            if not size:
+                return
+            if self._chunked:
+                going = self._client.write(*render.chunk(data))
+            else:
+                if self._left >= 0:
+                    self._left -= size
+                    if self._left < 0:
+                        self._tear()
+                        return
+                going = self._client.write(data)
+        elif self._phase is _TUNNEL:
             going = self._client.write(data)
-        elif self._phase is not _Phase.BODY or len(data) == 0:
-            return
-        elif self._chunked:
-            going = self._client.write(*render.chunk(data))
         else:
-            if self._left >= 0:
-                self._left -= len(data)
-                if self._left < 0:
-                    self._tear()
-                    return
-            going = self._client.write(data)
+            return
         if not going:
             self.leg.pause()
 
@@ -186,31 +200,31 @@ class Exchange:
         self._trailers = block
 
     def ended(self) -> None:
-        if self._phase is _Phase.TUNNEL:
-            self._client.finish()
-        elif self._phase is _Phase.BODY:
+        if self._phase is _BODY:
             if self._left > 0:
                 self._tear()
                 return
-            self._phase = _Phase.ENDED
+            self._phase = _ENDED
             if self._chunked:
                 self._client.write(render.last_chunk(self._trailers))
             self._client.flush()
+        elif self._phase is _TUNNEL:
+            self._client.finish()
 
     def writable(self) -> None:
-        if self._phase is not _Phase.OVER:
+        if self._phase is not _OVER:
             self._client.allow()
 
     def done(self, failure: LegFailure | None) -> None:
         del self.leg  # It holds us: let no cycle wait for the collector.
-        phase, self._phase = self._phase, _Phase.OVER
-        if phase is _Phase.OVER:
+        phase, self._phase = self._phase, _OVER
+        if phase is _OVER:
             return
-        if phase is _Phase.ENDED:
+        if phase is _ENDED:
             self._client.over(self._status, close=self._close)
-        elif phase is _Phase.TUNNEL and failure is None:
+        elif phase is _TUNNEL and failure is None:
             self._client.over(_SWITCHED, close=True)
-        elif phase is _Phase.WAITING:
+        elif phase is _WAITING:
             failure = failure if failure is not None else LegFailure("internal")
             self._answer(render.failure_error(failure), close=not self.is_request_complete)
         else:
@@ -220,29 +234,33 @@ class Exchange:
 
     def _switch(self, head: bytes) -> None:
         if not self._request.upgrade:
-            self._phase = _Phase.OVER
+            self._phase = _OVER
             self.leg.abort()
             self._answer(render.failure_error(LegFailure("bad-response")), close=True)
             return
-        self._phase = _Phase.TUNNEL
+        self._phase = _TUNNEL
         self._status = _SWITCHED
         self._client.write(render.switch_to_client(head, self._request.upgrade, self._via))
         self._client.switched()
 
     def _final(self, head: bytes, status: int, body_bytes: int) -> None:
-        self._phase = _Phase.BODY
+        self._phase = _BODY
         self._status = status
-        bodiless = render.is_bodiless(status, self._head.head_only)
+        request = self._head
+        bodiless = request.head_only or status == 204 or status == 304
         # Who was refused while waiting for 100 may send the body or not: nobody can tell which.
-        unclear = self._head.expects and not self._continued and not self.body_bytes_seen
-        until_close = self._head.old and body_bytes < 0 and not bodiless
-        self._close = unclear or until_close or self._closes()
-        rendered, self._chunked = render.response_to_client(
-            head, status, body_bytes, self._framing(self._close), self._via
-        )
+        unclear = request.expects and not self._continued and not self.body_bytes_seen
+        until_close = request.old and body_bytes < 0 and not bodiless
+        self._close = close = unclear or until_close or self._closes()
+        if body_bytes >= 0 and status != 204 and not close and not request.old:
+            rendered = render.sized_response(head, body_bytes, self._via)  # The commonest.
+        else:
+            rendered, self._chunked = render.response_to_client(
+                head, status, body_bytes, self._framing(close), self._via
+            )
         self._left = 0 if bodiless else body_bytes
         self._client.write(rendered)
-        if self._request.upgrade:
+        if request.upgrade:
             self.leg.finish()
 
     def _answer(self, error: HttpError, *, close: bool) -> None:
@@ -252,7 +270,7 @@ class Exchange:
         self._client.over(error.status, close=close)
 
     def _tear(self) -> None:
-        self._phase = _Phase.OVER
+        self._phase = _OVER
         self.leg.abort()
         self._client.torn(self._status)
 

@@ -29,6 +29,14 @@ class _Phase(enum.Enum):
     OVER = enum.auto()
 
 
+# Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
+_SERVING = _Phase.SERVING
+_DRAINING_BODY = _Phase.DRAINING_BODY
+_TUNNEL = _Phase.TUNNEL
+_CLOSING = _Phase.CLOSING
+_OVER = _Phase.OVER
+
+
 class HttpSession:
     """`ConnectionHandler` of one client connection.
 
@@ -60,6 +68,7 @@ class HttpSession:
         "_via",
         "_waits_for_leg",
         "_writer",
+        "flush",
     )
 
     def __init__(
@@ -82,6 +91,7 @@ class HttpSession:
         self._finished = finished
         self._via = b"1.1 " + site
         self._writer = TurnWriter(connection, timers)
+        self.flush: Callable[[], object] = self._writer.flush
         self._parser = RequestParser(
             self,
             Forwarding(
@@ -91,7 +101,7 @@ class HttpSession:
                 host=str(key).encode("ascii"),
             ),
         )
-        self._phase = _Phase.SERVING
+        self._phase = _SERVING
         self._exchange: Exchange | None = None
         self._requests = 0
         self._ended = False
@@ -112,7 +122,7 @@ class HttpSession:
         Tunnels stay until they end or the connection is aborted.
         """
         self._draining = True
-        if self._phase is _Phase.SERVING and self._exchange is None and self._parser.is_idle:
+        if self._phase is _SERVING and self._exchange is None and self._parser.is_idle:
             self._close(limits.LINGER_DISCARD_S)
 
     def abort(self) -> None:
@@ -122,16 +132,18 @@ class HttpSession:
     # What the connection tells.
 
     def received(self, data: memoryview) -> None:
-        if self._phase is _Phase.TUNNEL:
+        if self._phase is _SERVING or self._phase is _DRAINING_BODY:
+            parser = self._parser
+            was_in_head = parser.is_in_head
+            parser.feed(data)
+            if parser.held_bytes or parser.is_in_head:
+                self._parsed(was_in_head)
+        elif self._phase is _TUNNEL:
             self._touch(limits.TUNNEL_IDLE_S)
             assert self._exchange is not None, "a tunnel without its exchange"
             if not self._exchange.body(data):
                 self._wait_for_leg()
-        elif self._phase in (_Phase.SERVING, _Phase.DRAINING_BODY):
-            was_in_head = self._parser.is_in_head
-            self._parser.feed(data)
-            self._parsed(was_in_head)
-        elif self._phase is _Phase.CLOSING:
+        elif self._phase is _CLOSING:
             self._unread_bytes += len(data)
             if self._unread_bytes > limits.LINGER_DISCARD_BYTES_MAX:
                 self._connection.abort()
@@ -139,10 +151,10 @@ class HttpSession:
     def ended(self) -> None:
         self._ended = True
         exchange = self._exchange
-        if self._phase is _Phase.TUNNEL:
+        if self._phase is _TUNNEL:
             assert exchange is not None, "a tunnel without its exchange"
             exchange.client_ended()
-        elif self._phase is _Phase.DRAINING_BODY or exchange is None:
+        elif self._phase is _DRAINING_BODY or exchange is None:
             self._close(limits.LINGER_DISCARD_S)
         elif not exchange.is_request_complete:
             self._parser.close()
@@ -155,7 +167,7 @@ class HttpSession:
             self._exchange.client_writable()
 
     def lost(self, cause: Loss | None) -> None:
-        self._phase = _Phase.OVER
+        self._phase = _OVER
         self._parser.close()
         if self._timer is not None:
             self._timer.cancel()
@@ -170,9 +182,9 @@ class HttpSession:
 
     def request(self, head: RequestHead) -> None:
         self._requests += 1
-        self._touch(limits.STREAM_IDLE_S)
         self._floor_bytes = 0
-        self._floor_since = self._timers.now()
+        self._floor_since = now = self._timers.now()
+        self._deadline = now + limits.STREAM_IDLE_S
         request = Request(
             key=self._key,
             protocol="http",
@@ -187,7 +199,7 @@ class HttpSession:
         exchange.leg = self._open_leg(request, exchange)
 
     def body(self, data: memoryview) -> None:
-        if self._phase is _Phase.DRAINING_BODY:
+        if self._phase is _DRAINING_BODY:
             self._unread_bytes += len(data)
             if self._unread_bytes > limits.LINGER_DISCARD_BYTES_MAX:
                 self._close(limits.LINGER_DISCARD_S)
@@ -201,14 +213,14 @@ class HttpSession:
             self._exchange.request_trailers(block)
 
     def complete(self) -> None:
-        if self._phase is _Phase.DRAINING_BODY:
-            self._phase = _Phase.SERVING
+        if self._phase is _DRAINING_BODY:
+            self._phase = _SERVING
             self._next()
         elif self._exchange is not None:
             self._exchange.request_complete()
 
     def failed(self, error: HttpError) -> None:
-        if self._phase is _Phase.DRAINING_BODY:
+        if self._phase is _DRAINING_BODY:
             self._close(limits.LINGER_DISCARD_S)
         elif self._exchange is not None:
             self._exchange.refuse(error)
@@ -218,11 +230,9 @@ class HttpSession:
     # What the exchange tells.
 
     def write(self, *parts: Buffer) -> bool:
-        self._touch(limits.TUNNEL_IDLE_S if self._phase is _Phase.TUNNEL else limits.STREAM_IDLE_S)
+        allowance_s = limits.TUNNEL_IDLE_S if self._phase is _TUNNEL else limits.STREAM_IDLE_S
+        self._deadline = self._timers.now() + allowance_s
         return self._writer.write(*parts)
-
-    def flush(self) -> None:
-        self._writer.flush()
 
     def allow(self) -> None:
         self._waits_for_leg = False
@@ -234,7 +244,7 @@ class HttpSession:
         return self._draining or self._ended or self._requests >= limits.REQUESTS_PER_CONNECTION_MAX
 
     def switched(self) -> None:
-        self._phase = _Phase.TUNNEL
+        self._phase = _TUNNEL
         self._touch(limits.TUNNEL_IDLE_S)
         self._writer.flush()
         held = self._parser.take_held()
@@ -266,7 +276,7 @@ class HttpSession:
         elif exchange.is_request_complete:
             self._next()
         else:
-            self._phase = _Phase.DRAINING_BODY
+            self._phase = _DRAINING_BODY
             self._unread_bytes = 0
             self._touch(limits.HEADER_TIMEOUT_S)
             self._set_paused()
@@ -289,15 +299,17 @@ class HttpSession:
 
     def _next(self) -> None:
         """Begin the next request, which may have been received already."""
-        self._touch(limits.KEEP_ALIVE_IDLE_S)
+        self._deadline = self._timers.now() + limits.KEEP_ALIVE_IDLE_S
         self._held = False
-        self._parser.proceed()
-        if self._phase is not _Phase.SERVING:
+        parser = self._parser
+        parser.proceed()
+        if self._phase is not _SERVING:
             return
-        self._parsed(was_in_head=False)
-        if self._exchange is None and (self._ended or (self._draining and self._parser.is_idle)):
+        if parser.held_bytes or parser.is_in_head:
+            self._parsed(was_in_head=False)
+        if self._exchange is None and (self._ended or (self._draining and parser.is_idle)):
             self._close(limits.LINGER_DISCARD_S)
-        else:
+        elif self._is_paused or self._held or self._waits_for_leg:
             self._set_paused()
 
     def _refuse(self, error: HttpError) -> None:
@@ -308,9 +320,9 @@ class HttpSession:
 
     def _close(self, linger_s: float) -> None:
         """FIN, then drop input for a while so that no reset overtakes our last answer."""
-        if self._phase in (_Phase.CLOSING, _Phase.OVER):
+        if self._phase in (_CLOSING, _OVER):
             return
-        self._phase = _Phase.CLOSING
+        self._phase = _CLOSING
         self._parser.close()
         self._held = self._waits_for_leg = False
         self._unread_bytes = 0
@@ -321,7 +333,7 @@ class HttpSession:
         self._rearm()
 
     def _abort(self) -> None:
-        self._phase = _Phase.OVER
+        self._phase = _OVER
         self._parser.close()
         self._writer.drop()
         self._connection.abort()
@@ -358,7 +370,7 @@ class HttpSession:
         elif self._is_too_slow(now) and self._exchange is not None:
             self._parser.close()
             self._exchange.refuse(render.REQUEST_TIMEOUT)
-        if self._phase is not _Phase.OVER and self._timer is None:
+        if self._phase is not _OVER and self._timer is None:
             self._rearm()
 
     def _is_too_slow(self, now: float) -> bool:
@@ -381,9 +393,9 @@ class HttpSession:
     def _overdue(self) -> None:
         exchange = self._exchange
         self._deadline = inf
-        if self._phase is _Phase.CLOSING:
+        if self._phase is _CLOSING:
             self._abort()
-        elif self._phase is _Phase.TUNNEL:
+        elif self._phase is _TUNNEL:
             self._connection.abort()
         elif exchange is not None:
             self._parser.close()

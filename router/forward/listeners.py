@@ -7,6 +7,7 @@ import msgspec
 
 from router.forward.health import split_target
 from router.model import limits
+from router.model.addresses import join
 from router.model.ids import ServiceKey
 from router.net.ports import Connection, ConnectionHandler, Listener, Network, Timer
 
@@ -141,7 +142,7 @@ class Listeners:
                 )
                 bound.error = ""
             except OSError as error:
-                bound.error = f"cannot listen on {host}:{port}: {error.strerror or error}"
+                bound.error = f"cannot listen on {join(host, port)}: {error.strerror or error}"
 
     def gone(self, key: ServiceKey) -> None:
         """A connection that was accepted for ``key`` is lost."""

@@ -9,8 +9,11 @@ from router.forward.replay import Replay
 from router.forward.target_tcp import Received
 from router.net.ports import Buffer
 
-TargetLegOpener = Callable[[Request, LegHandler, str, bool], Leg]
-"""Builds and starts a leg to a target (``host:port``); the flag as in `LocalLeg`."""
+TargetLegOpener = Callable[[Request, LegHandler, str, bool], tuple[Leg, bool]]
+"""Builds and starts a leg to a target (``host:port``); the flag as in `LocalLeg`.
+
+True beside it: a connection is held already, and the leg will not tell `opened`.
+"""
 
 
 class LocalLeg:
@@ -39,6 +42,7 @@ class LocalLeg:
         "_via_local",
         "ended",
         "head",
+        "is_opened",
         "received",
         "trailers",
         "writable",
@@ -63,12 +67,14 @@ class LocalLeg:
         self._connect_failed = connect_failed
         self._via_local = via_local
         self._tried = NO_TARGETS
-        self._held: Replay | None = Replay()
+        self._held: Replay | None = None
         self._owes_writable = False  # Matters only when moving on to another target.
         self._replayed_with_room = False
         self._paused = False
         self._aborted = False
         self._leg: Leg | None = None
+        self.is_opened = False
+        """A target is connected. If so after `start`, the handler is not told `opened`."""
         # Hot: what needs nothing of us goes straight through.
         self.head = handler.head
         self.received: Received = handler.received
@@ -82,7 +88,11 @@ class LocalLeg:
         return self._slot.target
 
     def start(self) -> None:
-        self._leg = self._open_target(self._request, self, self._slot.target, self._via_local)
+        self._leg, self.is_opened = self._open_target(
+            self._request, self, self._slot.target, self._via_local
+        )
+        if not self.is_opened:
+            self._held = Replay()
 
     # Leg
 
@@ -126,6 +136,7 @@ class LocalLeg:
 
     def opened(self) -> None:
         self._held = None
+        self.is_opened = True
         self._handler.opened()
         if self._replayed_with_room and self._owes_writable:
             self._handler.writable()
@@ -149,8 +160,11 @@ class LocalLeg:
         if slot is None:
             return False
         self._slot = slot
-        leg = self._leg = self._open_target(self._request, self, slot.target, self._via_local)
+        leg, is_opened = self._open_target(self._request, self, slot.target, self._via_local)
+        self._leg = leg
         self._replayed_with_room = held.play(leg)
         if self._paused:
             leg.pause()
+        if is_opened:
+            self.opened()
         return True

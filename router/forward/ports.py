@@ -65,7 +65,10 @@ class LegHandler(Protocol):
     """Who opened a leg. Never called from inside one of its own calls to the leg."""
 
     def opened(self) -> None:
-        """A target is held: bytes flow. At most once (dispatch tells it for the last attempt)."""
+        """A target is held: bytes flow. At most once (dispatch tells it for the last attempt).
+
+        Not told when an http target was there at once: then the first sign of it is `head`.
+        """
 
     def head(self, head: bytes, body_bytes: int) -> None:
         """A response head, canonical and checked: 1xx any number of times, one final.

@@ -236,8 +236,11 @@ class RemoteLeg:
             self._handler.writable()
 
     def lost(self, cause: ResetCode | None) -> None:
-        self._count_end(-1)
         self._stream = None
+        if self._counted:
+            self._count_end(-1)
+        if self._over:
+            return
         if self._aborted:
             self._done(LegFailure("cancelled"))
         elif cause is not None:

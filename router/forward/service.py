@@ -109,6 +109,7 @@ class Service(RemoteObserver):
         "_remotes",
         "_service_time_s",
         "_shared",
+        "_site_name",
         "_stranded",
         "_told",
         "admission",
@@ -130,6 +131,7 @@ class Service(RemoteObserver):
         self.site = shared.site
         self.streams = shared.streams
         self.timers = shared.network
+        self._site_name = shared.site_name
         self._load_moved = False
         self.counters = ServiceCounters()
         self.ledger = LocalLedger()
@@ -214,7 +216,7 @@ class Service(RemoteObserver):
     def local_leg(
         self, request: Request, handler: LegHandler, slot: Slot, *, via_local: bool
     ) -> LocalLeg:
-        """A started leg to a target of this site; ``slot`` is its own."""
+        """A started leg to a target of this site; ``slot`` is its own. See its ``is_opened``."""
         leg = LocalLeg(
             request,
             handler,
@@ -256,7 +258,7 @@ class Service(RemoteObserver):
     def name_of(self, site: SiteId) -> str:
         """A site's name as a label; its id when no name was heard."""
         if site == self.site:
-            return self._shared.site_name
+            return self._site_name
         remote = self._remotes.get(site)
         return remote.name if remote is not None else site
 
@@ -301,22 +303,19 @@ class Service(RemoteObserver):
 
     def _open_target(
         self, request: Request, handler: LegHandler, target: str, via_local: bool
-    ) -> Leg:
-        network = self._shared.network
+    ) -> tuple[Leg, bool]:
+        network = self.timers
         if request.protocol == "tcp":
             host, port = split_target(target)
             tcp_leg = TcpTargetLeg(network, host, port, handler)
             tcp_leg.start()
-            return tcp_leg
+            return tcp_leg, False
         pool = self._pools.get(target)
         if pool is None:
             host, port = split_target(target)
             pool = self._pools[target] = TargetPool(network, host, port)
-        leg = HttpTargetLeg(
-            request, handler, pool, self._shared.site_name, network, via_local=via_local
-        )
-        leg.start()
-        return leg
+        leg = HttpTargetLeg(request, handler, pool, self._site_name, network, via_local)
+        return leg, leg.start(tells_opened=False)
 
     def _target_is(self, target: str, ready: bool) -> None:
         self.ledger.set_ready(target, ready)

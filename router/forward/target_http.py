@@ -19,6 +19,14 @@ class _State(enum.Enum):
     DONE = enum.auto()  # `done` is told or about to be.
 
 
+# Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
+_NEW = _State.NEW
+_DIALLING = _State.DIALLING
+_OPEN = _State.OPEN
+_RAW = _State.RAW
+_DONE = _State.DONE
+
+
 class HttpTargetLeg:
     """`Leg` to a target. Begins with `start`; `done` means that the connection is back or dropped.
 
@@ -65,7 +73,7 @@ class HttpTargetLeg:
         self._timers = timers
         self._via = b"" if via_local else b"1.1 " + site_name.encode("ascii")
         self._parser = ResponseParser(self, head_only=request.head_only, upgrade=request.upgrade)
-        self._state = _State.NEW
+        self._state = _NEW
         self._dial: Dial | None = None
         self._target: TargetConnection | None = None
         self._chunked = request.body_bytes < 0
@@ -82,24 +90,32 @@ class HttpTargetLeg:
 
     # What the owner calls.
 
-    def start(self) -> None:
-        """Take a connection or dial one, and send the head."""
-        assert self._state is _State.NEW, "a leg is started once"
-        self._held.append(render.request_to_target(self._request, self._via))
+    def start(self, *, tells_opened: bool = True) -> bool:
+        """Take a connection or dial one, and send the head. True: one is held already.
+
+        `opened` comes later in any case, unless it is held and ``tells_opened`` is False.
+        """
+        assert self._state is _NEW, "a leg is started once"
+        head = render.request_to_target(self._request, self._via)
         target = self._pool.acquire(self._request.idempotent)
         if target is None:
-            self._state = _State.DIALLING
+            self._held.append(head)
+            self._state = _DIALLING
             self._dial = self._pool.dial(self._connected, self._connect_failed)
-        else:
-            self._take(target)
+            return False
+        self._take(target, head)
+        if tells_opened:
             self._timers.at_turn_end(self._tell_opened)
+        else:
+            self._is_opened = True
+        return True
 
     def send(self, data: Buffer) -> bool:
         """Body or raw bytes. A body beyond its stated length is a torn request: it is aborted."""
         size = len(data)
-        if self._state is _State.DONE or size == 0:
+        if self._state is _DONE or size == 0:
             return True
-        if self._state is _State.RAW:
+        if self._state is _RAW:
             return self._push(data)
         if self._request_complete:
             return self._torn()
@@ -112,10 +128,10 @@ class HttpTargetLeg:
         self._trailers = block
 
     def finish(self) -> None:
-        if self._state is _State.RAW and self._target is not None:
+        if self._state is _RAW and self._target is not None:
             self._target.writer.flush()
             self._target.connection.finish()
-        if self._state in (_State.RAW, _State.DONE) or self._request_complete:
+        if self._state in (_RAW, _DONE) or self._request_complete:
             return
         if self._chunked:
             self._request_complete = True
@@ -146,7 +162,8 @@ class HttpTargetLeg:
 
     def _connected(self, target: TargetConnection) -> None:
         self._dial = None
-        self._take(target)
+        held, self._held = self._held, []
+        self._take(target, *held)
         self._tell_opened()
         if self._is_refusing and not target.writer.is_full:
             self.writable()
@@ -155,23 +172,22 @@ class HttpTargetLeg:
         self._dial = None
         self._fail("connect-failed", failure.reason)
 
-    def _take(self, target: TargetConnection) -> None:
+    def _take(self, target: TargetConnection, *held: bytes) -> None:
         self._target = target
-        self._state = _State.OPEN
+        self._state = _OPEN
         target.user = self
         if self._is_paused:
             target.connection.pause()
-        held, self._held = self._held, []
         if self._request_complete:
             target.writer.flush(*held)
-            self._await_head(target)
+            target.deadline = self._timers.now() + limits.RESPONSE_HEAD_TIMEOUT_S
         else:
             # The body's first bytes usually follow within the turn and share the write.
             target.writer.write(*held)
             target.deadline = self._timers.now() + limits.STREAM_IDLE_S
 
     def _tell_opened(self) -> None:
-        if not self._is_opened and self._state is not _State.DONE:
+        if not self._is_opened and self._state is not _DONE:
             self._is_opened = True
             self._handler.opened()
 
@@ -182,20 +198,22 @@ class HttpTargetLeg:
     # What the connection tells.
 
     def received(self, data: memoryview) -> None:
-        if self._state is _State.DONE or self._target is None:
+        if self._state is _DONE or self._target is None:
             return
-        self._tell_opened()
-        self._parser.feed(data)
-        if self._parser.is_complete:
+        if not self._is_opened:
+            self._tell_opened()
+        parser = self._parser
+        parser.feed(data)
+        if parser.is_complete:
             self._conclude()
-        elif self._state is _State.OPEN and not self._parser.is_untouched:
+        elif self._state is _OPEN and not parser.is_untouched:
             self._target.deadline = self._timers.now() + limits.STREAM_IDLE_S
 
     def ended(self) -> None:
-        if self._state is _State.RAW:
+        if self._state is _RAW:
             self._response_ended = True
             self._handler.ended()
-        elif self._state is _State.OPEN:
+        elif self._state is _OPEN:
             if self._parser.is_untouched:
                 self._fail("target-reset", "the target closed the connection without an answer")
                 return
@@ -204,19 +222,19 @@ class HttpTargetLeg:
                 self._conclude()
 
     def writable(self) -> None:
-        if self._state is not _State.DONE:
+        if self._state is not _DONE:
             self._is_refusing = False
             self._handler.writable()
 
     def lost(self, cause: Loss | None) -> None:
         self._target = None
-        if self._state is _State.RAW and cause is None and self._response_ended:
+        if self._state is _RAW and cause is None and self._response_ended:
             self._finish_with(None)
         else:
             self._fail("target-reset", "the connection to the target was lost")
 
     def overdue(self) -> None:
-        if self._state is _State.RAW or not self._parser.is_untouched:
+        if self._state is _RAW or not self._parser.is_untouched:
             self._fail("stalled", "nothing moved for too long")
         else:
             self._fail("target-timeout", "the target did not answer in time")
@@ -224,23 +242,24 @@ class HttpTargetLeg:
     # What the parser tells.
 
     def response(self, head: ResponseHead) -> None:
-        if self._state is _State.DONE:
+        if self._state is _DONE:
             return
         if head.status >= 200:
-            self._idle_s = keep_alive_limit_s(head.keep_alive_s)
+            said_s = head.keep_alive_s
+            self._idle_s = limits.POOL_IDLE_S if said_s < 0 else keep_alive_limit_s(said_s)
         elif head.status == 101:
-            self._state = _State.RAW
+            self._state = _RAW
             if self._target is not None:
                 self._target.deadline = inf  # The ingress watches tunnels.
         text = render.with_via(head.head, self._via) if self._via else head.head
         self._handler.head(text, head.body_bytes)
 
     def body(self, data: memoryview) -> None:
-        if self._state is not _State.DONE:
+        if self._state is not _DONE:
             self._handler.received(data)
 
     def trailers(self, block: bytes) -> None:
-        if self._state is not _State.DONE:
+        if self._state is not _DONE:
             self._handler.trailers(block)
 
     def complete(self) -> None:
@@ -253,10 +272,10 @@ class HttpTargetLeg:
 
     def _conclude(self) -> None:
         """The response is complete: give the connection back, then tell."""
-        if self._state is _State.DONE:
+        if self._state is _DONE:
             return
         target, self._target = self._target, None
-        self._state = _State.DONE
+        self._state = _DONE
         assert target is not None, "a response without its connection"
         parser = self._parser
         if self._is_paused:
@@ -277,9 +296,9 @@ class HttpTargetLeg:
         self._finish_with(LegFailure(code, reason))
 
     def _finish_with(self, failure: LegFailure | None) -> None:
-        if self._state is _State.DONE:
+        if self._state is _DONE:
             return
-        self._state = _State.DONE
+        self._state = _DONE
         self._failure = failure
         self._held.clear()
         if self._dial is not None:

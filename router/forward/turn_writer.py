@@ -11,23 +11,26 @@ class TurnWriter:
     above `COALESCE_BYTES_MAX` leaves at once and uncopied.
     """
 
-    __slots__ = ("_armed", "_connection", "_parts", "_size_bytes", "_timers", "is_full")
+    __slots__ = ("_armed", "_connection", "_timers", "_waiting", "is_full")
 
     def __init__(self, connection: Connection, timers: Timers) -> None:
         self._connection = connection
         self._timers = timers
-        self._parts: list[bytes] = []
-        self._size_bytes = 0
+        self._waiting = bytearray()
         self._armed = False
         self.is_full = False
         """The connection said no: wait for its `writable`, then call `drained`."""
 
     def write(self, *parts: Buffer) -> bool:
         """Send in this turn. The data is taken in any case; False: wait for `writable`."""
-        self._size_bytes += sum(map(len, parts))
-        if self._size_bytes > limits.COALESCE_BYTES_MAX:
+        waiting = self._waiting
+        size_bytes = len(waiting)
+        for part in parts:
+            size_bytes += len(part)
+        if size_bytes > limits.COALESCE_BYTES_MAX:
             return self.flush(*parts)
-        self._parts.extend(map(bytes, parts))
+        for part in parts:
+            waiting += part
         if not self._armed:
             self._armed = True
             self._timers.at_turn_end(self._turn_ended)
@@ -35,14 +38,13 @@ class TurnWriter:
 
     def flush(self, *parts: Buffer) -> bool:
         """Send what waits, and ``parts`` after it, now."""
-        waiting = self._parts
-        if waiting or parts:
-            self._size_bytes = 0
-            self._parts = []
-            if len(waiting) > 1:
-                waiting = [b"".join(waiting)]  # Cheaper than a vector of small parts.
-            if not self._connection.send(*waiting, *parts):
+        waiting = self._waiting
+        if waiting:
+            self._waiting = bytearray()
+            if not self._connection.send(waiting, *parts):
                 self.is_full = True
+        elif parts and not self._connection.send(*parts):
+            self.is_full = True
         return not self.is_full
 
     def drained(self) -> None:
@@ -51,9 +53,9 @@ class TurnWriter:
 
     def drop(self) -> None:
         """Forget what waits: the connection is being aborted."""
-        self._parts = []
-        self._size_bytes = 0
+        self._waiting = bytearray()
 
     def _turn_ended(self) -> None:
         self._armed = False
-        self.flush()
+        if self._waiting:
+            self.flush()

@@ -32,6 +32,7 @@ STREAM_ID_MAX = (1 << 30) - 1  # More streams than that: a new lane.
 
 _HEADER = struct.Struct(">II")
 _COUNT = struct.Struct(">I")
+_COUNTED = struct.Struct(">III")
 _LENGTH_MASK = 0xFF_FFFF
 _PAYLOAD_MAX = limits.FRAME_PAYLOAD_BYTES_MAX
 
@@ -147,6 +148,13 @@ def header(kind: int, length: int, stream_id: int) -> bytes:
 def encode(kind: int, stream_id: int, payload: bytes = b"") -> bytes:
     """A whole frame in one piece, for the small ones."""
     return _HEADER.pack(kind << 24 | len(payload), stream_id) + payload
+
+
+def encode_counted(kind: int, stream_id: int, count: int) -> bytes:
+    """A whole frame whose payload is an in-flight count; negative: not told."""
+    if not 0 <= count < COUNT_UNKNOWN:
+        count = COUNT_UNKNOWN
+    return _COUNTED.pack(kind << 24 | COUNT_BYTES, stream_id, count)
 
 
 def encode_count(count: int) -> bytes:

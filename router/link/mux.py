@@ -283,7 +283,8 @@ class LaneMux:
         """``stream`` takes part in the next fill."""
         stream.is_ready = True
         self._ready.append(stream)
-        self._ask_turn()
+        if not self._turn_asked:
+            self._ask_turn()
 
     def urgent(self, frame: bytes) -> None:
         """Send ``frame`` ahead of all data."""
@@ -293,7 +294,8 @@ class LaneMux:
         self._urgent_bytes += len(frame)
         if self._urgent_bytes > limits.LANE_URGENT_BYTES_MAX:
             self.abort(Fault("too-slow", "the neighbour does not read our answers"))
-        self._ask_turn()
+        if not self._turn_asked:
+            self._ask_turn()
 
     def credit_due(self, stream: LaneStream) -> None:
         """``stream`` gets a WINDOW frame."""
@@ -307,7 +309,8 @@ class LaneMux:
     def forget(self, stream: LaneStream) -> None:
         """The id is closed from here on."""
         self._streams.pop(stream.id, None)
-        self.answered(stream)
+        if stream.is_offered:
+            self.answered(stream)
 
     def answered(self, stream: LaneStream) -> None:
         """A stream of the peer no longer waits for our answer."""
@@ -318,7 +321,8 @@ class LaneMux:
     def end_later(self, stream: LaneStream, cause: ResetCode | None) -> None:
         """`lost` at the turn's end."""
         self._endings.append((stream, cause))
-        self._ask_turn()
+        if not self._turn_asked:
+            self._ask_turn()
 
     def reset_peer(self, stream: LaneStream, code: ResetCode) -> None:
         """RESET; of our own streams only as many as the peer bears."""

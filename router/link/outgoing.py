@@ -147,7 +147,8 @@ class OutgoingLink:
             self._endpoint_failed("down", str(fault))
         else:
             self._change("down", str(fault))
-            if self._network.now() - session.up_at >= limits.RECONNECT_STABLE_S:
+            was_stable = self._network.now() - session.up_at >= limits.RECONNECT_STABLE_S
+            if was_stable or fault.code == "shutdown":  # Who says goodbye is coming back soon.
                 self._failures = 0
             self._back_off()
 

@@ -129,7 +129,9 @@ class LinkSession:
     @property
     def lane(self) -> LaneMux | None:
         """Where a new stream goes."""
-        return self.data_lane or self._control if self.is_up else None
+        if self.up_at is None or self._closing:
+            return None
+        return self.data_lane or self._control
 
     @property
     def bytes_in(self) -> int:

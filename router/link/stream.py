@@ -6,8 +6,6 @@ the owner's calls: what such a call ends is told at the turn's end.
 """
 
 from collections import deque
-from collections.abc import Callable
-from typing import cast
 
 from router.link import frames
 from router.link.frames import LaneViolation, decode_count, encode_count
@@ -22,14 +20,8 @@ _COALESCE_BYTES = 4 * limits.KIB  # Smaller pieces share a buffer, so that they 
 _PAYLOAD_MAX = limits.FRAME_PAYLOAD_BYTES_MAX
 
 
-class _Framed:
-    """A frame that waits among the data of its stream."""
-
-    __slots__ = ("kind", "payload")
-
-    def __init__(self, kind: int, payload: bytes) -> None:
-        self.kind = kind
-        self.payload = payload
+_Framed = tuple[int, bytes]
+"""Kind and payload of a frame that waits among the data of its stream."""
 
 
 class LaneStream:
@@ -111,7 +103,7 @@ class LaneStream:
             raise LocalProtocolError("accept", "only the egress accepts, and once")
         self._answered = True
         self._lane.answered(self)
-        self._lane.urgent(frames.encode(frames.ACCEPTED, self.id, encode_count(in_flight)))
+        self._lane.urgent(frames.encode_counted(frames.ACCEPTED, self.id, in_flight))
 
     def refuse(self, reason: Refusal, in_flight: int) -> None:
         if self.is_over:
@@ -136,7 +128,8 @@ class LaneStream:
     def send(self, data: Buffer) -> bool:
         if self.is_over:
             return True
-        self._check_sendable()
+        if self._finishing or not (self.opened_here or self._answered):
+            self._check_sendable()
         size = len(data)
         if not size:
             return self._queued_bytes <= limits.STREAM_SEND_QUEUE_BYTES
@@ -164,7 +157,8 @@ class LaneStream:
     def finish(self, in_flight: Count = -1) -> None:
         if self.is_over:
             return
-        self._check_sendable()
+        if self._finishing or not (self.opened_here or self._answered):
+            self._check_sendable()
         self._finishing = True
         self._count = in_flight
         if not self.is_ready:
@@ -217,16 +211,17 @@ class LaneStream:
     def fill(self, parts: list[Buffer], allowance_bytes: int) -> int:
         """Append frames to ``parts``, data up to ``allowance_bytes``; how many bytes they are."""
         queue = self._queue
+        queued_bytes = self._queued_bytes
         used = 0
         while queue:
             item = queue[0]
-            if type(item) is _Framed:
+            if type(item) is tuple:
                 queue.popleft()
-                used += self._fill_framed(parts, item)
+                used += self._fill_framed(parts, *item)
                 continue
             room = min(allowance_bytes - used, self._credit_bytes, _PAYLOAD_MAX)
             if room <= 0:
-                if type(self._count) is int:
+                if isinstance(self._count, int):
                     self._count = -1
                 break
             used += self._fill_data(parts, room)
@@ -234,8 +229,11 @@ class LaneStream:
             parts.append(frames.encode(frames.FIN, self.id, self._encoded_count()))
             self._sent_fin = True
             used += 12
+        self._lane.buffers.release(queued_bytes - self._queued_bytes)
         if self._sent_fin:
-            self._judge_complete_later()
+            if self._received_fin and not self.is_over:
+                self.over()
+                self._lane.end_later(self, None)
         elif self._wants_writable and self._queued_bytes <= limits.STREAM_SEND_QUEUE_BYTES // 2:
             self._wants_writable = False
             self._lane.writable_due(self)
@@ -245,7 +243,7 @@ class LaneStream:
         """Whether it can send more at once. Notes a stall when only credit is missing."""
         if self.is_over or self._sent_fin or not self._queue:
             return False
-        if self._credit_bytes or type(self._queue[0]) is _Framed:
+        if self._credit_bytes or type(self._queue[0]) is tuple:
             return True
         self._lane.buffers.process.stalled(self)
         return False
@@ -259,7 +257,8 @@ class LaneStream:
         """Let go of everything; no further call has an effect."""
         self.is_over = True
         buffers = self._lane.buffers
-        buffers.release(self.held_bytes)
+        if self._queued_bytes or self._paused:
+            buffers.release(self.held_bytes)
         buffers.process.drains(self)
         self._queued_bytes = self._uncredited_bytes = 0
         self._queue.clear()
@@ -393,25 +392,26 @@ class LaneStream:
     def _queue_framed(self, kind: int, payload: bytes) -> None:
         if len(payload) > _PAYLOAD_MAX - frames.COUNT_BYTES:
             raise LocalProtocolError("frame-too-large", f"{len(payload)} bytes for kind {kind}")
-        self._queue.append(_Framed(kind, payload))
+        self._queue.append((kind, payload))
         self._queued_bytes += len(payload)
-        self._lane.buffers.hold(len(payload))
+        lane = self._lane
+        lane.buffers.hold(len(payload))
         if not self.is_ready:
-            self._lane.ready(self)
+            lane.ready(self)
 
     def _encoded_count(self) -> bytes:
         count = self._count
-        return encode_count(count if type(count) is int else cast("Callable[[], int]", count)())
+        return encode_count(count if isinstance(count, int) else count())
 
-    def _fill_framed(self, parts: list[Buffer], item: _Framed) -> int:
-        kind, payload = item.kind, item.payload
-        self._sent(len(payload))
-        if kind == frames.OPEN:
+    def _fill_framed(self, parts: list[Buffer], kind: int, payload: bytes) -> int:
+        self._queued_bytes -= len(payload)
+        is_open = kind == frames.OPEN
+        if is_open:
             self.unsent_open = False
         if self._finishing and not self._queue:
             self._sent_fin = True
             kind |= frames.END
-            if item.kind != frames.OPEN:
+            if not is_open:
                 payload += self._encoded_count()
         parts.append(frames.header(kind, len(payload), self.id))
         parts.append(payload)
@@ -424,9 +424,8 @@ class LaneStream:
         size = 0
         while queue and size < room:
             chunk = queue[0]
-            if type(chunk) is _Framed:
+            if isinstance(chunk, tuple):
                 break
-            chunk = cast("Buffer", chunk)
             if len(chunk) <= room - size:
                 queue.popleft()
             else:
@@ -436,7 +435,7 @@ class LaneStream:
             parts.append(chunk)
             size += len(chunk)
         self._credit_bytes -= size
-        self._sent(size)
+        self._queued_bytes -= size
         kind = frames.DATA
         if self._finishing and not queue and size <= _PAYLOAD_MAX - frames.COUNT_BYTES:
             self._sent_fin = True
@@ -445,15 +444,6 @@ class LaneStream:
             size += frames.COUNT_BYTES
         parts[place] = frames.header(kind, size, self.id)
         return 8 + size
-
-    def _sent(self, size_bytes: int) -> None:
-        self._queued_bytes -= size_bytes
-        self._lane.buffers.release(size_bytes)
-
-    def _judge_complete_later(self) -> None:
-        if self._received_fin and not self.is_over:
-            self.over()
-            self._lane.end_later(self, None)
 
     def _return_credit(self) -> None:
         """Once half the window was read; a reader that keeps up gets a larger one."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from router.forward.listeners import ListenerState
 from router.forward.service import TargetInfo
 from router.main.ports import Tell
+from router.model.addresses import join
 from router.model.ids import ServiceKey
 
 
@@ -31,7 +32,7 @@ class Changes:
         ready: dict[tuple[ServiceKey, str], bool] = {}
         for key, infos in targets.items():
             for target in infos:
-                address = f"{target.host}:{target.port}"
+                address = join(target.host, target.port)
                 ready[key, address] = target.ready
                 before = self._ready.get((key, address))
                 if target.ready and not before:

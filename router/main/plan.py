@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from router.documents import Listening, Wanted, clashes
+from router.model.addresses import join
 from router.model.adverts import Declaration
 from router.model.events import Problem
 from router.model.ids import ServiceKey
@@ -140,11 +141,6 @@ def _clash_problem(key: ServiceKey, listen: tuple[str, int], clash: list[str]) -
         f"would listen on ({join(*listen)}); it would call itself.",
         hint=f"Listen elsewhere: sitectl service set {key.name} --listen 127.0.0.2:{key.port}",
     )
-
-
-def join(host: str, port: int) -> str:
-    """``host:port``, an IPv6 address in brackets."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def split(address: str) -> tuple[str, int]:

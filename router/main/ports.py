@@ -22,6 +22,7 @@ class PendingLink(msgspec.Struct, frozen=True, kw_only=True):
     state: Literal["connecting", "refused"]
     error: str
     site_name: str
+    site_id: str
     cost: int
     since: float
 

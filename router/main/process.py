@@ -204,6 +204,11 @@ class _Process:
         except Exception:  # The owner of the watch; what was applied before stays.
             log.exception("the new configuration could not be applied")
 
+    async def last_look(self) -> None:
+        """Read once more: what was deleted right before the end is withdrawn now or never."""
+        reading = await asyncio.to_thread(self.store.load)
+        self.reapply(reading.wanted, [])
+
     def order(self, name: str, arguments: Mapping[str, str]) -> str | None:
         """A command of the admin API; None: no such command."""
         if name == "stop":
@@ -256,6 +261,7 @@ async def _serve(directory: Path, logs: Logs) -> int:
         log.info("draining")
         notify("STOPPING=1")
         watching.cancel()
+        await process.last_look()
         await _drain(process)
         probing.cancel()
     process.router.close()

@@ -125,6 +125,9 @@ class SiteRouter:
         if before is None or place_of(before.site) != place_of(wanted.site):
             self.open_link_door()
         self.refresh_links()
+        ttl_s = wanted.site.service_sync_site_ttl_s
+        if before is not None and before.site.service_sync_site_ttl_s != ttl_s:
+            self._take(self.routing.set_service_ttl(ttl_s, self._network.now()))
         self._services.apply(wanted)
 
     def refresh_links(self) -> None:

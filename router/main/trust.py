@@ -181,6 +181,7 @@ class SiteTrust:
                 state="refused",
                 error=str(error),
                 site_name="",
+                site_id="",
                 cost=spec.cost or 1,
                 since=self._network.now(),
             )
@@ -189,6 +190,7 @@ class SiteTrust:
             state="refused" if redemption.final else "connecting",
             error=redemption.error,
             site_name=stored.token.site_name,
+            site_id=stored.token.site_id,
             cost=_cost(stored.token, spec),
             since=redemption.since,
         )

@@ -20,9 +20,10 @@ from router.admin.views import (
     WhyView,
 )
 from router.balance.decisions import CandidateReport, Decision, NoChoice
-from router.forward.counters import LATENCY_BOUNDS_S, HistogramSnapshot
+from router.forward.counters import LATENCY_BOUNDS_S
 from router.forward.forwarder import ServiceSnapshot
 from router.main.site_router import SiteRouter
+from router.model.addresses import join
 from router.model.events import Problem
 from router.model.ids import RouterId, ServiceKey
 from router.net.epoll import EpollNetwork
@@ -95,7 +96,7 @@ class OperatorView:
             views.append(
                 LinkView(
                     name=name,
-                    neighbour=SiteName(pending.site_name, ""),
+                    neighbour=SiteName(pending.site_name, pending.site_id),
                     direction="outgoing",
                     cost=pending.cost,
                     state=pending.state,
@@ -324,23 +325,15 @@ class OperatorView:
     ) -> None:
         service, protocol = str(snapshot.key), str(snapshot.config.protocol)
         counters = snapshot.counters
-        seconds: dict[str, list[HistogramSnapshot]] = {}
         for (site, code_class), histogram in counters.requests.items():
-            total = float(sum(histogram.counts))
-            put("spillway_requests_total", (service, protocol, site, code_class), total)
-            seconds.setdefault(site, []).append(histogram)
-        for site, parts in seconds.items():
-            merged = Histogram(
-                LATENCY_BOUNDS_S,
-                tuple(map(sum, zip(*(part.counts for part in parts), strict=True))),
-                sum(part.sum_s for part in parts),
+            labels = (service, protocol, site, code_class)
+            put("spillway_requests_total", labels, float(sum(histogram.counts)))
+            histograms.setdefault("spillway_request_seconds", {})[labels] = Histogram(
+                LATENCY_BOUNDS_S, histogram.counts, histogram.sum_s
             )
-            labels = (service, protocol, site)
-            histograms.setdefault("spillway_request_seconds", {})[labels] = merged
         for (to, reason), count in counters.overflow.items():
             put("spillway_overflow_total", (service, to, reason), count)
-        for verdict, count in counters.decisions.items():
-            policy = snapshot.config.policy.name
+        for (policy, verdict), count in counters.decisions.items():
             put("spillway_decisions_total", (service, policy, verdict), count)
         waits = counters.queue_wait
         histograms.setdefault("spillway_queue_wait_seconds", {})[(service,)] = Histogram(
@@ -356,7 +349,7 @@ class OperatorView:
             if report.capacity is not None:
                 put("spillway_capacity", at_site, report.capacity)
         for target in snapshot.targets:
-            at_target = (service, f"{target.host}:{target.port}")
+            at_target = (service, join(target.host, target.port))
             put("spillway_target_requests_total", at_target, target.requests_total)
 
     def _link_metrics(self, put: Callable[[str, Labels, float], None]) -> None:

@@ -111,6 +111,8 @@ class TcpConnection:
                 self._keep(bytes(part))
         else:
             self._write(parts)
+            if not self._out:
+                return True
         if self._out_bytes > self._high:
             self._writable_due = True
             return False
@@ -229,7 +231,11 @@ class TcpConnection:
         """Hand ``parts`` to the kernel, keep copies of what it does not take."""
         try:
             if len(parts) == 1:
-                sent = self._socket.send(parts[0])
+                (part,) = parts
+                sent = self._socket.send(part)
+                if sent == len(part):
+                    self._poller.bytes_out += sent
+                    return
             else:
                 sent = self._socket.sendmsg(parts[:WRITE_PARTS_MAX])
         except BlockingIOError:

@@ -6,7 +6,7 @@ from router.net.dialling import Connected, Failed, NewSocket, TcpDial, new_socke
 from router.net.host import Host
 from router.net.listening import Accept, TcpListener, bind
 from router.net.poller import Poller
-from router.net.ports import Dial, Listener, Timer, Tls
+from router.net.ports import Dial, Listener, Tls
 from router.net.resolving import Lookup, Resolver, system_lookup
 
 
@@ -28,7 +28,10 @@ class EpollNetwork:
         self._resolver = Resolver(self._poller, lookup)
         self._new_socket = new_socket
         self._tls_rejected = 0
-        self.now = host.now  # Asked a dozen times per request: no call in between.
+        # Asked a dozen times per request: no call in between.
+        self.now = host.now
+        self.at_turn_end = self._poller.at_turn_end
+        self.call_at = self._poller.call_at
         self.on_tls_rejected: Callable[[str], None] = lambda reason: None
         """Told why, for each connection that counts as `tls_rejected`."""
 
@@ -65,14 +68,6 @@ class EpollNetwork:
     @property
     def turns(self) -> int:
         return self._poller.turns
-
-    # Timers.
-
-    def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
-        return self._poller.call_at(when, callback)
-
-    def at_turn_end(self, callback: Callable[[], None]) -> None:
-        self._poller.at_turn_end(callback)
 
     # Connections.
 

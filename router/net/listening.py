@@ -57,9 +57,18 @@ class Hold(IntFlag):
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises `OSError` when the address cannot be bound."""
+    """A listening socket. Raises `OSError` when the address cannot be bound.
+
+    Both wildcards mean every address of the host, IPv4 and IPv6.
+    """
     if host == "localhost":
         host = "127.0.0.1"
+    if host == "0.0.0.0":
+        try:
+            return bind("::", port)
+        except OSError as error:
+            if error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
+                raise  # Otherwise the host has no IPv6.
     if not is_numeric(host):
         raise OSError(errno.EADDRNOTAVAIL, f"cannot listen on {host!r}: not an IP address")
     sock = socket.socket(family_of(host), socket.SOCK_STREAM)

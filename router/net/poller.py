@@ -204,7 +204,10 @@ class Poller:
                 break
             callbacks, self._turn_end = self._turn_end, []
             for callback in callbacks:
-                self._guarded(callback)
+                try:
+                    callback()
+                except Exception as error:
+                    self.handler_failed(error)
         if self._queue or self._turn_end:
             self.wake()  # What keeps making work for itself gives way to others.
 

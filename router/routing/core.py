@@ -173,6 +173,11 @@ class RoutingCore:
             events += self._originate_if_due(now)
         return events
 
+    def set_service_ttl(self, ttl_s: float, now: float) -> list[RoutingEvent]:
+        """How long declarations of lost routers count; the table without those that do not."""
+        self._kept.set_ttl(ttl_s)
+        return self._rebuild(now)
+
     def set_draining(self, draining: bool, now: float) -> list[RoutingEvent]:
         """Whether this router takes nothing new; others are told at once."""
         if draining == self._is_draining:

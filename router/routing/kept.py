@@ -14,6 +14,10 @@ class KeptRouters:
         self._ttl_s = ttl_s
         self._lost_at: dict[Node, float] = {}
 
+    def set_ttl(self, ttl_s: float) -> None:
+        """How long they count from now on, those that are lost already too."""
+        self._ttl_s = ttl_s
+
     @property
     def nodes(self) -> Set[Node]:
         return self._lost_at.keys()

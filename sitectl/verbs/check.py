@@ -19,6 +19,7 @@ from typing import Any, Literal, NamedTuple
 import click
 
 from router.documents import listening_addresses, resolve
+from router.model.addresses import join
 from sitectl import output, process, store
 from sitectl.failure import Exit, Failure
 from sitectl.options import Settings, Verb
@@ -179,7 +180,7 @@ def _ports(site: Site) -> Iterator[Finding]:
         return
     for place in listening_addresses(wanted.site, wanted.services, wanted.listeners):
         cause = _bind_error(place.host, place.port)
-        shown = f"{place.host}:{place.port} ({place.what})"
+        shown = f"{join(place.host, place.port)} ({place.what})"
         if cause is None:
             yield Finding("ok", "SW0514", f"{shown} is free")
         else:

@@ -41,8 +41,19 @@ def _address(flag: str | None, host: str) -> str:
 @click.option("--protocol", type=click.Choice(("tcp", "http", "http2")))
 @click.option("--capacity", help="Requests in flight at this target: a number.")
 @accepted(
-    _NO_PODS, "--headless", "--publish-not-ready-addresses", "--proxy-cpu=", "--bridge-image="
+    _NO_PODS,
+    "--headless",
+    "--publish-not-ready-addresses",
+    "--bridge-image=",
+    *(
+        f"--proxy-{what}="
+        for what in (
+            *("cpu", "memory", "cpu-limit", "memory-limit"),
+            *("node-selector", "pod-affinity", "pod-antiaffinity"),
+        )
+    ),
 )
+@accepted("not in Spillway, requests are balanced one by one", "--aggregate=", "--event-channel")
 @accepted("not needed here", "--target-namespace=", "--generate-tls-secrets", "--tls-cert=")
 @accepted("not needed here", "--enable-ingress-from-target-site=", "--tls-trust=")
 @click.pass_obj

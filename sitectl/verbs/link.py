@@ -10,7 +10,7 @@ from router.model import limits
 from router.model.specs import Document, LinkSpec
 from sitectl import output, process, store
 from sitectl.failure import Exit, Failure, conflict, not_found, usage
-from sitectl.options import Duration, Settings, Verbs, accepted
+from sitectl.options import Duration, Settings, TokenFile, Verbs, accepted
 from sitectl.store import Site
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ _COST = click.IntRange(limits.COST_MIN, limits.COST_MAX)
 
 
 @group.command("create")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.argument("file", type=TokenFile())
 @click.option("--name", help="[default: link1, link2, …]")
 @click.option("--cost", type=_COST, help="[default: the token's, else 1]")
 @_wait_option

@@ -50,7 +50,7 @@ def _configured(site: Site) -> dict[str, Any]:
         "problems": [
             {"code": error.code, "message": error.message, "hint": error.hint} for error in errors
         ],
-        "console": None,
+        "console": {"url": "", "auth": "", "secret": ""},
     }
 
 

@@ -113,9 +113,14 @@ def require_name(name: str, what: str = "service") -> None:
 @click.option("--protocol", type=click.Choice(("tcp", "http", "http2")), default="tcp")
 @_policy_flags
 @click.option("--listen", metavar="[IP:]PORT|auto|none", help="Where clients connect here.")
-@accepted(
-    "not needed here, every site has its listener", "--enable-ingress", "--generate-tls-secrets"
+@click.option(
+    "--enable-ingress",
+    "ingress",
+    type=click.Choice(("Always", "Never"), case_sensitive=False),
+    hidden=True,
+    help="Skupper's word: Never is --listen none.",
 )
+@accepted("not needed here", "--generate-tls-secrets", "--tls-cert=")
 @accepted("not in Spillway, requests are balanced one by one", "--aggregate=", "--event-channel")
 @click.pass_obj
 def create(
@@ -127,6 +132,7 @@ def create(
     queue: int | None,
     queue_wait: float | None,
     listen: str | None,
+    ingress: str | None,
 ) -> None:
     """Declare a service; every linked site gets a listener for it.
 
@@ -146,6 +152,8 @@ def create(
         **({} if queue_wait is None else {"queue_wait_s": queue_wait}),
     )
     documents = [Document("Service", name, spec)]
+    if listen is None and ingress == "Never":
+        listen = "none"
     if listen is not None:
         documents.append(_listener(name, listen, ports))
     changes = site.put_all(documents, replace=False)
@@ -231,6 +239,11 @@ def set_(
 
 def _no_service(site: Site, name: str) -> Failure:
     site.require_readable("Service", name)
+    if is_declared(site, name):
+        return not_found(
+            f"service {name!r} is not declared at {site.name} but at another site",
+            f"At that site: sitectl service set {name} …",
+        )
     known = sorted(d.name for d in site.documents() if d.kind == "Service")
     there = f"; declared here: {', '.join(known)}" if known else ""
     return not_found(
@@ -300,6 +313,7 @@ def _bound(change: str) -> str:
 @click.argument("name")
 @click.argument("words", nargs=-1, required=True, metavar="TYPE TARGET")
 @_target_flags
+@accepted("not needed here", "--target-namespace=")
 @click.pass_obj
 def unbind(
     settings: Settings, name: str, words: tuple[str, ...], target_ports: tuple[str, ...]

@@ -19,6 +19,51 @@ from sitectl.store import Site
 
 _NO_PODS = "not needed here, a process site has no pods"
 _BUILT_IN = "not needed here, it is built in"
+# Flags of `skupper init` that a process site has no use for; those that end in = take a value.
+_POD_FLAGS = (
+    "--labels=",
+    "--annotations=",
+    "--ingress-annotations=",
+    "--annotation-separator=",
+    "--console-ingress=",
+    "--enable-cluster-permissions",
+    "--enable-skupper-events",
+    "--create-network-policy",
+    "--run-as-user=",
+    "--run-as-group=",
+    "--router-logging=",
+    "--router-debug-mode=",
+    "--router-ingress-host=",
+    "--router-load-balancer-ip=",
+    "--router-service-annotations=",
+    "--router-pod-annotations=",
+    "--controller-ingress-host=",
+    "--controller-load-balancer-ip=",
+    "--controller-service-annotations=",
+    "--controller-pod-annotations=",
+    "--prometheus-server-pod-annotations=",
+    "--container-network=",
+    "--enable-ipv6",
+    "--podman-endpoint=",
+    *(
+        f"--{part}-{limit}="
+        for part in ("router", "controller", "config-sync", "flow-collector", "prometheus-server")
+        for limit in ("cpu", "memory", "cpu-limit", "memory-limit")
+    ),
+    *(
+        f"--{part}-{rule}="
+        for part in ("router", "controller")
+        for rule in ("pod-affinity", "pod-antiaffinity", "node-selector")
+    ),
+)
+_COLLECTOR_FLAGS = (
+    "--flow-collector-record-ttl=",
+    "--enable-router-console",
+    "--prometheus-external-server=",
+    "--prometheus-server-authentication=",
+    "--prometheus-server-user=",
+    "--prometheus-server-password=",
+)
 _ROUTER_MODES = ("interior", "edge")
 
 
@@ -58,21 +103,18 @@ def _site_flags(function: Decorated) -> Decorated:
     "--console-user=",
     "--console-password=",
 )
-@accepted(
-    _NO_PODS,
-    "--labels=",
-    "--annotations=",
-    "--router-cpu=",
-    "--router-memory=",
-    "--router-logging=",
-    "--run-as-user=",
-    "--enable-cluster-permissions",
-    "--create-network-policy",
-)
+@accepted(_NO_PODS, *_POD_FLAGS)
+@accepted(_BUILT_IN, *_COLLECTOR_FLAGS)
 @accepted(
     "not needed here, links and edges share one port",
     "--bind-port-edge=",
     "--bind-port-flow-collector=",
+)
+@accepted(
+    "not needed here, links are not AMQP connections",
+    "--router-data-connection-count=",
+    "--xp-router-max-frame-size=",
+    "--xp-router-max-session-frames=",
 )
 @click.pass_obj
 def init(settings: Settings, /, name: str | None, site_name: str | None, **flags: Any) -> None:
@@ -180,9 +222,12 @@ def run(settings: Settings) -> None:
             f"the router of {site.name!r} runs already (process {process.running_pid(site)})",
             f"sitectl --site {site.name} stop",
         )
-    output.note(f"router of {site.name} runs until Ctrl-C, log {site.log}")
-    sys.stdout.flush()
     command = process.router_command(site)
+    if process.is_supervised():
+        command += ["--log", "stdout"]
+    else:
+        output.note(f"router of {site.name} runs until Ctrl-C, log {site.log}")
+    sys.stdout.flush()
     os.execve(command[0], command, process.router_environment())
 
 

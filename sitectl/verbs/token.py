@@ -13,7 +13,7 @@ from router.model import limits
 from router.model.specs import SiteSpec
 from sitectl import output, store
 from sitectl.failure import Exit, Failure, conflict, not_found, usage
-from sitectl.options import Duration, Settings, Verbs, accepted
+from sitectl.options import Duration, Settings, TokenFile, Verbs, accepted
 from sitectl.store import Site
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def _fields(token: "Token") -> dict[str, Any]:
 
 
 @group.command("status")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.argument("file", type=TokenFile())
 @click.pass_obj
 def status(settings: Settings, file: str) -> None:
     """What a token file is, and whether it can still be used."""

@@ -1,5 +1,6 @@
 """Wanted state in files and by verbs: mistakes are named, the last good state stays."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -85,6 +86,25 @@ def test_a_deleted_service_closes_its_listeners_everywhere(office: Office) -> No
         )
     office.back.ctl("service", "unbind", "short", "host", target.address)
     until(lambda: not problems(office.back), "no problem is left")
+
+
+def test_what_is_deleted_right_before_the_end_is_withdrawn_elsewhere(office: Office) -> None:
+    port = SHOP_PORT + 5
+    declared = office.front.document("Service", "brief", {"protocol": "http", "ports": [port]})
+    until(
+        lambda: fetch(office.back.address, port).status == 503,
+        "the service is listened on at its neighbour",
+    )
+    declared.unlink()
+    office.front.signal(signal.SIGTERM)
+    until(office.front.gone, "the declaring router has ended")
+    until(
+        lambda: "ConnectionRefused" in fetch(office.back.address, port).error,
+        "the listener is closed",
+        3.0,
+    )
+    office.front.start()
+    office.net.ready("shop", {"back": 1})
 
 
 def test_a_verb_does_not_change_a_file_of_the_user(office: Office) -> None:

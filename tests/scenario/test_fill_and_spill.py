@@ -115,6 +115,25 @@ def test_local_slots_fill_first_then_the_neighbours_and_the_next_request_comes_b
     assert fetch(near.address, SHOP_PORT).site == "near"
 
 
+def test_what_spilled_is_counted_with_where_it_went_and_why(pair: Pair) -> None:
+    near = pair.near
+    before = near.service("shop")
+    with held(*pair.shop.values()):
+        local = sending(near.address, SHOP_PORT, NEAR_SLOTS)
+        until(lambda: pair.in_hand()["near"] == NEAR_SLOTS, "the local slots are full")
+        away = sending(near.address, SHOP_PORT, 2)
+        until(lambda: pair.in_hand()["far"] == 2, "two requests went to the neighbour")
+    local.result()
+    away.result()
+    pair.net.at_rest("shop")
+    after = near.service("shop")
+    assert after["overflow_total"] - before["overflow_total"] == 2
+    assert after["requests_total"] - before["requests_total"] == NEAR_SLOTS + 2
+    told = [line for line in near.metrics().splitlines() if "spillway_overflow_total{" in line]
+    labels = f'{{reason="full",service="shop:{SHOP_PORT}",to="far"}}'
+    assert any(line.startswith(f"spillway_overflow_total{labels}") for line in told), told
+
+
 def test_one_slot_freed_is_one_request_that_comes_back(pair: Pair) -> None:
     near = pair.near
     with held(pair.shop["far"]):

@@ -69,7 +69,8 @@ def test_without_descriptors_a_router_rests_and_recovers(net: Network, shop: Sit
 def test_a_disk_that_takes_nothing_stops_no_service(net: Network, shop: Site) -> None:
     shop.start()
     net.ready("shop", {"solo": 1})
-    (shop.directory / f".state.json.{shop.note_pid()}").mkdir()  # In the way of each new version.
+    (shop.directory / "state.json").unlink()
+    (shop.directory / "state.json").mkdir()  # In the way of each new version.
     shop.declare("more", SHOP_PORT + 1)
     until(lambda: shop.service("more"), "a new service is taken up")
     assert fetch(shop.address, SHOP_PORT).status == 200

@@ -146,3 +146,14 @@ def test_an_idle_kept_connection_does_not_hold_up_a_stop(net: Network) -> None:
         site.note_pid()
         site.signal(signal.SIGTERM)
         until(site.gone, "the router is gone", 3.0)
+
+
+def test_a_neighbour_stopped_again_and_again_is_linked_again_soon_each_time(net: Network) -> None:
+    dialler, acceptor = net.site("dialler"), net.site("acceptor")
+    net.link(dialler, acceptor, token="cert")
+    net.start()
+    net.see_each_other()
+    for _ in range(4):
+        acceptor.ctl("stop")
+        acceptor.start()
+        until(lambda: dialler.is_up("acceptor"), "the link is up again", 5.0)

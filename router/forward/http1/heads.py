@@ -98,13 +98,20 @@ class LineJudge:
         return None if has_cr else BARE_LINE_FEED
 
 
-def exceeds_limits(head: bytes, line_end: int) -> bool:
+_NO_LIMIT_BYTES = min(
+    limits.REQUEST_LINE_BYTES_MAX, limits.HEADER_BLOCK_BYTES_MAX, limits.HEADER_FIELD_BYTES_MAX
+)
+
+
+def exceeds_limits(head: bytes) -> bool:
     """A complete, well-formed head (its blank line included) breaks a limit on size or count."""
-    block_bytes = len(head) - line_end - 4
-    if line_end > limits.REQUEST_LINE_BYTES_MAX or block_bytes > limits.HEADER_BLOCK_BYTES_MAX:
-        return True
     if head.count(b"\n") - 2 > limits.HEADERS_MAX:
         return True
-    if block_bytes <= limits.HEADER_FIELD_BYTES_MAX:
-        return False  # No single field can be above its limit.
+    if len(head) <= _NO_LIMIT_BYTES:
+        return False  # No part can be above its limit.
+    line_end = head.index(b"\r\n")
+    if line_end > limits.REQUEST_LINE_BYTES_MAX:
+        return True
+    if len(head) - line_end - 4 > limits.HEADER_BLOCK_BYTES_MAX:
+        return True
     return max(map(len, head.split(b"\r\n")[1:])) > limits.HEADER_FIELD_BYTES_MAX

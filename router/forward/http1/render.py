@@ -130,6 +130,14 @@ def response_to_client(
     return b"%b%b\r\n" % (with_via(head, via), framing), chunked
 
 
+def sized_response(head: bytes, body_bytes: int, via: bytes) -> bytes:
+    """As `response_to_client` to a client that keeps an HTTP/1.1 connection: the commonest."""
+    last = head.rfind(b"\r\n", 0, -2) + 2
+    if head.startswith(b"Via: ", last):
+        return b"%b, %b\r\nContent-Length: %d\r\n\r\n" % (head[:-2], via, body_bytes)
+    return b"%bVia: %b\r\nContent-Length: %d\r\n\r\n" % (head, via, body_bytes)
+
+
 def chunk(data: Buffer) -> tuple[bytes, Buffer, bytes]:
     """The parts of one chunk; ``data`` itself is not copied and must not be empty."""
     return b"%x\r\n" % len(data), data, b"\r\n"

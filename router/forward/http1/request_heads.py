@@ -1,6 +1,7 @@
 """The verdict on a request's head, and the canonical head that travels on."""
 
 import re
+from functools import cached_property
 
 import httptools
 import msgspec
@@ -67,13 +68,24 @@ class RequestHead(msgspec.Struct, frozen=True, kw_only=True):
     fields: int
 
 
-class Forwarding(msgspec.Struct, frozen=True, kw_only=True):
+class Forwarding(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """What this hop adds to requests. ``host`` stands in when an HTTP/1.0 client names none."""
 
     site_name: bytes
     client: bytes
     proto: bytes
     host: bytes
+
+    @cached_property
+    def before_host(self) -> bytes:
+        """All that `_added` adds to a plain head, up to the host in it."""
+        lines = (self.client, self.proto)
+        return b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: " % lines
+
+    @cached_property
+    def after_host(self) -> bytes:
+        """And what follows the host."""
+        return b"\r\nVia: 1.1 %b\r\n" % self.site_name
 
 
 def _judge_request_line(line: bytes) -> HttpError | None:
@@ -88,12 +100,17 @@ START = StartLine(grammar.NOT_VISIBLE, _judge_request_line, TARGET_TOO_LONG)
 def read_request_head(head: bytes, forwarding: Forwarding) -> RequestHead | HttpError:
     """The verdict on a head, its blank line included: what to forward, or why not."""
     match = _HEAD.fullmatch(head)
-    if match is None or exceeds_limits(head, head.index(b"\r\n")):
+    if match is None or exceeds_limits(head):
         return LineJudge(START).judge(head[:-2]) or BAD_REQUEST_LINE
     method, target, minor = match.groups()
+    special = _SPECIAL.findall(head)
+    if len(special) == 1 and minor == b"1" and target[:1] == b"/":
+        name, host = special[0]
+        if name.lower() == b"host" and grammar.HOST.fullmatch(host) is not None:
+            return _second_opinion(head) or _plain(head, method, host, forwarding)
     old = minor == b"0"
     fields: dict[bytes, list[bytes]] = {}
-    for name, value in _SPECIAL.findall(head):
+    for name, value in special:
         fields.setdefault(name.lower(), []).append(value.rstrip(b" \t"))
     body_bytes = _body_bytes(fields, old)
     if isinstance(body_bytes, HttpError):
@@ -132,6 +149,24 @@ def read_request_head(head: bytes, forwarding: Forwarding) -> RequestHead | Http
         keep_alive=(b"keep-alive" in options if old else True) and b"close" not in options,
         old=old,
         expects=expects,
+        fields=head.count(b"\n") - 2,
+    )
+
+
+def _plain(head: bytes, method: bytes, host: bytes, forwarding: Forwarding) -> RequestHead:
+    """The commonest head: without a body, and of the fields that mean something to us only Host.
+
+    What it states goes on as it stands; the general way would come to the same.
+    """
+    return RequestHead(
+        head=b"%b%b%b%b" % (head[:-2], forwarding.before_host, host, forwarding.after_host),
+        body_bytes=0,
+        idempotent=method in grammar.IDEMPOTENT,
+        head_only=method == b"HEAD",
+        upgrade="",
+        keep_alive=True,
+        old=False,
+        expects=False,
         fields=head.count(b"\n") - 2,
     )
 

@@ -35,6 +35,14 @@ class _State(enum.Enum):
     FAILED = enum.auto()
 
 
+# Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
+_HEAD = _State.HEAD
+_FIXED = _State.FIXED
+_CHUNKED = _State.CHUNKED
+_COMPLETE = _State.COMPLETE
+_FAILED = _State.FAILED
+
+
 class RequestParser:
     """The requests of one client connection, one at a time.
 
@@ -51,60 +59,60 @@ class RequestParser:
         "_sink",
         "_skipped",
         "_state",
+        "held_bytes",
+        "is_in_head",
     )
 
     def __init__(self, sink: RequestSink, forwarding: Forwarding) -> None:
         self._sink = sink
         self._forwarding = forwarding
-        self._state = _State.HEAD
+        self._state = _HEAD
         self._pending = b""  # An unfinished head, or what follows a complete request.
         self._judge: LineJudge | None = None
         self._skipped = False  # One empty line before a request line is forgiven (9112, 2.2).
         self._left = 0
         self._chunks: ChunkDecoder | None = None
-
-    @property
-    def held_bytes(self) -> int:
+        self.held_bytes = 0
         """Bytes received after the request under way."""
-        return len(self._pending) if self._state is _State.COMPLETE else 0
+        self.is_in_head = False
+        """A head has begun and is not complete."""
 
     @property
     def is_idle(self) -> bool:
         """Between requests, with no byte of the next one."""
-        return self._state is _State.HEAD and not self._pending
-
-    @property
-    def is_in_head(self) -> bool:
-        """A head has begun and is not complete."""
-        return self._state is _State.HEAD and bool(self._pending)
+        return self._state is _HEAD and not self._pending
 
     def feed(self, data: memoryview) -> None:
         """Tell the sink what ``data`` completes. Dropped after `failed`."""
-        if self._state is _State.HEAD:
+        if self._state is _HEAD:
             self._feed_head(data)
-        elif self._state is _State.COMPLETE:
+        elif self._state is _COMPLETE:
             self._pending += bytes(data)
-        elif self._state is not _State.FAILED:
+            self.held_bytes = len(self._pending)
+        elif self._state is not _FAILED:
             self._feed_body(data)
 
     def proceed(self) -> None:
         """Begin the next request, with the bytes kept for it. Only after `complete`."""
-        assert self._state is _State.COMPLETE, "proceed within a request"
-        self._state = _State.HEAD
-        held, self._pending = self._pending, b""
-        if held:
+        assert self._state is _COMPLETE, "proceed within a request"
+        self._state = _HEAD
+        if self.held_bytes:
+            held, self._pending = self._pending, b""
+            self.held_bytes = 0
             self._feed_head(memoryview(held))
 
     def take_held(self) -> bytes:
         """The bytes after a complete request, for another protocol: after 101. Ends parsing."""
-        held, self._pending = self._pending, b""
-        self._state = _State.FAILED
+        held = self._pending
+        self.close()
         return held
 
     def close(self) -> None:
         """Drop whatever comes from now on."""
-        self._state = _State.FAILED
+        self._state = _FAILED
         self._pending = b""
+        self.held_bytes = 0
+        self.is_in_head = False
 
     def _feed_head(self, data: memoryview) -> None:
         buffer = self._pending + bytes(data) if self._pending else bytes(data)
@@ -114,6 +122,7 @@ class RequestParser:
         end = buffer.find(b"\r\n\r\n")
         if end < 0:
             self._pending = buffer
+            self.is_in_head = buffer != b""
             if self._judge is None:
                 self._judge = LineJudge(START)
             error = self._judge.judge(buffer) if buffer else None
@@ -121,33 +130,36 @@ class RequestParser:
                 self._fail(error)
             return
         self._pending = b""
+        self.is_in_head = False
         self._judge = None
         self._skipped = False
         result = read_request_head(buffer[: end + 4], self._forwarding)
-        if isinstance(result, HttpError):
+        if type(result) is not RequestHead:
+            assert isinstance(result, HttpError)
             self._fail(result)
-            return
-        self._begin(result, memoryview(buffer)[end + 4 :])
+        elif result.body_bytes == 0:
+            self._state = _COMPLETE
+            self._pending = buffer[end + 4 :]
+            self.held_bytes = len(self._pending)
+            self._sink.request(result)
+            self._sink.complete()
+        else:
+            self._begin(result, memoryview(buffer)[end + 4 :])
 
     def _begin(self, head: RequestHead, rest: memoryview) -> None:
-        if head.body_bytes == 0:
-            self._state = _State.COMPLETE
-            self._pending = bytes(rest)
-            self._sink.request(head)
-            self._sink.complete()
-            return
+        """A request with a body, or the promise of one."""
         if head.body_bytes > 0:
-            self._state = _State.FIXED
+            self._state = _FIXED
             self._left = head.body_bytes
         else:
-            self._state = _State.CHUNKED
+            self._state = _CHUNKED
             self._chunks = ChunkDecoder(head.fields)
         self._sink.request(head)
         if len(rest) > 0:
             self.feed(rest)
 
     def _feed_body(self, data: memoryview) -> None:
-        if self._state is _State.CHUNKED:
+        if self._state is _CHUNKED:
             self._feed_chunks(data)
             return
         left = self._left
@@ -176,14 +188,15 @@ class RequestParser:
             self._end(rest)
 
     def _end(self, rest: memoryview) -> None:
-        if self._state is _State.FAILED:
+        if self._state is _FAILED:
             return  # The sink closed us while it took the body.
-        self._state = _State.COMPLETE
+        self._state = _COMPLETE
         self._pending = bytes(rest)
+        self.held_bytes = len(self._pending)
         self._sink.complete()
 
     def _fail(self, error: HttpError) -> None:
-        if self._state is _State.FAILED:
+        if self._state is _FAILED:
             return
         self.close()
         self._sink.failed(error)

@@ -67,6 +67,16 @@ class _State(enum.Enum):
     FAILED = enum.auto()
 
 
+# Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
+_IN_HEAD = _State.HEAD
+_IN_FIXED = _State.FIXED
+_IN_CHUNKED = _State.CHUNKED
+_UNTIL_END = _State.UNTIL_END
+_RAW = _State.RAW
+_COMPLETE = _State.COMPLETE
+_FAILED = _State.FAILED
+
+
 class ResponseParser:
     """The response to one request, any number of 1xx before it.
 
@@ -85,14 +95,16 @@ class ResponseParser:
         "_state",
         "_upgrade",
         "excess",
+        "is_complete",
+        "is_untouched",
         "reusable",
     )
 
     def __init__(self, sink: ResponseSink, *, head_only: bool, upgrade: str) -> None:
         self._sink = sink
         self._head_only = head_only
-        self._upgrade = upgrade.lower().encode("ascii")
-        self._state = _State.HEAD
+        self._upgrade = upgrade.lower().encode("ascii") if upgrade else b""
+        self._state = _IN_HEAD
         self._pending = b""
         self._interims = 0
         self._judge: LineJudge | None = None
@@ -102,40 +114,32 @@ class ResponseParser:
         """Bytes came after the end of the response: the connection cannot be used again."""
         self.reusable = False
         """The end of the response was told by its framing and the connection may live on."""
-
-    @property
-    def is_untouched(self) -> bool:
-        """No byte of a response has arrived."""
-        return self._state is _State.HEAD and not self._pending
-
-    @property
-    def is_complete(self) -> bool:
-        return self._state is _State.COMPLETE
+        self.is_untouched = True
+        """No byte of a response has arrived, or of the next one after a 1xx."""
+        self.is_complete = False
 
     def feed(self, data: memoryview) -> None:
         """Tell the sink what ``data`` completes. Dropped after `failed`."""
         while len(data) > 0:
-            match self._state:
-                case _State.HEAD:
-                    data = self._feed_head(data)
-                case _State.FIXED:
-                    data = self._feed_fixed(data)
-                case _State.CHUNKED:
-                    data = self._feed_chunks(data)
-                case _State.UNTIL_END | _State.RAW:
-                    self._sink.body(data)
-                    return
-                case _State.COMPLETE:
-                    self.excess = True
-                    return
-                case _State.FAILED:
-                    return
+            state = self._state
+            if state is _IN_HEAD:
+                data = self._feed_head(data)
+            elif state is _IN_FIXED:
+                data = self._feed_fixed(data)
+            elif state is _IN_CHUNKED:
+                data = self._feed_chunks(data)
+            elif state is _UNTIL_END or state is _RAW:
+                self._sink.body(data)
+                return
+            else:
+                self.excess = self.excess or state is _COMPLETE
+                return
 
     def end(self) -> None:
         """The target finished cleanly: the end of a response that states no length."""
-        if self._state is _State.UNTIL_END:
+        if self._state is _UNTIL_END:
             self._complete()
-        elif self._state not in (_State.COMPLETE, _State.RAW):
+        elif self._state not in (_COMPLETE, _RAW):
             self._fail("the target closed the connection within the response")
 
     def _feed_head(self, data: memoryview) -> memoryview:
@@ -143,6 +147,7 @@ class ResponseParser:
         end = buffer.find(b"\r\n\r\n")
         if end < 0:
             self._pending = buffer
+            self.is_untouched = False
             if self._judge is None:
                 self._judge = LineJudge(_START)
             error = self._judge.judge(buffer)
@@ -158,33 +163,37 @@ class ResponseParser:
             self._fail(result)
             return _NOTHING
         self._begin(result)
-        return memoryview(buffer)[end + 4 :]
+        # Of what was cut the view is one of our own copy.
+        whole = len(buffer) == len(data)
+        return data[end + 4 :] if whole else memoryview(buffer)[end + 4 :]
 
     def _begin(self, head: ResponseHead) -> None:
+        self.is_untouched = False
         if head.status == 101:
-            self._state = _State.RAW
+            self._state = _RAW
         elif head.status < 200:
             # No reader can slow these down, and a stream to another site bears no more either.
             self._interims += 1
             if self._interims >= limits.HEADS_PER_STREAM_MAX:
                 self._fail("the target sends interim responses without end")
                 return
-            self._state = _State.HEAD
+            self._state = _IN_HEAD
+            self.is_untouched = True
         elif not head.has_body or head.body_bytes == 0:
             self.reusable = head.keep_alive_s != 0
             self._sink.response(head)
             self._complete()
             return
         elif head.chunked:
-            self._state = _State.CHUNKED
+            self._state = _IN_CHUNKED
             self._chunks = ChunkDecoder(head.fields)
             self.reusable = head.keep_alive_s != 0
         elif head.body_bytes >= 0:
-            self._state = _State.FIXED
+            self._state = _IN_FIXED
             self._left = head.body_bytes
             self.reusable = head.keep_alive_s != 0
         else:
-            self._state = _State.UNTIL_END
+            self._state = _UNTIL_END
         self._sink.response(head)
 
     def _feed_fixed(self, data: memoryview) -> memoryview:
@@ -194,6 +203,10 @@ class ResponseParser:
             self._sink.body(data)
             return _NOTHING
         self._left = 0
+        if len(data) == left:
+            self._sink.body(data)
+            self._complete()
+            return _NOTHING
         self._sink.body(data[:left])
         self._complete()
         return data[left:]
@@ -216,13 +229,15 @@ class ResponseParser:
         return rest
 
     def _complete(self) -> None:
-        self._state = _State.COMPLETE
+        self._state = _COMPLETE
+        self.is_complete = True
         self._sink.complete()
         del self._sink  # It holds us: let no cycle wait for the collector.
 
     def _fail(self, reason: str) -> None:
-        self._state = _State.FAILED
+        self._state = _FAILED
         self._pending = b""
+        self.is_untouched = False
         self._sink.failed(reason)
 
 
@@ -245,11 +260,17 @@ def read_response_head(head: bytes, *, head_only: bool, upgrade: bytes) -> Respo
     ``upgrade`` is the protocol asked for in lower case, empty: none.
     """
     match = _HEAD.fullmatch(head)
-    if match is None or exceeds_limits(head, head.index(b"\r\n")):
+    if match is None or exceeds_limits(head):
         return (LineJudge(_START).judge(head[:-2]) or _BAD_STATUS_LINE).sentence
-    old, status = match[1] == b"0", int(match[2])
+    minor, code, reason = match.groups()
+    old, status = minor == b"0", int(code)
+    special = _SPECIAL.findall(head)
+    if len(special) == 1 and status >= 200 and not old:
+        name, value = special[0]
+        if name.lower() == b"content-length" and grammar.DECIMAL.fullmatch(value) is not None:
+            return _plain(head, status, reason, value, head_only) if _parser_agrees(head) else _BAD
     fields: dict[bytes, list[bytes]] = {}
-    for name, value in _SPECIAL.findall(head):
+    for name, value in special:
         fields.setdefault(name.lower(), []).append(value.rstrip(b" \t"))
     options = grammar.options_of(fields[b"connection"]) if b"connection" in fields else []
     if status == 101 and not _switches(fields, options, upgrade):
@@ -260,7 +281,7 @@ def read_response_head(head: bytes, *, head_only: bool, upgrade: bytes) -> Respo
     if status < 200 or status == 204:
         framing = (-1, False)  # Nothing follows, whatever is declared (9112, 6.3).
     if not _parser_agrees(head):
-        return "the response head is malformed"
+        return _BAD
     body_bytes, chunked = framing
     block = head[match.end(3) : -4]
     if fields:
@@ -270,7 +291,7 @@ def read_response_head(head: bytes, *, head_only: bool, upgrade: bytes) -> Respo
             block = grammar.without_fields(block, named)
     return ResponseHead(
         status=status,
-        head=b"HTTP/1.1 %b%b%b\r\n" % (match[2], match[3] or b" ", block),
+        head=b"HTTP/1.1 %b%b%b\r\n" % (code, reason or b" ", block),
         body_bytes=body_bytes,
         has_body=not (head_only or status < 200 or status in (204, 304)),
         chunked=chunked,
@@ -279,6 +300,35 @@ def read_response_head(head: bytes, *, head_only: bool, upgrade: bytes) -> Respo
     )
 
 
+_BAD = "the response head is malformed"
+_CONTENT_LENGTH = re.compile(rb"\n(?i:content-length):[^\r]*\r")
+
+
+def _plain(
+    head: bytes, status: int, reason: bytes, length: bytes, head_only: bool
+) -> ResponseHead:
+    """The commonest head: of the fields that mean something to us only one valid length.
+
+    The general way would come to the same.
+    """
+    bodiless = status == 204 or status == 304
+    field = _CONTENT_LENGTH.search(head)
+    assert field is not None, "it was found before"
+    kept = b"%b%b" % (head[: field.start()], head[field.end() : -2])
+    if not reason:
+        kept = b"%b %b" % (kept[:_REASON_AT], kept[_REASON_AT:])
+    return ResponseHead(
+        status=status,
+        head=kept,
+        body_bytes=-1 if status == 204 else int(length),
+        has_body=not (head_only or bodiless),
+        chunked=False,
+        keep_alive_s=-1,
+        fields=head.count(b"\n") - 2,
+    )
+
+
+_REASON_AT = len(b"HTTP/1.1 200")
 _USUAL_OPTIONS = frozenset((b"close", b"keep-alive", b"upgrade"))
 
 

@@ -105,7 +105,7 @@ class FakeRouter:
             numbers={"spillway_requests_total": {("shop", "http", 'we"st\n', "2xx"): 3}},
             histograms={
                 "spillway_request_seconds": {
-                    ("shop", "http", "west"): Histogram((0.1, 1.0), (1, 1, 1), 3.5)
+                    ("shop", "http", "west", "2xx"): Histogram((0.1, 1.0), (1, 1, 1), 3.5)
                 }
             },
         )
@@ -242,7 +242,7 @@ def test_metrics_escape_labels_and_are_cached_for_a_second(tmp_path: Path) -> No
                     text = await response.text()
             assert router.scrapes == 1
             assert 'site="we\\"st\\n"} 3.0' in text
-            assert 'spillway_request_seconds_bucket{le="+Inf"' in text
+            assert 'spillway_request_seconds_bucket{code_class="2xx",le="+Inf"' in text
             assert "spillway_request_seconds_count" in text
             assert "_created" not in text
 

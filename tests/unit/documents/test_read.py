@@ -109,6 +109,8 @@ spec:
         (SITE + "  bindIp: no\n", 5, 11, "Quote it"),
         (SITE + "  bindIp: 10.0.0.1:80\n", 5, 11, "Host and port are two fields"),
         (SITE + "  bindIp: [1]\n", 5, 11, "got a list"),
+        (SITE + "  bindIp: localhost\n", 5, 11, "expected an IP address, got 'localhost'"),
+        (SITE + "  ingressBindIp: '[::1]'\n", 5, 18, "expected an IP address"),
         (SITE + "  ingressHosts: [a:b]\n", 5, 18, "expected HOST[:PORT]"),
         (SITE + "  admin: localhost:99999\n", 5, 10, "expected HOST:PORT"),
         (SITE + "  admin: localhost\n", 5, 10, "expected HOST:PORT, got 'localhost'"),

@@ -3,6 +3,7 @@
 import pytest
 
 from router.documents import Listening, Wanted, clashes, read, resolve
+from router.documents.readers import split_listen
 from router.model.errors import ConfigError
 
 HEAD = "apiVersion: spillway/v1\n"
@@ -144,3 +145,10 @@ def test_an_address_that_means_all_clashes_with_every_loopback() -> None:
     assert clashes("127.0.0.7", 80, everywhere)
     assert clashes("::1", 80, everywhere)
     assert not clashes("10.0.0.1", 80, everywhere)
+
+
+def test_a_listener_is_at_an_address_and_never_at_a_name() -> None:
+    assert split_listen("8080") == ("", 8080)
+    assert split_listen("[::1]:8080") == ("::1", 8080)
+    assert split_listen("127.0.0.1:8080") == ("127.0.0.1", 8080)
+    assert split_listen("localhost:8080") is None

@@ -20,14 +20,15 @@ def test_a_snapshot_adds_up_and_stands_still() -> None:
     counters.request("a", "2xx", 0.01)
     counters.request("b", "5xx", 0.02)
     counters.overflowed("b", "full")
-    counters.decided("chosen")
-    counters.decided("chosen")
+    counters.decided("fill", "chosen")
+    counters.decided("fill", "chosen")
+    counters.decided("balanced", "chosen")
     counters.queue_wait.observe(0.2)
     snapshot = counters.snapshot()
     counters.request("a", "2xx", 0.01)
     assert snapshot.requests_total == 2
     assert snapshot.overflow_total == 1
     assert snapshot.overflow == {("b", "full"): 1}
-    assert snapshot.decisions == {"chosen": 2}
+    assert snapshot.decisions == {("fill", "chosen"): 2, ("balanced", "chosen"): 1}
     assert snapshot.queue_wait.sum_s == 0.2
     assert sum(snapshot.requests["a", "2xx"].counts) == 1

@@ -232,7 +232,7 @@ def test_requests_are_counted_by_site_and_class() -> None:
     snapshot = shop.a.services_snapshot()[0]
     counts = {key: sum(value.counts) for key, value in snapshot.counters.requests.items()}
     assert counts == {("a", "2xx"): 1, ("", "4xx"): 1}
-    assert snapshot.counters.decisions == {"chosen": 1}
+    assert snapshot.counters.decisions == {("fill", "chosen"): 1}
 
 
 class Neighbour:

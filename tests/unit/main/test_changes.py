@@ -1,8 +1,11 @@
 """Events about targets and listeners: once for each change."""
 
+import msgspec
+
 from router.forward.listeners import ListenerState
 from router.forward.service import TargetInfo
 from router.main.changes import Changes
+from router.model.events import Severity
 from router.model.ids import ServiceKey
 from tests.unit.main.journal import Journal
 
@@ -56,3 +59,14 @@ def test_a_listener_that_cannot_be_bound_is_told_of_once_per_reason() -> None:
         changes.look({}, listener(error))
         told.append(journal.told())
     assert told == [[], ["listener-failed"], [], ["listener-failed"], ["listener-bound"], []]
+
+
+def test_an_ipv6_target_is_named_with_its_brackets() -> None:
+    subjects: list[str] = []
+
+    def tell(severity: Severity, code: str, subject: str, message: str, hint: str = "") -> None:
+        subjects.append(subject)
+
+    info = msgspec.structs.replace(target(True)[SHOP][0], host="::1")
+    Changes(tell).look({SHOP: [info]}, {})
+    assert subjects == ["[::1]:80"]

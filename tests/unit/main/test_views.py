@@ -12,7 +12,12 @@ from tests.simulation.world import SimCredentials, World
 def test_a_refused_link_is_a_problem_of_the_site(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(self: SimCredentials, name: str, spec: LinkSpec) -> OutgoingSpec | PendingLink:
         return PendingLink(
-            state="refused", error="the claim is used", site_name="b", cost=1, since=2.0
+            state="refused",
+            error="the claim is used",
+            site_name="b",
+            site_id="0b" * 16,
+            cost=1,
+            since=2.0,
         )
 
     monkeypatch.setattr(SimCredentials, "outgoing", refused)
@@ -27,6 +32,8 @@ def test_a_refused_link_is_a_problem_of_the_site(monkeypatch: pytest.MonkeyPatch
     assert views.status().problems == ()
     a.link(b, cost=1)
     world.run(5)
+    (link,) = views.links()
+    assert (link.neighbour.name, link.neighbour.id) == ("b", "0b" * 16)
     (problem,) = views.status().problems
     assert problem.code == "SW0404"
     assert problem.message == "Link to-b was refused: the claim is used"

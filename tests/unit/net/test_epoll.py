@@ -13,6 +13,7 @@ import uvloop
 
 from router.model.limits import ACCEPT_ERRORS_PER_TURN_MAX, TURN_EVENTS_MAX
 from router.net.epoll import EpollNetwork
+from router.net.listening import bind
 from router.net.loop_host import LoopHost
 from router.net.ports import Connection, DialFailure, Network
 from tests.unit.net.recorder import Recorder
@@ -437,3 +438,20 @@ def test_the_network_runs_inside_an_asyncio_loop(
         return said
 
     assert run(scene()) == b"re: hello"
+
+
+@pytest.mark.parametrize("wildcard", ["0.0.0.0", "::"])
+def test_a_wildcard_listens_on_both_address_families(wildcard: str) -> None:
+    with bind(wildcard, 0) as listener:
+        port = listener.getsockname()[1]
+        for host in ("127.0.0.1", "::1") if listener.family == socket.AF_INET6 else ("127.0.0.1",):
+            socket.create_connection((host, port), timeout=5).close()
+
+
+def test_a_taken_port_is_taken_in_either_family() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(OSError) as raised:
+            bind("0.0.0.0", taken.getsockname()[1])
+    assert raised.value.errno == errno.EADDRINUSE

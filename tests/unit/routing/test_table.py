@@ -142,6 +142,19 @@ def test_an_unreachable_declarer_is_believed_for_the_ttl_and_not_longer() -> Non
     assert "x" not in network.table("west").declarations
 
 
+def test_a_ttl_made_shorter_counts_for_those_lost_already() -> None:
+    network = line("west", "east")
+    network.serve("east", [declare("x")], [advert("x")])
+    network.run(1.0)
+    network.cut("west", "east")
+    network.run(5.0)
+    core = network.cores["west"]
+    network.take("west", core.set_service_ttl(10.0, network.now))
+    assert "x" in network.table("west").declarations
+    network.take("west", core.set_service_ttl(3.0, network.now))
+    assert "x" not in network.table("west").declarations
+
+
 def test_the_ttl_starts_anew_with_each_time_it_was_reachable() -> None:
     network = line("west", "east")
     network.serve("east", [declare("x")])

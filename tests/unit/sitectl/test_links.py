@@ -102,7 +102,7 @@ def test_link_create_says_what_is_wrong_with_a_token(
     edited = tmp_path / "edited.yaml"
     edited.write_text(Path(token).read_text().replace("kind: Secret", "kind: Secrt"))
     assert here("link", "create", str(edited)).exit_code == 1
-    assert here("link", "create", str(tmp_path / "none")).exit_code == 2
+    assert here("link", "create", str(tmp_path / "none")).exit_code == 4
     assert list(here.config()) == ["site-here.yaml"]
 
 

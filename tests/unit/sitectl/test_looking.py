@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FakeAdmin
 
@@ -50,6 +52,29 @@ def test_status_of_a_stopped_site_shows_what_is_configured(here: CommandLine) ->
     item = here.json("status")
     assert (item["name"], item["ready"], item["services"]) == ("here", False, 1)
     assert "stopped" in here.ok("status").stdout
+
+
+def test_status_has_the_same_fields_whether_the_router_runs_or_not(here: CommandLine) -> None:
+    console = here.json("status")["console"]
+    assert console == {"url": "", "auth": "", "secret": ""}
+
+
+@pytest.mark.parametrize("words", [("link", "create"), ("token", "status")])
+def test_a_token_file_that_is_not_there_is_not_found(
+    here: CommandLine, words: tuple[str, ...]
+) -> None:
+    result = here(*words, "nowhere.token")
+    assert result.exit_code == 4
+    assert "no file nowhere.token" in result.stderr
+
+
+def test_service_set_of_a_service_of_another_site_names_the_place(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    admin.items("/api/v1/services", {"name": "shop", "port": 8080})
+    result = here("service", "set", "shop", "--policy", "balanced")
+    assert result.exit_code == 4
+    assert "At that site: sitectl service set shop" in result.stderr
 
 
 def test_status_passes_on_what_the_router_says(here: CommandLine, admin: FakeAdmin) -> None:

@@ -126,3 +126,20 @@ def test_every_verb_in_the_help_is_there_with_a_help_of_its_own(here: CommandLin
         assert "Usage:" in here.ok(name, "--help").stdout
     assert all(name in here.ok("--help").stdout for name in VERBS)
     assert cli.name == "cli"
+
+
+@pytest.mark.parametrize("variable", ["container", "KUBERNETES_SERVICE_HOST", "JOURNAL_STREAM"])
+def test_who_collects_output_gets_the_log(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    for name in ("container", "KUBERNETES_SERVICE_HOST", "JOURNAL_STREAM"):
+        monkeypatch.delenv(name, raising=False)
+    assert not process.is_supervised()
+    output = os.fstat(1)
+    monkeypatch.setenv(variable, f"{output.st_dev}:{output.st_ino}")
+    assert process.is_supervised()
+
+
+def test_the_journal_of_somebody_else_is_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("container", raising=False)
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.setenv("JOURNAL_STREAM", "1:1")
+    assert not process.is_supervised()

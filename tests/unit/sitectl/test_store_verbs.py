@@ -62,6 +62,25 @@ def test_flags_of_skupper_that_need_nothing_here_are_taken_with_one_line(
     assert "serviceSync: false" in sitectl.config("east")["site-east.yaml"]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--controller-cpu", "1"),
+        ("--prometheus-server-memory-limit=1Gi",),
+        ("--router-pod-antiaffinity", "app=x"),
+        ("--ingress-annotations", "a=b"),
+        ("--enable-skupper-events=true",),
+        ("--xp-router-max-frame-size", "16384"),
+        ("--flow-collector-record-ttl", "15m"),
+    ],
+)
+def test_every_key_of_the_old_site_configuration_is_a_flag(
+    sitectl: CommandLine, words: tuple[str, ...]
+) -> None:
+    result = sitectl.ok("init", "east", *words)
+    assert f"{words[0].split('=')[0]}: not needed here" in result.stderr
+
+
 def test_a_site_that_does_not_exist_is_named_with_the_next_step(sitectl: CommandLine) -> None:
     result = sitectl("service", "create", "shop", "80")
     assert result.exit_code == 4
@@ -340,3 +359,13 @@ def test_a_verb_tells_a_running_router_to_look_at_once(here: CommandLine, admin:
     assert admin.commands == [{"command": "reload", "arguments": {}}]
     here.ok("service", "create", "shop", "8080")
     assert len(admin.commands) == 1
+
+
+def test_skuppers_flags_of_services_are_taken(here: CommandLine) -> None:
+    here.ok("service", "create", "a", "8080", "--enable-ingress", "Always", "--tls-cert", "x")
+    assert "listener-a.yaml" not in here.config()
+    here.ok("service", "create", "b", "8081", "--enable-ingress", "Never", "--aggregate", "json")
+    assert "listen: none" in here.config()["listener-b.yaml"]
+    flags = ("--event-channel", "--proxy-memory", "1Gi", "--proxy-pod-affinity", "app=x")
+    here.ok("expose", "host", "10.0.0.1", "--address", "c", "--port", "8082", *flags)
+    here.ok("service", "unbind", "c", "host", "10.0.0.1", "--target-namespace", "x")

@@ -1,0 +1,6 @@
+"""How an address and its port are written for people, in every room alike."""
+
+
+def join(host: str, port: int) -> str:
+    """``host:port``, an IPv6 address in brackets (RFC 3986, 3.2.2)."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
