@@ -6,7 +6,7 @@ until the declaration would have ended without the restart (`service-sync-site-t
 
 from collections.abc import Mapping
 
-from router.main.ports import Keeper
+from router.main.ports import Keeper, Kept
 from router.model.adverts import Declaration
 from router.model.ids import SiteId
 from router.routing.table import RouteTable
@@ -17,36 +17,57 @@ AGE_KEPT_S = 60.0
 class Learnt:
     """What was kept by the last life, as long as it counts; and what to keep for the next."""
 
-    __slots__ = ("_former", "_former_until", "_keeper", "_kept", "_kept_at")
+    __slots__ = ("_former", "_keeper", "_kept", "_kept_at", "_known", "_lost_at", "_ttl_s")
 
     def __init__(self, keeper: Keeper, ttl_s: float, now: float) -> None:
         self._keeper = keeper
-        former, age_s = keeper.learnt()
-        self._former = {declaration.name: declaration for declaration in former}
-        self._former_until = now + ttl_s - age_s
-        self._kept: tuple[Declaration, ...] | None = None
-        self._kept_at = 0.0
+        self._ttl_s = ttl_s
+        kept = keeper.learnt()
+        self._known = {one.declaration.name: one.declaration for one in kept}
+        self._former = set(self._known)  # Of the last life, not told about since.
+        self._lost_at = {one.declaration.name: now - one.lost_for_s for one in kept}
+        self._kept = (dict(self._known), dict(self._lost_at))
+        self._kept_at = now
 
-    def until(self) -> float | None:
-        """When what is left of the last life ends; None: nothing is left."""
-        return self._former_until if self._former else None
-
-    def declarations(self, now: float) -> Mapping[str, Declaration]:
+    def declarations(self) -> Mapping[str, Declaration]:
         """Of the last life, what the table has not told about yet."""
-        if now >= self._former_until:
-            self._former = {}
-        return self._former
+        return {name: self._known[name] for name in self._former}
+
+    def forget_old(self, now: float) -> bool:
+        """End those of the last life whose time is over; whether there were any."""
+        old = {name for name in self._former if now >= self._lost_at[name] + self._ttl_s}
+        self._former -= old
+        for name in old:
+            del self._known[name], self._lost_at[name]
+        return bool(old)
 
     def table_changed(self, table: RouteTable, own: SiteId, now: float) -> None:
-        """Keep what the table has; what it tells about, the last life no longer does."""
-        for name in table.declarations:
-            self._former.pop(name, None)
-        learnt = tuple(
-            entry.declaration
-            for _, entry in sorted(table.declarations.items())
-            if entry.site != own and entry.reachable
-        )
-        if learnt != self._kept or (learnt and now - self._kept_at > AGE_KEPT_S):
-            if learnt or self._kept:
-                self._keeper.keep_learnt(learnt)
-            self._kept, self._kept_at = learnt, now
+        """Learn what the table has; what it tells about, the last life no longer does."""
+        self._former -= table.declarations.keys()
+        known = {name: self._known[name] for name in self._former}
+        for name, entry in table.declarations.items():
+            if entry.site == own:
+                continue
+            known[name] = entry.declaration
+            if entry.reachable:
+                self._lost_at.pop(name, None)
+            else:
+                self._lost_at.setdefault(name, now)
+        self._known = known
+        self._lost_at = {name: at for name, at in self._lost_at.items() if name in known}
+
+    def keep(self, now: float) -> None:
+        """Write down what is news or was written long ago.
+
+        Apart from learning: a write waits for the disk, and tables follow each other closely while
+        a network comes together.
+        """
+        is_old = len(self._known) > len(self._lost_at) and now - self._kept_at > AGE_KEPT_S
+        if is_old or (self._known, self._lost_at) != self._kept:
+            self._keeper.keep_learnt(
+                tuple(
+                    Kept(declaration, now - self._lost_at.get(name, now))
+                    for name, declaration in sorted(self._known.items())
+                )
+            )
+            self._kept, self._kept_at = (dict(self._known), dict(self._lost_at)), now

@@ -43,6 +43,13 @@ class Credentials(Protocol):
         """None unless the certificate or the site is revoked or unknown."""
 
 
+class Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A declaration of another site, which has been out of reach for that long."""
+
+    declaration: Declaration
+    lost_for_s: float = 0.0
+
+
 class Keeper(Protocol):
     """Small facts that outlive a restart."""
 
@@ -55,11 +62,11 @@ class Keeper(Protocol):
     def forget_declared(self, keep: frozenset[str]) -> None:
         """Forget all names but ``keep``."""
 
-    def keep_learnt(self, learnt: tuple[Declaration, ...]) -> None:
+    def keep_learnt(self, learnt: tuple[Kept, ...]) -> None:
         """Write down what other sites declare now."""
 
-    def learnt(self) -> tuple[tuple[Declaration, ...], float]:
-        """What was kept last, and how many seconds ago."""
+    def learnt(self) -> tuple[Kept, ...]:
+        """What was kept last; it has been out of reach since then as well."""
 
 
 class Tell(Protocol):

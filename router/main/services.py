@@ -13,12 +13,12 @@ from router.main.ports import Keeper, Tell
 from router.model.adverts import Declaration, TargetsAdvert
 from router.model.events import Problem
 from router.model.ids import ServiceKey, SiteId
-from router.net.ports import Network, Timer
+from router.net.ports import Network
 from router.routing.core import RoutingCore
 from router.routing.events import RoutingEvent
 from router.routing.table import RouteTable
 
-CHANGES_LOOK_S = 1.0
+SECOND_S = 1.0
 
 
 class Services:
@@ -50,9 +50,8 @@ class Services:
         self._wanted: Wanted | None = None
         self._plan = Plan({}, ())
         self._learnt = Learnt(keeper, service_ttl_s, network.now())
-        self._learnt_timer: Timer | None = None
         self._changes = Changes(tell)
-        self._changes_timer = network.call_at(network.now(), self._look_for_changes)
+        self._second_timer = network.call_at(network.now(), self._each_second)
         self._draining = False
         self.untold = ""  # Why others do not hear of all services; empty: they do.
 
@@ -71,9 +70,6 @@ class Services:
         self._wanted = wanted
         self._keeper.forget_declared(frozenset(wanted.services))
         self.advertise()
-        until = self._learnt.until()
-        if until is not None and self._learnt_timer is None:
-            self._learnt_timer = self._network.call_at(until, self.advertise)
 
     def advertise(self) -> None:
         """Tell others what is declared and ready here; resolve, since the table may follow."""
@@ -122,9 +118,8 @@ class Services:
 
     def close(self) -> None:
         """Look and tell no more."""
-        self._changes_timer.cancel()
-        if self._learnt_timer is not None:
-            self._learnt_timer.cancel()
+        self._second_timer.cancel()
+        self._learnt.keep(self._network.now())
 
     def _apply_service(self, service: PlannedService) -> None:
         declaration = service.declaration
@@ -141,7 +136,7 @@ class Services:
 
     def _declared(self, wanted: Wanted) -> dict[str, Declaration]:
         """Declarations in force: the table's winners, and our own until the table has them."""
-        declared = dict(self._learnt.declarations(self._network.now()))
+        declared = dict(self._learnt.declarations())
         declared |= {own.name: own for own in self._own_declarations(wanted)}
         for name, entry in self._routing.table.declarations.items():
             declared[name] = entry.declaration
@@ -175,8 +170,11 @@ class Services:
             if service.has_connector and key in load
         ]
 
-    def _look_for_changes(self) -> None:
-        """Each second: listeners that are retried change without being told to."""
+    def _each_second(self) -> None:
+        """What was learnt is kept or ends; listeners that are retried change by themselves."""
+        now = self._network.now()
+        self._second_timer = self._network.call_at(now + SECOND_S, self._each_second)
+        if self._learnt.forget_old(now):
+            self.advertise()
+        self._learnt.keep(now)
         self._changes.look(self._forwarder.targets(), self._forwarder.listener_states())
-        again = self._network.now() + CHANGES_LOOK_S
-        self._changes_timer = self._network.call_at(again, self._look_for_changes)

@@ -355,10 +355,10 @@ class SiteRouter:
 
     def close(self) -> None:
         """Abort whatever is left."""
+        self._services.close()  # While it knows what others declare.
         self.forwarder.abort()
         self.links.close()
         self._load.close()
-        self._services.close()
         self._door.close()
         if self._routing_timer is not None:
             self._routing_timer.cancel()

@@ -1,6 +1,5 @@
 """Small facts of a router that outlive a restart: router id, epoch, when services were declared."""
 
-import math
 import secrets
 import time
 from collections.abc import Callable
@@ -9,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from certs.files import write_secret
-from router.model.adverts import Declaration
+from router.main.ports import Kept
 from router.model.errors import ConfigError
 from router.model.ids import RouterId
 
@@ -20,7 +19,7 @@ class _State(msgspec.Struct, forbid_unknown_fields=True):
     router_id: str
     epoch: int = 0
     declared: dict[str, float] = {}
-    learnt: tuple[Declaration, ...] = ()
+    learnt: tuple[Kept, ...] = ()
     learnt_at: float = 0.0
 
 
@@ -81,15 +80,17 @@ class FileKeeper:
         if gone:
             self._save()
 
-    def keep_learnt(self, learnt: tuple[Declaration, ...]) -> None:
+    def keep_learnt(self, learnt: tuple[Kept, ...]) -> None:
         """What other sites declare now."""
         self._state.learnt, self._state.learnt_at = learnt, time.time()
         self._save()
 
-    def learnt(self) -> tuple[tuple[Declaration, ...], float]:
-        """What was kept last and its age; a clock that was set back makes it too old."""
+    def learnt(self) -> tuple[Kept, ...]:
+        """What was kept last, older by now; nothing if the clock was set back since."""
         age_s = time.time() - self._state.learnt_at
-        return self._state.learnt, age_s if age_s >= 0 else math.inf
+        if age_s < 0:
+            return ()
+        return tuple(Kept(one.declaration, one.lost_for_s + age_s) for one in self._state.learnt)
 
     def _save(self) -> None:
         try:

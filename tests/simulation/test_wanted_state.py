@@ -1,6 +1,7 @@
 """Wanted state that changes while routers serve: what goes away ends, what comes back is taken."""
 
-from router.model.ids import ServiceKey
+from router.model import limits
+from router.model.specs import ServiceSpec
 from router.net.ports import Connection
 from tests.simulation.world import LINK_PORT, SERVICE, World
 
@@ -73,14 +74,49 @@ def test_links_are_accepted_as_soon_as_the_port_is_free() -> None:
     assert b.router.problems() == ()
 
 
-def test_a_declaration_of_a_site_that_was_lost_is_not_carried_into_the_next_life() -> None:
+def test_what_others_declare_is_written_down_once_a_second_at_most() -> None:
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    world.run(5)
+    written = b.keeper.writes
+    for number in range(20):
+        a.services[f"s{number}"] = ServiceSpec(ports=(7_000 + number,))
+        a.apply()
+        world.run(0.15)
+    world.run(2)
+    assert len(b.router.services) == 20
+    assert len(b.keeper.learnt()) == 20
+    assert b.keeper.writes - written <= 5
+
+
+def test_a_declaration_of_a_lost_site_outlives_restarts_by_its_ttl_and_no_longer() -> None:
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    b.declare()
+    world.run(100)
+    b.kill()
+    lost_at = world.internet.now
+    for _ in range(3):
+        world.run(40)
+        assert SERVICE in a.router.services
+        a.kill()
+        a.start()
+    world.run(lost_at + limits.SERVICE_SYNC_TTL_S - 10 - world.internet.now)
+    assert SERVICE in a.router.services
+    world.run(20)
+    assert SERVICE not in a.router.services
+    assert a.keeper.learnt() == ()
+
+
+def test_a_declaration_that_was_withdrawn_is_not_carried_into_the_next_life() -> None:
     world = World(1, "a", "b")
     a, b = world.sites.values()
     a.link(b, cost=1)
     b.declare()
     world.run(5)
-    assert ServiceKey("shop", SERVICE.port) in a.router.services
-    b.kill()
+    del b.services["shop"]
+    b.apply()
     world.run(5)
-    kept, _ = a.keeper.learnt()
-    assert kept == ()
+    assert a.keeper.learnt() == ()

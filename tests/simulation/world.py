@@ -13,9 +13,8 @@ from router.link.claims import CLAIM_ALPN
 from router.link.links import ALPN as LINK_ALPN
 from router.link.outgoing import OutgoingSpec
 from router.link.ports import Neighbour
-from router.main.ports import PendingLink
+from router.main.ports import Kept, PendingLink
 from router.main.site_router import SiteRouter
-from router.model.adverts import Declaration
 from router.model.errors import HandshakeRejected
 from router.model.events import Severity
 from router.model.ids import RouterId, ServiceKey, SiteId
@@ -83,8 +82,9 @@ class MemoryKeeper:
 
     def __init__(self, internet: SimulatedInternet) -> None:
         self.internet = internet
-        self.epoch = 0
-        self._learnt: tuple[tuple[Declaration, ...], float] = ((), 0.0)
+        self.epoch = self.writes = 0
+        self._learnt: tuple[Kept, ...] = ()
+        self._learnt_at = 0.0
         self._declared: dict[str, float] = {}
 
     def keep_epoch(self, epoch: int) -> None:
@@ -96,12 +96,13 @@ class MemoryKeeper:
     def forget_declared(self, keep: frozenset[str]) -> None:
         self._declared = {name: at for name, at in self._declared.items() if name in keep}
 
-    def keep_learnt(self, learnt: tuple[Declaration, ...]) -> None:
-        self._learnt = (learnt, self.internet.now)
+    def keep_learnt(self, learnt: tuple[Kept, ...]) -> None:
+        self._learnt, self._learnt_at = learnt, self.internet.now
+        self.writes += 1
 
-    def learnt(self) -> tuple[tuple[Declaration, ...], float]:
-        learnt, at = self._learnt
-        return learnt, self.internet.now - at
+    def learnt(self) -> tuple[Kept, ...]:
+        age_s = self.internet.now - self._learnt_at
+        return tuple(Kept(one.declaration, one.lost_for_s + age_s) for one in self._learnt)
 
 
 class NoClaims:

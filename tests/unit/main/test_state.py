@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from router.main.learnt import Learnt
+from router.main.ports import Kept
 from router.main.state import FileKeeper
 from router.model.adverts import Declaration
 from router.model.errors import ConfigError
@@ -62,10 +63,20 @@ def test_a_damaged_state_is_named_with_the_next_step(tmp_path: Path) -> None:
 
 def test_what_was_learnt_counts_for_the_rest_of_its_time(tmp_path: Path) -> None:
     keeper = FileKeeper(tmp_path / "state.json")
-    keeper.keep_learnt((SHOP,))
+    keeper.keep_learnt((Kept(SHOP, lost_for_s=100.0),))
     learnt = Learnt(FileKeeper(tmp_path / "state.json"), ttl_s=180.0, now=1000.0)
-    assert learnt.declarations(1001.0) == {"shop": SHOP}
-    until = learnt.until()
-    assert until is not None and 1170.0 < until <= 1180.0
-    assert learnt.declarations(until) == {}
-    assert learnt.until() is None
+    assert learnt.declarations() == {"shop": SHOP}
+    assert not learnt.forget_old(1070.0)
+    assert learnt.forget_old(1080.0)
+    assert learnt.declarations() == {}
+    assert not learnt.forget_old(1080.0)
+
+
+def test_what_was_learnt_counts_no_more_when_the_clock_was_set_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper = FileKeeper(tmp_path / "state.json")
+    keeper.keep_learnt((Kept(SHOP),))
+    assert [one.declaration for one in keeper.learnt()] == [SHOP]
+    monkeypatch.setattr("router.main.state.time.time", lambda: 1.0)
+    assert keeper.learnt() == ()
