@@ -102,10 +102,10 @@ class FakeRouter:
     def metrics(self) -> MetricValues:
         self.scrapes += 1
         return MetricValues(
-            numbers={"spillway_requests_total": {("shop", "http", 'we"st\n', "2xx"): 3}},
+            numbers={"spillway_requests_total": {("shop", "8080", "http", 'we"st\n', "2xx"): 3}},
             histograms={
                 "spillway_request_seconds": {
-                    ("shop", "http", "west", "2xx"): Histogram((0.1, 1.0), (1, 1, 1), 3.5)
+                    ("shop", "8080", "http", "west", "2xx"): Histogram((0.1, 1.0), (1, 1, 1), 3.5)
                 }
             },
         )
