@@ -217,10 +217,16 @@ class GrantStore:
         return tuple(use.serial for use in grant.redeemed)
 
     def sweep(self, now: float) -> None:
-        """Forget grants that expired without ever being used: no certificate refers to them."""
+        """Forget grants that expired without ever being used: no certificate refers to them.
+
+        Damaged ones stay, for `get` to name.
+        """
         with self._lock():
             for name in self.names():
-                grant = self._read(name)
+                try:
+                    grant = self._read(name)
+                except CertError:
+                    continue
                 if grant is not None and not grant.redeemed and now >= grant.expires_at:
                     os.unlink(self._path(name))
 

@@ -58,7 +58,7 @@ def write_secret(path: Path, data: bytes, *, replace: bool = True) -> None:
     finally:
         with suppress(FileNotFoundError):
             os.unlink(temporary)
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
 
 
 def read_secret(path: Path, bytes_max: int = limits.SECRET_FILE_BYTES_MAX) -> bytes:
@@ -110,6 +110,15 @@ def locked(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def sync_directory(path: Path) -> None:
+    """Make what was renamed or removed in ``path`` outlast a loss of power."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _check_private(path: Path, found: os.stat_result, mode: int) -> None:
     if found.st_uid != os.geteuid():
         raise CertError(
@@ -122,11 +131,3 @@ def _check_private(path: Path, found: os.stat_result, mode: int) -> None:
         raise CertError(
             str(path), f"may be used by others (mode {have:04o})", f"Run: chmod {mode:04o} {path}"
         )
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -108,6 +108,7 @@ class SiteRouter:
         self._pending_links: dict[str, PendingLink] = {}
         self._door = LinkDoor(network, self.links, credentials, claims, self._link_port_taken)
         self._conflict = ""
+        self._has_left = False  # Our twin is the older one: no links until we are started anew.
         self.spf_seconds = 0.0
         self._routing_timer: Timer | None = None
         self._router_sites: dict[RouterId, SiteId] = {}
@@ -131,7 +132,7 @@ class SiteRouter:
 
     def refresh_links(self) -> None:
         """Dial what is wanted and has its credential; called again when a claim was redeemed."""
-        if self._wanted is None or self._draining:
+        if self._wanted is None or self._draining or self._has_left:
             return
         ready: dict[str, OutgoingSpec] = {}
         self._pending_links = {}
@@ -148,7 +149,7 @@ class SiteRouter:
 
     def open_link_door(self) -> None:
         """Listen for links and claims, anew where the address or our certificate changed."""
-        if self._wanted is not None and not self._draining:
+        if self._wanted is not None and not self._draining and not self._has_left:
             self._door.open(self._wanted.site)
 
     @property
@@ -204,6 +205,8 @@ class SiteRouter:
         )
         if event.withdrawn:
             self._conflict += "; this one started later and has closed its links"
+            self._has_left = True
+            self._door.close()
             self.links.set_links({})
             self.links.drop(lambda neighbour: True, self._conflict)
         self._tell(

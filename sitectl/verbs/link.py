@@ -300,15 +300,23 @@ def delete(settings: Settings, name: str | None, flag: str | None) -> None:
 
 
 def _revoke(site: Site, site_id: str) -> None:
-    """Put a site and the certificates it was given on the list, then end its sessions."""
+    """Put a site and the certificates it was given on the list, then end its sessions.
+
+    Claims that it redeemed and could redeem once more are refused from now on.
+    """
     from certs.authority import Authority
     from certs.claims import GrantStore
     from certs.revocation import Revocations
 
     grants = GrantStore(site.secrets / "grants", Authority.load(site.secrets))
     found = [grant for name in grants.names() if (grant := grants.get(name)) is not None]
+    held = [grant for grant in found if any(use.site_id == site_id for use in grant.redeemed)]
     serials = tuple(
-        use.serial for grant in found for use in grant.redeemed if use.site_id == site_id
+        use.serial for grant in held for use in grant.redeemed if use.site_id == site_id
     )
+    for grant in held:
+        if grant.uses_left and not grant.revoked:
+            grants.revoke(grant.name)
+            output.note(f"token {grant.name} could be used again: it is revoked too")
     Revocations(site.secrets).add(serials=serials, sites=(site_id,))
     site.admin.command("revoke", site=site_id)

@@ -84,6 +84,7 @@ def create(
 
     authority = Authority.load(site.secrets)
     grants = GrantStore(site.secrets / "grants", authority)
+    grants.sweep(time.time())
     if token_type == "claim" and name is not None and name in grants.names():
         raise conflict(f"a token named {name!r} was made here already", "Choose another --name")
     words: dict[str, Any] = {

@@ -16,3 +16,22 @@ def test_every_site_names_who_differs_and_whose_declaration_is_in_force() -> Non
         assert "declared differently by b;" in problem.message
         assert "that of a (http, port 8080, policy fill)" in problem.message
         assert problem.hint.startswith("At b make it alike")
+
+
+def test_of_two_routers_with_one_identity_the_later_leaves_the_network_and_says_so() -> None:
+    world = World(1, "a", "b", "c")
+    a, b, twin = world.sites.values()
+    a.link(b, cost=1)
+    world.run(5)
+    twin.kill()
+    twin.identity = a.identity
+    twin.start()
+    twin.link(b, cost=1)
+    b.link(twin, cost=1)
+    world.run(120)
+    assert [problem.code for problem in twin.router.problems()] == ["SW0401"]
+    assert not twin.router.links.adjacent
+    twin.apply()  # A new configuration does not bring it back.
+    world.run(30)
+    assert not twin.router.links.adjacent
+    assert b.router.links.adjacent

@@ -139,8 +139,9 @@ def test_sweeping_forgets_only_what_expired_unused(east: Site) -> None:
     used = east.claim("used", life_s=10)
     east.claim("young", life_s=100)
     east.grants.redeem("used", parsed(request_of(used)), NOW)
+    files.write_secret(east.secrets / "grants" / "torn.json", b"{torn")
     east.grants.sweep(NOW + 50)
-    assert east.grants.names() == ["used", "young"]
+    assert east.grants.names() == ["torn", "used", "young"]
 
 
 def test_a_damaged_grant_is_named(east: Site) -> None:

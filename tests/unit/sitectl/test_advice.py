@@ -144,6 +144,15 @@ def test_a_claim_name_that_was_used_is_a_conflict(here: CommandLine, tmp_path: P
     assert "a token named 't' was made here already" in result.stderr
 
 
+def test_a_claim_that_expired_unused_makes_room_for_the_next(
+    here: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here.ok("token", "create", str(tmp_path / "a"), "--name", "t")
+    later = time.time() + 3_600
+    monkeypatch.setattr("sitectl.verbs.token.time.time", lambda: later)
+    here.ok("token", "create", str(tmp_path / "b"), "--name", "t")
+
+
 def test_check_reports_a_refused_link_and_a_taken_port_once(
     here: CommandLine, admin: FakeAdmin
 ) -> None:

@@ -2,12 +2,17 @@
 
 import json
 import stat
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from certs.authority import Authority
+from certs.claims import GrantStore
+from certs.redeem import ClaimDesk, make_request
 from certs.revocation import Revocations
+from certs.tokens import read_file
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FakeAdmin
 
@@ -129,6 +134,28 @@ def test_deleting_an_incoming_link_revokes_its_neighbour(
     assert here.json("link", "delete", "west")["change"] == "deleted"
     assert admin.commands == [{"command": "revoke", "arguments": {"site": "a" * 32}}]
     assert Revocations(here.state / "here" / "secrets").is_revoked("none", "a" * 32)
+
+
+def test_a_revoked_neighbour_cannot_use_its_token_once_more(
+    here: CommandLine, admin: FakeAdmin, tmp_path: Path
+) -> None:
+    west = "a" * 32
+    for name in ("hers", "other"):
+        here.ok("token", "create", str(tmp_path / name), "--name", name, "--uses", "3")
+    secrets = here.state / "here" / "secrets"
+    grants = GrantStore(secrets / "grants", Authority.load(secrets))
+    token = read_file(tmp_path / "hers")
+    _, body = make_request(token, west, "west")
+    assert ClaimDesk(grants).answer("hers", body, "10.0.0.9", time.time()).status == 200
+
+    admin.items("/api/v1/links", link("west", direction="incoming"))
+    assert "token hers could be used again" in here.ok("link", "delete", "west").stderr
+    _, body = make_request(token, west, "west")  # With another key: a use of its own.
+    answer = ClaimDesk(grants).answer("hers", body, "10.0.0.9", time.time())
+    assert (answer.status, answer.outcome) == (403, "revoked")
+    other = grants.get("other")
+    assert other is not None
+    assert not other.revoked
 
 
 def test_waiting_ends_when_the_link_is_up(here: CommandLine, admin: FakeAdmin, token: str) -> None:

@@ -1,0 +1,86 @@
+"""Wanted state that changes while routers serve: what goes away ends, what comes back is taken."""
+
+from router.model.ids import ServiceKey
+from router.net.ports import Connection
+from tests.simulation.world import LINK_PORT, SERVICE, World
+
+
+def test_a_service_that_no_site_declares_any_more_ends_everywhere() -> None:
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    a.declare()
+    b.serve(1, capacity=5)
+    world.run(5)
+    before = b.request()
+    world.run(5)
+    assert before.status == 200
+
+    del a.services["shop"]
+    a.apply()
+    world.run(5)
+    after = [site.request() for site in (a, b)]
+    world.run(5)
+    assert [(answer.status, answer.error) for answer in after] == [(0, "refused")] * 2
+    for site in (a, b):
+        assert SERVICE not in site.router.services
+        assert site.router.forwarder.explain(SERVICE, site.network.now()) is None
+
+
+def test_a_draining_site_finishes_what_it_has_and_gets_nothing_more() -> None:
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    a.declare()
+    b.serve(1, capacity=5, service_s=2.0)
+    world.run(5)
+    under_way = a.request()
+    world.run(1)
+    drained: list[float] = []
+    b.router.drain(lambda: drained.append(b.network.now()))
+    began = b.network.now()
+    world.run(0.5)
+    late = a.request()
+    explanation = a.router.forwarder.explain(SERVICE, a.network.now())
+    assert explanation is not None
+    assert {report.site_name: report.verdict for report in explanation.candidates}["b"] == (
+        "draining"
+    )
+    world.run(5)
+    assert (under_way.status, under_way.site) == (200, "b")
+    assert late.status == 503
+    assert drained and drained[0] >= began + 0.5
+
+
+def test_links_are_accepted_as_soon_as_the_port_is_free() -> None:
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    b.kill()
+    network = world.internet.host(b.ip)
+
+    def nobody(connection: Connection) -> None:
+        return None
+
+    taken = network.listen(b.ip, LINK_PORT, nobody)
+    b.start()
+    assert [problem.code for problem in b.router.problems()] == ["SW0201"]
+    a.link(b, cost=1)
+    world.run(5)
+    assert not b.router.links.adjacent
+    taken.close()
+    world.run(60)
+    assert b.router.links.adjacent
+    assert b.router.problems() == ()
+
+
+def test_a_declaration_of_a_site_that_was_lost_is_not_carried_into_the_next_life() -> None:
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    b.declare()
+    world.run(5)
+    assert ServiceKey("shop", SERVICE.port) in a.router.services
+    b.kill()
+    world.run(5)
+    kept, _ = a.keeper.learnt()
+    assert kept == ()
