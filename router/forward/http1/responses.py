@@ -304,9 +304,7 @@ _BAD = "the response head is malformed"
 _CONTENT_LENGTH = re.compile(rb"\n(?i:content-length):[^\r]*\r")
 
 
-def _plain(
-    head: bytes, status: int, reason: bytes, length: bytes, head_only: bool
-) -> ResponseHead:
+def _plain(head: bytes, status: int, reason: bytes, length: bytes, head_only: bool) -> ResponseHead:
     """The commonest head: of the fields that mean something to us only one valid length.
 
     The general way would come to the same.
