@@ -108,6 +108,7 @@ class SiteRouter:
         self._pending_links: dict[str, PendingLink] = {}
         self._door = LinkDoor(network, self.links, credentials, claims, self._link_port_taken)
         self._conflict = ""
+        self._conflict_until = 0.0
         self._has_left = False  # Our twin is the older one: no links until we are started anew.
         self.spf_seconds = 0.0
         self._routing_timer: Timer | None = None
@@ -209,6 +210,7 @@ class SiteRouter:
             self._door.close()
             self.links.set_links({})
             self.links.drop(lambda neighbour: True, self._conflict)
+        self._conflict_until = self._network.now() + limits.CONFLICT_SHOWN_S
         self._tell(
             "error",
             "identity-conflict",
@@ -330,10 +332,12 @@ class SiteRouter:
 
     def problems(self) -> tuple[Problem, ...]:
         """All that is wrong now and needs a person."""
+        is_shown = self._has_left or self._network.now() < self._conflict_until
+        conflict = self._conflict if is_shown else ""
         return (
             *self._config_problems,
             *self._services.problems,
-            *problems.of_router(self._door.error, self._conflict, self._services.untold),
+            *problems.of_router(self._door.error, conflict, self._services.untold),
             *problems.of_listeners(self.forwarder.listener_states()),
             *problems.of_table(self.routing.table),
         )
