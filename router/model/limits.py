@@ -187,3 +187,8 @@ CONFIG_ERRORS_MAX = 100  # Reported per file; more is a wrong file, not many mis
 TARGETS_PER_CONNECTOR_MAX = 1_024
 PORTS_PER_SERVICE_MAX = 64
 NAME_CHARS_MAX = 63  # DNS-1123 label.
+
+# main: asking other sites of their targets.
+INQUIRY_WAIT_S = 2.0
+INQUIRY_TARGETS_MAX = 256  # Of one service port at one site; more are not shown.
+INQUIRY_BYTES_MAX = 128 * KIB
