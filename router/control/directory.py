@@ -55,6 +55,7 @@ class ConfigDirectory:
         self._site: Document | None = None  # The last Site that counted.
         self._last: Reading | None = None
         self._trouble: ConfigError | None = None  # With the directory as a whole.
+        self._left_out: ConfigError | None = None  # Files beyond the bound.
         self._poked = asyncio.Event()
         self._refreshing = threading.Lock()  # A cancelled `watch` leaves its thread to finish.
 
@@ -82,7 +83,7 @@ class ConfigDirectory:
             return self._refresh()
 
     def _refresh(self) -> Reading | None:
-        before = self._trouble
+        before, left_out = self._trouble, str(self._left_out)
         try:
             contents = self._contents()
         except OSError as error:
@@ -95,7 +96,8 @@ class ConfigDirectory:
             if name not in self._files or self._files[name].digest != _digest(content)
         }
         gone = self._files.keys() - contents.keys()
-        if not changed and not gone and before is None:
+        same = before is None and left_out == str(self._left_out)
+        if same and not changed and not gone:
             return None
         for name in gone:
             del self._files[name]
@@ -117,12 +119,17 @@ class ConfigDirectory:
         self._poked.clear()
 
     def _contents(self) -> dict[str, bytes | OSError]:
-        """Every document file by name, or why it cannot be read."""
+        """Every document file by name, or why it cannot be read; those beyond the bound noted."""
         names = sorted(
             path.name
             for path in (self._site_dir / "config").iterdir()
             if path.suffix in (".yaml", ".yml") and not path.name.startswith(".")
         )
+        self._left_out = None
+        if left_out := names[limits.CONFIG_FILES_MAX :]:
+            reason = f"holds {len(names)} files, of which {limits.CONFIG_FILES_MAX} are read"
+            hint = f"Join documents in one file: those from {left_out[0]} on do not count"
+            self._left_out = ConfigError("config", "", reason, hint=hint, code="SW0111")
         contents: dict[str, bytes | OSError] = {}
         for name in names[: limits.CONFIG_FILES_MAX]:
             try:
@@ -200,8 +207,7 @@ class ConfigDirectory:
             return None
         self._site = next((d for d in documents if d.kind == "Site"), self._site)
         own = [error for name in sorted(self._files) for error in self._files[name].errors]
-        if self._trouble is not None:
-            own.append(self._trouble)
+        own += [error for error in (self._trouble, self._left_out) if error is not None]
         errors = {str(error): error for error in (*own, *across, *remaining)}
         before, self._last = self._last, Reading(wanted, tuple(errors.values()))
         if before is None or before.wanted != wanted:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from router.admin.ports import Histogram, Labels, MetricValues, UnknownCommand
+from router.admin.ports import MetricValues, UnknownCommand
 from router.admin.views import (
     LinkView,
     ListenerView,
@@ -20,13 +20,12 @@ from router.admin.views import (
     WhyView,
 )
 from router.balance.decisions import CandidateReport, Decision, NoChoice
-from router.forward.counters import LATENCY_BOUNDS_S
 from router.forward.forwarder import ServiceSnapshot
 from router.main.inquiry import Told
+from router.main.measuring import measure, takes_part
 from router.main.site_router import SiteRouter
-from router.model.addresses import join
 from router.model.events import Problem
-from router.model.ids import RouterId, ServiceKey
+from router.model.ids import RouterId
 from router.net.epoll import EpollNetwork
 
 COMMANDS = "Commands are: reload, stop, revoke (site=ID)."
@@ -191,7 +190,7 @@ class OperatorView:
             candidates=tuple(
                 self._candidate(report)
                 for report in explanation.candidates
-                if self._takes_part(keys[0], report)
+                if takes_part(self._router, keys[0], report)
             ),
         )
 
@@ -229,7 +228,7 @@ class OperatorView:
             sites=tuple(
                 self._site(report)
                 for report in snapshot.explanation.candidates
-                if self._takes_part(key, report)
+                if takes_part(self._router, key, report)
             ),
             targets=tuple(
                 TargetView(
@@ -245,13 +244,6 @@ class OperatorView:
                 )
                 for target in snapshot.targets
             ),
-        )
-
-    def _takes_part(self, key: ServiceKey, report: CandidateReport) -> bool:
-        """Sites with a connector; the balancer lists the local one always."""
-        planned = self._router.services.get(key)
-        return report.site != self._router.identity.site or (
-            planned is not None and planned.has_connector
         )
 
     def _site(self, report: CandidateReport) -> ServiceSite:
@@ -320,74 +312,10 @@ class OperatorView:
         ago = timedelta(seconds=self._network.now() - monotonic_s)
         return _iso(datetime.now(UTC) - ago)
 
-    # Metrics --------------------------------------------------------------------------------
-
     def metrics(self) -> MetricValues:
         """Everything `/metrics` shows, read once."""
-        numbers: dict[str, dict[Labels, float]] = {}
-        histograms: dict[str, dict[Labels, Histogram]] = {}
-
-        def put(metric: str, labels: Labels, number: float) -> None:
-            numbers.setdefault(metric, {})[labels] = number
-
-        for snapshot in self._router.forwarder.services_snapshot():
-            self._service_metrics(snapshot, put, histograms)
-        self._link_metrics(put)
-        routing = self._router.routing
-        sites = routing.table.sites.values()
-        put("spillway_sites", (), sum(1 for route in sites if route.reachable))
-        put("spillway_spf_seconds", (), self._router.spf_seconds)
-        put("spillway_lsa_total", (), routing.lsas_received)
-        for name, expires in self._expiries().items():
-            put("spillway_certificate_expiry_timestamp_seconds", (name,), expires)
-        put("spillway_loop_lag_seconds", (), max(self.loop_lag_s, self._network.turn_lag_s))
-        put("spillway_streams", (), self._router.links.streams)
-        put("spillway_buffered_bytes", (), self._router.links.buffered_bytes)
-        return MetricValues(numbers, histograms)
-
-    def _service_metrics(
-        self,
-        snapshot: ServiceSnapshot,
-        put: Callable[[str, Labels, float], None],
-        histograms: dict[str, dict[Labels, Histogram]],
-    ) -> None:
-        service = (snapshot.key.name, str(snapshot.key.port))
-        protocol = str(snapshot.config.protocol)
-        counters = snapshot.counters
-        for (site, code_class), histogram in counters.requests.items():
-            labels = (*service, protocol, site, code_class)
-            put("spillway_requests_total", labels, float(sum(histogram.counts)))
-            histograms.setdefault("spillway_request_seconds", {})[labels] = Histogram(
-                LATENCY_BOUNDS_S, histogram.counts, histogram.sum_s
-            )
-        for (to, reason), count in counters.overflow.items():
-            put("spillway_overflow_total", (*service, to, reason), count)
-        for (policy, verdict), count in counters.decisions.items():
-            put("spillway_decisions_total", (*service, policy, verdict), count)
-        waits = counters.queue_wait
-        histograms.setdefault("spillway_queue_wait_seconds", {})[service] = Histogram(
-            LATENCY_BOUNDS_S, waits.counts, waits.sum_s
-        )
-        put("spillway_queue_length", service, snapshot.queued)
-        for report in snapshot.explanation.candidates:
-            if not self._takes_part(snapshot.key, report):
-                continue
-            at_site = (*service, report.site_name)
-            put("spillway_in_flight", at_site, report.in_flight)
-            put("spillway_targets_ready", at_site, report.targets_ready)
-            if report.capacity is not None:
-                put("spillway_capacity", at_site, report.capacity)
-        for target in snapshot.targets:
-            at_target = (*service, join(target.host, target.port))
-            put("spillway_target_requests_total", at_target, target.requests_total)
-
-    def _link_metrics(self, put: Callable[[str, Labels, float], None]) -> None:
-        for link in self._router.links.status():
-            put("spillway_link_up", (link.name, link.direction), float(link.state == "up"))
-            if link.rtt_s is not None:
-                put("spillway_link_rtt_seconds", (link.name, link.direction), link.rtt_s)
-            put("spillway_link_bytes_total", (link.name, "in"), link.bytes_in)
-            put("spillway_link_bytes_total", (link.name, "out"), link.bytes_out)
+        lag_s = max(self.loop_lag_s, self._network.turn_lag_s)
+        return measure(self._router, self._expiries(), lag_s)
 
 
 def _cost_key(path_cost: int | None) -> float:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from router.control import ConfigDirectory, Wanted, watch
+from router.model import limits
 from router.model.errors import ConfigError
 from router.model.specs import ServiceSpec
 
@@ -237,3 +238,37 @@ def test_a_change_counts_at_the_next_poll_without_a_poke(site_dir: Path) -> None
         put(site_dir, "a.yaml", service("a", 1))
 
     assert list(watched(site_dir, act, 0.01).services) == ["a"]
+
+
+def test_a_poke_counts_once(site_dir: Path) -> None:
+    async def run() -> None:
+        directory = ConfigDirectory(site_dir)
+        directory.poke()
+        await directory.poked(3_600.0)
+        async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+            waiting = group.create_task(directory.poked(3_600.0))
+            for _ in range(5):
+                await asyncio.sleep(0)
+            assert not waiting.done()
+            directory.poke()
+
+    asyncio.run(run())
+
+
+def test_files_beyond_the_bound_are_told_of_as_long_as_there_are_any(
+    site_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "CONFIG_FILES_MAX", 2)
+    put(site_dir, "a.yaml", service("a", 1))
+    directory = ConfigDirectory(site_dir)
+    assert directory.load().errors == ()
+    put(site_dir, "z.yaml", service("z", 1))
+    reading = directory.refresh()
+    assert reading is not None
+    assert [error.code for error in reading.errors] == ["SW0111"]
+    assert "z.yaml on" in str(reading.errors[0])
+    assert directory.refresh() is None
+    (site_dir / "config" / "z.yaml").unlink()
+    reading = directory.refresh()
+    assert reading is not None
+    assert reading.errors == ()

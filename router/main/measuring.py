@@ -1,0 +1,86 @@
+"""What `/metrics` shows of a router, read out of the rooms in one go."""
+
+from collections.abc import Callable, Mapping
+
+from router.admin.ports import Histogram, Labels, MetricValues
+from router.balance.decisions import CandidateReport
+from router.forward.counters import LATENCY_BOUNDS_S
+from router.forward.forwarder import ServiceSnapshot
+from router.main.site_router import SiteRouter
+from router.model.addresses import join
+from router.model.ids import ServiceKey
+
+Put = Callable[[str, Labels, float], None]
+Histograms = dict[str, dict[Labels, Histogram]]
+
+
+def measure(router: SiteRouter, expiries: Mapping[str, float], loop_lag_s: float) -> MetricValues:
+    """The values of this moment. ``expiries``: Unix seconds by certificate."""
+    numbers: dict[str, dict[Labels, float]] = {}
+    histograms: Histograms = {}
+
+    def put(metric: str, labels: Labels, number: float) -> None:
+        numbers.setdefault(metric, {})[labels] = number
+
+    for snapshot in router.forwarder.services_snapshot():
+        _of_service(router, snapshot, put, histograms)
+    _of_links(router, put)
+    sites = router.routing.table.sites.values()
+    put("spillway_sites", (), sum(1 for route in sites if route.reachable))
+    put("spillway_spf_seconds", (), router.spf_seconds)
+    put("spillway_lsa_total", (), router.routing.lsas_received)
+    for name, expires in expiries.items():
+        put("spillway_certificate_expiry_timestamp_seconds", (name,), expires)
+    put("spillway_loop_lag_seconds", (), loop_lag_s)
+    put("spillway_streams", (), router.links.streams)
+    put("spillway_buffered_bytes", (), router.links.buffered_bytes)
+    return MetricValues(numbers, histograms)
+
+
+def takes_part(router: SiteRouter, key: ServiceKey, report: CandidateReport) -> bool:
+    """Whether a site has a connector; the balancer lists the local one always."""
+    planned = router.services.get(key)
+    return report.site != router.identity.site or (planned is not None and planned.has_connector)
+
+
+def _of_service(
+    router: SiteRouter, snapshot: ServiceSnapshot, put: Put, histograms: Histograms
+) -> None:
+    service = (snapshot.key.name, str(snapshot.key.port))
+    protocol = str(snapshot.config.protocol)
+    counters = snapshot.counters
+    for (site, code_class), histogram in counters.requests.items():
+        labels = (*service, protocol, site, code_class)
+        put("spillway_requests_total", labels, float(sum(histogram.counts)))
+        histograms.setdefault("spillway_request_seconds", {})[labels] = Histogram(
+            LATENCY_BOUNDS_S, histogram.counts, histogram.sum_s
+        )
+    for (to, reason), count in counters.overflow.items():
+        put("spillway_overflow_total", (*service, to, reason), count)
+    for (policy, verdict), count in counters.decisions.items():
+        put("spillway_decisions_total", (*service, policy, verdict), count)
+    waits = counters.queue_wait
+    histograms.setdefault("spillway_queue_wait_seconds", {})[service] = Histogram(
+        LATENCY_BOUNDS_S, waits.counts, waits.sum_s
+    )
+    put("spillway_queue_length", service, snapshot.queued)
+    for report in snapshot.explanation.candidates:
+        if not takes_part(router, snapshot.key, report):
+            continue
+        at_site = (*service, report.site_name)
+        put("spillway_in_flight", at_site, report.in_flight)
+        put("spillway_targets_ready", at_site, report.targets_ready)
+        if report.capacity is not None:
+            put("spillway_capacity", at_site, report.capacity)
+    for target in snapshot.targets:
+        at_target = (*service, join(target.host, target.port))
+        put("spillway_target_requests_total", at_target, target.requests_total)
+
+
+def _of_links(router: SiteRouter, put: Put) -> None:
+    for link in router.links.status():
+        put("spillway_link_up", (link.name, link.direction), float(link.state == "up"))
+        if link.rtt_s is not None:
+            put("spillway_link_rtt_seconds", (link.name, link.direction), link.rtt_s)
+        put("spillway_link_bytes_total", (link.name, "in"), link.bytes_in)
+        put("spillway_link_bytes_total", (link.name, "out"), link.bytes_out)

@@ -1,0 +1,36 @@
+"""What a scrape reads out of the rooms."""
+
+from router.admin.metrics import FAMILIES, render
+from router.main.measuring import measure
+from tests.simulation.world import World
+
+
+def test_every_value_has_a_family_and_as_many_labels_as_it_says() -> None:
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    a.declare()
+    b.serve(1, capacity=1)
+    world.run(5)
+    answers = [a.request() for _ in range(2)]
+    world.run(5)
+    assert [answer.status for answer in answers] == [200, 200]
+    values = measure(a.router, {"leaf": 1.0}, 0.5)
+    read = {**values.numbers, **values.histograms}
+    assert read.keys() <= FAMILIES.keys()
+    for metric, series in read.items():
+        assert {len(labels) for labels in series} == {len(FAMILIES[metric].labels)}, metric
+    served = ("shop:8080", "http", "b", "2xx")
+    assert values.numbers["spillway_requests_total"][served] == 2
+    assert b"spillway_loop_lag_seconds 0.5" in render(values)
+
+
+def test_a_site_without_connector_shows_no_slots_of_its_own() -> None:
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    a.declare()
+    b.serve(1, capacity=7)
+    world.run(5)
+    capacities = measure(a.router, {}, 0.0).numbers["spillway_capacity"]
+    assert capacities == {("shop:8080", "b"): 7}
