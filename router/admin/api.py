@@ -4,7 +4,7 @@ import asyncio
 import hmac
 import re
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -13,6 +13,7 @@ from aiohttp import web
 from router.admin import metrics
 from router.admin.events import EventLog
 from router.admin.ports import CommandFailed, RouterView, UnknownCommand
+from router.admin.views import TargetView
 from router.model import limits
 from router.model.events import Event
 from router.model.specs import API_VERSION
@@ -78,7 +79,7 @@ class AdminApi:
         app.router.add_get("/api/v1/status", self._status)
         app.router.add_get("/api/v1/links", self._links)
         app.router.add_get("/api/v1/services", self._services)
-        app.router.add_get("/api/v1/services/{name}", self._services)
+        app.router.add_get("/api/v1/services/{name}", self._service)
         app.router.add_get("/api/v1/network", self._network)
         app.router.add_get("/api/v1/why/{name}", self._why)
         app.router.add_get("/api/v1/events", self._list_events)
@@ -126,14 +127,33 @@ class AdminApi:
         return _items("Link", self._view.links())
 
     async def _services(self, request: web.Request) -> web.Response:
-        services = self._view.services()
-        name = request.match_info.get("name")
-        if name is None:
-            return _items("Service", services)
-        chosen = [service for service in services if service.name == name]
-        if not chosen:
+        return _items("Service", self._view.services())
+
+    async def _service(self, request: web.Request) -> web.Response:
+        """One service, with the targets of other sites, which are asked now."""
+        name = request.match_info["name"]
+        if not any(service.name == name for service in self._view.services()):
             return self._no_service(name)
-        return _items("Service", chosen)
+        answered: asyncio.Future[Mapping[int, list[TargetView]]]
+        answered = asyncio.get_running_loop().create_future()
+
+        def done(targets: Mapping[int, list[TargetView]]) -> None:
+            if not answered.done():  # The client may have gone.
+                answered.set_result(targets)
+
+        self._view.ask_targets(name, done)
+        async with asyncio.timeout(2 * limits.INQUIRY_WAIT_S):
+            elsewhere = await answered
+        return _items(
+            "Service",
+            [
+                msgspec.structs.replace(
+                    service, targets=(*service.targets, *elsewhere.get(service.port, ()))
+                )
+                for service in self._view.services()
+                if service.name == name
+            ],
+        )
 
     async def _network(self, request: web.Request) -> web.Response:
         return _items("Site", self._view.network())

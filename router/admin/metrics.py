@@ -26,32 +26,32 @@ FAMILIES: dict[str, Family] = {
     "spillway_requests_total": Family(
         "counter",
         "Requests (http) and connections (tcp), counted once, at the ingress.",
-        ("service", "protocol", "site", "code_class"),
+        ("service", "port", "protocol", "site", "code_class"),
     ),
     "spillway_request_seconds": Family(
         "histogram",
         "From the request's arrival to the end of its response, at the ingress.",
-        ("service", "protocol", "site", "code_class"),
+        ("service", "port", "protocol", "site", "code_class"),
     ),
     "spillway_overflow_total": Family(
         "counter",
         "Requests that left a cheaper candidate because it was full.",
-        ("service", "to", "reason"),
+        ("service", "port", "to", "reason"),
     ),
     "spillway_decisions_total": Family(
-        "counter", "Decisions by their outcome.", ("service", "policy", "verdict")
+        "counter", "Decisions by their outcome.", ("service", "port", "policy", "verdict")
     ),
-    "spillway_in_flight": Family("gauge", "Accepted and unfinished.", ("service", "site")),
+    "spillway_in_flight": Family("gauge", "Accepted and unfinished.", ("service", "port", "site")),
     "spillway_capacity": Family(
-        "gauge", "Stated capacity of the ready targets.", ("service", "site")
+        "gauge", "Stated capacity of the ready targets.", ("service", "port", "site")
     ),
-    "spillway_targets_ready": Family("gauge", "Ready targets.", ("service", "site")),
+    "spillway_targets_ready": Family("gauge", "Ready targets.", ("service", "port", "site")),
     "spillway_target_requests_total": Family(
-        "counter", "Requests per target, counted at the egress.", ("service", "target")
+        "counter", "Requests per target, counted at the egress.", ("service", "port", "target")
     ),
-    "spillway_queue_length": Family("gauge", "Requests that wait for a slot.", ("service",)),
+    "spillway_queue_length": Family("gauge", "Requests that wait for a slot.", ("service", "port")),
     "spillway_queue_wait_seconds": Family(
-        "histogram", "How long those that waited did so.", ("service",)
+        "histogram", "How long those that waited did so.", ("service", "port")
     ),
     "spillway_link_up": Family("gauge", "1: the link carries streams.", ("link", "direction")),
     "spillway_link_rtt_seconds": Family(

@@ -1,11 +1,11 @@
 """What the operator's door needs from the rest; `main` supplies it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
-from router.admin.views import LinkView, ServiceView, SiteView, Status, WhyView
+from router.admin.views import LinkView, ServiceView, SiteView, Status, TargetView, WhyView
 
 
 class Histogram(msgspec.Struct, frozen=True):
@@ -41,6 +41,14 @@ class RouterView(Protocol):
     def links(self) -> Sequence[LinkView]: ...
     def services(self) -> Sequence[ServiceView]: ...
     def network(self) -> Sequence[SiteView]: ...
+
+    def ask_targets(
+        self, service: str, done: Callable[[Mapping[int, list[TargetView]]], None]
+    ) -> None:
+        """Targets that other sites have for ``service``, by its port, without their hosts.
+
+        ``done`` is called once, later in this thread, within `limits.INQUIRY_WAIT_S`.
+        """
 
     def why(self, service: str, port: int | None) -> WhyView | None:
         """None: no such service. ``port`` None: its first."""

@@ -12,7 +12,7 @@ from router.balance.decisions import (
     OverflowReason,
     RemoteWait,
 )
-from router.balance.explain import decision_reason, report
+from router.balance.explain import ROOM_FARTHER, decision_reason, report
 from router.balance.ledger import Ledger
 from router.balance.policies import POLICIES, check_policy
 from router.balance.rotation import next_in_turn, take_turn
@@ -50,6 +50,8 @@ class ServiceBalancer:
         "_order",
         "_policy",
         "_remotes",
+        "_sole",
+        "_sole_bearable",
         "key",
     )
 
@@ -62,6 +64,8 @@ class ServiceBalancer:
         self._remotes: dict[SiteId, RemoteSite] = {}
         self._order: list[Candidate] = [self._local]
         self._bearable: float = inf  # The least cost of a remote candidate.
+        self._sole: RemoteSite | None = None  # The nearest, if no other is as near.
+        self._sole_bearable: float = 0  # How much farther the next one is.
         self.set_policy(policy)
 
     @property
@@ -94,8 +98,11 @@ class ServiceBalancer:
                 site.update(advert)
             self._remotes[advert.site] = site
         self._order = [self._local, *self._remotes.values()]
-        nearest = min((one.cost for one in self._remotes.values()), default=inf)
-        self._bearable = nearest if nearest > 0 else -1  # At no cost it ties with us.
+        order = list(self._remotes.values())
+        costs = [one.cost for one in order[:2]] + [inf, inf]
+        self._bearable = costs[0] if costs[0] > 0 else -1  # At no cost it ties with us.
+        self._sole = order[0] if costs[0] < costs[1] else None
+        self._sole_bearable = costs[1] - costs[0] if order else 0
 
     def report_load(
         self, site: SiteId, in_flight: int, targets_ready: int, capacity: int | None, now: float
@@ -107,10 +114,7 @@ class ServiceBalancer:
             remote.hear(in_flight, now)
 
     def report_count(self, site: SiteId, in_flight: int, now: float) -> None:
-        """The count that ACCEPTED or a final frame carries.
-
-        With a final frame call `ended` first: its count has our stream taken off already.
-        """
+        """The count that ACCEPTED carries."""
         remote = self._remotes.get(site)
         if remote is not None:
             remote.hear(in_flight, now)
@@ -121,11 +125,16 @@ class ServiceBalancer:
         if remote is not None:
             remote.open()
 
-    def ended(self, site: SiteId) -> None:
-        """A stream of ours there is over, once per `opened`, refused ones included."""
+    def ended(self, site: SiteId, in_flight: int = -1, now: float = 0.0) -> None:
+        """A stream of ours there is over, once per `opened`, refused ones included.
+
+        ``in_flight`` is the count without it that its final frame carried, -1: none.
+        """
         remote = self._remotes.get(site)
         if remote is not None:
             remote.end()
+            if in_flight >= 0:
+                remote.hear(in_flight, now)
 
     def refused(self, site: SiteId, in_flight: int, now: float) -> None:
         """REFUSED busy: full until something newer is heard, at most `limits.REFUSED_FULL_S`."""
@@ -139,17 +148,22 @@ class ServiceBalancer:
         The caller takes the local slot, or tells `opened`. O(1) while `fill` finds local room, else
         O(candidates).
         """
-        if self._fills and not excluded and not self._local.draining:
+        if self._fills and not excluded:
             # The cheapest candidate has room: nobody else need be looked at. `fill`, in short.
             ledger = self._ledger
-            capacity = ledger.capacity
-            if capacity is None:
-                # No dearer candidate alive is nearer than the nearest of all.
-                has_room = ledger.load <= ledger.targets_ready * self._bearable
-            else:
-                has_room = ledger.load < capacity
-            if has_room and ledger.targets_ready:
-                return self._local_decision
+            targets_ready = 0 if self._local.draining else ledger.targets_ready
+            if targets_ready:
+                capacity = ledger.capacity
+                if capacity is None:
+                    # No dearer candidate alive is nearer than the nearest of all.
+                    has_room = ledger.load <= targets_ready * self._bearable
+                else:
+                    has_room = ledger.load < capacity
+                if has_room:
+                    return self._local_decision
+            elif self._sole is not None and self._has_plain_room(self._sole, now):
+                sole = self._sole
+                return Decision(sole.site, False, sole.take_path(), ROOM_FARTHER, False, "")
         tied = self._judge(now, excluded)
         if not tied:
             return self._no_choice()
@@ -178,6 +192,13 @@ class ServiceBalancer:
                 report(one, chosen, tied, self._policy.name, now) for one in self._order
             ),
         )
+
+    def _has_plain_room(self, one: RemoteSite, now: float) -> bool:
+        """`fill` would take the nearest remote site, were it the cheapest alive."""
+        one.refresh(now)
+        if one.draining or not one.targets_ready or not one.paths or one.hard_full:
+            return False
+        return one.is_stated or one.in_flight <= one.targets_ready * self._sole_bearable
 
     def _judge(self, now: float, excluded: frozenset[SiteId]) -> list[Candidate]:
         """Refresh all candidates, judge who is alive, ask the policy; those who tie."""

@@ -7,6 +7,8 @@ from router.balance.decisions import CandidateReport
 from router.balance.policies import balanced_load
 from router.model.specs import PolicyName
 
+ROOM_FARTHER = "cheapest site with room"
+
 
 def decision_reason(chosen: Candidate, policy: PolicyName) -> str:
     """Why ``chosen`` was taken, without figures: built on the hot path."""
@@ -14,7 +16,7 @@ def decision_reason(chosen: Candidate, policy: PolicyName) -> str:
         return "least in flight + path cost"
     if chosen.verdict == "soft-full":
         return "no site has room; least in flight per target + path cost of those without a limit"
-    return "local site has room" if chosen.local else "cheapest site with room"
+    return "local site has room" if chosen.local else ROOM_FARTHER
 
 
 def report(

@@ -305,7 +305,8 @@ class Forwarder:
 
     def _egress_finished(self, egress: EgressStream) -> None:
         self._egress.discard(egress)
-        self._check_drained()
+        if self._drained is not None:
+            self._check_drained()
 
     def _check_drained(self) -> None:
         if self._drained is None or self._clients or self._egress:

@@ -47,8 +47,8 @@ class RemoteObserver:
     def remote_refused(self, site: SiteId, in_flight: int) -> None:
         raise NotImplementedError
 
-    def remote_ended(self, site: SiteId) -> None:
-        """Exactly once for each `remote_opened`."""
+    def remote_ended(self, site: SiteId, in_flight: int) -> None:
+        """Once for each `remote_opened`; the egress's count without it, -1: not told."""
         raise NotImplementedError
 
 
@@ -255,9 +255,7 @@ class RemoteLeg:
         if not self._counted:
             return
         self._counted = False
-        self._observer.remote_ended(self._site)
-        if in_flight >= 0:
-            self._observer.remote_count(self._site, in_flight)
+        self._observer.remote_ended(self._site, in_flight)
 
     def _broken(self, reason: str) -> None:
         stream = self._stream

@@ -41,6 +41,11 @@ class ServiceConfig(msgspec.Struct, frozen=True, kw_only=True):
     queue_wait_s: float = limits.QUEUE_WAIT_S
 
 
+def relayed_as(config: ServiceConfig) -> ServiceProtocol:
+    """``http`` or ``tcp``."""
+    return "http" if config.protocol == "http" else "tcp"
+
+
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """What every service port of a router shares."""
 
@@ -102,7 +107,6 @@ class Service(RemoteObserver):
     """
 
     __slots__ = (
-        "_has_targets",
         "_health",
         "_load_moved",
         "_pools",
@@ -116,8 +120,10 @@ class Service(RemoteObserver):
         "balancer",
         "config",
         "counters",
+        "has_targets",
         "key",
         "ledger",
+        "protocol",
         "room",
         "site",
         "streams",
@@ -131,6 +137,8 @@ class Service(RemoteObserver):
         self.site = shared.site
         self.streams = shared.streams
         self.timers = shared.network
+        self.protocol = relayed_as(config)
+        """How connections are relayed: http2 is not looked into, so connection by connection."""
         self._site_name = shared.site_name
         self._load_moved = False
         self.counters = ServiceCounters()
@@ -152,7 +160,8 @@ class Service(RemoteObserver):
         self._remotes: dict[SiteId, _Remote] = {}
         self._stranded: dict[Stranded, None] = {}
         self._service_time_s = 0.0
-        self._has_targets = False
+        self.has_targets = False
+        """A connector of this site names some."""
         self._told: tuple[int, int | None] = (0, None)
         self._set_limit()
 
@@ -163,12 +172,13 @@ class Service(RemoteObserver):
         if config.policy != self.config.policy:
             self.balancer.set_policy(config.policy)
         self.config = config
+        self.protocol = relayed_as(config)
         self._set_limit()
         self.room.reconsider()
 
     def set_targets(self, targets: Mapping[str, tuple[str, int | None]]) -> None:
         """Targets (``host:port`` to connector and capacity); what they have in flight goes on."""
-        self._has_targets = bool(targets)
+        self.has_targets = bool(targets)
         self.ledger.set_targets(targets)
         for gone in self._pools.keys() - targets.keys():
             self._pools.pop(gone).close()
@@ -240,20 +250,10 @@ class Service(RemoteObserver):
     def remote_refused(self, site: SiteId, in_flight: int) -> None:
         self.balancer.refused(site, in_flight, self.timers.now())
 
-    def remote_ended(self, site: SiteId) -> None:
-        self.balancer.ended(site)
+    def remote_ended(self, site: SiteId, in_flight: int) -> None:
+        self.balancer.ended(site, in_flight, self.timers.now())
 
     # Figures
-
-    @property
-    def protocol(self) -> ServiceProtocol:
-        """How connections are relayed: http2 is not looked into, so connection by connection."""
-        return "http" if self.config.protocol == "http" else "tcp"
-
-    @property
-    def has_targets(self) -> bool:
-        """A connector of this site names some."""
-        return self._has_targets
 
     def name_of(self, site: SiteId) -> str:
         """A site's name as a label; its id when no name was heard."""

@@ -25,6 +25,10 @@ ResetCode = Literal[
 ]
 
 
+ASKS_TARGETS = 1 << 8
+"""A flag of OPEN: tell of the service's targets there; the stream reaches none of them."""
+
+
 class OpenRequest(msgspec.Struct, frozen=True, array_like=True):
     """What OPEN carries. ``path`` are the routers still to pass, the receiver first, egress last.
 

@@ -275,7 +275,13 @@ class LaneStream:
     def receive(self, kind: int, payload: memoryview) -> None:
         """One frame. Raises LaneViolation, and whatever the handler raises."""
         base = kind & frames.KIND_MASK
-        if base == frames.WINDOW:
+        if (
+            base == frames.DATA
+            and not self._received_fin
+            and (self._answered or not self.opened_here)
+        ):
+            self._receive_data(kind, payload)  # The commonest.
+        elif base == frames.WINDOW:
             self._receive_window(int.from_bytes(payload, "big"))
         elif base == frames.RESET:
             self._receive_reset(payload[0])
@@ -285,8 +291,6 @@ class LaneStream:
             self._receive_answer(base, payload)
         elif self._received_fin:
             raise LaneViolation("after-fin", f"stream {self.id} went on after its end")
-        elif base == frames.DATA:
-            self._receive_data(kind, payload)
         else:
             self._receive_other(kind, payload)
 
@@ -320,7 +324,7 @@ class LaneStream:
 
     def _receive_other(self, kind: int, payload: memoryview) -> None:
         base = kind & frames.KIND_MASK
-        ends = bool(kind & frames.END)
+        ends = kind & frames.END != 0
         body = payload[: -frames.COUNT_BYTES] if ends else payload
         if base == frames.HEAD and self.opened_here and not self._trailed:
             self._heads += 1

@@ -22,6 +22,8 @@ from router.model.ids import RouterId
 
 def judge_path(path: tuple[RouterId, ...], here: RouterId, came_from: RouterId) -> bool:
     """Whether ``path`` begins here, is short enough and visits no router twice."""
+    if len(path) == 1:
+        return path[0] == here and came_from != here
     return (
         0 < len(path) <= limits.PATH_ROUTERS_MAX
         and path[0] == here

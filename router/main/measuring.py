@@ -46,33 +46,34 @@ def takes_part(router: SiteRouter, key: ServiceKey, report: CandidateReport) -> 
 def _of_service(
     router: SiteRouter, snapshot: ServiceSnapshot, put: Put, histograms: Histograms
 ) -> None:
-    service, protocol = str(snapshot.key), str(snapshot.config.protocol)
+    service = (snapshot.key.name, str(snapshot.key.port))
+    protocol = str(snapshot.config.protocol)
     counters = snapshot.counters
     for (site, code_class), histogram in counters.requests.items():
-        labels = (service, protocol, site, code_class)
+        labels = (*service, protocol, site, code_class)
         put("spillway_requests_total", labels, float(sum(histogram.counts)))
         histograms.setdefault("spillway_request_seconds", {})[labels] = Histogram(
             LATENCY_BOUNDS_S, histogram.counts, histogram.sum_s
         )
     for (to, reason), count in counters.overflow.items():
-        put("spillway_overflow_total", (service, to, reason), count)
+        put("spillway_overflow_total", (*service, to, reason), count)
     for (policy, verdict), count in counters.decisions.items():
-        put("spillway_decisions_total", (service, policy, verdict), count)
+        put("spillway_decisions_total", (*service, policy, verdict), count)
     waits = counters.queue_wait
-    histograms.setdefault("spillway_queue_wait_seconds", {})[(service,)] = Histogram(
+    histograms.setdefault("spillway_queue_wait_seconds", {})[service] = Histogram(
         LATENCY_BOUNDS_S, waits.counts, waits.sum_s
     )
-    put("spillway_queue_length", (service,), snapshot.queued)
+    put("spillway_queue_length", service, snapshot.queued)
     for report in snapshot.explanation.candidates:
         if not takes_part(router, snapshot.key, report):
             continue
-        at_site = (service, report.site_name)
+        at_site = (*service, report.site_name)
         put("spillway_in_flight", at_site, report.in_flight)
         put("spillway_targets_ready", at_site, report.targets_ready)
         if report.capacity is not None:
             put("spillway_capacity", at_site, report.capacity)
     for target in snapshot.targets:
-        at_target = (service, join(target.host, target.port))
+        at_target = (*service, join(target.host, target.port))
         put("spillway_target_requests_total", at_target, target.requests_total)
 
 

@@ -15,6 +15,7 @@ from router.link.lane import Fault
 from router.link.links import Links
 from router.link.outgoing import OutgoingSpec
 from router.link.ports import (
+    ASKS_TARGETS,
     Identity,
     LoadMessage,
     LsaAck,
@@ -26,6 +27,7 @@ from router.link.ports import (
     StreamHandler,
 )
 from router.main import problems
+from router.main.inquiry import Inquiries, Told, answer
 from router.main.link_door import LinkDoor, place_of
 from router.main.load_exchange import LoadExchange
 from router.main.plan import PlannedService
@@ -89,6 +91,7 @@ class SiteRouter:
             stub=is_edge,
             service_ttl_s=service_ttl_s,
         )
+        self._inquiries = Inquiries(network, self.links, identity.site)
         self._load = LoadExchange(network, identity.router, self.links, self.forwarder)
         self.forwarder.load_changed = self._load.changed
         self._services = Services(
@@ -108,6 +111,7 @@ class SiteRouter:
         self._pending_links: dict[str, PendingLink] = {}
         self._door = LinkDoor(network, self.links, credentials, claims, self._link_port_taken)
         self._conflict = ""
+        self._conflict_until = 0.0
         self._has_left = False  # Our twin is the older one: no links until we are started anew.
         self.spf_seconds = 0.0
         self._routing_timer: Timer | None = None
@@ -209,6 +213,7 @@ class SiteRouter:
             self._door.close()
             self.links.set_links({})
             self.links.drop(lambda neighbour: True, self._conflict)
+        self._conflict_until = self._network.now() + limits.CONFLICT_SHOWN_S
         self._tell(
             "error",
             "identity-conflict",
@@ -275,7 +280,10 @@ class SiteRouter:
                 self._load.received(router, message.reports, self.routing.table)
 
     def stream_offered(self, stream: Stream, request: OpenRequest) -> StreamHandler:
-        """A stream that ends here."""
+        """A stream that ends here: for a target, or a question about targets."""
+        if request.flags & ASKS_TARGETS:
+            key = ServiceKey(request.service, request.port)
+            return answer(stream, self.forwarder.targets().get(key, ()))
         return self.forwarder.stream_offered(stream, request)
 
     def _incoming_refused(self, peer: str, fault: Fault) -> None:
@@ -318,6 +326,17 @@ class SiteRouter:
         """Stopping: nothing new is taken."""
         return self._draining
 
+    def ask_targets(self, service: str, done: Callable[[list[Told]], None]) -> None:
+        """Ask the other sites of ``service`` for their targets; ``done`` comes once, soon."""
+        candidates = self.routing.table.candidates
+        asked = [
+            (key, candidate)
+            for key in self.services
+            if key.name == service
+            for candidate in candidates.get(key, ())
+        ]
+        self._inquiries.ask(asked, done)
+
     def router_name(self, router: RouterId) -> str:
         """The name of the site that ``router`` serves, or its id when it is not known."""
         site = self._router_sites.get(router)
@@ -330,10 +349,12 @@ class SiteRouter:
 
     def problems(self) -> tuple[Problem, ...]:
         """All that is wrong now and needs a person."""
+        is_shown = self._has_left or self._network.now() < self._conflict_until
+        conflict = self._conflict if is_shown else ""
         return (
             *self._config_problems,
             *self._services.problems,
-            *problems.of_router(self._door.error, self._conflict, self._services.untold),
+            *problems.of_router(self._door.error, conflict, self._services.untold),
             *problems.of_listeners(self.forwarder.listener_states()),
             *problems.of_table(self.routing.table),
         )

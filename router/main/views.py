@@ -21,6 +21,7 @@ from router.admin.views import (
 )
 from router.balance.decisions import CandidateReport, Decision, NoChoice
 from router.forward.forwarder import ServiceSnapshot
+from router.main.inquiry import Told
 from router.main.measuring import measure, takes_part
 from router.main.site_router import SiteRouter
 from router.model.events import Problem
@@ -115,6 +116,33 @@ class OperatorView:
             for snapshot in self._router.forwarder.services_snapshot()
             if snapshot.declared
         ]
+
+    def ask_targets(
+        self, service: str, done: Callable[[Mapping[int, list[TargetView]]], None]
+    ) -> None:
+        """Targets that other sites have for ``service``, by its port; ``done`` comes once."""
+
+        def answered(told: list[Told]) -> None:
+            targets: dict[int, list[TargetView]] = {}
+            for entry in sorted(told, key=lambda one: (one.key, one.site)):
+                site = self._router.site_name(entry.site)
+                targets.setdefault(entry.key.port, []).extend(
+                    TargetView(
+                        site=site,
+                        name=target.name,
+                        host="",
+                        port=target.port,
+                        ready=target.ready,
+                        in_flight=target.in_flight,
+                        capacity=target.capacity,
+                        requests_total=target.requests_total,
+                        error="" if target.ready else "not ready",
+                    )
+                    for target in entry.targets
+                )
+            done(targets)
+
+        self._router.ask_targets(service, answered)
 
     def network(self) -> Sequence[SiteView]:
         """All known sites, this one first, then by cost and name."""

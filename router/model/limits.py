@@ -101,6 +101,8 @@ ORIGINS_MAX = 4_096
 SERVICES_PER_SITE_MAX = 1_024
 SPF_DELAY_MIN_S, SPF_DELAY_MAX_S = 0.01, 1.0
 EQUAL_PATHS_MAX = 8  # Paths kept per destination.
+CONFLICT_REPEAT_S = 60.0  # A twin that goes on is told of again.
+CONFLICT_SHOWN_S = 180.0  # A problem of the survivor, until nothing was heard of a twin so long.
 SERVICE_SYNC_TTL_S = 180.0
 LOAD_INTERVAL_S = 0.05
 LOAD_CHANGE_INTERVAL_S = 0.1
@@ -185,3 +187,8 @@ CONFIG_ERRORS_MAX = 100  # Reported per file; more is a wrong file, not many mis
 TARGETS_PER_CONNECTOR_MAX = 1_024
 PORTS_PER_SERVICE_MAX = 64
 NAME_CHARS_MAX = 63  # DNS-1123 label.
+
+# main: asking other sites of their targets.
+INQUIRY_WAIT_S = 2.0
+INQUIRY_TARGETS_MAX = 256  # Of one service port at one site; more are not shown.
+INQUIRY_BYTES_MAX = 128 * KIB

@@ -6,7 +6,12 @@ import msgspec
 
 from router.model.adverts import Declaration, TargetsAdvert
 from router.model.ids import RouterId, SiteId
-from router.model.limits import ADJACENCIES_MAX, COUNTER_MAX, SERVICE_SYNC_TTL_S
+from router.model.limits import (
+    ADJACENCIES_MAX,
+    CONFLICT_REPEAT_S,
+    COUNTER_MAX,
+    SERVICE_SYNC_TTL_S,
+)
 from router.routing.events import (
     EpochRaised,
     IdentityConflict,
@@ -72,7 +77,7 @@ class RoutingCore:
         self._is_draining = False
         self._has_news = False  # Our LSA says something that nobody was told yet.
         self._rival_nonce: bytes | None = None
-        self._has_conflict = False
+        self._conflict_quiet_until = float("-inf")  # Told of lately.
         self._is_withdrawn = False
         self._kept = KeptRouters(service_ttl_s)
         self.lsas_received = 0
@@ -329,8 +334,8 @@ class RoutingCore:
         events: list[RoutingEvent] = []
         if lsa.boot_nonce == self._rival_nonce and lsa.epoch > self._origin.epoch:
             self._is_withdrawn = self._origin.birth > (lsa.boot_epoch, lsa.boot_nonce)
-            if self._is_withdrawn or not self._has_conflict:
-                self._has_conflict = True
+            if self._is_withdrawn or now >= self._conflict_quiet_until:
+                self._conflict_quiet_until = now + CONFLICT_REPEAT_S
                 events.append(
                     IdentityConflict(site=lsa.site, router=lsa.router, withdrawn=self._is_withdrawn)
                 )

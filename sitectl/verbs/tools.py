@@ -9,13 +9,10 @@ from sitectl.options import Settings, Verb
 
 
 def product_version() -> str:
-    """The installed version; ``0+source`` when run from a source tree that is not installed."""
-    from importlib import metadata
+    """The version of the router that this command belongs to: they are one distribution."""
+    from router import __version__
 
-    try:
-        return metadata.version("spillway-router")
-    except metadata.PackageNotFoundError:
-        return "0+source"
+    return __version__
 
 
 @click.command(cls=Verb)

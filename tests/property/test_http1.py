@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import h11
 import httptools
+import msgspec
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +15,8 @@ from router.forward.http1.canonical import (
     check_trailers,
 )
 from router.forward.http1.chunks import ChunkDecoder
+from router.forward.http1.request_heads import RequestHead
+from router.forward.http1.responses import ResponseHead
 from router.forward.ports import Request
 from router.model.ids import ServiceKey
 from tests.unit.forward.test_http_requests import Recorder as Requests
@@ -245,3 +248,46 @@ def test_no_bytes_crash_anything(data: bytes) -> None:
     check_request_head(data)
     check_response_head(data)
     check_trailers(data)
+
+
+MANY = settings(deadline=None, max_examples=400)
+NEUTRAL = b"Keep-Alive: x"  # Says nothing, ends at this hop, and no shortcut knows it.
+
+
+@MANY
+@given(start=STARTS, lines=st.lists(SPECIAL, max_size=2))
+def test_the_short_way_through_a_request_head_leads_where_the_long_one_does(
+    start: bytes, lines: list[bytes]
+) -> None:
+    heads = []
+    for extra in ([], [NEUTRAL]):
+        requests = Requests()
+        requests.parser.feed(memoryview(b"\r\n".join([start, *lines, *extra, b"", b""])))
+        (event,) = [one for one in requests.events if one[0] in ("request", "failed")]
+        heads.append([facts(one) for one in event])
+    assert heads[0] == heads[1]
+
+
+@MANY
+@given(
+    start=st.sampled_from([b"HTTP/1.1 200 OK", b"HTTP/1.1 204", b"HTTP/1.1 304 ", b"HTTP/1.1 500"]),
+    lines=st.lists(SPECIAL, max_size=2),
+    head_only=st.booleans(),
+)
+def test_the_short_way_through_a_response_head_leads_where_the_long_one_does(
+    start: bytes, lines: list[bytes], head_only: bool
+) -> None:
+    heads = []
+    for extra in ([], [NEUTRAL]):
+        responses = Responses(head_only=head_only)
+        responses.parser.feed(memoryview(b"\r\n".join([start, *lines, *extra, b"", b""])))
+        event = responses.events[0]
+        heads.append([facts(one) for one in event])
+    assert heads[0] == heads[1]
+
+
+def facts(verdict: object) -> object:
+    """A head without the number of its fields; any other verdict as it is."""
+    if isinstance(verdict, RequestHead | ResponseHead):
+        return msgspec.structs.replace(verdict, fields=0)
+    return verdict

@@ -176,4 +176,4 @@ def test_metrics_and_events_tell_what_happened(office: Office) -> None:
     text = office.front.metrics()
     assert "spillway_requests_total{" in text
     assert "spillway_link_up{" in text
-    assert f'spillway_capacity{{service="shop:{SHOP_PORT}",site="back"}} 4.0' in text
+    assert f'spillway_capacity{{port="{SHOP_PORT}",service="shop",site="back"}} 4.0' in text

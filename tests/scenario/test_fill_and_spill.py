@@ -130,7 +130,7 @@ def test_what_spilled_is_counted_with_where_it_went_and_why(pair: Pair) -> None:
     assert after["overflow_total"] - before["overflow_total"] == 2
     assert after["requests_total"] - before["requests_total"] == NEAR_SLOTS + 2
     told = [line for line in near.metrics().splitlines() if "spillway_overflow_total{" in line]
-    labels = f'{{reason="full",service="shop:{SHOP_PORT}",to="far"}}'
+    labels = f'{{port="{SHOP_PORT}",reason="full",service="shop",to="far"}}'
     assert any(line.startswith(f"spillway_overflow_total{labels}") for line in told), told
 
 

@@ -35,3 +35,7 @@ def test_of_two_routers_with_one_identity_the_later_leaves_the_network_and_says_
     world.run(30)
     assert not twin.router.links.adjacent
     assert b.router.links.adjacent
+    assert [problem.code for problem in a.router.problems()] == ["SW0401"]
+    world.run(180)
+    assert not a.router.problems(), "the twin left long ago"
+    assert [problem.code for problem in twin.router.problems()] == ["SW0401"]

@@ -265,10 +265,10 @@ def read_response_head(head: bytes, *, head_only: bool, upgrade: bytes) -> Respo
     minor, code, reason = match.groups()
     old, status = minor == b"0", int(code)
     special = _SPECIAL.findall(head)
-    if len(special) == 1 and status >= 200 and not old:
-        name, value = special[0]
-        if name.lower() == b"content-length" and grammar.DECIMAL.fullmatch(value) is not None:
-            return _plain(head, status, reason, value, head_only) if _parser_agrees(head) else _BAD
+    if special and status >= 200 and not old:
+        length = _only_length(special)
+        if length:
+            return _plain(head, status, reason, length, head_only) if _parser_agrees(head) else _BAD
     fields: dict[bytes, list[bytes]] = {}
     for name, value in special:
         fields.setdefault(name.lower(), []).append(value.rstrip(b" \t"))
@@ -301,18 +301,26 @@ def read_response_head(head: bytes, *, head_only: bool, upgrade: bytes) -> Respo
 
 
 _BAD = "the response head is malformed"
-_CONTENT_LENGTH = re.compile(rb"\n(?i:content-length):[^\r]*\r")
+
+
+def _only_length(special: list[tuple[bytes, bytes]]) -> bytes:
+    """The one valid length among ``special`` fields that say nothing else new; empty: no such."""
+    length = b""
+    for name, value in special:
+        if not length and name.lower() == b"content-length" and grammar.DECIMAL.fullmatch(value):
+            length = value
+        elif name.lower() != b"connection" or value.lower() != b"keep-alive":
+            return b""
+    return length
 
 
 def _plain(head: bytes, status: int, reason: bytes, length: bytes, head_only: bool) -> ResponseHead:
-    """The commonest head: of the fields that mean something to us only one valid length.
+    """The commonest head: a length, and maybe that the connection lives on, as it does anyway.
 
     The general way would come to the same.
     """
     bodiless = status == 204 or status == 304
-    field = _CONTENT_LENGTH.search(head)
-    assert field is not None, "it was found before"
-    kept = b"%b%b" % (head[: field.start()], head[field.end() : -2])
+    kept = _REMOVED.sub(b"", head[:-2])
     if not reason:
         kept = b"%b %b" % (kept[:_REASON_AT], kept[_REASON_AT:])
     return ResponseHead(

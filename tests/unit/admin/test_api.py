@@ -22,6 +22,7 @@ from router.admin.views import (
     SiteName,
     SiteView,
     Status,
+    TargetView,
     WhyDecision,
     WhyView,
 )
@@ -38,6 +39,19 @@ SHOP = ServiceView(
     listener=ListenerView(host="127.0.0.1", port=8080, state="bound", error=""),
     sites=(),
     targets=(),
+)
+
+
+FAR_TARGET = TargetView(
+    site="west",
+    name="there",
+    host="",
+    port=9001,
+    ready=True,
+    in_flight=1,
+    capacity=5,
+    requests_total=7,
+    error="",
 )
 
 
@@ -85,6 +99,11 @@ class FakeRouter:
     def network(self) -> Sequence[SiteView]:
         return []
 
+    def ask_targets(
+        self, service: str, done: Callable[[Mapping[int, list[TargetView]]], None]
+    ) -> None:
+        asyncio.get_running_loop().call_soon(done, {8080: [FAR_TARGET], 1: [FAR_TARGET]})
+
     def why(self, service: str, port: int | None) -> WhyView | None:
         if service != "shop" or port not in (None, 8080):
             return None
@@ -102,10 +121,10 @@ class FakeRouter:
     def metrics(self) -> MetricValues:
         self.scrapes += 1
         return MetricValues(
-            numbers={"spillway_requests_total": {("shop", "http", 'we"st\n', "2xx"): 3}},
+            numbers={"spillway_requests_total": {("shop", "8080", "http", 'we"st\n', "2xx"): 3}},
             histograms={
                 "spillway_request_seconds": {
-                    ("shop", "http", "west", "2xx"): Histogram((0.1, 1.0), (1, 1, 1), 3.5)
+                    ("shop", "8080", "http", "west", "2xx"): Histogram((0.1, 1.0), (1, 1, 1), 3.5)
                 }
             },
         )
@@ -152,6 +171,20 @@ def test_every_listing_comes_in_the_envelope(tmp_path: Path) -> None:
                     assert answer["apiVersion"] == "spillway/v1"
                     assert answer["kind"] == kind
                     assert ("items" in answer) is many
+
+    asyncio.run(story())
+
+
+def test_one_service_comes_with_the_targets_of_other_sites_for_that_port(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with (
+            running(tmp_path, FakeRouter(), EventLog()) as session,
+            session.get("/api/v1/services/shop") as response,
+        ):
+            (item,) = (await response.json())["items"]
+            assert [(t["site"], t["name"], t["host"]) for t in item["targets"]] == [
+                ("west", "there", "")
+            ]
 
     asyncio.run(story())
 

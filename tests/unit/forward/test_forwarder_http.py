@@ -478,3 +478,23 @@ def test_a_site_lost_on_the_way_is_not_asked_again_before_routes_change() -> Non
     mend(shop)
     shop.network.run()
     assert [shop.status(client) for client in waiting] == [200, 200, 200]
+
+
+def test_a_large_body_that_waited_goes_on_over_a_connection_at_hand() -> None:
+    shop = Shop(here=1, there=0, farther=0, answer=None)
+    first = shop.client(GET)
+    body = b"x" * (limits.REPLAY_BYTES_MAX + 100)
+    second = shop.client(b"POST / HTTP/1.1\r\nHost: shop\r\nContent-Length: %d\r\n\r\n" % len(body))
+    second.send(body[: limits.REPLAY_BYTES_MAX])
+    shop.network.run()
+    second.send(body[limits.REPLAY_BYTES_MAX :])
+    shop.network.run()
+    (party,) = shop.targets["a"].serving
+    party.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    shop.network.run()
+    assert shop.status(first) == 200
+    assert shop.targets["a"].serving == [party], "the same connection"
+    assert party.got.endswith(b"\r\n\r\n" + body)
+    party.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    shop.network.run()
+    assert shop.status(second) == 200

@@ -34,6 +34,11 @@ class Target:
         leg.start()
         return leg, handler
 
+    def leg_of(self, handler: RecordingHandler) -> HttpTargetLeg:
+        """A leg that is not started."""
+        request = Request(key=ServiceKey("shop", 80), protocol="http", idempotent=True, head=GET)
+        return HttpTargetLeg(request, handler, self.pool, "east", self.network, True)
+
     def warm(self) -> FakeConnection:
         """An idle connection, used once."""
         _, handler = self.leg()
@@ -287,3 +292,20 @@ def test_a_tunnel_is_raw_and_ends_when_both_ends_have(target: Target) -> None:
     assert connection.is_finished()
     assert handler.last() == ("done", None)
     assert target.pool.open_count == 0
+
+
+def test_who_sees_that_a_connection_is_held_need_not_be_told(target: Target) -> None:
+    connection = target.warm()
+    handler = RecordingHandler()
+    assert target.leg_of(handler).start(tells_opened=False) is True
+    target.network.turn()
+    assert handler.events == []
+    connection.deliver(OK)
+    assert [event[0] for event in handler.events] == ["head", "received", "ended", "done"]
+
+
+def test_who_has_to_wait_for_a_connection_is_told_in_any_case(target: Target) -> None:
+    handler = RecordingHandler()
+    assert target.leg_of(handler).start(tells_opened=False) is False
+    target.network.connect()
+    assert handler.events == [("opened",)]

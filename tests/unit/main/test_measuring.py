@@ -20,7 +20,7 @@ def test_every_value_has_a_family_and_as_many_labels_as_it_says() -> None:
     assert read.keys() <= FAMILIES.keys()
     for metric, series in read.items():
         assert {len(labels) for labels in series} == {len(FAMILIES[metric].labels)}, metric
-    served = ("shop:8080", "http", "b", "2xx")
+    served = ("shop", "8080", "http", "b", "2xx")
     assert values.numbers["spillway_requests_total"][served] == 2
     assert b"spillway_loop_lag_seconds 0.5" in render(values)
 
@@ -33,4 +33,4 @@ def test_a_site_without_connector_shows_no_slots_of_its_own() -> None:
     b.serve(1, capacity=7)
     world.run(5)
     capacities = measure(a.router, {}, 0.0).numbers["spillway_capacity"]
-    assert capacities == {("shop:8080", "b"): 7}
+    assert capacities == {("shop", "8080", "b"): 7}

@@ -1,0 +1,185 @@
+"""Which targets another site has for a service port: asked of that site when an operator looks.
+
+LSAs carry counts only. An OPEN with `ASKS_TARGETS` is answered by the site itself and reaches no
+target; names and figures travel, addresses do not.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+
+from router.forward.service import TargetInfo
+from router.link.ports import (
+    ASKS_TARGETS,
+    OpenRequest,
+    Refusal,
+    ResetCode,
+    Stream,
+    StreamHandler,
+    StreamOpener,
+)
+from router.model import limits
+from router.model.adverts import RemoteCandidate
+from router.model.ids import ServiceKey, SiteId
+from router.net.ports import Network
+
+
+class TargetAnswer(msgspec.Struct, frozen=True, array_like=True):
+    """One target as its site tells of it. ``name`` is its connector's."""
+
+    name: str
+    port: int
+    ready: bool
+    in_flight: int
+    capacity: int | None
+    requests_total: int
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What one site said of its targets for one service port."""
+
+    site: SiteId
+    key: ServiceKey
+    targets: tuple[TargetAnswer, ...]
+
+
+_decode = msgspec.msgpack.Decoder(tuple[TargetAnswer, ...]).decode
+Answered = Callable[[tuple[TargetAnswer, ...]], None]
+
+
+class _Quiet:
+    """A `StreamHandler` that has said all it had to say."""
+
+    def accepted(self, in_flight: int) -> None:
+        """Nothing waits for it."""
+
+    def refused(self, reason: Refusal, in_flight: int) -> None:
+        """Nothing waits for it."""
+
+    def head(self, head: bytes, body_bytes: int, ended: bool) -> None:
+        """No head belongs here."""
+
+    def received(self, data: memoryview) -> None:
+        """No question has a body."""
+
+    def trailers(self, block: bytes) -> None:
+        """No trailers belong here."""
+
+    def ended(self, in_flight: int) -> None:
+        """The other end has finished."""
+
+    def writable(self) -> None:
+        """Nothing waits for it."""
+
+    def lost(self, cause: ResetCode | None) -> None:
+        """Over."""
+
+
+def answer(stream: Stream, targets: Iterable[TargetInfo]) -> StreamHandler:
+    """Tell who asked of ``targets``, a bounded number."""
+    told = [
+        TargetAnswer(
+            target.name,
+            target.port,
+            target.ready,
+            target.in_flight,
+            target.capacity,
+            target.requests_total,
+        )
+        for target in targets
+    ]
+    stream.accept(0)
+    stream.send(msgspec.msgpack.encode(told[: limits.INQUIRY_TARGETS_MAX]))
+    stream.finish()
+    return _Quiet()
+
+
+class _Question(_Quiet):
+    """One question to one site. ``done`` hears the answer once; empty: there was none."""
+
+    def __init__(self, done: Answered) -> None:
+        self._done: Answered | None = done
+        self._bytes = b""
+        self.stream: Stream | None = None
+
+    def received(self, data: memoryview) -> None:
+        """Part of the answer."""
+        self._bytes += data
+        if len(self._bytes) > limits.INQUIRY_BYTES_MAX:
+            self.give_up()
+
+    def ended(self, in_flight: int) -> None:
+        """The answer is whole."""
+        try:
+            targets = _decode(self._bytes)
+        except (msgspec.MsgspecError, RecursionError):
+            targets = ()  # A neighbour that talks nonsense has told us nothing.
+        self._tell(targets)
+
+    def lost(self, cause: ResetCode | None) -> None:
+        """Refused, or broken off before the answer was whole."""
+        self._tell(())
+
+    def give_up(self) -> None:
+        """Wait no longer."""
+        if self._done is not None and self.stream is not None:
+            self.stream.reset("cancelled")
+        self._tell(())
+
+    def _tell(self, targets: tuple[TargetAnswer, ...]) -> None:
+        if self._done is not None:
+            done, self._done = self._done, None
+            done(targets)
+
+
+class Inquiries:
+    """Asks other sites, all at once and for a bounded time."""
+
+    def __init__(self, network: Network, streams: StreamOpener, site: SiteId) -> None:
+        self._network = network
+        self._streams = streams
+        self._site = site
+
+    def ask(
+        self,
+        candidates: Sequence[tuple[ServiceKey, RemoteCandidate]],
+        done: Callable[[list[Told]], None],
+    ) -> None:
+        """``done`` is called once, later, with what those said who answered in time."""
+        told: list[Told] = []
+        left = len(candidates)
+        if not candidates:
+            self._network.at_turn_end(lambda: done(told))
+
+        def answered(key: ServiceKey, site: SiteId, targets: tuple[TargetAnswer, ...]) -> None:
+            nonlocal left
+            left -= 1
+            told.append(Told(site, key, targets))
+            if not left:
+                self._network.at_turn_end(lambda: done(told))
+
+        for key, candidate in candidates:
+            self._ask_one(key, candidate, answered)
+
+    def _ask_one(
+        self,
+        key: ServiceKey,
+        candidate: RemoteCandidate,
+        answered: Callable[[ServiceKey, SiteId, tuple[TargetAnswer, ...]], None],
+    ) -> None:
+        question = _Question(lambda targets: answered(key, candidate.site, targets))
+        request = OpenRequest(
+            path=candidate.paths[0],
+            service=key.name,
+            port=key.port,
+            protocol="tcp",
+            ingress=self._site,
+            flags=ASKS_TARGETS,
+        )
+        question.stream = self._streams.open_stream(request, question)
+        if question.stream is None:
+            question.lost(None)
+            return
+        question.stream.finish()
+        patience = self._network.now() + limits.INQUIRY_WAIT_S
+        self._network.call_at(patience, question.give_up)
