@@ -251,7 +251,9 @@ class Exchange:
         # Who was refused while waiting for 100 may send the body or not: nobody can tell which.
         unclear = request.expects and not self._continued and not self.body_bytes_seen
         until_close = request.old and body_bytes < 0 and not bodiless
-        self._close = close = unclear or until_close or self._closes()
+        self._close = close = (
+            unclear or until_close or not request.keep_alive or self._client.closes_after_this()
+        )
         if body_bytes >= 0 and status != 204 and not close and not request.old:
             rendered = render.sized_response(head, body_bytes, self._via)  # The commonest.
         else:

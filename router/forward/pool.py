@@ -54,8 +54,9 @@ class TargetConnection:
         self.expires = 0.0
 
     def received(self, data: memoryview) -> None:
-        if self.user is not None:
-            self.user.received(data)
+        user = self.user
+        if user is not None:
+            user.received(data)
         else:
             self._pool.spoilt(self)
 
@@ -117,14 +118,14 @@ class TargetPool:
         A request that is not idempotent gets only one that was in use a moment ago: the target's
         own idle close would otherwise be the commonest way to lose it.
         """
-        if not self._idle:
+        idle = self._idle
+        if not idle:
             return None
         now = self._network.now()
-        newest = self._idle[-1]
-        if not idempotent and now - newest.idle_since > limits.POOL_FRESH_S:
+        if not idempotent and now - idle[-1].idle_since > limits.POOL_FRESH_S:
             return None
-        while self._idle:
-            candidate = self._idle.pop()
+        while idle:
+            candidate = idle.pop()
             if now < candidate.expires:
                 candidate.is_reused = True
                 return candidate

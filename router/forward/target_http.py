@@ -128,10 +128,11 @@ class HttpTargetLeg:
         self._trailers = block
 
     def finish(self) -> None:
-        if self._state is _RAW and self._target is not None:
+        state = self._state
+        if state is _RAW and self._target is not None:
             self._target.writer.flush()
             self._target.connection.finish()
-        if self._state in (_RAW, _DONE) or self._request_complete:
+        if self._request_complete or state is _RAW or state is _DONE:
             return
         if self._chunked:
             self._request_complete = True

@@ -102,8 +102,9 @@ class LaneStream:
         if self.opened_here or self._answered:
             raise LocalProtocolError("accept", "only the egress accepts, and once")
         self._answered = True
-        self._lane.answered(self)
-        self._lane.urgent(frames.encode_counted(frames.ACCEPTED, self.id, in_flight))
+        lane = self._lane
+        lane.answered(self)
+        lane.urgent(frames.encode_counted(frames.ACCEPTED, self.id, in_flight))
 
     def refuse(self, reason: Refusal, in_flight: int) -> None:
         if self.is_over:
@@ -120,7 +121,8 @@ class LaneStream:
             return
         if self.opened_here:
             raise LocalProtocolError("head", "the ingress sends its head with the OPEN")
-        self._check_sendable()
+        if self._finishing or not self._answered:
+            self._check_sendable()
         self._queue_framed(frames.HEAD, body_bytes.to_bytes(8, "big", signed=True) + head)
         if end:
             self.finish()
@@ -424,20 +426,22 @@ class LaneStream:
     def _fill_data(self, parts: list[Buffer], room: int) -> int:
         queue = self._queue
         place = len(parts)
-        parts.append(b"")
+        parts.append(b"")  # The header, once the size is known.
         size = 0
         while queue and size < room:
             chunk = queue[0]
             if isinstance(chunk, tuple):
                 break
-            if len(chunk) <= room - size:
+            chunk_bytes = len(chunk)
+            if chunk_bytes <= room - size:
                 queue.popleft()
             else:
                 view = memoryview(chunk)
                 queue[0] = view[room - size :]
                 chunk = view[: room - size]
+                chunk_bytes = room - size
             parts.append(chunk)
-            size += len(chunk)
+            size += chunk_bytes
         self._credit_bytes -= size
         self._queued_bytes -= size
         kind = frames.DATA

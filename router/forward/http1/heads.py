@@ -103,9 +103,9 @@ _NO_LIMIT_BYTES = min(
 )
 
 
-def exceeds_limits(head: bytes) -> bool:
+def exceeds_limits(head: bytes, fields: int) -> bool:
     """A complete, well-formed head (its blank line included) breaks a limit on size or count."""
-    if head.count(b"\n") - 2 > limits.HEADERS_MAX:
+    if fields > limits.HEADERS_MAX:
         return True
     if len(head) <= _NO_LIMIT_BYTES:
         return False  # No part can be above its limit.

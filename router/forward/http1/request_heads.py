@@ -100,14 +100,15 @@ START = StartLine(grammar.NOT_VISIBLE, _judge_request_line, TARGET_TOO_LONG)
 def read_request_head(head: bytes, forwarding: Forwarding) -> RequestHead | HttpError:
     """The verdict on a head, its blank line included: what to forward, or why not."""
     match = _HEAD.fullmatch(head)
-    if match is None or exceeds_limits(head):
+    count = head.count(b"\n") - 2
+    if match is None or exceeds_limits(head, count):
         return LineJudge(START).judge(head[:-2]) or BAD_REQUEST_LINE
     method, target, minor = match.groups()
     special = _SPECIAL.findall(head)
     if len(special) == 1 and minor == b"1" and target[:1] == b"/":
         name, host = special[0]
         if name.lower() == b"host" and grammar.HOST.fullmatch(host) is not None:
-            return _second_opinion(head) or _plain(head, method, host, forwarding)
+            return _second_opinion(head) or _plain(head, method, host, forwarding, count)
     old = minor == b"0"
     fields: dict[bytes, list[bytes]] = {}
     for name, value in special:
@@ -149,11 +150,13 @@ def read_request_head(head: bytes, forwarding: Forwarding) -> RequestHead | Http
         keep_alive=(b"keep-alive" in options if old else True) and b"close" not in options,
         old=old,
         expects=expects,
-        fields=head.count(b"\n") - 2,
+        fields=count,
     )
 
 
-def _plain(head: bytes, method: bytes, host: bytes, forwarding: Forwarding) -> RequestHead:
+def _plain(
+    head: bytes, method: bytes, host: bytes, forwarding: Forwarding, count: int
+) -> RequestHead:
     """The commonest head: without a body, and of the fields that mean something to us only Host.
 
     What it states goes on as it stands; the general way would come to the same.
@@ -167,7 +170,7 @@ def _plain(head: bytes, method: bytes, host: bytes, forwarding: Forwarding) -> R
         keep_alive=True,
         old=False,
         expects=False,
-        fields=head.count(b"\n") - 2,
+        fields=count,
     )
 
 

@@ -260,15 +260,18 @@ def read_response_head(head: bytes, *, head_only: bool, upgrade: bytes) -> Respo
     ``upgrade`` is the protocol asked for in lower case, empty: none.
     """
     match = _HEAD.fullmatch(head)
-    if match is None or exceeds_limits(head):
+    count = head.count(b"\n") - 2
+    if match is None or exceeds_limits(head, count):
         return (LineJudge(_START).judge(head[:-2]) or _BAD_STATUS_LINE).sentence
     minor, code, reason = match.groups()
     old, status = minor == b"0", int(code)
     special = _SPECIAL.findall(head)
     if special and status >= 200 and not old:
         length = _only_length(special)
+        if length and not _parser_agrees(head):
+            return _BAD
         if length:
-            return _plain(head, status, reason, length, head_only) if _parser_agrees(head) else _BAD
+            return _plain(head, status, reason, length, head_only, count)
     fields: dict[bytes, list[bytes]] = {}
     for name, value in special:
         fields.setdefault(name.lower(), []).append(value.rstrip(b" \t"))
@@ -296,7 +299,7 @@ def read_response_head(head: bytes, *, head_only: bool, upgrade: bytes) -> Respo
         has_body=not (head_only or status < 200 or status in (204, 304)),
         chunked=chunked,
         keep_alive_s=_keep_alive_s(fields, options, old),
-        fields=head.count(b"\n") - 2,
+        fields=count,
     )
 
 
@@ -314,7 +317,9 @@ def _only_length(special: list[tuple[bytes, bytes]]) -> bytes:
     return length
 
 
-def _plain(head: bytes, status: int, reason: bytes, length: bytes, head_only: bool) -> ResponseHead:
+def _plain(
+    head: bytes, status: int, reason: bytes, length: bytes, head_only: bool, count: int
+) -> ResponseHead:
     """The commonest head: a length, and maybe that the connection lives on, as it does anyway.
 
     The general way would come to the same.
@@ -330,7 +335,7 @@ def _plain(head: bytes, status: int, reason: bytes, length: bytes, head_only: bo
         has_body=not (head_only or bodiless),
         chunked=False,
         keep_alive_s=-1,
-        fields=head.count(b"\n") - 2,
+        fields=count,
     )
 
 
