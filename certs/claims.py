@@ -92,13 +92,18 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 class GrantStore:
-    """The grants of a site, in ``directory`` (``secrets/grants``). Safe between processes."""
+    """The grants of a site, in ``directory`` (``secrets/grants``). Safe between processes.
 
-    __slots__ = ("_authority", "_directory")
+    ``waits`` False: for a thread that must not wait for the lock of another process; what cannot
+    be done at once raises `BlockingIOError`.
+    """
 
-    def __init__(self, directory: Path, authority: Authority) -> None:
+    __slots__ = ("_authority", "_directory", "_waits")
+
+    def __init__(self, directory: Path, authority: Authority, *, waits: bool = True) -> None:
         files.make_private_directory(directory)
         self._directory, self._authority = directory, authority
+        self._waits = waits
 
     def create(self, draft: Token, *, uses: int = 1, allow: tuple[str, ...] = ()) -> Token:
         """Grant what ``draft`` (a claim still without secret) says; the token with its secret.
@@ -135,10 +140,10 @@ class GrantStore:
         return token
 
     def redeem(self, name: str, request: ClaimRequest, now: float) -> Redeemed | Refused:
-        """Judge one request. Waits for the lock: call it where waiting harms nobody.
+        """Judge one request. Raises `CertError` for a damaged grant.
 
-        Raises `CertError` for a damaged grant, `OSError` when nothing can be stored (then nothing
-        has happened).
+        `OSError`: nothing has happened, since nothing can be stored or somebody else holds the
+        lock and this store does not wait.
         """
         with self._lock():
             grant = self._read(name)
@@ -234,7 +239,7 @@ class GrantStore:
         return self._directory / f"{name}{_SUFFIX}"
 
     def _lock(self) -> files.Lock:
-        return files.locked(self._directory / _LOCK_FILE)
+        return files.locked(self._directory / _LOCK_FILE, waits=self._waits)
 
     def _read(self, name: str) -> Grant | None:
         if not names.is_name(name):  # Also what would leave the directory.

@@ -95,16 +95,17 @@ def read_secret(path: Path, bytes_max: int = limits.SECRET_FILE_BYTES_MAX) -> by
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, *, waits: bool = True) -> Iterator[None]:
     """Hold the exclusive lock that ``path`` stands for, against threads and processes alike.
 
-    Waits for the holder. The kernel frees it when the holder dies. `flock` rather than POSIX
-    record locks: those do not exclude threads of one process.
+    Waits for the holder, or, if it must not, raises `BlockingIOError` at once. The kernel frees it
+    when the holder dies. `flock` rather than POSIX record locks: those do not exclude threads of
+    one process.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(path, flags, _FILE_MODE)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
         yield
     finally:
         os.close(descriptor)

@@ -106,11 +106,6 @@ class Exchange:
     # What the session tells.
 
     @property
-    def is_answered(self) -> bool:
-        """A final response head has gone out."""
-        return self._phase is not _WAITING
-
-    @property
     def is_tunnel(self) -> bool:
         return self._phase is _TUNNEL
 

@@ -1,5 +1,7 @@
 """A leg over a stream to another site's targets: what comes over a link is checked here."""
 
+from typing import Protocol
+
 from router.forward.http1.canonical import check_response_head, check_trailers
 from router.forward.ports import LegCode, LegFailure, LegHandler, Request
 from router.link.ports import OpenRequest, Refusal, ResetCode, Stream, StreamOpener
@@ -32,24 +34,20 @@ def upgrade_of(flags: int) -> str:
     return _UPGRADES[flags & _UPGRADE_MASK]
 
 
-class RemoteObserver:
+class RemoteObserver(Protocol):
     """What a `RemoteLeg` tells of its egress site; the service behind it feeds its balancer."""
 
-    __slots__ = ()
-
     def remote_opened(self, site: SiteId) -> None:
-        raise NotImplementedError
+        """An OPEN is on its way there."""
 
     def remote_count(self, site: SiteId, in_flight: int) -> None:
         """The egress's own count, fresh."""
-        raise NotImplementedError
 
     def remote_refused(self, site: SiteId, in_flight: int) -> None:
-        raise NotImplementedError
+        """It is full."""
 
     def remote_ended(self, site: SiteId, in_flight: int) -> None:
         """Once for each `remote_opened`; the egress's count without it, -1: not told."""
-        raise NotImplementedError
 
 
 class RemoteLeg:

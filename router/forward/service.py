@@ -18,7 +18,6 @@ from router.forward.local import LocalLeg
 from router.forward.pool import TargetPool
 from router.forward.ports import Leg, LegHandler, Request
 from router.forward.queueing import WaitingRoom
-from router.forward.remote import RemoteObserver
 from router.forward.target_http import HttpTargetLeg
 from router.forward.target_tcp import TcpTargetLeg
 from router.link.ports import StreamOpener
@@ -100,7 +99,7 @@ class _Remote:
         self.round_trip_s = 0.0
 
 
-class Service(RemoteObserver):
+class Service:
     """The owner of a service port's ledger, balancer, queue, health checks, pools and counters.
 
     It may lack a listener (egress only), targets (ingress only), or a declaration elsewhere.
@@ -239,7 +238,7 @@ class Service(RemoteObserver):
         leg.start()
         return leg
 
-    # RemoteObserver
+    # RemoteObserver (`remote`)
 
     def remote_opened(self, site: SiteId) -> None:
         self.balancer.opened(site)

@@ -77,7 +77,9 @@ class SiteTrust:
         self._leaf = ensure_leaf(secrets, self._authority, self._identity.site_id, time.time())
         self._links = LinkStore(secrets / "links")
         self._revocations = Revocations(secrets)
-        self._desk = ClaimDesk(GrantStore(secrets / "grants", self._authority))
+        self._desk = ClaimDesk(
+            GrantStore(secrets / "grants", self._authority, waits=False)  # Traffic goes on.
+        )
         self._redeemer: Redeemer | None = None
         self._network: Network | None = None
         self._leaf_renewed: Callable[[], None] = lambda: None

@@ -5,7 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from certs import keys, limits
+from certs import files, keys, limits
+from certs.claims import GrantStore
 from certs.errors import CertError
 from certs.redeem import ClaimAnswer, ClaimDesk, make_request, read_answer
 from certs.tokens import Token
@@ -220,3 +221,14 @@ def test_an_answer_that_does_not_fit_is_refused(
 def test_an_answer_of_garbage_is_refused(east: Site, body: bytes) -> None:
     with pytest.raises(CertError):
         read_answer(200, body, keys.to_pem(keys.generate()), east.claim())
+
+
+def test_a_desk_that_must_not_wait_asks_to_come_again_while_the_grants_are_locked(
+    east: Site,
+) -> None:
+    """A command stopped while it holds the lock must not stop a router's traffic."""
+    token = east.claim()
+    desk = ClaimDesk(GrantStore(east.secrets / "grants", east.authority, waits=False))
+    with files.locked(east.secrets / "grants" / ".lock"):
+        assert desk.answer(token.name, request_of(token), SOURCE, NOW).status == 503
+    assert desk.answer(token.name, request_of(token), SOURCE, NOW).status == 200
