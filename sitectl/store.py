@@ -8,11 +8,14 @@ import contextlib
 import difflib
 import os
 import tempfile
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
-from certs.files import sync_directory
+import click
+
+from certs.files import locked, sync_directory
 from router.documents import file_name, read, resolve, write
 from router.documents.wanted import Wanted
 from router.model.errors import ConfigError
@@ -20,6 +23,8 @@ from router.model.specs import Document, Kind
 from sitectl.admin import Admin
 from sitectl.failure import Exit, Failure, conflict, not_found, usage
 from sitectl.options import Settings
+
+HOLD_WAIT_S, HOLD_POLL_S = 10.0, 0.02
 
 Change = Literal["created", "updated", "unchanged", "deleted"]
 
@@ -37,6 +42,39 @@ def site_names(state: Path) -> list[str]:
     if not state.is_dir():
         return []
     return sorted(path.name for path in state.iterdir() if (path / "config").is_dir())
+
+
+def site_to_change(settings: Settings) -> "Site":
+    """As `find_site`, held against other commands that change it until this command ends.
+
+    Between reading a document and writing it back nobody else may write it.
+    """
+    site = find_site(settings)
+    click.get_current_context().with_resource(held(site))
+    return site
+
+
+@contextlib.contextmanager
+def held(site: "Site") -> Iterator[None]:
+    """Nobody else changes ``site`` within. Failure: somebody does, for too long."""
+    deadline = time.monotonic() + HOLD_WAIT_S
+    with contextlib.ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(locked(site.directory / ".lock", waits=False))
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise Failure(
+                        Exit.TIMED_OUT,
+                        "site-held",
+                        f"another sitectl has been changing site {site.name!r} for "
+                        f"{HOLD_WAIT_S:g} s",
+                        "Wait for it, or end it, and try again",
+                        retryable=True,
+                    ) from None
+                time.sleep(HOLD_POLL_S)
+        yield
 
 
 def find_site(settings: Settings) -> "Site":

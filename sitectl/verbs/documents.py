@@ -36,7 +36,7 @@ def apply(settings: Settings, file: str) -> None:
         if document.name not in store.site_names(state):
             made.append((document, make_site(settings, document)))
         settings.site = settings.site or document.name
-    site = store.find_site(settings)
+    site = store.site_to_change(settings)
     if any(document.name != site.name for document in sites):
         raise usage(f"the Site in {file} is not site {site.name!r}", "Apply it with its own --site")
     rest = [document for document in documents if document not in [d for d, _ in made]]

@@ -72,7 +72,7 @@ def expose(
     Example:
       sitectl expose host 127.0.0.1 --address shop --port 8080 --target-port 9001 --capacity 10
     """
-    site = store.find_site(settings)
+    site = store.site_to_change(settings)
     host = require_host_type(*type_and_name(words, "TYPE NAME"))
     name = _address(address, host)
     existing = site.find("Service", name)
@@ -123,7 +123,7 @@ def _numbers(flags: tuple[str, ...]) -> tuple[int, ...]:
 @click.pass_obj
 def unexpose(settings: Settings, words: tuple[str, ...], address: str | None) -> None:
     """Detach a target; the service goes with its last target here, if it was declared here."""
-    site = store.find_site(settings)
+    site = store.site_to_change(settings)
     host = require_host_type(*type_and_name(words, "TYPE NAME"))
     name = _address(address, host)
     removed = unbind_target(site, name, host, None)

@@ -55,10 +55,26 @@ def create(
     """
     site = store.find_site(settings)
     token = _usable_token(site, file)
-    links = _links(site)
-    chosen = name or _holder_of(links, token) or _free_name(site, links)
+    with store.held(site):
+        chosen, change = _keep(site, token, name, cost)
+    told = "exists already, unchanged" if change == "unchanged" else "created"
+    text = f"link {chosen} to site {token.site_name} {told}"
+    if wait is not None:
+        _wait(site, chosen, wait)
+        text += ", up"
+    output.report(settings, "Link", chosen, change, text)
+    if wait is None:
+        running = site.admin.is_running()
+        next_step = f"link status {chosen} --wait 30" if running else "start"
+        output.note(f"Next: sitectl --site {site.name} {next_step}")
+
+
+def _keep(site: Site, token: "Token", name: str | None, cost: int | None) -> tuple[str, str]:
+    """The link's name and what became of it: token and document are written, or neither."""
     from sitectl.verbs.service import require_name
 
+    links = _links(site)
+    chosen = name or _holder_of(links, token) or _free_name(site, links)
     require_name(chosen, "link")
     existing = site.find("Link", chosen)
     # Without --cost, a link that is there keeps the cost it has.
@@ -78,16 +94,7 @@ def create(
     if added and change == "unchanged":
         change = "created"
         site.reload()
-    told = "exists already, unchanged" if change == "unchanged" else "created"
-    text = f"link {chosen} to site {token.site_name} {told}"
-    if wait is not None:
-        _wait(site, chosen, wait)
-        text += ", up"
-    output.report(settings, "Link", chosen, change, text)
-    if wait is None:
-        running = site.admin.is_running()
-        next_step = f"link status {chosen} --wait 30" if running else "start"
-        output.note(f"Next: sitectl --site {site.name} {next_step}")
+    return chosen, change
 
 
 def _usable_token(site: Site, file: str) -> "Token":
@@ -234,7 +241,7 @@ def _refused(item: dict[str, Any]) -> Failure:
 @click.pass_obj
 def set_(settings: Settings, name: str, cost: int) -> None:
     """Change a link's cost while it is up."""
-    site = store.find_site(settings)
+    site = store.site_to_change(settings)
     document = site.find("Link", name)
     if document is None:
         dialler = _incoming(site, name)
@@ -272,7 +279,7 @@ def _incoming(site: Site, name: str) -> dict[str, Any] | None:
 @click.pass_obj
 def delete(settings: Settings, name: str | None, flag: str | None) -> None:
     """Remove a link dialled here; of an incoming one, revoke the neighbour's access."""
-    site = store.find_site(settings)
+    site = store.site_to_change(settings)
     chosen = name or flag
     if chosen is None:
         raise usage("which link?", "sitectl link status")

@@ -141,7 +141,7 @@ def create(
       sitectl service create shop 8080 --protocol http
       sitectl service create db:5432
     """
-    site = store.find_site(settings)
+    site = store.site_to_change(settings)
     name, ports = name_and_ports(words)
     require_name(name)
     spec = ServiceSpec(
@@ -200,7 +200,7 @@ def set_(
     listen: str | None,
 ) -> None:
     """Change a service's policy, queue or capacity while it runs."""
-    site = store.find_site(settings)
+    site = store.site_to_change(settings)
     service = site.find("Service", name)
     bound = bindings_of(site, name)
     documents: list[Document] = []
@@ -288,7 +288,7 @@ def bind(
       sitectl service bind shop host 127.0.0.1 --target-port 9001 --capacity 10
       sitectl service bind db host/10.0.0.5 --target-port 5432
     """
-    site = store.find_site(settings)
+    site = store.site_to_change(settings)
     require_name(name)
     host = require_host_type(*type_and_name(words, "TYPE TARGET"))
     if health_path:
@@ -319,7 +319,7 @@ def unbind(
     settings: Settings, name: str, words: tuple[str, ...], target_ports: tuple[str, ...]
 ) -> None:
     """Detach a target; without --target-port every port of it."""
-    site = store.find_site(settings)
+    site = store.site_to_change(settings)
     host = require_host_type(*type_and_name(words, "TYPE TARGET"))
     ports = target_ports_of(site, name, target_ports) if target_ports else None
     removed = unbind_target(site, name, host, ports)
@@ -337,7 +337,7 @@ def unbind(
 @click.pass_obj
 def delete(settings: Settings, name: str) -> None:
     """Withdraw a service of this site, with its targets and listeners here."""
-    site = store.find_site(settings)
+    site = store.site_to_change(settings)
     if site.find("Service", name) is None:
         site.require_readable("Service", name)
     targets = len(bindings_of(site, name))

@@ -2,9 +2,14 @@
 
 import json
 import stat
+import subprocess
+import sys
+from subprocess import DEVNULL
 
 import pytest
 
+from certs.files import locked
+from sitectl import store
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FakeAdmin
 
@@ -369,3 +374,33 @@ def test_skuppers_flags_of_services_are_taken(here: CommandLine) -> None:
     flags = ("--event-channel", "--proxy-memory", "1Gi", "--proxy-pod-affinity", "app=x")
     here.ok("expose", "host", "10.0.0.1", "--address", "c", "--port", "8082", *flags)
     here.ok("service", "unbind", "c", "host", "10.0.0.1", "--target-namespace", "x")
+
+
+def test_two_commands_that_change_one_service_do_not_lose_each_others_change(
+    here: CommandLine,
+) -> None:
+    """The second waits until the first has written, and then reads what that wrote."""
+    here.ok("service", "create", "shop", "8080")
+    flags = [("--queue", "7"), ("--queue-wait", "3s"), ("--policy", "balanced")]
+    command = [sys.executable, "-m", "sitectl", "--state", str(here.state), "service", "set"]
+    for _ in range(3):
+        here.ok("service", "set", "shop", "--queue", "1", "--queue-wait", "1s", "--policy", "fill")
+        running = [
+            subprocess.Popen([*command, "shop", *flag], stdout=DEVNULL, stderr=DEVNULL)
+            for flag in flags
+        ]
+        assert [process.wait(30) for process in running] == [0, 0, 0]
+        text = here.config()["service-shop.yaml"]
+        assert "queue: 7" in text and "queueWait: 3s" in text and "name: balanced" in text, text
+
+
+def test_a_site_that_is_being_changed_for_long_is_an_error_that_says_so(
+    here: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "HOLD_WAIT_S", 0.05)
+    with locked(here.state / "here" / ".lock"):
+        result = here("service", "create", "shop", "8080", "-o", "json")
+        assert here("service", "status").exit_code == 0, "looking needs no lock"
+    assert result.exit_code == 6
+    assert json.loads(result.stderr)["code"] == "site-held"
+    here.ok("service", "create", "shop", "8080")
