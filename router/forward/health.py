@@ -9,13 +9,8 @@ import random
 from collections.abc import Callable, Iterable
 
 from router.model import limits
+from router.model.addresses import split
 from router.net.ports import Connection, Dial, DialFailure, Loss, Network, Timer
-
-
-def split_target(target: str) -> tuple[str, int]:
-    """Host and port of ``host:port`` or ``[v6]:port``."""
-    host, _, port = target.rpartition(":")
-    return host.strip("[]"), int(port)
 
 
 class _Dropped:
@@ -58,7 +53,7 @@ class _Check:
         self.target = target
         self.ready = False
         self.error = "not checked yet"
-        self._host, self._port = split_target(target)
+        self._host, self._port = split(target)
         self._health = health
         self._good = limits.HEALTH_GOOD_TO_RETURN - 1  # New: the first good one counts as enough.
         self._timer: Timer | None = None

@@ -5,9 +5,8 @@ from ipaddress import ip_address
 
 import msgspec
 
-from router.forward.health import split_target
 from router.model import limits
-from router.model.addresses import join
+from router.model.addresses import join, split
 from router.model.ids import ServiceKey
 from router.net.ports import Connection, ConnectionHandler, Listener, Network, Timer
 
@@ -129,9 +128,7 @@ class Listeners:
 
     def _bind(self, bound: _Bound) -> None:
         host, port = bound.where
-        clash = next(
-            (one for one in self._targets if is_same_place(bound.where, split_target(one))), None
-        )
+        clash = next((one for one in self._targets if is_same_place(bound.where, split(one))), None)
         if clash is not None:
             self._close(bound)
             bound.error = f"target {clash} is this listener's own address; give one another port"

@@ -13,7 +13,7 @@ from router.balance.reports import standing_target
 from router.balance.waiting import queue_limit
 from router.forward.admission import Admission
 from router.forward.counters import ServiceCounters
-from router.forward.health import HealthChecks, split_target
+from router.forward.health import HealthChecks
 from router.forward.local import LocalLeg
 from router.forward.pool import TargetPool
 from router.forward.ports import Leg, LegHandler, Request
@@ -22,6 +22,7 @@ from router.forward.target_http import HttpTargetLeg
 from router.forward.target_tcp import TcpTargetLeg
 from router.link.ports import StreamOpener
 from router.model import limits
+from router.model.addresses import split
 from router.model.adverts import LoadReport, RemoteCandidate
 from router.model.ids import ServiceKey, SiteId
 from router.model.specs import PolicySpec, ServiceProtocol
@@ -279,7 +280,7 @@ class Service:
     def targets(self) -> list[TargetInfo]:
         infos: list[TargetInfo] = []
         for state in self.ledger.targets():
-            host, port = split_target(state.target)
+            host, port = split(state.target)
             infos.append(
                 TargetInfo(
                     name=state.name,
@@ -305,13 +306,13 @@ class Service:
     ) -> tuple[Leg, bool]:
         network = self.timers
         if request.protocol == "tcp":
-            host, port = split_target(target)
+            host, port = split(target)
             tcp_leg = TcpTargetLeg(network, host, port, handler)
             tcp_leg.start()
             return tcp_leg, False
         pool = self._pools.get(target)
         if pool is None:
-            host, port = split_target(target)
+            host, port = split(target)
             pool = self._pools[target] = TargetPool(network, host, port)
         leg = HttpTargetLeg(request, handler, pool, self._site_name, network, via_local)
         return leg, leg.start(tells_opened=False)

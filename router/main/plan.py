@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from router.documents import Listening, Wanted, clashes
-from router.model.addresses import join
+from router.model.addresses import join, split
 from router.model.adverts import Declaration
 from router.model.events import Problem
 from router.model.ids import ServiceKey
@@ -141,9 +141,3 @@ def _clash_problem(key: ServiceKey, listen: tuple[str, int], clash: list[str]) -
         f"would listen on ({join(*listen)}); it would call itself.",
         hint=f"Listen elsewhere: sitectl service set {key.name} --listen 127.0.0.2:{key.port}",
     )
-
-
-def split(address: str) -> tuple[str, int]:
-    """The reverse of `join`."""
-    host, _, port = address.rpartition(":")
-    return host.strip("[]"), int(port)

@@ -25,13 +25,13 @@ from router.admin.server import serving
 from router.control import ConfigDirectory, Wanted, watch
 from router.main.gate import EventGate
 from router.main.logs import Logs, logging_to
-from router.main.plan import split
 from router.main.site_router import SiteRouter
 from router.main.state import FileKeeper
 from router.main.systemd import notify
 from router.main.trust import SiteTrust
 from router.main.views import OperatorView
 from router.model import limits
+from router.model.addresses import split
 from router.model.errors import ConfigError, RouterError
 from router.model.events import Event, Severity
 from router.net.epoll import EpollNetwork

@@ -2,7 +2,7 @@
 
 import random
 
-from router.forward.health import HealthChecks, split_target
+from router.forward.health import HealthChecks
 from router.model import limits
 from tests.unit.forward.fakes import FakeNetwork, FakeTarget
 
@@ -71,9 +71,3 @@ def test_a_removed_target_is_checked_no_more() -> None:
     watch.network.advance(5)
     assert watch.changes == []
     assert watch.checks.error_of(TARGET) == "not checked"
-
-
-def test_targets_split_into_host_and_port() -> None:
-    assert split_target("10.0.0.1:80") == ("10.0.0.1", 80)
-    assert split_target("[::1]:80") == ("::1", 80)
-    assert split_target("db.local:5432") == ("db.local", 5432)
