@@ -209,6 +209,11 @@ class Forwarder:
         """The targets of this site, by service port."""
         return {key: service.targets() for key, service in self._services.items()}
 
+    def targets_of(self, key: ServiceKey) -> list[TargetInfo]:
+        """The targets of one service port; none of one that is not known here."""
+        service = self._services.get(key)
+        return service.targets() if service is not None else []
+
     def explain(self, key: ServiceKey, now: float) -> Explanation | None:
         """What would be decided now; None: unknown service port."""
         service = self._services.get(key)

@@ -221,6 +221,11 @@ class Links:
         for doorway in list(self._doorways):
             doorway.close(fault)
 
+    def outgoing_status(self, name: str) -> LinkStatus | None:
+        """The line of one configured link."""
+        link = self._outgoing.get(name)
+        return self._outgoing_status(link) if link is not None else None
+
     # Accepting.
 
     def _accept(self, connection: Connection, certificate: bytes) -> ConnectionHandler | None:

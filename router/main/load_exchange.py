@@ -1,6 +1,6 @@
 """How loaded the targets of each site are: telling neighbours, and hearing from them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from router.balance.reports import LoadReports
 from router.forward.forwarder import Forwarder
@@ -56,24 +56,22 @@ class LoadExchange:
 
     def tell_all(self, neighbour: RouterId) -> None:
         """A new neighbour hears of every service port at once."""
-        for message in self._everything():
-            self._links.send(neighbour, message)
+        if self._keys:
+            self._links.send(neighbour, self._everything())
 
     def _refresh(self) -> None:
         """Say it again now and then: whoever missed a report, or counts wrongly, is set right."""
-        for message in self._everything():
-            self._links.broadcast(message)
+        if self._keys:
+            self._links.broadcast(self._everything())
         self._arm_refresh()
 
     def _arm_refresh(self) -> None:
         again = self._network.now() + limits.LOAD_REFRESH_S
         self._refresh_timer = self._network.call_at(again, self._refresh)
 
-    def _everything(self) -> Iterator[LoadMessage]:
-        keys = sorted(self._keys)
-        for start in range(0, len(keys), limits.LOADS_PER_MESSAGE_MAX):
-            part = keys[start : start + limits.LOADS_PER_MESSAGE_MAX]
-            yield LoadMessage(tuple(self._report(key) for key in part))
+    def _everything(self) -> LoadMessage:
+        """All service ports; the link splits what does not fit into a frame."""
+        return LoadMessage(tuple(self._report(key) for key in sorted(self._keys)))
 
     def received(
         self, neighbour: RouterId, reports: tuple[LoadReport, ...], table: RouteTable

@@ -117,6 +117,7 @@ class SiteRouter:
         self._routing_timer: Timer | None = None
         self._router_sites: dict[RouterId, SiteId] = {}
         self._neighbour_names: dict[RouterId, str] = {}
+        self._link_errors: dict[str, str] = {}  # By the name of a link that we dial.
         self._draining = False
         self.started_at = network.now()
 
@@ -283,7 +284,7 @@ class SiteRouter:
         """A stream that ends here: for a target, or a question about targets."""
         if request.flags & ASKS_TARGETS:
             key = ServiceKey(request.service, request.port)
-            return answer(stream, self.forwarder.targets().get(key, ()))
+            return answer(stream, self.forwarder.targets_of(key))
         return self.forwarder.stream_offered(stream, request)
 
     def _incoming_refused(self, peer: str, fault: Fault) -> None:
@@ -302,7 +303,21 @@ class SiteRouter:
         )
 
     def link_changed(self, name: str) -> None:
-        """Nothing is cached here: `links.status()` is read when asked for."""
+        """Tell once per reason why a link that we dial does not come up."""
+        line = self.links.outgoing_status(name)
+        error = line.error if line is not None else ""
+        before, self._link_errors[name] = self._link_errors.get(name, ""), error
+        if line is None:
+            del self._link_errors[name]
+        elif error and error != before:
+            refused = line.state == "refused"
+            self._tell(
+                "error" if refused else "warning",
+                "link-refused" if refused else "link-failing",
+                name,
+                _sentence(error),
+                f"sitectl link status {name}",
+            )
 
     # Seeing it ------------------------------------------------------------------------------
 
