@@ -5,6 +5,7 @@ target; names and figures travel, addresses do not.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Annotated
 
 import msgspec
 
@@ -23,16 +24,20 @@ from router.model.adverts import RemoteCandidate
 from router.model.ids import ServiceKey, SiteId
 from router.net.ports import Network
 
+_Name = Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9.-]{1,253}\Z")]
+_Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
+_Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+
 
 class TargetAnswer(msgspec.Struct, frozen=True, array_like=True):
-    """One target as its site tells of it. ``name`` is its connector's."""
+    """One target as its site tells of it, shown to people as it is. ``name``: its connector's."""
 
-    name: str
-    port: int
+    name: _Name
+    port: _Port
     ready: bool
-    in_flight: int
-    capacity: int | None
-    requests_total: int
+    in_flight: _Count
+    capacity: _Count | None
+    requests_total: _Count
 
 
 class Told(msgspec.Struct, frozen=True):

@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from typing import cast
 
+import msgspec
+import pytest
+
 from router.link.ports import ASKS_TARGETS, OpenRequest, Stream, StreamHandler
 from router.main.inquiry import Inquiries, Told
 from router.model import limits
@@ -116,6 +119,24 @@ def test_nonsense_is_no_answer_and_is_told_once() -> None:
     for lie in (b"", b"\xff" * 10, b"\x91\x93\x01\x02\x03", b"\xdd\xff\xff\xff\xff"):
         (told,) = answer_of(LyingSite(lie))
         assert told.targets == ()
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        ["\x1b[31mred", 80, True, 0, None, 0],
+        ["a\nb", 80, True, 0, None, 0],
+        ["here\n", 80, True, 0, None, 0],
+        ["here", 0, True, 0, None, 0],
+        ["here", 80, True, -1, None, 0],
+        ["here", 80, True, 0, -1, 0],
+    ],
+)
+def test_a_name_that_would_paint_the_terminal_or_an_absurd_figure_is_no_answer(
+    lie: list[object],
+) -> None:
+    (told,) = answer_of(LyingSite(msgspec.msgpack.encode([lie])))
+    assert told.targets == ()
 
 
 def test_an_answer_without_end_is_broken_off() -> None:
