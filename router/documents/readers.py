@@ -29,6 +29,8 @@ _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h|d)?\Z")
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
 _HOST = re.compile(r"[A-Za-z0-9_]([-A-Za-z0-9_.]*[A-Za-z0-9_])?\.?\Z")
 _IPV6 = re.compile(r"(?=[^:]*:[^:]*:)[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9_.-]+)?\Z")
+_SIZE = re.compile(r"([0-9]{1,9})(KiB|MiB)?\Z")
+_UNIT_BYTES: Final = {"": 1, "KiB": 1024, "MiB": 1024 * 1024}
 _YAML_BOOLEANS = frozenset({"yes", "no", "on", "off", "true", "false"})
 _UNIT_S: Final = {"ms": 0.001, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -277,6 +279,58 @@ def duration_s(value: str) -> float | None:
         return None
     number, unit = float(match.group(1)), match.group(2) or ""
     return number / 1000 if unit == "ms" else number * _UNIT_S[unit]
+
+
+def size(least: int, most: int) -> Reader:
+    """A reader of bytes: a whole number, or ``8KiB``, ``1MiB``."""
+
+    def read(findings: Findings, node: Node, path: str) -> int | Bad:
+        match = _SIZE.match(node.value) if isinstance(node, Scalar) else None
+        if match is None:
+            findings.add(node, path, f"expected a size like 8KiB, got {shown(node)}")
+            return BAD
+        value = int(match.group(1)) * _UNIT_BYTES[match.group(2) or ""]
+        if not least <= value <= most:
+            findings.add(
+                node,
+                path,
+                f"expected a size from {size_text(least)} to {size_text(most)}, got {shown(node)}",
+            )
+            return BAD
+        return value
+
+    return read
+
+
+def size_text(size_bytes: int) -> str:
+    """The shortest spelling that `size` reads back exactly."""
+    for unit in ("MiB", "KiB"):
+        if size_bytes and size_bytes % _UNIT_BYTES[unit] == 0:
+            return f"{size_bytes // _UNIT_BYTES[unit]}{unit}"
+    return str(size_bytes)
+
+
+def matching(pattern: str, what: str) -> Reader:
+    """A reader of a string that matches the whole of ``pattern``."""
+    wanted = re.compile(pattern)
+
+    def read(findings: Findings, node: Node, path: str) -> str | Bad:
+        value = text_of(findings, node, path, what)
+        if isinstance(value, Bad) or wanted.match(value) is not None:
+            return value
+        findings.add(node, path, f"expected {what}, got {shown(node)}")
+        return BAD
+
+    return read
+
+
+def share(findings: Findings, node: Node, path: str) -> float | Bad:
+    """A number from 0 to 1."""
+    value = float(node.value) if isinstance(node, Scalar) and _NUMBER.match(node.value) else -1.0
+    if 0 <= value <= 1:
+        return value
+    findings.add(node, path, f"expected a share from 0 to 1, got {shown(node)}")
+    return BAD
 
 
 def duration_text(seconds: float) -> str:

@@ -1,11 +1,12 @@
 """The fields of each kind: their YAML names, how each is read and written, and the rules across.
 
 One table for both directions, so that what is written can be read. A struct's field that ends in
-``_s`` is a duration and loses that ending in YAML (``queue_wait_s`` is ``queueWait: 1s``).
+``_s`` is a duration and loses that ending in YAML (``queue_wait_s`` is ``queueWait: 1s``); so does
+one in ``_bytes``, a size. Where the types state bounds (`model.settings`), fields follow from them.
 """
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, get_type_hints
 
 import msgspec
 
@@ -13,6 +14,7 @@ from router.documents import readers
 from router.documents.nodes import Findings, Mapping, Node, Scalar
 from router.documents.readers import BAD, Bad, Reader
 from router.model import limits
+from router.model.settings import TOKEN_PATTERN, Affinity, Health, ServiceLimits, Timeouts
 from router.model.specs import (
     ConnectorSpec,
     Kind,
@@ -45,6 +47,11 @@ class Field:
     def is_duration(self) -> bool:
         """Whether it is written as ``1s`` and held in seconds."""
         return self.attribute.endswith("_s")
+
+    @property
+    def is_size(self) -> bool:
+        """Whether it is written as ``8KiB`` and held in bytes."""
+        return self.attribute.endswith("_bytes")
 
 
 class Shape:
@@ -102,18 +109,35 @@ class Shape:
 
 def yaml_key(attribute: str) -> str:
     """The YAML name of a struct's field."""
-    first, *rest = attribute.removesuffix("_s").split("_")
+    first, *rest = attribute.removesuffix("_s").removesuffix("_bytes").split("_")
     return first + "".join(part.capitalize() for part in rest)
 
 
 def _plain_value(field: Field, value: Any) -> Any:
     if field.is_duration:
         return readers.duration_text(value)
+    if field.is_size:
+        return readers.size_text(value)
     if field.shape is not None and isinstance(value, tuple):
         return [field.shape.plain(item) for item in value]
-    if field.shape is not None:
+    if field.shape is not None and value is not None:
         return field.shape.plain(value)
     return list(value) if isinstance(value, tuple) else value
+
+
+def bounded(struct: type[msgspec.Struct]) -> Shape:
+    """The shape of a struct whose types state the bounds of every field."""
+    hints = get_type_hints(struct, include_extras=True)
+    return Shape(struct, *(Field(name, _bounded_reader(name, hints[name])) for name in hints))
+
+
+def _bounded_reader(name: str, hint: Any) -> Reader:
+    (meta,) = hint.__metadata__
+    if meta.pattern is not None:
+        return readers.matching(meta.pattern, "a path that begins with /")
+    if name.endswith("_s"):
+        return readers.duration(meta.ge, meta.le)
+    return (readers.size if name.endswith("_bytes") else readers.integer)(meta.ge, meta.le)
 
 
 def _place(node: Mapping, key: str) -> Node:
@@ -188,6 +212,17 @@ def _check_site(findings: Findings, node: Mapping, path: str, spec: SiteSpec) ->
     return True
 
 
+def _check_affinity(findings: Findings, node: Mapping, path: str, spec: Affinity) -> bool:
+    if spec.by == "header" and not spec.name:
+        findings.add(node, path, "field 'name' is missing", "Name the header field")
+        return False
+    if spec.by == "client" and spec.name:
+        place = _place(node, "name")
+        findings.add(place, f"{path}.name", "a client's address has no name", "Remove it")
+        return False
+    return True
+
+
 def target_ports(target: TargetSpec) -> tuple[int, ...]:
     """The ports of a target in the order of its service's ports."""
     return target.ports if target.port is None else (target.port,)
@@ -201,6 +236,16 @@ _POLICY = Shape(
     Field("weights", _WEIGHTS),
     check=_check_policy,
 )
+_TOKEN = readers.matching(TOKEN_PATTERN, "a field name")
+_AFFINITY = Shape(
+    Affinity,
+    Field("by", readers.word("cookie", "header", "client"), required=True),
+    Field("name", _TOKEN),
+    check=_check_affinity,
+)
+_TIMEOUTS = bounded(Timeouts)
+_LIMITS = bounded(ServiceLimits)
+_HEALTH = bounded(Health)
 _TARGET = Shape(
     TargetSpec,
     Field("host", readers.host, required=True),
@@ -235,6 +280,8 @@ SHAPES: Final[dict[Kind, Shape]] = {
         Field("service_sync_site_ttl_s", readers.duration(1.0, 30 * DAY_S)),
         Field("admin", readers.address),
         Field("drain_grace_s", readers.duration(0.0, 3600.0)),
+        Field("access_log_share", readers.share),
+        Field("tracing", readers.boolean),
         check=_check_site,
     ),
     "Service": Shape(
@@ -244,6 +291,11 @@ SHAPES: Final[dict[Kind, Shape]] = {
         Field("policy", _policy, shape=_POLICY),
         Field("queue", readers.optional(readers.integer(0, limits.QUEUE_MAX))),
         Field("queue_wait_s", readers.duration(0.0, limits.QUEUE_WAIT_S_MAX)),
+        Field("affinity", readers.optional(_AFFINITY.read), shape=_AFFINITY),
+        Field("timeouts", _TIMEOUTS.read, shape=_TIMEOUTS),
+        Field("limits", _LIMITS.read, shape=_LIMITS),
+        Field("tls_cert", readers.name),
+        Field("request_id", _TOKEN),
         check=_check_service,
     ),
     "Connector": Shape(
@@ -255,6 +307,10 @@ SHAPES: Final[dict[Kind, Shape]] = {
             shape=_TARGET,
         ),
         Field("capacity", readers.capacity),
+        Field("health", _HEALTH.read, shape=_HEALTH),
+        Field("tls_trust", readers.name),
+        Field("tls_server_name", readers.host),
+        Field("proxy_protocol", readers.boolean),
         check=_check_connector,
     ),
     "Listener": Shape(

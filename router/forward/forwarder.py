@@ -10,23 +10,24 @@ from router.forward.clients import ClientConnection
 from router.forward.counters import CountersSnapshot
 from router.forward.egress import EgressStream, Refused, request_of
 from router.forward.listeners import Listeners, ListenerState
+from router.forward.ports import TargetConfig
 from router.forward.service import (
     NO_LOAD,
     Load,
     Service,
-    ServiceConfig,
     Surroundings,
     TargetInfo,
 )
 from router.link.ports import OpenRequest, Stream, StreamHandler, StreamOpener
 from router.model.adverts import LoadReport, RemoteCandidate
 from router.model.ids import ServiceKey, SiteId
+from router.model.specs import ServiceSpec
 from router.net.ports import Connection, ConnectionHandler, Network, Timer
 
 RELAYED = ("tcp", "http")
 """Protocols of streams; a service of another is relayed as one of these."""
 
-UNDECLARED = ServiceConfig(protocol="tcp")
+UNDECLARED = ServiceSpec(ports=())
 
 
 class ServiceSnapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +38,7 @@ class ServiceSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     key: ServiceKey
-    config: ServiceConfig
+    config: ServiceSpec
     declared: bool
     has_targets: bool
     queued: int
@@ -115,7 +116,7 @@ class Forwarder:
 
     # Wanted state
 
-    def set_service(self, key: ServiceKey, config: ServiceConfig) -> None:
+    def set_service(self, key: ServiceKey, config: ServiceSpec) -> None:
         """The service port is declared somewhere, like this."""
         self._declared.add(key)
         service = self._service(key)
@@ -139,8 +140,8 @@ class Forwarder:
                 egress.dismiss()
         service.stop()
 
-    def set_targets(self, key: ServiceKey, targets: Mapping[str, tuple[str, int | None]]) -> None:
-        """Targets of this site: ``host:port`` to (connector, capacity).
+    def set_targets(self, key: ServiceKey, targets: Mapping[str, TargetConfig]) -> None:
+        """Targets of this site by ``host:port``.
 
         A service port that nobody declares can have targets too: then it is served for other
         sites only, whatever protocol they ask for.

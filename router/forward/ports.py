@@ -5,8 +5,9 @@ from typing import Literal, Protocol
 import msgspec
 
 from router.model.ids import ServiceKey
+from router.model.settings import Health
 from router.model.specs import ServiceProtocol
-from router.net.ports import Buffer
+from router.net.ports import Buffer, Tls
 
 LegCode = Literal[
     # Nothing reached a target: another attempt is always allowed.
@@ -49,7 +50,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     ``head`` is the canonical request head (`http1`), empty for tcp. ``body_bytes``: 0 none, -1 not
     known (chunked). ``idempotent`` by method (RFC 9110, 9.2.2); False for tcp. ``upgrade`` the
-    protocol asked for (``websocket``), empty: none. ``head_only``: a HEAD request.
+    protocol asked for (``websocket``), empty: none. ``head_only``: a HEAD request. ``client`` and
+    ``session`` as in `OpenRequest`.
     """
 
     key: ServiceKey
@@ -59,6 +61,18 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     idempotent: bool = False
     head_only: bool = False
     upgrade: str = ""
+    client: str = ""
+    session: int = 0
+
+
+class TargetConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """One target of this site. ``tls`` None: plain. ``capacity`` None: none stated."""
+
+    connector: str
+    capacity: int | None = None
+    health: Health = Health()
+    tls: Tls | None = None
+    proxy_protocol: bool = False
 
 
 class LegHandler(Protocol):

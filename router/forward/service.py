@@ -16,7 +16,7 @@ from router.forward.counters import ServiceCounters
 from router.forward.health import HealthChecks
 from router.forward.local import LocalLeg
 from router.forward.pool import TargetPool
-from router.forward.ports import Leg, LegHandler, Request
+from router.forward.ports import Leg, LegHandler, Request, TargetConfig
 from router.forward.queueing import WaitingRoom
 from router.forward.target_http import HttpTargetLeg
 from router.forward.target_tcp import TcpTargetLeg
@@ -25,23 +25,14 @@ from router.model import limits
 from router.model.addresses import split
 from router.model.adverts import LoadReport, RemoteCandidate
 from router.model.ids import ServiceKey, SiteId
-from router.model.specs import PolicySpec, ServiceProtocol
+from router.model.specs import ServiceProtocol, ServiceSpec
 from router.net.ports import Network
 
 SMOOTHING = 0.2
 """Weight of the newest sample in moving means."""
 
 
-class ServiceConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """What a service port is, from its declaration. ``queue`` None: by local capacity."""
-
-    protocol: ServiceProtocol
-    policy: PolicySpec = PolicySpec()
-    queue: int | None = None
-    queue_wait_s: float = limits.QUEUE_WAIT_S
-
-
-def relayed_as(config: ServiceConfig) -> ServiceProtocol:
+def relayed_as(config: ServiceSpec) -> ServiceProtocol:
     """``http`` or ``tcp``."""
     return "http" if config.protocol == "http" else "tcp"
 
@@ -130,7 +121,7 @@ class Service:
         "timers",
     )
 
-    def __init__(self, key: ServiceKey, config: ServiceConfig, shared: Surroundings) -> None:
+    def __init__(self, key: ServiceKey, config: ServiceSpec, shared: Surroundings) -> None:
         self.key = key
         self.config = config
         self._shared = shared
@@ -167,7 +158,7 @@ class Service:
 
     # Wanted state
 
-    def set_config(self, config: ServiceConfig) -> None:
+    def set_config(self, config: ServiceSpec) -> None:
         """Take over a changed definition. Exchanges under way go on as they began."""
         if config.policy != self.config.policy:
             self.balancer.set_policy(config.policy)
@@ -176,10 +167,12 @@ class Service:
         self._set_limit()
         self.room.reconsider()
 
-    def set_targets(self, targets: Mapping[str, tuple[str, int | None]]) -> None:
-        """Targets (``host:port`` to connector and capacity); what they have in flight goes on."""
+    def set_targets(self, targets: Mapping[str, TargetConfig]) -> None:
+        """Targets by ``host:port``; what they have in flight goes on."""
         self.has_targets = bool(targets)
-        self.ledger.set_targets(targets)
+        self.ledger.set_targets(
+            {target: (config.connector, config.capacity) for target, config in targets.items()}
+        )
         for gone in self._pools.keys() - targets.keys():
             self._pools.pop(gone).close()
         self._health.set_targets(targets)

@@ -34,8 +34,10 @@ class OpenRequest(msgspec.Struct, frozen=True, array_like=True):
 
     ``wait_ms`` > 0: the egress may keep the request waiting for a slot that long. ``ingress`` is
     the ingress site's id: information for fair queueing, never authorisation. ``head`` is a
-    canonical HTTP/1.1 request head without framing fields (http only); ``body_bytes`` its length,
-    0 none, -1 not known (it is complete only with FIN).
+    canonical HTTP/1.1 request head without framing fields (not for tcp); ``body_bytes`` its length,
+    0 none, -1 not known (it is complete only with FIN). ``client`` is the client's address as the
+    ingress saw it (``1.2.3.4:5``), for targets that want to be told; empty: not known. ``session``
+    tells requests of one session from others, 0: none; a hash, so that nobody learns its key.
     """
 
     path: tuple[RouterId, ...]
@@ -47,6 +49,8 @@ class OpenRequest(msgspec.Struct, frozen=True, array_like=True):
     flags: int = 0
     body_bytes: int = 0
     head: bytes = b""
+    client: str = ""
+    session: int = 0
 
 
 class StreamHandler(Protocol):

@@ -9,10 +9,19 @@ from router.model.addresses import join, split
 from router.model.adverts import Declaration
 from router.model.events import Problem
 from router.model.ids import ServiceKey
+from router.model.settings import Health
 from router.model.specs import ConnectorSpec, ListenerSpec, TargetSpec
 
-Target = tuple[str, int | None]
-"""Connector name and stated capacity (in flight at most), None: none stated."""
+
+class PlannedTarget(msgspec.Struct, frozen=True, kw_only=True):
+    """One target and how its connector wants it handled. ``capacity`` None: none stated."""
+
+    connector: str
+    capacity: int | None = None
+    health: Health = Health()
+    tls_trust: str = ""
+    tls_server_name: str = ""
+    proxy_protocol: bool = False
 
 
 class PlannedService(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,7 +29,7 @@ class PlannedService(msgspec.Struct, frozen=True, kw_only=True):
 
     key: ServiceKey
     declaration: Declaration
-    targets: dict[str, Target]
+    targets: dict[str, PlannedTarget]
     has_connector: bool
     listen: tuple[str, int] | None
     why_not: str = ""
@@ -48,7 +57,7 @@ def plan(wanted: Wanted, declared: Mapping[str, Declaration]) -> Plan:
             )
     for name, declaration in sorted(declared.items()):
         here = {n: c for n, c in wanted.connectors.items() if c.service == name}
-        for index, port in enumerate(declaration.ports):
+        for index, port in enumerate(declaration.spec.ports):
             key = ServiceKey(name, port)
             targets = _targets(key, index, declaration, here, problems)
             listen, why_not = _listen(key, declaration, wanted)
@@ -74,12 +83,12 @@ def _targets(
     declaration: Declaration,
     connectors: Mapping[str, ConnectorSpec],
     problems: list[Problem],
-) -> dict[str, Target]:
-    targets: dict[str, Target] = {}
+) -> dict[str, PlannedTarget]:
+    targets: dict[str, PlannedTarget] = {}
     for name, connector in sorted(connectors.items()):
         capacity = connector.capacity if isinstance(connector.capacity, int) else None
         for target in connector.targets:
-            port = _target_port(target, index, len(declaration.ports), key)
+            port = _target_port(target, index, len(declaration.spec.ports), key)
             if port is None:
                 problems.append(
                     Problem(
@@ -89,7 +98,17 @@ def _targets(
                     )
                 )
                 continue
-            targets.setdefault(join(target.host, port), (name, capacity))
+            targets.setdefault(
+                join(target.host, port),
+                PlannedTarget(
+                    connector=name,
+                    capacity=capacity,
+                    health=connector.health,
+                    tls_trust=connector.tls_trust,
+                    tls_server_name=connector.tls_server_name,
+                    proxy_protocol=connector.proxy_protocol,
+                ),
+            )
     return targets
 
 
@@ -120,14 +139,16 @@ def _listen(
 def _override(key: ServiceKey, declaration: Declaration, wanted: Wanted) -> ListenerSpec | None:
     for listener in wanted.listeners.values():
         port_fits = listener.port == key.port or (
-            listener.port is None and len(declaration.ports) == 1
+            listener.port is None and len(declaration.spec.ports) == 1
         )
         if listener.service == key.name and port_fits:
             return listener
     return None
 
 
-def _own_listener(listen: tuple[str, int] | None, targets: Mapping[str, Target]) -> list[str]:
+def _own_listener(
+    listen: tuple[str, int] | None, targets: Mapping[str, PlannedTarget]
+) -> list[str]:
     if listen is None:
         return []
     place = Listening(*listen, "")

@@ -67,7 +67,7 @@ def _declared_differently(table: RouteTable, name: str, entry: Declared) -> Prob
         return table.sites[site].name if site in table.sites else site
 
     others = ", ".join(map(named, entry.conflicts))
-    kept = entry.declaration
+    kept = entry.declaration.spec
     ports = ", ".join(map(str, kept.ports))
     return Problem(
         code="SW0304",

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from router.documents import Wanted
 from router.forward.forwarder import Forwarder
-from router.forward.service import ServiceConfig
+from router.forward.ports import TargetConfig
 from router.main.changes import Changes
 from router.main.learnt import Learnt
 from router.main.load_exchange import LoadExchange
@@ -122,17 +122,19 @@ class Services:
         self._learnt.keep(self._network.now())
 
     def _apply_service(self, service: PlannedService) -> None:
-        declaration = service.declaration
-        self._forwarder.set_service(
+        self._forwarder.set_service(service.key, service.declaration.spec)
+        self._forwarder.set_targets(
             service.key,
-            ServiceConfig(
-                protocol=declaration.protocol,
-                policy=declaration.policy,
-                queue=declaration.queue,
-                queue_wait_s=declaration.queue_wait_s,
-            ),
+            {
+                target: TargetConfig(
+                    connector=planned.connector,
+                    capacity=planned.capacity,
+                    health=planned.health,
+                    proxy_protocol=planned.proxy_protocol,
+                )
+                for target, planned in service.targets.items()
+            },
         )
-        self._forwarder.set_targets(service.key, service.targets)
 
     def _declared(self, wanted: Wanted) -> dict[str, Declaration]:
         """Declarations in force: the table's winners, and our own until the table has them."""
@@ -146,11 +148,7 @@ class Services:
         return [
             Declaration(
                 name=name,
-                protocol=spec.protocol,
-                ports=spec.ports,
-                policy=spec.policy,
-                queue=spec.queue,
-                queue_wait_s=spec.queue_wait_s,
+                spec=spec,
                 declared_at_s=self._keeper.declared_at(name),
             )
             for name, spec in sorted(wanted.services.items())

@@ -3,18 +3,14 @@
 import msgspec
 
 from router.model.ids import RouterId, ServiceKey, SiteId
-from router.model.specs import PolicySpec, ServiceProtocol
+from router.model.specs import ServiceSpec
 
 
 class Declaration(msgspec.Struct, frozen=True, kw_only=True):
     """A site's statement that a service exists. The oldest wins, then the lower site id."""
 
     name: str
-    protocol: ServiceProtocol
-    ports: tuple[int, ...]
-    policy: PolicySpec
-    queue: int | None
-    queue_wait_s: float
+    spec: ServiceSpec
     declared_at_s: float  # Unix seconds; only compared, never a deadline.
 
 

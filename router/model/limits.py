@@ -28,6 +28,7 @@ TLS_HANDSHAKES_PER_SOURCE = 32  # Above it a source loses its oldest when no pla
 TLS_RECORD_BYTES = 16 * KIB
 LISTEN_BACKLOG = 1024
 CONNECTIONS_PER_LISTENER_MAX = 4096
+CONNECTIONS_PER_SOURCE_MAX = 512  # Of one client address at one listener.
 LINGER_DISCARD_BYTES_MAX = 64 * KIB  # After our own error answer.
 LINGER_DISCARD_S = 1.0
 FD_RESERVE = 64
@@ -115,6 +116,11 @@ REQUEST_LINE_BYTES_MAX = 8 * KIB
 HEADER_FIELD_BYTES_MAX = 8 * KIB
 HEADER_BLOCK_BYTES_MAX = 32 * KIB
 HEADERS_MAX = 100
+# What a service may allow at most: with what we add a head still fits into one OPEN.
+REQUEST_LINE_BYTES_CEILING = 16 * KIB
+HEADER_BLOCK_BYTES_CEILING = 40 * KIB
+HEADERS_CEILING = 500
+HTTP2_STREAMS_MAX = 128  # At once, of one client connection.
 HEADERS_ADDED_MAX = 8  # What ingress and egress may add to a head within the limits above.
 HEADERS_ADDED_BYTES_MAX = 4 * KIB
 HEADER_TIMEOUT_S = 10.0
@@ -142,6 +148,8 @@ OPEN_WAIT_S_MAX = 60.0  # What an OPEN may ask for; longer is cut.
 STAND_S = 0.25  # A request stands elsewhere that long at a time, then looks around again.
 STAND_MIN_S = 0.005  # Less left of its deadline: going there is not worth it.
 STAND_RETRY_S = 0.1  # After an egress would not let a request of ours stand.
+RETRY_PERCENT = 20  # Of all requests may be tried again after a failure,
+RETRIES_PER_S = 10.0  # and so many a second in any case.
 REPEATS_MAX = 2  # Of an idempotent request that may have reached a target.
 REROUTE_S = 0.05  # A request whose only way broke looks for another that often,
 REROUTE_WAIT_S = 1.0  # and at every change of routes, for so long.
@@ -152,7 +160,9 @@ DRAIN_GRACE_S = 30.0
 # forward: health of targets.
 HEALTH_INTERVAL_S = 1.0
 HEALTH_TIMEOUT_S = 1.0
+HEALTH_BAD_TO_LEAVE = 1
 HEALTH_GOOD_TO_RETURN = 2
+EJECT_AFTER = 5  # Requests in a row that a target broke off, or answered 502 to 504.
 
 # balance.
 LEASE_PENDING_S = 0.005

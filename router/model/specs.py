@@ -5,6 +5,14 @@ from typing import Literal
 import msgspec
 
 from router.model import limits
+from router.model.settings import (
+    Affinity,
+    CredentialName,
+    FieldName,
+    Health,
+    ServiceLimits,
+    Timeouts,
+)
 
 API_VERSION = "spillway/v1"
 
@@ -13,7 +21,7 @@ PolicyName = Literal["fill", "balanced", "spread", "split", "failover"]
 Kind = Literal["Site", "Service", "Connector", "Listener", "Link"]
 
 
-class PolicySpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class PolicySpec(msgspec.Struct, frozen=True):
     """How candidates are ordered. ``weights`` by site name, for ``split`` only."""
 
     name: PolicyName = "fill"
@@ -35,18 +43,27 @@ class SiteSpec(
     service_sync_site_ttl_s: float = limits.SERVICE_SYNC_TTL_S
     admin: str = ""  # HOST:PORT, empty: unix socket only.
     drain_grace_s: float = limits.DRAIN_GRACE_S
+    access_log_share: float = 0.0  # Of the requests, 0 to 1, are written to run/access.log.
+    tracing: bool = False  # Spans for OpenTelemetry, by its own environment variables.
 
 
-class ServiceSpec(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True
-):
-    """A declaration that a service exists, told to every site."""
+class ServiceSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A declaration that a service exists, told to every site.
+
+    ``tls_cert``: listeners speak TLS with this credential of their site. ``request_id``: the header
+    field in which each http request carries an id, made here when the client gave none.
+    """
 
     protocol: ServiceProtocol = "tcp"
     ports: tuple[int, ...]
     policy: PolicySpec = PolicySpec()
     queue: int | None = None  # Waiting at most; None: min(2 x local capacity, 100), at least 10.
     queue_wait_s: float = limits.QUEUE_WAIT_S
+    affinity: Affinity | None = None
+    timeouts: Timeouts = Timeouts()
+    limits: ServiceLimits = ServiceLimits()
+    tls_cert: CredentialName = ""
+    request_id: FieldName = ""
 
 
 class TargetSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
@@ -60,11 +77,20 @@ class TargetSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename
 class ConnectorSpec(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True
 ):
-    """Targets of a service at this site. ``capacity``: 10, "15/s", "auto"; None: none stated."""
+    """Targets of a service at this site. ``capacity``: 10, "15/s", "auto"; None: none stated.
+
+    ``tls_trust``: targets are reached by TLS and must be certified by the CA of this credential,
+    for ``tls_server_name``; empty: for their host if that is a name, else their chain alone is
+    judged. ``proxy_protocol``: they are told the client's address first (PROXY protocol, v2).
+    """
 
     service: str
     targets: tuple[TargetSpec, ...] = ()
     capacity: int | str | None = None
+    health: Health = Health()
+    tls_trust: CredentialName = ""
+    tls_server_name: str = ""
+    proxy_protocol: bool = False
 
 
 class ListenerSpec(

@@ -135,12 +135,15 @@ class Tls(msgspec.Struct, frozen=True):
     ``alpn`` is offered by a dialler and accepted by a listener, best first. A connection that
     agreed on none of them is closed, as is one of ``alpn_with_certificate`` without a peer's
     certificate. (The context must offer the same: `ssl` does not tell what it was given.)
+    ``server_name``: what a dialler asks for, and checks if its context does; empty: the host that
+    it dials.
     """
 
     context: object
     certificate: bytes
     alpn: tuple[str, ...]
     alpn_with_certificate: tuple[str, ...] = ()
+    server_name: str = ""
 
 
 class Listener(Protocol):

@@ -205,14 +205,15 @@ def _port_is_bad(port: int) -> bool:
 
 
 def _declaration_is_bad(told: Declaration) -> bool:
+    spec = told.spec
     return (
         _name_is_bad(told.name)
-        or not 0 < len(told.ports) <= LSA_SERVICE_PORTS_MAX
-        or any(map(_port_is_bad, told.ports))
+        or not 0 < len(spec.ports) <= LSA_SERVICE_PORTS_MAX
+        or any(map(_port_is_bad, spec.ports))
         # NaN would break the order that all sites must agree on.
         or not math.isfinite(told.declared_at_s)
-        or not 0 <= told.queue_wait_s <= QUEUE_WAIT_S_MAX  # As in a file: it rules here too.
-        or not 0 <= (told.queue or 0) <= QUEUE_MAX
+        or not 0 <= spec.queue_wait_s <= QUEUE_WAIT_S_MAX  # As in a file: it rules here too.
+        or not 0 <= (spec.queue or 0) <= QUEUE_MAX
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any, get_args
 
 import click
 
+from router.model import limits
 from router.model.specs import (
     ConnectorSpec,
     Document,
@@ -149,7 +150,7 @@ def create(
         ports=ports,
         policy=policy_of(policy, weights),
         queue=queue,
-        **({} if queue_wait is None else {"queue_wait_s": queue_wait}),
+        queue_wait_s=limits.QUEUE_WAIT_S if queue_wait is None else queue_wait,
     )
     documents = [Document("Service", name, spec)]
     if listen is None and ingress == "Never":

@@ -6,9 +6,10 @@ from collections import Counter
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from router.forward.service import ServiceConfig
+from router.forward.ports import TargetConfig
 from router.model import limits
 from router.model.ids import ServiceKey
+from router.model.specs import ServiceSpec
 from tests.unit.forward.fakes import (
     FakeMesh,
     FakeNetwork,
@@ -57,8 +58,10 @@ class World:
         self.reports = 0
         for index, (name, site) in enumerate(self.sites.items()):
             target = self.targets[name] = FakeTarget(self.network, f"10.0.0.{index + 1}", 80)
-            site.forwarder.set_service(KEY, ServiceConfig(protocol="http", queue=3))
-            site.forwarder.set_targets(KEY, {str(target): ("main", CAPACITY[name])})
+            site.forwarder.set_service(KEY, ServiceSpec(ports=(8080,), protocol="http", queue=3))
+            site.forwarder.set_targets(
+                KEY, {str(target): TargetConfig(connector="main", capacity=CAPACITY[name])}
+            )
             site.forwarder.set_listeners({KEY: (f"127.0.0.{index + 1}", 8080)})
         self.network.run()
         self.set_remotes()

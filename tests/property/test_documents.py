@@ -14,6 +14,7 @@ from router.model.specs import (
     SiteSpec,
     TargetSpec,
 )
+from tests.property.settings import AFFINITIES, HEALTH, LIMITS, TIMEOUTS
 
 NAMES = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,10}[a-z0-9])?", fullmatch=True)
 PORTS = st.integers(1, 65_535)
@@ -30,6 +31,11 @@ SERVICES = st.builds(
     policy=st.builds(PolicySpec, name=st.sampled_from(("fill", "balanced"))),
     queue=st.none() | st.integers(0, 100_000),
     queue_wait_s=SECONDS,
+    affinity=st.none() | AFFINITIES,
+    timeouts=TIMEOUTS,
+    limits=LIMITS,
+    tls_cert=st.sampled_from(("", "shop-tls")),
+    request_id=st.sampled_from(("", "X-Request-Id")),
 )
 TARGETS = st.builds(TargetSpec, HOSTS, port=PORTS) | st.builds(
     TargetSpec, HOSTS, ports=st.lists(PORTS, min_size=1, max_size=3).map(tuple)
@@ -41,6 +47,10 @@ CONNECTORS = st.builds(
         tuple
     ),
     capacity=st.none() | st.integers(1, 1_000_000),
+    health=HEALTH,
+    tls_trust=st.sampled_from(("", "db-ca")),
+    tls_server_name=st.sampled_from(("", "db.example")),
+    proxy_protocol=st.booleans(),
 )
 LISTENERS = st.builds(
     ListenerSpec,
@@ -56,6 +66,8 @@ SITES = st.builds(
     bind_ip=st.ip_addresses().map(str),
     service_sync=st.booleans(),
     drain_grace_s=SECONDS,
+    access_log_share=st.sampled_from((0.0, 0.01, 1.0)),
+    tracing=st.booleans(),
 )
 DOCUMENTS = st.one_of(
     st.builds(Document, st.just("Service"), NAMES, SERVICES),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from router.model.adverts import Declaration, TargetsAdvert
 from router.model.ids import RouterId, SiteId
 from router.model.limits import COUNTER_MAX
-from router.model.specs import PolicySpec
+from router.model.specs import PolicySpec, ServiceSpec
 from router.routing.lsa import (
     Adjacency,
     Lsa,
@@ -22,6 +22,7 @@ from router.routing.lsa import (
     signature_fault,
     split_services,
 )
+from tests.property.settings import AFFINITIES, LIMITS, TIMEOUTS
 from tests.unit.routing.fakes import FakeIdentity, signed
 
 WEST = FakeIdentity("west")
@@ -45,15 +46,23 @@ TOPOLOGIES = st.builds(
 DECLARATIONS = st.builds(
     Declaration,
     name=NAMES,
-    protocol=st.sampled_from(["tcp", "http", "http2"]),
-    ports=st.lists(st.integers(1, 65_535), min_size=1, max_size=3).map(tuple),
-    policy=st.builds(
-        PolicySpec,
-        st.sampled_from(["fill", "split"]),
-        st.dictionaries(NAMES, st.integers(0, 100), max_size=3),
+    spec=st.builds(
+        ServiceSpec,
+        protocol=st.sampled_from(["tcp", "http", "http2"]),
+        ports=st.lists(st.integers(1, 65_535), min_size=1, max_size=3).map(tuple),
+        policy=st.builds(
+            PolicySpec,
+            st.sampled_from(["fill", "split"]),
+            st.dictionaries(NAMES, st.integers(0, 100), max_size=3),
+        ),
+        queue=st.none() | st.integers(0, 100_000),
+        queue_wait_s=st.floats(0, 1000),
+        affinity=st.none() | AFFINITIES,
+        timeouts=TIMEOUTS,
+        limits=LIMITS,
+        tls_cert=st.sampled_from(("", "shop-tls")),
+        request_id=st.sampled_from(("", "X-Request-Id")),
     ),
-    queue=st.none() | st.integers(0, 100_000),
-    queue_wait_s=st.floats(0, 1000),
     declared_at_s=MOMENTS,
 )
 ADVERTS = st.builds(

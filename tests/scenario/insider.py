@@ -18,7 +18,7 @@ from router.link.frames import FrameDecoder
 from router.link.ports import LsaMessage, OpenRequest
 from router.model.adverts import Declaration, TargetsAdvert
 from router.model.ids import RouterId, SiteId
-from router.model.specs import PolicySpec
+from router.model.specs import ServiceSpec
 from router.routing.lsa import Adjacency, Lsa, PartRef, Services, Topology, encode_lsa
 
 TIMEOUT_S = 5.0
@@ -268,11 +268,7 @@ class Insider:
         """Declare ``service`` and claim a target for it, so that requests for it come to us."""
         declared = Declaration(
             name=service,
-            protocol="http",
-            ports=(port,),
-            policy=PolicySpec(),
-            queue=None,
-            queue_wait_s=1.0,
+            spec=ServiceSpec(protocol="http", ports=(port,)),
             declared_at_s=1.0,
         )
         advert = TargetsAdvert(name=service, port=port, targets_ready=1, capacity=None)

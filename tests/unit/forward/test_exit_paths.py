@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from router.forward.service import ServiceConfig
+from router.forward.ports import TargetConfig
 from router.model.ids import ServiceKey
-from router.model.specs import ServiceProtocol
+from router.model.specs import ServiceProtocol, ServiceSpec
 from tests.unit.forward.fakes import (
     FakeMesh,
     FakeNetwork,
@@ -37,8 +37,10 @@ class Stage:
         self.b = Site(self.network, self.mesh, "b")
         self.target = FakeTarget(self.network, "10.0.0.1", 80)
         for site in (self.a, self.b):
-            site.forwarder.set_service(KEY, ServiceConfig(protocol=protocol))
-        (self.b if remote else self.a).forwarder.set_targets(KEY, {str(self.target): ("t", 2)})
+            site.forwarder.set_service(KEY, ServiceSpec(ports=(8080,), protocol=protocol))
+        (self.b if remote else self.a).forwarder.set_targets(
+            KEY, {str(self.target): TargetConfig(connector="t", capacity=2)}
+        )
         self.network.run()
         if remote:
             self.a.forwarder.set_remotes(KEY, [candidate("b", capacity=2)])

@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
-from router.forward.service import ServiceConfig
+from router.forward.ports import TargetConfig
 from router.link.ports import OpenRequest
 from router.model import limits
 from router.model.ids import ServiceKey
+from router.model.specs import ServiceSpec
 from tests.unit.forward.fakes import (
     FakeMesh,
     FakeNetwork,
@@ -46,9 +47,11 @@ class Shop:
             target = self.targets[name] = FakeTarget(
                 self.network, f"10.0.0.{len(self.sites)}", 80, answer
             )
-            site.forwarder.set_service(KEY, ServiceConfig(protocol="http"))
+            site.forwarder.set_service(KEY, ServiceSpec(ports=(8080,), protocol="http"))
             if capacity:
-                site.forwarder.set_targets(KEY, {str(target): ("main", capacity)})
+                site.forwarder.set_targets(
+                    KEY, {str(target): TargetConfig(connector="main", capacity=capacity)}
+                )
         self.a = self.sites["a"].forwarder
         self.a.set_listeners({KEY: ("127.0.0.1", 8080)})
         self.network.run()

@@ -2,9 +2,9 @@
 
 import pytest
 
-from router.forward.service import ServiceConfig
+from router.forward.ports import TargetConfig
 from router.model.ids import ServiceKey
-from router.model.specs import PolicySpec
+from router.model.specs import PolicySpec, ServiceSpec
 from tests.unit.forward.fakes import (
     FakeMesh,
     FakeNetwork,
@@ -17,7 +17,7 @@ from tests.unit.forward.fakes import (
 )
 
 KEY = ServiceKey("db", 5432)
-CONFIG = ServiceConfig(protocol="tcp", policy=PolicySpec())
+CONFIG = ServiceSpec(ports=(8080,), protocol="tcp", policy=PolicySpec())
 
 
 class Two:
@@ -36,7 +36,9 @@ class Two:
         ):
             site.forwarder.set_service(KEY, CONFIG)
             if capacity != 0:
-                site.forwarder.set_targets(KEY, {str(target): ("main", capacity)})
+                site.forwarder.set_targets(
+                    KEY, {str(target): TargetConfig(connector="main", capacity=capacity)}
+                )
         self.a.forwarder.set_remotes(KEY, [candidate("b", capacity=there if told == -1 else told)])
         self.a.forwarder.set_listeners({KEY: ("127.0.0.1", 5432)})
         self.network.run()
@@ -145,7 +147,13 @@ def test_a_slow_client_pauses_its_target_and_resumes_it() -> None:
 def test_a_refused_dial_moves_on_to_the_next_target_with_the_bytes_sent_so_far() -> None:
     world = Two(1, 1)
     second = FakeTarget(world.network, "10.0.0.9", 5432)
-    world.a.forwarder.set_targets(KEY, {str(world.target_a): ("main", 1), str(second): ("main", 1)})
+    world.a.forwarder.set_targets(
+        KEY,
+        {
+            str(world.target_a): TargetConfig(connector="main", capacity=1),
+            str(second): TargetConfig(connector="main", capacity=1),
+        },
+    )
     world.network.run()
     world.target_a.stop()
     first, other = world.client(b"one"), world.client(b"two")
@@ -168,7 +176,7 @@ def test_a_site_that_turns_out_full_is_left_for_the_next_with_the_bytes_in_hand(
     c = Site(world.network, world.mesh, "c")
     target_c = FakeTarget(world.network, "10.0.0.3", 5432)
     c.forwarder.set_service(KEY, CONFIG)
-    c.forwarder.set_targets(KEY, {str(target_c): ("main", 1)})
+    c.forwarder.set_targets(KEY, {str(target_c): TargetConfig(connector="main", capacity=1)})
     world.network.run()
     remotes = [candidate("b", cost=1, capacity=5), candidate("c", cost=9, capacity=1)]
     world.a.forwarder.set_remotes(KEY, remotes)
@@ -183,7 +191,7 @@ def test_a_connection_that_may_have_reached_a_target_is_not_dispatched_again() -
     c = Site(world.network, world.mesh, "c")
     target_c = FakeTarget(world.network, "10.0.0.3", 5432)
     c.forwarder.set_service(KEY, CONFIG)
-    c.forwarder.set_targets(KEY, {str(target_c): ("main", 1)})
+    c.forwarder.set_targets(KEY, {str(target_c): TargetConfig(connector="main", capacity=1)})
     world.network.run()
     world.a.forwarder.set_remotes(KEY, [candidate("b"), candidate("c", cost=9)])
     client = world.client()

@@ -2,9 +2,10 @@
 
 import pytest
 
-from router.forward.service import ServiceConfig
+from router.forward.ports import TargetConfig
 from router.model import limits
 from router.model.ids import ServiceKey
+from router.model.specs import ServiceSpec
 from tests.unit.forward.fakes import (
     FakeMesh,
     FakeNetwork,
@@ -27,7 +28,7 @@ class Full:
     ) -> None:
         self.network = FakeNetwork()
         self.mesh = FakeMesh(self.network)
-        config = ServiceConfig(protocol="tcp", queue=queue, queue_wait_s=wait_s)
+        config = ServiceSpec(ports=(8080,), protocol="tcp", queue=queue, queue_wait_s=wait_s)
         self.sites: dict[str, Site] = {}
         self.targets: dict[str, FakeTarget] = {}
         for name, capacity in (("a", here), ("b", there)):
@@ -35,7 +36,9 @@ class Full:
             target = self.targets[name] = FakeTarget(self.network, f"10.0.0.{len(self.sites)}", 1)
             site.forwarder.set_service(KEY, config)
             if capacity:
-                site.forwarder.set_targets(KEY, {str(target): ("main", capacity)})
+                site.forwarder.set_targets(
+                    KEY, {str(target): TargetConfig(connector="main", capacity=capacity)}
+                )
         self.network.run()
         self.a, self.b = self.sites["a"], self.sites["b"]
         if there:
@@ -191,7 +194,9 @@ def test_a_load_report_sends_the_first_waiter_on_at_once() -> None:
 def test_a_target_that_comes_back_serves_who_waits() -> None:
     world = Full(1, 0)
     world.client(b"one")
-    world.a.forwarder.set_targets(KEY, {str(world.targets["a"]): ("main", 2)})
+    world.a.forwarder.set_targets(
+        KEY, {str(world.targets["a"]): TargetConfig(connector="main", capacity=2)}
+    )
     world.network.run()
     assert world.served("a") == [b"one"]
 
@@ -318,7 +323,7 @@ def test_waiting_at_another_site_is_overflow_only_if_a_cheaper_one_is_full() -> 
 @pytest.mark.parametrize("wait_s", [0.05, 1.0])
 def test_a_site_that_lets_nobody_stand_is_not_asked_again_at_once(wait_s: float) -> None:
     world = Full(0, 1, wait_s=wait_s)
-    world.b.forwarder.set_service(KEY, ServiceConfig(protocol="tcp", queue=0))
+    world.b.forwarder.set_service(KEY, ServiceSpec(ports=(8080,), protocol="tcp", queue=0))
     before = len(world.mesh.opens)
     waiter = world.client(b"one")
     assert len(world.mesh.opens) == before + 1

@@ -1,13 +1,12 @@
 """Wanted state and declarations, resolved into service ports."""
 
 from router.documents import Wanted
-from router.main.plan import Plan, plan
+from router.main.plan import Plan, PlannedTarget, plan
 from router.model.adverts import Declaration
 from router.model.ids import ServiceKey
 from router.model.specs import (
     ConnectorSpec,
     ListenerSpec,
-    PolicySpec,
     ServiceSpec,
     SiteSpec,
     TargetSpec,
@@ -19,11 +18,7 @@ SHOP = ServiceKey("shop", 8080)
 def declaration(*ports: int) -> Declaration:
     return Declaration(
         name="shop",
-        protocol="http",
-        ports=ports or (8080,),
-        policy=PolicySpec(),
-        queue=None,
-        queue_wait_s=1.0,
+        spec=ServiceSpec(protocol="http", ports=ports or (8080,)),
         declared_at_s=0.0,
     )
 
@@ -53,7 +48,8 @@ def test_a_service_listens_on_its_own_port_at_the_sites_address() -> None:
 
 def test_targets_carry_their_connector_and_capacity() -> None:
     service = planned(TargetSpec("10.0.0.1", 9001), TargetSpec("::1", 9002)).services[SHOP]
-    assert service.targets == {"10.0.0.1:9001": ("here", 7), "[::1]:9002": ("here", 7)}
+    here = PlannedTarget(connector="here", capacity=7)
+    assert service.targets == {"10.0.0.1:9001": here, "[::1]:9002": here}
     assert service.has_connector
 
 

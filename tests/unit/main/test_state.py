@@ -11,15 +11,11 @@ from router.main.ports import Kept
 from router.main.state import FileKeeper
 from router.model.adverts import Declaration
 from router.model.errors import ConfigError
-from router.model.specs import PolicySpec
+from router.model.specs import ServiceSpec
 
 SHOP = Declaration(
     name="shop",
-    protocol="tcp",
-    ports=(5432,),
-    policy=PolicySpec(),
-    queue=None,
-    queue_wait_s=1.0,
+    spec=ServiceSpec(ports=(5432,)),
     declared_at_s=0.0,
 )
 

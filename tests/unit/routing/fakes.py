@@ -4,7 +4,7 @@ from hashlib import sha256
 
 from router.model.adverts import Declaration, TargetsAdvert
 from router.model.ids import RouterId, SiteId
-from router.model.specs import PolicySpec
+from router.model.specs import ServiceSpec
 from router.routing.lsa import Adjacency, Lsa, Node, PartRef, Services, Topology, encode_lsa
 
 
@@ -103,11 +103,7 @@ def declare(
 ) -> Declaration:
     return Declaration(
         name=name,
-        protocol="http" if protocol == "http" else "tcp",
-        ports=ports,
-        policy=PolicySpec(),
-        queue=None,
-        queue_wait_s=1.0,
+        spec=ServiceSpec(protocol="http" if protocol == "http" else "tcp", ports=ports),
         declared_at_s=at,
     )
 

@@ -5,6 +5,7 @@ import pytest
 
 from router.model.ids import RouterId, SiteId
 from router.model.limits import LSA_PART_BYTES_MAX
+from router.model.settings import ServiceLimits, Timeouts
 from router.routing.lsa import (
     Adjacency,
     Lsa,
@@ -109,20 +110,41 @@ def test_values_out_of_range_are_malformed(change: dict[str, object]) -> None:
     assert fault(msgspec.msgpack.encode([payload, WEST.sign(payload)])) == "malformed"
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"timeouts": Timeouts(response_s=-1.0)},
+        {"timeouts": Timeouts(idle_s=float("nan"))},
+        {"limits": ServiceLimits(headers=1_000_000)},
+        {"request_id": "X: y\r\n"},
+        {"tls_cert": "../../etc"},
+    ],
+)
+def test_settings_out_of_their_bounds_are_malformed(change: dict[str, object]) -> None:
+    told = declare("x")
+    told = msgspec.structs.replace(told, spec=msgspec.structs.replace(told.spec, **change))
+    assert fault(signed(make_lsa(WEST, part=1, services=Services((told,), ())), WEST)) == (
+        "malformed"
+    )
+
+
 def bad_services() -> list[Services]:
     good = declare("x")
     changes: list[dict[str, object]] = [
         {"name": ""},
         {"name": "../x"},
         {"name": "x\n"},
+        {"declared_at_s": float("nan")},
+    ]
+    specs: list[dict[str, object]] = [
         {"ports": ()},
         {"ports": (0,)},
-        {"declared_at_s": float("nan")},
         {"queue_wait_s": float("inf")},
         {"queue_wait_s": 3_601.0},
         {"queue": 100_001},
         {"queue": -1},
     ]
+    changes += [{"spec": msgspec.structs.replace(good.spec, **change)} for change in specs]
     bad = [Services((msgspec.structs.replace(good, **change),), ()) for change in changes]
     return bad + [
         Services((), (told,))

@@ -90,7 +90,7 @@ def test_the_oldest_declaration_wins_everywhere_and_all_see_the_conflict() -> No
     east, west = network.identities["east"], network.identities["west"]
     for name in ("west", "hub", "east"):
         declared = network.table(name).declarations["x"]
-        assert (declared.site, declared.declaration.protocol) == (east.site, "http")
+        assert (declared.site, declared.declaration.spec.protocol) == (east.site, "http")
         assert declared.conflicts == (west.site,)
         assert declared.reachable
 

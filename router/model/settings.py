@@ -1,0 +1,89 @@
+"""What may be set of how a service's requests and targets are handled.
+
+Defaults are those of `limits`; the bounds stand in the types and hold for files and for what other
+sites declare alike.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from router.model import limits
+
+AffinityBy = Literal["cookie", "header", "client"]
+
+TOKEN_PATTERN = r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z"
+"""A field or cookie name (RFC 9110, 5.6.2)."""
+
+FieldName = Annotated[str, Meta(pattern=r"^([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64})?\Z")]
+"""A field or cookie name, or empty."""
+CredentialName = Annotated[str, Meta(pattern=r"^([a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?)?\Z")]
+"""Where a site keeps a certificate: ``secrets/tls/NAME``. Empty: none."""
+
+
+class Affinity(msgspec.Struct, frozen=True, kw_only=True):
+    """What makes requests one session: a cookie of ours, a header field, the client's address.
+
+    ``name`` of the cookie (empty: ``spillway-SERVICE``) or header. Sessions yield to capacity.
+    """
+
+    by: AffinityBy
+    name: FieldName = ""
+
+
+class Timeouts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How long each step of a request or connection may take."""
+
+    connect_s: Annotated[float, Meta(ge=0.05, le=60)] = limits.CONNECT_TIMEOUT_LOCAL_S
+    header_s: Annotated[float, Meta(ge=0.1, le=600)] = limits.HEADER_TIMEOUT_S
+    response_s: Annotated[float, Meta(ge=0.05, le=86_400)] = limits.RESPONSE_HEAD_TIMEOUT_S
+    idle_s: Annotated[float, Meta(ge=0.5, le=86_400)] = limits.STREAM_IDLE_S
+    keep_alive_s: Annotated[float, Meta(ge=0.5, le=86_400)] = limits.KEEP_ALIVE_IDLE_S
+    tunnel_s: Annotated[float, Meta(ge=0.5, le=2_592_000)] = limits.TUNNEL_IDLE_S
+    half_closed_s: Annotated[float, Meta(ge=0.5, le=86_400)] = limits.HALF_CLOSED_IDLE_S
+
+
+class ServiceLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How much one client of a service may send or hold.
+
+    ``body_rate_min`` is in bytes a second, 0: no floor. ``retry_percent`` of the requests may be
+    tried again after a failure.
+    """
+
+    request_line_bytes: Annotated[int, Meta(ge=256, le=limits.REQUEST_LINE_BYTES_CEILING)] = (
+        limits.REQUEST_LINE_BYTES_MAX
+    )
+    header_field_bytes: Annotated[int, Meta(ge=256, le=limits.HEADER_BLOCK_BYTES_CEILING)] = (
+        limits.HEADER_FIELD_BYTES_MAX
+    )
+    header_block_bytes: Annotated[int, Meta(ge=1024, le=limits.HEADER_BLOCK_BYTES_CEILING)] = (
+        limits.HEADER_BLOCK_BYTES_MAX
+    )
+    headers: Annotated[int, Meta(ge=8, le=limits.HEADERS_CEILING)] = limits.HEADERS_MAX
+    chunk_line_bytes: Annotated[int, Meta(ge=18, le=4096)] = limits.CHUNK_LINE_BYTES_MAX
+    body_rate_min: Annotated[int, Meta(ge=0, le=1_000_000_000)] = limits.BODY_BYTES_PER_S_MIN
+    requests_per_connection: Annotated[int, Meta(ge=1, le=1_000_000_000)] = (
+        limits.REQUESTS_PER_CONNECTION_MAX
+    )
+    streams_per_connection: Annotated[int, Meta(ge=1, le=1_000)] = limits.HTTP2_STREAMS_MAX
+    connections: Annotated[int, Meta(ge=1, le=1_000_000)] = limits.CONNECTIONS_PER_LISTENER_MAX
+    connections_per_source: Annotated[int, Meta(ge=1, le=1_000_000)] = (
+        limits.CONNECTIONS_PER_SOURCE_MAX
+    )
+    retry_percent: Annotated[int, Meta(ge=0, le=100)] = limits.RETRY_PERCENT
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How a target is judged. ``path``: a GET must answer 2xx or 3xx; empty: a TCP connect.
+
+    ``down_after`` failed checks in a row take it out, ``up_after`` good ones bring it back.
+    ``eject_after`` failed requests in a row take it out for a while; 0: never.
+    """
+
+    path: Annotated[str, Meta(pattern=r"^(/[!-~]{0,1023})?\Z")] = ""
+    interval_s: Annotated[float, Meta(ge=0.1, le=3_600)] = limits.HEALTH_INTERVAL_S
+    timeout_s: Annotated[float, Meta(ge=0.05, le=60)] = limits.HEALTH_TIMEOUT_S
+    down_after: Annotated[int, Meta(ge=1, le=100)] = limits.HEALTH_BAD_TO_LEAVE
+    up_after: Annotated[int, Meta(ge=1, le=100)] = limits.HEALTH_GOOD_TO_RETURN
+    eject_after: Annotated[int, Meta(ge=0, le=1_000)] = limits.EJECT_AFTER
