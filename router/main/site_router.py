@@ -37,7 +37,7 @@ from router.model import limits
 from router.model.errors import ConfigError, HandshakeRejected
 from router.model.events import Problem
 from router.model.ids import RouterId, ServiceKey, SiteId
-from router.net.ports import Network, Timer
+from router.net.ports import Address, Network, Timer
 from router.routing.core import RoutingCore
 from router.routing.events import (
     EpochRaised,
@@ -292,8 +292,10 @@ class SiteRouter:
         reason = f"{peer or 'somebody'} tried to link here: {fault.reason}"
         self._tell("warning", "link-refused", peer or "links", _sentence(reason), fault.hint)
 
-    def tls_rejected(self, reason: str) -> None:
-        """A connection to the link port ended before it could say who it is."""
+    def tls_rejected(self, listener: Address, reason: str) -> None:
+        """A TLS handshake failed; only those of the link port are an operator's business."""
+        if listener != self._door.address:
+            return
         self._tell(
             "warning",
             "link-refused",

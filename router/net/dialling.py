@@ -192,7 +192,7 @@ class TcpDial:
             peer=peer,
             local=local,
             server_side=False,
-            server_name=self._host,
+            server_name=tls.server_name or self._host,
             timeout_s=min(TLS_HANDSHAKE_TIMEOUT_S, max(0.0, self._deadline - self._poller.now())),
             done=self._hand_over,
             failed=self._handshake_failed,

@@ -118,7 +118,7 @@ class TcpListener:
         sock: socket.socket,
         accept: Accept,
         tls: Tls | None,
-        on_rejected: Callable[[str], None],
+        on_rejected: Callable[[Address, str], None],
     ) -> None:
         self._poller = poller
         self._socket = sock
@@ -147,6 +147,10 @@ class TcpListener:
 
     def resume(self) -> None:
         self._release(Hold.OWNER)
+
+    def set_tls(self, tls: Tls) -> None:
+        assert self._tls is not None, "a listener in clear stays one"
+        self._tls = tls
 
     def close(self) -> None:
         if self._closed:
@@ -244,7 +248,7 @@ class TcpListener:
     def _handshake_failed(self, number: int, code: DialCode, reason: str) -> None:
         del self._handshakes[number]
         self._left()
-        self._on_rejected(reason)
+        self._on_rejected(self._address, reason)
 
     def _hand_over(self, connection: TcpConnection) -> None:
         try:

@@ -130,13 +130,14 @@ class Timers(Protocol):
 class Tls(msgspec.Struct, frozen=True):
     """What one end of a TLS connection shows and demands.
 
-    ``context`` is an `ssl.SSLContext` ready for use (1.3 only, ALPN set); the simulated network
+    ``context`` is an `ssl.SSLContext` ready for use (versions, ALPN set); the simulated network
     ignores it. ``certificate`` is the own leaf in DER, which a simulated peer sees; empty: none.
     ``alpn`` is offered by a dialler and accepted by a listener, best first. A connection that
-    agreed on none of them is closed, as is one of ``alpn_with_certificate`` without a peer's
-    certificate. (The context must offer the same: `ssl` does not tell what it was given.)
-    ``server_name``: what a dialler asks for, and checks if its context does; empty: the host that
-    it dials.
+    agreed on none of them is closed (unless not ``alpn_required``), as is one of
+    ``alpn_with_certificate`` without a peer's certificate. (The context must offer the same: `ssl`
+    does not tell what it was given.) ``server_name``: what a dialler asks for, and checks if its
+    context does; empty: the host that it dials. ``preface``: what a dialler sends in clear before
+    the handshake; peers that do not expect it break off.
     """
 
     context: object
@@ -144,6 +145,8 @@ class Tls(msgspec.Struct, frozen=True):
     alpn: tuple[str, ...]
     alpn_with_certificate: tuple[str, ...] = ()
     server_name: str = ""
+    alpn_required: bool = True
+    preface: bytes = b""
 
 
 class Listener(Protocol):
@@ -157,6 +160,9 @@ class Listener(Protocol):
         """Leave new connections in the backlog."""
 
     def resume(self) -> None: ...
+
+    def set_tls(self, tls: Tls) -> None:
+        """Shake hands by ``tls`` with who connects from now on. For a listener with TLS."""
 
     def close(self) -> None:
         """Stop accepting, idempotent. Accepted connections stay."""

@@ -236,6 +236,10 @@ class SimulatedListener:
         self._paused = False
         self._host.soon(self._serve)
 
+    def set_tls(self, tls: Tls) -> None:
+        assert self.tls is not None, "a listener in clear stays one"
+        self.tls = tls
+
     def close(self) -> None:
         if not self._closed:
             self._closed = True

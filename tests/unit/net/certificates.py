@@ -45,10 +45,15 @@ class Authority:
     def pem(self) -> str:
         return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
 
-    def leaf(self, name: str) -> tuple[bytes, bytes, bytes]:
+    def leaf(self, name: str, dns: str = "") -> tuple[bytes, bytes, bytes]:
         """Certificate PEM, key PEM, certificate DER."""
         key = ec.generate_private_key(ec.SECP256R1())
-        certificate = _builder(name, self.name, key).sign(self.key, hashes.SHA256())
+        builder = _builder(name, self.name, key)
+        if dns:
+            builder = builder.add_extension(
+                x509.SubjectAlternativeName([x509.DNSName(dns)]), critical=False
+            )
+        certificate = builder.sign(self.key, hashes.SHA256())
         return (
             certificate.public_bytes(serialization.Encoding.PEM),
             key.private_bytes(
@@ -73,14 +78,14 @@ def _with_leaf(context: ssl.SSLContext, leaf: tuple[bytes, bytes, bytes]) -> Non
         context.load_cert_chain(chain, key)
 
 
-def server_tls(*, issuer: str = "good") -> Tls:
+def server_tls(*, issuer: str = "good", dns: str = "") -> Tls:
     """Listens for links (certificate needed) and claims (none needed)."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.num_tickets = 0
     context.verify_mode = ssl.CERT_OPTIONAL
     context.load_verify_locations(cadata=authority(issuer).pem())
-    leaf = authority(issuer).leaf("server")
+    leaf = authority(issuer).leaf("server", dns)
     _with_leaf(context, leaf)
     context.set_alpn_protocols([LINK, CLAIM])
     return Tls(

@@ -11,7 +11,13 @@ from collections.abc import Callable, Coroutine, Iterator
 import pytest
 import uvloop
 
-from router.model.limits import ACCEPT_ERRORS_PER_TURN_MAX, TURN_EVENTS_MAX
+from router.model.limits import (
+    ACCEPT_ERRORS_PER_TURN_MAX,
+    KEEPALIVE_IDLE_S,
+    KEEPALIVE_INTERVAL_S,
+    KEEPALIVE_PROBES,
+    TURN_EVENTS_MAX,
+)
 from router.net.epoll import EpollNetwork
 from router.net.listening import bind
 from router.net.loop_host import LoopHost
@@ -19,6 +25,7 @@ from router.net.ports import Connection, DialFailure, Network
 from tests.unit.net.recorder import Recorder
 from tests.unit.net.self_host import SelfHost
 
+KEEPALIVE = (1, KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_PROBES)
 TURNS_FEW = 12  # An idle network makes none; each real event may cost a spurious one.
 
 
@@ -246,8 +253,23 @@ def test_accepted_and_dialled_sockets_send_small_writes_at_once(
     other.dial("127.0.0.1", listener.address.port, left.take, lambda failure: None, timeout_s=1.0)
     host.run_while(lambda: not (left.connection and right.connection))
     assert made[0].getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-    assert made[0].getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    assert keepalive_of(made[0]) == KEEPALIVE
     other.close()
+
+
+def keepalive_of(sock: socket.socket) -> tuple[int, ...]:
+    names = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+    told = tuple(sock.getsockopt(socket.IPPROTO_TCP, name) for name in names)
+    return (sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE), *told)
+
+
+def test_an_accepted_socket_looks_for_a_silent_peer_as_its_listener_does() -> None:
+    listener = bind("127.0.0.1", 0)
+    with socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        assert keepalive_of(accepted) == KEEPALIVE
+        accepted.close()
+    listener.close()
 
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "::1"])
