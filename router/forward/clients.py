@@ -16,7 +16,8 @@ from router.net.ports import Connection, Loss, Network
 class ClientConnection:
     """The `ConnectionHandler` of a client: a session, by the service's protocol.
 
-    ``gone`` is called once, after the session heard that the connection is lost. Requests that the
+    ``gone`` is called once, after the session heard that the connection is lost and what the client
+    sent has arrived. Requests that the
     session answers by itself (malformed, too slow) never reach `Dispatch` and are counted here.
     """
 
@@ -46,7 +47,12 @@ class ClientConnection:
         self.session: TcpSession | HttpSession
         if service.protocol == "tcp":
             self.session = TcpSession(
-                connection, key=service.key, open_leg=self._open_leg, timers=network
+                connection,
+                key=service.key,
+                open_leg=self._open_leg,
+                timers=network,
+                timeouts=service.config.timeouts,
+                over=self._over,
             )
         else:
             self.session = HttpSession(
@@ -57,6 +63,8 @@ class ClientConnection:
                 timers=network,
                 rng=rng,
                 finished=self._answered,
+                # Listeners follow their service's settings in the same turn.
+                proto=b"https" if service.config.tls_cert else b"http",
             )
         # Hot: no frame of ours in between.
         self.received: Received = self.session.received
@@ -69,6 +77,11 @@ class ClientConnection:
 
     def lost(self, cause: Loss | None) -> None:
         self.session.lost(cause)
+        if not (isinstance(self.session, TcpSession) and self.session.outlives_client):
+            self._gone(self)
+
+    def _over(self) -> None:
+        """What the client sent has arrived, after it was gone itself."""
         self._gone(self)
 
     def _open_leg(self, request: Request, handler: LegHandler) -> Leg:

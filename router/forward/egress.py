@@ -24,7 +24,13 @@ LENGTH_NOT_KNOWN = -1
 def request_of(offer: OpenRequest, service: Service) -> Request | None:
     """The request that ``offer`` carries, checked: a neighbour is not us. None: not canonical."""
     if offer.protocol == "tcp":
-        return Request(key=service.key, protocol="tcp", body_bytes=LENGTH_NOT_KNOWN)
+        return Request(
+            key=service.key,
+            protocol="tcp",
+            body_bytes=LENGTH_NOT_KNOWN,
+            client=offer.client,
+            local=offer.local,
+        )
     line = check_request_head(offer.head)
     if line is None or offer.body_bytes < LENGTH_NOT_KNOWN:
         return None

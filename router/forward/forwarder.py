@@ -10,7 +10,7 @@ from router.forward.clients import ClientConnection
 from router.forward.counters import CountersSnapshot
 from router.forward.egress import EgressStream, Refused, request_of
 from router.forward.listeners import Listeners, ListenerState
-from router.forward.ports import TargetConfig
+from router.forward.ports import NoTls, TargetConfig
 from router.forward.service import (
     NO_LOAD,
     Load,
@@ -22,7 +22,7 @@ from router.link.ports import OpenRequest, Stream, StreamHandler, StreamOpener
 from router.model.adverts import LoadReport, RemoteCandidate
 from router.model.ids import ServiceKey, SiteId
 from router.model.specs import ServiceSpec
-from router.net.ports import Connection, ConnectionHandler, Network, Timer
+from router.net.ports import Connection, ConnectionHandler, Network, Timer, Tls
 
 RELAYED = ("tcp", "http")
 """Protocols of streams; a service of another is relayed as one of these."""
@@ -158,10 +158,17 @@ class Forwarder:
         if service is not None:
             service.set_remotes(remotes)
 
-    def set_listeners(self, wanted: Mapping[ServiceKey, tuple[str, int]]) -> None:
-        """Where clients are accepted. Connections of closed listeners go on."""
+    def set_listeners(
+        self,
+        wanted: Mapping[ServiceKey, tuple[str, int]],
+        tls: Mapping[ServiceKey, Tls | NoTls] | None = None,
+    ) -> None:
+        """Where clients are accepted, and which of them by TLS (or not at all for lack of it).
+
+        Connections of closed listeners go on.
+        """
         if not self._draining:
-            self._listeners.set_listeners(wanted)
+            self._listeners.set_listeners(wanted, tls)
 
     # What links bring
 

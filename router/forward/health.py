@@ -1,4 +1,4 @@
-"""Which targets of a service port answer: one TCP check per target each second.
+"""Which targets of a service port answer: one TCP check per target each second, TLS included.
 
 One failed check, or one failed connect of a request, takes a target down; two good checks in a row
 bring it back. A target that is new is checked at once and up after its first good check, so that a
@@ -6,11 +6,15 @@ start is quick. Checks of many targets are spread over the interval.
 """
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
+from operator import itemgetter
 
+from router.forward.ports import TargetConfig
+from router.forward.proxy_header import LOCAL_HEADER
+from router.forward.target_tcp import with_preface
 from router.model import limits
 from router.model.addresses import split
-from router.net.ports import Connection, Dial, DialFailure, Loss, Network, Timer
+from router.net.ports import Connection, Dial, DialFailure, Loss, Network, Timer, Timers
 
 
 class _Dropped:
@@ -34,6 +38,19 @@ class _Dropped:
 _DROPPED = _Dropped()
 
 
+class _Leaving(_Dropped):
+    """Ends a connection in order, or by force when the target does not in time."""
+
+    __slots__ = ("_timer",)
+
+    def __init__(self, connection: Connection, timers: Timers) -> None:
+        connection.finish()
+        self._timer = timers.call_at(timers.now() + limits.HEALTH_TIMEOUT_S, connection.abort)
+
+    def lost(self, cause: Loss | None) -> None:
+        self._timer.cancel()
+
+
 class _Check:
     """The checks of one target. At most a dial or a timer is pending, never both."""
 
@@ -44,13 +61,15 @@ class _Check:
         "_host",
         "_port",
         "_timer",
+        "config",
         "error",
         "ready",
         "target",
     )
 
-    def __init__(self, target: str, health: "HealthChecks") -> None:
+    def __init__(self, target: str, config: TargetConfig, health: "HealthChecks") -> None:
         self.target = target
+        self.config = config
         self.ready = False
         self.error = "not checked yet"
         self._host, self._port = split(target)
@@ -61,13 +80,30 @@ class _Check:
 
     def run(self) -> None:
         self._timer = None
+        config = self.config
+        if config.unusable:  # Until it is configured anew.
+            self.failed(config.unusable)
+            self._good = limits.HEALTH_GOOD_TO_RETURN - 1
+            return
         self._dial = self._health.network.dial(
             self._host,
             self._port,
             self._connected,
             self._dial_failed,
             timeout_s=limits.HEALTH_TIMEOUT_S,
+            tls=with_preface(config.tls, LOCAL_HEADER if config.proxy_protocol else b""),
         )
+
+    def configure(self, config: TargetConfig) -> None:
+        """Check by ``config`` from now on, at once if it is reached otherwise than before."""
+        before, self.config = self.config, config
+        if (before.tls, before.proxy_protocol, before.unusable) != (
+            config.tls,
+            config.proxy_protocol,
+            config.unusable,
+        ):
+            self.stop()
+            self.run()
 
     def stop(self) -> None:
         if self._timer is not None:
@@ -83,14 +119,24 @@ class _Check:
             self._health.changed(self.target, False)
 
     def _connected(self, connection: Connection) -> _Dropped:
-        connection.abort()
+        handler = self._leave(connection)
         self._good += 1
         if not self.ready and self._good >= limits.HEALTH_GOOD_TO_RETURN:
             self.ready = True
             self.error = ""
             self._health.changed(self.target, True)
         self._again()
-        return _DROPPED
+        return handler
+
+    def _leave(self, connection: Connection) -> _Dropped:
+        """Some servers log a connection that ends without what they expect of it."""
+        config = self.config
+        if config.tls is None and not config.proxy_protocol:
+            connection.abort()
+            return _DROPPED
+        if config.tls is None:
+            connection.send(LOCAL_HEADER)
+        return _Leaving(connection, self._health.network)
 
     def _dial_failed(self, failure: DialFailure) -> None:
         self.failed(failure.reason)
@@ -115,14 +161,17 @@ class HealthChecks:
         self.changed = changed
         self._checks: dict[str, _Check] = {}
 
-    def set_targets(self, targets: Iterable[str]) -> None:
-        """Check exactly these (``host:port``)."""
-        wanted = set(targets)
-        for target in self._checks.keys() - wanted:
+    def set_targets(self, targets: Mapping[str, TargetConfig]) -> None:
+        """Check exactly these (by ``host:port``)."""
+        for target in self._checks.keys() - targets.keys():
             self._checks.pop(target).stop()
-        for target in sorted(wanted - self._checks.keys()):
-            check = self._checks[target] = _Check(target, self)
-            check.run()
+        for target, config in sorted(targets.items(), key=itemgetter(0)):
+            check = self._checks.get(target)
+            if check is not None:
+                check.configure(config)
+            else:
+                check = self._checks[target] = _Check(target, config, self)
+                check.run()
 
     def connect_failed(self, target: str, reason: str) -> None:
         """A request's own connect found it down: so it is, until two checks say otherwise."""

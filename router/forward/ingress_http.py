@@ -81,6 +81,7 @@ class HttpSession:
         timers: Timers,
         rng: random.Random,
         finished: Callable[[int], None],
+        proto: bytes = b"http",
     ) -> None:
         site = site_name.encode("ascii")
         self._connection = connection
@@ -97,7 +98,7 @@ class HttpSession:
             Forwarding(
                 site_name=site,
                 client=connection.peer.host.encode("ascii"),
-                proto=b"http",
+                proto=proto,
                 host=str(key).encode("ascii"),
             ),
         )

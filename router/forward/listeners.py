@@ -5,10 +5,11 @@ from ipaddress import ip_address
 
 import msgspec
 
+from router.forward.ports import NoTls
 from router.model import limits
 from router.model.addresses import join, split
 from router.model.ids import ServiceKey
-from router.net.ports import Connection, ConnectionHandler, Listener, Network, Timer
+from router.net.ports import Connection, ConnectionHandler, Listener, Network, Timer, Tls
 
 Where = tuple[str, int]
 
@@ -16,13 +17,17 @@ EVERYWHERE = ("", "0.0.0.0", "::")
 
 
 class ListenerState(msgspec.Struct, frozen=True, kw_only=True):
-    """One listener as it is. ``port`` is the bound one; ``error`` empty while listening."""
+    """One listener as it is. ``port`` is the bound one; ``error`` empty while listening.
+
+    ``hint``: the next step, if it is another than freeing the address.
+    """
 
     key: ServiceKey
     host: str
     port: int
     listening: bool
     error: str
+    hint: str = ""
 
 
 def is_same_place(listen: Where, target: Where) -> bool:
@@ -51,13 +56,15 @@ def _is_loopback(host: str) -> bool:
 class _Bound:
     """One wanted listener: bound, or with the reason why not."""
 
-    __slots__ = ("error", "key", "listener", "paused", "where")
+    __slots__ = ("error", "hint", "key", "listener", "paused", "tls", "where")
 
-    def __init__(self, key: ServiceKey, where: Where) -> None:
+    def __init__(self, key: ServiceKey, where: Where, tls: Tls | NoTls | None) -> None:
         self.key = key
         self.where = where
+        self.tls = tls
         self.listener: Listener | None = None
         self.error = ""
+        self.hint = ""
         self.paused = False
 
 
@@ -82,16 +89,36 @@ class Listeners:
         self._targets: frozenset[str] = frozenset()
         self._timer: Timer | None = None
 
-    def set_listeners(self, wanted: Mapping[ServiceKey, Where]) -> None:
-        """Bind these and close all others; accepted connections stay."""
+    def set_listeners(
+        self,
+        wanted: Mapping[ServiceKey, Where],
+        tls: Mapping[ServiceKey, Tls | NoTls] | None = None,
+    ) -> None:
+        """Bind these and close all others; accepted connections stay.
+
+        ``tls``: those that speak it, or that must and cannot: these are not bound.
+        """
+        tls = tls or {}
         for key, bound in list(self._bound.items()):
             if wanted.get(key) != bound.where:
                 self._close(bound)
                 del self._bound[key]
         for key, where in wanted.items():
-            if key not in self._bound:
-                self._bound[key] = _Bound(key, where)
+            known = self._bound.get(key)
+            if known is None:
+                self._bound[key] = _Bound(key, where, tls.get(key))
+            elif known.tls != tls.get(key):
+                self._change_tls(known, tls.get(key))
         self._bind_all()
+
+    def _change_tls(self, bound: _Bound, tls: Tls | NoTls | None) -> None:
+        before, bound.tls = bound.tls, tls
+        if bound.listener is None:
+            return
+        if isinstance(before, Tls) and isinstance(tls, Tls):
+            bound.listener.set_tls(tls)
+        else:
+            self._close(bound)
 
     def set_targets(self, targets: frozenset[str]) -> None:
         """All targets configured at this site: none of them may be one of our listeners."""
@@ -111,6 +138,7 @@ class Listeners:
                 port=bound.listener.address.port if bound.listener else bound.where[1],
                 listening=bound.listener is not None,
                 error=bound.error,
+                hint=bound.hint,
             )
             for bound in self._bound.values()
         }
@@ -128,14 +156,18 @@ class Listeners:
 
     def _bind(self, bound: _Bound) -> None:
         host, port = bound.where
+        tls = bound.tls
+        bound.hint = ""
         clash = next((one for one in self._targets if is_same_place(bound.where, split(one))), None)
         if clash is not None:
             self._close(bound)
             bound.error = f"target {clash} is this listener's own address; give one another port"
+        elif isinstance(tls, NoTls):
+            bound.error, bound.hint = f"it must speak TLS: {tls.reason}", tls.hint
         elif bound.listener is None:
             try:
                 bound.listener = self._network.listen(
-                    host, port, lambda connection: self._accepted(bound, connection)
+                    host, port, lambda connection: self._accepted(bound, connection), tls=tls
                 )
                 bound.error = ""
             except OSError as error:

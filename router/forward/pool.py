@@ -15,6 +15,7 @@ from router.net.ports import (
     Network,
     Timer,
     Timers,
+    Tls,
 )
 
 
@@ -78,7 +79,7 @@ class TargetConnection:
 
 
 class TargetPool:
-    """The connections to the target at ``host``:``port``.
+    """The connections to the target at ``host``:``port``, with ``tls`` after its handshake.
 
     ``connect_failed`` is told about each attempt that came to nothing, for health.
     """
@@ -91,12 +92,14 @@ class TargetPool:
         *,
         connect_failed: Callable[[DialFailure], None] | None = None,
         connect_timeout_s: float = limits.CONNECT_TIMEOUT_LOCAL_S,
+        tls: Tls | None = None,
     ) -> None:
         self._network = network
         self._host = host
         self._port = port
         self._connect_failed = connect_failed
         self._connect_timeout_s = connect_timeout_s
+        self._tls = tls
         self._idle: list[TargetConnection] = []  # Oldest first; the newest is taken first.
         self._open: set[TargetConnection] = set()
         self._closed = False
@@ -152,7 +155,12 @@ class TargetPool:
             failed(failure)
 
         return self._network.dial(
-            self._host, self._port, opened, refused, timeout_s=self._connect_timeout_s
+            self._host,
+            self._port,
+            opened,
+            refused,
+            timeout_s=self._connect_timeout_s,
+            tls=self._tls,
         )
 
     def release(self, target: TargetConnection, idle_s: float) -> None:

@@ -50,8 +50,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     ``head`` is the canonical request head (`http1`), empty for tcp. ``body_bytes``: 0 none, -1 not
     known (chunked). ``idempotent`` by method (RFC 9110, 9.2.2); False for tcp. ``upgrade`` the
-    protocol asked for (``websocket``), empty: none. ``head_only``: a HEAD request. ``client`` and
-    ``session`` as in `OpenRequest`.
+    protocol asked for (``websocket``), empty: none. ``head_only``: a HEAD request. ``client``,
+    ``session`` and ``local`` as in `OpenRequest`.
     """
 
     key: ServiceKey
@@ -63,16 +63,29 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     upgrade: str = ""
     client: str = ""
     session: int = 0
+    local: str = ""
+
+
+class NoTls(msgspec.Struct, frozen=True):
+    """Why TLS cannot be spoken where it must be, for people; ``hint`` is the next step."""
+
+    reason: str
+    hint: str = ""
 
 
 class TargetConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """One target of this site. ``tls`` None: plain. ``capacity`` None: none stated."""
+    """One target of this site. ``tls`` None: plain. ``capacity`` None: none stated.
+
+    ``unusable``: why it must not be dialled at all (TLS is wanted and cannot be spoken); empty: it
+    may. ``proxy_protocol`` counts for tcp only.
+    """
 
     connector: str
     capacity: int | None = None
     health: Health = Health()
     tls: Tls | None = None
     proxy_protocol: bool = False
+    unusable: str = ""
 
 
 class LegHandler(Protocol):

@@ -17,6 +17,7 @@ from router.forward.health import HealthChecks
 from router.forward.local import LocalLeg
 from router.forward.pool import TargetPool
 from router.forward.ports import Leg, LegHandler, Request, TargetConfig
+from router.forward.proxy_header import proxy_header
 from router.forward.queueing import WaitingRoom
 from router.forward.target_http import HttpTargetLeg
 from router.forward.target_tcp import TcpTargetLeg
@@ -106,6 +107,7 @@ class Service:
         "_shared",
         "_site_name",
         "_stranded",
+        "_targets",
         "_told",
         "admission",
         "balancer",
@@ -148,6 +150,7 @@ class Service:
         )
         self._health = HealthChecks(shared.network, shared.rng, self._target_is)
         self._pools: dict[str, TargetPool] = {}
+        self._targets: dict[str, TargetConfig] = {}
         self._remotes: dict[SiteId, _Remote] = {}
         self._stranded: dict[Stranded, None] = {}
         self._service_time_s = 0.0
@@ -173,8 +176,10 @@ class Service:
         self.ledger.set_targets(
             {target: (config.connector, config.capacity) for target, config in targets.items()}
         )
-        for gone in self._pools.keys() - targets.keys():
-            self._pools.pop(gone).close()
+        before, self._targets = self._targets, dict(targets)
+        for target in list(self._pools):
+            if target not in targets or targets[target].tls != before[target].tls:
+                self._pools.pop(target).close()  # Or reached anew, by other credentials.
         self._health.set_targets(targets)
         self._targets_changed()
 
@@ -298,15 +303,19 @@ class Service:
         self, request: Request, handler: LegHandler, target: str, via_local: bool
     ) -> tuple[Leg, bool]:
         network = self.timers
+        config = self._targets[target]
         if request.protocol == "tcp":
             host, port = split(target)
-            tcp_leg = TcpTargetLeg(network, host, port, handler)
+            preface = b""
+            if config.proxy_protocol:
+                preface = proxy_header(request.client, request.local)
+            tcp_leg = TcpTargetLeg(network, host, port, handler, tls=config.tls, preface=preface)
             tcp_leg.start()
             return tcp_leg, False
         pool = self._pools.get(target)
         if pool is None:
             host, port = split(target)
-            pool = self._pools[target] = TargetPool(network, host, port)
+            pool = self._pools[target] = TargetPool(network, host, port, tls=config.tls)
         leg = HttpTargetLeg(request, handler, pool, self._site_name, network, via_local)
         return leg, leg.start(tells_opened=False)
 

@@ -2,9 +2,11 @@
 
 from typing import Protocol
 
+import msgspec
+
 from router.forward.ports import LegFailure, LegHandler
 from router.model import limits
-from router.net.ports import Buffer, Connection, Dial, DialFailure, Loss, Network
+from router.net.ports import Buffer, Connection, Dial, DialFailure, Loss, Network, Tls
 
 
 class Received(Protocol):
@@ -13,8 +15,17 @@ class Received(Protocol):
     def __call__(self, data: memoryview) -> None: ...
 
 
+def with_preface(tls: Tls | None, preface: bytes) -> Tls | None:
+    """``tls`` with ``preface`` sent before its handshake."""
+    if tls is None or not preface:
+        return tls
+    return msgspec.structs.replace(tls, preface=preface)
+
+
 class TcpTargetLeg:
     """Dials ``host:port`` and relays. Bytes sent before it is connected are held, bounded.
+
+    ``preface`` goes first, in clear; with ``tls`` the handshake follows it.
 
     The target's reset, or any other loss of an established connection, is ``target-reset``: what
     came before may be torn. A dial that fails is ``connect-failed``: no byte left.
@@ -32,11 +43,24 @@ class TcpTargetLeg:
         "_network",
         "_paused",
         "_port",
+        "_preface",
         "_refuses",
+        "_tls",
         "received",
     )
 
-    def __init__(self, network: Network, host: str, port: int, handler: LegHandler) -> None:
+    def __init__(
+        self,
+        network: Network,
+        host: str,
+        port: int,
+        handler: LegHandler,
+        *,
+        tls: Tls | None = None,
+        preface: bytes = b"",
+    ) -> None:
+        self._tls = with_preface(tls, preface)
+        self._preface = preface if tls is None else b""
         self._network = network
         self._host = host
         self._port = port
@@ -58,6 +82,7 @@ class TcpTargetLeg:
             self._connected,
             self._dial_failed,
             timeout_s=limits.CONNECT_TIMEOUT_LOCAL_S,
+            tls=self._tls,
         )
 
     # Leg
@@ -120,6 +145,8 @@ class TcpTargetLeg:
         if self._paused:
             connection.pause()
         early, self._early = self._early, []
+        if self._preface:
+            early.insert(0, self._preface)
         room = connection.send(*early) if early else True
         if self._finished_early:
             connection.finish()

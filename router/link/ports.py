@@ -38,6 +38,7 @@ class OpenRequest(msgspec.Struct, frozen=True, array_like=True):
     0 none, -1 not known (it is complete only with FIN). ``client`` is the client's address as the
     ingress saw it (``1.2.3.4:5``), for targets that want to be told; empty: not known. ``session``
     tells requests of one session from others, 0: none; a hash, so that nobody learns its key.
+    ``local`` is the address of the ingress that the client connected to, told with ``client``.
     """
 
     path: tuple[RouterId, ...]
@@ -51,6 +52,7 @@ class OpenRequest(msgspec.Struct, frozen=True, array_like=True):
     head: bytes = b""
     client: str = ""
     session: int = 0
+    local: str = ""
 
 
 class StreamHandler(Protocol):

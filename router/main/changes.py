@@ -51,13 +51,14 @@ class Changes:
     def _look_at_listeners(self, listeners: Mapping[ServiceKey, ListenerState]) -> None:
         errors = {key: state.error for key, state in listeners.items() if state.error}
         for key, error in errors.items():
+            free = f"Free the port, or: sitectl service set {key.name} --listen [IP:]PORT"
             if self._errors.get(key) != error:
                 self._tell(
                     "error",
                     "listener-failed",
                     str(key),
                     f"Service {key} has no listener here: {error}",
-                    f"Free the port, or: sitectl service set {key.name} --listen [IP:]PORT",
+                    listeners[key].hint or free,
                 )
         for key in self._errors.keys() & listeners.keys() - errors.keys():
             self._tell("info", "listener-bound", str(key), f"Service {key} is listened on again.")

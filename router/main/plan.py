@@ -57,6 +57,8 @@ def plan(wanted: Wanted, declared: Mapping[str, Declaration]) -> Plan:
             )
     for name, declaration in sorted(declared.items()):
         here = {n: c for n, c in wanted.connectors.items() if c.service == name}
+        if declaration.spec.protocol != "tcp":
+            problems += [_no_proxy_protocol(n, name) for n, c in here.items() if c.proxy_protocol]
         for index, port in enumerate(declaration.spec.ports):
             key = ServiceKey(name, port)
             targets = _targets(key, index, declaration, here, problems)
@@ -75,6 +77,15 @@ def plan(wanted: Wanted, declared: Mapping[str, Declaration]) -> Plan:
                 why_not=why_not,
             )
     return Plan(services, tuple(problems))
+
+
+def _no_proxy_protocol(connector: str, service: str) -> Problem:
+    return Problem(
+        code="SW0306",
+        message=f"Connector {connector}: {service} is no tcp service, so its targets are told the "
+        "client's address by X-Forwarded-For and not by the PROXY protocol.",
+        hint=f"Remove proxyProtocol from the connector {connector}",
+    )
 
 
 def _targets(
@@ -106,7 +117,7 @@ def _targets(
                     health=connector.health,
                     tls_trust=connector.tls_trust,
                     tls_server_name=connector.tls_server_name,
-                    proxy_protocol=connector.proxy_protocol,
+                    proxy_protocol=connector.proxy_protocol and declaration.spec.protocol == "tcp",
                 ),
             )
     return targets

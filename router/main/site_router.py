@@ -103,6 +103,7 @@ class SiteRouter:
             keeper,
             tell,
             self._take,
+            credentials,
             service_ttl_s=service_ttl_s,
         )
         self.forwarder.targets_changed = self._services.advertise
@@ -373,6 +374,7 @@ class SiteRouter:
             *self._services.problems,
             *problems.of_router(self._door.error, conflict, self._services.untold),
             *problems.of_listeners(self.forwarder.listener_states()),
+            *self._credentials.service_tls_problems(),
             *problems.of_table(self.routing.table),
         )
 

@@ -302,7 +302,9 @@ class OperatorView:
             Problem(
                 code="SW0402",
                 message=f"The certificate {name} ends at {_utc_of(expires)}.",
-                hint="Link again with a new token: sitectl token create FILE",
+                hint=f"Put a new one into secrets/{name}"
+                if name.startswith("tls/")
+                else "Link again with a new token: sitectl token create FILE",
             )
             for name, expires in self._expiries().items()
             if expires < soon

@@ -157,6 +157,7 @@ REROUTE_S = 0.05  # A request whose only way broke looks for another that often,
 REROUTE_WAIT_S = 1.0  # and at every change of routes, for so long.
 REROUTES_WAITING_MAX = 1_024  # Of one service port.
 LISTEN_RETRY_S = 1.0
+PROXY_ADDRESS_CHARS_MAX = 128  # An IPv6 address with scope and port; links bring whatever.
 DRAIN_GRACE_S = 30.0
 
 # forward: health of targets.

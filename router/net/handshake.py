@@ -18,7 +18,8 @@ class TlsHandshake:
     """Owns the socket until exactly one of ``done`` and ``failed`` is called; `abort` calls none.
 
     What the peer showed is judged here, before any byte of it is handed on: a protocol of
-    ``tls.alpn`` was agreed (if one must be), and those of ``tls.alpn_with_certificate`` came with a certificate.
+    ``tls.alpn`` was agreed, if one must be, and those of ``tls.alpn_with_certificate`` came with a
+    certificate.
     """
 
     __slots__ = (

@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable
 
 from router.documents import Wanted
+from router.forward.ports import NoTls
 from router.link.claims import CLAIM_ALPN
 from router.link.links import ALPN as LINK_ALPN
 from router.link.outgoing import OutgoingSpec
@@ -16,12 +17,13 @@ from router.link.ports import Neighbour
 from router.main.ports import Kept, PendingLink
 from router.main.site_router import SiteRouter
 from router.model.errors import HandshakeRejected
-from router.model.events import Severity
+from router.model.events import Problem, Severity
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.specs import (
     ConnectorSpec,
     LinkSpec,
     PolicySpec,
+    ServiceProtocol,
     ServiceSpec,
     SiteSpec,
     TargetSpec,
@@ -72,6 +74,23 @@ class SimCredentials:
 
     def forget_links(self, keep: frozenset[str]) -> None:
         pass
+
+    def service_tls(self, name: str, protocol: ServiceProtocol) -> Tls | NoTls:
+        return Tls(None, self._certificate, ())
+
+    def target_tls(
+        self, trust: str, server_name: str, host: str, protocol: ServiceProtocol
+    ) -> Tls | NoTls:
+        return Tls(None, b"", ())
+
+    def keep_service_tls(self, shown: frozenset[str], trusted: frozenset[str]) -> None:
+        pass
+
+    def service_tls_changed(self) -> bool:
+        return False
+
+    def service_tls_problems(self) -> tuple[Problem, ...]:
+        return ()
 
     def admit(self, peer_certificate: bytes, neighbour: Neighbour) -> HandshakeRejected | None:
         return None

@@ -133,6 +133,9 @@ class FakeListener:
     def resume(self) -> None:
         self._network.paused.discard(self.address)
 
+    def set_tls(self, tls: Tls) -> None:
+        self._network.listening_tls[self.address] = tls
+
     def close(self) -> None:
         self._network.listening.pop(self.address, None)
 
@@ -151,10 +154,12 @@ class FakeNetwork:
     def __init__(self) -> None:
         self.time = 100.0
         self.listening: dict[Address, Callable[[Connection], ConnectionHandler | None]] = {}
+        self.listening_tls: dict[Address, Tls | None] = {}  # Of each, the last, also once closed.
         self.taken: set[Address] = set()  # Bound by somebody else.
         self.paused: set[Address] = set()  # Listeners that leave connections in the backlog.
         self.silent: set[Address] = set()  # Dials there time out.
         self.dialled: list[Address] = []
+        self.dialled_tls: list[Tls | None] = []
         self._steps: deque[Step] = deque()
         self._timers: list[tuple[float, int, FakeTimer]] = []
         self._order = itertools.count()
@@ -214,6 +219,7 @@ class FakeNetwork:
         if address in self.listening or address in self.taken:
             raise OSError(98, "Address already in use")
         self.listening[address] = accept
+        self.listening_tls[address] = tls
         return FakeListener(self, address)
 
     def dial(
@@ -228,6 +234,7 @@ class FakeNetwork:
     ) -> Dial:
         address = Address(host, port)
         self.dialled.append(address)
+        self.dialled_tls.append(tls)
         dial = FakeDial()
 
         def outcome() -> None:

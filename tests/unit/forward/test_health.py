@@ -3,6 +3,7 @@
 import random
 
 from router.forward.health import HealthChecks
+from router.forward.ports import TargetConfig
 from router.model import limits
 from tests.unit.forward.fakes import FakeNetwork, FakeTarget
 
@@ -21,7 +22,7 @@ class Watch:
 def test_a_new_target_is_up_after_its_first_good_check() -> None:
     watch = Watch()
     FakeTarget(watch.network, "10.0.0.1", 80)
-    watch.checks.set_targets([TARGET])
+    watch.checks.set_targets({TARGET: TargetConfig(connector="c")})
     watch.network.run()
     assert watch.changes == [(TARGET, True)]
     assert watch.checks.error_of(TARGET) == ""
@@ -30,7 +31,7 @@ def test_a_new_target_is_up_after_its_first_good_check() -> None:
 def test_one_failed_check_takes_a_target_down_and_two_good_ones_bring_it_back() -> None:
     watch = Watch()
     target = FakeTarget(watch.network, "10.0.0.1", 80)
-    watch.checks.set_targets([TARGET])
+    watch.checks.set_targets({TARGET: TargetConfig(connector="c")})
     watch.network.run()
     target.stop()
     watch.network.advance(1.2)
@@ -46,7 +47,7 @@ def test_one_failed_check_takes_a_target_down_and_two_good_ones_bring_it_back() 
 def test_a_target_that_does_not_answer_in_time_is_down() -> None:
     watch = Watch()
     target = FakeTarget(watch.network, "10.0.0.1", 80)
-    watch.checks.set_targets([TARGET])
+    watch.checks.set_targets({TARGET: TargetConfig(connector="c")})
     watch.network.run()
     watch.network.silent.add(target.address)
     watch.network.advance(1.2 + limits.HEALTH_TIMEOUT_S)
@@ -56,7 +57,7 @@ def test_a_target_that_does_not_answer_in_time_is_down() -> None:
 def test_a_failed_connect_of_a_request_takes_it_down_at_once() -> None:
     watch = Watch()
     FakeTarget(watch.network, "10.0.0.1", 80)
-    watch.checks.set_targets([TARGET])
+    watch.checks.set_targets({TARGET: TargetConfig(connector="c")})
     watch.network.run()
     watch.checks.connect_failed(TARGET, "refused")
     assert watch.changes[1:] == [(TARGET, False)]
@@ -66,8 +67,8 @@ def test_a_failed_connect_of_a_request_takes_it_down_at_once() -> None:
 
 def test_a_removed_target_is_checked_no_more() -> None:
     watch = Watch()
-    watch.checks.set_targets([TARGET])
-    watch.checks.set_targets([])
+    watch.checks.set_targets({TARGET: TargetConfig(connector="c")})
+    watch.checks.set_targets({})
     watch.network.advance(5)
     assert watch.changes == []
     assert watch.checks.error_of(TARGET) == "not checked"
