@@ -103,6 +103,7 @@ class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
     requests_total: int
     overflow_total: int
     listener: ListenerView
+    tls_cert: str  # The credential that listeners show, empty: they speak no TLS.
     sites: tuple[ServiceSite, ...]
     targets: tuple[TargetView, ...]
 

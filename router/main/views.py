@@ -225,6 +225,7 @@ class OperatorView:
             requests_total=snapshot.counters.requests_total,
             overflow_total=snapshot.counters.overflow_total,
             listener=shown,
+            tls_cert=snapshot.config.tls_cert,
             sites=tuple(
                 self._site(report)
                 for report in snapshot.explanation.candidates

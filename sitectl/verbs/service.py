@@ -14,13 +14,14 @@ from router.model.specs import (
     PolicySpec,
     ServiceSpec,
 )
-from sitectl import output, store
+from sitectl import output, store, tls
 from sitectl.bindings import (
     Binding,
     bind_target,
     bindings_of,
     capacity_slots,
     is_declared,
+    reach_of,
     require_host_type,
     target_ports_of,
     unbind_target,
@@ -121,7 +122,8 @@ def require_name(name: str, what: str = "service") -> None:
     hidden=True,
     help="Skupper's word: Never is --listen none.",
 )
-@accepted("not needed here", "--generate-tls-secrets", "--tls-cert=")
+@tls.cert_flag
+@accepted("not needed here, give --tls-cert a folder", "--generate-tls-secrets")
 @accepted("not in Spillway, requests are balanced one by one", "--aggregate=", "--event-channel")
 @click.pass_obj
 def create(
@@ -134,6 +136,7 @@ def create(
     queue_wait: float | None,
     listen: str | None,
     ingress: str | None,
+    tls_cert: str | None,
 ) -> None:
     """Declare a service; every linked site gets a listener for it.
 
@@ -141,6 +144,7 @@ def create(
     Examples:
       sitectl service create shop 8080 --protocol http
       sitectl service create db:5432
+      sitectl service create shop 8443 --protocol http --tls-cert ./shop-tls
     """
     site = store.site_to_change(settings)
     name, ports = name_and_ports(words)
@@ -151,6 +155,7 @@ def create(
         policy=policy_of(policy, weights),
         queue=queue,
         queue_wait_s=limits.QUEUE_WAIT_S if queue_wait is None else queue_wait,
+        tls_cert="" if tls_cert is None else tls.shown_credential(site, tls_cert, name),
     )
     documents = [Document("Service", name, spec)]
     if listen is None and ingress == "Never":
@@ -166,6 +171,8 @@ def create(
         output.note("This version balances http2 by connection, as tcp; http by request.")
     if change == "created":
         output.note(f"Next: sitectl service bind {name} host ADDRESS --target-port PORT")
+    if change == "created" and spec.tls_cert:
+        output.note(f"At every other site: sitectl service set {name} --tls-cert FOLDER")
 
 
 def _listener(name: str, listen: str, ports: tuple[int, ...]) -> Document:
@@ -188,6 +195,7 @@ def _told(change: str) -> str:
 @click.option("--capacity", help="For every target of the service here.")
 @click.option("--protocol", type=click.Choice(("tcp", "http", "http2")))
 @click.option("--listen", metavar="[IP:]PORT|auto|none")
+@tls.cert_flag
 @click.pass_obj
 def set_(
     settings: Settings,
@@ -199,16 +207,32 @@ def set_(
     capacity: str | None,
     protocol: Any,
     listen: str | None,
+    tls_cert: str | None,
 ) -> None:
-    """Change a service's policy, queue or capacity while it runs."""
+    """Change a service's policy, queue, capacity or certificate while it runs.
+
+    With --tls-cert FOLDER the certificate that this site shows is replaced, also where the service
+    is declared by another site; new connections get it within 2 seconds. --tls-cert "" ends TLS.
+    """
     site = store.site_to_change(settings)
     service = site.find("Service", name)
+    others = (policy, weights or None, queue, queue_wait, capacity, protocol, listen)
+    if tls_cert and service is None and others.count(None) == len(others):
+        _keep_certificate(settings, site, name, tls_cert)
+        return
     bound = bindings_of(site, name)
     documents: list[Document] = []
     changes: dict[str, Any] = {}
     if policy is not None or weights:
         changes["policy"] = policy_of(policy, weights)
-    given = {"queue": queue, "queue_wait_s": queue_wait, "protocol": protocol}
+    if tls_cert and service is not None:
+        tls_cert = tls.shown_credential(site, tls_cert, name)
+    given = {
+        "queue": queue,
+        "queue_wait_s": queue_wait,
+        "protocol": protocol,
+        "tls_cert": tls_cert,
+    }
     changes |= {field: value for field, value in given.items() if value is not None}
     if service is None and (changes or listen is not None or not bound):
         raise _no_service(site, name)
@@ -236,6 +260,27 @@ def set_(
     change = "unchanged" if set(done) == {"unchanged"} else "updated"
     text = f"service {name} {'has these settings, unchanged' if change == 'unchanged' else change}"
     output.report(settings, "Service", name, change, text)
+
+
+def _keep_certificate(settings: Settings, site: Site, name: str, tls_cert: str) -> None:
+    """Keep a certificate for a service that another site declares. Failure: nobody does."""
+    credential = tls.credential_in_use(site, name)
+    if not is_declared(site, name):
+        raise _no_service(site, name)
+    if not credential:
+        raise not_found(
+            f"service {name!r} does not speak TLS, and is not declared at {site.name}",
+            f"At the site that declares it: sitectl service set {name} --tls-cert FOLDER",
+        )
+    kept = tls.shown_credential(site, tls_cert, name)
+    if kept != credential:
+        raise usage(
+            f"service {name!r} names the credential {credential!r}, where it is declared",
+            f"sitectl service set {name} --tls-cert FOLDER",
+        )
+    site.reload()
+    text = f"service {name}: {site.name} shows the credential {kept}"
+    output.report(settings, "Service", name, "updated", text)
 
 
 def _no_service(site: Site, name: str) -> Failure:
@@ -272,7 +317,8 @@ def _target_flags(function: Decorated) -> Decorated:
 @accepted(
     "not needed here, a process site has no pods", "--headless", "--publish-not-ready-addresses"
 )
-@accepted("not needed here", "--target-namespace=", "--tls-trust=", "--tls-cert=")
+@tls.target_flags
+@accepted("not needed here", "--target-namespace=", "--tls-cert=")
 @click.pass_obj
 def bind(
     settings: Settings,
@@ -281,6 +327,9 @@ def bind(
     target_ports: tuple[str, ...],
     capacity: str | None,
     health_path: str | None,
+    tls_trust: str | None,
+    tls_server_name: str | None,
+    proxy_protocol: bool,
 ) -> None:
     """Attach a target of this site to a service.
 
@@ -288,6 +337,7 @@ def bind(
     Examples:
       sitectl service bind shop host 127.0.0.1 --target-port 9001 --capacity 10
       sitectl service bind db host/10.0.0.5 --target-port 5432
+      sitectl service bind db host db1.lan --target-port 5432 --tls-trust ./db-ca
     """
     site = store.site_to_change(settings)
     require_name(name)
@@ -296,7 +346,10 @@ def bind(
         output.note("--health-path: this version checks targets by connecting to them")
     ports = target_ports_of(site, name, target_ports)
     binding = Binding(name, host, ports)
-    change = bind_target(site, binding, capacity)
+    service = site.find("Service", name)
+    protocol = service.spec.protocol if service and isinstance(service.spec, ServiceSpec) else "tcp"
+    reach = reach_of(site, name, protocol, tls_trust, tls_server_name, proxy_protocol)
+    change = bind_target(site, binding, capacity, reach)
     text = f"{binding.shown} {_bound(change)} service {name}"
     output.report(settings, "Connector", binding.document_name, change, text)
     if not is_declared(site, name):
@@ -306,7 +359,7 @@ def bind(
 
 
 def _bound(change: str) -> str:
-    words = {"created": "bound to", "updated": "has a new capacity at"}
+    words = {"created": "bound to", "updated": "has new settings at"}
     return words.get(change, "is bound already, unchanged, to")
 
 

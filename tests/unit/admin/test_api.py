@@ -36,6 +36,7 @@ SHOP = ServiceView(
     queued=0,
     requests_total=3,
     overflow_total=1,
+    tls_cert="",
     listener=ListenerView(host="127.0.0.1", port=8080, state="bound", error=""),
     sites=(),
     targets=(),
