@@ -4,7 +4,9 @@ import random
 
 from router.forward.health import HealthChecks
 from router.forward.ports import TargetConfig
+from router.forward.proxy_header import LOCAL_HEADER
 from router.model import limits
+from router.net.ports import Tls
 from tests.unit.forward.fakes import FakeNetwork, FakeTarget
 
 TARGET = "10.0.0.1:80"
@@ -72,3 +74,46 @@ def test_a_removed_target_is_checked_no_more() -> None:
     watch.network.advance(5)
     assert watch.changes == []
     assert watch.checks.error_of(TARGET) == "not checked"
+
+
+TLS = Tls(context=None, certificate=b"", alpn=())
+
+
+def test_a_target_that_must_not_be_dialled_is_down_with_the_reason() -> None:
+    watch = Watch()
+    FakeTarget(watch.network, "10.0.0.1", 80)
+    unusable = TargetConfig(connector="c", unusable="ca.crt is not there")
+    watch.checks.set_targets({TARGET: unusable})
+    watch.network.advance(5)
+    assert watch.network.dialled == []
+    assert watch.checks.error_of(TARGET) == "ca.crt is not there"
+    watch.checks.set_targets({TARGET: TargetConfig(connector="c", tls=TLS)})
+    watch.network.run()
+    assert watch.changes == [(TARGET, True)]
+    assert watch.network.dialled_tls == [TLS]
+    watch.checks.set_targets({TARGET: unusable})
+    assert watch.changes[1:] == [(TARGET, False)]
+    watch.network.advance(5)
+    assert watch.changes[2:] == []
+
+
+def test_a_target_is_told_that_a_check_is_no_client() -> None:
+    watch = Watch()
+    target = FakeTarget(watch.network, "10.0.0.1", 80)
+    watch.checks.set_targets({TARGET: TargetConfig(connector="c", proxy_protocol=True)})
+    watch.network.run()
+    (party,) = target.parties
+    assert bytes(party.got) == LOCAL_HEADER
+    assert party.got_end and not party.losses
+    watch.network.advance(limits.HEALTH_TIMEOUT_S)
+    assert party.was_reset  # It would not close its side.
+
+
+def test_a_check_by_tls_says_so_before_its_handshake() -> None:
+    watch = Watch()
+    target = FakeTarget(watch.network, "10.0.0.1", 80)
+    watch.checks.set_targets({TARGET: TargetConfig(connector="c", tls=TLS, proxy_protocol=True)})
+    watch.network.run()
+    (tls,) = watch.network.dialled_tls
+    assert tls is not None and tls.preface == LOCAL_HEADER
+    assert target.parties[0].got_end

@@ -3,9 +3,10 @@
 import pytest
 
 from router.forward.listeners import Listeners, is_same_place
+from router.forward.ports import NoTls
 from router.model import limits
 from router.model.ids import ServiceKey
-from router.net.ports import Address, Connection, ConnectionHandler
+from router.net.ports import Address, Connection, ConnectionHandler, Tls
 from tests.unit.forward.fakes import FakeNetwork, Party
 
 KEY = ServiceKey("shop", 80)
@@ -100,3 +101,51 @@ def test_a_listener_full_of_connections_pauses_until_one_is_gone(
     door.listeners.gone(KEY)
     paused.append(door.network.is_paused(PLACE))
     assert paused == [True, False]
+
+
+def tls(name: bytes = b"one") -> Tls:
+    return Tls(context=None, certificate=name, alpn=())
+
+
+def test_a_listener_that_must_speak_tls_and_cannot_is_not_bound_at_all() -> None:
+    door = Door()
+    refusal = NoTls("secrets/tls/shop/tls.crt is not there", "Put it there")
+    door.listeners.set_listeners({KEY: WHERE}, {KEY: refusal})
+    door.network.advance(3 * limits.LISTEN_RETRY_S)
+    assert not door.network.listening
+    assert door.error() == "it must speak TLS: secrets/tls/shop/tls.crt is not there"
+    assert door.listeners.states()[KEY].hint == "Put it there"
+    good = tls()
+    door.listeners.set_listeners({KEY: WHERE}, {KEY: good})
+    assert door.network.listening_tls[PLACE] is good
+    assert door.error() == door.listeners.states()[KEY].hint == ""
+
+
+def test_another_certificate_is_taken_up_without_binding_anew() -> None:
+    door = Door()
+    door.listeners.set_listeners({KEY: WHERE}, {KEY: tls()})
+    accept = door.network.listening[PLACE]
+    new = tls(b"two")
+    door.listeners.set_listeners({KEY: WHERE}, {KEY: new})
+    assert door.network.listening[PLACE] is accept
+    assert door.network.listening_tls[PLACE] is new
+
+
+def test_a_listener_changes_between_clear_and_tls_by_binding_anew() -> None:
+    door = Door()
+    door.listeners.set_listeners({KEY: WHERE})
+    in_clear = door.network.listening[PLACE]
+    good = tls()
+    door.listeners.set_listeners({KEY: WHERE}, {KEY: good})
+    assert door.network.listening[PLACE] is not in_clear
+    assert door.network.listening_tls[PLACE] is good
+    door.listeners.set_listeners({KEY: WHERE})
+    assert door.network.listening_tls[PLACE] is None
+
+
+def test_a_listener_whose_certificate_goes_is_closed() -> None:
+    door = Door()
+    door.listeners.set_listeners({KEY: WHERE}, {KEY: tls()})
+    door.listeners.set_listeners({KEY: WHERE}, {KEY: NoTls("expired")})
+    assert not door.network.listening
+    assert "expired" in door.error()
