@@ -155,6 +155,7 @@ class FakeNetwork:
         self.paused: set[Address] = set()  # Listeners that leave connections in the backlog.
         self.silent: set[Address] = set()  # Dials there time out.
         self.dialled: list[Address] = []
+        self.renamed: set[str] = set()  # Addresses that no name stands for any more.
         self._steps: deque[Step] = deque()
         self._timers: list[tuple[float, int, FakeTimer]] = []
         self._order = itertools.count()
@@ -215,6 +216,9 @@ class FakeNetwork:
             raise OSError(98, "Address already in use")
         self.listening[address] = accept
         return FakeListener(self, address)
+
+    def is_current(self, host: str, address: str) -> bool:
+        return address not in self.renamed
 
     def dial(
         self,
