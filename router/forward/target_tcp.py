@@ -4,7 +4,7 @@ from typing import Protocol
 
 from router.forward.ports import LegFailure, LegHandler
 from router.model import limits
-from router.net.ports import Buffer, Connection, Dial, DialFailure, Loss, Network
+from router.net.ports import Buffer, Connection, Dial, DialFailure, Loss, Network, Tls
 
 
 class Received(Protocol):
@@ -17,11 +17,16 @@ class TcpTargetLeg:
     """Dials ``host:port`` and relays. Bytes sent before it is connected are held, bounded.
 
     The target's reset, or any other loss of an established connection, is ``target-reset``: what
-    came before may be torn. A dial that fails is ``connect-failed``: no byte left.
+    came before may be torn. A dial that fails is ``connect-failed``: no byte left. A reset speaks
+    against the target only if it comes soon and before a byte: many a protocol ends by one.
     """
+
+    status = 0
 
     __slots__ = (
         "_aborted",
+        "_connect_s",
+        "_connected_at",
         "_connection",
         "_dial",
         "_early",
@@ -33,10 +38,23 @@ class TcpTargetLeg:
         "_paused",
         "_port",
         "_refuses",
+        "_tls",
+        "blames_target",
         "received",
     )
 
-    def __init__(self, network: Network, host: str, port: int, handler: LegHandler) -> None:
+    def __init__(
+        self,
+        network: Network,
+        host: str,
+        port: int,
+        handler: LegHandler,
+        *,
+        connect_s: float,
+        tls: Tls | None,
+    ) -> None:
+        self._connect_s = connect_s
+        self._tls = tls
         self._network = network
         self._host = host
         self._port = port
@@ -49,7 +67,9 @@ class TcpTargetLeg:
         self._finished_early = False
         self._paused = False
         self._aborted = False
-        self.received: Received = handler.received  # Hot: no frame of ours in between.
+        self._connected_at = 0.0
+        self.blames_target = True
+        self.received: Received = self._received_first
 
     def start(self) -> None:
         self._dial = self._network.dial(
@@ -57,7 +77,8 @@ class TcpTargetLeg:
             self._port,
             self._connected,
             self._dial_failed,
-            timeout_s=limits.CONNECT_TIMEOUT_LOCAL_S,
+            timeout_s=self._connect_s,
+            tls=self._tls,
         )
 
     # Leg
@@ -101,7 +122,13 @@ class TcpTargetLeg:
 
     # ConnectionHandler
 
+    def _received_first(self, data: memoryview) -> None:
+        self.blames_target = False
+        self.received = self._handler.received  # Hot: no frame of ours in between from now on.
+        self._handler.received(data)
+
     def ended(self) -> None:
+        self.blames_target = False
         self._handler.ended()
 
     def writable(self) -> None:
@@ -113,10 +140,13 @@ class TcpTargetLeg:
         elif cause is None:
             self._handler.done(None)
         else:
+            if self._network.now() - self._connected_at > limits.EJECT_TCP_RESET_S:
+                self.blames_target = False
             self._handler.done(LegFailure("target-reset", cause.reason or cause.code))
 
     def _connected(self, connection: Connection) -> "TcpTargetLeg":
         self._connection = connection
+        self._connected_at = self._network.now()
         if self._paused:
             connection.pause()
         early, self._early = self._early, []
