@@ -217,7 +217,9 @@ class EgressStream:
         else:
             # Both ends finished; what the target has not taken yet still goes there.
             timers = self._service.timers
-            self._timer = timers.call_at(timers.now() + limits.HALF_CLOSED_IDLE_S, leg.abort)
+            self._timer = timers.call_at(
+                timers.now() + self._service.config.timeouts.half_closed_s, leg.abort
+            )
             self._answer.outlived = self._delivered
 
     def _delivered(self) -> None:

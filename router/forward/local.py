@@ -4,12 +4,13 @@ from collections.abc import Callable
 
 from router.balance.ledger import Slot
 from router.forward.admission import NO_TARGETS, Admission
-from router.forward.ports import Leg, LegFailure, LegHandler, Request
+from router.forward.outcomes import LAST_STATUS_UNJUDGED, Outcomes
+from router.forward.ports import LegFailure, LegHandler, Request, TargetLeg
 from router.forward.replay import Replay
 from router.forward.target_tcp import Received
 from router.net.ports import Buffer
 
-TargetLegOpener = Callable[[Request, LegHandler, str, bool], tuple[Leg, bool]]
+TargetLegOpener = Callable[[Request, LegHandler, str, bool], tuple[TargetLeg, bool]]
 """Builds and starts a leg to a target (``host:port``); the flag as in `LocalLeg`.
 
 True beside it: a connection is held already, and the leg will not tell `opened`.
@@ -28,11 +29,11 @@ class LocalLeg:
     __slots__ = (
         "_aborted",
         "_admission",
-        "_connect_failed",
         "_handler",
         "_held",
         "_leg",
         "_open_target",
+        "_outcomes",
         "_owes_writable",
         "_paused",
         "_replayed_with_room",
@@ -56,7 +57,7 @@ class LocalLeg:
         *,
         admission: Admission,
         open_target: TargetLegOpener,
-        connect_failed: Callable[[str, str], None],
+        outcomes: Outcomes,
         via_local: bool,
     ) -> None:
         self._request = request
@@ -64,7 +65,7 @@ class LocalLeg:
         self._slot = slot
         self._admission = admission
         self._open_target = open_target
-        self._connect_failed = connect_failed
+        self._outcomes = outcomes
         self._via_local = via_local
         self._tried = NO_TARGETS
         self._held: Replay | None = None
@@ -72,7 +73,7 @@ class LocalLeg:
         self._replayed_with_room = False
         self._paused = False
         self._aborted = False
-        self._leg: Leg | None = None
+        self._leg: TargetLeg | None = None
         self.is_opened = False
         """A target is connected. If so after `start`, the handler is not told `opened`."""
         # Hot: what needs nothing of us goes straight through.
@@ -142,11 +143,20 @@ class LocalLeg:
             self._handler.writable()
 
     def done(self, failure: LegFailure | None) -> None:
-        self._leg = None
-        if failure is not None and failure.code == "connect-failed":
-            self._connect_failed(self._slot.target, failure.reason)
+        leg, self._leg = self._leg, None
+        assert leg is not None, "done is the last call"
+        outcomes = self._outcomes
+        if failure is None:
+            if leg.status > LAST_STATUS_UNJUDGED:
+                outcomes.answered(self._slot.target, leg.status)
+            elif outcomes.suspects:
+                outcomes.went_well(self._slot.target)
+        elif failure.code == "connect-failed":
+            outcomes.connect_failed(self._slot.target, failure.reason)
             if not self._aborted and self._move_on():
                 return
+        elif leg.blames_target and not self._aborted:
+            outcomes.broke_off(self._slot.target, failure.code)
         self._admission.release(self._slot)
         self._handler.done(failure)
 

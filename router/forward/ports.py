@@ -145,3 +145,15 @@ class Leg(Protocol):
         """Deliver no more `received` for now (bounded by what is already under way)."""
 
     def resume(self) -> None: ...
+
+
+class TargetLeg(Leg, Protocol):
+    """A leg to one target, and what its end says of that target. Read in `done`, not before."""
+
+    @property
+    def status(self) -> int:
+        """Of the final response; 0: none came, or it is not http."""
+
+    @property
+    def blames_target(self) -> bool:
+        """A failure other than to connect was the target's, not its client's or chance."""

@@ -1,7 +1,7 @@
 """One service port at this site: its parts joined, its figures in one place."""
 
 import random
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -15,8 +15,9 @@ from router.forward.admission import Admission
 from router.forward.counters import ServiceCounters
 from router.forward.health import HealthChecks
 from router.forward.local import LocalLeg
+from router.forward.outcomes import Outcomes
 from router.forward.pool import TargetPool
-from router.forward.ports import Leg, LegHandler, Request, TargetConfig
+from router.forward.ports import LegHandler, Request, TargetConfig, TargetLeg
 from router.forward.proxy_header import proxy_header
 from router.forward.queueing import WaitingRoom
 from router.forward.target_http import HttpTargetLeg
@@ -62,7 +63,10 @@ NO_LOAD = Load(0, 0, None)
 
 
 class TargetInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """One target as ``service status`` shows it. ``error``: why it is not ready."""
+    """One target as ``service status`` shows it. ``error``: why it is not ready.
+
+    ``ejected``: failed requests took it out, not checks.
+    """
 
     name: str
     host: str
@@ -72,6 +76,7 @@ class TargetInfo(msgspec.Struct, frozen=True, kw_only=True):
     capacity: int | None
     requests_total: int
     error: str
+    ejected: bool = False
 
 
 class Stranded(Hashable, Protocol):
@@ -101,6 +106,7 @@ class Service:
     __slots__ = (
         "_health",
         "_load_moved",
+        "_outcomes",
         "_pools",
         "_remotes",
         "_service_time_s",
@@ -148,9 +154,14 @@ class Service:
             standing_target=self._standing_target,
             round_trip_s=self._round_trip_s,
         )
-        self._health = HealthChecks(shared.network, shared.rng, self._target_is)
+        self._health = HealthChecks(
+            shared.network, shared.rng, self._target_is, config.timeouts.connect_s
+        )
+        self._outcomes = Outcomes(
+            self._health, shared.network, shared.rng.random, self._can_spare_a_target
+        )
+        self._targets: Mapping[str, TargetConfig] = {}
         self._pools: dict[str, TargetPool] = {}
-        self._targets: dict[str, TargetConfig] = {}
         self._remotes: dict[SiteId, _Remote] = {}
         self._stranded: dict[Stranded, None] = {}
         self._service_time_s = 0.0
@@ -165,6 +176,9 @@ class Service:
         """Take over a changed definition. Exchanges under way go on as they began."""
         if config.policy != self.config.policy:
             self.balancer.set_policy(config.policy)
+        if config.timeouts != self.config.timeouts:
+            self._health.connect_s = config.timeouts.connect_s
+            self._close_pools(list(self._pools))
         self.config = config
         self.protocol = relayed_as(config)
         self._set_limit()
@@ -177,10 +191,15 @@ class Service:
             {target: (config.connector, config.capacity) for target, config in targets.items()}
         )
         before, self._targets = self._targets, dict(targets)
-        for target in list(self._pools):
-            if target not in targets or targets[target].tls != before[target].tls:
-                self._pools.pop(target).close()  # Or reached anew, by other credentials.
-        self._health.set_targets(targets)
+        self._close_pools(
+            [
+                target
+                for target in self._pools
+                if target not in targets or targets[target].tls != before[target].tls
+            ]
+        )
+        self._outcomes.set_targets(self._targets)
+        self._health.set_targets(self._targets)
         self._targets_changed()
 
     def set_remotes(self, remotes: Sequence[RemoteCandidate]) -> None:
@@ -195,6 +214,7 @@ class Service:
         for request in list(self._stranded):
             request.rerouted()
         self.room.rerouted()
+        self._recall_if_deserted()
 
     def strand(self, request: Stranded) -> bool:
         """Tell ``request`` when routes change; False: too many wait for that."""
@@ -212,6 +232,7 @@ class Service:
             site, report.in_flight, report.targets_ready, report.capacity, self.timers.now()
         )
         self.room.reconsider()
+        self._recall_if_deserted()
 
     def stop(self) -> None:
         """Nobody waits, nothing is checked or kept; what is in flight ends by itself."""
@@ -231,7 +252,7 @@ class Service:
             slot,
             admission=self.admission,
             open_target=self._open_target,
-            connect_failed=self._health.connect_failed,
+            outcomes=self._outcomes,
             via_local=via_local,
         )
         leg.start()
@@ -289,6 +310,7 @@ class Service:
                     capacity=state.capacity,
                     requests_total=state.requests_total,
                     error="" if state.ready else self._health.error_of(state.target),
+                    ejected=self._health.is_ejected(state.target),
                 )
             )
         return infos
@@ -301,27 +323,52 @@ class Service:
 
     def _open_target(
         self, request: Request, handler: LegHandler, target: str, via_local: bool
-    ) -> tuple[Leg, bool]:
-        network = self.timers
+    ) -> tuple[TargetLeg, bool]:
+        network, timeouts = self.timers, self.config.timeouts
         config = self._targets[target]
         if request.protocol == "tcp":
             host, port = split(target)
             preface = b""
             if config.proxy_protocol:
                 preface = proxy_header(request.client, request.local)
-            tcp_leg = TcpTargetLeg(network, host, port, handler, tls=config.tls, preface=preface)
+            tcp_leg = TcpTargetLeg(
+                network,
+                host,
+                port,
+                handler,
+                connect_s=timeouts.connect_s,
+                tls=config.tls,
+                preface=preface,
+            )
             tcp_leg.start()
             return tcp_leg, False
         pool = self._pools.get(target)
         if pool is None:
             host, port = split(target)
-            pool = self._pools[target] = TargetPool(network, host, port, tls=config.tls)
+            pool = TargetPool(network, host, port, timeouts=timeouts, tls=config.tls)
+            self._pools[target] = pool
         leg = HttpTargetLeg(request, handler, pool, self._site_name, network, via_local)
         return leg, leg.start(tells_opened=False)
 
     def _target_is(self, target: str, ready: bool) -> None:
+        if ready:
+            self._outcomes.returned(target)
         self.ledger.set_ready(target, ready)
         self._targets_changed()
+        self._recall_if_deserted()
+
+    def _can_spare_a_target(self) -> bool:
+        """Never the last one of all, however it fails: an error is better than no answer."""
+        return self.ledger.targets_ready > 1 or self.balancer.is_served_elsewhere
+
+    def _recall_if_deserted(self) -> None:
+        if not self.ledger.targets_ready and not self.balancer.is_served_elsewhere:
+            self._health.recall()
+
+    def _close_pools(self, targets: Iterable[str]) -> None:
+        """Exchanges under way go on with what they have."""
+        for target in targets:
+            self._pools.pop(target).close()
 
     def _targets_changed(self) -> None:
         self._set_limit()

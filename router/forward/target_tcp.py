@@ -28,11 +28,16 @@ class TcpTargetLeg:
     ``preface`` goes first, in clear; with ``tls`` the handshake follows it.
 
     The target's reset, or any other loss of an established connection, is ``target-reset``: what
-    came before may be torn. A dial that fails is ``connect-failed``: no byte left.
+    came before may be torn. A dial that fails is ``connect-failed``: no byte left. A reset speaks
+    against the target only if it comes soon and before a byte: many a protocol ends by one.
     """
+
+    status = 0
 
     __slots__ = (
         "_aborted",
+        "_connect_s",
+        "_connected_at",
         "_connection",
         "_dial",
         "_early",
@@ -46,6 +51,7 @@ class TcpTargetLeg:
         "_preface",
         "_refuses",
         "_tls",
+        "blames_target",
         "received",
     )
 
@@ -56,9 +62,11 @@ class TcpTargetLeg:
         port: int,
         handler: LegHandler,
         *,
+        connect_s: float,
         tls: Tls | None = None,
         preface: bytes = b"",
     ) -> None:
+        self._connect_s = connect_s
         self._tls = with_preface(tls, preface)
         self._preface = preface if tls is None else b""
         self._network = network
@@ -73,7 +81,9 @@ class TcpTargetLeg:
         self._finished_early = False
         self._paused = False
         self._aborted = False
-        self.received: Received = handler.received  # Hot: no frame of ours in between.
+        self._connected_at = 0.0
+        self.blames_target = True
+        self.received: Received = self._received_first
 
     def start(self) -> None:
         self._dial = self._network.dial(
@@ -81,7 +91,7 @@ class TcpTargetLeg:
             self._port,
             self._connected,
             self._dial_failed,
-            timeout_s=limits.CONNECT_TIMEOUT_LOCAL_S,
+            timeout_s=self._connect_s,
             tls=self._tls,
         )
 
@@ -126,7 +136,13 @@ class TcpTargetLeg:
 
     # ConnectionHandler
 
+    def _received_first(self, data: memoryview) -> None:
+        self.blames_target = False
+        self.received = self._handler.received  # Hot: no frame of ours in between from now on.
+        self._handler.received(data)
+
     def ended(self) -> None:
+        self.blames_target = False
         self._handler.ended()
 
     def writable(self) -> None:
@@ -138,10 +154,13 @@ class TcpTargetLeg:
         elif cause is None:
             self._handler.done(None)
         else:
+            if self._network.now() - self._connected_at > limits.EJECT_TCP_RESET_S:
+                self.blames_target = False
             self._handler.done(LegFailure("target-reset", cause.reason or cause.code))
 
     def _connected(self, connection: Connection) -> "TcpTargetLeg":
         self._connection = connection
+        self._connected_at = self._network.now()
         if self._paused:
             connection.pause()
         early, self._early = self._early, []

@@ -8,6 +8,9 @@ from router.main.ports import Tell
 from router.model.addresses import join
 from router.model.ids import ServiceKey
 
+_WAY_BACK = "It is used again once its checks are good."
+_WAY_BACK_EJECTED = "It is checked after that time and used again if it answers."
+
 
 class Changes:
     """Compares with what was seen last. A target that is new is told of once it is ready."""
@@ -44,7 +47,7 @@ class Changes:
                         "target-down",
                         address,
                         f"Target {address} of {key} is down: {target.error or 'no answer'}",
-                        "It is used again after two good checks.",
+                        _WAY_BACK_EJECTED if target.ejected else _WAY_BACK,
                     )
         self._ready = ready
 

@@ -22,6 +22,8 @@ KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_PROBES = 60, 10, 6
 RESOLVE_TIMEOUT_S = 5.0
 RESOLVE_THREADS = 2
 RESOLVE_FRESH_S = 2.0  # An answer this young is used again without asking.
+RESOLVE_STALE_AFTER_S = 0.1  # A dial waits that long for a newer answer, then uses the last good.
+RESOLVE_RETRY_MIN_S, RESOLVE_RETRY_MAX_S = 0.5, 5.0  # A name that failed is asked again, doubling.
 RESOLVE_NAMES_MAX = 1024  # Answers kept, and questions waiting.
 ADDRESSES_PER_NAME_MAX = 16
 TLS_HANDSHAKE_TIMEOUT_S = 5.0
@@ -139,7 +141,8 @@ RETRY_AFTER_MIN_S, RETRY_AFTER_MAX_S = 1, 5  # Jittered, so that clients do not 
 REPLAY_BYTES_MAX = 64 * KIB
 RETRIES_MAX = 8  # Refused before any byte: each candidate at most once, and not for ever.
 POOL_IDLE_S = 4.0
-POOL_SWEEP_S = 1.0  # How often idle and waiting connections are looked at.
+POOL_SWEEP_S = 1.0  # How often idle and waiting connections are looked at, at least,
+POOL_SWEEP_SHARE = 0.25  # and after this share of the shortest timeout: so much late at most.
 POOL_FRESH_S = 1.0  # What a request that is not idempotent prefers.
 POOL_IDLE_PER_TARGET_MAX = 256
 QUEUE_DEFAULT_MIN, QUEUE_DEFAULT_MAX = 10, 100
@@ -165,7 +168,14 @@ HEALTH_INTERVAL_S = 1.0
 HEALTH_TIMEOUT_S = 1.0
 HEALTH_BAD_TO_LEAVE = 1
 HEALTH_GOOD_TO_RETURN = 2
+HEALTH_SPREAD = 0.1  # Checks of many targets drift apart by up to this share of the interval.
+HEALTH_BODY_BYTES_MAX = 64 * KIB  # Of an answer to a check; what follows says nothing more.
 EJECT_AFTER = 5  # Requests in a row that a target broke off, or answered 502 to 504.
+# Short at first: an active check must pass before it returns, so that little is lost by asking.
+EJECT_BASE_S, EJECT_MAX_S = 2.0, 60.0
+EJECT_JITTER = 0.1  # Shorter by up to this share: targets ejected together return one by one.
+EJECT_TCP_RESET_S = 1.0  # A connection reset so soon without a byte was not served.
+EJECT_FORGET_S = 30.0  # Good requests over that time after its return clear a target's record.
 
 # balance.
 LEASE_PENDING_S = 0.005

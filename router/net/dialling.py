@@ -51,6 +51,7 @@ class TcpDial:
         "_poller",
         "_port",
         "_question",
+        "_resolver",
         "_socket",
         "_timeout_s",
         "_timer",
@@ -72,6 +73,7 @@ class TcpDial:
     ) -> None:
         self._poller = poller
         self._new_socket = new_socket
+        self._resolver = resolver
         self._host = host
         self._port = port
         self._connected = connected
@@ -213,13 +215,18 @@ class TcpDial:
             connection.attach(handler)
 
     def _timed_out(self) -> None:
-        words = f"{self._where()} did not answer within {self._timeout_s:g} s"
+        verb = "did not answer" if self._trying else "could not be resolved"
+        words = f"{self._where()} {verb} within {self._timeout_s:g} s"
         self._fail(DialFailure(code="timeout", reason=words))
 
     def _fail(self, failure: DialFailure) -> None:
-        if not self._over:
-            self._stop()
-            self._failed(failure)
+        if self._over:
+            return
+        self._stop()
+        trouble = self._resolver.trouble(self._host) if self._trying else ""
+        if trouble:
+            failure = DialFailure(code=failure.code, reason=failure.reason + trouble)
+        self._failed(failure)
 
     def _stop(self) -> None:
         self._over = True

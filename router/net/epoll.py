@@ -96,6 +96,9 @@ class EpollNetwork:
             tls,
         )
 
+    def is_current(self, host: str, address: str) -> bool:
+        return self._resolver.is_current(host, address)
+
     def close(self) -> None:
         """Abort everything, tell the owners, leave the host. Idempotent."""
         self._resolver.close()

@@ -192,6 +192,12 @@ class Network(Timers, Protocol):
         address cannot be bound (in use, not local, forbidden).
         """
 
+    def is_current(self, host: str, address: str) -> bool:
+        """Whether ``host`` still stands for ``address``, as far as is known: names change.
+
+        By the last good answer; no question is asked. True for a host that is numeric.
+        """
+
     def dial(
         self,
         host: str,

@@ -129,6 +129,10 @@ class SimulatedNetwork:
             return ("127.0.0.1",)
         return (name,) if is_numeric(name) else self.internet.addresses_of(name)
 
+    def is_current(self, host: str, address: str) -> bool:
+        addresses = self.addresses(host)
+        return not addresses or address in addresses
+
     def listener_at(self, address: Address) -> SimulatedListener | None:
         if self.state is HostState.DEAD:
             return None

@@ -42,9 +42,12 @@ def address_of(name: tuple[object, ...]) -> Address:
     """From what `getsockname` and `accept` give; IPv4 addresses in IPv6 dress are undressed."""
     host, port = str(name[0]), name[1]
     assert isinstance(port, int)
-    if host.startswith(MAPPED) and "." in host:
-        host = host[len(MAPPED) :]
-    return Address(host=host, port=port)
+    return Address(host=undressed(host), port=port)
+
+
+def undressed(host: str) -> str:
+    """An IPv4 address in IPv6 dress without it, any other as it is."""
+    return host[len(MAPPED) :] if host.startswith(MAPPED) and "." in host else host
 
 
 def loss_of(error: OSError) -> Loss:

@@ -160,6 +160,7 @@ class FakeNetwork:
         self.silent: set[Address] = set()  # Dials there time out.
         self.dialled: list[Address] = []
         self.dialled_tls: list[Tls | None] = []
+        self.renamed: set[str] = set()  # Addresses that no name stands for any more.
         self._steps: deque[Step] = deque()
         self._timers: list[tuple[float, int, FakeTimer]] = []
         self._order = itertools.count()
@@ -221,6 +222,9 @@ class FakeNetwork:
         self.listening[address] = accept
         self.listening_tls[address] = tls
         return FakeListener(self, address)
+
+    def is_current(self, host: str, address: str) -> bool:
+        return address not in self.renamed
 
     def dial(
         self,

@@ -189,6 +189,7 @@ class FakeNetwork(FakeTimers):
     def __init__(self) -> None:
         super().__init__()
         self.dials: list[FakeDial] = []
+        self.renamed: set[str] = set()  # Addresses that no name stands for any more.
 
     def listen(
         self,
@@ -199,6 +200,9 @@ class FakeNetwork(FakeTimers):
         tls: Tls | None = None,
     ) -> Listener:
         raise NotImplementedError("nothing listens here")
+
+    def is_current(self, host: str, address: str) -> bool:
+        return address not in self.renamed
 
     def dial(
         self,

@@ -65,6 +65,9 @@ class World:
 
     # Network.
 
+    def is_current(self, host: str, address: str) -> bool:
+        return True
+
     def listen(
         self,
         host: str,
