@@ -57,6 +57,7 @@ class ClientConnection:
                 timers=network,
                 rng=rng,
                 finished=self._answered,
+                terms=service.http_terms,
             )
         # Hot: no frame of ours in between.
         self.received: Received = self.session.received

@@ -8,7 +8,7 @@ import msgspec
 
 from router.forward.http1 import grammar
 from router.forward.http1.grammar import HttpError, bad_request
-from router.forward.http1.heads import LineJudge, StartLine, exceeds_limits
+from router.forward.http1.heads import DEFAULT, HeadLimits, LineJudge, StartLine, exceeds_limits
 
 TARGET_TOO_LONG = HttpError(
     414, "target-too-long", "The request line is longer than this proxy accepts."
@@ -97,12 +97,14 @@ def _judge_request_line(line: bytes) -> HttpError | None:
 START = StartLine(grammar.NOT_VISIBLE, _judge_request_line, TARGET_TOO_LONG)
 
 
-def read_request_head(head: bytes, forwarding: Forwarding) -> RequestHead | HttpError:
+def read_request_head(
+    head: bytes, forwarding: Forwarding, limits: HeadLimits = DEFAULT
+) -> RequestHead | HttpError:
     """The verdict on a head, its blank line included: what to forward, or why not."""
     match = _HEAD.fullmatch(head)
     count = head.count(b"\n") - 2
-    if match is None or exceeds_limits(head, count):
-        return LineJudge(START).judge(head[:-2]) or BAD_REQUEST_LINE
+    if match is None or exceeds_limits(head, count, limits):
+        return LineJudge(START, limits).judge(head[:-2]) or BAD_REQUEST_LINE
     method, target, minor = match.groups()
     special = _SPECIAL.findall(head)
     if len(special) == 1 and minor == b"1" and target[:1] == b"/":
