@@ -65,6 +65,7 @@ class ClientConnection:
                 finished=self._answered,
                 # Listeners follow their service's settings in the same turn.
                 proto=b"https" if service.config.tls_cert else b"http",
+                terms=service.http_terms,
             )
         # Hot: no frame of ours in between.
         self.received: Received = self.session.received

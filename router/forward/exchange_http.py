@@ -21,6 +21,9 @@ class Client(Protocol):
     def write(self, *parts: Buffer) -> bool:
         """Towards the client. False: `Exchange.client_writable` follows."""
 
+    def write_interim(self, head: bytes) -> None:
+        """A 1xx towards the client: it gives nobody more time."""
+
     @property
     def flush(self) -> Callable[[], object]:
         """What was written leaves now."""
@@ -115,6 +118,11 @@ class Exchange:
         waits_for_100 = self._head.expects and not self._continued and not self.body_bytes_seen
         return self._phase is _WAITING and not self.is_request_complete and not waits_for_100
 
+    @property
+    def awaits_answer(self) -> bool:
+        """The request is complete, and no final head has come."""
+        return self._phase is _WAITING and self.is_request_complete
+
     def body(self, data: memoryview) -> bool:
         """Body of the request, or raw bytes. False: `Client.allow` follows."""
         self.body_bytes_seen += len(data)
@@ -124,7 +132,6 @@ class Exchange:
         self.leg.send_trailers(block)
 
     def request_complete(self) -> None:
-        self.is_request_complete = True
         if not self._request.upgrade:
             self.leg.finish()  # With an upgrade the response decides what comes next.
 
@@ -166,7 +173,7 @@ class Exchange:
         elif status < 200:
             self._continued = self._continued or status == 100
             if not self._head.old:
-                self._client.write(render.interim_to_client(head, self._via))
+                self._client.write_interim(render.interim_to_client(head, self._via))
         else:
             self._final(head, status, body_bytes)
 

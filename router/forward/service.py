@@ -14,6 +14,7 @@ from router.balance.waiting import queue_limit
 from router.forward.admission import Admission
 from router.forward.counters import ServiceCounters
 from router.forward.health import HealthChecks
+from router.forward.http1.terms import http_terms
 from router.forward.local import LocalLeg
 from router.forward.outcomes import Outcomes
 from router.forward.pool import TargetPool
@@ -120,6 +121,7 @@ class Service:
         "config",
         "counters",
         "has_targets",
+        "http_terms",
         "key",
         "ledger",
         "protocol",
@@ -136,6 +138,8 @@ class Service:
         self.site = shared.site
         self.streams = shared.streams
         self.timers = shared.network
+        self.http_terms = http_terms(config)
+        """What new http connections are granted, and responses must keep to."""
         self.protocol = relayed_as(config)
         """How connections are relayed: http2 is not looked into, so connection by connection."""
         self._site_name = shared.site_name
@@ -180,6 +184,7 @@ class Service:
             self._health.connect_s = config.timeouts.connect_s
             self._close_pools(list(self._pools))
         self.config = config
+        self.http_terms = http_terms(config)
         self.protocol = relayed_as(config)
         self._set_limit()
         self.room.reconsider()
@@ -347,7 +352,9 @@ class Service:
             host, port = split(target)
             pool = TargetPool(network, host, port, timeouts=timeouts, tls=config.tls)
             self._pools[target] = pool
-        leg = HttpTargetLeg(request, handler, pool, self._site_name, network, via_local)
+        leg = HttpTargetLeg(
+            request, handler, pool, self._site_name, network, via_local, self.http_terms.heads
+        )
         return leg, leg.start(tells_opened=False)
 
     def _target_is(self, target: str, ready: bool) -> None:

@@ -4,6 +4,7 @@ import enum
 from math import inf
 
 from router.forward.http1 import render
+from router.forward.http1.heads import DEFAULT, HeadLimits
 from router.forward.http1.responses import ResponseHead, ResponseParser, keep_alive_limit_s
 from router.forward.pool import TargetConnection, TargetPool
 from router.forward.ports import LegCode, LegFailure, LegHandler, Request
@@ -68,13 +69,16 @@ class HttpTargetLeg:
         site_name: str,
         timers: Timers,
         via_local: bool,
+        heads: HeadLimits = DEFAULT,
     ) -> None:
         self._request = request
         self._handler = handler
         self._pool = pool
         self._timers = timers
         self._via = b"" if via_local else b"1.1 " + site_name.encode("ascii")
-        self._parser = ResponseParser(self, head_only=request.head_only, upgrade=request.upgrade)
+        self._parser = ResponseParser(
+            self, head_only=request.head_only, upgrade=request.upgrade, limits=heads
+        )
         self._state = _NEW
         self._dial: Dial | None = None
         self._target: TargetConnection | None = None
