@@ -118,6 +118,7 @@ class RemoteLeg:
                 flags=_UPGRADE_FLAGS.get(request.upgrade, 0),
                 body_bytes=request.body_bytes,
                 head=request.head,
+                session=request.session,
             ),
             self,
         )
