@@ -8,8 +8,8 @@ class RetryBudget:
 
     They are saved up for `limits.RETRY_WINDOW_S` at the recent rate of requests, and up to
     `limits.RETRIES_SAVED_MIN` in any case, with which it begins: what a link that dies takes with
-    it is tried again at once, what fails for good does not double the load for long. In any T
-    seconds with R requests at most saved + T x `limits.RETRIES_PER_S` + R x percent / 100 are given.
+    it is tried again at once, what fails for good does not double the load for long. In T seconds
+    with R requests at most saved + T x `limits.RETRIES_PER_S` + R x percent / 100 are given.
     """
 
     __slots__ = (

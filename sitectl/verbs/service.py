@@ -28,6 +28,7 @@ from sitectl.bindings import (
 from sitectl.failure import Exit, Failure, not_found, usage
 from sitectl.options import Decorated, Duration, Settings, Verbs, accepted, type_and_name
 from sitectl.service_status import service_items, table
+from sitectl.sessions import AFFINITY_HELP, affinity_of, require_sessions_fit
 from sitectl.store import Site
 
 _POLICIES = get_args(PolicyName)
@@ -43,6 +44,7 @@ def _policy_flags(function: Decorated) -> Decorated:
         click.option("--queue-wait", type=Duration(), help="Longest wait when all are full."),
         click.option("--queue", type=click.IntRange(0, 100_000), help="Waiting at most."),
         click.option("--weight", "weights", metavar="SITE=N", multiple=True, help="For split."),
+        click.option("--affinity", metavar="KIND[:NAME]", help=AFFINITY_HELP),
         click.option("--policy", type=click.Choice(_POLICIES), help="[default: fill]"),
         _later("--site-capacity=", "--resume=", "--window=", "--spill="),
     ):
@@ -132,6 +134,7 @@ def create(
     weights: tuple[str, ...],
     queue: int | None,
     queue_wait: float | None,
+    affinity: str | None,
     listen: str | None,
     ingress: str | None,
 ) -> None:
@@ -141,6 +144,7 @@ def create(
     Examples:
       sitectl service create shop 8080 --protocol http
       sitectl service create db:5432
+      sitectl service create cart 8081 --protocol http --affinity cookie
     """
     site = store.site_to_change(settings)
     name, ports = name_and_ports(words)
@@ -151,7 +155,9 @@ def create(
         policy=policy_of(policy, weights),
         queue=queue,
         queue_wait_s=limits.QUEUE_WAIT_S if queue_wait is None else queue_wait,
+        affinity=affinity_of(affinity) if affinity is not None else None,
     )
+    require_sessions_fit(spec)
     documents = [Document("Service", name, spec)]
     if listen is None and ingress == "Never":
         listen = "none"
@@ -196,11 +202,18 @@ def set_(
     weights: tuple[str, ...],
     queue: int | None,
     queue_wait: float | None,
+    affinity: str | None,
     capacity: str | None,
     protocol: Any,
     listen: str | None,
 ) -> None:
-    """Change a service's policy, queue or capacity while it runs."""
+    """Change a service's policy, queue, sessions or capacity while it runs.
+
+    \b
+    Examples:
+      sitectl service set shop --capacity 20
+      sitectl service set shop --affinity header:X-Session
+    """
     site = store.site_to_change(settings)
     service = site.find("Service", name)
     bound = bindings_of(site, name)
@@ -210,12 +223,16 @@ def set_(
         changes["policy"] = policy_of(policy, weights)
     given = {"queue": queue, "queue_wait_s": queue_wait, "protocol": protocol}
     changes |= {field: value for field, value in given.items() if value is not None}
+    if affinity is not None:
+        changes["affinity"] = affinity_of(affinity)
     if service is None and (changes or listen is not None or not bound):
         raise _no_service(site, name)
     import msgspec
 
     if service is not None and changes:
         replaced = msgspec.structs.replace(service.spec, **changes)
+        assert isinstance(replaced, ServiceSpec)
+        require_sessions_fit(replaced)
         documents.append(Document("Service", name, replaced))
     if listen is not None and service is not None:
         assert isinstance(service.spec, ServiceSpec)
