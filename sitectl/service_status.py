@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import msgspec
+
 from router.documents.schema import target_ports
 from router.model.addresses import join
 from sitectl import output
 from sitectl.failure import Exit, Failure, not_found
+from sitectl.sessions import affinity_text
 from sitectl.store import Site
 
 
@@ -60,6 +63,7 @@ def configured(site: Site) -> list[dict[str, Any]]:
                     "port": port,
                     "protocol": spec.protocol,
                     "policy": spec.policy.name,
+                    "affinity": msgspec.to_builtins(spec.affinity),
                     "queued": 0,
                     "requests_total": 0,
                     "overflow_total": 0,
@@ -157,4 +161,7 @@ def _details(item: dict[str, Any]) -> str:
             for t in item.get("targets") or []
         ],
     )
-    return f"{item['name']}:{item['port']}\n{sites}\n\n{targets}"
+    head = f"{item['name']}:{item['port']}"
+    if item.get("affinity"):
+        head += f"\nSessions by {output.safe(affinity_text(item['affinity']))}"
+    return f"{head}\n{sites}\n\n{targets}"

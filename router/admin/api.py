@@ -5,17 +5,18 @@ import hmac
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from aiohttp import web
 
 from router.admin import metrics
 from router.admin.events import EventLog
-from router.admin.ports import CommandFailed, RouterView, UnknownCommand
+from router.admin.ports import BadQuestion, CommandFailed, RouterView, UnknownCommand
 from router.admin.views import TargetView
 from router.model import limits
 from router.model.events import Event
+from router.model.settings import AffinityBy
 from router.model.specs import API_VERSION
 
 METRICS_CACHE_S = 1.0
@@ -162,7 +163,13 @@ class AdminApi:
         name, colon, port = request.match_info["name"].partition(":")
         if colon and not (port.isascii() and port.isdigit()):
             return _failure(400, "bad-port", f"{port!r} is not a port number.", "A number: 8080")
-        why = self._view.why(name, int(port) if colon else None)
+        asked = [(by, request.query[by]) for by in get_args(AffinityBy) if by in request.query]
+        if len(asked) > 1:
+            return _failure(400, "bad-session", "A session is asked for in one way only.")
+        try:
+            why = self._view.why(name, int(port) if colon else None, asked[0] if asked else None)
+        except BadQuestion as error:
+            return _failure(400, "bad-session", str(error), error.hint)
         if why is None:
             return self._no_service(request.match_info["name"])
         return _item("Why", why)

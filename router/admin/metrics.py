@@ -41,6 +41,11 @@ FAMILIES: dict[str, Family] = {
     "spillway_decisions_total": Family(
         "counter", "Decisions by their outcome.", ("service", "port", "policy", "verdict")
     ),
+    "spillway_retries_total": Family(
+        "counter",
+        "Requests tried again after a failure, or not for want of budget.",
+        ("service", "port", "reason", "outcome"),
+    ),
     "spillway_in_flight": Family("gauge", "Accepted and unfinished.", ("service", "port", "site")),
     "spillway_capacity": Family(
         "gauge", "Stated capacity of the ready targets.", ("service", "port", "site")

@@ -6,6 +6,7 @@ from typing import Protocol
 import msgspec
 
 from router.admin.views import LinkView, ServiceView, SiteView, Status, TargetView, WhyView
+from router.model.settings import AffinityBy
 
 
 class Histogram(msgspec.Struct, frozen=True):
@@ -34,6 +35,14 @@ class CommandFailed(Exception):
     """The order was understood and could not be carried out; nothing has changed."""
 
 
+class BadQuestion(Exception):
+    """What was asked does not fit the service; the text says why, ``hint`` the next step."""
+
+    def __init__(self, text: str, hint: str) -> None:
+        super().__init__(text)
+        self.hint = hint
+
+
 class RouterView(Protocol):
     """Snapshots of the router, and the few orders it takes."""
 
@@ -50,8 +59,14 @@ class RouterView(Protocol):
         ``done`` is called once, later in this thread, within `limits.INQUIRY_WAIT_S`.
         """
 
-    def why(self, service: str, port: int | None) -> WhyView | None:
-        """None: no such service. ``port`` None: its first."""
+    def why(
+        self, service: str, port: int | None, session: tuple[AffinityBy, str] | None = None
+    ) -> WhyView | None:
+        """None: no such service. ``port`` None: its first.
+
+        ``session``: of the request, by cookie, header or client with that value. Raises
+        BadQuestion: that makes no session of this service.
+        """
 
     def ready(self) -> bool:
         """Serving and not draining; never depends on peers."""

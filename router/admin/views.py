@@ -92,13 +92,21 @@ class TargetView(msgspec.Struct, frozen=True, kw_only=True):
     error: str
 
 
+class AffinityView(msgspec.Struct, frozen=True):
+    """What makes requests one session; ``name`` of the cookie or header field."""
+
+    by: str
+    name: str
+
+
 class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
-    """`service status`: one port of a service."""
+    """`service status`: one port of a service. ``affinity`` None: no sessions."""
 
     name: str
     port: int
     protocol: str
     policy: str
+    affinity: AffinityView | None = None
     queued: int
     requests_total: int
     overflow_total: int
@@ -151,11 +159,27 @@ class WhyCandidate(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
+class WhySession(msgspec.Struct, frozen=True):
+    """The session asked about: ``site`` where it is (None: not known here), in hex its ``key``.
+
+    ``target`` of this site is the one it would go to; None: it goes elsewhere.
+    """
+
+    key: str
+    site: str | None
+    target: str | None
+
+
 class WhyView(msgspec.Struct, frozen=True, kw_only=True):
-    """`why`: what the next request of a service would meet, decided by the production code."""
+    """`why`: what the next request of a service would meet, decided by the production code.
+
+    ``session``: of which session that request is; None: of none that is known.
+    """
 
     service: str
     port: int
     policy: str
+    affinity: AffinityView | None = None
+    session: WhySession | None = None
     decision: WhyDecision
     candidates: tuple[WhyCandidate, ...]

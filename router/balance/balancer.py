@@ -12,7 +12,7 @@ from router.balance.decisions import (
     OverflowReason,
     RemoteWait,
 )
-from router.balance.explain import ROOM_FARTHER, decision_reason, report
+from router.balance.explain import ROOM_FARTHER, decision_reason, report, why_it_yields
 from router.balance.ledger import Ledger
 from router.balance.policies import POLICIES, check_policy
 from router.balance.rotation import next_in_turn, take_turn
@@ -82,6 +82,11 @@ class ServiceBalancer:
         self._local.verdict = None
         self._local_decision = self._decide_local()  # The commonest: made once.
 
+    @property
+    def sites(self) -> list[SiteId]:
+        """All candidates, able or not."""
+        return [one.site for one in self._order]
+
     def set_draining(self, draining: bool) -> None:
         """While draining the local site is no candidate."""
         self._local.draining = draining
@@ -150,12 +155,18 @@ class ServiceBalancer:
             for one in self._remotes.values()
         )
 
-    def select(self, now: float, excluded: frozenset[SiteId] = _NOBODY) -> Decision | NoChoice:
+    def select(
+        self, now: float, excluded: frozenset[SiteId] = _NOBODY, preferred: SiteId | None = None
+    ) -> Decision | NoChoice:
         """Where the next request goes, ``excluded`` sites left out. Takes no slot.
 
-        The caller takes the local slot, or tells `opened`. O(1) while `fill` finds local room, else
-        O(candidates).
+        ``preferred`` is where its session is, None: it has none. There it stays, whatever that
+        costs, while that site takes requests and is not hard-full; else the policy decides. The
+        caller takes the local slot, or tells `opened`. O(1) while `fill` finds local room or a
+        session stays, else O(candidates).
         """
+        if preferred is not None:
+            return self._select_for(preferred, now, excluded)
         if self._fills and not excluded:
             # The cheapest candidate has room: nobody else need be looked at. `fill`, in short.
             ledger = self._ledger
@@ -180,12 +191,19 @@ class ServiceBalancer:
             return self._decide_remote(chosen, chosen.take_path())
         return self._decide_local()
 
-    def explain(self, now: float, excluded: frozenset[SiteId] = _NOBODY) -> Explanation:
+    def explain(
+        self, now: float, excluded: frozenset[SiteId] = _NOBODY, preferred: SiteId | None = None
+    ) -> Explanation:
         """What `select` would answer now, and why. Takes no slot and moves no turn."""
         tied = self._judge(now, excluded)
+        stays = self._stays(preferred, now, excluded) if preferred is not None else None
         decision: Decision | NoChoice
         chosen = None
-        if not tied:
+        if stays is not None:
+            chosen = stays
+            path = stays.next_path() if isinstance(stays, RemoteSite) else ()
+            decision = _stay(stays, path)
+        elif not tied:
             decision = self._no_choice()
         else:
             chosen = next_in_turn(tied)
@@ -193,13 +211,57 @@ class ServiceBalancer:
                 decision = self._decide_remote(chosen, chosen.next_path())
             else:
                 decision = self._decide_local()
+            if preferred is not None:
+                decision = self._yielded(decision, preferred, excluded)
+        policy = self._policy.name
         return Explanation(
-            policy=self._policy.name,
+            policy=policy,
             decision=decision,
             candidates=tuple(
-                report(one, chosen, tied, self._policy.name, now) for one in self._order
+                report(one, chosen, tied, policy, now, stays=stays is not None)
+                for one in self._order
             ),
         )
+
+    def _select_for(
+        self, preferred: SiteId, now: float, excluded: frozenset[SiteId]
+    ) -> Decision | NoChoice:
+        """As `select`, of a session that is at ``preferred``."""
+        stays = self._stays(preferred, now, excluded)
+        if stays is not None:
+            return _stay(stays, stays.take_path() if isinstance(stays, RemoteSite) else ())
+        decision = self.select(now, excluded)
+        if isinstance(decision, NoChoice):
+            return decision
+        return self._yielded(decision, preferred, excluded)
+
+    def _stays(
+        self, preferred: SiteId, now: float, excluded: frozenset[SiteId]
+    ) -> Candidate | None:
+        """The site of a session, if it takes one more; else the session yields."""
+        one = self._candidate(preferred)
+        if one is None or preferred in excluded:
+            return None
+        one.refresh(now)
+        takes = not one.draining and one.targets_ready and one.paths and not one.hard_full
+        return one if takes else None
+
+    def _yielded(
+        self, decision: Decision, preferred: SiteId, excluded: frozenset[SiteId]
+    ) -> Decision:
+        one = self._candidate(preferred)
+        reason = why_it_yields(one, tried=preferred in excluded)
+        return Decision(
+            decision.site,
+            decision.local,
+            decision.path,
+            reason,
+            decision.overflow,
+            decision.overflow_reason,
+        )
+
+    def _candidate(self, site: SiteId) -> Candidate | None:
+        return self._local if site == self._local.site else self._remotes.get(site)
 
     def _has_plain_room(self, one: RemoteSite, now: float) -> bool:
         """`fill` would take the nearest remote site, were it the cheapest alive."""
@@ -264,3 +326,8 @@ class ServiceBalancer:
             ),
             local_waitable=self._local in waiting_helps,
         )
+
+
+def _stay(one: Candidate, path: tuple[RouterId, ...]) -> Decision:
+    """No overflow, however many nearer sites are full: it is where the session is."""
+    return Decision(one.site, one.local, path, f"session stays at {one.name}", False, "")

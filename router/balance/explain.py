@@ -19,18 +19,41 @@ def decision_reason(chosen: Candidate, policy: PolicyName) -> str:
     return "local site has room" if chosen.local else ROOM_FARTHER
 
 
+def why_it_yields(one: Candidate | None, *, tried: bool) -> str:
+    """Why a session leaves its site ``one`` (None: no candidate), without figures."""
+    if one is None:
+        return "session yields: its site serves this no more"
+    if one.draining:
+        why = "is draining"
+    elif not one.targets_ready:
+        why = "has no ready target"
+    elif not one.paths:
+        why = "cannot be reached"
+    elif tried and not one.hard_full:
+        why = "was tried for this request already"
+    else:
+        why = "is full"
+    return f"session yields: {one.name} {why}"
+
+
 def report(
     one: Candidate,
     chosen: Candidate | None,
     tied: Sequence[Candidate],
     policy: PolicyName,
     now: float,
+    *,
+    stays: bool = False,
 ) -> CandidateReport:
-    """``one`` after judgement. Those that the policy did not look at are full or dearer."""
+    """``one`` after judgement. Those that the policy did not look at are full or dearer.
+
+    ``stays``: ``chosen`` is where the session is, whatever the policy thinks.
+    """
     verdict: Verdict
     if one is chosen:
         verdict = "chosen"
-        reason = f"{decision_reason(one, policy)} ({_room(one)})"
+        why = f"session stays at {one.name}" if stays else decision_reason(one, policy)
+        reason = f"{why} ({_room(one)})"
     elif one.verdict is not None:
         verdict = one.verdict
         reason = _passed_over(one, verdict)
@@ -40,7 +63,9 @@ def report(
     else:
         verdict = "dearer"
         assert chosen is not None, "somebody has room, so somebody was chosen"
-        reason = _dearer(one, chosen, tied, policy)
+        reason = (
+            f"the session stays at {chosen.name}" if stays else _dearer(one, chosen, tied, policy)
+        )
     return CandidateReport(
         site=one.site,
         site_name=one.name,

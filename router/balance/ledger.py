@@ -7,6 +7,7 @@ from typing import Protocol
 import msgspec
 
 from router.balance.rotation import take_turn
+from router.balance.sessions import score, seed_of
 
 
 class Denied(Enum):
@@ -37,6 +38,7 @@ class _Target:
         "name",
         "ready",
         "requests_total",
+        "seed",
         "target",
         "turn",
         "wanted",
@@ -45,6 +47,7 @@ class _Target:
 
     def __init__(self, target: str) -> None:
         self.target = target
+        self.seed = seed_of(target)
         self.name = ""
         self.capacity: int | None = None
         self.in_flight = 0
@@ -105,10 +108,13 @@ class Ledger(Protocol):
     def is_full(self) -> bool:
         """Ready targets exist and none has room."""
 
-    def try_acquire(self, now: float, exclude: frozenset[str] = frozenset()) -> Outcome:
+    def try_acquire(
+        self, now: float, exclude: frozenset[str] = frozenset(), session: int = 0
+    ) -> Outcome:
         """A slot of the least loaded ready target not in ``exclude`` (``host:port``), or why not.
 
-        Never blocks. PENDING: the answer comes by another way, within `limits.LEASE_PENDING_S`.
+        With a ``session``: of the target that is the session's among those with room. Never blocks.
+        PENDING: the answer comes by another way, within `limits.LEASE_PENDING_S`.
         """
 
 
@@ -117,7 +123,8 @@ class LocalLedger:
 
     Least in flight relative to capacity first, ties by smooth rotation weighted by capacity. When
     a ready target states no capacity, shares cannot be compared: plain least in flight, each in
-    its turn. O(ready targets) per slot.
+    its turn. A session has a target of its own, by `sessions.score`, and the next best one while
+    that has no room. O(ready targets) per slot.
     """
 
     __slots__ = (
@@ -196,8 +203,15 @@ class LocalLedger:
             one.ready = ready
             self._recount()
 
-    def try_acquire(self, now: float, exclude: frozenset[str] = frozenset()) -> Outcome:
-        """A slot of the least loaded ready target not in ``exclude``, FULL, or NO_TARGET."""
+    def target_of(self, session: int) -> str | None:
+        """The target that `try_acquire` would choose for ``session`` now; None: none has room."""
+        chosen = _best_for(session, self._ready)
+        return chosen.target if chosen is not None else None
+
+    def try_acquire(
+        self, now: float, exclude: frozenset[str] = frozenset(), session: int = 0
+    ) -> Outcome:
+        """A slot of the session's or the least loaded ready target, FULL, or NO_TARGET."""
         ready = self._ready
         if exclude:
             ready = [one for one in ready if one.target not in exclude]
@@ -205,7 +219,10 @@ class LocalLedger:
             return Denied.NO_TARGET
         if not self._roomy:
             return Denied.FULL
-        chosen = ready[0] if len(ready) == 1 else self._least_loaded(ready)
+        if len(ready) == 1:
+            chosen: _Target | None = ready[0]
+        else:
+            chosen = _best_for(session, ready) if session else self._least_loaded(ready)
         if chosen is None:
             return Denied.FULL
         capacity = chosen.capacity
@@ -266,3 +283,15 @@ class LocalLedger:
             for one in self._ready
         )
         self._roomy = sum(one.has_room() for one in self._ready)
+
+
+def _best_for(session: int, ready: list[_Target]) -> _Target | None:
+    """The target of ``session`` among those with room; None: none has."""
+    best: _Target | None = None
+    most = -1.0
+    for one in ready:
+        if one.has_room():
+            rank = score(session, one.seed, one.weight)
+            if rank > most:
+                best, most = one, rank
+    return best

@@ -172,6 +172,15 @@ def _check_service(findings: Findings, node: Mapping, path: str, spec: ServiceSp
     if len(set(spec.ports)) != len(spec.ports):
         findings.add(_place(node, "ports"), f"{path}.ports", "the same port stands twice")
         return False
+    affinity = spec.affinity
+    if affinity is not None and affinity.by != "client" and spec.protocol == "tcp":
+        findings.add(
+            _place(node, "affinity"),
+            f"{path}.affinity",
+            f"affinity by {affinity.by} needs protocol http: a tcp connection shows none",
+            "Use affinity: {by: client}, or protocol: http",
+        )
+        return False
     return True
 
 

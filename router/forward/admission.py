@@ -20,6 +20,10 @@ from router.net.ports import Timer, Timers
 class Waiter(Hashable, Protocol):
     """Somebody in the queue. Told one of the two, once, unless it leaves."""
 
+    @property
+    def session(self) -> int:
+        """As in `Request`: of the free slots it gets that of the session's target."""
+
     def granted(self, slot: Slot) -> None:
         """It has a slot and must `Admission.release` it. Must not call the admission back."""
 
@@ -60,9 +64,11 @@ class Admission:
         """How many may wait. Lowered: those already waiting stay."""
         self._queue.set_limit(limit)
 
-    def take(self, now: float, exclude: frozenset[str] = NO_TARGETS) -> Slot | Denied:
+    def take(
+        self, now: float, exclude: frozenset[str] = NO_TARGETS, session: int = 0
+    ) -> Slot | Denied:
         """A slot at once, or why not."""
-        slot = self._ledger.try_acquire(now, exclude)
+        slot = self._ledger.try_acquire(now, exclude, session)
         if type(slot) is Slot:  # `isinstance` with an Enum is slow.
             self._changed()
         return slot
@@ -74,7 +80,7 @@ class Admission:
 
         Waiting makes sense only for `Denied.FULL` and `Denied.PENDING`.
         """
-        taken = self.take(self._timers.now())
+        taken = self.take(self._timers.now(), NO_TARGETS, waiter.session)
         if type(taken) is Slot or taken is Denied.NO_TARGET or wait_until is None:
             return taken
         return None if self.wait(waiter, ingress, wait_until) else taken
@@ -97,12 +103,12 @@ class Admission:
             self.serve()
         self._changed()
 
-    def move(self, slot: Slot, exclude: frozenset[str]) -> Slot | None:
+    def move(self, slot: Slot, exclude: frozenset[str], session: int = 0) -> Slot | None:
         """Give ``slot`` back for one at another target, ahead of those who wait.
 
         None: there is none, and ``slot`` is still held.
         """
-        other = self._ledger.try_acquire(self._timers.now(), exclude)
+        other = self._ledger.try_acquire(self._timers.now(), exclude, session)
         if isinstance(other, Denied):
             return None
         self.release(slot)
@@ -110,15 +116,13 @@ class Admission:
 
     def serve(self) -> None:
         """Grant free slots to waiters in turn. Called too when capacity or targets grew."""
-        now = self._timers.now()
-        while len(self._queue):
-            slot = self._ledger.try_acquire(now)
-            if isinstance(slot, Denied):
-                return
+        now, ledger = self._timers.now(), self._ledger
+        while len(self._queue) and ledger.targets_ready and not ledger.is_full:
             waiter = self._queue.pop(now)
-            if waiter is None:  # Those left are past their deadline: the timer tells them.
-                slot.release(now)
-                return
+            if waiter is None:
+                return  # Those left are past their deadline: the timer tells them.
+            slot = ledger.try_acquire(now, NO_TARGETS, waiter.session)
+            assert type(slot) is Slot, "a ledger with room grants a slot"
             waiter.granted(slot)
             self._changed()
 

@@ -24,6 +24,7 @@ class ClientConnection:
     __slots__ = (
         "_dispatched",
         "_gone",
+        "_host",
         "_service",
         "ended",
         "received",
@@ -44,6 +45,7 @@ class ClientConnection:
         self._service = service
         self._gone = gone
         self._dispatched = False
+        self._host = connection.peer.host
         self.session: TcpSession | HttpSession
         if service.protocol == "tcp":
             self.session = TcpSession(
@@ -87,7 +89,10 @@ class ClientConnection:
 
     def _open_leg(self, request: Request, handler: LegHandler) -> Leg:
         self._dispatched = True
-        dispatch = Dispatch(request, handler, self._service)
+        service = self._service
+        if service.sessions is not None:
+            request = service.sessions.enter(request, self._host, service.timers.now())
+        dispatch = Dispatch(request, handler, service)
         dispatch.start()
         return dispatch
 

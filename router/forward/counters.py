@@ -18,6 +18,8 @@ HTTP_CLASSES: tuple[CodeClass, ...] = ("1xx", "2xx", "3xx", "4xx", "5xx")
 
 Verdict = Literal["chosen", "no-route", "all-full"]
 
+RetryOutcome = Literal["retried", "denied"]
+
 SERVED_NOWHERE = ""
 """The site label of requests that no site took."""
 
@@ -51,12 +53,13 @@ class HistogramSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 class CountersSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """All counters of a service port.
 
-    Keys are label values: (site, code class), (to, reason), (policy, verdict).
+    Keys are label values: (site, code class), (to, reason), (policy, verdict), (failure, outcome).
     """
 
     requests: dict[tuple[str, str], HistogramSnapshot]
     overflow: dict[tuple[str, str], int]
     decisions: dict[tuple[str, str], int]
+    retries: dict[tuple[str, str], int]
     queue_wait: HistogramSnapshot
     requests_total: int
     overflow_total: int
@@ -65,12 +68,13 @@ class CountersSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 class ServiceCounters:
     """Counted once per request, at its ingress router, when it ends."""
 
-    __slots__ = ("_decisions", "_overflow", "_requests", "queue_wait")
+    __slots__ = ("_decisions", "_overflow", "_requests", "_retries", "queue_wait")
 
     def __init__(self) -> None:
         self._requests: dict[tuple[str, CodeClass], Histogram] = {}
         self._overflow: dict[tuple[str, str], int] = {}
         self._decisions: dict[tuple[str, str], int] = {}
+        self._retries: dict[tuple[str, str], int] = {}
         self.queue_wait = Histogram()
 
     def request(self, site_name: str, code_class: CodeClass, seconds: float) -> None:
@@ -92,11 +96,17 @@ class ServiceCounters:
         key = (policy, verdict)
         self._decisions[key] = self._decisions.get(key, 0) + 1
 
+    def retry(self, failure: str, outcome: RetryOutcome) -> None:
+        """It could be tried again after ``failure``: it was, or the budget did not allow it."""
+        key = (failure, outcome)
+        self._retries[key] = self._retries.get(key, 0) + 1
+
     def snapshot(self) -> CountersSnapshot:
         return CountersSnapshot(
             requests={key: value.snapshot() for key, value in self._requests.items()},
             overflow=dict(self._overflow),
             decisions=dict(self._decisions),
+            retries=dict(self._retries),
             queue_wait=self.queue_wait.snapshot(),
             requests_total=sum(value.total for value in self._requests.values()),
             overflow_total=sum(self._overflow.values()),

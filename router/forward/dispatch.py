@@ -1,36 +1,48 @@
 """One request on its way to where it is served: selection, retries, waiting; one `Leg` outside.
 
 Selected site → attempt (`LocalLeg` or `RemoteLeg`) → done, or another attempt with the request
-still in hand. The rules for another attempt (PROTOCOL, Admission and retries):
+still in hand (`sender`). The rules for another attempt (PROTOCOL, Admission and retries):
 
 - A failure that promises that no byte reached a target: always, each site once. A site whose way
-  was lost may be tried again when routes have followed, within `limits.REROUTE_WAIT_S`.
+  was lost may be tried again when routes have followed (`lost_way`).
 - Otherwise only if the method is idempotent, nothing of a response was passed on, and all that was
-  sent is still here (at most `limits.REPLAY_BYTES_MAX`), at most `limits.REPEATS_MAX` times.
-
-What was sent is kept until a target is held, for idempotent requests until the response head.
+  sent is still here, at most `limits.REPEATS_MAX` times.
+- After a failure other than a refusal only within the service's budget (`balance.retries`);
+  refusals are how requests spill, and cost nothing.
+- Never past the deadline, which is one over all attempts: ``timeouts.response_s`` from when the
+  request is complete, and the queue's ``queue_wait_s`` more for one that had to wait. No attempt
+  begins after it, and one that began after another had failed is given up at it: only then is there
+  a timer here. A first attempt is timed by its target's leg and by the session. Giving up resets
+  the stream of a remote attempt, so that its egress needs no deadline of its own. A tcp connection
+  has none: connecting is bounded by the time-outs of its attempts.
 """
 
 from functools import partial
+from math import inf
 
 from router.balance.decisions import Decision, NoChoice, RemoteWait
 from router.balance.ledger import Slot
+from router.forward.admission import NO_TARGETS
 from router.forward.counters import HTTP_CLASSES, SERVED_NOWHERE, CodeClass
 from router.forward.local import LocalLeg
-from router.forward.ports import Leg, LegFailure, LegHandler, Request
+from router.forward.lost_way import LostWay
+from router.forward.ports import LegFailure, LegHandler, Request
 from router.forward.remote import RemoteLeg
-from router.forward.replay import Replay
+from router.forward.sender import Sender
 from router.forward.service import Service
 from router.forward.target_tcp import Received
-from router.forward.tries import Tries
-from router.model import limits
+from router.forward.tries import CHARGED, Tries
 from router.model.ids import RouterId, SiteId
-from router.net.ports import Buffer, Timer
+from router.net.ports import Timer
 
 STATUS_CLASS_AT = len(b"HTTP/1.1 ")
+SWITCHING = b"101"
+
+CANCELLED = LegFailure("cancelled")
+TOO_LATE = LegFailure("target-timeout", "its time was up before an attempt had succeeded")
 
 
-class Dispatch:
+class Dispatch(Sender):
     """A `Leg` for a session, a `LegHandler` for its attempts, a `Waiting` for the queue.
 
     `done` of its handler is never called from within a call of the handler to it: attempts fail
@@ -38,23 +50,15 @@ class Dispatch:
     """
 
     __slots__ = (
-        "_aborted",
         "_asked_at",
         "_code_class",
+        "_complete_at",
         "_deadline",
-        "_handler",
-        "_leg",
-        "_leg_full",
+        "_late_timer",
         "_local",
-        "_opened",
-        "_over",
+        "_lost_way",
         "_overflow_reason",
-        "_owes_writable",
-        "_paused",
-        "_replay",
-        "_request",
-        "_reroute_timer",
-        "_reroute_until",
+        "_owed",
         "_service",
         "_site",
         "_standing",
@@ -69,31 +73,24 @@ class Dispatch:
     )
 
     def __init__(self, request: Request, handler: LegHandler, service: Service) -> None:
-        self._request = request
-        self._handler = handler
+        super().__init__(request, handler)
         self._service = service
-        self._leg: Leg | None = None
         self._local: LocalLeg | None = None
         self._site: SiteId | None = None  # Of the last attempt.
         self._overflow_reason = ""
-        self._replay: Replay | None = Replay()  # None: what was sent is no longer all here.
         self._tries = Tries()
-        self._reroute_until: float | None = None
-        self._reroute_timer: Timer | None = None
-        self._deadline: float | None = None
+        self._owed: LegFailure | None = None  # The next attempt is charged to the budget.
+        self._lost_way: LostWay | None = None
+        self._late_timer: Timer | None = None
+        self._deadline: float | None = None  # Of waiting in the queue.
         self._waited_since: float | None = None
         self._standing: SiteId | None = None
         self._stood_half_at = 0.0  # A stand refused before then was not let stand.
         self._asked_at: float | None = None  # An OPEN is unanswered that may not wait.
-        self._opened = False
         self._told_opened = False
-        self._leg_full = False
-        self._owes_writable = False
-        self._paused = False
-        self._aborted = False
-        self._over = False
         self._code_class: CodeClass = "5xx" if request.protocol != "tcp" else "ok"
-        self._started_at = service.timers.now()
+        self._started_at = now = service.timers.now()
+        self._complete_at = now if request.body_bytes == 0 else None
         # Hot: what needs nothing of us goes straight through.
         self.received: Received = handler.received
         self.trailers = handler.trailers
@@ -101,38 +98,17 @@ class Dispatch:
 
     def start(self) -> None:
         """Once, before any other call."""
+        service = self._service
+        service.retries.requests += 1
         self._next(self._started_at)
 
     # Leg
 
-    def send(self, data: Buffer) -> bool:
-        if self._over:
-            return True
-        replay, leg = self._replay, self._leg
-        if replay is not None:
-            if self._opened and replay.size_bytes + len(data) > limits.REPLAY_BYTES_MAX:
-                self._replay = replay = None
-            else:
-                data = replay.add(data)
-        if leg is not None and not leg.send(data):
-            self._leg_full = self._owes_writable = True
-            return False
-        if not self._opened and replay is not None and self._is_held_full(replay):
-            self._owes_writable = True
-            return False
-        return True
-
-    def send_trailers(self, block: bytes) -> None:
-        if self._over:
-            return
-        if self._replay is not None:
-            self._replay.add_trailers(block)
-        if self._leg is not None:
-            self._leg.send_trailers(block)
-
     def finish(self) -> None:
         if self._over:
             return
+        if self._complete_at is None:
+            self._complete_at = self._service.timers.now()
         if self._replay is not None:
             self._replay.finish()
         leg = self._leg
@@ -142,46 +118,33 @@ class Dispatch:
             leg.finish()
 
     def abort(self) -> None:
-        if self._over or self._aborted:
-            return
-        self._aborted = True
-        if self._leg is not None:
-            self._leg.abort()
-        else:
-            self._service.room.leave(self)
-            self._leave_stranded()
-            self._fail(LegFailure("cancelled"))
-
-    def pause(self) -> None:
-        self._paused = True
-        if self._leg is not None:
-            self._leg.pause()
-
-    def resume(self) -> None:
-        self._paused = False
-        if self._leg is not None:
-            self._leg.resume()
+        self._give_up(CANCELLED)
 
     # LegHandler of the attempt
 
     def opened(self) -> None:
         self._now_opened()
-        if self._aborted:
+        if self._given_up is not None:
             return
         if not self._told_opened:
             self._told_opened = True
+            if self._request.session and self._request.protocol == "tcp":
+                self._note_session(b"")
             self._handler.opened()
         if self._owes_writable:
             self._repay_writable()
 
     def head(self, head: bytes, body_bytes: int) -> None:
+        if self._given_up is not None:
+            return
         self._replay = None
+        if self._late_timer is not None:
+            self._late_timer.cancel()
+            self._late_timer = None
         self._code_class = HTTP_CLASSES[(head[STATUS_CLASS_AT] - ord("1")) % len(HTTP_CLASSES)]
+        if self._request.session:
+            head = self._note_session(head)
         self._handler.head(head, body_bytes)
-
-    def writable(self) -> None:
-        self._leg_full = False
-        self._repay_writable()
 
     def done(self, failure: LegFailure | None) -> None:
         self._leg = None
@@ -191,24 +154,33 @@ class Dispatch:
             self._end_stand(turned_away=busy and early)
         elif busy:
             self._note_answer()
-        if self._aborted:
-            self._finish(LegFailure("cancelled"))
+        if self._given_up is not None:
+            self._finish(self._given_up)
         elif (
             failure is not None
             and self._replay is not None
             and self._tries.may_repeat(failure, idempotent=self._request.idempotent)
         ):
-            assert self._site is not None, "an attempt had a site"
-            local_target = self._local.target if self._local is not None else None
-            self._tries.note(failure, self._site, local_target)
-            self._next(self._service.timers.now())
+            self._try_again(failure)
         else:
             self._finish(failure)
         self._service.room.reconsider()
 
+    def _note_session(self, head: bytes) -> bytes:
+        """``head`` as the session's client must see it, now that we know who serves it."""
+        service = self._service
+        sessions, site, request = service.sessions, self._site, self._request
+        if sessions is None or site is None:  # The affinity was taken off meanwhile.
+            return head
+        sessions.served(request, site, service.timers.now())
+        is_interim = head.startswith(b"1", STATUS_CLASS_AT)
+        if not head or (is_interim and not head.startswith(SWITCHING, STATUS_CLASS_AT)):
+            return head
+        return sessions.marked(request, site, head)
+
     def _now_opened(self) -> None:
         """The attempt holds a target."""
-        self._opened = True
+        self._holds_target()
         if self._asked_at is not None:
             self._note_answer()
         if self._standing is not None:
@@ -217,10 +189,16 @@ class Dispatch:
             service = self._service
             service.counters.queue_wait.observe(service.timers.now() - self._waited_since)
             self._waited_since = None
-        if not self._request.idempotent:
-            self._replay = None
 
     # Waiting
+
+    @property
+    def session(self) -> int:
+        return self._request.session
+
+    @property
+    def preferred(self) -> SiteId | None:
+        return self._request.preferred
 
     @property
     def out(self) -> frozenset[SiteId]:
@@ -257,9 +235,14 @@ class Dispatch:
 
     def rerouted(self) -> None:
         """Routes changed while it waited for that, or may have."""
-        self._leave_stranded()
+        assert self._lost_way is not None, "it waited for another way"
+        self._lost_way.leave()
         self._tries.reroute()
-        self._next(self._service.timers.now())
+        now = self._service.timers.now()
+        if now >= self._late_at():
+            self._fail(TOO_LATE)
+        else:
+            self._next(now)
 
     def dismiss(self) -> None:
         """The service goes away while it waits."""
@@ -267,24 +250,54 @@ class Dispatch:
 
     # Steps
 
+    def _try_again(self, failure: LegFailure) -> None:
+        """The attempt failed, and all of the request is here."""
+        assert self._site is not None, "an attempt had a site"
+        local_target = self._local.target if self._local is not None else None
+        self._tries.note(failure, self._site, local_target)
+        now, late_at = self._service.timers.now(), self._late_at()
+        if now >= late_at:
+            self._fail(TOO_LATE)
+            return
+        if failure.code in CHARGED:
+            self._owed = failure
+            if self._late_timer is None and late_at != inf:
+                self._late_timer = self._service.timers.call_at(late_at, self._late)
+        self._next(now)
+
     def _next(self, now: float) -> None:
         """Try the best candidate left; else wait; else fail."""
         service, tries = self._service, self._tries
+        preferred = self._request.preferred
         while tries.begin():
-            choice = service.balancer.select(now, tries.excluded)
+            choice = service.balancer.select(now, tries.excluded, preferred)
             if type(choice) is not Decision:  # `isinstance` is slow for their kind of class.
                 assert isinstance(choice, NoChoice)
                 service.counters.decided(service.config.policy.name, choice.reason)
                 if self._may_wait_for(choice):
-                    self._wait(choice, now)
+                    if self._owed is None or self._pay(self._owed, now):
+                        self._wait(choice, now)
                     return
                 break
+            if self._owed is not None and not self._pay(self._owed, now):
+                return
             service.counters.decided(service.config.policy.name, "chosen")
             if self._begin(choice, now):
                 return
             self._note_unbegun(choice)
-        if not tries.way_lost or not self._await_reroute(now):
+        if not tries.way_lost or self._is_gone() or not self._await_way(now):
             self._fail(tries.verdict())
+
+    def _pay(self, failure: LegFailure, now: float) -> bool:
+        """Another attempt after ``failure``, if the budget allows one; else it is the answer."""
+        service = self._service
+        if not service.retries.take(now):
+            service.counters.retry(failure.code, "denied")
+            self._fail(failure)
+            return False
+        service.counters.retry(failure.code, "retried")
+        self._owed = None
+        return True
 
     def _note_unbegun(self, decision: Decision) -> None:
         if decision.local:
@@ -292,25 +305,40 @@ class Dispatch:
         else:
             self._tries.lose_way(decision.site)
 
-    def _await_reroute(self, now: float) -> bool:
-        """Wait for another way: routes will change, or another lane of the same link may do.
+    def _await_way(self, now: float) -> bool:
+        if self._lost_way is None:
+            self._lost_way = LostWay(self._service, self, now)
+        return self._lost_way.wait(now)
 
-        False: it has waited long enough, or too many do.
-        """
-        service = self._service
-        if self._reroute_until is None:
-            self._reroute_until = now + limits.REROUTE_WAIT_S
-        if now >= self._reroute_until or self._is_gone() or not service.strand(self):
-            return False
-        again_at = min(now + limits.REROUTE_S, self._reroute_until)
-        self._reroute_timer = service.timers.call_at(again_at, self.rerouted)
-        return True
+    def _late_at(self) -> float:
+        """When its time is up; infinite: it has not begun to run."""
+        if self._complete_at is None or self._request.protocol == "tcp":
+            return inf
+        config = self._service.config
+        late_at = self._complete_at + config.timeouts.response_s
+        return late_at if self._deadline is None else late_at + config.queue_wait_s
 
-    def _leave_stranded(self) -> None:
-        if self._reroute_timer is not None:
-            self._reroute_timer.cancel()
-            self._reroute_timer = None
-            self._service.unstrand(self)
+    def _late(self) -> None:
+        """The time may be up of a request whose first attempt failed."""
+        late_at = self._late_at()
+        if self._service.timers.now() < late_at:  # It had to wait since the timer was set.
+            self._late_timer = self._service.timers.call_at(late_at, self._late)
+        else:
+            self._late_timer = None
+            self._give_up(TOO_LATE)
+
+    def _give_up(self, failure: LegFailure) -> None:
+        """Try no more: `done` with ``failure`` follows once the attempt under way is over."""
+        if self._over or self._given_up is not None:
+            return
+        self._given_up = failure
+        if self._leg is not None:
+            self._leg.abort()
+            return
+        self._service.room.leave(self)
+        if self._lost_way is not None:
+            self._lost_way.leave()
+        self._fail(failure)
 
     def _begin(self, decision: Decision, now: float) -> bool:
         """Start an attempt; False: it could not even start."""
@@ -319,9 +347,10 @@ class Dispatch:
                 return False
         else:
             admission, avoid = self._service.admission, self._tries.avoid
-            slot = admission.take(now, avoid)
+            session = self._request.session
+            slot = admission.take(now, avoid, session)
             if avoid and type(slot) is not Slot:
-                slot = admission.take(now)  # Rather the same target than none.
+                slot = admission.take(now, NO_TARGETS, session)  # Rather the same one than none.
             if type(slot) is not Slot:
                 return False
             self._site = decision.site
@@ -356,16 +385,6 @@ class Dispatch:
         self._launch(leg)
         return True
 
-    def _launch(self, leg: Leg) -> None:
-        """Give a fresh attempt what was sent so far."""
-        self._leg = leg
-        self._opened = False
-        replay = self._replay
-        assert replay is not None, "an attempt without the request in hand"
-        self._leg_full = not replay.play(leg)
-        if self._paused:
-            leg.pause()
-
     def _wait(self, choice: NoChoice, now: float) -> None:
         service = self._service
         if self._deadline is None:
@@ -373,7 +392,7 @@ class Dispatch:
             self._waited_since = now
         self._tries.rest()
         if self._is_gone():
-            self._fail(LegFailure("cancelled"))
+            self._fail(CANCELLED)
         elif now >= self._deadline or not service.room.enter(self, choice, self._deadline):
             self._fail(LegFailure("all-full", "every site that has targets is full"))
 
@@ -391,6 +410,9 @@ class Dispatch:
         if self._over:
             return
         self._over = True
+        if self._late_timer is not None:
+            self._late_timer.cancel()
+            self._late_timer = None
         self._replay = None
         self._local = None  # It holds us: let no cycle wait for the collector.
         self._count(failure)
@@ -427,19 +449,3 @@ class Dispatch:
         assert self._standing is not None
         self._service.room.stand_ended(self._standing, turned_away=turned_away)
         self._standing = None
-
-    def _repay_writable(self) -> None:
-        if not self._owes_writable or self._leg_full or self._aborted or self._over:
-            return
-        if not self._opened and self._replay is not None and self._is_held_full(self._replay):
-            return
-        self._owes_writable = False
-        self._handler.writable()
-
-    def _is_held_full(self, replay: Replay) -> bool:
-        return replay.size_bytes >= limits.REPLAY_BYTES_MAX
-
-    def _is_gone(self) -> bool:
-        """A tcp client that finished without ever sending a byte: nobody waits."""
-        replay = self._replay
-        return self._request.protocol == "tcp" and replay is not None and replay.finished_empty

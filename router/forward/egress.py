@@ -7,6 +7,7 @@ OPEN allows, or refuses. So two full sites cannot pass a request to and fro.
 from collections.abc import Callable
 
 from router.balance.ledger import Denied, Slot
+from router.balance.sessions import SESSION_KEY_MAX
 from router.forward.egress_answer import EgressAnswer
 from router.forward.http1.canonical import check_request_head, check_trailers
 from router.forward.local import LocalLeg
@@ -23,6 +24,7 @@ LENGTH_NOT_KNOWN = -1
 
 def request_of(offer: OpenRequest, service: Service) -> Request | None:
     """The request that ``offer`` carries, checked: a neighbour is not us. None: not canonical."""
+    session = offer.session & SESSION_KEY_MAX
     if offer.protocol == "tcp":
         return Request(
             key=service.key,
@@ -30,6 +32,7 @@ def request_of(offer: OpenRequest, service: Service) -> Request | None:
             body_bytes=LENGTH_NOT_KNOWN,
             client=offer.client,
             local=offer.local,
+            session=session,
         )
     line = check_request_head(offer.head)
     if line is None or offer.body_bytes < LENGTH_NOT_KNOWN:
@@ -42,6 +45,7 @@ def request_of(offer: OpenRequest, service: Service) -> Request | None:
         idempotent=line.idempotent,
         head_only=line.head_only,
         upgrade=upgrade_of(offer.flags),
+        session=session,
     )
 
 
@@ -135,6 +139,10 @@ class EgressStream:
             self._refuse("no-target" if slot is Denied.NO_TARGET else "busy")
 
     # Waiter
+
+    @property
+    def session(self) -> int:
+        return self._request.session
 
     def granted(self, slot: Slot) -> None:
         self._waiting = False

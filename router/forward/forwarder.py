@@ -18,6 +18,7 @@ from router.forward.service import (
     Surroundings,
     TargetInfo,
 )
+from router.forward.sessions import Session, Sessions
 from router.link.ports import OpenRequest, Stream, StreamHandler, StreamOpener
 from router.model.adverts import LoadReport, RemoteCandidate
 from router.model.ids import ServiceKey, SiteId
@@ -222,10 +223,22 @@ class Forwarder:
         service = self._services.get(key)
         return service.targets() if service is not None else []
 
-    def explain(self, key: ServiceKey, now: float) -> Explanation | None:
-        """What would be decided now; None: unknown service port."""
+    def explain(
+        self, key: ServiceKey, now: float, session: Session | None = None
+    ) -> Explanation | None:
+        """What would be decided now, for a request of ``session``; None: unknown service port."""
         service = self._services.get(key)
-        return service.explain(now) if service is not None else None
+        return service.explain(now, session) if service is not None else None
+
+    def sessions_of(self, key: ServiceKey) -> Sessions | None:
+        """How the service port keeps sessions; None: not at all."""
+        service = self._services.get(key)
+        return service.sessions if service is not None else None
+
+    def target_of(self, key: ServiceKey, session: Session) -> str | None:
+        """The target of this site (``host:port``) that is the session's; None: none has room."""
+        service = self._services.get(key)
+        return service.ledger.target_of(session.key) if service is not None else None
 
     def services_snapshot(self) -> list[ServiceSnapshot]:
         """All service ports, by key."""

@@ -166,7 +166,7 @@ class LocalLeg:
         if held is None:
             return False
         self._tried |= {self._slot.target}
-        slot = self._admission.move(self._slot, self._tried)
+        slot = self._admission.move(self._slot, self._tried, self._request.session)
         if slot is None:
             return False
         self._slot = slot

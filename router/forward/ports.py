@@ -4,7 +4,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from router.model.ids import ServiceKey
+from router.model.ids import ServiceKey, SiteId
 from router.model.settings import Health
 from router.model.specs import ServiceProtocol
 from router.net.ports import Buffer, Tls
@@ -51,7 +51,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     ``head`` is the canonical request head (`http1`), empty for tcp. ``body_bytes``: 0 none, -1 not
     known (chunked). ``idempotent`` by method (RFC 9110, 9.2.2); False for tcp. ``upgrade`` the
     protocol asked for (``websocket``), empty: none. ``head_only``: a HEAD request. ``client``,
-    ``session`` and ``local`` as in `OpenRequest`.
+    ``session`` and ``local`` as in `OpenRequest`; ``preferred`` is the site where its session is,
+    if known.
     """
 
     key: ServiceKey
@@ -64,6 +65,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     client: str = ""
     session: int = 0
     local: str = ""
+    preferred: SiteId | None = None
 
 
 class NoTls(msgspec.Struct, frozen=True):

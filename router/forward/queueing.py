@@ -35,6 +35,13 @@ class Waiting(Hashable, Protocol):
     """A request in the line: told one of the orders below when it has left it."""
 
     @property
+    def session(self) -> int:
+        """As in `Request`, and ``preferred`` too."""
+
+    @property
+    def preferred(self) -> SiteId | None: ...
+
+    @property
     def out(self) -> frozenset[SiteId]:
         """Sites that failed this request in a way that waiting does not mend."""
 
@@ -142,7 +149,7 @@ class WaitingRoom:
         """Figures changed: send on who can go now, and let others stand."""
         while self._line:
             waiter = next(iter(self._line))
-            choice = self._balancer.select(self._timers.now(), waiter.out)
+            choice = self._balancer.select(self._timers.now(), waiter.out, waiter.preferred)
             if isinstance(choice, NoChoice):
                 self._place(choice)
                 return

@@ -120,6 +120,7 @@ class RemoteLeg:
                 head=request.head,
                 client=request.client,
                 local=request.local,
+                session=request.session,
             ),
             self,
         )

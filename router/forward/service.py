@@ -10,6 +10,7 @@ from router.balance.balancer import ServiceBalancer
 from router.balance.decisions import Explanation
 from router.balance.ledger import LocalLedger, Slot
 from router.balance.reports import standing_target
+from router.balance.retries import RetryBudget
 from router.balance.waiting import queue_limit
 from router.forward.admission import Admission
 from router.forward.counters import ServiceCounters
@@ -21,6 +22,7 @@ from router.forward.pool import TargetPool
 from router.forward.ports import LegHandler, Request, TargetConfig, TargetLeg
 from router.forward.proxy_header import proxy_header
 from router.forward.queueing import WaitingRoom
+from router.forward.sessions import Session, Sessions
 from router.forward.target_http import HttpTargetLeg
 from router.forward.target_tcp import TcpTargetLeg
 from router.link.ports import StreamOpener
@@ -125,7 +127,9 @@ class Service:
         "key",
         "ledger",
         "protocol",
+        "retries",
         "room",
+        "sessions",
         "site",
         "streams",
         "timers",
@@ -145,6 +149,9 @@ class Service:
         self._site_name = shared.site_name
         self._load_moved = False
         self.counters = ServiceCounters()
+        self.retries = RetryBudget(config.limits.retry_percent, shared.network.now())
+        self.sessions: Sessions | None = None
+        """None: no affinity."""
         self.ledger = LocalLedger()
         self.balancer = ServiceBalancer(
             key, shared.site, shared.site_name, self.ledger, config.policy
@@ -172,18 +179,22 @@ class Service:
         self.has_targets = False
         """A connector of this site names some."""
         self._told: tuple[int, int | None] = (0, None)
+        self._set_sessions()
         self._set_limit()
 
     # Wanted state
 
     def set_config(self, config: ServiceSpec) -> None:
         """Take over a changed definition. Exchanges under way go on as they began."""
-        if config.policy != self.config.policy:
+        before, self.config = self.config, config
+        if config.policy != before.policy:
             self.balancer.set_policy(config.policy)
-        if config.timeouts != self.config.timeouts:
+        if config.timeouts != before.timeouts:
             self._health.connect_s = config.timeouts.connect_s
             self._close_pools(list(self._pools))
-        self.config = config
+        if (config.affinity, config.tls_cert) != (before.affinity, before.tls_cert):
+            self._set_sessions()
+        self.retries.set_percent(config.limits.retry_percent)
         self.http_terms = http_terms(config)
         self.protocol = relayed_as(config)
         self._set_limit()
@@ -216,6 +227,8 @@ class Service:
             remote.name = one.site_name
             remote.slots = one.capacity if one.capacity is not None else one.targets_ready
         self.balancer.set_remotes(remotes)
+        if self.sessions is not None:
+            self.sessions.set_sites(self.balancer.sites)
         for request in list(self._stranded):
             request.rerouted()
         self.room.rerouted()
@@ -320,9 +333,10 @@ class Service:
             )
         return infos
 
-    def explain(self, now: float) -> Explanation:
-        """What would be decided now, and why."""
-        return self.balancer.explain(now)
+    def explain(self, now: float, session: Session | None = None) -> Explanation:
+        """What would be decided now, for a request of ``session`` if given, and why."""
+        preferred = session.site if session is not None else None
+        return self.balancer.explain(now, preferred=preferred)
 
     # Inside
 
@@ -396,6 +410,16 @@ class Service:
     def _tell_load_changed(self) -> None:
         self._load_moved = False
         self._shared.load_changed(self.key)
+
+    def _set_sessions(self) -> None:
+        """A changed affinity begins with no session known."""
+        affinity = self.config.affinity
+        if affinity is None:
+            self.sessions = None
+            return
+        secure = self.config.tls_cert != ""
+        self.sessions = Sessions(affinity, self.key, self._shared.rng, secure=secure)
+        self.sessions.set_sites(self.balancer.sites)
 
     def _set_limit(self) -> None:
         self.room.set_limit(queue_limit(self.config.queue, self.ledger.capacity))

@@ -10,6 +10,9 @@ NO_SITES: frozenset[SiteId] = frozenset()
 REPEATABLE: frozenset[LegCode] = frozenset(("target-reset", "link-lost"))
 """Failures after which an idempotent request may run again."""
 
+CHARGED: frozenset[LegCode] = REPEATABLE | {"connect-failed"}
+"""Failures after which another attempt is charged to the budget: all but refusals."""
+
 
 class Tries:
     """The memory of one request's failed attempts.

@@ -59,6 +59,8 @@ def _of_service(
         put("spillway_overflow_total", (*service, to, reason), count)
     for (policy, verdict), count in counters.decisions.items():
         put("spillway_decisions_total", (*service, policy, verdict), count)
+    for (failure, outcome), count in counters.retries.items():
+        put("spillway_retries_total", (*service, failure, outcome), count)
     waits = counters.queue_wait
     histograms.setdefault("spillway_queue_wait_seconds", {})[service] = Histogram(
         LATENCY_BOUNDS_S, waits.counts, waits.sum_s

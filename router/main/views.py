@@ -4,8 +4,11 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from router.admin.ports import MetricValues, UnknownCommand
+import msgspec
+
+from router.admin.ports import BadQuestion, MetricValues, UnknownCommand
 from router.admin.views import (
+    AffinityView,
     LinkView,
     ListenerView,
     NeighbourCost,
@@ -17,15 +20,18 @@ from router.admin.views import (
     TargetView,
     WhyCandidate,
     WhyDecision,
+    WhySession,
     WhyView,
 )
 from router.balance.decisions import CandidateReport, Decision, NoChoice
 from router.forward.forwarder import ServiceSnapshot
+from router.forward.sessions import Session, Sessions
 from router.main.inquiry import Told
 from router.main.measuring import measure, takes_part
 from router.main.site_router import SiteRouter
 from router.model.events import Problem
-from router.model.ids import RouterId
+from router.model.ids import RouterId, ServiceKey
+from router.model.settings import AffinityBy
 from router.net.epoll import EpollNetwork
 
 COMMANDS = "Commands are: reload, stop, revoke (site=ID)."
@@ -172,20 +178,27 @@ class OperatorView:
         ]
         return sorted(views, key=lambda view: (_cost_key(view.path_cost), view.name))
 
-    def why(self, service: str, port: int | None) -> WhyView | None:
+    def why(
+        self, service: str, port: int | None, session: tuple[AffinityBy, str] | None = None
+    ) -> WhyView | None:
         """What the next request would meet, by the production code; moves nothing."""
         keys = [key for key in sorted(self._router.services) if key.name == service]
         if port is not None:
             keys = [key for key in keys if key.port == port]
         if not keys:
             return None
-        explanation = self._router.forwarder.explain(keys[0], self._network.now())
+        forwarder, now = self._router.forwarder, self._network.now()
+        sessions = forwarder.sessions_of(keys[0])
+        of = _asked(sessions, service, session, now) if session is not None else None
+        explanation = forwarder.explain(keys[0], now, of)
         if explanation is None:
             return None
         return WhyView(
             service=keys[0].name,
             port=keys[0].port,
             policy=explanation.policy,
+            affinity=_affinity(sessions),
+            session=self._session(keys[0], of, explanation.decision) if of is not None else None,
             decision=self._decision(explanation.decision),
             candidates=tuple(
                 self._candidate(report)
@@ -221,6 +234,7 @@ class OperatorView:
             port=key.port,
             protocol=snapshot.config.protocol,
             policy=snapshot.config.policy.name,
+            affinity=_affinity(self._router.forwarder.sessions_of(key)),
             queued=snapshot.queued,
             requests_total=snapshot.counters.requests_total,
             overflow_total=snapshot.counters.overflow_total,
@@ -282,6 +296,16 @@ class OperatorView:
             self._router.site_name(decision.site), self._path(decision.path), decision.reason
         )
 
+    def _session(
+        self, key: ServiceKey, session: Session, decision: Decision | NoChoice
+    ) -> WhySession:
+        is_here = isinstance(decision, Decision) and decision.local
+        return WhySession(
+            key=f"{session.key:016x}",
+            site=self._router.site_name(session.site) if session.site is not None else None,
+            target=self._router.forwarder.target_of(key, session) if is_here else None,
+        )
+
     def _path(self, path: tuple[RouterId, ...]) -> tuple[str, ...]:
         return tuple(self._router.router_name(router) for router in path)
 
@@ -319,6 +343,29 @@ class OperatorView:
         """Everything `/metrics` shows, read once."""
         lag_s = max(self.loop_lag_s, self._network.turn_lag_s)
         return measure(self._router, self._expiries(), lag_s)
+
+
+def _affinity(sessions: Sessions | None) -> AffinityView | None:
+    return AffinityView(*msgspec.structs.astuple(sessions.affinity)) if sessions else None
+
+
+def _asked(
+    sessions: Sessions | None, service: str, asked: tuple[AffinityBy, str], now: float
+) -> Session | None:
+    """The session of what was asked; None: such a request begins one. Raises BadQuestion."""
+    by, value = asked
+    if sessions is None:
+        raise BadQuestion(
+            f"Service {service!r} keeps no sessions.",
+            f"sitectl service set {service} --affinity client",
+        )
+    if by != sessions.affinity.by:
+        kept = sessions.affinity.by
+        raise BadQuestion(
+            f"Service {service!r} keeps sessions by {kept}, not by {by}.",
+            f"sitectl why {service} --{kept} VALUE",
+        )
+    return sessions.look(by, value, now)
 
 
 def _cost_key(path_cost: int | None) -> float:

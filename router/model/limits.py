@@ -155,7 +155,10 @@ STAND_S = 0.25  # A request stands elsewhere that long at a time, then looks aro
 STAND_MIN_S = 0.005  # Less left of its deadline: going there is not worth it.
 STAND_RETRY_S = 0.1  # After an egress would not let a request of ours stand.
 RETRY_PERCENT = 20  # Of all requests may be tried again after a failure,
-RETRIES_PER_S = 10.0  # and so many a second in any case.
+RETRIES_PER_S = 10.0  # and so many a second in any case,
+RETRY_WINDOW_S = 10.0  # saved up over that time,
+# or so many in any case: a link or a site that dies with that many under way fails none of them.
+RETRIES_SAVED_MIN = 1_000
 REPEATS_MAX = 2  # Of an idempotent request that may have reached a target.
 REROUTE_S = 0.05  # A request whose only way broke looks for another that often,
 REROUTE_WAIT_S = 1.0  # and at every change of routes, for so long.
@@ -181,6 +184,10 @@ EJECT_FORGET_S = 30.0  # Good requests over that time after its return clear a t
 # balance.
 LEASE_PENDING_S = 0.005
 REFUSED_FULL_S = 0.1  # A site that refused counts as full, if nothing newer is heard.
+
+# Sessions of one service port whose site an ingress remembers: about 2 MB. The longest idle go.
+SESSIONS_MAX = 10_000
+SESSION_IDLE_S = 1_800.0  # Who was away for longer begins anew.
 
 # identity.
 CLAIM_BODY_BYTES_MAX = 16 * KIB

@@ -6,8 +6,9 @@ from typing import Any
 import click
 
 from sitectl import output, store
-from sitectl.failure import Exit, Failure, not_found
+from sitectl.failure import Exit, Failure, not_found, usage
 from sitectl.options import Settings, Verb, Verbs
+from sitectl.sessions import sentences
 from sitectl.store import Site
 
 
@@ -138,14 +139,29 @@ def _network_table(items: list[dict[str, Any]]) -> str:
 
 @click.command(cls=Verb)
 @click.argument("service", metavar="SERVICE[:PORT]")
+@click.option("--client", metavar="ADDRESS", help="For the session of this client.")
+@click.option("--header", metavar="VALUE", help="For the session with this header value.")
+@click.option("--cookie", metavar="VALUE", help="For the session with this cookie.")
 @click.pass_obj
-def why(settings: Settings, service: str) -> None:
+def why(
+    settings: Settings, service: str, client: str | None, header: str | None, cookie: str | None
+) -> None:
     """Where the next request of a service would go from here, and why not elsewhere.
 
     Takes no slot and moves no tie: asking changes nothing.
+
+    \b
+    Examples:
+      sitectl why shop
+      sitectl why shop:8080 --client 10.0.0.9     of that client, for affinity client
     """
     site = store.find_site(settings)
-    item = site.admin.get(f"/api/v1/why/{urllib.parse.quote(service, safe=':')}")
+    asked = {"client": client, "header": header, "cookie": cookie}
+    given = {by: value for by, value in asked.items() if value is not None}
+    if len(given) > 1:
+        raise usage("a session is asked for in one way: --client, --header or --cookie")
+    query = f"?{urllib.parse.urlencode(given)}" if given else ""
+    item = site.admin.get(f"/api/v1/why/{urllib.parse.quote(service, safe=':')}{query}")
     output.emit_item(settings, "Why", item, lambda: settings.here(_why_text(item)))
 
 
@@ -159,6 +175,9 @@ def _why_text(item: dict[str, Any]) -> str:
         f"{output.safe(item.get('service'))}:{item.get('port')} ({item.get('policy')}): "
         f"the next request {goes} ({reason})"
     )
+    about_sessions = sentences(item)
+    if about_sessions:
+        head += f"\n{about_sessions}"
     candidates = item.get("candidates") or []
     if not candidates:
         return head + "\nNo candidates: no site has a target. Try: sitectl service bind"

@@ -29,6 +29,7 @@ from sitectl.bindings import (
 from sitectl.failure import Exit, Failure, not_found, usage
 from sitectl.options import Decorated, Duration, Settings, Verbs, accepted, type_and_name
 from sitectl.service_status import service_items, table
+from sitectl.sessions import AFFINITY_HELP, affinity_of, require_sessions_fit
 from sitectl.store import Site
 
 _POLICIES = get_args(PolicyName)
@@ -44,6 +45,7 @@ def _policy_flags(function: Decorated) -> Decorated:
         click.option("--queue-wait", type=Duration(), help="Longest wait when all are full."),
         click.option("--queue", type=click.IntRange(0, 100_000), help="Waiting at most."),
         click.option("--weight", "weights", metavar="SITE=N", multiple=True, help="For split."),
+        click.option("--affinity", metavar="KIND[:NAME]", help=AFFINITY_HELP),
         click.option("--policy", type=click.Choice(_POLICIES), help="[default: fill]"),
         _later("--site-capacity=", "--resume=", "--window=", "--spill="),
     ):
@@ -134,6 +136,7 @@ def create(
     weights: tuple[str, ...],
     queue: int | None,
     queue_wait: float | None,
+    affinity: str | None,
     listen: str | None,
     ingress: str | None,
     tls_cert: str | None,
@@ -145,6 +148,7 @@ def create(
       sitectl service create shop 8080 --protocol http
       sitectl service create db:5432
       sitectl service create shop 8443 --protocol http --tls-cert ./shop-tls
+      sitectl service create cart 8081 --protocol http --affinity cookie
     """
     site = store.site_to_change(settings)
     name, ports = name_and_ports(words)
@@ -156,7 +160,9 @@ def create(
         queue=queue,
         queue_wait_s=limits.QUEUE_WAIT_S if queue_wait is None else queue_wait,
         tls_cert="" if tls_cert is None else tls.shown_credential(site, tls_cert, name),
+        affinity=affinity_of(affinity) if affinity is not None else None,
     )
+    require_sessions_fit(spec)
     documents = [Document("Service", name, spec)]
     if listen is None and ingress == "Never":
         listen = "none"
@@ -204,15 +210,21 @@ def set_(
     weights: tuple[str, ...],
     queue: int | None,
     queue_wait: float | None,
+    affinity: str | None,
     capacity: str | None,
     protocol: Any,
     listen: str | None,
     tls_cert: str | None,
 ) -> None:
-    """Change a service's policy, queue, capacity or certificate while it runs.
+    """Change a service's policy, queue, sessions, capacity or certificate while it runs.
 
     With --tls-cert FOLDER the certificate that this site shows is replaced, also where the service
     is declared by another site; new connections get it within 2 seconds. --tls-cert "" ends TLS.
+
+    \b
+    Examples:
+      sitectl service set shop --capacity 20
+      sitectl service set shop --affinity header:X-Session
     """
     site = store.site_to_change(settings)
     service = site.find("Service", name)
@@ -234,12 +246,16 @@ def set_(
         "tls_cert": tls_cert,
     }
     changes |= {field: value for field, value in given.items() if value is not None}
+    if affinity is not None:
+        changes["affinity"] = affinity_of(affinity)
     if service is None and (changes or listen is not None or not bound):
         raise _no_service(site, name)
     import msgspec
 
     if service is not None and changes:
         replaced = msgspec.structs.replace(service.spec, **changes)
+        assert isinstance(replaced, ServiceSpec)
+        require_sessions_fit(replaced)
         documents.append(Document("Service", name, replaced))
     if listen is not None and service is not None:
         assert isinstance(service.spec, ServiceSpec)

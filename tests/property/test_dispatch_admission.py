@@ -23,7 +23,8 @@ STEPS = st.one_of(
 
 
 class Asker:
-    def __init__(self) -> None:
+    def __init__(self, session: int) -> None:
+        self.session = session
         self.slot: Slot | None = None
         self.waits = False
         self.told = 0
@@ -54,7 +55,7 @@ class World:
         self.changes += 1
 
     def _ask(self, ingress: int) -> None:
-        asker = Asker()
+        asker = Asker(session=len(self.askers) * (ingress % 2))
         self.askers.append(asker)
         site = SiteId(f"site-{ingress}")
         slot = self.admission.admit(asker, site, self.network.now() + 1.0)

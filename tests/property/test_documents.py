@@ -24,6 +24,14 @@ HOSTS = st.one_of(
 SECONDS = st.one_of(
     st.integers(0, 3_600).map(float), st.integers(0, 3_600_000).map(lambda ms: ms / 1000)
 )
+
+
+def shows_its_sessions(spec: ServiceSpec) -> bool:
+    """A tcp connection shows neither cookie nor header."""
+    by_client = spec.affinity is None or spec.affinity.by == "client"
+    return by_client or spec.protocol != "tcp"
+
+
 SERVICES = st.builds(
     ServiceSpec,
     protocol=st.sampled_from(("tcp", "http", "http2")),
@@ -36,7 +44,7 @@ SERVICES = st.builds(
     limits=LIMITS,
     tls_cert=st.sampled_from(("", "shop-tls")),
     request_id=st.sampled_from(("", "X-Request-Id")),
-)
+).filter(shows_its_sessions)
 TARGETS = st.builds(TargetSpec, HOSTS, port=PORTS) | st.builds(
     TargetSpec, HOSTS, ports=st.lists(PORTS, min_size=1, max_size=3).map(tuple)
 )

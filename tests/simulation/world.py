@@ -19,6 +19,7 @@ from router.main.site_router import SiteRouter
 from router.model.errors import HandshakeRejected
 from router.model.events import Problem, Severity
 from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.settings import Affinity
 from router.model.specs import (
     ConnectorSpec,
     LinkSpec,
@@ -137,10 +138,15 @@ class Target:
     def __init__(self, network: Network, port: int, name: str, service_s: float) -> None:
         self._network = network
         self.name = name
+        self.port = port
         self.service_s = service_s
         self.in_hand = self.most_in_hand = self.served = 0
         self.seen: list[bytes] = []
-        network.listen("127.0.0.1", port, self._accept)
+        self.listen()
+
+    def listen(self) -> None:
+        """Take connections, anew after ``listener`` was closed."""
+        self.listener = self._network.listen("127.0.0.1", self.port, self._accept)
 
     def _accept(self, connection: Connection) -> ConnectionHandler:
         return _TargetConnection(self, self._network, connection)
@@ -174,7 +180,8 @@ class _TargetConnection:
             self._target.served += 1
             body = self._target.name.encode()
             self._connection.send(
-                b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+                b"HTTP/1.1 200 OK\r\nX-Target: %d\r\nContent-Length: %d\r\n\r\n%s"
+                % (self._target.port, len(body), body)
             )
 
     def ended(self) -> None:
@@ -197,16 +204,25 @@ class Answer:
         self.ended = 0.0
         self.status = 0
         self.site = ""
+        self.fields: dict[str, str] = {}
         self.error = ""
+
+    @property
+    def target(self) -> str:
+        """Site and port of who served it."""
+        return f"{self.site}:{self.fields.get('X-Target')}"
 
 
 class _Client:
     """One connection, one request."""
 
-    def __init__(self, network: Network, connection: Connection, answer: Answer) -> None:
+    def __init__(
+        self, network: Network, connection: Connection, answer: Answer, fields: bytes
+    ) -> None:
         self._network, self._connection, self._answer = network, connection, answer
         self._bytes = b""
-        connection.send(b"GET / HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n")
+        head = b"GET / HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n%b\r\n"
+        connection.send(head % fields)
 
     def received(self, data: memoryview) -> None:
         self._bytes += data
@@ -216,6 +232,8 @@ class _Client:
         answer = self._answer
         if head:
             answer.status = int(head.split(b" ")[1])
+            lines = (line.split(": ", 1) for line in head.decode().split("\r\n")[1:])
+            answer.fields = {name: value for name, value in lines}
             if answer.status == 200:
                 answer.site = body.decode()
         answer.ended = self._network.now()
@@ -288,7 +306,9 @@ class SimSite:
         self.links[f"to-{other.name}"] = LinkSpec(cost=cost)
         self.apply()
 
-    def declare(self, policy: str = "fill", **fields: float) -> None:
+    def declare(
+        self, policy: str = "fill", affinity: Affinity | None = None, **fields: float
+    ) -> None:
         """Declare the service."""
         self.services["shop"] = ServiceSpec(
             protocol="http",
@@ -296,6 +316,7 @@ class SimSite:
             policy=PolicySpec(name="balanced" if policy == "balanced" else "fill"),
             queue=int(fields["queue"]) if "queue" in fields else None,
             queue_wait_s=fields.get("queue_wait_s", 1.0),
+            affinity=affinity,
         )
         self.apply()
 
@@ -311,12 +332,13 @@ class SimSite:
         )
         self.apply()
 
-    def request(self) -> Answer:
-        """A client of this site asks once, now."""
+    def request(self, *fields: str) -> Answer:
+        """A client of this site asks once, now, with these header fields."""
         answer = Answer(self.network.now())
+        lines = b"".join(field.encode() + b"\r\n" for field in fields)
 
         def connected(connection: Connection) -> ConnectionHandler:
-            return _Client(self.network, connection, answer)
+            return _Client(self.network, connection, answer, lines)
 
         def failed(failure: DialFailure) -> None:
             answer.error, answer.ended = failure.code, self.network.now()

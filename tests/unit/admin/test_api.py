@@ -13,9 +13,10 @@ import aiohttp
 import pytest
 
 from router.admin.events import EventLog
-from router.admin.ports import Histogram, MetricValues, UnknownCommand
+from router.admin.ports import BadQuestion, Histogram, MetricValues, UnknownCommand
 from router.admin.server import serving
 from router.admin.views import (
+    AffinityView,
     LinkView,
     ListenerView,
     ServiceView,
@@ -24,9 +25,11 @@ from router.admin.views import (
     Status,
     TargetView,
     WhyDecision,
+    WhySession,
     WhyView,
 )
 from router.model.events import Event
+from router.model.settings import AffinityBy
 
 SHOP = ServiceView(
     name="shop",
@@ -105,13 +108,19 @@ class FakeRouter:
     ) -> None:
         asyncio.get_running_loop().call_soon(done, {8080: [FAR_TARGET], 1: [FAR_TARGET]})
 
-    def why(self, service: str, port: int | None) -> WhyView | None:
+    def why(
+        self, service: str, port: int | None, session: tuple[AffinityBy, str] | None = None
+    ) -> WhyView | None:
+        if session is not None and session[0] != "client":
+            raise BadQuestion("Service 'shop' keeps sessions by client.", "sitectl why shop")
         if service != "shop" or port not in (None, 8080):
             return None
         return WhyView(
             service="shop",
             port=8080,
             policy="fill",
+            affinity=AffinityView("client", ""),
+            session=WhySession("07", session[1], None) if session is not None else None,
             decision=WhyDecision(None, (), "no-route"),
             candidates=(),
         )
@@ -190,6 +199,19 @@ def test_one_service_comes_with_the_targets_of_other_sites_for_that_port(tmp_pat
     asyncio.run(story())
 
 
+def test_why_is_asked_for_a_session_by_its_query(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with (
+            running(tmp_path, FakeRouter(), EventLog()) as session,
+            session.get("/api/v1/why/shop?client=10.0.0.9") as response,
+        ):
+            item = (await response.json())["item"]
+            assert item["affinity"] == {"by": "client", "name": ""}
+            assert item["session"] == {"key": "07", "site": "10.0.0.9", "target": None}
+
+    asyncio.run(story())
+
+
 @pytest.mark.parametrize(
     ("path", "status", "code"),
     [
@@ -197,6 +219,8 @@ def test_one_service_comes_with_the_targets_of_other_sites_for_that_port(tmp_pat
         ("/api/v1/why/nothing", 404, "not-found"),
         ("/api/v1/why/shop:eighty", 400, "bad-port"),
         ("/api/v1/why/shop:%D9%A8", 400, "bad-port"),
+        ("/api/v1/why/shop?header=x", 400, "bad-session"),
+        ("/api/v1/why/shop?client=x&cookie=y", 400, "bad-session"),
         ("/api/v1/../../etc/passwd", 404, "not-found"),
         ("/api/v1/%2e%2e/status", 404, "not-found"),
     ],
