@@ -4,12 +4,13 @@ import random
 from collections.abc import Callable
 
 from router.forward.counters import HTTP_CLASSES, SERVED_NOWHERE
-from router.forward.dispatch import Dispatch
 from router.forward.ingress_http import HttpSession
 from router.forward.ingress_tcp import TcpSession
+from router.forward.observing import Observing
 from router.forward.ports import Leg, LegHandler, Request
 from router.forward.service import Service
 from router.forward.target_tcp import Received
+from router.forward.watched import WatchedLeg, open_leg, refused
 from router.net.ports import Connection, Loss, Network
 
 
@@ -21,9 +22,12 @@ class ClientConnection:
     """
 
     __slots__ = (
+        "_client",
         "_dispatched",
         "_gone",
+        "_observing",
         "_service",
+        "_watched",
         "ended",
         "received",
         "session",
@@ -38,10 +42,14 @@ class ClientConnection:
         site_name: str,
         network: Network,
         rng: random.Random,
+        observing: Observing,
         gone: Callable[["ClientConnection"], None],
     ) -> None:
         self._service = service
         self._gone = gone
+        self._client = connection.peer
+        self._observing = observing
+        self._watched: WatchedLeg | None = None
         self._dispatched = False
         self.session: TcpSession | HttpSession
         if service.protocol == "tcp":
@@ -57,6 +65,7 @@ class ClientConnection:
                 timers=network,
                 rng=rng,
                 finished=self._answered,
+                request_ids=service.request_ids,
             )
         # Hot: no frame of ours in between.
         self.received: Received = self.session.received
@@ -73,12 +82,16 @@ class ClientConnection:
 
     def _open_leg(self, request: Request, handler: LegHandler) -> Leg:
         self._dispatched = True
-        dispatch = Dispatch(request, handler, self._service)
-        dispatch.start()
-        return dispatch
+        leg = open_leg(request, handler, self._service, self._observing, self._client)
+        self._watched = leg if type(leg) is WatchedLeg else None
+        return leg
 
     def _answered(self, status: int) -> None:
+        if self._watched is not None:
+            self._watched.answered(status)
+            self._watched = None
         if not self._dispatched:
             code_class = HTTP_CLASSES[(status // 100 - 1) % len(HTTP_CLASSES)]
             self._service.counters.request(SERVED_NOWHERE, code_class, 0.0)
+            refused(self._service, self._observing, self._client, status)
         self._dispatched = False

@@ -18,6 +18,7 @@ from router.forward.local import LocalLeg
 from router.forward.pool import TargetPool
 from router.forward.ports import Leg, LegHandler, Request, TargetConfig
 from router.forward.queueing import WaitingRoom
+from router.forward.request_ids import RequestIds
 from router.forward.target_http import HttpTargetLeg
 from router.forward.target_tcp import TcpTargetLeg
 from router.link.ports import StreamOpener
@@ -115,6 +116,7 @@ class Service:
         "key",
         "ledger",
         "protocol",
+        "request_ids",
         "room",
         "site",
         "streams",
@@ -133,6 +135,8 @@ class Service:
         self._site_name = shared.site_name
         self._load_moved = False
         self.counters = ServiceCounters()
+        self.request_ids = RequestIds(shared.rng)
+        self.request_ids.set_name(config.request_id)
         self.ledger = LocalLedger()
         self.balancer = ServiceBalancer(
             key, shared.site, shared.site_name, self.ledger, config.policy
@@ -144,7 +148,7 @@ class Service:
             self.admission,
             shared.network,
             standing_target=self._standing_target,
-            round_trip_s=self._round_trip_s,
+            round_trip_s=self.round_trip_s,
         )
         self._health = HealthChecks(shared.network, shared.rng, self._target_is)
         self._pools: dict[str, TargetPool] = {}
@@ -164,6 +168,7 @@ class Service:
             self.balancer.set_policy(config.policy)
         self.config = config
         self.protocol = relayed_as(config)
+        self.request_ids.set_name(config.request_id)
         self._set_limit()
         self.room.reconsider()
 
@@ -265,6 +270,11 @@ class Service:
         if remote is not None:
             remote.round_trip_s += SMOOTHING * (seconds - remote.round_trip_s)
 
+    def round_trip_s(self, site: SiteId) -> float:
+        """The mean of those; 0.0: none was measured."""
+        remote = self._remotes.get(site)
+        return remote.round_trip_s if remote is not None else 0.0
+
     def load(self) -> Load:
         """What other sites are told."""
         ledger = self.ledger
@@ -342,7 +352,3 @@ class Service:
         if remote is None:
             return 1
         return standing_target(remote.slots, remote.round_trip_s, self._service_time_s)
-
-    def _round_trip_s(self, site: SiteId) -> float:
-        remote = self._remotes.get(site)
-        return remote.round_trip_s if remote is not None else 0.0
