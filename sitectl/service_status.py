@@ -157,4 +157,15 @@ def _details(item: dict[str, Any]) -> str:
             for t in item.get("targets") or []
         ],
     )
-    return f"{item['name']}:{item['port']}\n{sites}\n\n{targets}"
+    phases = _phases_text(item.get("phases") or {})
+    return f"{item['name']}:{item['port']}{phases}\n{sites}\n\n{targets}"
+
+
+def _phases_text(phases: dict[str, Any]) -> str:
+    """Where the time of requests went, in one line; empty before the first of them."""
+    told = [
+        f"{name} {output.seconds(one['p50_s'])}/{output.seconds(one['p99_s'])}"
+        for name, one in phases.items()
+        if one.get("p50_s") is not None
+    ]
+    return f"   p50/p99: {', '.join(told)}" if told else ""

@@ -92,8 +92,18 @@ class TargetView(msgspec.Struct, frozen=True, kw_only=True):
     error: str
 
 
+class PhaseView(msgspec.Struct, frozen=True):
+    """A phase of requests since the router started, estimated from a histogram; None: no request.
+
+    The longest that it can tell is 10 s.
+    """
+
+    p50_s: float | None
+    p99_s: float | None
+
+
 class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
-    """`service status`: one port of a service."""
+    """`service status`: one port of a service. ``phases``: queue, network and target."""
 
     name: str
     port: int
@@ -105,6 +115,7 @@ class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
     listener: ListenerView
     sites: tuple[ServiceSite, ...]
     targets: tuple[TargetView, ...]
+    phases: dict[str, PhaseView] = {}
 
 
 class NeighbourCost(msgspec.Struct, frozen=True):

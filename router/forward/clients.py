@@ -4,13 +4,14 @@ import random
 from collections.abc import Callable
 
 from router.forward.counters import HTTP_CLASSES, SERVED_NOWHERE
+from router.forward.dispatch import Dispatch
 from router.forward.ingress_http import HttpSession
 from router.forward.ingress_tcp import TcpSession
 from router.forward.observing import Observing
 from router.forward.ports import Leg, LegHandler, Request
 from router.forward.service import Service
 from router.forward.target_tcp import Received
-from router.forward.watched import WatchedLeg, open_leg, refused
+from router.forward.watched import WatchedLeg, refused
 from router.net.ports import Connection, Loss, Network
 
 
@@ -82,9 +83,15 @@ class ClientConnection:
 
     def _open_leg(self, request: Request, handler: LegHandler) -> Leg:
         self._dispatched = True
-        leg = open_leg(request, handler, self._service, self._observing, self._client)
-        self._watched = leg if type(leg) is WatchedLeg else None
-        return leg
+        if self._observing.is_on:
+            self._watched = watched = WatchedLeg(
+                request, handler, self._service, self._observing, self._client
+            )
+            watched.start()
+            return watched
+        dispatch = Dispatch(request, handler, self._service)
+        dispatch.start()
+        return dispatch
 
     def _answered(self, status: int) -> None:
         if self._watched is not None:

@@ -18,8 +18,6 @@ HTTP_CLASSES: tuple[CodeClass, ...] = ("1xx", "2xx", "3xx", "4xx", "5xx")
 
 Verdict = Literal["chosen", "no-route", "all-full"]
 
-_SHORTEST_S = LATENCY_BOUNDS_S[0]
-
 SERVED_NOWHERE = ""
 """The site label of requests that no site took."""
 
@@ -41,21 +39,31 @@ class Histogram:
     def total(self) -> int:
         return sum(self.counts)
 
-    def observe_short(self, seconds: float) -> None:
-        """As `observe`, faster where most are within the first bucket."""
-        if seconds <= _SHORTEST_S:
-            self.counts[0] += 1
-        else:
-            self.counts[bisect_left(LATENCY_BOUNDS_S, seconds)] += 1
-        self.sum_s += seconds
-
-    def snapshot(self) -> "HistogramSnapshot":
-        return HistogramSnapshot(counts=tuple(self.counts), sum_s=self.sum_s)
+    def snapshot(self, zeros: int = 0) -> "HistogramSnapshot":
+        """As it is, with that many more of 0.0."""
+        first, *others = self.counts
+        return HistogramSnapshot(counts=(first + zeros, *others), sum_s=self.sum_s)
 
 
 class HistogramSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     counts: tuple[int, ...]
     sum_s: float
+
+    def quantile(self, share: float) -> float | None:
+        """Seconds that ``share`` of the observations did not exceed, straight within a bucket.
+
+        None without observations. What lies beyond the last bound counts as that bound.
+        """
+        total = sum(self.counts)
+        if not total:
+            return None
+        rank, below, lower = share * total, 0, 0.0
+        for bound, count in zip(LATENCY_BOUNDS_S, self.counts, strict=False):
+            if count and below + count >= rank:
+                return lower + (bound - lower) * max(0.0, rank - below) / count
+            below += count
+            lower = bound
+        return lower
 
 
 class CountersSnapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +85,7 @@ class ServiceCounters:
     """Counted once per request, at its ingress router, when it ends."""
 
     __slots__ = (
+        "_at_once",
         "_decisions",
         "_network",
         "_overflow",
@@ -91,24 +100,41 @@ class ServiceCounters:
         self._overflow: dict[tuple[str, str], int] = {}
         self._decisions: dict[tuple[str, str], int] = {}
         self.queue_wait = Histogram()
+        self._at_once = 0  # Requests with neither queue nor network: not in those histograms.
         self._queue = Histogram()
         self._network = Histogram()
         self._target = Histogram()
 
-    def phases(self, queue_s: float, network_s: float, target_s: float) -> None:
-        """Where the time of a request went that was dispatched; together all of it."""
-        self._queue.observe_short(queue_s)
-        self._network.observe_short(network_s)
-        self._target.observe(target_s)
+    def request(
+        self,
+        site_name: str,
+        code_class: CodeClass,
+        seconds: float,
+        phases: tuple[float, float, float] | None = None,
+    ) -> None:
+        """A request ended that ``site_name`` served.
 
-    def request(self, site_name: str, code_class: CodeClass, seconds: float) -> None:
-        """A request ended that ``site_name`` served."""
+        ``phases``: where its time went, if it was dispatched: queue, network, target; together
+        ``seconds``. Most wait for nothing: those share one look-up with the histogram of all.
+        """
         key = (site_name, code_class)
         histogram = self._requests.get(key)
         if histogram is None:
             histogram = self._requests[key] = Histogram()
-        histogram.counts[bisect_left(LATENCY_BOUNDS_S, seconds)] += 1  # `observe`, in place.
+        bucket = bisect_left(LATENCY_BOUNDS_S, seconds)
+        histogram.counts[bucket] += 1  # `observe`, in place.
         histogram.sum_s += seconds
+        if phases is None:
+            return
+        queue_s, network_s, target_s = phases
+        if queue_s or network_s:
+            self._queue.observe(queue_s)
+            self._network.observe(network_s)
+            self._target.observe(target_s)
+        else:
+            self._at_once += 1
+            self._target.counts[bucket] += 1
+            self._target.sum_s += seconds
 
     def overflowed(self, site_name: str, reason: str) -> None:
         """It was served at ``site_name`` since a cheaper candidate was full."""
@@ -127,8 +153,8 @@ class ServiceCounters:
             decisions=dict(self._decisions),
             queue_wait=self.queue_wait.snapshot(),
             phases={
-                "queue": self._queue.snapshot(),
-                "network": self._network.snapshot(),
+                "queue": self._queue.snapshot(self._at_once),
+                "network": self._network.snapshot(self._at_once),
                 "target": self._target.snapshot(),
             },
             requests_total=sum(value.total for value in self._requests.values()),

@@ -447,22 +447,22 @@ class Dispatch:
                 code_class = "cancelled"
             else:
                 code_class = "error" if self._request.protocol == "tcp" else "5xx"
-        service.counters.request(served_at, code_class, seconds)
         begun_at = self._begun_at if self._begun_at < now else now
         held_at = self._held_at if self._held_at < now else now
-        service.counters.phases(begun_at - self._started_at, held_at - begun_at, now - held_at)
+        phases = (begun_at - self._started_at, held_at - begun_at, now - held_at)
+        service.counters.request(served_at, code_class, seconds, phases)
         if self._watch is not None:
-            self._watch.counted(self._passage(failure, served_at, begun_at, held_at, now))
+            self._watch.counted(self._passage(failure, served_at, seconds, phases))
 
     def _passage(
         self,
         failure: LegFailure | None,
         served_at: str,
-        begun_at: float,
-        held_at: float,
-        now: float,
+        seconds: float,
+        phases: tuple[float, float, float],
     ) -> Passage:
         local = self._local if served_at is not SERVED_NOWHERE else None
+        queue_s, network_s, target_s = phases
         return Passage(
             site=served_at,
             target=local.target if local is not None else "",
@@ -470,10 +470,10 @@ class Dispatch:
             reason=self._reason,
             attempts=self._attempts,
             outcome="ok" if failure is None else failure.code,
-            queue_s=begun_at - self._started_at,
-            network_s=held_at - begun_at,
-            target_s=now - held_at,
-            total_s=now - self._started_at,
+            queue_s=queue_s,
+            network_s=network_s,
+            target_s=target_s,
+            total_s=seconds,
         )
 
     def _note_answer(self, now: float) -> None:

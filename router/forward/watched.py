@@ -24,19 +24,6 @@ OWN_CODES = {
 """``Spillway-Error`` of what a session answers by itself, by status."""
 
 
-def open_leg(
-    request: Request, handler: LegHandler, service: Service, observing: Observing, client: Address
-) -> "Dispatch | WatchedLeg":
-    """A started leg for a request of a client of this site, whose address is ``client``."""
-    if observing.is_on:
-        watched = WatchedLeg(request, handler, service, observing, client)
-        watched.start()
-        return watched
-    dispatch = Dispatch(request, handler, service)
-    dispatch.start()
-    return dispatch
-
-
 def refused(service: Service, observing: Observing, client: Address, status: int) -> None:
     """A session answered what was no request with ``status``."""
     if observing.access_log is not None:

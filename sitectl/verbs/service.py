@@ -6,6 +6,7 @@ from typing import Any, get_args
 import click
 
 from router.model import limits
+from router.model.settings import RESERVED_FIELDS, TOKEN_PATTERN
 from router.model.specs import (
     ConnectorSpec,
     Document,
@@ -48,6 +49,28 @@ def _policy_flags(function: Decorated) -> Decorated:
     ):
         function = option(function)
     return function
+
+
+REQUEST_ID_FIELD = "X-Request-Id"
+
+
+def request_id_of(name: str | None) -> str | None:
+    """The field that a flag names. Failure: not a field's name, or one with another meaning."""
+    if name and (not re.fullmatch(TOKEN_PATTERN, name) or name.lower() in RESERVED_FIELDS):
+        raise usage(f"--request-id {name!r}: expected a header field of its own", "X-Request-Id")
+    return name
+
+
+def _request_id_flag(function: Decorated) -> Decorated:
+    """``--request-id`` alone names the usual field; given empty it is off."""
+    option = click.option(
+        "--request-id",
+        metavar="[NAME]",
+        is_flag=False,
+        flag_value=REQUEST_ID_FIELD,
+        help=f"Give each http request an id in this field [{REQUEST_ID_FIELD}]; empty: no more.",
+    )
+    return option(function)
 
 
 def _later(*flags: str) -> Any:
@@ -113,6 +136,7 @@ def require_name(name: str, what: str = "service") -> None:
 @click.argument("words", nargs=-1, required=True, metavar="NAME PORT...")
 @click.option("--protocol", type=click.Choice(("tcp", "http", "http2")), default="tcp")
 @_policy_flags
+@_request_id_flag
 @click.option("--listen", metavar="[IP:]PORT|auto|none", help="Where clients connect here.")
 @click.option(
     "--enable-ingress",
@@ -132,6 +156,7 @@ def create(
     weights: tuple[str, ...],
     queue: int | None,
     queue_wait: float | None,
+    request_id: str | None,
     listen: str | None,
     ingress: str | None,
 ) -> None:
@@ -141,6 +166,7 @@ def create(
     Examples:
       sitectl service create shop 8080 --protocol http
       sitectl service create db:5432
+      sitectl service create api 8081 --protocol http --request-id=X-Request-Id
     """
     site = store.site_to_change(settings)
     name, ports = name_and_ports(words)
@@ -151,6 +177,7 @@ def create(
         policy=policy_of(policy, weights),
         queue=queue,
         queue_wait_s=limits.QUEUE_WAIT_S if queue_wait is None else queue_wait,
+        request_id=request_id_of(request_id) or "",
     )
     documents = [Document("Service", name, spec)]
     if listen is None and ingress == "Never":
@@ -185,6 +212,7 @@ def _told(change: str) -> str:
 @group.command("set")
 @click.argument("name")
 @_policy_flags
+@_request_id_flag
 @click.option("--capacity", help="For every target of the service here.")
 @click.option("--protocol", type=click.Choice(("tcp", "http", "http2")))
 @click.option("--listen", metavar="[IP:]PORT|auto|none")
@@ -196,6 +224,7 @@ def set_(
     weights: tuple[str, ...],
     queue: int | None,
     queue_wait: float | None,
+    request_id: str | None,
     capacity: str | None,
     protocol: Any,
     listen: str | None,
@@ -208,7 +237,12 @@ def set_(
     changes: dict[str, Any] = {}
     if policy is not None or weights:
         changes["policy"] = policy_of(policy, weights)
-    given = {"queue": queue, "queue_wait_s": queue_wait, "protocol": protocol}
+    given = {
+        "queue": queue,
+        "queue_wait_s": queue_wait,
+        "protocol": protocol,
+        "request_id": request_id_of(request_id),
+    }
     changes |= {field: value for field, value in given.items() if value is not None}
     if service is None and (changes or listen is not None or not bound):
         raise _no_service(site, name)
