@@ -90,7 +90,7 @@ class WatchedLeg:
         dispatch.start()
 
     def answered(self, status: int) -> None:
-        """What the session says the client got, if it says it; before `done` or after an abort."""
+        """What the session itself has answered before `done`; later calls mean nothing."""
         self._answered = status
 
     # Leg
@@ -143,8 +143,8 @@ class WatchedLeg:
 
     def done(self, failure: LegFailure | None) -> None:
         self._leg = None
+        self._tell(failure)  # First: the session may go on to the next request.
         self._handler.done(failure)
-        self._tell(failure)
 
     # Watch
 
@@ -180,8 +180,8 @@ class WatchedLeg:
         status = self._answered or passed
         if status and status == passed:
             return status, ""
-        if failure is None or failure.code == "cancelled":
+        if failure is not None and failure.code == "cancelled":
             status = status or CLIENT_GONE
             return status, OWN_CODES.get(status, "")
-        error = render.failure_error(failure)
+        error = render.failure_error(failure if failure is not None else LegFailure("internal"))
         return status or error.status, error.code
