@@ -71,6 +71,7 @@ def configured(site: Site) -> list[dict[str, Any]]:
                     },
                     "sites": [],
                     "targets": targets,
+                    "phases": {},
                 }
             )
     return items
