@@ -44,8 +44,8 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
 
     ``request`` None: what came was none. ``status`` as the client got it, 499: nobody was left;
     0 for tcp. ``code`` is our ``Spillway-Error``, empty: the answer was a target's. Bytes are those
-    of bodies, for tcp and tunnels all. ``request_id``: its header field's name, empty: none.
-    ``trace_id`` empty: no span was made.
+    of bodies, for tcp and tunnels all. ``request_id`` empty: it has none. ``trace_id`` empty: no
+    span was made.
     """
 
     key: ServiceKey

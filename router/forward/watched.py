@@ -166,7 +166,7 @@ class WatchedLeg:
             bytes_in=self._bytes_in,
             bytes_out=self._bytes_out,
             passage=self._passage,
-            request_id=service.request_ids.name,
+            request_id=service.request_ids.of(request.head).decode("ascii"),
             trace_id=span.trace_id if span is not None else "",
         )
         if span is not None:

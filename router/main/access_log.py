@@ -261,8 +261,8 @@ def _words(finished: Finished) -> tuple[str, str, str, str]:
     method, target, _ = request.head[: request.head.index(b"\r\n")].split(b" ")
     path = target.partition(b"?")[0][: limits.ACCESS_PATH_BYTES_MAX]
     return (
-        method.decode("ascii"),
-        path.decode("ascii"),
+        method.decode("ascii", "backslashreplace"),
+        path.decode("ascii", "backslashreplace"),
         finished.request_id,
         finished.trace_id or _trace_of(request.head),
     )

@@ -52,7 +52,8 @@ class SpillwayTracer:
     def begun(self, request: Request, client: str) -> tuple[Request, "RequestSpan"] | None:
         """A span under the client's, or a root; None: not sampled, and nothing is touched."""
         head = request.head
-        method, target, _ = head[: head.index(b"\r\n")].decode("ascii").split(" ")
+        line = head[: head.index(b"\r\n")].decode("ascii", "backslashreplace")
+        method, target, _ = line.split(" ")
         parent = _parent_of(head)
         is_known = method in _METHODS
         attributes: dict[str, AttributeValue] = {

@@ -116,6 +116,17 @@ def test_a_request_served_here_tells_its_target_and_sizes() -> None:
     assert told.trace_id == ""
 
 
+def test_the_id_that_the_request_went_on_with_is_told() -> None:
+    shop = Shop()
+    config = ServiceSpec(ports=(8080,), protocol="http", request_id="X-Request-Id")
+    shop.a.set_service(KEY, config)
+    shop.client(GET[:-2] + b"X-Request-Id: mine\r\n\r\n")
+    shop.client(GET)
+    first, second = shop.log.all
+    assert first.request_id == "mine"
+    assert f"X-Request-Id: {second.request_id}\r\n".encode() in shop.targets["a"].parties[-1].got
+
+
 def test_a_request_served_elsewhere_tells_the_site_and_no_target() -> None:
     shop = Shop(here=1, there=1, answer=None)
     shop.client()
