@@ -21,6 +21,7 @@ from tests.unit.forward.fakes import (
     Site,
     answer_ok,
     candidate,
+    router_of,
 )
 
 KEY = ServiceKey("shop", 8080)
@@ -258,3 +259,63 @@ def _own_errors() -> list[HttpError]:
 def test_statuses_of_a_sessions_own_answers_name_one_code_each(error: HttpError) -> None:
     if error.status not in (502, 503):  # Those are failures of legs, told by their code.
         assert OWN_CODES[error.status] == error.code
+
+
+def phases(told: Finished) -> tuple[float, float, float]:
+    passage = told.passage
+    return passage.queue_s, passage.network_s, passage.target_s
+
+
+def test_the_time_of_an_attempt_that_failed_counts_as_waiting_for_the_one_that_did_not() -> None:
+    shop = Shop(answer=None)
+    shop.client()
+    shop.network.advance(1.0)
+    (broken,) = [party for party in shop.targets["a"].serving if party.got]
+    broken.abort()
+    shop.network.run()
+    shop.network.advance(2.0)
+    (whole,) = [party for party in shop.targets["a"].serving if party.got]
+    whole.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    shop.network.run()
+    assert phases(shop.log.only) == (1.0, 0.0, 2.0)
+    assert shop.log.only.passage.attempts == 2
+
+
+def test_a_request_that_waited_in_vain_after_a_refusal_spent_its_time_in_the_queue() -> None:
+    shop = Shop(here=0, there=1, answer=None)
+    shop.sites["b"].forwarder.set_listeners({KEY: ("127.0.0.2", 8080)})
+    other = shop.sites["b"].connect("127.0.0.2", 8080)
+    other.send(GET)
+    shop.network.run()
+    client = shop.client()
+    shop.network.advance(limits.QUEUE_WAIT_S + 0.1)
+    assert b"503 Service Unavailable" in client.got
+    told = shop.log.only
+    assert told.passage.attempts >= 1
+    assert told.passage.queue_s == pytest.approx(told.passage.total_s)
+    assert told.passage.total_s == pytest.approx(limits.QUEUE_WAIT_S, abs=0.3)
+
+
+def test_a_request_whose_only_way_broke_waited_for_another() -> None:
+    shop = Shop(here=0, there=1, answer=None)
+    client = shop.client()
+    shop.network.advance(0.5)
+    shop.mesh.cut(router_of("b"))
+    shop.network.advance(limits.REROUTE_WAIT_S + 0.1)
+    assert b"502 Bad Gateway" in client.got
+    told = shop.log.only
+    assert (told.code, told.passage.outcome) == ("link-lost", "link-lost")
+    assert phases(told) == (pytest.approx(0.5 + limits.REROUTE_WAIT_S, abs=0.1), 0.0, 0.0)
+
+
+def test_an_attempt_that_never_reached_a_target_was_under_way_to_it() -> None:
+    shop = Shop(answer=None)
+    client = shop.client()
+    shop.network.advance(2.0)
+    (broken,) = [party for party in shop.targets["a"].serving if party.got]
+    shop.network.silent.add(shop.targets["a"].address)
+    broken.abort()
+    shop.network.advance(limits.CONNECT_TIMEOUT_LOCAL_S + 0.1)
+    assert b"502 Bad Gateway" in client.got
+    assert shop.log.only.code == "target-refused"
+    assert phases(shop.log.only) == pytest.approx((2.0, limits.CONNECT_TIMEOUT_LOCAL_S, 0.0))
