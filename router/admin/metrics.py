@@ -33,6 +33,11 @@ FAMILIES: dict[str, Family] = {
         "From the request's arrival to the end of its response, at the ingress.",
         ("service", "port", "protocol", "site", "code_class"),
     ),
+    "spillway_request_phase_seconds": Family(
+        "histogram",
+        "Where the time of requests went: queue, network (link and connect) and target.",
+        ("service", "port", "phase"),
+    ),
     "spillway_overflow_total": Family(
         "counter",
         "Requests that left a cheaper candidate because it was full.",
@@ -74,6 +79,10 @@ FAMILIES: dict[str, Family] = {
     "spillway_loop_lag_seconds": Family("gauge", "How late the event loop woke last."),
     "spillway_streams": Family("gauge", "Streams open on all lanes."),
     "spillway_buffered_bytes": Family("gauge", "Bytes held for slow readers."),
+    "spillway_access_log_lines_total": Family("counter", "Lines written to the access log."),
+    "spillway_access_log_dropped_total": Family(
+        "counter", "Lines of the access log that were lost: too many at once, or a full disk."
+    ),
 }
 
 

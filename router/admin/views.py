@@ -99,8 +99,21 @@ class AffinityView(msgspec.Struct, frozen=True):
     name: str
 
 
+class PhaseView(msgspec.Struct, frozen=True):
+    """A phase of requests since the router started, estimated from a histogram; None: no request.
+
+    The longest that it can tell is 10 s.
+    """
+
+    p50_s: float | None
+    p99_s: float | None
+
+
 class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
-    """`service status`: one port of a service. ``affinity`` None: no sessions."""
+    """`service status`: one port of a service. ``affinity`` None: no sessions.
+
+    ``phases``: queue, network and target.
+    """
 
     name: str
     port: int
@@ -114,6 +127,7 @@ class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
     tls_cert: str  # The credential that listeners show, empty: they speak no TLS.
     sites: tuple[ServiceSite, ...]
     targets: tuple[TargetView, ...]
+    phases: dict[str, PhaseView] = {}
 
 
 class NeighbourCost(msgspec.Struct, frozen=True):

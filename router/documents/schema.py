@@ -14,7 +14,14 @@ from router.documents import readers
 from router.documents.nodes import Findings, Mapping, Node, Scalar
 from router.documents.readers import BAD, Bad, Reader
 from router.model import limits
-from router.model.settings import TOKEN_PATTERN, Affinity, Health, ServiceLimits, Timeouts
+from router.model.settings import (
+    RESERVED_FIELDS,
+    TOKEN_PATTERN,
+    Affinity,
+    Health,
+    ServiceLimits,
+    Timeouts,
+)
 from router.model.specs import (
     ConnectorSpec,
     Kind,
@@ -179,6 +186,14 @@ def _check_service(findings: Findings, node: Mapping, path: str, spec: ServiceSp
             f"{path}.affinity",
             f"affinity by {affinity.by} needs protocol http: a tcp connection shows none",
             "Use affinity: {by: client}, or protocol: http",
+        )
+        return False
+    if spec.request_id.lower() in RESERVED_FIELDS:
+        findings.add(
+            _place(node, "requestId"),
+            f"{path}.requestId",
+            f"{spec.request_id} means something else and cannot carry a request's id",
+            "Use X-Request-Id",
         )
         return False
     return True

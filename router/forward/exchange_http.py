@@ -43,6 +43,9 @@ class Client(Protocol):
     def answer(self, error: HttpError, framing: ClientFraming) -> None:
         """Write a whole answer of ours."""
 
+    def with_request_id(self, head: bytes, request_id: bytes) -> bytes:
+        """A response's head that carries the request's id."""
+
     def over(self, status: int, *, close: bool) -> None:
         """The response was delivered whole."""
 
@@ -87,15 +90,24 @@ class Exchange:
         "body_bytes_seen",
         "is_request_complete",
         "leg",
+        "request_id",
     )
 
     leg: Leg
 
-    def __init__(self, client: Client, head: RequestHead, request: Request, via: bytes) -> None:
+    def __init__(
+        self,
+        client: Client,
+        head: RequestHead,
+        request: Request,
+        via: bytes,
+        request_id: bytes = b"",
+    ) -> None:
         self._client = client
         self._head = head
         self._request = request
         self._via = via
+        self.request_id = request_id  # Empty: responses carry none.
         self._phase = _WAITING
         self._status = 0
         self._left = -1  # Bytes of response body to come, -1: not declared.
@@ -242,6 +254,8 @@ class Exchange:
             return
         self._phase = _TUNNEL
         self._status = _SWITCHED
+        if self.request_id:
+            head = self._client.with_request_id(head, self.request_id)
         self._client.write(render.switch_to_client(head, self._request.upgrade, self._via))
         self._client.switched()
 
@@ -249,6 +263,8 @@ class Exchange:
         self._phase = _BODY
         self._status = status
         request = self._head
+        if self.request_id:
+            head = self._client.with_request_id(head, self.request_id)
         bodiless = request.head_only or status == 204 or status == 304
         # Who was refused while waiting for 100 may send the body or not: nobody can tell which.
         unclear = request.expects and not self._continued and not self.body_bytes_seen

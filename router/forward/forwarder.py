@@ -10,6 +10,7 @@ from router.forward.clients import ClientConnection
 from router.forward.counters import CountersSnapshot
 from router.forward.egress import EgressStream, Refused, request_of
 from router.forward.listeners import Listeners, ListenerState
+from router.forward.observing import Observing
 from router.forward.ports import NoTls, TargetConfig
 from router.forward.service import (
     NO_LOAD,
@@ -80,6 +81,7 @@ class Forwarder:
         "_targets",
         "_targets_moved",
         "load_changed",
+        "observing",
         "targets_changed",
     )
 
@@ -95,6 +97,8 @@ class Forwarder:
         self._network = network
         self.load_changed: Callable[[ServiceKey], None] = _nothing
         self.targets_changed: Callable[[], None] = _nobody
+        self.observing = Observing()
+        """Who wants to know of single requests of this site's clients."""
         self._shared = Surroundings(
             network=network,
             streams=streams,
@@ -314,6 +318,7 @@ class Forwarder:
             site_name=self._shared.site_name,
             network=self._network,
             rng=self._shared.rng,
+            observing=self.observing,
             gone=self._client_gone,
         )
         self._clients.add(client)

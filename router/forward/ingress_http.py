@@ -13,6 +13,7 @@ from router.forward.http1.request_heads import Forwarding, RequestHead
 from router.forward.http1.requests import RequestParser
 from router.forward.http1.terms import DEFAULT_TERMS, HttpTerms
 from router.forward.ports import Leg, LegFailure, LegHandler, Request
+from router.forward.request_ids import RequestIds
 from router.forward.turn_writer import TurnWriter
 from router.model import limits
 from router.model.ids import ServiceKey
@@ -64,6 +65,7 @@ class HttpSession:
         "_open_leg",
         "_parser",
         "_phase",
+        "_request_ids",
         "_requests",
         "_rng",
         "_terms",
@@ -89,6 +91,7 @@ class HttpSession:
         finished: Callable[[int], None],
         proto: bytes = b"http",
         terms: HttpTerms = DEFAULT_TERMS,
+        request_ids: RequestIds | None = None,
     ) -> None:
         site = site_name.encode("ascii")
         self._connection = connection
@@ -99,6 +102,7 @@ class HttpSession:
         self._finished = finished
         self._terms = terms
         self._timeouts = terms.timeouts
+        self._request_ids = request_ids if request_ids is not None else RequestIds(rng)
         self._via = b"1.1 " + site
         self._writer = TurnWriter(connection, timers)
         self.flush: Callable[[], object] = self._writer.flush
@@ -202,16 +206,19 @@ class HttpSession:
         self._deadline = deadline = now + self._timeouts.idle_s
         if deadline < self._armed_at:
             self._rearm(now)
+        canonical, request_id = head.head, b""
+        if self._request_ids.name:
+            canonical, request_id = self._request_ids.on_request(canonical)
         request = Request(
             key=self._key,
             protocol="http",
-            head=head.head,
+            head=canonical,
             body_bytes=head.body_bytes,
             idempotent=head.idempotent,
             head_only=head.head_only,
             upgrade=head.upgrade,
         )
-        exchange = Exchange(self, head, request, self._via)
+        exchange = Exchange(self, head, request, self._via, request_id)
         self._exchange = exchange
         exchange.leg = self._open_leg(request, exchange)
 
@@ -290,8 +297,16 @@ class HttpSession:
         self._connection.finish()
 
     def answer(self, error: HttpError, framing: ClientFraming) -> None:
-        self._writer.write(render.own_answer(error, framing, self._rng))
+        whole = render.own_answer(error, framing, self._rng)
+        if self._request_ids.name:
+            exchange = self._exchange
+            request_id = exchange.request_id if exchange is not None else b""
+            whole = self.with_request_id(whole, request_id or self._request_ids.fresh())
+        self._writer.write(whole)
         self._writer.flush()
+
+    def with_request_id(self, head: bytes, request_id: bytes) -> bytes:
+        return self._request_ids.on_response(head, request_id)
 
     def over(self, status: int, *, close: bool) -> None:
         exchange, self._exchange = self._exchange, None

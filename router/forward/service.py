@@ -22,6 +22,7 @@ from router.forward.pool import TargetPool
 from router.forward.ports import LegHandler, Request, TargetConfig, TargetLeg
 from router.forward.proxy_header import proxy_header
 from router.forward.queueing import WaitingRoom
+from router.forward.request_ids import RequestIds
 from router.forward.sessions import Session, Sessions
 from router.forward.target_http import HttpTargetLeg
 from router.forward.target_tcp import TcpTargetLeg
@@ -127,6 +128,7 @@ class Service:
         "key",
         "ledger",
         "protocol",
+        "request_ids",
         "retries",
         "room",
         "sessions",
@@ -152,6 +154,8 @@ class Service:
         self.retries = RetryBudget(config.limits.retry_percent, shared.network.now())
         self.sessions: Sessions | None = None
         """None: no affinity."""
+        self.request_ids = RequestIds(shared.rng)
+        self.request_ids.set_name(config.request_id)
         self.ledger = LocalLedger()
         self.balancer = ServiceBalancer(
             key, shared.site, shared.site_name, self.ledger, config.policy
@@ -163,7 +167,7 @@ class Service:
             self.admission,
             shared.network,
             standing_target=self._standing_target,
-            round_trip_s=self._round_trip_s,
+            round_trip_s=self.round_trip_s,
         )
         self._health = HealthChecks(
             shared.network, shared.rng, self._target_is, config.timeouts.connect_s
@@ -197,6 +201,7 @@ class Service:
         self.retries.set_percent(config.limits.retry_percent)
         self.http_terms = http_terms(config)
         self.protocol = relayed_as(config)
+        self.request_ids.set_name(config.request_id)
         self._set_limit()
         self.room.reconsider()
 
@@ -308,6 +313,11 @@ class Service:
         remote = self._remotes.get(site)
         if remote is not None:
             remote.round_trip_s += SMOOTHING * (seconds - remote.round_trip_s)
+
+    def round_trip_s(self, site: SiteId) -> float:
+        """The mean of those; 0.0: none was measured."""
+        remote = self._remotes.get(site)
+        return remote.round_trip_s if remote is not None else 0.0
 
     def load(self) -> Load:
         """What other sites are told."""
@@ -429,7 +439,3 @@ class Service:
         if remote is None:
             return 1
         return standing_target(remote.slots, remote.round_trip_s, self._service_time_s)
-
-    def _round_trip_s(self, site: SiteId) -> float:
-        remote = self._remotes.get(site)
-        return remote.round_trip_s if remote is not None else 0.0

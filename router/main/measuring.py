@@ -14,8 +14,19 @@ Put = Callable[[str, Labels, float], None]
 Histograms = dict[str, dict[Labels, Histogram]]
 
 
-def measure(router: SiteRouter, expiries: Mapping[str, float], loop_lag_s: float) -> MetricValues:
-    """The values of this moment. ``expiries``: Unix seconds by certificate."""
+NONE: Mapping[str, float] = {}
+
+
+def measure(
+    router: SiteRouter,
+    expiries: Mapping[str, float],
+    loop_lag_s: float,
+    figures: Mapping[str, float] = NONE,
+) -> MetricValues:
+    """The values of this moment. ``expiries``: Unix seconds by certificate.
+
+    ``figures``: the process's own, without labels.
+    """
     numbers: dict[str, dict[Labels, float]] = {}
     histograms: Histograms = {}
 
@@ -34,6 +45,8 @@ def measure(router: SiteRouter, expiries: Mapping[str, float], loop_lag_s: float
     put("spillway_loop_lag_seconds", (), loop_lag_s)
     put("spillway_streams", (), router.links.streams)
     put("spillway_buffered_bytes", (), router.links.buffered_bytes)
+    for metric, number in figures.items():
+        put(metric, (), number)
     return MetricValues(numbers, histograms)
 
 
@@ -61,6 +74,10 @@ def _of_service(
         put("spillway_decisions_total", (*service, policy, verdict), count)
     for (failure, outcome), count in counters.retries.items():
         put("spillway_retries_total", (*service, failure, outcome), count)
+    for phase, histogram in counters.phases.items():
+        histograms.setdefault("spillway_request_phase_seconds", {})[(*service, phase)] = Histogram(
+            LATENCY_BOUNDS_S, histogram.counts, histogram.sum_s
+        )
     waits = counters.queue_wait
     histograms.setdefault("spillway_queue_wait_seconds", {})[service] = Histogram(
         LATENCY_BOUNDS_S, waits.counts, waits.sum_s

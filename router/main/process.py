@@ -25,6 +25,7 @@ from router.admin.server import serving
 from router.control import ConfigDirectory, Wanted, watch
 from router.main.gate import EventGate
 from router.main.logs import Logs, logging_to
+from router.main.seeing import ACCESS_LOG_FILE, Seeing, otel_tracer
 from router.main.site_router import SiteRouter
 from router.main.state import FileKeeper
 from router.main.systemd import notify
@@ -142,8 +143,17 @@ class _Process:
             self.router.open_link_door,
             self.router.links.drop,
         )
+        self._loop = loop
+        self.seeing = Seeing(
+            self.router.forwarder.observing,
+            directory / "run" / ACCESS_LOG_FILE if logs.is_file else None,
+            self.network.now,
+            otel_tracer(reading.wanted.name, __version__),
+            self._access_log_lost,
+            random.Random(),
+        )
         self.view = OperatorView(
-            self.router, self.network, self._trust.certificate_expiries, self.order
+            self.router, self.network, self._trust.certificate_expiries, self.order, self.seeing
         )
         self.stopping = asyncio.Event()
         self.aborting = asyncio.Event()
@@ -196,6 +206,7 @@ class _Process:
             self.tell("error", error.code, error.source, message, error.hint)
         self.grace_s = wanted.site.drain_grace_s
         self.router.apply(wanted, errors)
+        self.seeing.apply(wanted.site)
 
     def reapply(self, wanted: Wanted, errors: list[ConfigError]) -> None:
         """As `apply`, while serving: a fault of ours must not end what is being served."""
@@ -232,9 +243,22 @@ class _Process:
             self.aborting.set()
         self.stopping.set()
 
+    def _access_log_lost(self, reason: str) -> None:
+        """Told by the writing thread; after the loop's end nobody is left to hear it."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(
+                self.tell,
+                "warning",
+                "access-log-lost",
+                "access log",
+                f"Lines of the access log could not be written: {reason}.",
+                "Free space on that disk and check its permissions; serving goes on",
+            )
+
     def hang_up(self) -> None:
-        """SIGHUP: the log file anew, and everything read again."""
+        """SIGHUP: the log files anew, and everything read again."""
         self._logs.reopen()
+        self.seeing.reopen()
         self.order("reload", {})
 
 
@@ -266,6 +290,7 @@ async def _serve(directory: Path, logs: Logs) -> int:
         probing.cancel()
     process.router.close()
     process.network.close()
+    process.seeing.close()
     log.info("stopped")
     return 0
 

@@ -12,6 +12,7 @@ from router.admin.views import (
     LinkView,
     ListenerView,
     NeighbourCost,
+    PhaseView,
     ServiceSite,
     ServiceView,
     SiteName,
@@ -24,10 +25,12 @@ from router.admin.views import (
     WhyView,
 )
 from router.balance.decisions import CandidateReport, Decision, NoChoice
+from router.forward.counters import HistogramSnapshot
 from router.forward.forwarder import ServiceSnapshot
 from router.forward.sessions import Session, Sessions
 from router.main.inquiry import Told
 from router.main.measuring import measure, takes_part
+from router.main.seeing import Seeing
 from router.main.site_router import SiteRouter
 from router.model.events import Problem
 from router.model.ids import RouterId, ServiceKey
@@ -46,6 +49,7 @@ class OperatorView:
         network: EpollNetwork,
         expiries: Callable[[], Mapping[str, float]],
         order: Callable[[str, Mapping[str, str]], str | None],
+        seeing: Seeing | None = None,
     ) -> None:
         """``expiries`` gives Unix seconds by certificate; ``order`` carries out a command.
 
@@ -55,6 +59,7 @@ class OperatorView:
         self._network = network
         self._expiries = expiries
         self._order = order
+        self._seeing = seeing
         self.serving = False
         self.loop_lag_s = 0.0
 
@@ -73,7 +78,12 @@ class OperatorView:
             links=len(self.links()),
             services=len({key.name for key in router.services}),
             sites=sum(1 for route in router.routing.table.sites.values() if route.reachable),
-            problems=(*router.problems(), *self._refused(), *self._expiring()),
+            problems=(
+                *router.problems(),
+                *self._refused(),
+                *self._expiring(),
+                *(self._seeing.problems if self._seeing is not None else ()),
+            ),
         )
 
     def ready(self) -> bool:
@@ -259,6 +269,7 @@ class OperatorView:
                 )
                 for target in snapshot.targets
             ),
+            phases={name: _phase(one) for name, one in snapshot.counters.phases.items()},
         )
 
     def _site(self, report: CandidateReport) -> ServiceSite:
@@ -342,7 +353,8 @@ class OperatorView:
     def metrics(self) -> MetricValues:
         """Everything `/metrics` shows, read once."""
         lag_s = max(self.loop_lag_s, self._network.turn_lag_s)
-        return measure(self._router, self._expiries(), lag_s)
+        figures = self._seeing.figures if self._seeing is not None else {}
+        return measure(self._router, self._expiries(), lag_s, figures)
 
 
 def _affinity(sessions: Sessions | None) -> AffinityView | None:
@@ -370,6 +382,13 @@ def _asked(
 
 def _cost_key(path_cost: int | None) -> float:
     return math.inf if path_cost is None else path_cost
+
+
+def _phase(histogram: HistogramSnapshot) -> PhaseView:
+    p50_s, p99_s = histogram.quantile(0.5), histogram.quantile(0.99)
+    if p50_s is None or p99_s is None:
+        return PhaseView(None, None)
+    return PhaseView(round(p50_s, 6), round(p99_s, 6))
 
 
 def _finite(age_s: float) -> float | None:

@@ -200,6 +200,17 @@ CLAIM_ANSWER_BYTES_MAX = 64 * KIB
 CLAIM_CONNECTIONS_MAX = 64
 CLAIM_CONNECTIONS_PER_SOURCE = 16  # Above it a source loses its oldest when no place is left.
 
+# Single requests: the access log and traces.
+ACCESS_LOG_BYTES_MAX = 10 * MIB  # As the router's own log.
+ACCESS_LOG_FILES = 3
+ACCESS_LOG_QUEUE_MAX = 8_192  # Lines that wait for the disk, of some 2 KiB at most.
+ACCESS_LOG_BATCH = 256  # Written at once.
+ACCESS_LOG_DELAY_S = 0.05  # They gather for that long: the writer wakes 20 times a second.
+ACCESS_LOG_CLOSE_S = 2.0
+ACCESS_ERRORS_BURST, ACCESS_ERRORS_PER_S = 1_000, 100.0  # Written whatever the share is.
+ACCESS_PATH_BYTES_MAX = 1_024  # Of a path in a line; the rest is cut off.
+TRACING_CLOSE_S = 3.0  # For spans that wait to leave when the router stops.
+
 # admin.
 ADMIN_BODY_BYTES_MAX = MIB
 ADMIN_CONNECTIONS_MAX = 64  # Of the socket and of TCP each; half of them may follow events.

@@ -6,6 +6,7 @@ from typing import Any, get_args
 import click
 
 from router.model import limits
+from router.model.settings import RESERVED_FIELDS, TOKEN_PATTERN
 from router.model.specs import (
     ConnectorSpec,
     Document,
@@ -51,6 +52,28 @@ def _policy_flags(function: Decorated) -> Decorated:
     ):
         function = option(function)
     return function
+
+
+REQUEST_ID_FIELD = "X-Request-Id"
+
+
+def request_id_of(name: str | None) -> str | None:
+    """The field that a flag names. Failure: not a field's name, or one with another meaning."""
+    if name and (not re.fullmatch(TOKEN_PATTERN, name) or name.lower() in RESERVED_FIELDS):
+        raise usage(f"--request-id {name!r}: expected a header field of its own", "X-Request-Id")
+    return name
+
+
+def _request_id_flag(function: Decorated) -> Decorated:
+    """``--request-id`` alone names the usual field; given empty it is off."""
+    option = click.option(
+        "--request-id",
+        metavar="[NAME]",
+        is_flag=False,
+        flag_value=REQUEST_ID_FIELD,
+        help=f"Give each http request an id in this field [{REQUEST_ID_FIELD}]; empty: no more.",
+    )
+    return option(function)
 
 
 def _later(*flags: str) -> Any:
@@ -116,6 +139,7 @@ def require_name(name: str, what: str = "service") -> None:
 @click.argument("words", nargs=-1, required=True, metavar="NAME PORT...")
 @click.option("--protocol", type=click.Choice(("tcp", "http", "http2")), default="tcp")
 @_policy_flags
+@_request_id_flag
 @click.option("--listen", metavar="[IP:]PORT|auto|none", help="Where clients connect here.")
 @click.option(
     "--enable-ingress",
@@ -137,6 +161,7 @@ def create(
     queue: int | None,
     queue_wait: float | None,
     affinity: str | None,
+    request_id: str | None,
     listen: str | None,
     ingress: str | None,
     tls_cert: str | None,
@@ -149,6 +174,7 @@ def create(
       sitectl service create db:5432
       sitectl service create shop 8443 --protocol http --tls-cert ./shop-tls
       sitectl service create cart 8081 --protocol http --affinity cookie
+      sitectl service create api 8081 --protocol http --request-id=X-Request-Id
     """
     site = store.site_to_change(settings)
     name, ports = name_and_ports(words)
@@ -161,6 +187,7 @@ def create(
         queue_wait_s=limits.QUEUE_WAIT_S if queue_wait is None else queue_wait,
         tls_cert="" if tls_cert is None else tls.shown_credential(site, tls_cert, name),
         affinity=affinity_of(affinity) if affinity is not None else None,
+        request_id=request_id_of(request_id) or "",
     )
     require_sessions_fit(spec)
     documents = [Document("Service", name, spec)]
@@ -198,6 +225,7 @@ def _told(change: str) -> str:
 @group.command("set")
 @click.argument("name")
 @_policy_flags
+@_request_id_flag
 @click.option("--capacity", help="For every target of the service here.")
 @click.option("--protocol", type=click.Choice(("tcp", "http", "http2")))
 @click.option("--listen", metavar="[IP:]PORT|auto|none")
@@ -211,6 +239,7 @@ def set_(
     queue: int | None,
     queue_wait: float | None,
     affinity: str | None,
+    request_id: str | None,
     capacity: str | None,
     protocol: Any,
     listen: str | None,
@@ -244,6 +273,7 @@ def set_(
         "queue_wait_s": queue_wait,
         "protocol": protocol,
         "tls_cert": tls_cert,
+        "request_id": request_id_of(request_id),
     }
     changes |= {field: value for field, value in given.items() if value is not None}
     if affinity is not None:
