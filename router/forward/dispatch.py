@@ -283,7 +283,8 @@ class Dispatch:
             if self._begin(choice, now):
                 return
             self._note_unbegun(choice)
-        if not tries.way_lost or not self._await_reroute(now):
+        may_appear = tries.way_lost or now < service.settles_until
+        if not may_appear or not self._await_reroute(now):
             self._fail(tries.verdict())
 
     def _note_unbegun(self, decision: Decision) -> None:

@@ -47,6 +47,8 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     rng: random.Random
     load_changed: Callable[[ServiceKey], None]
     targets_changed: Callable[[], None]
+    settles_until: float = 0.0
+    """Until then a route that is missing may be about to be learnt."""
 
 
 class Load(msgspec.Struct, frozen=True):
@@ -190,6 +192,11 @@ class Service:
         for request in list(self._stranded):
             request.rerouted()
         self.room.rerouted()
+
+    @property
+    def settles_until(self) -> float:
+        """Until then a request without a route waits for one."""
+        return self._shared.settles_until
 
     def strand(self, request: Stranded) -> bool:
         """Tell ``request`` when routes change; False: too many wait for that."""

@@ -80,7 +80,12 @@ class SiteRouter:
         self.links = Links(network, identity, self, rng=rng)
         self.links.incoming_refused = self._incoming_refused
         self.forwarder = Forwarder(
-            network, self.links, site=identity.site, site_name=identity.name, rng=rng
+            network,
+            self.links,
+            site=identity.site,
+            site_name=identity.name,
+            rng=rng,
+            settles_s=limits.START_SETTLES_S,
         )
         self.routing = RoutingCore(
             identity,

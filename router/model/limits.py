@@ -156,6 +156,7 @@ RETRIES_PER_S = 10.0  # and so many a second in any case.
 REPEATS_MAX = 2  # Of an idempotent request that may have reached a target.
 REROUTE_S = 0.05  # A request whose only way broke looks for another that often,
 REROUTE_WAIT_S = 1.0  # and at every change of routes, for so long.
+START_SETTLES_S = 3.0  # A site just started may lack routes that its links are about to bring.
 REROUTES_WAITING_MAX = 1_024  # Of one service port.
 LISTEN_RETRY_S = 1.0
 DRAIN_GRACE_S = 30.0
