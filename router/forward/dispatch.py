@@ -283,9 +283,15 @@ class Dispatch:
             if self._begin(choice, now):
                 return
             self._note_unbegun(choice)
-        may_appear = tries.way_lost or now < service.settles_until
-        if not may_appear or not self._await_reroute(now):
+        if not self._may_go_on(now) or not self._await_reroute(now):
             self._fail(tries.verdict())
+
+    def _may_go_on(self, now: float) -> bool:
+        """Whether a way may appear: one was lost, this site has just started, or a site that was
+        busy when it was asked is not so any more, as far as is known."""
+        tries = self._tries
+        was_busy = tries.excluded - tries.out
+        return bool(tries.way_lost or was_busy) or now < self._service.settles_until
 
     def _note_unbegun(self, decision: Decision) -> None:
         if decision.local:
