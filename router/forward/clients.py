@@ -21,6 +21,7 @@ class ClientConnection:
     """
 
     __slots__ = (
+        "_connection",
         "_dispatched",
         "_gone",
         "_service",
@@ -40,6 +41,7 @@ class ClientConnection:
         rng: random.Random,
         gone: Callable[["ClientConnection"], None],
     ) -> None:
+        self._connection = connection
         self._service = service
         self._gone = gone
         self._dispatched = False
@@ -66,6 +68,10 @@ class ClientConnection:
     @property
     def service(self) -> Service:
         return self._service
+
+    @property
+    def connection(self) -> Connection:
+        return self._connection
 
     def lost(self, cause: Loss | None) -> None:
         self.session.lost(cause)

@@ -76,7 +76,8 @@ class Dispatch:
         self._local: LocalLeg | None = None
         self._site: SiteId | None = None  # Of the last attempt.
         self._overflow_reason = ""
-        self._replay: Replay | None = Replay()  # None: what was sent is no longer all here.
+        # None: what was sent is no longer all here.
+        self._replay: Replay | None = Replay(service.pressure)
         self._tries = Tries()
         self._reroute_until: float | None = None
         self._reroute_timer: Timer | None = None
@@ -101,7 +102,12 @@ class Dispatch:
 
     def start(self) -> None:
         """Once, before any other call."""
-        self._next(self._started_at)
+        pressure = self._service.pressure
+        if pressure.is_refusing:
+            pressure.refused_total += 1
+            self._fail(LegFailure("overloaded", "this router is short of memory"))
+        else:
+            self._next(self._started_at)
 
     # Leg
 
@@ -111,7 +117,8 @@ class Dispatch:
         replay, leg = self._replay, self._leg
         if replay is not None:
             if self._opened and replay.size_bytes + len(data) > limits.REPLAY_BYTES_MAX:
-                self._replay = replay = None
+                replay = None
+                self._forget_sent()
             else:
                 data = replay.add(data)
         if leg is not None and not leg.send(data):
@@ -175,7 +182,8 @@ class Dispatch:
             self._repay_writable()
 
     def head(self, head: bytes, body_bytes: int) -> None:
-        self._replay = None
+        if self._replay is not None:
+            self._forget_sent()
         self._code_class = HTTP_CLASSES[(head[STATUS_CLASS_AT] - ord("1")) % len(HTTP_CLASSES)]
         self._handler.head(head, body_bytes)
 
@@ -218,7 +226,7 @@ class Dispatch:
             service.counters.queue_wait.observe(service.timers.now() - self._waited_since)
             self._waited_since = None
         if not self._request.idempotent:
-            self._replay = None
+            self._forget_sent()
 
     # Waiting
 
@@ -391,7 +399,7 @@ class Dispatch:
         if self._over:
             return
         self._over = True
-        self._replay = None
+        self._forget_sent()
         self._local = None  # It holds us: let no cycle wait for the collector.
         self._count(failure)
         self._handler.done(failure)
@@ -435,6 +443,12 @@ class Dispatch:
             return
         self._owes_writable = False
         self._handler.writable()
+
+    def _forget_sent(self) -> None:
+        """From here on it cannot be sent again."""
+        replay, self._replay = self._replay, None
+        if replay is not None and replay.size_bytes:
+            replay.drop()
 
     def _is_held_full(self, replay: Replay) -> bool:
         return replay.size_bytes >= limits.REPLAY_BYTES_MAX

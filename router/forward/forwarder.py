@@ -2,6 +2,8 @@
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
+from operator import itemgetter
 
 import msgspec
 
@@ -11,6 +13,7 @@ from router.forward.counters import CountersSnapshot
 from router.forward.egress import EgressStream, Refused, request_of
 from router.forward.listeners import Listeners, ListenerState
 from router.forward.ports import TargetConfig
+from router.forward.pressure import Pressure
 from router.forward.service import (
     NO_LOAD,
     Load,
@@ -19,8 +22,10 @@ from router.forward.service import (
     TargetInfo,
 )
 from router.link.ports import OpenRequest, Stream, StreamHandler, StreamOpener
+from router.model import limits
 from router.model.adverts import LoadReport, RemoteCandidate
 from router.model.ids import ServiceKey, SiteId
+from router.model.settings import ServiceLimits
 from router.model.specs import ServiceSpec
 from router.net.ports import Connection, ConnectionHandler, Network, Timer
 
@@ -46,6 +51,7 @@ class ServiceSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     targets: tuple[TargetInfo, ...]
     explanation: Explanation
     counters: CountersSnapshot
+    refused_connections: int
     listener: ListenerState | None
 
 
@@ -74,6 +80,7 @@ class Forwarder:
         "_egress",
         "_listeners",
         "_network",
+        "_pressure",
         "_services",
         "_shared",
         "_targets",
@@ -90,23 +97,27 @@ class Forwarder:
         site: SiteId,
         site_name: str,
         rng: random.Random,
+        connections_max: int = limits.CLIENT_CONNECTIONS_MAX,
     ) -> None:
+        """``connections_max``: of clients, over all listeners."""
         self._network = network
         self.load_changed: Callable[[ServiceKey], None] = _nothing
         self.targets_changed: Callable[[], None] = _nobody
+        self._pressure = Pressure()
         self._shared = Surroundings(
             network=network,
             streams=streams,
             site=site,
             site_name=site_name,
             rng=rng,
+            pressure=self._pressure,
             load_changed=self._load_changed,
             targets_changed=self._targets_changed,
         )
         self._services: dict[ServiceKey, Service] = {}
         self._declared: set[ServiceKey] = set()
         self._targets: dict[ServiceKey, frozenset[str]] = {}
-        self._listeners = Listeners(network, self._accept)
+        self._listeners = Listeners(network, self._accept, self._limits_of, connections_max)
         self._clients: set[ClientConnection] = set()
         self._targets_moved = False
         self._egress: set[EgressStream] = set()
@@ -124,6 +135,7 @@ class Forwarder:
             return
         protocol = service.protocol
         service.set_config(config)
+        self._listeners.reconsider()
         if service.protocol != protocol:
             self._drain_clients(service)
 
@@ -173,6 +185,10 @@ class Forwarder:
             return Refused()
         if self._draining:
             stream.refuse("draining", service.ledger.load)
+            return Refused()
+        if self._pressure.is_refusing:
+            self._pressure.refused_total += 1
+            stream.refuse("busy", service.ledger.load)
             return Refused()
         allowed = (service.protocol,) if service.key in self._declared else RELAYED
         if offer.protocol not in allowed:
@@ -238,6 +254,53 @@ class Forwarder:
         """Client connections open at this site."""
         return len(self._clients)
 
+    # Short of memory
+
+    @property
+    def held_bytes(self) -> int:
+        """Of requests, kept to be sent again or for a slot."""
+        return self._pressure.held_bytes
+
+    @property
+    def refused_total(self) -> int:
+        """Requests and streams that `refuse_new` turned down."""
+        return self._pressure.refused_total
+
+    def refuse_new(self, refuse: bool) -> None:
+        """Begin nothing new, until told otherwise: clients get 503, other sites ``busy``.
+
+        Listeners of services that are not http leave new connections in their backlog.
+        """
+        self._pressure.is_refusing = refuse
+        mute = (key for key, service in self._services.items() if service.protocol == "tcp")
+        self._listeners.hold(frozenset(mute if refuse else ()))
+
+    def shed_idle(self) -> int:
+        """Close what is idle, some clients each time and all connections to targets; how many."""
+        shed = sum(service.shed_idle() for service in self._services.values())
+        clients = islice(
+            (client for client in list(self._clients) if client.session.shed_idle()),
+            limits.SHED_AT_ONCE_MAX,
+        )
+        return shed + sum(1 for _ in clients)
+
+    def drop_slowest(self, size_bytes: int) -> int:
+        """Reset who holds most, until ``size_bytes`` are free or nobody holds much; how many."""
+        holders = [
+            (client.connection.buffered_bytes, client.session.abort) for client in self._clients
+        ]
+        holders += [(egress.held_bytes, egress.abort) for egress in self._egress]
+        holders = [one for one in holders if one[0] >= limits.DROP_BYTES_MIN]
+        holders.sort(key=itemgetter(0), reverse=True)
+        freed = dropped = 0
+        for held_bytes, abort in holders:
+            if freed >= size_bytes:
+                break
+            abort()
+            freed += held_bytes
+            dropped += 1
+        return dropped
+
     # Stopping
 
     def drain(self, done: Callable[[], None], deadline: float | None = None) -> None:
@@ -301,8 +364,12 @@ class Forwarder:
 
     def _client_gone(self, client: ClientConnection) -> None:
         self._clients.discard(client)
-        self._listeners.gone(client.service.key)
+        self._listeners.gone(client.service.key, client.connection)
         self._check_drained()
+
+    def _limits_of(self, key: ServiceKey) -> ServiceLimits:
+        service = self._services.get(key)
+        return service.config.limits if service is not None else UNDECLARED.limits
 
     def _drain_clients(self, service: Service) -> None:
         for client in list(self._clients):
@@ -355,5 +422,6 @@ class Forwarder:
             targets=tuple(service.targets()),
             explanation=service.explain(now),
             counters=service.counters.snapshot(),
+            refused_connections=self._listeners.refused[service.key],
             listener=listener,
         )

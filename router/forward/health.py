@@ -93,7 +93,11 @@ class _Check:
         return _DROPPED
 
     def _dial_failed(self, failure: DialFailure) -> None:
-        self.failed(failure.reason)
+        if failure.code == "exhausted":  # It says nothing of the target.
+            if not self.ready:
+                self.error = failure.reason
+        else:
+            self.failed(failure.reason)
         self._again()
 
     def _again(self) -> None:

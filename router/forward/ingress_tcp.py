@@ -53,6 +53,10 @@ class TcpSession:
         """Reset the client now, whatever is under way."""
         self._connection.abort()
 
+    def shed_idle(self) -> bool:
+        """False: nobody can tell whether it waits for something."""
+        return False
+
     def drain(self) -> None:
         """Nothing to do: the exchange under way ends by itself."""
 

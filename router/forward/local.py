@@ -5,6 +5,7 @@ from collections.abc import Callable
 from router.balance.ledger import Slot
 from router.forward.admission import NO_TARGETS, Admission
 from router.forward.ports import Leg, LegFailure, LegHandler, Request
+from router.forward.pressure import Pressure
 from router.forward.replay import Replay
 from router.forward.target_tcp import Received
 from router.net.ports import Buffer
@@ -35,6 +36,7 @@ class LocalLeg:
         "_open_target",
         "_owes_writable",
         "_paused",
+        "_pressure",
         "_replayed_with_room",
         "_request",
         "_slot",
@@ -57,6 +59,7 @@ class LocalLeg:
         admission: Admission,
         open_target: TargetLegOpener,
         connect_failed: Callable[[str, str], None],
+        pressure: Pressure,
         via_local: bool,
     ) -> None:
         self._request = request
@@ -65,6 +68,7 @@ class LocalLeg:
         self._admission = admission
         self._open_target = open_target
         self._connect_failed = connect_failed
+        self._pressure = pressure
         self._via_local = via_local
         self._tried = NO_TARGETS
         self._held: Replay | None = None
@@ -83,6 +87,11 @@ class LocalLeg:
         self.writable = handler.writable
 
     @property
+    def held_bytes(self) -> int:
+        """What waits for a connection."""
+        return self._held.size_bytes if self._held is not None else 0
+
+    @property
     def target(self) -> str:
         """Where it is, or was last."""
         return self._slot.target
@@ -92,7 +101,8 @@ class LocalLeg:
             self._request, self, self._slot.target, self._via_local
         )
         if not self.is_opened:
-            self._held = Replay()
+            # Of a client of ours, `Dispatch` holds the same bytes and counts them.
+            self._held = Replay(Pressure() if self._via_local else self._pressure)
 
     # Leg
 
@@ -135,7 +145,7 @@ class LocalLeg:
     # LegHandler of the target leg
 
     def opened(self) -> None:
-        self._held = None
+        self._forget_held()
         self.is_opened = True
         self._handler.opened()
         if self._replayed_with_room and self._owes_writable:
@@ -147,8 +157,14 @@ class LocalLeg:
             self._connect_failed(self._slot.target, failure.reason)
             if not self._aborted and self._move_on():
                 return
+        self._forget_held()
         self._admission.release(self._slot)
         self._handler.done(failure)
+
+    def _forget_held(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            held.drop()
 
     def _move_on(self) -> bool:
         """Try another target of this site with all that was sent; False: none has room."""

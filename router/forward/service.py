@@ -17,6 +17,7 @@ from router.forward.health import HealthChecks
 from router.forward.local import LocalLeg
 from router.forward.pool import TargetPool
 from router.forward.ports import Leg, LegHandler, Request, TargetConfig
+from router.forward.pressure import Pressure
 from router.forward.queueing import WaitingRoom
 from router.forward.target_http import HttpTargetLeg
 from router.forward.target_tcp import TcpTargetLeg
@@ -45,6 +46,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     site: SiteId
     site_name: str
     rng: random.Random
+    pressure: Pressure
     load_changed: Callable[[ServiceKey], None]
     targets_changed: Callable[[], None]
 
@@ -114,6 +116,7 @@ class Service:
         "has_targets",
         "key",
         "ledger",
+        "pressure",
         "protocol",
         "room",
         "site",
@@ -128,6 +131,7 @@ class Service:
         self.site = shared.site
         self.streams = shared.streams
         self.timers = shared.network
+        self.pressure = shared.pressure
         self.protocol = relayed_as(config)
         """How connections are relayed: http2 is not looked into, so connection by connection."""
         self._site_name = shared.site_name
@@ -227,6 +231,7 @@ class Service:
             admission=self.admission,
             open_target=self._open_target,
             connect_failed=self._health.connect_failed,
+            pressure=self.pressure,
             via_local=via_local,
         )
         leg.start()
@@ -245,6 +250,10 @@ class Service:
 
     def remote_ended(self, site: SiteId, in_flight: int) -> None:
         self.balancer.ended(site, in_flight, self.timers.now())
+
+    def shed_idle(self) -> int:
+        """Close connections to targets that nobody uses; how many."""
+        return sum(pool.shed_idle() for pool in self._pools.values())
 
     # Figures
 

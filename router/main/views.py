@@ -23,6 +23,7 @@ from router.balance.decisions import CandidateReport, Decision, NoChoice
 from router.forward.forwarder import ServiceSnapshot
 from router.main.inquiry import Told
 from router.main.measuring import measure, takes_part
+from router.main.memory import MemoryGuard
 from router.main.site_router import SiteRouter
 from router.model.events import Problem
 from router.model.ids import RouterId
@@ -38,6 +39,7 @@ class OperatorView:
         self,
         router: SiteRouter,
         network: EpollNetwork,
+        memory: MemoryGuard,
         expiries: Callable[[], Mapping[str, float]],
         order: Callable[[str, Mapping[str, str]], str | None],
     ) -> None:
@@ -47,6 +49,7 @@ class OperatorView:
         """
         self._router = router
         self._network = network
+        self._memory = memory
         self._expiries = expiries
         self._order = order
         self.serving = False
@@ -67,7 +70,12 @@ class OperatorView:
             links=len(self.links()),
             services=len({key.name for key in router.services}),
             sites=sum(1 for route in router.routing.table.sites.values() if route.reachable),
-            problems=(*router.problems(), *self._refused(), *self._expiring()),
+            problems=(
+                *router.problems(),
+                *self._memory.problems(),
+                *self._refused(),
+                *self._expiring(),
+            ),
         )
 
     def ready(self) -> bool:
@@ -315,7 +323,7 @@ class OperatorView:
     def metrics(self) -> MetricValues:
         """Everything `/metrics` shows, read once."""
         lag_s = max(self.loop_lag_s, self._network.turn_lag_s)
-        return measure(self._router, self._expiries(), lag_s)
+        return measure(self._router, self._memory, self._expiries(), lag_s)
 
 
 def _cost_key(path_cost: int | None) -> float:

@@ -197,6 +197,7 @@ class FakeNetwork(FakeTimers):
         accept: Callable[[Connection], ConnectionHandler | None],
         *,
         tls: Tls | None = None,
+        essential: bool = False,
     ) -> Listener:
         raise NotImplementedError("nothing listens here")
 
@@ -209,6 +210,7 @@ class FakeNetwork(FakeTimers):
         *,
         timeout_s: float,
         tls: Tls | None = None,
+        essential: bool = False,
     ) -> Dial:
         dial = FakeDial(connected, failed)
         self.dials.append(dial)

@@ -72,6 +72,7 @@ class World:
         accept: Callable[[Connection], ConnectionHandler | None],
         *,
         tls: Tls | None = None,
+        essential: bool = False,
     ) -> Listener:
         self.listeners[host, port] = (accept, tls)
         return cast("Listener", None)
@@ -85,6 +86,7 @@ class World:
         *,
         timeout_s: float,
         tls: Tls | None = None,
+        essential: bool = False,
     ) -> FakeTimer:
         self.dials.append((self.time, host, port))
         dial = FakeTimer(lambda: self._dialled(host, port, connected, failed, tls))
