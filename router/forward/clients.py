@@ -2,15 +2,20 @@
 
 import random
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from router.forward.counters import HTTP_CLASSES, SERVED_NOWHERE
 from router.forward.dispatch import Dispatch
 from router.forward.ingress_http import HttpSession
 from router.forward.ingress_tcp import TcpSession
 from router.forward.ports import Leg, LegHandler, Request
+from router.forward.protocols import http2
 from router.forward.service import Service
 from router.forward.target_tcp import Received
 from router.net.ports import Connection, Loss, Network
+
+if TYPE_CHECKING:
+    from router.forward.ingress_http2 import Http2Session
 
 
 class ClientConnection:
@@ -43,10 +48,22 @@ class ClientConnection:
         self._service = service
         self._gone = gone
         self._dispatched = False
-        self.session: TcpSession | HttpSession
+        self.session: TcpSession | HttpSession | Http2Session
         if service.protocol == "tcp":
             self.session = TcpSession(
                 connection, key=service.key, open_leg=self._open_leg, timers=network
+            )
+        elif service.protocol == "http2":
+            self.session = http2().session(
+                connection,
+                key=service.key,
+                site_name=site_name,
+                open_leg=self._open_leg,
+                timers=network,
+                rng=rng,
+                refused=self._count_refused,
+                timeouts=service.config.timeouts,
+                bounds=service.config.limits,
             )
         else:
             self.session = HttpSession(
@@ -79,6 +96,9 @@ class ClientConnection:
 
     def _answered(self, status: int) -> None:
         if not self._dispatched:
-            code_class = HTTP_CLASSES[(status // 100 - 1) % len(HTTP_CLASSES)]
-            self._service.counters.request(SERVED_NOWHERE, code_class, 0.0)
+            self._count_refused(status)
         self._dispatched = False
+
+    def _count_refused(self, status: int) -> None:
+        code_class = HTTP_CLASSES[(status // 100 - 1) % len(HTTP_CLASSES)]
+        self._service.counters.request(SERVED_NOWHERE, code_class, 0.0)

@@ -24,8 +24,8 @@ from router.model.ids import ServiceKey, SiteId
 from router.model.specs import ServiceSpec
 from router.net.ports import Connection, ConnectionHandler, Network, Timer
 
-RELAYED = ("tcp", "http")
-"""Protocols of streams; a service of another is relayed as one of these."""
+RELAYED = ("tcp", "http", "http2")
+"""Protocols of streams."""
 
 UNDECLARED = ServiceSpec(ports=())
 

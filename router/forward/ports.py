@@ -18,6 +18,8 @@ LegCode = Literal[
     "not-allowed",
     "no-route",
     "all-full",
+    # Likewise, of a target that had taken the stream: its `LocalLeg` tries again.
+    "not-processed",
     # The request may have run.
     "target-reset",
     "target-timeout",

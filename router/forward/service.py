@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -17,6 +17,7 @@ from router.forward.health import HealthChecks
 from router.forward.local import LocalLeg
 from router.forward.pool import TargetPool
 from router.forward.ports import Leg, LegHandler, Request, TargetConfig
+from router.forward.protocols import http2
 from router.forward.queueing import WaitingRoom
 from router.forward.target_http import HttpTargetLeg
 from router.forward.target_tcp import TcpTargetLeg
@@ -28,13 +29,11 @@ from router.model.ids import ServiceKey, SiteId
 from router.model.specs import ServiceProtocol, ServiceSpec
 from router.net.ports import Network
 
+if TYPE_CHECKING:
+    from router.forward.pool_http2 import Http2Pool
+
 SMOOTHING = 0.2
 """Weight of the newest sample in moving means."""
-
-
-def relayed_as(config: ServiceSpec) -> ServiceProtocol:
-    """``http`` or ``tcp``."""
-    return "http" if config.protocol == "http" else "tcp"
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +98,7 @@ class Service:
 
     __slots__ = (
         "_health",
+        "_http2_pools",
         "_load_moved",
         "_pools",
         "_remotes",
@@ -128,8 +128,7 @@ class Service:
         self.site = shared.site
         self.streams = shared.streams
         self.timers = shared.network
-        self.protocol = relayed_as(config)
-        """How connections are relayed: http2 is not looked into, so connection by connection."""
+        self.protocol: ServiceProtocol = config.protocol
         self._site_name = shared.site_name
         self._load_moved = False
         self.counters = ServiceCounters()
@@ -148,6 +147,7 @@ class Service:
         )
         self._health = HealthChecks(shared.network, shared.rng, self._target_is)
         self._pools: dict[str, TargetPool] = {}
+        self._http2_pools: dict[str, Http2Pool] = {}
         self._remotes: dict[SiteId, _Remote] = {}
         self._stranded: dict[Stranded, None] = {}
         self._service_time_s = 0.0
@@ -163,7 +163,7 @@ class Service:
         if config.policy != self.config.policy:
             self.balancer.set_policy(config.policy)
         self.config = config
-        self.protocol = relayed_as(config)
+        self.protocol = config.protocol
         self._set_limit()
         self.room.reconsider()
 
@@ -175,6 +175,8 @@ class Service:
         )
         for gone in self._pools.keys() - targets.keys():
             self._pools.pop(gone).close()
+        for gone in self._http2_pools.keys() - targets.keys():
+            self._http2_pools.pop(gone).close()
         self._health.set_targets(targets)
         self._targets_changed()
 
@@ -303,11 +305,27 @@ class Service:
             tcp_leg = TcpTargetLeg(network, host, port, handler)
             tcp_leg.start()
             return tcp_leg, False
+        if request.protocol == "http2":
+            return self._open_http2_target(request, handler, target, via_local)
         pool = self._pools.get(target)
         if pool is None:
             host, port = split(target)
             pool = self._pools[target] = TargetPool(network, host, port)
         leg = HttpTargetLeg(request, handler, pool, self._site_name, network, via_local)
+        return leg, leg.start(tells_opened=False)
+
+    def _open_http2_target(
+        self, request: Request, handler: LegHandler, target: str, via_local: bool
+    ) -> tuple[Leg, bool]:
+        network = self.timers
+        parts = http2()
+        pool = self._http2_pools.get(target)
+        if pool is None:
+            host, port = split(target)
+            pool = self._http2_pools[target] = parts.pool(
+                network, host, port, timeouts=self.config.timeouts
+            )
+        leg = parts.leg(request, handler, pool, self._site_name, network, via_local)
         return leg, leg.start(tells_opened=False)
 
     def _target_is(self, target: str, ready: bool) -> None:
