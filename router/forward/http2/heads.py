@@ -149,11 +149,11 @@ def request_fields(head: bytes, body_bytes: int, via: bytes, scheme: bytes) -> F
             host = value
         else:
             fields.append((name, value))
+    if via:
+        _add_via(fields, via)
     if body_bytes > 0:
         fields.append((b"content-length", b"%d" % body_bytes))
     fields.append(_TRAILERS)
-    if via:
-        _add_via(fields, via)
     return [
         (b":method", method),
         (b":scheme", scheme),
@@ -168,9 +168,9 @@ def response_fields(head: bytes, body_bytes: int, via: bytes) -> Fields:
     status = head[9:12]
     fields: Fields = [(b":status", status)]
     fields.extend(field_lines(head[head.index(b"\r\n") + 2 :]))
+    _add_via(fields, via)
     if body_bytes > 0 and status[:1] != b"1" and status != b"204":
         fields.append((b"content-length", b"%d" % body_bytes))
-    _add_via(fields, via)
     return fields
 
 
@@ -295,7 +295,7 @@ def _beyond_us(
 
 
 def _add_via(fields: Fields, via: bytes) -> None:
-    if fields[-1][0] == b"via":
+    if fields and fields[-1][0] == b"via":
         fields[-1] = (b"via", b"%b, %b" % (fields[-1][1], via))
     else:
         fields.append((b"via", via))
