@@ -230,7 +230,7 @@ class Http2Session:
 
     def released(self) -> None:
         if self._http2 is not None and not self._http2.streams:
-            if self._phase is _Phase.SERVING:
+            if self._phase is _Phase.SERVING and not self._ended:
                 self._deadline = self._timers.now() + self._timeouts.keep_alive_s
             else:
                 self._timers.at_turn_end(self._close_if_done)
