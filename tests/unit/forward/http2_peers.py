@@ -4,8 +4,9 @@ import h2.config
 import h2.connection
 import h2.events
 import hpack
-from hyperframe.frame import Frame, HeadersFrame
+from hyperframe.frame import ContinuationFrame, Frame, HeadersFrame
 
+FRAME_BYTES = 16_384
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 NO_SETTINGS = b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
 SETTINGS_ACK = b"\x00\x00\x00\x04\x01\x00\x00\x00\x00"
@@ -103,6 +104,10 @@ def head_frame(
     fields: list[tuple[bytes, bytes]],
     *flags: str,
 ) -> bytes:
-    """A HEADERS frame with fields that no library would send."""
-    frame = HeadersFrame(stream_id, encoder.encode(fields), flags=["END_HEADERS", *flags])
-    return bytes(frame.serialize())
+    """A header block with fields that no library would send, in as many frames as it takes."""
+    block = encoder.encode(fields)
+    pieces = [block[at : at + FRAME_BYTES] for at in range(0, len(block), FRAME_BYTES)]
+    frames: list[Frame] = [HeadersFrame(stream_id, pieces[0], flags=list(flags))]
+    frames += [ContinuationFrame(stream_id, piece) for piece in pieces[1:]]
+    frames[-1].flags.add("END_HEADERS")
+    return b"".join(bytes(frame.serialize()) for frame in frames)
