@@ -133,10 +133,12 @@ class Http2Stream:
 
     def reset(self, code: int) -> None:
         """Drop everything both ways."""
-        if not self.is_over:
+        if self.is_over:
+            return
+        if not (self.local_ended and self.remote_ended):  # Else nothing may be said of it (5.1).
             self._connection.wire.reset(self.id, code)
             self._connection.will_flush()
-            self._connection.forget(self)
+        self._connection.forget(self)
 
     def pause(self) -> None:
         """Give no credit back."""

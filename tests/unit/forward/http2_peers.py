@@ -3,6 +3,7 @@
 import h2.config
 import h2.connection
 import h2.events
+import h2.settings
 import hpack
 from hyperframe.frame import ContinuationFrame, Frame, HeadersFrame
 
@@ -23,9 +24,11 @@ GRPC = [*REQUEST, (b"content-type", b"application/grpc+proto"), (b"te", b"traile
 class H2Peer:
     """h2 as a client or a server; what it heard is kept."""
 
-    def __init__(self, *, client: bool) -> None:
+    def __init__(self, *, client: bool, streams: int = 100) -> None:
         config = h2.config.H2Configuration(client_side=client, header_encoding=None)
         self.h2 = h2.connection.H2Connection(config)
+        limit = {h2.settings.SettingCodes.MAX_CONCURRENT_STREAMS: streams}
+        self.h2.local_settings = h2.settings.Settings(client, limit)
         self.h2.initiate_connection()
         self.events: list[h2.events.Event] = []
 
