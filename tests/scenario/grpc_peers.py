@@ -90,7 +90,9 @@ class GrpcTarget(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has no
     def fail(self, message: bytes, context: Any) -> bytes:
         """NOT_FOUND."""
         context.set_trailing_metadata((("why", "because"),))
-        context.abort(grpc.StatusCode.NOT_FOUND, "no such thing: 100 % gone")
+        context.set_code(grpc.StatusCode.NOT_FOUND)
+        context.set_details("no such thing: 100 % gone")
+        return b""
 
     def down(self, message: bytes, context: Any) -> Iterator[bytes]:
         """So many pieces."""

@@ -8,6 +8,7 @@ import hpack
 from hyperframe.frame import ContinuationFrame, Frame, HeadersFrame
 
 FRAME_BYTES = 16_384
+GOAWAY = 7
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 NO_SETTINGS = b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
 SETTINGS_ACK = b"\x00\x00\x00\x04\x01\x00\x00\x00\x00"
@@ -31,13 +32,28 @@ class H2Peer:
         self.h2.local_settings = h2.settings.Settings(client, limit)
         self.h2.initiate_connection()
         self.events: list[h2.events.Event] = []
+        self.goaways: list[int] = []
+        self._pending = b""
 
     def take(self) -> bytes:
         return self.h2.data_to_send()
 
     def hear(self, data: bytes) -> list[h2.events.Event]:
         """The events of ``data``; window is given back at once."""
-        events = self.h2.receive_data(data)
+        self._pending += data
+        events: list[h2.events.Event] = []
+        if self._pending.startswith(PREFACE):
+            events += self.h2.receive_data(PREFACE)
+            self._pending = self._pending[len(PREFACE) :]
+        while len(self._pending) >= 9:
+            end = 9 + int.from_bytes(self._pending[:3], "big")
+            if len(self._pending) < end:
+                break
+            frame, self._pending = self._pending[:end], self._pending[end:]
+            if frame[3] == GOAWAY:  # h2 takes it for the end.
+                self.goaways.append(int.from_bytes(frame[9:13], "big"))
+            else:
+                events += self.h2.receive_data(frame)
         self.events += events
         for event in events:
             if isinstance(event, h2.events.DataReceived) and event.flow_controlled_length:
