@@ -44,7 +44,7 @@ def request_of(offer: OpenRequest, service: Service) -> Request | None:
         body_bytes=offer.body_bytes,
         idempotent=line.idempotent,
         head_only=line.head_only,
-        upgrade=upgrade_of(offer.flags),
+        upgrade=upgrade_of(offer.flags) if offer.protocol == "http" else "",
         session=session,
     )
 

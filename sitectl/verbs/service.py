@@ -200,8 +200,6 @@ def create(
     shown = ", ".join(map(str, ports))
     text = f"service {name} ({protocol}, port {shown}) " + _told(change)
     output.report(settings, "Service", name, change, text)
-    if protocol == "http2":
-        output.note("This version balances http2 by connection, as tcp; http by request.")
     if change == "created":
         output.note(f"Next: sitectl service bind {name} host ADDRESS --target-port PORT")
     if change == "created" and spec.tls_cert:
