@@ -155,7 +155,7 @@ def create(
         policy=policy_of(policy, weights),
         queue=queue,
         queue_wait_s=limits.QUEUE_WAIT_S if queue_wait is None else queue_wait,
-        tls_cert="" if tls_cert is None else tls.shown_credential(site, tls_cert, name),
+        tls_cert=tls.shown_credential(site, tls_cert, name) if tls_cert else "",
     )
     documents = [Document("Service", name, spec)]
     if listen is None and ingress == "Never":
