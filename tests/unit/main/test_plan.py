@@ -7,6 +7,7 @@ from router.model.ids import ServiceKey
 from router.model.specs import (
     ConnectorSpec,
     ListenerSpec,
+    ServiceProtocol,
     ServiceSpec,
     SiteSpec,
     TargetSpec,
@@ -104,3 +105,24 @@ def test_a_connector_to_a_service_that_nobody_declares_is_a_problem() -> None:
     (problem,) = plan(wanted, {}).problems
     assert problem.code == "SW0301"
     assert "sitectl service create shop" in problem.hint
+
+
+def test_the_proxy_protocol_is_told_of_and_left_out_where_it_is_not_spoken() -> None:
+    protocols: tuple[ServiceProtocol, ...] = ("tcp", "http", "http2")
+    for protocol in protocols:
+        spoken = protocol == "tcp"
+        spec = ServiceSpec(protocol=protocol, ports=(8080,))
+        connector = ConnectorSpec(
+            service="shop", targets=(TargetSpec("10.0.0.1", 9001),), proxy_protocol=True
+        )
+        wanted = Wanted(
+            name="east",
+            site=SiteSpec(),
+            services={"shop": spec},
+            connectors={"here": connector},
+            listeners={},
+        )
+        result = plan(wanted, {"shop": Declaration(name="shop", spec=spec, declared_at_s=0.0)})
+        (target,) = result.services[SHOP].targets.values()
+        assert target.proxy_protocol is spoken
+        assert [problem.code for problem in result.problems] == ([] if spoken else ["SW0306"])
