@@ -33,6 +33,7 @@ CONNECTIONS_PER_LISTENER_MAX = 4096
 CONNECTIONS_PER_SOURCE_MAX = 512  # Of one client address at one listener.
 LINGER_DISCARD_BYTES_MAX = 64 * KIB  # After our own error answer.
 LINGER_DISCARD_S = 1.0
+CLOSING_STALL_S = 10.0  # A client that takes nothing of its last answer for so long is cut.
 FD_RESERVE = 64
 
 # Requests free what they allocate by themselves; a collection is for what failed on its way, and
