@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.scenario.harness import SHOP_PORT, Network, Site
-from tests.scenario.tls import Wire, connect, credential, keep, serving
+from tests.scenario.tls import TlsTarget, Wire, connect, credential, keep, serving
 from tests.scenario.waiting import until
 from tests.unit.net.certificates import FROM, authority
 
@@ -109,7 +109,7 @@ def test_a_target_is_used_only_while_it_proves_who_it_is(net: Network, tmp_path:
     credential(tmp_path / "wrong-ca", "db.test", issuer=other)
     credential(tmp_path / "wrong-name", "web.test")
     credential(tmp_path / "expired", "db.test", until=FROM.replace(year=2021))
-    credential(tmp_path / "client", "site.test")
+    ours = credential(tmp_path / "client", "site.test")
     ca = tmp_path / "ca-alone"
     ca.mkdir()
     (ca / "ca.crt").write_text(good.pem())
@@ -121,13 +121,16 @@ def test_a_target_is_used_only_while_it_proves_who_it_is(net: Network, tmp_path:
         "expired": "certificate has expired",
         "right": "",
     }
+    targets: dict[str, TlsTarget] = {}
+    ports: dict[str, int] = {}
     with contextlib.ExitStack() as stack:
         for number, name in enumerate((*cases, "mutual", "unshown", "by-address", "untrusted")):
             folder = tmp_path / (name if name in cases else "right")
             wants = good if name in ("mutual", "unshown") else None
             place = serving(net.target_address, folder, read_all, wants=wants)
-            target = stack.enter_context(place)
-            site.declare(name, SHOP_PORT + number, protocol="tcp")
+            target = targets[name] = stack.enter_context(place)
+            ports[name] = SHOP_PORT + number
+            site.declare(name, ports[name], protocol="tcp")
             reach: dict[str, Any] = {"tlsTrust": "db", "tlsServerName": "db.test"}
             if name == "mutual":
                 reach["tlsTrust"] = "with-client"
@@ -145,10 +148,15 @@ def test_a_target_is_used_only_while_it_proves_who_it_is(net: Network, tmp_path:
                 assert words in error.lower(), error
                 assert not target_of(site, name)["ready"]
         assert "tls/nowhere/ca.crt is not there" in target_of(site, "untrusted")["error"]
-        port = SHOP_PORT + list(cases).index("right")
-        with socket.create_connection((site.address, port), 10) as sock:
-            sock.sendall(b"echo\n")
-            sock.shutdown(socket.SHUT_WR)
-            assert sock.recv(10) == b""
+        for name in ("right", "mutual", "by-address"):
+            with socket.create_connection((site.address, ports[name]), 10) as sock:
+                sock.sendall(b"all of it")
+                sock.shutdown(socket.SHUT_WR)
+                assert sock.recv(10) == b""
+        assert set(targets["mutual"].shown) == {ours}
+        with socket.create_connection((site.address, ports["unshown"]), 10) as sock:
+            sock.sendall(b"never")  # Refused after our own handshake has succeeded.
+            with pytest.raises(ConnectionResetError):
+                sock.recv(10)
         keep(site, "nowhere", ca)
         until(lambda: target_of(site, "untrusted")["ready"], "a target heals once it is trusted")
