@@ -1,6 +1,8 @@
 """--tls-cert, --tls-trust and --proxy-protocol: what is copied, written and refused."""
 
+import contextlib
 import json
+import ssl
 import stat
 from pathlib import Path
 
@@ -131,6 +133,40 @@ def test_the_proxy_protocol_is_for_tcp(here: CommandLine, protocol: str) -> None
     assert "X-Forwarded-For" in result.stderr
     words = ("expose", "host", "10.0.0.5", "--address", "web", "--port", "1", "--protocol")
     assert here(*words, protocol, "--proxy-protocol").exit_code == 2
+
+
+@pytest.mark.parametrize("verb", [CREATE, EXPOSE], ids=["create", "expose"])
+def test_a_certificate_is_made_for_who_asks_for_one(
+    here: CommandLine, verb: tuple[str, ...]
+) -> None:
+    done = here.ok(*verb, "--generate-tls-secrets")
+    assert "PRIVATE" not in done.output and "ca.crt" in done.stderr
+    assert "tlsCert: shop\n" in here.config()["service-shop.yaml"]
+    made = kept(here, "shop")
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    place = here.state / "here" / "secrets" / "tls" / "shop"
+    server.load_cert_chain(place / "tls.crt", place / "tls.key")
+    for name in ("shop", "localhost", "127.0.0.1"):
+        client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        client.verify_flags |= ssl.VerifyFlags.VERIFY_X509_STRICT
+        client.load_verify_locations(cadata=made["ca.crt"].decode())
+        shake_hands(client, server, name)
+    assert "unchanged" in here.ok(*verb, "--generate-tls-secrets").output
+    assert kept(here, "shop") == made
+    assert here(*verb, "--generate-tls-secrets", "--tls-cert", "x").exit_code == 2
+
+
+def shake_hands(client: ssl.SSLContext, server: ssl.SSLContext, name: str) -> None:
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = (
+        client.wrap_bio(back, there, server_hostname=name),
+        server.wrap_bio(there, back, server_side=True),
+    )
+    for _ in range(3):
+        for end in ends:
+            with contextlib.suppress(ssl.SSLWantReadError):
+                end.do_handshake()
+    assert ends[0].version() and ends[1].version()
 
 
 def test_a_server_name_needs_a_trust(here: CommandLine) -> None:
