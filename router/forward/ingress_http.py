@@ -68,10 +68,12 @@ class HttpSession:
         "_request_ids",
         "_requests",
         "_rng",
+        "_stalls_at",
         "_terms",
         "_timeouts",
         "_timer",
         "_timers",
+        "_undelivered",
         "_unread_bytes",
         "_via",
         "_waits_for_leg",
@@ -124,6 +126,8 @@ class HttpSession:
         self._is_paused = False
         self._waits_for_leg = False
         self._held = False  # Bytes of a later request wait in the parser.
+        self._undelivered = 0
+        self._stalls_at = 0.0
         self._unread_bytes = 0  # Input dropped after an early answer or our FIN.
         now = timers.now()
         self._floor_since = now
@@ -384,6 +388,18 @@ class HttpSession:
         self._connection.finish()
         self._touch(linger_s)
 
+    def _leave(self) -> None:
+        """Its time to close is over; but a slow reader gets the rest while it takes any of it."""
+        before, self._undelivered = self._undelivered, self._connection.buffered_bytes
+        now = self._timers.now()
+        if self._undelivered != before:
+            self._stalls_at = now + limits.CLOSING_STALL_S
+        if self._undelivered and now < self._stalls_at:
+            self._touch(limits.LINGER_DISCARD_S)
+            self._rearm(now)
+        else:
+            self._abort()
+
     def _abort(self) -> None:
         self._phase = _OVER
         self._parser.close()
@@ -451,7 +467,7 @@ class HttpSession:
         exchange = self._exchange
         self._deadline = inf
         if self._phase is _CLOSING:
-            self._abort()
+            self._leave()
         elif self._phase is _TUNNEL:
             self._connection.abort()
         elif exchange is not None:

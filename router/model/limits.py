@@ -38,6 +38,7 @@ CONNECTIONS_PER_SOURCE_MAX = 512  # Of one client address at one listener.
 CLIENT_CONNECTIONS_MAX = 65_536
 LINGER_DISCARD_BYTES_MAX = 64 * KIB  # After our own error answer.
 LINGER_DISCARD_S = 1.0
+CLOSING_STALL_S = 10.0  # A client that takes nothing of its last answer for so long is cut.
 LISTENER_CONNECTIONS_MAX = 65_536  # Of the kernel's listener; a service's own limit is lower.
 FD_RESERVE = 64  # Descriptors that no client and no target gets: files, admin, links.
 FD_RESERVE_ESSENTIAL = 40  # Of these, what links do not get either.

@@ -1,10 +1,12 @@
 """Facts about sockets: numeric addresses, errors as values, aborting."""
 
 import errno
+import fcntl
 import os
 import resource
 import socket
 import struct
+import termios
 
 from router.model.limits import (
     FD_RESERVE,
@@ -16,6 +18,7 @@ from router.model.limits import (
 from router.net.ports import Address, DialCode, DialFailure, Loss
 
 ZERO_LINGER = struct.pack("ii", 1, 0)
+INT = struct.Struct("i")
 MAPPED = "::ffff:"  # An IPv4 peer of a dual-stack listener (RFC 4291, 2.5.5.2).
 
 REFUSALS: dict[int, tuple[DialCode, str]] = {
@@ -102,6 +105,15 @@ def close_with_reset(sock: socket.socket) -> None:
     """Close so that the peer sees a reset; unsent data is dropped."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ZERO_LINGER)
     sock.close()
+
+
+def undelivered_bytes(sock: socket.socket) -> int:
+    """With the kernel and not acknowledged by the peer's (tcp(7), SIOCOUTQ); a FIN is one."""
+    try:
+        (size,) = INT.unpack(fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(INT.size)))
+    except OSError:
+        return 0  # Reset meanwhile.
+    return int(size)
 
 
 def prepare_stream(sock: socket.socket) -> None:

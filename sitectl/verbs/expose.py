@@ -57,7 +57,7 @@ def _address(flag: str | None, host: str) -> str:
 @accepted("not in Spillway, requests are balanced one by one", "--aggregate=", "--event-channel")
 @tls.cert_flag
 @tls.target_flags
-@accepted("not needed here, give --tls-cert a folder", "--generate-tls-secrets")
+@tls.generate_flag
 @accepted("not needed here", "--target-namespace=", "--enable-ingress-from-target-site=")
 @click.pass_obj
 def expose(
@@ -69,6 +69,7 @@ def expose(
     protocol: Any,
     capacity: str | None,
     tls_cert: str | None,
+    generate: bool,
     tls_trust: str | None,
     tls_server_name: str | None,
     proxy_protocol: bool,
@@ -89,13 +90,13 @@ def expose(
         declared = ports or _numbers(target_ports)
         if not declared:
             raise usage("the service needs a port", "Add --port PORT")
-        shown = tls.shown_credential(site, tls_cert, name) if tls_cert else ""
+        shown = tls.wanted_credential(site, name, tls_cert, generate)
         service = ServiceSpec(protocol=protocol or "tcp", ports=declared, tls_cert=shown)
         documents.append(Document("Service", name, service))
     else:
         assert isinstance(existing.spec, ServiceSpec)
         service = existing.spec
-        shown = tls.shown_credential(site, tls_cert, name) if tls_cert else service.tls_cert
+        shown = tls.wanted_credential(site, name, tls_cert, generate) or service.tls_cert
         _refuse_other_words(site, existing, ports, protocol, shown)
     binding = Binding(name, host, target_ports_of(site, name, target_ports, service.ports))
     reach = reach_of(site, name, service.protocol, tls_trust, tls_server_name, proxy_protocol)

@@ -149,7 +149,7 @@ def require_name(name: str, what: str = "service") -> None:
     help="Skupper's word: Never is --listen none.",
 )
 @tls.cert_flag
-@accepted("not needed here, give --tls-cert a folder", "--generate-tls-secrets")
+@tls.generate_flag
 @accepted("not in Spillway, requests are balanced one by one", "--aggregate=", "--event-channel")
 @click.pass_obj
 def create(
@@ -165,6 +165,7 @@ def create(
     listen: str | None,
     ingress: str | None,
     tls_cert: str | None,
+    generate: bool,
 ) -> None:
     """Declare a service; every linked site gets a listener for it.
 
@@ -185,7 +186,7 @@ def create(
         policy=policy_of(policy, weights),
         queue=queue,
         queue_wait_s=limits.QUEUE_WAIT_S if queue_wait is None else queue_wait,
-        tls_cert="" if tls_cert is None else tls.shown_credential(site, tls_cert, name),
+        tls_cert=tls.wanted_credential(site, name, tls_cert, generate),
         affinity=affinity_of(affinity) if affinity is not None else None,
         request_id=request_id_of(request_id) or "",
     )
