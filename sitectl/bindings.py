@@ -6,6 +6,7 @@ that capacities differ freely. A target that the user wrote into a file of sever
 
 import hashlib
 import re
+from collections.abc import Mapping
 
 import msgspec
 
@@ -13,6 +14,7 @@ from router.documents.schema import target_ports
 from router.model.specs import ConnectorSpec, Document, ServiceSpec, TargetSpec
 from sitectl import store
 from sitectl.failure import Exit, Failure, conflict, not_found, usage
+from sitectl.service_flags import changed_health
 from sitectl.store import Site
 
 _KUBERNETES_TYPES = (
@@ -162,33 +164,65 @@ def bindings_of(site: Site, service: str) -> list[Binding]:
     ]
 
 
-def bind_target(site: Site, binding: Binding, capacity: str | None) -> store.Change:
-    """Attach a target, or give it another capacity. Without ``capacity`` it keeps what it has."""
-    document = bound_document(site, binding, capacity)
+def bind_target(
+    site: Site, binding: Binding, capacity: str | None, health: Mapping[str, str | None]
+) -> store.Change:
+    """Attach a target, or give it other settings; what is not given stays as it is."""
+    document = bound_document(site, binding, capacity, health)
     return "unchanged" if document is None else site.put(document)
 
 
-def bound_document(site: Site, binding: Binding, capacity: str | None) -> Document | None:
+def bound_document(
+    site: Site, binding: Binding, capacity: str | None, health: Mapping[str, str | None]
+) -> Document | None:
     """The document that makes the binding so; None: it is so already."""
-    slots = capacity_slots(capacity)
     for known in bindings_of(site, binding.service):
         if (known.host, known.ports) != (binding.host, binding.ports):
             continue
         spec = known.document.spec
         assert isinstance(spec, ConnectorSpec)
-        if capacity is None or spec.capacity == slots:
+        replaced = with_settings(spec, capacity, health)
+        if replaced == spec:
             return None
         if len(spec.targets) > 1:
             place = f"{known.document.source}:{known.document.line}"
             raise conflict(
                 f"{binding.shown} shares connector {known.document.name!r} ({place}) with others, "
-                "whose capacity would change too",
-                f"sitectl service set {binding.service} --capacity {slots}",
+                "whose settings would change too",
+                f"For all targets here: sitectl service set {binding.service} …",
             )
-        replaced = msgspec.structs.replace(spec, capacity=slots)
         return Document("Connector", known.document.name, replaced)
-    spec = ConnectorSpec(service=binding.service, targets=(binding.target,), capacity=slots)
-    return Document("Connector", binding.document_name, spec)
+    spec = ConnectorSpec(service=binding.service, targets=(binding.target,))
+    return Document("Connector", binding.document_name, with_settings(spec, capacity, health))
+
+
+def with_settings(
+    spec: ConnectorSpec, capacity: str | None, health: Mapping[str, str | None]
+) -> ConnectorSpec:
+    """``spec`` with what the flags give; None gives nothing."""
+    return msgspec.structs.replace(
+        spec,
+        capacity=spec.capacity if capacity is None else capacity_slots(capacity),
+        health=changed_health(health, spec.health),
+    )
+
+
+def changed_targets(
+    name: str, bound: list[Binding], capacity: str | None, health: Mapping[str, str | None]
+) -> list[Document]:
+    """Every connector of the service here, with the settings given. Failure: there is none."""
+    if not bound:
+        what = f" --capacity {capacity}" if capacity is not None else ""
+        raise not_found(
+            f"service {name!r} has no target here whose settings could change",
+            f"sitectl service bind {name} host ADDRESS{what}",
+        )
+    documents: list[Document] = []
+    for document in {b.document.name: b.document for b in bound}.values():
+        assert isinstance(document.spec, ConnectorSpec)
+        settled = with_settings(document.spec, capacity, health)
+        documents.append(Document("Connector", document.name, settled))
+    return documents
 
 
 def unbind_target(

@@ -6,6 +6,7 @@ from typing import Any, get_args
 import click
 
 from router.model import limits
+from router.model.settings import ServiceLimits, Timeouts
 from router.model.specs import (
     ConnectorSpec,
     Document,
@@ -19,7 +20,7 @@ from sitectl.bindings import (
     Binding,
     bind_target,
     bindings_of,
-    capacity_slots,
+    changed_targets,
     is_declared,
     require_host_type,
     target_ports_of,
@@ -27,6 +28,7 @@ from sitectl.bindings import (
 )
 from sitectl.failure import Exit, Failure, not_found, usage
 from sitectl.options import Decorated, Duration, Settings, Verbs, accepted, type_and_name
+from sitectl.service_flags import changed, health_flags, timeout_flags
 from sitectl.service_status import service_items, table
 from sitectl.store import Site
 
@@ -113,6 +115,7 @@ def require_name(name: str, what: str = "service") -> None:
 @click.argument("words", nargs=-1, required=True, metavar="NAME PORT...")
 @click.option("--protocol", type=click.Choice(("tcp", "http", "http2")), default="tcp")
 @_policy_flags
+@timeout_flags
 @click.option("--listen", metavar="[IP:]PORT|auto|none", help="Where clients connect here.")
 @click.option(
     "--enable-ingress",
@@ -132,6 +135,8 @@ def create(
     weights: tuple[str, ...],
     queue: int | None,
     queue_wait: float | None,
+    timeouts: tuple[str, ...],
+    ceilings: tuple[str, ...],
     listen: str | None,
     ingress: str | None,
 ) -> None:
@@ -141,6 +146,7 @@ def create(
     Examples:
       sitectl service create shop 8080 --protocol http
       sitectl service create db:5432
+      sitectl service create api 8080 --protocol http --timeout response=5s --limit headers=50
     """
     site = store.site_to_change(settings)
     name, ports = name_and_ports(words)
@@ -151,6 +157,8 @@ def create(
         policy=policy_of(policy, weights),
         queue=queue,
         queue_wait_s=limits.QUEUE_WAIT_S if queue_wait is None else queue_wait,
+        timeouts=changed("timeout", timeouts, Timeouts()),
+        limits=changed("limit", ceilings, ServiceLimits()),
     )
     documents = [Document("Service", name, spec)]
     if listen is None and ingress == "Never":
@@ -185,22 +193,34 @@ def _told(change: str) -> str:
 @group.command("set")
 @click.argument("name")
 @_policy_flags
-@click.option("--capacity", help="For every target of the service here.")
+@timeout_flags
+@health_flags
+@click.option("--capacity", help="For every target of the service here, as is what health says.")
 @click.option("--protocol", type=click.Choice(("tcp", "http", "http2")))
 @click.option("--listen", metavar="[IP:]PORT|auto|none")
 @click.pass_obj
 def set_(
     settings: Settings,
+    /,
     name: str,
     policy: str | None,
     weights: tuple[str, ...],
     queue: int | None,
     queue_wait: float | None,
+    timeouts: tuple[str, ...],
+    ceilings: tuple[str, ...],
     capacity: str | None,
     protocol: Any,
     listen: str | None,
+    **health: str | None,
 ) -> None:
-    """Change a service's policy, queue or capacity while it runs."""
+    """Change a service's settings, or those of all its targets here, while it runs.
+
+    \b
+    Examples:
+      sitectl service set shop --capacity 20 --health-path /healthz
+      sitectl service set shop --timeout connect=500ms --timeout response=5s
+    """
     site = store.site_to_change(settings)
     service = site.find("Service", name)
     bound = bindings_of(site, name)
@@ -210,26 +230,22 @@ def set_(
         changes["policy"] = policy_of(policy, weights)
     given = {"queue": queue, "queue_wait_s": queue_wait, "protocol": protocol}
     changes |= {field: value for field, value in given.items() if value is not None}
+    spec = service.spec if service is not None else ServiceSpec(ports=())
+    assert isinstance(spec, ServiceSpec)
+    if timeouts:
+        changes["timeouts"] = changed("timeout", timeouts, spec.timeouts)
+    if ceilings:
+        changes["limits"] = changed("limit", ceilings, spec.limits)
     if service is None and (changes or listen is not None or not bound):
         raise _no_service(site, name)
     import msgspec
 
     if service is not None and changes:
-        replaced = msgspec.structs.replace(service.spec, **changes)
-        documents.append(Document("Service", name, replaced))
+        documents.append(Document("Service", name, msgspec.structs.replace(spec, **changes)))
     if listen is not None and service is not None:
-        assert isinstance(service.spec, ServiceSpec)
-        documents.append(_listener(name, listen, service.spec.ports))
-    if capacity is not None:
-        if not bound:
-            raise not_found(
-                f"service {name!r} has no target here whose capacity could change",
-                f"sitectl service bind {name} host ADDRESS --capacity {capacity}",
-            )
-        slots = capacity_slots(capacity)
-        for document in {b.document.name: b.document for b in bound}.values():
-            replaced = msgspec.structs.replace(document.spec, capacity=slots)
-            documents.append(Document("Connector", document.name, replaced))
+        documents.append(_listener(name, listen, spec.ports))
+    if capacity is not None or any(text is not None for text in health.values()):
+        documents += changed_targets(name, bound, capacity, health)
     if not documents:
         raise usage("nothing to set", f"sitectl service set {name} --policy fill --capacity 10")
     done = site.put_all(documents)
@@ -268,7 +284,7 @@ def _target_flags(function: Decorated) -> Decorated:
 @click.argument("words", nargs=-1, required=True, metavar="TYPE TARGET")
 @_target_flags
 @click.option("--capacity", help="Requests in flight at this target: a number.")
-@click.option("--health-path", hidden=True)
+@health_flags
 @accepted(
     "not needed here, a process site has no pods", "--headless", "--publish-not-ready-addresses"
 )
@@ -276,27 +292,27 @@ def _target_flags(function: Decorated) -> Decorated:
 @click.pass_obj
 def bind(
     settings: Settings,
+    /,
     name: str,
     words: tuple[str, ...],
     target_ports: tuple[str, ...],
     capacity: str | None,
-    health_path: str | None,
+    **health: str | None,
 ) -> None:
-    """Attach a target of this site to a service.
+    """Attach a target of this site to a service, or change how it is used.
 
     \b
     Examples:
       sitectl service bind shop host 127.0.0.1 --target-port 9001 --capacity 10
+      sitectl service bind shop host 127.0.0.1 --target-port 9001 --health-path /healthz
       sitectl service bind db host/10.0.0.5 --target-port 5432
     """
     site = store.site_to_change(settings)
     require_name(name)
     host = require_host_type(*type_and_name(words, "TYPE TARGET"))
-    if health_path:
-        output.note("--health-path: this version checks targets by connecting to them")
     ports = target_ports_of(site, name, target_ports)
     binding = Binding(name, host, ports)
-    change = bind_target(site, binding, capacity)
+    change = bind_target(site, binding, capacity, health)
     text = f"{binding.shown} {_bound(change)} service {name}"
     output.report(settings, "Connector", binding.document_name, change, text)
     if not is_declared(site, name):
@@ -306,7 +322,7 @@ def bind(
 
 
 def _bound(change: str) -> str:
-    words = {"created": "bound to", "updated": "has a new capacity at"}
+    words = {"created": "bound to", "updated": "has new settings at"}
     return words.get(change, "is bound already, unchanged, to")
 
 
