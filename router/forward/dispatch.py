@@ -320,7 +320,7 @@ class Dispatch:
         else:
             admission, avoid = self._service.admission, self._tries.avoid
             slot = admission.take(now, avoid)
-            if avoid and type(slot) is not Slot:
+            if avoid and type(slot) is not Slot and not self._may_leave(decision.site, now):
                 slot = admission.take(now)  # Rather the same target than none.
             if type(slot) is not Slot:
                 return False
@@ -328,6 +328,11 @@ class Dispatch:
             self._serve_here(slot)
         self._overflow_reason = decision.overflow_reason
         return True
+
+    def _may_leave(self, site: SiteId, now: float) -> bool:
+        """Another site has room: better than a target that broke off this very request."""
+        choice = self._service.balancer.select(now, self._tries.excluded | {site})
+        return type(choice) is Decision
 
     def _serve_here(self, slot: Slot) -> None:
         self._local = leg = self._service.local_leg(self._request, self, slot, via_local=True)
