@@ -1,6 +1,5 @@
 """Targets that connect but do not serve: put out, spilled from, and used again once mended."""
 
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -139,31 +138,16 @@ def test_a_host_target_that_stops_under_load_loses_only_posts_that_were_in_fligh
 ) -> None:
     target = pair.targets["stopped"]
     place = [(pair.near.address, pair.ports["stopped"])]
-    in_hand: list[int] = []
     with Load(place, 60) as gets, Load(place, 60, method="POST") as posts:
         until(lambda: len(target.seen) > 50, "it serves")
-        in_hand.append(_stop_with_requests_in_hand(target))
+        until(lambda: target.in_hand > 0, "it works on something")
+        began = time.monotonic()
+        target.stop()
+        over = time.monotonic()
         until(lambda: pair.near.ready_targets("stopped")["near"] == 0, "it is known")
         until(lambda: posts.answers and posts.answers[-1].site == "far", "the other site serves")
         target.start()
         until(lambda: pair.is_in("stopped"), "it is back")
     assert by_site(gets.failed) == Counter()
-    assert len(posts.failed) <= in_hand[0]
-
-
-def _stop_with_requests_in_hand(target: HttpTarget) -> int:
-    """Stop it while it works on something; how many requests those were at most."""
-    most = [0]
-    over = threading.Event()
-
-    def watch() -> None:
-        while not over.is_set():
-            most[0] = max(most[0], target.in_hand)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    until(lambda: target.in_hand > 0, "it works on something")
-    target.stop()
-    over.set()
-    watcher.join()
-    return most[0]
+    assert set(by_site(posts.failed)) <= {"target-reset"}
+    assert all(post.began <= over and post.ended >= began for post in posts.failed)
