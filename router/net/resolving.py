@@ -22,7 +22,7 @@ from router.model.limits import (
 )
 from router.net.poller import Poller
 from router.net.ports import Timer
-from router.net.sockets import undressed
+from router.net.sockets import in_turn, undressed
 
 Resolved = Callable[[tuple[str, ...]], None]
 Lookup = Callable[[str], tuple[str, ...]]
@@ -85,19 +85,9 @@ class _Name:
             self.failing_since = now
 
     def next_addresses(self) -> tuple[str, ...]:
-        """Each address of the preferred family first in its turn; the other family after it.
-
-        The system puts first the family that works from here (RFC 6724), so that stays.
-        """
-        addresses = self.addresses
-        if len(addresses) < 2:
-            return addresses
-        is_v6 = ":" in addresses[0]
-        first = [address for address in addresses if (":" in address) == is_v6]
-        rest = [address for address in addresses if (":" in address) != is_v6]
-        turn = self.turn = self.turn % len(first)
+        """What the next dial tries, in this order."""
         self.turn += 1
-        return (*first[turn:], *first[:turn], *rest)
+        return in_turn(self.addresses, self.turn - 1)
 
 
 class Resolver:
