@@ -113,12 +113,16 @@ class NoClaims:
 
 
 class Target:
-    """An HTTP server that takes `service_s` for each request and counts them."""
+    """An HTTP server that takes `service_s` for each request and counts them.
+
+    ``status`` is what it answers; 0: it resets.
+    """
 
     def __init__(self, network: Network, port: int, name: str, service_s: float) -> None:
         self._network = network
         self.name = name
         self.service_s = service_s
+        self.status = 200
         self.in_hand = self.most_in_hand = self.served = 0
         self.seen: list[bytes] = []
         network.listen("127.0.0.1", port, self._accept)
@@ -152,10 +156,14 @@ class _TargetConnection:
         if self._working and not self._lost:
             self._working -= 1
             self._target.in_hand -= 1
+            if not self._target.status:
+                self._connection.abort()
+                return
             self._target.served += 1
             body = self._target.name.encode()
             self._connection.send(
-                b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+                b"HTTP/1.1 %d Whatever\r\nContent-Length: %d\r\n\r\n%s"
+                % (self._target.status, len(body), body)
             )
 
     def ended(self) -> None:
