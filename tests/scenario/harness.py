@@ -124,13 +124,19 @@ class Site:
         self.document("Service", service, {"protocol": "http", "ports": [port], **spec})
 
     def connect(
-        self, service: str, *targets: HttpTarget | TcpTarget, capacity: int | None = None
+        self,
+        service: str,
+        *targets: HttpTarget | TcpTarget,
+        capacity: int | None = None,
+        **health: Any,
     ) -> None:
-        """Attach targets to a service here."""
+        """Attach targets to a service here; ``health`` as a document has it."""
         places = [{"host": target.address, "port": target.port} for target in targets]
         spec: dict[str, Any] = {"service": service, "targets": places}
         if capacity is not None:
             spec["capacity"] = capacity
+        if health:
+            spec["health"] = health
         self.document("Connector", f"{service}-{next(self._files)}", spec)
 
     def start(self) -> None:
