@@ -387,7 +387,7 @@ class Dispatch(Sender):
             admission, avoid = self._service.admission, self._tries.avoid
             session = self._request.session
             slot = admission.take(now, avoid, session)
-            if avoid and type(slot) is not Slot:
+            if avoid and type(slot) is not Slot and not self._may_leave(decision.site, now):
                 slot = admission.take(now, NO_TARGETS, session)  # Rather the same one than none.
             if type(slot) is not Slot:
                 return False
@@ -396,6 +396,11 @@ class Dispatch(Sender):
         self._overflow_reason = decision.overflow_reason
         self._reason = decision.reason
         return True
+
+    def _may_leave(self, site: SiteId, now: float) -> bool:
+        """Another site has room: better than a target that broke off this very request."""
+        choice = self._service.balancer.select(now, self._tries.excluded | {site})
+        return type(choice) is Decision
 
     def _serve_here(self, slot: Slot, now: float) -> None:
         self._local = leg = self._service.local_leg(self._request, self, slot, via_local=True)

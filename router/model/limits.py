@@ -22,7 +22,9 @@ KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_PROBES = 60, 10, 6
 RESOLVE_TIMEOUT_S = 5.0
 RESOLVE_THREADS = 2
 RESOLVE_FRESH_S = 2.0  # An answer this young is used again without asking.
-RESOLVE_STALE_AFTER_S = 0.1  # A dial waits that long for a newer answer, then uses the last good.
+# A dial waits that long for a newer answer, then uses the last good: shorter than any connect_s.
+RESOLVE_STALE_AFTER_S = 0.02
+ADDRESS_SHUNNED_S = 10.0  # One of several that did not take a connection is tried last for so long.
 RESOLVE_RETRY_MIN_S, RESOLVE_RETRY_MAX_S = 0.5, 5.0  # A name that failed is asked again, doubling.
 RESOLVE_NAMES_MAX = 1024  # Answers kept, and questions waiting.
 ADDRESSES_PER_NAME_MAX = 16

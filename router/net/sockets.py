@@ -80,6 +80,20 @@ def undressed(host: str) -> str:
     return host[len(MAPPED) :] if host.startswith(MAPPED) and "." in host else host
 
 
+def in_turn(addresses: tuple[str, ...], turn: int) -> tuple[str, ...]:
+    """Each address of the preferred family first in its turn; the other family after it.
+
+    The system puts first the family that works from here (RFC 6724), so that stays.
+    """
+    if len(addresses) < 2:
+        return addresses
+    is_v6 = ":" in addresses[0]
+    first = [address for address in addresses if (":" in address) == is_v6]
+    rest = [address for address in addresses if (":" in address) != is_v6]
+    turn %= len(first)
+    return (*first[turn:], *first[:turn], *rest)
+
+
 def loss_of(error: OSError) -> Loss:
     """What a failed read or write means for the connection."""
     reason = error.strerror or str(error)

@@ -18,6 +18,7 @@ from sitectl.bindings import (
 )
 from sitectl.failure import usage
 from sitectl.options import Settings, Verb, accepted, type_and_name
+from sitectl.service_flags import health_flags
 from sitectl.store import Site
 from sitectl.verbs.service import documents_of, require_name
 
@@ -41,6 +42,7 @@ def _address(flag: str | None, host: str) -> str:
 @click.option("--target-port", "target_ports", multiple=True, metavar="PORT")
 @click.option("--protocol", type=click.Choice(("tcp", "http", "http2")))
 @click.option("--capacity", help="Requests in flight at this target: a number.")
+@health_flags
 @accepted(
     _NO_PODS,
     "--headless",
@@ -62,6 +64,7 @@ def _address(flag: str | None, host: str) -> str:
 @click.pass_obj
 def expose(
     settings: Settings,
+    /,
     words: tuple[str, ...],
     address: str | None,
     ports: tuple[int, ...],
@@ -73,13 +76,15 @@ def expose(
     tls_trust: str | None,
     tls_server_name: str | None,
     proxy_protocol: bool,
+    **health: str | None,
 ) -> None:
     """Declare a service, if need be, and bind a target to it.
 
     \b
-    Example:
+    Examples:
       sitectl expose host 127.0.0.1 --address shop --port 8080 --target-port 9001 --capacity 10
       sitectl expose host db1.lan --address db --port 5432 --tls-cert ./db-tls --tls-trust ./db-ca
+      sitectl expose host 10.0.0.5 --address shop --port 80 --protocol http --health-path /healthz
     """
     site = store.site_to_change(settings)
     host = require_host_type(*type_and_name(words, "TYPE NAME"))
@@ -100,7 +105,7 @@ def expose(
         _refuse_other_words(site, existing, ports, protocol, shown)
     binding = Binding(name, host, target_ports_of(site, name, target_ports, service.ports))
     reach = reach_of(site, name, service.protocol, tls_trust, tls_server_name, proxy_protocol)
-    bound = bound_document(site, binding, capacity, reach)
+    bound = bound_document(site, binding, capacity, health, reach)
     if bound is not None:
         documents.append(bound)
     changes = site.put_all(documents)

@@ -135,7 +135,10 @@ class NoClaims:
 
 
 class Target:
-    """An HTTP server that takes `service_s` for each request and counts them."""
+    """An HTTP server that takes `service_s` for each request and counts them.
+
+    ``status`` is what it answers; 0: it resets.
+    """
 
     def __init__(
         self, network: Network, port: int, name: str, service_s: float, all_seen: list[bytes]
@@ -145,6 +148,7 @@ class Target:
         self.name = name
         self.port = port
         self.service_s = service_s
+        self.status = 200
         self.in_hand = self.most_in_hand = self.served = 0
         self.seen: list[bytes] = []
         self.listen()
@@ -183,11 +187,14 @@ class _TargetConnection:
         if self._working and not self._lost:
             self._working -= 1
             self._target.in_hand -= 1
+            if not self._target.status:
+                self._connection.abort()
+                return
             self._target.served += 1
             body = self._target.name.encode()
             self._connection.send(
-                b"HTTP/1.1 200 OK\r\nX-Target: %d\r\nContent-Length: %d\r\n\r\n%s"
-                % (self._target.port, len(body), body)
+                b"HTTP/1.1 %d Whatever\r\nX-Target: %d\r\nContent-Length: %d\r\n\r\n%s"
+                % (self._target.status, self._target.port, len(body), body)
             )
 
     def ended(self) -> None:
