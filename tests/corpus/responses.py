@@ -25,6 +25,11 @@ def bad(
     )
 
 
+def cut(name: str, raw: bytes, interims: tuple[bytes, ...], *, why: str) -> ResponseCase:
+    """Interim heads are passed on, then 502."""
+    return ResponseCase(name=name, raw=raw, why=why, heads=interims, complete=False, reusable=False)
+
+
 def torn(name: str, raw: bytes, head: bytes, body: bytes, *, why: str) -> ResponseCase:
     """Its head is good: the client sees a reset."""
     return ResponseCase(
@@ -275,13 +280,12 @@ def interims() -> Iterator[ResponseCase]:
         heads = (lines(b"HTTP/1.1 103 Early Hints"), lines(OK))
         yield good(f"an interim with {name}", first + SIZED, *heads, body=b"hello", why=why)
         raw = first + HELLO
-        case = bad(f"an interim with {name} and a body", raw, why="the body is no response")
-        yield ResponseCase(
-            **{**{f: getattr(case, f) for f in case.__struct_fields__}, "heads": heads[:1]}
-        )
-    raw = go + b"\r\n"
-    case = bad("an interim alone", raw, why="no response followed")
-    yield ResponseCase(**{**{f: getattr(case, f) for f in case.__struct_fields__}, "heads": (go,)})
+        yield cut(f"an interim with {name} and a body", raw, heads[:1], why="it is no response")
+    yield cut("an interim alone", go + b"\r\n", (go,), why="no response followed")
+    large = lines(b"HTTP/1.1 103 Early Hints", b"Link: " + b"x" * 8000)
+    flood = "limits: heads and interim bytes of one request"
+    for name, one, most in (("32 interims", go, 31), ("129 KiB of interims", large, 16)):
+        yield cut(name, (one + b"\r\n") * 40 + SIZED, (one,) * most, why=flood)
     agreed = b"Connection: upgrade", b"Upgrade: WebSocket"
     switch = b"HTTP/1.1 101 Switching Protocols"
     why = "RFC 9110, 15.2.2: only to what was asked for, and said in full"

@@ -10,7 +10,7 @@ import msgspec
 from router.forward.http1 import grammar
 from router.forward.http1.chunks import ChunkDecoder
 from router.forward.http1.heads import DEFAULT, HeadLimits, LineJudge, StartLine, exceeds_limits
-from router.model.limits import HEADS_PER_STREAM_MAX, POOL_IDLE_S
+from router.model.limits import HEADS_PER_STREAM_MAX, INTERIM_BYTES_MAX, POOL_IDLE_S
 
 _STATUS_LINE = rb"HTTP/1\.([01]) ([1-9][0-9]{2})((?: " + grammar.VALUE + rb"*+)?)\r\n"
 _HEAD = re.compile(_STATUS_LINE + grammar.FIELDS + rb"\r\n")
@@ -87,6 +87,7 @@ class ResponseParser:
     __slots__ = (
         "_chunks",
         "_head_only",
+        "_interim_bytes",
         "_interims",
         "_judge",
         "_left",
@@ -116,6 +117,7 @@ class ResponseParser:
         self._state = _IN_HEAD
         self._pending = b""
         self._interims = 0
+        self._interim_bytes = 0
         self._judge: LineJudge | None = None
         self._left = 0
         self._chunks: ChunkDecoder | None = None
@@ -186,7 +188,8 @@ class ResponseParser:
         elif head.status < 200:
             # No reader can slow these down, and a stream to another site bears no more either.
             self._interims += 1
-            if self._interims >= HEADS_PER_STREAM_MAX:
+            self._interim_bytes += len(head.head)
+            if self._interims >= HEADS_PER_STREAM_MAX or self._interim_bytes > INTERIM_BYTES_MAX:
                 self._fail("the target sends interim responses without end")
                 return
             self._state = _IN_HEAD
