@@ -371,7 +371,7 @@ def test_requests_that_are_not_canonical_reach_no_target(siege: Siege) -> None:
     siege.target.forget()
     offers: list[dict[str, object]] = [{"head": bad} for bad in links.BAD_REQUEST_HEADS.values()]
     with member(siege) as insider:
-        for changes in (
+        lies: list[dict[str, object]] = [
             *offers,
             {"head": CANONICAL + b"Transfer-Encoding: chunked\r\n", "body_bytes": -1},
             {"body_bytes": 30, "flags": 1},
@@ -379,7 +379,8 @@ def test_requests_that_are_not_canonical_reach_no_target(siege: Siege) -> None:
             {"protocol": "tcp"},
             {"service": "nothing"},
             {"port": 1},
-        ):
+        ]
+        for changes in lies:
             number = insider.open(siege.open(**changes))
             said = insider.answer(number)
             assert said is not None, changes

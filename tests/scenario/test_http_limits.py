@@ -1,4 +1,4 @@
-"""A service's own limits and timeouts at routers: the largest head across a link, short deadlines."""
+"""A service's own limits and timeouts at routers: large heads across a link, short deadlines."""
 
 import socket
 import time
