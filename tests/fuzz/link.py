@@ -206,10 +206,11 @@ class LaneAttack:
         rng, victim = self.rng, self.victim
         newest = victim.next_id // 2
         theirs = [2 * number + 1 for number in range(max(0, newest - 3), newest)]
-        known = rng.choice(
-            [one for one in (*theirs, *victim.known) if one not in victim.done] or [1]
-        )
-        if known % 2:
+        open_ones = [one for one in (*theirs, *victim.known) if one not in victim.done]
+        known = rng.choice(open_ones) if open_ones else 0
+        if not known:
+            kind = frames.OPEN
+        elif known % 2:
             kind = rng.choice(ASKING)
         elif known in victim.answered:
             kind = rng.choice(ANSWERING)
@@ -234,7 +235,7 @@ class LaneAttack:
     def _payload(self, base: int) -> bytes:
         rng = self.rng
         if base == frames.DATA:
-            return b"d" * rng.choice((0, 1, 1, 5, 5, 100, 100, 4_000, 20_000))
+            return b"d" * rng.choice((0, 1, 1, 5, 5, 100, 100, 4_000, 20_000, 60_000))
         if base == frames.WINDOW:
             return int(rng.choice((1, 1024, 65_536, 2**30))).to_bytes(4, "big")
         if base == frames.HEAD:
