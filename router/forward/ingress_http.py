@@ -217,7 +217,9 @@ class HttpSession:
         self._requests += 1
         self._floor_bytes = 0
         self._floor_since = now = self._timers.now()
-        self._deadline = deadline = now + self._timeouts.idle_s
+        terms = self._terms
+        allowance_s = terms.answer_s if head.body_bytes == 0 else terms.timeouts.idle_s
+        self._deadline = deadline = now + allowance_s
         if deadline < self._armed_at:
             self._rearm(now)
         canonical, request_id = head.head, b""
@@ -257,7 +259,7 @@ class HttpSession:
         elif self._exchange is not None:
             exchange = self._exchange
             exchange.is_request_complete = True
-            if exchange.awaits_answer:
+            if exchange.has_body and exchange.awaits_answer:
                 self._touch(self._terms.answer_s)
             exchange.request_complete()
 

@@ -325,6 +325,9 @@ def test_an_egress_tells_its_count_with_and_after_the_request() -> None:
         ({"head": HEAD + b"Transfer-Encoding: chunked\r\n"}, ("lost", "bad-message")),
         ({"head": b"GET /\r\n HTTP/1.1\r\n"}, ("lost", "bad-message")),
         ({"body_bytes": -2}, ("lost", "bad-message")),
+        # Written without framing, it would be more requests on a connection that others use.
+        ({"flags": 1, "body_bytes": 30}, ("lost", "bad-message")),
+        ({"flags": 1, "body_bytes": -1}, ("lost", "bad-message")),
     ],
 )
 def test_an_egress_judges_what_a_neighbour_offers(
