@@ -15,7 +15,7 @@ import msgspec
 from router.balance.sessions import SESSION_KEY_MAX, SessionTable, key_of
 from router.forward.ports import Request
 from router.model.ids import ServiceKey, SiteId
-from router.model.settings import Affinity, AffinityBy
+from router.model.settings import Affinity, AffinityBy, named
 
 SITE_CHARS = 8  # Of a site's id: enough to tell the sites of a network apart.
 
@@ -49,10 +49,7 @@ class Sessions:
         self, affinity: Affinity, key: ServiceKey, rng: random.Random, *, secure: bool
     ) -> None:
         """``secure``: clients come by TLS, so the cookie needs no other way."""
-        if affinity.by == "cookie" and not affinity.name:
-            affinity = Affinity(by="cookie", name=f"spillway-{key.name}")
-        self.affinity = affinity
-        """With the cookie's name, if that was left to us."""
+        self.affinity = affinity = named(affinity, key.name)
         self._service = key.name.encode()
         self._rng = rng
         self._secure = secure
