@@ -191,6 +191,27 @@ def test_a_client_keeps_its_site_and_target_until_it_was_away_for_long(seed: int
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_affinity_is_taken_off_and_put_on_while_requests_are_under_way(seed: int) -> None:
+    world = network(seed)
+    a = world["a"]
+    first = together(world, a, USERS)
+    elsewhere = [user for user, one in zip(USERS, first, strict=True) if one.site != "a"]
+    under_way = [a.request(user) for user in elsewhere]
+    world.run(0.05)
+    a.declare()
+    world.run(2)
+    all_answered(under_way)
+    assert {answer.site for answer in in_turn(world, a, elsewhere)} == {"a"}
+    under_way = [a.request(user) for user in elsewhere]
+    world.run(0.05)
+    a.declare(affinity=BY_HEADER)
+    world.run(2)
+    all_answered(under_way)
+    assert {answer.site for answer in in_turn(world, a, elsewhere)} == {"a"}
+    at_rest(world)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("in_flight", [500])
 def test_a_site_that_dies_with_hundreds_in_flight_fails_no_idempotent_request(
     seed: int, in_flight: int
