@@ -70,21 +70,22 @@ class Sessions:
 
         Our cookie is taken out of it. A request without what makes a session goes on as it is.
         """
-        if self.affinity.by == "client":
-            session = self.look("client", client, now)
-        elif not request.head:
+        by, head = self.affinity.by, request.head
+        if by == "client":
+            session = self.look(by, client, now)
+        elif not head:
             return request  # Not looked into: tcp.
-        elif self.affinity.by == "header":
-            session = self.look("header", self._header(request.head), now)
+        elif by == "header":
+            session = self.look(by, self._header(head), now)
         else:
-            head, values = self._without_cookie(request.head)
-            found = (self.look("cookie", value, now) for value in values)
+            head, values = self._without_cookie(head)
+            found = (self.look(by, value, now) for value in values)
             session = next(filter(None, found), None) or self._begun()
-            if values:
-                request = msgspec.structs.replace(request, head=head)
         if session is None:
             return request
-        return msgspec.structs.replace(request, session=session.key, preferred=session.site)
+        return msgspec.structs.replace(
+            request, head=head, session=session.key, preferred=session.site
+        )
 
     def look(self, by: AffinityBy, value: str, now: float) -> Session | None:
         """The session that ``value`` stands for; None: none, or not what makes sessions here."""
