@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 IMAGE ?= spillway/router:dev
 
-.PHONY: help install dev demo test lint bench image clean
+.PHONY: help install dev demo test lint corpus fuzz bench image clean
 .DEFAULT_GOAL := help
 
 help:
@@ -13,6 +13,8 @@ help:
 	@echo 'make demo      three sites on this machine, a burst, what happened to it'
 	@echo 'make test      all tests'
 	@echo 'make lint      format, style, types, who imports whom'
+	@echo 'make corpus    what HTTP/1.1 is accepted and refused, case by case'
+	@echo 'make fuzz      mutated bytes for FUZZ_SECONDS (60); FUZZ_SEED= replays'
 	@echo 'make bench     requests a second, latency, bulk, memory, failover'
 	@echo 'make image     the container image'
 
@@ -41,6 +43,12 @@ lint: dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+corpus: dev
+	$(BIN)/python -m tests.corpus
+
+fuzz: dev
+	$(BIN)/python -m tests.fuzz
 
 bench: dev
 	$(BIN)/python -m tests.bench

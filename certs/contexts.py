@@ -1,8 +1,11 @@
-"""TLS contexts: 1.3 only, strict, and each trusting exactly one site's CA.
+"""TLS contexts. Of links: 1.3 only, strict, and each trusting exactly one site's CA.
 
 There are no session tickets: a resumed session would outlive a revocation. The two protocols of
 the one port are told apart by ALPN; only the link needs a client certificate, and one context
 cannot ask differently by protocol, so the listener checks that itself after the handshake.
+
+Those of services meet clients and servers of all kinds: 1.2 as well, with forward secrecy and
+authenticated encryption alone, and certificates that are not as strict as ours.
 """
 
 import os
@@ -40,6 +43,41 @@ def client_context(leaf: Leaf | None, ca_pem: str, alpn: str = LINK_ALPN) -> ssl
     if leaf is not None:
         _load(context, leaf)
     return context
+
+
+def service_server_context(leaf: Leaf, alpn: tuple[str, ...]) -> ssl.SSLContext:
+    """A service listener's; `ssl.SSLError` if ``leaf`` is too weak. Clients need no certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    # A ticket comes unasked, and a client that closes without reading it resets what it sent.
+    context.num_tickets = 0
+    _harden_service(context, alpn)
+    _load(context, leaf)
+    return context
+
+
+def service_client_context(
+    ca_pem: str, leaf: Leaf | None, alpn: tuple[str, ...], *, checks_name: bool
+) -> ssl.SSLContext:
+    """Of who dials a target that one of ``ca_pem`` certifies. ``leaf`` is shown if asked for."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = checks_name
+    context.hostname_checks_common_name = False
+    context.verify_mode = ssl.CERT_REQUIRED
+    # Whom the user names is trusted, also if somebody else certified it.
+    context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+    _harden_service(context, alpn)
+    context.load_verify_locations(cadata=ca_pem)
+    if leaf is not None:
+        _load(context, leaf)
+    return context
+
+
+def _harden_service(context: ssl.SSLContext, alpn: tuple[str, ...]) -> None:
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20:@SECLEVEL=2")
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_TICKET
+    if alpn:
+        context.set_alpn_protocols(list(alpn))
 
 
 def _harden(context: ssl.SSLContext, ca_pem: str, alpn: tuple[str, ...]) -> None:

@@ -6,14 +6,19 @@ that capacities differ freely. A target that the user wrote into a file of sever
 
 import hashlib
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
 
 import msgspec
 
 from router.documents.schema import target_ports
-from router.model.specs import ConnectorSpec, Document, ServiceSpec, TargetSpec
-from sitectl import store
+from router.model.specs import ConnectorSpec, Document, ServiceProtocol, ServiceSpec, TargetSpec
+from sitectl import store, tls
 from sitectl.failure import Exit, Failure, conflict, not_found, usage
 from sitectl.store import Site
+
+_AS_IT_IS: Final[Mapping[str, Any]] = MappingProxyType({})
 
 _KUBERNETES_TYPES = (
     "deployment",
@@ -162,32 +167,65 @@ def bindings_of(site: Site, service: str) -> list[Binding]:
     ]
 
 
-def bind_target(site: Site, binding: Binding, capacity: str | None) -> store.Change:
-    """Attach a target, or give it another capacity. Without ``capacity`` it keeps what it has."""
-    document = bound_document(site, binding, capacity)
+def reach_of(
+    site: Site,
+    service: str,
+    protocol: ServiceProtocol,
+    tls_trust: str | None,
+    tls_server_name: str | None,
+    proxy_protocol: bool,
+) -> dict[str, Any]:
+    """The fields of a connector that flags on how to reach a target set; empty: none was given."""
+    if proxy_protocol and protocol != "tcp":
+        raise usage(
+            f"--proxy-protocol is for tcp, {service!r} is {protocol}: "
+            "its targets are told the client by X-Forwarded-For",
+            "Leave the flag out",
+        )
+    reach: dict[str, Any] = {"proxy_protocol": True} if proxy_protocol else {}
+    name = tls.server_name(tls_server_name, tls_trust)
+    if tls_trust is not None:
+        reach["tls_trust"] = tls_trust and tls.trusted_credential(site, tls_trust, service)
+        reach["tls_server_name"] = name
+    return reach
+
+
+def bind_target(
+    site: Site, binding: Binding, capacity: str | None, reach: Mapping[str, Any] = _AS_IT_IS
+) -> store.Change:
+    """Attach a target, or give it another capacity or ``reach`` (of `reach_of`).
+
+    What is not given stays as it is.
+    """
+    document = bound_document(site, binding, capacity, reach)
     return "unchanged" if document is None else site.put(document)
 
 
-def bound_document(site: Site, binding: Binding, capacity: str | None) -> Document | None:
+def bound_document(
+    site: Site, binding: Binding, capacity: str | None, reach: Mapping[str, Any] = _AS_IT_IS
+) -> Document | None:
     """The document that makes the binding so; None: it is so already."""
     slots = capacity_slots(capacity)
+    wanted = dict(reach) if capacity is None else {**reach, "capacity": slots}
     for known in bindings_of(site, binding.service):
         if (known.host, known.ports) != (binding.host, binding.ports):
             continue
         spec = known.document.spec
         assert isinstance(spec, ConnectorSpec)
-        if capacity is None or spec.capacity == slots:
+        replaced = msgspec.structs.replace(spec, **wanted)
+        if replaced == spec:
             return None
         if len(spec.targets) > 1:
             place = f"{known.document.source}:{known.document.line}"
             raise conflict(
                 f"{binding.shown} shares connector {known.document.name!r} ({place}) with others, "
-                "whose capacity would change too",
-                f"sitectl service set {binding.service} --capacity {slots}",
+                f"whose {'capacity' if not reach else 'settings'} would change too",
+                f"sitectl service set {binding.service} --capacity {slots}"
+                if not reach
+                else f"Edit {site.directory / known.document.source}",
             )
-        replaced = msgspec.structs.replace(spec, capacity=slots)
         return Document("Connector", known.document.name, replaced)
-    spec = ConnectorSpec(service=binding.service, targets=(binding.target,), capacity=slots)
+    spec = ConnectorSpec(service=binding.service, targets=(binding.target,), **wanted)
     return Document("Connector", binding.document_name, spec)
 
 

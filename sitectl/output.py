@@ -26,6 +26,13 @@ def count(number: object, word: str) -> str:
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
+def seconds(number: float) -> str:
+    """A short duration as people say it: ``0 ms``, ``0.42 ms``, ``38 ms``, ``2.5 s``."""
+    if number >= 1:
+        return f"{number:.3g} s"
+    return f"{number * 1000:.3g} ms"
+
+
 def safe(text: object) -> str:
     """``text`` without control characters: names from other sites must not move the cursor."""
     return str(text).translate(_CONTROL)

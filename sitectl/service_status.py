@@ -76,6 +76,7 @@ def configured(site: Site) -> list[dict[str, Any]]:
                     },
                     "sites": [],
                     "targets": targets,
+                    "phases": {},
                 }
             )
     return items
@@ -162,7 +163,17 @@ def _details(item: dict[str, Any]) -> str:
             for t in item.get("targets") or []
         ],
     )
-    head = f"{item['name']}:{item['port']}"
+    head = f"{item['name']}:{item['port']}{_phases_text(item.get('phases') or {})}"
     if item.get("affinity"):
         head += f"\nSessions by {output.safe(affinity_text(item['affinity']))}"
     return f"{head}\n{sites}\n\n{targets}"
+
+
+def _phases_text(phases: dict[str, Any]) -> str:
+    """Where the time of requests went, in one line; empty before the first of them."""
+    told = [
+        f"{name} {output.seconds(one['p50_s'])}/{output.seconds(one['p99_s'])}"
+        for name, one in phases.items()
+        if one.get("p50_s") is not None
+    ]
+    return f"   p50/p99: {', '.join(told)}" if told else ""

@@ -40,7 +40,7 @@ class SiteName(msgspec.Struct, frozen=True):
 
 
 class LinkView(msgspec.Struct, frozen=True, kw_only=True):
-    """`link status`. ``lanes`` counts data lanes that are up."""
+    """`link status`. ``lanes`` counts data lanes that are up, ``streams`` those open now."""
 
     name: str
     neighbour: SiteName
@@ -50,6 +50,7 @@ class LinkView(msgspec.Struct, frozen=True, kw_only=True):
     since: str
     rtt_ms: float | None
     lanes: int
+    streams: int
     error: str
     certificate_expires: str | None
 
@@ -99,8 +100,21 @@ class AffinityView(msgspec.Struct, frozen=True):
     name: str
 
 
+class PhaseView(msgspec.Struct, frozen=True):
+    """A phase of requests since the router started, estimated from a histogram; None: no request.
+
+    The longest that it can tell is 10 s.
+    """
+
+    p50_s: float | None
+    p99_s: float | None
+
+
 class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
-    """`service status`: one port of a service. ``affinity`` None: no sessions."""
+    """`service status`: one port of a service. ``affinity`` None: no sessions.
+
+    ``phases``: queue, network and target.
+    """
 
     name: str
     port: int
@@ -111,8 +125,10 @@ class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
     requests_total: int
     overflow_total: int
     listener: ListenerView
+    tls_cert: str  # The credential that listeners show, empty: they speak no TLS.
     sites: tuple[ServiceSite, ...]
     targets: tuple[TargetView, ...]
+    phases: dict[str, PhaseView] = {}
 
 
 class NeighbourCost(msgspec.Struct, frozen=True):

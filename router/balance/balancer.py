@@ -147,6 +147,14 @@ class ServiceBalancer:
         if remote is not None:
             remote.refuse(in_flight, now)
 
+    @property
+    def is_served_elsewhere(self) -> bool:
+        """Whether another site within reach has a ready target, as far as is known."""
+        return any(
+            one.targets_ready > 0 and one.paths and not one.draining
+            for one in self._remotes.values()
+        )
+
     def select(
         self, now: float, excluded: frozenset[SiteId] = _NOBODY, preferred: SiteId | None = None
     ) -> Decision | NoChoice:

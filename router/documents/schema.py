@@ -14,7 +14,14 @@ from router.documents import readers
 from router.documents.nodes import Findings, Mapping, Node, Scalar
 from router.documents.readers import BAD, Bad, Reader
 from router.model import limits
-from router.model.settings import TOKEN_PATTERN, Affinity, Health, ServiceLimits, Timeouts
+from router.model.settings import (
+    RESERVED_FIELDS,
+    TOKEN_PATTERN,
+    Affinity,
+    Health,
+    ServiceLimits,
+    Timeouts,
+)
 from router.model.specs import (
     ConnectorSpec,
     Kind,
@@ -181,6 +188,14 @@ def _check_service(findings: Findings, node: Mapping, path: str, spec: ServiceSp
             "Use affinity: {by: client}, or protocol: http",
         )
         return False
+    if spec.request_id.lower() in RESERVED_FIELDS:
+        findings.add(
+            _place(node, "requestId"),
+            f"{path}.requestId",
+            f"{spec.request_id} means something else and cannot carry a request's id",
+            "Use X-Request-Id",
+        )
+        return False
     return True
 
 
@@ -289,6 +304,7 @@ SHAPES: Final[dict[Kind, Shape]] = {
         Field("service_sync_site_ttl_s", readers.duration(1.0, 30 * DAY_S)),
         Field("admin", readers.address),
         Field("drain_grace_s", readers.duration(0.0, 3600.0)),
+        Field("memory_limit_bytes", readers.size(0, limits.MEMORY_LIMIT_BYTES_MAX)),
         Field("access_log_share", readers.share),
         Field("tracing", readers.boolean),
         check=_check_site,

@@ -236,6 +236,14 @@ def _connector_problem(
     listening: list[Listening],
 ) -> ConfigError | None:
     service = services.get(spec.service)
+    if service is not None and spec.health.path and service.protocol != "http":
+        return _error(
+            document,
+            "$.spec.health.path",
+            f"service {spec.service!r} is {service.protocol}, only targets of http are asked for "
+            "a path",
+            "Remove the path: the targets are checked by connecting to them",
+        )
     for index, target in enumerate(spec.targets):
         path = f"$.spec.targets[{index}]"
         ports = target_ports(target)

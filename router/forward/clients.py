@@ -7,24 +7,30 @@ from router.forward.counters import HTTP_CLASSES, SERVED_NOWHERE
 from router.forward.dispatch import Dispatch
 from router.forward.ingress_http import HttpSession
 from router.forward.ingress_tcp import TcpSession
+from router.forward.observing import Observing
 from router.forward.ports import Leg, LegHandler, Request
 from router.forward.service import Service
 from router.forward.target_tcp import Received
+from router.forward.watched import WatchedLeg, refused
 from router.net.ports import Connection, Loss, Network
 
 
 class ClientConnection:
     """The `ConnectionHandler` of a client: a session, by the service's protocol.
 
-    ``gone`` is called once, after the session heard that the connection is lost. Requests that the
+    ``gone`` is called once, after the session heard that the connection is lost and what the client
+    sent has arrived. Requests that the
     session answers by itself (malformed, too slow) never reach `Dispatch` and are counted here.
     """
 
     __slots__ = (
+        "_client",
+        "_connection",
         "_dispatched",
         "_gone",
-        "_host",
+        "_observing",
         "_service",
+        "_watched",
         "ended",
         "received",
         "session",
@@ -39,16 +45,25 @@ class ClientConnection:
         site_name: str,
         network: Network,
         rng: random.Random,
+        observing: Observing,
         gone: Callable[["ClientConnection"], None],
     ) -> None:
+        self._connection = connection
         self._service = service
         self._gone = gone
+        self._client = connection.peer
+        self._observing = observing
+        self._watched: WatchedLeg | None = None
         self._dispatched = False
-        self._host = connection.peer.host
         self.session: TcpSession | HttpSession
         if service.protocol == "tcp":
             self.session = TcpSession(
-                connection, key=service.key, open_leg=self._open_leg, timers=network
+                connection,
+                key=service.key,
+                open_leg=self._open_leg,
+                timers=network,
+                timeouts=service.config.timeouts,
+                over=self._over,
             )
         else:
             self.session = HttpSession(
@@ -59,6 +74,10 @@ class ClientConnection:
                 timers=network,
                 rng=rng,
                 finished=self._answered,
+                # Listeners follow their service's settings in the same turn.
+                proto=b"https" if service.config.tls_cert else b"http",
+                terms=service.http_terms,
+                request_ids=service.request_ids,
             )
         # Hot: no frame of ours in between.
         self.received: Received = self.session.received
@@ -69,21 +88,40 @@ class ClientConnection:
     def service(self) -> Service:
         return self._service
 
+    @property
+    def connection(self) -> Connection:
+        return self._connection
+
     def lost(self, cause: Loss | None) -> None:
         self.session.lost(cause)
+        if not (isinstance(self.session, TcpSession) and self.session.outlives_client):
+            self._gone(self)
+
+    def _over(self) -> None:
+        """What the client sent has arrived, after it was gone itself."""
         self._gone(self)
 
     def _open_leg(self, request: Request, handler: LegHandler) -> Leg:
         self._dispatched = True
         service = self._service
         if service.sessions is not None:
-            request = service.sessions.enter(request, self._host, service.timers.now())
+            request = service.sessions.enter(request, self._client.host, service.timers.now())
+        if self._observing.is_on:
+            self._watched = watched = WatchedLeg(
+                request, handler, service, self._observing, self._client
+            )
+            watched.start()
+            return watched
         dispatch = Dispatch(request, handler, service)
         dispatch.start()
         return dispatch
 
     def _answered(self, status: int) -> None:
+        if self._watched is not None:
+            self._watched.answered(status)
+            self._watched = None
         if not self._dispatched:
             code_class = HTTP_CLASSES[(status // 100 - 1) % len(HTTP_CLASSES)]
             self._service.counters.request(SERVED_NOWHERE, code_class, 0.0)
+            refused(self._service, self._observing, self._client, status)
         self._dispatched = False

@@ -41,19 +41,38 @@ class Histogram:
     def total(self) -> int:
         return sum(self.counts)
 
-    def snapshot(self) -> "HistogramSnapshot":
-        return HistogramSnapshot(counts=tuple(self.counts), sum_s=self.sum_s)
+    def snapshot(self, zeros: int = 0) -> "HistogramSnapshot":
+        """As it is, with that many more of 0.0."""
+        first, *others = self.counts
+        return HistogramSnapshot(counts=(first + zeros, *others), sum_s=self.sum_s)
 
 
 class HistogramSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     counts: tuple[int, ...]
     sum_s: float
 
+    def quantile(self, share: float) -> float | None:
+        """Seconds that ``share`` of the observations did not exceed, straight within a bucket.
+
+        None without observations. What lies beyond the last bound counts as that bound.
+        """
+        total = sum(self.counts)
+        if not total:
+            return None
+        rank, below, lower = share * total, 0, 0.0
+        for bound, count in zip(LATENCY_BOUNDS_S, self.counts, strict=False):
+            if count and below + count >= rank:
+                return lower + (bound - lower) * max(0.0, rank - below) / count
+            below += count
+            lower = bound
+        return lower
+
 
 class CountersSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """All counters of a service port.
 
-    Keys are label values: (site, code class), (to, reason), (policy, verdict), (failure, outcome).
+    Keys are label values: (site, code class), (to, reason), (policy, verdict), (failure, outcome),
+    phase.
     """
 
     requests: dict[tuple[str, str], HistogramSnapshot]
@@ -61,6 +80,7 @@ class CountersSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     decisions: dict[tuple[str, str], int]
     retries: dict[tuple[str, str], int]
     queue_wait: HistogramSnapshot
+    phases: dict[str, HistogramSnapshot]
     requests_total: int
     overflow_total: int
 
@@ -68,7 +88,17 @@ class CountersSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 class ServiceCounters:
     """Counted once per request, at its ingress router, when it ends."""
 
-    __slots__ = ("_decisions", "_overflow", "_requests", "_retries", "queue_wait")
+    __slots__ = (
+        "_at_once",
+        "_decisions",
+        "_network",
+        "_overflow",
+        "_queue",
+        "_requests",
+        "_retries",
+        "_target",
+        "queue_wait",
+    )
 
     def __init__(self) -> None:
         self._requests: dict[tuple[str, CodeClass], Histogram] = {}
@@ -76,15 +106,41 @@ class ServiceCounters:
         self._decisions: dict[tuple[str, str], int] = {}
         self._retries: dict[tuple[str, str], int] = {}
         self.queue_wait = Histogram()
+        self._at_once = 0  # Requests with neither queue nor network: not in those histograms.
+        self._queue = Histogram()
+        self._network = Histogram()
+        self._target = Histogram()
 
-    def request(self, site_name: str, code_class: CodeClass, seconds: float) -> None:
-        """A request ended that ``site_name`` served."""
+    def request(
+        self,
+        site_name: str,
+        code_class: CodeClass,
+        seconds: float,
+        phases: tuple[float, float, float] | None = None,
+    ) -> None:
+        """A request ended that ``site_name`` served.
+
+        ``phases``: where its time went, if it was dispatched: queue, network, target; together
+        ``seconds``. Most wait for nothing: those share one look-up with the histogram of all.
+        """
         key = (site_name, code_class)
         histogram = self._requests.get(key)
         if histogram is None:
             histogram = self._requests[key] = Histogram()
-        histogram.counts[bisect_left(LATENCY_BOUNDS_S, seconds)] += 1  # `observe`, in place.
+        bucket = bisect_left(LATENCY_BOUNDS_S, seconds)
+        histogram.counts[bucket] += 1  # `observe`, in place.
         histogram.sum_s += seconds
+        if phases is None:
+            return
+        queue_s, network_s, target_s = phases
+        if queue_s or network_s:
+            self._queue.observe(queue_s)
+            self._network.observe(network_s)
+            self._target.observe(target_s)
+        else:
+            self._at_once += 1
+            self._target.counts[bucket] += 1
+            self._target.sum_s += seconds
 
     def overflowed(self, site_name: str, reason: str) -> None:
         """It was served at ``site_name`` since a cheaper candidate was full."""
@@ -108,6 +164,11 @@ class ServiceCounters:
             decisions=dict(self._decisions),
             retries=dict(self._retries),
             queue_wait=self.queue_wait.snapshot(),
+            phases={
+                "queue": self._queue.snapshot(self._at_once),
+                "network": self._network.snapshot(self._at_once),
+                "target": self._target.snapshot(),
+            },
             requests_total=sum(value.total for value in self._requests.values()),
             overflow_total=sum(self._overflow.values()),
         )

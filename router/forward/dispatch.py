@@ -27,7 +27,8 @@ from router.forward.admission import NO_TARGETS
 from router.forward.again import Again
 from router.forward.counters import HTTP_CLASSES, SERVED_NOWHERE, CodeClass
 from router.forward.local import LocalLeg
-from router.forward.ports import LegFailure, LegHandler, Request
+from router.forward.observing import Passage, Watch
+from router.forward.ports import Leg, LegFailure, LegHandler, Request
 from router.forward.remote import RemoteLeg
 from router.forward.sender import Sender
 from router.forward.service import Service
@@ -53,11 +54,15 @@ class Dispatch(Sender):
     __slots__ = (
         "_again",
         "_asked_at",
+        "_attempts",
+        "_begun_at",
         "_code_class",
         "_complete_at",
         "_deadline",
+        "_held_at",
         "_local",
         "_overflow_reason",
+        "_reason",
         "_service",
         "_site",
         "_standing",
@@ -66,14 +71,26 @@ class Dispatch(Sender):
         "_told_opened",
         "_tries",
         "_waited_since",
+        "_watch",
         "ended",
         "received",
         "trailers",
     )
 
-    def __init__(self, request: Request, handler: LegHandler, service: Service) -> None:
-        super().__init__(request, handler)
+    def __init__(
+        self,
+        request: Request,
+        handler: LegHandler,
+        service: Service,
+        watch: Watch | None = None,
+    ) -> None:
+        super().__init__(request, handler, service.pressure)
         self._service = service
+        self._watch = watch
+        self._attempts = 0
+        self._begun_at = inf  # When the last attempt did; infinite: it waits for another.
+        self._held_at = inf  # When that one had a target.
+        self._reason = ""
         self._local: LocalLeg | None = None
         self._site: SiteId | None = None  # Of the last attempt.
         self._overflow_reason = ""
@@ -96,6 +113,11 @@ class Dispatch(Sender):
     def start(self) -> None:
         """Once, before any other call."""
         service = self._service
+        pressure = service.pressure
+        if pressure.is_refusing:
+            pressure.refused_total += 1
+            self._fail(LegFailure("overloaded", "this router is short of memory"))
+            return
         service.retries.requests += 1
         self._next(self._started_at)
 
@@ -120,7 +142,7 @@ class Dispatch(Sender):
     # LegHandler of the attempt
 
     def opened(self) -> None:
-        self._now_opened()
+        self._now_opened(self._service.timers.now())
         if self._given_up is not None:
             return
         if not self._told_opened:
@@ -134,7 +156,8 @@ class Dispatch(Sender):
     def head(self, head: bytes, body_bytes: int) -> None:
         if self._given_up is not None:
             return
-        self._replay = None
+        if self._replay is not None:
+            self._forget_sent()
         if self._again is not None:
             self._again.look_no_more()
         self._code_class = HTTP_CLASSES[(head[STATUS_CLASS_AT] - ord("1")) % len(HTTP_CLASSES)]
@@ -149,7 +172,7 @@ class Dispatch(Sender):
             early = self._service.timers.now() < self._stood_half_at
             self._end_stand(turned_away=busy and early)
         elif busy:
-            self._note_answer()
+            self._note_answer(self._service.timers.now())
         if self._given_up is not None:
             self._finish(self._given_up)
         elif (
@@ -174,16 +197,19 @@ class Dispatch(Sender):
             return head
         return sessions.marked(request, site, head)
 
-    def _now_opened(self) -> None:
+    def _now_opened(self, now: float) -> None:
         """The attempt holds a target."""
         self._holds_target()
+        self._held_at = now
         if self._asked_at is not None:
-            self._note_answer()
+            self._note_answer(now)
         if self._standing is not None:
+            # It waited there: of that time the network had no more than a usual round trip.
+            travelled_s = self._service.round_trip_s(self._standing)
+            self._begun_at = max(self._begun_at, now - travelled_s)
             self._end_stand(turned_away=False)
         if self._waited_since is not None:
-            service = self._service
-            service.counters.queue_wait.observe(service.timers.now() - self._waited_since)
+            self._service.counters.queue_wait.observe(now - self._waited_since)
             self._waited_since = None
 
     # Waiting
@@ -207,7 +233,8 @@ class Dispatch(Sender):
         self._service.room.left(self)
         self._site = self._service.site
         self._overflow_reason = ""
-        self._serve_here(slot)
+        self._reason = "waited until a slot was free here"
+        self._serve_here(slot, self._service.timers.now())
 
     def expired(self) -> None:
         self._service.room.left(self)
@@ -222,8 +249,9 @@ class Dispatch(Sender):
     def stand(self, wait: RemoteWait, until: float, *, spills: bool) -> bool:
         now = self._service.timers.now()
         wait_ms = max(1, int((until - now) * 1000))
-        if not self._open_remote(wait.site, wait.path, wait_ms):
+        if not self._open_remote(wait.site, wait.path, wait_ms, now):
             return False
+        self._reason = "waited until a slot was free there"
         self._standing = wait.site
         self._stood_half_at = (now + until) / 2
         assert self._deadline is not None, "it waits"
@@ -292,8 +320,15 @@ class Dispatch(Sender):
             if self._begin(choice, now):
                 return
             self._note_unbegun(choice)
-        if not tries.way_lost or self._is_gone() or not self._repeating().wait_for_way(now):
+        if not self._may_go_on(now) or self._is_gone() or not self._await_way(now):
             self._fail(tries.verdict())
+
+    def _may_go_on(self, now: float) -> bool:
+        """Whether a way may appear: one was lost, this site has just started, or a site that was
+        busy when it was asked is not so any more, as far as is known."""
+        tries = self._tries
+        was_busy = tries.excluded - tries.out
+        return bool(tries.way_lost or was_busy) or now < self._service.settles_until
 
     def _is_permitted(self, now: float) -> bool:
         """Another attempt may begin; else the last failure is the answer."""
@@ -313,6 +348,12 @@ class Dispatch(Sender):
             self._tries.exclude(decision.site)
         else:
             self._tries.lose_way(decision.site)
+
+    def _await_way(self, now: float) -> bool:
+        if not self._repeating().wait_for_way(now):
+            return False
+        self._begun_at = self._held_at = inf
+        return True
 
     def _late_at(self) -> float:
         """When its time is up; infinite: it has not begun to run."""
@@ -338,7 +379,7 @@ class Dispatch(Sender):
     def _begin(self, decision: Decision, now: float) -> bool:
         """Start an attempt; False: it could not even start."""
         if not decision.local:
-            if not self._open_remote(decision.site, decision.path, 0):
+            if not self._open_remote(decision.site, decision.path, 0, now):
                 return False
         else:
             admission, avoid = self._service.admission, self._tries.avoid
@@ -349,20 +390,23 @@ class Dispatch(Sender):
             if type(slot) is not Slot:
                 return False
             self._site = decision.site
-            self._serve_here(slot)
+            self._serve_here(slot, now)
         self._overflow_reason = decision.overflow_reason
+        self._reason = decision.reason
         return True
 
-    def _serve_here(self, slot: Slot) -> None:
+    def _serve_here(self, slot: Slot, now: float) -> None:
         self._local = leg = self._service.local_leg(self._request, self, slot, via_local=True)
-        self._launch(leg)
+        self._attempt(leg, now)
         if leg.is_opened:  # We may stand in the handler's call: it hears of the head next.
-            self._now_opened()
+            self._now_opened(now)
             self._told_opened = True
             if self._owes_writable:
                 self._service.timers.at_turn_end(self._repay_writable)
 
-    def _open_remote(self, site: SiteId, path: tuple[RouterId, ...], wait_ms: int) -> bool:
+    def _open_remote(
+        self, site: SiteId, path: tuple[RouterId, ...], wait_ms: int, now: float
+    ) -> bool:
         service = self._service
         leg = RemoteLeg(
             self._request,
@@ -374,14 +418,21 @@ class Dispatch(Sender):
         )
         if not leg.start(service.streams, service.site):
             return False
-        self._asked_at = None if wait_ms else service.timers.now()
+        self._asked_at = None if wait_ms else now
         self._site = site
         self._local = None
-        self._launch(leg)
+        self._attempt(leg, now)
         return True
+
+    def _attempt(self, leg: Leg, now: float) -> None:
+        self._attempts += 1
+        self._begun_at = now
+        self._held_at = inf
+        self._launch(leg)
 
     def _wait(self, choice: NoChoice, now: float) -> None:
         service = self._service
+        self._begun_at = self._held_at = inf
         if self._deadline is None:
             self._deadline = now + service.config.queue_wait_s
             self._waited_since = now
@@ -408,9 +459,10 @@ class Dispatch(Sender):
         if self._again is not None:
             self._again.look_no_more()
             self._again = None
-        self._replay = None
-        self._local = None  # It holds us: let no cycle wait for the collector.
+        self._forget_sent()
         self._count(failure)
+        self._local = None  # It holds us: let no cycle wait for the collector.
+        self._watch = None
         self._handler.done(failure)
 
     def _count(self, failure: LegFailure | None) -> None:
@@ -432,12 +484,39 @@ class Dispatch(Sender):
                 code_class = "cancelled"
             else:
                 code_class = "error" if self._request.protocol == "tcp" else "5xx"
-        service.counters.request(served_at, code_class, seconds)
+        begun_at = self._begun_at if self._begun_at < now else now
+        held_at = self._held_at if self._held_at < now else now
+        phases = (begun_at - self._started_at, held_at - begun_at, now - held_at)
+        service.counters.request(served_at, code_class, seconds, phases)
+        if self._watch is not None:
+            self._watch.counted(self._passage(failure, served_at, seconds, phases))
 
-    def _note_answer(self) -> None:
+    def _passage(
+        self,
+        failure: LegFailure | None,
+        served_at: str,
+        seconds: float,
+        phases: tuple[float, float, float],
+    ) -> Passage:
+        local = self._local if served_at is not SERVED_NOWHERE else None
+        queue_s, network_s, target_s = phases
+        return Passage(
+            site=served_at,
+            target=local.target if local is not None else "",
+            overflow_reason=self._overflow_reason,
+            reason=self._reason,
+            attempts=self._attempts,
+            outcome="ok" if failure is None else failure.code,
+            queue_s=queue_s,
+            network_s=network_s,
+            target_s=target_s,
+            total_s=seconds,
+        )
+
+    def _note_answer(self, now: float) -> None:
         """The first answer of another site that did not have to wait: about a round trip."""
         if self._asked_at is not None and self._site is not None:
-            self._service.note_round_trip(self._site, self._service.timers.now() - self._asked_at)
+            self._service.note_round_trip(self._site, now - self._asked_at)
             self._asked_at = None
 
     def _end_stand(self, *, turned_away: bool) -> None:

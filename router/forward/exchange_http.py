@@ -21,6 +21,9 @@ class Client(Protocol):
     def write(self, *parts: Buffer) -> bool:
         """Towards the client. False: `Exchange.client_writable` follows."""
 
+    def write_interim(self, head: bytes) -> None:
+        """A 1xx towards the client: it gives nobody more time."""
+
     @property
     def flush(self) -> Callable[[], object]:
         """What was written leaves now."""
@@ -39,6 +42,9 @@ class Client(Protocol):
 
     def answer(self, error: HttpError, framing: ClientFraming) -> None:
         """Write a whole answer of ours."""
+
+    def with_request_id(self, head: bytes, request_id: bytes) -> bytes:
+        """A response's head that carries the request's id."""
 
     def over(self, status: int, *, close: bool) -> None:
         """The response was delivered whole."""
@@ -84,15 +90,24 @@ class Exchange:
         "body_bytes_seen",
         "is_request_complete",
         "leg",
+        "request_id",
     )
 
     leg: Leg
 
-    def __init__(self, client: Client, head: RequestHead, request: Request, via: bytes) -> None:
+    def __init__(
+        self,
+        client: Client,
+        head: RequestHead,
+        request: Request,
+        via: bytes,
+        request_id: bytes = b"",
+    ) -> None:
         self._client = client
         self._head = head
         self._request = request
         self._via = via
+        self.request_id = request_id  # Empty: responses carry none.
         self._phase = _WAITING
         self._status = 0
         self._left = -1  # Bytes of response body to come, -1: not declared.
@@ -115,6 +130,11 @@ class Exchange:
         waits_for_100 = self._head.expects and not self._continued and not self.body_bytes_seen
         return self._phase is _WAITING and not self.is_request_complete and not waits_for_100
 
+    @property
+    def awaits_answer(self) -> bool:
+        """The request is complete, and no final head has come."""
+        return self._phase is _WAITING and self.is_request_complete
+
     def body(self, data: memoryview) -> bool:
         """Body of the request, or raw bytes. False: `Client.allow` follows."""
         self.body_bytes_seen += len(data)
@@ -124,7 +144,6 @@ class Exchange:
         self.leg.send_trailers(block)
 
     def request_complete(self) -> None:
-        self.is_request_complete = True
         if not self._request.upgrade:
             self.leg.finish()  # With an upgrade the response decides what comes next.
 
@@ -166,7 +185,7 @@ class Exchange:
         elif status < 200:
             self._continued = self._continued or status == 100
             if not self._head.old:
-                self._client.write(render.interim_to_client(head, self._via))
+                self._client.write_interim(render.interim_to_client(head, self._via))
         else:
             self._final(head, status, body_bytes)
 
@@ -235,6 +254,8 @@ class Exchange:
             return
         self._phase = _TUNNEL
         self._status = _SWITCHED
+        if self.request_id:
+            head = self._client.with_request_id(head, self.request_id)
         self._client.write(render.switch_to_client(head, self._request.upgrade, self._via))
         self._client.switched()
 
@@ -242,6 +263,8 @@ class Exchange:
         self._phase = _BODY
         self._status = status
         request = self._head
+        if self.request_id:
+            head = self._client.with_request_id(head, self.request_id)
         bodiless = request.head_only or status == 204 or status == 304
         # Who was refused while waiting for 100 may send the body or not: nobody can tell which.
         unclear = request.expects and not self._continued and not self.body_bytes_seen

@@ -1,134 +1,208 @@
-"""Which targets of a service port answer: one TCP check per target each second.
+"""Which targets of a service port are good: each is checked again and again, at its own pace.
 
-One failed check, or one failed connect of a request, takes a target down; two good checks in a row
-bring it back. A target that is new is checked at once and up after its first good check, so that a
-start is quick. Checks of many targets are spread over the interval.
+``down_after`` failed checks in a row, or connects of requests, take a target down; ``up_after``
+good ones in a row bring it back. A target that is new is checked at once and up after its first
+good check, so that a start is quick. One that is ejected is not checked until its time is over,
+and then up after one good check. Checks of many targets drift apart by `HEALTH_SPREAD`.
 """
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 
+from router.forward.ports import TargetConfig
+from router.forward.probe import Probe
 from router.model import limits
 from router.model.addresses import split
-from router.net.ports import Connection, Dial, DialFailure, Loss, Network, Timer
-
-
-class _Dropped:
-    """The handler of a connection that has told all it was to tell."""
-
-    __slots__ = ()
-
-    def received(self, data: memoryview) -> None:
-        pass
-
-    def ended(self) -> None:
-        pass
-
-    def writable(self) -> None:
-        pass
-
-    def lost(self, cause: Loss | None) -> None:
-        pass
-
-
-_DROPPED = _Dropped()
+from router.net.ports import Network, Timer
 
 
 class _Check:
-    """The checks of one target. At most a dial or a timer is pending, never both."""
+    """The checks of one target. At most a probe or a timer is pending, never both."""
 
     __slots__ = (
-        "_dial",
+        "_bad",
+        "_config",
         "_good",
         "_health",
         "_host",
+        "_one_is_enough",
         "_port",
+        "_probe",
         "_timer",
         "error",
+        "is_ejected",
         "ready",
         "target",
     )
 
-    def __init__(self, target: str, health: "HealthChecks") -> None:
+    def __init__(self, target: str, config: TargetConfig, health: "HealthChecks") -> None:
         self.target = target
         self.ready = False
+        self.is_ejected = False
+        """Put out; no check that began afterwards has come to its end."""
         self.error = "not checked yet"
         self._host, self._port = split(target)
+        self._config = config
         self._health = health
-        self._good = limits.HEALTH_GOOD_TO_RETURN - 1  # New: the first good one counts as enough.
+        self._good = self._bad = 0
+        self._one_is_enough = True
         self._timer: Timer | None = None
-        self._dial: Dial | None = None
+        self._probe: Probe | None = None
 
     def run(self) -> None:
         self._timer = None
-        self._dial = self._health.network.dial(
+        if self._config.unusable:  # Until it is configured anew.
+            self.is_ejected = False
+            self._put_down(self._config.unusable)
+            self._one_is_enough = True
+            return
+        health = self._health
+        self._probe = Probe(
+            health.network,
             self._host,
             self._port,
-            self._connected,
-            self._dial_failed,
-            timeout_s=limits.HEALTH_TIMEOUT_S,
+            self._config,
+            connect_s=health.connect_s,
+            done=self._checked,
         )
 
     def stop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        if self._dial is not None:
-            self._dial.cancel()
+            self._timer = None
+        if self._probe is not None:
+            self._probe.cancel()
+            self._probe = None
+
+    def configure(self, config: TargetConfig) -> None:
+        """Go on by other settings, the next check soon. What was found so far stands."""
+        before, self._config = self._config, config
+        if (config.tls, config.proxy_protocol, config.unusable) != (
+            before.tls,
+            before.proxy_protocol,
+            before.unusable,
+        ):
+            self.stop()
+            self.run()  # Reached in another way: at once.
+        elif config.health != before.health and not self.is_ejected:
+            self.stop()
+            soon_s = min(config.health.interval_s, limits.HEALTH_INTERVAL_S)
+            self._wait(soon_s * self._health.rng.uniform(0.0, 1.0))
 
     def failed(self, reason: str) -> None:
+        self._good = 0
+        self._bad += 1
+        self._one_is_enough = False
+        if self._bad >= self._config.health.down_after:
+            self._put_down(reason)
+        else:
+            self.error = reason
+
+    def _put_down(self, reason: str) -> None:
         self._good = 0
         self.error = reason
         if self.ready:
             self.ready = False
             self._health.changed(self.target, False)
 
-    def _connected(self, connection: Connection) -> _Dropped:
-        connection.abort()
+    def eject(self, seconds: float, reason: str) -> None:
+        self.stop()
+        self._one_is_enough = True
+        self.is_ejected = True
+        self.error = reason
+        self.ready = False
+        self._wait(seconds)
+        self._health.changed(self.target, False)
+
+    def recall(self) -> None:
+        """Check it now instead of when its time is over."""
+        if self.is_ejected and self._timer is not None:
+            self.stop()
+            self.run()
+
+    def _checked(self, error: str | None) -> None:
+        self._probe = None
+        if error is None:  # It says nothing of the target.
+            self._wait(self._config.health.interval_s)
+            return
+        self.is_ejected = False
+        interval_s = self._config.health.interval_s
+        spread = self._health.rng.uniform(1 - limits.HEALTH_SPREAD, 1 + limits.HEALTH_SPREAD)
+        self._wait(interval_s * spread)
+        if error:
+            self.failed(error)
+            return
+        self._bad = 0
         self._good += 1
-        if not self.ready and self._good >= limits.HEALTH_GOOD_TO_RETURN:
+        up_after = 1 if self._one_is_enough else self._config.health.up_after
+        if not self.ready and self._good >= up_after:
             self.ready = True
             self.error = ""
             self._health.changed(self.target, True)
-        self._again()
-        return _DROPPED
 
-    def _dial_failed(self, failure: DialFailure) -> None:
-        self.failed(failure.reason)
-        self._again()
-
-    def _again(self) -> None:
-        self._dial = None
-        wait_s = limits.HEALTH_INTERVAL_S * self._health.rng.uniform(0.9, 1.1)
-        self._timer = self._health.network.call_at(self._health.network.now() + wait_s, self.run)
+    def _wait(self, seconds: float) -> None:
+        network = self._health.network
+        self._timer = network.call_at(network.now() + seconds, self.run)
 
 
 class HealthChecks:
-    """Checks the targets of one service port; ``changed(target, ready)`` when one comes or goes."""
+    """Checks the targets of one service port; ``changed(target, ready)`` when one comes or goes.
 
-    __slots__ = ("_checks", "changed", "network", "rng")
+    ``connect_s``: how long a connect may take, of a check as of a request.
+    """
+
+    __slots__ = ("_checks", "changed", "connect_s", "network", "rng")
 
     def __init__(
-        self, network: Network, rng: random.Random, changed: Callable[[str, bool], None]
+        self,
+        network: Network,
+        rng: random.Random,
+        changed: Callable[[str, bool], None],
+        connect_s: float = limits.CONNECT_TIMEOUT_LOCAL_S,
     ) -> None:
         self.network = network
         self.rng = rng
         self.changed = changed
+        self.connect_s = connect_s
         self._checks: dict[str, _Check] = {}
 
-    def set_targets(self, targets: Iterable[str]) -> None:
-        """Check exactly these (``host:port``)."""
-        wanted = set(targets)
-        for target in self._checks.keys() - wanted:
+    def set_targets(self, targets: Mapping[str, TargetConfig]) -> None:
+        """Check exactly these (``host:port``), as their settings say from now on."""
+        for target in self._checks.keys() - targets.keys():
             self._checks.pop(target).stop()
-        for target in sorted(wanted - self._checks.keys()):
-            check = self._checks[target] = _Check(target, self)
-            check.run()
+        for target, config in sorted(targets.items()):
+            check = self._checks.get(target)
+            if check is None:
+                check = self._checks[target] = _Check(target, config, self)
+                check.run()
+            else:
+                check.configure(config)
 
     def connect_failed(self, target: str, reason: str) -> None:
-        """A request's own connect found it down: so it is, until two checks say otherwise."""
+        """A request's own connect found it down: as bad as a failed check."""
         check = self._checks.get(target)
-        if check is not None:
+        if check is not None and not check.is_ejected:
             check.failed(reason)
+
+    def eject(self, target: str, seconds: float, reason: str) -> None:
+        """Put a ready target out for so long; then a check must find it good."""
+        check = self._checks.get(target)
+        if check is not None and check.ready:
+            check.eject(seconds, reason)
+
+    def recall(self) -> None:
+        """There is nobody else: check those that were ejected now, and use them if they answer."""
+        for check in self._checks.values():
+            check.recall()
+
+    def is_ready(self, target: str) -> bool:
+        check = self._checks.get(target)
+        return check is not None and check.ready
+
+    def is_ejected(self, target: str) -> bool:
+        """Requests, not checks, took it out."""
+        check = self._checks.get(target)
+        return check is not None and check.is_ejected
 
     def error_of(self, target: str) -> str:
         """Why it is down, for people; empty when it is up."""

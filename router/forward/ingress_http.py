@@ -11,7 +11,9 @@ from router.forward.http1.grammar import HttpError, bad_request
 from router.forward.http1.render import ClientFraming
 from router.forward.http1.request_heads import Forwarding, RequestHead
 from router.forward.http1.requests import RequestParser
+from router.forward.http1.terms import DEFAULT_TERMS, HttpTerms
 from router.forward.ports import Leg, LegFailure, LegHandler, Request
+from router.forward.request_ids import RequestIds
 from router.forward.turn_writer import TurnWriter
 from router.model import limits
 from router.model.ids import ServiceKey
@@ -42,10 +44,13 @@ class HttpSession:
 
     ``open_leg`` is asked once per request. ``finished`` is told the status of each request at its
     end, those refused before a leg was opened included; 499: nobody was left to answer.
-    One coarse timer judges one deadline; at most `HEADER_TIMEOUT_S` apart, so it is never late.
+    One timer judges one deadline. It is armed anew when it fires and when a deadline is set before
+    it: a deadline moved away costs nothing, and with the usual settings none is ever set before it.
+    ``terms`` are those of the service when the connection was accepted.
     """
 
     __slots__ = (
+        "_armed_at",
         "_connection",
         "_deadline",
         "_draining",
@@ -60,8 +65,11 @@ class HttpSession:
         "_open_leg",
         "_parser",
         "_phase",
+        "_request_ids",
         "_requests",
         "_rng",
+        "_terms",
+        "_timeouts",
         "_timer",
         "_timers",
         "_unread_bytes",
@@ -81,6 +89,9 @@ class HttpSession:
         timers: Timers,
         rng: random.Random,
         finished: Callable[[int], None],
+        proto: bytes = b"http",
+        terms: HttpTerms = DEFAULT_TERMS,
+        request_ids: RequestIds | None = None,
     ) -> None:
         site = site_name.encode("ascii")
         self._connection = connection
@@ -89,6 +100,9 @@ class HttpSession:
         self._timers = timers
         self._rng = rng
         self._finished = finished
+        self._terms = terms
+        self._timeouts = terms.timeouts
+        self._request_ids = request_ids if request_ids is not None else RequestIds(rng)
         self._via = b"1.1 " + site
         self._writer = TurnWriter(connection, timers)
         self.flush: Callable[[], object] = self._writer.flush
@@ -97,9 +111,10 @@ class HttpSession:
             Forwarding(
                 site_name=site,
                 client=connection.peer.host.encode("ascii"),
-                proto=b"http",
+                proto=proto,
                 host=str(key).encode("ascii"),
             ),
+            terms.heads,
         )
         self._phase = _SERVING
         self._exchange: Exchange | None = None
@@ -113,17 +128,28 @@ class HttpSession:
         now = timers.now()
         self._floor_since = now
         self._floor_bytes = 0
-        self._deadline = now + limits.KEEP_ALIVE_IDLE_S
-        self._timer: Timer | None = timers.call_at(now + limits.HEADER_TIMEOUT_S, self._tick)
+        self._deadline = now + terms.timeouts.keep_alive_s
+        self._armed_at = min(self._deadline, now + limits.SESSION_TICK_S)
+        self._timer: Timer | None = timers.call_at(self._armed_at, self._tick)
 
     def drain(self) -> None:
-        """Close as soon as no request is under way; the next response says ``Connection: close``.
+        """Close after the next response, which says ``Connection: close``.
 
-        Tunnels stay until they end or the connection is aborted.
+        An idle client may be sending just now, and could not tell whether a request that meets our
+        FIN was executed: it has `limits.DRAIN_IDLE_S` to ask once more. Tunnels stay until they end
+        or the connection is aborted.
         """
         self._draining = True
         if self._phase is _SERVING and self._exchange is None and self._parser.is_idle:
-            self._close(limits.LINGER_DISCARD_S)
+            self._touch(limits.DRAIN_IDLE_S)
+            self._rearm(self._timers.now())
+
+    def shed_idle(self) -> bool:
+        """Close if no request is under way, to save memory; False: one is."""
+        if self._phase is not _SERVING or self._exchange is not None or not self._parser.is_idle:
+            return False
+        self._close(limits.LINGER_DISCARD_S)
+        return True
 
     def abort(self) -> None:
         """End at once, as after the grace of a drain."""
@@ -139,7 +165,7 @@ class HttpSession:
             if parser.held_bytes or parser.is_in_head:
                 self._parsed(was_in_head)
         elif self._phase is _TUNNEL:
-            self._touch(limits.TUNNEL_IDLE_S)
+            self._touch(self._timeouts.tunnel_s)
             assert self._exchange is not None, "a tunnel without its exchange"
             if not self._exchange.body(data):
                 self._wait_for_leg()
@@ -162,9 +188,12 @@ class HttpSession:
 
     def writable(self) -> None:
         self._writer.drained()
-        if self._exchange is not None:
-            self._touch(limits.TUNNEL_IDLE_S if self._exchange.is_tunnel else limits.STREAM_IDLE_S)
-            self._exchange.client_writable()
+        exchange = self._exchange
+        if exchange is not None:
+            if not exchange.awaits_answer:
+                timeouts = self._timeouts
+                self._touch(timeouts.tunnel_s if exchange.is_tunnel else timeouts.idle_s)
+            exchange.client_writable()
 
     def lost(self, cause: Loss | None) -> None:
         self._phase = _OVER
@@ -184,17 +213,22 @@ class HttpSession:
         self._requests += 1
         self._floor_bytes = 0
         self._floor_since = now = self._timers.now()
-        self._deadline = now + limits.STREAM_IDLE_S
+        self._deadline = deadline = now + self._timeouts.idle_s
+        if deadline < self._armed_at:
+            self._rearm(now)
+        canonical, request_id = head.head, b""
+        if self._request_ids.name:
+            canonical, request_id = self._request_ids.on_request(canonical)
         request = Request(
             key=self._key,
             protocol="http",
-            head=head.head,
+            head=canonical,
             body_bytes=head.body_bytes,
             idempotent=head.idempotent,
             head_only=head.head_only,
             upgrade=head.upgrade,
         )
-        exchange = Exchange(self, head, request, self._via)
+        exchange = Exchange(self, head, request, self._via, request_id)
         self._exchange = exchange
         exchange.leg = self._open_leg(request, exchange)
 
@@ -204,7 +238,7 @@ class HttpSession:
             if self._unread_bytes > limits.LINGER_DISCARD_BYTES_MAX:
                 self._close(limits.LINGER_DISCARD_S)
         elif self._exchange is not None:
-            self._touch(limits.STREAM_IDLE_S)
+            self._touch(self._timeouts.idle_s)
             if not self._exchange.body(data):
                 self._wait_for_leg()
 
@@ -217,7 +251,11 @@ class HttpSession:
             self._phase = _SERVING
             self._next()
         elif self._exchange is not None:
-            self._exchange.request_complete()
+            exchange = self._exchange
+            exchange.is_request_complete = True
+            if exchange.awaits_answer:
+                self._touch(self._terms.answer_s)
+            exchange.request_complete()
 
     def failed(self, error: HttpError) -> None:
         if self._phase is _DRAINING_BODY:
@@ -230,9 +268,16 @@ class HttpSession:
     # What the exchange tells.
 
     def write(self, *parts: Buffer) -> bool:
-        allowance_s = limits.TUNNEL_IDLE_S if self._phase is _TUNNEL else limits.STREAM_IDLE_S
-        self._deadline = self._timers.now() + allowance_s
+        timeouts = self._timeouts
+        allowance_s = timeouts.tunnel_s if self._phase is _TUNNEL else timeouts.idle_s
+        now = self._timers.now()
+        self._deadline = deadline = now + allowance_s
+        if deadline < self._armed_at:
+            self._rearm(now)
         return self._writer.write(*parts)
+
+    def write_interim(self, head: bytes) -> None:
+        self._writer.write(head)
 
     def allow(self) -> None:
         self._waits_for_leg = False
@@ -241,11 +286,11 @@ class HttpSession:
         self._set_paused()
 
     def closes_after_this(self) -> bool:
-        return self._draining or self._ended or self._requests >= limits.REQUESTS_PER_CONNECTION_MAX
+        return self._draining or self._ended or self._requests >= self._terms.requests
 
     def switched(self) -> None:
         self._phase = _TUNNEL
-        self._touch(limits.TUNNEL_IDLE_S)
+        self._touch(self._timeouts.tunnel_s)
         self._writer.flush()
         held = self._parser.take_held()
         self._held = False
@@ -262,8 +307,16 @@ class HttpSession:
         self._connection.finish()
 
     def answer(self, error: HttpError, framing: ClientFraming) -> None:
-        self._writer.write(render.own_answer(error, framing, self._rng))
+        whole = render.own_answer(error, framing, self._rng)
+        if self._request_ids.name:
+            exchange = self._exchange
+            request_id = exchange.request_id if exchange is not None else b""
+            whole = self.with_request_id(whole, request_id or self._request_ids.fresh())
+        self._writer.write(whole)
         self._writer.flush()
+
+    def with_request_id(self, head: bytes, request_id: bytes) -> bytes:
+        return self._request_ids.on_response(head, request_id)
 
     def over(self, status: int, *, close: bool) -> None:
         exchange, self._exchange = self._exchange, None
@@ -272,13 +325,13 @@ class HttpSession:
         self._waits_for_leg = False
         if close:
             whole = exchange.is_request_complete and not self._held
-            self._close(limits.KEEP_ALIVE_IDLE_S if whole else limits.LINGER_DISCARD_S)
+            self._close(self._timeouts.keep_alive_s if whole else limits.LINGER_DISCARD_S)
         elif exchange.is_request_complete:
             self._next()
         else:
             self._phase = _DRAINING_BODY
             self._unread_bytes = 0
-            self._touch(limits.HEADER_TIMEOUT_S)
+            self._touch(limits.BODY_GRACE_S)
             self._set_paused()
 
     def torn(self, status: int) -> None:
@@ -295,11 +348,11 @@ class HttpSession:
             self._held = True
             self._set_paused()
         elif parser.is_in_head and not was_in_head:
-            self._touch(limits.HEADER_TIMEOUT_S)
+            self._touch(self._timeouts.header_s)
 
     def _next(self) -> None:
         """Begin the next request, which may have been received already."""
-        self._deadline = self._timers.now() + limits.KEEP_ALIVE_IDLE_S
+        self._touch(self._timeouts.keep_alive_s)
         self._held = False
         parser = self._parser
         parser.proceed()
@@ -330,7 +383,6 @@ class HttpSession:
         self._writer.flush()
         self._connection.finish()
         self._touch(linger_s)
-        self._rearm()
 
     def _abort(self) -> None:
         self._phase = _OVER
@@ -354,16 +406,23 @@ class HttpSession:
     # Deadlines.
 
     def _touch(self, allowance_s: float) -> None:
-        self._deadline = self._timers.now() + allowance_s
+        now = self._timers.now()
+        self._deadline = deadline = now + allowance_s
+        if deadline < self._armed_at:
+            self._rearm(now)
 
-    def _rearm(self) -> None:
+    def _rearm(self, now: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        when = min(self._deadline, self._timers.now() + limits.HEADER_TIMEOUT_S)
+        if self._phase is _OVER:
+            self._timer = None
+            return
+        self._armed_at = when = min(self._deadline, now + limits.SESSION_TICK_S)
         self._timer = self._timers.call_at(when, self._tick)
 
     def _tick(self) -> None:
         self._timer = None
+        self._armed_at = inf
         now = self._timers.now()
         if now >= self._deadline:
             self._overdue()
@@ -371,7 +430,7 @@ class HttpSession:
             self._parser.close()
             self._exchange.refuse(render.REQUEST_TIMEOUT)
         if self._phase is not _OVER and self._timer is None:
-            self._rearm()
+            self._rearm(now)
 
     def _is_too_slow(self, now: float) -> bool:
         """The client sends its body below the floor, over the time since the last look."""
@@ -383,9 +442,7 @@ class HttpSession:
         elapsed_s = now - self._floor_since
         if elapsed_s < limits.BODY_GRACE_S:
             return False
-        slow = (
-            exchange.body_bytes_seen - self._floor_bytes < limits.BODY_BYTES_PER_S_MIN * elapsed_s
-        )
+        slow = exchange.body_bytes_seen - self._floor_bytes < self._terms.body_rate_min * elapsed_s
         self._floor_since = now
         self._floor_bytes = exchange.body_bytes_seen
         return slow
@@ -399,7 +456,7 @@ class HttpSession:
             self._connection.abort()
         elif exchange is not None:
             self._parser.close()
-            waits = exchange.awaits_client
+            waits = exchange.awaits_client and not self._is_paused
             timeout = render.failure_error(LegFailure("target-timeout"))
             exchange.refuse(render.REQUEST_TIMEOUT if waits else timeout)
         elif self._parser.is_in_head:

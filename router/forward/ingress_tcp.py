@@ -3,9 +3,13 @@
 from collections.abc import Callable
 
 from router.forward.ports import Leg, LegFailure, LegHandler, Request
-from router.model import limits
 from router.model.ids import ServiceKey
+from router.model.settings import Timeouts
 from router.net.ports import Connection, Loss, Timer, Timers
+
+DEFAULT_TIMEOUTS = Timeouts()
+LOOKS_PER_LIMIT = 4
+"""How often a connection is looked at within its idle limit."""
 
 OpenLeg = Callable[[Request, LegHandler], Leg]
 
@@ -15,9 +19,10 @@ class TcpSession:
 
     Half-close passes both ways. A reset of the client aborts the leg; anything but a complete
     exchange resets the client, so that a torn answer is never taken for a whole one. A client that
-    is done, both ends finished, leaves the rest of what it sent on its way. A connection
-    on which nothing moves for `limits.TUNNEL_IDLE_S` is aborted, at twice that at the latest; with
-    one direction finished it is `limits.HALF_CLOSED_IDLE_S`.
+    is done, both ends finished, leaves the rest of what it sent on its way: ``over`` is called
+    when that has ended too, if it lasts beyond `lost`. A connection on which nothing moves for
+    ``timeouts.tunnel_s`` is aborted, a quarter of it later at most; with one direction finished it
+    is ``timeouts.half_closed_s``.
     """
 
     __slots__ = (
@@ -25,8 +30,12 @@ class TcpSession:
         "_connection",
         "_gone",
         "_half_closed",
+        "_idle_since",
         "_leg",
         "_moved",
+        "_outlives",
+        "_over",
+        "_timeouts",
         "_timer",
         "_timers",
     )
@@ -38,20 +47,45 @@ class TcpSession:
         key: ServiceKey,
         open_leg: OpenLeg,
         timers: Timers,
+        over: Callable[[], None],
+        timeouts: Timeouts = DEFAULT_TIMEOUTS,
     ) -> None:
         self._connection = connection
+        self._over = over
+        self._timeouts = timeouts
+        self._idle_since = timers.now()
         self._timers = timers
         self._moved = False
         self._half_closed = False
         self._gone = False
+        self._outlives = False
         self._answer = _Answer(self, connection)
-        self._leg = open_leg(Request(key=key, protocol="tcp", body_bytes=-1), self._answer)
+        request = Request(
+            key=key,
+            protocol="tcp",
+            body_bytes=-1,
+            client=str(connection.peer),
+            local=str(connection.local),
+        )
+        self._leg = open_leg(request, self._answer)
         self._answer.leg = self._leg
         self._timer: Timer = self._watch()
 
+    @property
+    def outlives_client(self) -> bool:
+        """The client's connection is lost, and bytes of it are still on their way."""
+        return self._outlives
+
     def abort(self) -> None:
         """Reset the client now, whatever is under way."""
-        self._connection.abort()
+        if self._outlives:
+            self._leg.abort()
+        else:
+            self._connection.abort()
+
+    def shed_idle(self) -> bool:
+        """False: nobody can tell whether it waits for something."""
+        return False
 
     def drain(self) -> None:
         """Nothing to do: the exchange under way ends by itself."""
@@ -89,24 +123,35 @@ class TcpSession:
         elif cause is not None:
             self._timer.cancel()
             self._leg.abort()
+        else:
+            self._outlives = True
 
-    def over(self) -> None:
-        """The leg is done."""
+    def leg_done(self) -> None:
+        """The leg is over."""
         if self._gone:
             self._timer.cancel()
+        if self._outlives:
+            self._outlives = False
+            self._over()
 
     def _watch(self) -> Timer:
-        idle_s = limits.HALF_CLOSED_IDLE_S if self._half_closed else limits.TUNNEL_IDLE_S
         self._moved = False
-        return self._timers.call_at(self._timers.now() + idle_s, self._look)
+        self._idle_since = now = self._timers.now()
+        return self._timers.call_at(now + self._idle_s / LOOKS_PER_LIMIT, self._look)
+
+    @property
+    def _idle_s(self) -> float:
+        return self._timeouts.half_closed_s if self._half_closed else self._timeouts.tunnel_s
 
     def _look(self) -> None:
+        """Bytes leave a mark and no time: whatever moved since the last look moved just now."""
+        now = self._timers.now()
         if self._moved:
             self._timer = self._watch()
-        elif self._gone:
-            self._leg.abort()
+        elif now < self._idle_since + self._idle_s:
+            self._timer = self._timers.call_at(now + self._idle_s / LOOKS_PER_LIMIT, self._look)
         else:
-            self._connection.abort()
+            self.abort()
 
 
 class _Answer:
@@ -143,6 +188,6 @@ class _Answer:
 
     def done(self, failure: LegFailure | None) -> None:
         self.over = True
-        self._session.over()
+        self._session.leg_done()
         if failure is not None:
             self._connection.abort()

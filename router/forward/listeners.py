@@ -1,14 +1,17 @@
 """Which addresses clients of services are accepted on, and what keeps one from being bound."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 
 import msgspec
 
+from router.forward.ports import NoTls
 from router.model import limits
 from router.model.addresses import join, split
 from router.model.ids import ServiceKey
-from router.net.ports import Connection, ConnectionHandler, Listener, Network, Timer
+from router.model.settings import ServiceLimits
+from router.net.ports import Connection, ConnectionHandler, Listener, Network, Timer, Tls
 
 Where = tuple[str, int]
 
@@ -16,13 +19,17 @@ EVERYWHERE = ("", "0.0.0.0", "::")
 
 
 class ListenerState(msgspec.Struct, frozen=True, kw_only=True):
-    """One listener as it is. ``port`` is the bound one; ``error`` empty while listening."""
+    """One listener as it is. ``port`` is the bound one; ``error`` empty while listening.
+
+    ``hint``: the next step, if it is another than freeing the address.
+    """
 
     key: ServiceKey
     host: str
     port: int
     listening: bool
     error: str
+    hint: str = ""
 
 
 def is_same_place(listen: Where, target: Where) -> bool:
@@ -51,13 +58,15 @@ def _is_loopback(host: str) -> bool:
 class _Bound:
     """One wanted listener: bound, or with the reason why not."""
 
-    __slots__ = ("error", "key", "listener", "paused", "where")
+    __slots__ = ("error", "hint", "key", "listener", "paused", "tls", "where")
 
-    def __init__(self, key: ServiceKey, where: Where) -> None:
+    def __init__(self, key: ServiceKey, where: Where, tls: Tls | NoTls | None) -> None:
         self.key = key
         self.where = where
+        self.tls = tls
         self.listener: Listener | None = None
         self.error = ""
+        self.hint = ""
         self.paused = False
 
 
@@ -65,38 +74,88 @@ class Listeners:
     """Makes wanted listeners true, and again each second while one cannot be bound.
 
     ``accept(key, connection)`` makes the session; whoever does calls `gone` once for each, when
-    its connection is lost. A listener at its limit of connections leaves more in the backlog.
+    its connection is lost. A listener at its limit of connections leaves more in the backlog, all
+    of them do at ``connections_max``. A source at its limit is reset: it must not fill the backlog
+    of the others.
     """
 
-    __slots__ = ("_accept", "_bound", "_network", "_open", "_targets", "_timer")
+    __slots__ = (
+        "_accept",
+        "_bound",
+        "_connections_max",
+        "_held",
+        "_limits_of",
+        "_network",
+        "_open",
+        "_sources",
+        "_targets",
+        "_timer",
+        "_total",
+        "refused",
+    )
 
     def __init__(
         self,
         network: Network,
         accept: Callable[[ServiceKey, Connection], ConnectionHandler | None],
+        limits_of: Callable[[ServiceKey], ServiceLimits],
+        connections_max: int,
     ) -> None:
+        """``limits_of`` a service port; ``connections_max`` of all listeners together."""
         self._network = network
         self._accept = accept
         self._bound: dict[ServiceKey, _Bound] = {}
-        self._open: dict[ServiceKey, int] = {}
+        self._limits_of = limits_of
+        self._connections_max = connections_max
+        self._open: Counter[ServiceKey] = Counter()
+        self._total = 0
+        self._sources: Counter[tuple[ServiceKey, str]] = Counter()
+        self._held: frozenset[ServiceKey] = frozenset()
+        self.refused: Counter[ServiceKey] = Counter()
+        """Connections that were reset because their source had too many."""
         self._targets: frozenset[str] = frozenset()
         self._timer: Timer | None = None
 
-    def set_listeners(self, wanted: Mapping[ServiceKey, Where]) -> None:
-        """Bind these and close all others; accepted connections stay."""
+    def set_listeners(
+        self,
+        wanted: Mapping[ServiceKey, Where],
+        tls: Mapping[ServiceKey, Tls | NoTls] | None = None,
+    ) -> None:
+        """Bind these and close all others; accepted connections stay.
+
+        ``tls``: those that speak it, or that must and cannot: these are not bound.
+        """
+        tls = tls or {}
         for key, bound in list(self._bound.items()):
             if wanted.get(key) != bound.where:
                 self._close(bound)
                 del self._bound[key]
         for key, where in wanted.items():
-            if key not in self._bound:
-                self._bound[key] = _Bound(key, where)
+            known = self._bound.get(key)
+            if known is None:
+                self._bound[key] = _Bound(key, where, tls.get(key))
+            elif known.tls != tls.get(key):
+                self._change_tls(known, tls.get(key))
         self._bind_all()
+
+    def _change_tls(self, bound: _Bound, tls: Tls | NoTls | None) -> None:
+        before, bound.tls = bound.tls, tls
+        if bound.listener is None:
+            return
+        if isinstance(before, Tls) and isinstance(tls, Tls):
+            bound.listener.set_tls(tls)
+        else:
+            self._close(bound)
 
     def set_targets(self, targets: frozenset[str]) -> None:
         """All targets configured at this site: none of them may be one of our listeners."""
         self._targets = targets
         self._bind_all()
+
+    def hold(self, held: frozenset[ServiceKey]) -> None:
+        """Accept nothing for these for now, and for all others again."""
+        self._held = held
+        self._judge_all()
 
     def close(self) -> None:
         """Accept nothing more."""
@@ -111,6 +170,7 @@ class Listeners:
                 port=bound.listener.address.port if bound.listener else bound.where[1],
                 listening=bound.listener is not None,
                 error=bound.error,
+                hint=bound.hint,
             )
             for bound in self._bound.values()
         }
@@ -128,38 +188,81 @@ class Listeners:
 
     def _bind(self, bound: _Bound) -> None:
         host, port = bound.where
+        tls = bound.tls
+        bound.hint = ""
         clash = next((one for one in self._targets if is_same_place(bound.where, split(one))), None)
         if clash is not None:
             self._close(bound)
             bound.error = f"target {clash} is this listener's own address; give one another port"
+        elif isinstance(tls, NoTls):
+            bound.error, bound.hint = f"it must speak TLS: {tls.reason}", tls.hint
         elif bound.listener is None:
             try:
                 bound.listener = self._network.listen(
-                    host, port, lambda connection: self._accepted(bound, connection)
+                    host, port, lambda connection: self._accepted(bound, connection), tls=tls
                 )
                 bound.error = ""
+                self._judge(bound)
             except OSError as error:
                 bound.error = f"cannot listen on {join(host, port)}: {error.strerror or error}"
 
-    def gone(self, key: ServiceKey) -> None:
+    def gone(self, key: ServiceKey, connection: Connection) -> None:
         """A connection that was accepted for ``key`` is lost."""
+        source = (key, connection.peer.host)
         self._open[key] -= 1
-        bound = self._bound.get(key)
-        if bound is not None and bound.paused and bound.listener is not None:
-            bound.paused = False
-            bound.listener.resume()
+        self._sources[source] -= 1
+        if not self._sources[source]:
+            del self._sources[source]
+        self._total -= 1
+        if self._total + 1 >= self._connections_max:
+            self._judge_all()
+        elif key in self._bound:
+            self._judge(self._bound[key])
 
     def _accepted(self, bound: _Bound, connection: Connection) -> ConnectionHandler | None:
         if bound.where[0] in EVERYWHERE and str(connection.local) in self._targets:
             return None  # A target is an own address that only the connection shows.
-        handler = self._accept(bound.key, connection)
+        key = bound.key
+        source = (key, connection.peer.host)
+        if self._sources[source] >= self._limits_of(key).connections_per_source:
+            self.refused[key] += 1
+            return None
+        handler = self._accept(key, connection)
         if handler is None:
             return None
-        count = self._open[bound.key] = self._open.get(bound.key, 0) + 1
-        if count >= limits.CONNECTIONS_PER_LISTENER_MAX and bound.listener is not None:
-            bound.paused = True
-            bound.listener.pause()
+        self._open[key] += 1
+        self._sources[source] += 1
+        self._total += 1
+        if self._total >= self._connections_max:
+            self._judge_all()
+        else:
+            self._judge(bound)
         return handler
+
+    def reconsider(self) -> None:
+        """Limits may have changed."""
+        self._judge_all()
+
+    def _judge_all(self) -> None:
+        for bound in self._bound.values():
+            self._judge(bound)
+
+    def _judge(self, bound: _Bound) -> None:
+        """Pause or resume it as its limits say."""
+        if bound.listener is None:
+            return
+        key = bound.key
+        is_full = (
+            key in self._held
+            or self._total >= self._connections_max
+            or self._open[key] >= self._limits_of(key).connections
+        )
+        if is_full != bound.paused:
+            bound.paused = is_full
+            if is_full:
+                bound.listener.pause()
+            else:
+                bound.listener.resume()
 
     def _close(self, bound: _Bound) -> None:
         if bound.listener is not None:

@@ -4,12 +4,14 @@ from collections.abc import Callable
 
 from router.balance.ledger import Slot
 from router.forward.admission import NO_TARGETS, Admission
-from router.forward.ports import Leg, LegFailure, LegHandler, Request
+from router.forward.outcomes import LAST_STATUS_UNJUDGED, Outcomes
+from router.forward.ports import LegFailure, LegHandler, Request, TargetLeg
+from router.forward.pressure import Pressure
 from router.forward.replay import Replay
 from router.forward.target_tcp import Received
 from router.net.ports import Buffer
 
-TargetLegOpener = Callable[[Request, LegHandler, str, bool], tuple[Leg, bool]]
+TargetLegOpener = Callable[[Request, LegHandler, str, bool], tuple[TargetLeg, bool]]
 """Builds and starts a leg to a target (``host:port``); the flag as in `LocalLeg`.
 
 True beside it: a connection is held already, and the leg will not tell `opened`.
@@ -28,13 +30,14 @@ class LocalLeg:
     __slots__ = (
         "_aborted",
         "_admission",
-        "_connect_failed",
         "_handler",
         "_held",
         "_leg",
         "_open_target",
+        "_outcomes",
         "_owes_writable",
         "_paused",
+        "_pressure",
         "_replayed_with_room",
         "_request",
         "_slot",
@@ -56,7 +59,8 @@ class LocalLeg:
         *,
         admission: Admission,
         open_target: TargetLegOpener,
-        connect_failed: Callable[[str, str], None],
+        outcomes: Outcomes,
+        pressure: Pressure,
         via_local: bool,
     ) -> None:
         self._request = request
@@ -64,7 +68,8 @@ class LocalLeg:
         self._slot = slot
         self._admission = admission
         self._open_target = open_target
-        self._connect_failed = connect_failed
+        self._outcomes = outcomes
+        self._pressure = pressure
         self._via_local = via_local
         self._tried = NO_TARGETS
         self._held: Replay | None = None
@@ -72,7 +77,7 @@ class LocalLeg:
         self._replayed_with_room = False
         self._paused = False
         self._aborted = False
-        self._leg: Leg | None = None
+        self._leg: TargetLeg | None = None
         self.is_opened = False
         """A target is connected. If so after `start`, the handler is not told `opened`."""
         # Hot: what needs nothing of us goes straight through.
@@ -81,6 +86,11 @@ class LocalLeg:
         self.trailers = handler.trailers
         self.ended = handler.ended
         self.writable = handler.writable
+
+    @property
+    def held_bytes(self) -> int:
+        """What waits for a connection."""
+        return self._held.size_bytes if self._held is not None else 0
 
     @property
     def target(self) -> str:
@@ -92,7 +102,8 @@ class LocalLeg:
             self._request, self, self._slot.target, self._via_local
         )
         if not self.is_opened:
-            self._held = Replay()
+            # Of a client of ours, `Dispatch` holds the same bytes and counts them.
+            self._held = Replay(Pressure() if self._via_local else self._pressure)
 
     # Leg
 
@@ -135,20 +146,35 @@ class LocalLeg:
     # LegHandler of the target leg
 
     def opened(self) -> None:
-        self._held = None
+        self._forget_held()
         self.is_opened = True
         self._handler.opened()
         if self._replayed_with_room and self._owes_writable:
             self._handler.writable()
 
     def done(self, failure: LegFailure | None) -> None:
-        self._leg = None
-        if failure is not None and failure.code == "connect-failed":
-            self._connect_failed(self._slot.target, failure.reason)
+        leg, self._leg = self._leg, None
+        assert leg is not None, "done is the last call"
+        outcomes = self._outcomes
+        if failure is None:
+            if leg.status > LAST_STATUS_UNJUDGED:
+                outcomes.answered(self._slot.target, leg.status)
+            elif outcomes.suspects:
+                outcomes.went_well(self._slot.target)
+        elif failure.code == "connect-failed":
+            outcomes.connect_failed(self._slot.target, failure.reason)
             if not self._aborted and self._move_on():
                 return
+        elif leg.blames_target and not self._aborted:
+            outcomes.broke_off(self._slot.target, failure.code)
+        self._forget_held()
         self._admission.release(self._slot)
         self._handler.done(failure)
+
+    def _forget_held(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            held.drop()
 
     def _move_on(self) -> bool:
         """Try another target of this site with all that was sent; False: none has room."""

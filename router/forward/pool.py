@@ -6,6 +6,7 @@ from typing import Protocol
 
 from router.forward.turn_writer import TurnWriter
 from router.model import limits
+from router.model.settings import Timeouts
 from router.net.ports import (
     Connection,
     ConnectionHandler,
@@ -15,7 +16,10 @@ from router.net.ports import (
     Network,
     Timer,
     Timers,
+    Tls,
 )
+
+DEFAULT_TIMEOUTS = Timeouts()
 
 
 class TargetUser(ConnectionHandler, Protocol):
@@ -29,11 +33,13 @@ class TargetConnection:
     """One connection to a target, for its whole life: in use by one exchange at a time, or idle.
 
     ``deadline`` (absolute seconds) is set by its user while it waits for the target; it is judged
-    by the pool's sweep, at most `POOL_SWEEP_S` late, so that a request costs no timer.
+    by the pool's sweep, so that a request costs no timer: late by at most `POOL_SWEEP_S` and by
+    `POOL_SWEEP_SHARE` of the shortest timeout.
     """
 
     __slots__ = (
         "_pool",
+        "address",
         "connection",
         "deadline",
         "expires",
@@ -43,9 +49,13 @@ class TargetConnection:
         "writer",
     )
 
-    def __init__(self, pool: "TargetPool", connection: Connection, timers: Timers) -> None:
+    def __init__(
+        self, pool: "TargetPool", connection: Connection, address: str, timers: Timers
+    ) -> None:
         self._pool = pool
         self.connection = connection
+        self.address = address
+        """Where it leads if the target is given by a name, else empty."""
         self.writer = TurnWriter(connection, timers)
         self.user: TargetUser | None = None
         self.deadline = inf
@@ -78,9 +88,10 @@ class TargetConnection:
 
 
 class TargetPool:
-    """The connections to the target at ``host``:``port``.
+    """The connections to the target at ``host``:``port``, all made with the same settings.
 
-    ``connect_failed`` is told about each attempt that came to nothing, for health.
+    Other settings are another pool: exchanges under way end by those they began with. A connection
+    to an address that ``host`` no longer stands for is not used again.
     """
 
     def __init__(
@@ -89,14 +100,20 @@ class TargetPool:
         host: str,
         port: int,
         *,
-        connect_failed: Callable[[DialFailure], None] | None = None,
-        connect_timeout_s: float = limits.CONNECT_TIMEOUT_LOCAL_S,
+        timeouts: Timeouts = DEFAULT_TIMEOUTS,
+        tls: Tls | None = None,
     ) -> None:
         self._network = network
         self._host = host
         self._port = port
-        self._connect_failed = connect_failed
-        self._connect_timeout_s = connect_timeout_s
+        self._connect_s = timeouts.connect_s
+        self.response_s = timeouts.response_s
+        """From the end of a request to the head of its response."""
+        self.idle_s = timeouts.idle_s
+        """While a message is under way and nothing of it moves."""
+        self._tls = tls
+        shortest_s = min(timeouts.response_s, timeouts.idle_s)
+        self._sweep_s = min(limits.POOL_SWEEP_S, limits.POOL_SWEEP_SHARE * shortest_s)
         self._idle: list[TargetConnection] = []  # Oldest first; the newest is taken first.
         self._open: set[TargetConnection] = set()
         self._closed = False
@@ -126,7 +143,9 @@ class TargetPool:
             return None
         while idle:
             candidate = idle.pop()
-            if now < candidate.expires:
+            if now < candidate.expires and (
+                not candidate.address or self._network.is_current(self._host, candidate.address)
+            ):
                 candidate.is_reused = True
                 return candidate
             self._retire(candidate)
@@ -140,19 +159,17 @@ class TargetPool:
         """A new connection, its ``user`` to be set by ``connected``. One of the two comes later."""
 
         def opened(connection: Connection) -> ConnectionHandler:
-            target = TargetConnection(self, connection, self._network)
+            address = connection.peer.host
+            target = TargetConnection(
+                self, connection, "" if address == self._host else address, self._network
+            )
             self._open.add(target)
             self._arm()
             connected(target)
             return target
 
-        def refused(failure: DialFailure) -> None:
-            if self._connect_failed is not None:
-                self._connect_failed(failure)
-            failed(failure)
-
         return self._network.dial(
-            self._host, self._port, opened, refused, timeout_s=self._connect_timeout_s
+            self._host, self._port, opened, failed, timeout_s=self._connect_s, tls=self._tls
         )
 
     def release(self, target: TargetConnection, idle_s: float) -> None:
@@ -177,9 +194,14 @@ class TargetPool:
     def close(self) -> None:
         """Close what is idle and keep nothing from now on. Exchanges under way go on."""
         self._closed = True
+        self.shed_idle()
+
+    def shed_idle(self) -> int:
+        """Close what is idle now; how many."""
         idle, self._idle = self._idle, []
         for target in idle:
             self._retire(target)
+        return len(idle)
 
     def spoilt(self, target: TargetConnection) -> None:
         """An idle connection brought bytes that nobody asked for."""
@@ -208,7 +230,7 @@ class TargetPool:
 
     def _arm(self) -> None:
         if self._sweep is None:
-            when = self._network.now() + limits.POOL_SWEEP_S
+            when = self._network.now() + self._sweep_s
             self._sweep = self._network.call_at(when, self._swept)
 
     def _swept(self) -> None:

@@ -7,7 +7,7 @@ import msgspec
 from router.model.ids import ServiceKey, SiteId
 from router.model.settings import Health
 from router.model.specs import ServiceProtocol
-from router.net.ports import Buffer, Tls
+from router.net.ports import Buffer, DialFailure, Tls
 
 LegCode = Literal[
     # Nothing reached a target: another attempt is always allowed.
@@ -18,6 +18,7 @@ LegCode = Literal[
     "not-allowed",
     "no-route",
     "all-full",
+    "overloaded",
     # The request may have run.
     "target-reset",
     "target-timeout",
@@ -29,7 +30,16 @@ LegCode = Literal[
 ]
 
 UNTOUCHED: frozenset[LegCode] = frozenset(
-    ("busy", "no-target", "connect-failed", "draining", "not-allowed", "no-route", "all-full")
+    (
+        "busy",
+        "no-target",
+        "connect-failed",
+        "draining",
+        "not-allowed",
+        "no-route",
+        "all-full",
+        "overloaded",
+    )
 )
 
 
@@ -45,13 +55,20 @@ class LegFailure(msgspec.Struct, frozen=True):
         return self.code in UNTOUCHED
 
 
+def dial_failure(failure: DialFailure) -> LegFailure:
+    """What a failed dial to a target means for its leg: it, or we, have no room."""
+    code: LegCode = "overloaded" if failure.code == "exhausted" else "connect-failed"
+    return LegFailure(code, failure.reason)
+
+
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One request (http) or connection (tcp) to be served somewhere.
 
     ``head`` is the canonical request head (`http1`), empty for tcp. ``body_bytes``: 0 none, -1 not
     known (chunked). ``idempotent`` by method (RFC 9110, 9.2.2); False for tcp. ``upgrade`` the
-    protocol asked for (``websocket``), empty: none. ``head_only``: a HEAD request. ``client`` and
-    ``session`` as in `OpenRequest`; ``preferred`` is the site where its session is, if known.
+    protocol asked for (``websocket``), empty: none. ``head_only``: a HEAD request. ``client``,
+    ``session`` and ``local`` as in `OpenRequest`; ``preferred`` is the site where its session is,
+    if known.
     """
 
     key: ServiceKey
@@ -63,17 +80,30 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     upgrade: str = ""
     client: str = ""
     session: int = 0
+    local: str = ""
     preferred: SiteId | None = None
 
 
+class NoTls(msgspec.Struct, frozen=True):
+    """Why TLS cannot be spoken where it must be, for people; ``hint`` is the next step."""
+
+    reason: str
+    hint: str = ""
+
+
 class TargetConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """One target of this site. ``tls`` None: plain. ``capacity`` None: none stated."""
+    """One target of this site. ``tls`` None: plain. ``capacity`` None: none stated.
+
+    ``unusable``: why it must not be dialled at all (TLS is wanted and cannot be spoken); empty: it
+    may. ``proxy_protocol`` counts for tcp only.
+    """
 
     connector: str
     capacity: int | None = None
     health: Health = Health()
     tls: Tls | None = None
     proxy_protocol: bool = False
+    unusable: str = ""
 
 
 class LegHandler(Protocol):
@@ -133,3 +163,15 @@ class Leg(Protocol):
         """Deliver no more `received` for now (bounded by what is already under way)."""
 
     def resume(self) -> None: ...
+
+
+class TargetLeg(Leg, Protocol):
+    """A leg to one target, and what its end says of that target. Read in `done`, not before."""
+
+    @property
+    def status(self) -> int:
+        """Of the final response; 0: none came, or it is not http."""
+
+    @property
+    def blames_target(self) -> bool:
+        """A failure other than to connect was the target's, not its client's or chance."""

@@ -118,6 +118,8 @@ class RemoteLeg:
                 flags=_UPGRADE_FLAGS.get(request.upgrade, 0),
                 body_bytes=request.body_bytes,
                 head=request.head,
+                client=request.client,
+                local=request.local,
                 session=request.session,
             ),
             self,

@@ -1,7 +1,7 @@
 """One service port at this site: its parts joined, its figures in one place."""
 
 import random
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -15,10 +15,15 @@ from router.balance.waiting import queue_limit
 from router.forward.admission import Admission
 from router.forward.counters import ServiceCounters
 from router.forward.health import HealthChecks
+from router.forward.http1.terms import http_terms
 from router.forward.local import LocalLeg
+from router.forward.outcomes import Outcomes
 from router.forward.pool import TargetPool
-from router.forward.ports import Leg, LegHandler, Request, TargetConfig
+from router.forward.ports import LegHandler, Request, TargetConfig, TargetLeg
+from router.forward.pressure import Pressure
+from router.forward.proxy_header import proxy_header
 from router.forward.queueing import WaitingRoom
+from router.forward.request_ids import RequestIds
 from router.forward.sessions import Session, Sessions
 from router.forward.target_http import HttpTargetLeg
 from router.forward.target_tcp import TcpTargetLeg
@@ -47,8 +52,11 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     site: SiteId
     site_name: str
     rng: random.Random
+    pressure: Pressure
     load_changed: Callable[[ServiceKey], None]
     targets_changed: Callable[[], None]
+    settles_until: float = 0.0
+    """Until then a route that is missing may be about to be learnt."""
 
 
 class Load(msgspec.Struct, frozen=True):
@@ -63,7 +71,10 @@ NO_LOAD = Load(0, 0, None)
 
 
 class TargetInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """One target as ``service status`` shows it. ``error``: why it is not ready."""
+    """One target as ``service status`` shows it. ``error``: why it is not ready.
+
+    ``ejected``: failed requests took it out, not checks.
+    """
 
     name: str
     host: str
@@ -73,6 +84,7 @@ class TargetInfo(msgspec.Struct, frozen=True, kw_only=True):
     capacity: int | None
     requests_total: int
     error: str
+    ejected: bool = False
 
 
 class Stranded(Hashable, Protocol):
@@ -102,21 +114,26 @@ class Service:
     __slots__ = (
         "_health",
         "_load_moved",
+        "_outcomes",
         "_pools",
         "_remotes",
         "_service_time_s",
         "_shared",
         "_site_name",
         "_stranded",
+        "_targets",
         "_told",
         "admission",
         "balancer",
         "config",
         "counters",
         "has_targets",
+        "http_terms",
         "key",
         "ledger",
+        "pressure",
         "protocol",
+        "request_ids",
         "retries",
         "room",
         "sessions",
@@ -132,6 +149,9 @@ class Service:
         self.site = shared.site
         self.streams = shared.streams
         self.timers = shared.network
+        self.http_terms = http_terms(config)
+        """What new http connections are granted, and responses must keep to."""
+        self.pressure = shared.pressure
         self.protocol = relayed_as(config)
         """How connections are relayed: http2 is not looked into, so connection by connection."""
         self._site_name = shared.site_name
@@ -140,6 +160,8 @@ class Service:
         self.retries = RetryBudget(config.limits.retry_percent, shared.network.now())
         self.sessions: Sessions | None = None
         """None: no affinity."""
+        self.request_ids = RequestIds(shared.rng)
+        self.request_ids.set_name(config.request_id)
         self.ledger = LocalLedger()
         self.balancer = ServiceBalancer(
             key, shared.site, shared.site_name, self.ledger, config.policy
@@ -151,9 +173,15 @@ class Service:
             self.admission,
             shared.network,
             standing_target=self._standing_target,
-            round_trip_s=self._round_trip_s,
+            round_trip_s=self.round_trip_s,
         )
-        self._health = HealthChecks(shared.network, shared.rng, self._target_is)
+        self._health = HealthChecks(
+            shared.network, shared.rng, self._target_is, config.timeouts.connect_s
+        )
+        self._outcomes = Outcomes(
+            self._health, shared.network, shared.rng.random, self._can_spare_a_target
+        )
+        self._targets: Mapping[str, TargetConfig] = {}
         self._pools: dict[str, TargetPool] = {}
         self._remotes: dict[SiteId, _Remote] = {}
         self._stranded: dict[Stranded, None] = {}
@@ -171,10 +199,15 @@ class Service:
         before, self.config = self.config, config
         if config.policy != before.policy:
             self.balancer.set_policy(config.policy)
+        if config.timeouts != before.timeouts:
+            self._health.connect_s = config.timeouts.connect_s
+            self._close_pools(list(self._pools))
         if (config.affinity, config.tls_cert) != (before.affinity, before.tls_cert):
             self._set_sessions()
         self.retries.set_percent(config.limits.retry_percent)
+        self.http_terms = http_terms(config)
         self.protocol = relayed_as(config)
+        self.request_ids.set_name(config.request_id)
         self._set_limit()
         self.room.reconsider()
 
@@ -184,9 +217,16 @@ class Service:
         self.ledger.set_targets(
             {target: (config.connector, config.capacity) for target, config in targets.items()}
         )
-        for gone in self._pools.keys() - targets.keys():
-            self._pools.pop(gone).close()
-        self._health.set_targets(targets)
+        before, self._targets = self._targets, dict(targets)
+        self._close_pools(
+            [
+                target
+                for target in self._pools
+                if target not in targets or targets[target].tls != before[target].tls
+            ]
+        )
+        self._outcomes.set_targets(self._targets)
+        self._health.set_targets(self._targets)
         self._targets_changed()
 
     def set_remotes(self, remotes: Sequence[RemoteCandidate]) -> None:
@@ -203,6 +243,12 @@ class Service:
         for request in list(self._stranded):
             request.rerouted()
         self.room.rerouted()
+        self._recall_if_deserted()
+
+    @property
+    def settles_until(self) -> float:
+        """Until then a request without a route waits for one."""
+        return self._shared.settles_until
 
     def strand(self, request: Stranded) -> bool:
         """Tell ``request`` when routes change; False: too many wait for that."""
@@ -220,6 +266,7 @@ class Service:
             site, report.in_flight, report.targets_ready, report.capacity, self.timers.now()
         )
         self.room.reconsider()
+        self._recall_if_deserted()
 
     def stop(self) -> None:
         """Nobody waits, nothing is checked or kept; what is in flight ends by itself."""
@@ -239,7 +286,8 @@ class Service:
             slot,
             admission=self.admission,
             open_target=self._open_target,
-            connect_failed=self._health.connect_failed,
+            outcomes=self._outcomes,
+            pressure=self.pressure,
             via_local=via_local,
         )
         leg.start()
@@ -258,6 +306,10 @@ class Service:
 
     def remote_ended(self, site: SiteId, in_flight: int) -> None:
         self.balancer.ended(site, in_flight, self.timers.now())
+
+    def shed_idle(self) -> int:
+        """Close connections to targets that nobody uses; how many."""
+        return sum(pool.shed_idle() for pool in self._pools.values())
 
     # Figures
 
@@ -278,6 +330,11 @@ class Service:
         if remote is not None:
             remote.round_trip_s += SMOOTHING * (seconds - remote.round_trip_s)
 
+    def round_trip_s(self, site: SiteId) -> float:
+        """The mean of those; 0.0: none was measured."""
+        remote = self._remotes.get(site)
+        return remote.round_trip_s if remote is not None else 0.0
+
     def load(self) -> Load:
         """What other sites are told."""
         ledger = self.ledger
@@ -297,6 +354,7 @@ class Service:
                     capacity=state.capacity,
                     requests_total=state.requests_total,
                     error="" if state.ready else self._health.error_of(state.target),
+                    ejected=self._health.is_ejected(state.target),
                 )
             )
         return infos
@@ -310,23 +368,54 @@ class Service:
 
     def _open_target(
         self, request: Request, handler: LegHandler, target: str, via_local: bool
-    ) -> tuple[Leg, bool]:
-        network = self.timers
+    ) -> tuple[TargetLeg, bool]:
+        network, timeouts = self.timers, self.config.timeouts
+        config = self._targets[target]
         if request.protocol == "tcp":
             host, port = split(target)
-            tcp_leg = TcpTargetLeg(network, host, port, handler)
+            preface = b""
+            if config.proxy_protocol:
+                preface = proxy_header(request.client, request.local)
+            tcp_leg = TcpTargetLeg(
+                network,
+                host,
+                port,
+                handler,
+                connect_s=timeouts.connect_s,
+                tls=config.tls,
+                preface=preface,
+            )
             tcp_leg.start()
             return tcp_leg, False
         pool = self._pools.get(target)
         if pool is None:
             host, port = split(target)
-            pool = self._pools[target] = TargetPool(network, host, port)
-        leg = HttpTargetLeg(request, handler, pool, self._site_name, network, via_local)
+            pool = TargetPool(network, host, port, timeouts=timeouts, tls=config.tls)
+            self._pools[target] = pool
+        leg = HttpTargetLeg(
+            request, handler, pool, self._site_name, network, via_local, self.http_terms.heads
+        )
         return leg, leg.start(tells_opened=False)
 
     def _target_is(self, target: str, ready: bool) -> None:
+        if ready:
+            self._outcomes.returned(target)
         self.ledger.set_ready(target, ready)
         self._targets_changed()
+        self._recall_if_deserted()
+
+    def _can_spare_a_target(self) -> bool:
+        """Never the last one of all, however it fails: an error is better than no answer."""
+        return self.ledger.targets_ready > 1 or self.balancer.is_served_elsewhere
+
+    def _recall_if_deserted(self) -> None:
+        if not self.ledger.targets_ready and not self.balancer.is_served_elsewhere:
+            self._health.recall()
+
+    def _close_pools(self, targets: Iterable[str]) -> None:
+        """Exchanges under way go on with what they have."""
+        for target in targets:
+            self._pools.pop(target).close()
 
     def _targets_changed(self) -> None:
         self._set_limit()
@@ -366,7 +455,3 @@ class Service:
         if remote is None:
             return 1
         return standing_target(remote.slots, remote.round_trip_s, self._service_time_s)
-
-    def _round_trip_s(self, site: SiteId) -> float:
-        remote = self._remotes.get(site)
-        return remote.round_trip_s if remote is not None else 0.0

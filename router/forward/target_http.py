@@ -4,9 +4,10 @@ import enum
 from math import inf
 
 from router.forward.http1 import render
+from router.forward.http1.heads import DEFAULT, HeadLimits
 from router.forward.http1.responses import ResponseHead, ResponseParser, keep_alive_limit_s
 from router.forward.pool import TargetConnection, TargetPool
-from router.forward.ports import LegCode, LegFailure, LegHandler, Request
+from router.forward.ports import LegCode, LegFailure, LegHandler, Request, dial_failure
 from router.model import limits
 from router.net.ports import Buffer, Dial, DialFailure, Loss, Timers
 
@@ -56,6 +57,8 @@ class HttpTargetLeg:
         "_timers",
         "_trailers",
         "_via",
+        "blames_target",
+        "status",
     )
 
     def __init__(
@@ -66,13 +69,16 @@ class HttpTargetLeg:
         site_name: str,
         timers: Timers,
         via_local: bool,
+        heads: HeadLimits = DEFAULT,
     ) -> None:
         self._request = request
         self._handler = handler
         self._pool = pool
         self._timers = timers
         self._via = b"" if via_local else b"1.1 " + site_name.encode("ascii")
-        self._parser = ResponseParser(self, head_only=request.head_only, upgrade=request.upgrade)
+        self._parser = ResponseParser(
+            self, head_only=request.head_only, upgrade=request.upgrade, limits=heads
+        )
         self._state = _NEW
         self._dial: Dial | None = None
         self._target: TargetConnection | None = None
@@ -87,6 +93,8 @@ class HttpTargetLeg:
         self._held: list[bytes] = []  # What was sent before there was a connection.
         self._idle_s = 0.0
         self._failure: LegFailure | None = None
+        self.status = 0
+        self.blames_target = False
 
     # What the owner calls.
 
@@ -171,7 +179,7 @@ class HttpTargetLeg:
 
     def _connect_failed(self, failure: DialFailure) -> None:
         self._dial = None
-        self._fail("connect-failed", failure.reason)
+        self._finish_with(dial_failure(failure))
 
     def _take(self, target: TargetConnection, *held: bytes) -> None:
         self._target = target
@@ -181,11 +189,11 @@ class HttpTargetLeg:
             target.connection.pause()
         if self._request_complete:
             target.writer.flush(*held)
-            target.deadline = self._timers.now() + limits.RESPONSE_HEAD_TIMEOUT_S
+            target.deadline = self._timers.now() + self._pool.response_s
         else:
             # The body's first bytes usually follow within the turn and share the write.
             target.writer.write(*held)
-            target.deadline = self._timers.now() + limits.STREAM_IDLE_S
+            target.deadline = self._timers.now() + self._pool.idle_s
 
     def _tell_opened(self) -> None:
         if not self._is_opened and self._state is not _DONE:
@@ -194,7 +202,7 @@ class HttpTargetLeg:
 
     def _await_head(self, target: TargetConnection) -> None:
         if self._parser.is_untouched:
-            target.deadline = self._timers.now() + limits.RESPONSE_HEAD_TIMEOUT_S
+            target.deadline = self._timers.now() + self._pool.response_s
 
     # What the connection tells.
 
@@ -208,7 +216,7 @@ class HttpTargetLeg:
         if parser.is_complete:
             self._conclude()
         elif self._state is _OPEN and not parser.is_untouched:
-            self._target.deadline = self._timers.now() + limits.STREAM_IDLE_S
+            self._target.deadline = self._timers.now() + self._pool.idle_s
 
     def ended(self) -> None:
         if self._state is _RAW:
@@ -216,7 +224,7 @@ class HttpTargetLeg:
             self._handler.ended()
         elif self._state is _OPEN:
             if self._parser.is_untouched:
-                self._fail("target-reset", "the target closed the connection without an answer")
+                self._reset("the target closed the connection without an answer", self._target)
                 return
             self._parser.end()
             if self._parser.is_complete:
@@ -228,16 +236,20 @@ class HttpTargetLeg:
             self._handler.writable()
 
     def lost(self, cause: Loss | None) -> None:
-        self._target = None
+        lost, self._target = self._target, None
         if self._state is _RAW and cause is None and self._response_ended:
             self._finish_with(None)
         else:
-            self._fail("target-reset", "the connection to the target was lost")
+            self._reset("the connection to the target was lost", lost)
 
     def overdue(self) -> None:
-        if self._state is _RAW or not self._parser.is_untouched:
+        """Whose fault it is: who reads its answer slowly, or sends its request so, is a client."""
+        target = self._target
+        is_taking = self._request_complete or (target is not None and target.writer.is_full)
+        if self._is_paused or not self._parser.is_untouched or not is_taking:
             self._fail("stalled", "nothing moved for too long")
         else:
+            self.blames_target = True
             self._fail("target-timeout", "the target did not answer in time")
 
     # What the parser tells.
@@ -246,6 +258,7 @@ class HttpTargetLeg:
         if self._state is _DONE:
             return
         if head.status >= 200:
+            self.status = head.status
             said_s = head.keep_alive_s
             self._idle_s = limits.POOL_IDLE_S if said_s < 0 else keep_alive_limit_s(said_s)
         elif head.status == 101:
@@ -267,6 +280,7 @@ class HttpTargetLeg:
         """The response is complete; `_conclude` follows once the parser has seen all the bytes."""
 
     def failed(self, reason: str) -> None:
+        self.blames_target = self._state is _OPEN
         self._fail("bad-response", reason)
 
     # Ends.
@@ -292,6 +306,12 @@ class HttpTargetLeg:
         """The request's body is not of the length its head stated: no target may take it."""
         self._fail("cancelled", "the request body is not of the stated length")
         return True
+
+    def _reset(self, reason: str, target: TargetConnection | None) -> None:
+        """A pooled connection may have been about to end by itself: that says nothing."""
+        stale = self._parser.is_untouched and target is not None and target.is_reused
+        self.blames_target = self._state is _OPEN and not stale
+        self._fail("target-reset", reason)
 
     def _fail(self, code: LegCode, reason: str) -> None:
         self._finish_with(LegFailure(code, reason))
@@ -324,5 +344,5 @@ class HttpTargetLeg:
             self._is_refusing = True
             return False
         if not self._request_complete:
-            target.deadline = self._timers.now() + limits.STREAM_IDLE_S
+            target.deadline = self._timers.now() + self._pool.idle_s
         return target.writer.write(*parts)

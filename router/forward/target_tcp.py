@@ -2,9 +2,11 @@
 
 from typing import Protocol
 
-from router.forward.ports import LegFailure, LegHandler
+import msgspec
+
+from router.forward.ports import LegFailure, LegHandler, dial_failure
 from router.model import limits
-from router.net.ports import Buffer, Connection, Dial, DialFailure, Loss, Network
+from router.net.ports import Buffer, Connection, Dial, DialFailure, Loss, Network, Tls
 
 
 class Received(Protocol):
@@ -13,15 +15,29 @@ class Received(Protocol):
     def __call__(self, data: memoryview) -> None: ...
 
 
+def with_preface(tls: Tls | None, preface: bytes) -> Tls | None:
+    """``tls`` with ``preface`` sent before its handshake."""
+    if tls is None or not preface:
+        return tls
+    return msgspec.structs.replace(tls, preface=preface)
+
+
 class TcpTargetLeg:
     """Dials ``host:port`` and relays. Bytes sent before it is connected are held, bounded.
 
+    ``preface`` goes first, in clear; with ``tls`` the handshake follows it.
+
     The target's reset, or any other loss of an established connection, is ``target-reset``: what
-    came before may be torn. A dial that fails is ``connect-failed``: no byte left.
+    came before may be torn. A dial that fails is ``connect-failed``: no byte left. A reset speaks
+    against the target only if it comes soon and before a byte: many a protocol ends by one.
     """
+
+    status = 0
 
     __slots__ = (
         "_aborted",
+        "_connect_s",
+        "_connected_at",
         "_connection",
         "_dial",
         "_early",
@@ -32,11 +48,27 @@ class TcpTargetLeg:
         "_network",
         "_paused",
         "_port",
+        "_preface",
         "_refuses",
+        "_tls",
+        "blames_target",
         "received",
     )
 
-    def __init__(self, network: Network, host: str, port: int, handler: LegHandler) -> None:
+    def __init__(
+        self,
+        network: Network,
+        host: str,
+        port: int,
+        handler: LegHandler,
+        *,
+        connect_s: float,
+        tls: Tls | None = None,
+        preface: bytes = b"",
+    ) -> None:
+        self._connect_s = connect_s
+        self._tls = with_preface(tls, preface)
+        self._preface = preface if tls is None else b""
         self._network = network
         self._host = host
         self._port = port
@@ -49,7 +81,9 @@ class TcpTargetLeg:
         self._finished_early = False
         self._paused = False
         self._aborted = False
-        self.received: Received = handler.received  # Hot: no frame of ours in between.
+        self._connected_at = 0.0
+        self.blames_target = True
+        self.received: Received = self._received_first
 
     def start(self) -> None:
         self._dial = self._network.dial(
@@ -57,7 +91,8 @@ class TcpTargetLeg:
             self._port,
             self._connected,
             self._dial_failed,
-            timeout_s=limits.CONNECT_TIMEOUT_LOCAL_S,
+            timeout_s=self._connect_s,
+            tls=self._tls,
         )
 
     # Leg
@@ -101,7 +136,13 @@ class TcpTargetLeg:
 
     # ConnectionHandler
 
+    def _received_first(self, data: memoryview) -> None:
+        self.blames_target = False
+        self.received = self._handler.received  # Hot: no frame of ours in between from now on.
+        self._handler.received(data)
+
     def ended(self) -> None:
+        self.blames_target = False
         self._handler.ended()
 
     def writable(self) -> None:
@@ -113,13 +154,18 @@ class TcpTargetLeg:
         elif cause is None:
             self._handler.done(None)
         else:
+            if self._network.now() - self._connected_at > limits.EJECT_TCP_RESET_S:
+                self.blames_target = False
             self._handler.done(LegFailure("target-reset", cause.reason or cause.code))
 
     def _connected(self, connection: Connection) -> "TcpTargetLeg":
         self._connection = connection
+        self._connected_at = self._network.now()
         if self._paused:
             connection.pause()
         early, self._early = self._early, []
+        if self._preface:
+            early.insert(0, self._preface)
         room = connection.send(*early) if early else True
         if self._finished_early:
             connection.finish()
@@ -129,7 +175,7 @@ class TcpTargetLeg:
         return self
 
     def _dial_failed(self, failure: DialFailure) -> None:
-        self._handler.done(LegFailure("connect-failed", failure.reason))
+        self._handler.done(dial_failure(failure))
 
     def _tell_cancelled(self) -> None:
         self._handler.done(LegFailure("cancelled"))

@@ -38,6 +38,7 @@ class OpenRequest(msgspec.Struct, frozen=True, array_like=True):
     0 none, -1 not known (it is complete only with FIN). ``client`` is the client's address as the
     ingress saw it (``1.2.3.4:5``), for targets that want to be told; empty: not known. ``session``
     tells requests of one session from others, 0: none; a hash, so that nobody learns its key.
+    ``local`` is the address of the ingress that the client connected to, told with ``client``.
     """
 
     path: tuple[RouterId, ...]
@@ -51,6 +52,7 @@ class OpenRequest(msgspec.Struct, frozen=True, array_like=True):
     head: bytes = b""
     client: str = ""
     session: int = 0
+    local: str = ""
 
 
 class StreamHandler(Protocol):
@@ -201,6 +203,12 @@ class LinkOwner(Protocol):
 
     def adjacency_cost(self, router: RouterId, cost: int) -> None:
         """The least cost of its links changed."""
+
+    def adjacency_draining(self, router: RouterId) -> None:
+        """Its last link drains: for routes it is down, its streams go on.
+
+        `adjacency_up` follows if another link to it comes up, else `adjacency_down`.
+        """
 
     def adjacency_down(self, router: RouterId, cause: str) -> None:
         """Its last link went. Its streams are lost right after this, in the same turn."""

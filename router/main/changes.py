@@ -8,6 +8,9 @@ from router.main.ports import Tell
 from router.model.addresses import join
 from router.model.ids import ServiceKey
 
+_WAY_BACK = "It is used again once its checks are good."
+_WAY_BACK_EJECTED = "It is checked after that time and used again if it answers."
+
 
 class Changes:
     """Compares with what was seen last. A target that is new is told of once it is ready."""
@@ -44,20 +47,21 @@ class Changes:
                         "target-down",
                         address,
                         f"Target {address} of {key} is down: {target.error or 'no answer'}",
-                        "It is used again after two good checks.",
+                        _WAY_BACK_EJECTED if target.ejected else _WAY_BACK,
                     )
         self._ready = ready
 
     def _look_at_listeners(self, listeners: Mapping[ServiceKey, ListenerState]) -> None:
         errors = {key: state.error for key, state in listeners.items() if state.error}
         for key, error in errors.items():
+            free = f"Free the port, or: sitectl service set {key.name} --listen [IP:]PORT"
             if self._errors.get(key) != error:
                 self._tell(
                     "error",
                     "listener-failed",
                     str(key),
                     f"Service {key} has no listener here: {error}",
-                    f"Free the port, or: sitectl service set {key.name} --listen [IP:]PORT",
+                    listeners[key].hint or free,
                 )
         for key in self._errors.keys() & listeners.keys() - errors.keys():
             self._tell("info", "listener-bound", str(key), f"Service {key} is listened on again.")

@@ -7,7 +7,7 @@ from router.link.links import Links
 from router.main.ports import Credentials
 from router.model import limits
 from router.model.specs import SiteSpec
-from router.net.ports import Connection, ConnectionHandler, Listener, Network, Timer
+from router.net.ports import Address, Connection, ConnectionHandler, Listener, Network, Timer
 
 
 def place_of(site: SiteSpec) -> tuple[str, str, int]:
@@ -52,7 +52,7 @@ class LinkDoor:
 
         try:
             self._listener = self._network.listen(
-                site.ingress_bind_ip, site.bind_port, accept, tls=tls
+                site.ingress_bind_ip, site.bind_port, accept, tls=tls, essential=True
             )
         except OSError as cause:
             place = f"{site.ingress_bind_ip}:{site.bind_port}"
@@ -64,6 +64,11 @@ class LinkDoor:
             self._retry = self._network.call_at(again, lambda: self.open(site))
         else:
             self.error = ""
+
+    @property
+    def address(self) -> Address | None:
+        """Where links are accepted; None: nowhere."""
+        return self._listener.address if self._listener is not None else None
 
     def close(self) -> None:
         """Accept nothing more; what was accepted stays."""

@@ -65,6 +65,11 @@ class Logs:
     def __init__(self, file: _Reopening | None) -> None:
         self._file = file
 
+    @property
+    def is_file(self) -> bool:
+        """Not stdout: nobody else collects what we write."""
+        return self._file is not None
+
     def reopen(self) -> None:
         """Open the log file anew; nothing to do on stdout."""
         if self._file is not None:

@@ -57,6 +57,10 @@ def plan(wanted: Wanted, declared: Mapping[str, Declaration]) -> Plan:
             )
     for name, declaration in sorted(declared.items()):
         here = {n: c for n, c in wanted.connectors.items() if c.service == name}
+        if declaration.spec.protocol != "tcp":
+            problems += [_no_proxy_protocol(n, name) for n, c in here.items() if c.proxy_protocol]
+        if declaration.spec.protocol != "http":
+            here = {n: _without_path(n, c, declaration, problems) for n, c in here.items()}
         for index, port in enumerate(declaration.spec.ports):
             key = ServiceKey(name, port)
             targets = _targets(key, index, declaration, here, problems)
@@ -75,6 +79,33 @@ def plan(wanted: Wanted, declared: Mapping[str, Declaration]) -> Plan:
                 why_not=why_not,
             )
     return Plan(services, tuple(problems))
+
+
+def _no_proxy_protocol(connector: str, service: str) -> Problem:
+    return Problem(
+        code="SW0306",
+        message=f"Connector {connector}: {service} is no tcp service, so its targets are told the "
+        "client's address by X-Forwarded-For and not by the PROXY protocol.",
+        hint=f"Remove proxyProtocol from the connector {connector}",
+    )
+
+
+def _without_path(
+    name: str, connector: ConnectorSpec, declaration: Declaration, problems: list[Problem]
+) -> ConnectorSpec:
+    """Checked by connecting: what is no http cannot be asked for a path."""
+    if not connector.health.path:
+        return connector
+    problems.append(
+        Problem(
+            code="SW0307",
+            message=f"Connector {name}: {declaration.name} is {declaration.spec.protocol}, only "
+            "targets of http are asked for a path; they are checked by connecting to them.",
+            hint="Remove the path from the connector's health",
+        )
+    )
+    health = msgspec.structs.replace(connector.health, path="")
+    return msgspec.structs.replace(connector, health=health)
 
 
 def _targets(
@@ -106,7 +137,7 @@ def _targets(
                     health=connector.health,
                     tls_trust=connector.tls_trust,
                     tls_server_name=connector.tls_server_name,
-                    proxy_protocol=connector.proxy_protocol,
+                    proxy_protocol=connector.proxy_protocol and declaration.spec.protocol == "tcp",
                 ),
             )
     return targets

@@ -1,15 +1,17 @@
 """What a `SiteRouter` needs from the machine it runs on; the process and the tests supply it."""
 
+from collections.abc import Sequence
 from typing import Literal, Protocol
 
 import msgspec
 
+from router.forward.ports import NoTls
 from router.link.outgoing import OutgoingSpec
 from router.link.ports import Neighbour
 from router.model.adverts import Declaration
 from router.model.errors import HandshakeRejected
-from router.model.events import Severity
-from router.model.specs import LinkSpec
+from router.model.events import Problem, Severity
+from router.model.specs import LinkSpec, ServiceProtocol
 from router.net.ports import Tls
 
 
@@ -38,6 +40,23 @@ class Credentials(Protocol):
 
     def forget_links(self, keep: frozenset[str]) -> None:
         """Only ``keep`` are wanted any more."""
+
+    def service_tls(self, name: str, protocol: ServiceProtocol) -> Tls | NoTls:
+        """What listeners of a service show by the credential ``name``."""
+
+    def target_tls(
+        self, trust: str, server_name: str, host: str, protocol: ServiceProtocol
+    ) -> Tls | NoTls:
+        """How to reach a target at ``host`` that the credential ``trust`` certifies."""
+
+    def keep_service_tls(self, shown: frozenset[str], trusted: frozenset[str]) -> None:
+        """Only these credentials of services are wanted any more."""
+
+    def service_tls_changed(self) -> bool:
+        """Look at the files of those in use. True: some answer is different now."""
+
+    def service_tls_problems(self) -> Sequence[Problem]:
+        """Files of those in use that were replaced by some that cannot be used."""
 
     def admit(self, peer_certificate: bytes, neighbour: Neighbour) -> HandshakeRejected | None:
         """None unless the certificate or the site is revoked or unknown."""

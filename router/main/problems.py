@@ -37,7 +37,8 @@ def of_listeners(states: Mapping[ServiceKey, ListenerState]) -> list[Problem]:
         Problem(
             code="SW0202",
             message=f"Service {key} has no listener here: {state.error}",
-            hint=f"Free the port, or: sitectl service set {key.name} --listen [IP:]PORT",
+            hint=state.hint
+            or f"Free the port, or: sitectl service set {key.name} --listen [IP:]PORT",
         )
         for key, state in states.items()
         if state.error

@@ -1,19 +1,21 @@
 """The services of this site: what each port shall be here, and that the forwarder makes it so."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from router.documents import Wanted
 from router.forward.forwarder import Forwarder
-from router.forward.ports import TargetConfig
+from router.forward.ports import NoTls, TargetConfig
 from router.main.changes import Changes
 from router.main.learnt import Learnt
 from router.main.load_exchange import LoadExchange
-from router.main.plan import Plan, PlannedService, plan
-from router.main.ports import Keeper, Tell
+from router.main.plan import Plan, PlannedService, PlannedTarget, plan
+from router.main.ports import Credentials, Keeper, Tell
+from router.model.addresses import split
 from router.model.adverts import Declaration, TargetsAdvert
 from router.model.events import Problem
 from router.model.ids import ServiceKey, SiteId
-from router.net.ports import Network
+from router.model.specs import ServiceProtocol
+from router.net.ports import Network, Tls
 from router.routing.core import RoutingCore
 from router.routing.events import RoutingEvent
 from router.routing.table import RouteTable
@@ -37,6 +39,7 @@ class Services:
         keeper: Keeper,
         tell: Tell,
         take: Callable[[list[RoutingEvent]], None],
+        credentials: Credentials,
         *,
         service_ttl_s: float,
     ) -> None:
@@ -47,6 +50,7 @@ class Services:
         self._load = load
         self._keeper = keeper
         self._take = take
+        self._credentials = credentials
         self._wanted: Wanted | None = None
         self._plan = Plan({}, ())
         self._learnt = Learnt(keeper, service_ttl_s, network.now())
@@ -103,13 +107,12 @@ class Services:
         for key, service in after.items():
             if before.get(key) != service:
                 self._apply_service(service)
+        self._keep_credentials(after.values())
         self._load.set_services(key for key, service in after.items() if service.has_connector)
         candidates = self._routing.table.candidates
         for key in after:
             self._forwarder.set_remotes(key, candidates.get(key, ()))
-        self._forwarder.set_listeners(
-            {key: service.listen for key, service in after.items() if service.listen is not None}
-        )
+        self._set_listeners()
 
     def drain(self) -> None:
         """Tell others that nothing more is taken here."""
@@ -121,20 +124,73 @@ class Services:
         self._second_timer.cancel()
         self._learnt.keep(self._network.now())
 
+    def _set_listeners(self) -> None:
+        listening = {key: service for key, service in self._plan.services.items() if service.listen}
+        self._forwarder.set_listeners(
+            {key: service.listen for key, service in listening.items() if service.listen},
+            {
+                key: self._listener_tls(key.name, spec.tls_cert, spec.protocol)
+                for key, service in listening.items()
+                if (spec := service.declaration.spec).tls_cert
+            },
+        )
+
+    def _listener_tls(
+        self, service: str, credential: str, protocol: ServiceProtocol
+    ) -> Tls | NoTls:
+        tls = self._credentials.service_tls(credential, protocol)
+        if isinstance(tls, NoTls):
+            verb = f"sitectl service set {service} --tls-cert FOLDER"
+            return NoTls(tls.reason, f"{tls.hint}, or: {verb}")
+        return tls
+
     def _apply_service(self, service: PlannedService) -> None:
         self._forwarder.set_service(service.key, service.declaration.spec)
+        self._set_targets(service)
+
+    def _set_targets(self, service: PlannedService) -> None:
         self._forwarder.set_targets(
             service.key,
             {
-                target: TargetConfig(
-                    connector=planned.connector,
-                    capacity=planned.capacity,
-                    health=planned.health,
-                    proxy_protocol=planned.proxy_protocol,
-                )
+                target: self._target_config(target, planned, service)
                 for target, planned in service.targets.items()
             },
         )
+
+    def _target_config(
+        self, target: str, planned: PlannedTarget, service: PlannedService
+    ) -> TargetConfig:
+        tls: Tls | NoTls | None = None
+        if planned.tls_trust:
+            tls = self._credentials.target_tls(
+                planned.tls_trust,
+                planned.tls_server_name,
+                split(target)[0],
+                service.declaration.spec.protocol,
+            )
+        return TargetConfig(
+            connector=planned.connector,
+            capacity=planned.capacity,
+            health=planned.health,
+            tls=tls if isinstance(tls, Tls) else None,
+            proxy_protocol=planned.proxy_protocol,
+            unusable=f"it must be reached by TLS: {tls.reason}. {tls.hint}"
+            if isinstance(tls, NoTls)
+            else "",
+        )
+
+    def _keep_credentials(self, services: Iterable[PlannedService]) -> None:
+        shown = {service.declaration.spec.tls_cert for service in services if service.listen}
+        trusted = {target.tls_trust for service in services for target in service.targets.values()}
+        self._credentials.keep_service_tls(frozenset(shown), frozenset(trusted))
+
+    def _look_at_credentials(self) -> None:
+        """Files that came, went or were replaced count at once, for what begins from now on."""
+        if self._credentials.service_tls_changed():
+            self._set_listeners()
+            for service in self._plan.services.values():
+                if any(target.tls_trust for target in service.targets.values()):
+                    self._set_targets(service)
 
     def _declared(self, wanted: Wanted) -> dict[str, Declaration]:
         """Declarations in force: the table's winners, and our own until the table has them."""
@@ -175,4 +231,5 @@ class Services:
         if self._learnt.forget_old(now):
             self.advertise()
         self._learnt.keep(now)
+        self._look_at_credentials()
         self._changes.look(self._forwarder.targets(), self._forwarder.listener_states())

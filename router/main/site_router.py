@@ -37,7 +37,7 @@ from router.model import limits
 from router.model.errors import ConfigError, HandshakeRejected
 from router.model.events import Problem
 from router.model.ids import RouterId, ServiceKey, SiteId
-from router.net.ports import Network, Timer
+from router.net.ports import Address, Network, Timer
 from router.routing.core import RoutingCore
 from router.routing.events import (
     EpochRaised,
@@ -69,8 +69,12 @@ class SiteRouter:
         tell: Tell,
         is_edge: bool = False,
         service_ttl_s: float = limits.SERVICE_SYNC_TTL_S,
+        connections_max: int = limits.CLIENT_CONNECTIONS_MAX,
     ) -> None:
-        """``is_edge``: no path of other sites leads through this one."""
+        """``is_edge``: no path of other sites leads through this one.
+
+        ``connections_max``: of clients of services, over all listeners.
+        """
         self._network = network
         self.identity = identity
         self._credentials = credentials
@@ -80,7 +84,13 @@ class SiteRouter:
         self.links = Links(network, identity, self, rng=rng)
         self.links.incoming_refused = self._incoming_refused
         self.forwarder = Forwarder(
-            network, self.links, site=identity.site, site_name=identity.name, rng=rng
+            network,
+            self.links,
+            site=identity.site,
+            site_name=identity.name,
+            rng=rng,
+            settles_s=limits.START_SETTLES_S,
+            connections_max=connections_max,
         )
         self.routing = RoutingCore(
             identity,
@@ -103,6 +113,7 @@ class SiteRouter:
             keeper,
             tell,
             self._take,
+            credentials,
             service_ttl_s=service_ttl_s,
         )
         self.forwarder.targets_changed = self._services.advertise
@@ -118,6 +129,7 @@ class SiteRouter:
         self._router_sites: dict[RouterId, SiteId] = {}
         self._neighbour_names: dict[RouterId, str] = {}
         self._link_errors: dict[str, str] = {}  # By the name of a link that we dial.
+        self._leaving: set[RouterId] = set()  # Neighbours whose last link drains.
         self._draining = False
         self.started_at = network.now()
 
@@ -129,6 +141,7 @@ class SiteRouter:
         before, self._wanted = self._wanted, wanted
         if before is None or place_of(before.site) != place_of(wanted.site):
             self.open_link_door()
+        self.links.drain_grace_s = wanted.site.drain_grace_s
         self.refresh_links()
         ttl_s = wanted.site.service_sync_site_ttl_s
         if before is not None and before.site.service_sync_site_ttl_s != ttl_s:
@@ -248,6 +261,7 @@ class SiteRouter:
     def adjacency_up(self, neighbour: Neighbour, cost: int) -> None:
         """Tell routing, and give the neighbour all loads at once."""
         self._neighbour_names[neighbour.router] = neighbour.name
+        self._leaving.discard(neighbour.router)
         self._tell("info", "link-up", neighbour.name, f"Linked to {neighbour.name}, cost {cost}.")
         now = self._network.now()
         self._take(self.routing.adjacency_up(neighbour.router, neighbour.site, cost, now))
@@ -257,11 +271,23 @@ class SiteRouter:
         """Tell routing."""
         self._take(self.routing.adjacency_cost(router, cost, self._network.now()))
 
+    def adjacency_draining(self, router: RouterId) -> None:
+        """Tell routing, as of one that is down: nothing new goes that way."""
+        name = self._neighbour_names.get(router) or self.router_name(router)
+        self._leaving.add(router)
+        self._tell("info", "link-draining", name, f"The last link to {name} drains.")
+        self._take(self.routing.adjacency_down(router, self._network.now()))
+
     def adjacency_down(self, router: RouterId, cause: str) -> None:
         """Tell routing: the LSA goes out and routes change in this very call."""
         name = self._neighbour_names.pop(router, "") or self.router_name(router)
+        was_leaving = router in self._leaving
+        self._leaving.discard(router)
         self._tell(
-            "warning", "link-down", name, _sentence(f"The last link to {name} went down: {cause}")
+            "info" if was_leaving else "warning",
+            "link-down",
+            name,
+            _sentence(f"The last link to {name} went down: {cause}"),
         )
         self._take(self.routing.adjacency_down(router, self._network.now()))
 
@@ -292,8 +318,10 @@ class SiteRouter:
         reason = f"{peer or 'somebody'} tried to link here: {fault.reason}"
         self._tell("warning", "link-refused", peer or "links", _sentence(reason), fault.hint)
 
-    def tls_rejected(self, reason: str) -> None:
-        """A connection to the link port ended before it could say who it is."""
+    def tls_rejected(self, listener: Address, reason: str) -> None:
+        """A TLS handshake failed; only those of the link port are an operator's business."""
+        if listener != self._door.address:
+            return
         self._tell(
             "warning",
             "link-refused",
@@ -371,23 +399,45 @@ class SiteRouter:
             *self._services.problems,
             *problems.of_router(self._door.error, conflict, self._services.untold),
             *problems.of_listeners(self.forwarder.listener_states()),
+            *self._credentials.service_tls_problems(),
             *problems.of_table(self.routing.table),
         )
 
     def _link_port_taken(self, error: str) -> None:
         self._tell("error", "link-port-taken", "links", error)
 
+    # Short of memory (`Relief`) -------------------------------------------------------------
+
+    def shed_idle(self) -> int:
+        """Close idle connections of clients and to targets."""
+        return self.forwarder.shed_idle()
+
+    def refuse_new(self, refuse: bool) -> None:
+        """Begin nothing new; what passes through to other sites goes on."""
+        self.forwarder.refuse_new(refuse)
+
+    def drop_slowest(self, size_bytes: int) -> int:
+        """Of links by how long they have stalled, of clients by how much they hold."""
+        held_bytes = self.links.buffered_bytes
+        dropped = self.links.drop_slowest(size_bytes)
+        left_bytes = size_bytes - (held_bytes - self.links.buffered_bytes)
+        return dropped + (self.forwarder.drop_slowest(left_bytes) if left_bytes > 0 else 0)
+
     # The end --------------------------------------------------------------------------------
 
     def drain(self, done: Callable[[], None]) -> None:
-        """Withdraw targets, take nothing new, let what is under way finish, then call ``done``."""
+        """Withdraw targets, take nothing new, let what is under way finish, then call ``done``.
+
+        Clients of this site and streams that end here come first; until they are gone this site
+        opens streams at others. Then each link goes with its last stream, those in transit too.
+        """
         self._draining = True
         self._door.close()
         now = self._network.now()
         self._take(self.routing.set_draining(True, now))
         self._services.drain()
         self.links.drain()
-        self.forwarder.drain(done)
+        self.forwarder.drain(lambda: self.links.finish(done))
 
     def close(self) -> None:
         """Abort whatever is left."""

@@ -24,6 +24,7 @@ from router.link.outgoing import OutgoingSpec
 from router.link.ports import Neighbour
 from router.main.ports import PendingLink, Tell
 from router.main.redeeming import Redeemer
+from router.main.service_tls import ServiceTls
 from router.model import limits
 from router.model.errors import HandshakeRejected
 from router.model.events import Severity
@@ -75,6 +76,11 @@ class SiteTrust:
         self._identity = SiteIdentity.load(secrets)
         self._authority = Authority.load(secrets)
         self._leaf = ensure_leaf(secrets, self._authority, self._identity.site_id, time.time())
+        services = self._services = ServiceTls(secrets / "tls")
+        self.service_tls, self.target_tls = services.listener, services.target
+        self.keep_service_tls = services.keep
+        self.service_tls_changed = services.look
+        self.service_tls_problems = services.problems
         self._links = LinkStore(secrets / "links")
         self._revocations = Revocations(secrets)
         self._desk = ClaimDesk(
@@ -246,11 +252,15 @@ class SiteTrust:
         return None
 
     def certificate_expiries(self) -> dict[str, float]:
-        """Unix seconds at which the certificates in use end: ``leaf``, ``ca``, ``link/NAME``."""
+        """Unix seconds at which the certificates in use end, by name.
+
+        ``leaf``, ``ca``, ``link/NAME`` of links that are dialled, ``tls/NAME`` of services.
+        """
         return {
             "leaf": certificates.expires_at(self._leaf.chain_pem),
             "ca": certificates.expires_at(self._authority.ca_pem),
             **{f"link/{name}": expires for name, expires in self._expiries.items()},
+            **self._services.expiries(),
         }
 
     # Claims of others -----------------------------------------------------------------------

@@ -12,6 +12,7 @@ from router.admin.views import (
     LinkView,
     ListenerView,
     NeighbourCost,
+    PhaseView,
     ServiceSite,
     ServiceView,
     SiteName,
@@ -24,10 +25,13 @@ from router.admin.views import (
     WhyView,
 )
 from router.balance.decisions import CandidateReport, Decision, NoChoice
+from router.forward.counters import HistogramSnapshot
 from router.forward.forwarder import ServiceSnapshot
 from router.forward.sessions import Session, Sessions
 from router.main.inquiry import Told
 from router.main.measuring import measure, takes_part
+from router.main.memory import MemoryGuard
+from router.main.seeing import Seeing
 from router.main.site_router import SiteRouter
 from router.model.events import Problem
 from router.model.ids import RouterId, ServiceKey
@@ -44,8 +48,10 @@ class OperatorView:
         self,
         router: SiteRouter,
         network: EpollNetwork,
+        memory: MemoryGuard,
         expiries: Callable[[], Mapping[str, float]],
         order: Callable[[str, Mapping[str, str]], str | None],
+        seeing: Seeing | None = None,
     ) -> None:
         """``expiries`` gives Unix seconds by certificate; ``order`` carries out a command.
 
@@ -53,8 +59,10 @@ class OperatorView:
         """
         self._router = router
         self._network = network
+        self._memory = memory
         self._expiries = expiries
         self._order = order
+        self._seeing = seeing
         self.serving = False
         self.loop_lag_s = 0.0
 
@@ -73,7 +81,13 @@ class OperatorView:
             links=len(self.links()),
             services=len({key.name for key in router.services}),
             sites=sum(1 for route in router.routing.table.sites.values() if route.reachable),
-            problems=(*router.problems(), *self._refused(), *self._expiring()),
+            problems=(
+                *router.problems(),
+                *self._memory.problems(),
+                *self._refused(),
+                *self._expiring(),
+                *(self._seeing.problems if self._seeing is not None else ()),
+            ),
         )
 
     def ready(self) -> bool:
@@ -93,6 +107,7 @@ class OperatorView:
                 since=self._utc(link.since),
                 rtt_ms=None if link.rtt_s is None else round(link.rtt_s * 1000, 3),
                 lanes=link.lanes,
+                streams=link.streams,
                 error=link.error,
                 certificate_expires=_utc_of(expiries.get(f"link/{link.name}")),
             )
@@ -109,6 +124,7 @@ class OperatorView:
                     since=self._utc(pending.since),
                     rtt_ms=None,
                     lanes=0,
+                    streams=0,
                     error=pending.error,
                     certificate_expires=None,
                 )
@@ -239,6 +255,7 @@ class OperatorView:
             requests_total=snapshot.counters.requests_total,
             overflow_total=snapshot.counters.overflow_total,
             listener=shown,
+            tls_cert=snapshot.config.tls_cert,
             sites=tuple(
                 self._site(report)
                 for report in snapshot.explanation.candidates
@@ -258,6 +275,7 @@ class OperatorView:
                 )
                 for target in snapshot.targets
             ),
+            phases={name: _phase(one) for name, one in snapshot.counters.phases.items()},
         )
 
     def _site(self, report: CandidateReport) -> ServiceSite:
@@ -326,7 +344,9 @@ class OperatorView:
             Problem(
                 code="SW0402",
                 message=f"The certificate {name} ends at {_utc_of(expires)}.",
-                hint="Link again with a new token: sitectl token create FILE",
+                hint=f"Put a new one into secrets/{name}"
+                if name.startswith("tls/")
+                else "Link again with a new token: sitectl token create FILE",
             )
             for name, expires in self._expiries().items()
             if expires < soon
@@ -339,7 +359,8 @@ class OperatorView:
     def metrics(self) -> MetricValues:
         """Everything `/metrics` shows, read once."""
         lag_s = max(self.loop_lag_s, self._network.turn_lag_s)
-        return measure(self._router, self._expiries(), lag_s)
+        figures = self._seeing.figures if self._seeing is not None else {}
+        return measure(self._router, self._memory, self._expiries(), lag_s, figures)
 
 
 def _affinity(sessions: Sessions | None) -> AffinityView | None:
@@ -367,6 +388,13 @@ def _asked(
 
 def _cost_key(path_cost: int | None) -> float:
     return math.inf if path_cost is None else path_cost
+
+
+def _phase(histogram: HistogramSnapshot) -> PhaseView:
+    p50_s, p99_s = histogram.quantile(0.5), histogram.quantile(0.99)
+    if p50_s is None or p99_s is None:
+        return PhaseView(None, None)
+    return PhaseView(round(p50_s, 6), round(p99_s, 6))
 
 
 def _finite(age_s: float) -> float | None:

@@ -17,9 +17,13 @@ ACCEPT_REST_S = 1.0  # After those, or when no descriptor is left.
 WRITE_PARTS_MAX = 256  # Gathered in one system call; the kernel takes 1,024.
 WRITE_HIGH_BYTES = 64 * KIB  # Above it `send` says no until the buffer is empty.
 CONNECT_TIMEOUT_LOCAL_S = 1.0
+# TCP keepalive of every connection: a peer that is gone without a word is found in 2 minutes.
+KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_PROBES = 60, 10, 6
 RESOLVE_TIMEOUT_S = 5.0
 RESOLVE_THREADS = 2
 RESOLVE_FRESH_S = 2.0  # An answer this young is used again without asking.
+RESOLVE_STALE_AFTER_S = 0.1  # A dial waits that long for a newer answer, then uses the last good.
+RESOLVE_RETRY_MIN_S, RESOLVE_RETRY_MAX_S = 0.5, 5.0  # A name that failed is asked again, doubling.
 RESOLVE_NAMES_MAX = 1024  # Answers kept, and questions waiting.
 ADDRESSES_PER_NAME_MAX = 16
 TLS_HANDSHAKE_TIMEOUT_S = 5.0
@@ -29,9 +33,28 @@ TLS_RECORD_BYTES = 16 * KIB
 LISTEN_BACKLOG = 1024
 CONNECTIONS_PER_LISTENER_MAX = 4096
 CONNECTIONS_PER_SOURCE_MAX = 512  # Of one client address at one listener.
+# Of all listeners, where nobody counted descriptors; else half of those there are, see
+# `net.sockets.clients_max`: each may need one more for its target.
+CLIENT_CONNECTIONS_MAX = 65_536
 LINGER_DISCARD_BYTES_MAX = 64 * KIB  # After our own error answer.
 LINGER_DISCARD_S = 1.0
-FD_RESERVE = 64
+LISTENER_CONNECTIONS_MAX = 65_536  # Of the kernel's listener; a service's own limit is lower.
+FD_RESERVE = 64  # Descriptors that no client and no target gets: files, admin, links.
+FD_RESERVE_ESSENTIAL = 40  # Of these, what links do not get either.
+
+MEMORY_LIMIT_BYTES_MAX = 1024 * 1024 * MIB  # What a site may state.
+# Memory: shares of what the process may have, and what is done above each.
+MEMORY_SHED_IDLE = 0.85  # Idle connections are closed.
+MEMORY_REFUSE_NEW = 0.95  # Nothing new is begun (Envoy's overload manager: 95 %).
+MEMORY_DROP_SLOWEST = 0.98  # Who holds most is reset (Envoy: 98 %).
+MEMORY_CALM_BELOW = 0.03  # So much under a mark it no longer counts: no flapping.
+MEMORY_LOOK_S = 0.25  # How often it is read: a file of /proc.
+MEMORY_TRIM_S = 5.0  # How often at most what was freed is given back to the system,
+MEMORY_TRIM_ABOVE = 1.05  # when there is so much more than after the last time.
+BUFFERED_SHARE = 0.25  # Of the memory, for bytes that wait for slow readers and slots,
+BUFFERED_BYTES_MIN = 64 * MIB  # at least.
+SHED_AT_ONCE_MAX = 256  # Idle clients closed at one look: some 5 ms of work.
+DROP_BYTES_MIN = 16 * KIB  # Who holds less is not what fills the memory.
 
 # Requests free what they allocate by themselves; a collection is for what failed on its way, and
 # each looks at all that is in flight.
@@ -45,7 +68,7 @@ STREAM_WINDOW_BYTES_INITIAL = 64 * KIB
 STREAM_WINDOW_BYTES_MAX = 16 * MIB
 STREAM_SEND_QUEUE_BYTES = 64 * KIB  # Above it `send` says no.
 LINK_BUFFERED_BYTES_MARK = 16 * MIB  # Above it no window grows.
-PROCESS_BUFFERED_BYTES_MARK = 256 * MIB  # Above it the longest stalled streams are reset.
+PROCESS_BUFFERED_BYTES_MARK = 256 * MIB  # Until the memory limit is known: `BUFFERED_SHARE`.
 STREAMS_PER_LANE_MAX = 16_384
 STREAMS_OPENING_MAX = 1_024
 CONTROL_MESSAGE_BYTES_MAX = 64 * KIB
@@ -66,10 +89,14 @@ WINDOW_GROWS_WITHIN_S = 0.01  # Half a window read in that time, or in 4 RTT: it
 HEADS_PER_STREAM_MAX = 32  # 1xx and the final one.
 LANE_URGENT_BYTES_MAX = MIB  # Answers that wait because the peer does not read.
 LANE_CONTROL_BYTES_MAX = 32 * MIB  # Control messages that wait: a whole database, once.
+LANE_IDS_MAX = 2**29  # Of 2^30 - 1: another lane takes over long before they run out.
+LANE_BYTES_MAX = 128 * 1024 * MIB  # One TLS key; AES-GCM's limit is near 360 GiB.
+LANE_RETIRED_S = 3_600.0  # A lane that was replaced lives on for its last streams.
 LANE_LINGER_S = 1.0  # For the GOAWAY to leave, then abort.
 RTT_MAX_S = 60.0  # Longer ones measured a sleep.
 LANE_WRITE_STALL_S = 10.0  # Something waits and the kernel took nothing of it.
 LINK_HANDSHAKES_MAX = 128  # Accepted lanes that have not said who they are.
+LINKS_PER_SITE_MAX = 256  # Accepted: routers and workers of a site dial one each.
 LOADS_PER_MESSAGE_MAX = 256  # Of at most 200 bytes: well under a control message's 64 KiB.
 LINK_DIAL_TIMEOUT_S = 8.0  # Names, TCP and TLS together.
 RECONNECT_STABLE_S = 10.0  # A link that was up for that long starts its back-off anew.
@@ -125,6 +152,7 @@ HEADERS_ADDED_MAX = 8  # What ingress and egress may add to a head within the li
 HEADERS_ADDED_BYTES_MAX = 4 * KIB
 HEADER_TIMEOUT_S = 10.0
 CHUNK_LINE_BYTES_MAX = 256
+SESSION_TICK_S = 10.0  # A client session looks at its body's rate that often.
 BODY_BYTES_PER_S_MIN = 240  # Slower than this after the grace is no honest client.
 BODY_GRACE_S = 10.0
 KEEP_ALIVE_IDLE_S = 75.0
@@ -137,7 +165,8 @@ RETRY_AFTER_MIN_S, RETRY_AFTER_MAX_S = 1, 5  # Jittered, so that clients do not 
 REPLAY_BYTES_MAX = 64 * KIB
 RETRIES_MAX = 8  # Refused before any byte: each candidate at most once, and not for ever.
 POOL_IDLE_S = 4.0
-POOL_SWEEP_S = 1.0  # How often idle and waiting connections are looked at.
+POOL_SWEEP_S = 1.0  # How often idle and waiting connections are looked at, at least,
+POOL_SWEEP_SHARE = 0.25  # and after this share of the shortest timeout: so much late at most.
 POOL_FRESH_S = 1.0  # What a request that is not idempotent prefers.
 POOL_IDLE_PER_TARGET_MAX = 256
 QUEUE_DEFAULT_MIN, QUEUE_DEFAULT_MAX = 10, 100
@@ -156,16 +185,26 @@ RETRIES_SAVED_MIN = 1_000
 REPEATS_MAX = 2  # Of an idempotent request that may have reached a target.
 REROUTE_S = 0.05  # A request whose only way broke looks for another that often,
 REROUTE_WAIT_S = 1.0  # and at every change of routes, for so long.
+START_SETTLES_S = 3.0  # A site just started may lack routes that its links are about to bring.
 REROUTES_WAITING_MAX = 1_024  # Of one service port.
 LISTEN_RETRY_S = 1.0
+PROXY_ADDRESS_CHARS_MAX = 128  # An IPv6 address with scope and port; links bring whatever.
 DRAIN_GRACE_S = 30.0
+DRAIN_IDLE_S = 1.0  # An idle client of a site that drains may use its connection once more.
 
 # forward: health of targets.
 HEALTH_INTERVAL_S = 1.0
 HEALTH_TIMEOUT_S = 1.0
 HEALTH_BAD_TO_LEAVE = 1
 HEALTH_GOOD_TO_RETURN = 2
+HEALTH_SPREAD = 0.1  # Checks of many targets drift apart by up to this share of the interval.
+HEALTH_BODY_BYTES_MAX = 64 * KIB  # Of an answer to a check; what follows says nothing more.
 EJECT_AFTER = 5  # Requests in a row that a target broke off, or answered 502 to 504.
+# Short at first: an active check must pass before it returns, so that little is lost by asking.
+EJECT_BASE_S, EJECT_MAX_S = 2.0, 60.0
+EJECT_JITTER = 0.1  # Shorter by up to this share: targets ejected together return one by one.
+EJECT_TCP_RESET_S = 1.0  # A connection reset so soon without a byte was not served.
+EJECT_FORGET_S = 30.0  # Good requests over that time after its return clear a target's record.
 
 # balance.
 LEASE_PENDING_S = 0.005
@@ -185,6 +224,17 @@ CLAIM_HEAD_BYTES_MAX = 8 * KIB
 CLAIM_ANSWER_BYTES_MAX = 64 * KIB
 CLAIM_CONNECTIONS_MAX = 64
 CLAIM_CONNECTIONS_PER_SOURCE = 16  # Above it a source loses its oldest when no place is left.
+
+# Single requests: the access log and traces.
+ACCESS_LOG_BYTES_MAX = 10 * MIB  # As the router's own log.
+ACCESS_LOG_FILES = 3
+ACCESS_LOG_QUEUE_MAX = 8_192  # Lines that wait for the disk, of some 2 KiB at most.
+ACCESS_LOG_BATCH = 256  # Written at once.
+ACCESS_LOG_DELAY_S = 0.05  # They gather for that long: the writer wakes 20 times a second.
+ACCESS_LOG_CLOSE_S = 2.0
+ACCESS_ERRORS_BURST, ACCESS_ERRORS_PER_S = 1_000, 100.0  # Written whatever the share is.
+ACCESS_PATH_BYTES_MAX = 1_024  # Of a path in a line; the rest is cut off.
+TRACING_CLOSE_S = 3.0  # For spans that wait to leave when the router stops.
 
 # admin.
 ADMIN_BODY_BYTES_MAX = MIB

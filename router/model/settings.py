@@ -21,6 +21,19 @@ FieldName = Annotated[str, Meta(pattern=r"^([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64})?\
 CredentialName = Annotated[str, Meta(pattern=r"^([a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?)?\Z")]
 """Where a site keeps a certificate: ``secrets/tls/NAME``. Empty: none."""
 
+RESERVED_FIELDS = frozenset(
+    (
+        *("connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding"),
+        *("upgrade", "http2-settings", "content-length", "content-type", "content-encoding"),
+        *("content-range", "range", "host", "expect", "via", "forwarded", "x-forwarded-for"),
+        *("x-forwarded-host", "x-forwarded-proto", "authorization", "proxy-authorization"),
+        *("www-authenticate", "proxy-authenticate", "cookie", "set-cookie", "location"),
+        *("cache-control", "date", "expires", "vary", "age", "traceparent", "tracestate"),
+        *("pragma", "max-forwards", "spillway-error", "retry-after"),
+    )
+)
+"""Fields, in lower case, that mean something else: none of them can carry a request's id."""
+
 
 class Affinity(msgspec.Struct, frozen=True, kw_only=True):
     """What makes requests one session: a cookie of ours, a header field, the client's address.

@@ -14,6 +14,7 @@ from router.net.resolving import Question, Resolver
 from router.net.sockets import (
     address_of,
     close_with_reset,
+    descriptors_max,
     failure_of,
     family_of,
     is_numeric,
@@ -43,6 +44,7 @@ class TcpDial:
         "_addresses",
         "_connected",
         "_deadline",
+        "_essential",
         "_failed",
         "_handshake",
         "_host",
@@ -51,6 +53,7 @@ class TcpDial:
         "_poller",
         "_port",
         "_question",
+        "_resolver",
         "_socket",
         "_timeout_s",
         "_timer",
@@ -69,14 +72,18 @@ class TcpDial:
         failed: Failed,
         timeout_s: float,
         tls: Tls | None,
+        *,
+        essential: bool = False,
     ) -> None:
         self._poller = poller
         self._new_socket = new_socket
+        self._resolver = resolver
         self._host = host
         self._port = port
         self._connected = connected
         self._failed = failed
         self._tls = tls
+        self._essential = essential
         self._timeout_s = timeout_s
         self._deadline = poller.now() + timeout_s
         self._timer = poller.call_at(self._deadline, self._timed_out)
@@ -143,6 +150,9 @@ class TcpDial:
     def _try_next(self) -> None:
         """Start on the next address; errors known at once are told from the queue."""
         host = self._trying = self._addresses.pop(0)
+        if len(self._poller.entries) >= descriptors_max(essential=self._essential):
+            self._address_failed_soon(failure_of(errno.EMFILE, self._where()))
+            return
         try:
             sock = self._new_socket(family_of(host))
         except OSError as error:
@@ -192,7 +202,7 @@ class TcpDial:
             peer=peer,
             local=local,
             server_side=False,
-            server_name=self._host,
+            server_name=tls.server_name or self._host,
             timeout_s=min(TLS_HANDSHAKE_TIMEOUT_S, max(0.0, self._deadline - self._poller.now())),
             done=self._hand_over,
             failed=self._handshake_failed,
@@ -213,13 +223,18 @@ class TcpDial:
             connection.attach(handler)
 
     def _timed_out(self) -> None:
-        words = f"{self._where()} did not answer within {self._timeout_s:g} s"
+        verb = "did not answer" if self._trying else "could not be resolved"
+        words = f"{self._where()} {verb} within {self._timeout_s:g} s"
         self._fail(DialFailure(code="timeout", reason=words))
 
     def _fail(self, failure: DialFailure) -> None:
-        if not self._over:
-            self._stop()
-            self._failed(failure)
+        if self._over:
+            return
+        self._stop()
+        trouble = self._resolver.trouble(self._host) if self._trying else ""
+        if trouble:
+            failure = DialFailure(code=failure.code, reason=failure.reason + trouble)
+        self._failed(failure)
 
     def _stop(self) -> None:
         self._over = True

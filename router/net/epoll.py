@@ -6,7 +6,7 @@ from router.net.dialling import Connected, Failed, NewSocket, TcpDial, new_socke
 from router.net.host import Host
 from router.net.listening import Accept, TcpListener, bind
 from router.net.poller import Poller
-from router.net.ports import Dial, Listener, Tls
+from router.net.ports import Address, Dial, Listener, Tls
 from router.net.resolving import Lookup, Resolver, system_lookup
 
 
@@ -32,8 +32,8 @@ class EpollNetwork:
         self.now = host.now
         self.at_turn_end = self._poller.at_turn_end
         self.call_at = self._poller.call_at
-        self.on_tls_rejected: Callable[[str], None] = lambda reason: None
-        """Told why, for each connection that counts as `tls_rejected`."""
+        self.on_tls_rejected: Callable[[Address, str], None] = lambda listener, reason: None
+        """Told which listener and why, for each connection that counts as `tls_rejected`."""
 
     # Counters, for metrics.
 
@@ -45,6 +45,11 @@ class EpollNetwork:
     @property
     def bytes_out(self) -> int:
         return self._poller.bytes_out
+
+    @property
+    def unsent_bytes(self) -> int:
+        """Held for peers of all connections that do not read fast enough."""
+        return self._poller.unsent_bytes
 
     @property
     def sockets_open(self) -> int:
@@ -71,8 +76,18 @@ class EpollNetwork:
 
     # Connections.
 
-    def listen(self, host: str, port: int, accept: Accept, *, tls: Tls | None = None) -> Listener:
-        return TcpListener(self._poller, bind(host, port), accept, tls, self._rejected)
+    def listen(
+        self,
+        host: str,
+        port: int,
+        accept: Accept,
+        *,
+        tls: Tls | None = None,
+        essential: bool = False,
+    ) -> Listener:
+        return TcpListener(
+            self._poller, bind(host, port), accept, tls, self._rejected, essential=essential
+        )
 
     def dial(
         self,
@@ -83,6 +98,7 @@ class EpollNetwork:
         *,
         timeout_s: float,
         tls: Tls | None = None,
+        essential: bool = False,
     ) -> Dial:
         return TcpDial(
             self._poller,
@@ -94,7 +110,11 @@ class EpollNetwork:
             failed,
             timeout_s,
             tls,
+            essential=essential,
         )
+
+    def is_current(self, host: str, address: str) -> bool:
+        return self._resolver.is_current(host, address)
 
     def close(self) -> None:
         """Abort everything, tell the owners, leave the host. Idempotent."""
@@ -104,7 +124,7 @@ class EpollNetwork:
     def _woken(self) -> None:
         self._resolver.answer_all()
 
-    def _rejected(self, reason: str) -> None:
+    def _rejected(self, listener: Address, reason: str) -> None:
         self._tls_rejected += 1
         self._poller.log_rejection(reason)
-        self.on_tls_rejected(reason)
+        self.on_tls_rejected(listener, reason)

@@ -18,7 +18,8 @@ class TlsHandshake:
     """Owns the socket until exactly one of ``done`` and ``failed`` is called; `abort` calls none.
 
     What the peer showed is judged here, before any byte of it is handed on: a protocol of
-    ``tls.alpn`` was agreed, and those of ``tls.alpn_with_certificate`` came with a certificate.
+    ``tls.alpn`` was agreed, if one must be, and those of ``tls.alpn_with_certificate`` came with a
+    certificate.
     """
 
     __slots__ = (
@@ -75,7 +76,7 @@ class TlsHandshake:
             server_side=server_side,
             server_hostname=server_name if tls.context.check_hostname else None,
         )
-        self._out = b""
+        self._out = b"" if server_side else tls.preface
         self._over = False
         self._mask = EPOLLIN if server_side else EPOLLIN | EPOLLOUT
         self._timer = poller.call_at(poller.now() + timeout_s, self._timed_out)
@@ -150,7 +151,7 @@ class TlsHandshake:
         tls = self._tls
         alpn = self._object.selected_alpn_protocol() or ""
         certificate = self._object.getpeercert(binary_form=True) or b""
-        if tls.alpn and alpn not in tls.alpn:
+        if tls.alpn and alpn not in tls.alpn and (alpn or tls.alpn_required):
             self._fail("tls", f"{self._peer} agreed on no protocol of {', '.join(tls.alpn)}")
         elif alpn in tls.alpn_with_certificate and not certificate:
             self._fail("tls", f"{self._peer} showed no certificate, which {alpn} needs")

@@ -37,11 +37,15 @@ class Loss(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
-DialCode = Literal["refused", "timeout", "unreachable", "name", "tls", "self", "error"]
+DialCode = Literal["refused", "timeout", "unreachable", "name", "tls", "self", "exhausted", "error"]
 
 
 class DialFailure(msgspec.Struct, frozen=True):
-    """Why no connection came about. ``reason`` is for people and names the address."""
+    """Why no connection came about. ``reason`` is for people and names the address.
+
+    ``exhausted``: this process has no descriptor or memory left for it. It says nothing of who was
+    dialled.
+    """
 
     code: DialCode
     reason: str
@@ -130,13 +134,14 @@ class Timers(Protocol):
 class Tls(msgspec.Struct, frozen=True):
     """What one end of a TLS connection shows and demands.
 
-    ``context`` is an `ssl.SSLContext` ready for use (1.3 only, ALPN set); the simulated network
+    ``context`` is an `ssl.SSLContext` ready for use (versions, ALPN set); the simulated network
     ignores it. ``certificate`` is the own leaf in DER, which a simulated peer sees; empty: none.
     ``alpn`` is offered by a dialler and accepted by a listener, best first. A connection that
-    agreed on none of them is closed, as is one of ``alpn_with_certificate`` without a peer's
-    certificate. (The context must offer the same: `ssl` does not tell what it was given.)
-    ``server_name``: what a dialler asks for, and checks if its context does; empty: the host that
-    it dials.
+    agreed on none of them is closed (unless not ``alpn_required``), as is one of
+    ``alpn_with_certificate`` without a peer's certificate. (The context must offer the same: `ssl`
+    does not tell what it was given.) ``server_name``: what a dialler asks for, and checks if its
+    context does; empty: the host that it dials. ``preface``: what a dialler sends in clear before
+    the handshake; peers that do not expect it break off.
     """
 
     context: object
@@ -144,6 +149,8 @@ class Tls(msgspec.Struct, frozen=True):
     alpn: tuple[str, ...]
     alpn_with_certificate: tuple[str, ...] = ()
     server_name: str = ""
+    alpn_required: bool = True
+    preface: bytes = b""
 
 
 class Listener(Protocol):
@@ -157,6 +164,9 @@ class Listener(Protocol):
         """Leave new connections in the backlog."""
 
     def resume(self) -> None: ...
+
+    def set_tls(self, tls: Tls) -> None:
+        """Shake hands by ``tls`` with who connects from now on. For a listener with TLS."""
 
     def close(self) -> None:
         """Stop accepting, idempotent. Accepted connections stay."""
@@ -179,11 +189,20 @@ class Network(Timers, Protocol):
         accept: Callable[[Connection], ConnectionHandler | None],
         *,
         tls: Tls | None = None,
+        essential: bool = False,
     ) -> Listener:
         """Bind and accept. ``accept`` may return None: the connection is aborted.
 
+        ``essential``: its connections may use descriptors that are kept from others.
+
         With TLS a connection is handed over only after its handshake. Raises `OSError` when the
         address cannot be bound (in use, not local, forbidden).
+        """
+
+    def is_current(self, host: str, address: str) -> bool:
+        """Whether ``host`` still stands for ``address``, as far as is known: names change.
+
+        By the last good answer; no question is asked. True for a host that is numeric.
         """
 
     def dial(
@@ -195,9 +214,10 @@ class Network(Timers, Protocol):
         *,
         timeout_s: float,
         tls: Tls | None = None,
+        essential: bool = False,
     ) -> Dial:
         """Connect (resolving a name first, all its addresses in turn), within ``timeout_s`` in all.
 
         Exactly one of the two callbacks comes, later, unless cancelled. Failure ``self``: the
-        kernel connected us to ourselves.
+        kernel connected us to ourselves. ``essential`` as for `listen`.
         """

@@ -1,4 +1,8 @@
-"""Names to addresses, in a few threads, with a deadline and the last good answer as a fallback."""
+"""Names to addresses, in a few threads, with a deadline and the last good answer as a fallback.
+
+A name that was good once stays usable: who asks gets a new answer if one comes at once, else the
+last good one. A name that fails is asked again after a pause that doubles, not by every caller.
+"""
 
 import socket
 import threading
@@ -10,11 +14,15 @@ from router.model.limits import (
     ADDRESSES_PER_NAME_MAX,
     RESOLVE_FRESH_S,
     RESOLVE_NAMES_MAX,
+    RESOLVE_RETRY_MAX_S,
+    RESOLVE_RETRY_MIN_S,
+    RESOLVE_STALE_AFTER_S,
     RESOLVE_THREADS,
     RESOLVE_TIMEOUT_S,
 )
 from router.net.poller import Poller
 from router.net.ports import Timer
+from router.net.sockets import undressed
 
 Resolved = Callable[[tuple[str, ...]], None]
 Lookup = Callable[[str], tuple[str, ...]]
@@ -50,17 +58,59 @@ class Question:
             done(addresses)
 
 
+class _Name:
+    """What is known of a name. ``addresses`` is the last good answer, empty: there was none."""
+
+    __slots__ = ("addresses", "failing_since", "good_until", "peers", "retry_s", "turn")
+
+    def __init__(self) -> None:
+        self.addresses: tuple[str, ...] = ()
+        self.peers: frozenset[str] = frozenset()  # The same as sockets tell them.
+        self.turn = 0
+        self.good_until = 0.0  # Not asked again before.
+        self.retry_s = 0.0
+        self.failing_since: float | None = None
+
+    def answered(self, addresses: tuple[str, ...], now: float) -> None:
+        self.addresses = addresses
+        self.peers = frozenset(map(undressed, addresses))
+        self.good_until = now + RESOLVE_FRESH_S
+        self.retry_s = 0.0
+        self.failing_since = None
+
+    def failed(self, now: float) -> None:
+        self.retry_s = min(max(2 * self.retry_s, RESOLVE_RETRY_MIN_S), RESOLVE_RETRY_MAX_S)
+        self.good_until = now + self.retry_s
+        if self.failing_since is None:
+            self.failing_since = now
+
+    def next_addresses(self) -> tuple[str, ...]:
+        """Each address of the preferred family first in its turn; the other family after it.
+
+        The system puts first the family that works from here (RFC 6724), so that stays.
+        """
+        addresses = self.addresses
+        if len(addresses) < 2:
+            return addresses
+        is_v6 = ":" in addresses[0]
+        first = [address for address in addresses if (":" in address) == is_v6]
+        rest = [address for address in addresses if (":" in address) != is_v6]
+        turn = self.turn = self.turn % len(first)
+        self.turn += 1
+        return (*first[turn:], *first[:turn], *rest)
+
+
 class Resolver:
     """Answers come in the network's turn, never from `resolve` itself; no addresses: no answer.
 
-    Many callers of one name share one look-up. A look-up cannot be cut short: its callers leave
-    at the deadline, its thread stays with it.
+    Many callers of one name share one look-up, and its addresses in turn. A look-up cannot be cut
+    short: its callers leave at the deadline, its thread stays with it.
     """
 
     def __init__(self, poller: Poller, lookup: Lookup = system_lookup) -> None:
         self._poller = poller
         self._lookup = lookup
-        self._known: dict[str, tuple[float, tuple[str, ...]]] = {}
+        self._known: dict[str, _Name] = {}
         self._asked: dict[str, list[Question]] = {}
         self._work: SimpleQueue[str | None] = SimpleQueue()
         self._answers: deque[tuple[str, tuple[str, ...]]] = deque()
@@ -73,16 +123,18 @@ class Resolver:
         question = Question(done)
         now = self._poller.now()
         known = self._known.get(name)
-        if known is not None and now - known[0] < RESOLVE_FRESH_S:
-            addresses = known[1]
+        if known is not None and now < known.good_until:
+            addresses = known.next_addresses()
             question.timer = self._poller.call_at(now, lambda: question.answer(addresses))
             return question
         waiting = self._asked.get(name)
         if waiting is None and len(self._asked) >= RESOLVE_NAMES_MAX:
             question.timer = self._poller.call_at(now, lambda: self._give_up(name, question))
             return question
+        is_usable = known is not None and known.addresses
+        patience_s = RESOLVE_STALE_AFTER_S if is_usable else RESOLVE_TIMEOUT_S
         question.timer = self._poller.call_at(
-            now + RESOLVE_TIMEOUT_S, lambda: self._give_up(name, question)
+            now + patience_s, lambda: self._give_up(name, question)
         )
         if waiting is not None:
             waiting[:] = [other for other in waiting if other.done is not None]
@@ -97,12 +149,26 @@ class Resolver:
         """Hand out the answers that have come; called in the turn."""
         while self._answers:
             name, addresses = self._answers.popleft()
+            known = self._name(name)
             if addresses:
-                self._remember(name, addresses)
-            elif name in self._known:
-                addresses = self._known[name][1]
+                known.answered(addresses, self._poller.now())
+            else:
+                known.failed(self._poller.now())
             for question in self._asked.pop(name, ()):
-                question.answer(addresses)
+                question.answer(known.next_addresses())
+
+    def is_current(self, name: str, address: str) -> bool:
+        """Whether ``address`` is in the last good answer for ``name``; True: there is none."""
+        known = self._known.get(name)
+        return known is None or not known.addresses or address in known.peers
+
+    def trouble(self, name: str) -> str:
+        """What is wrong with an address that comes from here, for people; usually nothing."""
+        known = self._known.get(name)
+        if known is None or known.failing_since is None or not known.addresses:
+            return ""
+        seconds = self._poller.now() - known.failing_since
+        return f", an address of before: the name has not been resolved for {seconds:.0f} s"
 
     def close(self) -> None:
         with self._lock:
@@ -110,15 +176,23 @@ class Resolver:
         for _ in self._threads:
             self._work.put(None)
 
-    def _remember(self, name: str, addresses: tuple[str, ...]) -> None:
-        self._known.pop(name, None)
+    def _name(self, name: str) -> _Name:
+        known = self._known.pop(name, None) or _Name()
         if len(self._known) >= RESOLVE_NAMES_MAX:
             del self._known[next(iter(self._known))]  # The oldest answer.
-        self._known[name] = (self._poller.now(), addresses)
+        self._known[name] = known
+        return known
 
     def _give_up(self, name: str, question: Question) -> None:
+        """No answer in time: the last good one, for the next callers too."""
         known = self._known.get(name)
-        question.answer(known[1] if known is not None else ())
+        if known is None:
+            question.answer(())
+            return
+        now = self._poller.now()
+        if now >= known.good_until:
+            known.failed(now)
+        question.answer(known.next_addresses())
 
     def _start_thread(self) -> None:
         if len(self._threads) < min(RESOLVE_THREADS, len(self._asked)):

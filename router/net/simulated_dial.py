@@ -159,6 +159,14 @@ class SimulatedDial:
         return f"{wanted} ({self._trying})" if self._trying not in ("", self._name) else wanted
 
 
+def _objection(dialler: Tls, listener: Tls, agreed: str) -> str | None:
+    """Why a handshake of the two comes to nothing; None: it succeeds."""
+    if dialler.preface:
+        return "the peer took the preface for a handshake"
+    needed = any(end.alpn and end.alpn_required for end in (dialler, listener))
+    return "no protocol was agreed on" if needed and not agreed else None
+
+
 class Syn:
     """One attempt as it goes to and fro. Methods are named for what arrives, and run there.
 
@@ -224,11 +232,9 @@ class Syn:
         tls = self._listener.tls
         assert tls is not None
         agreed = next((name for name in tls.alpn if name in dial.tls.alpn), "")
-        if tls.alpn and not agreed:
+        if (reason := _objection(dial.tls, tls, agreed)) is not None:
             self._far.abort()
-            there.internet.transmit(
-                there, here, lambda: dial.handshake_failed("no protocol was agreed on")
-            )
+            there.internet.transmit(there, here, lambda: dial.handshake_failed(reason))
             return
         self._far.agree(agreed, dial.tls.certificate)
         there.internet.transmit(there, here, lambda: self._answer(agreed, tls.certificate))

@@ -75,7 +75,15 @@ class SimulatedNetwork:
 
     # Connections.
 
-    def listen(self, host: str, port: int, accept: Accept, *, tls: Tls | None = None) -> Listener:
+    def listen(
+        self,
+        host: str,
+        port: int,
+        accept: Accept,
+        *,
+        tls: Tls | None = None,
+        essential: bool = False,
+    ) -> Listener:
         host = "127.0.0.1" if host == "localhost" else host
         if host not in ANY and not self.owns(host):
             raise OSError(errno.EADDRNOTAVAIL, f"cannot listen on {host!r}: not an address here")
@@ -95,6 +103,7 @@ class SimulatedNetwork:
         *,
         timeout_s: float,
         tls: Tls | None = None,
+        essential: bool = False,
     ) -> Dial:
         return SimulatedDial(self, host, port, connected, failed, timeout_s, tls)
 
@@ -128,6 +137,10 @@ class SimulatedNetwork:
         if name == "localhost":
             return ("127.0.0.1",)
         return (name,) if is_numeric(name) else self.internet.addresses_of(name)
+
+    def is_current(self, host: str, address: str) -> bool:
+        addresses = self.addresses(host)
+        return not addresses or address in addresses
 
     def listener_at(self, address: Address) -> SimulatedListener | None:
         if self.state is HostState.DEAD:
@@ -235,6 +248,10 @@ class SimulatedListener:
     def resume(self) -> None:
         self._paused = False
         self._host.soon(self._serve)
+
+    def set_tls(self, tls: Tls) -> None:
+        assert self.tls is not None, "a listener in clear stays one"
+        self.tls = tls
 
     def close(self) -> None:
         if not self._closed:

@@ -2,9 +2,17 @@
 
 import errno
 import os
+import resource
 import socket
 import struct
 
+from router.model.limits import (
+    FD_RESERVE,
+    FD_RESERVE_ESSENTIAL,
+    KEEPALIVE_IDLE_S,
+    KEEPALIVE_INTERVAL_S,
+    KEEPALIVE_PROBES,
+)
 from router.net.ports import Address, DialCode, DialFailure, Loss
 
 ZERO_LINGER = struct.pack("ii", 1, 0)
@@ -17,8 +25,28 @@ REFUSALS: dict[int, tuple[DialCode, str]] = {
     errno.ENETUNREACH: ("unreachable", "cannot be reached: no route to its network"),
     errno.EHOSTUNREACH: ("unreachable", "cannot be reached: no route to the host"),
     errno.ENETDOWN: ("unreachable", "cannot be reached: the network is down"),
+    errno.EMFILE: ("exhausted", "was not tried: this process has no descriptor left"),
+    errno.ENFILE: ("exhausted", "was not tried: this host has no descriptor left"),
+    errno.ENOBUFS: ("exhausted", "was not tried: the kernel has no memory for it"),
+    errno.ENOMEM: ("exhausted", "was not tried: the kernel has no memory for it"),
+    errno.EADDRNOTAVAIL: ("exhausted", "was not tried: no local port or address is left for it"),
     errno.EAFNOSUPPORT: ("unreachable", "cannot be reached: address family not supported"),
 }
+
+
+def descriptors_max(*, essential: bool) -> int:
+    """How many descriptors of connections there may be before one more is not opened.
+
+    The rest of the process's limit is kept: for the operator's door and files, and a part of it
+    for what is ``essential``.
+    """
+    kept = FD_RESERVE_ESSENTIAL if essential else FD_RESERVE
+    return max(FD_RESERVE, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - kept)
+
+
+def clients_max() -> int:
+    """How many client connections all listeners may have: each may need one to a target."""
+    return max(1, descriptors_max(essential=False) // 2)
 
 
 def is_numeric(host: str) -> bool:
@@ -41,9 +69,12 @@ def address_of(name: tuple[object, ...]) -> Address:
     """From what `getsockname` and `accept` give; IPv4 addresses in IPv6 dress are undressed."""
     host, port = str(name[0]), name[1]
     assert isinstance(port, int)
-    if host.startswith(MAPPED) and "." in host:
-        host = host[len(MAPPED) :]
-    return Address(host=host, port=port)
+    return Address(host=undressed(host), port=port)
+
+
+def undressed(host: str) -> str:
+    """An IPv4 address in IPv6 dress without it, any other as it is."""
+    return host[len(MAPPED) :] if host.startswith(MAPPED) and "." in host else host
 
 
 def loss_of(error: OSError) -> Loss:
@@ -78,3 +109,6 @@ def prepare_stream(sock: socket.socket) -> None:
     sock.setblocking(False)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_S)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_PROBES)

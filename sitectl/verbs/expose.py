@@ -6,11 +6,12 @@ import click
 import msgspec
 
 from router.model.specs import Document, ServiceSpec
-from sitectl import output, store
+from sitectl import output, store, tls
 from sitectl.bindings import (
     Binding,
     bindings_of,
     bound_document,
+    reach_of,
     require_host_type,
     target_ports_of,
     unbind_target,
@@ -54,8 +55,10 @@ def _address(flag: str | None, host: str) -> str:
     ),
 )
 @accepted("not in Spillway, requests are balanced one by one", "--aggregate=", "--event-channel")
-@accepted("not needed here", "--target-namespace=", "--generate-tls-secrets", "--tls-cert=")
-@accepted("not needed here", "--enable-ingress-from-target-site=", "--tls-trust=")
+@tls.cert_flag
+@tls.target_flags
+@accepted("not needed here, give --tls-cert a folder", "--generate-tls-secrets")
+@accepted("not needed here", "--target-namespace=", "--enable-ingress-from-target-site=")
 @click.pass_obj
 def expose(
     settings: Settings,
@@ -65,12 +68,17 @@ def expose(
     target_ports: tuple[str, ...],
     protocol: Any,
     capacity: str | None,
+    tls_cert: str | None,
+    tls_trust: str | None,
+    tls_server_name: str | None,
+    proxy_protocol: bool,
 ) -> None:
     """Declare a service, if need be, and bind a target to it.
 
     \b
     Example:
       sitectl expose host 127.0.0.1 --address shop --port 8080 --target-port 9001 --capacity 10
+      sitectl expose host db1.lan --address db --port 5432 --tls-cert ./db-tls --tls-trust ./db-ca
     """
     site = store.site_to_change(settings)
     host = require_host_type(*type_and_name(words, "TYPE NAME"))
@@ -81,14 +89,17 @@ def expose(
         declared = ports or _numbers(target_ports)
         if not declared:
             raise usage("the service needs a port", "Add --port PORT")
-        service = ServiceSpec(protocol=protocol or "tcp", ports=declared)
+        shown = tls.shown_credential(site, tls_cert, name) if tls_cert else ""
+        service = ServiceSpec(protocol=protocol or "tcp", ports=declared, tls_cert=shown)
         documents.append(Document("Service", name, service))
     else:
         assert isinstance(existing.spec, ServiceSpec)
         service = existing.spec
-        _refuse_other_words(site, existing, ports, protocol)
+        shown = tls.shown_credential(site, tls_cert, name) if tls_cert else service.tls_cert
+        _refuse_other_words(site, existing, ports, protocol, shown)
     binding = Binding(name, host, target_ports_of(site, name, target_ports, service.ports))
-    bound = bound_document(site, binding, capacity)
+    reach = reach_of(site, name, service.protocol, tls_trust, tls_server_name, proxy_protocol)
+    bound = bound_document(site, binding, capacity, reach)
     if bound is not None:
         documents.append(bound)
     changes = site.put_all(documents)
@@ -100,13 +111,16 @@ def expose(
 
 
 def _refuse_other_words(
-    site: Site, existing: Document, ports: tuple[int, ...], protocol: Any
+    site: Site, existing: Document, ports: tuple[int, ...], protocol: Any, tls_cert: str
 ) -> None:
     """Raise Failure when the flags say another service than the one there is."""
     spec = existing.spec
     assert isinstance(spec, ServiceSpec)
     asked = msgspec.structs.replace(
-        spec, ports=ports or spec.ports, protocol=protocol or spec.protocol
+        spec,
+        ports=ports or spec.ports,
+        protocol=protocol or spec.protocol,
+        tls_cert=tls_cert,
     )
     site.put(Document("Service", existing.name, asked), replace=False)
 

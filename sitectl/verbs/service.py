@@ -6,6 +6,7 @@ from typing import Any, get_args
 import click
 
 from router.model import limits
+from router.model.settings import RESERVED_FIELDS, TOKEN_PATTERN
 from router.model.specs import (
     ConnectorSpec,
     Document,
@@ -14,13 +15,14 @@ from router.model.specs import (
     PolicySpec,
     ServiceSpec,
 )
-from sitectl import output, store
+from sitectl import output, store, tls
 from sitectl.bindings import (
     Binding,
     bind_target,
     bindings_of,
     capacity_slots,
     is_declared,
+    reach_of,
     require_host_type,
     target_ports_of,
     unbind_target,
@@ -50,6 +52,28 @@ def _policy_flags(function: Decorated) -> Decorated:
     ):
         function = option(function)
     return function
+
+
+REQUEST_ID_FIELD = "X-Request-Id"
+
+
+def request_id_of(name: str | None) -> str | None:
+    """The field that a flag names. Failure: not a field's name, or one with another meaning."""
+    if name and (not re.fullmatch(TOKEN_PATTERN, name) or name.lower() in RESERVED_FIELDS):
+        raise usage(f"--request-id {name!r}: expected a header field of its own", "X-Request-Id")
+    return name
+
+
+def _request_id_flag(function: Decorated) -> Decorated:
+    """``--request-id`` alone names the usual field; given empty it is off."""
+    option = click.option(
+        "--request-id",
+        metavar="[NAME]",
+        is_flag=False,
+        flag_value=REQUEST_ID_FIELD,
+        help=f"Give each http request an id in this field [{REQUEST_ID_FIELD}]; empty: no more.",
+    )
+    return option(function)
 
 
 def _later(*flags: str) -> Any:
@@ -115,6 +139,7 @@ def require_name(name: str, what: str = "service") -> None:
 @click.argument("words", nargs=-1, required=True, metavar="NAME PORT...")
 @click.option("--protocol", type=click.Choice(("tcp", "http", "http2")), default="tcp")
 @_policy_flags
+@_request_id_flag
 @click.option("--listen", metavar="[IP:]PORT|auto|none", help="Where clients connect here.")
 @click.option(
     "--enable-ingress",
@@ -123,7 +148,8 @@ def require_name(name: str, what: str = "service") -> None:
     hidden=True,
     help="Skupper's word: Never is --listen none.",
 )
-@accepted("not needed here", "--generate-tls-secrets", "--tls-cert=")
+@tls.cert_flag
+@accepted("not needed here, give --tls-cert a folder", "--generate-tls-secrets")
 @accepted("not in Spillway, requests are balanced one by one", "--aggregate=", "--event-channel")
 @click.pass_obj
 def create(
@@ -135,8 +161,10 @@ def create(
     queue: int | None,
     queue_wait: float | None,
     affinity: str | None,
+    request_id: str | None,
     listen: str | None,
     ingress: str | None,
+    tls_cert: str | None,
 ) -> None:
     """Declare a service; every linked site gets a listener for it.
 
@@ -144,7 +172,9 @@ def create(
     Examples:
       sitectl service create shop 8080 --protocol http
       sitectl service create db:5432
+      sitectl service create shop 8443 --protocol http --tls-cert ./shop-tls
       sitectl service create cart 8081 --protocol http --affinity cookie
+      sitectl service create api 8081 --protocol http --request-id=X-Request-Id
     """
     site = store.site_to_change(settings)
     name, ports = name_and_ports(words)
@@ -155,7 +185,9 @@ def create(
         policy=policy_of(policy, weights),
         queue=queue,
         queue_wait_s=limits.QUEUE_WAIT_S if queue_wait is None else queue_wait,
+        tls_cert="" if tls_cert is None else tls.shown_credential(site, tls_cert, name),
         affinity=affinity_of(affinity) if affinity is not None else None,
+        request_id=request_id_of(request_id) or "",
     )
     require_sessions_fit(spec)
     documents = [Document("Service", name, spec)]
@@ -172,6 +204,8 @@ def create(
         output.note("This version balances http2 by connection, as tcp; http by request.")
     if change == "created":
         output.note(f"Next: sitectl service bind {name} host ADDRESS --target-port PORT")
+    if change == "created" and spec.tls_cert:
+        output.note(f"At every other site: sitectl service set {name} --tls-cert FOLDER")
 
 
 def _listener(name: str, listen: str, ports: tuple[int, ...]) -> Document:
@@ -191,9 +225,11 @@ def _told(change: str) -> str:
 @group.command("set")
 @click.argument("name")
 @_policy_flags
+@_request_id_flag
 @click.option("--capacity", help="For every target of the service here.")
 @click.option("--protocol", type=click.Choice(("tcp", "http", "http2")))
 @click.option("--listen", metavar="[IP:]PORT|auto|none")
+@tls.cert_flag
 @click.pass_obj
 def set_(
     settings: Settings,
@@ -203,11 +239,16 @@ def set_(
     queue: int | None,
     queue_wait: float | None,
     affinity: str | None,
+    request_id: str | None,
     capacity: str | None,
     protocol: Any,
     listen: str | None,
+    tls_cert: str | None,
 ) -> None:
-    """Change a service's policy, queue, sessions or capacity while it runs.
+    """Change a service's policy, queue, sessions, capacity or certificate while it runs.
+
+    With --tls-cert FOLDER the certificate that this site shows is replaced, also where the service
+    is declared by another site; new connections get it within 2 seconds. --tls-cert "" ends TLS.
 
     \b
     Examples:
@@ -216,12 +257,24 @@ def set_(
     """
     site = store.site_to_change(settings)
     service = site.find("Service", name)
+    others = (policy, weights or None, queue, queue_wait, capacity, protocol, listen)
+    if tls_cert and service is None and others.count(None) == len(others):
+        _keep_certificate(settings, site, name, tls_cert)
+        return
     bound = bindings_of(site, name)
     documents: list[Document] = []
     changes: dict[str, Any] = {}
     if policy is not None or weights:
         changes["policy"] = policy_of(policy, weights)
-    given = {"queue": queue, "queue_wait_s": queue_wait, "protocol": protocol}
+    if tls_cert and service is not None:
+        tls_cert = tls.shown_credential(site, tls_cert, name)
+    given = {
+        "queue": queue,
+        "queue_wait_s": queue_wait,
+        "protocol": protocol,
+        "tls_cert": tls_cert,
+        "request_id": request_id_of(request_id),
+    }
     changes |= {field: value for field, value in given.items() if value is not None}
     if affinity is not None:
         changes["affinity"] = affinity_of(affinity)
@@ -253,6 +306,27 @@ def set_(
     change = "unchanged" if set(done) == {"unchanged"} else "updated"
     text = f"service {name} {'has these settings, unchanged' if change == 'unchanged' else change}"
     output.report(settings, "Service", name, change, text)
+
+
+def _keep_certificate(settings: Settings, site: Site, name: str, tls_cert: str) -> None:
+    """Keep a certificate for a service that another site declares. Failure: nobody does."""
+    credential = tls.credential_in_use(site, name)
+    if not is_declared(site, name):
+        raise _no_service(site, name)
+    if not credential:
+        raise not_found(
+            f"service {name!r} does not speak TLS, and is not declared at {site.name}",
+            f"At the site that declares it: sitectl service set {name} --tls-cert FOLDER",
+        )
+    kept = tls.shown_credential(site, tls_cert, name)
+    if kept != credential:
+        raise usage(
+            f"service {name!r} names the credential {credential!r}, where it is declared",
+            f"sitectl service set {name} --tls-cert FOLDER",
+        )
+    site.reload()
+    text = f"service {name}: {site.name} shows the credential {kept}"
+    output.report(settings, "Service", name, "updated", text)
 
 
 def _no_service(site: Site, name: str) -> Failure:
@@ -289,7 +363,8 @@ def _target_flags(function: Decorated) -> Decorated:
 @accepted(
     "not needed here, a process site has no pods", "--headless", "--publish-not-ready-addresses"
 )
-@accepted("not needed here", "--target-namespace=", "--tls-trust=", "--tls-cert=")
+@tls.target_flags
+@accepted("not needed here", "--target-namespace=", "--tls-cert=")
 @click.pass_obj
 def bind(
     settings: Settings,
@@ -298,6 +373,9 @@ def bind(
     target_ports: tuple[str, ...],
     capacity: str | None,
     health_path: str | None,
+    tls_trust: str | None,
+    tls_server_name: str | None,
+    proxy_protocol: bool,
 ) -> None:
     """Attach a target of this site to a service.
 
@@ -305,6 +383,7 @@ def bind(
     Examples:
       sitectl service bind shop host 127.0.0.1 --target-port 9001 --capacity 10
       sitectl service bind db host/10.0.0.5 --target-port 5432
+      sitectl service bind db host db1.lan --target-port 5432 --tls-trust ./db-ca
     """
     site = store.site_to_change(settings)
     require_name(name)
@@ -313,7 +392,10 @@ def bind(
         output.note("--health-path: this version checks targets by connecting to them")
     ports = target_ports_of(site, name, target_ports)
     binding = Binding(name, host, ports)
-    change = bind_target(site, binding, capacity)
+    service = site.find("Service", name)
+    protocol = service.spec.protocol if service and isinstance(service.spec, ServiceSpec) else "tcp"
+    reach = reach_of(site, name, protocol, tls_trust, tls_server_name, proxy_protocol)
+    change = bind_target(site, binding, capacity, reach)
     text = f"{binding.shown} {_bound(change)} service {name}"
     output.report(settings, "Connector", binding.document_name, change, text)
     if not is_declared(site, name):
@@ -323,7 +405,7 @@ def bind(
 
 
 def _bound(change: str) -> str:
-    words = {"created": "bound to", "updated": "has a new capacity at"}
+    words = {"created": "bound to", "updated": "has new settings at"}
     return words.get(change, "is bound already, unchanged, to")
 
 

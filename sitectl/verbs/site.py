@@ -84,6 +84,17 @@ def _site_flags(function: Decorated) -> Decorated:
         click.option("--enable-service-sync/--no-enable-service-sync", default=True),
         click.option("--service-sync-site-ttl", type=Duration(), default=180.0),
         click.option("--admin", metavar="HOST:PORT", default="", help="Admin API over TCP too."),
+        click.option(
+            "--access-log-share",
+            type=click.FloatRange(0, 1),
+            default=0.0,
+            help="Of the requests, written to run/access.log; with any, all failed ones are.",
+        ),
+        click.option(
+            "--tracing",
+            is_flag=True,
+            help="Spans for OpenTelemetry, by its own variables OTEL_*.",
+        ),
         click.option("--routers", type=int, default=1, hidden=True),
     ]
     for option in reversed(options):
@@ -125,6 +136,7 @@ def init(settings: Settings, /, name: str | None, site_name: str | None, **flags
       sitectl init a
       sitectl init b --bind-port 55672 --bind-ip 127.0.0.2 --ingress-host 10.0.0.7
       sitectl init laptop --ingress none
+      sitectl init c --access-log-share 0.01 --tracing
     """
     settings.require_process()
     if name and site_name and name != site_name:

@@ -9,20 +9,23 @@ import random
 from collections.abc import Callable
 
 from router.documents import Wanted
+from router.forward.ports import NoTls
 from router.link.claims import CLAIM_ALPN
 from router.link.links import ALPN as LINK_ALPN
 from router.link.outgoing import OutgoingSpec
 from router.link.ports import Neighbour
+from router.main.memory import MemoryGuard, Use
 from router.main.ports import Kept, PendingLink
 from router.main.site_router import SiteRouter
 from router.model.errors import HandshakeRejected
-from router.model.events import Severity
+from router.model.events import Problem, Severity
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.settings import Affinity
 from router.model.specs import (
     ConnectorSpec,
     LinkSpec,
     PolicySpec,
+    ServiceProtocol,
     ServiceSpec,
     SiteSpec,
     TargetSpec,
@@ -33,6 +36,7 @@ from router.net.simulated import SimulatedInternet
 LINK_PORT = 55671
 SERVICE = ServiceKey("shop", 8080)
 SERVICE_S = 0.1
+STOP_S = 0.2  # What a process takes to end once it has drained: its goodbyes leave.
 
 
 class SimIdentity:
@@ -73,6 +77,23 @@ class SimCredentials:
 
     def forget_links(self, keep: frozenset[str]) -> None:
         pass
+
+    def service_tls(self, name: str, protocol: ServiceProtocol) -> Tls | NoTls:
+        return Tls(None, self._certificate, ())
+
+    def target_tls(
+        self, trust: str, server_name: str, host: str, protocol: ServiceProtocol
+    ) -> Tls | NoTls:
+        return Tls(None, b"", ())
+
+    def keep_service_tls(self, shown: frozenset[str], trusted: frozenset[str]) -> None:
+        pass
+
+    def service_tls_changed(self) -> bool:
+        return False
+
+    def service_tls_problems(self) -> tuple[Problem, ...]:
+        return ()
 
     def admit(self, peer_certificate: bytes, neighbour: Neighbour) -> HandshakeRejected | None:
         return None
@@ -116,8 +137,11 @@ class NoClaims:
 class Target:
     """An HTTP server that takes `service_s` for each request and counts them."""
 
-    def __init__(self, network: Network, port: int, name: str, service_s: float) -> None:
+    def __init__(
+        self, network: Network, port: int, name: str, service_s: float, all_seen: list[bytes]
+    ) -> None:
         self._network = network
+        self.all_seen = all_seen
         self.name = name
         self.port = port
         self.service_s = service_s
@@ -149,6 +173,7 @@ class _TargetConnection:
     def _begin(self, request: bytes) -> None:
         target = self._target
         target.seen.append(request)
+        target.all_seen.append(request)
         target.in_hand += 1
         target.most_in_hand = max(target.most_in_hand, target.in_hand)
         self._working += 1
@@ -180,8 +205,9 @@ class _TargetConnection:
 class Answer:
     """What became of one request: the site that served it, or the status, or how it was lost."""
 
-    def __init__(self, began: float) -> None:
+    def __init__(self, began: float, line: str = "GET /") -> None:
         self.began = began
+        self.line = line
         self.ended = 0.0
         self.status = 0
         self.site = ""
@@ -202,8 +228,8 @@ class _Client:
     ) -> None:
         self._network, self._connection, self._answer = network, connection, answer
         self._bytes = b""
-        head = b"GET / HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n%b\r\n"
-        connection.send(head % fields)
+        head = f"{answer.line} HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n"
+        connection.send(head.encode() + fields + b"Content-Length: 0\r\n\r\n")
 
     def received(self, data: memoryview) -> None:
         self._bytes += data
@@ -217,6 +243,8 @@ class _Client:
             answer.fields = {name: value for name, value in lines}
             if answer.status == 200:
                 answer.site = body.decode()
+            else:
+                answer.error = body.decode().strip()
         answer.ended = self._network.now()
         self._connection.finish()
 
@@ -265,7 +293,9 @@ class SimSite:
             is_edge=self.name in self.world.edges,
         )
         for port, old in list(self.targets.items()):
-            self.targets[port] = Target(self.network, port, self.name, old.service_s)
+            self.targets[port] = Target(
+                self.network, port, self.name, old.service_s, self.world.seen
+            )
         self.apply()
 
     def apply(self) -> None:
@@ -305,7 +335,7 @@ class SimSite:
         """Start ``count`` targets of ``capacity`` each and connect them."""
         for _ in range(count):
             port = 9001 + len(self.targets)
-            self.targets[port] = Target(self.network, port, self.name, service_s)
+            self.targets[port] = Target(self.network, port, self.name, service_s, self.world.seen)
         self.connectors["here"] = ConnectorSpec(
             service="shop",
             targets=tuple(TargetSpec("127.0.0.1", port) for port in self.targets),
@@ -313,9 +343,9 @@ class SimSite:
         )
         self.apply()
 
-    def request(self, *fields: str) -> Answer:
-        """A client of this site asks once, now, with these header fields."""
-        answer = Answer(self.network.now())
+    def request(self, *fields: str, line: str = "GET /") -> Answer:
+        """A client of this site asks once, now. ``line``: method and path; and header fields."""
+        answer = Answer(self.network.now(), line)
         lines = b"".join(field.encode() + b"\r\n" for field in fields)
 
         def connected(connection: Connection) -> ConnectionHandler:
@@ -335,6 +365,24 @@ class SimSite:
             self.network.call_at(begin + number / rate, lambda: answers.append(self.request()))
         return answers
 
+    def unlink(self, other: "SimSite") -> None:
+        """Delete the link to ``other``: it drains."""
+        del self.links[f"to-{other.name}"]
+        self.apply()
+
+    def stop(self, stopped: Callable[[], None]) -> None:
+        """SIGTERM: drain, then end; ``stopped`` when the process is gone."""
+
+        def drained() -> None:
+            self.router.close()
+            self.network.call_at(self.network.now() + STOP_S, ended)
+
+        def ended() -> None:
+            self.kill()
+            stopped()
+
+        self.router.drain(drained)
+
     def kill(self) -> None:
         """The host dies: neighbours see resets."""
         self.world.internet.kill(self.ip)
@@ -343,6 +391,20 @@ class SimSite:
     def served(self) -> int:
         """Answers of all targets."""
         return sum(target.served for target in self.targets.values())
+
+
+class SimMemory:
+    """The memory of a site's process, which a test fills and empties."""
+
+    def __init__(self, site: SimSite, limit_bytes: int) -> None:
+        self.use = Use(resident_bytes=0, buffered_bytes=0)
+        self.trims = 0
+        self.guard = MemoryGuard(
+            site.network, limit_bytes, lambda: self.use, site.router, site.world.tell, self._trim
+        )
+
+    def _trim(self) -> None:
+        self.trims += 1
 
 
 class World:
@@ -359,6 +421,7 @@ class World:
         self.edges = edges
         self.internet = SimulatedInternet(seed, delay_s=delay_s)
         self.journal: list[str] = []
+        self.seen: list[bytes] = []  # Request heads at all targets, those of former lives too.
         self.sites = {
             name: SimSite(self, number, name) for number, name in enumerate(names, start=1)
         }

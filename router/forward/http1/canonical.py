@@ -16,11 +16,14 @@ _RESPONSE = re.compile(rb"HTTP/1\.1 ([1-9][0-9]{2}) " + grammar.VALUE + rb"*+\r\
 _HOSTS = re.compile(rb"\n(?i:host):[ \t]*([^\r]*)")
 _TRAILERS = re.compile(grammar.FIELDS)
 
-# What the ingress may have added to a head that was within the limits of a client's.
+# The most that any service may allow a client, and what sites on the way may have added. The other
+# site may know another definition of the service than we do, so its own limits do not count here.
 _BYTES_MAX = (
-    limits.REQUEST_LINE_BYTES_MAX + limits.HEADER_BLOCK_BYTES_MAX + limits.HEADERS_ADDED_BYTES_MAX
+    limits.REQUEST_LINE_BYTES_CEILING
+    + limits.HEADER_BLOCK_BYTES_CEILING
+    + limits.HEADERS_ADDED_BYTES_MAX
 )
-_FIELDS_MAX = limits.HEADERS_MAX + limits.HEADERS_ADDED_MAX
+_FIELDS_MAX = limits.HEADERS_CEILING + limits.HEADERS_ADDED_MAX
 
 
 class RequestLine(msgspec.Struct, frozen=True):

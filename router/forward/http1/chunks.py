@@ -2,11 +2,13 @@
 
 import re
 
-from router.forward.http1.grammar import NOT_IN_TRAILERS, HttpError, bad_request
-from router.forward.http1.heads import LineJudge
-from router.model import limits
+from router.forward.http1.grammar import NOT_IN_TRAILERS, TOKEN, HttpError, bad_request
+from router.forward.http1.heads import DEFAULT, HeadLimits, LineJudge
 
-_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;[\t\x20-\x7e\x80-\xff]*+)?\r\n")
+# Extensions by the letter of RFC 9112, 7.1.1, but without the optional blanks that nobody sends.
+_QUOTED = rb'"(?:[\t\x20\x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*+"'
+_EXTENSION = rb";" + TOKEN + rb"++(?:=(?:" + TOKEN + rb"++|" + _QUOTED + rb"))?"
+_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:" + _EXTENSION + rb")*+\r\n")
 _LINE_BEGUN = re.compile(
     rb"(?:[0-9A-Fa-f]{0,16}|[0-9A-Fa-f]{1,16}(?:\r|;[\t\x20-\x7e\x80-\xff]*+\r?))"
 )
@@ -28,14 +30,16 @@ class ChunkDecoder:
         "_in_trailers",
         "_judge",
         "_left",
+        "_limits",
         "_pending",
         "complete",
         "error",
         "trailers",
     )
 
-    def __init__(self, fields: int) -> None:
+    def __init__(self, fields: int, limits: HeadLimits = DEFAULT) -> None:
         self._fields = fields
+        self._limits = limits
         self._left = 0  # Bytes of this chunk to come, its CRLF included.
         self._in_data = False
         self._in_trailers = False
@@ -80,14 +84,15 @@ class ChunkDecoder:
             return self._continue_line(data, position)
         match = _LINE.match(data, position)
         if match is None:
-            self._keep_line(bytes(data[position : position + limits.CHUNK_LINE_BYTES_MAX + 2]))
+            self._keep_line(bytes(data[position : position + self._limits.chunk_line_bytes + 2]))
             return len(data)
         self._begin_chunk(match[1], match.end() - position)
         return match.end()
 
     def _continue_line(self, data: memoryview, position: int) -> int:
         known = len(self._pending)
-        line = self._pending + bytes(data[position : position + limits.CHUNK_LINE_BYTES_MAX + 2])
+        more = data[position : position + self._limits.chunk_line_bytes + 2]
+        line = self._pending + bytes(more)
         match = _LINE.match(line)
         if match is None:
             self._keep_line(line)
@@ -97,13 +102,13 @@ class ChunkDecoder:
         return position + match.end() - known
 
     def _keep_line(self, line: bytes) -> None:
-        too_long = len(line.removesuffix(b"\r")) > limits.CHUNK_LINE_BYTES_MAX
+        too_long = len(line.removesuffix(b"\r")) > self._limits.chunk_line_bytes
         if too_long or _LINE_BEGUN.fullmatch(line) is None:
             self.error = BAD_CHUNK
         self._pending = line
 
     def _begin_chunk(self, digits: bytes, line_bytes: int) -> None:
-        if line_bytes - 2 > limits.CHUNK_LINE_BYTES_MAX:
+        if line_bytes - 2 > self._limits.chunk_line_bytes:
             self.error = BAD_CHUNK
             return
         chunk_bytes = int(digits, 16)
@@ -124,7 +129,7 @@ class ChunkDecoder:
             end, block = 0, buffer
         if block:
             if self._judge is None:
-                self._judge = LineJudge(None, self._fields)
+                self._judge = LineJudge(None, self._limits, self._fields)
             self.error = self._judge.judge(block)
             if self.error is not None:
                 return len(data)

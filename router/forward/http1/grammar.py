@@ -16,7 +16,10 @@ NOT_IN_VALUE = re.compile(rb"[^\t\x20-\x7e\x80-\xff]")
 NOT_VISIBLE = re.compile(rb"[^\x20-\x7e]")
 DECIMAL = re.compile(rb"[0-9]{1,18}")  # Fits 63 bits; a longer one is no honest length.
 UPGRADE_TOKEN = re.compile(TOKEN + rb"+(?:/" + TOKEN + rb"+)?")
-HOST = re.compile(rb"(?:[A-Za-z0-9\-._~%!$&'()*+;=]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+# No longer than a name can be (RFC 1035, 2.3.4): we repeat it in a field of our own.
+HOST = re.compile(
+    rb"(?:[A-Za-z0-9\-._~%!$&'()*+;=]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?"
+)
 
 # Fields that end at this hop; Connection may name more. Length and coding are framing.
 HOP_BY_HOP = (

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from re import Pattern
 
+import msgspec
+
 from router.forward.http1.grammar import FIELD_LINE, NOT_IN_VALUE, HttpError, bad_request
-from router.model import limits
+from router.model.settings import ServiceLimits
 
 HEADER_TOO_LARGE = HttpError(
     431, "header-too-large", "The header fields are larger than this proxy accepts."
@@ -12,6 +14,37 @@ HEADER_TOO_LARGE = HttpError(
 TOO_MANY_FIELDS = HttpError(431, "header-too-large", "There are too many header fields.")
 BAD_FIELD = bad_request("A header field is malformed.")
 BARE_LINE_FEED = bad_request("A line does not end in CR LF.")
+
+
+class HeadLimits(msgspec.Struct, frozen=True):
+    """How large a message may be apart from its body; see `ServiceLimits`, all of them inclusive.
+
+    A head of at most ``harmless_bytes`` can break only the limit on the number of its fields.
+    """
+
+    line_bytes: int
+    field_bytes: int
+    block_bytes: int
+    fields: int
+    chunk_line_bytes: int
+    harmless_bytes: int
+
+
+def head_limits(settings: ServiceLimits) -> HeadLimits:
+    """Of a service, in the shape that parsers want."""
+    line, field = settings.request_line_bytes, settings.header_field_bytes
+    block = settings.header_block_bytes
+    return HeadLimits(
+        line_bytes=line,
+        field_bytes=field,
+        block_bytes=block,
+        fields=settings.headers,
+        chunk_line_bytes=settings.chunk_line_bytes,
+        harmless_bytes=min(line, field, block),
+    )
+
+
+DEFAULT = head_limits(ServiceLimits())
 
 
 class StartLine:
@@ -38,10 +71,11 @@ class LineJudge:
     verdict as the whole. ``start`` None: only field lines, ``fields`` already counted.
     """
 
-    __slots__ = ("_fields", "_position", "_start", "_used_bytes")
+    __slots__ = ("_fields", "_limits", "_position", "_start", "_used_bytes")
 
-    def __init__(self, start: StartLine | None, fields: int = 0) -> None:
+    def __init__(self, start: StartLine | None, limits: HeadLimits, fields: int = 0) -> None:
         self._start = start
+        self._limits = limits
         self._fields = fields
         self._position = 0
         self._used_bytes = 0
@@ -59,11 +93,9 @@ class LineJudge:
         return self._judge_line(tail.removesuffix(b"\r"), complete=False, has_cr=True)
 
     def _judge_line(self, line: bytes, *, complete: bool, has_cr: bool) -> HttpError | None:
-        start = self._start
+        start, limits = self._start, self._limits
         if start is not None:
-            error = self._judge_text(
-                line, limits.REQUEST_LINE_BYTES_MAX, start.illegal, start.too_long, has_cr
-            )
+            error = self._judge_text(line, limits.line_bytes, start.illegal, start.too_long, has_cr)
             if error is None and complete:
                 error = start.judge(line)
                 self._start = None
@@ -71,10 +103,10 @@ class LineJudge:
         if not line:
             # The blank line ends the section: the caller finds it. Alone, a LF is not one.
             return None if has_cr else BARE_LINE_FEED
-        if self._fields >= limits.HEADERS_MAX:
+        if self._fields >= limits.fields:
             return TOO_MANY_FIELDS
-        room = limits.HEADER_BLOCK_BYTES_MAX - self._used_bytes - 2
-        limit = min(limits.HEADER_FIELD_BYTES_MAX, max(room, 0))
+        room = limits.block_bytes - self._used_bytes - 2
+        limit = min(limits.field_bytes, max(room, 0))
         error = self._judge_text(line, limit, NOT_IN_VALUE, HEADER_TOO_LARGE, has_cr)
         if error is None and complete:
             if FIELD_LINE.fullmatch(line) is None:
@@ -98,20 +130,15 @@ class LineJudge:
         return None if has_cr else BARE_LINE_FEED
 
 
-_NO_LIMIT_BYTES = min(
-    limits.REQUEST_LINE_BYTES_MAX, limits.HEADER_BLOCK_BYTES_MAX, limits.HEADER_FIELD_BYTES_MAX
-)
-
-
-def exceeds_limits(head: bytes, fields: int) -> bool:
+def exceeds_limits(head: bytes, fields: int, limits: HeadLimits) -> bool:
     """A complete, well-formed head (its blank line included) breaks a limit on size or count."""
-    if fields > limits.HEADERS_MAX:
+    if fields > limits.fields:
         return True
-    if len(head) <= _NO_LIMIT_BYTES:
+    if len(head) <= limits.harmless_bytes:
         return False  # No part can be above its limit.
     line_end = head.index(b"\r\n")
-    if line_end > limits.REQUEST_LINE_BYTES_MAX:
+    if line_end > limits.line_bytes:
         return True
-    if len(head) - line_end - 4 > limits.HEADER_BLOCK_BYTES_MAX:
+    if len(head) - line_end - 4 > limits.block_bytes:
         return True
-    return max(map(len, head.split(b"\r\n")[1:])) > limits.HEADER_FIELD_BYTES_MAX
+    return max(map(len, head.split(b"\r\n")[1:])) > limits.field_bytes

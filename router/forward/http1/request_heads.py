@@ -8,7 +8,7 @@ import msgspec
 
 from router.forward.http1 import grammar
 from router.forward.http1.grammar import HttpError, bad_request
-from router.forward.http1.heads import LineJudge, StartLine, exceeds_limits
+from router.forward.http1.heads import DEFAULT, HeadLimits, LineJudge, StartLine, exceeds_limits
 
 TARGET_TOO_LONG = HttpError(
     414, "target-too-long", "The request line is longer than this proxy accepts."
@@ -27,10 +27,14 @@ UNKNOWN_EXPECTATION = HttpError(
 )
 LOOP = HttpError(508, "loop-detected", "The request came through this site twice before.")
 
-_REQUEST_LINE = rb"(" + grammar.TOKEN + rb"++) (" + grammar.TARGET + rb"++) HTTP/1\.([01])\r\n"
+# CONNECT is refused whatever its target: what follows a 2xx to it would be no body.
+_REQUEST_LINE = (
+    rb"((?!CONNECT )" + grammar.TOKEN + rb"++) (" + grammar.TARGET + rb"++) HTTP/1\.([01])\r\n"
+)
 _HEAD = re.compile(_REQUEST_LINE + grammar.FIELDS + rb"\r\n")
 _LINE = re.compile(_REQUEST_LINE)
 _OTHER_VERSION = re.compile(grammar.TOKEN + rb"++ " + grammar.TARGET + rb"++ HTTP/[0-9]\.[0-9]")
+_CONNECT = re.compile(rb"CONNECT " + grammar.TARGET + rb"++ HTTP/1\.[01]")
 _ABSOLUTE = re.compile(rb"(?i:https?)://([^/?]*)(.*)")
 
 # What decides on framing, routing or forwarding. The leading LF ties a name to a line's start;
@@ -91,18 +95,22 @@ class Forwarding(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 def _judge_request_line(line: bytes) -> HttpError | None:
     if _LINE.fullmatch(line + b"\r\n") is not None:
         return None
+    if _CONNECT.fullmatch(line) is not None:
+        return UNKNOWN_METHOD
     return BAD_VERSION if _OTHER_VERSION.fullmatch(line) is not None else BAD_REQUEST_LINE
 
 
 START = StartLine(grammar.NOT_VISIBLE, _judge_request_line, TARGET_TOO_LONG)
 
 
-def read_request_head(head: bytes, forwarding: Forwarding) -> RequestHead | HttpError:
+def read_request_head(
+    head: bytes, forwarding: Forwarding, limits: HeadLimits = DEFAULT
+) -> RequestHead | HttpError:
     """The verdict on a head, its blank line included: what to forward, or why not."""
     match = _HEAD.fullmatch(head)
     count = head.count(b"\n") - 2
-    if match is None or exceeds_limits(head, count):
-        return LineJudge(START).judge(head[:-2]) or BAD_REQUEST_LINE
+    if match is None or exceeds_limits(head, count, limits):
+        return LineJudge(START, limits).judge(head[:-2]) or BAD_REQUEST_LINE
     method, target, minor = match.groups()
     special = _SPECIAL.findall(head)
     if len(special) == 1 and minor == b"1" and target[:1] == b"/":
@@ -203,8 +211,6 @@ def _host(fields: dict[bytes, list[bytes]], old: bool, forwarding: Forwarding) -
 
 def _located(method: bytes, target: bytes, host: bytes) -> tuple[bytes, bytes] | HttpError:
     """Target in origin form and the host it names, for a target in any other form."""
-    if method == b"CONNECT":
-        return UNKNOWN_METHOD
     if target == b"*":
         return (target, host) if method == b"OPTIONS" else BAD_TARGET
     absolute = _ABSOLUTE.fullmatch(target)

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from router.forward.http1.chunks import ChunkDecoder
 from router.forward.http1.grammar import HttpError
-from router.forward.http1.heads import LineJudge
+from router.forward.http1.heads import DEFAULT, HeadLimits, LineJudge
 from router.forward.http1.request_heads import START, Forwarding, RequestHead, read_request_head
 
 
@@ -55,6 +55,7 @@ class RequestParser:
         "_forwarding",
         "_judge",
         "_left",
+        "_limits",
         "_pending",
         "_sink",
         "_skipped",
@@ -63,8 +64,11 @@ class RequestParser:
         "is_in_head",
     )
 
-    def __init__(self, sink: RequestSink, forwarding: Forwarding) -> None:
+    def __init__(
+        self, sink: RequestSink, forwarding: Forwarding, limits: HeadLimits = DEFAULT
+    ) -> None:
         self._sink = sink
+        self._limits = limits
         self._forwarding = forwarding
         self._state = _HEAD
         self._pending = b""  # An unfinished head, or what follows a complete request.
@@ -124,7 +128,7 @@ class RequestParser:
             self._pending = buffer
             self.is_in_head = buffer != b""
             if self._judge is None:
-                self._judge = LineJudge(START)
+                self._judge = LineJudge(START, self._limits)
             error = self._judge.judge(buffer) if buffer else None
             if error is not None:
                 self._fail(error)
@@ -133,7 +137,7 @@ class RequestParser:
         self.is_in_head = False
         self._judge = None
         self._skipped = False
-        result = read_request_head(buffer[: end + 4], self._forwarding)
+        result = read_request_head(buffer[: end + 4], self._forwarding, self._limits)
         if type(result) is not RequestHead:
             assert isinstance(result, HttpError)
             self._fail(result)
@@ -153,7 +157,7 @@ class RequestParser:
             self._left = head.body_bytes
         else:
             self._state = _CHUNKED
-            self._chunks = ChunkDecoder(head.fields)
+            self._chunks = ChunkDecoder(head.fields, self._limits)
         self._sink.request(head)
         if len(rest) > 0:
             self.feed(rest)

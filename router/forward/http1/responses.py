@@ -9,8 +9,8 @@ import msgspec
 
 from router.forward.http1 import grammar
 from router.forward.http1.chunks import ChunkDecoder
-from router.forward.http1.heads import LineJudge, StartLine, exceeds_limits
-from router.model import limits
+from router.forward.http1.heads import DEFAULT, HeadLimits, LineJudge, StartLine, exceeds_limits
+from router.model.limits import HEADS_PER_STREAM_MAX, POOL_IDLE_S
 
 _STATUS_LINE = rb"HTTP/1\.([01]) ([1-9][0-9]{2})((?: " + grammar.VALUE + rb"*+)?)\r\n"
 _HEAD = re.compile(_STATUS_LINE + grammar.FIELDS + rb"\r\n")
@@ -90,6 +90,7 @@ class ResponseParser:
         "_interims",
         "_judge",
         "_left",
+        "_limits",
         "_pending",
         "_sink",
         "_state",
@@ -100,8 +101,16 @@ class ResponseParser:
         "reusable",
     )
 
-    def __init__(self, sink: ResponseSink, *, head_only: bool, upgrade: str) -> None:
+    def __init__(
+        self,
+        sink: ResponseSink,
+        *,
+        head_only: bool,
+        upgrade: str,
+        limits: HeadLimits = DEFAULT,
+    ) -> None:
         self._sink = sink
+        self._limits = limits
         self._head_only = head_only
         self._upgrade = upgrade.lower().encode("ascii") if upgrade else b""
         self._state = _IN_HEAD
@@ -149,7 +158,7 @@ class ResponseParser:
             self._pending = buffer
             self.is_untouched = False
             if self._judge is None:
-                self._judge = LineJudge(_START)
+                self._judge = LineJudge(_START, self._limits)
             error = self._judge.judge(buffer)
             if error is not None:
                 self._fail(error.sentence)
@@ -157,7 +166,10 @@ class ResponseParser:
         self._pending = b""
         self._judge = None
         result = read_response_head(
-            buffer[: end + 4], head_only=self._head_only, upgrade=self._upgrade
+            buffer[: end + 4],
+            head_only=self._head_only,
+            upgrade=self._upgrade,
+            limits=self._limits,
         )
         if isinstance(result, str):
             self._fail(result)
@@ -174,7 +186,7 @@ class ResponseParser:
         elif head.status < 200:
             # No reader can slow these down, and a stream to another site bears no more either.
             self._interims += 1
-            if self._interims >= limits.HEADS_PER_STREAM_MAX:
+            if self._interims >= HEADS_PER_STREAM_MAX:
                 self._fail("the target sends interim responses without end")
                 return
             self._state = _IN_HEAD
@@ -186,7 +198,7 @@ class ResponseParser:
             return
         elif head.chunked:
             self._state = _IN_CHUNKED
-            self._chunks = ChunkDecoder(head.fields)
+            self._chunks = ChunkDecoder(head.fields, self._limits)
             self.reusable = head.keep_alive_s != 0
         elif head.body_bytes >= 0:
             self._state = _IN_FIXED
@@ -254,15 +266,17 @@ _START = StartLine(
 )
 
 
-def read_response_head(head: bytes, *, head_only: bool, upgrade: bytes) -> ResponseHead | str:
+def read_response_head(
+    head: bytes, *, head_only: bool, upgrade: bytes, limits: HeadLimits = DEFAULT
+) -> ResponseHead | str:
     """The verdict on a head, its blank line included: what to pass on, or what is wrong with it.
 
     ``upgrade`` is the protocol asked for in lower case, empty: none.
     """
     match = _HEAD.fullmatch(head)
     count = head.count(b"\n") - 2
-    if match is None or exceeds_limits(head, count):
-        return (LineJudge(_START).judge(head[:-2]) or _BAD_STATUS_LINE).sentence
+    if match is None or exceeds_limits(head, count, limits):
+        return (LineJudge(_START, limits).judge(head[:-2]) or _BAD_STATUS_LINE).sentence
     minor, code, reason = match.groups()
     old, status = minor == b"0", int(code)
     special = _SPECIAL.findall(head)
@@ -388,5 +402,5 @@ _NOBODY = object()  # A parser's callbacks are optional; only its verdict is wan
 def keep_alive_limit_s(keep_alive_s: int) -> float:
     """How long a connection may idle before it is not used again (0: not at all)."""
     if keep_alive_s < 0:
-        return limits.POOL_IDLE_S
-    return min(limits.POOL_IDLE_S, max(keep_alive_s - 1.0, 0.0))
+        return POOL_IDLE_S
+    return min(POOL_IDLE_S, max(keep_alive_s - 1.0, 0.0))

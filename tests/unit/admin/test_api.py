@@ -39,6 +39,7 @@ SHOP = ServiceView(
     queued=0,
     requests_total=3,
     overflow_total=1,
+    tls_cert="",
     listener=ListenerView(host="127.0.0.1", port=8080, state="bound", error=""),
     sites=(),
     targets=(),
@@ -91,6 +92,7 @@ class FakeRouter:
                 since="2026-01-01T00:00:00Z",
                 rtt_ms=1.25,
                 lanes=1,
+                streams=0,
                 error="",
                 certificate_expires=None,
             )

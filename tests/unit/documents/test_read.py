@@ -105,6 +105,7 @@ spec:
         (SERVICE + "  ports: [1]\n  ports: [2]\n", 6, 3, "duplicate key 'ports'"),
         (SERVICE + "  {}\n", 5, 3, "field 'ports' is missing"),
         (SERVICE + "  - 1\n", 5, 3, "expected a mapping, got a list"),
+        (SERVICE + "  ports: [1]\n  requestId: Host\n", 6, 14, "cannot carry a request's id"),
         (SITE + "  serviceSync: yes\n", 5, 16, "expected true or false, got 'yes' (at"),
         (SITE + "  serviceSync: True\n", 5, 16, "Write true"),
         (SITE + '  serviceSync: "true"\n', 5, 16, "expected true or false"),

@@ -152,3 +152,18 @@ def test_a_listener_is_at_an_address_and_never_at_a_name() -> None:
     assert split_listen("[::1]:8080") == ("::1", 8080)
     assert split_listen("127.0.0.1:8080") == ("127.0.0.1", 8080)
     assert split_listen("localhost:8080") is None
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "http2"])
+def test_a_path_is_asked_for_of_targets_of_http_only(protocol: str) -> None:
+    spec = "service: shop, targets: [{host: 10.0.0.1, port: 1}], health: {path: /healthz}"
+    checked = f"{HEAD}kind: Connector\nname: c\nspec: {{{spec}}}\n"
+    shop = f"{HEAD}kind: Service\nname: shop\nspec: {{ports: [8080], protocol: {protocol}}}\n"
+    wanted, errors = resolved(SITE, shop, checked)
+    assert wanted is not None
+    assert not wanted.connectors
+    (error,) = errors
+    assert error.path == "$.spec.health.path"
+    assert f"service 'shop' is {protocol}, only targets of http" in error.reason
+    wanted, errors = resolved(SITE, shop.replace(protocol, "http"), checked)
+    assert not errors

@@ -133,6 +133,9 @@ class FakeListener:
     def resume(self) -> None:
         self._network.paused.discard(self.address)
 
+    def set_tls(self, tls: Tls) -> None:
+        self._network.listening_tls[self.address] = tls
+
     def close(self) -> None:
         self._network.listening.pop(self.address, None)
 
@@ -151,10 +154,13 @@ class FakeNetwork:
     def __init__(self) -> None:
         self.time = 100.0
         self.listening: dict[Address, Callable[[Connection], ConnectionHandler | None]] = {}
+        self.listening_tls: dict[Address, Tls | None] = {}  # Of each, the last, also once closed.
         self.taken: set[Address] = set()  # Bound by somebody else.
         self.paused: set[Address] = set()  # Listeners that leave connections in the backlog.
         self.silent: set[Address] = set()  # Dials there time out.
         self.dialled: list[Address] = []
+        self.dialled_tls: list[Tls | None] = []
+        self.renamed: set[str] = set()  # Addresses that no name stands for any more.
         self._steps: deque[Step] = deque()
         self._timers: list[tuple[float, int, FakeTimer]] = []
         self._order = itertools.count()
@@ -209,12 +215,17 @@ class FakeNetwork:
         accept: Callable[[Connection], ConnectionHandler | None],
         *,
         tls: Tls | None = None,
+        essential: bool = False,
     ) -> Listener:
         address = Address(host, port)
         if address in self.listening or address in self.taken:
             raise OSError(98, "Address already in use")
         self.listening[address] = accept
+        self.listening_tls[address] = tls
         return FakeListener(self, address)
+
+    def is_current(self, host: str, address: str) -> bool:
+        return address not in self.renamed
 
     def dial(
         self,
@@ -225,9 +236,11 @@ class FakeNetwork:
         *,
         timeout_s: float,
         tls: Tls | None = None,
+        essential: bool = False,
     ) -> Dial:
         address = Address(host, port)
         self.dialled.append(address)
+        self.dialled_tls.append(tls)
         dial = FakeDial()
 
         def outcome() -> None:

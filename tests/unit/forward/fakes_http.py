@@ -189,6 +189,7 @@ class FakeNetwork(FakeTimers):
     def __init__(self) -> None:
         super().__init__()
         self.dials: list[FakeDial] = []
+        self.renamed: set[str] = set()  # Addresses that no name stands for any more.
 
     def listen(
         self,
@@ -197,8 +198,12 @@ class FakeNetwork(FakeTimers):
         accept: Callable[[Connection], ConnectionHandler | None],
         *,
         tls: Tls | None = None,
+        essential: bool = False,
     ) -> Listener:
         raise NotImplementedError("nothing listens here")
+
+    def is_current(self, host: str, address: str) -> bool:
+        return address not in self.renamed
 
     def dial(
         self,
@@ -209,6 +214,7 @@ class FakeNetwork(FakeTimers):
         *,
         timeout_s: float,
         tls: Tls | None = None,
+        essential: bool = False,
     ) -> Dial:
         dial = FakeDial(connected, failed)
         self.dials.append(dial)

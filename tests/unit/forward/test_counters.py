@@ -32,3 +32,30 @@ def test_a_snapshot_adds_up_and_stands_still() -> None:
     assert snapshot.decisions == {("fill", "chosen"): 2, ("balanced", "chosen"): 1}
     assert snapshot.queue_wait.sum_s == 0.2
     assert sum(snapshot.requests["a", "2xx"].counts) == 1
+
+
+def test_phases_hold_every_dispatched_request_and_those_that_waited_for_nothing() -> None:
+    counters = ServiceCounters()
+    counters.request("a", "2xx", 0.02, (0.0, 0.0, 0.02))
+    counters.request("b", "2xx", 0.5, (0.1, 0.15, 0.25))
+    counters.request("", "4xx", 0.0)
+    phases = counters.snapshot().phases
+    assert {name: sum(one.counts) for name, one in phases.items()} == {
+        "queue": 2,
+        "network": 2,
+        "target": 2,
+    }
+    assert (phases["queue"].sum_s, phases["network"].sum_s) == (0.1, 0.15)
+    assert phases["target"].sum_s == 0.27
+    assert phases["queue"].counts[0] == 1
+
+
+def test_a_quantile_lies_in_the_bucket_of_its_rank() -> None:
+    histogram = Histogram()
+    assert histogram.snapshot().quantile(0.5) is None
+    for seconds in [0.03] * 98 + [0.4, 99.0]:
+        histogram.observe(seconds)
+    snapshot = histogram.snapshot()
+    assert 0.025 <= (snapshot.quantile(0.5) or 0) <= 0.05
+    assert 0.25 <= (snapshot.quantile(0.99) or 0) <= 0.5
+    assert snapshot.quantile(1.0) == LATENCY_BOUNDS_S[-1], "no more can be told"

@@ -1,10 +1,16 @@
 """TCP services through whole forwarders: fill, spill, retry, half-close, reset."""
 
+import msgspec
 import pytest
 
+from router.forward.egress import Refused
 from router.forward.ports import TargetConfig
+from router.forward.proxy_header import LOCAL_HEADER, proxy_header
+from router.link.ports import OpenRequest
 from router.model.ids import ServiceKey
+from router.model.settings import Timeouts
 from router.model.specs import PolicySpec, ServiceSpec
+from router.net.ports import Tls
 from tests.unit.forward.fakes import (
     FakeMesh,
     FakeNetwork,
@@ -228,6 +234,81 @@ def test_an_idle_connection_is_ended_and_a_half_closed_one_sooner() -> None:
     world.network.advance(2 * 3_600.0)
     assert idle.was_reset
     assert world.counts == (0, 0)
+
+
+def test_idle_limits_are_those_of_the_service_and_exact_enough_for_a_second() -> None:
+    world = Two(2, 0)
+    timeouts = Timeouts(tunnel_s=1.0, half_closed_s=0.5)
+    world.a.forwarder.set_service(KEY, msgspec.structs.replace(CONFIG, timeouts=timeouts))
+    idle, busy, half = world.client(), world.client(b""), world.client()
+    half.finish()
+    world.network.run()
+    for _ in range(8):
+        world.network.advance(0.1)
+        busy.send(b"tick")
+        world.network.run()
+    assert half.was_reset and idle.is_open
+    world.network.advance(0.5)
+    assert idle.was_reset and busy.is_open
+    world.network.advance(1.3)
+    assert busy.was_reset
+    assert world.counts == (0, 0)
+
+
+@pytest.mark.parametrize("here", [1, 0], ids=["local", "remote"])
+def test_a_target_is_told_its_client_first_when_it_wants_to_be(here: int) -> None:
+    world = Two(here, 1 - here)
+    site, target = (world.a, world.target_a) if here else (world.b, world.target_b)
+    told = TargetConfig(connector="main", proxy_protocol=True)
+    site.forwarder.set_targets(KEY, {str(target): told})
+    world.network.advance(1.2)
+    client = world.client(b"hello")
+    (party,) = [party for party in serving(target) if party.got.endswith(b"hello")]
+    assert client.connection is not None
+    peer = client.connection.local
+    assert bytes(party.got) == proxy_header(str(peer), "127.0.0.1:5432") + b"hello"
+
+
+def test_a_neighbour_that_lies_about_the_client_makes_it_an_unknown_one() -> None:
+    world = Two(0, 1)
+    told = TargetConfig(connector="main", proxy_protocol=True)
+    world.b.forwarder.set_targets(KEY, {str(world.target_b): told})
+    world.network.advance(1.2)
+    stream = world.mesh.open_stream(
+        OpenRequest(
+            path=(router_of("b"),),
+            service=KEY.name,
+            port=KEY.port,
+            protocol="tcp",
+            ingress=site_of("a"),
+            body_bytes=-1,
+            client="1.2.3.4:5\r\nQUIT",
+        ),
+        Refused(),
+    )
+    assert stream is not None
+    stream.send(b"hello")
+    world.network.run()
+    assert [bytes(p.got) for p in serving(world.target_b) if p.got.endswith(b"hello")] == [
+        LOCAL_HEADER + b"hello"
+    ]
+
+
+def test_a_target_is_dialled_by_its_tls_and_anew_when_that_changes() -> None:
+    world = Two(1, 0)
+    first, second = (Tls(context=None, certificate=name, alpn=()) for name in (b"1", b"2"))
+    for tls in (first, second):
+        config = TargetConfig(connector="main", capacity=1, tls=tls, proxy_protocol=True)
+        world.a.forwarder.set_targets(KEY, {str(world.target_a): config})
+        world.network.run()
+        client = world.client()
+        used = world.network.dialled_tls[-1]
+        assert used is not None and used.certificate == tls.certificate
+        assert used.preface.startswith(LOCAL_HEADER[:12])
+        (party,) = serving(world.target_a)
+        assert bytes(party.got) == b"hello"  # The preface is the network's.
+        client.abort()
+        world.network.run()
 
 
 def test_requests_and_overflow_are_counted_once_at_the_ingress() -> None:

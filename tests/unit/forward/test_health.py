@@ -1,10 +1,17 @@
-"""Health of targets: first check, down on one failure, up after two good ones."""
+"""Health of targets: first check, thresholds, GETs, ejection, settings that change."""
 
 import random
+from collections.abc import Callable
+
+import pytest
 
 from router.forward.health import HealthChecks
+from router.forward.ports import TargetConfig
+from router.forward.proxy_header import LOCAL_HEADER
 from router.model import limits
-from tests.unit.forward.fakes import FakeNetwork, FakeTarget
+from router.model.settings import Health
+from router.net.ports import Tls
+from tests.unit.forward.fakes import FakeNetwork, FakeTarget, Party
 
 TARGET = "10.0.0.1:80"
 
@@ -17,11 +24,40 @@ class Watch:
             self.network, random.Random(1), lambda target, up: self.changes.append((target, up))
         )
 
+    def check(self, health: Health | None = None, *, proxy_protocol: bool = False) -> None:
+        """Check the one target as ``health`` says, from now on."""
+        config = TargetConfig(
+            connector="here", health=health or Health(), proxy_protocol=proxy_protocol
+        )
+        self.checks.set_targets({TARGET: config})
+
+    def is_up(self) -> bool:
+        return bool(self.changes) and self.changes[-1][1]
+
+    def advance_until(self, look: Callable[[], bool], at_most_s: float = 60.0) -> float:
+        """Let time pass until ``look``; how much it was."""
+        began = self.network.now()
+        while not look():
+            assert self.network.now() < began + at_most_s, "it never comes to that"
+            self.network.advance(0.01)
+        return self.network.now() - began
+
+
+def answering(text: bytes) -> Callable[[Party], None]:
+    """A target that answers each GET with ``text`` and closes."""
+
+    def answer(party: Party) -> None:
+        if party.got.endswith(b"\r\n\r\n"):
+            party.send(text)
+            party.finish()
+
+    return answer
+
 
 def test_a_new_target_is_up_after_its_first_good_check() -> None:
     watch = Watch()
     FakeTarget(watch.network, "10.0.0.1", 80)
-    watch.checks.set_targets([TARGET])
+    watch.check()
     watch.network.run()
     assert watch.changes == [(TARGET, True)]
     assert watch.checks.error_of(TARGET) == ""
@@ -30,7 +66,7 @@ def test_a_new_target_is_up_after_its_first_good_check() -> None:
 def test_one_failed_check_takes_a_target_down_and_two_good_ones_bring_it_back() -> None:
     watch = Watch()
     target = FakeTarget(watch.network, "10.0.0.1", 80)
-    watch.checks.set_targets([TARGET])
+    watch.check()
     watch.network.run()
     target.stop()
     watch.network.advance(1.2)
@@ -46,7 +82,7 @@ def test_one_failed_check_takes_a_target_down_and_two_good_ones_bring_it_back() 
 def test_a_target_that_does_not_answer_in_time_is_down() -> None:
     watch = Watch()
     target = FakeTarget(watch.network, "10.0.0.1", 80)
-    watch.checks.set_targets([TARGET])
+    watch.check()
     watch.network.run()
     watch.network.silent.add(target.address)
     watch.network.advance(1.2 + limits.HEALTH_TIMEOUT_S)
@@ -56,7 +92,7 @@ def test_a_target_that_does_not_answer_in_time_is_down() -> None:
 def test_a_failed_connect_of_a_request_takes_it_down_at_once() -> None:
     watch = Watch()
     FakeTarget(watch.network, "10.0.0.1", 80)
-    watch.checks.set_targets([TARGET])
+    watch.check()
     watch.network.run()
     watch.checks.connect_failed(TARGET, "refused")
     assert watch.changes[1:] == [(TARGET, False)]
@@ -66,8 +102,243 @@ def test_a_failed_connect_of_a_request_takes_it_down_at_once() -> None:
 
 def test_a_removed_target_is_checked_no_more() -> None:
     watch = Watch()
-    watch.checks.set_targets([TARGET])
-    watch.checks.set_targets([])
+    watch.check()
+    watch.checks.set_targets({})
     watch.network.advance(5)
     assert watch.changes == []
     assert watch.checks.error_of(TARGET) == "not checked"
+
+
+TLS = Tls(context=None, certificate=b"", alpn=())
+
+
+def test_a_target_that_must_not_be_dialled_is_down_with_the_reason() -> None:
+    watch = Watch()
+    FakeTarget(watch.network, "10.0.0.1", 80)
+    unusable = TargetConfig(connector="c", unusable="ca.crt is not there")
+    watch.checks.set_targets({TARGET: unusable})
+    watch.network.advance(5)
+    assert watch.network.dialled == []
+    assert watch.checks.error_of(TARGET) == "ca.crt is not there"
+    watch.checks.set_targets({TARGET: TargetConfig(connector="c", tls=TLS)})
+    watch.network.run()
+    assert watch.changes == [(TARGET, True)]
+    assert watch.network.dialled_tls == [TLS]
+    watch.checks.set_targets({TARGET: unusable})
+    assert watch.changes[1:] == [(TARGET, False)]
+    watch.network.advance(5)
+    assert watch.changes[2:] == []
+
+
+def test_a_target_is_told_that_a_check_is_no_client() -> None:
+    watch = Watch()
+    target = FakeTarget(watch.network, "10.0.0.1", 80)
+    watch.checks.set_targets({TARGET: TargetConfig(connector="c", proxy_protocol=True)})
+    watch.network.run()
+    (party,) = target.parties
+    assert bytes(party.got) == LOCAL_HEADER
+    assert party.got_end and not party.losses
+    watch.network.advance(limits.HEALTH_TIMEOUT_S)
+    assert party.was_reset  # It would not close its side.
+
+
+def test_a_check_by_tls_says_so_before_its_handshake() -> None:
+    watch = Watch()
+    target = FakeTarget(watch.network, "10.0.0.1", 80)
+    watch.checks.set_targets({TARGET: TargetConfig(connector="c", tls=TLS, proxy_protocol=True)})
+    watch.network.run()
+    (tls,) = watch.network.dialled_tls
+    assert tls is not None and tls.preface == LOCAL_HEADER
+    assert target.parties[0].got_end
+
+
+def test_so_many_failures_in_a_row_take_it_down_and_so_many_good_ones_bring_it_back() -> None:
+    watch = Watch()
+    target = FakeTarget(watch.network, "10.0.0.1", 80)
+    watch.check(Health(down_after=3, up_after=4, interval_s=1.0))
+    watch.network.run()
+    target.stop()
+    assert 1.9 <= watch.advance_until(lambda: not watch.is_up()) <= 3.3
+    target.start()
+    assert 2.7 <= watch.advance_until(lambda: watch.is_up()) <= 4.4
+
+
+def test_a_failure_between_good_checks_counts_for_nothing_but_itself() -> None:
+    watch = Watch()
+    FakeTarget(watch.network, "10.0.0.1", 80)
+    watch.check(Health(down_after=2))
+    watch.network.run()
+    for _ in range(5):
+        watch.checks.connect_failed(TARGET, "refused")
+        watch.network.advance(1.2)
+    assert watch.changes == [(TARGET, True)]
+    watch.checks.connect_failed(TARGET, "refused")
+    watch.checks.connect_failed(TARGET, "refused")
+    assert not watch.is_up()
+
+
+def test_checks_of_many_targets_drift_apart_and_keep_their_interval() -> None:
+    watch = Watch()
+    configs = {
+        f"10.0.0.{n}:80": TargetConfig(connector="c", health=Health(interval_s=10))
+        for n in range(1, 9)
+    }
+    watch.checks.set_targets(configs)
+    watch.network.advance(100.0)
+    assert 8 * 9 <= len(watch.network.dialled) <= 8 * 12
+    assert len(set(watch.network.dialled)) == 8
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", ""),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", ""),
+        (b"HTTP/1.1 302 Found\r\nLocation: http://elsewhere/\r\nContent-Length: 0\r\n\r\n", ""),
+        (b"HTTP/1.0 200 OK\r\n\r\nuntil the end", ""),
+        (b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", ""),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 99_000, ""),
+        (b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", "answered 503 to GET /healthz"),
+        (b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", "answered 404 to GET /healthz"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort", "closed the connection within"),
+        (b"", "closed the connection within the response (GET /healthz)"),
+        (b"nonsense\r\n\r\n", "malformed"),
+    ],
+)
+def test_a_path_must_be_answered_wholly_and_well(answer: bytes, error: str) -> None:
+    watch = Watch()
+    target = FakeTarget(watch.network, "10.0.0.1", 80, answering(answer))
+    watch.check(Health(path="/healthz"))
+    watch.network.run()
+    assert watch.is_up() == (not error)
+    assert error in watch.checks.error_of(TARGET)
+    party = target.parties[0]
+    assert bytes(party.got) == (
+        b"GET /healthz HTTP/1.1\r\nHost: 10.0.0.1:80\r\nUser-Agent: spillway-health\r\n"
+        b"Connection: close\r\n\r\n"
+    )
+    assert not party.is_open
+    assert len(target.parties) == 1, "a redirect is not followed"
+
+
+def test_a_whole_good_answer_is_not_followed_by_a_reset() -> None:
+    watch = Watch()
+    ok = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    target = FakeTarget(watch.network, "10.0.0.1", 80, answering(ok))
+    watch.check(Health(path="/"))
+    watch.network.run()
+    assert target.parties[0].losses == [None]
+
+
+def test_a_target_that_keeps_its_connection_open_is_left_at_the_checks_end() -> None:
+    watch = Watch()
+    ok = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    target = FakeTarget(watch.network, "10.0.0.1", 80, lambda party: party.send(ok))
+    watch.check(Health(path="/", timeout_s=0.5, interval_s=60))
+    watch.network.run()
+    assert watch.is_up()
+    assert target.serving
+    watch.network.advance(0.6)
+    assert not target.serving
+
+
+def test_a_path_that_is_not_answered_in_time_is_a_failure() -> None:
+    watch = Watch()
+    target = FakeTarget(watch.network, "10.0.0.1", 80)
+    watch.check(Health(path="/slow", timeout_s=0.3))
+    watch.network.advance(0.31)
+    assert watch.checks.error_of(TARGET) == "did not answer GET /slow within 0.3 s"
+    assert not target.serving
+
+
+def test_a_target_that_is_told_of_clients_is_told_that_a_check_stands_for_none() -> None:
+    watch = Watch()
+    target = FakeTarget(watch.network, "10.0.0.1", 80)
+    watch.check(Health(path="/"), proxy_protocol=True)
+    watch.network.run()
+    assert target.parties[0].got.startswith(b"\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00GET / ")
+
+
+def test_settings_change_while_it_is_checked_and_what_was_found_stands() -> None:
+    watch = Watch()
+    target = FakeTarget(watch.network, "10.0.0.1", 80)
+    watch.check(Health(interval_s=3_600))
+    watch.network.run()
+    assert watch.is_up()
+    watch.check(Health(path="/healthz", interval_s=0.5, timeout_s=0.2))
+    watch.network.run()
+    assert watch.is_up()
+    watch.network.advance(0.8)
+    assert not watch.is_up()
+    assert b"GET /healthz" in target.parties[-1].got
+    watch.check(Health(interval_s=0.5))
+    watch.network.advance(1.2)
+    assert watch.is_up()
+
+
+def test_another_capacity_changes_nothing_about_the_checks() -> None:
+    watch = Watch()
+    FakeTarget(watch.network, "10.0.0.1", 80)
+    watch.check()
+    for capacity in range(100):
+        watch.checks.set_targets({TARGET: TargetConfig(connector="here", capacity=capacity)})
+        watch.network.advance(0.1)
+    assert 9 <= len(watch.network.dialled) <= 12
+
+
+def test_an_ejected_target_is_not_checked_until_its_time_and_then_one_good_check_is_enough() -> (
+    None
+):
+    watch = Watch()
+    FakeTarget(watch.network, "10.0.0.1", 80)
+    watch.check(Health(up_after=5))
+    watch.network.run()
+    watch.checks.eject(TARGET, 4.0, "ejected for 4 s: 5 requests in a row were reset")
+    assert watch.changes[1:] == [(TARGET, False)]
+    assert watch.checks.is_ejected(TARGET)
+    dials = len(watch.network.dialled)
+    watch.network.advance(3.9)
+    assert len(watch.network.dialled) == dials
+    assert watch.checks.error_of(TARGET).startswith("ejected for 4 s")
+    watch.network.advance(0.2)
+    assert watch.is_up()
+    assert not watch.checks.is_ejected(TARGET)
+
+
+def test_an_ejected_target_that_fails_its_check_needs_good_ones_as_any_other() -> None:
+    watch = Watch()
+    target = FakeTarget(watch.network, "10.0.0.1", 80)
+    watch.check()
+    watch.network.run()
+    watch.checks.eject(TARGET, 4.0, "ejected")
+    target.stop()
+    watch.network.advance(4.1)
+    assert "refused" in watch.checks.error_of(TARGET)
+    target.start()
+    watch.network.advance(1.2)
+    assert not watch.is_up()
+    watch.network.advance(1.2)
+    assert watch.is_up()
+
+
+def test_a_recalled_target_is_checked_at_once() -> None:
+    watch = Watch()
+    FakeTarget(watch.network, "10.0.0.1", 80)
+    watch.check()
+    watch.network.run()
+    watch.checks.eject(TARGET, 60.0, "ejected")
+    watch.checks.recall()
+    watch.network.run()
+    assert watch.is_up()
+
+
+def test_a_removed_target_leaves_no_connection_of_a_check() -> None:
+    watch = Watch()
+    target = FakeTarget(watch.network, "10.0.0.1", 80)
+    watch.check(Health(path="/"))
+    watch.network.run()
+    assert target.serving
+    watch.checks.set_targets({})
+    watch.network.advance(5)
+    assert not target.serving
+    assert len(target.parties) == 1

@@ -1,4 +1,4 @@
-"""What a target may answer: judged, made canonical, at every cut."""
+"""What is passed on of a response, and seeds at every cut; the verdicts are in the corpus."""
 
 import pytest
 
@@ -58,48 +58,6 @@ def response(*lines: bytes, start: bytes = b"HTTP/1.1 200 OK", body: bytes = b""
 
 CHUNKED = b"Transfer-Encoding: chunked"
 
-BAD = {
-    "two lengths": response(b"Content-Length: 5", b"Content-Length: 6", body=b"hello"),
-    "same length twice": response(b"Content-Length: 5", b"Content-Length: 5", body=b"hello"),
-    "length with coding": response(b"Content-Length: 5", CHUNKED, body=b"0\r\n\r\n"),
-    "bad length": response(b"Content-Length: +5", body=b"hello"),
-    "list of lengths": response(b"Content-Length: 5, 5", body=b"hello"),
-    "unknown coding": response(b"Transfer-Encoding: gzip, chunked", body=b"0\r\n\r\n"),
-    "two codings": response(CHUNKED, CHUNKED, body=b"0\r\n\r\n"),
-    "coding from 1.0": response(CHUNKED, start=b"HTTP/1.0 200 OK", body=b"0\r\n\r\n"),
-    "bad chunk": response(CHUNKED, body=b"xyz\r\n"),
-    "chunk too short": response(CHUNKED, body=b"5\r\nhell\r\n0\r\n\r\n"),
-    "200 fields": response(*(b"a: b",) * 200),
-    "1 MiB head": response(b"A: " + b"b" * (1 << 20)),
-    "NUL in reason": response(start=b"HTTP/1.1 200 O\x00K"),
-    "CTL in reason": response(start=b"HTTP/1.1 200 O\x01K"),
-    "NUL in value": response(b"A: b\x00"),
-    "folded": response(b"A: b", b" c"),
-    "bare LF": b"HTTP/1.1 200 OK\nA: b\n\n",
-    "space before colon": response(b"A : b"),
-    "no colon": response(b"nothing"),
-    "version 2": response(start=b"HTTP/2.0 200 OK"),
-    "status of two digits": response(start=b"HTTP/1.1 20 OK"),
-    "status of four digits": response(start=b"HTTP/1.1 2000 OK"),
-    "status 0": response(start=b"HTTP/1.1 000 OK"),
-    "no status": response(start=b"HTTP/1.1"),
-    "garbage": b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
-    "switch not asked for": response(
-        b"Connection: upgrade", b"Upgrade: websocket", start=b"HTTP/1.1 101 Switching"
-    ),
-}
-
-
-@pytest.mark.parametrize("name", BAD)
-def test_bad_responses_fail_and_are_never_complete(name: str) -> None:
-    stream = BAD[name]
-    events = Recorder().feed(stream).events
-    assert events[-1] == ("failed",)
-    assert ("complete",) not in events
-    if "chunk" not in name:
-        assert events == [("failed",)], "nothing of it may be passed on"
-
-
 SEEDS = [
     response(b"Content-Length: 5", body=b"hello"),
     response(b"Content-Length: 5", body=b"hello" + b"excess"),
@@ -113,9 +71,9 @@ SEEDS = [
     response(start=b"HTTP/1.1 304 Not Modified", body=b"x"),
     response(b"Content-Length: 5", start=b"HTTP/1.1 200", body=b"hello"),
     response(b"Content-Length: 5", start=b"HTTP/1.1 200 \xe4", body=b"hello"),
-    BAD["bad chunk"],
-    BAD["folded"],
-    BAD["bare LF"],
+    response(CHUNKED, body=b"xyz\r\n"),
+    response(b"A: b", b" c"),
+    b"HTTP/1.1 200 OK\nA: b\n\n",
 ]
 
 

@@ -218,14 +218,9 @@ def test_failures_are_told_once_and_by_their_cause(target: Target) -> None:
 
 
 def test_a_refused_connect_touched_nothing(target: Target) -> None:
-    failures: list[str] = []
-    target.pool = TargetPool(
-        target.network, "h", 1, connect_failed=lambda failure: failures.append(failure.code)
-    )
     _, handler = target.leg()
     target.network.refuse()
     assert handler.events == [("done", "connect-failed")]
-    assert failures == ["refused"]
 
 
 def test_a_target_that_does_not_answer_is_given_up(target: Target) -> None:
@@ -309,3 +304,24 @@ def test_who_has_to_wait_for_a_connection_is_told_in_any_case(target: Target) ->
     assert target.leg_of(handler).start(tells_opened=False) is False
     target.network.connect()
     assert handler.events == [("opened",)]
+
+
+def test_a_client_that_stops_sending_its_body_is_not_the_targets_fault(target: Target) -> None:
+    leg, handler = target.leg(POST, body_bytes=10)
+    target.network.connect()
+    leg.send(b"half")
+    target.network.advance(limits.STREAM_IDLE_S + 2 * limits.POOL_SWEEP_S)
+    assert handler.last() == ("done", "stalled")
+    assert not leg.blames_target
+
+
+def test_a_target_that_does_not_take_the_body_is_given_up_as_one_that_does_not_answer(
+    target: Target,
+) -> None:
+    leg, handler = target.leg(POST, body_bytes=1_000_000)
+    connection = target.network.connect()
+    connection.full = True
+    assert not leg.send(bytes(100_000))
+    target.network.advance(limits.STREAM_IDLE_S + 2 * limits.POOL_SWEEP_S)
+    assert handler.last() == ("done", "target-timeout")
+    assert leg.blames_target

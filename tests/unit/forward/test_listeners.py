@@ -3,9 +3,11 @@
 import pytest
 
 from router.forward.listeners import Listeners, is_same_place
+from router.forward.ports import NoTls
 from router.model import limits
 from router.model.ids import ServiceKey
-from router.net.ports import Address, Connection, ConnectionHandler
+from router.model.settings import ServiceLimits
+from router.net.ports import Address, Connection, ConnectionHandler, Tls
 from tests.unit.forward.fakes import FakeNetwork, Party
 
 KEY = ServiceKey("shop", 80)
@@ -14,9 +16,12 @@ PLACE = Address(*WHERE)
 
 
 class Door:
-    def __init__(self) -> None:
+    def __init__(self, connections_max: int = 100, **bounds: int) -> None:
         self.network = FakeNetwork()
-        self.listeners = Listeners(self.network, self.accept)
+        self.limits = ServiceLimits(**bounds)
+        self.listeners = Listeners(
+            self.network, self.accept, lambda key: self.limits, connections_max
+        )
         self.accepted: list[Party] = []
 
     def accept(self, key: ServiceKey, connection: Connection) -> ConnectionHandler:
@@ -82,21 +87,115 @@ def test_a_target_is_a_listener_when_a_connection_would_end_there(
     assert is_same_place(listen, target) is same
 
 
-def test_a_listener_full_of_connections_pauses_until_one_is_gone(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(limits, "CONNECTIONS_PER_LISTENER_MAX", 2)
-    paused: list[bool] = []
+def connect(door: Door, where: tuple[str, int] = WHERE) -> None:
+    door.network.dial(*where, lambda connection: Party(), lambda failure: None, timeout_s=1.0)
+    door.network.run()
+
+
+def connection_of(party: Party) -> Connection:
+    assert party.connection is not None
+    return party.connection
+
+
+def test_a_listener_full_of_connections_pauses_until_one_is_gone() -> None:
+    door = Door(connections=2)
+    door.listeners.set_listeners({KEY: WHERE})
+    connect(door)
+    assert not door.network.is_paused(PLACE)
+    connect(door)
+    assert door.network.is_paused(PLACE)
+    door.listeners.gone(KEY, connection_of(door.accepted[0]))
+    assert not door.network.is_paused(PLACE)
+
+
+def test_all_listeners_together_pause_at_the_limit_of_the_process() -> None:
+    door = Door(connections_max=2)
+    other, there = ServiceKey("cart", 81), ("127.0.0.1", 81)
+    door.listeners.set_listeners({KEY: WHERE, other: there})
+    connect(door)
+    connect(door, there)
+    assert door.network.is_paused(PLACE)
+    assert door.network.is_paused(Address(*there))
+    door.listeners.gone(other, connection_of(door.accepted[1]))
+    assert not door.network.is_paused(PLACE)
+    assert not door.network.is_paused(Address(*there))
+
+
+def test_a_source_with_too_many_connections_gets_no_more_until_one_is_gone() -> None:
+    door = Door(connections_per_source=2)
+    door.listeners.set_listeners({KEY: WHERE})
+    for _ in range(4):
+        connect(door)
+    assert len(door.accepted) == 2
+    assert door.listeners.refused[KEY] == 2
+    assert not door.network.is_paused(PLACE)
+    door.listeners.gone(KEY, connection_of(door.accepted[0]))
+    connect(door)
+    assert len(door.accepted) == 3
+
+
+def test_a_held_listener_accepts_again_when_it_is_let_go() -> None:
     door = Door()
     door.listeners.set_listeners({KEY: WHERE})
+    door.listeners.hold(frozenset({KEY}))
+    assert door.network.is_paused(PLACE)
+    door.listeners.hold(frozenset())
+    assert not door.network.is_paused(PLACE)
 
-    def connect() -> None:
-        door.network.dial(*WHERE, lambda connection: Party(), lambda failure: None, timeout_s=1.0)
-        door.network.run()
 
-    connect()
-    connect()
-    paused.append(door.network.is_paused(PLACE))
-    door.listeners.gone(KEY)
-    paused.append(door.network.is_paused(PLACE))
-    assert paused == [True, False]
+def tls(name: bytes = b"one") -> Tls:
+    return Tls(context=None, certificate=name, alpn=())
+
+
+def test_a_listener_that_must_speak_tls_and_cannot_is_not_bound_at_all() -> None:
+    door = Door()
+    refusal = NoTls("secrets/tls/shop/tls.crt is not there", "Put it there")
+    door.listeners.set_listeners({KEY: WHERE}, {KEY: refusal})
+    door.network.advance(3 * limits.LISTEN_RETRY_S)
+    assert not door.network.listening
+    assert door.error() == "it must speak TLS: secrets/tls/shop/tls.crt is not there"
+    assert door.listeners.states()[KEY].hint == "Put it there"
+    good = tls()
+    door.listeners.set_listeners({KEY: WHERE}, {KEY: good})
+    assert door.network.listening_tls[PLACE] is good
+    assert door.error() == door.listeners.states()[KEY].hint == ""
+
+
+def test_another_certificate_is_taken_up_without_binding_anew() -> None:
+    door = Door()
+    door.listeners.set_listeners({KEY: WHERE}, {KEY: tls()})
+    accept = door.network.listening[PLACE]
+    new = tls(b"two")
+    door.listeners.set_listeners({KEY: WHERE}, {KEY: new})
+    assert door.network.listening[PLACE] is accept
+    assert door.network.listening_tls[PLACE] is new
+
+
+def test_a_listener_changes_between_clear_and_tls_by_binding_anew() -> None:
+    door = Door()
+    door.listeners.set_listeners({KEY: WHERE})
+    in_clear = door.network.listening[PLACE]
+    good = tls()
+    door.listeners.set_listeners({KEY: WHERE}, {KEY: good})
+    assert door.network.listening[PLACE] is not in_clear
+    assert door.network.listening_tls[PLACE] is good
+    door.listeners.set_listeners({KEY: WHERE})
+    assert door.network.listening_tls[PLACE] is None
+
+
+def test_a_listener_whose_certificate_goes_is_closed() -> None:
+    door = Door()
+    door.listeners.set_listeners({KEY: WHERE}, {KEY: tls()})
+    door.listeners.set_listeners({KEY: WHERE}, {KEY: NoTls("expired")})
+    assert not door.network.listening
+    assert "expired" in door.error()
+
+
+def test_a_raised_limit_counts_at_once() -> None:
+    door = Door(connections=1)
+    door.listeners.set_listeners({KEY: WHERE})
+    connect(door)
+    assert door.network.is_paused(PLACE)
+    door.limits = ServiceLimits(connections=2)
+    door.listeners.reconsider()
+    assert not door.network.is_paused(PLACE)

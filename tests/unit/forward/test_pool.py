@@ -4,6 +4,7 @@ import pytest
 
 from router.forward.pool import TargetConnection, TargetPool
 from router.model import limits
+from router.model.settings import Timeouts
 from router.net.ports import DialFailure, Loss
 from tests.unit.forward.fakes_http import FakeConnection, FakeNetwork
 
@@ -152,4 +153,38 @@ def test_a_deadline_is_told_to_the_user_once(pool: TargetPool, network: FakeNetw
     network.advance(1 + limits.POOL_SWEEP_S)
     assert user.times_overdue() == 1
     network.advance(5)
+    assert user.times_overdue() == 1
+
+
+def test_a_connection_to_an_address_that_the_name_has_lost_is_not_used_again(
+    network: FakeNetwork,
+) -> None:
+    pool = TargetPool(network, "shop", 9001)
+    target, connection = taken(pool, network)
+    pool.release(target, limits.POOL_IDLE_S)
+    network.renamed.add(connection.peer.host)
+    assert pool.acquire(True) is None
+    assert connection.is_finished()
+
+
+def test_an_address_is_not_asked_for_whether_it_is_current(network: FakeNetwork) -> None:
+    pool = TargetPool(network, FakeConnection.peer.host, 9001)
+    target, connection = taken(pool, network)
+    pool.release(target, limits.POOL_IDLE_S)
+    network.renamed.add(connection.peer.host)
+    assert pool.acquire(True) is target
+
+
+@pytest.mark.parametrize("response_s", [0.05, 0.4, 3.0, 60.0])
+def test_a_deadline_is_judged_soon_after_it_however_short_it_is(
+    network: FakeNetwork, response_s: float
+) -> None:
+    pool = TargetPool(network, "127.0.0.1", 9001, timeouts=Timeouts(response_s=response_s))
+    target, _ = taken(pool, network)
+    target.deadline = network.now() + response_s
+    user = target.user
+    assert isinstance(user, User)
+    network.advance(response_s - 0.001)
+    assert user.times_overdue() == 0
+    network.advance(0.002 + min(1.0, response_s / 4))
     assert user.times_overdue() == 1

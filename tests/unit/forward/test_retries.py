@@ -223,6 +223,9 @@ def test_waiting_for_a_slot_does_not_eat_the_time_for_the_answer() -> None:
     wait_s = 5.0
     shop = Shop(1, farther=1, wait_s=wait_s)
     holders = [shop.client() for _ in range(2)]
+    for name in "bc":
+        for party in shop.targets[name].serving:
+            party.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nte")  # And the rest not yet.
     client = shop.client()
     shop.network.advance(wait_s - 1.0)
     assert status(client) == 0

@@ -70,3 +70,25 @@ def test_an_ipv6_target_is_named_with_its_brackets() -> None:
     info = msgspec.structs.replace(target(True)[SHOP][0], host="::1")
     Changes(tell).look({SHOP: [info]}, {})
     assert subjects == ["[::1]:80"]
+
+
+def test_a_target_that_is_ejected_is_told_of_with_its_reason_and_its_way_back() -> None:
+    told: list[tuple[str, str, str]] = []
+
+    def tell(severity: Severity, code: str, subject: str, message: str, hint: str = "") -> None:
+        told.append((code, message, hint))
+
+    changes = Changes(tell)
+    changes.look(target(True), {})
+    reason = "ejected for 4 s: 5 requests in a row were reset"
+    info = msgspec.structs.replace(target(False)[SHOP][0], error=reason, ejected=True)
+    changes.look({SHOP: [info]}, {})
+    changes.look(target(True), {})
+    assert told[1:] == [
+        (
+            "target-down",
+            f"Target 10.0.0.1:80 of shop:8080 is down: {reason}",
+            "It is checked after that time and used again if it answers.",
+        ),
+        ("target-up", "Target 10.0.0.1:80 of shop:8080 is ready.", ""),
+    ]

@@ -1,12 +1,16 @@
 """Wanted state and declarations, resolved into service ports."""
 
+import pytest
+
 from router.documents import Wanted
 from router.main.plan import Plan, PlannedTarget, plan
 from router.model.adverts import Declaration
 from router.model.ids import ServiceKey
+from router.model.settings import Health
 from router.model.specs import (
     ConnectorSpec,
     ListenerSpec,
+    ServiceProtocol,
     ServiceSpec,
     SiteSpec,
     TargetSpec,
@@ -104,3 +108,23 @@ def test_a_connector_to_a_service_that_nobody_declares_is_a_problem() -> None:
     (problem,) = plan(wanted, {}).problems
     assert problem.code == "SW0301"
     assert "sitectl service create shop" in problem.hint
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "http2"])
+def test_a_path_of_what_is_not_http_is_a_problem_and_the_target_is_checked_by_connecting(
+    protocol: ServiceProtocol,
+) -> None:
+    targets = (TargetSpec("10.0.0.1", 1),)
+    connector = ConnectorSpec(
+        service="db", targets=targets, health=Health(path="/ok", interval_s=9.0)
+    )
+    wanted = Wanted(name="east", site=SiteSpec(), connectors={"here": connector})
+    declared = Declaration(
+        name="db", spec=ServiceSpec(protocol=protocol, ports=(80,)), declared_at_s=0.0
+    )
+    result = plan(wanted, {"db": declared})
+    (problem,) = result.problems
+    assert problem.code == "SW0307"
+    assert f"db is {protocol}, only targets of http" in problem.message
+    (planned_target,) = result.services[ServiceKey("db", 80)].targets.values()
+    assert planned_target.health == Health(interval_s=9.0)

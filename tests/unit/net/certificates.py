@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from router.net.ports import Tls
@@ -17,16 +17,24 @@ LINK, CLAIM = "spillway/1", "spillway-claim/1"
 FROM = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 TO = datetime.datetime(2120, 1, 1, tzinfo=datetime.UTC)
 
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
-def _builder(name: str, issuer: str, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+
+def _builder(
+    name: str,
+    issuer: str,
+    key: PrivateKey,
+    since: datetime.datetime = FROM,
+    until: datetime.datetime = TO,
+) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
         .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(FROM)
-        .not_valid_after(TO)
+        .not_valid_before(since)
+        .not_valid_after(until)
     )
 
 
@@ -45,10 +53,23 @@ class Authority:
     def pem(self) -> str:
         return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
 
-    def leaf(self, name: str) -> tuple[bytes, bytes, bytes]:
+    def leaf(
+        self,
+        name: str,
+        dns: str = "",
+        *,
+        key: PrivateKey | None = None,
+        since: datetime.datetime = FROM,
+        until: datetime.datetime = TO,
+    ) -> tuple[bytes, bytes, bytes]:
         """Certificate PEM, key PEM, certificate DER."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        certificate = _builder(name, self.name, key).sign(self.key, hashes.SHA256())
+        key = key or ec.generate_private_key(ec.SECP256R1())
+        builder = _builder(name, self.name, key, since, until)
+        if dns:
+            builder = builder.add_extension(
+                x509.SubjectAlternativeName([x509.DNSName(dns)]), critical=False
+            )
+        certificate = builder.sign(self.key, hashes.SHA256())
         return (
             certificate.public_bytes(serialization.Encoding.PEM),
             key.private_bytes(
@@ -73,14 +94,14 @@ def _with_leaf(context: ssl.SSLContext, leaf: tuple[bytes, bytes, bytes]) -> Non
         context.load_cert_chain(chain, key)
 
 
-def server_tls(*, issuer: str = "good") -> Tls:
+def server_tls(*, issuer: str = "good", dns: str = "") -> Tls:
     """Listens for links (certificate needed) and claims (none needed)."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.num_tickets = 0
     context.verify_mode = ssl.CERT_OPTIONAL
     context.load_verify_locations(cadata=authority(issuer).pem())
-    leaf = authority(issuer).leaf("server")
+    leaf = authority(issuer).leaf("server", dns)
     _with_leaf(context, leaf)
     context.set_alpn_protocols([LINK, CLAIM])
     return Tls(

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import logging
 import random
+import resource
 import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator
@@ -11,7 +12,14 @@ from collections.abc import Callable, Coroutine, Iterator
 import pytest
 import uvloop
 
-from router.model.limits import ACCEPT_ERRORS_PER_TURN_MAX, TURN_EVENTS_MAX
+from router.model import limits
+from router.model.limits import (
+    ACCEPT_ERRORS_PER_TURN_MAX,
+    KEEPALIVE_IDLE_S,
+    KEEPALIVE_INTERVAL_S,
+    KEEPALIVE_PROBES,
+    TURN_EVENTS_MAX,
+)
 from router.net.epoll import EpollNetwork
 from router.net.listening import bind
 from router.net.loop_host import LoopHost
@@ -19,6 +27,7 @@ from router.net.ports import Connection, DialFailure, Network
 from tests.unit.net.recorder import Recorder
 from tests.unit.net.self_host import SelfHost
 
+KEEPALIVE = (1, KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_PROBES)
 TURNS_FEW = 12  # An idle network makes none; each real event may cost a spurious one.
 
 
@@ -246,8 +255,23 @@ def test_accepted_and_dialled_sockets_send_small_writes_at_once(
     other.dial("127.0.0.1", listener.address.port, left.take, lambda failure: None, timeout_s=1.0)
     host.run_while(lambda: not (left.connection and right.connection))
     assert made[0].getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-    assert made[0].getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    assert keepalive_of(made[0]) == KEEPALIVE
     other.close()
+
+
+def keepalive_of(sock: socket.socket) -> tuple[int, ...]:
+    names = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+    told = tuple(sock.getsockopt(socket.IPPROTO_TCP, name) for name in names)
+    return (sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE), *told)
+
+
+def test_an_accepted_socket_looks_for_a_silent_peer_as_its_listener_does() -> None:
+    listener = bind("127.0.0.1", 0)
+    with socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        assert keepalive_of(accepted) == KEEPALIVE
+        accepted.close()
+    listener.close()
 
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "::1"])
@@ -308,8 +332,33 @@ def test_a_dial_without_descriptors_fails_later(host: SelfHost) -> None:
     network.dial("127.0.0.1", 80, Recorder().take, failures.append, timeout_s=1.0)
     assert not failures
     host.run_while(lambda: not failures)
-    assert failures[0].code == "error"
-    assert failures[0].reason == "127.0.0.1:80 cannot be reached: Too many open files"
+    assert failures[0].code == "exhausted"
+    assert "no descriptor left" in failures[0].reason
+    network.close()
+
+
+def test_descriptors_kept_for_links_are_not_spent_on_targets(
+    host: SelfHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_now = limits.FD_RESERVE  # The least that any limit leaves.
+    kept = (open_now + limits.FD_RESERVE,) * 2
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: kept)
+    network = EpollNetwork(host)
+    right = Recorder()
+    listener = network.listen("127.0.0.1", 0, right.take)
+    door = listener.address
+    failures: list[DialFailure] = []
+    left: list[Recorder] = []
+    while not failures:
+        left.append(Recorder())
+        network.dial(door.host, door.port, left[-1].take, failures.append, timeout_s=2.0)
+        host.run_while(lambda: not (failures or left[-1].connection))
+    assert failures[0].code == "exhausted"
+    assert network.sockets_open == open_now
+    link = Recorder()
+    network.dial(door.host, door.port, link.take, failures.append, timeout_s=2.0, essential=True)
+    host.run_while(lambda: not link.connection)
+    assert len(failures) == 1
     network.close()
 
 
@@ -325,7 +374,8 @@ def test_all_addresses_of_a_name_are_tried_in_turn(host: SelfHost) -> None:
     network.dial("backend", listener.address.port, left.take, failures.append, timeout_s=2.0)
     host.run_while(lambda: not failures)
     assert failures[0].code == "refused"
-    assert failures[0].reason.startswith(f"backend:{listener.address.port} (127.0.0.1) refused")
+    # The second dial began with the next address, so it ended with another one.
+    assert failures[0].reason.startswith(f"backend:{listener.address.port} (127.0.0.2) refused")
     network.close()
 
 

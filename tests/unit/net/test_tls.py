@@ -2,9 +2,11 @@
 
 import socket
 import ssl
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 
+import msgspec
 import pytest
 
 from router.model.limits import TLS_HANDSHAKE_TIMEOUT_S, TLS_HANDSHAKES_MAX
@@ -228,6 +230,104 @@ def test_an_end_read_together_with_data_waits_while_paused(scene: Scene) -> None
     scene.server.wire.resume()
     scene.host.run_while(lambda: not scene.server.told("ended"))
     client.close()
+
+
+def test_an_end_that_waited_is_told_although_tcp_has_ended_meanwhile(scene: Scene) -> None:
+    """The kernel's end must not be read in place of the close_notify that came before it."""
+    client = scene.raw()
+    scene.server.wire.pause()
+    client.send(b"last words")
+    with suppress(ssl.SSLWantReadError):
+        client.unwrap()
+    plain = socket.socket(fileno=client.detach())
+    scene.host.settle()
+    plain.shutdown(socket.SHUT_WR)
+    scene.server.on_received = lambda data: scene.server.wire.pause()
+    scene.server.wire.resume()
+    scene.host.run_while(lambda: not scene.server.data)
+    scene.host.settle()
+    assert scene.server.calls == ["received"]
+    scene.server.wire.resume()
+    scene.host.run_while(lambda: scene.server.calls[-1] == "received")
+    assert scene.server.calls == ["received", "ended"]
+    plain.close()
+
+
+def test_a_listener_takes_up_another_certificate_and_keeps_its_connections(scene: Scene) -> None:
+    scene.dial(client_tls())
+    scene.host.run_while(lambda: not (scene.client.connection and scene.server.connection))
+    old, new = scene.client.wire, server_tls()
+    scene.listener.set_tls(new)
+    second = Recorder()
+    scene.network.dial(
+        "127.0.0.1",
+        scene.listener.address.port,
+        second.take,
+        scene.failures.append,
+        timeout_s=2.0,
+        tls=client_tls(),
+    )
+    scene.host.run_while(lambda: second.connection is None)
+    assert second.wire.peer_certificate == new.certificate != old.peer_certificate
+    assert not scene.client.losses
+
+
+@pytest.mark.parametrize("offered", [(), ("h2",), (CLAIM,)])
+def test_a_protocol_that_is_offered_and_not_required_turns_nobody_away(
+    scene: Scene, offered: tuple[str, ...]
+) -> None:
+    tls = msgspec.structs.replace(server_tls(), alpn=(CLAIM,), alpn_required=False)
+    scene.listener.set_tls(tls)
+    made = msgspec.structs.replace(client_tls(alpn=offered), alpn_required=False)
+    scene.dial(made)
+    scene.host.run_while(lambda: not (scene.client.connection and scene.server.connection))
+    assert (
+        scene.client.wire.alpn == scene.server.wire.alpn == (CLAIM if offered == (CLAIM,) else "")
+    )
+
+
+def test_a_dialler_says_its_preface_in_clear_and_shakes_hands_after_it(scene: Scene) -> None:
+    server = socket.create_server(("127.0.0.1", 0))
+    made = server_tls()
+    assert isinstance(made.context, ssl.SSLContext)
+    seen: list[bytes] = []
+
+    def serve() -> None:
+        door, _ = server.accept()
+        seen.append(door.recv(7))
+        assert isinstance(made.context, ssl.SSLContext)
+        with made.context.wrap_socket(door, server_side=True) as wrapped:
+            seen.append(wrapped.recv(100))
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    scene.network.dial(
+        "127.0.0.1",
+        server.getsockname()[1],
+        scene.client.take,
+        scene.failures.append,
+        timeout_s=2.0,
+        tls=msgspec.structs.replace(client_tls(), preface=b"PREFACE"),
+    )
+    scene.host.run_while(lambda: scene.client.connection is None)
+    scene.client.wire.send(b"secret")
+    scene.host.settle()
+    thread.join()
+    server.close()
+    assert seen == [b"PREFACE", b"secret"]
+
+
+@pytest.mark.parametrize(("asked", "fits"), [("here.test", True), ("there.test", False)])
+def test_a_dialler_checks_the_name_it_was_told_and_not_that_of_the_host(
+    scene: Scene, asked: str, fits: bool
+) -> None:
+    scene.listener.set_tls(server_tls(dns="here.test"))
+    tls = client_tls()
+    assert isinstance(tls.context, ssl.SSLContext)
+    tls.context.check_hostname = True
+    scene.dial(msgspec.structs.replace(tls, server_name=asked))
+    scene.host.run_while(lambda: not (scene.client.connection or scene.failures))
+    assert bool(scene.client.connection) is fits
 
 
 def test_silent_clients_hold_no_more_handshakes_than_allowed_and_not_for_ever(

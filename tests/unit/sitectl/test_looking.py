@@ -273,3 +273,15 @@ def test_a_file_that_is_no_text_or_not_there_is_named(here: CommandLine, tmp_pat
 def test_version_and_completion(here: CommandLine) -> None:
     assert here.json("version").keys() == {"version", "python", "loop"}
     assert "_SITECTL_COMPLETE" in here.ok("completion", "zsh").stdout
+
+
+def test_service_status_tells_where_the_time_went(here: CommandLine, admin: FakeAdmin) -> None:
+    phases = {
+        "queue": {"p50_s": 0.0, "p99_s": 0.0125},
+        "network": {"p50_s": 0.0004, "p99_s": 1.5},
+        "target": {"p50_s": None, "p99_s": None},
+    }
+    admin.items("/api/v1/services/shop", {**SERVICE, "phases": phases})
+    shown = here.ok("service", "status", "shop").stdout
+    assert "p50/p99: queue 0 ms/12.5 ms, network 0.4 ms/1.5 s\n" in shown
+    assert here.json("service", "status", "shop")[0]["phases"] == phases

@@ -444,3 +444,28 @@ def test_a_tcp_service_cannot_have_sessions_by_what_only_http_shows(here: Comman
     assert "needs protocol http" in result.stderr
     here.ok("service", "create", "db", "5432", "--affinity", "client")
     assert here("service", "set", "db", "--affinity", "header:X").exit_code == 2
+
+
+def test_request_ids_are_switched_on_named_and_off(here: CommandLine) -> None:
+    here.ok("service", "create", "shop", "8080", "--protocol", "http", "--request-id")
+    assert "  requestId: X-Request-Id\n" in here.config()["service-shop.yaml"]
+    here.ok("service", "set", "shop", "--request-id=X-Trace")
+    assert "  requestId: X-Trace\n" in here.config()["service-shop.yaml"]
+    here.ok("service", "set", "shop", "--queue", "3")
+    assert "  requestId: X-Trace\n" in here.config()["service-shop.yaml"]
+    here.ok("service", "set", "shop", "--request-id=")
+    assert "requestId" not in here.config()["service-shop.yaml"]
+
+
+@pytest.mark.parametrize("name", ["two words", "Host", "content-length", "a:b"])
+def test_a_field_that_cannot_carry_an_id_is_refused(here: CommandLine, name: str) -> None:
+    result = here("service", "create", "shop", "8080", f"--request-id={name}")
+    assert result.exit_code == 2
+    assert "service-shop.yaml" not in here.config()
+
+
+def test_init_takes_what_is_to_be_seen_of_requests(sitectl: CommandLine) -> None:
+    sitectl.ok("init", "east", "--access-log-share", "0.25", "--tracing")
+    text = sitectl.config("east")["site-east.yaml"]
+    assert "  accessLogShare: 0.25\n  tracing: true\n" in text
+    assert sitectl("init", "west", "--access-log-share", "2").exit_code == 2

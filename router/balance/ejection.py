@@ -1,0 +1,133 @@
+"""Which targets are put out for a while since the requests to them failed: a record per target.
+
+Passive checks, as Envoy's outlier detection and HAProxy's ``observe layer7``: failures in a row put
+a target out for `EJECT_BASE_S`, each time twice as long, at most `EJECT_MAX_S`. Whoever owns the
+targets brings it back (`returned`) after an active check; then it is on probation, where one
+failure is enough, until good requests over `EJECT_FORGET_S` have cleared it.
+"""
+
+from collections.abc import Callable, Iterable
+from enum import Enum
+from typing import Literal
+
+import msgspec
+
+from router.model import limits
+
+Cause = Literal["reset", "timeout", "malformed", "502", "503", "504", "connect"]
+"""How a request failed."""
+
+_WORDS: dict[Cause, tuple[str, str]] = {
+    "reset": ("a request was reset", "requests in a row were reset"),
+    "timeout": ("a request got no answer in time", "requests in a row got no answer in time"),
+    "malformed": ("a request got a malformed answer", "requests in a row got malformed answers"),
+    "502": ("a request was answered 502", "requests in a row were answered 502"),
+    "503": ("a request was answered 503", "requests in a row were answered 503"),
+    "504": ("a request was answered 504", "requests in a row were answered 504"),
+    "connect": ("a connection was refused", "connections in a row were refused"),
+}
+
+
+class Standing(Enum):
+    """What a record makes of its target."""
+
+    IN_SERVICE = "in-service"
+    EJECTED = "ejected"
+    PROBATION = "probation"
+
+
+class Ejection(msgspec.Struct, frozen=True):
+    """A target is put out for ``seconds``; ``reason`` is for people."""
+
+    seconds: float
+    reason: str
+
+
+class _Record:
+    """What is held against one target."""
+
+    __slots__ = ("cause", "failures", "returned_at", "standing", "times")
+
+    def __init__(self) -> None:
+        self.standing = Standing.IN_SERVICE
+        self.failures = 0  # In a row.
+        self.cause: Cause | None = None  # Of all of these; None: they differ.
+        self.times = 0  # Ejections that are not forgotten.
+        self.returned_at = 0.0
+
+
+class Ejections:
+    """The records of the targets of one service port.
+
+    ``chance`` draws from 0 to 1. Results of requests that were under way when their target was put
+    out change nothing. O(1) each; a target without a record costs nothing.
+    """
+
+    __slots__ = ("_chance", "suspects")
+
+    def __init__(self, chance: Callable[[], float]) -> None:
+        self._chance = chance
+        self.suspects: dict[str, _Record] = {}
+        """Targets with something against them; usually empty. Others only look whether it is."""
+
+    def standing(self, target: str) -> Standing:
+        record = self.suspects.get(target)
+        return record.standing if record is not None else Standing.IN_SERVICE
+
+    def keep(self, targets: Iterable[str]) -> None:
+        """Forget all others."""
+        for gone in self.suspects.keys() - set(targets):
+            del self.suspects[gone]
+
+    def failed(self, target: str, cause: Cause, after: int) -> bool:
+        """A request failed. True: it is due to be ejected, ``after`` failures in a row (0: never).
+
+        Whoever may not eject it now asks again at its next failure.
+        """
+        if not after:
+            return False
+        record = self.suspects.setdefault(target, _Record())
+        if record.standing is Standing.EJECTED:
+            return False
+        record.cause = cause if record.cause == cause or not record.failures else None
+        record.failures += 1
+        return record.standing is Standing.PROBATION or record.failures >= after
+
+    def eject(self, target: str) -> Ejection:
+        """Put it out, after `failed` said so."""
+        record = self.suspects[target]
+        assert record.standing is not Standing.EJECTED, "ejected twice"
+        # The exponent is bounded: a shift by many thousands would be a number of that length.
+        full_s = limits.EJECT_BASE_S * 2 ** min(record.times, 32)
+        seconds = min(full_s, limits.EJECT_MAX_S)
+        reason = f"ejected for {seconds:g} s: {_told(record)}"
+        record.standing = Standing.EJECTED
+        record.times += 1
+        record.failures = 0
+        return Ejection(seconds * (1 - limits.EJECT_JITTER * self._chance()), reason)
+
+    def returned(self, target: str, now: float) -> None:
+        """An active check found it good: it is used again."""
+        record = self.suspects.get(target)
+        if record is not None and record.standing is Standing.EJECTED:
+            record.standing = Standing.PROBATION
+            record.returned_at = now
+
+    def succeeded(self, target: str, now: float) -> None:
+        """A request went well."""
+        record = self.suspects.get(target)
+        if record is None or record.standing is Standing.EJECTED:
+            return
+        record.failures = 0
+        if (
+            record.standing is Standing.IN_SERVICE
+            or now - record.returned_at >= limits.EJECT_FORGET_S
+        ):
+            del self.suspects[target]
+
+
+def _told(record: _Record) -> str:
+    one, several = _WORDS[record.cause] if record.cause else ("a request failed", "")
+    if record.failures == 1:
+        return one + (" again" if record.times else "")
+    return f"{record.failures} {several or 'requests in a row failed'}"

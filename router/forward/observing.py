@@ -1,0 +1,118 @@
+"""What may be known of single requests, and who wants to know it. Nobody: nothing is done.
+
+`main` supplies an access log, a tracer, or neither; both are told on the data thread and must
+neither block nor raise. What is told holds no header value, cookie or body but in ``request``, of
+which they take what is theirs to take.
+"""
+
+from typing import Literal, Protocol
+
+import msgspec
+
+from router.forward.ports import LegCode, Request
+from router.model.ids import ServiceKey
+
+Outcome = Literal["ok", "refused"] | LegCode
+"""``ok``: complete both ways; ``refused`` before it was a request; else why it failed."""
+
+
+class Passage(msgspec.Struct, frozen=True, kw_only=True):
+    """How one request went through `Dispatch`. The phases add up to ``total_s``.
+
+    ``site`` is the name of who served it, empty: nobody; ``target`` (``host:port``) only if that is
+    this site. ``reason`` of the last decision. ``attempts`` counts legs. Queue: until the attempt
+    that served it began; network: from then until a target was held; target: from then on.
+    """
+
+    site: str = ""
+    target: str = ""
+    overflow_reason: str = ""
+    reason: str = ""
+    attempts: int = 0
+    outcome: Outcome = "refused"
+    queue_s: float = 0.0
+    network_s: float = 0.0
+    target_s: float = 0.0
+    total_s: float = 0.0
+
+
+NO_PASSAGE = Passage()
+
+
+class Finished(msgspec.Struct, frozen=True, kw_only=True):
+    """One request or connection that is over.
+
+    ``request`` None: what came was none. ``status`` as the client got it, 499: nobody was left;
+    0 for tcp. ``code`` is our ``Spillway-Error``, empty: the answer was a target's. Bytes are those
+    of bodies, for tcp and tunnels all. ``request_id`` empty: it has none. ``trace_id`` empty: no
+    span was made.
+    """
+
+    key: ServiceKey
+    protocol: str
+    client: str
+    request: Request | None = None
+    status: int = 0
+    code: str = ""
+    bytes_in: int = 0
+    bytes_out: int = 0
+    passage: Passage = NO_PASSAGE
+    request_id: str = ""
+    trace_id: str = ""
+
+
+class Watch(Protocol):
+    """Who follows one request."""
+
+    def counted(self, passage: Passage) -> None:
+        """It is over; `LegHandler.done` follows at once."""
+
+
+class Span(Protocol):
+    """The trace of one request."""
+
+    @property
+    def trace_id(self) -> str:
+        """32 hex digits."""
+
+    def ended(self, finished: Finished) -> None:
+        """Once."""
+
+
+class Tracer(Protocol):
+    """Makes spans."""
+
+    def begun(self, request: Request, client: str) -> tuple[Request, Span] | None:
+        """The request as it goes on, which names the span; None: this one is not sampled."""
+
+
+class AccessLog(Protocol):
+    """Writes down some of what is over."""
+
+    def finished(self, finished: Finished) -> None: ...
+
+
+class Observing:
+    """Who wants to know of single requests at this router now; may change at any time."""
+
+    __slots__ = ("_access_log", "_tracer", "is_on")
+
+    def __init__(self) -> None:
+        self._access_log: AccessLog | None = None
+        self._tracer: Tracer | None = None
+        self.is_on = False
+        """Anybody does. Asked once per request."""
+
+    @property
+    def access_log(self) -> AccessLog | None:
+        return self._access_log
+
+    @property
+    def tracer(self) -> Tracer | None:
+        return self._tracer
+
+    def set(self, access_log: AccessLog | None, tracer: Tracer | None) -> None:
+        """Requests under way go on as they began."""
+        self._access_log = access_log
+        self._tracer = tracer
+        self.is_on = access_log is not None or tracer is not None

@@ -1,0 +1,82 @@
+"""What the ends of exchanges with the targets of a service port say of these targets."""
+
+from collections.abc import Callable, Mapping
+
+from router.balance.ejection import Cause, Ejections
+from router.forward.health import HealthChecks
+from router.forward.ports import LegCode, TargetConfig
+from router.net.ports import Timers
+
+LAST_STATUS_UNJUDGED = 501
+"""Answers above may say that the target cannot serve; those up to it are a target's own."""
+
+_ANSWERS: dict[int, Cause] = {502: "502", 503: "503", 504: "504"}
+_BREAKS: dict[LegCode, Cause] = {
+    "target-reset": "reset",
+    "target-timeout": "timeout",
+    "bad-response": "malformed",
+}
+
+
+class Outcomes:
+    """Told by every `LocalLeg` of its end, once per target; puts out those that fail in a row.
+
+    ``may_eject``: whether requests can go elsewhere when one ready target less is here. A request
+    that went well costs a look whether ``suspects`` is empty.
+    """
+
+    __slots__ = ("_ejections", "_health", "_may_eject", "_targets", "_timers", "suspects")
+
+    def __init__(
+        self,
+        health: HealthChecks,
+        timers: Timers,
+        chance: Callable[[], float],
+        may_eject: Callable[[], bool],
+    ) -> None:
+        self._health = health
+        self._timers = timers
+        self._may_eject = may_eject
+        self._targets: Mapping[str, TargetConfig] = {}
+        self._ejections = Ejections(chance)
+        self.suspects: Mapping[str, object] = self._ejections.suspects
+        """Targets that a good request has something to tell of."""
+
+    def set_targets(self, targets: Mapping[str, TargetConfig]) -> None:
+        self._targets = targets
+        self._ejections.keep(targets)
+
+    def connect_failed(self, target: str, reason: str) -> None:
+        """As bad as a failed check, and as a failed request if the checks can bear it."""
+        self._health.connect_failed(target, reason)
+        self._failed(target, "connect")
+
+    def broke_off(self, target: str, code: LegCode) -> None:
+        """The exchange failed, by the target's fault."""
+        cause = _BREAKS.get(code)
+        if cause is not None:
+            self._failed(target, cause)
+
+    def answered(self, target: str, status: int) -> None:
+        """A whole answer of a status above `LAST_STATUS_UNJUDGED`."""
+        cause = _ANSWERS.get(status)
+        if cause is not None:
+            self._failed(target, cause)
+        elif self.suspects:
+            self.went_well(target)
+
+    def went_well(self, target: str) -> None:
+        """The exchange was complete."""
+        self._ejections.succeeded(target, self._timers.now())
+
+    def returned(self, target: str) -> None:
+        """A check found it good."""
+        self._ejections.returned(target, self._timers.now())
+
+    def _failed(self, target: str, cause: Cause) -> None:
+        config = self._targets.get(target)
+        if config is None or not self._health.is_ready(target):
+            return  # Removed, or down already.
+        if self._ejections.failed(target, cause, config.health.eject_after) and self._may_eject():
+            ejection = self._ejections.eject(target)
+            self._health.eject(target, ejection.seconds, ejection.reason)

@@ -1,0 +1,177 @@
+"""One active check of a target: that it takes a connection, or that it answers a GET."""
+
+from collections.abc import Callable
+
+from router.forward.http1.responses import ResponseHead, ResponseParser
+from router.forward.ports import TargetConfig
+from router.forward.proxy_header import LOCAL_HEADER
+from router.forward.target_tcp import with_preface
+from router.model import limits
+from router.model.addresses import join
+from router.net.ports import Connection, Dial, DialFailure, Loss, Network, Timer
+
+USER_AGENT = b"spillway-health"
+
+
+class Probe:
+    """A check under way. ``done`` is called once, with "" or why the target is not good.
+
+    None: it could not be checked for want of descriptors.
+
+    With ``health.path`` an HTTP/1.1 GET, whose answer must be a whole one (up to
+    `HEALTH_BODY_BYTES_MAX`) of 2xx or 3xx; redirects are not followed. A `ConnectionHandler` and
+    the `ResponseSink` of its parser.
+    """
+
+    __slots__ = (
+        "_body_bytes",
+        "_config",
+        "_connection",
+        "_dial",
+        "_done",
+        "_host",
+        "_is_over",
+        "_network",
+        "_parser",
+        "_port",
+        "_timer",
+    )
+
+    def __init__(
+        self,
+        network: Network,
+        host: str,
+        port: int,
+        config: TargetConfig,
+        *,
+        connect_s: float,
+        done: Callable[[str | None], None],
+    ) -> None:
+        self._network = network
+        self._host = host
+        self._port = port
+        self._config = config
+        self._done = done
+        self._parser = ResponseParser(self, head_only=False, upgrade="")
+        self._body_bytes = 0
+        self._is_over = False
+        self._connection: Connection | None = None
+        timeout_s = config.health.timeout_s
+        self._timer: Timer = network.call_at(network.now() + timeout_s, self._timed_out)
+        self._dial: Dial | None = network.dial(
+            host,
+            port,
+            self._connected,
+            self._dial_failed,
+            timeout_s=min(timeout_s, connect_s),
+            tls=with_preface(config.tls, LOCAL_HEADER if config.proxy_protocol else b""),
+        )
+
+    def cancel(self) -> None:
+        """Nobody wants to know any more."""
+        self._is_over = True
+        self._timer.cancel()
+        if self._dial is not None:
+            self._dial.cancel()
+        if self._connection is not None:
+            self._connection.abort()
+
+    # What the dial tells.
+
+    def _connected(self, connection: Connection) -> "Probe":
+        self._dial = None
+        self._connection = connection
+        config = self._config
+        path = config.health.path
+        preamble = LOCAL_HEADER if config.proxy_protocol and config.tls is None else b""
+        if not path:
+            if config.tls is None and not preamble:
+                connection.abort()
+            else:  # Some servers log a connection that ends without what they expect of it.
+                connection.send(preamble)
+                connection.finish()
+            self._tell("")
+            return self
+        host = join(self._host.partition("%")[0], self._port)  # A scope is no part of a Host.
+        connection.send(
+            b"%bGET %b HTTP/1.1\r\nHost: %b\r\nUser-Agent: %b\r\nConnection: close\r\n\r\n"
+            % (preamble, path.encode("ascii"), host.encode("ascii"), USER_AGENT)
+        )
+        return self
+
+    def _dial_failed(self, failure: DialFailure) -> None:
+        self._dial = None
+        self._tell(None if failure.code == "exhausted" else failure.reason)
+
+    def _timed_out(self) -> None:
+        path, timeout_s = self._config.health.path, self._config.health.timeout_s
+        if self._is_over:  # It would not close its side.
+            self._drop()
+        elif self._connection is None:
+            self._fail(f"{join(self._host, self._port)} did not answer within {timeout_s:g} s")
+        else:
+            self._fail(f"did not answer GET {path} within {timeout_s:g} s")
+
+    # What the connection tells.
+
+    def received(self, data: memoryview) -> None:
+        if not self._is_over:
+            self._parser.feed(data)
+
+    def ended(self) -> None:
+        if not self._is_over:
+            self._parser.end()
+
+    def writable(self) -> None:
+        """The request is small: it never waits for this."""
+
+    def lost(self, cause: Loss | None) -> None:
+        self._connection = None
+        if self._is_over:
+            self._timer.cancel()
+        else:
+            self._fail(f"broke off GET {self._config.health.path}")
+
+    # What the parser tells.
+
+    def response(self, head: ResponseHead) -> None:
+        if head.status >= 400 and not self._is_over:
+            self._fail(f"answered {head.status} to GET {self._config.health.path}")
+
+    def body(self, data: memoryview) -> None:
+        self._body_bytes += len(data)
+        if self._body_bytes > limits.HEALTH_BODY_BYTES_MAX and not self._is_over:
+            self._drop()
+            self._tell("")
+
+    def trailers(self, block: bytes) -> None:
+        """They change no verdict."""
+
+    def complete(self) -> None:
+        if not self._is_over and self._connection is not None:
+            self._connection.finish()
+            self._tell("")
+
+    def failed(self, reason: str) -> None:
+        if not self._is_over:
+            self._fail(f"{reason} (GET {self._config.health.path})")
+
+    # Ends.
+
+    def _fail(self, reason: str) -> None:
+        self._drop()
+        self._tell(reason)
+
+    def _drop(self) -> None:
+        if self._dial is not None:
+            self._dial.cancel()
+            self._dial = None
+        if self._connection is not None:
+            self._connection.abort()
+
+    def _tell(self, error: str | None) -> None:
+        """The verdict. The timer runs on only while a connection is still to be closed."""
+        self._is_over = True
+        if self._connection is None:
+            self._timer.cancel()
+        self._done(error)

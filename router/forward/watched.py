@@ -1,0 +1,187 @@
+"""The way from a client's session into `Dispatch`, with an eye on it where somebody wants one."""
+
+from router.forward.dispatch import Dispatch
+from router.forward.http1 import render
+from router.forward.observing import NO_PASSAGE, Finished, Observing, Passage, Span
+from router.forward.ports import Leg, LegFailure, LegHandler, Request
+from router.forward.service import Service
+from router.net.ports import Address, Buffer
+
+CLIENT_GONE = 499
+SWITCHING_PROTOCOLS = 101
+
+OWN_CODES = {
+    400: "bad-request",
+    408: "request-timeout",
+    414: "target-too-long",
+    417: "expectation-failed",
+    431: "header-too-large",
+    501: "not-implemented",
+    504: "target-timeout",
+    505: "version-not-supported",
+    508: "loop-detected",
+}
+"""``Spillway-Error`` of what a session answers by itself, by status."""
+
+
+def refused(service: Service, observing: Observing, client: Address, status: int) -> None:
+    """A session answered what was no request with ``status``."""
+    if observing.access_log is not None:
+        observing.access_log.finished(
+            Finished(
+                key=service.key,
+                protocol=service.protocol,
+                client=str(client),
+                status=status,
+                code=OWN_CODES.get(status, ""),
+            )
+        )
+
+
+class WatchedLeg:
+    """Counts what passes between a session and its `Dispatch`, and tells of it at the end.
+
+    A `Leg` for the one, a `LegHandler` and `Watch` for the other.
+    """
+
+    __slots__ = (
+        "_answered",
+        "_bytes_in",
+        "_bytes_out",
+        "_client",
+        "_handler",
+        "_leg",
+        "_observing",
+        "_passage",
+        "_request",
+        "_service",
+        "_span",
+        "_status",
+    )
+
+    def __init__(
+        self,
+        request: Request,
+        handler: LegHandler,
+        service: Service,
+        observing: Observing,
+        client: Address,
+    ) -> None:
+        self._handler = handler
+        self._service = service
+        self._observing = observing
+        self._client = client
+        self._bytes_in = self._bytes_out = 0
+        self._status = 0  # Of the last head that a target sent.
+        self._answered = 0
+        self._passage = NO_PASSAGE
+        self._span: Span | None = None
+        if observing.tracer is not None and request.protocol != "tcp":
+            traced = observing.tracer.begun(request, str(client))
+            if traced is not None:
+                request, self._span = traced
+        self._request = request
+        self._leg: Leg | None = None
+
+    def start(self) -> None:
+        """Once, before any other call."""
+        dispatch = Dispatch(self._request, self, self._service, self)
+        self._leg = dispatch
+        dispatch.start()
+
+    def answered(self, status: int) -> None:
+        """What the session itself has answered before `done`; later calls mean nothing."""
+        self._answered = status
+
+    # Leg
+
+    def send(self, data: Buffer) -> bool:
+        self._bytes_in += len(data)
+        return self._leg is None or self._leg.send(data)
+
+    def send_trailers(self, block: bytes) -> None:
+        if self._leg is not None:
+            self._leg.send_trailers(block)
+
+    def finish(self) -> None:
+        if self._leg is not None:
+            self._leg.finish()
+
+    def abort(self) -> None:
+        if self._leg is not None:
+            self._leg.abort()
+
+    def pause(self) -> None:
+        if self._leg is not None:
+            self._leg.pause()
+
+    def resume(self) -> None:
+        if self._leg is not None:
+            self._leg.resume()
+
+    # LegHandler
+
+    def opened(self) -> None:
+        self._handler.opened()
+
+    def head(self, head: bytes, body_bytes: int) -> None:
+        self._status = int(head[9:12])
+        self._handler.head(head, body_bytes)
+
+    def received(self, data: memoryview) -> None:
+        self._bytes_out += len(data)
+        self._handler.received(data)
+
+    def trailers(self, block: bytes) -> None:
+        self._handler.trailers(block)
+
+    def ended(self) -> None:
+        self._handler.ended()
+
+    def writable(self) -> None:
+        self._handler.writable()
+
+    def done(self, failure: LegFailure | None) -> None:
+        self._leg = None
+        self._tell(failure)  # First: the session may go on to the next request.
+        self._handler.done(failure)
+
+    # Watch
+
+    def counted(self, passage: Passage) -> None:
+        self._passage = passage
+
+    # Inside
+
+    def _tell(self, failure: LegFailure | None) -> None:
+        request, service, span = self._request, self._service, self._span
+        status, code = (0, "") if request.protocol == "tcp" else self._answer(failure)
+        finished = Finished(
+            key=request.key,
+            protocol=service.config.protocol,
+            client=str(self._client),
+            request=request,
+            status=status,
+            code=code,
+            bytes_in=self._bytes_in,
+            bytes_out=self._bytes_out,
+            passage=self._passage,
+            request_id=service.request_ids.of(request.head).decode("ascii"),
+            trace_id=span.trace_id if span is not None else "",
+        )
+        if span is not None:
+            span.ended(finished)
+        if self._observing.access_log is not None:
+            self._observing.access_log.finished(finished)
+
+    def _answer(self, failure: LegFailure | None) -> tuple[int, str]:
+        """The status that the client got, and our code if the answer was ours."""
+        passed = self._status if self._status == SWITCHING_PROTOCOLS or self._status >= 200 else 0
+        status = self._answered or passed
+        if status and status == passed:
+            return status, ""
+        if failure is not None and failure.code == "cancelled":
+            status = status or CLIENT_GONE
+            return status, OWN_CODES.get(status, "")
+        error = render.failure_error(failure if failure is not None else LegFailure("internal"))
+        return status or error.status, error.code

@@ -1,0 +1,193 @@
+"""The TLS credentials of services: what listeners show and targets are judged by, as of now.
+
+Files are read again each second and compared by content. What was good stays in use when its
+files are replaced by something that is not, until it expires: a rotation is two files, and nobody
+is helped by a service that stops. What never was good is answered with the reason why not.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from certs.contexts import service_client_context, service_server_context
+from certs.errors import CertError
+from certs.service_tls import (
+    Contents,
+    ServiceLeaf,
+    ServiceTrust,
+    TlsStore,
+    leaf_of,
+    trust_of,
+)
+from router.forward.ports import NoTls
+from router.model.events import Problem
+from router.model.specs import ServiceProtocol
+from router.net.ports import Tls
+
+Value = TypeVar("Value", ServiceLeaf, ServiceTrust)
+Files = Contents | CertError
+
+ALPN: Mapping[ServiceProtocol, tuple[str, ...]] = {
+    "tcp": (),
+    "http": ("http/1.1",),
+    "http2": ("h2",),
+}
+
+
+class ServiceTls:
+    """Answers how to speak TLS, or why it cannot be; never anything in clear."""
+
+    def __init__(self, directory: Path, clock: Callable[[], float] = time.time) -> None:
+        """``directory`` is ``secrets/tls``, ``clock`` gives Unix seconds."""
+        self._store = TlsStore(directory)
+        self._clock = clock
+        self._shown: dict[str, _InUse[ServiceLeaf]] = {}
+        self._trusted: dict[str, _InUse[ServiceTrust]] = {}
+
+    def listener(self, name: str, protocol: ServiceProtocol) -> Tls | NoTls:
+        """What listeners of a service of ``protocol`` show. h2 must be agreed on, http/1.1 not."""
+        kept = self._shown.get(name)
+        if kept is None:
+            kept = self._shown[name] = _InUse(leaf_of)
+            kept.look(self._read(name), self._clock())
+        leaf = kept.value
+        if leaf is None:
+            return kept.refusal
+        tls = kept.made.get((protocol,))
+        if tls is None:
+            alpn = ALPN[protocol]
+            tls = kept.made[protocol,] = Tls(
+                context=service_server_context(leaf.leaf, alpn),
+                certificate=leaf.der,
+                alpn=alpn,
+                alpn_required=protocol == "http2",
+            )
+        return tls
+
+    def target(
+        self, trust: str, server_name: str, host: str, protocol: ServiceProtocol
+    ) -> Tls | NoTls:
+        """How to dial a target at ``host``: for ``server_name``, else its own if it has one.
+
+        A target that is known by its address alone is judged by its chain: who put the address
+        there also named the CA, and such certificates rarely name addresses.
+        """
+        kept = self._trusted.get(trust)
+        if kept is None:
+            kept = self._trusted[trust] = _InUse(trust_of)
+            kept.look(self._read(trust), self._clock())
+        trusted = kept.value
+        if trusted is None:
+            return kept.refusal
+        checks_name = bool(server_name) or not _is_address(host)
+        tls = kept.made.get((protocol, server_name, str(checks_name)))
+        if tls is None:
+            alpn, shown = ALPN[protocol], trusted.leaf
+            context = service_client_context(
+                trusted.ca_pem,
+                None if shown is None else shown.leaf,
+                alpn,
+                checks_name=checks_name,
+            )
+            tls = kept.made[protocol, server_name, str(checks_name)] = Tls(
+                context=context,
+                certificate=b"" if shown is None else shown.der,
+                alpn=alpn,
+                server_name=server_name,
+                alpn_required=protocol == "http2",
+            )
+        return tls
+
+    def look(self) -> bool:
+        """Read all files that are in use again. True: some answer is another now."""
+        now, changed = self._clock(), False
+        for name in self._shown.keys() | self._trusted.keys():
+            contents = self._read(name)
+            for kept in (self._shown.get(name), self._trusted.get(name)):
+                if kept is not None and kept.look(contents, now):
+                    changed = True
+        return changed
+
+    def keep(self, shown: frozenset[str], trusted: frozenset[str]) -> None:
+        """Only these are in use any more."""
+        for name in self._shown.keys() - shown:
+            del self._shown[name]
+        for name in self._trusted.keys() - trusted:
+            del self._trusted[name]
+
+    def expiries(self) -> dict[str, float]:
+        """Unix seconds by ``tls/NAME``: of the certificate shown, else of what is trusted."""
+        return {
+            f"tls/{name}": value.expires_at
+            for name, value, _ in self._in_use()
+            if value is not None
+        }
+
+    def problems(self) -> list[Problem]:
+        """Files that were replaced by some that cannot be used."""
+        return [
+            Problem(
+                code="SW0207",
+                message=f"The credential tls/{name} was replaced by one that cannot be used: "
+                f"{refusal.reason}; what it was before stays in use until it expires.",
+                hint=refusal.hint,
+            )
+            for name, value, refusal in self._in_use()
+            if value is not None and refusal.reason
+        ]
+
+    def _in_use(self) -> Iterator[tuple[str, ServiceLeaf | ServiceTrust | None, NoTls]]:
+        """Trusted ones first: of one name, what is shown counts more."""
+        for name, trusted in sorted(self._trusted.items()):
+            yield name, trusted.value, trusted.refusal
+        for name, shown in sorted(self._shown.items()):
+            yield name, shown.value, shown.refusal
+
+    def _read(self, name: str) -> Files:
+        try:
+            return self._store.read(name)
+        except CertError as error:
+            return error
+
+
+class _InUse(Generic[Value]):
+    """One use of a credential: the value in force, and why the files give no other."""
+
+    __slots__ = ("_files", "_parse", "made", "refusal", "value")
+
+    def __init__(self, parse: Callable[[Contents, float], Value]) -> None:
+        self._parse: Callable[[Contents, float], Value] = parse
+        self._files: Files | None = None
+        self.value: Value | None = None
+        self.refusal = NoTls("")
+        self.made: dict[tuple[str, ...], Tls] = {}
+
+    def look(self, files: Files, now: float) -> bool:
+        """Take up what ``files`` hold. True: something is different."""
+        value, refusal = self.value, self.refusal
+        is_fine = value is not None and not refusal.reason and now < value.expires_at
+        if is_fine and files == self._files:
+            return False
+        self._files = files
+        try:
+            if isinstance(files, CertError):
+                raise files
+            self.value = self._parse(files, now)
+            self.refusal = NoTls("")
+        except CertError as error:
+            self.refusal = NoTls(f"{error.subject} {error.reason}", error.hint)
+            if value is not None and now >= value.expires_at:
+                self.value = None
+        if self.value != value:
+            self.made = {}
+        return (value, refusal) != (self.value, self.refusal)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

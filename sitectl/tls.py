@@ -1,0 +1,149 @@
+"""``--tls-cert`` and ``--tls-trust``: the name of a credential, or a folder whose files become one.
+
+A folder's files are judged, then copied into ``secrets/tls/NAME`` of the site; nothing of them is
+printed.
+"""
+
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from certs.errors import CertError
+from router.model.specs import ServiceSpec
+from sitectl import output
+from sitectl.failure import Failure, not_found, usage
+from sitectl.options import Decorated
+from sitectl.store import Site
+
+if TYPE_CHECKING:
+    from certs.service_tls import Contents  # Heavy: each verb that needs it loads it.
+
+
+def cert_flag(function: Decorated) -> Decorated:
+    """Give a verb ``--tls-cert``."""
+    return click.option(
+        "--tls-cert",
+        metavar="NAME|FOLDER",
+        help="Listeners speak TLS: a credential in secrets/tls, or a folder with tls.crt, tls.key.",
+    )(function)
+
+
+def target_flags(function: Decorated) -> Decorated:
+    """Give a verb what says how its target is reached."""
+    for option in (
+        click.option(
+            "--proxy-protocol", is_flag=True, help="Tell a tcp target its client (PROXY v2)."
+        ),
+        click.option(
+            "--tls-server-name",
+            metavar="NAME",
+            help="Whom the target's certificate must name. [default: its host, if it is a name]",
+        ),
+        click.option(
+            "--tls-trust",
+            metavar="NAME|FOLDER",
+            help="Reach the target by TLS: a credential in secrets/tls, or a folder with ca.crt.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def shown_credential(site: Site, value: str, service: str) -> str:
+    """The credential that ``--tls-cert`` means for listeners of ``service``; copied if need be.
+
+    A folder replaces the files that the service has here already. Failure: they cannot be used.
+    """
+    folder = _folder(value)
+    if folder is None:
+        return _named(site, value)
+    from certs.service_tls import Contents, leaf_of, read_folder
+
+    contents = read_folder(folder)
+    leaf_of(contents, time.time())
+    pair = Contents(contents.folder, certificate=contents.certificate, key=contents.key)
+    return _copied(site, credential_in_use(site, service) or service, pair)
+
+
+def trusted_credential(site: Site, value: str, service: str) -> str:
+    """The credential that ``--tls-trust`` means for targets of ``service``; copied if need be.
+
+    Named after service and folder: the targets of one service may have several CAs.
+    """
+    folder = _folder(value)
+    if folder is None:
+        return _named(site, value)
+    from certs.service_tls import read_folder, trust_of
+
+    contents = read_folder(folder)
+    trust_of(contents, time.time())
+    words = f"{service}-{folder.resolve().name.lower()}"
+    return _copied(site, re.sub(r"[^a-z0-9]+", "-", words)[:63].strip("-"), contents)
+
+
+def credential_in_use(site: Site, service: str) -> str:
+    """The credential that ``service`` names, here or where it is declared; empty: none."""
+    document = site.find("Service", service)
+    if document is not None:
+        assert isinstance(document.spec, ServiceSpec)
+        return document.spec.tls_cert
+    try:
+        items: list[dict[str, Any]] = site.admin.get("/api/v1/services")
+    except Failure:
+        return ""  # Only this site's documents are known then.
+    return next((str(i.get("tls_cert", "")) for i in items if i.get("name") == service), "")
+
+
+def server_name(value: str | None, trust: str | None) -> str:
+    """The checked value of ``--tls-server-name``."""
+    from router.documents.readers import is_host
+
+    if value is None:
+        return ""
+    if trust is None:
+        raise usage("--tls-server-name belongs to --tls-trust", "Add --tls-trust NAME|FOLDER")
+    if not is_host(value):
+        raise usage(f"--tls-server-name {value!r} is not a host name or address")
+    return value
+
+
+def _folder(value: str) -> Path | None:
+    path = Path(value).expanduser()
+    if "/" not in value and not path.is_dir():
+        return None
+    if not path.is_dir():
+        raise not_found(f"no folder {value}", "Give one with tls.crt and tls.key, or ca.crt")
+    return path
+
+
+def _named(site: Site, name: str) -> str:
+    from certs.service_tls import CA_FILE, TlsStore
+    from router.documents.readers import is_name
+
+    if not is_name(name):
+        raise usage(
+            f"{name!r} is neither a folder nor the name of a credential",
+            "Give a path to a folder, or a name of lower-case letters, digits and '-'",
+        )
+    try:
+        contents = TlsStore(site.secrets / "tls").read(name)
+    except CertError as error:
+        output.note(f"credential {name} cannot be used yet: {error}")
+        return name
+    if not (contents.certificate or contents.ca):
+        output.note(
+            f"Next: put its files (tls.crt and tls.key, or {CA_FILE}) into {contents.folder}"
+        )
+    return name
+
+
+def _copied(site: Site, name: str, contents: "Contents") -> str:
+    from certs.service_tls import TlsStore
+
+    store = TlsStore(site.secrets / "tls")
+    if store.write(name, contents):
+        output.note(f"credential {name}: copied into {store.folder(name)}")
+    return name

@@ -1,0 +1,52 @@
+"""Queue, network and target time are all of a request's time, whatever happens to it."""
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from router.forward.observing import Finished
+from router.model import limits
+from tests.property.test_dispatch import ACTIONS, World
+
+TINY_S = 1e-6
+
+
+class Log:
+    def __init__(self) -> None:
+        self.all: list[Finished] = []
+
+    def finished(self, finished: Finished) -> None:
+        self.all.append(finished)
+
+
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@given(actions=st.lists(ACTIONS, max_size=40), delay_s=st.sampled_from((0.0, 0.02)))
+def test_the_phases_of_every_request_add_up_to_its_time(
+    actions: list[tuple[str, object]], delay_s: float
+) -> None:
+    world = World()
+    world.mesh.delay_s = delay_s
+    log = Log()
+    for site in world.sites.values():
+        site.forwarder.observing.set(log, None)
+    for action, argument in actions:
+        world.act(action, argument)
+    world.network.run()
+    for client in world.clients:
+        if client.is_open:
+            client.abort()
+    world.network.advance(limits.QUEUE_WAIT_S + 1.0)
+    for one in log.all:
+        passage = one.passage
+        parts = (passage.queue_s, passage.network_s, passage.target_s)
+        assert min(parts) >= 0.0, passage
+        assert abs(sum(parts) - passage.total_s) < TINY_S, passage
+    for site in world.sites.values():
+        counters = site.forwarder.services_snapshot()[0].counters
+        whole = sum(histogram.sum_s for histogram in counters.requests.values())
+        phases = counters.phases.values()
+        assert abs(sum(phase.sum_s for phase in phases) - whole) < TINY_S
+        assert {sum(phase.counts) for phase in phases} == {counters.requests_total}
+    assert len(log.all) == sum(
+        site.forwarder.services_snapshot()[0].counters.requests_total
+        for site in world.sites.values()
+    )

@@ -1,0 +1,108 @@
+"""Failures in a row put a target out, each time for longer; good requests clear it."""
+
+import pytest
+
+from router.balance.ejection import Cause, Ejection, Ejections, Standing
+from router.model import limits
+
+TARGET = "10.0.0.1:80"
+
+
+def ejections() -> Ejections:
+    return Ejections(lambda: 0.0)
+
+
+def fail(records: Ejections, times: int = 1, cause: Cause = "reset") -> list[bool]:
+    return [records.failed(TARGET, cause, 5) for _ in range(times)]
+
+
+def test_it_is_due_after_so_many_failures_in_a_row() -> None:
+    records = ejections()
+    assert fail(records, 5) == [False, False, False, False, True]
+    ejection = records.eject(TARGET)
+    assert ejection == Ejection(2.0, "ejected for 2 s: 5 requests in a row were reset")
+    assert records.standing(TARGET) is Standing.EJECTED
+
+
+def test_a_success_starts_the_count_anew_and_leaves_no_record() -> None:
+    records = ejections()
+    fail(records, 4)
+    records.succeeded(TARGET, 0.0)
+    assert not records.suspects
+    assert not any(fail(records, 4))
+
+
+def test_who_may_not_eject_it_now_is_told_again_at_the_next_failure() -> None:
+    records = ejections()
+    assert fail(records, 7)[4:] == [True, True, True]
+
+
+def test_on_probation_one_failure_is_enough_and_the_time_doubles_up_to_its_limit() -> None:
+    records = ejections()
+    fail(records, 5)
+    seconds = [records.eject(TARGET).seconds]
+    for _ in range(7):
+        records.returned(TARGET, 0.0)
+        assert fail(records) == [True]
+        ejection = records.eject(TARGET)
+        seconds.append(ejection.seconds)
+    assert seconds == [2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0]
+    assert ejection.reason == "ejected for 60 s: a request was reset again"
+
+
+def test_good_requests_over_a_while_clear_it_and_sooner_ones_do_not() -> None:
+    records = ejections()
+    fail(records, 5)
+    records.eject(TARGET)
+    records.returned(TARGET, 100.0)
+    records.succeeded(TARGET, 100.0 + limits.EJECT_FORGET_S - 1)
+    assert records.standing(TARGET) is Standing.PROBATION
+    records.succeeded(TARGET, 100.0 + limits.EJECT_FORGET_S)
+    assert records.standing(TARGET) is Standing.IN_SERVICE
+    assert not records.suspects
+
+
+def test_what_was_under_way_when_it_was_ejected_changes_nothing() -> None:
+    records = ejections()
+    fail(records, 5)
+    records.eject(TARGET)
+    assert not any(fail(records, 9))
+    records.succeeded(TARGET, 1e9)
+    assert records.standing(TARGET) is Standing.EJECTED
+
+
+def test_with_none_stated_nothing_is_ever_held_against_a_target() -> None:
+    records = ejections()
+    assert not any(records.failed(TARGET, "reset", 0) for _ in range(100))
+    assert not records.suspects
+
+
+def test_a_removed_target_is_forgotten() -> None:
+    records = ejections()
+    fail(records, 5)
+    records.eject(TARGET)
+    records.keep(["10.0.0.2:80"])
+    assert records.standing(TARGET) is Standing.IN_SERVICE
+
+
+@pytest.mark.parametrize(
+    ("causes", "words"),
+    [
+        (("503", "503"), "2 requests in a row were answered 503"),
+        (("timeout", "timeout"), "2 requests in a row got no answer in time"),
+        (("503", "reset"), "2 requests in a row failed"),
+        (("503", "reset", "reset"), "3 requests in a row failed"),
+        (("connect", "connect"), "2 connections in a row were refused"),
+    ],
+)
+def test_the_reason_says_what_happened(causes: tuple[Cause, ...], words: str) -> None:
+    records = ejections()
+    for cause in causes:
+        records.failed(TARGET, cause, len(causes))
+    assert records.eject(TARGET).reason == f"ejected for 2 s: {words}"
+
+
+def test_the_time_is_spread_and_never_longer_than_told() -> None:
+    records = Ejections(lambda: 1.0)
+    fail(records, 5)
+    assert records.eject(TARGET).seconds == pytest.approx(2.0 * (1 - limits.EJECT_JITTER))
