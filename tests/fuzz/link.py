@@ -175,6 +175,9 @@ class Hostage:
     def lane_rtt(self, lane: LaneMux, rtt_s: float) -> None:
         assert rtt_s >= 0
 
+    def lane_drained(self, lane: LaneMux) -> None:
+        """Hostile frames may say so at any time."""
+
     def lane_lost(self, lane: LaneMux, fault: Fault) -> None:
         self.faults.append(fault)
 
