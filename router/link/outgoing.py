@@ -152,7 +152,9 @@ class OutgoingLink:
         else:
             self._change("down", str(fault))
             was_stable = self._network.now() - session.up_at >= limits.RECONNECT_STABLE_S
-            if was_stable or fault.code == "shutdown":  # Who says goodbye is coming back soon.
+            if fault.code == "shutdown":  # Who says goodbye is coming back soon.
+                self._failures = -limits.RECONNECT_SOON_TRIES
+            elif was_stable:
                 self._failures = 0
             self._back_off()
 
@@ -216,7 +218,7 @@ class OutgoingLink:
 
     def _delay_s(self, failures: int) -> float:
         """Exponential with full jitter, so that many sites do not come back at once."""
-        ceiling = limits.RECONNECT_MIN_S * 2 ** min(failures, 16)
+        ceiling = limits.RECONNECT_MIN_S * 2 ** min(max(failures, 0), 16)
         return self._rng.uniform(0.0, min(limits.RECONNECT_MAX_S, ceiling))
 
     def _wait(self, delay_s: float) -> None:
