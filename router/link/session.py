@@ -248,8 +248,8 @@ class LinkSession:
         if deadline is not None:
             self._cancel_timer()
             self._timer = self._timers.call_at(deadline, lambda: self.close(fault))
-        for lane in self._serving():
-            lane.drain()
+        if self._control is not None:
+            self._control.drain()
         if wholly:
             self._fall_quiet()
         self._owner.session_draining(self)
@@ -395,8 +395,6 @@ class LinkSession:
         self._data.take(lane, drains=self._greeting.peer_drains)
         lane.rtt_s = self.rtt_s or 0.0  # Its windows grow by it.
         lane.serve(self.neighbour.router)
-        if self._asked is not None:
-            lane.drain()
         if self._is_quiet:
             lane.open_no_more()
         self._owner.session_changed(self)
@@ -421,10 +419,8 @@ class LinkSession:
             self._peer_is_quiet |= lane is self._control
         elif lane is self._control:
             self._fall_quiet()
-        elif lane is self._data.current and not self.is_draining:
+        elif lane is self._data.current:
             self._replace_data_lane()
-        else:
-            lane.open_no_more()
         self._owner.session_draining(self)
 
     def _fall_quiet(self) -> None:
