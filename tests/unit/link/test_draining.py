@@ -221,6 +221,8 @@ def test_a_site_that_stops_takes_nothing_new_and_still_opens_its_own() -> None:
 def test_a_site_that_stops_opens_its_own_whichever_lane_is_faster(first: str) -> None:
     world = World()
     west, east = linked(world)
+    west.open(east)
+    world.settle()
     for wire in world.wires:
         wire.right.hold()
     east.links.drain()
