@@ -78,11 +78,14 @@ class OutgoingLink:
         self._data_timer: Timer | None = None
         self._data_failures = 0
         self._stopped = False
+        self.has_started = False
 
     def start(self) -> None:
         """Dial, and go on until stopped."""
-        self._at = 0
-        self._dial_endpoint()
+        if not self._stopped:
+            self.has_started = True
+            self._at = 0
+            self._dial_endpoint()
 
     def update(self, spec: OutgoingSpec) -> None:
         """Take a newer spec that leads the same way. A new leaf counts for streams at once."""

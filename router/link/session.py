@@ -154,6 +154,11 @@ class LinkSession:
         return self._asked is not None or self._is_quiet
 
     @property
+    def peer_is_quiet(self) -> bool:
+        """The neighbour opens no more, or the link is not up and never will be."""
+        return self._peer_is_quiet or not self.is_up
+
+    @property
     def is_leaving(self) -> bool:
         """Neither end uses it for anything new: it is no way any more.
 
