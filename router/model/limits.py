@@ -105,6 +105,7 @@ LOADS_PER_MESSAGE_MAX = 256  # Of at most 200 bytes: well under a control messag
 LINK_DIAL_TIMEOUT_S = 8.0  # Names, TCP and TLS together.
 RECONNECT_STABLE_S = 10.0  # A link that was up for that long starts its back-off anew.
 RECONNECT_MIN_S = 0.5
+RECONNECT_SOON_TRIES = 20  # About 5 s at the shortest pause: a neighbour that is restarted.
 RECONNECT_MAX_S = 30.0
 PATH_ROUTERS_MAX = 32
 HALF_CLOSED_IDLE_S = 60.0

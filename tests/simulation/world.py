@@ -20,6 +20,7 @@ from router.main.site_router import SiteRouter
 from router.model.errors import HandshakeRejected
 from router.model.events import Problem, Severity
 from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.limits import DRAIN_GRACE_S
 from router.model.settings import Affinity
 from router.model.specs import (
     ConnectorSpec,
@@ -377,18 +378,21 @@ class SimSite:
         del self.links[f"to-{other.name}"]
         self.apply()
 
-    def stop(self, stopped: Callable[[], None]) -> None:
-        """SIGTERM: drain, then end; ``stopped`` when the process is gone."""
+    def stop(self, stopped: Callable[[], None], grace_s: float = DRAIN_GRACE_S) -> None:
+        """SIGTERM: drain, at most for ``grace_s``, then end; ``stopped`` when it is gone."""
+        network, router = self.network, self.router
 
         def drained() -> None:
-            self.router.close()
-            self.network.call_at(self.network.now() + STOP_S, ended)
+            overdue.cancel()
+            router.close()
+            network.call_at(network.now() + STOP_S, ended)
 
         def ended() -> None:
             self.kill()
             stopped()
 
-        self.router.drain(drained)
+        overdue = network.call_at(network.now() + grace_s, drained)
+        router.drain(drained)
 
     def kill(self) -> None:
         """The host dies: neighbours see resets."""
