@@ -76,6 +76,8 @@ class ClientConnection:
     def lost(self, cause: Loss | None) -> None:
         self.session.lost(cause)
         self._gone(self)
+        # It holds us: let no cycle wait for the collector, or thousands that come and go do.
+        del self.session, self.received, self.ended, self.writable
 
     def _open_leg(self, request: Request, handler: LegHandler) -> Leg:
         self._dispatched = True

@@ -175,7 +175,7 @@ class HttpSession:
 
     def lost(self, cause: Loss | None) -> None:
         self._phase = _OVER
-        self._parser.close()
+        self._parser.detach()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -89,7 +89,7 @@ class TcpSession:
         self._gone = True
         self._answer.leg = None
         if self._answer.over:
-            self._timer.cancel()
+            self._let_go()
         elif cause is not None:
             self._timer.cancel()
             self._leg.abort()
@@ -97,7 +97,12 @@ class TcpSession:
     def over(self) -> None:
         """The leg is done."""
         if self._gone:
-            self._timer.cancel()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Both sides are over. They hold each other: let no cycle wait for the collector."""
+        self._timer.cancel()
+        del self._answer, self._leg
 
     def _watch(self) -> Timer:
         idle_s = limits.HALF_CLOSED_IDLE_S if self._half_closed else limits.TUNNEL_IDLE_S
