@@ -77,7 +77,7 @@ class Dispatch:
         self._site: SiteId | None = None  # Of the last attempt.
         self._overflow_reason = ""
         # None: what was sent is no longer all here.
-        self._replay: Replay | None = Replay(service.pressure)
+        self._replay: Replay | None = Replay(service.pressure, self._relieve)
         self._tries = Tries()
         self._reroute_until: float | None = None
         self._reroute_timer: Timer | None = None
@@ -91,7 +91,7 @@ class Dispatch:
         self._leg_full = False
         self._owes_writable = False
         self._paused = False
-        self._aborted = False
+        self._aborted: LegFailure | None = None  # Why it was given up.
         self._over = False
         self._code_class: CodeClass = "5xx" if request.protocol != "tcp" else "ok"
         self._started_at = service.timers.now()
@@ -149,15 +149,7 @@ class Dispatch:
             leg.finish()
 
     def abort(self) -> None:
-        if self._over or self._aborted:
-            return
-        self._aborted = True
-        if self._leg is not None:
-            self._leg.abort()
-        else:
-            self._service.room.leave(self)
-            self._leave_stranded()
-            self._fail(LegFailure("cancelled"))
+        self._give_up(LegFailure("cancelled"))
 
     def pause(self) -> None:
         self._paused = True
@@ -173,7 +165,7 @@ class Dispatch:
 
     def opened(self) -> None:
         self._now_opened()
-        if self._aborted:
+        if self._aborted is not None:
             return
         if not self._told_opened:
             self._told_opened = True
@@ -199,8 +191,8 @@ class Dispatch:
             self._end_stand(turned_away=busy and early)
         elif busy:
             self._note_answer()
-        if self._aborted:
-            self._finish(LegFailure("cancelled"))
+        if self._aborted is not None:
+            self._finish(self._aborted)
         elif (
             failure is not None
             and self._replay is not None
@@ -437,12 +429,30 @@ class Dispatch:
         self._standing = None
 
     def _repay_writable(self) -> None:
-        if not self._owes_writable or self._leg_full or self._aborted or self._over:
+        if not self._owes_writable or self._leg_full or self._aborted is not None or self._over:
             return
         if not self._opened and self._replay is not None and self._is_held_full(self._replay):
             return
         self._owes_writable = False
         self._handler.writable()
+
+    def _give_up(self, failure: LegFailure) -> None:
+        if self._over or self._aborted is not None:
+            return
+        self._aborted = failure
+        if self._leg is not None:
+            self._leg.abort()
+        else:
+            self._service.room.leave(self)
+            self._leave_stranded()
+            self._fail(failure)
+
+    def _relieve(self) -> None:
+        """Memory is short: do without what was sent, or without the request."""
+        if self._opened:
+            self._forget_sent()
+        else:
+            self._give_up(LegFailure("overloaded", "this router is short of memory"))
 
     def _forget_sent(self) -> None:
         """From here on it cannot be sent again."""

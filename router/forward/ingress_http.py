@@ -57,6 +57,7 @@ class HttpSession:
         "_held",
         "_is_paused",
         "_key",
+        "_next_waits",
         "_open_leg",
         "_parser",
         "_phase",
@@ -108,6 +109,7 @@ class HttpSession:
         self._draining = False
         self._is_paused = False
         self._waits_for_leg = False
+        self._next_waits = False  # The last answer has yet to leave.
         self._held = False  # Bytes of a later request wait in the parser.
         self._unread_bytes = 0  # Input dropped after an early answer or our FIN.
         now = timers.now()
@@ -162,13 +164,16 @@ class HttpSession:
             assert exchange is not None, "a tunnel without its exchange"
             exchange.client_ended()
         elif self._phase is _DRAINING_BODY or exchange is None:
-            self._close(limits.LINGER_DISCARD_S)
+            if not self._next_waits:
+                self._close(limits.LINGER_DISCARD_S)
         elif not exchange.is_request_complete:
             self._parser.close()
             exchange.refuse(_TORN_BODY)
 
     def writable(self) -> None:
         self._writer.drained()
+        if self._next_waits:
+            self._next()
         if self._exchange is not None:
             self._touch(limits.TUNNEL_IDLE_S if self._exchange.is_tunnel else limits.STREAM_IDLE_S)
             self._exchange.client_writable()
@@ -305,7 +310,14 @@ class HttpSession:
             self._touch(limits.HEADER_TIMEOUT_S)
 
     def _next(self) -> None:
-        """Begin the next request, which may have been received already."""
+        """Begin the next request, which may have been received already.
+
+        Not while the client reads too slowly: answers would pile up without end.
+        """
+        self._next_waits = self._writer.is_full
+        if self._next_waits:
+            self._touch(limits.STREAM_IDLE_S)
+            return
         self._deadline = self._timers.now() + limits.KEEP_ALIVE_IDLE_S
         self._held = False
         parser = self._parser

@@ -87,11 +87,6 @@ class LocalLeg:
         self.writable = handler.writable
 
     @property
-    def held_bytes(self) -> int:
-        """What waits for a connection."""
-        return self._held.size_bytes if self._held is not None else 0
-
-    @property
     def target(self) -> str:
         """Where it is, or was last."""
         return self._slot.target
@@ -102,7 +97,8 @@ class LocalLeg:
         )
         if not self.is_opened:
             # Of a client of ours, `Dispatch` holds the same bytes and counts them.
-            self._held = Replay(Pressure() if self._via_local else self._pressure)
+            pressure = Pressure() if self._via_local else self._pressure
+            self._held = Replay(pressure, self.abort)
 
     # Leg
 

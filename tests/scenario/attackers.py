@@ -22,7 +22,7 @@ TICK_S = 0.02
 OPENS_PER_TICK = 50
 READY_S = 60.0
 IP_BIND_ADDRESS_NO_PORT = 24  # Linux; this Python does not name it.
-LARGE = 10_000_000
+LARGE = 400_000  # More than kernels keep for a client that does not read.
 
 
 class Kind(msgspec.Struct, frozen=True, kw_only=True):
