@@ -119,6 +119,8 @@ class ClientConnection:
     def _over(self) -> None:
         """What the client sent has arrived, after it was gone itself."""
         self._gone(self)
+        # It holds us: let no cycle wait for the collector, or thousands that come and go do.
+        del self.session, self.received, self.ended, self.writable
 
     def _open_leg(self, request: Request, handler: LegHandler) -> Leg:
         self._dispatched = True

@@ -139,6 +139,13 @@ class Dispatch(Sender):
     def abort(self) -> None:
         self._give_up(CANCELLED)
 
+    def relieve(self) -> None:
+        """Memory is short: do without what was sent, or without the request."""
+        if self._opened:
+            self._forget_sent()
+        else:
+            self._give_up(LegFailure("overloaded", "this router is short of memory"))
+
     # LegHandler of the attempt
 
     def opened(self) -> None:

@@ -124,14 +124,6 @@ class EgressStream:
     def service(self) -> Service:
         return self._service
 
-    @property
-    def held_bytes(self) -> int:
-        """What waits here for a slot, or for a connection to its target."""
-        held = self._held
-        if held is not None:
-            return held.size_bytes
-        return self._leg.held_bytes if self._leg is not None else 0
-
     def start(self, offer: OpenRequest) -> None:
         """Take a slot, or wait for one, or refuse."""
         service = self._service
@@ -144,7 +136,7 @@ class EgressStream:
             self._serve(slot)
         elif slot is None:
             self._waiting = True
-            self._held = Replay(service.pressure)
+            self._held = Replay(service.pressure, self)
         elif isinstance(slot, Denied):
             self._refuse("no-target" if slot is Denied.NO_TARGET else "busy")
 
@@ -261,6 +253,11 @@ class EgressStream:
     def _refuse(self, reason: Refusal) -> None:
         self._forget_held()
         self._stream.refuse(reason, self._service.ledger.load)
+
+    def relieve(self) -> None:
+        """Memory is short: who waits had better go to another site."""
+        if self._leave_queue():
+            self._refuse("busy")
 
     def _forget_held(self) -> None:
         held, self._held = self._held, None

@@ -88,8 +88,9 @@ class EgressAnswer:
         self.over = True
         self.leg = None  # It holds us: let no cycle wait for the collector.
         if self.stream_lost:
-            if self.outlived is not None:
-                self.outlived()
+            outlived, self.outlived = self.outlived, None  # It holds us.
+            if outlived is not None:
+                outlived()
             return
         if failure is None:
             if not self.raw:

@@ -314,20 +314,20 @@ class Forwarder:
         return shed + sum(1 for _ in clients)
 
     def drop_slowest(self, size_bytes: int) -> int:
-        """Reset who holds most, until ``size_bytes`` are free or nobody holds much; how many."""
-        holders = [
-            (client.connection.buffered_bytes, client.session.abort) for client in self._clients
-        ]
-        holders += [(egress.held_bytes, egress.abort) for egress in self._egress]
-        holders = [one for one in holders if one[0] >= limits.DROP_BYTES_MIN]
-        holders.sort(key=itemgetter(0), reverse=True)
+        """Let go of most, until ``size_bytes`` are free or nobody holds much; how many gave way.
+
+        What is only kept to be sent again goes first, then clients that do not read are reset.
+        """
+        kept = [(one.size_bytes, one.relieve) for one in self._pressure.holders]
+        unread = [(one.connection.buffered_bytes, one.session.abort) for one in self._clients]
         freed = dropped = 0
-        for held_bytes, abort in holders:
-            if freed >= size_bytes:
-                break
-            abort()
-            freed += held_bytes
-            dropped += 1
+        for holders in (kept, unread):
+            for held_bytes, give_way in sorted(holders, key=itemgetter(0), reverse=True):
+                if freed >= size_bytes or held_bytes < limits.DROP_BYTES_MIN:
+                    break
+                give_way()
+                freed += held_bytes
+                dropped += 1
         return dropped
 
     # Stopping

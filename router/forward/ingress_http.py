@@ -62,6 +62,7 @@ class HttpSession:
         "_held",
         "_is_paused",
         "_key",
+        "_next_waits",
         "_open_leg",
         "_parser",
         "_phase",
@@ -125,6 +126,7 @@ class HttpSession:
         self._draining = False
         self._is_paused = False
         self._waits_for_leg = False
+        self._next_waits = False  # The last answer has yet to leave.
         self._held = False  # Bytes of a later request wait in the parser.
         self._undelivered = 0
         self._stalls_at = 0.0
@@ -185,13 +187,16 @@ class HttpSession:
             assert exchange is not None, "a tunnel without its exchange"
             exchange.client_ended()
         elif self._phase is _DRAINING_BODY or exchange is None:
-            self._close(limits.LINGER_DISCARD_S)
+            if not self._next_waits:
+                self._close(limits.LINGER_DISCARD_S)
         elif not exchange.is_request_complete:
             self._parser.close()
             exchange.refuse(_TORN_BODY)
 
     def writable(self) -> None:
         self._writer.drained()
+        if self._next_waits:
+            self._next()
         exchange = self._exchange
         if exchange is not None:
             if not exchange.awaits_answer:
@@ -201,7 +206,7 @@ class HttpSession:
 
     def lost(self, cause: Loss | None) -> None:
         self._phase = _OVER
-        self._parser.close()
+        self._parser.detach()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -357,7 +362,14 @@ class HttpSession:
             self._touch(self._timeouts.header_s)
 
     def _next(self) -> None:
-        """Begin the next request, which may have been received already."""
+        """Begin the next request, which may have been received already.
+
+        Not while the client reads too slowly: answers would pile up without end.
+        """
+        self._next_waits = self._writer.is_full
+        if self._next_waits:
+            self._touch(self._timeouts.idle_s)
+            return
         self._touch(self._timeouts.keep_alive_s)
         self._held = False
         parser = self._parser

@@ -121,7 +121,7 @@ class TcpSession:
         self._gone = True
         self._answer.leg = None
         if self._answer.over:
-            self._timer.cancel()
+            self._let_go()
         elif cause is not None:
             self._timer.cancel()
             self._leg.abort()
@@ -131,10 +131,15 @@ class TcpSession:
     def leg_done(self) -> None:
         """The leg is over."""
         if self._gone:
-            self._timer.cancel()
-        if self._outlives:
-            self._outlives = False
-            self._over()
+            outlives, self._outlives = self._outlives, False
+            self._let_go()
+            if outlives:
+                self._over()
+
+    def _let_go(self) -> None:
+        """Both sides are over. They hold each other: let no cycle wait for the collector."""
+        self._timer.cancel()
+        del self._answer, self._leg
 
     def _watch(self) -> Timer:
         self._moved = False

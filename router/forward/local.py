@@ -93,11 +93,6 @@ class LocalLeg:
         self.writable = handler.writable
 
     @property
-    def held_bytes(self) -> int:
-        """What waits for a connection."""
-        return self._held.size_bytes if self._held is not None else 0
-
-    @property
     def target(self) -> str:
         """Where it is, or was last."""
         return self._slot.target
@@ -108,7 +103,8 @@ class LocalLeg:
         )
         if not self.is_opened or self._request.protocol == "http2":
             # Of a client of ours, `Dispatch` holds the same bytes and counts them.
-            self._held = Replay(Pressure() if self._via_local else self._pressure)
+            pressure = Pressure() if self._via_local else self._pressure
+            self._held = Replay(pressure, self)
 
     # Leg
 
@@ -140,6 +136,10 @@ class LocalLeg:
         if self._leg is not None and not self._aborted:
             self._aborted = True
             self._leg.abort()
+
+    def relieve(self) -> None:
+        """Memory is short while a connection is still awaited."""
+        self.abort()
 
     def pause(self) -> None:
         self._paused = True

@@ -1,8 +1,17 @@
 """What was sent of a request so far, kept so that it can be sent again."""
 
+from typing import Protocol
+
 from router.forward.ports import Leg
 from router.forward.pressure import Pressure
 from router.net.ports import Buffer
+
+
+class Keeper(Protocol):
+    """Whose bytes a `Replay` holds."""
+
+    def relieve(self) -> None:
+        """Memory is short: see `Holder`."""
 
 
 class Replay:
@@ -12,9 +21,10 @@ class Replay:
     Whoever lets go of one calls `drop`, so that ``pressure`` knows what all of them hold.
     """
 
-    __slots__ = ("_finished", "_parts", "_pressure", "_trailers", "size_bytes")
+    __slots__ = ("_finished", "_keeper", "_parts", "_pressure", "_trailers", "size_bytes")
 
-    def __init__(self, pressure: Pressure) -> None:
+    def __init__(self, pressure: Pressure, keeper: Keeper) -> None:
+        self._keeper = keeper
         self._pressure = pressure
         self._parts: list[bytes] = []
         self._trailers = b""
@@ -26,12 +36,19 @@ class Replay:
         """The end came and not a byte before it."""
         return self._finished and not self.size_bytes
 
+    def relieve(self) -> None:
+        """Memory is short."""
+        self._keeper.relieve()
+
     def add(self, data: Buffer) -> bytes:
         """Keep ``data``; the copy is returned, so that it is made once. `bytes` are not copied."""
         kept = bytes(data)
         self._parts.append(kept)
+        pressure = self._pressure
+        if not self.size_bytes:
+            pressure.holders[self] = None
         self.size_bytes += len(kept)
-        self._pressure.held_bytes += len(kept)
+        pressure.held_bytes += len(kept)
         return kept
 
     def add_trailers(self, block: bytes) -> None:
@@ -42,6 +59,7 @@ class Replay:
 
     def drop(self) -> None:
         """Forget it: the last call."""
+        self._pressure.holders.pop(self, None)
         self._pressure.held_bytes -= self.size_bytes
         self.size_bytes = 0
         self._parts.clear()

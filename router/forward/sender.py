@@ -34,7 +34,7 @@ class Sender:
         self._leg: Leg | None = None  # The attempt under way.
         self._opened = False  # It holds a target.
         # None: what was sent is no longer all here.
-        self._replay: Replay | None = Replay(pressure)
+        self._replay: Replay | None = Replay(pressure, self)
         self._leg_full = False
         self._owes_writable = False
         self._paused = False
@@ -58,6 +58,10 @@ class Sender:
             self._owes_writable = True
             return False
         return True
+
+    def relieve(self) -> None:
+        """Memory is short: let go of what was sent."""
+        self._forget_sent()
 
     def send_trailers(self, block: bytes) -> None:
         if self._over:

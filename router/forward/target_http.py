@@ -333,6 +333,7 @@ class HttpTargetLeg:
 
     def _tell_done(self) -> None:
         self._handler.done(self._failure)
+        del self._parser  # It holds us: let no cycle wait for the collector.
 
     # Writing.
 

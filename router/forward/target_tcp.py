@@ -161,6 +161,7 @@ class TcpTargetLeg:
     def _connected(self, connection: Connection) -> "TcpTargetLeg":
         self._connection = connection
         self._connected_at = self._network.now()
+        self._dial = None  # It holds us: let no cycle wait for the collector.
         if self._paused:
             connection.pause()
         early, self._early = self._early, []
@@ -175,7 +176,9 @@ class TcpTargetLeg:
         return self
 
     def _dial_failed(self, failure: DialFailure) -> None:
+        self._dial = None
         self._handler.done(dial_failure(failure))
 
     def _tell_cancelled(self) -> None:
+        self._dial = None
         self._handler.done(LegFailure("cancelled"))

@@ -81,7 +81,7 @@ class MemoryGuard:
     """Looks every `limits.MEMORY_LOOK_S` and acts. ``limit_bytes``: what the process may have."""
 
     __slots__ = (
-        "_levels",
+        "_least_bytes",
         "_marks",
         "_next_trim",
         "_read",
@@ -90,6 +90,7 @@ class MemoryGuard:
         "_timer",
         "_timers",
         "_trim",
+        "_trim_every_s",
         "_trimmed_bytes",
         "buffered_mark_bytes",
         "dropped_total",
@@ -105,9 +106,12 @@ class MemoryGuard:
         read: Callable[[], Use],
         relief: Relief,
         tell: Tell,
-        trim: Callable[[], None],
+        trim: Callable[[bool], None],
     ) -> None:
-        """``read`` gives the use of now; ``trim`` returns freed memory to the system."""
+        """``read`` gives the use of now; ``trim`` returns freed memory to the system.
+
+        ``trim(True)`` may take longer: memory is short.
+        """
         self._timers = timers
         self._read = read
         self._relief = relief
@@ -115,7 +119,8 @@ class MemoryGuard:
         self._trim = trim
         self._marks = Marks()
         self._next_trim = timers.now()
-        self._trimmed_bytes = 0
+        self._trim_every_s = limits.MEMORY_TRIM_S
+        self._trimmed_bytes = self._least_bytes = 0  # After the last time, and at the least.
         self.shed_total = self.dropped_total = 0
         self.use = read()
         self.set_limit(limit_bytes)
@@ -190,14 +195,25 @@ class MemoryGuard:
             )
 
     def _give_back(self, resident_bytes: int, level: Level) -> None:
-        """Freed memory goes back to the system: after a burst, and whenever it is short."""
-        if self._timers.now() < self._next_trim:
+        """Freed memory goes back to the system, while more is resident than once sufficed.
+
+        Less and less often when that frees nothing: then it is in use.
+        """
+        now = self._timers.now()
+        if now < self._next_trim or resident_bytes <= self._least_bytes * limits.MEMORY_TRIM_ABOVE:
             return
-        grown = resident_bytes > self._trimmed_bytes * limits.MEMORY_TRIM_ABOVE
-        if grown or level >= Level.SHED_IDLE:
-            self._next_trim = self._timers.now() + limits.MEMORY_TRIM_S
-            self._trim()
-            self._trimmed_bytes = self._read().resident_bytes
+        is_short = level >= Level.SHED_IDLE
+        self._trim(is_short)
+        left_bytes = self._read().resident_bytes
+        grew = resident_bytes > self._trimmed_bytes * limits.MEMORY_TRIM_ABOVE
+        freed = left_bytes * limits.MEMORY_TRIM_ABOVE < resident_bytes
+        if grew or freed or is_short:
+            self._trim_every_s = limits.MEMORY_TRIM_S
+        else:
+            self._trim_every_s = min(2 * self._trim_every_s, limits.MEMORY_TRIM_S_MAX)
+        self._next_trim = now + self._trim_every_s
+        self._trimmed_bytes = left_bytes
+        self._least_bytes = min(self._least_bytes or left_bytes, left_bytes)
 
 
 def buffered_mark(limit_bytes: int) -> int:
@@ -254,12 +270,13 @@ def _read_limit(path: Path) -> int | None:
     return int(text) if text.isdecimal() and int(text) < UNLIMITED_ABOVE else None
 
 
-def trimmer() -> Callable[[], None]:
-    """What gives freed memory back: Python's cycles first, then the C library's free lists."""
+def trimmer() -> Callable[[bool], None]:
+    """What gives freed memory back: Python's cycles first when asked, then what malloc keeps."""
     malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it, musl not.
 
-    def trim() -> None:
-        gc.collect()
+    def trim(thoroughly: bool) -> None:
+        if thoroughly:
+            gc.collect()  # Looks at every object: tens of milliseconds.
         if malloc_trim is not None:
             malloc_trim(0)
 

@@ -4,7 +4,9 @@ KIB = 1024
 MIB = 1024 * KIB
 
 # net: one turn of the data path.
-TURN_EVENTS_MAX = 256  # Fairness between sockets of one turn.
+TURN_EVENTS_MAX = 256  # Fairness between sockets of one turn,
+TURN_BATCH_EVENTS = 32  # in batches,
+TURN_S_MAX = 0.02  # of which none begins later: the operator's door waits for the turn's end.
 # A full read is the payload of a full frame: one byte more would travel as a frame of its own.
 # Never 128 KiB or more into new bytes: malloc would mmap each time.
 READ_BYTES = 64 * KIB - 8
@@ -52,8 +54,9 @@ MEMORY_REFUSE_NEW = 0.95  # Nothing new is begun (Envoy's overload manager: 95 %
 MEMORY_DROP_SLOWEST = 0.98  # Who holds most is reset (Envoy: 98 %).
 MEMORY_CALM_BELOW = 0.03  # So much under a mark it no longer counts: no flapping.
 MEMORY_LOOK_S = 0.25  # How often it is read: a file of /proc.
-MEMORY_TRIM_S = 5.0  # How often at most what was freed is given back to the system,
-MEMORY_TRIM_ABOVE = 1.05  # when there is so much more than after the last time.
+MEMORY_TRIM_ABOVE = 1.05  # Times the least there ever was: then what was freed is given back,
+MEMORY_TRIM_S = 5.0  # so often while that helps or memory grows,
+MEMORY_TRIM_S_MAX = 80.0  # and ever less until so often, else.
 BUFFERED_SHARE = 0.25  # Of the memory, for bytes that wait for slow readers and slots,
 BUFFERED_BYTES_MIN = 64 * MIB  # at least.
 SHED_AT_ONCE_MAX = 256  # Idle clients closed at one look: some 5 ms of work.

@@ -5,6 +5,7 @@ import os
 import select
 from collections import deque
 from collections.abc import Callable
+from math import inf
 from typing import Protocol
 
 from router.model.limits import (
@@ -12,7 +13,9 @@ from router.model.limits import (
     READ_BYTES,
     SETTLE_ROUNDS_MAX,
     TLS_RECORD_BYTES,
+    TURN_BATCH_EVENTS,
     TURN_EVENTS_MAX,
+    TURN_S_MAX,
 )
 from router.net.host import Host, HostCall
 from router.net.timers import PendingCall, TimerHeap
@@ -160,11 +163,11 @@ class Poller:
             due = self._timers.earliest()
             lag = 0.0 if due is None else max(0.0, self.now() - due)
             self.turn_lag_s = lag
-            self._dispatch()
+            self._dispatch(self.now() + TURN_S_MAX)
             if lag > LATE_WAKE_S:
                 # A deadline may have passed only because we were away: hear everybody first.
                 for _ in range(len(self.entries) // TURN_EVENTS_MAX):
-                    self._dispatch()
+                    self._dispatch(inf)
             if due is not None:
                 self._run_timers()
             self._settle()
@@ -172,11 +175,22 @@ class Poller:
             self._in_turn = False
         self._arm()
 
-    def _dispatch(self) -> None:
+    def _dispatch(self, until: float) -> None:
+        """Handle events, at most `TURN_EVENTS_MAX`, and no more batches after ``until``.
+
+        Asked for in batches, so that none is left aside: the kernel goes round (epoll(7)).
+        """
+        for _ in range(TURN_EVENTS_MAX // TURN_BATCH_EVENTS):
+            events = self._epoll.poll(0, TURN_BATCH_EVENTS)
+            self._handle(events)
+            if len(events) < TURN_BATCH_EVENTS or self.now() > until:
+                return
+
+    def _handle(self, events: list[tuple[int, int]]) -> None:
         fresh = self._fresh
         fresh.clear()
         entries = self.entries
-        for fd, mask in self._epoll.poll(0, TURN_EVENTS_MAX):
+        for fd, mask in events:
             entry = entries.get(fd)
             if entry is None:
                 if fd == self._wake_fd:

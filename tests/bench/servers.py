@@ -1,9 +1,10 @@
 """The benchmark's own servers; each prints nothing and runs until it is terminated.
 
 ``python -m tests.bench.servers http NAME PORT``: HTTP/1.1, 1 KiB bodies that begin with NAME;
-several processes may share a port. ``… bulk PORT``: a first byte ``u`` means that the client sends
-until it finishes and is then told how many bytes came (8 bytes, big-endian); ``d`` means that it
-is sent to until it goes away.
+several processes may share a port. ``… http NAME PORT MS`` answers after so many milliseconds.
+``/bytes/N`` is answered with N bytes. ``… bulk PORT``: a first byte ``u`` means that the client
+sends until it finishes and is then told how many bytes came (8 bytes, big-endian); ``d`` means that
+it is sent to until it goes away.
 """
 
 import asyncio
@@ -18,14 +19,19 @@ import uvloop
 
 BODY_BYTES = 1024
 CHUNK_BYTES = 256 * 1024
+CHUNK = bytes(64 * 1024)
 BACKLOG = 2048
+SIZED = b"/bytes/"
 
 
 class HttpServer(asyncio.Protocol):
     """One connection; answers pipelined requests in order."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, service_s: float = 0.0) -> None:
         body = name.encode().ljust(BODY_BYTES, b".")
+        self._service_s = service_s
+        self._size = 0
+        self._is_full = False
         head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n" % len(body)
         self._answer = b"%b\r\n%b" % (head, body)
         self._last_answer = b"%bConnection: close\r\n\r\n%b" % (head, body)
@@ -42,21 +48,47 @@ class HttpServer(asyncio.Protocol):
         except httptools.HttpParserError:
             self._transport.abort()
 
+    def pause_writing(self) -> None:
+        """Of the transport: more waits than it likes."""
+        self._is_full = True
+
+    def resume_writing(self) -> None:
+        """Of the transport: go on with the large answer."""
+        self._is_full = False
+        while self._size and not self._is_full:
+            assert self._transport is not None
+            piece = CHUNK[: self._size]
+            self._size -= len(piece)
+            self._transport.write(piece)
+
+    def on_url(self, url: bytes) -> None:
+        """Of the parser: what is asked for."""
+        self._size = int(url[len(SIZED) :]) if url.startswith(SIZED) else 0
+
     def on_message_complete(self) -> None:
         """Of the parser: a request is there."""
+        if self._service_s:
+            asyncio.get_running_loop().call_later(self._service_s, self._respond)
+        else:
+            self._respond()
+
+    def _respond(self) -> None:
         assert self._transport is not None
-        if self._parser.should_keep_alive():
+        if self._size:
+            self._transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % self._size)
+            self.resume_writing()
+        elif self._parser.should_keep_alive():
             self._transport.write(self._answer)
         else:
             self._transport.write(self._last_answer)
             self._transport.close()
 
 
-async def serve_http(name: str, port: int) -> None:
+async def serve_http(name: str, port: int, service_s: float) -> None:
     """Serve on ``port``, which other processes may serve too."""
     loop = asyncio.get_running_loop()
     await loop.create_server(
-        lambda: HttpServer(name), "127.0.0.1", port, reuse_port=True, backlog=BACKLOG
+        lambda: HttpServer(name, service_s), "127.0.0.1", port, reuse_port=True, backlog=BACKLOG
     )
     await asyncio.Event().wait()
 
@@ -86,7 +118,8 @@ def main(kind: str, *words: str) -> None:
     """Run one server."""
     if kind == "bulk":
         serve_bulk(int(words[0]))
-    uvloop.run(serve_http(words[0], int(words[1])))
+    service_ms = float(words[2]) if len(words) > 2 else 0.0
+    uvloop.run(serve_http(words[0], int(words[1]), service_ms / 1000))
 
 
 if __name__ == "__main__":

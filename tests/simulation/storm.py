@@ -21,6 +21,7 @@ STEPS_MAX = (15, 60, 400)  # Turns until a fault: short ones hit heads, dials an
 SETTLE_S = 2.0  # What is under way may end by itself.
 REST_S = 8.0  # Lingering ends, idle connections to targets close, links are dialled anew.
 TIMERS_SLACK = 20  # Periodic work sometimes has one more under way.
+MOMENTS = 5
 ROUNDS_PER_WORLD = 100
 UNSAFE = ("early", "post", "up", "expect", "raw")
 
@@ -159,6 +160,11 @@ class Storm:
         self.seen.clear()
         for site in self.world.sites.values():
             found += [f"{site.name}: {wrong}" for wrong in self._unrest(site)]
+        for _ in range(MOMENTS):  # A health check may have a connection just now.
+            now = self._resources()
+            if all(now[name][0] <= self.baseline[name][0] for name in now):
+                break
+            self.world.run(0.05)
         for name, (connections, timers) in self._resources().items():
             before = self.baseline[name]
             if connections > before[0]:

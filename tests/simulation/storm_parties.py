@@ -32,6 +32,7 @@ REQUESTS: dict[str, bytes] = {
     "upgrade": _GET % (b"GET /ws", b"1", b"Connection: upgrade\r\nUpgrade: websocket\r\n"),
     "raw": b"%d\n",
 }
+SILENT = "silent"  # A client that never asks.
 WITH_BODY = ("early", "post", "put", "up")
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _ASKED = re.compile(rb"(\w+) /(\w+)/?(\d*) .*?X-Id: (\d+)\r\n", re.DOTALL)
@@ -87,6 +88,8 @@ class Client:
 
     def _connected(self, connection: Connection) -> ConnectionHandler:
         self._connection = connection
+        if self.kind == SILENT:
+            return self
         connection.send(REQUESTS[self.kind] % self.number)
         if self.kind in WITH_BODY:
             self._send_body(0)

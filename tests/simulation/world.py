@@ -414,7 +414,7 @@ class SimMemory:
             site.network, limit_bytes, lambda: self.use, site.router, site.world.tell, self._trim
         )
 
-    def _trim(self) -> None:
+    def _trim(self, thoroughly: bool) -> None:
         self.trims += 1
 
 

@@ -96,6 +96,11 @@ class RequestParser(MessageParser):
         self.held_bytes = 0
         self.is_in_head = False
 
+    def detach(self) -> None:
+        """The connection is gone: `close`, and let go of the sink, which holds us."""
+        self.close()
+        del self._sink
+
     def _feed_head(self, data: memoryview) -> None:
         buffer = self._pending + bytes(data) if self._pending else bytes(data)
         if not self._skipped and buffer.startswith(b"\r\n"):

@@ -74,6 +74,29 @@ def test_a_request_is_answered_and_the_connection_lives_on(site: Site) -> None:
     assert not site.connection.is_finished()
 
 
+def test_a_client_that_does_not_read_has_no_further_request_served(site: Site) -> None:
+    site.connection.full = True
+    site.deliver(GET * 3)
+    site.leg.respond(OK, b"x" * 100_000)
+    assert len(site.legs) == 1
+    assert site.connection.is_paused()
+    site.connection.drain()
+    assert len(site.legs) == 2
+    site.leg.respond(OK, b"y")
+    assert len(site.legs) == 3
+
+
+def test_a_client_that_reads_slowly_and_has_finished_gets_all(site: Site) -> None:
+    site.connection.full = True
+    site.deliver(GET)
+    site.leg.respond(OK, b"x" * 100_000)
+    site.connection.end()
+    site.timers.advance(60)
+    assert not site.connection.is_aborted()
+    site.connection.drain()
+    assert site.connection.is_finished()
+
+
 def test_a_head_alone_leaves_at_the_turns_end(site: Site) -> None:
     site.deliver(GET)
     site.leg.handler.head(OK, -1)

@@ -505,3 +505,27 @@ def test_a_taken_port_is_taken_in_either_family() -> None:
         with pytest.raises(OSError) as raised:
             bind("0.0.0.0", taken.getsockname()[1])
     assert raised.value.errno == errno.EADDRINUSE
+
+
+def test_a_turn_that_takes_long_ends_early_and_leaves_nobody_out(
+    network: EpollNetwork, host: SelfHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("router.net.poller.TURN_S_MAX", -1.0)  # Every turn takes too long.
+    count = 3 * limits.TURN_BATCH_EVENTS
+    rights: list[Recorder] = []
+
+    def accept(connection: Connection) -> Recorder:
+        rights.append(Recorder())
+        return rights[-1].take(connection)
+
+    listener = network.listen("127.0.0.1", 0, accept)
+    address = ("127.0.0.1", listener.address.port)
+    clients = [socket.create_connection(address) for _ in range(count)]
+    host.run_while(lambda: len(rights) < count)
+    before = network.turns
+    for client in clients:
+        client.send(b"x")
+    host.run_while(lambda: not all(right.data for right in rights))
+    assert network.turns - before >= 3
+    for client in clients:
+        client.close()

@@ -1,0 +1,140 @@
+"""Attacks by hundreds, and ten times the load: others are served, and all is as before afterwards.
+
+The same by thousands, with figures: ``python -m tests.bench.overload``.
+"""
+
+import contextlib
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.scenario.attackers import attacking
+from tests.scenario.clients import fetch
+from tests.scenario.harness import SHOP_PORT, Network, Site
+from tests.scenario.offering import fresh_client, offer, percentile_ms
+from tests.scenario.waiting import until
+
+COUNT = 300
+SLOTS, SERVICE_S = 2, 0.02
+PEAK_RPS = SLOTS / SERVICE_S
+SLOW_PORT, FEW_PORT = SHOP_PORT + 1, SHOP_PORT + 2
+FEW = 10
+QUEUE_WAIT_S = 0.2
+BUSY_MACHINE_MS = 150.0  # What a wait may be by the machine's other work alone.
+KINDS = ("idle", "slow-head", "slow-body", "slow-put", "no-reader", "pipeline", "half-open")
+
+
+class Scene:
+    """One site with a fast service, a slow one and one that admits few connections."""
+
+    def __init__(self, net: Network) -> None:
+        self.net = net
+        self.site = site = net.site("attacked")
+        site.declare("shop")
+        site.declare("slow", SLOW_PORT, queueWait=f"{QUEUE_WAIT_S}s")
+        site.declare("few", FEW_PORT, limits={"connectionsPerSource": FEW})
+        target = net.http("attacked")
+        site.connect("shop", target)
+        site.connect("few", target)
+        site.connect("slow", net.http("slow", SERVICE_S), capacity=SLOTS)
+        net.start()
+        for service in ("shop", "slow", "few"):
+            net.ready(service, {"attacked": 1})
+
+    def door(self, port: int = SHOP_PORT) -> tuple[str, int]:
+        return self.site.address, port
+
+    def metric(self, line_start: str) -> float:
+        """The value of the first series that starts so."""
+        lines = self.site.metrics().splitlines()
+        return next(float(line.rpartition(" ")[2]) for line in lines if line.startswith(line_start))
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """One site for all attacks."""
+    with Network(tmp_path_factory.mktemp("overload")) as net:
+        yield Scene(net)
+
+
+def descriptors(site: Site) -> int:
+    """How many a router holds."""
+    return len(os.listdir(f"/proc/{site.note_pid()}/fd"))
+
+
+def resident_mib(site: Site) -> float:
+    """Of a router."""
+    return int(Path(f"/proc/{site.note_pid()}/statm").read_text().split()[1]) / 256
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_under_attack_a_fresh_client_and_the_operator_are_served(scene: Scene, kind: str) -> None:
+    site = scene.site
+    scene.net.at_rest("shop")
+    count = descriptors(site)
+    base = fresh_client(scene.door(), 0.5)
+    door = (site.address, site.link_port) if kind == "half-open" else scene.door()
+    with attacking(kind, door, COUNT):
+        until(lambda: fetch(*scene.door(), timeout_s=1.0).status == 200, "it serves")
+        during = fresh_client(scene.door(), 1.0)
+        assert site.get("status")["ready"]
+    allowed_ms = max(2 * percentile_ms(base, 0.99), BUSY_MACHINE_MS)
+    assert percentile_ms(during, 0.99) < allowed_ms
+    scene.net.at_rest("shop")
+    until(lambda: descriptors(site) <= count + 2, "descriptors are given back")
+    until(lambda: scene.metric("spillway_buffered_bytes ") == 0, "nothing is buffered")
+
+
+def test_ten_times_the_load_is_refused_at_once_and_costs_no_goodput(scene: Scene) -> None:
+    peak = offer(scene.door(SLOW_PORT), PEAK_RPS, 1.5)
+    over = offer(scene.door(SLOW_PORT), 10 * PEAK_RPS, 1.5)
+    assert over.errors == 0
+    assert over.refused_without_retry_after == 0
+    assert over.refused > over.served
+    assert over.served >= 0.8 * min(peak.served, PEAK_RPS * peak.seconds)
+    assert over.served_max_ms < 1000 * (QUEUE_WAIT_S + SERVICE_S) + 2 * BUSY_MACHINE_MS
+    assert over.refused_p50_ms < 1000 * QUEUE_WAIT_S + BUSY_MACHINE_MS
+    scene.net.at_rest("slow")
+    assert fetch(*scene.door(SLOW_PORT)).status == 200
+    lasting = scene.metric('spillway_queue_wait_seconds_bucket{le="2.5",service="slow"')
+    assert lasting == scene.metric('spillway_queue_wait_seconds_count{service="slow"')
+
+
+def test_one_source_cannot_take_all_connections(scene: Scene) -> None:
+    with contextlib.ExitStack() as held:
+        for _ in range(FEW):
+            held.enter_context(socket.create_connection(scene.door(FEW_PORT), 5.0))
+        until(lambda: fetch(*scene.door(FEW_PORT)).status == 0, "it is reset")
+        with socket.socket() as other:
+            other.bind(("127.77.1.1", 0))
+            other.settimeout(5.0)
+            other.connect(scene.door(FEW_PORT))
+            other.sendall(b"GET / HTTP/1.1\r\nHost: few\r\n\r\n")
+            assert other.recv(100).startswith(b"HTTP/1.1 200")
+        refused = 'spillway_connections_refused_total{service="few"'
+        assert scene.metric(refused) >= 1
+    until(lambda: fetch(*scene.door(FEW_PORT)).status == 200, "there is room again")
+
+
+def test_a_router_with_little_memory_refuses_instead_of_growing(net: Network) -> None:
+    site = net.site("small")
+    site.declare("shop", limits={"connectionsPerSource": 4000})
+    site.connect("shop", net.http("small"))
+    net.start()
+    net.ready("shop", {"small": 1})
+    allowed_mib = int(resident_mib(site)) + 24
+    path = site.directory / "config" / "site-small.yaml"
+    path.write_text(path.read_text().rstrip() + f"\n  memoryLimit: {allowed_mib}MiB\n")
+    until(lambda: site.metrics().count(f"{allowed_mib * 2**20:.1f}") or True, "it is known")
+    peaks = []
+    with attacking("slow-put", (site.address, SHOP_PORT), 1500):
+        for _ in range(20):
+            peaks.append(resident_mib(site))
+            until(lambda: site.get("status")["ready"], "the operator is served", 1.0)
+    assert max(peaks) < allowed_mib * 1.2
+    codes = {event["code"] for event in site.get("events")}
+    assert "memory-short" in codes
+    until(lambda: fetch(site.address, SHOP_PORT, timeout_s=1.0).status == 200, "it serves again")
