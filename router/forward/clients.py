@@ -114,10 +114,10 @@ class ClientConnection:
     def lost(self, cause: Loss | None) -> None:
         self.session.lost(cause)
         if not (isinstance(self.session, TcpSession) and self.session.outlives_client):
-            self._gone(self)
+            self._over()
 
     def _over(self) -> None:
-        """What the client sent has arrived, after it was gone itself."""
+        """Nothing of it is left: of some tcp clients what they sent has yet to arrive first."""
         self._gone(self)
         # It holds us: let no cycle wait for the collector, or thousands that come and go do.
         del self.session, self.received, self.ended, self.writable

@@ -52,7 +52,7 @@ class Probe:
         self._port = port
         self._config = config
         self._done = done
-        self._parser = ResponseParser(self, head_only=False, upgrade="")
+        self._parser: ResponseParser | None = None  # Of the answer to a GET.
         self._body_bytes = 0
         self._is_over = False
         self._connection: Connection | None = None
@@ -70,6 +70,7 @@ class Probe:
     def cancel(self) -> None:
         """Nobody wants to know any more."""
         self._is_over = True
+        self._parser = None
         self._timer.cancel()
         if self._dial is not None:
             self._dial.cancel()
@@ -92,6 +93,7 @@ class Probe:
                 connection.finish()
             self._tell("")
             return self
+        self._parser = ResponseParser(self, head_only=False, upgrade="")
         host = join(self._host.partition("%")[0], self._port)  # A scope is no part of a Host.
         connection.send(
             b"%bGET %b HTTP/1.1\r\nHost: %b\r\nUser-Agent: %b\r\nConnection: close\r\n\r\n"
@@ -115,11 +117,11 @@ class Probe:
     # What the connection tells.
 
     def received(self, data: memoryview) -> None:
-        if not self._is_over:
+        if self._parser is not None:
             self._parser.feed(data)
 
     def ended(self) -> None:
-        if not self._is_over:
+        if self._parser is not None:
             self._parser.end()
 
     def writable(self) -> None:
@@ -172,6 +174,7 @@ class Probe:
     def _tell(self, error: str | None) -> None:
         """The verdict. The timer runs on only while a connection is still to be closed."""
         self._is_over = True
+        self._parser = None  # It holds us: let no cycle wait for the collector.
         if self._connection is None:
             self._timer.cancel()
         self._done(error)
