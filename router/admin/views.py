@@ -40,7 +40,7 @@ class SiteName(msgspec.Struct, frozen=True):
 
 
 class LinkView(msgspec.Struct, frozen=True, kw_only=True):
-    """`link status`. ``lanes`` counts data lanes that are up."""
+    """`link status`. ``lanes`` counts data lanes that are up, ``streams`` those open now."""
 
     name: str
     neighbour: SiteName
@@ -50,6 +50,7 @@ class LinkView(msgspec.Struct, frozen=True, kw_only=True):
     since: str
     rtt_ms: float | None
     lanes: int
+    streams: int
     error: str
     certificate_expires: str | None
 

@@ -307,8 +307,15 @@ class Dispatch(Sender):
             if self._begin(choice, now):
                 return
             self._note_unbegun(choice)
-        if not tries.way_lost or self._is_gone() or not self._await_way(now):
+        if not self._may_go_on(now) or self._is_gone() or not self._await_way(now):
             self._fail(tries.verdict())
+
+    def _may_go_on(self, now: float) -> bool:
+        """Whether a way may appear: one was lost, this site has just started, or a site that was
+        busy when it was asked is not so any more, as far as is known."""
+        tries = self._tries
+        was_busy = tries.excluded - tries.out
+        return bool(tries.way_lost or was_busy) or now < self._service.settles_until
 
     def _pay(self, failure: LegFailure, now: float) -> bool:
         """Another attempt after ``failure``, if the budget allows one; else it is the answer."""

@@ -93,7 +93,9 @@ class Forwarder:
         site: SiteId,
         site_name: str,
         rng: random.Random,
+        settles_s: float = 0.0,
     ) -> None:
+        """``settles_s``: for so long from now on requests without a route wait for one."""
         self._network = network
         self.load_changed: Callable[[ServiceKey], None] = _nothing
         self.targets_changed: Callable[[], None] = _nobody
@@ -107,6 +109,7 @@ class Forwarder:
             rng=rng,
             load_changed=self._load_changed,
             targets_changed=self._targets_changed,
+            settles_until=network.now() + settles_s,
         )
         self._services: dict[ServiceKey, Service] = {}
         self._declared: set[ServiceKey] = set()

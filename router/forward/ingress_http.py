@@ -133,13 +133,16 @@ class HttpSession:
         self._timer: Timer | None = timers.call_at(self._armed_at, self._tick)
 
     def drain(self) -> None:
-        """Close as soon as no request is under way; the next response says ``Connection: close``.
+        """Close after the next response, which says ``Connection: close``.
 
-        Tunnels stay until they end or the connection is aborted.
+        An idle client may be sending just now, and could not tell whether a request that meets our
+        FIN was executed: it has `limits.DRAIN_IDLE_S` to ask once more. Tunnels stay until they end
+        or the connection is aborted.
         """
         self._draining = True
         if self._phase is _SERVING and self._exchange is None and self._parser.is_idle:
-            self._close(limits.LINGER_DISCARD_S)
+            self._touch(limits.DRAIN_IDLE_S)
+            self._rearm(self._timers.now())
 
     def abort(self) -> None:
         """End at once, as after the grace of a drain."""

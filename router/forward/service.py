@@ -53,6 +53,8 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     rng: random.Random
     load_changed: Callable[[ServiceKey], None]
     targets_changed: Callable[[], None]
+    settles_until: float = 0.0
+    """Until then a route that is missing may be about to be learnt."""
 
 
 class Load(msgspec.Struct, frozen=True):
@@ -238,6 +240,11 @@ class Service:
             request.rerouted()
         self.room.rerouted()
         self._recall_if_deserted()
+
+    @property
+    def settles_until(self) -> float:
+        """Until then a request without a route waits for one."""
+        return self._shared.settles_until
 
     def strand(self, request: Stranded) -> bool:
         """Tell ``request`` when routes change; False: too many wait for that."""

@@ -23,7 +23,16 @@ class Tries:
     site's.
     """
 
-    __slots__ = ("_attempts", "_repeats", "avoid", "excluded", "hopeless", "last", "way_lost")
+    __slots__ = (
+        "_attempts",
+        "_lost_links",
+        "_repeats",
+        "avoid",
+        "excluded",
+        "hopeless",
+        "last",
+        "way_lost",
+    )
 
     def __init__(self) -> None:
         self.excluded = NO_SITES
@@ -33,6 +42,7 @@ class Tries:
         self.last: LegFailure | None = None
         self._attempts = 0
         self._repeats = 0
+        self._lost_links = NO_SITES
 
     @property
     def out(self) -> frozenset[SiteId]:
@@ -69,7 +79,10 @@ class Tries:
         if not failure.untouched:
             self._repeats += 1
             if failure.code == "link-lost":
-                return  # The site is none the worse, and an own link's death is in the routes.
+                if site in self._lost_links:  # Gone: its other lanes will tell so one by one.
+                    self.lose_way(site)
+                self._lost_links |= {site}
+                return
             if local_target is not None:
                 self.avoid |= {local_target}
                 return

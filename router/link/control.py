@@ -14,8 +14,11 @@ from router.model import limits
 from router.model.errors import LocalProtocolError, RemoteProtocolError
 
 VERSION = 1
-MINOR = 0
+MINOR = 1
 """A peer of the same version and a higher minor may send messages that we do not know."""
+
+DRAINS_FROM_MINOR = 1
+"""A peer below knows neither DRAIN nor LAST: its lanes can only be closed."""
 
 NONCE_BYTES = 32
 
@@ -79,6 +82,14 @@ class CostMessage(msgspec.Struct, frozen=True, array_like=True, tag="cost"):
     cost: _Cost
 
 
+class Drain(msgspec.Struct, frozen=True, array_like=True, tag="drain"):
+    """Open no more streams on this lane, please; on a control lane: on any lane of this link."""
+
+
+class Last(msgspec.Struct, frozen=True, array_like=True, tag="last"):
+    """No OPEN of the sender follows on this lane."""
+
+
 class GoAway(msgspec.Struct, frozen=True, array_like=True, tag="goaway"):
     """The last message of a lane, and why. ``kind`` as in `lane.Fault`."""
 
@@ -88,14 +99,14 @@ class GoAway(msgspec.Struct, frozen=True, array_like=True, tag="goaway"):
     hint: _Text = ""
 
 
-Message = Hello | Proof | Join | Joined | CostMessage | GoAway | RoutingMessage
+_Own = Hello | Proof | Join | Joined | CostMessage | Drain | Last | GoAway
+Message = _Own | RoutingMessage
 
 _DECODER: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(
-    Hello | Proof | Join | Joined | CostMessage | GoAway | LsaMessage | LsaAck | LoadMessage
+    _Own | LsaMessage | LsaAck | LoadMessage
 )
 _KNOWN = frozenset(
-    str(kind.__struct_config__.tag)
-    for kind in (Hello, Proof, Join, Joined, CostMessage, GoAway, *get_args(RoutingMessage))
+    str(kind.__struct_config__.tag) for kind in (*get_args(_Own), *get_args(RoutingMessage))
 )
 _ENVELOPE: msgspec.msgpack.Decoder[list[msgspec.Raw]] = msgspec.msgpack.Decoder(list[msgspec.Raw])
 _TAG: msgspec.msgpack.Decoder[str] = msgspec.msgpack.Decoder(str)

@@ -75,6 +75,9 @@ class Doorway:
     def lane_rtt(self, lane: LaneMux, rtt_s: float) -> None:
         """Nobody asked."""
 
+    def lane_drained(self, lane: LaneMux) -> None:
+        """Never: the lane does not serve yet."""
+
     def lane_lost(self, lane: LaneMux, fault: Fault) -> None:
         """It went without a word, or was turned down."""
         self._leave(fault)

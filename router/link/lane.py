@@ -62,6 +62,9 @@ class LaneOwner(Protocol):
     def lane_rtt(self, lane: "LaneMux", rtt_s: float) -> None:
         """A PING came back."""
 
+    def lane_drained(self, lane: "LaneMux") -> None:
+        """Neither end opens more on it and nothing is left. Perhaps more than once."""
+
     def lane_lost(self, lane: "LaneMux", fault: Fault) -> None:
         """Over; its streams have been told. Exactly once, the last call."""
 

@@ -2,16 +2,20 @@
 
 import random
 from collections.abc import Callable, Mapping
-from typing import Literal
-
-import msgspec
 
 from router.link import control
+from router.link.adjacency import (
+    Adjacency,
+    LinkStatus,
+    incoming_status,
+    outgoing_status,
+    preference,
+)
 from router.link.buffers import LinkBuffers, ProcessBuffers
 from router.link.doorway import Doorway
 from router.link.lane import NOBODY, Fault
 from router.link.mux import LaneMux
-from router.link.outgoing import LinkState, OutgoingLink, OutgoingSpec
+from router.link.outgoing import OutgoingLink, OutgoingSpec
 from router.link.ports import (
     Identity,
     LinkOwner,
@@ -31,63 +35,6 @@ from router.net.ports import Connection, ConnectionHandler, Network
 ALPN = "spillway/1"
 
 
-class LinkStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of `link status`. ``since`` is monotonic seconds, ``lanes`` counts data lanes.
-
-    The neighbour's fields are empty until it was up once.
-    """
-
-    name: str
-    neighbour_name: str
-    neighbour_site: str
-    neighbour_router: str
-    direction: Literal["outgoing", "incoming"]
-    cost: int
-    state: LinkState
-    since: float
-    rtt_s: float | None
-    lanes: int
-    error: str
-    bytes_in: int
-    bytes_out: int
-
-
-class _Adjacency:
-    """A router that links lead to, with those that are up, and the cost that was told.
-
-    ``boot`` is its process's life. All sessions are of one life: another one knows nothing of what
-    this one was told.
-    """
-
-    __slots__ = ("boot", "cost", "neighbour", "sessions")
-
-    def __init__(self, neighbour: Neighbour, boot: bytes) -> None:
-        self.neighbour = neighbour
-        self.boot = boot
-        self.sessions: list[LinkSession] = []
-        self.cost = 0
-
-    def least_cost(self) -> int:
-        return min(session.cost for session in self.sessions)
-
-    def open_stream(self, request: OpenRequest, handler: StreamHandler) -> Stream | None:
-        """On the least loaded lane of the cheapest link that has room."""
-        sessions = self.sessions
-        if len(sessions) > 1:
-            sessions = sorted(sessions, key=_preference)
-        for session in sessions:
-            lane = session.lane
-            stream = lane.open_stream(request, handler) if lane is not None else None
-            if stream is not None:
-                return stream
-        return None
-
-
-def _preference(session: LinkSession) -> tuple[int, int]:
-    lane = session.lane
-    return session.cost, lane.stream_count if lane is not None else 0
-
-
 class Links:
     """Implements `StreamOpener`, and owns all sessions.
 
@@ -98,6 +45,8 @@ class Links:
     def __init__(
         self, network: Network, identity: Identity, owner: LinkOwner, *, rng: random.Random
     ) -> None:
+        self.drain_grace_s = limits.DRAIN_GRACE_S
+        """How long a link that is deleted waits for its streams."""
         self.incoming_refused: Callable[[str, Fault], None] = lambda peer, fault: None
         """Told of each accepted lane that made no link: who it was, if it said so, and why."""
         self._network = network
@@ -107,27 +56,35 @@ class Links:
         self._process = ProcessBuffers()
         self._boot = rng.randbytes(control.NONCE_BYTES)
         self._outgoing: dict[str, OutgoingLink] = {}
+        self._leaving: dict[OutgoingLink, None] = {}  # Wanted no more, and their streams go on.
         self._link_of: dict[LinkSession, OutgoingLink] = {}
         self._incoming: dict[LinkSession, str] = {}  # Up, with the name it is shown by.
         self._handshaking: set[LinkSession] = set()  # Accepted and not up yet.
         self._doorways: set[Doorway] = set()
-        self._adjacencies: dict[RouterId, _Adjacency] = {}
+        self._adjacencies: dict[RouterId, Adjacency] = {}
         self._changed: dict[str, None] = {}
         self._turn_asked = False
         self._draining = False
+        self._drained: Callable[[], None] | None = None
         self._closed = False
 
     # What `main` does.
 
     def set_links(self, outgoing: Mapping[str, OutgoingSpec]) -> None:
-        """Dial exactly these from now on. A new cost or credential does not reconnect."""
+        """Dial exactly these from now on; what is up to others drains.
+
+        A new cost or credential does not reconnect. Where a link leads elsewhere now, the new way
+        is dialled while the old one drains.
+        """
         if self._closed:
             return
         for name in [name for name in self._outgoing if name not in outgoing]:
-            self._outgoing.pop(name).stop(Fault("removed", "the link was deleted"))
-            self.link_changed(name)
+            self._let_go(name, Fault("removed", "the link was deleted"))
         for name, spec in outgoing.items():
             link = self._outgoing.get(name)
+            if link is not None and link.spec.needs_reconnect(spec):
+                self._let_go(name, Fault("changed", "the link was configured anew"))
+                link = None
             if link is None:
                 link = OutgoingLink(name, spec, self._network, self, self._rng)
                 self._outgoing[name] = link
@@ -135,6 +92,13 @@ class Links:
             else:
                 link.update(spec)
             self.link_changed(name)
+
+    def _let_go(self, name: str, fault: Fault) -> None:
+        link = self._outgoing.pop(name)
+        self.link_changed(name)
+        if link.session is not None:
+            self._leaving[link] = None
+        link.drain(fault, self._network.now() + self.drain_grace_s)
 
     def retry_now(self, name: str) -> None:
         """Dial link ``name`` at once if it is waiting."""
@@ -156,14 +120,15 @@ class Links:
     @property
     def adjacent(self) -> dict[RouterId, int]:
         """Routers that links are up to, with the cost in force."""
-        return {router: adjacency.cost for router, adjacency in self._adjacencies.items()}
+        known = self._adjacencies.items()
+        return {router: adjacency.cost for router, adjacency in known if adjacency.is_told}
 
     def send(self, router: RouterId, message: RoutingMessage) -> bool:
         """Over the cheapest link to ``router``; False: there is none."""
         adjacency = self._adjacencies.get(router)
         if adjacency is None:
             return False
-        min(adjacency.sessions, key=_preference).send(message)
+        min(adjacency.sessions, key=preference).send(message)
         return True
 
     def misbehaved(self, router: RouterId) -> None:
@@ -174,7 +139,7 @@ class Links:
 
     def broadcast(self, message: RoutingMessage, but: RouterId | None = None) -> None:
         """To every adjacent router except ``but``."""
-        for router in self._adjacencies:
+        for router in self.adjacent:
             if router != but:
                 self.send(router, message)
 
@@ -202,19 +167,39 @@ class Links:
 
     def status(self) -> list[LinkStatus]:
         """All configured links and all incoming ones that are up, by name."""
-        lines = [self._outgoing_status(link) for link in self._outgoing.values()]
-        lines += [self._incoming_status(session) for session in self._incoming]
-        return sorted(lines, key=lambda line: (line.name, line.direction))
+        lines = [outgoing_status(link) for link in (*self._outgoing.values(), *self._leaving)]
+        lines += [incoming_status(name, session) for session, name in self._incoming.items()]
+        return sorted(lines, key=lambda line: (line.name, line.direction, line.state == "draining"))
 
     def drain(self) -> None:
-        """Refuse streams that neighbours open from now on; those open go on."""
+        """This site stops: neighbours shall open no more streams here; those open go on.
+
+        OPENs that cross that are refused. Streams of this site are opened until `finish`.
+        """
         self._draining = True
+        for session in self._sessions():
+            session.drain(self._stopping(), wholly=False)
+
+    def finish(self, done: Callable[[], None]) -> None:
+        """After `drain`: nothing more is opened here either, and links are dialled no more.
+
+        Each link goes with its last stream; ``done`` comes once all have, never from in here.
+        """
+        self._drained = done
+        for link in (*self._outgoing.values(), *self._leaving):
+            link.drain(self._stopping())
+        for session in (*self._incoming, *self._handshaking):
+            session.drain(self._stopping(), wholly=True)
+        self._ask_turn()
+
+    def _stopping(self) -> Fault:
+        return Fault("shutdown", f"{self._identity.name} is stopping")
 
     def close(self) -> None:
         """Say goodbye on all links, dial and accept no more."""
         self._closed = True
-        fault = Fault("shutdown", f"{self._identity.name} is stopping")
-        for link in self._outgoing.values():
+        fault = self._stopping()
+        for link in (*self._outgoing.values(), *self._leaving):
             link.stop(fault)
         for session in self._sessions():
             session.close(fault)
@@ -224,7 +209,7 @@ class Links:
     def outgoing_status(self, name: str) -> LinkStatus | None:
         """The line of one configured link."""
         link = self._outgoing.get(name)
-        return self._outgoing_status(link) if link is not None else None
+        return outgoing_status(link) if link is not None else None
 
     # Accepting.
 
@@ -320,20 +305,23 @@ class Links:
             self._restarted(adjacency)
             adjacency = None
         if adjacency is None:
-            adjacency = _Adjacency(neighbour, session.peer_boot)
+            adjacency = Adjacency(neighbour, session.peer_boot)
             self._adjacencies[neighbour.router] = adjacency
-            adjacency.sessions.append(session)
+        adjacency.sessions.insert(0, session)
+        if adjacency.is_told:
+            self._ask_turn()
+        else:
+            adjacency.is_told = True
             adjacency.cost = session.cost
             self._owner.adjacency_up(neighbour, session.cost)
-        else:
-            adjacency.sessions.insert(0, session)
-            self._ask_turn()
         if replaced is not None:
             replaced.abort(Fault("replaced", "the neighbour dialled this link anew"))
         if link is not None:
             link.session_up()
+        if self._draining:
+            session.drain(self._stopping(), wholly=self._drained is not None)
 
-    def _restarted(self, adjacency: _Adjacency) -> None:
+    def _restarted(self, adjacency: Adjacency) -> None:
         """The neighbour came back before we knew that it was gone."""
         neighbour = adjacency.neighbour
         fault = Fault("restarted", f"{neighbour.name} has restarted")
@@ -358,8 +346,8 @@ class Links:
         if not judge_path(request.path, self._identity.router, stream.neighbour):
             stream.refuse("not-allowed", -1)
             return NOBODY
-        if self._draining:
-            stream.refuse("draining", -1)
+        if self._draining:  # It crossed our DRAIN: nothing of it was touched.
+            stream.refuse("draining" if len(request.path) == 1 else "no-route", -1)
             return NOBODY
         if len(request.path) == 1:
             return self._owner.stream_offered(stream, request)
@@ -373,6 +361,10 @@ class Links:
         elif session in self._incoming:
             self.link_changed(self._incoming[session])
         self._ask_turn()
+
+    def session_draining(self, session: LinkSession) -> None:
+        """With the last link that stays the adjacency leaves the routes."""
+        self.session_changed(session)
 
     def session_down(self, session: LinkSession, fault: Fault) -> None:
         """Over. With the last link the adjacency goes."""
@@ -395,7 +387,12 @@ class Links:
                 self._owner.adjacency_down(neighbour.router, str(fault))
         link = self._link_of.pop(session, None)
         if link is not None:
+            if link in self._leaving:
+                del self._leaving[link]
+                self.link_changed(link.name)
             link.session_down(fault)
+        if self._drained is not None:
+            self._ask_turn()
 
     # Helpers.
 
@@ -410,6 +407,7 @@ class Links:
                 known.neighbour is not None
                 and known.neighbour.router == session.neighbour.router
                 and known.link_name == session.link_name
+                and not known.is_leaving
             ):
                 return known
         return None
@@ -422,41 +420,6 @@ class Links:
             name = f"{wanted}-{number}"
         return name
 
-    def _outgoing_status(self, link: OutgoingLink) -> LinkStatus:
-        line = self._status(link.name, link.neighbour, link.session)
-        return msgspec.structs.replace(
-            line,
-            direction="outgoing",
-            cost=link.spec.cost,
-            state=link.state,
-            since=link.since,
-            error=link.error,
-            bytes_in=line.bytes_in + link.bytes_in_before,
-            bytes_out=line.bytes_out + link.bytes_out_before,
-        )
-
-    def _incoming_status(self, session: LinkSession) -> LinkStatus:
-        return self._status(self._incoming[session], session.neighbour, session)
-
-    @staticmethod
-    def _status(name: str, neighbour: Neighbour | None, session: LinkSession | None) -> LinkStatus:
-        """The line of an incoming link that is up."""
-        return LinkStatus(
-            name=name,
-            neighbour_name=neighbour.name if neighbour else "",
-            neighbour_site=neighbour.site if neighbour else "",
-            neighbour_router=neighbour.router if neighbour else "",
-            direction="incoming",
-            cost=session.cost if session else 0,
-            state="up",
-            since=session.up_at or 0.0 if session else 0.0,
-            rtt_s=session.rtt_s if session else None,
-            lanes=1 if session is not None and session.data_lane is not None else 0,
-            error="",
-            bytes_in=session.bytes_in if session else 0,
-            bytes_out=session.bytes_out if session else 0,
-        )
-
     def _ask_turn(self) -> None:
         if not self._turn_asked:
             self._turn_asked = True
@@ -467,9 +430,16 @@ class Links:
         self._turn_asked = False
         for router, adjacency in list(self._adjacencies.items()):
             cost = adjacency.least_cost()
-            if cost != adjacency.cost:
+            if cost is None:
+                if adjacency.is_told:
+                    adjacency.is_told = False
+                    self._owner.adjacency_draining(router)
+            elif cost != adjacency.cost and adjacency.is_told:
                 adjacency.cost = cost
                 self._owner.adjacency_cost(router, cost)
         changed, self._changed = self._changed, {}
         for name in changed:
             self._owner.link_changed(name)
+        if self._drained is not None and not self._sessions():
+            done, self._drained = self._drained, None
+            done()

@@ -15,6 +15,7 @@ from router.link.buffers import Budget, LinkBuffers
 from router.link.frames import FrameDecoder, LaneViolation
 from router.link.lane import NOBODY, RESETS, Fault, LaneOwner
 from router.link.ports import OpenRequest, ResetCode, StreamHandler
+from router.link.resets import ResetQueue
 from router.link.stream import LaneStream
 from router.model import limits
 from router.model.errors import RemoteProtocolError
@@ -54,6 +55,9 @@ class LaneMux:
         self._peer_parity = 0 if dialled else 1
         self._peer_id = 0  # The highest that the peer used.
         self._serving = False  # Streams are allowed.
+        self._asked_to_drain = False
+        self._is_last = False  # We open nothing more; the peer is told once all OPENs have left.
+        self._said_last = self._heard_last = False
         self._offered = 0  # Streams of the peer that wait for our answer.
         self._ready: deque[LaneStream] = deque()
         self._urgent: list[bytes] = []
@@ -64,10 +68,7 @@ class LaneMux:
         self._credits: list[LaneStream] = []
         self._writables: list[LaneStream] = []
         self._endings: list[tuple[LaneStream, ResetCode | None]] = []
-        # RESETs of our streams that wait for the peer's budget; with whether we sent our end.
-        self._resets: dict[int, tuple[bytes, bool]] = {}
-        # A little inside of what the peer grants: its clock starts later.
-        self._resets_out = Budget(limits.RESETS_BURST * 0.9, limits.RESETS_PER_S * 0.9, now)
+        self._resets = ResetQueue(now)
         self._resets_in = Budget(limits.RESETS_BURST, limits.RESETS_PER_S, now)
         self._glitches = Budget(limits.GLITCHES_MAX, limits.GLITCHES_PER_S, now)
         self._turn_asked = False
@@ -99,7 +100,9 @@ class LaneMux:
 
     def open_stream(self, request: OpenRequest, handler: StreamHandler) -> LaneStream | None:
         """A new stream; None: the lane is full, used up, or not serving."""
-        if not self._serving or self._fault is not None or self._next_id > frames.STREAM_ID_MAX:
+        if not self._serving or self._fault is not None or self._is_last:
+            return None
+        if self._next_id > frames.STREAM_ID_MAX:
             return None
         if len(self._streams) >= limits.STREAMS_PER_LANE_MAX:
             return None
@@ -109,6 +112,41 @@ class LaneMux:
         self._streams[stream.id] = stream
         stream.open(control.encode_open(request))
         return stream
+
+    @property
+    def is_worn(self) -> bool:
+        """So much was sent, or so many ids are used, that another lane has to take over."""
+        return (
+            max(self._next_id, self._peer_id) > limits.LANE_IDS_MAX
+            or max(self.bytes_in, self.bytes_out) > limits.LANE_BYTES_MAX
+        )
+
+    @property
+    def is_drained(self) -> bool:
+        """Neither end opens more on it, and nothing is under way but perhaps to us."""
+        return (
+            self._said_last
+            and self._heard_last
+            and not (self._streams or self._urgent or self._control or self._resets)
+            and not self._blocked
+        )
+
+    def drain(self) -> None:
+        """Ask the peer to open no more streams on it; its LAST is the answer."""
+        if not self._asked_to_drain:
+            self._asked_to_drain = True
+            self.send_control(control.encode(control.Drain()))
+
+    def open_no_more(self) -> None:
+        """No stream of ours follows; LAST tells the peer so, behind the last OPEN."""
+        if not self._is_last:
+            self._is_last = True
+            self._ask_turn()
+
+    def heard_last(self) -> None:
+        """The peer opens no more."""
+        self._heard_last = True
+        self._ask_turn()
 
     def send_control(self, payload: bytes) -> None:
         """Queue a control message, ahead of all data."""
@@ -239,6 +277,8 @@ class LaneMux:
             raise LaneViolation("not-authenticated", "OPEN before the handshake was done")
         if stream_id & 1 != self._peer_parity or stream_id > frames.STREAM_ID_MAX:
             raise LaneViolation("stream-id", f"stream {stream_id} is not the peer's to open")
+        if self._heard_last:
+            raise LaneViolation("after-last", f"stream {stream_id} was opened after LAST")
         if stream_id <= self._peer_id:
             raise LaneViolation("stream-id", f"stream {stream_id} was used before")
         self._peer_id = stream_id
@@ -269,9 +309,9 @@ class LaneMux:
             raise LaneViolation("unknown-stream", f"stream {stream_id} was never opened")
         if stream_id in self._resets:
             base = kind & frames.KIND_MASK
-            ends = kind & frames.END or base == frames.FIN
-            if base in (frames.RESET, frames.REFUSED) or (ends and self._resets[stream_id][1]):
-                del self._resets[stream_id]  # It ended there by itself: nothing left to reset.
+            over = base in (frames.RESET, frames.REFUSED)
+            if over or kind & frames.END or base == frames.FIN:
+                self._resets.peer_ended(stream_id, wholly=over)
 
     # StreamLane.
 
@@ -311,6 +351,8 @@ class LaneMux:
         self._streams.pop(stream.id, None)
         if stream.is_offered:
             self.answered(stream)
+        if self._is_last:
+            self._ask_turn()
 
     def answered(self, stream: LaneStream) -> None:
         """A stream of the peer no longer waits for our answer."""
@@ -328,7 +370,7 @@ class LaneMux:
         """RESET; of our own streams only as many as the peer bears."""
         frame = frames.encode(frames.RESET, stream.id, bytes((RESETS.index(code),)))
         if stream.opened_here:
-            self._resets[stream.id] = (frame, stream.has_sent_end)
+            self._resets.add(stream.id, frame, stream.has_sent_end)
             self._ask_turn()
         else:
             self.urgent(frame)
@@ -360,7 +402,17 @@ class LaneMux:
         self.buffers.process.relieve()
         if self._fault is None and not self._blocked:
             self._flush()
+            if self._is_last:
+                self._see_to_the_last()
         self._tell_endings()
+
+    def _see_to_the_last(self) -> None:
+        if not self._said_last:
+            if not any(stream.unsent_open for stream in self._streams.values()):
+                self._said_last = True
+                self.send_control(control.encode(control.Last()))
+        elif self.is_drained:
+            self.owner.lane_drained(self)
 
     def _flush(self) -> None:
         parts: list[Buffer] = []
@@ -404,15 +456,11 @@ class LaneMux:
             self._control_bytes -= len(frame)
             parts.append(frame)
             used += len(frame)
-        while self._resets:
-            if not self._resets_out.take(self.now()):
-                if self._reset_timer is None:
-                    self._reset_timer = self._timers.call_at(
-                        self._resets_out.next_at(), self._resets_again
-                    )
-                break
-            parts.append(self._resets.pop(next(iter(self._resets)))[0])
-            used += 9
+        if self._resets:
+            reset_bytes, again_at = self._resets.fill(parts, self.now())
+            used += reset_bytes
+            if again_at is not None and self._reset_timer is None:
+                self._reset_timer = self._timers.call_at(again_at, self._resets_again)
         return used
 
     def _resets_again(self) -> None:

@@ -14,7 +14,7 @@ from router.model import limits
 from router.model.ids import SiteId
 from router.net.ports import Connection, Dial, DialFailure, Network, Timer, Tls
 
-LinkState = Literal["up", "connecting", "down", "refused"]
+LinkState = Literal["up", "draining", "connecting", "down", "refused"]
 Endpoint = tuple[str, int]
 
 
@@ -48,7 +48,7 @@ class OutgoingOwner(Protocol):
 
 
 class OutgoingLink:
-    """One configured link. `stop` ends it for good."""
+    """One configured link. `stop` and `drain` end it for good."""
 
     def __init__(
         self,
@@ -74,6 +74,7 @@ class OutgoingLink:
         self._failures = 0
         self._at = 0  # Which endpoint is dialled, or connected.
         self._data_dial: Dial | None = None
+        self._data_certificate = b""  # What we showed on the newest data lane.
         self._data_timer: Timer | None = None
         self._data_failures = 0
         self._stopped = False
@@ -84,18 +85,17 @@ class OutgoingLink:
         self._dial_endpoint()
 
     def update(self, spec: OutgoingSpec) -> None:
-        """Take a newer spec: only a new way to the neighbour reconnects."""
-        reconnect = self.spec.needs_reconnect(spec)
+        """Take a newer spec that leads the same way. A new leaf counts for streams at once."""
         self.spec = spec
-        if reconnect:
-            self._failures = 0
-            if self.session is not None:
-                self.session.close(Fault("changed", "the link was configured anew"))
-                return
-            self._cancel()
-            self.start()
-        elif self.session is not None:
-            self.session.set_cost(spec.cost)
+        session = self.session
+        if session is None:
+            return
+        session.set_cost(spec.cost)
+        renewed = (
+            session.data_lane is not None and self._tls().certificate != self._data_certificate
+        )
+        if renewed and not session.is_draining and self._data_dial is None:
+            self._dial_data()
 
     def retry_now(self) -> None:
         """End the current pause: the cause of a refusal may be gone."""
@@ -109,6 +109,13 @@ class OutgoingLink:
         self._cancel()
         if self.session is not None:
             self.session.close(fault)
+
+    def drain(self, fault: Fault, deadline: float | None = None) -> None:
+        """Dial no more, and close what is up with its last stream, or at ``deadline``."""
+        self._stopped = True
+        self._cancel()
+        if self.session is not None:
+            self.session.drain(fault, wholly=True, deadline=deadline)
 
     # What `Links` passes on from the session.
 
@@ -137,10 +144,7 @@ class OutgoingLink:
         self.bytes_out_before += session.bytes_out
         if self._stopped:
             return
-        if fault.code == "changed":
-            self._change("connecting", "")
-            self.start()
-        elif fault.kind != "lost":
+        if fault.kind != "lost":
             self._change("refused" if fault.kind == "refused" else "down", str(fault))
             self._wait(self.spec.retry_after_error_s)
         elif session.up_at is None:
@@ -222,7 +226,7 @@ class OutgoingLink:
 
     def _retry_data(self) -> None:
         session = self.session
-        if session is None or not session.is_up or session.is_joining:
+        if session is None or not session.is_up or session.is_joining or session.is_draining:
             return
         if self._data_dial is None and self._data_timer is None:
             delay_s = self._delay_s(self._data_failures)
@@ -246,6 +250,7 @@ class OutgoingLink:
         self._data_dial = None
         assert self.session is not None
         lane = self.session.new_lane(connection)
+        self._data_certificate = tls.certificate
         self.session.join(lane, tls.certificate)
         return lane
 

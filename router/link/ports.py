@@ -204,6 +204,12 @@ class LinkOwner(Protocol):
     def adjacency_cost(self, router: RouterId, cost: int) -> None:
         """The least cost of its links changed."""
 
+    def adjacency_draining(self, router: RouterId) -> None:
+        """Its last link drains: for routes it is down, its streams go on.
+
+        `adjacency_up` follows if another link to it comes up, else `adjacency_down`.
+        """
+
     def adjacency_down(self, router: RouterId, cause: str) -> None:
         """Its last link went. Its streams are lost right after this, in the same turn."""
 

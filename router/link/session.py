@@ -3,7 +3,8 @@
 The dialler speaks first. On a HELLO the acceptor answers HELLO and PROOF at once, the dialler
 then PROOF: each end is up when it has checked the other's PROOF and its owner let it in. The
 dialler then brings a data lane, which proves by JOIN that it belongs here. Streams use the data
-lane; while there is none they ride on the control lane.
+lane; while there is none they ride on the control lane. A link and a data lane drain before they
+go: each end tells the other that it opens no more, and the last stream ends it.
 """
 
 import random
@@ -15,6 +16,7 @@ from router.link import control, handshake
 from router.link.buffers import LinkBuffers, ProcessBuffers
 from router.link.handshake import Role
 from router.link.lane import Fault
+from router.link.liveness import Liveness
 from router.link.mux import LaneMux
 from router.link.ports import (
     Identity,
@@ -55,6 +57,9 @@ class SessionOwner(Protocol):
         self, session: "LinkSession", stream: Stream, request: OpenRequest
     ) -> StreamHandler: ...
     def session_changed(self, session: "LinkSession") -> None: ...
+    def session_draining(self, session: "LinkSession") -> None:
+        """An end opens no more streams, or asks the other not to."""
+
     def session_down(self, session: "LinkSession", fault: Fault) -> None: ...
 
 
@@ -101,13 +106,15 @@ class LinkSession:
         self._hello: control.Hello | None = None
         self._control: LaneMux | None = None
         self._joining: dict[LaneMux, bytes] = {}  # With the proof that JOINED must bring.
+        self._retired: dict[LaneMux, Timer] = {}  # Data lanes that go with their last stream.
         self._spent_in = self._spent_out = 0
         self._fault: Fault | None = None
         self._closing = False
-        self._timer: Timer | None = None
-        self._tick_due = 0.0
-        self._pinged_at = -limits.PING_INTERVAL_S
-        self._data_pinged_at: float | None = None
+        self._timer: Timer | None = None  # For the handshake, then for the end of a drain.
+        self._liveness = Liveness(timers, self, self._looked)
+        self._asked: Fault | None = None  # We asked the neighbour to open no more: why.
+        self._is_quiet = False  # We open no more.
+        self._peer_is_quiet = False
 
     # What the owner does.
 
@@ -127,26 +134,44 @@ class LinkSession:
         return self._hello.boot if self._hello is not None else b""
 
     @property
+    def control_lane(self) -> LaneMux | None:
+        """The lane of control messages, unless the link is closing."""
+        return None if self._closing else self._control
+
+    @property
     def lane(self) -> LaneMux | None:
         """Where a new stream goes."""
-        if self.up_at is None or self._closing:
+        if self.up_at is None or self._closing or self._is_quiet:
             return None
         return self.data_lane or self._control
 
     @property
+    def is_draining(self) -> bool:
+        """One end, at least, wants no more streams."""
+        return self._asked is not None or self._is_quiet
+
+    @property
+    def is_leaving(self) -> bool:
+        """Neither end uses it for anything new: it is no way any more.
+
+        A site that stops asks for no more streams but opens its own: its link still is one.
+        """
+        return self._is_quiet and (self._asked is not None or self._peer_is_quiet)
+
+    @property
     def bytes_in(self) -> int:
         """Received on all lanes, ended ones too."""
-        return self._spent_in + sum(lane.bytes_in for lane in self._lanes())
+        return self._spent_in + sum(lane.bytes_in for lane in self.lanes())
 
     @property
     def bytes_out(self) -> int:
         """Sent on all lanes, ended ones too."""
-        return self._spent_out + sum(lane.bytes_out for lane in self._lanes())
+        return self._spent_out + sum(lane.bytes_out for lane in self.lanes())
 
     @property
     def stream_count(self) -> int:
         """Streams open on all lanes."""
-        return sum(lane.stream_count for lane in self._lanes())
+        return sum(lane.stream_count for lane in self.lanes())
 
     def new_lane(self, connection: Connection) -> LaneMux:
         """A lane of this link on ``connection``, which we dialled."""
@@ -219,6 +244,29 @@ class LinkSession:
         if self._control is not None:
             self._control.misbehaved()
 
+    def drain(self, fault: Fault, *, wholly: bool, deadline: float | None = None) -> None:
+        """Ask the neighbour to open no more here; ``wholly``: nor do we from now on.
+
+        When neither does, the last stream ends the link with ``fault``; at ``deadline`` (absolute)
+        it is closed whatever is left. A neighbour that knows no draining: closed at once, or, if
+        not ``wholly``, nothing.
+        """
+        hello = self._hello
+        if not self.is_up or hello is None or hello.minor < control.DRAINS_FROM_MINOR:
+            if wholly:
+                self.close(fault)
+            return
+        self._asked = fault
+        if deadline is not None:
+            self._cancel_timer()
+            self._timer = self._timers.call_at(deadline, lambda: self.close(fault))
+        for lane in (self._control, *self.data_lanes()):
+            if lane is not None:
+                lane.drain()
+        if wholly:
+            self._fall_quiet()
+        self._owner.session_draining(self)
+
     def close(self, fault: Fault) -> None:
         """End it with GOAWAY. `session_down` follows at the turn's end."""
         self._finish(fault, politely=True)
@@ -235,6 +283,8 @@ class LinkSession:
         message = control.decode(payload, ignore_unknown=newer)
         if isinstance(message, control.GoAway):
             self._goaway(lane, message)
+        elif isinstance(message, control.Drain | control.Last):
+            self._receive_drain(lane, message)
         elif lane is not self._control:
             self._data_message(lane, message)
         elif message is None or self._closing:
@@ -271,8 +321,12 @@ class LinkSession:
         self._spent_in += lane.bytes_in
         self._spent_out += lane.bytes_out
         self._joining.pop(lane, None)
-        if lane is self.data_lane:
-            self.data_lane = None
+        retired = self._retired.pop(lane, None)
+        if retired is not None:
+            retired.cancel()
+        if lane is self.data_lane or retired is not None:
+            if lane is self.data_lane:
+                self.data_lane = None
             if fault.kind == "violation":
                 self._finish(fault, politely=True)
         elif lane is self._control:
@@ -280,7 +334,7 @@ class LinkSession:
             self._finish(self._explained(fault), politely=True)
         if self._fault is None or not self._closing:
             self._owner.session_changed(self)
-        elif not self._lanes():
+        elif not self.lanes():
             self._owner.session_down(self, self._fault)
 
     # The handshake.
@@ -358,7 +412,7 @@ class LinkSession:
         self.up_at = now
         lane.serve(self.neighbour.router)
         lane.ping()
-        self._schedule_tick(now)
+        self._liveness.start()
         self._owner.session_up(self)
 
     def _reject(self, rejected: HandshakeRejected) -> None:
@@ -397,11 +451,14 @@ class LinkSession:
     def _take_data_lane(self, lane: LaneMux) -> None:
         assert self.neighbour is not None
         if self.data_lane is not None:
-            self.data_lane.close(Fault("replaced", "a newer data lane joined the link"))
+            self._retire_data_lane()
         self.data_lane = lane
-        self._data_pinged_at = None
         lane.rtt_s = self.rtt_s or 0.0  # Its windows grow by it.
         lane.serve(self.neighbour.router)
+        if self._asked is not None:
+            lane.drain()
+        if self._is_quiet:
+            lane.open_no_more()
         self._owner.session_changed(self)
 
     def _goaway(self, lane: LaneMux, message: control.GoAway) -> None:
@@ -412,58 +469,71 @@ class LinkSession:
             self._fault = self._fault or fault
         lane.abort(fault)
 
-    # Liveness.
+    # Draining.
 
-    def _schedule_tick(self, now: float) -> None:
-        self._tick_due = now + limits.LIVENESS_TICK_S
-        self._timer = self._timers.call_at(self._tick_due, self._tick)
-
-    def _tick(self) -> None:
-        """Judge silence, unless we slept ourselves: then read first, and judge next time."""
-        now = self._timers.now()
-        woke_late = now - self._tick_due > limits.LATE_WAKE_S
-        self._schedule_tick(now)
-        lane = self._control
-        if lane is None or self._closing:
+    def _receive_drain(self, lane: LaneMux, message: control.Drain | control.Last) -> None:
+        if self.up_at is None or lane in self._joining:
+            raise RemoteProtocolError("bad-order", "a lane drains that carries no streams yet")
+        if self._closing:
             return
-        silent_s = now - lane.heard_at
-        if silent_s >= limits.CONTROL_DEAD_AFTER_S and not woke_late:
-            self.abort(Fault("silent", f"nothing was heard for {silent_s:.2f} s"))
-            return
-        self._judge_writes(now, woke_late)
-        wants_ping = silent_s >= limits.PING_INTERVAL_S or self.rtt_s is None or woke_late
-        if wants_ping and now - self._pinged_at >= limits.PING_INTERVAL_S:
-            self._pinged_at = now
-            lane.ping()
-        self._judge_data_lane(now, woke_late)
+        if isinstance(message, control.Last):
+            lane.heard_last()
+            self._peer_is_quiet |= lane is self._control
+        elif lane is self._control:
+            self._fall_quiet()
+        elif lane is self.data_lane and not self.is_draining:
+            self._retire_data_lane()
+            self._owner.session_changed(self)
+        else:
+            lane.open_no_more()
+        self._owner.session_draining(self)
 
-    def _judge_writes(self, now: float, woke_late: bool) -> None:
-        fault = Fault("write-stall", "the neighbour takes nothing of what is sent")
-        for lane in self._lanes():
-            if woke_late:
-                lane.woke(now)
-            elif lane.is_stalled(now):
-                lane.abort(fault)
+    def _fall_quiet(self) -> None:
+        self._is_quiet = True
+        for lane in (self._control, *self.data_lanes()):
+            if lane is not None:
+                lane.open_no_more()
 
-    def _judge_data_lane(self, now: float, woke_late: bool) -> None:
-        lane = self.data_lane
-        if lane is None:
-            return
-        pinged_at = self._data_pinged_at
-        if woke_late or (pinged_at is not None and lane.heard_at >= pinged_at):
-            self._data_pinged_at = pinged_at = None
-        if pinged_at is None:
-            if woke_late or now - lane.heard_at >= limits.DATA_PING_AFTER_S:
-                self._data_pinged_at = now
-                lane.ping()
-        elif now - pinged_at >= limits.DATA_DEAD_AFTER_S:
-            lane.abort(Fault("silent", "the data lane did not answer a PING"))
+    def _retire_data_lane(self) -> None:
+        """Open nothing more on it; it goes with its last stream."""
+        lane, self.data_lane = self.data_lane, None
+        assert lane is not None and self._hello is not None
+        fault = Fault("replaced", "another data lane took over")
+        self._retired[lane] = self._timers.call_at(
+            self._timers.now() + limits.LANE_RETIRED_S, lambda: lane.close(fault)
+        )
+        if self._hello.minor < control.DRAINS_FROM_MINOR:
+            lane.close(fault)
+        else:
+            lane.drain()
+            lane.open_no_more()
+
+    def lane_drained(self, lane: LaneMux) -> None:
+        """A retired lane is closed by who dialled it, a link by who asked to drain it."""
+        if lane in self._retired and self.config.role == "dialler":
+            lane.close(Fault("replaced", "another data lane took over"))
+        elif self._asked is not None and self._is_quiet:
+            carriers = [one for one in (self._control, *self.data_lanes()) if one is not None]
+            if all(one.is_drained for one in carriers):
+                self.close(self._asked)
+
+    def _looked(self) -> None:
+        """Now and then: a data lane has done its part."""
+        if self.data_lane is not None and self.data_lane.is_worn and not self.is_draining:
+            self._retire_data_lane()
+            self._owner.session_changed(self)
 
     # The end.
 
-    def _lanes(self) -> list[LaneMux]:
-        lanes = [lane for lane in (self._control, self.data_lane) if lane is not None]
-        return lanes + list(self._joining)
+    def data_lanes(self) -> list[LaneMux]:
+        """Those that carry streams: the one in use and those that were replaced."""
+        in_use = [self.data_lane] if self.data_lane is not None else []
+        return in_use + list(self._retired)
+
+    def lanes(self) -> list[LaneMux]:
+        """All that are there."""
+        control_lane = [self._control] if self._control is not None else []
+        return control_lane + self.data_lanes() + list(self._joining)
 
     def _finish(self, fault: Fault, *, politely: bool) -> None:
         if self._fault is None:
@@ -472,7 +542,8 @@ class LinkSession:
             return
         self._closing = True
         self._cancel_timer()
-        for lane in self._lanes():
+        self._liveness.stop()
+        for lane in self.lanes():
             if politely:
                 lane.close(fault)
             else:

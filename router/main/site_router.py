@@ -80,7 +80,12 @@ class SiteRouter:
         self.links = Links(network, identity, self, rng=rng)
         self.links.incoming_refused = self._incoming_refused
         self.forwarder = Forwarder(
-            network, self.links, site=identity.site, site_name=identity.name, rng=rng
+            network,
+            self.links,
+            site=identity.site,
+            site_name=identity.name,
+            rng=rng,
+            settles_s=limits.START_SETTLES_S,
         )
         self.routing = RoutingCore(
             identity,
@@ -119,6 +124,7 @@ class SiteRouter:
         self._router_sites: dict[RouterId, SiteId] = {}
         self._neighbour_names: dict[RouterId, str] = {}
         self._link_errors: dict[str, str] = {}  # By the name of a link that we dial.
+        self._leaving: set[RouterId] = set()  # Neighbours whose last link drains.
         self._draining = False
         self.started_at = network.now()
 
@@ -130,6 +136,7 @@ class SiteRouter:
         before, self._wanted = self._wanted, wanted
         if before is None or place_of(before.site) != place_of(wanted.site):
             self.open_link_door()
+        self.links.drain_grace_s = wanted.site.drain_grace_s
         self.refresh_links()
         ttl_s = wanted.site.service_sync_site_ttl_s
         if before is not None and before.site.service_sync_site_ttl_s != ttl_s:
@@ -249,6 +256,7 @@ class SiteRouter:
     def adjacency_up(self, neighbour: Neighbour, cost: int) -> None:
         """Tell routing, and give the neighbour all loads at once."""
         self._neighbour_names[neighbour.router] = neighbour.name
+        self._leaving.discard(neighbour.router)
         self._tell("info", "link-up", neighbour.name, f"Linked to {neighbour.name}, cost {cost}.")
         now = self._network.now()
         self._take(self.routing.adjacency_up(neighbour.router, neighbour.site, cost, now))
@@ -258,11 +266,23 @@ class SiteRouter:
         """Tell routing."""
         self._take(self.routing.adjacency_cost(router, cost, self._network.now()))
 
+    def adjacency_draining(self, router: RouterId) -> None:
+        """Tell routing, as of one that is down: nothing new goes that way."""
+        name = self._neighbour_names.get(router) or self.router_name(router)
+        self._leaving.add(router)
+        self._tell("info", "link-draining", name, f"The last link to {name} drains.")
+        self._take(self.routing.adjacency_down(router, self._network.now()))
+
     def adjacency_down(self, router: RouterId, cause: str) -> None:
         """Tell routing: the LSA goes out and routes change in this very call."""
         name = self._neighbour_names.pop(router, "") or self.router_name(router)
+        was_leaving = router in self._leaving
+        self._leaving.discard(router)
         self._tell(
-            "warning", "link-down", name, _sentence(f"The last link to {name} went down: {cause}")
+            "info" if was_leaving else "warning",
+            "link-down",
+            name,
+            _sentence(f"The last link to {name} went down: {cause}"),
         )
         self._take(self.routing.adjacency_down(router, self._network.now()))
 
@@ -384,14 +404,18 @@ class SiteRouter:
     # The end --------------------------------------------------------------------------------
 
     def drain(self, done: Callable[[], None]) -> None:
-        """Withdraw targets, take nothing new, let what is under way finish, then call ``done``."""
+        """Withdraw targets, take nothing new, let what is under way finish, then call ``done``.
+
+        Clients of this site and streams that end here come first; until they are gone this site
+        opens streams at others. Then each link goes with its last stream, those in transit too.
+        """
         self._draining = True
         self._door.close()
         now = self._network.now()
         self._take(self.routing.set_draining(True, now))
         self._services.drain()
         self.links.drain()
-        self.forwarder.drain(done)
+        self.forwarder.drain(lambda: self.links.finish(done))
 
     def close(self) -> None:
         """Abort whatever is left."""

@@ -103,6 +103,7 @@ class OperatorView:
                 since=self._utc(link.since),
                 rtt_ms=None if link.rtt_s is None else round(link.rtt_s * 1000, 3),
                 lanes=link.lanes,
+                streams=link.streams,
                 error=link.error,
                 certificate_expires=_utc_of(expiries.get(f"link/{link.name}")),
             )
@@ -119,6 +120,7 @@ class OperatorView:
                     since=self._utc(pending.since),
                     rtt_ms=None,
                     lanes=0,
+                    streams=0,
                     error=pending.error,
                     certificate_expires=None,
                 )

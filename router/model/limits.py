@@ -70,6 +70,9 @@ WINDOW_GROWS_WITHIN_S = 0.01  # Half a window read in that time, or in 4 RTT: it
 HEADS_PER_STREAM_MAX = 32  # 1xx and the final one.
 LANE_URGENT_BYTES_MAX = MIB  # Answers that wait because the peer does not read.
 LANE_CONTROL_BYTES_MAX = 32 * MIB  # Control messages that wait: a whole database, once.
+LANE_IDS_MAX = 2**29  # Of 2^30 - 1: another lane takes over long before they run out.
+LANE_BYTES_MAX = 128 * 1024 * MIB  # One TLS key; AES-GCM's limit is near 360 GiB.
+LANE_RETIRED_S = 3_600.0  # A lane that was replaced lives on for its last streams.
 LANE_LINGER_S = 1.0  # For the GOAWAY to leave, then abort.
 RTT_MAX_S = 60.0  # Longer ones measured a sleep.
 LANE_WRITE_STALL_S = 10.0  # Something waits and the kernel took nothing of it.
@@ -162,10 +165,12 @@ RETRIES_SAVED_MIN = 1_000
 REPEATS_MAX = 2  # Of an idempotent request that may have reached a target.
 REROUTE_S = 0.05  # A request whose only way broke looks for another that often,
 REROUTE_WAIT_S = 1.0  # and at every change of routes, for so long.
+START_SETTLES_S = 3.0  # A site just started may lack routes that its links are about to bring.
 REROUTES_WAITING_MAX = 1_024  # Of one service port.
 LISTEN_RETRY_S = 1.0
 PROXY_ADDRESS_CHARS_MAX = 128  # An IPv6 address with scope and port; links bring whatever.
 DRAIN_GRACE_S = 30.0
+DRAIN_IDLE_S = 1.0  # An idle client of a site that drains may use its connection once more.
 
 # forward: health of targets.
 HEALTH_INTERVAL_S = 1.0

@@ -170,6 +170,7 @@ def _configured(site: Site) -> list[dict[str, Any]]:
                 "since": None,
                 "rtt_ms": None,
                 "lanes": 0,
+                "streams": 0,
                 "error": error,
                 "certificate_expires": None,
             }

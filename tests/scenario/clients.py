@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import http.client
+import itertools
 import socket
 import struct
 import threading
@@ -177,6 +178,123 @@ class Load:
     def failed(self) -> list[Answer]:
         """Those without a 200."""
         return [answer for answer in self.answers if answer.status != 200]
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """One request of a `KeptLoad`. ``retries``: sent again after a close without an answer."""
+
+    method: str
+    path: str
+    status: int
+    error: str
+    retries: int
+
+
+_labels = itertools.count()
+
+
+class KeptLoad:
+    """Clients that keep their connections, until left: `asked` has what became of each request.
+
+    Each asks GET, PUT and POST (with ``body``) in turn, every path once, at the first of its
+    places that takes it, and keeps that connection as long as it is let. A connection that is
+    refused leads to the next place. A GET or PUT is sent again when the connection was closed
+    without a byte of an answer (RFC 9110, 9.2.2); a reset or half an answer is a failure.
+    """
+
+    METHODS = ("GET", "PUT", "POST")
+
+    def __init__(
+        self, places: Sequence[Sequence[tuple[str, int]]], *, body: bytes, pause_s: float = 0.01
+    ) -> None:
+        self.asked: list[Asked] = []
+        self._places, self._body, self._pause_s = places, body, pause_s
+        self._label = next(_labels)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
+
+    def __enter__(self) -> "KeptLoad":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def failed(self, *methods: str) -> list[Asked]:
+        """Requests of these methods without a 200."""
+        return [one for one in self.asked if one.status != 200 and one.method in methods]
+
+    async def _run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for number, places in enumerate(self._places):
+                tasks.create_task(self._client(number, places))
+
+    async def _client(self, number: int, places: Sequence[tuple[str, int]]) -> None:
+        door: _Door | None = None
+        count = 0
+        while not self._stop.is_set():
+            method = self.METHODS[count % len(self.METHODS)]
+            count += 1
+            path = f"/echo?{self._label}-{number}-{count}"
+            status, error, retries = 0, "", 0
+            while True:
+                try:
+                    async with asyncio.timeout(TIMEOUT_S):
+                        door = door or await _enter(places)
+                        status, error, stays = await self._ask(door, method, path)
+                except _Unanswered as closed:
+                    _leave(door)
+                    door, error = None, str(closed)
+                    if method != "POST" and retries < len(places):
+                        retries += 1
+                        continue
+                except (OSError, TimeoutError, ValueError, asyncio.IncompleteReadError) as cause:
+                    _leave(door)
+                    door, error = None, f"{type(cause).__name__}: {cause}"
+                else:
+                    if not stays:
+                        _leave(door)
+                        door = None
+                break
+            self.asked.append(Asked(method, path, status, error, retries))
+            await asyncio.sleep(self._pause_s)
+        _leave(door)
+
+    async def _ask(self, door: "_Door", method: str, path: str) -> tuple[int, str, bool]:
+        """Status, the proxy's error code, whether the connection stays."""
+        reader, writer = door
+        body = b"" if method == "GET" else self._body
+        head = f"{method} {path} HTTP/1.1\r\nHost: shop\r\nContent-Length: {len(body)}\r\n\r\n"
+        writer.write(head.encode() + body)
+        try:
+            status, headers, content = await _read_answer(reader, method)
+        except asyncio.IncompleteReadError as error:
+            if error.partial:
+                raise
+            raise _Unanswered("closed without an answer") from None
+        if status == 200 and content != body:
+            raise ValueError(f"{len(content)} bytes came back, {len(body)} were sent")
+        return status, headers.get("spillway-error", ""), headers.get("connection") != "close"
+
+
+_Door = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class _Unanswered(Exception):
+    """Closed cleanly before the first byte of an answer."""
+
+
+async def _enter(places: Sequence[tuple[str, int]]) -> _Door:
+    for host, port in places:
+        with contextlib.suppress(ConnectionRefusedError):
+            return await asyncio.open_connection(host, port)
+    raise ConnectionRefusedError(f"none of {places}")
+
+
+def _leave(door: _Door | None) -> None:
+    if door is not None:
+        door[1].close()
 
 
 def by_site(answers: Iterable[Answer]) -> Counter[str]:

@@ -35,6 +35,7 @@ from router.net.simulated import SimulatedInternet
 LINK_PORT = 55671
 SERVICE = ServiceKey("shop", 8080)
 SERVICE_S = 0.1
+STOP_S = 0.2  # What a process takes to end once it has drained: its goodbyes leave.
 
 
 class SimIdentity:
@@ -135,8 +136,11 @@ class NoClaims:
 class Target:
     """An HTTP server that takes `service_s` for each request and counts them."""
 
-    def __init__(self, network: Network, port: int, name: str, service_s: float) -> None:
+    def __init__(
+        self, network: Network, port: int, name: str, service_s: float, all_seen: list[bytes]
+    ) -> None:
         self._network = network
+        self.all_seen = all_seen
         self.name = name
         self.port = port
         self.service_s = service_s
@@ -168,6 +172,7 @@ class _TargetConnection:
     def _begin(self, request: bytes) -> None:
         target = self._target
         target.seen.append(request)
+        target.all_seen.append(request)
         target.in_hand += 1
         target.most_in_hand = max(target.most_in_hand, target.in_hand)
         self._working += 1
@@ -199,8 +204,9 @@ class _TargetConnection:
 class Answer:
     """What became of one request: the site that served it, or the status, or how it was lost."""
 
-    def __init__(self, began: float) -> None:
+    def __init__(self, began: float, line: str = "GET /") -> None:
         self.began = began
+        self.line = line
         self.ended = 0.0
         self.status = 0
         self.site = ""
@@ -221,8 +227,8 @@ class _Client:
     ) -> None:
         self._network, self._connection, self._answer = network, connection, answer
         self._bytes = b""
-        head = b"GET / HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n%b\r\n"
-        connection.send(head % fields)
+        head = f"{answer.line} HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n"
+        connection.send(head.encode() + fields + b"Content-Length: 0\r\n\r\n")
 
     def received(self, data: memoryview) -> None:
         self._bytes += data
@@ -236,6 +242,8 @@ class _Client:
             answer.fields = {name: value for name, value in lines}
             if answer.status == 200:
                 answer.site = body.decode()
+            else:
+                answer.error = body.decode().strip()
         answer.ended = self._network.now()
         self._connection.finish()
 
@@ -284,7 +292,9 @@ class SimSite:
             is_edge=self.name in self.world.edges,
         )
         for port, old in list(self.targets.items()):
-            self.targets[port] = Target(self.network, port, self.name, old.service_s)
+            self.targets[port] = Target(
+                self.network, port, self.name, old.service_s, self.world.seen
+            )
         self.apply()
 
     def apply(self) -> None:
@@ -324,7 +334,7 @@ class SimSite:
         """Start ``count`` targets of ``capacity`` each and connect them."""
         for _ in range(count):
             port = 9001 + len(self.targets)
-            self.targets[port] = Target(self.network, port, self.name, service_s)
+            self.targets[port] = Target(self.network, port, self.name, service_s, self.world.seen)
         self.connectors["here"] = ConnectorSpec(
             service="shop",
             targets=tuple(TargetSpec("127.0.0.1", port) for port in self.targets),
@@ -332,9 +342,9 @@ class SimSite:
         )
         self.apply()
 
-    def request(self, *fields: str) -> Answer:
-        """A client of this site asks once, now, with these header fields."""
-        answer = Answer(self.network.now())
+    def request(self, *fields: str, line: str = "GET /") -> Answer:
+        """A client of this site asks once, now. ``line``: method and path; and header fields."""
+        answer = Answer(self.network.now(), line)
         lines = b"".join(field.encode() + b"\r\n" for field in fields)
 
         def connected(connection: Connection) -> ConnectionHandler:
@@ -353,6 +363,24 @@ class SimSite:
         for number in range(round(rate * seconds)):
             self.network.call_at(begin + number / rate, lambda: answers.append(self.request()))
         return answers
+
+    def unlink(self, other: "SimSite") -> None:
+        """Delete the link to ``other``: it drains."""
+        del self.links[f"to-{other.name}"]
+        self.apply()
+
+    def stop(self, stopped: Callable[[], None]) -> None:
+        """SIGTERM: drain, then end; ``stopped`` when the process is gone."""
+
+        def drained() -> None:
+            self.router.close()
+            self.network.call_at(self.network.now() + STOP_S, ended)
+
+        def ended() -> None:
+            self.kill()
+            stopped()
+
+        self.router.drain(drained)
 
     def kill(self) -> None:
         """The host dies: neighbours see resets."""
@@ -378,6 +406,7 @@ class World:
         self.edges = edges
         self.internet = SimulatedInternet(seed, delay_s=delay_s)
         self.journal: list[str] = []
+        self.seen: list[bytes] = []  # Request heads at all targets, those of former lives too.
         self.sites = {
             name: SimSite(self, number, name) for number, name in enumerate(names, start=1)
         }

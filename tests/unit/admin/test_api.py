@@ -92,6 +92,7 @@ class FakeRouter:
                 since="2026-01-01T00:00:00Z",
                 rtt_ms=1.25,
                 lanes=1,
+                streams=0,
                 error="",
                 certificate_expires=None,
             )

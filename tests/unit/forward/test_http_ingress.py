@@ -437,10 +437,24 @@ def test_a_switch_that_nobody_asked_for_is_a_bad_response(site: Site) -> None:
     assert site.connection.is_finished()
 
 
-def test_draining_closes_idle_connections_and_lets_requests_finish(site: Site) -> None:
-    idle = Site()
+def test_draining_lets_an_idle_client_ask_once_more_and_then_closes(site: Site) -> None:
+    site.session.drain()
+    site.timers.advance(limits.DRAIN_IDLE_S * 0.9)
+    site.deliver(GET)
+    site.timers.advance(limits.DRAIN_IDLE_S)
+    assert not site.connection.is_finished()
+    site.leg.respond(OK, b"hello")
+    assert b"Connection: close" in site.take()
+    assert site.connection.is_finished()
+    idle = Site().deliver(GET)
+    idle.leg.respond(OK)
     idle.session.drain()
+    assert not idle.connection.is_finished()
+    idle.timers.advance(limits.DRAIN_IDLE_S)
     assert idle.connection.is_finished()
+
+
+def test_draining_lets_requests_finish_and_says_close_where_it_can(site: Site) -> None:
     site.deliver(GET)
     site.session.drain()
     assert not site.connection.is_finished()

@@ -91,3 +91,7 @@ def test_a_site_whose_link_was_lost_may_be_tried_at_once_over_another_path() -> 
     tries = Tries()
     tries.note(LegFailure("link-lost"), A, None)
     assert not tries.excluded and not tries.out
+    tries.note(LegFailure("link-lost"), A, None)
+    assert tries.excluded == tries.way_lost == {A}, "a second loss: rather elsewhere"
+    tries.reroute()
+    assert not tries.out

@@ -102,6 +102,7 @@ class Owner:
         self.rtts: list[float] = []
         self.make: type[Recorder] = Recorder
         self.fail = False
+        self.drained = 0
 
     def lane_message(self, lane: LaneMux, payload: memoryview) -> None:
         self.messages.append(control.decode(payload))
@@ -119,6 +120,9 @@ class Owner:
 
     def lane_rtt(self, lane: LaneMux, rtt_s: float) -> None:
         self.rtts.append(rtt_s)
+
+    def lane_drained(self, lane: LaneMux) -> None:
+        self.drained += 1
 
     def lane_lost(self, lane: LaneMux, fault: Fault) -> None:
         self.faults.append(fault)

@@ -56,6 +56,9 @@ class Owner:
     def adjacency_cost(self, router: RouterId, cost: int) -> None:
         self.events.append(("cost", router, cost))
 
+    def adjacency_draining(self, router: RouterId) -> None:
+        self.events.append(("draining", router))
+
     def adjacency_down(self, router: RouterId, cause: str) -> None:
         self.events.append(("down", router, cause))
 

@@ -1,0 +1,101 @@
+"""Whether the lanes of a link are alive: PINGs into silence, and what follows from no answer."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from router.link.lane import Fault
+from router.link.mux import LaneMux
+from router.model import limits
+from router.net.ports import Timer, Timers
+
+
+class Watched(Protocol):
+    """The link that is watched."""
+
+    @property
+    def rtt_s(self) -> float | None: ...
+
+    @property
+    def control_lane(self) -> LaneMux | None: ...
+
+    def lanes(self) -> list[LaneMux]: ...
+
+    def data_lanes(self) -> list[LaneMux]:
+        """Those that carry streams, retired ones too."""
+
+    def abort(self, fault: Fault) -> None:
+        """It is dead."""
+
+
+class Liveness:
+    """Judges the lanes of one link each `limits.LIVENESS_TICK_S`, from `start` until `stop`.
+
+    ``looked`` is called after each look.
+    """
+
+    def __init__(self, timers: Timers, link: Watched, looked: Callable[[], None]) -> None:
+        self._timers = timers
+        self._link = link
+        self._looked = looked
+        self._timer: Timer | None = None
+        self._due = 0.0
+        self._pinged_at = -limits.PING_INTERVAL_S
+        self._pinged: dict[LaneMux, float] = {}  # Data lanes that have not answered yet.
+
+    def start(self) -> None:
+        """The link is up."""
+        self._schedule(self._timers.now())
+
+    def stop(self) -> None:
+        """It is closing."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _schedule(self, now: float) -> None:
+        self._due = now + limits.LIVENESS_TICK_S
+        self._timer = self._timers.call_at(self._due, self._tick)
+
+    def _tick(self) -> None:
+        """Judge silence, unless we slept ourselves: then read first, and judge next time."""
+        now = self._timers.now()
+        woke_late = now - self._due > limits.LATE_WAKE_S
+        self._schedule(now)
+        lane = self._link.control_lane
+        if lane is None:
+            return
+        silent_s = now - lane.heard_at
+        if silent_s >= limits.CONTROL_DEAD_AFTER_S and not woke_late:
+            self._link.abort(Fault("silent", f"nothing was heard for {silent_s:.2f} s"))
+            return
+        self._judge_writes(now, woke_late)
+        wants_ping = silent_s >= limits.PING_INTERVAL_S or self._link.rtt_s is None or woke_late
+        if wants_ping and now - self._pinged_at >= limits.PING_INTERVAL_S:
+            self._pinged_at = now
+            lane.ping()
+        data_lanes = self._link.data_lanes()
+        for gone in self._pinged.keys() - set(data_lanes):
+            del self._pinged[gone]
+        for data_lane in data_lanes:
+            self._judge_data_lane(data_lane, now, woke_late)
+        self._looked()
+
+    def _judge_writes(self, now: float, woke_late: bool) -> None:
+        fault = Fault("write-stall", "the neighbour takes nothing of what is sent")
+        for lane in self._link.lanes():
+            if woke_late:
+                lane.woke(now)
+            elif lane.is_stalled(now):
+                lane.abort(fault)
+
+    def _judge_data_lane(self, lane: LaneMux, now: float, woke_late: bool) -> None:
+        pinged_at = self._pinged.get(lane)
+        if woke_late or (pinged_at is not None and lane.heard_at >= pinged_at):
+            self._pinged.pop(lane, None)
+            pinged_at = None
+        if pinged_at is None:
+            if woke_late or now - lane.heard_at >= limits.DATA_PING_AFTER_S:
+                self._pinged[lane] = now
+                lane.ping()
+        elif now - pinged_at >= limits.DATA_DEAD_AFTER_S:
+            lane.abort(Fault("silent", "the data lane did not answer a PING"))
