@@ -59,6 +59,9 @@ FAMILIES: dict[str, Family] = {
     "spillway_target_requests_total": Family(
         "counter", "Requests per target, counted at the egress.", ("service", "port", "target")
     ),
+    "spillway_connections_refused_total": Family(
+        "counter", "Connections reset because their source had too many.", ("service", "port")
+    ),
     "spillway_queue_length": Family("gauge", "Requests that wait for a slot.", ("service", "port")),
     "spillway_queue_wait_seconds": Family(
         "histogram", "How long those that waited did so.", ("service", "port")
@@ -78,7 +81,16 @@ FAMILIES: dict[str, Family] = {
     ),
     "spillway_loop_lag_seconds": Family("gauge", "How late the event loop woke last."),
     "spillway_streams": Family("gauge", "Streams open on all lanes."),
-    "spillway_buffered_bytes": Family("gauge", "Bytes held for slow readers."),
+    "spillway_buffered_bytes": Family("gauge", "Bytes held for slow readers and for slots."),
+    "spillway_memory_bytes": Family(
+        "gauge", "Resident, what it may be, and how much may be buffered.", ("kind",)
+    ),
+    "spillway_overload_state": Family(
+        "gauge", "0 calm, 1 sheds idle connections, 2 refuses what is new, 3 drops the slowest."
+    ),
+    "spillway_overload_actions_total": Family(
+        "counter", "What was shed, refused and dropped for want of memory.", ("action",)
+    ),
     "spillway_access_log_lines_total": Family("counter", "Lines written to the access log."),
     "spillway_access_log_dropped_total": Family(
         "counter", "Lines of the access log that were lost: too many at once, or a full disk."

@@ -29,8 +29,8 @@ _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h|d)?\Z")
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
 _HOST = re.compile(r"[A-Za-z0-9_]([-A-Za-z0-9_.]*[A-Za-z0-9_])?\.?\Z")
 _IPV6 = re.compile(r"(?=[^:]*:[^:]*:)[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9_.-]+)?\Z")
-_SIZE = re.compile(r"([0-9]{1,9})(KiB|MiB)?\Z")
-_UNIT_BYTES: Final = {"": 1, "KiB": 1024, "MiB": 1024 * 1024}
+_SIZE = re.compile(r"([0-9]{1,15})(KiB|MiB|GiB)?\Z")
+_UNIT_BYTES: Final = {"": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _YAML_BOOLEANS = frozenset({"yes", "no", "on", "off", "true", "false"})
 _UNIT_S: Final = {"ms": 0.001, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -282,7 +282,7 @@ def duration_s(value: str) -> float | None:
 
 
 def size(least: int, most: int) -> Reader:
-    """A reader of bytes: a whole number, or ``8KiB``, ``1MiB``."""
+    """A reader of bytes: a whole number, or ``8KiB``, ``1MiB``, ``2GiB``."""
 
     def read(findings: Findings, node: Node, path: str) -> int | Bad:
         match = _SIZE.match(node.value) if isinstance(node, Scalar) else None
@@ -304,7 +304,7 @@ def size(least: int, most: int) -> Reader:
 
 def size_text(size_bytes: int) -> str:
     """The shortest spelling that `size` reads back exactly."""
-    for unit in ("MiB", "KiB"):
+    for unit in ("GiB", "MiB", "KiB"):
         if size_bytes and size_bytes % _UNIT_BYTES[unit] == 0:
             return f"{size_bytes // _UNIT_BYTES[unit]}{unit}"
     return str(size_bytes)

@@ -304,6 +304,7 @@ SHAPES: Final[dict[Kind, Shape]] = {
         Field("service_sync_site_ttl_s", readers.duration(1.0, 30 * DAY_S)),
         Field("admin", readers.address),
         Field("drain_grace_s", readers.duration(0.0, 3600.0)),
+        Field("memory_limit_bytes", readers.size(0, limits.MEMORY_LIMIT_BYTES_MAX)),
         Field("access_log_share", readers.share),
         Field("tracing", readers.boolean),
         check=_check_site,

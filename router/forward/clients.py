@@ -25,6 +25,7 @@ class ClientConnection:
 
     __slots__ = (
         "_client",
+        "_connection",
         "_dispatched",
         "_gone",
         "_observing",
@@ -47,6 +48,7 @@ class ClientConnection:
         observing: Observing,
         gone: Callable[["ClientConnection"], None],
     ) -> None:
+        self._connection = connection
         self._service = service
         self._gone = gone
         self._client = connection.peer
@@ -85,6 +87,10 @@ class ClientConnection:
     @property
     def service(self) -> Service:
         return self._service
+
+    @property
+    def connection(self) -> Connection:
+        return self._connection
 
     def lost(self, cause: Loss | None) -> None:
         self.session.lost(cause)

@@ -85,7 +85,7 @@ class Dispatch(Sender):
         service: Service,
         watch: Watch | None = None,
     ) -> None:
-        super().__init__(request, handler)
+        super().__init__(request, handler, service.pressure)
         self._service = service
         self._watch = watch
         self._attempts = 0
@@ -116,6 +116,11 @@ class Dispatch(Sender):
     def start(self) -> None:
         """Once, before any other call."""
         service = self._service
+        pressure = service.pressure
+        if pressure.is_refusing:
+            pressure.refused_total += 1
+            self._fail(LegFailure("overloaded", "this router is short of memory"))
+            return
         service.retries.requests += 1
         self._next(self._started_at)
 
@@ -154,7 +159,8 @@ class Dispatch(Sender):
     def head(self, head: bytes, body_bytes: int) -> None:
         if self._given_up is not None:
             return
-        self._replay = None
+        if self._replay is not None:
+            self._forget_sent()
         if self._late_timer is not None:
             self._late_timer.cancel()
             self._late_timer = None
@@ -455,7 +461,7 @@ class Dispatch(Sender):
         if self._late_timer is not None:
             self._late_timer.cancel()
             self._late_timer = None
-        self._replay = None
+        self._forget_sent()
         self._count(failure)
         self._local = None  # It holds us: let no cycle wait for the collector.
         self._watch = None

@@ -122,6 +122,14 @@ class EgressStream:
     def service(self) -> Service:
         return self._service
 
+    @property
+    def held_bytes(self) -> int:
+        """What waits here for a slot, or for a connection to its target."""
+        held = self._held
+        if held is not None:
+            return held.size_bytes
+        return self._leg.held_bytes if self._leg is not None else 0
+
     def start(self, offer: OpenRequest) -> None:
         """Take a slot, or wait for one, or refuse."""
         service = self._service
@@ -134,7 +142,7 @@ class EgressStream:
             self._serve(slot)
         elif slot is None:
             self._waiting = True
-            self._held = Replay()
+            self._held = Replay(service.pressure)
         elif isinstance(slot, Denied):
             self._refuse("no-target" if slot is Denied.NO_TARGET else "busy")
 
@@ -215,7 +223,7 @@ class EgressStream:
 
     def lost(self, cause: ResetCode | None) -> None:
         self._answer.stream_lost = True
-        self._held = None
+        self._forget_held()
         leg = self._leg
         if self._leave_queue() or leg is None or self._answer.over:
             self._finished(self)
@@ -246,10 +254,16 @@ class EgressStream:
                 self._stream.resume()
             else:
                 self._stream.pause()
+            held.drop()
 
     def _refuse(self, reason: Refusal) -> None:
-        self._held = None
+        self._forget_held()
         self._stream.refuse(reason, self._service.ledger.load)
+
+    def _forget_held(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            held.drop()
 
     def _leave_queue(self) -> bool:
         if not self._waiting:
@@ -260,7 +274,7 @@ class EgressStream:
 
     def _misused(self) -> None:
         """The stream brought what it must not."""
-        self._held = None
+        self._forget_held()
         if not self._leave_queue() and self._leg is not None and not self._answer.over:
             self._leg.abort()
         self._stream.reset("bad-message")

@@ -9,6 +9,7 @@ from router.link.ports import Refusal, ResetCode, Stream
 _REFUSALS: dict[LegCode, Refusal] = {
     "busy": "busy",
     "all-full": "busy",
+    "overloaded": "busy",
     "no-target": "no-target",
     "connect-failed": "connect-failed",
     "draining": "draining",

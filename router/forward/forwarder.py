@@ -2,6 +2,8 @@
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
+from operator import itemgetter
 
 import msgspec
 
@@ -12,6 +14,7 @@ from router.forward.egress import EgressStream, Refused, request_of
 from router.forward.listeners import Listeners, ListenerState
 from router.forward.observing import Observing
 from router.forward.ports import NoTls, TargetConfig
+from router.forward.pressure import Pressure
 from router.forward.service import (
     NO_LOAD,
     Load,
@@ -21,8 +24,10 @@ from router.forward.service import (
 )
 from router.forward.sessions import Session, Sessions
 from router.link.ports import OpenRequest, Stream, StreamHandler, StreamOpener
+from router.model import limits
 from router.model.adverts import LoadReport, RemoteCandidate
 from router.model.ids import ServiceKey, SiteId
+from router.model.settings import ServiceLimits
 from router.model.specs import ServiceSpec
 from router.net.ports import Connection, ConnectionHandler, Network, Timer, Tls
 
@@ -48,6 +53,7 @@ class ServiceSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     targets: tuple[TargetInfo, ...]
     explanation: Explanation
     counters: CountersSnapshot
+    refused_connections: int
     listener: ListenerState | None
 
 
@@ -76,6 +82,7 @@ class Forwarder:
         "_egress",
         "_listeners",
         "_network",
+        "_pressure",
         "_services",
         "_shared",
         "_targets",
@@ -94,19 +101,25 @@ class Forwarder:
         site_name: str,
         rng: random.Random,
         settles_s: float = 0.0,
+        connections_max: int = limits.CLIENT_CONNECTIONS_MAX,
     ) -> None:
-        """``settles_s``: for so long from now on requests without a route wait for one."""
+        """``settles_s``: for so long from now on requests without a route wait for one.
+
+        ``connections_max``: of clients, over all listeners.
+        """
         self._network = network
         self.load_changed: Callable[[ServiceKey], None] = _nothing
         self.targets_changed: Callable[[], None] = _nobody
         self.observing = Observing()
         """Who wants to know of single requests of this site's clients."""
+        self._pressure = Pressure()
         self._shared = Surroundings(
             network=network,
             streams=streams,
             site=site,
             site_name=site_name,
             rng=rng,
+            pressure=self._pressure,
             load_changed=self._load_changed,
             targets_changed=self._targets_changed,
             settles_until=network.now() + settles_s,
@@ -114,7 +127,7 @@ class Forwarder:
         self._services: dict[ServiceKey, Service] = {}
         self._declared: set[ServiceKey] = set()
         self._targets: dict[ServiceKey, frozenset[str]] = {}
-        self._listeners = Listeners(network, self._accept)
+        self._listeners = Listeners(network, self._accept, self._limits_of, connections_max)
         self._clients: set[ClientConnection] = set()
         self._targets_moved = False
         self._egress: set[EgressStream] = set()
@@ -132,6 +145,7 @@ class Forwarder:
             return
         protocol = service.protocol
         service.set_config(config)
+        self._listeners.reconsider()
         if service.protocol != protocol:
             self._drain_clients(service)
 
@@ -188,6 +202,10 @@ class Forwarder:
             return Refused()
         if self._draining:
             stream.refuse("draining", service.ledger.load)
+            return Refused()
+        if self._pressure.is_refusing:
+            self._pressure.refused_total += 1
+            stream.refuse("busy", service.ledger.load)
             return Refused()
         allowed = (service.protocol,) if service.key in self._declared else RELAYED
         if offer.protocol not in allowed:
@@ -265,6 +283,53 @@ class Forwarder:
         """Client connections open at this site."""
         return len(self._clients)
 
+    # Short of memory
+
+    @property
+    def held_bytes(self) -> int:
+        """Of requests, kept to be sent again or for a slot."""
+        return self._pressure.held_bytes
+
+    @property
+    def refused_total(self) -> int:
+        """Requests and streams that `refuse_new` turned down."""
+        return self._pressure.refused_total
+
+    def refuse_new(self, refuse: bool) -> None:
+        """Begin nothing new, until told otherwise: clients get 503, other sites ``busy``.
+
+        Listeners of services that are not http leave new connections in their backlog.
+        """
+        self._pressure.is_refusing = refuse
+        mute = (key for key, service in self._services.items() if service.protocol == "tcp")
+        self._listeners.hold(frozenset(mute if refuse else ()))
+
+    def shed_idle(self) -> int:
+        """Close what is idle, some clients each time and all connections to targets; how many."""
+        shed = sum(service.shed_idle() for service in self._services.values())
+        clients = islice(
+            (client for client in list(self._clients) if client.session.shed_idle()),
+            limits.SHED_AT_ONCE_MAX,
+        )
+        return shed + sum(1 for _ in clients)
+
+    def drop_slowest(self, size_bytes: int) -> int:
+        """Reset who holds most, until ``size_bytes`` are free or nobody holds much; how many."""
+        holders = [
+            (client.connection.buffered_bytes, client.session.abort) for client in self._clients
+        ]
+        holders += [(egress.held_bytes, egress.abort) for egress in self._egress]
+        holders = [one for one in holders if one[0] >= limits.DROP_BYTES_MIN]
+        holders.sort(key=itemgetter(0), reverse=True)
+        freed = dropped = 0
+        for held_bytes, abort in holders:
+            if freed >= size_bytes:
+                break
+            abort()
+            freed += held_bytes
+            dropped += 1
+        return dropped
+
     # Stopping
 
     def drain(self, done: Callable[[], None], deadline: float | None = None) -> None:
@@ -329,8 +394,12 @@ class Forwarder:
 
     def _client_gone(self, client: ClientConnection) -> None:
         self._clients.discard(client)
-        self._listeners.gone(client.service.key)
+        self._listeners.gone(client.service.key, client.connection)
         self._check_drained()
+
+    def _limits_of(self, key: ServiceKey) -> ServiceLimits:
+        service = self._services.get(key)
+        return service.config.limits if service is not None else UNDECLARED.limits
 
     def _drain_clients(self, service: Service) -> None:
         for client in list(self._clients):
@@ -383,5 +452,6 @@ class Forwarder:
             targets=tuple(service.targets()),
             explanation=service.explain(now),
             counters=service.counters.snapshot(),
+            refused_connections=self._listeners.refused[service.key],
             listener=listener,
         )

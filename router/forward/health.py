@@ -120,8 +120,11 @@ class _Check:
             self.stop()
             self.run()
 
-    def _checked(self, error: str) -> None:
+    def _checked(self, error: str | None) -> None:
         self._probe = None
+        if error is None:  # It says nothing of the target.
+            self._wait(self._config.health.interval_s)
+            return
         self.is_ejected = False
         interval_s = self._config.health.interval_s
         spread = self._health.rng.uniform(1 - limits.HEALTH_SPREAD, 1 + limits.HEALTH_SPREAD)

@@ -144,6 +144,13 @@ class HttpSession:
             self._touch(limits.DRAIN_IDLE_S)
             self._rearm(self._timers.now())
 
+    def shed_idle(self) -> bool:
+        """Close if no request is under way, to save memory; False: one is."""
+        if self._phase is not _SERVING or self._exchange is not None or not self._parser.is_idle:
+            return False
+        self._close(limits.LINGER_DISCARD_S)
+        return True
+
     def abort(self) -> None:
         """End at once, as after the grace of a drain."""
         self._connection.abort()

@@ -83,6 +83,10 @@ class TcpSession:
         else:
             self._connection.abort()
 
+    def shed_idle(self) -> bool:
+        """False: nobody can tell whether it waits for something."""
+        return False
+
     def drain(self) -> None:
         """Nothing to do: the exchange under way ends by itself."""
 

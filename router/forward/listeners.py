@@ -1,5 +1,6 @@
 """Which addresses clients of services are accepted on, and what keeps one from being bound."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 
@@ -9,6 +10,7 @@ from router.forward.ports import NoTls
 from router.model import limits
 from router.model.addresses import join, split
 from router.model.ids import ServiceKey
+from router.model.settings import ServiceLimits
 from router.net.ports import Connection, ConnectionHandler, Listener, Network, Timer, Tls
 
 Where = tuple[str, int]
@@ -72,20 +74,45 @@ class Listeners:
     """Makes wanted listeners true, and again each second while one cannot be bound.
 
     ``accept(key, connection)`` makes the session; whoever does calls `gone` once for each, when
-    its connection is lost. A listener at its limit of connections leaves more in the backlog.
+    its connection is lost. A listener at its limit of connections leaves more in the backlog, all
+    of them do at ``connections_max``. A source at its limit is reset: it must not fill the backlog
+    of the others.
     """
 
-    __slots__ = ("_accept", "_bound", "_network", "_open", "_targets", "_timer")
+    __slots__ = (
+        "_accept",
+        "_bound",
+        "_connections_max",
+        "_held",
+        "_limits_of",
+        "_network",
+        "_open",
+        "_sources",
+        "_targets",
+        "_timer",
+        "_total",
+        "refused",
+    )
 
     def __init__(
         self,
         network: Network,
         accept: Callable[[ServiceKey, Connection], ConnectionHandler | None],
+        limits_of: Callable[[ServiceKey], ServiceLimits],
+        connections_max: int,
     ) -> None:
+        """``limits_of`` a service port; ``connections_max`` of all listeners together."""
         self._network = network
         self._accept = accept
         self._bound: dict[ServiceKey, _Bound] = {}
-        self._open: dict[ServiceKey, int] = {}
+        self._limits_of = limits_of
+        self._connections_max = connections_max
+        self._open: Counter[ServiceKey] = Counter()
+        self._total = 0
+        self._sources: Counter[tuple[ServiceKey, str]] = Counter()
+        self._held: frozenset[ServiceKey] = frozenset()
+        self.refused: Counter[ServiceKey] = Counter()
+        """Connections that were reset because their source had too many."""
         self._targets: frozenset[str] = frozenset()
         self._timer: Timer | None = None
 
@@ -124,6 +151,11 @@ class Listeners:
         """All targets configured at this site: none of them may be one of our listeners."""
         self._targets = targets
         self._bind_all()
+
+    def hold(self, held: frozenset[ServiceKey]) -> None:
+        """Accept nothing for these for now, and for all others again."""
+        self._held = held
+        self._judge_all()
 
     def close(self) -> None:
         """Accept nothing more."""
@@ -170,28 +202,67 @@ class Listeners:
                     host, port, lambda connection: self._accepted(bound, connection), tls=tls
                 )
                 bound.error = ""
+                self._judge(bound)
             except OSError as error:
                 bound.error = f"cannot listen on {join(host, port)}: {error.strerror or error}"
 
-    def gone(self, key: ServiceKey) -> None:
+    def gone(self, key: ServiceKey, connection: Connection) -> None:
         """A connection that was accepted for ``key`` is lost."""
+        source = (key, connection.peer.host)
         self._open[key] -= 1
-        bound = self._bound.get(key)
-        if bound is not None and bound.paused and bound.listener is not None:
-            bound.paused = False
-            bound.listener.resume()
+        self._sources[source] -= 1
+        if not self._sources[source]:
+            del self._sources[source]
+        self._total -= 1
+        if self._total + 1 >= self._connections_max:
+            self._judge_all()
+        elif key in self._bound:
+            self._judge(self._bound[key])
 
     def _accepted(self, bound: _Bound, connection: Connection) -> ConnectionHandler | None:
         if bound.where[0] in EVERYWHERE and str(connection.local) in self._targets:
             return None  # A target is an own address that only the connection shows.
-        handler = self._accept(bound.key, connection)
+        key = bound.key
+        source = (key, connection.peer.host)
+        if self._sources[source] >= self._limits_of(key).connections_per_source:
+            self.refused[key] += 1
+            return None
+        handler = self._accept(key, connection)
         if handler is None:
             return None
-        count = self._open[bound.key] = self._open.get(bound.key, 0) + 1
-        if count >= limits.CONNECTIONS_PER_LISTENER_MAX and bound.listener is not None:
-            bound.paused = True
-            bound.listener.pause()
+        self._open[key] += 1
+        self._sources[source] += 1
+        self._total += 1
+        if self._total >= self._connections_max:
+            self._judge_all()
+        else:
+            self._judge(bound)
         return handler
+
+    def reconsider(self) -> None:
+        """Limits may have changed."""
+        self._judge_all()
+
+    def _judge_all(self) -> None:
+        for bound in self._bound.values():
+            self._judge(bound)
+
+    def _judge(self, bound: _Bound) -> None:
+        """Pause or resume it as its limits say."""
+        if bound.listener is None:
+            return
+        key = bound.key
+        is_full = (
+            key in self._held
+            or self._total >= self._connections_max
+            or self._open[key] >= self._limits_of(key).connections
+        )
+        if is_full != bound.paused:
+            bound.paused = is_full
+            if is_full:
+                bound.listener.pause()
+            else:
+                bound.listener.resume()
 
     def _close(self, bound: _Bound) -> None:
         if bound.listener is not None:

@@ -6,6 +6,7 @@ from router.balance.ledger import Slot
 from router.forward.admission import NO_TARGETS, Admission
 from router.forward.outcomes import LAST_STATUS_UNJUDGED, Outcomes
 from router.forward.ports import LegFailure, LegHandler, Request, TargetLeg
+from router.forward.pressure import Pressure
 from router.forward.replay import Replay
 from router.forward.target_tcp import Received
 from router.net.ports import Buffer
@@ -36,6 +37,7 @@ class LocalLeg:
         "_outcomes",
         "_owes_writable",
         "_paused",
+        "_pressure",
         "_replayed_with_room",
         "_request",
         "_slot",
@@ -58,6 +60,7 @@ class LocalLeg:
         admission: Admission,
         open_target: TargetLegOpener,
         outcomes: Outcomes,
+        pressure: Pressure,
         via_local: bool,
     ) -> None:
         self._request = request
@@ -66,6 +69,7 @@ class LocalLeg:
         self._admission = admission
         self._open_target = open_target
         self._outcomes = outcomes
+        self._pressure = pressure
         self._via_local = via_local
         self._tried = NO_TARGETS
         self._held: Replay | None = None
@@ -84,6 +88,11 @@ class LocalLeg:
         self.writable = handler.writable
 
     @property
+    def held_bytes(self) -> int:
+        """What waits for a connection."""
+        return self._held.size_bytes if self._held is not None else 0
+
+    @property
     def target(self) -> str:
         """Where it is, or was last."""
         return self._slot.target
@@ -93,7 +102,8 @@ class LocalLeg:
             self._request, self, self._slot.target, self._via_local
         )
         if not self.is_opened:
-            self._held = Replay()
+            # Of a client of ours, `Dispatch` holds the same bytes and counts them.
+            self._held = Replay(Pressure() if self._via_local else self._pressure)
 
     # Leg
 
@@ -136,7 +146,7 @@ class LocalLeg:
     # LegHandler of the target leg
 
     def opened(self) -> None:
-        self._held = None
+        self._forget_held()
         self.is_opened = True
         self._handler.opened()
         if self._replayed_with_room and self._owes_writable:
@@ -157,8 +167,14 @@ class LocalLeg:
                 return
         elif leg.blames_target and not self._aborted:
             outcomes.broke_off(self._slot.target, failure.code)
+        self._forget_held()
         self._admission.release(self._slot)
         self._handler.done(failure)
+
+    def _forget_held(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            held.drop()
 
     def _move_on(self) -> bool:
         """Try another target of this site with all that was sent; False: none has room."""

@@ -194,9 +194,14 @@ class TargetPool:
     def close(self) -> None:
         """Close what is idle and keep nothing from now on. Exchanges under way go on."""
         self._closed = True
+        self.shed_idle()
+
+    def shed_idle(self) -> int:
+        """Close what is idle now; how many."""
         idle, self._idle = self._idle, []
         for target in idle:
             self._retire(target)
+        return len(idle)
 
     def spoilt(self, target: TargetConnection) -> None:
         """An idle connection brought bytes that nobody asked for."""

@@ -7,7 +7,7 @@ import msgspec
 from router.model.ids import ServiceKey, SiteId
 from router.model.settings import Health
 from router.model.specs import ServiceProtocol
-from router.net.ports import Buffer, Tls
+from router.net.ports import Buffer, DialFailure, Tls
 
 LegCode = Literal[
     # Nothing reached a target: another attempt is always allowed.
@@ -18,6 +18,7 @@ LegCode = Literal[
     "not-allowed",
     "no-route",
     "all-full",
+    "overloaded",
     # The request may have run.
     "target-reset",
     "target-timeout",
@@ -29,7 +30,16 @@ LegCode = Literal[
 ]
 
 UNTOUCHED: frozenset[LegCode] = frozenset(
-    ("busy", "no-target", "connect-failed", "draining", "not-allowed", "no-route", "all-full")
+    (
+        "busy",
+        "no-target",
+        "connect-failed",
+        "draining",
+        "not-allowed",
+        "no-route",
+        "all-full",
+        "overloaded",
+    )
 )
 
 
@@ -43,6 +53,12 @@ class LegFailure(msgspec.Struct, frozen=True):
     def untouched(self) -> bool:
         """No byte of the request reached a target."""
         return self.code in UNTOUCHED
+
+
+def dial_failure(failure: DialFailure) -> LegFailure:
+    """What a failed dial to a target means for its leg: it, or we, have no room."""
+    code: LegCode = "overloaded" if failure.code == "exhausted" else "connect-failed"
+    return LegFailure(code, failure.reason)
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):

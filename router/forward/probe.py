@@ -16,6 +16,8 @@ USER_AGENT = b"spillway-health"
 class Probe:
     """A check under way. ``done`` is called once, with "" or why the target is not good.
 
+    None: it could not be checked for want of descriptors.
+
     With ``health.path`` an HTTP/1.1 GET, whose answer must be a whole one (up to
     `HEALTH_BODY_BYTES_MAX`) of 2xx or 3xx; redirects are not followed. A `ConnectionHandler` and
     the `ResponseSink` of its parser.
@@ -43,7 +45,7 @@ class Probe:
         config: TargetConfig,
         *,
         connect_s: float,
-        done: Callable[[str], None],
+        done: Callable[[str | None], None],
     ) -> None:
         self._network = network
         self._host = host
@@ -99,7 +101,7 @@ class Probe:
 
     def _dial_failed(self, failure: DialFailure) -> None:
         self._dial = None
-        self._tell(failure.reason)
+        self._tell(None if failure.code == "exhausted" else failure.reason)
 
     def _timed_out(self) -> None:
         path, timeout_s = self._config.health.path, self._config.health.timeout_s
@@ -167,7 +169,7 @@ class Probe:
         if self._connection is not None:
             self._connection.abort()
 
-    def _tell(self, error: str) -> None:
+    def _tell(self, error: str | None) -> None:
         """The verdict. The timer runs on only while a connection is still to be closed."""
         self._is_over = True
         if self._connection is None:

@@ -1,6 +1,7 @@
 """What was sent of a request so far, kept so that it can be sent again."""
 
 from router.forward.ports import Leg
+from router.forward.pressure import Pressure
 from router.net.ports import Buffer
 
 
@@ -8,32 +9,29 @@ class Replay:
     """The bytes, trailers and end of one request direction, in order.
 
     It bounds nothing by itself: whoever adds asks for ``size_bytes`` and pushes back or drops.
+    Whoever lets go of one calls `drop`, so that ``pressure`` knows what all of them hold.
     """
 
-    __slots__ = ("_finished", "_parts", "_trailers", "_whole", "size_bytes")
+    __slots__ = ("_finished", "_parts", "_pressure", "_trailers", "size_bytes")
 
-    def __init__(self) -> None:
+    def __init__(self, pressure: Pressure) -> None:
+        self._pressure = pressure
         self._parts: list[bytes] = []
         self._trailers = b""
         self._finished = False
-        self._whole = True
         self.size_bytes = 0
-
-    @property
-    def whole(self) -> bool:
-        """Everything sent is still here: sending it again gives the same request."""
-        return self._whole
 
     @property
     def finished_empty(self) -> bool:
         """The end came and not a byte before it."""
-        return self._finished and self._whole and not self.size_bytes
+        return self._finished and not self.size_bytes
 
     def add(self, data: Buffer) -> bytes:
         """Keep ``data``; the copy is returned, so that it is made once. `bytes` are not copied."""
         kept = bytes(data)
         self._parts.append(kept)
         self.size_bytes += len(kept)
+        self._pressure.held_bytes += len(kept)
         return kept
 
     def add_trailers(self, block: bytes) -> None:
@@ -43,9 +41,10 @@ class Replay:
         self._finished = True
 
     def drop(self) -> None:
-        """Forget it: from here on it can not be sent again."""
+        """Forget it: the last call."""
+        self._pressure.held_bytes -= self.size_bytes
+        self.size_bytes = 0
         self._parts.clear()
-        self._whole = False
 
     def play(self, leg: Leg) -> bool:
         """Send all of it to ``leg``; False when that is above its mark."""

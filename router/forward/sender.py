@@ -6,6 +6,7 @@ is stopped there. What is no longer all here is not sent again.
 """
 
 from router.forward.ports import Leg, LegFailure, LegHandler, Request
+from router.forward.pressure import Pressure
 from router.forward.replay import Replay
 from router.model import limits
 from router.net.ports import Buffer
@@ -27,12 +28,13 @@ class Sender:
         "_request",
     )
 
-    def __init__(self, request: Request, handler: LegHandler) -> None:
+    def __init__(self, request: Request, handler: LegHandler, pressure: Pressure) -> None:
         self._request = request
         self._handler = handler
         self._leg: Leg | None = None  # The attempt under way.
         self._opened = False  # It holds a target.
-        self._replay: Replay | None = Replay()  # None: what was sent is no longer all here.
+        # None: what was sent is no longer all here.
+        self._replay: Replay | None = Replay(pressure)
         self._leg_full = False
         self._owes_writable = False
         self._paused = False
@@ -45,7 +47,8 @@ class Sender:
         replay, leg = self._replay, self._leg
         if replay is not None:
             if self._opened and replay.size_bytes + len(data) > limits.REPLAY_BYTES_MAX:
-                self._replay = replay = None
+                replay = None
+                self._forget_sent()
             else:
                 data = replay.add(data)
         if leg is not None and not leg.send(data):
@@ -95,7 +98,13 @@ class Sender:
         if replay is not None and (
             not self._request.idempotent or replay.size_bytes > limits.REPLAY_BYTES_MAX
         ):
-            self._replay = None
+            self._forget_sent()
+
+    def _forget_sent(self) -> None:
+        """From here on it cannot be sent again."""
+        replay, self._replay = self._replay, None
+        if replay is not None and replay.size_bytes:
+            replay.drop()
 
     def _repay_writable(self) -> None:
         if not self._owes_writable or self._leg_full or self._given_up or self._over:

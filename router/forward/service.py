@@ -20,6 +20,7 @@ from router.forward.local import LocalLeg
 from router.forward.outcomes import Outcomes
 from router.forward.pool import TargetPool
 from router.forward.ports import LegHandler, Request, TargetConfig, TargetLeg
+from router.forward.pressure import Pressure
 from router.forward.proxy_header import proxy_header
 from router.forward.queueing import WaitingRoom
 from router.forward.request_ids import RequestIds
@@ -51,6 +52,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     site: SiteId
     site_name: str
     rng: random.Random
+    pressure: Pressure
     load_changed: Callable[[ServiceKey], None]
     targets_changed: Callable[[], None]
     settles_until: float = 0.0
@@ -129,6 +131,7 @@ class Service:
         "http_terms",
         "key",
         "ledger",
+        "pressure",
         "protocol",
         "request_ids",
         "retries",
@@ -148,6 +151,7 @@ class Service:
         self.timers = shared.network
         self.http_terms = http_terms(config)
         """What new http connections are granted, and responses must keep to."""
+        self.pressure = shared.pressure
         self.protocol = relayed_as(config)
         """How connections are relayed: http2 is not looked into, so connection by connection."""
         self._site_name = shared.site_name
@@ -283,6 +287,7 @@ class Service:
             admission=self.admission,
             open_target=self._open_target,
             outcomes=self._outcomes,
+            pressure=self.pressure,
             via_local=via_local,
         )
         leg.start()
@@ -301,6 +306,10 @@ class Service:
 
     def remote_ended(self, site: SiteId, in_flight: int) -> None:
         self.balancer.ended(site, in_flight, self.timers.now())
+
+    def shed_idle(self) -> int:
+        """Close connections to targets that nobody uses; how many."""
+        return sum(pool.shed_idle() for pool in self._pools.values())
 
     # Figures
 

@@ -7,7 +7,7 @@ from router.forward.http1 import render
 from router.forward.http1.heads import DEFAULT, HeadLimits
 from router.forward.http1.responses import ResponseHead, ResponseParser, keep_alive_limit_s
 from router.forward.pool import TargetConnection, TargetPool
-from router.forward.ports import LegCode, LegFailure, LegHandler, Request
+from router.forward.ports import LegCode, LegFailure, LegHandler, Request, dial_failure
 from router.model import limits
 from router.net.ports import Buffer, Dial, DialFailure, Loss, Timers
 
@@ -179,7 +179,7 @@ class HttpTargetLeg:
 
     def _connect_failed(self, failure: DialFailure) -> None:
         self._dial = None
-        self._fail("connect-failed", failure.reason)
+        self._finish_with(dial_failure(failure))
 
     def _take(self, target: TargetConnection, *held: bytes) -> None:
         self._target = target

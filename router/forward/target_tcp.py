@@ -4,7 +4,7 @@ from typing import Protocol
 
 import msgspec
 
-from router.forward.ports import LegFailure, LegHandler
+from router.forward.ports import LegFailure, LegHandler, dial_failure
 from router.model import limits
 from router.net.ports import Buffer, Connection, Dial, DialFailure, Loss, Network, Tls
 
@@ -175,7 +175,7 @@ class TcpTargetLeg:
         return self
 
     def _dial_failed(self, failure: DialFailure) -> None:
-        self._handler.done(LegFailure("connect-failed", failure.reason))
+        self._handler.done(dial_failure(failure))
 
     def _tell_cancelled(self) -> None:
         self._handler.done(LegFailure("cancelled"))

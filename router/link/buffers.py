@@ -28,6 +28,10 @@ class ProcessBuffers:
         self.held_bytes = 0
         self._stalled: dict[Staller, None] = {}
 
+    def set_mark(self, mark_bytes: int) -> None:
+        """Hold at most about this much from now on."""
+        self._mark_bytes = mark_bytes
+
     @property
     def is_above_mark(self) -> bool:
         """More is held than the process should."""
@@ -43,11 +47,20 @@ class ProcessBuffers:
 
     def relieve(self) -> None:
         """Reset the streams stalled longest until the mark is kept or none is left."""
-        if not self.is_above_mark:
-            return
+        if self.is_above_mark:
+            self.reset_stalled(self.held_bytes - self._mark_bytes)
+
+    def reset_stalled(self, size_bytes: int) -> int:
+        """Reset those stalled longest until they have freed ``size_bytes``; how many."""
+        count = 0
+        wanted_bytes = self.held_bytes - size_bytes
         for stream in list(self._stalled):
-            if self.is_above_mark and stream.held_bytes:
+            if self.held_bytes <= wanted_bytes:
+                break
+            if stream.held_bytes:
                 stream.reset_stalled()
+                count += 1
+        return count
 
 
 class LinkBuffers:

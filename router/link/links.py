@@ -165,6 +165,14 @@ class Links:
         """Held for all streams: unsent, or received and not yet credited."""
         return self._process.held_bytes
 
+    def set_buffered_mark(self, mark_bytes: int) -> None:
+        """Hold at most about this much for all streams; beyond it the longest stalled are reset."""
+        self._process.set_mark(mark_bytes)
+
+    def drop_slowest(self, size_bytes: int) -> int:
+        """Reset the streams stalled longest, until ``size_bytes`` are free; how many."""
+        return self._process.reset_stalled(size_bytes)
+
     def status(self) -> list[LinkStatus]:
         """All configured links and all incoming ones that are up, by name."""
         lines = [outgoing_status(link) for link in (*self._outgoing.values(), *self._leaving)]
@@ -285,6 +293,15 @@ class Links:
                 f"{neighbour.name} ({neighbour.site[:8]}) uses the router id of "
                 f"{known.neighbour.name} ({known.neighbour.site[:8]}), which is linked here",
                 "Was a state directory copied? If not, revoke it: sitectl link delete",
+            )
+        links = sum(
+            1
+            for known in self._incoming
+            if known is not session and known.neighbour and known.neighbour.site == neighbour.site
+        )
+        if links >= limits.LINKS_PER_SITE_MAX:
+            return HandshakeRejected(
+                "too-many-links", f"{neighbour.name} has {links} links here already"
             )
         return self._owner.admit(certificate, neighbour)
 

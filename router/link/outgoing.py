@@ -176,6 +176,7 @@ class OutgoingLink:
             self._dial_failed,
             timeout_s=limits.LINK_DIAL_TIMEOUT_S,
             tls=tls,
+            essential=True,
         )
 
     def _connected(self, connection: Connection, tls: Tls) -> LaneMux:
@@ -244,6 +245,7 @@ class OutgoingLink:
             self._data_failed,
             timeout_s=limits.LINK_DIAL_TIMEOUT_S,
             tls=tls,
+            essential=True,
         )
 
     def _data_connected(self, connection: Connection, tls: Tls) -> LaneMux:

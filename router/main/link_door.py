@@ -52,7 +52,7 @@ class LinkDoor:
 
         try:
             self._listener = self._network.listen(
-                site.ingress_bind_ip, site.bind_port, accept, tls=tls
+                site.ingress_bind_ip, site.bind_port, accept, tls=tls, essential=True
             )
         except OSError as cause:
             place = f"{site.ingress_bind_ip}:{site.bind_port}"

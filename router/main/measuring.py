@@ -6,6 +6,7 @@ from router.admin.ports import Histogram, Labels, MetricValues
 from router.balance.decisions import CandidateReport
 from router.forward.counters import LATENCY_BOUNDS_S
 from router.forward.forwarder import ServiceSnapshot
+from router.main.memory import MemoryGuard
 from router.main.site_router import SiteRouter
 from router.model.addresses import join
 from router.model.ids import ServiceKey
@@ -19,6 +20,7 @@ NONE: Mapping[str, float] = {}
 
 def measure(
     router: SiteRouter,
+    memory: MemoryGuard,
     expiries: Mapping[str, float],
     loop_lag_s: float,
     figures: Mapping[str, float] = NONE,
@@ -44,7 +46,15 @@ def measure(
         put("spillway_certificate_expiry_timestamp_seconds", (name,), expires)
     put("spillway_loop_lag_seconds", (), loop_lag_s)
     put("spillway_streams", (), router.links.streams)
-    put("spillway_buffered_bytes", (), router.links.buffered_bytes)
+    use = memory.use_now()
+    put("spillway_buffered_bytes", (), use.buffered_bytes)
+    put("spillway_memory_bytes", ("resident",), use.resident_bytes)
+    put("spillway_memory_bytes", ("limit",), memory.limit_bytes)
+    put("spillway_memory_bytes", ("buffered-mark",), memory.buffered_mark_bytes)
+    put("spillway_overload_state", (), memory.level)
+    put("spillway_overload_actions_total", ("shed",), memory.shed_total)
+    put("spillway_overload_actions_total", ("refuse",), router.forwarder.refused_total)
+    put("spillway_overload_actions_total", ("drop",), memory.dropped_total)
     for metric, number in figures.items():
         put(metric, (), number)
     return MetricValues(numbers, histograms)
@@ -82,6 +92,7 @@ def _of_service(
     histograms.setdefault("spillway_queue_wait_seconds", {})[service] = Histogram(
         LATENCY_BOUNDS_S, waits.counts, waits.sum_s
     )
+    put("spillway_connections_refused_total", service, snapshot.refused_connections)
     put("spillway_queue_length", service, snapshot.queued)
     for report in snapshot.explanation.candidates:
         if not takes_part(router, snapshot.key, report):

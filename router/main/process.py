@@ -25,6 +25,7 @@ from router.admin.server import serving
 from router.control import ConfigDirectory, Wanted, watch
 from router.main.gate import EventGate
 from router.main.logs import Logs, logging_to
+from router.main.memory import MemoryGuard, Use, memory_limit, resident_bytes, trimmer
 from router.main.seeing import ACCESS_LOG_FILE, Seeing, otel_tracer
 from router.main.site_router import SiteRouter
 from router.main.state import FileKeeper
@@ -37,6 +38,7 @@ from router.model.errors import ConfigError, RouterError
 from router.model.events import Event, Severity
 from router.net.epoll import EpollNetwork
 from router.net.loop_host import LoopHost
+from router.net.sockets import clients_max
 
 log = logging.getLogger("router.main")
 
@@ -135,6 +137,16 @@ class _Process:
             tell=self.tell,
             is_edge=reading.wanted.site.router_mode == "edge",
             service_ttl_s=reading.wanted.site.service_sync_site_ttl_s,
+            connections_max=clients_max(),
+        )
+        self._memory_max = memory_limit()
+        self.memory = MemoryGuard(
+            self.network,
+            self._memory_max,
+            self._memory_use,
+            self.router,
+            self.tell,
+            trimmer(),
         )
         self.network.on_tls_rejected = self.router.tls_rejected
         self._trust.start(
@@ -153,7 +165,12 @@ class _Process:
             random.Random(),
         )
         self.view = OperatorView(
-            self.router, self.network, self._trust.certificate_expiries, self.order, self.seeing
+            self.router,
+            self.network,
+            self.memory,
+            self._trust.certificate_expiries,
+            self.order,
+            self.seeing,
         )
         self.stopping = asyncio.Event()
         self.aborting = asyncio.Event()
@@ -190,6 +207,10 @@ class _Process:
         self.events.add(passed)
         log.log(LEVELS[severity], "%s: %s", subject, passed.message, extra={"code": code})
 
+    def _memory_use(self) -> Use:
+        held_bytes = self.router.links.buffered_bytes + self.router.forwarder.held_bytes
+        return Use(resident_bytes(), held_bytes + self.network.unsent_bytes)
+
     def _state_unsaved(self, reason: str) -> None:
         self.tell(
             "error",
@@ -205,6 +226,9 @@ class _Process:
             message = error.message.removeprefix(error.source).lstrip(": ")
             self.tell("error", error.code, error.source, message, error.hint)
         self.grace_s = wanted.site.drain_grace_s
+        limit_bytes = min(self._memory_max, wanted.site.memory_limit_bytes or self._memory_max)
+        self.memory.set_limit(limit_bytes)
+        self.router.links.set_buffered_mark(self.memory.buffered_mark_bytes)
         self.router.apply(wanted, errors)
         self.seeing.apply(wanted.site)
 
@@ -288,6 +312,7 @@ async def _serve(directory: Path, logs: Logs) -> int:
         await process.last_look()
         await _drain(process)
         probing.cancel()
+    process.memory.close()
     process.router.close()
     process.network.close()
     process.seeing.close()

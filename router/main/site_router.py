@@ -69,8 +69,12 @@ class SiteRouter:
         tell: Tell,
         is_edge: bool = False,
         service_ttl_s: float = limits.SERVICE_SYNC_TTL_S,
+        connections_max: int = limits.CLIENT_CONNECTIONS_MAX,
     ) -> None:
-        """``is_edge``: no path of other sites leads through this one."""
+        """``is_edge``: no path of other sites leads through this one.
+
+        ``connections_max``: of clients of services, over all listeners.
+        """
         self._network = network
         self.identity = identity
         self._credentials = credentials
@@ -86,6 +90,7 @@ class SiteRouter:
             site_name=identity.name,
             rng=rng,
             settles_s=limits.START_SETTLES_S,
+            connections_max=connections_max,
         )
         self.routing = RoutingCore(
             identity,
@@ -400,6 +405,23 @@ class SiteRouter:
 
     def _link_port_taken(self, error: str) -> None:
         self._tell("error", "link-port-taken", "links", error)
+
+    # Short of memory (`Relief`) -------------------------------------------------------------
+
+    def shed_idle(self) -> int:
+        """Close idle connections of clients and to targets."""
+        return self.forwarder.shed_idle()
+
+    def refuse_new(self, refuse: bool) -> None:
+        """Begin nothing new; what passes through to other sites goes on."""
+        self.forwarder.refuse_new(refuse)
+
+    def drop_slowest(self, size_bytes: int) -> int:
+        """Of links by how long they have stalled, of clients by how much they hold."""
+        held_bytes = self.links.buffered_bytes
+        dropped = self.links.drop_slowest(size_bytes)
+        left_bytes = size_bytes - (held_bytes - self.links.buffered_bytes)
+        return dropped + (self.forwarder.drop_slowest(left_bytes) if left_bytes > 0 else 0)
 
     # The end --------------------------------------------------------------------------------
 

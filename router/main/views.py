@@ -30,6 +30,7 @@ from router.forward.forwarder import ServiceSnapshot
 from router.forward.sessions import Session, Sessions
 from router.main.inquiry import Told
 from router.main.measuring import measure, takes_part
+from router.main.memory import MemoryGuard
 from router.main.seeing import Seeing
 from router.main.site_router import SiteRouter
 from router.model.events import Problem
@@ -47,6 +48,7 @@ class OperatorView:
         self,
         router: SiteRouter,
         network: EpollNetwork,
+        memory: MemoryGuard,
         expiries: Callable[[], Mapping[str, float]],
         order: Callable[[str, Mapping[str, str]], str | None],
         seeing: Seeing | None = None,
@@ -57,6 +59,7 @@ class OperatorView:
         """
         self._router = router
         self._network = network
+        self._memory = memory
         self._expiries = expiries
         self._order = order
         self._seeing = seeing
@@ -80,6 +83,7 @@ class OperatorView:
             sites=sum(1 for route in router.routing.table.sites.values() if route.reachable),
             problems=(
                 *router.problems(),
+                *self._memory.problems(),
                 *self._refused(),
                 *self._expiring(),
                 *(self._seeing.problems if self._seeing is not None else ()),
@@ -356,7 +360,7 @@ class OperatorView:
         """Everything `/metrics` shows, read once."""
         lag_s = max(self.loop_lag_s, self._network.turn_lag_s)
         figures = self._seeing.figures if self._seeing is not None else {}
-        return measure(self._router, self._expiries(), lag_s, figures)
+        return measure(self._router, self._memory, self._expiries(), lag_s, figures)
 
 
 def _affinity(sessions: Sessions | None) -> AffinityView | None:

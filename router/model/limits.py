@@ -33,9 +33,28 @@ TLS_RECORD_BYTES = 16 * KIB
 LISTEN_BACKLOG = 1024
 CONNECTIONS_PER_LISTENER_MAX = 4096
 CONNECTIONS_PER_SOURCE_MAX = 512  # Of one client address at one listener.
+# Of all listeners, where nobody counted descriptors; else half of those there are, see
+# `net.sockets.clients_max`: each may need one more for its target.
+CLIENT_CONNECTIONS_MAX = 65_536
 LINGER_DISCARD_BYTES_MAX = 64 * KIB  # After our own error answer.
 LINGER_DISCARD_S = 1.0
-FD_RESERVE = 64
+LISTENER_CONNECTIONS_MAX = 65_536  # Of the kernel's listener; a service's own limit is lower.
+FD_RESERVE = 64  # Descriptors that no client and no target gets: files, admin, links.
+FD_RESERVE_ESSENTIAL = 40  # Of these, what links do not get either.
+
+MEMORY_LIMIT_BYTES_MAX = 1024 * 1024 * MIB  # What a site may state.
+# Memory: shares of what the process may have, and what is done above each.
+MEMORY_SHED_IDLE = 0.85  # Idle connections are closed.
+MEMORY_REFUSE_NEW = 0.95  # Nothing new is begun (Envoy's overload manager: 95 %).
+MEMORY_DROP_SLOWEST = 0.98  # Who holds most is reset (Envoy: 98 %).
+MEMORY_CALM_BELOW = 0.03  # So much under a mark it no longer counts: no flapping.
+MEMORY_LOOK_S = 0.25  # How often it is read: a file of /proc.
+MEMORY_TRIM_S = 5.0  # How often at most what was freed is given back to the system,
+MEMORY_TRIM_ABOVE = 1.05  # when there is so much more than after the last time.
+BUFFERED_SHARE = 0.25  # Of the memory, for bytes that wait for slow readers and slots,
+BUFFERED_BYTES_MIN = 64 * MIB  # at least.
+SHED_AT_ONCE_MAX = 256  # Idle clients closed at one look: some 5 ms of work.
+DROP_BYTES_MIN = 16 * KIB  # Who holds less is not what fills the memory.
 
 # Requests free what they allocate by themselves; a collection is for what failed on its way, and
 # each looks at all that is in flight.
@@ -49,7 +68,7 @@ STREAM_WINDOW_BYTES_INITIAL = 64 * KIB
 STREAM_WINDOW_BYTES_MAX = 16 * MIB
 STREAM_SEND_QUEUE_BYTES = 64 * KIB  # Above it `send` says no.
 LINK_BUFFERED_BYTES_MARK = 16 * MIB  # Above it no window grows.
-PROCESS_BUFFERED_BYTES_MARK = 256 * MIB  # Above it the longest stalled streams are reset.
+PROCESS_BUFFERED_BYTES_MARK = 256 * MIB  # Until the memory limit is known: `BUFFERED_SHARE`.
 STREAMS_PER_LANE_MAX = 16_384
 STREAMS_OPENING_MAX = 1_024
 CONTROL_MESSAGE_BYTES_MAX = 64 * KIB
@@ -77,6 +96,7 @@ LANE_LINGER_S = 1.0  # For the GOAWAY to leave, then abort.
 RTT_MAX_S = 60.0  # Longer ones measured a sleep.
 LANE_WRITE_STALL_S = 10.0  # Something waits and the kernel took nothing of it.
 LINK_HANDSHAKES_MAX = 128  # Accepted lanes that have not said who they are.
+LINKS_PER_SITE_MAX = 256  # Accepted: routers and workers of a site dial one each.
 LOADS_PER_MESSAGE_MAX = 256  # Of at most 200 bytes: well under a control message's 64 KiB.
 LINK_DIAL_TIMEOUT_S = 8.0  # Names, TCP and TLS together.
 RECONNECT_STABLE_S = 10.0  # A link that was up for that long starts its back-off anew.

@@ -43,6 +43,7 @@ class SiteSpec(
     service_sync_site_ttl_s: float = limits.SERVICE_SYNC_TTL_S
     admin: str = ""  # HOST:PORT, empty: unix socket only.
     drain_grace_s: float = limits.DRAIN_GRACE_S
+    memory_limit_bytes: int = 0  # What the router may use; 0: what the system lets it.
     access_log_share: float = 0.0  # Of the requests, 0 to 1, are written to run/access.log.
     tracing: bool = False  # Spans for OpenTelemetry, by its own environment variables.
 

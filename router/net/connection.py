@@ -226,6 +226,7 @@ class TcpConnection:
         if data:
             self._out.append(data)
             self._out_bytes += len(data)
+            self._poller.unsent_bytes += len(data)
 
     def _write(self, parts: tuple[Buffer, ...]) -> None:
         """Hand ``parts`` to the kernel, keep copies of what it does not take."""
@@ -274,6 +275,7 @@ class TcpConnection:
             return False
         self._poller.bytes_out += sent
         self._out_bytes -= sent
+        self._poller.unsent_bytes -= sent
         while sent:
             size = len(out[0])
             if sent < size:
@@ -303,6 +305,11 @@ class TcpConnection:
             return
         self._fin_sent = True
 
+    def _drop_unsent(self) -> None:
+        self._poller.unsent_bytes -= self._out_bytes
+        self._out.clear()
+        self._out_bytes = 0
+
     def _write_failed(self, error: OSError) -> None:
         """The peer is gone. What it sent before is still read, if reading is wanted."""
         loss = loss_of(error)
@@ -310,8 +317,7 @@ class TcpConnection:
             self._lose(loss)
             return
         self._broken = loss
-        self._out.clear()
-        self._out_bytes = 0
+        self._drop_unsent()
         self._watch()
 
     # Both.
@@ -335,8 +341,7 @@ class TcpConnection:
         self._closed = True
         self._reads = False
         self._cause = cause
-        self._out.clear()
-        self._out_bytes = 0
+        self._drop_unsent()
         self._poller.forget(self._fd)
         if cause is None:
             self._socket.close()

@@ -14,6 +14,7 @@ from router.net.resolving import Question, Resolver
 from router.net.sockets import (
     address_of,
     close_with_reset,
+    descriptors_max,
     failure_of,
     family_of,
     is_numeric,
@@ -43,6 +44,7 @@ class TcpDial:
         "_addresses",
         "_connected",
         "_deadline",
+        "_essential",
         "_failed",
         "_handshake",
         "_host",
@@ -70,6 +72,8 @@ class TcpDial:
         failed: Failed,
         timeout_s: float,
         tls: Tls | None,
+        *,
+        essential: bool = False,
     ) -> None:
         self._poller = poller
         self._new_socket = new_socket
@@ -79,6 +83,7 @@ class TcpDial:
         self._connected = connected
         self._failed = failed
         self._tls = tls
+        self._essential = essential
         self._timeout_s = timeout_s
         self._deadline = poller.now() + timeout_s
         self._timer = poller.call_at(self._deadline, self._timed_out)
@@ -145,6 +150,9 @@ class TcpDial:
     def _try_next(self) -> None:
         """Start on the next address; errors known at once are told from the queue."""
         host = self._trying = self._addresses.pop(0)
+        if len(self._poller.entries) >= descriptors_max(essential=self._essential):
+            self._address_failed_soon(failure_of(errno.EMFILE, self._where()))
+            return
         try:
             sock = self._new_socket(family_of(host))
         except OSError as error:

@@ -47,6 +47,11 @@ class EpollNetwork:
         return self._poller.bytes_out
 
     @property
+    def unsent_bytes(self) -> int:
+        """Held for peers of all connections that do not read fast enough."""
+        return self._poller.unsent_bytes
+
+    @property
     def sockets_open(self) -> int:
         """Connections, listeners and attempts."""
         return len(self._poller.entries)
@@ -71,8 +76,18 @@ class EpollNetwork:
 
     # Connections.
 
-    def listen(self, host: str, port: int, accept: Accept, *, tls: Tls | None = None) -> Listener:
-        return TcpListener(self._poller, bind(host, port), accept, tls, self._rejected)
+    def listen(
+        self,
+        host: str,
+        port: int,
+        accept: Accept,
+        *,
+        tls: Tls | None = None,
+        essential: bool = False,
+    ) -> Listener:
+        return TcpListener(
+            self._poller, bind(host, port), accept, tls, self._rejected, essential=essential
+        )
 
     def dial(
         self,
@@ -83,6 +98,7 @@ class EpollNetwork:
         *,
         timeout_s: float,
         tls: Tls | None = None,
+        essential: bool = False,
     ) -> Dial:
         return TcpDial(
             self._poller,
@@ -94,6 +110,7 @@ class EpollNetwork:
             failed,
             timeout_s,
             tls,
+            essential=essential,
         )
 
     def is_current(self, host: str, address: str) -> bool:

@@ -1,7 +1,6 @@
 """A bound address: accepting, resting when it cannot, TLS handshakes of those who come."""
 
 import errno
-import resource
 import socket
 from collections import Counter
 from collections.abc import Callable
@@ -12,9 +11,8 @@ from router.model.limits import (
     ACCEPT_ERRORS_PER_TURN_MAX,
     ACCEPT_REST_S,
     ACCEPTS_PER_TURN_MAX,
-    CONNECTIONS_PER_LISTENER_MAX,
-    FD_RESERVE,
     LISTEN_BACKLOG,
+    LISTENER_CONNECTIONS_MAX,
     TLS_HANDSHAKE_TIMEOUT_S,
     TLS_HANDSHAKES_MAX,
     TLS_HANDSHAKES_PER_SOURCE,
@@ -23,7 +21,7 @@ from router.net.connection import TcpConnection
 from router.net.handshake import TlsHandshake
 from router.net.poller import Poller
 from router.net.ports import Address, Connection, ConnectionHandler, DialCode, Timer, Tls
-from router.net.sockets import address_of, family_of, is_numeric, prepare_stream
+from router.net.sockets import address_of, descriptors_max, family_of, is_numeric, prepare_stream
 from router.net.tls import TlsConnection
 
 Accept = Callable[[Connection], ConnectionHandler | None]
@@ -85,11 +83,6 @@ def bind(host: str, port: int) -> socket.socket:
     return sock
 
 
-def descriptors_max() -> int:
-    """Descriptors that connections may use: the process's limit without a reserve."""
-    return max(FD_RESERVE, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - FD_RESERVE)
-
-
 class TcpListener:
     """`ports.Listener`: hands over connections (with TLS: after the handshake, if admissible)."""
 
@@ -119,6 +112,8 @@ class TcpListener:
         accept: Accept,
         tls: Tls | None,
         on_rejected: Callable[[Address, str], None],
+        *,
+        essential: bool = False,
     ) -> None:
         self._poller = poller
         self._socket = sock
@@ -135,7 +130,7 @@ class TcpListener:
         self._errors = 0
         self._errors_turn = -1
         self._closed = False
-        self._descriptors_max = descriptors_max()
+        self._descriptors_max = descriptors_max(essential=essential)
         poller.register(sock.fileno(), self, EPOLLIN)
 
     @property
@@ -195,7 +190,7 @@ class TcpListener:
     def _take(self, sock: socket.socket, peer: Address) -> None:
         sock.setblocking(False)
         self._connections += 1
-        if self._connections >= CONNECTIONS_PER_LISTENER_MAX:
+        if self._connections >= LISTENER_CONNECTIONS_MAX:
             self._hold(Hold.FULL)
         local = self._address
         if self._is_wildcard:
@@ -283,7 +278,7 @@ class TcpListener:
         if (
             self._holds  # Rarely anything: flags are slow to combine.
             and self._holds & Hold.FULL
-            and self._connections < CONNECTIONS_PER_LISTENER_MAX
+            and self._connections < LISTENER_CONNECTIONS_MAX
             and len(self._handshakes) < TLS_HANDSHAKES_MAX
         ):
             self._release(Hold.FULL)

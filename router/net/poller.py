@@ -68,6 +68,7 @@ class Poller:
         "read_view",
         "turn_lag_s",
         "turns",
+        "unsent_bytes",
     )
 
     def __init__(self, host: Host, on_wake: Callable[[], None]) -> None:
@@ -96,6 +97,7 @@ class Poller:
         self.plain_view = memoryview(bytearray(READ_BYTES + TLS_RECORD_BYTES))
         self.bytes_in = 0
         self.bytes_out = 0
+        self.unsent_bytes = 0  # Of all connections: taken, and not yet with the kernel.
         self.handler_errors = 0
         self.turn_lag_s = 0.0
         self.turns = 0

@@ -37,11 +37,15 @@ class Loss(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
-DialCode = Literal["refused", "timeout", "unreachable", "name", "tls", "self", "error"]
+DialCode = Literal["refused", "timeout", "unreachable", "name", "tls", "self", "exhausted", "error"]
 
 
 class DialFailure(msgspec.Struct, frozen=True):
-    """Why no connection came about. ``reason`` is for people and names the address."""
+    """Why no connection came about. ``reason`` is for people and names the address.
+
+    ``exhausted``: this process has no descriptor or memory left for it. It says nothing of who was
+    dialled.
+    """
 
     code: DialCode
     reason: str
@@ -185,8 +189,11 @@ class Network(Timers, Protocol):
         accept: Callable[[Connection], ConnectionHandler | None],
         *,
         tls: Tls | None = None,
+        essential: bool = False,
     ) -> Listener:
         """Bind and accept. ``accept`` may return None: the connection is aborted.
+
+        ``essential``: its connections may use descriptors that are kept from others.
 
         With TLS a connection is handed over only after its handshake. Raises `OSError` when the
         address cannot be bound (in use, not local, forbidden).
@@ -207,9 +214,10 @@ class Network(Timers, Protocol):
         *,
         timeout_s: float,
         tls: Tls | None = None,
+        essential: bool = False,
     ) -> Dial:
         """Connect (resolving a name first, all its addresses in turn), within ``timeout_s`` in all.
 
         Exactly one of the two callbacks comes, later, unless cancelled. Failure ``self``: the
-        kernel connected us to ourselves.
+        kernel connected us to ourselves. ``essential`` as for `listen`.
         """

@@ -132,6 +132,14 @@ class SimulatedInternet:
                 self.schedule(self._now, first, end.reset_arrived)
                 self.schedule(self._now, second, end.other.reset_arrived)
 
+    def timers_of(self, ip: str) -> int:
+        """How many calls the host waits for: what never ends shows here."""
+        host = self._owners[ip]
+        return sum(
+            event.background and event.host is host and event.action is not None
+            for event in self._events
+        )
+
     def kill(self, ip: str) -> None:
         """The process dies: its handlers hear nothing more, its peers get resets."""
         network = self._owners[ip]

@@ -75,7 +75,15 @@ class SimulatedNetwork:
 
     # Connections.
 
-    def listen(self, host: str, port: int, accept: Accept, *, tls: Tls | None = None) -> Listener:
+    def listen(
+        self,
+        host: str,
+        port: int,
+        accept: Accept,
+        *,
+        tls: Tls | None = None,
+        essential: bool = False,
+    ) -> Listener:
         host = "127.0.0.1" if host == "localhost" else host
         if host not in ANY and not self.owns(host):
             raise OSError(errno.EADDRNOTAVAIL, f"cannot listen on {host!r}: not an address here")
@@ -95,6 +103,7 @@ class SimulatedNetwork:
         *,
         timeout_s: float,
         tls: Tls | None = None,
+        essential: bool = False,
     ) -> Dial:
         return SimulatedDial(self, host, port, connected, failed, timeout_s, tls)
 

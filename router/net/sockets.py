@@ -2,10 +2,17 @@
 
 import errno
 import os
+import resource
 import socket
 import struct
 
-from router.model.limits import KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_PROBES
+from router.model.limits import (
+    FD_RESERVE,
+    FD_RESERVE_ESSENTIAL,
+    KEEPALIVE_IDLE_S,
+    KEEPALIVE_INTERVAL_S,
+    KEEPALIVE_PROBES,
+)
 from router.net.ports import Address, DialCode, DialFailure, Loss
 
 ZERO_LINGER = struct.pack("ii", 1, 0)
@@ -18,8 +25,28 @@ REFUSALS: dict[int, tuple[DialCode, str]] = {
     errno.ENETUNREACH: ("unreachable", "cannot be reached: no route to its network"),
     errno.EHOSTUNREACH: ("unreachable", "cannot be reached: no route to the host"),
     errno.ENETDOWN: ("unreachable", "cannot be reached: the network is down"),
+    errno.EMFILE: ("exhausted", "was not tried: this process has no descriptor left"),
+    errno.ENFILE: ("exhausted", "was not tried: this host has no descriptor left"),
+    errno.ENOBUFS: ("exhausted", "was not tried: the kernel has no memory for it"),
+    errno.ENOMEM: ("exhausted", "was not tried: the kernel has no memory for it"),
+    errno.EADDRNOTAVAIL: ("exhausted", "was not tried: no local port or address is left for it"),
     errno.EAFNOSUPPORT: ("unreachable", "cannot be reached: address family not supported"),
 }
+
+
+def descriptors_max(*, essential: bool) -> int:
+    """How many descriptors of connections there may be before one more is not opened.
+
+    The rest of the process's limit is kept: for the operator's door and files, and a part of it
+    for what is ``essential``.
+    """
+    kept = FD_RESERVE_ESSENTIAL if essential else FD_RESERVE
+    return max(FD_RESERVE, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - kept)
+
+
+def clients_max() -> int:
+    """How many client connections all listeners may have: each may need one to a target."""
+    return max(1, descriptors_max(essential=False) // 2)
 
 
 def is_numeric(host: str) -> bool:

@@ -89,6 +89,7 @@ class TlsConnection(TcpConnection):
         if self._out or size > LANE_TURN_BYTES_MAX:
             self._plain.extend(bytes(part) for part in parts if part)
             self._plain_bytes += size
+            self._poller.unsent_bytes += size
             if not self._out:
                 self._refill()
         elif size:
@@ -209,6 +210,7 @@ class TlsConnection(TcpConnection):
                 room -= len(part)
             size = LANE_TURN_BYTES_MAX - room
             self._plain_bytes -= size
+            self._poller.unsent_bytes -= size
             self._encrypt(parts, size)
 
     def _drained(self) -> None:
@@ -252,6 +254,7 @@ class TlsConnection(TcpConnection):
         super()._lose(cause)
 
     def _drop_plain(self) -> None:
+        self._poller.unsent_bytes -= self._plain_bytes
         self._plain.clear()
         self._plain_bytes = 0
 

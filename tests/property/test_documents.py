@@ -74,6 +74,7 @@ SITES = st.builds(
     bind_ip=st.ip_addresses().map(str),
     service_sync=st.booleans(),
     drain_grace_s=SECONDS,
+    memory_limit_bytes=st.integers(0, 2**40),
     access_log_share=st.sampled_from((0.0, 0.01, 1.0)),
     tracing=st.booleans(),
 )

@@ -14,6 +14,7 @@ from router.link.claims import CLAIM_ALPN
 from router.link.links import ALPN as LINK_ALPN
 from router.link.outgoing import OutgoingSpec
 from router.link.ports import Neighbour
+from router.main.memory import MemoryGuard, Use
 from router.main.ports import Kept, PendingLink
 from router.main.site_router import SiteRouter
 from router.model.errors import HandshakeRejected
@@ -390,6 +391,20 @@ class SimSite:
     def served(self) -> int:
         """Answers of all targets."""
         return sum(target.served for target in self.targets.values())
+
+
+class SimMemory:
+    """The memory of a site's process, which a test fills and empties."""
+
+    def __init__(self, site: SimSite, limit_bytes: int) -> None:
+        self.use = Use(resident_bytes=0, buffered_bytes=0)
+        self.trims = 0
+        self.guard = MemoryGuard(
+            site.network, limit_bytes, lambda: self.use, site.router, site.world.tell, self._trim
+        )
+
+    def _trim(self) -> None:
+        self.trims += 1
 
 
 class World:

@@ -16,6 +16,7 @@ REQUEST_TIMEOUT = HttpError(408, "request-timeout", "The request did not arrive 
 
 _NO_ROUTE = HttpError(503, "no-route", "No site can serve this service right now.")
 _ALL_FULL = HttpError(503, "all-full", "Every target of this service is full; try again shortly.")
+_OVERLOADED = HttpError(503, "overloaded", "This router has no room left; try again shortly.")
 _REFUSED = HttpError(502, "target-refused", "The target did not accept a connection.")
 _RESET = HttpError(502, "target-reset", "The target broke off before it had answered.")
 _BAD_RESPONSE = HttpError(502, "target-reset", "The target did not answer in valid HTTP.")
@@ -27,6 +28,7 @@ _INTERNAL = HttpError(502, "internal", "The proxy failed to serve this request."
 FAILURES: dict[LegCode, HttpError] = {
     "busy": _ALL_FULL,
     "all-full": _ALL_FULL,
+    "overloaded": _OVERLOADED,
     "no-target": _NO_ROUTE,
     "draining": _NO_ROUTE,
     "not-allowed": _NO_ROUTE,
@@ -157,7 +159,7 @@ def own_answer(error: HttpError, client: ClientFraming, rng: random.Random) -> b
     """A whole response of ours. ``rng`` spreads the return of clients that found all full."""
     text = error.sentence.encode("ascii") + b"\n"
     retry = b""
-    if error.code == "all-full":
+    if error.code in ("all-full", "overloaded"):
         seconds = rng.randint(limits.RETRY_AFTER_MIN_S, limits.RETRY_AFTER_MAX_S)
         retry = b"Retry-After: %d\r\n" % seconds
     ending = b""

@@ -215,6 +215,7 @@ class FakeNetwork:
         accept: Callable[[Connection], ConnectionHandler | None],
         *,
         tls: Tls | None = None,
+        essential: bool = False,
     ) -> Listener:
         address = Address(host, port)
         if address in self.listening or address in self.taken:
@@ -235,6 +236,7 @@ class FakeNetwork:
         *,
         timeout_s: float,
         tls: Tls | None = None,
+        essential: bool = False,
     ) -> Dial:
         address = Address(host, port)
         self.dialled.append(address)

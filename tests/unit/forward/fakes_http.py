@@ -198,6 +198,7 @@ class FakeNetwork(FakeTimers):
         accept: Callable[[Connection], ConnectionHandler | None],
         *,
         tls: Tls | None = None,
+        essential: bool = False,
     ) -> Listener:
         raise NotImplementedError("nothing listens here")
 
@@ -213,6 +214,7 @@ class FakeNetwork(FakeTimers):
         *,
         timeout_s: float,
         tls: Tls | None = None,
+        essential: bool = False,
     ) -> Dial:
         dial = FakeDial(connected, failed)
         self.dials.append(dial)

@@ -6,6 +6,7 @@ from router.forward.listeners import Listeners, is_same_place
 from router.forward.ports import NoTls
 from router.model import limits
 from router.model.ids import ServiceKey
+from router.model.settings import ServiceLimits
 from router.net.ports import Address, Connection, ConnectionHandler, Tls
 from tests.unit.forward.fakes import FakeNetwork, Party
 
@@ -15,9 +16,12 @@ PLACE = Address(*WHERE)
 
 
 class Door:
-    def __init__(self) -> None:
+    def __init__(self, connections_max: int = 100, **bounds: int) -> None:
         self.network = FakeNetwork()
-        self.listeners = Listeners(self.network, self.accept)
+        self.limits = ServiceLimits(**bounds)
+        self.listeners = Listeners(
+            self.network, self.accept, lambda key: self.limits, connections_max
+        )
         self.accepted: list[Party] = []
 
     def accept(self, key: ServiceKey, connection: Connection) -> ConnectionHandler:
@@ -83,24 +87,60 @@ def test_a_target_is_a_listener_when_a_connection_would_end_there(
     assert is_same_place(listen, target) is same
 
 
-def test_a_listener_full_of_connections_pauses_until_one_is_gone(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(limits, "CONNECTIONS_PER_LISTENER_MAX", 2)
-    paused: list[bool] = []
+def connect(door: Door, where: tuple[str, int] = WHERE) -> None:
+    door.network.dial(*where, lambda connection: Party(), lambda failure: None, timeout_s=1.0)
+    door.network.run()
+
+
+def connection_of(party: Party) -> Connection:
+    assert party.connection is not None
+    return party.connection
+
+
+def test_a_listener_full_of_connections_pauses_until_one_is_gone() -> None:
+    door = Door(connections=2)
+    door.listeners.set_listeners({KEY: WHERE})
+    connect(door)
+    assert not door.network.is_paused(PLACE)
+    connect(door)
+    assert door.network.is_paused(PLACE)
+    door.listeners.gone(KEY, connection_of(door.accepted[0]))
+    assert not door.network.is_paused(PLACE)
+
+
+def test_all_listeners_together_pause_at_the_limit_of_the_process() -> None:
+    door = Door(connections_max=2)
+    other, there = ServiceKey("cart", 81), ("127.0.0.1", 81)
+    door.listeners.set_listeners({KEY: WHERE, other: there})
+    connect(door)
+    connect(door, there)
+    assert door.network.is_paused(PLACE)
+    assert door.network.is_paused(Address(*there))
+    door.listeners.gone(other, connection_of(door.accepted[1]))
+    assert not door.network.is_paused(PLACE)
+    assert not door.network.is_paused(Address(*there))
+
+
+def test_a_source_with_too_many_connections_gets_no_more_until_one_is_gone() -> None:
+    door = Door(connections_per_source=2)
+    door.listeners.set_listeners({KEY: WHERE})
+    for _ in range(4):
+        connect(door)
+    assert len(door.accepted) == 2
+    assert door.listeners.refused[KEY] == 2
+    assert not door.network.is_paused(PLACE)
+    door.listeners.gone(KEY, connection_of(door.accepted[0]))
+    connect(door)
+    assert len(door.accepted) == 3
+
+
+def test_a_held_listener_accepts_again_when_it_is_let_go() -> None:
     door = Door()
     door.listeners.set_listeners({KEY: WHERE})
-
-    def connect() -> None:
-        door.network.dial(*WHERE, lambda connection: Party(), lambda failure: None, timeout_s=1.0)
-        door.network.run()
-
-    connect()
-    connect()
-    paused.append(door.network.is_paused(PLACE))
-    door.listeners.gone(KEY)
-    paused.append(door.network.is_paused(PLACE))
-    assert paused == [True, False]
+    door.listeners.hold(frozenset({KEY}))
+    assert door.network.is_paused(PLACE)
+    door.listeners.hold(frozenset())
+    assert not door.network.is_paused(PLACE)
 
 
 def tls(name: bytes = b"one") -> Tls:
@@ -149,3 +189,13 @@ def test_a_listener_whose_certificate_goes_is_closed() -> None:
     door.listeners.set_listeners({KEY: WHERE}, {KEY: NoTls("expired")})
     assert not door.network.listening
     assert "expired" in door.error()
+
+
+def test_a_raised_limit_counts_at_once() -> None:
+    door = Door(connections=1)
+    door.listeners.set_listeners({KEY: WHERE})
+    connect(door)
+    assert door.network.is_paused(PLACE)
+    door.limits = ServiceLimits(connections=2)
+    door.listeners.reconsider()
+    assert not door.network.is_paused(PLACE)

@@ -75,6 +75,7 @@ class World:
         accept: Callable[[Connection], ConnectionHandler | None],
         *,
         tls: Tls | None = None,
+        essential: bool = False,
     ) -> Listener:
         self.listeners[host, port] = (accept, tls)
         return cast("Listener", None)
@@ -88,6 +89,7 @@ class World:
         *,
         timeout_s: float,
         tls: Tls | None = None,
+        essential: bool = False,
     ) -> FakeTimer:
         self.dials.append((self.time, host, port))
         dial = FakeTimer(lambda: self._dialled(host, port, connected, failed, tls))

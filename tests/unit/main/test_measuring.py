@@ -2,7 +2,7 @@
 
 from router.admin.metrics import FAMILIES, render
 from router.main.measuring import measure
-from tests.simulation.world import World
+from tests.simulation.world import SimMemory, World
 
 
 def test_every_value_has_a_family_and_as_many_labels_as_it_says() -> None:
@@ -15,7 +15,7 @@ def test_every_value_has_a_family_and_as_many_labels_as_it_says() -> None:
     answers = [a.request() for _ in range(2)]
     world.run(5)
     assert [answer.status for answer in answers] == [200, 200]
-    values = measure(a.router, {"leaf": 1.0}, 0.5)
+    values = measure(a.router, SimMemory(a, 100).guard, {"leaf": 1.0}, 0.5)
     read = {**values.numbers, **values.histograms}
     assert read.keys() <= FAMILIES.keys()
     for metric, series in read.items():
@@ -32,5 +32,6 @@ def test_a_site_without_connector_shows_no_slots_of_its_own() -> None:
     a.declare()
     b.serve(1, capacity=7)
     world.run(5)
-    capacities = measure(a.router, {}, 0.0).numbers["spillway_capacity"]
+    values = measure(a.router, SimMemory(a, 100).guard, {}, 0.0)
+    capacities = values.numbers["spillway_capacity"]
     assert capacities == {("shop", "8080", "b"): 7}

@@ -6,7 +6,7 @@ from router.link.outgoing import OutgoingSpec
 from router.main.ports import PendingLink
 from router.main.views import OperatorView
 from router.model.specs import LinkSpec
-from tests.simulation.world import SimCredentials, World
+from tests.simulation.world import SimCredentials, SimMemory, World
 
 
 def test_a_refused_link_is_a_problem_of_the_site(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,6 +26,7 @@ def test_a_refused_link_is_a_problem_of_the_site(monkeypatch: pytest.MonkeyPatch
     views = OperatorView(
         a.router,
         a.network,  # type: ignore[arg-type]  # Only its clock is asked here.
+        SimMemory(a, 100).guard,
         dict,
         lambda name, arguments: None,
     )

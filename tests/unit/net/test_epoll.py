@@ -4,6 +4,7 @@ import asyncio
 import errno
 import logging
 import random
+import resource
 import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator
@@ -11,6 +12,7 @@ from collections.abc import Callable, Coroutine, Iterator
 import pytest
 import uvloop
 
+from router.model import limits
 from router.model.limits import (
     ACCEPT_ERRORS_PER_TURN_MAX,
     KEEPALIVE_IDLE_S,
@@ -330,8 +332,33 @@ def test_a_dial_without_descriptors_fails_later(host: SelfHost) -> None:
     network.dial("127.0.0.1", 80, Recorder().take, failures.append, timeout_s=1.0)
     assert not failures
     host.run_while(lambda: not failures)
-    assert failures[0].code == "error"
-    assert failures[0].reason == "127.0.0.1:80 cannot be reached: Too many open files"
+    assert failures[0].code == "exhausted"
+    assert "no descriptor left" in failures[0].reason
+    network.close()
+
+
+def test_descriptors_kept_for_links_are_not_spent_on_targets(
+    host: SelfHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_now = limits.FD_RESERVE  # The least that any limit leaves.
+    kept = (open_now + limits.FD_RESERVE,) * 2
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: kept)
+    network = EpollNetwork(host)
+    right = Recorder()
+    listener = network.listen("127.0.0.1", 0, right.take)
+    door = listener.address
+    failures: list[DialFailure] = []
+    left: list[Recorder] = []
+    while not failures:
+        left.append(Recorder())
+        network.dial(door.host, door.port, left[-1].take, failures.append, timeout_s=2.0)
+        host.run_while(lambda: not (failures or left[-1].connection))
+    assert failures[0].code == "exhausted"
+    assert network.sockets_open == open_now
+    link = Recorder()
+    network.dial(door.host, door.port, link.take, failures.append, timeout_s=2.0, essential=True)
+    host.run_while(lambda: not link.connection)
+    assert len(failures) == 1
     network.close()
 
 

@@ -1,0 +1,266 @@
+"""Keeps the process within its memory: reads what it uses, judges by marks, sheds load in time.
+
+What gives way first (shares of the limit, `limits`): idle connections, then whatever is new, then
+those who hold most. `Marks` decides and knows nothing else; `MemoryGuard` reads and carries out.
+"""
+
+import ctypes
+import gc
+import os
+import resource
+from collections.abc import Callable, Iterator
+from enum import IntEnum
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from router.main.ports import Tell
+from router.model import limits
+from router.model.events import Problem
+from router.net.ports import Timer, Timers
+
+UNLIMITED_ABOVE = 2**60  # What cgroup v1 says instead of "none" is near 2**63.
+CGROUP_ROOT = Path("/sys/fs/cgroup")
+PROC_CGROUP = Path("/proc/self/cgroup")
+STATM = "/proc/self/statm"
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+class Level(IntEnum):
+    """What is being done for want of memory; each includes those before it."""
+
+    CALM = 0
+    SHED_IDLE = 1
+    REFUSE_NEW = 2
+    DROP_SLOWEST = 3
+
+
+_MARKS = (limits.MEMORY_SHED_IDLE, limits.MEMORY_REFUSE_NEW, limits.MEMORY_DROP_SLOWEST)
+
+
+class Marks:
+    """The level that a share of the limit means: up at once, down a little below the mark. Pure."""
+
+    __slots__ = ("level",)
+
+    def __init__(self) -> None:
+        self.level = Level.CALM
+
+    def judge(self, share: float) -> Level:
+        """The level at ``share`` (1.0: all that the process may have)."""
+        level = sum(
+            share >= (mark - limits.MEMORY_CALM_BELOW if number <= self.level else mark)
+            for number, mark in enumerate(_MARKS, start=1)
+        )
+        self.level = Level(level)
+        return self.level
+
+
+class Use(msgspec.Struct, frozen=True):
+    """Bytes at one moment: resident, and those of them that wait for slow readers and slots."""
+
+    resident_bytes: int
+    buffered_bytes: int
+
+
+class Relief(Protocol):
+    """Who can give memory back."""
+
+    def shed_idle(self) -> int:
+        """Close idle connections; how many."""
+
+    def refuse_new(self, refuse: bool) -> None:
+        """Begin nothing new, until told otherwise."""
+
+    def drop_slowest(self, size_bytes: int) -> int:
+        """Reset those that hold most, until ``size_bytes`` are free; how many."""
+
+
+class MemoryGuard:
+    """Looks every `limits.MEMORY_LOOK_S` and acts. ``limit_bytes``: what the process may have."""
+
+    __slots__ = (
+        "_levels",
+        "_marks",
+        "_next_trim",
+        "_read",
+        "_relief",
+        "_tell",
+        "_timer",
+        "_timers",
+        "_trim",
+        "_trimmed_bytes",
+        "buffered_mark_bytes",
+        "dropped_total",
+        "limit_bytes",
+        "shed_total",
+        "use",
+    )
+
+    def __init__(
+        self,
+        timers: Timers,
+        limit_bytes: int,
+        read: Callable[[], Use],
+        relief: Relief,
+        tell: Tell,
+        trim: Callable[[], None],
+    ) -> None:
+        """``read`` gives the use of now; ``trim`` returns freed memory to the system."""
+        self._timers = timers
+        self._read = read
+        self._relief = relief
+        self._tell = tell
+        self._trim = trim
+        self._marks = Marks()
+        self._next_trim = timers.now()
+        self._trimmed_bytes = 0
+        self.shed_total = self.dropped_total = 0
+        self.use = read()
+        self.set_limit(limit_bytes)
+        self._timer: Timer = timers.call_at(timers.now(), self._look)
+
+    def set_limit(self, limit_bytes: int) -> None:
+        """From the next look on."""
+        self.limit_bytes = limit_bytes
+        self.buffered_mark_bytes = buffered_mark(limit_bytes)
+
+    def use_now(self) -> Use:
+        """Read anew."""
+        return self._read()
+
+    @property
+    def level(self) -> Level:
+        """What is being done now."""
+        return self._marks.level
+
+    def close(self) -> None:
+        """Look no more."""
+        self._timer.cancel()
+
+    def problems(self) -> list[Problem]:
+        """What `status` says while memory is short."""
+        if self.level < Level.REFUSE_NEW:
+            return []
+        used, limit = self.use.resident_bytes // limits.MIB, self.limit_bytes // limits.MIB
+        return [
+            Problem(
+                code="SW0601",
+                message=f"Memory is short: {used} of {limit} MiB are in use, "
+                "so new requests are refused here.",
+                hint="Give the router more memory, or services a lower limits.connections",
+            )
+        ]
+
+    def _look(self) -> None:
+        self._timer = self._timers.call_at(self._timers.now() + limits.MEMORY_LOOK_S, self._look)
+        self.use = use = self._read()
+        before = self.level
+        level = self._marks.judge(use.resident_bytes / self.limit_bytes)
+        if level != before:
+            self._changed(before, level)
+        if level >= Level.SHED_IDLE:
+            self.shed_total += self._relief.shed_idle()
+        excess_bytes = use.buffered_bytes - self.buffered_mark_bytes
+        if level == Level.DROP_SLOWEST:
+            above = limits.MEMORY_DROP_SLOWEST - limits.MEMORY_CALM_BELOW
+            excess_bytes = max(excess_bytes, use.resident_bytes - int(self.limit_bytes * above))
+        if excess_bytes > 0:
+            self.dropped_total += self._relief.drop_slowest(excess_bytes)
+        self._give_back(use.resident_bytes, level)
+
+    def _changed(self, before: Level, level: Level) -> None:
+        refuses = level >= Level.REFUSE_NEW
+        if refuses != (before >= Level.REFUSE_NEW):
+            self._relief.refuse_new(refuses)
+        used, limit = self.use.resident_bytes // limits.MIB, self.limit_bytes // limits.MIB
+        use = f"{used} of {limit} MiB are in use"
+        if level == Level.CALM:
+            self._tell("info", "memory-calm", "memory", f"Memory is no longer short: {use}.")
+        elif level > before:
+            done = ("", "idle connections are closed", "new requests are refused")
+            what = done[level] if level < len(done) else "who holds most of it is reset"
+            self._tell(
+                "warning" if level == Level.SHED_IDLE else "error",
+                "memory-short",
+                "memory",
+                f"Memory is short: {use}, {what}.",
+                "Give the router more memory, or services a lower limits.connections",
+            )
+
+    def _give_back(self, resident_bytes: int, level: Level) -> None:
+        """Freed memory goes back to the system: after a burst, and whenever it is short."""
+        if self._timers.now() < self._next_trim:
+            return
+        grown = resident_bytes > self._trimmed_bytes * limits.MEMORY_TRIM_ABOVE
+        if grown or level >= Level.SHED_IDLE:
+            self._next_trim = self._timers.now() + limits.MEMORY_TRIM_S
+            self._trim()
+            self._trimmed_bytes = self._read().resident_bytes
+
+
+def buffered_mark(limit_bytes: int) -> int:
+    """How much may wait for slow readers and slots, of a process that may have ``limit_bytes``."""
+    return max(limits.BUFFERED_BYTES_MIN, int(limit_bytes * limits.BUFFERED_SHARE))
+
+
+def resident_bytes() -> int:
+    """Of this process, now. Some 10 µs."""
+    with open(STATM, "rb", buffering=0) as file:
+        return int(file.read(100).split()[1]) * PAGE_BYTES
+
+
+def memory_limit(*, root: Path = CGROUP_ROOT, membership: Path = PROC_CGROUP) -> int:
+    """What this process may have: the least of its control groups, its limits and the machine."""
+    found = [os.sysconf("SC_PHYS_PAGES") * PAGE_BYTES]
+    for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA, resource.RLIMIT_RSS):
+        soft, _ = resource.getrlimit(kind)
+        if soft != resource.RLIM_INFINITY:
+            found.append(soft)
+    found += _cgroup_limits(root, membership)
+    return min(found)
+
+
+def _cgroup_limits(root: Path, membership: Path) -> Iterator[int]:
+    """Of the group of this process and those above it, versions 1 and 2 (cgroups(7))."""
+    try:
+        lines = membership.read_text().splitlines()
+    except OSError:  # Not Linux's proc, or hidden.
+        return
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if not controllers:
+            base, name = root, "memory.max"
+        elif "memory" in controllers.split(","):
+            base, name = root / "memory", "memory.limit_in_bytes"
+        else:
+            continue
+        group = base / path.lstrip("/")
+        for each in (group, *group.parents):
+            if not each.is_relative_to(base):
+                break
+            limit = _read_limit(each / name)
+            if limit is not None:
+                yield limit
+
+
+def _read_limit(path: Path) -> int | None:
+    """Bytes; None: there is no such file (a container sees its own group as the root), or none."""
+    try:
+        text = path.read_text().strip()
+    except OSError:
+        return None
+    return int(text) if text.isdecimal() and int(text) < UNLIMITED_ABOVE else None
+
+
+def trimmer() -> Callable[[], None]:
+    """What gives freed memory back: Python's cycles first, then the C library's free lists."""
+    malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it, musl not.
+
+    def trim() -> None:
+        gc.collect()
+        if malloc_trim is not None:
+            malloc_trim(0)
+
+    return trim

@@ -1,0 +1,17 @@
+"""Aborts at any moment by client, target, link and operator: everything is at rest afterwards.
+
+Tens of thousands of rounds by hand: ``python -m tests.simulation.storm --rounds 20000``.
+"""
+
+import pytest
+
+from tests.simulation.storm import Storm
+
+ROUNDS = 25
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_after_aborts_at_any_moment_everything_is_at_rest(seed: int) -> None:
+    storm = Storm(seed)
+    for number in range(ROUNDS):
+        assert storm.round() == [], f"round {number}"

@@ -1,0 +1,163 @@
+"""Marks of memory: what is done above each, until when; and how much there is at all."""
+
+import resource
+from pathlib import Path
+
+import pytest
+
+from router.main.memory import (
+    Level,
+    Marks,
+    Use,
+    buffered_mark,
+    memory_limit,
+    resident_bytes,
+    trimmer,
+)
+from router.model import limits
+from tests.simulation.world import SimMemory, SimSite, World
+
+MIB = limits.MIB
+
+
+@pytest.mark.parametrize(
+    ("share", "level"),
+    [
+        (0.0, Level.CALM),
+        (0.849, Level.CALM),
+        (0.85, Level.SHED_IDLE),
+        (0.95, Level.REFUSE_NEW),
+        (0.98, Level.DROP_SLOWEST),
+        (3.0, Level.DROP_SLOWEST),
+    ],
+)
+def test_each_mark_counts_at_once(share: float, level: Level) -> None:
+    assert Marks().judge(share) == level
+
+
+def test_a_level_is_left_only_a_little_below_its_mark() -> None:
+    marks = Marks()
+    shares = (0.98, 0.96, 0.949, 0.93, 0.919, 0.83, 0.819)
+    assert [marks.judge(share) for share in shares] == [
+        Level.DROP_SLOWEST,
+        Level.DROP_SLOWEST,
+        Level.REFUSE_NEW,
+        Level.REFUSE_NEW,
+        Level.SHED_IDLE,
+        Level.SHED_IDLE,
+        Level.CALM,
+    ]
+
+
+class Scene:
+    """One site that serves `shop`; its memory is set by the test."""
+
+    def __init__(self) -> None:
+        self.world = World(1, "a", "b")
+        self.a, self.b = self.world.sites.values()
+        self.a.link(self.b, cost=1)
+        self.a.declare()
+        self.a.serve(1, capacity=10)
+        self.b.serve(1, capacity=10)
+        self.memory = SimMemory(self.a, limit_bytes=1000 * MIB)
+        self.world.run(5)
+
+    def fill(self, resident_mib: int, buffered_mib: int = 0) -> None:
+        self.memory.use = Use(resident_mib * MIB, buffered_mib * MIB)
+        self.world.run(2 * limits.MEMORY_LOOK_S)
+
+    def ask(self, site: SimSite) -> tuple[int, str]:
+        answer = site.request()
+        self.world.run(2)
+        return answer.status, answer.site
+
+
+def codes(world: World) -> list[str]:
+    return [line.split()[2] for line in world.journal if "memory" in line]
+
+
+def test_short_of_memory_new_requests_are_refused_here_and_served_elsewhere() -> None:
+    scene = Scene()
+    assert scene.ask(scene.a) == (200, "a")
+    scene.fill(960)
+    assert scene.ask(scene.a) == (503, "")
+    assert scene.ask(scene.b) == (200, "b")
+    assert scene.memory.guard.problems()[0].code == "SW0601"
+    scene.fill(500)
+    assert scene.ask(scene.a) == (200, "a")
+    assert scene.memory.guard.problems() == []
+    assert codes(scene.world) == ["memory-short", "memory-calm"]
+    assert scene.a.router.forwarder.refused_total == 1
+
+
+def test_what_other_sites_send_here_goes_to_a_site_with_memory() -> None:
+    scene = Scene()
+    for target in list(scene.b.targets):
+        del scene.b.targets[target]
+    scene.b.connectors.clear()
+    scene.b.apply()
+    scene.world.run(2)
+    assert scene.ask(scene.b) == (200, "a")
+    scene.fill(960)
+    assert scene.ask(scene.b) == (503, "")
+
+
+def test_idle_connections_go_first() -> None:
+    scene = Scene()
+    scene.ask(scene.a)
+    scene.fill(860)
+    assert scene.memory.guard.level == Level.SHED_IDLE
+    assert scene.memory.guard.shed_total > 0
+    assert scene.ask(scene.a) == (200, "a")
+
+
+def test_freed_memory_is_given_back_after_a_burst_and_not_all_the_time() -> None:
+    scene = Scene()
+    scene.fill(100)
+    scene.world.run(60)
+    before = scene.memory.trims
+    scene.fill(500)
+    scene.world.run(60)
+    assert scene.memory.trims == before + 1
+
+
+def test_the_limit_is_the_least_that_anybody_states(tmp_path: Path) -> None:
+    machine = memory_limit(root=tmp_path, membership=tmp_path / "none")
+    assert machine > 64 * MIB
+    group = tmp_path / "machine.slice" / "router"
+    group.mkdir(parents=True)
+    membership = tmp_path / "cgroup"
+    membership.write_text("0::/machine.slice/router\n")
+    (group / "memory.max").write_text("max\n")
+    assert memory_limit(root=tmp_path, membership=membership) == machine
+    (group.parent / "memory.max").write_text(f"{48 * MIB}\n")
+    assert memory_limit(root=tmp_path, membership=membership) == 48 * MIB
+    (group / "memory.max").write_text(f"{32 * MIB}\n")
+    assert memory_limit(root=tmp_path, membership=membership) == 32 * MIB
+
+
+def test_the_limit_of_an_old_control_group_counts_in_a_container_too(tmp_path: Path) -> None:
+    (tmp_path / "memory").mkdir()
+    membership = tmp_path / "cgroup"
+    membership.write_text("9:name=systemd:/\n4:cpu,memory:/docker/abc\n")
+    (tmp_path / "memory" / "memory.limit_in_bytes").write_text(f"{40 * MIB}\n")
+    assert memory_limit(root=tmp_path, membership=membership) == 40 * MIB
+    (tmp_path / "memory" / "memory.limit_in_bytes").write_text("9223372036854771712\n")
+    assert memory_limit(root=tmp_path, membership=membership) > 40 * MIB
+
+
+def test_a_limit_of_the_process_itself_counts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (30 * MIB, 30 * MIB))
+    assert memory_limit(root=tmp_path, membership=tmp_path / "none") == 30 * MIB
+
+
+def test_a_quarter_may_be_buffered_and_never_less_than_the_least() -> None:
+    assert buffered_mark(1000 * MIB) == 250 * MIB
+    assert buffered_mark(100 * MIB) == limits.BUFFERED_BYTES_MIN
+
+
+def test_memory_is_read_and_given_back_on_this_machine() -> None:
+    trimmer()()
+    assert MIB < resident_bytes() < 4096 * MIB
