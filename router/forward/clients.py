@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable
 
-from router.forward.counters import HTTP_CLASSES, SERVED_NOWHERE
+from router.forward.counters import HTTP_CLASSES
 from router.forward.dispatch import Dispatch
 from router.forward.ingress_http import HttpSession
 from router.forward.ingress_tcp import TcpSession
@@ -122,6 +122,6 @@ class ClientConnection:
             self._watched = None
         if not self._dispatched:
             code_class = HTTP_CLASSES[(status // 100 - 1) % len(HTTP_CLASSES)]
-            self._service.counters.request(SERVED_NOWHERE, code_class, 0.0)
+            self._service.counters.refused(code_class)
             refused(self._service, self._observing, self._client, status)
         self._dispatched = False
