@@ -1,10 +1,13 @@
 """A site's certificate authority, and the leaves it issues.
 
 Only leaves of the site itself carry serverAuth, all others clientAuth: so a dialler that trusts
-this one CA knows that who answers is this site, whatever the address was.
+this one CA knows that who answers is this site, whatever the address was. Services have nothing of
+it: what is made for one has a CA of its own.
 """
 
 import datetime
+import ipaddress
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -56,7 +59,7 @@ class Authority:
                     str(path), "this site has a CA already", "Use it, or delete the site first"
                 ) from error
             key = keys.read(path)  # A crash between the two files: finish what was begun.
-        certificate = _ca_certificate(key, site_id, now)
+        certificate = _ca_certificate(key, f"spillway site {site_id}", now)
         files.write_secret(directory / CA_FILE, certificates.to_pem(certificate).encode())
         return cls(key, certificate)
 
@@ -172,6 +175,31 @@ def ensure_leaf(directory: Path, authority: Authority, site_id: str, now: float)
     return Leaf(key_pem=key_pem, chain_pem=chain_pem)
 
 
+def issue_service_leaf(service: str, hosts: Sequence[str], now: float) -> tuple[Leaf, str]:
+    """A pair for listeners at ``hosts`` (names, addresses), and PEM of a CA made for it alone.
+
+    Nobody has that CA's key: it certifies nothing else, ever. Nor is it the site's, whose leaves
+    admit to links.
+    """
+    ca_key, key = keys.generate(), keys.generate()
+    certificate = _ca_certificate(ca_key, f"spillway service {service}", now)
+    authority = Authority(ca_key, certificate)
+    names = [_general_name(host) for host in hosts]
+    builder = authority._leaf_builder(
+        key.public_key(), service, now, now + limits.SERVICE_LEAF_LIFE_S, client=False
+    ).add_extension(x509.SubjectAlternativeName(names), critical=False)
+    leaf = builder.sign(ca_key, hashes.SHA256())
+    pair = Leaf(key_pem=keys.to_pem(key), chain_pem=certificates.to_pem(leaf))
+    return pair, authority.ca_pem
+
+
+def _general_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
+
+
 def make_request(key: keys.PrivateKey) -> str:
     """A certificate signing request (PEM) for ``key``. It names nobody: names are the issuer's."""
     builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
@@ -204,8 +232,8 @@ def _replace_leaf(directory: Path, authority: Authority, site_id: str, now: floa
     return leaf
 
 
-def _ca_certificate(key: keys.PrivateKey, site_id: str, now: float) -> x509.Certificate:
-    name = _common_name(f"spillway site {site_id}")
+def _ca_certificate(key: keys.PrivateKey, subject: str, now: float) -> x509.Certificate:
+    name = _common_name(subject)
     public = key.public_key()
     key_id = x509.SubjectKeyIdentifier.from_public_key(public)
     return (

@@ -9,6 +9,7 @@ CA_LIFE_S = 2 * 365 * DAY_S
 LEAF_LIFE_S = 30 * DAY_S  # Renewed by itself, so it can be short.
 LINK_LEAF_LIFE_S = 365 * DAY_S  # Of what a claim yields: not yet renewed over the link.
 TOKEN_CERTIFICATE_LIFE_S = 365 * DAY_S  # Nobody watches a file in a Git repository.
+SERVICE_LEAF_LIFE_S = 365 * DAY_S  # Made on request; `status` warns before it ends.
 RENEW_AT_SHARE = 2 / 3  # Of the life: a third is left for a site that is off.
 BACKDATE_S = 300  # Clocks of two sites differ; at most a tenth of the life.
 COMMON_NAME_CHARACTERS_MAX = 64  # RFC 5280, ub-common-name.

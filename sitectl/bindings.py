@@ -16,6 +16,7 @@ from router.documents.schema import target_ports
 from router.model.specs import ConnectorSpec, Document, ServiceProtocol, ServiceSpec, TargetSpec
 from sitectl import store, tls
 from sitectl.failure import Exit, Failure, conflict, not_found, usage
+from sitectl.service_flags import changed_health
 from sitectl.store import Site
 
 _AS_IT_IS: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -191,42 +192,82 @@ def reach_of(
 
 
 def bind_target(
-    site: Site, binding: Binding, capacity: str | None, reach: Mapping[str, Any] = _AS_IT_IS
+    site: Site,
+    binding: Binding,
+    capacity: str | None,
+    health: Mapping[str, str | None],
+    reach: Mapping[str, Any] = _AS_IT_IS,
 ) -> store.Change:
-    """Attach a target, or give it another capacity or ``reach`` (of `reach_of`).
+    """Attach a target, or give it other settings (``reach`` of `reach_of`).
 
     What is not given stays as it is.
     """
-    document = bound_document(site, binding, capacity, reach)
+    document = bound_document(site, binding, capacity, health, reach)
     return "unchanged" if document is None else site.put(document)
 
 
 def bound_document(
-    site: Site, binding: Binding, capacity: str | None, reach: Mapping[str, Any] = _AS_IT_IS
+    site: Site,
+    binding: Binding,
+    capacity: str | None,
+    health: Mapping[str, str | None],
+    reach: Mapping[str, Any] = _AS_IT_IS,
 ) -> Document | None:
     """The document that makes the binding so; None: it is so already."""
-    slots = capacity_slots(capacity)
-    wanted = dict(reach) if capacity is None else {**reach, "capacity": slots}
     for known in bindings_of(site, binding.service):
         if (known.host, known.ports) != (binding.host, binding.ports):
             continue
         spec = known.document.spec
         assert isinstance(spec, ConnectorSpec)
-        replaced = msgspec.structs.replace(spec, **wanted)
+        replaced = with_settings(spec, capacity, health, reach)
         if replaced == spec:
             return None
         if len(spec.targets) > 1:
             place = f"{known.document.source}:{known.document.line}"
             raise conflict(
                 f"{binding.shown} shares connector {known.document.name!r} ({place}) with others, "
-                f"whose {'capacity' if not reach else 'settings'} would change too",
-                f"sitectl service set {binding.service} --capacity {slots}"
+                "whose settings would change too",
+                f"For all targets here: sitectl service set {binding.service} …"
                 if not reach
                 else f"Edit {site.directory / known.document.source}",
             )
         return Document("Connector", known.document.name, replaced)
-    spec = ConnectorSpec(service=binding.service, targets=(binding.target,), **wanted)
-    return Document("Connector", binding.document_name, spec)
+    spec = ConnectorSpec(service=binding.service, targets=(binding.target,))
+    settled = with_settings(spec, capacity, health, reach)
+    return Document("Connector", binding.document_name, settled)
+
+
+def with_settings(
+    spec: ConnectorSpec,
+    capacity: str | None,
+    health: Mapping[str, str | None],
+    reach: Mapping[str, Any] = _AS_IT_IS,
+) -> ConnectorSpec:
+    """``spec`` with what the flags give; None gives nothing."""
+    return msgspec.structs.replace(
+        spec,
+        capacity=spec.capacity if capacity is None else capacity_slots(capacity),
+        health=changed_health(health, spec.health),
+        **reach,
+    )
+
+
+def changed_targets(
+    name: str, bound: list[Binding], capacity: str | None, health: Mapping[str, str | None]
+) -> list[Document]:
+    """Every connector of the service here, with the settings given. Failure: there is none."""
+    if not bound:
+        what = f" --capacity {capacity}" if capacity is not None else ""
+        raise not_found(
+            f"service {name!r} has no target here whose settings could change",
+            f"sitectl service bind {name} host ADDRESS{what}",
+        )
+    documents: list[Document] = []
+    for document in {b.document.name: b.document for b in bound}.values():
+        assert isinstance(document.spec, ConnectorSpec)
+        settled = with_settings(document.spec, capacity, health)
+        documents.append(Document("Connector", document.name, settled))
+    return documents
 
 
 def unbind_target(

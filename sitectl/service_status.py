@@ -6,6 +6,7 @@ import msgspec
 
 from router.documents.schema import target_ports
 from router.model.addresses import join
+from router.model.settings import named
 from sitectl import output
 from sitectl.failure import Exit, Failure, not_found
 from sitectl.sessions import affinity_text
@@ -63,7 +64,7 @@ def configured(site: Site) -> list[dict[str, Any]]:
                     "port": port,
                     "protocol": spec.protocol,
                     "policy": spec.policy.name,
-                    "affinity": msgspec.to_builtins(spec.affinity),
+                    "affinity": spec.affinity and msgspec.to_builtins(named(spec.affinity, name)),
                     "queued": 0,
                     "requests_total": 0,
                     "overflow_total": 0,

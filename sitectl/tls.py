@@ -4,6 +4,7 @@ A folder's files are judged, then copied into ``secrets/tls/NAME`` of the site; 
 printed.
 """
 
+import contextlib
 import re
 import time
 from pathlib import Path
@@ -20,6 +21,16 @@ from sitectl.store import Site
 
 if TYPE_CHECKING:
     from certs.service_tls import Contents  # Heavy: each verb that needs it loads it.
+
+
+def generate_flag(function: Decorated) -> Decorated:
+    """Give a verb ``--generate-tls-secrets``."""
+    return click.option(
+        "--generate-tls-secrets",
+        "generate",
+        is_flag=True,
+        help="Listeners speak TLS by a certificate that is made here, with a CA for clients.",
+    )(function)
 
 
 def cert_flag(function: Decorated) -> Decorated:
@@ -66,6 +77,34 @@ def shown_credential(site: Site, value: str, service: str) -> str:
     leaf_of(contents, time.time())
     pair = Contents(contents.folder, certificate=contents.certificate, key=contents.key)
     return _copied(site, credential_in_use(site, service) or service, pair)
+
+
+def wanted_credential(site: Site, service: str, tls_cert: str | None, generate: bool) -> str:
+    """What ``--tls-cert`` or ``--generate-tls-secrets`` of a service mean; empty: no TLS.
+
+    A pair that is there and good is kept.
+    """
+    if not generate:
+        return shown_credential(site, tls_cert, service) if tls_cert else ""
+    if tls_cert:
+        raise usage("--generate-tls-secrets makes what --tls-cert brings", "Give one of them")
+    from certs.authority import issue_service_leaf
+    from certs.service_tls import CA_FILE, Contents, TlsStore, leaf_of
+
+    name = credential_in_use(site, service) or service
+    kept = TlsStore(site.secrets / "tls")
+    with contextlib.suppress(CertError):
+        leaf_of(kept.read(name), time.time())
+        return name
+    bind_ip = site.wanted().site.bind_ip
+    hosts = [service, "localhost", *([] if bind_ip in ("0.0.0.0", "::") else [bind_ip])]
+    leaf, ca_pem = issue_service_leaf(service, hosts, time.time())
+    certificate, key = leaf.chain_pem.encode(), leaf.key_pem.encode()
+    made = Contents("", certificate=certificate, key=key, ca=ca_pem.encode())
+    kept.write(name, made)
+    output.note(f"made a certificate for {', '.join(hosts)}, good for a year")
+    output.note(f"clients trust {kept.folder(name) / CA_FILE}; other sites need this folder too")
+    return name
 
 
 def trusted_credential(site: Site, value: str, service: str) -> str:

@@ -147,6 +147,16 @@ def _bounded_reader(name: str, hint: Any) -> Reader:
     return (readers.size if name.endswith("_bytes") else readers.integer)(meta.ge, meta.le)
 
 
+def bounds_text(struct: type[msgspec.Struct], attribute: str) -> str:
+    """From what to what a field of a `bounded` struct may be, for people."""
+    (meta,) = get_type_hints(struct, include_extras=True)[attribute].__metadata__
+    if attribute.endswith("_s"):
+        return f"{readers.duration_text(meta.ge)} to {readers.duration_text(meta.le)}"
+    if attribute.endswith("_bytes"):
+        return f"{readers.size_text(meta.ge)} to {readers.size_text(meta.le)}"
+    return f"{meta.ge} to {meta.le}"
+
+
 def _place(node: Mapping, key: str) -> Node:
     return node.get(key) or node
 
@@ -270,6 +280,12 @@ _AFFINITY = Shape(
 _TIMEOUTS = bounded(Timeouts)
 _LIMITS = bounded(ServiceLimits)
 _HEALTH = bounded(Health)
+SETTINGS: Final[dict[type[msgspec.Struct], Shape]] = {
+    Timeouts: _TIMEOUTS,
+    ServiceLimits: _LIMITS,
+    Health: _HEALTH,
+}
+"""What the command line sets field by field."""
 _TARGET = Shape(
     TargetSpec,
     Field("host", readers.host, required=True),

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from router.forward.counters import HTTP_CLASSES
 from router.forward.dispatch import Dispatch
@@ -9,10 +10,14 @@ from router.forward.ingress_http import HttpSession
 from router.forward.ingress_tcp import TcpSession
 from router.forward.observing import Observing
 from router.forward.ports import Leg, LegHandler, Request
+from router.forward.protocols import http2
 from router.forward.service import Service
 from router.forward.target_tcp import Received
 from router.forward.watched import WatchedLeg, refused
 from router.net.ports import Connection, Loss, Network
+
+if TYPE_CHECKING:
+    from router.forward.ingress_http2 import Http2Session
 
 
 class ClientConnection:
@@ -55,7 +60,7 @@ class ClientConnection:
         self._observing = observing
         self._watched: WatchedLeg | None = None
         self._dispatched = False
-        self.session: TcpSession | HttpSession
+        self.session: TcpSession | HttpSession | Http2Session
         if service.protocol == "tcp":
             self.session = TcpSession(
                 connection,
@@ -64,6 +69,20 @@ class ClientConnection:
                 timers=network,
                 timeouts=service.config.timeouts,
                 over=self._over,
+            )
+        elif service.protocol == "http2":
+            self.session = http2().session(
+                connection,
+                key=service.key,
+                site_name=site_name,
+                open_leg=self._open_leg,
+                timers=network,
+                rng=rng,
+                refused=self._count_refused,
+                timeouts=service.config.timeouts,
+                bounds=service.config.limits,
+                request_ids=service.request_ids,
+                proto=b"https" if service.config.tls_cert else b"http",
             )
         else:
             self.session = HttpSession(
@@ -107,9 +126,9 @@ class ClientConnection:
         if service.sessions is not None:
             request = service.sessions.enter(request, self._client.host, service.timers.now())
         if self._observing.is_on:
-            self._watched = watched = WatchedLeg(
-                request, handler, service, self._observing, self._client
-            )
+            watched = WatchedLeg(request, handler, service, self._observing, self._client)
+            if request.protocol == "http":  # Its session answers one at a time.
+                self._watched = watched
             watched.start()
             return watched
         dispatch = Dispatch(request, handler, service)
@@ -121,7 +140,10 @@ class ClientConnection:
             self._watched.answered(status)
             self._watched = None
         if not self._dispatched:
-            code_class = HTTP_CLASSES[(status // 100 - 1) % len(HTTP_CLASSES)]
-            self._service.counters.refused(code_class)
-            refused(self._service, self._observing, self._client, status)
+            self._count_refused(status)
         self._dispatched = False
+
+    def _count_refused(self, status: int) -> None:
+        code_class = HTTP_CLASSES[(status // 100 - 1) % len(HTTP_CLASSES)]
+        self._service.counters.refused(code_class)
+        refused(self._service, self._observing, self._client, status)

@@ -4,17 +4,18 @@ Selected site → attempt (`LocalLeg` or `RemoteLeg`) → done, or another attem
 still in hand (`sender`). The rules for another attempt (PROTOCOL, Admission and retries):
 
 - A failure that promises that no byte reached a target: always, each site once. A site whose way
-  was lost may be tried again when routes have followed (`lost_way`).
+  was lost may be tried again when routes have followed (`again`).
 - Otherwise only if the method is idempotent, nothing of a response was passed on, and all that was
   sent is still here, at most `limits.REPEATS_MAX` times.
 - After a failure other than a refusal only within the service's budget (`balance.retries`);
   refusals are how requests spill, and cost nothing.
 - Never past the deadline, which is one over all attempts: ``timeouts.response_s`` from when the
   request is complete, and the queue's ``queue_wait_s`` more for one that had to wait. No attempt
-  begins after it, and one that began after another had failed is given up at it: only then is there
-  a timer here. A first attempt is timed by its target's leg and by the session. Giving up resets
-  the stream of a remote attempt, so that its egress needs no deadline of its own. A tcp connection
-  has none: connecting is bounded by the time-outs of its attempts.
+  begins after it; one that began after another had failed is given up at it, one that waits at a
+  site which falls silent `limits.STAND_S` after the queue's deadline. Only these two have a timer
+  here: a first attempt is timed by its target's leg and by the session. Giving up resets the stream
+  of a remote attempt, so that its egress needs no deadline of its own. A tcp connection that need
+  not wait has none: connecting is bounded by the time-outs of its attempts.
 """
 
 from functools import partial
@@ -23,9 +24,9 @@ from math import inf
 from router.balance.decisions import Decision, NoChoice, RemoteWait
 from router.balance.ledger import Slot
 from router.forward.admission import NO_TARGETS
+from router.forward.again import Again
 from router.forward.counters import HTTP_CLASSES, SERVED_NOWHERE, CodeClass
 from router.forward.local import LocalLeg
-from router.forward.lost_way import LostWay
 from router.forward.observing import Passage, Watch
 from router.forward.ports import LegFailure, LegHandler, Request
 from router.forward.remote import RemoteLeg
@@ -33,8 +34,8 @@ from router.forward.sender import Sender
 from router.forward.service import Service
 from router.forward.target_tcp import Received
 from router.forward.tries import CHARGED, Tries
+from router.model import limits
 from router.model.ids import RouterId, SiteId
-from router.net.ports import Timer
 
 STATUS_CLASS_AT = len(b"HTTP/1.1 ")
 SWITCHING = b"101"
@@ -51,15 +52,13 @@ class Dispatch(Sender):
     """
 
     __slots__ = (
+        "_again",
         "_asked_at",
         "_code_class",
         "_complete_at",
         "_deadline",
-        "_late_timer",
         "_local",
-        "_lost_way",
         "_overflow_reason",
-        "_owed",
         "_reason",
         "_service",
         "_site",
@@ -90,9 +89,7 @@ class Dispatch(Sender):
         self._site: SiteId | None = None  # Of the last attempt.
         self._overflow_reason = ""
         self._tries = Tries()
-        self._owed: LegFailure | None = None  # The next attempt is charged to the budget.
-        self._lost_way: LostWay | None = None
-        self._late_timer: Timer | None = None
+        self._again: Again | None = None
         self._deadline: float | None = None  # Of waiting in the queue.
         self._waited_since: float | None = None
         self._standing: SiteId | None = None
@@ -155,9 +152,8 @@ class Dispatch(Sender):
             return
         if self._replay is not None:
             self._forget_sent()
-        if self._late_timer is not None:
-            self._late_timer.cancel()
-            self._late_timer = None
+        if self._again is not None:
+            self._again.look_no_more()
         self._code_class = HTTP_CLASSES[(head[STATUS_CLASS_AT] - ord("1")) % len(HTTP_CLASSES)]
         if self._request.session:
             head = self._note_session(head)
@@ -251,19 +247,30 @@ class Dispatch(Sender):
         self._reason = "waited until a slot was free there"
         self._standing = wait.site
         self._stood_half_at = (now + until) / 2
+        assert self._deadline is not None, "it waits"
+        self._repeating().look_at(self._deadline + limits.STAND_S)  # It may fall silent.
         self._overflow_reason = "full" if spills else ""
         return True
 
     def rerouted(self) -> None:
         """Routes changed while it waited for that, or may have."""
-        assert self._lost_way is not None, "it waited for another way"
-        self._lost_way.leave()
+        self._repeating().leave_way()
         self._tries.reroute()
         now = self._service.timers.now()
         if now >= self._late_at():
             self._fail(TOO_LATE)
         else:
             self._next(now)
+
+    def look(self) -> None:
+        """The deadline may have come of a request that failed once or stands elsewhere."""
+        late_at = self._late_at()
+        if self._standing is not None and self._deadline is not None:
+            late_at = self._deadline + limits.STAND_S
+        if self._service.timers.now() >= late_at:
+            self._give_up(TOO_LATE)
+        else:
+            self._repeating().look_at(late_at)
 
     def dismiss(self) -> None:
         """The service goes away while it waits."""
@@ -281,9 +288,9 @@ class Dispatch(Sender):
             self._fail(TOO_LATE)
             return
         if failure.code in CHARGED:
-            self._owed = failure
-            if self._late_timer is None and late_at != inf:
-                self._late_timer = self._service.timers.call_at(late_at, self._late)
+            again = self._repeating()
+            again.owe(failure)
+            again.look_at(late_at)
         self._next(now)
 
     def _next(self, now: float) -> None:
@@ -296,11 +303,11 @@ class Dispatch(Sender):
                 assert isinstance(choice, NoChoice)
                 service.counters.decided(service.config.policy.name, choice.reason)
                 if self._may_wait_for(choice):
-                    if self._owed is None or self._pay(self._owed, now):
+                    if self._again is None or self._is_permitted(now):
                         self._wait(choice, now)
                     return
                 break
-            if self._owed is not None and not self._pay(self._owed, now):
+            if self._again is not None and not self._is_permitted(now):
                 return
             service.counters.decided(service.config.policy.name, "chosen")
             if self._begin(choice, now):
@@ -316,16 +323,18 @@ class Dispatch(Sender):
         was_busy = tries.excluded - tries.out
         return bool(tries.way_lost or was_busy) or now < self._service.settles_until
 
-    def _pay(self, failure: LegFailure, now: float) -> bool:
-        """Another attempt after ``failure``, if the budget allows one; else it is the answer."""
-        service = self._service
-        if not service.retries.take(now):
-            service.counters.retry(failure.code, "denied")
+    def _is_permitted(self, now: float) -> bool:
+        """Another attempt may begin; else the last failure is the answer."""
+        failure = self._repeating().pay(now)
+        if failure is not None:
             self._fail(failure)
-            return False
-        service.counters.retry(failure.code, "retried")
-        self._owed = None
-        return True
+        return failure is None
+
+    def _repeating(self) -> Again:
+        again = self._again
+        if again is None:
+            again = self._again = Again(self._service, self)
+        return again
 
     def _note_unbegun(self, decision: Decision) -> None:
         if decision.local:
@@ -334,9 +343,7 @@ class Dispatch(Sender):
             self._tries.lose_way(decision.site)
 
     def _await_way(self, now: float) -> bool:
-        if self._lost_way is None:
-            self._lost_way = LostWay(self._service, self, now)
-        if not self._lost_way.wait(now):
+        if not self._repeating().wait_for_way(now):
             return False
         self._begun_at = self._held_at = inf
         return True
@@ -349,15 +356,6 @@ class Dispatch(Sender):
         late_at = self._complete_at + config.timeouts.response_s
         return late_at if self._deadline is None else late_at + config.queue_wait_s
 
-    def _late(self) -> None:
-        """The time may be up of a request whose first attempt failed."""
-        late_at = self._late_at()
-        if self._service.timers.now() < late_at:  # It had to wait since the timer was set.
-            self._late_timer = self._service.timers.call_at(late_at, self._late)
-        else:
-            self._late_timer = None
-            self._give_up(TOO_LATE)
-
     def _give_up(self, failure: LegFailure) -> None:
         """Try no more: `done` with ``failure`` follows once the attempt under way is over."""
         if self._over or self._given_up is not None:
@@ -367,8 +365,8 @@ class Dispatch(Sender):
             self._leg.abort()
             return
         self._service.room.leave(self)
-        if self._lost_way is not None:
-            self._lost_way.leave()
+        if self._again is not None:
+            self._again.leave_way()
         self._fail(failure)
 
     def _begin(self, decision: Decision, now: float) -> bool:
@@ -380,7 +378,7 @@ class Dispatch(Sender):
             admission, avoid = self._service.admission, self._tries.avoid
             session = self._request.session
             slot = admission.take(now, avoid, session)
-            if avoid and type(slot) is not Slot:
+            if avoid and type(slot) is not Slot and not self._may_leave(decision.site, now):
                 slot = admission.take(now, NO_TARGETS, session)  # Rather the same one than none.
             if type(slot) is not Slot:
                 return False
@@ -389,6 +387,11 @@ class Dispatch(Sender):
         self._overflow_reason = decision.overflow_reason
         self._reason = decision.reason
         return True
+
+    def _may_leave(self, site: SiteId, now: float) -> bool:
+        """Another site has room: better than a target that broke off this very request."""
+        choice = self._service.balancer.select(now, self._tries.excluded | {site})
+        return type(choice) is Decision
 
     def _serve_here(self, slot: Slot, now: float) -> None:
         self._local = leg = self._service.local_leg(self._request, self, slot, via_local=True)
@@ -445,9 +448,9 @@ class Dispatch(Sender):
         if self._over:
             return
         self._over = True
-        if self._late_timer is not None:
-            self._late_timer.cancel()
-            self._late_timer = None
+        if self._again is not None:
+            self._again.look_no_more()
+            self._again = None
         self._forget_sent()
         self._count(failure)
         self._local = None  # It holds us: let no cycle wait for the collector.

@@ -35,7 +35,9 @@ def request_of(offer: OpenRequest, service: Service) -> Request | None:
             session=session,
         )
     line = check_request_head(offer.head)
-    if line is None or offer.body_bytes < LENGTH_NOT_KNOWN:
+    upgrade = upgrade_of(offer.flags) if offer.protocol == "http" else ""
+    # With an upgrade no length is written: a body would be requests of its own at the target.
+    if line is None or offer.body_bytes < LENGTH_NOT_KNOWN or (upgrade and offer.body_bytes):
         return None
     return Request(
         key=service.key,
@@ -44,7 +46,7 @@ def request_of(offer: OpenRequest, service: Service) -> Request | None:
         body_bytes=offer.body_bytes,
         idempotent=line.idempotent,
         head_only=line.head_only,
-        upgrade=upgrade_of(offer.flags),
+        upgrade=upgrade,
         session=session,
     )
 

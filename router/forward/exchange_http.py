@@ -88,6 +88,7 @@ class Exchange:
         "_trailers",
         "_via",
         "body_bytes_seen",
+        "has_body",
         "is_request_complete",
         "leg",
         "request_id",
@@ -115,6 +116,7 @@ class Exchange:
         self._close = False
         self._continued = False
         self._trailers = b""
+        self.has_body = head.body_bytes != 0
         self.body_bytes_seen = 0
         self.is_request_complete = False
 

@@ -31,8 +31,8 @@ from router.model.settings import ServiceLimits
 from router.model.specs import ServiceSpec
 from router.net.ports import Connection, ConnectionHandler, Network, Timer, Tls
 
-RELAYED = ("tcp", "http")
-"""Protocols of streams; a service of another is relayed as one of these."""
+RELAYED = ("tcp", "http", "http2")
+"""Protocols of streams."""
 
 UNDECLARED = ServiceSpec(ports=())
 

@@ -68,10 +68,12 @@ class HttpSession:
         "_request_ids",
         "_requests",
         "_rng",
+        "_stalls_at",
         "_terms",
         "_timeouts",
         "_timer",
         "_timers",
+        "_undelivered",
         "_unread_bytes",
         "_via",
         "_waits_for_leg",
@@ -124,6 +126,8 @@ class HttpSession:
         self._is_paused = False
         self._waits_for_leg = False
         self._held = False  # Bytes of a later request wait in the parser.
+        self._undelivered = 0
+        self._stalls_at = 0.0
         self._unread_bytes = 0  # Input dropped after an early answer or our FIN.
         now = timers.now()
         self._floor_since = now
@@ -213,7 +217,9 @@ class HttpSession:
         self._requests += 1
         self._floor_bytes = 0
         self._floor_since = now = self._timers.now()
-        self._deadline = deadline = now + self._timeouts.idle_s
+        terms = self._terms
+        allowance_s = terms.answer_s if head.body_bytes == 0 else terms.timeouts.idle_s
+        self._deadline = deadline = now + allowance_s
         if deadline < self._armed_at:
             self._rearm(now)
         canonical, request_id = head.head, b""
@@ -253,7 +259,7 @@ class HttpSession:
         elif self._exchange is not None:
             exchange = self._exchange
             exchange.is_request_complete = True
-            if exchange.awaits_answer:
+            if exchange.has_body and exchange.awaits_answer:
                 self._touch(self._terms.answer_s)
             exchange.request_complete()
 
@@ -384,6 +390,18 @@ class HttpSession:
         self._connection.finish()
         self._touch(linger_s)
 
+    def _leave(self) -> None:
+        """Its time to close is over; but a slow reader gets the rest while it takes any of it."""
+        before, self._undelivered = self._undelivered, self._connection.buffered_bytes
+        now = self._timers.now()
+        if self._undelivered != before:
+            self._stalls_at = now + limits.CLOSING_STALL_S
+        if self._undelivered and now < self._stalls_at:
+            self._touch(limits.LINGER_DISCARD_S)
+            self._rearm(now)
+        else:
+            self._abort()
+
     def _abort(self) -> None:
         self._phase = _OVER
         self._parser.close()
@@ -451,7 +469,7 @@ class HttpSession:
         exchange = self._exchange
         self._deadline = inf
         if self._phase is _CLOSING:
-            self._abort()
+            self._leave()
         elif self._phase is _TUNNEL:
             self._connection.abort()
         elif exchange is not None:

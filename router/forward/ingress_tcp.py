@@ -38,6 +38,7 @@ class TcpSession:
         "_timeouts",
         "_timer",
         "_timers",
+        "_undelivered",
     )
 
     def __init__(
@@ -59,6 +60,7 @@ class TcpSession:
         self._half_closed = False
         self._gone = False
         self._outlives = False
+        self._undelivered = 0
         self._answer = _Answer(self, connection)
         request = Request(
             key=key,
@@ -144,9 +146,13 @@ class TcpSession:
         return self._timeouts.half_closed_s if self._half_closed else self._timeouts.tunnel_s
 
     def _look(self) -> None:
-        """Bytes leave a mark and no time: whatever moved since the last look moved just now."""
+        """Bytes leave a mark and no time: whatever moved since the last look moved just now.
+
+        So do those that have left us and not reached the client yet.
+        """
         now = self._timers.now()
-        if self._moved:
+        before, self._undelivered = self._undelivered, self._connection.buffered_bytes
+        if self._moved or self._undelivered != before:
             self._timer = self._watch()
         elif now < self._idle_since + self._idle_s:
             self._timer = self._timers.call_at(now + self._idle_s / LOOKS_PER_LIMIT, self._look)

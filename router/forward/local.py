@@ -9,6 +9,7 @@ from router.forward.ports import LegFailure, LegHandler, Request, TargetLeg
 from router.forward.pressure import Pressure
 from router.forward.replay import Replay
 from router.forward.target_tcp import Received
+from router.model import limits
 from router.net.ports import Buffer
 
 TargetLegOpener = Callable[[Request, LegHandler, str, bool], tuple[TargetLeg, bool]]
@@ -23,7 +24,9 @@ class LocalLeg:
 
     It owns the slot from construction on and gives it back in one place, when its target leg is
     done, before its handler hears of it. What is sent is kept until a target is connected, for the
-    next one (bounded by its sender: a target leg that is not connected says no).
+    next one (bounded by its sender: a target leg that is not connected says no); for http2 until
+    the response begins or it is more than `REPLAY_BYTES_MAX`, since a target may say later that it
+    did not process the request (RFC 9113, 8.7).
     ``via_local``: the request comes from a client of this site.
     """
 
@@ -38,6 +41,7 @@ class LocalLeg:
         "_owes_writable",
         "_paused",
         "_pressure",
+        "_refusals",
         "_replayed_with_room",
         "_request",
         "_slot",
@@ -77,11 +81,12 @@ class LocalLeg:
         self._replayed_with_room = False
         self._paused = False
         self._aborted = False
+        self._refusals = 0  # Streams that targets did not process.
         self._leg: TargetLeg | None = None
         self.is_opened = False
         """A target is connected. If so after `start`, the handler is not told `opened`."""
         # Hot: what needs nothing of us goes straight through.
-        self.head = handler.head
+        self.head = handler.head if request.protocol != "http2" else self._first_head
         self.received: Received = handler.received
         self.trailers = handler.trailers
         self.ended = handler.ended
@@ -101,7 +106,7 @@ class LocalLeg:
         self._leg, self.is_opened = self._open_target(
             self._request, self, self._slot.target, self._via_local
         )
-        if not self.is_opened:
+        if not self.is_opened or self._request.protocol == "http2":
             # Of a client of ours, `Dispatch` holds the same bytes and counts them.
             self._held = Replay(Pressure() if self._via_local else self._pressure)
 
@@ -110,7 +115,10 @@ class LocalLeg:
     def send(self, data: Buffer) -> bool:
         held, leg = self._held, self._leg
         if held is not None:
-            data = held.add(data)
+            if self.is_opened and held.size_bytes + len(data) > limits.REPLAY_BYTES_MAX:
+                self._forget_held()
+            else:
+                data = held.add(data)
         if leg is None or leg.send(data):
             return True
         self._owes_writable = True
@@ -146,9 +154,11 @@ class LocalLeg:
     # LegHandler of the target leg
 
     def opened(self) -> None:
-        self._forget_held()
-        self.is_opened = True
-        self._handler.opened()
+        if self._request.protocol != "http2":
+            self._forget_held()
+        if not self.is_opened:
+            self.is_opened = True
+            self._handler.opened()
         if self._replayed_with_room and self._owes_writable:
             self._handler.writable()
 
@@ -165,6 +175,12 @@ class LocalLeg:
             outcomes.connect_failed(self._slot.target, failure.reason)
             if not self._aborted and self._move_on():
                 return
+            if self.is_opened:  # A stream there was taken and not processed before.
+                failure = LegFailure("target-reset", failure.reason)
+        elif failure.code == "not-processed":
+            if not self._aborted and self._try_again():
+                return
+            failure = LegFailure("target-reset", failure.reason)
         elif leg.blames_target and not self._aborted:
             outcomes.broke_off(self._slot.target, failure.code)
         self._forget_held()
@@ -186,11 +202,27 @@ class LocalLeg:
         if slot is None:
             return False
         self._slot = slot
-        leg, is_opened = self._open_target(self._request, self, slot.target, self._via_local)
+        self._replay(held)
+        return True
+
+    def _try_again(self) -> bool:
+        """The same target, over another connection; False: not all is in hand, or often enough."""
+        held = self._held
+        self._refusals += 1
+        if held is None or self._refusals > limits.HTTP2_REFUSED_TRIES_MAX:
+            return False
+        self._replay(held)
+        return True
+
+    def _replay(self, held: Replay) -> None:
+        leg, is_opened = self._open_target(self._request, self, self._slot.target, self._via_local)
         self._leg = leg
         self._replayed_with_room = held.play(leg)
         if self._paused:
             leg.pause()
         if is_opened:
             self.opened()
-        return True
+
+    def _first_head(self, head: bytes, body_bytes: int) -> None:
+        self._forget_held()  # From here on nothing may be sent again.
+        self._handler.head(head, body_bytes)

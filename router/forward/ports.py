@@ -19,6 +19,8 @@ LegCode = Literal[
     "no-route",
     "all-full",
     "overloaded",
+    # Likewise, of a target that had taken the stream: its `LocalLeg` tries again.
+    "not-processed",
     # The request may have run.
     "target-reset",
     "target-timeout",

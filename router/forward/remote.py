@@ -5,6 +5,7 @@ from typing import Protocol
 from router.forward.http1.canonical import check_response_head, check_trailers
 from router.forward.ports import LegCode, LegFailure, LegHandler, Request
 from router.link.ports import OpenRequest, Refusal, ResetCode, Stream, StreamOpener
+from router.model import limits
 from router.model.ids import RouterId, SiteId
 from router.net.ports import Buffer
 
@@ -67,6 +68,7 @@ class RemoteLeg:
         "_finished",
         "_handler",
         "_http",
+        "_interim_bytes",
         "_observer",
         "_over",
         "_path",
@@ -101,6 +103,7 @@ class RemoteLeg:
         self._finished = False
         self._aborted = False
         self._over = False
+        self._interim_bytes = 0
         self._counted = False  # Between `remote_opened` and `remote_ended`.
 
     def start(self, opener: StreamOpener, ingress: SiteId) -> bool:
@@ -189,6 +192,11 @@ class RemoteLeg:
             self._final = True
             bodiless = self._request.head_only or status in NO_BODY_STATUS
             self._body_left = 0 if bodiless else body_bytes
+        else:
+            self._interim_bytes += len(head)
+            if self._interim_bytes > limits.INTERIM_BYTES_MAX:
+                self._broken("interim responses without end")
+                return
         self._handler.head(head, body_bytes)
 
     def received(self, data: memoryview) -> None:

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -21,6 +21,7 @@ from router.forward.outcomes import Outcomes
 from router.forward.pool import TargetPool
 from router.forward.ports import LegHandler, Request, TargetConfig, TargetLeg
 from router.forward.pressure import Pressure
+from router.forward.protocols import http2
 from router.forward.proxy_header import proxy_header
 from router.forward.queueing import WaitingRoom
 from router.forward.request_ids import RequestIds
@@ -35,13 +36,11 @@ from router.model.ids import ServiceKey, SiteId
 from router.model.specs import ServiceProtocol, ServiceSpec
 from router.net.ports import Network
 
+if TYPE_CHECKING:
+    from router.forward.pool_http2 import Http2Pool
+
 SMOOTHING = 0.2
 """Weight of the newest sample in moving means."""
-
-
-def relayed_as(config: ServiceSpec) -> ServiceProtocol:
-    """``http`` or ``tcp``."""
-    return "http" if config.protocol == "http" else "tcp"
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +112,7 @@ class Service:
 
     __slots__ = (
         "_health",
+        "_http2_pools",
         "_load_moved",
         "_outcomes",
         "_pools",
@@ -152,8 +152,7 @@ class Service:
         self.http_terms = http_terms(config)
         """What new http connections are granted, and responses must keep to."""
         self.pressure = shared.pressure
-        self.protocol = relayed_as(config)
-        """How connections are relayed: http2 is not looked into, so connection by connection."""
+        self.protocol: ServiceProtocol = config.protocol
         self._site_name = shared.site_name
         self._load_moved = False
         self.counters = ServiceCounters()
@@ -183,6 +182,7 @@ class Service:
         )
         self._targets: Mapping[str, TargetConfig] = {}
         self._pools: dict[str, TargetPool] = {}
+        self._http2_pools: dict[str, Http2Pool] = {}
         self._remotes: dict[SiteId, _Remote] = {}
         self._stranded: dict[Stranded, None] = {}
         self._service_time_s = 0.0
@@ -201,12 +201,12 @@ class Service:
             self.balancer.set_policy(config.policy)
         if config.timeouts != before.timeouts:
             self._health.connect_s = config.timeouts.connect_s
-            self._close_pools(list(self._pools))
+            self._close_pools([*self._pools, *self._http2_pools])
         if (config.affinity, config.tls_cert) != (before.affinity, before.tls_cert):
             self._set_sessions()
         self.retries.set_percent(config.limits.retry_percent)
         self.http_terms = http_terms(config)
-        self.protocol = relayed_as(config)
+        self.protocol = config.protocol
         self.request_ids.set_name(config.request_id)
         self._set_limit()
         self.room.reconsider()
@@ -221,7 +221,7 @@ class Service:
         self._close_pools(
             [
                 target
-                for target in self._pools
+                for target in {*self._pools, *self._http2_pools}
                 if target not in targets or targets[target].tls != before[target].tls
             ]
         )
@@ -387,6 +387,8 @@ class Service:
             )
             tcp_leg.start()
             return tcp_leg, False
+        if request.protocol == "http2":
+            return self._open_http2_target(request, handler, target, via_local)
         pool = self._pools.get(target)
         if pool is None:
             host, port = split(target)
@@ -395,6 +397,24 @@ class Service:
         leg = HttpTargetLeg(
             request, handler, pool, self._site_name, network, via_local, self.http_terms.heads
         )
+        return leg, leg.start(tells_opened=False)
+
+    def _open_http2_target(
+        self, request: Request, handler: LegHandler, target: str, via_local: bool
+    ) -> tuple[TargetLeg, bool]:
+        network = self.timers
+        parts = http2()
+        pool = self._http2_pools.get(target)
+        if pool is None:
+            host, port = split(target)
+            pool = self._http2_pools[target] = parts.pool(
+                network,
+                host,
+                port,
+                timeouts=self.config.timeouts,
+                tls=self._targets[target].tls,
+            )
+        leg = parts.leg(request, handler, pool, self._site_name, network, via_local)
         return leg, leg.start(tells_opened=False)
 
     def _target_is(self, target: str, ready: bool) -> None:
@@ -415,7 +435,10 @@ class Service:
     def _close_pools(self, targets: Iterable[str]) -> None:
         """Exchanges under way go on with what they have."""
         for target in targets:
-            self._pools.pop(target).close()
+            if target in self._pools:
+                self._pools.pop(target).close()
+            if target in self._http2_pools:
+                self._http2_pools.pop(target).close()
 
     def _targets_changed(self) -> None:
         self._set_limit()

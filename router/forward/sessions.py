@@ -15,7 +15,7 @@ import msgspec
 from router.balance.sessions import SESSION_KEY_MAX, SessionTable, key_of
 from router.forward.ports import Request
 from router.model.ids import ServiceKey, SiteId
-from router.model.settings import Affinity, AffinityBy
+from router.model.settings import Affinity, AffinityBy, named
 
 SITE_CHARS = 8  # Of a site's id: enough to tell the sites of a network apart.
 
@@ -49,10 +49,7 @@ class Sessions:
         self, affinity: Affinity, key: ServiceKey, rng: random.Random, *, secure: bool
     ) -> None:
         """``secure``: clients come by TLS, so the cookie needs no other way."""
-        if affinity.by == "cookie" and not affinity.name:
-            affinity = Affinity(by="cookie", name=f"spillway-{key.name}")
-        self.affinity = affinity
-        """With the cookie's name, if that was left to us."""
+        self.affinity = affinity = named(affinity, key.name)
         self._service = key.name.encode()
         self._rng = rng
         self._secure = secure
@@ -73,21 +70,22 @@ class Sessions:
 
         Our cookie is taken out of it. A request without what makes a session goes on as it is.
         """
-        if self.affinity.by == "client":
-            session = self.look("client", client, now)
-        elif not request.head:
+        by, head = self.affinity.by, request.head
+        if by == "client":
+            session = self.look(by, client, now)
+        elif not head:
             return request  # Not looked into: tcp.
-        elif self.affinity.by == "header":
-            session = self.look("header", self._header(request.head), now)
+        elif by == "header":
+            session = self.look(by, self._header(head), now)
         else:
-            head, values = self._without_cookie(request.head)
-            found = (self.look("cookie", value, now) for value in values)
+            head, values = self._without_cookie(head)
+            found = (self.look(by, value, now) for value in values)
             session = next(filter(None, found), None) or self._begun()
-            if values:
-                request = msgspec.structs.replace(request, head=head)
         if session is None:
             return request
-        return msgspec.structs.replace(request, session=session.key, preferred=session.site)
+        return msgspec.structs.replace(
+            request, head=head, session=session.key, preferred=session.site
+        )
 
     def look(self, by: AffinityBy, value: str, now: float) -> Session | None:
         """The session that ``value`` stands for; None: none, or not what makes sessions here."""

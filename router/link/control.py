@@ -83,7 +83,9 @@ class CostMessage(msgspec.Struct, frozen=True, array_like=True, tag="cost"):
 
 
 class Drain(msgspec.Struct, frozen=True, array_like=True, tag="drain"):
-    """Open no more streams on this lane, please; on a control lane: on any lane of this link."""
+    """Open no more streams, please: on this data lane, which is to be replaced; on a control lane:
+    on any lane of this link.
+    """
 
 
 class Last(msgspec.Struct, frozen=True, array_like=True, tag="last"):

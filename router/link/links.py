@@ -88,7 +88,7 @@ class Links:
             if link is None:
                 link = OutgoingLink(name, spec, self._network, self, self._rng)
                 self._outgoing[name] = link
-                link.start()
+                self._start(link)
             else:
                 link.update(spec)
             self.link_changed(name)
@@ -99,6 +99,14 @@ class Links:
         if link.session is not None:
             self._leaving[link] = None
         link.drain(fault, self._network.now() + self.drain_grace_s)
+
+    def _start(self, link: OutgoingLink | None) -> None:
+        """Dial ``link``, unless another of its name drains and the neighbour may not know it yet:
+        a link dialled anew is taken for one that its dialler has lost."""
+        if link is not None and not link.has_started:
+            awaited = (old.session for old in self._leaving if old.name == link.name)
+            if all(session is None or session.peer_is_quiet for session in awaited):
+                link.start()
 
     def retry_now(self, name: str) -> None:
         """Dial link ``name`` at once if it is waiting."""
@@ -382,6 +390,9 @@ class Links:
     def session_draining(self, session: LinkSession) -> None:
         """With the last link that stays the adjacency leaves the routes."""
         self.session_changed(session)
+        link = self._link_of.get(session)
+        if link is not None and link in self._leaving:
+            self._start(self._outgoing.get(link.name))
 
     def session_down(self, session: LinkSession, fault: Fault) -> None:
         """Over. With the last link the adjacency goes."""
@@ -407,6 +418,7 @@ class Links:
             if link in self._leaving:
                 del self._leaving[link]
                 self.link_changed(link.name)
+                self._start(self._outgoing.get(link.name))
             link.session_down(fault)
         if self._drained is not None:
             self._ask_turn()
@@ -424,7 +436,7 @@ class Links:
                 known.neighbour is not None
                 and known.neighbour.router == session.neighbour.router
                 and known.link_name == session.link_name
-                and not known.is_leaving
+                and not known.is_draining
             ):
                 return known
         return None

@@ -1,21 +1,19 @@
 """One lane: many streams over one connection.
 
-Sending is pulled: streams mark themselves ready, and at the turn's end at most
-`limits.LANE_TURN_BYTES_MAX` leave in one `send`, answers and control first, then data by deficit
-round-robin (Shreedhar and Varghese, 1995). While the connection has unsent bytes nothing more is
+Sending is pulled: streams mark themselves ready, and at the turn's end the outbox gives one turn's
+worth of frames, which leave in one `send`. While the connection has unsent bytes nothing more is
 handed to it. Credit is per stream only: a shared window lets lanes of a ring wait for each other.
 """
 
 import logging
 import struct
-from collections import deque
 
 from router.link import control, frames
 from router.link.buffers import Budget, LinkBuffers
 from router.link.frames import FrameDecoder, LaneViolation
 from router.link.lane import NOBODY, RESETS, Fault, LaneOwner
+from router.link.outbox import Outbox
 from router.link.ports import OpenRequest, ResetCode, StreamHandler
-from router.link.resets import ResetQueue
 from router.link.stream import LaneStream
 from router.model import limits
 from router.model.errors import RemoteProtocolError
@@ -59,16 +57,10 @@ class LaneMux:
         self._is_last = False  # We open nothing more; the peer is told once all OPENs have left.
         self._said_last = self._heard_last = False
         self._offered = 0  # Streams of the peer that wait for our answer.
-        self._ready: deque[LaneStream] = deque()
-        self._urgent: list[bytes] = []
-        self._urgent_bytes = 0
-        self._control: deque[bytes] = deque()
-        self._control_bytes = 0
-        self._pongs = 0
-        self._credits: list[LaneStream] = []
+        self._outbox = Outbox(now)
+        self._pongs = 0  # In the outbox.
         self._writables: list[LaneStream] = []
         self._endings: list[tuple[LaneStream, ResetCode | None]] = []
-        self._resets = ResetQueue(now)
         self._resets_in = Budget(limits.RESETS_BURST, limits.RESETS_PER_S, now)
         self._glitches = Budget(limits.GLITCHES_MAX, limits.GLITCHES_PER_S, now)
         self._turn_asked = False
@@ -127,7 +119,8 @@ class LaneMux:
         return (
             self._said_last
             and self._heard_last
-            and not (self._streams or self._urgent or self._control or self._resets)
+            and not self._streams
+            and self._outbox.is_empty
             and not self._blocked
         )
 
@@ -152,10 +145,7 @@ class LaneMux:
         """Queue a control message, ahead of all data."""
         if self._fault is not None:
             return
-        frame = frames.encode(frames.CONTROL, 0, payload)
-        self._control.append(frame)
-        self._control_bytes += len(frame)
-        if self._control_bytes > limits.LANE_CONTROL_BYTES_MAX:
+        if not self._outbox.control(frames.encode(frames.CONTROL, 0, payload)):
             self.abort(Fault("too-slow", "the neighbour does not read its control messages"))
         self._ask_turn()
 
@@ -182,9 +172,7 @@ class LaneMux:
         frame = frames.encode(frames.CONTROL, 0, control.encode_goaway(fault.kind, fault))
         self._end(fault)
         if not self._blocked:
-            # Answers and messages queued before it would only delay it, except a handshake's.
-            waiting = b"".join(self._control)
-            self.connection.send(waiting + frame if len(waiting) < 4096 else frame)
+            self.connection.send(self._outbox.last_words(frame))
             self.connection.finish()
             self._linger = self._timers.call_at(
                 self.now() + limits.LANE_LINGER_S, self.connection.abort
@@ -307,11 +295,11 @@ class LaneMux:
         peers = stream_id & 1 == self._peer_parity
         if stream_id > self._peer_id if peers else stream_id >= self._next_id:
             raise LaneViolation("unknown-stream", f"stream {stream_id} was never opened")
-        if stream_id in self._resets:
+        if stream_id in self._outbox.resets:
             base = kind & frames.KIND_MASK
             over = base in (frames.RESET, frames.REFUSED)
             if over or kind & frames.END or base == frames.FIN:
-                self._resets.peer_ended(stream_id, wholly=over)
+                self._outbox.resets.peer_ended(stream_id, wholly=over)
 
     # StreamLane.
 
@@ -322,7 +310,7 @@ class LaneMux:
     def ready(self, stream: LaneStream) -> None:
         """``stream`` takes part in the next fill."""
         stream.is_ready = True
-        self._ready.append(stream)
+        self._outbox.ready.append(stream)
         if not self._turn_asked:
             self._ask_turn()
 
@@ -330,16 +318,14 @@ class LaneMux:
         """Send ``frame`` ahead of all data."""
         if self._fault is not None:
             return
-        self._urgent.append(frame)
-        self._urgent_bytes += len(frame)
-        if self._urgent_bytes > limits.LANE_URGENT_BYTES_MAX:
+        if not self._outbox.urgent(frame):
             self.abort(Fault("too-slow", "the neighbour does not read our answers"))
         if not self._turn_asked:
             self._ask_turn()
 
     def credit_due(self, stream: LaneStream) -> None:
         """``stream`` gets a WINDOW frame."""
-        self._credits.append(stream)
+        self._outbox.credit(stream)
         self._ask_turn()
 
     def writable_due(self, stream: LaneStream) -> None:
@@ -370,7 +356,7 @@ class LaneMux:
         """RESET; of our own streams only as many as the peer bears."""
         frame = frames.encode(frames.RESET, stream.id, bytes((RESETS.index(code),)))
         if stream.opened_here:
-            self._resets.add(stream.id, frame, stream.has_sent_end)
+            self._outbox.resets.add(stream.id, frame, stream.has_sent_end)
             self._ask_turn()
         else:
             self.urgent(frame)
@@ -416,52 +402,19 @@ class LaneMux:
 
     def _flush(self) -> None:
         parts: list[Buffer] = []
-        room = limits.LANE_TURN_BYTES_MAX - self._fill_first(parts)
-        ready = self._ready
-        while ready and room > 0:
-            stream = ready.popleft()
-            stream.deficit_bytes += limits.LANE_QUANTUM_BYTES
-            allowance = min(stream.deficit_bytes, room) if ready else room
-            used = 0 if stream.is_over else stream.fill(parts, allowance)
-            room -= used
-            if stream.after_fill():
-                stream.deficit_bytes = max(0, stream.deficit_bytes - used)
-                ready.append(stream)
-            else:
-                stream.deficit_bytes = 0
-                stream.is_ready = False
+        outbox = self._outbox
+        self._pongs = 0
+        used = outbox.fill(parts, self.now())
         if parts:
-            self.bytes_out += limits.LANE_TURN_BYTES_MAX - room
+            self.bytes_out += used
             self._blocked = not self.connection.send(*parts)
-        if (ready or self._control) and not self._blocked and not self._turn_asked:
+        if outbox.has_more and not self._blocked and not self._turn_asked:
             # More than one turn's worth: let the others have theirs first.
             self._turn_asked = True
             self._timers.call_at(self.now(), self._turn_end)
+        if outbox.resets and outbox.resets_again_at is not None and self._reset_timer is None:
+            self._reset_timer = self._timers.call_at(outbox.resets_again_at, self._resets_again)
         self._tell_writables()
-
-    def _fill_first(self, parts: list[Buffer]) -> int:
-        """Answers, credit and control; how many bytes."""
-        used = self._urgent_bytes
-        parts += self._urgent
-        self._urgent.clear()
-        self._urgent_bytes = self._pongs = 0
-        for stream in self._credits:
-            due = stream.take_credit()
-            if due:
-                parts.append(frames.encode(frames.WINDOW, stream.id, due.to_bytes(4, "big")))
-                used += 12
-        self._credits.clear()
-        while self._control and used < limits.LANE_TURN_BYTES_MAX:
-            frame = self._control.popleft()
-            self._control_bytes -= len(frame)
-            parts.append(frame)
-            used += len(frame)
-        if self._resets:
-            reset_bytes, again_at = self._resets.fill(parts, self.now())
-            used += reset_bytes
-            if again_at is not None and self._reset_timer is None:
-                self._reset_timer = self._timers.call_at(again_at, self._resets_again)
-        return used
 
     def _resets_again(self) -> None:
         self._reset_timer = None
@@ -501,7 +454,5 @@ class LaneMux:
         for stream in list(self._streams.values()):
             stream.over()
             self._endings.append((stream, "link-lost"))
-        self._ready.clear()
-        self._urgent.clear()
-        self._resets.clear()
+        self._outbox.clear()
         self._ask_turn()

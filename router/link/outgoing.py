@@ -78,11 +78,14 @@ class OutgoingLink:
         self._data_timer: Timer | None = None
         self._data_failures = 0
         self._stopped = False
+        self.has_started = False
 
     def start(self) -> None:
         """Dial, and go on until stopped."""
-        self._at = 0
-        self._dial_endpoint()
+        if not self._stopped:
+            self.has_started = True
+            self._at = 0
+            self._dial_endpoint()
 
     def update(self, spec: OutgoingSpec) -> None:
         """Take a newer spec that leads the same way. A new leaf counts for streams at once."""
@@ -152,7 +155,9 @@ class OutgoingLink:
         else:
             self._change("down", str(fault))
             was_stable = self._network.now() - session.up_at >= limits.RECONNECT_STABLE_S
-            if was_stable or fault.code == "shutdown":  # Who says goodbye is coming back soon.
+            if fault.code == "shutdown":  # Who says goodbye is coming back soon.
+                self._failures = -limits.RECONNECT_SOON_TRIES
+            elif was_stable:
                 self._failures = 0
             self._back_off()
 
@@ -217,7 +222,7 @@ class OutgoingLink:
 
     def _delay_s(self, failures: int) -> float:
         """Exponential with full jitter, so that many sites do not come back at once."""
-        ceiling = limits.RECONNECT_MIN_S * 2 ** min(failures, 16)
+        ceiling = limits.RECONNECT_MIN_S * 2 ** min(max(failures, 0), 16)
         return self._rng.uniform(0.0, min(limits.RECONNECT_MAX_S, ceiling))
 
     def _wait(self, delay_s: float) -> None:

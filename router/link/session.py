@@ -12,9 +12,11 @@ from typing import Protocol
 
 import msgspec
 
-from router.link import control, handshake
+from router.link import control
 from router.link.buffers import LinkBuffers, ProcessBuffers
-from router.link.handshake import Role
+from router.link.data_lanes import DataLanes
+from router.link.greeting import Greeting, Leaves
+from router.link.handshake import Role, join_is_proven
 from router.link.lane import Fault
 from router.link.liveness import Liveness
 from router.link.mux import LaneMux
@@ -33,8 +35,6 @@ from router.model import limits
 from router.model.errors import HandshakeRejected, RemoteProtocolError
 from router.model.ids import SiteId
 from router.net.ports import Connection, Timer, Timers
-
-SOFTWARE = "spillway/0.1"
 
 
 def _printable(text: str) -> str:
@@ -93,20 +93,13 @@ class LinkSession:
         self.buffers = LinkBuffers(process)
         self.neighbour: Neighbour | None = None
         self.link_name = config.name
-        self.session_id = rng.randbytes(control.NONCE_BYTES)
         self.up_at: float | None = None
         self.rtt_s: float | None = None
-        self.data_lane: LaneMux | None = None
         self._owner = owner
         self._timers = timers
-        self._identity = identity
-        self._boot = boot
-        self._nonce = rng.randbytes(control.NONCE_BYTES)
-        self._secret = rng.randbytes(control.NONCE_BYTES)
-        self._hello: control.Hello | None = None
+        self._greeting = Greeting(identity, config.role, rng, boot)
         self._control: LaneMux | None = None
-        self._joining: dict[LaneMux, bytes] = {}  # With the proof that JOINED must bring.
-        self._retired: dict[LaneMux, Timer] = {}  # Data lanes that go with their last stream.
+        self._data = DataLanes(timers)
         self._spent_in = self._spent_out = 0
         self._fault: Fault | None = None
         self._closing = False
@@ -126,12 +119,22 @@ class LinkSession:
     @property
     def is_joining(self) -> bool:
         """A data lane is on its way or there."""
-        return bool(self._joining) or self.data_lane is not None
+        return bool(self._data.joining) or self._data.current is not None
+
+    @property
+    def session_id(self) -> bytes:
+        """What a JOIN to this link names."""
+        return self._greeting.session_id
 
     @property
     def peer_boot(self) -> bytes:
         """The neighbour's process's life; empty before its HELLO."""
-        return self._hello.boot if self._hello is not None else b""
+        return self._greeting.peer_boot
+
+    @property
+    def data_lane(self) -> LaneMux | None:
+        """The data lane for new streams."""
+        return self._data.current
 
     @property
     def control_lane(self) -> LaneMux | None:
@@ -143,12 +146,17 @@ class LinkSession:
         """Where a new stream goes."""
         if self.up_at is None or self._closing or self._is_quiet:
             return None
-        return self.data_lane or self._control
+        return self._data.current or self._control
 
     @property
     def is_draining(self) -> bool:
         """One end, at least, wants no more streams."""
         return self._asked is not None or self._is_quiet
+
+    @property
+    def peer_is_quiet(self) -> bool:
+        """The neighbour opens no more, or the link is not up and never will be."""
+        return self._peer_is_quiet or not self.is_up
 
     @property
     def is_leaving(self) -> bool:
@@ -190,36 +198,22 @@ class LinkSession:
 
     def join(self, lane: LaneMux, certificate: bytes) -> None:
         """Dialler: offer ``lane``, whose TLS showed our leaf ``certificate``, as data lane."""
-        assert self._hello is not None
-        leaves = (
-            handshake.fingerprint(certificate),
-            handshake.fingerprint(lane.connection.peer_certificate),
-        )
-        session = self._hello.session
-        self._joining[lane] = handshake.join_proof(self._secret, "acceptor", session, *leaves)
-        proof = handshake.join_proof(self._hello.secret, "dialler", session, *leaves)
-        lane.send_control(control.encode(control.Join(session, proof)))
-        self._timers.call_at(
-            self._timers.now() + limits.HELLO_TIMEOUT_S, lambda: self._join_late(lane)
-        )
+        join, answer = self._greeting.join((certificate, lane.connection.peer_certificate))
+        self._data.offered(lane, answer)
+        lane.send_control(control.encode(join))
 
     def joined(self, lane: LaneMux, join: control.Join, certificate: bytes) -> None:
         """Acceptor: ``lane`` asks to be a data lane. Raises HandshakeRejected."""
-        hello, neighbour = self._hello, self.neighbour
-        peer_certificate = lane.connection.peer_certificate
-        leaves = handshake.fingerprint(peer_certificate), handshake.fingerprint(certificate)
-        expected = handshake.join_proof(self._secret, "dialler", self.session_id, *leaves)
-        if hello is None or neighbour is None or not self.is_up:
+        neighbour, peer_certificate = self.neighbour, lane.connection.peer_certificate
+        if neighbour is None or not self.is_up:
             raise HandshakeRejected("wrong-router", "JOIN of a link that is not up")
-        if not handshake.join_is_proven(expected, join.proof):
-            raise HandshakeRejected("wrong-router", "JOIN without the secret of its link")
+        joined = self._greeting.joined(join, (certificate, peer_certificate))
         rejected = self._owner.session_admit(self, peer_certificate, neighbour)
         if rejected is not None:
             raise rejected
-        proof = handshake.join_proof(hello.secret, "acceptor", self.session_id, *leaves)
         lane.owner = self
         lane.buffers = self.buffers
-        lane.send_control(control.encode(control.Joined(proof)))
+        lane.send_control(control.encode(joined))
         self._take_data_lane(lane)
 
     def set_cost(self, cost: int) -> None:
@@ -251,8 +245,7 @@ class LinkSession:
         it is closed whatever is left. A neighbour that knows no draining: closed at once, or, if
         not ``wholly``, nothing.
         """
-        hello = self._hello
-        if not self.is_up or hello is None or hello.minor < control.DRAINS_FROM_MINOR:
+        if not self.is_up or not self._greeting.peer_drains:
             if wholly:
                 self.close(fault)
             return
@@ -260,9 +253,8 @@ class LinkSession:
         if deadline is not None:
             self._cancel_timer()
             self._timer = self._timers.call_at(deadline, lambda: self.close(fault))
-        for lane in (self._control, *self.data_lanes()):
-            if lane is not None:
-                lane.drain()
+        if self._control is not None:
+            self._control.drain()
         if wholly:
             self._fall_quiet()
         self._owner.session_draining(self)
@@ -279,8 +271,7 @@ class LinkSession:
 
     def lane_message(self, lane: LaneMux, payload: memoryview) -> None:
         """A control message of either kind of lane."""
-        newer = self._hello is not None and self._hello.minor > control.MINOR
-        message = control.decode(payload, ignore_unknown=newer)
+        message = control.decode(payload, ignore_unknown=self._greeting.peer_is_newer)
         if isinstance(message, control.GoAway):
             self._goaway(lane, message)
         elif isinstance(message, control.Drain | control.Last):
@@ -313,20 +304,14 @@ class LinkSession:
         """The control lane's is the link's; a busy data lane is never asked for its own."""
         if lane is self._control:
             self.rtt_s = rtt_s
-            if self.data_lane is not None:
-                self.data_lane.rtt_s = rtt_s
+            if self._data.current is not None:
+                self._data.current.rtt_s = rtt_s
 
     def lane_lost(self, lane: LaneMux, fault: Fault) -> None:
         """A data lane takes its streams with it, the control lane the link."""
         self._spent_in += lane.bytes_in
         self._spent_out += lane.bytes_out
-        self._joining.pop(lane, None)
-        retired = self._retired.pop(lane, None)
-        if retired is not None:
-            retired.cancel()
-        if lane is self.data_lane or retired is not None:
-            if lane is self.data_lane:
-                self.data_lane = None
+        if self._data.lost(lane):
             if fault.kind == "violation":
                 self._finish(fault, politely=True)
         elif lane is self._control:
@@ -339,46 +324,19 @@ class LinkSession:
 
     # The handshake.
 
+    @property
+    def _leaves(self) -> Leaves:
+        assert self._control is not None
+        return self.config.certificate, self._control.connection.peer_certificate
+
     def _send_hello(self) -> None:
         assert self._control is not None
-        identity = self._identity
-        hello = control.Hello(
-            version=control.VERSION,
-            minor=control.MINOR,
-            router=identity.router,
-            name=identity.name,
-            public_key=identity.public_key,
-            nonce=self._nonce,
-            boot=self._boot,
-            session=self.session_id,
-            secret=self._secret,
-            worker=0,
-            cost=self.cost,
-            link=self.config.name,
-            software=SOFTWARE,
-            features=tuple(sorted(handshake.FEATURES)),
-        )
+        hello = self._greeting.hello(cost=self.cost, link=self.config.name)
         self._control.send_control(control.encode(hello))
 
-    def _transcript(self, role: Role) -> bytes:
-        """What ``role`` signs on our control lane."""
-        assert self._hello is not None and self._control is not None
-        ours = (self._nonce, handshake.fingerprint(self.config.certificate))
-        theirs = (
-            self._hello.nonce,
-            handshake.fingerprint(self._control.connection.peer_certificate),
-        )
-        dialler, acceptor = (ours, theirs) if self.config.role == "dialler" else (theirs, ours)
-        return handshake.transcript(role, dialler[0], acceptor[0], dialler[1], acceptor[1])
-
     def _receive_hello(self, lane: LaneMux, hello: control.Hello) -> None:
-        if self._hello is not None:
-            raise RemoteProtocolError("bad-order", "a second HELLO")
-        if hello.nonce == self._nonce:
-            raise RemoteProtocolError("reflected", "our own nonce came back")
-        self._hello = hello
         try:
-            self.neighbour = handshake.judge_hello(hello, self._identity, self.config.expected_site)
+            self.neighbour = self._greeting.hear(hello, self.config.expected_site)
         except HandshakeRejected as rejected:
             self._reject(rejected)
             return
@@ -386,25 +344,18 @@ class LinkSession:
             self.cost = hello.cost
             self.link_name = hello.link
             self._send_hello()
-        proof = self._identity.sign(self._transcript(self.config.role))
-        lane.send_control(control.encode(control.Proof(proof)))
+        lane.send_control(control.encode(self._greeting.proof(self._leaves)))
 
     def _receive_proof(self, lane: LaneMux, proof: control.Proof) -> None:
-        if self._hello is None or self.neighbour is None or self.up_at is not None:
+        if self.neighbour is None or self.up_at is not None:
             raise RemoteProtocolError("bad-order", "a PROOF that nobody waits for")
-        signed = self._transcript(handshake.other(self.config.role))
-        if not self._identity.verify(self._hello.public_key, proof.signature, signed):
-            self._reject(
-                HandshakeRejected(
-                    "bad-proof",
-                    f"{self._hello.name} did not prove that it owns its identity key",
-                    "Something between the two sites may be impersonating one of them",
-                )
-            )
-            return
-        certificate = lane.connection.peer_certificate
-        rejected = self._owner.session_admit(self, certificate, self.neighbour)
-        if rejected is not None:
+        try:
+            self._greeting.check(proof, self._leaves)
+            certificate = lane.connection.peer_certificate
+            rejected = self._owner.session_admit(self, certificate, self.neighbour)
+            if rejected is not None:
+                raise rejected
+        except HandshakeRejected as rejected:
             self._reject(rejected)
             return
         self._cancel_timer()
@@ -425,7 +376,7 @@ class LinkSession:
 
     def _explained(self, fault: Fault) -> Fault:
         """A TLS alert before HELLO is how a peer refuses our certificate."""
-        if self._hello is None and fault.code == "connection-tls":
+        if self._greeting.peer is None and fault.code == "connection-tls":
             return Fault(
                 "certificate-refused",
                 f"the neighbour did not accept our certificate ({fault.reason})",
@@ -437,26 +388,18 @@ class LinkSession:
     # Data lanes.
 
     def _data_message(self, lane: LaneMux, message: control.Message | None) -> None:
-        expected = self._joining.pop(lane, None)
+        expected = self._data.answer_of(lane)
         if not isinstance(message, control.Joined) or expected is None:
             raise RemoteProtocolError("bad-order", "a control message on a data lane")
-        if not handshake.join_is_proven(expected, message.proof):
+        if not join_is_proven(expected, message.proof):
             raise RemoteProtocolError("wrong-router", "JOINED by somebody else")
         self._take_data_lane(lane)
 
-    def _join_late(self, lane: LaneMux) -> None:
-        if lane in self._joining:
-            lane.abort(Fault("hello-timeout", "the neighbour did not answer JOIN"))
-
     def _take_data_lane(self, lane: LaneMux) -> None:
         assert self.neighbour is not None
-        if self.data_lane is not None:
-            self._retire_data_lane()
-        self.data_lane = lane
+        self._data.take(lane, drains=self._greeting.peer_drains)
         lane.rtt_s = self.rtt_s or 0.0  # Its windows grow by it.
         lane.serve(self.neighbour.router)
-        if self._asked is not None:
-            lane.drain()
         if self._is_quiet:
             lane.open_no_more()
         self._owner.session_changed(self)
@@ -472,7 +415,7 @@ class LinkSession:
     # Draining.
 
     def _receive_drain(self, lane: LaneMux, message: control.Drain | control.Last) -> None:
-        if self.up_at is None or lane in self._joining:
+        if self.up_at is None or lane in self._data.joining:
             raise RemoteProtocolError("bad-order", "a lane drains that carries no streams yet")
         if self._closing:
             return
@@ -481,59 +424,47 @@ class LinkSession:
             self._peer_is_quiet |= lane is self._control
         elif lane is self._control:
             self._fall_quiet()
-        elif lane is self.data_lane and not self.is_draining:
-            self._retire_data_lane()
-            self._owner.session_changed(self)
-        else:
-            lane.open_no_more()
+        elif lane is self._data.current:
+            self._replace_data_lane()
         self._owner.session_draining(self)
 
     def _fall_quiet(self) -> None:
         self._is_quiet = True
-        for lane in (self._control, *self.data_lanes()):
-            if lane is not None:
-                lane.open_no_more()
-
-    def _retire_data_lane(self) -> None:
-        """Open nothing more on it; it goes with its last stream."""
-        lane, self.data_lane = self.data_lane, None
-        assert lane is not None and self._hello is not None
-        fault = Fault("replaced", "another data lane took over")
-        self._retired[lane] = self._timers.call_at(
-            self._timers.now() + limits.LANE_RETIRED_S, lambda: lane.close(fault)
-        )
-        if self._hello.minor < control.DRAINS_FROM_MINOR:
-            lane.close(fault)
-        else:
-            lane.drain()
+        for lane in self._serving():
             lane.open_no_more()
+
+    def _replace_data_lane(self) -> None:
+        """The dialler brings another; until then the control lane carries new streams."""
+        self._data.retire(drains=self._greeting.peer_drains)
+        self._owner.session_changed(self)
 
     def lane_drained(self, lane: LaneMux) -> None:
         """A retired lane is closed by who dialled it, a link by who asked to drain it."""
-        if lane in self._retired and self.config.role == "dialler":
-            lane.close(Fault("replaced", "another data lane took over"))
-        elif self._asked is not None and self._is_quiet:
-            carriers = [one for one in (self._control, *self.data_lanes()) if one is not None]
-            if all(one.is_drained for one in carriers):
-                self.close(self._asked)
+        if self.config.role == "dialler" and self._data.close_retired(lane):
+            return
+        if self._asked is None or not self._is_quiet:
+            return
+        if all(one.is_drained for one in self._serving()):
+            self.close(self._asked)
 
     def _looked(self) -> None:
         """Now and then: a data lane has done its part."""
-        if self.data_lane is not None and self.data_lane.is_worn and not self.is_draining:
-            self._retire_data_lane()
-            self._owner.session_changed(self)
+        lane = self._data.current
+        if lane is not None and lane.is_worn and not self.is_draining:
+            self._replace_data_lane()
 
     # The end.
 
     def data_lanes(self) -> list[LaneMux]:
         """Those that carry streams: the one in use and those that were replaced."""
-        in_use = [self.data_lane] if self.data_lane is not None else []
-        return in_use + list(self._retired)
+        return self._data.serving
+
+    def _serving(self) -> list[LaneMux]:
+        return ([self._control] if self._control is not None else []) + self._data.serving
 
     def lanes(self) -> list[LaneMux]:
         """All that are there."""
-        control_lane = [self._control] if self._control is not None else []
-        return control_lane + self.data_lanes() + list(self._joining)
+        return self._serving() + self._data.joining
 
     def _finish(self, fault: Fault, *, politely: bool) -> None:
         if self._fault is None:

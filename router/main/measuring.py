@@ -108,7 +108,7 @@ def _of_service(
 
 
 def _of_links(router: SiteRouter, put: Put) -> None:
-    for link in router.links.status():
+    for link in reversed(router.links.status()):  # One that drains comes after its successor.
         put("spillway_link_up", (link.name, link.direction), float(link.state == "up"))
         if link.rtt_s is not None:
             put("spillway_link_rtt_seconds", (link.name, link.direction), link.rtt_s)

@@ -45,6 +45,13 @@ class Affinity(msgspec.Struct, frozen=True, kw_only=True):
     name: FieldName = ""
 
 
+def named(affinity: Affinity, service: str) -> Affinity:
+    """``affinity`` of ``service`` with the cookie's name spelled out."""
+    if affinity.by != "cookie" or affinity.name:
+        return affinity
+    return Affinity(by="cookie", name=f"spillway-{service}")
+
+
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How long each step of a request or connection may take."""
 

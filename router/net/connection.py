@@ -14,7 +14,7 @@ from router.model.limits import (
 )
 from router.net.poller import Poller
 from router.net.ports import Address, Buffer, ConnectionHandler, Loss
-from router.net.sockets import close_with_reset, loss_of, pending_error
+from router.net.sockets import close_with_reset, loss_of, pending_error, undelivered_bytes
 
 # With no interest, a level-triggered set is woken for ever by a peer that is gone.
 QUIET = EPOLLET | EPOLLRDHUP
@@ -101,7 +101,12 @@ class TcpConnection:
 
     @property
     def buffered_bytes(self) -> int:
-        return self._out_bytes
+        return undelivered_bytes(self._socket) if self._is_leaving else self._out_bytes
+
+    @property
+    def _is_leaving(self) -> bool:
+        """All of ours is with the kernel, its end too."""
+        return self._fin_sent and not self._closed
 
     def send(self, *parts: Buffer) -> bool:
         if self._closed or self._finishing or self._broken is not None:

@@ -186,6 +186,7 @@ class TcpDial:
         if self._over:
             return
         self._close_attempt()
+        self._resolver.shun(self._host, self._trying)
         if self._addresses:
             self._try_next()
         else:
@@ -224,6 +225,7 @@ class TcpDial:
 
     def _timed_out(self) -> None:
         verb = "did not answer" if self._trying else "could not be resolved"
+        self._resolver.shun(self._host, self._trying)
         words = f"{self._where()} {verb} within {self._timeout_s:g} s"
         self._fail(DialFailure(code="timeout", reason=words))
 

@@ -84,7 +84,10 @@ class Connection(Protocol):
 
     @property
     def buffered_bytes(self) -> int:
-        """Accepted by `send` and not yet with the kernel."""
+        """Accepted by `send` and not yet with the kernel; after `finish`, not yet with the peer.
+
+        So then it is what an `abort` would lose.
+        """
 
     def send(self, *parts: Buffer) -> bool:
         """Send ``parts`` in order, at once where the kernel takes them; the rest is copied.

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from queue import SimpleQueue
 
 from router.model.limits import (
+    ADDRESS_SHUNNED_S,
     ADDRESSES_PER_NAME_MAX,
     RESOLVE_FRESH_S,
     RESOLVE_NAMES_MAX,
@@ -22,7 +23,7 @@ from router.model.limits import (
 )
 from router.net.poller import Poller
 from router.net.ports import Timer
-from router.net.sockets import undressed
+from router.net.sockets import in_turn, undressed
 
 Resolved = Callable[[tuple[str, ...]], None]
 Lookup = Callable[[str], tuple[str, ...]]
@@ -61,11 +62,12 @@ class Question:
 class _Name:
     """What is known of a name. ``addresses`` is the last good answer, empty: there was none."""
 
-    __slots__ = ("addresses", "failing_since", "good_until", "peers", "retry_s", "turn")
+    __slots__ = ("addresses", "failing_since", "good_until", "peers", "retry_s", "shunned", "turn")
 
     def __init__(self) -> None:
         self.addresses: tuple[str, ...] = ()
         self.peers: frozenset[str] = frozenset()  # The same as sockets tell them.
+        self.shunned: dict[str, float] = {}  # Until when, those that failed.
         self.turn = 0
         self.good_until = 0.0  # Not asked again before.
         self.retry_s = 0.0
@@ -84,20 +86,15 @@ class _Name:
         if self.failing_since is None:
             self.failing_since = now
 
-    def next_addresses(self) -> tuple[str, ...]:
-        """Each address of the preferred family first in its turn; the other family after it.
-
-        The system puts first the family that works from here (RFC 6724), so that stays.
-        """
-        addresses = self.addresses
-        if len(addresses) < 2:
-            return addresses
-        is_v6 = ":" in addresses[0]
-        first = [address for address in addresses if (":" in address) == is_v6]
-        rest = [address for address in addresses if (":" in address) != is_v6]
-        turn = self.turn = self.turn % len(first)
+    def next_addresses(self, now: float) -> tuple[str, ...]:
+        """What the next dial tries, in this order."""
         self.turn += 1
-        return (*first[turn:], *first[:turn], *rest)
+        if not self.shunned:
+            return in_turn(self.addresses, self.turn - 1)
+        shunned = self.shunned = {one: at for one, at in self.shunned.items() if now < at}
+        good = tuple(address for address in self.addresses if address not in shunned)
+        rest = (address for address in self.addresses if address in shunned)
+        return (*in_turn(good, self.turn - 1), *rest)
 
 
 class Resolver:
@@ -124,7 +121,7 @@ class Resolver:
         now = self._poller.now()
         known = self._known.get(name)
         if known is not None and now < known.good_until:
-            addresses = known.next_addresses()
+            addresses = known.next_addresses(now)
             question.timer = self._poller.call_at(now, lambda: question.answer(addresses))
             return question
         waiting = self._asked.get(name)
@@ -149,13 +146,19 @@ class Resolver:
         """Hand out the answers that have come; called in the turn."""
         while self._answers:
             name, addresses = self._answers.popleft()
-            known = self._name(name)
+            known, now = self._name(name), self._poller.now()
             if addresses:
-                known.answered(addresses, self._poller.now())
+                known.answered(addresses, now)
             else:
-                known.failed(self._poller.now())
+                known.failed(now)
             for question in self._asked.pop(name, ()):
-                question.answer(known.next_addresses())
+                question.answer(known.next_addresses(now))
+
+    def shun(self, name: str, address: str) -> None:
+        """A dial of ``name`` found that ``address`` takes no connection: others first, for now."""
+        known = self._known.get(name)
+        if known is not None and len(known.addresses) > 1 and address in known.addresses:
+            known.shunned[address] = self._poller.now() + ADDRESS_SHUNNED_S
 
     def is_current(self, name: str, address: str) -> bool:
         """Whether ``address`` is in the last good answer for ``name``; True: there is none."""
@@ -192,7 +195,7 @@ class Resolver:
         now = self._poller.now()
         if now >= known.good_until:
             known.failed(now)
-        question.answer(known.next_addresses())
+        question.answer(known.next_addresses(now))
 
     def _start_thread(self) -> None:
         if len(self._threads) < min(RESOLVE_THREADS, len(self._asked)):

@@ -48,7 +48,7 @@ class SimulatedDial:
         self._share: Timer | None = None
         self._trying = ""
         self._timer = host.call_at(self._deadline, self._timed_out)
-        self._addresses = list(host.addresses(name))
+        self._addresses = list(host.next_addresses(name))
         if self._addresses:
             self._try_next()
         else:

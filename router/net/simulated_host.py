@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from enum import Enum, auto
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ from router.net.ports import (
 )
 from router.net.simulated_dial import SimulatedDial
 from router.net.simulated_wire import SimulatedConnection
-from router.net.sockets import is_numeric
+from router.net.sockets import in_turn, is_numeric
 
 if TYPE_CHECKING:
     from router.net.simulated import SimulatedInternet
@@ -60,6 +60,7 @@ class SimulatedNetwork:
         self._listeners: dict[Address, SimulatedListener] = {}
         self._connections: dict[int, SimulatedConnection] = {}
         self._connection_number = 0
+        self._turns: Counter[str] = Counter()
 
     # Timers.
 
@@ -132,6 +133,11 @@ class SimulatedNetwork:
     def route(self, ip: str) -> SimulatedNetwork | None:
         """The host that answers to ``ip`` as seen from here."""
         return self if self.owns(ip) else self.internet.owner_of(ip)
+
+    def next_addresses(self, name: str) -> tuple[str, ...]:
+        """What a dial tries, in this order."""
+        self._turns[name] += 1
+        return in_turn(self.addresses(name), self._turns[name] - 1)
 
     def addresses(self, name: str) -> tuple[str, ...]:
         if name == "localhost":

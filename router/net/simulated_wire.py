@@ -79,6 +79,8 @@ class SimulatedConnection:
 
     @property
     def buffered_bytes(self) -> int:
+        if self._fin_sent and not self._closed:
+            return self.host.internet.buffer_bytes - self._credit
         return self._out_bytes
 
     def send(self, *parts: Buffer) -> bool:

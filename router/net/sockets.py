@@ -1,10 +1,12 @@
 """Facts about sockets: numeric addresses, errors as values, aborting."""
 
 import errno
+import fcntl
 import os
 import resource
 import socket
 import struct
+import termios
 
 from router.model.limits import (
     FD_RESERVE,
@@ -16,6 +18,7 @@ from router.model.limits import (
 from router.net.ports import Address, DialCode, DialFailure, Loss
 
 ZERO_LINGER = struct.pack("ii", 1, 0)
+INT = struct.Struct("i")
 MAPPED = "::ffff:"  # An IPv4 peer of a dual-stack listener (RFC 4291, 2.5.5.2).
 
 REFUSALS: dict[int, tuple[DialCode, str]] = {
@@ -77,6 +80,20 @@ def undressed(host: str) -> str:
     return host[len(MAPPED) :] if host.startswith(MAPPED) and "." in host else host
 
 
+def in_turn(addresses: tuple[str, ...], turn: int) -> tuple[str, ...]:
+    """Each address of the preferred family first in its turn; the other family after it.
+
+    The system puts first the family that works from here (RFC 6724), so that stays.
+    """
+    if len(addresses) < 2:
+        return addresses
+    is_v6 = ":" in addresses[0]
+    first = [address for address in addresses if (":" in address) == is_v6]
+    rest = [address for address in addresses if (":" in address) != is_v6]
+    turn %= len(first)
+    return (*first[turn:], *first[:turn], *rest)
+
+
 def loss_of(error: OSError) -> Loss:
     """What a failed read or write means for the connection."""
     reason = error.strerror or str(error)
@@ -102,6 +119,15 @@ def close_with_reset(sock: socket.socket) -> None:
     """Close so that the peer sees a reset; unsent data is dropped."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ZERO_LINGER)
     sock.close()
+
+
+def undelivered_bytes(sock: socket.socket) -> int:
+    """With the kernel and not acknowledged by the peer's (tcp(7), SIOCOUTQ); a FIN is one."""
+    try:
+        (size,) = INT.unpack(fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(INT.size)))
+    except OSError:
+        return 0  # Reset meanwhile.
+    return int(size)
 
 
 def prepare_stream(sock: socket.socket) -> None:

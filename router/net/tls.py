@@ -15,7 +15,7 @@ from router.model.limits import (
 from router.net.connection import TcpConnection
 from router.net.poller import Poller
 from router.net.ports import Address, Buffer, ConnectionHandler, Loss
-from router.net.sockets import loss_of
+from router.net.sockets import loss_of, undelivered_bytes
 
 PACK_BYTES = 4 * TLS_RECORD_BYTES  # Encrypted at a time: full records, and no large allocation.
 
@@ -80,6 +80,8 @@ class TlsConnection(TcpConnection):
 
     @property
     def buffered_bytes(self) -> int:
+        if self._is_leaving:
+            return undelivered_bytes(self._socket)
         return self._out_bytes + self._plain_bytes
 
     def send(self, *parts: Buffer) -> bool:

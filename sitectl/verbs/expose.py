@@ -18,6 +18,7 @@ from sitectl.bindings import (
 )
 from sitectl.failure import usage
 from sitectl.options import Settings, Verb, accepted, type_and_name
+from sitectl.service_flags import health_flags
 from sitectl.store import Site
 from sitectl.verbs.service import documents_of, require_name
 
@@ -41,6 +42,7 @@ def _address(flag: str | None, host: str) -> str:
 @click.option("--target-port", "target_ports", multiple=True, metavar="PORT")
 @click.option("--protocol", type=click.Choice(("tcp", "http", "http2")))
 @click.option("--capacity", help="Requests in flight at this target: a number.")
+@health_flags
 @accepted(
     _NO_PODS,
     "--headless",
@@ -57,11 +59,12 @@ def _address(flag: str | None, host: str) -> str:
 @accepted("not in Spillway, requests are balanced one by one", "--aggregate=", "--event-channel")
 @tls.cert_flag
 @tls.target_flags
-@accepted("not needed here, give --tls-cert a folder", "--generate-tls-secrets")
+@tls.generate_flag
 @accepted("not needed here", "--target-namespace=", "--enable-ingress-from-target-site=")
 @click.pass_obj
 def expose(
     settings: Settings,
+    /,
     words: tuple[str, ...],
     address: str | None,
     ports: tuple[int, ...],
@@ -69,16 +72,19 @@ def expose(
     protocol: Any,
     capacity: str | None,
     tls_cert: str | None,
+    generate: bool,
     tls_trust: str | None,
     tls_server_name: str | None,
     proxy_protocol: bool,
+    **health: str | None,
 ) -> None:
     """Declare a service, if need be, and bind a target to it.
 
     \b
-    Example:
+    Examples:
       sitectl expose host 127.0.0.1 --address shop --port 8080 --target-port 9001 --capacity 10
       sitectl expose host db1.lan --address db --port 5432 --tls-cert ./db-tls --tls-trust ./db-ca
+      sitectl expose host 10.0.0.5 --address shop --port 80 --protocol http --health-path /healthz
     """
     site = store.site_to_change(settings)
     host = require_host_type(*type_and_name(words, "TYPE NAME"))
@@ -89,17 +95,17 @@ def expose(
         declared = ports or _numbers(target_ports)
         if not declared:
             raise usage("the service needs a port", "Add --port PORT")
-        shown = tls.shown_credential(site, tls_cert, name) if tls_cert else ""
+        shown = tls.wanted_credential(site, name, tls_cert, generate)
         service = ServiceSpec(protocol=protocol or "tcp", ports=declared, tls_cert=shown)
         documents.append(Document("Service", name, service))
     else:
         assert isinstance(existing.spec, ServiceSpec)
         service = existing.spec
-        shown = tls.shown_credential(site, tls_cert, name) if tls_cert else service.tls_cert
+        shown = tls.wanted_credential(site, name, tls_cert, generate) or service.tls_cert
         _refuse_other_words(site, existing, ports, protocol, shown)
     binding = Binding(name, host, target_ports_of(site, name, target_ports, service.ports))
     reach = reach_of(site, name, service.protocol, tls_trust, tls_server_name, proxy_protocol)
-    bound = bound_document(site, binding, capacity, reach)
+    bound = bound_document(site, binding, capacity, health, reach)
     if bound is not None:
         documents.append(bound)
     changes = site.put_all(documents)

@@ -131,7 +131,10 @@ def _free_name(site: Site, links: "LinkStore") -> str:
 @click.option("-v", "--verbose", is_flag=True, hidden=True)
 @click.pass_obj
 def status(settings: Settings, name: str | None, wait: float | None, verbose: bool) -> None:
-    """Links both ways: state, cost, round trip, and why one is not up."""
+    """Links both ways: state, cost, round trip, and why one is not up.
+
+    A link that is deleted, or whose neighbour stops, is `draining` until its last stream ends.
+    """
     site = store.find_site(settings)
     if wait is not None:
         _wait(site, name, wait)
@@ -185,7 +188,7 @@ def _table(items: list[dict[str, Any]]) -> str:
             "at the other site"
         )
     return output.rows(
-        ("LINK", "SITE", "DIRECTION", "COST", "STATE", "RTT MS", "SINCE", "ERROR"),
+        ("LINK", "SITE", "DIRECTION", "COST", "STATE", "STREAMS", "RTT MS", "SINCE", "ERROR"),
         [
             (
                 item["name"],
@@ -193,6 +196,7 @@ def _table(items: list[dict[str, Any]]) -> str:
                 item.get("direction"),
                 item.get("cost"),
                 item.get("state"),
+                item.get("streams"),
                 item.get("rtt_ms"),
                 item.get("since"),
                 item.get("error"),
@@ -279,7 +283,16 @@ def _incoming(site: Site, name: str) -> dict[str, Any] | None:
 @click.option("--name", "flag", hidden=True)
 @click.pass_obj
 def delete(settings: Settings, name: str | None, flag: str | None) -> None:
-    """Remove a link dialled here; of an incoming one, revoke the neighbour's access."""
+    """Remove a link dialled here; of an incoming one, revoke the neighbour's access.
+
+    A link dialled here drains: nothing new goes over it, either way, and what is under way, of
+    other sites too, finishes within the site's `drain_grace_s`; `link status` shows it until then.
+    A neighbour whose access is revoked is cut off within a second, with all that is under way.
+
+    \b
+    Example:
+      sitectl link delete west
+    """
     site = store.site_to_change(settings)
     chosen = name or flag
     if chosen is None:
@@ -290,6 +303,8 @@ def delete(settings: Settings, name: str | None, flag: str | None) -> None:
         site.delete_all([document] if document is not None else [])
         links.remove(chosen)
         output.report(settings, "Link", chosen, "deleted", f"link {chosen} deleted")
+        if site.admin.is_running():
+            output.note(f"What is under way over it finishes: sitectl link status {chosen}")
         return
     incoming = _incoming(site, chosen)
     if incoming is None:
@@ -300,7 +315,10 @@ def delete(settings: Settings, name: str | None, flag: str | None) -> None:
         return
     neighbour = incoming["neighbour"]
     _revoke(site, neighbour["id"])
-    text = f"link {chosen} deleted: the access of site {neighbour['name']} is revoked"
+    text = (
+        f"link {chosen} deleted: the access of site {neighbour['name']} is revoked, "
+        "what was under way is cut"
+    )
     output.report(settings, "Link", chosen, "deleted", text)
     output.note(
         f"At {neighbour['name']} the link stays configured, until: sitectl link delete NAME"

@@ -6,7 +6,7 @@ from typing import Any, get_args
 import click
 
 from router.model import limits
-from router.model.settings import RESERVED_FIELDS, TOKEN_PATTERN
+from router.model.settings import RESERVED_FIELDS, TOKEN_PATTERN, ServiceLimits, Timeouts
 from router.model.specs import (
     ConnectorSpec,
     Document,
@@ -20,7 +20,7 @@ from sitectl.bindings import (
     Binding,
     bind_target,
     bindings_of,
-    capacity_slots,
+    changed_targets,
     is_declared,
     reach_of,
     require_host_type,
@@ -29,6 +29,7 @@ from sitectl.bindings import (
 )
 from sitectl.failure import Exit, Failure, not_found, usage
 from sitectl.options import Decorated, Duration, Settings, Verbs, accepted, type_and_name
+from sitectl.service_flags import changed, health_flags, timeout_flags
 from sitectl.service_status import service_items, table
 from sitectl.sessions import AFFINITY_HELP, affinity_of, require_sessions_fit
 from sitectl.store import Site
@@ -140,6 +141,7 @@ def require_name(name: str, what: str = "service") -> None:
 @click.option("--protocol", type=click.Choice(("tcp", "http", "http2")), default="tcp")
 @_policy_flags
 @_request_id_flag
+@timeout_flags
 @click.option("--listen", metavar="[IP:]PORT|auto|none", help="Where clients connect here.")
 @click.option(
     "--enable-ingress",
@@ -149,7 +151,7 @@ def require_name(name: str, what: str = "service") -> None:
     help="Skupper's word: Never is --listen none.",
 )
 @tls.cert_flag
-@accepted("not needed here, give --tls-cert a folder", "--generate-tls-secrets")
+@tls.generate_flag
 @accepted("not in Spillway, requests are balanced one by one", "--aggregate=", "--event-channel")
 @click.pass_obj
 def create(
@@ -162,9 +164,12 @@ def create(
     queue_wait: float | None,
     affinity: str | None,
     request_id: str | None,
+    timeouts: tuple[str, ...],
+    ceilings: tuple[str, ...],
     listen: str | None,
     ingress: str | None,
     tls_cert: str | None,
+    generate: bool,
 ) -> None:
     """Declare a service; every linked site gets a listener for it.
 
@@ -175,6 +180,7 @@ def create(
       sitectl service create shop 8443 --protocol http --tls-cert ./shop-tls
       sitectl service create cart 8081 --protocol http --affinity cookie
       sitectl service create api 8081 --protocol http --request-id=X-Request-Id
+      sitectl service create api 8080 --protocol http --timeout response=5s --limit headers=50
     """
     site = store.site_to_change(settings)
     name, ports = name_and_ports(words)
@@ -185,9 +191,11 @@ def create(
         policy=policy_of(policy, weights),
         queue=queue,
         queue_wait_s=limits.QUEUE_WAIT_S if queue_wait is None else queue_wait,
-        tls_cert="" if tls_cert is None else tls.shown_credential(site, tls_cert, name),
+        tls_cert=tls.wanted_credential(site, name, tls_cert, generate),
         affinity=affinity_of(affinity) if affinity is not None else None,
         request_id=request_id_of(request_id) or "",
+        timeouts=changed("timeout", timeouts, Timeouts()),
+        limits=changed("limit", ceilings, ServiceLimits()),
     )
     require_sessions_fit(spec)
     documents = [Document("Service", name, spec)]
@@ -200,8 +208,6 @@ def create(
     shown = ", ".join(map(str, ports))
     text = f"service {name} ({protocol}, port {shown}) " + _told(change)
     output.report(settings, "Service", name, change, text)
-    if protocol == "http2":
-        output.note("This version balances http2 by connection, as tcp; http by request.")
     if change == "created":
         output.note(f"Next: sitectl service bind {name} host ADDRESS --target-port PORT")
     if change == "created" and spec.tls_cert:
@@ -226,13 +232,16 @@ def _told(change: str) -> str:
 @click.argument("name")
 @_policy_flags
 @_request_id_flag
-@click.option("--capacity", help="For every target of the service here.")
+@timeout_flags
+@health_flags
+@click.option("--capacity", help="For every target of the service here, as is what health says.")
 @click.option("--protocol", type=click.Choice(("tcp", "http", "http2")))
 @click.option("--listen", metavar="[IP:]PORT|auto|none")
 @tls.cert_flag
 @click.pass_obj
 def set_(
     settings: Settings,
+    /,
     name: str,
     policy: str | None,
     weights: tuple[str, ...],
@@ -240,19 +249,23 @@ def set_(
     queue_wait: float | None,
     affinity: str | None,
     request_id: str | None,
+    timeouts: tuple[str, ...],
+    ceilings: tuple[str, ...],
     capacity: str | None,
     protocol: Any,
     listen: str | None,
     tls_cert: str | None,
+    **health: str | None,
 ) -> None:
-    """Change a service's policy, queue, sessions, capacity or certificate while it runs.
+    """Change a service's settings, or those of all its targets here, while it runs.
 
     With --tls-cert FOLDER the certificate that this site shows is replaced, also where the service
     is declared by another site; new connections get it within 2 seconds. --tls-cert "" ends TLS.
 
     \b
     Examples:
-      sitectl service set shop --capacity 20
+      sitectl service set shop --capacity 20 --health-path /healthz
+      sitectl service set shop --timeout connect=500ms --timeout response=5s
       sitectl service set shop --affinity header:X-Session
     """
     site = store.site_to_change(settings)
@@ -278,28 +291,24 @@ def set_(
     changes |= {field: value for field, value in given.items() if value is not None}
     if affinity is not None:
         changes["affinity"] = affinity_of(affinity)
+    spec = service.spec if service is not None else ServiceSpec(ports=())
+    assert isinstance(spec, ServiceSpec)
+    if timeouts:
+        changes["timeouts"] = changed("timeout", timeouts, spec.timeouts)
+    if ceilings:
+        changes["limits"] = changed("limit", ceilings, spec.limits)
     if service is None and (changes or listen is not None or not bound):
         raise _no_service(site, name)
     import msgspec
 
     if service is not None and changes:
-        replaced = msgspec.structs.replace(service.spec, **changes)
-        assert isinstance(replaced, ServiceSpec)
+        replaced = msgspec.structs.replace(spec, **changes)
         require_sessions_fit(replaced)
         documents.append(Document("Service", name, replaced))
     if listen is not None and service is not None:
-        assert isinstance(service.spec, ServiceSpec)
-        documents.append(_listener(name, listen, service.spec.ports))
-    if capacity is not None:
-        if not bound:
-            raise not_found(
-                f"service {name!r} has no target here whose capacity could change",
-                f"sitectl service bind {name} host ADDRESS --capacity {capacity}",
-            )
-        slots = capacity_slots(capacity)
-        for document in {b.document.name: b.document for b in bound}.values():
-            replaced = msgspec.structs.replace(document.spec, capacity=slots)
-            documents.append(Document("Connector", document.name, replaced))
+        documents.append(_listener(name, listen, spec.ports))
+    if capacity is not None or any(text is not None for text in health.values()):
+        documents += changed_targets(name, bound, capacity, health)
     if not documents:
         raise usage("nothing to set", f"sitectl service set {name} --policy fill --capacity 10")
     done = site.put_all(documents)
@@ -359,7 +368,7 @@ def _target_flags(function: Decorated) -> Decorated:
 @click.argument("words", nargs=-1, required=True, metavar="TYPE TARGET")
 @_target_flags
 @click.option("--capacity", help="Requests in flight at this target: a number.")
-@click.option("--health-path", hidden=True)
+@health_flags
 @accepted(
     "not needed here, a process site has no pods", "--headless", "--publish-not-ready-addresses"
 )
@@ -368,34 +377,34 @@ def _target_flags(function: Decorated) -> Decorated:
 @click.pass_obj
 def bind(
     settings: Settings,
+    /,
     name: str,
     words: tuple[str, ...],
     target_ports: tuple[str, ...],
     capacity: str | None,
-    health_path: str | None,
     tls_trust: str | None,
     tls_server_name: str | None,
     proxy_protocol: bool,
+    **health: str | None,
 ) -> None:
-    """Attach a target of this site to a service.
+    """Attach a target of this site to a service, or change how it is used.
 
     \b
     Examples:
       sitectl service bind shop host 127.0.0.1 --target-port 9001 --capacity 10
+      sitectl service bind shop host 127.0.0.1 --target-port 9001 --health-path /healthz
       sitectl service bind db host/10.0.0.5 --target-port 5432
       sitectl service bind db host db1.lan --target-port 5432 --tls-trust ./db-ca
     """
     site = store.site_to_change(settings)
     require_name(name)
     host = require_host_type(*type_and_name(words, "TYPE TARGET"))
-    if health_path:
-        output.note("--health-path: this version checks targets by connecting to them")
     ports = target_ports_of(site, name, target_ports)
     binding = Binding(name, host, ports)
     service = site.find("Service", name)
     protocol = service.spec.protocol if service and isinstance(service.spec, ServiceSpec) else "tcp"
     reach = reach_of(site, name, protocol, tls_trust, tls_server_name, proxy_protocol)
-    change = bind_target(site, binding, capacity, reach)
+    change = bind_target(site, binding, capacity, health, reach)
     text = f"{binding.shown} {_bound(change)} service {name}"
     output.report(settings, "Connector", binding.document_name, change, text)
     if not is_declared(site, name):

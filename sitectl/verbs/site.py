@@ -260,7 +260,17 @@ def start(settings: Settings) -> None:
 @click.command(cls=Verb)
 @click.pass_obj
 def stop(settings: Settings) -> None:
-    """Drain the site's router and end it; returns when it is gone."""
+    """Drain the site's router and end it; returns when it is gone.
+
+    Other sites send it nothing new from then on, its listeners close, and what is under way, also
+    what only passes through, finishes within the site's `drain_grace_s`; the rest is cut. Clients
+    that keep their connection get one more answer, with `Connection: close`. Typed again while it
+    drains, it ends the router at once.
+
+    \b
+    Example:
+      sitectl --site east --timeout 60 stop
+    """
     site = store.find_site(settings)
     stopped = process.stop(site, settings.timeout_s)
     text = "stopped" if stopped else "does not run, unchanged"

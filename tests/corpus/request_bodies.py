@@ -220,9 +220,12 @@ def trailers() -> Iterator[RequestCase]:
     yield refused("trailers: too large", ended(b"A: " + b"b" * 9000), 431, why="limit: field")
     raw = ended(b"Sum: 1", b"B:2") + get()
     yield accepted("trailers", raw, streamed(b"hello", b"Sum: 1\r\nB:2\r\n"), sent(), why=why)
+    for line in (b"Content-Length: 9", b"content-length:0", CHUNKED, b"TRANSFER-ENCODING: x"):
+        framing = "a length after the body: nobody honest says that"
+        yield refused(f"trailer: {line.decode()}", ended(b"Sum: 1", line), 400, why=framing)
     dropped = "RFC 9110, 6.5.1: framing, routing and credentials never come from trailers"
     for line in (
-        *(b"Content-Length: 9", b"Transfer-Encoding: chunked", b"Host: evil", b"Connection: close"),
+        *(b"Host: evil", b"Connection: close", b"Keep-Alive: x", b"Content-Encoding: gzip"),
         *(b"Authorization: x", b"Cookie: x", b"Content-Type: x", b"TE: x", b"Trailer: x"),
         *(b"X-Forwarded-For: 1.1.1.1", b"Via: 1.1 x", b"Expect: 100-continue", b"Upgrade: x"),
     ):

@@ -25,6 +25,11 @@ def bad(
     )
 
 
+def cut(name: str, raw: bytes, interims: tuple[bytes, ...], *, why: str) -> ResponseCase:
+    """Interim heads are passed on, then 502."""
+    return ResponseCase(name=name, raw=raw, why=why, heads=interims, complete=False, reusable=False)
+
+
 def torn(name: str, raw: bytes, head: bytes, body: bytes, *, why: str) -> ResponseCase:
     """Its head is good: the client sees a reset."""
     return ResponseCase(
@@ -206,9 +211,7 @@ def framing() -> Iterator[ResponseCase]:
         yield good(f"length {value!r}", raw, lines(OK), body=b"hello", why="written anew by us")
     raw = message(OK, b"Transfer-Encoding: Chunked", body=HELLO)
     yield good("chunks", raw, lines(OK), body=b"hello", why="9112, 7.1")
-    raw = message(
-        OK, CHUNKED, body=b'5;a="b"\r\nhello\r\n0;c\r\nSum: 1\r\nContent-Length: 9\r\n\r\n'
-    )
+    raw = message(OK, CHUNKED, body=b'5;a="b"\r\nhello\r\n0;c\r\nSum: 1\r\nHost: EVIL\r\n\r\n')
     yield good("trailers", raw, lines(OK), body=b"hello", trailers=b"Sum: 1\r\n", why="9110, 6.5.1")
     yield good(
         "no length", message(OK, body=b"hello"), lines(OK), body=b"hello", reusable=False, why=why
@@ -237,6 +240,7 @@ def framing() -> Iterator[ResponseCase]:
         ("a chunk with a bare LF", CHUNKED, b"5\r\nhello\n0\r\n\r\n", b"hello"),
         ("a bad extension", CHUNKED, b"5\r\nhello\r\n5;\nx\r\nevil!\r\n0\r\n\r\n", b"hello"),
         ("a bad trailer", CHUNKED, b"5\r\nhello\r\n0\r\nA : b\r\n\r\n", b"hello"),
+        ("a length in trailers", CHUNKED, HELLO[:-2] + b"Content-Length: 9\r\n\r\n", b"hello"),
         ("100 trailers", CHUNKED, b"5\r\nhello\r\n0\r\n" + b"a: b\r\n" * 100 + b"\r\n", b"hello"),
     ):
         yield torn(name, message(OK, fields_, body=sent), head, got, why=tear)
@@ -275,13 +279,12 @@ def interims() -> Iterator[ResponseCase]:
         heads = (lines(b"HTTP/1.1 103 Early Hints"), lines(OK))
         yield good(f"an interim with {name}", first + SIZED, *heads, body=b"hello", why=why)
         raw = first + HELLO
-        case = bad(f"an interim with {name} and a body", raw, why="the body is no response")
-        yield ResponseCase(
-            **{**{f: getattr(case, f) for f in case.__struct_fields__}, "heads": heads[:1]}
-        )
-    raw = go + b"\r\n"
-    case = bad("an interim alone", raw, why="no response followed")
-    yield ResponseCase(**{**{f: getattr(case, f) for f in case.__struct_fields__}, "heads": (go,)})
+        yield cut(f"an interim with {name} and a body", raw, heads[:1], why="it is no response")
+    yield cut("an interim alone", go + b"\r\n", (go,), why="no response followed")
+    large = lines(b"HTTP/1.1 103 Early Hints", b"Link: " + b"x" * 8000)
+    flood = "limits: heads and interim bytes of one request"
+    for name, one, most in (("32 interims", go, 31), ("129 KiB of interims", large, 16)):
+        yield cut(name, (one + b"\r\n") * 40 + SIZED, (one,) * most, why=flood)
     agreed = b"Connection: upgrade", b"Upgrade: WebSocket"
     switch = b"HTTP/1.1 101 Switching Protocols"
     why = "RFC 9110, 15.2.2: only to what was asked for, and said in full"

@@ -19,7 +19,8 @@ Script = Callable[[socket.socket], None]
 class RecordingTarget:
     """Reads requests strictly, keeps each that is whole, answers ``ok`` or by `script`.
 
-    ``violations`` tells of bytes that no proxy may send.
+    With ``at_head`` set it answers by that as soon as a head is there, and reads nothing more by
+    itself; ``raw`` is what had come. ``violations`` tells of bytes that no proxy may send.
     """
 
     def __init__(self, address: str) -> None:
@@ -27,6 +28,8 @@ class RecordingTarget:
         self._listener = socket.create_server((address, 0), backlog=512)
         self.port = int(self._listener.getsockname()[1])
         self.script: Script | None = None
+        self.at_head: Script | None = None
+        self.raw = b""
         self.requests: list[Sent] = []
         self.violations: list[str] = []
         threading.Thread(target=self._accept, daemon=True).start()
@@ -39,7 +42,8 @@ class RecordingTarget:
         """Begin anew, with answers of its own."""
         self.requests.clear()
         self.violations.clear()
-        self.script = None
+        self.script = self.at_head = None
+        self.raw = b""
 
     def _accept(self) -> None:
         while True:
@@ -54,6 +58,10 @@ class RecordingTarget:
         with door, contextlib.suppress(OSError):  # Whoever connected may break off.
             while data := door.recv(65_536):
                 got += data
+                if self.at_head is not None and b"\r\n\r\n" in got:
+                    self.raw = got
+                    self.at_head(door)
+                    return
                 try:
                     while (found := strict.read_request(got)) is not None:
                         message, length = found

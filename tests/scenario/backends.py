@@ -149,13 +149,14 @@ class HttpTarget(Target):
 
     /echo the body · /bytes/N · /chunked/N · /closed/N ended by closing · /reset resets instead of
     answering · /part/N resets after half of N bytes · /ws a WebSocket that echoes · /expect needs
-    `100 Continue` · /status/N.
+    `100 Continue` · /status/N. ``forced`` is done instead of what any path says.
     """
 
     def __init__(
         self, background: Background, name: str, address: str, service_s: float = 0.0
     ) -> None:
         self.service_s = service_s
+        self.forced = ""
         self.seen: list[Seen] = []
         super().__init__(background, name, address)
 
@@ -215,7 +216,8 @@ class HttpTarget(Target):
         self, seen: Seen, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> bool:
         """Answer; False when the connection is over."""
-        _, verb, *words = [*seen.path.partition("?")[0].split("/"), ""]
+        path = self.forced or seen.path
+        _, verb, *words = [*path.partition("?")[0].split("/"), ""]
         size = int(words[0]) if words and words[0].isdecimal() else 0
         if verb == "reset":
             abort(writer)

@@ -144,9 +144,16 @@ class Load:
     that stalls, a crowd afterwards would rightly be refused.
     """
 
-    def __init__(self, places: Sequence[tuple[str, int]], rate: float, path: str = "/") -> None:
+    def __init__(
+        self,
+        places: Sequence[tuple[str, int]],
+        rate: float,
+        path: str = "/",
+        *,
+        method: str = "GET",
+    ) -> None:
         self.answers: list[Answer] = []
-        self._places, self._rate, self._path = places, rate, path
+        self._places, self._rate, self._path, self._method = places, rate, path, method
         self._stop = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
 
@@ -171,7 +178,7 @@ class Load:
                 await asyncio.sleep(due - time.monotonic())
 
     async def _one(self, host: str, port: int, room: asyncio.Semaphore) -> None:
-        self.answers.append(await _request(host, port, self._path, "GET"))
+        self.answers.append(await _request(host, port, self._path, self._method))
         room.release()
 
     @property

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from click.testing import CliRunner
@@ -32,6 +32,15 @@ SHOP_PORT = 20_080
 LOG_SHOWN_BYTES = 6_000
 _ADDRESSES = 250
 _numbers = itertools.count()
+
+
+class Place(Protocol):
+    """Where a target listens."""
+
+    @property
+    def address(self) -> str: ...
+    @property
+    def port(self) -> int: ...
 
 
 def own_address() -> str:
@@ -124,11 +133,11 @@ class Site:
         self.document("Service", service, {"protocol": "http", "ports": [port], **spec})
 
     def connect(
-        self, service: str, *targets: HttpTarget | TcpTarget, capacity: int | None = None
+        self, service: str, *targets: Place, capacity: int | None = None, **further: Any
     ) -> None:
-        """Attach targets to a service here."""
+        """Attach targets to a service here; ``further`` fields of the connector."""
         places = [{"host": target.address, "port": target.port} for target in targets]
-        spec: dict[str, Any] = {"service": service, "targets": places}
+        spec: dict[str, Any] = {"service": service, "targets": places, **further}
         if capacity is not None:
             spec["capacity"] = capacity
         self.document("Connector", f"{service}-{next(self._files)}", spec)

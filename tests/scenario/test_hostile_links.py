@@ -20,15 +20,15 @@ from router.model import limits
 from router.model.adverts import LoadReport
 from router.model.ids import RouterId, SiteId
 from router.routing.lsa import ReceivedLsa, decode_lsa, encode_lsa
+from tests.corpus import links
 from tests.scenario.clients import fetch
 from tests.scenario.harness import SHOP_PORT, Network, Site
-from tests.scenario.insider import HostileIdentity, Insider
+from tests.scenario.insider import HostileIdentity, Insider, Said
 from tests.scenario.waiting import until
 
 BACK_PORT = SHOP_PORT + 1
 GROWTH_KIB_MAX = 24 * 1024
 CANONICAL = b"GET / HTTP/1.1\r\nHost: shop\r\n"
-FIELDS_TOO_MANY = limits.HEADERS_CEILING + limits.HEADERS_ADDED_MAX
 
 
 class Siege:
@@ -367,34 +367,36 @@ def test_paths_that_loop_lead_nowhere(siege: Siege) -> None:
             assert (said.kind, said.payload[0]) == (frames.REFUSED, reason), path
 
 
-def test_heads_that_are_not_canonical_reach_no_target(siege: Siege) -> None:
+def test_requests_that_are_not_canonical_reach_no_target(siege: Siege) -> None:
     siege.target.forget()
+    offers: list[dict[str, object]] = [{"head": bad} for bad in links.BAD_REQUEST_HEADS.values()]
     with member(siege) as insider:
-        for changes in (
-            {"head": b"GET / HTTP/1.1\r\nHost: a\r\nX: b\r\n\r\nGET /evil HTTP/1.1\r\nHost: a\r\n"},
-            {"head": CANONICAL + b"Content-Length: 5\r\n"},
+        lies: list[dict[str, object]] = [
+            *offers,
             {"head": CANONICAL + b"Transfer-Encoding: chunked\r\n", "body_bytes": -1},
-            {"head": CANONICAL + b"Connection: close\r\n"},
-            {"head": CANONICAL + b"X: a\nY: b\r\n"},
-            {"head": CANONICAL + b"X: a\rY: b\r\n"},
-            {"head": CANONICAL + b"X : a\r\n"},
-            {"head": CANONICAL + b" X: a\r\n"},
-            {"head": CANONICAL + b"Host: b\r\n"},
-            {"head": CANONICAL + b"X: a\0\r\n"},
-            {"head": b"GET / HTTP/1.0\r\nHost: a\r\n"},
-            {"head": b"GET  / HTTP/1.1\r\nHost: a\r\n"},
-            {"head": b"GET / HTTP/1.1\r\n"},
-            {"head": b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n"},
-            {"head": b""},
-            {"head": CANONICAL + b"X: a\r\n" * FIELDS_TOO_MANY},
+            {"body_bytes": 30, "flags": 1},
+            {"body_bytes": -1, "flags": 1},
             {"protocol": "tcp"},
             {"service": "nothing"},
             {"port": 1},
-        ):
+        ]
+        for changes in lies:
             number = insider.open(siege.open(**changes))
             said = insider.answer(number)
             assert said is not None, changes
             assert said.kind in (frames.REFUSED, frames.RESET), (changes, said)
+    assert siege.target.seen == []
+
+
+def test_trailers_that_are_not_canonical_complete_no_request(siege: Siege) -> None:
+    siege.target.forget()
+    head = b"POST /echo HTTP/1.1\r\nHost: shop\r\n"
+    with member(siege) as insider:
+        for name, bad in links.BAD_TRAILERS.items():
+            number = insider.open(siege.open(head=head, body_bytes=-1), end=False)
+            insider.send(frames.DATA, number, b"hello")
+            insider.send(frames.TRAILERS | frames.END, number, bad + COUNT)
+            assert insider.answer(number, frames.RESET), name
     assert siege.target.seen == []
 
 
@@ -448,6 +450,35 @@ ANSWERS: dict[str, Frames] = {
     "heads without end": ((frames.HEAD, head(b"HTTP/1.1 103 Early\r\n")),) * 100,
     "a negative length": ((frames.HEAD, head(GOOD_HEAD, -7)),),
     "a refusal after all": ((frames.HEAD, head(GOOD_HEAD)), (frames.REFUSED, b"\0" + COUNT)),
+    "a switch nobody asked for": (
+        (frames.HEAD, head(b"HTTP/1.1 101 Switching\r\n", 0)),
+        (frames.DATA | frames.END, b"EVIL" + COUNT),
+    ),
+    "trailers before the head": ((frames.TRAILERS, b"A: b\r\n"), (frames.HEAD, head(GOOD_HEAD))),
+    "data after trailers": (
+        (frames.HEAD, head(GOOD_HEAD)),
+        (frames.TRAILERS, b"A: b\r\n"),
+        (frames.DATA, b"EVIL"),
+    ),
+    "two final heads": (
+        (frames.HEAD, head(GOOD_HEAD, 2)),
+        (frames.HEAD, head(GOOD_HEAD + b"X: EVIL\r\n", 2)),
+    ),
+    "an interim after the head": (
+        (frames.HEAD, head(GOOD_HEAD, 2)),
+        (frames.HEAD, head(b"HTTP/1.1 103 Early\r\nX: EVIL\r\n")),
+    ),
+    "a body for 204": (
+        (frames.HEAD, head(b"HTTP/1.1 204 No Content\r\n", 4)),
+        (frames.DATA, b"EVIL"),
+    ),
+    "interims of 40 KiB": (
+        (frames.HEAD, head(b"HTTP/1.1 103 Early\r\nX: " + b"x" * 40_000 + b"\r\n")),
+    )
+    * 31,
+    "an interim and the end": (
+        (frames.HEAD | frames.END, head(b"HTTP/1.1 103 Early\r\n") + COUNT),
+    ),
     "an answer that is cut": (
         (frames.HEAD, head(GOOD_HEAD)),
         (frames.DATA, b"x"),
@@ -469,8 +500,40 @@ def test_an_answer_that_lies_never_looks_whole(siege: Siege, lie: str) -> None:
             for kind, payload in (ACCEPT, *ANSWERS[lie]):
                 insider.send(kind, opened.stream, payload)
             answer = post.result()
-        assert answer.status in (0, 103, 502), answer  # This client takes a 103 for the answer.
+        whole = (204,) if lie == "a body for 204" else ()  # Its head alone is a whole response.
+        assert answer.status in (0, 103, 502, *whole), answer  # A 103 is one for this client.
         assert b"EVIL" not in answer.body
         assert "EVIL" not in str(answer.headers)
         opens = [said for said in insider.said if said.kind & frames.KIND_MASK == frames.OPEN]
         assert len(opens) == 1  # A POST that may have run is not sent again (N1).
+
+
+def test_response_heads_that_are_not_canonical_reach_no_client(siege: Siege) -> None:
+    room_site = next(s["id"] for s in siege.room.get("network") if s["name"] == "room")
+
+    def opens(insider: Insider) -> list[Said]:
+        return [said for said in insider.said if said.kind & frames.KIND_MASK == frames.OPEN]
+
+    with member(siege) as insider, ThreadPoolExecutor(1) as pool:
+        insider.offer(insider.theirs, room_site, "lure", LURE_PORT)
+        until(lambda: siege.room.offers("lure", {"mallory": 1}), "the lure is taken")
+        for count, (name, bad) in enumerate(links.BAD_RESPONSE_HEADS.items(), 1):
+            post = pool.submit(fetch, siege.room.address, LURE_PORT, "/", "POST", body=b"once")
+            until(lambda count=count: len(opens(insider)) == count, "the request came")  # type: ignore[misc]
+            stream = opens(insider)[-1].stream
+            insider.send(*ACCEPT[:1], stream, ACCEPT[1])
+            insider.send(frames.HEAD, stream, head(bad, 4))
+            insider.send(frames.DATA | frames.END, stream, b"EVIL" + COUNT)
+            answer = post.result()
+            assert answer.status == 502, (name, answer)
+            assert b"EVIL" not in answer.body, name
+        for name, bad in links.BAD_TRAILERS.items():
+            count = len(opens(insider)) + 1
+            post = pool.submit(fetch, siege.room.address, LURE_PORT, "/", "POST", body=b"once")
+            until(lambda count=count: len(opens(insider)) == count, "the request came")  # type: ignore[misc]
+            stream = opens(insider)[-1].stream
+            insider.send(*ACCEPT[:1], stream, ACCEPT[1])
+            insider.send(frames.HEAD, stream, head(GOOD_HEAD))
+            insider.send(frames.DATA, stream, b"part")
+            insider.send(frames.TRAILERS | frames.END, stream, bad + COUNT)
+            assert post.result().status in (0, 502), name  # Torn, or not begun yet.

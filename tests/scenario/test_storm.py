@@ -29,7 +29,8 @@ class Storm:
         left, middle, right = self.sites
         left.declare("shop", queueWait="300ms")
         for site, target in zip(self.sites, self.targets, strict=True):
-            site.connect("shop", target, capacity=SLOTS)
+            # Its targets break off on demand, which is no reason to put them out.
+            site.connect("shop", target, capacity=SLOTS, health={"ejectAfter": 0})
         net.link(left, middle, 1, token="cert")
         net.link(right, middle, 1, token="cert")
         net.start()

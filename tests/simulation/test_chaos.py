@@ -20,6 +20,7 @@ class Chaos:
         self.world = World(seed, *names, delay_s=self.random.choice([0.0005, 0.005, 0.02]))
         self.sites = list(self.world.sites.values())
         self.costs: dict[tuple[str, str], int] = {}
+        self.diallers: dict[tuple[str, str], tuple[SimSite, SimSite]] = {}
         for number, site in enumerate(self.sites[1:], start=1):
             self._link(self.random.choice(self.sites[:number]), site)
         for a, b in combinations(self.sites, 2):
@@ -29,13 +30,16 @@ class Chaos:
         for site in self.random.sample(self.sites, self.random.randint(1, len(self.sites))):
             site.serve(self.random.randint(1, 2), CAPACITY, service_s=0.05)
         self.cuts: set[tuple[str, str]] = set()
+        self.deleted: list[tuple[SimSite, SimSite, int]] = []
         self.dead: set[str] = set()
+        self.stopping: set[str] = set()
         self.answers: list[tuple[SimSite, int, Answer]] = []
 
     def _link(self, a: SimSite, b: SimSite) -> None:
         cost = self.random.randint(1, 20)
         self.costs[a.name, b.name] = cost
         dialler, other = self.random.choice([(a, b), (b, a)])
+        self.diallers[a.name, b.name] = dialler, other
         dialler.link(other, cost)
 
     def step(self) -> None:
@@ -50,17 +54,50 @@ class Chaos:
         elif chance < 0.55 and len(self.dead) < len(self.sites) - 1:
             victim = self.random.choice([s for s in self.sites if s.name not in self.dead])
             victim.kill()
+            self.stopping.discard(victim.name)
             self.dead.add(victim.name)
         elif chance < 0.7 and self.dead:
             self._revive(self.random.choice(sorted(self.dead)))
         elif chance < 0.8 and not {a, b} & self.dead:
             world.internet.reset_all(world[a].ip, world[b].ip)
-        alive = [site for site in self.sites if site.name not in self.dead]
-        site = self.random.choice(alive)
-        self.answers += [
-            (site, site.lives, site.request()) for _ in range(self.random.randint(1, 12))
-        ]
+        elif chance < 0.87:
+            self._delete(*self.diallers[a, b], self.costs[a, b])
+        elif chance < 0.92 and self.deleted:
+            self._undelete()
+        elif not {a, b} & (self.dead | self.stopping) and len(self._alive()) > 1:
+            self._stop(world[a])
+        alive = self._alive()
+        if alive:
+            site = self.random.choice(alive)
+            self.answers += [
+                (site, site.lives, site.request()) for _ in range(self.random.randint(1, 12))
+            ]
         world.run(self.random.uniform(0.01, 2.0))
+
+    def _alive(self) -> list[SimSite]:
+        return [site for site in self.sites if site.name not in self.dead | self.stopping]
+
+    def _delete(self, dialler: SimSite, other: SimSite, cost: int) -> None:
+        """Drain a link; when its router lives, else it is deleted while it is down."""
+        if f"to-{other.name}" in dialler.links:
+            self.deleted.append((dialler, other, cost))
+            dialler.unlink(other)
+
+    def _undelete(self) -> None:
+        dialler, other, cost = self.deleted.pop()
+        dialler.link(other, cost)
+
+    def _stop(self, site: SimSite) -> None:
+        """Drain a site and start it again, unless it is killed meanwhile."""
+        life = site.lives
+        self.stopping.add(site.name)
+
+        def stopped() -> None:
+            if site.lives == life and site.name not in self.dead:
+                site.start()
+            self.stopping.discard(site.name)
+
+        site.stop(stopped, grace_s=3.0)
 
     def _heal(self, pair: tuple[str, str]) -> None:
         self.cuts.discard(pair)
@@ -76,8 +113,11 @@ class Chaos:
         """Everything works again, and there was time to notice."""
         for pair in sorted(self.cuts):
             self._heal(pair)
+        while self.deleted:
+            self._undelete()
         for name in sorted(self.dead):
             self._revive(name)
+        self.world.run_while(lambda: bool(self.stopping), 10)
         self.world.run(45)  # The longest pause before a link is dialled again, and SPF.
 
     def path_costs(self, root: str) -> dict[str, int]:

@@ -158,21 +158,22 @@ def test_under_load_sessions_never_exceed_a_capacity_nor_starve_anybody(seed: in
     at_rest(world)
 
 
+@pytest.mark.parametrize("served_at", ["b", "c"])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_any_ingress_honours_the_cookie_of_another(seed: int) -> None:
+def test_any_ingress_honours_the_cookie_of_another(seed: int, served_at: str) -> None:
     world = network(seed, Affinity(by="cookie"))
     a, c = world["a"], world["c"]
-    answers = [a.request() for _ in range(16)]
+    answers = [a.request() for _ in range(24)]
     world.run(3)
     all_answered(answers)
-    answer = next(answer for answer in answers if answer.site == "b")
+    answer = next(answer for answer in answers if answer.site == served_at)
     cookie = answer.fields["Set-Cookie"].partition(";")[0]
     again = in_turn(world, a, [f"Cookie: x=1; {cookie}"] * 3)
     there = in_turn(world, c, [f"Cookie: {cookie}; x=1"] * 3)
-    assert {one.site for one in (*again, *there)} == {"b"}
+    assert {one.site for one in (*again, *there)} == {served_at}
     assert len({one.target for one in (*again, *there)}) == 1
     assert not any("Set-Cookie" in one.fields for one in (*again, *there))
-    seen = [head for target in world["b"].targets.values() for head in target.seen]
+    seen = [head for target in world[served_at].targets.values() for head in target.seen]
     assert sum(b"Cookie: x=1\r\n" in head for head in seen) == 6
     assert not any(b"spillway-shop" in head for head in seen)
 
@@ -187,6 +188,27 @@ def test_a_client_keeps_its_site_and_target_until_it_was_away_for_long(seed: int
     assert all(near.site == far.site for near, far in pairwise(answers))
     world.run(limits.SESSION_IDLE_S)
     assert in_turn(world, a, USERS[:1])[0].site == "a"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_affinity_is_taken_off_and_put_on_while_requests_are_under_way(seed: int) -> None:
+    world = network(seed)
+    a = world["a"]
+    first = together(world, a, USERS)
+    elsewhere = [user for user, one in zip(USERS, first, strict=True) if one.site != "a"]
+    under_way = [a.request(user) for user in elsewhere]
+    world.run(0.05)
+    a.declare()
+    world.run(2)
+    all_answered(under_way)
+    assert {answer.site for answer in in_turn(world, a, elsewhere)} == {"a"}
+    under_way = [a.request(user) for user in elsewhere]
+    world.run(0.05)
+    a.declare(affinity=BY_HEADER)
+    world.run(2)
+    all_answered(under_way)
+    assert {answer.site for answer in in_turn(world, a, elsewhere)} == {"a"}
+    at_rest(world)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -20,6 +20,7 @@ from router.main.site_router import SiteRouter
 from router.model.errors import HandshakeRejected
 from router.model.events import Problem, Severity
 from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.limits import DRAIN_GRACE_S
 from router.model.settings import Affinity
 from router.model.specs import (
     ConnectorSpec,
@@ -135,7 +136,10 @@ class NoClaims:
 
 
 class Target:
-    """An HTTP server that takes `service_s` for each request and counts them."""
+    """An HTTP server that takes `service_s` for each request and counts them.
+
+    ``status`` is what it answers; 0: it resets.
+    """
 
     def __init__(
         self, network: Network, port: int, name: str, service_s: float, all_seen: list[bytes]
@@ -145,6 +149,7 @@ class Target:
         self.name = name
         self.port = port
         self.service_s = service_s
+        self.status = 200
         self.in_hand = self.most_in_hand = self.served = 0
         self.seen: list[bytes] = []
         self.listen()
@@ -183,11 +188,14 @@ class _TargetConnection:
         if self._working and not self._lost:
             self._working -= 1
             self._target.in_hand -= 1
+            if not self._target.status:
+                self._connection.abort()
+                return
             self._target.served += 1
             body = self._target.name.encode()
             self._connection.send(
-                b"HTTP/1.1 200 OK\r\nX-Target: %d\r\nContent-Length: %d\r\n\r\n%s"
-                % (self._target.port, len(body), body)
+                b"HTTP/1.1 %d Whatever\r\nX-Target: %d\r\nContent-Length: %d\r\n\r\n%s"
+                % (self._target.status, self._target.port, len(body), body)
             )
 
     def ended(self) -> None:
@@ -370,18 +378,21 @@ class SimSite:
         del self.links[f"to-{other.name}"]
         self.apply()
 
-    def stop(self, stopped: Callable[[], None]) -> None:
-        """SIGTERM: drain, then end; ``stopped`` when the process is gone."""
+    def stop(self, stopped: Callable[[], None], grace_s: float = DRAIN_GRACE_S) -> None:
+        """SIGTERM: drain, at most for ``grace_s``, then end; ``stopped`` when it is gone."""
+        network, router = self.network, self.router
 
         def drained() -> None:
-            self.router.close()
-            self.network.call_at(self.network.now() + STOP_S, ended)
+            overdue.cancel()
+            router.close()
+            network.call_at(network.now() + STOP_S, ended)
 
         def ended() -> None:
             self.kill()
             stopped()
 
-        self.router.drain(drained)
+        overdue = network.call_at(network.now() + grace_s, drained)
+        router.drain(drained)
 
     def kill(self) -> None:
         """The host dies: neighbours see resets."""

@@ -13,6 +13,9 @@ _LINE_BEGUN = re.compile(
     rb"(?:[0-9A-Fa-f]{0,16}|[0-9A-Fa-f]{1,16}(?:\r|;[\t\x20-\x7e\x80-\xff]*+\r?))"
 )
 
+# Other fields that may not come in trailers are dropped; with these somebody tries something.
+_STATES_FRAMING = re.compile(rb"(?:\A|\n)(?i:content-length|transfer-encoding):")
+BAD_TRAILER = bad_request("A trailer field states the length of the message.")
 BAD_CHUNK = bad_request("The chunked body is malformed.")
 
 
@@ -137,6 +140,9 @@ class ChunkDecoder:
             self._pending = buffer
             return len(data)
         self._pending = b""
+        if _STATES_FRAMING.search(block) is not None:
+            self.error = BAD_TRAILER
+            return len(data)
         self.trailers = _worth_keeping(block)
         self.complete = True
         return position + end - known

@@ -34,6 +34,7 @@ FAILURES: dict[LegCode, HttpError] = {
     "not-allowed": _NO_ROUTE,
     "no-route": _NO_ROUTE,
     "connect-failed": _REFUSED,
+    "not-processed": _RESET,
     "target-reset": _RESET,
     "target-timeout": _TIMEOUT,
     "bad-response": _BAD_RESPONSE,

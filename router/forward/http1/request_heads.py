@@ -73,23 +73,27 @@ class RequestHead(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Forwarding(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """What this hop adds to requests. ``host`` stands in when an HTTP/1.0 client names none."""
+    """What this hop adds to requests. ``host`` stands in when an HTTP/1.0 client names none.
+
+    ``received`` is the version of HTTP that its clients speak, for Via.
+    """
 
     site_name: bytes
     client: bytes
     proto: bytes
     host: bytes
+    received: bytes = b"1.1"
 
     @cached_property
     def before_host(self) -> bytes:
-        """All that `_added` adds to a plain head, up to the host in it."""
+        """All that `added_fields` adds to a plain head, up to the host in it."""
         lines = (self.client, self.proto)
         return b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: " % lines
 
     @cached_property
     def after_host(self) -> bytes:
         """And what follows the host."""
-        return b"\r\nVia: 1.1 %b\r\n" % self.site_name
+        return b"\r\nVia: %b %b\r\n" % (self.received, self.site_name)
 
 
 def _judge_request_line(line: bytes) -> HttpError | None:
@@ -135,7 +139,7 @@ def read_request_head(
     expects = b"expect" in fields and not old
     if expects and [value.lower() for value in fields[b"expect"]] != [b"100-continue"]:
         return UNKNOWN_EXPECTATION
-    if _times_here(fields.get(b"via"), forwarding.site_name) >= 2:
+    if times_here(fields.get(b"via"), forwarding.site_name) >= 2:
         return LOOP
     error = _second_opinion(head)
     if error is not None:
@@ -149,7 +153,7 @@ def read_request_head(
             method,
             target,
             _kept(block, fields, options, host, old),
-            _added(fields, host, forwarding),
+            added_fields(fields, host, forwarding),
         ),
         body_bytes=body_bytes,
         idempotent=method in grammar.IDEMPOTENT,
@@ -224,7 +228,8 @@ def _located(method: bytes, target: bytes, host: bytes) -> tuple[bytes, bytes] |
     return (path if path.startswith((b"/", b"*")) else b"/" + path), authority
 
 
-def _times_here(via: list[bytes] | None, site_name: bytes) -> int:
+def times_here(via: list[bytes] | None, site_name: bytes) -> int:
+    """How often a request passed the site, by its Via."""
     if via is None:
         return 0
     members = (member.split() for member in grammar.options_of(via))
@@ -280,10 +285,11 @@ def _kept(
     return block
 
 
-def _added(fields: dict[bytes, list[bytes]], host: bytes, forwarding: Forwarding) -> bytes:
+def added_fields(fields: dict[bytes, list[bytes]], host: bytes, forwarding: Forwarding) -> bytes:
     """Our fields. Lists are joined into one line, since many readers look at one only."""
     clients = b", ".join((*filter(None, fields.get(b"x-forwarded-for", ())), forwarding.client))
-    via = b", ".join((*filter(None, fields.get(b"via", ())), b"1.1 " + forwarding.site_name))
+    hop = b"%b %b" % (forwarding.received, forwarding.site_name)
+    via = b", ".join((*filter(None, fields.get(b"via", ())), hop))
     lines = b"X-Forwarded-For: %b\r\n" % clients
     if b"x-forwarded-proto" not in fields:
         lines += b"X-Forwarded-Proto: %b\r\n" % forwarding.proto

@@ -5,20 +5,15 @@ from typing import Protocol
 
 from router.forward.http1.chunks import ChunkDecoder
 from router.forward.http1.grammar import HttpError
-from router.forward.http1.heads import DEFAULT, HeadLimits, LineJudge
+from router.forward.http1.heads import DEFAULT, HeadLimits
+from router.forward.http1.messages import BodySink, MessageParser
 from router.forward.http1.request_heads import START, Forwarding, RequestHead, read_request_head
 
 
-class RequestSink(Protocol):
+class RequestSink(BodySink, Protocol):
     """Who is told what a client sent: `request`, `body`…, `trailers`, `complete`; or `failed`."""
 
     def request(self, head: RequestHead) -> None: ...
-
-    def body(self, data: memoryview) -> None:
-        """Body bytes, transfer coding removed; valid until this returns."""
-
-    def trailers(self, block: bytes) -> None:
-        """Lines ending in CRLF, those that may not be trailers removed. Only if any is left."""
 
     def complete(self) -> None:
         """The request is complete; what follows waits for `RequestParser.proceed`."""
@@ -29,53 +24,35 @@ class RequestSink(Protocol):
 
 class _State(enum.Enum):
     HEAD = enum.auto()
-    FIXED = enum.auto()
-    CHUNKED = enum.auto()
+    BODY = enum.auto()
     COMPLETE = enum.auto()
     FAILED = enum.auto()
 
 
 # Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
 _HEAD = _State.HEAD
-_FIXED = _State.FIXED
-_CHUNKED = _State.CHUNKED
+_BODY = _State.BODY
 _COMPLETE = _State.COMPLETE
 _FAILED = _State.FAILED
 
 
-class RequestParser:
+class RequestParser(MessageParser):
     """The requests of one client connection, one at a time.
 
     Bytes after a complete request are kept, unread, until `proceed`: its owner stops feeding
     while ``held_bytes`` is not 0, so that no more than one read is ever held.
     """
 
-    __slots__ = (
-        "_chunks",
-        "_forwarding",
-        "_judge",
-        "_left",
-        "_limits",
-        "_pending",
-        "_sink",
-        "_skipped",
-        "_state",
-        "held_bytes",
-        "is_in_head",
-    )
+    __slots__ = ("_forwarding", "_sink", "_skipped", "_state", "held_bytes", "is_in_head")
 
     def __init__(
         self, sink: RequestSink, forwarding: Forwarding, limits: HeadLimits = DEFAULT
     ) -> None:
+        super().__init__(START, limits)  # What follows a complete request is pending as well.
         self._sink = sink
-        self._limits = limits
         self._forwarding = forwarding
         self._state = _HEAD
-        self._pending = b""  # An unfinished head, or what follows a complete request.
-        self._judge: LineJudge | None = None
         self._skipped = False  # One empty line before a request line is forgiven (9112, 2.2).
-        self._left = 0
-        self._chunks: ChunkDecoder | None = None
         self.held_bytes = 0
         """Bytes received after the request under way."""
         self.is_in_head = False
@@ -88,13 +65,14 @@ class RequestParser:
 
     def feed(self, data: memoryview) -> None:
         """Tell the sink what ``data`` completes. Dropped after `failed`."""
-        if self._state is _HEAD:
+        state = self._state
+        if state is _HEAD:
             self._feed_head(data)
-        elif self._state is _COMPLETE:
+        elif state is _BODY:
+            self._take_body(data, self._sink)
+        elif state is _COMPLETE:
             self._pending += bytes(data)
             self.held_bytes = len(self._pending)
-        elif self._state is not _FAILED:
-            self._feed_body(data)
 
     def proceed(self) -> None:
         """Begin the next request, with the bytes kept for it. Only after `complete`."""
@@ -123,75 +101,41 @@ class RequestParser:
         if not self._skipped and buffer.startswith(b"\r\n"):
             self._skipped = True
             buffer = buffer[2:]
-        end = buffer.find(b"\r\n\r\n")
+            if not buffer:
+                self._pending = b""
+                self.is_in_head = False
+                return
+        end = self._head_end(buffer)
         if end < 0:
-            self._pending = buffer
-            self.is_in_head = buffer != b""
-            if self._judge is None:
-                self._judge = LineJudge(START, self._limits)
-            error = self._judge.judge(buffer) if buffer else None
-            if error is not None:
-                self._fail(error)
+            self.is_in_head = self._state is _HEAD
             return
-        self._pending = b""
         self.is_in_head = False
-        self._judge = None
         self._skipped = False
-        result = read_request_head(buffer[: end + 4], self._forwarding, self._limits)
+        result = read_request_head(buffer[:end], self._forwarding, self._limits)
         if type(result) is not RequestHead:
             assert isinstance(result, HttpError)
-            self._fail(result)
+            self._broken(result)
         elif result.body_bytes == 0:
             self._state = _COMPLETE
-            self._pending = buffer[end + 4 :]
+            self._pending = buffer[end:]
             self.held_bytes = len(self._pending)
             self._sink.request(result)
             self._sink.complete()
         else:
-            self._begin(result, memoryview(buffer)[end + 4 :])
+            self._begin(result, memoryview(buffer)[end:])
 
     def _begin(self, head: RequestHead, rest: memoryview) -> None:
         """A request with a body, or the promise of one."""
+        self._state = _BODY
         if head.body_bytes > 0:
-            self._state = _FIXED
             self._left = head.body_bytes
         else:
-            self._state = _CHUNKED
             self._chunks = ChunkDecoder(head.fields, self._limits)
         self._sink.request(head)
         if len(rest) > 0:
             self.feed(rest)
 
-    def _feed_body(self, data: memoryview) -> None:
-        if self._state is _CHUNKED:
-            self._feed_chunks(data)
-            return
-        left = self._left
-        if len(data) < left:
-            self._left = left - len(data)
-            self._sink.body(data)
-            return
-        self._left = 0
-        self._sink.body(data[:left])
-        self._end(data[left:])
-
-    def _feed_chunks(self, data: memoryview) -> None:
-        chunks = self._chunks
-        assert chunks is not None, "a chunked body without its decoder"
-        pieces, rest = chunks.decode(data)
-        if len(pieces) == 1:
-            self._sink.body(pieces[0])
-        elif pieces:
-            self._sink.body(memoryview(b"".join(pieces)))
-        if chunks.error is not None:
-            self._fail(chunks.error)
-        elif chunks.complete:
-            self._chunks = None
-            if chunks.trailers:
-                self._sink.trailers(chunks.trailers)
-            self._end(rest)
-
-    def _end(self, rest: memoryview) -> None:
+    def _whole(self, rest: memoryview) -> None:
         if self._state is _FAILED:
             return  # The sink closed us while it took the body.
         self._state = _COMPLETE
@@ -199,7 +143,7 @@ class RequestParser:
         self.held_bytes = len(self._pending)
         self._sink.complete()
 
-    def _fail(self, error: HttpError) -> None:
+    def _broken(self, error: HttpError) -> None:
         if self._state is _FAILED:
             return
         self.close()

@@ -10,7 +10,8 @@ import msgspec
 from router.forward.http1 import grammar
 from router.forward.http1.chunks import ChunkDecoder
 from router.forward.http1.heads import DEFAULT, HeadLimits, LineJudge, StartLine, exceeds_limits
-from router.model.limits import HEADS_PER_STREAM_MAX, POOL_IDLE_S
+from router.forward.http1.messages import NOTHING, BodySink, MessageParser
+from router.model.limits import HEADS_PER_STREAM_MAX, INTERIM_BYTES_MAX, POOL_IDLE_S
 
 _STATUS_LINE = rb"HTTP/1\.([01]) ([1-9][0-9]{2})((?: " + grammar.VALUE + rb"*+)?)\r\n"
 _HEAD = re.compile(_STATUS_LINE + grammar.FIELDS + rb"\r\n")
@@ -39,16 +40,13 @@ class ResponseHead(msgspec.Struct, frozen=True, kw_only=True):
     fields: int
 
 
-class ResponseSink(Protocol):
-    """Who is told what a target sent: `response` for each 1xx and the final head, and so on."""
+class ResponseSink(BodySink, Protocol):
+    """Who is told what a target sent: `response` for each 1xx and the final head, and so on.
+
+    After 101 `body` gets raw bytes.
+    """
 
     def response(self, head: ResponseHead) -> None: ...
-
-    def body(self, data: memoryview) -> None:
-        """Body bytes, transfer coding removed; raw bytes after 101. Valid until this returns."""
-
-    def trailers(self, block: bytes) -> None:
-        """Lines ending in CRLF, those that may not be trailers removed. Only if any is left."""
 
     def complete(self) -> None:
         """The response is complete."""
@@ -59,8 +57,7 @@ class ResponseSink(Protocol):
 
 class _State(enum.Enum):
     HEAD = enum.auto()
-    FIXED = enum.auto()
-    CHUNKED = enum.auto()
+    BODY = enum.auto()
     UNTIL_END = enum.auto()
     RAW = enum.auto()
     COMPLETE = enum.auto()
@@ -69,15 +66,14 @@ class _State(enum.Enum):
 
 # Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
 _IN_HEAD = _State.HEAD
-_IN_FIXED = _State.FIXED
-_IN_CHUNKED = _State.CHUNKED
+_IN_BODY = _State.BODY
 _UNTIL_END = _State.UNTIL_END
 _RAW = _State.RAW
 _COMPLETE = _State.COMPLETE
 _FAILED = _State.FAILED
 
 
-class ResponseParser:
+class ResponseParser(MessageParser):
     """The response to one request, any number of 1xx before it.
 
     ``head_only``: the request was HEAD. ``upgrade``: the protocol it asked for; only then a 101
@@ -85,13 +81,9 @@ class ResponseParser:
     """
 
     __slots__ = (
-        "_chunks",
         "_head_only",
+        "_interim_bytes",
         "_interims",
-        "_judge",
-        "_left",
-        "_limits",
-        "_pending",
         "_sink",
         "_state",
         "_upgrade",
@@ -109,16 +101,13 @@ class ResponseParser:
         upgrade: str,
         limits: HeadLimits = DEFAULT,
     ) -> None:
+        super().__init__(_START, limits)
         self._sink = sink
-        self._limits = limits
         self._head_only = head_only
         self._upgrade = upgrade.lower().encode("ascii") if upgrade else b""
         self._state = _IN_HEAD
-        self._pending = b""
         self._interims = 0
-        self._judge: LineJudge | None = None
-        self._left = 0
-        self._chunks: ChunkDecoder | None = None
+        self._interim_bytes = 0
         self.excess = False
         """Bytes came after the end of the response: the connection cannot be used again."""
         self.reusable = False
@@ -133,16 +122,14 @@ class ResponseParser:
             state = self._state
             if state is _IN_HEAD:
                 data = self._feed_head(data)
-            elif state is _IN_FIXED:
-                data = self._feed_fixed(data)
-            elif state is _IN_CHUNKED:
-                data = self._feed_chunks(data)
+                continue
+            if state is _IN_BODY:
+                self._take_body(data, self._sink)
             elif state is _UNTIL_END or state is _RAW:
                 self._sink.body(data)
-                return
-            else:
-                self.excess = self.excess or state is _COMPLETE
-                return
+            elif state is _COMPLETE:
+                self.excess = True
+            return
 
     def end(self) -> None:
         """The target finished cleanly: the end of a response that states no length."""
@@ -153,31 +140,23 @@ class ResponseParser:
 
     def _feed_head(self, data: memoryview) -> memoryview:
         buffer = self._pending + bytes(data) if self._pending else bytes(data)
-        end = buffer.find(b"\r\n\r\n")
+        end = self._head_end(buffer)
         if end < 0:
-            self._pending = buffer
             self.is_untouched = False
-            if self._judge is None:
-                self._judge = LineJudge(_START, self._limits)
-            error = self._judge.judge(buffer)
-            if error is not None:
-                self._fail(error.sentence)
-            return _NOTHING
-        self._pending = b""
-        self._judge = None
+            return NOTHING
         result = read_response_head(
-            buffer[: end + 4],
+            buffer[:end],
             head_only=self._head_only,
             upgrade=self._upgrade,
             limits=self._limits,
         )
         if isinstance(result, str):
             self._fail(result)
-            return _NOTHING
+            return NOTHING
         self._begin(result)
         # Of what was cut the view is one of our own copy.
         whole = len(buffer) == len(data)
-        return data[end + 4 :] if whole else memoryview(buffer)[end + 4 :]
+        return data[end:] if whole else memoryview(buffer)[end:]
 
     def _begin(self, head: ResponseHead) -> None:
         self.is_untouched = False
@@ -186,7 +165,8 @@ class ResponseParser:
         elif head.status < 200:
             # No reader can slow these down, and a stream to another site bears no more either.
             self._interims += 1
-            if self._interims >= HEADS_PER_STREAM_MAX:
+            self._interim_bytes += len(head.head)
+            if self._interims >= HEADS_PER_STREAM_MAX or self._interim_bytes > INTERIM_BYTES_MAX:
                 self._fail("the target sends interim responses without end")
                 return
             self._state = _IN_HEAD
@@ -197,48 +177,23 @@ class ResponseParser:
             self._complete()
             return
         elif head.chunked:
-            self._state = _IN_CHUNKED
+            self._state = _IN_BODY
             self._chunks = ChunkDecoder(head.fields, self._limits)
             self.reusable = head.keep_alive_s != 0
         elif head.body_bytes >= 0:
-            self._state = _IN_FIXED
+            self._state = _IN_BODY
             self._left = head.body_bytes
             self.reusable = head.keep_alive_s != 0
         else:
             self._state = _UNTIL_END
         self._sink.response(head)
 
-    def _feed_fixed(self, data: memoryview) -> memoryview:
-        left = self._left
-        if len(data) < left:
-            self._left = left - len(data)
-            self._sink.body(data)
-            return _NOTHING
-        self._left = 0
-        if len(data) == left:
-            self._sink.body(data)
-            self._complete()
-            return _NOTHING
-        self._sink.body(data[:left])
+    def _whole(self, rest: memoryview) -> None:
         self._complete()
-        return data[left:]
+        self.excess = len(rest) > 0
 
-    def _feed_chunks(self, data: memoryview) -> memoryview:
-        chunks = self._chunks
-        assert chunks is not None, "a chunked body without its decoder"
-        pieces, rest = chunks.decode(data)
-        if len(pieces) == 1:
-            self._sink.body(pieces[0])
-        elif pieces:
-            self._sink.body(memoryview(b"".join(pieces)))
-        if chunks.error is not None:
-            self._fail(chunks.error.sentence)
-        elif chunks.complete:
-            self._chunks = None
-            if chunks.trailers:
-                self._sink.trailers(chunks.trailers)
-            self._complete()
-        return rest
+    def _broken(self, error: grammar.HttpError) -> None:
+        self._fail(error.sentence)
 
     def _complete(self) -> None:
         self._state = _COMPLETE
@@ -251,9 +206,6 @@ class ResponseParser:
         self._pending = b""
         self.is_untouched = False
         self._sink.failed(reason)
-
-
-_NOTHING = memoryview(b"")
 
 
 def _judge_status_line(line: bytes) -> grammar.HttpError | None:

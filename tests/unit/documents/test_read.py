@@ -98,6 +98,8 @@ spec:
             "belong to policy 'split'",
         ),
         (SERVICE + "  ports: [1]\n  queue: -1\n", 6, 10, "from 0 to 100000"),
+        (SERVICE + "  ports: [1]\n  affinity: {by: cookie}\n", 6, 13, "needs protocol http"),
+        (SERVICE + "  ports: [1]\n  affinity: {by: header, name: X}\n", 6, 13, "{by: client}"),
         (SERVICE + "  ports: [1]\n  queueWait: 1 s\n", 6, 14, "a duration like 1s or 15m"),
         (SERVICE + "  ports: [1]\n  queueWait: 2h\n", 6, 14, "from 0s to 1h"),
         (SERVICE + "  ports: [1]\n  ports: [2]\n", 6, 3, "duplicate key 'ports'"),

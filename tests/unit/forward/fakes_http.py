@@ -89,7 +89,7 @@ class FakeConnection:
     local = Address("127.0.0.1", 8080)
     peer_certificate = b""
     alpn = ""
-    buffered_bytes = 0
+    buffered_bytes: int = 0
 
     def send(self, *parts: Buffer) -> bool:
         if self._finished or self._aborted or self.is_lost:

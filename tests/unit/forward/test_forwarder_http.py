@@ -105,6 +105,20 @@ def test_a_get_whose_target_breaks_off_runs_again_elsewhere() -> None:
     assert shop.requests() == [0, 1, 1]
 
 
+def test_a_get_that_the_only_target_here_broke_off_goes_to_another_site() -> None:
+    shop = Shop(here=10, answer=None)
+    shop.targets["a"].answer = reset
+    shop.targets["b"].answer = answer_ok
+    assert shop.status(shop.client(GET)) == 200
+    assert shop.requests() == [1, 1, 0]
+
+
+def test_with_nobody_else_the_target_that_broke_it_off_is_asked_again() -> None:
+    shop = Shop(here=10, there=0, farther=0, answer=reset)
+    assert shop.status(shop.client(GET)) == 502
+    assert shop.requests() == [1 + limits.REPEATS_MAX, 0, 0]
+
+
 def test_a_put_runs_again_with_its_body() -> None:
     shop = Shop()
     shop.targets["b"].answer = reset
@@ -311,6 +325,9 @@ def test_an_egress_tells_its_count_with_and_after_the_request() -> None:
         ({"head": HEAD + b"Transfer-Encoding: chunked\r\n"}, ("lost", "bad-message")),
         ({"head": b"GET /\r\n HTTP/1.1\r\n"}, ("lost", "bad-message")),
         ({"body_bytes": -2}, ("lost", "bad-message")),
+        # Written without framing, it would be more requests on a connection that others use.
+        ({"flags": 1, "body_bytes": 30}, ("lost", "bad-message")),
+        ({"flags": 1, "body_bytes": -1}, ("lost", "bad-message")),
     ],
 )
 def test_an_egress_judges_what_a_neighbour_offers(

@@ -276,3 +276,24 @@ def test_a_body_above_the_limit_is_not_sent_twice() -> None:
     shop.cut("b")
     assert status(client) == 502
     assert shop.targets["c"].requests == 0
+
+
+@pytest.mark.parametrize("protocol", ["http", "tcp"])
+def test_waiting_at_a_site_that_falls_silent_ends_with_the_queue_s_deadline(
+    protocol: ServiceProtocol,
+) -> None:
+    shop = Shop(1, farther=0, wait_s=1.0, protocol=protocol)
+    holder = shop.client()
+    shop.mesh.delay_s = 30.0
+    client = shop.client()
+    shop.network.advance(1.0)
+    assert client.is_open and not client.got
+    shop.network.advance(limits.STAND_S + 0.01)
+    if protocol == "http":
+        assert status(client) == 504
+    else:
+        assert client.was_reset
+    holder.abort()
+    shop.network.advance(60.0)
+    assert shop.targets["b"].requests <= 1, "what was given up does not run later"
+    assert shop.at_rest()

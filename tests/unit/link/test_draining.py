@@ -217,6 +217,24 @@ def test_a_site_that_stops_takes_nothing_new_and_still_opens_its_own() -> None:
     assert "east is stopping" in str(west.owner.named("down")[0][2])
 
 
+@pytest.mark.parametrize("first", ["control", "data"])
+def test_a_site_that_stops_opens_its_own_whichever_lane_is_faster(first: str) -> None:
+    world = World()
+    west, east = linked(world)
+    west.open(east)
+    world.settle()
+    for wire in world.wires:
+        wire.right.hold()
+    east.links.drain()
+    world.settle()
+    for wire in world.wires if first == "control" else world.wires[::-1]:
+        wire.right.release()
+        world.settle()
+    own = east.open(west)
+    world.settle()
+    assert own.names == ["accepted"]
+
+
 def test_transit_streams_finish_at_a_site_that_stops_before_its_links_go() -> None:
     world = World()
     west, middle, east = chain(world, "west", "middle", "east")

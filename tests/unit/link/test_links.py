@@ -103,6 +103,20 @@ def test_a_lost_link_is_dialled_again_with_a_growing_pause() -> None:
     assert east.owner.named("up", "down")[-1][0] == "up"
 
 
+def test_a_neighbour_that_said_goodbye_is_dialled_again_at_a_short_pace() -> None:
+    world = World()
+    _, east = linked(world)
+    east.links.close()
+    world.settle()
+    world.dial_failure = DialFailure("refused", "east:1 refused")
+    world.dials.clear()
+    world.advance(300.0)
+    times = [at for at, _, _ in world.dials]
+    pauses = [later - earlier for earlier, later in pairwise(times)]
+    soon = pauses[: limits.RECONNECT_SOON_TRIES]
+    assert max(soon) <= limits.RECONNECT_MIN_S < max(pauses)
+
+
 def test_endpoints_are_tried_in_turn_without_a_pause() -> None:
     world = World()
     west, east = Router(world, "west"), Router(world, "east")

@@ -128,3 +128,24 @@ def test_a_path_of_what_is_not_http_is_a_problem_and_the_target_is_checked_by_co
     assert f"db is {protocol}, only targets of http" in problem.message
     (planned_target,) = result.services[ServiceKey("db", 80)].targets.values()
     assert planned_target.health == Health(interval_s=9.0)
+
+
+def test_the_proxy_protocol_is_told_of_and_left_out_where_it_is_not_spoken() -> None:
+    protocols: tuple[ServiceProtocol, ...] = ("tcp", "http", "http2")
+    for protocol in protocols:
+        spoken = protocol == "tcp"
+        spec = ServiceSpec(protocol=protocol, ports=(8080,))
+        connector = ConnectorSpec(
+            service="shop", targets=(TargetSpec("10.0.0.1", 9001),), proxy_protocol=True
+        )
+        wanted = Wanted(
+            name="east",
+            site=SiteSpec(),
+            services={"shop": spec},
+            connectors={"here": connector},
+            listeners={},
+        )
+        result = plan(wanted, {"shop": Declaration(name="shop", spec=spec, declared_at_s=0.0)})
+        (target,) = result.services[SHOP].targets.values()
+        assert target.proxy_protocol is spoken
+        assert [problem.code for problem in result.problems] == ([] if spoken else ["SW0306"])

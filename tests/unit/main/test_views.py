@@ -2,9 +2,12 @@
 
 import pytest
 
+from router.admin.ports import BadQuestion
+from router.admin.views import AffinityView
 from router.link.outgoing import OutgoingSpec
 from router.main.ports import PendingLink
 from router.main.views import OperatorView
+from router.model.settings import Affinity
 from router.model.specs import LinkSpec
 from tests.simulation.world import SimCredentials, SimMemory, World
 
@@ -39,3 +42,49 @@ def test_a_refused_link_is_a_problem_of_the_site(monkeypatch: pytest.MonkeyPatch
     assert problem.code == "SW0404"
     assert problem.message == "Link to-b was refused: the claim is used"
     assert problem.hint == "sitectl link delete to-b, then link with a new token"
+
+
+def shop_of(affinity: Affinity | None) -> OperatorView:
+    """The view of a lone site with two targets of the service."""
+    world = World(1, "a")
+    (a,) = world.sites.values()
+    a.declare(affinity=affinity)
+    a.serve(2, capacity=4)
+    world.run(3)
+    return OperatorView(
+        a.router,
+        a.network,  # type: ignore[arg-type]  # Only its clock is asked here.
+        SimMemory(a, 100).guard,
+        dict,
+        lambda name, arguments: None,
+    )
+
+
+def test_why_tells_of_a_session_where_it_is_and_to_which_target_it_would_go() -> None:
+    view = shop_of(Affinity(by="client"))
+    plain = view.why("shop", None)
+    assert plain is not None
+    assert plain.affinity == AffinityView("client", "")
+    assert plain.session is None
+    asked = [view.why("shop", None, ("client", f"10.0.0.{n}")) for n in range(20)]
+    sessions = [why.session for why in asked if why is not None and why.session is not None]
+    assert len({session.key for session in sessions}) == 20
+    assert {session.target for session in sessions} == {"127.0.0.1:9001", "127.0.0.1:9002"}
+    assert view.why("shop", None, ("client", "10.0.0.1")) == asked[1], "asking changes nothing"
+    (service,) = view.services()
+    assert service.affinity == AffinityView("client", "")
+
+
+def test_why_refuses_to_guess_what_makes_a_session() -> None:
+    with pytest.raises(BadQuestion, match="keeps sessions by client, not by header"):
+        shop_of(Affinity(by="client")).why("shop", None, ("header", "x"))
+    with pytest.raises(BadQuestion, match="keeps no sessions") as raised:
+        shop_of(None).why("shop", None, ("client", "10.0.0.1"))
+    assert raised.value.hint == "sitectl service set shop --affinity client"
+
+
+def test_a_cookie_that_is_none_of_ours_begins_a_session() -> None:
+    why = shop_of(Affinity(by="cookie")).why("shop", None, ("cookie", "nonsense"))
+    assert why is not None
+    assert why.affinity == AffinityView("cookie", "spillway-shop")
+    assert why.session is None

@@ -82,8 +82,13 @@ class Authority:
 
 
 @cache
-def authority(name: str = "good") -> Authority:
+def _kept(name: str) -> Authority:
     return Authority(name)
+
+
+def authority(name: str = "good") -> Authority:
+    """The same one for the same name."""
+    return _kept(name)
 
 
 def _with_leaf(context: ssl.SSLContext, leaf: tuple[bytes, bytes, bytes]) -> None:

@@ -792,3 +792,15 @@ def test_a_peer_that_expects_a_handshake_breaks_off_at_a_preface(world: World) -
     world.run_while(lambda: not failures)
     assert failures[0].code == "tls"
     assert left.connection is None and right.connection is None
+
+
+def test_what_the_peer_has_not_got_yet_is_known_after_the_end(pair: Pair) -> None:
+    pair.right.wire.pause()
+    pair.left.wire.send(pair.flood)
+    pair.left.wire.finish()
+    assert pair.left.wire.buffered_bytes > 0
+    pair.world.settle()
+    assert pair.left.wire.buffered_bytes > 0
+    pair.right.wire.resume()
+    pair.run_until(lambda: pair.right.told("ended"), lambda: not pair.left.wire.buffered_bytes)
+    assert not pair.left.losses

@@ -182,3 +182,25 @@ def test_a_number_is_always_current_and_so_is_a_name_never_asked_for(names: Name
     assert names.network.is_current("127.0.0.1", "127.0.0.1")
     assert names.network.is_current("other", "127.0.0.9")
     names.network.close()
+
+
+def test_an_address_that_takes_no_connection_is_tried_last_for_a_while(names: Names) -> None:
+    names.answer = ("127.0.0.2", "127.0.0.3", "127.0.0.4")
+    names.listen("127.0.0.2", "127.0.0.4")
+    assert Counter(names.host_dialled() for _ in range(2)) == {"127.0.0.2": 1, "127.0.0.4": 1}
+    shared = Counter(names.host_dialled() for _ in range(12))
+    assert shared == {"127.0.0.2": 6, "127.0.0.4": 6}
+    names.listen("127.0.0.3")
+    names.host.jump(limits.ADDRESS_SHUNNED_S)
+    assert names.host_dialled() in names.answer
+    assert Counter(names.host_dialled() for _ in range(9)) == dict.fromkeys(names.answer, 3)
+    names.network.close()
+
+
+def test_with_all_addresses_failing_all_are_tried_each_time(names: Names) -> None:
+    names.answer = ("127.0.0.2", "127.0.0.3")
+    names.listen("127.0.0.4")  # For a port that nobody else has.
+    assert isinstance(names.dial(), DialFailure)
+    names.listen("127.0.0.3")
+    assert {names.host_dialled() for _ in range(4)} == {"127.0.0.3"}
+    names.network.close()

@@ -111,6 +111,43 @@ def test_why_prints_the_decision_and_every_candidate(here: CommandLine, admin: F
     assert here("why", "nope").exit_code == 4
 
 
+def test_why_tells_how_sessions_are_handled_and_where_the_one_asked_for_is(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    item: dict[str, Any] = {
+        "service": "shop",
+        "port": 8080,
+        "policy": "fill",
+        "affinity": {"by": "cookie", "name": "sid"},
+        "session": None,
+        "decision": {"site": "west", "path": ["west"], "reason": "session stays at west"},
+        "candidates": [],
+    }
+    admin.item("/api/v1/why/shop", item)
+    assert "Sessions: requests alike in cookie sid stay" in here.ok("why", "shop").stdout
+    item["session"] = {"key": "0a", "site": "west", "target": None}
+    admin.item("/api/v1/why/shop?cookie=a.b%3B", item)
+    assert "Session 0a is at west." in here.ok("why", "shop", "--cookie", "a.b;").stdout
+    item["affinity"] = {"by": "client", "name": ""}
+    item["session"] = {"key": "0a", "site": None, "target": "h:1"}
+    admin.item("/api/v1/why/shop?client=%3A%3A1", item)
+    text = here.ok("why", "shop", "--client", "::1").stdout
+    assert "requests alike in the client's address" in text
+    assert "at no site yet that is known here; its target here is h:1." in text
+    assert here("why", "shop", "--client", "::1", "--header", "x").exit_code == 2
+    refusal = {"code": "bad-session", "message": "Not by header.", "hint": "sitectl why shop"}
+    admin.answers["/api/v1/why/shop?header=x"] = (400, refusal)
+    result = here("why", "shop", "--header", "x")
+    assert result.exit_code == 2
+    assert "Not by header." in result.stderr
+
+
+def test_service_status_shows_the_affinity(here: CommandLine, admin: FakeAdmin) -> None:
+    item = {**SERVICE, "affinity": {"by": "header", "name": "X-User"}}
+    admin.items("/api/v1/services/shop", item)
+    assert "Sessions by header:X-User" in here.ok("service", "status", "shop").stdout
+
+
 def test_what_needs_the_router_says_that_it_does_not_run(here: CommandLine) -> None:
     for words in (("why", "shop"), ("network", "status"), ("events",)):
         result = here(*words)

@@ -406,6 +406,46 @@ def test_a_site_that_is_being_changed_for_long_is_an_error_that_says_so(
     here.ok("service", "create", "shop", "8080")
 
 
+@pytest.mark.parametrize(
+    ("words", "written"),
+    [
+        ("cookie", {"by": "cookie"}),
+        ("cookie:sid", {"by": "cookie", "name": "sid"}),
+        ("header:X-User", {"by": "header", "name": "X-User"}),
+        ("client", {"by": "client"}),
+    ],
+)
+def test_affinity_is_written_changed_and_taken_off(
+    here: CommandLine, words: str, written: dict[str, str]
+) -> None:
+    create = ("service", "create", "shop", "8080", "--protocol", "http")
+    here.ok(*create, "--affinity", words)
+    document = here.json("get", "service", "shop")
+    assert document["spec"]["affinity"] == written
+    (shown,) = here.json("service", "status", "shop")
+    name = "spillway-shop" if words == "cookie" else written.get("name", "")
+    assert shown["affinity"] == {"by": written["by"], "name": name}
+    here.ok("service", "set", "shop", "--affinity", "none")
+    assert "affinity" not in here.config()["service-shop.yaml"]
+
+
+@pytest.mark.parametrize(
+    "words", ["", "cookies", "cookie:", "header", "header:", "header:a b", "client:x", "none:x"]
+)
+def test_an_affinity_that_means_nothing_is_refused(here: CommandLine, words: str) -> None:
+    result = here("service", "create", "shop", "80", "--protocol", "http", "--affinity", words)
+    assert result.exit_code == 2
+    assert "--affinity" in result.stderr
+
+
+def test_a_tcp_service_cannot_have_sessions_by_what_only_http_shows(here: CommandLine) -> None:
+    result = here("service", "create", "db", "5432", "--affinity", "cookie")
+    assert result.exit_code == 2
+    assert "needs protocol http" in result.stderr
+    here.ok("service", "create", "db", "5432", "--affinity", "client")
+    assert here("service", "set", "db", "--affinity", "header:X").exit_code == 2
+
+
 def test_request_ids_are_switched_on_named_and_off(here: CommandLine) -> None:
     here.ok("service", "create", "shop", "8080", "--protocol", "http", "--request-id")
     assert "  requestId: X-Request-Id\n" in here.config()["service-shop.yaml"]

@@ -1,0 +1,264 @@
+"""One request of an HTTP/2 client and its response: what a leg tells, as frames of its stream."""
+
+import enum
+from typing import Protocol
+
+from router.forward.exchange_http import CLIENT_GONE
+from router.forward.http1 import render
+from router.forward.http1.grammar import HttpError
+from router.forward.http2 import heads
+from router.forward.http2 import wire as codes
+from router.forward.http2.connection import Http2Stream
+from router.forward.http2.heads import Asked, Fields, Malformed
+from router.forward.ports import Leg, LegFailure
+from router.model.settings import ServiceLimits
+
+
+class Client(Protocol):
+    """The session, as its exchanges see it."""
+
+    bounds: ServiceLimits
+    via: bytes
+
+    def next_deadline(self) -> float:
+        """Until when something of an exchange that has just moved must move again."""
+
+    def answer(
+        self, stream: Http2Stream, error: HttpError, asked: Asked, request_id: bytes = b""
+    ) -> None:
+        """A whole answer of ours. ``request_id`` empty: it has none, or needs one of its own."""
+
+    def with_request_id(self, head: bytes, request_id: bytes) -> bytes:
+        """A response's head with the request's id in it."""
+
+    def misused(self, stream: Http2Stream) -> None:
+        """The request is malformed after all: an error of its stream."""
+
+
+class _Phase(enum.Enum):
+    WAITING = enum.auto()  # No final head yet.
+    HELD = enum.auto()  # One that may be the whole response.
+    BODY = enum.auto()
+    ENDED = enum.auto()  # The response is complete, `done` has yet to come.
+    OVER = enum.auto()
+
+
+# Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
+_WAITING = _Phase.WAITING
+_HELD = _Phase.HELD
+_BODY = _Phase.BODY
+_ENDED = _Phase.ENDED
+_OVER = _Phase.OVER
+
+
+class Http2Exchange:
+    """`LegHandler` of one request and `StreamUser` of its stream.
+
+    ``leg`` is set by the session right after opening it. A head without a body is held until the
+    response's end is known, so that one that ends with its head (as gRPC's errors do) does so
+    towards the client too. ``deadline``: nothing moved until then, `overdue` follows.
+    """
+
+    __slots__ = (
+        "_asked",
+        "_body_left",
+        "_client",
+        "_head",
+        "_left",
+        "_phase",
+        "_request_id",
+        "_stream",
+        "_trailers",
+        "deadline",
+        "is_request_complete",
+        "leg",
+        "status",
+    )
+
+    leg: Leg
+
+    def __init__(
+        self, client: Client, stream: Http2Stream, asked: Asked, request_id: bytes = b""
+    ) -> None:
+        self._client = client
+        self._stream = stream
+        self._asked = asked
+        self._request_id = request_id  # Empty: responses carry none.
+        self._phase = _WAITING
+        self._body_left = asked.body_bytes  # Of the request; -1: not declared.
+        self._left = -1  # Of the response, likewise.
+        self._head: Fields = []
+        self._trailers: Fields = []
+        self.is_request_complete = False
+        self.status = 0
+        self.deadline = client.next_deadline()
+
+    # What the stream tells.
+
+    def got_head(self, fields: Fields, ended: bool) -> None:
+        raise AssertionError("a client sends no response")
+
+    def got_body(self, data: memoryview) -> None:
+        if self._phase is _OVER or self._phase is _ENDED:
+            return
+        self.deadline = self._client.next_deadline()
+        if self._body_left >= 0:
+            self._body_left -= len(data)
+            if self._body_left < 0:
+                self._misused()
+                return
+        if not self.leg.send(data):
+            self._stream.pause()
+
+    def got_trailers(self, fields: Fields) -> None:
+        if self._phase is _OVER or self._phase is _ENDED:
+            return
+        block = heads.read_trailers(fields, self._client.bounds)
+        if isinstance(block, Malformed):
+            self._misused()
+        elif block:
+            self.leg.send_trailers(block)
+
+    def got_end(self) -> None:
+        if self._phase is _OVER or self._phase is _ENDED:
+            return
+        if self._body_left > 0:
+            self._misused()
+            return
+        self.is_request_complete = True
+        self.deadline = self._client.next_deadline()
+        self.leg.finish()
+
+    def got_room(self) -> None:
+        if self._phase is not _OVER and self._phase is not _ENDED:
+            self.deadline = self._client.next_deadline()
+            self.leg.resume()
+
+    def got_reset(self, code: int) -> None:
+        self.client_gone()
+
+    # What the session tells.
+
+    def client_gone(self) -> None:
+        """Stop: nobody is left to answer."""
+        if self._phase is not _OVER:
+            phase, self._phase = self._phase, _OVER
+            self.status = self.status or CLIENT_GONE
+            if phase is not _ENDED:
+                self.leg.abort()
+
+    def overdue(self) -> None:
+        """Nothing moved for too long."""
+        if self._phase is _ENDED:
+            self._stream.reset(codes.CANCEL)
+        elif self._phase is not _OVER:
+            waiting = self._phase is _WAITING
+            timeout = render.failure_error(LegFailure("target-timeout"))
+            self._stop(render.REQUEST_TIMEOUT if not self.is_request_complete else timeout, waiting)
+
+    # What the leg tells.
+
+    def opened(self) -> None:
+        """Nothing to do: bytes were sent from the start."""
+
+    def head(self, head: bytes, body_bytes: int) -> None:
+        if self._phase is not _WAITING:
+            return
+        self.deadline = self._client.next_deadline()
+        status = int(head[9:12])
+        if status == 101:
+            self._stop(render.failure_error(LegFailure("bad-response")), True)
+            return
+        if self._request_id:
+            head = self._client.with_request_id(head, self._request_id)
+        fields = heads.response_fields(head, body_bytes, self._client.via)
+        if status < 200:
+            self._stream.send_head(fields)
+            return
+        self.status = status
+        bodiless = render.is_bodiless(status, self._asked.head_only)
+        self._left = 0 if bodiless else body_bytes
+        if self._left == 0:
+            self._phase = _HELD
+            self._head = fields
+        else:
+            self._phase = _BODY
+            self._stream.send_head(fields)
+
+    def received(self, data: memoryview) -> None:
+        size = len(data)
+        if self._phase is _HELD and size:
+            self._tear()  # A body after a head that has none.
+        if self._phase is not _BODY or not size:
+            return
+        self.deadline = self._client.next_deadline()
+        if self._left >= 0:
+            self._left -= size
+            if self._left < 0:
+                self._tear()
+                return
+        if not self._stream.send(data):
+            self.leg.pause()
+
+    def trailers(self, block: bytes) -> None:
+        self._trailers = heads.field_lines(block)
+
+    def ended(self) -> None:
+        phase = self._phase
+        if phase is not _BODY and phase is not _HELD:
+            return
+        if self._left > 0:
+            self._tear()
+            return
+        self._phase = _ENDED
+        # Who was answered before it had sent all may stop (RFC 9113, 8.1).
+        reset_after = -1 if self.is_request_complete else codes.NO_ERROR
+        stream = self._stream
+        if phase is _HELD and not self._trailers:
+            stream.send_head(self._head, True)
+            if reset_after >= 0:
+                stream.reset(reset_after)
+            return
+        if phase is _HELD:
+            stream.send_head(self._head)
+        stream.finish(self._trailers, reset_after=reset_after)
+
+    def writable(self) -> None:
+        if self._phase is not _OVER and self._phase is not _ENDED:
+            self._stream.resume()
+
+    def done(self, failure: LegFailure | None) -> None:
+        del self.leg  # It holds us: let no cycle wait for the collector.
+        phase = self._phase
+        if phase is _OVER or phase is _ENDED:
+            return
+        self._phase = _OVER
+        if phase is _WAITING:
+            failure = failure if failure is not None else LegFailure("internal")
+            self._answer(render.failure_error(failure))
+        else:
+            self._stream.reset(codes.INTERNAL_ERROR)
+
+    # Steps.
+
+    def _stop(self, error: HttpError, answerable: bool) -> None:
+        self._phase = _OVER
+        self.leg.abort()
+        if answerable:
+            self._answer(error)
+        else:
+            self._stream.reset(codes.CANCEL)
+
+    def _answer(self, error: HttpError) -> None:
+        self.status = error.status
+        self._client.answer(self._stream, error, self._asked, self._request_id)
+
+    def _tear(self) -> None:
+        self._phase = _OVER
+        self.leg.abort()
+        self._stream.reset(codes.INTERNAL_ERROR)
+
+    def _misused(self) -> None:
+        self._phase = _OVER
+        self.leg.abort()
+        self._client.misused(self._stream)

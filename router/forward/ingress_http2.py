@@ -1,0 +1,411 @@
+"""HTTP/2 clients: one session per connection, one exchange per stream."""
+
+import enum
+import random
+from collections.abc import Callable
+from math import inf
+
+from router.forward.exchange_http2 import Http2Exchange
+from router.forward.http1 import render
+from router.forward.http1.grammar import HttpError
+from router.forward.http1.render import ClientFraming
+from router.forward.http1.request_heads import Forwarding
+from router.forward.http2 import heads
+from router.forward.http2 import wire as codes
+from router.forward.http2.answers import own_answer
+from router.forward.http2.connection import Http2Connection, Http2Stream
+from router.forward.http2.heads import Asked, Fields, Malformed
+from router.forward.ports import Leg, LegHandler, Request
+from router.forward.request_ids import RequestIds
+from router.model import limits
+from router.model.ids import ServiceKey
+from router.model.settings import ServiceLimits, Timeouts
+from router.net.ports import Connection, Loss, Timer, Timers
+
+SPEAKS_HTTP2 = HttpError(
+    505, "version-not-supported", "This service speaks HTTP/2, from the first byte on."
+)
+_CLOSE = ClientFraming(head_only=False, old=False, close=True)
+_LEAST = ServiceLimits()
+_FIELD_COST_BYTES = 32  # What RFC 9113, 6.5.2 counts for each field beside its bytes.
+_ANONYMOUS = Asked(head=b"", body_bytes=0, idempotent=False, head_only=False, grpc=False)
+
+
+def header_list_bytes(bounds: ServiceLimits) -> int:
+    """What a peer is told that a header list may measure: all within ``bounds`` is within it."""
+    fields = _FIELD_COST_BYTES * (bounds.headers + 4)
+    return bounds.request_line_bytes + bounds.header_block_bytes + fields
+
+
+class _Phase(enum.Enum):
+    PREFACE = enum.auto()
+    SERVING = enum.auto()
+    LEAVING = enum.auto()  # GOAWAY is sent; streams on their way still count.
+    LAST = enum.auto()  # No new stream is served.
+    CLOSING = enum.auto()  # FIN is sent; input is dropped.
+    OVER = enum.auto()
+
+
+class _Answered:
+    """The user of a stream that was answered without a leg, or no longer has one."""
+
+    __slots__ = ("_stream", "deadline")
+
+    def __init__(self, stream: Http2Stream, deadline: float) -> None:
+        self._stream = stream
+        self.deadline = deadline
+
+    def overdue(self) -> None:
+        """The client does not take the answer."""
+        self._stream.reset(codes.CANCEL)
+
+    def got_head(self, fields: Fields, ended: bool) -> None:
+        pass
+
+    def got_body(self, data: memoryview) -> None:
+        pass
+
+    def got_trailers(self, fields: Fields) -> None:
+        pass
+
+    def got_end(self) -> None:
+        pass
+
+    def got_room(self) -> None:
+        pass
+
+    def got_reset(self, code: int) -> None:
+        pass
+
+
+class Http2Session:
+    """`ConnectionHandler` of one client connection.
+
+    ``open_leg`` is asked once per request. ``refused`` is told the status of each request that
+    never got that far. Deadlines are judged by one coarse timer: header blocks, settings and the
+    preface after ``timeouts.header_s``, exchanges that do not move after ``idle_s``, a connection
+    without any after ``keep_alive_s``.
+    """
+
+    __slots__ = (
+        "_connection",
+        "_deadline",
+        "_ended",
+        "_forwarding",
+        "_http2",
+        "_key",
+        "_last_id",
+        "_open_leg",
+        "_phase",
+        "_preface",
+        "_refused",
+        "_request_ids",
+        "_rng",
+        "_timeouts",
+        "_timer",
+        "_timers",
+        "bounds",
+        "via",
+    )
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        key: ServiceKey,
+        site_name: str,
+        open_leg: Callable[[Request, LegHandler], Leg],
+        timers: Timers,
+        rng: random.Random,
+        refused: Callable[[int], None],
+        timeouts: Timeouts | None = None,
+        bounds: ServiceLimits = _LEAST,
+        request_ids: RequestIds | None = None,
+        proto: bytes = b"http",
+    ) -> None:
+        site = site_name.encode("ascii")
+        self._connection = connection
+        self._key = key
+        self._open_leg = open_leg
+        self._timers = timers
+        self._rng = rng
+        self._refused = refused
+        self._timeouts = timeouts if timeouts is not None else Timeouts()
+        self._request_ids = request_ids if request_ids is not None else RequestIds(rng)
+        self.bounds = bounds
+        self.via = b"2.0 " + site
+        self._forwarding = Forwarding(
+            site_name=site,
+            client=connection.peer.host.encode("ascii"),
+            proto=proto,
+            host=str(key).encode("ascii"),
+            received=b"2.0",
+        )
+        self._phase = _Phase.PREFACE
+        self._preface = b""
+        self._http2: Http2Connection | None = None
+        self._last_id = codes.LAST_STREAM_ID
+        self._ended = False
+        self._deadline = timers.now() + self._timeouts.header_s
+        self._timer: Timer | None = None
+        self._rearm()
+
+    def drain(self) -> None:
+        """Tell the client to open no more streams; close once those under way are done."""
+        if self._phase is _Phase.PREFACE:
+            self._close()
+        elif self._phase is _Phase.SERVING and self._http2 is not None:
+            # Streams on their way cross this: only its second form, with the last id that was
+            # seen, says what is not served (RFC 9113, 6.8).
+            self._phase = _Phase.LEAVING
+            self._http2.go_away(codes.LAST_STREAM_ID)
+            self._http2.ping()
+            self._deadline = self._timers.now() + limits.HTTP2_GOAWAY_S
+            self._rearm()
+
+    def shed_idle(self) -> bool:
+        """Leave if no request is under way, to save memory; False: one is."""
+        if self._phase is not _Phase.SERVING or self._http2 is None or self._http2.streams:
+            return False
+        self.drain()
+        return True
+
+    def abort(self) -> None:
+        """End at once, as after the grace of a drain."""
+        self._connection.abort()
+
+    # What the connection tells.
+
+    def received(self, data: memoryview) -> None:
+        http2 = self._http2
+        if self._phase is _Phase.CLOSING or self._phase is _Phase.OVER:
+            return
+        if http2 is not None:
+            http2.receive(data)
+        else:
+            self._read_preface(data)
+
+    def ended(self) -> None:
+        self._ended = True
+        http2 = self._http2
+        if http2 is None:
+            self._close()
+            return
+        for stream in list(http2.streams.values()):
+            if not stream.remote_ended:  # It will never be complete.
+                user = stream.user
+                stream.reset(codes.CANCEL)
+                user.got_reset(codes.CANCEL)
+        self._close_if_done()
+
+    def writable(self) -> None:
+        if self._http2 is not None:
+            self._http2.writable()
+
+    def lost(self, cause: Loss | None) -> None:
+        self._phase = _Phase.OVER
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._drop_all()
+
+    # What HTTP/2 tells.
+
+    def opened(self, stream: Http2Stream, fields: Fields, ended: bool) -> None:
+        http2 = self._http2
+        assert http2 is not None, "a stream without its connection"
+        stream.user = _Answered(stream, self.next_deadline())
+        if stream.id > self._last_id or len(http2.streams) > self.bounds.streams_per_connection:
+            stream.reset(codes.REFUSED_STREAM)
+            http2.wire.blame()
+            return
+        asked = heads.read_request(fields, ended, self._forwarding, self.bounds)
+        if isinstance(asked, Malformed):
+            self._refused(400)
+            self.misused(stream)
+        elif isinstance(asked, HttpError):
+            self._refused(asked.status)
+            self.answer(stream, asked, _ANONYMOUS)
+        else:
+            self._begin(stream, asked, ended)
+        if stream.id >= limits.HTTP2_STREAM_ID_LAST:
+            self.drain()
+
+    def settled(self) -> None:
+        """Windows are the connection's own business."""
+
+    def going_away(self, last_id: int, code: int) -> None:
+        """The client leaves: it opens no more streams."""
+        if self._phase is _Phase.SERVING or self._phase is _Phase.LEAVING:
+            self._phase = _Phase.LAST
+            self._close_if_done()
+
+    def released(self) -> None:
+        if self._http2 is not None and not self._http2.streams:
+            if self._phase is _Phase.SERVING and not self._ended:
+                self._deadline = self._timers.now() + self._timeouts.keep_alive_s
+            else:
+                self._timers.at_turn_end(self._close_if_done)
+
+    def ponged(self) -> None:
+        if self._phase is _Phase.LEAVING:
+            self._say_last()
+
+    def failed(self, reason: str) -> None:
+        self._drop_all()
+        self._close()
+
+    # What exchanges ask for.
+
+    def next_deadline(self) -> float:
+        return self._timers.now() + self._timeouts.idle_s
+
+    def with_request_id(self, head: bytes, request_id: bytes) -> bytes:
+        return self._request_ids.on_response(head, request_id)
+
+    def answer(
+        self, stream: Http2Stream, error: HttpError, asked: Asked, request_id: bytes = b""
+    ) -> None:
+        fields, text = own_answer(error, self._rng, grpc=asked.grpc)
+        name = self._request_ids.name
+        if name:
+            value = request_id or self._request_ids.fresh()
+            fields.append((name.lower().encode("ascii"), value))
+        if asked.head_only or not text:
+            stream.send_head(fields, True)
+        else:
+            stream.send_head(fields)
+            stream.send(text)
+        stream.user = _Answered(stream, self.next_deadline())
+        stream.finish(reset_after=-1 if stream.remote_ended else codes.NO_ERROR)
+        if stream.local_ended and not stream.remote_ended:
+            stream.reset(codes.NO_ERROR)
+
+    def misused(self, stream: Http2Stream) -> None:
+        stream.reset(codes.PROTOCOL_ERROR)
+        if self._http2 is not None:
+            self._http2.wire.blame()
+
+    # Steps.
+
+    def _read_preface(self, data: memoryview) -> None:
+        seen = self._preface + bytes(data)
+        size = len(codes.PREFACE)
+        if not codes.PREFACE.startswith(seen[:size]):
+            self._turn_away(seen)
+        elif len(seen) < size:
+            self._preface = seen
+        else:
+            self._preface = b""
+            self._phase = _Phase.SERVING
+            self._deadline = self._timers.now() + self._timeouts.keep_alive_s
+            self._http2 = http2 = Http2Connection(
+                self._connection,
+                self._timers,
+                self,
+                client=False,
+                streams=self.bounds.streams_per_connection,
+                header_bytes=header_list_bytes(self.bounds),
+            )
+            http2.wire.preface()
+            http2.receive(memoryview(seen)[size:])
+
+    def _turn_away(self, seen: bytes) -> None:
+        """Somebody who speaks something else: who speaks HTTP/1 is told what would be right."""
+        if seen[:1].isupper() and seen[:1].isascii():
+            self._refused(SPEAKS_HTTP2.status)
+            self._connection.send(render.own_answer(SPEAKS_HTTP2, _CLOSE, self._rng))
+            self._close()
+        else:
+            self._connection.abort()
+            self._phase = _Phase.OVER
+
+    def _begin(self, stream: Http2Stream, asked: Asked, ended: bool) -> None:
+        head, request_id = asked.head, b""
+        if self._request_ids.name:
+            head, request_id = self._request_ids.on_request(head)
+        request = Request(
+            key=self._key,
+            protocol="http2",
+            head=head,
+            body_bytes=asked.body_bytes,
+            idempotent=asked.idempotent,
+            head_only=asked.head_only,
+        )
+        exchange = Http2Exchange(self, stream, asked, request_id)
+        stream.user = exchange
+        self._deadline = inf if self._phase is _Phase.SERVING else self._deadline
+        exchange.leg = self._open_leg(request, exchange)
+        if ended:
+            exchange.got_end()
+
+    def _say_last(self) -> None:
+        """What is not here by now is not served: the client may try it elsewhere."""
+        http2 = self._http2
+        assert http2 is not None, "leaving before the preface"
+        self._phase = _Phase.LAST
+        self._last_id = http2.highest_id
+        http2.go_away(self._last_id)
+        self._deadline = inf
+        self._close_if_done()
+
+    def _close_if_done(self) -> None:
+        leaving = self._ended or self._phase is _Phase.LAST
+        if leaving and self._http2 is not None and not self._http2.streams:
+            self._close()
+
+    def _drop_all(self) -> None:
+        if self._http2 is not None:
+            for stream in self._http2.drop():
+                stream.user.got_reset(codes.CANCEL)
+
+    def _close(self) -> None:
+        """FIN, then drop input for a while so that no reset overtakes what was sent last."""
+        if self._phase is _Phase.CLOSING or self._phase is _Phase.OVER:
+            return
+        self._phase = _Phase.CLOSING
+        if self._http2 is not None:
+            self._http2.flush()
+        self._connection.finish()
+        self._deadline = self._timers.now() + limits.LINGER_DISCARD_S
+        self._rearm()
+
+    # Deadlines.
+
+    def _rearm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        now = self._timers.now()
+        when = min(self._deadline, now + min(limits.HTTP2_TICK_S, self._timeouts.header_s))
+        self._timer = self._timers.call_at(when, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        now = self._timers.now()
+        if now >= self._deadline:
+            self._overdue()
+        http2 = self._http2
+        if http2 is not None and self._phase not in (_Phase.CLOSING, _Phase.OVER):
+            timeouts = self._timeouts
+            if not http2.tick(now, ack_s=timeouts.header_s, stall_s=timeouts.idle_s):
+                self._phase = _Phase.OVER
+                self._connection.abort()
+                return
+            for stream in list(http2.streams.values()):
+                user = stream.user
+                if isinstance(user, (Http2Exchange, _Answered)) and now >= user.deadline:
+                    user.overdue()
+        if self._phase is not _Phase.OVER and self._timer is None:
+            self._rearm()
+
+    def _overdue(self) -> None:
+        if self._phase is _Phase.CLOSING:
+            self._phase = _Phase.OVER
+            self._connection.abort()
+        elif self._phase is _Phase.LEAVING:
+            self._say_last()
+        elif self._phase is _Phase.PREFACE:
+            self._close()
+        else:
+            self._deadline = inf
+            self.drain()

@@ -1,0 +1,316 @@
+"""HTTP/2 connections to one target: many streams each, a further one when all are full."""
+
+from typing import Protocol
+
+from router.forward.http2 import wire as codes
+from router.forward.http2.connection import Http2Connection, Http2Stream, StreamUser
+from router.forward.http2.heads import Fields
+from router.forward.ingress_http2 import header_list_bytes
+from router.forward.ports import LegCode, LegFailure, dial_failure
+from router.model import limits
+from router.model.settings import ServiceLimits, Timeouts
+from router.net.ports import (
+    Connection,
+    ConnectionHandler,
+    Dial,
+    DialFailure,
+    Loss,
+    Network,
+    Timer,
+    Tls,
+)
+
+_HEADER_BYTES = header_list_bytes(ServiceLimits())
+
+
+class TargetStreamUser(StreamUser, Protocol):
+    """A leg, as the pool sees it."""
+
+    deadline: float
+
+    def connected(self, session: "TargetSession") -> None:
+        """After `Http2Pool.wait`: ``session`` has room."""
+
+    def connect_failed(self, code: LegCode, reason: str) -> None:
+        """After `Http2Pool.wait`: no connection came about."""
+
+    def lost(self, reason: str) -> None:
+        """The connection is gone, and the stream with it."""
+
+    def not_processed(self) -> None:
+        """The target will not process the stream; it is gone."""
+
+    def overdue(self) -> None:
+        """``deadline`` has passed."""
+
+
+class TargetSession:
+    """One connection to a target: `ConnectionHandler`, and `Owner` of its HTTP/2 side.
+
+    No stream is opened before the target's settings have come: they say how many it bears, and
+    that it speaks HTTP/2 at all.
+    """
+
+    __slots__ = ("_connection", "_is_leaving", "_pool", "http2", "idle_since", "scheme")
+
+    def __init__(self, pool: "Http2Pool", connection: Connection, scheme: bytes) -> None:
+        self._pool = pool
+        self._connection = connection
+        self._is_leaving = False
+        self.scheme = scheme
+        self.idle_since = pool.network.now()
+        self.http2 = Http2Connection(
+            connection,
+            pool.network,
+            self,
+            client=True,
+            streams=0,
+            header_bytes=_HEADER_BYTES,
+        )
+
+    @property
+    def room(self) -> int:
+        """How many more streams may be opened now."""
+        http2 = self.http2
+        if self._is_leaving or not http2.is_settled:
+            return 0
+        bound = min(http2.wire.peer_streams_max, limits.HTTP2_TARGET_STREAMS_MAX)
+        return bound - len(http2.streams)
+
+    @property
+    def is_promising(self) -> bool:
+        """It may serve streams once the target's settings have come."""
+        return not self._is_leaving and not self.http2.is_settled
+
+    def leave(self) -> None:
+        """Open no more streams; end once those under way have."""
+        self._is_leaving = True
+        if not self.http2.streams:
+            self.http2.go_away(0)
+            self._connection.finish()
+
+    def tick(self, now: float, timeouts: Timeouts) -> None:
+        """Judge what takes too long, streams and the connection itself."""
+        for stream in list(self.http2.streams.values()):
+            user = self._user_of(stream)
+            if now >= user.deadline:
+                user.overdue()
+        if not self.http2.tick(now, ack_s=timeouts.header_s, stall_s=timeouts.idle_s):
+            self._break("the target is silent")
+        elif not self.http2.streams and now - self.idle_since >= limits.HTTP2_TARGET_IDLE_S:
+            if self._is_leaving:
+                self._connection.abort()  # It would not close its side.
+            else:
+                self.idle_since = now - limits.HTTP2_TARGET_IDLE_S + limits.LINGER_DISCARD_S
+                self.leave()
+        elif self.is_promising and now - self.idle_since >= timeouts.connect_s:
+            self._break("the target does not speak HTTP/2")
+
+    # ConnectionHandler
+
+    def received(self, data: memoryview) -> None:
+        self.http2.receive(data)
+
+    def ended(self) -> None:
+        self._is_leaving = True
+        self._lose_all("the target closed the connection without an answer")
+        self._connection.finish()
+
+    def writable(self) -> None:
+        self.http2.writable()
+
+    def lost(self, cause: Loss | None) -> None:
+        promising = self.is_promising
+        self._is_leaving = True
+        self._lose_all("the connection to the target was lost")
+        self._pool.gone(self, "does not speak HTTP/2" if promising else "")
+
+    # Owner
+
+    def opened(self, stream: Http2Stream, fields: Fields, ended: bool) -> None:
+        raise AssertionError("a server opens no streams")
+
+    def settled(self) -> None:
+        self._pool.serve()
+
+    def going_away(self, last_id: int, code: int) -> None:
+        self._is_leaving = True
+        for stream in list(self.http2.streams.values()):
+            if stream.id > last_id:
+                user = self._user_of(stream)
+                stream.reset(codes.CANCEL)
+                user.not_processed()
+        self._end_if_done()
+
+    def released(self) -> None:
+        self.idle_since = self._pool.network.now()
+        if self._is_leaving:
+            self._pool.network.at_turn_end(self._end_if_done)
+        self._pool.freed()
+
+    def ponged(self) -> None:
+        """That it was heard is all we wanted to know."""
+
+    def failed(self, reason: str) -> None:
+        self._break(f"the target broke HTTP/2: {reason}")
+
+    # Steps
+
+    def _user_of(self, stream: Http2Stream) -> TargetStreamUser:
+        user: TargetStreamUser = stream.user  # type: ignore[assignment]  # Only legs open streams.
+        return user
+
+    def _end_if_done(self) -> None:
+        if self._is_leaving and not self.http2.streams:
+            self._connection.finish()
+
+    def _break(self, reason: str) -> None:
+        self._lose_all(reason)
+        self._connection.abort()
+
+    def _lose_all(self, reason: str) -> None:
+        for stream in self.http2.drop():
+            self._user_of(stream).lost(reason)
+
+
+class Http2Pool:
+    """The HTTP/2 connections to the target at ``host``:``port``."""
+
+    def __init__(
+        self,
+        network: Network,
+        host: str,
+        port: int,
+        *,
+        timeouts: Timeouts,
+        tls: Tls | None = None,
+    ) -> None:
+        self.network = network
+        self.timeouts = timeouts
+        self._host = host
+        self._port = port
+        self._tls = tls
+        self._scheme = b"http" if tls is None else b"https"
+        self._sessions: list[TargetSession] = []
+        self._dials: set[Dial] = set()
+        self._waiting: dict[TargetStreamUser, None] = {}
+        self._serving = False
+        self._closed = False
+        self._sweep: Timer | None = None
+
+    @property
+    def open_count(self) -> int:
+        """Connections there are."""
+        return len(self._sessions)
+
+    def take(self) -> TargetSession | None:
+        """A connection with room for a stream; None: `wait`."""
+        for session in self._sessions:
+            if session.room > 0:
+                return session
+        return None
+
+    def wait(self, leg: TargetStreamUser) -> None:
+        """One of `connected`, `connect_failed` and `overdue` follows, unless it is forgotten."""
+        self._waiting[leg] = None
+        leg.deadline = self.network.now() + 2 * self.timeouts.connect_s
+        self._dial()
+        self._arm()
+
+    def forget(self, leg: TargetStreamUser) -> None:
+        """It no longer waits."""
+        self._waiting.pop(leg, None)
+
+    def close(self) -> None:
+        """Open nothing more; what is under way goes on."""
+        self._closed = True
+        self._fail_waiting(LegFailure("busy", "the target, or its settings, went away"))
+        for session in list(self._sessions):
+            session.leave()
+
+    # What sessions tell.
+
+    def serve(self) -> None:
+        """Hand connections with room to who waits."""
+        self._serving = False
+        while self._waiting:
+            session = self.take()
+            if session is None:
+                self._dial()
+                return
+            leg = next(iter(self._waiting))
+            del self._waiting[leg]
+            leg.connected(session)
+
+    def freed(self) -> None:
+        """A stream ended: who waits may have its place, later in this turn."""
+        if self._waiting and not self._serving:
+            self._serving = True
+            self.network.at_turn_end(self.serve)
+
+    def gone(self, session: TargetSession, reason: str) -> None:
+        """A connection is over; ``reason`` if it never was of use."""
+        self._sessions.remove(session)
+        if reason:
+            self._fail_waiting(LegFailure("connect-failed", f"{self._host}:{self._port} {reason}"))
+        self.freed()
+
+    # Steps.
+
+    def _dial(self) -> None:
+        """As many connections as who waits may need."""
+        promised = len(self._dials) + sum(session.is_promising for session in self._sessions)
+        total = len(self._dials) + len(self._sessions)
+        if (
+            len(self._waiting) > promised * limits.HTTP2_TARGET_STREAMS_MAX
+            and total < limits.HTTP2_TARGET_CONNECTIONS_MAX
+        ):
+            self._dial_one()
+
+    def _dial_one(self) -> None:
+        attempts: list[Dial] = []
+
+        def connected(connection: Connection) -> ConnectionHandler:
+            self._dials.discard(attempts[0])
+            session = TargetSession(self, connection, self._scheme)
+            self._sessions.append(session)
+            if self._closed:
+                session.leave()
+            self._arm()
+            return session
+
+        def failed(failure: DialFailure) -> None:
+            self._dials.discard(attempts[0])
+            self._fail_waiting(dial_failure(failure))
+
+        dial = self.network.dial(
+            self._host,
+            self._port,
+            connected,
+            failed,
+            timeout_s=self.timeouts.connect_s,
+            tls=self._tls,
+        )
+        attempts.append(dial)
+        self._dials.add(dial)
+
+    def _fail_waiting(self, failure: LegFailure) -> None:
+        """The target takes no connection: nobody waits for another attempt."""
+        waiting, self._waiting = self._waiting, {}
+        for leg in waiting:
+            leg.connect_failed(failure.code, failure.reason)
+
+    def _arm(self) -> None:
+        if self._sweep is None:
+            when = self.network.now() + limits.POOL_SWEEP_S
+            self._sweep = self.network.call_at(when, self._swept)
+
+    def _swept(self) -> None:
+        self._sweep = None
+        now = self.network.now()
+        for leg in [leg for leg in self._waiting if now >= leg.deadline]:
+            leg.overdue()
+        for session in list(self._sessions):
+            session.tick(now, self.timeouts)
+        if self._sessions or self._waiting:
+            self._arm()

@@ -1,0 +1,25 @@
+"""The one place where HTTP/2 is loaded: when the first http2 service needs it."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from router.forward.ingress_http2 import Http2Session
+    from router.forward.pool_http2 import Http2Pool
+    from router.forward.target_http2 import Http2TargetLeg
+
+
+class Http2(NamedTuple):
+    """What serves HTTP/2: towards clients, connections to targets, one exchange with a target."""
+
+    session: type["Http2Session"]
+    pool: type["Http2Pool"]
+    leg: type["Http2TargetLeg"]
+
+
+def http2() -> Http2:
+    """Load it, if nobody has: its libraries take about 3 MiB that other routers need not pay."""
+    from router.forward.ingress_http2 import Http2Session
+    from router.forward.pool_http2 import Http2Pool
+    from router.forward.target_http2 import Http2TargetLeg
+
+    return Http2(Http2Session, Http2Pool, Http2TargetLeg)

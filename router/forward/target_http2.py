@@ -1,0 +1,330 @@
+"""An HTTP/2 exchange with a target of this site: a stream of one of its connections."""
+
+import enum
+from math import inf
+
+from router.forward.http1 import render
+from router.forward.http2 import heads
+from router.forward.http2 import wire as codes
+from router.forward.http2.connection import Http2Stream
+from router.forward.http2.heads import Fields, Malformed
+from router.forward.pool_http2 import Http2Pool, TargetSession
+from router.forward.ports import LegCode, LegFailure, LegHandler, Request
+from router.model import limits
+from router.model.settings import ServiceLimits
+from router.net.ports import Buffer, Timers
+
+RESPONSE_BOUNDS = ServiceLimits()
+
+
+class _State(enum.Enum):
+    NEW = enum.auto()
+    WAITING = enum.auto()  # For a connection with room.
+    OPEN = enum.auto()
+    DONE = enum.auto()  # `done` is told or about to be.
+
+
+# Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
+_NEW = _State.NEW
+_WAITING = _State.WAITING
+_OPEN = _State.OPEN
+_DONE = _State.DONE
+
+
+class Http2TargetLeg:
+    """`Leg` to a target, and `StreamUser` there. Begins with `start`.
+
+    A stream that the target did not process (REFUSED_STREAM, or beyond its GOAWAY) fails
+    ``not-processed``: whoever has all that was sent may try again. ``via_local`` as in
+    `HttpTargetLeg`.
+    """
+
+    __slots__ = (
+        "_body_left",
+        "_failure",
+        "_handler",
+        "_has_head",
+        "_held",
+        "_interims",
+        "_is_opened",
+        "_is_paused",
+        "_is_refusing",
+        "_pool",
+        "_request",
+        "_request_complete",
+        "_response_left",
+        "_state",
+        "_stream",
+        "_timers",
+        "_trailers",
+        "_via",
+        "blames_target",
+        "deadline",
+        "status",
+    )
+
+    def __init__(
+        self,
+        request: Request,
+        handler: LegHandler,
+        pool: Http2Pool,
+        site_name: str,
+        timers: Timers,
+        via_local: bool,
+    ) -> None:
+        self._request = request
+        self._handler = handler
+        self._pool = pool
+        self._timers = timers
+        self._via = b"" if via_local else b"2.0 " + site_name.encode("ascii")
+        self._state = _NEW
+        self._stream: Http2Stream | None = None
+        self._held: list[bytes] | None = None  # What was sent before there was a stream.
+        self._body_left = request.body_bytes
+        self._request_complete = request.body_bytes == 0
+        self._trailers: Fields = []
+        self._has_head = False
+        self._interims = 0
+        self._response_left = -1
+        self._is_opened = False
+        self._is_paused = False
+        self._is_refusing = False  # `send` said no and `writable` has not come yet.
+        self._failure: LegFailure | None = None
+        self.deadline = inf
+        """Judged by the pool's sweep."""
+        self.status = 0
+        self.blames_target = False
+
+    # What the owner calls.
+
+    def start(self, *, tells_opened: bool = True) -> bool:
+        """Open a stream, or wait for a connection. True: it is open.
+
+        `opened` comes later in any case, unless it is open and ``tells_opened`` is False.
+        """
+        assert self._state is _NEW, "a leg is started once"
+        session = self._pool.take()
+        if session is None:
+            self._state = _WAITING
+            self._held = []
+            self._pool.wait(self)
+            return False
+        self._open(session)
+        if tells_opened:
+            self._timers.at_turn_end(self._tell_opened)
+        else:
+            self._is_opened = True
+        return True
+
+    def send(self, data: Buffer) -> bool:
+        """Body bytes. A body beyond its stated length is a torn request: it is aborted."""
+        size = len(data)
+        if self._state is _DONE or size == 0:
+            return True
+        if self._request_complete:
+            return self._torn()
+        if self._body_left >= 0:
+            self._body_left -= size
+            if self._body_left < 0:
+                return self._torn()
+        if self._held is not None:
+            self._held.append(bytes(data))
+        elif self._stream is not None:
+            self._touch()
+            if self._stream.send(data):
+                return True
+        self._is_refusing = True
+        return False
+
+    def send_trailers(self, block: bytes) -> None:
+        self._trailers = heads.field_lines(block)
+
+    def finish(self) -> None:
+        if self._request_complete or self._state is _DONE:
+            return
+        if self._body_left > 0:
+            self._torn()
+            return
+        self._request_complete = True
+        if self._stream is not None:
+            self._stream.finish(self._trailers)
+            self._touch()
+
+    def abort(self) -> None:
+        self._fail("cancelled", "the client went away")
+
+    def pause(self) -> None:
+        self._is_paused = True
+        if self._stream is not None:
+            self._stream.pause()
+
+    def resume(self) -> None:
+        self._is_paused = False
+        if self._stream is not None:
+            self._stream.resume()
+
+    # What the pool tells.
+
+    def connected(self, session: TargetSession) -> None:
+        """There is room for the stream."""
+        held, self._held = self._held, None
+        self._open(session)
+        self._tell_opened()
+        stream = self._stream
+        if held is None or stream is None:
+            return
+        going = True
+        for part in held:
+            going = stream.send(part)
+        if self._request_complete and self._request.body_bytes != 0:
+            stream.finish(self._trailers)
+        if self._is_refusing and going:
+            self.got_room()
+
+    def connect_failed(self, code: LegCode, reason: str) -> None:
+        self._fail(code, reason)
+
+    def lost(self, reason: str) -> None:
+        """The connection is gone."""
+        self._stream = None
+        self.blames_target = self._state is _OPEN
+        self._fail("target-reset", reason)
+
+    def not_processed(self) -> None:
+        """The target's GOAWAY says so."""
+        self._stream = None
+        self._fail("not-processed", "the target left before it had taken the request")
+
+    def overdue(self) -> None:
+        if self._state is _WAITING:
+            self._fail("busy", "the target takes no further streams")
+        elif self._has_head or not self._request_complete:
+            self._fail("stalled", "nothing moved for too long")
+        else:
+            self.blames_target = not self._is_paused
+            self._fail("target-timeout", "the target did not answer in time")
+
+    # What the stream tells.
+
+    def got_head(self, fields: Fields, ended: bool) -> None:
+        if self._state is not _OPEN:
+            return
+        self._tell_opened()
+        answered = heads.read_response(fields, ended, RESPONSE_BOUNDS)
+        if isinstance(answered, Malformed):
+            self._bad(answered.reason)
+            return
+        if answered.status < 200:
+            # No reader can slow these down, and a stream to another site bears no more either.
+            self._interims += 1
+            if self._interims >= limits.HEADS_PER_STREAM_MAX:
+                self._bad("interim responses without end")
+                return
+        else:
+            bodiless = render.is_bodiless(answered.status, self._request.head_only)
+            self._response_left = 0 if bodiless else answered.body_bytes
+            if ended and self._response_left > 0:
+                self._bad("the response is shorter than its head says")
+                return
+            self._has_head = True
+            self.status = answered.status
+        self._touch()
+        head = render.with_via(answered.head, self._via) if self._via else answered.head
+        self._handler.head(head, answered.body_bytes)
+
+    def got_body(self, data: memoryview) -> None:
+        if self._state is not _OPEN:
+            return
+        if self._response_left >= 0:
+            self._response_left -= len(data)
+            if self._response_left < 0:
+                self._bad("the response is longer than its head says")
+                return
+        self._touch()
+        self._handler.received(data)
+
+    def got_trailers(self, fields: Fields) -> None:
+        if self._state is not _OPEN:
+            return
+        block = heads.read_trailers(fields, RESPONSE_BOUNDS)
+        if isinstance(block, Malformed):
+            self._bad(block.reason)
+        elif block:
+            self._handler.trailers(block)
+
+    def got_end(self) -> None:
+        if self._state is not _OPEN:
+            return
+        if self._response_left > 0 or not self._has_head:
+            self._bad("the response is shorter than its head says")
+            return
+        self._state = _DONE
+        self.deadline = inf
+        stream, self._stream = self._stream, None
+        if stream is not None and not self._request_complete:
+            stream.reset(codes.CANCEL)  # Nobody reads the rest of the request.
+        self._handler.ended()
+        self._handler.done(None)
+
+    def got_room(self) -> None:
+        if self._state is not _DONE:
+            self._is_refusing = False
+            self._touch()
+            self._handler.writable()
+
+    def got_reset(self, code: int) -> None:
+        self._stream = None
+        if code == codes.REFUSED_STREAM and not self._has_head:
+            self._fail("not-processed", "the target refused the stream")
+        else:
+            self.blames_target = self._state is _OPEN
+            self._fail("target-reset", f"the target reset the stream, code {code}")
+
+    # Steps.
+
+    def _open(self, session: TargetSession) -> None:
+        request = self._request
+        fields = heads.request_fields(request.head, request.body_bytes, self._via, session.scheme)
+        self._state = _OPEN
+        self._stream = stream = session.http2.open(fields, self, request.body_bytes == 0)
+        if self._is_paused:
+            stream.pause()
+        self._touch()
+
+    def _touch(self) -> None:
+        timeouts = self._pool.timeouts
+        awaits_head = self._request_complete and not self._has_head
+        allowance_s = timeouts.response_s if awaits_head else timeouts.idle_s
+        self.deadline = self._timers.now() + allowance_s
+
+    def _tell_opened(self) -> None:
+        if not self._is_opened and self._state is not _DONE:
+            self._is_opened = True
+            self._handler.opened()
+
+    def _torn(self) -> bool:
+        """The request's body is not of the length its head stated: no target may take it."""
+        self._fail("cancelled", "the request body is not of the stated length")
+        return True
+
+    def _bad(self, reason: str) -> None:
+        self.blames_target = True
+        self._fail("bad-response", reason, codes.PROTOCOL_ERROR)
+
+    def _fail(self, code: LegCode, reason: str, reset: int = codes.CANCEL) -> None:
+        if self._state is _DONE:
+            return
+        if self._state is _WAITING:
+            self._pool.forget(self)
+        self._state = _DONE
+        self.deadline = inf
+        self._failure = LegFailure(code, reason)
+        self._held = None
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.reset(reset)
+        # We may stand in a call of the handler's own: it is told at the end of the turn.
+        self._timers.at_turn_end(self._tell_done)
+
+    def _tell_done(self) -> None:
+        self._handler.done(self._failure)

@@ -1,0 +1,119 @@
+"""One end's part of a link's handshake: what it says and proves, and what it makes of the other's.
+
+Values in, values out; `handshake` has the proofs, `session` moves the messages.
+"""
+
+import random
+
+from router.link import control, handshake
+from router.link.handshake import Role
+from router.link.ports import Identity, Neighbour
+from router.model.errors import HandshakeRejected, RemoteProtocolError
+from router.model.ids import SiteId
+
+SOFTWARE = "spillway/0.1"
+
+Leaves = tuple[bytes, bytes]
+"""Certificates in DER that were shown on one connection: ours, the peer's."""
+
+
+class Greeting:
+    """Nonce, session and secret of this end, and the HELLO of the other once it came."""
+
+    def __init__(self, identity: Identity, role: Role, rng: random.Random, boot: bytes) -> None:
+        self.session_id = rng.randbytes(control.NONCE_BYTES)
+        self.peer: control.Hello | None = None
+        self._identity = identity
+        self._role = role
+        self._boot = boot
+        self._nonce = rng.randbytes(control.NONCE_BYTES)
+        self._secret = rng.randbytes(control.NONCE_BYTES)
+
+    @property
+    def peer_boot(self) -> bytes:
+        """The neighbour's process's life; empty before its HELLO."""
+        return self.peer.boot if self.peer is not None else b""
+
+    @property
+    def peer_is_newer(self) -> bool:
+        """It may say what we do not know."""
+        return self.peer is not None and self.peer.minor > control.MINOR
+
+    @property
+    def peer_drains(self) -> bool:
+        """It knows DRAIN and LAST."""
+        return self.peer is not None and self.peer.minor >= control.DRAINS_FROM_MINOR
+
+    def hello(self, *, cost: int, link: str) -> control.Hello:
+        """What we say of ourselves."""
+        return control.Hello(
+            version=control.VERSION,
+            minor=control.MINOR,
+            router=self._identity.router,
+            name=self._identity.name,
+            public_key=self._identity.public_key,
+            nonce=self._nonce,
+            boot=self._boot,
+            session=self.session_id,
+            secret=self._secret,
+            worker=0,
+            cost=cost,
+            link=link,
+            software=SOFTWARE,
+            features=tuple(sorted(handshake.FEATURES)),
+        )
+
+    def hear(self, hello: control.Hello, expected_site: SiteId | None) -> Neighbour:
+        """Who the peer says it is. Raises HandshakeRejected, RemoteProtocolError."""
+        if self.peer is not None:
+            raise RemoteProtocolError("bad-order", "a second HELLO")
+        if hello.nonce == self._nonce:
+            raise RemoteProtocolError("reflected", "our own nonce came back")
+        self.peer = hello
+        return handshake.judge_hello(hello, self._identity, expected_site)
+
+    def proof(self, leaves: Leaves) -> control.Proof:
+        """That we own our identity key, on the connection of these ``leaves``."""
+        return control.Proof(self._identity.sign(self._transcript(self._role, leaves)))
+
+    def check(self, proof: control.Proof, leaves: Leaves) -> None:
+        """The peer's proof. Raises HandshakeRejected."""
+        assert self.peer is not None
+        signed = self._transcript(handshake.other(self._role), leaves)
+        if not self._identity.verify(self.peer.public_key, proof.signature, signed):
+            raise HandshakeRejected(
+                "bad-proof",
+                f"{self.peer.name} did not prove that it owns its identity key",
+                "Something between the two sites may be impersonating one of them",
+            )
+
+    def join(self, leaves: Leaves) -> tuple[control.Join, bytes]:
+        """Dialler: JOIN for a connection of these leaves, and the proof that JOINED must bring."""
+        assert self.peer is not None
+        session, ours_theirs = self.peer.session, _fingerprints(leaves)
+        proof = handshake.join_proof(self.peer.secret, "dialler", session, *ours_theirs)
+        answer = handshake.join_proof(self._secret, "acceptor", session, *ours_theirs)
+        return control.Join(session, proof), answer
+
+    def joined(self, join: control.Join, leaves: Leaves) -> control.Joined:
+        """Acceptor: the answer to a JOIN. Raises HandshakeRejected."""
+        assert self.peer is not None
+        acceptor_leaf, dialler_leaf = _fingerprints(leaves)
+        both = (dialler_leaf, acceptor_leaf)
+        expected = handshake.join_proof(self._secret, "dialler", self.session_id, *both)
+        if not handshake.join_is_proven(expected, join.proof):
+            raise HandshakeRejected("wrong-router", "JOIN without the secret of its link")
+        proof = handshake.join_proof(self.peer.secret, "acceptor", self.session_id, *both)
+        return control.Joined(proof)
+
+    def _transcript(self, role: Role, leaves: Leaves) -> bytes:
+        """What ``role`` signs."""
+        assert self.peer is not None
+        own_leaf, peer_leaf = _fingerprints(leaves)
+        ours, theirs = (self._nonce, own_leaf), (self.peer.nonce, peer_leaf)
+        dialler, acceptor = (ours, theirs) if self._role == "dialler" else (theirs, ours)
+        return handshake.transcript(role, dialler[0], acceptor[0], dialler[1], acceptor[1])
+
+
+def _fingerprints(leaves: Leaves) -> Leaves:
+    return handshake.fingerprint(leaves[0]), handshake.fingerprint(leaves[1])

@@ -1,0 +1,52 @@
+"""A client that still reads when its site stops gets all that was answered."""
+
+import signal
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.scenario.harness import SHOP_PORT, Network
+from tests.scenario.tls import Wire, credential, keep, trusting
+from tests.scenario.waiting import until
+
+BODY_BYTES = 1_000_000
+PAUSE_S = 2.0  # Longer than an idle client is waited for.
+REQUEST = b"GET /bytes/%d HTTP/1.1\r\nHost: shop\r\n\r\n" % BODY_BYTES
+
+
+@pytest.mark.parametrize("by_tls", [False, True], ids=["clear", "tls"])
+def test_an_answer_that_is_still_under_way_survives_the_end_of_its_site(
+    net: Network, tmp_path: Path, by_tls: bool
+) -> None:
+    site, target = net.site("a"), net.http("a")
+    if by_tls:
+        credential(tmp_path / "shop")
+        keep(site, "shop", tmp_path / "shop")
+    site.declare("shop", SHOP_PORT, **({"tlsCert": "shop"} if by_tls else {}))
+    site.connect("shop", target)
+    net.start()
+    net.ready("shop", {"a": 1})
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    sock.settimeout(10.0)
+    sock.connect((site.address, SHOP_PORT))
+    wire = Wire(sock, trusting(), "shop.test") if by_tls else None
+    wire.send(REQUEST) if wire is not None else sock.sendall(REQUEST)
+
+    def read() -> bytes:
+        return sock.recv(65_536) if wire is None else wire.read()
+
+    got = bytearray()
+    while b"\r\n\r\n" not in got:
+        got += read()
+    until(lambda: site.rests("shop"), "for the site the request is over")
+    site.signal(signal.SIGTERM)
+    time.sleep(PAUSE_S)
+    assert not site.gone()
+    while data := read():
+        got += data
+    sock.close()
+    assert len(got.partition(b"\r\n\r\n")[2]) == BODY_BYTES
+    until(site.gone, "the site has stopped")

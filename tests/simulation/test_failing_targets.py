@@ -1,0 +1,71 @@
+"""Targets that take connections and fail requests, at one site and at several, in virtual time."""
+
+import pytest
+
+from router.model import limits
+from tests.simulation.world import SERVICE, Answer, World
+
+SEEDS = range(2)
+STEP_S = 0.05
+FAILING_S = 20
+
+
+def failed(answers: list[Answer]) -> int:
+    return sum(answer.status != 200 for answer in answers)
+
+
+def ready(world: World) -> list[int]:
+    """Targets that each site itself uses."""
+    return [site.router.forwarder.load_of(SERVICE).targets_ready for site in world.sites.values()]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_one_target_that_fails_among_good_ones_costs_few_requests(seed: int) -> None:
+    world = World(seed, "a", "b")
+    world["a"].link(world["b"], 5)
+    world["a"].declare()
+    world["a"].serve(3, capacity=10)
+    world["b"].serve(1, capacity=10)
+    world.run(3)
+    bad = world["a"].targets[9001]
+    bad.status = 503
+    answers = world["a"].offer(rate=50, seconds=60)
+    world.run(62)
+    # What was in flight there with the fifth, and one or two at each return: 2, 6, 14, 30 s later.
+    assert limits.EJECT_AFTER <= failed(answers) <= limits.EJECT_AFTER + 10 + 4 * 3
+    bad.status = 200
+    world.run(limits.EJECT_MAX_S + limits.HEALTH_INTERVAL_S)
+    assert ready(world) == [3, 1]
+    served = bad.served
+    again = world["a"].offer(rate=50, seconds=2)
+    world.run(4)
+    assert failed(again) == 0
+    assert bad.served > served
+
+
+@pytest.mark.parametrize("status", [503, 0])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_sites_that_all_fail_never_put_out_their_last_target(seed: int, status: int) -> None:
+    world = World(seed, "a", "b", delay_s=0.02)
+    world["a"].link(world["b"], 1)
+    world["a"].declare()
+    for site in world.sites.values():
+        site.serve(1, capacity=10)
+    world.run(3)
+    for site in world.sites.values():
+        site.targets[9001].status = status
+    answers = [site.offer(rate=20, seconds=FAILING_S) for site in world.sites.values()]
+    without = longest = 0
+    for _ in range(round(FAILING_S / STEP_S)):
+        world.run(STEP_S)
+        without = 0 if any(ready(world)) else without + 1
+        longest = max(longest, without)
+    assert longest * STEP_S <= 0.5, "both at once only until they have heard of each other"
+    assert sum(answer.status == 503 for each in answers for answer in each) or not status
+    for site in world.sites.values():
+        site.targets[9001].status = 200
+    world.run(limits.EJECT_MAX_S + limits.HEALTH_INTERVAL_S)
+    assert ready(world) == [1, 1]
+    after = [site.offer(rate=20, seconds=2) for site in world.sites.values()]
+    world.run(4)
+    assert [failed(each) for each in after] == [0, 0]

@@ -1,0 +1,406 @@
+"""http2 services through whole forwarders: each stream is a request, whatever ends it."""
+
+from collections.abc import Callable
+
+import h2.events
+import pytest
+from hyperframe.frame import GoAwayFrame
+
+from router.forward.ports import TargetConfig
+from router.link.ports import OpenRequest
+from router.model import limits
+from router.model.ids import ServiceKey
+from router.model.specs import ServiceSpec
+from router.net.ports import Address, Connection, ConnectionHandler
+from tests.unit.forward.fakes import (
+    FakeMesh,
+    FakeNetwork,
+    FakeStream,
+    Party,
+    Site,
+    candidate,
+    router_of,
+    site_of,
+)
+from tests.unit.forward.http2_peers import GET, GRPC, REQUEST, H2Peer
+
+KEY = ServiceKey("shop", 8080)
+OK = [(b":status", b"200")]
+CANCEL, INTERNAL, REFUSED = 8, 2, 7
+
+
+class H2Party(Party):
+    """One connection, with h2 at its end."""
+
+    def __init__(self, *, client: bool) -> None:
+        super().__init__()
+        self.peer = H2Peer(client=client)
+        self.told: Callable[[H2Party, h2.events.Event], None] | None = None
+
+    def received(self, data: memoryview) -> None:
+        for event in self.peer.hear(bytes(data)):
+            if self.told is not None:
+                self.told(self, event)
+        self.push()
+
+    def ended(self) -> None:
+        self.finish()
+
+    def push(self) -> None:
+        sent = self.peer.take()
+        if sent:
+            self.send(sent)
+
+
+class H2Target:
+    """A server that answers each whole request with its name, unless told otherwise."""
+
+    def __init__(self, network: FakeNetwork, host: str) -> None:
+        self.network = network
+        self.address = Address(host, 80)
+        self.parties: list[H2Party] = []
+        self.requests = 0
+        self.act: Callable[[H2Party, int], None] = self.answer
+        self.start()
+
+    def start(self) -> None:
+        self._listener = self.network.listen(self.address.host, 80, self._accept)
+
+    def stop(self) -> None:
+        self._listener.close()
+
+    def __str__(self) -> str:
+        return str(self.address)
+
+    def _accept(self, connection: Connection) -> ConnectionHandler:
+        party = H2Party(client=False)
+        party.connection = connection
+        party.told = self._told
+        self.parties.append(party)
+        self.network.soon(party.push)
+        return party
+
+    def _told(self, party: H2Party, event: h2.events.Event) -> None:
+        if isinstance(event, h2.events.RequestReceived):
+            self.requests += 1
+        if isinstance(event, h2.events.StreamEnded):
+            self.act(party, event.stream_id or 0)
+
+    def answer(self, party: H2Party, stream: int) -> None:
+        party.peer.h2.send_headers(stream, OK)
+        party.peer.h2.send_data(stream, self.address.host.encode())
+        party.peer.h2.send_headers(stream, [(b"grpc-status", b"0")], end_stream=True)
+
+    def hold(self, party: H2Party, stream: int) -> None:
+        """Answer nothing."""
+
+    @property
+    def serving(self) -> list[H2Party]:
+        """Connections on which requests came."""
+        return [
+            party
+            for party in self.parties
+            if party.is_open and party.peer.h2.highest_inbound_stream_id
+        ]
+
+
+class Shop:
+    """The ingress ``a`` and ``b``; the targets are at one of them."""
+
+    def __init__(self, remote: bool, targets: int = 1, capacity: int | None = 10) -> None:
+        self.network = FakeNetwork()
+        self.mesh = FakeMesh(self.network)
+        self.a = Site(self.network, self.mesh, "a")
+        self.b = Site(self.network, self.mesh, "b")
+        self.targets = [
+            H2Target(self.network, f"10.0.0.{number}") for number in range(1, targets + 1)
+        ]
+        config = ServiceSpec(ports=(8080,), protocol="http2", queue_wait_s=0.5)
+        for site in (self.a, self.b):
+            site.forwarder.set_service(KEY, config)
+        (self.b if remote else self.a).forwarder.set_targets(
+            KEY,
+            {
+                str(target): TargetConfig(connector="t", capacity=capacity)
+                for target in self.targets
+            },
+        )
+        self.network.run()
+        if remote:
+            total = None if capacity is None else capacity * targets
+            self.a.forwarder.set_remotes(
+                KEY, [candidate("b", capacity=total, targets_ready=targets)]
+            )
+        self.a.forwarder.set_listeners({KEY: ("127.0.0.1", 8080)})
+        self.client = self.connect()
+
+    def connect(self) -> H2Party:
+        party = H2Party(client=True)
+
+        def connected(connection: Connection) -> ConnectionHandler:
+            party.connection = connection
+            return party
+
+        self.network.dial("127.0.0.1", 8080, connected, lambda failure: None, timeout_s=1.0)
+        self.network.run()
+        return party
+
+    @property
+    def target(self) -> H2Target:
+        return self.targets[0]
+
+    def ask(self, fields: list[tuple[bytes, bytes]] = GET, body: bytes | None = None) -> int:
+        stream = self.client.peer.ask(fields, end=body is None)
+        if body:
+            self.client.peer.h2.send_data(stream, body, end_stream=True)
+        self.run()
+        return stream
+
+    def run(self) -> None:
+        self.client.push()
+        for target in self.targets:
+            for party in target.parties:
+                if party.is_open:
+                    party.push()
+        self.network.run()
+
+    def said(self, stream: int) -> list[str]:
+        self.run()
+        return self.client.peer.said(stream)
+
+    @property
+    def in_flight(self) -> int:
+        return self.a.in_flight(KEY) + self.b.in_flight(KEY)
+
+
+@pytest.fixture(params=[False, True], ids=["local", "remote"])
+def shop(request: pytest.FixtureRequest) -> Shop:
+    return Shop(remote=request.param)
+
+
+ANSWER = ["head 200", "data 10.0.0.1", "trailers grpc 0", "end"]
+
+
+def test_requests_are_answered_and_slots_given_back(shop: Shop) -> None:
+    for fields, body in ((GET, None), (REQUEST, b"hello"), (GRPC, b"message")):
+        assert shop.said(shop.ask(fields, body)) == ANSWER
+    assert (shop.in_flight, shop.target.requests) == (0, 3)
+    counters = shop.a.forwarder.services_snapshot()[0].counters
+    assert counters.requests_total == 3
+    assert all(opened.protocol == "http2" for opened in shop.mesh.opens)
+
+
+def end_client_reset(shop: Shop, stream: int) -> None:
+    shop.client.peer.h2.reset_stream(stream, CANCEL)
+
+
+def end_client_lost(shop: Shop, stream: int) -> None:
+    shop.client.abort()
+
+
+def end_target_reset(shop: Shop, stream: int) -> None:
+    shop.target.serving[0].peer.h2.reset_stream(1, INTERNAL)
+
+
+def end_target_lost(shop: Shop, stream: int) -> None:
+    shop.target.serving[0].abort()
+
+
+def end_answered_early(shop: Shop, stream: int) -> None:
+    shop.target.serving[0].peer.h2.send_headers(1, OK, end_stream=True)
+
+
+def end_torn(shop: Shop, stream: int) -> None:
+    peer = shop.target.serving[0].peer.h2
+    peer.send_headers(1, [*OK, (b"content-length", b"9")])
+    peer.send_data(1, b"part")
+    shop.run()
+    peer.reset_stream(1, INTERNAL)
+
+
+def end_link_cut(shop: Shop, stream: int) -> None:
+    shop.mesh.cut(router_of("b"))
+
+
+def end_abort(shop: Shop, stream: int) -> None:
+    shop.a.forwarder.abort()
+    shop.b.forwarder.abort()
+
+
+def end_idle(shop: Shop, stream: int) -> None:
+    for _ in range(40):
+        shop.network.advance(10.0)
+        shop.run()
+
+
+ENDS: dict[str, tuple[Callable[[Shop, int], None], str]] = {
+    "client resets": (end_client_reset, ""),
+    "client is lost": (end_client_lost, ""),
+    "target resets": (end_target_reset, "head 502"),
+    "target is lost": (end_target_lost, "head 502"),
+    "answered early": (end_answered_early, "head 200"),
+    "torn": (end_torn, "head 200"),
+    "aborted": (end_abort, ""),
+    "nothing moves": (end_idle, "head 504"),
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+@pytest.mark.parametrize("whole", [True, False], ids=["whole", "begun"])
+def test_whatever_ends_a_stream_frees_its_slot(shop: Shop, name: str, whole: bool) -> None:
+    end, status = ENDS[name]
+    shop.target.act = shop.target.hold
+    stream = shop.ask(REQUEST, b"hello" if whole else b"")
+    if not whole:
+        shop.client.peer.h2.send_data(stream, b"hel")
+        shop.run()
+    assert shop.in_flight == 1
+    end(shop, stream)
+    shop.run()
+    assert shop.in_flight == 0
+    if status and not (name == "nothing moves" and not whole):
+        assert shop.said(stream)[0] == status
+    if name == "torn":
+        assert shop.said(stream) == ["head 200", "data part", f"reset {INTERNAL}"]
+    if name == "answered early" and not whole:
+        assert shop.said(stream) == ["head 200", "end", "reset 0"]
+
+
+def test_a_cut_link_is_502_for_what_was_on_it() -> None:
+    shop = Shop(remote=True)
+    shop.target.act = shop.target.hold
+    stream = shop.ask(REQUEST, b"hello")
+    end_link_cut(shop, stream)
+    assert shop.said(stream)[0] == "head 502"
+    assert shop.in_flight == 0
+
+
+@pytest.mark.parametrize("body", [None, b"hello"])
+def test_a_stream_beyond_a_goaway_goes_to_a_new_connection(shop: Shop, body: bytes | None) -> None:
+    shop.target.act = shop.target.hold
+    stream = shop.ask(REQUEST, body)
+    party = shop.target.serving[0]
+    shop.target.act = shop.target.answer
+    party.send(bytes(GoAwayFrame(0, last_stream_id=0).serialize()))
+    assert shop.said(stream) == ANSWER
+    assert len(shop.target.serving) == 1
+    assert shop.target.serving[0] is not party
+    assert shop.in_flight == 0
+
+
+def test_streams_named_by_a_goaway_are_finished_by_the_old_connection(shop: Shop) -> None:
+    shop.target.act = shop.target.hold
+    old = shop.ask(REQUEST, b"hello")
+    party = shop.target.serving[0]
+    party.send(bytes(GoAwayFrame(0, last_stream_id=2**31 - 1).serialize()))
+    shop.run()
+    shop.target.act = shop.target.answer
+    assert shop.said(shop.ask(REQUEST, b"hello")) == ANSWER
+    shop.target.answer(party, 1)
+    assert shop.said(old) == ANSWER
+    assert (shop.in_flight, shop.target.requests) == (0, 2)
+
+
+def test_a_refused_stream_is_tried_again_a_few_times(shop: Shop) -> None:
+    refusals = limits.HTTP2_REFUSED_TRIES_MAX
+
+    def refuse(party: H2Party, stream: int) -> None:
+        nonlocal refusals
+        if refusals:
+            refusals -= 1
+            party.peer.h2.reset_stream(stream, REFUSED)
+        else:
+            shop.target.answer(party, stream)
+
+    shop.target.act = refuse
+    assert shop.said(shop.ask(GRPC, b"hello")) == ANSWER
+    refusals = 100
+    assert shop.said(shop.ask(GRPC, b"hello"))[0] == "head 200 grpc 14"
+    assert refusals == 100 - limits.HTTP2_REFUSED_TRIES_MAX - 1
+    assert shop.in_flight == 0
+
+
+def test_what_is_no_longer_in_hand_is_not_tried_again(shop: Shop) -> None:
+    shop.target.act = shop.target.hold
+    stream = shop.client.peer.ask(REQUEST, end=False)
+    for _ in range(limits.REPLAY_BYTES_MAX // 16_384 + 1):
+        shop.client.peer.h2.send_data(stream, b"x" * 16_384)
+        shop.run()
+    shop.target.serving[0].peer.h2.reset_stream(1, REFUSED)
+    assert shop.said(stream)[0] == "head 502"
+    assert shop.target.requests == 1
+
+
+@pytest.mark.parametrize("remote", [False, True], ids=["local", "remote"])
+def test_when_a_target_leaves_for_good_another_takes_what_it_did_not(remote: bool) -> None:
+    shop = Shop(remote, targets=2)
+    first, second = shop.targets
+    first.act = second.act = first.hold
+    streams = [shop.ask(REQUEST, b"hello") for _ in range(4)]
+    assert (first.requests, second.requests) == (2, 2)
+    first.stop()
+    second.act = second.answer
+    first.serving[0].send(bytes(GoAwayFrame(0, last_stream_id=0).serialize()))
+    shop.run()
+    for party in second.serving:
+        for stream in (1, 3):
+            second.answer(party, stream)
+    shop.run()
+    assert all(shop.said(stream)[-1] == "end" for stream in streams)
+    assert (second.requests, shop.in_flight) == (4, 0)
+
+
+@pytest.mark.parametrize("remote", [False, True], ids=["local", "remote"])
+def test_streams_of_one_connection_fill_targets_of_one_slot(remote: bool) -> None:
+    shop = Shop(remote, targets=3, capacity=1)
+    for target in shop.targets:
+        target.act = target.hold
+    for _ in shop.targets:
+        shop.ask()
+    assert [target.requests for target in shop.targets] == [1, 1, 1]
+    waiting = shop.ask(GRPC)
+    shop.network.advance(0.6)
+    assert shop.said(waiting) == ["head 200 grpc 14", "end"]
+    assert [target.requests for target in shop.targets] == [1, 1, 1]
+
+
+def test_a_drain_ends_with_the_last_stream(shop: Shop) -> None:
+    shop.target.act = shop.target.hold
+    stream = shop.ask(REQUEST, b"hello")
+    drained: list[bool] = []
+    shop.a.forwarder.drain(lambda: drained.append(True))
+    shop.network.advance(3.0)
+    assert not drained
+    seen = shop.client.peer
+    shop.target.answer(shop.target.serving[0], 1)
+    for party in shop.target.serving:
+        party.push()
+    shop.network.run()
+    assert seen.said(stream) == ANSWER
+    shop.client.finish()
+    shop.network.run()
+    assert drained == [True]
+
+
+def test_a_neighbour_that_lies_about_a_head_is_reset() -> None:
+    shop = Shop(remote=True)
+
+    class Nobody:
+        def __getattr__(self, name: str) -> Callable[..., None]:
+            return lambda *_: None
+
+    for head in (b"POST / HTTP/1.1\r\nhost: a\r\nte: trailers\r\n", b"POST /\r\n\r\n"):
+        offer = OpenRequest(
+            path=(router_of("b"),),
+            service="shop",
+            port=8080,
+            protocol="http2",
+            ingress=site_of("a"),
+            body_bytes=0,
+            head=head,
+        )
+        stream = shop.mesh.open_stream(offer, Nobody())
+        shop.network.run()
+        assert isinstance(stream, FakeStream)
+        assert stream.over
+    assert shop.target.requests == 0

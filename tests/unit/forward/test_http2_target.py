@@ -1,0 +1,416 @@
+"""Exchanges with an HTTP/2 target: many streams a connection, refusals, losses, deadlines."""
+
+import h2.events
+import pytest
+from hyperframe.frame import GoAwayFrame, PingFrame
+
+from router.forward.pool_http2 import Http2Pool
+from router.forward.ports import Request
+from router.forward.target_http2 import Http2TargetLeg
+from router.model import limits
+from router.model.ids import ServiceKey
+from router.model.settings import Timeouts
+from router.net.ports import Loss, Tls
+from tests.unit.forward.fakes_http import FakeConnection, FakeNetwork, RecordingHandler
+from tests.unit.forward.http2_peers import H2Peer, frames_of
+
+HEAD = b"POST /a HTTP/1.1\r\nhost: shop\r\nte-st: 1\r\nVia: 2.0 west\r\n"
+OK = [(b":status", b"200"), (b"server", b"t")]
+CANCEL, REFUSED = 8, 7
+
+
+class Server:
+    """The target's end of one connection."""
+
+    def __init__(self, network: FakeNetwork, streams: int = 100) -> None:
+        self.network = network
+        self.connection: FakeConnection = network.connect()
+        self.peer = H2Peer(client=False, streams=streams)
+
+    def turn(self) -> None:
+        while True:
+            got = self.connection.take()
+            if got:
+                self.peer.hear(got)
+            sent = self.peer.take()
+            if sent:
+                self.connection.deliver(sent)
+            if not sent and not got:
+                return
+
+    @property
+    def requests(self) -> list[int]:
+        return [
+            event.stream_id or 0
+            for event in self.peer.events
+            if isinstance(event, h2.events.RequestReceived)
+        ]
+
+    def answer(self, stream: int, body: bytes = b"") -> None:
+        self.turn()
+        self.peer.h2.send_headers(stream, OK, end_stream=not body)
+        if body:
+            self.peer.h2.send_data(stream, body, end_stream=True)
+        self.turn()
+
+
+class Target:
+    def __init__(self, tls: Tls | None = None, **timeouts: float) -> None:
+        self.network = FakeNetwork()
+        self.pool = Http2Pool(self.network, "10.0.0.1", 80, timeouts=Timeouts(**timeouts), tls=tls)
+
+    def leg(
+        self, body_bytes: int = 0, head: bytes = HEAD, *, head_only: bool = False
+    ) -> tuple[Http2TargetLeg, RecordingHandler]:
+        request = Request(
+            key=ServiceKey("shop", 80),
+            protocol="http2",
+            head=head,
+            body_bytes=body_bytes,
+            head_only=head_only,
+        )
+        handler = RecordingHandler()
+        leg = Http2TargetLeg(request, handler, self.pool, "east", self.network, False)
+        leg.start()
+        return leg, handler
+
+    def server(self, streams: int = 100) -> Server:
+        server = Server(self.network, streams)
+        server.turn()
+        return server
+
+
+@pytest.fixture
+def target() -> Target:
+    return Target()
+
+
+def test_a_request_waits_for_the_settings_and_is_answered(target: Target) -> None:
+    _, handler = target.leg()
+    server = Server(target.network)
+    assert handler.events == []
+    server.turn()
+    assert handler.events == [("opened",)]
+    request = next(e for e in server.peer.events if isinstance(e, h2.events.RequestReceived))
+    assert list(request.headers) == [
+        (b":method", b"POST"),
+        (b":scheme", b"http"),
+        (b":path", b"/a"),
+        (b":authority", b"shop"),
+        (b"te-st", b"1"),
+        (b"via", b"2.0 west, 2.0 east"),
+        (b"te", b"trailers"),
+    ]
+    assert request.stream_ended is not None
+    server.answer(1, b"hello")
+    assert handler.events[1:] == [
+        ("head", b"HTTP/1.1 200 \r\nserver: t\r\nVia: 2.0 east\r\n", -1),
+        ("received", b"hello"),
+        ("ended",),
+        ("done", None),
+    ]
+
+
+def test_streams_share_a_connection_up_to_what_the_target_bears(target: Target) -> None:
+    handlers = [target.leg()[1] for _ in range(5)]
+    first = target.server(streams=3)
+    assert len(first.requests) == 3
+    second = target.server(streams=3)
+    assert len(second.requests) == 2
+    assert target.pool.open_count == 2
+    first.answer(1)
+    assert handlers[0].last() == ("done", None)
+    _, handler = target.leg()
+    target.network.turn()
+    assert handler.events == [("opened",)]
+    assert target.network.dials == []
+
+
+def test_who_waits_gets_the_place_of_who_ends(target: Target) -> None:
+    target.leg()
+    server = target.server(streams=1)
+    for _ in range(limits.HTTP2_TARGET_CONNECTIONS_MAX - 1):
+        target.leg()
+        target.server(streams=1)
+    _, waiting = target.leg()
+    assert target.network.dials == []
+    assert waiting.events == []
+    server.answer(1)
+    assert waiting.events == [("opened",)]
+    assert server.requests == [1, 3]
+
+
+def test_who_finds_no_place_in_time_is_told_that_the_target_is_busy(target: Target) -> None:
+    for _ in range(limits.HTTP2_TARGET_CONNECTIONS_MAX):
+        target.leg()
+        target.server(streams=1)
+    _, waiting = target.leg()
+    target.network.advance(2 * limits.CONNECT_TIMEOUT_LOCAL_S + limits.POOL_SWEEP_S)
+    assert waiting.last() == ("done", "busy")
+
+
+def test_a_body_flows_both_ways_with_trailers(target: Target) -> None:
+    leg, handler = target.leg(body_bytes=-1)
+    assert leg.send(b"early") is False
+    server = target.server()
+    assert handler.events == [("opened",), ("writable",)]
+    server.peer.h2.send_headers(1, OK)
+    server.peer.h2.send_data(1, b"pong")
+    server.turn()
+    assert leg.send(b" late") is True
+    leg.send_trailers(b"Sum: 1\r\n")
+    leg.finish()
+    server.peer.h2.send_headers(
+        1, [(b"grpc-status", b"0"), (b"content-length", b"4")], end_stream=True
+    )
+    server.turn()
+    assert server.peer.said(1) == ["POST /a", "data early", "data  late", "trailers", "end"]
+    assert handler.events[2:] == [
+        ("head", b"HTTP/1.1 200 \r\nserver: t\r\nVia: 2.0 east\r\n", -1),
+        ("received", b"pong"),
+        ("trailers", b"grpc-status: 0\r\n"),
+        ("ended",),
+        ("done", None),
+    ]
+
+
+def test_an_early_answer_ends_the_request(target: Target) -> None:
+    leg, handler = target.leg(body_bytes=100)
+    server = target.server()
+    leg.send(b"part")
+    server.answer(1, b"enough")
+    assert handler.last() == ("done", None)
+    assert server.peer.said(1)[-1] == f"reset {CANCEL}"
+
+
+@pytest.mark.parametrize("declared", [0, 3])
+def test_a_request_of_another_length_is_torn(target: Target, declared: int) -> None:
+    leg, handler = target.leg(body_bytes=declared)
+    server = target.server()
+    leg.send(b"12345")
+    server.turn()
+    assert handler.last() == ("done", "cancelled")
+    assert server.peer.said(1)[-1] == f"reset {CANCEL}"
+
+
+def test_an_abort_resets_the_stream_alone(target: Target) -> None:
+    leg, handler = target.leg()
+    _, other = target.leg()
+    server = target.server()
+    leg.abort()
+    server.turn()
+    assert handler.last() == ("done", "cancelled")
+    assert server.peer.said(1)[-1] == f"reset {CANCEL}"
+    server.answer(3)
+    assert other.last() == ("done", None)
+
+
+@pytest.mark.parametrize(("code", "failure"), [(REFUSED, "not-processed"), (2, "target-reset")])
+def test_a_reset_tells_whether_the_request_was_processed(
+    target: Target, code: int, failure: str
+) -> None:
+    _, handler = target.leg()
+    server = target.server()
+    server.peer.h2.reset_stream(1, code)
+    server.turn()
+    assert handler.last() == ("done", failure)
+
+
+def test_a_goaway_lets_finish_what_it_names_and_gives_back_the_rest(target: Target) -> None:
+    handlers = [target.leg()[1] for _ in range(3)]
+    server = target.server()
+    server.connection.deliver(bytes(GoAwayFrame(0, last_stream_id=3).serialize()))
+    target.network.turn()
+    assert [handler.last() for handler in handlers] == [
+        ("opened",),
+        ("opened",),
+        ("done", "not-processed"),
+    ]
+    server.answer(1, b"still")
+    server.answer(3, b"served")
+    assert [handler.last() for handler in handlers[:2]] == [("done", None)] * 2
+    assert server.connection.is_finished()
+    target.leg()
+    assert len(target.network.dials) == 1, "nothing new goes there"
+
+
+def test_a_lost_connection_fails_its_streams(target: Target) -> None:
+    handlers = [target.leg()[1] for _ in range(2)]
+    server = target.server()
+    server.connection.lose(Loss("reset"))
+    target.network.turn()
+    assert [handler.last() for handler in handlers] == [("done", "target-reset")] * 2
+    assert target.pool.open_count == 0
+
+
+def test_a_target_that_refuses_or_speaks_something_else_is_not_connected(target: Target) -> None:
+    _, refused = target.leg()
+    target.network.refuse()
+    assert refused.last() == ("done", "connect-failed")
+    _, other = target.leg()
+    connection = target.network.connect()
+    connection.deliver(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    target.network.turn()
+    assert connection.is_aborted()
+    assert other.last() == ("done", "connect-failed")
+    _, silent = target.leg()
+    connection = target.network.connect()
+    target.network.advance(limits.CONNECT_TIMEOUT_LOCAL_S + 2 * limits.POOL_SWEEP_S)
+    assert silent.last() == ("done", "connect-failed")
+    assert connection.is_aborted()
+
+
+BAD_RESPONSES: dict[str, list[tuple[bytes, bytes]]] = {
+    "no status": [(b"server", b"x")],
+    "101": [(b":status", b"101")],
+    "a request": [(b":status", b"200"), (b":path", b"/")],
+    "connection": [*OK, (b"connection", b"close")],
+    "line feed": [*OK, (b"x", b"a\nb")],
+    "length": [*OK, (b"content-length", b"x")],
+    "a length and no body": [*OK, (b"content-length", b"3")],
+}
+
+
+@pytest.mark.parametrize("name", BAD_RESPONSES)
+def test_a_malformed_response_fails_its_stream_alone(target: Target, name: str) -> None:
+    _, handler = target.leg()
+    _, other = target.leg()
+    server = target.server()
+    server.turn()
+    server.peer.h2.config.validate_outbound_headers = False
+    server.peer.h2.config.normalize_outbound_headers = False
+    fields = BAD_RESPONSES[name]
+    server.peer.h2.send_headers(1, fields, end_stream=fields[0][1] != b"101")
+    server.turn()
+    assert handler.last() == ("done", "bad-response")
+    server.answer(3)
+    assert other.last() == ("done", None)
+
+
+@pytest.mark.parametrize("body", [b"12", b"1234"])
+def test_a_response_of_another_length_is_bad(target: Target, body: bytes) -> None:
+    _, handler = target.leg()
+    server = target.server()
+    server.peer.h2.send_headers(1, [*OK, (b"content-length", b"3")])
+    server.peer.h2.send_data(1, body, end_stream=True)
+    server.turn()
+    assert handler.last() == ("done", "bad-response")
+    assert ("ended",) not in handler.events
+
+
+def test_a_response_to_head_has_a_length_and_no_body(target: Target) -> None:
+    _, handler = target.leg(head=b"HEAD /a HTTP/1.1\r\nhost: shop\r\n", head_only=True)
+    server = target.server()
+    server.peer.h2.send_headers(1, [*OK, (b"content-length", b"3")], end_stream=True)
+    server.turn()
+    assert handler.events[-3:] == [
+        ("head", b"HTTP/1.1 200 \r\nserver: t\r\nVia: 2.0 east\r\n", 3),
+        ("ended",),
+        ("done", None),
+    ]
+
+
+def test_interim_responses_without_end_are_bad(target: Target) -> None:
+    _, handler = target.leg()
+    server = target.server()
+    for _ in range(limits.HEADS_PER_STREAM_MAX):
+        server.peer.h2.send_headers(1, [(b":status", b"103")])
+    server.turn()
+    assert handler.last() == ("done", "bad-response")
+
+
+def test_deadlines_are_for_the_head_and_for_whatever_moves() -> None:
+    target = Target(response_s=5.0, idle_s=30.0)
+    _, handler = target.leg()
+    _, streaming = target.leg()
+    server = target.server()
+    server.peer.h2.send_headers(3, OK)
+    server.turn()
+    target.network.advance(7.0)
+    assert handler.last() == ("done", "target-timeout")
+    for _ in range(30):
+        server.turn()  # It answers pings.
+        target.network.advance(1.0)
+    assert streaming.last() == ("done", "stalled")
+
+
+def test_a_target_that_is_gone_without_a_word_is_found_by_one_ping(target: Target) -> None:
+    _, handler = target.leg()
+    server = target.server()
+    server.turn()
+    target.network.advance(limits.HTTP2_PING_AFTER_S + 2 * limits.POOL_SWEEP_S)
+    pings = [f for f in frames_of(server.connection.take()) if isinstance(f, PingFrame)]
+    assert len(pings) == 1
+    target.network.advance(limits.HTTP2_PING_ANSWER_S + 2 * limits.POOL_SWEEP_S)
+    assert handler.last() == ("done", "target-reset")
+    assert server.connection.is_aborted()
+
+
+def test_a_silent_stream_is_not_pinged_more_often_than_grpc_servers_allow() -> None:
+    target = Target(idle_s=2_000.0, response_s=2_000.0)
+    target.leg()
+    server = target.server()
+    pings = 0
+    for _ in range(600):
+        target.network.advance(1.0)
+        frames = server.connection.take()
+        pings += sum(isinstance(f, PingFrame) for f in frames_of(frames))
+        server.peer.hear(frames)
+        server.turn()
+    assert pings == 2
+
+
+def test_an_idle_connection_is_closed_and_a_closed_pool_keeps_none(target: Target) -> None:
+    _, handler = target.leg()
+    server = target.server()
+    server.answer(1)
+    assert handler.last() == ("done", None)
+    target.network.advance(limits.HTTP2_TARGET_IDLE_S + 2.0)
+    assert server.connection.is_finished()
+    server.connection.end()
+    target.leg()
+    busy = target.server()
+    target.pool.close()
+    assert not busy.connection.is_finished()
+    busy.answer(1)
+    target.network.turn()
+    assert busy.connection.is_finished()
+    busy.connection.end()
+    target.network.advance(5.0)
+    assert (target.pool.open_count, target.network.pending_timers) == (0, 0)
+
+
+def test_a_reader_that_pauses_holds_back_the_target(target: Target) -> None:
+    leg, handler = target.leg()
+    server = target.server()
+    server.peer.h2.send_headers(1, OK)
+    leg.pause()
+    sent = 0
+    while (room := min(server.peer.h2.local_flow_control_window(1), 16_384)) > 0:
+        server.peer.h2.send_data(1, b"x" * room)
+        sent += room
+        server.turn()
+    assert sent == limits.HTTP2_WINDOW_BYTES
+    leg.resume()
+    server.turn()
+    assert server.peer.h2.local_flow_control_window(1) == limits.HTTP2_WINDOW_BYTES
+    assert handler.last() == ("received", b"x" * sent)
+
+
+def test_a_target_without_credit_says_no_to_the_sender(target: Target) -> None:
+    leg, handler = target.leg(body_bytes=-1)
+    server = target.server()
+    going = True
+    while going:
+        going = leg.send(b"y" * 10_000)
+        target.network.turn()
+    server.turn()  # h2 gives credit back at once.
+    assert handler.last() == ("writable",)
+
+
+def test_over_tls_the_scheme_says_so() -> None:
+    target = Target(tls=Tls(None, b"", ("h2",)))
+    target.leg()
+    server = target.server()
+    request = next(e for e in server.peer.events if isinstance(e, h2.events.RequestReceived))
+    assert dict(request.headers)[b":scheme"] == b"https"
