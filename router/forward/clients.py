@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from router.forward.counters import HTTP_CLASSES, SERVED_NOWHERE
+from router.forward.counters import HTTP_CLASSES
 from router.forward.dispatch import Dispatch
 from router.forward.ingress_http import HttpSession
 from router.forward.ingress_tcp import TcpSession
@@ -147,5 +147,5 @@ class ClientConnection:
 
     def _count_refused(self, status: int) -> None:
         code_class = HTTP_CLASSES[(status // 100 - 1) % len(HTTP_CLASSES)]
-        self._service.counters.request(SERVED_NOWHERE, code_class, 0.0)
+        self._service.counters.refused(code_class)
         refused(self._service, self._observing, self._client, status)

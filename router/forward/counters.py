@@ -4,6 +4,7 @@ Counting is a dictionary update or a list increment; labels become text only in 
 """
 
 from bisect import bisect_left
+from operator import add
 from typing import Literal
 
 import msgspec
@@ -41,10 +42,13 @@ class Histogram:
     def total(self) -> int:
         return sum(self.counts)
 
-    def snapshot(self, zeros: int = 0) -> "HistogramSnapshot":
-        """As it is, with that many more of 0.0."""
-        first, *others = self.counts
-        return HistogramSnapshot(counts=(first + zeros, *others), sum_s=self.sum_s)
+    def snapshot(self) -> "HistogramSnapshot":
+        return HistogramSnapshot(counts=tuple(self.counts), sum_s=self.sum_s)
+
+    def plus(self, other: "Histogram") -> "HistogramSnapshot":
+        """A snapshot of both."""
+        counts = tuple(map(add, self.counts, other.counts))
+        return HistogramSnapshot(counts=counts, sum_s=self.sum_s + other.sum_s)
 
 
 class HistogramSnapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +93,7 @@ class ServiceCounters:
     """Counted once per request, at its ingress router, when it ends."""
 
     __slots__ = (
-        "_at_once",
+        "_apart",
         "_decisions",
         "_network",
         "_overflow",
@@ -106,41 +110,33 @@ class ServiceCounters:
         self._decisions: dict[tuple[str, str], int] = {}
         self._retries: dict[tuple[str, str], int] = {}
         self.queue_wait = Histogram()
-        self._at_once = 0  # Requests with neither queue nor network: not in those histograms.
+        # Most requests have a target at once and spend all their time there: they cost nothing
+        # here. Of the others the whole time stands apart, so that a snapshot can take it off.
+        self._apart = Histogram()
         self._queue = Histogram()
         self._network = Histogram()
         self._target = Histogram()
 
-    def request(
-        self,
-        site_name: str,
-        code_class: CodeClass,
-        seconds: float,
-        phases: tuple[float, float, float] | None = None,
-    ) -> None:
-        """A request ended that ``site_name`` served.
-
-        ``phases``: where its time went, if it was dispatched: queue, network, target; together
-        ``seconds``. Most wait for nothing: those share one look-up with the histogram of all.
-        """
+    def request(self, site_name: str, code_class: CodeClass, seconds: float) -> None:
+        """A request ended that ``site_name`` served."""
         key = (site_name, code_class)
         histogram = self._requests.get(key)
         if histogram is None:
             histogram = self._requests[key] = Histogram()
-        bucket = bisect_left(LATENCY_BOUNDS_S, seconds)
-        histogram.counts[bucket] += 1  # `observe`, in place.
+        histogram.counts[bisect_left(LATENCY_BOUNDS_S, seconds)] += 1  # `observe`, in place.
         histogram.sum_s += seconds
-        if phases is None:
-            return
-        queue_s, network_s, target_s = phases
-        if queue_s or network_s:
-            self._queue.observe(queue_s)
-            self._network.observe(network_s)
-            self._target.observe(target_s)
-        else:
-            self._at_once += 1
-            self._target.counts[bucket] += 1
-            self._target.sum_s += seconds
+
+    def phases(self, seconds: float, queue_s: float, network_s: float, target_s: float) -> None:
+        """Where the ``seconds`` of a `request` went that did not have a target at once."""
+        self._apart.observe(seconds)
+        self._queue.observe(queue_s)
+        self._network.observe(network_s)
+        self._target.observe(target_s)
+
+    def refused(self, code_class: CodeClass) -> None:
+        """What came was no request: it has no time and no phases."""
+        self.request(SERVED_NOWHERE, code_class, 0.0)
+        self._apart.observe(0.0)
 
     def overflowed(self, site_name: str, reason: str) -> None:
         """It was served at ``site_name`` since a cheaper candidate was full."""
@@ -164,11 +160,23 @@ class ServiceCounters:
             decisions=dict(self._decisions),
             retries=dict(self._retries),
             queue_wait=self.queue_wait.snapshot(),
-            phases={
-                "queue": self._queue.snapshot(self._at_once),
-                "network": self._network.snapshot(self._at_once),
-                "target": self._target.snapshot(),
-            },
+            phases=self._phases_snapshot(),
             requests_total=sum(value.total for value in self._requests.values()),
             overflow_total=sum(self._overflow.values()),
         )
+
+    def _phases_snapshot(self) -> dict[str, HistogramSnapshot]:
+        whole = self._requests.values()
+        at_once = Histogram()
+        at_once.counts = [
+            sum(histogram.counts[bucket] for histogram in whole) - apart
+            for bucket, apart in enumerate(self._apart.counts)
+        ]
+        at_once.sum_s = sum(histogram.sum_s for histogram in whole) - self._apart.sum_s
+        nothing = Histogram()
+        nothing.counts[0] = at_once.total
+        return {
+            "queue": self._queue.plus(nothing),
+            "network": self._network.plus(nothing),
+            "target": self._target.plus(at_once),
+        }

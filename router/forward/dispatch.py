@@ -28,7 +28,7 @@ from router.forward.again import Again
 from router.forward.counters import HTTP_CLASSES, SERVED_NOWHERE, CodeClass
 from router.forward.local import LocalLeg
 from router.forward.observing import Passage, Watch
-from router.forward.ports import Leg, LegFailure, LegHandler, Request
+from router.forward.ports import LegFailure, LegHandler, Request
 from router.forward.remote import RemoteLeg
 from router.forward.sender import Sender
 from router.forward.service import Service
@@ -54,12 +54,9 @@ class Dispatch(Sender):
     __slots__ = (
         "_again",
         "_asked_at",
-        "_attempts",
-        "_begun_at",
         "_code_class",
         "_complete_at",
         "_deadline",
-        "_held_at",
         "_local",
         "_overflow_reason",
         "_reason",
@@ -87,9 +84,6 @@ class Dispatch(Sender):
         super().__init__(request, handler, service.pressure)
         self._service = service
         self._watch = watch
-        self._attempts = 0
-        self._begun_at = inf  # When the last attempt did; infinite: it waits for another.
-        self._held_at = inf  # When that one had a target.
         self._reason = ""
         self._local: LocalLeg | None = None
         self._site: SiteId | None = None  # Of the last attempt.
@@ -206,8 +200,7 @@ class Dispatch(Sender):
 
     def _now_opened(self, now: float) -> None:
         """The attempt holds a target."""
-        self._holds_target()
-        self._held_at = now
+        self._holds_target(now)
         if self._asked_at is not None:
             self._note_answer(now)
         if self._standing is not None:
@@ -409,7 +402,7 @@ class Dispatch(Sender):
 
     def _serve_here(self, slot: Slot, now: float) -> None:
         self._local = leg = self._service.local_leg(self._request, self, slot, via_local=True)
-        self._attempt(leg, now)
+        self._launch(leg, now)
         if leg.is_opened:  # We may stand in the handler's call: it hears of the head next.
             self._now_opened(now)
             self._told_opened = True
@@ -433,14 +426,8 @@ class Dispatch(Sender):
         self._asked_at = None if wait_ms else now
         self._site = site
         self._local = None
-        self._attempt(leg, now)
+        self._launch(leg, now)
         return True
-
-    def _attempt(self, leg: Leg, now: float) -> None:
-        self._attempts += 1
-        self._begun_at = now
-        self._held_at = inf
-        self._launch(leg)
 
     def _wait(self, choice: NoChoice, now: float) -> None:
         service = self._service
@@ -496,22 +483,20 @@ class Dispatch(Sender):
                 code_class = "cancelled"
             else:
                 code_class = "error" if self._request.protocol == "tcp" else "5xx"
-        begun_at = self._begun_at if self._begun_at < now else now
-        held_at = self._held_at if self._held_at < now else now
-        phases = (begun_at - self._started_at, held_at - begun_at, now - held_at)
-        service.counters.request(served_at, code_class, seconds, phases)
+        service.counters.request(served_at, code_class, seconds)
+        if self._held_at != self._started_at:  # The commonest have a target at once.
+            service.counters.phases(seconds, *self._phases(now))
         if self._watch is not None:
-            self._watch.counted(self._passage(failure, served_at, seconds, phases))
+            self._watch.counted(self._passage(failure, served_at, now))
 
-    def _passage(
-        self,
-        failure: LegFailure | None,
-        served_at: str,
-        seconds: float,
-        phases: tuple[float, float, float],
-    ) -> Passage:
+    def _phases(self, now: float) -> tuple[float, float, float]:
+        """Queue, network, target: all of its time."""
+        begun_at, held_at = min(self._begun_at, now), min(self._held_at, now)
+        return begun_at - self._started_at, held_at - begun_at, now - held_at
+
+    def _passage(self, failure: LegFailure | None, served_at: str, now: float) -> Passage:
         local = self._local if served_at is not SERVED_NOWHERE else None
-        queue_s, network_s, target_s = phases
+        queue_s, network_s, target_s = self._phases(now)
         return Passage(
             site=served_at,
             target=local.target if local is not None else "",
@@ -522,7 +507,7 @@ class Dispatch(Sender):
             queue_s=queue_s,
             network_s=network_s,
             target_s=target_s,
-            total_s=seconds,
+            total_s=now - self._started_at,
         )
 
     def _note_answer(self, now: float) -> None:

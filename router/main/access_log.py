@@ -5,22 +5,18 @@ do. Text is what the grammar of requests lets through, and JSON escapes the rest
 line, whatever a client sends.
 """
 
-import os
 import random
 import re
-import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
-from itertools import pairwise
-from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
 from router.forward.observing import Finished, Passage
+from router.main.sinks import Sink
 from router.model import limits
 
 _TRACE = re.compile(rb"\r\n(?i:traceparent):[ \t]*(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-")
@@ -52,88 +48,6 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     total_s: float
     request_id: str | msgspec.UnsetType = msgspec.UNSET
     trace_id: str | msgspec.UnsetType = msgspec.UNSET
-
-
-class Sink(Protocol):
-    """Where lines go. Called from the writing thread alone."""
-
-    def write(self, lines: bytes) -> None:
-        """Whole lines. Raises OSError when they cannot be kept."""
-
-    def reopen(self) -> None:
-        """Let go of a file that somebody moved away."""
-
-    def close(self) -> None: ...
-
-
-class RotatedFile:
-    """A file of at most ``bytes_max`` and its predecessors ``.1``, ``.2``…, readable by us alone.
-
-    It is opened when there is something to write, so that a log nobody wants leaves no file.
-    """
-
-    def __init__(
-        self,
-        path: Path,
-        bytes_max: int = limits.ACCESS_LOG_BYTES_MAX,
-        files: int = limits.ACCESS_LOG_FILES,
-    ) -> None:
-        self._path = path
-        self._bytes_max = bytes_max
-        self._files = files
-        self._descriptor = -1
-        self._bytes = 0
-
-    def write(self, lines: bytes) -> None:
-        """Whole lines. A file is turned over before it would grow too large."""
-        self._open()
-        if self._bytes and self._bytes + len(lines) > self._bytes_max:
-            self._rotate()
-        written = os.write(self._descriptor, lines)
-        while written < len(lines):  # A full disk: the second try says so.
-            written += os.write(self._descriptor, lines[written:])
-        self._bytes += len(lines)
-
-    def reopen(self) -> None:
-        """The next line goes to whatever then stands at the path."""
-        self.close()
-
-    def close(self) -> None:
-        """Idempotent."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-    def _open(self) -> None:
-        if self._descriptor >= 0:
-            return
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        self._descriptor = os.open(self._path, flags, 0o600)
-        os.fchmod(self._descriptor, 0o600)  # Somebody may have made it before us.
-        self._bytes = os.fstat(self._descriptor).st_size
-
-    def _rotate(self) -> None:
-        self.close()
-        names = [self._path, *(Path(f"{self._path}.{n}") for n in range(1, self._files))]
-        for newer, older in reversed(list(pairwise(names))):
-            if newer.exists():
-                os.replace(newer, older)
-        self._open()
-
-
-class StandardOutput:
-    """Where a supervisor collects what is printed, the router's own log too."""
-
-    def write(self, lines: bytes) -> None:
-        """Whole lines at once."""
-        sys.stdout.write(lines.decode())
-        sys.stdout.flush()
-
-    def reopen(self) -> None:
-        """Nothing to do."""
-
-    def close(self) -> None:
-        """It is not ours."""
 
 
 class AccessLog:

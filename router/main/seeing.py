@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Protocol
 
 from router.forward.observing import Observing, Tracer
-from router.main.access_log import AccessLog, RotatedFile, StandardOutput
+from router.main.access_log import AccessLog
+from router.main.sinks import RotatedFile, StandardOutput
 from router.model.events import Problem
 from router.model.specs import SiteSpec
 

@@ -1,9 +1,11 @@
 """What real routers let one see of single requests: ids, the access log, phases, traces."""
 
 import json
+import os
 import re
 import signal
 import stat
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +16,8 @@ import pytest
 from tests.scenario.backends import HttpTarget
 from tests.scenario.clients import ask, connected, fetch
 from tests.scenario.collector import Collector, attributes_of
-from tests.scenario.harness import SHOP_PORT, Network, Site
-from tests.scenario.waiting import until
+from tests.scenario.harness import ROOT, SHOP_PORT, Network, Site
+from tests.scenario.waiting import WAIT_S, until
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 SAMPLED = f"00-{TRACE}-{PARENT}-01"
@@ -219,3 +221,34 @@ def test_tracing_without_opentelemetry_is_a_problem_and_requests_are_served(
         (problem,) = door.json("status", code=3)["problems"]
         assert problem["code"] == "SW0601"
         assert problem["hint"].startswith(sys.executable)
+
+
+def test_under_a_supervisor_both_logs_are_printed_and_neither_leaves_a_file(tmp_path: Path) -> None:
+    with Network(tmp_path / "state") as net:
+        site = net.site("door", "--access-log-share", "1")
+        site.declare("shop")
+        site.connect("shop", net.http("door"))
+        words = ["--state", str(site.state), "--site", site.name, "run"]
+        with (tmp_path / "printed").open("wb") as printed:
+            router = subprocess.Popen(
+                [sys.executable, "-m", "sitectl", *words],
+                cwd=ROOT,
+                env={**os.environ, "container": "podman"},
+                stdout=printed,
+                stderr=subprocess.DEVNULL,
+            )
+        try:
+            until(site.admin.is_running, "the router runs")
+            net.ready("shop", {"door": 1})
+            for number in range(50):
+                assert fetch(site.address, SHOP_PORT, f"/{number}").status == 200
+        finally:
+            router.terminate()
+            code = router.wait(WAIT_S)
+        assert code == 0
+        told = lines(tmp_path / "printed")
+        shown = [one["path"] for one in told if "logger" not in one]
+        assert shown == [f"/{number}" for number in range(50)]
+        assert {"serving", "stopped"} <= {one["message"] for one in told if "logger" in one}
+        run = site.directory / "run"
+        assert not (run / "access.log").exists() and not (run / "router.log").exists()

@@ -1,0 +1,39 @@
+"""Streams of one HTTP/2 connection are told one by one."""
+
+import re
+
+import pytest
+
+from router.forward.observing import Finished
+from router.model.specs import ServiceSpec
+from tests.unit.forward.http2_peers import GET
+from tests.unit.forward.test_forwarder_http2 import KEY, H2Party, Shop
+
+
+class Log:
+    def __init__(self) -> None:
+        self.all: list[Finished] = []
+
+    def finished(self, finished: Finished) -> None:
+        self.all.append(finished)
+
+
+@pytest.mark.parametrize("remote", [False, True])
+def test_streams_that_end_in_another_order_keep_their_own_status_and_id(remote: bool) -> None:
+    shop = Shop(remote=remote)
+    log = Log()
+    shop.a.forwarder.observing.set(log, None)
+    shop.a.forwarder.set_service(
+        KEY, ServiceSpec(ports=(KEY.port,), protocol="http2", request_id="X-Request-Id")
+    )
+    held: list[tuple[H2Party, int]] = []
+    shop.target.act = lambda party, stream: held.append((party, stream))
+    for _ in range(3):
+        shop.ask(GET)
+    for (party, stream), status in zip(reversed(held), (b"503", b"404", b"200"), strict=True):
+        party.peer.h2.send_headers(stream, [(b":status", status)], end_stream=True)
+        shop.run()
+    assert [told.status for told in log.all] == [503, 404, 200]
+    assert {told.protocol for told in log.all} == {"http2"}
+    ids = {told.request_id for told in log.all}
+    assert len(ids) == 3 and all(re.fullmatch("[0-9a-f]{32}", one) for one in ids)
