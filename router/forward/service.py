@@ -164,6 +164,8 @@ class Service:
             self.balancer.set_policy(config.policy)
         self.config = config
         self.protocol = config.protocol
+        for pool in self._http2_pools.values():
+            pool.timeouts = config.timeouts
         self._set_limit()
         self.room.reconsider()
 
