@@ -135,6 +135,7 @@ HTTP2_RESETS_BURST, HTTP2_RESETS_PER_S = 200, 100.0  # Streams a client breaks o
 # Frames that serve nothing: pings, settings, empty data, small credit. Each that does something
 # buys some: peers answer data with credit, and probe the path while it flows.
 HTTP2_USELESS_BURST, HTTP2_USELESS_PER_S, HTTP2_USELESS_PER_USEFUL = 1_000, 100.0, 4
+HTTP2_USEFUL_BYTES_MIN = 256  # Data of ours that buys some: a peer may dribble credit to us.
 HTTP2_PING_AFTER_S = 10.0  # Of silence on a connection with open streams.
 HTTP2_PING_ANSWER_S = 10.0  # Then it is dead.
 HTTP2_PING_AGAIN_S = 310.0  # While no stream moves: gRPC servers allow one in 5 minutes.

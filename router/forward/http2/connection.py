@@ -71,13 +71,13 @@ class Http2Stream:
         "_connection",
         "_credit_bytes",
         "_finished",
-        "_is_paused",
         "_owes_writable",
         "_queue",
         "_reset_after",
         "_trailers",
         "id",
         "is_over",
+        "is_paused",
         "is_ready",
         "local_ended",
         "remote_ended",
@@ -94,7 +94,7 @@ class Http2Stream:
         self._finished = False
         self._reset_after = -1
         self._owes_writable = False
-        self._is_paused = False
+        self.is_paused = False
         self._credit_bytes = 0  # Received, not given back.
         self.is_ready = False
         """It waits for its turn to send."""
@@ -142,10 +142,10 @@ class Http2Stream:
 
     def pause(self) -> None:
         """Give no credit back."""
-        self._is_paused = True
+        self.is_paused = True
 
     def resume(self) -> None:
-        self._is_paused = False
+        self.is_paused = False
         self._return_credit()
 
     # Of the connection.
@@ -153,7 +153,7 @@ class Http2Stream:
     def received(self, credit_bytes: int) -> None:
         """So much of the window was used and passed on."""
         self._credit_bytes += credit_bytes
-        if not self._is_paused:
+        if not self.is_paused:
             self._return_credit()
 
     def _return_credit(self) -> None:

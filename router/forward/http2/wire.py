@@ -369,7 +369,7 @@ class Wire:
 
     def send_data(self, stream_id: int, data: bytes, end: bool) -> None:
         """At most `room_of` bytes."""
-        if data:
+        if len(data) >= limits.HTTP2_USEFUL_BYTES_MIN:
             self._useless.earn(limits.HTTP2_USELESS_PER_USEFUL)
         self._h2.send_data(stream_id, data, end_stream=end)
 
