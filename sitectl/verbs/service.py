@@ -111,7 +111,12 @@ def require_name(name: str, what: str = "service") -> None:
 
 @group.command("create")
 @click.argument("words", nargs=-1, required=True, metavar="NAME PORT...")
-@click.option("--protocol", type=click.Choice(("tcp", "http", "http2")), default="tcp")
+@click.option(
+    "--protocol",
+    type=click.Choice(("tcp", "http", "http2")),
+    default="tcp",
+    help="What is balanced: connections, requests, or HTTP/2 and gRPC streams.",
+)
 @_policy_flags
 @click.option("--listen", metavar="[IP:]PORT|auto|none", help="Where clients connect here.")
 @click.option(
@@ -140,6 +145,7 @@ def create(
     \b
     Examples:
       sitectl service create shop 8080 --protocol http
+      sitectl service create greeter 50051 --protocol http2
       sitectl service create db:5432
     """
     site = store.site_to_change(settings)
