@@ -109,6 +109,7 @@ class Backend(End):
         super().__init__(network, rng, client=False)
         self._runs = runs
         self._sizes: Counter[int] = Counter()
+        self._last = 2**31 - 1
         self._late: set[int] = set()  # Answered when the request is whole.
         self._held: dict[int, bytearray] = {}
 
@@ -117,6 +118,8 @@ class Backend(End):
             self._begin(event.stream_id or 0, dict(event.headers)[b"x-id"])
         elif isinstance(event, h2.events.DataReceived):
             stream = event.stream_id or 0
+            if stream in self.gone:
+                return
             self._sizes[stream] += len(event.data or b"")
             if stream in self._late:
                 self._held.setdefault(stream, bytearray()).extend(event.data or b"")
@@ -137,14 +140,17 @@ class Backend(End):
 
     def _begin(self, stream: int, number: bytes) -> None:
         chance = self.rng.random()
+        if stream > self._last:
+            self.gone.add(stream)  # As its GOAWAY has promised.
+            return
         if chance < 0.04:
             self.reset(stream, REFUSED)
             return
         if chance < 0.06 and self.connection is not None:
             # What comes after is not processed; what there is goes on.
-            last = max(stream - 2, 0)
+            self._last = max(stream - 2, 0)
             self.push()
-            self.connection.send(bytes(GoAwayFrame(0, last_stream_id=last).serialize()))
+            self.connection.send(bytes(GoAwayFrame(0, last_stream_id=self._last).serialize()))
             self.reset(stream, REFUSED)
             return
         self._runs[number] += 1
