@@ -175,6 +175,17 @@ def test_a_rapid_reset_is_ended(site: Attacked) -> None:
     assert all(leg.is_aborted() for leg in site.legs)
 
 
+def test_many_requests_in_one_read_leave_turns_to_others(site: Attacked) -> None:
+    per_turn = limits.HTTP2_TURN_WORK // limits.HTTP2_HEAD_WORK
+    heads = [head_frame(site.encoder, 2 * n + 1, GET, "END_STREAM") for n in range(100)]
+    site.send(b"".join(heads))
+    assert len(site.legs) == per_turn
+    assert site.connection.is_paused()
+    site.timers.advance(0)
+    assert len(site.legs) == 100
+    assert not site.connection.is_paused()
+
+
 def test_clients_that_cancel_now_and_then_are_served(site: Attacked) -> None:
     frames = resets(site)
     for _ in range(1_000):
