@@ -11,6 +11,7 @@ from router.forward.http2 import wire as codes
 from router.forward.http2.connection import Http2Stream
 from router.forward.http2.heads import Asked, Fields, Malformed
 from router.forward.ports import Leg, LegFailure
+from router.model import limits
 from router.model.settings import ServiceLimits
 
 
@@ -63,10 +64,13 @@ class Http2Exchange:
         "_asked",
         "_body_left",
         "_client",
+        "_floor_bytes",
+        "_floor_since",
         "_head",
         "_left",
         "_phase",
         "_request_id",
+        "_seen_bytes",
         "_stream",
         "_trailers",
         "deadline",
@@ -89,6 +93,9 @@ class Http2Exchange:
         self._left = -1  # Of the response, likewise.
         self._head: Fields = []
         self._trailers: Fields = []
+        self._seen_bytes = 0  # Of the request's body.
+        self._floor_bytes = 0
+        self._floor_since: float | None = None
         self.is_request_complete = False
         self.status = 0
         self.deadline = client.next_deadline()
@@ -102,6 +109,7 @@ class Http2Exchange:
         if self._phase is _OVER or self._phase is _ENDED:
             return
         self.deadline = self._client.next_deadline()
+        self._seen_bytes += len(data)
         if self._body_left >= 0:
             self._body_left -= len(data)
             if self._body_left < 0:
@@ -146,6 +154,32 @@ class Http2Exchange:
             self.status = self.status or CLIENT_GONE
             if phase is not _ENDED:
                 self.leg.abort()
+
+    def judge(self, now: float) -> None:
+        """Called now and then: stop what does not move, or moves too slowly."""
+        if now >= self.deadline or self._is_too_slow(now):
+            self.overdue()
+
+    def _is_too_slow(self, now: float) -> bool:
+        """The client sends its body below the floor, over the time since the last look.
+
+        Not asked of gRPC, whose streams may rest between messages.
+        """
+        floor = self._client.bounds.body_rate_min
+        awaited = self._phase is _WAITING and not self.is_request_complete
+        waits_for_100 = b"\r\nexpect:" in self._asked.head and not self._seen_bytes
+        if self._asked.grpc or not floor or not awaited or self._stream.is_paused or waits_for_100:
+            self._floor_since = None
+            return False
+        if self._floor_since is None:
+            self._floor_since, self._floor_bytes = now, self._seen_bytes
+            return False
+        elapsed_s = now - self._floor_since
+        if elapsed_s < limits.BODY_GRACE_S:
+            return False
+        slow = self._seen_bytes - self._floor_bytes < floor * elapsed_s
+        self._floor_since, self._floor_bytes = now, self._seen_bytes
+        return slow
 
     def overdue(self) -> None:
         """Nothing moved for too long."""

@@ -55,9 +55,10 @@ class _Answered:
         self._stream = stream
         self.deadline = deadline
 
-    def overdue(self) -> None:
-        """The client does not take the answer."""
-        self._stream.reset(codes.CANCEL)
+    def judge(self, now: float) -> None:
+        """The client may have until ``deadline`` to take the answer."""
+        if now >= self.deadline:
+            self._stream.reset(codes.CANCEL)
 
     def got_head(self, fields: Fields, ended: bool) -> None:
         pass
@@ -393,8 +394,8 @@ class Http2Session:
                 return
             for stream in list(http2.streams.values()):
                 user = stream.user
-                if isinstance(user, (Http2Exchange, _Answered)) and now >= user.deadline:
-                    user.overdue()
+                if isinstance(user, (Http2Exchange, _Answered)):
+                    user.judge(now)
         if self._phase is not _Phase.OVER and self._timer is None:
             self._rearm()
 

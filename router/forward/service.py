@@ -201,7 +201,9 @@ class Service:
             self.balancer.set_policy(config.policy)
         if config.timeouts != before.timeouts:
             self._health.connect_s = config.timeouts.connect_s
-            self._close_pools([*self._pools, *self._http2_pools])
+            self._close_pools(list(self._pools))
+            for pool in self._http2_pools.values():
+                pool.timeouts = config.timeouts
         if (config.affinity, config.tls_cert) != (before.affinity, before.tls_cert):
             self._set_sessions()
         self.retries.set_percent(config.limits.retry_percent)

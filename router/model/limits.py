@@ -162,6 +162,8 @@ HTTP2_CONNECTION_WINDOW_BYTES = MIB  # Given back at once: what bounds memory ar
 HTTP2_QUEUE_BYTES = 64 * KIB  # Of one stream, waiting for the peer's window. Above it: no.
 HTTP2_QUANTUM_BYTES = 16 * KIB  # One stream's turn when many have something to send.
 HTTP2_TURN_BYTES_MAX = 256 * KIB  # Framed in one turn; a bulk stream leaves the loop to others.
+# Of what one connection brought, looked at in one turn; 4,000 requests fit into one read.
+HTTP2_TURN_WORK, HTTP2_HEAD_WORK = 256, 16  # A frame is 1, one with fields 16: about 5 ms.
 HTTP2_CONTROL_BYTES_MAX = 64 * KIB  # Answers to a peer that reads nothing; then we stop reading.
 HTTP2_FRAGMENTS_MAX = 8  # Frames of one header block, as nghttp2.
 HTTP2_TABLE_BYTES = 4 * KIB  # HPACK, both ways, whatever the peer would allow us.
@@ -170,6 +172,7 @@ HTTP2_RESETS_BURST, HTTP2_RESETS_PER_S = 200, 100.0  # Streams a client breaks o
 # Frames that serve nothing: pings, settings, empty data, small credit. Each that does something
 # buys some: peers answer data with credit, and probe the path while it flows.
 HTTP2_USELESS_BURST, HTTP2_USELESS_PER_S, HTTP2_USELESS_PER_USEFUL = 1_000, 100.0, 4
+HTTP2_USEFUL_BYTES_MIN = 256  # Data of ours that buys some: a peer may dribble credit to us.
 HTTP2_PING_AFTER_S = 10.0  # Of silence on a connection with open streams.
 HTTP2_PING_ANSWER_S = 10.0  # Then it is dead.
 HTTP2_PING_AGAIN_S = 310.0  # While no stream moves: gRPC servers allow one in 5 minutes.

@@ -138,7 +138,12 @@ def require_name(name: str, what: str = "service") -> None:
 
 @group.command("create")
 @click.argument("words", nargs=-1, required=True, metavar="NAME PORT...")
-@click.option("--protocol", type=click.Choice(("tcp", "http", "http2")), default="tcp")
+@click.option(
+    "--protocol",
+    type=click.Choice(("tcp", "http", "http2")),
+    default="tcp",
+    help="What is balanced: connections, requests, or HTTP/2 and gRPC streams.",
+)
 @_policy_flags
 @_request_id_flag
 @timeout_flags
@@ -176,6 +181,7 @@ def create(
     \b
     Examples:
       sitectl service create shop 8080 --protocol http
+      sitectl service create greeter 50051 --protocol http2
       sitectl service create db:5432
       sitectl service create shop 8443 --protocol http --tls-cert ./shop-tls
       sitectl service create cart 8081 --protocol http --affinity cookie

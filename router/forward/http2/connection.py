@@ -18,6 +18,7 @@ from router.model import limits
 from router.net.ports import Buffer, Connection, Timers
 
 _HALF_WINDOW_BYTES = limits.HTTP2_WINDOW_BYTES // 2
+_NOTHING = memoryview(b"")
 _HALF_CONNECTION_BYTES = limits.HTTP2_CONNECTION_WINDOW_BYTES // 2
 
 
@@ -71,13 +72,13 @@ class Http2Stream:
         "_connection",
         "_credit_bytes",
         "_finished",
-        "_is_paused",
         "_owes_writable",
         "_queue",
         "_reset_after",
         "_trailers",
         "id",
         "is_over",
+        "is_paused",
         "is_ready",
         "local_ended",
         "remote_ended",
@@ -94,7 +95,7 @@ class Http2Stream:
         self._finished = False
         self._reset_after = -1
         self._owes_writable = False
-        self._is_paused = False
+        self.is_paused = False
         self._credit_bytes = 0  # Received, not given back.
         self.is_ready = False
         """It waits for its turn to send."""
@@ -142,10 +143,10 @@ class Http2Stream:
 
     def pause(self) -> None:
         """Give no credit back."""
-        self._is_paused = True
+        self.is_paused = True
 
     def resume(self) -> None:
-        self._is_paused = False
+        self.is_paused = False
         self._return_credit()
 
     # Of the connection.
@@ -153,7 +154,7 @@ class Http2Stream:
     def received(self, credit_bytes: int) -> None:
         """So much of the window was used and passed on."""
         self._credit_bytes += credit_bytes
-        if not self._is_paused:
+        if not self.is_paused:
             self._return_credit()
 
     def _return_credit(self) -> None:
@@ -219,6 +220,8 @@ class Http2Connection:
         "_full_since",
         "_head_since",
         "_heard_at",
+        "_is_behind",
+        "_is_paused",
         "_moved_at",
         "_owner",
         "_pinged_at",
@@ -255,6 +258,8 @@ class Http2Connection:
         self._control_bytes = 0
         self._flushing = False
         self._failed = False
+        self._is_behind = False  # Complete frames wait for a later turn.
+        self._is_paused = False
         self._agreed = False
         self.is_settled = False
         """The peer's settings are known."""
@@ -269,9 +274,13 @@ class Http2Connection:
     # What the network tells.
 
     def receive(self, data: memoryview) -> None:
+        """Look at ``data``; at what is dear over several turns, and read no more meanwhile."""
         now = self._timers.now()
         self._heard_at = now
-        self.wire.receive(data, now)
+        self._is_behind = self.wire.receive(data, now, limits.HTTP2_TURN_WORK)
+        if self._is_behind:
+            self._timers.call_at(now, self._catch_up)
+        self._set_paused()
         if not self.wire.is_in_head:
             self._head_since = inf
         elif self._head_since == inf:
@@ -281,9 +290,8 @@ class Http2Connection:
     def writable(self) -> None:
         """Everything has left for the kernel."""
         self._full_since = inf
-        if self._control_bytes > limits.HTTP2_CONTROL_BYTES_MAX:
-            self.connection.resume()
         self._control_bytes = 0
+        self._set_paused()
         self.flush()
 
     def tick(self, now: float, *, ack_s: float, stall_s: float) -> bool:
@@ -393,6 +401,19 @@ class Http2Connection:
         if ready and self._full_since == inf:
             self.will_flush()
 
+    def _catch_up(self) -> None:
+        if not self._failed:
+            self.receive(_NOTHING)
+
+    def _set_paused(self) -> None:
+        wanted = self._is_behind or self._control_bytes > limits.HTTP2_CONTROL_BYTES_MAX
+        if wanted != self._is_paused:
+            self._is_paused = wanted
+            if wanted:
+                self.connection.pause()
+            else:
+                self.connection.resume()
+
     def _turn_ended(self) -> None:
         self._flushing = False
         self.flush()
@@ -402,10 +423,8 @@ class Http2Connection:
         if not data:
             return
         if self._full_since != inf:
-            before = self._control_bytes
-            self._control_bytes = before + len(data)
-            if before <= limits.HTTP2_CONTROL_BYTES_MAX < self._control_bytes:
-                self.connection.pause()
+            self._control_bytes += len(data)
+            self._set_paused()
         if not self.connection.send(data) and self._full_since == inf:
             self._full_since = self._timers.now()
 

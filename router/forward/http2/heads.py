@@ -89,7 +89,7 @@ def read_request(
     body_bytes = _length(special, 0 if ended else -1)
     if body_bytes is None or (ended and body_bytes > 0):
         return Malformed("the length of the body is not stated in one valid way")
-    error = _beyond_us(lines, special, forwarding, bounds)
+    error = _beyond_us([b"host: %b\r\n" % host, *lines], special, forwarding, bounds)
     if error is not None:
         return error
     return Asked(

@@ -38,6 +38,7 @@ REFUSED_STREAM = int(ErrorCodes.REFUSED_STREAM)
 CANCEL = int(ErrorCodes.CANCEL)
 ENHANCE_YOUR_CALM = int(ErrorCodes.ENHANCE_YOUR_CALM)
 LAST_STREAM_ID = 2**31 - 1
+ENDLESS = 2**31
 
 _HEADER_BYTES = 9
 _DATA, _HEADERS, _PRIORITY, _RST, _SETTINGS, _PING, _GOAWAY, _CREDIT, _CONTINUATION = (
@@ -227,12 +228,13 @@ class Wire:
         """The client's magic bytes have been seen and are not passed to `receive`."""
         self._h2.receive_data(PREFACE)
 
-    def receive(self, data: memoryview, now: float) -> None:
-        """Tell what ``data`` completes."""
+    def receive(self, data: memoryview, now: float, work: int = ENDLESS) -> bool:
+        """Tell what ``data`` completes. True: more is here than ``work`` allowed; call again."""
         pending = self._pending
         pending += data
         self._now = now
         start, end = 0, len(pending)
+        more = False
         while not self._failed and end - start >= _HEADER_BYTES:
             size = int.from_bytes(pending[start : start + 3], "big")
             if not self._judged and not self._judge_header(pending, start, size):
@@ -241,11 +243,17 @@ class Wire:
             after = start + _HEADER_BYTES + size
             if after > end:
                 break
+            if work <= 0:
+                more = True
+                break
+            dear = pending[start + 3] in (_HEADERS, _CONTINUATION)
+            work -= limits.HTTP2_HEAD_WORK if dear else 1
             self._judged = False
             frame = bytes(memoryview(pending)[start:after])
             start = after
             self._take_frame(frame)
         del pending[:start]
+        return more
 
     def _judge_header(self, pending: bytearray, start: int, size: int) -> bool:
         """The verdict on a frame by its first 9 bytes alone; False: the connection has failed."""
@@ -369,7 +377,7 @@ class Wire:
 
     def send_data(self, stream_id: int, data: bytes, end: bool) -> None:
         """At most `room_of` bytes."""
-        if data:
+        if len(data) >= limits.HTTP2_USEFUL_BYTES_MIN:
             self._useless.earn(limits.HTTP2_USELESS_PER_USEFUL)
         self._h2.send_data(stream_id, data, end_stream=end)
 

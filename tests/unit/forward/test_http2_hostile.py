@@ -157,12 +157,33 @@ def test_honest_pings_and_credit_beside_data_are_no_flood(site: Attacked) -> Non
     assert site.goaway is None
 
 
+def test_credit_that_is_dribbled_is_a_flood_though_data_flows(site: Attacked) -> None:
+    site.send(bytes(SettingsFrame(0, {4: 0}).serialize()))
+    site.ask(1)
+    site.legs[0].handler.head(b"HTTP/1.1 200 \r\n", -1)
+    site.legs[0].handler.received(memoryview(b"x" * 60_000))
+    dribble = every(WindowUpdateFrame(1, 1))
+    assert site.flood(dribble, 3_000) <= limits.HTTP2_USELESS_BURST + 10
+    assert site.goaway == CALM
+
+
 def test_a_rapid_reset_is_ended(site: Attacked) -> None:
     borne = site.flood(resets(site), 1_000)
     assert limits.HTTP2_RESETS_BURST <= borne <= limits.HTTP2_RESETS_BURST + 2
     assert site.goaway == CALM
     assert len(site.legs) <= borne
     assert all(leg.is_aborted() for leg in site.legs)
+
+
+def test_many_requests_in_one_read_leave_turns_to_others(site: Attacked) -> None:
+    per_turn = limits.HTTP2_TURN_WORK // limits.HTTP2_HEAD_WORK
+    heads = [head_frame(site.encoder, 2 * n + 1, GET, "END_STREAM") for n in range(100)]
+    site.send(b"".join(heads))
+    assert len(site.legs) == per_turn
+    assert site.connection.is_paused()
+    site.timers.advance(0)
+    assert len(site.legs) == 100
+    assert not site.connection.is_paused()
 
 
 def test_clients_that_cancel_now_and_then_are_served(site: Attacked) -> None:
@@ -204,7 +225,7 @@ def test_a_header_block_that_takes_too_long_ends_the_connection(site: Attacked) 
 
 
 def test_a_header_list_that_unpacks_to_much_is_answered_or_ended(site: Attacked) -> None:
-    site.ask(1, [*GET, *((b"x-%d" % n, b"y" * 300) for n in range(limits.HEADERS_MAX))])
+    site.ask(1, [*GET, *((b"x-%d" % n, b"y" * 300) for n in range(limits.HEADERS_MAX - 1))])
     site.ask(3, [*GET, *((b"x-%d" % n, b"y" * 400) for n in range(limits.HEADERS_MAX))])
     assert [len(site.legs), site.refused] == [1, [431]]
     assert site.goaway is None

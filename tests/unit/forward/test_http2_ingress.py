@@ -402,8 +402,21 @@ def test_a_request_that_does_not_move_is_answered_or_reset() -> None:
     assert all(leg.is_aborted() for leg in site.legs)
 
 
+def test_a_body_below_the_floor_is_given_up_but_not_that_of_grpc(site: Site) -> None:
+    slow, honest, grpc = (site.ask(head, end=False) for head in (REQUEST, REQUEST, GRPC))
+    for _ in range(12):
+        if not site.said(slow):
+            site.body(slow, b"x" * 100)
+        site.body(honest, b"x" * 1_000)
+        site.timers.advance(2.0)
+        site.turn()
+    assert site.said(slow)[0] == "head 408"
+    assert [leg.is_aborted() for leg in site.legs] == [True, False, False]
+    assert (site.said(honest), site.said(grpc)) == ([], [])
+
+
 def test_a_client_that_is_gone_without_a_word_is_found(site: Site) -> None:
-    site.ask(REQUEST, end=False)
+    site.ask(GRPC, end=False)
     site.timers.advance(limits.HTTP2_PING_AFTER_S + limits.HTTP2_TICK_S)
     assert any(isinstance(f, PingFrame) for f in frames_of(site.connection.take()))
     site.timers.advance(limits.HTTP2_PING_ANSWER_S + 2 * limits.HTTP2_TICK_S)

@@ -316,6 +316,7 @@ def test_interim_responses_without_end_are_bad(target: Target) -> None:
     for _ in range(limits.HEADS_PER_STREAM_MAX):
         server.peer.h2.send_headers(1, [(b":status", b"103")])
     server.turn()
+    target.network.advance(0)
     assert handler.last() == ("done", "bad-response")
 
 
