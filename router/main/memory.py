@@ -78,7 +78,10 @@ class Relief(Protocol):
 
 
 class MemoryGuard:
-    """Looks every `limits.MEMORY_LOOK_S` and acts. ``limit_bytes``: what the process may have."""
+    """Looks every `limits.MEMORY_LOOK_S`, near the limit more often, and acts.
+
+    ``limit_bytes``: what the process may have.
+    """
 
     __slots__ = (
         "_least_bytes",
@@ -159,10 +162,12 @@ class MemoryGuard:
         ]
 
     def _look(self) -> None:
-        self._timer = self._timers.call_at(self._timers.now() + limits.MEMORY_LOOK_S, self._look)
         self.use = use = self._read()
+        share = use.resident_bytes / self.limit_bytes
+        pause_s = limits.MEMORY_LOOK_S if share < limits.MEMORY_NEAR else limits.MEMORY_LOOK_NEAR_S
+        self._timer = self._timers.call_at(self._timers.now() + pause_s, self._look)
         before = self.level
-        level = self._marks.judge(use.resident_bytes / self.limit_bytes)
+        level = self._marks.judge(share)
         if level != before:
             self._changed(before, level)
         if level >= Level.SHED_IDLE:

@@ -66,6 +66,50 @@ def test_without_descriptors_a_router_rests_and_recovers(net: Network, shop: Sit
     until(lambda: fetch(shop.address, SHOP_PORT, timeout_s=1.0).status == 200, "it serves again")
 
 
+def test_streams_beyond_the_descriptors_are_refused_and_cost_neither_target_nor_link(
+    net: Network,
+) -> None:
+    """A target that cannot be dialled for want of a descriptor is not a bad target."""
+
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
+
+    few, many = net.site("few"), net.site("many")
+    net.link(many, few, 1, token="cert")
+    few.declare("raw", protocol="tcp")
+    few.connect("raw", net.tcp("few"))
+    subprocess.run(command(few, "start"), check=True, cwd=ROOT, preexec_fn=limited)
+    few.note_pid()
+    many.start()
+    net.ready("raw", {"few": 1})
+    with contextlib.ExitStack() as held:
+        doors = [
+            held.enter_context(socket.create_connection((many.address, SHOP_PORT), 5.0))
+            for _ in range(DESCRIPTORS)
+        ]
+        for door in doors:
+            door.settimeout(5.0)
+            door.sendall(b"name\n")
+        answers = [answer_of(door) for door in doors]
+        assert set(answers) == {b"few\n", b""}
+        assert answers.count(b"few\n") >= DESCRIPTORS // 4
+        assert few.get("status")["ready"]
+        assert few.service("raw")["targets"][0]["ready"]
+        assert many.is_up("few")
+    net.at_rest("raw")
+    with socket.create_connection((many.address, SHOP_PORT), 5.0) as door:
+        door.sendall(b"name\n")
+        assert door.recv(100) == b"few\n"
+
+
+def answer_of(door: socket.socket) -> bytes:
+    """What comes first; empty: a reset."""
+    try:
+        return door.recv(100)
+    except ConnectionError:
+        return b""
+
+
 def test_a_disk_that_takes_nothing_stops_no_service(net: Network, shop: Site) -> None:
     shop.start()
     net.ready("shop", {"solo": 1})
