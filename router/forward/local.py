@@ -29,6 +29,7 @@ class LocalLeg:
     __slots__ = (
         "_aborted",
         "_admission",
+        "_era",
         "_handler",
         "_held",
         "_leg",
@@ -66,6 +67,7 @@ class LocalLeg:
         self._admission = admission
         self._open_target = open_target
         self._outcomes = outcomes
+        self._era = outcomes.era
         self._via_local = via_local
         self._tried = NO_TARGETS
         self._held: Replay | None = None
@@ -148,15 +150,15 @@ class LocalLeg:
         outcomes = self._outcomes
         if failure is None:
             if leg.status > LAST_STATUS_UNJUDGED:
-                outcomes.answered(self._slot.target, leg.status)
+                outcomes.answered(self._slot.target, leg.status, self._era)
             elif outcomes.suspects:
                 outcomes.went_well(self._slot.target)
         elif failure.code == "connect-failed":
-            outcomes.connect_failed(self._slot.target, failure.reason)
+            outcomes.connect_failed(self._slot.target, failure.reason, self._era)
             if not self._aborted and self._move_on():
                 return
         elif leg.blames_target and not self._aborted:
-            outcomes.broke_off(self._slot.target, failure.code)
+            outcomes.broke_off(self._slot.target, failure.code, self._era)
         self._admission.release(self._slot)
         self._handler.done(failure)
 
@@ -170,6 +172,7 @@ class LocalLeg:
         if slot is None:
             return False
         self._slot = slot
+        self._era = self._outcomes.era
         leg, is_opened = self._open_target(self._request, self, slot.target, self._via_local)
         self._leg = leg
         self._replayed_with_room = held.play(leg)
