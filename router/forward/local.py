@@ -33,6 +33,7 @@ class LocalLeg:
     __slots__ = (
         "_aborted",
         "_admission",
+        "_era",
         "_handler",
         "_held",
         "_leg",
@@ -74,6 +75,7 @@ class LocalLeg:
         self._open_target = open_target
         self._outcomes = outcomes
         self._pressure = pressure
+        self._era = outcomes.era
         self._via_local = via_local
         self._tried = NO_TARGETS
         self._held: Replay | None = None
@@ -168,11 +170,11 @@ class LocalLeg:
         outcomes = self._outcomes
         if failure is None:
             if leg.status > LAST_STATUS_UNJUDGED:
-                outcomes.answered(self._slot.target, leg.status)
+                outcomes.answered(self._slot.target, leg.status, self._era)
             elif outcomes.suspects:
                 outcomes.went_well(self._slot.target)
         elif failure.code == "connect-failed":
-            outcomes.connect_failed(self._slot.target, failure.reason)
+            outcomes.connect_failed(self._slot.target, failure.reason, self._era)
             if not self._aborted and self._move_on():
                 return
             if self.is_opened:  # A stream there was taken and not processed before.
@@ -182,7 +184,7 @@ class LocalLeg:
                 return
             failure = LegFailure("target-reset", failure.reason)
         elif leg.blames_target and not self._aborted:
-            outcomes.broke_off(self._slot.target, failure.code)
+            outcomes.broke_off(self._slot.target, failure.code, self._era)
         self._forget_held()
         self._admission.release(self._slot)
         self._handler.done(failure)
@@ -215,6 +217,7 @@ class LocalLeg:
         return True
 
     def _replay(self, held: Replay) -> None:
+        self._era = self._outcomes.era
         leg, is_opened = self._open_target(self._request, self, self._slot.target, self._via_local)
         self._leg = leg
         self._replayed_with_room = held.play(leg)

@@ -25,7 +25,16 @@ class Outcomes:
     that went well costs a look whether ``suspects`` is empty.
     """
 
-    __slots__ = ("_ejections", "_health", "_may_eject", "_targets", "_timers", "suspects")
+    __slots__ = (
+        "_ejections",
+        "_health",
+        "_may_eject",
+        "_returned_in",
+        "_targets",
+        "_timers",
+        "era",
+        "suspects",
+    )
 
     def __init__(
         self,
@@ -39,29 +48,33 @@ class Outcomes:
         self._may_eject = may_eject
         self._targets: Mapping[str, TargetConfig] = {}
         self._ejections = Ejections(chance)
+        self._returned_in: dict[str, int] = {}
+        self.era = 0
+        """Another with each return of a target: what began in an earlier one says nothing of it."""
         self.suspects: Mapping[str, object] = self._ejections.suspects
         """Targets that a good request has something to tell of."""
 
     def set_targets(self, targets: Mapping[str, TargetConfig]) -> None:
         self._targets = targets
         self._ejections.keep(targets)
+        self._returned_in = {one: era for one, era in self._returned_in.items() if one in targets}
 
-    def connect_failed(self, target: str, reason: str) -> None:
+    def connect_failed(self, target: str, reason: str, began_in: int) -> None:
         """As bad as a failed check, and as a failed request if the checks can bear it."""
         self._health.connect_failed(target, reason)
-        self._failed(target, "connect")
+        self._failed(target, "connect", began_in)
 
-    def broke_off(self, target: str, code: LegCode) -> None:
-        """The exchange failed, by the target's fault."""
+    def broke_off(self, target: str, code: LegCode, began_in: int) -> None:
+        """An exchange of the era ``began_in`` failed, by the target's fault."""
         cause = _BREAKS.get(code)
         if cause is not None:
-            self._failed(target, cause)
+            self._failed(target, cause, began_in)
 
-    def answered(self, target: str, status: int) -> None:
+    def answered(self, target: str, status: int, began_in: int) -> None:
         """A whole answer of a status above `LAST_STATUS_UNJUDGED`."""
         cause = _ANSWERS.get(status)
         if cause is not None:
-            self._failed(target, cause)
+            self._failed(target, cause, began_in)
         elif self.suspects:
             self.went_well(target)
 
@@ -71,12 +84,17 @@ class Outcomes:
 
     def returned(self, target: str) -> None:
         """A check found it good."""
+        if target in self.suspects:
+            self.era += 1
+            self._returned_in[target] = self.era
         self._ejections.returned(target, self._timers.now())
 
-    def _failed(self, target: str, cause: Cause) -> None:
+    def _failed(self, target: str, cause: Cause, began_in: int) -> None:
         config = self._targets.get(target)
         if config is None or not self._health.is_ready(target):
             return  # Removed, or down already.
+        if began_in < self._returned_in.get(target, 0):
+            return
         if self._ejections.failed(target, cause, config.health.eject_after) and self._may_eject():
             ejection = self._ejections.eject(target)
             self._health.eject(target, ejection.seconds, ejection.reason)

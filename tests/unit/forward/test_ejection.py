@@ -218,6 +218,22 @@ def test_a_target_that_is_mended_is_as_good_as_new_after_a_while() -> None:
     assert shop.send_until_out() == limits.EJECT_AFTER
 
 
+def test_what_began_before_a_target_returned_holds_nothing_against_it_afterwards() -> None:
+    shop = Shop(is_silent, elsewhere=1, targets=1, timeouts=Timeouts(response_s=10.0))
+    for _ in range(20):  # They fail one after the other, the first five before it is out.
+        shop.send()
+        shop.network.advance(0.5)
+    assert shop.is_in()
+    while shop.is_in():
+        shop.network.advance(0.05)
+    shop.answer = answer_ok
+    shop.network.advance(limits.EJECT_BASE_S)
+    assert shop.is_in()
+    for _ in range(100):
+        shop.network.advance(0.1)
+        assert shop.is_in()
+
+
 def test_ejection_can_be_turned_off() -> None:
     shop = Shop(resets, health=Health(eject_after=0))
     for _ in range(40):
