@@ -71,6 +71,7 @@ class HttpSession:
         "_timer",
         "_timers",
         "_unread_bytes",
+        "_unsent_bytes",
         "_via",
         "_waits_for_leg",
         "_writer",
@@ -119,6 +120,7 @@ class HttpSession:
         self._is_paused = False
         self._waits_for_leg = False
         self._held = False  # Bytes of a later request wait in the parser.
+        self._unsent_bytes = 0  # What waited for a client that did not read, at the last look.
         self._unread_bytes = 0  # Input dropped after an early answer or our FIN.
         now = timers.now()
         self._floor_since = now
@@ -173,6 +175,7 @@ class HttpSession:
 
     def writable(self) -> None:
         self._writer.drained()
+        self._unsent_bytes = 0
         exchange = self._exchange
         if exchange is not None:
             if not exchange.awaits_answer:
@@ -258,7 +261,10 @@ class HttpSession:
         self._deadline = deadline = now + allowance_s
         if deadline < self._armed_at:
             self._rearm(now)
-        return self._writer.write(*parts)
+        if self._writer.write(*parts):
+            return True
+        self._unsent_bytes = self._connection.buffered_bytes
+        return False
 
     def write_interim(self, head: bytes) -> None:
         self._writer.write(head)
@@ -301,7 +307,7 @@ class HttpSession:
         self._waits_for_leg = False
         if close:
             whole = exchange.is_request_complete and not self._held
-            self._close(self._timeouts.keep_alive_s if whole else limits.LINGER_DISCARD_S)
+            self._close(limits.KEEP_ALIVE_IDLE_S if whole else limits.LINGER_DISCARD_S)
         elif exchange.is_request_complete:
             self._next()
         else:
@@ -423,11 +429,19 @@ class HttpSession:
         self._floor_bytes = exchange.body_bytes_seen
         return slow
 
+    def _still_reads(self) -> bool:
+        """The client is slow, but takes what waits for it at the rate that bodies must have."""
+        left = self._connection.buffered_bytes
+        moved, self._unsent_bytes = self._unsent_bytes - left, left
+        return moved > 0 and moved >= self._terms.body_rate_min * self._timeouts.idle_s
+
     def _overdue(self) -> None:
         exchange = self._exchange
         self._deadline = inf
         if self._phase is _CLOSING:
             self._abort()
+        elif self._unsent_bytes and self._still_reads():
+            self._touch(self._timeouts.idle_s)
         elif self._phase is _TUNNEL:
             self._connection.abort()
         elif exchange is not None:
@@ -438,4 +452,4 @@ class HttpSession:
         elif self._parser.is_in_head:
             self._refuse(render.REQUEST_TIMEOUT)
         else:
-            self._close(limits.LINGER_DISCARD_S)
+            self._close(self._terms.linger_s)
