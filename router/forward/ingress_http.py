@@ -202,7 +202,8 @@ class HttpSession:
         self._floor_bytes = 0
         self._floor_since = now = self._timers.now()
         terms = self._terms
-        allowance_s = terms.answer_s if head.body_bytes == 0 else terms.timeouts.idle_s
+        waits = head.body_bytes == 0 or head.expects  # For an answer, or for 100.
+        allowance_s = terms.answer_s if waits else terms.timeouts.idle_s
         self._deadline = deadline = now + allowance_s
         if deadline < self._armed_at:
             self._rearm(now)
@@ -267,6 +268,9 @@ class HttpSession:
         return False
 
     def write_interim(self, head: bytes) -> None:
+        exchange = self._exchange
+        if exchange is not None and not exchange.is_request_complete:
+            self._touch(self._timeouts.idle_s)
         self._writer.write(head)
 
     def allow(self) -> None:

@@ -421,3 +421,21 @@ def test_a_reader_that_is_slow_but_reads_is_not_idle(
         site.timers.advance(0.1)
         connection.buffered_bytes -= bytes_per_tick
     assert connection.is_aborted() != good
+
+
+EXPECTS = b"POST / HTTP/1.1\r\nHost: shop\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"
+
+
+def test_who_waits_for_100_waits_no_longer_than_for_an_answer() -> None:
+    timeouts = Timeouts(response_s=0.5, idle_s=5.0)
+    site = with_timeouts(timeouts).deliver(EXPECTS)
+    assert site.over_after(20) == pytest.approx(0.5, rel=0.25)
+    assert site.connection.take().startswith(b"HTTP/1.1 504 ")
+    later = with_timeouts(timeouts).deliver(EXPECTS)
+    later.timers.advance(0.4)
+    later.legs[-1].handler.head(b"HTTP/1.1 100 Continue\r\n", -1)
+    assert later.connection.take().startswith(b"HTTP/1.1 100 ")
+    later.timers.advance(2)
+    later.deliver(b"ok")
+    assert later.connection.take() == b"", "the client was given time to send its body"
+    assert later.over_after(20) == pytest.approx(0.5, rel=0.25)
