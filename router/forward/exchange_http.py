@@ -22,7 +22,7 @@ class Client(Protocol):
         """Towards the client. False: `Exchange.client_writable` follows."""
 
     def write_interim(self, head: bytes) -> None:
-        """A 1xx towards the client: it gives nobody more time."""
+        """A 1xx towards the client: it gives time to send a body, and none to answer."""
 
     @property
     def flush(self) -> Callable[[], object]:

@@ -76,6 +76,7 @@ class HttpSession:
         "_timers",
         "_undelivered",
         "_unread_bytes",
+        "_unsent_bytes",
         "_via",
         "_waits_for_leg",
         "_writer",
@@ -130,6 +131,7 @@ class HttpSession:
         self._held = False  # Bytes of a later request wait in the parser.
         self._undelivered = 0
         self._stalls_at = 0.0
+        self._unsent_bytes = 0  # What waited for a client that did not read, at the last look.
         self._unread_bytes = 0  # Input dropped after an early answer or our FIN.
         now = timers.now()
         self._floor_since = now
@@ -195,6 +197,7 @@ class HttpSession:
 
     def writable(self) -> None:
         self._writer.drained()
+        self._unsent_bytes = 0
         if self._next_waits:
             self._next()
         exchange = self._exchange
@@ -223,7 +226,8 @@ class HttpSession:
         self._floor_bytes = 0
         self._floor_since = now = self._timers.now()
         terms = self._terms
-        allowance_s = terms.answer_s if head.body_bytes == 0 else terms.timeouts.idle_s
+        waits = head.body_bytes == 0 or head.expects  # For an answer, or for 100.
+        allowance_s = terms.answer_s if waits else terms.timeouts.idle_s
         self._deadline = deadline = now + allowance_s
         if deadline < self._armed_at:
             self._rearm(now)
@@ -285,9 +289,15 @@ class HttpSession:
         self._deadline = deadline = now + allowance_s
         if deadline < self._armed_at:
             self._rearm(now)
-        return self._writer.write(*parts)
+        if self._writer.write(*parts):
+            return True
+        self._unsent_bytes = self._connection.buffered_bytes
+        return False
 
     def write_interim(self, head: bytes) -> None:
+        exchange = self._exchange
+        if exchange is not None and not exchange.is_request_complete:
+            self._touch(self._timeouts.idle_s)
         self._writer.write(head)
 
     def allow(self) -> None:
@@ -336,7 +346,7 @@ class HttpSession:
         self._waits_for_leg = False
         if close:
             whole = exchange.is_request_complete and not self._held
-            self._close(self._timeouts.keep_alive_s if whole else limits.LINGER_DISCARD_S)
+            self._close(limits.KEEP_ALIVE_IDLE_S if whole else limits.LINGER_DISCARD_S)
         elif exchange.is_request_complete:
             self._next()
         else:
@@ -477,11 +487,19 @@ class HttpSession:
         self._floor_bytes = exchange.body_bytes_seen
         return slow
 
+    def _still_reads(self) -> bool:
+        """The client is slow, but takes what waits for it at the rate that bodies must have."""
+        left = self._connection.buffered_bytes
+        moved, self._unsent_bytes = self._unsent_bytes - left, left
+        return moved > 0 and moved >= self._terms.body_rate_min * self._timeouts.idle_s
+
     def _overdue(self) -> None:
         exchange = self._exchange
         self._deadline = inf
         if self._phase is _CLOSING:
             self._leave()
+        elif self._unsent_bytes and self._still_reads():
+            self._touch(self._timeouts.idle_s)
         elif self._phase is _TUNNEL:
             self._connection.abort()
         elif exchange is not None:
@@ -492,4 +510,4 @@ class HttpSession:
         elif self._parser.is_in_head:
             self._refuse(render.REQUEST_TIMEOUT)
         else:
-            self._close(limits.LINGER_DISCARD_S)
+            self._close(self._terms.linger_s)

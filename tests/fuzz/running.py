@@ -6,7 +6,7 @@ from random import Random
 
 import msgspec
 
-from tests.fuzz import http, link
+from tests.fuzz import exchange, http, link
 from tests.fuzz.mutation import Mutator
 
 
@@ -67,6 +67,7 @@ def series_of(name: str, seed: int) -> Series:
     """The series of a target; the same for the same seed."""
     targets = {
         **http.http_targets(),
+        "exchanges": (exchange.fuzz_exchanges, http.request_seeds(), http.TOKENS),
         "frames": (link.fuzz_frames, link.frame_seeds(), link.TOKENS),
         "lanes": (_lanes(seed), link.frame_seeds(), link.TOKENS),
         "control": (link.fuzz_control, link.control_seeds(), link.TOKENS),
@@ -76,4 +77,14 @@ def series_of(name: str, seed: int) -> Series:
     return Series(name, seed, Kept(Random(f"{seed} {name}"), seeds, tokens), run)
 
 
-NAMES = ("requests", "responses", "chunks", "canonical", "frames", "lanes", "control", "lsas")
+NAMES = (
+    "requests",
+    "responses",
+    "chunks",
+    "canonical",
+    "exchanges",
+    "frames",
+    "lanes",
+    "control",
+    "lsas",
+)

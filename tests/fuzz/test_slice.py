@@ -7,7 +7,7 @@ import pytest
 
 from tests.fuzz.running import NAMES, Errors, series_of
 
-INPUTS = {"lanes": 150}
+INPUTS = {"lanes": 600, "exchanges": 600}
 INPUTS_ELSE = 1_500
 
 

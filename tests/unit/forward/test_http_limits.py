@@ -377,3 +377,65 @@ def test_a_connection_that_is_gone_leaves_no_timer() -> None:
     site.timers.turn()
     site.timers.advance(30)
     assert site.timers.pending_timers == 0
+
+
+def test_a_short_keep_alive_takes_no_answer_from_a_slow_reader() -> None:
+    """What was sent may still lie in buffers: a reset would take it back."""
+    for closing in (b"", b"Connection: close\r\n"):
+        site = with_timeouts(Timeouts(keep_alive_s=0.5))
+        site.deliver(REQUEST[:-2] + closing + b"\r\n")
+        site.legs[-1].respond(b"HTTP/1.1 200 OK\r\n", b"x" * 60_000)
+        site.timers.advance(60)
+        assert site.connection.is_finished()
+        assert not site.connection.is_aborted()
+        site.timers.advance(limits.KEEP_ALIVE_IDLE_S)
+        assert site.connection.is_aborted()
+
+
+def test_a_long_keep_alive_holds_no_connection_that_was_closed() -> None:
+    site = with_timeouts(Timeouts(keep_alive_s=10_000.0))
+    site.deliver(REQUEST[:-2] + b"Connection: close\r\n\r\n")
+    site.legs[-1].respond(b"HTTP/1.1 200 OK\r\n")
+    site.timers.advance(limits.KEEP_ALIVE_IDLE_S + 1)
+    assert site.connection.is_aborted()
+
+
+@pytest.mark.parametrize(
+    ("rate", "bytes_per_tick", "good"),
+    [(240, 50, True), (240, 0, False), (1_000, 50, False), (0, 1, True)],
+)
+def test_a_reader_that_is_slow_but_reads_is_not_idle(
+    rate: int, bytes_per_tick: int, good: bool
+) -> None:
+    """At least as fast as a body must come, over each time of idling."""
+    spec = ServiceSpec(
+        ports=(1,), timeouts=Timeouts(idle_s=0.5), limits=ServiceLimits(body_rate_min=rate)
+    )
+    site = Site(spec).deliver(REQUEST)
+    connection = site.connection
+    connection.full = True
+    connection.buffered_bytes = 100_000
+    site.legs[-1].handler.head(b"HTTP/1.1 200 OK\r\n", 1_000_000)
+    site.legs[-1].handler.received(memoryview(b"x" * 100_000))
+    for _ in range(30):
+        site.timers.advance(0.1)
+        connection.buffered_bytes -= bytes_per_tick
+    assert connection.is_aborted() != good
+
+
+EXPECTS = b"POST / HTTP/1.1\r\nHost: shop\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"
+
+
+def test_who_waits_for_100_waits_no_longer_than_for_an_answer() -> None:
+    timeouts = Timeouts(response_s=0.5, idle_s=5.0)
+    site = with_timeouts(timeouts).deliver(EXPECTS)
+    assert site.over_after(20) == pytest.approx(0.5, rel=0.25)
+    assert site.connection.take().startswith(b"HTTP/1.1 504 ")
+    later = with_timeouts(timeouts).deliver(EXPECTS)
+    later.timers.advance(0.4)
+    later.legs[-1].handler.head(b"HTTP/1.1 100 Continue\r\n", -1)
+    assert later.connection.take().startswith(b"HTTP/1.1 100 ")
+    later.timers.advance(2)
+    later.deliver(b"ok")
+    assert later.connection.take() == b"", "the client was given time to send its body"
+    assert later.over_after(20) == pytest.approx(0.5, rel=0.25)

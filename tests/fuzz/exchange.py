@@ -1,0 +1,156 @@
+"""Whole exchanges in memory: a mutated client before a session, mutated targets behind its legs."""
+
+from random import Random
+
+from router.forward.ingress_http import HttpSession
+from router.forward.pool import TargetPool
+from router.forward.ports import Leg, LegHandler, Request
+from router.forward.target_http import HttpTargetLeg
+from tests.corpus import responses, strict
+from tests.corpus.judge import KEY
+from tests.fuzz.http import TOKENS, Answering, Asking
+from tests.fuzz.mutation import Mutator
+from tests.unit.forward.fakes_http import FakeConnection, FakeNetwork
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+LONG_S = 10_000.0  # Longer than any deadline.
+
+
+class Asked:
+    """One whole request at a target, and what it was answered."""
+
+    def __init__(self, message: strict.Message, reply: bytes) -> None:
+        self.method, target, _ = message.start.split(b" ")
+        self.target = target
+        self.reply = reply
+
+
+class Scene:
+    """A client's connection, its session, and the connections to the target behind it."""
+
+    def __init__(self, mutator: Mutator, answers: Mutator) -> None:
+        self.mutator, self.answers = mutator, answers
+        self.network = FakeNetwork()
+        self.client = FakeConnection(self.network)
+        self.pool = TargetPool(self.network, "127.0.0.1", 9001)
+        self.statuses: list[int] = []
+        self.targets: list[tuple[FakeConnection, bytearray]] = []
+        self.methods: list[bytes] = []  # Of the requests that got a leg.
+        self.asked: dict[int, Asked] = {}  # By the number of the leg that carried it.
+        self.session = HttpSession(
+            self.client,
+            key=KEY,
+            site_name="near",
+            open_leg=self._open_leg,
+            timers=self.network,
+            rng=Random(1),
+            finished=self.statuses.append,
+        )
+        self.client.handler = self.session
+
+    def _open_leg(self, request: Request, handler: LegHandler) -> Leg:
+        leg = HttpTargetLeg(request, handler, self.pool, "near", self.network, True)
+        leg.start()
+        self.methods.append(request.head.split(b" ", 1)[0])
+        return leg
+
+    def go_on(self) -> None:
+        """Let targets take connections, read, and answer."""
+        self.network.turn()
+        busy = True
+        while busy:
+            busy = False
+            while self.network.dials:
+                if self.network.dials[0].cancelled:
+                    self.network.dials.pop(0)
+                else:
+                    self.targets.append((self.network.connect(), bytearray()))
+            for connection, got in self.targets:
+                got += connection.take()
+                found = strict.read_request(bytes(got))
+                if found is not None and not connection.is_lost and not connection.is_aborted():
+                    del got[: found[1]]
+                    self._answer(connection, found[0])
+                    busy = True
+            self.network.turn()
+
+    def _answer(self, connection: FakeConnection, message: strict.Message) -> None:
+        rng = self.mutator.rng
+        reply = self.answers.next() if rng.random() < 0.6 else OK
+        number = len(self.methods) - 1
+        assert number not in self.asked, "a request was sent twice"
+        self.asked[number] = Asked(message, reply)
+        # What comes after a response is known to be too much only if it comes with its last bytes:
+        # later it cannot be told from the answer to the next request on that connection.
+        told = Answering(head_only=message.start.startswith(b"HEAD "), upgrade="").feed([reply])
+        for piece in [reply] if told.parser.excess else self.answers.cut(reply):
+            if not connection.is_aborted() and not connection.is_lost:
+                connection.deliver(piece)
+        self.network.turn()
+        if told.parser.excess:
+            assert connection.is_aborted(), "a connection with too many bytes is used again"
+        elif reply is not OK:
+            connection.end()
+            self.network.turn()
+
+    def finish(self) -> None:
+        """The client finishes, and then nothing happens any more."""
+        if not self.client.is_aborted() and not self.client.is_lost:
+            self.client.end()
+        self.go_on()
+        self.network.advance(LONG_S)
+
+
+def fuzz_exchanges(mutator: Mutator) -> bytes:
+    """One client and its targets."""
+    data = mutator.next()
+    answers = Mutator(mutator.rng, ANSWERS, TOKENS)
+    scene = Scene(mutator, answers)
+    for piece in mutator.cut(data):
+        if scene.client.is_finished() or scene.client.is_aborted():
+            break
+        if scene.client.is_paused():
+            break  # The kernel would hold it back; it gets no further.
+        scene.client.deliver(piece)
+        scene.go_on()
+    scene.finish()
+    expected = [taken for taken in Asking().feed([data]).taken if taken.complete]
+    starts = [tuple(taken.head.head.split(b" ", 2)[:2]) for taken in expected]
+    for number, asked in scene.asked.items():
+        assert number < len(starts), "a target sees requests that no client sent"
+        assert (asked.method, asked.target) == starts[number], "a target sees another request"
+    judge_answers(scene)
+    assert scene.client.is_finished() or scene.client.is_aborted(), "the session goes on for ever"
+    assert scene.pool.open_count == scene.pool.idle_count == 0, "connections stay"
+    assert scene.network.pending_timers == 0, "timers stay"
+    return data
+
+
+def judge_answers(scene: Scene) -> None:
+    """What the client got are the targets' answers and ours, whole unless it was reset."""
+    got = bytes(scene.client.sent)
+    whole = not scene.client.is_aborted()
+    finals = 0
+    while got:
+        asked = scene.asked.get(finals)
+        method = scene.methods[finals] if finals < len(scene.methods) else b"GET"
+        found = strict.read_response(got, method, ended=whole)
+        if found is None:
+            assert not whole, f"a torn response looks whole: {got!r}"
+            return
+        message, length = found
+        got = got[length:]
+        status = int(message.start[9:12])
+        if status == 101:
+            return
+        if status < 200:
+            continue
+        if not message.values(b"spillway-error"):
+            assert asked is not None, "an answer to no request"
+            told = Answering(head_only=method == b"HEAD", upgrade="").feed([asked.reply])
+            assert told.heads and told.heads[-1].status == status, "not what the target said"
+            assert message.body == told.read, "not the body that the target sent"
+        finals += 1
+
+
+ANSWERS = [one.raw for one in responses.CASES.values() if len(one.raw) < 4_000]
