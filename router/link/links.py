@@ -199,12 +199,14 @@ class Links:
     def finish(self, done: Callable[[], None]) -> None:
         """After `drain`: nothing more is opened here either, and links are dialled no more.
 
-        Each link goes with its last stream; ``done`` comes once all have, never from in here.
+        Each link goes with its last stream; ``done`` comes once all have, never from in here. Who
+        is in the middle of a handshake may take it for done and have opened streams: it is let in
+        to be refused, or late.
         """
         self._drained = done
         for link in (*self._outgoing.values(), *self._leaving):
             link.drain(self._stopping())
-        for session in (*self._incoming, *self._handshaking):
+        for session in self._incoming:
             session.drain(self._stopping(), wholly=True)
         self._ask_turn()
 

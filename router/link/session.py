@@ -319,6 +319,7 @@ class LinkSession:
             self._finish(self._explained(fault), politely=True)
         if self._fault is None or not self._closing:
             self._owner.session_changed(self)
+            self._close_if_drained()
         elif not self.lanes():
             self._owner.session_down(self, self._fault)
 
@@ -442,7 +443,11 @@ class LinkSession:
         """A retired lane is closed by who dialled it, a link by who asked to drain it."""
         if self.config.role == "dialler" and self._data.close_retired(lane):
             return
-        if self._asked is None or not self._is_quiet:
+        self._close_if_drained()
+
+    def _close_if_drained(self) -> None:
+        """A lane that joins is waited for: the neighbour may have opened streams on it."""
+        if self._asked is None or not self._is_quiet or self._closing or self._data.joining:
             return
         if all(one.is_drained for one in self._serving()):
             self.close(self._asked)
