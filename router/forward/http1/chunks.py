@@ -62,8 +62,29 @@ class ChunkDecoder:
             elif self._in_trailers:
                 position = self._take_trailers(data, position)
             else:
-                position = self._take_line(data, position)
+                if not self._pending:
+                    position = self._take_whole_chunks(data, position, pieces)
+                if position < size and self.error is None:
+                    position = self._take_line(data, position)
         return pieces, data[position:]
+
+    def _take_whole_chunks(self, data: memoryview, position: int, pieces: list[memoryview]) -> int:
+        """Those that ``data`` holds from size to CRLF: all of a large one, most of many tiny ones.
+
+        Stops, without an error of its own, where anything else begins.
+        """
+        last = len(data) - 2
+        line_bytes_max = self._limits.chunk_line_bytes + 2
+        while (match := _LINE.match(data, position)) is not None:
+            start = match.end()
+            end = start + int(match[1], 16)
+            if end == start or end > last or start - position > line_bytes_max:
+                break
+            if data[end] != 13 or data[end + 1] != 10:
+                break
+            pieces.append(data[start:end])
+            position = end + 2
+        return position
 
     def _take_data(self, data: memoryview, position: int, pieces: list[memoryview]) -> int:
         left = self._left
