@@ -197,6 +197,7 @@ class Http2Session:
             self._timer.cancel()
             self._timer = None
         self._drop_all()
+        self._http2 = None
 
     # What HTTP/2 tells.
 
@@ -250,13 +251,15 @@ class Http2Session:
         return self._timers.now() + self._timeouts.idle_s
 
     def answer(self, stream: Http2Stream, error: HttpError, asked: Asked) -> None:
+        if stream.is_over:
+            return
+        stream.user = _Answered(stream, self.next_deadline())
         fields, text = own_answer(error, self._rng, grpc=asked.grpc)
         if asked.head_only or not text:
             stream.send_head(fields, True)
         else:
             stream.send_head(fields)
             stream.send(text)
-        stream.user = _Answered(stream, self.next_deadline())
         stream.finish(reset_after=-1 if stream.remote_ended else codes.NO_ERROR)
         if stream.local_ended and not stream.remote_ended:
             stream.reset(codes.NO_ERROR)

@@ -164,6 +164,7 @@ class LocalLeg:
                 return
             failure = LegFailure("target-reset", failure.reason)
         self._admission.release(self._slot)
+        self.head = self._handler.head  # Ours is bound to us: let no cycle wait for the collector.
         self._handler.done(failure)
 
     def _move_on(self) -> bool:

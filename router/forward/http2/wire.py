@@ -417,6 +417,11 @@ class Wire:
             self._sink.failed(code, reason)
         return False
 
+    def close(self) -> None:
+        """Tell nothing more."""
+        self._failed = True
+        self._calls.clear()
+
     def take(self) -> bytes:
         """What is to be sent, once."""
         data = self._h2.data_to_send()
