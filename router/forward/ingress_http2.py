@@ -332,14 +332,14 @@ class Http2Session:
     def _close_if_done(self) -> None:
         leaving = self._ended or self._phase is _Phase.LAST
         if leaving and self._http2 is not None and not self._http2.streams:
-            self._close()
+            self._close(self._timeouts.keep_alive_s)  # The last answer may still be on its way.
 
     def _drop_all(self) -> None:
         if self._http2 is not None:
             for stream in self._http2.drop():
                 stream.user.got_reset(codes.CANCEL)
 
-    def _close(self) -> None:
+    def _close(self, linger_s: float = limits.LINGER_DISCARD_S) -> None:
         """FIN, then drop input for a while so that no reset overtakes what was sent last."""
         if self._phase is _Phase.CLOSING or self._phase is _Phase.OVER:
             return
@@ -347,7 +347,7 @@ class Http2Session:
         if self._http2 is not None:
             self._http2.flush()
         self._connection.finish()
-        self._deadline = self._timers.now() + limits.LINGER_DISCARD_S
+        self._deadline = self._timers.now() + linger_s
         self._rearm()
 
     # Deadlines.
