@@ -148,6 +148,7 @@ HTTP2_STREAM_ID_LAST = 2**30  # Then the connection is replaced, long before ids
 HTTP2_TARGET_STREAMS_MAX = 100  # Of one connection to a target, if it does not say less.
 HTTP2_TARGET_CONNECTIONS_MAX = 32
 HTTP2_TARGET_IDLE_S = 60.0
+HTTP2_REFUSED_REST_S = 1.0  # A connection that refused one, until a stream of it ends.
 HTTP2_REFUSED_TRIES_MAX = 3  # Streams that targets did not process, of one request.
 HEADERS_ADDED_MAX = 8  # What ingress and egress may add to a head within the limits above.
 HEADERS_ADDED_BYTES_MAX = 4 * KIB
