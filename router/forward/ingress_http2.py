@@ -209,6 +209,7 @@ class Http2Session:
             self._timer.cancel()
             self._timer = None
         self._drop_all()
+        self._http2 = None
 
     # What HTTP/2 tells.
 
@@ -267,6 +268,9 @@ class Http2Session:
     def answer(
         self, stream: Http2Stream, error: HttpError, asked: Asked, request_id: bytes = b""
     ) -> None:
+        if stream.is_over:
+            return
+        stream.user = _Answered(stream, self.next_deadline())
         fields, text = own_answer(error, self._rng, grpc=asked.grpc)
         name = self._request_ids.name
         if name:
@@ -277,7 +281,6 @@ class Http2Session:
         else:
             stream.send_head(fields)
             stream.send(text)
-        stream.user = _Answered(stream, self.next_deadline())
         stream.finish(reset_after=-1 if stream.remote_ended else codes.NO_ERROR)
         if stream.local_ended and not stream.remote_ended:
             stream.reset(codes.NO_ERROR)
@@ -353,14 +356,14 @@ class Http2Session:
     def _close_if_done(self) -> None:
         leaving = self._ended or self._phase is _Phase.LAST
         if leaving and self._http2 is not None and not self._http2.streams:
-            self._close()
+            self._close(self._timeouts.keep_alive_s)  # The last answer may still be on its way.
 
     def _drop_all(self) -> None:
         if self._http2 is not None:
             for stream in self._http2.drop():
                 stream.user.got_reset(codes.CANCEL)
 
-    def _close(self) -> None:
+    def _close(self, linger_s: float = limits.LINGER_DISCARD_S) -> None:
         """FIN, then drop input for a while so that no reset overtakes what was sent last."""
         if self._phase is _Phase.CLOSING or self._phase is _Phase.OVER:
             return
@@ -368,7 +371,7 @@ class Http2Session:
         if self._http2 is not None:
             self._http2.flush()
         self._connection.finish()
-        self._deadline = self._timers.now() + limits.LINGER_DISCARD_S
+        self._deadline = self._timers.now() + linger_s
         self._rearm()
 
     # Deadlines.

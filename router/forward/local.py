@@ -187,6 +187,7 @@ class LocalLeg:
             outcomes.broke_off(self._slot.target, failure.code, self._era)
         self._forget_held()
         self._admission.release(self._slot)
+        self.head = self._handler.head  # Ours is bound to us: let no cycle wait for the collector.
         self._handler.done(failure)
 
     def _forget_held(self) -> None:

@@ -51,7 +51,15 @@ class TargetSession:
     that it speaks HTTP/2 at all.
     """
 
-    __slots__ = ("_connection", "_is_leaving", "_pool", "http2", "idle_since", "scheme")
+    __slots__ = (
+        "_connection",
+        "_is_leaving",
+        "_pool",
+        "_rests_until",
+        "http2",
+        "idle_since",
+        "scheme",
+    )
 
     def __init__(self, pool: "Http2Pool", connection: Connection, scheme: bytes) -> None:
         self._pool = pool
@@ -59,6 +67,7 @@ class TargetSession:
         self._is_leaving = False
         self.scheme = scheme
         self.idle_since = pool.network.now()
+        self._rests_until = self.idle_since
         self.http2 = Http2Connection(
             connection,
             pool.network,
@@ -74,6 +83,8 @@ class TargetSession:
         http2 = self.http2
         if self._is_leaving or not http2.is_settled:
             return 0
+        if self._rests_until > self._pool.network.now():
+            return 0
         bound = min(http2.wire.peer_streams_max, limits.HTTP2_TARGET_STREAMS_MAX)
         return bound - len(http2.streams)
 
@@ -81,6 +92,10 @@ class TargetSession:
     def is_promising(self) -> bool:
         """It may serve streams once the target's settings have come."""
         return not self._is_leaving and not self.http2.is_settled
+
+    def refused(self) -> None:
+        """The target refused a stream: it bears no more than there are, for now."""
+        self._rests_until = self._pool.network.now() + limits.HTTP2_REFUSED_REST_S
 
     def leave(self) -> None:
         """Open no more streams; end once those under way have."""
@@ -143,7 +158,7 @@ class TargetSession:
         self._end_if_done()
 
     def released(self) -> None:
-        self.idle_since = self._pool.network.now()
+        self.idle_since = self._rests_until = self._pool.network.now()
         if self._is_leaving:
             self._pool.network.at_turn_end(self._end_if_done)
         self._pool.freed()
@@ -312,5 +327,6 @@ class Http2Pool:
             leg.overdue()
         for session in list(self._sessions):
             session.tick(now, self.timeouts)
+        self.serve()
         if self._sessions or self._waiting:
             self._arm()

@@ -53,6 +53,7 @@ class Http2TargetLeg:
         "_request",
         "_request_complete",
         "_response_left",
+        "_session",
         "_state",
         "_stream",
         "_timers",
@@ -78,6 +79,7 @@ class Http2TargetLeg:
         self._timers = timers
         self._via = b"" if via_local else b"2.0 " + site_name.encode("ascii")
         self._state = _NEW
+        self._session: TargetSession | None = None
         self._stream: Http2Stream | None = None
         self._held: list[bytes] | None = None  # What was sent before there was a stream.
         self._body_left = request.body_bytes
@@ -273,8 +275,11 @@ class Http2TargetLeg:
             self._handler.writable()
 
     def got_reset(self, code: int) -> None:
+        session, self._session = self._session, None
         self._stream = None
         if code == codes.REFUSED_STREAM and not self._has_head:
+            if session is not None:
+                session.refused()
             self._fail("not-processed", "the target refused the stream")
         else:
             self.blames_target = self._state is _OPEN
@@ -286,6 +291,7 @@ class Http2TargetLeg:
         request = self._request
         fields = heads.request_fields(request.head, request.body_bytes, self._via, session.scheme)
         self._state = _OPEN
+        self._session = session
         self._stream = stream = session.http2.open(fields, self, request.body_bytes == 0)
         if self._is_paused:
             stream.pause()

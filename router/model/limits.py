@@ -164,7 +164,8 @@ HTTP2_QUEUE_BYTES = 64 * KIB  # Of one stream, waiting for the peer's window. Ab
 HTTP2_QUANTUM_BYTES = 16 * KIB  # One stream's turn when many have something to send.
 HTTP2_TURN_BYTES_MAX = 256 * KIB  # Framed in one turn; a bulk stream leaves the loop to others.
 # Of what one connection brought, looked at in one turn; 4,000 requests fit into one read.
-HTTP2_TURN_WORK, HTTP2_HEAD_WORK = 256, 16  # A frame is 1, one with fields 16: about 5 ms.
+# A frame is 1, one with fields 16, or of a target, who begins nothing, 4: about 5 ms.
+HTTP2_TURN_WORK, HTTP2_HEAD_WORK, HTTP2_ANSWER_WORK = 256, 16, 4
 HTTP2_CONTROL_BYTES_MAX = 64 * KIB  # Answers to a peer that reads nothing; then we stop reading.
 HTTP2_FRAGMENTS_MAX = 8  # Frames of one header block, as nghttp2.
 HTTP2_TABLE_BYTES = 4 * KIB  # HPACK, both ways, whatever the peer would allow us.
@@ -183,6 +184,7 @@ HTTP2_STREAM_ID_LAST = 2**30  # Then the connection is replaced, long before ids
 HTTP2_TARGET_STREAMS_MAX = 100  # Of one connection to a target, if it does not say less.
 HTTP2_TARGET_CONNECTIONS_MAX = 32
 HTTP2_TARGET_IDLE_S = 60.0
+HTTP2_REFUSED_REST_S = 1.0  # A connection that refused one, until a stream of it ends.
 HTTP2_REFUSED_TRIES_MAX = 3  # Streams that targets did not process, of one request.
 HEADERS_ADDED_MAX = 8  # What ingress and egress may add to a head within the limits above.
 HEADERS_ADDED_BYTES_MAX = 4 * KIB

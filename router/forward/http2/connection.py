@@ -43,6 +43,33 @@ class StreamUser(Protocol):
         """By the peer. The stream is over."""
 
 
+class _Nobody:
+    """The user of a stream that is over: no cycle waits for the collector."""
+
+    __slots__ = ()
+
+    def got_head(self, fields: Fields, ended: bool) -> None:
+        pass
+
+    def got_body(self, data: memoryview) -> None:
+        pass
+
+    def got_trailers(self, fields: Fields) -> None:
+        pass
+
+    def got_end(self) -> None:
+        pass
+
+    def got_room(self) -> None:
+        pass
+
+    def got_reset(self, code: int) -> None:
+        pass
+
+
+_NOBODY = _Nobody()
+
+
 class Owner(Protocol):
     """Who has the connection."""
 
@@ -352,6 +379,7 @@ class Http2Connection:
         self.streams.clear()
         self._ready.clear()
         self._blocked.clear()
+        self.wire.close()
         return streams
 
     # What streams do.
@@ -366,6 +394,7 @@ class Http2Connection:
 
     def forget(self, stream: Http2Stream) -> None:
         stream.is_over = True
+        stream.user = _NOBODY
         if self.streams.pop(stream.id, None) is not None:
             self._blocked.pop(stream.id, None)
             self._owner.released()
@@ -476,8 +505,9 @@ class Http2Connection:
     def reset(self, stream_id: int, code: int) -> None:
         stream = self.streams.get(stream_id)
         if stream is not None:
+            user = stream.user
             self.forget(stream)
-            stream.user.got_reset(code)
+            user.got_reset(code)
 
     def room(self, stream_id: int) -> None:
         if stream_id:
@@ -507,9 +537,10 @@ class Http2Connection:
         self._owner.failed(reason)
 
     def _ended(self, stream: Http2Stream) -> None:
+        user = stream.user
         if stream.local_ended:
             self.forget(stream)
-        stream.user.got_end()
+        user.got_end()
 
     def _unblock(self) -> None:
         self._ready.extend(self._blocked.values())

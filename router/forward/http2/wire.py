@@ -235,6 +235,7 @@ class Wire:
         self._now = now
         start, end = 0, len(pending)
         more = False
+        head_work = limits.HTTP2_ANSWER_WORK if self._client else limits.HTTP2_HEAD_WORK
         while not self._failed and end - start >= _HEADER_BYTES:
             size = int.from_bytes(pending[start : start + 3], "big")
             if not self._judged and not self._judge_header(pending, start, size):
@@ -247,7 +248,7 @@ class Wire:
                 more = True
                 break
             dear = pending[start + 3] in (_HEADERS, _CONTINUATION)
-            work -= limits.HTTP2_HEAD_WORK if dear else 1
+            work -= head_work if dear else 1
             self._judged = False
             frame = bytes(memoryview(pending)[start:after])
             start = after
@@ -416,6 +417,11 @@ class Wire:
             self.go_away(self._h2.highest_inbound_stream_id, code)
             self._sink.failed(code, reason)
         return False
+
+    def close(self) -> None:
+        """Tell nothing more."""
+        self._failed = True
+        self._calls.clear()
 
     def take(self) -> bytes:
         """What is to be sent, once."""

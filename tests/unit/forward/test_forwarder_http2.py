@@ -1,5 +1,6 @@
 """http2 services through whole forwarders: each stream is a request, whatever ends it."""
 
+import gc
 from collections.abc import Callable
 
 import h2.events
@@ -188,6 +189,25 @@ def test_requests_are_answered_and_slots_given_back(shop: Shop) -> None:
     counters = shop.a.forwarder.services_snapshot()[0].counters
     assert counters.requests_total == 3
     assert all(opened.protocol == "http2" for opened in shop.mesh.opens)
+
+
+def test_requests_leave_nothing_to_the_collector() -> None:
+    shop = Shop(remote=False)
+
+    def ask(count: int) -> None:
+        for _ in range(count):
+            shop.ask(GRPC, b"message")
+            shop.client.peer.events.clear()
+
+    ask(5)
+    gc.collect()
+    gc.disable()
+    try:
+        ask(50)
+        left_behind = gc.collect()
+    finally:
+        gc.enable()
+    assert left_behind < 50, f"{left_behind / 50:g} objects a request"
 
 
 def end_client_reset(shop: Shop, stream: int) -> None:

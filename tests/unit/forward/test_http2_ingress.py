@@ -307,6 +307,18 @@ def test_a_drain_tells_twice_serves_what_came_and_closes(site: Site) -> None:
     assert first != crossing
 
 
+def test_the_last_answer_has_time_to_reach_a_slow_client(site: Site) -> None:
+    site.ask()
+    site.session.drain()
+    site.connection.full = True
+    site.leg.respond(OK, b"slowly")
+    site.timers.advance(limits.HTTP2_GOAWAY_S + limits.LINGER_DISCARD_S + 5.0)
+    assert site.connection.is_finished()
+    assert not site.connection.is_aborted()
+    site.timers.advance(limits.KEEP_ALIVE_IDLE_S)
+    assert site.connection.is_aborted(), "but not for ever"
+
+
 def test_an_idle_connection_is_told_to_leave(site: Site) -> None:
     site.turn()
     site.timers.advance(limits.KEEP_ALIVE_IDLE_S - 1)

@@ -216,6 +216,20 @@ def test_a_reset_tells_whether_the_request_was_processed(
     assert handler.last() == ("done", failure)
 
 
+def test_a_connection_that_refused_rests_until_a_stream_of_it_ends(target: Target) -> None:
+    target.leg()
+    target.leg()
+    server = target.server()
+    server.peer.h2.reset_stream(3, REFUSED)
+    server.turn()
+    target.leg()
+    assert len(target.network.dials) == 1, "a second connection"
+    server.answer(1)
+    _, handler = target.leg()
+    target.network.turn()
+    assert handler.events == [("opened",)]
+
+
 def test_a_goaway_lets_finish_what_it_names_and_gives_back_the_rest(target: Target) -> None:
     handlers = [target.leg()[1] for _ in range(3)]
     server = target.server()

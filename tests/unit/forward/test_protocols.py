@@ -1,0 +1,17 @@
+"""HTTP/2 costs memory only where it is served."""
+
+import subprocess
+import sys
+
+LOOK = "import sys, {module}; print(sorted(m for m in sys.modules if m in ('h2', 'hpack')))"
+
+
+def loaded_with(module: str) -> str:
+    """Which of the libraries a fresh interpreter has after importing ``module``."""
+    command = [sys.executable, "-c", LOOK.format(module=module)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_a_router_loads_http2_only_with_the_first_service_of_it() -> None:
+    assert loaded_with("router.main.process") == "[]"
+    assert loaded_with("router.forward.ingress_http2") == "['h2', 'hpack']"
