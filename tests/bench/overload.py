@@ -47,8 +47,8 @@ ATTACKS = (
     ("slow-head", 2000),
     ("slow-body", 2000),
     ("slow-put", 2000),
-    ("no-reader", 2000),
-    ("pipeline", 200),
+    ("no-reader-large", 2000),
+    ("pipeline", 40),
     ("churn", 50),
     ("half-open", 1000),
 )

@@ -22,7 +22,7 @@ TICK_S = 0.02
 OPENS_PER_TICK = 50
 READY_S = 60.0
 IP_BIND_ADDRESS_NO_PORT = 24  # Linux; this Python does not name it.
-LARGE = 400_000  # More than kernels keep for a client that does not read.
+SMALL, LARGE = 400_000, 10_000_000
 
 
 class Kind(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +49,9 @@ KINDS = {
     "slow-put": Kind(
         first=_HEAD % (b"PUT /", b"Content-Length: 1000000\r\n\r\n") + b"y" * 60_000, drip=b"x"
     ),
-    "no-reader": Kind(first=_HEAD % (b"GET /bytes/%d" % LARGE, b"\r\n"), reads=False),
+    "no-reader": Kind(first=_HEAD % (b"GET /bytes/%d" % SMALL, b"\r\n"), reads=False),
+    # More than kernels keep for whoever does not read; for targets that write as it is taken.
+    "no-reader-large": Kind(first=_HEAD % (b"GET /bytes/%d" % LARGE, b"\r\n"), reads=False),
     "pipeline": Kind(first=_HEAD % (b"GET /", b"\r\n") * 1000, reads=False),
     "half-open": Kind(first=b"\x16\x03\x01\x02\x00\x01"),  # The beginning of a ClientHello.
     "churn": Kind(first=_HEAD % (b"GET /", b"\r\n"), leaves_after_s=0.1),
