@@ -12,7 +12,7 @@ needs and they do not do:
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import h2.config
 import h2.connection
@@ -25,6 +25,7 @@ from hyperframe.frame import GoAwayFrame
 
 from router.forward.http2.budgets import Budget
 from router.forward.http2.heads import Fields
+from router.forward.http2.sink import WireSink
 from router.model import limits
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -57,42 +58,6 @@ _GOAWAY_BYTES_MIN = 8
 _ID_MASK = 0x7FFFFFFF
 
 _Codes = h2.settings.SettingCodes
-
-
-class WireSink(Protocol):
-    """Who is told what the peer sent. Nothing more comes after `failed`."""
-
-    def opened(self, stream_id: int, fields: Fields, ended: bool) -> None:
-        """Server: the head of a new request."""
-
-    def head(self, stream_id: int, fields: Fields, ended: bool) -> None:
-        """Client: a response head, 1xx or final."""
-
-    def data(self, stream_id: int, data: bytes, credit_bytes: int, ended: bool) -> None:
-        """``credit_bytes``: what it took of the windows, padding included."""
-
-    def trailers(self, stream_id: int, fields: Fields) -> None:
-        """And the end of the peer's direction."""
-
-    def reset(self, stream_id: int, code: int) -> None:
-        """By the peer, or by h2 for the peer's fault."""
-
-    def room(self, stream_id: int) -> None:
-        """The peer gave credit; stream 0: for all streams."""
-
-    def settled(self) -> None:
-        """The peer's first settings, or newer ones."""
-
-    def agreed(self) -> None:
-        """The peer has taken over our settings."""
-
-    def going_away(self, last_id: int, code: int) -> None:
-        """The peer processes no stream above ``last_id``."""
-
-    def pong(self) -> None: ...
-
-    def failed(self, code: int, reason: str) -> None:
-        """A connection error; our GOAWAY is in the output."""
 
 
 class _Encoder(hpack.Encoder):

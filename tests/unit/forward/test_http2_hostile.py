@@ -175,6 +175,14 @@ def test_a_rapid_reset_is_ended(site: Attacked) -> None:
     assert all(leg.is_aborted() for leg in site.legs)
 
 
+def test_a_frame_in_pieces_is_counted_once(site: Attacked) -> None:
+    frames = resets(site)
+    for _ in range(limits.HTTP2_RESETS_BURST - 1):
+        for byte in next(frames):
+            site.send(bytes((byte,)))
+    assert site.goaway is None
+
+
 def test_many_requests_in_one_read_leave_turns_to_others(site: Attacked) -> None:
     per_turn = limits.HTTP2_TURN_WORK // limits.HTTP2_HEAD_WORK
     heads = [head_frame(site.encoder, 2 * n + 1, GET, "END_STREAM") for n in range(100)]
