@@ -154,6 +154,7 @@ class FakeNetwork:
         self.taken: set[Address] = set()  # Bound by somebody else.
         self.paused: set[Address] = set()  # Listeners that leave connections in the backlog.
         self.silent: set[Address] = set()  # Dials there time out.
+        self.is_exhausted = False  # This process has no descriptor for another dial.
         self.dialled: list[Address] = []
         self._steps: deque[Step] = deque()
         self._timers: list[tuple[float, int, FakeTimer]] = []
@@ -234,6 +235,9 @@ class FakeNetwork:
 
         def outcome() -> None:
             if dial.cancelled:
+                return
+            if self.is_exhausted:
+                failed(DialFailure("exhausted", f"connect to {address}: no descriptor left"))
                 return
             accept = self.listening.get(address)
             if accept is None:

@@ -178,7 +178,7 @@ def test_parallel_links_count_as_the_cheapest_that_is_up() -> None:
 def test_one_site_cannot_take_all_places_for_links(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "LINKS_PER_SITE_MAX", 2)
     world = World()
-    west, east = linked(world, name="first")
+    west, _ = linked(world, name="first")
     west.link("east", name="second")
     west.link("east", name="third")
     world.settle()
