@@ -71,6 +71,11 @@ class Slot:
         self._ledger: LocalLedger | None = ledger
         self._held_of = held_of
 
+    @property
+    def is_wanted(self) -> bool:
+        """Its target was not removed since."""
+        return self._held_of.wanted
+
     def release(self, now: float) -> None:
         """Give it back, exactly once; a second time is an AssertionError."""
         ledger = self._ledger

@@ -288,6 +288,7 @@ class Dispatch(Sender):
     def _try_again(self, failure: LegFailure) -> None:
         """The attempt failed, and all of the request is here."""
         assert self._site is not None, "an attempt had a site"
+        self._opened = False  # What is sent meanwhile is kept for the next one.
         local_target = self._local.target if self._local is not None else None
         self._tries.note(failure, self._site, local_target)
         now, late_at = self._service.timers.now(), self._late_at()

@@ -209,11 +209,16 @@ class LocalLeg:
         return True
 
     def _try_again(self) -> bool:
-        """The same target, over another connection; False: not all is in hand, or often enough."""
+        """The same target, over another connection, or another one if that was removed meanwhile.
+
+        False: not all is in hand, or often enough.
+        """
         held = self._held
         self._refusals += 1
         if held is None or self._refusals > limits.HTTP2_REFUSED_TRIES_MAX:
             return False
+        if not self._slot.is_wanted:
+            return self._move_on()
         self._replay(held)
         return True
 

@@ -8,6 +8,7 @@ import pytest
 from hyperframe.frame import GoAwayFrame
 
 from router.forward.ports import TargetConfig
+from router.forward.service import TargetInfo
 from router.link.ports import OpenRequest
 from router.model import limits
 from router.model.ids import ServiceKey
@@ -424,3 +425,35 @@ def test_a_neighbour_that_lies_about_a_head_is_reset() -> None:
         assert isinstance(stream, FakeStream)
         assert stream.over
     assert shop.target.requests == 0
+
+
+def set_targets(shop: Shop, targets: list[H2Target], capacity: int = 10) -> None:
+    site = shop.b if shop.mesh.opens else shop.a
+    config = TargetConfig(connector="t", capacity=capacity)
+    site.forwarder.set_targets(KEY, {str(target): config for target in targets})
+    shop.run()
+
+
+def test_a_target_that_was_removed_and_refuses_a_stream_leaves_it_to_another(shop: Shop) -> None:
+    first = shop.target
+    second = H2Target(shop.network, "10.0.0.9")
+    first.act = first.hold
+    stream = shop.ask(REQUEST, b"hello")
+    set_targets(shop, [second])
+    first.serving[0].send(bytes(GoAwayFrame(0, last_stream_id=0).serialize()))
+    assert shop.said(stream)[1] == "data 10.0.0.9"
+    assert shop.in_flight == 0
+    assert all(not info.in_flight for site in (shop.a, shop.b) for info in targets_of(site))
+
+
+def test_a_target_that_was_removed_and_refuses_a_stream_gets_its_slot_back(shop: Shop) -> None:
+    shop.target.act = shop.target.hold
+    stream = shop.ask(REQUEST, b"hello")
+    set_targets(shop, [])
+    shop.target.serving[0].send(bytes(GoAwayFrame(0, last_stream_id=0).serialize()))
+    assert shop.said(stream)[0] == "head 502"
+    assert not any(targets_of(site) for site in (shop.a, shop.b))
+
+
+def targets_of(site: Site) -> list[TargetInfo]:
+    return site.forwarder.targets_of(KEY)

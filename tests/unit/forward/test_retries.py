@@ -297,3 +297,46 @@ def test_waiting_at_a_site_that_falls_silent_ends_with_the_queue_s_deadline(
     shop.network.advance(60.0)
     assert shop.targets["b"].requests <= 1, "what was given up does not run later"
     assert shop.at_rest()
+
+
+PUT = b"PUT / HTTP/1.1\r\nHost: shop\r\nContent-Length: %d\r\n\r\n"
+
+
+def wait_after_failure(shop: Shop) -> tuple[Party, bytes]:
+    """A client whose attempt at b failed with most of a body in hand, and which waits at a."""
+    target = shop.targets["a"]
+    shop.a.set_targets(KEY, {str(target): TargetConfig(connector="t", capacity=1)})
+    shop.network.run()
+    shop.client()
+    body = b"x" * (limits.REPLAY_BYTES_MAX - 10)
+    client = shop.client(PUT % (len(body) + 1000) + body)
+    shop.cut("b")
+    shop.set_remotes("")
+    shop.network.run()
+    assert shop.a.services_snapshot()[0].queued == 1
+    return client, body
+
+
+def test_what_is_sent_between_two_attempts_belongs_to_the_next() -> None:
+    shop = Shop(2, farther=0, wait_s=5.0)
+    client, body = wait_after_failure(shop)
+    client.send(b"y" * 1000)
+    shop.network.run()
+    shop.answer("a")
+    (party,) = (one for one in shop.targets["a"].serving if b"PUT" in one.got)
+    assert party.got.endswith(body + b"y" * 1000)
+    party.send(OK)
+    shop.network.run()
+    assert status(client) == 200
+    assert shop.at_rest()
+
+
+def test_who_waits_for_a_second_attempt_is_given_up_for_its_memory() -> None:
+    shop = Shop(2, farther=0, wait_s=5.0)
+    client, body = wait_after_failure(shop)
+    assert shop.a.drop_slowest(len(body)) == 1
+    shop.network.run()
+    assert status(client) == 503
+    shop.answer("a")
+    assert not any(b"PUT" in one.got for one in shop.targets["a"].parties)
+    assert shop.at_rest()
