@@ -103,7 +103,7 @@ def test_a_failed_connect_of_a_request_takes_it_down_at_once() -> None:
 def test_a_lack_of_descriptors_here_says_nothing_of_a_target() -> None:
     watch = Watch()
     FakeTarget(watch.network, "10.0.0.1", 80)
-    watch.checks.set_targets([TARGET])
+    watch.check()
     watch.network.run()
     watch.network.is_exhausted = True
     watch.network.advance(5)
