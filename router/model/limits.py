@@ -5,7 +5,7 @@ MIB = 1024 * KIB
 
 # net: one turn of the data path.
 TURN_EVENTS_MAX = 256  # Fairness between sockets of one turn,
-TURN_BATCH_EVENTS = 32  # in batches,
+TURN_BATCH_EVENTS = 64  # in batches,
 TURN_S_MAX = 0.02  # of which none begins later: the operator's door waits for the turn's end.
 # A full read is the payload of a full frame: one byte more would travel as a frame of its own.
 # Never 128 KiB or more into new bytes: malloc would mmap each time.
