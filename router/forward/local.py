@@ -209,7 +209,7 @@ class LocalLeg:
         return True
 
     def _try_again(self) -> bool:
-        """The same target, over another connection, or another one if that was removed meanwhile.
+        """The same target, over another connection, or another one if that is not ready any more.
 
         False: not all is in hand, or often enough.
         """
@@ -217,7 +217,7 @@ class LocalLeg:
         self._refusals += 1
         if held is None or self._refusals > limits.HTTP2_REFUSED_TRIES_MAX:
             return False
-        if not self._slot.is_wanted:
+        if not self._slot.is_good:
             return self._move_on()
         self._replay(held)
         return True
