@@ -72,9 +72,9 @@ class Slot:
         self._held_of = held_of
 
     @property
-    def is_wanted(self) -> bool:
-        """Its target was not removed since."""
-        return self._held_of.wanted
+    def is_good(self) -> bool:
+        """Its target is ready still: neither down nor removed."""
+        return self._held_of.ready
 
     def release(self, now: float) -> None:
         """Give it back, exactly once; a second time is an AssertionError."""

@@ -140,8 +140,11 @@ class LocalLeg:
             self._leg.abort()
 
     def relieve(self) -> None:
-        """Memory is short while a connection is still awaited."""
-        self.abort()
+        """Memory is short: do without what was sent, or without the request."""
+        if self.is_opened:
+            self._forget_held()
+        else:
+            self.abort()
 
     def pause(self) -> None:
         self._paused = True
@@ -173,22 +176,28 @@ class LocalLeg:
                 outcomes.answered(self._slot.target, leg.status, self._era)
             elif outcomes.suspects:
                 outcomes.went_well(self._slot.target)
-        elif failure.code == "connect-failed":
-            outcomes.connect_failed(self._slot.target, failure.reason, self._era)
-            if not self._aborted and self._move_on():
-                return
-            if self.is_opened:  # A stream there was taken and not processed before.
-                failure = LegFailure("target-reset", failure.reason)
-        elif failure.code == "not-processed":
-            if not self._aborted and self._try_again():
-                return
+        elif self._goes_on(leg, failure):
+            return
+        elif self.is_opened and (failure.untouched or failure.code == "not-processed"):
+            # We have told already that a target is held.
             failure = LegFailure("target-reset", failure.reason)
-        elif leg.blames_target and not self._aborted:
-            outcomes.broke_off(self._slot.target, failure.code, self._era)
         self._forget_held()
         self._admission.release(self._slot)
         self.head = self._handler.head  # Ours is bound to us: let no cycle wait for the collector.
         self._handler.done(failure)
+
+    def _goes_on(self, leg: TargetLeg, failure: LegFailure) -> bool:
+        """Tell what ``failure`` says of the target. True: another leg has begun."""
+        target, code = self._slot.target, failure.code
+        if code == "connect-failed":
+            self._outcomes.connect_failed(target, failure.reason, self._era)
+        elif leg.blames_target and not self._aborted:
+            self._outcomes.broke_off(target, code, self._era)
+        if self._aborted:
+            return False
+        if code == "not-processed":
+            return self._try_again()
+        return (code == "connect-failed" or code == "busy") and self._move_on()
 
     def _forget_held(self) -> None:
         held, self._held = self._held, None
@@ -209,7 +218,7 @@ class LocalLeg:
         return True
 
     def _try_again(self) -> bool:
-        """The same target, over another connection, or another one if that was removed meanwhile.
+        """The same target, over another connection, or another one if that is not ready any more.
 
         False: not all is in hand, or often enough.
         """
@@ -217,7 +226,7 @@ class LocalLeg:
         self._refusals += 1
         if held is None or self._refusals > limits.HTTP2_REFUSED_TRIES_MAX:
             return False
-        if not self._slot.is_wanted:
+        if not self._slot.is_good:
             return self._move_on()
         self._replay(held)
         return True

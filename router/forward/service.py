@@ -219,6 +219,9 @@ class Service:
         self.ledger.set_targets(
             {target: (config.connector, config.capacity) for target, config in targets.items()}
         )
+        for target, config in targets.items():
+            if config.unusable:  # At once, all of them: what follows may look for a target.
+                self.ledger.set_ready(target, False)
         before, self._targets = self._targets, dict(targets)
         self._close_pools(
             [

@@ -13,7 +13,7 @@ from router.link.ports import OpenRequest
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.specs import ServiceSpec
-from router.net.ports import Address, Connection, ConnectionHandler
+from router.net.ports import Address, Connection, ConnectionHandler, Tls
 from tests.unit.forward.fakes import (
     FakeMesh,
     FakeNetwork,
@@ -457,3 +457,83 @@ def test_a_target_that_was_removed_and_refuses_a_stream_gets_its_slot_back(shop:
 
 def targets_of(site: Site) -> list[TargetInfo]:
     return site.forwarder.targets_of(KEY)
+
+
+SPOKEN = Tls(object(), b"", ("h2",))
+
+
+def tls_targets(*targets: H2Target, unusable: str = "") -> dict[str, TargetConfig]:
+    tls = None if unusable else SPOKEN
+    config = TargetConfig(connector="t", capacity=10, tls=tls, unusable=unusable)
+    return {str(target): config for target in targets}
+
+
+def test_a_stream_is_not_tried_again_in_clear_when_tls_cannot_be_spoken_any_more() -> None:
+    shop = Shop(remote=False)
+    shop.a.forwarder.set_targets(KEY, tls_targets(shop.target))
+    shop.network.advance(5.0)
+    shop.target.act = shop.target.hold
+    stream = shop.ask(REQUEST, b"hello")
+    shop.a.forwarder.set_targets(KEY, tls_targets(shop.target, unusable="no CA"))
+    asked = len(shop.network.dialled)
+    shop.target.serving[0].send(bytes(GoAwayFrame(0, last_stream_id=0).serialize()))
+    assert shop.said(stream)[0] == "head 502"
+    assert shop.network.dialled[asked:] == []
+    assert shop.in_flight == 0
+
+
+def test_who_waits_is_not_sent_to_a_target_that_has_just_become_unusable() -> None:
+    shop = Shop(remote=False, targets=2)
+    first, second = shop.targets
+    for target in shop.targets:
+        target.act = target.hold
+    config = TargetConfig(connector="t", capacity=1, tls=SPOKEN)
+    shop.a.forwarder.set_targets(KEY, {str(first): config, str(second): config})
+    shop.network.advance(5.0)
+    for _ in range(3):
+        shop.ask(REQUEST, b"hello")
+    asked = len(shop.network.dialled)
+    shop.a.forwarder.set_targets(KEY, tls_targets(first, second, unusable="no CA"))
+    shop.run()
+    assert shop.network.dialled[asked:] == []
+
+
+def test_who_waits_for_a_connection_goes_to_another_target_when_its_own_is_removed(
+    shop: Shop,
+) -> None:
+    second = H2Target(shop.network, "10.0.0.9")
+    shop.target.act = shop.target.hold
+    stream = shop.ask(REQUEST, b"hello")
+    shop.network.silent.add(shop.target.address)
+    shop.target.serving[0].send(bytes(GoAwayFrame(0, last_stream_id=0).serialize()))
+    shop.run()
+    set_targets(shop, [shop.target, second])
+    set_targets(shop, [second])
+    assert shop.said(stream)[1] == "data 10.0.0.9"
+    assert shop.in_flight == 0
+
+
+def test_a_stream_that_nobody_takes_after_all_is_502(shop: Shop) -> None:
+    shop.target.act = shop.target.hold
+    stream = shop.ask(REQUEST, b"hello")
+    shop.network.silent.add(shop.target.address)
+    shop.target.serving[0].send(bytes(GoAwayFrame(0, last_stream_id=0).serialize()))
+    shop.run()
+    set_targets(shop, [])
+    assert shop.said(stream)[0] == "head 502"
+    assert shop.in_flight == 0
+
+
+def test_short_memory_ends_no_stream_that_a_target_has_taken() -> None:
+    shop = Shop(remote=True)
+    shop.target.act = shop.target.hold
+    stream = shop.client.peer.ask(REQUEST, end=False)
+    for ends in (False, False, True):
+        shop.client.peer.h2.send_data(stream, b"x" * 16_000, end_stream=ends)
+        shop.run()
+    egress = shop.b.forwarder
+    assert egress.held_bytes == 48_000
+    egress.drop_slowest(48_000)
+    assert egress.held_bytes == 0
+    shop.target.answer(shop.target.serving[0], 1)
+    assert shop.said(stream) == ANSWER
