@@ -166,6 +166,8 @@ HTTP2_TURN_BYTES_MAX = 256 * KIB  # Framed in one turn; a bulk stream leaves the
 # Of what one connection brought, looked at in one turn; 4,000 requests fit into one read.
 # A frame is 1, one with fields 16, or of a target, who begins nothing, 4: about 5 ms.
 HTTP2_TURN_WORK, HTTP2_HEAD_WORK, HTTP2_ANSWER_WORK = 256, 16, 4
+HTTP2_HEAD_WORK_BYTES = 128  # So much of a header block is one more: Huffman codes are dear.
+HTTP2_TABLE_UPDATES_MAX = 8  # Before one header block; RFC 7541, 4.2, knows of no need for 3.
 HTTP2_CONTROL_BYTES_MAX = 64 * KIB  # Answers to a peer that reads nothing; then we stop reading.
 HTTP2_FRAGMENTS_MAX = 8  # Frames of one header block, as nghttp2.
 HTTP2_TABLE_BYTES = 4 * KIB  # HPACK, both ways, whatever the peer would allow us.
