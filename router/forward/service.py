@@ -314,7 +314,8 @@ class Service:
 
     def shed_idle(self) -> int:
         """Close connections to targets that nobody uses; how many."""
-        return sum(pool.shed_idle() for pool in self._pools.values())
+        pools = (*self._pools.values(), *self._http2_pools.values())
+        return sum(pool.shed_idle() for pool in pools)
 
     # Figures
 
