@@ -314,8 +314,8 @@ class Service:
 
     def shed_idle(self) -> int:
         """Close connections to targets that nobody uses; how many."""
-        pools = (*self._pools.values(), *self._http2_pools.values())
-        return sum(pool.shed_idle() for pool in pools)
+        shed = sum(pool.shed_idle() for pool in self._pools.values())
+        return shed + sum(pool.shed_idle() for pool in self._http2_pools.values())
 
     # Figures
 
