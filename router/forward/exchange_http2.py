@@ -8,8 +8,8 @@ from router.forward.http1 import render
 from router.forward.http1.grammar import HttpError
 from router.forward.http2 import heads
 from router.forward.http2 import wire as codes
-from router.forward.http2.connection import Http2Stream
 from router.forward.http2.heads import Asked, Fields, Malformed
+from router.forward.http2.streams import Http2Stream
 from router.forward.ports import Leg, LegFailure
 from router.model import limits
 from router.model.settings import ServiceLimits

@@ -14,8 +14,9 @@ from router.forward.http1.terms import DEFAULT_TERMS
 from router.forward.http2 import heads
 from router.forward.http2 import wire as codes
 from router.forward.http2.answers import own_answer
-from router.forward.http2.connection import Http2Connection, Http2Stream
+from router.forward.http2.connection import Http2Connection
 from router.forward.http2.heads import Asked, Fields, Malformed
+from router.forward.http2.streams import Http2Stream
 from router.forward.ports import Leg, LegHandler, Request
 from router.forward.request_ids import RequestIds
 from router.model import limits

@@ -3,8 +3,9 @@
 from typing import Protocol
 
 from router.forward.http2 import wire as codes
-from router.forward.http2.connection import Http2Connection, Http2Stream, StreamUser
+from router.forward.http2.connection import Http2Connection
 from router.forward.http2.heads import Fields
+from router.forward.http2.streams import Http2Stream, StreamUser
 from router.forward.ingress_http2 import header_list_bytes
 from router.forward.ports import LegCode, LegFailure, dial_failure
 from router.model import limits

@@ -6,8 +6,8 @@ from math import inf
 from router.forward.http1 import render
 from router.forward.http2 import heads
 from router.forward.http2 import wire as codes
-from router.forward.http2.connection import Http2Stream
 from router.forward.http2.heads import Fields, Malformed
+from router.forward.http2.streams import Http2Stream
 from router.forward.pool_http2 import Http2Pool, TargetSession
 from router.forward.ports import LegCode, LegFailure, LegHandler, Request
 from router.model import limits

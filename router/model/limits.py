@@ -5,7 +5,7 @@ MIB = 1024 * KIB
 
 # net: one turn of the data path.
 TURN_EVENTS_MAX = 256  # Fairness between sockets of one turn,
-TURN_BATCH_EVENTS = 32  # in batches,
+TURN_BATCH_EVENTS = 64  # in batches,
 TURN_S_MAX = 0.02  # of which none begins later: the operator's door waits for the turn's end.
 # A full read is the payload of a full frame: one byte more would travel as a frame of its own.
 # Never 128 KiB or more into new bytes: malloc would mmap each time.
@@ -166,6 +166,8 @@ HTTP2_TURN_BYTES_MAX = 256 * KIB  # Framed in one turn; a bulk stream leaves the
 # Of what one connection brought, looked at in one turn; 4,000 requests fit into one read.
 # A frame is 1, one with fields 16, or of a target, who begins nothing, 4: about 5 ms.
 HTTP2_TURN_WORK, HTTP2_HEAD_WORK, HTTP2_ANSWER_WORK = 256, 16, 4
+HTTP2_HEAD_WORK_BYTES = 128  # So much of a header block is one more: Huffman codes are dear.
+HTTP2_TABLE_UPDATES_MAX = 8  # Before one header block; RFC 7541, 4.2, knows of no need for 3.
 HTTP2_CONTROL_BYTES_MAX = 64 * KIB  # Answers to a peer that reads nothing; then we stop reading.
 HTTP2_FRAGMENTS_MAX = 8  # Frames of one header block, as nghttp2.
 HTTP2_TABLE_BYTES = 4 * KIB  # HPACK, both ways, whatever the peer would allow us.

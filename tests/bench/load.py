@@ -17,6 +17,7 @@ Direction = Literal["up", "down"]
 CONNECT_S = 5.0
 CHUNK_BYTES = 256 * 1024
 SETTLE_S = 1.0
+SOURCES = 8
 WRK_SCRIPT = Path(__file__).with_name("wrk.lua")
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -79,9 +80,12 @@ def bulk(host: str, port: int, direction: Direction, seconds: float) -> tuple[in
 
 @contextlib.contextmanager
 def held(host: str, port: int, count: int) -> Iterator[None]:
-    """``count`` connections, open and silent."""
+    """``count`` connections, open and silent, from several addresses: one may have only so many."""
     with contextlib.ExitStack() as stack:
-        for _ in range(count):
-            stack.enter_context(socket.create_connection((host, port), CONNECT_S))
+        for number in range(count):
+            source = (f"127.78.0.{1 + number % SOURCES}", 0)
+            stack.enter_context(
+                socket.create_connection((host, port), CONNECT_S, source_address=source)
+            )
         time.sleep(SETTLE_S)
         yield

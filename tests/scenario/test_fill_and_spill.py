@@ -39,7 +39,8 @@ class Pair:
         self.wide = {site.name: net.http(site.name, 0.01) for site in (near, far)}
         near.declare("shop", SHOP_PORT, queue=QUEUE, queueWait="700ms")
         near.declare("cache", CACHE_PORT, protocol="tcp", queue=0)
-        near.declare("wide", WIDE_PORT, queue=2_000, queueWait="9s")
+        many = {"connectionsPerSource": 2_000}  # All clients of these tests have one address.
+        near.declare("wide", WIDE_PORT, queue=2_000, queueWait="9s", limits=many)
         for site, slots in ((near, NEAR_SLOTS), (far, FAR_SLOTS)):
             site.connect("shop", self.shop[site.name], capacity=slots)
             site.connect("cache", self.cache[site.name], capacity=slots)

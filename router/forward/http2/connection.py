@@ -13,67 +13,19 @@ from typing import Protocol
 
 from router.forward.http2 import wire as codes
 from router.forward.http2.heads import Fields
+from router.forward.http2.streams import NOBODY, Http2Stream, StreamUser
 from router.forward.http2.wire import Wire
 from router.model import limits
-from router.net.ports import Buffer, Connection, Timers
+from router.net.ports import Connection, Timers
 
-_HALF_WINDOW_BYTES = limits.HTTP2_WINDOW_BYTES // 2
 _NOTHING = memoryview(b"")
 _HALF_CONNECTION_BYTES = limits.HTTP2_CONNECTION_WINDOW_BYTES // 2
-
-
-class StreamUser(Protocol):
-    """Who has a stream. No call comes from within one of its own calls to the stream."""
-
-    def got_head(self, fields: Fields, ended: bool) -> None:
-        """Client: a response head, 1xx or final."""
-
-    def got_body(self, data: memoryview) -> None: ...
-
-    def got_trailers(self, fields: Fields) -> None:
-        """`got_end` follows."""
-
-    def got_end(self) -> None:
-        """The peer's direction is complete."""
-
-    def got_room(self) -> None:
-        """After a `send` that returned False."""
-
-    def got_reset(self, code: int) -> None:
-        """By the peer. The stream is over."""
-
-
-class _Nobody:
-    """The user of a stream that is over: no cycle waits for the collector."""
-
-    __slots__ = ()
-
-    def got_head(self, fields: Fields, ended: bool) -> None:
-        pass
-
-    def got_body(self, data: memoryview) -> None:
-        pass
-
-    def got_trailers(self, fields: Fields) -> None:
-        pass
-
-    def got_end(self) -> None:
-        pass
-
-    def got_room(self) -> None:
-        pass
-
-    def got_reset(self, code: int) -> None:
-        pass
-
-
-_NOBODY = _Nobody()
 
 
 class Owner(Protocol):
     """Who has the connection."""
 
-    def opened(self, stream: "Http2Stream", fields: Fields, ended: bool) -> None:
+    def opened(self, stream: Http2Stream, fields: Fields, ended: bool) -> None:
         """Server: a request. Its user is set before this returns, or the stream reset."""
 
     def settled(self) -> None:
@@ -90,143 +42,6 @@ class Owner(Protocol):
 
     def failed(self, reason: str) -> None:
         """The connection is lost to HTTP/2: users of streams hear nothing more. Flush and end."""
-
-
-class Http2Stream:
-    """One stream, either end of it. Calls after its end or `reset` are dropped."""
-
-    __slots__ = (
-        "_connection",
-        "_credit_bytes",
-        "_finished",
-        "_owes_writable",
-        "_queue",
-        "_reset_after",
-        "_trailers",
-        "id",
-        "is_over",
-        "is_paused",
-        "is_ready",
-        "local_ended",
-        "remote_ended",
-        "user",
-    )
-
-    user: StreamUser
-
-    def __init__(self, connection: "Http2Connection", stream_id: int) -> None:
-        self._connection = connection
-        self.id = stream_id
-        self._queue = bytearray()
-        self._trailers: Fields = []
-        self._finished = False
-        self._reset_after = -1
-        self._owes_writable = False
-        self.is_paused = False
-        self._credit_bytes = 0  # Received, not given back.
-        self.is_ready = False
-        """It waits for its turn to send."""
-        self.local_ended = False
-        self.remote_ended = False
-        self.is_over = False
-
-    def send_head(self, fields: Fields, end: bool = False) -> None:
-        """A head. Bytes of a body follow it, if not ``end``."""
-        if self.is_over:
-            return
-        self._connection.wire.send_head(self.id, fields, end)
-        self._connection.will_flush()
-        if end:
-            self._sent_end()
-
-    def send(self, data: Buffer) -> bool:
-        """Queue bytes (copied). False: enough are queued, wait for `got_room`."""
-        if self.is_over or self._finished:
-            return True
-        self._queue += data
-        self._connection.ready(self)
-        if len(self._queue) > limits.HTTP2_QUEUE_BYTES:
-            self._owes_writable = True
-            return False
-        return True
-
-    def finish(self, trailers: Fields | None = None, *, reset_after: int = -1) -> None:
-        """The end of our direction, after what is queued; then a reset, if one is given."""
-        if self.is_over or self._finished:
-            return
-        self._finished = True
-        self._trailers = trailers or []
-        self._reset_after = reset_after
-        self._connection.ready(self)
-
-    def reset(self, code: int) -> None:
-        """Drop everything both ways."""
-        if self.is_over:
-            return
-        if not (self.local_ended and self.remote_ended):  # Else nothing may be said of it (5.1).
-            self._connection.wire.reset(self.id, code)
-            self._connection.will_flush()
-        self._connection.forget(self)
-
-    def pause(self) -> None:
-        """Give no credit back."""
-        self.is_paused = True
-
-    def resume(self) -> None:
-        self.is_paused = False
-        self._return_credit()
-
-    # Of the connection.
-
-    def received(self, credit_bytes: int) -> None:
-        """So much of the window was used and passed on."""
-        self._credit_bytes += credit_bytes
-        if not self.is_paused:
-            self._return_credit()
-
-    def _return_credit(self) -> None:
-        if self._credit_bytes >= _HALF_WINDOW_BYTES and not self.is_over and not self.remote_ended:
-            self._connection.wire.give_back(self._credit_bytes, self.id)
-            self._credit_bytes = 0
-            self._connection.will_flush()
-
-    def push(self, wire: Wire) -> int:
-        """Send what one turn allows. The bytes sent; -1: the peer's window is closed."""
-        queue = self._queue
-        size = len(queue)
-        if size:
-            room = wire.room_of(self.id)
-            if room <= 0:
-                return -1
-            size = min(size, room)
-            end = self._finished and size == len(queue) and not self._trailers
-            wire.send_data(self.id, bytes(memoryview(queue)[:size]), end)
-            del queue[:size]
-            if end:
-                self._sent_end()
-                return size
-        if self._finished and not queue:
-            if self._trailers:
-                wire.send_head(self.id, self._trailers, True)
-            else:
-                wire.send_data(self.id, b"", True)
-            self._sent_end()
-        elif queue:
-            self._connection.ready(self)
-        return size
-
-    def drained(self) -> None:
-        """Tell a user that waits for room, if there is some."""
-        if self._owes_writable and len(self._queue) <= limits.HTTP2_QUEUE_BYTES // 2:
-            self._owes_writable = False
-            self.user.got_room()
-
-    def _sent_end(self) -> None:
-        self.local_ended = self._finished = True
-        if self.remote_ended:
-            self._connection.forget(self)
-        elif self._reset_after >= 0:
-            self.reset(self._reset_after)
 
 
 class Http2Connection:
@@ -394,7 +209,7 @@ class Http2Connection:
 
     def forget(self, stream: Http2Stream) -> None:
         stream.is_over = True
-        stream.user = _NOBODY
+        stream.user = NOBODY
         if self.streams.pop(stream.id, None) is not None:
             self._blocked.pop(stream.id, None)
             self._owner.released()

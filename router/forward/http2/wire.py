@@ -11,8 +11,9 @@ needs and they do not do:
 - The peer cannot make our HPACK table grow, whatever it allows us.
 """
 
+import re
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import h2.config
 import h2.connection
@@ -25,6 +26,7 @@ from hyperframe.frame import GoAwayFrame
 
 from router.forward.http2.budgets import Budget
 from router.forward.http2.heads import Fields
+from router.forward.http2.sink import WireSink
 from router.model import limits
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -56,43 +58,10 @@ _END_STREAM, _ACK, _END_HEADERS = 0x1, 0x1, 0x4
 _GOAWAY_BYTES_MIN = 8
 _ID_MASK = 0x7FFFFFFF
 
+_TABLE_UPDATES = re.compile(  # Integers of 5 bits and more (RFC 7541, 5.1 and 6.3).
+    rb"(?:[\x20-\x3e]|\x3f[\x80-\xff]*[\x00-\x7f]){%d}" % (limits.HTTP2_TABLE_UPDATES_MAX + 1)
+)
 _Codes = h2.settings.SettingCodes
-
-
-class WireSink(Protocol):
-    """Who is told what the peer sent. Nothing more comes after `failed`."""
-
-    def opened(self, stream_id: int, fields: Fields, ended: bool) -> None:
-        """Server: the head of a new request."""
-
-    def head(self, stream_id: int, fields: Fields, ended: bool) -> None:
-        """Client: a response head, 1xx or final."""
-
-    def data(self, stream_id: int, data: bytes, credit_bytes: int, ended: bool) -> None:
-        """``credit_bytes``: what it took of the windows, padding included."""
-
-    def trailers(self, stream_id: int, fields: Fields) -> None:
-        """And the end of the peer's direction."""
-
-    def reset(self, stream_id: int, code: int) -> None:
-        """By the peer, or by h2 for the peer's fault."""
-
-    def room(self, stream_id: int) -> None:
-        """The peer gave credit; stream 0: for all streams."""
-
-    def settled(self) -> None:
-        """The peer's first settings, or newer ones."""
-
-    def agreed(self) -> None:
-        """The peer has taken over our settings."""
-
-    def going_away(self, last_id: int, code: int) -> None:
-        """The peer processes no stream above ``last_id``."""
-
-    def pong(self) -> None: ...
-
-    def failed(self, code: int, reason: str) -> None:
-        """A connection error; our GOAWAY is in the output."""
 
 
 class _Encoder(hpack.Encoder):
@@ -107,7 +76,10 @@ class _Encoder(hpack.Encoder):
         size = min(value, limits.HTTP2_TABLE_BYTES)
         self.header_table.maxsize = size
         if self.header_table.resized:
-            self.table_size_changes.append(size)
+            changes = self.table_size_changes
+            changes.append(size)
+            if len(changes) > 2:  # The least and the last say it all (RFC 7541, 4.2).
+                changes[:] = [min(changes), size]
 
 
 class _Decoder(hpack.Decoder):
@@ -118,6 +90,8 @@ class _Decoder(hpack.Decoder):
         self.fields: Fields = []
 
     def decode(self, data: bytes, raw: bool = False) -> Iterable[hpack.HeaderTuple]:
+        if _TABLE_UPDATES.match(data) is not None:
+            raise hpack.HPACKDecodingError("table size updates in a row")
         fields = list(super().decode(data, raw=True))
         self.fields = cast(Fields, fields)
         return [field for field in fields[:1] if field[0] == b":status"]
@@ -248,7 +222,7 @@ class Wire:
                 more = True
                 break
             dear = pending[start + 3] in (_HEADERS, _CONTINUATION)
-            work -= head_work if dear else 1
+            work -= head_work + size // limits.HTTP2_HEAD_WORK_BYTES if dear else 1
             self._judged = False
             frame = bytes(memoryview(pending)[start:after])
             start = after
@@ -292,8 +266,8 @@ class Wire:
         return self.fail(ENHANCE_YOUR_CALM, "frames that serve nothing")
 
     def blame(self) -> None:
-        """A stream of the peer had to be reset for its fault: it may cause so many, as resets."""
-        if not self._resets.spend(self._now):
+        """A stream of a client had to be reset for its fault: it may cause so many, as resets."""
+        if not self._client and not self._resets.spend(self._now):
             self.fail(ENHANCE_YOUR_CALM, "streams to be reset in a row")
 
     def _take_frame(self, frame: bytes) -> None:
@@ -314,6 +288,8 @@ class Wire:
             call = self._calls.get(type(event))
             if call is not None and not self._failed:
                 call(event)
+        if not events and kind in (_HEADERS, _CONTINUATION) and frame[4] & _END_HEADERS:
+            self.blame()  # Of a stream that was reset before: h2 has reset it once more.
 
     def _take_goaway(self, frame: bytes) -> None:
         body = frame[_HEADER_BYTES:]
@@ -346,6 +322,8 @@ class Wire:
 
     def _was_reset(self, event: h2.events.StreamReset) -> None:
         self._sink.reset(event.stream_id, int(event.error_code))
+        if not event.remote_reset:
+            self.blame()  # The peer made h2 do it (MadeYouReset, CVE-2025-8671).
 
     def _got_room(self, event: h2.events.WindowUpdated) -> None:
         self._sink.room(event.stream_id)

@@ -158,6 +158,7 @@ class FakeNetwork:
         self.taken: set[Address] = set()  # Bound by somebody else.
         self.paused: set[Address] = set()  # Listeners that leave connections in the backlog.
         self.silent: set[Address] = set()  # Dials there time out.
+        self.is_exhausted = False  # This process has no descriptor for another dial.
         self.dialled: list[Address] = []
         self.dialled_tls: list[Tls | None] = []
         self.renamed: set[str] = set()  # Addresses that no name stands for any more.
@@ -245,6 +246,9 @@ class FakeNetwork:
 
         def outcome() -> None:
             if dial.cancelled:
+                return
+            if self.is_exhausted:
+                failed(DialFailure("exhausted", f"connect to {address}: no descriptor left"))
                 return
             accept = self.listening.get(address)
             if accept is None:

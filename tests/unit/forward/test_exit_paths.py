@@ -199,3 +199,18 @@ def test_a_client_that_resets_at_any_step_leaves_no_slot(
     client.abort()
     stage.network.run()
     assert stage.in_flight == 0
+
+
+@pytest.mark.parametrize("remote", [False, True], ids=["local", "remote"])
+def test_a_dial_without_a_descriptor_is_answered_with_503_and_frees_its_slot(remote: bool) -> None:
+    stage = Stage("http", remote, GET)
+    stage.reply(OK)
+    stage.network.advance(10)  # The idle connection to the target is closed.
+    client = stage.a.connect("127.0.0.1", 80)
+    stage.network.is_exhausted = True
+    client.send(GET)
+    stage.network.advance(3)
+    head = bytes(client.got)
+    assert head.startswith(b"HTTP/1.1 503 ")
+    assert b"\r\nRetry-After: " in head
+    assert stage.in_flight == 0

@@ -100,6 +100,18 @@ def test_a_failed_connect_of_a_request_takes_it_down_at_once() -> None:
     assert watch.changes[2:] == [(TARGET, True)]
 
 
+def test_a_lack_of_descriptors_here_says_nothing_of_a_target() -> None:
+    watch = Watch()
+    FakeTarget(watch.network, "10.0.0.1", 80)
+    watch.check()
+    watch.network.run()
+    watch.network.is_exhausted = True
+    watch.network.advance(5)
+    watch.network.is_exhausted = False
+    watch.network.advance(5)
+    assert watch.changes == [(TARGET, True)]
+
+
 def test_a_removed_target_is_checked_no_more() -> None:
     watch = Watch()
     watch.check()

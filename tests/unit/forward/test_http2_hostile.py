@@ -37,6 +37,7 @@ from tests.unit.forward.http2_peers import (
 
 PROTOCOL_ERROR, FLOW_CONTROL, FRAME_SIZE, REFUSED, COMPRESSION, CALM = 1, 3, 6, 7, 9, 11
 Fields = list[tuple[bytes, bytes]]
+HEAD = ["END_HEADERS", "END_STREAM"]
 
 
 class Attacked:
@@ -175,6 +176,14 @@ def test_a_rapid_reset_is_ended(site: Attacked) -> None:
     assert all(leg.is_aborted() for leg in site.legs)
 
 
+def test_a_frame_in_pieces_is_counted_once(site: Attacked) -> None:
+    frames = resets(site)
+    for _ in range(limits.HTTP2_RESETS_BURST - 1):
+        for byte in next(frames):
+            site.send(bytes((byte,)))
+    assert site.goaway is None
+
+
 def test_many_requests_in_one_read_leave_turns_to_others(site: Attacked) -> None:
     per_turn = limits.HTTP2_TURN_WORK // limits.HTTP2_HEAD_WORK
     heads = [head_frame(site.encoder, 2 * n + 1, GET, "END_STREAM") for n in range(100)]
@@ -201,11 +210,75 @@ def test_streams_to_be_reset_for_their_fault_count_as_resets(site: Attacked) -> 
     assert site.goaway == CALM
 
 
+PROVOCATIONS: dict[str, tuple[int, int, bytes]] = {  # Kind, flags, body.
+    "data after the end": (0, 0, b"x"),
+    "a head after the end": (1, 4, b"\x82"),
+    "trailers after the end": (1, 5, b"\x82"),
+    "too much credit": (8, 0, b"\x7f\xff\xff\xff"),
+}
+
+
+@pytest.mark.parametrize("name", PROVOCATIONS)
+def test_streams_that_we_are_made_to_reset_count_as_resets(site: Attacked, name: str) -> None:
+    kind, flags, body = PROVOCATIONS[name]
+
+    def provoked() -> Iterator[bytes]:
+        for stream_id in range(1, 10**6, 2):
+            head = head_frame(site.encoder, stream_id, GET, "END_STREAM")
+            yield head + raw(kind, flags, stream_id, body)
+
+    borne = site.flood(provoked(), 1_000)
+    assert limits.HTTP2_RESETS_BURST <= borne <= limits.HTTP2_RESETS_BURST + 2
+    assert site.goaway == CALM
+    assert all(leg.is_aborted() for leg in site.legs)
+
+
+def test_heads_on_a_stream_that_was_reset_are_borne_up_to_a_number(site: Attacked) -> None:
+    site.ask(1, [*REQUEST, (b"x", b" bad")], end=False)
+    frames = every(HeadersFrame(1, b"\x82", flags=["END_HEADERS", "END_STREAM"]))
+    assert site.flood(frames, 1_000) <= limits.HTTP2_RESETS_BURST + 2
+    assert site.goaway == CALM
+
+
 def test_streams_above_the_limit_are_refused_up_to_a_number(site: Attacked) -> None:
     frames = (head_frame(site.encoder, number, REQUEST) for number in range(1, 10**6, 2))
     bound = limits.HTTP2_STREAMS_MAX + limits.HTTP2_RESETS_BURST
     assert site.flood(frames, 2_000) <= bound + 2
     assert len(site.legs) == limits.HTTP2_STREAMS_MAX
+
+
+def test_large_heads_in_one_read_leave_turns_to_others(site: Attacked) -> None:
+    fields = [*GET, *((b"x-%d" % n, b"a" * 7_000) for n in range(4))]
+    encoders = [hpack.Encoder() for _ in range(10)]
+    site.send(b"".join(head_frame(e, 2 * n + 1, fields) for n, e in enumerate(encoders)))
+    assert len(site.legs) == 1
+    for _ in range(10):
+        site.timers.advance(0)
+    assert len(site.legs) == 10
+
+
+def test_more_table_size_updates_than_anybody_needs_end_the_connection(site: Attacked) -> None:
+    block = site.encoder.encode(GET)
+    site.send(bytes(HeadersFrame(1, b"\x20\x3f\xe1\x1f" + block, flags=HEAD).serialize()))
+    assert (len(site.legs), site.goaway) == (1, None)
+    updates = b"\x20" * (limits.HTTP2_TABLE_UPDATES_MAX + 1)
+    site.send(bytes(HeadersFrame(3, updates + b"\x3f\xe1\x1f" + block, flags=HEAD).serialize()))
+    assert len(site.legs) == 1
+    assert site.goaway in (PROTOCOL_ERROR, COMPRESSION)
+
+
+def test_a_table_that_shrinks_and_grows_all_the_time_costs_one_answer_little(
+    site: Attacked,
+) -> None:
+    for _ in range(limits.HTTP2_USELESS_BURST // 2 - 10):
+        site.send(bytes(SettingsFrame(0, {1: 0}).serialize()))
+        site.send(bytes(SettingsFrame(0, {1: 4_096}).serialize()))
+    site.sent()
+    site.ask(1)
+    site.legs[0].respond(b"HTTP/1.1 200 \r\n", b"")
+    (head,) = [frame for frame in site.sent() if isinstance(frame, HeadersFrame)]
+    assert len(head.data) < 100
+    assert next(iter(hpack.Decoder().decode(head.data, raw=True))) == (b":status", b"200")
 
 
 @pytest.mark.parametrize("size", [0, 1, 1_000])
@@ -227,6 +300,7 @@ def test_a_header_block_that_takes_too_long_ends_the_connection(site: Attacked) 
 def test_a_header_list_that_unpacks_to_much_is_answered_or_ended(site: Attacked) -> None:
     site.ask(1, [*GET, *((b"x-%d" % n, b"y" * 300) for n in range(limits.HEADERS_MAX - 1))])
     site.ask(3, [*GET, *((b"x-%d" % n, b"y" * 400) for n in range(limits.HEADERS_MAX))])
+    site.timers.advance(0)
     assert [len(site.legs), site.refused] == [1, [431]]
     assert site.goaway is None
     bomb = [(b"x", b"y" * 4_000)] * 100  # One literal, then 99 references.

@@ -239,6 +239,7 @@ def test_a_stalled_leg_holds_back_its_stream_alone(site: Site) -> None:
     peer = site.client.h2
     while (room := min(peer.local_flow_control_window(stalled), 16_384)) > 0:
         site.body(stalled, b"x" * room)
+        assert len(site.legs[0].body) <= limits.HTTP2_WINDOW_BYTES
     assert len(site.legs[0].body) == limits.HTTP2_WINDOW_BYTES
     for _ in range(40):
         site.body(other, b"y" * 16_384)

@@ -189,6 +189,22 @@ def test_parallel_links_count_as_the_cheapest_that_is_up() -> None:
     assert west.owner.named("cost", "down")[-1] == ("cost", east.id, 5)
 
 
+def test_one_site_cannot_take_all_places_for_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "LINKS_PER_SITE_MAX", 2)
+    world = World()
+    west, _ = linked(world, name="first")
+    west.link("east", name="second")
+    west.link("east", name="third")
+    world.settle()
+    states = {line.name: (line.state, line.error) for line in west.links.status()}
+    assert [states[name][0] for name in ("first", "second", "third")] == ["up", "up", "refused"]
+    assert "has 2 links here already" in states["third"][1]
+    other = Router(world, "other")
+    other.link("east")
+    world.settle()
+    assert [line.state for line in other.links.status()] == ["up"]
+
+
 def test_a_neighbour_that_dials_anew_replaces_its_dead_link() -> None:
     world = World()
     _, east = linked(world)

@@ -1,0 +1,41 @@
+"""Who is told what the frames of a connection say."""
+
+from typing import Protocol
+
+from router.forward.http2.heads import Fields
+
+
+class WireSink(Protocol):
+    """Who is told what the peer sent. Nothing more comes after `failed`."""
+
+    def opened(self, stream_id: int, fields: Fields, ended: bool) -> None:
+        """Server: the head of a new request."""
+
+    def head(self, stream_id: int, fields: Fields, ended: bool) -> None:
+        """Client: a response head, 1xx or final."""
+
+    def data(self, stream_id: int, data: bytes, credit_bytes: int, ended: bool) -> None:
+        """``credit_bytes``: what it took of the windows, padding included."""
+
+    def trailers(self, stream_id: int, fields: Fields) -> None:
+        """And the end of the peer's direction."""
+
+    def reset(self, stream_id: int, code: int) -> None:
+        """By the peer, or by h2 for the peer's fault."""
+
+    def room(self, stream_id: int) -> None:
+        """The peer gave credit; stream 0: for all streams."""
+
+    def settled(self) -> None:
+        """The peer's first settings, or newer ones."""
+
+    def agreed(self) -> None:
+        """The peer has taken over our settings."""
+
+    def going_away(self, last_id: int, code: int) -> None:
+        """The peer processes no stream above ``last_id``."""
+
+    def pong(self) -> None: ...
+
+    def failed(self, code: int, reason: str) -> None:
+        """A connection error; our GOAWAY is in the output."""
