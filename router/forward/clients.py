@@ -79,6 +79,8 @@ class ClientConnection:
                 timers=network,
                 rng=rng,
                 refused=self._count_refused,
+                answered=_note_answer,
+                answer_s=service.http_terms.answer_s,
                 timeouts=service.config.timeouts,
                 bounds=service.config.limits,
                 request_ids=service.request_ids,
@@ -149,3 +151,8 @@ class ClientConnection:
         code_class = HTTP_CLASSES[(status // 100 - 1) % len(HTTP_CLASSES)]
         self._service.counters.refused(code_class)
         refused(self._service, self._observing, self._client, status)
+
+
+def _note_answer(leg: Leg, status: int) -> None:
+    if isinstance(leg, WatchedLeg):
+        leg.answered(status)

@@ -57,13 +57,18 @@ class TargetSession:
         "_is_leaving",
         "_pool",
         "_rests_until",
+        "address",
         "http2",
         "idle_since",
         "scheme",
     )
 
-    def __init__(self, pool: "Http2Pool", connection: Connection, scheme: bytes) -> None:
+    def __init__(
+        self, pool: "Http2Pool", connection: Connection, scheme: bytes, address: str
+    ) -> None:
         self._pool = pool
+        self.address = address
+        """Where it leads if the target is given by a name, else empty."""
         self._connection = connection
         self._is_leaving = False
         self.scheme = scheme
@@ -90,6 +95,11 @@ class TargetSession:
         return bound - len(http2.streams)
 
     @property
+    def is_worn(self) -> bool:
+        """Its stream ids are used up: another has to take over."""
+        return self.http2.wire.next_id >= limits.HTTP2_STREAM_ID_LAST
+
+    @property
     def is_promising(self) -> bool:
         """It may serve streams once the target's settings have come."""
         return not self._is_leaving and not self.http2.is_settled
@@ -97,6 +107,11 @@ class TargetSession:
     def refused(self) -> None:
         """The target refused a stream: it bears no more than there are, for now."""
         self._rests_until = self._pool.network.now() + limits.HTTP2_REFUSED_REST_S
+
+    @property
+    def is_idle(self) -> bool:
+        """It could be used, and nobody does."""
+        return not self._is_leaving and self.http2.is_settled and not self.http2.streams
 
     def leave(self) -> None:
         """Open no more streams; end once those under way have."""
@@ -190,7 +205,10 @@ class TargetSession:
 
 
 class Http2Pool:
-    """The HTTP/2 connections to the target at ``host``:``port``."""
+    """The HTTP/2 connections to the target at ``host``:``port``.
+
+    One to an address that ``host`` no longer stands for gets no further streams.
+    """
 
     def __init__(
         self,
@@ -223,8 +241,17 @@ class Http2Pool:
         """A connection with room for a stream; None: `wait`."""
         for session in self._sessions:
             if session.room > 0:
-                return session
+                if not session.is_worn and self._is_current(session.address):
+                    return session
+                session.leave()
         return None
+
+    def shed_idle(self) -> int:
+        """Close what is idle now; how many."""
+        idle = [session for session in self._sessions if session.is_idle]
+        for session in idle:
+            session.leave()
+        return len(idle)
 
     def wait(self, leg: TargetStreamUser) -> None:
         """One of `connected`, `connect_failed` and `overdue` follows, unless it is forgotten."""
@@ -273,6 +300,9 @@ class Http2Pool:
 
     # Steps.
 
+    def _is_current(self, address: str) -> bool:
+        return not address or self.network.is_current(self._host, address)
+
     def _dial(self) -> None:
         """As many connections as who waits may need."""
         promised = len(self._dials) + sum(session.is_promising for session in self._sessions)
@@ -288,7 +318,9 @@ class Http2Pool:
 
         def connected(connection: Connection) -> ConnectionHandler:
             self._dials.discard(attempts[0])
-            session = TargetSession(self, connection, self._scheme)
+            host = connection.peer.host
+            address = "" if host == self._host else host
+            session = TargetSession(self, connection, self._scheme, address)
             self._sessions.append(session)
             if self._closed:
                 session.leave()

@@ -314,7 +314,8 @@ class Service:
 
     def shed_idle(self) -> int:
         """Close connections to targets that nobody uses; how many."""
-        return sum(pool.shed_idle() for pool in self._pools.values())
+        shed = sum(pool.shed_idle() for pool in self._pools.values())
+        return shed + sum(pool.shed_idle() for pool in self._http2_pools.values())
 
     # Figures
 

@@ -12,6 +12,7 @@ from router.forward.service import TargetInfo
 from router.link.ports import OpenRequest
 from router.model import limits
 from router.model.ids import ServiceKey
+from router.model.settings import Timeouts
 from router.model.specs import ServiceSpec
 from router.net.ports import Address, Connection, ConnectionHandler, Tls
 from tests.unit.forward.fakes import (
@@ -535,5 +536,19 @@ def test_short_memory_ends_no_stream_that_a_target_has_taken() -> None:
     assert egress.held_bytes == 48_000
     egress.drop_slowest(48_000)
     assert egress.held_bytes == 0
+    shop.target.answer(shop.target.serving[0], 1)
+    assert shop.said(stream) == ANSWER
+
+
+def test_an_answer_has_the_time_for_it_and_not_that_of_idle_streams(shop: Shop) -> None:
+    timeouts = Timeouts(response_s=60.0, idle_s=5.0)
+    config = ServiceSpec(ports=(8080,), protocol="http2", timeouts=timeouts)
+    for site in (shop.a, shop.b):
+        site.forwarder.set_service(KEY, config)
+    shop.client = shop.connect()
+    shop.target.act = shop.target.hold
+    stream = shop.ask(REQUEST, b"hello")
+    shop.network.advance(30.0)
+    assert shop.said(stream) == []
     shop.target.answer(shop.target.serving[0], 1)
     assert shop.said(stream) == ANSWER

@@ -430,3 +430,42 @@ def test_over_tls_the_scheme_says_so() -> None:
     server = target.server()
     request = next(e for e in server.peer.events if isinstance(e, h2.events.RequestReceived))
     assert dict(request.headers)[b":scheme"] == b"https"
+
+
+def test_a_connection_is_left_when_its_address_is_gone_from_the_name(target: Target) -> None:
+    handlers = [target.leg()[1]]
+    server = target.server()
+    handlers.append(target.leg()[1])
+    target.network.renamed.add(server.connection.peer.host)
+    target.leg()
+    assert len(target.network.dials) == 1
+    for stream in (1, 3):
+        server.answer(stream)
+    assert [handler.last() for handler in handlers] == [("done", None)] * 2
+    assert server.connection.is_finished
+
+
+def test_idle_connections_are_shed_and_busy_ones_stay(target: Target) -> None:
+    _, handler = target.leg()
+    server = target.server()
+    assert target.pool.shed_idle() == 0
+    server.answer(1)
+    assert handler.last() == ("done", None)
+    assert target.pool.shed_idle() == 1
+    assert server.connection.is_finished
+    target.leg()
+    assert len(target.network.dials) == 1
+
+
+def test_a_connection_whose_ids_are_used_up_is_replaced(
+    target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "HTTP2_STREAM_ID_LAST", 5)
+    handlers = [target.leg()[1]]
+    server = target.server()
+    handlers += [target.leg()[1] for _ in range(2)]
+    for stream in (1, 3):
+        server.answer(stream)
+    target.server().answer(1)
+    assert [handler.last() for handler in handlers] == [("done", None)] * 3
+    assert server.connection.is_finished
