@@ -47,6 +47,7 @@ LISTENER_CONNECTIONS_MAX = 65_536  # Of the kernel's listener; a service's own l
 FD_RESERVE = 64  # Descriptors that no client and no target gets: files, admin, links.
 FD_RESERVE_ESSENTIAL = 40  # Of these, what links do not get either.
 
+MEMORY_LIMIT_BYTES_MIN = 48 * MIB  # An idle router takes some 40: with less it refuses all.
 MEMORY_LIMIT_BYTES_MAX = 1024 * 1024 * MIB  # What a site may state.
 # Memory: shares of what the process may have, and what is done above each.
 MEMORY_SHED_IDLE = 0.85  # Idle connections are closed.
