@@ -185,6 +185,9 @@ HTTP2_TICK_S = 2.5  # How often a client connection looks at its deadlines.
 HTTP2_STREAM_ID_LAST = 2**30  # Then the connection is replaced, long before ids run out.
 HTTP2_TARGET_STREAMS_MAX = 100  # Of one connection to a target, if it does not say less.
 HTTP2_TARGET_CONNECTIONS_MAX = 32
+# Streams that we reset before a connection is replaced: Netty bears 200 in 30 s, others 200 a
+# minute, and then they end it for all clients whose streams share it.
+HTTP2_TARGET_RESETS_BURST, HTTP2_TARGET_RESETS_PER_S = 100, 1.0
 HTTP2_TARGET_IDLE_S = 60.0
 HTTP2_REFUSED_REST_S = 1.0  # A connection that refused one, until a stream of it ends.
 HTTP2_REFUSED_TRIES_MAX = 3  # Streams that targets did not process, of one request.
