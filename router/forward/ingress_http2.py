@@ -171,6 +171,11 @@ class Http2Session:
         self.drain()
         return True
 
+    @property
+    def held_bytes(self) -> int:
+        """Of responses, beside what the connection holds: streams without credit."""
+        return self._http2.queued_bytes if self._http2 is not None else 0
+
     def abort(self) -> None:
         """End at once, as after the grace of a drain."""
         self._connection.abort()

@@ -100,6 +100,7 @@ LANE_CONTROL_BYTES_MAX = 32 * MIB  # Control messages that wait: a whole databas
 LANE_IDS_MAX = 2**29  # Of 2^30 - 1: another lane takes over long before they run out.
 LANE_BYTES_MAX = 128 * 1024 * MIB  # One TLS key; AES-GCM's limit is near 360 GiB.
 LANE_RETIRED_S = 3_600.0  # A lane that was replaced lives on for its last streams.
+LANES_RETIRED_MAX = 16  # Of one link; then the oldest goes. At 128 GiB each 2 TiB within the hour.
 LANE_LINGER_S = 1.0  # For the GOAWAY to leave, then abort.
 RTT_MAX_S = 60.0  # Longer ones measured a sleep.
 LANE_WRITE_STALL_S = 10.0  # Something waits and the kernel took nothing of it.

@@ -144,6 +144,7 @@ class Http2Stream:
         if self.is_over or self._finished:
             return True
         self._queue += data
+        self._connection.queued_bytes += len(data)
         self._connection.ready(self)
         if len(self._queue) > limits.HTTP2_QUEUE_BYTES:
             self._owes_writable = True
@@ -202,6 +203,7 @@ class Http2Stream:
             end = self._finished and size == len(queue) and not self._trailers
             wire.send_data(self.id, bytes(memoryview(queue)[:size]), end)
             del queue[:size]
+            self._connection.queued_bytes -= size
             if end:
                 self._sent_end()
                 return size
@@ -214,6 +216,12 @@ class Http2Stream:
         elif queue:
             self._connection.ready(self)
         return size
+
+    def drop_queue(self) -> int:
+        """Forget what has not been sent; how much that was."""
+        size_bytes = len(self._queue)
+        self._queue = bytearray()
+        return size_bytes
 
     def drained(self) -> None:
         """Tell a user that waits for room, if there is some."""
@@ -258,6 +266,7 @@ class Http2Connection:
         "connection",
         "highest_id",
         "is_settled",
+        "queued_bytes",
         "streams",
         "wire",
     )
@@ -279,6 +288,8 @@ class Http2Connection:
         self.streams: dict[int, Http2Stream] = {}
         self.highest_id = 0
         """Of the streams that the peer opened."""
+        self.queued_bytes = 0
+        """Of all streams, waiting for the peer's windows."""
         self._ready: deque[Http2Stream] = deque()
         self._blocked: dict[int, Http2Stream] = {}
         self._credit_bytes = 0
@@ -376,6 +387,8 @@ class Http2Connection:
         streams = list(self.streams.values())
         for stream in streams:
             stream.is_over = True
+            stream.drop_queue()
+        self.queued_bytes = 0
         self.streams.clear()
         self._ready.clear()
         self._blocked.clear()
@@ -396,6 +409,7 @@ class Http2Connection:
         stream.is_over = True
         stream.user = _NOBODY
         if self.streams.pop(stream.id, None) is not None:
+            self.queued_bytes -= stream.drop_queue()
             self._blocked.pop(stream.id, None)
             self._owner.released()
 
