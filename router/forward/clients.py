@@ -113,6 +113,12 @@ class ClientConnection:
     def connection(self) -> Connection:
         return self._connection
 
+    @property
+    def held_bytes(self) -> int:
+        """Of responses, beside what the connection holds."""
+        session = self.session
+        return 0 if isinstance(session, TcpSession | HttpSession) else session.held_bytes
+
     def lost(self, cause: Loss | None) -> None:
         self.session.lost(cause)
         if not (isinstance(self.session, TcpSession) and self.session.outlives_client):

@@ -89,10 +89,10 @@ class Http2Session:
     """`ConnectionHandler` of one client connection.
 
     ``open_leg`` is asked once per request. ``refused`` is told the status of each request that
-    never got that far, ``answered`` of each leg that is aborted for an answer of ours. Deadlines are
-    judged by one coarse timer: header blocks, settings and the
-    preface after ``timeouts.header_s``, exchanges that do not move after ``idle_s``, a connection
-    without any after ``keep_alive_s``.
+    never got that far, ``answered`` of each leg that is aborted for an answer of ours. Deadlines
+    are judged by one coarse timer: header blocks, settings and the preface after
+    ``timeouts.header_s``, exchanges that do not move after ``idle_s``, a connection without any
+    after ``keep_alive_s``.
     """
 
     __slots__ = (
@@ -183,6 +183,11 @@ class Http2Session:
             return False
         self.drain()
         return True
+
+    @property
+    def held_bytes(self) -> int:
+        """Of responses, beside what the connection holds: streams without credit."""
+        return self._http2.queued_bytes if self._http2 is not None else 0
 
     def abort(self) -> None:
         """End at once, as after the grace of a drain."""

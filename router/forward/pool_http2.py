@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from router.forward.http2 import wire as codes
+from router.forward.http2.budgets import Budget
 from router.forward.http2.connection import Http2Connection
 from router.forward.http2.heads import Fields
 from router.forward.http2.streams import Http2Stream, StreamUser
@@ -35,8 +36,8 @@ class TargetStreamUser(StreamUser, Protocol):
     def connect_failed(self, code: LegCode, reason: str) -> None:
         """After `Http2Pool.wait`: no connection came about."""
 
-    def lost(self, reason: str) -> None:
-        """The connection is gone, and the stream with it."""
+    def lost(self, reason: str, *, is_first: bool) -> None:
+        """The connection is gone, and the stream with it; ``is_first`` of its streams to hear."""
 
     def not_processed(self) -> None:
         """The target will not process the stream; it is gone."""
@@ -56,6 +57,7 @@ class TargetSession:
         "_connection",
         "_is_leaving",
         "_pool",
+        "_resets",
         "_rests_until",
         "address",
         "http2",
@@ -74,6 +76,9 @@ class TargetSession:
         self.scheme = scheme
         self.idle_since = pool.network.now()
         self._rests_until = self.idle_since
+        self._resets = Budget(
+            limits.HTTP2_TARGET_RESETS_BURST, limits.HTTP2_TARGET_RESETS_PER_S, self.idle_since
+        )
         self.http2 = Http2Connection(
             connection,
             pool.network,
@@ -112,6 +117,13 @@ class TargetSession:
     def is_idle(self) -> bool:
         """It could be used, and nobody does."""
         return not self._is_leaving and self.http2.is_settled and not self.http2.streams
+
+    def broken_off(self) -> None:
+        """We reset a stream. Targets end connections on which there is much of that, and with
+        them the streams of clients that have cancelled nothing: another one takes its place."""
+        exhausted = not self._resets.spend(self._pool.network.now())
+        if exhausted and not self._is_leaving and self._pool.may_replace:
+            self.leave()
 
     def leave(self) -> None:
         """Open no more streams; end once those under way have."""
@@ -200,8 +212,10 @@ class TargetSession:
         self._connection.abort()
 
     def _lose_all(self, reason: str) -> None:
+        is_first = True
         for stream in self.http2.drop():
-            self._user_of(stream).lost(reason)
+            self._user_of(stream).lost(reason, is_first=is_first)
+            is_first = False
 
 
 class Http2Pool:
@@ -236,6 +250,12 @@ class Http2Pool:
     def open_count(self) -> int:
         """Connections there are."""
         return len(self._sessions)
+
+    @property
+    def may_replace(self) -> bool:
+        """A connection may be left for a new one: not when those left are many already."""
+        total = len(self._dials) + len(self._sessions)
+        return total <= limits.HTTP2_TARGET_CONNECTIONS_MAX // 2
 
     def take(self) -> TargetSession | None:
         """A connection with room for a stream; None: `wait`."""

@@ -4,6 +4,7 @@ import gc
 from collections.abc import Callable
 
 import h2.events
+import h2.settings
 import pytest
 from hyperframe.frame import GoAwayFrame
 
@@ -384,6 +385,29 @@ def test_streams_of_one_connection_fill_targets_of_one_slot(remote: bool) -> Non
     shop.network.advance(0.6)
     assert shop.said(waiting) == ["head 200 grpc 14", "end"]
     assert [target.requests for target in shop.targets] == [1, 1, 1]
+
+
+def test_what_waits_for_a_client_s_credit_counts_as_held_and_can_be_let_go(shop: Shop) -> None:
+    size = 50_000
+
+    def answer_much(party: H2Party, stream: int) -> None:
+        party.peer.h2.send_headers(stream, OK)
+        party.peer.h2.send_data(stream, b"x" * 10_000)
+        for _ in range(4):
+            party.peer.h2.send_data(stream, b"x" * 10_000)
+
+    shop.target.act = answer_much
+    shop.client.peer.h2.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 0})
+    for _ in range(5):
+        shop.ask()
+    forwarder = shop.a.forwarder
+    assert forwarder.held_bytes >= 5 * size
+    other = shop.connect()
+    assert forwarder.drop_slowest(size) == 1
+    shop.run()
+    assert forwarder.held_bytes == 0
+    assert (shop.client.is_open, other.is_open) == (False, True)
+    assert shop.in_flight == 0
 
 
 def test_a_drain_ends_with_the_last_stream(shop: Shop) -> None:
