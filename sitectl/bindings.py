@@ -174,7 +174,7 @@ def reach_of(
     protocol: ServiceProtocol,
     tls_trust: str | None,
     tls_server_name: str | None,
-    proxy_protocol: bool,
+    proxy_protocol: bool | None,
 ) -> dict[str, Any]:
     """The fields of a connector that flags on how to reach a target set; empty: none was given."""
     if proxy_protocol and protocol != "tcp":
@@ -183,7 +183,7 @@ def reach_of(
             "its targets are told the client by X-Forwarded-For",
             "Leave the flag out",
         )
-    reach: dict[str, Any] = {"proxy_protocol": True} if proxy_protocol else {}
+    reach: dict[str, Any] = {} if proxy_protocol is None else {"proxy_protocol": proxy_protocol}
     name = tls.server_name(tls_server_name, tls_trust)
     if tls_trust is not None:
         reach["tls_trust"] = tls_trust and tls.trusted_credential(site, tls_trust, service)

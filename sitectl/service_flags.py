@@ -64,7 +64,8 @@ def timeout_flags(function: Decorated) -> Decorated:
         "ceilings",
         metavar="NAME=VALUE",
         multiple=True,
-        help=f"What one client may send or hold. NAME: {', '.join(names_of(ServiceLimits))}.",
+        help="What one client may send or hold; NAME= is the default again. "
+        f"NAME: {', '.join(names_of(ServiceLimits))}.",
     )
     timeout = click.option(
         "--timeout",
@@ -72,7 +73,8 @@ def timeout_flags(function: Decorated) -> Decorated:
         metavar="NAME=DURATION",
         multiple=True,
         callback=_part_timeouts,
-        help=f"How long a step may take. NAME: {', '.join(names_of(Timeouts))}.",
+        help="How long a step may take; NAME= is the default again. "
+        f"NAME: {', '.join(names_of(Timeouts))}.",
     )
     return limit(timeout(function))
 
@@ -82,8 +84,16 @@ def _part_timeouts(
 ) -> tuple[str, ...]:
     """A bare duration is the global ``--timeout``: the longest wait for a router."""
     for value in values:
-        if "=" not in value:
+        if "=" in value:
+            continue
+        try:
             ctx.ensure_object(Settings).timeout_s = Duration().convert(value, param, ctx)
+        except click.BadParameter as error:
+            raise usage(
+                f"--timeout {value!r}: expected NAME=DURATION, or a duration like 30s for how long "
+                "sitectl waits",
+                _known(Timeouts),
+            ) from error
     return tuple(value for value in values if "=" in value)
 
 
@@ -96,7 +106,10 @@ def health_flags(function: Decorated) -> Decorated:
 
 
 def changed(flag: str, words: tuple[str, ...], before: Handling) -> Handling:
-    """``before`` with what the words ``NAME=VALUE`` of ``--flag`` set. Failure: no such, no fit."""
+    """``before`` with what the words ``NAME=VALUE`` of ``--flag`` set; ``NAME=``: the default.
+
+    Failure: no such name, a value that does not fit.
+    """
     struct = type(before)
     names = names_of(struct)
     values: dict[str, Any] = {}
@@ -104,7 +117,11 @@ def changed(flag: str, words: tuple[str, ...], before: Handling) -> Handling:
         name, equals, text = word.partition("=")
         if not equals or name not in names:
             raise usage(f"--{flag} {word!r}: expected one of these", _known(struct))
-        values[names[name]] = _read(struct, names[name], text, f"--{flag} {name}={text}")
+        values[names[name]] = (
+            _read(struct, names[name], text, f"--{flag} {name}={text}")
+            if text
+            else getattr(struct(), names[name])
+        )
     return msgspec.structs.replace(before, **values)
 
 

@@ -37,6 +37,14 @@ def require_sessions_fit(spec: ServiceSpec) -> None:
         )
 
 
+def require_address(client: str) -> None:
+    """Raise Failure unless ``client`` can be a client's address: no session is of another."""
+    from router.documents.readers import is_ip
+
+    if not is_ip(client):
+        raise usage(f"--client {client!r} is not an IP address", "For example --client 10.0.0.9")
+
+
 def affinity_text(affinity: dict[str, Any] | None) -> str:
     """What makes a session, in the words of the flag; ``-``: nothing does."""
     if not affinity:

@@ -175,21 +175,27 @@ class Site:
 
         Without ``replace`` a document that exists with another spec is a conflict too.
         """
-        existing, errors = self.scan()
         wanted = list(documents)
-        for document in wanted:
-            self._refuse_broken_file(document.kind, document.name, errors)
-        changes: list[Change] = []
-        for document in wanted:
-            before = [d for d in existing if (d.kind, d.name) == (document.kind, document.name)]
-            changes.append(self._judge(document, before, existing, replace))
-        self._refuse_contradictions(existing, wanted)
+        changes = self.judge_all(wanted, replace=replace)
         for document, change in zip(wanted, changes, strict=True):
             if change != "unchanged":
                 path = self.config / file_name(document.kind, document.name)
                 write_atomically(path, write(document))
         if any(change != "unchanged" for change in changes):
             self.reload()
+        return changes
+
+    def judge_all(self, wanted: list[Document], *, replace: bool) -> list[Change]:
+        """What `put_all` would change, with its failures; nothing is written."""
+        existing, errors = self.scan()
+        for document in wanted:
+            self._refuse_broken_file(document.kind, document.name, errors)
+        _refuse_unreadable(wanted)
+        changes: list[Change] = []
+        for document in wanted:
+            before = [d for d in existing if (d.kind, d.name) == (document.kind, document.name)]
+            changes.append(self._judge(document, before, existing, replace))
+        self._refuse_contradictions(existing, wanted)
         return changes
 
     def delete_all(self, documents: Iterable[Document]) -> list[Document]:
@@ -266,6 +272,14 @@ class Site:
 def _is_shared(document: Document, existing: list[Document]) -> bool:
     """Whether its file holds other documents too, which a rewrite would lose."""
     return sum(other.source == document.source for other in existing) > 1
+
+
+def _refuse_unreadable(wanted: list[Document]) -> None:
+    """Raise Failure when a value is one that documents do not allow: a router could not read it."""
+    for document in wanted:
+        for error in read(write(document), "")[1]:
+            field = f" (at {error.path})" if error.path else ""
+            raise usage(f"{error.reason}{field}", error.hint)
 
 
 def config_failure(errors: list[ConfigError], message: str) -> Failure:

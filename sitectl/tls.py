@@ -46,7 +46,9 @@ def target_flags(function: Decorated) -> Decorated:
     """Give a verb what says how its target is reached."""
     for option in (
         click.option(
-            "--proxy-protocol", is_flag=True, help="Tell a tcp target its client (PROXY v2)."
+            "--proxy-protocol/--no-proxy-protocol",
+            default=None,
+            help="Tell a tcp target its client (PROXY v2).",
         ),
         click.option(
             "--tls-server-name",
@@ -105,6 +107,13 @@ def wanted_credential(site: Site, service: str, tls_cert: str | None, generate: 
     output.note(f"made a certificate for {', '.join(hosts)}, good for a year")
     output.note(f"clients trust {kept.folder(name) / CA_FILE}; other sites need this folder too")
     return name
+
+
+def expected_credential(site: Site, service: str, tls_cert: str | None, generate: bool) -> str:
+    """What `wanted_credential` is going to answer, before any file is written."""
+    if generate or (tls_cert and _folder(tls_cert) is not None):
+        return credential_in_use(site, service) or service
+    return tls_cert or ""
 
 
 def trusted_credential(site: Site, value: str, service: str) -> str:

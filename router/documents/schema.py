@@ -105,13 +105,18 @@ class Shape:
     def plain(self, spec: msgspec.Struct) -> dict[str, Any]:
         """What YAML shows of ``spec``: required fields and those that are not the default."""
         shown: dict[str, Any] = {}
-        defaults = {info.name: info.default for info in msgspec.structs.fields(self.struct)}
+        infos = {info.name: info for info in msgspec.structs.fields(self.struct)}
         for key, field in self.fields.items():
             value = getattr(spec, field.attribute)
-            if not field.required and value == defaults[field.attribute]:
+            if not field.required and value == _default(infos[field.attribute]):
                 continue
             shown[key] = _plain_value(field, value)
         return shown
+
+
+def _default(info: msgspec.structs.FieldInfo) -> Any:
+    made = info.default_factory
+    return info.default if made is msgspec.NODEFAULT else made()
 
 
 def yaml_key(attribute: str) -> str:
@@ -204,6 +209,14 @@ def _check_service(findings: Findings, node: Mapping, path: str, spec: ServiceSp
             f"{path}.requestId",
             f"{spec.request_id} means something else and cannot carry a request's id",
             "Use X-Request-Id",
+        )
+        return False
+    if spec.request_id and spec.protocol == "tcp":
+        findings.add(
+            _place(node, "requestId"),
+            f"{path}.requestId",
+            "requestId needs protocol http: a tcp connection has no header fields",
+            "Remove it, or use protocol: http",
         )
         return False
     return True
@@ -307,6 +320,16 @@ def _policy(findings: Findings, node: Node, path: str) -> Any:
     return _POLICY.read(findings, node, path)
 
 
+_MEMORY = readers.size(limits.MEMORY_LIMIT_BYTES_MIN, limits.MEMORY_LIMIT_BYTES_MAX)
+
+
+def _memory_limit(findings: Findings, node: Node, path: str) -> Any:
+    """A size; 0 is what the system lets the router have."""
+    if isinstance(node, Scalar) and node.plain and node.value == "0":
+        return 0
+    return _MEMORY(findings, node, path)
+
+
 SHAPES: Final[dict[Kind, Shape]] = {
     "Site": Shape(
         SiteSpec,
@@ -320,7 +343,7 @@ SHAPES: Final[dict[Kind, Shape]] = {
         Field("service_sync_site_ttl_s", readers.duration(1.0, 30 * DAY_S)),
         Field("admin", readers.address),
         Field("drain_grace_s", readers.duration(0.0, 3600.0)),
-        Field("memory_limit_bytes", readers.size(0, limits.MEMORY_LIMIT_BYTES_MAX)),
+        Field("memory_limit_bytes", _memory_limit),
         Field("access_log_share", readers.share),
         Field("tracing", readers.boolean),
         check=_check_site,

@@ -316,8 +316,16 @@ class Service:
         self._recall_if_deserted()
 
     def _can_spare_a_target(self) -> bool:
-        """Never the last one of all, however it fails: an error is better than no answer."""
-        return self.ledger.targets_ready > 1 or self.balancer.is_served_elsewhere
+        """Never the last one of all, however it fails: an error is better than no answer.
+
+        Nor more than half while no other site serves: who knows a request that makes targets fail
+        shall not leave the clients of all ten with one.
+        """
+        if self.balancer.is_served_elsewhere:
+            return True
+        ready = self.ledger.targets_ready
+        ejected = sum(self._health.is_ejected(target) for target in self._targets.configs)
+        return ready > 1 and 2 * ejected < ready + ejected
 
     def _recall_if_deserted(self) -> None:
         if not self.ledger.targets_ready and not self.balancer.is_served_elsewhere:

@@ -66,7 +66,8 @@ class Targets:
 
     def shed_idle(self) -> int:
         """Close connections that nobody uses; how many."""
-        return sum(pool.shed_idle() for pool in self._pools.values())
+        shed = sum(pool.shed_idle() for pool in self._pools.values())
+        return shed + sum(pool.shed_idle() for pool in self._http2_pools.values())
 
     def open(
         self, request: Request, handler: LegHandler, target: str, via_local: bool

@@ -154,7 +154,7 @@ class MemoryGuard:
         used, limit = self.use.resident_bytes // limits.MIB, self.limit_bytes // limits.MIB
         return [
             Problem(
-                code="SW0601",
+                code="SW0603",
                 message=f"Memory is short: {used} of {limit} MiB are in use, "
                 "so new requests are refused here.",
                 hint="Give the router more memory, or services a lower limits.connections",

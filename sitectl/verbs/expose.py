@@ -75,7 +75,7 @@ def expose(
     generate: bool,
     tls_trust: str | None,
     tls_server_name: str | None,
-    proxy_protocol: bool,
+    proxy_protocol: bool | None,
     **health: str | None,
 ) -> None:
     """Declare a service, if need be, and bind a target to it.

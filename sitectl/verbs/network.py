@@ -8,7 +8,7 @@ import click
 from sitectl import output, store
 from sitectl.failure import Exit, Failure, not_found, usage
 from sitectl.options import Settings, Verb, Verbs
-from sitectl.sessions import sentences
+from sitectl.sessions import require_address, sentences
 from sitectl.store import Site
 
 
@@ -158,6 +158,8 @@ def why(
     site = store.find_site(settings)
     asked = {"client": client, "header": header, "cookie": cookie}
     given = {by: value for by, value in asked.items() if value is not None}
+    if client is not None:
+        require_address(client)
     if len(given) > 1:
         raise usage("a session is asked for in one way: --client, --header or --cookie")
     query = f"?{urllib.parse.urlencode(given)}" if given else ""

@@ -61,7 +61,10 @@ REQUEST_ID_FIELD = "X-Request-Id"
 def request_id_of(name: str | None) -> str | None:
     """The field that a flag names. Failure: not a field's name, or one with another meaning."""
     if name and (not re.fullmatch(TOKEN_PATTERN, name) or name.lower() in RESERVED_FIELDS):
-        raise usage(f"--request-id {name!r}: expected a header field of its own", "X-Request-Id")
+        raise usage(
+            f"--request-id {name!r}: expected the name of a header field that means nothing else",
+            f"Use --request-id={REQUEST_ID_FIELD}",
+        )
     return name
 
 
@@ -197,7 +200,7 @@ def create(
         policy=policy_of(policy, weights),
         queue=queue,
         queue_wait_s=limits.QUEUE_WAIT_S if queue_wait is None else queue_wait,
-        tls_cert=tls.wanted_credential(site, name, tls_cert, generate),
+        tls_cert=tls.expected_credential(site, name, tls_cert, generate),
         affinity=affinity_of(affinity) if affinity is not None else None,
         request_id=request_id_of(request_id) or "",
         timeouts=changed("timeout", timeouts, Timeouts()),
@@ -209,6 +212,8 @@ def create(
         listen = "none"
     if listen is not None:
         documents.append(_listener(name, listen, ports))
+    site.judge_all(documents, replace=False)  # Before a credential is copied for nothing.
+    tls.wanted_credential(site, name, tls_cert, generate)
     changes = site.put_all(documents, replace=False)
     change = "unchanged" if set(changes) == {"unchanged"} else "created"
     shown = ", ".join(map(str, ports))
@@ -390,7 +395,7 @@ def bind(
     capacity: str | None,
     tls_trust: str | None,
     tls_server_name: str | None,
-    proxy_protocol: bool,
+    proxy_protocol: bool | None,
     **health: str | None,
 ) -> None:
     """Attach a target of this site to a service, or change how it is used.
@@ -453,12 +458,14 @@ def unbind(
 def delete(settings: Settings, name: str) -> None:
     """Withdraw a service of this site, with its targets and listeners here."""
     site = store.site_to_change(settings)
-    if site.find("Service", name) is None:
+    declared = site.find("Service", name) is not None
+    if not declared:
         site.require_readable("Service", name)
     targets = len(bindings_of(site, name))
     removed = site.delete_all(documents_of(site, name))
     change = "deleted" if removed else "unchanged"
-    text = f"service {name} " + ("deleted" if removed else "is not here, nothing to delete")
+    done = "deleted" if declared else "is not declared here"
+    text = f"service {name} " + (done if removed else "is not here, nothing to delete")
     if targets:
         text += f", {output.count(targets, 'target')} of it here unbound"
     output.report(settings, "Service", name, change, text)

@@ -27,9 +27,9 @@ SECONDS = st.one_of(
 
 
 def shows_its_sessions(spec: ServiceSpec) -> bool:
-    """A tcp connection shows neither cookie nor header."""
+    """A tcp connection shows neither cookie nor header, and carries no id."""
     by_client = spec.affinity is None or spec.affinity.by == "client"
-    return by_client or spec.protocol != "tcp"
+    return (by_client and not spec.request_id) or spec.protocol != "tcp"
 
 
 SERVICES = st.builds(
@@ -74,7 +74,7 @@ SITES = st.builds(
     bind_ip=st.ip_addresses().map(str),
     service_sync=st.booleans(),
     drain_grace_s=SECONDS,
-    memory_limit_bytes=st.integers(0, 2**40),
+    memory_limit_bytes=st.just(0) | st.integers(48 * 2**20, 2**40),
     access_log_share=st.sampled_from((0.0, 0.01, 1.0)),
     tracing=st.booleans(),
 )

@@ -290,3 +290,14 @@ def test_canonical_yaml_leaves_defaults_out() -> None:
 
 def test_a_document_has_one_file_name() -> None:
     assert file_name("Connector", "shop-here") == "connector-shop-here.yaml"
+
+
+@pytest.mark.parametrize(
+    ("text", "allowed"), [("5", False), ("512", False), ("0", True), ("64MiB", True)]
+)
+def test_a_memory_limit_that_no_router_fits_into_is_refused(text: str, allowed: bool) -> None:
+    documents, errors = read(
+        f"apiVersion: spillway/v1\nkind: Site\nname: a\nspec: {{memoryLimit: {text}}}\n", "a.yaml"
+    )
+    assert bool(documents) == allowed
+    assert allowed or "from 48MiB" in str(errors[0])

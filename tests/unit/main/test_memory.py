@@ -82,7 +82,7 @@ def test_short_of_memory_new_requests_are_refused_here_and_served_elsewhere() ->
     scene.fill(960)
     assert scene.ask(scene.a) == (503, "")
     assert scene.ask(scene.b) == (200, "b")
-    assert scene.memory.guard.problems()[0].code == "SW0601"
+    assert scene.memory.guard.problems()[0].code == "SW0603"
     scene.fill(500)
     assert scene.ask(scene.a) == (200, "a")
     assert scene.memory.guard.problems() == []

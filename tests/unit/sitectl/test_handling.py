@@ -134,7 +134,7 @@ def test_the_words_of_timeouts_are_these() -> None:
     [
         (("--timeout", "conect=1s"), "connect (0.05s to 1m), header (0.1s to 10m)"),
         (("--timeout", "connect=2m"), "expected a duration from 0.05s to 1m, got '2m'"),
-        (("--timeout", "connect="), "--timeout connect=: expected a duration"),
+        (("--timeout", "connect=soon"), "--timeout connect=soon: expected a duration"),
         (("--limit", "headers"), "headers (8 to 500), chunk-line (18 to 4KiB)"),
         (("--limit", "header-block=1GiB"), "--limit header-block=1GiB: expected a size"),
         (("--limit", "header-block=1MiB"), "expected a size from 1KiB to 40KiB, got '1MiB'"),
@@ -154,3 +154,45 @@ def test_a_bare_timeout_is_still_how_long_to_wait_for_the_router(here: CommandLi
     here.ok("service", "set", "shop", "--timeout", "5s", "--timeout", "idle=9s")
     assert "idle: 9s" in service(here)
     assert here("service", "create", "other", "81", "--timeout", "soon").exit_code == 2
+
+
+def test_a_setting_returns_to_its_default_by_an_empty_value(shop: CommandLine) -> None:
+    before = service(shop)
+    shop.ok("service", "set", "shop", "--timeout", "response=5s", "--limit", "headers=50")
+    assert "response: 5s" in service(shop) and "headers: 50" in service(shop)
+    shop.ok("service", "set", "shop", "--timeout", "response=", "--limit", "headers=")
+    assert service(shop) == before
+
+
+def test_a_timeout_that_is_neither_a_name_nor_a_duration_says_both(shop: CommandLine) -> None:
+    result = shop("service", "set", "shop", "--timeout", "tunnel")
+    assert result.exit_code == 2
+    assert "NAME=DURATION" in result.stderr
+
+
+@pytest.mark.parametrize("verb", [("set", "shop"), ("create", "other", "81")])
+def test_nothing_is_written_that_could_not_be_read_again(
+    shop: CommandLine, verb: tuple[str, ...]
+) -> None:
+    before = shop.config()
+    result = shop("service", *verb, "--queue-wait", "2h")
+    assert result.exit_code == 2
+    assert "0s to 1h, got '2h' (at $.spec.queueWait)" in result.stderr
+    assert shop.config() == before
+
+
+def test_ids_are_for_requests(here: CommandLine) -> None:
+    result = here("service", "create", "db", "5432", "--request-id")
+    assert result.exit_code == 2
+    assert "requestId needs protocol http" in result.stderr
+
+
+def test_a_policy_shows_no_weights_that_it_has_not(shop: CommandLine) -> None:
+    shop.ok("service", "set", "shop", "--policy", "balanced")
+    assert "weights" not in service(shop)
+
+
+def test_delete_of_a_service_of_another_site_tells_what_it_did(here: CommandLine) -> None:
+    here.ok(*BIND)
+    text = here.ok("service", "delete", "shop").output
+    assert "is not declared here" in text and "1 target of it here unbound" in text

@@ -192,3 +192,22 @@ def test_a_service_elsewhere_without_tls_gets_no_certificate_here(
     assert result.exit_code == 4
     assert "does not speak TLS" in result.stderr
     assert here("service", "set", "nobody", "--tls-cert", str(folder)).exit_code == 4
+
+
+def test_the_proxy_protocol_can_be_left_again(here: CommandLine) -> None:
+    here.ok("service", "create", "shop", "8443")
+    here.ok(*BIND, "--proxy-protocol")
+    assert "unchanged" in here.ok(*BIND).output
+    here.ok(*BIND, "--no-proxy-protocol")
+    text = next(text for name, text in here.config().items() if name.startswith("connector"))
+    assert "proxyProtocol" not in text
+
+
+@pytest.mark.parametrize("flags", [("--tls-cert", "FOLDER"), ("--generate-tls-secrets",)])
+def test_a_service_that_is_not_created_leaves_no_credential(
+    here: CommandLine, folder: Path, flags: tuple[str, ...]
+) -> None:
+    here.ok("service", "create", "shop", "8080", "--protocol", "http")
+    result = here(*CREATE, *(str(folder) if flag == "FOLDER" else flag for flag in flags))
+    assert result.exit_code == 5
+    assert not (here.state / "here" / "secrets" / "tls" / "shop").exists()
