@@ -324,7 +324,7 @@ class Service:
         if self.balancer.is_served_elsewhere:
             return True
         ready = self.ledger.targets_ready
-        ejected = sum(self._health.is_ejected(target) for target in self._targets)
+        ejected = sum(self._health.is_ejected(target) for target in self._targets.configs)
         return ready > 1 and 2 * ejected < ready + ejected
 
     def _recall_if_deserted(self) -> None:
