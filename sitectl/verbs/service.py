@@ -378,7 +378,7 @@ def _target_flags(function: Decorated) -> Decorated:
 @click.argument("name")
 @click.argument("words", nargs=-1, required=True, metavar="TYPE TARGET")
 @_target_flags
-@click.option("--capacity", help="Requests in flight at this target: a number.")
+@click.option("--capacity", help="Requests in flight at this target: a number, or none.")
 @health_flags
 @accepted(
     "not needed here, a process site has no pods", "--headless", "--publish-not-ready-addresses"
