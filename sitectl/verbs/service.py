@@ -46,9 +46,19 @@ def _policy_flags(function: Decorated) -> Decorated:
     for option in (
         click.option("--queue-wait", type=Duration(), help="Longest wait when all are full."),
         click.option("--queue", type=click.IntRange(0, 100_000), help="Waiting at most."),
-        click.option("--weight", "weights", metavar="SITE=N", multiple=True, help="For split."),
+        click.option(
+            "--weight",
+            "weights",
+            metavar="SITE=N",
+            multiple=True,
+            help="For split, not in this version.",
+        ),
         click.option("--affinity", metavar="KIND[:NAME]", help=AFFINITY_HELP),
-        click.option("--policy", type=click.Choice(_POLICIES), help="[default: fill]"),
+        click.option(
+            "--policy",
+            type=click.Choice(_POLICIES),
+            help="In this version fill or balanced. [default: fill]",
+        ),
         _later("--site-capacity=", "--resume=", "--window=", "--spill="),
     ):
         function = option(function)
