@@ -79,6 +79,8 @@ class ClientConnection:
                 timers=network,
                 rng=rng,
                 refused=self._count_refused,
+                answered=_note_answer,
+                answer_s=service.http_terms.answer_s,
                 timeouts=service.config.timeouts,
                 bounds=service.config.limits,
                 request_ids=service.request_ids,
@@ -110,6 +112,12 @@ class ClientConnection:
     @property
     def connection(self) -> Connection:
         return self._connection
+
+    @property
+    def held_bytes(self) -> int:
+        """Of responses, beside what the connection holds."""
+        session = self.session
+        return 0 if isinstance(session, TcpSession | HttpSession) else session.held_bytes
 
     def lost(self, cause: Loss | None) -> None:
         self.session.lost(cause)
@@ -149,3 +157,8 @@ class ClientConnection:
         code_class = HTTP_CLASSES[(status // 100 - 1) % len(HTTP_CLASSES)]
         self._service.counters.refused(code_class)
         refused(self._service, self._observing, self._client, status)
+
+
+def _note_answer(leg: Leg, status: int) -> None:
+    if isinstance(leg, WatchedLeg):
+        leg.answered(status)

@@ -205,7 +205,7 @@ class Dispatch(Sender):
             self._note_answer(now)
         if self._standing is not None:
             # It waited there: of that time the network had no more than a usual round trip.
-            travelled_s = self._service.round_trip_s(self._standing)
+            travelled_s = self._service.remotes.round_trip_s(self._standing)
             self._begun_at = max(self._begun_at, now - travelled_s)
             self._end_stand(turned_away=False)
         if self._waited_since is not None:
@@ -474,8 +474,8 @@ class Dispatch(Sender):
             service.counters.queue_wait.observe(now - self._waited_since)
         served_at = SERVED_NOWHERE
         if self._told_opened and self._site is not None:
-            served_at = service.name_of(self._site)
-            service.note_service_time(seconds)
+            served_at = service.remotes.name_of(self._site)
+            service.remotes.note_service_time(seconds)
             if self._overflow_reason:
                 service.counters.overflowed(served_at, self._overflow_reason)
         code_class = self._code_class
@@ -514,7 +514,7 @@ class Dispatch(Sender):
     def _note_answer(self, now: float) -> None:
         """The first answer of another site that did not have to wait: about a round trip."""
         if self._asked_at is not None and self._site is not None:
-            self._service.note_round_trip(self._site, now - self._asked_at)
+            self._service.remotes.note_round_trip(self._site, now - self._asked_at)
             self._asked_at = None
 
     def _end_stand(self, *, turned_away: bool) -> None:

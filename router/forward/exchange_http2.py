@@ -24,6 +24,12 @@ class Client(Protocol):
     def next_deadline(self) -> float:
         """Until when something of an exchange that has just moved must move again."""
 
+    def answer_deadline(self) -> float:
+        """Until when the response to a request that is complete must have begun."""
+
+    def answered(self, leg: Leg, status: int) -> None:
+        """``leg`` is about to be aborted for an answer of ours."""
+
     def answer(
         self, stream: Http2Stream, error: HttpError, asked: Asked, request_id: bytes = b""
     ) -> None:
@@ -134,7 +140,10 @@ class Http2Exchange:
             self._misused()
             return
         self.is_request_complete = True
-        self.deadline = self._client.next_deadline()
+        if self._phase is _WAITING:
+            self.deadline = self._client.answer_deadline()
+        else:
+            self.deadline = self._client.next_deadline()
         self.leg.finish()
 
     def got_room(self) -> None:
@@ -198,8 +207,9 @@ class Http2Exchange:
     def head(self, head: bytes, body_bytes: int) -> None:
         if self._phase is not _WAITING:
             return
-        self.deadline = self._client.next_deadline()
         status = int(head[9:12])
+        if status >= 200 or not self.is_request_complete:  # A 1xx gives no time to answer.
+            self.deadline = self._client.next_deadline()
         if status == 101:
             self._stop(render.failure_error(LegFailure("bad-response")), True)
             return
@@ -277,6 +287,8 @@ class Http2Exchange:
 
     def _stop(self, error: HttpError, answerable: bool) -> None:
         self._phase = _OVER
+        if answerable:
+            self._client.answered(self.leg, error.status)
         self.leg.abort()
         if answerable:
             self._answer(error)

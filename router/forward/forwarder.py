@@ -287,8 +287,8 @@ class Forwarder:
 
     @property
     def held_bytes(self) -> int:
-        """Of requests, kept to be sent again or for a slot."""
-        return self._pressure.held_bytes
+        """Of requests, kept to be sent again or for a slot; of responses that wait for credit."""
+        return self._pressure.held_bytes + sum(client.held_bytes for client in self._clients)
 
     @property
     def refused_total(self) -> int:
@@ -319,7 +319,10 @@ class Forwarder:
         What is only kept to be sent again goes first, then clients that do not read are reset.
         """
         kept = [(one.size_bytes, one.relieve) for one in self._pressure.holders]
-        unread = [(one.connection.buffered_bytes, one.session.abort) for one in self._clients]
+        unread = [
+            (one.connection.buffered_bytes + one.held_bytes, one.session.abort)
+            for one in self._clients
+        ]
         freed = dropped = 0
         for holders in (kept, unread):
             for held_bytes, give_way in sorted(holders, key=itemgetter(0), reverse=True):

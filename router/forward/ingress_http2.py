@@ -10,6 +10,7 @@ from router.forward.http1 import render
 from router.forward.http1.grammar import HttpError
 from router.forward.http1.render import ClientFraming
 from router.forward.http1.request_heads import Forwarding
+from router.forward.http1.terms import DEFAULT_TERMS
 from router.forward.http2 import heads
 from router.forward.http2 import wire as codes
 from router.forward.http2.answers import own_answer
@@ -36,6 +37,10 @@ def header_list_bytes(bounds: ServiceLimits) -> int:
     """What a peer is told that a header list may measure: all within ``bounds`` is within it."""
     fields = _FIELD_COST_BYTES * (bounds.headers + 4)
     return bounds.request_line_bytes + bounds.header_block_bytes + fields
+
+
+def _nobody_asks(leg: Leg, status: int) -> None:
+    pass
 
 
 class _Phase(enum.Enum):
@@ -84,12 +89,14 @@ class Http2Session:
     """`ConnectionHandler` of one client connection.
 
     ``open_leg`` is asked once per request. ``refused`` is told the status of each request that
-    never got that far. Deadlines are judged by one coarse timer: header blocks, settings and the
-    preface after ``timeouts.header_s``, exchanges that do not move after ``idle_s``, a connection
-    without any after ``keep_alive_s``.
+    never got that far, ``answered`` of each leg that is aborted for an answer of ours. Deadlines
+    are judged by one coarse timer: header blocks, settings and the preface after
+    ``timeouts.header_s``, exchanges that do not move after ``idle_s``, a connection without any
+    after ``keep_alive_s``.
     """
 
     __slots__ = (
+        "_answer_s",
         "_connection",
         "_deadline",
         "_ended",
@@ -106,6 +113,7 @@ class Http2Session:
         "_timeouts",
         "_timer",
         "_timers",
+        "answered",
         "bounds",
         "via",
     )
@@ -120,6 +128,8 @@ class Http2Session:
         timers: Timers,
         rng: random.Random,
         refused: Callable[[int], None],
+        answered: Callable[[Leg, int], None] = _nobody_asks,
+        answer_s: float = DEFAULT_TERMS.answer_s,
         timeouts: Timeouts | None = None,
         bounds: ServiceLimits = _LEAST,
         request_ids: RequestIds | None = None,
@@ -132,6 +142,8 @@ class Http2Session:
         self._timers = timers
         self._rng = rng
         self._refused = refused
+        self.answered = answered
+        self._answer_s = answer_s
         self._timeouts = timeouts if timeouts is not None else Timeouts()
         self._request_ids = request_ids if request_ids is not None else RequestIds(rng)
         self.bounds = bounds
@@ -171,6 +183,11 @@ class Http2Session:
             return False
         self.drain()
         return True
+
+    @property
+    def held_bytes(self) -> int:
+        """Of responses, beside what the connection holds: streams without credit."""
+        return self._http2.queued_bytes if self._http2 is not None else 0
 
     def abort(self) -> None:
         """End at once, as after the grace of a drain."""
@@ -262,6 +279,9 @@ class Http2Session:
 
     def next_deadline(self) -> float:
         return self._timers.now() + self._timeouts.idle_s
+
+    def answer_deadline(self) -> float:
+        return self._timers.now() + self._answer_s
 
     def with_request_id(self, head: bytes, request_id: bytes) -> bytes:
         return self._request_ids.on_response(head, request_id)

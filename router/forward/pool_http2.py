@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from router.forward.http2 import wire as codes
+from router.forward.http2.budgets import Budget
 from router.forward.http2.connection import Http2Connection
 from router.forward.http2.heads import Fields
 from router.forward.http2.streams import Http2Stream, StreamUser
@@ -35,8 +36,8 @@ class TargetStreamUser(StreamUser, Protocol):
     def connect_failed(self, code: LegCode, reason: str) -> None:
         """After `Http2Pool.wait`: no connection came about."""
 
-    def lost(self, reason: str) -> None:
-        """The connection is gone, and the stream with it."""
+    def lost(self, reason: str, *, is_first: bool) -> None:
+        """The connection is gone, and the stream with it; ``is_first`` of its streams to hear."""
 
     def not_processed(self) -> None:
         """The target will not process the stream; it is gone."""
@@ -56,19 +57,28 @@ class TargetSession:
         "_connection",
         "_is_leaving",
         "_pool",
+        "_resets",
         "_rests_until",
+        "address",
         "http2",
         "idle_since",
         "scheme",
     )
 
-    def __init__(self, pool: "Http2Pool", connection: Connection, scheme: bytes) -> None:
+    def __init__(
+        self, pool: "Http2Pool", connection: Connection, scheme: bytes, address: str
+    ) -> None:
         self._pool = pool
+        self.address = address
+        """Where it leads if the target is given by a name, else empty."""
         self._connection = connection
         self._is_leaving = False
         self.scheme = scheme
         self.idle_since = pool.network.now()
         self._rests_until = self.idle_since
+        self._resets = Budget(
+            limits.HTTP2_TARGET_RESETS_BURST, limits.HTTP2_TARGET_RESETS_PER_S, self.idle_since
+        )
         self.http2 = Http2Connection(
             connection,
             pool.network,
@@ -90,6 +100,11 @@ class TargetSession:
         return bound - len(http2.streams)
 
     @property
+    def is_worn(self) -> bool:
+        """Its stream ids are used up: another has to take over."""
+        return self.http2.wire.next_id >= limits.HTTP2_STREAM_ID_LAST
+
+    @property
     def is_promising(self) -> bool:
         """It may serve streams once the target's settings have come."""
         return not self._is_leaving and not self.http2.is_settled
@@ -97,6 +112,18 @@ class TargetSession:
     def refused(self) -> None:
         """The target refused a stream: it bears no more than there are, for now."""
         self._rests_until = self._pool.network.now() + limits.HTTP2_REFUSED_REST_S
+
+    @property
+    def is_idle(self) -> bool:
+        """It could be used, and nobody does."""
+        return not self._is_leaving and self.http2.is_settled and not self.http2.streams
+
+    def broken_off(self) -> None:
+        """We reset a stream. Targets end connections on which there is much of that, and with
+        them the streams of clients that have cancelled nothing: another one takes its place."""
+        exhausted = not self._resets.spend(self._pool.network.now())
+        if exhausted and not self._is_leaving and self._pool.may_replace:
+            self.leave()
 
     def leave(self) -> None:
         """Open no more streams; end once those under way have."""
@@ -185,12 +212,17 @@ class TargetSession:
         self._connection.abort()
 
     def _lose_all(self, reason: str) -> None:
+        is_first = True
         for stream in self.http2.drop():
-            self._user_of(stream).lost(reason)
+            self._user_of(stream).lost(reason, is_first=is_first)
+            is_first = False
 
 
 class Http2Pool:
-    """The HTTP/2 connections to the target at ``host``:``port``."""
+    """The HTTP/2 connections to the target at ``host``:``port``.
+
+    One to an address that ``host`` no longer stands for gets no further streams.
+    """
 
     def __init__(
         self,
@@ -219,12 +251,27 @@ class Http2Pool:
         """Connections there are."""
         return len(self._sessions)
 
+    @property
+    def may_replace(self) -> bool:
+        """A connection may be left for a new one: not when those left are many already."""
+        total = len(self._dials) + len(self._sessions)
+        return total <= limits.HTTP2_TARGET_CONNECTIONS_MAX // 2
+
     def take(self) -> TargetSession | None:
         """A connection with room for a stream; None: `wait`."""
         for session in self._sessions:
             if session.room > 0:
-                return session
+                if not session.is_worn and self._is_current(session.address):
+                    return session
+                session.leave()
         return None
+
+    def shed_idle(self) -> int:
+        """Close what is idle now; how many."""
+        idle = [session for session in self._sessions if session.is_idle]
+        for session in idle:
+            session.leave()
+        return len(idle)
 
     def wait(self, leg: TargetStreamUser) -> None:
         """One of `connected`, `connect_failed` and `overdue` follows, unless it is forgotten."""
@@ -273,6 +320,9 @@ class Http2Pool:
 
     # Steps.
 
+    def _is_current(self, address: str) -> bool:
+        return not address or self.network.is_current(self._host, address)
+
     def _dial(self) -> None:
         """As many connections as who waits may need."""
         promised = len(self._dials) + sum(session.is_promising for session in self._sessions)
@@ -288,7 +338,9 @@ class Http2Pool:
 
         def connected(connection: Connection) -> ConnectionHandler:
             self._dials.discard(attempts[0])
-            session = TargetSession(self, connection, self._scheme)
+            host = connection.peer.host
+            address = "" if host == self._host else host
+            session = TargetSession(self, connection, self._scheme, address)
             self._sessions.append(session)
             if self._closed:
                 session.leave()

@@ -1,15 +1,14 @@
 """One service port at this site: its parts joined, its figures in one place."""
 
 import random
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Protocol
 
 import msgspec
 
 from router.balance.balancer import ServiceBalancer
 from router.balance.decisions import Explanation
 from router.balance.ledger import LocalLedger, Slot
-from router.balance.reports import standing_target
 from router.balance.retries import RetryBudget
 from router.balance.waiting import queue_limit
 from router.forward.admission import Admission
@@ -18,16 +17,13 @@ from router.forward.health import HealthChecks
 from router.forward.http1.terms import http_terms
 from router.forward.local import LocalLeg
 from router.forward.outcomes import Outcomes
-from router.forward.pool import TargetPool
-from router.forward.ports import LegHandler, Request, TargetConfig, TargetLeg
+from router.forward.ports import LegHandler, Request, TargetConfig
 from router.forward.pressure import Pressure
-from router.forward.protocols import http2
-from router.forward.proxy_header import proxy_header
 from router.forward.queueing import WaitingRoom
+from router.forward.remotes import Remotes
 from router.forward.request_ids import RequestIds
 from router.forward.sessions import Session, Sessions
-from router.forward.target_http import HttpTargetLeg
-from router.forward.target_tcp import TcpTargetLeg
+from router.forward.targets import Targets
 from router.link.ports import StreamOpener
 from router.model import limits
 from router.model.addresses import split
@@ -35,12 +31,6 @@ from router.model.adverts import LoadReport, RemoteCandidate
 from router.model.ids import ServiceKey, SiteId
 from router.model.specs import ServiceProtocol, ServiceSpec
 from router.net.ports import Network
-
-if TYPE_CHECKING:
-    from router.forward.pool_http2 import Http2Pool
-
-SMOOTHING = 0.2
-"""Weight of the newest sample in moving means."""
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,33 +83,17 @@ class Stranded(Hashable, Protocol):
         """Routes changed: try again. It is no longer stranded."""
 
 
-class _Remote:
-    """What is remembered of a remote site beside the balancer's estimate."""
-
-    __slots__ = ("name", "round_trip_s", "slots")
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.slots = 1
-        self.round_trip_s = 0.0
-
-
 class Service:
-    """The owner of a service port's ledger, balancer, queue, health checks, pools and counters.
+    """The owner of a service port's ledger, balancer, queue, health checks, targets and counters.
 
     It may lack a listener (egress only), targets (ingress only), or a declaration elsewhere.
     """
 
     __slots__ = (
         "_health",
-        "_http2_pools",
         "_load_moved",
         "_outcomes",
-        "_pools",
-        "_remotes",
-        "_service_time_s",
         "_shared",
-        "_site_name",
         "_stranded",
         "_targets",
         "_told",
@@ -133,6 +107,7 @@ class Service:
         "ledger",
         "pressure",
         "protocol",
+        "remotes",
         "request_ids",
         "retries",
         "room",
@@ -153,12 +128,12 @@ class Service:
         """What new http connections are granted, and responses must keep to."""
         self.pressure = shared.pressure
         self.protocol: ServiceProtocol = config.protocol
-        self._site_name = shared.site_name
         self._load_moved = False
         self.counters = ServiceCounters()
         self.retries = RetryBudget(config.limits.retry_percent, shared.network.now())
         self.sessions: Sessions | None = None
         """None: no affinity."""
+        self.remotes = Remotes(shared.site, shared.site_name)
         self.request_ids = RequestIds(shared.rng)
         self.request_ids.set_name(config.request_id)
         self.ledger = LocalLedger()
@@ -171,8 +146,8 @@ class Service:
             self.balancer,
             self.admission,
             shared.network,
-            standing_target=self._standing_target,
-            round_trip_s=self.round_trip_s,
+            standing_target=self.remotes.standing_target,
+            round_trip_s=self.remotes.round_trip_s,
         )
         self._health = HealthChecks(
             shared.network, shared.rng, self._target_is, config.timeouts.connect_s
@@ -180,12 +155,10 @@ class Service:
         self._outcomes = Outcomes(
             self._health, shared.network, shared.rng.random, self._can_spare_a_target
         )
-        self._targets: Mapping[str, TargetConfig] = {}
-        self._pools: dict[str, TargetPool] = {}
-        self._http2_pools: dict[str, Http2Pool] = {}
-        self._remotes: dict[SiteId, _Remote] = {}
+        self._targets = Targets(
+            shared.network, shared.site_name, config.timeouts, self.http_terms.heads
+        )
         self._stranded: dict[Stranded, None] = {}
-        self._service_time_s = 0.0
         self.has_targets = False
         """A connector of this site names some."""
         self._told: tuple[int, int | None] = (0, None)
@@ -201,13 +174,11 @@ class Service:
             self.balancer.set_policy(config.policy)
         if config.timeouts != before.timeouts:
             self._health.connect_s = config.timeouts.connect_s
-            self._close_pools(list(self._pools))
-            for pool in self._http2_pools.values():
-                pool.timeouts = config.timeouts
         if (config.affinity, config.tls_cert) != (before.affinity, before.tls_cert):
             self._set_sessions()
         self.retries.set_percent(config.limits.retry_percent)
         self.http_terms = http_terms(config)
+        self._targets.set_handling(config.timeouts, self.http_terms.heads)
         self.protocol = config.protocol
         self.request_ids.set_name(config.request_id)
         self._set_limit()
@@ -222,26 +193,14 @@ class Service:
         for target, config in targets.items():
             if config.unusable:  # At once, all of them: what follows may look for a target.
                 self.ledger.set_ready(target, False)
-        before, self._targets = self._targets, dict(targets)
-        self._close_pools(
-            [
-                target
-                for target in {*self._pools, *self._http2_pools}
-                if target not in targets or targets[target].tls != before[target].tls
-            ]
-        )
-        self._outcomes.set_targets(self._targets)
-        self._health.set_targets(self._targets)
+        self._targets.set(targets)
+        self._outcomes.set_targets(self._targets.configs)
+        self._health.set_targets(self._targets.configs)
         self._targets_changed()
 
     def set_remotes(self, remotes: Sequence[RemoteCandidate]) -> None:
         """The remote candidates of the present route table."""
-        for one in remotes:
-            remote = self._remotes.get(one.site)
-            if remote is None:
-                remote = self._remotes[one.site] = _Remote(one.site_name)
-            remote.name = one.site_name
-            remote.slots = one.capacity if one.capacity is not None else one.targets_ready
+        self.remotes.learn(remotes)
         self.balancer.set_remotes(remotes)
         if self.sessions is not None:
             self.sessions.set_sites(self.balancer.sites)
@@ -290,7 +249,7 @@ class Service:
             handler,
             slot,
             admission=self.admission,
-            open_target=self._open_target,
+            open_target=self._targets.open,
             outcomes=self._outcomes,
             pressure=self.pressure,
             via_local=via_local,
@@ -314,31 +273,9 @@ class Service:
 
     def shed_idle(self) -> int:
         """Close connections to targets that nobody uses; how many."""
-        return sum(pool.shed_idle() for pool in self._pools.values())
+        return self._targets.shed_idle()
 
     # Figures
-
-    def name_of(self, site: SiteId) -> str:
-        """A site's name as a label; its id when no name was heard."""
-        if site == self.site:
-            return self._site_name
-        remote = self._remotes.get(site)
-        return remote.name if remote is not None else site
-
-    def note_service_time(self, seconds: float) -> None:
-        """A request took that long, over all sites."""
-        self._service_time_s += SMOOTHING * (seconds - self._service_time_s)
-
-    def note_round_trip(self, site: SiteId, seconds: float) -> None:
-        """A first answer of ``site`` took that long."""
-        remote = self._remotes.get(site)
-        if remote is not None:
-            remote.round_trip_s += SMOOTHING * (seconds - remote.round_trip_s)
-
-    def round_trip_s(self, site: SiteId) -> float:
-        """The mean of those; 0.0: none was measured."""
-        remote = self._remotes.get(site)
-        return remote.round_trip_s if remote is not None else 0.0
 
     def load(self) -> Load:
         """What other sites are told."""
@@ -371,57 +308,6 @@ class Service:
 
     # Inside
 
-    def _open_target(
-        self, request: Request, handler: LegHandler, target: str, via_local: bool
-    ) -> tuple[TargetLeg, bool]:
-        network, timeouts = self.timers, self.config.timeouts
-        config = self._targets[target]
-        if request.protocol == "tcp":
-            host, port = split(target)
-            preface = b""
-            if config.proxy_protocol:
-                preface = proxy_header(request.client, request.local)
-            tcp_leg = TcpTargetLeg(
-                network,
-                host,
-                port,
-                handler,
-                connect_s=timeouts.connect_s,
-                tls=config.tls,
-                preface=preface,
-            )
-            tcp_leg.start()
-            return tcp_leg, False
-        if request.protocol == "http2":
-            return self._open_http2_target(request, handler, target, via_local)
-        pool = self._pools.get(target)
-        if pool is None:
-            host, port = split(target)
-            pool = TargetPool(network, host, port, timeouts=timeouts, tls=config.tls)
-            self._pools[target] = pool
-        leg = HttpTargetLeg(
-            request, handler, pool, self._site_name, network, via_local, self.http_terms.heads
-        )
-        return leg, leg.start(tells_opened=False)
-
-    def _open_http2_target(
-        self, request: Request, handler: LegHandler, target: str, via_local: bool
-    ) -> tuple[TargetLeg, bool]:
-        network = self.timers
-        parts = http2()
-        pool = self._http2_pools.get(target)
-        if pool is None:
-            host, port = split(target)
-            pool = self._http2_pools[target] = parts.pool(
-                network,
-                host,
-                port,
-                timeouts=self.config.timeouts,
-                tls=self._targets[target].tls,
-            )
-        leg = parts.leg(request, handler, pool, self._site_name, network, via_local)
-        return leg, leg.start(tells_opened=False)
-
     def _target_is(self, target: str, ready: bool) -> None:
         if ready:
             self._outcomes.returned(target)
@@ -430,20 +316,20 @@ class Service:
         self._recall_if_deserted()
 
     def _can_spare_a_target(self) -> bool:
-        """Never the last one of all, however it fails: an error is better than no answer."""
-        return self.ledger.targets_ready > 1 or self.balancer.is_served_elsewhere
+        """Never the last one of all, however it fails: an error is better than no answer.
+
+        Nor more than half while no other site serves: who knows a request that makes targets fail
+        shall not leave the clients of all ten with one.
+        """
+        if self.balancer.is_served_elsewhere:
+            return True
+        ready = self.ledger.targets_ready
+        ejected = sum(self._health.is_ejected(target) for target in self._targets.configs)
+        return ready > 1 and 2 * ejected < ready + ejected
 
     def _recall_if_deserted(self) -> None:
         if not self.ledger.targets_ready and not self.balancer.is_served_elsewhere:
             self._health.recall()
-
-    def _close_pools(self, targets: Iterable[str]) -> None:
-        """Exchanges under way go on with what they have."""
-        for target in targets:
-            if target in self._pools:
-                self._pools.pop(target).close()
-            if target in self._http2_pools:
-                self._http2_pools.pop(target).close()
 
     def _targets_changed(self) -> None:
         self._set_limit()
@@ -477,9 +363,3 @@ class Service:
 
     def _set_limit(self) -> None:
         self.room.set_limit(queue_limit(self.config.queue, self.ledger.capacity))
-
-    def _standing_target(self, site: SiteId) -> int:
-        remote = self._remotes.get(site)
-        if remote is None:
-            return 1
-        return standing_target(remote.slots, remote.round_trip_s, self._service_time_s)

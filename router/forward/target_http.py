@@ -245,8 +245,7 @@ class HttpTargetLeg:
     def overdue(self) -> None:
         """Whose fault it is: who reads its answer slowly, or sends its request so, is a client."""
         target = self._target
-        is_taking = self._request_complete or (target is not None and target.writer.is_full)
-        if self._is_paused or not self._parser.is_untouched or not is_taking:
+        if self._is_paused or not self._parser.is_untouched or not self._is_target_s_turn(target):
             self._fail("stalled", "nothing moved for too long")
         else:
             self.blames_target = True
@@ -308,10 +307,18 @@ class HttpTargetLeg:
         return True
 
     def _reset(self, reason: str, target: TargetConnection | None) -> None:
-        """A pooled connection may have been about to end by itself: that says nothing."""
+        """A pooled connection may have been about to end by itself: that says nothing.
+
+        Nor does the end of one on which the target waited for a client, who sends or reads slowly.
+        """
         stale = self._parser.is_untouched and target is not None and target.is_reused
-        self.blames_target = self._state is _OPEN and not stale
+        waited = self._is_paused or not self._is_target_s_turn(target)
+        self.blames_target = self._state is _OPEN and not stale and not waited
         self._fail("target-reset", reason)
+
+    def _is_target_s_turn(self, target: TargetConnection | None) -> bool:
+        """It has all of the request, or takes no more of it."""
+        return self._request_complete or (target is not None and target.writer.is_full)
 
     def _fail(self, code: LegCode, reason: str) -> None:
         self._finish_with(LegFailure(code, reason))

@@ -45,6 +45,7 @@ class Http2TargetLeg:
         "_handler",
         "_has_head",
         "_held",
+        "_interim_bytes",
         "_interims",
         "_is_opened",
         "_is_paused",
@@ -87,6 +88,7 @@ class Http2TargetLeg:
         self._trailers: Fields = []
         self._has_head = False
         self._interims = 0
+        self._interim_bytes = 0
         self._response_left = -1
         self._is_opened = False
         self._is_paused = False
@@ -186,10 +188,10 @@ class Http2TargetLeg:
     def connect_failed(self, code: LegCode, reason: str) -> None:
         self._fail(code, reason)
 
-    def lost(self, reason: str) -> None:
-        """The connection is gone."""
+    def lost(self, reason: str, *, is_first: bool) -> None:
+        """The connection is gone. However many streams it had, that is one failure."""
         self._stream = None
-        self.blames_target = self._state is _OPEN
+        self.blames_target = self._state is _OPEN and is_first
         self._fail("target-reset", reason)
 
     def not_processed(self) -> None:
@@ -219,7 +221,11 @@ class Http2TargetLeg:
         if answered.status < 200:
             # No reader can slow these down, and a stream to another site bears no more either.
             self._interims += 1
-            if self._interims >= limits.HEADS_PER_STREAM_MAX:
+            self._interim_bytes += len(answered.head)
+            if (
+                self._interims >= limits.HEADS_PER_STREAM_MAX
+                or self._interim_bytes > limits.INTERIM_BYTES_MAX
+            ):
                 self._bad("interim responses without end")
                 return
         else:
@@ -264,7 +270,7 @@ class Http2TargetLeg:
         self.deadline = inf
         stream, self._stream = self._stream, None
         if stream is not None and not self._request_complete:
-            stream.reset(codes.CANCEL)  # Nobody reads the rest of the request.
+            self._break_off(stream, codes.CANCEL)  # Nobody reads the rest of the request.
         self._handler.ended()
         self._handler.done(None)
 
@@ -282,7 +288,9 @@ class Http2TargetLeg:
                 session.refused()
             self._fail("not-processed", "the target refused the stream")
         else:
-            self.blames_target = self._state is _OPEN
+            # One that waits for a client, to send or to read, may well lose patience with it.
+            is_target_s_turn = self._request_complete or self._is_refusing
+            self.blames_target = is_target_s_turn and not self._is_paused
             self._fail("target-reset", f"the target reset the stream, code {code}")
 
     # Steps.
@@ -328,9 +336,14 @@ class Http2TargetLeg:
         self._held = None
         stream, self._stream = self._stream, None
         if stream is not None:
-            stream.reset(reset)
+            self._break_off(stream, reset)
         # We may stand in a call of the handler's own: it is told at the end of the turn.
         self._timers.at_turn_end(self._tell_done)
+
+    def _break_off(self, stream: Http2Stream, code: int) -> None:
+        stream.reset(code)
+        if self._session is not None:
+            self._session.broken_off()
 
     def _tell_done(self) -> None:
         self._handler.done(self._failure)

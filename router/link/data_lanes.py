@@ -1,7 +1,8 @@
 """The data lanes of one link: those that join, the one in use, and those that were replaced.
 
 A lane is replaced without loss: new streams go elsewhere from then on, and it ends with its last
-stream, after `limits.LANE_RETIRED_S` at the latest.
+stream, after `limits.LANE_RETIRED_S` at the latest, or when too many others were replaced since: a
+neighbour decides when, and each costs a descriptor.
 """
 
 from router.link.lane import Fault
@@ -10,6 +11,7 @@ from router.model import limits
 from router.net.ports import Timer, Timers
 
 _REPLACED = Fault("replaced", "another data lane took over")
+_TOO_MANY = Fault("replaced", "too many data lanes were replaced while it had streams")
 
 
 class DataLanes:
@@ -53,6 +55,8 @@ class DataLanes:
         lane, self.current = self.current, None
         if lane is None:
             return
+        if len(self._retired) >= limits.LANES_RETIRED_MAX:
+            next(iter(self._retired)).close(_TOO_MANY)
         self._retired[lane] = self._timers.call_at(
             self._timers.now() + limits.LANE_RETIRED_S, lambda: lane.close(_REPLACED)
         )

@@ -15,7 +15,7 @@ from router.model.specs import SiteSpec
 ACCESS_LOG_FILE = "access.log"
 
 NO_TRACING = Problem(
-    code="SW0601",
+    code="SW0701",
     message="Tracing is wanted, but OpenTelemetry is not installed here; requests are served "
     "without spans.",
     hint=f"{sys.executable} -m pip install 'spillway-router[otel]', then start the router anew",
@@ -128,7 +128,7 @@ class Seeing:
 
 def _unusable(reason: str) -> Problem:
     return Problem(
-        code="SW0602",
+        code="SW0702",
         message=f"Tracing is wanted, but OpenTelemetry refuses its settings: {reason}.",
         hint="Mend the variables OTEL_* in the router's environment and start it anew",
     )

@@ -101,6 +101,7 @@ LANE_CONTROL_BYTES_MAX = 32 * MIB  # Control messages that wait: a whole databas
 LANE_IDS_MAX = 2**29  # Of 2^30 - 1: another lane takes over long before they run out.
 LANE_BYTES_MAX = 128 * 1024 * MIB  # One TLS key; AES-GCM's limit is near 360 GiB.
 LANE_RETIRED_S = 3_600.0  # A lane that was replaced lives on for its last streams.
+LANES_RETIRED_MAX = 16  # Of one link; then the oldest goes. At 128 GiB each 2 TiB within the hour.
 LANE_LINGER_S = 1.0  # For the GOAWAY to leave, then abort.
 RTT_MAX_S = 60.0  # Longer ones measured a sleep.
 LANE_WRITE_STALL_S = 10.0  # Something waits and the kernel took nothing of it.
@@ -186,6 +187,9 @@ HTTP2_TICK_S = 2.5  # How often a client connection looks at its deadlines.
 HTTP2_STREAM_ID_LAST = 2**30  # Then the connection is replaced, long before ids run out.
 HTTP2_TARGET_STREAMS_MAX = 100  # Of one connection to a target, if it does not say less.
 HTTP2_TARGET_CONNECTIONS_MAX = 32
+# Streams that we reset before a connection is replaced: Netty bears 200 in 30 s, others 200 a
+# minute, and then they end it for all clients whose streams share it.
+HTTP2_TARGET_RESETS_BURST, HTTP2_TARGET_RESETS_PER_S = 100, 1.0
 HTTP2_TARGET_IDLE_S = 60.0
 HTTP2_REFUSED_REST_S = 1.0  # A connection that refused one, until a stream of it ends.
 HTTP2_REFUSED_TRIES_MAX = 3  # Streams that targets did not process, of one request.

@@ -219,7 +219,7 @@ def test_tracing_without_opentelemetry_is_a_problem_and_requests_are_served(
         net.ready("shop", {"door": 1})
         assert fetch(door.address, SHOP_PORT).status == 200
         (problem,) = door.json("status", code=3)["problems"]
-        assert problem["code"] == "SW0601"
+        assert problem["code"] == "SW0701"
         assert problem["hint"].startswith(sys.executable)
 
 

@@ -73,6 +73,7 @@ class Http2Connection:
         "connection",
         "highest_id",
         "is_settled",
+        "queued_bytes",
         "streams",
         "wire",
     )
@@ -94,6 +95,8 @@ class Http2Connection:
         self.streams: dict[int, Http2Stream] = {}
         self.highest_id = 0
         """Of the streams that the peer opened."""
+        self.queued_bytes = 0
+        """Of all streams, waiting for the peer's windows."""
         self._ready: deque[Http2Stream] = deque()
         self._blocked: dict[int, Http2Stream] = {}
         self._credit_bytes = 0
@@ -191,6 +194,8 @@ class Http2Connection:
         streams = list(self.streams.values())
         for stream in streams:
             stream.is_over = True
+            stream.drop_queue()
+        self.queued_bytes = 0
         self.streams.clear()
         self._ready.clear()
         self._blocked.clear()
@@ -211,6 +216,7 @@ class Http2Connection:
         stream.is_over = True
         stream.user = NOBODY
         if self.streams.pop(stream.id, None) is not None:
+            self.queued_bytes -= stream.drop_queue()
             self._blocked.pop(stream.id, None)
             self._owner.released()
 

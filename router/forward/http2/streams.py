@@ -62,6 +62,8 @@ class Carrier(Protocol):
     """The connection, as its streams see it."""
 
     wire: Wire
+    queued_bytes: int
+    """Of all streams, waiting for the peer's windows."""
 
     def will_flush(self) -> None:
         """Send at the turn's end."""
@@ -125,6 +127,7 @@ class Http2Stream:
         if self.is_over or self._finished:
             return True
         self._queue += data
+        self._connection.queued_bytes += len(data)
         self._connection.ready(self)
         if len(self._queue) > limits.HTTP2_QUEUE_BYTES:
             self._owes_writable = True
@@ -183,6 +186,7 @@ class Http2Stream:
             end = self._finished and size == len(queue) and not self._trailers
             wire.send_data(self.id, bytes(memoryview(queue)[:size]), end)
             del queue[:size]
+            self._connection.queued_bytes -= size
             if end:
                 self._sent_end()
                 return size
@@ -195,6 +199,12 @@ class Http2Stream:
         elif queue:
             self._connection.ready(self)
         return size
+
+    def drop_queue(self) -> int:
+        """Forget what has not been sent; how much that was."""
+        size_bytes = len(self._queue)
+        self._queue = bytearray()
+        return size_bytes
 
     def drained(self) -> None:
         """Tell a user that waits for room, if there is some."""

@@ -167,6 +167,19 @@ def test_the_last_target_is_never_ejected_while_no_other_site_has_one() -> None:
     assert shop.bad.requests == 20
 
 
+def test_a_request_that_all_targets_fail_on_leaves_half_of_them_to_the_others() -> None:
+    shop = Shop(resets)
+    config = TargetConfig(connector="main")
+    targets = [FakeTarget(shop.network, f"10.0.1.{n}", 80, resets) for n in range(5)]
+    shop.forwarder.set_targets(KEY, {str(target): config for target in targets})
+    shop.network.run()
+    assert sum(shop.ready().values()) == 5
+    for _ in range(100):
+        shop.send()
+        assert sum(shop.ready().values()) >= 2
+    assert sum(shop.ready().values()) == 2
+
+
 def test_with_a_ready_target_at_another_site_the_last_one_here_is_ejected() -> None:
     shop = Shop(resets, targets=1, elsewhere=1)
     assert shop.send_until_out() == limits.EJECT_AFTER

@@ -4,6 +4,7 @@ import gc
 from collections.abc import Callable
 
 import h2.events
+import h2.settings
 import pytest
 from hyperframe.frame import GoAwayFrame
 
@@ -12,6 +13,7 @@ from router.forward.service import TargetInfo
 from router.link.ports import OpenRequest
 from router.model import limits
 from router.model.ids import ServiceKey
+from router.model.settings import Timeouts
 from router.model.specs import ServiceSpec
 from router.net.ports import Address, Connection, ConnectionHandler, Tls
 from tests.unit.forward.fakes import (
@@ -385,6 +387,29 @@ def test_streams_of_one_connection_fill_targets_of_one_slot(remote: bool) -> Non
     assert [target.requests for target in shop.targets] == [1, 1, 1]
 
 
+def test_what_waits_for_a_client_s_credit_counts_as_held_and_can_be_let_go(shop: Shop) -> None:
+    size = 50_000
+
+    def answer_much(party: H2Party, stream: int) -> None:
+        party.peer.h2.send_headers(stream, OK)
+        party.peer.h2.send_data(stream, b"x" * 10_000)
+        for _ in range(4):
+            party.peer.h2.send_data(stream, b"x" * 10_000)
+
+    shop.target.act = answer_much
+    shop.client.peer.h2.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 0})
+    for _ in range(5):
+        shop.ask()
+    forwarder = shop.a.forwarder
+    assert forwarder.held_bytes >= 5 * size
+    other = shop.connect()
+    assert forwarder.drop_slowest(size) == 1
+    shop.run()
+    assert forwarder.held_bytes == 0
+    assert (shop.client.is_open, other.is_open) == (False, True)
+    assert shop.in_flight == 0
+
+
 def test_a_drain_ends_with_the_last_stream(shop: Shop) -> None:
     shop.target.act = shop.target.hold
     stream = shop.ask(REQUEST, b"hello")
@@ -535,5 +560,19 @@ def test_short_memory_ends_no_stream_that_a_target_has_taken() -> None:
     assert egress.held_bytes == 48_000
     egress.drop_slowest(48_000)
     assert egress.held_bytes == 0
+    shop.target.answer(shop.target.serving[0], 1)
+    assert shop.said(stream) == ANSWER
+
+
+def test_an_answer_has_the_time_for_it_and_not_that_of_idle_streams(shop: Shop) -> None:
+    timeouts = Timeouts(response_s=60.0, idle_s=5.0)
+    config = ServiceSpec(ports=(8080,), protocol="http2", timeouts=timeouts)
+    for site in (shop.a, shop.b):
+        site.forwarder.set_service(KEY, config)
+    shop.client = shop.connect()
+    shop.target.act = shop.target.hold
+    stream = shop.ask(REQUEST, b"hello")
+    shop.network.advance(30.0)
+    assert shop.said(stream) == []
     shop.target.answer(shop.target.serving[0], 1)
     assert shop.said(stream) == ANSWER

@@ -409,6 +409,10 @@ def test_a_request_that_does_not_move_is_answered_or_reset() -> None:
     for _ in range(14):  # It answers pings: it is not dead.
         site.timers.advance(limits.HTTP2_TICK_S)
         site.turn()
+    assert site.said(waiting) == []  # An answer has its own time.
+    for _ in range(12):
+        site.timers.advance(limits.HTTP2_TICK_S)
+        site.turn()
     assert site.said(waiting)[0] == "head 504"
     assert site.said(sending)[0] == "head 200 grpc 4"
     assert site.said(torn) == ["head 200", f"reset {CANCEL}"]

@@ -334,6 +334,68 @@ def test_interim_responses_without_end_are_bad(target: Target) -> None:
     assert handler.last() == ("done", "bad-response")
 
 
+def test_large_interim_responses_are_bad_before_there_are_many(target: Target) -> None:
+    _, handler = target.leg()
+    server = target.server()
+    for _ in range(limits.INTERIM_BYTES_MAX // 7_600 + 1):
+        server.peer.h2.send_headers(1, [(b":status", b"103"), (b"link", b"</x>" * 1_900)])
+        server.turn()
+    target.network.advance(0)
+    assert handler.last() == ("done", "bad-response")
+    heads = [event for event in handler.events if event[0] == "head"]
+    assert len(heads) == limits.INTERIM_BYTES_MAX // (4 * 1_900)
+
+
+def test_a_connection_on_which_much_was_cancelled_is_left_to_who_is_on_it(target: Target) -> None:
+    _, lasting = target.leg()
+    server = target.server()
+    for _ in range(limits.HTTP2_TARGET_RESETS_BURST + 1):
+        leg, _ = target.leg()
+        leg.abort()
+    server.turn()
+    assert not server.connection.is_finished()
+    _, next_one = target.leg()
+    assert len(target.network.dials) == 1, "a second connection"
+    other = target.server()
+    other.answer(1)
+    assert next_one.last() == ("done", None)
+    server.answer(1, b"still")
+    assert lasting.last() == ("done", None)
+    assert server.connection.is_finished()
+
+
+def test_connections_are_not_left_without_bound(target: Target) -> None:
+    servers: list[Server] = []
+    for _ in range(limits.HTTP2_TARGET_CONNECTIONS_MAX):
+        target.leg(-1)  # One that lasts.
+        if target.network.dials:
+            servers.append(target.server())
+        for _ in range(limits.HTTP2_TARGET_RESETS_BURST + 1):
+            leg, _ = target.leg()
+            leg.abort()
+        servers[-1].turn()
+    assert len(servers) <= limits.HTTP2_TARGET_CONNECTIONS_MAX // 2 + 1
+
+
+def test_a_target_that_loses_patience_with_a_slow_client_is_not_to_blame(target: Target) -> None:
+    uploading, _ = target.leg(-1)
+    reading, _ = target.leg()
+    complete, _ = target.leg()
+    server = target.server()
+    reading.pause()
+    for stream_id in (1, 3, 5):
+        server.peer.h2.reset_stream(stream_id, CANCEL)
+    server.turn()
+    assert [leg.blames_target for leg in (uploading, reading, complete)] == [False, False, True]
+
+
+def test_a_lost_connection_is_one_failure_however_many_streams_it_had(target: Target) -> None:
+    legs = [target.leg()[0] for _ in range(3)]
+    target.server().connection.lose(Loss("reset"))
+    target.network.turn()
+    assert [leg.blames_target for leg in legs] == [True, False, False]
+
+
 def test_deadlines_are_for_the_head_and_for_whatever_moves() -> None:
     target = Target(response_s=5.0, idle_s=30.0)
     _, handler = target.leg()
@@ -430,3 +492,42 @@ def test_over_tls_the_scheme_says_so() -> None:
     server = target.server()
     request = next(e for e in server.peer.events if isinstance(e, h2.events.RequestReceived))
     assert dict(request.headers)[b":scheme"] == b"https"
+
+
+def test_a_connection_is_left_when_its_address_is_gone_from_the_name(target: Target) -> None:
+    handlers = [target.leg()[1]]
+    server = target.server()
+    handlers.append(target.leg()[1])
+    target.network.renamed.add(server.connection.peer.host)
+    target.leg()
+    assert len(target.network.dials) == 1
+    for stream in (1, 3):
+        server.answer(stream)
+    assert [handler.last() for handler in handlers] == [("done", None)] * 2
+    assert server.connection.is_finished()
+
+
+def test_idle_connections_are_shed_and_busy_ones_stay(target: Target) -> None:
+    _, handler = target.leg()
+    server = target.server()
+    assert target.pool.shed_idle() == 0
+    server.answer(1)
+    assert handler.last() == ("done", None)
+    assert target.pool.shed_idle() == 1
+    assert server.connection.is_finished()
+    target.leg()
+    assert len(target.network.dials) == 1
+
+
+def test_a_connection_whose_ids_are_used_up_is_replaced(
+    target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "HTTP2_STREAM_ID_LAST", 5)
+    handlers = [target.leg()[1]]
+    server = target.server()
+    handlers += [target.leg()[1] for _ in range(2)]
+    for stream in (1, 3):
+        server.answer(stream)
+    target.server().answer(1)
+    assert [handler.last() for handler in handlers] == [("done", None)] * 3
+    assert server.connection.is_finished()

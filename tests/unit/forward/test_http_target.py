@@ -240,6 +240,18 @@ def test_a_target_that_stops_within_its_response_is_given_up(target: Target) -> 
     assert handler.last() == ("done", "stalled")
 
 
+def test_a_target_that_loses_patience_with_a_slow_client_is_not_to_blame(target: Target) -> None:
+    legs: list[HttpTargetLeg] = []
+    for head, body_bytes in ((POST, 10), (GET, 0), (GET, 0)):
+        legs.append(target.leg(head, body_bytes=body_bytes)[0])
+        connection = target.network.connect()
+        if len(legs) == 2:
+            connection.deliver(OK[:-1])
+            legs[-1].pause()
+        connection.lose(Loss("reset"))
+    assert [leg.blames_target for leg in legs] == [False, False, True]
+
+
 def test_an_abort_resets_the_target_and_done_still_comes(target: Target) -> None:
     leg, handler = target.leg()
     leg.abort()

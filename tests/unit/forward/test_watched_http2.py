@@ -5,8 +5,9 @@ import re
 import pytest
 
 from router.forward.observing import Finished
+from router.model import limits
 from router.model.specs import ServiceSpec
-from tests.unit.forward.http2_peers import GET
+from tests.unit.forward.http2_peers import GET, REQUEST
 from tests.unit.forward.test_forwarder_http2 import KEY, H2Party, Shop
 
 
@@ -37,3 +38,14 @@ def test_streams_that_end_in_another_order_keep_their_own_status_and_id(remote: 
     assert {told.protocol for told in log.all} == {"http2"}
     ids = {told.request_id for told in log.all}
     assert len(ids) == 3 and all(re.fullmatch("[0-9a-f]{32}", one) for one in ids)
+
+
+def test_what_the_session_answers_by_itself_is_told_as_the_client_got_it() -> None:
+    shop = Shop(remote=False)
+    log = Log()
+    shop.a.forwarder.observing.set(log, None)
+    stream = shop.client.peer.ask(REQUEST, end=False)
+    shop.run()
+    shop.network.advance(2 * limits.BODY_GRACE_S + 2 * limits.HTTP2_TICK_S)
+    assert shop.said(stream)[0] == "head 408"
+    assert [(told.status, told.code) for told in log.all] == [(408, "request-timeout")]

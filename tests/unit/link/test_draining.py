@@ -327,6 +327,21 @@ def test_a_lane_that_has_carried_enough_is_replaced_without_loss(
     assert len(live_wires(world)) == 2 and states(east) == [("west", "up", 0)]
 
 
+def test_lanes_that_were_replaced_are_kept_in_a_bounded_number() -> None:
+    world = World()
+    west, east = linked(world)
+    streams: list[Recorder] = []
+    for number in range(2 * limits.LANES_RETIRED_MAX):
+        streams.append(west.open(east))
+        west.tls = Tls(None, b"leaf %d of west" % number, west.tls.alpn)
+        west.link("east")
+        world.advance(limits.LANE_LINGER_S)
+    assert len(live_wires(world)) == limits.LANES_RETIRED_MAX + 2
+    lost = [stream for stream in streams if stream.losses]
+    assert lost == streams[: limits.LANES_RETIRED_MAX], "the oldest"
+    assert {line.state for line in west.links.status()} == {"up"}
+
+
 def test_a_neighbour_that_cannot_drain_is_closed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
     with monkeypatch.context() as older:

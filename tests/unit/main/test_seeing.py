@@ -90,7 +90,7 @@ def test_tracing_without_opentelemetry_is_a_problem_with_the_command_that_mends_
     bench = Bench(tmp_path / "access.log", ImportError("opentelemetry"))
     bench.seeing.apply(SiteSpec(tracing=True, access_log_share=1.0))
     (problem,) = bench.seeing.problems
-    assert problem.code == "SW0601"
+    assert problem.code == "SW0701"
     assert "pip install 'spillway-router[otel]'" in problem.hint
     assert bench.observing.access_log is not None and bench.observing.tracer is None
     bench.seeing.apply(SiteSpec())
@@ -102,4 +102,4 @@ def test_settings_that_the_sdk_refuses_are_a_problem_too(tmp_path: Path) -> None
     bench = Bench(tmp_path / "access.log", ValueError("could not convert string to float: 'x'"))
     bench.seeing.apply(SiteSpec(tracing=True))
     (problem,) = bench.seeing.problems
-    assert problem.code == "SW0602" and "'x'" in problem.message
+    assert problem.code == "SW0702" and "'x'" in problem.message

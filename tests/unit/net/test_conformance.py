@@ -3,11 +3,9 @@
 import hashlib
 import random
 
-import msgspec
 import pytest
 
 from router.net.ports import Connection, DialFailure, Loss
-from tests.unit.net.certificates import client_tls
 from tests.unit.net.recorder import Recorder
 from tests.unit.net.worlds import Pair, World
 
@@ -726,72 +724,6 @@ def test_tls_shows_the_peer_and_the_protocol(pair: Pair) -> None:
     assert pair.left.wire.alpn == pair.right.wire.alpn == "spillway/1"
     assert pair.left.wire.peer_certificate == pair.world.server_tls.certificate
     assert pair.right.wire.peer_certificate == pair.world.client_tls.certificate
-
-
-@pytest.mark.parametrize("required", [True, False])
-def test_who_offers_no_protocol_is_welcome_where_none_is_required(
-    world: World, required: bool
-) -> None:
-    if world.server_tls is None or world.client_tls is None:
-        pytest.skip("without TLS nothing is agreed on")
-    left, right = Recorder(), Recorder()
-    server = msgspec.structs.replace(
-        world.server_tls, alpn_with_certificate=(), alpn_required=required
-    )
-    is_real = world.client_tls.context is not None
-    client = client_tls(alpn=()) if is_real else msgspec.structs.replace(world.client_tls, alpn=())
-    listener = world.right.listen(world.right_ip, 0, right.take, tls=server)
-    failures: list[DialFailure] = []
-    world.left.dial(
-        world.right_ip,
-        listener.address.port,
-        left.take,
-        failures.append,
-        timeout_s=2.0,
-        tls=client,
-    )
-    world.run_while(lambda: not (failures or left.losses or right.connection))
-    assert (right.connection is None) is required
-    if right.connection is not None:
-        assert right.wire.alpn == ""
-
-
-def test_a_listener_shakes_hands_by_what_it_was_told_last(world: World) -> None:
-    if world.server_tls is None or world.client_tls is None:
-        pytest.skip("without TLS there is nothing to change")
-    left, right = Recorder(), Recorder()
-    listener = world.right.listen(world.right_ip, 0, right.take, tls=world.server_tls)
-    listener.set_tls(msgspec.structs.replace(world.server_tls, alpn=("other",)))
-    failures: list[DialFailure] = []
-    world.left.dial(
-        world.right_ip,
-        listener.address.port,
-        left.take,
-        failures.append,
-        timeout_s=2.0,
-        tls=world.client_tls,
-    )
-    world.run_while(lambda: not (failures or left.losses))
-    assert right.connection is None
-
-
-def test_a_peer_that_expects_a_handshake_breaks_off_at_a_preface(world: World) -> None:
-    if world.server_tls is None or world.client_tls is None:
-        pytest.skip("without TLS there is no preface")
-    left, right = Recorder(), Recorder()
-    listener = world.right.listen(world.right_ip, 0, right.take, tls=world.server_tls)
-    failures: list[DialFailure] = []
-    world.left.dial(
-        world.right_ip,
-        listener.address.port,
-        left.take,
-        failures.append,
-        timeout_s=2.0,
-        tls=msgspec.structs.replace(world.client_tls, preface=b"PROXY"),
-    )
-    world.run_while(lambda: not failures)
-    assert failures[0].code == "tls"
-    assert left.connection is None and right.connection is None
 
 
 def test_what_the_peer_has_not_got_yet_is_known_after_the_end(pair: Pair) -> None:

@@ -3,7 +3,7 @@
 import random
 import socket
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from router.net.epoll import EpollNetwork
 from router.net.ports import DialFailure, Listener, Network, Tls
@@ -34,6 +34,14 @@ class World(Protocol):
     def handler_errors(self) -> int: ...
 
     def close(self) -> None: ...
+
+
+class TlsWorld(NamedTuple):
+    """A world that speaks TLS, and how each side of it does."""
+
+    world: World
+    server_tls: Tls
+    client_tls: Tls
 
 
 class RealWorld:
