@@ -21,6 +21,9 @@ from sitectl.store import Site
 
 _AS_IT_IS: Final[Mapping[str, Any]] = MappingProxyType({})
 
+NO_CAPACITY: Final = "none"
+"""As a value of ``--capacity``: whatever was stated is withdrawn."""
+
 _KUBERNETES_TYPES = (
     "deployment",
     "statefulset",
@@ -89,9 +92,12 @@ def require_host_type(kind: str, name: str) -> str:
     return host
 
 
-def capacity_slots(text: str | None) -> int | None:
-    """Slots per target. Failure: a rate or ``auto``, which this version has not; or nonsense."""
-    if text is None:
+def capacity_slots(text: str) -> int | None:
+    """Slots per target; None: none are stated.
+
+    Failure: a rate or ``auto``, which this version has not; or nonsense.
+    """
+    if text == NO_CAPACITY:
         return None
     from router.documents.readers import capacity_of
 
@@ -99,7 +105,7 @@ def capacity_slots(text: str | None) -> int | None:
     if slots is None:
         hint = "State requests in flight per target, for example --capacity 10"
         code = "SW0104" if reason else "usage"
-        message = reason or f"--capacity {text!r}: expected a number"
+        message = reason or f"--capacity {text!r}: expected a number, or {NO_CAPACITY}"
         raise Failure(Exit.USAGE, code, message, hint)
     return slots
 

@@ -96,7 +96,12 @@ class AdminApi:
         if self._credential and request.path not in ("/healthz", "/readyz"):
             shown = request.headers.get("Authorization", "").encode()
             if not hmac.compare_digest(shown, f"Bearer {self._credential}".encode()):
-                return _failure(401, "unauthorized", "This address needs a bearer credential.")
+                return _failure(
+                    401,
+                    "unauthorized",
+                    "This address needs a bearer credential.",
+                    "Authorization: Bearer, and what secrets/admin.credential of the site holds",
+                )
         try:
             return await handler(request)
         except web.HTTPException as error:

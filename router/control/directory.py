@@ -66,7 +66,8 @@ class ConfigDirectory:
             return self._last
         if self._trouble is not None:
             raise self._trouble
-        for name in sorted(self._files):
+        # That of the Site first: the others alone would not stop a router.
+        for name in sorted(self._files, key=lambda name: (not name.startswith("site-"), name)):
             for error in self._files[name].errors:
                 raise error
         raise ConfigError(

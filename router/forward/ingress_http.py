@@ -389,7 +389,7 @@ class HttpSession:
             return
         self._phase = _CLOSING
         self._parser.close()
-        self._held = self._waits_for_leg = False
+        self._held = self._waits_for_leg = self._next_waits = False
         self._unread_bytes = 0
         self._set_paused()
         self._writer.flush()

@@ -210,7 +210,10 @@ class TcpDial:
         )
 
     def _handshake_failed(self, code: DialCode, reason: str) -> None:
-        self._fail(DialFailure(code=code, reason=f"{self._where()}: {reason}"))
+        where = self._where()
+        if where not in reason:  # A name, and the reason tells its address.
+            reason = f"{where}: {reason}"
+        self._fail(DialFailure(code=code, reason=reason))
 
     def _hand_over(self, connection: TcpConnection | TlsConnection) -> None:
         self._handshake = None

@@ -152,7 +152,7 @@ class TlsHandshake:
         alpn = self._object.selected_alpn_protocol() or ""
         certificate = self._object.getpeercert(binary_form=True) or b""
         if tls.alpn and alpn not in tls.alpn and (alpn or tls.alpn_required):
-            self._fail("tls", f"{self._peer} agreed on no protocol of {', '.join(tls.alpn)}")
+            self._fail("tls", f"{self._peer} agreed to none of {', '.join(tls.alpn)} (ALPN)")
         elif alpn in tls.alpn_with_certificate and not certificate:
             self._fail("tls", f"{self._peer} showed no certificate, which {alpn} needs")
         elif self._leave():

@@ -41,7 +41,7 @@ def _address(flag: str | None, host: str) -> str:
 @click.option("--port", "ports", type=click.IntRange(1, 65_535), multiple=True)
 @click.option("--target-port", "target_ports", multiple=True, metavar="PORT")
 @click.option("--protocol", type=click.Choice(("tcp", "http", "http2")))
-@click.option("--capacity", help="Requests in flight at this target: a number.")
+@click.option("--capacity", help="Requests in flight at this target: a number, or none.")
 @health_flags
 @accepted(
     _NO_PODS,

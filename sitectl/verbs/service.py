@@ -46,9 +46,19 @@ def _policy_flags(function: Decorated) -> Decorated:
     for option in (
         click.option("--queue-wait", type=Duration(), help="Longest wait when all are full."),
         click.option("--queue", type=click.IntRange(0, 100_000), help="Waiting at most."),
-        click.option("--weight", "weights", metavar="SITE=N", multiple=True, help="For split."),
+        click.option(
+            "--weight",
+            "weights",
+            metavar="SITE=N",
+            multiple=True,
+            help="For split, not in this version.",
+        ),
         click.option("--affinity", metavar="KIND[:NAME]", help=AFFINITY_HELP),
-        click.option("--policy", type=click.Choice(_POLICIES), help="[default: fill]"),
+        click.option(
+            "--policy",
+            type=click.Choice(_POLICIES),
+            help="In this version fill or balanced. [default: fill]",
+        ),
         _later("--site-capacity=", "--resume=", "--window=", "--spill="),
     ):
         function = option(function)
@@ -378,7 +388,7 @@ def _target_flags(function: Decorated) -> Decorated:
 @click.argument("name")
 @click.argument("words", nargs=-1, required=True, metavar="TYPE TARGET")
 @_target_flags
-@click.option("--capacity", help="Requests in flight at this target: a number.")
+@click.option("--capacity", help="Requests in flight at this target: a number, or none.")
 @health_flags
 @accepted(
     "not needed here, a process site has no pods", "--headless", "--publish-not-ready-addresses"

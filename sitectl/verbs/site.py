@@ -82,7 +82,7 @@ def _site_flags(function: Decorated) -> Decorated:
         click.option("--bind-port", type=click.IntRange(1, 65_535), default=55671),
         click.option("--bind-ip", default="127.0.0.1", help="Where service listeners bind."),
         click.option("--enable-service-sync/--no-enable-service-sync", default=True),
-        click.option("--service-sync-site-ttl", type=Duration(), default=180.0),
+        click.option("--service-sync-site-ttl", type=Duration(), default="180s"),
         click.option("--admin", metavar="HOST:PORT", default="", help="Admin API over TCP too."),
         click.option(
             "--access-log-share",

@@ -372,6 +372,8 @@ def test_tcp_is_served_only_to_who_shows_the_credential(tmp_path: Path) -> None:
                     "/api/v1/status", headers={"Authorization": header}
                 ) as response:
                     assert response.status == status
+                    if status == 401:
+                        assert "secrets/admin.credential" in (await response.json())["hint"]
             async with session.get("/healthz") as response:
                 assert response.status == 200
 

@@ -272,3 +272,10 @@ def test_files_beyond_the_bound_are_told_of_as_long_as_there_are_any(
     reading = directory.refresh()
     assert reading is not None
     assert reading.errors == ()
+
+
+def test_who_cannot_load_says_what_is_wrong_with_the_site(site_dir: Path) -> None:
+    put(site_dir, "service-a.yaml", "junk: [")
+    put(site_dir, "site-here.yaml", SITE + "spec: {bindPort: none}\n")
+    with pytest.raises(ConfigError, match=r"site-here\.yaml:4:18: expected a port"):
+        ConfigDirectory(site_dir).load()

@@ -196,3 +196,9 @@ def test_delete_of_a_service_of_another_site_tells_what_it_did(here: CommandLine
     here.ok(*BIND)
     text = here.ok("service", "delete", "shop").output
     assert "is not declared here" in text and "1 target of it here unbound" in text
+
+
+def test_a_capacity_can_be_withdrawn(shop: CommandLine) -> None:
+    shop.ok(*BIND, "--capacity", "7")
+    shop.ok("service", "set", "shop", "--capacity", "none")
+    assert "capacity" not in connector(shop)

@@ -135,6 +135,7 @@ def test_why_tells_how_sessions_are_handled_and_where_the_one_asked_for_is(
     assert "requests alike in the client's address" in text
     assert "at no site yet that is known here; its target here is h:1." in text
     assert here("why", "shop", "--client", "::1", "--header", "x").exit_code == 2
+    assert "not an IP address" in here("why", "shop", "--client", "ann").stderr
     refusal = {"code": "bad-session", "message": "Not by header.", "hint": "sitectl why shop"}
     admin.answers["/api/v1/why/shop?header=x"] = (400, refusal)
     result = here("why", "shop", "--header", "x")
@@ -249,6 +250,18 @@ def test_check_of_a_running_site_looks_at_links_and_services(
     assert "link west is down: host is dead" in result.stdout
     found = levels(here, "check")
     assert (found["SW0513"], found["SW0515"], found["SW0517"]) == ("ok", "warning", "ok")
+
+
+def test_check_tells_of_a_missing_certificate_how_to_bring_it(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    admin.item("/api/v1/status", STATUS)
+    admin.items("/api/v1/links")
+    error = "it must speak TLS: secrets/tls/shop/tls.crt is not there"
+    admin.items("/api/v1/services", SERVICE | {"listener": {"state": "error", "error": error}})
+    result = here("check")
+    assert "sitectl service set shop --tls-cert FOLDER" in result.stdout
+    assert "Free the port" not in result.stdout
 
 
 def test_check_before_init_and_of_a_file(here: CommandLine, tmp_path: Any) -> None:
