@@ -39,7 +39,6 @@ from router.model import limits
 from router.model.ids import RouterId, SiteId
 
 STATUS_CLASS_AT = len(b"HTTP/1.1 ")
-SWITCHING = b"101"
 
 CANCELLED = LegFailure("cancelled")
 TOO_LATE = LegFailure("target-timeout", "its time was up before an attempt had succeeded")
@@ -180,15 +179,11 @@ class Dispatch(Sender):
 
     def _note_session(self, head: bytes) -> bytes:
         """``head`` as the session's client must see it, now that we know who serves it."""
-        service = self._service
-        sessions, site, request = service.sessions, self._site, self._request
+        service, site = self._service, self._site
+        sessions = service.sessions
         if sessions is None or site is None:  # The affinity was taken off meanwhile.
             return head
-        sessions.served(request, site, service.timers.now())
-        is_interim = head.startswith(b"1", STATUS_CLASS_AT)
-        if not head or (is_interim and not head.startswith(SWITCHING, STATUS_CLASS_AT)):
-            return head
-        return sessions.marked(request, site, head)
+        return sessions.answered(self._request, site, head, service.timers.now())
 
     def _now_opened(self, now: float) -> None:
         """The attempt holds a target."""
