@@ -94,7 +94,10 @@ def test_a_path_is_refused_where_the_service_is_not_http(here: CommandLine) -> N
     here.ok("service", "create", "shop", "80")
     result = here(*BIND, "--health-path", "/healthz")
     assert result.exit_code == 1
-    assert "service 'shop' is tcp, only targets of http are asked for a path" in result.stderr
+    assert (
+        "service 'shop' is tcp, only targets of http and http2 are asked for a path"
+        in result.stderr
+    )
     assert list(here.config()) == ["service-shop.yaml", "site-here.yaml"]
 
 
