@@ -12,12 +12,13 @@ from router.forward.http1.render import ClientFraming
 from router.forward.http1.request_heads import Forwarding, RequestHead
 from router.forward.http1.requests import RequestParser
 from router.forward.http1.terms import DEFAULT_TERMS, HttpTerms
+from router.forward.pace import Pace
 from router.forward.ports import Leg, LegFailure, LegHandler, Request
 from router.forward.request_ids import RequestIds
 from router.forward.turn_writer import TurnWriter
 from router.model import limits
 from router.model.ids import ServiceKey
-from router.net.ports import Buffer, Connection, Loss, Timer, Timers
+from router.net.ports import Buffer, Connection, Loss, Timers
 
 _TORN_BODY = bad_request("The request ended before its body was complete.")
 _UNREAD = ClientFraming(head_only=False, old=False, close=True)
@@ -44,39 +45,31 @@ class HttpSession:
 
     ``open_leg`` is asked once per request. ``finished`` is told the status of each request at its
     end, those refused before a leg was opened included; 499: nobody was left to answer.
-    One timer judges one deadline. It is armed anew when it fires and when a deadline is set before
-    it: a deadline moved away costs nothing, and with the usual settings none is ever set before it.
+    How long the client may take is judged by its `Pace`.
     ``terms`` are those of the service when the connection was accepted.
     """
 
     __slots__ = (
-        "_armed_at",
         "_connection",
-        "_deadline",
         "_draining",
         "_ended",
         "_exchange",
         "_finished",
-        "_floor_bytes",
-        "_floor_since",
         "_held",
         "_is_paused",
         "_key",
         "_next_waits",
         "_open_leg",
+        "_pace",
         "_parser",
         "_phase",
         "_request_ids",
         "_requests",
         "_rng",
-        "_stalls_at",
         "_terms",
         "_timeouts",
-        "_timer",
         "_timers",
-        "_undelivered",
         "_unread_bytes",
-        "_unsent_bytes",
         "_via",
         "_waits_for_leg",
         "_writer",
@@ -129,16 +122,8 @@ class HttpSession:
         self._waits_for_leg = False
         self._next_waits = False  # The last answer has yet to leave.
         self._held = False  # Bytes of a later request wait in the parser.
-        self._undelivered = 0
-        self._stalls_at = 0.0
-        self._unsent_bytes = 0  # What waited for a client that did not read, at the last look.
         self._unread_bytes = 0  # Input dropped after an early answer or our FIN.
-        now = timers.now()
-        self._floor_since = now
-        self._floor_bytes = 0
-        self._deadline = now + terms.timeouts.keep_alive_s
-        self._armed_at = min(self._deadline, now + limits.SESSION_TICK_S)
-        self._timer: Timer | None = timers.call_at(self._armed_at, self._tick)
+        self._pace = Pace(connection, timers, self._look, terms.timeouts.keep_alive_s)
 
     def drain(self) -> None:
         """Close after the next response, which says ``Connection: close``.
@@ -149,8 +134,8 @@ class HttpSession:
         """
         self._draining = True
         if self._phase is _SERVING and self._exchange is None and self._parser.is_idle:
-            self._touch(limits.DRAIN_IDLE_S)
-            self._rearm(self._timers.now())
+            self._pace.touch(limits.DRAIN_IDLE_S)
+            self._pace.rearm(self._timers.now())
 
     def shed_idle(self) -> bool:
         """Close if no request is under way, to save memory; False: one is."""
@@ -173,7 +158,7 @@ class HttpSession:
             if parser.held_bytes or parser.is_in_head:
                 self._parsed(was_in_head)
         elif self._phase is _TUNNEL:
-            self._touch(self._timeouts.tunnel_s)
+            self._pace.touch(self._timeouts.tunnel_s)
             assert self._exchange is not None, "a tunnel without its exchange"
             if not self._exchange.body(data):
                 self._wait_for_leg()
@@ -197,22 +182,20 @@ class HttpSession:
 
     def writable(self) -> None:
         self._writer.drained()
-        self._unsent_bytes = 0
+        self._pace.untaken_bytes = 0
         if self._next_waits:
             self._next()
         exchange = self._exchange
         if exchange is not None:
             if not exchange.awaits_answer:
                 timeouts = self._timeouts
-                self._touch(timeouts.tunnel_s if exchange.is_tunnel else timeouts.idle_s)
+                self._pace.touch(timeouts.tunnel_s if exchange.is_tunnel else timeouts.idle_s)
             exchange.client_writable()
 
     def lost(self, cause: Loss | None) -> None:
         self._phase = _OVER
         self._parser.detach()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._pace.stop()
         exchange = self._exchange
         if exchange is not None and not (cause is None and exchange.is_tunnel):
             # A tunnel that both ends finished towards the client may still deliver to the target.
@@ -223,14 +206,15 @@ class HttpSession:
 
     def request(self, head: RequestHead) -> None:
         self._requests += 1
-        self._floor_bytes = 0
-        self._floor_since = now = self._timers.now()
+        pace = self._pace
+        pace.floor_bytes = 0
+        pace.floor_since = now = self._timers.now()
         terms = self._terms
         waits = head.body_bytes == 0 or head.expects  # For an answer, or for 100.
         allowance_s = terms.answer_s if waits else terms.timeouts.idle_s
-        self._deadline = deadline = now + allowance_s
-        if deadline < self._armed_at:
-            self._rearm(now)
+        pace.deadline = deadline = now + allowance_s
+        if deadline < pace.armed_at:
+            pace.rearm(now)
         canonical, request_id = head.head, b""
         if self._request_ids.name:
             canonical, request_id = self._request_ids.on_request(canonical)
@@ -253,7 +237,7 @@ class HttpSession:
             if self._unread_bytes > limits.LINGER_DISCARD_BYTES_MAX:
                 self._close(limits.LINGER_DISCARD_S)
         elif self._exchange is not None:
-            self._touch(self._timeouts.idle_s)
+            self._pace.touch(self._timeouts.idle_s)
             if not self._exchange.body(data):
                 self._wait_for_leg()
 
@@ -269,7 +253,7 @@ class HttpSession:
             exchange = self._exchange
             exchange.is_request_complete = True
             if exchange.has_body and exchange.awaits_answer:
-                self._touch(self._terms.answer_s)
+                self._pace.touch(self._terms.answer_s)
             exchange.request_complete()
 
     def failed(self, error: HttpError) -> None:
@@ -285,25 +269,25 @@ class HttpSession:
     def write(self, *parts: Buffer) -> bool:
         timeouts = self._timeouts
         allowance_s = timeouts.tunnel_s if self._phase is _TUNNEL else timeouts.idle_s
-        now = self._timers.now()
-        self._deadline = deadline = now + allowance_s
-        if deadline < self._armed_at:
-            self._rearm(now)
+        now, pace = self._timers.now(), self._pace
+        pace.deadline = deadline = now + allowance_s
+        if deadline < pace.armed_at:
+            pace.rearm(now)
         if self._writer.write(*parts):
             return True
-        self._unsent_bytes = self._connection.buffered_bytes
+        pace.note_untaken()
         return False
 
     def write_interim(self, head: bytes) -> None:
         exchange = self._exchange
         if exchange is not None and not exchange.is_request_complete:
-            self._touch(self._timeouts.idle_s)
+            self._pace.touch(self._timeouts.idle_s)
         self._writer.write(head)
 
     def allow(self) -> None:
         self._waits_for_leg = False
-        self._floor_since = self._timers.now()
-        self._floor_bytes = self._exchange.body_bytes_seen if self._exchange is not None else 0
+        self._pace.floor_since = self._timers.now()
+        self._pace.floor_bytes = self._exchange.body_bytes_seen if self._exchange is not None else 0
         self._set_paused()
 
     def closes_after_this(self) -> bool:
@@ -311,7 +295,7 @@ class HttpSession:
 
     def switched(self) -> None:
         self._phase = _TUNNEL
-        self._touch(self._timeouts.tunnel_s)
+        self._pace.touch(self._timeouts.tunnel_s)
         self._writer.flush()
         held = self._parser.take_held()
         self._held = False
@@ -352,7 +336,7 @@ class HttpSession:
         else:
             self._phase = _DRAINING_BODY
             self._unread_bytes = 0
-            self._touch(limits.BODY_GRACE_S)
+            self._pace.touch(limits.BODY_GRACE_S)
             self._set_paused()
 
     def torn(self, status: int) -> None:
@@ -369,7 +353,7 @@ class HttpSession:
             self._held = True
             self._set_paused()
         elif parser.is_in_head and not was_in_head:
-            self._touch(self._timeouts.header_s)
+            self._pace.touch(self._timeouts.header_s)
 
     def _next(self) -> None:
         """Begin the next request, which may have been received already.
@@ -378,9 +362,9 @@ class HttpSession:
         """
         self._next_waits = self._writer.is_full
         if self._next_waits:
-            self._touch(self._timeouts.idle_s)
+            self._pace.touch(self._timeouts.idle_s)
             return
-        self._touch(self._timeouts.keep_alive_s)
+        self._pace.touch(self._timeouts.keep_alive_s)
         self._held = False
         parser = self._parser
         parser.proceed()
@@ -405,27 +389,16 @@ class HttpSession:
             return
         self._phase = _CLOSING
         self._parser.close()
-        self._held = self._waits_for_leg = False
+        self._held = self._waits_for_leg = self._next_waits = False
         self._unread_bytes = 0
         self._set_paused()
         self._writer.flush()
         self._connection.finish()
-        self._touch(linger_s)
-
-    def _leave(self) -> None:
-        """Its time to close is over; but a slow reader gets the rest while it takes any of it."""
-        before, self._undelivered = self._undelivered, self._connection.buffered_bytes
-        now = self._timers.now()
-        if self._undelivered != before:
-            self._stalls_at = now + limits.CLOSING_STALL_S
-        if self._undelivered and now < self._stalls_at:
-            self._touch(limits.LINGER_DISCARD_S)
-            self._rearm(now)
-        else:
-            self._abort()
+        self._pace.close(linger_s)
 
     def _abort(self) -> None:
         self._phase = _OVER
+        self._pace.stop()
         self._parser.close()
         self._writer.drop()
         self._connection.abort()
@@ -445,61 +418,35 @@ class HttpSession:
 
     # Deadlines.
 
-    def _touch(self, allowance_s: float) -> None:
-        now = self._timers.now()
-        self._deadline = deadline = now + allowance_s
-        if deadline < self._armed_at:
-            self._rearm(now)
-
-    def _rearm(self, now: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._phase is _OVER:
-            self._timer = None
-            return
-        self._armed_at = when = min(self._deadline, now + limits.SESSION_TICK_S)
-        self._timer = self._timers.call_at(when, self._tick)
-
-    def _tick(self) -> None:
-        self._timer = None
-        self._armed_at = inf
-        now = self._timers.now()
-        if now >= self._deadline:
-            self._overdue()
+    def _look(self, now: float) -> None:
+        """Its deadline has come, or it is time for a look at how fast the client sends."""
+        if now >= self._pace.deadline:
+            self._overdue(now)
         elif self._is_too_slow(now) and self._exchange is not None:
             self._parser.close()
             self._exchange.refuse(render.REQUEST_TIMEOUT)
-        if self._phase is not _OVER and self._timer is None:
-            self._rearm(now)
 
     def _is_too_slow(self, now: float) -> bool:
-        """The client sends its body below the floor, over the time since the last look."""
-        exchange = self._exchange
+        """The client sends its body below the floor, and has nobody else to wait for."""
+        exchange, pace = self._exchange, self._pace
         if exchange is None or self._is_paused or not exchange.awaits_client:
-            self._floor_since = now
-            self._floor_bytes = exchange.body_bytes_seen if exchange is not None else 0
+            pace.floor_since = now
+            pace.floor_bytes = exchange.body_bytes_seen if exchange is not None else 0
             return False
-        elapsed_s = now - self._floor_since
-        if elapsed_s < limits.BODY_GRACE_S:
-            return False
-        slow = exchange.body_bytes_seen - self._floor_bytes < self._terms.body_rate_min * elapsed_s
-        self._floor_since = now
-        self._floor_bytes = exchange.body_bytes_seen
-        return slow
+        return pace.is_below_floor(now, exchange.body_bytes_seen, self._terms.body_rate_min)
 
-    def _still_reads(self) -> bool:
-        """The client is slow, but takes what waits for it at the rate that bodies must have."""
-        left = self._connection.buffered_bytes
-        moved, self._unsent_bytes = self._unsent_bytes - left, left
-        return moved > 0 and moved >= self._terms.body_rate_min * self._timeouts.idle_s
-
-    def _overdue(self) -> None:
-        exchange = self._exchange
-        self._deadline = inf
+    def _overdue(self, now: float) -> None:
+        exchange, pace = self._exchange, self._pace
+        idle_s = self._timeouts.idle_s
+        pace.deadline = inf
         if self._phase is _CLOSING:
-            self._leave()
-        elif self._unsent_bytes and self._still_reads():
-            self._touch(self._timeouts.idle_s)
+            # Its time to close is over; but a slow reader gets the rest while it takes any of it.
+            if pace.still_reads(now):
+                pace.touch(limits.LINGER_DISCARD_S)
+            else:
+                self._abort()
+        elif pace.untaken_bytes and pace.takes_at_least(self._terms.body_rate_min * idle_s):
+            pace.touch(idle_s)
         elif self._phase is _TUNNEL:
             self._connection.abort()
         elif exchange is not None:

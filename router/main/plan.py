@@ -4,13 +4,14 @@ from collections.abc import Mapping
 
 import msgspec
 
+from router.balance.policies import check_policy
 from router.documents import Listening, Wanted, clashes
 from router.model.addresses import join, split
 from router.model.adverts import Declaration
 from router.model.events import Problem
 from router.model.ids import ServiceKey
 from router.model.settings import Health
-from router.model.specs import ConnectorSpec, ListenerSpec, TargetSpec
+from router.model.specs import ConnectorSpec, ListenerSpec, PolicySpec, TargetSpec
 
 
 class PlannedTarget(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +56,8 @@ def plan(wanted: Wanted, declared: Mapping[str, Declaration]) -> Plan:
                     hint=f"sitectl service create {connector.service} PORT",
                 )
             )
-    for name, declaration in sorted(declared.items()):
+    for name, told in sorted(declared.items()):
+        declaration = _with_known_policy(told, problems)
         here = {n: c for n, c in wanted.connectors.items() if c.service == name}
         if declaration.spec.protocol != "tcp":
             problems += [_no_proxy_protocol(n, name) for n, c in here.items() if c.proxy_protocol]
@@ -79,6 +81,22 @@ def plan(wanted: Wanted, declared: Mapping[str, Declaration]) -> Plan:
                 why_not=why_not,
             )
     return Plan(services, tuple(problems))
+
+
+def _with_known_policy(told: Declaration, problems: list[Problem]) -> Declaration:
+    """Sites of other versions may declare policies that this one does not know how to run."""
+    if check_policy(told.spec.policy) is None:
+        return told
+    problems.append(
+        Problem(
+            code="SW0308",
+            message=f"Service {told.name} wants policy {told.spec.policy.name}, which this version "
+            "does not run: fill is used here.",
+            hint="Use a version that runs it at every site",
+        )
+    )
+    spec = msgspec.structs.replace(told.spec, policy=PolicySpec())
+    return msgspec.structs.replace(told, spec=spec)
 
 
 def _no_proxy_protocol(connector: str, service: str) -> Problem:

@@ -5,6 +5,7 @@ its origin's key, so each can be judged alone. Arrays may grow at their end in l
 """
 
 import math
+import re
 from collections.abc import Iterable
 from typing import Annotated
 
@@ -196,8 +197,12 @@ def _bad_value(lsa: Lsa) -> str:
     return ""
 
 
+# A DNS-1123 label, as in a file: it becomes part of a host's and of a cookie's name.
+_SERVICE_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+
+
 def _name_is_bad(name: str) -> bool:
-    return not 0 < len(name) <= NAME_CHARS_MAX or not name.isprintable() or "/" in name
+    return len(name) > NAME_CHARS_MAX or _SERVICE_NAME.fullmatch(name) is None
 
 
 def _port_is_bad(port: int) -> bool:

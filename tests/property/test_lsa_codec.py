@@ -28,6 +28,7 @@ from tests.unit.routing.fakes import FakeIdentity, signed
 WEST = FakeIdentity("west")
 IDS = st.text("0123456789abcdef", min_size=1, max_size=32)
 NAMES = st.text("abcxyz-.é", min_size=1, max_size=20)
+SERVICE_NAMES = st.from_regex(r"\A[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
 COUNTS = st.integers(0, COUNTER_MAX)
 MOMENTS = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -45,7 +46,7 @@ TOPOLOGIES = st.builds(
 )
 DECLARATIONS = st.builds(
     Declaration,
-    name=NAMES,
+    name=SERVICE_NAMES,
     spec=st.builds(
         ServiceSpec,
         protocol=st.sampled_from(["tcp", "http", "http2"]),
@@ -67,7 +68,7 @@ DECLARATIONS = st.builds(
 )
 ADVERTS = st.builds(
     TargetsAdvert,
-    name=NAMES,
+    name=SERVICE_NAMES,
     port=st.integers(1, 65_535),
     targets_ready=COUNTS,
     capacity=st.none() | COUNTS,

@@ -266,16 +266,25 @@ class Insider:
 
     def offer(self, neighbour: control.Hello, site: str, service: str, port: int) -> None:
         """Declare ``service`` and claim a target for it, so that requests for it come to us."""
-        declared = Declaration(
-            name=service,
-            spec=ServiceSpec(protocol="http", ports=(port,)),
-            declared_at_s=1.0,
-        )
-        advert = TargetsAdvert(name=service, port=port, targets_ready=1, capacity=None)
-        first = self.lsa(neighbour, site)
+        self.declare(neighbour, site, {service: ServiceSpec(protocol="http", ports=(port,))})
+
+    def declare(
+        self, neighbour: control.Hello, site: str, specs: dict[str, ServiceSpec], sequence: int = 1
+    ) -> None:
+        """Declare services of any content, each with a target."""
+        declared = [
+            Declaration(name=name, spec=spec, declared_at_s=1.0) for name, spec in specs.items()
+        ]
+        adverts = [
+            TargetsAdvert(name=name, port=port, targets_ready=1, capacity=None)
+            for name, spec in specs.items()
+            for port in spec.ports
+        ]
+        first = self.lsa(neighbour, site, sequence=sequence)
         assert isinstance(first.body, Topology)
-        body = msgspec.structs.replace(first.body, parts=(PartRef(1, 1),))
-        self.tell(msgspec.structs.replace(first, part=1, body=Services((declared,), (advert,))))
+        body = msgspec.structs.replace(first.body, parts=(PartRef(1, sequence),))
+        services = Services(tuple(declared), tuple(adverts))
+        self.tell(msgspec.structs.replace(first, part=1, body=services))
         self.tell(msgspec.structs.replace(first, body=body))
 
     def heard_lsas(self) -> list[bytes]:

@@ -19,6 +19,8 @@ from router.link.ports import LoadMessage, LsaMessage, OpenRequest
 from router.model import limits
 from router.model.adverts import LoadReport
 from router.model.ids import RouterId, SiteId
+from router.model.settings import Affinity, ServiceLimits, Timeouts
+from router.model.specs import PolicySpec, ServiceSpec
 from router.routing.lsa import ReceivedLsa, decode_lsa, encode_lsa
 from tests.corpus import links
 from tests.scenario.clients import fetch
@@ -322,6 +324,41 @@ def test_absurd_costs_are_clamped_and_self_adjacencies_ignored(siege: Siege) -> 
         )
         cost = next(s for s in siege.door.get("network") if s["name"] == "mallory")["path_cost"]
         assert 1 <= cost <= 2 * limits.COST_MAX
+
+
+def test_settings_that_a_member_declares_are_taken_or_refused_and_harm_nobody_else(
+    siege: Siege,
+) -> None:
+    plain = ServiceSpec(protocol="http", ports=(18_081,))
+    odd = {
+        "a-policy": msgspec.structs.replace(plain, policy=PolicySpec("split", {"x": -1})),
+        "a-session": msgspec.structs.replace(
+            plain, ports=(18_082,), affinity=Affinity(by="header", name="Cookie")
+        ),
+        "a-request-id": msgspec.structs.replace(plain, ports=(18_083,), request_id="Host"),
+        "a-timeout": msgspec.structs.replace(
+            plain,
+            ports=(18_084,),
+            timeouts=Timeouts(connect_s=0.05, header_s=0.1, response_s=0.05, idle_s=0.5),
+            limits=ServiceLimits(connections=1, connections_per_source=1, headers=8),
+        ),
+        "a-credential": msgspec.structs.replace(plain, ports=(18_085,), tls_cert="link"),
+        "z-honest": msgspec.structs.replace(plain, ports=(18_086,)),
+    }
+    with member(siege) as insider:
+        room_site = next(s["id"] for s in siege.room.get("network") if s["name"] == "room")
+        insider.declare(insider.theirs, room_site, odd, 2)
+        until(lambda: siege.room.service("z-honest"), "what comes last is known")
+        until(lambda: siege.door.service("z-honest"), "there too")
+        told = json.dumps(siege.room.get("status"))
+        assert "wants policy split" in told
+        siege.serves()
+        for sequence in range(3, 40):  # A listener that speaks TLS, and does not, and does.
+            flipped = "link" if sequence % 2 else ""
+            odd["z-honest"] = msgspec.structs.replace(odd["z-honest"], tls_cert=flipped)
+            insider.declare(insider.theirs, room_site, odd, sequence)
+        siege.serves()
+        assert "Traceback" not in siege.room.log_tail() + siege.door.log_tail()
 
 
 def test_load_reports_of_a_liar_do_not_move_the_traffic_of_others(siege: Siege) -> None:

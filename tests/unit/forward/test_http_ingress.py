@@ -97,6 +97,17 @@ def test_a_client_that_reads_slowly_and_has_finished_gets_all(site: Site) -> Non
     assert site.connection.is_finished()
 
 
+def test_a_client_that_reads_when_it_was_given_up_is_closed_and_not_served(site: Site) -> None:
+    site.connection.full = True
+    site.deliver(GET * 2)
+    site.leg.respond(OK, b"x" * 100_000)
+    site.timers.advance(limits.STREAM_IDLE_S + 0.5)
+    assert site.connection.is_finished()
+    site.connection.drain()
+    assert not site.connection.is_aborted()
+    assert len(site.legs) == 1
+
+
 def test_a_head_alone_leaves_at_the_turns_end(site: Site) -> None:
     site.deliver(GET)
     site.leg.handler.head(OK, -1)

@@ -1,5 +1,6 @@
 """Wanted state and declarations, resolved into service ports."""
 
+import msgspec
 import pytest
 
 from router.documents import Wanted
@@ -10,6 +11,8 @@ from router.model.settings import Health
 from router.model.specs import (
     ConnectorSpec,
     ListenerSpec,
+    PolicyName,
+    PolicySpec,
     ServiceProtocol,
     ServiceSpec,
     SiteSpec,
@@ -48,6 +51,18 @@ def planned(
 
 def test_a_service_listens_on_its_own_port_at_the_sites_address() -> None:
     assert planned().services[SHOP].listen == ("127.0.0.5", 8080)
+
+
+@pytest.mark.parametrize("policy", ["spread", "split", "failover"])
+def test_a_policy_that_this_version_does_not_run_is_fill_here_and_told(policy: PolicyName) -> None:
+    told = declaration()
+    spec = msgspec.structs.replace(told.spec, policy=PolicySpec(policy, {"west": 1}))
+    told = msgspec.structs.replace(told, spec=spec)
+    wanted = Wanted(name="east", site=SiteSpec(), services={}, connectors={}, listeners={})
+    result = plan(wanted, {"shop": told})
+    assert result.services[SHOP].declaration == declaration()
+    (problem,) = result.problems
+    assert problem.code == "SW0308" and f"wants policy {policy}" in problem.message
 
 
 def test_targets_carry_their_connector_and_capacity() -> None:

@@ -134,6 +134,9 @@ def bad_services() -> list[Services]:
         {"name": ""},
         {"name": "../x"},
         {"name": "x\n"},
+        {"name": "caf\u00e9"},
+        {"name": "x; Domain=evil.example"},
+        {"name": "-x"},
         {"declared_at_s": float("nan")},
     ]
     specs: list[dict[str, object]] = [

@@ -1,0 +1,134 @@
+"""How long an HTTP client may take: to send, to read, to close."""
+
+from collections.abc import Callable
+from math import inf
+
+from router.model import limits
+from router.net.ports import Connection, Timer, Timers
+
+
+def _nobody(now: float) -> None:
+    """Who is told once it is over."""
+
+
+class Pace:
+    """The deadline of one connection, and what its client has sent and read since the last look.
+
+    One timer judges one deadline: ``due`` is called at least every `limits.SESSION_TICK_S` and no
+    later than it. The timer is armed anew when it fires and when a deadline is set before it: a
+    deadline moved away costs nothing, and with the usual settings none is ever set before it.
+    """
+
+    __slots__ = (
+        "_connection",
+        "_due",
+        "_is_over",
+        "_stalls_at",
+        "_timer",
+        "_timers",
+        "armed_at",
+        "deadline",
+        "floor_bytes",
+        "floor_since",
+        "untaken_bytes",
+    )
+
+    def __init__(
+        self,
+        connection: Connection,
+        timers: Timers,
+        due: Callable[[float], None],
+        allowance_s: float,
+    ) -> None:
+        self._connection = connection
+        self._timers = timers
+        self._due = due
+        self._is_over = False
+        self._stalls_at = 0.0
+        self.untaken_bytes = 0
+        """Of what was sent, what waited for a client that did not read, at the last look."""
+        now = timers.now()
+        # Hot, so set in place by the session: whoever sets a deadline before `armed_at` rearms.
+        self.floor_since = now
+        self.floor_bytes = 0
+        """Of the body, what had come at the last look (``floor_since``)."""
+        self.deadline = now + allowance_s
+        self.armed_at = min(self.deadline, now + limits.SESSION_TICK_S)
+        self._timer: Timer | None = timers.call_at(self.armed_at, self._tick)
+
+    def touch(self, allowance_s: float) -> None:
+        """So long from now."""
+        now = self._timers.now()
+        self.deadline = deadline = now + allowance_s
+        if deadline < self.armed_at:
+            self.rearm(now)
+
+    def rearm(self, now: float) -> None:
+        """The deadline was set before the timer."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._is_over:
+            self._timer = None
+            return
+        self.armed_at = when = min(self.deadline, now + limits.SESSION_TICK_S)
+        self._timer = self._timers.call_at(when, self._tick)
+
+    def stop(self) -> None:
+        """Nothing is judged any more."""
+        self._is_over = True
+        self._due = _nobody  # It holds us: let no cycle wait for the collector.
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # What the client sends.
+
+    def is_below_floor(self, now: float, seen_bytes: int, rate_min: int) -> bool:
+        """It sends its body at less than ``rate_min``, over the time since the last look.
+
+        ``seen_bytes`` of it have come in all. A look at less than `limits.BODY_GRACE_S` is none.
+        """
+        elapsed_s = now - self.floor_since
+        if elapsed_s < limits.BODY_GRACE_S:
+            return False
+        slow = seen_bytes - self.floor_bytes < rate_min * elapsed_s
+        self.floor_since = now
+        self.floor_bytes = seen_bytes
+        return slow
+
+    # What the client reads.
+
+    def note_untaken(self) -> None:
+        """It takes less than it is sent: from here on what it takes is measured."""
+        self.untaken_bytes = self._connection.buffered_bytes
+
+    def takes_at_least(self, size_bytes: float) -> bool:
+        """It is slow, but has taken so much since the last look, and something."""
+        taken = self._taken_bytes()
+        return taken > 0 and taken >= size_bytes
+
+    def close(self, allowance_s: float) -> None:
+        """The last of ours is sent: as `touch`, and `still_reads` begins."""
+        self.untaken_bytes = 0
+        self._stalls_at = 0.0
+        self.touch(allowance_s)
+
+    def still_reads(self, now: float) -> bool:
+        """Of the last of ours some is left, and within `limits.CLOSING_STALL_S` it took of it."""
+        if self._taken_bytes():
+            self._stalls_at = now + limits.CLOSING_STALL_S
+        return self.untaken_bytes > 0 and now < self._stalls_at
+
+    def _taken_bytes(self) -> int:
+        """Since the last look. Less than none at the first one after `close`: what there is."""
+        left = self._connection.buffered_bytes
+        taken, self.untaken_bytes = self.untaken_bytes - left, left
+        return taken
+
+    def _tick(self) -> None:
+        self._timer = None
+        self.armed_at = inf
+        now = self._timers.now()
+        self._due(now)
+        if not self._is_over and self._timer is None:
+            self.rearm(now)
