@@ -205,3 +205,12 @@ def test_a_capacity_can_be_withdrawn(shop: CommandLine) -> None:
     shop.ok(*BIND, "--capacity", "7")
     shop.ok("service", "set", "shop", "--capacity", "none")
     assert "capacity" not in connector(shop)
+
+
+def test_a_queue_returns_to_its_default(shop: CommandLine) -> None:
+    before = service(shop)
+    shop.ok("service", "set", "shop", "--queue", "0")
+    assert "queue: 0" in service(shop)
+    shop.ok("service", "set", "shop", "--queue", "default")
+    assert service(shop) == before
+    assert shop("service", "set", "shop", "--queue", "-1").exit_code == 2
