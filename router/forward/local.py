@@ -183,6 +183,8 @@ class LocalLeg:
             if not self._aborted and self._try_again():
                 return
             failure = LegFailure("target-reset", failure.reason)
+            if not self._aborted and self._refusals > limits.HTTP2_REFUSED_TRIES_MAX:
+                outcomes.broke_off(self._slot.target, failure.code, self._era)
         elif leg.blames_target and not self._aborted:
             outcomes.broke_off(self._slot.target, failure.code, self._era)
         self._forget_held()
