@@ -4,23 +4,15 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-import msgspec
-
 from router.balance.decisions import Explanation
 from router.forward.clients import ClientConnection
-from router.forward.counters import CountersSnapshot
 from router.forward.egress import EgressStream, Refused, request_of
+from router.forward.figures import NO_LOAD, Load, ServiceSnapshot, TargetInfo
 from router.forward.listeners import Listeners, ListenerState
 from router.forward.observing import Observing
 from router.forward.ports import NoTls, TargetConfig
 from router.forward.pressure import Pressure
-from router.forward.service import (
-    NO_LOAD,
-    Load,
-    Service,
-    Surroundings,
-    TargetInfo,
-)
+from router.forward.service import Service, Surroundings
 from router.forward.sessions import Session, Sessions
 from router.forward.under_way import UnderWay
 from router.link.ports import OpenRequest, Stream, StreamHandler, StreamOpener
@@ -35,26 +27,6 @@ RELAYED = ("tcp", "http", "http2")
 """Protocols of streams."""
 
 UNDECLARED = ServiceSpec(ports=())
-
-
-class ServiceSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """What `service status` and metrics show of one service port, as of one moment.
-
-    ``explanation`` has every candidate site with its figures; the local one is a site of the
-    service only if ``has_targets``. ``declared``: some site declares it.
-    """
-
-    key: ServiceKey
-    config: ServiceSpec
-    declared: bool
-    has_targets: bool
-    queued: int
-    load: Load
-    targets: tuple[TargetInfo, ...]
-    explanation: Explanation
-    counters: CountersSnapshot
-    refused_connections: int
-    listener: ListenerState | None
 
 
 def _nothing(key: ServiceKey) -> None:

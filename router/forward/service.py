@@ -13,6 +13,7 @@ from router.balance.retries import RetryBudget
 from router.balance.waiting import queue_limit
 from router.forward.admission import Admission
 from router.forward.counters import ServiceCounters
+from router.forward.figures import Load, TargetInfo
 from router.forward.health import HealthChecks
 from router.forward.http1.terms import http_terms
 from router.forward.local import LocalLeg
@@ -46,34 +47,6 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     targets_changed: Callable[[], None]
     settles_until: float = 0.0
     """Until then a route that is missing may be about to be learnt."""
-
-
-class Load(msgspec.Struct, frozen=True):
-    """In flight at ready targets, how many those are, their stated capacity (None: none)."""
-
-    in_flight: int
-    targets_ready: int
-    capacity: int | None
-
-
-NO_LOAD = Load(0, 0, None)
-
-
-class TargetInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """One target as ``service status`` shows it. ``error``: why it is not ready.
-
-    ``ejected``: failed requests took it out, not checks.
-    """
-
-    name: str
-    host: str
-    port: int
-    ready: bool
-    in_flight: int
-    capacity: int | None
-    requests_total: int
-    error: str
-    ejected: bool = False
 
 
 class Stranded(Hashable, Protocol):

@@ -26,7 +26,7 @@ from router.admin.views import (
 )
 from router.balance.decisions import CandidateReport, Decision, NoChoice
 from router.forward.counters import HistogramSnapshot
-from router.forward.forwarder import ServiceSnapshot
+from router.forward.figures import ServiceSnapshot
 from router.forward.sessions import Session, Sessions
 from router.main.inquiry import Told
 from router.main.measuring import measure, takes_part

@@ -8,8 +8,8 @@ import h2.settings
 import pytest
 from hyperframe.frame import GoAwayFrame
 
+from router.forward.figures import TargetInfo
 from router.forward.ports import TargetConfig
-from router.forward.service import TargetInfo
 from router.link.ports import OpenRequest
 from router.model import limits
 from router.model.ids import ServiceKey
