@@ -42,8 +42,9 @@ class Pace:
     """The deadline of one connection, and what its client has sent and read since the last look.
 
     One timer judges one deadline: ``due`` is called at least every `limits.SESSION_TICK_S` and no
-    later than it. The timer is armed anew when it fires and when a deadline is set before it: a
-    deadline moved away costs nothing, and with the usual settings none is ever set before it.
+    later than it, and must then set another. The timer is armed anew when it fires and when a
+    deadline is set before it: a deadline moved away costs nothing, and with the usual settings none
+    is ever set before it.
     """
 
     __slots__ = (
