@@ -71,7 +71,6 @@ class Dispatch(Sender):
         "_watch",
         "ended",
         "received",
-        "trailers",
     )
 
     def __init__(
@@ -81,7 +80,7 @@ class Dispatch(Sender):
         service: Service,
         watch: Watch | None = None,
     ) -> None:
-        super().__init__(request, handler, service.pressure)
+        Sender.__init__(self, request, handler, service.pressure)  # `super` costs a call more.
         self._service = service
         self._watch = watch
         self._reason = ""
@@ -101,7 +100,6 @@ class Dispatch(Sender):
         self._complete_at = now if request.body_bytes == 0 else None
         # Hot: what needs nothing of us goes straight through.
         self.received: Received = handler.received
-        self.trailers = handler.trailers
         self.ended = handler.ended
 
     def start(self) -> None:
@@ -157,14 +155,20 @@ class Dispatch(Sender):
     def head(self, head: bytes, body_bytes: int) -> None:
         if self._given_up is not None:
             return
-        if self._replay is not None:
-            self._forget_sent()
+        replay = self._replay
+        if replay is not None:  # `_forget_sent`, in place.
+            self._replay = None
+            if replay.size_bytes:
+                replay.drop()
         if self._again is not None:
             self._again.look_no_more()
         self._code_class = HTTP_CLASSES[(head[STATUS_CLASS_AT] - ord("1")) % len(HTTP_CLASSES)]
         if self._request.session:
             head = self._note_session(head)
         self._handler.head(head, body_bytes)
+
+    def trailers(self, block: bytes) -> None:
+        self._handler.trailers(block)
 
     def done(self, failure: LegFailure | None) -> None:
         self._leg = None
@@ -289,6 +293,7 @@ class Dispatch(Sender):
         """The attempt failed, and all of the request is here."""
         assert self._site is not None, "an attempt had a site"
         self._opened = False  # What is sent meanwhile is kept for the next one.
+        self._held_at = inf
         local_target = self._local.target if self._local is not None else None
         self._tries.note(failure, self._site, local_target)
         now, late_at = self._service.timers.now(), self._late_at()
@@ -459,7 +464,8 @@ class Dispatch(Sender):
         if self._again is not None:
             self._again.look_no_more()
             self._again = None
-        self._forget_sent()
+        if self._replay is not None:
+            self._forget_sent()
         self._count(failure)
         self._local = None  # It holds us: let no cycle wait for the collector.
         self._watch = None

@@ -98,8 +98,6 @@ class Sender:
         self._leg = leg
         self._attempts += 1
         self._begun_at = now
-        self._held_at = inf
-        self._opened = False
         replay = self._replay
         assert replay is not None, "an attempt without the request in hand"
         self._leg_full = not replay.play(leg)
