@@ -52,8 +52,6 @@ class LocalLeg:
         "head",
         "is_opened",
         "received",
-        "trailers",
-        "writable",
     )
 
     def __init__(
@@ -90,9 +88,7 @@ class LocalLeg:
         # Hot: what needs nothing of us goes straight through.
         self.head = handler.head if request.protocol != "http2" else self._first_head
         self.received: Received = handler.received
-        self.trailers = handler.trailers
         self.ended = handler.ended
-        self.writable = handler.writable
 
     @property
     def target(self) -> str:
@@ -169,6 +165,12 @@ class LocalLeg:
         if self._replayed_with_room and self._owes_writable:
             self._handler.writable()
 
+    def trailers(self, block: bytes) -> None:
+        self._handler.trailers(block)
+
+    def writable(self) -> None:
+        self._handler.writable()
+
     def done(self, failure: LegFailure | None) -> None:
         leg, self._leg = self._leg, None
         assert leg is not None, "done is the last call"
@@ -183,7 +185,8 @@ class LocalLeg:
         elif self.is_opened and (failure.untouched or failure.code == "not-processed"):
             # We have told already that a target is held.
             failure = LegFailure("target-reset", failure.reason)
-        self._forget_held()
+        if self._held is not None:
+            self._forget_held()
         self._admission.release(self._slot)
         self.head = self._handler.head  # Ours is bound to us: let no cycle wait for the collector.
         self._handler.done(failure)
