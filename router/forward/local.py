@@ -231,7 +231,10 @@ class LocalLeg:
         """
         held = self._held
         self._refusals += 1
-        if held is None or self._refusals > limits.HTTP2_REFUSED_TRIES_MAX:
+        if self._refusals > limits.HTTP2_REFUSED_TRIES_MAX:
+            self._outcomes.broke_off(self._slot.target, "target-reset", self._era)
+            return False
+        if held is None:
             return False
         if not self._slot.is_good:
             return self._move_on()

@@ -152,6 +152,7 @@ class Service:
         self._health = HealthChecks(
             shared.network, shared.rng, self._target_is, config.timeouts.connect_s
         )
+        self._health.speaks_http2 = config.protocol == "http2"
         self._outcomes = Outcomes(
             self._health, shared.network, shared.rng.random, self._can_spare_a_target
         )
@@ -174,6 +175,7 @@ class Service:
             self.balancer.set_policy(config.policy)
         if config.timeouts != before.timeouts:
             self._health.connect_s = config.timeouts.connect_s
+        self._health.speaks_http2 = config.protocol == "http2"
         if (config.affinity, config.tls_cert) != (before.affinity, before.tls_cert):
             self._set_sessions()
         self.retries.set_percent(config.limits.retry_percent)

@@ -42,10 +42,26 @@ def group() -> None:
     """Services: declare, bind targets, change, look."""
 
 
+QUEUE_DEFAULT = -1
+"""What ``--queue default`` is read as: none of its own."""
+
+
+class _QueueLength(click.IntRange):
+    name = "integer range"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return QUEUE_DEFAULT if value == "default" else super().convert(value, param, ctx)
+
+
 def _policy_flags(function: Decorated) -> Decorated:
     for option in (
         click.option("--queue-wait", type=Duration(), help="Longest wait when all are full."),
-        click.option("--queue", type=click.IntRange(0, 100_000), help="Waiting at most."),
+        click.option(
+            "--queue",
+            type=_QueueLength(0, limits.QUEUE_MAX),
+            metavar="N|default",
+            help="Waiting at most. [default: twice the capacity, 10 to 100]",
+        ),
         click.option(
             "--weight",
             "weights",
@@ -208,7 +224,7 @@ def create(
         protocol=protocol,
         ports=ports,
         policy=policy_of(policy, weights),
-        queue=queue,
+        queue=None if queue == QUEUE_DEFAULT else queue,
         queue_wait_s=limits.QUEUE_WAIT_S if queue_wait is None else queue_wait,
         tls_cert=tls.expected_credential(site, name, tls_cert, generate),
         affinity=affinity_of(affinity) if affinity is not None else None,
@@ -309,7 +325,11 @@ def set_(
         "tls_cert": tls_cert,
         "request_id": request_id_of(request_id),
     }
-    changes |= {field: value for field, value in given.items() if value is not None}
+    changes |= {
+        field: None if value == QUEUE_DEFAULT else value
+        for field, value in given.items()
+        if value is not None
+    }
     if affinity is not None:
         changes["affinity"] = affinity_of(affinity)
     spec = service.spec if service is not None else ServiceSpec(ports=())

@@ -343,6 +343,16 @@ def test_a_refused_stream_is_tried_again_a_few_times(shop: Shop) -> None:
     assert shop.in_flight == 0
 
 
+def test_a_target_that_refuses_every_stream_is_ejected_at_last() -> None:
+    shop = Shop(remote=False, targets=2)
+    bad, good = shop.targets
+    bad.act = lambda party, stream: party.peer.h2.reset_stream(stream, REFUSED)
+    answers = [shop.said(shop.ask(REQUEST, b"hello"))[0] for _ in range(30)]
+    assert answers.count("head 502") == limits.EJECT_AFTER
+    assert [info.ready for info in shop.a.forwarder.targets_of(KEY)] == [False, True]
+    assert good.requests == 30 - limits.EJECT_AFTER
+
+
 def test_what_is_no_longer_in_hand_is_not_tried_again(shop: Shop) -> None:
     shop.target.act = shop.target.hold
     stream = shop.client.peer.ask(REQUEST, end=False)
