@@ -107,6 +107,11 @@ class TargetSession:
         """The target refused a stream: it bears no more than there are, for now."""
         self._rests_until = self._pool.network.now() + limits.HTTP2_REFUSED_REST_S
 
+    def opened_one(self, stream: Http2Stream) -> None:
+        """A leg has a stream here."""
+        if stream.id >= limits.HTTP2_STREAM_ID_LAST:
+            self.leave()
+
     def broken_off(self) -> None:
         """We reset a stream. Targets end connections on which there is much of that, and with
         them the streams of clients that have cancelled nothing: another one takes its place."""

@@ -314,6 +314,7 @@ class Http2TargetLeg:
         self._state = _OPEN
         self._session = session
         self._stream = stream = session.http2.open(fields, self, request.body_bytes == 0)
+        session.opened_one(stream)
         if self._is_paused:
             stream.pause()
         self._touch()

@@ -415,6 +415,21 @@ def test_a_connection_on_which_much_was_cancelled_is_left_to_who_is_on_it(target
     assert server.connection.is_finished()
 
 
+def test_a_connection_is_replaced_before_its_stream_ids_run_out(
+    target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "HTTP2_STREAM_ID_LAST", 5)
+    target.leg()
+    server = target.server()
+    handlers = [target.leg()[1] for _ in range(3)]
+    assert len(target.network.dials) == 1, "a second connection"
+    target.server().answer(1)
+    for stream_id in (1, 3, 5):
+        server.answer(stream_id)
+    assert [handler.last() for handler in handlers] == [("done", None)] * 3
+    assert server.connection.is_finished()
+
+
 def test_connections_are_not_left_without_bound(target: Target) -> None:
     servers: list[Server] = []
     for _ in range(limits.HTTP2_TARGET_CONNECTIONS_MAX):
