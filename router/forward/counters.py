@@ -128,10 +128,18 @@ class ServiceCounters:
 
     def phases(self, seconds: float, queue_s: float, network_s: float, target_s: float) -> None:
         """Where the ``seconds`` of a `request` went that did not have a target at once."""
-        self._apart.observe(seconds)
-        self._queue.observe(queue_s)
-        self._network.observe(network_s)
-        self._target.observe(target_s)
+        bounds = LATENCY_BOUNDS_S
+        whole, network, target = self._apart, self._network, self._target
+        whole.counts[bisect_left(bounds, seconds)] += 1  # `observe`, in place.
+        whole.sum_s += seconds
+        network.counts[bisect_left(bounds, network_s)] += 1
+        network.sum_s += network_s
+        target.counts[bisect_left(bounds, target_s)] += 1
+        target.sum_s += target_s
+        if queue_s > 0.0:
+            self._queue.observe(queue_s)
+        else:  # Most did not wait.
+            self._queue.counts[0] += 1
 
     def refused(self, code_class: CodeClass) -> None:
         """What came was no request: it has no time and no phases."""

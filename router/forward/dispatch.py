@@ -65,7 +65,6 @@ class Dispatch(Sender):
         "_tries",
         "ended",
         "received",
-        "trailers",
     )
 
     def __init__(
@@ -77,7 +76,8 @@ class Dispatch(Sender):
     ) -> None:
         now = service.timers.now()
         account = Account(request, watch, now)
-        super().__init__(request, handler, service.pressure, account)
+        # `super` costs a call more.
+        Sender.__init__(self, request, handler, service.pressure, account)
         self._service = service
         self._local: LocalLeg | None = None
         self._site: SiteId | None = None  # Of the last attempt.
@@ -91,7 +91,6 @@ class Dispatch(Sender):
         self._complete_at = now if request.body_bytes == 0 else None
         # Hot: what needs nothing of us goes straight through.
         self.received: Received = handler.received
-        self.trailers = handler.trailers
         self.ended = handler.ended
 
     def start(self) -> None:
@@ -147,8 +146,11 @@ class Dispatch(Sender):
     def head(self, head: bytes, body_bytes: int) -> None:
         if self._given_up is not None:
             return
-        if self._replay is not None:
-            self._forget_sent()
+        replay = self._replay
+        if replay is not None:  # `_forget_sent`, in place.
+            self._replay = None
+            if replay.size_bytes:
+                replay.drop()
         if self._again is not None:
             self._again.look_no_more()
         number = head[STATUS_CLASS_AT] - ord("1")
@@ -156,6 +158,9 @@ class Dispatch(Sender):
         if self._request.session:
             head = self._note_session(head)
         self._handler.head(head, body_bytes)
+
+    def trailers(self, block: bytes) -> None:
+        self._handler.trailers(block)
 
     def done(self, failure: LegFailure | None) -> None:
         self._leg = None
@@ -277,6 +282,7 @@ class Dispatch(Sender):
         """The attempt failed, and all of the request is here."""
         assert self._site is not None, "an attempt had a site"
         self._opened = False  # What is sent meanwhile is kept for the next one.
+        self._account.held_at = inf
         local_target = self._local.target if self._local is not None else None
         self._tries.note(failure, self._site, local_target)
         now, late_at = self._service.timers.now(), self._late_at()
@@ -448,7 +454,8 @@ class Dispatch(Sender):
         if self._again is not None:
             self._again.look_no_more()
             self._again = None
-        self._forget_sent()
+        if self._replay is not None:
+            self._forget_sent()
         local, self._local = self._local, None  # It holds us: no cycle waits for the collector.
         site = self._site if self._told_opened else None
         self._account.end(self._service, self._request, failure, site, local)

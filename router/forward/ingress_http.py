@@ -56,6 +56,7 @@ class HttpSession:
         "_exchange",
         "_finished",
         "_held",
+        "_idle_s",
         "_is_paused",
         "_key",
         "_next_waits",
@@ -99,6 +100,7 @@ class HttpSession:
         self._finished = finished
         self._terms = terms
         self._timeouts = terms.timeouts
+        self._idle_s = terms.timeouts.idle_s  # While something is written; of a tunnel its own.
         self._request_ids = request_ids if request_ids is not None else RequestIds(rng)
         self._via = b"1.1 " + site
         self._writer = TurnWriter(connection, timers)
@@ -268,10 +270,8 @@ class HttpSession:
     # What the exchange tells.
 
     def write(self, *parts: Buffer) -> bool:
-        timeouts = self._timeouts
-        allowance_s = timeouts.tunnel_s if self._phase is _TUNNEL else timeouts.idle_s
         now, pace = self._timers.now(), self._pace
-        pace.deadline = deadline = now + allowance_s
+        pace.deadline = deadline = now + self._idle_s
         if deadline < pace.armed_at:
             pace.rearm(now)
         if self._writer.write(*parts):
@@ -297,7 +297,8 @@ class HttpSession:
 
     def switched(self) -> None:
         self._phase = _TUNNEL
-        self._pace.touch(self._timeouts.tunnel_s)
+        self._idle_s = self._timeouts.tunnel_s
+        self._pace.touch(self._idle_s)
         self._writer.flush()
         held = self._parser.take_held()
         self._held = False

@@ -109,7 +109,7 @@ class Listeners:
         self._connections_max = connections_max
         self._open: Counter[ServiceKey] = Counter()
         self._total = 0
-        self._sources: Counter[tuple[ServiceKey, str]] = Counter()
+        self._sources: dict[tuple[ServiceKey, str], int] = {}
         self._held: frozenset[ServiceKey] = frozenset()
         self.refused: Counter[ServiceKey] = Counter()
         """Connections that were reset because their source had too many."""
@@ -210,32 +210,38 @@ class Listeners:
         """A connection that was accepted for ``key`` is lost."""
         source = (key, connection.peer.host)
         self._open[key] -= 1
-        self._sources[source] -= 1
-        if not self._sources[source]:
+        left = self._sources[source] - 1
+        if left:
+            self._sources[source] = left
+        else:
             del self._sources[source]
         self._total -= 1
         if self._total + 1 >= self._connections_max:
             self._judge_all()
-        elif key in self._bound:
-            self._judge(self._bound[key])
+            return
+        bound = self._bound.get(key)
+        if bound is not None and bound.paused:
+            self._judge(bound)
 
     def _accepted(self, bound: _Bound, connection: Connection) -> ConnectionHandler | None:
         if bound.where[0] in EVERYWHERE and str(connection.local) in self._targets:
             return None  # A target is an own address that only the connection shows.
         key = bound.key
         source = (key, connection.peer.host)
-        if self._sources[source] >= self._limits_of(key).connections_per_source:
+        bounds = self._limits_of(key)
+        others = self._sources.get(source, 0)
+        if others >= bounds.connections_per_source:
             self.refused[key] += 1
             return None
         handler = self._accept(key, connection)
         if handler is None:
             return None
-        self._open[key] += 1
-        self._sources[source] += 1
+        count = self._open[key] = self._open[key] + 1
+        self._sources[source] = others + 1
         self._total += 1
         if self._total >= self._connections_max:
             self._judge_all()
-        else:
+        elif count >= bounds.connections:
             self._judge(bound)
         return handler
 

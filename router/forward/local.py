@@ -43,6 +43,7 @@ class LocalLeg:
         "_paused",
         "_pressure",
         "_refusals",
+        "_relieved",
         "_replayed_with_room",
         "_request",
         "_slot",
@@ -52,8 +53,6 @@ class LocalLeg:
         "head",
         "is_opened",
         "received",
-        "trailers",
-        "writable",
     )
 
     def __init__(
@@ -83,6 +82,7 @@ class LocalLeg:
         self._replayed_with_room = False
         self._paused = False
         self._aborted = False
+        self._relieved = False  # For want of memory, before a target was held.
         self._refusals = 0  # Streams that targets did not process.
         self._leg: TargetLeg | None = None
         self.is_opened = False
@@ -90,9 +90,7 @@ class LocalLeg:
         # Hot: what needs nothing of us goes straight through.
         self.head = handler.head if request.protocol != "http2" else self._first_head
         self.received: Received = handler.received
-        self.trailers = handler.trailers
         self.ended = handler.ended
-        self.writable = handler.writable
 
     @property
     def target(self) -> str:
@@ -146,6 +144,7 @@ class LocalLeg:
         if self.is_opened:
             self._forget_held()
         else:
+            self._relieved = True
             self.abort()
 
     def pause(self) -> None:
@@ -169,6 +168,12 @@ class LocalLeg:
         if self._replayed_with_room and self._owes_writable:
             self._handler.writable()
 
+    def trailers(self, block: bytes) -> None:
+        self._handler.trailers(block)
+
+    def writable(self) -> None:
+        self._handler.writable()
+
     def done(self, failure: LegFailure | None) -> None:
         leg, self._leg = self._leg, None
         assert leg is not None, "done is the last call"
@@ -180,10 +185,13 @@ class LocalLeg:
                 outcomes.went_well(self._slot.target)
         elif self._goes_on(leg, failure):
             return
+        elif self._relieved:
+            failure = LegFailure("overloaded", "this router is short of memory")
         elif self.is_opened and (failure.untouched or failure.code == "not-processed"):
             # We have told already that a target is held.
             failure = LegFailure("target-reset", failure.reason)
-        self._forget_held()
+        if self._held is not None:
+            self._forget_held()
         self._admission.release(self._slot)
         self.head = self._handler.head  # Ours is bound to us: let no cycle wait for the collector.
         self._handler.done(failure)

@@ -5,8 +5,6 @@ Kept until a target is held, for idempotent requests until something of the resp
 is stopped there. What is no longer all here is not sent again.
 """
 
-from math import inf
-
 from router.forward.account import Account
 from router.forward.ports import Leg, LegFailure, LegHandler, Request
 from router.forward.pressure import Pressure
@@ -98,8 +96,6 @@ class Sender:
         account = self._account
         account.attempts += 1
         account.begun_at = now
-        account.held_at = inf
-        self._opened = False
         replay = self._replay
         assert replay is not None, "an attempt without the request in hand"
         self._leg_full = not replay.play(leg)

@@ -73,35 +73,38 @@ class Targets:
         self, request: Request, handler: LegHandler, target: str, via_local: bool
     ) -> tuple[TargetLeg, bool]:
         """A started leg to ``target`` (`local.TargetLegOpener`)."""
-        network, timeouts = self._network, self._timeouts
-        config = self.configs[target]
         if request.protocol == "tcp":
-            host, port = split(target)
-            preface = b""
-            if config.proxy_protocol:
-                preface = proxy_header(request.client, request.local)
-            tcp_leg = TcpTargetLeg(
-                network,
-                host,
-                port,
-                handler,
-                connect_s=timeouts.connect_s,
-                tls=config.tls,
-                preface=preface,
-            )
-            tcp_leg.start()
-            return tcp_leg, False
+            return self._open_tcp(request, handler, target), False
         if request.protocol == "http2":
             return self._open_http2(request, handler, target, via_local)
         pool = self._pools.get(target)
         if pool is None:
             host, port = split(target)
-            pool = TargetPool(network, host, port, timeouts=timeouts, tls=config.tls)
+            tls = self.configs[target].tls
+            pool = TargetPool(self._network, host, port, timeouts=self._timeouts, tls=tls)
             self._pools[target] = pool
         leg = HttpTargetLeg(
-            request, handler, pool, self._site_name, network, via_local, self._heads
+            request, handler, pool, self._site_name, self._network, via_local, self._heads
         )
         return leg, leg.start(tells_opened=False)
+
+    def _open_tcp(self, request: Request, handler: LegHandler, target: str) -> TargetLeg:
+        config = self.configs[target]
+        host, port = split(target)
+        preface = b""
+        if config.proxy_protocol:
+            preface = proxy_header(request.client, request.local)
+        leg = TcpTargetLeg(
+            self._network,
+            host,
+            port,
+            handler,
+            connect_s=self._timeouts.connect_s,
+            tls=config.tls,
+            preface=preface,
+        )
+        leg.start()
+        return leg
 
     def _open_http2(
         self, request: Request, handler: LegHandler, target: str, via_local: bool

@@ -7,6 +7,7 @@ from router.forward.http1.grammar import HttpError
 from router.forward.http1.heads import HeadLimits, LineJudge, StartLine
 
 NOTHING = memoryview(b"")
+HEAD_END = b"\r\n\r\n"
 
 
 class BodySink(Protocol):
@@ -43,23 +44,14 @@ class MessageParser:
         """It cannot be understood."""
         raise NotImplementedError
 
-    def _head_end(self, buffer: bytes) -> int:
-        """Where the head at the start of ``buffer`` ends, its blank line included.
-
-        -1: not in it. Then it is kept, and judged as far as it goes.
-        """
-        end = buffer.find(b"\r\n\r\n")
-        if end >= 0:
-            self._pending = b""
-            self._judge = None
-            return end + 4
+    def _keep_head(self, buffer: bytes) -> None:
+        """Its end (`HEAD_END`) is not in ``buffer``: keep it, and judge it as far as it goes."""
         self._pending = buffer
         if self._judge is None:
             self._judge = LineJudge(self._start, self._limits)
         error = self._judge.judge(buffer)
         if error is not None:
             self._broken(error)
-        return -1
 
     def _take_body(self, data: memoryview, sink: BodySink) -> None:
         """Hand over what ``data`` has of the body, and see whether that was all."""

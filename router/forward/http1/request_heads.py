@@ -113,7 +113,10 @@ def read_request_head(
     """The verdict on a head, its blank line included: what to forward, or why not."""
     match = _HEAD.fullmatch(head)
     count = head.count(b"\n") - 2
-    if match is None or exceeds_limits(head, count, limits):
+    if match is None or (
+        (count > limits.fields or len(head) > limits.harmless_bytes)
+        and exceeds_limits(head, count, limits)
+    ):
         return LineJudge(START, limits).judge(head[:-2]) or BAD_REQUEST_LINE
     method, target, minor = match.groups()
     special = _SPECIAL.findall(head)

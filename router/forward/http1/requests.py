@@ -6,7 +6,7 @@ from typing import Protocol
 from router.forward.http1.chunks import ChunkDecoder
 from router.forward.http1.grammar import HttpError
 from router.forward.http1.heads import DEFAULT, HeadLimits
-from router.forward.http1.messages import BodySink, MessageParser
+from router.forward.http1.messages import HEAD_END, BodySink, MessageParser
 from router.forward.http1.request_heads import START, Forwarding, RequestHead, read_request_head
 
 
@@ -48,7 +48,8 @@ class RequestParser(MessageParser):
     def __init__(
         self, sink: RequestSink, forwarding: Forwarding, limits: HeadLimits = DEFAULT
     ) -> None:
-        super().__init__(START, limits)  # What follows a complete request is pending as well.
+        MessageParser.__init__(self, START, limits)
+        # What follows a complete request is pending as well.
         self._sink = sink
         self._forwarding = forwarding
         self._state = _HEAD
@@ -110,11 +111,15 @@ class RequestParser(MessageParser):
                 self._pending = b""
                 self.is_in_head = False
                 return
-        end = self._head_end(buffer)
-        if end < 0:
+        end = buffer.find(HEAD_END) + 4
+        if end < 4:
+            self._keep_head(buffer)
             self.is_in_head = self._state is _HEAD
             return
-        self.is_in_head = False
+        if self._pending:
+            self._pending = b""
+            self._judge = None
+            self.is_in_head = False
         self._skipped = False
         result = read_request_head(buffer[:end], self._forwarding, self._limits)
         if type(result) is not RequestHead:

@@ -10,7 +10,7 @@ import msgspec
 from router.forward.http1 import grammar
 from router.forward.http1.chunks import ChunkDecoder
 from router.forward.http1.heads import DEFAULT, HeadLimits, LineJudge, StartLine, exceeds_limits
-from router.forward.http1.messages import NOTHING, BodySink, MessageParser
+from router.forward.http1.messages import HEAD_END, NOTHING, BodySink, MessageParser
 from router.model.limits import HEADS_PER_STREAM_MAX, INTERIM_BYTES_MAX, POOL_IDLE_S
 
 _STATUS_LINE = rb"HTTP/1\.([01]) ([1-9][0-9]{2})((?: " + grammar.VALUE + rb"*+)?)\r\n"
@@ -101,7 +101,7 @@ class ResponseParser(MessageParser):
         upgrade: str,
         limits: HeadLimits = DEFAULT,
     ) -> None:
-        super().__init__(_START, limits)
+        MessageParser.__init__(self, _START, limits)  # `super` costs a call more.
         self._sink = sink
         self._head_only = head_only
         self._upgrade = upgrade.lower().encode("ascii") if upgrade else b""
@@ -140,10 +140,14 @@ class ResponseParser(MessageParser):
 
     def _feed_head(self, data: memoryview) -> memoryview:
         buffer = self._pending + bytes(data) if self._pending else bytes(data)
-        end = self._head_end(buffer)
-        if end < 0:
+        end = buffer.find(HEAD_END) + 4
+        if end < 4:
+            self._keep_head(buffer)
             self.is_untouched = False
             return NOTHING
+        if self._pending:
+            self._pending = b""
+            self._judge = None
         result = read_response_head(
             buffer[:end],
             head_only=self._head_only,
@@ -227,7 +231,10 @@ def read_response_head(
     """
     match = _HEAD.fullmatch(head)
     count = head.count(b"\n") - 2
-    if match is None or exceeds_limits(head, count, limits):
+    if match is None or (
+        (count > limits.fields or len(head) > limits.harmless_bytes)
+        and exceeds_limits(head, count, limits)
+    ):
         return (LineJudge(_START, limits).judge(head[:-2]) or _BAD_STATUS_LINE).sentence
     minor, code, reason = match.groups()
     old, status = minor == b"0", int(code)
