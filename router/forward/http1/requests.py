@@ -8,6 +8,7 @@ from router.forward.http1.grammar import HttpError
 from router.forward.http1.heads import DEFAULT, HeadLimits
 from router.forward.http1.messages import HEAD_END, BodySink, MessageParser
 from router.forward.http1.request_heads import START, Forwarding, RequestHead, read_request_head
+from router.model.limits import HEAD_REMEMBERED_BYTES_MAX
 
 
 class RequestSink(BodySink, Protocol):
@@ -43,7 +44,16 @@ class RequestParser(MessageParser):
     while ``held_bytes`` is not 0, so that no more than one read is ever held.
     """
 
-    __slots__ = ("_forwarding", "_sink", "_skipped", "_state", "held_bytes", "is_in_head")
+    __slots__ = (
+        "_forwarding",
+        "_known",
+        "_known_head",
+        "_sink",
+        "_skipped",
+        "_state",
+        "held_bytes",
+        "is_in_head",
+    )
 
     def __init__(
         self, sink: RequestSink, forwarding: Forwarding, limits: HeadLimits = DEFAULT
@@ -53,6 +63,8 @@ class RequestParser(MessageParser):
         self._sink = sink
         self._forwarding = forwarding
         self._state = _HEAD
+        self._known_head = b""  # The last small one that was good, and its verdict.
+        self._known: RequestHead | None = None
         self._skipped = False  # One empty line before a request line is forgiven (9112, 2.2).
         self.held_bytes = 0
         """Bytes received after the request under way."""
@@ -121,11 +133,19 @@ class RequestParser(MessageParser):
             self._judge = None
             self.is_in_head = False
         self._skipped = False
-        result = read_request_head(buffer[:end], self._forwarding, self._limits)
-        if type(result) is not RequestHead:
-            assert isinstance(result, HttpError)
-            self._broken(result)
-        elif result.body_bytes == 0:
+        head = buffer[:end]
+        if head == self._known_head:  # Who keeps a connection often asks the same again.
+            result = self._known
+        else:
+            result = read_request_head(head, self._forwarding, self._limits)
+            if type(result) is not RequestHead:
+                assert isinstance(result, HttpError)
+                self._broken(result)
+                return
+            if end <= HEAD_REMEMBERED_BYTES_MAX:
+                self._known_head, self._known = head, result
+        assert result is not None, "a head is remembered with its verdict"
+        if result.body_bytes == 0:
             self._state = _COMPLETE
             self._pending = buffer[end:]
             self.held_bytes = len(self._pending)
