@@ -236,12 +236,11 @@ def _connector_problem(
     listening: list[Listening],
 ) -> ConfigError | None:
     service = services.get(spec.service)
-    if service is not None and spec.health.path and service.protocol != "http":
+    if service is not None and spec.health.path and service.protocol == "tcp":
         return _error(
             document,
             "$.spec.health.path",
-            f"service {spec.service!r} is {service.protocol}, only targets of http are asked for "
-            "a path",
+            f"service {spec.service!r} is tcp, only targets of http and http2 are asked for a path",
             "Remove the path: the targets are checked by connecting to them",
         )
     for index, target in enumerate(spec.targets):

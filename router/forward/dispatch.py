@@ -23,11 +23,12 @@ from math import inf
 
 from router.balance.decisions import Decision, NoChoice, RemoteWait
 from router.balance.ledger import Slot
+from router.forward.account import Account
 from router.forward.admission import NO_TARGETS
 from router.forward.again import Again
-from router.forward.counters import HTTP_CLASSES, SERVED_NOWHERE, CodeClass
+from router.forward.counters import HTTP_CLASSES
 from router.forward.local import LocalLeg
-from router.forward.observing import Passage, Watch
+from router.forward.observing import Watch
 from router.forward.ports import LegFailure, LegHandler, Request
 from router.forward.remote import RemoteLeg
 from router.forward.sender import Sender
@@ -38,7 +39,6 @@ from router.model import limits
 from router.model.ids import RouterId, SiteId
 
 STATUS_CLASS_AT = len(b"HTTP/1.1 ")
-SWITCHING = b"101"
 
 CANCELLED = LegFailure("cancelled")
 TOO_LATE = LegFailure("target-timeout", "its time was up before an attempt had succeeded")
@@ -54,21 +54,15 @@ class Dispatch(Sender):
     __slots__ = (
         "_again",
         "_asked_at",
-        "_code_class",
         "_complete_at",
         "_deadline",
         "_local",
-        "_overflow_reason",
-        "_reason",
         "_service",
         "_site",
         "_standing",
-        "_started_at",
         "_stood_half_at",
         "_told_opened",
         "_tries",
-        "_waited_since",
-        "_watch",
         "ended",
         "received",
     )
@@ -80,23 +74,20 @@ class Dispatch(Sender):
         service: Service,
         watch: Watch | None = None,
     ) -> None:
-        Sender.__init__(self, request, handler, service.pressure)  # `super` costs a call more.
+        now = service.timers.now()
+        account = Account(request, watch, now)
+        # `super` costs a call more.
+        Sender.__init__(self, request, handler, service.pressure, account)
         self._service = service
-        self._watch = watch
-        self._reason = ""
         self._local: LocalLeg | None = None
         self._site: SiteId | None = None  # Of the last attempt.
-        self._overflow_reason = ""
         self._tries = Tries()
         self._again: Again | None = None
         self._deadline: float | None = None  # Of waiting in the queue.
-        self._waited_since: float | None = None
         self._standing: SiteId | None = None
         self._stood_half_at = 0.0  # A stand refused before then was not let stand.
         self._asked_at: float | None = None  # An OPEN is unanswered that may not wait.
         self._told_opened = False
-        self._code_class: CodeClass = "5xx" if request.protocol != "tcp" else "ok"
-        self._started_at = now = service.timers.now()
         self._complete_at = now if request.body_bytes == 0 else None
         # Hot: what needs nothing of us goes straight through.
         self.received: Received = handler.received
@@ -111,7 +102,7 @@ class Dispatch(Sender):
             self._fail(LegFailure("overloaded", "this router is short of memory"))
             return
         service.retries.requests += 1
-        self._next(self._started_at)
+        self._next(self._account.started_at)
 
     # Leg
 
@@ -162,7 +153,8 @@ class Dispatch(Sender):
                 replay.drop()
         if self._again is not None:
             self._again.look_no_more()
-        self._code_class = HTTP_CLASSES[(head[STATUS_CLASS_AT] - ord("1")) % len(HTTP_CLASSES)]
+        number = head[STATUS_CLASS_AT] - ord("1")
+        self._account.code_class = HTTP_CLASSES[number % len(HTTP_CLASSES)]
         if self._request.session:
             head = self._note_session(head)
         self._handler.head(head, body_bytes)
@@ -192,29 +184,26 @@ class Dispatch(Sender):
 
     def _note_session(self, head: bytes) -> bytes:
         """``head`` as the session's client must see it, now that we know who serves it."""
-        service = self._service
-        sessions, site, request = service.sessions, self._site, self._request
+        service, site = self._service, self._site
+        sessions = service.sessions
         if sessions is None or site is None:  # The affinity was taken off meanwhile.
             return head
-        sessions.served(request, site, service.timers.now())
-        is_interim = head.startswith(b"1", STATUS_CLASS_AT)
-        if not head or (is_interim and not head.startswith(SWITCHING, STATUS_CLASS_AT)):
-            return head
-        return sessions.marked(request, site, head)
+        return sessions.answered(self._request, site, head, service.timers.now())
 
     def _now_opened(self, now: float) -> None:
         """The attempt holds a target."""
         self._holds_target(now)
+        account = self._account
         if self._asked_at is not None:
             self._note_answer(now)
         if self._standing is not None:
             # It waited there: of that time the network had no more than a usual round trip.
             travelled_s = self._service.remotes.round_trip_s(self._standing)
-            self._begun_at = max(self._begun_at, now - travelled_s)
+            account.begun_at = max(account.begun_at, now - travelled_s)
             self._end_stand(turned_away=False)
-        if self._waited_since is not None:
-            self._service.counters.queue_wait.observe(now - self._waited_since)
-            self._waited_since = None
+        if account.waited_since is not None:
+            self._service.counters.queue_wait.observe(now - account.waited_since)
+            account.waited_since = None
 
     # Waiting
 
@@ -236,8 +225,8 @@ class Dispatch(Sender):
     def granted(self, slot: Slot) -> None:
         self._service.room.left(self)
         self._site = self._service.site
-        self._overflow_reason = ""
-        self._reason = "waited until a slot was free here"
+        self._account.overflow_reason = ""
+        self._account.reason = "waited until a slot was free here"
         self._serve_here(slot, self._service.timers.now())
 
     def expired(self) -> None:
@@ -255,12 +244,12 @@ class Dispatch(Sender):
         wait_ms = max(1, int((until - now) * 1000))
         if not self._open_remote(wait.site, wait.path, wait_ms, now):
             return False
-        self._reason = "waited until a slot was free there"
+        self._account.reason = "waited until a slot was free there"
         self._standing = wait.site
         self._stood_half_at = (now + until) / 2
         assert self._deadline is not None, "it waits"
         self._repeating().look_at(self._deadline + limits.STAND_S)  # It may fall silent.
-        self._overflow_reason = "full" if spills else ""
+        self._account.overflow_reason = "full" if spills else ""
         return True
 
     def rerouted(self) -> None:
@@ -293,7 +282,7 @@ class Dispatch(Sender):
         """The attempt failed, and all of the request is here."""
         assert self._site is not None, "an attempt had a site"
         self._opened = False  # What is sent meanwhile is kept for the next one.
-        self._held_at = inf
+        self._account.held_at = inf
         local_target = self._local.target if self._local is not None else None
         self._tries.note(failure, self._site, local_target)
         now, late_at = self._service.timers.now(), self._late_at()
@@ -358,7 +347,7 @@ class Dispatch(Sender):
     def _await_way(self, now: float) -> bool:
         if not self._repeating().wait_for_way(now):
             return False
-        self._begun_at = self._held_at = inf
+        self._account.rest()
         return True
 
     def _late_at(self) -> float:
@@ -397,8 +386,9 @@ class Dispatch(Sender):
                 return False
             self._site = decision.site
             self._serve_here(slot, now)
-        self._overflow_reason = decision.overflow_reason
-        self._reason = decision.reason
+        account = self._account
+        account.overflow_reason = decision.overflow_reason
+        account.reason = decision.reason
         return True
 
     def _may_leave(self, site: SiteId, now: float) -> bool:
@@ -437,10 +427,10 @@ class Dispatch(Sender):
 
     def _wait(self, choice: NoChoice, now: float) -> None:
         service = self._service
-        self._begun_at = self._held_at = inf
+        self._account.rest()
         if self._deadline is None:
             self._deadline = now + service.config.queue_wait_s
-            self._waited_since = now
+            self._account.waited_since = now
         self._tries.rest()
         if self._is_gone():
             self._fail(CANCELLED)
@@ -466,56 +456,10 @@ class Dispatch(Sender):
             self._again = None
         if self._replay is not None:
             self._forget_sent()
-        self._count(failure)
-        self._local = None  # It holds us: let no cycle wait for the collector.
-        self._watch = None
+        local, self._local = self._local, None  # It holds us: no cycle waits for the collector.
+        site = self._site if self._told_opened else None
+        self._account.end(self._service, self._request, failure, site, local)
         self._handler.done(failure)
-
-    def _count(self, failure: LegFailure | None) -> None:
-        """Once per request, here and nowhere else."""
-        service = self._service
-        now = service.timers.now()
-        seconds = now - self._started_at
-        if self._waited_since is not None:
-            service.counters.queue_wait.observe(now - self._waited_since)
-        served_at = SERVED_NOWHERE
-        if self._told_opened and self._site is not None:
-            served_at = service.remotes.name_of(self._site)
-            service.remotes.note_service_time(seconds)
-            if self._overflow_reason:
-                service.counters.overflowed(served_at, self._overflow_reason)
-        code_class = self._code_class
-        if failure is not None:
-            if failure.code == "cancelled":
-                code_class = "cancelled"
-            else:
-                code_class = "error" if self._request.protocol == "tcp" else "5xx"
-        service.counters.request(served_at, code_class, seconds)
-        if self._held_at != self._started_at:  # The commonest have a target at once.
-            service.counters.phases(seconds, *self._phases(now))
-        if self._watch is not None:
-            self._watch.counted(self._passage(failure, served_at, now))
-
-    def _phases(self, now: float) -> tuple[float, float, float]:
-        """Queue, network, target: all of its time."""
-        begun_at, held_at = min(self._begun_at, now), min(self._held_at, now)
-        return begun_at - self._started_at, held_at - begun_at, now - held_at
-
-    def _passage(self, failure: LegFailure | None, served_at: str, now: float) -> Passage:
-        local = self._local if served_at is not SERVED_NOWHERE else None
-        queue_s, network_s, target_s = self._phases(now)
-        return Passage(
-            site=served_at,
-            target=local.target if local is not None else "",
-            overflow_reason=self._overflow_reason,
-            reason=self._reason,
-            attempts=self._attempts,
-            outcome="ok" if failure is None else failure.code,
-            queue_s=queue_s,
-            network_s=network_s,
-            target_s=target_s,
-            total_s=now - self._started_at,
-        )
 
     def _note_answer(self, now: float) -> None:
         """The first answer of another site that did not have to wait: about a round trip."""

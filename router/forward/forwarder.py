@@ -2,27 +2,19 @@
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from itertools import islice
-from operator import itemgetter
-
-import msgspec
+from functools import partial
 
 from router.balance.decisions import Explanation
 from router.forward.clients import ClientConnection
-from router.forward.counters import CountersSnapshot
 from router.forward.egress import EgressStream, Refused, request_of
+from router.forward.figures import NO_LOAD, Load, ServiceSnapshot, TargetInfo
 from router.forward.listeners import Listeners, ListenerState
 from router.forward.observing import Observing
 from router.forward.ports import NoTls, TargetConfig
 from router.forward.pressure import Pressure
-from router.forward.service import (
-    NO_LOAD,
-    Load,
-    Service,
-    Surroundings,
-    TargetInfo,
-)
+from router.forward.service import Service, Surroundings
 from router.forward.sessions import Session, Sessions
+from router.forward.under_way import UnderWay
 from router.link.ports import OpenRequest, Stream, StreamHandler, StreamOpener
 from router.model import limits
 from router.model.adverts import LoadReport, RemoteCandidate
@@ -37,26 +29,6 @@ RELAYED = ("tcp", "http", "http2")
 UNDECLARED = ServiceSpec(ports=())
 
 
-class ServiceSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """What `service status` and metrics show of one service port, as of one moment.
-
-    ``explanation`` has every candidate site with its figures; the local one is a site of the
-    service only if ``has_targets``. ``declared``: some site declares it.
-    """
-
-    key: ServiceKey
-    config: ServiceSpec
-    declared: bool
-    has_targets: bool
-    queued: int
-    load: Load
-    targets: tuple[TargetInfo, ...]
-    explanation: Explanation
-    counters: CountersSnapshot
-    refused_connections: int
-    listener: ListenerState | None
-
-
 def _nothing(key: ServiceKey) -> None:
     pass
 
@@ -66,7 +38,7 @@ def _nobody() -> None:
 
 
 class Forwarder:
-    """Owner of listeners, sessions, services and streams that end here.
+    """Owner of listeners and services, and through `UnderWay` of all that is under way here.
 
     ``load_changed`` is called at the end of a turn in which in-flight or ready targets of a service
     port changed, ``targets_changed`` of one in which ready targets or stated capacity of any did.
@@ -74,12 +46,8 @@ class Forwarder:
     """
 
     __slots__ = (
-        "_clients",
         "_declared",
         "_drain_timer",
-        "_drained",
-        "_draining",
-        "_egress",
         "_listeners",
         "_network",
         "_pressure",
@@ -87,6 +55,7 @@ class Forwarder:
         "_shared",
         "_targets",
         "_targets_moved",
+        "_under_way",
         "load_changed",
         "observing",
         "targets_changed",
@@ -128,11 +97,8 @@ class Forwarder:
         self._declared: set[ServiceKey] = set()
         self._targets: dict[ServiceKey, frozenset[str]] = {}
         self._listeners = Listeners(network, self._accept, self._limits_of, connections_max)
-        self._clients: set[ClientConnection] = set()
+        self._under_way = UnderWay(network, self._pressure)
         self._targets_moved = False
-        self._egress: set[EgressStream] = set()
-        self._draining = False
-        self._drained: Callable[[], None] | None = None
         self._drain_timer: Timer | None = None
 
     # Wanted state
@@ -147,7 +113,7 @@ class Forwarder:
         service.set_config(config)
         self._listeners.reconsider()
         if service.protocol != protocol:
-            self._drain_clients(service)
+            self._under_way.drain_clients(service)
 
     def remove_service(self, key: ServiceKey) -> None:
         """It is gone here, targets and all: its sessions drain, who waits is told."""
@@ -156,10 +122,8 @@ class Forwarder:
             return
         self._declared.discard(key)
         self._set_listener_targets(key, frozenset())
-        self._drain_clients(service)
-        for egress in list(self._egress):
-            if egress.service is service:
-                egress.dismiss()
+        self._under_way.drain_clients(service)
+        self._under_way.dismiss_egress(service)
         service.stop()
 
     def set_targets(self, key: ServiceKey, targets: Mapping[str, TargetConfig]) -> None:
@@ -189,7 +153,7 @@ class Forwarder:
 
         Connections of closed listeners go on.
         """
-        if not self._draining:
+        if not self._under_way.is_draining:
             self._listeners.set_listeners(wanted, tls)
 
     # What links bring
@@ -200,7 +164,7 @@ class Forwarder:
         if service is None or not service.has_targets:
             stream.refuse("no-target", 0)
             return Refused()
-        if self._draining:
+        if self._under_way.is_draining:
             stream.refuse("draining", service.ledger.load)
             return Refused()
         if self._pressure.is_refusing:
@@ -215,8 +179,9 @@ class Forwarder:
         if request is None:
             stream.reset("bad-message")
             return Refused()
-        egress = EgressStream(stream, request, service, self._egress_finished)
-        self._egress.add(egress)
+        under_way = self._under_way
+        egress = EgressStream(stream, request, service, under_way.egress_finished)
+        under_way.egress.add(egress)
         egress.start(offer)
         return egress
 
@@ -281,14 +246,14 @@ class Forwarder:
     @property
     def sessions(self) -> int:
         """Client connections open at this site."""
-        return len(self._clients)
+        return len(self._under_way.clients)
 
     # Short of memory
 
     @property
     def held_bytes(self) -> int:
         """Of requests, kept to be sent again or for a slot; of responses that wait for credit."""
-        return self._pressure.held_bytes + sum(client.held_bytes for client in self._clients)
+        return self._under_way.held_bytes
 
     @property
     def refused_total(self) -> int:
@@ -307,31 +272,14 @@ class Forwarder:
     def shed_idle(self) -> int:
         """Close what is idle, some clients each time and all connections to targets; how many."""
         shed = sum(service.shed_idle() for service in self._services.values())
-        clients = islice(
-            (client for client in list(self._clients) if client.session.shed_idle()),
-            limits.SHED_AT_ONCE_MAX,
-        )
-        return shed + sum(1 for _ in clients)
+        return shed + self._under_way.shed_idle()
 
     def drop_slowest(self, size_bytes: int) -> int:
         """Let go of most, until ``size_bytes`` are free or nobody holds much; how many gave way.
 
         What is only kept to be sent again goes first, then clients that do not read are reset.
         """
-        kept = [(one.size_bytes, one.relieve) for one in self._pressure.holders]
-        unread = [
-            (one.connection.buffered_bytes + one.held_bytes, one.session.abort)
-            for one in self._clients
-        ]
-        freed = dropped = 0
-        for holders in (kept, unread):
-            for held_bytes, give_way in sorted(holders, key=itemgetter(0), reverse=True):
-                if freed >= size_bytes or held_bytes < limits.DROP_BYTES_MIN:
-                    break
-                give_way()
-                freed += held_bytes
-                dropped += 1
-        return dropped
+        return self._under_way.drop_slowest(size_bytes)
 
     # Stopping
 
@@ -341,27 +289,17 @@ class Forwarder:
         At ``deadline`` (absolute seconds; None: whoever calls sees to `abort`) the rest is
         aborted. ``done`` is never called from within this call.
         """
-        if self._draining:
+        if self._under_way.is_draining:
             return
         self._listeners.close()
-        self._draining = True
-        self._drained = done
         if deadline is not None:
             self._drain_timer = self._network.call_at(deadline, self._drain_overdue)
-        for egress in list(self._egress):
-            egress.dismiss()
-        for client in list(self._clients):
-            client.session.drain()
-        self._network.at_turn_end(self._check_drained)
+        self._under_way.drain(partial(self._all_ended, done))
 
     def abort(self) -> None:
         """Reset everything now."""
         self._listeners.close()
-        self._draining = True
-        for client in list(self._clients):
-            client.session.abort()
-        for egress in list(self._egress):
-            egress.abort()
+        self._under_way.abort()
         for service in self._services.values():
             service.stop()
 
@@ -381,7 +319,7 @@ class Forwarder:
 
     def _accept(self, key: ServiceKey, connection: Connection) -> ConnectionHandler | None:
         service = self._services.get(key)
-        if service is None or self._draining:
+        if service is None or self._under_way.is_draining:
             return None
         client = ClientConnection(
             connection,
@@ -392,32 +330,19 @@ class Forwarder:
             observing=self.observing,
             gone=self._client_gone,
         )
-        self._clients.add(client)
+        self._under_way.clients.add(client)
         return client
 
     def _client_gone(self, client: ClientConnection) -> None:
-        self._clients.discard(client)
+        self._under_way.clients.discard(client)
         self._listeners.gone(client.service.key, client.connection)
-        self._check_drained()
+        self._under_way.check_drained()
 
     def _limits_of(self, key: ServiceKey) -> ServiceLimits:
         service = self._services.get(key)
         return service.config.limits if service is not None else UNDECLARED.limits
 
-    def _drain_clients(self, service: Service) -> None:
-        for client in list(self._clients):
-            if client.service is service:
-                client.session.drain()
-
-    def _egress_finished(self, egress: EgressStream) -> None:
-        self._egress.discard(egress)
-        if self._drained is not None:
-            self._check_drained()
-
-    def _check_drained(self) -> None:
-        if self._drained is None or self._clients or self._egress:
-            return
-        done, self._drained = self._drained, None
+    def _all_ended(self, done: Callable[[], None]) -> None:
         if self._drain_timer is not None:
             self._drain_timer.cancel()
         for service in self._services.values():
@@ -427,7 +352,7 @@ class Forwarder:
     def _drain_overdue(self) -> None:
         """The rest is aborted; its connections tell their loss, and `done` follows."""
         self.abort()
-        self._network.at_turn_end(self._check_drained)
+        self._network.at_turn_end(self._under_way.check_drained)
 
     def _load_changed(self, key: ServiceKey) -> None:
         self.load_changed(key)

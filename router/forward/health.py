@@ -8,12 +8,17 @@ and then up after one good check. Checks of many targets drift apart by `HEALTH_
 
 import random
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from router.forward.ports import TargetConfig
 from router.forward.probe import Probe
+from router.forward.protocols import http2
 from router.model import limits
 from router.model.addresses import split
 from router.net.ports import Network, Timer
+
+if TYPE_CHECKING:
+    from router.forward.probe_http2 import Http2Probe
 
 
 class _Check:
@@ -47,7 +52,7 @@ class _Check:
         self._good = self._bad = 0
         self._one_is_enough = True
         self._timer: Timer | None = None
-        self._probe: Probe | None = None
+        self._probe: Probe | Http2Probe | None = None
 
     def run(self) -> None:
         self._timer = None
@@ -57,7 +62,9 @@ class _Check:
             self._one_is_enough = True
             return
         health = self._health
-        self._probe = Probe(
+        asks_http2 = health.speaks_http2 and self._config.health.path
+        probe = http2().probe if asks_http2 else Probe
+        self._probe = probe(
             health.network,
             self._host,
             self._port,
@@ -148,10 +155,11 @@ class _Check:
 class HealthChecks:
     """Checks the targets of one service port; ``changed(target, ready)`` when one comes or goes.
 
-    ``connect_s``: how long a connect may take, of a check as of a request.
+    ``connect_s``: how long a connect may take, of a check as of a request. ``speaks_http2``: a path
+    is asked for by HTTP/2.
     """
 
-    __slots__ = ("_checks", "changed", "connect_s", "network", "rng")
+    __slots__ = ("_checks", "changed", "connect_s", "network", "rng", "speaks_http2")
 
     def __init__(
         self,
@@ -164,6 +172,7 @@ class HealthChecks:
         self.rng = rng
         self.changed = changed
         self.connect_s = connect_s
+        self.speaks_http2 = False
         self._checks: dict[str, _Check] = {}
 
     def set_targets(self, targets: Mapping[str, TargetConfig]) -> None:

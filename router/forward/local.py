@@ -100,9 +100,11 @@ class LocalLeg:
             self._request, self, self._slot.target, self._via_local
         )
         if not self.is_opened or self._request.protocol == "http2":
-            # Of a client of ours, `Dispatch` holds the same bytes and counts them.
-            pressure = Pressure() if self._via_local else self._pressure
-            self._held = Replay(pressure, self)
+            # Of a client of ours, `Dispatch` holds the same bytes and counts them; but of what may
+            # not be repeated only until a target is held.
+            request = self._request
+            is_counted = self._via_local and (request.protocol != "http2" or request.idempotent)
+            self._held = Replay(Pressure() if is_counted else self._pressure, self)
 
     # Leg
 
@@ -227,7 +229,10 @@ class LocalLeg:
         """
         held = self._held
         self._refusals += 1
-        if held is None or self._refusals > limits.HTTP2_REFUSED_TRIES_MAX:
+        if self._refusals > limits.HTTP2_REFUSED_TRIES_MAX:
+            self._outcomes.broke_off(self._slot.target, "target-reset", self._era)
+            return False
+        if held is None:
             return False
         if not self._slot.is_good:
             return self._move_on()

@@ -92,7 +92,7 @@ class TargetSession:
     def room(self) -> int:
         """How many more streams may be opened now."""
         http2 = self.http2
-        if self._is_leaving or not http2.is_settled:
+        if self._is_leaving or http2.is_over or not http2.is_settled:
             return 0
         if self._rests_until > self._pool.network.now():
             return 0

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from router.forward.ingress_http2 import Http2Session
     from router.forward.pool_http2 import Http2Pool
+    from router.forward.probe_http2 import Http2Probe
     from router.forward.target_http2 import Http2TargetLeg
 
 
@@ -14,12 +15,14 @@ class Http2(NamedTuple):
     session: type["Http2Session"]
     pool: type["Http2Pool"]
     leg: type["Http2TargetLeg"]
+    probe: type["Http2Probe"]
 
 
 def http2() -> Http2:
     """Load it, if nobody has: its libraries take about 3 MiB that other routers need not pay."""
     from router.forward.ingress_http2 import Http2Session
     from router.forward.pool_http2 import Http2Pool
+    from router.forward.probe_http2 import Http2Probe
     from router.forward.target_http2 import Http2TargetLeg
 
-    return Http2(Http2Session, Http2Pool, Http2TargetLeg)
+    return Http2(Http2Session, Http2Pool, Http2TargetLeg, Http2Probe)

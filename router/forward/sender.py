@@ -5,8 +5,8 @@ Kept until a target is held, for idempotent requests until something of the resp
 is stopped there. What is no longer all here is not sent again.
 """
 
-from math import inf
 
+from router.forward.account import Account
 from router.forward.ports import Leg, LegFailure, LegHandler, Request
 from router.forward.pressure import Pressure
 from router.forward.replay import Replay
@@ -18,11 +18,9 @@ class Sender:
     """The half of a `Dispatch` that faces what its session sends."""
 
     __slots__ = (
-        "_attempts",
-        "_begun_at",
+        "_account",
         "_given_up",
         "_handler",
-        "_held_at",
         "_leg",
         "_leg_full",
         "_opened",
@@ -33,14 +31,14 @@ class Sender:
         "_request",
     )
 
-    def __init__(self, request: Request, handler: LegHandler, pressure: Pressure) -> None:
+    def __init__(
+        self, request: Request, handler: LegHandler, pressure: Pressure, account: Account
+    ) -> None:
         self._request = request
         self._handler = handler
+        self._account = account
         self._leg: Leg | None = None  # The attempt under way.
         self._opened = False  # It holds a target.
-        self._attempts = 0
-        self._begun_at = inf  # When the last attempt did; infinite: it waits for another.
-        self._held_at = inf  # When that one had a target.
         # None: what was sent is no longer all here.
         self._replay: Replay | None = Replay(pressure, self)
         self._leg_full = False
@@ -96,8 +94,9 @@ class Sender:
     def _launch(self, leg: Leg, now: float) -> None:
         """Give a fresh attempt what was sent so far."""
         self._leg = leg
-        self._attempts += 1
-        self._begun_at = now
+        account = self._account
+        account.attempts += 1
+        account.begun_at = now
         replay = self._replay
         assert replay is not None, "an attempt without the request in hand"
         self._leg_full = not replay.play(leg)
@@ -107,7 +106,7 @@ class Sender:
     def _holds_target(self, now: float) -> None:
         """From here on a byte may have reached a target."""
         self._opened = True
-        self._held_at = now
+        self._account.held_at = now
         replay = self._replay
         if replay is not None and (
             not self._request.idempotent or replay.size_bytes > limits.REPLAY_BYTES_MAX

@@ -13,6 +13,7 @@ from router.balance.retries import RetryBudget
 from router.balance.waiting import queue_limit
 from router.forward.admission import Admission
 from router.forward.counters import ServiceCounters
+from router.forward.figures import Load, TargetInfo
 from router.forward.health import HealthChecks
 from router.forward.http1.terms import http_terms
 from router.forward.local import LocalLeg
@@ -46,34 +47,6 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     targets_changed: Callable[[], None]
     settles_until: float = 0.0
     """Until then a route that is missing may be about to be learnt."""
-
-
-class Load(msgspec.Struct, frozen=True):
-    """In flight at ready targets, how many those are, their stated capacity (None: none)."""
-
-    in_flight: int
-    targets_ready: int
-    capacity: int | None
-
-
-NO_LOAD = Load(0, 0, None)
-
-
-class TargetInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """One target as ``service status`` shows it. ``error``: why it is not ready.
-
-    ``ejected``: failed requests took it out, not checks.
-    """
-
-    name: str
-    host: str
-    port: int
-    ready: bool
-    in_flight: int
-    capacity: int | None
-    requests_total: int
-    error: str
-    ejected: bool = False
 
 
 class Stranded(Hashable, Protocol):
@@ -152,6 +125,7 @@ class Service:
         self._health = HealthChecks(
             shared.network, shared.rng, self._target_is, config.timeouts.connect_s
         )
+        self._health.speaks_http2 = config.protocol == "http2"
         self._outcomes = Outcomes(
             self._health, shared.network, shared.rng.random, self._can_spare_a_target
         )
@@ -174,6 +148,7 @@ class Service:
             self.balancer.set_policy(config.policy)
         if config.timeouts != before.timeouts:
             self._health.connect_s = config.timeouts.connect_s
+        self._health.speaks_http2 = config.protocol == "http2"
         if (config.affinity, config.tls_cert) != (before.affinity, before.tls_cert):
             self._set_sessions()
         self.retries.set_percent(config.limits.retry_percent)

@@ -21,6 +21,8 @@ SITE_CHARS = 8  # Of a site's id: enough to tell the sites of a network apart.
 
 _COOKIE_VALUE = re.compile(rf"([0-9a-f]{{{SITE_CHARS}}})\.([0-9a-f]{{16}})")
 _COOKIE_FIELD = re.compile(rb"\r\n(?i:cookie):[ \t]*([^\r]*)")
+_STATUS_AT = len(b"HTTP/1.1 ")
+_SWITCHING = b"101"
 
 
 class Session(msgspec.Struct, frozen=True):
@@ -101,14 +103,16 @@ class Sessions:
         site = self._table.site_of(key, now)
         return Session(key, site if site in self._sites else None)
 
-    def served(self, request: Request, site: SiteId, now: float) -> None:
-        """``site`` answers a request that `enter` gave a session."""
+    def answered(self, request: Request, site: SiteId, head: bytes, now: float) -> bytes:
+        """``site`` answers a request that `enter` gave a session; the canonical response ``head``
+        (empty: tcp) with our cookie in it, if the client needs a new one."""
         if self.affinity.by != "cookie":
             self._table.served(request.session, site, now)
-
-    def marked(self, request: Request, site: SiteId, head: bytes) -> bytes:
-        """The canonical response ``head`` with our cookie in it, if the client needs a new one."""
-        if self.affinity.by != "cookie" or request.preferred == site:
+            return head
+        is_interim = head.startswith(b"1", _STATUS_AT)
+        if not head or (is_interim and not head.startswith(_SWITCHING, _STATUS_AT)):
+            return head
+        if request.preferred == site:
             return head
         start = head.index(b"\r\n") + 2
         return b"%bSet-Cookie: %b\r\n%b" % (

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
+from router.forward.figures import TargetInfo
 from router.forward.listeners import ListenerState
-from router.forward.service import TargetInfo
 from router.main.ports import Tell
 from router.model.addresses import join
 from router.model.ids import ServiceKey

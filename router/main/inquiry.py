@@ -9,7 +9,7 @@ from typing import Annotated
 
 import msgspec
 
-from router.forward.service import TargetInfo
+from router.forward.figures import TargetInfo
 from router.link.ports import (
     ASKS_TARGETS,
     OpenRequest,

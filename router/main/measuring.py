@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from router.admin.ports import Histogram, Labels, MetricValues
 from router.balance.decisions import CandidateReport
 from router.forward.counters import LATENCY_BOUNDS_S
-from router.forward.forwarder import ServiceSnapshot
+from router.forward.figures import ServiceSnapshot
 from router.main.memory import MemoryGuard
 from router.main.site_router import SiteRouter
 from router.model.addresses import join

@@ -61,7 +61,7 @@ def plan(wanted: Wanted, declared: Mapping[str, Declaration]) -> Plan:
         here = {n: c for n, c in wanted.connectors.items() if c.service == name}
         if declaration.spec.protocol != "tcp":
             problems += [_no_proxy_protocol(n, name) for n, c in here.items() if c.proxy_protocol]
-        if declaration.spec.protocol != "http":
+        if declaration.spec.protocol == "tcp":
             here = {n: _without_path(n, c, declaration, problems) for n, c in here.items()}
         for index, port in enumerate(declaration.spec.ports):
             key = ServiceKey(name, port)
@@ -117,8 +117,8 @@ def _without_path(
     problems.append(
         Problem(
             code="SW0307",
-            message=f"Connector {name}: {declaration.name} is {declaration.spec.protocol}, only "
-            "targets of http are asked for a path; they are checked by connecting to them.",
+            message=f"Connector {name}: {declaration.name} is tcp, only targets of http and http2 "
+            "are asked for a path; they are checked by connecting to them.",
             hint="Remove the path from the connector's health",
         )
     )

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from router.documents import Wanted
 from router.forward.forwarder import Forwarder
 from router.link.claims import ClaimDesk
-from router.link.lane import Fault
 from router.link.links import Links
 from router.link.outgoing import OutgoingSpec
 from router.link.ports import (
@@ -29,6 +28,7 @@ from router.link.ports import (
 from router.main import problems
 from router.main.inquiry import Inquiries, Told, answer
 from router.main.link_door import LinkDoor, place_of
+from router.main.link_news import LinkNews
 from router.main.load_exchange import LoadExchange
 from router.main.plan import PlannedService
 from router.main.ports import Credentials, Keeper, PendingLink, Tell
@@ -82,7 +82,8 @@ class SiteRouter:
         self._tell = tell
         self.version = version
         self.links = Links(network, identity, self, rng=rng)
-        self.links.incoming_refused = self._incoming_refused
+        self._news = LinkNews(tell, self.links, self.router_name)
+        self.links.incoming_refused = self._news.refused
         self.forwarder = Forwarder(
             network,
             self.links,
@@ -127,9 +128,6 @@ class SiteRouter:
         self.spf_seconds = 0.0
         self._routing_timer: Timer | None = None
         self._router_sites: dict[RouterId, SiteId] = {}
-        self._neighbour_names: dict[RouterId, str] = {}
-        self._link_errors: dict[str, str] = {}  # By the name of a link that we dial.
-        self._leaving: set[RouterId] = set()  # Neighbours whose last link drains.
         self._draining = False
         self.started_at = network.now()
 
@@ -195,21 +193,11 @@ class SiteRouter:
                 case IdentityConflict():
                     self._identity_conflict(event)
                 case LsaRejected():
-                    self._lsa_rejected(event)
+                    self._news.lsa_rejected(event)
                     self.links.misbehaved(event.sender)
         if changed:
             self._services.resolve()
         self._arm_routing()
-
-    def _lsa_rejected(self, event: LsaRejected) -> None:
-        name = self._neighbour_names.get(event.sender) or self.router_name(event.sender)
-        self._tell(
-            "warning",
-            "lsa-rejected",
-            name,
-            _sentence(f"{name} sent routing data that is not believed: {event.reason}"),
-            f"If it goes on, end its access: sitectl link delete {name}",
-        )
 
     def _table_changed(self, table: RouteTable) -> None:
         self._router_sites = {route.router: site for site, route in table.sites.items()}
@@ -260,9 +248,7 @@ class SiteRouter:
 
     def adjacency_up(self, neighbour: Neighbour, cost: int) -> None:
         """Tell routing, and give the neighbour all loads at once."""
-        self._neighbour_names[neighbour.router] = neighbour.name
-        self._leaving.discard(neighbour.router)
-        self._tell("info", "link-up", neighbour.name, f"Linked to {neighbour.name}, cost {cost}.")
+        self._news.up(neighbour, cost)
         now = self._network.now()
         self._take(self.routing.adjacency_up(neighbour.router, neighbour.site, cost, now))
         self._load.tell_all(neighbour.router)
@@ -273,22 +259,12 @@ class SiteRouter:
 
     def adjacency_draining(self, router: RouterId) -> None:
         """Tell routing, as of one that is down: nothing new goes that way."""
-        name = self._neighbour_names.get(router) or self.router_name(router)
-        self._leaving.add(router)
-        self._tell("info", "link-draining", name, f"The last link to {name} drains.")
+        self._news.draining(router)
         self._take(self.routing.adjacency_down(router, self._network.now()))
 
     def adjacency_down(self, router: RouterId, cause: str) -> None:
         """Tell routing: the LSA goes out and routes change in this very call."""
-        name = self._neighbour_names.pop(router, "") or self.router_name(router)
-        was_leaving = router in self._leaving
-        self._leaving.discard(router)
-        self._tell(
-            "info" if was_leaving else "warning",
-            "link-down",
-            name,
-            _sentence(f"The last link to {name} went down: {cause}"),
-        )
+        self._news.down(router, cause)
         self._take(self.routing.adjacency_down(router, self._network.now()))
 
     def routing_message(self, router: RouterId, message: RoutingMessage) -> None:
@@ -313,39 +289,14 @@ class SiteRouter:
             return answer(stream, self.forwarder.targets_of(key))
         return self.forwarder.stream_offered(stream, request)
 
-    def _incoming_refused(self, peer: str, fault: Fault) -> None:
-        """Somebody dialled us and made no link: the operator of either end may look here."""
-        reason = f"{peer or 'somebody'} tried to link here: {fault.reason}"
-        self._tell("warning", "link-refused", peer or "links", _sentence(reason), fault.hint)
-
     def tls_rejected(self, listener: Address, reason: str) -> None:
         """A TLS handshake failed; only those of the link port are an operator's business."""
-        if listener != self._door.address:
-            return
-        self._tell(
-            "warning",
-            "link-refused",
-            "links",
-            _sentence(f"A connection to the link port was refused: {reason}"),
-            "If a site of yours cannot link, make a new token: sitectl token create FILE",
-        )
+        if listener == self._door.address:
+            self._news.tls_rejected(reason)
 
     def link_changed(self, name: str) -> None:
-        """Tell once per reason why a link that we dial does not come up."""
-        line = self.links.outgoing_status(name)
-        error = line.error if line is not None else ""
-        before, self._link_errors[name] = self._link_errors.get(name, ""), error
-        if line is None:
-            del self._link_errors[name]
-        elif error and error != before:
-            refused = line.state == "refused"
-            self._tell(
-                "error" if refused else "warning",
-                "link-refused" if refused else "link-failing",
-                name,
-                _sentence(error),
-                f"sitectl link status {name}",
-            )
+        """A link that we dial got another state."""
+        self._news.changed(name)
 
     # Seeing it ------------------------------------------------------------------------------
 
@@ -448,7 +399,3 @@ class SiteRouter:
         self._door.close()
         if self._routing_timer is not None:
             self._routing_timer.cancel()
-
-
-def _sentence(text: str) -> str:
-    return text if text.endswith((".", "?", "!")) else f"{text}."

@@ -4,11 +4,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-import msgspec
-
-from router.admin.ports import BadQuestion, MetricValues, UnknownCommand
+from router.admin.ports import MetricValues, UnknownCommand
 from router.admin.views import (
-    AffinityView,
     LinkView,
     ListenerView,
     NeighbourCost,
@@ -19,22 +16,18 @@ from router.admin.views import (
     SiteView,
     Status,
     TargetView,
-    WhyCandidate,
-    WhyDecision,
-    WhySession,
     WhyView,
 )
-from router.balance.decisions import CandidateReport, Decision, NoChoice
+from router.balance.decisions import CandidateReport
 from router.forward.counters import HistogramSnapshot
-from router.forward.forwarder import ServiceSnapshot
-from router.forward.sessions import Session, Sessions
+from router.forward.figures import ServiceSnapshot
+from router.main.explaining import affinity_view, explained, finite
 from router.main.inquiry import Told
 from router.main.measuring import measure, takes_part
 from router.main.memory import MemoryGuard
 from router.main.seeing import Seeing
 from router.main.site_router import SiteRouter
 from router.model.events import Problem
-from router.model.ids import RouterId, ServiceKey
 from router.model.settings import AffinityBy
 from router.net.epoll import EpollNetwork
 
@@ -198,30 +191,7 @@ class OperatorView:
         self, service: str, port: int | None, session: tuple[AffinityBy, str] | None = None
     ) -> WhyView | None:
         """What the next request would meet, by the production code; moves nothing."""
-        keys = [key for key in sorted(self._router.services) if key.name == service]
-        if port is not None:
-            keys = [key for key in keys if key.port == port]
-        if not keys:
-            return None
-        forwarder, now = self._router.forwarder, self._network.now()
-        sessions = forwarder.sessions_of(keys[0])
-        of = _asked(sessions, service, session, now) if session is not None else None
-        explanation = forwarder.explain(keys[0], now, of)
-        if explanation is None:
-            return None
-        return WhyView(
-            service=keys[0].name,
-            port=keys[0].port,
-            policy=explanation.policy,
-            affinity=_affinity(sessions),
-            session=self._session(keys[0], of, explanation.decision) if of is not None else None,
-            decision=self._decision(explanation.decision),
-            candidates=tuple(
-                self._candidate(report)
-                for report in explanation.candidates
-                if takes_part(self._router, keys[0], report)
-            ),
-        )
+        return explained(self._router, self._network.now(), service, port, session)
 
     def command(self, name: str, arguments: Mapping[str, str]) -> str:
         """Carry out an order of the operator."""
@@ -250,7 +220,7 @@ class OperatorView:
             port=key.port,
             protocol=snapshot.config.protocol,
             policy=snapshot.config.policy.name,
-            affinity=_affinity(self._router.forwarder.sessions_of(key)),
+            affinity=affinity_view(self._router.forwarder.sessions_of(key)),
             queued=snapshot.queued,
             requests_total=snapshot.counters.requests_total,
             overflow_total=snapshot.counters.overflow_total,
@@ -289,42 +259,8 @@ class OperatorView:
             capacity_kind=None if report.capacity is None else "concurrency",
             in_flight=report.in_flight,
             draining=report.verdict == "draining",
-            age_s=_finite(report.age_s),
+            age_s=finite(report.age_s),
         )
-
-    def _candidate(self, report: CandidateReport) -> WhyCandidate:
-        return WhyCandidate(
-            site=report.site_name,
-            path=self._path(report.path),
-            path_cost=report.path_cost,
-            targets_ready=report.targets_ready,
-            capacity=report.capacity,
-            in_flight=report.in_flight,
-            free=report.free,
-            age_s=_finite(report.age_s),
-            verdict=report.verdict,
-            reason=report.reason,
-        )
-
-    def _decision(self, decision: Decision | NoChoice) -> WhyDecision:
-        if isinstance(decision, NoChoice):
-            return WhyDecision(None, (), decision.reason)
-        return WhyDecision(
-            self._router.site_name(decision.site), self._path(decision.path), decision.reason
-        )
-
-    def _session(
-        self, key: ServiceKey, session: Session, decision: Decision | NoChoice
-    ) -> WhySession:
-        is_here = isinstance(decision, Decision) and decision.local
-        return WhySession(
-            key=f"{session.key:016x}",
-            site=self._router.site_name(session.site) if session.site is not None else None,
-            target=self._router.forwarder.target_of(key, session) if is_here else None,
-        )
-
-    def _path(self, path: tuple[RouterId, ...]) -> tuple[str, ...]:
-        return tuple(self._router.router_name(router) for router in path)
 
     def _refused(self) -> list[Problem]:
         """Links that do not come up by themselves."""
@@ -363,29 +299,6 @@ class OperatorView:
         return measure(self._router, self._memory, self._expiries(), lag_s, figures)
 
 
-def _affinity(sessions: Sessions | None) -> AffinityView | None:
-    return AffinityView(*msgspec.structs.astuple(sessions.affinity)) if sessions else None
-
-
-def _asked(
-    sessions: Sessions | None, service: str, asked: tuple[AffinityBy, str], now: float
-) -> Session | None:
-    """The session of what was asked; None: such a request begins one. Raises BadQuestion."""
-    by, value = asked
-    if sessions is None:
-        raise BadQuestion(
-            f"Service {service!r} keeps no sessions.",
-            f"sitectl service set {service} --affinity client",
-        )
-    if by != sessions.affinity.by:
-        kept = sessions.affinity.by
-        raise BadQuestion(
-            f"Service {service!r} keeps sessions by {kept}, not by {by}.",
-            f"sitectl why {service} --{kept} VALUE",
-        )
-    return sessions.look(by, value, now)
-
-
 def _cost_key(path_cost: int | None) -> float:
     return math.inf if path_cost is None else path_cost
 
@@ -395,10 +308,6 @@ def _phase(histogram: HistogramSnapshot) -> PhaseView:
     if p50_s is None or p99_s is None:
         return PhaseView(None, None)
     return PhaseView(round(p50_s, 6), round(p99_s, 6))
-
-
-def _finite(age_s: float) -> float | None:
-    return None if math.isinf(age_s) else round(age_s, 3)
 
 
 def _iso(moment: datetime) -> str:

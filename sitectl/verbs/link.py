@@ -71,7 +71,7 @@ def create(
 
 def _keep(site: Site, token: "Token", name: str | None, cost: int | None) -> tuple[str, str]:
     """The link's name and what became of it: token and document are written, or neither."""
-    from sitectl.verbs.service import require_name
+    from sitectl.service_names import require_name
 
     links = _links(site)
     chosen = name or _holder_of(links, token) or _free_name(site, links)

@@ -1,18 +1,13 @@
 """`service create|bind|set|unbind|delete|status`."""
 
-import re
-from typing import Any, get_args
+from typing import Any
 
 import click
 
 from router.model import limits
-from router.model.settings import RESERVED_FIELDS, TOKEN_PATTERN, ServiceLimits, Timeouts
+from router.model.settings import ServiceLimits, Timeouts
 from router.model.specs import (
-    ConnectorSpec,
     Document,
-    ListenerSpec,
-    PolicyName,
-    PolicySpec,
     ServiceSpec,
 )
 from sitectl import output, store, tls
@@ -27,126 +22,25 @@ from sitectl.bindings import (
     target_ports_of,
     unbind_target,
 )
-from sitectl.failure import Exit, Failure, not_found, usage
-from sitectl.options import Decorated, Duration, Settings, Verbs, accepted, type_and_name
+from sitectl.failure import Failure, not_found, usage
+from sitectl.options import Decorated, Settings, Verbs, accepted, type_and_name
+from sitectl.policy_flags import (
+    QUEUE_DEFAULT,
+    policy_flags,
+    policy_of,
+    request_id_flag,
+    request_id_of,
+)
 from sitectl.service_flags import changed, health_flags, timeout_flags
+from sitectl.service_names import documents_of, listener_of, name_and_ports, require_name
 from sitectl.service_status import service_items, table
-from sitectl.sessions import AFFINITY_HELP, affinity_of, require_sessions_fit
+from sitectl.sessions import affinity_of, require_sessions_fit
 from sitectl.store import Site
-
-_POLICIES = get_args(PolicyName)
 
 
 @click.group("service", cls=Verbs)
 def group() -> None:
     """Services: declare, bind targets, change, look."""
-
-
-def _policy_flags(function: Decorated) -> Decorated:
-    for option in (
-        click.option("--queue-wait", type=Duration(), help="Longest wait when all are full."),
-        click.option("--queue", type=click.IntRange(0, 100_000), help="Waiting at most."),
-        click.option(
-            "--weight",
-            "weights",
-            metavar="SITE=N",
-            multiple=True,
-            help="For split, not in this version.",
-        ),
-        click.option("--affinity", metavar="KIND[:NAME]", help=AFFINITY_HELP),
-        click.option(
-            "--policy",
-            type=click.Choice(_POLICIES),
-            help="In this version fill or balanced. [default: fill]",
-        ),
-        _later("--site-capacity=", "--resume=", "--window=", "--spill="),
-    ):
-        function = option(function)
-    return function
-
-
-REQUEST_ID_FIELD = "X-Request-Id"
-
-
-def request_id_of(name: str | None) -> str | None:
-    """The field that a flag names. Failure: not a field's name, or one with another meaning."""
-    if name and (not re.fullmatch(TOKEN_PATTERN, name) or name.lower() in RESERVED_FIELDS):
-        raise usage(
-            f"--request-id {name!r}: expected the name of a header field that means nothing else",
-            f"Use --request-id={REQUEST_ID_FIELD}",
-        )
-    return name
-
-
-def _request_id_flag(function: Decorated) -> Decorated:
-    """``--request-id`` alone names the usual field; given empty it is off."""
-    option = click.option(
-        "--request-id",
-        metavar="[NAME]",
-        is_flag=False,
-        flag_value=REQUEST_ID_FIELD,
-        help=f"Give each http request an id in this field [{REQUEST_ID_FIELD}]; empty: no more.",
-    )
-    return option(function)
-
-
-def _later(*flags: str) -> Any:
-    def refuse(ctx: click.Context, param: click.Parameter, value: Any) -> None:
-        if value:
-            raise usage(f"{param.opts[0]} is not in this version", "Leave it out")
-
-    def decorate(function: Decorated) -> Decorated:
-        for flag in flags:
-            click.option(flag.rstrip("="), hidden=True, expose_value=False, callback=refuse)(
-                function
-            )
-        return function
-
-    return decorate
-
-
-def policy_of(name: str | None, weights: tuple[str, ...]) -> PolicySpec:
-    """The policy that flags mean. Failure: one that this version does not run."""
-    table: dict[str, int] = {}
-    for weight in weights:
-        match = re.fullmatch(r"([a-z0-9-]+)=([0-9]{1,7})", weight)
-        if match is None:
-            raise usage(f"--weight {weight!r}: expected SITE=N")
-        table[match.group(1)] = int(match.group(2))
-    chosen = name or "fill"
-    if chosen not in ("fill", "balanced"):
-        raise Failure(
-            Exit.USAGE,
-            "SW0105",
-            f"policy {chosen!r} is known but not in this version, which runs fill and balanced",
-            "Use --policy fill or --policy balanced",
-        )
-    if table:
-        raise usage(f"--weight belongs to policy 'split', this one is {chosen!r}")
-    return PolicySpec(name="balanced" if chosen == "balanced" else "fill")
-
-
-def name_and_ports(words: tuple[str, ...]) -> tuple[str, tuple[int, ...]]:
-    """``NAME PORT…`` or ``NAME:PORT…`` taken apart."""
-    first, *rest = words
-    name, colon, port = first.partition(":")
-    ports = ([port] if colon else []) + rest
-    if not ports:
-        raise usage(f"service {name!r} needs a port", f"sitectl service create {name} 8080")
-    for text in ports:
-        if not (text.isascii() and text.isdecimal() and 1 <= int(text[:6]) <= 65_535):
-            raise usage(f"{text!r} is not a port, a number from 1 to 65535")
-    return name, tuple(map(int, ports))
-
-
-def require_name(name: str, what: str = "service") -> None:
-    """Raise Failure unless ``name`` can be one."""
-    from router.documents.readers import is_name
-
-    if not is_name(name):
-        raise usage(
-            f"{name!r} is not a {what} name: lower-case letters, digits and '-', at most 63"
-        )
 
 
 @group.command("create")
@@ -157,8 +51,8 @@ def require_name(name: str, what: str = "service") -> None:
     default="tcp",
     help="What is balanced: connections, requests, or HTTP/2 and gRPC streams.",
 )
-@_policy_flags
-@_request_id_flag
+@policy_flags
+@request_id_flag
 @timeout_flags
 @click.option("--listen", metavar="[IP:]PORT|auto|none", help="Where clients connect here.")
 @click.option(
@@ -208,7 +102,7 @@ def create(
         protocol=protocol,
         ports=ports,
         policy=policy_of(policy, weights),
-        queue=queue,
+        queue=None if queue == QUEUE_DEFAULT else queue,
         queue_wait_s=limits.QUEUE_WAIT_S if queue_wait is None else queue_wait,
         tls_cert=tls.expected_credential(site, name, tls_cert, generate),
         affinity=affinity_of(affinity) if affinity is not None else None,
@@ -221,7 +115,7 @@ def create(
     if listen is None and ingress == "Never":
         listen = "none"
     if listen is not None:
-        documents.append(_listener(name, listen, ports))
+        documents.append(listener_of(name, listen, ports))
     site.judge_all(documents, replace=False)  # Before a credential is copied for nothing.
     tls.wanted_credential(site, name, tls_cert, generate)
     changes = site.put_all(documents, replace=False)
@@ -235,24 +129,14 @@ def create(
         output.note(f"At every other site: sitectl service set {name} --tls-cert FOLDER")
 
 
-def _listener(name: str, listen: str, ports: tuple[int, ...]) -> Document:
-    from router.documents.readers import split_listen
-
-    if listen not in ("auto", "none") and split_listen(listen) is None:
-        raise usage(f"--listen {listen!r}: expected [IP:]PORT, auto or none")
-    several = len(ports) > 1 and split_listen(listen) is not None
-    port = ports[0] if several else None
-    return Document("Listener", name, ListenerSpec(service=name, listen=listen, port=port))
-
-
 def _told(change: str) -> str:
     return "exists already, unchanged" if change == "unchanged" else change
 
 
 @group.command("set")
 @click.argument("name")
-@_policy_flags
-@_request_id_flag
+@policy_flags
+@request_id_flag
 @timeout_flags
 @health_flags
 @click.option("--capacity", help="For every target of the service here, as is what health says.")
@@ -309,7 +193,11 @@ def set_(
         "tls_cert": tls_cert,
         "request_id": request_id_of(request_id),
     }
-    changes |= {field: value for field, value in given.items() if value is not None}
+    changes |= {
+        field: None if value == QUEUE_DEFAULT else value
+        for field, value in given.items()
+        if value is not None
+    }
     if affinity is not None:
         changes["affinity"] = affinity_of(affinity)
     spec = service.spec if service is not None else ServiceSpec(ports=())
@@ -327,7 +215,7 @@ def set_(
         require_sessions_fit(replaced)
         documents.append(Document("Service", name, replaced))
     if listen is not None and service is not None:
-        documents.append(_listener(name, listen, spec.ports))
+        documents.append(listener_of(name, listen, spec.ports))
     if capacity is not None or any(text is not None for text in health.values()):
         documents += changed_targets(name, bound, capacity, health)
     if not documents:
@@ -479,19 +367,6 @@ def delete(settings: Settings, name: str) -> None:
     if targets:
         text += f", {output.count(targets, 'target')} of it here unbound"
     output.report(settings, "Service", name, change, text)
-
-
-def documents_of(site: Site, service: str) -> list[Document]:
-    """Every document here that is about ``service``."""
-    return [
-        document
-        for document in site.documents()
-        if (document.kind == "Service" and document.name == service)
-        or (
-            isinstance(document.spec, ConnectorSpec | ListenerSpec)
-            and document.spec.service == service
-        )
-    ]
 
 
 @group.command("label", hidden=True)

@@ -168,6 +168,11 @@ class Http2Connection:
 
     # What the owner does.
 
+    @property
+    def is_over(self) -> bool:
+        """The connection is lost to HTTP/2, though the network may not have told so yet."""
+        return self._failed
+
     def open(self, fields: Fields, user: StreamUser, end: bool) -> Http2Stream:
         """Client: a new stream with this head. The owner sees to the peer's limit."""
         stream = Http2Stream(self, self.wire.next_id)

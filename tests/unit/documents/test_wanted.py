@@ -154,16 +154,18 @@ def test_a_listener_is_at_an_address_and_never_at_a_name() -> None:
     assert split_listen("localhost:8080") is None
 
 
-@pytest.mark.parametrize("protocol", ["tcp", "http2"])
-def test_a_path_is_asked_for_of_targets_of_http_only(protocol: str) -> None:
+def test_a_path_is_not_asked_for_of_targets_of_tcp() -> None:
     spec = "service: shop, targets: [{host: 10.0.0.1, port: 1}], health: {path: /healthz}"
     checked = f"{HEAD}kind: Connector\nname: c\nspec: {{{spec}}}\n"
-    shop = f"{HEAD}kind: Service\nname: shop\nspec: {{ports: [8080], protocol: {protocol}}}\n"
+    shop = f"{HEAD}kind: Service\nname: shop\nspec: {{ports: [8080], protocol: tcp}}\n"
     wanted, errors = resolved(SITE, shop, checked)
     assert wanted is not None
     assert not wanted.connectors
     (error,) = errors
     assert error.path == "$.spec.health.path"
-    assert f"service 'shop' is {protocol}, only targets of http" in error.reason
-    wanted, errors = resolved(SITE, shop.replace(protocol, "http"), checked)
-    assert not errors
+    assert "service 'shop' is tcp, only targets of http" in error.reason
+    for protocol in ("http", "http2"):
+        wanted, errors = resolved(
+            SITE, shop.replace("protocol: tcp", f"protocol: {protocol}"), checked
+        )
+        assert not errors

@@ -8,8 +8,8 @@ import h2.settings
 import pytest
 from hyperframe.frame import GoAwayFrame
 
+from router.forward.figures import TargetInfo
 from router.forward.ports import TargetConfig
-from router.forward.service import TargetInfo
 from router.link.ports import OpenRequest
 from router.model import limits
 from router.model.ids import ServiceKey
@@ -343,6 +343,16 @@ def test_a_refused_stream_is_tried_again_a_few_times(shop: Shop) -> None:
     assert shop.in_flight == 0
 
 
+def test_a_target_that_refuses_every_stream_is_ejected_at_last() -> None:
+    shop = Shop(remote=False, targets=2)
+    bad, good = shop.targets
+    bad.act = lambda party, stream: party.peer.h2.reset_stream(stream, REFUSED)
+    answers = [shop.said(shop.ask(REQUEST, b"hello"))[0] for _ in range(30)]
+    assert answers.count("head 502") == limits.EJECT_AFTER
+    assert [info.ready for info in shop.a.forwarder.targets_of(KEY)] == [False, True]
+    assert good.requests == 30 - limits.EJECT_AFTER
+
+
 def test_what_is_no_longer_in_hand_is_not_tried_again(shop: Shop) -> None:
     shop.target.act = shop.target.hold
     stream = shop.client.peer.ask(REQUEST, end=False)
@@ -549,14 +559,14 @@ def test_a_stream_that_nobody_takes_after_all_is_502(shop: Shop) -> None:
     assert shop.in_flight == 0
 
 
-def test_short_memory_ends_no_stream_that_a_target_has_taken() -> None:
-    shop = Shop(remote=True)
+@pytest.mark.parametrize("method", [b"POST", b"PUT"])
+def test_short_memory_ends_no_stream_that_a_target_has_taken(shop: Shop, method: bytes) -> None:
     shop.target.act = shop.target.hold
-    stream = shop.client.peer.ask(REQUEST, end=False)
+    stream = shop.client.peer.ask([(b":method", method), *REQUEST[1:]], end=False)
     for ends in (False, False, True):
         shop.client.peer.h2.send_data(stream, b"x" * 16_000, end_stream=ends)
         shop.run()
-    egress = shop.b.forwarder
+    egress = shop.b.forwarder if shop.mesh.opens else shop.a.forwarder
     assert egress.held_bytes == 48_000
     egress.drop_slowest(48_000)
     assert egress.held_bytes == 0

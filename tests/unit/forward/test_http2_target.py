@@ -12,7 +12,7 @@ from router.model.ids import ServiceKey
 from router.model.settings import Timeouts
 from router.net.ports import Loss, Tls
 from tests.unit.forward.fakes_http import FakeConnection, FakeNetwork, RecordingHandler
-from tests.unit.forward.http2_peers import H2Peer, frames_of
+from tests.unit.forward.http2_peers import H2Peer, frames_of, raw
 
 HEAD = b"POST /a HTTP/1.1\r\nhost: shop\r\nte-st: 1\r\nVia: 2.0 west\r\n"
 OK = [(b":status", b"200"), (b"server", b"t")]
@@ -255,6 +255,18 @@ def test_a_lost_connection_fails_its_streams(target: Target) -> None:
     target.network.turn()
     assert [handler.last() for handler in handlers] == [("done", "target-reset")] * 2
     assert target.pool.open_count == 0
+
+
+def test_nothing_new_goes_to_a_target_that_has_just_broken_http2(target: Target) -> None:
+    _, handler = target.leg()
+    server = target.server()
+    server.connection.deliver(raw(8, 0, 0, b"short"))  # Its loss is told in a later turn.
+    _, again = target.leg()
+    target.network.turn()
+    assert handler.last() == ("done", "target-reset")
+    assert len(target.network.dials) == 1, "a second connection"
+    target.server().answer(1)
+    assert again.last() == ("done", None)
 
 
 def test_a_target_that_refuses_or_speaks_something_else_is_not_connected(target: Target) -> None:

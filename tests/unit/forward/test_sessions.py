@@ -36,18 +36,17 @@ def test_a_client_is_one_session_whatever_it_asks_for() -> None:
     first = by_client.enter(request(), "10.0.0.9", 1.0)
     assert first.session
     assert first.preferred is None
-    by_client.served(first, WEST, 1.0)
+    assert by_client.answered(first, WEST, ANSWER, 1.0) == ANSWER
     second = by_client.enter(request(b"X: other"), "10.0.0.9", 2.0)
     assert (second.session, second.preferred) == (first.session, WEST)
     assert by_client.enter(request(), "10.0.0.10", 2.0).session != first.session
-    assert by_client.marked(second, EAST, ANSWER) == ANSWER
     assert by_client.enter(Request(key=KEY, protocol="tcp"), "10.0.0.9", 2.0).preferred == WEST
 
 
 def test_a_site_that_is_no_candidate_any_more_is_no_preference() -> None:
     by_client = sessions("client")
     first = by_client.enter(request(), "10.0.0.9", 1.0)
-    by_client.served(first, WEST, 1.0)
+    by_client.answered(first, WEST, ANSWER, 1.0)
     by_client.set_sites((EAST,))
     assert by_client.enter(request(), "10.0.0.9", 1.0).preferred is None
     by_client.set_sites((EAST, WEST))
@@ -63,7 +62,7 @@ def test_a_header_makes_a_session_and_stays_in_the_request() -> None:
     assert b"x-user:  ann" in entered.head
     assert by_header.enter(request(b"X-USER: ann"), "2.2.2.2", 1.0).session == entered.session
     assert by_header.enter(request(b"X-User: Ann"), "2.2.2.2", 1.0).session != entered.session
-    by_header.served(entered, EAST, 1.0)
+    by_header.answered(entered, EAST, ANSWER, 1.0)
     assert by_header.look("header", "ann", 1.0) == Session(entered.session, EAST)
 
 
@@ -78,19 +77,19 @@ def test_a_first_request_gets_a_cookie_and_the_next_goes_where_it_says() -> None
     first = by_cookie.enter(request(), "1.1.1.1", 1.0)
     assert first.preferred is None
     value = f"ea571234.{first.session:016x}".encode()
-    marked = by_cookie.marked(first, EAST, ANSWER)
+    marked = by_cookie.answered(first, EAST, ANSWER, 1.0)
     line = b"Set-Cookie: spillway-shop=" + value + b"; Path=/; HttpOnly; SameSite=Lax\r\n"
     assert marked == b"HTTP/1.1 200 OK\r\n" + line + b"X: y\r\n"
     second = by_cookie.enter(with_cookie(b"spillway-shop=" + value), "1.1.1.1", 2.0)
     assert (second.session, second.preferred) == (first.session, EAST)
-    assert by_cookie.marked(second, EAST, ANSWER) == ANSWER
-    assert b"spillway-shop=0e571234." in by_cookie.marked(second, WEST, ANSWER)
+    assert by_cookie.answered(second, EAST, ANSWER, 1.0) == ANSWER
+    assert b"spillway-shop=0e571234." in by_cookie.answered(second, WEST, ANSWER, 1.0)
 
 
 def test_a_cookie_for_clients_by_tls_goes_no_other_way() -> None:
     by_cookie = sessions("cookie", "sid", secure=True)
     first = by_cookie.enter(request(), "1.1.1.1", 1.0)
-    assert b"; Secure\r\n" in by_cookie.marked(first, EAST, ANSWER)
+    assert b"; Secure\r\n" in by_cookie.answered(first, EAST, ANSWER, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -136,14 +135,14 @@ def test_what_is_no_cookie_of_ours_begins_a_new_session(value: bytes) -> None:
     assert entered.head == HEAD + b"Cookie: a=1\r\n"
     assert entered.session not in (0, 7)
     assert entered.preferred is None
-    assert b"Set-Cookie: sid=" in by_cookie.marked(entered, EAST, ANSWER)
+    assert b"Set-Cookie: sid=" in by_cookie.answered(entered, EAST, ANSWER, 1.0)
 
 
 def test_an_unknown_site_is_no_preference_and_the_key_stays() -> None:
     by_cookie = sessions("cookie", "sid")
     entered = by_cookie.enter(with_cookie(b"sid=ffffffff.0000000000000007"), "1.1.1.1", 1.0)
     assert (entered.session, entered.preferred) == (7, None)
-    assert b"sid=ea571234.0000000000000007;" in by_cookie.marked(entered, EAST, ANSWER)
+    assert b"sid=ea571234.0000000000000007;" in by_cookie.answered(entered, EAST, ANSWER, 1.0)
 
 
 def test_a_cookie_that_is_not_ours_leaves_the_head_as_it_is() -> None:

@@ -2,8 +2,8 @@
 
 import msgspec
 
+from router.forward.figures import TargetInfo
 from router.forward.listeners import ListenerState
-from router.forward.service import TargetInfo
 from router.main.changes import Changes
 from router.model.events import Severity
 from router.model.ids import ServiceKey

@@ -126,7 +126,7 @@ def test_a_connector_to_a_service_that_nobody_declares_is_a_problem() -> None:
 
 
 @pytest.mark.parametrize("protocol", ["tcp", "http2"])
-def test_a_path_of_what_is_not_http_is_a_problem_and_the_target_is_checked_by_connecting(
+def test_a_path_of_tcp_is_a_problem_and_the_target_is_checked_by_connecting(
     protocol: ServiceProtocol,
 ) -> None:
     targets = (TargetSpec("10.0.0.1", 1),)
@@ -138,10 +138,14 @@ def test_a_path_of_what_is_not_http_is_a_problem_and_the_target_is_checked_by_co
         name="db", spec=ServiceSpec(protocol=protocol, ports=(80,)), declared_at_s=0.0
     )
     result = plan(wanted, {"db": declared})
+    (planned_target,) = result.services[ServiceKey("db", 80)].targets.values()
+    if protocol == "http2":
+        assert not result.problems
+        assert planned_target.health == Health(path="/ok", interval_s=9.0)
+        return
     (problem,) = result.problems
     assert problem.code == "SW0307"
-    assert f"db is {protocol}, only targets of http" in problem.message
-    (planned_target,) = result.services[ServiceKey("db", 80)].targets.values()
+    assert "db is tcp, only targets of http and http2" in problem.message
     assert planned_target.health == Health(interval_s=9.0)
 
 

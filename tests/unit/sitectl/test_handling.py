@@ -94,7 +94,10 @@ def test_a_path_is_refused_where_the_service_is_not_http(here: CommandLine) -> N
     here.ok("service", "create", "shop", "80")
     result = here(*BIND, "--health-path", "/healthz")
     assert result.exit_code == 1
-    assert "service 'shop' is tcp, only targets of http are asked for a path" in result.stderr
+    assert (
+        "service 'shop' is tcp, only targets of http and http2 are asked for a path"
+        in result.stderr
+    )
     assert list(here.config()) == ["service-shop.yaml", "site-here.yaml"]
 
 
@@ -202,3 +205,12 @@ def test_a_capacity_can_be_withdrawn(shop: CommandLine) -> None:
     shop.ok(*BIND, "--capacity", "7")
     shop.ok("service", "set", "shop", "--capacity", "none")
     assert "capacity" not in connector(shop)
+
+
+def test_a_queue_returns_to_its_default(shop: CommandLine) -> None:
+    before = service(shop)
+    shop.ok("service", "set", "shop", "--queue", "0")
+    assert "queue: 0" in service(shop)
+    shop.ok("service", "set", "shop", "--queue", "default")
+    assert service(shop) == before
+    assert shop("service", "set", "shop", "--queue", "-1").exit_code == 2

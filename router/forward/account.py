@@ -1,0 +1,104 @@
+"""What is counted and told of one request: where its time went, what was decided, how it ended."""
+
+from math import inf
+
+from router.forward.counters import SERVED_NOWHERE, CodeClass
+from router.forward.local import LocalLeg
+from router.forward.observing import Passage, Watch
+from router.forward.ports import LegFailure, Request
+from router.forward.service import Service
+from router.model.ids import SiteId
+
+
+class Account:
+    """The record of one `Dispatch`, which writes it in place as things happen (hot)."""
+
+    __slots__ = (
+        "_watch",
+        "attempts",
+        "begun_at",
+        "code_class",
+        "held_at",
+        "overflow_reason",
+        "reason",
+        "started_at",
+        "waited_since",
+    )
+
+    def __init__(self, request: Request, watch: Watch | None, now: float) -> None:
+        self._watch = watch
+        self.started_at = now
+        self.begun_at = inf
+        """When the last attempt did; infinite: it waits for another."""
+        self.held_at = inf
+        """When that one had a target."""
+        self.waited_since: float | None = None
+        """In the queue; None: it does not, or has had its slot."""
+        self.attempts = 0
+        self.reason = ""
+        self.overflow_reason = ""
+        """Of the last decision."""
+        self.code_class: CodeClass = "5xx" if request.protocol != "tcp" else "ok"
+        """Of the answer, if it is passed on whole."""
+
+    def rest(self) -> None:
+        """No attempt is under way."""
+        self.begun_at = self.held_at = inf
+
+    def end(
+        self,
+        service: Service,
+        request: Request,
+        failure: LegFailure | None,
+        site: SiteId | None,
+        local: LocalLeg | None,
+    ) -> None:
+        """Count it and tell of it: once per request, here and nowhere else.
+
+        ``site`` served it, None: nobody did; by ``local`` if that is this site.
+        """
+        counters, now = service.counters, service.timers.now()
+        seconds = now - self.started_at
+        if self.waited_since is not None:
+            counters.queue_wait.observe(now - self.waited_since)
+        served_at = SERVED_NOWHERE
+        if site is not None:
+            served_at = service.remotes.name_of(site)
+            service.remotes.note_service_time(seconds)
+            if self.overflow_reason:
+                counters.overflowed(served_at, self.overflow_reason)
+        code_class = self.code_class
+        if failure is not None:
+            if failure.code == "cancelled":
+                code_class = "cancelled"
+            else:
+                code_class = "error" if request.protocol == "tcp" else "5xx"
+        counters.request(served_at, code_class, seconds)
+        if self.held_at != self.started_at:  # The commonest have a target at once.
+            counters.phases(seconds, *self._phases(now))
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            target = local.target if local is not None and site is not None else ""
+            watch.counted(self._passage(failure, served_at, target, now))
+
+    def _phases(self, now: float) -> tuple[float, float, float]:
+        """Queue, network, target: all of its time."""
+        begun_at, held_at = min(self.begun_at, now), min(self.held_at, now)
+        return begun_at - self.started_at, held_at - begun_at, now - held_at
+
+    def _passage(
+        self, failure: LegFailure | None, served_at: str, target: str, now: float
+    ) -> Passage:
+        queue_s, network_s, target_s = self._phases(now)
+        return Passage(
+            site=served_at,
+            target=target,
+            overflow_reason=self.overflow_reason,
+            reason=self.reason,
+            attempts=self.attempts,
+            outcome="ok" if failure is None else failure.code,
+            queue_s=queue_s,
+            network_s=network_s,
+            target_s=target_s,
+            total_s=now - self.started_at,
+        )

@@ -1,0 +1,57 @@
+"""What other sites and operators are told of a service port, as of one moment."""
+
+import msgspec
+
+from router.balance.decisions import Explanation
+from router.forward.counters import CountersSnapshot
+from router.forward.listeners import ListenerState
+from router.model.ids import ServiceKey
+from router.model.specs import ServiceSpec
+
+
+class Load(msgspec.Struct, frozen=True):
+    """In flight at ready targets, how many those are, their stated capacity (None: none)."""
+
+    in_flight: int
+    targets_ready: int
+    capacity: int | None
+
+
+NO_LOAD = Load(0, 0, None)
+
+
+class TargetInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """One target as ``service status`` shows it. ``error``: why it is not ready.
+
+    ``ejected``: failed requests took it out, not checks.
+    """
+
+    name: str
+    host: str
+    port: int
+    ready: bool
+    in_flight: int
+    capacity: int | None
+    requests_total: int
+    error: str
+    ejected: bool = False
+
+
+class ServiceSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """What `service status` and metrics show of one service port, as of one moment.
+
+    ``explanation`` has every candidate site with its figures; the local one is a site of the
+    service only if ``has_targets``. ``declared``: some site declares it.
+    """
+
+    key: ServiceKey
+    config: ServiceSpec
+    declared: bool
+    has_targets: bool
+    queued: int
+    load: Load
+    targets: tuple[TargetInfo, ...]
+    explanation: Explanation
+    counters: CountersSnapshot
+    refused_connections: int
+    listener: ListenerState | None

@@ -1,0 +1,109 @@
+"""What is under way at one router: its clients' connections and the streams that end here."""
+
+from collections.abc import Callable
+from itertools import islice
+from operator import itemgetter
+
+from router.forward.clients import ClientConnection
+from router.forward.egress import EgressStream
+from router.forward.pressure import Pressure
+from router.forward.service import Service
+from router.model import limits
+from router.net.ports import Timers
+
+
+class UnderWay:
+    """The owner of both sets: what is in them is told to end, sooner or later or at once."""
+
+    __slots__ = ("_drained", "_pressure", "_timers", "clients", "egress", "is_draining")
+
+    def __init__(self, timers: Timers, pressure: Pressure) -> None:
+        self._timers = timers
+        self._pressure = pressure
+        self._drained: Callable[[], None] | None = None
+        self.clients: set[ClientConnection] = set()
+        self.egress: set[EgressStream] = set()
+        self.is_draining = False
+        """Nothing is added any more."""
+
+    def egress_finished(self, egress: EgressStream) -> None:
+        """A stream is over."""
+        self.egress.discard(egress)
+        if self._drained is not None:
+            self.check_drained()
+
+    # Of one service port.
+
+    def drain_clients(self, service: Service) -> None:
+        """Its clients end with their last answer."""
+        for client in list(self.clients):
+            if client.service is service:
+                client.session.drain()
+
+    def dismiss_egress(self, service: Service) -> None:
+        """What waits for a slot of it is sent elsewhere."""
+        for egress in list(self.egress):
+            if egress.service is service:
+                egress.dismiss()
+
+    # Short of memory.
+
+    @property
+    def held_bytes(self) -> int:
+        """Of requests, kept to be sent again or for a slot; of responses that wait for credit."""
+        return self._pressure.held_bytes + sum(client.held_bytes for client in self.clients)
+
+    def shed_idle(self) -> int:
+        """Close the connections of some clients that are idle; how many."""
+        clients = islice(
+            (client for client in list(self.clients) if client.session.shed_idle()),
+            limits.SHED_AT_ONCE_MAX,
+        )
+        return sum(1 for _ in clients)
+
+    def drop_slowest(self, size_bytes: int) -> int:
+        """Let go of most, until ``size_bytes`` are free or nobody holds much; how many gave way.
+
+        What is only kept to be sent again goes first, then clients that do not read are reset.
+        """
+        kept = [(one.size_bytes, one.relieve) for one in self._pressure.holders]
+        unread = [
+            (one.connection.buffered_bytes + one.held_bytes, one.session.abort)
+            for one in self.clients
+        ]
+        freed = dropped = 0
+        for holders in (kept, unread):
+            for held_bytes, give_way in sorted(holders, key=itemgetter(0), reverse=True):
+                if freed >= size_bytes or held_bytes < limits.DROP_BYTES_MIN:
+                    break
+                give_way()
+                freed += held_bytes
+                dropped += 1
+        return dropped
+
+    # Stopping.
+
+    def drain(self, done: Callable[[], None]) -> None:
+        """Let all of it end; ``done`` once, never from within this call, when it has."""
+        self.is_draining = True
+        self._drained = done
+        for egress in list(self.egress):
+            egress.dismiss()
+        for client in list(self.clients):
+            client.session.drain()
+        self._timers.at_turn_end(self.check_drained)
+
+    def abort(self) -> None:
+        """Reset all of it now."""
+        self.is_draining = True
+        for client in list(self.clients):
+            client.session.abort()
+        for egress in list(self.egress):
+            egress.abort()
+
+    def check_drained(self) -> None:
+        """Something ended, and may have been the last."""
+        if self._drained is None or self.clients or self.egress:
+            return
+        done, self._drained = self._drained, None
+        done()

@@ -1,0 +1,115 @@
+"""What the next request of a service would meet here, as an operator asks for it (`why`)."""
+
+import math
+
+import msgspec
+
+from router.admin.ports import BadQuestion
+from router.admin.views import AffinityView, WhyCandidate, WhyDecision, WhySession, WhyView
+from router.balance.decisions import CandidateReport, Decision, NoChoice
+from router.forward.sessions import Session, Sessions
+from router.main.measuring import takes_part
+from router.main.site_router import SiteRouter
+from router.model.ids import RouterId, ServiceKey
+from router.model.settings import AffinityBy
+
+
+def explained(
+    router: SiteRouter,
+    now: float,
+    service: str,
+    port: int | None,
+    session: tuple[AffinityBy, str] | None,
+) -> WhyView | None:
+    """By the production code; moves nothing. None: no such service port. Raises BadQuestion."""
+    keys = [key for key in sorted(router.services) if key.name == service]
+    if port is not None:
+        keys = [key for key in keys if key.port == port]
+    if not keys:
+        return None
+    forwarder = router.forwarder
+    sessions = forwarder.sessions_of(keys[0])
+    of = _asked(sessions, service, session, now) if session is not None else None
+    explanation = forwarder.explain(keys[0], now, of)
+    if explanation is None:
+        return None
+    return WhyView(
+        service=keys[0].name,
+        port=keys[0].port,
+        policy=explanation.policy,
+        affinity=affinity_view(sessions),
+        session=_session(router, keys[0], of, explanation.decision) if of is not None else None,
+        decision=_decision(router, explanation.decision),
+        candidates=tuple(
+            _candidate(router, report)
+            for report in explanation.candidates
+            if takes_part(router, keys[0], report)
+        ),
+    )
+
+
+def affinity_view(sessions: Sessions | None) -> AffinityView | None:
+    """What makes sessions; None: nothing does."""
+    return AffinityView(*msgspec.structs.astuple(sessions.affinity)) if sessions else None
+
+
+def finite(age_s: float) -> float | None:
+    """To the millisecond; None: never."""
+    return None if math.isinf(age_s) else round(age_s, 3)
+
+
+def _asked(
+    sessions: Sessions | None, service: str, asked: tuple[AffinityBy, str], now: float
+) -> Session | None:
+    """The session of what was asked; None: such a request begins one. Raises BadQuestion."""
+    by, value = asked
+    if sessions is None:
+        raise BadQuestion(
+            f"Service {service!r} keeps no sessions.",
+            f"sitectl service set {service} --affinity client",
+        )
+    if by != sessions.affinity.by:
+        kept = sessions.affinity.by
+        raise BadQuestion(
+            f"Service {service!r} keeps sessions by {kept}, not by {by}.",
+            f"sitectl why {service} --{kept} VALUE",
+        )
+    return sessions.look(by, value, now)
+
+
+def _candidate(router: SiteRouter, report: CandidateReport) -> WhyCandidate:
+    return WhyCandidate(
+        site=report.site_name,
+        path=_path(router, report.path),
+        path_cost=report.path_cost,
+        targets_ready=report.targets_ready,
+        capacity=report.capacity,
+        in_flight=report.in_flight,
+        free=report.free,
+        age_s=finite(report.age_s),
+        verdict=report.verdict,
+        reason=report.reason,
+    )
+
+
+def _decision(router: SiteRouter, decision: Decision | NoChoice) -> WhyDecision:
+    if isinstance(decision, NoChoice):
+        return WhyDecision(None, (), decision.reason)
+    return WhyDecision(
+        router.site_name(decision.site), _path(router, decision.path), decision.reason
+    )
+
+
+def _session(
+    router: SiteRouter, key: ServiceKey, session: Session, decision: Decision | NoChoice
+) -> WhySession:
+    is_here = isinstance(decision, Decision) and decision.local
+    return WhySession(
+        key=f"{session.key:016x}",
+        site=router.site_name(session.site) if session.site is not None else None,
+        target=router.forwarder.target_of(key, session) if is_here else None,
+    )
+
+
+def _path(router: SiteRouter, path: tuple[RouterId, ...]) -> tuple[str, ...]:
+    return tuple(router.router_name(hop) for hop in path)

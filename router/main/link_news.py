@@ -1,0 +1,97 @@
+"""What an operator is told of links as it happens."""
+
+from collections.abc import Callable
+
+from router.link.lane import Fault
+from router.link.links import Links
+from router.link.ports import Neighbour
+from router.main.ports import Tell
+from router.model.ids import RouterId
+from router.routing.events import LsaRejected
+
+
+class LinkNews:
+    """The owner of what must be remembered to tell each thing once, and by name."""
+
+    def __init__(self, tell: Tell, links: Links, router_name: Callable[[RouterId], str]) -> None:
+        """``router_name`` as routing knows it: a neighbour may be gone from there."""
+        self._tell = tell
+        self._links = links
+        self._router_name = router_name
+        self._neighbour_names: dict[RouterId, str] = {}
+        self._leaving: set[RouterId] = set()  # Neighbours whose last link drains.
+        self._errors: dict[str, str] = {}  # By the name of a link that we dial.
+
+    def up(self, neighbour: Neighbour, cost: int) -> None:
+        """The first link to ``neighbour`` is."""
+        self._neighbour_names[neighbour.router] = neighbour.name
+        self._leaving.discard(neighbour.router)
+        self._tell("info", "link-up", neighbour.name, f"Linked to {neighbour.name}, cost {cost}.")
+
+    def draining(self, router: RouterId) -> None:
+        """The last link to ``router`` takes nothing new."""
+        name = self._name_of(router)
+        self._leaving.add(router)
+        self._tell("info", "link-draining", name, f"The last link to {name} drains.")
+
+    def down(self, router: RouterId, cause: str) -> None:
+        """There is no link to ``router`` any more."""
+        name = self._neighbour_names.pop(router, "") or self._router_name(router)
+        was_leaving = router in self._leaving
+        self._leaving.discard(router)
+        self._tell(
+            "info" if was_leaving else "warning",
+            "link-down",
+            name,
+            _sentence(f"The last link to {name} went down: {cause}"),
+        )
+
+    def changed(self, name: str) -> None:
+        """Tell once per reason why a link that we dial does not come up."""
+        line = self._links.outgoing_status(name)
+        error = line.error if line is not None else ""
+        before, self._errors[name] = self._errors.get(name, ""), error
+        if line is None:
+            del self._errors[name]
+        elif error and error != before:
+            refused = line.state == "refused"
+            self._tell(
+                "error" if refused else "warning",
+                "link-refused" if refused else "link-failing",
+                name,
+                _sentence(error),
+                f"sitectl link status {name}",
+            )
+
+    def refused(self, peer: str, fault: Fault) -> None:
+        """Somebody dialled us and made no link: the operator of either end may look here."""
+        reason = f"{peer or 'somebody'} tried to link here: {fault.reason}"
+        self._tell("warning", "link-refused", peer or "links", _sentence(reason), fault.hint)
+
+    def tls_rejected(self, reason: str) -> None:
+        """A TLS handshake on the link port failed."""
+        self._tell(
+            "warning",
+            "link-refused",
+            "links",
+            _sentence(f"A connection to the link port was refused: {reason}"),
+            "If a site of yours cannot link, make a new token: sitectl token create FILE",
+        )
+
+    def lsa_rejected(self, event: LsaRejected) -> None:
+        """A neighbour sent what routing does not believe."""
+        name = self._name_of(event.sender)
+        self._tell(
+            "warning",
+            "lsa-rejected",
+            name,
+            _sentence(f"{name} sent routing data that is not believed: {event.reason}"),
+            f"If it goes on, end its access: sitectl link delete {name}",
+        )
+
+    def _name_of(self, router: RouterId) -> str:
+        return self._neighbour_names.get(router) or self._router_name(router)
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "?", "!")) else f"{text}."
