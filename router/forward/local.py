@@ -43,6 +43,7 @@ class LocalLeg:
         "_paused",
         "_pressure",
         "_refusals",
+        "_relieved",
         "_replayed_with_room",
         "_request",
         "_slot",
@@ -81,6 +82,7 @@ class LocalLeg:
         self._replayed_with_room = False
         self._paused = False
         self._aborted = False
+        self._relieved = False  # For want of memory, before a target was held.
         self._refusals = 0  # Streams that targets did not process.
         self._leg: TargetLeg | None = None
         self.is_opened = False
@@ -142,6 +144,7 @@ class LocalLeg:
         if self.is_opened:
             self._forget_held()
         else:
+            self._relieved = True
             self.abort()
 
     def pause(self) -> None:
@@ -182,6 +185,8 @@ class LocalLeg:
                 outcomes.went_well(self._slot.target)
         elif self._goes_on(leg, failure):
             return
+        elif self._relieved:
+            failure = LegFailure("overloaded", "this router is short of memory")
         elif self.is_opened and (failure.untouched or failure.code == "not-processed"):
             # We have told already that a target is held.
             failure = LegFailure("target-reset", failure.reason)

@@ -158,7 +158,7 @@ class WatchedLeg:
         status, code = (0, "") if request.protocol == "tcp" else self._answer(failure)
         finished = Finished(
             key=request.key,
-            protocol=service.config.protocol,
+            protocol=request.protocol,
             client=str(self._client),
             request=request,
             status=status,

@@ -586,3 +586,18 @@ def test_an_answer_has_the_time_for_it_and_not_that_of_idle_streams(shop: Shop) 
     assert shop.said(stream) == []
     shop.target.answer(shop.target.serving[0], 1)
     assert shop.said(stream) == ANSWER
+
+
+def test_short_memory_before_a_target_is_held_sends_the_request_elsewhere() -> None:
+    shop = Shop(remote=True)
+    shop.network.silent.add(shop.target.address)
+    here = H2Target(shop.network, "10.0.0.9")
+    stream = shop.client.peer.ask(REQUEST, end=False)
+    for ends in (False, False, True):
+        shop.client.peer.h2.send_data(stream, b"x" * 16_000, end_stream=ends)
+        shop.run()
+    shop.a.forwarder.set_targets(KEY, {str(here): TargetConfig(connector="t", capacity=1)})
+    shop.run()
+    assert shop.b.forwarder.drop_slowest(48_000) == 1
+    assert shop.said(stream)[1] == "data 10.0.0.9"
+    assert shop.in_flight == 0

@@ -49,3 +49,15 @@ def test_what_the_session_answers_by_itself_is_told_as_the_client_got_it() -> No
     shop.network.advance(2 * limits.BODY_GRACE_S + 2 * limits.HTTP2_TICK_S)
     assert shop.said(stream)[0] == "head 408"
     assert [(told.status, told.code) for told in log.all] == [(408, "request-timeout")]
+
+
+def test_a_request_is_told_by_the_protocol_that_it_came_by() -> None:
+    shop = Shop(remote=False)
+    log = Log()
+    shop.a.forwarder.observing.set(log, None)
+    shop.target.act = shop.target.hold
+    shop.ask(GET)
+    shop.a.forwarder.set_service(KEY, ServiceSpec(ports=(KEY.port,), protocol="http"))
+    shop.target.answer(shop.target.serving[0], 1)
+    shop.run()
+    assert [told.protocol for told in log.all] == ["http2"]
