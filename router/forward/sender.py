@@ -5,7 +5,6 @@ Kept until a target is held, for idempotent requests until something of the resp
 is stopped there. What is no longer all here is not sent again.
 """
 
-
 from router.forward.account import Account
 from router.forward.ports import Leg, LegFailure, LegHandler, Request
 from router.forward.pressure import Pressure

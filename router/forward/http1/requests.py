@@ -47,7 +47,7 @@ class RequestParser(MessageParser):
     __slots__ = (
         "_forwarding",
         "_known",
-        "_known_head",
+        "_known_text",
         "_sink",
         "_skipped",
         "_state",
@@ -63,7 +63,7 @@ class RequestParser(MessageParser):
         self._sink = sink
         self._forwarding = forwarding
         self._state = _HEAD
-        self._known_head = b""  # The last small one that was good, and its verdict.
+        self._known_text = b""  # The last small head that was good, and its verdict.
         self._known: RequestHead | None = None
         self._skipped = False  # One empty line before a request line is forgiven (9112, 2.2).
         self.held_bytes = 0
@@ -133,26 +133,24 @@ class RequestParser(MessageParser):
             self._judge = None
             self.is_in_head = False
         self._skipped = False
-        head = buffer[:end]
-        if head == self._known_head:  # Who keeps a connection often asks the same again.
-            result = self._known
-        else:
-            result = read_request_head(head, self._forwarding, self._limits)
-            if type(result) is not RequestHead:
-                assert isinstance(result, HttpError)
-                self._broken(result)
+        text = buffer[:end]
+        known = self._known
+        if known is None or text != self._known_text:
+            verdict = read_request_head(text, self._forwarding, self._limits)
+            if isinstance(verdict, HttpError):
+                self._broken(verdict)
                 return
-            if end <= HEAD_REMEMBERED_BYTES_MAX:
-                self._known_head, self._known = head, result
-        assert result is not None, "a head is remembered with its verdict"
-        if result.body_bytes == 0:
+            known = verdict
+            if end <= HEAD_REMEMBERED_BYTES_MAX:  # Who keeps a connection often asks the same.
+                self._known_text, self._known = text, known
+        if known.body_bytes == 0:
             self._state = _COMPLETE
             self._pending = buffer[end:]
             self.held_bytes = len(self._pending)
-            self._sink.request(result)
+            self._sink.request(known)
             self._sink.complete()
         else:
-            self._begin(result, memoryview(buffer)[end:])
+            self._begin(known, memoryview(buffer)[end:])
 
     def _begin(self, head: RequestHead, rest: memoryview) -> None:
         """A request with a body, or the promise of one."""
