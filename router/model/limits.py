@@ -154,6 +154,8 @@ REQUEST_LINE_BYTES_MAX = 8 * KIB
 HEADER_FIELD_BYTES_MAX = 8 * KIB
 HEADER_BLOCK_BYTES_MAX = 32 * KIB
 HEADERS_MAX = 100
+# Of a client's last head, kept with its verdict: most are smaller; thousands of clients are held.
+HEAD_REMEMBERED_BYTES_MAX = 1 * KIB
 # What a service may allow at most: with what we add a head still fits into one OPEN.
 REQUEST_LINE_BYTES_CEILING = 16 * KIB
 HEADER_BLOCK_BYTES_CEILING = 40 * KIB

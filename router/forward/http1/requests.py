@@ -8,6 +8,7 @@ from router.forward.http1.grammar import HttpError
 from router.forward.http1.heads import DEFAULT, HeadLimits
 from router.forward.http1.messages import HEAD_END, BodySink, MessageParser
 from router.forward.http1.request_heads import START, Forwarding, RequestHead, read_request_head
+from router.model.limits import HEAD_REMEMBERED_BYTES_MAX
 
 
 class RequestSink(BodySink, Protocol):
@@ -43,7 +44,16 @@ class RequestParser(MessageParser):
     while ``held_bytes`` is not 0, so that no more than one read is ever held.
     """
 
-    __slots__ = ("_forwarding", "_sink", "_skipped", "_state", "held_bytes", "is_in_head")
+    __slots__ = (
+        "_forwarding",
+        "_known",
+        "_known_text",
+        "_sink",
+        "_skipped",
+        "_state",
+        "held_bytes",
+        "is_in_head",
+    )
 
     def __init__(
         self, sink: RequestSink, forwarding: Forwarding, limits: HeadLimits = DEFAULT
@@ -53,6 +63,8 @@ class RequestParser(MessageParser):
         self._sink = sink
         self._forwarding = forwarding
         self._state = _HEAD
+        self._known_text = b""  # The last small head that was good, and its verdict.
+        self._known: RequestHead | None = None
         self._skipped = False  # One empty line before a request line is forgiven (9112, 2.2).
         self.held_bytes = 0
         """Bytes received after the request under way."""
@@ -121,18 +133,24 @@ class RequestParser(MessageParser):
             self._judge = None
             self.is_in_head = False
         self._skipped = False
-        result = read_request_head(buffer[:end], self._forwarding, self._limits)
-        if type(result) is not RequestHead:
-            assert isinstance(result, HttpError)
-            self._broken(result)
-        elif result.body_bytes == 0:
+        text = buffer[:end]
+        known = self._known
+        if known is None or text != self._known_text:
+            verdict = read_request_head(text, self._forwarding, self._limits)
+            if isinstance(verdict, HttpError):
+                self._broken(verdict)
+                return
+            known = verdict
+            if end <= HEAD_REMEMBERED_BYTES_MAX:  # Who keeps a connection often asks the same.
+                self._known_text, self._known = text, known
+        if known.body_bytes == 0:
             self._state = _COMPLETE
             self._pending = buffer[end:]
             self.held_bytes = len(self._pending)
-            self._sink.request(result)
+            self._sink.request(known)
             self._sink.complete()
         else:
-            self._begin(result, memoryview(buffer)[end:])
+            self._begin(known, memoryview(buffer)[end:])
 
     def _begin(self, head: RequestHead, rest: memoryview) -> None:
         """A request with a body, or the promise of one."""

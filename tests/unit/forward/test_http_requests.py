@@ -97,6 +97,23 @@ def with_block(block_bytes: int) -> bytes:
     return get(*lines)
 
 
+def test_a_request_like_the_last_one_is_judged_like_it_and_any_other_anew() -> None:
+    short, other = get(), get(start=b"GET /b HTTP/1.1")
+    large = get(b"A: " + b"b" * limits.HEAD_REMEMBERED_BYTES_MAX)
+    asked = (short, short, large, large, short, other, short, other, other)
+    alone = [Recorder().feed(head).heads[0] for head in asked]
+    together = Recorder().feed(*asked)
+    assert together.heads == alone
+    assert together.heads[0] is together.heads[1]
+    assert together.heads[2] is not together.heads[3]
+
+
+def test_a_bad_head_after_a_good_one_is_refused_and_the_good_one_with_a_body_kept_apart() -> None:
+    good = post(b"Content-Length: 2", body=b"ab")
+    assert [e[0] for e in Recorder().feed(good, good).events] == ["request", "body", "complete"] * 2
+    assert Recorder().feed(get(), get(), get(b"A : b")).status == 400
+
+
 @pytest.mark.parametrize(
     ("at_limit", "above", "status"),
     [

@@ -1,9 +1,12 @@
-"""HTTP/2 costs memory only where it is served."""
+"""HTTP/2 costs memory only where it is served, OpenTelemetry only where it is told."""
 
 import subprocess
 import sys
 
-LOOK = "import sys, {module}; print(sorted(m for m in sys.modules if m in ('h2', 'hpack')))"
+LOOK = """
+import sys, {module}
+print(sorted(m for m in sys.modules if m in ("h2", "hpack", "opentelemetry", "requests")))
+"""
 
 
 def loaded_with(module: str) -> str:
@@ -15,3 +18,8 @@ def loaded_with(module: str) -> str:
 def test_a_router_loads_http2_only_with_the_first_service_of_it() -> None:
     assert loaded_with("router.main.process") == "[]"
     assert loaded_with("router.forward.ingress_http2") == "['h2', 'hpack']"
+
+
+def test_a_router_loads_opentelemetry_only_when_it_shall_tell_of_requests() -> None:
+    assert loaded_with("router.main.seeing") == "[]"
+    assert "opentelemetry" in loaded_with("router.main.tracing")
