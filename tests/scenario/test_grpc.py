@@ -148,7 +148,9 @@ def test_a_hundred_streams_of_one_connection_fill_the_slots_of_two_sites(net: Ne
         assert [target.in_hand for target in targets] == [60, 40]
         refused = client.wait()
         assert refused.exception().code() == grpc.StatusCode.UNAVAILABLE
-        assert dict(refused.trailing_metadata())["spillway-error"] == "all-full"
+        fields = dict(refused.trailing_metadata())
+        assert fields["spillway-error"] == "all-full"
+        assert 1 <= int(fields["retry-after"]) <= 5
         for target in targets:
             target.release()
         assert Counter(call.result() for call in calls) == {b"here": 60, b"there": 40}
