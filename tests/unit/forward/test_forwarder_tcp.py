@@ -7,6 +7,7 @@ from router.forward.egress import Refused
 from router.forward.ports import TargetConfig
 from router.forward.proxy_header import LOCAL_HEADER, proxy_header
 from router.link.ports import OpenRequest
+from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.settings import Timeouts
 from router.model.specs import PolicySpec, ServiceSpec
@@ -359,3 +360,16 @@ def test_a_tcp_service_that_comes_while_memory_is_short_leaves_its_clients_in_th
     assert world.network.is_paused(place)
     forwarder.refuse_new(False)
     assert not world.network.is_paused(place)
+
+
+def test_only_what_frees_memory_is_dropped_for_it() -> None:
+    size = limits.DROP_BYTES_MIN
+    world = Two(2, 0)
+    with_the_kernel, held = world.client(), world.client()
+    for client, unsent in ((with_the_kernel, 0), (held, size)):
+        assert client.connection is not None
+        near = client.connection.other  # type: ignore[attr-defined]
+        near.buffered_bytes, near.unsent_bytes = 2 * size - unsent, unsent
+    assert world.a.forwarder.drop_slowest(10 * size) == 1
+    world.network.run()
+    assert held.was_reset and with_the_kernel.is_open
