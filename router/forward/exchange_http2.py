@@ -10,8 +10,8 @@ from router.forward.http2 import heads
 from router.forward.http2 import wire as codes
 from router.forward.http2.heads import Asked, Fields, Malformed
 from router.forward.http2.streams import Http2Stream
+from router.forward.pace import Floor
 from router.forward.ports import Leg, LegFailure
-from router.model import limits
 from router.model.settings import ServiceLimits
 
 
@@ -70,8 +70,7 @@ class Http2Exchange:
         "_asked",
         "_body_left",
         "_client",
-        "_floor_bytes",
-        "_floor_since",
+        "_floor",
         "_head",
         "_left",
         "_phase",
@@ -100,8 +99,7 @@ class Http2Exchange:
         self._head: Fields = []
         self._trailers: Fields = []
         self._seen_bytes = 0  # Of the request's body.
-        self._floor_bytes = 0
-        self._floor_since: float | None = None
+        self._floor: Floor | None = None  # While the client is to send.
         self.is_request_complete = False
         self.status = 0
         self.deadline = client.next_deadline()
@@ -174,21 +172,17 @@ class Http2Exchange:
 
         Not asked of gRPC, whose streams may rest between messages.
         """
-        floor = self._client.bounds.body_rate_min
+        rate_min = self._client.bounds.body_rate_min
         awaited = self._phase is _WAITING and not self.is_request_complete
         waits_for_100 = b"\r\nexpect:" in self._asked.head and not self._seen_bytes
-        if self._asked.grpc or not floor or not awaited or self._stream.is_paused or waits_for_100:
-            self._floor_since = None
+        is_free = self._asked.grpc or not rate_min or self._stream.is_paused
+        if is_free or not awaited or waits_for_100:
+            self._floor = None
             return False
-        if self._floor_since is None:
-            self._floor_since, self._floor_bytes = now, self._seen_bytes
+        if self._floor is None:
+            self._floor = Floor(now, self._seen_bytes)
             return False
-        elapsed_s = now - self._floor_since
-        if elapsed_s < limits.BODY_GRACE_S:
-            return False
-        slow = self._seen_bytes - self._floor_bytes < floor * elapsed_s
-        self._floor_since, self._floor_bytes = now, self._seen_bytes
-        return slow
+        return self._floor.is_missed(now, self._seen_bytes, rate_min)
 
     def overdue(self) -> None:
         """Nothing moved for too long."""

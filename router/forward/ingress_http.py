@@ -209,8 +209,9 @@ class HttpSession:
     def request(self, head: RequestHead) -> None:
         self._requests += 1
         pace = self._pace
-        pace.floor_bytes = 0
-        pace.floor_since = now = self._timers.now()
+        floor = pace.floor
+        floor.seen_bytes = 0
+        floor.since = now = self._timers.now()
         terms = self._terms
         waits = head.body_bytes == 0 or head.expects  # For an answer, or for 100.
         allowance_s = terms.answer_s if waits else terms.timeouts.idle_s
@@ -286,8 +287,9 @@ class HttpSession:
 
     def allow(self) -> None:
         self._waits_for_leg = False
-        self._pace.floor_since = self._timers.now()
-        self._pace.floor_bytes = self._exchange.body_bytes_seen if self._exchange is not None else 0
+        floor = self._pace.floor
+        floor.since = self._timers.now()
+        floor.seen_bytes = self._exchange.body_bytes_seen if self._exchange is not None else 0
         self._set_paused()
 
     def closes_after_this(self) -> bool:
@@ -429,12 +431,12 @@ class HttpSession:
 
     def _is_too_slow(self, now: float) -> bool:
         """The client sends its body below the floor, and has nobody else to wait for."""
-        exchange, pace = self._exchange, self._pace
+        exchange, floor = self._exchange, self._pace.floor
         if exchange is None or self._is_paused or not exchange.awaits_client:
-            pace.floor_since = now
-            pace.floor_bytes = exchange.body_bytes_seen if exchange is not None else 0
+            floor.since = now
+            floor.seen_bytes = exchange.body_bytes_seen if exchange is not None else 0
             return False
-        return pace.is_below_floor(now, exchange.body_bytes_seen, self._terms.body_rate_min)
+        return floor.is_missed(now, exchange.body_bytes_seen, self._terms.body_rate_min)
 
     def _overdue(self, now: float) -> None:
         exchange, pace = self._exchange, self._pace

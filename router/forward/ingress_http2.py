@@ -29,13 +29,12 @@ SPEAKS_HTTP2 = HttpError(
 )
 _CLOSE = ClientFraming(head_only=False, old=False, close=True)
 _LEAST = ServiceLimits()
-_FIELD_COST_BYTES = 32  # What RFC 9113, 6.5.2 counts for each field beside its bytes.
 _ANONYMOUS = Asked(head=b"", body_bytes=0, idempotent=False, head_only=False, grpc=False)
 
 
 def header_list_bytes(bounds: ServiceLimits) -> int:
     """What a peer is told that a header list may measure: all within ``bounds`` is within it."""
-    fields = _FIELD_COST_BYTES * (bounds.headers + 4)
+    fields = heads.FIELD_COST_BYTES * (bounds.headers + 4)
     return bounds.request_line_bytes + bounds.header_block_bytes + fields
 
 

@@ -11,12 +11,40 @@ def _nobody(now: float) -> None:
     """Who is told once it is over."""
 
 
+class Floor:
+    """Whether a body comes fast enough, over the time since the last look.
+
+    ``since`` and ``seen_bytes``: when that was, and how much of the body had come. Both are set in
+    place to begin anew.
+    """
+
+    __slots__ = ("seen_bytes", "since")
+
+    def __init__(self, now: float, seen_bytes: int = 0) -> None:
+        self.since = now
+        self.seen_bytes = seen_bytes
+
+    def is_missed(self, now: float, seen_bytes: int, rate_min: int) -> bool:
+        """Less than ``rate_min`` a second has come; by now it is ``seen_bytes`` in all.
+
+        A look within `limits.BODY_GRACE_S` of the last one is none.
+        """
+        elapsed_s = now - self.since
+        if elapsed_s < limits.BODY_GRACE_S:
+            return False
+        slow = seen_bytes - self.seen_bytes < rate_min * elapsed_s
+        self.since = now
+        self.seen_bytes = seen_bytes
+        return slow
+
+
 class Pace:
     """The deadline of one connection, and what its client has sent and read since the last look.
 
     One timer judges one deadline: ``due`` is called at least every `limits.SESSION_TICK_S` and no
-    later than it. The timer is armed anew when it fires and when a deadline is set before it: a
-    deadline moved away costs nothing, and with the usual settings none is ever set before it.
+    later than it, and must then set another. The timer is armed anew when it fires and when a
+    deadline is set before it: a deadline moved away costs nothing, and with the usual settings none
+    is ever set before it.
     """
 
     __slots__ = (
@@ -28,8 +56,7 @@ class Pace:
         "_timers",
         "armed_at",
         "deadline",
-        "floor_bytes",
-        "floor_since",
+        "floor",
         "untaken_bytes",
     )
 
@@ -48,10 +75,9 @@ class Pace:
         self.untaken_bytes = 0
         """Of what was sent, what waited for a client that did not read, at the last look."""
         now = timers.now()
+        self.floor = Floor(now)
+        """Of the body of the request under way."""
         # Hot, so set in place by the session: whoever sets a deadline before `armed_at` rearms.
-        self.floor_since = now
-        self.floor_bytes = 0
-        """Of the body, what had come at the last look (``floor_since``)."""
         self.deadline = now + allowance_s
         self.armed_at = min(self.deadline, now + limits.SESSION_TICK_S)
         self._timer: Timer | None = timers.call_at(self.armed_at, self._tick)
@@ -80,21 +106,6 @@ class Pace:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-    # What the client sends.
-
-    def is_below_floor(self, now: float, seen_bytes: int, rate_min: int) -> bool:
-        """It sends its body at less than ``rate_min``, over the time since the last look.
-
-        ``seen_bytes`` of it have come in all. A look at less than `limits.BODY_GRACE_S` is none.
-        """
-        elapsed_s = now - self.floor_since
-        if elapsed_s < limits.BODY_GRACE_S:
-            return False
-        slow = seen_bytes - self.floor_bytes < rate_min * elapsed_s
-        self.floor_since = now
-        self.floor_bytes = seen_bytes
-        return slow
 
     # What the client reads.
 

@@ -105,6 +105,11 @@ class TargetSession:
         return self.http2.wire.next_id >= limits.HTTP2_STREAM_ID_LAST
 
     @property
+    def header_list_bytes(self) -> int:
+        """How large a header list it takes, as counted by `heads.list_bytes`."""
+        return self.http2.wire.peer_header_list_bytes
+
+    @property
     def is_promising(self) -> bool:
         """It may serve streams once the target's settings have come."""
         return not self._is_leaving and not self.http2.is_settled

@@ -314,6 +314,8 @@ class HttpTargetLeg:
         stale = self._parser.is_untouched and target is not None and target.is_reused
         waited = self._is_paused or not self._is_target_s_turn(target)
         self.blames_target = self._state is _OPEN and not stale and not waited
+        if stale:  # As the others may be: another attempt shall not meet one of them.
+            self._pool.shed_idle()
         self._fail("target-reset", reason)
 
     def _is_target_s_turn(self, target: TargetConnection | None) -> bool:

@@ -4,6 +4,7 @@ import enum
 from math import inf
 
 from router.forward.http1 import render
+from router.forward.http1.heads import HEADER_TOO_LARGE
 from router.forward.http2 import heads
 from router.forward.http2 import wire as codes
 from router.forward.http2.heads import Fields, Malformed
@@ -15,6 +16,10 @@ from router.model.settings import ServiceLimits
 from router.net.ports import Buffer, Timers
 
 RESPONSE_BOUNDS = ServiceLimits()
+_TOO_LARGE = b"HTTP/1.1 %d \r\nSpillway-Error: %b\r\n" % (
+    HEADER_TOO_LARGE.status,
+    HEADER_TOO_LARGE.code.encode("ascii"),
+)
 
 
 class _State(enum.Enum):
@@ -151,8 +156,8 @@ class Http2TargetLeg:
             return
         self._request_complete = True
         if self._stream is not None:
-            self._stream.finish(self._trailers)
             self._touch()
+            self._end_request(self._stream)
 
     def abort(self) -> None:
         self._fail("cancelled", "the client went away")
@@ -181,7 +186,7 @@ class Http2TargetLeg:
         for part in held:
             going = stream.send(part)
         if self._request_complete and self._request.body_bytes != 0:
-            stream.finish(self._trailers)
+            self._end_request(stream)
         if self._is_refusing and going:
             self.got_room()
 
@@ -298,12 +303,37 @@ class Http2TargetLeg:
     def _open(self, session: TargetSession) -> None:
         request = self._request
         fields = heads.request_fields(request.head, request.body_bytes, self._via, session.scheme)
+        if heads.list_bytes(fields) > session.header_list_bytes:
+            # It might end the connection for it, and with it the streams of other clients.
+            self._state = _DONE
+            self.deadline = inf
+            self._held = None
+            self.status = HEADER_TOO_LARGE.status
+            self._timers.at_turn_end(self._turn_away)
+            return
         self._state = _OPEN
         self._session = session
         self._stream = stream = session.http2.open(fields, self, request.body_bytes == 0)
         if self._is_paused:
             stream.pause()
         self._touch()
+
+    def _end_request(self, stream: Http2Stream) -> None:
+        session, trailers = self._session, self._trailers
+        assert session is not None, "a stream of a session"
+        if trailers and heads.list_bytes(trailers) > session.header_list_bytes:
+            self._fail("cancelled", "larger trailers than the target accepts")
+        else:
+            stream.finish(trailers)
+
+    def _turn_away(self) -> None:
+        """Answer in the target's stead."""
+        if not self._is_opened:
+            self._is_opened = True
+            self._handler.opened()
+        self._handler.head(_TOO_LARGE, 0)
+        self._handler.ended()
+        self._handler.done(None)
 
     def _touch(self) -> None:
         timeouts = self._pool.timeouts

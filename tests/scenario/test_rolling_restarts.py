@@ -27,7 +27,7 @@ class Three:
         self.net = net
         self.sites = [net.site(name) for name in ("one", "two", "three")]
         self.targets: list[HttpTarget] = []
-        self.sites[0].declare("shop")
+        self.sites[0].declare("shop", queueWait="9s")
         for number in sorted(served):
             target = net.http(self.sites[number].name, 0.03)
             self.targets.append(target)

@@ -39,6 +39,7 @@ _SECRET = frozenset((b"authorization", b"proxy-authorization", b"cookie", b"set-
 _LINE_EXTRA_BYTES = len(b":  HTTP/1.1")
 _FIELD_EXTRA_BYTES = len(b": \r\n")
 _GRPC = b"application/grpc"
+FIELD_COST_BYTES = 32  # What RFC 9113, 6.5.2 counts for each field beside its bytes.
 _TRAILERS = (b"te", b"trailers")
 
 
@@ -172,6 +173,11 @@ def response_fields(head: bytes, body_bytes: int, via: bytes) -> Fields:
     if body_bytes > 0 and status[:1] != b"1" and status != b"204":
         fields.append((b"content-length", b"%d" % body_bytes))
     return fields
+
+
+def list_bytes(fields: Fields) -> int:
+    """The size of a header list as RFC 9113, 6.5.2 counts it."""
+    return sum(len(name) + len(value) for name, value in fields) + FIELD_COST_BYTES * len(fields)
 
 
 def field_lines(block: bytes) -> Fields:

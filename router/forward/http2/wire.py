@@ -358,6 +358,12 @@ class Wire:
         return self._h2.remote_settings.max_concurrent_streams
 
     @property
+    def peer_header_list_bytes(self) -> int:
+        """How large a header list the peer takes, by RFC 9113's count."""
+        told = self._h2.remote_settings.max_header_list_size
+        return ENDLESS if told is None else told
+
+    @property
     def next_id(self) -> int:
         """Of the stream that we open next."""
         return self._h2.get_next_available_stream_id()

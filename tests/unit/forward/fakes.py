@@ -1,6 +1,5 @@
 """A network, links and targets in memory and in virtual time, for tests of `forward`."""
 
-import heapq
 import itertools
 import random
 from collections import deque
@@ -19,19 +18,11 @@ from router.net.ports import (
     DialFailure,
     Listener,
     Loss,
-    Timer,
     Tls,
 )
+from tests.unit.virtual_time import VirtualTime
 
 Step = Callable[[], None]
-
-
-class FakeTimer:
-    def __init__(self, callback: Step) -> None:
-        self.callback: Step | None = callback
-
-    def cancel(self) -> None:
-        self.callback = None
 
 
 class FakeConnection:
@@ -148,11 +139,11 @@ class FakeDial:
         self.cancelled = True
 
 
-class FakeNetwork:
+class FakeNetwork(VirtualTime):
     """Steps run in order in `run`; `advance` moves the clock over what is due."""
 
     def __init__(self) -> None:
-        self.time = 100.0
+        super().__init__(100.0)
         self.listening: dict[Address, Callable[[Connection], ConnectionHandler | None]] = {}
         self.listening_tls: dict[Address, Tls | None] = {}  # Of each, the last, also once closed.
         self.taken: set[Address] = set()  # Bound by somebody else.
@@ -163,17 +154,7 @@ class FakeNetwork:
         self.dialled_tls: list[Tls | None] = []
         self.renamed: set[str] = set()  # Addresses that no name stands for any more.
         self._steps: deque[Step] = deque()
-        self._timers: list[tuple[float, int, FakeTimer]] = []
-        self._order = itertools.count()
         self._ports = itertools.count(40_000)
-
-    def now(self) -> float:
-        return self.time
-
-    def call_at(self, when: float, callback: Step) -> Timer:
-        timer = FakeTimer(callback)
-        heapq.heappush(self._timers, (when, next(self._order), timer))
-        return timer
 
     def at_turn_end(self, callback: Step) -> None:
         self._steps.append(callback)
@@ -200,12 +181,8 @@ class FakeNetwork:
     def advance(self, seconds: float) -> None:
         end = self.time + seconds
         self.run()
-        while self._timers and self._timers[0][0] <= end:
-            when, _, timer = heapq.heappop(self._timers)
-            self.time = max(self.time, when)
-            callback, timer.callback = timer.callback, None
-            if callback is not None:
-                callback()
+        while self.next_at <= end:
+            self.fire_first()
             self.run()
         self.time = end
 

@@ -1,7 +1,5 @@
 """A connection, a network and a leg in memory, for tests of the HTTP side of `forward`."""
 
-import heapq
-import itertools
 from collections.abc import Callable
 
 from router.forward.ports import LegFailure, LegHandler, Request
@@ -14,42 +12,20 @@ from router.net.ports import (
     DialFailure,
     Listener,
     Loss,
-    Timer,
     Tls,
 )
+from tests.unit.virtual_time import VirtualTime
 
 
-class FakeTimer:
-    def __init__(self, callback: Callable[[], None]) -> None:
-        self.callback: Callable[[], None] | None = callback
-
-    def cancel(self) -> None:
-        self.callback = None
-
-
-class FakeTimers:
+class FakeTimers(VirtualTime):
     """Virtual time. `turn` runs what waits for the end of the turn."""
 
     def __init__(self) -> None:
-        self.time = 1000.0
-        self._order = itertools.count()
-        self._timers: list[tuple[float, int, FakeTimer]] = []
+        super().__init__(1000.0)
         self._turn_end: list[Callable[[], None]] = []
-
-    def now(self) -> float:
-        return self.time
-
-    def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
-        timer = FakeTimer(callback)
-        heapq.heappush(self._timers, (when, next(self._order), timer))
-        return timer
 
     def at_turn_end(self, callback: Callable[[], None]) -> None:
         self._turn_end.append(callback)
-
-    @property
-    def pending_timers(self) -> int:
-        return sum(1 for _, _, timer in self._timers if timer.callback is not None)
 
     def turn(self) -> None:
         while self._turn_end:
@@ -60,12 +36,8 @@ class FakeTimers:
     def advance(self, seconds: float) -> None:
         end = self.time + seconds
         self.turn()
-        while self._timers and self._timers[0][0] <= end:
-            when, _, timer = heapq.heappop(self._timers)
-            self.time = max(self.time, when)
-            callback, timer.callback = timer.callback, None
-            if callback is not None:
-                callback()
+        while self.next_at <= end:
+            if self.fire_first():
                 self.turn()
         self.time = end
 

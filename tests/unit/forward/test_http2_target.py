@@ -1,8 +1,9 @@
 """Exchanges with an HTTP/2 target: many streams a connection, refusals, losses, deadlines."""
 
 import h2.events
+import h2.settings
 import pytest
-from hyperframe.frame import GoAwayFrame, PingFrame
+from hyperframe.frame import GoAwayFrame, PingFrame, SettingsFrame
 
 from router.forward.pool_http2 import Http2Pool
 from router.forward.ports import Request
@@ -267,6 +268,44 @@ def test_nothing_new_goes_to_a_target_that_has_just_broken_http2(target: Target)
     assert len(target.network.dials) == 1, "a second connection"
     target.server().answer(1)
     assert again.last() == ("done", None)
+
+
+def test_larger_fields_than_the_target_takes_are_turned_away_here(target: Target) -> None:
+    """It might end the connection of all (Netty does, above 10 KiB if it is told nothing)."""
+    _, before = target.leg(-1)
+    server = target.server()
+    server.peer.h2.update_settings({h2.settings.SettingCodes.MAX_HEADER_LIST_SIZE: 1_000})
+    server.turn()
+    _, fits = target.leg()
+    _, large = target.leg(head=HEAD + b"x: %b\r\n" % (b"y" * 800))
+    target.network.turn()
+    server.turn()
+    assert server.requests == [1, 3]
+    assert [event[0] for event in large.events] == ["opened", "head", "ended", "done"]
+    head = b"HTTP/1.1 431 \r\nSpillway-Error: header-too-large\r\n"
+    assert large.events[1] == ("head", head, 0)
+    assert [before.last(), fits.last()] == [("opened",)] * 2
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_larger_trailers_than_the_target_takes_cost_their_request_alone(
+    target: Target, waits: bool
+) -> None:
+    leg, handler = target.leg(-1)
+    server = Server(target.network)
+    settings = bytes(SettingsFrame(0, {6: 1_000}).serialize())
+    if not waits:
+        server.connection.deliver(settings)
+        server.turn()
+    leg.send_trailers(b"x: %b\r\n" % (b"y" * 1_000))
+    leg.finish()
+    if waits:
+        server.connection.deliver(settings)
+    server.turn()
+    target.network.turn()
+    server.turn()
+    assert handler.last() == ("done", "cancelled")
+    assert server.peer.said(1)[-1] == f"reset {CANCEL}"
 
 
 def test_a_target_that_refuses_or_speaks_something_else_is_not_connected(target: Target) -> None:

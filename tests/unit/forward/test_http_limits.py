@@ -20,10 +20,10 @@ from router.model import limits
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.settings import ServiceLimits, Timeouts
 from router.model.specs import ServiceSpec
-from router.net.ports import Timer
 from tests.unit.forward.fakes_http import FakeConnection, FakeLeg, FakeTimers
 from tests.unit.forward.test_http_requests import Recorder as Requests
 from tests.unit.forward.test_http_responses import Recorder as Responses
+from tests.unit.virtual_time import FakeTimer
 
 SMALL = ServiceLimits(
     request_line_bytes=300,
@@ -211,7 +211,7 @@ class CountingTimers(FakeTimers):
         super().__init__()
         self.calls = 0
 
-    def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
+    def call_at(self, when: float, callback: Callable[[], None]) -> FakeTimer:
         self.calls += 1
         return super().call_at(when, callback)
 

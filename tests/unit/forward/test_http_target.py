@@ -217,6 +217,23 @@ def test_failures_are_told_once_and_by_their_cause(target: Target) -> None:
     assert target.pool.open_count == 0
 
 
+def test_a_reused_connection_that_was_dead_takes_the_idle_ones_with_it(target: Target) -> None:
+    connections = []
+    for _ in range(3):
+        target.leg()
+        connections.append(target.network.connect())
+    for connection in connections:
+        connection.deliver(OK)
+    assert target.pool.idle_count == 3
+    _, handler = target.leg()
+    connections[-1].end()  # As the target had it in mind before the request came.
+    target.network.turn()
+    assert handler.last() == ("done", "target-reset")
+    assert target.pool.idle_count == 0
+    target.leg()
+    assert len(target.network.dials) == 1, "the next attempt has a fresh one"
+
+
 def test_a_refused_connect_touched_nothing(target: Target) -> None:
     _, handler = target.leg()
     target.network.refuse()

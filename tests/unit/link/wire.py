@@ -4,8 +4,6 @@ Much simpler than `router.net.simulated`, and with more handles: a test can hold
 them into any pieces, stop the other end from reading, and break a wire after any byte.
 """
 
-import heapq
-import itertools
 import random
 from collections import deque
 from collections.abc import Callable
@@ -22,25 +20,16 @@ from router.net.ports import (
     Loss,
     Tls,
 )
+from tests.unit.virtual_time import FakeTimer, VirtualTime
 
 
-class FakeTimer:
-    def __init__(self, callback: Callable[[], None]) -> None:
-        self.callback: Callable[[], None] | None = callback
-
-    def cancel(self) -> None:
-        self.callback = None
-
-
-class World:
+class World(VirtualTime):
     """Timers, and everything that is under way. Implements `Network`."""
 
     def __init__(self, seed: int = 1) -> None:
+        super().__init__(1000.0)
         self.rng = random.Random(seed)
-        self.time = 1000.0
         self.lag_s = 0.0
-        self._heap: list[tuple[float, int, FakeTimer]] = []
-        self._order = itertools.count()
         self._turn_end: list[Callable[[], None]] = []
         self._events: deque[Callable[[], None]] = deque()
         self.wires: list[Wire] = []
@@ -51,14 +40,6 @@ class World:
         self.dial_failure: DialFailure | None = None
 
     # Timers.
-
-    def now(self) -> float:
-        return self.time
-
-    def call_at(self, when: float, callback: Callable[[], None]) -> FakeTimer:
-        timer = FakeTimer(callback)
-        heapq.heappush(self._heap, (when, next(self._order), timer))
-        return timer
 
     def at_turn_end(self, callback: Callable[[], None]) -> None:
         self._turn_end.append(callback)
@@ -129,11 +110,8 @@ class World:
         busy = bool(events)
         for event in events:
             event()
-        while self._heap and self._heap[0][0] <= self.time:
-            timer = heapq.heappop(self._heap)[2]
-            if timer.callback is not None:
-                busy = True
-                timer.callback()
+        while self.next_at <= self.time:
+            busy = self.fire_first() or busy
         ends, self._turn_end = self._turn_end, []
         for end in ends:
             end()
@@ -150,8 +128,8 @@ class World:
         """Let virtual time pass, each timer at its time."""
         end = self.time + seconds
         self.settle()
-        while self._heap and self._heap[0][0] <= end:
-            self.time = max(self.time, self._heap[0][0])
+        while self.next_at <= end:
+            self.time = max(self.time, self.next_at)
             self.settle()
         self.time = end
         self.settle()
