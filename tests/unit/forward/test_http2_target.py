@@ -586,7 +586,7 @@ def test_a_connection_whose_ids_are_used_up_is_replaced(
 
 @pytest.mark.parametrize("timeout", ["response_s", "idle_s"])
 def test_short_timeouts_are_looked_at_often_enough(timeout: str) -> None:
-    target = Target(**{timeout: 0.2})
+    target = Target(None, **{timeout: 0.2})
     leg, handler = target.leg(body_bytes=0 if timeout == "response_s" else 5)
     server = target.server()
     server.turn()
