@@ -21,10 +21,12 @@ def _same(message: bytes) -> bytes:
 class GrpcTarget(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has no types.
     """A server; see the methods below. It counts what it has in hand."""
 
-    def __init__(self, name: str, address: str) -> None:
+    def __init__(self, name: str, address: str, credentials: Any = None) -> None:
+        """``credentials``: of `grpc.ssl_server_credentials`; None: in the clear."""
         self.name = name
         self.address = address
         self.port = 0
+        self._credentials = credentials
         self.in_hand = self.in_hand_max = self.served = self.cancelled = self.pieces = 0
         self.metadata: dict[str, str] = {}
         self._lock = threading.Lock()
@@ -37,7 +39,11 @@ class GrpcTarget(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has no
         self._pool = ThreadPoolExecutor(THREADS_MAX)
         options = [("grpc.so_reuseport", 0), ("grpc.max_concurrent_streams", 64)]
         self._server = grpc.server(self._pool, handlers=[self], options=options)
-        self.port = self._server.add_insecure_port(f"{self.address}:{self.port}")
+        place = f"{self.address}:{self.port}"
+        if self._credentials is None:
+            self.port = self._server.add_insecure_port(place)
+        else:
+            self.port = self._server.add_secure_port(place, self._credentials)
         self._server.start()
 
     def stop(self, grace_s: float = 0.0) -> None:
@@ -126,9 +132,18 @@ class GrpcTarget(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has no
 class GrpcClient:
     """One channel, so one connection."""
 
-    def __init__(self, address: str, port: int) -> None:
-        options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0)]
-        self.channel = grpc.insecure_channel(f"{address}:{port}", options)
+    def __init__(self, address: str, port: int, *, root: bytes = b"", name: str = "") -> None:
+        """With ``root``, certificates in PEM, by TLS to a server that proves to be ``name``."""
+        options: list[tuple[str, Any]] = [
+            ("grpc.use_local_subchannel_pool", 1),
+            ("grpc.enable_retries", 0),
+        ]
+        if root:
+            options.append(("grpc.ssl_target_name_override", name))
+            credentials = grpc.ssl_channel_credentials(root)
+            self.channel = grpc.secure_channel(f"{address}:{port}", credentials, options)
+        else:
+            self.channel = grpc.insecure_channel(f"{address}:{port}", options)
 
     def __enter__(self) -> "GrpcClient":
         return self
@@ -136,9 +151,10 @@ class GrpcClient:
     def __exit__(self, *_: object) -> None:
         self.channel.close()
 
-    def echo(self, message: bytes, timeout_s: float = CALL_S) -> tuple[bytes, Any]:
-        """The answer and its call."""
-        answer, call = self._one("Echo").with_call(message, timeout=timeout_s)
+    def echo(self, message: bytes, timeout_s: float = CALL_S, **metadata: str) -> tuple[bytes, Any]:
+        """The answer and its call; ``metadata`` with ``_`` for ``-``."""
+        fields = tuple((name.replace("_", "-"), value) for name, value in metadata.items())
+        answer, call = self._one("Echo").with_call(message, timeout=timeout_s, metadata=fields)
         return bytes(answer), call
 
     def wait(self, timeout_s: float = CALL_S) -> Any:
