@@ -246,6 +246,7 @@ HEALTH_TIMEOUT_S = 1.0
 HEALTH_BAD_TO_LEAVE = 1
 HEALTH_GOOD_TO_RETURN = 2
 HEALTH_SPREAD = 0.1  # Checks of many targets drift apart by up to this share of the interval.
+HEALTH_TLS_LOOK_S = 0.1  # After a handshake, for a refusal of our certificate: a round trip later.
 HEALTH_BODY_BYTES_MAX = 64 * KIB  # Of an answer to a check; what follows says nothing more.
 EJECT_AFTER = 5  # Requests in a row that a target broke off, or answered 502 to 504.
 # Short at first: an active check must pass before it returns, so that little is lost by asking.
