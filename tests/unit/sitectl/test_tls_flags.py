@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import ssl
 import stat
 from pathlib import Path
@@ -91,6 +92,24 @@ def test_a_folder_that_cannot_be_used_is_refused_and_nothing_is_written(
     assert error["hint"]
     assert "service-shop.yaml" not in here.config()
     assert not (here.state / "here" / "secrets" / "tls").exists()
+
+
+@pytest.mark.parametrize("kind", ["fifo", "device", "folder"])
+def test_what_is_no_file_in_a_folder_is_refused_at_once(
+    here: CommandLine, folder: Path, kind: str
+) -> None:
+    odd = folder / "tls.key"
+    odd.unlink()
+    if kind == "fifo":
+        os.mkfifo(odd)
+    elif kind == "device":
+        odd.symlink_to("/dev/zero")
+    else:
+        odd.mkdir()
+    result = here(*CREATE, "--tls-cert", str(folder))
+    assert result.exit_code == 1
+    assert f"{odd}: " in result.stderr
+    assert ("is no regular file" in result.stderr) is (kind != "folder")
 
 
 @pytest.mark.parametrize(("value", "code"), [("./nowhere", 4), ("No Name", 2), ("a..b", 2)])
