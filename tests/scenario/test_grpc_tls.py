@@ -89,9 +89,11 @@ class Crossing:
         self.targets: dict[str, GrpcTarget] = {}
         for service in ("user", "cart"):
             for site in (self.door, self.room):
-                target = self.grpc_target(stack, f"{site.name}")
+                target = self.grpc_target(stack, site.name)
                 self.targets[f"{service} {site.name}"] = target
-                site.connect(service, target, capacity=1)
+                # One slot at door is soon taken. At room several: news of one that was taken may
+                # come after its end, as it travels in another lane.
+                site.connect(service, target, capacity=1 if site is self.door else 4)
         self.asked = H2Target(net.target_address)
         stack.callback(self.asked.stop)
         self.room.declare("asked", ASKED_PORT, protocol="http2")

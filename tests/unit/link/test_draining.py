@@ -6,7 +6,7 @@ from router.link import control, frames
 from router.link.ports import Stream
 from router.model import limits
 from router.net.ports import Tls
-from tests.unit.link.lanes import Pair, Recorder
+from tests.unit.link.lanes import Pair, Recorder, request
 from tests.unit.link.routers import Router, linked, live_wires
 from tests.unit.link.test_transit import chain
 from tests.unit.link.wire import World, frames_of
@@ -59,6 +59,18 @@ def test_last_follows_every_open_though_control_overtakes_data() -> None:
     pair.world.settle()
     kinds = [kind & frames.KIND_MASK for kind, _, _ in frames_of(pair.wire.left.sent_log)]
     assert kinds == [frames.OPEN] * 3 + [frames.CONTROL]
+
+
+def test_last_waits_for_opens_that_take_more_than_one_turn() -> None:
+    pair = Pair()
+    head = b"x" * 40_000
+    count = 2 * limits.LANE_TURN_BYTES_MAX // len(head) + 1
+    for _ in range(count):
+        pair.open(Recorder(), request(head))
+    pair.left.open_no_more()
+    pair.world.settle()
+    kinds = [kind & frames.KIND_MASK for kind, _, _ in frames_of(pair.wire.left.sent_log)]
+    assert kinds == [frames.OPEN] * count + [frames.CONTROL]
 
 
 def test_an_open_after_last_ends_the_lane() -> None:
