@@ -230,3 +230,23 @@ def test_a_service_that_is_not_created_leaves_no_credential(
     result = here(*CREATE, *(str(folder) if flag == "FOLDER" else flag for flag in flags))
     assert result.exit_code == 5
     assert not (here.state / "here" / "secrets" / "tls" / "shop").exists()
+
+
+def test_a_new_pair_under_the_same_name_is_told_as_such(here: CommandLine, folder: Path) -> None:
+    here.ok(*CREATE, "--tls-cert", str(folder))
+    change = ("service", "set", "shop", "--tls-cert", str(folder))
+    assert "unchanged" in here.ok(*change).output
+    fill(folder)
+    assert here.ok(*change).stdout == "service shop has a new certificate\n"
+    assert "unchanged" in here.ok(*change).output
+
+
+def test_a_certificate_is_made_for_a_service_that_is_there(here: CommandLine) -> None:
+    here.ok(*CREATE)
+    change = ("service", "set", "shop", "--generate-tls-secrets")
+    assert here.ok(*change).stdout == "service shop updated\n"
+    assert "tlsCert: shop\n" in here.config()["service-shop.yaml"]
+    assert set(kept(here, "shop")) == {"tls.crt", "tls.key", "ca.crt"}
+    assert "unchanged" in here.ok(*change).output
+    assert here(*change, "--tls-cert", "x").exit_code == 2
+    assert here("service", "set", "other", "--generate-tls-secrets").exit_code == 4
