@@ -200,6 +200,7 @@ HEADERS_ADDED_MAX = 8  # What ingress and egress may add to a head within the li
 HEADERS_ADDED_BYTES_MAX = 4 * KIB
 HEADER_TIMEOUT_S = 10.0
 CHUNK_LINE_BYTES_MAX = 256
+UPGRADE_BYTES_MAX = 64  # Of the name of a protocol to switch to.
 SESSION_TICK_S = 10.0  # A client session looks at its body's rate that often.
 BODY_BYTES_PER_S_MIN = 240  # Slower than this after the grace is no honest client.
 BODY_GRACE_S = 10.0

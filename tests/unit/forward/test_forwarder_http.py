@@ -329,6 +329,14 @@ def test_an_egress_tells_its_count_with_and_after_the_request() -> None:
         # Written without framing, it would be more requests on a connection that others use.
         ({"flags": 1, "body_bytes": 30}, ("lost", "bad-message")),
         ({"flags": 1, "body_bytes": -1}, ("lost", "bad-message")),
+        ({"upgrade": "tunnel", "body_bytes": 30}, ("lost", "bad-message")),
+        ({"upgrade": "h2c"}, ("lost", "bad-message")),
+        ({"upgrade": "Tunnel"}, ("lost", "bad-message")),
+        ({"upgrade": "a, b"}, ("lost", "bad-message")),
+        ({"upgrade": "a\r\nX: y"}, ("lost", "bad-message")),
+        ({"upgrade": "\u0131"}, ("lost", "bad-message")),
+        ({"upgrade": "x" * (limits.UPGRADE_BYTES_MAX + 1)}, ("lost", "bad-message")),
+        ({"upgrade": "tunnel", "flags": 1}, ("lost", "bad-message")),
     ],
 )
 def test_an_egress_judges_what_a_neighbour_offers(
@@ -561,3 +569,52 @@ def test_former_credentials_are_not_used_once_others_have_come() -> None:
     next(party for party in target.serving if party.got).abort()
     shop.network.run()
     assert shop.network.dialled_tls[-1] == ROTATED
+
+
+def asking(token: str) -> bytes:
+    return f"GET / HTTP/1.1\r\nHost: s\r\nConnection: upgrade\r\nUpgrade: {token}\r\n\r\n".encode()
+
+
+def switching(to: str) -> Callable[[Party], None]:
+    """A target that switches to ``to`` and sends back what comes then."""
+
+    def answer(party: Party) -> None:
+        head, blank, rest = bytes(party.got).partition(b"\r\n\r\n")
+        if rest:
+            party.send(rest)
+        elif blank and head:
+            party.send(
+                b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n"
+                b"Upgrade: %b\r\n\r\n" % to.encode()
+            )
+
+    return answer
+
+
+@pytest.mark.parametrize("token", ["websocket", "tls/1.0", "SPDY-like.v2"])
+@pytest.mark.parametrize("here", [1, 0], ids=["local", "remote"])
+def test_any_protocol_that_both_ends_want_is_switched_to(token: str, here: int) -> None:
+    shop = Shop(here=here, answer=switching(token))
+    client = shop.client(asking(token))
+    assert shop.status(client) == 101
+    assert f"\r\nUpgrade: {token.lower()}\r\n".encode() in bytes(client.got)
+    client.got.clear()
+    client.send(b"raw\0bytes")
+    shop.network.run()
+    assert bytes(client.got) == b"raw\0bytes"
+    flags = [(one.flags, one.upgrade) for one in shop.mesh.opens]
+    told = (1, "") if token == "websocket" else (0, token.lower())
+    assert flags == ([] if here else [told])
+
+
+@pytest.mark.parametrize("token", ["h2c", "one, two", "x" * (limits.UPGRADE_BYTES_MAX + 1)])
+def test_what_no_tunnel_may_be_made_of_is_asked_of_no_target(token: str) -> None:
+    shop = Shop()
+    assert shop.status(shop.client(asking(token))) == 200
+    assert [(one.flags, one.upgrade) for one in shop.mesh.opens] == [(0, "")]
+
+
+@pytest.mark.parametrize("here", [1, 0], ids=["local", "remote"])
+def test_a_target_that_switches_to_something_else_is_not_believed(here: int) -> None:
+    shop = Shop(here=here, answer=switching("other"))
+    assert shop.status(shop.client(asking("tunnel"))) == 502
