@@ -7,6 +7,7 @@ like all secrets, put there whole by `TlsStore.write` or by hand.
 
 import os
 import ssl
+import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -172,7 +173,10 @@ def read_folder(folder: Path) -> Contents:
     found: list[bytes] = []
     for file in FILES:
         try:
-            with open(folder / file, "rb") as opened:
+            with open(folder / file, "rb", opener=_open_at_once) as opened:
+                if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+                    hint = f"Put the file itself into {folder}"
+                    raise CertError(os.fspath(folder / file), "is no regular file", hint)
                 found.append(opened.read(limits.SECRET_FILE_BYTES_MAX + 1))
         except FileNotFoundError:
             found.append(b"")
@@ -184,6 +188,11 @@ def read_folder(folder: Path) -> Contents:
         if len(found[-1]) > limits.SECRET_FILE_BYTES_MAX:
             raise CertError(os.fspath(folder / file), "is far too long", "Give PEM files")
     return Contents(os.fspath(folder), *found)
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Nobody may ever write to a FIFO."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _put_there(contents: Contents, *wanted: str) -> str:

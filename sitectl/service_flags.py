@@ -10,12 +10,14 @@ import click
 import msgspec
 
 from router.model.settings import Health, ServiceLimits, Timeouts
+from router.model.specs import ServiceSpec
 from sitectl.failure import usage
 from sitectl.options import Decorated, Duration, Settings
 
 Handling = TypeVar("Handling", Timeouts, ServiceLimits)
 
 _DEFAULT = Health()
+_LIMITS_OF_TCP = ("connections", "connections_per_source", "retry_percent")
 _HEALTH_FLAGS = {
     "health_path": (
         "path",
@@ -123,6 +125,34 @@ def changed(flag: str, words: tuple[str, ...], before: Handling) -> Handling:
             else getattr(struct(), names[name])
         )
     return msgspec.structs.replace(before, **values)
+
+
+def handling_changes(
+    timeouts: tuple[str, ...], ceilings: tuple[str, ...], spec: ServiceSpec, protocol: str
+) -> dict[str, Any]:
+    """What ``--timeout`` and ``--limit`` change in ``spec`` of a service of ``protocol``.
+
+    Failure: as of `changed`, and a limit that connections of ``protocol`` do not have.
+    """
+    changes: dict[str, Any] = {}
+    if timeouts:
+        changes["timeouts"] = changed("timeout", timeouts, spec.timeouts)
+    if ceilings:
+        changes["limits"] = changed("limit", ceilings, spec.limits)
+        if protocol == "tcp":
+            _require_limits_of_tcp(ceilings)
+    return changes
+
+
+def _require_limits_of_tcp(words: tuple[str, ...]) -> None:
+    for word in words:
+        name, _, value = word.partition("=")
+        if value and names_of(ServiceLimits)[name] not in _LIMITS_OF_TCP:
+            raise usage(
+                f"--limit {word}: a tcp service has no {name}",
+                "Use --protocol http or http2, or one of "
+                + ", ".join(map(flag_name, _LIMITS_OF_TCP)),
+            )
 
 
 def changed_health(flags: Mapping[str, str | None], before: Health) -> Health:

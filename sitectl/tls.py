@@ -8,7 +8,7 @@ import contextlib
 import re
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -65,14 +65,21 @@ def target_flags(function: Decorated) -> Decorated:
     return function
 
 
-def shown_credential(site: Site, value: str, service: str) -> str:
+class Kept(NamedTuple):
+    """A credential by its name; ``is_new``: files of it have just been written."""
+
+    name: str
+    is_new: bool = False
+
+
+def shown_credential(site: Site, value: str, service: str) -> Kept:
     """The credential that ``--tls-cert`` means for listeners of ``service``; copied if need be.
 
     A folder replaces the files that the service has here already. Failure: they cannot be used.
     """
     folder = _folder(value)
     if folder is None:
-        return _named(site, value)
+        return Kept(_named(site, value))
     from certs.service_tls import Contents, leaf_of, read_folder
 
     contents = read_folder(folder)
@@ -81,13 +88,13 @@ def shown_credential(site: Site, value: str, service: str) -> str:
     return _copied(site, credential_in_use(site, service) or service, pair)
 
 
-def wanted_credential(site: Site, service: str, tls_cert: str | None, generate: bool) -> str:
-    """What ``--tls-cert`` or ``--generate-tls-secrets`` of a service mean; empty: no TLS.
+def wanted_credential(site: Site, service: str, tls_cert: str | None, generate: bool) -> Kept:
+    """What ``--tls-cert`` or ``--generate-tls-secrets`` of a service mean; no name: no TLS.
 
     A pair that is there and good is kept.
     """
     if not generate:
-        return shown_credential(site, tls_cert, service) if tls_cert else ""
+        return shown_credential(site, tls_cert, service) if tls_cert else Kept("")
     if tls_cert:
         raise usage("--generate-tls-secrets makes what --tls-cert brings", "Give one of them")
     from certs.authority import issue_service_leaf
@@ -97,7 +104,7 @@ def wanted_credential(site: Site, service: str, tls_cert: str | None, generate: 
     kept = TlsStore(site.secrets / "tls")
     with contextlib.suppress(CertError):
         leaf_of(kept.read(name), time.time())
-        return name
+        return Kept(name)
     bind_ip = site.wanted().site.bind_ip
     hosts = [service, "localhost", *([] if bind_ip in ("0.0.0.0", "::") else [bind_ip])]
     leaf, ca_pem = issue_service_leaf(service, hosts, time.time())
@@ -106,7 +113,7 @@ def wanted_credential(site: Site, service: str, tls_cert: str | None, generate: 
     kept.write(name, made)
     output.note(f"made a certificate for {', '.join(hosts)}, good for a year")
     output.note(f"clients trust {kept.folder(name) / CA_FILE}; other sites need this folder too")
-    return name
+    return Kept(name, is_new=True)
 
 
 def expected_credential(site: Site, service: str, tls_cert: str | None, generate: bool) -> str:
@@ -129,7 +136,7 @@ def trusted_credential(site: Site, value: str, service: str) -> str:
     contents = read_folder(folder)
     trust_of(contents, time.time())
     words = f"{service}-{folder.resolve().name.lower()}"
-    return _copied(site, re.sub(r"[^a-z0-9]+", "-", words)[:63].strip("-"), contents)
+    return _copied(site, re.sub(r"[^a-z0-9]+", "-", words)[:63].strip("-"), contents).name
 
 
 def credential_in_use(site: Site, service: str) -> str:
@@ -188,10 +195,11 @@ def _named(site: Site, name: str) -> str:
     return name
 
 
-def _copied(site: Site, name: str, contents: "Contents") -> str:
+def _copied(site: Site, name: str, contents: "Contents") -> Kept:
     from certs.service_tls import TlsStore
 
     store = TlsStore(site.secrets / "tls")
-    if store.write(name, contents):
+    is_new = store.write(name, contents)
+    if is_new:
         output.note(f"credential {name}: copied into {store.folder(name)}")
-    return name
+    return Kept(name, is_new)

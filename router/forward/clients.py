@@ -95,6 +95,7 @@ class ClientConnection:
                 timers=network,
                 rng=rng,
                 finished=self._answered,
+                over=self._over,
                 # Listeners follow their service's settings in the same turn.
                 proto=b"https" if service.config.tls_cert else b"http",
                 terms=service.http_terms,
@@ -121,11 +122,12 @@ class ClientConnection:
 
     def lost(self, cause: Loss | None) -> None:
         self.session.lost(cause)
-        if not (isinstance(self.session, TcpSession) and self.session.outlives_client):
+        session = self.session
+        if not (isinstance(session, TcpSession | HttpSession) and session.outlives_client):
             self._over()
 
     def _over(self) -> None:
-        """Nothing of it is left: of some tcp clients what they sent has yet to arrive first."""
+        """Nothing of it is left: of some clients what they sent has yet to arrive first."""
         self._gone(self)
         # It holds us: let no cycle wait for the collector, or thousands that come and go do.
         del self.session, self.received, self.ended, self.writable

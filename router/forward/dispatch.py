@@ -5,6 +5,8 @@ still in hand (`sender`). The rules for another attempt (PROTOCOL, Admission and
 
 - A failure that promises that no byte reached a target: always, each site once. A site whose way
   was lost may be tried again when routes have followed (`again`).
+- One that a target of this site had taken and says it did not process (HTTP/2): likewise, at most
+  `limits.REPEATS_MAX` times.
 - Otherwise only if the method is idempotent, nothing of a response was passed on, and all that was
   sent is still here, at most `limits.REPEATS_MAX` times.
 - After a failure other than a refusal only within the service's budget (`balance.retries`);
@@ -126,6 +128,8 @@ class Dispatch(Sender):
         """Memory is short: do without what was sent, or without the request."""
         if self._opened:
             self._forget_sent()
+            if self._local is not None:
+                self._local.relieve()
         else:
             self._give_up(LegFailure("overloaded", "this router is short of memory"))
 
@@ -181,6 +185,10 @@ class Dispatch(Sender):
         else:
             self._finish(failure)
         self._service.room.reconsider()
+
+    @property
+    def _may_be_returned(self) -> bool:
+        return self._local is not None and self._request.protocol == "http2"
 
     def _note_session(self, head: bytes) -> bytes:
         """``head`` as the session's client must see it, now that we know who serves it."""

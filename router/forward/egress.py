@@ -35,9 +35,14 @@ def request_of(offer: OpenRequest, service: Service) -> Request | None:
             session=session,
         )
     line = check_request_head(offer.head)
-    upgrade = upgrade_of(offer.flags) if offer.protocol == "http" else ""
+    upgrade = upgrade_of(offer) if offer.protocol == "http" else ""
     # With an upgrade no length is written: a body would be requests of its own at the target.
-    if line is None or offer.body_bytes < LENGTH_NOT_KNOWN or (upgrade and offer.body_bytes):
+    if (
+        upgrade is None
+        or line is None
+        or offer.body_bytes < LENGTH_NOT_KNOWN
+        or (upgrade and offer.body_bytes)
+    ):
         return None
     return Request(
         key=service.key,

@@ -96,7 +96,9 @@ class Forwarder:
         self._services: dict[ServiceKey, Service] = {}
         self._declared: set[ServiceKey] = set()
         self._targets: dict[ServiceKey, frozenset[str]] = {}
-        self._listeners = Listeners(network, self._accept, self._limits_of, connections_max)
+        self._listeners = Listeners(
+            network, self._accept, self._limits_of, connections_max, is_held=self._is_held
+        )
         self._under_way = UnderWay(network, self._pressure)
         self._targets_moved = False
         self._drain_timer: Timer | None = None
@@ -266,8 +268,7 @@ class Forwarder:
         Listeners of services that are not http leave new connections in their backlog.
         """
         self._pressure.is_refusing = refuse
-        mute = (key for key, service in self._services.items() if service.protocol == "tcp")
-        self._listeners.hold(frozenset(mute if refuse else ()))
+        self._listeners.reconsider()
 
     def shed_idle(self) -> int:
         """Close what is idle, some clients each time and all connections to targets; how many."""
@@ -341,6 +342,11 @@ class Forwarder:
     def _limits_of(self, key: ServiceKey) -> ServiceLimits:
         service = self._services.get(key)
         return service.config.limits if service is not None else UNDECLARED.limits
+
+    def _is_held(self, key: ServiceKey) -> bool:
+        """Its clients could only be reset now."""
+        service = self._services.get(key)
+        return self._pressure.is_refusing and service is not None and service.protocol == "tcp"
 
     def _all_ended(self, done: Callable[[], None]) -> None:
         if self._drain_timer is not None:

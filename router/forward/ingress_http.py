@@ -18,7 +18,7 @@ from router.forward.request_ids import RequestIds
 from router.forward.turn_writer import TurnWriter
 from router.model import limits
 from router.model.ids import ServiceKey
-from router.net.ports import Buffer, Connection, Loss, Timers
+from router.net.ports import Buffer, Connection, Loss, Timer, Timers
 
 _TORN_BODY = bad_request("The request ended before its body was complete.")
 _UNREAD = ClientFraming(head_only=False, old=False, close=True)
@@ -40,13 +40,18 @@ _CLOSING = _Phase.CLOSING
 _OVER = _Phase.OVER
 
 
+def _nobody() -> None:
+    pass
+
+
 class HttpSession:
     """`ConnectionHandler` of one client connection.
 
     ``open_leg`` is asked once per request. ``finished`` is told the status of each request at its
     end, those refused before a leg was opened included; 499: nobody was left to answer.
     How long the client may take is judged by its `Pace`.
-    ``terms`` are those of the service when the connection was accepted.
+    ``terms`` are those of the service when the connection was accepted. ``over`` is called when a
+    tunnel has ended that lasted beyond `lost`.
     """
 
     __slots__ = (
@@ -61,6 +66,7 @@ class HttpSession:
         "_key",
         "_next_waits",
         "_open_leg",
+        "_over",
         "_pace",
         "_parser",
         "_phase",
@@ -70,6 +76,7 @@ class HttpSession:
         "_terms",
         "_timeouts",
         "_timers",
+        "_tunnel_timer",
         "_unread_bytes",
         "_via",
         "_waits_for_leg",
@@ -87,6 +94,7 @@ class HttpSession:
         timers: Timers,
         rng: random.Random,
         finished: Callable[[int], None],
+        over: Callable[[], None] = _nobody,
         proto: bytes = b"http",
         terms: HttpTerms = DEFAULT_TERMS,
         request_ids: RequestIds | None = None,
@@ -98,6 +106,8 @@ class HttpSession:
         self._timers = timers
         self._rng = rng
         self._finished = finished
+        self._over = over
+        self._tunnel_timer: Timer | None = None  # Only while it outlives its client.
         self._terms = terms
         self._timeouts = terms.timeouts
         self._idle_s = terms.timeouts.idle_s  # While something is written; of a tunnel its own.
@@ -148,7 +158,15 @@ class HttpSession:
 
     def abort(self) -> None:
         """End at once, as after the grace of a drain."""
-        self._connection.abort()
+        if self._tunnel_timer is not None and self._exchange is not None:
+            self._exchange.leg.abort()
+        else:
+            self._connection.abort()
+
+    @property
+    def outlives_client(self) -> bool:
+        """The client's connection is lost, and bytes of its tunnel are still on their way."""
+        return self._tunnel_timer is not None
 
     # What the connection tells.
 
@@ -199,8 +217,13 @@ class HttpSession:
         self._parser.detach()
         self._pace.stop()
         exchange = self._exchange
-        if exchange is not None and not (cause is None and exchange.is_tunnel):
-            # A tunnel that both ends finished towards the client may still deliver to the target.
+        if exchange is None:
+            return
+        if cause is None and exchange.is_tunnel:
+            # Both ends finished towards the client: its last bytes may still go to the target.
+            half_closed_at = self._timers.now() + self._timeouts.half_closed_s
+            self._tunnel_timer = self._timers.call_at(half_closed_at, self.abort)
+        else:
             self._exchange = None
             self._finished(exchange.client_gone())
 
@@ -331,7 +354,9 @@ class HttpSession:
         assert exchange is not None, "the end of no exchange"
         self._finished(status)
         self._waits_for_leg = False
-        if close:
+        if self._tunnel_timer is not None:
+            self._delivered()
+        elif close:
             whole = exchange.is_request_complete and not self._held
             self._close(limits.KEEP_ALIVE_IDLE_S if whole else limits.LINGER_DISCARD_S)
         elif exchange.is_request_complete:
@@ -346,6 +371,8 @@ class HttpSession:
         self._exchange = None
         self._finished(status or CLIENT_GONE)
         self._abort()
+        if self._tunnel_timer is not None:
+            self._delivered()
 
     # Steps.
 
@@ -405,6 +432,13 @@ class HttpSession:
         self._parser.close()
         self._writer.drop()
         self._connection.abort()
+
+    def _delivered(self) -> None:
+        """The end of a tunnel whose client was gone already."""
+        timer, self._tunnel_timer = self._tunnel_timer, None
+        assert timer is not None, "it outlives its client"
+        timer.cancel()
+        self._over()
 
     def _wait_for_leg(self) -> None:
         self._waits_for_leg = True

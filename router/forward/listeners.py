@@ -70,6 +70,10 @@ class _Bound:
         self.paused = False
 
 
+def _is_never_held(key: ServiceKey) -> bool:
+    return False
+
+
 class Listeners:
     """Makes wanted listeners true, and again each second while one cannot be bound.
 
@@ -83,7 +87,7 @@ class Listeners:
         "_accept",
         "_bound",
         "_connections_max",
-        "_held",
+        "_is_held",
         "_limits_of",
         "_network",
         "_open",
@@ -100,8 +104,13 @@ class Listeners:
         accept: Callable[[ServiceKey, Connection], ConnectionHandler | None],
         limits_of: Callable[[ServiceKey], ServiceLimits],
         connections_max: int,
+        *,
+        is_held: Callable[[ServiceKey], bool] = _is_never_held,
     ) -> None:
-        """``limits_of`` a service port; ``connections_max`` of all listeners together."""
+        """``limits_of`` a service port; ``connections_max`` of all listeners together.
+
+        ``is_held``: nothing is to be accepted for it now; `reconsider` when that changes.
+        """
         self._network = network
         self._accept = accept
         self._bound: dict[ServiceKey, _Bound] = {}
@@ -110,7 +119,7 @@ class Listeners:
         self._open: Counter[ServiceKey] = Counter()
         self._total = 0
         self._sources: dict[tuple[ServiceKey, str], int] = {}
-        self._held: frozenset[ServiceKey] = frozenset()
+        self._is_held = is_held
         self.refused: Counter[ServiceKey] = Counter()
         """Connections that were reset because their source had too many."""
         self._targets: frozenset[str] = frozenset()
@@ -151,11 +160,6 @@ class Listeners:
         """All targets configured at this site: none of them may be one of our listeners."""
         self._targets = targets
         self._bind_all()
-
-    def hold(self, held: frozenset[ServiceKey]) -> None:
-        """Accept nothing for these for now, and for all others again."""
-        self._held = held
-        self._judge_all()
 
     def close(self) -> None:
         """Accept nothing more."""
@@ -246,7 +250,7 @@ class Listeners:
         return handler
 
     def reconsider(self) -> None:
-        """Limits may have changed."""
+        """Limits, or what is held, may have changed."""
         self._judge_all()
 
     def _judge_all(self) -> None:
@@ -259,7 +263,7 @@ class Listeners:
             return
         key = bound.key
         is_full = (
-            key in self._held
+            self._is_held(key)
             or self._total >= self._connections_max
             or self._open[key] >= self._limits_of(key).connections
         )

@@ -102,11 +102,8 @@ class LocalLeg:
             self._request, self, self._slot.target, self._via_local
         )
         if not self.is_opened or self._request.protocol == "http2":
-            # Of a client of ours, `Dispatch` holds the same bytes and counts them; but of what may
-            # not be repeated only until a target is held.
-            request = self._request
-            is_counted = self._via_local and (request.protocol != "http2" or request.idempotent)
-            self._held = Replay(Pressure() if is_counted else self._pressure, self)
+            # Of a client of ours, `Dispatch` holds the same bytes, and counts and drops them.
+            self._held = Replay(Pressure() if self._via_local else self._pressure, self)
 
     # Leg
 
@@ -188,8 +185,11 @@ class LocalLeg:
         elif self._relieved:
             failure = LegFailure("overloaded", "this router is short of memory")
         elif self.is_opened and (failure.untouched or failure.code == "not-processed"):
-            # We have told already that a target is held.
-            failure = LegFailure("target-reset", failure.reason)
+            # We have told already that a target is held. Of a client of ours, `Dispatch` has all of
+            # the request as long as we do; other sites have forgotten what may not be repeated.
+            few = self._refusals <= limits.HTTP2_REFUSED_TRIES_MAX
+            returns = few and self._via_local and self._held is not None
+            failure = LegFailure("not-processed" if returns else "target-reset", failure.reason)
         if self._held is not None:
             self._forget_held()
         self._admission.release(self._slot)

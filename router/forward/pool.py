@@ -22,6 +22,12 @@ from router.net.ports import (
 DEFAULT_TIMEOUTS = Timeouts()
 
 
+def sweep_s(timeouts: Timeouts) -> float:
+    """How often connections must be looked at for deadlines of these to be kept well enough."""
+    shortest_s = min(timeouts.response_s, timeouts.idle_s)
+    return min(limits.POOL_SWEEP_S, limits.POOL_SWEEP_SHARE * shortest_s)
+
+
 class TargetUser(ConnectionHandler, Protocol):
     """Who has taken a `TargetConnection` out of its pool, for one exchange."""
 
@@ -112,8 +118,7 @@ class TargetPool:
         self.idle_s = timeouts.idle_s
         """While a message is under way and nothing of it moves."""
         self._tls = tls
-        shortest_s = min(timeouts.response_s, timeouts.idle_s)
-        self._sweep_s = min(limits.POOL_SWEEP_S, limits.POOL_SWEEP_SHARE * shortest_s)
+        self._sweep_s = sweep_s(timeouts)
         self._idle: list[TargetConnection] = []  # Oldest first; the newest is taken first.
         self._open: set[TargetConnection] = set()
         self._closed = False
@@ -139,10 +144,11 @@ class TargetPool:
         if not idle:
             return None
         now = self._network.now()
-        if not idempotent and now - idle[-1].idle_since > limits.POOL_FRESH_S:
-            return None
         while idle:
-            candidate = idle.pop()
+            candidate = idle[-1]
+            if not idempotent and now - candidate.idle_since > limits.POOL_FRESH_S:
+                return None
+            idle.pop()
             if now < candidate.expires and (
                 not candidate.address or self._network.is_current(self._host, candidate.address)
             ):

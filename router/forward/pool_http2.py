@@ -8,6 +8,7 @@ from router.forward.http2.connection import Http2Connection
 from router.forward.http2.heads import Fields
 from router.forward.http2.streams import Http2Stream, StreamUser
 from router.forward.ingress_http2 import header_list_bytes
+from router.forward.pool import sweep_s
 from router.forward.ports import LegCode, LegFailure, dial_failure
 from router.model import limits
 from router.model.settings import ServiceLimits, Timeouts
@@ -375,8 +376,9 @@ class Http2Pool:
 
     def _arm(self) -> None:
         if self._sweep is None:
-            when = self.network.now() + limits.POOL_SWEEP_S
-            self._sweep = self.network.call_at(when, self._swept)
+            self._sweep = self.network.call_at(
+                self.network.now() + sweep_s(self.timeouts), self._swept
+            )
 
     def _swept(self) -> None:
         self._sweep = None

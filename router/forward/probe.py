@@ -18,6 +18,10 @@ class Probe:
 
     None: it could not be checked for want of descriptors.
 
+    A connect by TLS is good once the target has said something, or nothing bad for
+    `HEALTH_TLS_LOOK_S`: in TLS 1.3 one that misses our certificate says so only after our side of
+    the handshake is complete.
+
     With ``health.path`` an HTTP/1.1 GET, whose answer must be a whole one (up to
     `HEALTH_BODY_BYTES_MAX`) of 2xx or 3xx; redirects are not followed. A `ConnectionHandler` and
     the `ResponseSink` of its parser.
@@ -29,6 +33,7 @@ class Probe:
         "_connection",
         "_dial",
         "_done",
+        "_ends_at",
         "_host",
         "_is_over",
         "_network",
@@ -57,7 +62,8 @@ class Probe:
         self._is_over = False
         self._connection: Connection | None = None
         timeout_s = config.health.timeout_s
-        self._timer: Timer = network.call_at(network.now() + timeout_s, self._timed_out)
+        self._ends_at = network.now() + timeout_s
+        self._timer: Timer = network.call_at(self._ends_at, self._timed_out)
         self._dial: Dial | None = network.dial(
             host,
             port,
@@ -86,12 +92,14 @@ class Probe:
         path = config.health.path
         preamble = LOCAL_HEADER if config.proxy_protocol and config.tls is None else b""
         if not path:
-            if config.tls is None and not preamble:
+            if config.tls is not None:
+                self._look_on()
+            elif not preamble:
                 connection.abort()
-            else:  # Some servers log a connection that ends without what they expect of it.
+                self._tell("")
+            else:
                 connection.send(preamble)
-                connection.finish()
-            self._tell("")
+                self._take_leave()
             return self
         self._parser = ResponseParser(self, head_only=False, upgrade="")
         host = join(self._host.partition("%")[0], self._port)  # A scope is no part of a Host.
@@ -100,6 +108,23 @@ class Probe:
             % (preamble, path.encode("ascii"), host.encode("ascii"), USER_AGENT)
         )
         return self
+
+    def _look_on(self) -> None:
+        """The handshake is complete on our side."""
+        look_until = self._network.now() + limits.HEALTH_TLS_LOOK_S
+        if look_until < self._ends_at:
+            self._timer.cancel()
+            self._timer = self._network.call_at(look_until, self._looked_on)
+
+    def _looked_on(self) -> None:
+        self._timer = self._network.call_at(self._ends_at, self._timed_out)
+        self._take_leave()
+
+    def _take_leave(self) -> None:
+        """It is good. Some servers log a connection that ends without what they expect of it."""
+        if self._connection is not None:
+            self._connection.finish()
+        self._tell("")
 
     def _dial_failed(self, failure: DialFailure) -> None:
         self._dial = None
@@ -111,18 +136,30 @@ class Probe:
             self._drop()
         elif self._connection is None:
             self._fail(f"{join(self._host, self._port)} did not answer within {timeout_s:g} s")
-        else:
+        elif path:
             self._fail(f"did not answer GET {path} within {timeout_s:g} s")
+        else:
+            self._tell("")
+            self._drop()
 
     # What the connection tells.
 
     def received(self, data: memoryview) -> None:
         if self._parser is not None:
             self._parser.feed(data)
+        elif not self._is_over:
+            self._heard()
 
     def ended(self) -> None:
         if self._parser is not None:
             self._parser.end()
+        elif not self._is_over:
+            self._heard()
+
+    def _heard(self) -> None:
+        """So it has taken the handshake."""
+        self._timer.cancel()
+        self._looked_on()
 
     def writable(self) -> None:
         """The request is small: it never waits for this."""
@@ -132,7 +169,10 @@ class Probe:
         if self._is_over:
             self._timer.cancel()
         else:
-            self._fail(f"broke off GET {self._config.health.path}")
+            path = self._config.health.path
+            reason = f": {cause.reason}" if cause is not None and cause.reason else ""
+            what = f"GET {path}" if path else "right after the TLS handshake"
+            self._fail(f"broke off {what}{reason}")
 
     # What the parser tells.
 

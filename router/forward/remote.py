@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from router.forward.http1.canonical import check_response_head, check_trailers
+from router.forward.http1.grammar import is_upgrade
 from router.forward.ports import LegCode, LegFailure, LegHandler, Request
 from router.link.ports import OpenRequest, Refusal, ResetCode, Stream, StreamOpener
 from router.model import limits
@@ -19,20 +20,20 @@ _FAILURES: dict[ResetCode, LegCode] = {
     "internal": "internal",
 }
 
-_UPGRADE_FLAGS = {"": 0, "websocket": 1}
-"""How OPEN's flags say which protocol a request asks to switch to; others do not cross links."""
-
-_UPGRADES = {flag: upgrade for upgrade, flag in _UPGRADE_FLAGS.items()}
-_UPGRADE_MASK = 1
+_WEBSOCKET, _WEBSOCKET_FLAG = "websocket", 1
+"""The one upgrade that every version knows from the flags of OPEN."""
 
 LENGTH_NOT_KNOWN = -1
 NO_BODY_STATUS = (204, 304)
 SWITCHING_PROTOCOLS = 101
 
 
-def upgrade_of(flags: int) -> str:
-    """The protocol that an OPEN with ``flags`` asks to switch to; empty: none."""
-    return _UPGRADES[flags & _UPGRADE_MASK]
+def upgrade_of(offer: OpenRequest) -> str | None:
+    """The protocol that ``offer`` asks to switch to; empty: none; None: nothing that may be."""
+    asked = offer.upgrade
+    if offer.flags & _WEBSOCKET_FLAG:
+        return _WEBSOCKET if asked in ("", _WEBSOCKET) else None
+    return asked if not asked or is_upgrade(asked.encode("utf-8", "replace")) else None
 
 
 class RemoteObserver(Protocol):
@@ -110,6 +111,7 @@ class RemoteLeg:
         """Open; False: there is no adjacency that way now, and this leg is nothing."""
         request = self._request
         key = request.key
+        by_flag = request.upgrade == _WEBSOCKET
         stream = opener.open_stream(
             OpenRequest(
                 path=self._path,
@@ -118,12 +120,13 @@ class RemoteLeg:
                 protocol=request.protocol,
                 ingress=ingress,
                 wait_ms=self._wait_ms,
-                flags=_UPGRADE_FLAGS.get(request.upgrade, 0),
+                flags=_WEBSOCKET_FLAG if by_flag else 0,
                 body_bytes=request.body_bytes,
                 head=request.head,
                 client=request.client,
                 local=request.local,
                 session=request.session,
+                upgrade="" if by_flag else request.upgrade,
             ),
             self,
         )

@@ -1,6 +1,7 @@
 """What one request sends, to whichever attempt is under way, kept as long as it may be needed.
 
-Kept until a target is held, for idempotent requests until something of the response came; at most
+Kept until a target is held, for idempotent requests, and those over HTTP/2 to a target of this
+site, until something of the response came; at most
 `limits.REPLAY_BYTES_MAX` once a target is held, and before that one piece more than it: the sender
 is stopped there. What is no longer all here is not sent again.
 """
@@ -108,9 +109,15 @@ class Sender:
         self._account.held_at = now
         replay = self._replay
         if replay is not None and (
-            not self._request.idempotent or replay.size_bytes > limits.REPLAY_BYTES_MAX
+            not (self._request.idempotent or self._may_be_returned)
+            or replay.size_bytes > limits.REPLAY_BYTES_MAX
         ):
             self._forget_sent()
+
+    @property
+    def _may_be_returned(self) -> bool:
+        """A target may say later that it has not processed it: see `LocalLeg`."""
+        return False
 
     def _forget_sent(self) -> None:
         """From here on it cannot be sent again."""

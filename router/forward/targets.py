@@ -13,16 +13,20 @@ from router.forward.target_http import HttpTargetLeg
 from router.forward.target_tcp import TcpTargetLeg
 from router.model.addresses import split
 from router.model.settings import Timeouts
-from router.net.ports import Network
+from router.net.ports import Network, Tls
 
 if TYPE_CHECKING:
     from router.forward.pool_http2 import Http2Pool
+
+
+HTTP2_ALPN = "h2"
 
 
 class Targets:
     """The owner of the pools. Exchanges under way go on with what they have, whatever is set."""
 
     __slots__ = (
+        "_former_tls",
         "_heads",
         "_http2_pools",
         "_network",
@@ -41,6 +45,7 @@ class Targets:
         self._heads = heads
         self.configs: Mapping[str, TargetConfig] = {}
         """By ``host:port``."""
+        self._former_tls: dict[str, Tls] = {}
         self._pools: dict[str, TargetPool] = {}
         self._http2_pools: dict[str, Http2Pool] = {}
 
@@ -56,6 +61,8 @@ class Targets:
     def set(self, targets: Mapping[str, TargetConfig]) -> None:
         """Which there are, by ``host:port``, and how each is spoken to."""
         before, self.configs = self.configs, dict(targets)
+        for target in before:
+            self._note_former(target, before[target].tls)
         self._close_pools(
             [
                 target
@@ -63,6 +70,26 @@ class Targets:
                 if target not in targets or targets[target].tls != before[target].tls
             ]
         )
+
+    def _note_former(self, target: str, before: Tls | None) -> None:
+        """Keep how it was spoken to for what its service's former protocol still has under way.
+
+        Not beyond a change of anything else: credentials may have been taken away.
+        """
+        config = self.configs.get(target)
+        if config is None or config.tls is None or before is None:
+            self._former_tls.pop(target, None)
+        elif config.tls.alpn != before.alpn:
+            self._former_tls[target] = before
+        elif config.tls != before:
+            self._former_tls.pop(target, None)
+
+    def _tls(self, target: str, *, speaks_http2: bool) -> Tls | None:
+        """Of a target whose service was of another protocol when the request began, the former."""
+        tls = self.configs[target].tls
+        if tls is None or (HTTP2_ALPN in tls.alpn) is speaks_http2:
+            return tls
+        return self._former_tls.get(target, tls)
 
     def shed_idle(self) -> int:
         """Close connections that nobody uses; how many."""
@@ -80,7 +107,7 @@ class Targets:
         pool = self._pools.get(target)
         if pool is None:
             host, port = split(target)
-            tls = self.configs[target].tls
+            tls = self._tls(target, speaks_http2=False)
             pool = TargetPool(self._network, host, port, timeouts=self._timeouts, tls=tls)
             self._pools[target] = pool
         leg = HttpTargetLeg(
@@ -100,7 +127,7 @@ class Targets:
             port,
             handler,
             connect_s=self._timeouts.connect_s,
-            tls=config.tls,
+            tls=self._tls(target, speaks_http2=False),
             preface=preface,
         )
         leg.start()
@@ -119,7 +146,7 @@ class Targets:
                 host,
                 port,
                 timeouts=self._timeouts,
-                tls=self.configs[target].tls,
+                tls=self._tls(target, speaks_http2=True),
             )
         leg = parts.leg(request, handler, pool, self._site_name, network, via_local)
         return leg, leg.start(tells_opened=False)

@@ -7,10 +7,13 @@ from router.model.ids import SiteId
 
 NO_SITES: frozenset[SiteId] = frozenset()
 
+NOT_PROCESSED: LegCode = "not-processed"
+"""Promised of a request that a target had taken (RFC 9113, 8.7): any method may run again."""
+
 REPEATABLE: frozenset[LegCode] = frozenset(("target-reset", "link-lost"))
 """Failures after which an idempotent request may run again."""
 
-CHARGED: frozenset[LegCode] = REPEATABLE | {"connect-failed"}
+CHARGED: frozenset[LegCode] = REPEATABLE | {"connect-failed", NOT_PROCESSED}
 """Failures after which another attempt is charged to the budget: all but refusals."""
 
 
@@ -68,7 +71,9 @@ class Tries:
         """Whether a request of which all is in hand may be dispatched again after ``failure``."""
         if failure.untouched:
             return True
-        return idempotent and failure.code in REPEATABLE and self._repeats < limits.REPEATS_MAX
+        if self._repeats >= limits.REPEATS_MAX:
+            return False
+        return failure.code == NOT_PROCESSED or (idempotent and failure.code in REPEATABLE)
 
     def note(self, failure: LegFailure, site: SiteId, local_target: str | None) -> None:
         """An attempt at ``site`` failed; ``local_target`` if that is this site."""

@@ -68,7 +68,7 @@ class UnderWay:
         """
         kept = [(one.size_bytes, one.relieve) for one in self._pressure.holders]
         unread = [
-            (one.connection.buffered_bytes + one.held_bytes, one.session.abort)
+            (one.connection.unsent_bytes + one.held_bytes, one.session.abort)
             for one in self.clients
         ]
         freed = dropped = 0

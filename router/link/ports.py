@@ -39,6 +39,8 @@ class OpenRequest(msgspec.Struct, frozen=True, array_like=True):
     ingress saw it (``1.2.3.4:5``), for targets that want to be told; empty: not known. ``session``
     tells requests of one session from others, 0: none; a hash, so that nobody learns its key.
     ``local`` is the address of the ingress that the client connected to, told with ``client``.
+    ``upgrade`` is the protocol that the request asks to switch to, in lower case; empty: none, or
+    one that ``flags`` tell.
     """
 
     path: tuple[RouterId, ...]
@@ -53,6 +55,7 @@ class OpenRequest(msgspec.Struct, frozen=True, array_like=True):
     client: str = ""
     session: int = 0
     local: str = ""
+    upgrade: str = ""
 
 
 class StreamHandler(Protocol):

@@ -84,6 +84,7 @@ class MemoryGuard:
     """
 
     __slots__ = (
+        "_is_stated",
         "_least_bytes",
         "_marks",
         "_next_trim",
@@ -129,9 +130,10 @@ class MemoryGuard:
         self.set_limit(limit_bytes)
         self._timer: Timer = timers.call_at(timers.now(), self._look)
 
-    def set_limit(self, limit_bytes: int) -> None:
-        """From the next look on."""
+    def set_limit(self, limit_bytes: int, *, is_stated: bool = False) -> None:
+        """From the next look on. ``is_stated``: by the site's own ``memoryLimit``."""
         self.limit_bytes = limit_bytes
+        self._is_stated = is_stated
         self.buffered_mark_bytes = buffered_mark(limit_bytes)
 
     def use_now(self) -> Use:
@@ -152,12 +154,15 @@ class MemoryGuard:
         if self.level < Level.REFUSE_NEW:
             return []
         used, limit = self.use.resident_bytes // limits.MIB, self.limit_bytes // limits.MIB
+        hint = "Give the router more memory, or services a lower limits.connections"
+        if self._is_stated:
+            hint = f"Raise memoryLimit of the site well above {used} MiB, or remove it"
         return [
             Problem(
                 code="SW0603",
                 message=f"Memory is short: {used} of {limit} MiB are in use, "
                 "so new requests are refused here.",
-                hint="Give the router more memory, or services a lower limits.connections",
+                hint=hint,
             )
         ]
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 
-from router.forward.listeners import ListenerState
+from router.forward.listeners import EVERYWHERE, ListenerState
 from router.model.errors import ConfigError
 from router.model.events import Problem
 from router.model.ids import ServiceKey, SiteId
 from router.routing.table import Declared, RouteTable
+
+_IN_USE = "already in use"  # EADDRINUSE, in the words of the system.
 
 
 def of_config(errors: list[ConfigError]) -> tuple[Problem, ...]:
@@ -36,13 +38,31 @@ def of_listeners(states: Mapping[ServiceKey, ListenerState]) -> list[Problem]:
     return [
         Problem(
             code="SW0202",
-            message=f"Service {key} has no listener here: {state.error}",
-            hint=state.hint
-            or f"Free the port, or: sitectl service set {key.name} --listen [IP:]PORT",
+            message=f"Service {key} has no listener here: {state.error}"
+            + (f", by service {holder} of this site" if holder is not None else ""),
+            hint=state.hint or _free_port(key, holder),
         )
         for key, state in states.items()
         if state.error
+        for holder in (_holder(state, states),)
     ]
+
+
+def _holder(state: ListenerState, states: Mapping[ServiceKey, ListenerState]) -> ServiceKey | None:
+    """Another service whose listener has the place of ``state``."""
+    if _IN_USE not in state.error:
+        return None
+    for key, other in states.items():
+        hosts = {other.host, state.host}
+        is_same_host = len(hosts) == 1 or not hosts.isdisjoint(EVERYWHERE)
+        if other.listening and other.port == state.port and is_same_host:
+            return key
+    return None
+
+
+def _free_port(key: ServiceKey, holder: ServiceKey | None) -> str:
+    elsewhere = f"sitectl service set {key.name} --listen [IP:]PORT"
+    return f"Free the port, or: {elsewhere}" if holder is None else f"Give one another: {elsewhere}"
 
 
 def of_table(table: RouteTable) -> list[Problem]:

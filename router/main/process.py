@@ -226,8 +226,10 @@ class _Process:
             message = error.message.removeprefix(error.source).lstrip(": ")
             self.tell("error", error.code, error.source, message, error.hint)
         self.grace_s = wanted.site.drain_grace_s
-        limit_bytes = min(self._memory_max, wanted.site.memory_limit_bytes or self._memory_max)
-        self.memory.set_limit(limit_bytes)
+        stated_bytes = wanted.site.memory_limit_bytes or self._memory_max
+        self.memory.set_limit(
+            min(self._memory_max, stated_bytes), is_stated=stated_bytes < self._memory_max
+        )
         self.router.links.set_buffered_mark(self.memory.buffered_mark_bytes)
         self.router.apply(wanted, errors)
         self.seeing.apply(wanted.site)

@@ -175,6 +175,7 @@ HTTP2_TABLE_UPDATES_MAX = 8  # Before one header block; RFC 7541, 4.2, knows of 
 HTTP2_CONTROL_BYTES_MAX = 64 * KIB  # Answers to a peer that reads nothing; then we stop reading.
 HTTP2_FRAGMENTS_MAX = 8  # Frames of one header block, as nghttp2.
 HTTP2_TABLE_BYTES = 4 * KIB  # HPACK, both ways, whatever the peer would allow us.
+HTTP2_UNCOUNTED_STREAMS = 16  # Opened between two looks for those that have closed.
 HTTP2_CLOSED_STREAMS_KEPT = 1_000  # How each ended, to judge late frames.
 HTTP2_RESETS_BURST, HTTP2_RESETS_PER_S = 200, 100.0  # Streams a client breaks off: about 5 % CPU.
 # Frames that serve nothing: pings, settings, empty data, small credit. Each that does something
@@ -199,6 +200,7 @@ HEADERS_ADDED_MAX = 8  # What ingress and egress may add to a head within the li
 HEADERS_ADDED_BYTES_MAX = 4 * KIB
 HEADER_TIMEOUT_S = 10.0
 CHUNK_LINE_BYTES_MAX = 256
+UPGRADE_BYTES_MAX = 64  # Of the name of a protocol to switch to.
 SESSION_TICK_S = 10.0  # A client session looks at its body's rate that often.
 BODY_BYTES_PER_S_MIN = 240  # Slower than this after the grace is no honest client.
 BODY_GRACE_S = 10.0
@@ -245,6 +247,7 @@ HEALTH_TIMEOUT_S = 1.0
 HEALTH_BAD_TO_LEAVE = 1
 HEALTH_GOOD_TO_RETURN = 2
 HEALTH_SPREAD = 0.1  # Checks of many targets drift apart by up to this share of the interval.
+HEALTH_TLS_LOOK_S = 0.1  # After a handshake, for a refusal of our certificate: a round trip later.
 HEALTH_BODY_BYTES_MAX = 64 * KIB  # Of an answer to a check; what follows says nothing more.
 EJECT_AFTER = 5  # Requests in a row that a target broke off, or answered 502 to 504.
 # Short at first: an active check must pass before it returns, so that little is lost by asking.

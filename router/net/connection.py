@@ -104,6 +104,10 @@ class TcpConnection:
         return undelivered_bytes(self._socket) if self._is_leaving else self._out_bytes
 
     @property
+    def unsent_bytes(self) -> int:
+        return self._out_bytes
+
+    @property
     def _is_leaving(self) -> bool:
         """All of ours is with the kernel, its end too."""
         return self._fin_sent and not self._closed

@@ -89,6 +89,10 @@ class Connection(Protocol):
         So then it is what an `abort` would lose.
         """
 
+    @property
+    def unsent_bytes(self) -> int:
+        """Accepted by `send` and not yet with the kernel: what it holds of our memory."""
+
     def send(self, *parts: Buffer) -> bool:
         """Send ``parts`` in order, at once where the kernel takes them; the rest is copied.
 

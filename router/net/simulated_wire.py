@@ -83,6 +83,10 @@ class SimulatedConnection:
             return self.host.internet.buffer_bytes - self._credit
         return self._out_bytes
 
+    @property
+    def unsent_bytes(self) -> int:
+        return self._out_bytes
+
     def send(self, *parts: Buffer) -> bool:
         if self._closed or self._finishing:
             return True

@@ -82,6 +82,10 @@ class TlsConnection(TcpConnection):
     def buffered_bytes(self) -> int:
         if self._is_leaving:
             return undelivered_bytes(self._socket)
+        return self.unsent_bytes
+
+    @property
+    def unsent_bytes(self) -> int:
         return self._out_bytes + self._plain_bytes
 
     def send(self, *parts: Buffer) -> bool:

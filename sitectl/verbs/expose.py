@@ -95,13 +95,13 @@ def expose(
         declared = ports or _numbers(target_ports)
         if not declared:
             raise usage("the service needs a port", "Add --port PORT")
-        shown = tls.wanted_credential(site, name, tls_cert, generate)
+        shown = tls.wanted_credential(site, name, tls_cert, generate).name
         service = ServiceSpec(protocol=protocol or "tcp", ports=declared, tls_cert=shown)
         documents.append(Document("Service", name, service))
     else:
         assert isinstance(existing.spec, ServiceSpec)
         service = existing.spec
-        shown = tls.wanted_credential(site, name, tls_cert, generate) or service.tls_cert
+        shown = tls.wanted_credential(site, name, tls_cert, generate).name or service.tls_cert
         _refuse_other_words(site, existing, ports, protocol, shown)
     binding = Binding(name, host, target_ports_of(site, name, target_ports, service.ports))
     reach = reach_of(site, name, service.protocol, tls_trust, tls_server_name, proxy_protocol)

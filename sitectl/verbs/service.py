@@ -5,7 +5,6 @@ from typing import Any
 import click
 
 from router.model import limits
-from router.model.settings import ServiceLimits, Timeouts
 from router.model.specs import (
     Document,
     ServiceSpec,
@@ -31,7 +30,7 @@ from sitectl.policy_flags import (
     request_id_flag,
     request_id_of,
 )
-from sitectl.service_flags import changed, health_flags, timeout_flags
+from sitectl.service_flags import handling_changes, health_flags, timeout_flags
 from sitectl.service_names import documents_of, listener_of, name_and_ports, require_name
 from sitectl.service_status import service_items, table
 from sitectl.sessions import affinity_of, require_sessions_fit
@@ -107,8 +106,7 @@ def create(
         tls_cert=tls.expected_credential(site, name, tls_cert, generate),
         affinity=affinity_of(affinity) if affinity is not None else None,
         request_id=request_id_of(request_id) or "",
-        timeouts=changed("timeout", timeouts, Timeouts()),
-        limits=changed("limit", ceilings, ServiceLimits()),
+        **handling_changes(timeouts, ceilings, ServiceSpec(ports=()), protocol),
     )
     require_sessions_fit(spec)
     documents = [Document("Service", name, spec)]
@@ -143,6 +141,7 @@ def _told(change: str) -> str:
 @click.option("--protocol", type=click.Choice(("tcp", "http", "http2")))
 @click.option("--listen", metavar="[IP:]PORT|auto|none")
 @tls.cert_flag
+@tls.generate_flag
 @click.pass_obj
 def set_(
     settings: Settings,
@@ -160,6 +159,7 @@ def set_(
     protocol: Any,
     listen: str | None,
     tls_cert: str | None,
+    generate: bool,
     **health: str | None,
 ) -> None:
     """Change a service's settings, or those of all its targets here, while it runs.
@@ -172,10 +172,20 @@ def set_(
       sitectl service set shop --capacity 20 --health-path /healthz
       sitectl service set shop --timeout connect=500ms --timeout response=5s
       sitectl service set shop --affinity header:X-Session
+      sitectl service set shop --tls-cert ./renewed
     """
     site = store.site_to_change(settings)
     service = site.find("Service", name)
-    others = (policy, weights or None, queue, queue_wait, capacity, protocol, listen)
+    others = (
+        policy,
+        weights or None,
+        queue,
+        queue_wait,
+        capacity,
+        protocol,
+        listen,
+        generate or None,
+    )
     if tls_cert and service is None and others.count(None) == len(others):
         _keep_certificate(settings, site, name, tls_cert)
         return
@@ -184,13 +194,14 @@ def set_(
     changes: dict[str, Any] = {}
     if policy is not None or weights:
         changes["policy"] = policy_of(policy, weights)
-    if tls_cert and service is not None:
-        tls_cert = tls.shown_credential(site, tls_cert, name)
+    kept = tls.Kept(tls_cert or "")
+    if service is not None:
+        kept = tls.wanted_credential(site, name, tls_cert, generate)
     given = {
         "queue": queue,
         "queue_wait_s": queue_wait,
         "protocol": protocol,
-        "tls_cert": tls_cert,
+        "tls_cert": None if tls_cert is None and not generate else kept.name,
         "request_id": request_id_of(request_id),
     }
     changes |= {
@@ -202,10 +213,7 @@ def set_(
         changes["affinity"] = affinity_of(affinity)
     spec = service.spec if service is not None else ServiceSpec(ports=())
     assert isinstance(spec, ServiceSpec)
-    if timeouts:
-        changes["timeouts"] = changed("timeout", timeouts, spec.timeouts)
-    if ceilings:
-        changes["limits"] = changed("limit", ceilings, spec.limits)
+    changes |= handling_changes(timeouts, ceilings, spec, protocol or spec.protocol)
     if service is None and (changes or listen is not None or not bound):
         raise _no_service(site, name)
     import msgspec
@@ -220,10 +228,14 @@ def set_(
         documents += changed_targets(name, bound, capacity, health)
     if not documents:
         raise usage("nothing to set", f"sitectl service set {name} --policy fill --capacity 10")
-    done = site.put_all(documents)
-    change = "unchanged" if set(done) == {"unchanged"} else "updated"
-    text = f"service {name} {'has these settings, unchanged' if change == 'unchanged' else change}"
-    output.report(settings, "Service", name, change, text)
+    is_unchanged = set(site.put_all(documents)) == {"unchanged"}
+    change, text = "updated", "updated"
+    if is_unchanged and kept.is_new:
+        site.reload()
+        text = "has a new certificate"
+    elif is_unchanged:
+        change, text = "unchanged", "has these settings, unchanged"
+    output.report(settings, "Service", name, change, f"service {name} {text}")
 
 
 def _keep_certificate(settings: Settings, site: Site, name: str, tls_cert: str) -> None:
@@ -237,14 +249,15 @@ def _keep_certificate(settings: Settings, site: Site, name: str, tls_cert: str) 
             f"At the site that declares it: sitectl service set {name} --tls-cert FOLDER",
         )
     kept = tls.shown_credential(site, tls_cert, name)
-    if kept != credential:
+    if kept.name != credential:
         raise usage(
             f"service {name!r} names the credential {credential!r}, where it is declared",
             f"sitectl service set {name} --tls-cert FOLDER",
         )
     site.reload()
-    text = f"service {name}: {site.name} shows the credential {kept}"
-    output.report(settings, "Service", name, "updated", text)
+    text = f"service {name}: {site.name} shows the credential {kept.name}"
+    change = "updated" if kept.is_new else "unchanged"
+    output.report(settings, "Service", name, change, text if kept.is_new else f"{text}, unchanged")
 
 
 def _no_service(site: Site, name: str) -> Failure:

@@ -84,6 +84,11 @@ def with_children(pids: Iterable[int]) -> list[int]:
     return found
 
 
+def waited_s(pid: int) -> float:
+    """Seconds that the main thread of ``pid`` was ready to run and had no core (schedstats)."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+
+
 def cpu_s(pids: Iterable[int]) -> float:
     """CPU seconds that ``pids`` and their children have used; those that are gone count 0."""
     ticks = 0

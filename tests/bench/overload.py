@@ -202,19 +202,23 @@ class Scene:
             descriptors_left=left,
         )
 
-    def overload(self, seconds: float) -> tuple[Offered, Offered, float, float, float]:
-        """At the peak, at ten times that, how soon it recovered (s), RSS before and at peak."""
+    def overload(self, seconds: float) -> tuple[Offered, Offered, float, float, float, float]:
+        """At the peak, at ten times that, how soon it recovered (s), RSS before and at peak; and
+        how long the router had no core at ten times (s): all of that is in what clients waited."""
         offer(self.slow_door, PEAK_RPS, 2.0)
         peak = offer(self.slow_door, PEAK_RPS, seconds)
         before = rss_bytes(self.site)
+        pid = self.site.note_pid()
+        waited_s = machine.waited_s(pid)
         with Watch(self.site) as watch:
             over = offer(self.slow_door, OVERLOAD * PEAK_RPS, seconds)
+        waited_s = machine.waited_s(pid) - waited_s
         began = time.perf_counter()
         while time.perf_counter() - began < RECOVERY_S:
             if not offer(self.slow_door, PEAK_RPS / 2, 0.5).refused:
                 break
         recovery_s = max(0.0, time.perf_counter() - began - 0.5)
-        return peak, over, recovery_s, before / MIB, watch.peak_bytes / MIB
+        return peak, over, recovery_s, before / MIB, watch.peak_bytes / MIB, waited_s
 
 
 def show(rows: list[Row]) -> None:
@@ -273,11 +277,12 @@ def main() -> int:
             if rows:
                 show(rows)
             if given.only in "overload":
-                peak, over, recovery_s, before, top = scene.overload(given.seconds)
+                peak, over, recovery_s, before, top, waited_s = scene.overload(given.seconds)
                 goodput = over.served / max(1, peak.served)
                 print(f"capacity {SLOTS} slots of {SERVICE_MS} ms: peak {PEAK_RPS:g} rps")
                 print(f"at the peak: {peak}\n{OVERLOAD} times that: {over}")
                 print(f"goodput {goodput:.0%}, refusals p99 {over.refused_p99_ms:.1f} ms")
+                print(f"the router had no core for {1000 * waited_s:.0f} ms of that")
                 print(f"recovered in {recovery_s:.1f} s, RSS {before:.1f} MiB, at most {top:.1f}")
     finally:
         processes.end()

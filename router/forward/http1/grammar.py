@@ -4,6 +4,8 @@ import re
 
 import msgspec
 
+from router.model import limits
+
 TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
 VALUE = rb"[\t\x20-\x7e\x80-\xff]"
 TARGET = rb"[\x21\x22\x24-\x7e]"  # Visible ASCII but no fragment.
@@ -108,3 +110,12 @@ def without_fields(block: bytes, names: frozenset[bytes]) -> bytes:
     lines = block.split(b"\r\n")
     kept = [line for line in lines[1:] if line[: line.find(b":")].lower() not in names]
     return b"".join(b"\r\n" + line for line in kept)
+
+
+def is_upgrade(token: bytes) -> bool:
+    """One protocol in lower case that may be switched to; h2c may not: HTTP/2 is not a tunnel."""
+    return (
+        len(token) <= limits.UPGRADE_BYTES_MAX
+        and token == token.lower() != b"h2c"
+        and UPGRADE_TOKEN.fullmatch(token) is not None
+    )

@@ -262,9 +262,7 @@ def _upgrade(fields: dict[bytes, list[bytes]], options: list[bytes]) -> str:
     if asked is None or len(asked) != 1 or b"upgrade" not in options:
         return ""
     token = asked[0].lower()
-    if grammar.UPGRADE_TOKEN.fullmatch(token) is None or token == b"h2c":
-        return ""
-    return token.decode("ascii")
+    return token.decode("ascii") if grammar.is_upgrade(token) else ""
 
 
 def _kept(

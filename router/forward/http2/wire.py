@@ -98,7 +98,20 @@ class _Decoder(hpack.Decoder):
 
 
 class _Connection(h2.connection.H2Connection):
+    """Does not count streams each time one opens, looking at every one: their owners bound them.
+
+    h2 also forgets closed streams while it counts: that is done now and then.
+    """
+
     MAX_CLOSED_STREAMS = limits.HTTP2_CLOSED_STREAMS_KEPT
+    _uncounted = 0
+
+    def _open_streams(self, remainder: int) -> int:
+        self._uncounted += 1
+        if self._uncounted < limits.HTTP2_UNCOUNTED_STREAMS:
+            return 0
+        self._uncounted = 0
+        return int(super()._open_streams(remainder))
 
 
 class Wire:

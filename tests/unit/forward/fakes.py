@@ -34,7 +34,7 @@ class FakeConnection:
         self.peer = peer
         self.peer_certificate = b""
         self.alpn = ""
-        self.buffered_bytes = 0
+        self.buffered_bytes = self.unsent_bytes = 0
         self.other: FakeConnection | None = None
         self.handler: ConnectionHandler | None = None
         self.paused = False

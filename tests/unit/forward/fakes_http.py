@@ -62,6 +62,7 @@ class FakeConnection:
     peer_certificate = b""
     alpn = ""
     buffered_bytes: int = 0
+    unsent_bytes: int = 0
 
     def send(self, *parts: Buffer) -> bool:
         if self._finished or self._aborted or self.is_lost:

@@ -8,7 +8,8 @@ from router.forward.ports import TargetConfig
 from router.link.ports import OpenRequest
 from router.model import limits
 from router.model.ids import ServiceKey
-from router.model.specs import ServiceSpec
+from router.model.specs import ServiceProtocol, ServiceSpec
+from router.net.ports import Tls
 from tests.unit.forward.fakes import (
     FakeMesh,
     FakeNetwork,
@@ -328,6 +329,14 @@ def test_an_egress_tells_its_count_with_and_after_the_request() -> None:
         # Written without framing, it would be more requests on a connection that others use.
         ({"flags": 1, "body_bytes": 30}, ("lost", "bad-message")),
         ({"flags": 1, "body_bytes": -1}, ("lost", "bad-message")),
+        ({"upgrade": "tunnel", "body_bytes": 30}, ("lost", "bad-message")),
+        ({"upgrade": "h2c"}, ("lost", "bad-message")),
+        ({"upgrade": "Tunnel"}, ("lost", "bad-message")),
+        ({"upgrade": "a, b"}, ("lost", "bad-message")),
+        ({"upgrade": "a\r\nX: y"}, ("lost", "bad-message")),
+        ({"upgrade": "\u0131"}, ("lost", "bad-message")),
+        ({"upgrade": "x" * (limits.UPGRADE_BYTES_MAX + 1)}, ("lost", "bad-message")),
+        ({"upgrade": "tunnel", "flags": 1}, ("lost", "bad-message")),
     ],
 )
 def test_an_egress_judges_what_a_neighbour_offers(
@@ -518,3 +527,94 @@ def test_a_large_body_that_waited_goes_on_over_a_connection_at_hand() -> None:
     party.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
     shop.network.run()
     assert shop.status(second) == 200
+
+
+OLD, NEW, ROTATED = (
+    Tls(object(), b"", alpn, server_name=name)
+    for alpn, name in ((("http/1.1",), ""), (("h2",), ""), (("h2",), "other"))
+)
+
+
+def test_what_is_under_way_in_a_switch_to_http2_is_tried_again_in_its_own_protocol() -> None:
+    shop = Shop(here=10, there=0, farther=0, answer=None)
+    target = shop.targets["a"]
+
+    def configure(tls: Tls, protocol: ServiceProtocol) -> None:
+        shop.a.set_service(KEY, ServiceSpec(ports=(8080,), protocol=protocol))
+        config = TargetConfig(connector="main", capacity=10, tls=tls)
+        shop.a.set_targets(KEY, {str(target): config})
+        shop.network.advance(5.0)
+
+    configure(OLD, "http")
+    client = shop.client(GET)
+    configure(NEW, "http2")
+    target.answer = answer_ok
+    next(party for party in target.serving if party.got).abort()
+    shop.network.run()
+    assert shop.network.dialled_tls[-1] == OLD
+    assert shop.status(client) == 200
+
+
+def test_former_credentials_are_not_used_once_others_have_come() -> None:
+    shop = Shop(here=10, there=0, farther=0, answer=None)
+    target = shop.targets["a"]
+    turns: list[tuple[Tls, ServiceProtocol]] = [(OLD, "http"), (NEW, "http2"), (ROTATED, "http2")]
+    for tls, protocol in turns:
+        shop.a.set_service(KEY, ServiceSpec(ports=(8080,), protocol=protocol))
+        config = TargetConfig(connector="main", capacity=10, tls=tls)
+        shop.a.set_targets(KEY, {str(target): config})
+        shop.network.advance(5.0)
+        if tls == OLD:
+            shop.client(GET)
+    next(party for party in target.serving if party.got).abort()
+    shop.network.run()
+    assert shop.network.dialled_tls[-1] == ROTATED
+
+
+def asking(token: str) -> bytes:
+    return f"GET / HTTP/1.1\r\nHost: s\r\nConnection: upgrade\r\nUpgrade: {token}\r\n\r\n".encode()
+
+
+def switching(to: str) -> Callable[[Party], None]:
+    """A target that switches to ``to`` and sends back what comes then."""
+
+    def answer(party: Party) -> None:
+        head, blank, rest = bytes(party.got).partition(b"\r\n\r\n")
+        if rest:
+            party.send(rest)
+        elif blank and head:
+            party.send(
+                b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n"
+                b"Upgrade: %b\r\n\r\n" % to.encode()
+            )
+
+    return answer
+
+
+@pytest.mark.parametrize("token", ["websocket", "tls/1.0", "SPDY-like.v2"])
+@pytest.mark.parametrize("here", [1, 0], ids=["local", "remote"])
+def test_any_protocol_that_both_ends_want_is_switched_to(token: str, here: int) -> None:
+    shop = Shop(here=here, answer=switching(token))
+    client = shop.client(asking(token))
+    assert shop.status(client) == 101
+    assert f"\r\nUpgrade: {token.lower()}\r\n".encode() in bytes(client.got)
+    client.got.clear()
+    client.send(b"raw\0bytes")
+    shop.network.run()
+    assert bytes(client.got) == b"raw\0bytes"
+    flags = [(one.flags, one.upgrade) for one in shop.mesh.opens]
+    told = (1, "") if token == "websocket" else (0, token.lower())
+    assert flags == ([] if here else [told])
+
+
+@pytest.mark.parametrize("token", ["h2c", "one, two", "x" * (limits.UPGRADE_BYTES_MAX + 1)])
+def test_what_no_tunnel_may_be_made_of_is_asked_of_no_target(token: str) -> None:
+    shop = Shop()
+    assert shop.status(shop.client(asking(token))) == 200
+    assert [(one.flags, one.upgrade) for one in shop.mesh.opens] == [(0, "")]
+
+
+@pytest.mark.parametrize("here", [1, 0], ids=["local", "remote"])
+def test_a_target_that_switches_to_something_else_is_not_believed(here: int) -> None:
+    shop = Shop(here=here, answer=switching("other"))
+    assert shop.status(shop.client(asking("tunnel"))) == 502

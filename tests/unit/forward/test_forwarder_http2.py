@@ -604,6 +604,72 @@ def test_short_memory_before_a_target_is_held_sends_the_request_elsewhere() -> N
     assert shop.in_flight == 0
 
 
+class Elsewhere(Shop):
+    """The only target here takes a request and will not process it; ``b`` has one that does."""
+
+    def __init__(self) -> None:
+        super().__init__(remote=False, capacity=1)
+        self.target.act = self.target.hold
+        self.there = H2Target(self.network, "10.0.0.9")
+        self.b.forwarder.set_targets(
+            KEY, {str(self.there): TargetConfig(connector="t", capacity=1)}
+        )
+        self.network.run()
+        self.a.forwarder.set_remotes(KEY, [candidate("b")])
+
+    def leave(self) -> None:
+        """The target here goes, by GOAWAY, and takes no other connection."""
+        self.network.silent.add(self.target.address)
+        self.target.serving[0].send(bytes(GoAwayFrame(0, last_stream_id=0).serialize()))
+        self.run()
+        self.network.advance(5.0)
+
+
+def test_what_a_target_did_not_process_goes_to_another_site_whatever_its_method() -> None:
+    shop = Elsewhere()
+    stream = shop.ask(REQUEST, b"hello")
+    assert shop.target.requests == 1
+    shop.leave()
+    assert shop.said(stream)[:2] == ["head 200", "data 10.0.0.9"]
+    bodies = [
+        event.data
+        for party in shop.there.parties
+        for event in party.peer.events
+        if isinstance(event, h2.events.DataReceived)
+    ]
+    assert bodies == [b"hello"]
+    assert shop.in_flight == shop.a.forwarder.held_bytes == 0
+
+
+def test_what_is_not_all_in_hand_any_more_goes_nowhere_else() -> None:
+    for size, dropped in ((limits.REPLAY_BYTES_MAX + 1, False), (48_000, True)):
+        shop = Elsewhere()
+        stream = shop.client.peer.ask(REQUEST, end=False)
+        for start in range(0, size, 16_000):
+            part = b"x" * min(16_000, size - start)
+            shop.client.peer.h2.send_data(stream, part, end_stream=start + len(part) == size)
+            shop.run()
+        if dropped:
+            assert shop.a.forwarder.drop_slowest(size) == 1
+        assert shop.a.forwarder.held_bytes == 0
+        shop.leave()
+        assert shop.said(stream)[0] == "head 502"
+        assert (shop.there.requests, shop.in_flight) == (0, 0)
+
+
+def test_what_another_site_s_target_did_not_process_after_taking_it_stays_a_loss() -> None:
+    shop = Elsewhere()
+    shop.there.act = shop.there.hold
+    assert shop.ask(REQUEST, b"first")
+    stream = shop.ask(REQUEST, b"hello")
+    assert shop.there.requests == 1
+    shop.network.silent.add(shop.there.address)
+    shop.there.serving[0].send(bytes(GoAwayFrame(0, last_stream_id=0).serialize()))
+    shop.run()
+    shop.network.advance(5.0)
+    assert shop.said(stream)[0] == "head 502"
+
+
 PLAIN = b"HTTP/1.1 200 OK\r\n"
 
 

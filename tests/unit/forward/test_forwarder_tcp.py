@@ -7,10 +7,11 @@ from router.forward.egress import Refused
 from router.forward.ports import TargetConfig
 from router.forward.proxy_header import LOCAL_HEADER, proxy_header
 from router.link.ports import OpenRequest
+from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.settings import Timeouts
 from router.model.specs import PolicySpec, ServiceSpec
-from router.net.ports import Tls
+from router.net.ports import Address, Tls
 from tests.unit.forward.fakes import (
     FakeMesh,
     FakeNetwork,
@@ -342,3 +343,33 @@ def test_a_service_is_explained_with_its_candidates() -> None:
     assert explanation is not None
     assert [report.site for report in explanation.candidates] == [site_of("a"), site_of("b")]
     assert world.a.forwarder.explain(ServiceKey("other", 1), 0.0) is None
+
+
+def test_a_tcp_service_that_comes_while_memory_is_short_leaves_its_clients_in_the_backlog() -> None:
+    world = Two(1, 0)
+    forwarder = world.a.forwarder
+    forwarder.refuse_new(True)
+    other = ServiceKey("late", 5433)
+    place = Address("127.0.0.1", 5433)
+    forwarder.set_service(other, CONFIG)
+    forwarder.set_listeners({KEY: ("127.0.0.1", 5432), other: (place.host, place.port)})
+    assert world.network.is_paused(place)
+    forwarder.set_service(other, msgspec.structs.replace(CONFIG, protocol="http"))
+    assert not world.network.is_paused(place)  # It can be answered.
+    forwarder.set_service(other, CONFIG)
+    assert world.network.is_paused(place)
+    forwarder.refuse_new(False)
+    assert not world.network.is_paused(place)
+
+
+def test_only_what_frees_memory_is_dropped_for_it() -> None:
+    size = limits.DROP_BYTES_MIN
+    world = Two(2, 0)
+    with_the_kernel, held = world.client(), world.client()
+    for client, unsent in ((with_the_kernel, 0), (held, size)):
+        assert client.connection is not None
+        near = client.connection.other  # type: ignore[attr-defined]
+        near.buffered_bytes, near.unsent_bytes = 2 * size - unsent, unsent
+    assert world.a.forwarder.drop_slowest(10 * size) == 1
+    world.network.run()
+    assert held.was_reset and with_the_kernel.is_open

@@ -10,7 +10,7 @@ from router.forward.ports import TargetConfig
 from router.forward.proxy_header import LOCAL_HEADER
 from router.model import limits
 from router.model.settings import Health
-from router.net.ports import Tls
+from router.net.ports import Connection, Tls
 from tests.unit.forward.fakes import FakeNetwork, FakeTarget, Party
 
 TARGET = "10.0.0.1:80"
@@ -133,7 +133,7 @@ def test_a_target_that_must_not_be_dialled_is_down_with_the_reason() -> None:
     assert watch.network.dialled == []
     assert watch.checks.error_of(TARGET) == "ca.crt is not there"
     watch.checks.set_targets({TARGET: TargetConfig(connector="c", tls=TLS)})
-    watch.network.run()
+    watch.network.advance(limits.HEALTH_TLS_LOOK_S)
     assert watch.changes == [(TARGET, True)]
     assert watch.network.dialled_tls == [TLS]
     watch.checks.set_targets({TARGET: unusable})
@@ -158,7 +158,7 @@ def test_a_check_by_tls_says_so_before_its_handshake() -> None:
     watch = Watch()
     target = FakeTarget(watch.network, "10.0.0.1", 80)
     watch.checks.set_targets({TARGET: TargetConfig(connector="c", tls=TLS, proxy_protocol=True)})
-    watch.network.run()
+    watch.network.advance(limits.HEALTH_TLS_LOOK_S)
     (tls,) = watch.network.dialled_tls
     assert tls is not None and tls.preface == LOCAL_HEADER
     assert target.parties[0].got_end
@@ -354,3 +354,60 @@ def test_a_removed_target_leaves_no_connection_of_a_check() -> None:
     watch.network.advance(5)
     assert not target.serving
     assert len(target.parties) == 1
+
+
+class TlsTarget:
+    """Takes each connection, and does ``then`` so long after its handshake."""
+
+    def __init__(self, network: FakeNetwork) -> None:
+        self.network = network
+        self.connections: list[Connection] = []
+        self.then: tuple[float, str] = (0.0, "")
+        network.listen("10.0.0.1", 80, self.accept)
+
+    def accept(self, connection: Connection) -> Party:
+        self.connections.append(connection)
+        after_s, what = self.then
+        if what:
+            self.network.call_at(self.network.now() + after_s, getattr(connection, what))
+        party = Party()
+        party.connection = connection
+        return party
+
+
+BY_TLS = TargetConfig(connector="c", tls=TLS)
+
+
+@pytest.mark.parametrize(
+    ("after_s", "ready"), [(0.02, False), (2 * limits.HEALTH_TLS_LOOK_S, True)]
+)
+def test_a_target_that_breaks_off_right_after_a_tls_handshake_is_down(
+    after_s: float, ready: bool
+) -> None:
+    watch = Watch()
+    TlsTarget(watch.network).then = (after_s, "abort")
+    watch.checks.set_targets({TARGET: BY_TLS})
+    watch.network.advance(0.5)
+    assert watch.checks.is_ready(TARGET) is ready
+    if not ready:
+        assert watch.checks.error_of(TARGET) == (
+            "broke off right after the TLS handshake: connection reset by peer"
+        )
+
+
+def test_a_target_that_speaks_or_ends_after_a_tls_handshake_is_up_at_once() -> None:
+    watch = Watch()
+    TlsTarget(watch.network).then = (0.02, "finish")
+    watch.checks.set_targets({TARGET: BY_TLS})
+    watch.network.advance(0.03)
+    assert watch.checks.is_ready(TARGET)
+
+
+def test_a_check_by_tls_ends_within_its_own_time() -> None:
+    watch = Watch()
+    target = TlsTarget(watch.network)
+    health = Health(timeout_s=0.05)
+    watch.checks.set_targets({TARGET: TargetConfig(connector="c", tls=TLS, health=health)})
+    watch.network.advance(0.06)
+    assert watch.checks.is_ready(TARGET)
+    assert all(connection.over for connection in target.connections)  # type: ignore[attr-defined]

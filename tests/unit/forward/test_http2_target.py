@@ -582,3 +582,15 @@ def test_a_connection_whose_ids_are_used_up_is_replaced(
     target.server().answer(1)
     assert [handler.last() for handler in handlers] == [("done", None)] * 3
     assert server.connection.is_finished()
+
+
+@pytest.mark.parametrize("timeout", ["response_s", "idle_s"])
+def test_short_timeouts_are_looked_at_often_enough(timeout: str) -> None:
+    target = Target(response_s=0.2) if timeout == "response_s" else Target(idle_s=0.2)
+    leg, handler = target.leg(body_bytes=0 if timeout == "response_s" else 5)
+    server = target.server()
+    server.turn()
+    if timeout == "response_s":
+        leg.finish()
+    target.network.advance(0.2 * (1 + limits.POOL_SWEEP_SHARE) + 0.01)
+    assert handler.last() == ("done", "target-timeout" if timeout == "response_s" else "stalled")

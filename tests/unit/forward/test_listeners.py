@@ -19,8 +19,13 @@ class Door:
     def __init__(self, connections_max: int = 100, **bounds: int) -> None:
         self.network = FakeNetwork()
         self.limits = ServiceLimits(**bounds)
+        self.held = False
         self.listeners = Listeners(
-            self.network, self.accept, lambda key: self.limits, connections_max
+            self.network,
+            self.accept,
+            lambda key: self.limits,
+            connections_max,
+            is_held=lambda key: self.held,
         )
         self.accepted: list[Party] = []
 
@@ -142,9 +147,11 @@ def test_a_source_with_too_many_connections_gets_no_more_until_one_is_gone() -> 
 def test_a_held_listener_accepts_again_when_it_is_let_go() -> None:
     door = Door()
     door.listeners.set_listeners({KEY: WHERE})
-    door.listeners.hold(frozenset({KEY}))
+    door.held = True
+    door.listeners.reconsider()
     assert door.network.is_paused(PLACE)
-    door.listeners.hold(frozenset())
+    door.held = False
+    door.listeners.reconsider()
     assert not door.network.is_paused(PLACE)
 
 

@@ -77,6 +77,19 @@ def test_what_may_not_be_repeated_gets_a_fresh_connection_or_one_just_used(
     assert pool.acquire(True) is target
 
 
+def test_a_stale_address_does_not_lead_to_an_older_connection_for_what_may_not_be_repeated(
+    pool: TargetPool, network: FakeNetwork
+) -> None:
+    old, moved = (taken(pool, network)[0] for _ in range(2))
+    moved.address = "192.0.2.99"
+    pool.release(old, limits.POOL_IDLE_S)
+    network.advance(limits.POOL_FRESH_S + 0.1)
+    pool.release(moved, limits.POOL_IDLE_S)
+    network.renamed.add("192.0.2.99")
+    assert pool.acquire(False) is None
+    assert pool.acquire(True) is old
+
+
 @pytest.mark.parametrize("idle_s", [limits.POOL_IDLE_S, 2.0])
 def test_an_idle_connection_is_closed_in_time_and_never_used_late(
     pool: TargetPool, network: FakeNetwork, idle_s: float

@@ -10,7 +10,8 @@ from router.model import limits
 from router.model.ids import SiteId
 
 A, B = SiteId("a"), SiteId("b")
-TOUCHED = sorted(set(get_args(LegCode)) - UNTOUCHED)
+NOT_PROCESSED: LegCode = "not-processed"
+TOUCHED = sorted(set(get_args(LegCode)) - UNTOUCHED - {NOT_PROCESSED})
 
 
 @pytest.mark.parametrize("code", sorted(UNTOUCHED))
@@ -36,6 +37,15 @@ def test_repeats_are_bounded() -> None:
         assert tries.may_repeat(LegFailure("link-lost"), idempotent=True)
         tries.note(LegFailure("link-lost"), A, None)
     assert not tries.may_repeat(LegFailure("link-lost"), idempotent=True)
+
+
+def test_what_a_target_did_not_process_may_go_on_a_few_times_whatever_its_method() -> None:
+    tries = Tries()
+    for target in ("10.0.0.1:80", "10.0.0.2:80"):
+        assert tries.may_repeat(LegFailure(NOT_PROCESSED), idempotent=False)
+        tries.note(LegFailure(NOT_PROCESSED), A, target)
+    assert tries.avoid == {"10.0.0.1:80", "10.0.0.2:80"}
+    assert not tries.may_repeat(LegFailure(NOT_PROCESSED), idempotent=False)
 
 
 def test_attempts_are_bounded_until_the_request_rests() -> None:

@@ -187,6 +187,10 @@ class FakeConnection:
         return len(self._unsent)
 
     @property
+    def unsent_bytes(self) -> int:
+        return len(self._unsent)
+
+    @property
     def is_gone(self) -> bool:
         return self._gone
 

@@ -165,3 +165,17 @@ def test_a_quarter_may_be_buffered_and_never_less_than_the_least() -> None:
 def test_memory_is_read_and_given_back_on_this_machine() -> None:
     trimmer()(True)
     assert MIB < resident_bytes() < 4096 * MIB
+
+
+def test_a_limit_that_the_site_states_itself_is_named_when_it_is_too_low() -> None:
+    scene = Scene()
+    scene.fill(900)
+    guard = scene.memory.guard
+    guard.set_limit(800 * MIB, is_stated=True)
+    scene.fill(900)
+    (problem,) = guard.problems()
+    assert problem.code == "SW0603"
+    assert problem.hint == "Raise memoryLimit of the site well above 900 MiB, or remove it"
+    guard.set_limit(901 * MIB)
+    scene.fill(900)
+    assert "memoryLimit" not in guard.problems()[0].hint

@@ -138,7 +138,7 @@ def test_a_mark_of_zero_says_no_while_anything_is_unsent(pair: Pair) -> None:
     pair.left.wire.set_high_mark(0)
     pair.right.wire.pause()
     answer = pair.left.wire.send(pair.flood)
-    assert not answer and pair.left.wire.buffered_bytes > 0
+    assert not answer and pair.left.wire.unsent_bytes == pair.left.wire.buffered_bytes > 0
     pair.right.wire.resume()
     pair.run_until(lambda: pair.left.told("writable"))
     assert pair.left.wire.buffered_bytes == 0
@@ -736,3 +736,13 @@ def test_what_the_peer_has_not_got_yet_is_known_after_the_end(pair: Pair) -> Non
     pair.right.wire.resume()
     pair.run_until(lambda: pair.right.told("ended"), lambda: not pair.left.wire.buffered_bytes)
     assert not pair.left.losses
+
+
+def test_what_is_with_the_kernel_is_not_held_by_us_any_more(pair: Pair) -> None:
+    pair.right.wire.pause()
+    pair.left.wire.send(pair.flood)
+    assert pair.left.wire.unsent_bytes == pair.left.wire.buffered_bytes > 0
+    pair.left.wire.finish()
+    pair.right.wire.resume()
+    pair.run_until(lambda: pair.right.told("ended"))
+    assert pair.left.wire.unsent_bytes == 0

@@ -103,7 +103,8 @@ def test_a_path_is_refused_where_the_service_is_not_http(here: CommandLine) -> N
 
 def test_a_service_is_declared_with_timeouts_and_limits_and_changed(here: CommandLine) -> None:
     here.ok(
-        *("service", "create", "shop", "80", "--timeout", "connect=200ms"),
+        *("service", "create", "shop", "80", "--protocol", "http"),
+        *("--timeout", "connect=200ms"),
         *("--timeout", "half-closed=2m", "--limit", "headers=50", "--limit", "header-block=16KiB"),
     )
     assert service(here).endswith(
@@ -214,3 +215,17 @@ def test_a_queue_returns_to_its_default(shop: CommandLine) -> None:
     shop.ok("service", "set", "shop", "--queue", "default")
     assert service(shop) == before
     assert shop("service", "set", "shop", "--queue", "-1").exit_code == 2
+
+
+def test_a_limit_of_requests_is_refused_for_a_service_without_any(shop: CommandLine) -> None:
+    result = shop("service", "create", "db", "5432", "--limit", "headers=50")
+    assert result.exit_code == 2
+    assert "a tcp service has no headers" in result.stderr
+    assert "connections-per-source" in result.stderr
+    shop.ok("service", "create", "db", "5432", "--limit", "connections=50", "--limit", "headers=")
+    assert "limits:\n    connections: 50\n" in shop.config()["service-db.yaml"]
+    assert shop("service", "set", "db", "--limit", "body-rate-min=1").exit_code == 2
+    assert (
+        shop("service", "set", "shop", "--limit", "headers=9", "--protocol", "tcp").exit_code == 2
+    )
+    shop.ok("service", "set", "db", "--limit", "headers=50", "--protocol", "http")

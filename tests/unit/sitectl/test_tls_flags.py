@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import ssl
 import stat
 from pathlib import Path
@@ -91,6 +92,24 @@ def test_a_folder_that_cannot_be_used_is_refused_and_nothing_is_written(
     assert error["hint"]
     assert "service-shop.yaml" not in here.config()
     assert not (here.state / "here" / "secrets" / "tls").exists()
+
+
+@pytest.mark.parametrize("kind", ["fifo", "device", "folder"])
+def test_what_is_no_file_in_a_folder_is_refused_at_once(
+    here: CommandLine, folder: Path, kind: str
+) -> None:
+    odd = folder / "tls.key"
+    odd.unlink()
+    if kind == "fifo":
+        os.mkfifo(odd)
+    elif kind == "device":
+        odd.symlink_to("/dev/zero")
+    else:
+        odd.mkdir()
+    result = here(*CREATE, "--tls-cert", str(folder))
+    assert result.exit_code == 1
+    assert f"{odd}: " in result.stderr
+    assert ("is no regular file" in result.stderr) is (kind != "folder")
 
 
 @pytest.mark.parametrize(("value", "code"), [("./nowhere", 4), ("No Name", 2), ("a..b", 2)])
@@ -211,3 +230,23 @@ def test_a_service_that_is_not_created_leaves_no_credential(
     result = here(*CREATE, *(str(folder) if flag == "FOLDER" else flag for flag in flags))
     assert result.exit_code == 5
     assert not (here.state / "here" / "secrets" / "tls" / "shop").exists()
+
+
+def test_a_new_pair_under_the_same_name_is_told_as_such(here: CommandLine, folder: Path) -> None:
+    here.ok(*CREATE, "--tls-cert", str(folder))
+    change = ("service", "set", "shop", "--tls-cert", str(folder))
+    assert "unchanged" in here.ok(*change).output
+    fill(folder)
+    assert here.ok(*change).stdout == "service shop has a new certificate\n"
+    assert "unchanged" in here.ok(*change).output
+
+
+def test_a_certificate_is_made_for_a_service_that_is_there(here: CommandLine) -> None:
+    here.ok(*CREATE)
+    change = ("service", "set", "shop", "--generate-tls-secrets")
+    assert here.ok(*change).stdout == "service shop updated\n"
+    assert "tlsCert: shop\n" in here.config()["service-shop.yaml"]
+    assert set(kept(here, "shop")) == {"tls.crt", "tls.key", "ca.crt"}
+    assert "unchanged" in here.ok(*change).output
+    assert here(*change, "--tls-cert", "x").exit_code == 2
+    assert here("service", "set", "other", "--generate-tls-secrets").exit_code == 4

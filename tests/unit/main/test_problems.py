@@ -1,0 +1,40 @@
+"""What `status` says of listeners that are not bound."""
+
+import pytest
+
+from router.forward.listeners import ListenerState
+from router.main.problems import of_listeners
+from router.model.ids import ServiceKey
+
+SHOP, DB = ServiceKey("shop", 8080), ServiceKey("db", 5432)
+TAKEN = "cannot listen on 127.0.0.1:80: Address already in use"
+
+
+def state(key: ServiceKey, host: str, port: int, error: str = "") -> ListenerState:
+    return ListenerState(key=key, host=host, port=port, listening=not error, error=error, hint="")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_a_place_that_another_service_of_this_site_has_is_said_to_be_its(host: str) -> None:
+    states = {SHOP: state(SHOP, "127.0.0.1", 80, TAKEN), DB: state(DB, host, 80)}
+    (problem,) = of_listeners(states)
+    assert problem.code == "SW0202"
+    assert problem.message.endswith(f"{TAKEN}, by service db:5432 of this site")
+    assert problem.hint == "Give one another: sitectl service set shop --listen [IP:]PORT"
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "error"),
+    [
+        ("127.0.0.2", 80, TAKEN),
+        ("127.0.0.1", 81, TAKEN),
+        ("127.0.0.1", 80, "it must speak TLS: tls.crt is not there"),
+    ],
+)
+def test_what_is_not_another_service_s_fault_is_not_said_to_be(
+    host: str, port: int, error: str
+) -> None:
+    states = {SHOP: state(SHOP, "127.0.0.1", 80, error), DB: state(DB, host, port)}
+    (problem,) = of_listeners(states)
+    assert problem.message.endswith(error)
+    assert problem.hint.startswith("Free the port")
