@@ -4,8 +4,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 IMAGE ?= spillway/router:dev
+STORM_ROUNDS ?= 20000
+STORM_SEED ?= 1
 
-.PHONY: help install dev demo test lint corpus fuzz bench image clean
+.PHONY: help install dev demo test lint corpus fuzz storm bench overload image clean
 .DEFAULT_GOAL := help
 
 help:
@@ -15,7 +17,9 @@ help:
 	@echo 'make lint      format, style, types, who imports whom'
 	@echo 'make corpus    what HTTP/1.1 is accepted and refused, case by case'
 	@echo 'make fuzz      mutated bytes for FUZZ_SECONDS (60); FUZZ_SEED= replays'
+	@echo 'make storm     aborts at any moment, STORM_ROUNDS (20000); STORM_SEED= replays'
 	@echo 'make bench     requests a second, latency, bulk, memory, failover'
+	@echo 'make overload  attacks by thousands and ten times the load, with figures'
 	@echo 'make image     the container image'
 
 install: $(VENV)/.installed
@@ -50,8 +54,14 @@ corpus: dev
 fuzz: dev
 	$(BIN)/python -m tests.fuzz
 
+storm: dev
+	$(BIN)/python -m tests.simulation.storm --rounds $(STORM_ROUNDS) --seed $(STORM_SEED)
+
 bench: dev
 	$(BIN)/python -m tests.bench
+
+overload: dev
+	$(BIN)/python -m tests.bench.overload
 
 image:
 	$$(command -v podman || command -v docker) build -t $(IMAGE) .

@@ -152,9 +152,11 @@ class GrpcClient:
         self.channel.close()
 
     def echo(self, message: bytes, timeout_s: float = CALL_S, **metadata: str) -> tuple[bytes, Any]:
-        """The answer and its call; ``metadata`` with ``_`` for ``-``."""
+        """The answer and its call, which waits for a connection; ``metadata``: ``_`` for ``-``."""
         fields = tuple((name.replace("_", "-"), value) for name, value in metadata.items())
-        answer, call = self._one("Echo").with_call(message, timeout=timeout_s, metadata=fields)
+        answer, call = self._one("Echo").with_call(
+            message, timeout=timeout_s, metadata=fields, wait_for_ready=True
+        )
         return bytes(answer), call
 
     def wait(self, timeout_s: float = CALL_S) -> Any:

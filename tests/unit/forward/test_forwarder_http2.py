@@ -27,6 +27,7 @@ from tests.unit.forward.fakes import (
     site_of,
 )
 from tests.unit.forward.http2_peers import GET, GRPC, REQUEST, H2Peer
+from tests.unit.forward.test_forwarder_http import Silent
 
 KEY = ServiceKey("shop", 8080)
 OK = [(b":status", b"200")]
@@ -667,3 +668,37 @@ def test_what_another_site_s_target_did_not_process_after_taking_it_stays_a_loss
     shop.run()
     shop.network.advance(5.0)
     assert shop.said(stream)[0] == "head 502"
+
+
+PLAIN = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        [("send_head", PLAIN, 5), ("send", b"too long"), ("finish", 0)],
+        [("send_head", PLAIN, 5), ("send", b"sho"), ("finish", 0)],
+        [("send_head", PLAIN, 5), ("finish", 0)],
+        [("send_head", PLAIN, -1), ("send_trailers", b"Content-Length: 5\r\n"), ("finish", 0)],
+        [("send_head", PLAIN, -1), ("send_head", PLAIN, 0), ("finish", 0)],
+        [("send_head", PLAIN, -1), ("send", b"abc"), ("reset", "target-reset")],
+    ],
+)
+def test_an_answer_of_a_neighbour_that_lies_is_never_taken_for_whole(
+    script: list[tuple[object, ...]],
+) -> None:
+    shop = Shop(remote=True)
+
+    def offered(stream: object, request: OpenRequest) -> Silent:
+        assert isinstance(stream, FakeStream)
+        stream.accept(1)
+        for name, *arguments in script:
+            getattr(stream, str(name))(*arguments)
+        return Silent()
+
+    shop.mesh.offered[router_of("b")] = offered
+    said = shop.said(shop.ask())
+    assert said[0] == "head 200" and said[-1].startswith("reset"), said
+    assert "end" not in said
+    assert shop.said(shop.ask()) == said, "the connection goes on"
+    assert shop.in_flight == 0

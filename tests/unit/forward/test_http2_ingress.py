@@ -308,6 +308,16 @@ def test_a_drain_tells_twice_serves_what_came_and_closes(site: Site) -> None:
     assert first != crossing
 
 
+def test_a_client_that_answers_at_once_is_told_the_last_stream_at_once(site: Site) -> None:
+    stream = site.ask()
+    site.session.drain()
+    site.connection.take()
+    site.client.hear(PingFrame(0, b"spillway").serialize())
+    site.connection.deliver(site.client.take())
+    frames = frames_of(site.connection.take())
+    assert [f.last_stream_id for f in frames if isinstance(f, GoAwayFrame)] == [stream]
+
+
 def test_the_last_answer_has_time_to_reach_a_slow_client(site: Site) -> None:
     site.ask()
     site.session.drain()

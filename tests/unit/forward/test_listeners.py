@@ -137,6 +137,11 @@ def test_a_source_with_too_many_connections_gets_no_more_until_one_is_gone() -> 
     door.listeners.gone(KEY, connection_of(door.accepted[0]))
     connect(door)
     assert len(door.accepted) == 3
+    for gone in door.accepted[1:3]:
+        door.listeners.gone(KEY, connection_of(gone))
+    for _ in range(3):
+        connect(door)
+    assert len(door.accepted) == 5, "once all are gone, as many again"
 
 
 def test_a_held_listener_accepts_again_when_it_is_let_go() -> None:

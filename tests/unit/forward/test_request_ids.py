@@ -6,6 +6,7 @@ import re
 import pytest
 
 from router.forward.http1 import grammar
+from router.forward.http1.render import FAILURES, ClientFraming, own_answer
 from router.forward.ingress_http import HttpSession
 from router.forward.ports import Leg, LegFailure, LegHandler, Request
 from router.forward.request_ids import RequestIds
@@ -153,3 +154,13 @@ def test_a_field_that_means_something_to_http_carries_no_id(name: str) -> None:
 def test_whatever_framing_and_routing_read_is_reserved() -> None:
     known = grammar.PROTECTED_OPTIONS | grammar.NOT_IN_TRAILERS | frozenset(grammar.HOP_BY_HOP)
     assert {name.decode() for name in known} <= RESERVED_FIELDS
+
+
+def test_the_fields_of_our_own_answers_are_reserved() -> None:
+    framing = ClientFraming(head_only=False, old=False, close=True)
+    names: set[str] = set()
+    for error in FAILURES.values():
+        head = own_answer(error, framing, random.Random(1)).partition(b"\r\n\r\n")[0].decode()
+        names |= {line.partition(":")[0].lower() for line in head.split("\r\n")[1:]}
+    assert "retry-after" in names
+    assert names <= RESERVED_FIELDS

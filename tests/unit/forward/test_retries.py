@@ -168,8 +168,11 @@ def test_a_target_that_refuses_costs_a_permit_only_if_there_is_another_site() ->
 
 def test_no_attempt_begins_after_the_deadline() -> None:
     shop = Shop()
+    patient = ServiceSpec(ports=(8080,), protocol="http", timeouts=Timeouts(response_s=60.0))
+    shop.sites["b"].forwarder.set_service(KEY, patient)
     client = shop.client()
     shop.network.advance(RESPONSE_S + 0.1)
+    assert status(client) == 0, "a first attempt is timed by its target's site"
     shop.cut("b")
     assert status(client) == 504
     assert shop.targets["c"].requests == 0
