@@ -8,6 +8,7 @@ from router.forward.service import Service
 from router.net.ports import Address, Buffer
 
 CLIENT_GONE = 499
+_GRPC = b"\r\ncontent-type: application/grpc"
 SWITCHING_PROTOCOLS = 101
 
 OWN_CODES = {
@@ -184,4 +185,11 @@ class WatchedLeg:
             status = status or CLIENT_GONE
             return status, OWN_CODES.get(status, "")
         error = render.failure_error(failure if failure is not None else LegFailure("internal"))
+        if not status and not self._request.head_only and not _is_grpc(self._request):
+            self._bytes_out = len(render.own_text(error))
         return status or error.status, error.code
+
+
+def _is_grpc(request: Request) -> bool:
+    """Its client is answered by fields alone."""
+    return request.protocol == "http2" and _GRPC in request.head.lower()

@@ -1,6 +1,6 @@
 """What is wrong now and needs a person, in the words of `status`. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from router.forward.listeners import EVERYWHERE, ListenerState
 from router.model.errors import ConfigError
@@ -63,6 +63,18 @@ def _holder(state: ListenerState, states: Mapping[ServiceKey, ListenerState]) ->
 def _free_port(key: ServiceKey, holder: ServiceKey | None) -> str:
     elsewhere = f"sitectl service set {key.name} --listen [IP:]PORT"
     return f"Free the port, or: {elsewhere}" if holder is None else f"Give one another: {elsewhere}"
+
+
+def unserved(keys: Iterable[ServiceKey]) -> list[Problem]:
+    """Services that have targets, none of which is ready."""
+    return [
+        Problem(
+            code="SW0309",
+            message=f"Service {key} has no ready target, here or at any site that is reached.",
+            hint=f"See why under ERROR: sitectl service status {key.name}",
+        )
+        for key in keys
+    ]
 
 
 def of_table(table: RouteTable) -> list[Problem]:

@@ -10,6 +10,7 @@ from router.main.learnt import Learnt
 from router.main.load_exchange import LoadExchange
 from router.main.plan import Plan, PlannedService, PlannedTarget, plan
 from router.main.ports import Credentials, Keeper, Tell
+from router.main.problems import unserved
 from router.model.addresses import split
 from router.model.adverts import Declaration, TargetsAdvert
 from router.model.events import Problem
@@ -66,8 +67,24 @@ class Services:
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """What of the wanted state could not be met."""
-        return self._plan.problems
+        """What of the wanted state could not be met, and what of it nobody serves now."""
+        wanted = self._wanted
+        mine = [
+            key
+            for key, service in self._plan.services.items()
+            if service.has_connector or (wanted is not None and key.name in wanted.services)
+        ]
+        return (*self._plan.problems, *unserved(key for key in mine if self._is_unserved(key)))
+
+    def _is_unserved(self, key: ServiceKey) -> bool:
+        """Targets of it are bound, here or at a site that is reached, and none is ready."""
+        remotes = self._routing.table.candidates.get(key, ())
+        is_bound = bool(remotes) or self._plan.services[key].has_connector
+        return (
+            is_bound
+            and not self._forwarder.load_of(key).targets_ready
+            and not any(remote.targets_ready for remote in remotes)
+        )
 
     def apply(self, wanted: Wanted) -> None:
         """Make the services of ``wanted`` true."""

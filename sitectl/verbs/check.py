@@ -202,6 +202,9 @@ def _bind_error(host: str, port: int) -> str | None:
     return None
 
 
+_JUDGED_BY_ITSELF = ("SW0202", "SW0309", "SW0404")
+
+
 def _running(site: Site) -> Iterator[Finding]:
     try:
         status = site.admin.get("/api/v1/status")
@@ -215,8 +218,8 @@ def _running(site: Site) -> Iterator[Finding]:
         "ok" if ready else "error", "SW0513", f"router {'ready' if ready else 'not ready'}"
     )
     for problem in status.get("problems") or []:
-        if problem["code"].startswith("SW01") or problem["code"] in ("SW0202", "SW0404"):
-            continue  # Of documents, listeners, links: each of those is judged by itself.
+        if problem["code"].startswith("SW01") or problem["code"] in _JUDGED_BY_ITSELF:
+            continue  # Of documents, listeners, targets, links: each of those is judged by itself.
         yield Finding("warning", problem["code"], problem["message"], problem.get("hint", ""))
     yield from _each(links, "SW0515", "no link yet", _link)
     yield from _each(services, "SW0516", "no service yet", _service)

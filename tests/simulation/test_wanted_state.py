@@ -1,7 +1,7 @@
 """Wanted state that changes while routers serve: what goes away ends, what comes back is taken."""
 
 from router.model import limits
-from router.model.specs import ServiceSpec
+from router.model.specs import ConnectorSpec, ServiceSpec, TargetSpec
 from router.net.ports import Connection
 from tests.simulation.world import LINK_PORT, SERVICE, World
 
@@ -120,3 +120,24 @@ def test_a_declaration_that_was_withdrawn_is_not_carried_into_the_next_life() ->
     b.apply()
     world.run(5)
     assert a.keeper.learnt() == ()
+
+
+def test_a_service_whose_targets_are_all_down_is_a_problem_where_it_belongs() -> None:
+    world = World(1, "a", "b", "c")
+    a, b, c = world.sites.values()
+    a.link(b, cost=1)
+    c.link(b, cost=1)
+    a.declare()
+    world.run(5)
+    assert a.router.problems() == (), "nobody has bound a target yet"
+    b.connectors["here"] = ConnectorSpec(service="shop", targets=(TargetSpec("127.0.0.1", 9000),))
+    b.apply()
+    world.run(5)
+    for site in (a, b):
+        (problem,) = site.router.problems()
+        assert problem.code == "SW0309"
+        assert problem.hint == "See why under ERROR: sitectl service status shop"
+    assert c.router.problems() == (), "it neither declares nor serves it"
+    c.serve(1, capacity=1)
+    world.run(5)
+    assert [site.router.problems() for site in (a, b, c)] == [(), (), ()]

@@ -156,9 +156,14 @@ def failure_error(failure: LegFailure) -> HttpError:
     return FAILURES[failure.code]
 
 
+def own_text(error: HttpError) -> bytes:
+    """The body of an answer of ours."""
+    return error.sentence.encode("ascii") + b"\n"
+
+
 def own_answer(error: HttpError, client: ClientFraming, rng: random.Random) -> bytes:
     """A whole response of ours. ``rng`` spreads the return of clients that found all full."""
-    text = error.sentence.encode("ascii") + b"\n"
+    text = own_text(error)
     retry = b""
     if error.code in ("all-full", "overloaded"):
         seconds = rng.randint(limits.RETRY_AFTER_MIN_S, limits.RETRY_AFTER_MAX_S)

@@ -319,3 +319,12 @@ def test_an_attempt_that_never_reached_a_target_was_under_way_to_it() -> None:
     assert b"502 Bad Gateway" in client.got
     assert shop.log.only.code == "target-refused"
     assert phases(shop.log.only) == pytest.approx((2.0, limits.CONNECT_TIMEOUT_LOCAL_S, 0.0))
+
+
+@pytest.mark.parametrize("method", [b"GET", b"HEAD"])
+def test_an_answer_of_ours_tells_the_size_of_its_body(method: bytes) -> None:
+    shop = Shop(here=0)
+    client = shop.client(GET.replace(b"GET", method))
+    _, _, body = bytes(client.got).partition(b"\r\n\r\n")
+    assert (shop.log.only.status, shop.log.only.bytes_out) == (503, len(body))
+    assert bool(body) is (method == b"GET")

@@ -2,12 +2,13 @@
 
 import re
 
+import h2.events
 import pytest
 
 from router.forward.observing import Finished
 from router.model import limits
 from router.model.specs import ServiceSpec
-from tests.unit.forward.http2_peers import GET, REQUEST
+from tests.unit.forward.http2_peers import GET, GRPC, REQUEST
 from tests.unit.forward.test_forwarder_http2 import KEY, H2Party, Shop
 
 
@@ -61,3 +62,17 @@ def test_a_request_is_told_by_the_protocol_that_it_came_by() -> None:
     shop.target.answer(shop.target.serving[0], 1)
     shop.run()
     assert [told.protocol for told in log.all] == ["http2"]
+
+
+@pytest.mark.parametrize("fields", [REQUEST, GRPC], ids=["http", "grpc"])
+def test_an_answer_of_ours_tells_the_size_of_its_body(fields: list[tuple[bytes, bytes]]) -> None:
+    shop = Shop(remote=False)
+    log = Log()
+    shop.a.forwarder.observing.set(log, None)
+    shop.a.forwarder.set_targets(KEY, {})
+    shop.ask(fields, b"hello")
+    events = shop.client.peer.events
+    data = b"".join(event.data for event in events if isinstance(event, h2.events.DataReceived))
+    (told,) = log.all
+    assert (told.status, told.bytes_out) == (503, len(data))
+    assert bool(data) is (fields is REQUEST)
