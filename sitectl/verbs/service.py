@@ -185,6 +185,11 @@ def set_(
         protocol,
         listen,
         generate or None,
+        affinity,
+        request_id,
+        timeouts or None,
+        ceilings or None,
+        *health.values(),
     )
     if tls_cert and service is None and others.count(None) == len(others):
         _keep_certificate(settings, site, name, tls_cert)
@@ -211,7 +216,8 @@ def set_(
     }
     if affinity is not None:
         changes["affinity"] = affinity_of(affinity)
-    spec = service.spec if service is not None else ServiceSpec(ports=())
+    # One that is not declared here is refused below, and not for its protocol.
+    spec = service.spec if service is not None else ServiceSpec(protocol="http", ports=())
     assert isinstance(spec, ServiceSpec)
     changes |= handling_changes(timeouts, ceilings, spec, protocol or spec.protocol)
     if service is None and (changes or listen is not None or not bound):

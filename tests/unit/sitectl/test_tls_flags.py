@@ -203,6 +203,24 @@ def test_another_site_keeps_its_own_certificate_for_a_service_it_does_not_declar
     assert here("service", "set", "shop", "--tls-cert", "other").exit_code == 2
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--affinity", "client"),
+        ("--request-id=X-Request-Id",),
+        ("--timeout", "response=1s"),
+        ("--limit", "headers=50"),
+        ("--health-path", "/healthz"),
+    ],
+)
+def test_settings_of_a_service_declared_elsewhere_are_not_dropped_beside_a_certificate(
+    here: CommandLine, admin: FakeAdmin, folder: Path, words: tuple[str, ...]
+) -> None:
+    admin.items("/api/v1/services", {"name": "shop", "port": 8443, "tls_cert": "web-tls"})
+    assert here("service", "set", "shop", "--tls-cert", str(folder), *words).exit_code == 4
+    assert not (here.state / "here" / "secrets" / "tls" / "web-tls").exists()
+
+
 def test_a_service_elsewhere_without_tls_gets_no_certificate_here(
     here: CommandLine, admin: FakeAdmin, folder: Path
 ) -> None:
