@@ -179,7 +179,7 @@ class LocalLeg:
             if leg.status > LAST_STATUS_UNJUDGED:
                 outcomes.answered(self._slot.target, leg.status, self._era)
             elif outcomes.suspects:
-                outcomes.went_well(self._slot.target)
+                outcomes.went_well(self._slot.target, self._era)
         elif self._goes_on(leg, failure):
             return
         elif self._relieved:

@@ -76,11 +76,12 @@ class Outcomes:
         if cause is not None:
             self._failed(target, cause, began_in)
         elif self.suspects:
-            self.went_well(target)
+            self.went_well(target, began_in)
 
-    def went_well(self, target: str) -> None:
-        """The exchange was complete."""
-        self._ejections.succeeded(target, self._timers.now())
+    def went_well(self, target: str, began_in: int) -> None:
+        """The exchange was complete. What began before the target was put out clears nothing."""
+        if began_in >= self._returned_in.get(target, 0):
+            self._ejections.succeeded(target, self._timers.now())
 
     def returned(self, target: str) -> None:
         """A check found it good."""

@@ -247,6 +247,24 @@ def test_what_began_before_a_target_returned_holds_nothing_against_it_afterwards
         assert shop.is_in()
 
 
+def test_what_began_before_a_target_was_put_out_clears_nothing_afterwards() -> None:
+    shop = Shop(is_silent, elsewhere=1, targets=1, timeouts=Timeouts(response_s=300.0))
+    shop.send()
+    (begun,) = shop.bad.serving
+    shop.answer = resets
+    shop.send_until_out()
+    shop.network.advance(limits.EJECT_BASE_S)
+    assert shop.is_in()
+    shop.network.advance(limits.EJECT_FORGET_S + 1)
+    answer_ok(begun)
+    shop.network.advance(limits.POOL_IDLE_S + 1)  # A kept connection's reset would not count.
+    began = shop.network.now()
+    assert shop.send_until_out() == 1, "it is still on probation"
+    while not shop.is_in():
+        shop.network.advance(0.05)
+    assert shop.network.now() - began > limits.EJECT_BASE_S + 1, "and stays out for longer"
+
+
 def test_ejection_can_be_turned_off() -> None:
     shop = Shop(resets, health=Health(eject_after=0))
     for _ in range(40):
