@@ -16,7 +16,7 @@ from router.forward.http2 import wire as codes
 from router.forward.http2.answers import own_answer
 from router.forward.http2.connection import Http2Connection
 from router.forward.http2.heads import Asked, Fields, Malformed
-from router.forward.http2.streams import Http2Stream
+from router.forward.http2.streams import Http2Stream, Nobody
 from router.forward.ports import Leg, LegHandler, Request
 from router.forward.request_ids import RequestIds
 from router.model import limits
@@ -51,7 +51,7 @@ class _Phase(enum.Enum):
     OVER = enum.auto()
 
 
-class _Answered:
+class _Answered(Nobody):
     """The user of a stream that was answered without a leg, or no longer has one."""
 
     __slots__ = ("_stream", "deadline")
@@ -64,24 +64,6 @@ class _Answered:
         """The client may have until ``deadline`` to take the answer."""
         if now >= self.deadline:
             self._stream.reset(codes.CANCEL)
-
-    def got_head(self, fields: Fields, ended: bool) -> None:
-        pass
-
-    def got_body(self, data: memoryview) -> None:
-        pass
-
-    def got_trailers(self, fields: Fields) -> None:
-        pass
-
-    def got_end(self) -> None:
-        pass
-
-    def got_room(self) -> None:
-        pass
-
-    def got_reset(self, code: int) -> None:
-        pass
 
 
 class Http2Session:
