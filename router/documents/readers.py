@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from router.documents.nodes import Findings, Mapping, Node, Scalar, Sequence
 from router.model import limits
+from router.model.specs import WORKLOAD_KINDS
 
 Reader = Callable[[Findings, Node, str], Any]
 
@@ -29,6 +30,7 @@ _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h|d)?\Z")
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
 _HOST = re.compile(r"[A-Za-z0-9_]([-A-Za-z0-9_.]*[A-Za-z0-9_])?\.?\Z")
 _IPV6 = re.compile(r"(?=[^:]*:[^:]*:)[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9_.-]+)?\Z")
+_PORT_NAME = re.compile(r"(?=[0-9-]*[a-z])[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
 _SIZE = re.compile(r"([0-9]{1,15})(KiB|MiB|GiB)?\Z")
 _UNIT_BYTES: Final = {"": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _YAML_BOOLEANS = frozenset({"yes", "no", "on", "off", "true", "false"})
@@ -322,6 +324,31 @@ def matching(pattern: str, what: str) -> Reader:
         return BAD
 
     return read
+
+
+def port_or_name(findings: Findings, node: Node, path: str) -> int | str | Bad:
+    """A port's number, or its name as Kubernetes has it (RFC 6335: a letter, at most 15)."""
+    if isinstance(node, Scalar) and _PORT_NAME.match(node.value) and len(node.value) <= 15:
+        return node.value
+    number: int | Bad = port(findings, node, path)
+    return number
+
+
+def workload(findings: Findings, node: Node, path: str) -> str | Bad:
+    """``KIND/NAME``: whose pods are meant, see `specs.ConnectorSpec`."""
+    value = text_of(findings, node, path, "KIND/NAME")
+    if isinstance(value, Bad) or not value:
+        return value
+    kind, _, rest = value.partition("/")
+    if kind not in WORKLOAD_KINDS:
+        findings.add(
+            node, path, f"unknown kind of workload {kind!r}", nearest(kind, WORKLOAD_KINDS)
+        )
+        return BAD
+    if not rest:
+        findings.add(node, path, f"expected {kind}/NAME, got {shown(node)}")
+        return BAD
+    return value
 
 
 def share(findings: Findings, node: Node, path: str) -> float | Bad:

@@ -276,6 +276,7 @@ def target_ports(target: TargetSpec) -> tuple[int, ...]:
 
 
 _PORTS = readers.many(readers.port, limits.PORTS_PER_SERVICE_MAX, "ports")
+_TARGET_PORTS = readers.many(readers.port_or_name, limits.PORTS_PER_SERVICE_MAX, "ports")
 _WEIGHTS = readers.table(readers.integer(0, 1_000_000), 1_024, "weights by site")
 _POLICY = Shape(
     PolicySpec,
@@ -304,6 +305,8 @@ _TARGET = Shape(
     Field("host", readers.host, required=True),
     Field("port", readers.port),
     Field("ports", _PORTS),
+    Field("name", readers.host),
+    Field("capacity", readers.capacity),
     check=_check_target,
 )
 
@@ -345,6 +348,7 @@ SHAPES: Final[dict[Kind, Shape]] = {
         Field("drain_grace_s", readers.duration(0.0, 3600.0)),
         Field("memory_limit_bytes", _memory_limit),
         Field("access_log_share", readers.share),
+        Field("adopt_services", readers.boolean),
         Field("tracing", readers.boolean),
         check=_check_site,
     ),
@@ -370,6 +374,9 @@ SHAPES: Final[dict[Kind, Shape]] = {
             readers.many(_TARGET.read, limits.TARGETS_PER_CONNECTOR_MAX, "targets"),
             shape=_TARGET,
         ),
+        Field("workload", readers.workload),
+        Field("target_ports", _TARGET_PORTS),
+        Field("not_ready", readers.boolean),
         Field("capacity", readers.capacity),
         Field("health", _HEALTH.read, shape=_HEALTH),
         Field("tls_trust", readers.name),

@@ -12,6 +12,7 @@ from router.documents import readers
 from router.documents.schema import target_ports
 from router.model.addresses import join
 from router.model.errors import ConfigError
+from router.model.ids import ServiceKey
 from router.model.specs import (
     ConnectorSpec,
     Document,
@@ -28,6 +29,8 @@ _LOCAL_NAMES = frozenset({"localhost", "localhost.", "ip6-localhost"})
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """What a site should be. ``name`` is the site's; the tables go by document name.
 
+    ``inner_ports``: behind a Kubernetes Service each service port is listened for at a port of our
+    own, and those not in the table not at all; None: at the service's own port.
     Nobody changes the tables: a new state is a new value.
     """
 
@@ -37,6 +40,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     connectors: dict[str, ConnectorSpec] = {}
     listeners: dict[str, ListenerSpec] = {}
     links: dict[str, LinkSpec] = {}
+    inner_ports: dict[ServiceKey, int] | None = None
 
 
 class Listening(msgspec.Struct, frozen=True):

@@ -151,7 +151,7 @@ def _targets(
                 join(target.host, port),
                 PlannedTarget(
                     connector=name,
-                    capacity=capacity,
+                    capacity=capacity if target.capacity is None else target.capacity,
                     health=connector.health,
                     tls_trust=connector.tls_trust,
                     tls_server_name=connector.tls_server_name,
@@ -172,6 +172,13 @@ def _target_port(target: TargetSpec, index: int, ports: int, key: ServiceKey) ->
 def _listen(
     key: ServiceKey, declaration: Declaration, wanted: Wanted
 ) -> tuple[tuple[str, int] | None, str]:
+    if wanted.inner_ports is not None:
+        inner = wanted.inner_ports.get(key)
+        return (
+            (None, "no Kubernetes Service leads here")
+            if inner is None
+            else ((wanted.site.bind_ip, inner), "")
+        )
     override = _override(key, declaration, wanted)
     if override is None:
         if not wanted.site.service_sync and key.name not in wanted.services:

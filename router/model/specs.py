@@ -19,6 +19,7 @@ API_VERSION = "spillway/v1"
 ServiceProtocol = Literal["tcp", "http", "http2"]
 PolicyName = Literal["fill", "balanced", "spread", "split", "failover"]
 Kind = Literal["Site", "Service", "Connector", "Listener", "Link"]
+WORKLOAD_KINDS = ("deployment", "statefulset", "daemonset", "deploymentconfig", "service", "pods")
 
 
 class PolicySpec(msgspec.Struct, frozen=True):
@@ -45,6 +46,7 @@ class SiteSpec(
     drain_grace_s: float = limits.DRAIN_GRACE_S
     memory_limit_bytes: int = 0  # What the router may use; 0: what the system lets it.
     access_log_share: float = 0.0  # Of the requests, 0 to 1, are written to run/access.log.
+    adopt_services: bool = False  # On Kubernetes: Services that exist may be taken over.
     tracing: bool = False  # Spans for OpenTelemetry, by its own environment variables.
 
 
@@ -68,11 +70,17 @@ class ServiceSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class TargetSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """One backend. ``port`` for a service of one port, ``ports`` in the order of its ports."""
+    """One backend. ``port`` for a service of one port, ``ports`` in the order of its ports.
+
+    ``name``: what people know it by (a pod's name); empty: its address. ``capacity``: its own, in
+    place of its connector's; None: that of its connector.
+    """
 
     host: str
     port: int | None = None
     ports: tuple[int, ...] = ()
+    name: str = ""
+    capacity: int | None = None
 
 
 class ConnectorSpec(
@@ -83,10 +91,19 @@ class ConnectorSpec(
     ``tls_trust``: targets are reached by TLS and must be certified by the CA of this credential,
     for ``tls_server_name``; empty: for their host if that is a name, else their chain alone is
     judged. ``proxy_protocol``: they are told the client's address first (PROXY protocol, v2).
+
+    ``workload``, on Kubernetes only: whose pods are the targets, ``KIND/NAME`` with one of
+    `WORKLOAD_KINDS` (``pods/app=shop,tier=web`` is a label selector, ``service/NAME.NAMESPACE`` a
+    Service of another namespace). ``target_ports``: their ports in the order of the service's, by
+    number or by name; empty: what the workload declares. ``not_ready``: pods count before they
+    are ready. `control.kubernetes` turns these into ``targets``.
     """
 
     service: str
     targets: tuple[TargetSpec, ...] = ()
+    workload: str = ""
+    target_ports: tuple[int | str, ...] = ()
+    not_ready: bool = False
     capacity: int | str | None = None
     health: Health = Health()
     tls_trust: CredentialName = ""

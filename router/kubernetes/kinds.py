@@ -1,0 +1,43 @@
+"""The kinds that are used: where the API serves them."""
+
+from typing import Final
+
+import msgspec
+
+
+class KindInfo(msgspec.Struct, frozen=True):
+    """``api_version`` as an object states it (``apps/v1``), ``plural`` as in paths."""
+
+    kind: str
+    api_version: str
+    plural: str
+
+
+KINDS: Final = {
+    info.kind: info
+    for info in (
+        KindInfo("ConfigMap", "v1", "configmaps"),
+        KindInfo("Secret", "v1", "secrets"),
+        KindInfo("Service", "v1", "services"),
+        KindInfo("ServiceAccount", "v1", "serviceaccounts"),
+        KindInfo("Pod", "v1", "pods"),
+        KindInfo("Event", "v1", "events"),
+        KindInfo("EndpointSlice", "discovery.k8s.io/v1", "endpointslices"),
+        KindInfo("Deployment", "apps/v1", "deployments"),
+        KindInfo("StatefulSet", "apps/v1", "statefulsets"),
+        KindInfo("DaemonSet", "apps/v1", "daemonsets"),
+        KindInfo("DeploymentConfig", "apps.openshift.io/v1", "deploymentconfigs"),
+        KindInfo("Lease", "coordination.k8s.io/v1", "leases"),
+        KindInfo("Role", "rbac.authorization.k8s.io/v1", "roles"),
+        KindInfo("RoleBinding", "rbac.authorization.k8s.io/v1", "rolebindings"),
+        KindInfo("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies"),
+        KindInfo("Ingress", "networking.k8s.io/v1", "ingresses"),
+        KindInfo("PodDisruptionBudget", "policy/v1", "poddisruptionbudgets"),
+        KindInfo("Route", "route.openshift.io/v1", "routes"),
+        KindInfo(
+            "SelfSubjectAccessReview",
+            "authorization.k8s.io/v1",
+            "selfsubjectaccessreviews",
+        ),
+    )
+}

@@ -1,0 +1,59 @@
+"""Names, labels and annotations of objects: Skupper v1's that are read as they are, and our own.
+
+All of them are promises to users (docs/kubernetes.md), none is ever renamed.
+"""
+
+from typing import Final
+
+# Ours: objects of a site. All begin with spillway-, so that a site runs beside Skupper's.
+ROUTER: Final = "spillway-router"
+"""Deployment, ServiceAccount, Role, RoleBinding, PodDisruptionBudget, NetworkPolicy, Lease, and
+the Service of the link port."""
+IDENTITY_SECRET: Final = "spillway-identity"
+"""identity.key, ca.key, ca.crt."""
+REVOKED_SECRET: Final = "spillway-revoked"
+GRANT_PREFIX, LINK_PREFIX = "spillway-grant-", "spillway-link-"
+"""Secrets: a claim that was granted; the credential that a link's claim was redeemed for."""
+STATUS_CONFIGMAP: Final = "spillway-status"
+DOCUMENT_PREFIX: Final = "spillway-"
+"""ConfigMaps that `sitectl` writes: spillway-KIND-NAME with the one key KIND-NAME.yaml."""
+
+PART_OF: Final = {"app.kubernetes.io/part-of": "spillway"}
+MANAGED_BY_LABEL, MANAGED_BY = "app.kubernetes.io/managed-by", "spillway"
+COMPONENT_LABEL: Final = "spillway.dev/component"
+COMPONENT_ROUTER: Final = "router"
+"""COMPONENT_LABEL=COMPONENT_ROUTER selects the routers of the namespace's site."""
+DOCUMENTS_LABEL, DOCUMENTS = "spillway.dev/documents", "true"
+"""On ConfigMaps whose values are documents (any key that ends in .yaml)."""
+TYPE_LABEL: Final = "spillway.dev/type"
+"""On Secrets of ours: identity, revoked, grant, link."""
+SERVICE_LABEL: Final = "spillway.dev/service"
+"""On Services that lead to the routers: the network's service."""
+ORIGINAL: Final = "spillway.dev/original"
+"""On a Service that was adopted: what it had before, as JSON, to be restored."""
+
+CAPACITY, POLICY, QUEUE = "spillway.dev/capacity", "spillway.dev/policy", "spillway.dev/queue"
+"""On workloads, Services and Pods (capacity), on workloads and Services (policy, queue)."""
+PREFIX: Final = "spillway.dev/"
+
+# Skupper v1's (skupper 1.9.6: api/types/types.go).
+SITE_CONFIGMAP: Final = "skupper-site"
+SERVICES_CONFIGMAP: Final = "skupper-services"
+SKUPPER_ROUTER: Final = "skupper-router"
+SKUPPER_TYPE: Final = "skupper.io/type"
+TOKEN_CLAIM, CONNECTION_TOKEN = "token-claim", "connection-token"
+CONNECTION_TOKEN_REQUEST: Final = "connection-token-request"
+COST: Final = "skupper.io/cost"
+DISABLED: Final = "internal.skupper.io/disabled"
+SITE_CONTROLLER_IGNORE: Final = "internal.skupper.io/site-controller-ignore"
+SKUPPER_CONTROLLED: Final = "internal.skupper.io/controlled"
+SKUPPER_ORIGINAL_SELECTOR: Final = "internal.skupper.io/originalSelector"
+PROXY, ADDRESS, PORT = "skupper.io/proxy", "skupper.io/address", "skupper.io/port"
+TARGET, INGRESS, INGRESS_ONLY = "skupper.io/target", "skupper.io/ingress", "skupper.io/ingress-only"
+HEADLESS: Final = "skupper.io/headless"
+SERVICE_LABELS, SERVICE_ANNOTATIONS = "skupper.io/service-labels", "skupper.io/service-annotations"
+TLS_CERT, TLS_TRUST = "skupper.io/tls-cert", "skupper.io/tls-trust"
+EXCLUDE_ANNOTATIONS, EXCLUDE_LABELS = (
+    "skupper.io/exclude-annotations",
+    "skupper.io/exclude-labels",
+)

@@ -1,0 +1,73 @@
+"""Objects as the API gives them, what of a namespace is known, and how objects are named here."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+Object = Mapping[str, Any]
+"""One object, JSON as the API gives it: ``apiVersion kind metadata spec …``."""
+
+WATCHED: Final = (
+    "ConfigMap",
+    "Secret",
+    "Service",
+    "EndpointSlice",
+    "Pod",
+    "Deployment",
+    "StatefulSet",
+    "DaemonSet",
+)
+
+NO_OBJECTS: Final[Mapping[str, Object]] = {}
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """What is known of one namespace. ``objects``: by kind, then by name. Nobody changes it.
+
+    Of ConfigMaps and Secrets only those that concern a site are in it; of a `Pod` only what
+    `targets` needs. ``missing``: kinds that could not be listed (no right, no such kind).
+    """
+
+    namespace: str
+    objects: Mapping[str, Mapping[str, Object]]
+    missing: frozenset[str] = frozenset()
+
+    def of(self, kind: str) -> Mapping[str, Object]:
+        """All of one kind, by name."""
+        return self.objects.get(kind, NO_OBJECTS)
+
+    def get(self, kind: str, name: str) -> Object | None:
+        """One object; None: there is none."""
+        return self.of(kind).get(name)
+
+
+def name_of(found: Object) -> str:
+    """Its name; empty for one that has none yet."""
+    name = metadata(found).get("name", "")
+    return name if isinstance(name, str) else ""
+
+
+def metadata(found: Object) -> Mapping[str, Any]:
+    """Its metadata, empty when somebody left it out."""
+    found_metadata = found.get("metadata")
+    return found_metadata if isinstance(found_metadata, dict) else {}
+
+
+def labels(found: Object) -> Mapping[str, str]:
+    """Its labels."""
+    return _texts(metadata(found).get("labels"))
+
+
+def annotations(found: Object) -> Mapping[str, str]:
+    """Its annotations."""
+    return _texts(metadata(found).get("annotations"))
+
+
+def shown(found: Object) -> str:
+    """``Deployment/shop``: how findings and events name an object."""
+    return f"{found.get('kind', '?')}/{name_of(found)}"
+
+
+def _texts(found: object) -> Mapping[str, str]:
+    return found if isinstance(found, dict) else {}

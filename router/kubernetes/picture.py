@@ -1,0 +1,101 @@
+"""What the objects of a namespace say, as values: `translate` makes them, the store uses them."""
+
+import msgspec
+
+from router.model import limits
+from router.model.errors import ConfigError
+from router.model.specs import Document
+
+
+class SiteOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """The keys of ConfigMap ``skupper-site``, read; `manifests` renders a site from them.
+
+    Names are the keys of Skupper v1 with ``_`` for ``-``.
+    Quantities are Kubernetes' texts, checked. Ours beyond v1: ``adopt_services``,
+    ``rewrite_selectors``.
+    """
+
+    name: str
+    router_mode: str = "interior"
+    ingress: str = "loadbalancer"  # route loadbalancer nodeport ingress nginx-ingress-v1 none …
+    ingress_host: str = ""
+    ingress_annotations: dict[str, str] = {}
+    routers: int = 1
+    create_network_policy: bool = False
+    cluster_permissions: bool = False
+    run_as_user: int | None = None
+    run_as_group: int | None = None
+    service_controller: bool = True  # False: annotations and Services are left alone.
+    service_sync: bool = True
+    service_sync_site_ttl_s: float = limits.SERVICE_SYNC_TTL_S
+    console: bool = False
+    console_authentication: str = "internal"
+    console_user: str = ""
+    console_password: str = ""
+    console_ingress: str = ""
+    router_logging: str = ""
+    router_cpu: str = ""
+    router_memory: str = ""
+    router_cpu_limit: str = ""
+    router_memory_limit: str = ""
+    router_pod_affinity: str = ""
+    router_pod_antiaffinity: str = ""
+    router_node_selector: str = ""
+    router_ingress_host: str = ""
+    router_load_balancer_ip: str = ""
+    router_service_annotations: dict[str, str] = {}
+    router_pod_annotations: dict[str, str] = {}
+    adopt_services: bool = False  # Services that exist may be taken over without being asked.
+    rewrite_selectors: bool = True  # False: an adopted Service is never changed (GitOps).
+    labels: dict[str, str] = {}  # Of the ConfigMap, without those excluded: for generated objects.
+    annotations: dict[str, str] = {}
+    is_left_alone: bool = False  # Made by `sitectl init`: the site controller makes nothing.
+
+
+class ServiceWish(msgspec.Struct, frozen=True, kw_only=True):
+    """How the Service for one address of the network shall be in this namespace.
+
+    Addresses that only other sites declare have no wish and get a plain Service while service
+    sync is on. ``consent``: somebody here asked for the address, so a Service of that name which
+    exists may be adopted. ``is_made`` False: no Service here (``skupper.io/ingress: Never``).
+    ``stateful_set``: headless, with a name for each of its pods. ``source``: who asks.
+    """
+
+    address: str
+    source: str
+    consent: bool = True
+    is_made: bool = True
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+    stateful_set: str = ""
+
+
+class TokenSecret(msgspec.Struct, frozen=True, kw_only=True):
+    """A Secret that carries a token of another site: a link of that name.
+
+    ``text`` is the Secret as a token file (`certs.tokens.load` judges it).
+    """
+
+    name: str
+    uid: str
+    text: str
+
+    def __repr__(self) -> str:
+        return f"TokenSecret({self.name!r})"
+
+
+class Picture(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that the objects say.
+
+    ``documents``: Site, Services, Connectors (``workload`` not yet expanded), Listeners, Links;
+    their ``source`` is ``KIND/NAME`` of the object. ``options`` None: no usable ``skupper-site``.
+    ``wishes`` by address. ``tokens`` by link name. ``requests``: Secrets that ask for a
+    certificate token of this site. ``errors`` name object and field.
+    """
+
+    documents: tuple[Document, ...] = ()
+    options: SiteOptions | None = None
+    wishes: dict[str, ServiceWish] = {}
+    tokens: dict[str, TokenSecret] = {}
+    requests: tuple[str, ...] = ()
+    errors: tuple[ConfigError, ...] = ()
