@@ -33,7 +33,12 @@ class ScriptedServer:
     def put(self, name: str, **fields: Any) -> None:
         self.version += 1
         kind = "MODIFIED" if name in self.objects else "ADDED"
-        found = {"metadata": {"name": name, "resourceVersion": str(self.version)}, **fields}
+        found = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": name, "resourceVersion": str(self.version)},
+            **fields,
+        }
         self.objects[name] = found
         self._log(WatchEvent(kind, copy.deepcopy(found)))
 
