@@ -51,11 +51,13 @@ class PodIndex:
         for before, after in changed:
             if before is not None:
                 for label in labels(before).items():
-                    self._by_label[label].pop(name_of(before), None)
+                    found = self._by_label[label]
+                    del found[name_of(before)]
+                    if not found:
+                        del self._by_label[label]
             if after is not None:
                 for label in labels(after).items():
                     self._by_label.setdefault(label, {})[name_of(after)] = after
-        self._by_label = {key: found for key, found in self._by_label.items() if found}
         self._pods = dict(pods)
         return changed
 
