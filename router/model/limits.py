@@ -309,3 +309,13 @@ NAME_CHARS_MAX = 63  # DNS-1123 label.
 INQUIRY_WAIT_S = 2.0
 INQUIRY_TARGETS_MAX = 256  # Of one service port at one site; more are not shown.
 INQUIRY_BYTES_MAX = 128 * KIB
+
+# kubernetes: the API server, and what a site reads and writes there.
+API_CALL_S = 30.0  # One call with all its repetitions.
+API_ATTEMPT_S = 10.0  # A healthy server answers in well under one second.
+API_ATTEMPTS_MAX = 5
+API_BACKOFF_S, API_BACKOFF_MAX_S = 0.2, 10.0  # Doubling, jittered by half.
+API_RETRY_AFTER_MAX_S = 60.0  # What a throttling server may ask us to wait.
+API_PAGE_OBJECTS = 200  # Of a list: decoding a page of Pods holds the loop for some 5 ms.
+WATCH_S = 240  # The server ends each watch then; kube-proxies and load balancers cut at 5 min.
+WATCH_LINE_BYTES_MAX = 4 * MIB  # etcd holds objects of up to 1.5 MiB; JSON escapes some.
