@@ -142,6 +142,11 @@ def load_bytes(data: bytes, source: str) -> Token:
 
 def dump(token: Token) -> str:
     """The token file: a Secret in YAML."""
+    return yaml.safe_dump(as_secret(token), sort_keys=False, width=1 << 20)
+
+
+def as_secret(token: Token) -> dict[str, Any]:
+    """The token as an object of Kubernetes."""
     annotations = {
         GENERATED_BY: token.site_id,
         SITE_NAME: token.site_name,
@@ -159,7 +164,7 @@ def dump(token: Token) -> str:
         data["password"] = token.secret
     else:
         data |= {"tls.crt": token.certificate_pem, "tls.key": token.key_pem}
-    document = {
+    return {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {
@@ -170,7 +175,6 @@ def dump(token: Token) -> str:
         "type": "Opaque",
         "data": {key: base64.b64encode(value.encode()).decode() for key, value in data.items()},
     }
-    return yaml.safe_dump(document, sort_keys=False, width=1 << 20)
 
 
 def fingerprint(token: Token) -> str:
