@@ -111,26 +111,28 @@ class WatchEvent(msgspec.Struct, frozen=True):
         return version if isinstance(version, str) else ""
 
 
-class _ListMeta(msgspec.Struct, rename={"resource_version": "resourceVersion", "more": "continue"}):
+class _ListMeta(
+    msgspec.Struct, frozen=True, rename={"resource_version": "resourceVersion", "more": "continue"}
+):
     resource_version: str = ""
     more: str = ""
 
 
-class _List(msgspec.Struct):
+class _List(msgspec.Struct, frozen=True):
     metadata: _ListMeta = _ListMeta()
     items: list[dict[str, Any]] | None = None  # Go writes an empty list as null.
 
 
-class _WatchLine(msgspec.Struct):
+class _WatchLine(msgspec.Struct, frozen=True):
     type: str
     object: dict[str, Any]
 
 
-class _StatusDetails(msgspec.Struct):
+class _StatusDetails(msgspec.Struct, frozen=True):
     retryAfterSeconds: float = 0
 
 
-class _Status(msgspec.Struct):
+class _Status(msgspec.Struct, frozen=True):
     reason: str = ""
     message: str = ""
     code: int = 0
@@ -238,8 +240,9 @@ class Api:
     ) -> AsyncGenerator[WatchEvent, None]:
         """Changes after ``version``, with bookmarks, until the server ends it (``timeout_s``).
 
-        ApiError 410: list again. Also raised for ERROR events, and when a watch that should have
-        been ended by the server is silent. Close it (`contextlib.aclosing`) when leaving early.
+        The first is a bookmark of ``version`` itself: the server agreed to watch. ApiError 410:
+        list again. Also raised for ERROR events and for a watch that fell silent. Close it
+        (`contextlib.aclosing`) when leaving early.
         """
         params = _selected(labels, fields) | {
             "watch": "true",
@@ -249,8 +252,8 @@ class Api:
         }
         info = _info(kind)
         path = self._path(kind, namespace=namespace)
-        silence_s = timeout_s + limits.API_ATTEMPT_S
-        async with self._transport.stream(path, params, silence_s) as pieces:
+        async with self._transport.stream(path, params, limits.WATCH_SILENCE_S) as pieces:
+            yield WatchEvent("BOOKMARK", {"metadata": {"resourceVersion": version}})
             async for line in _lines(pieces):
                 told = _decoded(line, _WatchLine)
                 if told.type == "ERROR":
