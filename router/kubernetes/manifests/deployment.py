@@ -35,9 +35,7 @@ STATE_SIZE: Final = "64Mi"
 TMP_SIZE: Final = "16Mi"
 
 
-def deployment(
-    options: SiteOptions, namespace: str, image: str
-) -> tuple[Json, list[ConfigError]]:
+def deployment(options: SiteOptions, namespace: str, image: str) -> tuple[Json, list[ConfigError]]:
     """The Deployment, and what of ``options`` could not be used as it is."""
     selector = {names.COMPONENT_LABEL: names.COMPONENT_ROUTER}
     labels = {**spreadable(options.labels), **own_labels(names.COMPONENT_ROUTER)}

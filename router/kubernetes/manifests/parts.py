@@ -69,9 +69,7 @@ def own_labels(component: str) -> dict[str, str]:
 
 def spreadable(found: Mapping[str, str]) -> dict[str, str]:
     """Labels or annotations without those that belong to one object alone."""
-    return {
-        key: value for key, value in sorted(found.items()) if not key.startswith(TRACKING)
-    }
+    return {key: value for key, value in sorted(found.items()) if not key.startswith(TRACKING)}
 
 
 def pod_security(user: int | None = None, group: int | None = None) -> Json:

@@ -38,6 +38,13 @@ class Amount(msgspec.Struct, frozen=True, kw_only=True):
     cpu_limit: str
     memory_limit: str
 
+    def as_resources(self) -> Json:
+        """As a container states it."""
+        return {
+            "requests": {"cpu": self.cpu, "memory": self.memory},
+            "limits": {"cpu": self.cpu_limit, "memory": self.memory_limit},
+        }
+
 
 ROUTER: Final = Amount(cpu="100m", memory="128Mi", cpu_limit="2", memory_limit="512Mi")
 """A router at rest takes 50 MiB. It computes on one core; the second is for TLS of new links and

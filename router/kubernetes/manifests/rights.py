@@ -119,7 +119,9 @@ CONTROLLER: Final = (
 CONTROLLER_OPENSHIFT: Final = (
     DEPLOYMENT_CONFIGS,
     Right("route.openshift.io", ("routes",), ("get", "create", "patch", "delete"), _OURS),
-    Right("route.openshift.io", ("routes/custom-host",), ("create",), "a Route with `ingress-host`"),
+    Right(
+        "route.openshift.io", ("routes/custom-host",), ("create",), "a Route with `ingress-host`"
+    ),
 )
 CONTROLLER_CONTOUR: Final = (
     Right("projectcontour.io", ("httpproxies",), ("get", "create", "patch", "delete"), _OURS),
