@@ -13,7 +13,15 @@ them out would look like a change.
 """
 
 from router.kubernetes.manifests.access import INGRESS_PORT, ingress_kind, link_host
-from router.kubernetes.manifests.parts import LINK_PORT, PROBES_PORT, SIDECAR_PROBES_PORT
+from router.kubernetes.manifests.controller import CONTROLLER, WATCH_NAMESPACE, controller_objects
+from router.kubernetes.manifests.parts import (
+    IMAGE,
+    IMAGE_VARIABLE,
+    LINK_PORT,
+    PROBES_PORT,
+    SIDECAR_PROBES_PORT,
+)
+from router.kubernetes.manifests.sidecar import Sidecar, SidecarService, sidecar, token_secret
 from router.kubernetes.manifests.site import (
     OPTIONAL_KINDS,
     Rendered,
@@ -24,16 +32,25 @@ from router.kubernetes.manifests.site import (
 )
 
 __all__ = [
+    "CONTROLLER",
+    "IMAGE",
+    "IMAGE_VARIABLE",
     "INGRESS_PORT",
     "LINK_PORT",
     "OPTIONAL_KINDS",
     "PROBES_PORT",
     "SIDECAR_PROBES_PORT",
+    "WATCH_NAMESPACE",
     "Rendered",
+    "Sidecar",
+    "SidecarService",
     "config_map",
+    "controller_objects",
     "ingress_kind",
     "link_host",
     "owned",
     "render",
+    "sidecar",
     "site_objects",
+    "token_secret",
 ]

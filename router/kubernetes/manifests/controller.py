@@ -5,6 +5,7 @@ from typing import Final
 from router.kubernetes import names
 from router.kubernetes.manifests import resources
 from router.kubernetes.manifests.parts import (
+    IMAGE_VARIABLE,
     PROBES_PORT,
     TMP_DIR,
     Json,
@@ -24,7 +25,6 @@ CONTROLLER: Final = "spillway-controller"
 COMPONENT: Final = "controller"
 WATCH_NAMESPACE: Final = "WATCH_NAMESPACE"
 """The namespaces it looks after, with commas; empty: all. OLM sets it by the install mode."""
-ROUTER_IMAGE: Final = "SPILLWAY_IMAGE"
 
 
 def controller_objects(
@@ -74,7 +74,7 @@ def controller_deployment(image: str, watched: Json) -> Json:
         "env": [
             {"name": "HOME", "value": TMP_DIR},
             {"name": "SPILLWAY_PROBES", "value": f":{PROBES_PORT}"},
-            {"name": ROUTER_IMAGE, "value": image},
+            {"name": IMAGE_VARIABLE, "value": image},
             watched,
             from_field("POD_NAME", "metadata.name"),
             from_field("POD_NAMESPACE", "metadata.namespace"),

@@ -3,9 +3,15 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from router import __version__
 from router.kubernetes import names
 
 Json = dict[str, Any]
+
+IMAGE: Final = f"quay.io/spillway/router:{__version__}"
+"""What runs everywhere unless another is named: router, sidecar and site controller."""
+IMAGE_VARIABLE: Final = "SPILLWAY_IMAGE"
+"""Names another, for `sitectl` and the site controller."""
 
 LINK_PORT: Final = 55671
 PROBES_PORT: Final = 9090

@@ -25,7 +25,8 @@ from router.kubernetes.manifests.parts import (
     metadata,
     probes,
 )
-from router.kubernetes.objects import Object, metadata as metadata_of, name_of, shown
+from router.kubernetes.objects import Object, name_of, shown
+from router.kubernetes.objects import metadata as metadata_of
 from router.model.errors import ConfigError
 
 CONTAINER: Final = "spillway"
@@ -33,7 +34,7 @@ STATE, TMP, TOKEN = "spillway-state", "spillway-tmp", "spillway-token"
 TOKEN_DIR, TOKEN_KEY = "/etc/spillway/token", "token.yaml"
 API_CREDENTIAL_DIR: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
 LOW_PORTS: Final = "net.ipv4.ip_unprivileged_port_start"
-SERVICES_MAX: Final = 250  # Addresses of 127.0.0.0/24 that nobody else counts on.
+SERVICES_MAX: Final = 200  # Addresses of 127.0.0.0/24, some of which the pod may use itself.
 IMAGE_USER: Final = 1001
 PLAIN_PRE_STOP_S: Final = 5
 
@@ -113,6 +114,7 @@ def sidecar(
         )
     if not services or len(services) > SERVICES_MAX:
         raise _error(workload, "", f"1 to {SERVICES_MAX} services", "Name some", "SW0458")
+    _forget(pod)
     addresses = _addresses(pod, services)
     container = _container(pod, addresses, image, native=native)
     _put_container(pod, container, native=native)
@@ -137,17 +139,20 @@ def token_secret(name: str, namespace: str, text: str) -> Object:
 
 
 def _addresses(pod: Json, services: Sequence[SidecarService]) -> dict[str, str]:
-    """An address for each service: the one that its name has already, else a free one."""
-    aliases = pod.get("hostAliases") or []
-    known = {name: alias.get("ip") for alias in aliases for name in alias.get("hostnames") or ()}
-    ours = {
-        service.name: known[service.name]
-        for service in services
-        if str(known.get(service.name, "")).startswith("127.0.0.")
-    }
-    taken = {alias.get("ip") for alias in aliases}
-    free = (ip for ip in (f"127.0.0.{last}" for last in range(2, 255)) if ip not in taken)
-    return {service.name: ours.get(service.name) or next(free) for service in services}
+    """An address for each service, none that the pod names already."""
+    taken = {alias.get("ip") for alias in pod.get("hostAliases") or []}
+    free = (ip for ip in (f"127.0.0.{last}" for last in range(2, 256)) if ip not in taken)
+    return {service.name: next(free) for service in services}
+
+
+def _forget(pod: Json) -> None:
+    """Take out the names that an earlier sidecar gave; its container and volumes are replaced."""
+    both = [*(pod.get("initContainers") or []), *(pod.get("containers") or [])]
+    words = [word for one in both if one.get("name") == CONTAINER for word in one.get("args") or []]
+    given = {word.partition("=")[2].removesuffix(":auto") for word in words if "=" in word}
+    kept = [alias for alias in pod.get("hostAliases") or [] if alias.get("ip") not in given]
+    if "hostAliases" in pod:
+        pod["hostAliases"] = kept
 
 
 def _container(pod: Json, addresses: dict[str, str], image: str, *, native: bool) -> Json:
@@ -204,7 +209,9 @@ def _put_container(pod: Json, container: Json, *, native: bool) -> None:
 
 def _put_volumes(pod: Json, secret: str) -> None:
     volumes = [
-        volume for volume in pod.get("volumes") or [] if volume.get("name") not in (STATE, TMP, TOKEN)
+        volume
+        for volume in pod.get("volumes") or []
+        if volume.get("name") not in (STATE, TMP, TOKEN)
     ]
     pod["volumes"] = [
         *volumes,
@@ -216,9 +223,7 @@ def _put_volumes(pod: Json, secret: str) -> None:
 
 def _put_names(pod: Json, addresses: dict[str, str], namespace: str) -> None:
     """Names win over DNS in the pod; without the cluster's domain, which nobody knows for sure."""
-    ours = set(addresses.values())
-    others = [alias for alias in pod.get("hostAliases") or [] if alias.get("ip") not in ours]
-    pod["hostAliases"] = others + [
+    pod["hostAliases"] = (pod.get("hostAliases") or []) + [
         {
             "ip": address,
             "hostnames": [service]
@@ -236,9 +241,7 @@ def _put_sysctl(pod: Json) -> None:
     pod["securityContext"] = security
 
 
-def _clashes(
-    workload: Object, pod: Json, services: Sequence[SidecarService]
-) -> list[ConfigError]:
+def _clashes(workload: Object, pod: Json, services: Sequence[SidecarService]) -> list[ConfigError]:
     """Ports that the application says it listens on, and a service of the same pod would too."""
     own = {
         port.get("containerPort"): container.get("name", "")
