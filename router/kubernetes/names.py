@@ -31,6 +31,9 @@ SERVICE_LABEL: Final = "spillway.dev/service"
 """On Services that lead to the routers: the network's service."""
 ORIGINAL: Final = "spillway.dev/original"
 """On a Service that was adopted: what it had before, as JSON, to be restored."""
+MADE: Final = "spillway.dev/made"
+"""On a Service or EndpointSlice that we made: as JSON its inner ports and which labels and
+annotations are ours."""
 
 CAPACITY, POLICY, QUEUE = "spillway.dev/capacity", "spillway.dev/policy", "spillway.dev/queue"
 """On workloads, Services and Pods (capacity), on workloads and Services (policy, queue)."""
