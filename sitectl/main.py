@@ -32,6 +32,7 @@ VERBS: Final = {
     "network": ("network", "group", "All sites together: status."),
     "run": ("site", "run", "Run the router in the foreground."),
     "service": ("service", "group", "Services: create, bind, set, unbind, delete, status."),
+    "sidecar": ("sidecar", "sidecar", "Print a workload with a router beside its application."),
     "start": ("site", "start", "Run the router in the background."),
     "status": ("network", "status", "The site in a few lines."),
     "stop": ("site", "stop", "Drain the router and end it."),

@@ -364,6 +364,7 @@ SHAPES: Final[dict[Kind, Shape]] = {
         Field("limits", _LIMITS.read, shape=_LIMITS),
         Field("tls_cert", readers.name),
         Field("request_id", _TOKEN),
+        Field("headless", readers.name),
         check=_check_service,
     ),
     "Connector": Shape(

@@ -1,10 +1,12 @@
 """What a `SiteRouter` needs from the machine it runs on; the process and the tests supply it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
 import msgspec
 
+from certs.claims import ClaimRequest, Redeemed, Refused
+from certs.errors import CertError
 from router.forward.ports import NoTls
 from router.link.outgoing import OutgoingSpec
 from router.link.ports import Neighbour
@@ -60,6 +62,22 @@ class Credentials(Protocol):
 
     def admit(self, peer_certificate: bytes, neighbour: Neighbour) -> HandshakeRejected | None:
         """None unless the certificate or the site is revoked or unknown."""
+
+
+ClaimResult = Redeemed | Refused | CertError | OSError
+"""What a claim came to. `CertError`: its grant is damaged. `OSError`: nothing could be kept."""
+
+
+class Grants(Protocol):
+    """The claims that were granted here, when they are kept elsewhere than in our directory."""
+
+    def redeem(
+        self, name: str, request: ClaimRequest, now: float, done: Callable[[ClaimResult], None]
+    ) -> None:
+        """Judge ``request`` at ``now`` (Unix seconds); ``done`` comes once, never in this call.
+
+        What was decided is kept by then: a claim that was used is used for everybody.
+        """
 
 
 class Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -44,6 +44,7 @@ log = logging.getLogger("router.main")
 
 LAG_PROBE_S = 0.5
 ADMIN_CREDENTIAL_FILE = "admin.credential"
+PROBES_VARIABLE = "SPILLWAY_PROBES"
 LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
@@ -55,6 +56,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--site-dir", type=Path, required=True, help="made by `sitectl init`")
     parser.add_argument("--log", choices=("file", "stdout"), default="file")
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning"))
+    parser.add_argument(
+        "--probes",
+        type=_place,
+        metavar="[IP]:PORT",
+        default=os.environ.get(PROBES_VARIABLE) or None,
+        help=f"where /healthz, /readyz and /metrics are told to anyone [env: {PROBES_VARIABLE}]",
+    )
     parser.add_argument("--version", action="version", version=__version__)
     options = parser.parse_args(arguments)
     directory: Path = options.site_dir
@@ -67,7 +75,7 @@ def main(arguments: list[str] | None = None) -> int:
                 run / "router.log" if options.log == "file" else None, options.log_level
             ) as logs,
         ):
-            return _run_loop(directory, logs)
+            return _run_loop(directory, logs, options.probes)
     except (RouterError, CertError, OSError) as error:
         print(f"spillway-router: {error}", file=sys.stderr)
         return 1
@@ -91,7 +99,15 @@ def _only_one(path: Path) -> Iterator[None]:
         yield
 
 
-def _run_loop(directory: Path, logs: Logs) -> int:
+def _place(text: str) -> tuple[str, int]:
+    """``[IP]:PORT`` or a bare port; without an IP all of the host's addresses."""
+    host, port = split(text)
+    if not 1 <= port <= 65_535:
+        raise ValueError(text)
+    return host, port
+
+
+def _run_loop(directory: Path, logs: Logs, probes: tuple[str, int] | None) -> int:
     try:
         import uvloop
     except ImportError:  # Not built for this machine; asyncio passes the same tests.
@@ -101,7 +117,7 @@ def _run_loop(directory: Path, logs: Logs) -> int:
     gc.freeze()  # Modules and classes stay: no collection need look at them.
     gc.set_threshold(limits.GC_AFTER_OBJECTS)
     with asyncio.Runner(loop_factory=factory) as runner:
-        return runner.run(_serve(directory, logs))
+        return runner.run(_serve(directory, logs, probes))
 
 
 def _utc_now() -> str:
@@ -288,7 +304,7 @@ class _Process:
         self.order("reload", {})
 
 
-async def _serve(directory: Path, logs: Logs) -> int:
+async def _serve(directory: Path, logs: Logs, probes: tuple[str, int] | None) -> int:
     process = _Process(directory, logs)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -300,6 +316,7 @@ async def _serve(directory: Path, logs: Logs) -> int:
         directory / "run" / "admin.sock",
         tcp=process.admin_address,
         credential=process.admin_credential(directory / "secrets" / ADMIN_CREDENTIAL_FILE),
+        probes=probes,
     )
     async with admin, asyncio.TaskGroup() as tasks:
         watching = tasks.create_task(watch(process.store, process.reapply))

@@ -17,12 +17,13 @@ from certs.contexts import CLAIM_ALPN, LINK_ALPN, client_context, server_context
 from certs.credentials import Credential, LinkStore
 from certs.errors import CertError
 from certs.identity import SiteIdentity, site_id_of, verify
-from certs.redeem import ClaimDesk
-from certs.revocation import Revocations
+from certs.redeem import ClaimAnswer, ClaimDesk
+from certs.revocation import Revocation, Revocations
 from certs.tokens import Token
+from router.link.claims import Answered
 from router.link.outgoing import OutgoingSpec
 from router.link.ports import Neighbour
-from router.main.ports import PendingLink, Tell
+from router.main.ports import ClaimResult, Grants, PendingLink, Tell
 from router.main.redeeming import Redeemer
 from router.main.service_tls import ServiceTls
 from router.model import limits
@@ -68,8 +69,19 @@ class RouterIdentity(msgspec.Struct, frozen=True):
 class SiteTrust:
     """The secrets of one site directory. Implements `main.ports.Credentials`."""
 
-    def __init__(self, directory: Path, tell: Tell) -> None:
-        """Raises CertError, naming the file and the next step."""
+    def __init__(
+        self,
+        directory: Path,
+        tell: Tell,
+        *,
+        grants: Grants | None = None,
+        revocation: Callable[[Revocation], None] | None = None,
+    ) -> None:
+        """Raises CertError, naming the file and the next step.
+
+        ``grants`` None: they are files of the directory. ``revocation`` hears what this router
+        itself does to the list of the revoked, when the file is not the only place it is kept.
+        """
         secrets = directory / "secrets"
         self._secrets = secrets
         self._tell = tell
@@ -83,8 +95,12 @@ class SiteTrust:
         self.service_tls_problems = services.problems
         self._links = LinkStore(secrets / "links")
         self._revocations = Revocations(secrets)
+        self._revocation = revocation
+        self._grants = grants
         self._desk = ClaimDesk(
             GrantStore(secrets / "grants", self._authority, waits=False)  # Traffic goes on.
+            if grants is None
+            else None
         )
         self._redeemer: Redeemer | None = None
         self._network: Network | None = None
@@ -157,7 +173,9 @@ class SiteTrust:
         A claim that it redeems later admits it again, with a new certificate. Raises CertError.
         """
         serial = self._serials.get(SiteId(site))
-        self._revocations.add(serials=(serial,) if serial else (), sites=(site,))
+        self._revoke(
+            Revocation(serials=frozenset({serial} if serial else ()), sites=frozenset({site}))
+        )
         if self._drop is not None:
             self._drop(self._is_revoked, "its access was revoked")
 
@@ -265,9 +283,25 @@ class SiteTrust:
 
     # Claims of others -----------------------------------------------------------------------
 
-    def answer(self, name: str, body: bytes, source: str) -> tuple[int, bytes]:
+    def answer(self, name: str, body: bytes, source: str, done: Answered) -> None:
         """Judge a claim that somebody redeems here. Implements `link.claims.ClaimDesk`."""
-        answer = self._desk.answer(name, body, source, time.time())
+        now = time.time()
+        if self._grants is None:
+            answer = self._desk.answer(name, body, source, now)
+            self._answered(name, source, answer, done)
+            return
+        request = self._desk.open(body, source, now)
+        if isinstance(request, ClaimAnswer):
+            self._answered(name, source, request, done)
+            return
+
+        def judged(result: ClaimResult) -> None:
+            answer = self._desk.close(request, result, source, now)
+            self._answered(name, source, answer, done)
+
+        self._grants.redeem(name, request, now, judged)
+
+    def _answered(self, name: str, source: str, answer: ClaimAnswer, done: Answered) -> None:
         if answer.outcome == "redeemed":
             self._tell("info", "claim-redeemed", name, f"Claim {name} was redeemed from {source}.")
             self._readmit(name, answer.site_id)
@@ -279,15 +313,21 @@ class SiteTrust:
                 f"A claim from {source} was refused: {answer.outcome}.",
                 "Make a new one with: sitectl token create FILE",
             )
-        return answer.status, answer.body
+        done(answer.status, answer.body)
 
     def _readmit(self, claim: str, site: str) -> None:
         try:
-            self._revocations.readmit(site)
+            self._revoke(Revocation(readmitted=frozenset({site})))
         except (CertError, OSError) as error:  # The claim is spent: its certificate goes out.
             self._tell(
                 "error", "not-readmitted", claim, f"Was {site} revoked, it stays so: {error}"
             )
+
+    def _revoke(self, revocation: Revocation) -> None:
+        """Here at once; elsewhere as soon as that can be."""
+        self._revocations.apply(revocation)
+        if self._revocation is not None:
+            self._revocation(revocation)
 
     def _tell_once(self, severity: Severity, code: str, subject: str, message: str) -> None:
         if message != self._told:

@@ -289,6 +289,9 @@ TRACING_CLOSE_S = 3.0  # For spans that wait to leave when the router stops.
 # admin.
 ADMIN_BODY_BYTES_MAX = MIB
 ADMIN_CONNECTIONS_MAX = 64  # Of the socket and of TCP each; half of them may follow events.
+ADMIN_IDLE_S = 75.0  # Between requests of a connection.
+PROBES_CONNECTIONS_MAX = 16  # Anyone may ask: a kubelet, one or two Prometheus, some by hand.
+PROBES_SERVICES_WAIT_S = 30.0  # An application starts without its services, if they stay away.
 EVENT_CLIENTS_MAX = 32
 EVENT_CLIENT_STALL_S = 10.0  # One that reads nothing for so long is dropped.
 EVENTS_KEPT = 1_000
@@ -309,3 +312,29 @@ NAME_CHARS_MAX = 63  # DNS-1123 label.
 INQUIRY_WAIT_S = 2.0
 INQUIRY_TARGETS_MAX = 256  # Of one service port at one site; more are not shown.
 INQUIRY_BYTES_MAX = 128 * KIB
+
+# kubernetes: the API server, and what a site reads and writes there.
+API_CALL_S = 30.0  # One call with all its repetitions.
+API_ATTEMPT_S = 10.0  # A healthy server answers in well under one second.
+API_ATTEMPTS_MAX = 5
+API_BACKOFF_S, API_BACKOFF_MAX_S = 0.2, 10.0  # Doubling, jittered by half.
+API_RETRY_AFTER_MAX_S = 60.0  # What a throttling server may ask us to wait.
+API_PAGE_OBJECTS = 200  # Of a list: decoding a page of Pods holds the loop for some 5 ms.
+WATCH_S = 240  # The server ends each watch then; load balancers cut many at 5 min.
+WATCH_SILENCE_S = 90.0  # Bookmarks come every minute: a connection that says less is dead.
+WATCH_HEALTHY_S = 5.0  # A watch that ends sooner counts as a failure.
+WATCH_BACKOFF_MAX_S = 15.0  # Within it a server that came back is noticed.
+WATCH_REFUSED_S = 30.0  # Between tries to read a kind for which the right is missing.
+WATCH_LINE_BYTES_MAX = 4 * MIB  # etcd holds objects of up to 1.5 MiB; JSON escapes some.
+
+# kubernetes: Services that lead to the routers.
+INNER_PORT_MIN = 1_024  # Below it a process needs a right that restricted pods do not have.
+INNER_PORT_MAX = 32_767  # Above it the kernel takes ports for outgoing connections.
+INNER_PORTS_KNOWN_MAX = 16_384  # Numbers kept for services that are gone; they may come back.
+# Somebody else (Argo CD, Flux, an operator) puts a Service's selector back and we ours: once more
+# than that is a fight, which ends here. One more attempt each time that long has passed.
+SERVICE_REVERTS_MAX, SERVICE_REVERTS_WITHIN_S = 5, 3_600.0
+SERVICE_WRITES_BURST, SERVICE_WRITES_PER_S = 50, 20.0  # 300 Services at once: 13 s.
+SERVICE_RETRY_S, SERVICE_RETRY_MAX_S = 1.0, 60.0  # Of one object that was refused, doubling.
+SERVICE_SEEN_WITHIN_S = 5.0  # A watch shows what we wrote; then we look whether it is so.
+ENDPOINTS_PER_SLICE_MAX = 1_000  # What the API takes in one EndpointSlice.

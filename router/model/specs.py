@@ -55,6 +55,8 @@ class ServiceSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     ``tls_cert``: listeners speak TLS with this credential of their site. ``request_id``: the header
     field in which each http request carries an id, made here when the client gave none.
+    ``headless``, on Kubernetes: a pod of the headless service of that name, or that service itself
+    (its own name): ``POD.NAME`` resolves at every site.
     """
 
     protocol: ServiceProtocol = "tcp"
@@ -67,6 +69,7 @@ class ServiceSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     limits: ServiceLimits = ServiceLimits()
     tls_cert: CredentialName = ""
     request_id: FieldName = ""
+    headless: str = ""
 
 
 class TargetSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
@@ -114,11 +117,14 @@ class ConnectorSpec(
 class ListenerSpec(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True
 ):
-    """Where clients of a service connect at this site: ``[IP:]PORT``, ``auto`` or ``none``."""
+    """Where clients of a service connect at this site: ``[IP:]PORT``, ``[IP:]auto`` or ``none``.
+
+    ``auto``: each port of the service by its own number.
+    """
 
     service: str
     listen: str = "auto"
-    port: int | None = None  # Which of the service's ports; None: its only one.
+    port: int | None = None  # Which of the service's ports; None: its only one, or all of them.
 
 
 class LinkSpec(

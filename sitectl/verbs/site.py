@@ -14,7 +14,7 @@ from router.model.specs import Document, SiteSpec
 from sitectl import output, process, store, texts
 from sitectl.directory import DirectorySite
 from sitectl.failure import Exit, Failure, conflict, usage
-from sitectl.options import Duration, Settings, Verb, dry_run_flag
+from sitectl.options import Duration, Settings, TokenFile, Verb, dry_run_flag
 from sitectl.site import Change
 from sitectl.site_flags import ROUTER_MODES, key_flags, site_flags, without_use
 
@@ -64,13 +64,13 @@ def init(
         settings.require_kubernetes("--dry-run, --wait and --image")
     for line in without_use(ctx):
         click.echo(line, err=True)
-    chosen = name or site_name or settings.site or _name_of(socket.gethostname())
+    chosen = name or site_name or settings.site or name_of(socket.gethostname())
     from router.documents.readers import is_name
 
     if not is_name(chosen):
         raise usage(
             f"{chosen!r} is not a site name: lower-case letters, digits and '-', at most 63",
-            f"sitectl init {_name_of(chosen)}",
+            f"sitectl init {name_of(chosen)}",
         )
     document = Document("Site", chosen, _site_spec(**flags))
     change = make_site(settings, document)
@@ -81,7 +81,7 @@ def init(
         output.note(f"Next: sitectl --site {chosen} start")
 
 
-def _name_of(words: str) -> str:
+def name_of(words: str) -> str:
     """A valid site name made from ``words``, a host name for example."""
     return re.sub(r"[^a-z0-9]+", "-", words.split(".")[0].lower()).strip("-")[:63] or "site"
 
@@ -148,12 +148,38 @@ def _make_identity(site: DirectorySite) -> None:
 
 
 @click.command(cls=Verb)
-@click.pass_obj
-def run(settings: Settings) -> None:
+@click.option("--init", is_flag=True, help="Make an edge site first, unless it is there.")
+@click.option("--token", type=TokenFile(), help="With --init: of the site that it links to.")
+@click.option(
+    "--listen",
+    "listens",
+    multiple=True,
+    metavar="SERVICE=[IP:]PORT|[IP:]auto",
+    help="With --init: which services it offers here, and where. No others.",
+)
+@click.pass_context
+def run(ctx: click.Context, /, init: bool, token: str | None, listens: tuple[str, ...]) -> None:
     """Run the site's router in the foreground, until SIGTERM or Ctrl-C.
 
     On Kubernetes it serves the namespace: in a pod, or from here by the kubeconfig.
+
+    With --init it runs an edge site, as beside an application in a pod (`sitectl sidecar`): its
+    key is made here, its name is the host's unless --site gives one.
+
+    \b
+    Examples:
+      sitectl run
+      sitectl -n shop run
+      sitectl run --init --token west.yaml --listen shop=127.0.0.2:auto --listen db=127.0.0.3:5432
     """
+    settings: Settings = ctx.obj
+    if init:
+        from sitectl.edge import make_edge
+
+        settings.platform = "process"  # Also in a pod: beside an application it serves no namespace.
+        make_edge(ctx, token, listens)
+    elif token or listens:
+        raise usage("--token and --listen make an edge site", "sitectl run --init …")
     if settings.on_kubernetes():
         from sitectl.kubernetes import lifecycle
 

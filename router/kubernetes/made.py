@@ -1,0 +1,126 @@
+"""Services that we make for addresses of the network, and what of them is ours.
+
+Ours are the selector, the ports, the labels and annotations named in `names.MADE`. What somebody
+adds or changes beside that (type, node ports, labels of their own) stays.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from router.kubernetes import adoption, names
+from router.kubernetes.objects import Object, annotations, labels, name_of
+
+H2C: Final = "kubernetes.io/h2c"
+
+
+class Made(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What annotation `names.MADE` holds. ``labels``, ``annotations``: keys that we set."""
+
+    inner_ports: dict[int, int] = {}
+    labels: tuple[str, ...] = ()
+    annotations: tuple[str, ...] = ()
+
+
+_DECODER: Final = msgspec.json.Decoder(Made)
+
+
+def is_made(service: Object) -> bool:
+    """Whether we made it: a copy under another name is not ours."""
+    return labels(service).get(names.SERVICE_LABEL) == name_of(service) and not (
+        adoption.is_adopted(service)
+    )
+
+
+def made(service: Object) -> Made:
+    """What it says of itself; nothing when somebody spoilt it."""
+    try:
+        return _DECODER.decode(annotations(service).get(names.MADE, "{}"))
+    except (msgspec.DecodeError, msgspec.ValidationError, AttributeError, TypeError):
+        return Made()
+
+
+def service(
+    name: str,
+    inner: Mapping[int, int],
+    marked: Mapping[str, str],
+    noted: Mapping[str, str],
+    *,
+    app_protocol: str = "",
+) -> dict[str, Any]:
+    """A Service that leads to the routers. ``marked``, ``noted``: its labels and annotations."""
+    ports = [
+        {"name": f"port{port}", "port": port, "protocol": "TCP", "targetPort": number}
+        | ({"appProtocol": app_protocol} if app_protocol else {})
+        for port, number in inner.items()
+    ]
+    made = _object(name, inner, marked, noted)
+    made["spec"] |= {"selector": adoption.ROUTERS, "ports": ports}
+    return made
+
+
+def headless_service(
+    name: str, ports: Sequence[int], marked: Mapping[str, str], noted: Mapping[str, str]
+) -> dict[str, Any]:
+    """A Service without address: its name leads to what our EndpointSlices say."""
+    made = _object(name, {}, marked, noted)
+    made["spec"] |= {
+        "clusterIP": "None",
+        "ports": [
+            {"name": f"port{port}", "port": port, "protocol": "TCP", "targetPort": port}
+            for port in ports
+        ],
+    }
+    return made
+
+
+def remade(found: Object, fresh: Object) -> Object | None:
+    """``found`` with what of it is ours as in ``fresh``; None: only a new object can be so."""
+    spec, wanted = adoption.spec(found), adoption.spec(fresh)
+    is_headless = wanted.get("clusterIP") == "None"
+    if spec.get("type") == "ExternalName" or is_headless != (spec.get("clusterIP") == "None"):
+        return None
+    was = made(found)
+    marked = {k: v for k, v in labels(found).items() if k not in was.labels}
+    noted = {k: v for k, v in annotations(found).items() if k not in was.annotations}
+    marked.update(labels(fresh))
+    noted.update(annotations(fresh))
+    result = dict(spec) | {"ports": _ports(found, fresh)}
+    if is_headless:
+        result.pop("selector", None)
+    else:
+        result["selector"] = wanted["selector"]
+    return adoption.with_metadata(found, marked, noted) | {"spec": result}
+
+
+def _object(
+    name: str, inner: Mapping[int, int], marked: Mapping[str, str], noted: Mapping[str, str]
+) -> dict[str, Any]:
+    told = Made(
+        inner_ports=dict(inner), labels=tuple(sorted(marked)), annotations=tuple(sorted(noted))
+    )
+    ours = {**names.PART_OF, names.MANAGED_BY_LABEL: names.MANAGED_BY, names.SERVICE_LABEL: name}
+    text = msgspec.json.encode(told, order="sorted").decode()
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": name,
+            "labels": {**marked, **ours},
+            "annotations": {**noted, names.MADE: text},
+        },
+        "spec": {"type": "ClusterIP", "ipFamilyPolicy": "PreferDualStack"},
+    }
+
+
+def _ports(found: Object, fresh: Object) -> list[dict[str, Any]]:
+    """Ours, with the node ports and whatever else stands at those of the same number."""
+    there = {port.get("port"): port for port in adoption.ports(found)}
+    result = []
+    for port in adoption.ports(fresh):
+        old = dict(there.get(port["port"], {}))
+        if old.get("appProtocol") == H2C:
+            del old["appProtocol"]
+        result.append({**old, **port})
+    return result

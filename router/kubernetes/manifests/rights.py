@@ -1,0 +1,150 @@
+"""What the router and the site controller may do, and why. `docs/kubernetes-deploy.md` shows it.
+
+A namespace's administrator (ClusterRole ``admin``) holds all of it and so may grant it: nothing
+here writes EndpointSlices, reads nodes or namespaces, or escalates.
+"""
+
+from typing import Final
+
+import msgspec
+
+from router.kubernetes import names
+from router.kubernetes.manifests.parts import Json
+
+READ: Final = ("get", "list", "watch")
+WRITE: Final = ("create", "update", "patch", "delete")
+
+
+class Right(msgspec.Struct, frozen=True):
+    """One rule of a Role. ``only``: names of objects; ``why`` is for the documentation."""
+
+    group: str
+    resources: tuple[str, ...]
+    verbs: tuple[str, ...]
+    why: str
+    only: tuple[str, ...] = ()
+
+    def rule(self) -> Json:
+        """As a Role states it."""
+        rule: Json = {
+            "apiGroups": [self.group],
+            "resources": list(self.resources),
+            "verbs": list(self.verbs),
+        }
+        if self.only:
+            rule["resourceNames"] = list(self.only)
+        return rule
+
+
+ROUTER: Final = (
+    Right(
+        "",
+        ("configmaps", "secrets", "services", "pods"),
+        READ,
+        "wanted state, tokens, Services to make or adopt, ready pods; watches cannot go by name",
+    ),
+    Right("discovery.k8s.io", ("endpointslices",), READ, "which pods of a Service are ready"),
+    Right(
+        "apps",
+        ("deployments", "statefulsets", "daemonsets"),
+        READ,
+        "annotations of workloads, their selectors and ports",
+    ),
+    Right("", ("services",), WRITE, "makes, adopts and restores the Services of addresses"),
+    Right(
+        "",
+        ("secrets",),
+        WRITE,
+        "keeps identity, grants and links; fills token requests, whose names are the user's",
+    ),
+    Right("", ("configmaps",), ("create",), "the status; creation cannot be limited by name"),
+    Right(
+        "",
+        ("configmaps",),
+        ("update", "patch", "delete"),
+        "the status",
+        (names.STATUS_CONFIGMAP,),
+    ),
+    Right("", ("events",), ("create", "patch"), "says at the object what is wrong with it"),
+    Right(
+        "coordination.k8s.io",
+        ("leases",),
+        ("create",),
+        "which replica writes; creation cannot be limited by name",
+    ),
+    Right(
+        "coordination.k8s.io",
+        ("leases",),
+        ("get", "update", "patch"),
+        "which replica writes",
+        (names.ROUTER,),
+    ),
+)
+
+ROUTE: Final = Right(
+    "route.openshift.io", ("routes",), ("get",), "the address in tokens", (names.ROUTER,)
+)
+INGRESS: Final = Right(
+    "networking.k8s.io", ("ingresses",), ("get",), "the address in tokens", (names.ROUTER,)
+)
+DEPLOYMENT_CONFIGS: Final = Right(
+    "apps.openshift.io",
+    ("deploymentconfigs",),
+    READ,
+    "annotations of workloads, their selectors and ports",
+)
+
+_OURS: Final = (
+    "what a site consists of; creation cannot be limited by name, and the names are the same in"
+    " each namespace"
+)
+CONTROLLER: Final = (
+    Right("", ("serviceaccounts",), ("get", "create", "patch", "delete"), _OURS),
+    Right("apps", ("deployments",), ("create", "patch", "delete"), _OURS),
+    Right(
+        "rbac.authorization.k8s.io",
+        ("roles", "rolebindings"),
+        ("get", "create", "patch", "delete"),
+        _OURS,
+    ),
+    Right("policy", ("poddisruptionbudgets",), ("get", "create", "patch", "delete"), _OURS),
+    Right(
+        "networking.k8s.io",
+        ("networkpolicies", "ingresses"),
+        ("get", "create", "patch", "delete"),
+        _OURS,
+    ),
+)
+"""Beyond `ROUTER`, which it must hold itself to be allowed to grant it (no ``escalate``)."""
+CONTROLLER_OPENSHIFT: Final = (
+    DEPLOYMENT_CONFIGS,
+    Right("route.openshift.io", ("routes",), ("get", "create", "patch", "delete"), _OURS),
+    Right(
+        "route.openshift.io", ("routes/custom-host",), ("create",), "a Route with `ingress-host`"
+    ),
+)
+CONTROLLER_CONTOUR: Final = (
+    Right("projectcontour.io", ("httpproxies",), ("get", "create", "patch", "delete"), _OURS),
+)
+
+
+def router_rights(ingress: str, *, openshift: bool) -> tuple[Right, ...]:
+    """What the router of a site with this kind of ingress needs."""
+    rights = ROUTER
+    if ingress == "route":
+        rights += (ROUTE,)
+    elif ingress in ("ingress", "nginx-ingress-v1"):
+        rights += (INGRESS,)
+    return (*rights, DEPLOYMENT_CONFIGS) if openshift else rights
+
+
+def controller_rights(*, openshift: bool, contour: bool) -> tuple[Right, ...]:
+    """What the site controller needs.
+
+    A namespace's administrator cannot grant what the cluster does not have, so each is asked for
+    where it is there.
+    """
+    rights = (*ROUTER, *CONTROLLER)
+    if openshift:
+        rights += CONTROLLER_OPENSHIFT
+    return rights + CONTROLLER_CONTOUR if contour else rights

@@ -1,0 +1,404 @@
+"""What the Services of a namespace shall be, so that clients of each address reach the routers.
+
+An address of the network gets a Service of its name. One that exists and is not ours is adopted
+(`adoption`) only if somebody in this namespace asked for the address: no other site can take over
+a name here. What cannot be done becomes a finding, and everything else goes on.
+
+Findings: SW0420 another Service has the name; SW0421 it is of a kind that cannot be adopted;
+SW0422 it has ports that the address lacks; SW0423 selectors may not be rewritten; SW0424 another
+router serves it; SW0425 somebody keeps putting it back; SW0426 no Service can have that name;
+SW0427 no inner port is left; SW0428 the API refused a change (`control.kubernetes.services`);
+SW0429 what it was before cannot be read.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Final
+
+import msgspec
+
+from router.kubernetes import adoption, headless, made, names
+from router.kubernetes.changes import Change, Create, Delete, Listens, delete, patch
+from router.kubernetes.fights import Fights
+from router.kubernetes.inner_ports import RESERVED, Claims, assign, remember
+from router.kubernetes.objects import Object, Snapshot, metadata, name_of
+from router.kubernetes.picture import ServiceWish, SiteOptions
+from router.kubernetes.refusals import refusal
+from router.model.errors import ConfigError
+from router.model.ids import ServiceKey
+from router.model.specs import ServiceSpec
+
+_SERVICE_NAME: Final = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?\Z")  # RFC 1035, 2.3.1.
+_TAKEN_NAMES: Final = frozenset(
+    ("kubernetes", names.SKUPPER_ROUTER, names.SKUPPER_ROUTER + "-local", "skupper")
+)
+
+
+class Memory(msgspec.Struct, frozen=True, kw_only=True):
+    """What of earlier plans counts for the next one; a new one after a restart.
+
+    ``declared``: addresses that were heard of since ``began_at``: one that is not among them may
+    only be out of reach, and what leads to it stays for the TTL.
+    """
+
+    began_at: float
+    declared: frozenset[str] = frozenset()
+    inner_ports: dict[ServiceKey, int] = {}
+    fights: Fights = Fights()
+
+
+class ServicePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """``changes`` in their order; ``inner_ports`` for `Wanted`; ``again_at``: plan anew then."""
+
+    changes: tuple[Change, ...]
+    inner_ports: dict[ServiceKey, int]
+    findings: tuple[ConfigError, ...]
+    memory: Memory
+    again_at: float | None = None
+
+
+def plan(
+    snapshot: Snapshot,
+    options: SiteOptions | None,
+    wishes: Mapping[str, ServiceWish],
+    declared: Mapping[str, ServiceSpec],
+    local: Collection[str],
+    memory: Memory,
+    now: float,
+    reserved: frozenset[int] = RESERVED,
+) -> ServicePlan:
+    """The changes that are due, computed from nothing but these.
+
+    ``declared``: the declarations in force everywhere; ``local``: which of them this site makes.
+    ``options`` None (``skupper-site`` cannot be read): all stays as it is, and inner ports too.
+    Deleting a site is `restore`.
+    """
+    planner = _Planner(snapshot, wishes, declared, local, memory, now)
+    if options is not None:
+        planner.choose(options)
+    else:
+        planner.keep()
+    planner.assign(reserved)
+    if options is not None and "Service" not in snapshot.missing:
+        planner.lead(options)
+        planner.undo(options)
+    return planner.result()
+
+
+def restore(snapshot: Snapshot) -> tuple[tuple[Change, ...], tuple[ConfigError, ...]]:
+    """Everything of ours undone: adopted Services as they were, those that we made deleted."""
+    changes: list[Change] = []
+    findings: list[ConfigError] = []
+    for service in _ours(snapshot):
+        change, finding = _undone(service)
+        changes += [change] if change else []
+        findings += [finding] if finding else []
+    return (*changes, *headless.deletions(snapshot)), tuple(findings)
+
+
+class _Planner:
+    """One plan in the making. ``_chosen``: addresses that get a Service here."""
+
+    __slots__ = (
+        "_again_at",
+        "_changes",
+        "_chosen",
+        "_declared",
+        "_fights",
+        "_findings",
+        "_inner",
+        "_local",
+        "_memory",
+        "_now",
+        "_snapshot",
+        "_wishes",
+    )
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        wishes: Mapping[str, ServiceWish],
+        declared: Mapping[str, ServiceSpec],
+        local: Collection[str],
+        memory: Memory,
+        now: float,
+    ) -> None:
+        self._snapshot, self._wishes = snapshot, wishes
+        self._declared, self._local = declared, local
+        self._memory, self._now = memory, now
+        self._chosen: dict[str, ServiceSpec] = {}
+        self._inner: dict[ServiceKey, int] = {}
+        self._fights = memory.fights
+        self._findings: list[ConfigError] = []
+        self._changes: list[Change] = []
+        self._again_at: float | None = None
+
+    # Which addresses get a Service ----------------------------------------------------------
+
+    def keep(self) -> None:
+        """Those whose Service leads here."""
+        for service in _ours(self._snapshot):
+            if (spec := self._declared.get(name_of(service))) is not None:
+                self._chosen[name_of(service)] = spec
+
+    def choose(self, options: SiteOptions) -> None:
+        """Those that are wanted here and can have one."""
+        for name, spec in sorted(self._declared.items()):
+            if self._is_wanted(name, options) and self._can_be_led(name, spec, options):
+                self._chosen[name] = spec
+        self._fights = self._fights.only(frozenset(self._chosen) | self._fought())
+
+    def _is_wanted(self, name: str, options: SiteOptions) -> bool:
+        wish = self._wishes.get(name)
+        if not options.service_controller or (wish is not None and not wish.is_made):
+            return False
+        return wish is not None or name in self._local or options.service_sync
+
+    def _can_be_led(self, name: str, spec: ServiceSpec, options: SiteOptions) -> bool:
+        if not _SERVICE_NAME.match(name) or name in _TAKEN_NAMES or name.startswith("spillway-"):
+            self._find(
+                name, "metadata.name", "SW0426", _reason_of_name(name), "Use another address"
+            )
+            return False
+        found = self._snapshot.get("Service", name)
+        if found is None or made.is_made(found):
+            return True
+        refused = refusal(
+            found,
+            spec,
+            consent=self._has_consent(name, options),
+            may_rewrite=options.rewrite_selectors,
+        )
+        if refused is not None:
+            self._findings.append(refused)
+            return False
+        return spec.headless == name or not self._is_fought(name, found)
+
+    def _has_consent(self, name: str, options: SiteOptions) -> bool:
+        wish = self._wishes.get(name)
+        asked = wish.consent if wish is not None else name in self._local
+        return asked or options.adopt_services
+
+    def _is_fought(self, name: str, found: Object) -> bool:
+        is_adopted = adoption.is_adopted(found)
+        self._fights = self._fights.looked(
+            name,
+            is_adopted=is_adopted,
+            is_reverted=dict(adoption.selector(found)) != adoption.ROUTERS,
+            now=self._now,
+        )
+        if not self._fights.is_fought(name):
+            return False
+        self._wake_at(self._fights.again_at(name))
+        self._find(
+            name,
+            "spec.selector",
+            "SW0425",
+            "somebody else keeps putting its selector back: it stays as they want it",
+            "Let Argo CD ignore /spec/selector and /spec/ports (ignoreDifferences), or set "
+            'rewrite-selectors: "false" in ConfigMap skupper-site and use another address',
+        )
+        return True
+
+    def _fought(self) -> frozenset[str]:
+        return frozenset(n for n in self._declared if self._fights.is_fought(n))
+
+    # Inner ports ----------------------------------------------------------------------------
+
+    def assign(self, reserved: frozenset[int]) -> None:
+        """A number for each port of those chosen."""
+        wanted = [
+            ServiceKey(name, port)
+            for name, spec in self._chosen.items()
+            if spec.headless != name
+            for port in spec.ports
+        ]
+        ours = sorted(_ours(self._snapshot), key=_age)
+        claims = [Claims(name_of(service), _claims(service)) for service in ours]
+        assigned = assign(wanted, claims, self._memory.inner_ports, reserved)
+        self._inner = assigned.ports
+        for key in assigned.missing:
+            self._chosen.pop(key.name, None)
+            self._find(
+                key.name,
+                "spec.ports",
+                "SW0427",
+                f"no inner port is left for port {key.port}",
+                "Withdraw services that nobody uses",
+            )
+
+    # Changes --------------------------------------------------------------------------------
+
+    def lead(self, options: SiteOptions) -> None:
+        """A Service for each of those chosen."""
+        for name, spec in self._chosen.items():
+            found = self._snapshot.get("Service", name)
+            if found is not None and "deletionTimestamp" in metadata(found):
+                continue
+            if spec.headless == name:
+                self._lead_headless(name, spec, found, options)
+            elif found is None or made.is_made(found):
+                fresh = self._fresh(name, spec, options)
+                self._make(name, found, fresh, self._needs(name))
+            elif adoption.is_adopted(found) and adoption.original(found) is None:
+                self._findings.append(_unreadable(found))
+            else:
+                numbers = {port: self._inner[ServiceKey(name, port)] for port in spec.ports}
+                is_asked = name in self._wishes or name in self._local
+                wanted = adoption.adopt(found, numbers, name, is_asked=is_asked)
+                self._add(patch(found, wanted, self._needs(name)))
+
+    def _lead_headless(
+        self, name: str, spec: ServiceSpec, found: Object | None, options: SiteOptions
+    ) -> None:
+        """Names of pods that are elsewhere, below a name that has no address of its own."""
+        if found is None or made.is_made(found):
+            marked, noted = self._marks(name, options)
+            fresh = made.headless_service(name, spec.ports, marked, noted)
+            self._make(name, found, fresh, ())
+        if found is None:
+            return
+        members = {
+            member: self._snapshot.get("Service", member)
+            for member, its in self._chosen.items()
+            if its.headless == name
+            and member != name
+            # Pods of this namespace have their names from their own StatefulSet.
+            and (made.is_made(found) or member not in self._local)
+        }
+        self._changes += headless.slices(self._snapshot, found, spec.ports, members)
+
+    def _fresh(self, name: str, spec: ServiceSpec, options: SiteOptions) -> Object:
+        marked, noted = self._marks(name, options)
+        inner = {port: self._inner[ServiceKey(name, port)] for port in spec.ports}
+        # Of plaintext HTTP/2 alone: routers of clusters need to be told, and nothing else can tell.
+        is_h2c = spec.protocol == "http2" and not spec.tls_cert
+        return made.service(name, inner, marked, noted, app_protocol=made.H2C if is_h2c else "")
+
+    def _marks(self, name: str, options: SiteOptions) -> tuple[dict[str, str], dict[str, str]]:
+        wish = self._wishes.get(name)
+        return (
+            options.labels | (wish.labels if wish else {}),
+            options.annotations | (wish.annotations if wish else {}),
+        )
+
+    def _make(self, name: str, found: Object | None, fresh: Object, needs: Listens) -> None:
+        if found is None:
+            self._changes.append(Create(kind="Service", name=name, body=fresh, needs=needs))
+            return
+        wanted = made.remade(found, fresh)
+        self._add(delete(found) if wanted is None else patch(found, wanted, needs))
+
+    def _needs(self, name: str) -> Listens:
+        return tuple((key, inner) for key, inner in self._inner.items() if key.name == name)
+
+    def undo(self, options: SiteOptions) -> None:
+        """What leads to the routers and is not wanted any more."""
+        ttl_s = options.service_sync_site_ttl_s
+        led: set[str] = set()
+        for service in _ours(self._snapshot):
+            name = name_of(service)
+            if name in self._chosen or "deletionTimestamp" in metadata(service):
+                led.add(name)
+            elif self._may_be_out_of_reach(name, service, ttl_s):
+                led.add(name)
+                self._wake_at(self._memory.began_at + ttl_s)
+            else:
+                change, finding = _undone(service)
+                self._add(change)
+                self._findings += [finding] if finding else []
+        heads = frozenset(n for n, spec in self._chosen.items() if spec.headless == n)
+        self._changes += headless.deletions(self._snapshot, keep=heads | led)
+
+    def _may_be_out_of_reach(self, name: str, service: Object, ttl_s: float) -> bool:
+        if name in self._declared or name in self._memory.declared:
+            return False
+        if self._now >= self._memory.began_at + ttl_s:
+            return False
+        was = adoption.original(service)
+        return was is None or not was.is_asked or name in self._wishes
+
+    def _add(self, change: Change | None) -> None:
+        if change is not None:
+            self._changes.append(change)
+
+    def _wake_at(self, at: float) -> None:
+        self._again_at = at if self._again_at is None else min(at, self._again_at)
+
+    def _find(self, name: str, path: str, code: str, reason: str, hint: str) -> None:
+        error = ConfigError(f"Service/{name}", path, reason, hint=hint, code=code)
+        self._findings.append(error)
+
+    def result(self) -> ServicePlan:
+        """The plan: first what is given back, then what is made."""
+        ours = frozenset(name_of(service) for service in _ours(self._snapshot))
+        heard = frozenset(self._declared)
+        memory = msgspec.structs.replace(
+            self._memory,
+            declared=heard | (self._memory.declared & ours),
+            inner_ports=remember(self._memory.inner_ports, self._inner),
+            fights=self._fights,
+        )
+        return ServicePlan(
+            changes=tuple(sorted(self._changes, key=_order)),
+            inner_ports=self._inner,
+            findings=tuple(self._findings),
+            memory=memory,
+            again_at=self._again_at,
+        )
+
+
+def _ours(snapshot: Snapshot) -> list[Object]:
+    """Services that we made or adopted, by name."""
+    return [
+        service
+        for _, service in sorted(snapshot.of("Service").items())
+        if adoption.is_adopted(service) or made.is_made(service)
+    ]
+
+
+def _undone(service: Object) -> tuple[Change | None, ConfigError | None]:
+    """What gives the Service back, or why that cannot be done."""
+    if not adoption.is_adopted(service):
+        return delete(service), None
+    if adoption.original(service) is None:
+        return None, _unreadable(service)
+    return patch(service, adoption.before(service)), None
+
+
+def _unreadable(service: Object) -> ConfigError:
+    return ConfigError(
+        f"Service/{name_of(service)}",
+        f"metadata.annotations[{names.ORIGINAL}]",
+        "what the Service was before it was adopted cannot be read, so it stays as it is",
+        hint="Put its selector and target ports back and remove this annotation, or apply it anew",
+        code="SW0429",
+    )
+
+
+def _claims(service: Object) -> dict[int, int]:
+    """The inner ports that a Service says; its target ports where the annotation has none."""
+    was = adoption.original(service)
+    told = was.inner_ports if was is not None else made.made(service).inner_ports
+    if adoption.is_adopted(service) and was is not None:
+        return told
+    seen = {
+        port["port"]: port["targetPort"]
+        for port in adoption.ports(service)
+        if isinstance(port.get("port"), int) and isinstance(port.get("targetPort"), int)
+    }
+    return seen | told
+
+
+def _age(service: Object) -> tuple[str, str]:
+    return str(metadata(service).get("creationTimestamp", "")), name_of(service)
+
+
+def _order(change: Change) -> tuple[bool, str, str]:
+    return not isinstance(change, Delete), change.kind, change.name
+
+
+def _reason_of_name(name: str) -> str:
+    if _SERVICE_NAME.match(name):
+        return "that name belongs to something else in a namespace"
+    return "a Service is named by at most 63 of a-z, 0-9 and -, beginning with a letter"
