@@ -14,10 +14,10 @@ import msgspec
 
 from router.documents.schema import target_ports
 from router.model.specs import ConnectorSpec, Document, ServiceProtocol, ServiceSpec, TargetSpec
-from sitectl import store, tls
+from sitectl import tls
 from sitectl.failure import Exit, Failure, conflict, not_found, usage
 from sitectl.service_flags import changed_health
-from sitectl.store import Site
+from sitectl.site import Change, Site
 
 _AS_IT_IS: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -203,7 +203,7 @@ def bind_target(
     capacity: str | None,
     health: Mapping[str, str | None],
     reach: Mapping[str, Any] = _AS_IT_IS,
-) -> store.Change:
+) -> Change:
     """Attach a target, or give it other settings (``reach`` of `reach_of`).
 
     What is not given stays as it is.
@@ -229,13 +229,13 @@ def bound_document(
         if replaced == spec:
             return None
         if len(spec.targets) > 1:
-            place = f"{known.document.source}:{known.document.line}"
+            place = site.where(known.document)
             raise conflict(
                 f"{binding.shown} shares connector {known.document.name!r} ({place}) with others, "
                 "whose settings would change too",
                 f"For all targets here: sitectl service set {binding.service} …"
                 if not reach
-                else f"Edit {site.directory / known.document.source}",
+                else site.edit_hint(known.document),
             )
         return Document("Connector", known.document.name, replaced)
     spec = ConnectorSpec(service=binding.service, targets=(binding.target,))

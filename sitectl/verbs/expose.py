@@ -20,7 +20,7 @@ from sitectl.failure import usage
 from sitectl.options import Settings, Verb, accepted, type_and_name
 from sitectl.service_flags import health_flags
 from sitectl.service_names import documents_of, require_name
-from sitectl.store import Site
+from sitectl.site import Site
 
 _NO_PODS = "not needed here, a process site has no pods"
 

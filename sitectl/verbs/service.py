@@ -34,7 +34,7 @@ from sitectl.service_flags import handling_changes, health_flags, timeout_flags
 from sitectl.service_names import documents_of, listener_of, name_and_ports, require_name
 from sitectl.service_status import service_items, table
 from sitectl.sessions import affinity_of, require_sessions_fit
-from sitectl.store import Site
+from sitectl.site import Site
 
 
 @click.group("service", cls=Verbs)
@@ -399,14 +399,17 @@ def label(words: tuple[str, ...]) -> None:
 @click.argument("name", required=False)
 @click.option("-v", "--verbose", is_flag=True, help="Sites and targets too.")
 @accepted("not needed here", "--show-labels")
-@click.pass_obj
-def status(settings: Settings, name: str | None, verbose: bool) -> None:
+@click.pass_context
+def status(ctx: click.Context, name: str | None, verbose: bool) -> None:
     """Services: where they are served, how full they are."""
+    settings = ctx.ensure_object(Settings)
     site = store.find_site(settings)
-    items, running = service_items(site, name)
-    if not running:
-        output.note(f"stopped: the router of {site.name} does not run; this is what is configured")
+    items, stopped = service_items(site, name)
+    if stopped:
+        output.note(f"stopped: {stopped}; this is what is configured")
     detailed = verbose or name is not None
     output.emit_items(
         settings, "ServiceStatus", items, lambda: settings.here(table(items, detailed))
     )
+    if stopped:
+        ctx.exit(site.without_router)
