@@ -42,6 +42,7 @@ class Owner:
         self.recorders: list[Recorder] = []
         self.accept = True
         self.offer: Callable[[Stream], Recorder] | None = None
+        self.paths: dict[RouterId, tuple[RouterId, ...]] = {}  # For edges, by destination.
 
     def named(self, *names: str) -> list[tuple[object, ...]]:
         return [event for event in self.events if event[0] in names]
@@ -64,6 +65,9 @@ class Owner:
 
     def routing_message(self, router: RouterId, message: RoutingMessage) -> None:
         self.events.append(("message", router, message))
+
+    def path_for_edge(self, request: OpenRequest) -> tuple[RouterId, ...] | None:
+        return self.paths.get(request.path[-1])
 
     def stream_offered(self, stream: Stream, request: OpenRequest) -> StreamHandler:
         recorder = Recorder()
