@@ -81,6 +81,17 @@ ROUTER: Final = (
     ),
 )
 
+HEADLESS: Final = (
+    Right(
+        "discovery.k8s.io",
+        ("endpointslices",),
+        WRITE,
+        "names for the pods of headless StatefulSets of other sites; not a right of `admin` since"
+        " Kubernetes 1.22, so it stands apart and everything else works without it",
+    ),
+)
+"""Beyond `ROUTER`, granted by who holds it: an administrator of the cluster."""
+
 ROUTE: Final = Right(
     "route.openshift.io", ("routes",), ("get",), "the address in tokens", (names.ROUTER,)
 )
@@ -130,7 +141,7 @@ CONTROLLER_CONTOUR: Final = (
 
 def router_rights(ingress: str, *, openshift: bool) -> tuple[Right, ...]:
     """What the router of a site with this kind of ingress needs."""
-    rights = ROUTER
+    rights: tuple[Right, ...] = ROUTER
     if ingress == "route":
         rights += (ROUTE,)
     elif ingress in ("ingress", "nginx-ingress-v1"):
@@ -138,13 +149,13 @@ def router_rights(ingress: str, *, openshift: bool) -> tuple[Right, ...]:
     return (*rights, DEPLOYMENT_CONFIGS) if openshift else rights
 
 
-def controller_rights(*, openshift: bool, contour: bool) -> tuple[Right, ...]:
+def controller_rights(*, openshift: bool, every_namespace: bool) -> tuple[Right, ...]:
     """What the site controller needs.
 
-    A namespace's administrator cannot grant what the cluster does not have, so each is asked for
-    where it is there.
+    A namespace's administrator can grant nothing that they do not hold, so what depends on the
+    cluster is asked for where it is there, and all of it by an administrator of the cluster.
     """
-    rights = (*ROUTER, *CONTROLLER)
-    if openshift:
+    rights: tuple[Right, ...] = (*ROUTER, *CONTROLLER)
+    if openshift or every_namespace:
         rights += CONTROLLER_OPENSHIFT
-    return rights + CONTROLLER_CONTOUR if contour else rights
+    return rights + HEADLESS + CONTROLLER_CONTOUR if every_namespace else rights
