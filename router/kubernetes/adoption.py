@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from router.kubernetes import names
+from router.kubernetes.inner_ports import as_text, from_text
 from router.kubernetes.objects import Object, annotations, labels, metadata
 
 ROUTERS: Final = {names.COMPONENT_LABEL: names.COMPONENT_ROUTER}
@@ -34,7 +35,7 @@ class Original(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 
     selector: dict[str, str] = {}
     ports: tuple[dict[str, Any], ...] = ()
-    inner_ports: dict[int, int] = {}
+    inner_ports: dict[str, int] = {}
     is_asked: bool = False
     label: str | None = None
 
@@ -142,7 +143,7 @@ def adopt(service: Object, inner: Mapping[int, int], name: str, *, is_asked: boo
     note = Original(
         selector=dict(selector(was)),
         ports=tuple(dict(port) for port in had),
-        inner_ports=dict(sorted(inner.items())),
+        inner_ports=as_text(inner),
         is_asked=is_asked,
         label=labels(was).get(names.SERVICE_LABEL),
     )
@@ -175,7 +176,7 @@ def _port_before(
     port: Mapping[str, Any], had: Mapping[tuple[object, object], Mapping[str, Any]], was: Original
 ) -> dict[str, Any] | None:
     """One port as it was; None: we added it."""
-    numbers = {inner: number for number, inner in was.inner_ports.items()}
+    numbers = {inner: number for number, inner in from_text(was.inner_ports).items()}
     target = port.get("targetPort")
     number = numbers.get(target) if isinstance(target, int) else None
     if number is None:  # Somebody else's meanwhile.

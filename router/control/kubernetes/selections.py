@@ -9,11 +9,13 @@ from typing import Any, Final
 
 import msgspec
 
+from router.kubernetes.headless import SLICE_MANAGER_LABEL
 from router.kubernetes.names import (
     CONNECTION_TOKEN,
     CONNECTION_TOKEN_REQUEST,
     DOCUMENTS,
     DOCUMENTS_LABEL,
+    MANAGED_BY,
     PREFIX,
     SITE_CONFIGMAP,
     SKUPPER_TYPE,
@@ -69,7 +71,10 @@ def pod(found: Kept) -> Kept:
 
 
 def endpoint_slice(found: Kept) -> Kept:
-    """What `targets` needs of an EndpointSlice."""
+    """What `targets` needs of an EndpointSlice; all of those that we made."""
+    marked = _dict(_dict(found.get("metadata")).get("labels"))
+    if marked.get(SLICE_MANAGER_LABEL) == MANAGED_BY:
+        return whole(found)
     return _headed(found) | {
         "addressType": found.get("addressType"),
         "ports": found.get("ports"),
@@ -89,7 +94,7 @@ def workload(found: Kept) -> Kept:
     annotations = _without(metadata.get("annotations"), (LAST_APPLIED,))
     return _only(found, ("apiVersion", "kind")) | {
         "metadata": metadata | {"annotations": annotations},
-        "spec": _only(spec, ("selector", "serviceName", "replicas"))
+        "spec": _only(spec, ("selector", "serviceName", "replicas", "ordinals"))
         | {
             "template": {
                 "metadata": _only(_dict(template.get("metadata")), ("labels",)),
