@@ -23,6 +23,7 @@ from router.kubernetes.addresses import Addresses
 from router.kubernetes.names import CONNECTION_TOKEN, SKUPPER_TYPE
 from router.kubernetes.objects import Object, annotations, labels, name_of
 from router.kubernetes.tokens import text_of
+from router.model import limits
 from router.model.errors import ConfigError
 
 WAITS_CODE, UNUSABLE_CODE = "SW0442", "SW0448"
@@ -30,8 +31,6 @@ ISSUER: Final = "spillway.dev/issuer"
 """On a request: the one site, by name, id or namespace, that shall fill it."""
 FILLED: Final = "spillway.dev/filled"
 """On what we filled: its UID, by which it is told from its copies."""
-REFILL_S: Final = 10.0
-"""Who empties what we fill is not answered more often."""
 
 
 class Issuer(msgspec.Struct, frozen=True):
@@ -105,7 +104,7 @@ class TokenRequests:
             return None
         if not endpoints:
             return self._waiting(name)
-        if now - self._filled_at.get(uid_of(found), -REFILL_S) < REFILL_S:
+        if now - self._filled_at.get(uid_of(found), -limits.REFILL_S) < limits.REFILL_S:
             return None
         try:
             token = self._token(name, carried, endpoints, now)
@@ -128,7 +127,7 @@ class TokenRequests:
     def _carried(self, found: Object, now: float) -> Token | None:
         """The token of ours that it carries, if that is good for a while."""
         try:
-            token = tokens.load(_as_token(found), name_of(found))
+            token = tokens.load(text_of(found, CONNECTION_TOKEN), name_of(found))
             certificate = certificates.read(token.certificate_pem)
         except CertError:
             return None
@@ -174,10 +173,3 @@ def filling(found: Object, token: Token) -> dict[str, Any]:
         },
         "data": made["data"],
     }
-
-
-def _as_token(found: Object) -> str:
-    """Read as what it is, not as what its label asks for."""
-    metadata = dict(found.get("metadata") or {})
-    metadata["labels"] = {**labels(found), SKUPPER_TYPE: CONNECTION_TOKEN}
-    return text_of({**found, "metadata": metadata})
