@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning"))
     parser.add_argument(
         "--probes",
-        type=_place,
+        type=place,
         metavar="[IP]:PORT",
         default=os.environ.get(PROBES_VARIABLE) or None,
         help=f"where /healthz, /readyz and /metrics are told to anyone [env: {PROBES_VARIABLE}]",
@@ -99,7 +99,7 @@ def _only_one(path: Path) -> Iterator[None]:
         yield
 
 
-def _place(text: str) -> tuple[str, int]:
+def place(text: str) -> tuple[str, int]:
     """``[IP]:PORT`` or a bare port; without an IP all of the host's addresses."""
     host, port = split(text)
     if not 1 <= port <= 65_535:

@@ -1,4 +1,4 @@
-"""`sidecar`: a workload's YAML with a router in its pods. Asks no cluster."""
+"""`sidecar`: a workload's YAML with a router in its pods, asking no cluster; `controller`."""
 
 import json
 import os
@@ -10,7 +10,7 @@ import click
 import yaml
 
 from router.model.errors import ConfigError
-from sitectl import output, store
+from sitectl import output, process, store
 from sitectl.failure import Exit, Failure, usage
 from sitectl.options import Settings, TokenFile, Verb
 
@@ -104,6 +104,30 @@ def sidecar(
     if not any(map(has_template, printed)):
         raise usage(f"{file}: no workload in it", "sitectl sidecar --help")
     _print(settings, [*secrets, *(found for found in printed if not _is_among(secrets, found))])
+
+
+@click.command(cls=Verb)
+@click.option("--watch", metavar="NAMESPACE,…", help="Where to look. [default: $WATCH_NAMESPACE]")
+@click.option("--image", help="What routers run. [default: this version's, or $SPILLWAY_IMAGE]")
+@click.pass_obj
+def controller(settings: Settings, watch: str | None, image: str | None) -> None:
+    """Run the site controller in the foreground: a ConfigMap skupper-site makes a router.
+
+    It runs in a pod, see deploy/controller; here it takes --kubeconfig.
+
+    \b
+    Example:
+      sitectl controller --watch west,east --kubeconfig ~/.kube/config
+    """
+    words = [sys.executable, "-P", "-m", "router.main.controller"]
+    for flag, value in (
+        ("--watch", watch),
+        ("--image", image),
+        ("--kubeconfig", settings.kubeconfig),
+    ):
+        words += [flag, value] if value is not None else []
+    sys.stdout.flush()
+    os.execve(words[0], words, process.router_environment())
 
 
 def _is_among(secrets: "list[Object]", found: "Object") -> bool:

@@ -110,32 +110,32 @@ _OURS: Final = (
     " each namespace"
 )
 CONTROLLER: Final = (
-    Right("", ("serviceaccounts",), ("get", "create", "patch", "delete"), _OURS),
+    Right("", ("serviceaccounts",), (*READ, "create", "patch", "delete"), _OURS),
     Right("apps", ("deployments",), ("create", "patch", "delete"), _OURS),
     Right(
         "rbac.authorization.k8s.io",
         ("roles", "rolebindings"),
-        ("get", "create", "patch", "delete"),
+        (*READ, "create", "patch", "delete"),
         _OURS,
     ),
-    Right("policy", ("poddisruptionbudgets",), ("get", "create", "patch", "delete"), _OURS),
+    Right("policy", ("poddisruptionbudgets",), (*READ, "create", "patch", "delete"), _OURS),
     Right(
         "networking.k8s.io",
         ("networkpolicies", "ingresses"),
-        ("get", "create", "patch", "delete"),
+        (*READ, "create", "patch", "delete"),
         _OURS,
     ),
 )
 """Beyond `ROUTER`, which it must hold itself to be allowed to grant it (no ``escalate``)."""
 CONTROLLER_OPENSHIFT: Final = (
     DEPLOYMENT_CONFIGS,
-    Right("route.openshift.io", ("routes",), ("get", "create", "patch", "delete"), _OURS),
+    Right("route.openshift.io", ("routes",), (*READ, "create", "patch", "delete"), _OURS),
     Right(
         "route.openshift.io", ("routes/custom-host",), ("create",), "a Route with `ingress-host`"
     ),
 )
 CONTROLLER_CONTOUR: Final = (
-    Right("projectcontour.io", ("httpproxies",), ("get", "create", "patch", "delete"), _OURS),
+    Right("projectcontour.io", ("httpproxies",), (*READ, "create", "patch", "delete"), _OURS),
 )
 
 
