@@ -1,7 +1,9 @@
 """Laws of `translate`: no object breaks it, and it looks at nothing but the objects."""
 
 import copy
+import itertools
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from hypothesis import given, settings
@@ -114,6 +116,8 @@ OBJECTS = st.fixed_dictionaries(
     {"metadata": METADATA | ANYTHING},
     optional={"spec": SPEC | ANYTHING, "data": DATA | ANYTHING, "kind": ANYTHING},
 )
+WRONG_VALUES: list[Any] = [3, True, "x", None, [3], {"a": 3}, 1.5, [], [[]], {}]
+WRONG = st.sampled_from(WRONG_VALUES)
 KINDS = st.sampled_from([*ALL_KINDS, "ConfigMap", "Secret"])
 NAMESPACE = {
     found_kind: dict(found_all)
@@ -147,6 +151,10 @@ NAMESPACE = {
                 {"skupper.io/cost": "3"},
                 labels={"skupper.io/type": "token-claim"},
             ),
+            made("Secret", "west", labels={"skupper.io/type": "connection-token"}),
+            documents(
+                "more", "apiVersion: spillway/v1\nkind: Connector\nname: c\nspec: {service: shop}"
+            ),
             made("Deployment", "skupper-router"),
             config_map("skupper-services", {"old": "{}"}),
         ]
@@ -154,26 +162,50 @@ NAMESPACE = {
 }
 
 
+def _places(within: Any, *path: Any) -> Iterator[tuple[Any, ...]]:
+    """The way to everything that stands in an object of `NAMESPACE`."""
+    if len(path) > 2:
+        yield path
+    if isinstance(within, dict | list):
+        for key in within if isinstance(within, dict) else range(len(within)):
+            yield from _places(within[key], *path, key)
+
+
+PLACES = list(_places(NAMESPACE))
+
+
 @st.composite
 def spoilt_namespaces(draw: st.DrawFn) -> Any:
     """A namespace where all is right, but for anything at a few places."""
     objects: Any = copy.deepcopy(NAMESPACE)
-    for _ in range(draw(st.integers(0, 4))):
-        place: Any = objects[draw(st.sampled_from(sorted(objects)))]
-        place = place[draw(st.sampled_from(sorted(place)))]
-        while isinstance(place, dict | list) and place:
-            keys = sorted(place) if isinstance(place, dict) else list(range(len(place)))
-            key = draw(st.sampled_from(keys))
-            if not isinstance(place[key], dict | list) or draw(st.integers(0, 3)) == 0:
-                place[key] = draw(VALUES | ANYTHING)
-                break
-            place = place[key]
+    for *way, last in draw(st.lists(st.sampled_from(PLACES), max_size=12)):
+        place: Any = objects
+        for key in way:  # Something on it may be spoilt already.
+            place = place[key] if isinstance(place, dict | list) and _has(place, key) else None
+        if isinstance(place, dict | list) and _has(place, last):
+            place[last] = draw(WRONG | VALUES | ANYTHING)
     return objects
+
+
+def _has(place: Any, key: Any) -> bool:
+    return key in place if isinstance(place, dict) else isinstance(key, int) and key < len(place)
 
 
 SNAPSHOTS = spoilt_namespaces() | st.dictionaries(
     KINDS, st.dictionaries(NAMES, OBJECTS, max_size=4), max_size=5
 )
+
+
+def test_nothing_wrong_at_any_one_place_breaks_the_translation() -> None:
+    for (*way, last), wrong in itertools.product(PLACES, WRONG_VALUES):
+        place: Any = NAMESPACE
+        for key in way:
+            place = place[key]
+        right, place[last] = place[last], wrong
+        try:
+            assert translate(Snapshot("shop", NAMESPACE), "own").documents
+        finally:
+            place[last] = right
 
 
 @settings(deadline=None, max_examples=200)
@@ -195,7 +227,7 @@ def test_no_object_whatever_breaks_the_translation(objects: Any) -> None:
 def test_the_namespace_that_is_spoilt_is_right_before() -> None:
     found = picture(*(found for kind in NAMESPACE.values() for found in kind.values()))
     assert found.errors == ()
-    assert len(found.documents) == 16
+    assert len(found.documents) == 18
 
 
 @settings(deadline=None, max_examples=50)
