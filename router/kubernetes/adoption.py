@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from router.kubernetes import names
+from router.kubernetes.inner_ports import as_text, from_text
 from router.kubernetes.objects import Object, annotations, labels, metadata
 
 ROUTERS: Final = {names.COMPONENT_LABEL: names.COMPONENT_ROUTER}
@@ -34,7 +35,7 @@ class Original(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 
     selector: dict[str, str] = {}
     ports: tuple[dict[str, Any], ...] = ()
-    inner_ports: dict[int, int] = {}
+    inner_ports: dict[str, int] = {}
     is_asked: bool = False
     label: str | None = None
 
@@ -86,7 +87,11 @@ def spec(service: Object) -> Mapping[str, Any]:
 def ports(service: Object) -> tuple[Mapping[str, Any], ...]:
     """Its ports, as they stand."""
     found = spec(service).get("ports")
-    return tuple(port for port in found if isinstance(port, dict)) if found else ()
+    if not isinstance(found, list | tuple):
+        return ()
+    return tuple(
+        port for port in found if isinstance(port, dict) and isinstance(port.get("port"), int)
+    )
 
 
 def before(service: Object) -> Object:
@@ -142,7 +147,7 @@ def adopt(service: Object, inner: Mapping[int, int], name: str, *, is_asked: boo
     note = Original(
         selector=dict(selector(was)),
         ports=tuple(dict(port) for port in had),
-        inner_ports=dict(sorted(inner.items())),
+        inner_ports=as_text(inner),
         is_asked=is_asked,
         label=labels(was).get(names.SERVICE_LABEL),
     )
@@ -167,15 +172,17 @@ def with_metadata(
     return {**found, "metadata": changed}
 
 
-def _key(port: Mapping[str, Any]) -> tuple[object, object]:
-    return port.get("port"), port.get("protocol", "TCP")
+def _key(port: Mapping[str, Any]) -> tuple[object, str]:
+    """Which port it is; anything may stand in an annotation."""
+    number = port.get("port")
+    return number if isinstance(number, int) else None, str(port.get("protocol", "TCP"))
 
 
 def _port_before(
-    port: Mapping[str, Any], had: Mapping[tuple[object, object], Mapping[str, Any]], was: Original
+    port: Mapping[str, Any], had: Mapping[tuple[object, str], Mapping[str, Any]], was: Original
 ) -> dict[str, Any] | None:
     """One port as it was; None: we added it."""
-    numbers = {inner: number for number, inner in was.inner_ports.items()}
+    numbers = {inner: number for number, inner in from_text(was.inner_ports).items()}
     target = port.get("targetPort")
     number = numbers.get(target) if isinstance(target, int) else None
     if number is None:  # Somebody else's meanwhile.
@@ -188,7 +195,7 @@ def _port_before(
 
 
 def _unnamed(
-    kept: list[dict[str, Any]], had: Mapping[tuple[object, object], Mapping[str, Any]]
+    kept: list[dict[str, Any]], had: Mapping[tuple[object, str], Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
     """Without the name that its only port needed beside those that we added."""
     if len(kept) == 1:

@@ -80,6 +80,16 @@ def remember(
     return gone | dict(assigned)
 
 
+def as_text(ports: Mapping[int, int]) -> dict[str, int]:
+    """For JSON, whose keys are texts."""
+    return {str(port): ports[port] for port in sorted(ports)}
+
+
+def from_text(found: Mapping[str, int]) -> dict[int, int]:
+    """What `as_text` wrote; what somebody else wrote is left out."""
+    return {int(port): inner for port, inner in found.items() if port.isdecimal()}
+
+
 def _is_usable(inner: int, reserved: frozenset[int]) -> bool:
     return limits.INNER_PORT_MIN <= inner <= limits.INNER_PORT_MAX and inner not in reserved
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from router.kubernetes import adoption, names
+from router.kubernetes.inner_ports import as_text
 from router.kubernetes.objects import Object, annotations, labels, name_of
 
 H2C: Final = "kubernetes.io/h2c"
@@ -18,7 +19,7 @@ H2C: Final = "kubernetes.io/h2c"
 class Made(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """What annotation `names.MADE` holds. ``labels``, ``annotations``: keys that we set."""
 
-    inner_ports: dict[int, int] = {}
+    inner_ports: dict[str, int] = {}
     labels: tuple[str, ...] = ()
     annotations: tuple[str, ...] = ()
 
@@ -98,7 +99,7 @@ def _object(
     name: str, inner: Mapping[int, int], marked: Mapping[str, str], noted: Mapping[str, str]
 ) -> dict[str, Any]:
     told = Made(
-        inner_ports=dict(inner), labels=tuple(sorted(marked)), annotations=tuple(sorted(noted))
+        inner_ports=as_text(inner), labels=tuple(sorted(marked)), annotations=tuple(sorted(noted))
     )
     ours = {**names.PART_OF, names.MANAGED_BY_LABEL: names.MANAGED_BY, names.SERVICE_LABEL: name}
     text = msgspec.json.encode(told, order="sorted").decode()

@@ -20,7 +20,7 @@ import msgspec
 from router.kubernetes import adoption, headless, made, names
 from router.kubernetes.changes import Change, Create, Delete, Listens, delete, patch
 from router.kubernetes.fights import Fights
-from router.kubernetes.inner_ports import RESERVED, Claims, assign, remember
+from router.kubernetes.inner_ports import RESERVED, Claims, assign, from_text, remember
 from router.kubernetes.objects import Object, Snapshot, metadata, name_of
 from router.kubernetes.picture import ServiceWish, SiteOptions
 from router.kubernetes.refusals import refusal
@@ -379,9 +379,9 @@ def _unreadable(service: Object) -> ConfigError:
 def _claims(service: Object) -> dict[int, int]:
     """The inner ports that a Service says; its target ports where the annotation has none."""
     was = adoption.original(service)
-    told = was.inner_ports if was is not None else made.made(service).inner_ports
-    if adoption.is_adopted(service) and was is not None:
-        return told
+    if was is not None:
+        return from_text(was.inner_ports)
+    told = from_text(made.made(service).inner_ports)
     seen = {
         port["port"]: port["targetPort"]
         for port in adoption.ports(service)
