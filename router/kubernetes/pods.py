@@ -42,7 +42,7 @@ class PodIndex:
         """Take over ``pods``; those that changed, before and after."""
         if pods is self._pods:
             return []
-        changed = [
+        changed: list[tuple[Object | None, Object | None]] = [
             (before, pods.get(name))
             for name, before in self._pods.items()
             if pods.get(name) is not before
@@ -88,7 +88,7 @@ def is_leaving(pod: Object) -> bool:
 
 
 def counts(pod: Object, *, not_ready: bool) -> bool:
-    """Whether it takes requests: running and ready, or only there if ``not_ready``; never ending."""
+    """Whether it takes requests: running and ready (or only there), not ending."""
     status = _status(pod)
     if is_leaving(pod) or status.get("phase") in _ENDED:
         return False

@@ -8,7 +8,7 @@ import msgspec
 
 from router.kubernetes.objects import Object
 
-_SET: Final = re.compile(r"\s*(\S+)\s+(in|notin)\s+\(([^()]*)\)\s*")
+_SET: Final = re.compile(r"\s*([^\s=!,()]+)\s+(in|notin)\s+\(([^()]*)\)\s*")
 _EQUALITY: Final = re.compile(r"\s*([^\s=!,()]+)\s*(==|=|!=)\s*([^\s=!,()]*)\s*")
 _PRESENCE: Final = re.compile(r"\s*(!?)\s*([^\s=!,()]+)\s*")
 _OPERATORS: Final[Mapping[str, Literal["in", "notin", "exists", "absent"]]] = {
