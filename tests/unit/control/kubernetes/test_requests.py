@@ -26,7 +26,7 @@ class Scene:
         self.site = Site(root)
         self.api = FakeSecrets()
         self.now = NOW
-        self.issuer = Issuer(self.site.authority, self.site.identity.site_id, "east", "west")
+        self.issuer = Issuer(self.site.authority, self.site.identity.site_id, "west")
         self.requests = TokenRequests(self.api, self.issuer, lambda: self.now)
 
     def ask(self, name: str = "to-east", **notes: str) -> None:
@@ -47,7 +47,7 @@ class Scene:
             for name, found in self.api.objects.items()
             if found["metadata"].get("labels", {}).get(SKUPPER_TYPE) == "connection-token-request"
         )
-        self.requests.look(asking, self.api.seen(), addresses)
+        self.requests.look(asking, self.api.seen(), "east", addresses)
         asyncio.run(self.requests.step())
 
     def token(self, name: str = "to-east") -> Token:
@@ -183,7 +183,7 @@ def test_two_replicas_fill_it_once(scene: Scene) -> None:
     scene.ask()
     seen = scene.api.seen()
     for replica in (rival, scene.requests):
-        replica.look(("to-east",), seen, HERE)
+        replica.look(("to-east",), seen, "east", HERE)
         asyncio.run(replica.step())
     assert scene.api.writes == ["patch to-east"] and scene.requests.errors == ()
 
