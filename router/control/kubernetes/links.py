@@ -233,7 +233,7 @@ class LinkSecrets:
         """Make the Secret, or put it in the place of ``found`` unless that says the same."""
         if found is None:
             await self._api.create(made)
-        elif data_of(found) != data_of(made) or owner_uid(found) != owner_uid(made):
+        elif not _says(found, data_of(made), owner_uid(made)):
             made["metadata"] |= {"resourceVersion": version_of(found), "uid": uid_of(found)}
             await self._api.replace(made)
 

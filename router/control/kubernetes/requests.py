@@ -38,7 +38,6 @@ class Issuer(msgspec.Struct, frozen=True):
 
     authority: Authority
     site_id: str
-    site_name: str
     namespace: str
 
 
@@ -50,6 +49,7 @@ class TokenRequests:
         self._issuer = issuer
         self._clock = clock
         self._asking: dict[str, Object] = {}
+        self._site_name = ""
         self._addresses = Addresses(waiting="the addresses of this site are not known yet")
         self._filled_at: dict[str, float] = {}  # By UID.
         self._errors: dict[str, ConfigError] = {}
@@ -60,10 +60,14 @@ class TokenRequests:
         return tuple(self._errors[name] for name in sorted(self._errors))
 
     def look(
-        self, names: tuple[str, ...], secrets: Mapping[str, Object], addresses: Addresses
+        self,
+        names: tuple[str, ...],
+        secrets: Mapping[str, Object],
+        site_name: str,
+        addresses: Addresses,
     ) -> None:
         """``names``: Secrets with the label; ``secrets``: all Secrets that are known."""
-        self._addresses = addresses
+        self._addresses, self._site_name = addresses, site_name
         self._asking = {
             name: found
             for name, found in secrets.items()
@@ -76,7 +80,7 @@ class TokenRequests:
     def _is_for_us(self, found: Object) -> bool:
         notes = annotations(found)
         asked = notes.get(ISSUER, "")
-        ours = (self._issuer.site_name, self._issuer.site_id, self._issuer.namespace)
+        ours = (self._site_name, self._issuer.site_id, self._issuer.namespace)
         if asked and asked not in ours:
             return False
         issuer = notes.get(tokens.GENERATED_BY, self._issuer.site_id)
@@ -146,7 +150,7 @@ class TokenRequests:
             self._issuer.authority,
             name=name,
             site_id=self._issuer.site_id,
-            site_name=self._issuer.site_name,
+            site_name=self._site_name,
             endpoints=endpoints,
             now=now,
         )

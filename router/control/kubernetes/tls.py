@@ -7,7 +7,7 @@ states opens no Secret. What has been deleted stays in use until it expires, as 
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -40,12 +40,19 @@ class TlsSecrets:
     """Owns ``secrets/tls`` of the site directory. ``tasks`` runs its watches."""
 
     def __init__(
-        self, api: Reads, directory: Path, tasks: asyncio.TaskGroup, rng: random.Random
+        self,
+        api: Reads,
+        directory: Path,
+        tasks: asyncio.TaskGroup,
+        rng: random.Random,
+        changed: Callable[[], None],
     ) -> None:
+        """``changed`` is called when `errors` may be others."""
         self._api = api
         self._store = TlsStore(directory)
         self._tasks = tasks
         self._rng = rng
+        self._changed = changed
         self._named: Mapping[str, str] = {}
         self._labelled: frozenset[str] = frozenset()
         self._watched: dict[str, tuple[Informer, asyncio.Task[None]]] = {}
@@ -74,12 +81,15 @@ class TlsSecrets:
 
     def _watch(self, name: str) -> None:
         selection = Selection(kind=SECRET, fields=f"metadata.name={name}", keep=whole)
-        informer = Informer(self._api, selection, lambda _: self._seen(name), self._rng)
+        informer = Informer(self._api, selection, lambda _: self._heard(name), self._rng)
         self._watched[name] = (informer, self._tasks.create_task(informer.run()))
 
+    def _heard(self, name: str) -> None:
+        if name in self._watched:
+            self._seen(name)
+            self._changed()
+
     def _seen(self, name: str) -> None:
-        if name not in self._watched:
-            return
         informer = self._watched[name][0]
         found = informer.copy().get(name)
         if found is not None:

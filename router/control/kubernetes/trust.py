@@ -44,27 +44,31 @@ class SecretTrust:
         self,
         api: Api,
         site_dir: Path,
-        site_name: str,
-        changed: Callable[[], None],
-        revocations_changed: Callable[[], None],
         rng: random.Random,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """``changed``: links may be dialled anew. Raises CertError for a damaged directory."""
+        """Raises CertError for a damaged directory."""
         secrets = site_dir / "secrets"
         identity, self._authority = SiteIdentity.load(secrets), Authority.load(secrets)
         self._api, self._clock, self._rng = api, clock, rng
         self._secrets_dir = secrets
-        self._links_changed = changed
+        self.links_changed: Callable[[], None] = _nobody
+        """Called when links can be dialled that could not be before, or others than before."""
+        self.revocations_changed: Callable[[], None] = _nobody
+        """Called when ``revoked.json`` may be another."""
+        self.errors_changed: Callable[[], None] = _nobody
+        """Called when `errors` are others."""
         self.site_id = identity.site_id
         self._links = LinkSecrets(api, LinkStore(secrets / "links"), identity.site_id, clock)
-        self._revoked = RevokedSecret(api, Revocations(secrets), revocations_changed)
-        issuer = Issuer(self._authority, identity.site_id, site_name, api.namespace)
+        self._revoked = RevokedSecret(api, Revocations(secrets), lambda: self.revocations_changed())
+        issuer = Issuer(self._authority, identity.site_id, api.namespace)
         self._requests = TokenRequests(api, issuer, clock)
         self._grants: GrantSecrets | None = None  # While `run` does.
         self._tls: TlsSecrets | None = None
         self._seen: tuple[Snapshot, Picture, Wanted | None] | None = None
+        self._told: tuple[ConfigError, ...] = ()
         self._exposed: Object | None = None
+        self._exposed_kind, self._exposed_at = "", 0.0
         self._exposed_error: ConfigError | None = None
         self._poked = asyncio.Event()
         self.addresses = Addresses(waiting="the objects of the namespace were not read yet")
@@ -109,11 +113,17 @@ class SecretTrust:
 
         What could not be read leaves everything as it is.
         """
-        self._seen = (snapshot, picture, wanted)
+        before, self._seen = self._seen, (snapshot, picture, wanted)
+        if before is not None and _is_same(before, self._seen):
+            return
+        self._take_up(snapshot, picture, wanted)
+
+    def _take_up(self, snapshot: Snapshot, picture: Picture, wanted: Wanted | None) -> None:
         if SECRET not in snapshot.missing:
             secrets = snapshot.of(SECRET)
             ours = {name: found for name, found in secrets.items() if TYPE_LABEL in labels(found)}
-            self._links.look(picture.tokens, ours)
+            if self._links.look(picture.tokens, ours):
+                self.links_changed()
             self._revoked.look(ours)
             if self._tls is not None and wanted is not None:
                 self._tls.look(named(wanted), ours)
@@ -129,8 +139,9 @@ class SecretTrust:
         else:
             service = snapshot.get("Service", ROUTER)
             self.addresses = addresses(picture.options, snapshot.namespace, service, self._exposed)
-        if SECRET not in snapshot.missing:
-            self._requests.look(picture.requests, snapshot.of(SECRET), self.addresses)
+        if SECRET not in snapshot.missing and picture.options is not None:
+            name, secrets = picture.options.name, snapshot.of(SECRET)
+            self._requests.look(picture.requests, secrets, name, self.addresses)
 
     # With the API ---------------------------------------------------------------------------
 
@@ -142,9 +153,11 @@ class SecretTrust:
         """Keep Secrets as they should be, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             self._grants = GrantSecrets(self._api, self._authority, tasks)
-            self._tls = TlsSecrets(self._api, self._secrets_dir / "tls", tasks, self._rng)
+            self._tls = TlsSecrets(
+                self._api, self._secrets_dir / "tls", tasks, self._rng, self.poke
+            )
             if self._seen is not None:
-                self.look(*self._seen)
+                self._take_up(*self._seen)
             try:
                 while True:
                     self._poked.clear()
@@ -164,22 +177,31 @@ class SecretTrust:
         """Once all that is open. What fails is in `errors` and comes again."""
         await self._revoked.step()  # First: somebody may not come in any more.
         if await self._links.step():
-            self._links_changed()
+            self.links_changed()
         await self._find_exposed()
         self._look_at_requests()
         await self._requests.step()
         await self._sweep()
+        told, self._told = self._told, self.errors
+        if list(map(str, told)) != list(map(str, self._told)):
+            self.errors_changed()
 
     async def _find_exposed(self) -> None:
         """The Route or Ingress in front of the link port: not worth a watch."""
         options = None if self._seen is None else self._seen[1].options
         kind = "" if options is None else EXPOSED_BY.get(options.ingress, "")
-        self._exposed_error = None
-        if not kind:
-            self._exposed = None
+        if kind != self._exposed_kind or not kind:
+            self._exposed_kind, self._exposed, self._exposed_error = kind, None, None
+        elif self._clock() < self._exposed_at + (
+            limits.TRUST_OPEN_S if self._exposed is None else limits.TRUST_SETTLED_S
+        ):
             return
+        if not kind:
+            return
+        self._exposed_at = self._clock()
         try:
             self._exposed = await self._api.find(kind, ROUTER)
+            self._exposed_error = None
         except ApiError as error:  # What was found before still counts.
             doing = "read the address of this site's links"
             self._exposed_error = refusal(error, f"{kind}/{ROUTER}", doing)
@@ -202,3 +224,25 @@ class SecretTrust:
             return False
         over_at = grant.expires_at + limits.GRANT_KEPT_S
         return not grant.redeemed and self._clock() >= over_at
+
+
+def _nobody() -> None:
+    """Until somebody wants to hear it."""
+
+
+Seen = tuple[Snapshot, Picture, Wanted | None]
+
+
+def _is_same(before: Seen, now: Seen) -> bool:
+    """Whether nothing of what concerns us is another. Most news are of pods."""
+    kinds = (SECRET, "Service")
+    return (
+        all(before[0].of(kind) is now[0].of(kind) for kind in kinds)
+        and before[0].missing == now[0].missing
+        and before[1] is now[1]
+        and _named(before[2]) == _named(now[2])
+    )
+
+
+def _named(wanted: Wanted | None) -> dict[str, str]:
+    return {} if wanted is None else named(wanted)
