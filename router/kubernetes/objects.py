@@ -69,5 +69,29 @@ def shown(found: Object) -> str:
     return f"{found.get('kind', '?')}/{name_of(found)}"
 
 
+def part(found: object, *path: str) -> Any:
+    """What stands at ``path`` in ``found``; None where something on the way is missing."""
+    for key in path:
+        if not isinstance(found, dict):
+            return None
+        found = found.get(key)
+    return found
+
+
+def is_going(found: Object) -> bool:
+    """Whether it is being deleted: it counts as gone."""
+    return metadata(found).get("deletionTimestamp") is not None
+
+
+def created_at(found: Object) -> str:
+    """When it was made (RFC 3339, UTC: later sorts after); empty: not told."""
+    stamp = metadata(found).get("creationTimestamp")
+    return stamp if isinstance(stamp, str) else ""
+
+
 def _texts(found: object) -> Mapping[str, str]:
-    return found if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        return {}
+    if all(isinstance(key, str) and isinstance(value, str) for key, value in found.items()):
+        return found
+    return {k: v for k, v in found.items() if isinstance(k, str) and isinstance(v, str)}

@@ -12,9 +12,11 @@ _IN_USE = "already in use"  # EADDRINUSE, in the words of the system.
 
 
 def of_config(errors: list[ConfigError]) -> tuple[Problem, ...]:
-    """Errors of the configuration, each with its place."""
+    """Errors of the configuration, each with its place; what is no error degrades no site."""
     return tuple(
-        Problem(code=error.code, message=error.message, hint=error.hint) for error in errors
+        Problem(code=error.code, message=error.message, hint=error.hint)
+        for error in errors
+        if error.severity == "error"
     )
 
 

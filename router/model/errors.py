@@ -1,5 +1,9 @@
 """Everything that can go wrong, as types. Attributes carry the facts, the text is for people."""
 
+from typing import Literal
+
+Severity = Literal["info", "warning", "error"]
+
 
 class RouterError(Exception):
     """Root of all errors of ours."""
@@ -10,7 +14,8 @@ class ConfigError(RouterError):
 
     ``source`` is the file, ``line`` and ``column`` count from 1 (0: not known), ``path`` is the
     field (``$.spec.ports[0]``), ``hint`` is the next step or the nearest valid word. ``message`` is
-    the text without the hint, for who shows both.
+    the text without the hint, for who shows both. ``severity``: an ``error`` is a problem in
+    `status`; a ``warning`` (something has no effect) and an ``info`` are for `check` and Events.
     """
 
     def __init__(
@@ -23,9 +28,11 @@ class ConfigError(RouterError):
         column: int = 0,
         hint: str = "",
         code: str = "SW0101",
+        severity: Severity = "error",
     ) -> None:
         self.source, self.path, self.reason = source, path, reason
         self.line, self.column, self.hint, self.code = line, column, hint, code
+        self.severity: Severity = severity
         place = f"{source}:{line}:{column}" if line else source
         at_field = f" (at {path})" if path else ""
         self.message = f"{place}: {reason}{at_field}"

@@ -1,10 +1,10 @@
 """What happened, for people: shown by `sitectl events`, sent over SSE, logged once."""
 
-from typing import Literal
-
 import msgspec
 
-Severity = Literal["info", "warning", "error"]
+from router.model.errors import Severity
+
+__all__ = ["Event", "Problem", "Severity"]
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,129 @@
+"""ConfigMaps whose values are documents, as ``sitectl`` and GitOps tools write them.
+
+Annotations of such a ConfigMap hold for all Services in it: ``skupper.io/service-labels``,
+``skupper.io/service-annotations``, ``skupper.io/ingress``, and ``skupper.io/headless`` for
+connectors of StatefulSets.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from router.documents import read as read_documents
+from router.kubernetes import findings, names, texts
+from router.kubernetes.exposure import Reading
+from router.kubernetes.findings import Findings, data_of
+from router.kubernetes.objects import Object, is_going, labels, name_of
+from router.kubernetes.picture import ServiceWish
+from router.model.errors import ConfigError
+from router.model.specs import ConnectorSpec, Document, ListenerSpec
+
+ENDING: Final = ".yaml"
+_STATEFUL: Final = "statefulset/"
+
+
+class Documents(msgspec.Struct, frozen=True):
+    """The documents of one ConfigMap, or of all; ``wishes`` by address."""
+
+    documents: tuple[Document, ...] = ()
+    wishes: dict[str, ServiceWish] = {}
+    errors: tuple[ConfigError, ...] = ()
+
+
+def is_labelled(found: Object) -> bool:
+    """Whether the values of a ConfigMap are documents."""
+    return labels(found).get(names.DOCUMENTS_LABEL) == names.DOCUMENTS and not is_going(found)
+
+
+def read(found: Object) -> Documents:
+    """The documents of a labelled ConfigMap, and everything wrong with them."""
+    reading = Reading("ConfigMap", found)
+    documents: list[Document] = []
+    errors: list[ConfigError] = []
+    for key, text in data_of(found, reading.noted, findings.DOCUMENTS):
+        if not key.endswith(ENDING):
+            hint = f"Name it {key.rpartition('.')[0] or key}{ENDING}"
+            reading.noted.add(
+                f"data[{key}]",
+                f"is not read: its name does not end in {ENDING}",
+                hint,
+                findings.DOCUMENTS,
+                "warning",
+            )
+        elif isinstance(text, str):
+            good, bad = read_documents(text, f"ConfigMap/{name_of(found)}[{key}]")
+            documents += good
+            errors += bad
+        else:
+            reading.noted.add(
+                f"data[{key}]", "expected a text", f"Write {key}: |", findings.DOCUMENTS
+            )
+    kept = [document for document in documents if not _is_site(document, errors)]
+    wishes = _wishes(reading, kept) if kept else {}
+    return Documents(tuple(kept), wishes, (*errors, *reading.noted.errors))
+
+
+def together(parts: Iterable[Documents]) -> Documents:
+    """All of several ConfigMaps. An address that several name has the wish of the first."""
+    documents: list[Document] = []
+    wishes: dict[str, ServiceWish] = {}
+    errors: list[ConfigError] = []
+    for one in parts:
+        documents += one.documents
+        wishes = {**one.wishes, **wishes}
+        errors += one.errors
+    return Documents(tuple(documents), wishes, tuple(errors))
+
+
+def _is_site(document: Document, errors: list[ConfigError]) -> bool:
+    if document.kind != "Site":
+        return False
+    noted = Findings(document.source)
+    noted.add(
+        "$.kind",
+        f"Site {document.name!r} is left out: in Kubernetes the site is a ConfigMap of its own",
+        f"Write its settings into ConfigMap {names.SITE_CONFIGMAP}",
+        findings.DOCUMENTS,
+    )
+    errors += noted.errors
+    return True
+
+
+def _wishes(reading: Reading, documents: list[Document]) -> dict[str, ServiceWish]:
+    """A wish for each address that a Service or a Connector names: somebody here asked for it."""
+    unmade = {
+        document.spec.service
+        for document in documents
+        if isinstance(document.spec, ListenerSpec) and document.spec.listen == "none"
+    }
+    stateful = _stateful(reading, documents)
+    common = reading.wish("")
+    wishes: dict[str, ServiceWish] = {}
+    for document in documents:
+        if document.kind == "Service":
+            address = document.name
+        elif isinstance(document.spec, ConnectorSpec):
+            address = document.spec.service
+        else:
+            continue
+        if address not in wishes:
+            wishes[address] = msgspec.structs.replace(
+                common,
+                address=address,
+                source=document.source,
+                is_made=common.is_made and address not in unmade,
+                stateful_set=stateful.get(address, ""),
+            )
+    return wishes
+
+
+def _stateful(reading: Reading, documents: list[Document]) -> dict[str, str]:
+    """StatefulSets by address, where each pod shall have a name."""
+    if not reading.value(names.HEADLESS, texts.boolean, False):
+        return {}
+    return {
+        document.spec.service: document.spec.workload.removeprefix(_STATEFUL)
+        for document in documents
+        if isinstance(document.spec, ConnectorSpec) and document.spec.workload.startswith(_STATEFUL)
+    }

@@ -1,0 +1,119 @@
+"""Several objects with one address, put together: one Service, a Connector for each."""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from router.kubernetes import findings, names
+from router.kubernetes.exposure import Exposure
+from router.kubernetes.findings import Findings
+from router.kubernetes.picture import ServiceWish
+from router.model.errors import ConfigError
+from router.model.specs import ConnectorSpec, Document, ServiceSpec
+
+
+class Merged(msgspec.Struct, frozen=True):
+    """Documents and wishes of all annotated objects."""
+
+    documents: tuple[Document, ...]
+    wishes: dict[str, ServiceWish]
+    errors: tuple[ConfigError, ...]
+
+
+def merge(
+    exposures: Iterable[Exposure],
+    declared: Mapping[str, Document],
+    wished: Mapping[str, ServiceWish],
+) -> Merged:
+    """``declared`` and ``wished`` by address: what documents say, which comes first.
+
+    Then the object that was made first, then the first by kind and name, decides what a service
+    is. One that says another protocol or other ports is left out; others are further targets.
+    """
+    documents: list[Document] = []
+    wishes = dict(wished)
+    errors: list[ConfigError] = []
+    firsts: dict[str, tuple[ServiceSpec, str]] = {}
+    for name, document in declared.items():
+        if isinstance(document.spec, ServiceSpec):
+            firsts[name] = (document.spec, document.source)
+    for one in sorted(exposures, key=lambda exposure: exposure.age):
+        noted = Findings(one.source)
+        spec, source = firsts.setdefault(one.address, (one.service, one.source))
+        if not _agree(one, spec, source, noted):
+            errors += noted.errors
+            continue
+        errors += noted.errors
+        if source == one.source:
+            documents.append(
+                Document(kind="Service", name=one.address, spec=one.service, source=source)
+            )
+        if one.connector is not None:
+            documents.append(
+                Document(
+                    kind="Connector",
+                    name=one.connector_name,
+                    spec=_in_order(one.connector, one.service, spec),
+                    source=one.source,
+                )
+            )
+        wishes[one.address] = _joined(wishes.get(one.address), one.wish)
+    return Merged(tuple(documents), wishes, tuple(errors))
+
+
+def _agree(one: Exposure, spec: ServiceSpec, source: str, noted: Findings) -> bool:
+    """Whether ``one`` can be a further target of the service ``spec``; notes where it differs."""
+    same = one.service.protocol == spec.protocol
+    if not same or set(one.service.ports) != set(spec.ports):
+        noted.add(
+            findings.ANNOTATIONS.format(names.ADDRESS),
+            f"address {one.address!r} is {_shown(one.service)} here, but {_shown(spec)} at "
+            f"{source}, which counts; this object is not exposed",
+            f"Make both alike, or give this one another {names.ADDRESS}",
+            findings.CONTRADICTION,
+        )
+        return False
+    bare = ServiceSpec(protocol=spec.protocol, ports=one.service.ports)
+    if one.service != bare and source != one.source and not _same_settings(one.service, spec):
+        noted.add(
+            findings.ANNOTATIONS.format(names.ADDRESS),
+            f"settings of address {one.address!r} are those of {source}",
+            "Say them at one of the two",
+            findings.CONTRADICTION,
+            "warning",
+        )
+    return True
+
+
+def _same_settings(one: ServiceSpec, other: ServiceSpec) -> bool:
+    return msgspec.structs.replace(one, ports=other.ports) == other
+
+
+def _shown(spec: ServiceSpec) -> str:
+    return f"{spec.protocol} {', '.join(map(str, spec.ports))}"
+
+
+def _in_order(connector: ConnectorSpec, own: ServiceSpec, spec: ServiceSpec) -> ConnectorSpec:
+    """``connector`` with its ports in the order of the service that counts."""
+    if own.ports == spec.ports:
+        return connector
+    order = [own.ports.index(port) for port in spec.ports]
+    targets = tuple(
+        msgspec.structs.replace(target, ports=tuple(target.ports[at] for at in order))
+        for target in connector.targets
+    )
+    ports = tuple(connector.target_ports[at] for at in order) if connector.target_ports else ()
+    return msgspec.structs.replace(connector, targets=targets, target_ports=ports)
+
+
+def _joined(first: ServiceWish | None, other: ServiceWish) -> ServiceWish:
+    """What the first does not say is taken from the others; no Service if anybody says so."""
+    if first is None:
+        return other
+    return msgspec.structs.replace(
+        first,
+        is_made=first.is_made and other.is_made,
+        labels={**other.labels, **first.labels},
+        annotations={**other.annotations, **first.annotations},
+        stateful_set=first.stateful_set or other.stateful_set,
+    )

@@ -1,0 +1,140 @@
+"""Secrets that carry a token of another site, and those that ask for one of this site."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from router.kubernetes import beside, findings, names, texts
+from router.kubernetes.findings import Findings
+from router.kubernetes.objects import Object, annotations, is_going, labels, metadata, name_of, part
+from router.kubernetes.picture import TokenSecret
+from router.kubernetes.texts import Wrong
+from router.model import limits
+from router.model.errors import ConfigError
+from router.model.specs import Document, LinkSpec
+
+_TOKENS: Final = (names.CONNECTION_TOKEN, names.TOKEN_CLAIM)
+_COST = texts.integer(limits.COST_MIN, limits.COST_MAX)
+
+
+class Tokens(msgspec.Struct, frozen=True):
+    """Tokens by link name, a Link document for each, and the names of Secrets that ask."""
+
+    tokens: dict[str, TokenSecret]
+    documents: tuple[Document, ...]
+    requests: tuple[str, ...]
+    errors: tuple[ConfigError, ...]
+
+
+def read(
+    secrets: Mapping[str, Object],
+    own_site_id: str,
+    skupper_runs: bool,
+    documented: Mapping[str, Document],
+) -> Tokens:
+    """What the Secrets of a namespace are to this site; ``documented``: Link documents by name."""
+    tokens: dict[str, TokenSecret] = {}
+    documents: list[Document] = []
+    requests: list[str] = []
+    errors: list[ConfigError] = []
+    for name, found in sorted(secrets.items()):
+        kind = labels(found).get(names.SKUPPER_TYPE)
+        if is_going(found):
+            continue
+        if kind == names.CONNECTION_TOKEN_REQUEST:
+            requests.append(name)
+        if kind not in _TOKENS:
+            continue
+        noted = Findings(f"Secret/{name}")
+        if _is_link(found, kind, own_site_id, skupper_runs, noted):
+            tokens[name] = TokenSecret(name=name, uid=_uid(found), text=text_of(found))
+            spec = _link(found, documented.get(name), noted)
+            if name not in documented:
+                documents.append(Document(kind="Link", name=name, spec=spec, source=noted.source))
+        errors += noted.errors
+    return Tokens(tokens, tuple(documents), tuple(requests), tuple(errors))
+
+
+def _is_link(
+    found: Object, kind: str, own_site_id: str, skupper_runs: bool, noted: Findings
+) -> bool:
+    """Whether a token is one that this site shall link with."""
+    issuer = annotations(found).get(names.GENERATED_BY)
+    if own_site_id and issuer == own_site_id:
+        if kind == names.TOKEN_CLAIM:  # The other kind is a request that was answered here.
+            noted.annotation(
+                names.GENERATED_BY,
+                "this token was made by this very site; no link is made of it",
+                "Apply it at another site, and delete it here",
+                findings.TOKEN,
+            )
+        return False
+    if skupper_runs and beside.is_skuppers_token(found):
+        noted.annotation(
+            names.SITE_VERSION,
+            "a token of a Skupper site is left to Skupper, which runs here",
+            "For a link of Spillway, at the other site: sitectl token create FILE",
+            findings.LEFT_TO_SKUPPER,
+            "info",
+        )
+        return False
+    name = texts.name(name_of(found))
+    if isinstance(name, Wrong):
+        noted.add(
+            "metadata.name",
+            f"a link is named as its Secret, but {name.reason}",
+            name.hint or "Give the Secret another name",
+            findings.TOKEN,
+        )
+        return False
+    return True
+
+
+def _link(found: Object, documented: Document | None, noted: Findings) -> LinkSpec:
+    """Cost and state by the Secret's annotations."""
+    notes = annotations(found)
+    disabled_text, cost_text = notes.get(names.DISABLED, ""), notes.get(names.COST, "").strip()
+    disabled = texts.boolean(disabled_text) if disabled_text else False
+    if isinstance(disabled, Wrong):
+        noted.annotation(names.DISABLED, disabled.reason, disabled.hint, findings.TOKEN)
+        disabled = False
+    cost = _COST(cost_text) if cost_text else None
+    if isinstance(cost, Wrong):
+        noted.annotation(
+            names.COST, f"{cost.reason}; the token's own is used", "Write 1 or more", findings.TOKEN
+        )
+        cost = None
+    spec = LinkSpec(cost=cost, disabled=disabled)
+    if documented is not None and spec not in (LinkSpec(), documented.spec):
+        noted.annotation(
+            names.COST if cost is not None else names.DISABLED,
+            f"{documented.source} has a Link of that name, which counts",
+            "Say it at one of the two",
+            findings.TOKEN,
+            "warning",
+        )
+    return spec
+
+
+def _uid(found: Object) -> str:
+    uid = metadata(found).get("uid")
+    return uid if isinstance(uid, str) else ""
+
+
+def text_of(found: Object) -> str:
+    """The Secret as a token file: what tokens have of it, as JSON, which is YAML."""
+    data = part(found, "data")
+    kept: dict[str, Any] = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": name_of(found),
+            "labels": dict(sorted(labels(found).items())),
+            "annotations": dict(sorted(annotations(found).items())),
+        },
+        "data": {key: data[key] for key in sorted(data, key=str) if isinstance(data[key], str)}
+        if isinstance(data, dict)
+        else {},
+    }
+    return msgspec.json.encode(kept).decode()
