@@ -9,12 +9,15 @@ from typing import Any, Final
 
 import msgspec
 
+from router.kubernetes.headless import SLICE_MANAGER_LABEL
 from router.kubernetes.names import (
     CONNECTION_TOKEN,
     CONNECTION_TOKEN_REQUEST,
     DOCUMENTS,
     DOCUMENTS_LABEL,
+    MANAGED_BY,
     PREFIX,
+    SERVICES_CONFIGMAP,
     SITE_CONFIGMAP,
     SKUPPER_TYPE,
     TOKEN_CLAIM,
@@ -69,7 +72,10 @@ def pod(found: Kept) -> Kept:
 
 
 def endpoint_slice(found: Kept) -> Kept:
-    """What `targets` needs of an EndpointSlice."""
+    """What `targets` needs of an EndpointSlice; all of those that we made."""
+    marked = _dict(_dict(found.get("metadata")).get("labels"))
+    if marked.get(SLICE_MANAGER_LABEL) == MANAGED_BY:
+        return whole(found)
     return _headed(found) | {
         "addressType": found.get("addressType"),
         "ports": found.get("ports"),
@@ -89,7 +95,7 @@ def workload(found: Kept) -> Kept:
     annotations = _without(metadata.get("annotations"), (LAST_APPLIED,))
     return _only(found, ("apiVersion", "kind")) | {
         "metadata": metadata | {"annotations": annotations},
-        "spec": _only(spec, ("selector", "serviceName", "replicas"))
+        "spec": _only(spec, ("selector", "serviceName", "replicas", "ordinals"))
         | {
             "template": {
                 "metadata": _only(_dict(template.get("metadata")), ("labels",)),
@@ -107,6 +113,7 @@ _TOKENS = f"{SKUPPER_TYPE} in ({CONNECTION_TOKEN},{TOKEN_CLAIM},{CONNECTION_TOKE
 
 SELECTIONS: Final = (
     Selection(kind="ConfigMap", fields=f"metadata.name={SITE_CONFIGMAP}", keep=whole),
+    Selection(kind="ConfigMap", fields=f"metadata.name={SERVICES_CONFIGMAP}", keep=whole),
     Selection(kind="ConfigMap", labels=f"{DOCUMENTS_LABEL}={DOCUMENTS}", keep=whole),
     Selection(kind="Secret", labels=_TOKENS, keep=whole),
     Selection(kind="Secret", labels=TYPE_LABEL, keep=whole),

@@ -1,0 +1,166 @@
+"""Pods as targets: which of them count, at which address, with which ports and capacity."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from router.documents import readers
+from router.kubernetes import names
+from router.kubernetes.objects import Object, annotations, labels, metadata, name_of
+from router.kubernetes.selectors import Selector
+from router.model.specs import TargetSpec
+
+Family = str
+IPV4, IPV6 = "IPv4", "IPv6"
+BOTH: Final[tuple[Family, ...]] = (IPV4, IPV6)
+_ENDED: Final = frozenset({"Succeeded", "Failed"})
+
+
+class NoPort(msgspec.Struct, frozen=True):
+    """A port that is asked for and that a pod does not have. ``known``: those it has."""
+
+    pod: str
+    port: int | str
+    known: str
+
+
+class PodIndex:
+    """All Pods by label, kept while they change: a selector looks at few of them."""
+
+    __slots__ = ("_by_label", "_pods")
+
+    def __init__(self) -> None:
+        self._pods: dict[str, Object] = {}
+        self._by_label: dict[tuple[str, str], dict[str, Object]] = {}
+
+    def get(self, name: str) -> Object | None:
+        """The Pod of that name."""
+        return self._pods.get(name)
+
+    def replace(self, pods: Mapping[str, Object]) -> list[tuple[Object | None, Object | None]]:
+        """Take over ``pods``; those that changed, before and after."""
+        if pods is self._pods:
+            return []
+        changed: list[tuple[Object | None, Object | None]] = [
+            (before, pods.get(name))
+            for name, before in self._pods.items()
+            if pods.get(name) is not before
+        ]
+        changed += [(None, pod) for name, pod in pods.items() if name not in self._pods]
+        for before, after in changed:
+            if before is not None:
+                for label in labels(before).items():
+                    found = self._by_label[label]
+                    del found[name_of(before)]
+                    if not found:
+                        del self._by_label[label]
+            if after is not None:
+                for label in labels(after).items():
+                    self._by_label.setdefault(label, {})[name_of(after)] = after
+        self._pods = dict(pods)
+        return changed
+
+    def selected(self, selector: Selector) -> list[Object]:
+        """The Pods that ``selector`` selects, by name; none of the routers."""
+        narrow: Iterable[Object] | None = None
+        fewest = len(self._pods) + 1
+        for term in selector.terms:
+            if term.operator == "in" and len(term.values) == 1:
+                found = self._by_label.get((term.key, next(iter(term.values))), {})
+                if len(found) < fewest:
+                    narrow, fewest = found.values(), len(found)
+        candidates = self._pods.values() if narrow is None else narrow
+        return sorted(
+            (p for p in candidates if selector.matches(labels(p)) and not is_router(p)),
+            key=name_of,
+        )
+
+
+def is_router(pod: Object) -> bool:
+    """A router of a site: its targets are at other places, never itself."""
+    return labels(pod).get(names.COMPONENT_LABEL) == names.COMPONENT_ROUTER
+
+
+def is_leaving(pod: Object) -> bool:
+    """Told to end."""
+    return bool(metadata(pod).get("deletionTimestamp"))
+
+
+def counts(pod: Object, *, not_ready: bool) -> bool:
+    """Whether it takes requests: running and ready (or only there), not ending."""
+    status = _status(pod)
+    if is_leaving(pod) or status.get("phase") in _ENDED:
+        return False
+    if not_ready:
+        return True
+    return status.get("phase") == "Running" and any(
+        condition.get("type") == "Ready" and condition.get("status") == "True"
+        for condition in status.get("conditions") or ()
+    )
+
+
+def address_of(pod: Object, families: Sequence[Family]) -> str:
+    """Its first address that a site with ``families`` can reach; empty: it has none (yet)."""
+    status = _status(pod)
+    listed = [entry.get("ip") for entry in status.get("podIPs") or () if isinstance(entry, dict)]
+    for address in (*listed, status.get("podIP")):
+        if isinstance(address, str) and address and family_of(address) in families:
+            return address
+    return ""
+
+
+def family_of(address: str) -> Family:
+    """Of an address in text."""
+    return IPV6 if ":" in address else IPV4
+
+
+def declared_ports(pod: Object) -> list[tuple[int, str]]:
+    """Number and name (may be empty) of each TCP port that its containers declare, in order."""
+    spec = pod.get("spec")
+    found: dict[int, str] = {}
+    for container in (spec.get("containers") if isinstance(spec, dict) else None) or ():
+        for port in container.get("ports") or ():
+            number = port.get("containerPort")
+            if isinstance(number, int) and port.get("protocol", "TCP") == "TCP":
+                found.setdefault(number, port.get("name") or "")
+    return list(found.items())
+
+
+def ports_of(pod: Object, wanted: Iterable[int | str]) -> tuple[int, ...] | NoPort:
+    """``wanted`` as numbers: a name is that of a container's port; any number is taken."""
+    declared = declared_ports(pod)
+    by_name = {name: number for number, name in declared if name}
+    found: list[int] = []
+    for port in wanted:
+        number = port if isinstance(port, int) else by_name.get(port)
+        if number is None:
+            known = ", ".join(f"{name or '(no name)'} ({number})" for number, name in declared)
+            return NoPort(name_of(pod), port, known)
+        found.append(number)
+    return tuple(found)
+
+
+def capacity_of(found: Object) -> tuple[int | None, str]:
+    """What an object's annotation states per target; or None and why it cannot be used."""
+    text = annotations(found).get(names.CAPACITY, "").strip()
+    if not text:
+        return None, ""
+    value, reason = readers.capacity_of(text)
+    return value, "" if value is not None else reason or f"expected a capacity, got {text!r}"
+
+
+def target(host: str, ports: tuple[int, ...], pod: Object | None, name: str = "") -> TargetSpec:
+    """One target; without ``ports`` at the service's own."""
+    return TargetSpec(
+        host=host,
+        port=ports[0] if len(ports) == 1 else None,
+        ports=ports if len(ports) > 1 else (),
+        name=name if pod is None else name_of(pod),
+        capacity=None if pod is None else capacity_of(pod)[0],
+    )
+
+
+def _status(pod: Object) -> Mapping[str, Any]:
+    status = pod.get("status")
+    return status if isinstance(status, dict) else {}
