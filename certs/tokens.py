@@ -194,7 +194,9 @@ def load(text: str, source: str, costs: Iterable[int | None] = ()) -> Token:
     """
     document = secretyaml.parse(text, source)
     reader = _TokenReader(document, source)
-    return reader.claim(costs) if reader.kind() == "claim" else reader.certificate()
+    kind = reader.kind()
+    reader.check_issuer()
+    return reader.claim(costs) if kind == "claim" else reader.certificate()
 
 
 class _TokenReader:
@@ -226,6 +228,12 @@ class _TokenReader:
         if URL in self._annotations.fields:
             return "claim"
         raise self._error("has no type label, so it is no token", _ASK_AGAIN, self._metadata.line)
+
+    def check_issuer(self) -> None:
+        """First, since all else would mislead: Skupper's own have other secrets and no checksum."""
+        if ENDPOINTS not in self._annotations.fields:
+            reason = "is no token of a Spillway site (Skupper's routers speak another protocol)"
+            raise self._error(reason, f"Make one there: {_ASK_AGAIN}", self._annotations.line)
 
     def claim(self, costs: Iterable[int | None]) -> Token:
         expires_at = _parse_time(self._annotation(EXPIRATION))
@@ -281,9 +289,6 @@ class _TokenReader:
         certificate_pem: str = "",
         key_pem: str = "",
     ) -> Token:
-        if ENDPOINTS not in self._annotations.fields:
-            reason = "is no token of a Spillway site (Skupper's routers speak another protocol)"
-            raise self._error(reason, f"Make one there: {_ASK_AGAIN}", self._annotations.line)
         called = self._metadata.text("name")
         if not names.is_name(called):
             line = self._metadata.line_of("name")

@@ -23,6 +23,7 @@ VERBS: Final = {
     "check": ("check", "check", "Look for what is wrong."),
     "completion": ("tools", "completion", "Print what a shell needs to complete words."),
     "admin": ("admin", "admin", ""),
+    "controller": ("sidecar", "controller", "Run the site controller of a cluster."),
     "delete": ("site", "delete", "Withdraw, stop and delete the site."),
     "events": ("events", "events", "What happened, and with -f what happens."),
     "expose": ("expose", "expose", "Declare a service and bind a target to it."),

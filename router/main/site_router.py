@@ -39,6 +39,7 @@ from router.model.edges import HaveMessage, TableMessage, WishMessage
 from router.model.errors import ConfigError, HandshakeRejected
 from router.model.events import Problem
 from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.specs import ServiceSpec
 from router.net.ports import Address, Network, Timer
 from router.routing.attached import AttachedEdges
 from router.routing.core import RoutingCore
@@ -153,6 +154,10 @@ class SiteRouter:
         if isinstance(self.routing, EdgeRouting):
             self._take(self.routing.set_wishes(wishes(wanted), self._network.now()))
         self._services.apply(wanted)
+
+    def follow_declarations(self, hear: Callable[[Mapping[str, ServiceSpec]], None]) -> None:
+        """Tell ``hear`` which services the network has, whenever that changes."""
+        self._services.declared_changed = hear
 
     def refresh_links(self) -> None:
         """Dial what is wanted and has its credential; called again when a claim was redeemed."""

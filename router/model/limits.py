@@ -334,6 +334,15 @@ WATCH_HEALTHY_S = 5.0  # A watch that ends sooner counts as a failure.
 WATCH_BACKOFF_MAX_S = 15.0  # Within it a server that came back is noticed.
 WATCH_REFUSED_S = 30.0  # Between tries to read a kind for which the right is missing.
 WATCH_LINE_BYTES_MAX = 4 * MIB  # etcd holds objects of up to 1.5 MiB; JSON escapes some.
+OBJECTS_SETTLE_S, OBJECTS_SETTLE_MAX_S = 0.02, 0.5  # Changes of objects gather for that long.
+API_AWAY_S = 5.0  # An API server that is gone for less is being upgraded.
+
+# kubernetes: secrets.
+TRUST_SETTLED_S = 60.0  # Between looks at addresses and ends of certificates when all is done.
+TRUST_OPEN_S = 5.0  # Until what failed or waits is tried again.
+CLAIM_ANSWER_S = 9.0  # A claim judged by the API later than this is heard by nobody: see above.
+GRANT_KEPT_S = 86_400.0  # Of an expired claim without a use: `token status` still knows it.
+REFILL_S = 10.0  # A token request that somebody empties is filled no more often.
 
 # kubernetes: Services that lead to the routers.
 INNER_PORT_MIN = 1_024  # Below it a process needs a right that restricted pods do not have.
@@ -346,3 +355,9 @@ SERVICE_WRITES_BURST, SERVICE_WRITES_PER_S = 50, 20.0  # 300 Services at once: 1
 SERVICE_RETRY_S, SERVICE_RETRY_MAX_S = 1.0, 60.0  # Of one object that was refused, doubling.
 SERVICE_SEEN_WITHIN_S = 5.0  # A watch shows what we wrote; then we look whether it is so.
 ENDPOINTS_PER_SLICE_MAX = 1_000  # What the API takes in one EndpointSlice.
+
+# kubernetes: the site controller.
+CONTROLLER_WORKERS = 4  # Namespaces looked after at once: a site is some ten calls.
+CONTROLLER_RESYNC_S = 300.0  # What no watch tells is found then; a look costs no call.
+CONTROLLER_RETRY_S, CONTROLLER_RETRY_MAX_S = 0.5, 60.0  # Of one namespace, doubling.
+EVENT_MESSAGE_CHARS = 1_024  # What the API takes in an Event.

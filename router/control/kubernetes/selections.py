@@ -17,6 +17,7 @@ from router.kubernetes.names import (
     DOCUMENTS_LABEL,
     MANAGED_BY,
     PREFIX,
+    SERVICES_CONFIGMAP,
     SITE_CONFIGMAP,
     SKUPPER_TYPE,
     TOKEN_CLAIM,
@@ -32,9 +33,11 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     """Objects of one kind that are watched together. ``keep`` makes what is remembered of one.
 
     ``optional``: a kind that not every cluster has; that it is missing is no finding.
+    ``namespace``: another than the client's own, or `api.ALL_NAMESPACES`.
     """
 
     kind: str
+    namespace: str = ""
     labels: str = ""
     fields: str = ""
     keep: Callable[[Kept], Kept]
@@ -112,6 +115,7 @@ _TOKENS = f"{SKUPPER_TYPE} in ({CONNECTION_TOKEN},{TOKEN_CLAIM},{CONNECTION_TOKE
 
 SELECTIONS: Final = (
     Selection(kind="ConfigMap", fields=f"metadata.name={SITE_CONFIGMAP}", keep=whole),
+    Selection(kind="ConfigMap", fields=f"metadata.name={SERVICES_CONFIGMAP}", keep=whole),
     Selection(kind="ConfigMap", labels=f"{DOCUMENTS_LABEL}={DOCUMENTS}", keep=whole),
     Selection(kind="Secret", labels=_TOKENS, keep=whole),
     Selection(kind="Secret", labels=TYPE_LABEL, keep=whole),
