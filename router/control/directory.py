@@ -16,31 +16,11 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-
-from router.documents import Wanted, read, resolve
+from router.control.acceptance import Acceptance, Reading, news
+from router.documents import Wanted, read
 from router.model import limits
 from router.model.errors import ConfigError
 from router.model.specs import Document
-
-
-class Reading(msgspec.Struct, frozen=True):
-    """What a site should be now, and everything wrong with its files."""
-
-    wanted: Wanted
-    errors: tuple[ConfigError, ...]
-
-
-class _File:
-    """One file: ``found`` is what stands in it, ``good`` what counts of it."""
-
-    __slots__ = ("digest", "errors", "found", "good")
-
-    def __init__(self) -> None:
-        self.digest = b""
-        self.found: tuple[Document, ...] = ()
-        self.good: tuple[Document, ...] = ()
-        self.errors: tuple[ConfigError, ...] = ()
 
 
 class ConfigDirectory:
@@ -51,8 +31,10 @@ class ConfigDirectory:
 
     def __init__(self, site_dir: Path) -> None:
         self._site_dir = site_dir
-        self._files: dict[str, _File] = {}
-        self._site: Document | None = None  # The last Site that counted.
+        self._digests: dict[str, bytes] = {}
+        self._acceptance = Acceptance(
+            "Put it back, or delete the site with: sitectl delete",
+        )
         self._last: Reading | None = None
         self._trouble: ConfigError | None = None  # With the directory as a whole.
         self._left_out: ConfigError | None = None  # Files beyond the bound.
@@ -67,9 +49,9 @@ class ConfigDirectory:
         if self._trouble is not None:
             raise self._trouble
         # That of the Site first: the others alone would not stop a router.
-        for name in sorted(self._files, key=lambda name: (not name.startswith("site-"), name)):
-            for error in self._files[name].errors:
-                raise error
+        errors = self._acceptance.errors()
+        for error in sorted(errors, key=lambda e: not e.source.startswith("config/site-")):
+            raise error
         raise ConfigError(
             str(self._site_dir / "config"),
             "",
@@ -94,17 +76,18 @@ class ConfigDirectory:
         changed = {
             name
             for name, content in contents.items()
-            if name not in self._files or self._files[name].digest != _digest(content)
+            if self._digests.get(name) != _digest(content)
         }
-        gone = self._files.keys() - contents.keys()
+        gone = self._digests.keys() - contents.keys()
         same = before is None and left_out == str(self._left_out)
         if same and not changed and not gone:
             return None
         for name in gone:
-            del self._files[name]
+            del self._digests[name]
+            self._acceptance.drop(name)
         for name in changed:
             self._take(name, contents[name])
-        return self._settle(self._accept())
+        return self._settle(self._acceptance.accept())
 
     def poke(self) -> None:
         """Look now and not at the next poll: after SIGHUP or a command."""
@@ -142,78 +125,27 @@ class ConfigDirectory:
         return contents
 
     def _take(self, name: str, content: bytes | OSError) -> None:
-        file = self._files.setdefault(name, _File())
-        file.digest = _digest(content)
+        self._digests[name] = _digest(content)
         source = f"config/{name}"
         if isinstance(content, OSError):
-            file.errors = (_unreadable(source, content),)
+            self._acceptance.take(name, None, [_unreadable(source, content)])
             return
         documents, errors = _read_bytes(content, source)
-        file.errors = tuple(errors)
-        if not errors:
-            file.found = tuple(documents)
-        elif not file.good:
-            file.found = tuple(documents)  # Nothing older to keep: what is right may serve.
-
-    def _accept(self) -> list[ConfigError]:
-        """Let what was found count, but no file that contradicts the rest; what contradicts.
-
-        At first everything counts, and `resolve` leaves out what is wrong. Later the state that
-        serves is the yardstick: a file comes in once it brings no new contradiction, together
-        with all others or else one by one, until no more can.
-        """
-        found = [document for file in self._files.values() for document in file.found]
-        errors = self._resolve(found)[1]
-        waiting = [file for _, file in sorted(self._files.items()) if file.found != file.good]
-        if not errors or self._last is None:
-            for file in waiting:
-                file.good = file.found
-            return errors
-        known = {str(error) for error in self._resolve(self._documents())[1]}
-        progress = True
-        while progress:
-            progress = False
-            for file in list(waiting):
-                kept, file.good = file.good, file.found
-                now = {str(error) for error in self._resolve(self._documents())[1]}
-                if now <= known:
-                    known, progress = now, True
-                    waiting.remove(file)
-                else:
-                    file.good = kept
-        return errors
-
-    def _documents(self) -> list[Document]:
-        return [document for file in self._files.values() for document in file.good]
-
-    def _resolve(self, documents: list[Document]) -> tuple[Wanted | None, list[ConfigError]]:
-        """As `resolve`; a Site that is gone is an error and counts until another comes."""
-        wanted, errors = resolve(documents)
-        if wanted is not None or self._site is None:
-            return wanted, errors
-        missing = ConfigError(
-            self._site.source,
-            "",
-            "no Site document any more; the last one stays in force",
-            hint="Put it back, or delete the site with: sitectl delete",
-            code="SW0109",
-        )
-        wanted, errors = resolve([*documents, self._site])
-        return wanted, [missing, *errors]
+        # With nothing older to keep, what is right in it may serve.
+        keeps = errors and self._acceptance.good(name)
+        self._acceptance.take(name, None if keeps else documents, errors)
 
     def _settle(self, across: list[ConfigError]) -> Reading | None:
-        documents = self._documents()
-        wanted, remaining = self._resolve(documents)
+        documents = self._acceptance.documents()
+        wanted, remaining = self._acceptance.resolve(documents)
         if wanted is None:
             return None
-        self._site = next((d for d in documents if d.kind == "Site"), self._site)
-        own = [error for name in sorted(self._files) for error in self._files[name].errors]
+        self._acceptance.served(documents)
+        own = self._acceptance.errors()
         own += [error for error in (self._trouble, self._left_out) if error is not None]
-        errors = {str(error): error for error in (*own, *across, *remaining)}
-        before, self._last = self._last, Reading(wanted, tuple(errors.values()))
-        if before is None or before.wanted != wanted:
-            return self._last
-        return None if [str(error) for error in before.errors] == list(errors) else self._last
+        reading = news(self._last, wanted, (*own, *across, *remaining))
+        self._last = reading or self._last
+        return reading
 
 
 async def watch(

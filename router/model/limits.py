@@ -326,6 +326,8 @@ WATCH_HEALTHY_S = 5.0  # A watch that ends sooner counts as a failure.
 WATCH_BACKOFF_MAX_S = 15.0  # Within it a server that came back is noticed.
 WATCH_REFUSED_S = 30.0  # Between tries to read a kind for which the right is missing.
 WATCH_LINE_BYTES_MAX = 4 * MIB  # etcd holds objects of up to 1.5 MiB; JSON escapes some.
+OBJECTS_SETTLE_S, OBJECTS_SETTLE_MAX_S = 0.02, 0.5  # Changes of objects gather for that long.
+API_AWAY_S = 5.0  # An API server that is gone for less is being upgraded.
 
 # kubernetes: Services that lead to the routers.
 INNER_PORT_MIN = 1_024  # Below it a process needs a right that restricted pods do not have.

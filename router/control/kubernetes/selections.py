@@ -17,6 +17,7 @@ from router.kubernetes.names import (
     DOCUMENTS_LABEL,
     MANAGED_BY,
     PREFIX,
+    SERVICES_CONFIGMAP,
     SITE_CONFIGMAP,
     SKUPPER_TYPE,
     TOKEN_CLAIM,
@@ -112,6 +113,7 @@ _TOKENS = f"{SKUPPER_TYPE} in ({CONNECTION_TOKEN},{TOKEN_CLAIM},{CONNECTION_TOKE
 
 SELECTIONS: Final = (
     Selection(kind="ConfigMap", fields=f"metadata.name={SITE_CONFIGMAP}", keep=whole),
+    Selection(kind="ConfigMap", fields=f"metadata.name={SERVICES_CONFIGMAP}", keep=whole),
     Selection(kind="ConfigMap", labels=f"{DOCUMENTS_LABEL}={DOCUMENTS}", keep=whole),
     Selection(kind="Secret", labels=_TOKENS, keep=whole),
     Selection(kind="Secret", labels=TYPE_LABEL, keep=whole),

@@ -20,7 +20,7 @@ def pod(
     **annotations: str,
 ) -> Made:
     """``ports`` by name; a name may be empty."""
-    metadata: Made = {"name": name, "labels": dict(labels or {"app": "shop"})}
+    metadata: Made = {"name": name, "labels": {"app": "shop"} if labels is None else dict(labels)}
     if deleted:
         metadata["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     if annotations:

@@ -178,7 +178,9 @@ def test_our_own_settings_are_read() -> None:
     [("capacity", "0"), ("capacity", "5/s"), ("policy", "spread"), ("queue", "-1")],
 )
 def test_a_wrong_setting_of_ours_is_left_out_and_the_service_stays(key: str, text: str) -> None:
-    found = picture(workload("web", 80, proxy="http", **{f"own_{key}": text}))
+    web = workload("web", 80, proxy="http")
+    web["metadata"]["annotations"][f"spillway.dev/{key}"] = text
+    found = picture(web)
     assert services_of(found)["web"] == ServiceSpec(protocol="http", ports=(80,))
     assert connectors_of(found)["web-deployment-web"].capacity is None
     assert told(found) == [("SW0408", "Deployment/web", f"[spillway.dev/{key}]")]

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from router.control.kubernetes.api import ApiError, Page, WatchEvent
+from router.kubernetes.selectors import parse
 from router.model import limits
 
 UNREACHABLE = ApiError(0, "Unreachable", "connection refused")
@@ -109,3 +110,51 @@ class ScriptedServer:
                     await self._news.wait()
             except TimeoutError:
                 return
+
+
+class ScriptedCluster:
+    """A server for each kind; selectors count for lists and for watches."""
+
+    def __init__(self, *objects: dict[str, Any]) -> None:
+        self.kinds: dict[str, ScriptedServer] = {}
+        for found in objects:
+            self.put(found)
+
+    def of(self, kind: str) -> ScriptedServer:
+        return self.kinds.setdefault(kind, ScriptedServer())
+
+    def put(self, found: dict[str, Any]) -> None:
+        fields = {k: v for k, v in found.items() if k != "metadata"}
+        self.of(found["kind"]).put(found["metadata"]["name"], **fields)
+        made = self.of(found["kind"]).objects[found["metadata"]["name"]]
+        made["metadata"] = {**found["metadata"], **made["metadata"]}
+        _, event = self.of(found["kind"]).history[-1]
+        event.object["metadata"] = dict(made["metadata"])
+
+    async def pages(
+        self, kind: str, *, labels: str = "", fields: str = "", namespace: str = ""
+    ) -> AsyncGenerator[Page, None]:
+        async for page in self.of(kind).pages(kind):
+            yield Page([o for o in page.items if _selected(o, labels, fields)], page.version)
+
+    async def watch(
+        self,
+        kind: str,
+        version: str,
+        *,
+        labels: str = "",
+        fields: str = "",
+        namespace: str = "",
+        timeout_s: int = limits.WATCH_S,
+    ) -> AsyncGenerator[WatchEvent, None]:
+        async for event in self.of(kind).watch(kind, version, timeout_s=timeout_s):
+            if event.kind == "BOOKMARK" or _selected(event.object, labels, fields):
+                yield event
+
+
+def _selected(found: dict[str, Any], labels: str, fields: str) -> bool:
+    metadata = found["metadata"]
+    if fields and fields != f"metadata.name={metadata['name']}":
+        return False
+    selector = parse(labels) if labels else None
+    return selector is None or selector.matches(metadata.get("labels", {}))

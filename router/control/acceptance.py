@@ -1,0 +1,157 @@
+"""Which documents count while some sources (files, objects) are wrong or contradict each other.
+
+A source that becomes wrong keeps what counted of it before, so that a slip of the pen withdraws
+nothing; a source that is gone withdraws its documents.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from router.documents import Wanted, resolve
+from router.model.errors import ConfigError
+from router.model.specs import Document
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """What a site should be now, and everything wrong with its sources."""
+
+    wanted: Wanted
+    errors: tuple[ConfigError, ...]
+
+
+class _Source:
+    """``found`` is what stands in it, ``good`` what counts of it."""
+
+    __slots__ = ("errors", "found", "good")
+
+    def __init__(self) -> None:
+        self.found: tuple[Document, ...] = ()
+        self.good: tuple[Document, ...] = ()
+        self.errors: tuple[ConfigError, ...] = ()
+
+
+class Acceptance:
+    """``site_lost``: the next step when no source holds a Site any more."""
+
+    def __init__(self, site_lost: str) -> None:
+        self._site_lost = site_lost
+        self._sources: dict[str, _Source] = {}
+        self._site: Document | None = None  # The last Site that counted.
+        self._serves = False  # There was a usable state before.
+
+    @property
+    def sources(self) -> frozenset[str]:
+        """All that are known."""
+        return frozenset(self._sources)
+
+    def good(self, source: str) -> tuple[Document, ...]:
+        """What counts of ``source``."""
+        found = self._sources.get(source)
+        return () if found is None else found.good
+
+    def take(
+        self,
+        source: str,
+        documents: Iterable[Document] | None,
+        errors: Iterable[ConfigError] = (),
+    ) -> None:
+        """What stands in ``source`` now; None: nothing usable, what stood there before stays."""
+        known = self._sources.setdefault(source, _Source())
+        known.errors = tuple(errors)
+        if documents is not None:
+            known.found = tuple(documents)
+
+    def drop(self, source: str) -> None:
+        """It is gone."""
+        del self._sources[source]
+
+    def errors(self) -> list[ConfigError]:
+        """Everything wrong within sources."""
+        return [error for _, source in sorted(self._sources.items()) for error in source.errors]
+
+    def documents(self) -> list[Document]:
+        """All that count."""
+        return [document for source in self._sources.values() for document in source.good]
+
+    def accept(self) -> list[ConfigError]:
+        """Let what was found count, but no source that contradicts the rest; what contradicts.
+
+        At first everything counts, and `resolve` leaves out what is wrong. Later the state that
+        serves is the yardstick: a source comes in once it brings no new contradiction, together
+        with all others or else one by one, until no more can.
+        """
+        found = [document for source in self._sources.values() for document in source.found]
+        errors = self.resolve(found)[1]
+        waiting = {name: s for name, s in sorted(self._sources.items()) if s.found != s.good}
+        if not errors or not self._serves:
+            _let_count(waiting.values())
+            return errors
+        known = {str(error) for error in self.resolve(self.documents())[1]}
+        blamed = {error.source for error in errors}
+        clean = {name: s for name, s in waiting.items() if not _is_blamed(s, name, blamed)}
+        if self._try(list(clean.values()), known):
+            waiting = {name: s for name, s in waiting.items() if name not in clean}
+        progress = True
+        while progress:
+            progress = False
+            for name, source in list(waiting.items()):
+                if self._try([source], known):
+                    known = {str(error) for error in self.resolve(self.documents())[1]}
+                    del waiting[name]
+                    progress = True
+        return errors
+
+    def _try(self, sources: Sequence[_Source], known: set[str]) -> bool:
+        """Let ``sources`` count if that brings no contradiction beside those ``known``."""
+        if not sources:
+            return False
+        before = [source.good for source in sources]
+        _let_count(sources)
+        if {str(error) for error in self.resolve(self.documents())[1]} <= known:
+            return True
+        for source, good in zip(sources, before, strict=True):
+            source.good = good
+        return False
+
+    def resolve(self, documents: Iterable[Document]) -> tuple[Wanted | None, list[ConfigError]]:
+        """As `documents.resolve`; a Site that is gone is an error and counts until another comes.
+
+        None: there never was a Site.
+        """
+        documents = list(documents)
+        wanted, errors = resolve(documents)
+        if wanted is not None or self._site is None:
+            return wanted, errors
+        missing = ConfigError(
+            self._site.source,
+            "",
+            "no Site document any more; the last one stays in force",
+            hint=self._site_lost,
+            code="SW0109",
+        )
+        wanted, errors = resolve([*documents, self._site])
+        return wanted, [missing, *errors]
+
+    def served(self, documents: Iterable[Document]) -> None:
+        """``documents`` made a usable state: from now on it is the yardstick."""
+        self._serves = True
+        self._site = next((d for d in documents if d.kind == "Site"), self._site)
+
+
+def news(before: Reading | None, wanted: Wanted, errors: Iterable[ConfigError]) -> Reading | None:
+    """The new reading, each error in it once; None: nothing differs from ``before``."""
+    by_text = {str(error): error for error in errors}
+    found = Reading(wanted, tuple(by_text.values()))
+    if before is None or before.wanted != wanted:
+        return found
+    return None if [str(error) for error in before.errors] == list(by_text) else found
+
+
+def _let_count(sources: Iterable[_Source]) -> None:
+    for source in sources:
+        source.good = source.found
+
+
+def _is_blamed(source: _Source, name: str, blamed: set[str]) -> bool:
+    return name in blamed or any(document.source in blamed for document in source.found)

@@ -1,0 +1,90 @@
+"""ConfigMaps whose values are documents."""
+
+from typing import Any
+
+from router.model.specs import ConnectorSpec, ServiceSpec
+from tests.unit.kubernetes.objects import (
+    config_map,
+    connectors_of,
+    documents,
+    picture,
+    services_of,
+    told,
+)
+
+SERVICE = "apiVersion: spillway/v1\nkind: Service\nname: db\nspec: {ports: [5432]}\n"
+CONNECTOR = """apiVersion: spillway/v1
+kind: Connector
+name: db-pods
+spec: {service: db, workload: statefulset/db, targetPorts: [pg]}
+"""
+
+
+def test_documents_stand_in_every_key_that_ends_in_yaml() -> None:
+    found = picture(documents("own", f"{SERVICE}---\n{CONNECTOR}"))
+    assert services_of(found) == {"db": ServiceSpec(ports=(5432,))}
+    assert connectors_of(found) == {
+        "db-pods": ConnectorSpec(service="db", workload="statefulset/db", target_ports=("pg",))
+    }
+    assert [(d.source, d.line) for d in found.documents] == [
+        ("ConfigMap/own[all.yaml]", 1),
+        ("ConfigMap/own[all.yaml]", 6),
+    ]
+    assert found.wishes["db"].source == "ConfigMap/own[all.yaml]"
+    assert found.wishes["db"].consent
+    assert found.errors == ()
+
+
+def test_an_error_has_object_key_line_and_column() -> None:
+    found = picture(documents("own", SERVICE.replace("5432", "x")))
+    (error,) = found.errors
+    assert (error.source, error.line, error.column) == ("ConfigMap/own[all.yaml]", 4, 16)
+
+
+def test_a_config_map_without_the_label_is_somebody_elses() -> None:
+    assert picture(config_map("own", {"all.yaml": SERVICE})).documents == ()
+
+
+def test_other_keys_and_values_are_told() -> None:
+    label = {"spillway.dev/documents": "true"}
+    found = picture(config_map("own", {"a.yml": SERVICE, "b.yaml": 3}, labels=label))
+    assert told(found) == [
+        ("SW0415", "ConfigMap/own", "data[a.yml]"),
+        ("SW0415", "ConfigMap/own", "data[b.yaml]"),
+    ]
+    assert found.errors[0].hint == "Name it a.yaml"
+    shapeless: Any = ["a"]
+    assert told(picture(config_map("own", shapeless, labels=label))) == [
+        ("SW0415", "ConfigMap/own", "data")
+    ]
+
+
+def test_a_site_document_is_refused() -> None:
+    found = picture(documents("own", "apiVersion: spillway/v1\nkind: Site\nname: west\n"))
+    assert found.documents == ()
+    assert told(found) == [("SW0415", "ConfigMap/own[all.yaml]", "$.kind")]
+
+
+def test_a_listener_none_makes_no_service() -> None:
+    listener = (
+        "apiVersion: spillway/v1\nkind: Listener\nname: l\nspec: {service: db, listen: none}\n"
+    )
+    found = picture(documents("own", f"{SERVICE}---\n{listener}"))
+    assert not found.wishes["db"].is_made
+
+
+def test_annotations_hold_for_all_services_of_the_config_map() -> None:
+    notes = {
+        "skupper.io/service-labels": "tier=data",
+        "skupper.io/headless": "true",
+        "skupper.io/ingress": "Never",
+    }
+    found = picture(documents("own", f"{SERVICE}---\n{CONNECTOR}", annotations=notes))
+    wish = found.wishes["db"]
+    assert (wish.labels, wish.stateful_set, wish.is_made) == ({"tier": "data"}, "db", False)
+
+
+def test_two_config_maps_with_one_document_are_both_kept_for_resolve_to_judge() -> None:
+    found = picture(documents("b", SERVICE), documents("a", SERVICE))
+    assert [d.source for d in found.documents] == ["ConfigMap/a[all.yaml]", "ConfigMap/b[all.yaml]"]
+    assert found.wishes["db"].source == "ConfigMap/a[all.yaml]"

@@ -1,0 +1,105 @@
+"""Secrets with tokens: links, requests, and what is neither."""
+
+from typing import Any
+
+import pytest
+
+from certs import tokens
+from certs.errors import CertError
+from router.model.specs import LinkSpec
+from tests.unit.kubernetes.objects import OWN_SITE, documents, links_of, made, picture, told
+
+
+def token(name: str = "east", kind: str = "token-claim") -> dict[str, Any]:
+    annotations = {"skupper.io/generated-by": "f" * 32, "spillway.dev/site-name": "east"}
+    data = {"ca.crt": "Y2E=", "password": "c2VjcmV0"}
+    return made(
+        "Secret",
+        name,
+        annotations,
+        labels={"skupper.io/type": kind},
+        data=data,
+        type="Opaque",
+    )
+
+
+@pytest.mark.parametrize("kind", ["token-claim", "connection-token"])
+def test_a_token_is_a_link_of_the_secrets_name(kind: str) -> None:
+    found = picture(token(kind=kind))
+    assert links_of(found) == {"east": LinkSpec()}
+    assert found.tokens["east"].uid == "uid-east"
+    assert found.errors == ()
+    assert "c2VjcmV0" not in repr(found)
+
+
+def test_its_text_is_a_token_file() -> None:
+    text = picture(token()).tokens["east"].text
+    with pytest.raises(CertError) as refused:
+        tokens.load(text, "east")
+    assert "YAML" not in str(refused.value)  # It is read; what it holds is no real token.
+
+
+def test_cost_and_state_are_live_annotations() -> None:
+    links = links_of(picture(made_with({"skupper.io/cost": "7"})))
+    assert links == {"east": LinkSpec(cost=7)}
+    links = links_of(picture(made_with({"internal.skupper.io/disabled": "true"})))
+    assert links == {"east": LinkSpec(disabled=True)}
+
+
+def made_with(notes: dict[str, str]) -> dict[str, Any]:
+    found = token()
+    found["metadata"]["annotations"].update(notes)
+    return found
+
+
+@pytest.mark.parametrize("cost", ["0", "x", "65536", "1.5", "-3"])
+def test_a_wrong_cost_is_told_and_the_tokens_own_is_used(cost: str) -> None:
+    found = picture(made_with({"skupper.io/cost": cost}))
+    assert links_of(found) == {"east": LinkSpec()}
+    assert told(found) == [("SW0416", "Secret/east", "[skupper.io/cost]")]
+
+
+def test_a_request_is_named() -> None:
+    found = picture(token("wanted", "connection-token-request"))
+    assert (found.requests, found.tokens, found.documents) == (("wanted",), {}, ())
+
+
+def test_an_answered_request_of_this_site_makes_no_link() -> None:
+    own = made_with({"skupper.io/generated-by": OWN_SITE})
+    own["metadata"]["labels"]["skupper.io/type"] = "connection-token"
+    assert (picture(own).documents, picture(own).errors) == ((), ())
+    own["metadata"]["labels"]["skupper.io/type"] = "token-claim"
+    found = picture(own)
+    assert found.documents == ()
+    assert told(found) == [("SW0416", "Secret/east", "[skupper.io/generated-by]")]
+
+
+def test_a_name_that_no_link_can_have_is_told() -> None:
+    found = picture(token("east.example"))
+    assert (found.documents, found.tokens) == ((), {})
+    assert told(found) == [("SW0416", "Secret/east.example", "metadata.name")]
+
+
+def test_other_secrets_and_those_being_deleted_are_nothing() -> None:
+    going = token()
+    going["metadata"]["deletionTimestamp"] = "2024-01-01T00:00:00Z"
+    other = made("Secret", "tls", data={"tls.crt": ""})
+    record = token("record", "token-claim-record")
+    assert picture(going, other, record).documents == ()
+
+
+def test_a_link_document_comes_before_annotations() -> None:
+    text = "apiVersion: spillway/v1\nkind: Link\nname: east\nspec: {cost: 3}\n"
+    found = picture(documents("own", text), token())
+    assert links_of(found) == {"east": LinkSpec(cost=3)}
+    assert list(found.tokens) == ["east"]
+    assert found.errors == ()
+    both = picture(documents("own", text), made_with({"skupper.io/cost": "9"}))
+    assert told(both) == [("SW0416", "Secret/east", "[skupper.io/cost]")]
+
+
+def test_a_half_written_secret_is_no_crash() -> None:
+    half = {"kind": "Secret", "metadata": {"name": "east", "labels": {"skupper.io/type": 3}}}
+    assert picture(half).documents == ()
+    no_data = made("Secret", "east", labels={"skupper.io/type": "token-claim"}, data=None)
+    assert list(picture(no_data).tokens) == ["east"]
