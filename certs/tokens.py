@@ -340,7 +340,7 @@ class _TokenReader:
     def _cost(self) -> int | None:
         if COST not in self._annotations.fields:
             return None
-        text = self._annotations.text(COST)
+        text = self._annotations.text(COST) if self._cost_is_users else self._annotation(COST)
         is_cost = text.isascii() and text.isdigit() and len(text) <= 5
         if is_cost and limits.COST_MIN <= int(text) <= limits.COST_MAX and str(int(text)) == text:
             return int(text)
