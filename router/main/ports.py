@@ -7,6 +7,7 @@ import msgspec
 
 from certs.claims import ClaimRequest, Redeemed, Refused
 from certs.errors import CertError
+from certs.revocation import Revocation
 from router.forward.ports import NoTls
 from router.link.outgoing import OutgoingSpec
 from router.link.ports import Neighbour
@@ -68,8 +69,20 @@ ClaimResult = Redeemed | Refused | CertError | OSError
 """What a claim came to. `CertError`: its grant is damaged. `OSError`: nothing could be kept."""
 
 
-class Grants(Protocol):
-    """The claims that were granted here, when they are kept elsewhere than in our directory."""
+class Hindrance(Protocol):
+    """Why a wanted link has no token."""
+
+    @property
+    def state(self) -> Literal["connecting", "refused"]:
+        """Whether that may pass by itself."""
+
+    @property
+    def error(self) -> str:
+        """For people."""
+
+
+class KeptSecrets(Protocol):
+    """The secrets of a site whose directory is a copy: what else there is to ask and to tell."""
 
     def redeem(
         self, name: str, request: ClaimRequest, now: float, done: Callable[[ClaimResult], None]
@@ -78,6 +91,15 @@ class Grants(Protocol):
 
         What was decided is kept by then: a claim that was used is used for everybody.
         """
+
+    def revoked(self, change: Revocation) -> None:
+        """Keep what this router did to the list of the revoked."""
+
+    def hindrance(self, link: str) -> Hindrance | None:
+        """Why the wanted ``link`` has no token in the directory; None: it has one."""
+
+    def poke(self) -> None:
+        """A claim of ours was redeemed: keep what it gave."""
 
 
 class Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

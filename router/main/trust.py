@@ -7,6 +7,7 @@ those who were revoked. Claims of ours that have to be redeemed first are `redee
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -23,7 +24,7 @@ from certs.tokens import Token
 from router.link.claims import Answered
 from router.link.outgoing import OutgoingSpec
 from router.link.ports import Neighbour
-from router.main.ports import ClaimResult, Grants, PendingLink, Tell
+from router.main.ports import ClaimResult, KeptSecrets, PendingLink, Tell
 from router.main.redeeming import Redeemer
 from router.main.service_tls import ServiceTls
 from router.model import limits
@@ -74,14 +75,9 @@ class SiteTrust:
         directory: Path,
         tell: Tell,
         *,
-        grants: Grants | None = None,
-        revocation: Callable[[Revocation], None] | None = None,
+        kept: KeptSecrets | None = None,
     ) -> None:
-        """Raises CertError, naming the file and the next step.
-
-        ``grants`` None: they are files of the directory. ``revocation`` hears what this router
-        itself does to the list of the revoked, when the file is not the only place it is kept.
-        """
+        """``kept`` None: the directory is all there is. Raises CertError, naming the file."""
         secrets = directory / "secrets"
         self._secrets = secrets
         self._tell = tell
@@ -95,11 +91,10 @@ class SiteTrust:
         self.service_tls_problems = services.problems
         self._links = LinkStore(secrets / "links")
         self._revocations = Revocations(secrets)
-        self._revocation = revocation
-        self._grants = grants
+        self._kept = kept
         self._desk = ClaimDesk(
             GrantStore(secrets / "grants", self._authority, waits=False)  # Traffic goes on.
-            if grants is None
+            if kept is None
             else None
         )
         self._redeemer: Redeemer | None = None
@@ -131,8 +126,15 @@ class SiteTrust:
         """
         self._network, self._drop = network, drop
         self._leaf_renewed = leaf_renewed
+        kept = self._kept
+
+        def redeemed() -> None:
+            if kept is not None:
+                kept.poke()
+            changed()
+
         self._redeemer = Redeemer(
-            network, self._links, self._identity.site_id, self._name, self._tell, changed
+            network, self._links, self._identity.site_id, self._name, self._tell, redeemed
         )
         self._watch()
         network.call_at(network.now() + RENEWAL_CHECK_S, self._renew_leaf)
@@ -197,20 +199,16 @@ class SiteTrust:
         """How to dial, once there is a certificate; starts to redeem the claim until then."""
         assert self._network is not None and self._redeemer is not None
         self._expiries.pop(name, None)
+        hindrance = None if self._kept is None else self._kept.hindrance(name)
+        if hindrance is not None:
+            return self._pending(hindrance.state, hindrance.error, spec)
         try:
             stored = self._links.load(name)
             if stored.credential is not None:
                 self._redeemer.stop(name)
                 return self._dial(name, stored.token, stored.credential, spec)
         except (CertError, OSError) as error:  # Of this link alone: the others are dialled.
-            return PendingLink(
-                state="refused",
-                error=str(error),
-                site_name="",
-                site_id="",
-                cost=spec.cost or 1,
-                since=self._network.now(),
-            )
+            return self._pending("refused", str(error), spec)
         redemption = self._redeemer.redeem(name, stored.token)
         return PendingLink(
             state="refused" if redemption.final else "connecting",
@@ -219,6 +217,20 @@ class SiteTrust:
             site_id=stored.token.site_id,
             cost=_cost(stored.token, spec),
             since=redemption.since,
+        )
+
+    def _pending(
+        self, state: Literal["connecting", "refused"], error: str, spec: LinkSpec
+    ) -> PendingLink:
+        """Of a link whose token is not known."""
+        assert self._network is not None
+        return PendingLink(
+            state=state,
+            error=error,
+            site_name="",
+            site_id="",
+            cost=spec.cost or 1,
+            since=self._network.now(),
         )
 
     def _dial(
@@ -286,7 +298,7 @@ class SiteTrust:
     def answer(self, name: str, body: bytes, source: str, done: Answered) -> None:
         """Judge a claim that somebody redeems here. Implements `link.claims.ClaimDesk`."""
         now = time.time()
-        if self._grants is None:
+        if self._kept is None:
             answer = self._desk.answer(name, body, source, now)
             self._answered(name, source, answer, done)
             return
@@ -299,7 +311,7 @@ class SiteTrust:
             answer = self._desk.close(request, result, source, now)
             self._answered(name, source, answer, done)
 
-        self._grants.redeem(name, request, now, judged)
+        self._kept.redeem(name, request, now, judged)
 
     def _answered(self, name: str, source: str, answer: ClaimAnswer, done: Answered) -> None:
         if answer.outcome == "redeemed":
@@ -326,8 +338,8 @@ class SiteTrust:
     def _revoke(self, revocation: Revocation) -> None:
         """Here at once; elsewhere as soon as that can be."""
         self._revocations.apply(revocation)
-        if self._revocation is not None:
-            self._revocation(revocation)
+        if self._kept is not None:
+            self._kept.revoked(revocation)
 
     def _tell_once(self, severity: Severity, code: str, subject: str, message: str) -> None:
         if message != self._told:

@@ -7,7 +7,6 @@ writes, and the other reads again what is left. So a use is a use everywhere, wh
 import asyncio
 import errno
 from collections.abc import Callable
-from typing import Final
 
 from certs import claims, names
 from certs.authority import Authority
@@ -21,9 +20,6 @@ from router.model.errors import ConfigError
 
 Result = Redeemed | Refused | CertError | OSError
 Done = Callable[[Result], None]
-
-ANSWER_S: Final = limits.CLAIM_DEADLINE_S - 1.0
-"""Later nobody hears it: who redeems asks again, and then gets what was decided."""
 
 
 class GrantSecrets:
@@ -42,7 +38,7 @@ class GrantSecrets:
 
     async def _redeem(self, name: str, request: ClaimRequest, now: float, done: Done) -> None:
         try:
-            async with asyncio.timeout(ANSWER_S):
+            async with asyncio.timeout(limits.CLAIM_ANSWER_S):
                 result = await self.judge(name, request, now)
         except TimeoutError:
             result = OSError(errno.ETIMEDOUT, "the Kubernetes API was too slow")

@@ -59,7 +59,7 @@ async def prepare(api: Secrets, site_dir: Path, rng: random.Random) -> str:
                 log.warning("the identity in %s is used: %s", secrets, error)
                 return check(here)
             log.warning("waiting for the site's identity: %s", error)
-        await asyncio.sleep(backoff_s(attempt, rng, None, limits.API_BACKOFF_MAX_S))
+        await asyncio.sleep(backoff_s(attempt, rng, None, limits.WATCH_BACKOFF_MAX_S))
         attempt += 1
     site_id = check(found)
     if found != here:

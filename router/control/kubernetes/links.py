@@ -65,8 +65,6 @@ class LinkSecrets:
         self._kept: Mapping[str, Object] = {}
         self._token_errors: dict[str, ConfigError] = {}
         self._api_errors: dict[str, ConfigError] = {}
-        self.own: frozenset[str] = frozenset()
-        """Tokens that this very site made, copied back by some tool: no links."""
 
     @property
     def errors(self) -> tuple[ConfigError, ...]:
@@ -94,7 +92,6 @@ class LinkSecrets:
         """
         self._kept = secrets
         self._token_errors = {}
-        own: set[str] = set()
         wanted: dict[str, _Wanted] = {}
         for name, secret in asked.items():
             try:
@@ -104,11 +101,9 @@ class LinkSecrets:
                 if name in self._wanted:
                     wanted[name] = self._wanted[name]
                 continue
-            if found.token.site_id == self._own_site_id:
-                own.add(name)
-            else:
+            if found.token.site_id != self._own_site_id:  # Else some tool copied it back.
                 wanted[name] = found
-        self.own, self._wanted = frozenset(own), wanted
+        self._wanted = wanted
         self._api_errors = {n: e for n, e in self._api_errors.items() if n in wanted}
         changed = self._remove_unwanted()
         for name, found in wanted.items():
@@ -238,7 +233,7 @@ class LinkSecrets:
         """Make the Secret, or put it in the place of ``found`` unless that says the same."""
         if found is None:
             await self._api.create(made)
-        elif data_of(found) != data_of(made) or owner_uid(found) != owner_uid(made):
+        elif not _says(found, data_of(made), owner_uid(made)):
             made["metadata"] |= {"resourceVersion": version_of(found), "uid": uid_of(found)}
             await self._api.replace(made)
 

@@ -23,6 +23,7 @@ from router.kubernetes.addresses import Addresses
 from router.kubernetes.names import CONNECTION_TOKEN, SKUPPER_TYPE
 from router.kubernetes.objects import Object, annotations, labels, name_of
 from router.kubernetes.tokens import text_of
+from router.model import limits
 from router.model.errors import ConfigError
 
 WAITS_CODE, UNUSABLE_CODE = "SW0442", "SW0448"
@@ -30,8 +31,6 @@ ISSUER: Final = "spillway.dev/issuer"
 """On a request: the one site, by name, id or namespace, that shall fill it."""
 FILLED: Final = "spillway.dev/filled"
 """On what we filled: its UID, by which it is told from its copies."""
-REFILL_S: Final = 10.0
-"""Who empties what we fill is not answered more often."""
 
 
 class Issuer(msgspec.Struct, frozen=True):
@@ -39,7 +38,6 @@ class Issuer(msgspec.Struct, frozen=True):
 
     authority: Authority
     site_id: str
-    site_name: str
     namespace: str
 
 
@@ -51,6 +49,7 @@ class TokenRequests:
         self._issuer = issuer
         self._clock = clock
         self._asking: dict[str, Object] = {}
+        self._site_name = ""
         self._addresses = Addresses(waiting="the addresses of this site are not known yet")
         self._filled_at: dict[str, float] = {}  # By UID.
         self._errors: dict[str, ConfigError] = {}
@@ -61,10 +60,14 @@ class TokenRequests:
         return tuple(self._errors[name] for name in sorted(self._errors))
 
     def look(
-        self, names: tuple[str, ...], secrets: Mapping[str, Object], addresses: Addresses
+        self,
+        names: tuple[str, ...],
+        secrets: Mapping[str, Object],
+        site_name: str,
+        addresses: Addresses,
     ) -> None:
         """``names``: Secrets with the label; ``secrets``: all Secrets that are known."""
-        self._addresses = addresses
+        self._addresses, self._site_name = addresses, site_name
         self._asking = {
             name: found
             for name, found in secrets.items()
@@ -77,7 +80,7 @@ class TokenRequests:
     def _is_for_us(self, found: Object) -> bool:
         notes = annotations(found)
         asked = notes.get(ISSUER, "")
-        ours = (self._issuer.site_name, self._issuer.site_id, self._issuer.namespace)
+        ours = (self._site_name, self._issuer.site_id, self._issuer.namespace)
         if asked and asked not in ours:
             return False
         issuer = notes.get(tokens.GENERATED_BY, self._issuer.site_id)
@@ -105,7 +108,7 @@ class TokenRequests:
             return None
         if not endpoints:
             return self._waiting(name)
-        if now - self._filled_at.get(uid_of(found), -REFILL_S) < REFILL_S:
+        if now - self._filled_at.get(uid_of(found), -limits.REFILL_S) < limits.REFILL_S:
             return None
         try:
             token = self._token(name, carried, endpoints, now)
@@ -128,7 +131,7 @@ class TokenRequests:
     def _carried(self, found: Object, now: float) -> Token | None:
         """The token of ours that it carries, if that is good for a while."""
         try:
-            token = tokens.load(_as_token(found), name_of(found))
+            token = tokens.load(text_of(found, CONNECTION_TOKEN), name_of(found))
             certificate = certificates.read(token.certificate_pem)
         except CertError:
             return None
@@ -147,7 +150,7 @@ class TokenRequests:
             self._issuer.authority,
             name=name,
             site_id=self._issuer.site_id,
-            site_name=self._issuer.site_name,
+            site_name=self._site_name,
             endpoints=endpoints,
             now=now,
         )
@@ -174,10 +177,3 @@ def filling(found: Object, token: Token) -> dict[str, Any]:
         },
         "data": made["data"],
     }
-
-
-def _as_token(found: Object) -> str:
-    """Read as what it is, not as what its label asks for."""
-    metadata = dict(found.get("metadata") or {})
-    metadata["labels"] = {**labels(found), SKUPPER_TYPE: CONNECTION_TOKEN}
-    return text_of({**found, "metadata": metadata})

@@ -114,7 +114,7 @@ def _list_of(found: Object | None) -> Revoked:
             SOURCE,
             f"data[{REVOKED_FILE}]",
             "is damaged; who was revoked before stays so",
-            hint=f"Restore it from a backup, or revoke anew: kubectl delete secret {REVOKED_SECRET}",
+            hint=f"Restore it, or revoke anew after: kubectl delete secret {REVOKED_SECRET}",
             code=CODE,
         ) from error
 
