@@ -57,6 +57,30 @@ async def serving(
         yield
 
 
+@contextlib.asynccontextmanager
+async def serving_health(ready: Callable[[], bool], place: tuple[str, int]) -> AsyncIterator[None]:
+    """``/healthz`` and ``/readyz`` of a process that is no router, while the context is open."""
+
+    async def healthz(request: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def readyz(request: web.Request) -> web.Response:
+        is_ready = ready()
+        return web.Response(
+            text="ready\n" if is_ready else "not ready\n", status=200 if is_ready else 503
+        )
+
+    app = web.Application(client_max_size=0)
+    app.router.add_get("/healthz", healthz)
+    app.router.add_get("/readyz", readyz)
+    async with _admitting(app, limits.PROBES_CONNECTIONS_MAX, displacing=True) as door:
+        listener = await _bind_tcp(door, place)
+        try:
+            yield
+        finally:
+            listener.close()
+
+
 class _Crowded(asyncio.Protocol):
     """For a connection beyond the bound."""
 

@@ -199,7 +199,7 @@ def is_ip(value: str) -> bool:
 
 
 def auto_ip(value: str) -> str | None:
-    """The address of ``[IP:]auto``, "" for none: each port of the service, there; None: not that."""
+    """The address of ``[IP:]auto`` (all ports of a service), "" for none; None: it is not that."""
     if value == "auto":
         return ""
     host, _, word = value.rpartition(":")

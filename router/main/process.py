@@ -46,6 +46,7 @@ log = logging.getLogger("router.main")
 LAG_PROBE_S = 0.5
 ADMIN_CREDENTIAL_FILE = "admin.credential"
 PROBES_VARIABLE = "SPILLWAY_PROBES"
+Place = tuple[str, int]
 LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
@@ -72,7 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning"))
     parser.add_argument(
         "--probes",
-        type=_place,
+        type=place,
         metavar="[IP]:PORT",
         default=os.environ.get(PROBES_VARIABLE) or None,
         help=f"where /healthz, /readyz and /metrics are told to anyone [env: {PROBES_VARIABLE}]",
@@ -120,7 +121,7 @@ def _only_one(path: Path) -> Iterator[None]:
         yield
 
 
-def _place(text: str) -> tuple[str, int]:
+def place(text: str) -> Place:
     """``[IP]:PORT`` or a bare port; without an IP all of the host's addresses."""
     host, port = split(text)
     if not 1 <= port <= 65_535:
@@ -129,7 +130,7 @@ def _place(text: str) -> tuple[str, int]:
 
 
 def _run_loop(
-    directory: Path, logs: Logs, namespace: Namespace | None, probes: tuple[str, int] | None
+    directory: Path, logs: Logs, namespace: Namespace | None, probes: Place | None
 ) -> int:
     try:
         import uvloop
@@ -332,15 +333,13 @@ class _Process:
 
 
 async def _serve(
-    directory: Path, logs: Logs, namespace: Namespace | None, probes: tuple[str, int] | None
+    directory: Path, logs: Logs, namespace: Namespace | None, probes: Place | None
 ) -> int:
     async with opened(directory, namespace) as store:
         return await _serve_wanted(directory, logs, store, probes)
 
 
-async def _serve_wanted(
-    directory: Path, logs: Logs, store: Store, probes: tuple[str, int] | None
-) -> int:
+async def _serve_wanted(directory: Path, logs: Logs, store: Store, probes: Place | None) -> int:
     process = _Process(directory, logs, store)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

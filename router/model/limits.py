@@ -347,3 +347,9 @@ SERVICE_WRITES_BURST, SERVICE_WRITES_PER_S = 50, 20.0  # 300 Services at once: 1
 SERVICE_RETRY_S, SERVICE_RETRY_MAX_S = 1.0, 60.0  # Of one object that was refused, doubling.
 SERVICE_SEEN_WITHIN_S = 5.0  # A watch shows what we wrote; then we look whether it is so.
 ENDPOINTS_PER_SLICE_MAX = 1_000  # What the API takes in one EndpointSlice.
+
+# kubernetes: the site controller.
+CONTROLLER_WORKERS = 4  # Namespaces looked after at once: a site is some ten calls.
+CONTROLLER_RESYNC_S = 300.0  # What no watch tells is found then; a look costs no call.
+CONTROLLER_RETRY_S, CONTROLLER_RETRY_MAX_S = 0.5, 60.0  # Of one namespace, doubling.
+EVENT_MESSAGE_CHARS = 1_024  # What the API takes in an Event.

@@ -1,4 +1,4 @@
-"""`sidecar`: a workload's YAML with a router in its pods. Asks no cluster."""
+"""`sidecar`: a workload's YAML with a router in its pods, asking no cluster; `controller`."""
 
 import json
 import os
@@ -10,7 +10,7 @@ import click
 import yaml
 
 from router.model.errors import ConfigError
-from sitectl import output, texts
+from sitectl import output, process, texts
 from sitectl.failure import Exit, Failure, usage
 from sitectl.options import Settings, TokenFile, Verb
 
@@ -18,16 +18,18 @@ if TYPE_CHECKING:
     from router.kubernetes.manifests import SidecarService
     from router.kubernetes.objects import Object
 
-# The sidecar beside the sidecar: which module makes it is known to `router.kubernetes.manifests`.
 
+def _loader() -> type[yaml.SafeLoader]:
+    """Reads as kubectl does: what looks like a date is a text."""
 
-class _Loader(yaml.SafeLoader):
-    """As kubectl reads: what looks like a date is a text."""
+    class Loader(yaml.SafeLoader):
+        pass
 
-    yaml_implicit_resolvers = {
-        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
+    def text(loader: Loader, node: yaml.Node) -> str:
+        return str(node.value)
+
+    Loader.add_constructor("tag:yaml.org,2002:timestamp", text)
+    return Loader
 
 
 @click.command(cls=Verb)
@@ -87,11 +89,13 @@ def sidecar(
             made = manifests.sidecar(found, wanted, secret, image=chosen, native=not plain)
         except ConfigError as error:
             raise Failure(Exit.FAILED, error.code, error.message, error.hint) from error
-        for error in made.errors:
-            output.note(f"{error.message}. {error.hint}")
+        for doubt in made.errors:
+            output.note(f"{doubt.message}. {doubt.hint}")
         namespace = str(metadata(found).get("namespace", ""))
         if text:
-            secrets.append(manifests.token_secret(secret, namespace, text))
+            made_secret = manifests.token_secret(secret, namespace, text)
+            if not _is_among(secrets, made_secret):
+                secrets.append(made_secret)
         elif token_secret is None:
             output.note(
                 f"Needs: kubectl create secret generic {secret} --from-file=token.yaml=FILE"
@@ -99,13 +103,41 @@ def sidecar(
         printed.append(made.workload)
     if not any(map(has_template, printed)):
         raise usage(f"{file}: no workload in it", "sitectl sidecar --help")
-    _print(settings, [*_once(secrets), *printed])
+    _print(settings, [*secrets, *(found for found in printed if not _is_among(secrets, found))])
 
 
-def _once(secrets: "list[Object]") -> "list[Object]":
-    """Two workloads may share one."""
-    return list(
-        {(s["metadata"]["name"], s["metadata"].get("namespace")): s for s in secrets}.values()
+@click.command(cls=Verb)
+@click.option("--watch", metavar="NAMESPACE,…", help="Where to look. [default: $WATCH_NAMESPACE]")
+@click.option("--image", help="What routers run. [default: this version's, or $SPILLWAY_IMAGE]")
+@click.pass_obj
+def controller(settings: Settings, watch: str | None, image: str | None) -> None:
+    """Run the site controller in the foreground: a ConfigMap skupper-site makes a router.
+
+    It runs in a pod, see deploy/controller; here it takes --kubeconfig.
+
+    \b
+    Example:
+      sitectl controller --watch west,east --kubeconfig ~/.kube/config
+    """
+    words = [sys.executable, "-P", "-m", "router.main.controller"]
+    for flag, value in (
+        ("--watch", watch),
+        ("--image", image),
+        ("--kubeconfig", settings.kubeconfig),
+    ):
+        words += [flag, value] if value is not None else []
+    sys.stdout.flush()
+    os.execve(words[0], words, process.router_environment())
+
+
+def _is_among(secrets: "list[Object]", found: "Object") -> bool:
+    """Whether it is one of ``secrets``, as an earlier run printed it or for another workload."""
+    from router.kubernetes.objects import metadata, name_of
+
+    return found.get("kind") == "Secret" and any(
+        name_of(found) == name_of(secret)
+        and metadata(found).get("namespace") == metadata(secret).get("namespace")
+        for secret in secrets
     )
 
 
@@ -138,7 +170,7 @@ def _objects(file: str) -> "list[Object]":
     """Every object of ``file``, those of a List apart. Failure: that is no YAML of objects."""
     text = texts.decoded(sys.stdin.buffer.read(), "-") if file == "-" else texts.text_of(Path(file))
     try:
-        documents = [found for found in yaml.load_all(text, Loader=_Loader) if found is not None]
+        documents = [found for found in yaml.load_all(text, Loader=_loader()) if found is not None]
     except yaml.YAMLError as error:
         raise usage(f"{file} is not YAML: {' '.join(str(error).split())}") from error
     objects: list[Any] = []

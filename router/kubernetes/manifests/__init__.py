@@ -12,12 +12,11 @@ a namespace's administrator (`rights`). Fields that the API would fill in are st
 them out would look like a change.
 """
 
-from router.kubernetes.manifests.access import INGRESS_PORT, ingress_kind, link_host
+from router.kubernetes.manifests.access import ingress_kind
 from router.kubernetes.manifests.controller import CONTROLLER, WATCH_NAMESPACE, controller_objects
 from router.kubernetes.manifests.parts import (
     IMAGE,
     IMAGE_VARIABLE,
-    LINK_PORT,
     PROBES_PORT,
     SIDECAR_PROBES_PORT,
 )
@@ -26,6 +25,7 @@ from router.kubernetes.manifests.site import (
     OPTIONAL_KINDS,
     Rendered,
     config_map,
+    headless_objects,
     owned,
     render,
     site_objects,
@@ -35,8 +35,6 @@ __all__ = [
     "CONTROLLER",
     "IMAGE",
     "IMAGE_VARIABLE",
-    "INGRESS_PORT",
-    "LINK_PORT",
     "OPTIONAL_KINDS",
     "PROBES_PORT",
     "SIDECAR_PROBES_PORT",
@@ -46,8 +44,8 @@ __all__ = [
     "SidecarService",
     "config_map",
     "controller_objects",
+    "headless_objects",
     "ingress_kind",
-    "link_host",
     "owned",
     "render",
     "sidecar",

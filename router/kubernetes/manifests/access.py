@@ -3,13 +3,9 @@
 from typing import Final
 
 from router.kubernetes import names
-from router.kubernetes.manifests.parts import LINK_PORT, Json, metadata, own_labels
+from router.kubernetes.addresses import LINK_PORT, link_host
+from router.kubernetes.manifests.parts import Json, metadata, own_labels
 from router.kubernetes.picture import SiteOptions
-
-INGRESS_PORT: Final = 443
-"""Where a Route, an Ingress and an HTTPProxy listen."""
-BY_HOST: Final = ("route", "ingress", "nginx-ingress-v1", "contour-http-proxy")
-"""Kinds of ingress that tell sites apart by the name in the TLS greeting."""
 
 _SERVICE_TYPES: Final = {"loadbalancer": "LoadBalancer", "nodeport": "NodePort"}
 
@@ -19,15 +15,6 @@ def ingress_kind(options: SiteOptions, *, openshift: bool) -> str:
     if options.router_mode == "edge":
         return "none"  # Nobody links to an edge.
     return options.ingress or ("route" if openshift else "loadbalancer")
-
-
-def link_host(options: SiteOptions, namespace: str) -> str:
-    """The name that a Route, Ingress or HTTPProxy listens for; empty: the cluster chooses it.
-
-    ``ingress-host`` is a domain, as in Skupper v1, whose own names in it are others.
-    """
-    domain = options.router_ingress_host or options.ingress_host
-    return f"{names.ROUTER}.{namespace}.{domain}" if domain else ""
 
 
 def access(options: SiteOptions, namespace: str, *, openshift: bool) -> list[Json]:

@@ -28,13 +28,13 @@ WATCH_NAMESPACE: Final = "WATCH_NAMESPACE"
 
 
 def controller_objects(
-    *, namespace: str, image: str, every_namespace: bool, openshift: bool, contour: bool = False
+    *, namespace: str, image: str, every_namespace: bool, openshift: bool = False
 ) -> list[Object]:
     """The controller that makes sites of `skupper-site` ConfigMaps, in apply order.
 
     ``every_namespace``: with a ClusterRole, which only an administrator of the cluster can grant.
     """
-    rights = controller_rights(openshift=openshift, contour=contour)
+    rights = controller_rights(openshift=openshift, every_namespace=every_namespace)
     made_role = role(CONTROLLER, namespace, rights, component=COMPONENT)
     binding = role_binding(CONTROLLER, namespace, component=COMPONENT)
     if every_namespace:

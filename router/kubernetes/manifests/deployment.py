@@ -1,12 +1,13 @@
 """The Deployment of a site's routers, and what guards it against disruption."""
 
+import math
 from collections.abc import Mapping
 from typing import Final
 
-from router.kubernetes import names
+from router.kubernetes import names, texts
+from router.kubernetes.addresses import LINK_PORT
 from router.kubernetes.manifests import resources
 from router.kubernetes.manifests.parts import (
-    LINK_PORT,
     PROBES_PORT,
     STATE_DIR,
     TMP_DIR,
@@ -18,43 +19,42 @@ from router.kubernetes.manifests.parts import (
     own_labels,
     pod_security,
     probes,
-    spreadable,
 )
 from router.kubernetes.picture import SiteOptions
-from router.model import limits
-from router.model.errors import ConfigError
 
 PRE_STOP_S: Final = 5
 """A pod that ends is still sent new connections until every node has heard of it."""
 GRACE_MARGIN_S: Final = 10
-GRACE_S: Final = PRE_STOP_S + int(limits.DRAIN_GRACE_S) + GRACE_MARGIN_S
-"""Longer than what a router takes to drain, so that no kill tears what it would have reset."""
 READY_BEFORE_S: Final = 5
 """A router has its links a moment after it is ready; only then may the one before it end."""
 STATE_SIZE: Final = "64Mi"
 TMP_SIZE: Final = "16Mi"
 
 
-def deployment(options: SiteOptions, namespace: str, image: str) -> tuple[Json, list[ConfigError]]:
-    """The Deployment, and what of ``options`` could not be used as it is."""
+def grace_s(drain_grace_s: float) -> int:
+    """Longer than what a router takes to drain, so that no kill tears what it would have reset."""
+    return PRE_STOP_S + math.ceil(drain_grace_s) + GRACE_MARGIN_S
+
+
+def deployment(options: SiteOptions, namespace: str, image: str, drain_grace_s: float) -> Json:
+    """The Deployment."""
     selector = {names.COMPONENT_LABEL: names.COMPONENT_ROUTER}
-    labels = {**spreadable(options.labels), **own_labels(names.COMPONENT_ROUTER)}
+    labels = {**options.labels, **own_labels(names.COMPONENT_ROUTER)}
     annotations = {
         "prometheus.io/port": str(PROBES_PORT),
         "prometheus.io/scrape": "true",
         **options.router_pod_annotations,
     }
-    container, errors = _container(options, image)
     pod: Json = {
         "serviceAccountName": names.ROUTER,
         "automountServiceAccountToken": True,
         "enableServiceLinks": False,  # Each Service of the namespace would add to its environment.
         "securityContext": pod_security(options.run_as_user, options.run_as_group),
-        "terminationGracePeriodSeconds": GRACE_S,
-        "containers": [container],
+        "terminationGracePeriodSeconds": grace_s(drain_grace_s),
+        "containers": [_container(options, image)],
         "volumes": [memory_volume("state", STATE_SIZE), memory_volume("tmp", TMP_SIZE)],
     }
-    errors += _place(options, pod, selector)
+    _place(options, pod, selector)
     several = options.routers > 1
     return {
         "apiVersion": "apps/v1",
@@ -84,18 +84,16 @@ def deployment(options: SiteOptions, namespace: str, image: str) -> tuple[Json, 
                 "spec": pod,
             },
         },
-    }, errors
+    }
 
 
-def _container(options: SiteOptions, image: str) -> tuple[Json, list[ConfigError]]:
+def _container(options: SiteOptions, image: str) -> Json:
     stated = resources.Amount(
         cpu=options.router_cpu,
         memory=options.router_memory,
         cpu_limit=options.router_cpu_limit,
         memory_limit=options.router_memory_limit,
     )
-    source = f"ConfigMap/{names.SITE_CONFIGMAP}"
-    amount, errors = resources.resources(stated, resources.ROUTER, source)
     return {
         "name": "router",
         "image": image,
@@ -117,24 +115,23 @@ def _container(options: SiteOptions, image: str) -> tuple[Json, list[ConfigError
         ],
         **probes("probes"),
         "lifecycle": {"preStop": {"exec": {"command": ["sleep", str(PRE_STOP_S)]}}},
-        "resources": amount,
+        "resources": resources.resources(stated, resources.ROUTER),
         "securityContext": container_security(),
         "volumeMounts": [
             {"name": "state", "mountPath": STATE_DIR},
             {"name": "tmp", "mountPath": TMP_DIR},
         ],
-    }, errors
+    }
 
 
-def _place(options: SiteOptions, pod: Json, selector: Mapping[str, str]) -> list[ConfigError]:
+def _place(options: SiteOptions, pod: Json, selector: Mapping[str, str]) -> None:
     """Where the pods of the routers go: keys of Skupper v1, and away from each other."""
-    errors: list[ConfigError] = []
     affinity: Json = {}
-    for key, text, kind in (
-        ("router-pod-affinity", options.router_pod_affinity, "podAffinity"),
-        ("router-pod-antiaffinity", options.router_pod_antiaffinity, "podAntiAffinity"),
+    for text, kind in (
+        (options.router_pod_affinity, "podAffinity"),
+        (options.router_pod_antiaffinity, "podAntiAffinity"),
     ):
-        labels = _pairs(text, key, errors)
+        labels = texts.pairs(text)
         if labels:
             term = {
                 "topologyKey": "kubernetes.io/hostname",
@@ -147,7 +144,7 @@ def _place(options: SiteOptions, pod: Json, selector: Mapping[str, str]) -> list
             }
     if affinity:
         pod["affinity"] = affinity
-    nodes = _pairs(options.router_node_selector, "router-node-selector", errors)
+    nodes = texts.pairs(options.router_node_selector)
     if nodes:
         pod["nodeSelector"] = nodes
     if options.routers > 1:
@@ -160,27 +157,6 @@ def _place(options: SiteOptions, pod: Json, selector: Mapping[str, str]) -> list
             }
             for key in ("kubernetes.io/hostname", "topology.kubernetes.io/zone")
         ]
-    return errors
-
-
-def _pairs(text: str, key: str, errors: list[ConfigError]) -> dict[str, str]:
-    """``a=b,c=d`` as labels; what is none is reported and left out."""
-    pairs: dict[str, str] = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        name, equals, value = part.partition("=")
-        if not name or not equals:
-            errors.append(
-                ConfigError(
-                    f"ConfigMap/{names.SITE_CONFIGMAP}",
-                    f"data.{key}",
-                    f"{part!r} is no label, it is left out",
-                    hint="Write NAME=VALUE, several with commas between them",
-                    code="SW0452",
-                )
-            )
-        else:
-            pairs[name.strip()] = value.strip()
-    return pairs
 
 
 def disruption_budget(options: SiteOptions, namespace: str) -> Json:

@@ -13,7 +13,6 @@ IMAGE: Final = f"quay.io/spillway/router:{__version__}"
 IMAGE_VARIABLE: Final = "SPILLWAY_IMAGE"
 """Names another, for `sitectl` and the site controller."""
 
-LINK_PORT: Final = 55671
 PROBES_PORT: Final = 9090
 """Of the router's Deployment: where Skupper v1's router answers its probes and scrapes too."""
 SIDECAR_PROBES_PORT: Final = 55672
@@ -21,25 +20,6 @@ SIDECAR_PROBES_PORT: Final = 55672
 
 STATE_DIR: Final = "/var/lib/spillway"
 TMP_DIR: Final = "/tmp"
-
-# Copied to what they generate by tools that track objects by them: then these would fight over it.
-TRACKING: Final = (
-    "app.kubernetes.io/instance",
-    "app.kubernetes.io/managed-by",
-    "argocd.argoproj.io/",
-    "config.kubernetes.io/",
-    "fluxcd.io/",
-    "helm.sh/",
-    "helm.toolkit.fluxcd.io/",
-    "internal.skupper.io/",
-    "kubectl.kubernetes.io/",
-    "kustomize.config.k8s.io/",
-    "kustomize.toolkit.fluxcd.io/",
-    "meta.helm.sh/",
-    "olm.",
-    "operators.coreos.com/",
-    "spillway.dev/",
-)
 
 
 def metadata(
@@ -50,17 +30,13 @@ def metadata(
     labels: Mapping[str, str] | None = None,
     annotations: Mapping[str, str] | None = None,
 ) -> Json:
-    """Metadata of an object of ours; ``labels`` and ``annotations`` are the user's.
-
-    Those by which tools track objects stay behind, and ours win.
-    """
+    """Metadata of an object of ours; ``labels`` and ``annotations`` are the user's, ours win."""
     made: Json = {"name": name}
     if namespace:
         made["namespace"] = namespace
-    made["labels"] = {**spreadable(labels or {}), **own_labels(component)}
-    kept = spreadable(annotations or {})
-    if kept:
-        made["annotations"] = kept
+    made["labels"] = {**(labels or {}), **own_labels(component)}
+    if annotations:
+        made["annotations"] = dict(sorted(annotations.items()))
     return made
 
 
@@ -71,11 +47,6 @@ def own_labels(component: str) -> dict[str, str]:
         **names.PART_OF,
         names.COMPONENT_LABEL: component,
     }
-
-
-def spreadable(found: Mapping[str, str]) -> dict[str, str]:
-    """Labels or annotations without those that belong to one object alone."""
-    return {key: value for key, value in sorted(found.items()) if not key.startswith(TRACKING)}
 
 
 def pod_security(user: int | None = None, group: int | None = None) -> Json:

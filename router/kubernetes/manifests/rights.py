@@ -81,6 +81,17 @@ ROUTER: Final = (
     ),
 )
 
+HEADLESS: Final = (
+    Right(
+        "discovery.k8s.io",
+        ("endpointslices",),
+        WRITE,
+        "names for the pods of headless StatefulSets of other sites; not a right of `admin` since"
+        " Kubernetes 1.22, so it stands apart and everything else works without it",
+    ),
+)
+"""Beyond `ROUTER`, granted by who holds it: an administrator of the cluster."""
+
 ROUTE: Final = Right(
     "route.openshift.io", ("routes",), ("get",), "the address in tokens", (names.ROUTER,)
 )
@@ -99,38 +110,38 @@ _OURS: Final = (
     " each namespace"
 )
 CONTROLLER: Final = (
-    Right("", ("serviceaccounts",), ("get", "create", "patch", "delete"), _OURS),
+    Right("", ("serviceaccounts",), (*READ, "create", "patch", "delete"), _OURS),
     Right("apps", ("deployments",), ("create", "patch", "delete"), _OURS),
     Right(
         "rbac.authorization.k8s.io",
         ("roles", "rolebindings"),
-        ("get", "create", "patch", "delete"),
+        (*READ, "create", "patch", "delete"),
         _OURS,
     ),
-    Right("policy", ("poddisruptionbudgets",), ("get", "create", "patch", "delete"), _OURS),
+    Right("policy", ("poddisruptionbudgets",), (*READ, "create", "patch", "delete"), _OURS),
     Right(
         "networking.k8s.io",
         ("networkpolicies", "ingresses"),
-        ("get", "create", "patch", "delete"),
+        (*READ, "create", "patch", "delete"),
         _OURS,
     ),
 )
 """Beyond `ROUTER`, which it must hold itself to be allowed to grant it (no ``escalate``)."""
 CONTROLLER_OPENSHIFT: Final = (
     DEPLOYMENT_CONFIGS,
-    Right("route.openshift.io", ("routes",), ("get", "create", "patch", "delete"), _OURS),
+    Right("route.openshift.io", ("routes",), (*READ, "create", "patch", "delete"), _OURS),
     Right(
         "route.openshift.io", ("routes/custom-host",), ("create",), "a Route with `ingress-host`"
     ),
 )
 CONTROLLER_CONTOUR: Final = (
-    Right("projectcontour.io", ("httpproxies",), ("get", "create", "patch", "delete"), _OURS),
+    Right("projectcontour.io", ("httpproxies",), (*READ, "create", "patch", "delete"), _OURS),
 )
 
 
 def router_rights(ingress: str, *, openshift: bool) -> tuple[Right, ...]:
     """What the router of a site with this kind of ingress needs."""
-    rights = ROUTER
+    rights: tuple[Right, ...] = ROUTER
     if ingress == "route":
         rights += (ROUTE,)
     elif ingress in ("ingress", "nginx-ingress-v1"):
@@ -138,13 +149,13 @@ def router_rights(ingress: str, *, openshift: bool) -> tuple[Right, ...]:
     return (*rights, DEPLOYMENT_CONFIGS) if openshift else rights
 
 
-def controller_rights(*, openshift: bool, contour: bool) -> tuple[Right, ...]:
+def controller_rights(*, openshift: bool, every_namespace: bool) -> tuple[Right, ...]:
     """What the site controller needs.
 
-    A namespace's administrator cannot grant what the cluster does not have, so each is asked for
-    where it is there.
+    A namespace's administrator can grant nothing that they do not hold, so what depends on the
+    cluster is asked for where it is there, and all of it by an administrator of the cluster.
     """
-    rights = (*ROUTER, *CONTROLLER)
-    if openshift:
+    rights: tuple[Right, ...] = (*ROUTER, *CONTROLLER)
+    if openshift or every_namespace:
         rights += CONTROLLER_OPENSHIFT
-    return rights + CONTROLLER_CONTOUR if contour else rights
+    return rights + HEADLESS + CONTROLLER_CONTOUR if every_namespace else rights

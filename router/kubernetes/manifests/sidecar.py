@@ -90,14 +90,14 @@ def sidecar(
     """
     if not has_template(workload):
         kinds = ", ".join(_TEMPLATES)
-        raise _error(workload, "kind", "has no pods", f"A sidecar goes into {kinds}", "SW0455")
+        raise _error(workload, "kind", "has no pods", f"A sidecar goes into {kinds}", "SW0452")
     if not native and workload["kind"] in ("Job", "CronJob"):
         raise _error(
             workload,
             "kind",
             "would never end: a plain container goes on after the application",
             "Use a native sidecar (Kubernetes 1.29), or call the Services of the namespace's site",
-            "SW0456",
+            "SW0453",
         )
     made = copy.deepcopy(dict(workload))
     template = made
@@ -110,10 +110,10 @@ def sidecar(
             "spec.template.spec.hostNetwork",
             "shares the addresses of its node",
             "Take hostNetwork out, or call the Services of the namespace's site",
-            "SW0457",
+            "SW0454",
         )
     if not services or len(services) > SERVICES_MAX:
-        raise _error(workload, "", f"1 to {SERVICES_MAX} services", "Name some", "SW0458")
+        raise _error(workload, "", f"1 to {SERVICES_MAX} services", "Name some", "SW0455")
     _forget(pod)
     addresses = _addresses(pod, services)
     container = _container(pod, addresses, image, native=native)
@@ -256,7 +256,7 @@ def _clashes(workload: Object, pod: Json, services: Sequence[SidecarService]) ->
             f"{own[port]} listens on port {port}, and so does the sidecar for {service}: whoever "
             "comes second fails, unless each names its own address",
             f"Have {own[port]} listen on another port or on the pod's address only",
-            "SW0459",
+            "SW0456",
         )
         for service, port in wanted
         if port in own
@@ -269,7 +269,7 @@ def _clashes(workload: Object, pod: Json, services: Sequence[SidecarService]) ->
                 f"{own[SIDECAR_PROBES_PORT]} listens on port {SIDECAR_PROBES_PORT}, where the "
                 "sidecar is probed",
                 "Give it another port",
-                "SW0459",
+                "SW0456",
             )
         )
     return found

@@ -6,14 +6,17 @@ from typing import Final
 import msgspec
 
 from router.kubernetes import names
-from router.kubernetes.manifests.access import access, ingress_kind, link_host, network_policy
+from router.kubernetes.addresses import link_host
+from router.kubernetes.manifests.access import access, ingress_kind, network_policy
 from router.kubernetes.manifests.deployment import deployment, disruption_budget
 from router.kubernetes.manifests.parts import Json, metadata
-from router.kubernetes.manifests.rights import Right, router_rights
+from router.kubernetes.manifests.rights import HEADLESS, Right, router_rights
 from router.kubernetes.objects import Object
 from router.kubernetes.picture import SiteOptions
+from router.model import limits
 from router.model.errors import ConfigError
 
+HEADLESS_ROLE: Final = f"{names.ROUTER}-headless"
 OPTIONAL_KINDS: Final = ("PodDisruptionBudget", "NetworkPolicy", "Ingress", "Route", "HTTPProxy")
 """Of objects named `names.ROUTER` that a site has or has not, by its options."""
 
@@ -26,27 +29,43 @@ class Rendered(msgspec.Struct, frozen=True):
 
 
 def render(
-    options: SiteOptions, *, namespace: str, image: str, openshift: bool = False
+    options: SiteOptions,
+    *,
+    namespace: str,
+    image: str,
+    openshift: bool = False,
+    drain_grace_s: float = limits.DRAIN_GRACE_S,
 ) -> Rendered:
     """The objects of a site without its ConfigMap; each option that cannot be used is reported.
 
-    ``namespace`` empty: left to who applies them.
+    ``openshift``: the cluster has Routes. ``drain_grace_s``: as its Site document says.
     """
-    workload, errors = deployment(options, namespace, image)
     rights = router_rights(ingress_kind(options, openshift=openshift), openshift=openshift)
     objects: list[Json] = [
         _service_account(options, namespace),
         role(names.ROUTER, namespace, rights, labels=options.labels),
         role_binding(names.ROUTER, namespace, labels=options.labels),
         *access(options, namespace, openshift=openshift),
-        workload,
+        deployment(options, namespace, image, drain_grace_s),
     ]
     if options.routers > 1:
         objects.append(disruption_budget(options, namespace))
     if options.create_network_policy:
         objects.append(network_policy(options, namespace))
-    errors += _unreachable(options, namespace, openshift=openshift)
+    errors = _unreachable(options, namespace, openshift=openshift)
     return Rendered(tuple(objects), tuple(errors))
+
+
+def headless_objects(namespace: str) -> list[Object]:
+    """A right more for the router: names for the pods of headless StatefulSets of other sites.
+
+    A namespace's administrator may not grant it: who applies these does so apart from the others,
+    and goes on when it is refused.
+    """
+    return [
+        role(HEADLESS_ROLE, namespace, HEADLESS),
+        role_binding(HEADLESS_ROLE, namespace, account=names.ROUTER),
+    ]
 
 
 def site_objects(
@@ -55,6 +74,7 @@ def site_objects(
     namespace: str,
     image: str,
     openshift: bool = False,
+    drain_grace_s: float = limits.DRAIN_GRACE_S,
     data: Mapping[str, str] | None = None,
 ) -> list[Object]:
     """What `sitectl init` applies: the ConfigMap ``skupper-site`` of ``data`` and its site.
@@ -62,7 +82,13 @@ def site_objects(
     The ConfigMap says that a site controller shall leave it alone, as that of Skupper v1's
     command line does: whoever applies these objects looks after them.
     """
-    rendered = render(options, namespace=namespace, image=image, openshift=openshift)
+    rendered = render(
+        options,
+        namespace=namespace,
+        image=image,
+        openshift=openshift,
+        drain_grace_s=drain_grace_s,
+    )
     return [config_map(options, namespace, data or {}), *rendered.objects]
 
 
@@ -117,7 +143,7 @@ def role(
     component: str = names.COMPONENT_ROUTER,
     labels: Mapping[str, str] | None = None,
 ) -> Json:
-    """A Role; without a namespace a ClusterRole is made of it by `cluster_wide`."""
+    """A Role of ``rights``."""
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "Role",
@@ -130,13 +156,12 @@ def role_binding(
     name: str,
     namespace: str,
     *,
+    account: str = "",
     component: str = names.COMPONENT_ROUTER,
     labels: Mapping[str, str] | None = None,
 ) -> Json:
-    """Gives the Role of that name to the ServiceAccount of that name."""
-    subject = {"kind": "ServiceAccount", "name": name}
-    if namespace:
-        subject["namespace"] = namespace
+    """Gives the Role of that name to the ServiceAccount of that name, or to ``account``."""
+    subject = {"kind": "ServiceAccount", "name": account or name, "namespace": namespace}
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "RoleBinding",
@@ -159,7 +184,7 @@ def _unreachable(options: SiteOptions, namespace: str, *, openshift: bool) -> li
                 f"ingress {kind} tells sites apart by name, and no domain is given: other sites "
                 "cannot link here",
                 hint="Set ingress-host to a domain that leads to the ingress controller",
-                code="SW0453",
+                code="SW0450",
             )
         ]
     if kind == "route" and not openshift:
@@ -169,7 +194,7 @@ def _unreachable(options: SiteOptions, namespace: str, *, openshift: bool) -> li
                 "data.ingress",
                 "this cluster has no Routes: other sites cannot link here",
                 hint="Set ingress to loadbalancer, nodeport, nginx-ingress-v1 or none",
-                code="SW0454",
+                code="SW0451",
             )
         ]
     return []
