@@ -78,7 +78,7 @@ class DirectorySite(Site):
         )
         return ((address, site.bind_port),)
 
-    def last_status(self) -> dict[str, Any]:
+    def last_status(self, silence: Failure) -> dict[str, Any]:
         """What is configured: on a process site nothing else is left when the router is stopped."""
         from certs.identity import SiteIdentity
         from router import __version__
@@ -165,6 +165,14 @@ class DirectorySite(Site):
 
         if process.stop(self, RESTART_WAIT_S):
             process.start(self, RESTART_WAIT_S)
+
+    def still_answers(self) -> bool:
+        """Whether a process accepts on the socket."""
+        return self.admin.is_running()
+
+    def end_sessions(self, site_id: str) -> None:
+        """Tell the router."""
+        self.admin.command("revoke", site=site_id)
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:

@@ -19,10 +19,14 @@ from sitectl.output import safe
 
 # What `--help` says of each verb, and where it is: `--help` and one verb import no others.
 VERBS: Final = {
+    "admin": ("admin", "admin", ""),
     "apply": ("documents", "apply", "Make documents wanted state, all or none."),
     "check": ("check", "check", "Look for what is wrong."),
     "completion": ("tools", "completion", "Print what a shell needs to complete words."),
+<<<<<<< HEAD
     "admin": ("admin", "admin", ""),
+=======
+>>>>>>> kctl
     "controller": ("sidecar", "controller", "Run the site controller of a cluster."),
     "delete": ("site", "delete", "Withdraw, stop and delete the site."),
     "events": ("events", "events", "What happened, and with -f what happens."),

@@ -23,9 +23,9 @@ def service_items(site: Site, name: str | None) -> tuple[list[dict[str, Any]], s
         answer = site.admin.get(f"/api/v1/services/{wanted}" if wanted else "/api/v1/services")
         items, stopped = answer if isinstance(answer, list) else [answer], ""
     except Failure as failure:
-        if failure.exit_code not in (Exit.UNREACHABLE, Exit.NOT_FOUND):
+        if failure.exit_code is not Exit.NOT_FOUND and not site.degrades(failure):
             raise
-        stopped = failure.message if failure.exit_code is Exit.UNREACHABLE else ""
+        stopped = failure.message if failure.exit_code is not Exit.NOT_FOUND else ""
         items = configured(site) if stopped else []
     if name is not None:
         items = [i for i in items if i["name"] == wanted and port in ("", str(i["port"]))]

@@ -153,11 +153,43 @@ class Site(ABC):
         """What others dial, for tokens that name no host. Failure: nobody can reach this site."""
 
     @abstractmethod
-    def last_status(self) -> dict[str, Any]:
-        """The item of `status` as far as it is known without asking a router."""
+    def last_status(self, silence: Failure) -> dict[str, Any]:
+        """The item of `status` as far as it is known without a router; ``silence``: why so."""
+
+    def degrades(self, failure: Failure) -> bool:
+        """Whether ``failure`` leaves us what is configured: no router can be asked."""
+        return failure.exit_code is Exit.UNREACHABLE
+
+    def still_answers(self) -> bool:
+        """Whether a router is there that only this once gave no answer."""
+        return False
+
+    @abstractmethod
+    def end_sessions(self, site_id: str) -> None:
+        """Have a router drop the links of a site that was revoked."""
 
     without_router = Exit.OK
     """How a verb ends that shows what is configured, since no router answers."""
+
+    has_workloads = False
+    """Whether targets may be pods of workloads."""
+
+    def workload_name(self, kind: str, name: str, namespace: str) -> str:
+        """``NAME`` of a workload as a connector states it. Failure: there is none."""
+        raise Failure(
+            Exit.NOT_ALLOWED,
+            "needs-kubernetes",
+            f"target type {kind!r} needs Kubernetes; a process site has targets of type host",
+            "sitectl service bind NAME host ADDRESS --target-port PORT",
+        )
+
+    def workload_ports(self, kind: str, name: str) -> tuple[tuple[int, int | str], ...]:
+        """The ports that a workload declares, each with the target's; none when unknown."""
+        return ()
+
+    def mark(self, document: Document, notes: dict[str, str | None]) -> bool:
+        """Put annotations onto the object that holds ``document``. False: none was needed."""
+        raise usage("a process site has no annotations", "sitectl --platform kubernetes …")
 
     @abstractmethod
     def scan(self) -> tuple[list[Document], list[ConfigError]]:

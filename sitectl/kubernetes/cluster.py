@@ -22,6 +22,7 @@ AT_ONCE: Final = 8
 """Calls in parallel: reading a namespace costs about one round trip, not one for each kind."""
 PAGE_OBJECTS: Final = 500
 MERGE_PATCH: Final = "application/merge-patch+json"
+APPLY_PATCH: Final = "application/apply-patch+yaml"
 _TRIES, _RETRY_WAIT_MAX_S = 3, 2.0
 _BUSY: Final = (429, 503)
 
@@ -123,6 +124,21 @@ class Cluster(ABC):
         """Merge ``changes`` into the object; None removes a field."""
         path = f"{self.path(kind, name)}?{_AS_US}"
         return self._object("PATCH", path, (kind, "patch", name), changes, MERGE_PATCH)
+
+    def apply(self, wanted: Object, *, force: bool = True) -> Body:
+        """Server-side apply: the fields of ``wanted`` become ours, others stay as they are.
+
+        Failure 409 without ``force``: somebody else's fields differ.
+        """
+        kind, name = str(wanted["kind"]), name_of(wanted)
+        query = f"{_AS_US}&force={'true' if force else 'false'}"
+        path = f"{self.path(kind, name)}?{query}"
+        return self._object("PATCH", path, (kind, "patch", name), wanted, APPLY_PATCH)
+
+    def serves(self, api_version: str) -> bool:
+        """Whether the cluster has this group and version at all."""
+        root = "apis" if "/" in api_version else "api"
+        return self.call("GET", f"{root}/{api_version}").status == 200
 
     def delete(self, kind: str, name: str) -> bool:
         """Delete it, in the background what it owns. False: there was none."""

@@ -15,6 +15,7 @@ from router.kubernetes.objects import Object, metadata, name_of
 from sitectl.admin import AdminClient, Answer, Call, events_in
 from sitectl.failure import Exit, Failure, unreachable
 from sitectl.kubernetes.cluster import Cluster
+from sitectl.options import IN_POD_VARIABLE
 
 SELECTOR = f"{COMPONENT_LABEL}={COMPONENT_ROUTER}"
 CONTAINER = "router"
@@ -22,9 +23,12 @@ SITE_DIR_VARIABLE = "SPILLWAY_SITE_DIR"
 IN_POD_SITE_DIR = Path("/var/lib/spillway/site")
 
 
-def site_directory() -> Path:
-    """Where a router in this pod, or one that serves a namespace from here, keeps its sockets."""
-    return Path(os.environ.get(SITE_DIR_VARIABLE) or IN_POD_SITE_DIR)
+def site_directory(namespace: str = "", state: Path | None = None) -> Path:
+    """Where a router in this pod, or one that serves ``namespace`` from here, keeps its socket."""
+    stated = os.environ.get(SITE_DIR_VARIABLE)
+    if stated or state is None or IN_POD_VARIABLE in os.environ:
+        return Path(stated or IN_POD_SITE_DIR)
+    return state / f"namespace-{namespace}"
 
 
 class PodDoor(AdminClient):

@@ -135,7 +135,7 @@ def status(ctx: click.Context, name: str | None, wait: float | None, verbose: bo
     try:
         items = site.admin.get("/api/v1/links")
     except Failure as failure:
-        if failure.exit_code is not Exit.UNREACHABLE:
+        if not site.degrades(failure):
             raise
         items, exit_code = _configured(site), site.without_router
         output.note(f"stopped: {failure.message}; this is what is configured")
@@ -266,7 +266,7 @@ def incoming_link(site: Site, name: str) -> dict[str, Any] | None:
     try:
         items = site.admin.get("/api/v1/links")
     except Failure as failure:
-        if failure.exit_code is not Exit.UNREACHABLE:
+        if not site.degrades(failure):
             raise
         return None
     incoming = (item for item in items if item.get("direction") == "incoming")
@@ -332,4 +332,4 @@ def revoke_site(site: Site, site_id: str) -> None:
     site.trust.revoke(reusable, serials, [site_id])
     for name in reusable:
         output.note(f"token {name} could be used again: it is revoked too")
-    site.admin.command("revoke", site=site_id)
+    site.end_sessions(site_id)

@@ -22,9 +22,9 @@ def status(ctx: click.Context, verbose: bool) -> None:
         item = site.admin.get("/api/v1/status")
         running = True
     except Failure as failure:
-        if failure.exit_code is not Exit.UNREACHABLE or site.admin.is_running():
+        if not site.degrades(failure) or site.still_answers():
             raise
-        item, running = site.last_status(), False
+        item, running = site.last_status(failure), False
     output.emit_item(settings, "Status", item, lambda: settings.here(_status_text(item, running)))
     if not running:
         ctx.exit(site.without_router)

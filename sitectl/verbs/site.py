@@ -55,7 +55,7 @@ def init(
     if name and site_name and name != site_name:
         raise usage(f"two names: {name!r} and --site-name {site_name!r}", "Give one of them")
     if settings.on_kubernetes():
-        from sitectl.kubernetes import lifecycle
+        import sitectl.kubernetes.lifecycle as lifecycle
 
         stated = name or site_name or settings.site
         lifecycle.init(settings, ctx, stated, wait or "none", image or "")
@@ -176,12 +176,14 @@ def run(ctx: click.Context, /, init: bool, token: str | None, listens: tuple[str
     if init:
         from sitectl.edge import make_edge
 
-        settings.platform = "process"  # Also in a pod: beside an application it serves no namespace.
+        settings.platform = (
+            "process"  # Also in a pod: beside an application it serves no namespace.
+        )
         make_edge(ctx, token, listens)
     elif token or listens:
         raise usage("--token and --listen make an edge site", "sitectl run --init …")
     if settings.on_kubernetes():
-        from sitectl.kubernetes import lifecycle
+        import sitectl.kubernetes.lifecycle as lifecycle
 
         lifecycle.run(settings)
         return
@@ -257,7 +259,7 @@ def delete(settings: Settings) -> None:
     site go, its identity too. Users' objects stay, annotated ones and token Secrets among them.
     """
     if settings.on_kubernetes():
-        from sitectl.kubernetes import lifecycle
+        import sitectl.kubernetes.lifecycle as lifecycle
 
         lifecycle.delete(settings)
         return
@@ -324,6 +326,6 @@ def update(
             "update is for sites on Kubernetes; a process site's settings are in its document",
             "Edit config/site-NAME.yaml, it counts at once; for another version install that",
         )
-    from sitectl.kubernetes import lifecycle
+    import sitectl.kubernetes.lifecycle as lifecycle
 
     lifecycle.update(settings, ctx, image or "", force_restart, only_check)
