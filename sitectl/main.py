@@ -23,10 +23,6 @@ VERBS: Final = {
     "apply": ("documents", "apply", "Make documents wanted state, all or none."),
     "check": ("check", "check", "Look for what is wrong."),
     "completion": ("tools", "completion", "Print what a shell needs to complete words."),
-<<<<<<< HEAD
-    "admin": ("admin", "admin", ""),
-=======
->>>>>>> kctl
     "controller": ("sidecar", "controller", "Run the site controller of a cluster."),
     "delete": ("site", "delete", "Withdraw, stop and delete the site."),
     "events": ("events", "events", "What happened, and with -f what happens."),

@@ -8,7 +8,7 @@ from router.forward.ports import NoTls, TargetConfig
 from router.main.changes import Changes
 from router.main.learnt import Learnt
 from router.main.load_exchange import LoadExchange
-from router.main.plan import Plan, PlannedService, PlannedTarget, plan
+from router.main.plan import Plan, PlannedService, PlannedTarget, Planner
 from router.main.ports import Credentials, Keeper, Routing, Tell
 from router.main.problems import unserved
 from router.model.addresses import split
@@ -52,6 +52,7 @@ class Services:
         self._take = take
         self._credentials = credentials
         self._wanted: Wanted | None = None
+        self._planner = Planner()
         self._plan = Plan({}, ())
         self._learnt = Learnt(keeper, service_ttl_s, network.now())
         self._changes = Changes(tell)
@@ -120,7 +121,7 @@ class Services:
             return
         before = self._plan.services
         declared = self._declared(self._wanted)
-        self._plan = plan(self._wanted, declared)
+        self._plan = self._planner.plan(self._wanted, declared)
         after = self._plan.services
         for key in before.keys() - after.keys():
             self._forwarder.remove_service(key)

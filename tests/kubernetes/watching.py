@@ -62,11 +62,7 @@ class Watches:
 
     def __init__(self, store: Store, faults: Faults) -> None:
         self._store, self._faults = store, faults
-<<<<<<< HEAD
         self._open: dict[int, tuple[web.Request, Watch]] = {}  # By id: requests have no hash.
-=======
-        self._open: dict[int, tuple[web.Request, Watch]] = {}
->>>>>>> kctl
 
     def cut(self, kind: str = "") -> int:
         """Break the connections of watches, in the middle; gives how many."""
@@ -84,11 +80,7 @@ class Watches:
         """How many are open."""
         return sum(
             1
-<<<<<<< HEAD
             for _, watch in self._open.values()
-=======
-            for _request, watch in self._open.values()
->>>>>>> kctl
             if kind in ("", watch.wanted.resource.kind) and user in ("", watch.user)
         )
 
@@ -104,11 +96,7 @@ class Watches:
         query = request.query
         initial, watch = self._begin(wanted, user, matches, query)
         stop = self._store.listen(watch.note)
-<<<<<<< HEAD
         self._open[id(request)] = (request, watch)
-=======
-        self._open[id(request)] = request, watch
->>>>>>> kctl
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         try:
             await response.prepare(request)
