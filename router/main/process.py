@@ -22,13 +22,14 @@ from router import __version__
 from router.admin.events import EventLog
 from router.admin.ports import CommandFailed
 from router.admin.server import serving
-from router.control import ConfigDirectory, Wanted, watch
+from router.control import Wanted
 from router.main.gate import EventGate
 from router.main.logs import Logs, logging_to
 from router.main.memory import MemoryGuard, Use, memory_limit, resident_bytes, trimmer
 from router.main.seeing import ACCESS_LOG_FILE, Seeing, otel_tracer
 from router.main.site_router import SiteRouter
 from router.main.state import FileKeeper
+from router.main.stores import Namespace, Store, opened
 from router.main.systemd import notify
 from router.main.trust import SiteTrust
 from router.main.views import OperatorView
@@ -52,12 +53,32 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="spillway-router", description="The router of one site, in the foreground."
     )
-    parser.add_argument("--site-dir", type=Path, required=True, help="made by `sitectl init`")
+    parser.add_argument(
+        "--site-dir",
+        type=Path,
+        required=True,
+        help="made by `sitectl init`; with --namespace a directory for this process, may be empty",
+    )
+    parser.add_argument(
+        "--namespace",
+        nargs="?",
+        const="",
+        help="the site is this Kubernetes namespace (without a value: that of the pod or context)",
+    )
+    parser.add_argument("--kubeconfig", help="instead of the pod's service account or KUBECONFIG")
+    parser.add_argument("--context", help="of the kubeconfig")
     parser.add_argument("--log", choices=("file", "stdout"), default="file")
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning"))
     parser.add_argument("--version", action="version", version=__version__)
     options = parser.parse_args(arguments)
     directory: Path = options.site_dir
+    namespace = None
+    if options.namespace is not None:
+        namespace = Namespace(
+            name=options.namespace, kubeconfig=options.kubeconfig, context=options.context
+        )
+    elif options.kubeconfig or options.context:
+        parser.error("--kubeconfig and --context need --namespace")
     run = directory / "run"
     try:
         run.mkdir(mode=0o700, exist_ok=True)
@@ -67,7 +88,7 @@ def main(arguments: list[str] | None = None) -> int:
                 run / "router.log" if options.log == "file" else None, options.log_level
             ) as logs,
         ):
-            return _run_loop(directory, logs)
+            return _run_loop(directory, logs, namespace)
     except (RouterError, CertError, OSError) as error:
         print(f"spillway-router: {error}", file=sys.stderr)
         return 1
@@ -91,7 +112,7 @@ def _only_one(path: Path) -> Iterator[None]:
         yield
 
 
-def _run_loop(directory: Path, logs: Logs) -> int:
+def _run_loop(directory: Path, logs: Logs, namespace: Namespace | None) -> int:
     try:
         import uvloop
     except ImportError:  # Not built for this machine; asyncio passes the same tests.
@@ -101,7 +122,7 @@ def _run_loop(directory: Path, logs: Logs) -> int:
     gc.freeze()  # Modules and classes stay: no collection need look at them.
     gc.set_threshold(limits.GC_AFTER_OBJECTS)
     with asyncio.Runner(loop_factory=factory) as runner:
-        return runner.run(_serve(directory, logs))
+        return runner.run(_serve(directory, logs, namespace))
 
 
 def _utc_now() -> str:
@@ -111,13 +132,14 @@ def _utc_now() -> str:
 class _Process:
     """The router, its journal and what signals and commands do to it."""
 
-    def __init__(self, directory: Path, logs: Logs) -> None:
+    def __init__(self, directory: Path, logs: Logs, store: Store) -> None:
         loop = asyncio.get_running_loop()
         self._logs = logs
         self.events = EventLog()
         self._gate = EventGate()
-        self.store = ConfigDirectory(directory)
-        reading = self.store.load()
+        self.store = store
+        reading = store.load()
+        self._told: frozenset[str] = frozenset()
         self.grace_s = reading.wanted.site.drain_grace_s
         admin = reading.wanted.site.admin
         self.admin_address = split(admin) if admin else None
@@ -172,6 +194,7 @@ class _Process:
             self.order,
             self.seeing,
         )
+        self.router.follow_declarations(store.declared)
         self.stopping = asyncio.Event()
         self.aborting = asyncio.Event()
         self.apply(reading.wanted, list(reading.errors))
@@ -223,8 +246,10 @@ class _Process:
     def apply(self, wanted: Wanted, errors: list[ConfigError]) -> None:
         """What the store read."""
         for error in errors:
-            message = error.message.removeprefix(error.source).lstrip(": ")
-            self.tell("error", error.code, error.source, message, error.hint)
+            if str(error) not in self._told:
+                message = error.message.removeprefix(error.source).lstrip(": ")
+                self.tell(error.severity, error.code, error.source, message, error.hint)
+        self._told = frozenset(map(str, errors))
         self.grace_s = wanted.site.drain_grace_s
         stated_bytes = wanted.site.memory_limit_bytes or self._memory_max
         self.memory.set_limit(
@@ -243,7 +268,7 @@ class _Process:
 
     async def last_look(self) -> None:
         """Read once more: what was deleted right before the end is withdrawn now or never."""
-        reading = await asyncio.to_thread(self.store.load)
+        reading = await self.store.last()
         self.reapply(reading.wanted, [])
 
     def order(self, name: str, arguments: Mapping[str, str]) -> str | None:
@@ -288,8 +313,13 @@ class _Process:
         self.order("reload", {})
 
 
-async def _serve(directory: Path, logs: Logs) -> int:
-    process = _Process(directory, logs)
+async def _serve(directory: Path, logs: Logs, namespace: Namespace | None) -> int:
+    async with opened(directory, namespace) as store:
+        return await _serve_wanted(directory, logs, store)
+
+
+async def _serve_wanted(directory: Path, logs: Logs, store: Store) -> int:
+    process = _Process(directory, logs, store)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, process.stop)
@@ -302,7 +332,7 @@ async def _serve(directory: Path, logs: Logs) -> int:
         credential=process.admin_credential(directory / "secrets" / ADMIN_CREDENTIAL_FILE),
     )
     async with admin, asyncio.TaskGroup() as tasks:
-        watching = tasks.create_task(watch(process.store, process.reapply))
+        watching = tasks.create_task(store.watch(process.reapply))
         probing = tasks.create_task(_probe_lag(process.view))
         process.view.serving = True
         log.info("serving", extra={"site": process.router.identity.name})

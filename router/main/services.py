@@ -15,7 +15,7 @@ from router.model.addresses import split
 from router.model.adverts import Declaration, TargetsAdvert
 from router.model.events import Problem
 from router.model.ids import ServiceKey, SiteId
-from router.model.specs import ServiceProtocol
+from router.model.specs import ServiceProtocol, ServiceSpec
 from router.net.ports import Network, Tls
 from router.routing.core import RoutingCore
 from router.routing.events import RoutingEvent
@@ -58,6 +58,9 @@ class Services:
         self._changes = Changes(tell)
         self._second_timer = network.call_at(network.now(), self._each_second)
         self._draining = False
+        self._declared_now: dict[str, Declaration] = {}
+        self.declared_changed: Callable[[Mapping[str, ServiceSpec]], None] | None = None
+        """Hears which services the network has, whenever that changes."""
         self.untold = ""  # Why others do not hear of all services; empty: they do.
 
     @property
@@ -117,7 +120,8 @@ class Services:
         if self._wanted is None:
             return
         before = self._plan.services
-        self._plan = plan(self._wanted, self._declared(self._wanted))
+        declared = self._declared(self._wanted)
+        self._plan = plan(self._wanted, declared)
         after = self._plan.services
         for key in before.keys() - after.keys():
             self._forwarder.remove_service(key)
@@ -130,6 +134,9 @@ class Services:
         for key in after:
             self._forwarder.set_remotes(key, candidates.get(key, ()))
         self._set_listeners()
+        if self.declared_changed is not None and declared != self._declared_now:
+            self._declared_now = declared
+            self.declared_changed({name: told.spec for name, told in declared.items()})
 
     def drain(self) -> None:
         """Tell others that nothing more is taken here."""

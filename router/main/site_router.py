@@ -37,6 +37,7 @@ from router.model import limits
 from router.model.errors import ConfigError, HandshakeRejected
 from router.model.events import Problem
 from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.specs import ServiceSpec
 from router.net.ports import Address, Network, Timer
 from router.routing.core import RoutingCore
 from router.routing.events import (
@@ -145,6 +146,10 @@ class SiteRouter:
         if before is not None and before.site.service_sync_site_ttl_s != ttl_s:
             self._take(self.routing.set_service_ttl(ttl_s, self._network.now()))
         self._services.apply(wanted)
+
+    def follow_declarations(self, hear: Callable[[Mapping[str, ServiceSpec]], None]) -> None:
+        """Tell ``hear`` which services the network has, whenever that changes."""
+        self._services.declared_changed = hear
 
     def refresh_links(self) -> None:
         """Dial what is wanted and has its credential; called again when a claim was redeemed."""

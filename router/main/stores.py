@@ -1,0 +1,81 @@
+"""Where the wanted state of a site comes from: its directory, or a Kubernetes namespace."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from router.control import ConfigDirectory, Reading, Wanted, watch
+from router.model.errors import ConfigError
+from router.model.specs import ServiceSpec
+
+
+class Namespace(msgspec.Struct, frozen=True, kw_only=True):
+    """A namespace of a cluster. All empty: that of the pod that we run in."""
+
+    name: str = ""
+    kubeconfig: str | None = None
+    context: str | None = None
+
+
+class Store(Protocol):
+    """Wanted state, as the process follows it."""
+
+    def load(self) -> Reading:
+        """The state now. ConfigError: there is no usable site."""
+        ...
+
+    async def last(self) -> Reading:
+        """The state at the end, read once more."""
+        ...
+
+    async def watch(self, changed: Callable[[Wanted, list[ConfigError]], None]) -> None:
+        """Call ``changed`` with each new state or set of errors, until cancelled."""
+        ...
+
+    def poke(self) -> None:
+        """Look now."""
+        ...
+
+    def declared(self, services: Mapping[str, ServiceSpec]) -> None:
+        """Hear which services the whole network has now."""
+        ...
+
+
+class DirectoryStore:
+    """``config/*.yaml`` of a site directory."""
+
+    def __init__(self, site_dir: Path) -> None:
+        self._directory = ConfigDirectory(site_dir)
+        self.load = self._directory.load
+        self.poke = self._directory.poke
+
+    async def last(self) -> Reading:
+        """Read once more: what was deleted right before the end is withdrawn now or never."""
+        return await asyncio.to_thread(self._directory.load)
+
+    async def watch(self, changed: Callable[[Wanted, list[ConfigError]], None]) -> None:
+        """Poll the files."""
+        await watch(self._directory, changed)
+
+    def declared(self, services: Mapping[str, ServiceSpec]) -> None:
+        """Nothing in a directory depends on others."""
+
+
+@contextlib.asynccontextmanager
+async def opened(site_dir: Path, namespace: Namespace | None) -> AsyncIterator[Store]:
+    """A store whose `Store.load` answers. Waits for as long as a namespace cannot be listed.
+
+    Raises ConfigError for what waiting does not mend.
+    """
+    if namespace is None:
+        yield DirectoryStore(site_dir)
+        return
+    # Only here: sites without Kubernetes need nothing of it.
+    from router.main.namespace import following
+
+    async with following(site_dir, namespace) as store:
+        yield store

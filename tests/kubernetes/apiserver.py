@@ -1,0 +1,367 @@
+"""The API over HTTPS: who asks, may they, what do they want, what is the answer."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import msgspec
+import yaml
+from aiohttp import web
+
+from tests.kubernetes import discovery, requests, reviews, selectors, tables
+from tests.kubernetes.failures import Failure, bad_request, no_such_path
+from tests.kubernetes.faults import Fault, Faults, Seen
+from tests.kubernetes.rbac import Rules, Tokens, User, service_account
+from tests.kubernetes.registry import APPLY_PATCH, Registry, now
+from tests.kubernetes.requests import Wanted
+from tests.kubernetes.resources import Json
+from tests.kubernetes.watching import Watches
+
+BODY_BYTES_MAX: Final = 3 * 1024 * 1024
+Subresource = Callable[[web.Request, Wanted, User], Awaitable[web.StreamResponse]]
+_HEADERS: Final = {"Audit-Id": "0", "Cache-Control": "no-cache, private"}
+
+
+class ApiServer:
+    """Serves one `Registry`. ``further``: subresources that others serve (``pods/exec``)."""
+
+    def __init__(self, registry: Registry, tokens: Tokens, faults: Faults) -> None:
+        self.registry, self.tokens, self.faults = registry, tokens, faults
+        self.rules = Rules(registry.store, registry.catalogue)
+        self.watches = Watches(registry.store, faults)
+        self.further: dict[str, Subresource] = {}
+        self._runner: web.AppRunner | None = None
+
+    async def start(self, address: str, port: int, context: ssl.SSLContext) -> int:
+        """Listen; gives the port."""
+        app = web.Application(client_max_size=BODY_BYTES_MAX)
+        app.router.add_route("*", "/{path:.*}", self._handle)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.0)
+        await self._runner.setup()
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((address, port))
+        await web.SockSite(self._runner, listener, ssl_context=context).start()
+        return int(listener.getsockname()[1])
+
+    async def stop(self) -> None:
+        """Cut all connections and stop to listen."""
+        self.watches.cut()
+        if self._runner is not None:
+            server = self._runner.server
+            assert server is not None
+            for connection in list(server.connections):
+                if connection.transport is not None:
+                    connection.transport.abort()
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        wanted: Wanted | None = None
+        name = "system:anonymous"
+        try:
+            if request.path in ("/readyz", "/livez", "/healthz"):
+                return web.Response(text="ok")
+            user = self.tokens.user(request.headers.get("Authorization", ""))
+            name = user.name
+            found = discovery.answer(self.registry.catalogue, request.path)
+            if found is not None and request.method == "GET":
+                return _json(found)
+            wanted = requests.read(
+                self.registry.catalogue, request.method, request.path, request.query
+            )
+            fault = self.faults.hit(user.name, wanted)
+            if fault is not None:
+                await self._suffer(request, fault)
+            self.rules.check(user, wanted)
+            response = await self._answer(request, wanted, user)
+            if fault is not None and fault.cut == "after":
+                _cut(request)
+        except Failure as failure:
+            response = _failed(failure)
+        if wanted is not None:
+            agent = request.headers.get("User-Agent", "")
+            self.faults.seen.append(
+                Seen(user=name, wanted=wanted, code=response.status, agent=agent)
+            )
+        return response
+
+    async def _suffer(self, request: web.Request, fault: Fault) -> None:
+        if fault.delay_s:
+            await asyncio.sleep(fault.delay_s)
+        if fault.cut == "before":
+            _cut(request)
+        if fault.code:
+            reasons = {429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable"}
+            raise Failure(
+                fault.code,
+                reasons.get(fault.code, "Unknown"),
+                "the server has received too many requests and has asked us to try again later"
+                if fault.code == 429
+                else "an error on the server prevented the request from succeeding",
+                retry_after_s=fault.retry_after_s,
+            )
+
+    async def _answer(
+        self, request: web.Request, wanted: Wanted, user: User
+    ) -> web.StreamResponse:
+        place = f"{wanted.resource.plural}/{wanted.subresource}"
+        if place in self.further:
+            return await self.further[place](request, wanted, user)
+        if wanted.subresource not in ("", "status", "finalize"):
+            return await self._subresource(request, wanted)
+        match wanted.verb:
+            case "watch":
+                return await self._watch(request, wanted, user)
+            case "list":
+                return self._list(request, wanted)
+            case "get":
+                found = self.registry.get(wanted.resource, wanted.namespace, wanted.name)
+                return self._one(request, wanted, found)
+            case "create":
+                return await self._create(request, wanted, user)
+            case "update" | "patch":
+                return await self._change(request, wanted)
+            case "delete":
+                return await self._delete(request, wanted)
+            case "deletecollection":
+                return await self._delete_all(request, wanted)
+        raise Failure(405, "MethodNotAllowed", "the server does not allow this method")
+
+    def _list(self, request: web.Request, wanted: Wanted) -> web.Response:
+        query = request.query
+        matches = _selector(wanted, query)
+        store = self.registry.store
+        version = query.get("resourceVersion", "")
+        if version.isdigit() and int(version) > store.revision:
+            text = f"Too large resource version: {version}, current: {store.revision}"
+            raise Failure(504, "Timeout", text, retry_after_s=1)
+        limit = int(query.get("limit") or 0)
+        page = store.page(
+            wanted.resource, wanted.namespace, matches, limit, query.get("continue", "")
+        )
+        metadata: Json = {"resourceVersion": str(page.revision)}
+        if page.token:
+            metadata["continue"] = page.token
+            if matches is selectors.everything:
+                metadata["remainingItemCount"] = page.remaining
+        if _wants_table(request):
+            objects = query.get("includeObject", "Metadata")
+            return _json(tables.table(wanted.resource, page.items, metadata, objects))
+        return _json(
+            {
+                "kind": f"{wanted.resource.kind}List",
+                "apiVersion": wanted.resource.api_version,
+                "metadata": metadata,
+                "items": page.items,
+            }
+        )
+
+    async def _watch(
+        self, request: web.Request, wanted: Wanted, user: User
+    ) -> web.StreamResponse:
+        matches = _selector(wanted, request.query)
+
+        def shown(found: Json) -> Json:
+            if not _wants_table(request) or found.get("kind") == "Status":
+                return found
+            objects = request.query.get("includeObject", "Metadata")
+            return tables.table(wanted.resource, [found], {}, objects)
+
+        self.faults.seen.append(Seen(user=user.name, wanted=wanted, code=0))
+        return await self.watches.serve(request, wanted, user.name, matches, shown)
+
+    def _one(
+        self, request: web.Request, wanted: Wanted, found: Json, code: int = 200
+    ) -> web.Response:
+        if _wants_table(request) and request.method == "GET":
+            objects = request.query.get("includeObject", "Metadata")
+            version = found["metadata"]["resourceVersion"]
+            metadata = {"resourceVersion": version}
+            return _json(tables.table(wanted.resource, [found], metadata, objects))
+        return _json(found, code, self.registry.warnings if request.method != "GET" else [])
+
+    async def _create(
+        self, request: web.Request, wanted: Wanted, user: User
+    ) -> web.StreamResponse:
+        given = await _body(request)
+        if wanted.resource.verbs == ("create",):
+            return _json(reviews.answer(self.rules, user, wanted.resource, given), 201)
+        if wanted.name:
+            raise Failure(405, "MethodNotAllowed", "the server does not allow this method")
+        asked = requests.asked(request.query, request.headers.get("User-Agent", ""))
+        found = self.registry.create(wanted.resource, wanted.namespace, given, asked)
+        return self._one(request, wanted, found, 201)
+
+    async def _change(self, request: web.Request, wanted: Wanted) -> web.StreamResponse:
+        given = await _body(request)
+        asked = requests.asked(request.query, request.headers.get("User-Agent", ""))
+        place = wanted.resource, wanted.namespace, wanted.name
+        part = wanted.subresource if wanted.subresource == "status" else ""
+        if wanted.subresource == "finalize":
+            return _json(self.registry.finalize(given))
+        if wanted.verb == "update":
+            found = self.registry.update(*place, given, asked, part)
+            return self._one(request, wanted, found)
+        kind = request.content_type
+        found, is_new = self.registry.patch(*place, given, kind, asked, part)
+        return self._one(request, wanted, found, 201 if is_new else 200)
+
+    async def _delete(self, request: web.Request, wanted: Wanted) -> web.StreamResponse:
+        options = await _options(request)
+        place = wanted.resource, wanted.namespace, wanted.name
+        dry_run = bool(options.get("dryRun")) or request.query.get("dryRun") == "All"
+        found, is_gone = self.registry.delete(*place, options, dry_run=dry_run)
+        if not is_gone:
+            return _json(found)
+        return _json(_success(wanted, found))
+
+    async def _delete_all(self, request: web.Request, wanted: Wanted) -> web.StreamResponse:
+        options = await _options(request)
+        matches = _selector(wanted, request.query)
+        found = [
+            each
+            for each in self.registry.store.all(wanted.resource, wanted.namespace)
+            if matches(each)
+        ]
+        for each in found:
+            metadata = each["metadata"]
+            self.registry.delete(
+                wanted.resource, metadata.get("namespace", ""), metadata["name"], options
+            )
+        metadata = {"resourceVersion": str(self.registry.store.revision)}
+        kind = f"{wanted.resource.kind}List"
+        version = wanted.resource.api_version
+        return _json({"kind": kind, "apiVersion": version, "metadata": metadata, "items": found})
+
+    async def _subresource(self, request: web.Request, wanted: Wanted) -> web.StreamResponse:
+        place = wanted.resource, wanted.namespace, wanted.name
+        match wanted.subresource:
+            case "scale":
+                found = self.registry.get(*place)
+                if wanted.verb != "get":
+                    found = await self._scale(request, wanted, found)
+                return _json(_scale_of(found))
+            case "eviction":
+                found, _gone = self.registry.delete(
+                    *place, (await _body(request)).get("deleteOptions") or {}
+                )
+                return _json(_success(wanted, found), 201)
+            case "token":
+                self.registry.get(*place)
+                given = await _body(request)
+                token = self.tokens.issue(service_account(wanted.namespace, wanted.name))
+                given["status"] = {"token": token, "expirationTimestamp": now(3600)}
+                given.setdefault("metadata", {})
+                return _json(given, 201)
+        raise no_such_path()
+
+    async def _scale(self, request: web.Request, wanted: Wanted, found: Json) -> Json:
+        given = await _body(request)
+        place = wanted.resource, wanted.namespace, wanted.name
+        if wanted.verb == "patch":
+            kind = request.content_type
+            scale = self.registry.patched(wanted.resource, _scale_of(found), given, kind)
+        else:
+            scale = given
+        replicas = scale.get("spec", {}).get("replicas", 0)
+        version = scale.get("metadata", {}).get("resourceVersion") or None
+        patch = {"spec": {"replicas": replicas}, "metadata": {"resourceVersion": version}}
+        asked = requests.asked(request.query, request.headers.get("User-Agent", ""))
+        merge = "application/merge-patch+json"
+        return self.registry.patch(*place, patch, merge, asked, "")[0]
+
+
+def _selector(wanted: Wanted, query: Any) -> selectors.Matches:
+    matches = selectors.of_query(
+        wanted.resource, query.get("labelSelector", ""), query.get("fieldSelector", "")
+    )
+    if wanted.verb != "watch":
+        return matches
+    if wanted.name:
+        return lambda found: found["metadata"]["name"] == wanted.name and matches(found)
+    if not wanted.namespace:
+        return matches
+    return lambda found: found["metadata"]["namespace"] == wanted.namespace and matches(found)
+
+
+def _wants_table(request: web.Request) -> bool:
+    return "as=Table" in request.headers.get("Accept", "")
+
+
+def _cut(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()
+    raise ConnectionResetError
+
+
+async def _body(request: web.Request) -> Any:
+    data = await request.read()
+    try:
+        if request.content_type in (APPLY_PATCH, "application/yaml"):
+            return yaml.safe_load(data)
+        return msgspec.json.decode(data)
+    except (yaml.YAMLError, msgspec.DecodeError) as error:
+        raise bad_request(f"the request body cannot be read: {error}") from error
+
+
+async def _options(request: web.Request) -> Json:
+    given = await _body(request) if request.can_read_body else {}
+    options = dict(given or {})
+    if "propagationPolicy" in request.query:
+        options.setdefault("propagationPolicy", request.query["propagationPolicy"])
+    if "gracePeriodSeconds" in request.query:
+        options.setdefault("gracePeriodSeconds", int(request.query["gracePeriodSeconds"]))
+    return options
+
+
+def _success(wanted: Wanted, found: Json) -> Json:
+    details = {"name": wanted.name, "kind": wanted.resource.plural}
+    details["uid"] = found["metadata"]["uid"]
+    if wanted.resource.group:
+        details["group"] = wanted.resource.group
+    return {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Success",
+        "details": details,
+    }
+
+
+def _scale_of(found: Json) -> Json:
+    metadata = found["metadata"]
+    kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+    selector = found["spec"].get("selector") or {}
+    pairs = (selector.get("matchLabels") or {}).items()
+    return {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": {key: metadata[key] for key in kept if key in metadata},
+        "spec": {"replicas": found["spec"].get("replicas", 0)},
+        "status": {
+            "replicas": found.get("status", {}).get("replicas", 0),
+            "selector": ",".join(f"{key}={value}" for key, value in pairs),
+        },
+    }
+
+
+def _json(found: Any, code: int = 200, warnings: list[str] | None = None) -> web.Response:
+    response = web.Response(
+        body=msgspec.json.encode(found), status=code, content_type="application/json"
+    )
+    response.headers.update(_HEADERS)
+    for text in warnings or []:
+        shown = text.replace('"', '\\"')
+        response.headers.add("Warning", f'299 - "{shown}"')
+    return response
+
+
+def _failed(failure: Failure) -> web.Response:
+    response = _json(failure.status(), failure.code)
+    if failure.retry_after_s:
+        response.headers["Retry-After"] = str(failure.retry_after_s)
+    return response
+

@@ -1,0 +1,98 @@
+"""What a test lets go wrong, and the record of what was asked."""
+
+import itertools
+from collections import Counter
+
+import msgspec
+
+from tests.kubernetes.requests import Wanted
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """One request that was answered (``code`` 0: it was cut off)."""
+
+    user: str
+    wanted: Wanted
+    code: int
+    agent: str = ""
+
+
+class Fault(msgspec.Struct, kw_only=True):
+    """What happens to requests that match. Empty words match everything.
+
+    ``code`` 0: no refusal. ``times`` counts down; -1: until cleared. ``cut``: ``before`` the
+    request is carried out or ``after``, when only the answer is lost.
+    """
+
+    code: int = 0
+    retry_after_s: int = 0
+    delay_s: float = 0.0
+    cut: str = ""
+    verb: str = ""
+    kind: str = ""
+    user: str = ""
+    name: str = ""
+    times: int = -1
+
+    def concerns(self, user: str, wanted: Wanted) -> bool:
+        """Whether it hits this request."""
+        writes = wanted.is_write
+        return (
+            self.times != 0
+            and (self.verb in ("", wanted.verb) or (self.verb == "write" and writes))
+            and self.kind in ("", wanted.resource.kind)
+            and self.user in ("", user)
+            and self.name in ("", wanted.name)
+        )
+
+
+class Faults:
+    """Switches. Set them from any thread; they hold for requests that arrive later.
+
+    ``watches_gone_as_http``: a watch from a compacted version gets HTTP 410 and not an ERROR event.
+    ``bookmark_interval_s``: how often watches that allow bookmarks get one.
+    """
+
+    def __init__(self) -> None:
+        self.seen: list[Seen] = []
+        self.watches_gone_as_http = False
+        self.watches_are_silent = False
+        self.bookmark_interval_s = 60.0
+        self._faults: list[Fault] = []
+
+    def add(self, fault: Fault) -> Fault:
+        """Let it happen."""
+        self._faults.append(fault)
+        return fault
+
+    def clear(self) -> None:
+        """All is well again."""
+        self._faults.clear()
+        self.watches_are_silent = False
+        self.watches_gone_as_http = False
+
+    def hit(self, user: str, wanted: Wanted) -> Fault | None:
+        """The first fault that concerns a request; it is used up once."""
+        for fault in self._faults:
+            if fault.concerns(user, wanted):
+                fault.times -= 1 if fault.times > 0 else 0
+                return fault
+        return None
+
+    def count(
+        self, *, verb: str = "", kind: str = "", user: str = "", name: str = "", since: int = 0
+    ) -> int:
+        """Requests that were answered; ``verb`` write: all that change something.
+
+        ``since`` is an earlier ``len(seen)``.
+        """
+        probe = Fault(verb=verb, kind=kind, user=user, name=name)
+        later = itertools.islice(self.seen, since, None)
+        return sum(1 for each in later if probe.concerns(each.user, each.wanted))
+
+    def by_verb(self, since: int = 0) -> Counter[tuple[str, str, str]]:
+        """How often each (user, verb, kind) was asked, for messages of tests."""
+        later = itertools.islice(self.seen, since, None)
+        return Counter(
+            (each.user, each.wanted.verb, each.wanted.resource.kind) for each in later
+        )

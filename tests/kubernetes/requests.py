@@ -1,0 +1,73 @@
+"""A request to the API, read from its path and query."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from tests.kubernetes.failures import no_such_path
+from tests.kubernetes.registry import Asked
+from tests.kubernetes.resources import Catalogue, Resource
+
+_VERBS: Final = {"POST": "create", "PUT": "update", "PATCH": "patch"}
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request wants. ``verb`` is RBAC's word; empty ``name``: the collection."""
+
+    verb: str
+    resource: Resource
+    namespace: str = ""
+    name: str = ""
+    subresource: str = ""
+
+    @property
+    def is_write(self) -> bool:
+        """Whether it would change what is stored."""
+        if self.subresource in ("exec", "portforward", "token") or self.resource.verbs == (
+            "create",
+        ):
+            return False
+        return self.verb not in ("get", "list", "watch")
+
+
+def read(catalogue: Catalogue, method: str, path: str, query: Mapping[str, str]) -> Wanted:
+    """404 for a path that is not served."""
+    parts = [part for part in path.split("/") if part]
+    if parts[:1] == ["api"] and len(parts) >= 3:
+        group, version, rest = "", parts[1], parts[2:]
+    elif parts[:1] == ["apis"] and len(parts) >= 4:
+        group, version, rest = parts[1], parts[2], parts[3:]
+    else:
+        raise no_such_path()
+    namespace = ""
+    if rest[0] == "namespaces" and len(rest) >= 3 and rest[2] not in ("status", "finalize"):
+        namespace, rest = rest[1], rest[2:]
+    plural, name, subresource = [*rest, "", ""][:3]
+    resource = catalogue.at(group, version, plural)
+    if resource is None or len(rest) > 3 or (namespace and not resource.namespaced):
+        raise no_such_path()
+    if subresource and subresource not in resource.subresources:
+        raise no_such_path()
+    if method == "GET":
+        watches = query.get("watch", "") in ("true", "1")
+        verb = "watch" if watches else "get" if name else "list"
+    elif method == "DELETE":
+        verb = "delete" if name else "deletecollection"
+    else:
+        verb = _VERBS.get(method, method.lower())
+    if subresource in ("exec", "portforward"):
+        verb = "create" if method == "POST" else "get"
+    return Wanted(
+        verb=verb, resource=resource, namespace=namespace, name=name, subresource=subresource
+    )
+
+
+def asked(query: Mapping[str, str], agent: str) -> Asked:
+    """The query of a write. Who names no manager is named after its user agent."""
+    return Asked(
+        dry_run=query.get("dryRun") == "All",
+        manager=query.get("fieldManager") or agent.partition("/")[0] or "unknown",
+        force=query.get("force") == "true",
+        validation=query.get("fieldValidation") or "Warn",
+    )
