@@ -51,9 +51,7 @@ def read(found: Object, namespace: str) -> tuple[dict[str, Definition], tuple[Co
         decoded = _decoded(text)
         if decoded is None:
             hint = f"skupper service delete {address}, then create it again"
-            noted.add(
-                f"data.{address}", "expected a JSON object", hint, findings.SKUPPER_SERVICES
-            )
+            noted.add(f"data.{address}", "expected a JSON object", hint, findings.SKUPPER_SERVICES)
             continue
         reader = _Reader(address, decoded, namespace, noted)
         definition = reader.definition()
