@@ -1,4 +1,4 @@
-"""An edge's table: told piece by piece, over whatever link, it ends as the whole of what it wants."""
+"""An edge's table: piece by piece, over whatever link, it becomes all that the edge wants."""
 
 from random import Random
 
@@ -198,24 +198,23 @@ class Pair:
             self.take(self.teller.receive_edge(EDGE.router, message, self.now))
 
 
-def wanted(state: dict[str, object], wishes: frozenset[str] | None) -> dict[object, object]:
+Seen = dict[tuple[str, RouterId], tuple[int, int, int | None]]
+
+
+def wanted(state: dict[str, object], wishes: frozenset[str] | None) -> Seen:
     """What an edge with these wishes must see, straight from the teller's table."""
     candidates, costs, own = state["candidates"], state["costs"], state["own"]
     assert isinstance(candidates, dict) and isinstance(costs, tuple) and isinstance(own, dict)
-    seen: dict[object, object] = {
+    seen: Seen = {
         (name, OTHERS[number].router): (LINK_COST + costs[number], ready, capacity)
         for (name, number), (ready, capacity) in candidates.items()
         if number < len(OTHERS) and not state["draining"]
     }
     seen |= {(name, TELLER.router): (LINK_COST, ready, None) for name, ready in own.items()}
-    return {
-        key: value
-        for key, value in seen.items()
-        if isinstance(key, tuple) and (wishes is None or key[0] in wishes)
-    }
+    return {key: value for key, value in seen.items() if wishes is None or key[0] in wishes}
 
 
-def seen(table: RouteTable) -> dict[object, object]:
+def seen(table: RouteTable) -> Seen:
     return {
         (key.name, one.router): (one.path_cost, one.targets_ready, one.capacity)
         for key, candidates in table.candidates.items()
@@ -224,7 +223,12 @@ def seen(table: RouteTable) -> dict[object, object]:
 
 
 @given(
-    first=STATES, wishes=WISHES, steps=STEPS, last=STATES, seed=st.integers(0, 99), calm=st.booleans()
+    first=STATES,
+    wishes=WISHES,
+    steps=STEPS,
+    last=STATES,
+    seed=st.integers(0, 99),
+    calm=st.booleans(),
 )
 def test_whatever_is_lost_late_or_doubled_the_edge_ends_with_the_whole_table(
     first: dict[str, object],
@@ -247,7 +251,7 @@ def test_whatever_is_lost_late_or_doubled_the_edge_ends_with_the_whole_table(
     assert isinstance(declared, set)
     names = declared if pair.wishes is None else declared & pair.wishes
     assert set(pair.edge.table.declarations) == names
-    used = {router for _, router in wanted(last, pair.wishes)} | {TELLER.router}  # type: ignore[misc]
+    used = {router for _, router in wanted(last, pair.wishes)} | {TELLER.router}
     assert pair.edge.rows_held == len(used) + len(names) + len(wanted(last, pair.wishes))
     assert pair.edge.table.candidate(EDGE.router, ServiceKey("shop", 80)) is None
     quiet = pair.teller.next_deadline()
