@@ -67,6 +67,11 @@ class _Attached:
         self.sent_at = 0.0
         self.may_at = now
 
+    @property
+    def has_news(self) -> bool:
+        """There is something to tell, and it has asked."""
+        return self.since is not None and (bool(self.dirty) or self.owes)
+
     def wants(self, service: str) -> bool:
         return self.names is None or service in self.names
 
@@ -200,7 +205,7 @@ class AttachedEdges:
         times = [
             edge.sent_at + EDGE_RETRANSMIT_S if edge.outbox else edge.may_at
             for edge in self._edges.values()
-            if edge.outbox or edge.dirty or edge.owes
+            if edge.outbox or edge.has_news
         ]
         return min(times) if times else None
 
@@ -252,6 +257,9 @@ class AttachedEdges:
     def _make_offers(self, teller: Teller, table: RouteTable) -> None:
         """For all that any edge wants; unless that was done."""
         wishes = [edge.names for edge in self._edges.values() if edge.since is not None]
+        if not wishes:
+            self._offers, self._made_for = NOTHING, None
+            return
         named = [names for names in wishes if names is not None]
         names = frozenset[str]().union(*named) if len(named) == len(wishes) else None
         made_for = (teller, table, names)
@@ -259,12 +267,11 @@ class AttachedEdges:
         if known and known[:2] == made_for[:2] and known[2] == names:
             return
         self._made_for = made_for
-        self._offers = make_offers(teller, table, names, self._offers) if wishes else NOTHING
+        self._offers = make_offers(teller, table, names, self._offers)
 
     def _send(self, router: RouterId, edge: _Attached, now: float) -> list[RoutingEvent]:
         """Tell what there is to tell, if the edge is ready to hear it."""
-        is_due = (edge.dirty or edge.owes) and edge.since is not None
-        if edge.outbox or not is_due or now < edge.may_at or self._table is None:
+        if edge.outbox or not edge.has_news or now < edge.may_at or self._table is None:
             return []
         changes = self._changes(router, edge)
         is_needed = edge.owes or not changes.is_empty

@@ -313,7 +313,7 @@ def test_no_lsa_but_its_own_ever_goes_to_an_edge() -> None:
             sent.append("lsa")
         return send(router, message)  # type: ignore[arg-type]
 
-    a.router.links.send = noted  # type: ignore[method-assign, assignment]
+    a.router.links.send = noted  # type: ignore[method-assign]
     b.declare()
     b.serve(1, capacity=5)
     world.run(400)

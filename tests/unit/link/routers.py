@@ -85,13 +85,13 @@ class Owner:
 class Router:
     """A site with its links; it listens at (name, 1)."""
 
-    def __init__(self, world: World, name: str, router: str = "") -> None:
+    def __init__(self, world: World, name: str, router: str = "", *, is_edge: bool = False) -> None:
         self.world = world
         self.name = name
         self.tls = Tls(None, b"leaf of " + name.encode(), (ALPN,))
         self.identity = FakeIdentity(name, router)
         self.owner = Owner()
-        self.links = Links(world, self.identity, self.owner, rng=world.rng)
+        self.links = Links(world, self.identity, self.owner, rng=world.rng, is_edge=is_edge)
         self.specs: dict[str, OutgoingSpec] = {}
         world.listen(name, 1, self.links.acceptor(lambda: self.tls.certificate), tls=self.tls)
 
