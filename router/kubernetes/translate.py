@@ -21,7 +21,7 @@ from router.kubernetes.beside import Beside, is_skuppers_own
 from router.kubernetes.documents import Documents, Memo
 from router.kubernetes.exposure import Exposure, Reading
 from router.kubernetes.findings import Findings
-from router.kubernetes.objects import Object, Snapshot, is_going
+from router.kubernetes.objects import Object, Snapshot, is_going, part
 from router.kubernetes.picture import Picture, SiteOptions
 from router.kubernetes.site_config import SiteDefaults
 from router.model.errors import ConfigError
@@ -128,7 +128,16 @@ def _exposure(reading: Reading, services: Mapping[str, Object], namespace: str) 
 
 
 def _note_no_proxy(reading: Reading) -> None:
-    """The switch is missing: somebody thinks that this is exposed."""
+    """The switch is missing, or at the wrong place: somebody thinks that this is exposed."""
+    of_pods = part(reading.found, "spec", "template", "metadata", "annotations")
+    if isinstance(of_pods, dict) and names.PROXY in of_pods:
+        reading.noted.add(
+            f"spec.template.{findings.ANNOTATIONS.format(names.PROXY)}",
+            "has no effect on pods; nothing is exposed",
+            f"Annotate the {reading.kind} itself: metadata.annotations",
+            findings.ANNOTATION_NO_EFFECT,
+            "warning",
+        )
     stated = next((key for key in annotation_keys.EXPOSING if key in reading.notes), None)
     if stated is not None and not is_skuppers_own(reading.found):
         reading.noted.annotation(
