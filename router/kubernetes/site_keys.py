@@ -73,6 +73,7 @@ KEYS: Final = (
         default="route on OpenShift, else loadbalancer",
         read=texts.words(*INGRESSES, "contour-http-proxy"),
         field="ingress",
+        note="`none`: links are accepted from inside the cluster only",
         refused={
             "contour-http-proxy": (
                 "contour-http-proxy needs objects of Contour, which are not made; none is used",
