@@ -104,9 +104,7 @@ class ApiServer:
                 retry_after_s=fault.retry_after_s,
             )
 
-    async def _answer(
-        self, request: web.Request, wanted: Wanted, user: User
-    ) -> web.StreamResponse:
+    async def _answer(self, request: web.Request, wanted: Wanted, user: User) -> web.StreamResponse:
         place = f"{wanted.resource.plural}/{wanted.subresource}"
         if place in self.further:
             return await self.further[place](request, wanted, user)
@@ -159,9 +157,7 @@ class ApiServer:
             }
         )
 
-    async def _watch(
-        self, request: web.Request, wanted: Wanted, user: User
-    ) -> web.StreamResponse:
+    async def _watch(self, request: web.Request, wanted: Wanted, user: User) -> web.StreamResponse:
         matches = _selector(wanted, request.query)
 
         def shown(found: Json) -> Json:
@@ -183,9 +179,7 @@ class ApiServer:
             return _json(tables.table(wanted.resource, [found], metadata, objects))
         return _json(found, code, self.registry.warnings if request.method != "GET" else [])
 
-    async def _create(
-        self, request: web.Request, wanted: Wanted, user: User
-    ) -> web.StreamResponse:
+    async def _create(self, request: web.Request, wanted: Wanted, user: User) -> web.StreamResponse:
         given = await _body(request)
         if wanted.resource.verbs == ("create",):
             return _json(reviews.answer(self.rules, user, wanted.resource, given), 201)
@@ -364,4 +358,3 @@ def _failed(failure: Failure) -> web.Response:
     if failure.retry_after_s:
         response.headers["Retry-After"] = str(failure.retry_after_s)
     return response
-

@@ -125,9 +125,7 @@ class Cluster:
 
     # Objects, without a request in between (for tests; never counted, never refused by RBAC).
 
-    def create(
-        self, kind: str, name: str, namespace: str = "default", **fields: Any
-    ) -> Json:
+    def create(self, kind: str, name: str, namespace: str = "default", **fields: Any) -> Json:
         """Create an object; ``fields`` are its top-level fields, ``metadata`` among them."""
         metadata = {"name": name, **fields.pop("metadata", {})}
         return self.create_object({"kind": kind, "metadata": metadata, **fields}, namespace)
@@ -166,7 +164,9 @@ class Cluster:
 
     # What goes wrong.
 
-    def restart(self, *, compact: bool = False, while_down: Callable[[], None] | None = None) -> None:
+    def restart(
+        self, *, compact: bool = False, while_down: Callable[[], None] | None = None
+    ) -> None:
         """Stop the API server, cutting every connection, and start it again on its port.
 
         ``compact``: older resourceVersions are gone afterwards. ``while_down`` runs in between.

@@ -258,7 +258,9 @@ class Registry:
         return found
 
     def _decode_data(self, found: Json) -> None:
-        bad_key = validation.base64_failure(found) if found["kind"] in ("Secret", "ConfigMap") else ""
+        bad_key = (
+            validation.base64_failure(found) if found["kind"] in ("Secret", "ConfigMap") else ""
+        )
         if bad_key:
             raise bad_request(
                 f'{found["kind"]} in version "v1" cannot be handled as a {found["kind"]}: illegal '
@@ -266,9 +268,7 @@ class Registry:
             )
         if found["kind"] == "Secret" and "stringData" in found:
             texts = found.pop("stringData")
-            encoded = {
-                key: base64.b64encode(text.encode()).decode() for key, text in texts.items()
-            }
+            encoded = {key: base64.b64encode(text.encode()).decode() for key, text in texts.items()}
             found["data"] = {**(found.get("data") or {}), **encoded}
 
     def _place(self, resource: Resource, namespace: str, metadata: Json) -> None:

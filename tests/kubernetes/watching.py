@@ -117,7 +117,9 @@ class Watches:
     ) -> tuple[list[Json], Watch]:
         text = query.get("resourceVersion", "")
         if text and not text.isdigit():
-            raise bad_request(f'invalid resource version "{text}": strconv.ParseUint: invalid syntax')
+            raise bad_request(
+                f'invalid resource version "{text}": strconv.ParseUint: invalid syntax'
+            )
         sends_initial = query.get("sendInitialEvents") == "true"
         if text in ("", "0") or sends_initial:
             revision = self._store.revision
