@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from router.documents import readers
-from router.kubernetes import findings, names, ported, texts
+from router.kubernetes import adoption, findings, names, ported, texts
 from router.kubernetes.exposure import Exposure, Reading
 from router.kubernetes.objects import Object, annotations
 from router.kubernetes.texts import PortPairs
@@ -153,7 +153,7 @@ def _own_connector(
         return _external(reading, address, external, [port for port, _ in ports])
     notes = annotations(reading.found)
     selector = notes.get(names.SKUPPER_ORIGINAL_SELECTOR, "")
-    if selector and names.ORIGINAL not in notes and ported.leads_to_skupper(reading.found):
+    if selector and names.ORIGINAL not in notes and adoption.is_skuppers(reading.found):
         kept = texts.port_pairs(notes.get(names.SKUPPER_ORIGINAL_PORT, ""))
         before = {} if isinstance(kept, texts.Wrong) else dict(kept)
         targets = [before.get(port, target) for port, target in ports]

@@ -108,7 +108,7 @@ def _exposures(snapshot: Snapshot, beside: Beside, errors: list[ConfigError]) ->
     }
     found_all: list[Exposure] = []
     for kind in annotation_keys.ALL_KINDS:
-        for _, found in sorted(snapshot.of(kind).items()):
+        for found in snapshot.of(kind).values():
             if is_going(found) or (kind == "Service" and ported.is_generated(found)):
                 continue
             reading = Reading(kind, found)

@@ -326,6 +326,13 @@ WATCH_LINE_BYTES_MAX = 4 * MIB  # etcd holds objects of up to 1.5 MiB; JSON esca
 OBJECTS_SETTLE_S, OBJECTS_SETTLE_MAX_S = 0.02, 0.5  # Changes of objects gather for that long.
 API_AWAY_S = 5.0  # An API server that is gone for less is being upgraded.
 
+# kubernetes: secrets.
+TRUST_SETTLED_S = 60.0  # Between looks at addresses and ends of certificates when all is done.
+TRUST_OPEN_S = 5.0  # Until what failed or waits is tried again.
+CLAIM_ANSWER_S = 9.0  # A claim judged by the API later than this is heard by nobody: see above.
+GRANT_KEPT_S = 86_400.0  # Of an expired claim without a use: `token status` still knows it.
+REFILL_S = 10.0  # A token request that somebody empties is filled no more often.
+
 # kubernetes: Services that lead to the routers.
 INNER_PORT_MIN = 1_024  # Below it a process needs a right that restricted pods do not have.
 INNER_PORT_MAX = 32_767  # Above it the kernel takes ports for outgoing connections.

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from router.kubernetes import adoption
 from router.model.specs import ConnectorSpec, ServiceSpec, TargetSpec
 from tests.unit.kubernetes.objects import (
     connectors_of,
@@ -14,8 +15,6 @@ from tests.unit.kubernetes.objects import (
     told,
     workload,
 )
-
-ADOPTED = {"spillway.dev/original": '{"selector": {"app": "web"}, "ports": [{"port": 80}]}'}
 
 
 def with_notes(found: Any, notes: dict[str, str], **labels: str) -> Any:
@@ -151,10 +150,19 @@ def test_ingress_only_has_no_targets() -> None:
 
 
 def test_an_adopted_service_counts_as_what_it_was() -> None:
-    web = service("web", 80, {"port": 8081}, spec={"selector": {"x": "y"}}, proxy="tcp")
-    found = picture(with_notes(web, ADOPTED, service="web"))
+    web = service("web", {"port": 80, "targetPort": "http"}, proxy="tcp")
+    adopted = adoption.adopt(web, {80: 1024, 8081: 1025}, "web", is_asked=True)
+    assert adopted["spec"] != web["spec"]
+    found = picture(dict(adopted))
+    assert found == picture(web)
     assert services_of(found)["web"].ports == (80,)
-    assert connectors_of(found)["web-service-web"].workload == "service/web"
+
+
+def test_an_adopted_service_that_nobody_can_read_any_more_has_no_targets() -> None:
+    web = service("web", 80, proxy="tcp")
+    adopted = adoption.adopt(web, {80: 1024}, "web", is_asked=True)
+    spoilt = with_notes(dict(adopted), {"spillway.dev/original": "{"})
+    assert picture(spoilt).documents == ()
 
 
 def test_a_service_that_the_router_made_is_no_service_again() -> None:
