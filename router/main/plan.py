@@ -235,16 +235,16 @@ def _listen(
         return (wanted.site.bind_ip, key.port), ""
     if override.listen == "none":
         return None, "wanted so (listen: none)"
-    if override.listen == "auto":
-        return (wanted.site.bind_ip, key.port), ""
     host, _, port = override.listen.rpartition(":")
-    return (host.strip("[]") or wanted.site.bind_ip, int(port)), ""
+    number = key.port if port == "auto" else int(port)
+    return (host.strip("[]") or wanted.site.bind_ip, number), ""
 
 
 def _override(key: ServiceKey, declaration: Declaration, wanted: Wanted) -> ListenerSpec | None:
     for listener in wanted.listeners.values():
+        has_number = listener.listen.rpartition(":")[2].isdecimal()
         port_fits = listener.port == key.port or (
-            listener.port is None and len(declaration.spec.ports) == 1
+            listener.port is None and (len(declaration.spec.ports) == 1 or not has_number)
         )
         if listener.service == key.name and port_fits:
             return listener
