@@ -10,7 +10,7 @@ import msgspec
 import yaml
 from aiohttp import web
 
-from tests.kubernetes import discovery, requests, reviews, selectors, tables
+from tests.kubernetes import discovery, protobuf, requests, reviews, selectors, tables
 from tests.kubernetes.failures import Failure, bad_request, no_such_path
 from tests.kubernetes.faults import Fault, Faults, Seen
 from tests.kubernetes.rbac import Rules, Tokens, User, service_account
@@ -25,9 +25,19 @@ _HEADERS: Final = {"Audit-Id": "0", "Cache-Control": "no-cache, private"}
 
 
 class ApiServer:
-    """Serves one `Registry`. ``further``: subresources that others serve (``pods/exec``)."""
+    """Serves one `Registry`. ``further``: subresources that others serve (``pods/exec``).
 
-    def __init__(self, registry: Registry, tokens: Tokens, faults: Faults) -> None:
+    ``on_error`` hears of bugs of this server.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        tokens: Tokens,
+        faults: Faults,
+        on_error: Callable[[str], None],
+    ) -> None:
+        self.on_error = on_error
         self.registry, self.tokens, self.faults = registry, tokens, faults
         self.rules = Rules(registry.store, registry.catalogue)
         self.watches = Watches(registry.store, faults)
@@ -81,6 +91,11 @@ class ApiServer:
                 _cut(request)
         except Failure as failure:
             response = _failed(failure)
+        except ConnectionError:
+            raise
+        except Exception as error:
+            self.on_error(f"{request.method} {request.path_qs}: {error!r}")
+            response = _failed(Failure(500, "InternalError", "Internal error occurred"))
         if wanted is not None:
             agent = request.headers.get("User-Agent", "")
             self.faults.seen.append(
@@ -293,6 +308,8 @@ def _cut(request: web.Request) -> None:
 
 async def _body(request: web.Request) -> Any:
     data = await request.read()
+    if request.content_type == protobuf.CONTENT_TYPE:
+        return protobuf.read(data)
     try:
         if request.content_type in (APPLY_PATCH, "application/yaml"):
             return yaml.safe_load(data)

@@ -10,8 +10,8 @@ from aiohttp import web
 
 from tests.kubernetes.failures import Failure, bad_request
 from tests.kubernetes.faults import Faults
-from tests.kubernetes.resources import Json
 from tests.kubernetes.requests import Wanted
+from tests.kubernetes.resources import Json
 from tests.kubernetes.selectors import Matches
 from tests.kubernetes.storage import Change, Store
 
@@ -62,13 +62,13 @@ class Watches:
 
     def __init__(self, store: Store, faults: Faults) -> None:
         self._store, self._faults = store, faults
-        self._open: dict[web.Request, Watch] = {}
+        self._open: dict[int, tuple[web.Request, Watch]] = {}
 
     def cut(self, kind: str = "") -> int:
         """Break the connections of watches, in the middle; gives how many."""
         chosen = [
             request
-            for request, watch in self._open.items()
+            for request, watch in self._open.values()
             if kind in ("", watch.wanted.resource.kind)
         ]
         for request in chosen:
@@ -80,7 +80,7 @@ class Watches:
         """How many are open."""
         return sum(
             1
-            for watch in self._open.values()
+            for _request, watch in self._open.values()
             if kind in ("", watch.wanted.resource.kind) and user in ("", watch.user)
         )
 
@@ -96,7 +96,7 @@ class Watches:
         query = request.query
         initial, watch = self._begin(wanted, user, matches, query)
         stop = self._store.listen(watch.note)
-        self._open[request] = watch
+        self._open[id(request)] = request, watch
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         try:
             await response.prepare(request)
@@ -109,7 +109,7 @@ class Watches:
                 request.transport.abort()
         finally:
             stop()
-            self._open.pop(request, None)
+            self._open.pop(id(request), None)
         return response
 
     def _begin(
