@@ -64,6 +64,24 @@ class Authority:
         return cls(key, certificate)
 
     @classmethod
+    def from_pem(cls, key_pem: str, ca_pem: str, source: str) -> "Authority":
+        """The CA of these two. `CertError` naming ``source`` if one is bad or they do not fit."""
+        key = keys.from_pem(key_pem, f"{source}: {CA_KEY_FILE}")
+        certificate = certificates.read(ca_pem, f"{source}: {CA_FILE}")
+        if certificates.public_key_der(certificate) != keys.public_der(key):
+            raise CertError(
+                f"{source}: {CA_FILE}", f"does not belong to {CA_KEY_FILE}", "Restore a backup"
+            )
+        return cls(key, certificate)
+
+    @classmethod
+    def generate(cls, site_id: str, now: float) -> tuple["Authority", str]:
+        """A new CA that is not kept anywhere yet, and its key in PEM."""
+        key = keys.generate()
+        certificate = _ca_certificate(key, f"spillway site {site_id}", now)
+        return cls(key, certificate), keys.to_pem(key)
+
+    @classmethod
     def load(cls, directory: Path) -> "Authority":
         """Read the CA of ``directory``. `CertError` if it is missing, open to others or bad."""
         path = directory / CA_FILE

@@ -110,22 +110,7 @@ class GrantStore:
 
         Raises `CertError` if the name is taken or no name, or there are too many grants.
         """
-        if not names.is_name(draft.name):
-            raise CertError(draft.name, "is no name for a token", "Use a-z, 0-9, '-' and '.'")
-        if not 1 <= uses <= limits.CLAIM_USES_MAX:
-            raise CertError(draft.name, f"cannot have {uses} uses", f"1 to {limits.CLAIM_USES_MAX}")
-        token = msgspec.structs.replace(draft, secret=tokens.new_secret())
-        salt = secrets.token_hex(16)
-        grant = Grant(
-            name=token.name,
-            salt=salt,
-            digest=_digest(salt, token.secret),
-            checksum=tokens.checksum(token),
-            expires_at=token.expires_at,
-            uses_left=uses,
-            allow=allow,
-            cost=token.cost,
-        )
+        grant, token = new_grant(draft, uses=uses, allow=allow)
         with self._lock():
             if len(self.names()) >= limits.GRANTS_MAX:
                 raise CertError(
@@ -146,59 +131,10 @@ class GrantStore:
         lock and this store does not wait.
         """
         with self._lock():
-            grant = self._read(name)
-            if grant is None:
-                _digest("", request.secret)  # As long as a known claim takes.
-                return Refused("unknown")
-            if grant.tries >= limits.CLAIM_TRIES_MAX:
-                return Refused("locked")
-            if not _same(_digest(grant.salt, request.secret), grant.digest):
-                self._write(msgspec.structs.replace(grant, tries=grant.tries + 1))
-                return Refused("wrong-code")
-            if grant.revoked:
-                return Refused("revoked")
-            if not _same(request.checksum, grant.checksum):
-                return Refused("edited")
-            return self._redeem_proven(grant, request, now)
-
-    def _redeem_proven(self, grant: Grant, request: ClaimRequest, now: float) -> Redeemed | Refused:
-        try:
-            key = authorities.read_request(request.csr)
-        except CertError:
-            return Refused("bad-csr")
-        key_id = hashlib.sha256(keys.public_der(key)).hexdigest()
-        for use in grant.redeemed:
-            if use.key == key_id and now < certificates.expires_at(use.chain):
-                return self._answer(use, repeated=True)
-        if grant.uses_left < 1:
-            return Refused("used")
-        if now >= grant.expires_at:
-            return Refused("expired")
-        chain = self._authority.issue_client_leaf(
-            key,
-            grant.name,
-            now,
-            site_id=request.site_id,
-            expires_at=now + limits.LINK_LEAF_LIFE_S,
-        )
-        use = Redemption(
-            key=key_id,
-            site_id=request.site_id,
-            site_name=request.site_name,
-            serial=certificates.serial_of(chain),
-            chain=chain,
-        )
-        uses = (*grant.redeemed, use)
-        self._write(msgspec.structs.replace(grant, uses_left=grant.uses_left - 1, redeemed=uses))
-        return self._answer(use, repeated=False)
-
-    def _answer(self, use: Redemption, *, repeated: bool) -> Redeemed:
-        return Redeemed(
-            chain_pem=use.chain,
-            ca_pem=self._authority.ca_pem,
-            serial=use.serial,
-            repeated=repeated,
-        )
+            result, kept = judge(self._read(name), request, now, self._authority)
+            if kept is not None:
+                self._write(kept)
+            return result
 
     def names(self) -> list[str]:
         """Names of all grants, sorted."""
@@ -247,14 +183,110 @@ class GrantStore:
         path = self._path(name)
         try:
             data = files.read_secret(path, limits.GRANT_FILE_BYTES_MAX)
-            return msgspec.json.decode(data, type=Grant)
         except FileNotFoundError:
             return None
-        except (msgspec.DecodeError, RecursionError) as error:
-            raise CertError(str(path), "is damaged", "Delete it and make a new token") from error
+        return decode(data, str(path))
 
     def _write(self, grant: Grant, *, replace: bool = True) -> None:
-        files.write_secret(self._path(grant.name), msgspec.json.encode(grant), replace=replace)
+        files.write_secret(self._path(grant.name), encode(grant), replace=replace)
+
+
+def judge(
+    grant: Grant | None, request: ClaimRequest, now: float, authority: Authority
+) -> tuple[Redeemed | Refused, Grant | None]:
+    """The answer to ``request``, and what ``grant`` becomes by it; None: it stays as it is.
+
+    What it becomes must be kept before the answer leaves. Changes nothing itself.
+    """
+    if grant is None:
+        _digest("", request.secret)  # As long as a known claim takes.
+        return Refused("unknown"), None
+    if grant.tries >= limits.CLAIM_TRIES_MAX:
+        return Refused("locked"), None
+    if not _same(_digest(grant.salt, request.secret), grant.digest):
+        return Refused("wrong-code"), msgspec.structs.replace(grant, tries=grant.tries + 1)
+    if grant.revoked:
+        return Refused("revoked"), None
+    if not _same(request.checksum, grant.checksum):
+        return Refused("edited"), None
+    return _judge_proven(grant, request, now, authority)
+
+
+def _judge_proven(
+    grant: Grant, request: ClaimRequest, now: float, authority: Authority
+) -> tuple[Redeemed | Refused, Grant | None]:
+    try:
+        key = authorities.read_request(request.csr)
+    except CertError:
+        return Refused("bad-csr"), None
+    key_id = hashlib.sha256(keys.public_der(key)).hexdigest()
+    for use in grant.redeemed:
+        if use.key == key_id and now < certificates.expires_at(use.chain):
+            return _redeemed(use, authority, repeated=True), None
+    if grant.uses_left < 1:
+        return Refused("used"), None
+    if now >= grant.expires_at:
+        return Refused("expired"), None
+    chain = authority.issue_client_leaf(
+        key,
+        grant.name,
+        now,
+        site_id=request.site_id,
+        expires_at=now + limits.LINK_LEAF_LIFE_S,
+    )
+    use = Redemption(
+        key=key_id,
+        site_id=request.site_id,
+        site_name=request.site_name,
+        serial=certificates.serial_of(chain),
+        chain=chain,
+    )
+    uses = (*grant.redeemed, use)
+    kept = msgspec.structs.replace(grant, uses_left=grant.uses_left - 1, redeemed=uses)
+    return _redeemed(use, authority, repeated=False), kept
+
+
+def _redeemed(use: Redemption, authority: Authority, *, repeated: bool) -> Redeemed:
+    return Redeemed(
+        chain_pem=use.chain, ca_pem=authority.ca_pem, serial=use.serial, repeated=repeated
+    )
+
+
+def new_grant(draft: Token, *, uses: int = 1, allow: tuple[str, ...] = ()) -> tuple[Grant, Token]:
+    """What is kept of a claim that ``draft`` (still without secret) describes, and its token.
+
+    Raises `CertError` for bad values.
+    """
+    if not names.is_name(draft.name):
+        raise CertError(draft.name, "is no name for a token", "Use a-z, 0-9, '-' and '.'")
+    if not 1 <= uses <= limits.CLAIM_USES_MAX:
+        raise CertError(draft.name, f"cannot have {uses} uses", f"1 to {limits.CLAIM_USES_MAX}")
+    token = msgspec.structs.replace(draft, secret=tokens.new_secret())
+    salt = secrets.token_hex(16)
+    grant = Grant(
+        name=token.name,
+        salt=salt,
+        digest=_digest(salt, token.secret),
+        checksum=tokens.checksum(token),
+        expires_at=token.expires_at,
+        uses_left=uses,
+        allow=allow,
+        cost=token.cost,
+    )
+    return grant, token
+
+
+def encode(grant: Grant) -> bytes:
+    """As it is stored."""
+    return msgspec.json.encode(grant)
+
+
+def decode(data: bytes, source: str) -> Grant:
+    """What `encode` made; `CertError` naming ``source`` if it is damaged."""
+    try:
+        return msgspec.json.decode(data, type=Grant)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise CertError(source, "is damaged", "Delete it and make a new token") from error
 
 
 def claim_expires_at(now: float, life_s: float = limits.CLAIM_EXPIRY_S) -> int:

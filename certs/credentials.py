@@ -78,6 +78,25 @@ class LinkStore:
             raise CertError(name, "is being made by someone else", "Look again") from error
         return True
 
+    def restore(
+        self, name: str, token: Token, key_pem: str = "", credential: Credential | None = None
+    ) -> None:
+        """Make this all there is of the link ``name``, as it is kept in another place.
+
+        Raises `CertError` if ``name`` is none or ``key_pem``, given for a claim, is no key.
+        """
+        self.remove(name)
+        self.add(name, token)
+        if key_pem:
+            key = keys.from_pem(key_pem, name)
+            files.write_secret(self._path(name) / KEY_FILE, keys.to_pem(key).encode())
+        if credential is not None:
+            self.complete(name, credential)
+
+    def has_key(self, name: str) -> bool:
+        """Whether the link's claim may have been redeemed already."""
+        return (self._path(name) / KEY_FILE).exists()
+
     def load(self, name: str) -> StoredLink:
         """Raises `CertError` if there is no such link, or its files are damaged or open."""
         token = self._token(name)

@@ -41,6 +41,17 @@ class SiteIdentity:
         return cls(key)
 
     @classmethod
+    def generate(cls) -> tuple["SiteIdentity", str]:
+        """A new identity that is not kept anywhere yet, and its key in PEM."""
+        key = keys.generate()
+        return cls(key), keys.to_pem(key)
+
+    @classmethod
+    def from_pem(cls, key_pem: str, source: str) -> "SiteIdentity":
+        """The identity of this key. `CertError` naming ``source`` if it is none."""
+        return cls(keys.from_pem(key_pem, source))
+
+    @classmethod
     def load(cls, directory: Path) -> "SiteIdentity":
         """Read the key of ``directory``. `CertError` if it is missing, open to others or bad."""
         path = directory / KEY_FILE

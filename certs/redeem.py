@@ -13,7 +13,7 @@ import msgspec
 from certs import authority as authorities
 from certs import certificates, keys, limits, names, tokens
 from certs.authority import Leaf
-from certs.claims import ClaimRequest, GrantStore, Refused
+from certs.claims import ClaimRequest, GrantStore, Redeemed, Refused
 from certs.credentials import Credential
 from certs.errors import CertError
 from certs.tokens import Token
@@ -120,22 +120,33 @@ class ClaimDesk:
 
     __slots__ = ("_failures", "_lock", "_store")
 
-    def __init__(self, store: GrantStore) -> None:
+    def __init__(self, store: GrantStore | None) -> None:
+        """``store`` None: who owns the desk judges requests itself, between `open` and `close`."""
         self._store = store
         self._failures: dict[str, list[float]] = {}
         self._lock = threading.Lock()
 
     def answer(self, name: str, body: bytes, source: str, now: float) -> ClaimAnswer:
         """``source`` is the peer's numeric address, ``now`` Unix seconds."""
+        assert self._store is not None, "a desk without a store only opens and closes"
+        request = self.open(body, source, now)
+        if isinstance(request, ClaimAnswer):
+            return request
+        try:
+            result: Redeemed | Refused | CertError | OSError
+            result = self._store.redeem(name, request, now)
+        except (CertError, OSError) as error:
+            result = error
+        return self.close(request, result, source, now)
+
+    def open(self, body: bytes, source: str, now: float) -> ClaimRequest | ClaimAnswer:
+        """What ``body`` asks for; or the answer, when that needs no look at the grant.
+
+        A request must be closed again with what became of it, however late.
+        """
         key = _source_key(source)
         if not self._enter(key, now):
             return ClaimAnswer(429, _SLOW_DOWN, "rate-limited")
-        answer = self._judge(name, body, now)
-        if answer.status in (200, 503):  # Ours alone is the fault of the latter.
-            self._leave(key, now)
-        return answer
-
-    def _judge(self, name: str, body: bytes, now: float) -> ClaimAnswer:
         if len(body) > limits.CLAIM_BODY_BYTES_MAX:
             return ClaimAnswer(413, _TOO_LARGE, "too-large")
         try:
@@ -144,24 +155,36 @@ class ClaimDesk:
             return ClaimAnswer(400, _BAD_REQUEST, "bad-request")
         if not names.is_site_name(wire.site_name):
             return ClaimAnswer(400, _BAD_REQUEST, "bad-request")
-        request = ClaimRequest(
+        return ClaimRequest(
             secret=wire.secret,
             csr=wire.csr,
             checksum=wire.checksum,
             site_id=wire.site_id,
             site_name=wire.site_name,
         )
-        try:
-            result = self._store.redeem(name, request, now)
-        except CertError as error:
-            return ClaimAnswer(403, _REFUSED, str(error))
-        except OSError as error:
-            return ClaimAnswer(503, _UNAVAILABLE, f"not stored: {error.strerror}")
+
+    def close(
+        self,
+        request: ClaimRequest,
+        result: Redeemed | Refused | CertError | OSError,
+        source: str,
+        opened_at: float,
+    ) -> ClaimAnswer:
+        """The answer to ``request``, which was opened at ``opened_at`` and came to ``result``.
+
+        `CertError`: the grant is damaged; `OSError`: nothing could be kept, so nothing happened.
+        """
+        if isinstance(result, CertError):
+            return ClaimAnswer(403, _REFUSED, str(result))
         if isinstance(result, Refused):
             return ClaimAnswer(403, _REFUSED, result.reason)
+        self._leave(_source_key(source), opened_at)  # Nothing that the source is to blame for.
+        if isinstance(result, OSError):
+            reason = result.strerror or str(result)
+            return ClaimAnswer(503, _UNAVAILABLE, f"not stored: {reason}")
         answer = msgspec.json.encode(_Chain(chain=result.chain_pem, ca=result.ca_pem))
         outcome = "repeated" if result.repeated else "redeemed"
-        return ClaimAnswer(200, answer, outcome, result.serial, wire.site_id)
+        return ClaimAnswer(200, answer, outcome, result.serial, request.site_id)
 
     def _enter(self, key: str, now: float) -> bool:
         """Count an attempt as failed beforehand: many at once cannot pass together."""

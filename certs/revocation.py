@@ -18,6 +18,31 @@ class Revoked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sites: frozenset[str] = frozenset()
 
 
+class Revocation(msgspec.Struct, frozen=True, kw_only=True):
+    """One change of the list: what is put on it, then the sites that are taken off it."""
+
+    serials: frozenset[str] = frozenset()
+    sites: frozenset[str] = frozenset()
+    readmitted: frozenset[str] = frozenset()
+
+    def applied_to(self, old: Revoked) -> Revoked:
+        """The list after it. Twice is as once."""
+        return Revoked(old.serials | self.serials, (old.sites | self.sites) - self.readmitted)
+
+
+def encode(revoked: Revoked) -> bytes:
+    """As it is stored: the same list gives the same bytes."""
+    return msgspec.json.encode(revoked, order="deterministic")
+
+
+def decode(data: bytes, source: str) -> Revoked:
+    """What `encode` made; `CertError` naming ``source`` if it is damaged."""
+    try:
+        return msgspec.json.decode(data, type=Revoked)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise CertError(source, "is damaged", "Restore it from a backup") from error
+
+
 class Revocations:
     """The list of a site, shared by all processes that open the same file.
 
@@ -50,22 +75,34 @@ class Revocations:
 
     def add(self, *, serials: tuple[str, ...] = (), sites: tuple[str, ...] = ()) -> None:
         """Revoke; on disk when this returns."""
-        self._change(frozenset(serials), frozenset(sites), frozenset())
+        self.apply(Revocation(serials=frozenset(serials), sites=frozenset(sites)))
 
     def readmit(self, site_id: str) -> None:
         """Take a site off the list, for one that was given a new token. Serials stay."""
-        self._change(frozenset(), frozenset(), frozenset({site_id}))
+        self.apply(Revocation(readmitted=frozenset({site_id})))
 
-    def _change(
-        self, serials: frozenset[str], sites: frozenset[str], readmitted: frozenset[str]
-    ) -> None:
-        with files.locked(self._path.with_name(f".{REVOKED_FILE}.lock")):
+    def apply(self, revocation: Revocation) -> None:
+        """Change the list; on disk when this returns."""
+        with self._locked():
             old = self._read()
-            new = Revoked(old.serials | serials, (old.sites | sites) - readmitted)
+            new = revocation.applied_to(old)
             if new != old:
-                data = msgspec.json.encode(new, order="deterministic")
-                files.write_secret(self._path, data)
+                files.write_secret(self._path, encode(new))
         self.refresh()
+
+    def set(self, revoked: Revoked) -> None:
+        """Make it the whole list: what another place, which is the truth, says."""
+        with self._locked():
+            try:
+                is_same = revoked == self._read()
+            except CertError:  # Damaged: now it is whole again.
+                is_same = False
+            if not is_same:
+                files.write_secret(self._path, encode(revoked))
+        self.refresh()
+
+    def _locked(self) -> files.Lock:
+        return files.locked(self._path.with_name(f".{REVOKED_FILE}.lock"))
 
     def _current_stamp(self) -> tuple[int, int, int]:
         try:
@@ -77,8 +114,6 @@ class Revocations:
     def _read(self) -> Revoked:
         try:
             data = files.read_secret(self._path, limits.REVOKED_FILE_BYTES_MAX)
-            return msgspec.json.decode(data, type=Revoked)
         except FileNotFoundError:
             return Revoked()
-        except msgspec.DecodeError as error:
-            raise CertError(str(self._path), "is damaged", "Restore it from a backup") from error
+        return decode(data, str(self._path))

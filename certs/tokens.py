@@ -13,6 +13,7 @@ import hmac
 import math
 import re
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -141,6 +142,11 @@ def load_bytes(data: bytes, source: str) -> Token:
 
 def dump(token: Token) -> str:
     """The token file: a Secret in YAML."""
+    return yaml.safe_dump(as_secret(token), sort_keys=False, width=1 << 20)
+
+
+def as_secret(token: Token) -> dict[str, Any]:
+    """The token as an object of Kubernetes."""
     annotations = {
         GENERATED_BY: token.site_id,
         SITE_NAME: token.site_name,
@@ -158,7 +164,7 @@ def dump(token: Token) -> str:
         data["password"] = token.secret
     else:
         data |= {"tls.crt": token.certificate_pem, "tls.key": token.key_pem}
-    document = {
+    return {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {
@@ -169,27 +175,48 @@ def dump(token: Token) -> str:
         "type": "Opaque",
         "data": {key: base64.b64encode(value.encode()).decode() for key, value in data.items()},
     }
-    return yaml.safe_dump(document, sort_keys=False, width=1 << 20)
 
 
-def load(text: str, source: str) -> Token:
+def fingerprint(token: Token) -> str:
+    """What tells tokens apart: SHA-256 over all of it but the cost, which is the user's; hex."""
+    text = dump(msgspec.structs.replace(token, cost=None))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def load(text: str, source: str, costs: Iterable[int | None] = ()) -> Token:
     """The token in ``text``; ``source`` (a file name) stands in errors.
+
+    ``costs``: what the issuer may have said instead of the cost that stands there now, where
+    users write costs, wrong ones too, into tokens (a Secret in a cluster). The token then has the
+    issuer's; None is one of them.
 
     Raises `CertError` for anything that is not a token of a Spillway site as it left that site:
     unreadable, incomplete, edited. Whether it has expired is `check_usable`'s question.
     """
     document = secretyaml.parse(text, source)
-    reader = _TokenReader(document, source)
-    return reader.claim() if reader.kind() == "claim" else reader.certificate()
+    issued = tuple(costs)
+    reader = _TokenReader(document, source, cost_is_users=bool(issued))
+    kind = reader.kind()
+    reader.check_issuer()
+    return reader.claim(issued) if kind == "claim" else reader.certificate()
 
 
 class _TokenReader:
     """Takes the fields out of one Secret, each checked as it is taken."""
 
-    __slots__ = ("_annotations", "_data", "_document", "_labels", "_metadata", "_source")
+    __slots__ = (
+        "_annotations",
+        "_cost_is_users",
+        "_data",
+        "_document",
+        "_labels",
+        "_metadata",
+        "_source",
+    )
 
-    def __init__(self, document: Mapping, source: str) -> None:
+    def __init__(self, document: Mapping, source: str, *, cost_is_users: bool) -> None:
         self._document, self._source = document, source
+        self._cost_is_users = cost_is_users
         self._metadata = document.mapping("metadata")
         self._labels = self._metadata.mapping("labels")
         self._annotations = self._metadata.mapping("annotations")
@@ -213,22 +240,35 @@ class _TokenReader:
             return "claim"
         raise self._error("has no type label, so it is no token", _ASK_AGAIN, self._metadata.line)
 
-    def claim(self) -> Token:
+    def check_issuer(self) -> None:
+        """First, since all else would mislead: Skupper's own have other secrets and no checksum."""
+        if ENDPOINTS not in self._annotations.fields:
+            reason = "is no token of a Spillway site (Skupper's routers speak another protocol)"
+            raise self._error(reason, f"Make one there: {_ASK_AGAIN}", self._annotations.line)
+
+    def claim(self, costs: tuple[int | None, ...]) -> Token:
         expires_at = _parse_time(self._annotation(EXPIRATION))
         if expires_at is None:
             raise self._bad(EXPIRATION)
         secret = self._value("password")
         if _SECRET.fullmatch(secret) is None:
             raise self._error("its password is not a claim's", _COPY_AGAIN, self._data.line)
-        token = self._common("claim", expires_at, secret=secret)
-        if self._annotation(URL) != token.url:
+        url = self._annotation(URL)
+        # The Secret may have been renamed since: to be redeemed under its first name.
+        named = url.rpartition("/claims/")[2]
+        if not names.is_name(named):
+            raise self._bad(URL)
+        token = self._common("claim", expires_at, secret=secret, name=named)
+        if url != token.url:
             raise self._bad(URL)
         stated = self._annotation(CHECKSUM)
-        if not hmac.compare_digest(stated.encode(), checksum(token).encode()):
-            line = self._annotations.line_of(CHECKSUM)
-            reason = "was changed after it was made (its checksum does not fit)"
-            raise self._error(reason, f"{_COPY_AGAIN}; a cost goes with: link create --cost", line)
-        return token
+        candidates = (msgspec.structs.replace(token, cost=cost) for cost in (token.cost, *costs))
+        for candidate in candidates:
+            if hmac.compare_digest(stated.encode(), checksum(candidate).encode()):
+                return candidate
+        line = self._annotations.line_of(CHECKSUM)
+        reason = "was changed after it was made (its checksum does not fit)"
+        raise self._error(reason, f"{_COPY_AGAIN}; a cost goes with: link create --cost", line)
 
     def certificate(self) -> Token:
         certificate_pem, key_pem = self._value("tls.crt"), self._value("tls.key")
@@ -255,15 +295,13 @@ class _TokenReader:
         kind: TokenKind,
         expires_at: int,
         *,
+        name: str = "",
         secret: str = "",
         certificate_pem: str = "",
         key_pem: str = "",
     ) -> Token:
-        if ENDPOINTS not in self._annotations.fields:
-            reason = "is no token of a Spillway site (Skupper's routers speak another protocol)"
-            raise self._error(reason, f"Make one there: {_ASK_AGAIN}", self._annotations.line)
-        name = self._metadata.text("name")
-        if not names.is_name(name):
+        called = self._metadata.text("name")
+        if not names.is_name(called):
             line = self._metadata.line_of("name")
             raise self._error("its metadata.name is not a name", _COPY_AGAIN, line)
         site_id, site_name = self._annotation(GENERATED_BY), self._annotation(SITE_NAME)
@@ -275,7 +313,7 @@ class _TokenReader:
         certificates.read_all(ca_pem, f"{self._source}: ca.crt")
         return Token(
             kind=kind,
-            name=name,
+            name=name or called,
             site_id=site_id,
             site_name=site_name,
             endpoints=self._endpoints(),
@@ -302,13 +340,13 @@ class _TokenReader:
     def _cost(self) -> int | None:
         if COST not in self._annotations.fields:
             return None
-        text = self._annotation(COST)
-        if not (text.isascii() and text.isdigit() and len(text) <= 5):
-            raise self._bad(COST)
-        cost = int(text)
-        if not limits.COST_MIN <= cost <= limits.COST_MAX or str(cost) != text:
-            raise self._bad(COST)
-        return cost
+        text = self._annotations.text(COST) if self._cost_is_users else self._annotation(COST)
+        is_cost = text.isascii() and text.isdigit() and len(text) <= 5
+        if is_cost and limits.COST_MIN <= int(text) <= limits.COST_MAX and str(int(text)) == text:
+            return int(text)
+        if self._cost_is_users:
+            return None
+        raise self._bad(COST)
 
     def _annotation(self, key: str) -> str:
         text = self._annotations.text(key)

@@ -4,7 +4,7 @@ A document that contradicts another is left out and named; the rest stays usable
 declare is not known here: `main` asks `clashes` again for their services.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -78,7 +78,9 @@ def resolve(documents: Iterable[Document]) -> tuple[Wanted | None, list[ConfigEr
     services = {d.name: d.spec for d in kept if isinstance(d.spec, ServiceSpec)}
     links = {d.name: d.spec for d in kept if isinstance(d.spec, LinkSpec)}
     listeners = _listeners(kept, services, errors)
-    listening = listening_addresses(site, services, listeners)
+    listening: dict[int, list[Listening]] = {}
+    for place in listening_addresses(site, services, listeners):
+        listening.setdefault(place.port, []).append(place)
     connectors: dict[str, ConnectorSpec] = {}
     for document in kept:
         if not isinstance(document.spec, ConnectorSpec):
@@ -198,19 +200,22 @@ def listening_addresses(
     if admin is not None and admin[1] is not None:
         found.append(Listening(admin[0], admin[1], "the admin API"))
     spoken_for: set[tuple[str, int | None]] = set()
+    elsewhere: dict[tuple[str, int | None], str] = {}
     for spec in listeners.values():
+        parts, auto_ip = readers.split_listen(spec.listen), readers.auto_ip(spec.listen)
+        if auto_ip is not None:
+            elsewhere[spec.service, spec.port] = auto_ip
+            continue
         spoken_for.add((spec.service, spec.port))
-        parts = readers.split_listen(spec.listen)
         if parts is not None:
             what = f"the listener of service {spec.service!r}"
             found.append(Listening(parts[0] or site.bind_ip, parts[1], what))
-        elif spec.listen == "auto":
-            spoken_for.discard((spec.service, spec.port))
     for name, service in services.items():
         for port in service.ports:
             if (name, port) not in spoken_for and (name, None) not in spoken_for:
                 what = f"the listener of service {name!r}"
-                found.append(Listening(site.bind_ip, port, what))
+                host = elsewhere.get((name, port)) or elsewhere.get((name, None)) or site.bind_ip
+                found.append(Listening(host, port, what))
     return found
 
 
@@ -237,8 +242,9 @@ def _connector_problem(
     document: Document,
     spec: ConnectorSpec,
     services: dict[str, ServiceSpec],
-    listening: list[Listening],
+    listening: Mapping[int, list[Listening]],
 ) -> ConfigError | None:
+    """``listening`` by port."""
     service = services.get(spec.service)
     if service is not None and spec.health.path and service.protocol == "tcp":
         return _error(
@@ -260,7 +266,8 @@ def _connector_problem(
                 "Give one target port for each port of the service, in its order",
             )
         for port in ports:
-            own = next((at for at in listening if clashes(target.host, port, at)), None)
+            places = listening.get(port, ())
+            own = next((at for at in places if clashes(target.host, port, at)), None)
             if own is not None:
                 return _error(
                     document,

@@ -87,7 +87,11 @@ def spec(service: Object) -> Mapping[str, Any]:
 def ports(service: Object) -> tuple[Mapping[str, Any], ...]:
     """Its ports, as they stand."""
     found = spec(service).get("ports")
-    return tuple(port for port in found if isinstance(port, dict)) if found else ()
+    if not isinstance(found, list | tuple):
+        return ()
+    return tuple(
+        port for port in found if isinstance(port, dict) and isinstance(port.get("port"), int)
+    )
 
 
 def before(service: Object) -> Object:
@@ -168,12 +172,14 @@ def with_metadata(
     return {**found, "metadata": changed}
 
 
-def _key(port: Mapping[str, Any]) -> tuple[object, object]:
-    return port.get("port"), port.get("protocol", "TCP")
+def _key(port: Mapping[str, Any]) -> tuple[object, str]:
+    """Which port it is; anything may stand in an annotation."""
+    number = port.get("port")
+    return number if isinstance(number, int) else None, str(port.get("protocol", "TCP"))
 
 
 def _port_before(
-    port: Mapping[str, Any], had: Mapping[tuple[object, object], Mapping[str, Any]], was: Original
+    port: Mapping[str, Any], had: Mapping[tuple[object, str], Mapping[str, Any]], was: Original
 ) -> dict[str, Any] | None:
     """One port as it was; None: we added it."""
     numbers = {inner: number for number, inner in from_text(was.inner_ports).items()}
@@ -189,7 +195,7 @@ def _port_before(
 
 
 def _unnamed(
-    kept: list[dict[str, Any]], had: Mapping[tuple[object, object], Mapping[str, Any]]
+    kept: list[dict[str, Any]], had: Mapping[tuple[object, str], Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
     """Without the name that its only port needed beside those that we added."""
     if len(kept) == 1:

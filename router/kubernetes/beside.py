@@ -12,7 +12,7 @@ Skupper runs beside when its Deployment ``skupper-router`` is there. Then an ann
 
 from collections.abc import Collection, Mapping
 
-from router.kubernetes import names, ported, texts
+from router.kubernetes import adoption, names, texts
 from router.kubernetes.objects import Object, Snapshot, annotations, is_going, labels
 
 
@@ -41,9 +41,7 @@ class Beside:
         if not self.runs:
             return False
         service = self._services.get(address)
-        return address in self._defined or (
-            service is not None and ported.leads_to_skupper(service)
-        )
+        return address in self._defined or (service is not None and adoption.is_skuppers(service))
 
 
 def is_migrated(found: Object) -> bool:

@@ -7,50 +7,31 @@ A Service that leads to a router carries what it had in an annotation: `names.OR
 from collections.abc import Mapping
 from typing import Any, Final
 
-import msgspec
-
-from router.kubernetes import names, texts
-from router.kubernetes.objects import Object, annotations, labels, part
+from router.kubernetes import adoption, made, names, texts
+from router.kubernetes.objects import Object, annotations, part
 from router.kubernetes.texts import PortPairs
 
 EXTERNAL_NAME: Final = "ExternalName"
 
 
-def is_ours(service: Object) -> bool:
-    """Whether it leads to Spillway's routers: made or adopted."""
-    return names.SERVICE_LABEL in labels(service)
-
-
-def leads_to_skupper(service: Object) -> bool:
-    """Whether Skupper's router answers at it: made or rewritten by Skupper."""
-    selector = part(service, "spec", "selector")
-    if not isinstance(selector, dict):
-        return False
-    return selector.get(names.SKUPPER_COMPONENT) == names.SKUPPER_COMPONENT_ROUTER
-
-
 def is_generated(service: Object) -> bool:
-    """Whether a router made it, ours or Skupper's: no user's Service stands behind it."""
-    notes = annotations(service)
-    if is_ours(service):
-        return names.ORIGINAL not in notes
-    has_original = names.SKUPPER_ORIGINAL_SELECTOR in notes
-    return not has_original and (names.SKUPPER_CONTROLLED in notes or leads_to_skupper(service))
+    """Whether a router made it, ours or Skupper's: no user's Service stands behind it.
+
+    Neither does one behind a Service whose annotation nobody can read any more.
+    """
+    if adoption.is_adopted(service):
+        return adoption.original(service) is None
+    if made.is_made(service) or adoption.leads_to_routers(service):
+        return True
+    return adoption.is_skuppers(service) and (
+        names.SKUPPER_ORIGINAL_SELECTOR not in annotations(service)
+    )
 
 
 def original_spec(service: Object) -> Mapping[str, Any]:
-    """Its ``spec`` as its user wrote it: what was adopted stands in an annotation."""
-    spec = part(service, "spec")
-    current: Mapping[str, Any] = spec if isinstance(spec, dict) else {}
-    kept = annotations(service).get(names.ORIGINAL)
-    if kept is None:
-        return current
-    try:
-        original = msgspec.json.decode(kept)
-    except (msgspec.DecodeError, RecursionError):
-        return current
-    original = original.get("spec", original) if isinstance(original, dict) else {}
-    return {**current, **original} if isinstance(original, dict) else current
+    """Its ``spec`` as its user wrote it, whatever was adopted."""
+    before = adoption.before(service) if adoption.is_adopted(service) else service
+    return adoption.spec(before)
 
 
 def service_ports(service: Object) -> PortPairs:

@@ -15,6 +15,7 @@ from router.model.errors import ConfigError
 from router.model.specs import Document, LinkSpec
 
 _TOKENS: Final = (names.CONNECTION_TOKEN, names.TOKEN_CLAIM)
+_HOSTS: Final = frozenset(("inter-router-host", "inter-router-port", "edge-host", "edge-port"))
 _COST = texts.integer(limits.COST_MIN, limits.COST_MAX)
 
 
@@ -43,12 +44,15 @@ def read(
         if is_going(found):
             continue
         if kind == names.CONNECTION_TOKEN_REQUEST:
-            requests.append(name)
+            if _is_filled_elsewhere(found, own_site_id):
+                kind = names.CONNECTION_TOKEN
+            else:
+                requests.append(name)
         if kind not in _TOKENS:
             continue
         noted = Findings(f"Secret/{name}")
         if _is_link(found, kind, own_site_id, skupper_runs, noted):
-            tokens[name] = TokenSecret(name=name, uid=_uid(found), text=text_of(found))
+            tokens[name] = TokenSecret(name=name, uid=_uid(found), text=text_of(found, kind))
             spec = _link(found, documented.get(name), noted)
             if name not in documented:
                 documents.append(Document(kind="Link", name=name, spec=spec, source=noted.source))
@@ -91,6 +95,16 @@ def _is_link(
     return True
 
 
+def _is_filled_elsewhere(found: Object, own_site_id: str) -> bool:
+    """Whether a request was copied here when another site had filled it.
+
+    Its label may say *request* again: some tools put back what their manifest says.
+    """
+    issuer = annotations(found).get(names.GENERATED_BY, "")
+    has_certificate = bool(part(found, "data", "tls.crt"))
+    return has_certificate and bool(issuer) and bool(own_site_id) and issuer != own_site_id
+
+
 def _link(found: Object, documented: Document | None, noted: Findings) -> LinkSpec:
     """Cost and state by the Secret's annotations."""
     notes = annotations(found)
@@ -122,16 +136,23 @@ def _uid(found: Object) -> str:
     return uid if isinstance(uid, str) else ""
 
 
-def text_of(found: Object) -> str:
-    """The Secret as a token file: what tokens have of it, as JSON, which is YAML."""
+def text_of(found: Object, kind: str) -> str:
+    """The Secret as a token file of ``kind``: what tokens have of it, as JSON, which is YAML.
+
+    Marks of tools are left out: kubectl's doubles the size, and others change by the hour.
+    """
     data = part(found, "data")
     kept: dict[str, Any] = {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {
             "name": name_of(found),
-            "labels": dict(sorted(labels(found).items())),
-            "annotations": dict(sorted(annotations(found).items())),
+            "labels": {names.SKUPPER_TYPE: kind},
+            "annotations": {
+                key: value
+                for key, value in sorted(annotations(found).items())
+                if key in _HOSTS or key.startswith((names.SKUPPER_PREFIX, names.PREFIX))
+            },
         },
         "data": {key: data[key] for key in sorted(data, key=str) if isinstance(data[key], str)}
         if isinstance(data, dict)

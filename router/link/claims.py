@@ -18,6 +18,8 @@ from router.net.ports import Connection, ConnectionHandler, DialFailure, Loss, N
 
 CLAIM_ALPN = "spillway-claim/1"
 
+Answered = Callable[[int, bytes], None]
+
 _HOST = re.compile(r"[A-Za-z0-9._:-]{1,253}")
 _PATH = re.compile(rb"/claims/([A-Za-z0-9][A-Za-z0-9._-]{0,252})")
 
@@ -25,8 +27,12 @@ _PATH = re.compile(rb"/claims/([A-Za-z0-9][A-Za-z0-9._-]{0,252})")
 class ClaimDesk(Protocol):
     """Who decides on claims."""
 
-    def answer(self, name: str, body: bytes, source: str) -> tuple[int, bytes]:
-        """Status and body for claim ``name``, asked for from the numeric address ``source``."""
+    def answer(self, name: str, body: bytes, source: str, done: Answered) -> None:
+        """Judge claim ``name``, asked for from the numeric address ``source``.
+
+        ``done`` hears status and body once, within this call or later, when what was decided is
+        kept. Who asked may be gone by then.
+        """
 
 
 class ClaimDoor:
@@ -84,6 +90,7 @@ class _Visit:
         self._received_bytes = 0
         self._in_body = False
         self._complete = False
+        self._asked = False  # The desk decides; nothing that still comes matters.
         self._answered = False
         self._timer = timers.call_at(timers.now() + limits.CLAIM_DEADLINE_S, self._late)
 
@@ -92,7 +99,7 @@ class _Visit:
     def received(self, data: memoryview) -> None:
         """Part of the request; after the answer it is thrown away, and bounded."""
         self._received_bytes += len(data)
-        if self._answered:
+        if self._answered or self._asked:
             if self._received_bytes > limits.LINGER_DISCARD_BYTES_MAX:
                 self._connection.abort()
             return
@@ -111,7 +118,7 @@ class _Visit:
 
     def ended(self) -> None:
         """Half-closing after a whole request is fine; before, it is none."""
-        if not self._answered:
+        if not self._answered and not self._asked:
             self._answer(HTTPStatus.BAD_REQUEST)
 
     def writable(self) -> None:
@@ -119,6 +126,7 @@ class _Visit:
 
     def lost(self, cause: Loss | None) -> None:
         """The visitor has left."""
+        self._answered = True  # Nobody is there to hear more.
         self._timer.cancel()
         self._left(self)
 
@@ -158,7 +166,12 @@ class _Visit:
             self._answer(HTTPStatus.NOT_FOUND)
         elif self._complete:
             source = self._connection.peer.host
-            self._answer(*self._desk.answer(path[1].decode(), bytes(self._body), source))
+            self._asked = True
+            self._desk.answer(path[1].decode(), bytes(self._body), source, self._decided)
+
+    def _decided(self, status: int, body: bytes) -> None:
+        if not self._answered:
+            self._answer(status, body)
 
     def _answer(self, status: int, body: bytes = b"") -> None:
         self._answered = True
@@ -176,7 +189,9 @@ class _Visit:
         )
 
     def _late(self) -> None:
-        self._answer(HTTPStatus.REQUEST_TIMEOUT)
+        # Late are they, or are we: what we decide after this they hear when they ask again.
+        late, busy = HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.SERVICE_UNAVAILABLE
+        self._answer(busy if self._asked else late)
 
 
 class ClaimClient:

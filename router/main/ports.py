@@ -1,10 +1,13 @@
 """What a `SiteRouter` needs from the machine it runs on; the process and the tests supply it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
 import msgspec
 
+from certs.claims import ClaimRequest, Redeemed, Refused
+from certs.errors import CertError
+from certs.revocation import Revocation
 from router.forward.ports import NoTls
 from router.link.outgoing import OutgoingSpec
 from router.link.ports import Neighbour
@@ -60,6 +63,43 @@ class Credentials(Protocol):
 
     def admit(self, peer_certificate: bytes, neighbour: Neighbour) -> HandshakeRejected | None:
         """None unless the certificate or the site is revoked or unknown."""
+
+
+ClaimResult = Redeemed | Refused | CertError | OSError
+"""What a claim came to. `CertError`: its grant is damaged. `OSError`: nothing could be kept."""
+
+
+class Hindrance(Protocol):
+    """Why a wanted link has no token."""
+
+    @property
+    def state(self) -> Literal["connecting", "refused"]:
+        """Whether that may pass by itself."""
+
+    @property
+    def error(self) -> str:
+        """For people."""
+
+
+class KeptSecrets(Protocol):
+    """The secrets of a site whose directory is a copy: what else there is to ask and to tell."""
+
+    def redeem(
+        self, name: str, request: ClaimRequest, now: float, done: Callable[[ClaimResult], None]
+    ) -> None:
+        """Judge ``request`` at ``now`` (Unix seconds); ``done`` comes once, never in this call.
+
+        What was decided is kept by then: a claim that was used is used for everybody.
+        """
+
+    def revoked(self, change: Revocation) -> None:
+        """Keep what this router did to the list of the revoked."""
+
+    def hindrance(self, link: str) -> Hindrance | None:
+        """Why the wanted ``link`` has no token in the directory; None: it has one."""
+
+    def poke(self) -> None:
+        """A claim of ours was redeemed: keep what it gave."""
 
 
 class Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

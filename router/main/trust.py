@@ -7,6 +7,7 @@ those who were revoked. Claims of ours that have to be redeemed first are `redee
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -17,12 +18,13 @@ from certs.contexts import CLAIM_ALPN, LINK_ALPN, client_context, server_context
 from certs.credentials import Credential, LinkStore
 from certs.errors import CertError
 from certs.identity import SiteIdentity, site_id_of, verify
-from certs.redeem import ClaimDesk
-from certs.revocation import Revocations
+from certs.redeem import ClaimAnswer, ClaimDesk
+from certs.revocation import Revocation, Revocations
 from certs.tokens import Token
+from router.link.claims import Answered
 from router.link.outgoing import OutgoingSpec
 from router.link.ports import Neighbour
-from router.main.ports import PendingLink, Tell
+from router.main.ports import ClaimResult, KeptSecrets, PendingLink, Tell
 from router.main.redeeming import Redeemer
 from router.main.service_tls import ServiceTls
 from router.model import limits
@@ -68,8 +70,14 @@ class RouterIdentity(msgspec.Struct, frozen=True):
 class SiteTrust:
     """The secrets of one site directory. Implements `main.ports.Credentials`."""
 
-    def __init__(self, directory: Path, tell: Tell) -> None:
-        """Raises CertError, naming the file and the next step."""
+    def __init__(
+        self,
+        directory: Path,
+        tell: Tell,
+        *,
+        kept: KeptSecrets | None = None,
+    ) -> None:
+        """``kept`` None: the directory is all there is. Raises CertError, naming the file."""
         secrets = directory / "secrets"
         self._secrets = secrets
         self._tell = tell
@@ -83,8 +91,11 @@ class SiteTrust:
         self.service_tls_problems = services.problems
         self._links = LinkStore(secrets / "links")
         self._revocations = Revocations(secrets)
+        self._kept = kept
         self._desk = ClaimDesk(
             GrantStore(secrets / "grants", self._authority, waits=False)  # Traffic goes on.
+            if kept is None
+            else None
         )
         self._redeemer: Redeemer | None = None
         self._network: Network | None = None
@@ -115,8 +126,15 @@ class SiteTrust:
         """
         self._network, self._drop = network, drop
         self._leaf_renewed = leaf_renewed
+        kept = self._kept
+
+        def redeemed() -> None:
+            if kept is not None:
+                kept.poke()
+            changed()
+
         self._redeemer = Redeemer(
-            network, self._links, self._identity.site_id, self._name, self._tell, changed
+            network, self._links, self._identity.site_id, self._name, self._tell, redeemed
         )
         self._watch()
         network.call_at(network.now() + RENEWAL_CHECK_S, self._renew_leaf)
@@ -157,7 +175,9 @@ class SiteTrust:
         A claim that it redeems later admits it again, with a new certificate. Raises CertError.
         """
         serial = self._serials.get(SiteId(site))
-        self._revocations.add(serials=(serial,) if serial else (), sites=(site,))
+        self._revoke(
+            Revocation(serials=frozenset({serial} if serial else ()), sites=frozenset({site}))
+        )
         if self._drop is not None:
             self._drop(self._is_revoked, "its access was revoked")
 
@@ -179,20 +199,16 @@ class SiteTrust:
         """How to dial, once there is a certificate; starts to redeem the claim until then."""
         assert self._network is not None and self._redeemer is not None
         self._expiries.pop(name, None)
+        hindrance = None if self._kept is None else self._kept.hindrance(name)
+        if hindrance is not None:
+            return self._pending(hindrance.state, hindrance.error, spec)
         try:
             stored = self._links.load(name)
             if stored.credential is not None:
                 self._redeemer.stop(name)
                 return self._dial(name, stored.token, stored.credential, spec)
         except (CertError, OSError) as error:  # Of this link alone: the others are dialled.
-            return PendingLink(
-                state="refused",
-                error=str(error),
-                site_name="",
-                site_id="",
-                cost=spec.cost or 1,
-                since=self._network.now(),
-            )
+            return self._pending("refused", str(error), spec)
         redemption = self._redeemer.redeem(name, stored.token)
         return PendingLink(
             state="refused" if redemption.final else "connecting",
@@ -201,6 +217,20 @@ class SiteTrust:
             site_id=stored.token.site_id,
             cost=_cost(stored.token, spec),
             since=redemption.since,
+        )
+
+    def _pending(
+        self, state: Literal["connecting", "refused"], error: str, spec: LinkSpec
+    ) -> PendingLink:
+        """Of a link whose token is not known."""
+        assert self._network is not None
+        return PendingLink(
+            state=state,
+            error=error,
+            site_name="",
+            site_id="",
+            cost=spec.cost or 1,
+            since=self._network.now(),
         )
 
     def _dial(
@@ -265,9 +295,25 @@ class SiteTrust:
 
     # Claims of others -----------------------------------------------------------------------
 
-    def answer(self, name: str, body: bytes, source: str) -> tuple[int, bytes]:
+    def answer(self, name: str, body: bytes, source: str, done: Answered) -> None:
         """Judge a claim that somebody redeems here. Implements `link.claims.ClaimDesk`."""
-        answer = self._desk.answer(name, body, source, time.time())
+        now = time.time()
+        if self._kept is None:
+            answer = self._desk.answer(name, body, source, now)
+            self._answered(name, source, answer, done)
+            return
+        request = self._desk.open(body, source, now)
+        if isinstance(request, ClaimAnswer):
+            self._answered(name, source, request, done)
+            return
+
+        def judged(result: ClaimResult) -> None:
+            answer = self._desk.close(request, result, source, now)
+            self._answered(name, source, answer, done)
+
+        self._kept.redeem(name, request, now, judged)
+
+    def _answered(self, name: str, source: str, answer: ClaimAnswer, done: Answered) -> None:
         if answer.outcome == "redeemed":
             self._tell("info", "claim-redeemed", name, f"Claim {name} was redeemed from {source}.")
             self._readmit(name, answer.site_id)
@@ -279,15 +325,21 @@ class SiteTrust:
                 f"A claim from {source} was refused: {answer.outcome}.",
                 "Make a new one with: sitectl token create FILE",
             )
-        return answer.status, answer.body
+        done(answer.status, answer.body)
 
     def _readmit(self, claim: str, site: str) -> None:
         try:
-            self._revocations.readmit(site)
+            self._revoke(Revocation(readmitted=frozenset({site})))
         except (CertError, OSError) as error:  # The claim is spent: its certificate goes out.
             self._tell(
                 "error", "not-readmitted", claim, f"Was {site} revoked, it stays so: {error}"
             )
+
+    def _revoke(self, revocation: Revocation) -> None:
+        """Here at once; elsewhere as soon as that can be."""
+        self._revocations.apply(revocation)
+        if self._kept is not None:
+            self._kept.revoked(revocation)
 
     def _tell_once(self, severity: Severity, code: str, subject: str, message: str) -> None:
         if message != self._told:

@@ -289,6 +289,9 @@ TRACING_CLOSE_S = 3.0  # For spans that wait to leave when the router stops.
 # admin.
 ADMIN_BODY_BYTES_MAX = MIB
 ADMIN_CONNECTIONS_MAX = 64  # Of the socket and of TCP each; half of them may follow events.
+ADMIN_IDLE_S = 75.0  # Between requests of a connection.
+PROBES_CONNECTIONS_MAX = 16  # Anyone may ask: a kubelet, one or two Prometheus, some by hand.
+PROBES_SERVICES_WAIT_S = 30.0  # An application starts without its services, if they stay away.
 EVENT_CLIENTS_MAX = 32
 EVENT_CLIENT_STALL_S = 10.0  # One that reads nothing for so long is dropped.
 EVENTS_KEPT = 1_000
@@ -326,6 +329,13 @@ WATCH_LINE_BYTES_MAX = 4 * MIB  # etcd holds objects of up to 1.5 MiB; JSON esca
 OBJECTS_SETTLE_S, OBJECTS_SETTLE_MAX_S = 0.02, 0.5  # Changes of objects gather for that long.
 API_AWAY_S = 5.0  # An API server that is gone for less is being upgraded.
 
+# kubernetes: secrets.
+TRUST_SETTLED_S = 60.0  # Between looks at addresses and ends of certificates when all is done.
+TRUST_OPEN_S = 5.0  # Until what failed or waits is tried again.
+CLAIM_ANSWER_S = 9.0  # A claim judged by the API later than this is heard by nobody: see above.
+GRANT_KEPT_S = 86_400.0  # Of an expired claim without a use: `token status` still knows it.
+REFILL_S = 10.0  # A token request that somebody empties is filled no more often.
+
 # kubernetes: Services that lead to the routers.
 INNER_PORT_MIN = 1_024  # Below it a process needs a right that restricted pods do not have.
 INNER_PORT_MAX = 32_767  # Above it the kernel takes ports for outgoing connections.
@@ -337,3 +347,9 @@ SERVICE_WRITES_BURST, SERVICE_WRITES_PER_S = 50, 20.0  # 300 Services at once: 1
 SERVICE_RETRY_S, SERVICE_RETRY_MAX_S = 1.0, 60.0  # Of one object that was refused, doubling.
 SERVICE_SEEN_WITHIN_S = 5.0  # A watch shows what we wrote; then we look whether it is so.
 ENDPOINTS_PER_SLICE_MAX = 1_000  # What the API takes in one EndpointSlice.
+
+# kubernetes: the site controller.
+CONTROLLER_WORKERS = 4  # Namespaces looked after at once: a site is some ten calls.
+CONTROLLER_RESYNC_S = 300.0  # What no watch tells is found then; a look costs no call.
+CONTROLLER_RETRY_S, CONTROLLER_RETRY_MAX_S = 0.5, 60.0  # Of one namespace, doubling.
+EVENT_MESSAGE_CHARS = 1_024  # What the API takes in an Event.

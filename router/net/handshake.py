@@ -74,7 +74,7 @@ class TlsHandshake:
             self._incoming,
             self._outgoing,
             server_side=server_side,
-            server_hostname=server_name if tls.context.check_hostname else None,
+            server_hostname=None if server_side else _asked_for(server_name, tls.context),
         )
         self._out = b"" if server_side else tls.preface
         self._over = False
@@ -188,3 +188,15 @@ class TlsHandshake:
         self._over = True
         self._timer.cancel()
         return True
+
+
+def _asked_for(name: str | None, context: ssl.SSLContext) -> str | None:
+    """What a dialler names in its hello (SNI), or checks the certificate for.
+
+    A name is sent also where the context checks none: what stands in front of the other end, such
+    as a passthrough Route, finds the way by it. RFC 6066, 3: no address and no dot at the end.
+    """
+    if context.check_hostname or not name:
+        return name
+    bare = name.removesuffix(".")
+    return bare if bare.isascii() and ":" not in bare and bare else None

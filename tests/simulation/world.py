@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from router.documents import Wanted
 from router.forward.ports import NoTls
-from router.link.claims import CLAIM_ALPN
+from router.link.claims import CLAIM_ALPN, Answered
 from router.link.links import ALPN as LINK_ALPN
 from router.link.outgoing import OutgoingSpec
 from router.link.ports import Neighbour
@@ -131,8 +131,8 @@ class MemoryKeeper:
 class NoClaims:
     """No claim is answered in the simulation."""
 
-    def answer(self, name: str, body: bytes, source: str) -> tuple[int, bytes]:
-        return 403, b""
+    def answer(self, name: str, body: bytes, source: str, done: Answered) -> None:
+        done(403, b"")
 
 
 class Target:

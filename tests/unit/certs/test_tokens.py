@@ -71,12 +71,34 @@ def test_secrets_never_show_in_a_representation_or_an_error(east: Site) -> None:
     assert claim.secret not in str(refusal(text))
 
 
+def test_a_claim_whose_secret_was_renamed_is_redeemed_under_its_first_name(east: Site) -> None:
+    token = east.claim()
+    renamed = tokens.dump(token).replace("name: to-east", "name: link1", 1)
+    assert tokens.load(renamed, "t") == token
+
+
+def test_a_cost_that_a_user_wrote_into_a_claim_does_not_spoil_it(east: Site) -> None:
+    plain, dear = east.claim("plain", cost=None), east.claim("dear", cost=3)
+    priced = tokens.dump(plain).replace(
+        "inter-router-port", "skupper.io/cost: '7'\n    inter-router-port"
+    )
+    assert tokens.load(priced, "t", costs=(None,)) == plain
+    cheaper = tokens.dump(dear).replace("skupper.io/cost: '3'", "skupper.io/cost: '1'")
+    assert tokens.load(cheaper, "t", costs=(None, 3)) == dear
+    with pytest.raises(CertError, match="checksum"):
+        tokens.load(cheaper, "t", costs=(None, 2))
+    wrong = tokens.dump(dear).replace("skupper.io/cost: '3'", "skupper.io/cost: much")
+    assert tokens.load(wrong, "t", costs=(None, 3)) == dear
+    assert tokens.fingerprint(dear) == tokens.fingerprint(msgspec.structs.replace(dear, cost=9))
+    assert tokens.fingerprint(dear) != tokens.fingerprint(plain)
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [
         ("skupper.io/cost: '3'", "skupper.io/cost: '1'"),
         ("  skupper.io/cost: '3'\n  ", "  "),
-        ("name: to-east", "name: to-west"),
+        ("claims/to-east", "claims/to-west"),
         ("site-name: east", "site-name: west"),
         ("claim-expiration: '2026", "claim-expiration: '2036"),
         ("endpoints: east.example:55671,", "endpoints: "),

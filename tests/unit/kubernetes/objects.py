@@ -1,6 +1,6 @@
 """Objects as the API gives them, short to write."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from router.kubernetes.objects import Snapshot
@@ -82,7 +82,7 @@ def documents(name: str, text: str, **rest: Any) -> dict[str, Any]:
     return config_map(name, {"all.yaml": text}, labels=labels, **rest)
 
 
-def snapshot(objects: Iterable[dict[str, Any]]) -> Snapshot:
+def snapshot(objects: Iterable[Mapping[str, Any]]) -> Snapshot:
     """Of namespace ``shop``."""
     by_kind: dict[str, dict[str, Any]] = {}
     for found in objects:
@@ -90,7 +90,7 @@ def snapshot(objects: Iterable[dict[str, Any]]) -> Snapshot:
     return Snapshot("shop", by_kind)
 
 
-def picture(*objects: dict[str, Any]) -> Picture:
+def picture(*objects: Mapping[str, Any]) -> Picture:
     """What these objects say."""
     return translate(snapshot(objects), OWN_SITE)
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from router.model.specs import ConnectorSpec, ServiceSpec, TargetSpec
+from router.kubernetes import adoption
+from router.model.specs import ConnectorSpec, ServiceSpec
 from tests.unit.kubernetes.objects import (
     connectors_of,
     made,
@@ -14,8 +15,6 @@ from tests.unit.kubernetes.objects import (
     told,
     workload,
 )
-
-ADOPTED = {"spillway.dev/original": '{"selector": {"app": "web"}, "ports": [{"port": 80}]}'}
 
 
 def with_notes(found: Any, notes: dict[str, str], **labels: str) -> Any:
@@ -59,11 +58,11 @@ def test_a_service_without_selector_has_its_endpoints_as_targets() -> None:
     assert connectors_of(picture(web))["web-service-web"].workload == "service/web"
 
 
-def test_an_external_name_is_a_host_as_it_is() -> None:
+def test_an_external_name_stands_for_its_host() -> None:
     spec = {"type": "ExternalName", "externalName": "db.example.com", "selector": None}
     found = picture(service("db", 5432, spec=spec, proxy="tcp"))
     assert connectors_of(found)["db-service-db"] == ConnectorSpec(
-        service="db", targets=(TargetSpec(host="db.example.com", port=5432),)
+        service="db", workload="service/db", target_ports=(5432,)
     )
 
 
@@ -110,11 +109,10 @@ def test_a_target_that_the_router_made_would_loop() -> None:
     assert told(found) == [("SW0412", "Service/a", "[skupper.io/target]")]
 
 
-def test_a_target_that_is_not_there_is_told_and_waited_for() -> None:
+def test_a_target_that_is_not_there_yet_is_waited_for() -> None:
     found = picture(service("a", 80, proxy="tcp", target="b"))
     assert connectors_of(found)["a-service-a"].workload == "service/b"
-    assert told(found) == [("SW0413", "Service/a", "[skupper.io/target]")]
-    assert found.errors[0].severity == "warning"
+    assert found.errors == ()
 
 
 def test_ports_of_a_target_are_matched_by_number_then_by_name() -> None:
@@ -151,10 +149,19 @@ def test_ingress_only_has_no_targets() -> None:
 
 
 def test_an_adopted_service_counts_as_what_it_was() -> None:
-    web = service("web", 80, {"port": 8081}, spec={"selector": {"x": "y"}}, proxy="tcp")
-    found = picture(with_notes(web, ADOPTED, service="web"))
+    web = service("web", {"port": 80, "targetPort": "http"}, proxy="tcp")
+    adopted = adoption.adopt(web, {80: 1024, 8081: 1025}, "web", is_asked=True)
+    assert adopted["spec"] != web["spec"]
+    found = picture(dict(adopted))
+    assert found == picture(web)
     assert services_of(found)["web"].ports == (80,)
-    assert connectors_of(found)["web-service-web"].workload == "service/web"
+
+
+def test_an_adopted_service_that_nobody_can_read_any_more_has_no_targets() -> None:
+    web = service("web", 80, proxy="tcp")
+    adopted = adoption.adopt(web, {80: 1024}, "web", is_asked=True)
+    spoilt = with_notes(dict(adopted), {"spillway.dev/original": "{"})
+    assert picture(spoilt).documents == ()
 
 
 def test_a_service_that_the_router_made_is_no_service_again() -> None:

@@ -39,6 +39,12 @@ def test_its_text_is_a_token_file() -> None:
     assert "YAML" not in str(refused.value)  # It is read; what it holds is no real token.
 
 
+def test_what_tools_write_onto_a_secret_is_no_part_of_the_token() -> None:
+    marked = made_with({"kubectl.kubernetes.io/last-applied-configuration": "x" * 70_000})
+    marked["metadata"]["labels"]["app.kubernetes.io/instance"] = "argo"
+    assert picture(marked).tokens == picture(token()).tokens
+
+
 def test_cost_and_state_are_live_annotations() -> None:
     links = links_of(picture(made_with({"skupper.io/cost": "7"})))
     assert links == {"east": LinkSpec(cost=7)}
@@ -62,6 +68,18 @@ def test_a_wrong_cost_is_told_and_the_tokens_own_is_used(cost: str) -> None:
 def test_a_request_is_named() -> None:
     found = picture(token("wanted", "connection-token-request"))
     assert (found.requests, found.tokens, found.documents) == (("wanted",), {}, ())
+
+
+def test_a_request_that_another_site_has_filled_is_a_token_whatever_its_label_says() -> None:
+    """It was copied here, and a tool put back the label of the manifest."""
+    copied = token("wanted", "connection-token-request")
+    assert picture(copied).requests == ("wanted",)
+    copied["data"]["tls.crt"] = "bm8="
+    found = picture(copied)
+    assert (found.requests, list(found.tokens)) == ((), ["wanted"])
+    assert '"connection-token"' in found.tokens["wanted"].text
+    copied["metadata"]["annotations"]["skupper.io/generated-by"] = OWN_SITE
+    assert (picture(copied).requests, picture(copied).tokens) == (("wanted",), {})
 
 
 def test_an_answered_request_of_this_site_makes_no_link() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from router.link.claims import CLAIM_ALPN, ClaimClient, ClaimDoor
+from router.link.claims import CLAIM_ALPN, Answered, ClaimClient, ClaimDoor
 from router.model import limits
 from router.net.ports import DialFailure, Tls
 from tests.unit.link.wire import Raw, World
@@ -13,11 +13,15 @@ TLS = Tls(None, b"", (CLAIM_ALPN,))
 class Desk:
     def __init__(self) -> None:
         self.asked: list[tuple[str, bytes, str]] = []
-        self.reply = (200, b"chain")
+        self.reply: tuple[int, bytes] | None = (200, b"chain")  # None: it takes its time.
+        self.pending: list[Answered] = []
 
-    def answer(self, name: str, body: bytes, source: str) -> tuple[int, bytes]:
+    def answer(self, name: str, body: bytes, source: str, done: Answered) -> None:
         self.asked.append((name, body, source))
-        return self.reply
+        if self.reply is None:
+            self.pending.append(done)
+        else:
+            done(*self.reply)
 
 
 class Outcome:
@@ -76,6 +80,60 @@ def test_a_request_arrives_in_any_pieces(piece: int) -> None:
     world.settle(turns=100_000)
     assert outcome.answers == [(403, b"")]
     assert desk.asked[0][1] == b"b" * limits.CLAIM_BODY_BYTES_MAX
+
+
+def test_an_answer_may_come_later_and_until_then_nothing_else_is_heard() -> None:
+    world = World()
+    desk, _ = opened(world)
+    desk.reply = None
+    outcome = redeem(world)
+    world.settle()
+    assert outcome.answers == [] and len(desk.pending) == 1
+    world.advance(limits.CLAIM_DEADLINE_S / 2)
+    desk.pending[0](200, b"kept")
+    world.settle()
+    assert outcome.answers == [(200, b"kept")] and len(desk.asked) == 1
+
+
+def test_a_client_that_has_closed_its_half_still_gets_the_late_answer() -> None:
+    world = World()
+    desk, _ = opened(world)
+    desk.reply = None
+    raw = knock(world)
+    world.wires[0].left.send(b"POST /claims/w HTTP/1.1\r\nContent-Length: 0\r\n\r\n")
+    world.wires[0].left.finish()
+    world.settle()
+    assert raw.data == b""
+    desk.pending[0](403, b"")
+    world.settle()
+    assert raw.data.startswith(b"HTTP/1.1 403 ")
+
+
+def test_a_desk_that_takes_too_long_is_told_as_a_fault_of_ours_that_may_pass() -> None:
+    world = World()
+    desk, _ = opened(world)
+    desk.reply = None
+    raw = knock(world)
+    world.wires[0].left.send(b"POST /claims/w HTTP/1.1\r\nContent-Length: 0\r\n\r\n")
+    world.advance(limits.CLAIM_DEADLINE_S + 0.1)
+    assert raw.data.startswith(b"HTTP/1.1 503 ")
+    desk.pending[0](200, b"too late")
+    world.settle()
+    assert b"too late" not in raw.data
+
+
+def test_an_answer_for_somebody_who_has_left_goes_nowhere() -> None:
+    world = World()
+    desk, _ = opened(world)
+    desk.reply = None
+    knock(world)
+    world.wires[0].left.send(b"POST /claims/w HTTP/1.1\r\nContent-Length: 0\r\n\r\n")
+    world.settle()
+    world.wires[0].left.abort()
+    world.settle()
+    desk.pending[0](200, b"chain")
+    world.advance(limits.CLAIM_DEADLINE_S + limits.LINGER_DISCARD_S + 1.0)
+    assert world.wires[0].right.is_gone
 
 
 BAD: dict[str, tuple[bytes, int]] = {

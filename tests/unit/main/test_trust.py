@@ -11,16 +11,18 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from certs.authority import Authority
 from certs.certificates import to_der
-from certs.claims import GrantStore
+from certs.claims import ClaimRequest, GrantStore, Redeemed
 from certs.credentials import LinkStore
 from certs.files import write_secret
 from certs.identity import SiteIdentity
 from certs.issue import certificate_token, claim_token
-from certs.revocation import Revocations
+from certs.redeem import make_request
+from certs.revocation import Revocation, Revocations
 from certs.tokens import Token
+from router.control.kubernetes.links import Hindrance
 from router.link.outgoing import OutgoingSpec
 from router.link.ports import Neighbour
-from router.main.ports import PendingLink
+from router.main.ports import ClaimResult, PendingLink
 from router.main.trust import SiteTrust
 from router.model import limits
 from router.model.ids import RouterId, SiteId
@@ -208,3 +210,120 @@ def test_a_list_of_revocations_that_cannot_be_read_admits_nobody_until_it_is_men
     assert refused.code == "revocations-damaged"
     write_secret(revoked, b"{}")
     assert trust.admit(shown_by(holder, WEST.site), WEST) is None
+
+
+class Elsewhere:
+    """A place other than the directory where secrets are kept. Implements `KeptSecrets`."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, ClaimRequest, Callable[[ClaimResult], None]]] = []
+        self.changes: list[Revocation] = []
+        self.hindered: dict[str, Hindrance] = {}
+        self.pokes = 0
+
+    def redeem(
+        self, name: str, request: ClaimRequest, now: float, done: Callable[[ClaimResult], None]
+    ) -> None:
+        self.asked.append((name, request, done))
+
+    def revoked(self, change: Revocation) -> None:
+        self.changes.append(change)
+
+    def hindrance(self, link: str) -> Hindrance | None:
+        return self.hindered.get(link)
+
+    def poke(self) -> None:
+        self.pokes += 1
+
+
+def claim_of(issuer: Path) -> tuple[Token, bytes]:
+    """A claim of the site in ``issuer`` and a request for it; the grant is nowhere."""
+    token = claim_token(
+        GrantStore(issuer / "secrets" / "grants", Authority.load(issuer / "secrets")),
+        Authority.load(issuer / "secrets"),
+        name="t",
+        site_id=SiteIdentity.load(issuer / "secrets").site_id,
+        site_name="here",
+        endpoints=(("10.0.0.1", 55671),),
+        now=time.time(),
+    )
+    return token, make_request(token, WEST.site, "west")[1]
+
+
+def test_a_claim_that_is_kept_elsewhere_is_answered_when_it_is_kept(holder: Path) -> None:
+    elsewhere, journal = Elsewhere(), Journal()
+    trust = SiteTrust(holder, journal.tell, kept=elsewhere)
+    _, body = claim_of(holder)
+    answers: list[tuple[int, bytes]] = []
+    trust.answer("t", body, "10.0.0.9", lambda *answer: answers.append(answer))
+    assert answers == [] and journal.told() == []
+    (asked,) = elsewhere.asked
+    asked[2](Redeemed(chain_pem="chain", ca_pem="ca", serial="1", repeated=False))
+    assert answers[0][0] == 200 and b"chain" in answers[0][1]
+    assert journal.told() == ["claim-redeemed"]
+    assert elsewhere.changes == [Revocation(readmitted=frozenset({WEST.site}))]
+
+
+def test_what_could_not_be_kept_elsewhere_may_be_asked_for_again(holder: Path) -> None:
+    elsewhere = Elsewhere()
+    trust = SiteTrust(holder, Journal().tell, kept=elsewhere)
+    _, body = claim_of(holder)
+    statuses: list[int] = []
+    for _ in range(20):  # More than a source may fail: it is not to blame.
+        trust.answer("t", body, "10.0.0.9", lambda status, _: statuses.append(status))
+        elsewhere.asked[-1][2](OSError(5, "the API server does not answer"))
+    assert statuses == [503] * 20
+    trust.answer("t", b"no request", "10.0.0.9", lambda status, _: statuses.append(status))
+    assert statuses[-1] == 400 and len(elsewhere.asked) == 20
+
+
+def test_what_hinders_a_link_elsewhere_is_its_state(holder: Path) -> None:
+    elsewhere = Elsewhere()
+    elsewhere.hindered["west"] = Hindrance("connecting", "no key is kept yet")
+    trust = SiteTrust(holder, Journal().tell, kept=elsewhere)
+    network = SimulatedInternet(seed=1).host("10.0.0.1")
+    trust.start(network, lambda: None, lambda: None, lambda predicate, reason: 0)
+    pending = trust.outgoing("west", LinkSpec(cost=3))
+    assert isinstance(pending, PendingLink)
+    assert (pending.state, pending.error, pending.cost) == ("connecting", "no key is kept yet", 3)
+
+
+def test_a_revocation_is_told_to_where_it_is_kept(holder: Path) -> None:
+    elsewhere = Elsewhere()
+    trust = SiteTrust(holder, Journal().tell, kept=elsewhere)
+    trust.revoke(WEST.site)
+    assert elsewhere.changes == [Revocation(sites=frozenset({WEST.site}))]
+    assert Revocations(holder / "secrets").is_revoked("", WEST.site)
+
+
+def test_a_claim_that_may_have_been_granted_is_asked_for_even_after_its_end(
+    tmp_path: Path,
+) -> None:
+    """The answer was lost when the router was killed: whoever granted it knows."""
+    there, authority, identity = secrets_of(tmp_path / "there")
+    token = claim_token(
+        GrantStore(there / "grants", authority),
+        authority,
+        name="t",
+        site_id=identity.site_id,
+        site_name="there",
+        endpoints=(("10.0.0.2", 55671),),
+        now=time.time() - 7_200,
+    )
+    for link, begun in (("begun", True), ("new", False)):
+        secrets, _, _ = secrets_of(tmp_path / link)
+        store = LinkStore(secrets / "links")
+        store.add("west", token)
+        if begun:
+            store.redeeming_key("west")
+        internet = SimulatedInternet(seed=1)
+        network = internet.host("10.0.0.1")
+        internet.host("10.0.0.2")
+        trust = SiteTrust(tmp_path / link, Journal().tell)
+        trust.start(network, lambda: None, lambda: None, lambda predicate, reason: 0)
+        trust.outgoing("west", LinkSpec())
+        internet.run_until(30.0)
+        pending = trust.outgoing("west", LinkSpec())
+        assert isinstance(pending, PendingLink)
+        assert (pending.state == "connecting") is begun
+        assert ("expired" in pending.error) is not begun

@@ -330,6 +330,24 @@ def test_a_dialler_checks_the_name_it_was_told_and_not_that_of_the_host(
     assert bool(scene.client.connection) is fits
 
 
+@pytest.mark.parametrize(
+    ("named", "sent"),
+    [("links.example.", "links.example"), ("10.1.2.3", None), ("fd00::7", None), ("", None)],
+)
+def test_a_dialler_that_checks_no_name_still_says_which_host_it_wants(
+    scene: Scene, named: str, sent: str | None
+) -> None:
+    """A passthrough Route or ingress leads on by it; it never sees what is inside."""
+    heard: list[str | None] = []
+    made = server_tls()
+    assert isinstance(made.context, ssl.SSLContext)
+    made.context.sni_callback = lambda _object, name, _context: heard.append(name)
+    scene.listener.set_tls(made)
+    scene.dial(msgspec.structs.replace(client_tls(), server_name=named))
+    scene.host.run_while(lambda: not (scene.client.connection and scene.server.connection))
+    assert heard == [sent]
+
+
 def test_silent_clients_hold_no_more_handshakes_than_allowed_and_not_for_ever(
     scene: Scene,
 ) -> None:

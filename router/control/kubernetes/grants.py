@@ -1,0 +1,71 @@
+"""Claims that this site granted, each a Secret; answered only after the use is kept there.
+
+Replicas share them by the version of the Secret: of two that judge the same claim at once, one
+writes, and the other reads again what is left. So a use is a use everywhere, whatever dies when.
+"""
+
+import asyncio
+import errno
+from collections.abc import Callable
+
+from certs import claims, names
+from certs.authority import Authority
+from certs.claims import ClaimRequest, Redeemed, Refused
+from certs.errors import CertError
+from router.control.kubernetes.api import CONFLICT, NOT_FOUND, ApiError
+from router.control.kubernetes.trust_calls import SECRET, Secrets
+from router.kubernetes.secrets import GRANT_FILE, data_of, grant_name, with_data
+from router.model import limits
+from router.model.errors import ConfigError
+
+Result = Redeemed | Refused | CertError | OSError
+Done = Callable[[Result], None]
+
+
+class GrantSecrets:
+    """Implements `main.ports.KeptSecrets.redeem`. ``tasks`` runs what `redeem` begins."""
+
+    __slots__ = ("_api", "_authority", "_tasks")
+
+    def __init__(self, api: Secrets, authority: Authority, tasks: asyncio.TaskGroup) -> None:
+        self._api = api
+        self._authority = authority
+        self._tasks = tasks
+
+    def redeem(self, name: str, request: ClaimRequest, now: float, done: Done) -> None:
+        """Judge ``request`` at ``now``; ``done`` comes once, when what was decided is kept."""
+        self._tasks.create_task(self._redeem(name, request, now, done))
+
+    async def _redeem(self, name: str, request: ClaimRequest, now: float, done: Done) -> None:
+        try:
+            async with asyncio.timeout(limits.CLAIM_ANSWER_S):
+                result = await self.judge(name, request, now)
+        except TimeoutError:
+            result = OSError(errno.ETIMEDOUT, "the Kubernetes API was too slow")
+        done(result)
+
+    async def judge(self, name: str, request: ClaimRequest, now: float) -> Result:
+        """What the claim comes to; kept when this returns, unless it is an OSError."""
+        if not names.is_name(name):
+            return Refused("unknown")
+        source = f"{SECRET}/{grant_name(name)}"
+        while True:
+            try:
+                found = await self._api.find(SECRET, grant_name(name))
+                if found is None:
+                    return claims.judge(None, request, now, self._authority)[0]
+                data = data_of(found)
+                grant = claims.decode(data.get(GRANT_FILE, b""), source)
+                result, kept = claims.judge(grant, request, now, self._authority)
+                if kept is None:
+                    return result
+                await self._api.replace(with_data(found, {**data, GRANT_FILE: claims.encode(kept)}))
+            except ApiError as error:
+                if error.status in (CONFLICT, NOT_FOUND):
+                    continue  # Another replica was faster, or it was just deleted: look again.
+                return OSError(errno.EIO, f"{source}: {error}")
+            except CertError as error:
+                return error
+            except ConfigError as error:
+                return CertError(source, error.reason, "Delete it and make a new token")
+            return result

@@ -1,0 +1,307 @@
+"""Links from token Secrets: into the site directory, and what was redeemed for them back out.
+
+`look` takes up what the Secrets say, at once and without the API; `step` does what needs it. A
+claim is redeemed only when the key for it is kept in Secret `LINK_PREFIX`NAME: so a router that
+starts anew, or a second replica, redeems with the same key and gets the same certificate. Secrets
+of users are never written.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from certs import keys, names, tokens
+from certs.authority import Leaf
+from certs.credentials import Credential, LinkStore
+from certs.errors import CertError
+from certs.tokens import Token
+from router.control.kubernetes.api import CONFLICT, NOT_FOUND, ApiError
+from router.control.kubernetes.trust_calls import SECRET, Secrets, refusal, uid_of, version_of
+from router.kubernetes.objects import Object
+from router.kubernetes.picture import TokenSecret
+from router.kubernetes.secrets import (
+    LINK_CA,
+    LINK_CERTIFICATE,
+    LINK_KEY,
+    LINK_TOKEN,
+    data_of,
+    is_type,
+    link_name,
+    link_secret,
+    owner_uid,
+)
+from router.model.errors import ConfigError
+
+TOKEN_CODE, LINK_CODE = "SW0441", "SW0447"
+
+
+class _Wanted(msgspec.Struct, frozen=True):
+    """A link that a token Secret asks for."""
+
+    token: Token
+    uid: str
+    fingerprint: str
+
+
+class Hindrance(msgspec.Struct, frozen=True):
+    """Why a wanted link has no token in the site directory (yet)."""
+
+    state: Literal["connecting", "refused"]
+    error: str
+
+
+class LinkSecrets:
+    """Owns the links of the site directory. ``clock``: Unix seconds."""
+
+    def __init__(
+        self, api: Secrets, store: LinkStore, own_site_id: str, clock: Callable[[], float]
+    ) -> None:
+        self._api = api
+        self._store = store
+        self._own_site_id = own_site_id
+        self._clock = clock
+        self._wanted: dict[str, _Wanted] = {}
+        self._kept: Mapping[str, Object] = {}
+        self._token_errors: dict[str, ConfigError] = {}
+        self._api_errors: dict[str, ConfigError] = {}
+
+    @property
+    def errors(self) -> tuple[ConfigError, ...]:
+        """What is wrong with tokens, and what could not be kept."""
+        found = self._token_errors | self._api_errors
+        return tuple(found[name] for name in sorted(found))
+
+    def hindrance(self, name: str) -> Hindrance | None:
+        """Why the wanted link ``name`` cannot be dialled; None: nothing that is known here."""
+        if self._store.exists(name):
+            return None
+        error = self._token_errors.get(name)
+        if error is not None:
+            return Hindrance("refused", str(error))
+        error = self._api_errors.get(name)
+        waiting = "the key for its claim is not kept in a Secret yet"
+        return Hindrance("connecting", waiting if error is None else str(error))
+
+    # Without the API ------------------------------------------------------------------------
+
+    def look(self, asked: Mapping[str, TokenSecret], secrets: Mapping[str, Object]) -> bool:
+        """Take up the tokens ``asked`` for. ``secrets``: those of ours. True: some link is new.
+
+        Changed ones are links anew; what became unreadable keeps the link that it was.
+        """
+        self._kept = secrets
+        self._token_errors = {}
+        wanted: dict[str, _Wanted] = {}
+        for name, secret in asked.items():
+            try:
+                found = self._read(name, secret)
+            except CertError as error:
+                self._token_errors[name] = _token_error(name, error)
+                if name in self._wanted:
+                    wanted[name] = self._wanted[name]
+                continue
+            if found.token.site_id != self._own_site_id:  # Else some tool copied it back.
+                wanted[name] = found
+        self._wanted = wanted
+        self._api_errors = {n: e for n, e in self._api_errors.items() if n in wanted}
+        changed = self._remove_unwanted()
+        for name, found in wanted.items():
+            changed |= self._take(name, found)
+        return changed
+
+    def _read(self, name: str, secret: TokenSecret) -> _Wanted:
+        if not names.is_name(name):
+            raise CertError(
+                name, "is no name for a link", "Use at most 63 of a-z, 0-9, '-' and '.'"
+            )
+        token = tokens.load(secret.text, f"{SECRET}/{name}", self._costs(name))
+        return _Wanted(token, secret.uid, tokens.fingerprint(token))
+
+    def _costs(self, name: str) -> list[int | None]:
+        """What the issuer may have said before the user wrote a cost into the Secret."""
+        costs: list[int | None] = [None]
+        before = self._wanted.get(name)
+        if before is not None:
+            costs.append(before.token.cost)
+        kept = self._kept_token(name)
+        if kept is not None:
+            costs.append(kept.cost)
+        return costs
+
+    def _kept_token(self, name: str) -> Token | None:
+        secret = self._kept.get(link_name(name))
+        return None if secret is None else _Kept.of(secret).token
+
+    def _remove_unwanted(self) -> bool:
+        unwanted = [name for name in self._store.names() if name not in self._wanted]
+        for name in unwanted:
+            self._store.remove(name)
+        return bool(unwanted)
+
+    def _take(self, name: str, wanted: _Wanted) -> bool:
+        """Put the link into the directory if it needs nothing for that, or is kept already."""
+        if self._has(name, wanted):
+            return False
+        secret = self._kept.get(link_name(name))
+        kept = None if secret is None else _Kept.of(secret)
+        if wanted.token.kind == "certificate":
+            self._store.restore(name, wanted.token)
+            return True
+        if kept is not None and kept.fits(wanted):
+            self._store.restore(name, wanted.token, kept.key_pem, kept.credential)
+            return True
+        return self._store.remove(name)  # Of another token: that link ends now.
+
+    def _has(self, name: str, wanted: _Wanted) -> bool:
+        """Whether the directory has this link."""
+        try:
+            stored = self._store.load(name)
+        except CertError:
+            return False
+        return tokens.fingerprint(stored.token) == wanted.fingerprint
+
+    # With the API ---------------------------------------------------------------------------
+
+    async def step(self) -> bool:
+        """Keep keys and credentials of claims in Secrets. True: some link is new.
+
+        What cannot be done is in `errors`; the next call tries again.
+        """
+        changed = False
+        for name, wanted in list(self._wanted.items()):
+            if self._wanted.get(name) is not wanted:
+                continue  # Something else by now.
+            try:
+                changed |= await self._keep(name, wanted)
+            except ApiError as error:
+                doing = "keep what the link's claim is redeemed with"
+                self._api_errors[name] = refusal(error, f"{SECRET}/{link_name(name)}", doing)
+            except (CertError, ConfigError) as error:
+                self._api_errors[name] = _link_error(name, error)
+            else:
+                self._api_errors.pop(name, None)
+        return changed
+
+    async def _keep(self, name: str, wanted: _Wanted) -> bool:
+        known = self._kept.get(link_name(name))
+        if wanted.token.kind == "certificate":
+            if known is not None and is_type(known, "link"):  # Of the claim that was here before.
+                await self._api.delete(SECRET, link_name(name), version=version_of(known))
+            return False
+        data = self._data(name, wanted)
+        if data is not None and known is not None and _says(known, data, wanted.uid):
+            return False
+        return await self._write(name, wanted)
+
+    async def _write(self, name: str, wanted: _Wanted) -> bool:
+        """Bring Secret and directory together: what either has of this token, both have."""
+        changed = False
+        while True:
+            found = await self._api.find(SECRET, link_name(name))
+            if self._wanted.get(name) is not wanted:
+                return changed  # Something else by now.
+            if found is not None:
+                changed |= self._take_kept(name, wanted, _Kept.of(found))
+            data = self._data(name, wanted)
+            if data is None:
+                tokens.check_usable(wanted.token, self._own_site_id, self._clock())
+                data = _files(wanted.token, keys.to_pem(keys.generate()), None)
+            try:
+                await self._put(found, link_secret(name, data, wanted.uid))
+            except ApiError as error:
+                if error.status not in (CONFLICT, NOT_FOUND):
+                    raise
+                continue  # Somebody else wrote it: look again.
+            if self._wanted.get(name) is wanted and not self._has(name, wanted):
+                self._store.restore(name, wanted.token, data[LINK_KEY].decode())
+                changed = True
+            return changed
+
+    def _take_kept(self, name: str, wanted: _Wanted, kept: "_Kept") -> bool:
+        """Take what the Secret has of this token and the directory has not."""
+        if not kept.fits(wanted):
+            return False
+        if self._has(name, wanted) and (
+            kept.credential is None or self._store.load(name).credential is not None
+        ):
+            return False
+        self._store.restore(name, wanted.token, kept.key_pem, kept.credential)
+        return True
+
+    async def _put(self, found: Object | None, made: dict[str, Any]) -> None:
+        """Make the Secret, or put it in the place of ``found`` unless that says the same."""
+        if found is None:
+            await self._api.create(made)
+        elif not _says(found, data_of(made), owner_uid(made)):
+            made["metadata"] |= {"resourceVersion": version_of(found), "uid": uid_of(found)}
+            await self._api.replace(made)
+
+    def _data(self, name: str, wanted: _Wanted) -> dict[str, bytes] | None:
+        """What the link's Secret shall hold by the directory; None: that has no key yet."""
+        if not self._has(name, wanted) or not self._store.has_key(name):
+            return None
+        return _files(
+            wanted.token, self._store.redeeming_key(name), self._store.load(name).credential
+        )
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    """A link's Secret, read; what is not right in it counts as not there."""
+
+    token: Token | None = None
+    key_pem: str = ""
+    credential: Credential | None = None
+
+    @classmethod
+    def of(cls, secret: Object) -> "_Kept":
+        try:
+            data = {key: value.decode() for key, value in data_of(secret).items()}
+            token = tokens.load(data.get(LINK_TOKEN, ""), LINK_TOKEN)
+            key_pem = keys.to_pem(keys.from_pem(data.get(LINK_KEY, ""), LINK_KEY))
+        except (CertError, ConfigError, UnicodeDecodeError):
+            return cls()
+        chain_pem, ca_pem = data.get(LINK_CERTIFICATE, ""), data.get(LINK_CA, "")
+        credential = None
+        if chain_pem and ca_pem:
+            credential = Credential(Leaf(key_pem=key_pem, chain_pem=chain_pem), ca_pem)
+        return cls(token, key_pem, credential)
+
+    def fits(self, wanted: _Wanted) -> bool:
+        return self.token is not None and tokens.fingerprint(self.token) == wanted.fingerprint
+
+
+def _files(token: Token, key_pem: str, credential: Credential | None) -> dict[str, bytes]:
+    files = {LINK_TOKEN: tokens.dump(token).encode(), LINK_KEY: key_pem.encode()}
+    if credential is not None:
+        files[LINK_CERTIFICATE] = credential.leaf.chain_pem.encode()
+        files[LINK_CA] = credential.ca_pem.encode()
+    return files
+
+
+def _says(secret: Object, data: Mapping[str, bytes], uid: str) -> bool:
+    try:
+        return data_of(secret) == data and owner_uid(secret) == uid
+    except ConfigError:
+        return False
+
+
+def _token_error(name: str, error: CertError) -> ConfigError:
+    reason = error.reason
+    if error.subject not in (name, f"{SECRET}/{name}"):
+        reason = f"{error.subject.removeprefix(f'{SECRET}/{name}: ')} {reason}"
+    return ConfigError(
+        f"{SECRET}/{name}",
+        "",
+        f"no link is made of it: it {reason}"
+        if reason.startswith(("is ", "has ", "lacks "))
+        else f"no link is made of it: {reason}",
+        hint=error.hint,
+        code=TOKEN_CODE,
+    )
+
+
+def _link_error(name: str, error: CertError | ConfigError) -> ConfigError:
+    if isinstance(error, ConfigError):
+        return error
+    return ConfigError(f"{SECRET}/{name}", "", error.reason, hint=error.hint, code=TOKEN_CODE)

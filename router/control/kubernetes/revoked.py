@@ -1,0 +1,124 @@
+"""The list of the revoked: Secret `REVOKED_SECRET` is the truth, ``revoked.json`` its copy here.
+
+What this router itself revokes or readmits holds here at once and goes into the Secret as soon as
+the API lets it; until the Secret is seen to have it, it is added to whatever is seen.
+"""
+
+from collections.abc import Callable, Mapping
+
+from certs import revocation
+from certs.errors import CertError
+from certs.revocation import Revocation, Revocations, Revoked
+from router.control.kubernetes.api import CONFLICT, NOT_FOUND, ApiError
+from router.control.kubernetes.trust_calls import SECRET, Secrets, refusal, version_of
+from router.kubernetes.names import REVOKED_SECRET
+from router.kubernetes.objects import Object
+from router.kubernetes.secrets import REVOKED_FILE, data_of, revoked_secret, with_data
+from router.model.errors import ConfigError
+
+SOURCE = f"{SECRET}/{REVOKED_SECRET}"
+CODE = "SW0445"
+
+
+class RevokedSecret:
+    """Owns the copy in ``secrets/``. ``changed`` is called when that has become another."""
+
+    def __init__(self, api: Secrets, here: Revocations, changed: Callable[[], None]) -> None:
+        self._api = api
+        self._here = here
+        self._changed = changed
+        self._unkept: list[Revocation] = []  # Not in the Secret yet.
+        self._unseen: list[Revocation] = []  # In it, since `_version`.
+        self._version = ""
+        self._damage: ConfigError | None = None
+        self._refusal: ConfigError | None = None
+
+    @property
+    def errors(self) -> tuple[ConfigError, ...]:
+        """What is wrong with the Secret, or hinders us to write it."""
+        return tuple(error for error in (self._damage, self._refusal) if error is not None)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the Secret has all that was revoked here."""
+        return not self._unkept
+
+    def revoked(self, change: Revocation) -> None:
+        """Keep what this router did to its list; `step` carries it out."""
+        self._unkept.append(change)
+
+    def look(self, secrets: Mapping[str, Object]) -> None:
+        """Take up the list as it is in the cluster. A damaged one changes nothing here."""
+        found = secrets.get(REVOKED_SECRET)
+        try:
+            listed = _list_of(found)
+        except ConfigError as error:
+            self._damage = error
+            return
+        self._damage = None
+        if found is not None and not _is_older(version_of(found), self._version):
+            self._unseen = []
+        for change in (*self._unseen, *self._unkept):
+            listed = change.applied_to(listed)
+        try:
+            self._here.set(listed)
+        except (CertError, OSError) as error:
+            self._damage = ConfigError(
+                SOURCE, "", f"cannot be copied here: {error}", hint="Free some space", code=CODE
+            )
+            return
+        self._changed()
+
+    async def step(self) -> None:
+        """Put what was revoked here into the Secret. The next call tries again what failed."""
+        while self._unkept:
+            changes = tuple(self._unkept)
+            try:
+                version = await self._keep(changes)
+            except ApiError as error:
+                if error.status in (CONFLICT, NOT_FOUND):
+                    continue  # Somebody else wrote it: look again.
+                self._refusal = refusal(error, SOURCE, "keep who was revoked")
+                return
+            except ConfigError as error:
+                self._damage = error
+                return
+            self._refusal = None
+            del self._unkept[: len(changes)]
+            if version:
+                self._unseen += changes
+                self._version = version
+
+    async def _keep(self, changes: tuple[Revocation, ...]) -> str:
+        """The version that has them; empty: it said so already."""
+        found = await self._api.find(SECRET, REVOKED_SECRET)
+        before = _list_of(found)
+        after = before
+        for change in changes:
+            after = change.applied_to(after)
+        if after == before:
+            return ""
+        data = revocation.encode(after)
+        if found is None:
+            return version_of(await self._api.create(revoked_secret(data)))
+        return version_of(await self._api.replace(with_data(found, {REVOKED_FILE: data})))
+
+
+def _list_of(found: Object | None) -> Revoked:
+    if found is None:
+        return Revoked()
+    try:
+        return revocation.decode(data_of(found, CODE).get(REVOKED_FILE, b"{}"), SOURCE)
+    except CertError as error:
+        raise ConfigError(
+            SOURCE,
+            f"data[{REVOKED_FILE}]",
+            "is damaged; who was revoked before stays so",
+            hint=f"Restore it, or revoke anew after: kubectl delete secret {REVOKED_SECRET}",
+            code=CODE,
+        ) from error
+
+
+def _is_older(version: str, than: str) -> bool:
+    """Versions grow (KEP-5504); one that is no number is taken for new."""
+    return version.isdecimal() and than.isdecimal() and int(version) < int(than)

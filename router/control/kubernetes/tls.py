@@ -1,0 +1,139 @@
+"""TLS credentials of services, from Secrets of the layout ``kubernetes.io/tls``.
+
+Read are the Secrets that a document of this namespace names, each by a watch of its own, and those
+that somebody here labelled ``spillway.dev/type: tls``: a name that only another site's service
+states opens no Secret. What has been deleted stays in use until it expires, as with files.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from certs.errors import CertError
+from certs.service_tls import CA_FILE, CERTIFICATE_FILE, KEY_FILE, Contents, TlsStore
+from router.control.kubernetes.informer import Informer, Reads
+from router.control.kubernetes.selections import Selection, whole
+from router.control.kubernetes.trust_calls import SECRET, refusal
+from router.documents import Wanted
+from router.kubernetes.objects import Object
+from router.kubernetes.secrets import data_of, is_type
+from router.model.errors import ConfigError
+
+CODE: Final = "SW0444"
+
+
+def named(wanted: Wanted) -> dict[str, str]:
+    """The credentials that documents of this namespace name, each with who names it."""
+    found: dict[str, str] = {}
+    for name, connector in wanted.connectors.items():
+        if connector.tls_trust:
+            found.setdefault(connector.tls_trust, f"Connector {name}")
+    for name, service in wanted.services.items():
+        if service.tls_cert:
+            found[service.tls_cert] = f"Service {name}"
+    return found
+
+
+class TlsSecrets:
+    """Owns ``secrets/tls`` of the site directory. ``tasks`` runs its watches."""
+
+    def __init__(
+        self,
+        api: Reads,
+        directory: Path,
+        tasks: asyncio.TaskGroup,
+        rng: random.Random,
+        changed: Callable[[], None],
+    ) -> None:
+        """``changed`` is called when `errors` may be others."""
+        self._api = api
+        self._store = TlsStore(directory)
+        self._tasks = tasks
+        self._rng = rng
+        self._changed = changed
+        self._named: Mapping[str, str] = {}
+        self._labelled: frozenset[str] = frozenset()
+        self._watched: dict[str, tuple[Informer, asyncio.Task[None]]] = {}
+        self._errors: dict[str, ConfigError] = {}
+
+    @property
+    def errors(self) -> tuple[ConfigError, ...]:
+        """Secrets that are not there or not whole."""
+        return tuple(self._errors[name] for name in sorted(self._errors))
+
+    def look(self, named: Mapping[str, str], secrets: Mapping[str, Object]) -> None:
+        """``named`` as the function of that name gives; ``secrets``: those with a type of ours."""
+        self._named = named
+        self._errors = {}
+        labelled = {name: found for name, found in secrets.items() if is_type(found, "tls")}
+        self._labelled = frozenset(labelled)
+        for name, found in labelled.items():
+            self._take(name, found)
+        for name in self._watched.keys() - (named.keys() - labelled.keys()):
+            self._watched.pop(name)[1].cancel()
+        for name in named.keys() - labelled.keys():
+            if name in self._watched:
+                self._seen(name)
+            else:
+                self._watch(name)
+
+    def _watch(self, name: str) -> None:
+        selection = Selection(kind=SECRET, fields=f"metadata.name={name}", keep=whole)
+        informer = Informer(self._api, selection, lambda _: self._heard(name), self._rng)
+        self._watched[name] = (informer, self._tasks.create_task(informer.run()))
+
+    def _heard(self, name: str) -> None:
+        if name in self._watched:
+            self._seen(name)
+            self._changed()
+
+    def _seen(self, name: str) -> None:
+        informer = self._watched[name][0]
+        found = informer.copy().get(name)
+        if found is not None:
+            self._take(name, found)
+        elif informer.refused is not None:
+            doing = f"read the credential of {self._who(name)}"
+            self._errors[name] = refusal(informer.refused, f"{SECRET}/{name}", doing)
+        elif informer.listed:
+            self._errors[name] = self._error(
+                name,
+                "",
+                f"{self._who(name)} names it as its TLS credential, and it does not exist",
+                f"Make it: kubectl create secret tls {name} --cert FILE --key FILE",
+            )
+
+    def _take(self, name: str, found: Object) -> None:
+        """Copy it; ``main.service_tls`` looks at the copies each second and judges them."""
+        try:
+            data = data_of(found, CODE)
+            if not data.get(CA_FILE) and not (data.get(CERTIFICATE_FILE) and data.get(KEY_FILE)):
+                raise self._error(
+                    name,
+                    "data",
+                    f"{self._who(name)} needs tls.crt with tls.key, or ca.crt, in it",
+                    "Fill it, for example with: sitectl tls, or cert-manager",
+                )
+            contents = Contents(
+                f"{SECRET}/{name}",
+                data.get(CERTIFICATE_FILE, b""),
+                data.get(KEY_FILE, b""),
+                data.get(CA_FILE, b""),
+            )
+            self._store.write(name, contents)
+        except ConfigError as error:
+            self._errors[name] = error
+        except (CertError, OSError) as error:
+            hint = error.hint if isinstance(error, CertError) else "Free some space"
+            self._errors[name] = self._error(name, "", f"cannot be copied: {error}", hint)
+        else:
+            self._errors.pop(name, None)
+
+    def _who(self, name: str) -> str:
+        return self._named.get(name, "a service")
+
+    @staticmethod
+    def _error(name: str, path: str, reason: str, hint: str) -> ConfigError:
+        return ConfigError(f"{SECRET}/{name}", path, reason, hint=hint, code=CODE)

@@ -1,0 +1,254 @@
+"""The secrets of a site whose truth is in Secrets: the site directory is a copy of them.
+
+`prepare` (in `identity`) comes first. Then `look` takes up each new state of the namespace, at once
+and in the caller's turn; `run` does what needs the API, again and again until it is done, and calls
+``changed`` when links can be dialled that could not be before. Nothing here stops serving: with
+the API away, what is in the directory counts.
+"""
+
+import asyncio
+import errno
+import logging
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from certs import claims
+from certs.authority import Authority
+from certs.claims import ClaimRequest
+from certs.credentials import LinkStore
+from certs.errors import CertError
+from certs.identity import SiteIdentity
+from certs.revocation import Revocation, Revocations
+from router.control.kubernetes.api import Api, ApiError
+from router.control.kubernetes.grants import Done, GrantSecrets
+from router.control.kubernetes.links import Hindrance, LinkSecrets
+from router.control.kubernetes.requests import Issuer, TokenRequests
+from router.control.kubernetes.revoked import RevokedSecret
+from router.control.kubernetes.tls import TlsSecrets, named
+from router.control.kubernetes.trust_calls import SECRET, refusal, version_of
+from router.documents import Wanted
+from router.kubernetes.addresses import EXPOSED_BY, Addresses, addresses
+from router.kubernetes.names import ROUTER, TYPE_LABEL
+from router.kubernetes.objects import Object, Snapshot, labels
+from router.kubernetes.picture import Picture
+from router.kubernetes.secrets import GRANT_FILE, data_of, is_type
+from router.model import limits
+from router.model.errors import ConfigError
+
+log = logging.getLogger("router.control.kubernetes")
+
+
+class SecretTrust:
+    """Owns the copy. Implements `main.ports.KeptSecrets`. Belongs to one event loop."""
+
+    def __init__(
+        self,
+        api: Api,
+        site_dir: Path,
+        rng: random.Random,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Raises CertError for a damaged directory."""
+        secrets = site_dir / "secrets"
+        identity, self._authority = SiteIdentity.load(secrets), Authority.load(secrets)
+        self._api, self._clock, self._rng = api, clock, rng
+        self._secrets_dir = secrets
+        self.links_changed: Callable[[], None] = _nobody
+        """Called when links can be dialled that could not be before, or others than before."""
+        self.revocations_changed: Callable[[], None] = _nobody
+        """Called when ``revoked.json`` may be another."""
+        self.errors_changed: Callable[[], None] = _nobody
+        """Called when `errors` are others."""
+        self.site_id = identity.site_id
+        self._links = LinkSecrets(api, LinkStore(secrets / "links"), identity.site_id, clock)
+        self._revoked = RevokedSecret(api, Revocations(secrets), lambda: self.revocations_changed())
+        issuer = Issuer(self._authority, identity.site_id, api.namespace)
+        self._requests = TokenRequests(api, issuer, clock)
+        self._grants: GrantSecrets | None = None  # While `run` does.
+        self._tls: TlsSecrets | None = None
+        self._seen: tuple[Snapshot, Picture, Wanted | None] | None = None
+        self._told: tuple[ConfigError, ...] = ()
+        self._exposed: Object | None = None
+        self._exposed_kind, self._exposed_at = "", 0.0
+        self._exposed_error: ConfigError | None = None
+        self._poked = asyncio.Event()
+        self.addresses = Addresses(waiting="the objects of the namespace were not read yet")
+        """Where other sites reach this one, for the tokens that it makes."""
+
+    @property
+    def errors(self) -> tuple[ConfigError, ...]:
+        """All that is wrong with the Secrets of this namespace, or hinders us to keep some."""
+        exposed = () if self._exposed_error is None else (self._exposed_error,)
+        tls = () if self._tls is None else self._tls.errors
+        return (
+            *self._links.errors,
+            *self._revoked.errors,
+            *self._requests.errors,
+            *tls,
+            *exposed,
+        )
+
+    # What the router asks -------------------------------------------------------------------
+
+    def redeem(self, name: str, request: ClaimRequest, now: float, done: Done) -> None:
+        """Judge a claim; ``done`` comes when what was decided is kept, never in this call."""
+        if self._grants is None:
+            fault = OSError(errno.EAGAIN, "this router starts or stops")
+            asyncio.get_running_loop().call_soon(done, fault)
+            return
+        self._grants.redeem(name, request, now, done)
+
+    def revoked(self, change: Revocation) -> None:
+        """Keep what the router did to the list of the revoked."""
+        self._revoked.revoked(change)
+        self.poke()
+
+    def hindrance(self, link: str) -> Hindrance | None:
+        """Why a wanted link has no token yet; None: it has one."""
+        return self._links.hindrance(link)
+
+    # Following the namespace ----------------------------------------------------------------
+
+    def look(self, snapshot: Snapshot, picture: Picture, wanted: Wanted | None) -> None:
+        """Take up a new state, before ``wanted`` (None: no usable site) is applied.
+
+        What could not be read leaves everything as it is.
+        """
+        before, self._seen = self._seen, (snapshot, picture, wanted)
+        if before is not None and _is_same(before, self._seen):
+            return
+        self._take_up(snapshot, picture, wanted)
+
+    def _take_up(self, snapshot: Snapshot, picture: Picture, wanted: Wanted | None) -> None:
+        if SECRET not in snapshot.missing:
+            secrets = snapshot.of(SECRET)
+            ours = {name: found for name, found in secrets.items() if TYPE_LABEL in labels(found)}
+            if self._links.look(picture.tokens, ours):
+                self.links_changed()
+            self._revoked.look(ours)
+            if self._tls is not None and wanted is not None:
+                self._tls.look(named(wanted), ours)
+        self._look_at_requests()
+        self.poke()
+
+    def _look_at_requests(self) -> None:
+        if self._seen is None:
+            return
+        snapshot, picture, _ = self._seen
+        if picture.options is None:
+            self.addresses = Addresses(waiting="there is no usable ConfigMap/skupper-site")
+        else:
+            service = snapshot.get("Service", ROUTER)
+            self.addresses = addresses(picture.options, snapshot.namespace, service, self._exposed)
+        if SECRET not in snapshot.missing and picture.options is not None:
+            name, secrets = picture.options.name, snapshot.of(SECRET)
+            self._requests.look(picture.requests, secrets, name, self.addresses)
+
+    # With the API ---------------------------------------------------------------------------
+
+    def poke(self) -> None:
+        """Something is to be kept: a claim was redeemed, somebody revoked."""
+        self._poked.set()
+
+    async def run(self) -> None:
+        """Keep Secrets as they should be, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            self._grants = GrantSecrets(self._api, self._authority, tasks)
+            self._tls = TlsSecrets(
+                self._api, self._secrets_dir / "tls", tasks, self._rng, self.poke
+            )
+            if self._seen is not None:
+                self._take_up(*self._seen)
+            try:
+                while True:
+                    self._poked.clear()
+                    try:
+                        await self.step()
+                    except Exception:  # The owner of the task; what was kept before stays.
+                        log.exception("the secrets of the site could not be kept")
+                    await self._wait(limits.TRUST_OPEN_S if self.errors else limits.TRUST_SETTLED_S)
+            finally:
+                self._grants = None
+
+    async def _wait(self, most_s: float) -> None:
+        try:
+            async with asyncio.timeout(most_s * self._rng.uniform(0.8, 1.2)):
+                await self._poked.wait()
+        except TimeoutError:
+            return
+
+    async def step(self) -> None:
+        """Once all that is open. What fails is in `errors` and comes again."""
+        await self._revoked.step()  # First: somebody may not come in any more.
+        if await self._links.step():
+            self.links_changed()
+        await self._find_exposed()
+        self._look_at_requests()
+        await self._requests.step()
+        await self._sweep()
+        told, self._told = self._told, self.errors
+        if list(map(str, told)) != list(map(str, self._told)):
+            self.errors_changed()
+
+    async def _find_exposed(self) -> None:
+        """The Route or Ingress in front of the link port: not worth a watch."""
+        options = None if self._seen is None else self._seen[1].options
+        kind = "" if options is None else EXPOSED_BY.get(options.ingress, "")
+        if kind != self._exposed_kind or not kind:
+            self._exposed_kind, self._exposed, self._exposed_error = kind, None, None
+        elif self._clock() < self._exposed_at + (
+            limits.TRUST_OPEN_S if self._exposed is None else limits.TRUST_SETTLED_S
+        ):
+            return
+        if not kind:
+            return
+        self._exposed_at = self._clock()
+        try:
+            self._exposed = await self._api.find(kind, ROUTER)
+            self._exposed_error = None
+        except ApiError as error:  # What was found before still counts.
+            doing = "read the address of this site's links"
+            self._exposed_error = refusal(error, f"{kind}/{ROUTER}", doing)
+
+    async def _sweep(self) -> None:
+        """Delete grants that expired without ever being used: no certificate refers to them."""
+        if self._seen is None:
+            return
+        for name, found in self._seen[0].of(SECRET).items():
+            if is_type(found, "grant") and self._is_over(found):
+                try:
+                    await self._api.delete(SECRET, name, version=version_of(found))
+                except ApiError:  # Changed, or gone, or not for us: the next look tells.
+                    continue
+
+    def _is_over(self, found: Object) -> bool:
+        try:
+            grant = claims.decode(data_of(found).get(GRANT_FILE, b""), SECRET)
+        except (CertError, ConfigError):
+            return False
+        over_at = grant.expires_at + limits.GRANT_KEPT_S
+        return not grant.redeemed and self._clock() >= over_at
+
+
+def _nobody() -> None:
+    """Until somebody wants to hear it."""
+
+
+Seen = tuple[Snapshot, Picture, Wanted | None]
+
+
+def _is_same(before: Seen, now: Seen) -> bool:
+    """Whether nothing of what concerns us is another. Most news are of pods."""
+    kinds = (SECRET, "Service")
+    return (
+        all(before[0].of(kind) is now[0].of(kind) for kind in kinds)
+        and before[0].missing == now[0].missing
+        and before[1] is now[1]
+        and _named(before[2]) == _named(now[2])
+    )
+
+
+def _named(wanted: Wanted | None) -> dict[str, str]:
+    return {} if wanted is None else named(wanted)

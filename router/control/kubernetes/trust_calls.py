@@ -1,0 +1,64 @@
+"""What the parts of `trust` share: the API as they need it, and its refusals as findings."""
+
+from typing import Any, Final, Protocol
+
+from router.control.kubernetes.api import CONFLICT, FORBIDDEN, ApiError
+from router.kubernetes.names import ROUTER
+from router.kubernetes.objects import Object, metadata
+from router.kubernetes.secrets import SECRETS_RULE
+from router.model.errors import ConfigError
+
+SECRET: Final = "Secret"
+ALREADY_EXISTS: Final = CONFLICT
+
+
+class Secrets(Protocol):
+    """The part of `Api` that is used here."""
+
+    @property
+    def namespace(self) -> str:
+        """Whose objects these are."""
+        ...
+
+    async def find(self, kind: str, name: str) -> dict[str, Any] | None:
+        """The object as it is now, or None."""
+        ...
+
+    async def create(self, made: Object) -> dict[str, Any]:
+        """ApiError 409: there is one."""
+        ...
+
+    async def replace(self, whole: Object) -> dict[str, Any]:
+        """ApiError 409: it has another version by now; 404: it is gone."""
+        ...
+
+    async def patch(self, kind: str, name: str, changes: dict[str, Any]) -> dict[str, Any]:
+        """Merge; ApiError as `replace` when ``changes`` state a version."""
+        ...
+
+    async def delete(self, kind: str, name: str, *, uid: str = "", version: str = "") -> bool:
+        """ApiError 409: it is another one by now."""
+        ...
+
+
+def version_of(found: Object) -> str:
+    """Its resource version; empty: not told."""
+    version = metadata(found).get("resourceVersion", "")
+    return version if isinstance(version, str) else ""
+
+
+def uid_of(found: Object) -> str:
+    """Its UID; empty: not told."""
+    uid = metadata(found).get("uid", "")
+    return uid if isinstance(uid, str) else ""
+
+
+def refusal(error: ApiError, source: str, doing: str) -> ConfigError:
+    """SW0443: what could not be done with ``source`` and, if a right lacks, which."""
+    if error.status == FORBIDDEN:
+        hint = SECRETS_RULE
+    elif error.status:
+        hint = "The router tries again; look at the object"
+    else:
+        hint = f"The router tries again; look at the API server, and at Deployment/{ROUTER}"
+    return ConfigError(source, "", f"cannot {doing}: {error}", hint=hint, code="SW0443")

@@ -1,0 +1,131 @@
+"""Secrets of a site as objects: what is kept in which, and how it is read back.
+
+What is in them means something to `certs` alone; here are only names, keys and base64.
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any, Final
+
+from router.kubernetes.names import (
+    GRANT_PREFIX,
+    IDENTITY_SECRET,
+    LINK_PREFIX,
+    MANAGED_BY,
+    MANAGED_BY_LABEL,
+    PART_OF,
+    REVOKED_SECRET,
+    TYPE_LABEL,
+)
+from router.kubernetes.objects import Object, labels, metadata, name_of, shown
+from router.model.errors import ConfigError
+
+IDENTITY_KEY, CA_KEY, CA_CERTIFICATE = "identity.key", "ca.key", "ca.crt"
+IDENTITY_FILES: Final = (IDENTITY_KEY, CA_KEY, CA_CERTIFICATE)
+GRANT_FILE, REVOKED_FILE = "grant.json", "revoked.json"
+LINK_TOKEN, LINK_KEY, LINK_CERTIFICATE, LINK_CA = (
+    "token.yaml",
+    "client.key",
+    "client.crt",
+    "ca.crt",
+)
+"""Of a link's Secret: the token that it is for, the key its claim is redeemed with, and, once
+redeemed, the certificate and the CA of the other site."""
+TYPES: Final = ("identity", "grant", "link", "revoked")
+
+SECRETS_RULE: Final = (
+    'Give the Role spillway-router this rule: apiGroups: [""], resources: [secrets], '
+    "verbs: [get, list, watch, create, update, patch, delete]"
+)
+
+
+def grant_name(claim: str) -> str:
+    """The Secret of the claim that was granted as ``claim``."""
+    return f"{GRANT_PREFIX}{claim}"
+
+
+def link_name(link: str) -> str:
+    """The Secret of the link ``link``."""
+    return f"{LINK_PREFIX}{link}"
+
+
+def identity_secret(files: Mapping[str, bytes]) -> dict[str, Any]:
+    """`IDENTITY_FILES`, whole."""
+    return _made(IDENTITY_SECRET, "identity", files)
+
+
+def revoked_secret(revoked: bytes) -> dict[str, Any]:
+    """The list of the revoked."""
+    return _made(REVOKED_SECRET, "revoked", {REVOKED_FILE: revoked})
+
+
+def grant_secret(claim: str, grant: bytes) -> dict[str, Any]:
+    """A claim that was granted. `sitectl token create` makes it, redeeming changes it."""
+    return _made(grant_name(claim), "grant", {GRANT_FILE: grant})
+
+
+def link_secret(link: str, files: Mapping[str, bytes], owner_uid: str) -> dict[str, Any]:
+    """The credential of a link; it goes with the token's Secret, whose name is the link's.
+
+    The reference blocks no deletion: that would take a right which we do not need.
+    """
+    made = _made(link_name(link), "link", files)
+    made["metadata"]["ownerReferences"] = [
+        {"apiVersion": "v1", "kind": "Secret", "name": link, "uid": owner_uid}
+    ]
+    return made
+
+
+def owner_uid(secret: Object) -> str:
+    """Of the token's Secret that a link's Secret belongs to; empty: nobody's."""
+    for owner in metadata(secret).get("ownerReferences") or ():
+        if isinstance(owner, Mapping) and owner.get("kind") == "Secret":
+            return str(owner.get("uid", ""))
+    return ""
+
+
+def is_type(secret: Object, kind: str) -> bool:
+    """Whether it is one of ours of that type."""
+    return labels(secret).get(TYPE_LABEL) == kind
+
+
+def with_data(secret: Object, data: Mapping[str, bytes]) -> dict[str, Any]:
+    """``secret``, its version included, with ``data`` alone: to replace it if nobody else has."""
+    return {**secret, "data": encoded(data)}
+
+
+def encoded(data: Mapping[str, bytes]) -> dict[str, str]:
+    """As ``data`` of a Secret."""
+    return {key: base64.b64encode(value).decode() for key, value in sorted(data.items())}
+
+
+def data_of(secret: Object, code: str = "SW0447") -> dict[str, bytes]:
+    """What is in it. ConfigError with ``code``: a value is not base64."""
+    found = secret.get("data")
+    data: dict[str, bytes] = {}
+    for key, text in found.items() if isinstance(found, Mapping) else ():
+        try:
+            data[key] = base64.b64decode(str(text), validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise ConfigError(
+                shown(secret),
+                f"data[{key}]",
+                "is not base64",
+                hint=f"Restore it from a backup: kubectl edit secret {name_of(secret)}",
+                code=code,
+            ) from error
+    return data
+
+
+def _made(name: str, kind: str, data: Mapping[str, bytes]) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": name,
+            "labels": {**PART_OF, MANAGED_BY_LABEL: MANAGED_BY, TYPE_LABEL: kind},
+        },
+        "type": "Opaque",
+        "data": encoded(data),
+    }
