@@ -53,6 +53,7 @@ class Services:
         self._credentials = credentials
         self._wanted: Wanted | None = None
         self._planner = Planner()
+        self._with_remotes: set[ServiceKey] = set()
         self._plan = Plan({}, ())
         self._learnt = Learnt(keeper, service_ttl_s, network.now())
         self._changes = Changes(tell)
@@ -132,7 +133,10 @@ class Services:
         self._load.set_services(key for key, service in after.items() if service.has_connector)
         candidates = self._routing.table.candidates
         for key in after:
-            self._forwarder.set_remotes(key, candidates.get(key, ()))
+            remotes = candidates.get(key, ())
+            if remotes or key in self._with_remotes:  # Most of very many services have none.
+                self._forwarder.set_remotes(key, remotes)
+        self._with_remotes = {key for key in after if key in candidates}
         self._set_listeners()
         if self.declared_changed is not None and declared != self._declared_now:
             self._declared_now = declared
