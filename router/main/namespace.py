@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import random
 from collections.abc import AsyncIterator, Callable
@@ -52,6 +53,7 @@ async def following(site_dir: Path, namespace: Namespace) -> AsyncIterator[Store
 
     The site's secrets are in ``site_dir`` by then, so that nobody is let in who was revoked.
     """
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # It tells of each request.
     rng = random.SystemRandom()
     failure: Exception | None = None
     connected = await asyncio.to_thread(
