@@ -162,7 +162,7 @@ class _Process:
         self.grace_s = reading.wanted.site.drain_grace_s
         admin = reading.wanted.site.admin
         self.admin_address = split(admin) if admin else None
-        self._trust = SiteTrust(directory, self.tell)
+        self._trust = SiteTrust(directory, self.tell, kept=store.kept)
         keeper = FileKeeper(directory / "state.json", self._state_unsaved)
         self.network = EpollNetwork(LoopHost(loop))
         self.router = SiteRouter(
@@ -196,6 +196,7 @@ class _Process:
             self.router.open_link_door,
             self.router.links.drop,
         )
+        store.tell_of_secrets(self.router.refresh_links, self._trust.reload)
         self._loop = loop
         self.seeing = Seeing(
             self.router.forwarder.observing,

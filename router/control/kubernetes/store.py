@@ -89,6 +89,8 @@ class KubernetesStore:
         self._away_since = ""  # UTC, for people; empty: the server answers.
         self._look_s = 0.0
         self.followers: list[Callable[[Look], None]] = []
+        self.further: Callable[[], Iterable[ConfigError]] = tuple
+        """What others find wrong with the namespace; after news of it, `poke`."""
 
     # Its life -------------------------------------------------------------------------------
 
@@ -290,7 +292,14 @@ class KubernetesStore:
     # What is wrong --------------------------------------------------------------------------
 
     def _errors(self, found: Iterable[ConfigError]) -> list[ConfigError]:
-        return [*self._picture.errors, *self._across, *found, *self._unread(), *self._away()]
+        return [
+            *self._picture.errors,
+            *self._across,
+            *found,
+            *self.further(),
+            *self._unread(),
+            *self._away(),
+        ]
 
     def _unread(self) -> list[ConfigError]:
         """Kinds that we may not read, each once, with the rule that allows it."""
