@@ -187,25 +187,36 @@ def load(text: str, source: str, costs: Iterable[int | None] = ()) -> Token:
     """The token in ``text``; ``source`` (a file name) stands in errors.
 
     ``costs``: what the issuer may have said instead of the cost that stands there now, where
-    users write costs into tokens (a Secret in a cluster); the token then has the issuer's.
+    users write costs, wrong ones too, into tokens (a Secret in a cluster). The token then has the
+    issuer's; None is one of them.
 
     Raises `CertError` for anything that is not a token of a Spillway site as it left that site:
     unreadable, incomplete, edited. Whether it has expired is `check_usable`'s question.
     """
     document = secretyaml.parse(text, source)
-    reader = _TokenReader(document, source)
+    issued = tuple(costs)
+    reader = _TokenReader(document, source, cost_is_users=bool(issued))
     kind = reader.kind()
     reader.check_issuer()
-    return reader.claim(costs) if kind == "claim" else reader.certificate()
+    return reader.claim(issued) if kind == "claim" else reader.certificate()
 
 
 class _TokenReader:
     """Takes the fields out of one Secret, each checked as it is taken."""
 
-    __slots__ = ("_annotations", "_data", "_document", "_labels", "_metadata", "_source")
+    __slots__ = (
+        "_annotations",
+        "_cost_is_users",
+        "_data",
+        "_document",
+        "_labels",
+        "_metadata",
+        "_source",
+    )
 
-    def __init__(self, document: Mapping, source: str) -> None:
+    def __init__(self, document: Mapping, source: str, *, cost_is_users: bool) -> None:
         self._document, self._source = document, source
+        self._cost_is_users = cost_is_users
         self._metadata = document.mapping("metadata")
         self._labels = self._metadata.mapping("labels")
         self._annotations = self._metadata.mapping("annotations")
@@ -235,7 +246,7 @@ class _TokenReader:
             reason = "is no token of a Spillway site (Skupper's routers speak another protocol)"
             raise self._error(reason, f"Make one there: {_ASK_AGAIN}", self._annotations.line)
 
-    def claim(self, costs: Iterable[int | None]) -> Token:
+    def claim(self, costs: tuple[int | None, ...]) -> Token:
         expires_at = _parse_time(self._annotation(EXPIRATION))
         if expires_at is None:
             raise self._bad(EXPIRATION)
@@ -329,13 +340,13 @@ class _TokenReader:
     def _cost(self) -> int | None:
         if COST not in self._annotations.fields:
             return None
-        text = self._annotation(COST)
-        if not (text.isascii() and text.isdigit() and len(text) <= 5):
-            raise self._bad(COST)
-        cost = int(text)
-        if not limits.COST_MIN <= cost <= limits.COST_MAX or str(cost) != text:
-            raise self._bad(COST)
-        return cost
+        text = self._annotations.text(COST) if self._cost_is_users else self._annotation(COST)
+        is_cost = text.isascii() and text.isdigit() and len(text) <= 5
+        if is_cost and limits.COST_MIN <= int(text) <= limits.COST_MAX and str(int(text)) == text:
+            return int(text)
+        if self._cost_is_users:
+            return None
+        raise self._bad(COST)
 
     def _annotation(self, key: str) -> str:
         text = self._annotations.text(key)

@@ -4,7 +4,7 @@ A document that contradicts another is left out and named; the rest stays usable
 declare is not known here: `main` asks `clashes` again for their services.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -78,7 +78,9 @@ def resolve(documents: Iterable[Document]) -> tuple[Wanted | None, list[ConfigEr
     services = {d.name: d.spec for d in kept if isinstance(d.spec, ServiceSpec)}
     links = {d.name: d.spec for d in kept if isinstance(d.spec, LinkSpec)}
     listeners = _listeners(kept, services, errors)
-    listening = listening_addresses(site, services, listeners)
+    listening: dict[int, list[Listening]] = {}
+    for place in listening_addresses(site, services, listeners):
+        listening.setdefault(place.port, []).append(place)
     connectors: dict[str, ConnectorSpec] = {}
     for document in kept:
         if not isinstance(document.spec, ConnectorSpec):
@@ -240,8 +242,9 @@ def _connector_problem(
     document: Document,
     spec: ConnectorSpec,
     services: dict[str, ServiceSpec],
-    listening: list[Listening],
+    listening: Mapping[int, list[Listening]],
 ) -> ConfigError | None:
+    """``listening`` by port."""
     service = services.get(spec.service)
     if service is not None and spec.health.path and service.protocol == "tcp":
         return _error(
@@ -263,7 +266,8 @@ def _connector_problem(
                 "Give one target port for each port of the service, in its order",
             )
         for port in ports:
-            own = next((at for at in listening if clashes(target.host, port, at)), None)
+            places = listening.get(port, ())
+            own = next((at for at in places if clashes(target.host, port, at)), None)
             if own is not None:
                 return _error(
                     document,

@@ -173,7 +173,8 @@ def _listed(text: str) -> frozenset[str]:
 def _document(options: SiteOptions, of_site: Mapping[str, Any], defaults: SiteDefaults) -> Document:
     spec = SiteSpec(
         router_mode="edge" if options.router_mode == "edge" else "interior",
-        ingress="none" if options.ingress == "none" else "host",
+        # As Skupper, ingress none shuts out what is outside the cluster; only an edge takes none.
+        ingress="none" if options.router_mode == "edge" else "host",
         ingress_bind_ip=defaults.bind_ip,
         bind_port=LINK_PORT,
         bind_ip=defaults.bind_ip,

@@ -39,7 +39,6 @@ _KINDS: Final = {
     "daemonset": "DaemonSet",
     "deploymentconfig": "DeploymentConfig",
 }
-_Change = tuple[Object | None, Object | None]
 
 
 class Expanded(msgspec.Struct, frozen=True):
@@ -121,10 +120,9 @@ class Expander:
             slices = backing.slices_by_service(snapshot)
             changed.services = _changed_slices(self._slices, slices)
             self._slices = slices
-        changed.pods = self._pods.replace(snapshot.of("Pod"))
-        changed.pod_names = {
-            name_of(pod) for change in changed.pods for pod in change if pod is not None
-        }
+        pods = [p for c in self._pods.replace(snapshot.of("Pod")) for p in c if p is not None]
+        changed.pods = [labels(pod) for pod in pods]
+        changed.pod_names = {name_of(pod) for pod in pods}
         return changed
 
 
@@ -137,7 +135,7 @@ class _Changes:
         self.everything = False
         self.workloads: set[tuple[str, str]] = set()
         self.services: set[str] = set()
-        self.pods: list[_Change] = []
+        self.pods: list[Mapping[str, str]] = []  # Their labels, before and after.
         self.pod_names: set[str] = set()
 
     def touch(self, needs: Needs) -> bool:
@@ -146,12 +144,8 @@ class _Changes:
             return True
         if not self.pods:
             return False
-        if needs.selector is not None and any(
-            needs.selector.matches(labels(pod))
-            for change in self.pods
-            for pod in change
-            if pod is not None
-        ):
+        selector = needs.selector
+        if selector is not None and any(selector.matches(marked) for marked in self.pods):
             return True
         return not needs.pods.isdisjoint(self.pod_names)
 

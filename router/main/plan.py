@@ -56,9 +56,12 @@ def plan(wanted: Wanted, declared: Mapping[str, Declaration]) -> Plan:
                     hint=f"sitectl service create {connector.service} PORT",
                 )
             )
+    by_service: dict[str, dict[str, ConnectorSpec]] = {}
+    for name, connector in wanted.connectors.items():
+        by_service.setdefault(connector.service, {})[name] = connector
     for name, told in sorted(declared.items()):
         declaration = _with_known_policy(told, problems)
-        here = {n: c for n, c in wanted.connectors.items() if c.service == name}
+        here = by_service.get(name, {})
         if declaration.spec.protocol != "tcp":
             problems += [_no_proxy_protocol(n, name) for n, c in here.items() if c.proxy_protocol]
         if declaration.spec.protocol == "tcp":

@@ -1,1 +1,1 @@
-"""A small faithful cluster inside the test process: API server, controllers, kubelet (README.md)."""
+"""A small faithful cluster inside the test process: API server, controllers, kubelet."""

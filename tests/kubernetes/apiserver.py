@@ -10,7 +10,7 @@ import msgspec
 import yaml
 from aiohttp import web
 
-from tests.kubernetes import discovery, requests, reviews, selectors, tables
+from tests.kubernetes import discovery, protobuf, requests, reviews, selectors, tables
 from tests.kubernetes.failures import Failure, bad_request, no_such_path
 from tests.kubernetes.faults import Fault, Faults, Seen
 from tests.kubernetes.rbac import Rules, Tokens, User, service_account
@@ -25,9 +25,19 @@ _HEADERS: Final = {"Audit-Id": "0", "Cache-Control": "no-cache, private"}
 
 
 class ApiServer:
-    """Serves one `Registry`. ``further``: subresources that others serve (``pods/exec``)."""
+    """Serves one `Registry`. ``further``: subresources that others serve (``pods/exec``).
 
-    def __init__(self, registry: Registry, tokens: Tokens, faults: Faults) -> None:
+    ``on_error`` hears of bugs of this server.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        tokens: Tokens,
+        faults: Faults,
+        on_error: Callable[[str], None],
+    ) -> None:
+        self.on_error = on_error
         self.registry, self.tokens, self.faults = registry, tokens, faults
         self.rules = Rules(registry.store, registry.catalogue)
         self.watches = Watches(registry.store, faults)
@@ -38,7 +48,7 @@ class ApiServer:
         """Listen; gives the port."""
         app = web.Application(client_max_size=BODY_BYTES_MAX)
         app.router.add_route("*", "/{path:.*}", self._handle)
-        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.05)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.0)
         await self._runner.setup()
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -81,6 +91,11 @@ class ApiServer:
                 _cut(request)
         except Failure as failure:
             response = _failed(failure)
+        except ConnectionError:
+            raise
+        except Exception as error:
+            self.on_error(f"{request.method} {request.path_qs}: {error!r}")
+            response = _failed(Failure(500, "InternalError", "Internal error occurred"))
         if wanted is not None:
             agent = request.headers.get("User-Agent", "")
             self.faults.seen.append(
@@ -104,9 +119,7 @@ class ApiServer:
                 retry_after_s=fault.retry_after_s,
             )
 
-    async def _answer(
-        self, request: web.Request, wanted: Wanted, user: User
-    ) -> web.StreamResponse:
+    async def _answer(self, request: web.Request, wanted: Wanted, user: User) -> web.StreamResponse:
         place = f"{wanted.resource.plural}/{wanted.subresource}"
         if place in self.further:
             return await self.further[place](request, wanted, user)
@@ -159,9 +172,7 @@ class ApiServer:
             }
         )
 
-    async def _watch(
-        self, request: web.Request, wanted: Wanted, user: User
-    ) -> web.StreamResponse:
+    async def _watch(self, request: web.Request, wanted: Wanted, user: User) -> web.StreamResponse:
         matches = _selector(wanted, request.query)
 
         def shown(found: Json) -> Json:
@@ -183,9 +194,7 @@ class ApiServer:
             return _json(tables.table(wanted.resource, [found], metadata, objects))
         return _json(found, code, self.registry.warnings if request.method != "GET" else [])
 
-    async def _create(
-        self, request: web.Request, wanted: Wanted, user: User
-    ) -> web.StreamResponse:
+    async def _create(self, request: web.Request, wanted: Wanted, user: User) -> web.StreamResponse:
         given = await _body(request)
         if wanted.resource.verbs == ("create",):
             return _json(reviews.answer(self.rules, user, wanted.resource, given), 201)
@@ -299,6 +308,8 @@ def _cut(request: web.Request) -> None:
 
 async def _body(request: web.Request) -> Any:
     data = await request.read()
+    if request.content_type == protobuf.CONTENT_TYPE:
+        return protobuf.read(data)
     try:
         if request.content_type in (APPLY_PATCH, "application/yaml"):
             return yaml.safe_load(data)
@@ -364,4 +375,3 @@ def _failed(failure: Failure) -> web.Response:
     if failure.retry_after_s:
         response.headers["Retry-After"] = str(failure.retry_after_s)
     return response
-

@@ -1,6 +1,7 @@
 """A cluster for one test: the API server in a thread of its own, and what belongs around it."""
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -8,43 +9,80 @@ from typing import Any, Final, TypeVar
 
 import yaml
 
+from tests.kubernetes import images
 from tests.kubernetes.apiserver import ApiServer
+from tests.kubernetes.containers import Node
+from tests.kubernetes.controllers import all_controllers
 from tests.kubernetes.faults import Faults
+from tests.kubernetes.kubelet import NODE, Kubelet, kubeconfig_for
 from tests.kubernetes.pki import Pki
 from tests.kubernetes.rbac import ADMIN, Tokens, User, service_account
 from tests.kubernetes.registry import MERGE_PATCH, Registry
 from tests.kubernetes.resources import KUBERNETES, OPENSHIFT, Catalogue, Json
 from tests.kubernetes.storage import Store
+from tests.kubernetes.streams import Streams
+from tests.kubernetes.world import World
 from tests.scenario.harness import own_address
 
 PORT: Final = 6443
-STOP_TIMEOUT_S: Final = 10.0
+STOP_TIMEOUT_S: Final = 20.0
+PROBE_SPEED: Final = 10.0
 Result = TypeVar("Result")
 
 
 class Cluster:
     """Starts at once; `close` ends everything. Its methods may be called from any thread.
 
-    ``state`` is a directory of the test's own (certificates, kubeconfigs, logs).
+    ``state`` is a directory of the test's own (certificates, kubeconfigs, pods). ``without`` names
+    controllers that shall not run (`controllers.all_controllers`) and ``kubelet``. ``images`` are
+    further images, by pattern. Set ``balancer_delay_s`` (below 0: never) and ``balancer_address``
+    (``None``: an address of the cluster) before Services of that type are made.
     """
 
-    def __init__(self, state: Path, *, openshift: bool = False) -> None:
+    def __init__(
+        self,
+        state: Path,
+        *,
+        openshift: bool = False,
+        without: tuple[str, ...] = (),
+        images: dict[str, images.Image] | None = None,
+        probe_speed: float = PROBE_SPEED,
+    ) -> None:
         self.state = state
         self.address = own_address()
+        self.balancer_delay_s = 0.0
+        self.balancer_address = ""
         self.faults = Faults()
         self.catalogue = Catalogue((*KUBERNETES, *(OPENSHIFT if openshift else ())))
         self.store = Store()
         self.registry = Registry(self.store, self.catalogue)
+        self.world = World(self.registry)
         self.tokens = Tokens()
         self.pki = Pki(state / "pki", self.address)
+        self.errors: list[str] = []
         self._admin_token = self.tokens.issue(ADMIN)
         self._loop = asyncio.new_event_loop()
+        self._loop.set_exception_handler(self._note_error)
         self._thread = threading.Thread(target=self._run, name="cluster", daemon=True)
         self._thread.start()
-        self.server = self.call(lambda: ApiServer(self.registry, self.tokens, self.faults))
+        self.kubelet = self.call(lambda: self._kubelet(images or {}, probe_speed))
+        self.server = self.call(
+            lambda: ApiServer(self.registry, self.tokens, self.faults, self.errors.append)
+        )
+        streams = Streams(self.kubelet)
+        self.server.further = {
+            "pods/exec": streams.exec,
+            "pods/log": streams.log,
+            "pods/portforward": streams.port_forward,
+        }
         self.await_(self.server.start(self.address, PORT, self.pki.server_context))
+        self._start_controllers(without)
         for name in ("default", "kube-system"):
             self.create("Namespace", name)
+        self._create_node()
+        self._work = None
+        if "kubelet" not in without:
+            self._work = asyncio.run_coroutine_threadsafe(self.kubelet.run(), self._loop)
 
     def __enter__(self) -> "Cluster":
         return self
@@ -53,15 +91,57 @@ class Cluster:
         self.close()
 
     def close(self) -> None:
-        """End the server and its thread."""
+        """End all containers, the server and its thread. AssertionError: a part of it failed."""
+        if self._work is not None:
+            if self._work.done() and not self._work.cancelled():
+                self.errors.append(f"the kubelet ended: {self._work.exception()!r}")
+            self._work.cancel()
         self.await_(self.server.stop())
+        self.await_(_cancel_others())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(STOP_TIMEOUT_S)
         self._loop.close()
+        assert not self.errors, "\n".join(self.errors)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
+
+    def _note_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self.errors.append(f"{context.get('message')}: {context.get('exception')!r}")
+
+    def _kubelet(self, further: dict[str, images.Image], speed: float) -> Kubelet:
+        node = Node(
+            world=self.world,
+            state=self.state / "pods",
+            url_variables=self._variables(),
+            probe_speed=speed,
+            kubeconfig=kubeconfig_for(self.url, self.state),
+            images={**further, **images.IMAGES},
+        )
+        return Kubelet(node, self.address, self._issue, own_address)
+
+    def _issue(self, namespace: str, name: str) -> str:
+        return self.tokens.issue(service_account(namespace, name))
+
+    def _start_controllers(self, without: tuple[str, ...]) -> None:
+        found = all_controllers(
+            self.world,
+            ca_pem=self.pki.ca_pem.decode(),
+            balancer_address=lambda _service: self.balancer_address or self.address,
+            balancer_delay_s=lambda: self.balancer_delay_s,
+        )
+        unknown = set(without) - {each.name for each in found} - {"kubelet"}
+        assert not unknown, f"no such controllers: {unknown}"
+        self.call(lambda: [each.start(self.world) for each in found if each.name not in without])
+
+    def _create_node(self) -> None:
+        addresses = [
+            {"type": "InternalIP", "address": self.address},
+            {"type": "Hostname", "address": NODE},
+        ]
+        ready = {"type": "Ready", "status": "True", "reason": "KubeletReady"}
+        self.create("Node", NODE, status={"addresses": addresses, "conditions": [ready]})
 
     def call(self, work: Callable[[], Result]) -> Result:
         """Do something in the cluster's thread."""
@@ -88,19 +168,12 @@ class Cluster:
         """A kubeconfig file with a token of ``user``."""
         token = self._admin_token if user is ADMIN else self.tokens.issue(user)
         context = {"cluster": "test", "user": user.name, "namespace": namespace}
+        cluster = {"server": self.url, "certificate-authority": str(self.pki.ca_path)}
         text = {
             "apiVersion": "v1",
             "kind": "Config",
             "current-context": "test",
-            "clusters": [
-                {
-                    "name": "test",
-                    "cluster": {
-                        "server": self.url,
-                        "certificate-authority": str(self.pki.ca_path),
-                    },
-                }
-            ],
+            "clusters": [{"name": "test", "cluster": cluster}],
             "users": [{"name": user.name, "user": {"token": token}}],
             "contexts": [{"name": "test", "context": context}],
         }
@@ -118,16 +191,17 @@ class Cluster:
         Gives the variables that lead to the API server.
         """
         directory.mkdir(parents=True, exist_ok=True)
-        (directory / "token").write_text(self.tokens.issue(service_account(namespace, name)))
+        (directory / "token").write_text(self._issue(namespace, name))
         (directory / "ca.crt").write_bytes(self.pki.ca_pem)
         (directory / "namespace").write_text(namespace)
+        return self._variables()
+
+    def _variables(self) -> dict[str, str]:
         return {"KUBERNETES_SERVICE_HOST": self.address, "KUBERNETES_SERVICE_PORT": str(PORT)}
 
     # Objects, without a request in between (for tests; never counted, never refused by RBAC).
 
-    def create(
-        self, kind: str, name: str, namespace: str = "default", **fields: Any
-    ) -> Json:
+    def create(self, kind: str, name: str, namespace: str = "default", **fields: Any) -> Json:
         """Create an object; ``fields`` are its top-level fields, ``metadata`` among them."""
         metadata = {"name": name, **fields.pop("metadata", {})}
         return self.create_object({"kind": kind, "metadata": metadata, **fields}, namespace)
@@ -135,7 +209,8 @@ class Cluster:
     def create_object(self, found: Json, namespace: str = "default") -> Json:
         """Create an object as a manifest states it."""
         resource = self.catalogue.kind(found["kind"])
-        place = found.get("metadata", {}).get("namespace", namespace) if resource.namespaced else ""
+        place = found.get("metadata", {}).get("namespace", namespace)
+        place = place if resource.namespaced else ""
         return self.call(lambda: self.registry.create(resource, place, found))
 
     def get(self, kind: str, name: str, namespace: str = "default") -> Json | None:
@@ -164,22 +239,44 @@ class Cluster:
         place = namespace if resource.namespaced else ""
         self.call(lambda: self.registry.delete(resource, place, name, options))
 
+    def ready(self, pod: str, namespace: str = "default", *, is_ready: bool) -> None:
+        """Have a pod reported as not ready, whatever its probes say, or no longer so."""
+
+        def change() -> None:
+            (self.kubelet.unready.discard if is_ready else self.kubelet.unready.add)(
+                (namespace, pod)
+            )
+            for runner in self.kubelet.running(namespace):
+                runner.push()
+
+        self.call(change)
+
+    def logs(self) -> str:
+        """What all containers printed, for messages of failed tests."""
+        paths = sorted((self.state / "pods").glob("*/containers/*.log"))
+        return "\n".join(
+            f"--- {path.parent.parent.name}/{path.name}\n{path.read_text(errors='replace')[-6000:]}"
+            for path in paths
+        )
+
     # What goes wrong.
 
-    def restart(self, *, compact: bool = False, while_down: Callable[[], None] | None = None) -> None:
+    def restart(
+        self, *, compact: bool = False, while_down: Callable[[], None] | None = None
+    ) -> None:
         """Stop the API server, cutting every connection, and start it again on its port.
 
         ``compact``: older resourceVersions are gone afterwards. ``while_down`` runs in between.
         """
-        self.await_(self.server.stop())
+        self.stop_server()
         if while_down is not None:
             while_down()
         if compact:
             self.compact()
-        self.await_(self.server.start(self.address, PORT, self.pki.server_context))
+        self.start_server()
 
     def stop_server(self) -> None:
-        """The API server goes away."""
+        """The API server goes away; controllers and pods go on."""
         self.await_(self.server.stop())
 
     def start_server(self) -> None:
@@ -193,3 +290,15 @@ class Cluster:
     def cut_watches(self, kind: str = "") -> int:
         """Break watches (of a kind) in the middle; gives how many."""
         return self.call(lambda: self.server.watches.cut(kind))
+
+    def watches(self, kind: str = "", user: str = "") -> int:
+        """How many watches are open."""
+        return self.call(lambda: self.server.watches.count(kind, user))
+
+
+async def _cancel_others() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.gather(*others, return_exceptions=True)

@@ -93,6 +93,4 @@ class Faults:
     def by_verb(self, since: int = 0) -> Counter[tuple[str, str, str]]:
         """How often each (user, verb, kind) was asked, for messages of tests."""
         later = itertools.islice(self.seen, since, None)
-        return Counter(
-            (each.user, each.wanted.verb, each.wanted.resource.kind) for each in later
-        )
+        return Counter((each.user, each.wanted.verb, each.wanted.resource.kind) for each in later)

@@ -231,7 +231,7 @@ def apply(
     old = managed.get(manager, (frozenset(), now))[0]
 
     def differs(path: Path) -> bool:
-        return value_at(live, path, schema) != value_at(wanted, path, schema)
+        return bool(value_at(live, path, schema) != value_at(wanted, path, schema))
 
     conflicts = _conflicts(managed, manager, new, differs)
     if conflicts and not force:

@@ -1,6 +1,5 @@
 """Create, update, patch and delete as the API server does them, on top of the store."""
 
-import base64
 import copy
 import datetime
 import random
@@ -10,7 +9,17 @@ from typing import Any, Final
 
 import msgspec
 
-from tests.kubernetes import defaults, managed, patching, schemas, services, validation
+from tests.kubernetes import (
+    admission,
+    decoding,
+    defaults,
+    managed,
+    patching,
+    schemas,
+    services,
+    validation,
+)
+from tests.kubernetes.decoding import NOTHING_ASKED, Asked
 from tests.kubernetes.failures import (
     Failure,
     already_exists,
@@ -35,18 +44,6 @@ _SUFFIX: Final = "bcdfghjklmnpqrstvwxz2456789"
 _KEPT: Final = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """The query of a write. ``strict`` is ``fieldValidation``."""
-
-    dry_run: bool = False
-    manager: str = "unknown"
-    force: bool = False
-    validation: str = "Warn"
-
-
-NOTHING_ASKED: Final = Asked()
-
-
 class Registry:
     """Writes of all kinds. ``warnings`` of the last write, for the answer's headers."""
 
@@ -69,7 +66,7 @@ class Registry:
         """Store a new object; gives it as stored."""
         found = self._read(resource, given, asked)
         metadata = found["metadata"]
-        self._place(resource, namespace, metadata)
+        decoding.place(resource, namespace, metadata)
         if not metadata.get("name") and metadata.get("generateName"):
             chosen = "".join(self._random.choices(_SUFFIX, k=5))
             metadata["name"] = f"{metadata['generateName']}{chosen}"
@@ -91,6 +88,8 @@ class Registry:
             metadata["generation"] = 1
         if "status" in resource.subresources and resource.kind != "Node":
             found.pop("status", None)
+        if resource.kind == "Pod":
+            self._admit_pod(namespace, found)
         self._finish(resource, found, None)
         manager = self._manager(resource, asked, "")
         metadata["managedFields"] = applied or managed.updated(
@@ -111,7 +110,7 @@ class Registry:
         before = self.get(resource, namespace, name)
         found = self._read(resource, given, asked)
         metadata = found["metadata"]
-        self._place(resource, namespace, metadata)
+        decoding.place(resource, namespace, metadata)
         if metadata.get("name", name) != name:
             raise bad_request(
                 f"the name of the object ({metadata.get('name')}) does not match the name on "
@@ -139,7 +138,7 @@ class Registry:
             raise not_found(resource, name)
         after = self.patched(resource, before, patch, kind)
         found = self._read(resource, after, asked)
-        self._place(resource, namespace, found["metadata"])
+        decoding.place(resource, namespace, found["metadata"])
         if found["metadata"].get("name") != name:
             raise invalid(
                 resource,
@@ -232,55 +231,8 @@ class Registry:
     # Steps.
 
     def _read(self, resource: Resource, given: Json, asked: Asked) -> Json:
-        """A copy of what was sent, typed: unknown fields are dropped, named or refused."""
-        self.warnings = []
-        if not isinstance(given, dict):
-            raise bad_request("the request body is no object")
-        kind, version = given.get("kind", resource.kind), given.get("apiVersion")
-        if kind != resource.kind or version not in (None, resource.api_version):
-            raise bad_request(
-                f"the API version in the data ({version}) or its kind ({kind}) does not match "
-                f"the expected {resource.api_version}, Kind={resource.kind}"
-            )
-        found, unknown = schemas.cleaned(resource, given)
-        texts = [f'unknown field "{path}"' for path in unknown]
-        if texts and asked.validation == "Strict":
-            raise bad_request(
-                f'{kind} in version "{resource.version}" cannot be handled as a {kind}: strict '
-                f"decoding error: {', '.join(texts)}"
-            )
-        if asked.validation == "Warn":
-            self.warnings += texts
-        found = copy.deepcopy(found)
-        found["kind"], found["apiVersion"] = resource.kind, resource.api_version
-        found.setdefault("metadata", {})
-        self._decode_data(found)
+        found, self.warnings = decoding.read(resource, given, asked)
         return found
-
-    def _decode_data(self, found: Json) -> None:
-        bad_key = validation.base64_failure(found) if found["kind"] in ("Secret", "ConfigMap") else ""
-        if bad_key:
-            raise bad_request(
-                f'{found["kind"]} in version "v1" cannot be handled as a {found["kind"]}: illegal '
-                f"base64 data at input byte 0 (data.{bad_key})"
-            )
-        if found["kind"] == "Secret" and "stringData" in found:
-            texts = found.pop("stringData")
-            encoded = {
-                key: base64.b64encode(text.encode()).decode() for key, text in texts.items()
-            }
-            found["data"] = {**(found.get("data") or {}), **encoded}
-
-    def _place(self, resource: Resource, namespace: str, metadata: Json) -> None:
-        if not resource.namespaced:
-            metadata.pop("namespace", None)
-            return
-        if metadata.get("namespace", namespace) != namespace:
-            raise bad_request(
-                "the namespace of the provided object does not match the namespace sent on the "
-                "request"
-            )
-        metadata["namespace"] = namespace
 
     def _admit_namespace(self, resource: Resource, namespace: str, name: str) -> None:
         holder = self.catalogue.kind("Namespace")
@@ -294,6 +246,21 @@ class Registry:
                 f'{resource.qualified} "{name}" is forbidden: unable to create new content in '
                 f"namespace {namespace} because it is being terminated",
             )
+
+    def _admit_pod(self, namespace: str, found: Json) -> None:
+        spec = found.setdefault("spec", {})
+        holder = self.catalogue.kind("ServiceAccount")
+        account = spec.setdefault("serviceAccountName", "default")
+        held = self.store.get(holder, namespace, account)
+        if held is None and account != "default":
+            name = found["metadata"]["name"]
+            raise forbidden(
+                self.catalogue.kind("Pod"),
+                name,
+                f'pods "{name}" is forbidden: error looking up service account '
+                f'{namespace}/{account}: serviceaccount "{account}" not found',
+            )
+        admission.mount_token(found, held, "".join(self._random.choices(_SUFFIX, k=5)))
 
     def _same_version(self, resource: Resource, before: Json, metadata: Json) -> None:
         held = before["metadata"]
@@ -361,10 +328,10 @@ class Registry:
         """Write it unless nothing differs; finish a deletion that waited for this."""
         metadata = found["metadata"]
         is_ending = "deletionTimestamp" in metadata and not metadata.get("finalizers")
-        if is_ending and not metadata.get("deletionGracePeriodSeconds"):
-            if not self._has_content(resource, found):
-                self.store.remove(resource, before)
-                return found
+        is_ending = is_ending and not metadata.get("deletionGracePeriodSeconds")
+        if is_ending and not self._has_content(resource, found):
+            self.store.remove(resource, before)
+            return found
         if _plain(found) == _plain(before):
             return before
         return self.store.write(resource, found)
@@ -380,7 +347,7 @@ class Registry:
         subresource: str,
     ) -> tuple[Json, bool]:
         wanted = self._read(resource, wanted, asked)
-        self._place(resource, namespace, wanted["metadata"])
+        decoding.place(resource, namespace, wanted["metadata"])
         if wanted["metadata"].get("name", name) != name:
             raise bad_request(f"name in the object does not match {name}")
         wanted["metadata"]["name"] = name

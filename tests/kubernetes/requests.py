@@ -5,8 +5,8 @@ from typing import Final
 
 import msgspec
 
+from tests.kubernetes.decoding import Asked
 from tests.kubernetes.failures import no_such_path
-from tests.kubernetes.registry import Asked
 from tests.kubernetes.resources import Catalogue, Resource
 
 _VERBS: Final = {"POST": "create", "PUT": "update", "PATCH": "patch"}

@@ -240,9 +240,7 @@ def _as_openapi(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     found = {
-        key: _as_openapi(each)
-        for key, each in value.items()
-        if key not in ("type", "$ref", "enum")
+        key: _as_openapi(each) for key, each in value.items() if key not in ("type", "$ref", "enum")
     }
     words = value.get("type")
     if isinstance(words, dict):

@@ -17,6 +17,7 @@ from tests.kubernetes.resources import Json
 
 NODE_PORTS: Final = range(30_000, 32_768)
 CLUSTER_IPS: Final = ipaddress.ip_network("10.96.0.0/16")
+_ADDRESSES: Final = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
 PORT_NAME_MAX: Final = 15
 TYPES: Final = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 PROTOCOLS: Final = ("SCTP", "TCP", "UDP")
@@ -115,9 +116,18 @@ def carry(spec: Json, before: Json) -> None:
     """
     kind, old_kind = spec["type"], before.get("type")
     if "ExternalName" not in (kind, old_kind):
-        for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
+        for field in _ADDRESSES:
             if field in before and not spec.get(field):
                 spec[field] = before[field]
+    _carry_node_ports(spec, before)
+    if kind == "ExternalName" and old_kind != "ExternalName":
+        for field in _ADDRESSES:
+            if spec.get(field) == before.get(field):
+                spec.pop(field, None)
+
+
+def _carry_node_ports(spec: Json, before: Json) -> None:
+    kind, old_kind = spec["type"], before.get("type")
     if kind in ("NodePort", "LoadBalancer") and old_kind in ("NodePort", "LoadBalancer"):
         held = {(port["port"], port["protocol"]): port.get("nodePort") for port in ports_of(before)}
         for port in ports_of(spec):
@@ -129,10 +139,6 @@ def carry(spec: Json, before: Json) -> None:
         for port in ports_of(spec):
             if port.get("nodePort") in old_ports:
                 port.pop("nodePort", None)
-    if kind == "ExternalName" and old_kind != "ExternalName":
-        for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
-            if spec.get(field) == before.get(field):
-                spec.pop(field, None)
 
 
 def ports_of(spec: Json) -> list[Json]:
@@ -141,7 +147,7 @@ def ports_of(spec: Json) -> list[Json]:
 
 
 class Allocator:
-    """Cluster IPs and node ports. ``addresses``: given out in order instead of 10.96.0.0/16."""
+    """Cluster IPs and node ports. An address is not given out twice."""
 
     def __init__(self, seed: int = 1) -> None:
         self._random = random.Random(seed)

@@ -10,8 +10,8 @@ from aiohttp import web
 
 from tests.kubernetes.failures import Failure, bad_request
 from tests.kubernetes.faults import Faults
-from tests.kubernetes.resources import Json
 from tests.kubernetes.requests import Wanted
+from tests.kubernetes.resources import Json
 from tests.kubernetes.selectors import Matches
 from tests.kubernetes.storage import Change, Store
 
@@ -62,7 +62,7 @@ class Watches:
 
     def __init__(self, store: Store, faults: Faults) -> None:
         self._store, self._faults = store, faults
-        self._open: dict[int, tuple[web.Request, Watch]] = {}  # By id: requests have no hash.
+        self._open: dict[int, tuple[web.Request, Watch]] = {}
 
     def cut(self, kind: str = "") -> int:
         """Break the connections of watches, in the middle; gives how many."""
@@ -80,7 +80,7 @@ class Watches:
         """How many are open."""
         return sum(
             1
-            for _, watch in self._open.values()
+            for _request, watch in self._open.values()
             if kind in ("", watch.wanted.resource.kind) and user in ("", watch.user)
         )
 
@@ -96,7 +96,7 @@ class Watches:
         query = request.query
         initial, watch = self._begin(wanted, user, matches, query)
         stop = self._store.listen(watch.note)
-        self._open[id(request)] = (request, watch)
+        self._open[id(request)] = request, watch
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         try:
             await response.prepare(request)
@@ -117,7 +117,9 @@ class Watches:
     ) -> tuple[list[Json], Watch]:
         text = query.get("resourceVersion", "")
         if text and not text.isdigit():
-            raise bad_request(f'invalid resource version "{text}": strconv.ParseUint: invalid syntax')
+            raise bad_request(
+                f'invalid resource version "{text}": strconv.ParseUint: invalid syntax'
+            )
         sends_initial = query.get("sendInitialEvents") == "true"
         if text in ("", "0") or sends_initial:
             revision = self._store.revision

@@ -7,6 +7,7 @@ import pytest
 
 from router.kubernetes.addresses import ENDPOINTS_MAX, Addresses, addresses, link_host
 from router.kubernetes.picture import SiteOptions
+from tests.unit.kubernetes.objects import picture, site, site_of
 
 NAMESPACE = "west"
 
@@ -26,6 +27,12 @@ def found(ingress: str, service: Any = None, exposed: Any = None, **further: Any
 
 def test_without_ingress_links_come_from_within_the_cluster_and_no_domain_is_assumed() -> None:
     assert found("none") == Addresses((("spillway-router.west", 55671),), is_local=True)
+
+
+def test_a_site_without_ingress_listens_for_links_of_its_cluster_and_an_edge_for_none() -> None:
+    for data, listens in (({"ingress": "none"}, True), ({"router-mode": "edge"}, False)):
+        _, spec = site_of(picture(site(**data)))
+        assert (spec.ingress != "none") is listens
 
 
 def test_an_edge_site_accepts_none_at_all() -> None:

@@ -64,6 +64,18 @@ def test_a_request_is_named() -> None:
     assert (found.requests, found.tokens, found.documents) == (("wanted",), {}, ())
 
 
+def test_a_request_that_another_site_has_filled_is_a_token_whatever_its_label_says() -> None:
+    """It was copied here, and a tool put back the label of the manifest."""
+    copied = token("wanted", "connection-token-request")
+    assert picture(copied).requests == ("wanted",)
+    copied["data"]["tls.crt"] = "bm8="
+    found = picture(copied)
+    assert (found.requests, list(found.tokens)) == ((), ["wanted"])
+    assert '"connection-token"' in found.tokens["wanted"].text
+    copied["metadata"]["annotations"]["skupper.io/generated-by"] = OWN_SITE
+    assert (picture(copied).requests, picture(copied).tokens) == (("wanted",), {})
+
+
 def test_an_answered_request_of_this_site_makes_no_link() -> None:
     own = made_with({"skupper.io/generated-by": OWN_SITE})
     own["metadata"]["labels"]["skupper.io/type"] = "connection-token"

@@ -1,0 +1,324 @@
+"""One container: a process of this machine, or nothing at all (hollow), and its state."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from tests.kubernetes.admission import TOKEN_DIRECTORY
+from tests.kubernetes.environment import Mounts, expanded, variables
+from tests.kubernetes.images import ROOT, Image
+from tests.kubernetes.probes import Prober, holds
+from tests.kubernetes.registry import now
+from tests.kubernetes.resources import Json
+from tests.kubernetes.volumes import NotThere, Volumes
+from tests.kubernetes.world import World
+
+BACKOFF_S, BACKOFF_S_MAX = 0.1, 5.0
+KILLED: Final = 128
+NO_PROCESS: Final[Json] = {"waiting": {"reason": "ContainerCreating"}}
+
+
+class Node(msgspec.Struct, kw_only=True):
+    """What containers share: where the API is, how fast probes go, what images are."""
+
+    world: World
+    state: Path
+    url_variables: dict[str, str]
+    probe_speed: float
+    kubeconfig: Callable[[Path, str], str]
+    images: dict[str, Image]
+
+
+class Container:
+    """Its state as the pod's status shows it, and the ways to start, probe and stop it."""
+
+    def __init__(
+        self,
+        node: Node,
+        spec: Json,
+        image: Image | None,
+        volumes: Volumes,
+        directory: Path,
+        on_change: Callable[[], None],
+    ) -> None:
+        self.spec, self.image = spec, image
+        self.name: str = spec["name"]
+        self.state, self.last_state = NO_PROCESS, dict[str, Json]()
+        self.started, self.ready, self.restarts = False, False, 0
+        self.env: dict[str, str] = {}
+        self.mounts = Mounts(spec, volumes)
+        self.directory = directory
+        self._node, self._on_change = node, on_change
+        self._process: asyncio.subprocess.Process | None = None
+        self._hollow_end = asyncio.Event()
+        self._stopping, self._ended = asyncio.Event(), asyncio.Event()
+        self.was_started = asyncio.Event()
+
+    @property
+    def is_sidecar(self) -> bool:
+        """Whether it is a native sidecar."""
+        return self.spec.get("restartPolicy") == "Always"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it runs now."""
+        return "running" in self.state
+
+    def log_path(self, restarts: int | None = None) -> Path:
+        """Where what it prints goes."""
+        number = self.restarts if restarts is None else restarts
+        return self.directory / f"{self.name}.{number}.log"
+
+    def status(self) -> Json:
+        """Its entry of containerStatuses."""
+        return {
+            "name": self.name,
+            "image": self.spec["image"],
+            "imageID": self.spec["image"],
+            "containerID": f"test://{self.directory.name}-{self.name}-{self.restarts}",
+            "ready": self.ready,
+            "started": self.started,
+            "restartCount": self.restarts,
+            "state": self.state,
+            "lastState": self.last_state,
+        }
+
+    async def keep(self, pod: Callable[[], Json], policy: str) -> int:
+        """Run it, and again as ``policy`` says; gives the last exit code."""
+        backoff_s = BACKOFF_S
+        while True:
+            try:
+                code = await self._once(pod)
+            except NotThere as missing:
+                self._wait("CreateContainerConfigError", str(missing))
+                if await self._pause(BACKOFF_S):
+                    return KILLED
+                continue
+            if self._stopping.is_set() or policy == "Never" or (policy == "OnFailure" and not code):
+                return code
+            self.restarts += 1
+            self.last_state = self.state
+            self._wait("CrashLoopBackOff", f"back-off restarting failed container {self.name}")
+            if await self._pause(backoff_s):
+                return code
+            backoff_s = min(2 * backoff_s, BACKOFF_S_MAX)
+
+    async def stop(self, deadline: float, *, hook: bool = True) -> None:
+        """preStop, SIGTERM, and SIGKILL at ``deadline`` (of the loop's clock)."""
+        self._stopping.set()
+        loop = asyncio.get_running_loop()
+        if not self.is_running:
+            return
+        try:
+            async with asyncio.timeout_at(deadline):
+                if hook:
+                    await self._pre_stop()
+                self._signal(signal.SIGTERM)
+                await self._ended.wait()
+        except TimeoutError:
+            self.kill()
+            async with asyncio.timeout_at(loop.time() + 5):
+                await self._ended.wait()
+
+    def kill(self) -> None:
+        """SIGKILL to all of its processes."""
+        self._stopping.set()
+        self._hollow_end.set()
+        process = self._process
+        if process is not None and process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+    async def run(self, words: list[str], timeout_s: float) -> bool:
+        """Whether a command in it succeeds in time."""
+        process = await self.spawn(words, stdin=asyncio.subprocess.DEVNULL)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await process.communicate()
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.communicate()
+            return False
+        return process.returncode == 0
+
+    async def spawn(
+        self, words: list[str], *, stdin: int = asyncio.subprocess.PIPE
+    ) -> asyncio.subprocess.Process:
+        """Start a command in it, as ``kubectl exec`` does. FileNotFoundError: no such program."""
+        mapped = [self.mounts.real(word) for word in words]
+        argv = self.image.argv(mapped) if self.image is not None else mapped
+        pipe = asyncio.subprocess.PIPE
+        return await asyncio.create_subprocess_exec(
+            *argv,
+            stdin=stdin,
+            stdout=pipe,
+            stderr=pipe,
+            env=self.env or dict(os.environ),
+            cwd=self.directory if self.directory.exists() else None,
+            start_new_session=True,
+        )
+
+    # Steps.
+
+    async def _once(self, pod: Callable[[], Json]) -> int:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.env = self._environment(pod())
+        self._hollow_end.clear()
+        self._ended.clear()
+        if self.image is not None:
+            await self._start(self.image)
+        self.state = {"running": {"startedAt": now()}}
+        self._on_change()
+        try:
+            async with asyncio.TaskGroup() as group:
+                probing = group.create_task(self._probe(pod))
+                code = await self._exit_code()
+                probing.cancel()
+        finally:
+            self.kill_group()
+        self.started = self.ready = False
+        reason = "Completed" if code == 0 else "Error"
+        ended = {"exitCode": code, "reason": reason, "finishedAt": now()}
+        self.state = {"terminated": {**ended, "startedAt": self.state["running"]["startedAt"]}}
+        self._ended.set()
+        self._on_change()
+        return code
+
+    async def _start(self, image: Image) -> None:
+        words = [expanded(word, self.env) for word in self.spec.get("command") or []]
+        args = [expanded(word, self.env) for word in self.spec.get("args") or []]
+        if not words:
+            words, args = list(image.entrypoint), args or list(image.cmd)
+        argv = image.argv([self.mounts.real(word) for word in [*words, *args]])
+        with self.log_path().open("wb") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *argv,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self.env,
+                cwd=self.mounts.at(self.spec.get("workingDir") or "") or self.directory,
+                start_new_session=True,
+            )
+
+    def _environment(self, pod: Json) -> dict[str, str]:
+        programs = f"{Path(sys.executable).parent}:{os.environ.get('PATH', '/usr/bin:/bin')}"
+        found = {
+            "PATH": programs,
+            "PYTHONPATH": str(ROOT),
+            "HOME": str(self.directory),
+            "HOSTNAME": pod["metadata"]["name"],
+            "POD_IP": pod["status"]["podIP"],
+            **self._node.url_variables,
+            **(self.image.env if self.image is not None else {}),
+        }
+        account = self.mounts.at(TOKEN_DIRECTORY)
+        if account is not None:
+            found["KUBERNETES_SERVICEACCOUNT_DIR"] = str(account)
+            place = pod["metadata"]["namespace"]
+            found["KUBECONFIG"] = self._node.kubeconfig(account, place)
+        own = variables(self._node.world, pod, self.spec)
+        return {**found, **{key: self.mounts.real(text) for key, text in own.items()}}
+
+    async def _exit_code(self) -> int:
+        if self._process is None:
+            await self._hollow_end.wait()
+            return 0
+        code = await self._process.wait()
+        return code if code >= 0 else KILLED - code
+
+    def kill_group(self) -> None:
+        """What its first process left behind goes with it."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    async def _pause(self, seconds: float) -> bool:
+        """Whether it shall stop, after a while at most."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _wait(self, reason: str, message: str) -> None:
+        self.started = self.ready = False
+        self.state = {"waiting": {"reason": reason, "message": message}}
+        self._on_change()
+
+    def _signal(self, number: signal.Signals) -> None:
+        self._hollow_end.set()
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(number)
+
+    async def _pre_stop(self) -> None:
+        hook = (self.spec.get("lifecycle") or {}).get("preStop") or {}
+        if "sleep" in hook:
+            await asyncio.sleep(hook["sleep"]["seconds"])
+        elif "exec" in hook and self.image is not None:
+            process = await self.spawn(hook["exec"]["command"], stdin=asyncio.subprocess.DEVNULL)
+            await process.communicate()
+
+    async def _probe(self, pod: Callable[[], Json]) -> None:
+        """Startup first, then liveness and readiness side by side."""
+        address = pod()["status"]["podIP"]
+        ports = {
+            each["name"]: each["containerPort"]
+            for each in self.spec.get("ports") or []
+            if "name" in each
+        }
+
+        async def watch(probe: Json, on_change: Callable[[bool], None]) -> None:
+            async def check() -> bool:
+                return self.image is None or await holds(probe, address, ports, self.run)
+
+            await Prober(probe, self._node.probe_speed, check).run(on_change)
+
+        async with asyncio.TaskGroup() as group:
+            if "startupProbe" in self.spec:
+                first = asyncio.Event()
+                startup = group.create_task(
+                    watch(self.spec["startupProbe"], lambda ok: self._begin(ok, first))
+                )
+                await first.wait()
+                startup.cancel()
+            self._set(started=True)
+            self.was_started.set()
+            if "livenessProbe" in self.spec:
+                group.create_task(watch(self.spec["livenessProbe"], self._survive))
+            if "readinessProbe" in self.spec:
+                ready = self.spec["readinessProbe"]
+                group.create_task(watch(ready, lambda ok: self._set(ready=ok)))
+            else:
+                self._set(ready=True)
+
+    def _begin(self, ok: bool, first: asyncio.Event) -> None:
+        if ok:
+            first.set()
+        else:
+            self._die("startup")
+
+    def _survive(self, ok: bool) -> None:
+        if not ok:
+            self._die("liveness")
+
+    def _die(self, _probe: str) -> None:
+        """A probe failed for good: the container is ended and runs again as its policy says."""
+        grace_s = float(self.spec.get("terminationGracePeriodSeconds", 30))
+        self._signal(signal.SIGTERM)
+        asyncio.get_running_loop().call_later(grace_s, self.kill_group)
+
+    def _set(self, *, started: bool | None = None, ready: bool | None = None) -> None:
+        self.started = self.started if started is None else started
+        self.ready = self.ready if ready is None else ready
+        self._on_change()

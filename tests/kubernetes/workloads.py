@@ -1,0 +1,317 @@
+"""Deployments, ReplicaSets, StatefulSets, DaemonSets and Jobs: what they make of pods."""
+
+import contextlib
+import copy
+import math
+from typing import Any, Final
+
+from tests.kubernetes import selectors
+from tests.kubernetes.failures import Failure
+from tests.kubernetes.registry import now
+from tests.kubernetes.resources import Json
+from tests.kubernetes.world import (
+    World,
+    condition,
+    is_ending,
+    is_over,
+    is_owned,
+    is_ready,
+    owner_of,
+    short_hash,
+)
+
+HASH_LABEL: Final = "pod-template-hash"
+REVISION: Final = "deployment.kubernetes.io/revision"
+REVISION_LABEL: Final = "controller-revision-hash"
+
+
+def pods_of(world: World, owner: Json) -> list[Json]:
+    """The pods that an owner controls and that count: neither over nor ending."""
+    found = world.all("Pod", owner["metadata"]["namespace"])
+    return [pod for pod in found if is_owned(pod, owner) and not is_over(pod)]
+
+
+def make_pod(world: World, owner: Json, labels: Json, **fields: Any) -> None:
+    template = copy.deepcopy(owner["spec"]["template"])
+    metadata = {
+        key: value
+        for key, value in template["metadata"].items()
+        if key in ("labels", "annotations")
+    }
+    metadata["labels"] = {**metadata.get("labels", {}), **labels}
+    metadata["ownerReferences"] = [owner_of(owner)]
+    name = fields.pop("name", "")
+    metadata.update({"name": name} if name else {})
+    if not name:
+        metadata["generateName"] = f"{owner['metadata']['name']}-"
+    pod = {"kind": "Pod", "metadata": metadata, "spec": {**template["spec"], **fields}}
+    with contextlib.suppress(Failure):  # A namespace that ends, or a name not yet free.
+        world.create("Pod", owner["metadata"]["namespace"], pod)
+
+
+def replica_sets(world: World, namespace: str) -> None:
+    """As many pods as each ReplicaSet wants; its status."""
+    for found in world.all("ReplicaSet", namespace):
+        if is_ending(found):
+            continue
+        alive = [pod for pod in pods_of(world, found) if not is_ending(pod)]
+        wanted = found["spec"]["replicas"]
+        for _missing in range(wanted - len(alive)):
+            make_pod(world, found, {})
+        too_many = len(alive) - wanted
+        if too_many > 0:
+            youngest = sorted(
+                alive,
+                key=lambda pod: (is_ready(pod), -int(pod["metadata"]["resourceVersion"])),
+            )
+            for pod in youngest[:too_many]:
+                world.delete(pod)
+        alive = [pod for pod in pods_of(world, found) if not is_ending(pod)]
+        ready = sum(map(is_ready, alive))
+        world.set_status(
+            found,
+            replicas=len(alive),
+            fullyLabeledReplicas=len(alive),
+            readyReplicas=ready,
+            availableReplicas=ready,
+            observedGeneration=found["metadata"]["generation"],
+        )
+
+
+def deployments(world: World, namespace: str) -> None:
+    """The ReplicaSet of the newest template, filled as the strategy allows; the status."""
+    for found in world.all("Deployment", namespace):
+        if is_ending(found):
+            continue
+        sets = [each for each in world.all("ReplicaSet", namespace) if is_owned(each, found)]
+        newest = _newest_set(world, found, sets)
+        if newest is None:
+            continue
+        old = [each for each in sets if each["metadata"]["uid"] != newest["metadata"]["uid"]]
+        if not found["spec"].get("paused"):
+            _roll(world, found, newest, old)
+        _forget_old(world, found, old)
+        _deployment_status(world, found["metadata"]["name"], namespace)
+
+
+def _newest_set(world: World, found: Json, sets: list[Json]) -> Json | None:
+    template = found["spec"]["template"]
+    number = short_hash(template)
+    metadata = found["metadata"]
+    for each in sets:
+        if each["metadata"]["labels"].get(HASH_LABEL) == number:
+            return each
+    if found["spec"].get("paused"):
+        return max(sets, key=_revision, default=None)
+    revision = str(max(map(_revision, sets), default=0) + 1)
+    labels = {**(template["metadata"].get("labels") or {}), HASH_LABEL: number}
+    selector = copy.deepcopy(found["spec"]["selector"])
+    selector["matchLabels"] = {**(selector.get("matchLabels") or {}), HASH_LABEL: number}
+    made = {
+        "metadata": {
+            "name": f"{metadata['name']}-{number}",
+            "labels": labels,
+            "annotations": {REVISION: revision},
+            "ownerReferences": [owner_of(found)],
+        },
+        "spec": {
+            "replicas": 0,
+            "selector": selector,
+            "template": {
+                **template,
+                "metadata": {**template["metadata"], "labels": labels},
+            },
+        },
+    }
+
+    def note(edited: Json) -> None:
+        annotations = edited["metadata"].get("annotations") or {}
+        edited["metadata"]["annotations"] = {**annotations, REVISION: revision}
+
+    try:
+        newest = world.create("ReplicaSet", metadata["namespace"], made)
+    except Failure:  # The namespace ends.
+        return None
+    world.change(found, note)
+    return newest
+
+
+def _revision(found: Json) -> int:
+    return int((found["metadata"].get("annotations") or {}).get(REVISION, 0))
+
+
+def _share(value: Any, whole: int, *, up: bool) -> int:
+    if isinstance(value, str) and value.endswith("%"):
+        exact = whole * int(value[:-1]) / 100
+        return math.ceil(exact) if up else math.floor(exact)
+    return int(value)
+
+
+def _scale(world: World, found: Json, replicas: int) -> None:
+    def edit(edited: Json) -> None:
+        if edited["spec"]["replicas"] != replicas:
+            edited["spec"]["replicas"] = replicas
+            edited["metadata"]["generation"] += 1
+
+    world.change(found, edit)
+
+
+def _available(world: World, found: Json) -> int:
+    return sum(1 for pod in pods_of(world, found) if is_ready(pod) and not is_ending(pod))
+
+
+def _roll(world: World, found: Json, newest: Json, old: list[Json]) -> None:
+    spec = found["spec"]
+    wanted = spec["replicas"]
+    old_total = sum(each["spec"]["replicas"] for each in old)
+    if spec["strategy"]["type"] == "Recreate":
+        for each in old:
+            _scale(world, each, 0)
+        if not any(pods_of(world, each) for each in old):
+            _scale(world, newest, wanted)
+        return
+    rolling = spec["strategy"]["rollingUpdate"]
+    surge = _share(rolling["maxSurge"], wanted, up=True)
+    unavailable = _share(rolling["maxUnavailable"], wanted, up=False)
+    if not surge and not unavailable:
+        unavailable = 1
+    current = newest["spec"]["replicas"]
+    room = wanted + surge - old_total - current
+    target = wanted if current > wanted else min(wanted, current + max(room, 0))
+    _scale(world, newest, target)
+    _shrink_old(world, found, newest, old, wanted - unavailable)
+
+
+def _shrink_old(
+    world: World, found: Json, newest: Json, old: list[Json], available_min: int
+) -> None:
+    """Take away old pods: those that are not available first, then as many as may miss."""
+    current = world.get("ReplicaSet", found["metadata"]["namespace"], newest["metadata"]["name"])
+    total = sum(each["spec"]["replicas"] for each in old) + (current or newest)["spec"]["replicas"]
+    new_available = _available(world, newest)
+    new_missing = (current or newest)["spec"]["replicas"] - new_available
+    may_go = total - available_min - new_missing
+    for each in sorted(old, key=_revision):
+        broken = min(each["spec"]["replicas"] - _available(world, each), max(may_go, 0))
+        if broken > 0:
+            _scale(world, each, each["spec"]["replicas"] - broken)
+            may_go -= broken
+    spare = new_available + sum(_available(world, each) for each in old) - available_min
+    for each in sorted(old, key=_revision):
+        now_set = world.get("ReplicaSet", found["metadata"]["namespace"], each["metadata"]["name"])
+        replicas = (now_set or each)["spec"]["replicas"]
+        less = min(replicas, max(spare, 0))
+        if less > 0:
+            _scale(world, each, replicas - less)
+            spare -= less
+
+
+def _forget_old(world: World, found: Json, old: list[Json]) -> None:
+    empty = [
+        each
+        for each in old
+        if not each["spec"]["replicas"] and not (each.get("status") or {}).get("replicas")
+    ]
+    keep = found["spec"]["revisionHistoryLimit"]
+    for each in sorted(empty, key=_revision)[: max(len(empty) - keep, 0)]:
+        world.delete(each)
+
+
+def _deployment_status(world: World, name: str, namespace: str) -> None:
+    found = world.get("Deployment", namespace, name)
+    if found is None:
+        return
+    sets = [each for each in world.all("ReplicaSet", namespace) if is_owned(each, found)]
+    number = short_hash(found["spec"]["template"])
+    pods = [pod for each in sets for pod in pods_of(world, each) if not is_ending(pod)]
+    updated = [pod for pod in pods if pod["metadata"]["labels"].get(HASH_LABEL) == number]
+    ready = sum(map(is_ready, pods))
+    wanted = found["spec"]["replicas"]
+    rolling = found["spec"]["strategy"].get("rollingUpdate") or {"maxUnavailable": wanted}
+    least = wanted - _share(rolling["maxUnavailable"], wanted, up=False)
+    is_done = len(updated) == wanted == len(pods) and ready >= wanted
+    is_enough = ready >= least
+    conditions = condition(
+        found,
+        "Available",
+        is_enough,
+        "MinimumReplicasAvailable" if is_enough else "MinimumReplicasUnavailable",
+    )
+    found = {**found, "status": {**(found.get("status") or {}), "conditions": conditions}}
+    conditions = condition(
+        found, "Progressing", True, "NewReplicaSetAvailable" if is_done else "ReplicaSetUpdated"
+    )
+    world.set_status(
+        found,
+        observedGeneration=found["metadata"]["generation"],
+        replicas=len(pods),
+        updatedReplicas=len(updated),
+        readyReplicas=ready,
+        availableReplicas=ready,
+        unavailableReplicas=max(wanted - ready, 0),
+        conditions=conditions,
+    )
+
+
+def daemon_sets(world: World, namespace: str) -> None:
+    """A pod on each node."""
+    for found in world.all("DaemonSet", namespace):
+        if is_ending(found):
+            continue
+        number = short_hash(found["spec"]["template"])
+        nodes = [node["metadata"]["name"] for node in world.all("Node")]
+        pods = pods_of(world, found)
+        old = [p for p in pods if p["metadata"]["labels"].get(REVISION_LABEL) != number]
+        for pod in old[:1] if all(is_ready(p) for p in pods if p not in old) else []:
+            world.delete(pod)
+        taken = {pod["spec"].get("nodeName") for pod in pods}
+        for node in nodes:
+            if node not in taken:
+                make_pod(world, found, {REVISION_LABEL: number}, nodeName=node)
+        alive = [pod for pod in pods_of(world, found) if not is_ending(pod)]
+        ready = sum(map(is_ready, alive))
+        world.set_status(
+            found,
+            currentNumberScheduled=len(alive),
+            desiredNumberScheduled=len(nodes),
+            numberAvailable=ready,
+            numberMisscheduled=0,
+            numberReady=ready,
+            updatedNumberScheduled=sum(
+                p["metadata"]["labels"].get(REVISION_LABEL) == number for p in alive
+            ),
+            observedGeneration=found["metadata"]["generation"],
+        )
+
+
+def jobs(world: World, namespace: str) -> None:
+    """Pods until enough have succeeded or too many failed."""
+    for found in world.all("Job", namespace):
+        conditions = (found.get("status") or {}).get("conditions") or []
+        if is_ending(found) or any(each["status"] == "True" for each in conditions):
+            continue
+        pods = [pod for pod in world.all("Pod", namespace) if is_owned(pod, found)]
+        done = sum(pod["status"].get("phase") == "Succeeded" for pod in pods)
+        failed = sum(pod["status"].get("phase") == "Failed" for pod in pods)
+        active = len(pods) - done - failed
+        spec = found["spec"]
+        names = {"batch.kubernetes.io/job-name": found["metadata"]["name"]}
+        names["job-name"] = found["metadata"]["name"]
+        fields: Json = {"active": active, "succeeded": done, "failed": failed}
+        fields["startTime"] = (found.get("status") or {}).get("startTime", now())
+        if done >= spec["completions"]:
+            fields["completionTime"] = now()
+            fields["conditions"] = condition(found, "Complete", True, "CompletionsReached")
+        elif failed > spec["backoffLimit"]:
+            fields["conditions"] = condition(found, "Failed", True, "BackoffLimitExceeded")
+        else:
+            missing = min(spec["parallelism"], spec["completions"] - done) - active
+            for _each in range(missing):
+                make_pod(world, found, names)
+            fields["active"] = active + max(missing, 0)
+        world.set_status(found, **fields)
+
+
+def selects(found: Json, labels: dict[str, str]) -> bool:
+    """Whether a workload's selector matches."""
+    return selectors.of_object(found["spec"].get("selector"))(labels)
