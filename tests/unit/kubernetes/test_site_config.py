@@ -115,9 +115,11 @@ def test_older_keys_count_where_the_newer_is_not_there() -> None:
     assert options_of(edge="false", cluster_local="false") == SiteOptions(name="shop")
 
 
-def test_ingress_none_is_a_private_site() -> None:
-    _, spec = site_of(picture(site(ingress="none")))
-    assert spec.ingress == "none"
+def test_ingress_none_accepts_links_from_inside_the_cluster_as_skupper_does() -> None:
+    found = picture(site(ingress="none"))
+    _, spec = site_of(found)
+    assert spec.ingress == "host"
+    assert found.options is not None and found.options.ingress == "none"
 
 
 def test_annotations_are_split_as_skupper_splits_them() -> None:
