@@ -139,6 +139,7 @@ async def following(site_dir: Path, namespace: Namespace) -> AsyncIterator[Store
 
     The site's secrets are in ``site_dir`` by then, so that nobody is let in who was revoked.
     """
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # It tells of each request.
     rng = random.SystemRandom()
     connected = await asyncio.to_thread(
         Api.connect, namespace.name, namespace.kubeconfig, namespace.context
