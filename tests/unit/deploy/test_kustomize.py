@@ -86,9 +86,7 @@ def test_the_plain_install_of_the_controller_is_valid() -> None:
 
 @needs_kubectl
 def test_the_base_is_what_sitectl_init_applies() -> None:
-    wanted = site_objects(
-        SiteOptions(name=NAMESPACE), namespace=NAMESPACE, image=IMAGE, data={"name": NAMESPACE}
-    )
+    wanted = site_objects(SiteOptions(name=NAMESPACE), namespace=NAMESPACE, image=IMAGE)
     assert by_kind(built(DEPLOY / "kubernetes/base")) == by_kind(wanted)
 
 
@@ -99,7 +97,7 @@ def test_the_overlay_for_openshift_is_what_the_renderer_makes_there() -> None:
         namespace=NAMESPACE,
         image=IMAGE,
         openshift=True,
-        data={"name": NAMESPACE, "ingress": "route"},
+        data={"ingress": "route"},
     )
     assert by_kind(built(DEPLOY / "kubernetes/overlays/openshift")) == by_kind(wanted)
 
