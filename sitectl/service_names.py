@@ -30,10 +30,10 @@ def require_name(name: str, what: str = "service") -> None:
 
 def listener_of(name: str, listen: str, ports: tuple[int, ...]) -> Document:
     """The document of what ``--listen`` says. Failure: it says nothing."""
-    from router.documents.readers import split_listen
+    from router.documents.readers import auto_ip, split_listen
 
-    if listen not in ("auto", "none") and split_listen(listen) is None:
-        raise usage(f"--listen {listen!r}: expected [IP:]PORT, auto or none")
+    if listen != "none" and auto_ip(listen) is None and split_listen(listen) is None:
+        raise usage(f"--listen {listen!r}: expected [IP:]PORT, [IP:]auto or none")
     several = len(ports) > 1 and split_listen(listen) is not None
     port = ports[0] if several else None
     return Document("Listener", name, ListenerSpec(service=name, listen=listen, port=port))

@@ -87,6 +87,18 @@ class AdminApi:
         app.router.add_post("/api/v1/commands", self._command)
         return app
 
+    def probes(self) -> web.Application:
+        """An aiohttp application for who asks without a credential: three routes, none changes.
+
+        They tell whether the router lives and serves, and its metrics, which name services, sites
+        and links.
+        """
+        app = web.Application(client_max_size=0, middlewares=[self._guard])
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/readyz", self._readyz_listening)
+        app.router.add_get("/metrics", self._scrape)
+        return app
+
     @web.middleware
     async def _guard(
         self,
@@ -114,6 +126,24 @@ class AdminApi:
         if self._view.ready():
             return web.Response(text="ready\n")
         return web.Response(text="not ready\n", status=503)
+
+    async def _readyz_listening(self, request: web.Request) -> web.Response:
+        """As `_readyz`; with ``?service=NAME…`` not before these are listened for, for a while.
+
+        An application beside a sidecar starts after its services are there. It must start without
+        them too: no peer's fault may keep it down.
+        """
+        wanted = set(request.query.getall("service", ()))
+        if wanted and self._view.status().uptime_s < limits.PROBES_SERVICES_WAIT_S:
+            wanted -= {
+                service.name
+                for service in self._view.services()
+                if service.listener.state == "bound"
+            }
+            if wanted:
+                missing = ", ".join(sorted(wanted))
+                return web.Response(text=f"not listening yet for {missing}\n", status=503)
+        return await self._readyz(request)
 
     async def _scrape(self, request: web.Request) -> web.Response:
         async with self._rendering:

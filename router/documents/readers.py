@@ -165,13 +165,15 @@ def split_host_port(value: str) -> tuple[str, int | None] | None:
 
 
 def listen_address(findings: Findings, node: Node, path: str) -> str | Bad:
-    """``[IP:]PORT``, ``auto`` or ``none``."""
+    """``[IP:]PORT``, ``[IP:]auto`` or ``none``."""
     if isinstance(node, Scalar) and (
-        node.value in ("auto", "none") or split_listen(node.value) is not None
+        node.value == "none"
+        or auto_ip(node.value) is not None
+        or split_listen(node.value) is not None
     ):
         return node.value
     hint = nearest(node.value, ("auto", "none")) if isinstance(node, Scalar) else ""
-    findings.add(node, path, f"expected [IP:]PORT, auto or none, got {shown(node)}", hint)
+    findings.add(node, path, f"expected [IP:]PORT, [IP:]auto or none, got {shown(node)}", hint)
     return BAD
 
 
@@ -194,6 +196,15 @@ def is_ip(value: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def auto_ip(value: str) -> str | None:
+    """The address of ``[IP:]auto`` (all ports of a service), "" for none; None: it is not that."""
+    if value == "auto":
+        return ""
+    host, _, word = value.rpartition(":")
+    parts = split_host_port(f"{host}:1") if word == "auto" else None
+    return parts[0] if parts is not None and is_ip(parts[0]) else None
 
 
 def split_listen(value: str) -> tuple[str, int] | None:

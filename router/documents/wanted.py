@@ -200,19 +200,22 @@ def listening_addresses(
     if admin is not None and admin[1] is not None:
         found.append(Listening(admin[0], admin[1], "the admin API"))
     spoken_for: set[tuple[str, int | None]] = set()
+    elsewhere: dict[tuple[str, int | None], str] = {}
     for spec in listeners.values():
+        parts, auto_ip = readers.split_listen(spec.listen), readers.auto_ip(spec.listen)
+        if auto_ip is not None:
+            elsewhere[spec.service, spec.port] = auto_ip
+            continue
         spoken_for.add((spec.service, spec.port))
-        parts = readers.split_listen(spec.listen)
         if parts is not None:
             what = f"the listener of service {spec.service!r}"
             found.append(Listening(parts[0] or site.bind_ip, parts[1], what))
-        elif spec.listen == "auto":
-            spoken_for.discard((spec.service, spec.port))
     for name, service in services.items():
         for port in service.ports:
             if (name, port) not in spoken_for and (name, None) not in spoken_for:
                 what = f"the listener of service {name!r}"
-                found.append(Listening(site.bind_ip, port, what))
+                host = elsewhere.get((name, port)) or elsewhere.get((name, None)) or site.bind_ip
+                found.append(Listening(host, port, what))
     return found
 
 

@@ -71,7 +71,8 @@ def together(parts: Iterable[Documents]) -> Documents:
     errors: list[ConfigError] = []
     for one in parts:
         documents += one.documents
-        wishes = {**one.wishes, **wishes}
+        for address, wish in one.wishes.items():
+            wishes.setdefault(address, wish)
         errors += one.errors
     return Documents(tuple(documents), wishes, tuple(errors))
 

@@ -1,11 +1,4 @@
-"""What is wrong with one object, noted while it is read.
-
-Codes: SW0405 a value of ``skupper-site``, SW0406 a key that does not exist, SW0407 a key or value
-without effect here; SW0408 an annotation's value, SW0409 an annotation that does not exist or has
-no effect there, SW0410 ports, SW0411 two objects with one address, SW0412 a target that leads
-back to the router, SW0413 a target Service that is not there, SW0414 left to Skupper, SW0415
-documents in ConfigMaps, SW0416 Secrets with tokens, SW0417 ``skupper-services``.
-"""
+"""What is wrong with one object, noted while it is read."""
 
 from typing import Any, Final
 
@@ -14,8 +7,23 @@ from router.model.errors import ConfigError, Severity
 
 SITE_VALUE, SITE_KEY, SITE_NO_EFFECT = "SW0405", "SW0406", "SW0407"
 ANNOTATION_VALUE, ANNOTATION_NO_EFFECT = "SW0408", "SW0409"
-PORTS, CONTRADICTION, LOOP, NO_TARGET = "SW0410", "SW0411", "SW0412", "SW0413"
+PORTS, CONTRADICTION, LOOP = "SW0410", "SW0411", "SW0412"
 LEFT_TO_SKUPPER, DOCUMENTS, TOKEN, SKUPPER_SERVICES = "SW0414", "SW0415", "SW0416", "SW0417"
+CODES: Final = {
+    SITE_VALUE: "a value of `skupper-site` cannot be used; the default is",
+    SITE_KEY: "`skupper-site` has a key that does not exist",
+    SITE_NO_EFFECT: "a key or value of `skupper-site` has no effect here",
+    ANNOTATION_VALUE: "the value of an annotation cannot be used",
+    ANNOTATION_NO_EFFECT: "an annotation does not exist, or has no effect on this kind",
+    PORTS: "no port is known, or ports of two objects do not fit",
+    CONTRADICTION: "two objects of one address say different things; the older one counts",
+    LOOP: "a target leads back to the router",
+    LEFT_TO_SKUPPER: "left to Skupper, which runs in the same namespace",
+    DOCUMENTS: "a ConfigMap with documents has something that is none of the site's",
+    TOKEN: "a Secret with a token makes no link, or its cost or state cannot be used",
+    SKUPPER_SERVICES: "an entry of `skupper-services` cannot be used",
+}
+"""What each means. Codes are kept for good; SW0401 to SW0404 are of the network."""
 
 ANNOTATIONS: Final = "metadata.annotations[{}]"
 

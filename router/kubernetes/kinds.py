@@ -33,6 +33,7 @@ KINDS: Final = {
         KindInfo("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies"),
         KindInfo("Ingress", "networking.k8s.io/v1", "ingresses"),
         KindInfo("PodDisruptionBudget", "policy/v1", "poddisruptionbudgets"),
+        KindInfo("HTTPProxy", "projectcontour.io/v1", "httpproxies"),
         KindInfo("Route", "route.openshift.io/v1", "routes"),
         KindInfo(
             "SelfSubjectAccessReview",

@@ -35,6 +35,9 @@ MADE: Final = "spillway.dev/made"
 """On a Service or EndpointSlice that we made: as JSON its inner ports and which labels and
 annotations are ours."""
 
+APPLIED: Final = "spillway.dev/applied"
+"""On what the site controller made: a digest of what it asked for."""
+
 CAPACITY, POLICY, QUEUE = "spillway.dev/capacity", "spillway.dev/policy", "spillway.dev/queue"
 """On workloads, Services and Pods (capacity), on workloads and Services (policy, queue)."""
 SERVICE_SETTINGS, CONNECTOR_SETTINGS = "spillway.dev/service-spec", "spillway.dev/connector-spec"

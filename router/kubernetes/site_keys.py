@@ -13,7 +13,10 @@ from router.kubernetes.texts import TextReader
 from router.model import limits
 from router.model.errors import Severity
 
-INGRESSES: Final = ("loadbalancer", "nodeport", "route", "ingress", "nginx-ingress-v1", "none")
+INGRESSES: Final = (
+    *("loadbalancer", "nodeport", "route", "ingress", "nginx-ingress-v1", "contour-http-proxy"),
+    "none",
+)
 
 
 class SiteKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,14 +74,9 @@ KEYS: Final = (
     SiteKey(
         key="ingress",
         default="route on OpenShift, else loadbalancer",
-        read=texts.words(*INGRESSES, "contour-http-proxy"),
+        read=texts.words(*INGRESSES),
         field="ingress",
-        refused={
-            "contour-http-proxy": (
-                "contour-http-proxy needs objects of Contour, which are not made; none is used",
-                "none",
-            )
-        },
+        note="`none`: links are accepted from inside the cluster only",
     ),
     SiteKey(
         key="cluster-local",
@@ -163,7 +161,7 @@ KEYS: Final = (
     SiteKey(
         key="console-ingress",
         default="that of `ingress`",
-        read=texts.words(*INGRESSES, "contour-http-proxy"),
+        read=texts.words(*INGRESSES),
         field="console_ingress",
         refused={
             "contour-http-proxy": (

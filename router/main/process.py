@@ -21,11 +21,12 @@ from certs.files import read_secret, write_secret
 from router import __version__
 from router.admin.events import EventLog
 from router.admin.ports import CommandFailed
-from router.admin.server import serving
+from router.admin.server import serving, serving_health
 from router.control import Wanted
 from router.main.gate import EventGate
 from router.main.logs import Logs, logging_to
 from router.main.memory import MemoryGuard, Use, memory_limit, resident_bytes, trimmer
+from router.main.namespace_status import short
 from router.main.seeing import ACCESS_LOG_FILE, Seeing, otel_tracer
 from router.main.site_router import SiteRouter
 from router.main.state import FileKeeper
@@ -45,6 +46,8 @@ log = logging.getLogger("router.main")
 
 LAG_PROBE_S = 0.5
 ADMIN_CREDENTIAL_FILE = "admin.credential"
+PROBES_VARIABLE = "SPILLWAY_PROBES"
+Place = tuple[str, int]
 LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
@@ -69,6 +72,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--context", help="of the kubeconfig")
     parser.add_argument("--log", choices=("file", "stdout"), default="file")
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning"))
+    parser.add_argument(
+        "--probes",
+        type=place,
+        metavar="[IP]:PORT",
+        default=os.environ.get(PROBES_VARIABLE) or None,
+        help=f"where /healthz, /readyz and /metrics are told to anyone [env: {PROBES_VARIABLE}]",
+    )
     parser.add_argument("--version", action="version", version=__version__)
     options = parser.parse_args(arguments)
     directory: Path = options.site_dir
@@ -88,7 +98,7 @@ def main(arguments: list[str] | None = None) -> int:
                 run / "router.log" if options.log == "file" else None, options.log_level
             ) as logs,
         ):
-            return _run_loop(directory, logs, namespace)
+            return _run_loop(directory, logs, namespace, options.probes)
     except (RouterError, CertError, OSError) as error:
         print(f"spillway-router: {error}", file=sys.stderr)
         return 1
@@ -112,7 +122,17 @@ def _only_one(path: Path) -> Iterator[None]:
         yield
 
 
-def _run_loop(directory: Path, logs: Logs, namespace: Namespace | None) -> int:
+def place(text: str) -> Place:
+    """``[IP]:PORT`` or a bare port; without an IP all of the host's addresses."""
+    host, port = split(text)
+    if not 1 <= port <= 65_535:
+        raise ValueError(text)
+    return host, port
+
+
+def _run_loop(
+    directory: Path, logs: Logs, namespace: Namespace | None, probes: Place | None
+) -> int:
     try:
         import uvloop
     except ImportError:  # Not built for this machine; asyncio passes the same tests.
@@ -122,7 +142,7 @@ def _run_loop(directory: Path, logs: Logs, namespace: Namespace | None) -> int:
     gc.freeze()  # Modules and classes stay: no collection need look at them.
     gc.set_threshold(limits.GC_AFTER_OBJECTS)
     with asyncio.Runner(loop_factory=factory) as runner:
-        return runner.run(_serve(directory, logs, namespace))
+        return runner.run(_serve(directory, logs, namespace, probes))
 
 
 def _utc_now() -> str:
@@ -196,6 +216,7 @@ class _Process:
             self.seeing,
         )
         self.router.follow_declarations(store.declared)
+        store.attach(self.router.listens_at, lambda: short(self.view.status(), self.view.links()))
         self.stopping = asyncio.Event()
         self.aborting = asyncio.Event()
         self.apply(reading.wanted, list(reading.errors))
@@ -314,12 +335,19 @@ class _Process:
         self.order("reload", {})
 
 
-async def _serve(directory: Path, logs: Logs, namespace: Namespace | None) -> int:
-    async with opened(directory, namespace) as store:
-        return await _serve_wanted(directory, logs, store)
+async def _serve(
+    directory: Path, logs: Logs, namespace: Namespace | None, probes: Place | None
+) -> int:
+    async with contextlib.AsyncExitStack() as stack:
+        # A namespace may have to be waited for: who is patient lives, but is not ready.
+        async with contextlib.AsyncExitStack() as meanwhile:
+            if namespace is not None and probes is not None:
+                await meanwhile.enter_async_context(serving_health(lambda: False, probes))
+            store = await stack.enter_async_context(opened(directory, namespace))
+        return await _serve_wanted(directory, logs, store, probes)
 
 
-async def _serve_wanted(directory: Path, logs: Logs, store: Store) -> int:
+async def _serve_wanted(directory: Path, logs: Logs, store: Store, probes: Place | None) -> int:
     process = _Process(directory, logs, store)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -331,6 +359,7 @@ async def _serve_wanted(directory: Path, logs: Logs, store: Store) -> int:
         directory / "run" / "admin.sock",
         tcp=process.admin_address,
         credential=process.admin_credential(directory / "secrets" / ADMIN_CREDENTIAL_FILE),
+        probes=probes,
     )
     async with admin, asyncio.TaskGroup() as tasks:
         watching = tasks.create_task(store.watch(process.reapply))

@@ -289,6 +289,9 @@ TRACING_CLOSE_S = 3.0  # For spans that wait to leave when the router stops.
 # admin.
 ADMIN_BODY_BYTES_MAX = MIB
 ADMIN_CONNECTIONS_MAX = 64  # Of the socket and of TCP each; half of them may follow events.
+ADMIN_IDLE_S = 75.0  # Between requests of a connection.
+PROBES_CONNECTIONS_MAX = 16  # Anyone may ask: a kubelet, one or two Prometheus, some by hand.
+PROBES_SERVICES_WAIT_S = 30.0  # An application starts without its services, if they stay away.
 EVENT_CLIENTS_MAX = 32
 EVENT_CLIENT_STALL_S = 10.0  # One that reads nothing for so long is dropped.
 EVENTS_KEPT = 1_000
@@ -324,6 +327,18 @@ WATCH_BACKOFF_MAX_S = 15.0  # Within it a server that came back is noticed.
 WATCH_REFUSED_S = 30.0  # Between tries to read a kind for which the right is missing.
 WATCH_LINE_BYTES_MAX = 4 * MIB  # etcd holds objects of up to 1.5 MiB; JSON escapes some.
 OBJECTS_SETTLE_S, OBJECTS_SETTLE_MAX_S = 0.02, 0.5  # Changes of objects gather for that long.
+LEASE_S = 15  # Routers of one site: another writes once a holder was silent for that long.
+LEASE_HELD_S = 10.0  # After it a holder that could not renew stops, before another begins.
+LEASE_RENEW_S, LEASE_RELEASE_S = 5.0, 2.0
+STATUS_LOOK_S, STATUS_EVERY_S = 1.0, 30.0  # Written at most that often, and only if it changed.
+STATUS_ITEMS_MAX = 50  # Links and problems in it; some 16 KiB.
+OBJECT_EVENT_AFTER_S = 5.0  # A finding that passes sooner is no Event: objects come in any order.
+OBJECT_EVENT_AGAIN_S = 1_800.0  # The API forgets Events after an hour.
+OBJECT_EVENT_RETRY_S = 60.0
+OBJECT_EVENTS_EVERY_S, OBJECT_EVENTS_BURST = 5.0, 10
+OBJECT_EVENTS_MAX = 10  # Of one object.
+OBJECT_EVENT_CHARS = 1_024  # The API takes no more.
+OBJECT_EVENT_NAME_CHARS = 200  # Of an object's name in that of its Event.
 API_AWAY_S = 5.0  # An API server that is gone for less is being upgraded.
 
 # kubernetes: secrets.
@@ -341,7 +356,13 @@ INNER_PORTS_KNOWN_MAX = 16_384  # Numbers kept for services that are gone; they 
 # Somebody else (Argo CD, Flux, an operator) puts a Service's selector back and we ours: once more
 # than that is a fight, which ends here. One more attempt each time that long has passed.
 SERVICE_REVERTS_MAX, SERVICE_REVERTS_WITHIN_S = 5, 3_600.0
-SERVICE_WRITES_BURST, SERVICE_WRITES_PER_S = 50, 20.0  # 300 Services at once: 13 s.
+SERVICE_WRITES_BURST, SERVICE_WRITES_PER_S = 100, 50.0  # 300 Services at once: 4 s.
 SERVICE_RETRY_S, SERVICE_RETRY_MAX_S = 1.0, 60.0  # Of one object that was refused, doubling.
 SERVICE_SEEN_WITHIN_S = 5.0  # A watch shows what we wrote; then we look whether it is so.
 ENDPOINTS_PER_SLICE_MAX = 1_000  # What the API takes in one EndpointSlice.
+
+# kubernetes: the site controller.
+CONTROLLER_WORKERS = 4  # Namespaces looked after at once: a site is some ten calls.
+CONTROLLER_RESYNC_S = 300.0  # What no watch tells is found then; a look costs no call.
+CONTROLLER_RETRY_S, CONTROLLER_RETRY_MAX_S = 0.5, 60.0  # Of one namespace, doubling.
+EVENT_MESSAGE_CHARS = 1_024  # What the API takes in an Event.

@@ -117,11 +117,14 @@ class ConnectorSpec(
 class ListenerSpec(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True
 ):
-    """Where clients of a service connect at this site: ``[IP:]PORT``, ``auto`` or ``none``."""
+    """Where clients of a service connect at this site: ``[IP:]PORT``, ``[IP:]auto`` or ``none``.
+
+    ``auto``: each port of the service by its own number.
+    """
 
     service: str
     listen: str = "auto"
-    port: int | None = None  # Which of the service's ports; None: its only one.
+    port: int | None = None  # Which of the service's ports; None: its only one, or all of them.
 
 
 class LinkSpec(

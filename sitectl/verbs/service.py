@@ -53,7 +53,7 @@ def group() -> None:
 @policy_flags
 @request_id_flag
 @timeout_flags
-@click.option("--listen", metavar="[IP:]PORT|auto|none", help="Where clients connect here.")
+@click.option("--listen", metavar="[IP:]PORT|[IP:]auto|none", help="Where clients connect here.")
 @click.option(
     "--enable-ingress",
     "ingress",
@@ -139,7 +139,7 @@ def _told(change: str) -> str:
 @health_flags
 @click.option("--capacity", help="For every target of the service here, as is what health says.")
 @click.option("--protocol", type=click.Choice(("tcp", "http", "http2")))
-@click.option("--listen", metavar="[IP:]PORT|auto|none")
+@click.option("--listen", metavar="[IP:]PORT|[IP:]auto|none")
 @tls.cert_flag
 @tls.generate_flag
 @click.pass_obj

@@ -14,7 +14,7 @@ import click
 from router.model.specs import Document, SiteSpec
 from sitectl import output, process, store
 from sitectl.failure import Exit, Failure, conflict, usage
-from sitectl.options import Decorated, Duration, Settings, Verb, accepted
+from sitectl.options import Decorated, Duration, Settings, TokenFile, Verb, accepted
 from sitectl.store import Site
 
 _NO_PODS = "not needed here, a process site has no pods"
@@ -141,13 +141,13 @@ def init(settings: Settings, /, name: str | None, site_name: str | None, **flags
     settings.require_process()
     if name and site_name and name != site_name:
         raise usage(f"two names: {name!r} and --site-name {site_name!r}", "Give one of them")
-    chosen = name or site_name or settings.site or _name_of(socket.gethostname())
+    chosen = name or site_name or settings.site or name_of(socket.gethostname())
     from router.documents.readers import is_name
 
     if not is_name(chosen):
         raise usage(
             f"{chosen!r} is not a site name: lower-case letters, digits and '-', at most 63",
-            f"sitectl init {_name_of(chosen)}",
+            f"sitectl init {name_of(chosen)}",
         )
     document = Document("Site", chosen, _site_spec(**flags))
     change = make_site(settings, document)
@@ -158,7 +158,7 @@ def init(settings: Settings, /, name: str | None, site_name: str | None, **flags
         output.note(f"Next: sitectl --site {chosen} start")
 
 
-def _name_of(words: str) -> str:
+def name_of(words: str) -> str:
     """A valid site name made from ``words``, a host name for example."""
     return re.sub(r"[^a-z0-9]+", "-", words.split(".")[0].lower()).strip("-")[:63] or "site"
 
@@ -225,9 +225,34 @@ def _make_identity(site: Site) -> None:
 
 
 @click.command(cls=Verb)
-@click.pass_obj
-def run(settings: Settings) -> None:
-    """Run the site's router in the foreground, until SIGTERM or Ctrl-C."""
+@click.option("--init", is_flag=True, help="Make an edge site first, unless it is there.")
+@click.option("--token", type=TokenFile(), help="With --init: of the site that it links to.")
+@click.option(
+    "--listen",
+    "listens",
+    multiple=True,
+    metavar="SERVICE=[IP:]PORT|[IP:]auto",
+    help="With --init: which services it offers here, and where. No others.",
+)
+@click.pass_context
+def run(ctx: click.Context, init: bool, token: str | None, listens: tuple[str, ...]) -> None:
+    """Run the site's router in the foreground, until SIGTERM or Ctrl-C.
+
+    With --init it runs an edge site, as beside an application in a pod (`sitectl sidecar`): its
+    key is made here, its name is the host's unless --site gives one.
+
+    \b
+    Examples:
+      sitectl run
+      sitectl run --init --token west.yaml --listen shop=127.0.0.2:auto --listen db=127.0.0.3:5432
+    """
+    settings: Settings = ctx.obj
+    if init:
+        from sitectl.edge import make_edge
+
+        make_edge(ctx, token, listens)
+    elif token or listens:
+        raise usage("--token and --listen make an edge site", "sitectl run --init …")
     site = store.find_site(settings)
     if process.is_running(site):
         raise conflict(

@@ -41,6 +41,9 @@ class ServicesOfANamespace(RuleBasedStateMachine):
         self.now = 1_000.0
         self.memory = Memory(began_at=self.now)
         self.inner: dict[ServiceKey, int] = {}
+        self.declare("shop", (80, 443), True, "tcp")
+        self.make("shop", (80,), "NodePort", True)
+        self.settle()
 
     def planned(self) -> ServicePlan:
         return plan(
@@ -87,6 +90,10 @@ class ServicesOfANamespace(RuleBasedStateMachine):
             service = self.cluster.service(name)
             if name not in led and name in self.declared:
                 assert without_version(service) == without_version(users)
+            wish = self.wishes.get(name)
+            asked = wish.consent if wish else name in self.local
+            if not (asked or self.options.adopt_services) or not self.options.rewrite_selectors:
+                assert name not in led, "taken over without consent"
 
     @rule(name=NAMES, ports=PORTS, here=st.booleans(), protocol=st.sampled_from(("tcp", "http2")))
     def declare(self, name: str, ports: tuple[int, ...], here: bool, protocol: Any) -> None:
@@ -127,6 +134,7 @@ class ServicesOfANamespace(RuleBasedStateMachine):
     def restart(self) -> None:
         self.settle()
         self.memory = Memory(began_at=self.now)
+        self.settle()
 
     # What people do to their Services --------------------------------------------------------
 
@@ -179,10 +187,12 @@ class ServicesOfANamespace(RuleBasedStateMachine):
         self.both(name, change)
 
     @precondition(lambda self: self.users)
-    @rule(data=st.data(), replaces=st.booleans(), merges=st.booleans())
-    def put_back(self, data: st.DataObject, replaces: bool, merges: bool) -> None:
-        """Self-heal, or `kubectl apply`, which merges the selectors."""
+    @rule(data=st.data(), replaces=st.booleans(), merges=st.booleans(), tier=st.booleans())
+    def put_back(self, data: st.DataObject, replaces: bool, merges: bool, tier: bool) -> None:
+        """Self-heal, or `kubectl apply`, which merges the selectors; as it was, or another one."""
         name = data.draw(st.sampled_from(sorted(self.users)))
+        if tier:
+            self.users[name]["spec"]["selector"]["tier"] = "web"
         users = copy.deepcopy(self.users[name])
         if not replaces:
             live = copy.deepcopy(self.cluster.service(name))

@@ -146,14 +146,25 @@ class Api:
     `ALL_NAMESPACES` for lists and watches.
     """
 
-    def __init__(self, transport: Transport, namespace: str, rng: random.Random) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        namespace: str,
+        rng: random.Random,
+        field_manager: str = FIELD_MANAGER,
+    ) -> None:
         self._transport = transport
         self._rng = rng
+        self._as_us = {"fieldManager": field_manager}
         self.namespace = namespace
 
     @classmethod
     def connect(
-        cls, namespace: str = "", kubeconfig: str | None = None, context: str | None = None
+        cls,
+        namespace: str = "",
+        kubeconfig: str | None = None,
+        context: str | None = None,
+        field_manager: str = FIELD_MANAGER,
     ) -> Self:
         """Ready to call; nothing is sent yet. Reads files.
 
@@ -164,7 +175,8 @@ class Api:
         from router.control.kubernetes.transport import open_transport
 
         transport, default_namespace = open_transport(kubeconfig, context)
-        return cls(transport, namespace or default_namespace, random.SystemRandom())
+        rng = random.SystemRandom()
+        return cls(transport, namespace or default_namespace, rng, field_manager)
 
     async def close(self) -> None:
         """End all connections."""
@@ -282,7 +294,7 @@ class Api:
         Sent again only when it was surely not carried out.
         """
         path = self._path(_kind(made), namespace=namespace or _namespace(made))
-        body = await self._call("POST", path, params=_AS_US, body=made, repeats=False)
+        body = await self._call("POST", path, params=self._as_us, body=made, repeats=False)
         return _object(body)
 
     async def replace(
@@ -291,7 +303,7 @@ class Api:
         """Put ``whole`` in place of the object that has its version; ApiError 409 ``Conflict``."""
         namespace = namespace or _namespace(whole)
         path = self._path(_kind(whole), name_of(whole), subresource, namespace=namespace)
-        return _object(await self._call("PUT", path, params=_AS_US, body=whole))
+        return _object(await self._call("PUT", path, params=self._as_us, body=whole))
 
     async def patch(
         self,
@@ -311,7 +323,7 @@ class Api:
         body = await self._call(
             "PATCH",
             self._path(kind, name, subresource, namespace=namespace),
-            params=_AS_US,
+            params=self._as_us,
             body=changes,
             content_type=MERGE_PATCH if is_merge else JSON_PATCH,
             repeats=is_merge,
@@ -326,7 +338,7 @@ class Api:
         body = await self._call(
             "PATCH",
             self._path(_kind(wanted), name_of(wanted), subresource, namespace=namespace),
-            params={**_AS_US, "force": "true" if force else "false"},
+            params={**self._as_us, "force": "true" if force else "false"},
             body=wanted,
             content_type=APPLY_PATCH,
         )
@@ -433,9 +445,6 @@ def backoff_s(
     if asked_s is None:
         return wait_s
     return max(wait_s, min(asked_s, limits.API_RETRY_AFTER_MAX_S) * rng.uniform(1.0, 1.25))
-
-
-_AS_US: Final = {"fieldManager": FIELD_MANAGER}
 
 
 def typed(found: dict[str, Any], info: KindInfo) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from contextlib import aclosing
 from typing import Protocol
 
 from router.control.kubernetes.api import (
+    ALL_NAMESPACES,
     FORBIDDEN,
     NO_ANSWER,
     NOT_FOUND,
@@ -23,7 +24,7 @@ from router.control.kubernetes.api import (
 )
 from router.control.kubernetes.selections import Selection
 from router.kubernetes.kinds import KINDS
-from router.kubernetes.objects import Object, name_of
+from router.kubernetes.objects import Object, metadata, name_of
 from router.model import limits
 
 log = logging.getLogger("router.control.kubernetes")
@@ -96,7 +97,7 @@ class Informer:
         return self.listed or self.refused is not None
 
     def copy(self) -> dict[str, Object]:
-        """All objects by name; nobody changes what is in it."""
+        """All objects by name, or NAMESPACE/NAME; nobody changes what is in it."""
         return dict(self._objects)
 
     async def run(self) -> None:
@@ -126,6 +127,7 @@ class Informer:
                 self._version,
                 labels=self._selection.labels,
                 fields=self._selection.fields,
+                namespace=self._selection.namespace,
             )
             async with aclosing(watch):
                 async for event in watch:
@@ -146,14 +148,17 @@ class Informer:
     async def _list(self) -> None:
         objects: dict[str, Object] = {}
         pages = self._api.pages(
-            self._selection.kind, labels=self._selection.labels, fields=self._selection.fields
+            self._selection.kind,
+            labels=self._selection.labels,
+            fields=self._selection.fields,
+            namespace=self._selection.namespace,
         )
         info = KINDS[self._selection.kind]
         async with aclosing(pages):
             async for page in pages:
                 for found in page.items:
                     kept = self._selection.keep(typed(found, info))
-                    name = name_of(kept)
+                    name = self._key(kept)
                     before = self._objects.get(name)
                     objects[name] = before if before == kept else kept
                 self._version = page.version
@@ -165,7 +170,7 @@ class Informer:
 
     def _take(self, event: WatchEvent) -> None:
         self._version = event.version or self._version
-        name = name_of(event.object)
+        name = self._key(event.object)
         if event.kind == "DELETED":
             if self._objects.pop(name, None) is not None:
                 self._changed(self.kind)
@@ -174,6 +179,11 @@ class Informer:
             if self._objects.get(name) != kept:
                 self._objects[name] = kept
                 self._changed(self.kind)
+
+    def _key(self, found: Object) -> str:
+        if self._selection.namespace != ALL_NAMESPACES:
+            return name_of(found)
+        return f"{metadata(found).get('namespace', '')}/{name_of(found)}"
 
     def _heard(self) -> None:
         if self.trouble:

@@ -33,9 +33,11 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     """Objects of one kind that are watched together. ``keep`` makes what is remembered of one.
 
     ``optional``: a kind that not every cluster has; that it is missing is no finding.
+    ``namespace``: another than the client's own, or `api.ALL_NAMESPACES`.
     """
 
     kind: str
+    namespace: str = ""
     labels: str = ""
     fields: str = ""
     keep: Callable[[Kept], Kept]

@@ -24,6 +24,7 @@ from router.documents import Wanted
 from router.kubernetes.headless import SLICE_MANAGER_LABEL, with_pods
 from router.kubernetes.inner_ports import RESERVED
 from router.kubernetes.kinds import KINDS
+from router.kubernetes.memo import Memo
 from router.kubernetes.names import MANAGED_BY, ROUTER, SITE_CONFIGMAP
 from router.kubernetes.objects import Object, Snapshot, labels
 from router.kubernetes.picture import Picture
@@ -69,6 +70,7 @@ class KubernetesStore:
     ) -> None:
         self._site_id, self._pod = site_id, pod
         self._defaults = defaults or SiteDefaults()
+        self._memo = Memo()
         self._dirty: set[str] = set()
         self._woken = asyncio.Event()
         self._informers = [Informer(api, chosen, self._changed, rng) for chosen in SELECTIONS]
@@ -230,7 +232,7 @@ class KubernetesStore:
 
     def _understand(self) -> None:
         """Read the objects anew; sources that are wrong keep what counted of them."""
-        picture = translate(self._snapshot, self._site_id, defaults=self._defaults)
+        picture = translate(self._snapshot, self._site_id, defaults=self._defaults, memo=self._memo)
         self._picture = with_pods(picture, self._snapshot)
         by_source: dict[str, list[Document]] = {}
         for document in self._picture.documents:

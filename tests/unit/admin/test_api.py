@@ -64,6 +64,7 @@ class FakeRouter:
 
     def __init__(self) -> None:
         self.is_ready = True
+        self.uptime_s = 1.5
         self.commands: list[tuple[str, Mapping[str, str]]] = []
         self.scrapes = 0
 
@@ -74,7 +75,7 @@ class FakeRouter:
             mode="interior",
             version="0.1.0",
             ready=self.is_ready,
-            uptime_s=1.5,
+            uptime_s=self.uptime_s,
             links=1,
             services=1,
             sites=2,
@@ -376,6 +377,93 @@ def test_tcp_is_served_only_to_who_shows_the_credential(tmp_path: Path) -> None:
                         assert "secrets/admin.credential" in (await response.json())["hint"]
             async with session.get("/healthz") as response:
                 assert response.status == 200
+
+    asyncio.run(story())
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.asynccontextmanager
+async def probed(router: FakeRouter, tmp_path: Path) -> AsyncIterator[tuple[str, int]]:
+    """Where the probes of ``router`` answer."""
+    place = ("127.0.0.1", free_port())
+    async with serving(router, EventLog(), tmp_path / "admin.sock", probes=place):
+        yield place
+
+
+def test_probes_tell_health_readiness_and_metrics_without_a_credential_and_nothing_else(
+    tmp_path: Path,
+) -> None:
+    async def story() -> None:
+        router = FakeRouter()
+        async with (
+            probed(router, tmp_path) as (host, port),
+            aiohttp.ClientSession(f"http://{host}:{port}") as session,
+        ):
+
+            async def status(method: str, path: str) -> int:
+                async with session.request(method, path) as response:
+                    await response.read()
+                    return response.status
+
+            assert await status("GET", "/healthz") == 200
+            assert await status("GET", "/metrics") == 200
+            assert await status("GET", "/readyz") == 200
+            router.is_ready = False
+            assert await status("GET", "/readyz") == 503
+            assert await status("GET", "/healthz") == 200
+            for path in ("/", "/api/v1/status", "/api/v1/services/shop", "/api/v1/events"):
+                assert await status("GET", path) == 404
+            assert await status("POST", "/api/v1/commands") == 404
+            assert await status("POST", "/healthz") == 405
+            assert router.commands == []
+
+    asyncio.run(story())
+
+
+def test_readiness_waits_for_the_named_services_but_not_for_ever(tmp_path: Path) -> None:
+    async def story() -> None:
+        router = FakeRouter()
+        async with (
+            probed(router, tmp_path) as (host, port),
+            aiohttp.ClientSession(f"http://{host}:{port}") as session,
+        ):
+
+            async def asked(query: str) -> tuple[int, str]:
+                async with session.get(f"/readyz{query}") as response:
+                    return response.status, await response.text()
+
+            assert await asked("?service=shop") == (200, "ready\n")
+            missing = await asked("?service=shop&service=db")
+            assert missing == (503, "not listening yet for db\n")
+            router.uptime_s = 31.0
+            assert await asked("?service=shop&service=db") == (200, "ready\n")
+
+    asyncio.run(story())
+
+
+def test_strangers_that_stay_connected_cannot_keep_a_kubelet_from_its_probes(
+    tmp_path: Path,
+) -> None:
+    async def story() -> None:
+        async with probed(FakeRouter(), tmp_path) as (host, port):
+            strangers = [await asyncio.open_connection(host, port) for _ in range(40)]
+            for _ in range(20):
+                reader, writer = await asyncio.open_connection(host, port)
+                writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                async with asyncio.timeout(5):
+                    assert (await reader.read()).startswith(b"HTTP/1.1 200 OK")
+                writer.close()
+            async with asyncio.timeout(5):
+                assert await strangers[0][0].read() == b""
+            for _, stranger in strangers:
+                stranger.close()
 
     asyncio.run(story())
 

@@ -97,6 +97,19 @@ def test_a_listener_document_moves_or_removes_the_listener() -> None:
     assert none.services[SHOP].listen is None
 
 
+def test_a_listener_without_a_number_moves_every_port_of_its_service() -> None:
+    def listens(listen: str) -> list[tuple[str, int] | None]:
+        listener = ListenerSpec(service="shop", listen=listen)
+        services = planned(ports=(80, 90), listener=listener, sync=False, declared_here=False)
+        return [service.listen for service in services.services.values()]
+
+    assert listens("127.0.0.2:auto") == [("127.0.0.2", 80), ("127.0.0.2", 90)]
+    assert listens("[::1]:auto") == [("::1", 80), ("::1", 90)]
+    assert listens("auto") == [("127.0.0.5", 80), ("127.0.0.5", 90)]
+    assert listens("none") == [None, None]
+    assert listens("7777") == [None, None]  # One number for two ports.
+
+
 def test_without_service_sync_only_ones_own_services_get_a_listener() -> None:
     assert planned(sync=False).services[SHOP].listen is not None
     foreign = planned(sync=False, declared_here=False).services[SHOP]

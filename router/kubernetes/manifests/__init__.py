@@ -1,0 +1,54 @@
+"""Manifests: the objects of a site, of a sidecar and of the site controller. Pure.
+
+In: `SiteOptions` (the keys of ConfigMap ``skupper-site``), an image, a namespace. Out: objects, in
+the order in which they are to be applied, and what of the options could not be used.
+
+One renderer for everybody: `sitectl init`, the site controller, and the files in ``deploy/``
+(``python -m deploy`` writes them anew), so that they cannot differ.
+
+Invariants: every container keeps to the restricted pod security standard, states requests and
+limits, and is probed for its own health alone; an arbitrary user id will do; rights are those of
+a namespace's administrator (`rights`). Fields that the API would fill in are stated where leaving
+them out would look like a change.
+"""
+
+from router.kubernetes.manifests.access import ingress_kind
+from router.kubernetes.manifests.controller import CONTROLLER, WATCH_NAMESPACE, controller_objects
+from router.kubernetes.manifests.parts import (
+    IMAGE,
+    IMAGE_VARIABLE,
+    PROBES_PORT,
+    SIDECAR_PROBES_PORT,
+)
+from router.kubernetes.manifests.sidecar import Sidecar, SidecarService, sidecar, token_secret
+from router.kubernetes.manifests.site import (
+    OPTIONAL_KINDS,
+    Rendered,
+    config_map,
+    headless_objects,
+    owned,
+    render,
+    site_objects,
+)
+
+__all__ = [
+    "CONTROLLER",
+    "IMAGE",
+    "IMAGE_VARIABLE",
+    "OPTIONAL_KINDS",
+    "PROBES_PORT",
+    "SIDECAR_PROBES_PORT",
+    "WATCH_NAMESPACE",
+    "Rendered",
+    "Sidecar",
+    "SidecarService",
+    "config_map",
+    "controller_objects",
+    "headless_objects",
+    "ingress_kind",
+    "owned",
+    "render",
+    "sidecar",
+    "site_objects",
+    "token_secret",
+]

@@ -1,0 +1,175 @@
+"""The Deployment of a site's routers, and what guards it against disruption."""
+
+import math
+from collections.abc import Mapping
+from typing import Final
+
+from router.kubernetes import names, texts
+from router.kubernetes.addresses import LINK_PORT
+from router.kubernetes.manifests import resources
+from router.kubernetes.manifests.parts import (
+    PROBES_PORT,
+    STATE_DIR,
+    TMP_DIR,
+    Json,
+    container_security,
+    from_field,
+    memory_volume,
+    metadata,
+    own_labels,
+    pod_security,
+    probes,
+)
+from router.kubernetes.picture import SiteOptions
+
+PRE_STOP_S: Final = 5
+"""A pod that ends is still sent new connections until every node has heard of it."""
+GRACE_MARGIN_S: Final = 10
+READY_BEFORE_S: Final = 5
+"""A router has its links a moment after it is ready; only then may the one before it end."""
+STATE_SIZE: Final = "64Mi"
+TMP_SIZE: Final = "16Mi"
+
+
+def grace_s(drain_grace_s: float) -> int:
+    """Longer than what a router takes to drain, so that no kill tears what it would have reset."""
+    return PRE_STOP_S + math.ceil(drain_grace_s) + GRACE_MARGIN_S
+
+
+def deployment(options: SiteOptions, namespace: str, image: str, drain_grace_s: float) -> Json:
+    """The Deployment."""
+    selector = {names.COMPONENT_LABEL: names.COMPONENT_ROUTER}
+    labels = {**options.labels, **own_labels(names.COMPONENT_ROUTER)}
+    annotations = {
+        "prometheus.io/port": str(PROBES_PORT),
+        "prometheus.io/scrape": "true",
+        **options.router_pod_annotations,
+    }
+    pod: Json = {
+        "serviceAccountName": names.ROUTER,
+        "automountServiceAccountToken": True,
+        "enableServiceLinks": False,  # Each Service of the namespace would add to its environment.
+        "securityContext": pod_security(options.run_as_user, options.run_as_group),
+        "terminationGracePeriodSeconds": grace_s(drain_grace_s),
+        "containers": [_container(options, image)],
+        "volumes": [memory_volume("state", STATE_SIZE), memory_volume("tmp", TMP_SIZE)],
+    }
+    _place(options, pod, selector)
+    several = options.routers > 1
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": metadata(
+            names.ROUTER, namespace, labels=options.labels, annotations=options.annotations
+        ),
+        "spec": {
+            "replicas": options.routers,
+            "minReadySeconds": READY_BEFORE_S,
+            "revisionHistoryLimit": 3,
+            "selector": {"matchLabels": selector},
+            "strategy": {
+                "type": "RollingUpdate",
+                # One router is replaced while it still serves; several take turns, so that no
+                # node beyond theirs is needed.
+                "rollingUpdate": {
+                    "maxSurge": 0 if several else 1,
+                    "maxUnavailable": 1 if several else 0,
+                },
+            },
+            "template": {
+                "metadata": {
+                    "labels": labels,
+                    "annotations": dict(sorted(annotations.items())),
+                },
+                "spec": pod,
+            },
+        },
+    }
+
+
+def _container(options: SiteOptions, image: str) -> Json:
+    stated = resources.Amount(
+        cpu=options.router_cpu,
+        memory=options.router_memory,
+        cpu_limit=options.router_cpu_limit,
+        memory_limit=options.router_memory_limit,
+    )
+    return {
+        "name": "router",
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "args": ["run"],
+        "env": [
+            {"name": "HOME", "value": TMP_DIR},
+            {"name": "SITECTL_PLATFORM", "value": "kubernetes"},
+            {"name": "SITECTL_STATE", "value": STATE_DIR},
+            {"name": "SPILLWAY_PROBES", "value": f":{PROBES_PORT}"},
+            from_field("POD_NAME", "metadata.name"),
+            from_field("POD_NAMESPACE", "metadata.namespace"),
+            from_field("POD_IP", "status.podIP"),
+            from_field("POD_IPS", "status.podIPs"),
+        ],
+        "ports": [
+            {"name": "link", "containerPort": LINK_PORT, "protocol": "TCP"},
+            {"name": "probes", "containerPort": PROBES_PORT, "protocol": "TCP"},
+        ],
+        **probes("probes"),
+        "lifecycle": {"preStop": {"exec": {"command": ["sleep", str(PRE_STOP_S)]}}},
+        "resources": resources.resources(stated, resources.ROUTER),
+        "securityContext": container_security(),
+        "volumeMounts": [
+            {"name": "state", "mountPath": STATE_DIR},
+            {"name": "tmp", "mountPath": TMP_DIR},
+        ],
+    }
+
+
+def _place(options: SiteOptions, pod: Json, selector: Mapping[str, str]) -> None:
+    """Where the pods of the routers go: keys of Skupper v1, and away from each other."""
+    affinity: Json = {}
+    for text, kind in (
+        (options.router_pod_affinity, "podAffinity"),
+        (options.router_pod_antiaffinity, "podAntiAffinity"),
+    ):
+        labels = texts.pairs(text)
+        if labels:
+            term = {
+                "topologyKey": "kubernetes.io/hostname",
+                "labelSelector": {"matchLabels": labels},
+            }
+            affinity[kind] = {
+                "preferredDuringSchedulingIgnoredDuringExecution": [
+                    {"weight": 100, "podAffinityTerm": term}
+                ]
+            }
+    if affinity:
+        pod["affinity"] = affinity
+    nodes = texts.pairs(options.router_node_selector)
+    if nodes:
+        pod["nodeSelector"] = nodes
+    if options.routers > 1:
+        pod["topologySpreadConstraints"] = [
+            {
+                "maxSkew": 1,
+                "topologyKey": key,
+                "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": {"matchLabels": dict(selector)},
+            }
+            for key in ("kubernetes.io/hostname", "topology.kubernetes.io/zone")
+        ]
+
+
+def disruption_budget(options: SiteOptions, namespace: str) -> Json:
+    """One router at a time may be evicted. Only for several: of one, it would block every drain."""
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": metadata(
+            names.ROUTER, namespace, labels=options.labels, annotations=options.annotations
+        ),
+        "spec": {
+            "maxUnavailable": 1,
+            "selector": {"matchLabels": {names.COMPONENT_LABEL: names.COMPONENT_ROUTER}},
+            "unhealthyPodEvictionPolicy": "AlwaysAllow",
+        },
+    }

@@ -1,0 +1,54 @@
+"""Requests and limits of containers: every container has all four, so that quotas admit its pod."""
+
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from router.kubernetes import texts
+from router.kubernetes.manifests.parts import Json
+
+
+class Amount(msgspec.Struct, frozen=True, kw_only=True):
+    """Of one container; Kubernetes' texts."""
+
+    cpu: str
+    memory: str
+    cpu_limit: str
+    memory_limit: str
+
+    def as_resources(self) -> Json:
+        """As a container states it."""
+        return {
+            "requests": {"cpu": self.cpu, "memory": self.memory},
+            "limits": {"cpu": self.cpu_limit, "memory": self.memory_limit},
+        }
+
+
+ROUTER: Final = Amount(cpu="100m", memory="128Mi", cpu_limit="2", memory_limit="512Mi")
+"""A router at rest takes 50 MiB. It computes on one core; the second is for TLS of new links and
+for scrapes, which throttling would otherwise let it pay for with latency."""
+SIDECAR: Final = Amount(cpu="20m", memory="96Mi", cpu_limit="1", memory_limit="256Mi")
+CONTROLLER: Final = Amount(cpu="20m", memory="96Mi", cpu_limit="1", memory_limit="256Mi")
+
+
+def resources(stated: Amount, default: Amount) -> Json:
+    """Resources of a container where ``stated`` (empty: not stated) goes before ``default``.
+
+    A default gives way to a value of the user's that contradicts it. Two of the user's never do:
+    `site_config` saw to that.
+    """
+    requests: Json = {}
+    limits: Json = {}
+    for kind in ("cpu", "memory"):
+        request, limit = getattr(stated, kind), getattr(stated, f"{kind}_limit")
+        least, most = getattr(default, kind), getattr(default, f"{kind}_limit")
+        requests[kind] = request or (limit if limit and _value(limit) < _value(least) else least)
+        limits[kind] = limit or (request if request and _value(request) > _value(most) else most)
+    return {"requests": requests, "limits": limits}
+
+
+def _value(text: str) -> Decimal:
+    value = texts.amount(text)
+    assert value is not None, text
+    return value

@@ -1,0 +1,161 @@
+"""What the router and the site controller may do, and why. `docs/kubernetes-deploy.md` shows it.
+
+A namespace's administrator (ClusterRole ``admin``) holds all of it and so may grant it: nothing
+here writes EndpointSlices, reads nodes or namespaces, or escalates.
+"""
+
+from typing import Final
+
+import msgspec
+
+from router.kubernetes import names
+from router.kubernetes.manifests.parts import Json
+
+READ: Final = ("get", "list", "watch")
+WRITE: Final = ("create", "update", "patch", "delete")
+
+
+class Right(msgspec.Struct, frozen=True):
+    """One rule of a Role. ``only``: names of objects; ``why`` is for the documentation."""
+
+    group: str
+    resources: tuple[str, ...]
+    verbs: tuple[str, ...]
+    why: str
+    only: tuple[str, ...] = ()
+
+    def rule(self) -> Json:
+        """As a Role states it."""
+        rule: Json = {
+            "apiGroups": [self.group],
+            "resources": list(self.resources),
+            "verbs": list(self.verbs),
+        }
+        if self.only:
+            rule["resourceNames"] = list(self.only)
+        return rule
+
+
+ROUTER: Final = (
+    Right(
+        "",
+        ("configmaps", "secrets", "services", "pods"),
+        READ,
+        "wanted state, tokens, Services to make or adopt, ready pods; watches cannot go by name",
+    ),
+    Right("discovery.k8s.io", ("endpointslices",), READ, "which pods of a Service are ready"),
+    Right(
+        "apps",
+        ("deployments", "statefulsets", "daemonsets"),
+        READ,
+        "annotations of workloads, their selectors and ports",
+    ),
+    Right("", ("services",), WRITE, "makes, adopts and restores the Services of addresses"),
+    Right(
+        "",
+        ("secrets",),
+        WRITE,
+        "keeps identity, grants and links; fills token requests, whose names are the user's",
+    ),
+    Right("", ("configmaps",), ("create",), "the status; creation cannot be limited by name"),
+    Right(
+        "",
+        ("configmaps",),
+        ("update", "patch", "delete"),
+        "the status",
+        (names.STATUS_CONFIGMAP,),
+    ),
+    Right("", ("events",), ("create", "patch"), "says at the object what is wrong with it"),
+    Right(
+        "coordination.k8s.io",
+        ("leases",),
+        ("create",),
+        "which replica writes; creation cannot be limited by name",
+    ),
+    Right(
+        "coordination.k8s.io",
+        ("leases",),
+        ("get", "update", "patch"),
+        "which replica writes",
+        (names.ROUTER,),
+    ),
+)
+
+HEADLESS: Final = (
+    Right(
+        "discovery.k8s.io",
+        ("endpointslices",),
+        WRITE,
+        "names for the pods of headless StatefulSets of other sites; not a right of `admin` since"
+        " Kubernetes 1.22, so it stands apart and everything else works without it",
+    ),
+)
+"""Beyond `ROUTER`, granted by who holds it: an administrator of the cluster."""
+
+ROUTE: Final = Right(
+    "route.openshift.io", ("routes",), ("get",), "the address in tokens", (names.ROUTER,)
+)
+INGRESS: Final = Right(
+    "networking.k8s.io", ("ingresses",), ("get",), "the address in tokens", (names.ROUTER,)
+)
+DEPLOYMENT_CONFIGS: Final = Right(
+    "apps.openshift.io",
+    ("deploymentconfigs",),
+    READ,
+    "annotations of workloads, their selectors and ports",
+)
+
+_OURS: Final = (
+    "what a site consists of; creation cannot be limited by name, and the names are the same in"
+    " each namespace"
+)
+CONTROLLER: Final = (
+    Right("", ("serviceaccounts",), (*READ, "create", "patch", "delete"), _OURS),
+    Right("apps", ("deployments",), ("create", "patch", "delete"), _OURS),
+    Right(
+        "rbac.authorization.k8s.io",
+        ("roles", "rolebindings"),
+        (*READ, "create", "patch", "delete"),
+        _OURS,
+    ),
+    Right("policy", ("poddisruptionbudgets",), (*READ, "create", "patch", "delete"), _OURS),
+    Right(
+        "networking.k8s.io",
+        ("networkpolicies", "ingresses"),
+        (*READ, "create", "patch", "delete"),
+        _OURS,
+    ),
+)
+"""Beyond `ROUTER`, which it must hold itself to be allowed to grant it (no ``escalate``)."""
+CONTROLLER_OPENSHIFT: Final = (
+    DEPLOYMENT_CONFIGS,
+    Right("route.openshift.io", ("routes",), (*READ, "create", "patch", "delete"), _OURS),
+    Right(
+        "route.openshift.io", ("routes/custom-host",), ("create",), "a Route with `ingress-host`"
+    ),
+)
+CONTROLLER_CONTOUR: Final = (
+    Right("projectcontour.io", ("httpproxies",), (*READ, "create", "patch", "delete"), _OURS),
+)
+
+
+def router_rights(ingress: str, *, openshift: bool) -> tuple[Right, ...]:
+    """What the router of a site with this kind of ingress needs."""
+    rights: tuple[Right, ...] = ROUTER
+    if ingress == "route":
+        rights += (ROUTE,)
+    elif ingress in ("ingress", "nginx-ingress-v1"):
+        rights += (INGRESS,)
+    return (*rights, DEPLOYMENT_CONFIGS) if openshift else rights
+
+
+def controller_rights(*, openshift: bool, every_namespace: bool) -> tuple[Right, ...]:
+    """What the site controller needs.
+
+    A namespace's administrator can grant nothing that they do not hold, so what depends on the
+    cluster is asked for where it is there, and all of it by an administrator of the cluster.
+    """
+    rights: tuple[Right, ...] = (*ROUTER, *CONTROLLER)
+    if openshift or every_namespace:
+        rights += CONTROLLER_OPENSHIFT
+    return rights + HEADLESS + CONTROLLER_CONTOUR if every_namespace else rights

@@ -1,0 +1,200 @@
+"""All objects of a site, from its options: what `sitectl init`, Helm and the controller apply."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from router.kubernetes import names
+from router.kubernetes.addresses import link_host
+from router.kubernetes.manifests.access import access, ingress_kind, network_policy
+from router.kubernetes.manifests.deployment import deployment, disruption_budget
+from router.kubernetes.manifests.parts import Json, metadata
+from router.kubernetes.manifests.rights import HEADLESS, Right, router_rights
+from router.kubernetes.objects import Object
+from router.kubernetes.picture import SiteOptions
+from router.model import limits
+from router.model.errors import ConfigError
+
+HEADLESS_ROLE: Final = f"{names.ROUTER}-headless"
+OPTIONAL_KINDS: Final = ("PodDisruptionBudget", "NetworkPolicy", "Ingress", "Route", "HTTPProxy")
+"""Of objects named `names.ROUTER` that a site has or has not, by its options."""
+
+
+class Rendered(msgspec.Struct, frozen=True):
+    """``objects`` in the order in which they are to be applied; ``errors``: unusable options."""
+
+    objects: tuple[Object, ...]
+    errors: tuple[ConfigError, ...] = ()
+
+
+def render(
+    options: SiteOptions,
+    *,
+    namespace: str,
+    image: str,
+    openshift: bool = False,
+    drain_grace_s: float = limits.DRAIN_GRACE_S,
+) -> Rendered:
+    """The objects of a site without its ConfigMap; each option that cannot be used is reported.
+
+    ``openshift``: the cluster has Routes. ``drain_grace_s``: as its Site document says.
+    """
+    rights = router_rights(ingress_kind(options, openshift=openshift), openshift=openshift)
+    objects: list[Json] = [
+        _service_account(options, namespace),
+        role(names.ROUTER, namespace, rights, labels=options.labels),
+        role_binding(names.ROUTER, namespace, labels=options.labels),
+        *access(options, namespace, openshift=openshift),
+        deployment(options, namespace, image, drain_grace_s),
+    ]
+    if options.routers > 1:
+        objects.append(disruption_budget(options, namespace))
+    if options.create_network_policy:
+        objects.append(network_policy(options, namespace))
+    errors = _unreachable(options, namespace, openshift=openshift)
+    return Rendered(tuple(objects), tuple(errors))
+
+
+def headless_objects(namespace: str) -> list[Object]:
+    """A right more for the router: names for the pods of headless StatefulSets of other sites.
+
+    A namespace's administrator may not grant it: who applies these does so apart from the others,
+    and goes on when it is refused.
+    """
+    return [
+        role(HEADLESS_ROLE, namespace, HEADLESS),
+        role_binding(HEADLESS_ROLE, namespace, account=names.ROUTER),
+    ]
+
+
+def site_objects(
+    options: SiteOptions,
+    *,
+    namespace: str,
+    image: str,
+    openshift: bool = False,
+    drain_grace_s: float = limits.DRAIN_GRACE_S,
+    data: Mapping[str, str] | None = None,
+) -> list[Object]:
+    """What `sitectl init` applies: the ConfigMap ``skupper-site`` of ``data`` and its site.
+
+    The ConfigMap says that a site controller shall leave it alone, as that of Skupper v1's
+    command line does: whoever applies these objects looks after them.
+    """
+    rendered = render(
+        options,
+        namespace=namespace,
+        image=image,
+        openshift=openshift,
+        drain_grace_s=drain_grace_s,
+    )
+    return [config_map(options, namespace, data or {}), *rendered.objects]
+
+
+def config_map(options: SiteOptions, namespace: str, data: Mapping[str, str]) -> Json:
+    """``skupper-site`` with ``data``, which a site controller shall leave alone."""
+    made = metadata(
+        names.SITE_CONFIGMAP, namespace, labels=options.labels, annotations=options.annotations
+    )
+    made["labels"][names.SITE_CONTROLLER_IGNORE] = "true"
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": made,
+        "data": dict(sorted(data.items())),
+    }
+
+
+def owned(objects: tuple[Object, ...], owner: Object) -> list[Object]:
+    """``objects`` so that they are collected when ``owner`` is deleted.
+
+    Without `blockOwnerDeletion`: setting that takes a right on the owner's finalizers where
+    OwnerReferencesPermissionEnforcement is on, and would hold up its deletion.
+    """
+    reference = {
+        "apiVersion": owner["apiVersion"],
+        "kind": owner["kind"],
+        "name": owner["metadata"]["name"],
+        "uid": owner["metadata"]["uid"],
+    }
+    return [
+        {**found, "metadata": {**found["metadata"], "ownerReferences": [reference]}}
+        for found in objects
+    ]
+
+
+def _service_account(options: SiteOptions, namespace: str) -> Json:
+    return {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": metadata(
+            names.ROUTER, namespace, labels=options.labels, annotations=options.annotations
+        ),
+        "automountServiceAccountToken": False,  # The router's pods say that they want it.
+    }
+
+
+def role(
+    name: str,
+    namespace: str,
+    rights: tuple[Right, ...],
+    *,
+    component: str = names.COMPONENT_ROUTER,
+    labels: Mapping[str, str] | None = None,
+) -> Json:
+    """A Role of ``rights``."""
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": metadata(name, namespace, component=component, labels=labels),
+        "rules": [right.rule() for right in rights],
+    }
+
+
+def role_binding(
+    name: str,
+    namespace: str,
+    *,
+    account: str = "",
+    component: str = names.COMPONENT_ROUTER,
+    labels: Mapping[str, str] | None = None,
+) -> Json:
+    """Gives the Role of that name to the ServiceAccount of that name, or to ``account``."""
+    subject = {"kind": "ServiceAccount", "name": account or name, "namespace": namespace}
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": metadata(name, namespace, component=component, labels=labels),
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
+        "subjects": [subject],
+    }
+
+
+def _unreachable(options: SiteOptions, namespace: str, *, openshift: bool) -> list[ConfigError]:
+    kind = ingress_kind(options, openshift=openshift)
+    source = f"ConfigMap/{names.SITE_CONFIGMAP}"
+    if kind in ("ingress", "nginx-ingress-v1", "contour-http-proxy"):
+        if link_host(options, namespace):
+            return []
+        return [
+            ConfigError(
+                source,
+                "data.ingress-host",
+                f"ingress {kind} tells sites apart by name, and no domain is given: other sites "
+                "cannot link here",
+                hint="Set ingress-host to a domain that leads to the ingress controller",
+                code="SW0450",
+            )
+        ]
+    if kind == "route" and not openshift:
+        return [
+            ConfigError(
+                source,
+                "data.ingress",
+                "this cluster has no Routes: other sites cannot link here",
+                hint="Set ingress to loadbalancer, nodeport, nginx-ingress-v1 or none",
+                code="SW0451",
+            )
+        ]
+    return []

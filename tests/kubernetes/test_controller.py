@@ -1,0 +1,301 @@
+"""The site controller as a task against an API server, with the rights of its own manifests."""
+
+import asyncio
+import random
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from router.control.kubernetes.api import Api
+from router.control.kubernetes.controller import FIELD_MANAGER, SiteController
+from router.kubernetes import names
+from router.kubernetes.manifests import CONTROLLER, controller_objects
+from tests.kubernetes.cluster import Cluster
+from tests.scenario.harness import own_address
+
+IMAGE = "registry.example/spillway:1"
+MADE = ("ServiceAccount", "Role", "RoleBinding", "Service", "Deployment")
+Story = Callable[[Cluster], Coroutine[Any, Any, None]]
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """A cluster with the namespaces ``spillway``, ``west`` and ``east``."""
+    with Cluster(tmp_path) as made:
+        for name in ("spillway", "west", "east"):
+            made.create("Namespace", name)
+        yield made
+
+
+def install(cluster: Cluster, *, every_namespace: bool, namespace: str = "spillway") -> str:
+    """The controller's own objects, as an administrator applies them; its kubeconfig."""
+    for found in controller_objects(
+        namespace=namespace, image=IMAGE, every_namespace=every_namespace
+    ):
+        cluster.create_object(dict(found), namespace)
+    user = cluster.service_account(namespace, CONTROLLER)
+    return str(cluster.kubeconfig(namespace, user, name="controller"))
+
+
+async def until(condition: Callable[[], object], timeout_s: float = 10.0) -> None:
+    """Wait for ``condition``, asking often."""
+    async with asyncio.timeout(timeout_s):
+        while not condition():  # noqa: ASYNC110 - a cluster has no event for us.
+            await asyncio.sleep(0.02)
+
+
+def running(cluster: Cluster, story: Story, *, every_namespace: bool = True) -> None:
+    """``story`` while a controller runs: for all namespaces, else for ``west`` alone."""
+    namespace = "spillway" if every_namespace else "west"
+    kubeconfig = install(cluster, every_namespace=every_namespace, namespace=namespace)
+
+    async def run() -> None:
+        async with Api.connect(kubeconfig=kubeconfig, field_manager=FIELD_MANAGER) as api:
+            watched = () if every_namespace else ("west",)
+            controller = SiteController(api, watched, IMAGE, random.Random(1))
+            task = asyncio.get_running_loop().create_task(controller.run())
+            try:
+                await until(lambda: controller.ready)
+                await story(cluster)
+            finally:
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+
+    asyncio.run(run())
+
+
+def site(cluster: Cluster, namespace: str, **data: str) -> dict[str, Any]:
+    return cluster.create("ConfigMap", names.SITE_CONFIGMAP, namespace, data=data)
+
+
+def has_router(cluster: Cluster, namespace: str) -> bool:
+    return all(cluster.get(kind, names.ROUTER, namespace) for kind in MADE)
+
+
+def replicas(cluster: Cluster, namespace: str) -> int | None:
+    found = cluster.get("Deployment", names.ROUTER, namespace)
+    return None if found is None else found["spec"]["replicas"]
+
+
+def writes(cluster: Cluster, namespace: str, since: int) -> list[tuple[str, str]]:
+    """What the controller changed in ``namespace``, or tried to: verb and kind."""
+    return [
+        (one.wanted.verb, one.wanted.resource.kind)
+        for one in cluster.faults.seen[since:]
+        if one.wanted.is_write and one.wanted.namespace == namespace and CONTROLLER in one.user
+    ]
+
+
+@pytest.mark.parametrize("every_namespace", [True, False])
+def test_a_config_map_makes_a_router_and_other_namespaces_are_left_alone(
+    cluster: Cluster, every_namespace: bool
+) -> None:
+    async def story(cluster: Cluster) -> None:
+        owner = cluster.create("ConfigMap", names.SITE_CONFIGMAP, "west")  # Without data.
+        await until(lambda: has_router(cluster, "west"))
+        for kind in MADE:
+            found = cluster.get(kind, names.ROUTER, "west")
+            assert found is not None
+            (reference,) = found["metadata"]["ownerReferences"]
+            assert reference["uid"] == owner["metadata"]["uid"]
+            assert "blockOwnerDeletion" not in reference
+            assert "finalizers" not in found["metadata"]
+        deployment = cluster.get("Deployment", names.ROUTER, "west")
+        assert deployment is not None
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        assert container["image"] == IMAGE
+        assert cluster.get("Deployment", names.ROUTER, "east") is None
+
+    running(cluster, story, every_namespace=every_namespace)
+
+
+def test_only_an_administrators_install_gives_the_right_to_headless_names(cluster: Cluster) -> None:
+    async def story(cluster: Cluster) -> None:
+        site(cluster, "west")
+        await until(lambda: has_router(cluster, "west"))
+        await until(lambda: cluster.get("Role", f"{names.ROUTER}-headless", "west"))
+
+    running(cluster, story)
+
+
+def test_in_one_namespace_no_right_is_granted_that_its_administrator_lacks(
+    cluster: Cluster,
+) -> None:
+    async def story(cluster: Cluster) -> None:
+        site(cluster, "west")
+        await until(lambda: has_router(cluster, "west"))
+        assert cluster.get("Role", f"{names.ROUTER}-headless", "west") is None
+
+    running(cluster, story, every_namespace=False)
+
+
+def test_a_changed_key_changes_what_it_should_and_then_nothing_is_written(
+    cluster: Cluster,
+) -> None:
+    async def story(cluster: Cluster) -> None:
+        site(cluster, "west", **{"router-cpu": "1000m"})
+        await until(lambda: has_router(cluster, "west"))
+        data = {"data": {"routers": "2", "ingress": "none", "create-network-policy": "true"}}
+        cluster.patch("ConfigMap", names.SITE_CONFIGMAP, data, "west")
+        await until(lambda: replicas(cluster, "west") == 2)
+        await until(lambda: cluster.get("PodDisruptionBudget", names.ROUTER, "west"))
+        await until(lambda: cluster.get("NetworkPolicy", names.ROUTER, "west"))
+        service = cluster.get("Service", names.ROUTER, "west")
+        assert service is not None and service["spec"]["type"] == "ClusterIP"
+
+        cluster.patch("ConfigMap", names.SITE_CONFIGMAP, {"data": {"routers": "1"}}, "west")
+        await until(lambda: cluster.get("PodDisruptionBudget", names.ROUTER, "west") is None)
+        await until(lambda: replicas(cluster, "west") == 1)
+        assert cluster.get("NetworkPolicy", names.ROUTER, "west")
+
+        before = len(cluster.faults.seen)
+        cluster.patch("ConfigMap", names.SITE_CONFIGMAP, {"data": {"console": "true"}}, "west")
+        status = {"status": {"readyReplicas": 1, "replicas": 1}}
+        cluster.patch("Deployment", names.ROUTER, status, "west", part="status")
+        cluster.create("ConfigMap", names.SITE_CONFIGMAP, "east")
+        await until(lambda: has_router(cluster, "east"))
+        assert writes(cluster, "east", before)
+        assert writes(cluster, "west", before) == []
+
+    running(cluster, story)
+
+
+def test_what_somebody_deletes_or_changes_is_put_back_and_what_others_add_stays(
+    cluster: Cluster,
+) -> None:
+    async def story(cluster: Cluster) -> None:
+        site(cluster, "west")
+        await until(lambda: has_router(cluster, "west"))
+        cluster.delete("Role", names.ROUTER, "west")
+        await until(lambda: cluster.get("Role", names.ROUTER, "west"))
+        note = {"metadata": {"annotations": {"theirs": "1"}}}
+        cluster.patch("Deployment", names.ROUTER, note, "west")
+        cluster.patch("Deployment", names.ROUTER, {"spec": {"replicas": 0}}, "west")
+        await until(lambda: replicas(cluster, "west") == 1)
+        found = cluster.get("Deployment", names.ROUTER, "west")
+        assert found is not None and found["metadata"]["annotations"]["theirs"] == "1"
+
+    running(cluster, story)
+
+
+def test_a_site_made_by_the_command_line_is_left_alone(cluster: Cluster) -> None:
+    async def story(cluster: Cluster) -> None:
+        mark = {"labels": {names.SITE_CONTROLLER_IGNORE: "true"}}
+        cluster.create("ConfigMap", names.SITE_CONFIGMAP, "east", metadata=mark)
+        site(cluster, "west")
+        await until(lambda: has_router(cluster, "west"))
+        assert cluster.get("ServiceAccount", names.ROUTER, "east") is None
+
+    running(cluster, story)
+
+
+def test_a_deleted_config_map_takes_the_site_along_and_gives_services_back(
+    cluster: Cluster,
+) -> None:
+    from router.kubernetes.adoption import adopt
+
+    async def story(cluster: Cluster) -> None:
+        site(cluster, "west")
+        await until(lambda: has_router(cluster, "west"))
+        ports = [{"name": "http", "port": 80, "targetPort": 8080, "protocol": "TCP"}]
+        spec = {"selector": {"app": "shop"}, "ports": ports}
+        before = cluster.create("Service", "shop", "west", spec=spec)
+        adopted = adopt(before, {80: 1024}, "shop", is_asked=True)
+        cluster.patch("Service", "shop", {**adopted}, "west")
+        led = cluster.get("Service", "shop", "west")
+        assert led is not None
+        assert led["spec"]["selector"] != {"app": "shop"}
+
+        cluster.delete("ConfigMap", names.SITE_CONFIGMAP, "west")
+        await until(lambda: not any(cluster.get(kind, names.ROUTER, "west") for kind in MADE))
+        after = cluster.get("Service", "shop", "west")
+        assert after is not None
+        assert after["spec"]["selector"] == {"app": "shop"}
+        assert after["spec"]["ports"][0]["targetPort"] == 8080
+        assert not set(after["metadata"].get("labels", {})) & {names.SERVICE_LABEL}
+
+    running(cluster, story)
+
+
+def test_what_was_deleted_while_no_controller_ran_is_cleaned_up_by_the_next(
+    cluster: Cluster,
+) -> None:
+    async def first(cluster: Cluster) -> None:
+        site(cluster, "west")
+        await until(lambda: has_router(cluster, "west"))
+
+    running(cluster, first)
+    cluster.delete("ConfigMap", names.SITE_CONFIGMAP, "west")
+
+    async def second(cluster: Cluster) -> None:
+        await until(lambda: not any(cluster.get(kind, names.ROUTER, "west") for kind in MADE))
+
+    for found in controller_objects(namespace="spillway", image=IMAGE, every_namespace=True):
+        cluster.delete(found["kind"], found["metadata"]["name"], "spillway")
+    running(cluster, second)
+
+
+def test_a_missing_right_is_told_once_and_the_rest_is_made(cluster: Cluster) -> None:
+    async def story(cluster: Cluster) -> None:
+        site(cluster, "west", routers="2")
+        await until(lambda: replicas(cluster, "west") == 2)
+        await until(lambda: cluster.list("Event", "west"))
+        (event,) = cluster.list("Event", "west")
+        assert event["involvedObject"]["name"] == names.SITE_CONFIGMAP
+        assert event["reason"] == "SW0457"
+        assert "PodDisruptionBudget" in event["message"]
+        assert "docs/" in event["message"]
+
+    original = controller_objects(namespace="spillway", image=IMAGE, every_namespace=True)
+    rules = next(found for found in original if found["kind"] == "ClusterRole")["rules"]
+    lacking = [rule for rule in rules if rule["apiGroups"] != ["policy"]]
+
+    async def with_less(cluster: Cluster) -> None:
+        cluster.patch("ClusterRole", CONTROLLER, {"rules": lacking})
+        await story(cluster)
+
+    running(cluster, with_less)
+
+
+def test_an_api_server_that_restarts_and_forgets_costs_nothing_but_time(cluster: Cluster) -> None:
+    async def story(cluster: Cluster) -> None:
+        site(cluster, "west")
+        await until(lambda: has_router(cluster, "west"))
+        await asyncio.to_thread(cluster.restart, compact=True)
+        site(cluster, "east")
+        await until(lambda: has_router(cluster, "east"), timeout_s=40)
+        assert has_router(cluster, "west")
+
+    running(cluster, story)
+
+
+def test_as_a_process_it_tells_a_kubelet_of_itself_and_ends_when_told(cluster: Cluster) -> None:
+    kubeconfig = install(cluster, every_namespace=True)
+    place = f"{own_address()}:19090"
+    words = [sys.executable, "-m", "router.main.controller", "--kubeconfig", kubeconfig]
+    with subprocess.Popen(
+        [*words, "--image", IMAGE, "--probes", place], stderr=subprocess.PIPE
+    ) as process:
+        try:
+
+            def answers() -> bool:
+                try:
+                    with urllib.request.urlopen(f"http://{place}/readyz", timeout=2) as answer:
+                        return bool(answer.status == 200)
+                except OSError:
+                    return False
+
+            asyncio.run(until(answers))
+            site(cluster, "west")
+            asyncio.run(until(lambda: has_router(cluster, "west")))
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(10) == 0
+        finally:
+            process.kill()
