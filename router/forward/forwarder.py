@@ -239,6 +239,10 @@ class Forwarder:
             for key, service in sorted(self._services.items())
         ]
 
+    def listens_at(self, key: ServiceKey, port: int) -> bool:
+        """Whether clients of ``key`` are accepted at ``port``."""
+        return self._listeners.is_bound(key, port)
+
     def listener_states(self) -> dict[ServiceKey, ListenerState]:
         """Every wanted listener; ``error`` says why one is not bound."""
         return self._listeners.states()

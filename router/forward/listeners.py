@@ -186,6 +186,13 @@ class Listeners:
         """Accept nothing more."""
         self.set_listeners({})
 
+    def is_bound(self, key: ServiceKey, port: int) -> bool:
+        """Whether clients of ``key`` are accepted at ``port``."""
+        bound = self._bound.get(key)
+        return (
+            bound is not None and bound.listener is not None and bound.listener.address.port == port
+        )
+
     def states(self) -> dict[ServiceKey, ListenerState]:
         """Every wanted listener as it is."""
         return {

@@ -9,6 +9,7 @@ from typing import Protocol
 import msgspec
 
 from router.control import ConfigDirectory, Reading, Wanted, watch
+from router.kubernetes.changes import Listens
 from router.main.ports import KeptSecrets
 from router.model.errors import ConfigError
 from router.model.specs import ServiceSpec
@@ -57,6 +58,14 @@ class Store(Protocol):
         """Call these when the copy in the site directory has become another."""
         ...
 
+    def attach(
+        self,
+        listening: Callable[[Listens], bool],
+        status: Callable[[], Mapping[str, str] | None],
+    ) -> None:
+        """``listening``: at all of these inner ports. ``status``: what may be told of us."""
+        ...
+
 
 class DirectoryStore:
     """``config/*.yaml`` of a site directory."""
@@ -82,6 +91,13 @@ class DirectoryStore:
         self, links_changed: Callable[[], None], revocations_changed: Callable[[], None]
     ) -> None:
         """Whoever changes the directory tells by the admin API, or is noticed within a second."""
+
+    def attach(
+        self,
+        listening: Callable[[Listens], bool],
+        status: Callable[[], Mapping[str, str] | None],
+    ) -> None:
+        """Nothing is written to a directory."""
 
 
 @contextlib.asynccontextmanager
