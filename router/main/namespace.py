@@ -100,6 +100,7 @@ class NamespaceStore:
 
     async def last(self) -> Reading:
         """What is known; a list anew would take as long as the API server likes."""
+        await self._trust.last()
         return self._store.load()
 
     def tell_of_secrets(
