@@ -403,6 +403,9 @@ class SiteRouter:
             *problems.of_listeners(self.forwarder.listener_states()),
             *self._credentials.service_tls_problems(),
             *problems.of_table(self.routing.table),
+            *problems.of_edge(
+                self.routing.left_out if isinstance(self.routing, EdgeRouting) else 0
+            ),
         )
 
     def _link_port_taken(self, error: str) -> None:

@@ -1,5 +1,8 @@
 """Edge routers, whole, in virtual time: attach, lose, attach elsewhere, drain, spill, serve."""
 
+import random
+from collections import Counter
+
 import pytest
 
 from router.link.ports import LsaMessage
@@ -285,7 +288,7 @@ def test_sessions_of_an_edge_stay_at_their_site(seed: int) -> None:
 def test_an_edge_holds_state_for_the_services_that_it_uses() -> None:
     world, edge, a, b = line(1)
     b.declare()
-    for number in range(300):
+    for number in range(12):
         a.services[f"s{number}"] = ServiceSpec(protocol="http", ports=(20_000 + number,))
     a.service_sync = b.service_sync = edge.service_sync = False
     edge.listeners["shop"] = ListenerSpec(service="shop")
@@ -318,3 +321,85 @@ def test_no_lsa_but_its_own_ever_goes_to_an_edge() -> None:
     b.serve(1, capacity=5)
     world.run(400)
     assert sent == []
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_rolling_restarts_around_an_edge_lose_nothing_and_run_nothing_twice(seed: int) -> None:
+    """Its neighbours and the site beyond them, one after the other; all methods."""
+    chance = random.Random(seed)
+    world = World(seed, "edge", "a", "b", "c", edges=frozenset({"edge"}), delay_s=0.005)
+    edge, a, b, c = world.sites.values()
+    for near in chance.sample([a, b], 2):
+        edge.link(near, cost=chance.randint(1, 3))
+        near.link(c, cost=chance.randint(1, 3))
+    a.link(b, cost=1)
+    c.declare(queue=100, queue_wait_s=20.0)
+    for site in chance.choice([(a, c, edge), (a, c)]):
+        site.serve(1, capacity=3, service_s=chance.choice([0.02, 0.2]))
+    world.run(5)
+    answers: list[Answer] = []
+    for site in chance.choices([a, b, c], k=4):
+        down = [site]
+        for _ in range(chance.randint(5, 20)):
+            at = chance.choice([edge, edge, b if site is not b else a])
+            line = f"{chance.choice(['GET', 'PUT', 'POST'])} /{len(answers)}"
+            answers.append(at.request(line=line))
+            world.run(chance.uniform(0, 0.05))
+        site.stop(down.clear)
+        for _ in range(chance.randint(5, 20)):
+            at = chance.choice([edge, edge, b if site is not b else a])
+            line = f"{chance.choice(['GET', 'PUT', 'POST'])} /{len(answers)}"
+            answers.append(at.request(line=line))
+            world.run(chance.uniform(0, 0.05))
+        world.run_while(lambda: bool(down), 60)  # noqa: B023
+        site.start()
+        world.run(chance.choice([5, 40]))
+    world.run(45)
+    all_answered(answers)
+    ran = Counter(seen.split(b" HTTP/1.1")[0].decode() for seen in world.seen)
+    assert {line: count for line, count in ran.items() if line != "GET /"} == {
+        answer.line: 1 for answer in answers
+    }
+    at_rest(world)
+
+
+EDGES, SERVICES = 100, 40
+
+
+def test_a_hundred_edges_hear_of_a_change_at_once_in_few_bytes_and_hold_little() -> None:
+    names = [f"e{number}" for number in range(EDGES)]
+    world = World(1, "a", "b", *names, edges=frozenset(names))
+    a, b, *edges = world.sites.values()
+    a.link(b, cost=5)
+    for number in range(SERVICES):
+        b.services[f"s{number}"] = ServiceSpec(protocol="http", ports=(20_000 + number,))
+    b.service_sync = a.service_sync = False
+    b.declare()
+    b.serve(1, capacity=10)
+    for edge in edges:
+        edge.service_sync = False
+        edge.listeners = {name: ListenerSpec(service=name) for name in ("shop", "s7")}
+        edge.link(a, cost=1)
+    attached_at = world.internet.now
+
+    def know(count: int) -> bool:
+        tables = [edge.router.routing.table for edge in edges]
+        return all(len(table.candidates.get(SERVICE, ())) == count for table in tables)
+
+    world.run_while(lambda: not know(1), 30)
+    assert world.internet.now - attached_at < 2.5
+    world.run(3)
+    assert a.router.edges.rows_held <= EDGES * 6
+    assert {len(edge.router.routing.table.declarations) for edge in edges} == {2}
+
+    def said() -> int:
+        return sum(
+            link.bytes_out for link in a.router.links.status() if link.direction == "incoming"
+        )
+
+    before, changed_at = said(), world.internet.now
+    b.connectors.clear()
+    b.apply()
+    world.run_while(lambda: not know(0), 30)
+    assert world.internet.now - changed_at < 0.5
+    assert (said() - before) / EDGES < 200
