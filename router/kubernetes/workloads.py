@@ -1,6 +1,5 @@
 """Annotated Deployments, StatefulSets, DaemonSets and DeploymentConfigs."""
 
-
 from router.kubernetes import findings, names, texts
 from router.kubernetes.exposure import Exposure, Reading
 from router.kubernetes.objects import Object, part

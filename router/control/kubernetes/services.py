@@ -242,15 +242,28 @@ async def restore_all(api: Restores, *, namespace: str = "") -> tuple[ConfigErro
     """
     for is_last in (False, False, False, True):
         changes, findings = restore(await _services(api, namespace))
-        failed: list[ConfigError] = []
-        for change in changes:
+        failed = await _carried_out(api, changes, namespace)
+        if not failed or is_last:
+            return (*findings, *failed)
+    raise AssertionError("unreachable: the last round returns")
+
+
+async def _carried_out(api: Writes, changes: Iterable[Change], namespace: str) -> list[ConfigError]:
+    """Make all changes, some at a time; what was refused."""
+    left = iter(changes)
+    failed: list[ConfigError] = []
+
+    async def work() -> None:
+        for change in left:
             try:
                 await carry_out(api, change, namespace=namespace)
             except ApiError as error:
                 failed.append(_finding(change, error))
-        if not failed or is_last:
-            return (*findings, *failed)
-    raise AssertionError("unreachable: the last round returns")
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(_AT_ONCE):
+            tasks.create_task(work())
+    return failed
 
 
 async def _services(api: Restores, namespace: str) -> Snapshot:
