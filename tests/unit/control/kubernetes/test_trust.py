@@ -15,7 +15,7 @@ from certs.revocation import Revocation, Revocations
 from certs.tokens import Token
 from router.control.kubernetes.identity import prepare
 from router.control.kubernetes.trust import SecretTrust
-from router.kubernetes.names import REVOKED_SECRET
+from router.kubernetes.names import IDENTITY_SECRET, REVOKED_SECRET
 from router.kubernetes.objects import Snapshot
 from router.kubernetes.picture import Picture
 from router.kubernetes.secrets import grant_name, grant_secret, revoked_secret
@@ -134,6 +134,28 @@ def test_a_settled_site_asks_and_writes_nothing_for_an_hour(scene: Scene, east: 
         scene.look()
         scene.step()
     assert scene.api.calls[calls:] == []
+
+
+def test_an_identity_that_was_deleted_by_mistake_is_put_back_while_the_site_exists(
+    scene: Scene, tmp_path: Path
+) -> None:
+    kept = scene.api.objects.pop(IDENTITY_SECRET)
+    scene.look()
+    scene.step()
+    assert IDENTITY_SECRET not in scene.api.objects  # The whole site is being deleted.
+    scene.api.others["ConfigMap", "skupper-site"] = scene.config
+    scene.look()
+    scene.step()
+    assert scene.api.objects[IDENTITY_SECRET]["data"] == kept["data"]
+    other = Scene(tmp_path / "other")
+    scene.api.put(other.api.objects[IDENTITY_SECRET])
+    scene.look()
+    scene.step()
+    assert scene.codes() == ["SW0440"] and "rollout restart" in scene.trust.errors[0].hint
+    scene.api.put(kept)
+    scene.look()
+    scene.step()
+    assert scene.codes() == []
 
 
 def test_the_route_is_looked_at_now_and_then_and_its_host_goes_into_tokens(
