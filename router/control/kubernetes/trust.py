@@ -76,6 +76,7 @@ class SecretTrust:
         self._exposed_kind, self._exposed_at = "", 0.0
         self._exposed_error: ConfigError | None = None
         self._poked = asyncio.Event()
+        self._tls_news = asyncio.Event()
         self.addresses = Addresses(waiting="the objects of the namespace were not read yet")
         """Where other sites reach this one, for the tokens that it makes."""
 
@@ -159,10 +160,11 @@ class SecretTrust:
         async with asyncio.TaskGroup() as tasks:
             self._grants = GrantSecrets(self._api, self._authority, tasks)
             self._tls = TlsSecrets(
-                self._api, self._secrets_dir / "tls", tasks, self._rng, self.poke
+                self._api, self._secrets_dir / "tls", tasks, self._rng, self._heard_of_tls
             )
             if self._seen is not None:
                 self._take_up(*self._seen)
+            self._tls_news.set()
             try:
                 while True:
                     self._poked.clear()
@@ -173,6 +175,23 @@ class SecretTrust:
                     await self._wait(limits.TRUST_OPEN_S if self.errors else limits.TRUST_SETTLED_S)
             finally:
                 self._grants = None
+
+    def _heard_of_tls(self) -> None:
+        self._tls_news.set()
+        self.poke()
+
+    async def ready(self) -> None:
+        """Returns when the TLS credentials that are named are here, if they are anywhere.
+
+        So that no listener is late. Waits only while `run` does, and not for long.
+        """
+        try:
+            async with asyncio.timeout(limits.TRUST_READY_S):
+                while self._tls is None or not self._tls.is_settled:
+                    self._tls_news.clear()
+                    await self._tls_news.wait()
+        except TimeoutError:
+            log.warning("begins without all TLS credentials: the API server is slow")
 
     async def _wait(self, most_s: float) -> None:
         try:

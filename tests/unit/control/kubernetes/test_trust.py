@@ -217,6 +217,21 @@ def test_claims_are_answered_while_it_runs_and_put_off_before(scene: Scene, east
     assert isinstance(answers[1], claims.Redeemed)
 
 
+def test_the_start_waits_for_no_credential_when_none_is_named_and_not_long_for_others(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story() -> None:
+        running = asyncio.create_task(scene.trust.run())  # noqa: TID251  # Cancelled below.
+        scene.look()
+        await scene.trust.ready()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    asyncio.run(story())
+    monkeypatch.setattr(limits, "TRUST_READY_S", 0.01)
+    asyncio.run(SecretTrust(scene.api, scene.root, random.Random(1)).ready())  # type: ignore[arg-type]  # What of the API is used.
+
+
 async def _until(look: Callable[[], bool]) -> None:
     for _ in range(100_000):
         if look():
