@@ -1,19 +1,36 @@
-"""kubectl as a user runs it."""
+"""Clients of these tests: kubectl as a user runs it, and plain HTTP."""
 
 import json
 import os
 import shutil
+import ssl
 import subprocess
 from pathlib import Path
 from typing import Any, Final
 
+import httpx2
 import msgspec
+from lightkube import KubeConfig
+
+from tests.kubernetes.cluster import Cluster
 
 TIMEOUT_S: Final = 60.0
 MISSING: Final = (
     "kubectl is not on PATH. Put one there (1.30 or newer: https://kubernetes.io/docs/tasks/tools/)"
     " or run tests/setup"
 )
+
+
+def raw(cluster: Cluster, timeout_s: float = 10.0) -> httpx2.Client:
+    """A plain HTTP client with an administrator's token."""
+    config = KubeConfig.from_file(cluster.kubeconfig()).get()
+    assert config is not None and config.user is not None
+    return httpx2.Client(
+        base_url=cluster.url,
+        headers={"Authorization": f"Bearer {config.user.token}"},
+        verify=ssl.create_default_context(cafile=cluster.pki.ca_path),
+        timeout=timeout_s,
+    )
 
 
 class Done(msgspec.Struct, frozen=True):

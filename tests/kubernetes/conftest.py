@@ -26,10 +26,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 @pytest.fixture
 def kubectl(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kubectl]:
     """kubectl as cluster-admin, in a namespace of the test's own."""
-    if REAL:
-        path = Path(REAL)
-    else:
-        path = request.getfixturevalue("cluster").kubeconfig()
+    path = Path(REAL) if REAL else request.getfixturevalue("cluster").kubeconfig()
     found = Kubectl(path, tmp_path, f"test-{uuid.uuid4().hex[:8]}")
     found("create", "namespace", found.namespace)
     yield found

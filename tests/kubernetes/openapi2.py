@@ -31,8 +31,8 @@ def _path(resource: Resource) -> bytes:
     value = _message((2, msgspec.json.encode(gvk)))  # JSON is YAML.
     extension = _message((1, b"x-kubernetes-group-version-kind"), (2, value))
     patch = _message(*parameters, (13, extension))
-    name = schemas.path_of(resource).encode()
-    return _message((1, name), (2, _message((8, patch))))
+    place = schemas.path_of(resource).encode()
+    return _message((1, place), (2, _message((8, patch))))
 
 
 def _message(*fields: tuple[int, bytes]) -> bytes:

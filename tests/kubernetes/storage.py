@@ -61,6 +61,7 @@ class Store:
         self.compacted = FIRST_REVISION
         self._objects: dict[Resource, dict[Key, Json]] = {}
         self._history: list[Change] = []
+        self._untold: list[Change] = []
         self._pages: dict[str, tuple[int, list[Json]]] = {}
         self._listeners: dict[int, Callable[[Change], None]] = {}
         self._numbers = itertools.count()
@@ -142,8 +143,13 @@ class Store:
             half = HISTORY_MAX // 2
             self.compacted = self._history[half - 1].revision
             del self._history[:half]
-        for listener in list(self._listeners.values()):
-            listener(change)
+        self._untold.append(change)
+        if len(self._untold) > 1:
+            return  # A listener writes: it is told in order, after the change that it heard of.
+        while self._untold:
+            for listener in list(self._listeners.values()):
+                listener(self._untold[0])
+            del self._untold[0]
 
 
 def too_old(revision: int, compacted: int) -> Failure:
