@@ -32,8 +32,12 @@ log = logging.getLogger("router.main")
 BIND_IP_VARIABLE: Final = "SPILLWAY_BIND_IP"
 ANY_ADDRESS: Final = "0.0.0.0"
 """Those of IPv6 too, where there are any."""
-POD_VARIABLE: Final = "HOSTNAME"
-"""A pod's host name is its name, unless its template says otherwise."""
+POD_VARIABLES: Final = ("POD_NAME", "HOSTNAME")
+"""The second is the pod's name too, unless its template says otherwise."""
+
+
+def _pod_name() -> str:
+    return next((os.environ[name] for name in POD_VARIABLES if os.environ.get(name)), "")
 
 
 class NamespaceStore:
@@ -47,7 +51,7 @@ class NamespaceStore:
         self._trust = self.kept = trust
         self._listening: Callable[[Listens], bool] = lambda needs: False
         self._status: Callable[[], Mapping[str, str] | None] = lambda: None
-        holder = f"{os.environ.get(POD_VARIABLE, 'router')}_{rng.randbytes(4).hex()}"
+        holder = f"{_pod_name() or 'router'}_{rng.randbytes(4).hex()}"
         self._lease = Leadership(api, holder, rng, lambda: self._services.poke())
         self._services = ServiceWriter(
             api,
@@ -151,7 +155,7 @@ async def following(site_dir: Path, namespace: Namespace) -> AsyncIterator[Store
             api,
             api.namespace,
             site_id=site_id,
-            pod=os.environ.get(POD_VARIABLE, ""),
+            pod=_pod_name(),
             defaults=SiteDefaults(bind_ip=os.environ.get(BIND_IP_VARIABLE) or ANY_ADDRESS),
             rng=rng,
         )
