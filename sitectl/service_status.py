@@ -10,30 +10,30 @@ from router.model.settings import named
 from sitectl import output
 from sitectl.failure import Exit, Failure, not_found
 from sitectl.sessions import affinity_text
-from sitectl.store import Site
+from sitectl.site import Site
 
 
-def service_items(site: Site, name: str | None) -> tuple[list[dict[str, Any]], bool]:
-    """The services, or the ports of the one named (``NAME[:PORT]``), and whether a router told.
+def service_items(site: Site, name: str | None) -> tuple[list[dict[str, Any]], str]:
+    """The services, or the ports of the one named (``NAME[:PORT]``), and why no router told.
 
     Failure: no such service.
     """
     wanted, _, port = (name or "").partition(":")
     try:
         answer = site.admin.get(f"/api/v1/services/{wanted}" if wanted else "/api/v1/services")
-        items, running = answer if isinstance(answer, list) else [answer], True
+        items, stopped = answer if isinstance(answer, list) else [answer], ""
     except Failure as failure:
-        if failure.exit_code not in (Exit.UNREACHABLE, Exit.NOT_FOUND):
+        if failure.exit_code is not Exit.NOT_FOUND and not site.degrades(failure):
             raise
-        running = failure.exit_code is Exit.NOT_FOUND
-        items = [] if running else configured(site)
+        stopped = failure.message if failure.exit_code is not Exit.NOT_FOUND else ""
+        items = configured(site) if stopped else []
     if name is not None:
         items = [i for i in items if i["name"] == wanted and port in ("", str(i["port"]))]
         if not items:
             raise not_found(
                 f"no service {name!r} is known at {site.name}", "sitectl service status"
             )
-    return items, running
+    return items, stopped
 
 
 def configured(site: Site) -> list[dict[str, Any]]:

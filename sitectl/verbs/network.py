@@ -9,7 +9,6 @@ from sitectl import output, store
 from sitectl.failure import Exit, Failure, not_found, usage
 from sitectl.options import Settings, Verb, Verbs
 from sitectl.sessions import require_address, sentences
-from sitectl.store import Site
 
 
 @click.command(cls=Verb)
@@ -23,36 +22,14 @@ def status(ctx: click.Context, verbose: bool) -> None:
         item = site.admin.get("/api/v1/status")
         running = True
     except Failure as failure:
-        if failure.exit_code is not Exit.UNREACHABLE or site.admin.is_running():
+        if not site.degrades(failure) or site.still_answers():
             raise
-        item, running = _configured(site), False
+        item, running = site.last_status(failure), False
     output.emit_item(settings, "Status", item, lambda: settings.here(_status_text(item, running)))
-    if running and (item.get("problems") or not item.get("ready")):
+    if not running:
+        ctx.exit(site.without_router)
+    if item.get("problems") or not item.get("ready"):
         ctx.exit(Exit.DEGRADED)
-
-
-def _configured(site: Site) -> dict[str, Any]:
-    from certs.identity import SiteIdentity
-    from sitectl.verbs.tools import product_version
-
-    documents, errors = site.scan()
-    wanted = site.wanted()
-    return {
-        "name": wanted.name,
-        "id": SiteIdentity.load(site.secrets).site_id,
-        "mode": wanted.site.router_mode,
-        "version": product_version(),
-        "ready": False,
-        "running": False,
-        "uptime_s": 0.0,
-        "links": sum(document.kind == "Link" for document in documents),
-        "services": sum(document.kind == "Service" for document in documents),
-        "sites": 1,
-        "problems": [
-            {"code": error.code, "message": error.message, "hint": error.hint} for error in errors
-        ],
-        "console": {"url": "", "auth": "", "secret": ""},
-    }
 
 
 def _status_text(item: dict[str, Any], running: bool) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from sitectl import process
+from sitectl.directory import DirectorySite
 from sitectl.main import VERBS, cli
-from sitectl.store import Site
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FAKE_ROUTER, FakeAdmin
 
@@ -19,7 +19,7 @@ SOURCE = Path(__file__).parents[3]
 def plays(monkeypatch: pytest.MonkeyPatch, script: str) -> None:
     """Have `start` run ``script`` instead of a router."""
 
-    def command(site: Site) -> list[str]:
+    def command(site: DirectorySite) -> list[str]:
         return [sys.executable, "-c", script, "--site-dir", str(site.directory), str(SOURCE)]
 
     monkeypatch.setattr(process, "router_command", command)
@@ -56,7 +56,7 @@ def test_delete_withdraws_stops_and_removes(
 def test_the_router_is_found_wherever_one_stands(
     here: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    site = Site(here.state / "here")
+    site = DirectorySite(here.state / "here")
     (tmp_path / "router.py").write_text("raise SystemExit('the wrong one')")
     monkeypatch.chdir(tmp_path)
     command = [*process.router_command(site)[:2], "-c", "import router; print(router.__path__[0])"]
@@ -89,7 +89,7 @@ def test_a_number_in_a_file_is_no_router(here: CommandLine) -> None:
 def test_the_kernel_names_the_process_behind_the_socket(
     admin: FakeAdmin, here: CommandLine
 ) -> None:
-    site = Site(here.state / "here")
+    site = DirectorySite(here.state / "here")
     assert process.running_pid(site) == os.getpid()
 
 
@@ -104,7 +104,7 @@ def test_a_socket_deep_in_the_file_system_is_reached(tmp_path: Path) -> None:
     finally:
         os.chdir(before)
     with server:
-        assert Site(deep.state / "here").admin.is_ready()
+        assert DirectorySite(deep.state / "here").admin.is_ready()
 
 
 def test_help_needs_no_heavy_module() -> None:

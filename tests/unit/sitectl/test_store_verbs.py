@@ -9,7 +9,7 @@ from subprocess import DEVNULL
 import pytest
 
 from certs.files import locked
-from sitectl import store
+from sitectl import directory
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FakeAdmin
 
@@ -397,7 +397,7 @@ def test_two_commands_that_change_one_service_do_not_lose_each_others_change(
 def test_a_site_that_is_being_changed_for_long_is_an_error_that_says_so(
     here: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "HOLD_WAIT_S", 0.05)
+    monkeypatch.setattr(directory, "HOLD_WAIT_S", 0.05)
     with locked(here.state / "here" / ".lock"):
         result = here("service", "create", "shop", "8080", "-o", "json")
         assert here("service", "status").exit_code == 0, "looking needs no lock"
