@@ -53,7 +53,6 @@ class Forwarder:
         "_pressure",
         "_services",
         "_shared",
-        "_targets",
         "_targets_moved",
         "_under_way",
         "load_changed",
@@ -95,7 +94,6 @@ class Forwarder:
         )
         self._services: dict[ServiceKey, Service] = {}
         self._declared: set[ServiceKey] = set()
-        self._targets: dict[ServiceKey, frozenset[str]] = {}
         self._listeners = Listeners(
             network, self._accept, self._limits_of, connections_max, is_held=self._is_held
         )
@@ -123,7 +121,7 @@ class Forwarder:
         if service is None:
             return
         self._declared.discard(key)
-        self._set_listener_targets(key, frozenset())
+        self._listeners.set_targets(key, frozenset())
         self._under_way.drain_clients(service)
         self._under_way.dismiss_egress(service)
         service.stop()
@@ -136,7 +134,7 @@ class Forwarder:
         """
         if targets or key in self._services:
             self._service(key).set_targets(targets)
-        self._set_listener_targets(key, frozenset(targets))
+        self._listeners.set_targets(key, frozenset(targets))
         if not targets and key not in self._declared:
             self.remove_service(key)
 
@@ -241,6 +239,10 @@ class Forwarder:
             for key, service in sorted(self._services.items())
         ]
 
+    def listens_at(self, key: ServiceKey, port: int) -> bool:
+        """Whether clients of ``key`` are accepted at ``port``."""
+        return self._listeners.is_bound(key, port)
+
     def listener_states(self) -> dict[ServiceKey, ListenerState]:
         """Every wanted listener; ``error`` says why one is not bound."""
         return self._listeners.states()
@@ -311,12 +313,6 @@ class Forwarder:
         if service is None:
             service = self._services[key] = Service(key, UNDECLARED, self._shared)
         return service
-
-    def _set_listener_targets(self, key: ServiceKey, targets: frozenset[str]) -> None:
-        if self._targets.get(key, frozenset()) == targets:
-            return
-        self._targets[key] = targets
-        self._listeners.set_targets(frozenset().union(*self._targets.values()))
 
     def _accept(self, key: ServiceKey, connection: Connection) -> ConnectionHandler | None:
         service = self._services.get(key)

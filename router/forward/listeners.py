@@ -85,6 +85,7 @@ class Listeners:
 
     __slots__ = (
         "_accept",
+        "_at_port",
         "_bound",
         "_connections_max",
         "_is_held",
@@ -93,6 +94,7 @@ class Listeners:
         "_open",
         "_sources",
         "_targets",
+        "_targets_of",
         "_timer",
         "_total",
         "refused",
@@ -122,7 +124,9 @@ class Listeners:
         self._is_held = is_held
         self.refused: Counter[ServiceKey] = Counter()
         """Connections that were reset because their source had too many."""
-        self._targets: frozenset[str] = frozenset()
+        self._targets_of: dict[ServiceKey, frozenset[str]] = {}
+        self._targets: Counter[str] = Counter()  # By how many service ports each is used.
+        self._at_port: dict[int, set[str]] = {}
         self._timer: Timer | None = None
 
     def set_listeners(
@@ -156,14 +160,38 @@ class Listeners:
         else:
             self._close(bound)
 
-    def set_targets(self, targets: frozenset[str]) -> None:
-        """All targets configured at this site: none of them may be one of our listeners."""
-        self._targets = targets
-        self._bind_all()
+    def set_targets(self, key: ServiceKey, targets: frozenset[str]) -> None:
+        """All targets of a service port at this site: none may be one of our listeners."""
+        before = self._targets_of.get(key, frozenset())
+        if targets == before:
+            return
+        self._targets_of[key] = targets
+        if not targets:
+            del self._targets_of[key]
+        for target in targets - before:
+            self._targets[target] += 1
+            self._at_port.setdefault(split(target)[1], set()).add(target)
+        for target in before - targets:
+            self._targets[target] -= 1
+            if not self._targets[target]:
+                del self._targets[target]
+                self._at_port[split(target)[1]].discard(target)
+        ports = {split(target)[1] for target in before ^ targets}
+        for bound in self._bound.values():
+            if bound.where[1] in ports:
+                self._bind(bound)
+        self._arm()
 
     def close(self) -> None:
         """Accept nothing more."""
         self.set_listeners({})
+
+    def is_bound(self, key: ServiceKey, port: int) -> bool:
+        """Whether clients of ``key`` are accepted at ``port``."""
+        bound = self._bound.get(key)
+        return (
+            bound is not None and bound.listener is not None and bound.listener.address.port == port
+        )
 
     def states(self) -> dict[ServiceKey, ListenerState]:
         """Every wanted listener as it is."""
@@ -180,11 +208,15 @@ class Listeners:
         }
 
     def _bind_all(self) -> None:
+        for bound in self._bound.values():
+            self._bind(bound)
+        self._arm()
+
+    def _arm(self) -> None:
+        """Try again each second while a listener is not bound."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        for bound in self._bound.values():
-            self._bind(bound)
         if any(bound.listener is None for bound in self._bound.values()):
             self._timer = self._network.call_at(
                 self._network.now() + limits.LISTEN_RETRY_S, self._bind_all
@@ -194,7 +226,8 @@ class Listeners:
         host, port = bound.where
         tls = bound.tls
         bound.hint = ""
-        clash = next((one for one in self._targets if is_same_place(bound.where, split(one))), None)
+        near = self._at_port.get(port, ())
+        clash = next((one for one in near if is_same_place(bound.where, split(one))), None)
         if clash is not None:
             self._close(bound)
             bound.error = f"target {clash} is this listener's own address; give one another port"

@@ -7,7 +7,7 @@ from router.kubernetes import adoption, findings, names, ported, texts
 from router.kubernetes.exposure import Exposure, Reading
 from router.kubernetes.objects import Object, annotations
 from router.kubernetes.texts import PortPairs
-from router.model.specs import ConnectorSpec, TargetSpec
+from router.model.specs import ConnectorSpec
 
 
 def read(reading: Reading, services: Mapping[str, Object], namespace: str) -> Exposure | None:
@@ -19,8 +19,6 @@ def read(reading: Reading, services: Mapping[str, Object], namespace: str) -> Ex
     own = ported.service_ports(reading.found)
     target = _target(reading, namespace)
     other = services.get(target) if target and "." not in target else None
-    if target and other is None and "." not in target:
-        _note_missing(reading, target)
     declared = own or (ported.service_ports(other) if other is not None else ())
     ports = reading.ports(protocol, declared)
     if ports is None:
@@ -67,16 +65,6 @@ def _target(reading: Reading, namespace: str) -> str:
     return f"{name}.{there}"
 
 
-def _note_missing(reading: Reading, target: str) -> None:
-    reading.noted.annotation(
-        names.TARGET,
-        f"there is no Service {target!r} here yet",
-        f"Create it, or set {names.TARGET} to one that exists",
-        findings.NO_TARGET,
-        "warning",
-    )
-
-
 def _connector_to(
     reading: Reading,
     address: str,
@@ -107,9 +95,6 @@ def _connector_to(
             findings.PORTS,
         )
         return None
-    external = ported.external_name(other)
-    if external:
-        return _external(reading, address, external, chosen)
     return reading.connector(address, f"service/{target}", chosen)
 
 
@@ -140,17 +125,15 @@ def _own_connector(
 ) -> ConnectorSpec | None:
     """Targets are what the Service itself stood for before anybody took it over."""
     external = ported.external_name(reading.found)
-    if external:
-        if _is_itself(external, reading.name, address, namespace):
-            reading.noted.add(
-                "spec.externalName",
-                f"{texts.short(external)} is the service itself: it would call itself; it has no "
-                "targets here",
-                "Set it to another host",
-                findings.LOOP,
-            )
-            return None
-        return _external(reading, address, external, [port for port, _ in ports])
+    if external and _is_itself(external, reading.name, address, namespace):
+        reading.noted.add(
+            "spec.externalName",
+            f"{texts.short(external)} is the service itself: it would call itself; it has no "
+            "targets here",
+            "Set it to another host",
+            findings.LOOP,
+        )
+        return None
     notes = annotations(reading.found)
     selector = notes.get(names.SKUPPER_ORIGINAL_SELECTOR, "")
     if selector and names.ORIGINAL not in notes and adoption.is_skuppers(reading.found):
@@ -162,21 +145,6 @@ def _own_connector(
         pods = texts.selector_text(texts.pairs(selector))
         return reading.connector(address, f"pods/{pods}", targets)
     return reading.connector(address, f"service/{reading.name}", [port for port, _ in ports])
-
-
-def _external(reading: Reading, address: str, host: str, ports: list[int]) -> ConnectorSpec | None:
-    """A host outside is a target as it is: nothing of the cluster need be looked up."""
-    if not readers.is_host(host):
-        reading.noted.add(
-            "spec.externalName",
-            f"expected a host, got {texts.short(host)}",
-            "Set it to a host name",
-            findings.ANNOTATION_VALUE,
-        )
-        return None
-    one = ports[0] if len(ports) == 1 else None
-    target = TargetSpec(host=host, port=one, ports=() if one is not None else tuple(ports))
-    return reading.connector(address, "", (), (target,))
 
 
 def _is_itself(host: str, name: str, address: str, namespace: str) -> bool:

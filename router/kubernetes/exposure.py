@@ -25,7 +25,6 @@ from router.model.specs import (
     PolicySpec,
     ServiceProtocol,
     ServiceSpec,
-    TargetSpec,
 )
 
 SpecT = TypeVar("SpecT", ServiceSpec, ConnectorSpec)
@@ -188,12 +187,10 @@ class Reading:
         address: str,
         workload: str,
         target_ports: Sequence[int | str],
-        targets: tuple[TargetSpec, ...] = (),
     ) -> ConnectorSpec:
-        """The Connector document of ``workload``, or of ``targets`` that need no expansion."""
+        """The Connector document of ``workload``."""
         spec = ConnectorSpec(
             service=address,
-            targets=targets,
             workload=workload,
             target_ports=tuple(target_ports),
             capacity=self.value(names.CAPACITY, _capacity, None),

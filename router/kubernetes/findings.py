@@ -7,7 +7,7 @@ from router.model.errors import ConfigError, Severity
 
 SITE_VALUE, SITE_KEY, SITE_NO_EFFECT = "SW0405", "SW0406", "SW0407"
 ANNOTATION_VALUE, ANNOTATION_NO_EFFECT = "SW0408", "SW0409"
-PORTS, CONTRADICTION, LOOP, NO_TARGET = "SW0410", "SW0411", "SW0412", "SW0413"
+PORTS, CONTRADICTION, LOOP = "SW0410", "SW0411", "SW0412"
 LEFT_TO_SKUPPER, DOCUMENTS, TOKEN, SKUPPER_SERVICES = "SW0414", "SW0415", "SW0416", "SW0417"
 CODES: Final = {
     SITE_VALUE: "a value of `skupper-site` cannot be used; the default is",
@@ -18,7 +18,6 @@ CODES: Final = {
     PORTS: "no port is known, or ports of two objects do not fit",
     CONTRADICTION: "two objects of one address say different things; the older one counts",
     LOOP: "a target leads back to the router",
-    NO_TARGET: "a target is a Service that is not there (yet)",
     LEFT_TO_SKUPPER: "left to Skupper, which runs in the same namespace",
     DOCUMENTS: "a ConfigMap with documents has something that is none of the site's",
     TOKEN: "a Secret with a token makes no link, or its cost or state cannot be used",

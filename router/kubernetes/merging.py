@@ -98,12 +98,8 @@ def _in_order(connector: ConnectorSpec, own: ServiceSpec, spec: ServiceSpec) -> 
     if own.ports == spec.ports:
         return connector
     order = [own.ports.index(port) for port in spec.ports]
-    targets = tuple(
-        msgspec.structs.replace(target, ports=tuple(target.ports[at] for at in order))
-        for target in connector.targets
-    )
-    ports = tuple(connector.target_ports[at] for at in order) if connector.target_ports else ()
-    return msgspec.structs.replace(connector, targets=targets, target_ports=ports)
+    ports = tuple(connector.target_ports[at] for at in order)
+    return msgspec.structs.replace(connector, target_ports=ports)
 
 
 def _joined(first: ServiceWish | None, other: ServiceWish) -> ServiceWish:

@@ -51,9 +51,7 @@ def read(found: Object, namespace: str) -> tuple[dict[str, Definition], tuple[Co
         decoded = _decoded(text)
         if decoded is None:
             hint = f"skupper service delete {address}, then create it again"
-            noted.add(
-                f"data.{address}", "expected a JSON object", hint, findings.SKUPPER_SERVICES
-            )
+            noted.add(f"data.{address}", "expected a JSON object", hint, findings.SKUPPER_SERVICES)
             continue
         reader = _Reader(address, decoded, namespace, noted)
         definition = reader.definition()
@@ -159,7 +157,11 @@ class _Reader:
             address=self._address,
             source=SOURCE,
             is_made=self._found.get("exposeIngress") != "Never",
-            labels=tracking.spreading(_texts(self._found.get("labels"))),
+            labels={
+                key: value
+                for key, value in tracking.spreading(_texts(self._found.get("labels"))).items()
+                if texts.is_label_value(value)
+            },
             annotations=tracking.spreading(_texts(self._found.get("annotations"))),
             stateful_set=stateful_set,
         )
@@ -215,6 +217,6 @@ def _text(found: object) -> str:
 
 
 def _texts(found: object) -> dict[str, str]:
-    """Those of a mapping that are texts."""
+    """Those of a mapping that a label or annotation can be."""
     items = found.items() if isinstance(found, dict) else ()
-    return {k: v for k, v in items if isinstance(k, str) and isinstance(v, str)}
+    return {k: v for k, v in items if isinstance(v, str) and texts.is_label_key(str(k))}

@@ -15,6 +15,7 @@ from router.model.errors import ConfigError
 from router.model.specs import Document, LinkSpec
 
 _TOKENS: Final = (names.CONNECTION_TOKEN, names.TOKEN_CLAIM)
+_HOSTS: Final = frozenset(("inter-router-host", "inter-router-port", "edge-host", "edge-port"))
 _COST = texts.integer(limits.COST_MIN, limits.COST_MAX)
 
 
@@ -136,15 +137,22 @@ def _uid(found: Object) -> str:
 
 
 def text_of(found: Object, kind: str) -> str:
-    """The Secret as a token file of ``kind``: what tokens have of it, as JSON, which is YAML."""
+    """The Secret as a token file of ``kind``: what tokens have of it, as JSON, which is YAML.
+
+    Marks of tools are left out: kubectl's doubles the size, and others change by the hour.
+    """
     data = part(found, "data")
     kept: dict[str, Any] = {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {
             "name": name_of(found),
-            "labels": dict(sorted({**labels(found), names.SKUPPER_TYPE: kind}.items())),
-            "annotations": dict(sorted(annotations(found).items())),
+            "labels": {names.SKUPPER_TYPE: kind},
+            "annotations": {
+                key: value
+                for key, value in sorted(annotations(found).items())
+                if key in _HOSTS or key.startswith((names.SKUPPER_PREFIX, names.PREFIX))
+            },
         },
         "data": {key: data[key] for key in sorted(data, key=str) if isinstance(data[key], str)}
         if isinstance(data, dict)

@@ -18,10 +18,10 @@ from router.kubernetes import (
     workloads,
 )
 from router.kubernetes.beside import Beside, is_skuppers_own
-from router.kubernetes.documents import Documents
+from router.kubernetes.documents import Documents, Memo
 from router.kubernetes.exposure import Exposure, Reading
 from router.kubernetes.findings import Findings
-from router.kubernetes.objects import Object, Snapshot, is_going
+from router.kubernetes.objects import Object, Snapshot, is_going, part
 from router.kubernetes.picture import Picture, SiteOptions
 from router.kubernetes.site_config import SiteDefaults
 from router.model.errors import ConfigError
@@ -31,16 +31,21 @@ _DEFAULTS = SiteDefaults()
 
 
 def translate(
-    snapshot: Snapshot, own_site_id: str = "", *, defaults: SiteDefaults = _DEFAULTS
+    snapshot: Snapshot,
+    own_site_id: str = "",
+    *,
+    defaults: SiteDefaults = _DEFAULTS,
+    memo: Memo | None = None,
 ) -> Picture:
-    """What the objects say. ``own_site_id``: tokens of this very site make no link.
+    """What the objects say. ``own_site_id``: tokens of this very site make no link. ``memo``
+    spares documents that did not change from being read again; the picture is the same.
 
     Nothing raises, whatever stands in the objects: what is wrong is in ``errors``, sorted, and
     takes nothing else with it.
     """
     errors: list[ConfigError] = []
     options, site = _site(snapshot, defaults, errors)
-    documented = _documented(snapshot)
+    documented = documents.together((memo or Memo()).read(snapshot.of("ConfigMap")))
     errors += documented.errors
     by_kind = _first_of_each(documented)
     own = by_kind.get("Service", {})
@@ -75,15 +80,6 @@ def _site(
     options, document = site_config.read(found, snapshot.namespace, defaults, noted)
     errors += noted.errors
     return options, (document,)
-
-
-def _documented(snapshot: Snapshot) -> Documents:
-    config_maps = snapshot.of("ConfigMap")
-    return documents.together(
-        documents.read(found)
-        for _, found in sorted(config_maps.items())
-        if documents.is_labelled(found)
-    )
 
 
 def _first_of_each(documented: Documents) -> Mapping[str, Mapping[str, Document]]:
@@ -132,7 +128,16 @@ def _exposure(reading: Reading, services: Mapping[str, Object], namespace: str) 
 
 
 def _note_no_proxy(reading: Reading) -> None:
-    """The switch is missing: somebody thinks that this is exposed."""
+    """The switch is missing, or at the wrong place: somebody thinks that this is exposed."""
+    of_pods = part(reading.found, "spec", "template", "metadata", "annotations")
+    if isinstance(of_pods, dict) and names.PROXY in of_pods:
+        reading.noted.add(
+            f"spec.template.{findings.ANNOTATIONS.format(names.PROXY)}",
+            "has no effect on pods; nothing is exposed",
+            f"Annotate the {reading.kind} itself: metadata.annotations",
+            findings.ANNOTATION_NO_EFFECT,
+            "warning",
+        )
     stated = next((key for key in annotation_keys.EXPOSING if key in reading.notes), None)
     if stated is not None and not is_skuppers_own(reading.found):
         reading.noted.annotation(

@@ -2,62 +2,171 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
-from typing import Final
+from random import Random
+from typing import Final, Protocol
 
 from router.control.acceptance import Reading
 from router.control.kubernetes.api import Api
-from router.control.kubernetes.store import KubernetesStore
+from router.control.kubernetes.identity import prepare
+from router.control.kubernetes.lease import Leadership
+from router.control.kubernetes.recorder import Recorder
+from router.control.kubernetes.services import ServiceWriter
+from router.control.kubernetes.status import StatusWriter
+from router.control.kubernetes.store import KubernetesStore, Look
+from router.control.kubernetes.trust import SecretTrust
+from router.documents import Wanted
+from router.kubernetes.changes import Listens
+from router.kubernetes.services import ServicePlan
 from router.kubernetes.site_config import SiteDefaults
 from router.main.stores import Namespace, Store
+from router.model import limits
+from router.model.errors import ConfigError
+
+log = logging.getLogger("router.main")
 
 BIND_IP_VARIABLE: Final = "SPILLWAY_BIND_IP"
 ANY_ADDRESS: Final = "0.0.0.0"
 """Those of IPv6 too, where there are any."""
-POD_VARIABLE: Final = "HOSTNAME"
-"""A pod's host name is its name, unless its template says otherwise."""
+POD_VARIABLES: Final = ("POD_NAME", "HOSTNAME")
+"""The second is the pod's name too, unless its template says otherwise."""
+
+
+def _pod_name() -> str:
+    return next((os.environ[name] for name in POD_VARIABLES if os.environ.get(name)), "")
 
 
 class NamespaceStore:
-    """Objects of a namespace. Implements `Store`."""
+    """Objects of a namespace. Implements `Store`.
 
-    def __init__(self, store: KubernetesStore) -> None:
+    Who serves tells by `attach` what is listened for, since a Service leads here only after that.
+    """
+
+    def __init__(self, store: KubernetesStore, trust: SecretTrust, api: Api, rng: Random) -> None:
         self._store = store
+        self._trust = self.kept = trust
+        self._listening: Callable[[Listens], bool] = lambda needs: False
+        self._status: Callable[[], Mapping[str, str] | None] = lambda: None
+        holder = f"{_pod_name() or 'router'}_{rng.randbytes(4).hex()}"
+        self._lease = Leadership(api, holder, rng, lambda: self._services.poke())
+        self._services = ServiceWriter(
+            api,
+            rng,
+            may_write=self._may_write,
+            listening=lambda needs: self._listening(needs),
+            changed=store.poke,
+        )
+        self._recorder = Recorder(api, self._may_write)
+        self._status_writer = StatusWriter(api, self._may_write, lambda: self._status())
+        self._offered: ServicePlan | None = None
         self.load = store.load
         self.poke = store.poke
-        self.watch = store.watch
         self.declared = store.declared
+        store.followers.append(self._look)
+        store.further = lambda: (*trust.errors, *self._services.findings)
+        trust.errors_changed = store.poke
+
+    def _may_write(self) -> bool:
+        return self._lease.holds
+
+    def _look(self, seen: Look) -> None:
+        wanted = None if seen.reading is None else seen.reading.wanted
+        self._trust.look(seen.snapshot, seen.picture, wanted)
+        if seen.plan is not self._offered:
+            self._offered = seen.plan
+            self._services.offer(seen.plan.changes)
+        if seen.reading is not None:
+            self._recorder.look(seen.snapshot, seen.reading.errors)
+
+    async def run(self) -> None:
+        """Follow the namespace, keep its secrets and write to it, until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._store.run())
+                tasks.create_task(self._trust.run())
+                for writing in (self._lease, self._services, self._recorder, self._status_writer):
+                    tasks.create_task(_kept_running(writing))
+        finally:
+            await self._lease.release()
+
+    async def watch(self, changed: Callable[[Wanted, list[ConfigError]], None]) -> None:
+        """As the store does; then what had to be listened for first may be written."""
+
+        def applied(wanted: Wanted, errors: list[ConfigError]) -> None:
+            changed(wanted, errors)
+            self._services.poke()
+
+        await self._store.watch(applied)
 
     async def last(self) -> Reading:
         """What is known; a list anew would take as long as the API server likes."""
         return self._store.load()
 
+    def tell_of_secrets(
+        self, links_changed: Callable[[], None], revocations_changed: Callable[[], None]
+    ) -> None:
+        """Call these when the copy in the site directory has become another."""
+        self._trust.links_changed = links_changed
+        self._trust.revocations_changed = revocations_changed
+
+    def attach(
+        self,
+        listening: Callable[[Listens], bool],
+        status: Callable[[], Mapping[str, str] | None],
+    ) -> None:
+        """``listening``: at all of these inner ports. ``status``: what the namespace is told."""
+        self._listening, self._status = listening, status
+        self._services.poke()
+
+
+class _Runs(Protocol):
+    async def run(self) -> None: ...
+
+
+async def _kept_running(writing: _Runs) -> None:
+    """A fault of ours in what writes ends nothing that serves."""
+    while True:
+        try:
+            await writing.run()
+        except Exception:  # The owner of the task.
+            log.exception("%s failed and begins anew", type(writing).__name__)
+        await asyncio.sleep(limits.WATCH_BACKOFF_MAX_S)
+
 
 @contextlib.asynccontextmanager
 async def following(site_dir: Path, namespace: Namespace) -> AsyncIterator[Store]:
-    """A store that has listed its namespace and has a usable site."""
-    failure: Exception | None = None
+    """A store that has listed its namespace and has a usable site.
+
+    The site's secrets are in ``site_dir`` by then, so that nobody is let in who was revoked.
+    """
+    rng = random.SystemRandom()
     connected = await asyncio.to_thread(
         Api.connect, namespace.name, namespace.kubeconfig, namespace.context
     )
-    async with connected as api, asyncio.TaskGroup() as tasks:
+    async with connected as api:
+        site_id = await prepare(api, site_dir, rng)
         store = KubernetesStore(
             api,
             api.namespace,
-            pod=os.environ.get(POD_VARIABLE, ""),
+            site_id=site_id,
+            pod=_pod_name(),
             defaults=SiteDefaults(bind_ip=os.environ.get(BIND_IP_VARIABLE) or ANY_ADDRESS),
-            rng=random.SystemRandom(),
+            rng=rng,
         )
-        running = tasks.create_task(store.run())
-        try:
-            await store.ready()
-            yield NamespaceStore(store)
-        except Exception as error:  # Raised below: the group would wrap it.
-            failure = error
-        finally:
-            running.cancel()
-    if failure is not None:
-        raise failure
+        joined = NamespaceStore(store, SecretTrust(api, site_dir, rng), api, rng)
+        failure: Exception | None = None
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(joined.run())
+            try:
+                await store.ready()
+                yield joined
+            except Exception as error:  # Raised below: the group would wrap it.
+                failure = error
+            finally:
+                running.cancel()
+        if failure is not None:
+            raise failure

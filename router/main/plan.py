@@ -43,47 +43,93 @@ class Plan(msgspec.Struct, frozen=True):
     problems: tuple[Problem, ...]
 
 
+class _Planned(msgspec.Struct, frozen=True):
+    """One service, and what it was planned from."""
+
+    told: Declaration
+    here: dict[str, ConnectorSpec]
+    is_own: bool
+    services: dict[ServiceKey, PlannedService]
+    problems: tuple[Problem, ...]
+
+
+class Planner:
+    """Plans again and again; a service of which nothing changed is taken from the last time."""
+
+    __slots__ = ("_common", "_known")
+
+    def __init__(self) -> None:
+        self._common: tuple[object, ...] = ()
+        self._known: dict[str, _Planned] = {}
+
+    def plan(self, wanted: Wanted, declared: Mapping[str, Declaration]) -> Plan:
+        """Resolve ``wanted`` against the declarations in force everywhere (winner by name)."""
+        common = (
+            wanted.site.bind_ip,
+            wanted.site.service_sync,
+            wanted.listeners,
+            wanted.inner_ports,
+        )
+        if common != self._common:
+            self._common, self._known = common, {}
+        problems = [
+            Problem(
+                code="SW0301",
+                message=f"Connector {name}: no site declares the service {connector.service}.",
+                hint=f"sitectl service create {connector.service} PORT",
+            )
+            for name, connector in sorted(wanted.connectors.items())
+            if connector.service not in declared
+        ]
+        by_service: dict[str, dict[str, ConnectorSpec]] = {}
+        for name, connector in wanted.connectors.items():
+            by_service.setdefault(connector.service, {})[name] = connector
+        known: dict[str, _Planned] = {}
+        services: dict[ServiceKey, PlannedService] = {}
+        for name, told in sorted(declared.items()):
+            here, is_own = by_service.get(name, {}), name in wanted.services
+            one = self._known.get(name)
+            if one is None or one.told != told or one.here != here or one.is_own != is_own:
+                one = _planned(told, here, wanted)
+            known[name] = one
+            services.update(one.services)
+            problems += one.problems
+        self._known = known
+        return Plan(services, tuple(problems))
+
+
 def plan(wanted: Wanted, declared: Mapping[str, Declaration]) -> Plan:
-    """Resolve ``wanted`` against the declarations in force everywhere (winner by name)."""
+    """As `Planner.plan`, once."""
+    return Planner().plan(wanted, declared)
+
+
+def _planned(told: Declaration, given: dict[str, ConnectorSpec], wanted: Wanted) -> _Planned:
     problems: list[Problem] = []
     services: dict[ServiceKey, PlannedService] = {}
-    for name, connector in sorted(wanted.connectors.items()):
-        if connector.service not in declared:
-            problems.append(
-                Problem(
-                    code="SW0301",
-                    message=f"Connector {name}: no site declares the service {connector.service}.",
-                    hint=f"sitectl service create {connector.service} PORT",
-                )
-            )
-    by_service: dict[str, dict[str, ConnectorSpec]] = {}
-    for name, connector in wanted.connectors.items():
-        by_service.setdefault(connector.service, {})[name] = connector
-    for name, told in sorted(declared.items()):
-        declaration = _with_known_policy(told, problems)
-        here = by_service.get(name, {})
-        if declaration.spec.protocol != "tcp":
-            problems += [_no_proxy_protocol(n, name) for n, c in here.items() if c.proxy_protocol]
-        if declaration.spec.protocol == "tcp":
-            here = {n: _without_path(n, c, declaration, problems) for n, c in here.items()}
-        for index, port in enumerate(declaration.spec.ports):
-            key = ServiceKey(name, port)
-            targets = _targets(key, index, declaration, here, problems)
-            listen, why_not = _listen(key, declaration, wanted)
-            clash = _own_listener(listen, targets)
-            if clash and listen is not None:
-                problems.append(_clash_problem(key, listen, clash))
-                targets = {t: c for t, c in targets.items() if t not in clash}
-                listen, why_not = None, f"its target {clash[0]} is this very address"
-            services[key] = PlannedService(
-                key=key,
-                declaration=declaration,
-                targets=targets,
-                has_connector=bool(here),
-                listen=listen,
-                why_not=why_not,
-            )
-    return Plan(services, tuple(problems))
+    declaration = _with_known_policy(told, problems)
+    here = given
+    if declaration.spec.protocol != "tcp":
+        problems += [_no_proxy_protocol(n, told.name) for n, c in here.items() if c.proxy_protocol]
+    else:
+        here = {n: _without_path(n, c, declaration, problems) for n, c in here.items()}
+    for index, port in enumerate(declaration.spec.ports):
+        key = ServiceKey(told.name, port)
+        targets = _targets(key, index, declaration, here, problems)
+        listen, why_not = _listen(key, declaration, wanted)
+        clash = _own_listener(listen, targets)
+        if clash and listen is not None:
+            problems.append(_clash_problem(key, listen, clash))
+            targets = {t: c for t, c in targets.items() if t not in clash}
+            listen, why_not = None, f"its target {clash[0]} is this very address"
+        services[key] = PlannedService(
+            key=key,
+            declaration=declaration,
+            targets=targets,
+            has_connector=bool(here),
+            listen=listen,
+            why_not=why_not,
+        )
+    return _Planned(told, given, told.name in wanted.services, services, tuple(problems))
 
 
 def _with_known_policy(told: Declaration, problems: list[Problem]) -> Declaration:

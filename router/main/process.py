@@ -21,11 +21,12 @@ from certs.files import read_secret, write_secret
 from router import __version__
 from router.admin.events import EventLog
 from router.admin.ports import CommandFailed
-from router.admin.server import serving
+from router.admin.server import serving, serving_health
 from router.control import Wanted
 from router.main.gate import EventGate
 from router.main.logs import Logs, logging_to
 from router.main.memory import MemoryGuard, Use, memory_limit, resident_bytes, trimmer
+from router.main.namespace_status import short
 from router.main.seeing import ACCESS_LOG_FILE, Seeing, otel_tracer
 from router.main.site_router import SiteRouter
 from router.main.state import FileKeeper
@@ -162,7 +163,7 @@ class _Process:
         self.grace_s = reading.wanted.site.drain_grace_s
         admin = reading.wanted.site.admin
         self.admin_address = split(admin) if admin else None
-        self._trust = SiteTrust(directory, self.tell)
+        self._trust = SiteTrust(directory, self.tell, kept=store.kept)
         keeper = FileKeeper(directory / "state.json", self._state_unsaved)
         self.network = EpollNetwork(LoopHost(loop))
         self.router = SiteRouter(
@@ -196,6 +197,7 @@ class _Process:
             self.router.open_link_door,
             self.router.links.drop,
         )
+        store.tell_of_secrets(self.router.refresh_links, self._trust.reload)
         self._loop = loop
         self.seeing = Seeing(
             self.router.forwarder.observing,
@@ -214,6 +216,7 @@ class _Process:
             self.seeing,
         )
         self.router.follow_declarations(store.declared)
+        store.attach(self.router.listens_at, lambda: short(self.view.status(), self.view.links()))
         self.stopping = asyncio.Event()
         self.aborting = asyncio.Event()
         self.apply(reading.wanted, list(reading.errors))
@@ -335,7 +338,12 @@ class _Process:
 async def _serve(
     directory: Path, logs: Logs, namespace: Namespace | None, probes: Place | None
 ) -> int:
-    async with opened(directory, namespace) as store:
+    async with contextlib.AsyncExitStack() as stack:
+        # A namespace may have to be waited for: who is patient lives, but is not ready.
+        async with contextlib.AsyncExitStack() as meanwhile:
+            if namespace is not None and probes is not None:
+                await meanwhile.enter_async_context(serving_health(lambda: False, probes))
+            store = await stack.enter_async_context(opened(directory, namespace))
         return await _serve_wanted(directory, logs, store, probes)
 
 

@@ -8,7 +8,7 @@ from router.forward.ports import NoTls, TargetConfig
 from router.main.changes import Changes
 from router.main.learnt import Learnt
 from router.main.load_exchange import LoadExchange
-from router.main.plan import Plan, PlannedService, PlannedTarget, plan
+from router.main.plan import Plan, PlannedService, PlannedTarget, Planner
 from router.main.ports import Credentials, Keeper, Tell
 from router.main.problems import unserved
 from router.model.addresses import split
@@ -53,6 +53,8 @@ class Services:
         self._take = take
         self._credentials = credentials
         self._wanted: Wanted | None = None
+        self._planner = Planner()
+        self._with_remotes: set[ServiceKey] = set()
         self._plan = Plan({}, ())
         self._learnt = Learnt(keeper, service_ttl_s, network.now())
         self._changes = Changes(tell)
@@ -121,7 +123,7 @@ class Services:
             return
         before = self._plan.services
         declared = self._declared(self._wanted)
-        self._plan = plan(self._wanted, declared)
+        self._plan = self._planner.plan(self._wanted, declared)
         after = self._plan.services
         for key in before.keys() - after.keys():
             self._forwarder.remove_service(key)
@@ -132,7 +134,10 @@ class Services:
         self._load.set_services(key for key, service in after.items() if service.has_connector)
         candidates = self._routing.table.candidates
         for key in after:
-            self._forwarder.set_remotes(key, candidates.get(key, ()))
+            remotes = candidates.get(key, ())
+            if remotes or key in self._with_remotes:  # Most of very many services have none.
+                self._forwarder.set_remotes(key, remotes)
+        self._with_remotes = {key for key in after if key in candidates}
         self._set_listeners()
         if self.declared_changed is not None and declared != self._declared_now:
             self._declared_now = declared

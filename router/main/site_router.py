@@ -6,7 +6,7 @@ the network's turn; there is no task here.
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from router.documents import Wanted
 from router.forward.forwarder import Forwarder
@@ -150,6 +150,10 @@ class SiteRouter:
     def follow_declarations(self, hear: Callable[[Mapping[str, ServiceSpec]], None]) -> None:
         """Tell ``hear`` which services the network has, whenever that changes."""
         self._services.declared_changed = hear
+
+    def listens_at(self, places: Iterable[tuple[ServiceKey, int]]) -> bool:
+        """Whether clients are accepted at all of these: service ports and where they listen."""
+        return all(self.forwarder.listens_at(key, port) for key, port in places)
 
     def refresh_links(self) -> None:
         """Dial what is wanted and has its credential; called again when a claim was redeemed."""

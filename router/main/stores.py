@@ -9,6 +9,8 @@ from typing import Protocol
 import msgspec
 
 from router.control import ConfigDirectory, Reading, Wanted, watch
+from router.kubernetes.changes import Listens
+from router.main.ports import KeptSecrets
 from router.model.errors import ConfigError
 from router.model.specs import ServiceSpec
 
@@ -22,7 +24,13 @@ class Namespace(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Store(Protocol):
-    """Wanted state, as the process follows it."""
+    """Wanted state, as the process follows it.
+
+    ``kept``: where the secrets of the site are kept, when the site directory is only a copy.
+    """
+
+    @property
+    def kept(self) -> KeptSecrets | None: ...
 
     def load(self) -> Reading:
         """The state now. ConfigError: there is no usable site."""
@@ -44,12 +52,27 @@ class Store(Protocol):
         """Hear which services the whole network has now."""
         ...
 
+    def tell_of_secrets(
+        self, links_changed: Callable[[], None], revocations_changed: Callable[[], None]
+    ) -> None:
+        """Call these when the copy in the site directory has become another."""
+        ...
+
+    def attach(
+        self,
+        listening: Callable[[Listens], bool],
+        status: Callable[[], Mapping[str, str] | None],
+    ) -> None:
+        """``listening``: at all of these inner ports. ``status``: what may be told of us."""
+        ...
+
 
 class DirectoryStore:
     """``config/*.yaml`` of a site directory."""
 
     def __init__(self, site_dir: Path) -> None:
         self._directory = ConfigDirectory(site_dir)
+        self.kept = None
         self.load = self._directory.load
         self.poke = self._directory.poke
 
@@ -63,6 +86,18 @@ class DirectoryStore:
 
     def declared(self, services: Mapping[str, ServiceSpec]) -> None:
         """Nothing in a directory depends on others."""
+
+    def tell_of_secrets(
+        self, links_changed: Callable[[], None], revocations_changed: Callable[[], None]
+    ) -> None:
+        """Whoever changes the directory tells by the admin API, or is noticed within a second."""
+
+    def attach(
+        self,
+        listening: Callable[[Listens], bool],
+        status: Callable[[], Mapping[str, str] | None],
+    ) -> None:
+        """Nothing is written to a directory."""
 
 
 @contextlib.asynccontextmanager

@@ -327,6 +327,18 @@ WATCH_BACKOFF_MAX_S = 15.0  # Within it a server that came back is noticed.
 WATCH_REFUSED_S = 30.0  # Between tries to read a kind for which the right is missing.
 WATCH_LINE_BYTES_MAX = 4 * MIB  # etcd holds objects of up to 1.5 MiB; JSON escapes some.
 OBJECTS_SETTLE_S, OBJECTS_SETTLE_MAX_S = 0.02, 0.5  # Changes of objects gather for that long.
+LEASE_S = 15  # Routers of one site: another writes once a holder was silent for that long.
+LEASE_HELD_S = 10.0  # After it a holder that could not renew stops, before another begins.
+LEASE_RENEW_S, LEASE_RELEASE_S = 5.0, 2.0
+STATUS_LOOK_S, STATUS_EVERY_S = 1.0, 30.0  # Written at most that often, and only if it changed.
+STATUS_ITEMS_MAX = 50  # Links and problems in it; some 16 KiB.
+OBJECT_EVENT_AFTER_S = 5.0  # A finding that passes sooner is no Event: objects come in any order.
+OBJECT_EVENT_AGAIN_S = 1_800.0  # The API forgets Events after an hour.
+OBJECT_EVENT_RETRY_S = 60.0
+OBJECT_EVENTS_EVERY_S, OBJECT_EVENTS_BURST = 5.0, 10
+OBJECT_EVENTS_MAX = 10  # Of one object.
+OBJECT_EVENT_CHARS = 1_024  # The API takes no more.
+OBJECT_EVENT_NAME_CHARS = 200  # Of an object's name in that of its Event.
 API_AWAY_S = 5.0  # An API server that is gone for less is being upgraded.
 
 # kubernetes: secrets.

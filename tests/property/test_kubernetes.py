@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from router.documents import resolve
 from router.documents.readers import is_name
-from router.kubernetes import adoption
+from router.kubernetes import adoption, skupper_services
 from router.kubernetes.annotation_keys import ALL_KINDS
 from router.kubernetes.annotation_keys import BY_KEY as ANNOTATIONS
 from router.kubernetes.objects import Snapshot
@@ -263,3 +263,41 @@ def _plain(found: Any) -> Any:
         found.requests,
         [(str(e), e.code, e.severity) for e in found.errors],
     )
+
+
+DEFINITION = st.fixed_dictionaries(
+    {},
+    optional={
+        "protocol": VALUES | ANYTHING,
+        "ports": st.lists(st.integers(0, 65_536)) | ANYTHING,
+        "targets": st.lists(
+            st.fixed_dictionaries(
+                {},
+                optional={
+                    "name": VALUES | ANYTHING,
+                    "selector": VALUES | ANYTHING,
+                    "service": VALUES | ANYTHING,
+                    "targetPorts": st.dictionaries(VALUES, ANYTHING) | ANYTHING,
+                },
+            )
+            | ANYTHING,
+            max_size=3,
+        )
+        | ANYTHING,
+        "headless": ANYTHING,
+        "labels": st.dictionaries(VALUES, VALUES) | ANYTHING,
+        "origin": VALUES | ANYTHING,
+        "tlsCredentials": VALUES | ANYTHING,
+    },
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(data=st.dictionaries(NAMES, DEFINITION.map(json.dumps) | VALUES | ANYTHING) | ANYTHING)
+def test_no_definition_of_skupper_breaks_its_reader(data: Any) -> None:
+    found, errors = skupper_services.read({"data": data}, "shop")
+    for address, definition in found.items():
+        assert definition.address == address
+        assert all(is_name(document.name) for document in definition.documents)
+        resolve(definition.documents)
+    assert all(error.source == "ConfigMap/skupper-services" for error in errors)

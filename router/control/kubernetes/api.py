@@ -447,8 +447,6 @@ def backoff_s(
     return max(wait_s, min(asked_s, limits.API_RETRY_AFTER_MAX_S) * rng.uniform(1.0, 1.25))
 
 
-
-
 def typed(found: dict[str, Any], info: KindInfo) -> dict[str, Any]:
     """``found`` with the kind that items of a list leave out."""
     found.setdefault("apiVersion", info.api_version)

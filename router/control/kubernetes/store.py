@@ -21,6 +21,7 @@ from router.control.acceptance import Acceptance, Reading, news
 from router.control.kubernetes.informer import Informer, Reads
 from router.control.kubernetes.selections import SELECTIONS
 from router.documents import Wanted
+from router.kubernetes.documents import Memo
 from router.kubernetes.headless import SLICE_MANAGER_LABEL, with_pods
 from router.kubernetes.inner_ports import RESERVED
 from router.kubernetes.kinds import KINDS
@@ -69,6 +70,7 @@ class KubernetesStore:
     ) -> None:
         self._site_id, self._pod = site_id, pod
         self._defaults = defaults or SiteDefaults()
+        self._memo = Memo()
         self._dirty: set[str] = set()
         self._woken = asyncio.Event()
         self._informers = [Informer(api, chosen, self._changed, rng) for chosen in SELECTIONS]
@@ -89,6 +91,8 @@ class KubernetesStore:
         self._away_since = ""  # UTC, for people; empty: the server answers.
         self._look_s = 0.0
         self.followers: list[Callable[[Look], None]] = []
+        self.further: Callable[[], Iterable[ConfigError]] = tuple
+        """What others find wrong with the namespace; after news of it, `poke`."""
 
     # Its life -------------------------------------------------------------------------------
 
@@ -228,7 +232,7 @@ class KubernetesStore:
 
     def _understand(self) -> None:
         """Read the objects anew; sources that are wrong keep what counted of them."""
-        picture = translate(self._snapshot, self._site_id, defaults=self._defaults)
+        picture = translate(self._snapshot, self._site_id, defaults=self._defaults, memo=self._memo)
         self._picture = with_pods(picture, self._snapshot)
         by_source: dict[str, list[Document]] = {}
         for document in self._picture.documents:
@@ -290,7 +294,14 @@ class KubernetesStore:
     # What is wrong --------------------------------------------------------------------------
 
     def _errors(self, found: Iterable[ConfigError]) -> list[ConfigError]:
-        return [*self._picture.errors, *self._across, *found, *self._unread(), *self._away()]
+        return [
+            *self._picture.errors,
+            *self._across,
+            *found,
+            *self.further(),
+            *self._unread(),
+            *self._away(),
+        ]
 
     def _unread(self) -> list[ConfigError]:
         """Kinds that we may not read, each once, with the rule that allows it."""

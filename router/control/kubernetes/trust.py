@@ -8,6 +8,7 @@ the API away, what is in the directory counts.
 
 import asyncio
 import errno
+import logging
 import random
 import time
 from collections.abc import Callable
@@ -35,6 +36,8 @@ from router.kubernetes.picture import Picture
 from router.kubernetes.secrets import GRANT_FILE, data_of, is_type
 from router.model import limits
 from router.model.errors import ConfigError
+
+log = logging.getLogger("router.control.kubernetes")
 
 
 class SecretTrust:
@@ -161,7 +164,10 @@ class SecretTrust:
             try:
                 while True:
                     self._poked.clear()
-                    await self.step()
+                    try:
+                        await self.step()
+                    except Exception:  # The owner of the task; what was kept before stays.
+                        log.exception("the secrets of the site could not be kept")
                     await self._wait(limits.TRUST_OPEN_S if self.errors else limits.TRUST_SETTLED_S)
             finally:
                 self._grants = None

@@ -65,10 +65,10 @@ def test_a_taken_port_is_a_problem_that_heals_by_itself() -> None:
 def test_a_listener_is_never_bound_where_a_target_is() -> None:
     door = Door()
     door.listeners.set_listeners({KEY: WHERE})
-    door.listeners.set_targets(frozenset({"127.0.0.1:80"}))
+    door.listeners.set_targets(KEY, frozenset({"127.0.0.1:80"}))
     assert not door.network.listening
     assert "own address" in door.error()
-    door.listeners.set_targets(frozenset())
+    door.listeners.set_targets(KEY, frozenset())
     assert set(door.network.listening) == {PLACE}
     assert door.error() == ""
 

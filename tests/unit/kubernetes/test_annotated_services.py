@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from router.kubernetes import adoption
-from router.model.specs import ConnectorSpec, ServiceSpec, TargetSpec
+from router.model.specs import ConnectorSpec, ServiceSpec
 from tests.unit.kubernetes.objects import (
     connectors_of,
     made,
@@ -58,11 +58,11 @@ def test_a_service_without_selector_has_its_endpoints_as_targets() -> None:
     assert connectors_of(picture(web))["web-service-web"].workload == "service/web"
 
 
-def test_an_external_name_is_a_host_as_it_is() -> None:
+def test_an_external_name_stands_for_its_host() -> None:
     spec = {"type": "ExternalName", "externalName": "db.example.com", "selector": None}
     found = picture(service("db", 5432, spec=spec, proxy="tcp"))
     assert connectors_of(found)["db-service-db"] == ConnectorSpec(
-        service="db", targets=(TargetSpec(host="db.example.com", port=5432),)
+        service="db", workload="service/db", target_ports=(5432,)
     )
 
 
@@ -109,11 +109,10 @@ def test_a_target_that_the_router_made_would_loop() -> None:
     assert told(found) == [("SW0412", "Service/a", "[skupper.io/target]")]
 
 
-def test_a_target_that_is_not_there_is_told_and_waited_for() -> None:
+def test_a_target_that_is_not_there_yet_is_waited_for() -> None:
     found = picture(service("a", 80, proxy="tcp", target="b"))
     assert connectors_of(found)["a-service-a"].workload == "service/b"
-    assert told(found) == [("SW0413", "Service/a", "[skupper.io/target]")]
-    assert found.errors[0].severity == "warning"
+    assert found.errors == ()
 
 
 def test_ports_of_a_target_are_matched_by_number_then_by_name() -> None:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from router.kubernetes.documents import Memo
+from router.kubernetes.translate import translate
 from router.model.specs import ConnectorSpec, ServiceSpec
 from tests.unit.kubernetes.objects import (
     config_map,
@@ -9,6 +11,7 @@ from tests.unit.kubernetes.objects import (
     documents,
     picture,
     services_of,
+    snapshot,
     told,
 )
 
@@ -88,3 +91,12 @@ def test_two_config_maps_with_one_document_are_both_kept_for_resolve_to_judge() 
     found = picture(documents("b", SERVICE), documents("a", SERVICE))
     assert [d.source for d in found.documents] == ["ConfigMap/a[all.yaml]", "ConfigMap/b[all.yaml]"]
     assert found.wishes["db"].source == "ConfigMap/a[all.yaml]"
+
+
+def test_what_is_remembered_is_what_would_be_read() -> None:
+    memo = Memo()
+    first, second = documents("a", SERVICE), documents("b", CONNECTOR)
+    changed = documents("a", SERVICE.replace("5432", "5433"))
+    for objects in ([first, second], [first], [changed, second], [first, second], []):
+        found = snapshot(objects)
+        assert translate(found, memo=memo) == translate(found)

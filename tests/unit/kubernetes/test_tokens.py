@@ -39,6 +39,12 @@ def test_its_text_is_a_token_file() -> None:
     assert "YAML" not in str(refused.value)  # It is read; what it holds is no real token.
 
 
+def test_what_tools_write_onto_a_secret_is_no_part_of_the_token() -> None:
+    marked = made_with({"kubectl.kubernetes.io/last-applied-configuration": "x" * 70_000})
+    marked["metadata"]["labels"]["app.kubernetes.io/instance"] = "argo"
+    assert picture(marked).tokens == picture(token()).tokens
+
+
 def test_cost_and_state_are_live_annotations() -> None:
     links = links_of(picture(made_with({"skupper.io/cost": "7"})))
     assert links == {"east": LinkSpec(cost=7)}

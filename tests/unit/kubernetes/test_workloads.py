@@ -225,6 +225,15 @@ def test_the_switch_is_missing() -> None:
     assert found.documents == ()
 
 
+def test_annotations_of_pods_expose_nothing_and_that_is_told() -> None:
+    web = workload("web", 80)
+    web["spec"]["template"]["metadata"] = {"annotations": {"skupper.io/proxy": "http"}}
+    path = "spec.template.metadata.annotations[skupper.io/proxy]"
+    assert told(picture(web)) == [("SW0409", "Deployment/web", path)]
+    web["metadata"]["annotations"]["skupper.io/proxy"] = "http"
+    assert picture(web).errors == ()
+
+
 def test_an_object_that_is_being_deleted_is_gone() -> None:
     web = workload("web", 80, proxy="http")
     web["metadata"]["deletionTimestamp"] = "2024-01-02T00:00:00Z"

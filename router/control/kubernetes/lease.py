@@ -1,0 +1,155 @@
+"""Which of a site's routers writes to the API: whoever holds the Lease. Traffic never asks.
+
+As client-go's leader election does it: a holder renews; the others take over once they have seen
+no renewal for the whole duration, by their own clocks. Every write is a compare-and-swap by the
+object's version, so of two who try one fails.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from random import Random
+from typing import Any, Protocol
+
+from router.control.kubernetes.api import ApiError
+from router.kubernetes.names import PART_OF, ROUTER
+from router.kubernetes.objects import Object
+from router.model import limits
+
+log = logging.getLogger("router.control.kubernetes")
+
+
+class Leases(Protocol):
+    """The part of `Api` that is used here."""
+
+    async def find(self, kind: str, name: str, *, namespace: str = "") -> dict[str, Any] | None:
+        """The object, or None."""
+        ...
+
+    async def create(self, made: Object, *, namespace: str = "") -> dict[str, Any]:
+        """ApiError 409: there is one."""
+        ...
+
+    async def replace(
+        self, whole: Object, *, subresource: str = "", namespace: str = ""
+    ) -> dict[str, Any]:
+        """ApiError 409: it has another version by now."""
+        ...
+
+
+class Leadership:
+    """``holder`` must be unique among the routers. ``changed``: `holds` is another now."""
+
+    def __init__(
+        self,
+        api: Leases,
+        holder: str,
+        rng: Random,
+        changed: Callable[[], None] = lambda: None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._api, self._holder, self._rng = api, holder, rng
+        self._changed, self._clock = changed, clock
+        self._seen: tuple[object, object] = (None, None)  # Holder and time of renewal, as told.
+        self._seen_at = 0.0
+        self._held_until = 0.0
+        self._was_held = False
+
+    @property
+    def holds(self) -> bool:
+        """Whether this router may write. Ends before others could take over."""
+        return self._now() < self._held_until
+
+    async def run(self) -> None:
+        """Hold it, or try to, until cancelled."""
+        while True:
+            began = self._now()
+            try:
+                async with asyncio.timeout(limits.LEASE_RENEW_S):
+                    await self._try()
+            except (ApiError, TimeoutError) as error:
+                # Somebody else was faster, or the API is away: then nothing can be written.
+                log.debug("the lease was not renewed: %s", error)
+            self._tell()
+            left_s = limits.LEASE_RENEW_S - (self._now() - began)
+            await asyncio.sleep(max(0.1, left_s) * self._rng.uniform(0.8, 1.0))
+
+    async def release(self) -> None:
+        """Let another have it at once; for a moment only, since we stop."""
+        if not self.holds:
+            return
+        self._held_until = 0.0
+        try:
+            async with asyncio.timeout(limits.LEASE_RELEASE_S):
+                found = await self._api.find("Lease", ROUTER)
+                if found is not None and _spec(found).get("holderIdentity") == self._holder:
+                    spec = {**_spec(found), "holderIdentity": "", "leaseDurationSeconds": 1}
+                    await self._api.replace({**found, "spec": spec})
+        except (ApiError, TimeoutError) as error:
+            log.info("the lease was not released, it runs out: %s", error)
+
+    async def _try(self) -> None:
+        began = self._now()
+        found = await self._api.find("Lease", ROUTER)
+        if found is None:
+            metadata = {"name": ROUTER, "labels": dict(PART_OF)}
+            await self._api.create(
+                {
+                    "apiVersion": "coordination.k8s.io/v1",
+                    "kind": "Lease",
+                    "metadata": metadata,
+                    "spec": self._held(0),
+                }
+            )
+        else:
+            spec = _spec(found)
+            if not self._may_take(spec):
+                self._held_until = 0.0
+                return
+            transitions = spec.get("leaseTransitions")
+            number = transitions if isinstance(transitions, int) else 0
+            if spec.get("holderIdentity") == self._holder:
+                kept = {k: v for k, v in spec.items() if k in ("acquireTime", "leaseTransitions")}
+                wanted = self._held(number) | kept
+            else:
+                wanted = self._held(number + 1)
+            await self._api.replace({**found, "spec": {**spec, **wanted}})
+        self._held_until = began + limits.LEASE_HELD_S
+
+    def _may_take(self, spec: Mapping[str, Any]) -> bool:
+        """Ours, nobody's, or not renewed for its whole duration while we looked."""
+        holder = spec.get("holderIdentity")
+        if not holder or holder == self._holder:
+            return True
+        seen = (holder, spec.get("renewTime"))
+        if seen != self._seen:
+            self._seen, self._seen_at = seen, self._now()
+            return False
+        told_s = spec.get("leaseDurationSeconds")
+        duration_s = told_s if isinstance(told_s, int) and told_s > 0 else limits.LEASE_S
+        return self._now() >= self._seen_at + duration_s
+
+    def _held(self, transitions: int) -> dict[str, Any]:
+        now = self._clock().isoformat(timespec="microseconds").replace("+00:00", "Z")
+        return {
+            "holderIdentity": self._holder,
+            "leaseDurationSeconds": limits.LEASE_S,
+            "acquireTime": now,
+            "renewTime": now,
+            "leaseTransitions": transitions,
+        }
+
+    def _tell(self) -> None:
+        if self.holds != self._was_held:
+            self._was_held = self.holds
+            log.info("this router writes now" if self.holds else "another router may write now")
+            self._changed()
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+def _spec(found: Object) -> Mapping[str, Any]:
+    spec = found.get("spec")
+    return spec if isinstance(spec, dict) else {}

@@ -1,0 +1,67 @@
+"""The state of a site in short, as the status ConfigMap has it. Pure; docs/kubernetes.md names it.
+
+Nothing in it changes with traffic or with time.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from router.admin.views import LinkView, Status
+from router.model import limits
+
+KEY = "status.json"
+
+
+def short(status: Status, links: Sequence[LinkView]) -> dict[str, str]:
+    """The data of the ConfigMap: one JSON text."""
+    up = [link for link in links if link.state == "up"]
+    problems = status.problems[: limits.STATUS_ITEMS_MAX]
+    told = {
+        "name": status.name,
+        "id": status.id,
+        "version": status.version,
+        "conditions": [
+            _condition("Ready", status.ready, "Serving", "NotServing", ""),
+            _condition(
+                "LinksUp",
+                len(up) == len(links),
+                "AllUp",
+                "SomeDown",
+                f"{len(up)} of {len(links)} links are up",
+            ),
+            _condition(
+                "NoProblems",
+                not status.problems,
+                "None",
+                "Found",
+                f"{len(status.problems)} problems" if status.problems else "",
+            ),
+        ],
+        "links": [
+            {
+                "name": link.name,
+                "neighbour": link.neighbour.name,
+                "direction": link.direction,
+                "state": link.state,
+                "cost": link.cost,
+            }
+            for link in sorted(links, key=lambda link: (link.name, link.neighbour.id))
+        ][: limits.STATUS_ITEMS_MAX],
+        "services": status.services,
+        "sites": status.sites,
+        "problems": [
+            {"code": one.code, "message": one.message, "hint": one.hint} for one in problems
+        ],
+    }
+    text = msgspec.json.format(msgspec.json.encode(told), indent=2).decode()
+    return {KEY: text + "\n"}
+
+
+def _condition(kind: str, holds: bool, yes: str, no: str, message: str) -> dict[str, str]:
+    return {
+        "type": kind,
+        "status": "True" if holds else "False",
+        "reason": yes if holds else no,
+        "message": message,
+    }
