@@ -110,6 +110,7 @@ class _Planner:
         "_local",
         "_memory",
         "_now",
+        "_ours",
         "_snapshot",
         "_wishes",
     )
@@ -126,6 +127,7 @@ class _Planner:
         self._snapshot, self._wishes = snapshot, wishes
         self._declared, self._local = declared, local
         self._memory, self._now = memory, now
+        self._ours = _ours(snapshot)
         self._chosen: dict[str, ServiceSpec] = {}
         self._inner: dict[ServiceKey, int] = {}
         self._fights = memory.fights
@@ -137,7 +139,7 @@ class _Planner:
 
     def keep(self) -> None:
         """Those whose Service leads here."""
-        for service in _ours(self._snapshot):
+        for service in self._ours:
             if (spec := self._declared.get(name_of(service))) is not None:
                 self._chosen[name_of(service)] = spec
 
@@ -213,7 +215,7 @@ class _Planner:
             if spec.headless != name
             for port in spec.ports
         ]
-        ours = sorted(_ours(self._snapshot), key=_age)
+        ours = sorted(self._ours, key=_age)
         claims = [Claims(name_of(service), _claims(service)) for service in ours]
         assigned = assign(wanted, claims, self._memory.inner_ports, reserved)
         self._inner = assigned.ports
@@ -290,13 +292,14 @@ class _Planner:
         self._add(delete(found) if wanted is None else patch(found, wanted, needs))
 
     def _needs(self, name: str) -> Listens:
-        return tuple((key, inner) for key, inner in self._inner.items() if key.name == name)
+        keys = (ServiceKey(name, port) for port in self._chosen[name].ports)
+        return tuple((key, self._inner[key]) for key in keys)
 
     def undo(self, options: SiteOptions) -> None:
         """What leads to the routers and is not wanted any more."""
         ttl_s = options.service_sync_site_ttl_s
         led: set[str] = set()
-        for service in _ours(self._snapshot):
+        for service in self._ours:
             name = name_of(service)
             if name in self._chosen or "deletionTimestamp" in metadata(service):
                 led.add(name)
@@ -331,7 +334,7 @@ class _Planner:
 
     def result(self) -> ServicePlan:
         """The plan: first what is given back, then what is made."""
-        ours = frozenset(name_of(service) for service in _ours(self._snapshot))
+        ours = frozenset(name_of(service) for service in self._ours)
         heard = frozenset(self._declared)
         memory = msgspec.structs.replace(
             self._memory,

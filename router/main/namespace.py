@@ -104,6 +104,7 @@ class NamespaceStore:
 
     async def last(self) -> Reading:
         """What is known; a list anew would take as long as the API server likes."""
+        await self._trust.last()
         return self._store.load()
 
     def tell_of_secrets(
@@ -143,6 +144,7 @@ async def following(site_dir: Path, namespace: Namespace) -> AsyncIterator[Store
 
     The site's secrets are in ``site_dir`` by then, so that nobody is let in who was revoked.
     """
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # It tells of each request.
     rng = random.SystemRandom()
     connected = await asyncio.to_thread(
         Api.connect, namespace.name, namespace.kubeconfig, namespace.context
