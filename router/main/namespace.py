@@ -21,6 +21,7 @@ from router.control.kubernetes.store import KubernetesStore, Look
 from router.control.kubernetes.trust import SecretTrust
 from router.documents import Wanted
 from router.kubernetes.changes import Listens
+from router.kubernetes.pods import routers_ready
 from router.kubernetes.services import ServicePlan
 from router.kubernetes.site_config import SiteDefaults
 from router.main.stores import Namespace, Store
@@ -43,7 +44,8 @@ def _pod_name() -> str:
 class NamespaceStore:
     """Objects of a namespace. Implements `Store`.
 
-    Who serves tells by `attach` what is listened for, since a Service leads here only after that.
+    Who serves tells by `attach` what is listened for, since a Service leads here only after that,
+    and only while a router is ready: else its clients would find nobody.
     """
 
     def __init__(self, store: KubernetesStore, trust: SecretTrust, api: Api, rng: Random) -> None:
@@ -57,12 +59,13 @@ class NamespaceStore:
             api,
             rng,
             may_write=self._may_write,
-            listening=lambda needs: self._listening(needs),
+            listening=self._leads_somewhere,
             changed=store.poke,
         )
         self._recorder = Recorder(api, self._may_write)
         self._status_writer = StatusWriter(api, self._may_write, lambda: self._status())
         self._offered: ServicePlan | None = None
+        self._routers_ready = False
         self.load = store.load
         self.poke = store.poke
         self.declared = store.declared
@@ -73,7 +76,15 @@ class NamespaceStore:
     def _may_write(self) -> bool:
         return self._lease.holds
 
+    def _leads_somewhere(self, needs: Listens) -> bool:
+        """Whether a Service may lead here: what it had before works until then."""
+        return not needs or (self._routers_ready and self._listening(needs))
+
     def _look(self, seen: Look) -> None:
+        ready = routers_ready(seen.snapshot.of("Pod").values())
+        if ready != self._routers_ready:
+            self._routers_ready = ready
+            self._services.poke()
         wanted = None if seen.reading is None else seen.reading.wanted
         self._trust.look(seen.snapshot, seen.picture, wanted)
         if seen.plan is not self._offered:
