@@ -168,9 +168,9 @@ def _config_map() -> str:
         + "    {{- if not .Values.controller.enabled }}\n"
         + "    internal.skupper.io/site-controller-ignore: 'true'\n    {{- end }}\n"
         + "data:\n"
-        + '  {{- $named := dict "name" .Release.Namespace }}\n'
-        + "  {{- range $key, $value := merge (dict) .Values.site $named }}\n"
-        + "  {{ $key }}: {{ $value | toString | quote }}\n  {{- end }}\n"
+        + "  {{- range $key, $value := .Values.site }}\n"
+        + "  {{ $key }}: {{ $value | toString | quote }}\n"
+        + "  {{- else }} {}\n  {{- end }}\n"
         + _END
     )
 

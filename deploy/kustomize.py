@@ -24,9 +24,7 @@ EXAMPLE_IMAGE = "registry.k8s.io/e2e-test-images/agnhost:2.53"
 
 def files() -> dict[str, str]:
     """Every file by its path below ``deploy/``."""
-    site = site_objects(
-        SiteOptions(name=NAMESPACE), namespace=NAMESPACE, image=IMAGE, data={"name": NAMESPACE}
-    )
+    site = site_objects(SiteOptions(name=NAMESPACE), namespace=NAMESPACE, image=IMAGE)
     made = {
         "kubernetes/base/site.yaml": documents(site),
         "kubernetes/base/kustomization.yaml": _kustomization(
@@ -51,7 +49,7 @@ def _openshift(base: list[Object]) -> dict[str, str]:
         namespace=NAMESPACE,
         image=IMAGE,
         openshift=True,
-        data={"name": NAMESPACE, "ingress": "route"},
+        data={"ingress": "route"},
     )
     before = {found["kind"]: found for found in base}
     further = [found for found in wanted if found["kind"] not in before]

@@ -48,7 +48,7 @@ def by_kind(objects: list[Any]) -> Objects:
 
 def wanted(openshift: bool = False, **site: Any) -> Objects:
     """What the renderer makes of the same keys."""
-    data = {"name": NAMESPACE} | {key: _text(value) for key, value in site.items()}
+    data = {key: _text(value) for key, value in site.items()}
     found = {"metadata": {"name": "skupper-site"}, "data": data}
     noted = Findings("ConfigMap/skupper-site")
     defaults = site_config.SiteDefaults(ingress="route" if openshift else "loadbalancer")
@@ -131,7 +131,7 @@ def test_with_the_controller_all_keys_go_into_a_config_map_that_it_looks_after(
     site = {"router-node-selector": "disk=ssd", "drain-grace": "1m"}
     made = helm(chart, site=site, controller={"enabled": True, "makeSite": True})
     config = made["ConfigMap", "skupper-site"]
-    assert config["data"] == {"name": NAMESPACE, **site}
+    assert config["data"] == site
     assert "internal.skupper.io/site-controller-ignore" not in config["metadata"]["labels"]
 
 
