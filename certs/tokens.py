@@ -179,8 +179,8 @@ def as_secret(token: Token) -> dict[str, Any]:
 
 def fingerprint(token: Token) -> str:
     """What tells tokens apart: SHA-256 over all of it but the cost, which is the user's; hex."""
-    text = dump(msgspec.structs.replace(token, cost=None))
-    return hashlib.sha256(text.encode()).hexdigest()
+    made = as_secret(msgspec.structs.replace(token, cost=None))
+    return hashlib.sha256(msgspec.json.encode(made)).hexdigest()
 
 
 def load(text: str, source: str, costs: Iterable[int | None] = ()) -> Token:

@@ -7,6 +7,7 @@ import msgspec
 from router.documents.schema import target_ports
 from router.model.addresses import join
 from router.model.settings import named
+from router.model.specs import ConnectorSpec
 from sitectl import output
 from sitectl.failure import Exit, Failure, not_found
 from sitectl.sessions import affinity_text
@@ -46,8 +47,8 @@ def configured(site: Site) -> list[dict[str, Any]]:
                 {
                     "site": wanted.name,
                     "name": connector_name,
-                    "host": target.host,
-                    "port": target_ports(target)[index],
+                    "host": host,
+                    "port": target_port,
                     "ready": False,
                     "in_flight": 0,
                     "capacity": connector.capacity,
@@ -56,7 +57,7 @@ def configured(site: Site) -> list[dict[str, Any]]:
                 }
                 for connector_name, connector in sorted(wanted.connectors.items())
                 if connector.service == name
-                for target in connector.targets
+                for host, target_port in _places(connector, index, port)
             ]
             items.append(
                 {
@@ -80,6 +81,16 @@ def configured(site: Site) -> list[dict[str, Any]]:
                 }
             )
     return items
+
+
+def _places(connector: ConnectorSpec, index: int, port: int) -> list[tuple[str, int]]:
+    """Host and port of each target for the ``index``-th port; a workload stands for its pods."""
+    places = [(target.host, target_ports(target)[index]) for target in connector.targets]
+    if connector.workload:
+        stated = connector.target_ports[index : index + 1]
+        number = next((one for one in stated if isinstance(one, int)), port)
+        places.append((connector.workload, number))
+    return places
 
 
 def table(items: list[dict[str, Any]], detailed: bool) -> str:

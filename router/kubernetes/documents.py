@@ -5,7 +5,7 @@ Annotations of such a ConfigMap hold for all Services in it: ``skupper.io/servic
 connectors of StatefulSets.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -29,29 +29,6 @@ class Documents(msgspec.Struct, frozen=True):
     documents: tuple[Document, ...] = ()
     wishes: dict[str, ServiceWish] = {}
     errors: tuple[ConfigError, ...] = ()
-
-
-class Memo:
-    """What was read of each ConfigMap, for as long as it is the same object: nobody changes one.
-
-    Of the caller, who translates again and again; 1,000 documents are some 100 ms to read.
-    """
-
-    __slots__ = ("_known",)
-
-    def __init__(self) -> None:
-        self._known: dict[str, tuple[Object, Documents]] = {}
-
-    def read(self, config_maps: Mapping[str, Object]) -> list[Documents]:
-        """As `read`, of all that are labelled, by name."""
-        known, self._known = self._known, {}
-        for name, found in sorted(config_maps.items()):
-            if is_labelled(found):
-                before = known.get(name)
-                if before is None or before[0] is not found:
-                    before = (found, read(found))
-                self._known[name] = before
-        return [documents for _, documents in self._known.values()]
 
 
 def is_labelled(found: Object) -> bool:
@@ -94,7 +71,8 @@ def together(parts: Iterable[Documents]) -> Documents:
     errors: list[ConfigError] = []
     for one in parts:
         documents += one.documents
-        wishes = {**one.wishes, **wishes}
+        for address, wish in one.wishes.items():
+            wishes.setdefault(address, wish)
         errors += one.errors
     return Documents(tuple(documents), wishes, tuple(errors))
 

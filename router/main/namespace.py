@@ -38,8 +38,12 @@ _WRITE_SLICES: Final = {
     "group": "discovery.k8s.io",
     "resource": "endpointslices",
 }
-POD_VARIABLE: Final = "HOSTNAME"
-"""A pod's host name is its name, unless its template says otherwise."""
+POD_VARIABLES: Final = ("POD_NAME", "HOSTNAME")
+"""The second is the pod's name too, unless its template says otherwise."""
+
+
+def _pod_name() -> str:
+    return next((os.environ[name] for name in POD_VARIABLES if os.environ.get(name)), "")
 
 
 class NamespaceStore:
@@ -55,7 +59,7 @@ class NamespaceStore:
         self._api = api
         self._listening: Callable[[Listens], bool] = lambda needs: False
         self._status: Callable[[], Mapping[str, str] | None] = lambda: None
-        holder = f"{os.environ.get(POD_VARIABLE, 'router')}_{rng.randbytes(4).hex()}"
+        holder = f"{_pod_name() or 'router'}_{rng.randbytes(4).hex()}"
         self._lease = Leadership(api, holder, rng, lambda: self._services.poke())
         self._services = ServiceWriter(
             api,
@@ -129,6 +133,7 @@ class NamespaceStore:
 
     async def last(self) -> Reading:
         """What is known; a list anew would take as long as the API server likes."""
+        await self._trust.last()
         return self._store.load()
 
     def tell_of_secrets(
@@ -168,6 +173,7 @@ async def following(site_dir: Path, namespace: Namespace) -> AsyncIterator[Store
 
     The site's secrets are in ``site_dir`` by then, so that nobody is let in who was revoked.
     """
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # It tells of each request.
     rng = random.SystemRandom()
     connected = await asyncio.to_thread(
         Api.connect, namespace.name, namespace.kubeconfig, namespace.context
@@ -178,7 +184,7 @@ async def following(site_dir: Path, namespace: Namespace) -> AsyncIterator[Store
             api,
             api.namespace,
             site_id=site_id,
-            pod=os.environ.get(POD_VARIABLE, ""),
+            pod=_pod_name(),
             defaults=SiteDefaults(bind_ip=os.environ.get(BIND_IP_VARIABLE) or ANY_ADDRESS),
             rng=rng,
         )

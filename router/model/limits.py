@@ -344,6 +344,7 @@ API_AWAY_S = 5.0  # An API server that is gone for less is being upgraded.
 # kubernetes: secrets.
 TRUST_SETTLED_S = 60.0  # Between looks at addresses and ends of certificates when all is done.
 TRUST_OPEN_S = 5.0  # Until what failed or waits is tried again.
+TRUST_LAST_S = 3.0  # At the end, for what was not kept yet; the drain comes after it.
 CLAIM_ANSWER_S = 9.0  # A claim judged by the API later than this is heard by nobody: see above.
 GRANT_KEPT_S = 86_400.0  # Of an expired claim without a use: `token status` still knows it.
 REFILL_S = 10.0  # A token request that somebody empties is filled no more often.

@@ -120,11 +120,9 @@ def _judge(one: Object, namespace: str, source: str) -> None:
         raise usage(
             f"{shown(one)} is for namespace {stated}, this is {namespace}", f"Add -n {stated}"
         )
-    if one["kind"] == "Secret" and labels(one).get(names.SKUPPER_TYPE) in (
-        names.TOKEN_CLAIM,
-        names.CONNECTION_TOKEN,
-    ):
-        tokens.load(text_of(one), f"{source}: {shown(one)}")
+    kind = labels(one).get(names.SKUPPER_TYPE, "")
+    if one["kind"] == "Secret" and kind in (names.TOKEN_CLAIM, names.CONNECTION_TOKEN):
+        tokens.load(text_of(one, kind), f"{source}: {shown(one)}")
     if one["kind"] == "ConfigMap" and name_of(one) == names.SITE_CONFIGMAP:
         noted = Findings(site_config.SOURCE)
         site_config.read(one, namespace, SiteDefaults(), noted)

@@ -24,6 +24,7 @@ from sitectl.options import Settings
 
 _ISTIO: Final = "security.istio.io/v1"
 _ISTIO_ROOT: Final = "istio-system"
+_NEEDED: Final = ("Deployment", "Role", "RoleBinding", "ServiceAccount")
 _EXCLUDED: Final = "traffic.sidecar.istio.io/excludeInboundPorts"
 _OF_COMMANDS: Final = (
     Right("", ("configmaps",), ("create", "update", "patch", "delete"), "the site and documents"),
@@ -173,7 +174,7 @@ def _objects(site: KubernetesSite, options: SiteOptions) -> Iterator[Finding]:
     for error in rendered.errors:
         yield _of_object(error)
 
-    def look(wanted: Object) -> Object | None | ApiFailure:
+    def look(wanted: Object) -> Object | ApiFailure | None:
         try:
             return site.cluster.find(str(wanted["kind"]), name_of(wanted))
         except ApiFailure as failure:
@@ -187,10 +188,10 @@ def _objects(site: KubernetesSite, options: SiteOptions) -> Iterator[Finding]:
         elif found is None:
             missing += 1
             hint = f"sitectl -n {site.namespace} update"
-            level = (
-                "error" if wanted["kind"] in ("Deployment", "Role", "RoleBinding") else "warning"
+            is_needed = wanted["kind"] in _NEEDED
+            yield Finding(
+                "error" if is_needed else "warning", "SW0466", f"{place} is missing", hint
             )
-            yield Finding(level, "SW0466", f"{place} is missing", hint)
         elif wanted["kind"] == "Role":
             yield from _role(site, wanted, found)
     if not missing:

@@ -20,14 +20,15 @@ from sitectl.options import IN_POD_VARIABLE
 SELECTOR = f"{COMPONENT_LABEL}={COMPONENT_ROUTER}"
 CONTAINER = "router"
 SITE_DIR_VARIABLE = "SPILLWAY_SITE_DIR"
-IN_POD_SITE_DIR = Path("/var/lib/spillway/site")
+STATE_VARIABLE = "SITECTL_STATE"
+IN_POD_STATE = "/var/lib/spillway"
 
 
 def site_directory(namespace: str = "", state: Path | None = None) -> Path:
     """Where a router in this pod, or one that serves ``namespace`` from here, keeps its socket."""
     stated = os.environ.get(SITE_DIR_VARIABLE)
     if stated or state is None or IN_POD_VARIABLE in os.environ:
-        return Path(stated or IN_POD_SITE_DIR)
+        return Path(stated or Path(os.environ.get(STATE_VARIABLE) or IN_POD_STATE) / "site")
     return state / f"namespace-{namespace}"
 
 

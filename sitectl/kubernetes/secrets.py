@@ -165,7 +165,9 @@ class SecretLinks:
 
     def token(self, name: str) -> Token:
         """The token, with the cost its issuer gave it."""
-        return tokens.load(text_of(self._secrets[name]), f"Secret/{name}", costs=_ANY_COST)
+        found = self._secrets[name]
+        kind = labels(found).get(names.SKUPPER_TYPE, "")
+        return tokens.load(text_of(found, kind), f"Secret/{name}", costs=_ANY_COST)
 
     def add(self, name: str, token: Token) -> bool:
         """Make the token's Secret."""

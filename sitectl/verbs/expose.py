@@ -104,14 +104,12 @@ def expose(
     name = _address(address, target.name)
     existing = site.find("Service", name)
     documents: list[Document] = []
+    own = site.workload_ports(*target)
     if existing is None:
-        own = site.workload_ports(*target)
         declared = ports or _numbers(target_ports) or tuple(port for port, _ in own)
         if not declared:
             what = f"{target.shown} declares no port" if site.has_workloads else ""
             raise usage(what or "the service needs a port", "Add --port PORT")
-        if not ports and not target_ports and own:
-            target_ports = tuple(str(port) for _, port in own)
         shown = tls.wanted_credential(site, name, tls_cert, generate).name
         service = ServiceSpec(protocol=protocol or "tcp", ports=declared, tls_cert=shown)
         documents.append(Document("Service", name, service))
@@ -120,8 +118,10 @@ def expose(
         service = existing.spec
         shown = tls.wanted_credential(site, name, tls_cert, generate).name or service.tls_cert
         _refuse_other_words(site, existing, ports, protocol, shown)
-    if ports and not target_ports and target.kind not in ("host", "service"):
-        target_ports = tuple(map(str, service.ports))  # As in Skupper: the pods' are the same.
+    if not target_ports and target.kind not in ("host", "service"):
+        # As in Skupper: what the pods declare, and the same as the service's where that is said.
+        same = dict(own) if not ports else {}
+        target_ports = tuple(str(same.get(port, port)) for port in service.ports)
     binding = Binding(
         name, target, target_ports_of(site, name, target, target_ports, service.ports)
     )

@@ -35,14 +35,16 @@ def status(ctx: click.Context, verbose: bool) -> None:
 def _status_text(item: dict[str, Any], running: bool) -> str:
     state = "ready" if item.get("ready") else "not ready"
     if not running:
-        state = "stopped; this is what is configured\n          Next: sitectl start"
+        state = _without_router(item)
     elif item.get("problems"):
         state += ", degraded"
     lines = [
-        f"Site:     {output.safe(item.get('name'))} ({output.safe(item.get('id'))})",
+        f"Site:     {output.safe(item.get('name'))} ({output.safe(item.get('id') or 'no id yet')})",
         f"State:    {state}",
-        f"Mode:     {output.safe(item.get('mode'))}, version {output.safe(item.get('version'))}",
     ]
+    if item.get("mode"):
+        mode, version = output.safe(item["mode"]), output.safe(item.get("version"))
+        lines.append(f"Mode:     {mode}, version {version}")
     if running:
         lines.append(f"Uptime:   {_age(float(item.get('uptime_s') or 0))}")
     lines.append(
@@ -58,6 +60,15 @@ def _status_text(item: dict[str, Any], running: bool) -> str:
         if problem.get("hint"):
             lines.append(f"          Next: {output.safe(problem['hint'])}")
     return "\n".join(lines)
+
+
+def _without_router(item: dict[str, Any]) -> str:
+    """What people read when no router answers; ``age_s``: only where somebody else keeps it."""
+    if "age_s" not in item:
+        return "stopped; this is what is configured\n          Next: sitectl start"
+    if item["age_s"] is None:
+        return "no router answers; this is what is configured"
+    return f"no router answers; this was so {_age(item['age_s'])} ago"
 
 
 def _age(seconds: float) -> str:

@@ -10,7 +10,7 @@ import msgspec
 import yaml
 from aiohttp import web
 
-from tests.kubernetes import discovery, protobuf, requests, reviews, selectors, tables
+from tests.kubernetes import discovery, openapi2, protobuf, requests, reviews, selectors, tables
 from tests.kubernetes.failures import Failure, bad_request, no_such_path
 from tests.kubernetes.faults import Fault, Faults, Seen
 from tests.kubernetes.rbac import Rules, Tokens, User, service_account
@@ -48,7 +48,9 @@ class ApiServer:
         """Listen; gives the port."""
         app = web.Application(client_max_size=BODY_BYTES_MAX)
         app.router.add_route("*", "/{path:.*}", self._handle)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.0)
+        self._runner = web.AppRunner(
+            app, access_log=None, handler_cancellation=True, shutdown_timeout=0.05
+        )
         await self._runner.setup()
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -76,6 +78,9 @@ class ApiServer:
                 return web.Response(text="ok")
             user = self.tokens.user(request.headers.get("Authorization", ""))
             name = user.name
+            if request.path == "/openapi/v2":
+                data = openapi2.document(self.registry.catalogue)
+                return web.Response(body=data, content_type=openapi2.CONTENT_TYPE)
             found = discovery.answer(self.registry.catalogue, request.path)
             if found is not None and request.method == "GET":
                 return _json(found)

@@ -96,6 +96,7 @@ class Cluster:
             if self._work.done() and not self._work.cancelled():
                 self.errors.append(f"the kubelet ended: {self._work.exception()!r}")
             self._work.cancel()
+            self.await_(self.kubelet.ended())
         self.await_(self.server.stop())
         self.await_(_cancel_others())
         self._loop.call_soon_threadsafe(self._loop.stop)

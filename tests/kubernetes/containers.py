@@ -143,10 +143,12 @@ class Container:
             async with asyncio.timeout(timeout_s):
                 await process.communicate()
         except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.communicate()
             return False
+        finally:
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                await process.communicate()
         return process.returncode == 0
 
     async def spawn(
@@ -184,6 +186,8 @@ class Container:
                 probing.cancel()
         finally:
             self.kill_group()
+            if self._process is not None:
+                await self._process.wait()
         self.started = self.ready = False
         reason = "Completed" if code == 0 else "Error"
         ended = {"exitCode": code, "reason": reason, "finishedAt": now()}

@@ -26,8 +26,6 @@ def answer(catalogue: Catalogue, path: str) -> Json | None:
             return _group(group, versions[group]) if group in versions else None
         case ["apis", group, version]:
             return _resources(catalogue, group, version)
-        case ["openapi", "v2"]:
-            return schemas.openapi_v2(catalogue.resources)
         case ["openapi", "v3"]:
             return {"paths": dict(_documents(catalogue))}
         case ["openapi", "v3", *place]:

@@ -193,12 +193,13 @@ class Kubelet:
     ) -> None:
         self.node, self.address, self.issue = node, address, issue
         self.unready: set[tuple[str, str]] = set()
+        self.done = asyncio.Event()
         self._addresses = addresses
         self._runners: dict[str, PodRunner] = {}
         self._new: asyncio.Queue[Json] = asyncio.Queue(100_000)
 
     async def run(self) -> None:
-        """Until cancelled; then all containers are killed."""
+        """Until cancelled; then all containers are killed, and ``done`` is set."""
         stop = self.node.world.store.listen(self._note)
         try:
             async with asyncio.TaskGroup() as group:
@@ -211,8 +212,11 @@ class Kubelet:
                         group.create_task(self._serve(runner))
         finally:
             stop()
-            for runner in self._runners.values():
-                runner.note(None)
+            self.done.set()
+
+    async def ended(self) -> None:
+        """Return when `run` has ended with all containers."""
+        await self.done.wait()
 
     def running(self, namespace: str = "") -> Iterator[PodRunner]:
         """The pods that are here."""

@@ -243,7 +243,7 @@ def apply(
             others[other] = (kept, time)
     found = _merge(live, wanted, schema)
     elsewhere = frozenset(path for fields, _time in others.values() for path in fields)
-    for path in sorted(old - new - elsewhere, key=len, reverse=True):
+    for path in sorted(old - new - elsewhere, key=len):  # An item goes as a whole.
         if not any(known[: len(path)] == path for known in elsewhere | new):
             found = _removed(found, path, schema)
     is_same = old == new and found == live

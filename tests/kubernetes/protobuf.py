@@ -16,7 +16,7 @@ CONTENT_TYPE: Final = "application/vnd.kubernetes.protobuf"
 MAGIC: Final = b"k8s\x00"
 
 # name → number: (field, kind); a kind in capitals is another message, "*" is a list, a map is
-# "map" of texts or "bytes" of base64 texts.
+# "map" of texts or "bytes" of base64 texts; "count" is a pointer to a number, so 0 counts.
 _MESSAGES: Final[dict[str, dict[int, tuple[str, str]]]] = {
     "ObjectMeta": {
         1: ("name", "text"),
@@ -87,7 +87,7 @@ _MESSAGES: Final[dict[str, dict[int, tuple[str, str]]]] = {
         3: ("status", "Empty"),
     },
     "DeploymentSpec": {
-        1: ("replicas", "int"),
+        1: ("replicas", "count"),
         2: ("selector", "LabelSelector"),
         3: ("template", "PodTemplateSpec"),
         4: ("strategy", "Empty"),
@@ -132,7 +132,7 @@ _MESSAGES: Final[dict[str, dict[int, tuple[str, str]]]] = {
     },
     "TokenRequestSpec": {1: ("audiences", "text*"), 4: ("expirationSeconds", "int")},
     "Eviction": {1: ("metadata", "ObjectMeta"), 2: ("deleteOptions", "DeleteOptions")},
-    "DeleteOptions": {1: ("gracePeriodSeconds", "int"), 4: ("propagationPolicy", "text")},
+    "DeleteOptions": {1: ("gracePeriodSeconds", "count"), 4: ("propagationPolicy", "text")},
     "Empty": {},
 }
 
@@ -169,6 +169,8 @@ def _message(name: str, data: bytes) -> Json:
         elif kind in ("map", "bytes"):
             key, text = _pair(_bytes(value), kind)
             found.setdefault(field, {})[key] = text
+        elif kind in ("count", "bool"):
+            found[field] = bool(value) if kind == "bool" else value
         elif (read_value := _value(kind, value)) not in ("", {}, 0, None):
             found[field] = read_value
     return found
@@ -180,8 +182,6 @@ def _value(kind: str, value: int | bytes) -> Any:
             return _bytes(value).decode()
         case "int":
             return value
-        case "bool":
-            return bool(value)
         case "skip":
             return None
         case "port":

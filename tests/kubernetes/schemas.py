@@ -178,11 +178,7 @@ def openapi_v3(group: str, version: str, resources: tuple[Resource, ...]) -> Jso
         if name not in names:
             names.add(name)
             pending += _references(name)
-    paths: Json = {}
-    for each in resources:
-        base = f"/apis/{group}/{version}" if group else f"/api/{version}"
-        place = f"{base}/namespaces/{{namespace}}" if each.namespaced else base
-        paths[f"{place}/{each.plural}/{{name}}"] = _operations(each)
+    paths = {path_of(each): _operations(each) for each in resources}
     return {
         "openapi": "3.0.0",
         "info": {"title": "Kubernetes", "version": f"v{VERSION}"},
@@ -191,20 +187,11 @@ def openapi_v3(group: str, version: str, resources: tuple[Resource, ...]) -> Jso
     }
 
 
-def openapi_v2(resources: tuple[Resource, ...]) -> Json:
-    """The older document, of everything."""
-    paths: Json = {}
-    for each in resources:
-        base = f"/apis/{each.group}/{each.version}" if each.group else f"/api/{each.version}"
-        place = f"{base}/namespaces/{{namespace}}" if each.namespaced else base
-        paths[f"{place}/{each.plural}/{{name}}"] = _operations(each)
-    text = msgspec.json.encode({name: _published(name) for name in definitions()})
-    return {
-        "swagger": "2.0",
-        "info": {"title": "Kubernetes", "version": f"v{VERSION}"},
-        "paths": paths,
-        "definitions": msgspec.Raw(text.replace(b"#/components/schemas/", b"#/definitions/")),
-    }
+def path_of(resource: Resource) -> str:
+    """Where one object of the kind is, as OpenAPI writes it."""
+    start = f"/apis/{resource.group}" if resource.group else "/api"
+    place = "/namespaces/{namespace}" if resource.namespaced else ""
+    return f"{start}/{resource.version}{place}/{resource.plural}/{{name}}"
 
 
 def _operations(resource: Resource) -> Json:

@@ -104,7 +104,7 @@ class Watches:
             if not (initial and initial[0]["type"] == "ERROR"):
                 await self._run(response, watch, query, shown)
             await response.write_eof()
-        except (ConnectionError, asyncio.CancelledError):
+        except ConnectionError:
             if request.transport is not None:
                 request.transport.abort()
         finally:

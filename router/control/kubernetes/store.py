@@ -21,10 +21,10 @@ from router.control.acceptance import Acceptance, Reading, news
 from router.control.kubernetes.informer import Informer, Reads
 from router.control.kubernetes.selections import SELECTIONS
 from router.documents import Wanted
-from router.kubernetes.documents import Memo
 from router.kubernetes.headless import SLICE_MANAGER_LABEL, with_pods
 from router.kubernetes.inner_ports import RESERVED
 from router.kubernetes.kinds import KINDS
+from router.kubernetes.memo import Memo
 from router.kubernetes.names import MANAGED_BY, ROUTER, SITE_CONFIGMAP
 from router.kubernetes.objects import Object, Snapshot, labels
 from router.kubernetes.picture import Picture

@@ -6,6 +6,7 @@ that annotations may hold. Tokens in files are read again by it when they are re
 replace them.
 """
 
+import logging
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -60,6 +61,7 @@ def open_transport(kubeconfig: str | None, context: str | None) -> tuple["HttpTr
             "--kubeconfig FILE --context NAME, or run in a pod with a service account",
             code="SW0431",
         ) from error
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # Else it logs each request.
     return HttpTransport(client), config.namespace
 
 

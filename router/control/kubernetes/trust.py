@@ -179,6 +179,15 @@ class SecretTrust:
         except TimeoutError:
             return
 
+    async def last(self) -> None:
+        """Before the end: keep what would be lost with the directory, if that can be soon."""
+        try:
+            async with asyncio.timeout(limits.TRUST_LAST_S):
+                await self._revoked.step()
+                await self._links.step()
+        except TimeoutError:
+            log.warning("the end came before all secrets of the site could be kept")
+
     async def step(self) -> None:
         """Once all that is open. What fails is in `errors` and comes again."""
         await self._revoked.step()  # First: somebody may not come in any more.

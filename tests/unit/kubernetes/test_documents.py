@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from router.kubernetes.documents import Memo
+from router.kubernetes.memo import Memo
 from router.kubernetes.translate import translate
 from router.model.specs import ConnectorSpec, ServiceSpec
 from tests.unit.kubernetes.objects import (

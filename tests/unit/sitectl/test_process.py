@@ -124,7 +124,8 @@ def test_help_needs_no_heavy_module() -> None:
 def test_every_verb_in_the_help_is_there_with_a_help_of_its_own(here: CommandLine) -> None:
     for name in VERBS:
         assert "Usage:" in here.ok(name, "--help").stdout
-    assert all(name in here.ok("--help").stdout for name in VERBS)
+    shown = [name for name, (_, _, text) in VERBS.items() if text]
+    assert all(name in here.ok("--help").stdout for name in shown)
     assert cli.name == "cli"
 
 

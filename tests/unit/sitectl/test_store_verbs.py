@@ -118,13 +118,21 @@ def test_an_unknown_verb_is_answered_with_the_nearest(sitectl: CommandLine) -> N
     assert "Did you mean 'service'?" in result.stderr
 
 
-@pytest.mark.parametrize("words", [("--platform", "podman"), ("-n", "east"), ("--kubeconfig", "x")])
-def test_other_platforms_say_that_they_are_not_there_yet(
-    here: CommandLine, words: tuple[str, ...]
-) -> None:
-    result = here(*words, "status")
+def test_podman_says_that_it_is_not_there_yet(here: CommandLine) -> None:
+    result = here("--platform", "podman", "status")
     assert result.exit_code == 7
-    assert "process sites only" in result.stderr
+    assert "process and kubernetes sites" in result.stderr
+
+
+def test_a_flag_of_the_cluster_makes_the_platform_kubernetes(
+    here: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(here.state))
+    monkeypatch.delenv("SITECTL_PLATFORM", raising=False)
+    result = here("--kubeconfig", "/nowhere", "status")
+    assert result.exit_code == 1
+    assert "there is no file /nowhere" in result.stderr
+    assert "SITE" not in here.ok("switch").stdout
 
 
 def test_service_create_twice_is_once(here: CommandLine) -> None:

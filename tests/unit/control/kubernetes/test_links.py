@@ -284,6 +284,13 @@ def test_what_is_no_token_of_ours_is_a_finding_that_says_what_to_do(
     assert hindrance is not None and hindrance.state == "refused"
 
 
+def test_a_link_without_any_token_is_refused_with_the_next_step(pod: Pod) -> None:
+    pod.settle()
+    hindrance = pod.links.hindrance("nowhere")
+    assert hindrance is not None and hindrance.state == "refused"
+    assert "Secret/nowhere" in hindrance.error and "sitectl link create" in hindrance.error
+
+
 def test_a_half_written_secret_is_taken_when_it_is_whole_and_spoils_no_link_before(
     pod: Pod, east: Site
 ) -> None:

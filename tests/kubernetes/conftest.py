@@ -1,0 +1,44 @@
+"""A cluster of each test's own; with SPILLWAY_TEST_KUBECONFIG, kubectl's tests use a real one."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.kubernetes.client import Kubectl
+from tests.kubernetes.cluster import Cluster
+
+REAL = os.environ.get("SPILLWAY_TEST_KUBECONFIG", "")
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """The cluster inside this process."""
+    if REAL:
+        pytest.skip("needs the cluster of the tests, and SPILLWAY_TEST_KUBECONFIG names a real one")
+    with Cluster(tmp_path / "cluster") as found:
+        yield found
+
+
+@pytest.fixture
+def kubectl(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kubectl]:
+    """kubectl as cluster-admin, in a namespace of the test's own."""
+    path = Path(REAL) if REAL else request.getfixturevalue("cluster").kubeconfig()
+    found = Kubectl(path, tmp_path, f"test-{uuid.uuid4().hex[:8]}")
+    found("create", "namespace", found.namespace)
+    yield found
+    if REAL:
+        found("delete", "namespace", found.namespace, "--wait=false")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: Any, call: Any) -> Iterator[None]:
+    """Attach what the containers of a failed test printed."""
+    outcome: Any = yield
+    report = outcome.get_result()
+    found = getattr(item, "funcargs", {}).get("cluster")
+    if report.failed and isinstance(found, Cluster):
+        report.sections.append(("containers", found.logs()))

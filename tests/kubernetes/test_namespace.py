@@ -1,0 +1,205 @@
+"""A router in a pod of a namespace: from annotated Deployments to answers, through API outages."""
+
+import http.client
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from router.kubernetes import names
+from router.kubernetes.manifests import site_objects
+from router.kubernetes.picture import SiteOptions
+from tests.kubernetes.cluster import Cluster
+from tests.kubernetes.resources import Json
+from tests.kubernetes.world import is_ready
+from tests.scenario.waiting import until
+
+NAMESPACE = "west"
+PROBES_PORT = 20_900
+START_S = 30.0
+
+
+class Site:
+    """The namespace ``west`` with its router, and clients of its Services."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        cluster.create("Namespace", NAMESPACE)
+        options = SiteOptions(name="west", ingress="none")
+        for found in site_objects(
+            options, namespace=NAMESPACE, image="spillway:1", data={"ingress": "none"}
+        ):
+            cluster.create_object(as_local(dict(found)), NAMESPACE)
+
+    def shop(self, replicas: int = 2, **annotations: str) -> None:
+        """A Deployment that answers with its pods' names, exposed at port 80."""
+        container = {"name": "main", "image": "http-echo", "ports": [{"containerPort": 8080}]}
+        notes = {"skupper.io/proxy": "http", "skupper.io/port": "80:8080"}
+        self.cluster.create(
+            "Deployment",
+            "shop",
+            NAMESPACE,
+            metadata={"annotations": notes | annotations},
+            spec={
+                "replicas": replicas,
+                "selector": {"matchLabels": {"app": "shop"}},
+                "template": {
+                    "metadata": {"labels": {"app": "shop"}},
+                    "spec": {"containers": [container]},
+                },
+            },
+        )
+
+    def router(self) -> Json | None:
+        """The router's pod once it is ready."""
+        selector = {names.COMPONENT_LABEL: names.COMPONENT_ROUTER}
+        for found in self.cluster.list("Pod", NAMESPACE):
+            if selector.items() <= found["metadata"]["labels"].items() and is_ready(found):
+                return found
+        return None
+
+    def door(self, name: str = "shop") -> tuple[str, int] | None:
+        """Where kube-proxy would take a client of the Service: an endpoint of it."""
+        service = self.cluster.get("Service", name, NAMESPACE)
+        router = self.router()
+        if service is None or router is None:
+            return None
+        return router["status"]["podIP"], service["spec"]["ports"][0]["targetPort"]
+
+    def ask(self, door: tuple[str, int]) -> tuple[int, str]:
+        """Status and body of one request."""
+        connection = http.client.HTTPConnection(*door, timeout=10)
+        try:
+            connection.request("GET", "/", headers={"Host": "shop"})
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
+
+    def open(self) -> tuple[str, int]:
+        """The door, once somebody behind it answers."""
+        door = until(self.door, "a Service leads to the router", START_S)
+        assert door is not None
+        until(lambda: self.answers(door), "it answers")
+        return door
+
+    def answers(self, door: tuple[str, int]) -> bool:
+        try:
+            return self.ask(door)[0] == 200
+        except OSError:
+            return False
+
+
+def as_local(found: dict[str, Any]) -> dict[str, Any]:
+    """All pods share one machine here: the router must keep to its own address."""
+    if found["kind"] == "Deployment":
+        container = found["spec"]["template"]["spec"]["containers"][0]
+        container["command"] = ["spillway-router"]
+        container["args"] = [
+            "--site-dir",
+            "/var/lib/spillway",
+            "--namespace",
+            "--log=stdout",
+            f"--probes=$(POD_IP):{PROBES_PORT}",
+        ]
+        container["volumeMounts"] = [{"name": "state", "mountPath": "/var/lib/spillway"}]
+        container["env"] = [
+            *(e for e in container["env"] if e["name"].startswith("POD_")),
+            {"name": "SPILLWAY_BIND_IP", "value": "$(POD_IP)"},
+        ]
+        container["ports"] = [{"name": "probes", "containerPort": PROBES_PORT}]
+        container.pop("lifecycle")
+    return found
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    with Cluster(tmp_path) as cluster:
+        yield Site(cluster)
+
+
+def test_an_annotated_deployment_is_served_scaled_and_drained_without_a_failure(
+    site: Site,
+) -> None:
+    site.shop()
+    door = site.open()
+    outcomes: list[int] = []
+    stop = threading.Event()
+
+    def load() -> None:
+        while not stop.is_set():
+            outcomes.append(site.ask(door)[0])
+
+    clients = [threading.Thread(target=load) for _ in range(3)]
+    for client in clients:
+        client.start()
+    try:
+        for replicas in (4, 1, 3):
+            site.cluster.patch("Deployment", "shop", {"spec": {"replicas": replicas}}, NAMESPACE)
+            seen: set[str] = set()
+
+            def spread(seen: set[str] = seen, wanted: int = replicas) -> bool:
+                seen.add(site.ask(door)[1])
+                return len(seen) >= wanted
+
+            until(spread, f"{replicas} pods answer")
+    finally:
+        stop.set()
+        for client in clients:
+            client.join()
+    assert len(outcomes) > 50
+    assert set(outcomes) == {200}
+
+
+def test_serving_goes_on_while_the_api_is_away_and_the_status_is_small_and_rare(
+    site: Site,
+) -> None:
+    site.shop(replicas=1)
+    door = site.open()
+    status = until(
+        lambda: site.cluster.get("ConfigMap", names.STATUS_CONFIGMAP, NAMESPACE), "a status"
+    )
+    assert status is not None
+    assert len(status["data"]["status.json"]) < 4_000
+    lease = site.cluster.get("Lease", names.ROUTER, NAMESPACE)
+    assert lease is not None
+    assert lease["spec"]["holderIdentity"].startswith(names.ROUTER)
+    site.cluster.stop_server()
+    end = time.monotonic() + 3
+    while time.monotonic() < end:
+        assert site.ask(door)[0] == 200
+    site.cluster.start_server()
+    site.cluster.patch("Deployment", "shop", {"spec": {"replicas": 2}}, NAMESPACE)
+    seen: set[str] = set()
+
+    def both_answer() -> bool:
+        seen.add(site.ask(door)[1])
+        return len(seen) == 2
+
+    until(both_answer, "the new pod answers", START_S)
+    writes = site.cluster.faults.count(verb="write", kind="ConfigMap", name=names.STATUS_CONFIGMAP)
+    assert writes <= 2
+
+
+def test_what_is_wrong_is_an_event_on_its_object(site: Site) -> None:
+    site.shop(replicas=1, **{names.CAPACITY: "many"})
+    until(site.router, "the router is ready", START_S)
+
+    def told() -> Json | None:
+        for event in site.cluster.list("Event", NAMESPACE):
+            involved = event["involvedObject"]
+            if involved["name"] == "shop" and event.get("reason", "").startswith("SW04"):
+                return event
+        return None
+
+    event = until(told, "an Event", START_S)
+    assert event is not None
+    assert event["involvedObject"]["kind"] == "Deployment"
+    deployment = site.cluster.get("Deployment", "shop", NAMESPACE)
+    assert deployment is not None
+    assert event["involvedObject"]["uid"] == deployment["metadata"]["uid"]
+    assert names.CAPACITY in event["message"]
+    assert event["type"] == "Warning"
