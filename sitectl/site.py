@@ -100,6 +100,10 @@ class Links(Protocol):
         """The token of a link. Raises `CertError` if it is missing or damaged."""
         ...
 
+    def holds(self, name: str, token: "Token") -> bool:
+        """Whether the link of that name was made of this very token; False: none, or damaged."""
+        ...
+
     def add(self, name: str, token: "Token") -> bool:
         """Keep ``token``. False: it is there already. `CertError`: another one has the name."""
         ...

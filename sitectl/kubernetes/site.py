@@ -245,11 +245,13 @@ class KubernetesSite(Site):
         self._reading = None
 
     def _write_link(self, name: str, spec: LinkSpec) -> None:
-        notes = {
-            names.COST: None if spec.cost is None else str(spec.cost),
-            names.DISABLED: "true" if spec.disabled else None,
-        }
-        self.cluster.patch("Secret", name, {"metadata": {"annotations": notes}})
+        notes: dict[str, str] = {}
+        if spec.cost is not None:  # Else the token's own counts, which stands there already.
+            notes[names.COST] = str(spec.cost)
+        if spec.disabled:
+            notes[names.DISABLED] = "true"
+        if notes:
+            self.cluster.patch("Secret", name, {"metadata": {"annotations": notes}})
 
     def _write_config_map(self, document: Document) -> None:
         name = config_map_name(document.kind, document.name)

@@ -78,7 +78,7 @@ def _keep(site: Site, token: "Token", name: str | None, cost: int | None) -> tup
     existing = site.find("Link", chosen)
     # Without --cost, a link that is there keeps the cost it has.
     spec = existing.spec if existing is not None and cost is None else LinkSpec(cost=cost)
-    if links.exists(chosen) and links.token(chosen) != token:
+    if links.exists(chosen) and not links.holds(chosen, token):
         raise conflict(
             f"link {chosen!r} exists with another token",
             f"sitectl link delete {chosen}, or choose another --name",
@@ -106,7 +106,7 @@ def _usable_token(site: Site, file: str) -> "Token":
 
 def _holder_of(links: Links, token: "Token") -> str | None:
     """The link that this very token made already."""
-    return next((name for name in links.names() if links.token(name) == token), None)
+    return next((name for name in links.names() if links.holds(name, token)), None)
 
 
 def _free_name(site: Site, links: Links) -> str:
