@@ -172,6 +172,8 @@ class Site(ABC):
     def end_sessions(self, site_id: str) -> None:
         """Have a router drop the links of a site that was revoked."""
 
+    poll_s = 0.05
+    """Between two questions to its router, for who waits."""
     without_router = Exit.OK
     """How a verb ends that shows what is configured, since no router answers."""
 

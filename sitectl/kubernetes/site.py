@@ -54,6 +54,7 @@ class KubernetesSite(Site):
 
     users_word = "object"
     without_router = Exit.DEGRADED
+    poll_s = 0.5
 
     def __init__(self, cluster: Cluster, state: Path, named: str | None = None) -> None:
         """``state`` may hold a router's directory; ``named``: what ``--site`` says it is called."""
