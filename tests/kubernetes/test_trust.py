@@ -13,7 +13,8 @@ import pytest
 from certs.authority import issue_service_leaf
 from certs.certificates import fingerprint
 from certs.claims import decode
-from router.kubernetes.names import IDENTITY_SECRET, REVOKED_SECRET
+from router.kubernetes.manifests.rights import router_rights
+from router.kubernetes.names import IDENTITY_SECRET, REVOKED_SECRET, ROUTER
 from router.kubernetes.secrets import (
     GRANT_FILE,
     data_of,
@@ -53,13 +54,30 @@ def start(cluster: Cluster, tmp_path: Path) -> Iterator[Start]:
             cluster.create("Namespace", namespace)
             data = {"name": namespace, "ingress": "none", **site}
             cluster.create("ConfigMap", "skupper-site", namespace, data=data)
+            _allow(cluster, namespace, data["ingress"])
         root = tmp_path / f"pod-{len(routers)}"
-        routers.append(Router(cluster, namespace, root, address=address))
+        user = cluster.service_account(namespace, ROUTER)
+        routers.append(Router(cluster, namespace, root, user, address))
         return routers[-1]
 
     yield begin
     for router in routers:
         router.stop()
+
+
+def _allow(cluster: Cluster, namespace: str, ingress: str) -> None:
+    """The rights that a router has as we deploy it, and no more."""
+    rules = [right.rule() for right in router_rights(ingress, openshift=False)]
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": ROUTER}
+    cluster.create("ServiceAccount", ROUTER, namespace)
+    cluster.create("Role", ROUTER, namespace, rules=rules)
+    cluster.create(
+        "RoleBinding",
+        ROUTER,
+        namespace,
+        roleRef=role,
+        subjects=[{"kind": "ServiceAccount", "name": ROUTER, "namespace": namespace}],
+    )
 
 
 def secret(cluster: Cluster, name: str, namespace: str) -> dict[str, Any]:
@@ -214,6 +232,7 @@ def test_a_request_filled_here_and_copied_there_links_whatever_its_label_says(
     assert version == healed["metadata"]["resourceVersion"]
 
 
+NOTHING = {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]}
 SHOP = """
 apiVersion: spillway/v1
 kind: Service
@@ -259,8 +278,15 @@ def _shows(router: Router, chain_pem: str) -> bool:
 def test_without_a_right_to_secrets_the_router_says_which_rule_it_needs(
     cluster: Cluster, start: Start
 ) -> None:
-    cluster.faults.add(Fault(code=403, verb="create", kind="Secret", name=""))
-    router = start("east")
-    code, said = router.ended()
+    start("east").serves().stop()
+    cluster.delete("Secret", IDENTITY_SECRET, "east")
+    role = cluster.get("Role", ROUTER, "east")
+    assert role is not None
+    reading = [
+        rule if "create" not in rule["verbs"] or "secrets" not in rule["resources"] else NOTHING
+        for rule in role["rules"]
+    ]
+    cluster.patch("Role", ROUTER, {"rules": reading}, "east")
+    code, said = start("east").ended()
     assert code == 1
-    assert IDENTITY_SECRET in said and "Role spillway-router" in said
+    assert IDENTITY_SECRET in said and "Role spillway-router" in said and "[secrets]" in said

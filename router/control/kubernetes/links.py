@@ -264,9 +264,8 @@ class LinkSecrets:
         """Take what the Secret has of this token and the directory has not."""
         if not kept.fits(wanted):
             return False
-        if self._has(name, wanted) and (
-            kept.credential is None or self._store.load(name).credential is not None
-        ):
+        has_key = self._has(name, wanted) and self._store.has_key(name)
+        if has_key and (kept.credential is None or self._store.load(name).credential is not None):
             return False
         self._restore(name, wanted, kept.key_pem, kept.credential)
         return True
