@@ -35,6 +35,8 @@ URL = "skupper.io/url"
 GENERATED_BY = "skupper.io/generated-by"
 EXPIRATION = "skupper.io/claim-expiration"
 COST = "skupper.io/cost"
+ISSUED_COST = "spillway.dev/issued-cost"
+"""What the issuer said, where `COST` is the user's from the first: the checksum covers it."""
 HOST, PORT = "inter-router-host", "inter-router-port"
 ENDPOINTS = "spillway.dev/endpoints"
 SITE_NAME = "spillway.dev/site-name"
@@ -42,6 +44,7 @@ CHECKSUM = "spillway.dev/checksum"
 
 _ASK_AGAIN = "Ask for a new token: sitectl token create FILE"
 _COPY_AGAIN = "Copy the token file again, unchanged"
+_Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # PyYAML may be built without libyaml.
 # 26 base32 digits are 130 bits. No NUL above all: HMAC takes a key with zeros after it for equal.
 _SECRET = re.compile(r"[0-9A-Za-z]{26,128}")
 
@@ -142,7 +145,7 @@ def load_bytes(data: bytes, source: str) -> Token:
 
 def dump(token: Token) -> str:
     """The token file: a Secret in YAML."""
-    return yaml.safe_dump(as_secret(token), sort_keys=False, width=1 << 20)
+    return yaml.dump(as_secret(token), Dumper=_Dumper, sort_keys=False, width=1 << 20)
 
 
 def as_secret(token: Token) -> dict[str, Any]:
@@ -262,7 +265,8 @@ class _TokenReader:
         if url != token.url:
             raise self._bad(URL)
         stated = self._annotation(CHECKSUM)
-        candidates = (msgspec.structs.replace(token, cost=cost) for cost in (token.cost, *costs))
+        tried = (token.cost, *self._issued_cost(), *costs)
+        candidates = (msgspec.structs.replace(token, cost=cost) for cost in tried)
         for candidate in candidates:
             if hmac.compare_digest(stated.encode(), checksum(candidate).encode()):
                 return candidate
@@ -336,6 +340,10 @@ class _TokenReader:
         if self._annotations.text(PORT, str(port)) != str(port):
             raise self._bad(PORT)
         return endpoints
+
+    def _issued_cost(self) -> tuple[int, ...]:
+        text = self._annotations.text(ISSUED_COST)
+        return (int(text),) if text.isascii() and text.isdigit() and len(text) <= 5 else ()
 
     def _cost(self) -> int | None:
         if COST not in self._annotations.fields:

@@ -68,7 +68,7 @@ def _csv() -> dict[str, Any]:
                 "description": "Site routers: services of many sites under one name",
                 "features.operators.openshift.io/disconnected": "true",
                 "features.operators.openshift.io/fips-compliant": "false",
-                "repository": "https://github.com/spillway/spillway",
+                "repository": "https://spillway.dev",
             },
         },
         "spec": {
@@ -80,7 +80,7 @@ def _csv() -> dict[str, Any]:
             "keywords": ["router", "multicluster", "overflow", "skupper"],
             "provider": {"name": "Spillway"},
             "maintainers": [{"name": "Spillway", "email": "maintainers@spillway.dev"}],
-            "links": [{"name": "Documentation", "url": "https://spillway.dev/docs"}],
+            "links": [{"name": "Documentation", "url": "https://spillway.dev"}],
             "installModes": [
                 {"type": "OwnNamespace", "supported": True},
                 {"type": "SingleNamespace", "supported": True},

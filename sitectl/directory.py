@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from certs.errors import CertError
 from certs.files import locked
 from router.documents import file_name, read, write
 from router.model.errors import ConfigError
@@ -224,6 +225,12 @@ class _LinkDirectory:
 
     def token(self, name: str) -> "Token":
         return self._store.load(name).token
+
+    def holds(self, name: str, token: "Token") -> bool:
+        try:
+            return self.exists(name) and self.token(name) == token
+        except CertError:
+            return False
 
     def add(self, name: str, token: "Token") -> bool:
         return self._store.add(name, token)

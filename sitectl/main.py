@@ -31,15 +31,15 @@ VERBS: Final = {
     "init": ("site", "init", "Make a site: identity, certificate authority, configuration."),
     "link": ("link", "group", "Links: create, status, set, delete."),
     "network": ("network", "group", "All sites together: status."),
+    "revoke-access": ("revoke", "revoke_access", "Let nobody link any more, or one site."),
     "run": ("site", "run", "Run the router in the foreground."),
     "service": ("service", "group", "Services: create, bind, set, unbind, delete, status."),
     "sidecar": ("sidecar", "sidecar", "Print a workload with a router beside its application."),
     "start": ("site", "start", "Run the router in the background."),
     "status": ("network", "status", "The site in a few lines."),
     "stop": ("site", "stop", "Drain the router and end it."),
-    "token": ("token", "group", "Tokens for sites that shall link here: create, status."),
-    "revoke-access": ("revoke", "revoke_access", "Let nobody link any more, or one site."),
     "switch": ("tools", "switch", "Choose the platform for the commands that follow."),
+    "token": ("token", "group", "Tokens for sites that shall link here: create, status."),
     "unexpose": ("expose", "unexpose", "Detach a target, the service with its last one."),
     "update": ("site", "update", "Change a site on Kubernetes, or bring it to this version."),
     "version": ("tools", "version", "Versions of the product, Python and the event loop."),
@@ -172,6 +172,12 @@ def cli() -> None:
       sitectl link create t.yaml                 at the other site
       sitectl expose host 127.0.0.1 --address shop --port 8080 --target-port 9001 --capacity 10
       sitectl why shop                           where the next request goes, and why
+
+    \b
+    On Kubernetes, where a namespace is a site:
+      sitectl -n shop check --pre                which right or object is missing
+      sitectl -n shop init --wait ready          a site, its router running
+      sitectl -n shop expose deployment/shop --port 8080 --protocol http --capacity 10
     """
 
 

@@ -45,13 +45,13 @@ def router_environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": f"{ours}{os.pathsep}{others}" if others else ours}
 
 
-def wait_until(condition: Callable[[], bool], timeout_s: float) -> bool:
-    """Whether ``condition`` came true within ``timeout_s``; asks twenty times a second."""
+def wait_until(condition: Callable[[], bool], timeout_s: float, poll_s: float = POLL_S) -> bool:
+    """Whether ``condition`` came true within ``timeout_s``; asks every ``poll_s``."""
     deadline = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() >= deadline:
             return False
-        time.sleep(POLL_S)
+        time.sleep(poll_s)
     return True
 
 

@@ -100,6 +100,10 @@ class Links(Protocol):
         """The token of a link. Raises `CertError` if it is missing or damaged."""
         ...
 
+    def holds(self, name: str, token: "Token") -> bool:
+        """Whether the link of that name was made of this very token; False: none, or damaged."""
+        ...
+
     def add(self, name: str, token: "Token") -> bool:
         """Keep ``token``. False: it is there already. `CertError`: another one has the name."""
         ...
@@ -168,6 +172,8 @@ class Site(ABC):
     def end_sessions(self, site_id: str) -> None:
         """Have a router drop the links of a site that was revoked."""
 
+    poll_s = 0.05
+    """Between two questions to its router, for who waits."""
     without_router = Exit.OK
     """How a verb ends that shows what is configured, since no router answers."""
 

@@ -37,12 +37,20 @@ class PodDoor(AdminClient):
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._pod: tuple[str, str] | None = None
 
     def exchange(self, calls: Sequence[Call]) -> list[Answer]:
-        """All of ``calls`` in one exec."""
+        """All of ``calls`` in one exec, in the next pod if one is just going."""
         words = [word for call in calls for word in call if word]
-        pod, container = self._ready_pod()
+        pods = self._ready_pods()
+        for place, container in pods[:-1]:
+            try:
+                return self._asked(place, container, words)
+            except Failure as failure:
+                if failure.exit_code not in (Exit.UNREACHABLE, Exit.NOT_FOUND):
+                    raise
+        return self._asked(*pods[-1], words)
+
+    def _asked(self, pod: str, container: str, words: list[str]) -> list[Answer]:
         done = self._cluster.execute(pod, container, ["sitectl", "admin", *words])
         if done.exit_code:
             said = done.errors.decode("utf-8", "replace").strip().splitlines()
@@ -63,29 +71,27 @@ class PodDoor(AdminClient):
     def is_running(self) -> bool:
         """Whether a pod of the router is ready."""
         try:
-            self._ready_pod()
+            self._ready_pods()
         except Failure:
             return False
         return True
 
     def events(self) -> Iterator[dict[str, Any]]:
         """Events as they happen."""
-        pod, container = self._ready_pod()
+        pod, container = self._ready_pods()[0]
         lines = self._cluster.follow(pod, container, ["sitectl", "admin", "--follow"])
         return events_in(lines)
 
-    def _ready_pod(self) -> tuple[str, str]:
-        """Name and container of a ready router. Failure: there is none, and why."""
-        if self._pod is None:
-            pods = self._cluster.list("Pod", SELECTOR)
-            ready = sorted((pod for pod in pods if is_ready(pod)), key=name_of)
-            if not ready:
-                raise unreachable(
-                    f"no router is ready in namespace {self._cluster.namespace}{_why(pods)}",
-                    "sitectl check",
-                )
-            self._pod = (name_of(ready[0]), _container(ready[0]))
-        return self._pod
+    def _ready_pods(self) -> list[tuple[str, str]]:
+        """Name and container of each ready router. Failure: there is none, and why."""
+        pods = self._cluster.list("Pod", SELECTOR)
+        ready = sorted((pod for pod in pods if is_ready(pod)), key=name_of)
+        if not ready:
+            raise unreachable(
+                f"no router is ready in namespace {self._cluster.namespace}{_why(pods)}",
+                "sitectl check",
+            )
+        return [(name_of(pod), _container(pod)) for pod in ready]
 
 
 def is_ready(pod: Object) -> bool:

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+import msgspec
+
 from certs import claims, revocation, service_tls, tokens
 from certs.authority import Authority
 from certs.claims import Grant
@@ -169,9 +171,19 @@ class SecretLinks:
         kind = labels(found).get(names.SKUPPER_TYPE, "")
         return tokens.load(text_of(found, kind), f"Secret/{name}", costs=_ANY_COST)
 
+    def holds(self, name: str, token: Token) -> bool:
+        """By all that makes a token: its Secret may be called otherwise, its cost is the user's."""
+        try:
+            found = self.token(name) if self.exists(name) else None
+        except CertError:
+            return False  # Skupper's, or a damaged one.
+        if found is None:
+            return False
+        return msgspec.structs.replace(found, name=token.name, cost=token.cost) == token
+
     def add(self, name: str, token: Token) -> bool:
         """Make the token's Secret."""
-        if self.exists(name) and tokens.fingerprint(self.token(name)) == tokens.fingerprint(token):
+        if self.holds(name, token):
             return False
         made = _secret_of(token, name)
         try:
@@ -257,6 +269,8 @@ def _secret_of(token: Token, name: str) -> dict[str, Any]:
 
     made: dict[str, Any] = yaml.safe_load(tokens.dump(token))
     made["metadata"]["name"] = name
+    if token.cost is not None:
+        made["metadata"]["annotations"][tokens.ISSUED_COST] = str(token.cost)
     made["metadata"]["labels"][names.MANAGED_BY_LABEL] = names.MANAGED_BY  # Goes with the site.
     return made
 
@@ -277,8 +291,6 @@ def _grant_of(found: Object) -> Grant:
 
 
 def _revoked_grant(found: Object) -> Mapping[str, bytes] | None:
-    import msgspec
-
     grant = _grant_of(found)
     if grant.revoked:
         return None

@@ -35,8 +35,11 @@ if TYPE_CHECKING:
 
 RESTARTED: Final = "spillway.dev/restarted-at"
 """On the pods' template: changed, the Deployment replaces its pods."""
+STATUS_KEY: Final = "status.json"
 SILENT: Final = "SW0460"
 """The router was not asked, or did not answer."""
+_TOLD: Final = ("name", "id", "version", "services", "sites")
+"""Of the status ConfigMap, what the item of `status` calls the same."""
 _TRACKERS: Final = {
     "argocd.argoproj.io/": "Argo CD",
     "kustomize.toolkit.fluxcd.io/": "Flux",
@@ -51,6 +54,7 @@ class KubernetesSite(Site):
 
     users_word = "object"
     without_router = Exit.DEGRADED
+    poll_s = 0.5
 
     def __init__(self, cluster: Cluster, state: Path, named: str | None = None) -> None:
         """``state`` may hold a router's directory; ``named``: what ``--site`` says it is called."""
@@ -163,7 +167,9 @@ class KubernetesSite(Site):
         }
         found = self.cluster.find("ConfigMap", names.STATUS_CONFIGMAP)
         told, written = _told(found)
-        item |= {key: told[key] for key in item.keys() & told.keys() if key != "problems"}
+        item |= {key: told[key] for key in _TOLD if key in told}
+        if "links" in told:
+            item["links"] = len(told["links"])
         item |= {"ready": False, "running": False}
         if written is not None:
             item["age_s"] = round(max(0.0, time.time() - written), 1)
@@ -240,11 +246,13 @@ class KubernetesSite(Site):
         self._reading = None
 
     def _write_link(self, name: str, spec: LinkSpec) -> None:
-        notes = {
-            names.COST: None if spec.cost is None else str(spec.cost),
-            names.DISABLED: "true" if spec.disabled else None,
-        }
-        self.cluster.patch("Secret", name, {"metadata": {"annotations": notes}})
+        notes: dict[str, str] = {}
+        if spec.cost is not None:  # Else the token's own counts, which stands there already.
+            notes[names.COST] = str(spec.cost)
+        if spec.disabled:
+            notes[names.DISABLED] = "true"
+        if notes:
+            self.cluster.patch("Secret", name, {"metadata": {"annotations": notes}})
 
     def _write_config_map(self, document: Document) -> None:
         name = config_map_name(document.kind, document.name)
@@ -372,19 +380,18 @@ def _door(cluster: Cluster, state: Path) -> AdminClient:
 
 
 def _told(found: Object | None) -> tuple[dict[str, Any], float | None]:
-    """What a status ConfigMap holds, and when it was written (Unix seconds)."""
-    data = (found or {}).get("data") or {}
-    written = None
-    fields = metadata(found or {}).get("managedFields") or []
-    stamps = [str(field.get("time")) for field in fields if field.get("time")]
-    for stamp in [data.get("written-at"), *stamps, metadata(found or {}).get("creationTimestamp")]:
-        if stamp:
-            with contextlib.suppress(ValueError):
-                moment = datetime.datetime.fromisoformat(str(stamp).replace("Z", "+00:00"))
-                written = max(written or 0.0, moment.timestamp())
-    for text in data.values():
-        with contextlib.suppress(ValueError):
-            told = json.loads(text)
-            if isinstance(told, dict):
-                return told, written
-    return {}, written
+    """What a status ConfigMap holds, and when it was last written (Unix seconds)."""
+    if found is None:
+        return {}, None
+    fields = metadata(found).get("managedFields") or []
+    stamps = [field.get("time") for field in fields] + [metadata(found).get("creationTimestamp")]
+    written = [
+        datetime.datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp()
+        for stamp in stamps
+        if isinstance(stamp, str)
+    ]
+    try:
+        told = json.loads((found.get("data") or {}).get(STATUS_KEY, ""))
+    except ValueError:
+        told = {}  # Somebody else's, or of another version: its age is all that can be told.
+    return told if isinstance(told, dict) else {}, max(written, default=None)

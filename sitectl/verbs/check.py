@@ -34,7 +34,14 @@ DESCRIPTORS_WANTED = 4_096
 @click.option("-f", "--filename", "file", metavar="FILE", help="Only judge the documents of FILE.")
 @click.pass_context
 def check(ctx: click.Context, pre: bool, file: str | None) -> None:
-    """Look for what is wrong; exit 1 on errors, 3 on warnings."""
+    """Look for what is wrong; exit 1 on errors, 3 on warnings.
+
+    \b
+    Examples:
+      sitectl check
+      sitectl -n shop check --pre        which rights and objects are missing, before init
+      sitectl check -f services.yaml
+    """
     settings = ctx.ensure_object(Settings)
     findings: list[Finding] = []
     if file is not None:

@@ -13,7 +13,13 @@ from sitectl.options import Settings, Verb
 @click.option("-f", "--follow", is_flag=True, help="Stay and print each new one.")
 @click.pass_obj
 def events(settings: Settings, follow: bool) -> None:
-    """Changes of state, oldest first; with -f and -o json one object on each line."""
+    """Changes of state, oldest first; with -f and -o json one object on each line.
+
+    \b
+    Examples:
+      sitectl events
+      sitectl events -f -o json
+    """
     site = store.find_site(settings)
     if not follow:
         items = site.admin.get("/api/v1/events")

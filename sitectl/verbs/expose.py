@@ -172,7 +172,13 @@ def _numbers(flags: tuple[str, ...]) -> tuple[int, ...]:
 def unexpose(
     settings: Settings, words: tuple[str, ...], address: str | None, namespace_of_target: str
 ) -> None:
-    """Detach a target; the service goes with its last target here, if it was declared here."""
+    """Detach a target; the service goes with its last target here, if it was declared here.
+
+    \b
+    Examples:
+      sitectl unexpose host 127.0.0.1 --address shop
+      sitectl unexpose deployment/shop
+    """
     site = store.site_to_change(settings)
     name = _address(address, type_and_name(words, "TYPE NAME")[1].strip("[]"))
     target = bound_target(site, name, words, namespace_of_target)

@@ -78,7 +78,7 @@ def _keep(site: Site, token: "Token", name: str | None, cost: int | None) -> tup
     existing = site.find("Link", chosen)
     # Without --cost, a link that is there keeps the cost it has.
     spec = existing.spec if existing is not None and cost is None else LinkSpec(cost=cost)
-    if links.exists(chosen) and links.token(chosen) != token:
+    if links.exists(chosen) and not links.holds(chosen, token):
         raise conflict(
             f"link {chosen!r} exists with another token",
             f"sitectl link delete {chosen}, or choose another --name",
@@ -106,7 +106,7 @@ def _usable_token(site: Site, file: str) -> "Token":
 
 def _holder_of(links: Links, token: "Token") -> str | None:
     """The link that this very token made already."""
-    return next((name for name in links.names() if links.token(name) == token), None)
+    return next((name for name in links.names() if links.holds(name, token)), None)
 
 
 def _free_name(site: Site, links: Links) -> str:
@@ -126,6 +126,11 @@ def status(ctx: click.Context, name: str | None, wait: float | None, verbose: bo
     """Links both ways: state, cost, round trip, and why one is not up.
 
     A link that is deleted, or whose neighbour stops, is `draining` until its last stream ends.
+
+    \b
+    Examples:
+      sitectl link status
+      sitectl link status west --wait 30
     """
     settings = ctx.ensure_object(Settings)
     site = store.find_site(settings)
@@ -213,7 +218,7 @@ def _wait(site: Site, name: str | None, wait_s: float) -> None:
                 raise _refused(item)
         return bool(last) and all(item["state"] == "up" for item in last)
 
-    if not process.wait_until(settled, wait_s):
+    if not process.wait_until(settled, wait_s, site.poll_s):
         waiting = [item for item in last if item["state"] != "up"]
         what = ", ".join(f"link {item['name']} is {item['state']}" for item in waiting)
         errors = "; ".join(str(item["error"]) for item in waiting if item.get("error"))
@@ -240,7 +245,12 @@ def _refused(item: dict[str, Any]) -> Failure:
 @click.option("--cost", type=_COST, required=True)
 @click.pass_obj
 def set_(settings: Settings, name: str, cost: int) -> None:
-    """Change a link's cost while it is up."""
+    """Change a link's cost while it is up.
+
+    \b
+    Example:
+      sitectl link set west --cost 5
+    """
     site = store.site_to_change(settings)
     document = site.find("Link", name)
     if document is None:

@@ -15,7 +15,13 @@ from sitectl.sessions import require_address, sentences
 @click.option("-v", "--verbose", is_flag=True, hidden=True)
 @click.pass_context
 def status(ctx: click.Context, verbose: bool) -> None:
-    """The site in a few lines; exit 3 when it runs with problems."""
+    """The site in a few lines; exit 3 when it runs with problems.
+
+    \b
+    Examples:
+      sitectl status
+      kubectl exec deploy/spillway-router -- sitectl status
+    """
     settings = ctx.ensure_object(Settings)
     site = store.find_site(settings)
     try:
@@ -92,7 +98,12 @@ def group() -> None:
 @click.option("--of", "only", metavar="SITE", help="Only this site of the network.")
 @click.pass_obj
 def network_status(settings: Settings, verbose: bool, only: str | None) -> None:
-    """Every site of the network: how far, through whom, with which services."""
+    """Every site of the network: how far, through whom, with which services.
+
+    \b
+    Example:
+      sitectl network status --of west
+    """
     site = store.find_site(settings)
     items = site.admin.get("/api/v1/network")
     if only is not None:

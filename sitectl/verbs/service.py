@@ -372,7 +372,13 @@ def unbind(
     target_ports: tuple[str, ...],
     namespace_of_target: str,
 ) -> None:
-    """Detach a target; without --target-port every port of it."""
+    """Detach a target; without --target-port every port of it.
+
+    \b
+    Examples:
+      sitectl service unbind shop host 127.0.0.1
+      sitectl service unbind shop deployment/shop
+    """
     site = store.site_to_change(settings)
     target = bound_target(site, name, words, namespace_of_target)
     ports = target_ports_of(site, name, target, target_ports) if target_ports else None
@@ -391,7 +397,12 @@ def unbind(
 @dry_run_flag
 @click.pass_obj
 def delete(settings: Settings, name: str) -> None:
-    """Withdraw a service of this site, with its targets and listeners here."""
+    """Withdraw a service of this site, with its targets and listeners here.
+
+    \b
+    Example:
+      sitectl service delete shop
+    """
     site = store.site_to_change(settings)
     declared = site.find("Service", name) is not None
     if not declared:
@@ -433,7 +444,13 @@ def label(settings: Settings, name: str, words: tuple[str, ...]) -> None:
 @accepted("not needed here", "--show-labels")
 @click.pass_context
 def status(ctx: click.Context, name: str | None, verbose: bool) -> None:
-    """Services: where they are served, how full they are."""
+    """Services: where they are served, how full they are.
+
+    \b
+    Examples:
+      sitectl service status
+      sitectl service status shop -o json
+    """
     settings = ctx.ensure_object(Settings)
     site = store.find_site(settings)
     items, stopped = service_items(site, name)

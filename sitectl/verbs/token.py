@@ -145,7 +145,12 @@ def _fields(token: "Token") -> dict[str, Any]:
 @click.argument("file", type=TokenFile())
 @click.pass_obj
 def status(settings: Settings, file: str) -> None:
-    """What a token file is, and whether it can still be used."""
+    """What a token file is, and whether it can still be used.
+
+    \b
+    Example:
+      sitectl token status east.yaml
+    """
     from certs import tokens
 
     token = tokens.read_file(Path(file))

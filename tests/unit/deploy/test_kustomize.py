@@ -14,6 +14,7 @@ from deploy import __main__ as written
 from deploy.files import all_files
 from deploy.kustomize import NAMESPACE
 from deploy.monitoring import rules
+from deploy.rights import page
 from deploy.text import GENERATED
 from router.admin.metrics import FAMILIES
 from router.kubernetes.manifests import IMAGE, site_objects
@@ -156,3 +157,9 @@ def test_prometheus_takes_the_alerts(tmp_path: Path) -> None:
         ["promtool", "check", "rules", str(path)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_tables_of_rights_are_those_that_manifests_grant() -> None:
+    text = written.PAGE.read_text()
+    assert page(text) == text, "run python -m deploy"
+    assert "| `leases` (coordination.k8s.io) | get update patch | `spillway-router` |" in text

@@ -9,6 +9,7 @@ import pytest
 
 from certs import claims, tokens
 from certs.claims import Redemption
+from router.kubernetes.tokens import text_of
 from tests.unit.sitectl.kubernetes.conftest import NamespaceLine
 from tests.unit.sitectl.kubernetes.fakes import FakeCluster
 
@@ -83,6 +84,40 @@ def test_a_link_is_the_tokens_secret_under_the_links_name(
     assert "is another one" in shop.fails(
         5, "link", "create", str(foreign), "--name", "db-password"
     )
+
+
+def test_a_tokens_own_cost_stays_readable_below_the_links(
+    shop: NamespaceLine, cluster: FakeCluster, tmp_path: Path
+) -> None:
+    file = tmp_path / "t.yaml"
+    token = token_of(shop, file, "--cost", "4")
+    del cluster.objects["Secret", "spillway-identity"]
+    shop.ok("link", "create", str(file), "--name", "plain")
+    assert cluster.found("Secret", "plain")["metadata"]["annotations"]["skupper.io/cost"] == "4"
+    shop.ok("link", "create", str(file), "--name", "dear", "--cost", "2000")
+    kept = cluster.found("Secret", "dear")
+    assert kept["metadata"]["annotations"]["skupper.io/cost"] == "2000"
+    assert tokens.load(text_of(kept, "token-claim"), "test", costs=[None]) == token
+    assert shop.json("link", "create", str(file))["change"] == "unchanged"
+
+
+def test_skuppers_tokens_beside_are_no_obstacle(
+    shop: NamespaceLine, cluster: FakeCluster, foreign: Path
+) -> None:
+    marks = {"labels": {"skupper.io/type": "connection-token"}}
+    cluster.put("Secret", "conn1", metadata=marks, data={"tls.crt": "eA=="})
+    shop.ok("link", "create", str(foreign))
+
+
+@pytest.mark.parametrize("kind", ["claim", "cert"])
+def test_the_same_token_makes_one_link_whatever_it_is_called(
+    shop: NamespaceLine, cluster: FakeCluster, tmp_path: Path, kind: str
+) -> None:
+    token_of(shop, tmp_path / "t.yaml", "--token-type", kind)
+    del cluster.objects["Secret", "spillway-identity"]
+    shop.ok("link", "create", str(tmp_path / "t.yaml"), "--name", "west")
+    again = shop.json("link", "create", str(tmp_path / "t.yaml"))
+    assert (again["name"], again["change"]) == ("west", "unchanged")
 
 
 def test_the_cost_of_a_link_is_an_annotation(
