@@ -11,7 +11,7 @@ from random import Random
 from typing import Final, Protocol
 
 from router.control.acceptance import Reading
-from router.control.kubernetes.api import Api
+from router.control.kubernetes.api import Api, ApiError
 from router.control.kubernetes.identity import prepare
 from router.control.kubernetes.lease import Leadership
 from router.control.kubernetes.recorder import Recorder
@@ -33,6 +33,11 @@ log = logging.getLogger("router.main")
 BIND_IP_VARIABLE: Final = "SPILLWAY_BIND_IP"
 ANY_ADDRESS: Final = "0.0.0.0"
 """Those of IPv6 too, where there are any."""
+_WRITE_SLICES: Final = {
+    "verb": "create",
+    "group": "discovery.k8s.io",
+    "resource": "endpointslices",
+}
 POD_VARIABLES: Final = ("POD_NAME", "HOSTNAME")
 """The second is the pod's name too, unless its template says otherwise."""
 
@@ -51,6 +56,7 @@ class NamespaceStore:
     def __init__(self, store: KubernetesStore, trust: SecretTrust, api: Api, rng: Random) -> None:
         self._store = store
         self._trust = self.kept = trust
+        self._api = api
         self._listening: Callable[[Listens], bool] = lambda needs: False
         self._status: Callable[[], Mapping[str, str] | None] = lambda: None
         holder = f"{_pod_name() or 'router'}_{rng.randbytes(4).hex()}"
@@ -99,10 +105,22 @@ class NamespaceStore:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._store.run())
                 tasks.create_task(self._trust.run())
+                tasks.create_task(self._watch_rights())
                 for writing in (self._lease, self._services, self._recorder, self._status_writer):
                     tasks.create_task(_kept_running(writing))
         finally:
             await self._lease.release()
+
+    async def look_at_rights(self) -> None:
+        """Learn what may be written that not every site may write; unknown stays as it was."""
+        with contextlib.suppress(ApiError):
+            allowed = await self._api.create_review(_WRITE_SLICES)
+            self._store.may_name_pods(allowed)
+
+    async def _watch_rights(self) -> None:
+        while True:
+            await asyncio.sleep(limits.RIGHTS_LOOK_S)
+            await self.look_at_rights()
 
     async def watch(self, changed: Callable[[Wanted, list[ConfigError]], None]) -> None:
         """As the store does; then what had to be listened for first may be written."""
@@ -170,12 +188,15 @@ async def following(site_dir: Path, namespace: Namespace) -> AsyncIterator[Store
             defaults=SiteDefaults(bind_ip=os.environ.get(BIND_IP_VARIABLE) or ANY_ADDRESS),
             rng=rng,
         )
-        joined = NamespaceStore(store, SecretTrust(api, site_dir, rng), api, rng)
+        trust = SecretTrust(api, site_dir, rng)
+        joined = NamespaceStore(store, trust, api, rng)
+        await joined.look_at_rights()
         failure: Exception | None = None
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(joined.run())
             try:
                 await store.ready()
+                await trust.ready()
                 yield joined
             except Exception as error:  # Raised below: the group would wrap it.
                 failure = error

@@ -344,6 +344,7 @@ API_AWAY_S = 5.0  # An API server that is gone for less is being upgraded.
 # kubernetes: secrets.
 TRUST_SETTLED_S = 60.0  # Between looks at addresses and ends of certificates when all is done.
 TRUST_OPEN_S = 5.0  # Until what failed or waits is tried again.
+TRUST_READY_S = 5.0  # At the start, for TLS credentials of services; the others are there.
 TRUST_LAST_S = 3.0  # At the end, for what was not kept yet; the drain comes after it.
 CLAIM_ANSWER_S = 9.0  # A claim judged by the API later than this is heard by nobody: see above.
 GRANT_KEPT_S = 86_400.0  # Of an expired claim without a use: `token status` still knows it.
@@ -359,6 +360,7 @@ SERVICE_REVERTS_MAX, SERVICE_REVERTS_WITHIN_S = 5, 3_600.0
 SERVICE_WRITES_BURST, SERVICE_WRITES_PER_S = 100, 50.0  # 300 Services at once: 4 s.
 SERVICE_RETRY_S, SERVICE_RETRY_MAX_S = 1.0, 60.0  # Of one object that was refused, doubling.
 SERVICE_SEEN_WITHIN_S = 5.0  # A watch shows what we wrote; then we look whether it is so.
+RIGHTS_LOOK_S = 300.0  # A right that an administrator adds counts within that time.
 ENDPOINTS_PER_SLICE_MAX = 1_000  # What the API takes in one EndpointSlice.
 
 # kubernetes: the site controller.

@@ -104,7 +104,7 @@ class Router:
         return logged + self._said.read_text()
 
 
-def soon(look: Callable[[], object], what: str, *routers: Router, within_s: float = 15.0) -> None:
+def soon(look: Callable[[], object], what: str, *routers: Router, within_s: float = 30.0) -> None:
     """Wait for ``look``; what the routers logged is told when it does not come true."""
     try:
         until(look, what, within_s)

@@ -1,6 +1,8 @@
 """Sites in namespaces: who they are, how they link, and what survives what."""
 
 import json
+import ssl
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -8,9 +10,19 @@ from typing import Any
 
 import pytest
 
+from certs.authority import issue_service_leaf
+from certs.certificates import fingerprint
 from certs.claims import decode
-from router.kubernetes.names import IDENTITY_SECRET, REVOKED_SECRET
-from router.kubernetes.secrets import GRANT_FILE, data_of, grant_name, link_name, revoked_secret
+from router.kubernetes.manifests.rights import router_rights
+from router.kubernetes.names import IDENTITY_SECRET, REVOKED_SECRET, ROUTER
+from router.kubernetes.secrets import (
+    GRANT_FILE,
+    data_of,
+    encoded,
+    grant_name,
+    link_name,
+    revoked_secret,
+)
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.faults import Fault
 from tests.kubernetes.routers import (
@@ -42,13 +54,30 @@ def start(cluster: Cluster, tmp_path: Path) -> Iterator[Start]:
             cluster.create("Namespace", namespace)
             data = {"name": namespace, "ingress": "none", **site}
             cluster.create("ConfigMap", "skupper-site", namespace, data=data)
+            _allow(cluster, namespace, data["ingress"])
         root = tmp_path / f"pod-{len(routers)}"
-        routers.append(Router(cluster, namespace, root, address=address))
+        user = cluster.service_account(namespace, ROUTER)
+        routers.append(Router(cluster, namespace, root, user, address))
         return routers[-1]
 
     yield begin
     for router in routers:
         router.stop()
+
+
+def _allow(cluster: Cluster, namespace: str, ingress: str) -> None:
+    """The rights that a router has as we deploy it, and no more."""
+    rules = [right.rule() for right in router_rights(ingress, openshift=False)]
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": ROUTER}
+    cluster.create("ServiceAccount", ROUTER, namespace)
+    cluster.create("Role", ROUTER, namespace, rules=rules)
+    cluster.create(
+        "RoleBinding",
+        ROUTER,
+        namespace,
+        roleRef=role,
+        subjects=[{"kind": "ServiceAccount", "name": ROUTER, "namespace": namespace}],
+    )
 
 
 def secret(cluster: Cluster, name: str, namespace: str) -> dict[str, Any]:
@@ -149,7 +178,7 @@ def test_one_certificate_token_works_for_many_sites_and_each_is_revoked_alone(
     assert len({east.site_id, west.site_id, north.site_id}) == 3
     revoked = json.dumps({"serials": [], "sites": [west.site_id]}).encode()
     cluster.create_object(revoked_secret(revoked), "east")
-    soon(lambda: not west.is_up("link1"), "west is out", east, west, within_s=2.0)
+    soon(lambda: not west.is_up("link1"), "west is out", east, west, within_s=5.0)
     assert north.is_up("link1")
     east.admin.command("revoke", site=north.site_id)
     soon(lambda: not north.is_up("link1"), "north is out", east, north)
@@ -203,11 +232,61 @@ def test_a_request_filled_here_and_copied_there_links_whatever_its_label_says(
     assert version == healed["metadata"]["resourceVersion"]
 
 
+NOTHING = {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]}
+SHOP = """
+apiVersion: spillway/v1
+kind: Service
+name: shop
+spec: {protocol: tcp, ports: [9443], tlsCert: shop-tls}
+"""
+
+
+def test_a_service_shows_the_certificate_of_a_secret_and_follows_its_rotation(
+    cluster: Cluster, start: Start
+) -> None:
+    east = start("east").serves()
+    labels = {"spillway.dev/documents": "true"}
+    cluster.create(
+        "ConfigMap", "own", "east", metadata={"labels": labels}, data={"shop.yaml": SHOP}
+    )
+    soon(lambda: "SW0444" in {event["code"] for event in east.get("events")}, "it is missed", east)
+    for _ in range(2):
+        leaf, _ = issue_service_leaf("shop", ["shop"], time.time())
+        data = {"tls.crt": leaf.chain_pem.encode(), "tls.key": leaf.key_pem.encode()}
+        made = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "type": "kubernetes.io/tls",
+            "metadata": {"name": "shop-tls"},
+            "data": encoded(data),
+        }
+        kubectl(cluster, "east", "apply", "-f", "-", given=json.dumps(made))
+        soon(partial(_shows, east, leaf.chain_pem), "it is shown", east)
+    again = start("east").serves()
+    assert _shows(again, leaf.chain_pem)  # From the first moment.
+
+
+def _shows(router: Router, chain_pem: str) -> bool:
+    listener = router.get("services")[0]["listener"]
+    try:
+        shown = ssl.get_server_certificate((listener["host"], listener["port"]), timeout=2.0)
+    except OSError:
+        return False
+    return fingerprint(shown) == fingerprint(chain_pem)
+
+
 def test_without_a_right_to_secrets_the_router_says_which_rule_it_needs(
     cluster: Cluster, start: Start
 ) -> None:
-    cluster.faults.add(Fault(code=403, verb="create", kind="Secret", name=""))
-    router = start("east")
-    code, said = router.ended()
+    start("east").serves().stop()
+    cluster.delete("Secret", IDENTITY_SECRET, "east")
+    role = cluster.get("Role", ROUTER, "east")
+    assert role is not None
+    reading = [
+        rule if "create" not in rule["verbs"] or "secrets" not in rule["resources"] else NOTHING
+        for rule in role["rules"]
+    ]
+    cluster.patch("Role", ROUTER, {"rules": reading}, "east")
+    code, said = start("east").ended()
     assert code == 1
-    assert IDENTITY_SECRET in said and "Role spillway-router" in said
+    assert IDENTITY_SECRET in said and "Role spillway-router" in said and "[secrets]" in said

@@ -69,6 +69,8 @@ class LinkSecrets:
         self._here = {name: self._fingerprint_of(name) for name in store.names()}
         """What is in the directory: fingerprints of tokens by link; empty: damaged."""
         self._kept: Mapping[str, Object] = {}
+        self._together: dict[str, tuple[Object, _Wanted, int]] = {}
+        """Links whose Secret, token and directory (its stamp) were seen to say the same."""
         self._token_errors: dict[str, ConfigError] = {}
         self._api_errors: dict[str, ConfigError] = {}
 
@@ -114,6 +116,7 @@ class LinkSecrets:
                 wanted[name] = found
         self._wanted = wanted
         self._api_errors = {n: e for n, e in self._api_errors.items() if n in wanted}
+        self._together = {n: seen for n, seen in self._together.items() if n in wanted}
         changed = self._remove_unwanted()
         for name, found in wanted.items():
             changed |= self._take(name, found)
@@ -218,10 +221,20 @@ class LinkSecrets:
             if known is not None and is_type(known, "link"):  # Of the claim that was here before.
                 await self._api.delete(SECRET, link_name(name), version=version_of(known))
             return False
-        data = self._data(name, wanted)
-        if data is not None and known is not None and _says(known, data, wanted.uid):
+        if known is not None and self._are_together(name, wanted, known):
             return False
         return await self._write(name, wanted)
+
+    def _are_together(self, name: str, wanted: _Wanted, known: Object) -> bool:
+        stamp = self._store.stamp(name)
+        before = self._together.get(name)
+        if before is not None and before[0] is known and before[1:] == (wanted, stamp):
+            return True
+        data = self._data(name, wanted)
+        if data is None or not _says(known, data, wanted.uid):
+            return False
+        self._together[name] = (known, wanted, stamp)
+        return True
 
     async def _write(self, name: str, wanted: _Wanted) -> bool:
         """Bring Secret and directory together: what either has of this token, both have."""
@@ -251,9 +264,8 @@ class LinkSecrets:
         """Take what the Secret has of this token and the directory has not."""
         if not kept.fits(wanted):
             return False
-        if self._has(name, wanted) and (
-            kept.credential is None or self._store.load(name).credential is not None
-        ):
+        has_key = self._has(name, wanted) and self._store.has_key(name)
+        if has_key and (kept.credential is None or self._store.load(name).credential is not None):
             return False
         self._restore(name, wanted, kept.key_pem, kept.credential)
         return True

@@ -15,7 +15,7 @@ from certs.revocation import Revocation, Revocations
 from certs.tokens import Token
 from router.control.kubernetes.identity import prepare
 from router.control.kubernetes.trust import SecretTrust
-from router.kubernetes.names import REVOKED_SECRET
+from router.kubernetes.names import IDENTITY_SECRET, REVOKED_SECRET
 from router.kubernetes.objects import Snapshot
 from router.kubernetes.picture import Picture
 from router.kubernetes.secrets import grant_name, grant_secret, revoked_secret
@@ -136,6 +136,28 @@ def test_a_settled_site_asks_and_writes_nothing_for_an_hour(scene: Scene, east: 
     assert scene.api.calls[calls:] == []
 
 
+def test_an_identity_that_was_deleted_by_mistake_is_put_back_while_the_site_exists(
+    scene: Scene, tmp_path: Path
+) -> None:
+    kept = scene.api.objects.pop(IDENTITY_SECRET)
+    scene.look()
+    scene.step()
+    assert IDENTITY_SECRET not in scene.api.objects  # The whole site is being deleted.
+    scene.api.others["ConfigMap", "skupper-site"] = scene.config
+    scene.look()
+    scene.step()
+    assert scene.api.objects[IDENTITY_SECRET]["data"] == kept["data"]
+    other = Scene(tmp_path / "other")
+    scene.api.put(other.api.objects[IDENTITY_SECRET])
+    scene.look()
+    scene.step()
+    assert scene.codes() == ["SW0440"] and "rollout restart" in scene.trust.errors[0].hint
+    scene.api.put(kept)
+    scene.look()
+    scene.step()
+    assert scene.codes() == []
+
+
 def test_the_route_is_looked_at_now_and_then_and_its_host_goes_into_tokens(
     tmp_path: Path,
 ) -> None:
@@ -193,6 +215,21 @@ def test_claims_are_answered_while_it_runs_and_put_off_before(scene: Scene, east
     asyncio.run(story())
     assert isinstance(answers[0], OSError)
     assert isinstance(answers[1], claims.Redeemed)
+
+
+def test_the_start_waits_for_no_credential_when_none_is_named_and_not_long_for_others(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story() -> None:
+        running = asyncio.create_task(scene.trust.run())  # noqa: TID251  # Cancelled below.
+        scene.look()
+        await scene.trust.ready()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    asyncio.run(story())
+    monkeypatch.setattr(limits, "TRUST_READY_S", 0.01)
+    asyncio.run(SecretTrust(scene.api, scene.root, random.Random(1)).ready())  # type: ignore[arg-type]  # What of the API is used.
 
 
 async def _until(look: Callable[[], bool]) -> None:
