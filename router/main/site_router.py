@@ -100,7 +100,7 @@ class SiteRouter:
             settles_s=limits.START_SETTLES_S,
             connections_max=connections_max,
         )
-        self._is_edge = is_edge
+        self.is_edge = is_edge
         self.routing: Routing = (EdgeRouting if is_edge else RoutingCore)(
             identity,
             epoch=epoch,
@@ -176,7 +176,7 @@ class SiteRouter:
 
         An edge never does.
         """
-        is_closed = self._is_edge or self._draining or self._twin.has_left
+        is_closed = self.is_edge or self._draining or self._twin.has_left
         if self._wanted is not None and not is_closed:
             self._door.open(self._wanted.site)
 
@@ -350,6 +350,11 @@ class SiteRouter:
         return self._wanted
 
     @property
+    def mode(self) -> str:
+        """As it was started: a change of wanted state takes another start."""
+        return "edge" if self.is_edge else "interior"
+
+    @property
     def services(self) -> Mapping[ServiceKey, PlannedService]:
         """All service ports at this site."""
         return self._services.planned
@@ -397,6 +402,7 @@ class SiteRouter:
             *problems.of_edge(
                 self.routing.left_out if isinstance(self.routing, EdgeRouting) else 0
             ),
+            *problems.of_mode(self.mode, self._wanted.site.router_mode if self._wanted else ""),
         )
 
     def _link_port_taken(self, error: str) -> None:
