@@ -32,7 +32,7 @@ class Three:
         self.far.declare("other", OTHER_PORT)
         self.edge.declare("own", OWN_PORT)
         for service in ("shop", "cache"):
-            self.edge.document("Listener", service, {"service": service})
+            self.edge.quick("service", "set", service, "--listen", "auto")
         for site in (self.near, self.far):
             site.connect("shop", net.http(site.name, 0.05), capacity=SLOTS)
             site.connect("cache", net.tcp(site.name), capacity=SLOTS)
