@@ -195,4 +195,4 @@ def test_behind_kubernetes_services_a_site_uses_those_that_lead_to_it() -> None:
         inner_ports={SHOP: 1024},
         listeners={"x": ListenerSpec(service="x")},
     )
-    assert wishes(wanted) == {"shop"}
+    assert wishes(wanted) == frozenset({"shop"})
