@@ -41,7 +41,7 @@ def declared(found: Picture) -> dict[str, ServiceSpec]:
 
 
 def settled(
-    cluster: Cluster, found: Picture, *, here: bool, may_name_pods: bool = True
+    cluster: Cluster, found: Picture, *, here: bool, may_name_pods: bool | None = True
 ) -> ServicePlan:
     specs = declared(found)
     for _ in range(5):
@@ -182,3 +182,13 @@ def test_without_the_right_nothing_is_missing_where_the_pods_run() -> None:
     cluster = Cluster()
     cluster.put(users_service("pg", 5432, clusterIP="None"))
     assert not settled(cluster, picture(2), here=True, may_name_pods=False).findings
+
+
+def test_until_the_rights_are_known_a_headless_address_stays_as_it_is() -> None:
+    cluster = Cluster()
+    settled(cluster, picture(1), here=False, may_name_pods=None)
+    assert sorted(cluster.objects["Service"]) == ["db-0"]
+    settled(cluster, picture(1), here=False)
+    before = copy.deepcopy(cluster.objects)
+    settled(cluster, picture(1), here=False, may_name_pods=None)
+    assert cluster.objects == before
