@@ -197,8 +197,9 @@ class _Planner:
             "spec.selector",
             "SW0425",
             "somebody else keeps putting its selector back: it stays as they want it",
-            "Let Argo CD ignore /spec/selector and /spec/ports (ignoreDifferences), or set "
-            'rewrite-selectors: "false" in ConfigMap skupper-site and use another address',
+            "Let Argo CD ignore /spec/selector and /spec/ports (ignoreDifferences, with sync option "
+            'RespectIgnoreDifferences=true), or set rewrite-selectors: "false" in ConfigMap '
+            "skupper-site and use another address",
         )
         return True
 
