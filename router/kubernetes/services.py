@@ -197,9 +197,8 @@ class _Planner:
             "spec.selector",
             "SW0425",
             "somebody else keeps putting its selector back: it stays as they want it",
-            "Let Argo CD ignore /spec/selector and /spec/ports (ignoreDifferences, with sync option "
-            'RespectIgnoreDifferences=true), or set rewrite-selectors: "false" in ConfigMap '
-            "skupper-site and use another address",
+            "Let Argo CD ignore /spec/selector and /spec/ports (ignoreDifferences, and sync option "
+            'RespectIgnoreDifferences=true), or set rewrite-selectors: "false" in skupper-site',
         )
         return True
 
