@@ -30,7 +30,15 @@ SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 DEFAULT_KUBECONFIG: Final = "~/.kube/config"
 EXEC_V1, EXEC_V1BETA1 = "client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"
 
-UNUSABLE: Final = (LightkubeError, OSError, KeyError, ValueError, TypeError, yaml.YAMLError)
+UNUSABLE: Final = (
+    LightkubeError,
+    AttributeError,
+    KeyError,
+    OSError,
+    TypeError,
+    ValueError,
+    yaml.YAMLError,
+)
 """What reading a configuration, and making a client of it, raises when it cannot be used."""
 
 

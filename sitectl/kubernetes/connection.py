@@ -4,16 +4,17 @@ from collections.abc import Iterator, Sequence
 from io import BytesIO
 from typing import Any, Final
 
+from router.kubeconfig import UNUSABLE, read_config, unusable  # First: says what is not installed.
+from sitectl.failure import Exit, Failure
+from sitectl.kubernetes.cluster import CALL_TIMEOUT_S, Cluster, Executed, Reply
+
+# isort: split
 import httpx2
 import msgspec
 from lightkube.config.client_adapter import Client, ConnectionParams
 from lightkube.core.exceptions import ApiError, ConfigError
 from lightkube.core.generic_client import BasicRequest
 from lightkube.core.websocket import WebsocketDriver
-
-from router.kubeconfig import UNUSABLE, read_config, unusable
-from sitectl.failure import Exit, Failure
-from sitectl.kubernetes.cluster import CALL_TIMEOUT_S, Cluster, Executed, Reply
 
 EXEC_TIMEOUT_S: Final = 15.0
 """Of one exec: it starts an interpreter in a pod that may be short of processor time."""

@@ -35,8 +35,11 @@ if TYPE_CHECKING:
 
 RESTARTED: Final = "spillway.dev/restarted-at"
 """On the pods' template: changed, the Deployment replaces its pods."""
+STATUS_KEY: Final = "status.json"
 SILENT: Final = "SW0460"
 """The router was not asked, or did not answer."""
+_TOLD: Final = ("name", "id", "version", "services", "sites")
+"""Of the status ConfigMap, what the item of `status` calls the same."""
 _TRACKERS: Final = {
     "argocd.argoproj.io/": "Argo CD",
     "kustomize.toolkit.fluxcd.io/": "Flux",
@@ -163,7 +166,9 @@ class KubernetesSite(Site):
         }
         found = self.cluster.find("ConfigMap", names.STATUS_CONFIGMAP)
         told, written = _told(found)
-        item |= {key: told[key] for key in item.keys() & told.keys() if key != "problems"}
+        item |= {key: told[key] for key in _TOLD if key in told}
+        if "links" in told:
+            item["links"] = len(told["links"])
         item |= {"ready": False, "running": False}
         if written is not None:
             item["age_s"] = round(max(0.0, time.time() - written), 1)
@@ -372,19 +377,18 @@ def _door(cluster: Cluster, state: Path) -> AdminClient:
 
 
 def _told(found: Object | None) -> tuple[dict[str, Any], float | None]:
-    """What a status ConfigMap holds, and when it was written (Unix seconds)."""
-    data = (found or {}).get("data") or {}
-    written = None
-    fields = metadata(found or {}).get("managedFields") or []
-    stamps = [str(field.get("time")) for field in fields if field.get("time")]
-    for stamp in [data.get("written-at"), *stamps, metadata(found or {}).get("creationTimestamp")]:
-        if stamp:
-            with contextlib.suppress(ValueError):
-                moment = datetime.datetime.fromisoformat(str(stamp).replace("Z", "+00:00"))
-                written = max(written or 0.0, moment.timestamp())
-    for text in data.values():
-        with contextlib.suppress(ValueError):
-            told = json.loads(text)
-            if isinstance(told, dict):
-                return told, written
-    return {}, written
+    """What a status ConfigMap holds, and when it was last written (Unix seconds)."""
+    if found is None:
+        return {}, None
+    fields = metadata(found).get("managedFields") or []
+    stamps = [field.get("time") for field in fields] + [metadata(found).get("creationTimestamp")]
+    written = [
+        datetime.datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp()
+        for stamp in stamps
+        if isinstance(stamp, str)
+    ]
+    try:
+        told = json.loads((found.get("data") or {}).get(STATUS_KEY, ""))
+    except ValueError:
+        told = {}  # Somebody else's, or of another version: its age is all that can be told.
+    return told if isinstance(told, dict) else {}, max(written, default=None)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lightkube import ApiError, AsyncClient, Client, KubeConfig
+from lightkube import ApiError, AsyncClient, KubeConfig
 
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.manifests import ECHO, HOST, Json, pod_template
@@ -277,32 +277,29 @@ def test_a_readiness_gate_holds_the_pod_back(cluster: Cluster) -> None:
     until(lambda: is_ready(cluster, "one"), "the gate is open")
 
 
-def test_lightkube_executes_commands_both_ways(cluster: Cluster) -> None:
+def test_lightkube_executes_commands(cluster: Cluster) -> None:
     run(cluster, "one", shell("main", "exec sleep 60"))
     until(lambda: is_ready(cluster, "one"), "it is ready")
     config = KubeConfig.from_file(cluster.kubeconfig()).get()
-    client = Client(config, trust_env=False)
     command = ["sh", "-c", "cat; echo err >&2; exit 4"]
-    done = client.exec(
-        "one",
-        command=command,
-        namespace="default",
-        stdin=b"fed",
-        stdout=True,
-        stderr=True,
-    )
-    assert (done.exit_code, done.stdout, done.stderr) == (4, "fed", "err\n")
-    with pytest.raises(ApiError):
-        client.exec("one", command=["false"], namespace="default", stdout=True, raise_on_error=True)
-    client.close()
 
-    async def both() -> Any:
-        other = AsyncClient(config, trust_env=False)
-        found = await other.exec("one", command=["echo", "hello"], namespace="default", stdout=True)
-        await other.close()
-        return found
+    async def both() -> tuple[Any, Any]:
+        client = AsyncClient(config, trust_env=False)
+        one, place = "one", "default"
+        fed = await client.exec(
+            one, command=command, namespace=place, stdin=b"fed", stdout=True, stderr=True
+        )
+        said = await client.exec(one, command=["echo", "hello"], namespace=place, stdout=True)
+        with pytest.raises(ApiError):
+            await client.exec(
+                one, command=["false"], namespace=place, stdout=True, raise_on_error=True
+            )
+        await client.close()
+        return fed, said
 
-    assert asyncio.run(both()).stdout == "hello\n"
+    fed, said = asyncio.run(both())
+    assert (fed.exit_code, fed.stdout, fed.stderr) == (4, "fed", "err\n")
+    assert said.stdout == "hello\n"
 
 
 def test_pods_of_two_clusters_never_meet(cluster: Cluster, tmp_path: Path) -> None:

@@ -190,5 +190,8 @@ def test_delete_leaves_nothing_of_ours_and_everything_of_the_users(cluster: Clus
     assert after["spec"] == before["spec"]
     assert gone.objects("Service") == {"shop"}
     assert gone.objects("Deployment") == {"shop"}
-    assert gone.objects("Secret") == gone.objects("Role") == gone.objects("ConfigMap") == set()
+    assert gone.objects("Secret") == gone.objects("Role") == set()
+    assert gone.objects("ConfigMap") == {"kube-root-ca.crt"}
     assert gone.json("delete")["change"] == "unchanged"
+    for pod in gone.objects("Pod"):  # Draining: nobody waits for that here.
+        cluster.delete("Pod", pod, "gone", gracePeriodSeconds=0)

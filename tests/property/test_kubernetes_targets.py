@@ -119,10 +119,23 @@ CONNECTORS = st.builds(
     st.booleans(),
 )
 SHOP = Document("Service", "shop", ServiceSpec(ports=(80,)), "ConfigMap/shop")
+BASE: dict[str, dict[str, Made]] = {
+    "Service": {
+        name: service(name, {"name": "http", "port": 80}, selector={"app": name})
+        for name in ("shop", "cart")
+    },
+    "Deployment": {"shop": workload("Deployment", "shop")},
+}
+"""Something to begin with, so that most steps matter."""
+WIDE = [
+    Document("Connector", str(n), ConnectorSpec(service="shop", workload=w), f"ConfigMap/{n}")
+    for n, w in enumerate(("service/shop", "service/cart", "deployment/shop", "pods/app=shop"))
+]
 Step = tuple[str, Any]
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("put"), OBJECTS),
+        st.tuples(st.just("put"), SLICES),
         st.tuples(st.just("remove"), st.tuples(st.sampled_from(["Pod", "Service"]), NAMES)),
         st.tuples(st.just("connect"), st.lists(CONNECTORS, max_size=3, unique_by=lambda d: d.name)),
         st.tuples(st.just("missing"), st.frozensets(st.sampled_from(["Pod", "EndpointSlice"]))),
@@ -135,8 +148,8 @@ STEPS = st.lists(
 @given(steps=STEPS)
 def test_step_by_step_gives_what_is_found_from_nothing(steps: list[Step]) -> None:
     expander = Expander()
-    objects: dict[str, dict[str, Made]] = {}
-    documents = [SHOP]
+    objects = BASE
+    documents = [SHOP, *WIDE]
     missing: frozenset[str] = frozenset()
     for what, value in steps:
         if what == "put":
@@ -161,15 +174,15 @@ def test_step_by_step_gives_what_is_found_from_nothing(steps: list[Step]) -> Non
 
 
 @settings(deadline=None)
-@given(found=st.lists(OBJECTS, max_size=8), connectors=st.lists(CONNECTORS, max_size=3))
+@given(found=st.lists(st.one_of(PODS, SLICES), max_size=8), connectors=st.lists(CONNECTORS))
 def test_no_router_no_ending_pod_and_no_place_twice_is_a_target(
     found: list[Made], connectors: list[Document]
 ) -> None:
-    by_kind: dict[str, dict[str, Made]] = {}
+    by_kind: dict[str, dict[str, Made]] = {kind: dict(known) for kind, known in BASE.items()}
     for each in found:
         by_kind.setdefault(each["kind"], {})[each["metadata"]["name"]] = each
     pods = by_kind.get("Pod", {})
-    expanded = expand([SHOP, *connectors], Snapshot("web", by_kind))
+    expanded = expand([SHOP, *WIDE, *connectors], Snapshot("web", by_kind))
     for document in expanded.documents:
         if not isinstance(document.spec, ConnectorSpec):
             continue

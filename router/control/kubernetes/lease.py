@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from router.control.kubernetes.api import ApiError
 from router.kubernetes.names import PART_OF, ROUTER
-from router.kubernetes.objects import Object
+from router.kubernetes.objects import Object, metadata
 from router.model import limits
 
 log = logging.getLogger("router.control.kubernetes")
@@ -51,7 +51,7 @@ class Leadership:
     ) -> None:
         self._api, self._holder, self._rng = api, holder, rng
         self._changed, self._clock = changed, clock
-        self._seen: tuple[object, object] = (None, None)  # Holder and time of renewal, as told.
+        self._seen: object = None  # The version of another's Lease; whatever clock they have.
         self._seen_at = 0.0
         self._held_until = 0.0
         self._was_held = False
@@ -93,18 +93,17 @@ class Leadership:
         began = self._now()
         found = await self._api.find("Lease", ROUTER)
         if found is None:
-            metadata = {"name": ROUTER, "labels": dict(PART_OF)}
             await self._api.create(
                 {
                     "apiVersion": "coordination.k8s.io/v1",
                     "kind": "Lease",
-                    "metadata": metadata,
+                    "metadata": {"name": ROUTER, "labels": dict(PART_OF)},
                     "spec": self._held(0),
                 }
             )
         else:
             spec = _spec(found)
-            if not self._may_take(spec):
+            if not self._may_take(spec, metadata(found).get("resourceVersion")):
                 self._held_until = 0.0
                 return
             transitions = spec.get("leaseTransitions")
@@ -117,14 +116,13 @@ class Leadership:
             await self._api.replace({**found, "spec": {**spec, **wanted}})
         self._held_until = began + limits.LEASE_HELD_S
 
-    def _may_take(self, spec: Mapping[str, Any]) -> bool:
+    def _may_take(self, spec: Mapping[str, Any], version: object) -> bool:
         """Ours, nobody's, or not renewed for its whole duration while we looked."""
         holder = spec.get("holderIdentity")
         if not holder or holder == self._holder:
             return True
-        seen = (holder, spec.get("renewTime"))
-        if seen != self._seen:
-            self._seen, self._seen_at = seen, self._now()
+        if version != self._seen:
+            self._seen, self._seen_at = version, self._now()
             return False
         told_s = spec.get("leaseDurationSeconds")
         duration_s = told_s if isinstance(told_s, int) and told_s > 0 else limits.LEASE_S

@@ -405,3 +405,17 @@ def test_services_are_followed_by_their_pods_where_slices_may_not_be_read() -> N
         ),
     )
     assert places(found) == ["10.0.0.1:8080"]
+
+
+def test_an_endpoint_that_is_a_router_is_no_target_whoever_listed_it() -> None:
+    router = pod("r", "10.0.0.9", labels={"spillway.dev/component": "router"})
+    found = expand(
+        [connector("service/db")],
+        snapshot(
+            service("db", {"port": 5432}),
+            router,
+            endpoints("db-1", "db", endpoint("10.0.0.9", "r"), managed_by="me"),
+            endpoints("db-2", "db", endpoint("10.0.0.1", "a"), managed_by="me"),
+        ),
+    )
+    assert places(found) == ["10.0.0.1:8080"]

@@ -65,16 +65,19 @@ def test_without_a_router_status_tells_what_was_written_last(
     result = shop("status")
     assert result.exit_code == 3
     assert "no router answers; this is what is configured" in result.stdout
-    told = json.dumps({"name": "shop", "id": "ab" * 16, "services": 4, "version": "1"})
+    told = json.dumps(
+        {"name": "shop", "id": "ab" * 16, "services": 4, "links": [{}], "version": "1"}
+    )
     cluster.put(
         "ConfigMap",
         "spillway-status",
-        data={"status.json": told, "written-at": "2020-01-01T00:00:00Z"},
+        metadata={"creationTimestamp": "2020-01-01T00:00:00Z"},
+        data={"status.json": told},
     )
     result = shop("status", "-o", "json")
     item = json.loads(result.stdout)["item"]
     assert result.exit_code == 3
-    assert (item["services"], item["ready"]) == (4, False)
+    assert (item["services"], item["links"], item["ready"]) == (4, 1, False)
     assert item["age_s"] > 1e8
     assert item["problems"][-1]["code"] == "SW0460"
     assert "ago" in shop("status").stdout
