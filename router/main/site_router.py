@@ -123,7 +123,7 @@ class SiteRouter:
             credentials,
             service_ttl_s=service_ttl_s,
         )
-        self.forwarder.targets_changed = self._services.advertise
+        self.forwarder.targets_changed = self._services.targets_changed
         self._wanted: Wanted | None = None
         self._config_problems: tuple[Problem, ...] = ()
         self._pending_links: dict[str, PendingLink] = {}
