@@ -184,9 +184,7 @@ async def following(site_dir: Path, namespace: Namespace) -> AsyncIterator[Store
             defaults=SiteDefaults(bind_ip=os.environ.get(BIND_IP_VARIABLE) or ANY_ADDRESS),
             rng=rng,
         )
-        trust = SecretTrust(api, site_dir, rng)
-        joined = NamespaceStore(store, trust, api, rng)
-        await joined.look_at_rights()
+        joined = NamespaceStore(store, SecretTrust(api, site_dir, rng), api, rng)
         failure: Exception | None = None
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(joined.run())
