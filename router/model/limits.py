@@ -355,6 +355,7 @@ TRUST_OPEN_S = 5.0  # Until what failed or waits is tried again.
 TRUST_READY_S = 5.0  # At the start, for TLS credentials of services; the others are there.
 TRUST_LAST_S = 3.0  # At the end, for what was not kept yet; the drain comes after it.
 CLAIM_ANSWER_S = 9.0  # A claim judged by the API later than this is heard by nobody: see above.
+SECRET_TRIES_MAX = 5  # Of one change that others overtake; the next look tries it again.
 GRANT_KEPT_S = 86_400.0  # Of an expired claim without a use: `token status` still knows it.
 REFILL_S = 10.0  # A token request that somebody empties is filled no more often.
 
