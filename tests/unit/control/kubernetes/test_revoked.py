@@ -162,7 +162,7 @@ def test_a_write_that_is_always_overtaken_is_left_for_the_next_step(scene: Scene
     scene.step()
     assert len(scene.api.calls) <= 2 * limits.SECRET_TRIES_MAX
     assert [error.code for error in scene.secret.errors] == ["SW0443"]
-    assert not scene.secret.is_settled
     scene.api.before = lambda verb, name: None
     scene.step()
-    assert scene.secret.is_settled and scene.secret.errors == ()
+    assert scene.secret.errors == ()
+    assert REVOKED_SECRET in scene.api.objects
