@@ -19,6 +19,7 @@ import msgspec
 
 from router.control.acceptance import Acceptance, Reading, news
 from router.control.kubernetes.informer import Informer, Reads
+from router.control.kubernetes.kept import kept_running
 from router.control.kubernetes.selections import SELECTIONS
 from router.documents import Wanted
 from router.kubernetes.headless import SLICE_MANAGER_LABEL, with_pods
@@ -101,7 +102,7 @@ class KubernetesStore:
         """Mirror the namespace until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             for informer in self._informers:
-                tasks.create_task(_kept_running(informer))
+                tasks.create_task(kept_running(informer, f"the mirror of {informer.kind}"))
 
     async def ready(self) -> None:
         """Returns when everything was listed once and makes a usable state. Says what it awaits."""
@@ -376,16 +377,6 @@ def rule(kind: str) -> str:
     return (
         f'{{apiGroups: ["{group}"], resources: ["{info.plural}"], verbs: ["get", "list", "watch"]}}'
     )
-
-
-async def _kept_running(informer: Informer) -> None:
-    """A fault of ours in one mirror ends no other, and is tried again."""
-    while True:
-        try:
-            await informer.run()
-        except Exception:  # The owner of the task; what was mirrored stays.
-            log.exception("a mirror failed", extra={"kind": informer.kind})
-        await asyncio.sleep(limits.WATCH_BACKOFF_MAX_S)
 
 
 def _is_known(informer: Informer) -> bool:
