@@ -128,9 +128,13 @@ class NamespaceStore:
     async def _watch_rights(self) -> None:
         """Learn what may be written that not every site may write; unknown stays as it was."""
         while True:
-            with contextlib.suppress(ApiError):
+            wait_s = limits.RIGHTS_LOOK_S
+            try:
                 self._store.may_name_pods(await self._api.create_review(_WRITE_SLICES))
-            await asyncio.sleep(limits.RIGHTS_LOOK_S)
+            except ApiError as error:
+                log.debug("a right could not be asked for: %s", error)
+                wait_s = limits.WATCH_BACKOFF_MAX_S
+            await asyncio.sleep(wait_s)
 
     async def watch(self, changed: Callable[[Wanted, list[ConfigError]], None]) -> None:
         """As the store does; then what had to be listened for first may be written."""
