@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from router.control.kubernetes.api import Api
-from router.control.kubernetes.controller import FIELD_MANAGER, SiteController
+from router.control.kubernetes.controller import SiteController
+from router.control.kubernetes.controller_findings import FIELD_MANAGER
 from router.kubernetes import names
 from router.kubernetes.adoption import adopt
 from router.kubernetes.manifests import CONTROLLER, controller_objects

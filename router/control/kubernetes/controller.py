@@ -7,7 +7,6 @@ What the router adopted is given back by us: it could not, since its own rights 
 
 import asyncio
 import contextlib
-import hashlib
 import logging
 import random
 from collections.abc import Iterable, Mapping
@@ -16,6 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from router.control.kubernetes.api import ALL_NAMESPACES, CONFLICT, FORBIDDEN, Api, ApiError
+from router.control.kubernetes.controller_findings import event, refused
 from router.control.kubernetes.informer import Informer
 from router.control.kubernetes.selections import Selection, whole
 from router.kubernetes import names, services, site_config
@@ -29,8 +29,6 @@ from router.model.errors import ConfigError
 from router.model.specs import SiteSpec
 
 log = logging.getLogger("router.control.kubernetes")
-
-FIELD_MANAGER: Final = "spillway-controller"
 
 _OURS: Final = f"{names.COMPONENT_LABEL}={names.COMPONENT_ROUTER}"
 _MADE: Final = ("ServiceAccount", "Role", "RoleBinding", "Service", "Deployment", *OPTIONAL_KINDS)
@@ -257,7 +255,7 @@ class SiteController:
         except ApiError as error:
             if error.status not in _FOR_GOOD or "being terminated" in error.message:
                 raise
-            return [_refused(wanted, error)]
+            return [refused(wanted, error)]
         log.info("applied %s", shown(wanted), extra={"site": namespace})
         return []
 
@@ -342,7 +340,7 @@ class SiteController:
         told.add(text)
         log.warning("%s", text, extra={"site": namespace, "code": problem.code})
         with contextlib.suppress(ApiError):  # The log has it; an Event is a courtesy.
-            await self._api.create(_event(namespace, site, problem, text), namespace=namespace)
+            await self._api.create(event(namespace, site, problem, text), namespace=namespace)
 
 
 def _seen(objects: Mapping[tuple[str, str, str], Object], *, led: bool) -> _Seen:
@@ -369,39 +367,6 @@ class _NotOurs(Exception):
 def _as_owner(site: Object) -> Object:
     """The ConfigMap as the owner of what is made of it."""
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": site["metadata"]}
-
-
-def _refused(wanted: Object, error: ApiError) -> ConfigError:
-    return ConfigError(
-        shown(wanted),
-        "",
-        f"the API refuses it: {error.message}",
-        hint="Compare the controller's Role with docs/kubernetes-deploy.md"
-        if error.status == FORBIDDEN
-        else f"Correct the key of ConfigMap/{names.SITE_CONFIGMAP} that it comes from",
-        code="SW0457",
-    )
-
-
-def _event(namespace: str, site: Object, problem: ConfigError, text: str) -> dict[str, Any]:
-    digest = hashlib.sha256(f"{metadata(site).get('uid')} {text}".encode()).hexdigest()[:16]
-    involved = {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "name": name_of(site),
-        "namespace": namespace,
-        "uid": metadata(site).get("uid", ""),
-    }
-    return {
-        "apiVersion": "v1",
-        "kind": "Event",
-        "metadata": {"name": f"{names.SITE_CONFIGMAP}.{digest}", "namespace": namespace},
-        "involvedObject": involved,
-        "reason": problem.code,
-        "message": text[: limits.EVENT_MESSAGE_CHARS],
-        "type": "Warning",
-        "source": {"component": FIELD_MANAGER},
-    }
 
 
 def _name_alone(found: dict[str, Any]) -> dict[str, Any]:
