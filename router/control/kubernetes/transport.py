@@ -37,6 +37,8 @@ except ImportError as error:
 
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 DEFAULT_KUBECONFIG: Final = "~/.kube/config"
+_UNUSABLE: Final = (OSError, LookupError, ValueError, TypeError, AttributeError, yaml.YAMLError)
+"""What a file that is no kubeconfig makes of its reader."""
 EXEC_V1, EXEC_V1BETA1 = "client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"
 
 
@@ -50,7 +52,7 @@ def open_transport(kubeconfig: str | None, context: str | None) -> tuple["HttpTr
         if config.user is not None and config.user.exec is not None:
             _allow_exec_v1(config.user.exec)
         client = AsyncClient(config, ConnectionParams(timeout=_timeouts(limits.API_ATTEMPT_S)))
-    except (LightkubeError, OSError, KeyError, ValueError, TypeError, yaml.YAMLError) as error:
+    except (LightkubeError, *_UNUSABLE) as error:
         source = kubeconfig or os.environ.get("KUBECONFIG") or DEFAULT_KUBECONFIG
         reason = f"no {error} in it" if isinstance(error, KeyError) else str(error)
         raise ConfigError(
