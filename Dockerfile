@@ -9,7 +9,7 @@ COPY router router
 COPY sitectl sitectl
 COPY certs certs
 RUN python3 -m venv /opt/spillway \
- && /opt/spillway/bin/pip install --no-cache-dir --disable-pip-version-check . \
+ && /opt/spillway/bin/pip install --no-cache-dir --disable-pip-version-check '.[kubernetes]' \
  && rm -rf /opt/spillway/bin/pip* /opt/spillway/lib/python3*/site-packages/pip*
 USER 1001
 
@@ -28,7 +28,7 @@ ENV PATH=/opt/spillway/bin:$PATH \
     SITECTL_STATE=/var/lib/spillway
 USER 1001
 VOLUME /var/lib/spillway
-EXPOSE 55671
+EXPOSE 55671 9090
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["sitectl"]
 CMD ["run"]

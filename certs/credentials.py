@@ -93,6 +93,13 @@ class LinkStore:
         if credential is not None:
             self.complete(name, credential)
 
+    def stamp(self, name: str) -> int:
+        """Another number whenever files of the link came, went or were replaced; 0: no link."""
+        try:
+            return os.stat(self._path(name)).st_mtime_ns
+        except FileNotFoundError:
+            return 0
+
     def has_key(self, name: str) -> bool:
         """Whether the link's claim may have been redeemed already."""
         return (self._path(name) / KEY_FILE).exists()

@@ -1,17 +1,26 @@
 """Making tokens: what ``sitectl token create`` writes into its file."""
 
 import math
+from typing import Protocol
 
 from certs import certificates, keys, limits, names
 from certs.authority import Authority
-from certs.claims import GrantStore, claim_expires_at
+from certs.claims import claim_expires_at
 from certs.errors import CertError
 from certs.names import Endpoint
 from certs.tokens import Token
 
 
+class Grants(Protocol):
+    """Where claims are granted: a `GrantStore`, or Secrets of a cluster."""
+
+    def create(self, draft: Token, *, uses: int = 1, allow: tuple[str, ...] = ()) -> Token:
+        """Grant what ``draft`` says; the token with its secret. `CertError`: its name is taken."""
+        ...
+
+
 def claim_token(
-    store: GrantStore,
+    store: Grants,
     authority: Authority,
     *,
     name: str,

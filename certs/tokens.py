@@ -42,6 +42,7 @@ CHECKSUM = "spillway.dev/checksum"
 
 _ASK_AGAIN = "Ask for a new token: sitectl token create FILE"
 _COPY_AGAIN = "Copy the token file again, unchanged"
+_Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # PyYAML may be built without libyaml.
 # 26 base32 digits are 130 bits. No NUL above all: HMAC takes a key with zeros after it for equal.
 _SECRET = re.compile(r"[0-9A-Za-z]{26,128}")
 
@@ -142,7 +143,7 @@ def load_bytes(data: bytes, source: str) -> Token:
 
 def dump(token: Token) -> str:
     """The token file: a Secret in YAML."""
-    return yaml.safe_dump(as_secret(token), sort_keys=False, width=1 << 20)
+    return yaml.dump(as_secret(token), Dumper=_Dumper, sort_keys=False, width=1 << 20)
 
 
 def as_secret(token: Token) -> dict[str, Any]:
@@ -179,8 +180,8 @@ def as_secret(token: Token) -> dict[str, Any]:
 
 def fingerprint(token: Token) -> str:
     """What tells tokens apart: SHA-256 over all of it but the cost, which is the user's; hex."""
-    text = dump(msgspec.structs.replace(token, cost=None))
-    return hashlib.sha256(text.encode()).hexdigest()
+    made = as_secret(msgspec.structs.replace(token, cost=None))
+    return hashlib.sha256(msgspec.json.encode(made)).hexdigest()
 
 
 def load(text: str, source: str, costs: Iterable[int | None] = ()) -> Token:

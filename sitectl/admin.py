@@ -1,6 +1,7 @@
-"""A client of the router's admin API on its unix socket, with the standard library only.
+"""Clients of a router's admin API, with the standard library only.
 
-Every call has a deadline. A router that does not answer is `Failure` with exit code 8.
+`Admin` speaks to the unix socket; others carry the same calls elsewhere (`AdminClient`). Every
+call has a deadline. A router that does not answer is `Failure` with exit code 8.
 """
 
 import http.client
@@ -8,15 +9,65 @@ import json
 import os
 import socket
 import struct
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sitectl.failure import Exit, Failure, unreachable
 
 CALL_TIMEOUT_S = 5.0
+EVENTS_PATH = "/api/v1/events"
+COMMANDS_PATH = "/api/v1/commands"
 _SOCKET_PATH_MAX = 100  # sun_path holds 108 bytes with its end.
 _ANSWER_BYTES_MAX = 64 * 1024 * 1024
+
+
+class Call(NamedTuple):
+    """One request. ``body``: JSON text of a POST."""
+
+    method: str
+    path: str
+    body: str = ""
+
+
+class Answer(NamedTuple):
+    """One answer, whatever its status."""
+
+    status: int
+    content: bytes
+
+
+class AdminClient(ABC):
+    """What verbs ask of a router, over any way of carrying calls to it."""
+
+    def get(self, path: str) -> Any:
+        """The answer to ``GET path``: ``item`` or ``items`` out of its envelope."""
+        return self.get_all(path)[0]
+
+    def get_all(self, *paths: str) -> list[Any]:
+        """The answers to ``GET`` of each path, in order."""
+        answers = self.exchange([Call("GET", path) for path in paths])
+        return [
+            _unwrapped(_judged(path, answer)) for path, answer in zip(paths, answers, strict=True)
+        ]
+
+    def command(self, name: str, **arguments: str) -> Any:
+        """Send a command, return the answer."""
+        body = json.dumps({"command": name, "arguments": arguments})
+        return _judged(COMMANDS_PATH, self.exchange([Call("POST", COMMANDS_PATH, body)])[0])
+
+    @abstractmethod
+    def exchange(self, calls: Sequence[Call]) -> list[Answer]:
+        """The answers to ``calls``, in order. Failure: no router answers."""
+
+    @abstractmethod
+    def is_running(self) -> bool:
+        """Whether there is a router to ask."""
+
+    @abstractmethod
+    def events(self) -> Iterator[dict[str, Any]]:
+        """Events as they happen, until the router ends the stream. No deadline."""
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -49,23 +100,14 @@ def connect(path: Path, timeout_s: float | None) -> socket.socket:
     return link
 
 
-class Admin:
+class Admin(AdminClient):
     """The admin API of one router, at ``run/admin.sock`` of its site."""
 
-    def __init__(self, socket_path: Path, site: str) -> None:
+    def __init__(self, socket_path: Path, site: str, start_hint: str = "") -> None:
+        """``start_hint``: what to type when it does not run."""
         self._path = socket_path
         self._site = site
-
-    def get(self, path: str) -> Any:
-        """The answer to ``GET path``: ``item`` or ``items`` out of its envelope."""
-        answer = self._call("GET", path)
-        if isinstance(answer, dict) and "apiVersion" in answer:
-            return answer["item"] if "item" in answer else answer.get("items", [])
-        return answer
-
-    def command(self, name: str, **arguments: str) -> Any:
-        """Send a command, return the answer."""
-        return self._call("POST", "/api/v1/commands", {"command": name, "arguments": arguments})
+        self._start_hint = start_hint or f"sitectl --site {site} start"
 
     def is_ready(self) -> bool:
         """Whether the router serves and does not drain; False also when nobody answers."""
@@ -99,51 +141,43 @@ class Admin:
         process_id: int = struct.unpack("3i", raw)[0]
         return process_id if process_id > 0 else None
 
-    def events(self) -> Iterator[dict[str, Any]]:
-        """Events as they happen, until the router ends the stream. No deadline."""
+    def event_lines(self) -> Iterator[bytes]:
+        """The lines of the event stream (SSE) as they come. No deadline."""
         connection = _UnixConnection(self._path, CALL_TIMEOUT_S)
         try:
-            connection.request("GET", "/api/v1/events", headers={"Accept": "text/event-stream"})
+            connection.request("GET", EVENTS_PATH, headers={"Accept": "text/event-stream"})
             assert connection.sock is not None
             connection.sock.settimeout(None)
             response = connection.getresponse()
             if response.status != 200:
-                raise self._refused("/api/v1/events", response.status, response.read())
-            data: list[str] = []
-            for raw in response:
-                line = raw.decode("utf-8", "replace").rstrip("\r\n")
-                if line.startswith("data:"):
-                    data.append(line[5:].removeprefix(" "))
-                elif not line and data:
-                    yield json.loads("\n".join(data))
-                    data = []
+                raise refused(EVENTS_PATH, Answer(response.status, response.read()))
+            yield from response
         except (OSError, http.client.HTTPException) as error:
             raise self._unreachable(error) from error
         finally:
             connection.close()
 
-    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    def events(self) -> Iterator[dict[str, Any]]:
+        """Events as they happen, until the router ends the stream. No deadline."""
+        return events_in(self.event_lines())
+
+    def exchange(self, calls: Sequence[Call]) -> list[Answer]:
+        """The answers to ``calls``, in order, each on a connection of its own."""
+        return [self._call(call) for call in calls]
+
+    def _call(self, call: Call) -> Answer:
         connection = _UnixConnection(self._path, CALL_TIMEOUT_S)
         headers = {"Accept": "application/json"}
-        payload = None
-        if body is not None:
-            payload = json.dumps(body)
+        if call.body:
             headers["Content-Type"] = "application/json"
         try:
-            connection.request(method, path, payload, headers)
+            connection.request(call.method, call.path, call.body or None, headers)
             response = connection.getresponse()
-            content = response.read(_ANSWER_BYTES_MAX)
+            return Answer(response.status, response.read(_ANSWER_BYTES_MAX))
         except (OSError, http.client.HTTPException) as error:
             raise self._unreachable(error) from error
         finally:
             connection.close()
-        if response.status >= 400:
-            raise self._refused(path, response.status, content)
-        try:
-            return json.loads(content)
-        except ValueError as error:
-            message = f"the router of {self._site} gave an answer to {path} that is not JSON"
-            raise Failure(Exit.FAILED, "bad-answer", message) from error
 
     def _unreachable(self, error: Exception) -> Failure:
         if isinstance(error, TimeoutError):
@@ -160,33 +194,63 @@ class Admin:
             )
         return unreachable(
             f"the router of site {self._site!r} is not running (nothing answers at {self._path})",
-            f"sitectl --site {self._site} start",
+            self._start_hint,
         )
 
-    def _refused(self, path: str, status: int, content: bytes) -> Failure:
-        fields: dict[str, Any] = {}
-        try:
-            answer = json.loads(content)
-        except ValueError:
-            answer = content.decode("utf-8", "replace").strip()
-        if isinstance(answer, dict):
-            inner = answer.get("error", answer)
-            fields = inner if isinstance(inner, dict) else {"message": str(inner)}
-        else:
-            fields = {"message": answer}
-        exit_code = {
-            400: Exit.USAGE,
-            403: Exit.NOT_ALLOWED,
-            404: Exit.NOT_FOUND,
-            409: Exit.CONFLICT,
-            503: Exit.UNREACHABLE,
-        }.get(status, Exit.FAILED)
-        message = str(fields.get("message") or f"{path}: the router answered {status}")
-        default_code = "not-found" if status == 404 else f"http-{status}"
-        return Failure(
-            exit_code,
-            str(fields.get("code") or default_code),
-            message,
-            str(fields.get("hint") or ""),
-            retryable=bool(fields.get("retryable", status == 503)),
-        )
+
+def events_in(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    """The events in the lines of an event stream (WHATWG HTML, 9.2.6)."""
+    data: list[str] = []
+    for raw in lines:
+        line = raw.decode("utf-8", "replace").rstrip("\r\n")
+        if line.startswith("data:"):
+            data.append(line[5:].removeprefix(" "))
+        elif not line and data:
+            yield json.loads("\n".join(data))
+            data = []
+
+
+def _judged(path: str, answer: Answer) -> Any:
+    if answer.status >= 400:
+        raise refused(path, answer)
+    try:
+        return json.loads(answer.content)
+    except ValueError as error:
+        message = f"the router gave an answer to {path} that is not JSON"
+        raise Failure(Exit.FAILED, "bad-answer", message) from error
+
+
+def _unwrapped(answer: Any) -> Any:
+    if isinstance(answer, dict) and "apiVersion" in answer:
+        return answer["item"] if "item" in answer else answer.get("items", [])
+    return answer
+
+
+def refused(path: str, answer: Answer) -> Failure:
+    """What an answer says that is no success."""
+    fields: dict[str, Any] = {}
+    try:
+        said = json.loads(answer.content)
+    except ValueError:
+        said = answer.content.decode("utf-8", "replace").strip()
+    if isinstance(said, dict):
+        inner = said.get("error", said)
+        fields = inner if isinstance(inner, dict) else {"message": str(inner)}
+    else:
+        fields = {"message": said}
+    exit_code = {
+        400: Exit.USAGE,
+        403: Exit.NOT_ALLOWED,
+        404: Exit.NOT_FOUND,
+        409: Exit.CONFLICT,
+        503: Exit.UNREACHABLE,
+    }.get(answer.status, Exit.FAILED)
+    message = str(fields.get("message") or f"{path}: the router answered {answer.status}")
+    default_code = "not-found" if answer.status == 404 else f"http-{answer.status}"
+    return Failure(
+        exit_code,
+        str(fields.get("code") or default_code),
+        message,
+        str(fields.get("hint") or ""),
+        retryable=bool(fields.get("retryable", answer.status == 503)),
+    )

@@ -8,53 +8,70 @@ import hashlib
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from router.documents.schema import target_ports
-from router.model.specs import ConnectorSpec, Document, ServiceProtocol, ServiceSpec, TargetSpec
-from sitectl import store, tls
+from router.model.specs import (
+    WORKLOAD_KINDS,
+    ConnectorSpec,
+    Document,
+    ServiceProtocol,
+    ServiceSpec,
+    TargetSpec,
+)
+from sitectl import tls
 from sitectl.failure import Exit, Failure, conflict, not_found, usage
 from sitectl.service_flags import changed_health
-from sitectl.store import Site
+from sitectl.site import Change, Site
 
 _AS_IT_IS: Final[Mapping[str, Any]] = MappingProxyType({})
 
 NO_CAPACITY: Final = "none"
 """As a value of ``--capacity``: whatever was stated is withdrawn."""
 
-_KUBERNETES_TYPES = (
-    "deployment",
-    "statefulset",
-    "daemonset",
-    "deploymentconfig",
-    "service",
-    "pods",
-)
+
+class Target(NamedTuple):
+    """What a service is bound to: a host, or the pods of a workload."""
+
+    kind: str
+    name: str
+
+    @property
+    def shown(self) -> str:
+        """For people: ``10.0.0.5``, ``deployment/shop``."""
+        if self.kind == "host":
+            return f"[{self.name}]" if ":" in self.name else self.name
+        return f"{self.kind}/{self.name}"
 
 
 class Binding:
-    """A target of a service: ``ports`` in the order of the service's."""
+    """A target of a service: ``ports`` in the order of the service's; empty: the workload's own."""
 
-    __slots__ = ("document", "host", "ports", "service")
+    __slots__ = ("document", "ports", "service", "target")
 
     def __init__(
-        self, service: str, host: str, ports: tuple[int, ...], document: Document | None = None
+        self,
+        service: str,
+        target: Target,
+        ports: tuple[int | str, ...],
+        document: Document | None = None,
     ) -> None:
-        self.service, self.host, self.ports = service, host, ports
+        self.service, self.target, self.ports = service, target, ports
         self.document = document or Document("Connector", "", ConnectorSpec(service=service))
 
     @property
     def shown(self) -> str:
-        """The target for people: ``10.0.0.5:5432``."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{','.join(map(str, self.ports))}"
+        """The target for people: ``10.0.0.5:5432``, ``deployment/shop``."""
+        ports = ",".join(map(str, self.ports))
+        return f"{self.target.shown}:{ports}" if ports else self.target.shown
 
     @property
     def document_name(self) -> str:
         """The name of its own connector document; the same key, the same name."""
-        words = f"{self.service}-host-{self.host}-{'-'.join(map(str, self.ports))}"
+        parts = (self.service, self.target.kind, self.target.name, "-".join(map(str, self.ports)))
+        words = "-".join(filter(None, parts))
         plain = re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
         if plain == words and len(plain) <= 63:
             return plain
@@ -63,33 +80,53 @@ class Binding:
         return f"{plain[:56].strip('-')}-{digest}"
 
     @property
-    def target(self) -> TargetSpec:
-        """The target as documents have it."""
-        if len(self.ports) == 1:
-            return TargetSpec(self.host, port=self.ports[0])
-        return TargetSpec(self.host, ports=self.ports)
-
-
-def require_host_type(kind: str, name: str) -> str:
-    """The host that ``host NAME`` means. Failure: a type that needs Kubernetes, or no type."""
-    if kind in _KUBERNETES_TYPES or kind.rstrip("s") in _KUBERNETES_TYPES:
-        raise Failure(
-            Exit.NOT_ALLOWED,
-            "needs-kubernetes",
-            f"target type {kind!r} needs Kubernetes; a process site has targets of type host",
-            "sitectl service bind NAME host ADDRESS --target-port PORT",
+    def spec(self) -> ConnectorSpec:
+        """A connector for this target alone."""
+        if self.target.kind != "host":
+            return ConnectorSpec(
+                service=self.service, workload=self.target.shown, target_ports=self.ports
+            )
+        numbers = tuple(port for port in self.ports if isinstance(port, int))
+        target = (
+            TargetSpec(self.target.name, port=numbers[0])
+            if len(numbers) == 1
+            else TargetSpec(self.target.name, ports=numbers)
         )
-    if kind != "host":
+        return ConnectorSpec(service=self.service, targets=(target,))
+
+
+def require_target(site: Site, kind: str, name: str, namespace: str = "") -> Target:
+    """The target that ``TYPE NAME`` means. Failure: no such type, or not at this kind of site.
+
+    ``namespace``: of a Service elsewhere in the cluster.
+    """
+    chosen = kind if kind in (*WORKLOAD_KINDS, "host") else _PLURALS.get(kind, "")
+    if not chosen:
+        from router.documents.readers import nearest
+
+        known = [word for word in ("host", *WORKLOAD_KINDS) if word == "host" or site.has_workloads]
         raise usage(
-            f"unknown target type {kind!r}: expected host",
-            "sitectl service bind NAME host ADDRESS --target-port PORT",
+            f"unknown target type {kind!r}: expected {', '.join(known)}",
+            nearest(kind, known) or "sitectl service bind --help",
         )
+    if chosen != "host":
+        return Target(chosen, site.workload_name(chosen, name, namespace))
     from router.documents.readers import is_host
 
     host = name.strip("[]")
     if not is_host(host):
         raise usage(f"{name!r} is not a host name or address", "The port goes to --target-port")
-    return host
+    return Target("host", host)
+
+
+_PLURALS: Final = {f"{word}s": word for word in (*WORKLOAD_KINDS, "host")} | {
+    "deploy": "deployment",
+    "sts": "statefulset",
+    "ds": "daemonset",
+    "dc": "deploymentconfig",
+    "svc": "service",
+    "pod": "pods",
+}
 
 
 def capacity_slots(text: str) -> int | None:
@@ -111,15 +148,22 @@ def capacity_slots(text: str) -> int | None:
 
 
 def target_ports_of(
-    site: Site, service: str, flags: tuple[str, ...], declared: tuple[int, ...] | None = None
-) -> tuple[int, ...]:
+    site: Site,
+    service: str,
+    target: Target,
+    flags: tuple[str, ...],
+    declared: tuple[int, ...] | None = None,
+) -> tuple[int | str, ...]:
     """The target's ports in the order of the service's: the flags', else the service's own.
 
-    ``declared``: the service's ports when the caller knows them.
-    A flag is ``PORT`` or, as in Skupper, ``SERVICEPORT:PORT``; commas separate several.
+    Of a workload they may be names, and without flags it says them itself (empty). ``declared``:
+    the service's ports when the caller knows them. A flag is ``PORT`` or, as in Skupper,
+    ``SERVICEPORT:PORT``; commas separate several.
     """
-    declared = declared or _ports_of(site, service)
     words = [word for flag in flags for word in flag.split(",")]
+    if not words and target.kind != "host":
+        return ()
+    declared = declared or _ports_of(site, service)
     if not words:
         if declared is None:
             raise not_found(
@@ -127,16 +171,17 @@ def target_ports_of(
                 f"sitectl service create {service} PORT, or add --target-port",
             )
         return declared
-    pairs: dict[int, int] = {}
-    plain: list[int] = []
+    pairs: dict[int, int | str] = {}
+    plain: list[int | str] = []
     for word in words:
-        match = re.fullmatch(r"(?:([0-9]{1,5}):)?([0-9]{1,5})", word)
-        if match is None or not 1 <= int(match.group(2)) <= 65_535:
-            raise usage(f"--target-port {word!r} is not a port, a number from 1 to 65535")
-        if match.group(1):
-            pairs[int(match.group(1))] = int(match.group(2))
+        front, colon, back = word.rpartition(":")
+        port = _target_port(back, target)
+        if colon and front.isascii() and front.isdecimal():
+            pairs[int(front)] = port
+        elif colon:
+            raise usage(f"--target-port {word!r}: expected PORT or SERVICEPORT:PORT")
         else:
-            plain.append(int(match.group(2)))
+            plain.append(port)
     if not pairs:
         return tuple(plain)
     if plain or declared is None or not set(pairs) <= set(declared):
@@ -144,6 +189,16 @@ def target_ports_of(
             f"--target-port {','.join(words)}: these are not all ports of service {service!r}"
         )
     return tuple(pairs.get(port, port) for port in declared)
+
+
+def _target_port(text: str, target: Target) -> int | str:
+    """A port by its number; of pods also by its name."""
+    if re.fullmatch(r"[0-9]{1,5}", text) and 1 <= int(text) <= 65_535:
+        return int(text)
+    is_name = re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,13}[a-z0-9])?", text) and not text.isdecimal()
+    if target.kind != "host" and is_name:
+        return text
+    raise usage(f"--target-port {text!r} is not a port, a number from 1 to 65535")
 
 
 def _ports_of(site: Site, service: str) -> tuple[int, ...] | None:
@@ -166,12 +221,19 @@ def is_declared(site: Site, service: str) -> bool:
 
 def bindings_of(site: Site, service: str) -> list[Binding]:
     """Every target of ``service`` here, with the document that holds it."""
-    return [
-        Binding(service, target.host, target_ports(target), document)
-        for document in site.documents()
-        if isinstance(document.spec, ConnectorSpec) and document.spec.service == service
-        for target in document.spec.targets
-    ]
+    found: list[Binding] = []
+    for document in site.documents():
+        spec = document.spec
+        if not isinstance(spec, ConnectorSpec) or spec.service != service:
+            continue
+        if spec.workload:
+            kind, _, name = spec.workload.partition("/")
+            found.append(Binding(service, Target(kind, name), spec.target_ports, document))
+        found += [
+            Binding(service, Target("host", target.host), target_ports(target), document)
+            for target in spec.targets
+        ]
+    return found
 
 
 def reach_of(
@@ -203,7 +265,7 @@ def bind_target(
     capacity: str | None,
     health: Mapping[str, str | None],
     reach: Mapping[str, Any] = _AS_IT_IS,
-) -> store.Change:
+) -> Change:
     """Attach a target, or give it other settings (``reach`` of `reach_of`).
 
     What is not given stays as it is.
@@ -221,7 +283,7 @@ def bound_document(
 ) -> Document | None:
     """The document that makes the binding so; None: it is so already."""
     for known in bindings_of(site, binding.service):
-        if (known.host, known.ports) != (binding.host, binding.ports):
+        if (known.target, known.ports) != (binding.target, binding.ports):
             continue
         spec = known.document.spec
         assert isinstance(spec, ConnectorSpec)
@@ -229,17 +291,16 @@ def bound_document(
         if replaced == spec:
             return None
         if len(spec.targets) > 1:
-            place = f"{known.document.source}:{known.document.line}"
+            place = site.where(known.document)
             raise conflict(
                 f"{binding.shown} shares connector {known.document.name!r} ({place}) with others, "
                 "whose settings would change too",
                 f"For all targets here: sitectl service set {binding.service} …"
                 if not reach
-                else f"Edit {site.directory / known.document.source}",
+                else site.edit_hint(known.document),
             )
         return Document("Connector", known.document.name, replaced)
-    spec = ConnectorSpec(service=binding.service, targets=(binding.target,))
-    settled = with_settings(spec, capacity, health, reach)
+    settled = with_settings(binding.spec, capacity, health, reach)
     return Document("Connector", binding.document_name, settled)
 
 
@@ -277,13 +338,13 @@ def changed_targets(
 
 
 def unbind_target(
-    site: Site, service: str, host: str, ports: tuple[int, ...] | None
+    site: Site, service: str, target: Target, ports: tuple[int | str, ...] | None
 ) -> list[Binding]:
     """Detach a target, of all its ports when ``ports`` is None; what was detached."""
     leaving = [
         binding
         for binding in bindings_of(site, service)
-        if binding.host == host and ports in (None, binding.ports)
+        if binding.target == target and ports in (None, binding.ports)
     ]
     gone: list[Document] = []
     smaller: list[Document] = []
@@ -291,9 +352,12 @@ def unbind_target(
         spec = document.spec
         assert isinstance(spec, ConnectorSpec)
         mine = {b.ports for b in leaving if b.document.name == document.name}
-        kept = tuple(t for t in spec.targets if t.host != host or target_ports(t) not in mine)
-        if kept:
-            replaced = msgspec.structs.replace(spec, targets=kept)
+        kept = tuple(
+            t for t in spec.targets if t.host != target.name or target_ports(t) not in mine
+        )
+        workload = "" if spec.workload == target.shown else spec.workload
+        if kept or workload:
+            replaced = msgspec.structs.replace(spec, targets=kept, workload=workload)
             smaller.append(Document("Connector", document.name, replaced))
         else:
             gone.append(document)

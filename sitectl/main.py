@@ -19,6 +19,7 @@ from sitectl.output import safe
 
 # What `--help` says of each verb, and where it is: `--help` and one verb import no others.
 VERBS: Final = {
+    "admin": ("admin", "admin", ""),
     "apply": ("documents", "apply", "Make documents wanted state, all or none."),
     "check": ("check", "check", "Look for what is wrong."),
     "completion": ("tools", "completion", "Print what a shell needs to complete words."),
@@ -37,7 +38,10 @@ VERBS: Final = {
     "status": ("network", "status", "The site in a few lines."),
     "stop": ("site", "stop", "Drain the router and end it."),
     "token": ("token", "group", "Tokens for sites that shall link here: create, status."),
+    "revoke-access": ("revoke", "revoke_access", "Let nobody link any more, or one site."),
+    "switch": ("tools", "switch", "Choose the platform for the commands that follow."),
     "unexpose": ("expose", "unexpose", "Detach a target, the service with its last one."),
+    "update": ("site", "update", "Change a site on Kubernetes, or bring it to this version."),
     "version": ("tools", "version", "Versions of the product, Python and the event loop."),
     "why": ("network", "why", "Where the next request goes, and why not elsewhere."),
 }
@@ -48,7 +52,7 @@ class _Root(Verbs):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names of all verbs."""
-        return list(VERBS)
+        return [name for name, (_, _, text) in VERBS.items() if text]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The verb of that name, its module imported; None: there is none."""
@@ -71,7 +75,7 @@ class _Root(Verbs):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of verbs in `--help`, without importing them."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, _, text) in VERBS.items()])
+            formatter.write_dl([(name, text) for name, (_, _, text) in VERBS.items() if text])
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **attributes: Any) -> Any:
         """Run a command line and exit with its code."""

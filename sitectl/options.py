@@ -3,7 +3,8 @@
 import os
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 import click
 
@@ -11,10 +12,19 @@ from sitectl.failure import Exit, Failure, not_found
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
-_PLATFORMS = ("process", "podman", "kubernetes")
+PLATFORMS = ("process", "podman", "kubernetes")
+IN_POD_VARIABLE = "KUBERNETES_SERVICE_HOST"
 
 # A command in an advice, up to where its site goes; not those that need none.
 _COMMAND = re.compile(r"(?:^|(?:Next|Try|[Oo]r|with): )sitectl (?!-|init\b|(?:[a-z]+ )+--help)")
+
+
+class Planned(NamedTuple):
+    """A change that a dry run leaves out: ``shown`` is ``KIND/NAME``, ``body`` the object."""
+
+    change: str
+    shown: str
+    body: dict[str, Any]
 
 
 class Settings:
@@ -23,9 +33,11 @@ class Settings:
     __slots__ = (
         "command",
         "context",
+        "dry_run",
         "kubeconfig",
         "namespace",
         "output",
+        "planned",
         "platform",
         "site",
         "state",
@@ -44,28 +56,68 @@ class Settings:
         self.output: str = "table"
         self.timeout_s: float = 60.0
         self.yes: bool = False
+        self.dry_run: bool = False
+        self.planned: list[Planned] = []
 
     def here(self, text: str) -> str:
-        """``text`` with ``--site`` in the commands it says to type, when this one had to name it.
+        """``text`` with the flags that name the site in the commands it says to type.
 
-        A command counts where it opens ``text`` or follows "Next:", "Try:", "with:" or "or:";
-        others are to be typed at another site.
+        Those that this command line needed, no others. A command counts where it opens ``text`` or
+        follows "Next:", "Try:", "with:" or "or:"; others are to be typed at another site.
         """
-        if self.site is None:
-            return text
-        return _COMMAND.sub(lambda found: f"{found[0]}--site {self.site} ", text)
+        given = {
+            "--site": self.site,
+            "--kubeconfig": self.kubeconfig,
+            "-c": self.context,
+            "-n": self.namespace,
+        }
+        words = "".join(f"{flag} {value} " for flag, value in given.items() if value is not None)
+        return _COMMAND.sub(lambda found: f"{found[0]}{words}", text) if words else text
 
-    def require_process(self) -> None:
-        """Raise Failure unless the platform is the one this version runs."""
-        kubernetes = self.kubeconfig or self.context or self.namespace
-        platform = self.platform or ("kubernetes" if kubernetes else "process")
-        if platform != "process":
+    def chosen_platform(self) -> str:
+        """The flag's or the environment's, else what `switch` chose, else by where we run."""
+        chosen = self.platform or switched_platform()
+        if chosen:
+            return chosen
+        flags = self.kubeconfig or self.context or self.namespace
+        return "kubernetes" if flags or IN_POD_VARIABLE in os.environ else "process"
+
+    def on_kubernetes(self) -> bool:
+        """Whether sites are namespaces; False: directories. Failure: podman, not run here yet."""
+        platform = self.chosen_platform()
+        if platform == "podman":
             raise Failure(
                 Exit.NOT_ALLOWED,
                 "platform",
-                f"platform {platform} is not in this version, which runs process sites only",
+                "platform podman is not in this version, which runs process and kubernetes sites",
                 "Leave the flag out, or: sitectl --platform process …",
             )
+        return platform == "kubernetes"
+
+    def require_kubernetes(self, what: str) -> None:
+        """Raise Failure unless sites are namespaces; ``what`` needs that."""
+        if not self.on_kubernetes():
+            raise Failure(
+                Exit.USAGE,
+                "platform",
+                f"{what} is for sites on Kubernetes",
+                "Leave it out, or: sitectl --platform kubernetes …",
+            )
+
+
+def switch_file() -> Path:
+    """Where `switch` keeps the chosen platform."""
+    base = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+    return Path(base).expanduser() / "spillway" / "platform"
+
+
+def switched_platform() -> str:
+    """What `switch` chose; empty: nothing."""
+    try:
+        word = switch_file().read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""  # Never chosen, or nothing that we wrote.
+    return word if word in PLATFORMS else ""
 
 
 class Duration(click.ParamType[float]):
@@ -107,9 +159,10 @@ def global_options(hidden: bool) -> list[click.Option]:
     return [
         option(
             "--platform",
-            type=click.Choice(_PLATFORMS),
+            type=click.Choice(PLATFORMS),
             envvar=env("SITECTL_PLATFORM"),
-            help="Where sites run. [default: process]",
+            help="Where sites run. [default: what `switch` chose, else kubernetes in a pod or with "
+            "-n, -c, --kubeconfig, else process]",
         ),
         option(
             "--site",
@@ -123,9 +176,9 @@ def global_options(hidden: bool) -> list[click.Option]:
             envvar=env("SITECTL_STATE"),
             help="Directory that holds sites. [default: $XDG_DATA_HOME/spillway]",
         ),
-        option("--kubeconfig", metavar="FILE", help="For platform kubernetes."),
-        option("-c", "--context", metavar="NAME", help="For platform kubernetes."),
-        option("-n", "--namespace", metavar="NAME", help="For platform kubernetes."),
+        option("--kubeconfig", metavar="FILE", help="Of the cluster. [default: as kubectl]"),
+        option("-c", "--context", metavar="NAME", help="In the kubeconfig."),
+        option("-n", "--namespace", metavar="NAME", help="The site is that namespace's."),
         option(
             "-o",
             "--output",
@@ -140,6 +193,22 @@ def global_options(hidden: bool) -> list[click.Option]:
         ),
         option("--yes", is_flag=True, help="Do not ask."),
     ]
+
+
+def dry_run_flag(function: Decorated) -> Decorated:
+    """Give a verb ``--dry-run``: on Kubernetes the objects are printed, and nothing is written."""
+
+    def remember(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+        if value:
+            ctx.ensure_object(Settings).dry_run = True
+
+    return click.option(
+        "--dry-run",
+        is_flag=True,
+        expose_value=False,
+        callback=remember,
+        help="On Kubernetes: print the objects, write nothing.",
+    )(function)
 
 
 class TokenFile(click.Path):

@@ -63,6 +63,21 @@ def _emit(settings: Settings, envelope: dict[str, Any], table: Callable[[], str]
         click.echo(table())
 
 
+def emit_planned(settings: Settings) -> None:
+    """Print the objects of a dry run as YAML that `kubectl apply` takes; or as JSON."""
+    objects = [planned.body for planned in settings.planned if planned.change != "deleted"]
+    for planned in settings.planned:
+        note(f"dry run: {planned.shown} would be {planned.change}")
+    if not settings.planned:
+        note("dry run: nothing would change")
+    if settings.output == "json":
+        click.echo(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}, indent=2))
+        return
+    import yaml
+
+    click.echo(yaml.safe_dump_all(objects, sort_keys=False, allow_unicode=True), nl=False)
+
+
 def rows(headings: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
     """A table as text; with colour and fitted to the width when a person looks at it."""
     cells = [[_shown(cell) for cell in line] for line in lines]
@@ -107,6 +122,12 @@ def _shown(value: object) -> str:
 
 
 def report(settings: Settings, kind: str, name: str, change: str, text: str) -> None:
-    """Print what a verb changed: kind ``Change``, or ``text`` for people."""
+    """Print what a verb changed: kind ``Change``, or ``text`` for people.
+
+    With ``--dry-run`` the objects that would have been written.
+    """
+    if settings.dry_run:
+        emit_planned(settings)
+        return
     item = {"kind": kind, "name": name, "change": change}
     emit_item(settings, "Change", item, lambda: safe(text))

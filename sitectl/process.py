@@ -12,15 +12,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from sitectl.directory import DirectorySite
 from sitectl.failure import Exit, Failure
-from sitectl.store import Site
 
 POLL_S = 0.05
 _LOG_TAIL_BYTES = 64 * 1024
 CONTAINER_VARIABLE = "container"  # Set in lower case by podman and systemd-nspawn.
 
 
-def router_command(site: Site) -> list[str]:
+def router_command(site: DirectorySite) -> list[str]:
     """The words that run the router of ``site``, to be run with `router_environment`."""
     words = ["-m", "router.main.process", "--site-dir", str(site.directory)]
     return [sys.executable, "-P", *words]
@@ -55,7 +55,7 @@ def wait_until(condition: Callable[[], bool], timeout_s: float) -> bool:
     return True
 
 
-def is_locked(site: Site) -> bool:
+def is_locked(site: DirectorySite) -> bool:
     """Whether a process holds ``run/lock``, as a router does from its first step to its last."""
     try:
         descriptor = os.open(site.run / "lock", os.O_RDWR | os.O_CLOEXEC)
@@ -70,7 +70,7 @@ def is_locked(site: Site) -> bool:
     return False
 
 
-def running_pid(site: Site) -> int | None:
+def running_pid(site: DirectorySite) -> int | None:
     """The router's process id, only when it is surely ours; None: it does not run.
 
     The kernel names the process behind the admin socket. Without an answer there, the number in
@@ -87,12 +87,12 @@ def running_pid(site: Site) -> int | None:
         return None
 
 
-def is_running(site: Site) -> bool:
+def is_running(site: DirectorySite) -> bool:
     """Whether a router of this site runs, ready or not."""
     return site.admin.is_running() or is_locked(site)
 
 
-def start(site: Site, timeout_s: float) -> bool:
+def start(site: DirectorySite, timeout_s: float) -> bool:
     """Start the router and wait until it is ready. False: it ran already. Failure: it did not."""
     if site.admin.is_ready():
         return False
@@ -166,7 +166,7 @@ def _message(line: str) -> str:
     return f"{text}: {cause}" if cause else text
 
 
-def stop(site: Site, timeout_s: float) -> bool:
+def stop(site: DirectorySite, timeout_s: float) -> bool:
     """Have the router drain and end; returns when it is gone. False: none ran."""
     process_id = running_pid(site)
     if process_id is None:

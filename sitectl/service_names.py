@@ -2,7 +2,7 @@
 
 from router.model.specs import ConnectorSpec, Document, ListenerSpec
 from sitectl.failure import usage
-from sitectl.store import Site
+from sitectl.site import Site
 
 
 def name_and_ports(words: tuple[str, ...]) -> tuple[str, tuple[int, ...]]:

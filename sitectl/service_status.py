@@ -7,33 +7,34 @@ import msgspec
 from router.documents.schema import target_ports
 from router.model.addresses import join
 from router.model.settings import named
+from router.model.specs import ConnectorSpec
 from sitectl import output
 from sitectl.failure import Exit, Failure, not_found
 from sitectl.sessions import affinity_text
-from sitectl.store import Site
+from sitectl.site import Site
 
 
-def service_items(site: Site, name: str | None) -> tuple[list[dict[str, Any]], bool]:
-    """The services, or the ports of the one named (``NAME[:PORT]``), and whether a router told.
+def service_items(site: Site, name: str | None) -> tuple[list[dict[str, Any]], str]:
+    """The services, or the ports of the one named (``NAME[:PORT]``), and why no router told.
 
     Failure: no such service.
     """
     wanted, _, port = (name or "").partition(":")
     try:
         answer = site.admin.get(f"/api/v1/services/{wanted}" if wanted else "/api/v1/services")
-        items, running = answer if isinstance(answer, list) else [answer], True
+        items, stopped = answer if isinstance(answer, list) else [answer], ""
     except Failure as failure:
-        if failure.exit_code not in (Exit.UNREACHABLE, Exit.NOT_FOUND):
+        if failure.exit_code is not Exit.NOT_FOUND and not site.degrades(failure):
             raise
-        running = failure.exit_code is Exit.NOT_FOUND
-        items = [] if running else configured(site)
+        stopped = failure.message if failure.exit_code is not Exit.NOT_FOUND else ""
+        items = configured(site) if stopped else []
     if name is not None:
         items = [i for i in items if i["name"] == wanted and port in ("", str(i["port"]))]
         if not items:
             raise not_found(
                 f"no service {name!r} is known at {site.name}", "sitectl service status"
             )
-    return items, running
+    return items, stopped
 
 
 def configured(site: Site) -> list[dict[str, Any]]:
@@ -46,8 +47,8 @@ def configured(site: Site) -> list[dict[str, Any]]:
                 {
                     "site": wanted.name,
                     "name": connector_name,
-                    "host": target.host,
-                    "port": target_ports(target)[index],
+                    "host": host,
+                    "port": target_port,
                     "ready": False,
                     "in_flight": 0,
                     "capacity": connector.capacity,
@@ -56,7 +57,7 @@ def configured(site: Site) -> list[dict[str, Any]]:
                 }
                 for connector_name, connector in sorted(wanted.connectors.items())
                 if connector.service == name
-                for target in connector.targets
+                for host, target_port in _places(connector, index, port)
             ]
             items.append(
                 {
@@ -80,6 +81,16 @@ def configured(site: Site) -> list[dict[str, Any]]:
                 }
             )
     return items
+
+
+def _places(connector: ConnectorSpec, index: int, port: int) -> list[tuple[str, int]]:
+    """Host and port of each target for the ``index``-th port; a workload stands for its pods."""
+    places = [(target.host, target_ports(target)[index]) for target in connector.targets]
+    if connector.workload:
+        stated = connector.target_ports[index : index + 1]
+        number = next((one for one in stated if isinstance(one, int)), port)
+        places.append((connector.workload, number))
+    return places
 
 
 def table(items: list[dict[str, Any]], detailed: bool) -> str:

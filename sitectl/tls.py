@@ -17,7 +17,7 @@ from router.model.specs import ServiceSpec
 from sitectl import output
 from sitectl.failure import Failure, not_found, usage
 from sitectl.options import Decorated
-from sitectl.store import Site
+from sitectl.site import Site
 
 if TYPE_CHECKING:
     from certs.service_tls import Contents  # Heavy: each verb that needs it loads it.
@@ -98,10 +98,10 @@ def wanted_credential(site: Site, service: str, tls_cert: str | None, generate: 
     if tls_cert:
         raise usage("--generate-tls-secrets makes what --tls-cert brings", "Give one of them")
     from certs.authority import issue_service_leaf
-    from certs.service_tls import CA_FILE, Contents, TlsStore, leaf_of
+    from certs.service_tls import CA_FILE, Contents, leaf_of
 
     name = credential_in_use(site, service) or service
-    kept = TlsStore(site.secrets / "tls")
+    kept = site.credentials
     with contextlib.suppress(CertError):
         leaf_of(kept.read(name), time.time())
         return Kept(name)
@@ -112,7 +112,7 @@ def wanted_credential(site: Site, service: str, tls_cert: str | None, generate: 
     made = Contents("", certificate=certificate, key=key, ca=ca_pem.encode())
     kept.write(name, made)
     output.note(f"made a certificate for {', '.join(hosts)}, good for a year")
-    output.note(f"clients trust {kept.folder(name) / CA_FILE}; other sites need this folder too")
+    output.note(f"clients trust {CA_FILE} in {kept.place(name)}; other sites need it all too")
     return Kept(name, is_new=True)
 
 
@@ -175,7 +175,7 @@ def _folder(value: str) -> Path | None:
 
 
 def _named(site: Site, name: str) -> str:
-    from certs.service_tls import CA_FILE, TlsStore
+    from certs.service_tls import CA_FILE
     from router.documents.readers import is_name
 
     if not is_name(name):
@@ -184,7 +184,7 @@ def _named(site: Site, name: str) -> str:
             "Give a path to a folder, or a name of lower-case letters, digits and '-'",
         )
     try:
-        contents = TlsStore(site.secrets / "tls").read(name)
+        contents = site.credentials.read(name)
     except CertError as error:
         output.note(f"credential {name} cannot be used yet: {error}")
         return name
@@ -196,10 +196,7 @@ def _named(site: Site, name: str) -> str:
 
 
 def _copied(site: Site, name: str, contents: "Contents") -> Kept:
-    from certs.service_tls import TlsStore
-
-    store = TlsStore(site.secrets / "tls")
-    is_new = store.write(name, contents)
+    is_new = site.credentials.write(name, contents)
     if is_new:
-        output.note(f"credential {name}: copied into {store.folder(name)}")
+        output.note(f"credential {name}: copied into {site.credentials.place(name)}")
     return Kept(name, is_new)

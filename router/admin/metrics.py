@@ -74,6 +74,7 @@ FAMILIES: dict[str, Family] = {
         "counter", "Bytes over the link's lanes, TLS not counted.", ("link", "direction")
     ),
     "spillway_sites": Family("gauge", "Reachable sites, this one included."),
+    "spillway_edges": Family("gauge", "Edge routers attached to this router."),
     "spillway_spf_seconds": Family("gauge", "How long the last route computation took."),
     "spillway_lsa_total": Family("counter", "LSA parts received."),
     "spillway_certificate_expiry_timestamp_seconds": Family(

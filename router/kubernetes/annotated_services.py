@@ -6,11 +6,12 @@ from router.documents import readers
 from router.kubernetes import adoption, findings, names, ported, texts
 from router.kubernetes.exposure import Exposure, Reading
 from router.kubernetes.objects import Object, annotations
+from router.kubernetes.ported import Services
 from router.kubernetes.texts import PortPairs
 from router.model.specs import ConnectorSpec
 
 
-def read(reading: Reading, services: Mapping[str, Object], namespace: str) -> Exposure | None:
+def read(reading: Reading, services: Services, namespace: str) -> Exposure | None:
     """What the annotated Service asks for; None: nothing usable, ``reading.noted`` says why."""
     reading.check_keys()
     protocol, address = reading.protocol(), reading.address(reading.name)

@@ -5,7 +5,7 @@ Annotations of such a ConfigMap hold for all Services in it: ``skupper.io/servic
 connectors of StatefulSets.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -14,6 +14,7 @@ from router.documents import read as read_documents
 from router.kubernetes import findings, names, texts
 from router.kubernetes.exposure import Reading
 from router.kubernetes.findings import Findings, data_of
+from router.kubernetes.merging import joined
 from router.kubernetes.objects import Object, is_going, labels, name_of
 from router.kubernetes.picture import ServiceWish
 from router.model.errors import ConfigError
@@ -29,29 +30,6 @@ class Documents(msgspec.Struct, frozen=True):
     documents: tuple[Document, ...] = ()
     wishes: dict[str, ServiceWish] = {}
     errors: tuple[ConfigError, ...] = ()
-
-
-class Memo:
-    """What was read of each ConfigMap, for as long as it is the same object: nobody changes one.
-
-    Of the caller, who translates again and again; 1,000 documents are some 100 ms to read.
-    """
-
-    __slots__ = ("_known",)
-
-    def __init__(self) -> None:
-        self._known: dict[str, tuple[Object, Documents]] = {}
-
-    def read(self, config_maps: Mapping[str, Object]) -> list[Documents]:
-        """As `read`, of all that are labelled, by name."""
-        known, self._known = self._known, {}
-        for name, found in sorted(config_maps.items()):
-            if is_labelled(found):
-                before = known.get(name)
-                if before is None or before[0] is not found:
-                    before = (found, read(found))
-                self._known[name] = before
-        return [documents for _, documents in self._known.values()]
 
 
 def is_labelled(found: Object) -> bool:
@@ -88,15 +66,31 @@ def read(found: Object) -> Documents:
 
 
 def together(parts: Iterable[Documents]) -> Documents:
-    """All of several ConfigMaps. An address that several name has the wish of the first."""
+    """All of several ConfigMaps. Of an address that several name the wishes are joined.
+
+    So it does not matter whether a service, its targets and its listener stand in one ConfigMap, or
+    each in its own, as command lines write them.
+    """
     documents: list[Document] = []
     wishes: dict[str, ServiceWish] = {}
     errors: list[ConfigError] = []
     for one in parts:
         documents += one.documents
-        wishes = {**one.wishes, **wishes}
+        for address, wish in one.wishes.items():
+            wishes[address] = joined(wishes.get(address), wish)
         errors += one.errors
+    for address in _unmade(documents) & wishes.keys():
+        wishes[address] = msgspec.structs.replace(wishes[address], is_made=False)
     return Documents(tuple(documents), wishes, tuple(errors))
+
+
+def _unmade(documents: Iterable[Document]) -> set[str]:
+    """Addresses that shall have no Service here."""
+    return {
+        document.spec.service
+        for document in documents
+        if isinstance(document.spec, ListenerSpec) and document.spec.listen == "none"
+    }
 
 
 def _is_site(document: Document, errors: list[ConfigError]) -> bool:
@@ -115,11 +109,6 @@ def _is_site(document: Document, errors: list[ConfigError]) -> bool:
 
 def _wishes(reading: Reading, documents: list[Document]) -> dict[str, ServiceWish]:
     """A wish for each address that a Service or a Connector names: somebody here asked for it."""
-    unmade = {
-        document.spec.service
-        for document in documents
-        if isinstance(document.spec, ListenerSpec) and document.spec.listen == "none"
-    }
     stateful = _stateful(reading, documents)
     common = reading.wish("")
     wishes: dict[str, ServiceWish] = {}
@@ -135,7 +124,6 @@ def _wishes(reading: Reading, documents: list[Document]) -> dict[str, ServiceWis
                 common,
                 address=address,
                 source=document.source,
-                is_made=common.is_made and address not in unmade,
                 stateful_set=stateful.get(address, ""),
             )
     return wishes

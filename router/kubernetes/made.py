@@ -29,9 +29,8 @@ _DECODER: Final = msgspec.json.Decoder(Made)
 
 def is_made(service: Object) -> bool:
     """Whether we made it: a copy under another name is not ours."""
-    return labels(service).get(names.SERVICE_LABEL) == name_of(service) and not (
-        adoption.is_adopted(service)
-    )
+    name = labels(service).get(names.SERVICE_LABEL)
+    return name is not None and name == name_of(service) and not adoption.is_adopted(service)
 
 
 def made(service: Object) -> Made:

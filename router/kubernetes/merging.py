@@ -57,7 +57,7 @@ def merge(
                     source=one.source,
                 )
             )
-        wishes[one.address] = _joined(wishes.get(one.address), one.wish)
+        wishes[one.address] = joined(wishes.get(one.address), one.wish)
     return Merged(tuple(documents), wishes, tuple(errors))
 
 
@@ -102,7 +102,7 @@ def _in_order(connector: ConnectorSpec, own: ServiceSpec, spec: ServiceSpec) -> 
     return msgspec.structs.replace(connector, target_ports=ports)
 
 
-def _joined(first: ServiceWish | None, other: ServiceWish) -> ServiceWish:
+def joined(first: ServiceWish | None, other: ServiceWish) -> ServiceWish:
     """What the first does not say is taken from the others; no Service if anybody says so."""
     if first is None:
         return other

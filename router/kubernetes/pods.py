@@ -82,6 +82,15 @@ def is_router(pod: Object) -> bool:
     return labels(pod).get(names.COMPONENT_LABEL) == names.COMPONENT_ROUTER
 
 
+def routers_ready(pods: Iterable[Object]) -> bool:
+    """Whether a Service that leads to the routers leads anywhere: one of them is ready.
+
+    Also where no router is a Pod of the namespace, so that nothing is known of them.
+    """
+    routers = [pod for pod in pods if is_router(pod)]
+    return not routers or any(counts(pod, not_ready=False) for pod in routers)
+
+
 def is_leaving(pod: Object) -> bool:
     """Told to end."""
     return bool(metadata(pod).get("deletionTimestamp"))

@@ -14,6 +14,29 @@ from router.kubernetes.texts import PortPairs
 EXTERNAL_NAME: Final = "ExternalName"
 
 
+class Services:
+    """The Services of a namespace that are not going, for one who reads an object.
+
+    It remembers which were looked at: what was read holds for as long as these are the same.
+    """
+
+    __slots__ = ("_found", "_looked_at")
+
+    def __init__(self, found: Mapping[str, Object]) -> None:
+        self._found = found
+        self._looked_at: list[tuple[str, Object | None]] = []
+
+    def get(self, name: str) -> Object | None:
+        """One by name; None: there is none."""
+        service = self._found.get(name)
+        self._looked_at.append((name, service))
+        return service
+
+    def looked_at(self) -> tuple[tuple[str, Object | None], ...]:
+        """Each name that was asked for, with the answer."""
+        return tuple(self._looked_at)
+
+
 def is_generated(service: Object) -> bool:
     """Whether a router made it, ours or Skupper's: no user's Service stands behind it.
 

@@ -24,9 +24,12 @@ from router.kubernetes.inner_ports import RESERVED, Claims, assign, from_text, r
 from router.kubernetes.objects import Object, Snapshot, metadata, name_of
 from router.kubernetes.picture import ServiceWish, SiteOptions
 from router.kubernetes.refusals import refusal
+from router.kubernetes.undoing import ours, restore, undone, unreadable
 from router.model.errors import ConfigError
 from router.model.ids import ServiceKey
 from router.model.specs import ServiceSpec
+
+__all__ = ["Memory", "ServicePlan", "plan", "restore"]
 
 _SERVICE_NAME: Final = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?\Z")  # RFC 1035, 2.3.1.
 _TAKEN_NAMES: Final = frozenset(
@@ -66,14 +69,18 @@ def plan(
     memory: Memory,
     now: float,
     reserved: frozenset[int] = RESERVED,
+    *,
+    may_name_pods: bool = True,
 ) -> ServicePlan:
     """The changes that are due, computed from nothing but these.
 
     ``declared``: the declarations in force everywhere; ``local``: which of them this site makes.
     ``options`` None (``skupper-site`` cannot be read): all stays as it is, and inner ports too.
-    Deleting a site is `restore`.
+    Deleting a site is `restore`. ``may_name_pods``: EndpointSlices may be written here, which a
+    namespace's administrator can not grant; without it the address of a headless StatefulSet of
+    another site leads to any of its pods, and each is reached by its own name alone.
     """
-    planner = _Planner(snapshot, wishes, declared, local, memory, now)
+    planner = _Planner(snapshot, wishes, declared, local, memory, now, may_name_pods)
     if options is not None:
         planner.choose(options)
     else:
@@ -83,17 +90,6 @@ def plan(
         planner.lead(options)
         planner.undo(options)
     return planner.result()
-
-
-def restore(snapshot: Snapshot) -> tuple[tuple[Change, ...], tuple[ConfigError, ...]]:
-    """Everything of ours undone: adopted Services as they were, those that we made deleted."""
-    changes: list[Change] = []
-    findings: list[ConfigError] = []
-    for service in _ours(snapshot):
-        change, finding = _undone(service)
-        changes += [change] if change else []
-        findings += [finding] if finding else []
-    return (*changes, *headless.deletions(snapshot)), tuple(findings)
 
 
 class _Planner:
@@ -108,8 +104,10 @@ class _Planner:
         "_findings",
         "_inner",
         "_local",
+        "_may_name_pods",
         "_memory",
         "_now",
+        "_ours",
         "_snapshot",
         "_wishes",
     )
@@ -122,10 +120,13 @@ class _Planner:
         local: Collection[str],
         memory: Memory,
         now: float,
+        may_name_pods: bool,
     ) -> None:
         self._snapshot, self._wishes = snapshot, wishes
+        self._may_name_pods = may_name_pods
         self._declared, self._local = declared, local
         self._memory, self._now = memory, now
+        self._ours = ours(snapshot)
         self._chosen: dict[str, ServiceSpec] = {}
         self._inner: dict[ServiceKey, int] = {}
         self._fights = memory.fights
@@ -137,7 +138,7 @@ class _Planner:
 
     def keep(self) -> None:
         """Those whose Service leads here."""
-        for service in _ours(self._snapshot):
+        for service in self._ours:
             if (spec := self._declared.get(name_of(service))) is not None:
                 self._chosen[name_of(service)] = spec
 
@@ -210,10 +211,10 @@ class _Planner:
         wanted = [
             ServiceKey(name, port)
             for name, spec in self._chosen.items()
-            if spec.headless != name
+            if not self._has_no_address(name, spec)
             for port in spec.ports
         ]
-        ours = sorted(_ours(self._snapshot), key=_age)
+        ours = sorted(self._ours, key=_age)
         claims = [Claims(name_of(service), _claims(service)) for service in ours]
         assigned = assign(wanted, claims, self._memory.inner_ports, reserved)
         self._inner = assigned.ports
@@ -227,6 +228,26 @@ class _Planner:
                 "Withdraw services that nobody uses",
             )
 
+    def _has_no_address(self, name: str, spec: ServiceSpec) -> bool:
+        """Whether it leads to pods by their names, and so to no router by its own."""
+        if spec.headless != name:
+            return False
+        found = self._snapshot.get("Service", name)
+        is_theirs = found is not None and not made.is_made(found)
+        if is_theirs or self._may_name_pods:
+            return True
+        error = ConfigError(
+            f"Service/{name}",
+            "spec.clusterIP",
+            f"names of pods (POD.{name}) need the right to write EndpointSlices, so {name} leads "
+            "to any of its pods and each pod has only its own name",
+            hint=f"Have an administrator of the cluster apply Role {names.ROUTER}-headless",
+            code="SW0428",
+        )
+        if error.source not in {e.source for e in self._findings if e.code == error.code}:
+            self._findings.append(error)
+        return False
+
     # Changes --------------------------------------------------------------------------------
 
     def lead(self, options: SiteOptions) -> None:
@@ -235,13 +256,13 @@ class _Planner:
             found = self._snapshot.get("Service", name)
             if found is not None and "deletionTimestamp" in metadata(found):
                 continue
-            if spec.headless == name:
+            if self._has_no_address(name, spec):
                 self._lead_headless(name, spec, found, options)
             elif found is None or made.is_made(found):
                 fresh = self._fresh(name, spec, options)
                 self._make(name, found, fresh, self._needs(name))
             elif adoption.is_adopted(found) and adoption.original(found) is None:
-                self._findings.append(_unreadable(found))
+                self._findings.append(unreadable(found))
             else:
                 numbers = {port: self._inner[ServiceKey(name, port)] for port in spec.ports}
                 is_asked = name in self._wishes or name in self._local
@@ -256,7 +277,7 @@ class _Planner:
             marked, noted = self._marks(name, options)
             fresh = made.headless_service(name, spec.ports, marked, noted)
             self._make(name, found, fresh, ())
-        if found is None:
+        if found is None or not self._may_name_pods:
             return
         members = {
             member: self._snapshot.get("Service", member)
@@ -290,13 +311,14 @@ class _Planner:
         self._add(delete(found) if wanted is None else patch(found, wanted, needs))
 
     def _needs(self, name: str) -> Listens:
-        return tuple((key, inner) for key, inner in self._inner.items() if key.name == name)
+        keys = (ServiceKey(name, port) for port in self._chosen[name].ports)
+        return tuple((key, self._inner[key]) for key in keys)
 
     def undo(self, options: SiteOptions) -> None:
         """What leads to the routers and is not wanted any more."""
         ttl_s = options.service_sync_site_ttl_s
         led: set[str] = set()
-        for service in _ours(self._snapshot):
+        for service in self._ours:
             name = name_of(service)
             if name in self._chosen or "deletionTimestamp" in metadata(service):
                 led.add(name)
@@ -304,10 +326,10 @@ class _Planner:
                 led.add(name)
                 self._wake_at(self._memory.began_at + ttl_s)
             else:
-                change, finding = _undone(service)
+                change, finding = undone(service)
                 self._add(change)
                 self._findings += [finding] if finding else []
-        heads = frozenset(n for n, spec in self._chosen.items() if spec.headless == n)
+        heads = frozenset(n for n, s in self._chosen.items() if self._has_no_address(n, s))
         self._changes += headless.deletions(self._snapshot, keep=heads | led)
 
     def _may_be_out_of_reach(self, name: str, service: Object, ttl_s: float) -> bool:
@@ -331,7 +353,7 @@ class _Planner:
 
     def result(self) -> ServicePlan:
         """The plan: first what is given back, then what is made."""
-        ours = frozenset(name_of(service) for service in _ours(self._snapshot))
+        ours = frozenset(name_of(service) for service in self._ours)
         heard = frozenset(self._declared)
         memory = msgspec.structs.replace(
             self._memory,
@@ -346,34 +368,6 @@ class _Planner:
             memory=memory,
             again_at=self._again_at,
         )
-
-
-def _ours(snapshot: Snapshot) -> list[Object]:
-    """Services that we made or adopted, by name."""
-    return [
-        service
-        for _, service in sorted(snapshot.of("Service").items())
-        if adoption.is_adopted(service) or made.is_made(service)
-    ]
-
-
-def _undone(service: Object) -> tuple[Change | None, ConfigError | None]:
-    """What gives the Service back, or why that cannot be done."""
-    if not adoption.is_adopted(service):
-        return delete(service), None
-    if adoption.original(service) is None:
-        return None, _unreadable(service)
-    return patch(service, adoption.before(service)), None
-
-
-def _unreadable(service: Object) -> ConfigError:
-    return ConfigError(
-        f"Service/{name_of(service)}",
-        f"metadata.annotations[{names.ORIGINAL}]",
-        "what the Service was before it was adopted cannot be read, so it stays as it is",
-        hint="Put its selector and target ports back and remove this annotation, or apply it anew",
-        code="SW0429",
-    )
 
 
 def _claims(service: Object) -> dict[int, int]:

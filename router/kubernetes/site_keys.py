@@ -76,6 +76,7 @@ KEYS: Final = (
         default="route on OpenShift, else loadbalancer",
         read=texts.words(*INGRESSES),
         field="ingress",
+        note="`none`: links are accepted from inside the cluster only",
     ),
     SiteKey(
         key="cluster-local",

@@ -72,6 +72,7 @@ def _is_link(
                 "this token was made by this very site; no link is made of it",
                 "Apply it at another site, and delete it here",
                 findings.TOKEN,
+                "info",  # Tools copy tokens back to where they came from.
             )
         return False
     if skupper_runs and beside.is_skuppers_token(found):

@@ -1,15 +1,13 @@
 """Annotated Deployments, StatefulSets, DaemonSets and DeploymentConfigs."""
 
-from collections.abc import Mapping
-
 from router.kubernetes import findings, names, texts
 from router.kubernetes.exposure import Exposure, Reading
 from router.kubernetes.objects import Object, part
-from router.kubernetes.ported import service_ports
+from router.kubernetes.ported import Services, service_ports
 from router.kubernetes.texts import PortPairs
 
 
-def read(reading: Reading, services: Mapping[str, Object]) -> Exposure | None:
+def read(reading: Reading, services: Services) -> Exposure | None:
     """What the annotated workload asks for; None: nothing usable, ``reading.noted`` says why."""
     reading.check_keys()
     protocol = reading.protocol()
@@ -46,7 +44,7 @@ def _is_headless(reading: Reading) -> bool:
     return False
 
 
-def _declared_ports(reading: Reading, services: Mapping[str, Object]) -> PortPairs:
+def _declared_ports(reading: Reading, services: Services) -> PortPairs:
     """A StatefulSet's Service's ports, else those of the first container that has any."""
     if reading.kind == "StatefulSet":
         governing = part(reading.found, "spec", "serviceName")

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Protocol, get_args
 
 import msgspec
 
-from router.link.ports import LoadMessage, LsaAck, LsaMessage, OpenRequest, RoutingMessage
+from router.link.ports import LoadMessage, OpenRequest, RoutingMessage
 from router.model import limits
 from router.model.errors import LocalProtocolError, RemoteProtocolError
 
@@ -104,9 +104,7 @@ class GoAway(msgspec.Struct, frozen=True, array_like=True, tag="goaway"):
 _Own = Hello | Proof | Join | Joined | CostMessage | Drain | Last | GoAway
 Message = _Own | RoutingMessage
 
-_DECODER: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(
-    _Own | LsaMessage | LsaAck | LoadMessage
-)
+_DECODER: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
 _KNOWN = frozenset(
     str(kind.__struct_config__.tag) for kind in (*get_args(_Own), *get_args(RoutingMessage))
 )

@@ -20,12 +20,20 @@ Leaves = tuple[bytes, bytes]
 class Greeting:
     """Nonce, session and secret of this end, and the HELLO of the other once it came."""
 
-    def __init__(self, identity: Identity, role: Role, rng: random.Random, boot: bytes) -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        role: Role,
+        rng: random.Random,
+        boot: bytes,
+        abilities: handshake.Abilities,
+    ) -> None:
         self.session_id = rng.randbytes(control.NONCE_BYTES)
         self.peer: control.Hello | None = None
         self._identity = identity
         self._role = role
         self._boot = boot
+        self._abilities = abilities
         self._nonce = rng.randbytes(control.NONCE_BYTES)
         self._secret = rng.randbytes(control.NONCE_BYTES)
 
@@ -60,7 +68,8 @@ class Greeting:
             cost=cost,
             link=link,
             software=SOFTWARE,
-            features=tuple(sorted(handshake.FEATURES)),
+            features=tuple(sorted(self._abilities.features)),
+            required=tuple(sorted(self._abilities.required)),
         )
 
     def hear(self, hello: control.Hello, expected_site: SiteId | None) -> Neighbour:
@@ -70,7 +79,7 @@ class Greeting:
         if hello.nonce == self._nonce:
             raise RemoteProtocolError("reflected", "our own nonce came back")
         self.peer = hello
-        return handshake.judge_hello(hello, self._identity, expected_site)
+        return handshake.judge_hello(hello, self._identity, expected_site, self._abilities)
 
     def proof(self, leaves: Leaves) -> control.Proof:
         """That we own our identity key, on the connection of these ``leaves``."""

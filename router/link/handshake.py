@@ -9,6 +9,8 @@ import hashlib
 import hmac
 from typing import Literal
 
+import msgspec
+
 from router.link.control import VERSION, Hello
 from router.link.ports import Identity, Neighbour
 from router.model.errors import HandshakeRejected
@@ -19,8 +21,22 @@ Role = Literal["dialler", "acceptor"]
 _PROOF_LABEL = b"spillway/1 link proof\0"
 _JOIN_LABEL = b"spillway/1 lane join\0"
 
-FEATURES: frozenset[str] = frozenset()
-"""What this version can do beyond the base protocol."""
+IS_EDGE = "edge"
+"""A feature of who is an edge router."""
+
+SERVES_EDGES = "edge-table"
+"""A feature of who tells edges their table and fills in their paths."""
+
+
+class Abilities(msgspec.Struct, frozen=True):
+    """What a router can do beyond the base protocol, and what it demands of its neighbours."""
+
+    features: frozenset[str]
+    required: frozenset[str] = frozenset()
+
+
+INTERIOR = Abilities(frozenset({SERVES_EDGES}))
+EDGE = Abilities(frozenset({IS_EDGE}), frozenset({SERVES_EDGES}))
 
 
 def fingerprint(certificate: bytes) -> bytes:
@@ -67,7 +83,9 @@ def other(role: Role) -> Role:
     return "acceptor" if role == "dialler" else "dialler"
 
 
-def judge_hello(hello: Hello, identity: Identity, expected: SiteId | None) -> Neighbour:
+def judge_hello(
+    hello: Hello, identity: Identity, expected: SiteId | None, abilities: Abilities
+) -> Neighbour:
     """Who the peer says it is; to be proven yet. Raises HandshakeRejected."""
     if hello.version != VERSION:
         raise HandshakeRejected(
@@ -75,13 +93,7 @@ def judge_hello(hello: Hello, identity: Identity, expected: SiteId | None) -> Ne
             f"{hello.name} speaks version {hello.version} of the link protocol, we {VERSION}",
             "Upgrade the older of the two routers",
         )
-    missing = sorted(set(hello.required) - FEATURES)
-    if missing:
-        raise HandshakeRejected(
-            "unsupported-feature",
-            f"{hello.name} requires {', '.join(missing)}, which this router does not have",
-            "Upgrade this router",
-        )
+    _judge_features(hello, identity.name, abilities)
     site = identity.site_of(hello.public_key)
     if hello.router == identity.router:
         raise HandshakeRejected(
@@ -101,4 +113,29 @@ def judge_hello(hello: Hello, identity: Identity, expected: SiteId | None) -> Ne
             f"the endpoint answers as {hello.name} ({site[:8]}), the link expects {expected[:8]}",
             "Check the endpoint, or create the link again with a new token of that site",
         )
-    return Neighbour(RouterId(hello.router), site, hello.name, hello.public_key)
+    is_edge = IS_EDGE in hello.features
+    return Neighbour(RouterId(hello.router), site, hello.name, hello.public_key, is_edge)
+
+
+def _judge_features(hello: Hello, own_name: str, abilities: Abilities) -> None:
+    """Each end must have what the other demands. Raises HandshakeRejected."""
+    if IS_EDGE in hello.features and IS_EDGE in abilities.features:
+        raise HandshakeRejected(
+            "unsupported-feature",
+            f"{hello.name} and {own_name} are both edge routers, and an edge attaches to none",
+            "Link it to a site whose router mode is interior",
+        )
+    missing = sorted(set(hello.required) - abilities.features)
+    if missing:
+        raise HandshakeRejected(
+            "unsupported-feature",
+            f"{hello.name} requires {', '.join(missing)}, which the router of {own_name} lacks",
+            f"Upgrade the router of {own_name}",
+        )
+    lacking = sorted(abilities.required - set(hello.features))
+    if lacking:
+        raise HandshakeRejected(
+            "unsupported-feature",
+            f"{own_name} requires {', '.join(lacking)}, which the router of {hello.name} lacks",
+            f"Upgrade the router of {hello.name}",
+        )

@@ -13,6 +13,7 @@ from router.link.adjacency import (
 )
 from router.link.buffers import LinkBuffers, ProcessBuffers
 from router.link.doorway import Doorway
+from router.link.handshake import EDGE, INTERIOR
 from router.link.lane import NOBODY, Fault
 from router.link.mux import LaneMux
 from router.link.outgoing import OutgoingLink, OutgoingSpec
@@ -21,12 +22,13 @@ from router.link.ports import (
     LinkOwner,
     Neighbour,
     OpenRequest,
+    Refusal,
     RoutingMessage,
     Stream,
     StreamHandler,
 )
 from router.link.session import LinkSession, SessionConfig
-from router.link.transit import judge_path, relay
+from router.link.transit import fill_path, judge_path, relay
 from router.model import limits
 from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId, SiteId
@@ -43,8 +45,15 @@ class Links:
     """
 
     def __init__(
-        self, network: Network, identity: Identity, owner: LinkOwner, *, rng: random.Random
+        self,
+        network: Network,
+        identity: Identity,
+        owner: LinkOwner,
+        *,
+        rng: random.Random,
+        is_edge: bool = False,
     ) -> None:
+        """``is_edge``: no stream passes through, and each neighbour must serve edges."""
         self.drain_grace_s = limits.DRAIN_GRACE_S
         """How long a link that is deleted waits for its streams."""
         self.incoming_refused: Callable[[str, Fault], None] = lambda peer, fault: None
@@ -53,6 +62,7 @@ class Links:
         self._identity = identity
         self._owner = owner
         self._rng = rng
+        self._abilities = EDGE if is_edge else INTERIOR
         self._process = ProcessBuffers()
         self._boot = rng.randbytes(control.NONCE_BYTES)
         self._outgoing: dict[str, OutgoingLink] = {}
@@ -275,6 +285,7 @@ class Links:
             self._rng,
             config,
             boot=self._boot,
+            abilities=self._abilities,
         )
 
     # OutgoingOwner.
@@ -378,7 +389,20 @@ class Links:
             return NOBODY
         if len(request.path) == 1:
             return self._owner.stream_offered(stream, request)
-        return relay(stream, request, self)
+        onward = self._whole(stream.neighbour, request)
+        if not isinstance(onward, OpenRequest):
+            stream.refuse(onward, -1)
+            return NOBODY
+        return relay(stream, onward, self)
+
+    def _whole(self, neighbour: RouterId, request: OpenRequest) -> OpenRequest | Refusal:
+        """``request``, with its whole path if an edge has left that to us."""
+        if self._abilities is EDGE:
+            return "not-allowed"
+        adjacency = self._adjacencies.get(neighbour)
+        if adjacency is None or not adjacency.neighbour.is_edge:
+            return request
+        return fill_path(request, neighbour, self._owner.path_for_edge)
 
     def session_changed(self, session: LinkSession) -> None:
         """Its lanes or its cost."""

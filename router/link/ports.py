@@ -6,6 +6,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from router.model.adverts import LoadReport
+from router.model.edges import EdgeMessage
 from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId, SiteId
 from router.model.specs import ServiceProtocol
@@ -142,12 +143,16 @@ class StreamOpener(Protocol):
 
 
 class Neighbour(msgspec.Struct, frozen=True):
-    """Who is at the other end, proven by its identity key."""
+    """Who is at the other end, proven by its identity key.
+
+    ``is_edge``: it is told a table instead of LSAs, and names destinations instead of paths.
+    """
 
     router: RouterId
     site: SiteId
     name: str
     public_key: bytes  # DER SubjectPublicKeyInfo.
+    is_edge: bool = False
 
 
 class Identity(Protocol):
@@ -191,7 +196,7 @@ class LoadMessage(msgspec.Struct, frozen=True, array_like=True, tag="load"):
     reports: tuple[LoadReport, ...]
 
 
-RoutingMessage = LsaMessage | LsaAck | LoadMessage
+RoutingMessage = LsaMessage | LsaAck | LoadMessage | EdgeMessage
 """Control messages that links carry for others. Their own (HELLO, PING, …) stay inside."""
 
 
@@ -217,6 +222,12 @@ class LinkOwner(Protocol):
         """Its last link went. Its streams are lost right after this, in the same turn."""
 
     def routing_message(self, router: RouterId, message: RoutingMessage) -> None: ...
+
+    def path_for_edge(self, request: OpenRequest) -> tuple[RouterId, ...] | None:
+        """The routers after this one on the way to where an edge's ``request`` wants to go.
+
+        That is the last of its path. None: there is no way, or nothing of that service.
+        """
 
     def stream_offered(self, stream: Stream, request: OpenRequest) -> StreamHandler:
         """An OPEN that ends at this router. `refuse` it through the stream if need be."""

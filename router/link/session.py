@@ -16,15 +16,13 @@ from router.link import control
 from router.link.buffers import LinkBuffers, ProcessBuffers
 from router.link.data_lanes import DataLanes
 from router.link.greeting import Greeting, Leaves
-from router.link.handshake import Role, join_is_proven
+from router.link.handshake import INTERIOR, Abilities, Role, join_is_proven
 from router.link.lane import Fault
 from router.link.liveness import Liveness
 from router.link.mux import LaneMux
 from router.link.ports import (
     Identity,
     LoadMessage,
-    LsaAck,
-    LsaMessage,
     Neighbour,
     OpenRequest,
     RoutingMessage,
@@ -86,6 +84,7 @@ class LinkSession:
         config: SessionConfig,
         *,
         boot: bytes,
+        abilities: Abilities = INTERIOR,
     ) -> None:
         """``boot`` is the same for all sessions of this process and of no other."""
         self.config = config
@@ -97,7 +96,7 @@ class LinkSession:
         self.rtt_s: float | None = None
         self._owner = owner
         self._timers = timers
-        self._greeting = Greeting(identity, config.role, rng, boot)
+        self._greeting = Greeting(identity, config.role, rng, boot, abilities)
         self._control: LaneMux | None = None
         self._data = DataLanes(timers)
         self._spent_in = self._spent_out = 0
@@ -291,7 +290,7 @@ class LinkSession:
                 raise RemoteProtocolError("bad-order", "only the dialler sets the cost")
             self.cost = message.cost
             self._owner.session_cost(self)
-        elif isinstance(message, LsaMessage | LsaAck | LoadMessage):
+        elif isinstance(message, RoutingMessage):
             self._owner.session_message(self, message)
         else:
             raise RemoteProtocolError("bad-order", "JOIN on a control lane")

@@ -5,6 +5,8 @@ so each hop holds at most its window. What a half loses, the other is reset with
 ``cancelled`` towards the egress and ``link-lost`` towards the ingress.
 """
 
+from collections.abc import Callable
+
 import msgspec
 
 from router.link.lane import NOBODY
@@ -19,6 +21,9 @@ from router.link.ports import (
 from router.model import limits
 from router.model.ids import RouterId
 
+EDGE_PATH_ROUTERS = 2
+"""What an edge names: its neighbour, and where it wants to go."""
+
 
 def judge_path(path: tuple[RouterId, ...], here: RouterId, came_from: RouterId) -> bool:
     """Whether ``path`` begins here, is short enough and visits no router twice."""
@@ -30,6 +35,20 @@ def judge_path(path: tuple[RouterId, ...], here: RouterId, came_from: RouterId) 
         and came_from not in path
         and len(set(path)) == len(path)
     )
+
+
+def fill_path(
+    request: OpenRequest,
+    edge: RouterId,
+    path_to: Callable[[OpenRequest], tuple[RouterId, ...] | None],
+) -> OpenRequest | Refusal:
+    """The OPEN of an ``edge``, with the path that leads to where it wants to go."""
+    if len(request.path) != EDGE_PATH_ROUTERS:
+        return "not-allowed"
+    path = path_to(request)
+    if path is None or edge in path:
+        return "no-route"
+    return msgspec.structs.replace(request, path=(request.path[0], *path))
 
 
 def relay(inbound: Stream, request: OpenRequest, opener: StreamOpener) -> StreamHandler:

@@ -1,6 +1,6 @@
 """How loaded the targets of each site are: telling neighbours, and hearing from them."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from router.balance.reports import LoadReports
 from router.forward.forwarder import Forwarder
@@ -10,6 +10,7 @@ from router.model import limits
 from router.model.adverts import LoadReport
 from router.model.ids import RouterId, ServiceKey
 from router.net.ports import Network, Timer
+from router.routing.attached import AttachedEdges
 from router.routing.load import LoadTable
 from router.routing.table import RouteTable
 
@@ -18,12 +19,18 @@ class LoadExchange:
     """Owns what was last told and heard. Traffic comes here and never reaches routing."""
 
     def __init__(
-        self, network: Network, router: RouterId, links: Links, forwarder: Forwarder
+        self,
+        network: Network,
+        router: RouterId,
+        links: Links,
+        forwarder: Forwarder,
+        edges: AttachedEdges,
     ) -> None:
         self._network = network
         self._router = router
         self._links = links
         self._forwarder = forwarder
+        self._edges = edges
         self._heard = LoadTable()
         self._told = LoadReports()
         self._sequence = 0
@@ -50,28 +57,49 @@ class LoadExchange:
         if self._rest_timer is None:
             self._arm_rest(now)
         if self._told.note(key, load.in_flight, load.targets_ready, load.capacity, now):
-            self._links.broadcast(LoadMessage((self._report(key),)))
+            self._broadcast((self._report(key),))
         elif self._timer is None:
             self._arm()
 
     def tell_all(self, neighbour: RouterId) -> None:
         """A new neighbour hears of every service port at once."""
-        if self._keys:
-            self._links.send(neighbour, self._everything())
+        self._send(neighbour, self._everything())
+
+    def tell_edge(self, edge: RouterId, services: Collection[str], table: RouteTable) -> None:
+        """An edge has just heard of candidates of ``services``: it hears of their loads at once."""
+        reports = [self._report(key) for key in sorted(self._keys) if key.name in services]
+        for key, candidates in table.candidates.items():
+            if key.name in services:
+                heard = (self._heard.last(candidate.router, key) for candidate in candidates)
+                reports += [last[0] for last in heard if last is not None]
+        self._send(edge, reports)
+
+    def _broadcast(self, reports: Sequence[LoadReport]) -> None:
+        if not len(self._edges):
+            self._links.broadcast(LoadMessage(tuple(reports)))
+            return
+        for router in self._links.adjacent:
+            self._send(router, reports)
+
+    def _send(self, router: RouterId, reports: Sequence[LoadReport]) -> None:
+        """Those that ``router`` has a use for."""
+        wanted = self._edges.wanted(router, reports)
+        if wanted:
+            self._links.send(router, LoadMessage(wanted))
 
     def _refresh(self) -> None:
         """Say it again now and then: whoever missed a report, or counts wrongly, is set right."""
         if self._keys:
-            self._links.broadcast(self._everything())
+            self._broadcast(self._everything())
         self._arm_refresh()
 
     def _arm_refresh(self) -> None:
         again = self._network.now() + limits.LOAD_REFRESH_S
         self._refresh_timer = self._network.call_at(again, self._refresh)
 
-    def _everything(self) -> LoadMessage:
+    def _everything(self) -> list[LoadReport]:
         """All service ports; the link splits what does not fit into a frame."""
-        return LoadMessage(tuple(self._report(key) for key in sorted(self._keys)))
+        return [self._report(key) for key in sorted(self._keys)]
 
     def received(
         self, neighbour: RouterId, reports: tuple[LoadReport, ...], table: RouteTable
@@ -88,7 +116,7 @@ class LoadExchange:
             for further in accepted.forward_to:
                 onward.setdefault(further, []).append(report)
         for further, passed in onward.items():
-            self._links.send(further, LoadMessage(tuple(passed)))
+            self._send(further, passed)
 
     def table_changed(self, table: RouteTable) -> None:
         """Forget routers that are no candidates any more."""
@@ -121,7 +149,7 @@ class LoadExchange:
         self._timer = None
         due = [key for key in self._told.due(self._network.now()) if key in self._keys]
         if due:
-            self._links.broadcast(LoadMessage(tuple(self._report(key) for key in due)))
+            self._broadcast([self._report(key) for key in due])
         self._arm()
 
     def _arm_rest(self, now: float) -> None:
@@ -145,6 +173,6 @@ class LoadExchange:
         for key in rested:
             del self._restless[key]
         if rested:
-            self._links.broadcast(LoadMessage(tuple(self._report(key) for key in rested)))
+            self._broadcast([self._report(key) for key in rested])
         if self._restless:
             self._arm_rest(min(self._restless.values()))

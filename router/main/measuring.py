@@ -40,6 +40,7 @@ def measure(
     _of_links(router, put)
     sites = router.routing.table.sites.values()
     put("spillway_sites", (), sum(1 for route in sites if route.reachable))
+    put("spillway_edges", (), len(router.edges))
     put("spillway_spf_seconds", (), router.spf_seconds)
     put("spillway_lsa_total", (), router.routing.lsas_received)
     for name, expires in expiries.items():

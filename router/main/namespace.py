@@ -11,7 +11,7 @@ from random import Random
 from typing import Final, Protocol
 
 from router.control.acceptance import Reading
-from router.control.kubernetes.api import Api
+from router.control.kubernetes.api import Api, ApiError
 from router.control.kubernetes.identity import prepare
 from router.control.kubernetes.lease import Leadership
 from router.control.kubernetes.recorder import Recorder
@@ -21,6 +21,7 @@ from router.control.kubernetes.store import KubernetesStore, Look
 from router.control.kubernetes.trust import SecretTrust
 from router.documents import Wanted
 from router.kubernetes.changes import Listens
+from router.kubernetes.pods import routers_ready
 from router.kubernetes.services import ServicePlan
 from router.kubernetes.site_config import SiteDefaults
 from router.main.stores import Namespace, Store
@@ -32,6 +33,11 @@ log = logging.getLogger("router.main")
 BIND_IP_VARIABLE: Final = "SPILLWAY_BIND_IP"
 ANY_ADDRESS: Final = "0.0.0.0"
 """Those of IPv6 too, where there are any."""
+_WRITE_SLICES: Final = {
+    "verb": "create",
+    "group": "discovery.k8s.io",
+    "resource": "endpointslices",
+}
 POD_VARIABLES: Final = ("POD_NAME", "HOSTNAME")
 """The second is the pod's name too, unless its template says otherwise."""
 
@@ -43,12 +49,14 @@ def _pod_name() -> str:
 class NamespaceStore:
     """Objects of a namespace. Implements `Store`.
 
-    Who serves tells by `attach` what is listened for, since a Service leads here only after that.
+    Who serves tells by `attach` what is listened for, since a Service leads here only after that,
+    and only while a router is ready: else its clients would find nobody.
     """
 
     def __init__(self, store: KubernetesStore, trust: SecretTrust, api: Api, rng: Random) -> None:
         self._store = store
         self._trust = self.kept = trust
+        self._api = api
         self._listening: Callable[[Listens], bool] = lambda needs: False
         self._status: Callable[[], Mapping[str, str] | None] = lambda: None
         holder = f"{_pod_name() or 'router'}_{rng.randbytes(4).hex()}"
@@ -57,12 +65,13 @@ class NamespaceStore:
             api,
             rng,
             may_write=self._may_write,
-            listening=lambda needs: self._listening(needs),
+            listening=self._leads_somewhere,
             changed=store.poke,
         )
         self._recorder = Recorder(api, self._may_write)
         self._status_writer = StatusWriter(api, self._may_write, lambda: self._status())
         self._offered: ServicePlan | None = None
+        self._routers_ready = False
         self.load = store.load
         self.poke = store.poke
         self.declared = store.declared
@@ -73,7 +82,15 @@ class NamespaceStore:
     def _may_write(self) -> bool:
         return self._lease.holds
 
+    def _leads_somewhere(self, needs: Listens) -> bool:
+        """Whether a Service may lead here: what it had before works until then."""
+        return not needs or (self._routers_ready and self._listening(needs))
+
     def _look(self, seen: Look) -> None:
+        ready = routers_ready(seen.snapshot.of("Pod").values())
+        if ready != self._routers_ready:
+            self._routers_ready = ready
+            self._services.poke()
         wanted = None if seen.reading is None else seen.reading.wanted
         self._trust.look(seen.snapshot, seen.picture, wanted)
         if seen.plan is not self._offered:
@@ -88,10 +105,22 @@ class NamespaceStore:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._store.run())
                 tasks.create_task(self._trust.run())
+                tasks.create_task(self._watch_rights())
                 for writing in (self._lease, self._services, self._recorder, self._status_writer):
                     tasks.create_task(_kept_running(writing))
         finally:
             await self._lease.release()
+
+    async def look_at_rights(self) -> None:
+        """Learn what may be written that not every site may write; unknown stays as it was."""
+        with contextlib.suppress(ApiError):
+            allowed = await self._api.create_review(_WRITE_SLICES)
+            self._store.may_name_pods(allowed)
+
+    async def _watch_rights(self) -> None:
+        while True:
+            await asyncio.sleep(limits.RIGHTS_LOOK_S)
+            await self.look_at_rights()
 
     async def watch(self, changed: Callable[[Wanted, list[ConfigError]], None]) -> None:
         """As the store does; then what had to be listened for first may be written."""
@@ -104,6 +133,7 @@ class NamespaceStore:
 
     async def last(self) -> Reading:
         """What is known; a list anew would take as long as the API server likes."""
+        await self._trust.last()
         return self._store.load()
 
     def tell_of_secrets(
@@ -143,6 +173,7 @@ async def following(site_dir: Path, namespace: Namespace) -> AsyncIterator[Store
 
     The site's secrets are in ``site_dir`` by then, so that nobody is let in who was revoked.
     """
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # It tells of each request.
     rng = random.SystemRandom()
     connected = await asyncio.to_thread(
         Api.connect, namespace.name, namespace.kubeconfig, namespace.context
@@ -157,12 +188,15 @@ async def following(site_dir: Path, namespace: Namespace) -> AsyncIterator[Store
             defaults=SiteDefaults(bind_ip=os.environ.get(BIND_IP_VARIABLE) or ANY_ADDRESS),
             rng=rng,
         )
-        joined = NamespaceStore(store, SecretTrust(api, site_dir, rng), api, rng)
+        trust = SecretTrust(api, site_dir, rng)
+        joined = NamespaceStore(store, trust, api, rng)
+        await joined.look_at_rights()
         failure: Exception | None = None
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(joined.run())
             try:
                 await store.ready()
+                await trust.ready()
                 yield joined
             except Exception as error:  # Raised below: the group would wrap it.
                 failure = error

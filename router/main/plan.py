@@ -132,6 +132,20 @@ def _planned(told: Declaration, given: dict[str, ConnectorSpec], wanted: Wanted)
     return _Planned(told, given, told.name in wanted.services, services, tuple(problems))
 
 
+def wishes(wanted: Wanted) -> frozenset[str] | None:
+    """The services that a site of ``wanted`` uses, declared by whomever; None: all there are.
+
+    It listens for those, or has targets of them. What is declared here is used here.
+    """
+    used = {*wanted.services, *(connector.service for connector in wanted.connectors.values())}
+    if wanted.inner_ports is not None:
+        return frozenset(used | {key.name for key in wanted.inner_ports})
+    if wanted.site.service_sync:
+        return None
+    listeners = wanted.listeners.values()
+    return frozenset(used | {one.service for one in listeners if one.listen != "none"})
+
+
 def _with_known_policy(told: Declaration, problems: list[Problem]) -> Declaration:
     """Sites of other versions may declare policies that this one does not know how to run."""
     if check_policy(told.spec.policy) is None:

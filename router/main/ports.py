@@ -16,6 +16,11 @@ from router.model.errors import HandshakeRejected
 from router.model.events import Problem, Severity
 from router.model.specs import LinkSpec, ServiceProtocol
 from router.net.ports import Tls
+from router.routing.core import RoutingCore
+from router.routing.edge import EdgeRouting
+
+Routing = RoutingCore | EdgeRouting
+"""What a router routes by: all of the network, or, at an edge, what its neighbour tells it."""
 
 
 class PendingLink(msgspec.Struct, frozen=True, kw_only=True):

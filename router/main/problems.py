@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from router.forward.listeners import EVERYWHERE, ListenerState
+from router.model import limits
 from router.model.errors import ConfigError
 from router.model.events import Problem
 from router.model.ids import ServiceKey, SiteId
@@ -76,6 +77,35 @@ def unserved(keys: Iterable[ServiceKey]) -> list[Problem]:
             hint=f"See why under ERROR: sitectl service status {key.name}",
         )
         for key in keys
+    ]
+
+
+def of_edge(left_out: int) -> list[Problem]:
+    """Services that an edge uses and is not told of."""
+    if not left_out:
+        return []
+    return [
+        Problem(
+            code="SW0310",
+            message=f"{left_out} services find no room in the table of this edge router "
+            f"({limits.EDGE_ROWS_MAX} rows): they have no other site here.",
+            hint="Turn service sync off and name the services that are used here, or make this "
+            "site's router an interior one: routerMode: interior",
+        )
+    ]
+
+
+def of_mode(mode: str, wanted: str) -> list[Problem]:
+    """A router mode that was changed under a running router. ``wanted`` empty: not known."""
+    if wanted in ("", mode):
+        return []
+    return [
+        Problem(
+            code="SW0311",
+            message=f"routerMode is {wanted}, and this router runs as {mode} until it is "
+            "started again.",
+            hint="sitectl stop, then sitectl start",
+        )
     ]
 
 

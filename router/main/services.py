@@ -9,7 +9,7 @@ from router.main.changes import Changes
 from router.main.learnt import Learnt
 from router.main.load_exchange import LoadExchange
 from router.main.plan import Plan, PlannedService, PlannedTarget, Planner
-from router.main.ports import Credentials, Keeper, Tell
+from router.main.ports import Credentials, Keeper, Routing, Tell
 from router.main.problems import unserved
 from router.model.addresses import split
 from router.model.adverts import Declaration, TargetsAdvert
@@ -17,7 +17,6 @@ from router.model.events import Problem
 from router.model.ids import ServiceKey, SiteId
 from router.model.specs import ServiceProtocol, ServiceSpec
 from router.net.ports import Network, Tls
-from router.routing.core import RoutingCore
 from router.routing.events import RoutingEvent
 from router.routing.table import RouteTable
 
@@ -35,7 +34,7 @@ class Services:
         network: Network,
         site: SiteId,
         forwarder: Forwarder,
-        routing: RoutingCore,
+        routing: Routing,
         load: LoadExchange,
         keeper: Keeper,
         tell: Tell,

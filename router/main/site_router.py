@@ -5,7 +5,6 @@ the network's turn; there is no task here.
 """
 
 import random
-import time
 from collections.abc import Callable, Iterable, Mapping
 
 from router.documents import Wanted
@@ -30,30 +29,31 @@ from router.main.inquiry import Inquiries, Told, answer
 from router.main.link_door import LinkDoor, place_of
 from router.main.link_news import LinkNews
 from router.main.load_exchange import LoadExchange
-from router.main.plan import PlannedService
-from router.main.ports import Credentials, Keeper, PendingLink, Tell
+from router.main.plan import PlannedService, wishes
+from router.main.ports import Credentials, Keeper, PendingLink, Routing, Tell
+from router.main.routing_run import RoutingRun
 from router.main.services import Services
+from router.main.twin import Twin
 from router.model import limits
+from router.model.edges import HaveMessage, TableMessage, WishMessage
 from router.model.errors import ConfigError, HandshakeRejected
 from router.model.events import Problem
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.specs import ServiceSpec
-from router.net.ports import Address, Network, Timer
+from router.net.ports import Address, Network
+from router.routing.attached import AttachedEdges
 from router.routing.core import RoutingCore
+from router.routing.edge import EdgeRouting
 from router.routing.events import (
-    EpochRaised,
+    EdgeCaughtUp,
     IdentityConflict,
     LsaRejected,
-    RoutingEvent,
-    SendAck,
-    SendLsa,
-    TableChanged,
 )
 from router.routing.table import RouteTable
 
 
 class SiteRouter:
-    """The composition of all rooms for one site. Implements `LinkOwner`."""
+    """The composition of all rooms for one site. Implements `LinkOwner` and `RoutingOwner`."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class SiteRouter:
         service_ttl_s: float = limits.SERVICE_SYNC_TTL_S,
         connections_max: int = limits.CLIENT_CONNECTIONS_MAX,
     ) -> None:
-        """``is_edge``: no path of other sites leads through this one.
+        """``is_edge``: it attaches to one site, accepts no links and takes no part in routing.
 
         ``connections_max``: of clients of services, over all listeners.
         """
@@ -82,7 +82,7 @@ class SiteRouter:
         self._keeper = keeper
         self._tell = tell
         self.version = version
-        self.links = Links(network, identity, self, rng=rng)
+        self.links = Links(network, identity, self, rng=rng, is_edge=is_edge)
         self._news = LinkNews(tell, self.links, self.router_name)
         self.links.incoming_refused = self._news.refused
         self.forwarder = Forwarder(
@@ -94,17 +94,22 @@ class SiteRouter:
             settles_s=limits.START_SETTLES_S,
             connections_max=connections_max,
         )
-        self.routing = RoutingCore(
+        self.is_edge = is_edge
+        self.routing: Routing = (EdgeRouting if is_edge else RoutingCore)(
             identity,
             epoch=epoch,
             boot_nonce=boot_nonce,
             version=version,
             now=network.now(),
-            stub=is_edge,
             service_ttl_s=service_ttl_s,
         )
+        self.edges = AttachedEdges()
+        self._run = RoutingRun(
+            network, self.links, identity, version, self.routing, self.edges, keeper, self
+        )
+        self._take = self._run.take
         self._inquiries = Inquiries(network, self.links, identity.site)
-        self._load = LoadExchange(network, identity.router, self.links, self.forwarder)
+        self._load = LoadExchange(network, identity.router, self.links, self.forwarder, self.edges)
         self.forwarder.load_changed = self._load.changed
         self._services = Services(
             network,
@@ -123,11 +128,7 @@ class SiteRouter:
         self._config_problems: tuple[Problem, ...] = ()
         self._pending_links: dict[str, PendingLink] = {}
         self._door = LinkDoor(network, self.links, credentials, claims, self._link_port_taken)
-        self._conflict = ""
-        self._conflict_until = 0.0
-        self._has_left = False  # Our twin is the older one: no links until we are started anew.
-        self.spf_seconds = 0.0
-        self._routing_timer: Timer | None = None
+        self._twin = Twin(network, identity.name)
         self._router_sites: dict[RouterId, SiteId] = {}
         self._draining = False
         self.started_at = network.now()
@@ -145,6 +146,8 @@ class SiteRouter:
         ttl_s = wanted.site.service_sync_site_ttl_s
         if before is not None and before.site.service_sync_site_ttl_s != ttl_s:
             self._take(self.routing.set_service_ttl(ttl_s, self._network.now()))
+        if isinstance(self.routing, EdgeRouting):
+            self._take(self.routing.set_wishes(wishes(wanted), self._network.now()))
         self._services.apply(wanted)
 
     def follow_declarations(self, hear: Callable[[Mapping[str, ServiceSpec]], None]) -> None:
@@ -157,7 +160,7 @@ class SiteRouter:
 
     def refresh_links(self) -> None:
         """Dial what is wanted and has its credential; called again when a claim was redeemed."""
-        if self._wanted is None or self._draining or self._has_left:
+        if self._wanted is None or self._draining or self._twin.has_left:
             return
         ready: dict[str, OutgoingSpec] = {}
         self._pending_links = {}
@@ -173,8 +176,12 @@ class SiteRouter:
         self.links.set_links(ready)
 
     def open_link_door(self) -> None:
-        """Listen for links and claims, anew where the address or our certificate changed."""
-        if self._wanted is not None and not self._draining and not self._has_left:
+        """Listen for links and claims, anew where the address or our certificate changed.
+
+        An edge never does.
+        """
+        is_closed = self.is_edge or self._draining or self._twin.has_left
+        if self._wanted is not None and not is_closed:
             self._door.open(self._wanted.site)
 
     @property
@@ -182,72 +189,41 @@ class SiteRouter:
         """Why links cannot be accepted here; empty: they can, or are not wanted."""
         return self._door.error
 
-    # Routing --------------------------------------------------------------------------------
+    # RoutingOwner ---------------------------------------------------------------------------
 
-    def _take(self, events: list[RoutingEvent]) -> None:
-        changed = False
-        for event in events:
-            match event:
-                case SendLsa():
-                    self.links.send(event.to, LsaMessage(event.signed))
-                case SendAck():
-                    self.links.send(
-                        event.to, LsaAck(event.router, event.part, event.epoch, event.sequence)
-                    )
-                case TableChanged():
-                    self._table_changed(event.table)
-                    changed = True
-                case EpochRaised():
-                    self._keeper.keep_epoch(event.epoch)
-                case IdentityConflict():
-                    self._identity_conflict(event)
-                case LsaRejected():
-                    self._news.lsa_rejected(event)
-                    self.links.misbehaved(event.sender)
-        if changed:
-            self._services.resolve()
-        self._arm_routing()
+    def routes_settled(self) -> None:
+        """Services follow the new table."""
+        self._services.resolve()
 
-    def _table_changed(self, table: RouteTable) -> None:
+    def edge_caught_up(self, event: EdgeCaughtUp) -> None:
+        """It hears of the loads of what it was told."""
+        self._load.tell_edge(event.router, event.services, self.routing.table)
+
+    def lsa_rejected(self, event: LsaRejected) -> None:
+        """A glitch of that neighbour."""
+        self._news.lsa_rejected(event)
+        self.links.misbehaved(event.sender)
+
+    def table_changed(self, table: RouteTable) -> None:
+        """Loads and learnt services follow it at once."""
         self._router_sites = {route.router: site for site, route in table.sites.items()}
         self._load.table_changed(table)
         self._services.table_changed(table)
 
-    def _identity_conflict(self, event: IdentityConflict) -> None:
-        self._conflict = (
-            f"another router runs with the identity of {self.identity.name} ({event.site}): "
-            "its state directory was copied"
-        )
+    def identity_conflict(self, event: IdentityConflict) -> None:
+        """Tell of our twin, and leave if it is the older one."""
+        text = self._twin.found(event.site, withdrawn=event.withdrawn)
         if event.withdrawn:
-            self._conflict += "; this one started later and has closed its links"
-            self._has_left = True
             self._door.close()
             self.links.set_links({})
-            self.links.drop(lambda neighbour: True, self._conflict)
-        self._conflict_until = self._network.now() + limits.CONFLICT_SHOWN_S
+            self.links.drop(lambda neighbour: True, text)
         self._tell(
             "error",
             "identity-conflict",
             self.identity.name,
-            self._conflict,
+            text,
             "Give one of the two sites a new identity: sitectl delete, then sitectl init",
         )
-
-    def _arm_routing(self) -> None:
-        if self._routing_timer is not None:
-            self._routing_timer.cancel()
-            self._routing_timer = None
-        deadline = self.routing.next_deadline()
-        if deadline is not None:
-            self._routing_timer = self._network.call_at(deadline, self._routing_due)
-
-    def _routing_due(self) -> None:
-        self._routing_timer = None
-        began = time.perf_counter()
-        events = self.routing.handle_timeout(self._network.now())
-        if any(isinstance(event, TableChanged) for event in events):
-            self.spf_seconds = time.perf_counter() - began
-        self._take(events)
 
     # LinkOwner ------------------------------------------------------------------------------
 
@@ -259,7 +235,13 @@ class SiteRouter:
         """Tell routing, and give the neighbour all loads at once."""
         self._news.up(neighbour, cost)
         now = self._network.now()
-        self._take(self.routing.adjacency_up(neighbour.router, neighbour.site, cost, now))
+        if neighbour.is_edge:
+            self.edges.up(neighbour.router, now)
+        self._take(
+            self.routing.adjacency_up(
+                neighbour.router, neighbour.site, cost, now, is_edge=neighbour.is_edge
+            )
+        )
         self._load.tell_all(neighbour.router)
 
     def adjacency_cost(self, router: RouterId, cost: int) -> None:
@@ -269,11 +251,13 @@ class SiteRouter:
     def adjacency_draining(self, router: RouterId) -> None:
         """Tell routing, as of one that is down: nothing new goes that way."""
         self._news.draining(router)
+        self.edges.down(router)
         self._take(self.routing.adjacency_down(router, self._network.now()))
 
     def adjacency_down(self, router: RouterId, cause: str) -> None:
         """Tell routing: the LSA goes out and routes change in this very call."""
         self._news.down(router, cause)
+        self.edges.down(router)
         self._take(self.routing.adjacency_down(router, self._network.now()))
 
     def routing_message(self, router: RouterId, message: RoutingMessage) -> None:
@@ -290,6 +274,13 @@ class SiteRouter:
                 )
             case LoadMessage():
                 self._load.received(router, message.reports, self.routing.table)
+            case WishMessage() | HaveMessage() | TableMessage():
+                told = self.routing if isinstance(self.routing, EdgeRouting) else self.edges
+                self._take(told.receive_edge(router, message, now))
+
+    def path_for_edge(self, request: OpenRequest) -> tuple[RouterId, ...] | None:
+        """As the route table has it, for a candidate of the service that is asked for."""
+        return self.edges.path_to(ServiceKey(request.service, request.port), request.path[-1])
 
     def stream_offered(self, stream: Stream, request: OpenRequest) -> StreamHandler:
         """A stream that ends here: for a target, or a question about targets."""
@@ -313,6 +304,16 @@ class SiteRouter:
     def wanted(self) -> Wanted | None:
         """What was applied last."""
         return self._wanted
+
+    @property
+    def spf_seconds(self) -> float:
+        """How long the last route computation took."""
+        return self._run.spf_seconds
+
+    @property
+    def mode(self) -> str:
+        """As it was started: a change of wanted state takes another start."""
+        return "edge" if self.is_edge else "interior"
 
     @property
     def services(self) -> Mapping[ServiceKey, PlannedService]:
@@ -352,15 +353,17 @@ class SiteRouter:
 
     def problems(self) -> tuple[Problem, ...]:
         """All that is wrong now and needs a person."""
-        is_shown = self._has_left or self._network.now() < self._conflict_until
-        conflict = self._conflict if is_shown else ""
         return (
             *self._config_problems,
             *self._services.problems,
-            *problems.of_router(self._door.error, conflict, self._services.untold),
+            *problems.of_router(self._door.error, self._twin.problem, self._services.untold),
             *problems.of_listeners(self.forwarder.listener_states()),
             *self._credentials.service_tls_problems(),
             *problems.of_table(self.routing.table),
+            *problems.of_edge(
+                self.routing.left_out if isinstance(self.routing, EdgeRouting) else 0
+            ),
+            *problems.of_mode(self.mode, self._wanted.site.router_mode if self._wanted else ""),
         )
 
     def _link_port_taken(self, error: str) -> None:
@@ -406,5 +409,4 @@ class SiteRouter:
         self.links.close()
         self._load.close()
         self._door.close()
-        if self._routing_timer is not None:
-            self._routing_timer.cancel()
+        self._run.close()

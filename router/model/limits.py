@@ -143,6 +143,14 @@ EQUAL_PATHS_MAX = 8  # Paths kept per destination.
 CONFLICT_REPEAT_S = 60.0  # A twin that goes on is told of again.
 CONFLICT_SHOWN_S = 180.0  # A problem of the survivor, until nothing was heard of a twin so long.
 SERVICE_SYNC_TTL_S = 180.0
+EDGE_WISHES_MAX = 512  # Services that an edge names; who wants more asks for all.
+EDGE_ROWS_MAX = 16_384  # Of one edge's table, some 4 MB; services that do not fit are left out.
+EDGE_TABLE_BYTES_MAX = 32 * KIB  # Rows of one message; the next follows when it was acked.
+EDGE_TABLE_INTERVAL_S = 0.05  # Between changes told to one edge, as for LOAD.
+EDGE_RETRANSMIT_S = 1.0
+EDGE_WISH_REFRESH_S = 30.0  # An edge says again what it wants: whoever forgot it is set right.
+EDGE_WISHES_BURST, EDGE_WISHES_PER_S = 20, 5.0  # Of one edge; each may cost a whole table.
+EDGE_CONFLICTS_MAX = 16  # Sites named that declare a service differently; for people.
 LOAD_INTERVAL_S = 0.05
 LOAD_CHANGE_INTERVAL_S = 0.1
 LOAD_CHANGE_SHARE = 0.1
@@ -344,6 +352,8 @@ API_AWAY_S = 5.0  # An API server that is gone for less is being upgraded.
 # kubernetes: secrets.
 TRUST_SETTLED_S = 60.0  # Between looks at addresses and ends of certificates when all is done.
 TRUST_OPEN_S = 5.0  # Until what failed or waits is tried again.
+TRUST_READY_S = 5.0  # At the start, for TLS credentials of services; the others are there.
+TRUST_LAST_S = 3.0  # At the end, for what was not kept yet; the drain comes after it.
 CLAIM_ANSWER_S = 9.0  # A claim judged by the API later than this is heard by nobody: see above.
 GRANT_KEPT_S = 86_400.0  # Of an expired claim without a use: `token status` still knows it.
 REFILL_S = 10.0  # A token request that somebody empties is filled no more often.
@@ -355,9 +365,10 @@ INNER_PORTS_KNOWN_MAX = 16_384  # Numbers kept for services that are gone; they 
 # Somebody else (Argo CD, Flux, an operator) puts a Service's selector back and we ours: once more
 # than that is a fight, which ends here. One more attempt each time that long has passed.
 SERVICE_REVERTS_MAX, SERVICE_REVERTS_WITHIN_S = 5, 3_600.0
-SERVICE_WRITES_BURST, SERVICE_WRITES_PER_S = 50, 20.0  # 300 Services at once: 13 s.
+SERVICE_WRITES_BURST, SERVICE_WRITES_PER_S = 100, 50.0  # 300 Services at once: 4 s.
 SERVICE_RETRY_S, SERVICE_RETRY_MAX_S = 1.0, 60.0  # Of one object that was refused, doubling.
 SERVICE_SEEN_WITHIN_S = 5.0  # A watch shows what we wrote; then we look whether it is so.
+RIGHTS_LOOK_S = 300.0  # A right that an administrator adds counts within that time.
 ENDPOINTS_PER_SLICE_MAX = 1_000  # What the API takes in one EndpointSlice.
 
 # kubernetes: the site controller.

@@ -31,6 +31,7 @@ from router.routing.lsa import (
     ReceivedLsa,
     Services,
     decode_lsa,
+    edge_fault,
     signature_fault,
     split_services,
 )
@@ -72,8 +73,10 @@ class RoutingCore:
         self._flooding = Flooding(self._lsdb)
         self._pace = SpfPace()
         self._adjacencies: dict[RouterId, Adjacency] = {}
+        self._edges: dict[RouterId, Node] = {}  # Of these: who speaks of itself and is told no LSA.
         self._declarations: tuple[Declaration, ...] = ()
         self._bodies: tuple[Services, ...] = ()
+        self._adverts: tuple[TargetsAdvert, ...] = ()
         self._is_draining = False
         self._has_news = False  # Our LSA says something that nobody was told yet.
         self._rival_nonce: bytes | None = None
@@ -101,6 +104,11 @@ class RoutingCore:
         return self._origin.epoch
 
     @property
+    def adverts(self) -> tuple[TargetsAdvert, ...]:
+        """What this router attaches, by service port."""
+        return self._adverts
+
+    @property
     def lsas_originated(self) -> int:
         return self._origin.originated
 
@@ -116,10 +124,11 @@ class RoutingCore:
     # What happens on this router.
 
     def adjacency_up(
-        self, router: RouterId, site: SiteId, cost: int, now: float
+        self, router: RouterId, site: SiteId, cost: int, now: float, *, is_edge: bool = False
     ) -> list[RoutingEvent]:
         """A neighbour is there: it is sent the whole database, and others hear of it.
 
+        An edge is sent what others hold of itself, so that it overtakes a former life, and no more.
         More than `ADJACENCIES_MAX` would not fit into an LSA: the next are counted and not used.
         """
         if router not in self._adjacencies and len(self._adjacencies) >= ADJACENCIES_MAX:
@@ -128,13 +137,16 @@ class RoutingCore:
         is_first = not self._adjacencies
         self._flooding.remove(router)  # It may have restarted: what it acked is forgotten.
         self._adjacencies[router] = self._adjacency(router, site, cost)
+        self._edges.pop(router, None)
+        if is_edge:
+            self._edges[router] = Node(router, site)
         self._has_news = True
         self._pace.paths_changed(now)
         events: list[RoutingEvent] = []
         if is_first:
             self._originate(now)  # Alone there was nobody to tell; the sync carries it.
         events += self._originate_if_due(now)
-        events += self._flooding.add(router, now)
+        events += self._flooding.add(router, now, self._edges.get(router))
         return events
 
     def adjacency_cost(self, router: RouterId, cost: int, now: float) -> list[RoutingEvent]:
@@ -151,6 +163,7 @@ class RoutingCore:
         """The table without it is in the returned list, and others are told at once."""
         if self._adjacencies.pop(router, None) is None:
             return []
+        self._edges.pop(router, None)
         self._flooding.remove(router)
         self._has_news = True
         self._pace.paths_changed(now)
@@ -167,13 +180,14 @@ class RoutingCore:
     ) -> list[RoutingEvent]:
         """All that this router declares and attaches. ValueError, nothing changed: too much."""
         declared = tuple(sorted(declarations, key=lambda told: (told.name, told.declared_at_s)))
-        bodies = split_services(declared, adverts)
+        told = tuple(adverts)
+        bodies = split_services(declared, told)
         events: list[RoutingEvent] = []
         if declared != self._declarations:
             self._declarations = declared
             events += self._rebuild(now)
         if bodies != self._bodies:
-            self._bodies = bodies
+            self._bodies, self._adverts = bodies, told
             self._has_news = True
             events += self._originate_if_due(now)
         return events
@@ -205,6 +219,10 @@ class RoutingCore:
         if isinstance(received, LsaFault):
             return self._rejected(from_router, received)
         lsa = received.lsa
+        edge = self._edges.get(from_router)
+        foreign = edge_fault(lsa, edge) if edge else None
+        if foreign:
+            return self._rejected(from_router, foreign)
         if lsa.node == self._node:
             return self._receive_own(from_router, received, now)
         standing = self._lsdb.standing(lsa, signed)

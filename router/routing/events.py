@@ -2,6 +2,7 @@
 
 import msgspec
 
+from router.model.edges import EdgeMessage
 from router.model.ids import RouterId, SiteId
 from router.routing.table import RouteTable
 
@@ -21,6 +22,20 @@ class SendAck(msgspec.Struct, frozen=True, kw_only=True):
     part: int
     epoch: int
     sequence: int
+
+
+class SendEdge(msgspec.Struct, frozen=True):
+    """What an edge and the router it is attached to say to each other."""
+
+    to: RouterId
+    message: EdgeMessage
+
+
+class EdgeCaughtUp(msgspec.Struct, frozen=True):
+    """The edge ``router`` holds its newest table; candidates of ``services`` are new in it."""
+
+    router: RouterId
+    services: frozenset[str]
 
 
 class TableChanged(msgspec.Struct, frozen=True):
@@ -48,11 +63,20 @@ class EpochRaised(msgspec.Struct, frozen=True):
 
 
 class LsaRejected(msgspec.Struct, frozen=True, kw_only=True):
-    """A neighbour sent what no honest router passes on. ``code`` as in `LsaFault`."""
+    """A neighbour sent what no honest router sends. ``code`` as in `LsaFault`."""
 
     sender: RouterId
     code: str
     reason: str
 
 
-RoutingEvent = SendLsa | SendAck | TableChanged | IdentityConflict | EpochRaised | LsaRejected
+RoutingEvent = (
+    SendLsa
+    | SendAck
+    | SendEdge
+    | EdgeCaughtUp
+    | TableChanged
+    | IdentityConflict
+    | EpochRaised
+    | LsaRejected
+)

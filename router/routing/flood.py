@@ -14,21 +14,28 @@ from router.model.limits import (
 )
 from router.routing.budget import TokenBucket
 from router.routing.events import SendLsa
-from router.routing.lsa import LsaKey, Version
+from router.routing.lsa import LsaKey, Node, Version
 from router.routing.lsdb import Lsdb
 
 
 class Neighbour:
-    """What one neighbour was sent and what waits for it: keys only, bytes come from the LSDB."""
+    """What one neighbour was sent and what waits for it: keys only, bytes come from the LSDB.
 
-    __slots__ = ("_prune_at", "budgets", "checks", "unacked", "waiting")
+    ``only``: the one router whose parts it is sent; None: those of all.
+    """
 
-    def __init__(self, now: float) -> None:
+    __slots__ = ("_only", "_prune_at", "budgets", "checks", "unacked", "waiting")
+
+    def __init__(self, now: float, only: Node | None) -> None:
+        self._only = only
         self.checks = TokenBucket(LSA_CHECKS_BURST, LSA_CHECKS_PER_S, now)
         self.unacked: dict[LsaKey, tuple[Version, float]] = {}  # Oldest sending first.
         self.waiting: dict[LsaKey, None] = {}
         self.budgets: dict[LsaKey, TokenBucket] = {}
         self._prune_at = 0.0
+
+    def takes(self, key: LsaKey) -> bool:
+        return self._only is None or key.node == self._only
 
     def has_pruned(self, now: float) -> bool:
         """Forget budgets that nobody drew on lately; True: some were. Seldom, since it is O(n)."""
@@ -50,10 +57,10 @@ class Flooding:
         self._neighbours: dict[RouterId, Neighbour] = {}
         self.retransmissions = 0
 
-    def add(self, router: RouterId, now: float) -> list[SendLsa]:
-        """A neighbour came up: it gets everything."""
-        neighbour = self._neighbours[router] = Neighbour(now)
-        neighbour.waiting = dict.fromkeys(self._lsdb.keys())
+    def add(self, router: RouterId, now: float, only: Node | None = None) -> list[SendLsa]:
+        """A neighbour came up: it gets everything, or all ``only`` that router has said."""
+        neighbour = self._neighbours[router] = Neighbour(now, only)
+        neighbour.waiting = dict.fromkeys(filter(neighbour.takes, self._lsdb.keys()))
         return self._fill(router, neighbour, now)
 
     def remove(self, router: RouterId) -> None:
@@ -67,7 +74,7 @@ class Flooding:
         for router, neighbour in self._neighbours.items():
             if router == but:
                 continue
-            for key in keys:
+            for key in filter(neighbour.takes, keys):
                 if key in neighbour.unacked:
                     sends += self._send(router, neighbour, key, now)
                 else:
@@ -79,7 +86,7 @@ class Flooding:
         """Like `flood`, past all that waits: a dead adjacency is told at once."""
         sends: list[SendLsa] = []
         for router, neighbour in self._neighbours.items():
-            for key in keys:
+            for key in filter(neighbour.takes, keys):
                 neighbour.waiting.pop(key, None)
                 sends += self._send(router, neighbour, key, now)
         return sends

@@ -112,7 +112,8 @@ class Lsa(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
 class LsaFault(msgspec.Struct, frozen=True):
     """Why bytes are no LSA.
 
-    ``code``: too-large, malformed, bad-value, wrong-site or bad-signature.
+    ``code``: too-large, malformed, bad-value, wrong-site or bad-signature; of an edge not-its-own
+    or not-an-edge; of what is no LSA but an edge's table bad-table.
     """
 
     code: str
@@ -174,6 +175,16 @@ def signature_fault(received: ReceivedLsa, identity: Identity) -> LsaFault | Non
     return None
 
 
+def edge_fault(lsa: Lsa, edge: Node) -> LsaFault | None:
+    """None: ``lsa`` is what the neighbour ``edge`` may say: of itself, and that it is an edge."""
+    if lsa.node != edge:
+        return LsaFault("not-its-own", f"an edge spoke of site {lsa.site}")
+    topology = lsa.body if isinstance(lsa.body, Topology) else None
+    if topology and (not topology.stub or len(topology.adjacencies) > 1):
+        return LsaFault("not-an-edge", "an edge has one adjacency and is never crossed")
+    return None
+
+
 def _bad_value(lsa: Lsa) -> str:
     """What types cannot say; empty: all is well."""
     match lsa.body:
@@ -189,10 +200,10 @@ def _bad_value(lsa: Lsa) -> str:
             if lsa.part == 0:
                 return "services in part 0"
             for declaration in body.declarations:
-                if _declaration_is_bad(declaration):
+                if declaration_is_bad(declaration):
                     return f"declaration of {declaration.name!r:.80}"
             for advert in body.adverts:
-                if _advert_is_bad(advert):
+                if advert_is_bad(advert):
                     return f"targets of {advert.name!r:.80}"
     return ""
 
@@ -209,7 +220,8 @@ def _port_is_bad(port: int) -> bool:
     return not 0 < port < 65_536
 
 
-def _declaration_is_bad(told: Declaration) -> bool:
+def declaration_is_bad(told: Declaration) -> bool:
+    """Whether its values cannot be; types are held by decoding."""
     spec = told.spec
     return (
         _name_is_bad(told.name)
@@ -222,7 +234,8 @@ def _declaration_is_bad(told: Declaration) -> bool:
     )
 
 
-def _advert_is_bad(told: TargetsAdvert) -> bool:
+def advert_is_bad(told: TargetsAdvert) -> bool:
+    """Whether its values cannot be; types are held by decoding."""
     return (
         _name_is_bad(told.name)
         or _port_is_bad(told.port)
@@ -247,7 +260,7 @@ def split_services(
     filled = room_bytes
     for item in items:
         size = len(_ENCODER.encode(item))
-        bad = _declaration_is_bad(item) if isinstance(item, Declaration) else _advert_is_bad(item)
+        bad = declaration_is_bad(item) if isinstance(item, Declaration) else advert_is_bad(item)
         if bad or size > room_bytes:
             raise ValueError(f"service {item.name!r:.80} cannot be told to other sites")
         if filled + size > room_bytes:

@@ -10,32 +10,23 @@ import resource
 import socket
 import ssl
 import sys
-import time
 from collections.abc import Callable, Iterator
 from importlib import util
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import click
 
 from router.documents import listening_addresses, resolve
 from router.model.addresses import join
-from sitectl import output, process, store
+from sitectl import output, process, store, texts
+from sitectl.directory import DirectorySite
 from sitectl.failure import Exit, Failure
+from sitectl.findings import Finding, expiry
 from sitectl.options import Settings, Verb
-from sitectl.store import Site
+from sitectl.site import Site
 
 DESCRIPTORS_WANTED = 4_096
-_EXPIRES_SOON_S = 7 * 86_400.0
-
-
-class Finding(NamedTuple):
-    """The outcome of one check."""
-
-    level: Literal["ok", "info", "warning", "error"]
-    code: str
-    message: str
-    hint: str = ""
 
 
 @click.command(cls=Verb)
@@ -45,10 +36,13 @@ class Finding(NamedTuple):
 def check(ctx: click.Context, pre: bool, file: str | None) -> None:
     """Look for what is wrong; exit 1 on errors, 3 on warnings."""
     settings = ctx.ensure_object(Settings)
-    settings.require_process()
     findings: list[Finding] = []
     if file is not None:
         findings += _of_file(Path(file))
+    elif settings.on_kubernetes():
+        from sitectl.kubernetes.checks import of_namespace, of_site
+
+        findings += of_namespace(settings) if pre else of_site(settings)
     elif pre:
         findings += _of_machine(settings)
     else:
@@ -75,7 +69,7 @@ def _line(finding: Finding) -> str:
 def _of_file(path: Path) -> Iterator[Finding]:
     from router.documents import read
 
-    documents, errors = read(store.text_of(path), str(path))
+    documents, errors = read(texts.text_of(path), str(path))
     for error in (*errors, *resolve(documents)[1]):
         yield Finding("error", error.code, error.message, error.hint)
     if not errors:
@@ -114,12 +108,12 @@ def _state_is_writable(state: Path) -> Finding:
 
 
 def _of_site(settings: Settings) -> Iterator[Finding]:
-    site = store.find_site(settings)
+    site = store.find_directory(settings)
     yield Finding("ok", "SW0510", f"site {site.name} in {site.directory}")
     yield from _secrets(site)
     yield from _config(site)
     if process.is_running(site):
-        yield from _running(site)
+        yield from of_router(site)
     else:
         yield Finding(
             "info", "SW0513", "the router does not run", f"sitectl --site {site.name} start"
@@ -127,7 +121,7 @@ def _of_site(settings: Settings) -> Iterator[Finding]:
         yield from _ports(site)
 
 
-def _secrets(site: Site) -> Iterator[Finding]:
+def _secrets(site: DirectorySite) -> Iterator[Finding]:
     loose = [
         path
         for path in (site.secrets, *sorted(site.secrets.rglob("*")))
@@ -149,17 +143,7 @@ def _secrets(site: Site) -> Iterator[Finding]:
         return
     if not loose:
         yield Finding("ok", "SW0511", f"identity {identity.site_id}, keys closed to others")
-    yield _expiry("the site's CA", expires, "SW0518")
-
-
-def _expiry(what: str, expires_s: float, code: str) -> Finding:
-    left_s = expires_s - time.time()
-    if left_s <= 0:
-        return Finding("error", code, f"{what} has expired")
-    days = f"{left_s / 86_400:.0f} days"
-    if left_s < _EXPIRES_SOON_S:
-        return Finding("warning", code, f"{what} expires in {days}")
-    return Finding("ok", code, f"{what} is valid for {days}")
+    yield expiry("the site's CA", expires, "SW0518")
 
 
 def _config(site: Site) -> Iterator[Finding]:
@@ -205,11 +189,12 @@ def _bind_error(host: str, port: int) -> str | None:
 _JUDGED_BY_ITSELF = ("SW0202", "SW0309", "SW0404")
 
 
-def _running(site: Site) -> Iterator[Finding]:
+def of_router(site: Site) -> Iterator[Finding]:
+    """What a running router says of itself, its links and services."""
     try:
-        status = site.admin.get("/api/v1/status")
-        links = site.admin.get("/api/v1/links")
-        services = site.admin.get("/api/v1/services")
+        status, links, services = site.admin.get_all(
+            "/api/v1/status", "/api/v1/links", "/api/v1/services"
+        )
     except Failure as failure:
         yield Finding("error", "SW0513", failure.message, failure.hint)
         return
@@ -247,7 +232,7 @@ def _link(item: dict[str, Any]) -> Iterator[Finding]:
         import datetime
 
         moment = datetime.datetime.fromisoformat(str(expires).replace("Z", "+00:00"))
-        yield _expiry(f"the certificate of {name}", moment.timestamp(), "SW0518")
+        yield expiry(f"the certificate of {name}", moment.timestamp(), "SW0518")
 
 
 def _service(item: dict[str, Any]) -> Iterator[Finding]:

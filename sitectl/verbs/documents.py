@@ -8,28 +8,44 @@ import click
 
 from router.documents import KINDS, plain, read, write
 from router.model.specs import Document
-from sitectl import output, store
+from sitectl import output, store, texts
 from sitectl.failure import not_found, usage
-from sitectl.options import Settings, Verb
-from sitectl.store import Site
+from sitectl.options import Settings, Verb, dry_run_flag
+from sitectl.site import Change, Site
 from sitectl.verbs.site import make_site
 
 
 @click.command(cls=Verb)
 @click.option("-f", "--filename", "file", required=True, metavar="FILE|-", help="- is stdin.")
+@dry_run_flag
 @click.pass_obj
 def apply(settings: Settings, file: str) -> None:
-    """Make the documents of FILE wanted state: all of them, or none when one is wrong."""
-    settings.require_process()
-    if file == "-":
-        documents, errors = read(store.decoded(sys.stdin.buffer.read(), "stdin"), "stdin")
-    else:
-        documents, errors = read(store.text_of(Path(file)), file)
+    """Make the documents of FILE wanted state: all of them, or none when one is wrong.
+
+    On Kubernetes also ConfigMaps and Secrets as Skupper has them: a site, tokens, token requests.
+
+    \b
+    Examples:
+      sitectl apply -f services.yaml
+      sitectl -n shop apply -f skupper-site.yaml --dry-run
+    """
+    source = "stdin" if file == "-" else file
+    text = (
+        texts.decoded(sys.stdin.buffer.read(), source) if file == "-" else texts.text_of(Path(file))
+    )
+    if settings.on_kubernetes():
+        from sitectl.kubernetes.applying import apply_text
+
+        apply_text(settings, text, source)
+        return
+    if settings.dry_run:
+        settings.require_kubernetes("--dry-run")
+    documents, errors = read(text, source)
     if errors:
-        raise store.config_failure(errors, f"{len(errors)} errors in {file}, nothing was applied")
+        raise texts.config_failure(errors, f"{len(errors)} errors in {file}, nothing was applied")
     if not documents:
         raise usage(f"no documents in {file}")
-    made: list[tuple[Document, store.Change]] = []
+    made: list[tuple[Document, Change]] = []
     sites = [document for document in documents if document.kind == "Site"]
     state = store.state_dir(settings)
     for document in sites[:1]:

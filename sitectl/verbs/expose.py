@@ -12,17 +12,18 @@ from sitectl.bindings import (
     bindings_of,
     bound_document,
     reach_of,
-    require_host_type,
+    require_target,
     target_ports_of,
     unbind_target,
 )
 from sitectl.failure import usage
-from sitectl.options import Settings, Verb, accepted, type_and_name
+from sitectl.options import Settings, Verb, accepted, dry_run_flag, type_and_name
+from sitectl.pod_flags import bound_target, mark_headless, use_of_pods, workload_flags
 from sitectl.service_flags import health_flags
-from sitectl.service_names import documents_of, require_name
-from sitectl.store import Site
+from sitectl.service_names import documents_of, listener_of, require_name
+from sitectl.site import Site
 
-_NO_PODS = "not needed here, a process site has no pods"
+_NO_PROXIES = "not needed here, there are no proxy pods"
 
 
 def _address(flag: str | None, host: str) -> str:
@@ -43,10 +44,10 @@ def _address(flag: str | None, host: str) -> str:
 @click.option("--protocol", type=click.Choice(("tcp", "http", "http2")))
 @click.option("--capacity", help="Requests in flight at this target: a number, or none.")
 @health_flags
+@workload_flags
+@dry_run_flag
 @accepted(
-    _NO_PODS,
-    "--headless",
-    "--publish-not-ready-addresses",
+    _NO_PROXIES,
     "--bridge-image=",
     *(
         f"--proxy-{what}="
@@ -60,7 +61,12 @@ def _address(flag: str | None, host: str) -> str:
 @tls.cert_flag
 @tls.target_flags
 @tls.generate_flag
-@accepted("not needed here", "--target-namespace=", "--enable-ingress-from-target-site=")
+@click.option(
+    "--enable-ingress-from-target-site",
+    "ingress",
+    type=click.Choice(("Always", "Never"), case_sensitive=False),
+    help="Never: clients of this site are not served by it.",
+)
 @click.pass_obj
 def expose(
     settings: Settings,
@@ -76,6 +82,10 @@ def expose(
     tls_trust: str | None,
     tls_server_name: str | None,
     proxy_protocol: bool | None,
+    headless: bool,
+    not_ready: bool | None,
+    namespace_of_target: str,
+    ingress: str | None,
     **health: str | None,
 ) -> None:
     """Declare a service, if need be, and bind a target to it.
@@ -85,16 +95,21 @@ def expose(
       sitectl expose host 127.0.0.1 --address shop --port 8080 --target-port 9001 --capacity 10
       sitectl expose host db1.lan --address db --port 5432 --tls-cert ./db-tls --tls-trust ./db-ca
       sitectl expose host 10.0.0.5 --address shop --port 80 --protocol http --health-path /healthz
+      sitectl expose deployment/shop --port 8080 --protocol http --capacity 10
+      sitectl expose statefulset db --headless
+      sitectl expose service/db.data --address db
     """
     site = store.site_to_change(settings)
-    host = require_host_type(*type_and_name(words, "TYPE NAME"))
-    name = _address(address, host)
+    target = require_target(site, *type_and_name(words, "TYPE NAME"), namespace_of_target)
+    name = _address(address, target.name)
     existing = site.find("Service", name)
     documents: list[Document] = []
+    own = site.workload_ports(*target)
     if existing is None:
-        declared = ports or _numbers(target_ports)
+        declared = ports or _numbers(target_ports) or tuple(port for port, _ in own)
         if not declared:
-            raise usage("the service needs a port", "Add --port PORT")
+            what = f"{target.shown} declares no port" if site.has_workloads else ""
+            raise usage(what or "the service needs a port", "Add --port PORT")
         shown = tls.wanted_credential(site, name, tls_cert, generate).name
         service = ServiceSpec(protocol=protocol or "tcp", ports=declared, tls_cert=shown)
         documents.append(Document("Service", name, service))
@@ -103,13 +118,25 @@ def expose(
         service = existing.spec
         shown = tls.wanted_credential(site, name, tls_cert, generate).name or service.tls_cert
         _refuse_other_words(site, existing, ports, protocol, shown)
-    binding = Binding(name, host, target_ports_of(site, name, target_ports, service.ports))
+    if not target_ports and target.kind not in ("host", "service"):
+        # As in Skupper: what the pods declare, and the same as the service's where that is said.
+        same = dict(own) if not ports else {}
+        target_ports = tuple(str(same.get(port, port)) for port in service.ports)
+    binding = Binding(
+        name, target, target_ports_of(site, name, target, target_ports, service.ports)
+    )
     reach = reach_of(site, name, service.protocol, tls_trust, tls_server_name, proxy_protocol)
+    if use_of_pods(site, target, headless, not_ready):
+        reach["not_ready"] = bool(not_ready)
+    if ingress == "Never":
+        documents.append(listener_of(name, "none", service.ports))
     bound = bound_document(site, binding, capacity, health, reach)
     if bound is not None:
         documents.append(bound)
     changes = site.put_all(documents)
     change = changes[0] if changes else "unchanged"
+    if headless and site.has_workloads:
+        change = mark_headless(site, binding, change)
     text = f"{binding.shown} is exposed as {name} already, unchanged"
     if change != "unchanged":
         text = f"{binding.shown} exposed as service {name}"
@@ -139,18 +166,21 @@ def _numbers(flags: tuple[str, ...]) -> tuple[int, ...]:
 @click.command(cls=Verb)
 @click.argument("words", nargs=-1, required=True, metavar="TYPE NAME")
 @click.option("--address", help="The service's name; default NAME.")
-@accepted("not needed here", "--target-namespace=")
+@click.option("--target-namespace", "namespace_of_target", default="", hidden=True)
+@dry_run_flag
 @click.pass_obj
-def unexpose(settings: Settings, words: tuple[str, ...], address: str | None) -> None:
+def unexpose(
+    settings: Settings, words: tuple[str, ...], address: str | None, namespace_of_target: str
+) -> None:
     """Detach a target; the service goes with its last target here, if it was declared here."""
     site = store.site_to_change(settings)
-    host = require_host_type(*type_and_name(words, "TYPE NAME"))
-    name = _address(address, host)
-    removed = unbind_target(site, name, host, None)
+    name = _address(address, type_and_name(words, "TYPE NAME")[1].strip("[]"))
+    target = bound_target(site, name, words, namespace_of_target)
+    removed = unbind_target(site, name, target, None)
     if removed and not bindings_of(site, name):
         site.delete_all(documents_of(site, name))
     change = "deleted" if removed else "unchanged"
-    text = f"{host} is not exposed as {name}, nothing to do"
+    text = f"{target.shown} is not exposed as {name}, nothing to do"
     if removed:
         text = f"{', '.join(b.shown for b in removed)} no longer exposed as {name}"
     output.report(settings, "Service", name, change, text)

@@ -11,10 +11,9 @@ from router.model.specs import Document, LinkSpec
 from sitectl import output, process, store
 from sitectl.failure import Exit, Failure, conflict, not_found, usage
 from sitectl.options import Duration, Settings, TokenFile, Verbs, accepted
-from sitectl.store import Site
+from sitectl.site import Links, Site
 
 if TYPE_CHECKING:
-    from certs.credentials import LinkStore
     from certs.tokens import Token
 
 
@@ -55,7 +54,7 @@ def create(
     """
     site = store.find_site(settings)
     token = _usable_token(site, file)
-    with store.held(site):
+    with site.held():
         chosen, change = _keep(site, token, name, cost)
     told = "exists already, unchanged" if change == "unchanged" else "created"
     text = f"link {chosen} to site {token.site_name} {told}"
@@ -73,13 +72,13 @@ def _keep(site: Site, token: "Token", name: str | None, cost: int | None) -> tup
     """The link's name and what became of it: token and document are written, or neither."""
     from sitectl.service_names import require_name
 
-    links = _links(site)
+    links = site.links
     chosen = name or _holder_of(links, token) or _free_name(site, links)
     require_name(chosen, "link")
     existing = site.find("Link", chosen)
     # Without --cost, a link that is there keeps the cost it has.
     spec = existing.spec if existing is not None and cost is None else LinkSpec(cost=cost)
-    if links.exists(chosen) and links.load(chosen).token != token:
+    if links.exists(chosen) and links.token(chosen) != token:
         raise conflict(
             f"link {chosen!r} exists with another token",
             f"sitectl link delete {chosen}, or choose another --name",
@@ -99,25 +98,18 @@ def _keep(site: Site, token: "Token", name: str | None, cost: int | None) -> tup
 
 def _usable_token(site: Site, file: str) -> "Token":
     from certs import tokens
-    from certs.identity import SiteIdentity
 
     token = tokens.read_file(Path(file))
-    tokens.check_usable(token, SiteIdentity.load(site.secrets).site_id, time.time())
+    tokens.check_usable(token, site.trust.site_id, time.time())
     return token
 
 
-def _links(site: Site) -> "LinkStore":
-    from certs.credentials import LinkStore
-
-    return LinkStore(site.secrets / "links")
-
-
-def _holder_of(links: "LinkStore", token: "Token") -> str | None:
+def _holder_of(links: Links, token: "Token") -> str | None:
     """The link that this very token made already."""
-    return next((name for name in links.names() if links.load(name).token == token), None)
+    return next((name for name in links.names() if links.token(name) == token), None)
 
 
-def _free_name(site: Site, links: "LinkStore") -> str:
+def _free_name(site: Site, links: Links) -> str:
     taken = {d.name for d in site.documents() if d.kind == "Link"} | set(links.names())
     number = 1
     while f"link{number}" in taken:
@@ -129,37 +121,40 @@ def _free_name(site: Site, links: "LinkStore") -> str:
 @click.argument("name", required=False)
 @_wait_option
 @click.option("-v", "--verbose", is_flag=True, hidden=True)
-@click.pass_obj
-def status(settings: Settings, name: str | None, wait: float | None, verbose: bool) -> None:
+@click.pass_context
+def status(ctx: click.Context, name: str | None, wait: float | None, verbose: bool) -> None:
     """Links both ways: state, cost, round trip, and why one is not up.
 
     A link that is deleted, or whose neighbour stops, is `draining` until its last stream ends.
     """
+    settings = ctx.ensure_object(Settings)
     site = store.find_site(settings)
     if wait is not None:
         _wait(site, name, wait)
+    exit_code = Exit.OK
     try:
         items = site.admin.get("/api/v1/links")
     except Failure as failure:
-        if failure.exit_code is not Exit.UNREACHABLE:
+        if not site.degrades(failure):
             raise
-        items = _configured(site)
-        output.note(f"stopped: the router of {site.name} does not run; this is what is configured")
+        items, exit_code = _configured(site), site.without_router
+        output.note(f"stopped: {failure.message}; this is what is configured")
     if name is not None:
         items = [item for item in items if item["name"] == name]
         if not items:
             raise not_found(f"no link {name!r} at {site.name}", "sitectl link status")
     output.emit_items(settings, "LinkStatus", items, lambda: settings.here(_table(items)))
+    ctx.exit(exit_code)
 
 
 def _configured(site: Site) -> list[dict[str, Any]]:
-    links = _links(site)
+    links = site.links
     items: list[dict[str, Any]] = []
     for name, spec in sorted(site.wanted().links.items()):
         neighbour: dict[str, str | None] = {"name": None, "id": None}
         token_cost, error = None, "the router does not run"
         if links.exists(name):
-            token = links.load(name).token
+            token = links.token(name)
             neighbour, token_cost = {"name": token.site_name, "id": token.site_id}, token.cost
         else:
             error = "its token is missing"
@@ -249,7 +244,7 @@ def set_(settings: Settings, name: str, cost: int) -> None:
     site = store.site_to_change(settings)
     document = site.find("Link", name)
     if document is None:
-        dialler = _incoming(site, name)
+        dialler = incoming_link(site, name)
         if dialler is None:
             raise not_found(f"no link {name!r} at {site.name}", "sitectl link status")
         other = (dialler.get("neighbour") or {}).get("name")
@@ -266,12 +261,12 @@ def set_(settings: Settings, name: str, cost: int) -> None:
     output.report(settings, "Link", name, change, f"link {name} {told}")
 
 
-def _incoming(site: Site, name: str) -> dict[str, Any] | None:
+def incoming_link(site: Site, name: str) -> dict[str, Any] | None:
     """The incoming link of that name, as the router tells; None: none, or it does not run."""
     try:
         items = site.admin.get("/api/v1/links")
     except Failure as failure:
-        if failure.exit_code is not Exit.UNREACHABLE:
+        if not site.degrades(failure):
             raise
         return None
     incoming = (item for item in items if item.get("direction") == "incoming")
@@ -297,7 +292,7 @@ def delete(settings: Settings, name: str | None, flag: str | None) -> None:
     chosen = name or flag
     if chosen is None:
         raise usage("which link?", "sitectl link status")
-    links = _links(site)
+    links = site.links
     document = site.find("Link", chosen)
     if document is not None or links.exists(chosen):
         site.delete_all([document] if document is not None else [])
@@ -306,7 +301,7 @@ def delete(settings: Settings, name: str | None, flag: str | None) -> None:
         if site.admin.is_running():
             output.note(f"What is under way over it finishes: sitectl link status {chosen}")
         return
-    incoming = _incoming(site, chosen)
+    incoming = incoming_link(site, chosen)
     if incoming is None:
         if not site.admin.is_running():
             output.note("the router does not run, so incoming links are not known")
@@ -314,7 +309,7 @@ def delete(settings: Settings, name: str | None, flag: str | None) -> None:
         output.report(settings, "Link", chosen, "unchanged", text)
         return
     neighbour = incoming["neighbour"]
-    _revoke(site, neighbour["id"])
+    revoke_site(site, neighbour["id"])
     text = (
         f"link {chosen} deleted: the access of site {neighbour['name']} is revoked, "
         "what was under way is cut"
@@ -325,24 +320,16 @@ def delete(settings: Settings, name: str | None, flag: str | None) -> None:
     )
 
 
-def _revoke(site: Site, site_id: str) -> None:
+def revoke_site(site: Site, site_id: str) -> None:
     """Put a site and the certificates it was given on the list, then end its sessions.
 
     Claims that it redeemed and could redeem once more are refused from now on.
     """
-    from certs.authority import Authority
-    from certs.claims import GrantStore
-    from certs.revocation import Revocations
-
-    grants = GrantStore(site.secrets / "grants", Authority.load(site.secrets))
-    found = [grant for name in grants.names() if (grant := grants.get(name)) is not None]
-    held = [grant for grant in found if any(use.site_id == site_id for use in grant.redeemed)]
-    serials = tuple(
-        use.serial for grant in held for use in grant.redeemed if use.site_id == site_id
-    )
-    for grant in held:
-        if grant.uses_left and not grant.revoked:
-            grants.revoke(grant.name)
-            output.note(f"token {grant.name} could be used again: it is revoked too")
-    Revocations(site.secrets).add(serials=serials, sites=(site_id,))
-    site.admin.command("revoke", site=site_id)
+    granted = site.trust.granted()
+    held = [grant for grant in granted if any(use.site_id == site_id for use in grant.redeemed)]
+    serials = [use.serial for grant in held for use in grant.redeemed if use.site_id == site_id]
+    reusable = [grant.name for grant in held if grant.uses_left and not grant.revoked]
+    site.trust.revoke(reusable, serials, [site_id])
+    for name in reusable:
+        output.note(f"token {name} could be used again: it is revoked too")
+    site.end_sessions(site_id)

@@ -9,7 +9,6 @@ from sitectl import output, store
 from sitectl.failure import Exit, Failure, not_found, usage
 from sitectl.options import Settings, Verb, Verbs
 from sitectl.sessions import require_address, sentences
-from sitectl.store import Site
 
 
 @click.command(cls=Verb)
@@ -23,49 +22,29 @@ def status(ctx: click.Context, verbose: bool) -> None:
         item = site.admin.get("/api/v1/status")
         running = True
     except Failure as failure:
-        if failure.exit_code is not Exit.UNREACHABLE or site.admin.is_running():
+        if not site.degrades(failure) or site.still_answers():
             raise
-        item, running = _configured(site), False
+        item, running = site.last_status(failure), False
     output.emit_item(settings, "Status", item, lambda: settings.here(_status_text(item, running)))
-    if running and (item.get("problems") or not item.get("ready")):
+    if not running:
+        ctx.exit(site.without_router)
+    if item.get("problems") or not item.get("ready"):
         ctx.exit(Exit.DEGRADED)
-
-
-def _configured(site: Site) -> dict[str, Any]:
-    from certs.identity import SiteIdentity
-    from sitectl.verbs.tools import product_version
-
-    documents, errors = site.scan()
-    wanted = site.wanted()
-    return {
-        "name": wanted.name,
-        "id": SiteIdentity.load(site.secrets).site_id,
-        "mode": wanted.site.router_mode,
-        "version": product_version(),
-        "ready": False,
-        "running": False,
-        "uptime_s": 0.0,
-        "links": sum(document.kind == "Link" for document in documents),
-        "services": sum(document.kind == "Service" for document in documents),
-        "sites": 1,
-        "problems": [
-            {"code": error.code, "message": error.message, "hint": error.hint} for error in errors
-        ],
-        "console": {"url": "", "auth": "", "secret": ""},
-    }
 
 
 def _status_text(item: dict[str, Any], running: bool) -> str:
     state = "ready" if item.get("ready") else "not ready"
     if not running:
-        state = "stopped; this is what is configured\n          Next: sitectl start"
+        state = _without_router(item)
     elif item.get("problems"):
         state += ", degraded"
     lines = [
-        f"Site:     {output.safe(item.get('name'))} ({output.safe(item.get('id'))})",
+        f"Site:     {output.safe(item.get('name'))} ({output.safe(item.get('id') or 'no id yet')})",
         f"State:    {state}",
-        f"Mode:     {output.safe(item.get('mode'))}, version {output.safe(item.get('version'))}",
     ]
+    if item.get("mode"):
+        mode, version = output.safe(item["mode"]), output.safe(item.get("version"))
+        lines.append(f"Mode:     {mode}, version {version}")
     if running:
         lines.append(f"Uptime:   {_age(float(item.get('uptime_s') or 0))}")
     lines.append(
@@ -81,6 +60,15 @@ def _status_text(item: dict[str, Any], running: bool) -> str:
         if problem.get("hint"):
             lines.append(f"          Next: {output.safe(problem['hint'])}")
     return "\n".join(lines)
+
+
+def _without_router(item: dict[str, Any]) -> str:
+    """What people read when no router answers; ``age_s``: only where somebody else keeps it."""
+    if "age_s" not in item:
+        return "stopped; this is what is configured\n          Next: sitectl start"
+    if item["age_s"] is None:
+        return "no router answers; this is what is configured"
+    return f"no router answers; this was so {_age(item['age_s'])} ago"
 
 
 def _age(seconds: float) -> str:

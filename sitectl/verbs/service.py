@@ -17,12 +17,13 @@ from sitectl.bindings import (
     changed_targets,
     is_declared,
     reach_of,
-    require_host_type,
+    require_target,
     target_ports_of,
     unbind_target,
 )
 from sitectl.failure import Failure, not_found, usage
-from sitectl.options import Decorated, Settings, Verbs, accepted, type_and_name
+from sitectl.options import Decorated, Settings, Verbs, accepted, dry_run_flag, type_and_name
+from sitectl.pod_flags import bound_target, mark_headless, use_of_pods, workload_flags
 from sitectl.policy_flags import (
     QUEUE_DEFAULT,
     policy_flags,
@@ -34,7 +35,7 @@ from sitectl.service_flags import handling_changes, health_flags, timeout_flags
 from sitectl.service_names import documents_of, listener_of, name_and_ports, require_name
 from sitectl.service_status import service_items, table
 from sitectl.sessions import affinity_of, require_sessions_fit
-from sitectl.store import Site
+from sitectl.site import Site
 
 
 @click.group("service", cls=Verbs)
@@ -64,6 +65,7 @@ def group() -> None:
 @tls.cert_flag
 @tls.generate_flag
 @accepted("not in Spillway, requests are balanced one by one", "--aggregate=", "--event-channel")
+@dry_run_flag
 @click.pass_obj
 def create(
     settings: Settings,
@@ -122,7 +124,8 @@ def create(
     text = f"service {name} ({protocol}, port {shown}) " + _told(change)
     output.report(settings, "Service", name, change, text)
     if change == "created":
-        output.note(f"Next: sitectl service bind {name} host ADDRESS --target-port PORT")
+        what = "deployment NAME" if site.has_workloads else "host ADDRESS"
+        output.note(f"Next: sitectl service bind {name} {what} --target-port PORT")
     if change == "created" and spec.tls_cert:
         output.note(f"At every other site: sitectl service set {name} --tls-cert FOLDER")
 
@@ -142,6 +145,7 @@ def _told(change: str) -> str:
 @click.option("--listen", metavar="[IP:]PORT|[IP:]auto|none")
 @tls.cert_flag
 @tls.generate_flag
+@dry_run_flag
 @click.pass_obj
 def set_(
     settings: Settings,
@@ -164,6 +168,7 @@ def set_(
 ) -> None:
     """Change a service's settings, or those of all its targets here, while it runs.
 
+    --listen says where clients connect here, also to a service that another site declares.
     With --tls-cert FOLDER the certificate that this site shows is replaced, also where the service
     is declared by another site; new connections get it within 2 seconds. --tls-cert "" ends TLS.
 
@@ -173,6 +178,7 @@ def set_(
       sitectl service set shop --timeout connect=500ms --timeout response=5s
       sitectl service set shop --affinity header:X-Session
       sitectl service set shop --tls-cert ./renewed
+      sitectl service set shop --listen auto
     """
     site = store.site_to_change(settings)
     service = site.find("Service", name)
@@ -191,8 +197,7 @@ def set_(
         ceilings or None,
         *health.values(),
     )
-    if tls_cert and service is None and others.count(None) == len(others):
-        _keep_certificate(settings, site, name, tls_cert)
+    if service is None and _set_elsewhere(settings, site, name, tls_cert, listen, others):
         return
     bound = bindings_of(site, name)
     documents: list[Document] = []
@@ -242,6 +247,39 @@ def set_(
     elif is_unchanged:
         change, text = "unchanged", "has these settings, unchanged"
     output.report(settings, "Service", name, change, f"service {name} {text}")
+
+
+def _set_elsewhere(
+    settings: Settings,
+    site: Site,
+    name: str,
+    tls_cert: str | None,
+    listen: str | None,
+    others: tuple[object, ...],
+) -> bool:
+    """Set what each site has of a service that another one declares; False: that is not all.
+
+    ``others``: all that was given but ``tls_cert``, ``listen`` among it.
+    """
+    given = len(others) - others.count(None)
+    if tls_cert and not given:
+        _keep_certificate(settings, site, name, tls_cert)
+        return True
+    if listen and given == 1 and tls_cert is None:
+        _listen_here(settings, site, name, listen)
+        return True
+    return False
+
+
+def _listen_here(settings: Settings, site: Site, name: str, listen: str) -> None:
+    """Listen for a service of other sites; an edge without service sync learns of no other."""
+    site.require_readable("Service", name)
+    require_name(name)
+    change = site.put_all([listener_of(name, listen, ())])[0]
+    when = "" if is_declared(site, name) else ", as soon as a site declares it"
+    where = {"auto": "at its own port", "none": "nowhere"}.get(listen, f"at {listen}")
+    text = f"service {name}: {site.name} listens for it {where}{when}"
+    output.report(settings, "Listener", name, change, text)
 
 
 def _keep_certificate(settings: Settings, site: Site, name: str, tls_cert: str) -> None:
@@ -297,11 +335,10 @@ def _target_flags(function: Decorated) -> Decorated:
 @_target_flags
 @click.option("--capacity", help="Requests in flight at this target: a number, or none.")
 @health_flags
-@accepted(
-    "not needed here, a process site has no pods", "--headless", "--publish-not-ready-addresses"
-)
+@workload_flags
 @tls.target_flags
-@accepted("not needed here", "--target-namespace=", "--tls-cert=")
+@dry_run_flag
+@accepted("not needed here", "--tls-cert=")
 @click.pass_obj
 def bind(
     settings: Settings,
@@ -313,6 +350,9 @@ def bind(
     tls_trust: str | None,
     tls_server_name: str | None,
     proxy_protocol: bool | None,
+    headless: bool,
+    not_ready: bool | None,
+    namespace_of_target: str,
     **health: str | None,
 ) -> None:
     """Attach a target of this site to a service, or change how it is used.
@@ -323,16 +363,22 @@ def bind(
       sitectl service bind shop host 127.0.0.1 --target-port 9001 --health-path /healthz
       sitectl service bind db host/10.0.0.5 --target-port 5432
       sitectl service bind db host db1.lan --target-port 5432 --tls-trust ./db-ca
+      sitectl service bind shop deployment/shop --target-port http --capacity 10
+      sitectl service bind shop pods app=shop,tier=web --target-port 8080
+      sitectl service bind db service/postgres.data
     """
     site = store.site_to_change(settings)
     require_name(name)
-    host = require_host_type(*type_and_name(words, "TYPE TARGET"))
-    ports = target_ports_of(site, name, target_ports)
-    binding = Binding(name, host, ports)
+    target = require_target(site, *type_and_name(words, "TYPE TARGET"), namespace_of_target)
+    binding = Binding(name, target, target_ports_of(site, name, target, target_ports))
     service = site.find("Service", name)
     protocol = service.spec.protocol if service and isinstance(service.spec, ServiceSpec) else "tcp"
     reach = reach_of(site, name, protocol, tls_trust, tls_server_name, proxy_protocol)
+    if use_of_pods(site, target, headless, not_ready):
+        reach["not_ready"] = bool(not_ready)
     change = bind_target(site, binding, capacity, health, reach)
+    if headless and site.has_workloads:
+        change = mark_headless(site, binding, change)
     text = f"{binding.shown} {_bound(change)} service {name}"
     output.report(settings, "Connector", binding.document_name, change, text)
     if not is_declared(site, name):
@@ -350,27 +396,33 @@ def _bound(change: str) -> str:
 @click.argument("name")
 @click.argument("words", nargs=-1, required=True, metavar="TYPE TARGET")
 @_target_flags
-@accepted("not needed here", "--target-namespace=")
+@click.option("--target-namespace", "namespace_of_target", default="", hidden=True)
+@dry_run_flag
 @click.pass_obj
 def unbind(
-    settings: Settings, name: str, words: tuple[str, ...], target_ports: tuple[str, ...]
+    settings: Settings,
+    name: str,
+    words: tuple[str, ...],
+    target_ports: tuple[str, ...],
+    namespace_of_target: str,
 ) -> None:
     """Detach a target; without --target-port every port of it."""
     site = store.site_to_change(settings)
-    host = require_host_type(*type_and_name(words, "TYPE TARGET"))
-    ports = target_ports_of(site, name, target_ports) if target_ports else None
-    removed = unbind_target(site, name, host, ports)
+    target = bound_target(site, name, words, namespace_of_target)
+    ports = target_ports_of(site, name, target, target_ports) if target_ports else None
+    removed = unbind_target(site, name, target, ports)
     change = "deleted" if removed else "unchanged"
     text = (
         f"{', '.join(b.shown for b in removed)} unbound from service {name}"
         if removed
-        else f"{host} is not bound to service {name}, nothing to unbind"
+        else f"{target.shown} is not bound to service {name}, nothing to unbind"
     )
-    output.report(settings, "Connector", host, change, text)
+    output.report(settings, "Connector", target.name, change, text)
 
 
 @group.command("delete")
 @click.argument("name")
+@dry_run_flag
 @click.pass_obj
 def delete(settings: Settings, name: str) -> None:
     """Withdraw a service of this site, with its targets and listeners here."""
@@ -388,25 +440,42 @@ def delete(settings: Settings, name: str) -> None:
     output.report(settings, "Service", name, change, text)
 
 
-@group.command("label", hidden=True)
-@click.argument("words", nargs=-1)
-def label(words: tuple[str, ...]) -> None:
-    """Labels need Kubernetes."""
-    output.note("service label: not needed here, a process site has no Kubernetes services")
+@group.command("label")
+@click.argument("name")
+@click.argument("words", nargs=-1, metavar="[LABEL=VALUE|LABEL-]...")
+@dry_run_flag
+@click.pass_obj
+def label(settings: Settings, name: str, words: tuple[str, ...]) -> None:
+    """On Kubernetes: labels of the Service that is made for a service; without words print them.
+
+    \b
+    Examples:
+      sitectl service label shop tier=web
+      sitectl service label shop tier-
+    """
+    if not settings.on_kubernetes():
+        output.note("service label: not needed here, a process site has no Kubernetes services")
+        return
+    from sitectl.kubernetes.labelling import label_service
+
+    label_service(settings, name, words)
 
 
 @group.command("status")
 @click.argument("name", required=False)
 @click.option("-v", "--verbose", is_flag=True, help="Sites and targets too.")
 @accepted("not needed here", "--show-labels")
-@click.pass_obj
-def status(settings: Settings, name: str | None, verbose: bool) -> None:
+@click.pass_context
+def status(ctx: click.Context, name: str | None, verbose: bool) -> None:
     """Services: where they are served, how full they are."""
+    settings = ctx.ensure_object(Settings)
     site = store.find_site(settings)
-    items, running = service_items(site, name)
-    if not running:
-        output.note(f"stopped: the router of {site.name} does not run; this is what is configured")
+    items, stopped = service_items(site, name)
+    if stopped:
+        output.note(f"stopped: {stopped}; this is what is configured")
     detailed = verbose or name is not None
     output.emit_items(
         settings, "ServiceStatus", items, lambda: settings.here(table(items, detailed))
     )
+    if stopped:
+        ctx.exit(site.without_router)

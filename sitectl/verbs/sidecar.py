@@ -10,7 +10,7 @@ import click
 import yaml
 
 from router.model.errors import ConfigError
-from sitectl import output, process, store
+from sitectl import output, process, texts
 from sitectl.failure import Exit, Failure, usage
 from sitectl.options import Settings, TokenFile, Verb
 
@@ -168,7 +168,7 @@ def _token_text(file: str) -> str:
 
 def _objects(file: str) -> "list[Object]":
     """Every object of ``file``, those of a List apart. Failure: that is no YAML of objects."""
-    text = store.decoded(sys.stdin.buffer.read(), "-") if file == "-" else store.text_of(Path(file))
+    text = texts.decoded(sys.stdin.buffer.read(), "-") if file == "-" else texts.text_of(Path(file))
     try:
         documents = [found for found in yaml.load_all(text, Loader=_loader()) if found is not None]
     except yaml.YAMLError as error:

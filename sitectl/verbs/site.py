@@ -6,129 +6,40 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import Callable
 from typing import Any
 
 import click
 
 from router.model.specs import Document, SiteSpec
-from sitectl import output, process, store
+from sitectl import output, process, store, texts
+from sitectl.directory import DirectorySite
 from sitectl.failure import Exit, Failure, conflict, usage
-from sitectl.options import Decorated, Duration, Settings, TokenFile, Verb, accepted
-from sitectl.store import Site
-
-_NO_PODS = "not needed here, a process site has no pods"
-_BUILT_IN = "not needed here, it is built in"
-# Flags of `skupper init` that a process site has no use for; those that end in = take a value.
-_POD_FLAGS = (
-    "--labels=",
-    "--annotations=",
-    "--ingress-annotations=",
-    "--annotation-separator=",
-    "--console-ingress=",
-    "--enable-cluster-permissions",
-    "--enable-skupper-events",
-    "--create-network-policy",
-    "--run-as-user=",
-    "--run-as-group=",
-    "--router-logging=",
-    "--router-debug-mode=",
-    "--router-ingress-host=",
-    "--router-load-balancer-ip=",
-    "--router-service-annotations=",
-    "--router-pod-annotations=",
-    "--controller-ingress-host=",
-    "--controller-load-balancer-ip=",
-    "--controller-service-annotations=",
-    "--controller-pod-annotations=",
-    "--prometheus-server-pod-annotations=",
-    "--container-network=",
-    "--enable-ipv6",
-    "--podman-endpoint=",
-    *(
-        f"--{part}-{limit}="
-        for part in ("router", "controller", "config-sync", "flow-collector", "prometheus-server")
-        for limit in ("cpu", "memory", "cpu-limit", "memory-limit")
-    ),
-    *(
-        f"--{part}-{rule}="
-        for part in ("router", "controller")
-        for rule in ("pod-affinity", "pod-antiaffinity", "node-selector")
-    ),
-)
-_COLLECTOR_FLAGS = (
-    "--flow-collector-record-ttl=",
-    "--enable-router-console",
-    "--prometheus-external-server=",
-    "--prometheus-server-authentication=",
-    "--prometheus-server-user=",
-    "--prometheus-server-password=",
-)
-_ROUTER_MODES = ("interior", "edge")
-
-
-def _site_flags(function: Decorated) -> Decorated:
-    options: list[Callable[[Any], Any]] = [
-        click.option("--router-mode", type=click.Choice(_ROUTER_MODES), default="interior"),
-        click.option("--ingress", default="host", help="none: no link is accepted (private site)."),
-        click.option(
-            "--ingress-host",
-            "ingress_hosts",
-            metavar="HOST[:PORT]",
-            multiple=True,
-            help="What others dial, written into tokens.",
-        ),
-        click.option("--ingress-bind-ip", default="0.0.0.0", help="Where links are accepted."),
-        click.option("--bind-port", type=click.IntRange(1, 65_535), default=55671),
-        click.option("--bind-ip", default="127.0.0.1", help="Where service listeners bind."),
-        click.option("--enable-service-sync/--no-enable-service-sync", default=True),
-        click.option("--service-sync-site-ttl", type=Duration(), default="180s"),
-        click.option("--admin", metavar="HOST:PORT", default="", help="Admin API over TCP too."),
-        click.option(
-            "--access-log-share",
-            type=click.FloatRange(0, 1),
-            default=0.0,
-            help="Of the requests, written to run/access.log; with any, all failed ones are.",
-        ),
-        click.option(
-            "--tracing",
-            is_flag=True,
-            help="Spans for OpenTelemetry, by its own variables OTEL_*.",
-        ),
-        click.option("--routers", type=int, default=1, hidden=True),
-    ]
-    for option in reversed(options):
-        function = option(function)
-    return function
+from sitectl.options import Duration, Settings, TokenFile, Verb, dry_run_flag
+from sitectl.site import Change
+from sitectl.site_flags import ROUTER_MODES, key_flags, site_flags, without_use
 
 
 @click.command(cls=Verb)
 @click.argument("name", required=False)
 @click.option("--site-name", help="The same as NAME.")
-@_site_flags
-@accepted(_BUILT_IN, "--enable-flow-collector", "--enable-rest-api", "--enable-controller")
-@accepted(
-    "noted; the console comes with a later version",
-    "--enable-console",
-    "--console-auth=",
-    "--console-user=",
-    "--console-password=",
+@site_flags
+@click.option(
+    "--wait",
+    type=click.Choice(("none", "configured", "ready")),
+    help="On Kubernetes: stay until its objects are there, or its router is ready. [default: none]",
 )
-@accepted(_NO_PODS, *_POD_FLAGS)
-@accepted(_BUILT_IN, *_COLLECTOR_FLAGS)
-@accepted(
-    "not needed here, links and edges share one port",
-    "--bind-port-edge=",
-    "--bind-port-flow-collector=",
-)
-@accepted(
-    "not needed here, links are not AMQP connections",
-    "--router-data-connection-count=",
-    "--xp-router-max-frame-size=",
-    "--xp-router-max-session-frames=",
-)
-@click.pass_obj
-def init(settings: Settings, /, name: str | None, site_name: str | None, **flags: Any) -> None:
+@click.option("--image", help="Of the router, on Kubernetes.")
+@dry_run_flag
+@click.pass_context
+def init(
+    ctx: click.Context,
+    /,
+    name: str | None,
+    site_name: str | None,
+    wait: str | None,
+    image: str | None,
+    **flags: Any,
+) -> None:
     """Make a site: identity, certificate authority, configuration.
 
     \b
@@ -137,10 +48,22 @@ def init(settings: Settings, /, name: str | None, site_name: str | None, **flags
       sitectl init b --bind-port 55672 --bind-ip 127.0.0.2 --ingress-host 10.0.0.7
       sitectl init laptop --ingress none
       sitectl init c --access-log-share 0.01 --tracing
+      sitectl -n shop init --ingress loadbalancer --wait ready
+      sitectl -n shop init --routers 2 --dry-run -o yaml | kubectl apply -f -
     """
-    settings.require_process()
+    settings = ctx.ensure_object(Settings)
     if name and site_name and name != site_name:
         raise usage(f"two names: {name!r} and --site-name {site_name!r}", "Give one of them")
+    if settings.on_kubernetes():
+        import sitectl.kubernetes.lifecycle as lifecycle
+
+        stated = name or site_name or settings.site
+        lifecycle.init(settings, ctx, stated, wait or "none", image or "")
+        return
+    if settings.dry_run or wait or image:
+        settings.require_kubernetes("--dry-run, --wait and --image")
+    for line in without_use(ctx):
+        click.echo(line, err=True)
     chosen = name or site_name or settings.site or name_of(socket.gethostname())
     from router.documents.readers import is_name
 
@@ -166,7 +89,7 @@ def name_of(words: str) -> str:
 def _site_spec(
     *,
     router_mode: str,
-    ingress: str,
+    ingress: str | None,
     enable_service_sync: bool,
     service_sync_site_ttl: float,
     routers: int,
@@ -175,7 +98,7 @@ def _site_spec(
 ) -> SiteSpec:
     if routers != 1:
         output.note("--routers: not needed here, a process site has one router")
-    if ingress not in ("host", "none"):
+    if ingress not in (None, "host", "none"):
         output.note(f"--ingress {ingress}: a process site accepts links on its host; using host")
     closed = ingress == "none" or router_mode == "edge"
     return SiteSpec(
@@ -188,14 +111,14 @@ def _site_spec(
     )
 
 
-def make_site(settings: Settings, document: Document) -> store.Change:
+def make_site(settings: Settings, document: Document) -> Change:
     """Make the site of ``document``, or see that it is there; finishes what was interrupted."""
     from router.documents import read, write
 
     _, errors = read(write(document), "these flags")
     if errors:
-        raise store.config_failure(errors, "these flags cannot be used")
-    site = Site(store.state_dir(settings) / document.name)
+        raise texts.config_failure(errors, "these flags cannot be used")
+    site = DirectorySite(store.state_dir(settings) / document.name)
     if site.config.is_dir():
         existing = site.find("Site", document.name)
         if existing is not None and existing.spec != document.spec:
@@ -203,7 +126,7 @@ def make_site(settings: Settings, document: Document) -> store.Change:
                 f"site {document.name!r} exists with other settings "
                 f"({existing.source}:{existing.line})",
                 f"Edit {site.directory / existing.source}, it counts at once",
-                store.diff(write(existing), write(document), existing.source),
+                texts.diff(write(existing), write(document), existing.source),
             )
     for directory in (site.directory, site.secrets, site.run):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -212,7 +135,7 @@ def make_site(settings: Settings, document: Document) -> store.Change:
     return site.put(document)
 
 
-def _make_identity(site: Site) -> None:
+def _make_identity(site: DirectorySite) -> None:
     from certs.authority import CA_FILE, Authority
     from certs.identity import KEY_FILE, SiteIdentity
 
@@ -235,8 +158,10 @@ def _make_identity(site: Site) -> None:
     help="With --init: which services it offers here, and where. No others.",
 )
 @click.pass_context
-def run(ctx: click.Context, init: bool, token: str | None, listens: tuple[str, ...]) -> None:
+def run(ctx: click.Context, /, init: bool, token: str | None, listens: tuple[str, ...]) -> None:
     """Run the site's router in the foreground, until SIGTERM or Ctrl-C.
+
+    On Kubernetes it serves the namespace: in a pod, or from here by the kubeconfig.
 
     With --init it runs an edge site, as beside an application in a pod (`sitectl sidecar`): its
     key is made here, its name is the host's unless --site gives one.
@@ -244,16 +169,25 @@ def run(ctx: click.Context, init: bool, token: str | None, listens: tuple[str, .
     \b
     Examples:
       sitectl run
+      sitectl -n shop run
       sitectl run --init --token west.yaml --listen shop=127.0.0.2:auto --listen db=127.0.0.3:5432
     """
     settings: Settings = ctx.obj
     if init:
         from sitectl.edge import make_edge
 
+        settings.platform = (
+            "process"  # Also in a pod: beside an application it serves no namespace.
+        )
         make_edge(ctx, token, listens)
     elif token or listens:
         raise usage("--token and --listen make an edge site", "sitectl run --init …")
-    site = store.find_site(settings)
+    if settings.on_kubernetes():
+        import sitectl.kubernetes.lifecycle as lifecycle
+
+        lifecycle.run(settings)
+        return
+    site = store.find_directory(settings)
     if process.is_running(site):
         raise conflict(
             f"the router of {site.name!r} runs already (process {process.running_pid(site)})",
@@ -272,7 +206,8 @@ def run(ctx: click.Context, init: bool, token: str | None, listens: tuple[str, .
 @click.pass_obj
 def start(settings: Settings) -> None:
     """Run the site's router in the background; returns when it is ready."""
-    site = store.find_site(settings)
+    _refuse_on_kubernetes(settings, "start", 1)
+    site = store.find_directory(settings)
     started = process.start(site, settings.timeout_s)
     change = "started" if started else "unchanged"
     text = "is ready" if started else "runs already, unchanged"
@@ -296,26 +231,48 @@ def stop(settings: Settings) -> None:
     Example:
       sitectl --site east --timeout 60 stop
     """
-    site = store.find_site(settings)
+    _refuse_on_kubernetes(settings, "stop", 0)
+    site = store.find_directory(settings)
     stopped = process.stop(site, settings.timeout_s)
     text = "stopped" if stopped else "does not run, unchanged"
     change = "stopped" if stopped else "unchanged"
     output.report(settings, "Router", site.name, change, f"router of {site.name} {text}")
 
 
+def _refuse_on_kubernetes(settings: Settings, verb: str, routers: int) -> None:
+    """Raise Failure: there a Deployment says how many routers run, and Git may keep it."""
+    if settings.on_kubernetes():
+        place = f" -n {settings.namespace}" if settings.namespace else ""
+        raise usage(
+            f"{verb} is for process sites; on Kubernetes routers are Deployment/spillway-router",
+            f"kubectl{place} scale deployment/spillway-router --replicas={routers}",
+        )
+
+
 @click.command(cls=Verb)
+@dry_run_flag
 @click.pass_obj
 def delete(settings: Settings) -> None:
-    """Withdraw the site's services, stop its router and delete all of its state."""
+    """Withdraw the site's services, stop its router and delete all of its state.
+
+    On Kubernetes: Services that were taken over get back what they had; then all objects of the
+    site go, its identity too. Users' objects stay, annotated ones and token Secrets among them.
+    """
+    if settings.on_kubernetes():
+        import sitectl.kubernetes.lifecycle as lifecycle
+
+        lifecycle.delete(settings)
+        return
+    if settings.dry_run:
+        settings.require_kubernetes("--dry-run")
     state = store.state_dir(settings)
     names = store.site_names(state)
     if not names or (settings.site and settings.site not in names):
-        settings.require_process()
         name = settings.site or ""
         text = f"no site {name}".rstrip() + f" in {state}, nothing to delete"
         output.report(settings, "Site", name, "unchanged", text)
         return
-    site = store.find_site(settings)
+    site = store.find_directory(settings)
     if sys.stdin.isatty() and not settings.yes:
         question = f"Delete site {site.name} with its identity ({site.directory})?"
         click.confirm(question, abort=True, err=True)
@@ -334,3 +291,41 @@ def delete(settings: Settings) -> None:
         )
     shutil.rmtree(site.directory)
     output.report(settings, "Site", site.name, "deleted", f"site {site.name} deleted")
+
+
+@click.command(cls=Verb)
+@key_flags
+@click.option("--router-mode", type=click.Choice(ROUTER_MODES))
+@click.option("--ingress")
+@click.option("--ingress-host", "ingress_hosts", multiple=True, metavar="HOST")
+@click.option("--enable-service-sync/--no-enable-service-sync", default=None)
+@click.option("--service-sync-site-ttl", type=Duration())
+@click.option("--access-log-share", type=click.FloatRange(0, 1))
+@click.option("--tracing/--no-tracing", default=None)
+@click.option("--routers", type=click.IntRange(0, 1_000))
+@click.option("--image", help="Of the router.")
+@click.option("--force-restart", is_flag=True, help="Replace the routers, one after the other.")
+@click.option("--check", "only_check", is_flag=True, help="Say what would change; exit 3 if so.")
+@dry_run_flag
+@click.pass_context
+def update(
+    ctx: click.Context, /, image: str | None, force_restart: bool, only_check: bool, **flags: Any
+) -> None:
+    """Change a site's settings on Kubernetes, and bring its objects to this version.
+
+    \b
+    Examples:
+      sitectl -n shop update                          objects as this version makes them
+      sitectl -n shop update --check
+      sitectl -n shop update --routers 2 --adopt-services
+      sitectl -n shop update --force-restart
+    """
+    settings = ctx.ensure_object(Settings)
+    if not settings.on_kubernetes():
+        raise usage(
+            "update is for sites on Kubernetes; a process site's settings are in its document",
+            "Edit config/site-NAME.yaml, it counts at once; for another version install that",
+        )
+    import sitectl.kubernetes.lifecycle as lifecycle
+
+    lifecycle.update(settings, ctx, image or "", force_restart, only_check)

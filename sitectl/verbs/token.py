@@ -2,7 +2,6 @@
 
 import datetime
 import secrets
-import socket
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,15 +11,14 @@ import click
 from router.model import limits
 from router.model.specs import SiteSpec
 from sitectl import output, store
+from sitectl.directory import DirectorySite
 from sitectl.failure import Exit, Failure, conflict, not_found, usage
 from sitectl.options import Duration, Settings, TokenFile, Verbs, accepted
-from sitectl.store import Site
+from sitectl.site import Site
 
 if TYPE_CHECKING:
     from certs.names import Endpoint
     from certs.tokens import Token
-
-_ANY_ADDRESS = ("0.0.0.0", "::", "[::]", "")
 
 
 @click.group("token", cls=Verbs)
@@ -77,30 +75,30 @@ def create(
             "Make the token at the other site, and link from here",
         )
     from certs import tokens
-    from certs.authority import Authority
-    from certs.claims import GrantStore
-    from certs.identity import SiteIdentity
     from certs.issue import certificate_token, claim_token
 
-    authority = Authority.load(site.secrets)
-    grants = GrantStore(site.secrets / "grants", authority)
-    grants.sweep(time.time())
-    if token_type == "claim" and name is not None and name in grants.names():
-        raise conflict(f"a token named {name!r} was made here already", "Choose another --name")
+    dialled = _endpoints_named(hosts, wanted.site) or site.endpoints()
+    chosen = name or f"{site.name}-{secrets.token_hex(4)}"
+    trust, now = site.trust, time.time()
     words: dict[str, Any] = {
-        "name": name or f"{site.name}-{secrets.token_hex(4)}",
-        "site_id": SiteIdentity.load(site.secrets).site_id,
+        "name": chosen,
+        "site_id": trust.site_id,
         "site_name": wanted.name,
-        "endpoints": endpoints(wanted.site, hosts),
-        "now": time.time(),
+        "endpoints": dialled,
+        "now": now,
         "cost": cost,
     }
     if expiry is not None:
         words["life_s"] = expiry
     if token_type == "claim":
-        token = claim_token(grants, authority, uses=uses, **words)
+        trust.sweep(now)
+        if any(grant.name == chosen for grant in trust.granted()):
+            raise conflict(
+                f"a token named {chosen!r} was made here already", "Choose another --name"
+            )
+        token = claim_token(trust.grants(), trust.authority(), uses=uses, **words)
     else:
-        token = certificate_token(authority, **words)
+        token = certificate_token(trust.authority(), **words)
     if file == "-":
         click.echo(tokens.dump(token), nl=False)
         return
@@ -111,37 +109,17 @@ def create(
     output.note(f"At the other site: sitectl link create {file}")
 
 
-def endpoints(site: SiteSpec, hosts: tuple[str, ...]) -> tuple["Endpoint", ...]:
-    """What others dial: the hosts named, else the site's, else this machine's own address."""
+def _endpoints_named(hosts: tuple[str, ...], site: SiteSpec) -> tuple["Endpoint", ...]:
+    """What ``--ingress-host`` says to dial; empty when it was not given."""
     from router.documents.readers import split_host_port
 
     found: list[Endpoint] = []
-    for text in hosts or site.ingress_hosts:
+    for text in hosts:
         parts = split_host_port(text)
         if parts is None:
             raise usage(f"--ingress-host {text!r}: expected HOST[:PORT]")
         found.append((parts[0], parts[1] or site.bind_port))
-    if found:
-        return tuple(found)
-    if site.ingress_bind_ip not in _ANY_ADDRESS:
-        return ((site.ingress_bind_ip.strip("[]"), site.bind_port),)
-    address = _own_address()
-    output.note(
-        f"the token says to dial {address}; if others reach this site by another address: "
-        "--ingress-host"
-    )
-    return ((address, site.bind_port),)
-
-
-def _own_address() -> str:
-    """The address of the interface that leads outside; nothing is sent to find it."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # TEST-NET-1, RFC 5737: only chooses a route.
-        except OSError:
-            return "127.0.0.1"
-        address: str = probe.getsockname()[0]
-        return address
+    return tuple(found)
 
 
 def utc(seconds: float) -> str:
@@ -192,16 +170,23 @@ def status(settings: Settings, file: str) -> None:
 
 def _uses_left(settings: Settings, token: "Token") -> int | None:
     """How often a claim of ours can still be redeemed; None: not ours, or no claim."""
-    for name in store.site_names(store.state_dir(settings)):
-        site = Site(store.state_dir(settings) / name)
-        if token.kind != "claim" or not (site.secrets / "grants").is_dir():
-            continue
-        from certs.authority import Authority
-        from certs.claims import GrantStore
-        from certs.identity import SiteIdentity
+    if token.kind != "claim":
+        return None
+    sites: list[Site]
+    if settings.on_kubernetes():
+        sites = [store.find_site(settings)]
+    else:
+        state = store.state_dir(settings)
+        sites = [DirectorySite(state / name) for name in store.site_names(state)]
+    return next((left for site in sites if (left := _left_at(site, token)) is not None), None)
 
-        if SiteIdentity.load(site.secrets).site_id == token.site_id:
-            grants = GrantStore(site.secrets / "grants", Authority.load(site.secrets))
-            grant = grants.get(token.name)
-            return grant.uses_left if grant is not None and not grant.revoked else 0
-    return None
+
+def _left_at(site: Site, token: "Token") -> int | None:
+    try:
+        trust = site.trust
+        if trust.site_id != token.site_id:
+            return None
+        grant = next((grant for grant in trust.granted() if grant.name == token.name), None)
+    except Failure:
+        return None  # The file can be judged without its site: no cluster, no right to its Secrets.
+    return grant.uses_left if grant is not None and not grant.revoked else 0

@@ -5,7 +5,8 @@ import platform
 import click
 
 from sitectl import output
-from sitectl.options import Settings, Verb
+from sitectl.options import PLATFORMS, Settings, Verb, switch_file, switched_platform
+from sitectl.texts import write_atomically
 
 
 def product_version() -> str:
@@ -29,6 +30,30 @@ def version(settings: Settings) -> None:
         item,
         lambda: f"spillway {item['version']} (Python {item['python']}, {item['loop']})",
     )
+
+
+@click.command(cls=Verb)
+@click.argument("chosen", metavar="[PLATFORM]", type=click.Choice(PLATFORMS), required=False)
+@click.pass_obj
+def switch(settings: Settings, chosen: str | None) -> None:
+    """Choose the platform for the commands that follow; without a word say which it is.
+
+    The flag `--platform` and the variable SITECTL_PLATFORM come before it.
+
+    \b
+    Example:
+      sitectl switch kubernetes
+    """
+    if chosen is None:
+        now = settings.chosen_platform()
+        output.emit_item(settings, "Platform", {"platform": now}, lambda: now)
+        return
+    file = switch_file()
+    change = "unchanged" if switched_platform() == chosen else "updated"
+    if change == "updated":
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(file, f"{chosen}\n")
+    output.report(settings, "Platform", chosen, change, f"platform {chosen} ({change})")
 
 
 @click.command(cls=Verb)

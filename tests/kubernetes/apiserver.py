@@ -49,7 +49,7 @@ class ApiServer:
         app = web.Application(client_max_size=BODY_BYTES_MAX)
         app.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(
-            app, access_log=None, shutdown_timeout=0.0, handler_cancellation=True
+            app, access_log=None, handler_cancellation=True, shutdown_timeout=0.05
         )
         await self._runner.setup()
         listener = socket.socket()

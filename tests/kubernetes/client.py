@@ -24,7 +24,7 @@ MISSING: Final = (
 def raw(cluster: Cluster, timeout_s: float = 10.0) -> httpx2.Client:
     """A plain HTTP client with an administrator's token."""
     config = KubeConfig.from_file(cluster.kubeconfig()).get()
-    assert config.user is not None
+    assert config is not None and config.user is not None
     return httpx2.Client(
         base_url=cluster.url,
         headers={"Authorization": f"Bearer {config.user.token}"},

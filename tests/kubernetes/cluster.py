@@ -82,7 +82,7 @@ class Cluster:
         self._create_node()
         self._work = None
         if "kubelet" not in without:
-            self._work = asyncio.run_coroutine_threadsafe(self.kubelet.run(), self._loop)
+            self._work = self.call(lambda: self._loop.create_task(self.kubelet.run()))
 
     def __enter__(self) -> "Cluster":
         return self
@@ -95,7 +95,7 @@ class Cluster:
         if self._work is not None:
             if self._work.done() and not self._work.cancelled():
                 self.errors.append(f"the kubelet ended: {self._work.exception()!r}")
-            self._work.cancel()
+            self.await_(_end(self._work))
             self.await_(self.kubelet.ended())
         self.await_(self.server.stop())
         self.await_(_cancel_others())
@@ -295,6 +295,12 @@ class Cluster:
     def watches(self, kind: str = "", user: str = "") -> int:
         """How many watches are open."""
         return self.call(lambda: self.server.watches.count(kind, user))
+
+
+async def _end(work: asyncio.Task[None]) -> None:
+    """Cancel once and wait: a second time would keep containers from being waited for."""
+    work.cancel()
+    await asyncio.wait({work})
 
 
 async def _cancel_others() -> None:

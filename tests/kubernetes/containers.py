@@ -263,7 +263,8 @@ class Container:
         self._hollow_end.set()
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(number)
+                # Not send_signal: it polls, and takes the exit code from who waits for it.
+                os.kill(self._process.pid, number)
 
     async def _pre_stop(self) -> None:
         hook = (self.spec.get("lifecycle") or {}).get("preStop") or {}

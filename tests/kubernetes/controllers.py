@@ -1,9 +1,10 @@
 """Which controllers a cluster has, and what wakes them."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 from tests.kubernetes import upkeep
-from tests.kubernetes.endpoints import endpoint_slices
+from tests.kubernetes.endpoints import EndpointSlices
 from tests.kubernetes.resources import Json
 from tests.kubernetes.stateful import stateful_sets
 from tests.kubernetes.workloads import daemon_sets, deployments, jobs, replica_sets
@@ -12,23 +13,31 @@ from tests.kubernetes.world import Controller, World
 ROUTES_DOMAIN = "apps.example.test"
 
 
+class Startable(Protocol):
+    """A controller."""
+
+    @property
+    def name(self) -> str: ...
+    def start(self, world: World) -> Callable[[], None]: ...
+
+
 def all_controllers(
     world: World,
     *,
     ca_pem: str,
     balancer_address: Callable[[Json], str],
     balancer_delay_s: Callable[[], float],
-) -> list[Controller]:
+) -> list[Startable]:
     """The controllers by name; a test switches off which it does not want."""
     everything = tuple(each.kind for each in world.registry.catalogue.resources)
-    found = [
+    found: list[Startable] = [
         Controller("deployment", ("Deployment", "ReplicaSet", "Pod"), deployments),
         Controller("replicaset", ("ReplicaSet", "Pod"), replica_sets),
         Controller("statefulset", ("StatefulSet", "Pod"), stateful_sets),
         Controller("daemonset", ("DaemonSet", "Pod"), daemon_sets),
         Controller("job", ("Job", "Pod"), jobs),
-        Controller("endpointslice", ("Service", "Pod", "EndpointSlice"), endpoint_slices),
-        Controller("garbage", everything, upkeep.garbage),
+        EndpointSlices(),
+        upkeep.Garbage(),
         Controller("namespace", everything, upkeep.namespaces),
         Controller(
             "serviceaccount",

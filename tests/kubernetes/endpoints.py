@@ -1,11 +1,14 @@
 """EndpointSlices of Services with a selector, as the endpointslice controller makes them."""
 
+import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import Any, Final
 
 from tests.kubernetes import selectors
 from tests.kubernetes.failures import Failure
 from tests.kubernetes.resources import Json
+from tests.kubernetes.storage import Change, Key, key_of
 from tests.kubernetes.world import World, is_ending, is_over, is_ready, owner_of
 
 PER_SLICE_MAX: Final = 100
@@ -18,28 +21,73 @@ Ports = tuple[tuple[str, str, int, str], ...]
 """name, protocol, port, appProtocol"""
 
 
-def endpoint_slices(world: World, namespace: str) -> None:
-    """Make, change and remove the slices of all Services of a namespace."""
-    pods = [pod for pod in world.all("Pod", namespace) if _has_address(pod)]
-    held: dict[str, list[Json]] = {}
-    for each in world.all("EndpointSlice", namespace):
-        labels = each["metadata"].get("labels") or {}
-        if labels.get(MANAGED_BY) == CONTROLLER:
-            held.setdefault(labels.get(SERVICE_NAME, ""), []).append(each)
-    for service in world.all("Service", namespace):
-        name = service["metadata"]["name"]
-        mine = held.pop(name, [])
-        selector = service["spec"].get("selector")
-        if not selector or service["spec"]["type"] == "ExternalName" or is_ending(service):
-            held[name] = mine if service["spec"]["type"] == "ExternalName" else []
-            continue
-        _fill(world, service, [pod for pod in pods if _selected(selector, pod)], mine)
-    for left in held.values():
-        for each in left:
-            world.delete(each)
+class EndpointSlices:
+    """Makes, changes and removes the slices of each Service that something happened to."""
+
+    name = "endpointslice"
+
+    def __init__(self) -> None:
+        self._dirty: dict[Key, None] = {}
+
+    def start(self, world: World) -> Callable[[], None]:
+        """Begin; gives what ends it."""
+        loop = asyncio.get_running_loop()
+
+        def run() -> None:
+            dirty, self._dirty = list(self._dirty), {}
+            for namespace, name in dirty:
+                _reconcile(world, namespace, name)
+
+        def note(change: Change) -> None:
+            found = [
+                key
+                for each in (change.before, change.after)
+                if each is not None
+                for key in _concerned(world, change.resource.kind, each)
+            ]
+            if found and not self._dirty:
+                loop.call_soon(run)
+            self._dirty.update(dict.fromkeys(found))
+
+        return world.store.listen(note)
 
 
-def _selected(selector: Json, pod: Json) -> bool:
+def _concerned(world: World, kind: str, found: Json) -> list[Key]:
+    """The Services that an object matters to."""
+    metadata = found["metadata"]
+    match kind:
+        case "Service":
+            return [key_of(found)]
+        case "EndpointSlice":
+            name = (metadata.get("labels") or {}).get(SERVICE_NAME)
+            return [(metadata["namespace"], name)] if name else []
+        case "Pod":
+            return [
+                key_of(service)
+                for service in world.all("Service", metadata["namespace"])
+                if _selected(service["spec"].get("selector"), found)
+            ]
+        case _:
+            return []
+
+
+def _reconcile(world: World, namespace: str, name: str) -> None:
+    service = world.get("Service", namespace, name)
+    selector = service["spec"].get("selector") if service is not None else None
+    if service is None or not selector or service["spec"]["type"] == "ExternalName":
+        return  # Slices of a Service that is gone are garbage; others are not ours.
+    held = [
+        each
+        for _resource, each in world.store.owned_by(service["metadata"]["uid"])
+        if (each["metadata"].get("labels") or {}).get(MANAGED_BY) == CONTROLLER
+    ]
+    pods = [
+        pod for pod in world.all("Pod", namespace) if _selected(selector, pod) and _has_address(pod)
+    ]
+    _fill(world, service, pods, sorted(held, key=lambda each: str(each["metadata"]["name"])))
+
+
+def _selected(selector: Json | None, pod: Json) -> bool:
     return selectors.of_labels(selector)(pod["metadata"].get("labels") or {})
 
 

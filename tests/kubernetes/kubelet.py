@@ -57,6 +57,8 @@ class PodRunner:
         self.pod = pod
         if is_ending(pod):
             self._ending.set()
+        if pod["spec"].get("readinessGates"):  # Others set their conditions.
+            asyncio.get_running_loop().call_soon(self.push)
 
     def current(self) -> Json:
         """The newest state of the pod."""

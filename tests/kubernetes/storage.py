@@ -59,8 +59,14 @@ class Store:
     def __init__(self) -> None:
         self.revision = FIRST_REVISION
         self.compacted = FIRST_REVISION
+        self.uids: set[str] = set()
         self._objects: dict[Resource, dict[Key, Json]] = {}
+        self._order: dict[
+            Resource, list[Key]
+        ] = {}  # Of the keys; made anew after one came or went.
+        self._dependents: dict[str, set[tuple[Resource, Key]]] = {}
         self._history: list[Change] = []
+        self._untold: list[Change] = []
         self._pages: dict[str, tuple[int, list[Json]]] = {}
         self._listeners: dict[int, Callable[[Change], None]] = {}
         self._numbers = itertools.count()
@@ -72,7 +78,15 @@ class Store:
     def all(self, resource: Resource, namespace: str = "") -> list[Json]:
         """All of a kind, of one namespace if given, in order of their keys."""
         found = self._objects.get(resource, {})
-        return [found[key] for key in sorted(found) if not namespace or key[0] == namespace]
+        order = self._order.get(resource)
+        if order is None:
+            order = self._order[resource] = sorted(found)
+        return [found[key] for key in order if not namespace or key[0] == namespace]
+
+    def owned_by(self, uid: str) -> list[tuple[Resource, Json]]:
+        """All objects that name that owner."""
+        found = self._dependents.get(uid, set())
+        return [(resource, self._objects[resource][key]) for resource, key in found]
 
     def write(self, resource: Resource, after: Json) -> Json:
         """Store one; gives it back with its new resourceVersion."""
@@ -82,12 +96,19 @@ class Store:
         self.revision += 1
         stored = stamped(after, self.revision)
         objects[key] = stored
+        if before is None:
+            self._order.pop(resource, None)
+            self.uids.add(stored["metadata"]["uid"])
+        self._own(resource, key, before, stored)
         self._note(Change(self.revision, resource, before, stored))
         return stored
 
     def remove(self, resource: Resource, gone: Json) -> None:
         """Take one away."""
         before = self._objects[resource].pop(key_of(gone))
+        self._order.pop(resource, None)
+        self.uids.discard(before["metadata"]["uid"])
+        self._own(resource, key_of(gone), before, None)
         self.revision += 1
         self._note(Change(self.revision, resource, before, None))
 
@@ -136,19 +157,36 @@ class Store:
         self._listeners[number] = listener
         return lambda: self._listeners.pop(number, None) and None
 
+    def _own(self, resource: Resource, key: Key, before: Json | None, after: Json | None) -> None:
+        for uid in owners(before):
+            self._dependents[uid].discard((resource, key))
+        for uid in owners(after):
+            self._dependents.setdefault(uid, set()).add((resource, key))
+
     def _note(self, change: Change) -> None:
         self._history.append(change)
         if len(self._history) > HISTORY_MAX:
             half = HISTORY_MAX // 2
             self.compacted = self._history[half - 1].revision
             del self._history[:half]
-        for listener in list(self._listeners.values()):
-            listener(change)
+        self._untold.append(change)
+        if len(self._untold) > 1:
+            return  # A listener writes: it is told in order, after the change that it heard of.
+        while self._untold:
+            for listener in list(self._listeners.values()):
+                listener(self._untold[0])
+            del self._untold[0]
 
 
 def too_old(revision: int, compacted: int) -> Failure:
     """410 for a watch."""
     return expired(f"too old resource version: {revision} ({compacted})")
+
+
+def owners(found: Json | None) -> list[str]:
+    """The uids of its owners."""
+    references = (found or {"metadata": {}})["metadata"].get("ownerReferences") or []
+    return [each["uid"] for each in references]
 
 
 def key_of(found: Json) -> Key:

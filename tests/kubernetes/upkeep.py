@@ -7,61 +7,82 @@ from typing import Final
 
 from tests.kubernetes.failures import Failure
 from tests.kubernetes.registry import FOREGROUND, ORPHAN, now
-from tests.kubernetes.resources import Json
+from tests.kubernetes.resources import Json, Resource
 from tests.kubernetes.selectors import of_object
+from tests.kubernetes.storage import Change, Key, key_of, owners
 from tests.kubernetes.world import Reconcile, World, condition, is_ending, is_ready
 
 ROOT_CA: Final = "kube-root-ca.crt"
 
 
-def owners_present(world: World) -> set[str]:
-    """The uids of everything."""
-    return {
-        str(found["metadata"]["uid"])
-        for resource in world.registry.catalogue.resources
-        for found in world.store.all(resource)
-    }
+class Garbage:
+    """Removes what lost all its owners; finishes foreground and orphan deletions."""
+
+    name = "garbage"
+
+    def __init__(self) -> None:
+        self._suspects: dict[tuple[Resource, Key], None] = {}
+
+    def start(self, world: World) -> Callable[[], None]:
+        """Begin; gives what ends it."""
+        loop = asyncio.get_running_loop()
+
+        def run() -> None:
+            suspects, self._suspects = list(self._suspects), {}
+            for resource, key in suspects:
+                found = world.store.get(resource, *key)
+                if found is not None:
+                    _collect(world, found)
+
+        def note(change: Change) -> None:
+            found = _suspects(world, change)
+            if found and not self._suspects:
+                loop.call_soon(run)
+            self._suspects.update(dict.fromkeys((each, key_of(one)) for each, one in found))
+
+        return world.store.listen(note)
 
 
-def garbage(world: World, namespace: str) -> None:
-    """Remove what lost all its owners; finish foreground and orphan deletions."""
-    present: set[str] | None = None
-    dependents: dict[str, list[Json]] = {}
-    waiting: list[Json] = []
-    for resource in world.registry.catalogue.resources:
-        for found in world.store.all(resource, namespace if resource.namespaced else ""):
-            owners = found["metadata"].get("ownerReferences") or []
-            if is_ending(found) and set(found["metadata"].get("finalizers") or []) & {
-                FOREGROUND,
-                ORPHAN,
-            }:
-                waiting.append(found)
-            if not owners:
-                continue
-            present = owners_present(world) if present is None else present
-            for owner in owners:
-                dependents.setdefault(owner["uid"], []).append(found)
-            if not is_ending(found) and not any(each["uid"] in present for each in owners):
-                world.delete(found, propagationPolicy="Background")
-    for found in waiting:
-        _finish(world, found, dependents.get(found["metadata"]["uid"], []))
+def _suspects(world: World, change: Change) -> list[tuple[Resource, Json]]:
+    """What may have to go after a change: itself, its dependents, and owners that wait for it."""
+    if change.after is not None:
+        is_suspect = owners(change.after) or is_ending(change.after)
+        return [(change.resource, change.after)] if is_suspect else []
+    gone = change.before or {}
+    found = world.store.owned_by(gone["metadata"]["uid"])
+    for owner in gone["metadata"].get("ownerReferences") or []:
+        holder = world.registry.catalogue.of(owner["apiVersion"], owner["kind"])
+        if holder is None:
+            continue
+        place = gone["metadata"].get("namespace", "") if holder.namespaced else ""
+        left = world.store.get(holder, place, owner["name"])
+        if left is not None:
+            found.append((holder, left))
+    return found
 
 
-def _finish(world: World, found: Json, dependents: list[Json]) -> None:
+def _collect(world: World, found: Json) -> None:
+    uids = owners(found)
+    if uids and not is_ending(found) and not world.store.uids & set(uids):
+        world.delete(found, propagationPolicy="Background")
+    elif is_ending(found):
+        finalizers = found["metadata"].get("finalizers") or []
+        if ORPHAN in finalizers or FOREGROUND in finalizers:
+            _finish(world, found)
+
+
+def _finish(world: World, found: Json) -> None:
     finalizers = found["metadata"]["finalizers"]
     uid = found["metadata"]["uid"]
     if ORPHAN in finalizers:
-        for each in dependents:
+        for _resource, each in world.store.owned_by(uid):
             world.change(each, lambda edited: _disown(edited, uid))
         done = ORPHAN
     else:
-        present = owners_present(world)
-        left = [each for each in dependents if each["metadata"]["uid"] in present]
-        for each in left:
+        for _resource, each in world.store.owned_by(uid):
             if not is_ending(each):
                 world.delete(each, propagationPolicy="Foreground")
-        present = owners_present(world)
-        if any(each["metadata"]["uid"] in present for each in left):
+        if world.store.owned_by(uid):
             return
         done = FOREGROUND
 

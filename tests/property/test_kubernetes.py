@@ -14,6 +14,7 @@ from router.documents.readers import is_name
 from router.kubernetes import adoption, skupper_services
 from router.kubernetes.annotation_keys import ALL_KINDS
 from router.kubernetes.annotation_keys import BY_KEY as ANNOTATIONS
+from router.kubernetes.memo import Memo
 from router.kubernetes.objects import Snapshot
 from router.kubernetes.site_keys import BY_KEY as SITE_KEYS
 from router.kubernetes.translate import translate
@@ -252,6 +253,21 @@ def test_the_objects_stay_as_they_are(objects: Any) -> None:
     before = json.dumps(objects, sort_keys=True)
     translate(Snapshot("shop", objects), "own")
     assert json.dumps(objects, sort_keys=True) == before
+
+
+@settings(deadline=None, max_examples=50)
+@given(first=SNAPSHOTS, second=SNAPSHOTS, data=st.data())
+def test_what_is_remembered_changes_nothing(first: Any, second: Any, data: st.DataObject) -> None:
+    memo = Memo()
+    for _ in range(4):
+        mixed: Any = {}
+        for kind, name in sorted({(k, n) for s in (first, second) for k in s for n in s[k]}):
+            choices = [None, *(s[kind][name] for s in (first, second) if name in s.get(kind, ()))]
+            chosen = data.draw(st.sampled_from(range(len(choices))))
+            if chosen:
+                mixed.setdefault(kind, {})[name] = choices[chosen]
+        fresh = translate(Snapshot("shop", mixed), "own")
+        assert _plain(translate(Snapshot("shop", mixed), "own", memo=memo)) == _plain(fresh)
 
 
 def _plain(found: Any) -> Any:

@@ -55,6 +55,7 @@ LABELS = {
     "spillway_link_rtt_seconds": "link direction",
     "spillway_link_bytes_total": "link direction",
     "spillway_sites": "",
+    "spillway_edges": "",
     "spillway_spf_seconds": "",
     "spillway_lsa_total": "",
     "spillway_certificate_expiry_timestamp_seconds": "name",

@@ -288,22 +288,3 @@ def test_one_seed_is_one_history() -> None:
         return [(answer.began, answer.ended, answer.site) for answer in answers]
 
     assert history() == history()
-
-
-def test_an_edge_serves_and_is_served_and_is_never_crossed() -> None:
-    world = World(1, "a", "edge", "b", edges=frozenset({"edge"}))
-    a, edge, b = world.sites.values()
-    edge.link(a, cost=1)
-    edge.link(b, cost=1)
-    edge.declare()
-    b.serve(1, capacity=5)
-    world.run(5)
-    at_edge, at_a = edge.request(), a.request()
-    world.run(5)
-    assert (at_edge.status, at_edge.site, at_a.status) == (200, "b", 503)
-
-    edge.serve(1, capacity=5)
-    world.run(5)
-    at_a = a.request()
-    world.run(5)
-    assert (at_a.status, at_a.site) == (200, "edge")

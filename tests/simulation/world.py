@@ -25,6 +25,7 @@ from router.model.settings import Affinity
 from router.model.specs import (
     ConnectorSpec,
     LinkSpec,
+    ListenerSpec,
     PolicySpec,
     ServiceProtocol,
     ServiceSpec,
@@ -279,6 +280,8 @@ class SimSite:
         self.services: dict[str, ServiceSpec] = {}
         self.connectors: dict[str, ConnectorSpec] = {}
         self.targets: dict[int, Target] = {}
+        self.service_sync = True
+        self.listeners: dict[str, ListenerSpec] = {}
         self.lives = 0
         self.start()
 
@@ -311,9 +314,15 @@ class SimSite:
         self.router.apply(
             Wanted(
                 name=self.name,
-                site=SiteSpec(ingress_bind_ip=self.ip, bind_port=LINK_PORT),
+                site=SiteSpec(
+                    router_mode="edge" if self.name in self.world.edges else "interior",
+                    ingress_bind_ip=self.ip,
+                    bind_port=LINK_PORT,
+                    service_sync=self.service_sync,
+                ),
                 services=dict(self.services),
                 connectors=dict(self.connectors),
+                listeners=dict(self.listeners),
                 links=dict(self.links),
             ),
             [],

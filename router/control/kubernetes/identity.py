@@ -19,7 +19,8 @@ from certs.errors import CertError
 from certs.identity import SiteIdentity
 from router.control.kubernetes.api import CONFLICT, NO_ANSWER, ApiError, backoff_s
 from router.control.kubernetes.trust_calls import SECRET, Secrets, refusal
-from router.kubernetes.names import IDENTITY_SECRET
+from router.kubernetes.names import IDENTITY_SECRET, ROUTER, SITE_CONFIGMAP
+from router.kubernetes.objects import Object
 from router.kubernetes.secrets import (
     CA_CERTIFICATE,
     CA_KEY,
@@ -65,6 +66,42 @@ async def prepare(api: Secrets, site_dir: Path, rng: random.Random) -> str:
     if found != here:
         _write_directory(secrets, found)
     return site_id
+
+
+async def keep(api: Secrets, site_dir: Path, seen: Object | None) -> ConfigError | None:
+    """See that the Secret, ``seen`` like that, still is who this router says it is.
+
+    One that was deleted by mistake is put back while the site exists: the next pod would be
+    another site. What is wrong with it, if anything.
+    """
+    here = _read_directory(site_dir / "secrets")
+    if here is None:
+        return None  # Files are judged by who reads them.
+    if seen is None:
+        try:
+            seen = await api.find(SECRET, IDENTITY_SECRET)
+            if seen is None and await api.find("ConfigMap", SITE_CONFIGMAP) is not None:
+                seen = await api.create(identity_secret(here))
+                log.warning("%s was deleted and is put back", SOURCE)
+        except ApiError as error:
+            return refusal(error, SOURCE, "put the site's identity back, which was deleted")
+    if seen is None or _is_identity(seen, here):
+        return None
+    return ConfigError(
+        SOURCE,
+        "data",
+        "holds another identity than the one this router runs with",
+        hint=f"Restore it, or become that site: kubectl rollout restart deployment {ROUTER}",
+        code=CODE,
+    )
+
+
+def _is_identity(found: Object, here: Mapping[str, bytes]) -> bool:
+    try:
+        data = data_of(found, CODE)
+    except ConfigError:
+        return False
+    return all(data.get(key) == here[key] for key in IDENTITY_FILES)
 
 
 def check(found: Mapping[str, bytes]) -> str:

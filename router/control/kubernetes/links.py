@@ -37,11 +37,15 @@ TOKEN_CODE, LINK_CODE = "SW0441", "SW0447"
 
 
 class _Wanted(msgspec.Struct, frozen=True):
-    """A link that a token Secret asks for."""
+    """A link that a token Secret asks for; ``said`` is what the Secret says."""
 
     token: Token
     uid: str
     fingerprint: str
+    said: str
+
+    def __repr__(self) -> str:
+        return f"_Wanted({self.token!r})"  # What it says has a secret in it.
 
 
 class Hindrance(msgspec.Struct, frozen=True):
@@ -62,7 +66,11 @@ class LinkSecrets:
         self._own_site_id = own_site_id
         self._clock = clock
         self._wanted: dict[str, _Wanted] = {}
+        self._here = {name: self._fingerprint_of(name) for name in store.names()}
+        """What is in the directory: fingerprints of tokens by link; empty: damaged."""
         self._kept: Mapping[str, Object] = {}
+        self._together: dict[str, tuple[Object, _Wanted, int]] = {}
+        """Links whose Secret, token and directory (its stamp) were seen to say the same."""
         self._token_errors: dict[str, ConfigError] = {}
         self._api_errors: dict[str, ConfigError] = {}
 
@@ -74,11 +82,14 @@ class LinkSecrets:
 
     def hindrance(self, name: str) -> Hindrance | None:
         """Why the wanted link ``name`` cannot be dialled; None: nothing that is known here."""
-        if self._store.exists(name):
+        if name in self._here:
             return None
         error = self._token_errors.get(name)
         if error is not None:
             return Hindrance("refused", str(error))
+        if name not in self._wanted:
+            absent = f"there is no {SECRET}/{name} with a token of another site"
+            return Hindrance("refused", f"{absent}. Apply one: sitectl link create FILE")
         error = self._api_errors.get(name)
         waiting = "the key for its claim is not kept in a Secret yet"
         return Hindrance("connecting", waiting if error is None else str(error))
@@ -105,6 +116,7 @@ class LinkSecrets:
                 wanted[name] = found
         self._wanted = wanted
         self._api_errors = {n: e for n, e in self._api_errors.items() if n in wanted}
+        self._together = {n: seen for n, seen in self._together.items() if n in wanted}
         changed = self._remove_unwanted()
         for name, found in wanted.items():
             changed |= self._take(name, found)
@@ -115,8 +127,11 @@ class LinkSecrets:
             raise CertError(
                 name, "is no name for a link", "Use at most 63 of a-z, 0-9, '-' and '.'"
             )
+        before = self._wanted.get(name)
+        if before is not None and (before.uid, before.said) == (secret.uid, secret.text):
+            return before
         token = tokens.load(secret.text, f"{SECRET}/{name}", self._costs(name))
-        return _Wanted(token, secret.uid, tokens.fingerprint(token))
+        return _Wanted(token, secret.uid, tokens.fingerprint(token), secret.text)
 
     def _costs(self, name: str) -> list[int | None]:
         """What the issuer may have said before the user wrote a cost into the Secret."""
@@ -134,10 +149,25 @@ class LinkSecrets:
         return None if secret is None else _Kept.of(secret).token
 
     def _remove_unwanted(self) -> bool:
-        unwanted = [name for name in self._store.names() if name not in self._wanted]
+        unwanted = self._here.keys() - self._wanted.keys()
         for name in unwanted:
-            self._store.remove(name)
+            self._remove(name)
         return bool(unwanted)
+
+    def _remove(self, name: str) -> bool:
+        self._here.pop(name, None)
+        return self._store.remove(name)
+
+    def _restore(
+        self,
+        name: str,
+        wanted: _Wanted,
+        key_pem: str = "",
+        credential: Credential | None = None,
+    ) -> None:
+        self._here.pop(name, None)
+        self._store.restore(name, wanted.token, key_pem, credential)
+        self._here[name] = wanted.fingerprint
 
     def _take(self, name: str, wanted: _Wanted) -> bool:
         """Put the link into the directory if it needs nothing for that, or is kept already."""
@@ -146,20 +176,22 @@ class LinkSecrets:
         secret = self._kept.get(link_name(name))
         kept = None if secret is None else _Kept.of(secret)
         if wanted.token.kind == "certificate":
-            self._store.restore(name, wanted.token)
+            self._restore(name, wanted)
             return True
         if kept is not None and kept.fits(wanted):
-            self._store.restore(name, wanted.token, kept.key_pem, kept.credential)
+            self._restore(name, wanted, kept.key_pem, kept.credential)
             return True
-        return self._store.remove(name)  # Of another token: that link ends now.
+        return self._remove(name)  # Of another token: that link ends now.
 
     def _has(self, name: str, wanted: _Wanted) -> bool:
         """Whether the directory has this link."""
+        return self._here.get(name) == wanted.fingerprint
+
+    def _fingerprint_of(self, name: str) -> str:
         try:
-            stored = self._store.load(name)
+            return tokens.fingerprint(self._store.load(name).token)
         except CertError:
-            return False
-        return tokens.fingerprint(stored.token) == wanted.fingerprint
+            return ""
 
     # With the API ---------------------------------------------------------------------------
 
@@ -189,10 +221,20 @@ class LinkSecrets:
             if known is not None and is_type(known, "link"):  # Of the claim that was here before.
                 await self._api.delete(SECRET, link_name(name), version=version_of(known))
             return False
-        data = self._data(name, wanted)
-        if data is not None and known is not None and _says(known, data, wanted.uid):
+        if known is not None and self._are_together(name, wanted, known):
             return False
         return await self._write(name, wanted)
+
+    def _are_together(self, name: str, wanted: _Wanted, known: Object) -> bool:
+        stamp = self._store.stamp(name)
+        before = self._together.get(name)
+        if before is not None and before[0] is known and before[1:] == (wanted, stamp):
+            return True
+        data = self._data(name, wanted)
+        if data is None or not _says(known, data, wanted.uid):
+            return False
+        self._together[name] = (known, wanted, stamp)
+        return True
 
     async def _write(self, name: str, wanted: _Wanted) -> bool:
         """Bring Secret and directory together: what either has of this token, both have."""
@@ -214,7 +256,7 @@ class LinkSecrets:
                     raise
                 continue  # Somebody else wrote it: look again.
             if self._wanted.get(name) is wanted and not self._has(name, wanted):
-                self._store.restore(name, wanted.token, data[LINK_KEY].decode())
+                self._restore(name, wanted, data[LINK_KEY].decode())
                 changed = True
             return changed
 
@@ -222,11 +264,10 @@ class LinkSecrets:
         """Take what the Secret has of this token and the directory has not."""
         if not kept.fits(wanted):
             return False
-        if self._has(name, wanted) and (
-            kept.credential is None or self._store.load(name).credential is not None
-        ):
+        has_key = self._has(name, wanted) and self._store.has_key(name)
+        if has_key and (kept.credential is None or self._store.load(name).credential is not None):
             return False
-        self._store.restore(name, wanted.token, kept.key_pem, kept.credential)
+        self._restore(name, wanted, kept.key_pem, kept.credential)
         return True
 
     async def _put(self, found: Object | None, made: dict[str, Any]) -> None:

@@ -28,6 +28,8 @@ log = logging.getLogger("router.control.kubernetes")
 _AT_ONCE: Final = 4
 """Changes under way: a webhook that is slow for one object holds up a quarter."""
 _UNPROCESSABLE: Final = 422
+_WAIT_S_MIN: Final = 0.001
+"""Loops wake up a little early: then it would not be time yet, over and over."""
 _RETRY_MAX_S: Final = limits.SERVICE_RETRY_MAX_S
 _VERBS: Final = {Create: "create", Patch: "patch", Delete: "delete"}
 _DONE: Final = {Create: "made", Patch: "changed", Delete: "deleted"}
@@ -146,16 +148,22 @@ class ServiceWriter:
             return None, None
         now = self._now()
         due_at: float | None = None
+        due: Change | None = None
         for key, change in self._wanted.items():
             if key in self._busy or not self._listening(_needs(change)):
                 continue
             tried = self._tried.get(key)
-            if tried is not None and now < tried.again_at and _is_same(tried, change):
+            if tried is None:  # Before those that are tried again.
+                due = change
+                break
+            if now >= tried.again_at or not _is_same(tried, change):
+                due = due or change
+            else:
                 due_at = tried.again_at if due_at is None else min(due_at, tried.again_at)
-                continue
-            wait_s = self._take(now)
-            return (change, None) if wait_s == 0 else (None, wait_s)
-        return None, None if due_at is None else due_at - now
+        if due is None:
+            return None, None if due_at is None else max(due_at - now, _WAIT_S_MIN)
+        wait_s = self._take(now)
+        return (due, None) if wait_s == 0 else (None, max(wait_s, _WAIT_S_MIN))
 
     def _take(self, now: float) -> float:
         """Take one write from the budget; else how long until there is one."""
@@ -180,13 +188,12 @@ class ServiceWriter:
         before = self._tried.get(key)
         if error is None:
             self._tried[key] = _Tried(change, now + limits.SERVICE_SEEN_WITHIN_S)
-        elif _is_outdated(change, error):
-            self._tried[key] = _Tried(change, now + limits.SERVICE_RETRY_S)
         else:
             failures = before.failures + 1 if before is not None else 1
             wait_s = min(limits.SERVICE_RETRY_S * 2 ** min(failures - 1, 16), _RETRY_MAX_S)
             wait_s = max(wait_s * self._rng.uniform(0.5, 1.0), error.retry_after_s or 0.0)
-            self._tried[key] = _Tried(change, now + wait_s, failures, error)
+            told = None if _is_outdated(change, error) else error
+            self._tried[key] = _Tried(change, now + wait_s, failures, told)
         self._tell()
 
     # What is wrong --------------------------------------------------------------------------
@@ -235,15 +242,28 @@ async def restore_all(api: Restores, *, namespace: str = "") -> tuple[ConfigErro
     """
     for is_last in (False, False, False, True):
         changes, findings = restore(await _services(api, namespace))
-        failed: list[ConfigError] = []
-        for change in changes:
+        failed = await _carried_out(api, changes, namespace)
+        if not failed or is_last:
+            return (*findings, *failed)
+    raise AssertionError("unreachable: the last round returns")
+
+
+async def _carried_out(api: Writes, changes: Iterable[Change], namespace: str) -> list[ConfigError]:
+    """Make all changes, some at a time; what was refused."""
+    left = iter(changes)
+    failed: list[ConfigError] = []
+
+    async def work() -> None:
+        for change in left:
             try:
                 await carry_out(api, change, namespace=namespace)
             except ApiError as error:
                 failed.append(_finding(change, error))
-        if not failed or is_last:
-            return (*findings, *failed)
-    raise AssertionError("unreachable: the last round returns")
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(_AT_ONCE):
+            tasks.create_task(work())
+    return failed
 
 
 async def _services(api: Restores, namespace: str) -> Snapshot:

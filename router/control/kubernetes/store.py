@@ -21,10 +21,10 @@ from router.control.acceptance import Acceptance, Reading, news
 from router.control.kubernetes.informer import Informer, Reads
 from router.control.kubernetes.selections import SELECTIONS
 from router.documents import Wanted
-from router.kubernetes.documents import Memo
 from router.kubernetes.headless import SLICE_MANAGER_LABEL, with_pods
 from router.kubernetes.inner_ports import RESERVED
 from router.kubernetes.kinds import KINDS
+from router.kubernetes.memo import Memo
 from router.kubernetes.names import MANAGED_BY, ROUTER, SITE_CONFIGMAP
 from router.kubernetes.objects import Object, Snapshot, labels
 from router.kubernetes.picture import Picture
@@ -87,6 +87,7 @@ class KubernetesStore:
         self._our_slices: dict[str, Object] = {}
         self._plan: ServicePlan | None = None
         self._memory = Memory(began_at=time.monotonic())
+        self._may_name_pods = True
         self._last: Reading | None = None
         self._away_since = ""  # UTC, for people; empty: the server answers.
         self._look_s = 0.0
@@ -151,6 +152,13 @@ class KubernetesStore:
         """The services of the whole network, as they are in force now."""
         if services != self._declared:
             self._declared = services
+            self._plan = None
+            self._woken.set()
+
+    def may_name_pods(self, allowed: bool) -> None:
+        """Whether EndpointSlices may be written here (`services.plan`)."""
+        if allowed != self._may_name_pods:
+            self._may_name_pods = allowed
             self._plan = None
             self._woken.set()
 
@@ -278,6 +286,7 @@ class KubernetesStore:
             self._memory,
             time.monotonic(),
             RESERVED | _own_ports(wanted),
+            may_name_pods=self._may_name_pods,
         )
         self._memory = self._plan.memory
 

@@ -63,6 +63,11 @@ class TlsSecrets:
         """Secrets that are not there or not whole."""
         return tuple(self._errors[name] for name in sorted(self._errors))
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether each Secret that is named was looked for once."""
+        return all(informer.settled for informer, _ in self._watched.values())
+
     def look(self, named: Mapping[str, str], secrets: Mapping[str, Object]) -> None:
         """``named`` as the function of that name gives; ``secrets``: those with a type of ours."""
         self._named = named

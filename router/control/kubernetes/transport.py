@@ -7,39 +7,17 @@ replace them.
 """
 
 import logging
-import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any, Final
-
-import msgspec
 
 from router.control.kubernetes.api import NO_ANSWER, Answer, ApiError, refused
+from router.kubeconfig import UNUSABLE, read_config, unusable  # First: says what is not installed.
 from router.model import limits
-from router.model.errors import ConfigError
 
-try:
-    import httpx2
-    import yaml
-    from lightkube.config.client_adapter import AsyncClient, ConnectionParams
-    from lightkube.config.kubeconfig import KubeConfig, SingleConfig
-    from lightkube.config.models import NameValue, UserExec
-    from lightkube.core.exceptions import ConfigError as LightkubeError
-except ImportError as error:
-    raise ConfigError(
-        "Kubernetes",
-        "",
-        f"the client is not installed ({error})",
-        hint="Install it with: pip install 'spillway-router[kubernetes]'",
-        code="SW0430",
-    ) from error
-
-SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-DEFAULT_KUBECONFIG: Final = "~/.kube/config"
-_UNUSABLE: Final = (OSError, LookupError, ValueError, TypeError, AttributeError, yaml.YAMLError)
-"""What a file that is no kubeconfig makes of its reader."""
-EXEC_V1, EXEC_V1BETA1 = "client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"
+# isort: split
+import httpx2
+from lightkube.config.client_adapter import AsyncClient, ConnectionParams
+from lightkube.core.exceptions import ConfigError as LightkubeError
 
 
 def open_transport(kubeconfig: str | None, context: str | None) -> tuple["HttpTransport", str]:
@@ -47,22 +25,11 @@ def open_transport(kubeconfig: str | None, context: str | None) -> tuple["HttpTr
 
     ConfigError SW0431: no configuration, or one that cannot be used.
     """
+    config = read_config(kubeconfig, context)
     try:
-        config = _config(kubeconfig, context)
-        if config.user is not None and config.user.exec is not None:
-            _allow_exec_v1(config.user.exec)
         client = AsyncClient(config, ConnectionParams(timeout=_timeouts(limits.API_ATTEMPT_S)))
-    except (LightkubeError, *_UNUSABLE) as error:
-        source = kubeconfig or os.environ.get("KUBECONFIG") or DEFAULT_KUBECONFIG
-        reason = f"no {error} in it" if isinstance(error, KeyError) else str(error)
-        raise ConfigError(
-            source,
-            "",
-            f"the Kubernetes API cannot be reached with this: {reason}",
-            hint="Name a file and a context that `kubectl get pods` works with: "
-            "--kubeconfig FILE --context NAME, or run in a pod with a service account",
-            code="SW0431",
-        ) from error
+    except UNUSABLE as error:
+        raise unusable(error, kubeconfig) from error
     logging.getLogger("httpx2").setLevel(logging.WARNING)  # Else it logs each request.
     return HttpTransport(client), config.namespace
 
@@ -123,67 +90,6 @@ class HttpTransport:
     async def close(self) -> None:
         """End all connections."""
         await self._client.aclose()
-
-
-def _config(kubeconfig: str | None, context: str | None) -> SingleConfig:
-    if kubeconfig is None and context is None:
-        in_pod = "KUBERNETES_SERVICE_HOST" in os.environ and (SERVICE_ACCOUNT / "token").exists()
-        if in_pod:
-            return _single(KubeConfig.from_service_account(SERVICE_ACCOUNT), None)
-    named = kubeconfig or os.environ.get("KUBECONFIG") or DEFAULT_KUBECONFIG
-    files = [Path(name).expanduser() for name in named.split(os.pathsep) if name]
-    found = [file for file in files if file.is_file()]
-    if len(found) > 1:
-        return _single(KubeConfig.from_dict(_merged(found), fname=found[0]), context)
-    if not found:
-        raise LightkubeError(f"there is no file {named}")
-    return _single(KubeConfig.from_file(found[0]), context)
-
-
-def _single(config: KubeConfig, context: str | None) -> SingleConfig:
-    found = config.get(context_name=context)
-    if found is None or found.user is None:
-        raise LightkubeError("its context names no user")
-    return found
-
-
-def _merged(files: list[Path]) -> dict[str, Any]:
-    """Several kubeconfigs as kubectl joins them: the first to name a thing wins."""
-    merged: dict[str, Any] = {"clusters": [], "contexts": [], "users": []}
-    for file in files:
-        content = yaml.safe_load(file.read_text()) or {}
-        merged.setdefault("current-context", content.get("current-context"))
-        merged["current-context"] = merged["current-context"] or content.get("current-context")
-        for section in ("clusters", "contexts", "users"):
-            known = {entry["name"] for entry in merged[section]}
-            for entry in content.get(section) or ():
-                if entry["name"] not in known:
-                    merged[section].append(_absolute(entry, file.parent))
-    return merged
-
-
-def _absolute(entry: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """``entry`` with the files it names made absolute."""
-    files = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
-    return {
-        section: {
-            key: str(folder / value) if key in files and value else value
-            for key, value in fields.items()
-        }
-        if isinstance(fields, dict)
-        else fields
-        for section, fields in entry.items()
-    }
-
-
-def _allow_exec_v1(command: UserExec) -> None:
-    """Plugins of version v1 are asked as those of v1beta1: their answers hold the same token."""
-    version = command.apiVersion or EXEC_V1BETA1
-    if version == EXEC_V1:
-        command.apiVersion = EXEC_V1BETA1
-    info = {"apiVersion": version, "kind": "ExecCredential", "spec": {"interactive": False}}
-    told = NameValue("KUBERNETES_EXEC_INFO", msgspec.json.encode(info).decode())
-    command.env = [*(command.env or ()), told]
 
 
 def _timeouts(timeout_s: float) -> httpx2.Timeout:

@@ -21,6 +21,7 @@ from certs.credentials import LinkStore
 from certs.errors import CertError
 from certs.identity import SiteIdentity
 from certs.revocation import Revocation, Revocations
+from router.control.kubernetes import identity
 from router.control.kubernetes.api import Api, ApiError
 from router.control.kubernetes.grants import Done, GrantSecrets
 from router.control.kubernetes.links import Hindrance, LinkSecrets
@@ -30,7 +31,7 @@ from router.control.kubernetes.tls import TlsSecrets, named
 from router.control.kubernetes.trust_calls import SECRET, refusal, version_of
 from router.documents import Wanted
 from router.kubernetes.addresses import EXPOSED_BY, Addresses, addresses
-from router.kubernetes.names import ROUTER, TYPE_LABEL
+from router.kubernetes.names import IDENTITY_SECRET, ROUTER, TYPE_LABEL
 from router.kubernetes.objects import Object, Snapshot, labels
 from router.kubernetes.picture import Picture
 from router.kubernetes.secrets import GRANT_FILE, data_of, is_type
@@ -52,19 +53,20 @@ class SecretTrust:
     ) -> None:
         """Raises CertError for a damaged directory."""
         secrets = site_dir / "secrets"
-        identity, self._authority = SiteIdentity.load(secrets), Authority.load(secrets)
+        site, self._authority = SiteIdentity.load(secrets), Authority.load(secrets)
         self._api, self._clock, self._rng = api, clock, rng
-        self._secrets_dir = secrets
+        self._site_dir, self._secrets_dir = site_dir, secrets
+        self._identity_error: ConfigError | None = None
         self.links_changed: Callable[[], None] = _nobody
         """Called when links can be dialled that could not be before, or others than before."""
         self.revocations_changed: Callable[[], None] = _nobody
         """Called when ``revoked.json`` may be another."""
         self.errors_changed: Callable[[], None] = _nobody
         """Called when `errors` are others."""
-        self.site_id = identity.site_id
-        self._links = LinkSecrets(api, LinkStore(secrets / "links"), identity.site_id, clock)
+        self.site_id = site.site_id
+        self._links = LinkSecrets(api, LinkStore(secrets / "links"), site.site_id, clock)
         self._revoked = RevokedSecret(api, Revocations(secrets), lambda: self.revocations_changed())
-        issuer = Issuer(self._authority, identity.site_id, api.namespace)
+        issuer = Issuer(self._authority, site.site_id, api.namespace)
         self._requests = TokenRequests(api, issuer, clock)
         self._grants: GrantSecrets | None = None  # While `run` does.
         self._tls: TlsSecrets | None = None
@@ -74,20 +76,21 @@ class SecretTrust:
         self._exposed_kind, self._exposed_at = "", 0.0
         self._exposed_error: ConfigError | None = None
         self._poked = asyncio.Event()
+        self._tls_news = asyncio.Event()
         self.addresses = Addresses(waiting="the objects of the namespace were not read yet")
         """Where other sites reach this one, for the tokens that it makes."""
 
     @property
     def errors(self) -> tuple[ConfigError, ...]:
         """All that is wrong with the Secrets of this namespace, or hinders us to keep some."""
-        exposed = () if self._exposed_error is None else (self._exposed_error,)
+        own = tuple(e for e in (self._identity_error, self._exposed_error) if e is not None)
         tls = () if self._tls is None else self._tls.errors
         return (
             *self._links.errors,
             *self._revoked.errors,
             *self._requests.errors,
             *tls,
-            *exposed,
+            *own,
         )
 
     # What the router asks -------------------------------------------------------------------
@@ -157,10 +160,11 @@ class SecretTrust:
         async with asyncio.TaskGroup() as tasks:
             self._grants = GrantSecrets(self._api, self._authority, tasks)
             self._tls = TlsSecrets(
-                self._api, self._secrets_dir / "tls", tasks, self._rng, self.poke
+                self._api, self._secrets_dir / "tls", tasks, self._rng, self._heard_of_tls
             )
             if self._seen is not None:
                 self._take_up(*self._seen)
+            self._tls_news.set()
             try:
                 while True:
                     self._poked.clear()
@@ -172,6 +176,23 @@ class SecretTrust:
             finally:
                 self._grants = None
 
+    def _heard_of_tls(self) -> None:
+        self._tls_news.set()
+        self.poke()
+
+    async def ready(self) -> None:
+        """Returns when the TLS credentials that are named are here, if they are anywhere.
+
+        So that no listener is late. Waits only while `run` does, and not for long.
+        """
+        try:
+            async with asyncio.timeout(limits.TRUST_READY_S):
+                while self._tls is None or not self._tls.is_settled:
+                    self._tls_news.clear()
+                    await self._tls_news.wait()
+        except TimeoutError:
+            log.warning("begins without all TLS credentials: the API server is slow")
+
     async def _wait(self, most_s: float) -> None:
         try:
             async with asyncio.timeout(most_s * self._rng.uniform(0.8, 1.2)):
@@ -179,11 +200,21 @@ class SecretTrust:
         except TimeoutError:
             return
 
+    async def last(self) -> None:
+        """Before the end: keep what would be lost with the directory, if that can be soon."""
+        try:
+            async with asyncio.timeout(limits.TRUST_LAST_S):
+                await self._revoked.step()
+                await self._links.step()
+        except TimeoutError:
+            log.warning("the end came before all secrets of the site could be kept")
+
     async def step(self) -> None:
         """Once all that is open. What fails is in `errors` and comes again."""
         await self._revoked.step()  # First: somebody may not come in any more.
         if await self._links.step():
             self.links_changed()
+        await self._keep_identity()
         await self._find_exposed()
         self._look_at_requests()
         await self._requests.step()
@@ -191,6 +222,14 @@ class SecretTrust:
         told, self._told = self._told, self.errors
         if list(map(str, told)) != list(map(str, self._told)):
             self.errors_changed()
+
+    async def _keep_identity(self) -> None:
+        if self._seen is None:
+            return
+        snapshot, picture, _ = self._seen
+        if picture.options is not None and SECRET not in snapshot.missing:
+            seen = snapshot.get(SECRET, IDENTITY_SECRET)
+            self._identity_error = await identity.keep(self._api, self._site_dir, seen)
 
     async def _find_exposed(self) -> None:
         """The Route or Ingress in front of the link port: not worth a watch."""

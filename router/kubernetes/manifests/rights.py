@@ -89,6 +89,12 @@ HEADLESS: Final = (
         "names for the pods of headless StatefulSets of other sites; not a right of `admin` since"
         " Kubernetes 1.22, so it stands apart and everything else works without it",
     ),
+    Right(
+        "discovery.k8s.io",
+        ("endpointslices/restricted",),
+        ("create",),
+        "OpenShift refuses cluster IPs in them otherwise; other clusters know no such resource",
+    ),
 )
 """Beyond `ROUTER`, granted by who holds it: an administrator of the cluster."""
 

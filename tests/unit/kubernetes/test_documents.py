@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from router.kubernetes.documents import Memo
+from router.kubernetes.memo import Memo
 from router.kubernetes.translate import translate
 from router.model.specs import ConnectorSpec, ServiceSpec
 from tests.unit.kubernetes.objects import (
@@ -100,3 +100,25 @@ def test_what_is_remembered_is_what_would_be_read() -> None:
     for objects in ([first, second], [first], [changed, second], [first, second], []):
         found = snapshot(objects)
         assert translate(found, memo=memo) == translate(found)
+
+
+def test_it_does_not_matter_in_how_many_config_maps_a_service_stands() -> None:
+    label = {"spillway.dev/documents": "true"}
+    listener = (
+        "apiVersion: spillway/v1\nkind: Listener\nname: db\nspec: {service: db, listen: none}\n"
+    )
+    parts = {
+        "a": (SERVICE, {"skupper.io/service-labels": "tier=web"}),
+        "b": (CONNECTOR, {"skupper.io/headless": "true"}),
+        "c": (listener, {}),
+    }
+    for order in ("abc", "cba"):
+        found = picture(
+            *(
+                config_map(f"{place}-{name}", {"x.yaml": text}, labels=label, annotations=notes)
+                for place, name in enumerate(order)
+                for text, notes in (parts[name],)
+            )
+        )
+        (wish,) = found.wishes.values()
+        assert (wish.labels, wish.stateful_set, wish.is_made) == ({"tier": "web"}, "db", False)

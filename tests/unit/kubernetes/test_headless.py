@@ -40,7 +40,9 @@ def declared(found: Picture) -> dict[str, ServiceSpec]:
     return {d.name: d.spec for d in found.documents if isinstance(d.spec, ServiceSpec)}
 
 
-def settled(cluster: Cluster, found: Picture, *, here: bool) -> ServicePlan:
+def settled(
+    cluster: Cluster, found: Picture, *, here: bool, may_name_pods: bool = True
+) -> ServicePlan:
     specs = declared(found)
     for _ in range(5):
         done = plan(
@@ -51,6 +53,7 @@ def settled(cluster: Cluster, found: Picture, *, here: bool) -> ServicePlan:
             specs if here else (),
             Memory(began_at=0.0, declared=frozenset(("pg", "db-0", "db-1"))),
             0.0,
+            may_name_pods=may_name_pods,
         )
         if not done.changes:
             return done
@@ -161,3 +164,21 @@ def test_a_plain_service_that_becomes_headless_is_made_anew() -> None:
     assert cluster.service("pg")["spec"]["clusterIP"] != "None"
     settled(cluster, picture(1), here=False)
     assert cluster.service("pg")["spec"]["clusterIP"] == "None"
+
+
+def test_without_the_right_to_name_pods_the_address_leads_to_any_of_them() -> None:
+    cluster = Cluster()
+    found = settled(cluster, picture(2), here=False, may_name_pods=False)
+    assert [(error.code, error.source) for error in found.findings] == [("SW0428", "Service/pg")]
+    assert "spillway-router-headless" in found.findings[0].hint
+    assert cluster.service("pg")["spec"]["clusterIP"] != "None"
+    assert not cluster.objects["EndpointSlice"]
+    assert sorted(key.name for key in found.inner_ports) == ["db-0", "db-1", "pg"]
+    settled(cluster, picture(2), here=False)
+    assert cluster.service("pg")["spec"]["clusterIP"] == "None"
+
+
+def test_without_the_right_nothing_is_missing_where_the_pods_run() -> None:
+    cluster = Cluster()
+    cluster.put(users_service("pg", 5432, clusterIP="None"))
+    assert not settled(cluster, picture(2), here=True, may_name_pods=False).findings

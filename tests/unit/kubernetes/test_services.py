@@ -168,10 +168,10 @@ def test_another_site_cannot_take_over_a_name_of_this_namespace() -> None:
 
 
 def test_local_consent_and_adopt_services_hand_a_service_over() -> None:
-    for consent in ({"here": True}, {}):
-        site = Site(adopt_services=not consent)
+    for here in (True, False):
+        site = Site(adopt_services=not here)
         site.cluster.put(users_service("shop", 80))
-        site.declare("shop", **consent)
+        site.declare("shop", here=here)
         found = site.settle()
         service = site.cluster.service("shop")
         assert service["spec"]["selector"] == adoption.ROUTERS

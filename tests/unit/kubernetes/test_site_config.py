@@ -115,9 +115,16 @@ def test_older_keys_count_where_the_newer_is_not_there() -> None:
     assert options_of(edge="false", cluster_local="false") == SiteOptions(name="shop")
 
 
-def test_ingress_none_is_a_private_site() -> None:
-    _, spec = site_of(picture(site(ingress="none")))
-    assert spec.ingress == "none"
+def test_ingress_none_accepts_links_from_inside_the_cluster_as_skupper_does() -> None:
+    found = picture(site(ingress="none"))
+    _, spec = site_of(found)
+    assert spec.ingress == "host"
+    assert found.options is not None and found.options.ingress == "none"
+
+
+@pytest.mark.parametrize("kind", site_keys.INGRESSES)
+def test_every_kind_of_ingress_of_skupper_is_read(kind: str) -> None:
+    assert options_of(ingress=kind).ingress == kind
 
 
 def test_annotations_are_split_as_skupper_splits_them() -> None:
@@ -201,9 +208,9 @@ def test_links_without_mutual_tls_are_refused() -> None:
 
 
 def test_values_that_are_not_done_here_are_told_with_what_is_used() -> None:
-    contour = picture(site(ingress="contour-http-proxy"))
-    assert contour.options is not None and contour.options.ingress == "none"
-    assert told(contour) == [("SW0407", "ConfigMap/skupper-site", "data.ingress")]
+    contour = picture(site(console_ingress="contour-http-proxy"))
+    assert contour.options is not None and contour.options.console_ingress == "none"
+    assert told(contour) == [("SW0407", "ConfigMap/skupper-site", "data.console-ingress")]
     openshift = picture(site(console_authentication="openshift"))
     assert openshift.options == SiteOptions(name="shop")
     assert told(openshift) == [("SW0407", "ConfigMap/skupper-site", "data.console-authentication")]

@@ -42,6 +42,7 @@ class Owner:
         self.recorders: list[Recorder] = []
         self.accept = True
         self.offer: Callable[[Stream], Recorder] | None = None
+        self.paths: dict[RouterId, tuple[RouterId, ...]] = {}  # For edges, by destination.
 
     def named(self, *names: str) -> list[tuple[object, ...]]:
         return [event for event in self.events if event[0] in names]
@@ -65,6 +66,9 @@ class Owner:
     def routing_message(self, router: RouterId, message: RoutingMessage) -> None:
         self.events.append(("message", router, message))
 
+    def path_for_edge(self, request: OpenRequest) -> tuple[RouterId, ...] | None:
+        return self.paths.get(request.path[-1])
+
     def stream_offered(self, stream: Stream, request: OpenRequest) -> StreamHandler:
         recorder = Recorder()
         recorder.stream = stream
@@ -81,13 +85,13 @@ class Owner:
 class Router:
     """A site with its links; it listens at (name, 1)."""
 
-    def __init__(self, world: World, name: str, router: str = "") -> None:
+    def __init__(self, world: World, name: str, router: str = "", *, is_edge: bool = False) -> None:
         self.world = world
         self.name = name
         self.tls = Tls(None, b"leaf of " + name.encode(), (ALPN,))
         self.identity = FakeIdentity(name, router)
         self.owner = Owner()
-        self.links = Links(world, self.identity, self.owner, rng=world.rng)
+        self.links = Links(world, self.identity, self.owner, rng=world.rng, is_edge=is_edge)
         self.specs: dict[str, OutgoingSpec] = {}
         world.listen(name, 1, self.links.acceptor(lambda: self.tls.certificate), tls=self.tls)
 

@@ -11,6 +11,7 @@ from router.main.load_exchange import LoadExchange
 from router.model import limits
 from router.model.ids import RouterId, ServiceKey
 from router.net.ports import Network
+from router.routing.attached import AttachedEdges
 
 WEB = ServiceKey("web", 80)
 
@@ -35,7 +36,11 @@ class World:
         self.sent: list[tuple[float, int]] = []
         self.in_flight = 0
         self.exchange = LoadExchange(
-            cast(Network, self), RouterId("r"), cast(Links, self), cast(Forwarder, self)
+            cast(Network, self),
+            RouterId("r"),
+            cast(Links, self),
+            cast(Forwarder, self),
+            AttachedEdges(),
         )
         self.exchange.set_services([WEB])
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from sitectl import process
+from sitectl.directory import DirectorySite
 from sitectl.main import VERBS, cli
-from sitectl.store import Site
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FAKE_ROUTER, FakeAdmin
 
@@ -19,7 +19,7 @@ SOURCE = Path(__file__).parents[3]
 def plays(monkeypatch: pytest.MonkeyPatch, script: str) -> None:
     """Have `start` run ``script`` instead of a router."""
 
-    def command(site: Site) -> list[str]:
+    def command(site: DirectorySite) -> list[str]:
         return [sys.executable, "-c", script, "--site-dir", str(site.directory), str(SOURCE)]
 
     monkeypatch.setattr(process, "router_command", command)
@@ -56,7 +56,7 @@ def test_delete_withdraws_stops_and_removes(
 def test_the_router_is_found_wherever_one_stands(
     here: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    site = Site(here.state / "here")
+    site = DirectorySite(here.state / "here")
     (tmp_path / "router.py").write_text("raise SystemExit('the wrong one')")
     monkeypatch.chdir(tmp_path)
     command = [*process.router_command(site)[:2], "-c", "import router; print(router.__path__[0])"]
@@ -89,7 +89,7 @@ def test_a_number_in_a_file_is_no_router(here: CommandLine) -> None:
 def test_the_kernel_names_the_process_behind_the_socket(
     admin: FakeAdmin, here: CommandLine
 ) -> None:
-    site = Site(here.state / "here")
+    site = DirectorySite(here.state / "here")
     assert process.running_pid(site) == os.getpid()
 
 
@@ -104,7 +104,7 @@ def test_a_socket_deep_in_the_file_system_is_reached(tmp_path: Path) -> None:
     finally:
         os.chdir(before)
     with server:
-        assert Site(deep.state / "here").admin.is_ready()
+        assert DirectorySite(deep.state / "here").admin.is_ready()
 
 
 def test_help_needs_no_heavy_module() -> None:
@@ -112,19 +112,21 @@ def test_help_needs_no_heavy_module() -> None:
         "import sys\nfrom sitectl.main import main\ntry: main()\nexcept SystemExit: pass\n"
         "print('LOADED', *sorted(m for m in sys.modules if '.' not in m))"
     )
-    for words in (["--help"], ["service", "--help"], ["status", "--help"]):
+    for words in (["--help"], ["service", "--help"], ["status", "--help"], ["init", "--help"]):
         done = subprocess.run(
             [sys.executable, "-c", program, *words], capture_output=True, text=True, cwd=SOURCE
         )
         assert "Usage:" in done.stdout
         loaded = set(done.stdout.rsplit("LOADED", 1)[1].split())
-        assert not loaded & {"aiohttp", "cryptography", "rich", "uvloop", "asyncio"}
+        assert not loaded & {"aiohttp", "asyncio", "cryptography", "rich", "uvloop"}
+        assert not loaded & {"httpx2", "lightkube", "msgpack"}
 
 
 def test_every_verb_in_the_help_is_there_with_a_help_of_its_own(here: CommandLine) -> None:
     for name in VERBS:
         assert "Usage:" in here.ok(name, "--help").stdout
-    assert all(name in here.ok("--help").stdout for name in VERBS)
+    shown = [name for name, (_, _, text) in VERBS.items() if text]
+    assert all(name in here.ok("--help").stdout for name in shown)
     assert cli.name == "cli"
 
 

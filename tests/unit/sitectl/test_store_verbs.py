@@ -9,7 +9,7 @@ from subprocess import DEVNULL
 import pytest
 
 from certs.files import locked
-from sitectl import store
+from sitectl import directory
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FakeAdmin
 
@@ -118,13 +118,21 @@ def test_an_unknown_verb_is_answered_with_the_nearest(sitectl: CommandLine) -> N
     assert "Did you mean 'service'?" in result.stderr
 
 
-@pytest.mark.parametrize("words", [("--platform", "podman"), ("-n", "east"), ("--kubeconfig", "x")])
-def test_other_platforms_say_that_they_are_not_there_yet(
-    here: CommandLine, words: tuple[str, ...]
-) -> None:
-    result = here(*words, "status")
+def test_podman_says_that_it_is_not_there_yet(here: CommandLine) -> None:
+    result = here("--platform", "podman", "status")
     assert result.exit_code == 7
-    assert "process sites only" in result.stderr
+    assert "process and kubernetes sites" in result.stderr
+
+
+def test_a_flag_of_the_cluster_makes_the_platform_kubernetes(
+    here: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(here.state))
+    monkeypatch.delenv("SITECTL_PLATFORM", raising=False)
+    result = here("--kubeconfig", "/nowhere", "status")
+    assert result.exit_code == 1
+    assert "there is no file /nowhere" in result.stderr
+    assert "SITE" not in here.ok("switch").stdout
 
 
 def test_service_create_twice_is_once(here: CommandLine) -> None:
@@ -199,6 +207,18 @@ def test_listen_makes_a_listener_document(here: CommandLine) -> None:
     assert "listen: 127.0.0.9:80" in here.config()["listener-shop.yaml"]
     here.ok("service", "delete", "shop")
     assert list(here.config()) == ["site-here.yaml"]
+
+
+def test_listening_for_a_service_of_another_site_needs_no_declaration_here(
+    here: CommandLine,
+) -> None:
+    words = ("service", "set", "shop", "--listen", "auto")
+    assert here.json(*words)["change"] == "created"
+    assert here.json(*words)["change"] == "unchanged"
+    assert "as soon as a site declares it" in here.ok(*words).stdout
+    assert list(here.config()) == ["listener-shop.yaml", "site-here.yaml"]
+    assert here("service", "set", "shop", "--listen", "auto", "--queue", "3").exit_code == 4
+    assert here("service", "set", "No_Name", "--listen", "auto").exit_code == 2
 
 
 def test_bind_is_keyed_by_service_target_and_ports(here: CommandLine) -> None:
@@ -397,7 +417,7 @@ def test_two_commands_that_change_one_service_do_not_lose_each_others_change(
 def test_a_site_that_is_being_changed_for_long_is_an_error_that_says_so(
     here: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "HOLD_WAIT_S", 0.05)
+    monkeypatch.setattr(directory, "HOLD_WAIT_S", 0.05)
     with locked(here.state / "here" / ".lock"):
         result = here("service", "create", "shop", "8080", "-o", "json")
         assert here("service", "status").exit_code == 0, "looking needs no lock"

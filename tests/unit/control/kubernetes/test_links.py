@@ -119,6 +119,21 @@ def test_a_lost_pod_redeems_with_the_same_key_and_gets_the_same_certificate(
     assert (again.chain_pem, again.repeated) == (first.chain_pem, True)
 
 
+def test_a_key_that_is_kept_counts_over_a_directory_that_was_not_finished(
+    api: FakeSecrets, pod: Pod, east: Site, tmp_path: Path
+) -> None:
+    """The container was killed between two files; it may have redeemed before."""
+    token = east.claim()
+    pod.ask(token)
+    pod.settle()
+    (tmp_path / "pod" / "secrets" / "links" / "link1" / "client.key").unlink()
+    again = Pod(api, tmp_path / "pod")
+    again.ask(token)
+    again.settle()
+    assert again.key() == data_of(api.objects[LINK])[LINK_KEY].decode()
+    assert api.writes == [f"create {LINK}"]
+
+
 def test_a_redeemed_credential_outlives_the_pod(
     api: FakeSecrets, pod: Pod, east: Site, tmp_path: Path
 ) -> None:
@@ -282,6 +297,13 @@ def test_what_is_no_token_of_ours_is_a_finding_that_says_what_to_do(
     assert error.hint
     hindrance = pod.links.hindrance("link1")
     assert hindrance is not None and hindrance.state == "refused"
+
+
+def test_a_link_without_any_token_is_refused_with_the_next_step(pod: Pod) -> None:
+    pod.settle()
+    hindrance = pod.links.hindrance("nowhere")
+    assert hindrance is not None and hindrance.state == "refused"
+    assert "Secret/nowhere" in hindrance.error and "sitectl link create" in hindrance.error
 
 
 def test_a_half_written_secret_is_taken_when_it_is_whole_and_spoils_no_link_before(

@@ -1,0 +1,58 @@
+"""What was read of each object, for as long as it is the same one: nobody changes an object."""
+
+from collections.abc import Mapping
+
+from router.kubernetes import annotated, annotation_keys, documents, ported
+from router.kubernetes.annotated import Annotated
+from router.kubernetes.documents import Documents
+from router.kubernetes.objects import Object, Snapshot, is_going
+from router.kubernetes.ported import Services
+
+
+class Memo:
+    """Of a caller who translates again and again. What is gone is forgotten at once.
+
+    1,000 annotated objects are some 15 ms to read, 1,000 documents some 100 ms.
+    """
+
+    __slots__ = ("_annotated", "_documents", "_namespace")
+
+    def __init__(self) -> None:
+        self._documents: dict[str, tuple[Object, Documents]] = {}
+        self._annotated: dict[tuple[str, str], Annotated] = {}
+        self._namespace = ""
+
+    def documented(self, config_maps: Mapping[str, Object]) -> list[Documents]:
+        """The documents of each ConfigMap that is labelled, by name."""
+        known, self._documents = self._documents, {}
+        for name, found in sorted(config_maps.items()):
+            if not documents.is_labelled(found):
+                continue
+            before = known.get(name)
+            if before is None or before[0] is not found:
+                before = (found, documents.read(found))
+            self._documents[name] = before
+        return [read for _, read in self._documents.values()]
+
+    def annotated(self, snapshot: Snapshot) -> list[Annotated]:
+        """Each workload and Service of a user, read."""
+        if snapshot.namespace != self._namespace:
+            self._annotated, self._namespace = {}, snapshot.namespace
+        known, self._annotated = self._annotated, {}
+        services = {k: v for k, v in snapshot.of("Service").items() if not is_going(v)}
+        for kind in annotation_keys.ALL_KINDS:
+            for name, found in snapshot.of(kind).items():
+                before = known.get((kind, name))
+                if before is None or not _is_current(before, found, services):
+                    if is_going(found) or (kind == "Service" and ported.is_generated(found)):
+                        continue
+                    before = annotated.read(kind, found, Services(services), snapshot.namespace)
+                self._annotated[kind, name] = before
+        return list(self._annotated.values())
+
+
+def _is_current(before: Annotated, found: Object, services: Mapping[str, Object]) -> bool:
+    """Whether neither the object nor a Service that was looked at is another one now."""
+    return before.found is found and all(
+        services.get(name) is service for name, service in before.services
+    )

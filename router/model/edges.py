@@ -1,0 +1,116 @@
+"""What an edge router and the router it is attached to tell each other: wishes and table rows.
+
+All arrays may grow at their end in later versions. Who receives rows judges them (`routing`): only
+types and sizes are held here.
+"""
+
+from typing import Annotated
+
+import msgspec
+
+from router.model.ids import RouterId, SiteId
+from router.model.limits import (
+    COUNTER_MAX,
+    EDGE_CONFLICTS_MAX,
+    EDGE_ROWS_MAX,
+    EDGE_WISHES_MAX,
+    ID_CHARS_MAX,
+    LSA_PART_BYTES_MAX,
+    NAME_CHARS_MAX,
+)
+
+_Count = Annotated[int, msgspec.Meta(ge=0, le=COUNTER_MAX)]
+_Router = Annotated[RouterId, msgspec.Meta(min_length=1, max_length=ID_CHARS_MAX)]
+_Site = Annotated[SiteId, msgspec.Meta(min_length=1, max_length=ID_CHARS_MAX)]
+_Service = Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_CHARS_MAX)]
+_Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
+_Text = Annotated[str, msgspec.Meta(max_length=2 * NAME_CHARS_MAX)]
+
+CandidateId = tuple[_Service, _Port, _Router]
+"""What tells a candidate row from others."""
+
+
+class SiteRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A router that the table speaks of. ``path_cost`` and ``epoch`` as its teller knows them."""
+
+    router: _Router
+    site: _Site
+    name: _Text
+    version: _Text
+    path_cost: _Count
+    epoch: _Count
+
+
+class ServiceRow(msgspec.Struct, frozen=True, array_like=True):
+    """A declaration in force, as in `routing.table.Declared`.
+
+    ``declaration`` is an encoded `Declaration`: one that a newer version words otherwise costs its
+    own service and nothing else.
+    """
+
+    name: _Service
+    declaration: Annotated[bytes, msgspec.Meta(max_length=LSA_PART_BYTES_MAX)]
+    site: _Site
+    reachable: bool
+    conflicts: Annotated[tuple[_Site, ...], msgspec.Meta(max_length=EDGE_CONFLICTS_MAX)] = ()
+
+
+class CandidateRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Targets of a service port at ``router``, of which there is a `SiteRow`."""
+
+    service: _Service
+    port: _Port
+    router: _Router
+    targets_ready: _Count
+    capacity: _Count | None
+    draining: bool
+
+    @property
+    def id(self) -> CandidateId:
+        """What tells it from others."""
+        return self.service, self.port, self.router
+
+
+class WishMessage(msgspec.Struct, frozen=True, array_like=True, tag="wish"):
+    """An edge wants to be told of these services; None: of all.
+
+    ``number`` grows with each wish. ``since`` is the number of the first one of this attachment:
+    another one than before means that the edge knows nothing yet.
+    """
+
+    since: _Count
+    number: _Count
+    services: Annotated[tuple[_Service, ...], msgspec.Meta(max_length=EDGE_WISHES_MAX)] | None
+
+
+class TableMessage(msgspec.Struct, frozen=True, array_like=True, tag="table", kw_only=True):
+    """What changed in an edge's table: it leads from version ``base`` to ``version``.
+
+    A greater ``series`` begins anew with base 0. The table is whole with ``is_last``, and then
+    fulfils the wish of number ``wish``. ``left_out``: services that found no room. ``draining``:
+    the teller stops, nothing leads across it any more.
+    """
+
+    series: _Count
+    base: _Count
+    version: _Count
+    wish: _Count
+    is_last: bool
+    left_out: _Count
+    draining: bool
+    sites: Annotated[tuple[SiteRow, ...], msgspec.Meta(max_length=EDGE_ROWS_MAX)] = ()
+    services: Annotated[tuple[ServiceRow, ...], msgspec.Meta(max_length=EDGE_ROWS_MAX)] = ()
+    candidates: Annotated[tuple[CandidateRow, ...], msgspec.Meta(max_length=EDGE_ROWS_MAX)] = ()
+    gone_sites: Annotated[tuple[_Router, ...], msgspec.Meta(max_length=EDGE_ROWS_MAX)] = ()
+    gone_services: Annotated[tuple[_Service, ...], msgspec.Meta(max_length=EDGE_ROWS_MAX)] = ()
+    gone_candidates: Annotated[tuple[CandidateId, ...], msgspec.Meta(max_length=EDGE_ROWS_MAX)] = ()
+
+
+class HaveMessage(msgspec.Struct, frozen=True, array_like=True, tag="have"):
+    """An edge holds that version of its table."""
+
+    series: _Count
+    version: _Count
+
+
+EdgeMessage = WishMessage | TableMessage | HaveMessage

@@ -1,0 +1,319 @@
+"""Routing at an edge: one neighbour, its table, no database and no paths of our own.
+
+An edge attaches to one router. Its own LSA is made, signed and flooded by a `RoutingCore` that
+knows this edge alone and has one adjacency; all else it knows is the table that its neighbour tells
+it, of what it wants. Further neighbours stand by: when the one it is attached to goes, or stops,
+the cheapest of them takes its place. Until that one has told its table, the last one counts: the
+neighbour knows the paths, and refuses what it does not know.
+"""
+
+import operator
+from collections.abc import Iterable
+
+import msgspec
+
+from router.model.adverts import Declaration, TargetsAdvert
+from router.model.edges import EdgeMessage, HaveMessage, TableMessage, WishMessage
+from router.model.ids import RouterId, SiteId
+from router.model.limits import (
+    EDGE_RETRANSMIT_S,
+    EDGE_WISH_REFRESH_S,
+    EDGE_WISHES_MAX,
+    SERVICE_SYNC_TTL_S,
+)
+from router.routing.core import RoutingCore
+from router.routing.edge_rows import NOTHING_TOLD, EdgeRows, Told
+from router.routing.edge_view import Way, edge_table
+from router.routing.events import (
+    LsaRejected,
+    RoutingEvent,
+    SendAck,
+    SendEdge,
+    TableChanged,
+)
+from router.routing.lsa import LsaFault, Node, decode_lsa
+from router.routing.ports import Identity
+from router.routing.spf import clamp_cost
+from router.routing.table import RouteTable
+
+
+class EdgeRouting:
+    """In place of `RoutingCore` at an edge: the same verbs, and `set_wishes` and `receive_edge`."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        *,
+        epoch: int,
+        boot_nonce: bytes,
+        version: str,
+        now: float,
+        service_ttl_s: float = SERVICE_SYNC_TTL_S,
+    ) -> None:
+        self._core = RoutingCore(
+            identity, epoch=epoch, boot_nonce=boot_nonce, version=version, now=now, stub=True
+        )
+        self._node = Node(identity.router, identity.site)
+        self._neighbours: dict[RouterId, Way] = {}  # As they came up.
+        self._stopping: set[RouterId] = set()  # Of these: nothing leads across them.
+        self._way: Way | None = None
+        self._rows = EdgeRows()
+        self._told = NOTHING_TOLD  # The last whole table,
+        self._is_whole = False  # of the neighbour that we are attached to.
+        self._lost_at = now
+        self._ttl_s = service_ttl_s
+        self._wishes: tuple[str, ...] | None = ()
+        self._since = self._number = 0
+        self._wish_at: float | None = None  # When it is said again.
+        self._table = self._core.table
+        self._shown: tuple[RouteTable, Told, Way | None] | None = None
+
+    # What others may look at.
+
+    @property
+    def table(self) -> RouteTable:
+        """The newest table; the first one knows this site only."""
+        return self._table
+
+    @property
+    def adverts(self) -> tuple[TargetsAdvert, ...]:
+        """What this router attaches, by service port."""
+        return self._core.adverts
+
+    @property
+    def epoch(self) -> int:
+        return self._core.epoch
+
+    @property
+    def lsas_received(self) -> int:
+        return self._core.lsas_received
+
+    @property
+    def rows_held(self) -> int:
+        """Of the table that we were told."""
+        return len(self._rows)
+
+    @property
+    def left_out(self) -> int:
+        """Services that we want and that found no room in the table."""
+        return self._told.left_out if self._is_whole else 0
+
+    # What happens on this router.
+
+    def adjacency_up(
+        self, router: RouterId, site: SiteId, cost: int, now: float, *, is_edge: bool = False
+    ) -> list[RoutingEvent]:
+        """A neighbour is there: the first is attached to, others stand by. Never an edge."""
+        if is_edge:
+            return []
+        self._neighbours[router] = self._way_to(router, site, cost)
+        self._stopping.discard(router)
+        if self._way is None or self._way.router == router:
+            return self._attach(self._neighbours[router], now)
+        return self._leave_stopping(now)
+
+    def adjacency_cost(self, router: RouterId, cost: int, now: float) -> list[RoutingEvent]:
+        """The cost changed. It moves us to no other neighbour."""
+        known = self._neighbours.get(router)
+        if known is None:
+            return []
+        way = self._neighbours[router] = self._way_to(router, known.site, cost)
+        if self._way is None or self._way.router != router:
+            return []
+        self._way = way
+        return [*self._passed(self._core.adjacency_cost(router, cost, now)), *self._rebuild(now)]
+
+    def adjacency_down(self, router: RouterId, now: float) -> list[RoutingEvent]:
+        """Another neighbour takes its place, if there is one, in the returned list."""
+        self._neighbours.pop(router, None)
+        self._stopping.discard(router)
+        if self._way is None or self._way.router != router:
+            return []
+        events = self._detach(now)
+        following = self._best()
+        return events + (self._attach(following, now) if following else self._rebuild(now))
+
+    def set_services(
+        self,
+        declarations: Iterable[Declaration],
+        adverts: Iterable[TargetsAdvert],
+        now: float,
+    ) -> list[RoutingEvent]:
+        """See `RoutingCore.set_services`."""
+        events = self._core.set_services(declarations, adverts, now)
+        return [*self._passed(events), *self._rebuild(now)]
+
+    def set_service_ttl(self, ttl_s: float, now: float) -> list[RoutingEvent]:
+        """How long declarations count after the neighbour was lost."""
+        self._ttl_s = ttl_s
+        return self._rebuild(now)
+
+    def set_draining(self, draining: bool, now: float) -> list[RoutingEvent]:
+        """See `RoutingCore.set_draining`."""
+        return [*self._passed(self._core.set_draining(draining, now)), *self._rebuild(now)]
+
+    def set_wishes(self, services: frozenset[str] | None, now: float) -> list[RoutingEvent]:
+        """What this router uses; None, or too many to name: every service there is."""
+        is_all = services is None or len(services) > EDGE_WISHES_MAX
+        wishes = None if is_all or services is None else tuple(sorted(services))
+        if wishes == self._wishes:
+            return []
+        self._wishes = wishes
+        return self._wish(now) if self._way else []
+
+    # What neighbours say.
+
+    def receive_edge(
+        self, from_router: RouterId, message: EdgeMessage, now: float
+    ) -> list[RoutingEvent]:
+        """A part of the table, if it comes from the neighbour that we are attached to."""
+        if not isinstance(message, TableMessage):
+            return [_bad(from_router, "an edge was asked for a table")]
+        way = self._way
+        if way is None or from_router != way.router:
+            return []  # We left it a moment ago.
+        heard = self._rows.receive(message)
+        if isinstance(heard, LsaFault):
+            return [_bad(from_router, heard.reason)]
+        if heard == "gap":
+            self._rows.begin()
+            return self._wish(now, anew=True)
+        events: list[RoutingEvent] = [
+            SendEdge(way.router, HaveMessage(self._rows.series, self._rows.version))
+        ]
+        if heard != "news" or message.wish < self._since:
+            return events
+        if message.wish == self._number:
+            self._wish_at = now + EDGE_WISH_REFRESH_S
+        self._stopping.discard(way.router)
+        if message.draining:
+            self._stopping.add(way.router)
+            left = self._leave_stopping(now)
+            if left:  # What it told before that leads on across the other.
+                return events + left
+        self._is_whole, self._told = True, self._rows.told
+        return events + self._rebuild(now)
+
+    def receive_lsa(self, from_router: RouterId, signed: bytes, now: float) -> list[RoutingEvent]:
+        """What is held of ourselves, of a former life perhaps. Of others an edge is told nothing.
+
+        Who stands by may hold it as well; our neighbour tells it, and what follows from it.
+        """
+        received = decode_lsa(signed)
+        if isinstance(received, LsaFault) or received.lsa.node != self._node:
+            return [_bad(from_router, "an edge is told of no site but itself")]
+        if self._way is not None and self._way.router == from_router:
+            return [
+                *self._passed(self._core.receive_lsa(from_router, signed, now)),
+                *self._rebuild(now),
+            ]
+        lsa = received.lsa
+        return [
+            SendAck(
+                to=from_router,
+                router=lsa.router,
+                part=lsa.part,
+                epoch=lsa.epoch,
+                sequence=lsa.sequence,
+            )
+        ]
+
+    def receive_ack(
+        self,
+        from_router: RouterId,
+        router: RouterId,
+        part: int,
+        epoch: int,
+        sequence: int,
+        now: float,
+    ) -> list[RoutingEvent]:
+        """See `RoutingCore.receive_ack`."""
+        return self._passed(self._core.receive_ack(from_router, router, part, epoch, sequence, now))
+
+    # Time.
+
+    def next_deadline(self) -> float | None:
+        """When `handle_timeout` has something to do."""
+        times = [self._core.next_deadline(), self._wish_at, self._kept_until()]
+        known = [time for time in times if time is not None]
+        return min(known) if known else None
+
+    def handle_timeout(self, now: float) -> list[RoutingEvent]:
+        """Do what is due. Early, late and double calls are harmless."""
+        events = self._passed(self._core.handle_timeout(now))
+        if self._wish_at is not None and now >= self._wish_at:
+            events += self._wish(now, again=True)
+        return events + self._rebuild(now)
+
+    # Attaching.
+
+    def _way_to(self, router: RouterId, site: SiteId, cost: int) -> Way:
+        return Way(router, site, clamp_cost(cost, same_site=site == self._node.site))
+
+    def _attach(self, way: Way, now: float) -> list[RoutingEvent]:
+        self._way = way
+        self._rows.begin()
+        self._is_whole = False
+        events = self._passed(self._core.adjacency_up(way.router, way.site, way.cost, now))
+        return [*events, *self._wish(now, anew=True), *self._rebuild(now)]
+
+    def _detach(self, now: float) -> list[RoutingEvent]:
+        assert self._way is not None
+        router, self._way = self._way.router, None
+        self._wish_at = None
+        if self._is_whole:
+            self._lost_at = now
+        self._is_whole = False
+        return self._passed(self._core.adjacency_down(router, now))
+
+    def _best(self) -> Way | None:
+        """Who stands by: one that does not stop, the cheapest, the first to be up."""
+        ways = self._neighbours.values()
+        return min(ways, key=lambda way: (way.router in self._stopping, way.cost), default=None)
+
+    def _leave_stopping(self, now: float) -> list[RoutingEvent]:
+        """Away from a neighbour that stops, if there is another."""
+        best = self._best()
+        if self._way is None or best is None or self._way.router not in self._stopping:
+            return []
+        if best.router in self._stopping:
+            return []
+        return [*self._detach(now), *self._attach(best, now)]
+
+    def _wish(self, now: float, *, anew: bool = False, again: bool = False) -> list[RoutingEvent]:
+        assert self._way is not None
+        if not again:
+            self._number += 1
+        if anew:
+            self._since = self._number
+        self._wish_at = now + EDGE_RETRANSMIT_S
+        return [SendEdge(self._way.router, WishMessage(self._since, self._number, self._wishes))]
+
+    # The table.
+
+    def _kept_until(self) -> float | None:
+        """When what the lost neighbour told counts no more; None: no matter of time."""
+        is_over = self._is_whole or self._shown is None or not self._shown[1].services
+        return None if is_over else self._lost_at + self._ttl_s
+
+    def _rebuild(self, now: float) -> list[RoutingEvent]:
+        """The table of this moment; nothing if it says the same as before."""
+        is_kept = self._is_whole or now < self._lost_at + self._ttl_s
+        shown = (self._core.table, self._told if is_kept else NOTHING_TOLD, self._way)
+        if self._shown and all(map(operator.is_, shown, self._shown)):
+            return []
+        self._shown = shown
+        generation = self._table.generation
+        table = edge_table(*shown, node=self._node, generation=generation)
+        if table == self._table:
+            return []
+        self._table = msgspec.structs.replace(table, generation=generation + 1)
+        return [TableChanged(self._table)]
+
+    def _passed(self, events: list[RoutingEvent]) -> list[RoutingEvent]:
+        """What the core says; its table is a part of ours."""
+        return [event for event in events if not isinstance(event, TableChanged)]
+
+
+def _bad(router: RouterId, reason: str) -> LsaRejected:
+    return LsaRejected(sender=router, code="bad-table", reason=reason)

@@ -1,0 +1,127 @@
+"""An edge's copy of the table that its neighbour tells: versions, judgement, what is in force."""
+
+from collections.abc import Iterable
+from typing import Literal
+
+import msgspec
+
+from router.model.adverts import Declaration, TargetsAdvert
+from router.model.edges import CandidateId, CandidateRow, ServiceRow, SiteRow, TableMessage
+from router.model.ids import RouterId
+from router.model.limits import EDGE_ROWS_MAX
+from router.routing.lsa import LsaFault, advert_is_bad, declaration_is_bad
+from router.routing.offers import declaration_of
+
+Heard = Literal["news", "part", "known", "gap"]
+"""The table is another one, it is not whole yet, nothing new, or something in between is missing.
+"""
+
+
+class Told(msgspec.Struct, frozen=True):
+    """A whole table, by key. ``declarations`` are those that this version can read."""
+
+    sites: dict[RouterId, SiteRow] = {}
+    services: dict[str, ServiceRow] = {}
+    declarations: dict[str, Declaration] = {}
+    candidates: dict[CandidateId, CandidateRow] = {}
+    left_out: int = 0
+    draining: bool = False
+    wish: int = 0
+
+
+NOTHING_TOLD = Told()
+
+
+class EdgeRows:
+    """Applies messages in order, each once. ``told`` is the last whole table of any neighbour."""
+
+    __slots__ = ("_candidates", "_services", "_sites", "series", "told", "version")
+
+    def __init__(self) -> None:
+        self.told = NOTHING_TOLD
+        self.begin()
+
+    def begin(self) -> None:
+        """Another neighbour, or the same anew: what follows begins from nothing."""
+        self.series = self.version = 0
+        self._restart()
+
+    def _restart(self) -> None:
+        self._sites: dict[RouterId, SiteRow] = {}
+        self._services: dict[str, ServiceRow] = {}
+        self._candidates: dict[CandidateId, CandidateRow] = {}
+
+    def __len__(self) -> int:
+        return len(self._sites) + len(self._services) + len(self._candidates)
+
+    def receive(self, message: TableMessage) -> Heard | LsaFault:
+        """Take one message. A fault leaves all as it was."""
+        is_later = message.series > self.series
+        if message.series < self.series or (not is_later and message.version <= self.version):
+            return "known"
+        if message.base != (0 if is_later else self.version):
+            return "gap"
+        fault = _fault(message)
+        if fault:
+            return LsaFault("bad-table", fault)
+        grows = len(message.sites) + len(message.services) + len(message.candidates)
+        gone = len(message.gone_sites) + len(message.gone_services) + len(message.gone_candidates)
+        if (0 if is_later else len(self)) + grows > 2 * EDGE_ROWS_MAX + gone:
+            return LsaFault("bad-table", f"more than {EDGE_ROWS_MAX} rows")
+        if is_later:
+            self._restart()
+        self._apply(message)
+        self.series, self.version = message.series, message.version
+        if not message.is_last:
+            return "part"
+        self.told = Told(
+            dict(self._sites),
+            dict(self._services),
+            dict(_readable(self._services.values(), self.told)),
+            dict(self._candidates),
+            message.left_out,
+            message.draining,
+            message.wish,
+        )
+        return "news"
+
+    def _apply(self, message: TableMessage) -> None:
+        for router in message.gone_sites:
+            self._sites.pop(router, None)
+        for name in message.gone_services:
+            self._services.pop(name, None)
+        for row_id in message.gone_candidates:
+            self._candidates.pop(row_id, None)
+        self._sites.update((row.router, row) for row in message.sites)
+        self._services.update((row.name, row) for row in message.services)
+        self._candidates.update((row.id, row) for row in message.candidates)
+
+
+def _readable(rows: Iterable[ServiceRow], before: Told) -> Iterable[tuple[str, Declaration]]:
+    for row in rows:
+        known = before.services.get(row.name)
+        if known is not None and known.declaration == row.declaration:
+            declaration = before.declarations.get(row.name)
+        else:
+            declaration = declaration_of(row)
+        if declaration is None or declaration.name != row.name:
+            continue
+        if not declaration_is_bad(declaration):
+            yield row.name, declaration
+
+
+def _fault(message: TableMessage) -> str:
+    """What types cannot say; empty: all is well."""
+    for site in message.sites:
+        if not site.name.isprintable() or not site.version.isprintable():
+            return "name or version is not printable"
+    for row in message.candidates:
+        advert = TargetsAdvert(
+            name=row.service,
+            port=row.port,
+            targets_ready=row.targets_ready,
+            capacity=row.capacity,
+        )
+        if advert_is_bad(advert):
+            return f"targets of {row.service!r:.80}"
+    return ""

@@ -1,0 +1,149 @@
+"""From the rows that an edge holds to those that it should: what differs, in bounded messages."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from router.model.edges import CandidateId, CandidateRow, ServiceRow, SiteRow, TableMessage
+from router.model.ids import RouterId
+from router.model.limits import EDGE_TABLE_BYTES_MAX
+from router.routing.offers import Offer
+
+_ENCODER = msgspec.msgpack.Encoder()
+
+
+class Changes:
+    """Rows to set and rows that are gone, collected for one update."""
+
+    __slots__ = (
+        "candidates",
+        "gone_candidates",
+        "gone_services",
+        "gone_sites",
+        "services",
+        "sites",
+    )
+
+    def __init__(self) -> None:
+        self.sites: list[SiteRow] = []
+        self.services: list[ServiceRow] = []
+        self.candidates: list[CandidateRow] = []
+        self.gone_sites: list[RouterId] = []
+        self.gone_services: list[str] = []
+        self.gone_candidates: list[CandidateId] = []
+
+    @property
+    def is_empty(self) -> bool:
+        return not any(getattr(self, name) for name in self.__slots__)
+
+
+class Rows:
+    """What one edge holds. Offers are those that all edges share; the edge's own rows are none."""
+
+    __slots__ = ("_count", "_offers", "_sites", "_uses")
+
+    def __init__(self) -> None:
+        self._offers: dict[str, Offer] = {}
+        self._sites: dict[RouterId, SiteRow] = {}
+        self._uses: dict[RouterId, int] = {}  # Candidates by router.
+        self._count = 0
+
+    def __len__(self) -> int:
+        """Rows of services and candidates, and sites."""
+        return self._count + len(self._sites)
+
+    def touches(self, routers: set[RouterId]) -> bool:
+        """Whether it speaks of any of these."""
+        return not routers.isdisjoint(self._sites)
+
+    def has_room(self, name: str, offer: Offer, rows_max: int) -> bool:
+        """Whether ``offer`` in place of what is there of ``name`` leaves at most ``rows_max``."""
+        before = self._offers.get(name)
+        grows = _size(offer) - (_size(before) if before is not None else 0)
+        return grows <= 0 or len(self) + grows <= rows_max
+
+    def set_offer(self, name: str, offer: Offer | None, own: RouterId, changes: Changes) -> None:
+        """Replace what is told of the service ``name``; ``own``: the edge that it is told to."""
+        before = self._offers.get(name)
+        if offer is before:
+            return
+        old = _candidates(before, own)
+        new = _candidates(offer, own)
+        for row_id in old.keys() - new.keys():
+            changes.gone_candidates.append(row_id)
+            self._used(row_id[2], -1)
+        for row_id, row in new.items():
+            if row_id not in old:
+                self._used(row.router, 1)
+            if old.get(row_id) != row:
+                changes.candidates.append(row)
+        old_service = before.service if before is not None else None
+        new_service = offer.service if offer is not None else None
+        if new_service is None and old_service is not None:
+            changes.gone_services.append(name)
+        elif new_service is not None and new_service != old_service:
+            changes.services.append(new_service)
+        self._count += (_size(offer) if offer else 0) - (_size(before) if before else 0)
+        if offer is None:
+            self._offers.pop(name, None)
+        else:
+            self._offers[name] = offer
+
+    def set_sites(
+        self, known: Mapping[RouterId, SiteRow], teller: RouterId, changes: Changes
+    ) -> None:
+        """Speak of all routers that candidates need, and of ``teller``."""
+        for router in (teller, *self._uses):
+            row = known.get(router)
+            if row is not None and self._sites.get(router) is not row:
+                if self._sites.get(router) != row:
+                    changes.sites.append(row)
+                self._sites[router] = row
+        for router in self._sites.keys() - self._uses.keys() - {teller}:
+            del self._sites[router]
+            changes.gone_sites.append(router)
+
+    def _used(self, router: RouterId, by: int) -> None:
+        left = self._uses.get(router, 0) + by
+        if left:
+            self._uses[router] = left
+        else:
+            self._uses.pop(router, None)
+
+
+def messages(head: TableMessage, changes: Changes) -> list[TableMessage]:
+    """``changes`` in messages of bounded size, one version each; ``head`` is the first, empty.
+
+    Only the last completes the table. There is one at least.
+    """
+    pieces: list[dict[str, list[Any]]] = [{}]
+    filled = 0
+    for name in Changes.__slots__:
+        for row in getattr(changes, name):
+            size = len(_ENCODER.encode(row))
+            if filled and filled + size > EDGE_TABLE_BYTES_MAX:
+                pieces.append({})
+                filled = 0
+            pieces[-1].setdefault(name, []).append(row)
+            filled += size
+    return [
+        msgspec.structs.replace(
+            head,
+            base=head.base + number,
+            version=head.version + number,
+            is_last=number + 1 == len(pieces),
+            **{name: tuple(rows) for name, rows in piece.items()},
+        )
+        for number, piece in enumerate(pieces)
+    ]
+
+
+def _candidates(offer: Offer | None, own: RouterId) -> dict[CandidateId, CandidateRow]:
+    if offer is None:
+        return {}
+    return {row.id: row for row in offer.candidates if row.router != own}
+
+
+def _size(offer: Offer) -> int:
+    return len(offer.candidates) + 1

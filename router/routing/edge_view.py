@@ -1,0 +1,135 @@
+"""The route table of an edge: what its neighbour tells it, and itself."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from router.model.adverts import Declaration, RemoteCandidate
+from router.model.edges import SiteRow
+from router.model.ids import RouterId, ServiceKey, SiteId
+from router.routing.edge_rows import Told
+from router.routing.lsa import Node
+from router.routing.table import Declared, RouteTable, SiteRoute
+
+
+class Way(msgspec.Struct, frozen=True):
+    """The neighbour that an edge is attached to, and what it costs to get there."""
+
+    router: RouterId
+    site: SiteId
+    cost: int
+
+
+def edge_table(
+    own: RouteTable, told: Told, way: Way | None, *, node: Node, generation: int
+) -> RouteTable:
+    """``own`` knows this edge alone. ``way`` None: nothing can be reached now."""
+    rows = {row.router: row for row in told.sites.values() if way and row.site != node.site}
+    return RouteTable(
+        generation=generation,
+        site=own.site,
+        sites=_own_sites(own, way) | {site.site: site for site in _sites(told, way, node)},
+        candidates=_candidates(told, way, rows),
+        declarations=_declarations(own, told, way is not None),
+        name_conflicts=(),  # The neighbour sees them, and tells names that differ.
+        next_hops={router: frozenset({way.router}) for router in rows} if way else {},
+        epochs={router: row.epoch for router, row in rows.items()},
+        adjacencies=(way.router,) if way else (),
+    )
+
+
+def _own_sites(own: RouteTable, way: Way | None) -> dict[SiteId, SiteRoute]:
+    mine = own.sites[own.site]
+    neighbours = ((way.site, way.cost),) if way else ()
+    return {own.site: msgspec.structs.replace(mine, neighbours=neighbours)}
+
+
+def _path(way: Way, router: RouterId) -> tuple[RouterId, ...]:
+    """The neighbour fills in what lies between."""
+    return (router,) if router == way.router else (way.router, router)
+
+
+def _sites(told: Told, way: Way | None, node: Node) -> Iterable[SiteRoute]:
+    """Of each site its cheapest router."""
+    cheapest: dict[SiteId, SiteRow] = {}
+    for row in sorted(told.sites.values(), key=lambda row: (row.path_cost, row.router)):
+        if row.site != node.site:
+            cheapest.setdefault(row.site, row)
+    for site, row in sorted(cheapest.items()):
+        is_neighbour = way is not None and site == way.site
+        yield SiteRoute(
+            site=site,
+            name=row.name,
+            router=row.router,
+            path_cost=way.cost + row.path_cost if way else None,
+            paths=(_path(way, row.router),) if way else (),
+            next_hops=(way.router,) if way else (),
+            neighbours=((node.site, way.cost),) if way and is_neighbour else (),
+            version=row.version,
+            reachable=way is not None,
+            draining=told.draining and row.path_cost == 0,  # Of who told it.
+        )
+
+
+def _candidates(
+    told: Told, way: Way | None, rows: dict[RouterId, SiteRow]
+) -> dict[ServiceKey, tuple[RemoteCandidate, ...]]:
+    if way is None:
+        return {}
+    found: dict[ServiceKey, list[RemoteCandidate]] = {}
+    for row in told.candidates.values():
+        site = rows.get(row.router)
+        if site is None:
+            continue
+        candidate = RemoteCandidate(
+            site=site.site,
+            site_name=site.name,
+            router=row.router,
+            path_cost=way.cost + site.path_cost,
+            paths=(_path(way, row.router),),
+            targets_ready=row.targets_ready,
+            capacity=row.capacity,
+            draining=row.draining,
+        )
+        found.setdefault(ServiceKey(row.service, row.port), []).append(candidate)
+    return {
+        key: tuple(sorted(found[key], key=lambda c: (c.path_cost, c.site, c.router)))
+        for key in sorted(found)
+    }
+
+
+def _declarations(own: RouteTable, told: Told, is_attached: bool) -> dict[str, Declared]:
+    """The winners, as the neighbour found them; ours are of this moment."""
+    declared: dict[str, Declared] = dict(own.declarations)
+    for name, declaration in told.declarations.items():
+        row, mine = told.services[name], own.declarations.get(name)
+        if row.site == own.site and not is_attached:
+            continue  # What we said once; nobody is there to take it back.
+        theirs = Declared(
+            declaration=declaration,
+            site=row.site,
+            reachable=is_attached and row.reachable,
+            conflicts=row.conflicts,
+        )
+        declared[name] = theirs if mine is None else _winner(mine, theirs)
+    return {name: declared[name] for name in sorted(declared)}
+
+
+def _winner(mine: Declared, theirs: Declared) -> Declared:
+    """The older, then that of the lower site id, as everywhere; both report that they differ."""
+    if mine.site == theirs.site:
+        return msgspec.structs.replace(mine, conflicts=theirs.conflicts)
+    first = min(mine, theirs, key=_age)
+    if _content(mine.declaration) == _content(theirs.declaration):
+        return first
+    other = theirs if first is mine else mine
+    conflicts = {*theirs.conflicts, other.site} - {first.site}
+    return msgspec.structs.replace(first, conflicts=tuple(sorted(conflicts)))
+
+
+def _age(declared: Declared) -> tuple[float, SiteId]:
+    return declared.declaration.declared_at_s, declared.site
+
+
+def _content(declaration: Declaration) -> Declaration:
+    return msgspec.structs.replace(declaration, declared_at_s=0.0)

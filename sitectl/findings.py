@@ -1,0 +1,26 @@
+"""What `check` finds: one thing each, with a stable code and the next step."""
+
+import time
+from typing import Literal, NamedTuple
+
+_EXPIRES_SOON_S = 7 * 86_400.0
+
+
+class Finding(NamedTuple):
+    """The outcome of one check."""
+
+    level: Literal["ok", "info", "warning", "error"]
+    code: str
+    message: str
+    hint: str = ""
+
+
+def expiry(what: str, expires_s: float, code: str) -> Finding:
+    """How long ``what`` is still valid, that ends at ``expires_s`` (Unix seconds)."""
+    left_s = expires_s - time.time()
+    if left_s <= 0:
+        return Finding("error", code, f"{what} has expired")
+    days = f"{left_s / 86_400:.0f} days"
+    if left_s < _EXPIRES_SOON_S:
+        return Finding("warning", code, f"{what} expires in {days}")
+    return Finding("ok", code, f"{what} is valid for {days}")

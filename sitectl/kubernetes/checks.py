@@ -1,0 +1,255 @@
+"""`check` of a namespace: may we, is everything there, what of it cannot be used.
+
+Codes: SW0461 API server, SW0462 namespace, SW0463 a right of who asks, SW0464 Istio, SW0465 Skupper
+beside, SW0466 an object of the site, SW0467 a right of the router, SW0468 the router's pods, SW0469
+the identity, SW0470 the site's ConfigMap; SW0405 to SW0459 are those of objects.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from router.kubernetes import manifests, names
+from router.kubernetes.manifests.rights import CONTROLLER, Right, router_rights
+from router.kubernetes.objects import Object, name_of, part
+from router.kubernetes.picture import SiteOptions
+from router.model.errors import ConfigError
+from sitectl.failure import Failure
+from sitectl.findings import Finding, expiry
+from sitectl.kubernetes.cluster import ApiFailure, Cluster, in_parallel, rule_text
+from sitectl.kubernetes.door import SELECTOR, PodDoor, is_ready
+from sitectl.kubernetes.lifecycle import ROUTES
+from sitectl.kubernetes.site import KubernetesSite, open_cluster
+from sitectl.options import Settings
+
+_ISTIO: Final = "security.istio.io/v1"
+_ISTIO_ROOT: Final = "istio-system"
+_NEEDED: Final = ("Deployment", "Role", "RoleBinding", "ServiceAccount")
+_EXCLUDED: Final = "traffic.sidecar.istio.io/excludeInboundPorts"
+_OF_COMMANDS: Final = (
+    Right("", ("configmaps",), ("create", "update", "patch", "delete"), "the site and documents"),
+    Right("", ("pods/exec",), ("create",), "asking the router: status, why, events"),
+)
+"""What who types commands needs beyond what the router gets, all of which one must hold oneself
+to be allowed to grant it (Kubernetes: privilege escalation prevention)."""
+_INSTALLING: Final = tuple(
+    right
+    for right in CONTROLLER
+    if not set(right.resources) & {"poddisruptionbudgets", "networkpolicies"}
+)
+
+
+def of_namespace(settings: Settings) -> Iterator[Finding]:
+    """Before `init`: is the cluster there, may we install a site."""
+    cluster = open_cluster(settings)
+    yield from _cluster(cluster)
+    openshift = cluster.serves(ROUTES)
+    rights = (
+        *_INSTALLING,
+        *_OF_COMMANDS,
+        *router_rights("route" if openshift else "loadbalancer", openshift=openshift),
+    )
+    yield from _rights(cluster, rights)
+    yield from _istio(cluster)
+    yield from _skupper(cluster)
+
+
+def _cluster(cluster: Cluster) -> Iterator[Finding]:
+    reply = cluster.call("GET", "version")
+    version = ""
+    if reply.status == 200:
+        version = str(json.loads(reply.body).get("gitVersion", ""))
+    yield Finding("ok", "SW0461", f"the API server answers{f', {version}' if version else ''}")
+    reply = cluster.call("GET", f"api/v1/namespaces/{cluster.namespace}")
+    if reply.status == 404:
+        hint = f"kubectl create namespace {cluster.namespace}"
+        yield Finding("error", "SW0462", f"there is no namespace {cluster.namespace!r}", hint)
+    elif reply.status == 200 and part(json.loads(reply.body), "status", "phase") == "Terminating":
+        yield Finding("error", "SW0462", f"namespace {cluster.namespace!r} is being deleted")
+    else:
+        yield Finding("ok", "SW0462", f"namespace {cluster.namespace}")
+
+
+def _rights(cluster: Cluster, rights: tuple[Right, ...]) -> Iterator[Finding]:
+    """Which of ``rights`` who asks lacks, by asking for each (SelfSubjectAccessReview)."""
+    asked = sorted(
+        {
+            (right.group, resource, verb, name)
+            for right in rights
+            for resource in right.resources
+            for verb in right.verbs
+            for name in (right.only or ("",))
+        }
+    )
+
+    def allowed(one: tuple[str, str, str, str]) -> bool:
+        group, resource, verb, name = one
+        whole, _, sub = resource.partition("/")
+        attributes = {"group": group, "resource": whole, "verb": verb}
+        return cluster.allows(
+            attributes | ({"subresource": sub} if sub else {}) | ({"name": name} if name else {})
+        )
+
+    missing: dict[tuple[str, str], list[str]] = {}
+    for one, may in zip(asked, in_parallel(allowed, asked), strict=True):
+        if not may:
+            verbs = missing.setdefault((one[0], one[1]), [])
+            verbs += [one[2]] if one[2] not in verbs else []
+    for (group, resource), verbs in missing.items():
+        hint = f"Ask an admin of the namespace for this rule: {rule_text(group, resource, *verbs)}"
+        yield Finding("error", "SW0463", f"you may not {', '.join(verbs)} {resource}", hint)
+    if not missing:
+        yield Finding("ok", "SW0463", f"you hold all {len(asked)} rights that a site takes")
+
+
+def _istio(cluster: Cluster, options: SiteOptions | None = None) -> Iterator[Finding]:
+    """Whether a mesh refuses what comes from other sites, which is not of the mesh."""
+    if options is not None and _EXCLUDED in options.router_pod_annotations:
+        return
+    for namespace in (cluster.namespace, _ISTIO_ROOT):
+        path = f"apis/{_ISTIO}/namespaces/{namespace}/peerauthentications"
+        reply = cluster.call("GET", path)
+        if reply.status != 200:
+            continue  # No Istio, or not ours to look at.
+        for found in json.loads(reply.body).get("items") or []:
+            whole = part(found, "spec", "selector") is None
+            if whole and part(found, "spec", "mtls", "mode") == "STRICT":
+                yield Finding(
+                    "warning",
+                    "SW0464",
+                    f"PeerAuthentication {namespace}/{name_of(found)} is STRICT: links of other "
+                    "sites do not get through the mesh's proxy",
+                    "Set router-pod-annotations of ConfigMap/skupper-site: "
+                    f"sitectl update --router-pod-annotations {_EXCLUDED}=55671,"
+                    "traffic.sidecar.istio.io/excludeOutboundPorts=55671",
+                )
+                return
+
+
+def _skupper(cluster: Cluster) -> Iterator[Finding]:
+    if cluster.find("Deployment", names.SKUPPER_ROUTER) is not None:
+        yield Finding(
+            "info",
+            "SW0465",
+            "Skupper's router runs in this namespace: services that it has stay with it until they "
+            "are moved",
+            "sitectl migrate --plan",
+        )
+
+
+def of_site(settings: Settings) -> Iterator[Finding]:
+    """The site as it is: objects, rights, what is wrong in them, and what its router says."""
+    from sitectl.verbs.check import of_router
+
+    site = KubernetesSite.of(settings)
+    yield from _cluster(site.cluster)
+    picture = site.reading.picture
+    for failure in site.reading.refused:
+        yield Finding("warning", "SW0463", failure.message, failure.hint)
+    if picture.options is None:
+        hint = f"sitectl -n {site.namespace} init"
+        yield Finding("error", "SW0470", f"no ConfigMap {names.SITE_CONFIGMAP}: no site", hint)
+        return
+    yield Finding("ok", "SW0470", f"site {picture.options.name} in namespace {site.namespace}")
+    yield from map(_of_object, picture.errors)
+    yield from _objects(site, picture.options)
+    yield from _identity(site)
+    yield from _istio(site.cluster, picture.options)
+    yield from _skupper(site.cluster)
+    if isinstance(site.admin, PodDoor):
+        yield from _pods(site.cluster)
+    yield from of_router(site)
+
+
+def _of_object(error: ConfigError) -> Finding:
+    return Finding(error.severity, error.code, error.message, error.hint)
+
+
+def _objects(site: KubernetesSite, options: SiteOptions) -> Iterator[Finding]:
+    """Whether everything that runs a router is there, and its Role has every rule."""
+    openshift = site.cluster.serves(ROUTES)
+    rendered = manifests.render(
+        options, namespace=site.namespace, image=manifests.IMAGE, openshift=openshift
+    )
+    for error in rendered.errors:
+        yield _of_object(error)
+
+    def look(wanted: Object) -> Object | ApiFailure | None:
+        try:
+            return site.cluster.find(str(wanted["kind"]), name_of(wanted))
+        except ApiFailure as failure:
+            return failure
+
+    missing = 0
+    for wanted, found in zip(rendered.objects, in_parallel(look, rendered.objects), strict=True):
+        place = f"{wanted['kind']}/{name_of(wanted)}"
+        if isinstance(found, ApiFailure):
+            yield Finding("warning", "SW0463", found.message, found.hint)
+        elif found is None:
+            missing += 1
+            hint = f"sitectl -n {site.namespace} update"
+            is_needed = wanted["kind"] in _NEEDED
+            yield Finding(
+                "error" if is_needed else "warning", "SW0466", f"{place} is missing", hint
+            )
+        elif wanted["kind"] == "Role":
+            yield from _role(site, wanted, found)
+    if not missing:
+        yield Finding("ok", "SW0466", f"{len(rendered.objects)} objects of the site are there")
+
+
+def _role(site: KubernetesSite, wanted: Object, found: Object) -> Iterator[Finding]:
+    held = {triple for rule in found.get("rules") or [] for triple in _triples(rule)}
+    for rule in wanted["rules"]:
+        lacking = [triple for triple in _triples(rule) if triple not in held]
+        for resource in dict.fromkeys(triple[1] for triple in lacking):
+            verbs = [verb for _, other, verb in lacking if other == resource]
+            yield Finding(
+                "error",
+                "SW0467",
+                f"Role/{name_of(wanted)} lets the router not {', '.join(verbs)} {resource}",
+                f"sitectl -n {site.namespace} update, or add this rule: "
+                f"{rule_text(lacking[0][0], resource, *verbs)}",
+            )
+
+
+def _triples(rule: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    return [
+        (group, resource, verb)
+        for group in rule.get("apiGroups") or []
+        for resource in rule.get("resources") or []
+        for verb in rule.get("verbs") or []
+    ]
+
+
+def _identity(site: KubernetesSite) -> Iterator[Finding]:
+    from certs import certificates
+    from certs.errors import CertError
+
+    try:
+        if site.cluster.find("Secret", names.IDENTITY_SECRET) is None:
+            yield Finding("info", "SW0469", "no identity yet: the first router makes it")
+            return
+        expires = certificates.expires_at(site.trust.authority().ca_pem)
+        site_id = site.trust.site_id
+    except (CertError, ConfigError) as error:
+        hint = "Restore the Secret from a backup"
+        yield Finding("error", "SW0469", str(error), hint)
+        return
+    except Failure as failure:
+        yield Finding("warning", "SW0463", failure.message, failure.hint)
+        return
+    yield Finding("ok", "SW0469", f"identity {site_id}")
+    yield expiry("the site's CA", expires, "SW0518")
+
+
+def _pods(cluster: Cluster) -> Iterator[Finding]:
+    pods = cluster.list("Pod", SELECTOR)
+    ready = [pod for pod in pods if is_ready(pod)]
+    found = cluster.find("Deployment", names.ROUTER)
+    wanted = part(found, "spec", "replicas") if found is not None else None
+    if ready and (not isinstance(wanted, int) or len(ready) >= wanted):
+        yield Finding("ok", "SW0468", f"{len(ready)} of {len(pods)} router pods are ready")
+    elif ready:
+        yield Finding("warning", "SW0468", f"{len(ready)} of {wanted} router pods are ready")
+    # With none ready, asking the router says why.

@@ -1,0 +1,43 @@
+"""Making objects so: only what differs is written."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from router.kubernetes.objects import Object, name_of
+from sitectl.kubernetes.cluster import Cluster, in_parallel
+from sitectl.kubernetes.planned import DryCluster
+from sitectl.site import Change
+
+
+def covers(found: object, wanted: object) -> bool:
+    """Whether ``found`` has all that ``wanted`` says; what else it has does not count."""
+    if isinstance(wanted, Mapping):
+        return isinstance(found, Mapping) and all(
+            key in found and covers(found[key], value) for key, value in wanted.items()
+        )
+    if isinstance(wanted, list | tuple):
+        return (
+            isinstance(found, list)
+            and len(found) == len(wanted)
+            and all(covers(one, other) for one, other in zip(found, wanted, strict=True))
+        )
+    return found == wanted
+
+
+def make_so(cluster: Cluster, wanted: Iterable[Object]) -> list[tuple[Object, Change]]:
+    """Apply objects in their order but those that are so already; a dry run notes them all."""
+    objects = list(wanted)
+
+    def look(one: Object) -> dict[str, Any] | None:
+        return cluster.find(str(one["kind"]), name_of(one))
+
+    found: list[dict[str, Any] | None] = in_parallel(look, objects)
+    changes: list[tuple[Object, Change]] = []
+    for one, before in zip(objects, found, strict=True):
+        change: Change = "created" if before is None else "updated"
+        if before is not None and covers(before, one) and not isinstance(cluster, DryCluster):
+            change = "unchanged"
+        else:
+            cluster.apply(one)
+        changes.append((one, change))
+    return changes

@@ -1,0 +1,78 @@
+"""A cluster that reads and does not write: what would be written is noted for `--dry-run`."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from router.kubernetes.changes import difference
+from router.kubernetes.objects import Object, shown
+from sitectl.kubernetes.cluster import Body, Cluster, Executed, Reply
+from sitectl.options import Planned
+
+_SET_BY_THE_API = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "uid")
+
+
+class DryCluster(Cluster):
+    """Reads through ``cluster``; adds changes to ``planned``."""
+
+    def __init__(self, cluster: Cluster, planned: list[Planned]) -> None:
+        super().__init__(cluster.namespace)
+        self._cluster, self._planned = cluster, planned
+
+    def call(self, method: str, path: str, body: object = None, content_type: str = "") -> Reply:
+        """Only what changes nothing comes here: reading, and asking for rights."""
+        return self._cluster.call(method, path, body, content_type)
+
+    def execute(self, pod: str, container: str, command: Sequence[str]) -> Executed:
+        """Asking a router is reading."""
+        return self._cluster.execute(pod, container, command)
+
+    def follow(self, pod: str, container: str, command: Sequence[str]) -> Iterator[bytes]:
+        """Asking a router is reading."""
+        return self._cluster.follow(pod, container, command)
+
+    def create(self, made: Object) -> Body:
+        """Note it."""
+        return self._note("created", made)
+
+    def replace(self, whole: Object) -> Body:
+        """Note it."""
+        return self._note("updated", whole)
+
+    def patch(self, kind: str, name: str, changes: Mapping[str, Any]) -> Body:
+        """Note the object as it would be."""
+        before = self.find(kind, name) or {"kind": kind, "metadata": {"name": name}}
+        after = merged(before, changes)
+        return self._note("updated", after) if difference(before, after) else dict(before)
+
+    def apply(self, wanted: Object, *, force: bool = True) -> Body:
+        """Note it as it was given."""
+        return self._note("applied", wanted)
+
+    def delete(self, kind: str, name: str) -> bool:
+        """Note it."""
+        found = self.find(kind, name)
+        if found is not None:
+            self._note("deleted", found)
+        return found is not None
+
+    def _note(self, change: str, body: Object) -> Body:
+        head = body.get("metadata") or {}
+        kept = {key: value for key, value in head.items() if key not in _SET_BY_THE_API}
+        kept.setdefault("namespace", self.namespace)
+        whole = {key: value for key, value in body.items() if key != "status"} | {"metadata": kept}
+        self._planned.append(Planned(change, shown(body), whole))
+        return dict(body)
+
+
+def merged(before: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """``before`` with a JSON merge patch carried out (RFC 7386, 2)."""
+    after = dict(before)
+    for key, value in changes.items():
+        if value is None:
+            after.pop(key, None)
+        elif isinstance(value, Mapping):
+            inner = after.get(key)
+            after[key] = merged(inner if isinstance(inner, Mapping) else {}, value)
+        else:
+            after[key] = value
+    return after

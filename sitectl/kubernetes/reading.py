@@ -1,0 +1,74 @@
+"""A namespace read once, all kinds at the same time, and what its objects mean."""
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from router.kubernetes import names
+from router.kubernetes.objects import Object, Snapshot, name_of
+from router.kubernetes.picture import Picture
+from router.kubernetes.site_config import SiteDefaults
+from router.kubernetes.translate import translate
+from sitectl.kubernetes.cluster import ApiFailure, Body, Cluster, in_parallel
+
+_TOKENS: Final = (
+    f"{names.SKUPPER_TYPE} in "
+    f"({names.CONNECTION_TOKEN},{names.TOKEN_CLAIM},{names.CONNECTION_TOKEN_REQUEST})"
+)
+_LISTED: Final = (
+    ("ConfigMap", f"{names.DOCUMENTS_LABEL}={names.DOCUMENTS}"),
+    ("Secret", _TOKENS),
+    ("Service", ""),
+    ("Deployment", ""),
+    ("StatefulSet", ""),
+    ("DaemonSet", ""),
+    ("DeploymentConfig", ""),
+)
+_OPTIONAL: Final = ("DeploymentConfig",)
+_NAMED: Final = (names.SITE_CONFIGMAP, names.SERVICES_CONFIGMAP)
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """The objects and the picture that they make; ``refused``: why kinds are missing."""
+
+    snapshot: Snapshot
+    picture: Picture
+    refused: tuple[ApiFailure, ...]
+
+
+def read_namespace(cluster: Cluster) -> Reading:
+    """Everything that makes documents. Failure: ConfigMaps may not be read, or no API server."""
+    refused: list[ApiFailure] = []
+
+    def listed(kind: str, selector: str) -> Callable[[], list[Body]]:
+        def run() -> list[Body]:
+            try:
+                return cluster.list(kind, selector)
+            except ApiFailure as failure:
+                if failure.status not in (403, 404) or kind == "ConfigMap":
+                    raise
+                if kind not in _OPTIONAL:
+                    refused.append(failure)
+                missing.add(kind)
+                return []
+
+        return run
+
+    def named(name: str) -> Callable[[], list[Body]]:
+        def run() -> list[Body]:
+            found = cluster.find("ConfigMap", name)
+            return [] if found is None else [found]
+
+        return run
+
+    missing: set[str] = set()
+    work = [listed(*one) for one in _LISTED] + [named(name) for name in _NAMED]
+    objects: dict[str, dict[str, Object]] = {}
+    for found in in_parallel(lambda run: run(), work):
+        for one in found:
+            objects.setdefault(str(one["kind"]), {})[name_of(one)] = one
+    snapshot = Snapshot(cluster.namespace, objects, frozenset(missing))
+    has_routes = "DeploymentConfig" not in missing
+    defaults = SiteDefaults(ingress="route" if has_routes else "loadbalancer")
+    return Reading(snapshot, translate(snapshot, defaults=defaults), tuple(refused))

@@ -1,0 +1,138 @@
+"""Removing a site from a namespace without breaking what was there before it.
+
+First the routers lose their rights, so that none of them, while it drains, takes a Service over
+again; then Services get back what they had; then everything of ours goes. Nothing is waited for.
+"""
+
+from typing import Any, Final, NamedTuple
+
+from router.kubernetes import names
+from router.kubernetes.changes import Change, Create, Delete
+from router.kubernetes.objects import Object, Snapshot, labels, name_of, shown
+from router.kubernetes.services import restore
+from sitectl.kubernetes.cluster import ApiFailure, Cluster, in_parallel
+from sitectl.kubernetes.site import kept_by
+
+_FIRST: Final = ("RoleBinding", "Role", "Deployment")
+_THEN: Final = (
+    *("Service", "PodDisruptionBudget", "NetworkPolicy", "Ingress", "Route"),
+    *("Lease", "ServiceAccount"),
+)
+"""Kinds of objects that are called `names.ROUTER`, in the order of their removal."""
+_ROUNDS: Final = 4
+"""Of restoring: each begins with what somebody else changed in between."""
+
+
+class Removed(NamedTuple):
+    """``shown``: what went, as ``KIND/NAME``; ``left``: what did not, and why."""
+
+    shown: list[str]
+    left: list[str]
+
+
+def remove_site(cluster: Cluster) -> Removed:
+    """Remove the site of the namespace; users' objects stay."""
+    removed = Removed([], [])
+    site = cluster.find("ConfigMap", names.SITE_CONFIGMAP)
+    is_skuppers = cluster.find("Deployment", names.SKUPPER_ROUTER) is not None
+    for kind in _FIRST:
+        _delete(cluster, kind, names.ROUTER, removed)
+    if site is not None and is_skuppers:
+        removed.left.append(
+            f"ConfigMap {names.SITE_CONFIGMAP} stays: Skupper's router in this namespace uses it"
+        )
+    elif site is not None and kept_by(site):
+        removed.left.append(
+            f"ConfigMap {names.SITE_CONFIGMAP} stays: {kept_by(site)} would put it back; "
+            "remove it there"
+        )
+    elif site is not None:
+        _delete(cluster, "ConfigMap", names.SITE_CONFIGMAP, removed)
+    _restore(cluster, removed)
+    for kind in _THEN:
+        _delete(cluster, kind, names.ROUTER, removed)
+    _delete(cluster, "ConfigMap", names.STATUS_CONFIGMAP, removed)
+    for found in _listed(cluster, removed):
+        _delete(cluster, str(found["kind"]), name_of(found), removed)
+    return removed
+
+
+def _restore(cluster: Cluster, removed: Removed) -> None:
+    """Services as they were before us; those that we made go."""
+    for _ in range(_ROUNDS):
+        changes, findings = restore(_services(cluster))
+        again = [change for change in changes if not _carried_out(cluster, change, removed)]
+        if not again:
+            removed.left.extend(f"{error.code} {error.message}. {error.hint}" for error in findings)
+            return
+    removed.left.extend(f"{change.kind}/{change.name} could not be put back" for change in again)
+
+
+def _services(cluster: Cluster) -> Snapshot:
+    kinds = ("Service", "EndpointSlice")
+
+    def listed(kind: str) -> list[dict[str, Any]]:
+        try:
+            return cluster.list(kind)
+        except ApiFailure as failure:
+            if failure.status not in (403, 404) or kind == "Service":
+                raise
+            return []
+
+    found: list[list[dict[str, Any]]] = in_parallel(listed, kinds)
+    objects = {
+        kind: {name_of(one): one for one in ones} for kind, ones in zip(kinds, found, strict=True)
+    }
+    return Snapshot(cluster.namespace, objects)
+
+
+def _carried_out(cluster: Cluster, change: Change, removed: Removed) -> bool:
+    """Whether it is done; False: somebody else changed the object first."""
+    try:
+        if isinstance(change, Delete):
+            if cluster.delete(change.kind, change.name):
+                removed.shown.append(f"{change.kind}/{change.name}")
+        elif isinstance(change, Create):
+            cluster.create(change.body)
+        else:
+            cluster.patch(change.kind, change.name, change.body)
+            removed.left.append(f"{change.kind} {change.name} is again as it was")
+    except ApiFailure as failure:
+        if failure.status not in (404, 409):
+            raise
+        return failure.status == 404
+    return True
+
+
+def _listed(cluster: Cluster, removed: Removed) -> list[dict[str, Any]]:
+    """Secrets of the site, documents and tokens that verbs wrote, but not what a tool keeps."""
+    ours = f"{names.MANAGED_BY_LABEL}={names.MANAGED_BY}"
+    found = [*cluster.list("ConfigMap", ours), *cluster.list("Secret", ours)]
+    kept: list[dict[str, Any]] = []
+    for one in found:
+        if kept_by(one):
+            removed.left.append(f"{shown(one)} stays: {kept_by(one)} would put it back")
+        elif _is_ours(one):
+            kept.append(one)
+    return kept
+
+
+def _is_ours(found: Object) -> bool:
+    marks = labels(found)
+    return (
+        names.TYPE_LABEL in marks
+        or names.DOCUMENTS_LABEL in marks
+        or names.SKUPPER_TYPE in marks
+        or name_of(found).startswith(names.DOCUMENT_PREFIX)
+    )
+
+
+def _delete(cluster: Cluster, kind: str, name: str, removed: Removed) -> None:
+    """Delete it if it is there; a kind that the cluster has not or that we may not touch stays."""
+    try:
+        if cluster.delete(kind, name):
+            removed.shown.append(f"{kind}/{name}")
+    except ApiFailure as failure:
+        if failure.status != 403:
+            raise
+        removed.left.append(f"{kind}/{name} may be left: {failure.message}")

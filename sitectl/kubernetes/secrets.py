@@ -1,0 +1,292 @@
+"""Identity, grants, revocations, link tokens and TLS credentials of a namespace, in its Secrets.
+
+Keys are read into memory and written from there: none ever lies in a file of the machine that
+sitectl runs on. Every change is a compare-and-swap by the Secret's version, repeated when somebody
+else (a router that redeems a claim) was faster.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from certs import claims, revocation, service_tls, tokens
+from certs.authority import Authority
+from certs.claims import Grant
+from certs.errors import CertError
+from certs.identity import SiteIdentity
+from certs.revocation import Revocation, Revoked
+from certs.service_tls import CA_FILE, CERTIFICATE_FILE, KEY_FILE, Contents
+from certs.tokens import Token
+from router.kubernetes import names
+from router.kubernetes import secrets as kept
+from router.kubernetes.objects import Object, labels, name_of
+from router.kubernetes.tokens import text_of
+from sitectl.failure import conflict
+from sitectl.kubernetes.cluster import ApiFailure, Body, Cluster
+
+_TRIES: Final = 5
+_IDENTITY: Final = f"Secret/{names.IDENTITY_SECRET}"
+_TOKEN_TYPES: Final = (names.TOKEN_CLAIM, names.CONNECTION_TOKEN)
+
+
+class SecretTrust:
+    """Implements `sitectl.site.Trust` and `certs.issue.Grants`."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._identity: Mapping[str, bytes] | None = None
+
+    @property
+    def site_id(self) -> str:
+        """The id of the identity in its Secret; made here if no router has made it yet."""
+        return SiteIdentity.from_pem(self._file(kept.IDENTITY_KEY), _IDENTITY).site_id
+
+    def authority(self) -> Authority:
+        """Its CA."""
+        return Authority.from_pem(
+            self._file(kept.CA_KEY), self._file(kept.CA_CERTIFICATE), _IDENTITY
+        )
+
+    def grants(self) -> "SecretTrust":
+        """Grants are Secrets of their own."""
+        return self
+
+    def create(self, draft: Token, *, uses: int = 1, allow: tuple[str, ...] = ()) -> Token:
+        """Grant what ``draft`` says; the token with its secret."""
+        grant, token = claims.new_grant(draft, uses=uses, allow=allow)
+        try:
+            self._cluster.create(kept.grant_secret(grant.name, claims.encode(grant)))
+        except ApiFailure as failure:
+            if failure.status != 409:
+                raise
+            raise CertError(
+                token.name, "a token of this name exists already", "Choose another --name"
+            ) from failure
+        return token
+
+    def granted(self) -> list[Grant]:
+        """Every claim, as it is now."""
+        return [_grant_of(found) for found in self._grants()]
+
+    def sweep(self, now: float) -> None:
+        """Forget grants that expired without ever being used."""
+        for found in self._grants():
+            grant = _grant_of(found)
+            if not grant.redeemed and now >= grant.expires_at:
+                self._cluster.delete("Secret", name_of(found))
+
+    def revoke(self, grants: Iterable[str], serials: Iterable[str], sites: Iterable[str]) -> None:
+        """Refuse these claims, certificates and sites; routers see it by their watch."""
+        for name in grants:
+            self._swap(kept.grant_name(name), _revoked_grant)
+        change = Revocation(serials=frozenset(serials), sites=frozenset(sites))
+        if self._cluster.find("Secret", names.REVOKED_SECRET) is None:
+            first = revocation.encode(change.applied_to(Revoked()))
+            try:
+                self._cluster.create(kept.revoked_secret(first))
+                return
+            except ApiFailure as failure:
+                if failure.status != 409:
+                    raise  # At 409 a router made it in the same moment.
+        self._swap(names.REVOKED_SECRET, lambda found: _more_revoked(found, change))
+
+    def renew(self, now: float) -> None:
+        """Make another CA and forget all claims."""
+        authority, key_pem = Authority.generate(self.site_id, now)
+        identity = self._file(kept.IDENTITY_KEY).encode()
+        data = {
+            kept.IDENTITY_KEY: identity,
+            kept.CA_KEY: key_pem.encode(),
+            kept.CA_CERTIFICATE: authority.ca_pem.encode(),
+        }
+        self._swap(names.IDENTITY_SECRET, lambda found: data)
+        self._identity = None
+        for found in self._grants():
+            self._cluster.delete("Secret", name_of(found))
+
+    def _file(self, key: str) -> str:
+        if self._identity is None:
+            self._identity = self._read_identity()
+        if not self._identity.get(key):
+            raise CertError(
+                f"{_IDENTITY}: data[{key}]",
+                "is missing",
+                "Restore the Secret from a backup; deleting it makes another site here",
+            )
+        return self._identity[key].decode("ascii", "replace")
+
+    def _read_identity(self) -> Mapping[str, bytes]:
+        found = self._cluster.find("Secret", names.IDENTITY_SECRET)
+        if found is None:
+            try:
+                found = self._cluster.create(kept.identity_secret(_new_identity()))
+            except ApiFailure as failure:
+                if failure.status != 409:
+                    raise
+                found = self._cluster.get("Secret", names.IDENTITY_SECRET)  # A router was first.
+        return kept.data_of(found)
+
+    def _grants(self) -> list[Body]:
+        return self._cluster.list("Secret", f"{names.TYPE_LABEL}=grant")
+
+    def _swap(self, name: str, change: Callable[[Object], Mapping[str, bytes] | None]) -> None:
+        """Replace a Secret's data by what ``change`` makes of it; None: it stays."""
+        for attempt in range(_TRIES):
+            found = self._cluster.get("Secret", name)
+            data = change(found)
+            if data is None:
+                return
+            try:
+                self._cluster.replace(kept.with_data(found, data))
+                return
+            except ApiFailure as failure:
+                if failure.status != 409 or attempt == _TRIES - 1:
+                    raise
+
+
+class SecretLinks:
+    """Implements `sitectl.site.Links`: a link is a token Secret of its name."""
+
+    def __init__(self, cluster: Cluster, secrets: Mapping[str, Object]) -> None:
+        self._cluster = cluster
+        self._secrets = secrets
+
+    def names(self) -> list[str]:
+        """Names of all token Secrets."""
+        return sorted(
+            name
+            for name, found in self._secrets.items()
+            if labels(found).get(names.SKUPPER_TYPE) in _TOKEN_TYPES
+        )
+
+    def exists(self, name: str) -> bool:
+        """Whether a token Secret has the name."""
+        return name in self.names()
+
+    def token(self, name: str) -> Token:
+        """The token, with the cost its issuer gave it."""
+        found = self._secrets[name]
+        kind = labels(found).get(names.SKUPPER_TYPE, "")
+        return tokens.load(text_of(found, kind), f"Secret/{name}", costs=_ANY_COST)
+
+    def add(self, name: str, token: Token) -> bool:
+        """Make the token's Secret."""
+        if self.exists(name) and tokens.fingerprint(self.token(name)) == tokens.fingerprint(token):
+            return False
+        made = _secret_of(token, name)
+        try:
+            self._cluster.create(made)
+        except ApiFailure as failure:
+            if failure.status != 409:
+                raise
+            raise conflict(
+                f"Secret {name!r} exists in this namespace and is another one",
+                "Choose another --name",
+            ) from failure
+        self._secrets = {**self._secrets, name: made}
+        return True
+
+    def remove(self, name: str) -> bool:
+        """Delete the token's Secret; what it was redeemed for goes with it."""
+        if not self.exists(name):
+            return False
+        return self._cluster.delete("Secret", name)
+
+
+class SecretCredentials:
+    """Implements `sitectl.site.Credentials`: Secrets as cert-manager and Skupper make them."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    def read(self, name: str) -> Contents:
+        """All files of the Secret."""
+        return _contents(name, self._cluster.find("Secret", name))
+
+    def write(self, name: str, contents: Contents) -> bool:
+        """Make the Secret, or replace what it has; a key that is not given stays."""
+        found = self._cluster.find("Secret", name)
+        before = _contents(name, found)
+        given = {
+            CERTIFICATE_FILE: contents.certificate,
+            KEY_FILE: contents.key,
+            CA_FILE: contents.ca,
+        }
+        data = kept.encoded({key: value for key, value in given.items() if value})
+        if found is None:
+            is_pair = CERTIFICATE_FILE in data and KEY_FILE in data
+            self._cluster.create(
+                {
+                    "apiVersion": "v1",
+                    "kind": "Secret",
+                    "metadata": {
+                        "name": name,
+                        "labels": {**names.PART_OF, names.MANAGED_BY_LABEL: names.MANAGED_BY},
+                    },
+                    "type": "kubernetes.io/tls" if is_pair else "Opaque",
+                    "data": data,
+                }
+            )
+            return True
+        after = _contents(name, {**found, "data": {**(found.get("data") or {}), **data}})
+        if after == before:
+            return False
+        self._cluster.patch("Secret", name, {"data": data})
+        return True
+
+    def place(self, name: str) -> str:
+        """As people name it."""
+        return f"Secret/{name}"
+
+
+_ANY_COST: Final = (None, *range(1, 1_001))
+"""Costs that a token may have been made with: the annotation is the user's since."""
+
+
+def _contents(name: str, found: Object | None) -> Contents:
+    data = kept.data_of(found) if found is not None else {}
+    return Contents(
+        f"Secret/{name}",
+        *(data.get(file, b"") for file in service_tls.FILES),
+    )
+
+
+def _secret_of(token: Token, name: str) -> dict[str, Any]:
+    """The token file as an object, under the name of its link."""
+    import yaml
+
+    made: dict[str, Any] = yaml.safe_load(tokens.dump(token))
+    made["metadata"]["name"] = name
+    made["metadata"]["labels"][names.MANAGED_BY_LABEL] = names.MANAGED_BY  # Goes with the site.
+    return made
+
+
+def _new_identity() -> dict[str, bytes]:
+    identity, key_pem = SiteIdentity.generate()
+    authority, ca_key_pem = Authority.generate(identity.site_id, time.time())
+    return {
+        kept.IDENTITY_KEY: key_pem.encode(),
+        kept.CA_KEY: ca_key_pem.encode(),
+        kept.CA_CERTIFICATE: authority.ca_pem.encode(),
+    }
+
+
+def _grant_of(found: Object) -> Grant:
+    source = f"Secret/{name_of(found)}"
+    return claims.decode(kept.data_of(found).get(kept.GRANT_FILE, b""), source)
+
+
+def _revoked_grant(found: Object) -> Mapping[str, bytes] | None:
+    import msgspec
+
+    grant = _grant_of(found)
+    if grant.revoked:
+        return None
+    return {kept.GRANT_FILE: claims.encode(msgspec.structs.replace(grant, revoked=True))}
+
+
+def _more_revoked(found: Object, change: Revocation) -> Mapping[str, bytes] | None:
+    source = f"Secret/{names.REVOKED_SECRET}"
+    before = revocation.decode(kept.data_of(found).get(kept.REVOKED_FILE, b""), source)
+    after = change.applied_to(before)
+    return None if after == before else {kept.REVOKED_FILE: revocation.encode(after)}

@@ -1,0 +1,394 @@
+"""A namespace as a site: documents in ConfigMaps, links in token Secrets, a router in its pods.
+
+Verbs write only ConfigMaps ``spillway-KIND-NAME`` with one key, and the cost and state of links on
+their Secrets. What annotated objects and other ConfigMaps say is the user's, and so is what a
+GitOps tool keeps: a verb that would change it fails with object, key and diff.
+"""
+
+import contextlib
+import datetime
+import json
+import os
+import time
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from router.documents import file_name, write
+from router.kubernetes import addresses, names
+from router.kubernetes.objects import Object, annotations, labels, metadata
+from router.model.errors import ConfigError
+from router.model.specs import Document, Kind, LinkSpec
+from sitectl.admin import Admin, AdminClient
+from sitectl.failure import Exit, Failure, conflict, not_found, usage
+from sitectl.kubernetes.cluster import ApiFailure, Cluster
+from sitectl.kubernetes.door import PodDoor, site_directory
+from sitectl.kubernetes.planned import DryCluster
+from sitectl.kubernetes.reading import Reading, read_namespace
+from sitectl.options import Settings
+from sitectl.site import Credentials, Links, Site
+from sitectl.store import state_dir
+
+if TYPE_CHECKING:
+    from certs.names import Endpoint
+    from sitectl.kubernetes.secrets import SecretTrust
+
+RESTARTED: Final = "spillway.dev/restarted-at"
+"""On the pods' template: changed, the Deployment replaces its pods."""
+STATUS_KEY: Final = "status.json"
+SILENT: Final = "SW0460"
+"""The router was not asked, or did not answer."""
+_TOLD: Final = ("name", "id", "version", "services", "sites")
+"""Of the status ConfigMap, what the item of `status` calls the same."""
+_TRACKERS: Final = {
+    "argocd.argoproj.io/": "Argo CD",
+    "kustomize.toolkit.fluxcd.io/": "Flux",
+    "helm.toolkit.fluxcd.io/": "Flux",
+    "meta.helm.sh/": "Helm",
+    "open-cluster-management.io/": "Open Cluster Management",
+}
+
+
+class KubernetesSite(Site):
+    """The site of one namespace. Its objects are read once, all kinds in parallel."""
+
+    users_word = "object"
+    without_router = Exit.DEGRADED
+
+    def __init__(self, cluster: Cluster, state: Path, named: str | None = None) -> None:
+        """``state`` may hold a router's directory; ``named``: what ``--site`` says it is called."""
+        self.cluster = cluster
+        self.namespace = cluster.namespace
+        self._reading: Reading | None = None
+        self._trust: SecretTrust | None = None
+        self._named = named
+        self.admin: AdminClient = _door(cluster, state)
+
+    @classmethod
+    def of(cls, settings: Settings) -> "KubernetesSite":
+        """The site that the flags mean. Nothing is asked yet."""
+        return cls(open_cluster(settings), state_dir(settings), settings.site)
+
+    @property
+    def name(self) -> str:  # type: ignore[override]  # Read from the cluster when it is needed.
+        """The site's, as ``skupper-site`` says; the namespace's while nothing else is known."""
+        try:
+            options = self.reading.picture.options
+        except Failure:
+            return self.namespace
+        return options.name if options is not None else self.namespace
+
+    @property
+    def reading(self) -> Reading:
+        """The namespace's objects and what they mean."""
+        if self._reading is None:
+            self._reading = read_namespace(self.cluster)
+            self._check_name(self._reading)
+        return self._reading
+
+    def require_site(self) -> None:
+        """Raise Failure when the namespace has no site."""
+        if self.reading.picture.options is None:
+            raise no_site(self.namespace)
+
+    @property
+    def links(self) -> Links:
+        """In token Secrets."""
+        from sitectl.kubernetes.secrets import SecretLinks
+
+        return SecretLinks(self.cluster, self.reading.snapshot.of("Secret"))
+
+    @property
+    def credentials(self) -> Credentials:
+        """In Secrets of their names."""
+        from sitectl.kubernetes.secrets import SecretCredentials
+
+        return SecretCredentials(self.cluster)
+
+    @property
+    def trust(self) -> "SecretTrust":
+        """In Secrets of their own."""
+        from sitectl.kubernetes.secrets import SecretTrust
+
+        if self._trust is None:
+            self._trust = SecretTrust(self.cluster)
+        return self._trust
+
+    def endpoints(self) -> tuple["Endpoint", ...]:
+        """By the site's ingress. Failure: it has no address yet, and why."""
+        self.require_site()
+        options = self.reading.picture.options
+        assert options is not None
+        exposed = addresses.EXPOSED_BY.get(options.ingress)
+        found = addresses.addresses(
+            options,
+            self.namespace,
+            self.reading.snapshot.get("Service", names.ROUTER),
+            self.cluster.find(exposed, names.ROUTER) if exposed else None,
+        )
+        if not found.endpoints:
+            raise Failure(
+                Exit.FAILED,
+                "no-address",
+                f"other sites cannot reach this one yet: {found.waiting}",
+                found.hint or "Give --ingress-host HOST[:PORT]",
+                retryable=True,
+            )
+        if found.is_local:
+            from sitectl import output
+
+            output.note("ingress is none: the token works within this cluster only")
+        return found.endpoints
+
+    def last_status(self, silence: Failure) -> dict[str, Any]:
+        """What ConfigMap ``spillway-status`` had when it was last written, with its age."""
+        self.require_site()
+        problems = [
+            {"code": error.code, "message": error.message, "hint": error.hint}
+            for error in self.reading.picture.errors
+            if error.severity == "error"
+        ]
+        problems.append({"code": SILENT, "message": silence.message, "hint": silence.hint})
+        item: dict[str, Any] = {
+            "name": self.name,
+            "id": "",
+            "mode": "",
+            "version": "",
+            "ready": False,
+            "running": False,
+            "uptime_s": 0.0,
+            "links": len(self.links.names()),
+            "services": sum(d.kind == "Service" for d in self.documents()),
+            "sites": 1,
+            "problems": problems,
+            "console": {"url": "", "auth": "", "secret": ""},
+            "age_s": None,
+        }
+        found = self.cluster.find("ConfigMap", names.STATUS_CONFIGMAP)
+        told, written = _told(found)
+        item |= {key: told[key] for key in _TOLD if key in told}
+        if "links" in told:
+            item["links"] = len(told["links"])
+        item |= {"ready": False, "running": False}
+        if written is not None:
+            item["age_s"] = round(max(0.0, time.time() - written), 1)
+        return item
+
+    def scan(self) -> tuple[list[Document], list[ConfigError]]:
+        """Every document with its object, and what is wrong in objects."""
+        picture = self.reading.picture
+        errors = [error for error in picture.errors if error.severity == "error"]
+        return list(picture.documents), errors
+
+    def own_place(self, kind: Kind, name: str) -> str:
+        """The one key of its own ConfigMap; of a site and a link the object that they are."""
+        if kind == "Site":
+            return f"ConfigMap/{names.SITE_CONFIGMAP}"
+        if kind == "Link":
+            return f"Secret/{name}"
+        return f"ConfigMap/{config_map_name(kind, name)}[{file_name(kind, name)}]"
+
+    def owns(self, document: Document) -> bool:
+        """Whether verbs wrote it, and no GitOps tool keeps it."""
+        if document.kind == "Site" or self._keeper(document):
+            return False
+        return super().owns(document)
+
+    def where(self, document: Document) -> str:
+        """Object, key and line."""
+        place, bracket, key = document.source.partition("[")
+        at_key = f", key {key.rstrip(']')}, line {document.line}" if bracket else ""
+        keeper = self._keeper(document)
+        return f"{place}{at_key}{f' (kept by {keeper})' if keeper else ''}"
+
+    def edit_hint(self, document: Document) -> str:
+        """What to type, or where to look instead."""
+        place = document.source.partition("[")[0]
+        keeper = self._keeper(document)
+        if keeper:
+            return f"Change it in Git or wherever {keeper} takes {place} from"
+        if document.kind == "Site":
+            return f"sitectl -n {self.namespace} update --help"
+        return f"kubectl -n {self.namespace} edit {place.lower()}"
+
+    def _keeper(self, document: Document) -> str:
+        """The tool that keeps the document's object as it is elsewhere; empty: none."""
+        kind, _, name = document.source.partition("[")[0].partition("/")
+        found = self.reading.snapshot.get(kind, name)
+        return kept_by(found) if found is not None else ""
+
+    has_workloads = True
+
+    def workload_name(self, kind: str, name: str, namespace: str) -> str:
+        """The name, or ``NAME.NAMESPACE``. Failure: there is no such workload here."""
+        from sitectl.kubernetes.workloads import workload_name
+
+        return workload_name(self.reading.snapshot, kind, name, namespace)
+
+    def workload_ports(self, kind: str, name: str) -> tuple[tuple[int, int | str], ...]:
+        """The ports of its containers; of a Service, its own."""
+        from sitectl.kubernetes.workloads import declared_ports
+
+        return declared_ports(self.reading.snapshot, kind, name)
+
+    def write_document(self, document: Document) -> None:
+        """Replace the document's ConfigMap, or what its link's Secret says of it."""
+        if isinstance(document.spec, LinkSpec):
+            self._write_link(document.name, document.spec)
+        elif document.kind == "Site":
+            raise usage(
+                "a site on Kubernetes is ConfigMap skupper-site, not a document",
+                f"sitectl -n {self.namespace} init, or update",
+            )
+        else:
+            self._write_config_map(document)
+        self._reading = None
+
+    def _write_link(self, name: str, spec: LinkSpec) -> None:
+        notes = {
+            names.COST: None if spec.cost is None else str(spec.cost),
+            names.DISABLED: "true" if spec.disabled else None,
+        }
+        self.cluster.patch("Secret", name, {"metadata": {"annotations": notes}})
+
+    def _write_config_map(self, document: Document) -> None:
+        name = config_map_name(document.kind, document.name)
+        data = {file_name(document.kind, document.name): write(document)}
+        found = self.reading.snapshot.get("ConfigMap", name) or self.cluster.find("ConfigMap", name)
+        if found is None:
+            self.cluster.create(document_map(name, data))
+            return
+        if labels(found).get(names.DOCUMENTS_LABEL) != names.DOCUMENTS:
+            raise conflict(
+                f"ConfigMap {name!r} exists in this namespace and is somebody else's",
+                f"kubectl -n {self.namespace} get configmap {name} -o yaml",
+            )
+        self.cluster.replace({**found, "data": data})
+
+    def remove_document(self, document: Document) -> None:
+        """Delete the document's ConfigMap; a link's goes with its Secret (`Links.remove`)."""
+        if document.kind not in ("Link", "Site"):
+            self.cluster.delete("ConfigMap", config_map_name(document.kind, document.name))
+        self._reading = None
+
+    def mark(self, document: Document, notes: dict[str, str | None]) -> bool:
+        """Put annotations onto the ConfigMap of ``document``. False: it has them already."""
+        name = config_map_name(document.kind, document.name)
+        found = self.cluster.get("ConfigMap", name)
+        before = annotations(found)
+        changed = {key: value for key, value in notes.items() if before.get(key) != value}
+        if changed:
+            self.cluster.patch("ConfigMap", name, {"metadata": {"annotations": changed}})
+            self._reading = None
+        return bool(changed)
+
+    def reload(self) -> bool:
+        """Routers watch their objects: there is nothing to tell them."""
+        return True
+
+    def end_sessions(self, site_id: str) -> None:
+        """Routers watch the list of the revoked: there is nothing to tell them."""
+
+    def restart_router(self) -> None:
+        """Have the Deployment replace its pods."""
+        stamp = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        template = {"metadata": {"annotations": {RESTARTED: stamp}}}
+        try:
+            self.cluster.patch("Deployment", names.ROUTER, {"spec": {"template": template}})
+        except ApiFailure as failure:
+            if failure.status != 404:
+                raise
+            from sitectl import output
+
+            output.note(f"there is no Deployment {names.ROUTER}: restart the router yourself")
+
+    def held(self) -> AbstractContextManager[None]:
+        """Nothing is locked: each object is written only if it is still as it was read."""
+        return contextlib.nullcontext()
+
+    def degrades(self, failure: Failure) -> bool:
+        """No router, or no right to an exec: what objects tell is shown instead."""
+        return failure.exit_code in (Exit.UNREACHABLE, Exit.NOT_ALLOWED)
+
+    def _check_name(self, reading: Reading) -> None:
+        options = reading.picture.options
+        known = {self.namespace, options.name if options is not None else self.namespace}
+        if self._named is not None and self._named not in known:
+            raise not_found(
+                f"no site {self._named!r} in namespace {self.namespace}; there is: "
+                f"{options.name if options is not None else 'none'}",
+                "Leave --site (SITECTL_SITE) out: a namespace has one site",
+            )
+
+
+def open_cluster(settings: Settings) -> Cluster:
+    """The API server that the flags mean; with ``--dry-run`` one that writes nothing."""
+    from sitectl.kubernetes.connection import HttpCluster
+
+    cluster: Cluster = HttpCluster.connect(
+        settings.kubeconfig, settings.context, settings.namespace
+    )
+    return DryCluster(cluster, settings.planned) if settings.dry_run else cluster
+
+
+def no_site(namespace: str) -> Failure:
+    """Exit 4: the namespace has no site."""
+    return not_found(f"no site in namespace {namespace}", f"sitectl -n {namespace} init")
+
+
+def config_map_name(kind: Kind, name: str) -> str:
+    """Where verbs keep a document."""
+    return f"{names.DOCUMENT_PREFIX}{kind.lower()}-{name}"
+
+
+def document_map(name: str, data: dict[str, str]) -> dict[str, Any]:
+    """A ConfigMap of documents."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": name,
+            "labels": {
+                **names.PART_OF,
+                names.MANAGED_BY_LABEL: names.MANAGED_BY,
+                names.DOCUMENTS_LABEL: names.DOCUMENTS,
+            },
+        },
+        "data": data,
+    }
+
+
+def kept_by(found: Object) -> str:
+    """The GitOps tool whose mark an object carries, which would undo a change; empty: none."""
+    for key in (*labels(found), *annotations(found)):
+        for prefix, tool in _TRACKERS.items():
+            if key.startswith(prefix):
+                return tool
+    return ""
+
+
+def _door(cluster: Cluster, state: Path) -> AdminClient:
+    """The socket when it is here (our own pod, or a router that serves from here), else an exec."""
+    own = os.environ.get("POD_NAMESPACE")
+    socket = site_directory(cluster.namespace, state) / "run" / "admin.sock"
+    if socket.exists() and own in (None, cluster.namespace):
+        return Admin(socket, cluster.namespace, "sitectl check")
+    return PodDoor(cluster)
+
+
+def _told(found: Object | None) -> tuple[dict[str, Any], float | None]:
+    """What a status ConfigMap holds, and when it was last written (Unix seconds)."""
+    if found is None:
+        return {}, None
+    fields = metadata(found).get("managedFields") or []
+    stamps = [field.get("time") for field in fields] + [metadata(found).get("creationTimestamp")]
+    written = [
+        datetime.datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp()
+        for stamp in stamps
+        if isinstance(stamp, str)
+    ]
+    try:
+        told = json.loads((found.get("data") or {}).get(STATUS_KEY, ""))
+    except ValueError:
+        told = {}  # Somebody else's, or of another version: its age is all that can be told.
+    return told if isinstance(told, dict) else {}, max(written, default=None)

@@ -1,0 +1,223 @@
+"""Flags that say what a site is: the fields of a Site document, and every key of Skupper's site.
+
+On Kubernetes they become keys of ConfigMap ``skupper-site``. A process site takes those it has a
+use for; of the others it says in one line why it has none.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import click
+
+from sitectl.options import Decorated, Duration
+
+_NO_PODS = "not needed here, a process site has no pods"
+_BUILT_IN = "not needed here, it is built in"
+_CONSOLE = "noted; the console comes with a later version"
+_ONE_PORT = "not needed here, links and edges share one port"
+_NO_AMQP = "not needed here, links are not AMQP connections"
+ROUTER_MODES = ("interior", "edge")
+
+_CONTAINERS = ("router", "controller", "config-sync", "flow-collector", "prometheus-server")
+_AMOUNTS = ("cpu", "memory", "cpu-limit", "memory-limit")
+_RULES = ("pod-affinity", "pod-antiaffinity", "node-selector")
+
+_TEXTS: Final[dict[str, str]] = {
+    **dict.fromkeys(
+        (
+            *("labels", "annotations", "ingress-annotations", "annotation-separator"),
+            *("console-ingress", "run-as-user", "run-as-group", "router-logging"),
+            *("router-debug-mode", "router-ingress-host", "router-load-balancer-ip"),
+            *("router-service-annotations", "router-pod-annotations"),
+            *("controller-ingress-host", "controller-load-balancer-ip"),
+            *("controller-service-annotations", "controller-pod-annotations"),
+            *("prometheus-server-pod-annotations", "container-network", "podman-endpoint"),
+            *(f"{part}-{amount}" for part in _CONTAINERS for amount in _AMOUNTS),
+            *(f"{part}-{rule}" for part in ("router", "controller") for rule in _RULES),
+        ),
+        _NO_PODS,
+    ),
+    **dict.fromkeys(
+        (
+            *("flow-collector-record-ttl", "prometheus-external-server"),
+            *("prometheus-server-authentication", "prometheus-server-user"),
+            "prometheus-server-password",
+        ),
+        _BUILT_IN,
+    ),
+    **dict.fromkeys(("console-auth", "console-user", "console-password"), _CONSOLE),
+    **dict.fromkeys(("bind-port-edge", "bind-port-flow-collector"), _ONE_PORT),
+    **dict.fromkeys(
+        (
+            *("router-data-connection-count", "xp-router-max-frame-size"),
+            "xp-router-max-session-frames",
+        ),
+        _NO_AMQP,
+    ),
+    "drain-grace": "not taken here: drainGrace in the site's document",
+}
+"""Flags with a value that mean something on Kubernetes alone: why a process site needs none."""
+_SWITCHES: Final[dict[str, str]] = {
+    "enable-flow-collector": _BUILT_IN,
+    "enable-rest-api": _BUILT_IN,
+    "enable-controller": _BUILT_IN,
+    "enable-router-console": _BUILT_IN,
+    "enable-console": _CONSOLE,
+    "enable-cluster-permissions": _NO_PODS,
+    "enable-skupper-events": _NO_PODS,
+    "create-network-policy": _NO_PODS,
+    "enable-ipv6": _NO_PODS,
+    "router-disable-mutual-tls": "refused: links are mutual TLS, always",
+    "router-drop-tcp-connections": "not needed here, connections are drained",
+    "adopt-services": _NO_PODS,
+    "rewrite-selectors": _NO_PODS,
+}
+_SHOWN: Final[dict[str, str]] = {
+    "adopt-services": "Services that exist may be taken over without being asked.",
+    "rewrite-selectors": "Adopted Services are changed; with --no-, for GitOps tools, never.",
+    "create-network-policy": "Let nobody but links and this namespace in.",
+    "router-cpu": "Request; so for router-memory, with -limit for limits.",
+    "labels": "On the site's ConfigMap and all that is made for it: a=b,c=d.",
+    "ingress-annotations": "Of the Route or Ingress.",
+}
+_KEYS: Final[dict[str, str]] = {
+    "site-name": "name",
+    "enable-console": "console",
+    "enable-rest-api": "rest-api",
+    "enable-router-console": "router-console",
+    "enable-flow-collector": "flow-collector",
+    "enable-controller": "service-controller",
+    "enable-cluster-permissions": "cluster-permissions",
+    "enable-service-sync": "service-sync",
+    "console-auth": "console-authentication",
+}
+"""By flag: the key of ``skupper-site`` where it is called otherwise."""
+_NO_KEYS: Final = ("labels", "annotations", "container-network", "podman-endpoint", "enable-ipv6")
+_META: Final = "sitectl.site_flags"
+
+
+def site_flags(function: Decorated) -> Decorated:
+    """Give a verb the flags of a Site document."""
+    options: list[Callable[[Any], Any]] = [
+        click.option("--router-mode", type=click.Choice(ROUTER_MODES), default="interior"),
+        click.option(
+            "--ingress",
+            help="none: no link is accepted (private site). On Kubernetes loadbalancer, nodeport, "
+            "route, ingress, nginx-ingress-v1 or none. [default: host; on Kubernetes route where "
+            "there are Routes, else loadbalancer]",
+        ),
+        click.option(
+            "--ingress-host",
+            "ingress_hosts",
+            metavar="HOST[:PORT]",
+            multiple=True,
+            help="What others dial, written into tokens.",
+        ),
+        click.option("--ingress-bind-ip", default="0.0.0.0", help="Where links are accepted."),
+        click.option("--bind-port", type=click.IntRange(1, 65_535), default=55671),
+        click.option("--bind-ip", default="127.0.0.1", help="Where service listeners bind."),
+        click.option("--enable-service-sync/--no-enable-service-sync", default=True),
+        click.option("--service-sync-site-ttl", type=Duration(), default="180s"),
+        click.option("--admin", metavar="HOST:PORT", default="", help="Admin API over TCP too."),
+        click.option(
+            "--access-log-share",
+            type=click.FloatRange(0, 1),
+            default=0.0,
+            help="Of the requests, written to run/access.log; with any, all failed ones are.",
+        ),
+        click.option(
+            "--tracing",
+            is_flag=True,
+            help="Spans for OpenTelemetry, by its own variables OTEL_*.",
+        ),
+        click.option("--routers", type=click.IntRange(0, 1_000), default=1, help="On Kubernetes."),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return key_flags(function)
+
+
+def key_flags(function: Decorated) -> Decorated:
+    """Give a verb a flag for every key of ``skupper-site``; `given_keys` has what was typed."""
+    for name in reversed(_TEXTS):
+        function = click.option(
+            f"--{name}",
+            expose_value=False,
+            callback=_remember,
+            hidden=name not in _SHOWN,
+            help=_SHOWN.get(name),
+        )(function)
+    for name in reversed(_SWITCHES):
+        function = click.option(
+            f"--{name}/--no-{name}",
+            default=None,
+            expose_value=False,
+            callback=_remember,
+            hidden=name not in _SHOWN,
+            help=_SHOWN.get(name),
+        )(function)
+    return function
+
+
+def _remember(ctx: click.Context, param: click.Parameter, value: str | bool | None) -> None:
+    if value is not None:
+        text = str(value).lower() if isinstance(value, bool) else value
+        ctx.meta.setdefault(_META, {})[param.opts[0].removeprefix("--")] = text
+
+
+def given(ctx: click.Context) -> dict[str, str]:
+    """By flag, without its dashes: the texts of the flags of `key_flags` that were typed."""
+    found: dict[str, str] = ctx.meta.get(_META, {})
+    return found
+
+
+def without_use(ctx: click.Context) -> Iterable[str]:
+    """What a process site says of the flags that were typed for nothing."""
+    for name, text in given(ctx).items():
+        if text != "false":
+            yield f"--{name}: {(_TEXTS | _SWITCHES)[name]}"
+
+
+def given_keys(ctx: click.Context) -> dict[str, str]:
+    """The keys of ``skupper-site`` that the flags state, with their texts."""
+    keys = {_KEYS.get(name, name): text for name, text in given(ctx).items()}
+    for param in ctx.command.params:
+        key = _FIELD_KEYS.get(param.name or "")
+        source = ctx.get_parameter_source(param.name or "")
+        if key is None or source in (None, click.core.ParameterSource.DEFAULT):
+            continue
+        text = _text(ctx.params[param.name or ""])
+        if text:
+            keys[key] = text
+    return {key: text for key, text in keys.items() if key not in _NO_KEYS}
+
+
+_FIELD_KEYS: Final = {
+    "router_mode": "router-mode",
+    "ingress": "ingress",
+    "ingress_hosts": "ingress-host",
+    "enable_service_sync": "service-sync",
+    "service_sync_site_ttl": "service-sync-site-ttl",
+    "access_log_share": "access-log-share",
+    "tracing": "tracing",
+    "routers": "routers",
+}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return str(value[0]) if value else ""
+    return f"{value:g}s" if isinstance(value, float) and value > 1 else f"{value}"
+
+
+def pairs(text: str) -> dict[str, str]:
+    """``a=b,c=d`` as a table; click.BadParameter for anything else."""
+    found: dict[str, str] = {}
+    for word in filter(None, text.split(",")):
+        key, equals, value = word.partition("=")
+        if not key or not equals:
+            raise click.BadParameter(f"{word!r}: expected NAME=VALUE")
+        found[key.strip()] = value.strip()
+    return found

@@ -1,0 +1,65 @@
+"""Texts that verbs read and write: files that users name, errors of documents, diffs."""
+
+import contextlib
+import difflib
+import os
+import tempfile
+from pathlib import Path
+
+from certs.files import sync_directory
+from router.model.errors import ConfigError
+from sitectl.failure import Exit, Failure, not_found, usage
+
+
+def config_failure(errors: list[ConfigError], message: str) -> Failure:
+    """Exit 1 with every error on a line of its own."""
+    if len(errors) == 1:
+        error = errors[0]
+        place = f"{error.source}:{error.line}:{error.column}: " if error.line else ""
+        field = f" (at {error.path})" if error.path else ""
+        hint = error.hint or f"Correct {error.source} and try again"
+        return Failure(Exit.FAILED, error.code, f"{place}{error.reason}{field}", hint)
+    code = errors[0].code if errors else "SW0101"
+    detail = "\n".join(f"  {error}" for error in errors)
+    return Failure(Exit.FAILED, code, message, "Correct what is named above", detail=detail)
+
+
+def decoded(content: bytes, source: str) -> str:
+    """The text of a file that a user named. Failure: it is none."""
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise usage(f"{source} is not UTF-8 text: byte {error.start}") from error
+
+
+def text_of(path: Path) -> str:
+    """The text of a file that a user named. Failure: there is none, or it is no text."""
+    try:
+        return decoded(path.read_bytes(), str(path))
+    except FileNotFoundError as error:
+        raise not_found(f"no file {path}") from error
+
+
+def diff(old: str, new: str, source: str) -> str:
+    """What a verb would have changed, as a unified diff."""
+    lines = difflib.unified_diff(
+        old.splitlines(), new.splitlines(), source, "what was asked for", lineterm=""
+    )
+    return "\n".join(lines)
+
+
+def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
+    """Replace ``path`` in one step and durably; a crash leaves the old or the new text."""
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            os.fchmod(descriptor, mode)
+            file.write(text)
+            file.flush()
+            os.fsync(descriptor)
+        os.replace(temporary, path)
+        sync_directory(path.parent)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise

@@ -1,0 +1,177 @@
+"""Routers of namespaces as processes of this machine, each as a pod would run it."""
+
+import base64
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from certs import claims, issue, tokens
+from certs.authority import Authority
+from certs.identity import SiteIdentity
+from certs.names import Endpoint
+from certs.tokens import Token
+from router.kubernetes.names import IDENTITY_SECRET
+from router.kubernetes.secrets import grant_secret
+from sitectl.admin import Admin
+from sitectl.failure import Failure
+from tests.kubernetes.cluster import Cluster
+from tests.kubernetes.rbac import ADMIN, User
+from tests.scenario.harness import ROOT, own_address
+from tests.scenario.waiting import until
+
+LINK_PORT: Final = 55671
+STARTED_S: Final = 20.0
+
+
+class Router:
+    """One router of a namespace: a process with an empty site directory of its own."""
+
+    def __init__(
+        self, cluster: Cluster, namespace: str, root: Path, user: User = ADMIN, address: str = ""
+    ) -> None:
+        self.cluster, self.namespace = cluster, namespace
+        self.address = address or own_address()
+        self.directory = root
+        self.directory.mkdir(parents=True)
+        self.admin = Admin(self.directory / "run" / "admin.sock", namespace)
+        config = cluster.kubeconfig(namespace, user)
+        command = [sys.executable, "-m", "router.main.process", "--namespace", namespace]
+        place = ["--kubeconfig", str(config), "--site-dir", str(self.directory)]
+        self._said = root / "stderr"
+        with self._said.open("wb") as stderr:
+            self._process = subprocess.Popen(
+                [*command, *place],
+                cwd=ROOT,
+                env={**os.environ, "SPILLWAY_BIND_IP": self.address},
+                stderr=stderr,
+            )
+
+    def serves(self) -> "Router":
+        """Returns once it does."""
+        soon(self.admin.is_ready, f"{self.namespace} serves", self, within_s=STARTED_S)
+        return self
+
+    def kill(self) -> None:
+        """SIGKILL, as the kernel does it."""
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> None:
+        """End it, drained if it still runs."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(timeout=10.0)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+    def ended(self) -> tuple[int, str]:
+        """How it ended by itself: exit code, and what it said."""
+        return self._process.wait(timeout=STARTED_S), self._said.read_text()
+
+    def get(self, what: str) -> Any:
+        """The admin API's answer."""
+        return self.admin.get(f"/api/v1/{what}")
+
+    def link(self, name: str) -> dict[str, Any]:
+        """One link; empty: there is none."""
+        try:
+            found = [link for link in self.get("links") if link["name"] == name]
+        except Failure:
+            return {}
+        return found[0] if found else {}
+
+    def is_up(self, name: str) -> bool:
+        return bool(self.link(name).get("state") == "up")
+
+    def codes(self) -> set[str]:
+        """Of the problems that it shows."""
+        return {problem["code"] for problem in self.get("status")["problems"]}
+
+    @property
+    def site_id(self) -> str:
+        return str(self.get("status")["id"])
+
+    def log(self) -> str:
+        path = self.directory / "run" / "router.log"
+        logged = path.read_text()[-5000:] if path.exists() else "no log"
+        return logged + self._said.read_text()
+
+
+def soon(look: Callable[[], object], what: str, *routers: Router, within_s: float = 30.0) -> None:
+    """Wait for ``look``; what the routers logged is told when it does not come true."""
+    try:
+        until(look, what, within_s)
+    except AssertionError as late:
+        logs = "".join(f"\n--- {router.namespace}\n{router.log()}" for router in routers)
+        raise AssertionError(f"{late}{logs}") from late
+
+
+def issuer(cluster: Cluster, namespace: str) -> tuple[Authority, SiteIdentity]:
+    """What `sitectl token create` has of a namespace: its identity's Secret."""
+    found = cluster.get("Secret", IDENTITY_SECRET, namespace)
+    assert found is not None
+    data = {key: base64.b64decode(text).decode() for key, text in found["data"].items()}
+    identity = SiteIdentity.from_pem(data["identity.key"], "identity")
+    return Authority.from_pem(data["ca.key"], data["ca.crt"], "ca"), identity
+
+
+def claim(
+    cluster: Cluster, namespace: str, endpoints: tuple[Endpoint, ...], name: str = "claim"
+) -> Token:
+    """A claim of that namespace's site, granted there."""
+    authority, identity = issuer(cluster, namespace)
+    draft = Token(
+        kind="claim",
+        name=name,
+        site_id=identity.site_id,
+        site_name=namespace,
+        endpoints=endpoints,
+        ca_pem=authority.ca_pem,
+        expires_at=claims.claim_expires_at(time.time()),
+    )
+    grant, token = claims.new_grant(draft)
+    cluster.create_object(grant_secret(name, claims.encode(grant)), namespace)
+    return token
+
+
+def certificate(
+    cluster: Cluster, namespace: str, endpoints: tuple[Endpoint, ...], name: str = "token"
+) -> Token:
+    """A certificate token of that namespace's site."""
+    authority, identity = issuer(cluster, namespace)
+    return issue.certificate_token(
+        authority,
+        name=name,
+        site_id=identity.site_id,
+        site_name=namespace,
+        endpoints=endpoints,
+        now=time.time(),
+    )
+
+
+def manifest(token: Token, name: str = "") -> str:
+    """The token as a manifest, under another name if one is given."""
+    made = tokens.as_secret(token)
+    made["metadata"]["name"] = name or token.name
+    return json.dumps(made)
+
+
+def kubectl(cluster: Cluster, namespace: str, *words: str, given: str = "") -> str:
+    """Run kubectl; what it prints."""
+    config = cluster.kubeconfig(namespace)
+    done = subprocess.run(
+        ["kubectl", "--kubeconfig", str(config), "-n", namespace, *words],
+        input=given,
+        capture_output=True,
+        text=True,
+        timeout=30.0,
+    )
+    assert done.returncode == 0, f"kubectl {' '.join(words)}: {done.stdout}{done.stderr}"
+    return done.stdout

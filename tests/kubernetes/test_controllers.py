@@ -1,0 +1,276 @@
+"""The controllers around the API server; containers are hollow, so nothing really runs."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.kubernetes.cluster import Cluster
+from tests.kubernetes.manifests import Json, pod, pod_template, service, workload
+from tests.scenario.waiting import stays, until
+
+HOLLOW = "registry.example.test/app:1"
+
+
+def template(app: str, image: str = HOLLOW, **container: Any) -> Json:
+    """A pod whose container is hollow."""
+    return pod_template(app, image, **container)
+
+
+def alive(cluster: Cluster) -> list[Json]:
+    """Pods that do not end."""
+    return [
+        each
+        for each in cluster.list("Pod", "default")
+        if "deletionTimestamp" not in each["metadata"]
+    ]
+
+
+def names(cluster: Cluster) -> list[str]:
+    """Their names."""
+    return [each["metadata"]["name"] for each in alive(cluster)]
+
+
+def status(cluster: Cluster, kind: str, name: str) -> Json:
+    """The status of an object."""
+    return (cluster.get(kind, name) or {}).get("status") or {}
+
+
+def endpoints(cluster: Cluster, name: str) -> list[Json]:
+    """All endpoints of a Service."""
+    return [
+        each
+        for found in cluster.list("EndpointSlice", "default")
+        if found["metadata"]["labels"].get("kubernetes.io/service-name") == name
+        for each in found["endpoints"]
+    ]
+
+
+def ready(cluster: Cluster, name: str) -> list[str]:
+    """Names of the pods that are ready endpoints."""
+    found = endpoints(cluster, name)
+    return sorted(each["targetRef"]["name"] for each in found if each["conditions"]["ready"])
+
+
+def test_a_deployment_has_a_replica_set_with_pods(cluster: Cluster) -> None:
+    cluster.create_object(workload("Deployment", "web", template("web"), 3))
+    until(lambda: status(cluster, "Deployment", "web").get("readyReplicas") == 3, "3 are ready")
+    (replicas,) = cluster.list("ReplicaSet", "default")
+    label = replicas["metadata"]["labels"]["pod-template-hash"]
+    assert replicas["metadata"]["name"] == f"web-{label}"
+    assert all(each.startswith(f"web-{label}-") for each in names(cluster))
+    found = alive(cluster)[0]
+    assert found["metadata"]["labels"] == {"app": "web", "pod-template-hash": label}
+    conditions = status(cluster, "Deployment", "web")["conditions"]
+    held = {each["type"]: (each["status"], each["reason"]) for each in conditions}
+    assert held["Available"] == ("True", "MinimumReplicasAvailable")
+    assert held["Progressing"] == ("True", "NewReplicaSetAvailable")
+
+
+def test_a_pod_that_is_deleted_is_replaced(cluster: Cluster) -> None:
+    cluster.create_object(workload("Deployment", "web", template("web"), 2))
+    until(lambda: len(names(cluster)) == 2, "two pods")
+    first = names(cluster)[0]
+    cluster.delete("Pod", first)
+    until(lambda: first not in names(cluster) and len(names(cluster)) == 2, "another one")
+
+
+def test_a_rolling_update_keeps_enough_pods_available(cluster: Cluster) -> None:
+    rolling = {"maxSurge": 1, "maxUnavailable": 0}
+    strategy = {"type": "RollingUpdate", "rollingUpdate": rolling}
+    cluster.create_object(workload("Deployment", "web", template("web"), 3, strategy=strategy))
+    until(lambda: status(cluster, "Deployment", "web").get("readyReplicas") == 3, "3 are ready")
+    old = set(names(cluster))
+    seen: list[tuple[int, int]] = []
+
+    def note() -> None:
+        found = alive(cluster)
+        good = [each for each in found if "'type': 'Ready', 'status': 'True'" in str(each)]
+        seen.append((len(found), len(good)))
+
+    cluster.patch("Deployment", "web", {"spec": {"template": template("web", "app:2")}})
+
+    def done() -> bool:
+        note()
+        return not old & set(names(cluster)) and len(names(cluster)) == 3
+
+    until(done, "all pods are new")
+    assert max(total for total, _good in seen) <= 4
+    assert min(good for _total, good in seen) >= 3
+
+
+def test_recreate_ends_all_pods_before_it_begins_new_ones(cluster: Cluster) -> None:
+    cluster.create_object(
+        workload("Deployment", "web", template("web"), 2, strategy={"type": "Recreate"})
+    )
+    until(lambda: status(cluster, "Deployment", "web").get("readyReplicas") == 2, "2 are ready")
+    images: list[set[str]] = []
+    cluster.patch("Deployment", "web", {"spec": {"template": template("web", "app:2")}})
+
+    def done() -> bool:
+        found = cluster.list("Pod", "default")
+        images.append({each["spec"]["containers"][0]["image"] for each in found})
+        return images[-1] == {"app:2"}
+
+    until(done, "only new pods")
+    assert {HOLLOW, "app:2"} not in images
+
+
+def test_a_stateful_set_names_its_pods_and_goes_in_order(cluster: Cluster) -> None:
+    claim = {"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"]}}
+    cluster.create_object(
+        workload(
+            "StatefulSet",
+            "db",
+            template("db"),
+            3,
+            serviceName="db",
+            volumeClaimTemplates=[claim],
+        )
+    )
+    cluster.create_object(service("db", "db", clusterIP="None"))
+    until(lambda: names(cluster) == ["db-0", "db-1", "db-2"], "three names")
+    claims = [each["metadata"]["name"] for each in cluster.list("PersistentVolumeClaim")]
+    assert claims == ["data-db-0", "data-db-1", "data-db-2"]
+    until(lambda: len(ready(cluster, "db")) == 3, "three endpoints")
+    assert {each["hostname"] for each in endpoints(cluster, "db")} == {"db-0", "db-1", "db-2"}
+    (one,) = cluster.list("EndpointSlice", "default")
+    assert "service.kubernetes.io/headless" in one["metadata"]["labels"]
+    cluster.patch("StatefulSet", "db", {"spec": {"replicas": 1}})
+    until(lambda: names(cluster) == ["db-0"], "the last ones go")
+    assert len(cluster.list("PersistentVolumeClaim")) == 3
+
+
+def test_a_stateful_set_waits_for_each_pod(cluster: Cluster) -> None:
+    cluster.ready("db-0", is_ready=False)
+    cluster.create_object(workload("StatefulSet", "db", template("db"), 2, serviceName="db"))
+    until(lambda: names(cluster) == ["db-0"], "the first")
+    stays(lambda: names(cluster) == ["db-0"], "no second", 0.2)
+    cluster.ready("db-0", is_ready=True)
+    until(lambda: names(cluster) == ["db-0", "db-1"], "the second")
+
+
+def test_a_daemon_set_has_a_pod_on_the_node(cluster: Cluster) -> None:
+    cluster.create_object(workload("DaemonSet", "log", template("log")))
+    until(lambda: status(cluster, "DaemonSet", "log").get("numberReady") == 1, "one is ready")
+
+
+def test_endpoints_follow_readiness_and_termination(cluster: Cluster) -> None:
+    cluster.create_object(service("web", "web", {"port": 80, "targetPort": "http"}))
+    ports = [{"name": "http", "containerPort": 8080}]
+    for name in ("a", "b"):
+        made = template("web", ports=ports)
+        made["metadata"]["name"] = name
+        made["spec"]["terminationGracePeriodSeconds"] = 1
+        cluster.create_object({"kind": "Pod", **made})
+    until(lambda: ready(cluster, "web") == ["a", "b"], "both are ready")
+    (found,) = cluster.list("EndpointSlice", "default")
+    assert found["ports"] == [{"name": "", "protocol": "TCP", "port": 8080}]
+    cluster.ready("a", is_ready=False)
+    until(lambda: ready(cluster, "web") == ["b"], "one is not ready")
+    conditions = {e["targetRef"]["name"]: e["conditions"] for e in endpoints(cluster, "web")}
+    assert conditions["a"] == {"ready": False, "serving": False, "terminating": False}
+    cluster.patch("Service", "web", {"spec": {"publishNotReadyAddresses": True}})
+    until(lambda: ready(cluster, "web") == ["a", "b"], "published though not ready")
+
+
+def test_a_pod_that_ends_is_a_terminating_endpoint(tmp_path: Path) -> None:
+    with Cluster(tmp_path) as cluster:
+        command = ["sh", "-c", "trap 'sleep 0.4; exit 0' TERM; while :; do sleep 0.05; done"]
+        made = template("web", "busybox", command=command)
+        made["metadata"]["name"] = "a"
+        made["spec"]["terminationGracePeriodSeconds"] = 5
+        cluster.create_object(service("web", "web"))
+        cluster.create_object({"kind": "Pod", **made})
+        until(lambda: ready(cluster, "web") == ["a"], "ready")
+        cluster.delete("Pod", "a")
+        wanted = {"ready": False, "serving": True, "terminating": True}
+        until(
+            lambda: [e["conditions"] for e in endpoints(cluster, "web")] == [wanted], "terminating"
+        )
+        until(lambda: not endpoints(cluster, "web"), "gone")
+
+
+def test_a_slice_holds_a_hundred_endpoints(tmp_path: Path) -> None:
+    with Cluster(tmp_path, without=("kubelet",)) as cluster:
+        cluster.create_object(service("web", "web"))
+        for number in range(130):
+            cluster.create_object(pod(f"p{number}", image=HOLLOW) | {"metadata": _web(number)})
+            address = f"10.1.0.{number}"
+            cluster.patch("Pod", f"p{number}", {"status": _running(address)}, part="status")
+        until(lambda: len(endpoints(cluster, "web")) == 130, "all endpoints")
+        sizes = sorted(len(each["endpoints"]) for each in cluster.list("EndpointSlice"))
+        assert sizes == [30, 100]
+
+
+def test_pods_with_other_numbers_of_a_named_port_are_in_other_slices(cluster: Cluster) -> None:
+    cluster.create_object(service("web", "web", {"port": 80, "targetPort": "http"}))
+    for name, port in (("a", 8080), ("b", 9090)):
+        made = template("web", ports=[{"name": "http", "containerPort": port}])
+        made["metadata"]["name"] = name
+        cluster.create_object({"kind": "Pod", **made})
+    until(lambda: ready(cluster, "web") == ["a", "b"], "both are ready")
+    ports = sorted(each["ports"][0]["port"] for each in cluster.list("EndpointSlice"))
+    assert ports == [8080, 9090]
+
+
+@pytest.mark.parametrize("policy", ["Background", "Foreground"])
+def test_what_is_owned_goes_with_its_owner(cluster: Cluster, policy: str) -> None:
+    owner = cluster.create("ConfigMap", "owner")
+    reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner"}
+    reference["uid"] = owner["metadata"]["uid"]
+    cluster.create("Secret", "owned", metadata={"ownerReferences": [reference]})
+    cluster.delete("ConfigMap", "owner", propagationPolicy=policy)
+    until(lambda: cluster.get("Secret", "owned") is None, "the dependent goes")
+    until(lambda: cluster.get("ConfigMap", "owner") is None, "the owner goes")
+
+
+def test_an_owner_of_the_same_name_but_another_uid_does_not_count(cluster: Cluster) -> None:
+    cluster.create("ConfigMap", "owner")
+    reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": "no-such-uid"}
+    cluster.create("Secret", "owned", metadata={"ownerReferences": [reference]})
+    until(lambda: cluster.get("Secret", "owned") is None, "it has no owner")
+
+
+def test_a_namespace_has_an_account_and_the_ca(cluster: Cluster) -> None:
+    cluster.create("Namespace", "n")
+    until(lambda: cluster.get("ServiceAccount", "default", "n"), "the account")
+    found = cluster.get("ConfigMap", "kube-root-ca.crt", "n")
+    assert found is not None
+    assert "BEGIN CERTIFICATE" in found["data"]["ca.crt"]
+
+
+def test_a_load_balancer_gets_its_address_after_a_while(cluster: Cluster) -> None:
+    cluster.balancer_delay_s = 0.2
+    cluster.balancer_address = "lb.example.test"
+    cluster.create_object(service("web", "web", type="LoadBalancer"))
+    look: Callable[[], Json] = partial(status, cluster, "Service", "web")
+    assert look()["loadBalancer"] == {}
+    until(lambda: look()["loadBalancer"].get("ingress"), "an address")
+    assert look()["loadBalancer"] == {"ingress": [{"hostname": "lb.example.test"}]}
+
+
+def test_a_job_runs_until_it_succeeded(cluster: Cluster) -> None:
+    made = template("once", "busybox", command=["sh", "-c", "echo done"])
+    made["spec"]["restartPolicy"] = "Never"
+    job = {"kind": "Job", "metadata": {"name": "once"}, "spec": {"template": made}}
+    cluster.create_object(job)
+    until(lambda: status(cluster, "Job", "once").get("succeeded") == 1, "it succeeded")
+    conditions = status(cluster, "Job", "once")["conditions"]
+    assert ("Complete", "True") in {(each["type"], each["status"]) for each in conditions}
+
+
+def _web(number: int) -> Json:
+    return {"name": f"p{number}", "labels": {"app": "web"}}
+
+
+def _running(address: str) -> Json:
+    ready_condition = {"type": "Ready", "status": "True"}
+    return {
+        "phase": "Running",
+        "podIP": address,
+        "podIPs": [{"ip": address}],
+        "conditions": [ready_condition],
+    }

@@ -1,0 +1,197 @@
+"""`sitectl` as a process against an API server, `kubectl` beside it, routers in pods."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.kubernetes.cluster import Cluster
+from tests.kubernetes.commands import IMAGES, Commands
+from tests.kubernetes.faults import Fault
+
+APP = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: shop}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: shop}}
+  template:
+    metadata: {labels: {app: shop}}
+    spec:
+      containers:
+        - {name: app, image: test/http-echo, ports: [{containerPort: 8080, name: http}],
+           env: [{name: POD_IP, valueFrom: {fieldRef: {fieldPath: status.podIP}}}]}
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A cluster with two namespaces whose sites run."""
+    with Cluster(tmp_path_factory.mktemp("cluster"), images=IMAGES) as made:
+        for name in ("west", "east"):
+            made.create("Namespace", name)
+            commands(made, name).ok("init", "--ingress", "none")
+        for name in ("west", "east"):
+            commands(made, name).ok("init", "--ingress", "none", "--wait", "ready")
+        yield made
+
+
+def commands(cluster: Cluster, namespace: str) -> Commands:
+    """Command lines of an administrator in a namespace."""
+    return Commands(cluster, namespace, cluster.state / "home" / namespace)
+
+
+@pytest.fixture
+def west(cluster: Cluster) -> Commands:
+    """Command lines for the site of namespace ``west``."""
+    return commands(cluster, "west")
+
+
+def until(condition: Callable[[], object], timeout_s: float = 15.0) -> None:
+    """Wait for ``condition``, asking often."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "not in time"
+        time.sleep(0.1)
+
+
+def test_status_asks_the_router_in_its_pod(west: Commands) -> None:
+    item = west.json("status")
+    assert (item["name"], item["ready"], item["mode"]) == ("west", True, "interior")
+    assert west.json("network", "status")[0]["id"] == item["id"]
+    west.ok("events")
+
+
+def test_kubectl_exec_runs_sitectl_in_the_pod_without_a_kubeconfig(west: Commands) -> None:
+    (pod,) = west.objects("Pod") & {n for n in west.objects("Pod") if n.startswith("spillway")}
+    told = west.kubectl("exec", pod, "-c", "router", "--", "sitectl", "status", "-o", "json")
+    assert json.loads(told)["item"]["name"] == "west"
+
+
+def test_check_finds_a_healthy_site(west: Commands) -> None:
+    done = west("check")
+    assert done.returncode == 0, done.stdout
+    assert "1 of 1 router pods are ready" in done.stdout
+
+
+def test_expose_bind_and_why_see_the_pods(west: Commands) -> None:
+    west.kubectl("apply", "-f", "-", stdin=APP)
+    west.ok("expose", "deployment/shop", "--port", "80", "--target-port", "http",
+            "--protocol", "http", "--capacity", "3")  # fmt: skip
+    until(lambda: "shop" in west.objects("Service"))
+
+    def ready() -> bool:
+        items = json.loads(west("service", "status", "shop", "-o", "json").stdout)["items"]
+        return bool(items[0]["sites"]) and items[0]["sites"][0]["targets_ready"] == 2
+
+    until(ready)
+    why = west.json("why", "shop")
+    assert why["decision"]["site"] == "west"
+    assert why["candidates"][0]["capacity"] == 6
+    assert "shop" in west.kubectl("get", "configmaps", "-l", "spillway.dev/documents=true")
+    west.ok("service", "set", "shop", "--capacity", "5")
+    until(lambda: west.json("why", "shop")["candidates"][0]["capacity"] == 10)
+    west.ok("unexpose", "deployment/shop")
+    until(lambda: "shop" not in west.objects("Service"))
+
+
+def test_two_namespaces_link_by_a_token(cluster: Cluster, west: Commands, tmp_path: Path) -> None:
+    east = commands(cluster, "east")
+    address = next(
+        pod["status"]["podIP"]
+        for pod in cluster.list("Pod", "west")
+        if pod["metadata"]["name"].startswith("spillway")
+    )
+    west.ok("token", "create", str(tmp_path / "t.yaml"), "--ingress-host", address)
+    assert "1" in west.ok("token", "status", str(tmp_path / "t.yaml"))
+    east.ok("link", "create", str(tmp_path / "t.yaml"), "--name", "west", "--wait", "20")
+    (link,) = east.json("link", "status")
+    assert (link["name"], link["state"], link["cost"]) == ("west", "up", 1)
+    east.ok("link", "set", "west", "--cost", "7")
+    until(lambda: east.json("link", "status")[0]["cost"] == 7)
+    incoming = west.json("link", "status")[0]
+    west.ok("revoke-access", "--link", incoming["name"])
+    until(lambda: east.json("link", "status")[0]["state"] != "up")
+    east.ok("link", "delete", "west")
+    assert "west" not in east.objects("Secret")
+
+
+def test_events_are_followed_until_they_are_interrupted(west: Commands) -> None:
+    words = [sys.executable, "-m", "sitectl", "events", "-f", "-o", "json"]
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, env=west.environment, cwd=west.state, text=True
+    ) as following:
+        assert following.stdout is not None
+        assert json.loads(following.stdout.readline())["severity"]
+        following.send_signal(signal.SIGINT)
+        assert following.wait(10.0) == 130
+
+
+def test_answers_come_soon_with_fifty_services(cluster: Cluster, west: Commands) -> None:
+    text = "---\n".join(
+        f"apiVersion: spillway/v1\nkind: Service\nname: s{number}\nspec: {{ports: [80]}}\n"
+        for number in range(50)
+    )
+    west.ok("apply", "-f", "-", stdin=text)
+    until(lambda: len(west.json("service", "status")) == 50)
+    for words in (("status",), ("service", "status"), ("link", "status"), ("get", "all")):
+        before = len(cluster.faults.seen)
+        began = time.monotonic()
+        west(*words)
+        assert time.monotonic() - began < 2.0 + os.getloadavg()[0], words
+        assert cluster.faults.count(user="kubernetes-admin", since=before) <= 12, words
+    for number in range(50):
+        cluster.delete("ConfigMap", f"spillway-service-s{number}", "west")
+
+
+def test_a_busy_api_server_is_asked_again(cluster: Cluster, west: Commands) -> None:
+    fault = Fault(code=429, retry_after_s=0, kind="Pod", user="kubernetes-admin", times=1)
+    cluster.faults.add(fault)
+    west.ok("status")
+    cluster.faults.clear()
+
+
+def test_what_a_dry_run_prints_is_what_init_makes(cluster: Cluster) -> None:
+    cluster.create("Namespace", "dry")
+    dry = commands(cluster, "dry")
+    text = dry.ok("init", "--ingress", "none", "--routers", "0", "--dry-run", "-o", "yaml")
+    assert not dry.objects("Deployment")
+    assert len(list(yaml.safe_load_all(text))) == 6
+    dry.kubectl("apply", "-f", "-", stdin=text)
+    assert dry.json("init", "--ingress", "none", "--routers", "0")["change"] == "unchanged"
+    assert "all objects are as" in dry.ok("update", "--check").lower()
+
+
+def test_delete_leaves_nothing_of_ours_and_everything_of_the_users(cluster: Cluster) -> None:
+    cluster.create("Namespace", "gone")
+    gone = commands(cluster, "gone")
+    gone.kubectl("apply", "-f", "-", stdin=APP.replace("replicas: 2", "replicas: 0"))
+    gone.kubectl("create", "service", "clusterip", "shop", "--tcp=80:8080")
+    before = cluster.get("Service", "shop", "gone")
+    gone.ok("init", "--ingress", "none", "--wait", "ready")
+    gone.ok("expose", "deployment/shop", "--port", "80", "--protocol", "http")
+
+    def adopted() -> bool:
+        service = cluster.get("Service", "shop", "gone")
+        return service is not None and "app" not in service["spec"]["selector"]
+
+    until(adopted)
+    gone.ok("delete", "--yes")
+    after = cluster.get("Service", "shop", "gone")
+    assert before is not None and after is not None
+    assert after["spec"] == before["spec"]
+    assert gone.objects("Service") == {"shop"}
+    assert gone.objects("Deployment") == {"shop"}
+    assert gone.objects("Secret") == gone.objects("Role") == set()
+    assert gone.objects("ConfigMap") == {"kube-root-ca.crt"}
+    assert gone.json("delete")["change"] == "unchanged"
+    for pod in gone.objects("Pod"):  # Draining: nobody waits for that here.
+        cluster.delete("Pod", pod, "gone", gracePeriodSeconds=0)

@@ -1,0 +1,262 @@
+"""The secrets of a site together: what is taken up when, and what is done behind it."""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from certs import claims, tokens
+from certs.credentials import LinkStore
+from certs.revocation import Revocation, Revocations
+from certs.tokens import Token
+from router.control.kubernetes.identity import prepare
+from router.control.kubernetes.trust import SecretTrust
+from router.kubernetes.names import IDENTITY_SECRET, REVOKED_SECRET
+from router.kubernetes.objects import Snapshot
+from router.kubernetes.picture import Picture
+from router.kubernetes.secrets import grant_name, grant_secret, revoked_secret
+from router.kubernetes.translate import translate
+from router.model import limits
+from tests.unit.certs.sites import Site, parsed, request_of
+from tests.unit.control.kubernetes.fake_secrets import AWAY, FORBIDDEN, FakeSecrets, failing
+from tests.unit.kubernetes.objects import site as site_config_map
+
+EAST = "e" * 32
+
+
+class Scene:
+    """A site that follows its namespace."""
+
+    def __init__(self, root: Path, ingress: str = "none", **data: str) -> None:
+        self.api = FakeSecrets()
+        self.root = root / "pod"
+        self.site_id = asyncio.run(prepare(self.api, self.root, random.Random(1)))
+        self.now = time.time()
+        self.trust = SecretTrust(self.api, self.root, random.Random(1), lambda: self.now)  # type: ignore[arg-type]  # What of the API is used.
+        self.told: list[str] = []
+        self.trust.links_changed = lambda: self.told.append("links")
+        self.trust.revocations_changed = lambda: self.told.append("revocations")
+        self.trust.errors_changed = lambda: self.told.append("errors")
+        self.config = site_config_map(name="west", ingress=ingress, **data)
+        self.missing: frozenset[str] = frozenset()
+
+    def look(self) -> None:
+        kinds: dict[str, Any] = {
+            "ConfigMap": {"skupper-site": self.config},
+            "Secret": self.api.seen(),
+        }
+        snapshot = Snapshot("west", kinds, self.missing)
+        self.trust.look(snapshot, translate(snapshot, self.site_id), None)
+
+    def step(self) -> None:
+        asyncio.run(self.trust.step())
+
+    def links(self) -> list[str]:
+        return LinkStore(self.root / "secrets" / "links").names()
+
+    def codes(self) -> list[str]:
+        return [error.code for error in self.trust.errors]
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path)
+
+
+def put_token(scene: Scene, token: Token) -> None:
+    scene.api.put(tokens.as_secret(token))
+
+
+def test_a_certificate_token_is_a_link_at_once_and_a_claim_after_its_key_is_kept(
+    scene: Scene, east: Site
+) -> None:
+    put_token(scene, east.certificate_token("one"))
+    put_token(scene, east.claim("two", now=scene.now))
+    scene.look()
+    assert (scene.links(), scene.told) == (["one"], ["links", "revocations"])
+    scene.step()
+    assert scene.links() == ["one", "two"]
+    assert scene.told[2:] == ["links"]
+
+
+def test_nothing_is_taken_away_while_secrets_cannot_be_read(scene: Scene, east: Site) -> None:
+    put_token(scene, east.certificate_token("one"))
+    scene.api.put(revoked_secret(b'{"sites":["%s"]}' % EAST.encode()))
+    scene.look()
+    scene.api.objects.clear()
+    scene.missing = frozenset({"Secret"})
+    scene.look()
+    assert scene.links() == ["one"]
+    assert Revocations(scene.root / "secrets").is_revoked("", EAST)
+
+
+def test_news_that_are_none_of_ours_cost_nothing(scene: Scene) -> None:
+    secrets = scene.api.seen()
+    picture = Picture()
+    scene.trust.look(Snapshot("west", {"Secret": secrets}), picture, None)
+    told = len(scene.told)
+    scene.trust.look(Snapshot("west", {"Secret": secrets, "Pod": {}}), picture, None)
+    assert len(scene.told) == told
+
+
+def test_errors_are_told_when_they_become_others(scene: Scene, east: Site) -> None:
+    put_token(scene, east.claim("two", now=scene.now))
+    scene.api.before = failing(FORBIDDEN, "create")
+    scene.look()
+    for _ in range(3):
+        scene.step()
+    assert scene.told.count("errors") == 1 and scene.codes() == ["SW0443"]
+    scene.api.before = lambda verb, name: None
+    scene.step()
+    assert scene.told.count("errors") == 2 and scene.codes() == []
+
+
+def test_a_settled_site_asks_and_writes_nothing_for_an_hour(scene: Scene, east: Site) -> None:
+    put_token(scene, east.certificate_token("one"))
+    put_token(scene, east.claim("two", now=scene.now))
+    scene.api.put(
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "r", "labels": {"skupper.io/type": "connection-token-request"}},
+        }
+    )
+    for _ in range(3):
+        scene.look()
+        scene.step()
+    calls = len(scene.api.calls)
+    for _ in range(60):
+        scene.now += 60
+        scene.look()
+        scene.step()
+    assert scene.api.calls[calls:] == []
+
+
+def test_an_identity_that_was_deleted_by_mistake_is_put_back_while_the_site_exists(
+    scene: Scene, tmp_path: Path
+) -> None:
+    kept = scene.api.objects.pop(IDENTITY_SECRET)
+    scene.look()
+    scene.step()
+    assert IDENTITY_SECRET not in scene.api.objects  # The whole site is being deleted.
+    scene.api.others["ConfigMap", "skupper-site"] = scene.config
+    scene.look()
+    scene.step()
+    assert scene.api.objects[IDENTITY_SECRET]["data"] == kept["data"]
+    other = Scene(tmp_path / "other")
+    scene.api.put(other.api.objects[IDENTITY_SECRET])
+    scene.look()
+    scene.step()
+    assert scene.codes() == ["SW0440"] and "rollout restart" in scene.trust.errors[0].hint
+    scene.api.put(kept)
+    scene.look()
+    scene.step()
+    assert scene.codes() == []
+
+
+def test_the_route_is_looked_at_now_and_then_and_its_host_goes_into_tokens(
+    tmp_path: Path,
+) -> None:
+    scene = Scene(tmp_path, ingress="route")
+    scene.look()
+    scene.step()
+    assert "Route" in scene.trust.addresses.waiting
+    scene.api.others["Route", "spillway-router"] = {"spec": {"host": "links.example"}}
+    scene.now += limits.TRUST_OPEN_S
+    for _ in range(5):
+        scene.step()
+        scene.now += 1.0
+    assert scene.trust.addresses.endpoints == (("links.example", 443),)
+    assert scene.api.calls.count("get spillway-router") == 2
+    scene.api.before = failing(FORBIDDEN, "get")
+    scene.now += limits.TRUST_SETTLED_S
+    scene.step()
+    assert scene.codes() == ["SW0443"]
+    assert scene.trust.addresses.endpoints == (("links.example", 443),)
+
+
+def test_grants_that_ended_unused_are_swept_a_day_later(scene: Scene, east: Site) -> None:
+    for name, used in (("old", False), ("used", True)):
+        token = east.claim(name, now=scene.now)
+        if used:
+            east.grants.redeem(name, parsed(request_of(token)), scene.now)
+        grant = east.grants.get(name)
+        assert grant is not None
+        scene.api.put(grant_secret(name, claims.encode(grant)))
+    scene.look()
+    scene.step()
+    assert grant_name("old") in scene.api.objects
+    scene.now += limits.GRANT_KEPT_S + 1_000
+    scene.step()
+    assert grant_name("old") not in scene.api.objects
+    assert grant_name("used") in scene.api.objects
+
+
+def test_claims_are_answered_while_it_runs_and_put_off_before(scene: Scene, east: Site) -> None:
+    grant, token = claims.new_grant(east.claim("c", now=scene.now))
+    scene.api.put(grant_secret("c", claims.encode(grant)))
+    request = parsed(request_of(token))
+    answers: list[Any] = []
+
+    async def story() -> None:
+        scene.trust.redeem("c", request, scene.now, answers.append)
+        assert answers == []
+        running = asyncio.create_task(scene.trust.run())  # noqa: TID251  # Cancelled below.
+        await _until(lambda: len(answers) == 1)
+        scene.trust.redeem("c", request, scene.now, answers.append)
+        await _until(lambda: len(answers) == 2)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    asyncio.run(story())
+    assert isinstance(answers[0], OSError)
+    assert isinstance(answers[1], claims.Redeemed)
+
+
+def test_the_start_waits_for_no_credential_when_none_is_named_and_not_long_for_others(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story() -> None:
+        running = asyncio.create_task(scene.trust.run())  # noqa: TID251  # Cancelled below.
+        scene.look()
+        await scene.trust.ready()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    asyncio.run(story())
+    monkeypatch.setattr(limits, "TRUST_READY_S", 0.01)
+    asyncio.run(SecretTrust(scene.api, scene.root, random.Random(1)).ready())  # type: ignore[arg-type]  # What of the API is used.
+
+
+async def _until(look: Callable[[], bool]) -> None:
+    for _ in range(100_000):
+        if look():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("it did not come true")
+
+
+def test_a_revocation_right_before_the_end_is_kept(scene: Scene) -> None:
+    scene.look()
+    scene.trust.revoked(Revocation(sites=frozenset({EAST})))
+    asyncio.run(scene.trust.last())
+    assert REVOKED_SECRET in scene.api.objects
+
+
+def test_the_end_does_not_wait_for_an_api_that_is_away(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "TRUST_LAST_S", 0.01)
+
+    async def hang(kind: str, name: str) -> dict[str, Any] | None:
+        await asyncio.Event().wait()
+        raise AWAY
+
+    scene.api.find = hang  # type: ignore[method-assign]
+    scene.trust.revoked(Revocation(sites=frozenset({EAST})))
+    asyncio.run(scene.trust.last())
+    assert REVOKED_SECRET not in scene.api.objects

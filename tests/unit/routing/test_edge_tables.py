@@ -1,0 +1,436 @@
+"""What an edge is told, message by message, and what it makes of lies."""
+
+import msgspec
+import pytest
+
+from router.model import limits
+from router.model.adverts import Declaration, LoadReport
+from router.model.edges import CandidateRow, HaveMessage, ServiceRow, SiteRow, TableMessage
+from router.model.edges import WishMessage as Wish
+from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.specs import ServiceSpec
+from router.routing.attached import AttachedEdges
+from router.routing.edge import EdgeRouting
+from router.routing.events import (
+    EdgeCaughtUp,
+    LsaRejected,
+    RoutingEvent,
+    SendAck,
+    SendEdge,
+    SendLsa,
+    TableChanged,
+)
+from router.routing.lsa import LsaFault, decode_lsa
+from router.routing.offers import Teller
+from tests.unit.routing.fakes import FakeIdentity, advert, declare, make_lsa, signed
+from tests.unit.routing.network import Network
+
+EDGE, NEAR, FAR = FakeIdentity("edge"), FakeIdentity("near"), FakeIdentity("far")
+SHOP = ServiceKey("shop", 80)
+
+
+def edge_routing() -> EdgeRouting:
+    return EdgeRouting(EDGE, epoch=1, boot_nonce=b"n", version="1", now=0.0)
+
+
+def attached(*wishes: str) -> EdgeRouting:
+    edge = edge_routing()
+    edge.set_wishes(frozenset(wishes), 0.0)
+    edge.adjacency_up(NEAR.router, NEAR.site, 2, 0.0)
+    return edge
+
+
+def site_row(who: FakeIdentity = NEAR, cost: int = 0, name: str = "") -> SiteRow:
+    return SiteRow(who.router, who.site, name or who.name, "1", cost, 1)
+
+
+def message(**changes: object) -> TableMessage:
+    told = TableMessage(
+        series=1, base=0, version=1, wish=2, is_last=True, left_out=0, draining=False
+    )
+    return msgspec.structs.replace(told, **changes)
+
+
+def service_row(name: str = "shop", **changes: object) -> ServiceRow:
+    encoded = msgspec.msgpack.encode(declare(name))
+    row = ServiceRow(name, encoded, NEAR.site, True, ())
+    return msgspec.structs.replace(row, **changes)
+
+
+def sent(events: list[RoutingEvent]) -> list[object]:
+    return [event.message for event in events if isinstance(event, SendEdge)]
+
+
+def hear(edge: EdgeRouting, told: TableMessage, now: float = 1.0) -> list[RoutingEvent]:
+    return edge.receive_edge(NEAR.router, told, now)
+
+
+# The edge.
+
+
+def test_an_edge_says_what_it_wants_when_it_is_attached_and_until_that_is_fulfilled() -> None:
+    edge = edge_routing()
+    assert sent(edge.set_wishes(frozenset({"shop", "cart"}), 0.0)) == []
+    up = edge.adjacency_up(NEAR.router, NEAR.site, 2, 0.0)
+    assert sent(up) == [Wish(1, 1, ("cart", "shop"))]
+    assert sent(edge.handle_timeout(limits.EDGE_RETRANSMIT_S)) == sent(up)
+    hear(edge, message(wish=1), 1.5)
+    again = 1.5 + limits.EDGE_WISH_REFRESH_S
+    assert sent(edge.handle_timeout(again - 1)) == []
+    assert sent(edge.handle_timeout(again)) == sent(up)
+
+
+def test_more_names_than_a_wish_holds_are_a_wish_for_all() -> None:
+    edge = edge_routing()
+    names = frozenset(f"s{number}" for number in range(limits.EDGE_WISHES_MAX + 1))
+    edge.set_wishes(names - {"s0"}, 0.0)
+    (wish,) = sent(edge.adjacency_up(NEAR.router, NEAR.site, 2, 0.0))
+    assert isinstance(wish, Wish) and wish.services is not None
+    (wish,) = sent(edge.set_wishes(names, 0.0))
+    assert isinstance(wish, Wish) and wish.services is None
+
+
+def test_a_table_counts_once_it_is_whole() -> None:
+    edge = attached("shop")
+    first = message(is_last=False, sites=(site_row(), site_row(FAR, 5)))
+    assert sent(hear(edge, first)) == [HaveMessage(1, 1)]
+    assert edge.table.sites.keys() == {EDGE.site}
+    row = CandidateRow("shop", 80, FAR.router, 3, 10, False)
+    rest = message(base=1, version=2, candidates=(row,), services=(service_row(),))
+    events = hear(edge, rest)
+    assert isinstance(events[-1], TableChanged)
+    (candidate,) = edge.table.candidates[SHOP]
+    assert (candidate.path_cost, candidate.paths) == (7, ((NEAR.router, FAR.router),))
+    assert edge.table.declarations["shop"].declaration == declare("shop")
+    assert hear(edge, rest)[-1] == SendEdge(NEAR.router, HaveMessage(1, 2)), "told again: acked"
+
+
+def test_what_is_missing_in_between_makes_an_edge_ask_anew() -> None:
+    edge = attached("shop")
+    hear(edge, message())
+    (wish,) = sent(hear(edge, message(base=2, version=3)))
+    assert isinstance(wish, Wish)
+    assert wish.since == wish.number
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        message(sites=(site_row(name="\x1b[31mred"),)),
+        message(candidates=(CandidateRow("../x", 80, NEAR.router, 1, None, False),)),
+    ],
+)
+def test_a_table_with_bad_values_changes_nothing(lie: TableMessage) -> None:
+    edge = attached("shop")
+    before = edge.table
+    events = hear(edge, lie)
+    assert edge.table is before
+    assert not [m for m in sent(events) if isinstance(m, HaveMessage) and m.version]
+
+
+def test_a_table_that_never_ends_is_refused() -> None:
+    edge = attached("shop")
+    rejected: list[RoutingEvent] = []
+    for number in range(40):
+        rows = tuple(
+            CandidateRow("shop", port, RouterId(f"{number:016x}"), 1, None, False)
+            for port in range(1, 1001)
+        )
+        told = message(base=number, version=number + 1, is_last=False, candidates=rows)
+        rejected += [e for e in hear(edge, told) if isinstance(e, LsaRejected)]
+    assert {e.code for e in rejected if isinstance(e, LsaRejected)} == {"bad-table"}
+    assert edge.rows_held <= 2 * limits.EDGE_ROWS_MAX
+
+
+def test_a_declaration_that_this_version_cannot_read_costs_its_own_service_only() -> None:
+    edge = attached("shop", "cart")
+    newer = service_row("cart", declaration=msgspec.msgpack.encode({"name": "cart", "spec": 1}))
+    other = service_row("mail", declaration=msgspec.msgpack.encode(declare("shop")))
+    hear(edge, message(sites=(site_row(),), services=(service_row(), newer, other)))
+    assert edge.table.declarations.keys() == {"shop"}
+
+
+def test_rows_of_the_edge_itself_or_of_unknown_routers_are_no_candidates() -> None:
+    edge = attached("shop")
+    rows = (
+        CandidateRow("shop", 80, EDGE.router, 3, None, False),
+        CandidateRow("shop", 80, FAR.router, 3, None, False),
+    )
+    hear(edge, message(sites=(site_row(), site_row(EDGE, 2)), candidates=rows))
+    assert edge.table.candidates == {}
+    assert edge.table.sites[EDGE.site].path_cost == 0
+
+
+def test_only_the_neighbour_that_it_is_attached_to_tells_an_edge_its_table() -> None:
+    edge = attached("shop")
+    edge.adjacency_up(FAR.router, FAR.site, 1, 0.5)
+    told = message(sites=(site_row(FAR),), services=(service_row(),))
+    assert edge.receive_edge(FAR.router, told, 1.0) == []
+    assert edge.table.declarations == {}
+
+
+def test_lsas_of_others_are_nothing_that_an_edge_is_told() -> None:
+    edge = attached("shop")
+    (event,) = edge.receive_lsa(NEAR.router, signed(make_lsa(FAR), FAR), 1.0)
+    assert isinstance(event, LsaRejected)
+    edge.adjacency_up(FAR.router, FAR.site, 1, 0.5)
+    (event,) = edge.receive_lsa(FAR.router, signed(make_lsa(EDGE), EDGE), 1.0)
+    assert isinstance(event, SendAck), "who stands by may hold our own"
+
+
+def test_the_lsa_of_an_edge_has_one_adjacency_and_is_stub() -> None:
+    edge = attached()
+    edge.adjacency_up(FAR.router, FAR.site, 1, 0.5)
+    events = edge.set_services([declare("shop")], [advert("shop")], 2.0)
+    lsas = []
+    for event in events:
+        if isinstance(event, SendLsa):
+            received = decode_lsa(event.signed)
+            assert not isinstance(received, LsaFault)
+            lsas.append(received.lsa)
+    assert {event.to for event in events if isinstance(event, SendLsa)} == {NEAR.router}
+    edge.adjacency_down(NEAR.router, 3.0)
+    assert edge.table.adjacencies == (FAR.router,)
+
+
+def test_our_own_declaration_counts_at_once_and_the_older_wins() -> None:
+    edge = attached("shop")
+    older = Declaration(name="shop", spec=ServiceSpec(ports=(99,)), declared_at_s=-5.0)
+    theirs = service_row(declaration=msgspec.msgpack.encode(older))
+    edge.set_services([declare("shop")], [], 0.5)
+    assert edge.table.declarations["shop"].site == EDGE.site
+    hear(edge, message(sites=(site_row(),), services=(theirs,)))
+    entry = edge.table.declarations["shop"]
+    assert (entry.site, entry.declaration, entry.conflicts) == (NEAR.site, older, (EDGE.site,))
+
+
+def test_the_table_of_a_lost_neighbour_counts_until_another_has_told_its_own() -> None:
+    edge = attached("shop")
+    row = CandidateRow("shop", 80, FAR.router, 3, 10, False)
+    rows = {"sites": (site_row(), site_row(FAR, 5)), "candidates": (row,)}
+    hear(edge, message(**rows, services=(service_row(),)))
+    other = FakeIdentity("other")
+    edge.adjacency_up(other.router, other.site, 1, 2.0)
+    edge.adjacency_down(NEAR.router, 3.0)
+    (candidate,) = edge.table.candidates[SHOP]
+    assert candidate.paths == ((other.router, FAR.router),)
+    edge.adjacency_down(other.router, 4.0)
+    assert edge.table.candidates == {}
+    assert not edge.table.declarations["shop"].reachable
+    edge.handle_timeout(3.0 + limits.SERVICE_SYNC_TTL_S)
+    assert edge.table.declarations == {}
+
+
+# The router that it is attached to.
+
+
+class Told:
+    """An interior core with an edge: what it sends to that edge."""
+
+    def __init__(self) -> None:
+        self.network = Network(["near", "far"])
+        self.network.connect("near", "far", 5)
+        self.edges = AttachedEdges()
+        self.edges.up(EDGE.router, 0.0)
+
+    def update(self) -> list[object]:
+        core = self.network.cores["near"]
+        who = self.network.identities["near"]
+        teller = Teller(
+            router=who.router,
+            site=who.site,
+            name="near",
+            version="1",
+            epoch=1,
+            adverts=core.adverts,
+        )
+        return sent(self.edges.update(teller, core.table, self.network.now))
+
+    def wish(self, number: int, *names: str, since: int = 1) -> list[object]:
+        told = self.edges.receive_edge(
+            EDGE.router, Wish(since, number, names or None), self.network.now
+        )
+        return sent(told)
+
+    def ack(self, told: TableMessage) -> list[RoutingEvent]:
+        have = HaveMessage(told.series, told.version)
+        return self.edges.receive_edge(EDGE.router, have, self.network.now)
+
+
+def serving(count: int) -> Told:
+    told = Told()
+    names = [f"s{number}" for number in range(count)]
+    told.network.serve("far", map(declare, names), map(advert, names))
+    told.network.run(2)
+    told.update()
+    return told
+
+
+def table_of(messages: list[object]) -> TableMessage:
+    (told,) = messages
+    assert isinstance(told, TableMessage)
+    return told
+
+
+def test_one_service_of_a_thousand_is_told_as_one() -> None:
+    told = serving(1000)
+    first = table_of(told.wish(1, "s7"))
+    assert [row.name for row in first.services] == ["s7"]
+    assert [row.service for row in first.candidates] == ["s7"]
+    assert {row.name for row in first.sites} == {"near", "far"}
+    assert told.edges.rows_held == 4
+    assert told.ack(first) == [EdgeCaughtUp(EDGE.router, frozenset({"s7"}))]
+
+
+def test_a_thousand_services_are_told_in_bounded_pieces_one_after_the_other() -> None:
+    told = serving(1000)
+    first = table_of(told.wish(1))
+    pieces = [first]
+    while not pieces[-1].is_last:
+        assert len(msgspec.msgpack.encode(pieces[-1])) < 1.1 * limits.EDGE_TABLE_BYTES_MAX
+        pieces.append(table_of(sent(told.ack(pieces[-1]))))
+    assert sum(len(piece.candidates) for piece in pieces) == 1000
+    assert [piece.base for piece in pieces] == list(range(len(pieces)))
+
+
+def test_another_path_cost_is_one_row_however_many_services_it_concerns() -> None:
+    told = serving(100)
+    piece = table_of(told.wish(1))
+    while not piece.is_last:
+        piece = table_of(sent(told.ack(piece)))
+    told.ack(piece)
+    told.network.cores["near"].adjacency_cost(
+        told.network.identities["far"].router, 9, told.network.now
+    )
+    told.network.run(2)
+    change = table_of(told.update())
+    assert [(row.name, row.path_cost) for row in change.sites] == [("far", 9)]
+    assert (change.candidates, change.services) == ((), ())
+    assert len(msgspec.msgpack.encode(change)) < 120
+
+
+def test_what_an_edge_does_not_want_any_more_is_taken_back() -> None:
+    told = serving(3)
+    told.ack(table_of(told.wish(1, "s0", "s1")))
+    told.network.run(1)
+    change = table_of(told.wish(2, "s1", "s2"))
+    assert change.gone_services == ("s0",)
+    assert [row.service for row in change.candidates] == ["s2"]
+    assert change.wish == 2
+
+
+def test_changes_wait_for_the_acknowledgement_and_are_joined() -> None:
+    told = serving(1)
+    first = table_of(told.wish(1, "s0"))
+    for ready in range(2, 6):
+        told.network.serve("far", [declare("s0")], [advert("s0", ready=ready)])
+        told.network.run(0.5)
+        assert told.update() == []
+    change = table_of(sent(told.ack(first)))
+    assert [row.targets_ready for row in change.candidates] == [5]
+
+
+def test_what_was_not_acknowledged_is_told_again_and_no_more() -> None:
+    told = serving(1)
+    first = table_of(told.wish(1, "s0"))
+    due = told.edges.next_deadline()
+    assert due is not None
+    assert due == pytest.approx(told.network.now + limits.EDGE_RETRANSMIT_S)
+    assert sent(told.edges.handle_timeout(due)) == [first]
+    told.ack(first)
+    assert told.edges.next_deadline() is None
+
+
+def test_wishes_beyond_the_budget_are_not_looked_at() -> None:
+    told = serving(1)
+    answered = 0
+    for number in range(1, 10 * limits.EDGE_WISHES_BURST):
+        answered += len(told.wish(number, "s0", since=number))
+        told.edges.handle_timeout(told.network.now)
+    assert answered <= limits.EDGE_WISHES_BURST
+
+
+def test_services_that_find_no_room_are_counted_and_told_when_there_is_some(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("router.routing.attached.EDGE_ROWS_MAX", 8)
+    told = serving(6)
+    first = table_of(told.wish(1))
+    assert first.left_out > 0
+    kept = {row.service for row in first.candidates}
+    told.ack(first)
+    told.network.serve("far", [declare("s5")], [advert("s5")])
+    told.network.run(2)
+    change = table_of(told.update())
+    assert set(change.gone_services) == kept - {"s5"}
+    assert [row.service for row in change.candidates] == ["s5"]
+    assert change.left_out == 0
+
+
+def test_an_edge_that_talks_like_a_router_and_a_router_that_talks_like_an_edge_are_told_of() -> (
+    None
+):
+    told = serving(1)
+    (event,) = told.edges.receive_edge(EDGE.router, message(), 1.0)
+    assert isinstance(event, LsaRejected)
+    (event,) = told.edges.receive_edge(FAR.router, Wish(1, 1, None), 1.0)
+    assert isinstance(event, LsaRejected)
+    (event,) = attached().receive_edge(NEAR.router, Wish(1, 1, None), 1.0)
+    assert isinstance(event, LsaRejected)
+
+
+def test_a_path_for_an_edge_leads_to_candidates_of_its_service_only() -> None:
+    told = serving(1)
+    far = told.network.identities["far"].router
+    assert told.edges.path_to(ServiceKey("s0", 80), far) == (far,)
+    assert told.edges.path_to(ServiceKey("s9", 80), far) is None
+    assert told.edges.path_to(ServiceKey("s0", 80), EDGE.router) is None
+
+
+def test_loads_go_to_edges_that_use_the_service_and_to_all_other_routers() -> None:
+    told = serving(2)
+    told.wish(1, "s0")
+    reports = [LoadReport(FAR.router, 1, name, 80, 1, 1, None) for name in ("s0", "s1")]
+    assert [r.service for r in told.edges.wanted(EDGE.router, reports)] == ["s0"]
+    assert len(told.edges.wanted(FAR.router, reports)) == 2
+    own = [LoadReport(EDGE.router, 1, "s0", 80, 1, 1, None)]
+    assert told.edges.wanted(EDGE.router, own) == ()
+
+
+# LSAs at the router that it is attached to.
+
+
+def test_an_edge_speaks_of_itself_as_an_edge_and_of_nobody_else() -> None:
+    network = Network(["near", "far"])
+    near = network.cores["near"]
+    near.adjacency_up(EDGE.router, EDGE.site, 1, 0.0, is_edge=True)
+    who = network.identities["near"]
+    honest = make_lsa(EDGE, neighbours=((who, 1),), stub=True)
+    (ack, *_) = near.receive_lsa(EDGE.router, signed(honest, EDGE), 0.0)
+    assert isinstance(ack, SendAck)
+    for lie, signer in (
+        (make_lsa(FAR, neighbours=((who, 1),), stub=True), FAR),
+        (make_lsa(who, neighbours=((EDGE, 1),)), who),
+        (make_lsa(EDGE, neighbours=((who, 1),), sequence=2), EDGE),
+        (make_lsa(EDGE, neighbours=((who, 1), (FAR, 1)), sequence=2, stub=True), EDGE),
+    ):
+        (event,) = near.receive_lsa(EDGE.router, signed(lie, signer), 0.0)
+        assert isinstance(event, LsaRejected)
+        assert event.code in ("not-its-own", "not-an-edge")
+
+
+def test_an_edge_is_sent_what_is_held_of_itself_and_nothing_of_others() -> None:
+    network = Network(["near", "far"])
+    network.connect("near", "far")
+    network.serve("far", [declare("shop")], [advert("shop")])
+    network.run(2)
+    near = network.cores["near"]
+    up = near.adjacency_up(EDGE.router, EDGE.site, 1, 2.0, is_edge=True)
+    assert EDGE.router not in {event.to for event in up if isinstance(event, SendLsa)}
+    lsa = make_lsa(EDGE, neighbours=((network.identities["near"], 1),), stub=True, sequence=9)
+    near.receive_lsa(EDGE.router, signed(lsa, EDGE), 2.0)
+    near.adjacency_down(EDGE.router, 3.0)
+    again = near.adjacency_up(EDGE.router, EDGE.site, 1, 4.0, is_edge=True)
+    sends = [event for event in again if isinstance(event, SendLsa) and event.to == EDGE.router]
+    assert [event.signed for event in sends] == [signed(lsa, EDGE)]
+    assert SiteId(EDGE.site) in near.table.sites

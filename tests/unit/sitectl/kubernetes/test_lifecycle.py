@@ -1,0 +1,262 @@
+"""`init`, `update`, `delete`, `run`, `start`, `stop`: a site's objects from first to last."""
+
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.unit.sitectl.kubernetes.conftest import NamespaceLine
+from tests.unit.sitectl.kubernetes.fakes import FakeCluster
+
+RUNNING = {
+    ("ServiceAccount", "spillway-router"),
+    ("Role", "spillway-router"),
+    ("RoleBinding", "spillway-router"),
+    ("Service", "spillway-router"),
+    ("Deployment", "spillway-router"),
+}
+
+
+def test_init_writes_the_site_and_what_runs_it(empty: NamespaceLine, cluster: FakeCluster) -> None:
+    assert empty.json("init")["change"] == "created"
+    assert set(cluster.objects) == RUNNING | {("ConfigMap", "skupper-site")}
+    site = cluster.found("ConfigMap", "skupper-site")
+    assert site["metadata"]["labels"]["internal.skupper.io/site-controller-ignore"] == "true"
+    assert site["data"] == {}
+    cluster.calls.clear()
+    assert empty.json("init")["change"] == "unchanged"
+    assert all(method == "GET" for method, _ in cluster.calls)
+
+
+def test_flags_of_init_are_keys_of_the_site(empty: NamespaceLine, cluster: FakeCluster) -> None:
+    empty.ok(
+        *("init", "--site-name", "east", "--routers", "2", "--ingress", "nodeport"),
+        *("--ingress-host", "10.0.0.7", "--enable-console", "--console-auth", "internal"),
+        *("--router-cpu", "250m", "--router-memory-limit", "1Gi", "--enable-service-sync=false"),
+        *("--service-sync-site-ttl", "5m", "--create-network-policy", "--adopt-services"),
+        *("--labels", "team=shop", "--annotations", "note=x", "--enable-controller=false"),
+    )
+    site = cluster.found("ConfigMap", "skupper-site")
+    assert site["data"] == {
+        "name": "east",
+        "routers": "2",
+        "ingress": "nodeport",
+        "ingress-host": "10.0.0.7",
+        "console": "true",
+        "console-authentication": "internal",
+        "router-cpu": "250m",
+        "router-memory-limit": "1Gi",
+        "service-sync": "false",
+        "service-sync-site-ttl": "300s",
+        "create-network-policy": "true",
+        "adopt-services": "true",
+        "service-controller": "false",
+    }
+    assert site["metadata"]["labels"]["team"] == "shop"
+    assert site["metadata"]["annotations"] == {"note": "x"}
+    spec = cluster.found("Deployment", "spillway-router")["spec"]
+    assert spec["replicas"] == 2
+    assert ("NetworkPolicy", "spillway-router") in cluster.objects
+    assert ("PodDisruptionBudget", "spillway-router") in cluster.objects
+
+
+def test_init_of_another_site_is_a_conflict_with_a_diff(shop: NamespaceLine) -> None:
+    said = shop.fails(5, "init", "--ingress", "nodeport", "--ingress-host", "10.0.0.7")
+    assert "-ingress: none" in said
+    assert "+ingress: nodeport" in said
+    assert "sitectl update" in said
+
+
+def test_init_beside_a_users_site_takes_it_as_it_is(
+    empty: NamespaceLine, cluster: FakeCluster
+) -> None:
+    cluster.put("ConfigMap", "skupper-site", data={"name": "old", "ingress": "none"})
+    assert empty.json("init")["name"] == "old"
+    assert cluster.found("ConfigMap", "skupper-site")["data"] == {"name": "old", "ingress": "none"}
+    assert set(cluster.objects) >= RUNNING
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--router-cpu", "much"), "router-cpu"),
+        (("--ingress", "pigeon"), "ingress"),
+        (("--router-disable-mutual-tls",), "mutual TLS"),
+        (("--labels", "nonsense"), "NAME=VALUE"),
+    ],
+)
+def test_init_refuses_values_that_cannot_be_used(
+    empty: NamespaceLine, cluster: FakeCluster, words: tuple[str, ...], says: str
+) -> None:
+    result = empty("init", *words)
+    assert result.exit_code in (1, 2)
+    assert says in result.stderr
+    assert not cluster.objects
+
+
+def test_a_dry_run_of_init_prints_everything_for_kubectl(
+    empty: NamespaceLine, cluster: FakeCluster
+) -> None:
+    text = empty.ok("init", "--image", "registry/router:1", "--dry-run", "-o", "yaml").stdout
+    objects = list(yaml.safe_load_all(text))
+    assert {(one["kind"], one["metadata"]["name"]) for one in objects} == RUNNING | {
+        ("ConfigMap", "skupper-site")
+    }
+    assert "registry/router:1" in text
+    assert not cluster.objects
+
+
+def test_on_openshift_the_ingress_is_a_route(empty: NamespaceLine, cluster: FakeCluster) -> None:
+    cluster.serves_routes = True
+    empty.ok("init")
+    assert ("Route", "spillway-router") in cluster.objects
+
+
+def test_wait_says_what_keeps_the_router_from_being_ready(
+    empty: NamespaceLine, cluster: FakeCluster
+) -> None:
+    waiting = {"reason": "ImagePullBackOff", "message": "no such image"}
+    cluster.put(
+        "Pod",
+        "spillway-router-1",
+        metadata={"labels": {"spillway.dev/component": "router"}},
+        status={"containerStatuses": [{"state": {"waiting": waiting}}]},
+    )
+    said = empty.fails(6, "init", "--wait", "ready", "--timeout", "0s")
+    assert "ImagePullBackOff: no such image" in said
+    del cluster.objects["Pod", "spillway-router-1"]
+    cluster.run_router()
+    assert empty.ok("init", "--wait", "ready")
+
+
+def test_update_changes_keys_and_objects(shop: NamespaceLine, cluster: FakeCluster) -> None:
+    assert shop.json("update")["change"] == "unchanged"
+    assert shop.json("update", "--routers", "2")["change"] == "updated"
+    assert cluster.found("ConfigMap", "skupper-site")["data"] == {"ingress": "none", "routers": "2"}
+    assert cluster.found("Deployment", "spillway-router")["spec"]["replicas"] == 2
+    assert shop.json("update", "--routers", "2")["change"] == "unchanged"
+
+
+def test_update_check_names_what_would_change(shop: NamespaceLine, cluster: FakeCluster) -> None:
+    assert shop("update", "--check").exit_code == 0
+    cluster.found("Role", "spillway-router")["rules"] = []
+    cluster.calls.clear()
+    result = shop("update", "--check")
+    assert result.exit_code == 3
+    assert result.stdout == "Role/spillway-router would be updated\n"
+    assert all(method == "GET" for method, _ in cluster.calls)
+
+
+def test_update_leaves_a_users_site_to_the_user(shop: NamespaceLine, cluster: FakeCluster) -> None:
+    site = cluster.found("ConfigMap", "skupper-site")
+    site["metadata"]["labels"] = {"kustomize.toolkit.fluxcd.io/name": "apps"}
+    said = shop.fails(5, "update", "--routers", "2")
+    assert "kept by Flux" in said
+    assert "+routers: 2" in said
+    site["metadata"]["labels"] = {}
+    assert "kubectl -n shop edit configmap skupper-site" in shop.fails(
+        5, "update", "--routers", "2"
+    )
+
+
+def test_a_chosen_image_outlasts_an_update(empty: NamespaceLine, cluster: FakeCluster) -> None:
+    empty.ok("init", "--image", "registry/router:7")
+    assert empty.json("update")["change"] == "unchanged"
+    empty.ok("update", "--image", "registry/router:8")
+    (container,) = cluster.found("Deployment", "spillway-router")["spec"]["template"]["spec"][
+        "containers"
+    ]
+    assert container["image"] == "registry/router:8"
+
+
+def test_force_restart_changes_the_pods_template(shop: NamespaceLine, cluster: FakeCluster) -> None:
+    shop.ok("update", "--force-restart")
+    template = cluster.found("Deployment", "spillway-router")["spec"]["template"]
+    assert "spillway.dev/restarted-at" in template["metadata"]["annotations"]
+
+
+def test_delete_restores_what_was_adopted_and_leaves_what_is_the_users(
+    shop: NamespaceLine, cluster: FakeCluster
+) -> None:
+    shop.ok("service", "create", "shop", "8080")
+    cluster.put("Secret", "token-of-mine", metadata={"labels": {"skupper.io/type": "token-claim"}})
+    cluster.put("Service", "untouched", spec={"selector": {"app": "x"}, "ports": [{"port": 1}]})
+    own = {"spillway.dev/service": "made", "app.kubernetes.io/part-of": "spillway"}
+    cluster.put(
+        "Secret",
+        "spillway-identity",
+        metadata={
+            "labels": {"spillway.dev/type": "identity", "app.kubernetes.io/managed-by": "spillway"}
+        },
+    )
+    cluster.put("Service", "made", metadata={"labels": own}, spec={"ports": [{"port": 1}]})
+    assert shop.json("delete")["change"] == "deleted"
+    assert set(cluster.objects) == {("Secret", "token-of-mine"), ("Service", "untouched")}
+    assert shop.json("delete")["change"] == "unchanged"
+
+
+def test_routers_lose_their_rights_before_services_are_restored(
+    shop: NamespaceLine, cluster: FakeCluster
+) -> None:
+    shop.ok("delete")
+    deleted = [
+        path.split("/namespaces/shop/")[1] for verb, path in cluster.calls if verb == "DELETE"
+    ]
+    assert deleted[:4] == [
+        "rolebindings/spillway-router",
+        "roles/spillway-router",
+        "deployments/spillway-router",
+        "configmaps/skupper-site",
+    ]
+
+
+def test_delete_leaves_the_site_of_skupper(shop: NamespaceLine, cluster: FakeCluster) -> None:
+    cluster.put("Deployment", "skupper-router")
+    result = shop.ok("delete")
+    assert "Skupper's router in this namespace uses it" in result.stderr
+    assert ("ConfigMap", "skupper-site") in cluster.objects
+
+
+def test_delete_goes_on_where_a_right_is_missing(shop: NamespaceLine, cluster: FakeCluster) -> None:
+    cluster.refused.add(("delete", "roles"))
+    assert "Role/spillway-router may be left" in shop.ok("delete").stderr
+    assert ("Deployment", "spillway-router") not in cluster.objects
+
+
+def test_start_and_stop_say_what_to_type(shop: NamespaceLine) -> None:
+    assert "kubectl scale deployment/spillway-router --replicas=0" in shop.fails(2, "stop")
+    assert "--replicas=1" in shop.fails(2, "start")
+
+
+def test_run_becomes_the_router_of_the_namespace(
+    shop: NamespaceLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ran: list[list[str]] = []
+    monkeypatch.setattr(os, "execve", lambda _path, words, _env: ran.append(words))
+    monkeypatch.setenv("SPILLWAY_SITE_DIR", str(tmp_path / "site"))
+    monkeypatch.setenv("POD_NAMESPACE", "shop")
+    shop.ok("run")
+    assert ran[0][3:8] == [
+        "router.main.process",
+        "--namespace",
+        "shop",
+        "--site-dir",
+        str(tmp_path / "site"),
+    ]
+
+
+def test_switch_is_remembered_and_flags_come_first(
+    shop: NamespaceLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from click.testing import CliRunner
+
+    from sitectl.main import cli
+
+    shop.ok("switch", "kubernetes")
+    plain = CliRunner(env={"XDG_CONFIG_HOME": str(shop.state / "config"), "SITECTL_PLATFORM": None})
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    assert plain.invoke(cli, ["switch"]).stdout == "kubernetes\n"
+    assert plain.invoke(cli, ["--platform", "process", "switch"]).stdout == "process\n"
+    plain.invoke(cli, ["switch", "process"])
+    assert plain.invoke(cli, ["switch"]).stdout == "process\n"

@@ -1,0 +1,204 @@
+"""Tokens, links and revocation: what lies in Secrets, and that nothing lies anywhere else."""
+
+import base64
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from certs import claims, tokens
+from certs.claims import Redemption
+from tests.unit.sitectl.kubernetes.conftest import NamespaceLine
+from tests.unit.sitectl.kubernetes.fakes import FakeCluster
+
+
+def token_of(line: NamespaceLine, file: Path, *words: str) -> tokens.Token:
+    """A token that the namespace's site made."""
+    line.ok("token", "create", str(file), *words)
+    return tokens.read_file(file)
+
+
+@pytest.fixture
+def foreign(shop: NamespaceLine, cluster: FakeCluster, tmp_path: Path) -> Path:
+    """The token of another site: this site's, with its identity lost since."""
+    file = tmp_path / "foreign.yaml"
+    token_of(shop, file, "--expiry", "1h")
+    for kind, name in [key for key in cluster.objects if key[0] == "Secret"]:
+        del cluster.objects[kind, name]
+    return file
+
+
+def test_a_claim_is_granted_in_a_secret_that_does_not_hold_it(
+    shop: NamespaceLine, cluster: FakeCluster, tmp_path: Path
+) -> None:
+    token = token_of(shop, tmp_path / "t.yaml", "--name", "west", "--uses", "2")
+    assert token.endpoints == (("spillway-router.shop", 55671),)
+    kept = cluster.found("Secret", "spillway-grant-west")
+    grant = claims.decode(base64.b64decode(kept["data"]["grant.json"]), "test")
+    assert grant.uses_left == 2
+    assert token.secret not in json.dumps(cluster.objects["Secret", "spillway-grant-west"])
+    assert shop.fails(5, "token", "create", str(tmp_path / "u.yaml"), "--name", "west")
+    status = shop.json("token", "status", str(tmp_path / "t.yaml"))
+    assert (status["state"], status["uses_left"]) == ("valid", 2)
+
+
+def test_the_identity_is_made_once_whoever_needs_it_first(
+    shop: NamespaceLine, cluster: FakeCluster, tmp_path: Path
+) -> None:
+    first = token_of(shop, tmp_path / "a.yaml")
+    second = token_of(shop, tmp_path / "b.yaml", "--token-type", "cert")
+    assert first.site_id == second.site_id
+    assert set(cluster.found("Secret", "spillway-identity")["data"]) == {
+        "identity.key",
+        "ca.key",
+        "ca.crt",
+    }
+
+
+def test_without_an_address_no_token_is_made_and_the_next_step_is_said(
+    empty: NamespaceLine, cluster: FakeCluster, tmp_path: Path
+) -> None:
+    empty.ok("init", "--ingress", "loadbalancer")
+    said = empty.fails(1, "token", "create", str(tmp_path / "t.yaml"))
+    assert "no address of a load balancer yet" in said
+    assert not cluster.names("Secret")
+    service = cluster.found("Service", "spillway-router")
+    service["status"] = {"loadBalancer": {"ingress": [{"ip": "198.51.100.7"}]}}
+    assert token_of(empty, tmp_path / "t.yaml").endpoints == (("198.51.100.7", 55671),)
+    named = token_of(empty, tmp_path / "u.yaml", "--ingress-host", "site.example:443")
+    assert named.endpoints == (("site.example", 443),)
+
+
+def test_a_link_is_the_tokens_secret_under_the_links_name(
+    shop: NamespaceLine, cluster: FakeCluster, foreign: Path
+) -> None:
+    assert shop.json("link", "create", str(foreign))["name"] == "link1"
+    kept = cluster.found("Secret", "link1")
+    assert kept["metadata"]["labels"]["skupper.io/type"] == "token-claim"
+    assert shop.json("link", "create", str(foreign))["change"] == "unchanged"
+    shop.ok("link", "create", str(foreign), "--name", "west", "--cost", "5")
+    assert cluster.found("Secret", "west")["metadata"]["annotations"]["skupper.io/cost"] == "5"
+    cluster.put("Secret", "db-password", data={})
+    assert "is another one" in shop.fails(
+        5, "link", "create", str(foreign), "--name", "db-password"
+    )
+
+
+def test_the_cost_of_a_link_is_an_annotation(
+    shop: NamespaceLine, cluster: FakeCluster, foreign: Path
+) -> None:
+    shop.ok("link", "create", str(foreign), "--name", "west")
+    assert shop.json("link", "set", "west", "--cost", "7")["change"] == "updated"
+    assert cluster.found("Secret", "west")["metadata"]["annotations"]["skupper.io/cost"] == "7"
+    assert shop.json("link", "set", "west", "--cost", "7")["change"] == "unchanged"
+    assert shop.fails(4, "link", "set", "ghost", "--cost", "7")
+
+
+def test_without_a_router_links_are_shown_as_configured(
+    shop: NamespaceLine, cluster: FakeCluster, foreign: Path
+) -> None:
+    shop.ok("link", "create", str(foreign), "--name", "west", "--cost", "7")
+    result = shop("link", "status", "-o", "json")
+    assert result.exit_code == 3
+    assert "no router is ready" in result.stderr
+    (item,) = json.loads(result.stdout)["items"]
+    assert (item["name"], item["cost"], item["state"]) == ("west", 7, "down")
+
+
+def test_a_deleted_link_takes_its_secret_with_it(
+    shop: NamespaceLine, cluster: FakeCluster, foreign: Path
+) -> None:
+    shop.ok("link", "create", str(foreign), "--name", "west")
+    assert shop.json("link", "delete", "west")["change"] == "deleted"
+    assert "west" not in cluster.names("Secret")
+    assert shop.json("link", "delete", "west")["change"] == "unchanged"
+
+
+def test_an_own_or_expired_or_torn_token_makes_no_link(
+    shop: NamespaceLine, cluster: FakeCluster, tmp_path: Path
+) -> None:
+    token_of(shop, tmp_path / "own.yaml")
+    assert "this very site" in shop.fails(1, "link", "create", str(tmp_path / "own.yaml"))
+    torn = tmp_path / "torn.yaml"
+    torn.write_text((tmp_path / "own.yaml").read_text()[:200])
+    assert shop.fails(1, "link", "create", str(torn))
+    assert shop.fails(4, "link", "create", str(tmp_path / "none.yaml"))
+
+
+def test_deleting_an_incoming_link_revokes_the_neighbour(
+    shop: NamespaceLine, cluster: FakeCluster, tmp_path: Path
+) -> None:
+    neighbour = {"name": "west", "id": "ab" * 16}
+    redeemed(shop, cluster, tmp_path, neighbour["id"])
+    cluster.run_router()
+    cluster.items(
+        "/api/v1/links",
+        {"name": "west", "neighbour": neighbour, "direction": "incoming", "state": "up"},
+    )
+    assert shop.json("link", "delete", "west")["change"] == "deleted"
+    revoked = json.loads(
+        base64.b64decode(cluster.found("Secret", "spillway-revoked")["data"]["revoked.json"])
+    )
+    assert revoked == {"serials": ["0a"], "sites": [neighbour["id"]]}
+    cluster.conflicts = 2  # A router writes the list in the same moment.
+    shop.ok("revoke-access", "--link", "west")
+    assert shop.fails(4, "revoke-access", "--link", "ghost")
+
+
+def redeemed(line: NamespaceLine, cluster: FakeCluster, tmp_path: Path, site_id: str) -> None:
+    """A claim of two uses that the site ``site_id`` redeemed once."""
+    token_of(line, tmp_path / "t.yaml", "--name", "t", "--uses", "2")
+    kept = cluster.found("Secret", "spillway-grant-t")
+    grant = claims.decode(base64.b64decode(kept["data"]["grant.json"]), "test")
+    use = Redemption(key="00", site_id=site_id, site_name="west", serial="0a", chain="")
+    grant = msgspec.structs.replace(grant, uses_left=1, redeemed=(use,))
+    kept["data"]["grant.json"] = base64.b64encode(claims.encode(grant)).decode()
+
+
+def test_revoking_all_access_makes_another_authority_and_restarts(
+    shop: NamespaceLine, cluster: FakeCluster, tmp_path: Path
+) -> None:
+    token = token_of(shop, tmp_path / "t.yaml")
+    before = dict(cluster.found("Secret", "spillway-identity")["data"])
+    shop.ok("revoke-access", "--yes")
+    after = cluster.found("Secret", "spillway-identity")["data"]
+    assert after["identity.key"] == before["identity.key"]
+    assert after["ca.crt"] != before["ca.crt"]
+    assert not any(name.startswith("spillway-grant-") for name in cluster.names("Secret"))
+    template = cluster.found("Deployment", "spillway-router")["spec"]["template"]
+    assert "spillway.dev/restarted-at" in template["metadata"]["annotations"]
+    assert token_of(shop, tmp_path / "n.yaml").site_id == token.site_id
+
+
+def test_keys_of_services_go_into_secrets(
+    shop: NamespaceLine, cluster: FakeCluster, tmp_path: Path
+) -> None:
+    shop.ok("service", "create", "web", "8443", "--protocol", "http", "--generate-tls-secrets")
+    kept = cluster.found("Secret", "web")
+    assert kept["type"] == "kubernetes.io/tls"
+    assert set(kept["data"]) == {"tls.crt", "tls.key", "ca.crt"}
+    folder = tmp_path / "pair"
+    folder.mkdir()
+    for file in ("tls.crt", "tls.key"):
+        (folder / file).write_bytes(base64.b64decode(kept["data"][file]))
+    assert shop.json("service", "set", "web", "--tls-cert", str(folder))["change"] == "unchanged"
+    shop.ok("service", "create", "api", "443", "--protocol", "http", "--tls-cert", str(folder))
+    assert cluster.found("Secret", "api")["data"]["tls.key"] == kept["data"]["tls.key"]
+
+
+def test_a_secret_that_may_not_be_read_is_said_with_the_rule(
+    shop: NamespaceLine, cluster: FakeCluster, tmp_path: Path
+) -> None:
+    cluster.refused.add(("get", "secrets"))
+    said = shop.fails(7, "token", "create", str(tmp_path / "t.yaml"))
+    assert 'resources: ["secrets"], verbs: ["get"]' in said
+    assert not (tmp_path / "t.yaml").exists()
+
+
+def test_a_damaged_identity_is_named_and_not_replaced(
+    shop: NamespaceLine, cluster: FakeCluster, tmp_path: Path
+) -> None:
+    cluster.put("Secret", "spillway-identity", data={"identity.key": "bm9uc2Vuc2U="})
+    assert "spillway-identity" in shop.fails(1, "token", "create", str(tmp_path / "t.yaml"))
+    assert cluster.found("Secret", "spillway-identity")["data"] == {"identity.key": "bm9uc2Vuc2U="}

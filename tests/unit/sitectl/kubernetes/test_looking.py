@@ -1,0 +1,181 @@
+"""Verbs that look: through the router where it can be asked, else at what objects tell."""
+
+import json
+
+import pytest
+
+from tests.unit.sitectl.kubernetes.conftest import NamespaceLine
+from tests.unit.sitectl.kubernetes.fakes import FakeCluster
+
+STATUS = {
+    "name": "shop",
+    "id": "ab" * 16,
+    "mode": "interior",
+    "version": "1",
+    "ready": True,
+    "uptime_s": 5.0,
+    "links": 0,
+    "services": 1,
+    "sites": 1,
+    "problems": [],
+    "console": {"url": "", "auth": "", "secret": ""},
+}
+
+
+def test_status_takes_two_requests_and_one_exec(shop: NamespaceLine, cluster: FakeCluster) -> None:
+    cluster.run_router()
+    cluster.item("/api/v1/status", STATUS)
+    assert shop.json("status") == STATUS
+    assert cluster.execs == 1
+    assert len(cluster.calls) == 1  # The list of pods.
+
+
+def test_check_asks_the_router_everything_at_once(
+    shop: NamespaceLine, cluster: FakeCluster
+) -> None:
+    cluster.run_router()
+    cluster.item("/api/v1/status", STATUS)
+    cluster.items("/api/v1/links")
+    cluster.items("/api/v1/services")
+    result = shop("check")
+    assert result.exit_code == 0, result.output
+    assert cluster.execs == 1
+    assert "1 of 1 router pods are ready" in result.stdout
+
+
+def test_why_and_network_and_events_go_through_the_pod(
+    shop: NamespaceLine, cluster: FakeCluster
+) -> None:
+    cluster.run_router()
+    why = {"service": "shop", "port": 80, "policy": "fill", "decision": {}, "candidates": []}
+    cluster.item("/api/v1/why/shop", why)
+    assert shop.json("why", "shop") == why
+    assert shop.fails(4, "why", "ghost")
+    cluster.items("/api/v1/network", {"name": "shop", "id": "ab"})
+    assert shop.json("network", "status")[0]["name"] == "shop"
+    cluster.events = [
+        {"at": "now", "severity": "info", "code": "C", "subject": "s", "message": "m"}
+    ]
+    assert json.loads(shop.ok("events", "-f", "-o", "json").stdout)["code"] == "C"
+
+
+def test_without_a_router_status_tells_what_was_written_last(
+    shop: NamespaceLine, cluster: FakeCluster
+) -> None:
+    result = shop("status")
+    assert result.exit_code == 3
+    assert "no router answers; this is what is configured" in result.stdout
+    told = json.dumps(
+        {"name": "shop", "id": "ab" * 16, "services": 4, "links": [{}], "version": "1"}
+    )
+    cluster.put(
+        "ConfigMap",
+        "spillway-status",
+        metadata={"creationTimestamp": "2020-01-01T00:00:00Z"},
+        data={"status.json": told},
+    )
+    result = shop("status", "-o", "json")
+    item = json.loads(result.stdout)["item"]
+    assert result.exit_code == 3
+    assert (item["services"], item["links"], item["ready"]) == (4, 1, False)
+    assert item["age_s"] > 1e8
+    assert item["problems"][-1]["code"] == "SW0460"
+    assert "ago" in shop("status").stdout
+
+
+def test_without_the_right_to_exec_the_rule_is_said(
+    shop: NamespaceLine, cluster: FakeCluster
+) -> None:
+    cluster.run_router()
+    cluster.refused.add(("create", "pods/exec"))
+    rule = 'resources: ["pods/exec"], verbs: ["create"]'
+    assert rule in shop.fails(7, "why", "shop")
+    result = shop("status")
+    assert result.exit_code == 3
+    assert rule in result.stdout
+    assert "this is what is configured" in shop.fails(3, "service", "status")
+
+
+def test_an_api_server_that_is_away_is_exit_8(shop: NamespaceLine, cluster: FakeCluster) -> None:
+    cluster.is_down = True
+    for words in (("status",), ("service", "create", "a", "1"), ("link", "status"), ("check",)):
+        assert "cannot be reached" in shop.fails(8, *words)
+
+
+def test_a_namespace_without_a_site_says_so(empty: NamespaceLine) -> None:
+    assert "sitectl -n shop init" in empty.fails(4, "status")
+    assert "no Site document" in empty.fails(1, "link", "status")
+
+
+def test_service_status_without_a_router_shows_workloads(
+    shop: NamespaceLine, cluster: FakeCluster
+) -> None:
+    cluster.put("Deployment", "shop", spec={})
+    shop.ok("service", "create", "shop", "8080")
+    shop.ok("service", "bind", "shop", "deployment", "shop", "--target-port", "8080")
+    result = shop("service", "status", "-o", "json")
+    assert result.exit_code == 3
+    (item,) = json.loads(result.stdout)["items"]
+    assert [target["host"] for target in item["targets"]] == ["deployment/shop"]
+
+
+def test_check_pre_names_every_missing_right_as_a_rule(
+    empty: NamespaceLine, cluster: FakeCluster
+) -> None:
+    assert empty("check", "--pre").exit_code == 0
+    cluster.refused |= {("create", "roles"), ("patch", "roles"), ("create", "pods/exec")}
+    result = empty("check", "--pre")
+    assert result.exit_code == 1
+    assert "you may not create, patch roles" in result.stdout
+    assert (
+        'apiGroups: ["rbac.authorization.k8s.io"], resources: ["roles"], verbs: ["create", "patch"]'
+        in result.stdout
+    )
+    assert 'resources: ["pods/exec"]' in result.stdout
+
+
+def test_check_names_what_is_missing_and_what_has_no_effect(
+    shop: NamespaceLine, cluster: FakeCluster
+) -> None:
+    del cluster.objects["Deployment", "spillway-router"]
+    cluster.found("Role", "spillway-router")["rules"].pop(0)
+    cluster.found("ConfigMap", "skupper-site")["data"] |= {"routers": "many", "rooters": "2"}
+    result = shop("check", "-o", "json")
+    assert result.exit_code == 1
+    found = {(item["code"], item["level"]) for item in json.loads(result.stdout)["items"]}
+    assert found >= {("SW0466", "error"), ("SW0467", "error"), ("SW0405", "error")}
+    assert found >= {("SW0406", "warning"), ("SW0513", "error")}
+
+
+@pytest.mark.parametrize("mode", ["STRICT", "PERMISSIVE"])
+def test_check_sees_strict_istio_and_names_the_annotation(
+    shop: NamespaceLine, cluster: FakeCluster, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sitectl.kubernetes.cluster import Reply
+
+    policy = {"metadata": {"name": "default"}, "spec": {"mtls": {"mode": mode}}}
+    answered = cluster.call
+
+    def call(method: str, path: str, body: object = None, content_type: str = "") -> Reply:
+        if path.endswith("namespaces/shop/peerauthentications"):
+            return Reply(200, json.dumps({"items": [policy]}).encode())
+        return answered(method, path, body, content_type)
+
+    monkeypatch.setattr(cluster, "call", call)
+    told = "excludeInboundPorts=55671" in shop("check", "--pre").stdout
+    assert told == (mode == "STRICT")
+
+
+def test_check_tells_of_skupper_beside(shop: NamespaceLine, cluster: FakeCluster) -> None:
+    cluster.put("Deployment", "skupper-router")
+    assert "SW0465" in shop("check", "--pre").stdout
+
+
+def test_another_sites_name_is_refused(shop: NamespaceLine) -> None:
+    assert "no site 'west' in namespace shop" in shop.fails(4, "--site", "west", "get", "all")
+    shop.ok("--site", "shop", "get", "all")
+
+
+def test_advice_names_the_namespace_that_was_given(shop: NamespaceLine) -> None:
+    said = shop.fails(4, "-n", "shop", "service", "set", "ghost", "--queue", "1")
+    assert "Next: sitectl -n shop service create ghost PORT" in said
