@@ -1,5 +1,6 @@
 """Secrets in memory with versions as an API server keeps them, and faults on demand."""
 
+import asyncio
 import copy
 import itertools
 from collections.abc import Callable
@@ -47,10 +48,10 @@ class FakeSecrets:
 
     async def find(self, kind: str, name: str) -> dict[str, Any] | None:
         self._begin("get", name)
-        if kind != "Secret":
-            return self.others.get((kind, name))
-        found = self.objects.get(name)
-        return None if found is None else copy.deepcopy(found)
+        found = self.objects.get(name) if kind == "Secret" else self.others.get((kind, name))
+        seen = None if found is None else copy.deepcopy(found)
+        await asyncio.sleep(0)  # Others go on meanwhile: what was seen may be old by now.
+        return seen
 
     async def create(self, made: Any) -> dict[str, Any]:
         name = made["metadata"]["name"]
