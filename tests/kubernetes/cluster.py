@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -16,6 +17,7 @@ from tests.kubernetes.controllers import all_controllers
 from tests.kubernetes.faults import Faults
 from tests.kubernetes.kubelet import NODE, Kubelet, kubeconfig_for
 from tests.kubernetes.pki import Pki
+from tests.kubernetes.proxy import Proxy
 from tests.kubernetes.rbac import ADMIN, Tokens, User, service_account
 from tests.kubernetes.registry import MERGE_PATCH, Registry
 from tests.kubernetes.resources import KUBERNETES, OPENSHIFT, Catalogue, Json
@@ -36,7 +38,8 @@ class Cluster:
     ``state`` is a directory of the test's own (certificates, kubeconfigs, pods). ``without`` names
     controllers that shall not run (`controllers.all_controllers`) and ``kubelet``. ``images`` are
     further images, by pattern. Set ``balancer_delay_s`` (below 0: never) and ``balancer_address``
-    (``None``: an address of the cluster) before Services of that type are made.
+    (empty: an address of the cluster) before Services of that type are made. With ``proxy``,
+    cluster IPs, node ports and load balancers carry connections (`proxy.Proxy`).
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class Cluster:
         without: tuple[str, ...] = (),
         images: dict[str, images.Image] | None = None,
         probe_speed: float = PROBE_SPEED,
+        proxy: bool = False,
     ) -> None:
         self.state = state
         self.address = own_address()
@@ -55,7 +59,10 @@ class Cluster:
         self.faults = Faults()
         self.catalogue = Catalogue((*KUBERNETES, *(OPENSHIFT if openshift else ())))
         self.store = Store()
-        self.registry = Registry(self.store, self.catalogue)
+        self._has_proxy = proxy
+        self._taken: dict[str, str] = {}  # Addresses of Services, and of which.
+        addresses = iter(self._service_address, "") if proxy else None
+        self.registry = Registry(self.store, self.catalogue, addresses)
         self.world = World(self.registry)
         self.tokens = Tokens()
         self.pki = Pki(state / "pki", self.address)
@@ -80,9 +87,11 @@ class Cluster:
         for name in ("default", "kube-system"):
             self.create("Namespace", name)
         self._create_node()
-        self._work = None
-        if "kubelet" not in without:
-            self._work = self.call(lambda: self._loop.create_task(self.kubelet.run()))
+        works = [self.kubelet.run] if "kubelet" not in without else []
+        if proxy:
+            self.proxy = Proxy(self.world, self.address)
+            works.append(self.proxy.run)
+        self._works = [self.call(partial(self._begin, work)) for work in works]
 
     def __enter__(self) -> "Cluster":
         return self
@@ -92,17 +101,35 @@ class Cluster:
 
     def close(self) -> None:
         """End all containers, the server and its thread. AssertionError: a part of it failed."""
-        if self._work is not None:
-            if self._work.done() and not self._work.cancelled():
-                self.errors.append(f"the kubelet ended: {self._work.exception()!r}")
-            self.await_(_end(self._work))
-            self.await_(self.kubelet.ended())
+        for work in self._works:
+            if work.done() and not work.cancelled():
+                self.errors.append(f"{work.get_name()} ended: {work.exception()!r}")
+            self.await_(_end(work))
         self.await_(self.server.stop())
         self.await_(_cancel_others())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(STOP_TIMEOUT_S)
         self._loop.close()
         assert not self.errors, "\n".join(self.errors)
+
+    def _begin(self, work: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
+        return self._loop.create_task(work(), name=work.__qualname__)
+
+    def _service_address(self, of: str = "") -> str:
+        """An address of this process that no Service has; the same one again for ``of``."""
+        if of not in self._taken.values() or not of:
+            found = next(each for each in iter(own_address, "") if each not in self._taken)
+            self._taken[found] = of
+            return found
+        return next(address for address, holder in self._taken.items() if holder == of)
+
+    def _pod_address(self) -> str:
+        return next(each for each in iter(own_address, "") if each not in self._taken)
+
+    def _balancer(self, service: Json) -> str:
+        if self.balancer_address or not self._has_proxy:
+            return self.balancer_address or self.address
+        return self._service_address(str(service["metadata"]["uid"]))
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -120,7 +147,7 @@ class Cluster:
             kubeconfig=kubeconfig_for(self.url, self.state),
             images={**further, **images.IMAGES},
         )
-        return Kubelet(node, self.address, self._issue, own_address)
+        return Kubelet(node, self.address, self._issue, self._pod_address)
 
     def _issue(self, namespace: str, name: str) -> str:
         return self.tokens.issue(service_account(namespace, name))
@@ -129,7 +156,7 @@ class Cluster:
         found = all_controllers(
             self.world,
             ca_pem=self.pki.ca_pem.decode(),
-            balancer_address=lambda _service: self.balancer_address or self.address,
+            balancer_address=self._balancer,
             balancer_delay_s=lambda: self.balancer_delay_s,
         )
         unknown = set(without) - {each.name for each in found} - {"kubelet"}

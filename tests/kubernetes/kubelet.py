@@ -195,13 +195,12 @@ class Kubelet:
     ) -> None:
         self.node, self.address, self.issue = node, address, issue
         self.unready: set[tuple[str, str]] = set()
-        self.done = asyncio.Event()
         self._addresses = addresses
         self._runners: dict[str, PodRunner] = {}
         self._new: asyncio.Queue[Json] = asyncio.Queue(100_000)
 
     async def run(self) -> None:
-        """Until cancelled; then all containers are killed, and ``done`` is set."""
+        """Until cancelled; then all containers are killed."""
         stop = self.node.world.store.listen(self._note)
         try:
             async with asyncio.TaskGroup() as group:
@@ -214,11 +213,6 @@ class Kubelet:
                         group.create_task(self._serve(runner))
         finally:
             stop()
-            self.done.set()
-
-    async def ended(self) -> None:
-        """Return when `run` has ended with all containers."""
-        await self.done.wait()
 
     def running(self, namespace: str = "") -> Iterator[PodRunner]:
         """The pods that are here."""

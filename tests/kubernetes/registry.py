@@ -4,7 +4,7 @@ import copy
 import datetime
 import random
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -47,10 +47,12 @@ _KEPT: Final = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGraceP
 class Registry:
     """Writes of all kinds. ``warnings`` of the last write, for the answer's headers."""
 
-    def __init__(self, store: Store, catalogue: Catalogue) -> None:
+    def __init__(
+        self, store: Store, catalogue: Catalogue, addresses: Iterator[str] | None = None
+    ) -> None:
         self.store, self.catalogue = store, catalogue
         self.warnings: list[str] = []
-        self._services = services.Allocator()
+        self._services = services.Allocator(addresses)
         self._random = random.Random(7)
 
     def get(self, resource: Resource, namespace: str, name: str) -> Json:

@@ -3,6 +3,7 @@
 import ipaddress
 import random
 import re
+from collections.abc import Iterator
 from typing import Any, Final
 
 from tests.kubernetes.failures import (
@@ -147,11 +148,11 @@ def ports_of(spec: Json) -> list[Json]:
 
 
 class Allocator:
-    """Cluster IPs and node ports. An address is not given out twice."""
+    """Cluster IPs, of 10.96.0.0/16 unless ``addresses`` gives them, and node ports."""
 
-    def __init__(self, seed: int = 1) -> None:
-        self._random = random.Random(seed)
-        self._ips = CLUSTER_IPS.hosts()
+    def __init__(self, addresses: Iterator[str] | None = None) -> None:
+        self._random = random.Random(1)
+        self._ips = addresses or map(str, CLUSTER_IPS.hosts())
         self._free = list(NODE_PORTS)
         self._random.shuffle(self._free)
 
@@ -173,7 +174,7 @@ class Allocator:
             text = f"failed to allocate IP {given}: provided IP is already allocated"
             return [wrong("spec.clusterIPs", [given], text)]
         if not given:
-            given = next(str(ip) for ip in self._ips if str(ip) not in used)
+            given = next(ip for ip in self._ips if ip not in used)
         spec["clusterIP"], spec["clusterIPs"] = given, [given]
         spec.setdefault("ipFamilies", ["IPv6" if ":" in given else "IPv4"])
         spec.setdefault("ipFamilyPolicy", "SingleStack")
