@@ -186,7 +186,6 @@ async def following(site_dir: Path, namespace: Namespace) -> AsyncIterator[Store
         )
         trust = SecretTrust(api, site_dir, rng)
         joined = NamespaceStore(store, trust, api, rng)
-        await joined.look_at_rights()
         failure: Exception | None = None
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(joined.run())
