@@ -93,7 +93,7 @@ class Services:
     def apply(self, wanted: Wanted) -> None:
         """Make the services of ``wanted`` true."""
         self._wanted = wanted
-        self._keeper.forget_declared(frozenset(wanted.services))
+        self._keeper.keep_declared(frozenset(wanted.services))
         self.advertise()
 
     def advertise(self) -> None:

@@ -248,12 +248,12 @@ def test_a_token_that_was_replaced_in_its_file_is_read_again(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def story() -> None:
-        from router.control.kubernetes import transport
+        from router import kubeconfig
 
         account = tmp_path / "account"
         for name, value in cluster.in_cluster("west", names.ROUTER, account).items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setattr(transport, "SERVICE_ACCOUNT", account)
+        monkeypatch.setattr(kubeconfig, "SERVICE_ACCOUNT", account)
         cluster.create("Role", "r", "west", rules=WATCHED_ROLE)
         cluster.create(
             "RoleBinding",
