@@ -92,8 +92,6 @@ def logging_to(path: Path | None, level: str) -> Iterator[Logs]:
     entrance = _Entrance(lines)
     root.addHandler(entrance)
     root.setLevel(level.upper())
-    # Says each request at info; what goes wrong with one is said where it was made.
-    logging.getLogger("httpx2").setLevel(logging.WARNING)
     listener.start()
     try:
         yield Logs(file)
