@@ -325,6 +325,9 @@ def _service_back(view: View, record: Record) -> Iterator[Step]:
             text = f"wait until {_TAKEN_BACK.format(view.address)}"
             yield Step(text=text, waits_for="taken-back", is_optional=True)
         return
+    if _is_ours(view.service):
+        text = f"wait until our router lets go of Service {view.address}"
+        yield Step(text=text, waits_for="let-go")
     if view.service is None:
         body = {**record.service, "apiVersion": "v1", "kind": "Service"}
         text = f"make Service {view.address} again: Skupper's controller does not run"
@@ -333,7 +336,7 @@ def _service_back(view: View, record: Record) -> Iterator[Step]:
         return
     was = _skuppers_again(view.service, record.service)
     change = patch(view.service, was)
-    if change is not None and not _is_ours(view.service):
+    if change is not None:
         text = f"lead Service {view.address} to Skupper again: its controller does not run"
         yield Step(text=text, changes=(change,))
 
@@ -451,8 +454,9 @@ def _after(view: View, step: Step) -> View:
             return msgspec.structs.replace(view, service=original(service) if is_users else None)
         case "led":
             led = service or _bare({"metadata": {"name": address}, "spec": {}})
+            inner = {port["port"]: port["port"] for port in adoption.ports(led)}
             return msgspec.structs.replace(
-                view, service=adoption.adopt(led, {}, address, is_asked=True)
+                view, service=adoption.adopt(led, inner, address, is_asked=True)
             )
         case "let-go" if service is not None:
             is_users = adoption.is_adopted(service)
