@@ -470,8 +470,8 @@ def _after(view: View, step: Step) -> View:
 
 
 def _carried_out(view: View, change: Change) -> View:
-    if change.kind == "Service":
-        return msgspec.structs.replace(view, service=changed(view.service, change))
+    if change.kind == "Service" and change.name == view.address:  # It may be annotated, too.
+        view = msgspec.structs.replace(view, service=changed(view.service, change))
     if change.name == names.MIGRATION_CONFIGMAP:
         return msgspec.structs.replace(view, records=changed(view.records, change))
     if change.name == names.SERVICES_CONFIGMAP and change.kind == "ConfigMap":

@@ -269,7 +269,7 @@ class RunningController:
         while not self._ends.wait(0.02):
             try:
                 self._look()
-            except Exception as error:  # noqa: BLE001 - told when it ends.
+            except Exception as error:
                 self.errors.append(repr(error))
                 return
 
