@@ -70,7 +70,7 @@ def plan(
     now: float,
     reserved: frozenset[int] = RESERVED,
     *,
-    may_name_pods: bool = True,
+    may_name_pods: bool | None = True,
 ) -> ServicePlan:
     """The changes that are due, computed from nothing but these.
 
@@ -78,7 +78,8 @@ def plan(
     ``options`` None (``skupper-site`` cannot be read): all stays as it is, and inner ports too.
     Deleting a site is `restore`. ``may_name_pods``: EndpointSlices may be written here, which a
     namespace's administrator can not grant; without it the address of a headless StatefulSet of
-    another site leads to any of its pods, and each is reached by its own name alone.
+    another site leads to any of its pods, and each is reached by its own name alone. None: not
+    known yet, so such an address stays as it is.
     """
     planner = _Planner(snapshot, wishes, declared, local, memory, now, may_name_pods)
     if options is not None:
@@ -120,7 +121,7 @@ class _Planner:
         local: Collection[str],
         memory: Memory,
         now: float,
-        may_name_pods: bool,
+        may_name_pods: bool | None,
     ) -> None:
         self._snapshot, self._wishes = snapshot, wishes
         self._may_name_pods = may_name_pods
@@ -196,8 +197,8 @@ class _Planner:
             "spec.selector",
             "SW0425",
             "somebody else keeps putting its selector back: it stays as they want it",
-            "Let Argo CD ignore /spec/selector and /spec/ports (ignoreDifferences), or set "
-            'rewrite-selectors: "false" in ConfigMap skupper-site and use another address',
+            "Let Argo CD ignore /spec/selector and /spec/ports (ignoreDifferences, and sync option "
+            'RespectIgnoreDifferences=true), or set rewrite-selectors: "false" in skupper-site',
         )
         return True
 
@@ -234,7 +235,7 @@ class _Planner:
             return False
         found = self._snapshot.get("Service", name)
         is_theirs = found is not None and not made.is_made(found)
-        if is_theirs or self._may_name_pods:
+        if is_theirs or self._may_name_pods is not False:
             return True
         error = ConfigError(
             f"Service/{name}",
@@ -273,6 +274,8 @@ class _Planner:
         self, name: str, spec: ServiceSpec, found: Object | None, options: SiteOptions
     ) -> None:
         """Names of pods that are elsewhere, below a name that has no address of its own."""
+        if self._may_name_pods is None:
+            return
         if found is None or made.is_made(found):
             marked, noted = self._marks(name, options)
             fresh = made.headless_service(name, spec.ports, marked, noted)

@@ -67,7 +67,7 @@ class LoadExchange:
 
     def tell_edge(self, edge: RouterId, services: Collection[str], table: RouteTable) -> None:
         """An edge has just heard of candidates of ``services``: it hears of their loads at once."""
-        reports = [report for report in self._everything() if report.service in services]
+        reports = [self._report(key) for key in sorted(self._keys) if key.name in services]
         for key, candidates in table.candidates.items():
             if key.name in services:
                 heard = (self._heard.last(candidate.router, key) for candidate in candidates)

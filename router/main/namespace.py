@@ -111,16 +111,12 @@ class NamespaceStore:
         finally:
             await self._lease.release()
 
-    async def look_at_rights(self) -> None:
-        """Learn what may be written that not every site may write; unknown stays as it was."""
-        with contextlib.suppress(ApiError):
-            allowed = await self._api.create_review(_WRITE_SLICES)
-            self._store.may_name_pods(allowed)
-
     async def _watch_rights(self) -> None:
+        """Learn what may be written that not every site may write; unknown stays as it was."""
         while True:
+            with contextlib.suppress(ApiError):
+                self._store.may_name_pods(await self._api.create_review(_WRITE_SLICES))
             await asyncio.sleep(limits.RIGHTS_LOOK_S)
-            await self.look_at_rights()
 
     async def watch(self, changed: Callable[[Wanted, list[ConfigError]], None]) -> None:
         """As the store does; then what had to be listened for first may be written."""
@@ -188,9 +184,7 @@ async def following(site_dir: Path, namespace: Namespace) -> AsyncIterator[Store
             defaults=SiteDefaults(bind_ip=os.environ.get(BIND_IP_VARIABLE) or ANY_ADDRESS),
             rng=rng,
         )
-        trust = SecretTrust(api, site_dir, rng)
-        joined = NamespaceStore(store, trust, api, rng)
-        await joined.look_at_rights()
+        joined = NamespaceStore(store, SecretTrust(api, site_dir, rng), api, rng)
         failure: Exception | None = None
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(joined.run())

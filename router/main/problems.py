@@ -95,6 +95,20 @@ def of_edge(left_out: int) -> list[Problem]:
     ]
 
 
+def of_mode(mode: str, wanted: str) -> list[Problem]:
+    """A router mode that was changed under a running router. ``wanted`` empty: not known."""
+    if wanted in ("", mode):
+        return []
+    return [
+        Problem(
+            code="SW0311",
+            message=f"routerMode is {wanted}, and this router runs as {mode} until it is "
+            "started again.",
+            hint="sitectl stop, then sitectl start",
+        )
+    ]
+
+
 def of_table(table: RouteTable) -> list[Problem]:
     """What several sites do not agree on."""
     found = [

@@ -98,9 +98,13 @@ class Services:
 
     def advertise(self) -> None:
         """Tell others what is declared and ready here; resolve, since the table may follow."""
+        self.resolve()
+        self.targets_changed()
+
+    def targets_changed(self) -> None:
+        """Tell others what is declared and ready here; what shall be here is as it was."""
         if self._wanted is None:
             return
-        self.resolve()
         self._changes.look(self._forwarder.targets(), self._forwarder.listener_states())
         try:
             events = self._routing.set_services(

@@ -5,7 +5,6 @@ the network's turn; there is no task here.
 """
 
 import random
-import time
 from collections.abc import Callable, Iterable, Mapping
 
 from router.documents import Wanted
@@ -32,6 +31,7 @@ from router.main.link_news import LinkNews
 from router.main.load_exchange import LoadExchange
 from router.main.plan import PlannedService, wishes
 from router.main.ports import Credentials, Keeper, PendingLink, Routing, Tell
+from router.main.routing_run import RoutingRun
 from router.main.services import Services
 from router.main.twin import Twin
 from router.model import limits
@@ -40,27 +40,20 @@ from router.model.errors import ConfigError, HandshakeRejected
 from router.model.events import Problem
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.specs import ServiceSpec
-from router.net.ports import Address, Network, Timer
+from router.net.ports import Address, Network
 from router.routing.attached import AttachedEdges
 from router.routing.core import RoutingCore
 from router.routing.edge import EdgeRouting
 from router.routing.events import (
     EdgeCaughtUp,
-    EpochRaised,
     IdentityConflict,
     LsaRejected,
-    RoutingEvent,
-    SendAck,
-    SendEdge,
-    SendLsa,
-    TableChanged,
 )
-from router.routing.offers import Teller
 from router.routing.table import RouteTable
 
 
 class SiteRouter:
-    """The composition of all rooms for one site. Implements `LinkOwner`."""
+    """The composition of all rooms for one site. Implements `LinkOwner` and `RoutingOwner`."""
 
     def __init__(
         self,
@@ -101,7 +94,7 @@ class SiteRouter:
             settles_s=limits.START_SETTLES_S,
             connections_max=connections_max,
         )
-        self._is_edge = is_edge
+        self.is_edge = is_edge
         self.routing: Routing = (EdgeRouting if is_edge else RoutingCore)(
             identity,
             epoch=epoch,
@@ -111,6 +104,10 @@ class SiteRouter:
             service_ttl_s=service_ttl_s,
         )
         self.edges = AttachedEdges()
+        self._run = RoutingRun(
+            network, self.links, identity, version, self.routing, self.edges, keeper, self
+        )
+        self._take = self._run.take
         self._inquiries = Inquiries(network, self.links, identity.site)
         self._load = LoadExchange(network, identity.router, self.links, self.forwarder, self.edges)
         self.forwarder.load_changed = self._load.changed
@@ -126,14 +123,12 @@ class SiteRouter:
             credentials,
             service_ttl_s=service_ttl_s,
         )
-        self.forwarder.targets_changed = self._services.advertise
+        self.forwarder.targets_changed = self._services.targets_changed
         self._wanted: Wanted | None = None
         self._config_problems: tuple[Problem, ...] = ()
         self._pending_links: dict[str, PendingLink] = {}
         self._door = LinkDoor(network, self.links, credentials, claims, self._link_port_taken)
         self._twin = Twin(network, identity.name)
-        self.spf_seconds = 0.0
-        self._routing_timer: Timer | None = None
         self._router_sites: dict[RouterId, SiteId] = {}
         self._draining = False
         self.started_at = network.now()
@@ -185,7 +180,7 @@ class SiteRouter:
 
         An edge never does.
         """
-        is_closed = self._is_edge or self._draining or self._twin.has_left
+        is_closed = self.is_edge or self._draining or self._twin.has_left
         if self._wanted is not None and not is_closed:
             self._door.open(self._wanted.site)
 
@@ -194,60 +189,29 @@ class SiteRouter:
         """Why links cannot be accepted here; empty: they can, or are not wanted."""
         return self._door.error
 
-    # Routing --------------------------------------------------------------------------------
+    # RoutingOwner ---------------------------------------------------------------------------
 
-    def _take(self, events: list[RoutingEvent]) -> None:
-        self._carry_out(events)
-        self._carry_out(self._news_for_edges())
-        self._arm_routing()
+    def routes_settled(self) -> None:
+        """Services follow the new table."""
+        self._services.resolve()
 
-    def _carry_out(self, events: list[RoutingEvent]) -> None:
-        changed = False
-        for event in events:
-            match event:
-                case SendLsa():
-                    self.links.send(event.to, LsaMessage(event.signed))
-                case SendAck():
-                    self.links.send(
-                        event.to, LsaAck(event.router, event.part, event.epoch, event.sequence)
-                    )
-                case SendEdge():
-                    self.links.send(event.to, event.message)
-                case EdgeCaughtUp():
-                    self._load.tell_edge(event.router, event.services, self.routing.table)
-                case TableChanged():
-                    self._table_changed(event.table)
-                    changed = True
-                case EpochRaised():
-                    self._keeper.keep_epoch(event.epoch)
-                case IdentityConflict():
-                    self._identity_conflict(event)
-                case LsaRejected():
-                    self._news.lsa_rejected(event)
-                    self.links.misbehaved(event.sender)
-        if changed:
-            self._services.resolve()
+    def edge_caught_up(self, event: EdgeCaughtUp) -> None:
+        """It hears of the loads of what it was told."""
+        self._load.tell_edge(event.router, event.services, self.routing.table)
 
-    def _news_for_edges(self) -> list[RoutingEvent]:
-        """What those that are attached here have not been told yet."""
-        if not len(self.edges):
-            return []
-        teller = Teller(
-            router=self.identity.router,
-            site=self.identity.site,
-            name=self.identity.name,
-            version=self.version,
-            epoch=self.routing.epoch,
-            adverts=self.routing.adverts,
-        )
-        return self.edges.update(teller, self.routing.table, self._network.now())
+    def lsa_rejected(self, event: LsaRejected) -> None:
+        """A glitch of that neighbour."""
+        self._news.lsa_rejected(event)
+        self.links.misbehaved(event.sender)
 
-    def _table_changed(self, table: RouteTable) -> None:
+    def table_changed(self, table: RouteTable) -> None:
+        """Loads and learnt services follow it at once."""
         self._router_sites = {route.router: site for site, route in table.sites.items()}
         self._load.table_changed(table)
         self._services.table_changed(table)
 
-    def _identity_conflict(self, event: IdentityConflict) -> None:
+    def identity_conflict(self, event: IdentityConflict) -> None:
+        """Tell of our twin, and leave if it is the older one."""
         text = self._twin.found(event.site, withdrawn=event.withdrawn)
         if event.withdrawn:
             self._door.close()
@@ -260,23 +224,6 @@ class SiteRouter:
             text,
             "Give one of the two sites a new identity: sitectl delete, then sitectl init",
         )
-
-    def _arm_routing(self) -> None:
-        if self._routing_timer is not None:
-            self._routing_timer.cancel()
-            self._routing_timer = None
-        deadlines = (self.routing.next_deadline(), self.edges.next_deadline())
-        known = [deadline for deadline in deadlines if deadline is not None]
-        if known:
-            self._routing_timer = self._network.call_at(min(known), self._routing_due)
-
-    def _routing_due(self) -> None:
-        self._routing_timer = None
-        began = time.perf_counter()
-        events = self.routing.handle_timeout(self._network.now())
-        if any(isinstance(event, TableChanged) for event in events):
-            self.spf_seconds = time.perf_counter() - began
-        self._take([*events, *self.edges.handle_timeout(self._network.now())])
 
     # LinkOwner ------------------------------------------------------------------------------
 
@@ -359,6 +306,16 @@ class SiteRouter:
         return self._wanted
 
     @property
+    def spf_seconds(self) -> float:
+        """How long the last route computation took."""
+        return self._run.spf_seconds
+
+    @property
+    def mode(self) -> str:
+        """As it was started: a change of wanted state takes another start."""
+        return "edge" if self.is_edge else "interior"
+
+    @property
     def services(self) -> Mapping[ServiceKey, PlannedService]:
         """All service ports at this site."""
         return self._services.planned
@@ -406,6 +363,7 @@ class SiteRouter:
             *problems.of_edge(
                 self.routing.left_out if isinstance(self.routing, EdgeRouting) else 0
             ),
+            *problems.of_mode(self.mode, self._wanted.site.router_mode if self._wanted else ""),
         )
 
     def _link_port_taken(self, error: str) -> None:
@@ -451,5 +409,4 @@ class SiteRouter:
         self.links.close()
         self._load.close()
         self._door.close()
-        if self._routing_timer is not None:
-            self._routing_timer.cancel()
+        self._run.close()

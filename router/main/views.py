@@ -63,11 +63,11 @@ class OperatorView:
 
     def status(self) -> Status:
         """The site in a few figures, and what is wrong."""
-        router, wanted = self._router, self._router.wanted
+        router = self._router
         return Status(
             name=router.identity.name,
             id=router.identity.site,
-            mode=wanted.site.router_mode if wanted is not None else "interior",
+            mode=router.mode,
             version=router.version,
             ready=self.ready(),
             uptime_s=round(self._network.now() - router.started_at, 3),

@@ -7,8 +7,10 @@ Pure: `RoutingCore` is told everything and asks for nothing. Invariants:
 - an LSA counts only with the signature of the key whose hash is its site id;
 - newer means (epoch, sequence); what is stored is sent on byte for byte;
 - an adjacency counts only when both ends report it, at the larger of the two costs;
-- the table is swapped whole and never changed.
+- the table is swapped whole and never changed;
+- an edge has a table of the same kind, made of what its one neighbour tells it.
 
 Reading order: lsa (values, codec), spf, lsdb (storage), flood (who still needs what), origin (our
-own LSAs), table, core (joins them), load. Sources: RFC 2328 (13, 16.1), RFC 5304 in spirit.
+own LSAs), table, core (joins them), load; for edges offers, edge_updates and attached (who tells),
+edge_rows, edge_view and edge (who is told). Sources: RFC 2328 (13, 16.1), RFC 5304 in spirit.
 """

@@ -168,6 +168,7 @@ def set_(
 ) -> None:
     """Change a service's settings, or those of all its targets here, while it runs.
 
+    --listen says where clients connect here, also to a service that another site declares.
     With --tls-cert FOLDER the certificate that this site shows is replaced, also where the service
     is declared by another site; new connections get it within 2 seconds. --tls-cert "" ends TLS.
 
@@ -177,6 +178,7 @@ def set_(
       sitectl service set shop --timeout connect=500ms --timeout response=5s
       sitectl service set shop --affinity header:X-Session
       sitectl service set shop --tls-cert ./renewed
+      sitectl service set shop --listen auto
     """
     site = store.site_to_change(settings)
     service = site.find("Service", name)
@@ -195,8 +197,7 @@ def set_(
         ceilings or None,
         *health.values(),
     )
-    if tls_cert and service is None and others.count(None) == len(others):
-        _keep_certificate(settings, site, name, tls_cert)
+    if service is None and _set_elsewhere(settings, site, name, tls_cert, listen, others):
         return
     bound = bindings_of(site, name)
     documents: list[Document] = []
@@ -246,6 +247,39 @@ def set_(
     elif is_unchanged:
         change, text = "unchanged", "has these settings, unchanged"
     output.report(settings, "Service", name, change, f"service {name} {text}")
+
+
+def _set_elsewhere(
+    settings: Settings,
+    site: Site,
+    name: str,
+    tls_cert: str | None,
+    listen: str | None,
+    others: tuple[object, ...],
+) -> bool:
+    """Set what each site has of a service that another one declares; False: that is not all.
+
+    ``others``: all that was given but ``tls_cert``, ``listen`` among it.
+    """
+    given = len(others) - others.count(None)
+    if tls_cert and not given:
+        _keep_certificate(settings, site, name, tls_cert)
+        return True
+    if listen and given == 1 and tls_cert is None:
+        _listen_here(settings, site, name, listen)
+        return True
+    return False
+
+
+def _listen_here(settings: Settings, site: Site, name: str, listen: str) -> None:
+    """Listen for a service of other sites; an edge without service sync learns of no other."""
+    site.require_readable("Service", name)
+    require_name(name)
+    change = site.put_all([listener_of(name, listen, ())])[0]
+    when = "" if is_declared(site, name) else ", as soon as a site declares it"
+    where = {"auto": "at its own port", "none": "nowhere"}.get(listen, f"at {listen}")
+    text = f"service {name}: {site.name} listens for it {where}{when}"
+    output.report(settings, "Listener", name, change, text)
 
 
 def _keep_certificate(settings: Settings, site: Site, name: str, tls_cert: str) -> None:

@@ -17,8 +17,10 @@ import pytest
 from router.control.kubernetes.api import Api
 from router.control.kubernetes.controller import FIELD_MANAGER, SiteController
 from router.kubernetes import names
+from router.kubernetes.adoption import adopt
 from router.kubernetes.manifests import CONTROLLER, controller_objects
 from tests.kubernetes.cluster import Cluster
+from tests.kubernetes.faults import Fault
 from tests.scenario.harness import own_address
 
 IMAGE = "registry.example/spillway:1"
@@ -211,8 +213,6 @@ def test_a_site_made_by_the_command_line_is_left_alone(cluster: Cluster) -> None
 def test_a_deleted_config_map_takes_the_site_along_and_gives_services_back(
     cluster: Cluster,
 ) -> None:
-    from router.kubernetes.adoption import adopt
-
     async def story(cluster: Cluster) -> None:
         site(cluster, "west")
         await until(lambda: has_router(cluster, "west"))
@@ -317,3 +317,60 @@ def test_as_a_process_it_tells_a_kubelet_of_itself_and_ends_when_told(cluster: C
             assert process.wait(10) == 0
         finally:
             process.kill()
+
+
+def test_a_namespace_that_is_deleted_is_gone_soon_and_left_alone_then(cluster: Cluster) -> None:
+    async def story(cluster: Cluster) -> None:
+        site(cluster, "west")
+        await until(lambda: has_router(cluster, "west"))
+        cluster.delete("Namespace", "west")
+        await until(lambda: cluster.get("Namespace", "west", "") is None)
+        await settled(cluster, "east")
+        before = len(cluster.faults.seen)
+        await settled(cluster, "north")
+        assert writes(cluster, "west", before) == []
+
+    running(cluster, story)
+
+
+def test_a_service_that_changes_while_it_is_given_back_is_given_back_all_the_same(
+    cluster: Cluster,
+) -> None:
+    async def story(cluster: Cluster) -> None:
+        site(cluster, "west")
+        await until(lambda: has_router(cluster, "west"))
+        spec = {"selector": {"app": "shop"}, "ports": [{"port": 80, "targetPort": 8080}]}
+        adopted = adopt(
+            cluster.create("Service", "shop", "west", spec=spec), {80: 1024}, "shop", is_asked=True
+        )
+        cluster.patch("Service", "shop", {**adopted}, "west")
+        conflict = Fault(code=409, verb="patch", kind="Service", name="shop", times=2)
+        refusal = Fault(code=503, verb="list", kind="Service", times=1)
+        for fault in (conflict, refusal):
+            cluster.faults.add(fault)
+        cluster.delete("ConfigMap", names.SITE_CONFIGMAP, "west")
+
+        def is_back() -> bool:
+            found = cluster.get("Service", "shop", "west")
+            return found is not None and found["spec"]["selector"] == {"app": "shop"}
+
+        await until(is_back)
+        assert conflict.times == 0
+
+    running(cluster, story)
+
+
+def test_many_namespaces_get_their_sites_and_then_nothing_is_written(cluster: Cluster) -> None:
+    async def story(cluster: Cluster) -> None:
+        spaces = [f"team-{number}" for number in range(20)]
+        for namespace in spaces:
+            cluster.create("Namespace", namespace)
+            site(cluster, namespace, ingress="none")
+        await until(lambda: all(has_router(cluster, namespace) for namespace in spaces), 30)
+        await settled(cluster, "east")
+        before = len(cluster.faults.seen)
+        await settled(cluster, "north")
+        late = [namespace for namespace in spaces if writes(cluster, namespace, before)]
+        assert late == []
+
+    running(cluster, story)

@@ -101,17 +101,21 @@ def test_a_controller_in_its_pod_makes_a_site_whose_router_serves_and_takes_it_a
             container["env"].append(from_field("POD_IP", "status.podIP"))
         cluster.create_object(made, "spillway-controller")
 
-    def ready(name: str, namespace: str) -> bool:
+    def ready(name: str, namespace: str) -> int:
         deployment = cluster.get("Deployment", name, namespace) or {}
-        return bool(deployment.get("status", {}).get("readyReplicas"))
+        return int(deployment.get("status", {}).get("readyReplicas", 0))
 
     until(lambda: ready("spillway-controller", "spillway-controller"))
-    data = {"ingress": "none"}
+    data = {"ingress": "loadbalancer", "routers": "2"}
     cluster.create("ConfigMap", names.SITE_CONFIGMAP, "west", data=data)
-    until(lambda: ready(names.ROUTER, "west"))
+    until(lambda: ready(names.ROUTER, "west") == 2)
 
     cluster.create_object(yaml.safe_load(SHOP), "west")
     until(lambda: cluster.get("Service", "shop", "west"))
+    mark = {"labels": {names.SKUPPER_TYPE: names.CONNECTION_TOKEN_REQUEST}}
+    cluster.create("Secret", "token", "west", metadata=mark)
+    until(lambda: "tls.crt" in ((cluster.get("Secret", "token", "west") or {}).get("data") or {}))
+    until(lambda: cluster.get("ConfigMap", names.STATUS_CONFIGMAP, "west"))
     assert refused(cluster) == []
 
     cluster.delete("ConfigMap", names.SITE_CONFIGMAP, "west")
@@ -119,3 +123,6 @@ def test_a_controller_in_its_pod_makes_a_site_whose_router_serves_and_takes_it_a
     until(lambda: cluster.get("Deployment", names.ROUTER, "west") is None)
     left = [found["metadata"]["name"] for found in cluster.list("Deployment", "west")]
     assert left == ["shop"]
+    for name, namespace in (("shop", "west"), ("spillway-controller", "spillway-controller")):
+        cluster.delete("Deployment", name, namespace)
+    until(lambda: not cluster.list("Pod"))

@@ -36,6 +36,7 @@ class Site:
         self.writer = ServiceWriter(
             api, Random(1), may_write=lambda: self.may_write, changed=self.store.poke
         )
+        self.store.may_name_pods(True)
         self.store.followers.append(self._looked)
         self.declared: dict[str, ServiceSpec] = {}
 

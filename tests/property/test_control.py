@@ -1,6 +1,7 @@
 """Control messages: what we write reads back, and hostile bytes give one typed error, bounded."""
 
 import tracemalloc
+from typing import Any
 
 import msgpack
 import pytest
@@ -11,6 +12,14 @@ from router.link import control
 from router.link.control import CostMessage, GoAway, Hello, Join, Joined, Proof
 from router.link.ports import LoadMessage, LsaAck, LsaMessage, OpenRequest
 from router.model.adverts import LoadReport
+from router.model.edges import (
+    CandidateRow,
+    HaveMessage,
+    ServiceRow,
+    SiteRow,
+    TableMessage,
+    WishMessage,
+)
 from router.model.errors import RemoteProtocolError
 from router.model.ids import RouterId, SiteId
 
@@ -18,7 +27,53 @@ BYTES32 = st.binary(min_size=32, max_size=32)
 COUNTS = st.integers(0, 2**63 - 1)
 ROUTERS = st.from_regex("[0-9a-f]{16}", fullmatch=True).map(RouterId)
 NAMES = st.from_regex("[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True)
+EDGE_COUNTS = st.integers(0, 2**53 - 1)
+SERVICES = st.from_regex("[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True)
+PORTS = st.integers(1, 65_535)
+SITES = ROUTERS.map(SiteId)
+TEXTS = st.text(max_size=20)
+
+
+def rows(row: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
+    return st.lists(row, max_size=3).map(tuple)
+
+
+EDGE_MESSAGES = st.one_of(
+    st.builds(WishMessage, EDGE_COUNTS, EDGE_COUNTS, st.none() | rows(SERVICES)),
+    st.builds(HaveMessage, EDGE_COUNTS, EDGE_COUNTS),
+    st.builds(
+        TableMessage,
+        series=EDGE_COUNTS,
+        base=EDGE_COUNTS,
+        version=EDGE_COUNTS,
+        wish=EDGE_COUNTS,
+        is_last=st.booleans(),
+        left_out=EDGE_COUNTS,
+        draining=st.booleans(),
+        sites=rows(st.builds(SiteRow, ROUTERS, SITES, TEXTS, TEXTS, EDGE_COUNTS, EDGE_COUNTS)),
+        services=rows(
+            st.builds(
+                ServiceRow, SERVICES, st.binary(max_size=99), SITES, st.booleans(), rows(SITES)
+            )
+        ),
+        candidates=rows(
+            st.builds(
+                CandidateRow,
+                SERVICES,
+                PORTS,
+                ROUTERS,
+                EDGE_COUNTS,
+                st.none() | EDGE_COUNTS,
+                st.booleans(),
+            )
+        ),
+        gone_sites=rows(ROUTERS),
+        gone_services=rows(SERVICES),
+        gone_candidates=rows(st.tuples(SERVICES, PORTS, ROUTERS)),
+    ),
+)
 MESSAGES = st.one_of(
+    EDGE_MESSAGES,
     st.builds(
         Hello,
         st.just(1),

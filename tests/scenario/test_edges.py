@@ -32,7 +32,7 @@ class Three:
         self.far.declare("other", OTHER_PORT)
         self.edge.declare("own", OWN_PORT)
         for service in ("shop", "cache"):
-            self.edge.document("Listener", service, {"service": service})
+            self.edge.quick("service", "set", service, "--listen", "auto")
         for site in (self.near, self.far):
             site.connect("shop", net.http(site.name, 0.05), capacity=SLOTS)
             site.connect("cache", net.tcp(site.name), capacity=SLOTS)
@@ -95,8 +95,8 @@ def test_an_edge_is_explained_and_holds_what_it_uses(three: Three) -> None:
     assert costs == {"edge": 0, "near": 1, "far": 5}
     names = {service["name"] for service in three.edge.json("service", "status")}
     assert names == {"shop", "cache", "own"}
-    targets = three.edge.json("service", "status", "shop")
-    assert targets
+    (shop,) = three.edge.json("service", "status", "shop")
+    assert {target["site"] for target in shop["targets"]} == {"near", "far"}
     assert "spillway_edges 1.0" in three.near.metrics()
 
 

@@ -288,7 +288,7 @@ def test_sessions_of_an_edge_stay_at_their_site(seed: int) -> None:
 def test_an_edge_holds_state_for_the_services_that_it_uses() -> None:
     world, edge, a, b = line(1)
     b.declare()
-    for number in range(12):
+    for number in range(300):
         a.services[f"s{number}"] = ServiceSpec(protocol="http", ports=(20_000 + number,))
     a.service_sync = b.service_sync = edge.service_sync = False
     edge.listeners["shop"] = ListenerSpec(service="shop")

@@ -315,6 +315,7 @@ class SimSite:
             Wanted(
                 name=self.name,
                 site=SiteSpec(
+                    router_mode="edge" if self.name in self.world.edges else "interior",
                     ingress_bind_ip=self.ip,
                     bind_port=LINK_PORT,
                     service_sync=self.service_sync,

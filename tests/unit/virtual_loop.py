@@ -46,6 +46,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._virtual.now
 
+    def jump(self, seconds: float) -> None:
+        """Time passes while nothing of the loop runs."""
+        self._virtual.now += seconds
+
 
 def run(story: Coroutine[Any, Any, T]) -> T:
     """What ``story`` returns; its time is virtual and begins at 0."""

@@ -204,7 +204,9 @@ class Informer:
                 self.silent_since = self._now()
         if is_news:
             self.trouble = error.message
-            log.warning("cannot be read: %s", error.message, extra={"kind": self.kind})
+            missing = self._selection.optional and self.refused is not None
+            level = logging.DEBUG if missing else logging.WARNING
+            log.log(level, "cannot be read: %s", error.message, extra={"kind": self.kind})
             self._changed(self.kind)
 
     def _now(self) -> float:

@@ -65,6 +65,7 @@ class Leadership:
         """Hold it, or try to, until cancelled."""
         while True:
             began = self._now()
+            self._tell()  # It may have run out while this process was kept from renewing.
             try:
                 async with asyncio.timeout(limits.LEASE_RENEW_S):
                     await self._try()

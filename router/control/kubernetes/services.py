@@ -65,12 +65,27 @@ class Restores(Writes, Protocol):
 
 
 class _Tried(msgspec.Struct):
-    """A change that was tried. ``error`` None: it is done, or somebody else was faster."""
+    """A change that was tried. ``error`` None: it is done, or somebody else was faster.
+
+    ``repeats``: so often it was done before, each time soon after the last: somebody (an admission
+    webhook, another controller) undoes it, and ``held_until`` is later each time.
+    """
 
     change: Change
     again_at: float
     failures: int = 0
     error: ApiError | None = None
+    repeats: int = 0
+    held_until: float = 0.0
+    forget_at: float = 0.0
+
+    def blocked_until(self, change: Change) -> float:
+        """When ``change``, due now for the same object, may be tried."""
+        if self.error is None and (self.change is change or self.change == change):
+            return self.again_at
+        if _content(self.change) != _content(change):
+            return 0.0
+        return self.held_until if self.error is None else self.again_at
 
 
 class ServiceWriter:
@@ -108,7 +123,7 @@ class ServiceWriter:
         self._tried = {
             key: tried
             for key, tried in self._tried.items()
-            if key in self._wanted or (tried.error is None and tried.again_at > now)
+            if key in self._wanted or (tried.error is None and tried.forget_at > now)
         }
         self._tell()
         self.poke()
@@ -156,10 +171,11 @@ class ServiceWriter:
             if tried is None:  # Before those that are tried again.
                 due = change
                 break
-            if now >= tried.again_at or not _is_same(tried, change):
+            until = tried.blocked_until(change)
+            if now >= until:
                 due = due or change
             else:
-                due_at = tried.again_at if due_at is None else min(due_at, tried.again_at)
+                due_at = until if due_at is None else min(due_at, until)
         if due is None:
             return None, None if due_at is None else max(due_at - now, _WAIT_S_MIN)
         wait_s = self._take(now)
@@ -187,7 +203,17 @@ class ServiceWriter:
         now = self._now()
         before = self._tried.get(key)
         if error is None:
-            self._tried[key] = _Tried(change, now + limits.SERVICE_SEEN_WITHIN_S)
+            repeats = 0
+            if before is not None and before.forget_at > now:
+                repeats = before.repeats + (_content(before.change) == _content(change))
+            held_s = min(limits.SERVICE_RETRY_S * 2 ** min(repeats, 16), _RETRY_MAX_S)
+            self._tried[key] = _Tried(
+                change,
+                now + limits.SERVICE_SEEN_WITHIN_S,
+                repeats=repeats,
+                held_until=now + held_s if repeats else now,
+                forget_at=now + 2 * _RETRY_MAX_S,
+            )
         else:
             failures = before.failures + 1 if before is not None else 1
             wait_s = min(limits.SERVICE_RETRY_S * 2 ** min(failures - 1, 16), _RETRY_MAX_S)
@@ -200,9 +226,10 @@ class ServiceWriter:
 
     def _tell(self) -> None:
         findings = tuple(
-            _finding(tried.change, tried.error)
-            for _, tried in sorted(self._tried.items())
+            _undone(tried.change) if tried.error is None else _finding(tried.change, tried.error)
+            for key, tried in sorted(self._tried.items())
             if tried.error is not None
+            or (tried.repeats > limits.SERVICE_REVERTS_MAX and key in self._wanted)
         )
         told = tuple(str(finding) for finding in findings)
         if told != self._told:
@@ -289,13 +316,6 @@ def _needs(change: Change) -> Listens:
     return () if isinstance(change, Delete) else change.needs
 
 
-def _is_same(tried: _Tried, change: Change) -> bool:
-    """Whether it is not worth trying: one that was refused, whatever the object's version is."""
-    if tried.error is None:
-        return tried.change is change or tried.change == change
-    return _content(tried.change) == _content(change)
-
-
 def _content(change: Change) -> tuple[str, object]:
     match change:
         case Create():
@@ -307,6 +327,16 @@ def _content(change: Change) -> tuple[str, object]:
             return "delete", change.uid
         case _:
             assert_never(change)
+
+
+def _undone(change: Change) -> ConfigError:
+    return ConfigError(
+        f"{change.kind}/{change.name}",
+        "",
+        "what we write there is undone each time",
+        hint="Find who does: kubectl get --show-managed-fields, and admission webhooks",
+        code="SW0428",
+    )
 
 
 def _finding(change: Change, error: ApiError) -> ConfigError:

@@ -87,7 +87,7 @@ class KubernetesStore:
         self._our_slices: dict[str, Object] = {}
         self._plan: ServicePlan | None = None
         self._memory = Memory(began_at=time.monotonic())
-        self._may_name_pods = True
+        self._may_name_pods: bool | None = None
         self._last: Reading | None = None
         self._away_since = ""  # UTC, for people; empty: the server answers.
         self._look_s = 0.0

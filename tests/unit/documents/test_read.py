@@ -303,9 +303,12 @@ def test_a_memory_limit_that_no_router_fits_into_is_refused(text: str, allowed: 
     assert allowed or "from 48MiB" in str(errors[0])
 
 
+LISTENER = "apiVersion: spillway/v1\nkind: Listener\nname: shop\nspec:\n  service: shop\n"
+
+
 @pytest.mark.parametrize("listen", ["auto", "none", "80", "127.0.0.2:auto", '"[::1]:auto"'])
 def test_a_listener_may_name_an_address_for_all_ports(listen: str) -> None:
-    text = f"apiVersion: spillway/v1\nkind: Listener\nname: shop\nspec: {{service: shop, listen: {listen}}}"
+    text = LISTENER + f"  listen: {listen}\n"
     documents, errors = read(text, "config/shop.yaml")
     assert errors == []
     assert [document.kind for document in documents] == ["Listener"]
@@ -313,5 +316,5 @@ def test_a_listener_may_name_an_address_for_all_ports(listen: str) -> None:
 
 @pytest.mark.parametrize("listen", ["localhost:auto", "127.0.0.2:", ":auto", "127.0.0.2:none"])
 def test_an_address_for_all_ports_is_numeric(listen: str) -> None:
-    text = f"apiVersion: spillway/v1\nkind: Listener\nname: shop\nspec: {{service: shop, listen: '{listen}'}}"
+    text = LISTENER + f"  listen: '{listen}'\n"
     assert "expected [IP:]PORT, [IP:]auto or none" in read(text, "config/shop.yaml")[1][0].reason

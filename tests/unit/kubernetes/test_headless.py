@@ -7,8 +7,10 @@ from router.kubernetes.headless import SERVICE_NAME_LABEL, pods, with_pods
 from router.kubernetes.objects import Snapshot
 from router.kubernetes.picture import Picture, ServiceWish, SiteOptions
 from router.kubernetes.services import Memory, ServicePlan, plan, restore
+from router.kubernetes.targets import Expander
 from router.model.specs import ConnectorSpec, Document, ServiceSpec
 from tests.unit.kubernetes.cluster import Cluster, users_service
+from tests.unit.kubernetes.objects_made import pod
 
 SOURCE = "StatefulSet/db"
 WISH = ServiceWish(address="pg", source=SOURCE, stateful_set="db")
@@ -41,7 +43,7 @@ def declared(found: Picture) -> dict[str, ServiceSpec]:
 
 
 def settled(
-    cluster: Cluster, found: Picture, *, here: bool, may_name_pods: bool = True
+    cluster: Cluster, found: Picture, *, here: bool, may_name_pods: bool | None = True
 ) -> ServicePlan:
     specs = declared(found)
     for _ in range(5):
@@ -182,3 +184,35 @@ def test_without_the_right_nothing_is_missing_where_the_pods_run() -> None:
     cluster = Cluster()
     cluster.put(users_service("pg", 5432, clusterIP="None"))
     assert not settled(cluster, picture(2), here=True, may_name_pods=False).findings
+
+
+def test_until_the_rights_are_known_a_headless_address_stays_as_it_is() -> None:
+    cluster = Cluster()
+    settled(cluster, picture(1), here=False, may_name_pods=None)
+    assert sorted(cluster.objects["Service"]) == ["db-0"]
+    settled(cluster, picture(1), here=False)
+    before = copy.deepcopy(cluster.objects)
+    settled(cluster, picture(1), here=False, may_name_pods=None)
+    assert cluster.objects == before
+
+
+def test_the_target_of_a_pods_service_is_that_pod() -> None:
+    objects = {
+        "StatefulSet": {"db": stateful_set(2)},
+        "Pod": {
+            name: pod(
+                name,
+                f"10.0.0.{index}",
+                labels={"app": "db", "statefulset.kubernetes.io/pod-name": name},
+                ports={"": 5432},
+            )
+            for index, name in enumerate(("db-0", "db-1"), start=1)
+        },
+    }
+    found = Expander().expand(picture(2).documents, Snapshot("shop", objects))
+    targets = {
+        document.spec.service: [target.host for target in document.spec.targets]
+        for document in found.documents
+        if isinstance(document.spec, ConnectorSpec)
+    }
+    assert targets["db-0"] == ["10.0.0.1"] and targets["db-1"] == ["10.0.0.2"]

@@ -317,7 +317,10 @@ def test_what_only_an_administrator_of_the_cluster_may_grant_stands_apart() -> N
     role, binding = headless_objects("ns")
     validate(role)
     validate(binding)
-    assert set(allowed(role["rules"])) == {("discovery.k8s.io", "endpointslices")}
+    assert set(allowed(role["rules"])) == {
+        ("discovery.k8s.io", "endpointslices"),
+        ("discovery.k8s.io", "endpointslices/restricted"),
+    }
     assert role["metadata"]["name"] == binding["roleRef"]["name"] != names.ROUTER
     assert binding["subjects"][0]["name"] == names.ROUTER
 

@@ -424,3 +424,19 @@ def test_a_copy_of_our_service_under_another_name_is_not_ours() -> None:
     site.cluster.put(copied)
     changes, _ = restore(site.cluster.snapshot())
     assert [change.name for change in changes] == ["shop"]
+
+
+def test_an_hour_of_reconciles_that_leave_selector_and_ports_alone_costs_no_write() -> None:
+    site = Site()
+    site.cluster.put(users_service("shop", 80))
+    site.declare("shop", here=True)
+    site.declare("far")
+    site.settle()
+    writes = site.cluster.writes
+    for _ in range(20):
+        live = copy.deepcopy(site.cluster.service("shop"))
+        live["metadata"]["annotations"] |= users_service("shop", 80)["metadata"]["annotations"]
+        site.cluster.put(live)
+        site.now += 180
+        assert not site.settle().findings
+    assert site.cluster.writes == writes

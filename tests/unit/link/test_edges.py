@@ -2,8 +2,12 @@
 
 import pytest
 
+from router.link import control
 from router.link.handshake import Abilities
 from router.link.ports import OpenRequest
+from router.model import limits
+from router.model.edges import WishMessage
+from router.model.errors import RemoteProtocolError
 from router.model.ids import RouterId
 from tests.unit.link.lanes import Recorder
 from tests.unit.link.routers import Router
@@ -109,6 +113,14 @@ def test_an_older_edge_is_a_router_that_says_no_features() -> None:
     hello = dialler.heard[0]
     assert getattr(hello, "features", None) == ("edge-table",)
     assert getattr(hello, "required", None) == ()
+
+
+def test_a_wish_of_more_names_than_allowed_is_a_bad_message() -> None:
+    names = tuple(f"s{number}" for number in range(limits.EDGE_WISHES_MAX + 1))
+    most = WishMessage(1, 1, names[1:])
+    assert control.decode(memoryview(control.encode(most))) == most
+    with pytest.raises(RemoteProtocolError):
+        control.decode(memoryview(control.encode(WishMessage(1, 1, names))))
 
 
 def test_two_edges_do_not_link() -> None:

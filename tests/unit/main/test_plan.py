@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from router.documents import Wanted
-from router.main.plan import Plan, PlannedTarget, plan
+from router.main.plan import Plan, PlannedTarget, plan, wishes
 from router.model.adverts import Declaration
 from router.model.ids import ServiceKey
 from router.model.settings import Health
@@ -181,3 +181,31 @@ def test_the_proxy_protocol_is_told_of_and_left_out_where_it_is_not_spoken() -> 
         (target,) = result.services[SHOP].targets.values()
         assert target.proxy_protocol is spoken
         assert [problem.code for problem in result.problems] == ([] if spoken else ["SW0306"])
+
+
+def test_a_site_with_service_sync_uses_every_service() -> None:
+    assert wishes(Wanted(name="east", site=SiteSpec())) is None
+
+
+def test_a_site_without_it_uses_what_it_declares_serves_and_listens_for() -> None:
+    wanted = Wanted(
+        name="east",
+        site=SiteSpec(service_sync=False),
+        services={"own": ServiceSpec(ports=(80,))},
+        connectors={"here": ConnectorSpec(service="served")},
+        listeners={
+            "shop": ListenerSpec(service="shop"),
+            "mail": ListenerSpec(service="mail", listen="none"),
+        },
+    )
+    assert wishes(wanted) == frozenset({"own", "served", "shop"})
+
+
+def test_behind_kubernetes_services_a_site_uses_those_that_lead_to_it() -> None:
+    wanted = Wanted(
+        name="east",
+        site=SiteSpec(),
+        inner_ports={SHOP: 1024},
+        listeners={"x": ListenerSpec(service="x")},
+    )
+    assert wishes(wanted) == frozenset({"shop"})

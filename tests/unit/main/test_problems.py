@@ -3,7 +3,7 @@
 import pytest
 
 from router.forward.listeners import ListenerState
-from router.main.problems import of_edge, of_listeners
+from router.main.problems import of_edge, of_listeners, of_mode
 from router.model.ids import ServiceKey
 
 SHOP, DB = ServiceKey("shop", 8080), ServiceKey("db", 5432)
@@ -45,3 +45,9 @@ def test_services_that_an_edge_is_not_told_of_are_a_problem_with_two_ways_out() 
     (problem,) = of_edge(3)
     assert problem.message.startswith("3 services find no room")
     assert "routerMode: interior" in problem.hint
+
+
+def test_a_mode_changed_under_a_running_router_is_a_problem_until_it_is_started_again() -> None:
+    assert of_mode("edge", "edge") == of_mode("edge", "") == []
+    (problem,) = of_mode("interior", "edge")
+    assert problem.message.startswith("routerMode is edge, and this router runs as interior")

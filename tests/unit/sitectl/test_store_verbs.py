@@ -209,6 +209,18 @@ def test_listen_makes_a_listener_document(here: CommandLine) -> None:
     assert list(here.config()) == ["site-here.yaml"]
 
 
+def test_listening_for_a_service_of_another_site_needs_no_declaration_here(
+    here: CommandLine,
+) -> None:
+    words = ("service", "set", "shop", "--listen", "auto")
+    assert here.json(*words)["change"] == "created"
+    assert here.json(*words)["change"] == "unchanged"
+    assert "as soon as a site declares it" in here.ok(*words).stdout
+    assert list(here.config()) == ["listener-shop.yaml", "site-here.yaml"]
+    assert here("service", "set", "shop", "--listen", "auto", "--queue", "3").exit_code == 4
+    assert here("service", "set", "No_Name", "--listen", "auto").exit_code == 2
+
+
 def test_bind_is_keyed_by_service_target_and_ports(here: CommandLine) -> None:
     here.ok("service", "create", "shop", "8080")
     assert here.json(*BIND, "--capacity", "10")["change"] == "created"

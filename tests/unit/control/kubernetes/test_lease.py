@@ -14,7 +14,7 @@ from router.control.kubernetes.lease import Leadership
 from router.kubernetes.names import ROUTER
 from router.kubernetes.objects import Object
 from router.model import limits
-from tests.unit.virtual_loop import run
+from tests.unit.virtual_loop import VirtualLoop, run
 
 WHEN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -148,6 +148,24 @@ def test_it_is_told_when_the_right_to_write_comes_and_goes() -> None:
             api.away = True
             await asyncio.sleep(30)
             assert told == [True, False]
+            running.cancel()
+
+    run(story())
+
+
+def test_a_right_that_ran_out_unnoticed_is_told_when_it_is_back() -> None:
+    async def story() -> None:
+        api, told = OneLease(), []
+        changed: Callable[[], None] = lambda: told.append(one.holds)  # noqa: E731
+        one = Leadership(api, "a", Random(1), changed, lambda: WHEN)
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(one.run())
+            await asyncio.sleep(1)
+            loop = asyncio.get_running_loop()
+            assert isinstance(loop, VirtualLoop)
+            loop.jump(60)  # As if something had held the loop.
+            await asyncio.sleep(1)
+            assert told == [True, False, True]
             running.cancel()
 
     run(story())

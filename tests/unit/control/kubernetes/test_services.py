@@ -256,3 +256,28 @@ def test_what_could_not_be_restored_is_told() -> None:
         assert list(cluster.objects["Service"]) == ["a"]
 
     run(body())
+
+
+def test_what_an_admission_webhook_undoes_is_told_and_written_ever_more_rarely() -> None:
+    class Mutating(Api):
+        async def patch(self, kind: str, name: str, changes: Any, **_: str) -> dict[str, Any]:
+            found = await super().patch(kind, name, changes)
+            return self.cluster.put({**found, "spec": {**found["spec"], "selector": {"app": "x"}}})
+
+    async def body() -> None:
+        cluster = Cluster()
+        for change in changes(cluster, "a"):
+            cluster.carry_out(change)
+        cluster.put(
+            {**cluster.service("a"), "spec": {**cluster.service("a")["spec"], "selector": {}}}
+        )
+        api = Mutating(cluster)
+        writer = ServiceWriter(api, Random(1))
+        async with running(writer):
+            for _ in range(6_000):
+                writer.offer(changes(cluster, "a"))
+                await asyncio.sleep(0.1)
+            assert 8 <= len(api.times) <= 25
+            assert [error.code for error in writer.findings] == ["SW0428"]
+
+    run(body())
