@@ -184,7 +184,8 @@ async def following(site_dir: Path, namespace: Namespace) -> AsyncIterator[Store
             defaults=SiteDefaults(bind_ip=os.environ.get(BIND_IP_VARIABLE) or ANY_ADDRESS),
             rng=rng,
         )
-        joined = NamespaceStore(store, SecretTrust(api, site_dir, rng), api, rng)
+        trust = SecretTrust(api, site_dir, rng)
+        joined = NamespaceStore(store, trust, api, rng)
         failure: Exception | None = None
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(joined.run())
