@@ -19,7 +19,9 @@ from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.faults import Fault
 from tests.kubernetes.rbac import service_account
 
-SHOP = {"app": "shop"}
+# The HTTP client leaves a connection whose TLS handshake is cancelled to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 WATCHED_ROLE = [
     {
         "apiGroups": ["", "apps", "discovery.k8s.io", "apps.openshift.io"],
