@@ -9,7 +9,6 @@ import copy
 import json
 from typing import Any, Final
 
-import httpx2
 import yaml
 
 from tests.kubernetes.client import raw
@@ -87,8 +86,8 @@ class GitOps:
         group = found["apiVersion"].rpartition("/")[0]
         name = found["metadata"]["name"]
         if self._mark == LABEL:
-            return "own-app"
-        return f"own-app:{group}/{found['kind']}:{self.namespace}/{name}"
+            return f"{self.namespace}-app"
+        return f"{self.namespace}-app:{group}/{found['kind']}:{self.namespace}/{name}"
 
     def _apply(self, wanted: Json) -> None:
         kind, name = wanted["kind"], wanted["metadata"]["name"]

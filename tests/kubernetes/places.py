@@ -4,19 +4,15 @@ A client goes where kube-proxy would take it: Service, EndpointSlice, a ready po
 """
 
 import http.client
-import itertools
 import json
 import random
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, Final
 
-import msgspec
 import yaml
 
 from router.kubernetes import names
@@ -28,10 +24,11 @@ from tests.kubernetes.commands import Commands
 from tests.kubernetes.endpoints import SERVICE_NAME
 from tests.kubernetes.images import Image
 from tests.kubernetes.resources import Json
-from tests.kubernetes.world import is_ending, is_ready
+from tests.kubernetes.world import is_ready
 from tests.scenario.waiting import until
 
 START_S: Final = 30.0
+QUIET_S: Final = 1.0
 ASK_TIMEOUT_S: Final = 10.0
 CONTROLLER_NAMESPACE: Final = "spillway-controller"
 
@@ -109,9 +106,11 @@ class Place:
         return self
 
     def router(self, *words: str, pod: str = "") -> Any:
-        """What ``sitectl WORDS -o json`` in a router's pod says."""
+        """What ``sitectl WORDS -o json`` in a router's pod says, also when it finds fault (3)."""
         name = pod or self.router_pods()[0]["metadata"]["name"]
-        text = self.commands.kubectl("exec", name, "--", "sitectl", *words, "-o", "json")
+        done = self.commands.run("kubectl", "exec", name, "--", "sitectl", *words, "-o", "json")
+        assert done.returncode in (0, 3), f"{words}: {done.stdout}{done.stderr}"
+        text = done.stdout
         envelope = json.loads(text)
         return envelope["item"] if "item" in envelope else envelope["items"]
 
@@ -234,6 +233,32 @@ class Load:
             self._stop.wait(0.005)
 
 
+def writes(cluster: Cluster, since: int, kind: str = "") -> list[tuple[str, str, str]]:
+    """What routers and the site controller wrote, or tried to: (user, verb, name)."""
+    return [
+        (one.user, one.wanted.verb, f"{one.wanted.resource.kind}/{one.wanted.name}")
+        for one in cluster.faults.seen[since:]
+        if one.wanted.is_write
+        and "spillway" in one.user
+        and one.wanted.resource.kind not in ("Lease", "SelfSubjectAccessReview")
+        and kind in ("", one.wanted.resource.kind)
+    ]
+
+
+def settled(cluster: Cluster) -> int:
+    """Returns once routers and controller wrote nothing for a while; ``len(faults.seen)`` then."""
+    mark, since = len(cluster.faults.seen), time.monotonic()
+
+    def quiet() -> bool:
+        nonlocal mark, since
+        if writes(cluster, mark):
+            mark, since = len(cluster.faults.seen), time.monotonic()
+        return time.monotonic() - since > QUIET_S
+
+    until(quiet, "nobody writes", START_S)
+    return mark
+
+
 def install_controller(cluster: Cluster) -> None:
     """The site controller of the whole cluster, in a pod, as its administrator installs it."""
     cluster.create("Namespace", CONTROLLER_NAMESPACE)
@@ -251,7 +276,11 @@ def copied(found: Json) -> Json:
     """A Secret as tools that sync Secrets between clusters write it."""
     metadata = {key: found["metadata"].get(key) or {} for key in ("labels", "annotations")}
     kept = {k: v for k, v in metadata["annotations"].items() if not k.startswith("kubectl.")}
-    metadata = {"name": found["metadata"]["name"], "labels": metadata["labels"], "annotations": kept}
+    metadata = {
+        "name": found["metadata"]["name"],
+        "labels": metadata["labels"],
+        "annotations": kept,
+    }
     return {
         "apiVersion": "v1",
         "kind": "Secret",

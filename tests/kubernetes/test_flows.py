@@ -1,4 +1,4 @@
-"""The published GitOps flows of Skupper v1, with their YAML as its users write it (images aside)."""
+"""The published GitOps flows of Skupper v1, with their YAML as its users write it."""
 
 import itertools
 from collections.abc import Iterator
@@ -7,98 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.kubernetes.cluster import Cluster
-from tests.kubernetes.places import IMAGES, Place, copied, install_controller
-from tests.kubernetes.resources import Json
+from tests.kubernetes.places import IMAGES, Place, copied, install_controller, writes
+from tests.kubernetes.published import REQUEST, filled, shop, site
 from tests.scenario.waiting import until
-
-SITE = """
-apiVersion: v1
-kind: ConfigMap
-metadata:
-  name: skupper-site
-data:
-  name: {name}
-  cluster-local: "false"
-  console: "true"
-  console-authentication: internal
-  console-password: "rubble"
-  console-user: "rubble"
-  edge: "false"
-  ingress: loadbalancer
-  router-console: "false"
-  service-controller: "true"
-  service-sync: "true"
-"""
-SHOP = """
-apiVersion: apps/v1
-kind: Deployment
-metadata:
-  name: {name}
-  annotations:
-    skupper.io/proxy: "http"
-    skupper.io/port: "80:8080"
-    skupper.io/address: "{address}"
-{further}
-  labels:
-    app: {name}
-spec:
-  replicas: {replicas}
-  selector:
-    matchLabels:
-      app: {name}
-  template:
-    metadata:
-      labels:
-        app: {name}
-    spec:
-      terminationGracePeriodSeconds: 30
-      containers:
-      - name: main
-        image: example/shop:1
-        ports:
-        - containerPort: 8080
-"""
-REQUEST = """
-apiVersion: v1
-kind: Secret
-metadata:
-  labels:
-    skupper.io/type: connection-token-request
-  name: {name}
-"""
-
-
-def site(name: str) -> str:
-    return SITE.format(name=name)
-
-
-def shop(name: str, address: str = "shop", replicas: int = 1, **annotations: str) -> str:
-    further = "\n".join(f"    {key}: {text!r}" for key, text in annotations.items())
-    return SHOP.format(name=name, address=address, replicas=replicas, further=further)
-
-
-def filled(place: Place, name: str) -> Json:
-    """The token Secret that a request in ``place`` became."""
-
-    def look() -> Json | None:
-        found = place.get("Secret", name)
-        return found if found and "tls.crt" in (found.get("data") or {}) else None
-
-    found = until(look, f"request {name} is filled", 30.0)
-    assert found is not None
-    return found
-
-
-def writes(cluster: Cluster, since: int, kind: str = "") -> list[tuple[str, str, str]]:
-    """What routers and the site controller wrote, or tried to: (user, verb, name)."""
-    return [
-        (one.user, one.wanted.verb, f"{one.wanted.resource.kind}/{one.wanted.name}")
-        for one in cluster.faults.seen[since:]
-        if one.wanted.is_write
-        and "spillway" in one.user
-        and one.wanted.resource.kind not in ("Lease", "SelfSubjectAccessReview")
-        and kind in ("", one.wanted.resource.kind)
-    ]
 
 
 @pytest.fixture
@@ -220,7 +131,7 @@ def test_sites_of_one_cluster_that_are_linked_apart_stay_networks_of_their_own(
     for place in (c, d):
         place.starts()
         assert place.get("Service", "only-a") is None
-        assert len(place.router("network", "status")["sites"]) == 1
+        assert len(place.router("network", "status")) == 1
     d.apply(copied(filled(c, "to-c")))
     c.apply(shop("only-c", "only-c"))
     d.answers("only-c", by="only-c")
@@ -229,6 +140,6 @@ def test_sites_of_one_cluster_that_are_linked_apart_stay_networks_of_their_own(
     d.answers("shop", by="c-pod")
     until(lambda: not b.pod_that_answers("shop"), "nobody is left for b")
     for place, names in ((a, ["a", "b"]), (b, ["a", "b"]), (c, ["c", "d"]), (d, ["c", "d"])):
-        known = place.router("network", "status")["sites"]
+        known = place.router("network", "status")
         assert sorted(each["name"] for each in known) == names
         assert place.get("Service", "only-c" if names[0] == "a" else "only-a") is None
