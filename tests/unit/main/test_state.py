@@ -46,9 +46,7 @@ def test_a_service_keeps_the_time_of_its_first_declaration(tmp_path: Path) -> No
     assert keeper.declared_at("shop") > first
 
 
-def test_a_thousand_services_are_one_write(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_thousand_services_are_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     writes: list[Path] = []
     monkeypatch.setattr(state, "write_secret", lambda path, content: writes.append(path))
     keeper = FileKeeper(tmp_path / "state.json")
