@@ -333,8 +333,6 @@ def _lease(found: Json, _before: Json | None) -> list[Cause]:
     if spec.get("leaseTransitions", 0) < 0:
         value = spec["leaseTransitions"]
         bad.append(wrong("spec.leaseTransitions", value, "must be greater than or equal to 0"))
-    if "holderIdentity" in spec and not spec["holderIdentity"]:
-        bad.append(wrong("spec.holderIdentity", "", "must not be empty"))
     return bad
 
 
