@@ -368,6 +368,8 @@ SERVICE_WRITES_BURST, SERVICE_WRITES_PER_S = 100, 50.0  # 300 Services at once: 
 SERVICE_RETRY_S, SERVICE_RETRY_MAX_S = 1.0, 60.0  # Of one object that was refused, doubling.
 SERVICE_SEEN_WITHIN_S = 5.0  # A watch shows what we wrote; then we look whether it is so.
 ENDPOINTS_PER_SLICE_MAX = 1_000  # What the API takes in one EndpointSlice.
+SKUPPER_REACTS_WITHIN_S = 2.0  # Its controller, or our router, while a service migrates.
+SKUPPER_UNASKED_WITHIN_S = 0.3  # Where only Skupper's command line does: nobody serves meanwhile.
 
 # kubernetes: the site controller.
 CONTROLLER_WORKERS = 4  # Namespaces looked after at once: a site is some ten calls.

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -111,19 +111,19 @@ def survey(
     entries = before.get("ConfigMap", names.SERVICES_CONFIGMAP) or {}
     definitions, errors = skupper_services.read(entries, snapshot.namespace)
     annotated = _annotated(before)
+    exposed = _exposed(annotated)
     declared = {
         (document.kind, document.name): document.source.partition("[")[0]
         for found in snapshot.of("ConfigMap").values()
         if documents.is_labelled(found)
         for document in documents.read(found).documents
     }
-    addresses = {*definitions, *(entries.get("data") or {}), *_exposed(annotated), *records}
+    addresses = {*definitions, *(entries.get("data") or {}), *exposed, *records}
     candidates = {}
     for address in sorted(addresses):
         wrong = [error.reason for error in errors if _is_of(error.path, address)]
-        candidates[address] = _candidate(
-            before, address, definitions.get(address), annotated, declared, wrong
-        )
+        found = _Found(definitions.get(address), exposed.get(address, []), wrong)
+        candidates[address] = _candidate(before, address, found, annotated, declared)
     return Namespace(
         snapshot=snapshot,
         candidates=candidates,
@@ -160,15 +160,22 @@ def _exposed(annotated: Picture) -> dict[str, list[Document]]:
     return found
 
 
+class _Found(NamedTuple):
+    """What Skupper has of an address, what annotations say, and what of it cannot be read."""
+
+    definition: Definition | None
+    exposed: list[Document]
+    wrong: list[str]
+
+
 def _candidate(
     before: Snapshot,
     address: str,
-    definition: Definition | None,
+    stated: _Found,
     annotated: Picture,
     declared: Mapping[tuple[Kind, str], str],
-    wrong: list[str],
 ) -> Candidate:
-    exposed = _exposed(annotated).get(address, [])
+    definition, exposed, wrong = stated
     sources = tuple(sorted({document.source for document in exposed}))
     origin = ANNOTATION if exposed else ""
     wish, chosen = annotated.wishes.get(address), exposed
