@@ -99,7 +99,9 @@ def _wishes(reading: Reading, documents: list[Document]) -> dict[str, ServiceWis
         if isinstance(document.spec, ListenerSpec) and document.spec.listen == "none"
     }
     stateful = _stateful(reading, documents)
-    common = reading.wish("")
+    common = msgspec.structs.replace(
+        reading.wish(""), cluster_ip=reading.value(names.CLUSTER_IP, texts.ip, "")
+    )
     wishes: dict[str, ServiceWish] = {}
     for document in documents:
         if document.kind == "Service":

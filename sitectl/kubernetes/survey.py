@@ -202,7 +202,7 @@ def _candidate(
         origin=origin or "skupper",
         service=service,
         connectors=tuple(d.spec for d in chosen if isinstance(d.spec, ConnectorSpec)),
-        maps=() if foreign or obstacles else _maps(chosen, wish, declared),
+        maps=() if foreign or obstacles else _maps(chosen, wish, _cluster_ip(found), declared),
         annotated=sources,
         obstacles=tuple(obstacles),
         notes=_notes(service, foreign),
@@ -218,6 +218,14 @@ def _refused(found: Object, service: ServiceSpec, *, may: bool) -> list[str]:
     was = original(found) if adoption.is_skuppers(found) else found
     refused = refusal(was, service, consent=True, may_rewrite=may)
     return [f"{refused.reason} ({refused.code})"] if refused is not None else []
+
+
+def _cluster_ip(found: Object | None) -> str:
+    """The address of a Service that Skupper made and will delete: clients may keep it."""
+    if found is None or not is_generated(found):
+        return ""
+    address = adoption.spec(found).get("clusterIP")
+    return address if isinstance(address, str) and address != "None" else ""
 
 
 def _with_names(definition: Definition) -> list[Document]:
@@ -272,10 +280,11 @@ def _notes(service: ServiceSpec | None, foreign: bool) -> tuple[str, ...]:
 def _maps(
     chosen: Iterable[Document],
     wish: ServiceWish | None,
+    cluster_ip: str,
     declared: Mapping[tuple[Kind, str], str],
 ) -> tuple[Object, ...]:
     """A ConfigMap for each document, as verbs write them; not of those that users wrote."""
-    noted = _wish_notes(wish)
+    noted = _wish_notes(wish) | ({names.CLUSTER_IP: cluster_ip} if cluster_ip else {})
     found: list[Object] = []
     for document in chosen:
         name = config_map_name(document.kind, document.name)

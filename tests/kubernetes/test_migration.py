@@ -132,6 +132,12 @@ def ours(cluster: Cluster, name: str) -> bool:
     return found is not None and found["spec"].get("selector") == adoption.ROUTERS
 
 
+def cluster_ip(cluster: Cluster, name: str) -> str:
+    found = cluster.get("Service", name, NAMESPACE)
+    assert found is not None
+    return str(found["spec"]["clusterIP"])
+
+
 def seen(cluster: Cluster) -> dict[str, Any]:
     """Everything that is not ours, as people see it."""
     result: dict[str, Any] = {}
@@ -245,7 +251,8 @@ def test_a_plan_says_everything_and_changes_nothing(cluster: Cluster, west: Comm
     assert services["backend"]["targets"] == [{"workload": "pods/app=backend", "ports": [8080]}]
     assert services["front"]["targets"] == [{"workload": "pods/app=front", "ports": [8080]}]
     assert {item["served_by"] for item in services.values()} == {"skupper"}
-    assert "deleting" in services["shop"]["gap"] and "none" in services["backend"]["gap"]
+    assert "deleting" in services["shop"]["gap"] and "none" in services["front"]["gap"]
+    assert "300 ms" in services["backend"]["gap"]
     assert services["sums"]["obstacles"] and not services["sums"]["steps"]
     assert "remove its entry from skupper-services" in services["backend"]["steps"]
     text = west.ok("migrate", "--plan")
@@ -259,12 +266,14 @@ def test_a_service_moves_and_moves_back_under_traffic(
     cluster: Cluster, west: Commands, name: str
 ) -> None:
     before = seen(cluster)
+    address = cluster_ip(cluster, name)
     with Traffic(cluster, name) as traffic:
         until(lambda: traffic.requests, "requests are made")
         assert traffic.ask() == names.SKUPPER_ROUTER
         (item,) = west.json("migrate", "--apply", name)
         assert item["change"] == "moved"
         assert ours(cluster, name)
+        assert cluster_ip(cluster, name) == address, "clients that know it go on"
         until(lambda: traffic.ask().startswith(name), "its own pod answers through our router")
     if name == "shop":  # Skupper's generated Service went, ours came.
         assert traffic.gap_s < GAP_S_MAX

@@ -61,7 +61,7 @@ def test_a_plan_names_targets_steps_and_what_others_do(beside: NamespaceLine) ->
         "wait until Skupper's controller gives Service shop back",
         "wait until Service shop leads to our router",
     ]
-    assert item["gap"].startswith("none")
+    assert item["gap"].startswith("some 300 ms")
 
 
 def test_what_cannot_move_says_why(beside: NamespaceLine, cluster: FakeCluster) -> None:
