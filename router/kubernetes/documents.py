@@ -110,7 +110,9 @@ def _is_site(document: Document, errors: list[ConfigError]) -> bool:
 def _wishes(reading: Reading, documents: list[Document]) -> dict[str, ServiceWish]:
     """A wish for each address that a Service or a Connector names: somebody here asked for it."""
     stateful = _stateful(reading, documents)
-    common = reading.wish("")
+    common = msgspec.structs.replace(
+        reading.wish(""), cluster_ip=reading.value(names.CLUSTER_IP, texts.ip, "")
+    )
     wishes: dict[str, ServiceWish] = {}
     for document in documents:
         if document.kind == "Service":

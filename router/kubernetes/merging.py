@@ -23,9 +23,11 @@ class Merged(msgspec.Struct, frozen=True):
 def merge(
     exposures: Iterable[Exposure],
     declared: Mapping[str, Document],
+    connected: Mapping[str, Document],
     wished: Mapping[str, ServiceWish],
 ) -> Merged:
-    """``declared`` and ``wished`` by address: what documents say, which comes first.
+    """``declared`` and ``wished`` by address: what documents say, which comes first. ``connected``
+    are their Connectors by name: one that stands for an object (its migration wrote it) counts.
 
     Then the object that was made first, then the first by kind and name, decides what a service
     is. One that says another protocol or other ports is left out; others are further targets.
@@ -48,7 +50,7 @@ def merge(
             documents.append(
                 Document(kind="Service", name=one.address, spec=one.service, source=source)
             )
-        if one.connector is not None:
+        if one.connector is not None and not _is_connected(one, connected):
             documents.append(
                 Document(
                     kind="Connector",
@@ -59,6 +61,15 @@ def merge(
             )
         wishes[one.address] = joined(wishes.get(one.address), one.wish)
     return Merged(tuple(documents), wishes, tuple(errors))
+
+
+def _is_connected(one: Exposure, connected: Mapping[str, Document]) -> bool:
+    found = connected.get(one.connector_name)
+    return (
+        found is not None
+        and isinstance(found.spec, ConnectorSpec)
+        and found.spec.service == one.address
+    )
 
 
 def _agree(one: Exposure, spec: ServiceSpec, source: str, noted: Findings) -> bool:

@@ -51,7 +51,8 @@ def translate(
     exposures: list[Exposure] = []
     if options is None or options.service_controller:
         exposures = _exposures(snapshot, beside, memo, errors)
-    merged = merging.merge(exposures, own, documented.wishes)
+    connectors = by_kind.get("Connector", {})
+    merged = merging.merge(exposures, own, connectors, documented.wishes)
     links = tokens.read(snapshot.of("Secret"), own_site_id, beside.runs, by_kind.get("Link", {}))
     errors += [*merged.errors, *links.errors]
     return Picture(
