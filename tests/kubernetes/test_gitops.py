@@ -1,0 +1,147 @@
+"""A site kept by a GitOps tool that heals and prunes: who writes what, and that it ends."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from router.kubernetes import names
+from router.model import limits
+from tests.kubernetes.cluster import Cluster
+from tests.kubernetes.gitops import ANNOTATION, LABEL, GitOps
+from tests.kubernetes.places import IMAGES, Place, copied, install_controller, settled, writes
+from tests.kubernetes.published import REQUEST, filled, shop, site
+from tests.scenario.waiting import until
+
+RECONCILES = 120
+"""An hour of them, at two a minute."""
+HEALED_MAX = limits.SERVICE_REVERTS_MAX + 4
+STATUS = f"ConfigMap/{names.STATUS_CONFIGMAP}"
+"""Written at most every 30 s, whenever something it tells of has changed."""
+SERVICE = """
+apiVersion: v1
+kind: Service
+metadata:
+  name: shop
+  annotations: {skupper.io/proxy: http}
+spec:
+  selector: {app: shop}
+  ports: [{port: 80, targetPort: 8080}]
+"""
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    with Cluster(tmp_path / "cluster", images=IMAGES, proxy=True) as made:
+        install_controller(made)
+        yield made
+
+
+def plain(name: str) -> str:
+    """A Deployment that nobody exposes."""
+    return shop(name).replace("skupper.io/", "unused.example/")
+
+
+@pytest.mark.parametrize(
+    ("server_side", "mark"),
+    [(True, ANNOTATION), (False, LABEL)],
+    ids=["server-side", "client-side"],
+)
+def test_nothing_of_ours_is_pruned_and_nobody_writes_once_all_is_settled(
+    cluster: Cluster, server_side: bool, mark: str
+) -> None:
+    east, west = Place(cluster, "east"), Place(cluster, "west")
+    tools = [GitOps(cluster, each, server_side=server_side, mark=mark) for each in ("east", "west")]
+    to_east, to_west = tools
+    try:
+        to_east.want(site("east"), REQUEST.format(name="to-east"), shop("east"))
+        to_west.want(site("west"), shop("west"), shop("other", "other"))
+        for tool in tools:
+            tool.sync()
+        west.apply(copied(filled(east, "to-east")))  # By a tool that syncs Secrets.
+        east.answers("other")
+        west.answers("shop", by="west")
+
+        to_east.sync()  # Heals the label of the request, once each time that it was filled.
+        mark_at = settled(cluster)
+        for _ in range(RECONCILES):
+            assert [tool.sync() for tool in tools] == [0, 0], [tool.written for tool in tools]
+        settled(cluster)
+        assert [one for one in writes(cluster, mark_at) if one[2] != STATUS] == []
+        assert [tool.pruned for tool in tools] == [[], []]
+        assert east.answers("other")
+        to_west.drop("Deployment", "other")
+        to_west.sync()
+        until(lambda: east.get("Service", "other") is None, "a dropped service goes everywhere")
+    finally:
+        for tool in tools:
+            tool.close()
+
+
+def test_an_annotated_service_under_self_heal_is_fought_over_a_few_times_at_most(
+    cluster: Cluster,
+) -> None:
+    west = Place(cluster, "west")
+    tool = GitOps(cluster, "west", server_side=True, mark=ANNOTATION)
+    try:
+        tool.want(site("west"), plain("shop"), SERVICE)
+        tool.sync()
+        west.starts()
+        west.answers("shop", by="shop")
+        healed = 0
+        while tool.sync():
+            healed += 1
+            assert healed <= HEALED_MAX
+            west.ask("shop")  # Whoever leads at that moment: a client is answered.
+            mark_at = settled(cluster)
+        for _ in range(RECONCILES):
+            assert tool.sync() == 0
+        assert writes(cluster, mark_at, "Service") == []
+        problems = west.router("status")["problems"]
+        assert {each["code"] for each in problems} & {"SW0425"}
+    finally:
+        tool.close()
+
+
+@pytest.mark.parametrize("is_rewriting", [True, False], ids=["ignored-difference", "no-rewriting"])
+def test_two_ways_to_expose_a_service_of_a_healing_tool_settle_at_once(
+    cluster: Cluster, is_rewriting: bool
+) -> None:
+    """``ignoreDifferences`` for what is rewritten, or ``rewrite-selectors: false``."""
+    west, east = Place(cluster, "west"), Place(cluster, "east")
+    ignored = ("Service/spec/selector", "Service/spec/ports") if is_rewriting else ()
+    tool = GitOps(cluster, "west", server_side=True, mark=ANNOTATION, ignored=ignored)
+    try:
+        manifest = site("west")
+        if not is_rewriting:
+            manifest += '  rewrite-selectors: "false"\n'
+        tool.want(manifest, plain("shop"), SERVICE)
+        tool.sync()
+        east.apply(site("east"), REQUEST.format(name="to-east"))
+        west.apply(copied(filled(east, "to-east")))
+        east.answers("shop", by="shop")
+        west.answers("shop", by="shop")
+        mark_at = settled(cluster)
+        for _ in range(RECONCILES):
+            assert tool.sync() == 0
+        assert writes(cluster, mark_at, "Service") == []
+        found = west.get("Service", "shop")
+        assert found is not None
+        leads_here = names.COMPONENT_LABEL in found["spec"]["selector"]
+        assert leads_here == is_rewriting
+    finally:
+        tool.close()
+
+
+def test_one_certificate_token_synced_to_several_namespaces_works_for_each(
+    cluster: Cluster,
+) -> None:
+    hub = Place(cluster, "hub")
+    hub.apply(site("hub"), REQUEST.format(name="to-hub"), shop("hub"))
+    token = copied(filled(hub, "to-hub"))
+    places = [Place(cluster, name) for name in ("north", "south", "west")]
+    for place in places:
+        place.apply(site(place.namespace), token)
+    for place in places:
+        place.answers("shop", by="hub")
+    assert len(hub.router("network", "status")) == 4
