@@ -37,7 +37,7 @@ def made(service: Object) -> Made:
     """What it says of itself; nothing when somebody spoilt it."""
     try:
         return _DECODER.decode(annotations(service).get(names.MADE, "{}"))
-    except (msgspec.DecodeError, msgspec.ValidationError, AttributeError, TypeError):
+    except (msgspec.DecodeError, AttributeError, TypeError, RecursionError):
         return Made()
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from router.kubernetes.memo import Memo
 from router.kubernetes.translate import translate
+from router.model import limits
 from router.model.specs import ConnectorSpec, ServiceSpec
 from tests.unit.kubernetes.objects import (
     config_map,
@@ -122,3 +123,22 @@ def test_it_does_not_matter_in_how_many_config_maps_a_service_stands() -> None:
         )
         (wish,) = found.wishes.values()
         assert (wish.labels, wish.stateful_set, wish.is_made) == ({"tier": "web"}, "db", False)
+
+
+def test_who_adds_more_documents_than_can_be_read_takes_nothing_from_the_older_ones() -> None:
+    memo = Memo()
+    old = documents("z-old", SERVICE)
+    old["metadata"]["creationTimestamp"] = "2026-01-01T00:00:00Z"
+    filling = "# " + "x" * (limits.CONFIG_FILE_BYTES_MAX - 100) + "\n"
+    many = []
+    for number in range(4):
+        each = documents(f"a-{number}", filling + SERVICE.replace("db", f"new-{number}"))
+        each["metadata"]["creationTimestamp"] = f"2026-01-02T00:00:0{number}Z"
+        many.append(each)
+    found = translate(snapshot([old, *many]), memo=memo)
+    assert set(services_of(found)) == {"db", "new-0"}
+    assert [(e.source, e.code) for e in found.errors] == [
+        (f"ConfigMap/a-{number}", "SW0415") for number in (1, 2, 3)
+    ]
+    room = translate(snapshot([old, *many[1:]]), memo=memo)  # The oldest of them is gone.
+    assert set(services_of(room)) == {"db", "new-1"}

@@ -440,3 +440,23 @@ def test_an_hour_of_reconciles_that_leave_selector_and_ports_alone_costs_no_writ
         site.now += 180
         assert not site.settle().findings
     assert site.cluster.writes == writes
+
+
+DEEP = "[" * 5_000
+DIGITS = "9" * 5_000
+
+
+@pytest.mark.parametrize("key", [names.ORIGINAL, names.MADE])
+@pytest.mark.parametrize(
+    "text",
+    [f'{{"x":{DEEP}', f'{{"ports":[{{"x":{DEEP}', f'{{"innerPorts":{{"{DIGITS}":1024}}}}'],
+    ids=["deep", "deep-ports", "digits"],
+)
+def test_no_annotation_of_one_service_keeps_another_from_being_made(key: str, text: str) -> None:
+    site = Site()
+    spoilt = users_service("spoilt")
+    spoilt["metadata"] |= {"labels": {names.SERVICE_LABEL: "spoilt"}, "annotations": {key: text}}
+    site.cluster.put(spoilt)
+    site.declare("shop")
+    site.settle()
+    assert site.cluster.service("shop")["spec"]["selector"] == adoption.ROUTERS
