@@ -364,12 +364,14 @@ REFILL_S = 10.0  # A token request that somebody empties is filled no more often
 # kubernetes: Services that lead to the routers.
 INNER_PORT_MIN = 1_024  # Below it a process needs a right that restricted pods do not have.
 INNER_PORT_MAX = 32_767  # Above it the kernel takes ports for outgoing connections.
+SERVICE_PORTS_UNASKED_MAX = 2_048  # Each: five variables in every new pod, which has room for 2 MB.
 INNER_PORTS_KNOWN_MAX = 16_384  # Numbers kept for services that are gone; they may come back.
 # Somebody else (Argo CD, Flux, an operator) puts a Service's selector back and we ours: once more
 # than that is a fight, which ends here. One more attempt each time that long has passed.
 SERVICE_REVERTS_MAX, SERVICE_REVERTS_WITHIN_S = 5, 3_600.0
 SERVICE_WRITES_BURST, SERVICE_WRITES_PER_S = 100, 50.0  # 300 Services at once: 4 s.
 SERVICE_RETRY_S, SERVICE_RETRY_MAX_S = 1.0, 60.0  # Of one object that was refused, doubling.
+SERVICE_CHANGES_BURST, SERVICE_REST_MAX_S = 8, 600.0  # Of one object; then ever more rarely.
 SERVICE_SEEN_WITHIN_S = 5.0  # A watch shows what we wrote; then we look whether it is so.
 RIGHTS_LOOK_S = 300.0  # A right that an administrator adds counts within that time.
 ENDPOINTS_PER_SLICE_MAX = 1_000  # What the API takes in one EndpointSlice.
