@@ -1,6 +1,6 @@
-"""``python -m tests.kubernetes``: the cluster of the tests, standing until Ctrl-C, for kubectl and sitectl.
+"""The cluster of the tests, standing until Ctrl-C, for kubectl and sitectl.
 
-Prints what a shell needs. Everything it starts ends with it.
+Prints what a shell needs. Everything that it starts ends with it.
 """
 
 import argparse
@@ -35,7 +35,7 @@ IMAGES: Final = {
     **places.IMAGES,
     "*agnhost*": Image(entrypoint=(sys.executable, "-c", _AGNHOST)),
 }
-"""agnhost answers every path (``/hostname``) with the pod's name; ``?2.5`` after that many seconds."""
+"""agnhost answers every path (``/hostname``) with the pod's name; ``?2.5`` after 2.5 seconds."""
 
 
 def kubeconfig(cluster: Cluster, namespaces: list[str]) -> Path:
@@ -55,8 +55,12 @@ def main() -> None:
     """Start, say how to use it, wait."""
     parser = argparse.ArgumentParser(prog="python -m tests.kubernetes", description=__doc__)
     parser.add_argument("namespaces", nargs="*", default=["west", "east"], metavar="NAMESPACE")
-    parser.add_argument("--openshift", action="store_true", help="with Routes and DeploymentConfigs")
-    parser.add_argument("--state", type=Path, help="directory for certificates, pods and their logs")
+    parser.add_argument(
+        "--openshift", action="store_true", help="with Routes and DeploymentConfigs"
+    )
+    parser.add_argument(
+        "--state", type=Path, help="directory for certificates, pods and their logs"
+    )
     chosen = parser.parse_args()
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):  # A blocked signal would be so in pods, too.
