@@ -33,7 +33,7 @@ Server((os.environ["POD_IP"], 8080), Handler).serve_forever()
 """
 IMAGES: Final = {
     **places.IMAGES,
-    "*agnhost*": Image(entrypoint=(sys.executable, "-c", _AGNHOST)),
+    "*agnhost*": Image(commands={"/agnhost": (sys.executable, "-c", _AGNHOST)}),
 }
 """agnhost answers every path (``/hostname``) with the pod's name; ``?2.5`` after 2.5 seconds."""
 
