@@ -268,7 +268,8 @@ class _Planner:
             "spec.clusterIP",
             f"names of pods (POD.{name}) need the right to write EndpointSlices, so {name} leads "
             "to any of its pods and each pod has only its own name",
-            hint=f"Have an administrator of the cluster apply Role {names.ROUTER}-headless",
+            hint=f"Have an administrator of the cluster make Role {names.ROUTER}-headless: "
+            "docs/kubernetes-services.md, Pods with names, has the two commands",
             code="SW0428",
         )
         if error.source not in {e.source for e in self._findings if e.code == error.code}:
