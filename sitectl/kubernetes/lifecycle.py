@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import click
 
@@ -13,19 +13,29 @@ from router.kubernetes.findings import Findings
 from router.kubernetes.objects import Object, labels
 from router.kubernetes.picture import SiteOptions
 from router.kubernetes.site_config import SiteDefaults
+from router.model.specs import SiteSpec
 from sitectl import output, process, texts
 from sitectl.failure import Exit, Failure, conflict
-from sitectl.kubernetes.cluster import Cluster
+from sitectl.kubernetes.cluster import ApiFailure, Cluster
 from sitectl.kubernetes.door import PodDoor, site_directory
 from sitectl.kubernetes.objects import covers, make_so
+from sitectl.kubernetes.planned import DryCluster
 from sitectl.kubernetes.removal import remove_site
 from sitectl.kubernetes.site import KubernetesSite, kept_by, no_site, open_cluster
 from sitectl.options import Settings
+from sitectl.site import Change
 from sitectl.site_flags import given, given_keys, pairs
 from sitectl.store import state_dir
 
 ROUTES: Final = "route.openshift.io/v1"
 WAIT_POLL_S: Final = 0.5
+
+
+class _Meant(NamedTuple):
+    """What a site's ConfigMap says."""
+
+    options: SiteOptions
+    drain_grace_s: float
 
 
 def init(settings: Settings, ctx: click.Context, name: str | None, wait: str, image: str) -> None:
@@ -36,9 +46,10 @@ def init(settings: Settings, ctx: click.Context, name: str | None, wait: str, im
     found = cluster.find("ConfigMap", names.SITE_CONFIGMAP)
     notes = {part: pairs(given(ctx).get(part, "")) for part in ("labels", "annotations")}
     site_map, is_new = _site_map(cluster, found, data, notes, openshift)
-    options = _options(site_map, cluster.namespace, openshift, strict=is_new)
-    objects = _rendered(options, cluster, image, openshift)
+    meant = _read(site_map, cluster.namespace, openshift, strict=is_new)
+    objects = _rendered(meant, cluster, image, openshift)
     changes = make_so(cluster, [site_map, *objects] if is_new else objects)
+    changes += _grant_headless(cluster)
     if settings.dry_run:
         output.emit_planned(settings)
         return
@@ -48,8 +59,9 @@ def init(settings: Settings, ctx: click.Context, name: str | None, wait: str, im
     if wait == "ready":
         _wait_ready(cluster, settings.timeout_s)
     told = {"created": "created", "updated": "updated", "unchanged": "exists already, unchanged"}
-    text = f"site {options.name} in namespace {cluster.namespace} {told[change]}"
-    output.report(settings, "Site", options.name, change, text)
+    name = meant.options.name
+    text = f"site {name} in namespace {cluster.namespace} {told[change]}"
+    output.report(settings, "Site", name, change, text)
     if change != "unchanged" and wait == "none":
         output.note("Next: sitectl status")
 
@@ -87,7 +99,7 @@ def _made_map(
     openshift: bool,
 ) -> Object:
     draft = {"kind": "ConfigMap", "metadata": dict(notes), "data": dict(data)}
-    options = _options(draft, cluster.namespace, openshift, strict=True)
+    options = _read(draft, cluster.namespace, openshift, strict=True).options
     made = manifests.config_map(options, cluster.namespace, data)
     for part, told in notes.items():  # Also those that must not spread: they were asked for.
         if told:
@@ -95,27 +107,48 @@ def _made_map(
     return made
 
 
-def _options(found: Object, namespace: str, openshift: bool, *, strict: bool) -> SiteOptions:
+def _read(found: Object, namespace: str, openshift: bool, *, strict: bool) -> _Meant:
     """What a site's ConfigMap says. Failure when ``strict``: a value that cannot be used."""
     noted = Findings(site_config.SOURCE)
     defaults = SiteDefaults(ingress="route" if openshift else "loadbalancer")
-    options, _ = site_config.read(found, namespace, defaults, noted)
+    options, document = site_config.read(found, namespace, defaults, noted)
+    assert isinstance(document.spec, SiteSpec)
     wrong = [error for error in noted.errors if error.severity == "error"]
     if wrong and strict:
         raise texts.config_failure(wrong, "these settings cannot be used")
     for error in noted.errors:
         output.note(f"{error.code} {error.message}. {error.hint}".rstrip(". "))
-    return options
+    return _Meant(options, document.spec.drain_grace_s)
 
 
-def _rendered(options: SiteOptions, cluster: Cluster, image: str, openshift: bool) -> list[Object]:
+def _rendered(meant: _Meant, cluster: Cluster, image: str, openshift: bool) -> list[Object]:
     chosen = image or os.environ.get(manifests.IMAGE_VARIABLE) or manifests.IMAGE
     rendered = manifests.render(
-        options, namespace=cluster.namespace, image=chosen, openshift=openshift
+        meant.options,
+        namespace=cluster.namespace,
+        image=chosen,
+        openshift=openshift,
+        drain_grace_s=meant.drain_grace_s,
     )
     for error in rendered.errors:
         output.note(f"{error.code} {error.message}. {error.hint}".rstrip(". "))
     return list(rendered.objects)
+
+
+def _grant_headless(cluster: Cluster) -> list[tuple[Object, Change]]:
+    """Grant the router the right that only an administrator of the cluster holds, if one asks."""
+    without = "names for the pods of headless StatefulSets of other sites are left out"
+    if isinstance(cluster, DryCluster):
+        output.note(f"{without}: their right is granted apart, by an administrator of the cluster")
+        return []
+    try:
+        return make_so(cluster, manifests.headless_objects(cluster.namespace))
+    except ApiFailure as failure:
+        if failure.status != 403:
+            raise
+        component = "deploy/kubernetes/components/headless"
+        output.note(f"{without}: an administrator of the cluster adds them with {component}")
+        return []
 
 
 def _wait_ready(cluster: Cluster, timeout_s: float) -> None:
@@ -149,20 +182,21 @@ def update(
     changed = {**found, "data": after}
     if after != before:
         _require_ours(cluster, found, before, after)
-    options = _options(changed, cluster.namespace, openshift, strict=after != before)
-    objects = _rendered(options, cluster, image or _image(cluster), openshift)
+    meant = _read(changed, cluster.namespace, openshift, strict=after != before)
+    objects = _rendered(meant, cluster, image or _image(cluster), openshift)
     if only_check:
         _tell_differences(settings, ctx, cluster, objects)
         return
     if after != before:
         cluster.replace(changed)
-    changes = make_so(cluster, objects)
+    changes = [*make_so(cluster, objects), *_grant_headless(cluster)]
     if force_restart:
         KubernetesSite(cluster, state_dir(settings)).restart_router()
     is_changed = after != before or any(change != "unchanged" for _, change in changes)
     change = "updated" if is_changed or force_restart else "unchanged"
-    text = f"site {options.name} {'updated' if change == 'updated' else 'is so already, unchanged'}"
-    output.report(settings, "Site", options.name, change, text)
+    name = meant.options.name
+    text = f"site {name} {'updated' if change == 'updated' else 'is so already, unchanged'}"
+    output.report(settings, "Site", name, change, text)
 
 
 def _image(cluster: Cluster) -> str:

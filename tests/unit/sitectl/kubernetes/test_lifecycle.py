@@ -16,11 +16,12 @@ RUNNING = {
     ("Service", "spillway-router"),
     ("Deployment", "spillway-router"),
 }
+HEADLESS = {("Role", "spillway-router-headless"), ("RoleBinding", "spillway-router-headless")}
 
 
 def test_init_writes_the_site_and_what_runs_it(empty: NamespaceLine, cluster: FakeCluster) -> None:
     assert empty.json("init")["change"] == "created"
-    assert set(cluster.objects) == RUNNING | {("ConfigMap", "skupper-site")}
+    assert set(cluster.objects) == RUNNING | HEADLESS | {("ConfigMap", "skupper-site")}
     site = cluster.found("ConfigMap", "skupper-site")
     assert site["metadata"]["labels"]["internal.skupper.io/site-controller-ignore"] == "true"
     assert site["data"] == {}
@@ -203,10 +204,12 @@ def test_routers_lose_their_rights_before_services_are_restored(
     deleted = [
         path.split("/namespaces/shop/")[1] for verb, path in cluster.calls if verb == "DELETE"
     ]
-    assert deleted[:4] == [
+    assert deleted[:6] == [
         "rolebindings/spillway-router",
         "roles/spillway-router",
         "deployments/spillway-router",
+        "rolebindings/spillway-router-headless",
+        "roles/spillway-router-headless",
         "configmaps/skupper-site",
     ]
 
@@ -260,3 +263,64 @@ def test_switch_is_remembered_and_flags_come_first(
     assert plain.invoke(cli, ["--platform", "process", "switch"]).stdout == "process\n"
     plain.invoke(cli, ["switch", "process"])
     assert plain.invoke(cli, ["switch"]).stdout == "process\n"
+
+
+def grace_s(cluster: FakeCluster) -> int:
+    """How long the cluster lets a router's pod drain."""
+    pod = cluster.found("Deployment", "spillway-router")["spec"]["template"]["spec"]
+    return int(pod["terminationGracePeriodSeconds"])
+
+
+def test_a_pod_may_take_as_long_to_end_as_its_router_drains(
+    empty: NamespaceLine, cluster: FakeCluster
+) -> None:
+    empty.ok("init", "--drain-grace", "2m")
+    assert grace_s(cluster) == 135
+    assert cluster.found("ConfigMap", "skupper-site")["data"] == {"drain-grace": "2m"}
+    empty.ok("update", "--drain-grace", "5m")
+    assert grace_s(cluster) == 315
+    assert empty("update", "--check").exit_code == 0
+
+
+def test_rights_that_only_a_clusters_administrator_may_grant_are_tried_apart(
+    empty: NamespaceLine, cluster: FakeCluster
+) -> None:
+    cluster.headless_is_refused = True
+    result = empty.ok("init")
+    assert "names for the pods of headless StatefulSets" in result.stderr
+    assert set(cluster.objects) == RUNNING | {("ConfigMap", "skupper-site")}
+    assert "unchanged" in empty.ok("init").stdout
+    assert empty.ok("update", "--check").stdout.startswith("All objects are as")
+    cluster.headless_is_refused = False
+    empty.ok("update")
+    assert ("RoleBinding", "spillway-router-headless") in cluster.objects
+    empty.ok("delete")
+    assert not cluster.objects
+
+
+def test_services_are_given_back_though_one_of_them_may_not_be(
+    shop: NamespaceLine, cluster: FakeCluster
+) -> None:
+    for name in ("a", "b"):
+        own = {"spillway.dev/service": name}
+        cluster.put("Service", name, metadata={"labels": own}, spec={"ports": [{"port": 1}]})
+    by_us = {"endpointslice.kubernetes.io/managed-by": "spillway"}
+    cluster.put("EndpointSlice", "a-spillway-ipv4", metadata={"labels": by_us})
+    cluster.refused |= {("delete", "endpointslices")}
+    cluster.protected.add(("Service", "a"))
+    result = shop.ok("delete")
+    assert "Service/a could not be put back" in result.stderr
+    assert cluster.names("EndpointSlice") == {"a-spillway-ipv4"}
+    assert "EndpointSlice" not in result.stderr  # The cluster removes it with its Service.
+    assert cluster.names("Service") == {"a"}
+    assert not cluster.names("Deployment")
+
+
+def test_who_took_the_name_of_a_service_of_ours_keeps_it(
+    shop: NamespaceLine, cluster: FakeCluster
+) -> None:
+    own = {"spillway.dev/service": "made", "app.kubernetes.io/part-of": "spillway"}
+    cluster.put("Service", "made", metadata={"labels": own}, spec={"ports": [{"port": 1}]})
+    cluster.replaced_before_deletion = ("Service", "made")
+    shop.ok("delete")
+    assert cluster.found("Service", "made")["metadata"]["labels"] == {}
