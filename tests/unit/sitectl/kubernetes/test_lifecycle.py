@@ -1,11 +1,13 @@
 """`init`, `update`, `delete`, `run`, `start`, `stop`: a site's objects from first to last."""
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 import yaml
 
+from router import __version__
 from tests.unit.sitectl.kubernetes.conftest import NamespaceLine
 from tests.unit.sitectl.kubernetes.fakes import FakeCluster
 
@@ -124,10 +126,13 @@ def test_wait_says_what_keeps_the_router_from_being_ready(
         metadata={"labels": {"spillway.dev/component": "router"}},
         status={"containerStatuses": [{"state": {"waiting": waiting}}]},
     )
+    empty.ok("init")
+    deployed(cluster, observedGeneration=2)
     said = empty.fails(6, "init", "--wait", "ready", "--timeout", "0s")
     assert "ImagePullBackOff: no such image" in said
     del cluster.objects["Pod", "spillway-router-1"]
     cluster.run_router()
+    deployed(cluster, observedGeneration=2, updatedReplicas=1)
     assert empty.ok("init", "--wait", "ready")
 
 
@@ -145,7 +150,7 @@ def test_update_check_names_what_would_change(shop: NamespaceLine, cluster: Fake
     cluster.calls.clear()
     result = shop("update", "--check")
     assert result.exit_code == 3
-    assert result.stdout == "Role/spillway-router would be updated\n"
+    assert result.stdout == f"Role/spillway-router would be updated (it is of {__version__})\n"
     assert all(method == "GET" for method, _ in cluster.calls)
 
 
@@ -324,3 +329,103 @@ def test_who_took_the_name_of_a_service_of_ours_keeps_it(
     cluster.replaced_before_deletion = ("Service", "made")
     shop.ok("delete")
     assert cluster.found("Service", "made")["metadata"]["labels"] == {}
+
+
+def older(cluster: FakeCluster, version: str) -> None:
+    """Have the site's objects as another version made them."""
+    for kind, name in RUNNING | HEADLESS:
+        notes = cluster.found(kind, name)["metadata"]["annotations"]
+        notes["spillway.dev/version"] = version
+    template = cluster.found("Deployment", "spillway-router")["spec"]["template"]
+    template["spec"]["containers"][0]["image"] = f"quay.io/spillway/router:{version}"
+
+
+def test_update_check_tells_versions_and_images(shop: NamespaceLine, cluster: FakeCluster) -> None:
+    older(cluster, "0.0.9")
+    result = shop("update", "--check", "-o", "json")
+    assert result.exit_code == 3
+    items = {item["object"]: item for item in json.loads(result.stdout)["items"]}
+    assert set(items) == {f"{kind}/{name}" for kind, name in RUNNING}
+    assert items["Deployment/spillway-router"] == {
+        "object": "Deployment/spillway-router",
+        "change": "updated",
+        "version": {"from": "0.0.9", "to": __version__},
+        "image": {
+            "from": "quay.io/spillway/router:0.0.9",
+            "to": f"quay.io/spillway/router:{__version__}",
+        },
+    }
+    assert "image" not in items["Role/spillway-router"]
+    assert "router:0.0.9 to " in shop("update", "--check").stdout
+    assert shop.json("update")["change"] == "updated"
+    assert shop("update", "--check").exit_code == 0
+
+
+def test_an_update_across_several_versions_is_refused(
+    shop: NamespaceLine, cluster: FakeCluster
+) -> None:
+    older(cluster, "0.7.0")
+    before = json.dumps([*cluster.objects.values()])
+    assert "one before and the one after" in shop.fails(5, "update")
+    assert json.dumps([*cluster.objects.values()]) == before
+    checked = shop("update", "--check")
+    assert (checked.exit_code, "one before" in checked.stderr) == (3, True)
+
+
+@pytest.mark.parametrize(
+    ("note", "who", "says"),
+    [
+        ("spillway.dev/applied", "the site controller", "kubectl -n shop edit configmap"),
+        ("meta.helm.sh/release-name", "Helm", "wherever Helm takes it from"),
+    ],
+)
+def test_what_another_makes_is_updated_by_them(
+    shop: NamespaceLine, cluster: FakeCluster, note: str, who: str, says: str
+) -> None:
+    older(cluster, "0.0.9")
+    cluster.found("Deployment", "spillway-router")["metadata"]["annotations"][note] = "x"
+    cluster.calls.clear()
+    said = shop.fails(5, "update")
+    assert who in said and says in said
+    assert f"made by {who}" in shop.ok("init", "--ingress", "none").stderr
+    assert all(method == "GET" for method, _ in cluster.calls)
+    shop.ok("update", "--force-restart")
+
+
+def deployed(cluster: FakeCluster, **status: int) -> None:
+    """The status of the Deployment."""
+    found = cluster.found("Deployment", "spillway-router")
+    found["metadata"]["generation"] = 2
+    found["status"] = status
+
+
+def test_waiting_for_the_configuration_is_less_than_waiting_for_a_router(
+    empty: NamespaceLine, cluster: FakeCluster
+) -> None:
+    at_once = ("--timeout", "0s")
+    empty.ok("init", "--wait", "none")
+    deployed(cluster, observedGeneration=1)
+    said = empty.fails(6, "init", "--wait", "configured", *at_once)
+    assert "Deployment/spillway-router was not taken up" in said
+    deployed(cluster, observedGeneration=2)
+    empty.ok("init", "--wait", "configured", *at_once)
+    empty.fails(6, "init", "--wait", "ready", *at_once)
+    cluster.run_router()
+    assert "pods are still being replaced" in empty.fails(6, "init", "--wait", "ready", *at_once)
+    deployed(cluster, observedGeneration=2, updatedReplicas=1)
+    empty.ok("init", "--wait", "ready", *at_once)
+
+
+def test_version_tells_that_of_the_router_too(
+    shop: NamespaceLine, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older(cluster, "0.0.9")
+    image = "quay.io/spillway/router:0.0.9"
+    assert shop.json("version")["router"] == {"version": None, "image": image}
+    cluster.run_router()
+    cluster.item("/api/v1/status", {"version": "0.0.8"})
+    assert shop.json("version")["router"] == {"version": "0.0.8", "image": image}
+    assert f"router 0.0.8 ({image})" in shop.ok("version").stdout
+    cluster.is_down = True
+    result = shop.ok("version")
+    assert "cannot be reached" in result.stderr and "spillway" in result.stdout
