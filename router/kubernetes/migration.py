@@ -21,6 +21,7 @@ from router.kubernetes.changes import Change, Create, Patch, delete, patch
 from router.kubernetes.changes import Delete as DeleteChange
 from router.kubernetes.objects import Object, Snapshot, annotations, labels, metadata, shown
 from router.kubernetes.services import restore
+from router.model import limits
 
 Direction = Literal["apply", "rollback"]
 Waiting = Literal["", "targets", "given-back", "led", "let-go", "taken-back"]
@@ -78,13 +79,13 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 class Step(msgspec.Struct, frozen=True, kw_only=True):
     """``text``: what is done, for people. Either ``changes``, or a wait for what others do.
 
-    ``is_optional``: the wait ends after a short while, and the next step goes on without.
+    ``limit_s``: the wait ends then, and the next step goes on without; 0: it must come true.
     """
 
     text: str
     changes: tuple[Change, ...] = ()
     waits_for: Waiting = ""
-    is_optional: bool = False
+    limit_s: float = 0.0
 
 
 def record_of(records: Object | None, address: str) -> Record | None:
@@ -168,7 +169,7 @@ def _apply(view: View, record: Record | None) -> Iterator[Step]:
             yield Step(
                 text=f"wait until Skupper's controller {_gives_back(view.service)}",
                 waits_for="given-back",
-                is_optional=True,
+                limit_s=_reacts_within_s(view, wanted),
             )
         yield _give_back(view, view.service)
     if view.is_led and not _is_ours(view.service):
@@ -223,6 +224,17 @@ def placeholder(text: str) -> str:
     found = _entry(text)
     kept = {key: found[key] for key in ("address", "protocol", "ports") if key in found}
     return json.dumps({**kept, "exposeIngress": "Never", "targets": []})
+
+
+def _reacts_within_s(view: View, record: Record) -> float:
+    """How long Skupper's controller has: a Service without annotations it leaves to its command
+    line (``skupper unexpose``), as it did in 1.9."""
+    is_users = view.service is not None and (
+        names.SKUPPER_ORIGINAL_SELECTOR in annotations(view.service)
+    )
+    if is_users and f"Service/{view.address}" not in record.annotations:
+        return limits.SKUPPER_UNASKED_WITHIN_S
+    return limits.SKUPPER_REACTS_WITHIN_S
 
 
 def _give_back(view: View, service: Object) -> Step:
@@ -282,7 +294,7 @@ def _rollback(view: View, record: Record | None) -> Iterator[Step]:
             yield from _undo(view)
         elif "let-go" not in view.patience:
             text = f"wait until our router gives Service {view.address} back"
-            yield Step(text=text, waits_for="let-go", is_optional=True)
+            yield Step(text=text, waits_for="let-go", limit_s=limits.SKUPPER_REACTS_WITHIN_S)
     if entry != record.entry and view.entries is not None:
         change = _data_change(view.entries, {view.address: record.entry})
         where = names.SERVICES_CONFIGMAP
@@ -323,7 +335,7 @@ def _service_back(view: View, record: Record) -> Iterator[Step]:
         is_back = view.service is not None and adoption.is_skuppers(view.service)
         if not is_back and "taken-back" not in view.patience:
             text = f"wait until {_TAKEN_BACK.format(view.address)}"
-            yield Step(text=text, waits_for="taken-back", is_optional=True)
+            yield Step(text=text, waits_for="taken-back", limit_s=limits.SKUPPER_REACTS_WITHIN_S)
         return
     if _is_ours(view.service):
         text = f"wait until our router lets go of Service {view.address}"

@@ -47,6 +47,8 @@ CAPACITY, POLICY, QUEUE = "spillway.dev/capacity", "spillway.dev/policy", "spill
 """On workloads, Services and Pods (capacity), on workloads and Services (policy, queue)."""
 SERVICE_SETTINGS, CONNECTOR_SETTINGS = "spillway.dev/service-spec", "spillway.dev/connector-spec"
 """On workloads and Services: further fields of the Service and Connector document, as YAML."""
+CLUSTER_IP: Final = "spillway.dev/cluster-ip"
+"""On a ConfigMap of documents: the address that its Services shall have, if it is free."""
 MIGRATED: Final = "spillway.dev/migrated"
 """``true`` on an annotated object: ours, though Skupper runs in the same namespace."""
 PREFIX: Final = "spillway.dev/"

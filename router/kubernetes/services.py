@@ -302,7 +302,15 @@ class _Planner:
         inner = {port: self._inner[ServiceKey(name, port)] for port in spec.ports}
         # Of plaintext HTTP/2 alone: routers of clusters need to be told, and nothing else can tell.
         is_h2c = spec.protocol == "http2" and not spec.tls_cert
-        return made.service(name, inner, marked, noted, app_protocol=made.H2C if is_h2c else "")
+        wish = self._wishes.get(name)
+        return made.service(
+            name,
+            inner,
+            marked,
+            noted,
+            app_protocol=made.H2C if is_h2c else "",
+            cluster_ip=wish.cluster_ip if wish is not None else "",
+        )
 
     def _marks(self, name: str, options: SiteOptions) -> tuple[dict[str, str], dict[str, str]]:
         wish = self._wishes.get(name)

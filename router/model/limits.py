@@ -370,6 +370,8 @@ SERVICE_RETRY_S, SERVICE_RETRY_MAX_S = 1.0, 60.0  # Of one object that was refus
 SERVICE_SEEN_WITHIN_S = 5.0  # A watch shows what we wrote; then we look whether it is so.
 RIGHTS_LOOK_S = 300.0  # A right that an administrator adds counts within that time.
 ENDPOINTS_PER_SLICE_MAX = 1_000  # What the API takes in one EndpointSlice.
+SKUPPER_REACTS_WITHIN_S = 2.0  # Its controller, or our router, while a service migrates.
+SKUPPER_UNASKED_WITHIN_S = 0.3  # Where only Skupper's command line does: nobody serves meanwhile.
 
 # kubernetes: the site controller.
 CONTROLLER_WORKERS = 4  # Namespaces looked after at once: a site is some ten calls.

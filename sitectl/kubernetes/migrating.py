@@ -20,8 +20,6 @@ from sitectl.kubernetes.reading import read_namespace
 from sitectl.kubernetes.site import KubernetesSite
 from sitectl.kubernetes.survey import GATEWAYS, Candidate, Namespace, runs, survey
 
-OTHERS_WAIT_S: Final = 2.0
-"""For what Skupper's controller and our router do at once when they are well; then we do it."""
 POLL_S, SLOW_POLL_S = 0.05, 0.5
 """While a Service changes hands; while targets become ready, which asks the router."""
 _CONFLICTS_MAX: Final = 20
@@ -116,7 +114,7 @@ class Mover:
         """The view once ``step`` is over, or had its time. Failure 6: it had to come true."""
         is_told = False
         began = self._now()
-        limit_s = min(self._wait_s, OTHERS_WAIT_S) if step.is_optional else self._wait_s
+        limit_s = step.limit_s or self._wait_s
         while True:
             view = self._fresh(view)
             if step.waits_for == "targets":
@@ -128,7 +126,7 @@ class Mover:
                 is_told = True
                 self._note(view, step, steps)
             if self._now() - began >= limit_s:
-                if step.is_optional:
+                if step.limit_s:
                     patience: frozenset[Waiting] = view.patience | {step.waits_for}
                     return msgspec.structs.replace(view, patience=patience)
                 raise _too_late(view, step, limit_s)

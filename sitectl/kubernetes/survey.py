@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -111,19 +111,19 @@ def survey(
     entries = before.get("ConfigMap", names.SERVICES_CONFIGMAP) or {}
     definitions, errors = skupper_services.read(entries, snapshot.namespace)
     annotated = _annotated(before)
+    exposed = _exposed(annotated)
     declared = {
         (document.kind, document.name): document.source.partition("[")[0]
         for found in snapshot.of("ConfigMap").values()
         if documents.is_labelled(found)
         for document in documents.read(found).documents
     }
-    addresses = {*definitions, *(entries.get("data") or {}), *_exposed(annotated), *records}
+    addresses = {*definitions, *(entries.get("data") or {}), *exposed, *records}
     candidates = {}
     for address in sorted(addresses):
         wrong = [error.reason for error in errors if _is_of(error.path, address)]
-        candidates[address] = _candidate(
-            before, address, definitions.get(address), annotated, declared, wrong
-        )
+        found = _Found(definitions.get(address), exposed.get(address, []), wrong)
+        candidates[address] = _candidate(before, address, found, annotated, declared)
     return Namespace(
         snapshot=snapshot,
         candidates=candidates,
@@ -160,15 +160,22 @@ def _exposed(annotated: Picture) -> dict[str, list[Document]]:
     return found
 
 
+class _Found(NamedTuple):
+    """What Skupper has of an address, what annotations say, and what of it cannot be read."""
+
+    definition: Definition | None
+    exposed: list[Document]
+    wrong: list[str]
+
+
 def _candidate(
     before: Snapshot,
     address: str,
-    definition: Definition | None,
+    stated: _Found,
     annotated: Picture,
     declared: Mapping[tuple[Kind, str], str],
-    wrong: list[str],
 ) -> Candidate:
-    exposed = _exposed(annotated).get(address, [])
+    definition, exposed, wrong = stated
     sources = tuple(sorted({document.source for document in exposed}))
     origin = ANNOTATION if exposed else ""
     wish, chosen = annotated.wishes.get(address), exposed
@@ -195,7 +202,7 @@ def _candidate(
         origin=origin or "skupper",
         service=service,
         connectors=tuple(d.spec for d in chosen if isinstance(d.spec, ConnectorSpec)),
-        maps=() if foreign or obstacles else _maps(chosen, wish, declared),
+        maps=() if foreign or obstacles else _maps(chosen, wish, _cluster_ip(found), declared),
         annotated=sources,
         obstacles=tuple(obstacles),
         notes=_notes(service, foreign),
@@ -211,6 +218,14 @@ def _refused(found: Object, service: ServiceSpec, *, may: bool) -> list[str]:
     was = original(found) if adoption.is_skuppers(found) else found
     refused = refusal(was, service, consent=True, may_rewrite=may)
     return [f"{refused.reason} ({refused.code})"] if refused is not None else []
+
+
+def _cluster_ip(found: Object | None) -> str:
+    """The address of a Service that Skupper made and will delete: clients may keep it."""
+    if found is None or not is_generated(found):
+        return ""
+    address = adoption.spec(found).get("clusterIP")
+    return address if isinstance(address, str) and address != "None" else ""
 
 
 def _with_names(definition: Definition) -> list[Document]:
@@ -265,10 +280,11 @@ def _notes(service: ServiceSpec | None, foreign: bool) -> tuple[str, ...]:
 def _maps(
     chosen: Iterable[Document],
     wish: ServiceWish | None,
+    cluster_ip: str,
     declared: Mapping[tuple[Kind, str], str],
 ) -> tuple[Object, ...]:
     """A ConfigMap for each document, as verbs write them; not of those that users wrote."""
-    noted = _wish_notes(wish)
+    noted = _wish_notes(wish) | ({names.CLUSTER_IP: cluster_ip} if cluster_ip else {})
     found: list[Object] = []
     for document in chosen:
         name = config_map_name(document.kind, document.name)

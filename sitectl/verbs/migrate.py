@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 
 _GAP_OF_A_USERS = "none is expected: between the routers the Service leads to its own pods"
 _GAP_OF_A_GENERATED = (
-    "from Skupper deleting its Service until ours is made, some 100 ms; its cluster address changes"
+    "from Skupper deleting its Service until ours is made, some 200 ms; it keeps its cluster "
+    "address where that is free"
+)
+_GAP_OF_A_FOREIGN = (
+    "from Skupper deleting its Service until ours is made, some 200 ms; its cluster address changes"
+)
+_GAP_UNASKED = (
+    "some 300 ms: Skupper 1.9 leaves the Service to its command line, after that time to us; then "
+    "it leads to its own pods"
 )
 
 
@@ -184,7 +192,12 @@ def _steps(
 def _gap(candidate: "Candidate") -> str:
     if not candidate.is_led:
         return "none: it has no Service here"
-    return _GAP_OF_A_GENERATED if candidate.is_generated else _GAP_OF_A_USERS
+    if candidate.is_foreign:
+        return _GAP_OF_A_FOREIGN
+    if candidate.is_generated:
+        return _GAP_OF_A_GENERATED
+    own = f"Service/{candidate.address}"
+    return _GAP_OF_A_USERS if own in candidate.annotated else _GAP_UNASKED
 
 
 def _served_by(found: "Namespace", name: str) -> str:

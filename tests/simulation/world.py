@@ -280,6 +280,7 @@ class SimSite:
         self.services: dict[str, ServiceSpec] = {}
         self.connectors: dict[str, ConnectorSpec] = {}
         self.targets: dict[int, Target] = {}
+        self.declared_at_s: dict[str, float] = {}
         self.service_sync = True
         self.listeners: dict[str, ListenerSpec] = {}
         self.lives = 0
@@ -324,6 +325,7 @@ class SimSite:
                 connectors=dict(self.connectors),
                 listeners=dict(self.listeners),
                 links=dict(self.links),
+                declared_at_s=dict(self.declared_at_s),
             ),
             [],
         )

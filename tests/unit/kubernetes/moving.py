@@ -154,7 +154,7 @@ class World:
                 before = copy.deepcopy(self.cluster.objects)
                 self.settle()
                 if self.cluster.objects == before:
-                    assert step.is_optional, f"waits forever: {step.text}"
+                    assert step.limit_s, f"waits forever: {step.text}"
                     patience |= {step.waits_for}
                 continue
             for change in step.changes:
