@@ -339,6 +339,7 @@ WATCH_BACKOFF_MAX_S = 15.0  # Within it a server that came back is noticed.
 WATCH_REFUSED_S = 30.0  # Between tries to read a kind for which the right is missing.
 WATCH_LINE_BYTES_MAX = 4 * MIB  # etcd holds objects of up to 1.5 MiB; JSON escapes some.
 OBJECTS_SETTLE_S, OBJECTS_SETTLE_MAX_S = 0.02, 0.5  # Changes of objects gather for that long.
+POD_END_LATE_S = 10.0  # After its grace period a Pod that is still listed is on a lost node.
 LEASE_S = 15  # Routers of one site: another writes once a holder was silent for that long.
 LEASE_HELD_S = 10.0  # After it a holder that could not renew stops, before another begins.
 LEASE_RENEW_S, LEASE_RELEASE_S = 5.0, 2.0
