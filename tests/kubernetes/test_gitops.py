@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from router.kubernetes import names
+from router.kubernetes.adoption import leads_to_routers
 from router.model import limits
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.gitops import ANNOTATION, LABEL, GitOps
@@ -88,6 +89,7 @@ def test_an_annotated_service_under_self_heal_is_fought_over_a_few_times_at_most
         tool.sync()
         west.starts()
         west.answers("shop", by="shop")
+        until(lambda: leads_to_routers(west.get("Service", "shop") or {}), "it is adopted")
         healed = 0
         while tool.sync():
             healed += 1
@@ -121,14 +123,14 @@ def test_two_ways_to_expose_a_service_of_a_healing_tool_settle_at_once(
         west.apply(copied(filled(east, "to-east")))
         east.answers("shop", by="shop")
         west.answers("shop", by="shop")
+        tool.sync()
         mark_at = settled(cluster)
         for _ in range(RECONCILES):
             assert tool.sync() == 0
         assert writes(cluster, mark_at, "Service") == []
         found = west.get("Service", "shop")
         assert found is not None
-        leads_here = names.COMPONENT_LABEL in found["spec"]["selector"]
-        assert leads_here == is_rewriting
+        assert leads_to_routers(found) == is_rewriting
     finally:
         tool.close()
 
