@@ -1,5 +1,6 @@
 """A site kept by a GitOps tool that heals and prunes: who writes what, and that it ends."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,7 +8,6 @@ import pytest
 
 from router.kubernetes import names
 from router.kubernetes.adoption import leads_to_routers
-from router.model import limits
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.gitops import ANNOTATION, LABEL, GitOps
 from tests.kubernetes.places import IMAGES, Place, copied, install_controller, settled, writes
@@ -16,7 +16,7 @@ from tests.scenario.waiting import until
 
 RECONCILES = 120
 """An hour of them, at two a minute."""
-HEALED_MAX = limits.SERVICE_REVERTS_MAX + 4
+FIGHT_S = 5.0
 STATUS = f"ConfigMap/{names.STATUS_CONFIGMAP}"
 """Written at most every 30 s, whenever something it tells of has changed."""
 SERVICE = """
@@ -79,7 +79,7 @@ def test_nothing_of_ours_is_pruned_and_nobody_writes_once_all_is_settled(
             tool.close()
 
 
-def test_an_annotated_service_under_self_heal_is_fought_over_a_few_times_at_most(
+def test_a_service_that_a_tool_heals_is_fought_over_ever_more_rarely_and_serves_all_the_time(
     cluster: Cluster,
 ) -> None:
     west = Place(cluster, "west")
@@ -90,17 +90,14 @@ def test_an_annotated_service_under_self_heal_is_fought_over_a_few_times_at_most
         west.starts()
         west.answers("shop", by="shop")
         until(lambda: leads_to_routers(west.get("Service", "shop") or {}), "it is adopted")
-        healed = 0
-        while tool.sync():
-            healed += 1
-            assert healed <= HEALED_MAX
-            west.ask("shop")  # Whoever leads at that moment: a client is answered.
-            mark_at = settled(cluster)
-        for _ in range(RECONCILES):
-            assert tool.sync() == 0
-        assert writes(cluster, mark_at, "Service") == []
-        problems = west.router("status")["problems"]
-        assert {each["code"] for each in problems} & {"SW0425"}
+        mark_at = len(cluster.faults.seen)
+        end = time.monotonic() + FIGHT_S
+        while time.monotonic() < end:
+            tool.sync()
+            west.ask("shop")  # Whoever leads at that moment.
+        fought = len(writes(cluster, mark_at, "Service"))
+        assert 1 <= fought <= 4  # At once, at once, after 2 s, after 4 s: `SERVICE_RETRY_S`.
+        assert tool.pruned == []
     finally:
         tool.close()
 
