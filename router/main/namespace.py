@@ -60,7 +60,7 @@ class NamespaceStore:
         self._listening: Callable[[Listens], bool] = lambda needs: False
         self._status: Callable[[], Mapping[str, str] | None] = lambda: None
         holder = f"{_pod_name() or 'router'}_{rng.randbytes(4).hex()}"
-        self._lease = Leadership(api, holder, rng, lambda: self._services.poke())
+        self._lease = Leadership(api, holder, rng, self._lease_changed)
         self._services = ServiceWriter(
             api,
             rng,
@@ -76,11 +76,19 @@ class NamespaceStore:
         self.poke = store.poke
         self.declared = store.declared
         store.followers.append(self._look)
-        store.further = lambda: (*trust.errors, *self._services.findings)
+        store.further = lambda: (
+            *trust.errors,
+            *self._services.findings,
+            *self._lease.errors,
+        )
         trust.errors_changed = store.poke
 
     def _may_write(self) -> bool:
         return self._lease.holds
+
+    def _lease_changed(self) -> None:
+        self._services.poke()
+        self._store.poke()  # What is wrong with the lease may be another.
 
     def _leads_somewhere(self, needs: Listens) -> bool:
         """Whether a Service may lead here: what it had before works until then."""

@@ -54,7 +54,11 @@ LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERR
 def main(arguments: list[str] | None = None) -> int:
     """Run until told to stop. Exit 0 after a drained stop, 1 when it cannot start."""
     parser = argparse.ArgumentParser(
-        prog="spillway-router", description="The router of one site, in the foreground."
+        prog="spillway-router",
+        description="The router of one site, in the foreground.",
+        epilog="examples: spillway-router --site-dir ~/.local/share/spillway/west | "
+        "spillway-router --namespace --site-dir /var/lib/spillway (in a pod) | "
+        "spillway-router --namespace shop --context dev --site-dir /tmp/shop",
     )
     parser.add_argument(
         "--site-dir",

@@ -338,7 +338,7 @@ OBJECTS_SETTLE_S, OBJECTS_SETTLE_MAX_S = 0.02, 0.5  # Changes of objects gather 
 LEASE_S = 15  # Routers of one site: another writes once a holder was silent for that long.
 LEASE_HELD_S = 10.0  # After it a holder that could not renew stops, before another begins.
 LEASE_RENEW_S, LEASE_RELEASE_S = 5.0, 2.0
-STATUS_LOOK_S, STATUS_EVERY_S = 1.0, 30.0  # Written at most that often, and only if it changed.
+STATUS_LOOK_S, STATUS_EVERY_S = 5.0, 30.0  # Written at most that often, and only if it changed.
 STATUS_ITEMS_MAX = 50  # Links and problems in it; some 16 KiB.
 OBJECT_EVENT_AFTER_S = 5.0  # A finding that passes sooner is no Event: objects come in any order.
 OBJECT_EVENT_AGAIN_S = 1_800.0  # The API forgets Events after an hour.
@@ -370,6 +370,8 @@ SERVICE_RETRY_S, SERVICE_RETRY_MAX_S = 1.0, 60.0  # Of one object that was refus
 SERVICE_SEEN_WITHIN_S = 5.0  # A watch shows what we wrote; then we look whether it is so.
 RIGHTS_LOOK_S = 300.0  # A right that an administrator adds counts within that time.
 ENDPOINTS_PER_SLICE_MAX = 1_000  # What the API takes in one EndpointSlice.
+SKUPPER_REACTS_WITHIN_S = 2.0  # Its controller, or our router, while a service migrates.
+SKUPPER_UNASKED_WITHIN_S = 0.3  # Where only Skupper's command line does: nobody serves meanwhile.
 
 # kubernetes: the site controller.
 CONTROLLER_WORKERS = 4  # Namespaces looked after at once: a site is some ten calls.

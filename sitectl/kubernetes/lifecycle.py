@@ -221,6 +221,8 @@ def _tell_differences(
 def delete(settings: Settings) -> None:
     """Put back what was adopted, then remove the site's objects."""
     cluster = open_cluster(settings)
+    if not settings.yes:
+        _require_nothing_moved(cluster)
     if sys.stdin.isatty() and not settings.yes and not settings.dry_run:
         question = f"Delete the site of namespace {cluster.namespace} with its identity?"
         click.confirm(question, abort=True, err=True)
@@ -235,6 +237,17 @@ def delete(settings: Settings) -> None:
     if not removed.shown:
         text = f"no site in namespace {cluster.namespace}, nothing to delete"
     output.report(settings, "Site", cluster.namespace, change, text)
+
+
+def _require_nothing_moved(cluster: Cluster) -> None:
+    """Raise Failure when nobody would serve what was moved here from a Skupper that still runs."""
+    records = cluster.find("ConfigMap", names.MIGRATION_CONFIGMAP)
+    moved = ", ".join(sorted((records or {}).get("data") or {}))
+    if moved and cluster.find("Deployment", names.SKUPPER_ROUTER) is not None:
+        raise conflict(
+            f"nobody would serve {moved}: moved here from Skupper, which still runs",
+            "sitectl migrate --rollback, or add --yes",
+        )
 
 
 def run(settings: Settings) -> None:

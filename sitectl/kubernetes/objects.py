@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from router.kubernetes.objects import Object, name_of
-from sitectl.kubernetes.cluster import Cluster, in_parallel
+from sitectl.kubernetes.cluster import Cluster, in_parallel, version_of
 from sitectl.kubernetes.planned import DryCluster
 from sitectl.site import Change
 
@@ -38,6 +38,8 @@ def make_so(cluster: Cluster, wanted: Iterable[Object]) -> list[tuple[Object, Ch
         if before is not None and covers(before, one) and not isinstance(cluster, DryCluster):
             change = "unchanged"
         else:
-            cluster.apply(one)
+            after = cluster.apply(one)
+            if before is not None and version_of(after) == version_of(before) != "":
+                change = "unchanged"  # The API writes some values otherwise: 1000m is 1.
         changes.append((one, change))
     return changes

@@ -48,7 +48,7 @@ class DryCluster(Cluster):
         """Note it as it was given."""
         return self._note("applied", wanted)
 
-    def delete(self, kind: str, name: str) -> bool:
+    def delete(self, kind: str, name: str, uid: str = "") -> bool:
         """Note it."""
         found = self.find(kind, name)
         if found is not None:

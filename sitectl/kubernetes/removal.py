@@ -52,7 +52,7 @@ def remove_site(cluster: Cluster) -> Removed:
     for kind in _THEN:
         _delete(cluster, kind, names.ROUTER, removed)
     _delete(cluster, "ConfigMap", names.STATUS_CONFIGMAP, removed)
-    for found in _listed(cluster, removed):
+    for found in _listed(cluster, removed, has_skupper=is_skuppers):
         _delete(cluster, str(found["kind"]), name_of(found), removed)
     return removed
 
@@ -104,13 +104,17 @@ def _carried_out(cluster: Cluster, change: Change, removed: Removed) -> bool:
     return True
 
 
-def _listed(cluster: Cluster, removed: Removed) -> list[dict[str, Any]]:
+def _listed(cluster: Cluster, removed: Removed, *, has_skupper: bool) -> list[dict[str, Any]]:
     """Secrets of the site, documents and tokens that verbs wrote, but not what a tool keeps."""
     ours = f"{names.MANAGED_BY_LABEL}={names.MANAGED_BY}"
     found = [*cluster.list("ConfigMap", ours), *cluster.list("Secret", ours)]
     kept: list[dict[str, Any]] = []
     for one in found:
-        if kept_by(one):
+        if name_of(one) == names.MIGRATION_CONFIGMAP and has_skupper:
+            removed.left.append(
+                f"{shown(one)} stays: it tells what was moved here from Skupper, which still runs"
+            )
+        elif kept_by(one):
             removed.left.append(f"{shown(one)} stays: {kept_by(one)} would put it back")
         elif _is_ours(one):
             kept.append(one)

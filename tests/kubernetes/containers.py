@@ -283,27 +283,28 @@ class Container:
             if "name" in each
         }
 
-        async def watch(probe: Json, on_change: Callable[[bool], None]) -> None:
+        async def watch(name: str, on_change: Callable[[bool], None]) -> None:
+            probe, kills = self.spec[name], name != "readinessProbe"
+
             async def check() -> bool:
                 return self.image is None or await holds(probe, address, ports, self.run)
 
-            await Prober(probe, self._node.probe_speed, check).run(on_change)
+            await Prober(probe, self._node.probe_speed, check, kills=kills).run(on_change)
 
         async with asyncio.TaskGroup() as group:
             if "startupProbe" in self.spec:
                 first = asyncio.Event()
                 startup = group.create_task(
-                    watch(self.spec["startupProbe"], lambda ok: self._begin(ok, first))
+                    watch("startupProbe", lambda ok: self._begin(ok, first))
                 )
                 await first.wait()
                 startup.cancel()
             self._set(started=True)
             self.was_started.set()
             if "livenessProbe" in self.spec:
-                group.create_task(watch(self.spec["livenessProbe"], self._survive))
+                group.create_task(watch("livenessProbe", self._survive))
             if "readinessProbe" in self.spec:
-                ready = self.spec["readinessProbe"]
-                group.create_task(watch(ready, lambda ok: self._set(ready=ok)))
+                group.create_task(watch("readinessProbe", lambda ok: self._set(ready=ok)))
             else:
                 self._set(ready=True)
 

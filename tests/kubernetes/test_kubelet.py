@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import os
 import socket
+import subprocess
 import time
 import urllib.request
 from pathlib import Path
@@ -13,6 +15,7 @@ from lightkube import ApiError, AsyncClient, KubeConfig
 
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.manifests import ECHO, HOST, Json, pod_template
+from tests.scenario.harness import is_alive
 from tests.scenario.waiting import until
 
 
@@ -311,6 +314,34 @@ def test_pods_of_two_clusters_never_meet(cluster: Cluster, tmp_path: Path) -> No
             until(lambda each=each: is_ready(each, "one"), "it is ready")  # type: ignore[misc]
             addresses.add(status(each, "one")["podIP"])
         assert len(addresses) == 2
+
+
+def test_a_command_that_still_runs_ends_with_its_client_or_with_the_cluster(
+    tmp_path: Path,
+) -> None:
+    with Cluster(tmp_path) as cluster:
+        run(cluster, "one", shell("main", "exec sleep 60"))
+        until(lambda: is_ready(cluster, "one"), "it is ready")
+        marks = [tmp_path / "a", tmp_path / "b"]
+        clients = [
+            subprocess.Popen(
+                ["kubectl", "exec", "one", "--", "sh", "-c", f"echo $$ >{mark}; exec sleep 60"],
+                env={
+                    "PATH": os.environ["PATH"],
+                    "KUBECONFIG": str(cluster.kubeconfig()),
+                    "HOME": str(tmp_path),
+                },
+                stderr=subprocess.DEVNULL,
+            )
+            for mark in marks
+        ]
+        pids = [until(lambda m=mark: m.exists() and m.read_text(), "it runs") for mark in marks]  # type: ignore[misc]
+        clients[0].kill()
+        until(lambda: not is_alive(int(pids[0])), "the command ends with its client")
+        assert is_alive(int(pids[1]))
+    assert not is_alive(int(pids[1]))
+    for client in clients:
+        client.wait(10)
 
 
 def test_no_process_is_left_when_the_cluster_is_closed(tmp_path: Path) -> None:

@@ -63,6 +63,31 @@ def until(condition: Callable[[], object], timeout_s: float = 15.0) -> None:
         time.sleep(0.1)
 
 
+def test_delete_leaves_nothing_of_ours_and_everything_of_the_users(cluster: Cluster) -> None:
+    cluster.create("Namespace", "gone")
+    gone = commands(cluster, "gone")
+    gone.kubectl("apply", "-f", "-", stdin=APP.replace("replicas: 2", "replicas: 0"))
+    gone.kubectl("create", "service", "clusterip", "shop", "--tcp=80:8080")
+    before = cluster.get("Service", "shop", "gone")
+    gone.ok("init", "--ingress", "none", "--wait", "ready")
+    gone.ok("expose", "deployment/shop", "--port", "80", "--protocol", "http")
+
+    def adopted() -> bool:
+        service = cluster.get("Service", "shop", "gone")
+        return service is not None and "app" not in service["spec"]["selector"]
+
+    until(adopted)
+    gone.ok("delete", "--yes")
+    after = cluster.get("Service", "shop", "gone")
+    assert before is not None and after is not None
+    assert after["spec"] == before["spec"]
+    assert gone.objects("Service") == {"shop"}
+    assert gone.objects("Deployment") == {"shop"}
+    assert gone.objects("Secret") == gone.objects("Role") == set()
+    assert gone.objects("ConfigMap") == {"kube-root-ca.crt"}
+    assert gone.json("delete")["change"] == "unchanged"
+
+
 def test_status_asks_the_router_in_its_pod(west: Commands) -> None:
     item = west.json("status")
     assert (item["name"], item["ready"], item["mode"]) == ("west", True, "interior")
@@ -168,30 +193,3 @@ def test_what_a_dry_run_prints_is_what_init_makes(cluster: Cluster) -> None:
     dry.kubectl("apply", "-f", "-", stdin=text)
     assert dry.json("init", "--ingress", "none", "--routers", "0")["change"] == "unchanged"
     assert "all objects are as" in dry.ok("update", "--check").lower()
-
-
-def test_delete_leaves_nothing_of_ours_and_everything_of_the_users(cluster: Cluster) -> None:
-    cluster.create("Namespace", "gone")
-    gone = commands(cluster, "gone")
-    gone.kubectl("apply", "-f", "-", stdin=APP.replace("replicas: 2", "replicas: 0"))
-    gone.kubectl("create", "service", "clusterip", "shop", "--tcp=80:8080")
-    before = cluster.get("Service", "shop", "gone")
-    gone.ok("init", "--ingress", "none", "--wait", "ready")
-    gone.ok("expose", "deployment/shop", "--port", "80", "--protocol", "http")
-
-    def adopted() -> bool:
-        service = cluster.get("Service", "shop", "gone")
-        return service is not None and "app" not in service["spec"]["selector"]
-
-    until(adopted)
-    gone.ok("delete", "--yes")
-    after = cluster.get("Service", "shop", "gone")
-    assert before is not None and after is not None
-    assert after["spec"] == before["spec"]
-    assert gone.objects("Service") == {"shop"}
-    assert gone.objects("Deployment") == {"shop"}
-    assert gone.objects("Secret") == gone.objects("Role") == set()
-    assert gone.objects("ConfigMap") == {"kube-root-ca.crt"}
-    assert gone.json("delete")["change"] == "unchanged"
-    for pod in gone.objects("Pod"):  # Draining: nobody waits for that here.
-        cluster.delete("Pod", pod, "gone", gracePeriodSeconds=0)

@@ -28,6 +28,7 @@ JSON: Final = "application/json"
 
 NO_ANSWER: Final = 0
 CONFLICT, GONE, NOT_FOUND, FORBIDDEN, TOO_MANY = 409, 410, 404, 403, 429
+INVALID = 422
 _REPEATABLE: Final = frozenset({NO_ANSWER, TOO_MANY, 500, 502, 503, 504})
 _NOT_BEGUN: Final = frozenset({TOO_MANY})
 """Refused before anything was done: even what may be done only once is sent again."""
