@@ -65,6 +65,16 @@ class Restores(Writes, Protocol):
     ) -> Page: ...
 
 
+class Restored(msgspec.Struct, frozen=True):
+    """``findings``: what could not be given back; ``refusal``: what the API said of it last.
+
+    Without a refusal, trying again does not help.
+    """
+
+    findings: tuple[ConfigError, ...] = ()
+    refusal: ApiError | None = None
+
+
 class _Tried(msgspec.Struct):
     """A change that was tried. ``error`` None: it is done, or somebody else was faster.
 
@@ -294,35 +304,42 @@ async def _create(api: Writes, body: Object, namespace: str) -> None:
         await api.create({**body, "spec": rest}, namespace=namespace)
 
 
-async def restore_all(api: Restores, *, namespace: str = "") -> tuple[ConfigError, ...]:
+async def restore_all(api: Restores, *, namespace: str = "") -> Restored:
     """Give back all Services of a namespace and delete those of ours; what could not be done.
 
-    Begins anew with what somebody else changes in between. ApiError: they cannot be listed.
+    One that is refused holds no other back. Begins anew with what somebody else changes in
+    between. ApiError: they cannot be listed.
     """
     for is_last in (False, False, False, True):
         changes, findings = restore(await _services(api, namespace))
-        failed = await _carried_out(api, changes, namespace)
-        if not failed or is_last:
-            return (*findings, *failed)
+        refused = await _carried_out(api, changes, namespace)
+        if not refused or is_last:
+            told = tuple(_finding(change, error) for change, error in refused)
+            return Restored((*findings, *told), refused[-1][1] if refused else None)
     raise AssertionError("unreachable: the last round returns")
 
 
-async def _carried_out(api: Writes, changes: Iterable[Change], namespace: str) -> list[ConfigError]:
+async def _carried_out(
+    api: Writes, changes: Iterable[Change], namespace: str
+) -> list[tuple[Change, ApiError]]:
     """Make all changes, some at a time; what was refused."""
     left = iter(changes)
-    failed: list[ConfigError] = []
+    refused: list[tuple[Change, ApiError]] = []
 
     async def work() -> None:
         for change in left:
             try:
                 await carry_out(api, change, namespace=namespace)
             except ApiError as error:
-                failed.append(_finding(change, error))
+                if change.kind != "EndpointSlice" or error.status != FORBIDDEN:
+                    refused.append((change, error))
+                continue  # The cluster removes slices of ours with their Service.
+            log.info("gave back %s/%s", change.kind, change.name, extra={"site": namespace})
 
     async with asyncio.TaskGroup() as tasks:
         for _ in range(_AT_ONCE):
             tasks.create_task(work())
-    return failed
+    return refused
 
 
 async def _services(api: Restores, namespace: str) -> Snapshot:

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 from router.control.kubernetes.api import ApiError, Page
-from router.control.kubernetes.services import ServiceWriter, carry_out, restore_all
+from router.control.kubernetes.services import Restored, ServiceWriter, carry_out, restore_all
 from router.kubernetes import made
 from router.kubernetes.changes import Change, Create
 from router.kubernetes.picture import SiteOptions
@@ -238,7 +238,7 @@ def test_restoring_gives_everything_back_whoever_writes_meanwhile() -> None:
         users = cluster.put(users_service("a", 80))
         for change in changes(cluster, "a", "b"):
             cluster.carry_out(change)
-        assert await restore_all(Restless(cluster)) == ()
+        assert await restore_all(Restless(cluster)) == Restored()
         assert list(cluster.objects["Service"]) == ["a"]
         assert without_version(cluster.service("a")) == without_version(users)
 
@@ -252,7 +252,9 @@ def test_what_could_not_be_restored_is_told() -> None:
             cluster.carry_out(change)
         api = Api(cluster)
         api.refused["a"] = ApiError(403, "Forbidden", "cannot delete resource")
-        (finding,) = await restore_all(api)
+        restored = await restore_all(api)
+        (finding,) = restored.findings
+        assert restored.refusal is api.refused["a"]
         assert finding.source == "Service/a" and "delete" in finding.hint
         assert list(cluster.objects["Service"]) == ["a"]
 
