@@ -119,7 +119,10 @@ class LinkSecrets:
         self._together = {n: seen for n, seen in self._together.items() if n in wanted}
         changed = self._remove_unwanted()
         for name, found in wanted.items():
-            changed |= self._take(name, found)
+            try:
+                changed |= self._take(name, found)
+            except (CertError, OSError) as error:  # `step` tries again; others go on.
+                self._api_errors[name] = _not_copied(name, error)
         return changed
 
     def _read(self, name: str, secret: TokenSecret) -> _Wanted:
@@ -211,6 +214,8 @@ class LinkSecrets:
                 self._api_errors[name] = refusal(error, f"{SECRET}/{link_name(name)}", doing)
             except (CertError, ConfigError) as error:
                 self._api_errors[name] = _link_error(name, error)
+            except OSError as error:
+                self._api_errors[name] = _not_copied(name, error)
             else:
                 self._api_errors.pop(name, None)
         return changed
@@ -218,9 +223,12 @@ class LinkSecrets:
     async def _keep(self, name: str, wanted: _Wanted) -> bool:
         known = self._kept.get(link_name(name))
         if wanted.token.kind == "certificate":
+            is_late = not self._has(name, wanted)
+            if is_late:
+                self._restore(name, wanted)
             if known is not None and is_type(known, "link"):  # Of the claim that was here before.
                 await self._api.delete(SECRET, link_name(name), version=version_of(known))
-            return False
+            return is_late
         if known is not None and self._are_together(name, wanted, known):
             return False
         return await self._write(name, wanted)
@@ -340,6 +348,12 @@ def _token_error(name: str, error: CertError) -> ConfigError:
         hint=error.hint,
         code=TOKEN_CODE,
     )
+
+
+def _not_copied(name: str, error: CertError | OSError) -> ConfigError:
+    hint = error.hint if isinstance(error, CertError) else "Free some space"
+    reason = f"cannot be copied into the site directory: {error}"
+    return ConfigError(f"{SECRET}/{name}", "", reason, hint=hint, code=LINK_CODE)
 
 
 def _link_error(name: str, error: CertError | ConfigError) -> ConfigError:

@@ -39,6 +39,7 @@ from router.model.specs import Document, ServiceSpec
 
 log = logging.getLogger("router.control.kubernetes")
 
+SITE: Final = "ConfigMap"
 _POD_KINDS: Final = frozenset(("Pod", "EndpointSlice"))
 """What they say is no document: `translate` does not read them."""
 
@@ -184,6 +185,8 @@ class KubernetesStore:
         if self._plan is not None and self._plan.again_at is not None:
             left_s = self._plan.again_at - time.monotonic()
             due.append(max(limits.OBJECTS_SETTLE_MAX_S, left_s))
+        if self._dirty:  # The last look failed.
+            due.append(limits.WATCH_BACKOFF_MAX_S)
         if not self._away_since and any(i.silent_since is not None for i in self._informers):
             due.append(limits.API_AWAY_S)
         return min(due, default=None)
@@ -194,6 +197,15 @@ class KubernetesStore:
         """Understand what is there now; the new state, None: it is the last one."""
         began = time.perf_counter()
         dirty, self._dirty = self._dirty, set()
+        try:
+            reading = self._look(dirty)
+        except BaseException:
+            self._dirty |= dirty or {SITE}  # It was not seen: look again.
+            raise
+        self._look_s = time.perf_counter() - began
+        return reading
+
+    def _look(self, dirty: set[str]) -> Reading | None:
         self._take_objects(dirty)
         if dirty - _POD_KINDS or self._plan is None:
             self._understand()
@@ -208,10 +220,9 @@ class KubernetesStore:
         wanted = msgspec.structs.replace(wanted, inner_ports=self._plan.inner_ports)
         errors = self._errors([*expanded.errors, *remaining, *self._plan.findings])
         reading = news(self._last, wanted, errors)
-        self._last = reading or self._last
         for follower in self.followers:
-            follower(Look(self._snapshot, self._picture, self._plan, self._last))
-        self._look_s = time.perf_counter() - began
+            follower(Look(self._snapshot, self._picture, self._plan, reading or self._last))
+        self._last = reading or self._last
         return reading
 
     def _take_objects(self, dirty: Iterable[str]) -> None:

@@ -366,3 +366,19 @@ def test_a_damaged_secret_of_a_link_is_made_anew(
     later.ask(token)
     later.settle()
     assert data_of(api.objects[LINK])[LINK_KEY].decode() == later.key()
+
+
+def test_a_disk_that_takes_no_file_holds_up_one_link_alone_and_is_tried_again(
+    pod: Pod, east: Site, tmp_path: Path
+) -> None:
+    obstacle = tmp_path / "pod" / "secrets" / "links" / "link1" / "obstacle"
+    obstacle.mkdir(parents=True)  # No file of the link can be put there.
+    pod.ask(east.certificate_token())
+    pod.ask(east.certificate_token(), "link2")
+    assert pod.look()
+    pod.step()
+    assert pod.links.hindrance("link2") is None and pod.links.hindrance("link1") is not None
+    assert errors(pod) == [("Secret/link1", "SW0447")]
+    obstacle.rmdir()
+    assert pod.step()
+    assert pod.links.hindrance("link1") is None and errors(pod) == []
