@@ -43,6 +43,7 @@ SITE_NAME = "spillway.dev/site-name"
 CHECKSUM = "spillway.dev/checksum"
 
 _ASK_AGAIN = "Ask for a new token: sitectl token create FILE"
+_ASK_THE_SITE = "Ask for one where that site runs Spillway: sitectl token create FILE"
 _COPY_AGAIN = "Copy the token file again, unchanged"
 _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # PyYAML may be built without libyaml.
 # 26 base32 digits are 130 bits. No NUL above all: HMAC takes a key with zeros after it for equal.
@@ -247,7 +248,7 @@ class _TokenReader:
         """First, since all else would mislead: Skupper's own have other secrets and no checksum."""
         if ENDPOINTS not in self._annotations.fields:
             reason = "is no token of a Spillway site (Skupper's routers speak another protocol)"
-            raise self._error(reason, f"Make one there: {_ASK_AGAIN}", self._annotations.line)
+            raise self._error(reason, _ASK_THE_SITE, self._annotations.line)
 
     def claim(self, costs: tuple[int | None, ...]) -> Token:
         expires_at = _parse_time(self._annotation(EXPIRATION))

@@ -30,6 +30,7 @@ VERBS: Final = {
     "get": ("documents", "get", "Print documents."),
     "init": ("site", "init", "Make a site: identity, certificate authority, configuration."),
     "link": ("link", "group", "Links: create, status, set, delete."),
+    "migrate": ("migrate", "migrate", "Move services from Skupper v1 to here, and back."),
     "network": ("network", "group", "All sites together: status."),
     "revoke-access": ("revoke", "revoke_access", "Let nobody link any more, or one site."),
     "run": ("site", "run", "Run the router in the foreground."),

@@ -6,6 +6,7 @@ one in ``_bytes``, a size. Where the types state bounds (`model.settings`), fiel
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final, get_type_hints
 
 import msgspec
@@ -107,13 +108,18 @@ class Shape:
     def plain(self, spec: msgspec.Struct) -> dict[str, Any]:
         """What YAML shows of ``spec``: required fields and those that are not the default."""
         shown: dict[str, Any] = {}
-        infos = {info.name: info for info in msgspec.structs.fields(self.struct)}
+        infos = _infos(self.struct)
         for key, field in self.fields.items():
             value = getattr(spec, field.attribute)
             if not field.required and value == _default(infos[field.attribute]):
                 continue
             shown[key] = _plain_value(field, value)
         return shown
+
+
+@lru_cache(maxsize=64)  # Asked of each document that is written; there are some ten structs.
+def _infos(struct: type[msgspec.Struct]) -> dict[str, msgspec.structs.FieldInfo]:
+    return {info.name: info for info in msgspec.structs.fields(struct)}
 
 
 def _default(info: msgspec.structs.FieldInfo) -> Any:

@@ -31,6 +31,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
     ``inner_ports``: behind a Kubernetes Service each service port is listened for at a port of our
     own, and those not in the table not at all; None: at the service's own port.
+    ``declared_at_s``: Unix seconds by service, where the documents tell (`Document`).
     Nobody changes the tables: a new state is a new value.
     """
 
@@ -41,6 +42,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     listeners: dict[str, ListenerSpec] = {}
     links: dict[str, LinkSpec] = {}
     inner_ports: dict[ServiceKey, int] | None = None
+    declared_at_s: dict[str, float] = {}
 
 
 class Listening(msgspec.Struct, frozen=True):
@@ -97,6 +99,11 @@ def resolve(documents: Iterable[Document]) -> tuple[Wanted | None, list[ConfigEr
         connectors=connectors,
         listeners=listeners,
         links=links,
+        declared_at_s={
+            document.name: document.declared_at_s
+            for document in kept
+            if document.kind == "Service" and document.declared_at_s is not None
+        },
     )
     return wanted, errors
 

@@ -201,6 +201,8 @@ class Service:
 
     def report_load(self, report: LoadReport, site: SiteId) -> None:
         """A load report of ``site`` came; who waits may go there at once."""
+        if not self.balancer.reaches(site, report.router):
+            return
         self.balancer.report_load(
             site, report.in_flight, report.targets_ready, report.capacity, self.timers.now()
         )

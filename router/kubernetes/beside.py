@@ -12,6 +12,8 @@ Skupper runs beside when its Deployment ``skupper-router`` is there. Then an ann
 
 from collections.abc import Collection, Mapping
 
+import msgspec
+
 from router.kubernetes import adoption, names, texts
 from router.kubernetes.objects import Object, Snapshot, annotations, is_going, labels
 
@@ -42,6 +44,22 @@ class Beside:
             return False
         service = self._services.get(address)
         return address in self._defined or (service is not None and adoption.is_skuppers(service))
+
+    def makes_service(self, address: str) -> bool:
+        """Whether Skupper, which runs here, makes or rewrites the Service of ``address``."""
+        text = self._defined.get(address) if self.runs else None
+        return isinstance(text, str) and not _is_without_service(text)
+
+
+def _is_without_service(text: str) -> bool:
+    """Whether an entry of ``skupper-services`` says that there shall be no Service here."""
+    if "Never" not in text:
+        return False
+    try:
+        found = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return isinstance(found, dict) and found.get("exposeIngress") == "Never"
 
 
 def is_migrated(found: Object) -> bool:

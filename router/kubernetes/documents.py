@@ -15,7 +15,14 @@ from router.kubernetes import findings, names, texts
 from router.kubernetes.exposure import Reading
 from router.kubernetes.findings import Findings, data_of
 from router.kubernetes.merging import joined
-from router.kubernetes.objects import Object, is_going, labels, name_of
+from router.kubernetes.objects import (
+    Object,
+    created_at,
+    is_going,
+    labels,
+    name_of,
+    seconds_of,
+)
 from router.kubernetes.picture import ServiceWish
 from router.model import limits
 from router.model.errors import ConfigError
@@ -87,7 +94,8 @@ def read(found: Object) -> Documents:
             reading.noted.add(
                 f"data[{key}]", "expected a text", f"Write {key}: |", findings.DOCUMENTS
             )
-    kept = [document for document in documents if not _is_site(document, errors)]
+    made_at_s = seconds_of(created_at(found))
+    kept = [_aged(document, made_at_s) for document in documents if not _is_site(document, errors)]
     wishes = _wishes(reading, kept) if kept else {}
     return Documents(tuple(kept), wishes, (*errors, *reading.noted.errors))
 
@@ -134,10 +142,19 @@ def _is_site(document: Document, errors: list[ConfigError]) -> bool:
     return True
 
 
+def _aged(document: Document, made_at_s: float | None) -> Document:
+    """A Service counts from when its ConfigMap was made: every replica then says the same."""
+    if document.kind != "Service":
+        return document
+    return msgspec.structs.replace(document, declared_at_s=made_at_s)
+
+
 def _wishes(reading: Reading, documents: list[Document]) -> dict[str, ServiceWish]:
     """A wish for each address that a Service or a Connector names: somebody here asked for it."""
     stateful = _stateful(reading, documents)
-    common = reading.wish("")
+    common = msgspec.structs.replace(
+        reading.wish(""), cluster_ip=reading.value(names.CLUSTER_IP, texts.ip, "")
+    )
     wishes: dict[str, ServiceWish] = {}
     for document in documents:
         if document.kind == "Service":

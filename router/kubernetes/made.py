@@ -81,6 +81,7 @@ def service(
     noted: Mapping[str, str],
     *,
     app_protocol: str = "",
+    cluster_ip: str = "",
 ) -> dict[str, Any]:
     """A Service that leads to the routers. ``marked``, ``noted``: its labels and annotations."""
     ports = [
@@ -90,6 +91,8 @@ def service(
     ]
     made = _object(name, inner, marked, noted)
     made["spec"] |= {"selector": adoption.ROUTERS, "ports": ports}
+    if cluster_ip:
+        made["spec"]["clusterIP"] = cluster_ip
     return made
 
 

@@ -7,25 +7,32 @@ import msgspec
 from router.kubernetes import findings, names
 from router.kubernetes.exposure import Exposure
 from router.kubernetes.findings import Findings
+from router.kubernetes.objects import seconds_of
 from router.kubernetes.picture import ServiceWish
 from router.model.errors import ConfigError
 from router.model.specs import ConnectorSpec, Document, ServiceSpec
 
 
 class Merged(msgspec.Struct, frozen=True):
-    """Documents and wishes of all annotated objects."""
+    """Documents and wishes of all annotated objects.
+
+    ``declared_at_s``: when the oldest of the objects of each address was made, where that is told.
+    """
 
     documents: tuple[Document, ...]
     wishes: dict[str, ServiceWish]
     errors: tuple[ConfigError, ...]
+    declared_at_s: dict[str, float]
 
 
 def merge(
     exposures: Iterable[Exposure],
     declared: Mapping[str, Document],
+    connected: Mapping[str, Document],
     wished: Mapping[str, ServiceWish],
 ) -> Merged:
-    """``declared`` and ``wished`` by address: what documents say, which comes first.
+    """``declared`` and ``wished`` by address: what documents say, which comes first. ``connected``
+    are their Connectors by name: one that stands for an object (its migration wrote it) counts.
 
     Then the object that was made first, then the first by kind and name, decides what a service
     is. One that says another protocol or other ports is left out; others are further targets.
@@ -33,6 +40,7 @@ def merge(
     documents: list[Document] = []
     wishes = dict(wished)
     errors: list[ConfigError] = []
+    oldest: dict[str, float] = {}
     firsts: dict[str, tuple[ServiceSpec, str]] = {}
     for name, document in declared.items():
         if isinstance(document.spec, ServiceSpec):
@@ -44,11 +52,20 @@ def merge(
             errors += noted.errors
             continue
         errors += noted.errors
+        made_at_s = seconds_of(one.age[0])
+        if made_at_s is not None:
+            oldest.setdefault(one.address, made_at_s)
         if source == one.source:
             documents.append(
-                Document(kind="Service", name=one.address, spec=one.service, source=source)
+                Document(
+                    kind="Service",
+                    name=one.address,
+                    spec=one.service,
+                    source=source,
+                    declared_at_s=made_at_s,
+                )
             )
-        if one.connector is not None:
+        if one.connector is not None and not _is_connected(one, connected):
             documents.append(
                 Document(
                     kind="Connector",
@@ -58,7 +75,16 @@ def merge(
                 )
             )
         wishes[one.address] = joined(wishes.get(one.address), one.wish)
-    return Merged(tuple(documents), wishes, tuple(errors))
+    return Merged(tuple(documents), wishes, tuple(errors), oldest)
+
+
+def _is_connected(one: Exposure, connected: Mapping[str, Document]) -> bool:
+    found = connected.get(one.connector_name)
+    return (
+        found is not None
+        and isinstance(found.spec, ConnectorSpec)
+        and found.spec.service == one.address
+    )
 
 
 def _agree(one: Exposure, spec: ServiceSpec, source: str, noted: Findings) -> bool:

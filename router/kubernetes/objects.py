@@ -1,6 +1,7 @@
 """Objects as the API gives them, what of a namespace is known, and how objects are named here."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -87,6 +88,15 @@ def created_at(found: Object) -> str:
     """When it was made (RFC 3339, UTC: later sorts after); empty: not told."""
     stamp = metadata(found).get("creationTimestamp")
     return stamp if isinstance(stamp, str) else ""
+
+
+def seconds_of(stamp: str) -> float | None:
+    """Unix seconds of an RFC 3339 time with its zone; None: it is none."""
+    try:
+        moment = datetime.fromisoformat(stamp)
+    except ValueError:
+        return None
+    return None if moment.tzinfo is None else moment.timestamp()
 
 
 def _texts(found: object) -> Mapping[str, str]:

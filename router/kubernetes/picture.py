@@ -59,6 +59,7 @@ class ServiceWish(msgspec.Struct, frozen=True, kw_only=True):
     sync is on. ``consent``: somebody here asked for the address, so a Service of that name which
     exists may be adopted. ``is_made`` False: no Service here (``skupper.io/ingress: Never``).
     ``stateful_set``: headless, with a name for each of its pods. ``source``: who asks.
+    ``cluster_ip``: the address that it shall have if that is free; empty: any.
     """
 
     address: str
@@ -68,6 +69,7 @@ class ServiceWish(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     stateful_set: str = ""
+    cluster_ip: str = ""
 
 
 class TokenSecret(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,13 +22,7 @@ def refusal(
     name = name_of(service)
     elsewhere = _ELSEWHERE.format(name=name)
     if adoption.is_skuppers(service):
-        return _refused(
-            name,
-            "SW0424",
-            "spec.selector",
-            "Skupper's router serves this Service: it is not touched",
-            f"sitectl migrate --plan, or unexpose {name} from Skupper first",
-        )
+        return left_to_skupper(name)
     if adoption.leads_to_routers(service) and not adoption.is_adopted(service):
         return _refused(
             name,
@@ -58,6 +52,17 @@ def refusal(
     if spec.headless == name:  # Names of pods are added to it, itself is not touched.
         return None if headless.is_headless(service) else _not_headless(name)
     return _kind_refused(service, elsewhere) or _ports_refused(service, spec, elsewhere)
+
+
+def left_to_skupper(name: str) -> ConfigError:
+    """Skupper, which runs beside us, has the address: both would rewrite the Service for ever."""
+    return _refused(
+        name,
+        "SW0424",
+        "spec.selector",
+        "Skupper's router serves this Service: it is not touched",
+        f"sitectl migrate --plan, or unexpose {name} from Skupper first",
+    )
 
 
 def _not_headless(name: str) -> ConfigError:

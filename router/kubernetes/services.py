@@ -17,13 +17,13 @@ from typing import Final
 
 import msgspec
 
-from router.kubernetes import adoption, headless, made, names
+from router.kubernetes import adoption, headless, made, names, refusals
+from router.kubernetes.beside import Beside
 from router.kubernetes.changes import Change, Create, Delete, Listens, delete, patch
 from router.kubernetes.fights import Fights
 from router.kubernetes.inner_ports import RESERVED, Claims, assign, from_text, remember
 from router.kubernetes.objects import Object, Snapshot, metadata, name_of
 from router.kubernetes.picture import ServiceWish, SiteOptions
-from router.kubernetes.refusals import refusal
 from router.kubernetes.undoing import ours, restore, undone, unreadable
 from router.model import limits
 from router.model.errors import ConfigError
@@ -100,6 +100,7 @@ class _Planner:
 
     __slots__ = (
         "_again_at",
+        "_beside",
         "_changes",
         "_chosen",
         "_declared",
@@ -127,6 +128,7 @@ class _Planner:
     ) -> None:
         self._snapshot, self._wishes = snapshot, wishes
         self._may_name_pods = may_name_pods
+        self._beside = Beside(snapshot, ())
         self._declared, self._local = declared, local
         self._memory, self._now = memory, now
         self._ours = ours(snapshot)
@@ -185,11 +187,16 @@ class _Planner:
                 name, "metadata.name", "SW0426", _reason_of_name(name), "Use another address"
             )
             return False
+        if self._beside.makes_service(name):
+            self._findings.append(refusals.left_to_skupper(name))
+            return False
         found = self._snapshot.get("Service", name)
         consent = self._has_consent(name, options)
         if found is None or (made.is_made(found) and (consent or not made.is_claimed(found))):
             return True
-        refused = refusal(found, spec, consent=consent, may_rewrite=options.rewrite_selectors)
+        refused = refusals.refusal(
+            found, spec, consent=consent, may_rewrite=options.rewrite_selectors
+        )
         if refused is not None:
             self._findings.append(refused)
             return False
@@ -261,7 +268,8 @@ class _Planner:
             "spec.clusterIP",
             f"names of pods (POD.{name}) need the right to write EndpointSlices, so {name} leads "
             "to any of its pods and each pod has only its own name",
-            hint=f"Have an administrator of the cluster apply Role {names.ROUTER}-headless",
+            hint=f"Have an administrator of the cluster make Role {names.ROUTER}-headless: "
+            "docs/kubernetes-services.md, Pods with names, has the two commands",
             code="SW0428",
         )
         if error.source not in {e.source for e in self._findings if e.code == error.code}:
@@ -318,7 +326,15 @@ class _Planner:
         inner = {port: self._inner[ServiceKey(name, port)] for port in spec.ports}
         # Of plaintext HTTP/2 alone: routers of clusters need to be told, and nothing else can tell.
         is_h2c = spec.protocol == "http2" and not spec.tls_cert
-        return made.service(name, inner, marked, noted, app_protocol=made.H2C if is_h2c else "")
+        wish = self._wishes.get(name)
+        return made.service(
+            name,
+            inner,
+            marked,
+            noted,
+            app_protocol=made.H2C if is_h2c else "",
+            cluster_ip=wish.cluster_ip if wish is not None else "",
+        )
 
     def _marks(self, name: str, options: SiteOptions) -> tuple[dict[str, str], dict[str, str]]:
         wish = self._wishes.get(name)

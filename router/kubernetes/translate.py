@@ -3,7 +3,9 @@
 Level-triggered: the same objects give the same picture, whatever came before and in any order.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+
+import msgspec
 
 from router.kubernetes import (
     documents,
@@ -51,11 +53,17 @@ def translate(
     exposures: list[Exposure] = []
     if options is None or options.service_controller:
         exposures = _exposures(snapshot, beside, memo, errors)
-    merged = merging.merge(exposures, own, documented.wishes)
+    connectors = by_kind.get("Connector", {})
+    merged = merging.merge(exposures, own, connectors, documented.wishes)
     links = tokens.read(snapshot.of("Secret"), own_site_id, beside.runs, by_kind.get("Link", {}))
     errors += [*merged.errors, *links.errors]
     return Picture(
-        documents=(*site, *documented.documents, *merged.documents, *links.documents),
+        documents=(
+            *site,
+            *_aged(documented, merged.declared_at_s),
+            *merged.documents,
+            *links.documents,
+        ),
         options=options,
         wishes={address: merged.wishes[address] for address in sorted(merged.wishes)},
         tokens=links.tokens,
@@ -86,6 +94,16 @@ def _first_of_each(documented: Documents) -> Mapping[str, Mapping[str, Document]
     for document in sorted(documented.documents, key=lambda d: (d.source, d.line)):
         kept.setdefault(document.kind, {}).setdefault(document.name, document)
     return kept
+
+
+def _aged(documented: Documents, oldest: Mapping[str, float]) -> Iterator[Document]:
+    """Its documents; a Service that older annotated objects say too is as old as they are."""
+    for document in documented.documents:
+        before_s = oldest.get(document.name) if document.kind == "Service" else None
+        own_s = document.declared_at_s
+        if before_s is not None and (own_s is None or before_s < own_s):
+            document = msgspec.structs.replace(document, declared_at_s=before_s)
+        yield document
 
 
 def _addresses(documented: Documents) -> frozenset[str]:

@@ -14,7 +14,8 @@ import sys
 from router import __version__
 from router.admin.server import serving_health
 from router.control.kubernetes.api import Api
-from router.control.kubernetes.controller import FIELD_MANAGER, SiteController
+from router.control.kubernetes.controller import SiteController
+from router.control.kubernetes.controller_findings import FIELD_MANAGER
 from router.kubernetes.manifests import IMAGE, IMAGE_VARIABLE, WATCH_NAMESPACE
 from router.main.logs import logging_to
 from router.main.process import PROBES_VARIABLE, place

@@ -123,8 +123,8 @@ class Keeper(Protocol):
     def declared_at(self, name: str) -> float:
         """Unix seconds at which this site first declared the service ``name``; kept."""
 
-    def forget_declared(self, keep: frozenset[str]) -> None:
-        """Forget all names but ``keep``."""
+    def keep_declared(self, names: frozenset[str]) -> None:
+        """These are declared here now: others are forgotten, new ones begin."""
 
     def keep_learnt(self, learnt: tuple[Kept, ...]) -> None:
         """Write down what other sites declare now."""

@@ -93,7 +93,7 @@ class Services:
     def apply(self, wanted: Wanted) -> None:
         """Make the services of ``wanted`` true."""
         self._wanted = wanted
-        self._keeper.forget_declared(frozenset(wanted.services))
+        self._keeper.keep_declared(frozenset(wanted.services.keys() - wanted.declared_at_s.keys()))
         self.advertise()
 
     def advertise(self) -> None:
@@ -233,11 +233,12 @@ class Services:
         return declared
 
     def _own_declarations(self, wanted: Wanted) -> list[Declaration]:
+        told = wanted.declared_at_s
         return [
             Declaration(
                 name=name,
                 spec=spec,
-                declared_at_s=self._keeper.declared_at(name),
+                declared_at_s=told[name] if name in told else self._keeper.declared_at(name),
             )
             for name, spec in sorted(wanted.services.items())
         ]

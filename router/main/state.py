@@ -72,13 +72,16 @@ class FileKeeper:
             self._save()
         return self._state.declared[name]
 
-    def forget_declared(self, keep: frozenset[str]) -> None:
-        """Forget the names that are no longer declared here."""
-        gone = self._state.declared.keys() - keep
-        for name in gone:
-            del self._state.declared[name]
-        if gone:
-            self._save()
+    def keep_declared(self, names: frozenset[str]) -> None:
+        """These are declared here now: others are forgotten, new ones begin; one write for all."""
+        declared = self._state.declared
+        new = names - declared.keys()
+        if not new and len(declared) == len(names):
+            return
+        now = time.time()
+        kept = {name: at for name, at in declared.items() if name in names}
+        self._state.declared = kept | dict.fromkeys(sorted(new), now)
+        self._save()
 
     def keep_learnt(self, learnt: tuple[Kept, ...]) -> None:
         """What other sites declare now."""

@@ -140,10 +140,15 @@ AnySpec = SiteSpec | ServiceSpec | ConnectorSpec | ListenerSpec | LinkSpec
 
 
 class Document(msgspec.Struct, frozen=True):
-    """One document and where it stands: ``source`` file, ``line`` of its first key, from 1."""
+    """One document and where it stands: ``source`` file, ``line`` of its first key, from 1.
+
+    ``declared_at_s``: Unix seconds from when a Service counts as declared; None: nobody knows, so
+    the router remembers when it saw it first.
+    """
 
     kind: Kind
     name: str
     spec: AnySpec
     source: str = ""
     line: int = 0
+    declared_at_s: float | None = None

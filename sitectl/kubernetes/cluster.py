@@ -140,12 +140,16 @@ class Cluster(ABC):
         root = "apis" if "/" in api_version else "api"
         return self.call("GET", f"{root}/{api_version}").status == 200
 
-    def delete(self, kind: str, name: str) -> bool:
-        """Delete it, in the background what it owns. False: there was none."""
+    def delete(self, kind: str, name: str, uid: str = "") -> bool:
+        """Delete it, in the background what it owns. False: there was none.
+
+        With ``uid`` only that very object. Failure 409: another one has its name.
+        """
         options = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
             "propagationPolicy": "Background",
+            **({"preconditions": {"uid": uid}} if uid else {}),
         }
         try:
             self._object("DELETE", self.path(kind, name), (kind, "delete", name), options)

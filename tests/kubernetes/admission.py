@@ -1,8 +1,11 @@
-"""What the server adds to new pods: the ServiceAccount's token as a projected volume."""
+"""What the server adds to new pods, the ServiceAccount's token, and what quotas ask of them."""
 
 from typing import Final
 
-from tests.kubernetes.resources import Json
+from tests.kubernetes import defaults
+from tests.kubernetes.failures import forbidden, not_found
+from tests.kubernetes.resources import Catalogue, Json, Resource
+from tests.kubernetes.storage import Store
 
 TOKEN_DIRECTORY: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
 _SECONDS: Final = 3607
@@ -39,3 +42,67 @@ def mount_token(pod: Json, account: Json | None, suffix: str) -> None:
     ]
     projected = {"defaultMode": 0o644, "sources": sources}
     spec.setdefault("volumes", []).append({"name": name, "projected": projected})
+
+
+_COMPUTE: Final = ("limits.cpu", "limits.memory", "requests.cpu", "requests.memory")
+
+
+def quota_failure(pod: Json, quotas: list[Json]) -> str:
+    """What a quota misses: containers must state what it limits. Empty: nothing."""
+    for quota in quotas:
+        hard = (quota.get("spec") or {}).get("hard") or {}
+        named = {f"requests.{key}" if key in ("cpu", "memory") else key for key in hard}
+        missing = []
+        for key in _COMPUTE:
+            group, _dot, name = key.partition(".")
+            if key in named and any(
+                name not in ((each.get("resources") or {}).get(group) or {})
+                for each in [*(pod["spec"].get("initContainers") or []), *pod["spec"]["containers"]]
+            ):
+                missing.append(key)
+        if missing:
+            names = ",".join(each["name"] for each in pod["spec"]["containers"])
+            asked = "; ".join(f"{key} for: {names}" for key in missing)
+            return f"failed quota: {quota['metadata']['name']}: must specify {asked}"
+    return ""
+
+
+def admit_namespace(
+    store: Store, catalogue: Catalogue, resource: Resource, namespace: str, name: str
+) -> None:
+    """404 and 403: a namespace that is not there or ends takes nothing new."""
+    holder = catalogue.kind("Namespace")
+    found = store.get(holder, "", namespace)
+    if found is None:
+        raise not_found(holder, namespace)
+    if "deletionTimestamp" in found["metadata"]:
+        raise forbidden(
+            resource,
+            name,
+            f'{resource.qualified} "{name}" is forbidden: unable to create new content in '
+            f"namespace {namespace} because it is being terminated",
+        )
+
+
+def admit_pod(store: Store, catalogue: Catalogue, namespace: str, found: Json, suffix: str) -> None:
+    """Fill in a new pod, in place. 403: no such ServiceAccount, or a quota wants more stated."""
+    spec = found.setdefault("spec", {})
+    holder = catalogue.kind("ServiceAccount")
+    account = spec.setdefault("serviceAccountName", "default")
+    held = store.get(holder, namespace, account)
+    if held is None and account != "default":
+        name = found["metadata"]["name"]
+        raise forbidden(
+            catalogue.kind("Pod"),
+            name,
+            f'pods "{name}" is forbidden: error looking up service account '
+            f'{namespace}/{account}: serviceaccount "{account}" not found',
+        )
+    defaults.fill("Pod", found)  # A limit is a request too.
+    quotas = store.all(catalogue.kind("ResourceQuota"), namespace)
+    failure = quota_failure(found, quotas) if spec.get("containers") else ""
+    if failure:
+        name = found["metadata"]["name"]
+        text = f'pods "{name}" is forbidden: {failure}'
+        raise forbidden(catalogue.kind("Pod"), name, text)
+    mount_token(found, held, suffix)

@@ -10,7 +10,16 @@ import msgspec
 import yaml
 from aiohttp import web
 
-from tests.kubernetes import discovery, openapi2, protobuf, requests, reviews, selectors, tables
+from tests.kubernetes import (
+    deleting,
+    discovery,
+    openapi2,
+    protobuf,
+    requests,
+    reviews,
+    selectors,
+    tables,
+)
 from tests.kubernetes.failures import Failure, bad_request, no_such_path
 from tests.kubernetes.faults import Fault, Faults, Seen
 from tests.kubernetes.rbac import Rules, Tokens, User, service_account
@@ -259,6 +268,8 @@ class ApiServer:
                     found = await self._scale(request, wanted, found)
                 return _json(_scale_of(found))
             case "eviction":
+                pod = self.registry.get(*place)
+                deleting.check_budgets(self.registry.store, self.registry.catalogue, pod)
                 found, _gone = self.registry.delete(
                     *place, (await _body(request)).get("deleteOptions") or {}
                 )

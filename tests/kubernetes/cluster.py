@@ -76,7 +76,7 @@ class Cluster:
         self.server = self.call(
             lambda: ApiServer(self.registry, self.tokens, self.faults, self.errors.append)
         )
-        streams = Streams(self.kubelet)
+        self._streams = streams = Streams(self.kubelet)
         self.server.further = {
             "pods/exec": streams.exec,
             "pods/log": streams.log,
@@ -106,6 +106,7 @@ class Cluster:
                 self.errors.append(f"{work.get_name()} ended: {work.exception()!r}")
             self.await_(_end(work))
         self.await_(self.server.stop())
+        self.await_(self._streams.ended())
         self.await_(_cancel_others())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(STOP_TIMEOUT_S)

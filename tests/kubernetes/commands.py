@@ -61,6 +61,10 @@ class Commands:
         assert done.returncode == 0, f"kubectl {' '.join(words)}: {done.stdout}{done.stderr}"
         return done.stdout
 
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """The outcome of any command line."""
+        return self._run(list(words), None, {})
+
     def objects(self, kind: str) -> set[str]:
         """Names of all objects of a kind in the namespace."""
         return {found["metadata"]["name"] for found in self.cluster.list(kind, self.namespace)}

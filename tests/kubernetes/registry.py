@@ -13,6 +13,7 @@ from tests.kubernetes import (
     admission,
     decoding,
     defaults,
+    deleting,
     managed,
     patching,
     schemas,
@@ -25,7 +26,6 @@ from tests.kubernetes.failures import (
     already_exists,
     bad_request,
     conflict,
-    forbidden,
     invalid,
     not_found,
     required,
@@ -78,7 +78,9 @@ class Registry:
         if metadata.get("resourceVersion"):
             raise bad_request("resourceVersion should not be set on objects to be created")
         if resource.namespaced:
-            self._admit_namespace(resource, namespace, metadata["name"])
+            admission.admit_namespace(
+                self.store, self.catalogue, resource, namespace, metadata["name"]
+            )
         if self.store.get(resource, namespace, metadata["name"]) is not None:
             raise already_exists(resource, metadata["name"])
         applied = metadata.pop("managedFields", None)
@@ -91,7 +93,8 @@ class Registry:
         if "status" in resource.subresources and resource.kind != "Node":
             found.pop("status", None)
         if resource.kind == "Pod":
-            self._admit_pod(namespace, found)
+            suffix = "".join(self._random.choices(_SUFFIX, k=5))
+            admission.admit_pod(self.store, self.catalogue, namespace, found, suffix)
         self._finish(resource, found, None)
         manager = self._manager(resource, asked, "")
         metadata["managedFields"] = applied or managed.updated(
@@ -177,7 +180,7 @@ class Registry:
         """Delete an object or begin to; gives its last state and whether it is gone."""
         before = self.get(resource, namespace, name)
         options = options or {}
-        self._preconditions(resource, before, options.get("preconditions") or {})
+        deleting.preconditions(resource, before, options.get("preconditions") or {})
         metadata = dict(before["metadata"])
         finalizers = list(metadata.get("finalizers") or [])
         policy = options.get("propagationPolicy")
@@ -186,7 +189,7 @@ class Registry:
         for wanted, word in (("Foreground", FOREGROUND), ("Orphan", ORPHAN)):
             if policy == wanted and word not in finalizers:
                 finalizers.append(word)
-        grace = self._grace(resource, before, options)
+        grace = deleting.grace(resource, before, options)
         waits = bool(finalizers or grace or self._has_content(resource, before))
         if dry_run:
             return before, not waits
@@ -235,34 +238,6 @@ class Registry:
     def _read(self, resource: Resource, given: Json, asked: Asked) -> Json:
         found, self.warnings = decoding.read(resource, given, asked)
         return found
-
-    def _admit_namespace(self, resource: Resource, namespace: str, name: str) -> None:
-        holder = self.catalogue.kind("Namespace")
-        found = self.store.get(holder, "", namespace)
-        if found is None:
-            raise not_found(holder, namespace)
-        if "deletionTimestamp" in found["metadata"]:
-            raise forbidden(
-                resource,
-                name,
-                f'{resource.qualified} "{name}" is forbidden: unable to create new content in '
-                f"namespace {namespace} because it is being terminated",
-            )
-
-    def _admit_pod(self, namespace: str, found: Json) -> None:
-        spec = found.setdefault("spec", {})
-        holder = self.catalogue.kind("ServiceAccount")
-        account = spec.setdefault("serviceAccountName", "default")
-        held = self.store.get(holder, namespace, account)
-        if held is None and account != "default":
-            name = found["metadata"]["name"]
-            raise forbidden(
-                self.catalogue.kind("Pod"),
-                name,
-                f'pods "{name}" is forbidden: error looking up service account '
-                f'{namespace}/{account}: serviceaccount "{account}" not found',
-            )
-        admission.mount_token(found, held, "".join(self._random.choices(_SUFFIX, k=5)))
 
     def _same_version(self, resource: Resource, before: Json, metadata: Json) -> None:
         held = before["metadata"]
@@ -391,26 +366,6 @@ class Registry:
             subresource=subresource,
             api_version=resource.api_version,
         )
-
-    def _preconditions(self, resource: Resource, before: Json, wanted: Json) -> None:
-        held = before["metadata"]
-        for key, word in (("uid", "UID"), ("resourceVersion", "ResourceVersion")):
-            if wanted.get(key) and wanted[key] != held[key]:
-                why = (
-                    f"Precondition failed: {word} in precondition: {wanted[key]}, {word} in "
-                    f"object meta: {held[key]}"
-                )
-                raise conflict(resource, held["name"], why)
-
-    def _grace(self, resource: Resource, before: Json, options: Json) -> int:
-        if resource.kind != "Pod":
-            return 0
-        phase = before.get("status", {}).get("phase")
-        if not before["spec"].get("nodeName") or phase in ("Succeeded", "Failed"):
-            return 0
-        asked = options.get("gracePeriodSeconds")
-        default = before["spec"].get("terminationGracePeriodSeconds", 30)
-        return int(default if asked is None else asked)
 
     def _has_content(self, resource: Resource, found: Json) -> bool:
         return resource.kind == "Namespace" and bool(found["spec"].get("finalizers"))

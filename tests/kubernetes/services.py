@@ -91,12 +91,17 @@ def _target_port(value: Any, at: str) -> list[Cause]:
     if isinstance(value, int):
         valid = 1 <= value <= 65535
         return [] if valid else [wrong(at, value, "must be between 1 and 65535, inclusive")]
-    text = str(value or "")
-    if len(text) > PORT_NAME_MAX:
-        return [wrong(at, text, f"must be no more than {PORT_NAME_MAX} characters")]
-    if not _PORT_NAME.fullmatch(text) or not _HAS_LETTER.search(text):
-        return [wrong(at, text, "must contain at least one letter (a-z)")]
-    return []
+    text = port_name_wrong(str(value or ""))
+    return [wrong(at, value, text)] if text else []
+
+
+def port_name_wrong(name: str) -> str:
+    """Why a name of a pod's port is refused; empty: it is not (RFC 6335, 5.1)."""
+    if len(name) > PORT_NAME_MAX:
+        return f"must be no more than {PORT_NAME_MAX} characters"
+    if not _PORT_NAME.fullmatch(name) or "--" in name:
+        return "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)"
+    return "" if _HAS_LETTER.search(name) else "must contain at least one letter (a-z)"
 
 
 def _changes(spec: Json, before: Json) -> list[Cause]:

@@ -27,6 +27,14 @@ class Streams:
 
     def __init__(self, kubelet: Kubelet) -> None:
         self._kubelet = kubelet
+        self._running: set[asyncio.subprocess.Process] = set()
+
+    async def ended(self) -> None:
+        """Kill what `exec` still runs, and wait for it."""
+        for process in list(self._running):
+            _kill(process)
+            await process.communicate()
+        self._running.clear()
 
     async def exec(self, request: web.Request, wanted: Wanted, _user: User) -> web.StreamResponse:
         """Run a command in a container; 400 without a WebSocket (SPDY is not spoken)."""
@@ -50,14 +58,13 @@ class Streams:
         except (FileNotFoundError, PermissionError) as error:
             await _end(socket, _internal(f"error executing command: {error}"))
             return socket
-        wants_tty = query.get("tty") == "true"
+        self._running.add(process)
         try:
-            await self._carry(socket, process, wants_tty)
+            await self._carry(socket, process, query.get("tty") == "true")
         finally:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                await process.wait()
+            _kill(process)
+            await process.communicate()
+            self._running.discard(process)  # Not before: who is cancelled twice comes not here.
         return socket
 
     async def _carry(
@@ -160,6 +167,10 @@ async def _feed(socket: web.WebSocketResponse, process: asyncio.subprocess.Proce
                 await pipe.drain()
             elif channel == CLOSE and data == bytes([STDIN]):
                 pipe.close()
+    _kill(process)
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
 

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from router.control.kubernetes.api import Api
-from router.control.kubernetes.controller import FIELD_MANAGER, SiteController
+from router.control.kubernetes.controller import SiteController
+from router.control.kubernetes.controller_findings import FIELD_MANAGER
 from router.kubernetes import names
 from router.kubernetes.adoption import adopt
 from router.kubernetes.manifests import CONTROLLER, controller_objects
@@ -317,6 +318,29 @@ def test_as_a_process_it_tells_a_kubelet_of_itself_and_ends_when_told(cluster: C
             assert process.wait(10) == 0
         finally:
             process.kill()
+
+
+def test_a_config_map_that_is_replaced_keeps_the_sites_identity(cluster: Cluster) -> None:
+    async def story(cluster: Cluster) -> None:
+        site(cluster, "west")
+        await until(lambda: has_router(cluster, "west"))
+        marks = {names.TYPE_LABEL: "identity", names.MANAGED_BY_LABEL: names.MANAGED_BY}
+        cluster.create("Secret", names.IDENTITY_SECRET, "west", metadata={"labels": marks})
+        cluster.delete("ConfigMap", names.SITE_CONFIGMAP, "west")
+        uid = site(cluster, "west", routers="2")["metadata"]["uid"]
+
+        def is_remade() -> bool:
+            found = cluster.get("Deployment", names.ROUTER, "west")
+            owners = [] if found is None else found["metadata"].get("ownerReferences", [])
+            return replicas(cluster, "west") == 2 and [one["uid"] for one in owners] == [uid]
+
+        await until(is_remade)
+        assert cluster.get("Secret", names.IDENTITY_SECRET, "west")
+
+        cluster.delete("ConfigMap", names.SITE_CONFIGMAP, "west")
+        await until(lambda: cluster.get("Secret", names.IDENTITY_SECRET, "west") is None)
+
+    running(cluster, story)
 
 
 def test_a_namespace_that_is_deleted_is_gone_soon_and_left_alone_then(cluster: Cluster) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.kubernetes.client import raw
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.manifests import Json, pod, pod_template, service, workload
 from tests.scenario.waiting import stays, until
@@ -250,6 +251,26 @@ def test_a_load_balancer_gets_its_address_after_a_while(cluster: Cluster) -> Non
     assert look()["loadBalancer"] == {}
     until(lambda: look()["loadBalancer"].get("ingress"), "an address")
     assert look()["loadBalancer"] == {"ingress": [{"hostname": "lb.example.test"}]}
+
+
+def test_a_budget_refuses_evictions(cluster: Cluster) -> None:
+    selector = {"matchLabels": {"app": "web"}}
+    cluster.create("PodDisruptionBudget", "web", spec={"minAvailable": 2, "selector": selector})
+    cluster.create_object(workload("Deployment", "web", template("web"), 2))
+    until(
+        lambda: status(cluster, "PodDisruptionBudget", "web").get("currentHealthy") == 2, "healthy"
+    )
+    name = names(cluster)[0]
+    place = f"/api/v1/namespaces/default/pods/{name}/eviction"
+    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
+    with raw(cluster) as client:
+        assert client.post(place, json=body).status_code == 429
+        cluster.patch("PodDisruptionBudget", "web", {"spec": {"minAvailable": 1}})
+        until(
+            lambda: status(cluster, "PodDisruptionBudget", "web")["disruptionsAllowed"] == 1,
+            "one may go",
+        )
+        assert client.post(place, json=body).status_code == 201
 
 
 def test_a_job_runs_until_it_succeeded(cluster: Cluster) -> None:

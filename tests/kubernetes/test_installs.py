@@ -121,6 +121,9 @@ def test_a_controller_in_its_pod_makes_a_site_whose_router_serves_and_takes_it_a
     cluster.delete("ConfigMap", names.SITE_CONFIGMAP, "west")
     until(lambda: cluster.get("Service", "shop", "west") is None)
     until(lambda: cluster.get("Deployment", names.ROUTER, "west") is None)
+    until(lambda: cluster.get("ConfigMap", names.STATUS_CONFIGMAP, "west") is None)
+    assert cluster.get("Secret", names.IDENTITY_SECRET, "west") is None
+    assert cluster.get("Secret", "token", "west"), "the user asked for it and it stays"
     left = [found["metadata"]["name"] for found in cluster.list("Deployment", "west")]
     assert left == ["shop"]
     for name, namespace in (("shop", "west"), ("spillway-controller", "spillway-controller")):

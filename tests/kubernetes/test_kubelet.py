@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import os
 import socket
+import subprocess
 import time
 import urllib.request
 from pathlib import Path
@@ -13,6 +15,7 @@ from lightkube import ApiError, AsyncClient, KubeConfig
 
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.manifests import ECHO, HOST, Json, pod_template
+from tests.scenario.harness import is_alive
 from tests.scenario.waiting import until
 
 
@@ -229,6 +232,15 @@ def test_a_job_like_pod_ends_its_sidecars_and_is_over(cluster: Cluster) -> None:
     assert (ended["exitCode"], ended["reason"]) == (3, "Error")
 
 
+def test_a_command_that_is_not_there_ends_no_other_pod(cluster: Cluster) -> None:
+    run(cluster, "bad", {"name": "main", "image": HOST, "command": ["/no/such"]})
+    until(lambda: "RunContainerError" in str(status(cluster, "bad")), "it cannot start")
+    run(cluster, "good", shell("main", "exec sleep 60"))
+    until(lambda: is_ready(cluster, "good"), "the kubelet goes on")
+    cluster.delete("Pod", "bad")
+    until(lambda: cluster.get("Pod", "bad") is None, "it can be deleted")
+
+
 def test_a_crash_loops_with_its_count(cluster: Cluster) -> None:
     run(cluster, "one", shell("main", "echo crashing; exit 2"))
     until(lambda: restarts(cluster, "one") >= 2, "it was restarted")
@@ -311,6 +323,34 @@ def test_pods_of_two_clusters_never_meet(cluster: Cluster, tmp_path: Path) -> No
             until(lambda each=each: is_ready(each, "one"), "it is ready")  # type: ignore[misc]
             addresses.add(status(each, "one")["podIP"])
         assert len(addresses) == 2
+
+
+def test_a_command_that_still_runs_ends_with_its_client_or_with_the_cluster(
+    tmp_path: Path,
+) -> None:
+    with Cluster(tmp_path) as cluster:
+        run(cluster, "one", shell("main", "exec sleep 60"))
+        until(lambda: is_ready(cluster, "one"), "it is ready")
+        marks = [tmp_path / "a", tmp_path / "b"]
+        clients = [
+            subprocess.Popen(
+                ["kubectl", "exec", "one", "--", "sh", "-c", f"echo $$ >{mark}; exec sleep 60"],
+                env={
+                    "PATH": os.environ["PATH"],
+                    "KUBECONFIG": str(cluster.kubeconfig()),
+                    "HOME": str(tmp_path),
+                },
+                stderr=subprocess.DEVNULL,
+            )
+            for mark in marks
+        ]
+        pids = [until(lambda m=mark: m.exists() and m.read_text(), "it runs") for mark in marks]  # type: ignore[misc]
+        clients[0].kill()
+        until(lambda: not is_alive(int(pids[0])), "the command ends with its client")
+        assert is_alive(int(pids[1]))
+    assert not is_alive(int(pids[1]))
+    for client in clients:
+        client.wait(10)
 
 
 def test_no_process_is_left_when_the_cluster_is_closed(tmp_path: Path) -> None:

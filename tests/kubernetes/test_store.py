@@ -19,7 +19,9 @@ from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.faults import Fault
 from tests.kubernetes.rbac import service_account
 
-SHOP = {"app": "shop"}
+# The HTTP client leaves a connection whose TLS handshake is cancelled to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 WATCHED_ROLE = [
     {
         "apiGroups": ["", "apps", "discovery.k8s.io", "apps.openshift.io"],
@@ -248,12 +250,12 @@ def test_a_token_that_was_replaced_in_its_file_is_read_again(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def story() -> None:
-        from router.control.kubernetes import transport
+        from router import kubeconfig
 
         account = tmp_path / "account"
         for name, value in cluster.in_cluster("west", names.ROUTER, account).items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setattr(transport, "SERVICE_ACCOUNT", account)
+        monkeypatch.setattr(kubeconfig, "SERVICE_ACCOUNT", account)
         cluster.create("Role", "r", "west", rules=WATCHED_ROLE)
         cluster.create(
             "RoleBinding",
@@ -331,3 +333,20 @@ def test_long_lists_come_in_pages(cluster: Cluster) -> None:
             )
 
     play(story())
+
+
+def test_however_many_watches_are_open_a_call_waits_for_none(cluster: Cluster) -> None:
+    async def story() -> None:
+        async with (
+            Api.connect("west", str(cluster.kubeconfig())) as api,
+            contextlib.AsyncExitStack() as watches,
+        ):
+            version = (await api.list("Secret")).version
+            for number in range(101):  # The pool of the HTTP client has 100 unless told otherwise.
+                watch = api.watch("Secret", version, fields=f"metadata.name=s-{number}")
+                await watches.enter_async_context(contextlib.aclosing(watch))
+                async with asyncio.timeout(5):
+                    await anext(watch)
+            assert await api.find("Secret", "s-0") is None
+
+    asyncio.run(story())

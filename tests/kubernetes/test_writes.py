@@ -64,6 +64,21 @@ def client(cluster: Cluster) -> Iterator[Any]:
             "Required value",
         ),
         (
+            pod("p", ports=[{"containerPort": 0}]),
+            "spec.containers[0].ports[0].containerPort",
+            "65535",
+        ),
+        (
+            pod("p", ports=[{"name": "much-too-long-name", "containerPort": 1}]),
+            "spec.containers[0].ports[0].name",
+            "must be no more than 15 characters",
+        ),
+        (
+            pod("p", volumeMounts=[{"name": "none", "mountPath": "/x"}]),
+            "spec.containers[0].volumeMounts[0].name",
+            'Not found: "none"',
+        ),
+        (
             workload("Deployment", "d", {"metadata": {"labels": {"a": "b"}}, "spec": {}}),
             "spec.template.spec.containers",
             "Required value",
@@ -92,6 +107,32 @@ def test_what_cannot_be_decoded_is_a_bad_request(cluster: Cluster) -> None:
         with pytest.raises(Failure, match=text) as refused:
             cluster.create_object(found)
         assert refused.value.code == 400
+
+
+def test_times_and_quantities_are_read_as_go_reads_them(cluster: Cluster) -> None:
+    lease = {"kind": "Lease", "metadata": {"name": "l"}}
+    with pytest.raises(Failure, match=r"05\.000000Z07:00"):
+        cluster.create_object({**lease, "spec": {"renewTime": "2026-01-02T03:04:05Z"}})
+    cluster.create_object({**lease, "spec": {"renewTime": "2026-01-02T03:04:05.000001Z"}})
+    container = {"resources": {"limits": {"memory": "64 Megs"}}}
+    with pytest.raises(Failure, match="quantities must match the regular expression"):
+        cluster.create_object(pod("p", **container))
+
+
+def test_an_event_belongs_to_the_namespace_of_its_object(cluster: Cluster) -> None:
+    event = {"kind": "Event", "metadata": {"name": "e"}, "reason": "r"}
+    with pytest.raises(Failure, match=r'"x": does not match event\.namespace'):
+        cluster.create_object({**event, "involvedObject": {"kind": "Pod", "namespace": "x"}})
+    cluster.create_object({**event, "involvedObject": {"kind": "Pod", "namespace": "default"}})
+
+
+def test_a_quota_admits_only_pods_that_state_what_it_limits(cluster: Cluster) -> None:
+    hard = {"limits.memory": "1Gi", "requests.cpu": "1"}
+    cluster.create("ResourceQuota", "q", spec={"hard": hard})
+    with pytest.raises(Failure, match=r"failed quota: q: must specify limits\.memory for: main"):
+        cluster.create_object(pod("p"))
+    limits = {"limits": {"memory": "64Mi", "cpu": "1"}}
+    cluster.create_object(pod("p", resources=limits))
 
 
 def test_unknown_fields_are_dropped_and_named_in_a_warning(cluster: Cluster, client: Any) -> None:

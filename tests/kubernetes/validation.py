@@ -184,34 +184,53 @@ def base64_failure(found: Json) -> str:
 
 def _pod_spec(spec: Json, path: str) -> list[Cause]:
     bad: list[Cause] = []
-    containers = spec.get("containers") or []
-    if not containers:
+    if not spec.get("containers"):
         bad.append(required(f"{path}.containers"))
-    volumes = {volume.get("name") for volume in spec.get("volumes") or []}
+    volumes = [volume.get("name") for volume in spec.get("volumes") or []]
+    bad += [
+        duplicate(f"{path}.volumes[{number}].name", name)
+        for number, name in enumerate(volumes)
+        if name in volumes[:number]
+    ]
     seen: set[str] = set()
-    for field, group in (
-        ("initContainers", spec.get("initContainers") or []),
-        ("containers", containers),
-    ):
-        for number, container in enumerate(group):
+    for field in ("initContainers", "containers"):
+        for number, container in enumerate(spec.get(field) or []):
             at = f"{path}.{field}[{number}]"
             name = container.get("name", "")
-            if not _LABEL_NAME.fullmatch(name):
-                bad.append(wrong(f"{at}.name", name, _LABEL_TEXT) if name else required(at))
             if name in seen:
                 bad.append(duplicate(f"{at}.name", name))
             seen.add(name)
-            if not container.get("image"):
-                bad.append(required(f"{at}.image"))
-            bad += [
-                Cause(
-                    f"{at}.volumeMounts[{index}].name",
-                    "FieldValueNotFound",
-                    f'Not found: "{mount.get("name")}"',
-                )
-                for index, mount in enumerate(container.get("volumeMounts") or [])
-                if mount.get("name") not in volumes
-            ]
+            bad += _container(container, at, volumes)
+            if field == "containers" and "restartPolicy" in container:
+                text = "may not be set for non-init containers"
+                bad.append(prohibited(f"{at}.restartPolicy", text))
+    return bad
+
+
+def _container(container: Json, at: str, volumes: list[str]) -> list[Cause]:
+    bad: list[Cause] = []
+    name = container.get("name", "")
+    if not _LABEL_NAME.fullmatch(name):
+        bad.append(wrong(f"{at}.name", name, _LABEL_TEXT) if name else required(f"{at}.name"))
+    if not container.get("image"):
+        bad.append(required(f"{at}.image"))
+    paths: set[str] = set()
+    for index, mount in enumerate(container.get("volumeMounts") or []):
+        place = f"{at}.volumeMounts[{index}]"
+        if mount.get("name") not in volumes:
+            text = f'Not found: "{mount.get("name")}"'
+            bad.append(Cause(f"{place}.name", "FieldValueNotFound", text))
+        if mount.get("mountPath") in paths:
+            bad.append(wrong(f"{place}.mountPath", mount["mountPath"], "must be unique"))
+        paths.add(mount.get("mountPath", ""))
+    for index, port in enumerate(container.get("ports") or []):
+        place = f"{at}.ports[{index}]"
+        if not 1 <= port.get("containerPort", 0) <= 65535:
+            text = "must be between 1 and 65535, inclusive"
+            bad.append(wrong(f"{place}.containerPort", port.get("containerPort", 0), text))
+        if "name" in port and services.port_name_wrong(port["name"]):
+            text = services.port_name_wrong(port["name"])
+            bad.append(wrong(f"{place}.name", port["name"], text))
     return bad
 
 
@@ -292,10 +311,37 @@ def _endpoint_slice(found: Json, before: Json | None) -> list[Cause]:
     return []
 
 
+def _event(found: Json, _before: Json | None) -> list[Cause]:
+    about = (found.get("involvedObject") or {}).get("namespace", "")
+    if about != found["metadata"].get("namespace", "") and about:
+        return [wrong("involvedObject.namespace", about, "does not match event.namespace")]
+    if not found.get("eventTime"):
+        return []
+    return [
+        required(field)
+        for field in ("reportingComponent", "reportingInstance", "action", "reason")
+        if not found.get(field)
+    ]
+
+
+def _lease(found: Json, _before: Json | None) -> list[Cause]:
+    spec = found.get("spec") or {}
+    bad = []
+    if spec.get("leaseDurationSeconds", 1) <= 0:
+        value = spec["leaseDurationSeconds"]
+        bad.append(wrong("spec.leaseDurationSeconds", value, "must be greater than 0"))
+    if spec.get("leaseTransitions", 0) < 0:
+        value = spec["leaseTransitions"]
+        bad.append(wrong("spec.leaseTransitions", value, "must be greater than or equal to 0"))
+    return bad
+
+
 _BY_KIND: Final[dict[str, Callable[[Json, Json | None], list[Any]]]] = {
     "ConfigMap": _config_map,
     "Secret": _secret,
     "Service": services.causes,
+    "Event": _event,
+    "Lease": _lease,
     "Pod": _pod,
     "Deployment": _workload,
     "ReplicaSet": _workload,

@@ -1,6 +1,6 @@
 """Sites that want different things of one name."""
 
-from tests.simulation.world import World
+from tests.simulation.world import MemoryKeeper, World
 
 
 def test_every_site_names_who_differs_and_whose_declaration_is_in_force() -> None:
@@ -16,6 +16,26 @@ def test_every_site_names_who_differs_and_whose_declaration_is_in_force() -> Non
         assert "declared differently by b;" in problem.message
         assert "that of a (http, port 8080, policy fill)" in problem.message
         assert problem.hint.startswith("At b make it alike")
+
+
+def test_an_age_that_the_objects_tell_outlives_a_router_that_lost_all_it_remembered() -> None:
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    a.declared_at_s = {"shop": -1000.0}
+    b.declare(policy="balanced")
+    b.link(a, cost=1)
+    world.run(5)
+    a.declare()
+    world.run(5)
+    a.kill()
+    a.keeper = MemoryKeeper(world.internet)
+    a.keeper.keep_epoch(10)
+    world.run(5)
+    a.start()
+    world.run(10)
+    for site in (a, b):
+        (problem,) = [p for p in site.router.problems() if p.code == "SW0304"]
+        assert "that of a (http, port 8080, policy fill)" in problem.message
 
 
 def test_of_two_routers_with_one_identity_the_later_leaves_the_network_and_says_so() -> None:

@@ -117,8 +117,8 @@ class MemoryKeeper:
     def declared_at(self, name: str) -> float:
         return self._declared.setdefault(name, self.internet.now)
 
-    def forget_declared(self, keep: frozenset[str]) -> None:
-        self._declared = {name: at for name, at in self._declared.items() if name in keep}
+    def keep_declared(self, names: frozenset[str]) -> None:
+        self._declared = {name: self.declared_at(name) for name in sorted(names)}
 
     def keep_learnt(self, learnt: tuple[Kept, ...]) -> None:
         self._learnt, self._learnt_at = learnt, self.internet.now
@@ -280,6 +280,7 @@ class SimSite:
         self.services: dict[str, ServiceSpec] = {}
         self.connectors: dict[str, ConnectorSpec] = {}
         self.targets: dict[int, Target] = {}
+        self.declared_at_s: dict[str, float] = {}
         self.service_sync = True
         self.listeners: dict[str, ListenerSpec] = {}
         self.lives = 0
@@ -324,6 +325,7 @@ class SimSite:
                 connectors=dict(self.connectors),
                 listeners=dict(self.listeners),
                 links=dict(self.links),
+                declared_at_s=dict(self.declared_at_s),
             ),
             [],
         )

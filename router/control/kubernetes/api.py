@@ -28,6 +28,7 @@ JSON: Final = "application/json"
 
 NO_ANSWER: Final = 0
 CONFLICT, GONE, NOT_FOUND, FORBIDDEN, TOO_MANY = 409, 410, 404, 403, 429
+INVALID = 422
 TOO_LARGE: Final = 413
 """Also of an answer that is larger than `limits.API_ANSWER_BYTES_MAX`."""
 _REPEATABLE: Final = frozenset({NO_ANSWER, TOO_MANY, 500, 502, 503, 504})

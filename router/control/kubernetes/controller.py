@@ -7,7 +7,6 @@ What the router adopted is given back by us: it could not, since its own rights 
 
 import asyncio
 import contextlib
-import hashlib
 import logging
 import random
 from collections.abc import Iterable, Mapping
@@ -16,31 +15,34 @@ from typing import Any, Final
 import msgspec
 
 from router.control.kubernetes.api import ALL_NAMESPACES, CONFLICT, FORBIDDEN, Api, ApiError
+from router.control.kubernetes.controller_findings import event, refused
 from router.control.kubernetes.informer import Informer
 from router.control.kubernetes.selections import Selection, whole
-from router.kubernetes import names, services, site_config
+from router.control.kubernetes.services import restore_all
+from router.kubernetes import names, site_config
 from router.kubernetes.applied import is_as_applied, is_stamped, stamped
-from router.kubernetes.changes import Change, Create, Patch
 from router.kubernetes.findings import Findings
 from router.kubernetes.manifests import OPTIONAL_KINDS, headless_objects, owned, render
-from router.kubernetes.objects import Object, Snapshot, is_going, metadata, name_of, shown
+from router.kubernetes.objects import Object, is_going, metadata, name_of, shown
 from router.model import limits
 from router.model.errors import ConfigError
 from router.model.specs import SiteSpec
 
 log = logging.getLogger("router.control.kubernetes")
 
-FIELD_MANAGER: Final = "spillway-controller"
-
 _OURS: Final = f"{names.COMPONENT_LABEL}={names.COMPONENT_ROUTER}"
 _MADE: Final = ("ServiceAccount", "Role", "RoleBinding", "Service", "Deployment", *OPTIONAL_KINDS)
 _NOT_EVERYWHERE: Final = ("Route", "HTTPProxy")
+_KEPT: Final = f"{names.TYPE_LABEL},{names.MANAGED_BY_LABEL}={names.MANAGED_BY}"
+"""Secrets of a site: its identity, links, grants, revocations."""
+_NOT_GIVEN_BACK: Final = "SW0428"
+"""Of a finding: the API refused a change of a Service."""
 _FIRST_TO_GO: Final = "RoleBinding"
 """Without rights the router cannot adopt again what is given back."""
 
 
 class _Seen(msgspec.Struct, frozen=True):
-    """What of one namespace is watched. ``led``: some Service leads to its routers."""
+    """What of one namespace is watched. ``led``: routers are or were at work in it."""
 
     site: Object | None
     made: Mapping[tuple[str, str], Object]
@@ -63,6 +65,7 @@ class SiteController:
         self._pending: set[str] = set()
         self._busy: set[str] = set()
         self._waiting: set[str] = set()
+        self._with_site: set[str] = set()  # Where we made one that was not taken away since.
         self._wake = asyncio.Event()
         self._failures: dict[str, int] = {}
         self._settled: dict[str, frozenset[tuple[str, str, str]]] = {}
@@ -174,15 +177,22 @@ class SiteController:
                 namespace = str(metadata(one).get("namespace", ""))
                 key = (selection.kind, selection.labels, name_of(one))
                 found.setdefault(namespace, {})[key] = one
-        return {namespace: _seen(objects) for namespace, objects in found.items()}
+        for namespace in self._with_site:  # The collector may have been faster than we.
+            found.setdefault(namespace, {})
+        return {
+            namespace: _seen(objects, led=namespace in self._with_site)
+            for namespace, objects in found.items()
+        }
 
     def _has(self, namespace: str, kind: str) -> bool:
         """Whether the cluster has that kind of object: a list of them came once."""
-        return any(
-            informer.listed
+        places = (namespace, ALL_NAMESPACES)
+        found = [
+            informer
             for informer in self._informers
-            if informer.kind == kind and informer.selection.namespace in (namespace, ALL_NAMESPACES)
-        )
+            if informer.kind == kind and informer.selection.namespace in places
+        ]
+        return bool(found) and all(informer.listed for informer in found)
 
     # What is done -----------------------------------------------------------------------------
 
@@ -204,6 +214,7 @@ class SiteController:
         options, document = site_config.read(site, namespace, defaults, noted)
         if options.is_left_alone:
             return
+        self._with_site.add(namespace)
         assert isinstance(document.spec, SiteSpec)
         rendered = render(
             options,
@@ -246,7 +257,7 @@ class SiteController:
         except ApiError as error:
             if error.status not in _FOR_GOOD or "being terminated" in error.message:
                 raise
-            return [_refused(wanted, error)]
+            return [refused(wanted, error)]
         log.info("applied %s", shown(wanted), extra={"site": namespace})
         return []
 
@@ -259,40 +270,38 @@ class SiteController:
 
     async def _withdraw(self, namespace: str, seen: _Seen) -> None:
         """The site is gone: give back what was adopted, then take away what the collector left."""
+        again = await self._api.find("ConfigMap", names.SITE_CONFIGMAP, namespace=namespace)
+        if again is not None and not is_going(again):
+            return  # It was replaced: the next look makes the same site of it.
         ours = [one for one in seen.made.values() if is_stamped(one) and not is_going(one)]
-        ours.sort(key=lambda one: one.get("kind") != _FIRST_TO_GO)
-        for found in ours[:1]:
+        if not ours and not seen.led:
+            return
+        for found in ours:
             if found.get("kind") == _FIRST_TO_GO:
                 await self._delete(namespace, found)
-        if ours or seen.led:
-            await self._restore(namespace)
+        await self._restore(namespace)
         for found in ours:
             await self._delete(namespace, found)
+        secrets = await self._api.list("Secret", labels=_KEPT, namespace=namespace)
+        for secret in secrets.items:
+            await self._delete(namespace, secret)
+        await self._delete_one(namespace, "Lease", names.ROUTER)
+        # Last: as long as it is there, a controller that was interrupted goes on from here.
+        await self._delete_one(namespace, "ConfigMap", names.STATUS_CONFIGMAP)
         self._told.pop(namespace, None)
+        self._with_site.discard(namespace)
 
     async def _restore(self, namespace: str) -> None:
-        objects: dict[str, dict[str, Object]] = {}
-        for kind in ("Service", "EndpointSlice"):
-            page = await self._api.list(kind, namespace=namespace)
-            objects[kind] = {name_of(one): one for one in page.items}
-        changes, findings = services.restore(Snapshot(namespace, objects))
-        for change in changes:
-            await self._carry_out(namespace, change)
-        for finding in findings:
+        """Give back what was adopted. ApiError: not all of it could be, by now."""
+        again = ""
+        for finding in await restore_all(self._api, namespace=namespace):
+            if finding.source.startswith("EndpointSlice/"):
+                continue  # The collector takes it with its Service.
             log.error("%s", finding.message, extra={"site": namespace})
-
-    async def _carry_out(self, namespace: str, change: Change) -> None:
-        match change:
-            case Create():
-                await self._api.create(change.body, namespace=namespace)
-            case Patch():
-                await self._api.patch(change.kind, change.name, change.body, namespace=namespace)
-            case _:
-                with contextlib.suppress(_NotOurs):
-                    await self._delete_one(
-                        namespace, change.kind, change.name, change.uid, change.version
-                    )
-        log.info("gave back %s/%s", change.kind, change.name, extra={"site": namespace})
+            if finding.code == _NOT_GIVEN_BACK:
+                again = finding.message
+        if again:
+            raise ApiError(CONFLICT, "NotGivenBack", again)
 
     async def _delete(self, namespace: str, found: Object) -> None:
         with contextlib.suppress(_NotOurs):
@@ -300,16 +309,12 @@ class SiteController:
             await self._delete_one(namespace, str(found["kind"]), name_of(found), uid)
             log.info("deleted %s", shown(found), extra={"site": namespace})
 
-    async def _delete_one(
-        self, namespace: str, kind: str, name: str, uid: str, version: str = ""
-    ) -> None:
+    async def _delete_one(self, namespace: str, kind: str, name: str, uid: str = "") -> None:
         try:
-            await self._api.delete(kind, name, uid=uid, version=version, namespace=namespace)
+            await self._api.delete(kind, name, uid=uid, namespace=namespace)
         except ApiError as error:
-            if error.status == CONFLICT and not version:
+            if error.status == CONFLICT:
                 raise _NotOurs from error  # Another took its place.
-            if error.status == FORBIDDEN and kind == "EndpointSlice":
-                raise _NotOurs from error  # The collector takes it with its Service.
             raise
 
     async def _tell(self, namespace: str, site: Object, problem: ConfigError) -> None:
@@ -321,15 +326,14 @@ class SiteController:
         told.add(text)
         log.warning("%s", text, extra={"site": namespace, "code": problem.code})
         with contextlib.suppress(ApiError):  # The log has it; an Event is a courtesy.
-            await self._api.create(_event(namespace, site, problem, text), namespace=namespace)
+            await self._api.create(event(namespace, site, problem, text), namespace=namespace)
 
 
-def _seen(objects: Mapping[tuple[str, str, str], Object]) -> _Seen:
+def _seen(objects: Mapping[tuple[str, str, str], Object], *, led: bool) -> _Seen:
     made: dict[tuple[str, str], Object] = {}
     site: Object | None = None
-    led = False
     for (kind, labels, name), one in objects.items():
-        if kind == "ConfigMap":
+        if kind == "ConfigMap" and name == names.SITE_CONFIGMAP:
             site = None if is_going(one) else one
         elif labels == _OURS:
             made[kind, name] = one
@@ -343,7 +347,7 @@ def _seen(objects: Mapping[tuple[str, str, str], Object]) -> _Seen:
 
 
 class _NotOurs(Exception):
-    """What was to be deleted is somebody else's, or goes without us."""
+    """What was to be deleted is somebody else's."""
 
 
 def _as_owner(site: Object) -> Object:
@@ -351,42 +355,16 @@ def _as_owner(site: Object) -> Object:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": site["metadata"]}
 
 
-def _refused(wanted: Object, error: ApiError) -> ConfigError:
-    return ConfigError(
-        shown(wanted),
-        "",
-        f"the API refuses it: {error.message}",
-        hint="Compare the controller's Role with docs/kubernetes-deploy.md"
-        if error.status == FORBIDDEN
-        else f"Correct the key of ConfigMap/{names.SITE_CONFIGMAP} that it comes from",
-        code="SW0457",
-    )
-
-
-def _event(namespace: str, site: Object, problem: ConfigError, text: str) -> dict[str, Any]:
-    digest = hashlib.sha256(f"{metadata(site).get('uid')} {text}".encode()).hexdigest()[:16]
-    involved = {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "name": name_of(site),
-        "namespace": namespace,
-        "uid": metadata(site).get("uid", ""),
-    }
-    return {
-        "apiVersion": "v1",
-        "kind": "Event",
-        "metadata": {"name": f"{names.SITE_CONFIGMAP}.{digest}", "namespace": namespace},
-        "involvedObject": involved,
-        "reason": problem.code,
-        "message": text[: limits.EVENT_MESSAGE_CHARS],
-        "type": "Warning",
-        "source": {"component": FIELD_MANAGER},
-    }
+def _name_alone(found: dict[str, Any]) -> dict[str, Any]:
+    """That it is there is all that counts: what it says changes twice a minute."""
+    told = metadata(found)
+    return {"metadata": {key: told[key] for key in ("name", "namespace") if key in told}}
 
 
 _FOR_GOOD: Final = (FORBIDDEN, 400, 422)
 _SELECTIONS: Final = (
     Selection(kind="ConfigMap", fields=f"metadata.name={names.SITE_CONFIGMAP}", keep=whole),
+    Selection(kind="ConfigMap", fields=f"metadata.name={names.STATUS_CONFIGMAP}", keep=_name_alone),
     Selection(kind="Service", labels=names.SERVICE_LABEL, keep=whole),
     *(
         Selection(kind=kind, labels=_OURS, keep=whole, optional=kind in _NOT_EVERYWHERE)

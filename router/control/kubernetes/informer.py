@@ -154,6 +154,7 @@ class Informer:
             namespace=self._selection.namespace,
         )
         info = KINDS[self._selection.kind]
+        version = ""
         async with aclosing(pages):
             async for page in pages:
                 for found in page.items:
@@ -161,10 +162,10 @@ class Informer:
                     name = self._key(kept)
                     before = self._objects.get(name)
                     objects[name] = before if before == kept else kept
-                self._version = page.version
+                version = page.version
                 await asyncio.sleep(0)  # Traffic goes on between the pages of a long list.
         is_news = not self.listed or objects != self._objects
-        self._objects, self.listed = objects, True
+        self._objects, self._version, self.listed = objects, version, True
         if is_news:
             self._changed(self.kind)
 
@@ -197,7 +198,7 @@ class Informer:
             return
         if error.status in (FORBIDDEN, NOT_FOUND):
             is_news = self.refused is None or self.refused.message != error.message
-            self.refused = error
+            self.refused, self.silent_since = error, None
         else:
             is_news = self.silent_since is None
             if is_news:

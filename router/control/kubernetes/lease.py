@@ -12,10 +12,11 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Any, Protocol
 
-from router.control.kubernetes.api import ApiError
+from router.control.kubernetes.api import FORBIDDEN, ApiError
 from router.kubernetes.names import PART_OF, ROUTER
 from router.kubernetes.objects import Object, metadata
 from router.model import limits
+from router.model.errors import ConfigError
 
 log = logging.getLogger("router.control.kubernetes")
 
@@ -39,7 +40,7 @@ class Leases(Protocol):
 
 
 class Leadership:
-    """``holder`` must be unique among the routers. ``changed``: `holds` is another now."""
+    """``holder`` must be unique among the routers. ``changed``: `holds` or `errors` are others."""
 
     def __init__(
         self,
@@ -55,6 +56,8 @@ class Leadership:
         self._seen_at = 0.0
         self._held_until = 0.0
         self._was_held = False
+        self.errors: tuple[ConfigError, ...] = ()
+        """A right that is missing: without it nobody writes."""
 
     @property
     def holds(self) -> bool:
@@ -72,6 +75,10 @@ class Leadership:
             except (ApiError, TimeoutError) as error:
                 # Somebody else was faster, or the API is away: then nothing can be written.
                 log.debug("the lease was not renewed: %s", error)
+                if isinstance(error, ApiError) and error.status == FORBIDDEN:
+                    self._found((_missing_right(error),))
+            else:
+                self._found(())
             self._tell()
             left_s = limits.LEASE_RENEW_S - (self._now() - began)
             await asyncio.sleep(max(0.1, left_s) * self._rng.uniform(0.8, 1.0))
@@ -115,6 +122,7 @@ class Leadership:
             else:
                 wanted = self._held(number + 1)
             await self._api.replace({**found, "spec": {**spec, **wanted}})
+        self._tell()  # Whoever saw it run out meanwhile waits to hear that it is back.
         self._held_until = began + limits.LEASE_HELD_S
 
     def _may_take(self, spec: Mapping[str, Any], version: object) -> bool:
@@ -139,6 +147,11 @@ class Leadership:
             "leaseTransitions": transitions,
         }
 
+    def _found(self, errors: tuple[ConfigError, ...]) -> None:
+        if bool(errors) != bool(self.errors):
+            self.errors = errors
+            self._changed()
+
     def _tell(self) -> None:
         if self.holds != self._was_held:
             self._was_held = self.holds
@@ -152,3 +165,14 @@ class Leadership:
 def _spec(found: Object) -> Mapping[str, Any]:
     spec = found.get("spec")
     return spec if isinstance(spec, dict) else {}
+
+
+def _missing_right(error: ApiError) -> ConfigError:
+    return ConfigError(
+        f"Role/{ROUTER}",
+        "rules",
+        f"the Lease of the site cannot be held, so no Service, Event or status is written: {error}",
+        hint='Add to it {apiGroups: ["coordination.k8s.io"], resources: ["leases"], '
+        'verbs: ["get", "create", "update"]}',
+        code="SW0432",
+    )

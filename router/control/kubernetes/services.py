@@ -15,7 +15,8 @@ from typing import Any, Final, Protocol, assert_never
 
 import msgspec
 
-from router.control.kubernetes.api import CONFLICT, FORBIDDEN, NOT_FOUND, ApiError, Page
+from router.control.kubernetes.api import CONFLICT, FORBIDDEN, INVALID, NOT_FOUND, ApiError, Page
+from router.kubernetes import adoption
 from router.kubernetes.changes import Change, Create, Delete, Listens, Patch
 from router.kubernetes.kinds import KINDS
 from router.kubernetes.objects import Object, Snapshot, name_of
@@ -266,7 +267,7 @@ async def carry_out(api: Writes, change: Change, *, namespace: str = "") -> None
     """Make one change. ApiError 409, 404: the object is not the one it was computed from."""
     match change:
         case Create():
-            await api.create(change.body, namespace=namespace)
+            await _create(api, change.body, namespace)
         case Patch():
             await api.patch(change.kind, change.name, change.body, namespace=namespace)
         case Delete():
@@ -279,6 +280,18 @@ async def carry_out(api: Writes, change: Change, *, namespace: str = "") -> None
             )
         case _:
             assert_never(change)
+
+
+async def _create(api: Writes, body: Object, namespace: str) -> None:
+    """Make ``body``; a Service whose address somebody has by now gets another one."""
+    try:
+        await api.create(body, namespace=namespace)
+    except ApiError as error:
+        spec = adoption.spec(body)
+        if error.status != INVALID or spec.get("clusterIP") in (None, "None"):
+            raise
+        rest = {key: value for key, value in spec.items() if key != "clusterIP"}
+        await api.create({**body, "spec": rest}, namespace=namespace)
 
 
 async def restore_all(api: Restores, *, namespace: str = "") -> tuple[ConfigError, ...]:

@@ -52,8 +52,9 @@ class StatusWriter:
         """Keep it as it should be until cancelled."""
         while True:
             wait_s: float = limits.STATUS_LOOK_S
-            told = self._tell()
-            if not self._may_write():
+            may_write = self._may_write()
+            told = self._tell() if may_write else None
+            if not may_write:
                 self._written = None  # Another router writes it meanwhile.
             elif told is not None and told != self._written:
                 try:

@@ -9,6 +9,7 @@ replace them.
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Final
 
 from router.control.kubernetes.api import NO_ANSWER, TOO_LARGE, Answer, ApiError, refused
 from router.kubeconfig import UNUSABLE, read_config, unusable  # First: says what is not installed.
@@ -16,8 +17,12 @@ from router.model import limits
 
 # isort: split
 import httpx2
-from lightkube.config.client_adapter import AsyncClient, ConnectionParams
+from lightkube.config.client_adapter import ConnectionParams
 from lightkube.core.exceptions import ConfigError as LightkubeError
+
+_CONNECTIONS: Final = httpx2.Limits(max_keepalive_connections=limits.API_IDLE_CONNECTIONS_MAX)
+"""No more bound than the number of watches, each of which is a connection: else calls would wait
+for one that never ends."""
 
 
 def open_transport(kubeconfig: str | None, context: str | None) -> tuple["HttpTransport", str]:
@@ -27,7 +32,8 @@ def open_transport(kubeconfig: str | None, context: str | None) -> tuple["HttpTr
     """
     config = read_config(kubeconfig, context)
     try:
-        client = AsyncClient(config, ConnectionParams(timeout=_timeouts(limits.API_ATTEMPT_S)))
+        stated = ConnectionParams(timeout=_timeouts(limits.API_ATTEMPT_S)).httpx_params(config)
+        client = httpx2.AsyncClient(**stated, limits=_CONNECTIONS)
     except UNUSABLE as error:
         raise unusable(error, kubeconfig) from error
     logging.getLogger("httpx2").setLevel(logging.WARNING)  # Else it logs each request.

@@ -124,6 +124,13 @@ CONTROLLER: Final = (
         (*READ, "create", "patch", "delete"),
         _OURS,
     ),
+    Right(
+        "coordination.k8s.io",
+        ("leases",),
+        ("delete",),
+        "what a deleted site leaves behind",
+        (names.ROUTER,),
+    ),
     Right("policy", ("poddisruptionbudgets",), (*READ, "create", "patch", "delete"), _OURS),
     Right(
         "networking.k8s.io",

@@ -1,11 +1,14 @@
 """ConfigMaps whose values are documents."""
 
+from datetime import UTC, datetime
 from typing import Any
 
+from router.documents import resolve
 from router.kubernetes.memo import Memo
+from router.kubernetes.picture import Picture
 from router.kubernetes.translate import translate
 from router.model import limits
-from router.model.specs import ConnectorSpec, ServiceSpec
+from router.model.specs import ConnectorSpec, Document, ServiceSpec, SiteSpec
 from tests.unit.kubernetes.objects import (
     config_map,
     connectors_of,
@@ -14,6 +17,7 @@ from tests.unit.kubernetes.objects import (
     services_of,
     snapshot,
     told,
+    workload,
 )
 
 SERVICE = "apiVersion: spillway/v1\nkind: Service\nname: db\nspec: {ports: [5432]}\n"
@@ -123,6 +127,38 @@ def test_it_does_not_matter_in_how_many_config_maps_a_service_stands() -> None:
         )
         (wish,) = found.wishes.values()
         assert (wish.labels, wish.stateful_set, wish.is_made) == ({"tier": "web"}, "db", False)
+
+
+def declared_at(found: Picture) -> dict[str, str]:
+    """When each Service counts as declared, as a router is told."""
+    wanted, _ = resolve([Document(kind="Site", name="west", spec=SiteSpec()), *found.documents])
+    assert wanted is not None
+    return {
+        name: datetime.fromtimestamp(at, UTC).date().isoformat()
+        for name, at in wanted.declared_at_s.items()
+    }
+
+
+def test_a_service_is_as_old_as_the_object_that_declares_it_so_every_pod_says_the_same() -> None:
+    shop = SERVICE.replace("db", "shop")
+    older = workload("db", 5432, at="2021-01-01T00:00:00Z", proxy="tcp")
+    younger = workload("db-2", 5432, at="2022-01-01T00:00:00Z", proxy="tcp", address="db")
+    found = picture(documents("own", shop, at="2023-01-01T00:00:00Z"), younger, older)
+    assert declared_at(found) == {"shop": "2023-01-01", "db": "2021-01-01"}
+    both = picture(documents("own", SERVICE, at="2023-01-01T00:00:00Z"), younger, older)
+    assert declared_at(both) == {"db": "2021-01-01"}
+
+
+def test_an_object_that_contradicts_makes_a_service_no_older() -> None:
+    other = workload("db", 80, at="2021-01-01T00:00:00Z", proxy="http")
+    found = picture(documents("own", SERVICE, at="2023-01-01T00:00:00Z"), other)
+    assert declared_at(found) == {"db": "2023-01-01"}
+
+
+def test_an_object_that_nobody_dated_leaves_it_to_the_router_to_remember() -> None:
+    for stamp in ("", "yesterday", "2023-01-01T00:00:00"):
+        assert declared_at(picture(documents("own", SERVICE, at=stamp))) == {}
+        assert declared_at(picture(workload("db", 80, at=stamp, proxy="tcp"))) == {}
 
 
 def test_who_adds_more_documents_than_can_be_read_takes_nothing_from_the_older_ones() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from router.main import state
 from router.main.learnt import Learnt
 from router.main.ports import Kept
 from router.main.state import FileKeeper
@@ -41,8 +42,20 @@ def test_a_service_keeps_the_time_of_its_first_declaration(tmp_path: Path) -> No
     first = FileKeeper(tmp_path / "state.json").declared_at("shop")
     keeper = FileKeeper(tmp_path / "state.json")
     assert keeper.declared_at("shop") == first
-    keeper.forget_declared(frozenset())
+    keeper.keep_declared(frozenset())
     assert keeper.declared_at("shop") > first
+
+
+def test_a_thousand_services_are_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writes: list[Path] = []
+    monkeypatch.setattr(state, "write_secret", lambda path, content: writes.append(path))
+    keeper = FileKeeper(tmp_path / "state.json")
+    before = len(writes)
+    names = frozenset(f"service-{number}" for number in range(1_000))
+    keeper.keep_declared(names)
+    keeper.keep_declared(names)
+    assert len({keeper.declared_at(name) for name in names}) == 1
+    assert len(writes) == before + 1
 
 
 def test_the_state_is_its_owners_alone_and_never_half_written(tmp_path: Path) -> None:

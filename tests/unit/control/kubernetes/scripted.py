@@ -24,6 +24,8 @@ class ScriptedServer:
         self.forgotten = 0
         """Changes up to this version are no longer kept."""
         self.list_faults: list[ApiError] = []
+        self.page_faults: list[ApiError] = []
+        """Each ends a list after its first page, which took `limits.WATCH_HEALTHY_S`."""
         self.watch_faults: list[ApiError] = []
         self.lists: list[float] = []
         self.watches: list[float] = []
@@ -76,6 +78,9 @@ class ScriptedServer:
         items, version = [copy.deepcopy(o) for o in self.objects.values()], str(self.version)
         for start in range(0, max(1, len(items)), 2):
             yield Page(items[start : start + 2], version)
+            if self.page_faults:
+                await asyncio.sleep(limits.WATCH_HEALTHY_S)
+                raise self.page_faults.pop(0)
 
     async def watch(
         self,

@@ -234,6 +234,33 @@ def test_rights_that_are_taken_away_take_no_object_away() -> None:
     run(story())
 
 
+def test_a_list_that_broke_off_counts_for_nothing_and_is_made_again() -> None:
+    async def story() -> None:
+        server = ScriptedServer()
+        for name in ("a", "b", "c"):
+            server.put(name)
+        server.page_faults = [UNREACHABLE]
+        async with mirror(server) as found:
+            await asyncio.sleep(limits.WATCH_HEALTHY_S + limits.WATCH_BACKOFF_MAX_S)
+            assert found.informer.listed
+            assert found.names == {"a", "b", "c"}
+
+    run(story())
+
+
+def test_a_server_that_refuses_does_answer() -> None:
+    async def story() -> None:
+        server = ScriptedServer()
+        server.list_faults = [UNREACHABLE, *[FORBIDDEN] * 9]
+        async with mirror(server) as found:
+            assert found.away_since() is not None
+            await asyncio.sleep(limits.WATCH_REFUSED_S)
+            assert found.refused() is FORBIDDEN
+            assert found.away_since() is None
+
+    run(story())
+
+
 def test_an_object_that_was_made_anew_is_another_object() -> None:
     async def story() -> None:
         server = ScriptedServer()

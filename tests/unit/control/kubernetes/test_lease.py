@@ -25,6 +25,8 @@ class OneLease:
     def __init__(self) -> None:
         self.found: dict[str, Any] | None = None
         self.away = False
+        self.forbidden = False
+        self.takes_s = 0.01
         self.version = 0
 
     def _write(self, whole: Object) -> dict[str, Any]:
@@ -36,12 +38,14 @@ class OneLease:
     def _answer(self) -> None:
         if self.away:
             raise ApiError(0, "Unreachable", "nobody answers")
+        if self.forbidden:
+            raise ApiError(403, "Forbidden", "leases is forbidden")
 
     async def find(self, kind: str, name: str, *, namespace: str = "") -> dict[str, Any] | None:
         assert (kind, name) == ("Lease", ROUTER)
         self._answer()
         found = copy.deepcopy(self.found)
-        await asyncio.sleep(0.01)  # Others may write meanwhile.
+        await asyncio.sleep(self.takes_s)  # Others may write meanwhile.
         return found
 
     async def create(self, made: Object, *, namespace: str = "") -> dict[str, Any]:
@@ -166,6 +170,50 @@ def test_a_right_that_ran_out_unnoticed_is_told_when_it_is_back() -> None:
             loop.jump(60)  # As if something had held the loop.
             await asyncio.sleep(1)
             assert told == [True, False, True]
+            running.cancel()
+
+    run(story())
+
+
+def test_a_right_that_ran_out_while_it_was_being_renewed_is_told_when_it_is_back() -> None:
+    async def story() -> None:
+        api, told = OneLease(), []
+        changed: Callable[[], None] = lambda: told.append(one.holds)  # noqa: E731
+        one = Leadership(api, "a", Random(1), changed, lambda: WHEN)
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(one.run())
+            await asyncio.sleep(1)
+            assert one.holds
+            api.away = True
+            await asyncio.sleep(limits.LEASE_HELD_S - 4)
+            api.away, api.takes_s = False, limits.LEASE_RENEW_S - 0.5
+            await asyncio.sleep(4 - 0.5)
+            held = [one.holds]  # Who looks now waits to be told.
+            await asyncio.sleep(limits.LEASE_RENEW_S)
+            assert [*held, one.holds] == [False, True]
+            assert told[-2:] == [False, True]
+            running.cancel()
+
+    run(story())
+
+
+def test_a_missing_right_is_a_finding_until_it_is_there() -> None:
+    async def story() -> None:
+        api = OneLease()
+        api.forbidden = True
+        told: list[bool] = []
+        one = Leadership(api, "a", Random(1), lambda: told.append(one.holds), lambda: WHEN)
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(one.run())
+            await asyncio.sleep(30)
+            (error,) = one.errors
+            assert (error.code, error.source) == ("SW0432", f"Role/{ROUTER}")
+            assert "leases" in error.hint
+            assert told == [False]
+            api.forbidden = False
+            await asyncio.sleep(10)
+            assert one.errors == ()
+            assert one.holds is told[-1] is True
             running.cancel()
 
     run(story())

@@ -8,8 +8,9 @@ from random import Random
 from typing import Any
 
 from router.control.kubernetes.api import ApiError, Page
-from router.control.kubernetes.services import ServiceWriter, restore_all
-from router.kubernetes.changes import Change
+from router.control.kubernetes.services import ServiceWriter, carry_out, restore_all
+from router.kubernetes import made
+from router.kubernetes.changes import Change, Create
 from router.kubernetes.picture import SiteOptions
 from router.kubernetes.services import Memory, plan
 from router.model import limits
@@ -281,6 +282,25 @@ def test_what_an_admission_webhook_undoes_is_told_and_written_ever_more_rarely()
             assert [error.code for error in writer.findings] == ["SW0428"]
 
     run(body())
+
+
+def test_a_service_whose_address_somebody_has_gets_another_one() -> None:
+    class Allocating(Api):
+        async def create(self, made: Any, *, namespace: str = "") -> dict[str, Any]:
+            if made["spec"].get("clusterIP") == "10.0.0.9":
+                raise ApiError(422, "Invalid", "provided IP is already allocated")
+            return await super().create(made, namespace=namespace)
+
+    async def story() -> None:
+        api = Allocating(Cluster())
+        for address in ("10.0.0.8", "10.0.0.9"):
+            name = f"shop-{address[-1]}"
+            body = made.service(name, {80: 1024}, {}, {}, cluster_ip=address)
+            await carry_out(api, Create(kind="Service", name=name, body=body))
+        assert api.cluster.service("shop-8")["spec"]["clusterIP"] == "10.0.0.8"
+        assert api.cluster.service("shop-9")["spec"]["clusterIP"] != "10.0.0.9"
+
+    run(story())
 
 
 def test_an_address_that_flaps_is_written_ever_more_rarely_and_comes_right_in_the_end() -> None:

@@ -1,0 +1,523 @@
+"""One address moved from Skupper v1, which runs in the same namespace, to us, and back. Pure.
+
+`next_step` looks at the objects as they are and says what is to be done next: nothing is
+remembered but the `Record` in ConfigMap ``spillway-migration``, so whoever is interrupted goes on
+where the objects are. Order of apply: record, documents, targets ready here, Skupper's annotations
+and entry away, the Service given back, the Service led here. Rollback is the reverse.
+
+Skupper's controller gives back (annotated Services) or deletes (generated ones) what it no longer
+has; where it does not run or leaves a Service as it is, we do what ``skupper unexpose`` does. A
+Service is never written while Skupper has its address.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, Literal
+
+import msgspec
+
+from router.kubernetes import adoption, made, names, texts
+from router.kubernetes.changes import Change, Create, Patch, delete, patch
+from router.kubernetes.changes import Delete as DeleteChange
+from router.kubernetes.objects import Object, Snapshot, annotations, labels, metadata, shown
+from router.kubernetes.services import restore
+from router.model import limits
+
+Direction = Literal["apply", "rollback"]
+Waiting = Literal["", "targets", "given-back", "led", "let-go", "taken-back"]
+STEPS_MAX: Final = 40
+"""Of one address: far more than any has."""
+_KEPT: Final = ("labels", "annotations", "ownerReferences")
+_SKUPPERS_NOTES: Final = (
+    names.SKUPPER_ORIGINAL_SELECTOR,
+    names.SKUPPER_ORIGINAL_PORT,
+    names.SKUPPER_ASSIGNED_PORT,
+)
+_TAKEN_BACK: Final = "Skupper's controller leads Service {} to Skupper's router again"
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What an address had at Skupper. ``entry``: of ``skupper-services``, byte for byte.
+
+    ``annotations`` by ``KIND/NAME``: those that made Skupper act. ``service``: the Service as
+    Skupper had it, without what the API fills in. ``documents``: ConfigMaps that we wrote.
+    """
+
+    direction: Direction = "apply"
+    entry: str | None = None
+    annotations: dict[str, dict[str, str]] = {}
+    service: dict[str, Any] | None = None
+    documents: tuple[str, ...] = ()
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one address. None: there is no such object.
+
+    ``wanted``: the ConfigMaps of documents that it shall have; ``maps``: those that there are.
+    ``annotated``: objects that carry, or carried, Skupper's annotations for it.
+    ``controller_runs``: Skupper's; ``router_runs``: ours. ``is_serving``: requests to the address
+    would find a target through our router. ``patience``: waits that had their time.
+    ``is_led``: a Service leads to our routers in the end. ``only_declare``: stop before anything of
+    Skupper's is touched.
+    """
+
+    address: str
+    wanted: tuple[Object, ...] = ()
+    maps: dict[str, Object] = {}
+    annotated: tuple[Object, ...] = ()
+    entries: Object | None = None
+    records: Object | None = None
+    service: Object | None = None
+    controller_runs: bool = False
+    router_runs: bool = True
+    is_serving: bool = False
+    patience: frozenset[Waiting] = frozenset()
+    is_led: bool = True
+    only_declare: bool = False
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """``text``: what is done, for people. Either ``changes``, or a wait for what others do.
+
+    ``limit_s``: the wait ends then, and the next step goes on without; 0: it must come true.
+    """
+
+    text: str
+    changes: tuple[Change, ...] = ()
+    waits_for: Waiting = ""
+    limit_s: float = 0.0
+
+
+def record_of(records: Object | None, address: str) -> Record | None:
+    """The record of an address; None: there is none, or nobody can read it."""
+    text = _data(records).get(address)
+    if text is None:
+        return None
+    try:
+        return msgspec.json.decode(text, type=Record)
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return None
+
+
+def moved(records: Object | None) -> dict[str, Record]:
+    """All records that can be read, by address."""
+    found = {address: record_of(records, address) for address in sorted(_data(records))}
+    return {address: record for address, record in found.items() if record is not None}
+
+
+def before_migration(snapshot: Snapshot, records: Mapping[str, Record]) -> Snapshot:
+    """The namespace as it was: entries, annotations and Services as they are recorded."""
+    objects = {kind: dict(found) for kind, found in snapshot.objects.items()}
+    maps = objects.setdefault("ConfigMap", {})
+    for address, record in records.items():
+        if record.entry is not None:
+            entries = maps.get(names.SERVICES_CONFIGMAP, _empty_map(names.SERVICES_CONFIGMAP))
+            data = {**_data(entries), address: record.entry}
+            maps[names.SERVICES_CONFIGMAP] = {**entries, "data": data}
+        for place, noted in record.annotations.items():
+            kind, _, name = place.partition("/")
+            found = objects.get(kind, {}).get(name)
+            if found is not None:
+                objects[kind][name] = _noted(found, {**noted, **annotations(found)})
+        if record.service is not None:
+            objects.setdefault("Service", {})[address] = record.service
+    return Snapshot(snapshot.namespace, objects, snapshot.missing)
+
+
+def next_step(view: View, direction: Direction) -> Step | None:
+    """What is to be done; None: nothing is left."""
+    record = record_of(view.records, view.address)
+    steps = _apply(view, record) if direction == "apply" else _rollback(view, record)
+    return next(steps, None)
+
+
+def foretold(view: View, direction: Direction) -> tuple[Step, ...]:
+    """All steps, as if everybody did what is expected of them."""
+    found: list[Step] = []
+    while (step := next_step(view, direction)) is not None:
+        found.append(step)
+        assert len(found) < STEPS_MAX, "steps lead on"
+        view = _after(view, step)
+    return tuple(found)
+
+
+# Apply ------------------------------------------------------------------------------------------
+
+
+def _apply(view: View, record: Record | None) -> Iterator[Step]:
+    address = view.address
+    wanted = _recorded(view, record)
+    if wanted != record:
+        yield Step(text="note what Skupper has", changes=(_record_change(view, wanted),))
+        return
+    written = tuple(change for one in view.wanted if (change := _map_change(view, one)))
+    if written:
+        listed = ", ".join(change.name for change in written)
+        yield Step(text=f"write documents: ConfigMap {listed}", changes=written)
+    if not view.is_serving:
+        yield Step(text="wait until its targets are ready at our router", waits_for="targets")
+    if view.only_declare:
+        return
+    stripped = tuple(change for one in view.annotated if (change := _stripped(one)))
+    if stripped:
+        listed = ", ".join(f"{change.kind}/{change.name}" for change in stripped)
+        yield Step(text=f"remove Skupper's annotations from {listed}", changes=stripped)
+    if (step := _entry_away(view, wanted)) is not None:
+        yield step
+    if view.service is not None and adoption.is_skuppers(view.service):
+        if view.controller_runs and "given-back" not in view.patience:
+            yield Step(
+                text=f"wait until Skupper's controller {_gives_back(view.service)}",
+                waits_for="given-back",
+                limit_s=_reacts_within_s(view, wanted),
+            )
+        yield _give_back(view, view.service)
+    if view.is_led and not _is_ours(view.service):
+        yield Step(text=f"wait until Service {address} leads to our router", waits_for="led")
+
+
+def _recorded(view: View, record: Record | None) -> Record:
+    """The record that there should be before anything is touched; what was noted first stays."""
+    was = record or Record()
+    noted = dict(was.annotations)
+    for found in view.annotated:
+        if names.PROXY in annotations(found):
+            place = shown(found)
+            noted[place] = {**_skuppers_notes(found), **noted.get(place, {})}
+    entry = _data(view.entries).get(view.address)
+    service = was.service
+    if service is None and view.service is not None and adoption.is_skuppers(view.service):
+        service = _bare(view.service)
+    return Record(
+        direction="apply",
+        entry=was.entry if was.entry is not None else entry,
+        annotations=noted,
+        service=service,
+        documents=tuple(str(one["metadata"]["name"]) for one in view.wanted),
+    )
+
+
+def _entry_away(view: View, record: Record) -> Step | None:
+    """Take the address from Skupper. One that other sites of it declare would come back by its
+    service sync: an entry of this site's own, without targets and Service, keeps it away."""
+    text = _data(view.entries).get(view.address)
+    if text is None or view.entries is None:
+        return None
+    if is_foreign(text):
+        held = placeholder(text)
+        change = _data_change(view.entries, {view.address: held})
+        return Step(text="hold the address at Skupper, with no Service", changes=(change,))
+    if text == placeholder(record.entry or "{}"):
+        return None
+    change = _data_change(view.entries, {view.address: None})
+    return Step(text=f"remove its entry from {names.SERVICES_CONFIGMAP}", changes=(change,))
+
+
+def is_foreign(text: str) -> bool:
+    """Whether an entry came from another Skupper site."""
+    origin = _entry(text).get("origin")
+    return isinstance(origin, str) and origin not in ("", "annotation")
+
+
+def placeholder(text: str) -> str:
+    """An entry of this site's own for the address of ``text``: nobody serves it, no Service."""
+    found = _entry(text)
+    kept = {key: found[key] for key in ("address", "protocol", "ports") if key in found}
+    return json.dumps({**kept, "exposeIngress": "Never", "targets": []})
+
+
+def _reacts_within_s(view: View, record: Record) -> float:
+    """How long Skupper's controller has: a Service without annotations it leaves to its command
+    line (``skupper unexpose``), as it did in 1.9."""
+    is_users = view.service is not None and (
+        names.SKUPPER_ORIGINAL_SELECTOR in annotations(view.service)
+    )
+    if is_users and f"Service/{view.address}" not in record.annotations:
+        return limits.SKUPPER_UNASKED_WITHIN_S
+    return limits.SKUPPER_REACTS_WITHIN_S
+
+
+def _give_back(view: View, service: Object) -> Step:
+    """As ``skupper unexpose`` leaves the Service."""
+    who = "left it" if view.controller_runs else "does not run"
+    if names.SKUPPER_ORIGINAL_SELECTOR not in annotations(service):
+        text = f"delete Service {view.address}, which Skupper made: its controller {who}"
+        return Step(text=text, changes=(delete(service),))
+    restored = patch(service, original(service))
+    assert restored is not None
+    text = f"give Service {view.address} back its selector: Skupper's controller {who}"
+    return Step(text=text, changes=(restored,))
+
+
+def original(service: Object) -> Object:
+    """A Service that Skupper led to its router, as it was before."""
+    notes = annotations(service)
+    spec = dict(adoption.spec(service))
+    if names.SKUPPER_ORIGINAL_SELECTOR in notes:
+        spec["selector"] = texts.pairs(notes[names.SKUPPER_ORIGINAL_SELECTOR])
+    was = texts.port_pairs(notes.get(names.SKUPPER_ORIGINAL_PORT, "-"))
+    if not isinstance(was, texts.Wrong):
+        given = dict(was)
+        spec["ports"] = [
+            {**port, "targetPort": given.get(port["port"], port.get("targetPort", port["port"]))}
+            for port in adoption.ports(service)
+            if port["port"] in given
+        ] or spec.get("ports")
+    kept = {key: value for key, value in notes.items() if key not in _SKUPPERS_NOTES}
+    return adoption.with_metadata(service, labels(service), kept) | {"spec": spec}
+
+
+def _gives_back(service: Object) -> str:
+    if names.SKUPPER_ORIGINAL_SELECTOR in annotations(service):
+        return f"gives Service {metadata(service).get('name')} back"
+    return f"deletes Service {metadata(service).get('name')}, which it made"
+
+
+# Rollback ---------------------------------------------------------------------------------------
+
+
+def _rollback(view: View, record: Record | None) -> Iterator[Step]:
+    if record is None:
+        return
+    if record.direction != "rollback":
+        turned = msgspec.structs.replace(record, direction="rollback")
+        yield Step(text="note that it goes back", changes=(_record_change(view, turned),))
+        return
+    gone = tuple(delete(view.maps[name]) for name in record.documents if name in view.maps)
+    if gone:
+        listed = ", ".join(change.name for change in gone)
+        yield Step(text=f"remove documents: ConfigMap {listed}", changes=gone)
+    entry = _data(view.entries).get(view.address)
+    is_back = not _unnoted(view, record) if record.entry is None else entry == record.entry
+    if _is_ours(view.service) and not is_back:
+        if not view.router_runs:
+            yield from _undo(view)
+        elif "let-go" not in view.patience:
+            text = f"wait until our router gives Service {view.address} back"
+            yield Step(text=text, waits_for="let-go", limit_s=limits.SKUPPER_REACTS_WITHIN_S)
+    if entry != record.entry and view.entries is not None:
+        change = _data_change(view.entries, {view.address: record.entry})
+        where = names.SERVICES_CONFIGMAP
+        text = f"put its entry back into {where}" if record.entry else f"clear its entry in {where}"
+        yield Step(text=text, changes=(change,))
+    if noted := _unnoted(view, record):
+        listed = ", ".join(f"{change.kind}/{change.name}" for change in noted)
+        yield Step(text=f"put Skupper's annotations back on {listed}", changes=noted)
+    yield from _service_back(view, record)
+    yield Step(text="forget what was noted", changes=(_record_change(view, None),))
+
+
+def _undo(view: View) -> Iterator[Step]:
+    """What our router would do, were it here."""
+    assert view.service is not None
+    only = Snapshot("", {"Service": {view.address: view.service}})
+    changes, _ = restore(only)
+    if changes:
+        text = f"give Service {view.address} back: our router does not run"
+        yield Step(text=text, changes=changes)
+
+
+def _unnoted(view: View, record: Record) -> tuple[Change, ...]:
+    """Annotations that are to be put back; what somebody set meanwhile stays."""
+    found: list[Change] = []
+    for one in view.annotated:
+        noted = record.annotations.get(shown(one), {})
+        change = patch(one, _noted(one, {**noted, **annotations(one)}))
+        found += [change] if change else []
+    return tuple(found)
+
+
+def _service_back(view: View, record: Record) -> Iterator[Step]:
+    """The Service as Skupper had it: by its controller, or as it was noted."""
+    if record.service is None:
+        return
+    if view.controller_runs:
+        is_back = view.service is not None and adoption.is_skuppers(view.service)
+        if not is_back and "taken-back" not in view.patience:
+            text = f"wait until {_TAKEN_BACK.format(view.address)}"
+            yield Step(text=text, waits_for="taken-back", limit_s=limits.SKUPPER_REACTS_WITHIN_S)
+        return
+    if _is_ours(view.service):
+        text = f"wait until our router lets go of Service {view.address}"
+        yield Step(text=text, waits_for="let-go")
+    if view.service is None:
+        body = {**record.service, "apiVersion": "v1", "kind": "Service"}
+        text = f"make Service {view.address} again: Skupper's controller does not run"
+        create = Create(kind="Service", name=view.address, body=body)
+        yield Step(text=text, changes=(create,))
+        return
+    was = _skuppers_again(view.service, record.service)
+    change = patch(view.service, was)
+    if change is not None:
+        text = f"lead Service {view.address} to Skupper again: its controller does not run"
+        yield Step(text=text, changes=(change,))
+
+
+def _skuppers_again(service: Object, was: Object) -> Object:
+    noted = {k: v for k, v in annotations(was).items() if k in _SKUPPERS_NOTES}
+    spec = {
+        **adoption.spec(service),
+        "selector": dict(adoption.selector(was)),
+        "ports": list(adoption.spec(was).get("ports") or []),
+    }
+    return _noted(service, {**annotations(service), **noted}) | {"spec": spec}
+
+
+# Objects ----------------------------------------------------------------------------------------
+
+
+def _is_ours(service: Object | None) -> bool:
+    return service is not None and (adoption.is_adopted(service) or made.is_made(service))
+
+
+def _stripped(found: Object) -> Patch | None:
+    if names.PROXY not in annotations(found):
+        return None
+    taken = _skuppers_notes(found)
+    return patch(
+        found, _noted(found, {k: v for k, v in annotations(found).items() if k not in taken})
+    )
+
+
+def _skuppers_notes(found: Object) -> dict[str, str]:
+    """Annotations that tell Skupper what to expose."""
+    return {k: v for k, v in annotations(found).items() if k.startswith(names.SKUPPER_PREFIX)}
+
+
+def _noted(found: Object, notes: Mapping[str, str]) -> dict[str, Any]:
+    changed = dict(metadata(found))
+    if notes or "annotations" in changed:
+        changed["annotations"] = dict(notes)
+    return {**found, "metadata": changed}
+
+
+def _bare(service: Object) -> dict[str, Any]:
+    """Without what the API fills in, so that it can be made again."""
+    head = {"name": metadata(service).get("name")}
+    head |= {key: metadata(service)[key] for key in _KEPT if metadata(service).get(key)}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": head, "spec": adoption.spec(service)}
+
+
+def _map_change(view: View, wanted: Object) -> Change | None:
+    """Write a ConfigMap of documents; one that a user has by now changed is made so again."""
+    name = str(metadata(wanted)["name"])
+    found = view.maps.get(name)
+    if found is None:
+        return Create(kind="ConfigMap", name=name, body=wanted)
+    marked = {**labels(found), **labels(wanted)}
+    whole = adoption.with_metadata(found, marked, {**annotations(found), **annotations(wanted)})
+    return patch(found, {**whole, "data": wanted["data"]})
+
+
+def _record_change(view: View, record: Record | None) -> Change:
+    text = None if record is None else msgspec.json.encode(record, order="sorted").decode()
+    if view.records is None:
+        body = _empty_map(names.MIGRATION_CONFIGMAP) | {"data": {view.address: text}}
+        return Create(kind="ConfigMap", name=names.MIGRATION_CONFIGMAP, body=body)
+    if text is None and set(_data(view.records)) == {view.address}:
+        return delete(view.records)
+    return _data_change(view.records, {view.address: text})
+
+
+def _data_change(found: Object, changed: Mapping[str, str | None]) -> Change:
+    data = {**_data(found), **changed}
+    kept = {key: text for key, text in data.items() if text is not None}
+    change = patch(found, {**found, "data": kept})
+    assert change is not None, "it differs"
+    return change
+
+
+def _data(found: Object | None) -> Mapping[str, str]:
+    data = found.get("data") if found is not None else None
+    return data if isinstance(data, dict) else {}
+
+
+def _entry(text: str) -> Mapping[str, Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _empty_map(name: str) -> dict[str, Any]:
+    ours = {**names.PART_OF, names.MANAGED_BY_LABEL: names.MANAGED_BY}
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": name, "labels": ours},
+        "data": {},
+    }
+
+
+# What is expected of others ---------------------------------------------------------------------
+
+
+def _after(view: View, step: Step) -> View:
+    """The view after a step, if all others do their part."""
+    for change in step.changes:
+        view = _carried_out(view, change)
+    service, address = view.service, view.address
+    match step.waits_for:
+        case "targets":
+            return msgspec.structs.replace(view, is_serving=True)
+        case "given-back" if service is not None:
+            is_users = names.SKUPPER_ORIGINAL_SELECTOR in annotations(service)
+            return msgspec.structs.replace(view, service=original(service) if is_users else None)
+        case "led":
+            led = service or _bare({"metadata": {"name": address}, "spec": {}})
+            inner = {port["port"]: port["port"] for port in adoption.ports(led)}
+            return msgspec.structs.replace(
+                view, service=adoption.adopt(led, inner, address, is_asked=True)
+            )
+        case "let-go" if service is not None:
+            is_users = adoption.is_adopted(service)
+            return msgspec.structs.replace(
+                view, service=adoption.before(service) if is_users else None
+            )
+        case "taken-back":
+            record = record_of(view.records, address)
+            return msgspec.structs.replace(view, service=record.service if record else service)
+    return view
+
+
+def _carried_out(view: View, change: Change) -> View:
+    if change.kind == "Service" and change.name == view.address:  # It may be annotated, too.
+        view = msgspec.structs.replace(view, service=changed(view.service, change))
+    if change.name == names.MIGRATION_CONFIGMAP:
+        return msgspec.structs.replace(view, records=changed(view.records, change))
+    if change.name == names.SERVICES_CONFIGMAP and change.kind == "ConfigMap":
+        return msgspec.structs.replace(view, entries=changed(view.entries, change))
+    if change.kind == "ConfigMap":
+        kept = {name: found for name, found in view.maps.items() if name != change.name}
+        after = changed(view.maps.get(change.name), change)
+        if after is not None:
+            kept[change.name] = after
+        return msgspec.structs.replace(view, maps=kept)
+    place = f"{change.kind}/{change.name}"
+    others = [changed(one, change) if shown(one) == place else one for one in view.annotated]
+    kept_ones = tuple(one for one in others if one is not None)
+    return msgspec.structs.replace(view, annotated=kept_ones)
+
+
+def changed(found: Object | None, change: Change) -> Object | None:
+    """The object after ``change``; None: it is gone."""
+    if isinstance(change, DeleteChange):
+        return None
+    if isinstance(change, Create):
+        return {**change.body, "kind": change.kind}
+    return _merged(found or {}, change.body)
+
+
+def _merged(before: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON merge patch (RFC 7386, 2)."""
+    after = dict(before)
+    for key, value in changes.items():
+        if value is None:
+            after.pop(key, None)
+        elif isinstance(value, Mapping):
+            inner = after.get(key)
+            after[key] = _merged(inner if isinstance(inner, Mapping) else {}, value)
+        else:
+            after[key] = value
+    return after

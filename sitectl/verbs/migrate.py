@@ -1,0 +1,361 @@
+"""`migrate`: services of a namespace from Skupper v1 to here, one by one, and back."""
+
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+import msgspec
+
+from sitectl import output
+from sitectl.failure import Exit, Failure, usage
+from sitectl.options import Settings, Verb, dry_run_flag
+
+if TYPE_CHECKING:
+    from router.kubernetes.migration import Direction, Step
+    from sitectl.kubernetes.migrating import Told
+    from sitectl.kubernetes.site import KubernetesSite
+    from sitectl.kubernetes.survey import Candidate, Namespace
+
+_GAP_OF_A_USERS = "none is expected: between the routers the Service leads to its own pods"
+_GAP_OF_A_GENERATED = (
+    "from Skupper deleting its Service until ours is made, some 200 ms; it keeps its cluster "
+    "address where that is free"
+)
+_GAP_OF_A_FOREIGN = (
+    "from Skupper deleting its Service until ours is made, some 200 ms; its cluster address changes"
+)
+_GAP_UNASKED = (
+    "some 300 ms: Skupper 1.9 leaves the Service to its command line, after that time to us; then "
+    "it leads to its own pods"
+)
+
+
+class _Asked(NamedTuple):
+    """One service that was asked for; ``is_named`` on the command line."""
+
+    name: str
+    is_named: bool
+
+
+@click.command(cls=Verb)
+@click.argument("services", nargs=-1, metavar="[SERVICE…]")
+@click.option("--plan", "what", flag_value="plan", help="Say what would happen; change nothing.")
+@click.option("--apply", "what", flag_value="apply", help="Move from Skupper to here.")
+@click.option("--rollback", "what", flag_value="rollback", help="Move back to Skupper.")
+@click.option(
+    "--declare-only",
+    is_flag=True,
+    help="With --apply: documents only. Both serve; clients of other sites can move first.",
+)
+@click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="For targets and the Service, for each service. [default: --timeout]",
+)
+@dry_run_flag
+@click.pass_obj
+def migrate(
+    settings: Settings,
+    services: tuple[str, ...],
+    what: str | None,
+    declare_only: bool,
+    wait_s: float | None,
+) -> None:
+    """Move services from a Skupper v1 that runs in the same namespace to here, and back.
+
+    Each moves alone: our documents, targets ready at our router, the address away from Skupper, its
+    Service led here. It may be interrupted anywhere: type the same again. Without SERVICE all
+    that can move do. Routers of Skupper and Spillway do not speak to each other: --plan lists the
+    links to make.
+
+    \b
+    Examples:
+      sitectl -n shop migrate --plan
+      sitectl -n shop migrate --apply backend
+      sitectl -n shop migrate --rollback backend
+    """
+    settings.require_kubernetes("migrate")
+    if what is None:
+        raise usage("say what to do: --plan, --apply or --rollback", "sitectl migrate --plan")
+    if declare_only and what != "apply":
+        raise usage("--declare-only is for --apply", "Leave it out")
+    from sitectl.kubernetes.migrating import read
+    from sitectl.kubernetes.site import KubernetesSite
+
+    site = KubernetesSite.of(settings)
+    found = read(site.cluster)
+    for name in services:
+        _require_known(name, found)
+    if what == "plan":
+        _plan(settings, found, services)
+        return
+    direction: Direction = "apply" if what == "apply" else "rollback"
+    _require_both(site, found, direction)
+    asked = _asked(found, services, direction)
+    if settings.dry_run:
+        _dry_run(settings, found, asked, direction, declare_only)
+        return
+    _move(settings, site, found, asked, direction, declare_only, wait_s)
+
+
+def _require_known(name: str, found: "Namespace") -> None:
+    from sitectl.kubernetes.migrating import refuse
+
+    if name not in found.candidates:
+        refuse(None, name, found)
+
+
+def _require_both(site: "KubernetesSite", found: "Namespace", direction: "Direction") -> None:
+    """Raise Failure unless there is a site of ours, and a Skupper to go back to."""
+    if direction == "apply":
+        site.require_site()
+        from router.kubernetes import names
+
+        if found.snapshot.get("Deployment", names.ROUTER) is None and not site.admin.is_running():
+            raise Failure(
+                Exit.NOT_FOUND,
+                "no-router",
+                f"namespace {site.namespace} has no Spillway router yet",
+                "sitectl init --wait ready",
+            )
+    elif not found.has_skupper:
+        raise Failure(
+            Exit.CONFLICT,
+            "no-skupper",
+            f"Skupper does not run in namespace {site.namespace} any more: there is nothing to go "
+            "back to",
+            "skupper init, then sitectl migrate --rollback",
+        )
+
+
+def _asked(found: "Namespace", services: tuple[str, ...], direction: "Direction") -> list[_Asked]:
+    if services:
+        return [_Asked(name, True) for name in dict.fromkeys(services)]
+    if direction == "rollback":
+        return [_Asked(name, False) for name in found.records]
+    return [_Asked(name, False) for name, one in found.candidates.items() if not one.obstacles]
+
+
+# Plan -------------------------------------------------------------------------------------------
+
+
+def _plan(settings: Settings, found: "Namespace", services: tuple[str, ...]) -> None:
+    from sitectl.kubernetes.survey import gateways, links
+
+    chosen = services or tuple(found.candidates)
+    items = [_planned(found, name) for name in chosen]
+    link_items, gateway_items = links(found), gateways(found)
+    item = {"services": items, "links": link_items, "gateways": gateway_items}
+    output.emit_item(
+        settings,
+        "MigrationPlan",
+        item,
+        lambda: "\n".join([*_service_lines(items), *_other_lines(link_items, gateway_items)]),
+    )
+
+
+def _planned(found: "Namespace", name: str) -> dict[str, Any]:
+    candidate = found.candidates[name]
+    steps = _steps(found, name, "apply") if not candidate.obstacles else ()
+    spec = candidate.service
+    return {
+        "name": name,
+        "protocol": spec.protocol if spec is not None else "",
+        "ports": list(spec.ports) if spec is not None else [],
+        "origin": candidate.origin,
+        "targets": [
+            {"workload": one.workload, "ports": list(one.target_ports)}
+            for one in candidate.connectors
+        ],
+        "served_by": _served_by(found, name),
+        "state": _state(found, name, candidate, steps),
+        "steps": [step.text for step in steps],
+        "gap": _gap(candidate) if steps else "",
+        "obstacles": list(candidate.obstacles),
+        "notes": list(candidate.notes),
+    }
+
+
+def _steps(
+    found: "Namespace", name: str, direction: "Direction", only_declare: bool = False
+) -> "tuple[Step, ...]":
+    """What is left to do; that targets are ready is asked only when there is something else."""
+    from router.kubernetes.migration import foretold
+
+    view = msgspec.structs.replace(found.view(name), only_declare=only_declare)
+    left = foretold(msgspec.structs.replace(view, is_serving=True), direction)
+    return foretold(view, direction) if left else ()
+
+
+def _gap(candidate: "Candidate") -> str:
+    if not candidate.is_led:
+        return "none: it has no Service here"
+    if candidate.is_foreign:
+        return _GAP_OF_A_FOREIGN
+    if candidate.is_generated:
+        return _GAP_OF_A_GENERATED
+    own = f"Service/{candidate.address}"
+    return _GAP_OF_A_USERS if own in candidate.annotated else _GAP_UNASKED
+
+
+def _served_by(found: "Namespace", name: str) -> str:
+    from router.kubernetes import adoption, made
+
+    service = found.snapshot.get("Service", name)
+    if service is None:
+        return "nobody"
+    if adoption.is_skuppers(service):
+        return "skupper"
+    if adoption.is_adopted(service) or made.is_made(service):
+        return "spillway"
+    return "its pods"
+
+
+def _state(found: "Namespace", name: str, candidate: "Candidate", steps: "tuple[Step, ...]") -> str:
+    record = found.records.get(name)
+    if candidate.obstacles:
+        return "stays"
+    if record is None:
+        return "at skupper"
+    if record.direction == "rollback":
+        return "going back"
+    return "under way" if steps else "moved"
+
+
+def _service_lines(items: list[dict[str, Any]]) -> list[str]:
+    if not items:
+        return ["Skupper has no services here."]
+    lines = [
+        output.rows(
+            ("SERVICE", "PROTOCOL", "PORTS", "TARGETS", "SERVED BY", "STATE"),
+            [
+                (
+                    item["name"],
+                    item["protocol"],
+                    ",".join(map(str, item["ports"])),
+                    [_target(one) for one in item["targets"]],
+                    item["served_by"],
+                    item["state"],
+                )
+                for item in items
+            ],
+        )
+    ]
+    for item in items:
+        detail = [f"  cannot move: {text}" for text in item["obstacles"]]
+        detail += [f"  {at}. {text}" for at, text in enumerate(item["steps"], 1)]
+        detail += [f"  gap: {item['gap']}"] if item["gap"] else []
+        detail += [f"  note: {text}" for text in item["notes"]]
+        if detail:
+            lines += ["", f"{item['name']}:", *map(output.safe, detail)]
+    return lines
+
+
+def _target(one: dict[str, Any]) -> str:
+    return f"{one['workload']}:{'/'.join(map(str, one['ports']))}"
+
+
+def _other_lines(links: list[dict[str, Any]], gateways: list[dict[str, Any]]) -> list[str]:
+    lines: list[str] = []
+    if links:
+        lines += ["", "Links: Skupper's tokens are of no use here, each site makes one of ours."]
+    for link in links:
+        state = "done" if link["done"] else "to make"
+        lines.append(
+            output.safe(f"  {link['name']} to {link['neighbour']}, cost {link['cost']}: {state}")
+        )
+        if not link["done"]:
+            lines += [
+                output.safe(f"    there: {link['there']}"),
+                output.safe(f"    here:  {link['here']}"),
+            ]
+    if gateways:
+        lines += ["", "Gateways: on their hosts"]
+    for gateway in gateways:
+        lines += [f"  {output.safe(command)}" for command in gateway["commands"]]
+    return lines
+
+
+# Apply and rollback -----------------------------------------------------------------------------
+
+
+def _dry_run(
+    settings: Settings,
+    found: "Namespace",
+    asked: list[_Asked],
+    direction: "Direction",
+    only_declare: bool,
+) -> None:
+    """The steps on stderr; on stdout the documents, for those who keep them in Git."""
+    from router.kubernetes.changes import Create, Patch
+    from router.kubernetes.objects import name_of
+    from sitectl.options import Planned
+
+    for one in asked:
+        candidate = found.candidates[one.name]
+        for step in _steps(found, one.name, direction, only_declare):
+            output.note(f"{one.name}: {step.text}")
+            changed = {change.name for change in step.changes if isinstance(change, Create | Patch)}
+            for body in candidate.maps:
+                if name_of(body) in changed and direction == "apply":
+                    shown = f"ConfigMap/{name_of(body)}"
+                    settings.planned.append(Planned("applied", shown, dict(body)))
+    output.emit_planned(settings)
+
+
+def _move(
+    settings: Settings,
+    site: "KubernetesSite",
+    found: "Namespace",
+    asked: list[_Asked],
+    direction: "Direction",
+    only_declare: bool,
+    wait_s: float | None,
+) -> None:
+    from sitectl.kubernetes.migrating import Mover, refuse
+
+    limit_s = settings.timeout_s if wait_s is None else wait_s
+    mover = Mover(site, limit_s, output.note, time.monotonic)
+    router_runs = site.admin.is_running()
+    told: list[Told] = []
+    for one in asked:
+        candidate = found.candidates[one.name]
+        if direction == "apply":
+            refuse(candidate, one.name, found)
+        view = msgspec.structs.replace(
+            found.view(one.name), only_declare=only_declare, router_runs=router_runs
+        )
+        if candidate.is_foreign and not one.is_named and not mover.is_serving(view):
+            output.note(f"{one.name}: stays, no Spillway site serves it yet")
+            continue
+        told.append(mover.move(view, direction))
+    _tell(settings, told)
+
+
+def _tell(settings: Settings, told: "list[Told]") -> None:
+    output.emit_items(
+        settings,
+        "Migration",
+        [one.item() for one in told],
+        lambda: (
+            output.rows(
+                ("SERVICE", "CHANGE", "STEPS", "TOOK"),
+                [
+                    (one.name, one.change, len(one.steps), output.seconds(one.took_s))
+                    for one in told
+                ],
+            )
+            if told
+            else "Nothing to do."
+        ),
+    )
+    failed = [one for one in told if one.error is not None]
+    if failed:
+        first = failed[0].error
+        assert first is not None
+        detail = "\n".join(f"{one.name}: {one.error}" for one in failed[1:])
+        raise Failure(
+            first.exit_code, first.code, first.message, first.hint, detail=detail, retryable=True
+        )

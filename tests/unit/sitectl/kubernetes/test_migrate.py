@@ -1,0 +1,163 @@
+"""`migrate`: what it plans, what it refuses, what it prints."""
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+
+from router.kubernetes import names
+from tests.kubernetes.skupper import ROUTER_LABELS, entry
+from tests.unit.sitectl.kubernetes.conftest import NamespaceLine
+from tests.unit.sitectl.kubernetes.fakes import FakeCluster
+
+TARGET = {"name": "shop", "selector": "app=shop", "targetPorts": {"80": 8080}}
+CERT = {
+    "inter-router-host": "10.9.0.1",
+    "inter-router-port": "55671",
+    "skupper.io/generated-by": "uid",
+    "skupper.io/site-version": "1.9.6",
+    "skupper.io/cost": "5",
+}
+
+
+@pytest.fixture
+def beside(shop: NamespaceLine, cluster: FakeCluster) -> NamespaceLine:
+    """A site of ours in a namespace that Skupper serves."""
+    for name in (names.SKUPPER_ROUTER, names.SKUPPER_SERVICE_CONTROLLER):
+        cluster.put("Deployment", name, status={"readyReplicas": 1})
+    entries = {
+        "shop": entry("shop", 80, targets=[TARGET]),
+        "far": entry("far", 80, origin="another-site"),
+        "sums": entry("sums", 80, targets=[TARGET], aggregate="json"),
+    }
+    cluster.put("ConfigMap", names.SERVICES_CONFIGMAP, data=entries)
+    notes = {names.SKUPPER_ORIGINAL_SELECTOR: "app=shop"}
+    ports = [{"port": 80, "targetPort": 1024}]
+    spec = {"selector": ROUTER_LABELS, "ports": ports}
+    cluster.put("Service", "shop", metadata={"annotations": notes}, spec=spec)
+    cluster.calls.clear()
+    return shop
+
+
+def planned(beside: NamespaceLine, name: str) -> Any:
+    (item,) = beside.json("migrate", "--plan", name)["services"]
+    return item
+
+
+def test_a_plan_names_targets_steps_and_what_others_do(beside: NamespaceLine) -> None:
+    item = planned(beside, "shop")
+    assert item["targets"] == [{"workload": "pods/app=shop", "ports": [8080]}]
+    assert (item["served_by"], item["state"], item["origin"]) == (
+        "skupper",
+        "at skupper",
+        "skupper",
+    )
+    assert item["steps"] == [
+        "note what Skupper has",
+        "write documents: ConfigMap spillway-service-shop, spillway-connector-shop-pods-shop",
+        "wait until its targets are ready at our router",
+        "remove its entry from skupper-services",
+        "wait until Skupper's controller gives Service shop back",
+        "wait until Service shop leads to our router",
+    ]
+    assert item["gap"].startswith("some 300 ms")
+
+
+def test_what_cannot_move_says_why(beside: NamespaceLine, cluster: FakeCluster) -> None:
+    item = planned(beside, "sums")
+    assert item["state"] == "stays" and "aggregate" in item["obstacles"][0]
+    found = cluster.found("Service", "shop")
+    found["spec"]["ports"].append({"port": 81, "targetPort": 81, "name": "more"})
+    assert "SW0422" in planned(beside, "shop")["obstacles"][0]
+
+
+def test_of_another_sites_service_only_the_clients_move(beside: NamespaceLine) -> None:
+    item = planned(beside, "far")
+    assert item["origin"] == "another-site" and item["targets"] == []
+    assert "hold the address at Skupper, with no Service" in item["steps"]
+    assert not any("documents" in step for step in item["steps"])
+
+
+def test_objects_that_a_tool_keeps_stay(beside: NamespaceLine, cluster: FakeCluster) -> None:
+    notes = {"skupper.io/proxy": "tcp", "skupper.io/port": "80", "argocd.argoproj.io/x": "y"}
+    spec = {"selector": {"matchLabels": {"app": "db"}}, "template": {}}
+    cluster.put("Deployment", "db", metadata={"annotations": notes}, spec=spec)
+    (obstacle,) = planned(beside, "db")["obstacles"]
+    assert "Argo CD" in obstacle and "Deployment/db" in obstacle
+
+
+def test_links_and_gateways_come_with_what_to_type(
+    beside: NamespaceLine, cluster: FakeCluster
+) -> None:
+    kind = {"skupper.io/type": "connection-token"}
+    cluster.put("Secret", "north", metadata={"labels": kind, "annotations": CERT}, data={})
+    bridge = ["tcpConnector", {"address": "db:5432", "host": "10.0.0.3", "port": "5433"}]
+    forward = ["httpListener", {"address": "shop:80", "port": "8080"}]
+    config = json.dumps([["router", {"id": "x"}], bridge, forward])
+    labels = {"skupper.io/type": "gateway-definition"}
+    cluster.put(
+        "ConfigMap",
+        "skupper-gateway-host1",
+        metadata={"labels": labels},
+        data={"skrouterd.json": config},
+    )
+    plan = beside.json("migrate", "--plan")
+    assert plan["links"] == [
+        {
+            "name": "north",
+            "neighbour": "10.9.0.1",
+            "cost": 5,
+            "disabled": False,
+            "done": False,
+            "there": "sitectl token create north-spillway.yaml --token-type cert",
+            "here": "sitectl link create north-spillway.yaml --name north-spillway --cost 5",
+        }
+    ]
+    assert plan["gateways"][0]["commands"] == [
+        "sitectl gateway init --name host1 --type service",
+        "sitectl gateway bind db 10.0.0.3 5433 --name host1 --protocol tcp",
+        "sitectl gateway forward shop 8080 --name host1",
+    ]
+    text = beside.ok("migrate", "--plan").stdout
+    assert "Skupper's tokens are of no use here" in text and "sitectl gateway init" in text
+    marks = {"spillway.dev/endpoints": "10.9.0.1:55671", "skupper.io/generated-by": "x"}
+    cluster.put("Secret", "new", metadata={"labels": kind, "annotations": marks}, data={})
+    assert beside.json("migrate", "--plan")["links"][0]["done"]
+
+
+def test_a_dry_run_prints_the_documents_and_writes_nothing(
+    beside: NamespaceLine, cluster: FakeCluster
+) -> None:
+    result = beside.ok("migrate", "--apply", "shop", "--dry-run", "-o", "yaml")
+    printed = {one["metadata"]["name"] for one in yaml.safe_load_all(result.stdout)}
+    assert printed == {"spillway-service-shop", "spillway-connector-shop-pods-shop"}
+    assert "shop: remove its entry" in result.stderr
+    assert all(method == "GET" for method, _ in cluster.calls)
+
+
+def test_without_a_router_that_answers_nothing_is_taken_from_skupper(
+    beside: NamespaceLine, cluster: FakeCluster
+) -> None:
+    assert "no router is ready" in beside.fails(8, "migrate", "--apply", "shop")
+    entries = cluster.found("ConfigMap", names.SERVICES_CONFIGMAP)["data"]
+    assert set(entries) == {"shop", "far", "sums"}
+    assert planned(beside, "shop")["state"] == "under way"
+
+
+def test_where_skupper_is_gone_there_is_no_way_back(
+    beside: NamespaceLine, cluster: FakeCluster
+) -> None:
+    del cluster.objects["Deployment", names.SKUPPER_ROUTER]
+    assert "does not run" in beside.fails(5, "migrate", "--rollback", "shop")
+
+
+def test_a_namespace_without_skupper_has_nothing_to_move(shop: NamespaceLine) -> None:
+    assert "no services" in shop.ok("migrate", "--plan").stdout
+    assert shop.json("migrate", "--apply") == []
+    assert "no service 'x'" in shop.fails(4, "migrate", "--apply", "x")
+
+
+def test_of_the_three_one_must_be_chosen(shop: NamespaceLine) -> None:
+    assert "--plan, --apply or --rollback" in shop.fails(2, "migrate")
+    assert "--declare-only" in shop.fails(2, "migrate", "--plan", "--declare-only")
