@@ -329,6 +329,28 @@ def test_the_family_of_the_own_pod_says_which_addresses_are_reached() -> None:
     run(story())
 
 
+def test_a_look_that_fails_is_made_again_and_what_it_saw_is_not_lost() -> None:
+    async def story() -> None:
+        cluster = ScriptedCluster(SITE, deployment(), pod("a", "10.0.0.1"))
+        async with store_of(cluster) as told:
+            faults = [ValueError("a fault of ours")] * 2
+
+            def fail() -> tuple[ConfigError, ...]:
+                if faults:
+                    raise faults.pop()
+                return ()
+
+            told.store.further = fail
+            cluster.put(pod("b", "10.0.0.2"))
+            await told.until(
+                lambda: told.targets == ["10.0.0.1", "10.0.0.2"],
+                within_s=3 * limits.WATCH_BACKOFF_MAX_S,
+            )
+            assert not faults
+
+    run(story())
+
+
 def router_pod(name: str, ready: bool, minute: int, deleted: str = "") -> dict[str, Any]:
     labels = {"spillway.dev/component": "router"}
     made = f"2026-01-01T00:{minute:02}:00Z"
