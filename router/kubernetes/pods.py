@@ -149,7 +149,10 @@ def ports_of(pod: Object, wanted: Iterable[int | str]) -> tuple[int, ...] | NoPo
     for port in wanted:
         number = port if isinstance(port, int) else by_name.get(port)
         if number is None:
-            known = ", ".join(f"{name or '(no name)'} ({number})" for number, name in declared)
+            known = ", ".join(
+                f"{number} ({name})" if name else f"{number} (without a name)"
+                for number, name in declared
+            )
             return NoPort(name_of(pod), port, known)
         found.append(number)
     return tuple(found)

@@ -127,7 +127,13 @@ def _istio(cluster: Cluster, options: SiteOptions | None = None) -> Iterator[Fin
 
 
 def _skupper(cluster: Cluster) -> Iterator[Finding]:
-    if cluster.find("Deployment", names.SKUPPER_ROUTER) is not None:
+    try:
+        found = cluster.find("Deployment", names.SKUPPER_ROUTER)
+    except ApiFailure as failure:
+        if failure.status != 403:
+            raise
+        return  # SW0463 names the right that lacks.
+    if found is not None:
         yield Finding(
             "info",
             "SW0465",
@@ -151,14 +157,15 @@ def of_site(settings: Settings) -> Iterator[Finding]:
         yield Finding("error", "SW0470", f"no ConfigMap {names.SITE_CONFIGMAP}: no site", hint)
         return
     yield Finding("ok", "SW0470", f"site {picture.options.name} in namespace {site.namespace}")
-    yield from map(_of_object, picture.errors)
+    of_objects = list(map(_of_object, picture.errors))
+    yield from of_objects
     yield from _objects(site, picture.options)
     yield from _identity(site)
     yield from _istio(site.cluster, picture.options)
     yield from _skupper(site.cluster)
     if isinstance(site.admin, PodDoor):
         yield from _pods(site.cluster)
-    yield from of_router(site)
+    yield from of_router(site, {(one.code, one.message) for one in of_objects})
 
 
 def _of_object(error: ConfigError) -> Finding:

@@ -1,6 +1,6 @@
 """Namespaces as their users see them: sites by the site controller, clients of Services.
 
-A client goes where kube-proxy would take it: Service, EndpointSlice, a ready pod's address and port.
+A client goes where kube-proxy would take it: Service, EndpointSlice, address and port of a pod.
 """
 
 import http.client

@@ -191,5 +191,8 @@ def test_what_a_dry_run_prints_is_what_init_makes(cluster: Cluster) -> None:
     assert not dry.objects("Deployment")
     assert len(list(yaml.safe_load_all(text))) == 6
     dry.kubectl("apply", "-f", "-", stdin=text)
-    assert dry.json("init", "--ingress", "none", "--routers", "0")["change"] == "unchanged"
+    words = ("init", "--ingress", "none", "--routers", "0")
+    assert dry.json(*words)["change"] == "updated"  # The right that is granted apart.
+    assert dry.objects("Role") == {"spillway-router", "spillway-router-headless"}
+    assert dry.json(*words)["change"] == "unchanged"
     assert "all objects are as" in dry.ok("update", "--check").lower()

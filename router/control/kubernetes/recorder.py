@@ -68,10 +68,10 @@ class Recorder:
         """All findings of now; those that are gone need no Event."""
         now = self._now()
         self._snapshot = snapshot
-        before = self._standing
-        self._standing = {
-            str(error): before.get(str(error)) or _Standing(error, now) for error in errors
-        }
+        before, self._standing = self._standing, {}
+        for error in errors:
+            key = f"{error} {_involved(error.source, snapshot).get('uid')}"
+            self._standing[key] = before.get(key) or _Standing(error, now)
 
     async def run(self) -> None:
         """Write what is due until cancelled."""
@@ -134,12 +134,13 @@ class Recorder:
 
 
 def event(error: ConfigError, snapshot: Snapshot, stamp: str) -> dict[str, Any]:
-    """The Event (v1) of a finding; always of the same name for the same finding."""
+    """The Event (v1) of a finding; always of the same name for the same finding and object."""
     involved = _involved(error.source, snapshot)
     at_field = f" ({error.path})" if error.path else ""
     hint = f" {error.hint}" if error.hint else ""
     message = f"{error.reason}{at_field}.{hint}"
-    digest = hashlib.sha256(f"{error.source} {error.code} {error}".encode()).hexdigest()[:16]
+    text = f"{error.source} {error.code} {error} {involved.get('uid')}"
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
     prefix = involved["name"][: limits.OBJECT_EVENT_NAME_CHARS].rstrip("-.")
     return {
         "apiVersion": "v1",

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final, Protocol, TypeVar
 
-from router.control.kubernetes.api import CONFLICT, FORBIDDEN, ApiError
+from router.control.kubernetes.api import CONFLICT, FORBIDDEN, NOT_FOUND, ApiError
 from router.kubernetes.names import ROUTER
 from router.kubernetes.objects import Object, metadata
 from router.kubernetes.secrets import SECRETS_RULE
@@ -69,6 +69,14 @@ def uid_of(found: Object) -> str:
     """Its UID; empty: not told."""
     uid = metadata(found).get("uid", "")
     return uid if isinstance(uid, str) else ""
+
+
+def is_overtaken(error: ApiError) -> bool:
+    """Whether the object is another one by now: look again, `limits.SECRET_TRIES_MAX` times.
+
+    Not for ever: quotas and admission webhooks answer so too, as does a namespace that is gone.
+    """
+    return error.status in (CONFLICT, NOT_FOUND)
 
 
 def refusal(error: ApiError, source: str, doing: str) -> ConfigError:

@@ -1,6 +1,8 @@
 """Token Secrets as links: keys are kept before they are used, users' Secrets never written."""
 
 import asyncio
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,13 @@ from router.control.kubernetes.links import LinkSecrets
 from router.kubernetes.picture import TokenSecret
 from router.kubernetes.secrets import LINK_KEY, data_of, link_name, owner_uid
 from router.kubernetes.tokens import text_of
+from router.model import limits
 from tests.unit.certs.sites import NOW, OTHER_SITE_ID, Site, parsed
 from tests.unit.control.kubernetes.fake_secrets import (
     AWAY,
+    CONFLICT,
     FORBIDDEN,
+    MISSING,
     FakeSecrets,
     failing,
 )
@@ -405,3 +410,57 @@ def test_a_call_that_hangs_holds_up_no_other_link(tmp_path: Path, east: Site) ->
         assert set(pod.store.names()) == set(names)
 
     asyncio.run(story())
+
+
+def test_a_write_that_is_always_overtaken_is_left_for_the_next_step(
+    pod: Pod, api: FakeSecrets, east: Site
+) -> None:
+    pod.ask(east.claim("link1", now=NOW))
+    api.before = failing(CONFLICT, "create")
+    pod.look()
+    pod.step()
+    assert len(api.calls) <= 2 * limits.SECRET_TRIES_MAX
+    (error,) = pod.links.errors
+    assert (error.source, error.code) == (f"Secret/{LINK}", "SW0443")
+    api.before = failing(MISSING, "create")  # So says a namespace that is gone.
+    pod.step()
+    api.before = lambda verb, name: None
+    pod.settle()
+    assert pod.store.names() == ["link1"]
+    assert pod.links.errors == ()
+
+
+def test_a_secret_of_somebody_else_under_our_name_is_never_written(
+    pod: Pod, api: FakeSecrets, east: Site
+) -> None:
+    theirs = {"kind": "Secret", "metadata": {"name": LINK}, "data": {"password": "c2VjcmV0"}}
+    api.put(theirs)
+    pod.ask(east.claim("link1", now=NOW))
+    pod.look()
+    pod.step()
+    assert api.writes == []
+    (error,) = pod.links.errors
+    assert (error.source, error.code) == (f"Secret/{LINK}", "SW0447")
+    assert "spillway.dev/type" in error.reason
+
+
+@pytest.mark.parametrize("kind", ["certificate", "claim"])
+def test_a_full_disk_costs_the_link_that_it_hits(
+    pod: Pod, east: Site, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    token = east.claim("link1", now=NOW) if kind == "claim" else east.certificate_token("link1")
+    pod.ask(token)
+    with monkeypatch.context() as full:
+        full.setattr(os, "fsync", _no_space)
+        pod.look()
+        pod.step()
+        (error,) = pod.links.errors
+        assert (error.source, error.code) == ("Secret/link1", "SW0447")
+        assert "No space left" in error.reason
+    pod.step()
+    assert pod.store.names() == ["link1"]
+    assert pod.links.errors == ()
+
+
+def _no_space(_descriptor: int) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

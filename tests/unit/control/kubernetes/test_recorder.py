@@ -175,3 +175,20 @@ def test_who_may_not_write_writes_nothing_and_refusals_are_not_repeated_in_haste
             assert 2 <= api.writes <= 11
 
     run(story())
+
+
+def test_an_object_that_was_made_anew_is_told_of_itself() -> None:
+    """`kubectl describe` shows the Events of one UID alone."""
+
+    async def story() -> None:
+        api = Told()
+        anew = {"kind": "Deployment", "metadata": {"name": "shop", "uid": "u-2"}}
+        async with recording(api) as recorder:
+            recorder.look(VIEW, [finding()])
+            await asyncio.sleep(SETTLED_S)
+            recorder.look(Snapshot("web", {"Deployment": {"shop": anew}}), [finding()])
+            await asyncio.sleep(SETTLED_S)
+        told = [made["involvedObject"]["uid"] for made in api.events.values()]
+        assert told == ["u-1", "u-2"]
+
+    run(story())

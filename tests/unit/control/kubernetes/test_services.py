@@ -301,3 +301,29 @@ def test_a_service_whose_address_somebody_has_gets_another_one() -> None:
         assert api.cluster.service("shop-9")["spec"]["clusterIP"] != "10.0.0.9"
 
     run(story())
+
+
+def test_an_address_that_flaps_is_written_ever_more_rarely_and_comes_right_in_the_end() -> None:
+    async def body() -> None:
+        cluster = Cluster()
+        api = Api(cluster)
+        writer = ServiceWriter(api, Random(1))
+        loop = asyncio.get_running_loop()
+        async with running(writer):
+            began = loop.time()
+            while loop.time() - began < 600:  # Another site declares and withdraws it.
+                is_there = "flaps" in cluster.objects["Service"]
+                writer.offer(changes(cluster, *([] if is_there else ["flaps"]), "steady"))
+                await asyncio.sleep(0.1)
+            flapped = [at for at, name in api.times if name == "flaps"]
+            assert len(flapped) < limits.SERVICE_CHANGES_BURST + 12
+            assert [name for _, name in api.times].count("steady") == 1
+            writer.offer(changes(cluster, "flaps", "steady", "other"))
+            await asyncio.sleep(1.0)
+            assert "other" in cluster.objects["Service"]
+            await asyncio.sleep(limits.SERVICE_REST_MAX_S)
+            writer.offer(changes(cluster, "flaps", "steady", "other"))
+            await asyncio.sleep(1.0)
+            assert "flaps" in cluster.objects["Service"]
+
+    run(body())

@@ -6,6 +6,9 @@ from collections.abc import AsyncIterator, Callable
 from random import Random
 from typing import Any
 
+import pytest
+
+from router.control.kubernetes import store
 from router.control.kubernetes.api import ApiError
 from router.control.kubernetes.store import KubernetesStore, Look
 from router.documents import Wanted
@@ -237,6 +240,52 @@ def test_a_kind_without_right_is_named_with_its_rule_and_all_else_goes_on() -> N
     run(story())
 
 
+def test_a_kind_that_not_every_cluster_has_keeps_nobody_waiting() -> None:
+    async def story() -> None:
+        cluster = ScriptedCluster(SITE, deployment(), pod("a", "10.0.0.1"))
+        away = ApiError(503, "ServiceUnavailable", "the server is currently unable")
+        cluster.of("DeploymentConfig").list_faults = [away] * 99
+        async with asyncio.timeout(10), store_of(cluster) as told:
+            assert told.targets == ["10.0.0.1"]
+            cluster.put(pod("b", "10.0.0.2"))
+            await told.until(lambda: len(told.targets) == 2, limits.API_AWAY_S)
+            assert told.errors == []
+
+    run(story())
+
+
+def test_a_follower_that_fails_keeps_no_state_from_being_told() -> None:
+    async def story() -> None:
+        cluster = ScriptedCluster(SITE, deployment())
+
+        def fail(look: Look) -> None:
+            if len(look.snapshot.of("Pod")) == 1:
+                raise OSError("no space left on device")
+
+        async with store_of(cluster) as told:
+            told.store.followers.insert(0, fail)
+            cluster.put(pod("a", "10.0.0.1"))
+            await told.until(lambda: told.targets == ["10.0.0.1"])
+            assert len(told.looks[-1].snapshot.of("Pod")) == 1
+
+    run(story())
+
+
+def test_what_could_not_be_understood_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        cluster = ScriptedCluster(SITE, deployment())
+        async with store_of(cluster) as told:
+            with monkeypatch.context() as broken:
+                broken.setattr(store, "translate", lambda *_, **__: [][0])
+                cluster.put(deployment("bank"))
+                await asyncio.sleep(1)
+            assert "bank" not in told.wanted.services
+            cluster.put(pod("a", "10.0.0.1"))
+            await told.until(lambda: "bank" in told.wanted.services)
+
+    run(story())
+
+
 def test_while_the_api_is_away_the_last_state_serves_and_its_age_is_told() -> None:
     async def story() -> None:
         cluster = ScriptedCluster(SITE, deployment(), pod("a", "10.0.0.1"))
@@ -252,6 +301,16 @@ def test_while_the_api_is_away_the_last_state_serves_and_its_age_is_told() -> No
             await asyncio.sleep(10)
             assert told.times == times
             await told.until(lambda: not told.codes(), limits.WATCH_BACKOFF_MAX_S * 12)
+
+    run(story())
+
+
+def test_addresses_that_are_not_told_yet_are_no_family() -> None:
+    async def story() -> None:
+        own = pod("router-1", "10.0.0.9", labels={})
+        own["status"]["podIPs"] = [{}]
+        async with store_of(ScriptedCluster(SITE, deployment(), own)) as told:
+            assert told.wanted.name == "west"
 
     run(story())
 

@@ -27,6 +27,9 @@ class FakeCluster(Cluster):
         self.is_down = False
         self.conflicts = 0  # So many replacements are refused, as if somebody were faster.
         self.serves_routes = False
+        self.headless_is_refused = False  # As of an administrator of the namespace alone.
+        self.protected: set[tuple[str, str]] = set()  # An admission webhook keeps these.
+        self.replaced_before_deletion: tuple[str, str] | None = None
         self.answers: dict[str, tuple[int, Any]] = {}
         self.commands: list[Json] = []
         self.events: list[Json] = []
@@ -129,12 +132,20 @@ class FakeCluster(Cluster):
                 return _status(409, "AlreadyExists", f'{plural} "{name}" already exists')
             return _reply(201, self._keep(sent))
         if method == "PATCH" and "apply" in content_type:
+            if kind == "Role" and name.endswith("-headless") and self.headless_is_refused:
+                says = 'roles "spillway-router-headless" is forbidden: user "eve" is attempting'
+                return _status(403, "Forbidden", f"{says} to grant RBAC permissions not held")
             return _reply(200, self._keep(merged(found or {}, sent)))
         if found is None:
             return _status(404, "NotFound", f'{plural} "{name}" not found')
-        if method == "DELETE":
-            del self.objects[kind, name]
-            return _reply(200, {"status": "Success"})
+        if method == "GET":
+            return _reply(200, found)
+        if (kind, name) in self.protected:
+            return _status(403, "Forbidden", f'{plural} "{name}" is forbidden: denied by policy')
+        return self._change(method, found, sent)
+
+    def _change(self, method: str, found: Json, sent: Json) -> Reply:
+        kind, name = found["kind"], found["metadata"]["name"]
         if method == "PATCH":
             return _reply(200, self._keep(merged(found, sent)))
         if method == "PUT":
@@ -143,7 +154,15 @@ class FakeCluster(Cluster):
                 self.conflicts = max(0, self.conflicts - 1)
                 return _status(409, "Conflict", "the object has been modified")
             return _reply(200, self._keep(sent))
-        return _reply(200, found)
+        assert method == "DELETE"
+        if self.replaced_before_deletion == (kind, name):
+            self.replaced_before_deletion = None
+            found = self.put(kind, name, metadata={"labels": {}}, spec=found["spec"])
+        uid = found["metadata"]["uid"]
+        if (sent.get("preconditions") or {}).get("uid", uid) != uid:
+            return _status(409, "Conflict", "the UID in the precondition is another")
+        del self.objects[kind, name]
+        return _reply(200, {"status": "Success"})
 
     def _keep(self, made: Mapping[str, Any]) -> Json:
         self._revision += 1
