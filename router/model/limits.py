@@ -356,6 +356,7 @@ API_AWAY_S = 5.0  # An API server that is gone for less is being upgraded.
 
 # kubernetes: secrets.
 TRUST_SETTLED_S = 60.0  # Between looks at addresses and ends of certificates when all is done.
+TRUST_CALLS_MAX = 8  # Secrets that one router writes at a time; a server takes hundreds.
 TRUST_OPEN_S = 5.0  # Until what failed or waits is tried again.
 TRUST_READY_S = 5.0  # At the start, for TLS credentials of services; the others are there.
 TRUST_LAST_S = 3.0  # At the end, for what was not kept yet; the drain comes after it.
