@@ -243,6 +243,7 @@ REPEATS_MAX = 2  # Of an idempotent request that may have reached a target.
 REROUTE_S = 0.05  # A request whose only way broke looks for another that often,
 REROUTE_WAIT_S = 1.0  # and at every change of routes, for so long.
 START_SETTLES_S = 3.0  # A site just started may lack routes that its links are about to bring.
+ROUTE_RETURNS_S = 2.0  # As if just started: the last other site went, perhaps to be replaced.
 REROUTES_WAITING_MAX = 1_024  # Of one service port.
 LISTEN_RETRY_S = 1.0
 PROXY_ADDRESS_CHARS_MAX = 128  # An IPv6 address with scope and port; links bring whatever.
