@@ -379,6 +379,7 @@ SERVICE_WRITES_BURST, SERVICE_WRITES_PER_S = 100, 50.0  # 300 Services at once: 
 SERVICE_RETRY_S, SERVICE_RETRY_MAX_S = 1.0, 60.0  # Of one object that was refused, doubling.
 SERVICE_CHANGES_BURST, SERVICE_REST_MAX_S = 8, 600.0  # Of one object; then ever more rarely.
 SERVICE_SEEN_WITHIN_S = 5.0  # A watch shows what we wrote; then we look whether it is so.
+SERVICE_LISTEN_LOOK_S = 1.0  # A listener that waits (for a certificate, a port) tells nobody.
 RIGHTS_LOOK_S = 300.0  # A right that an administrator adds counts within that time.
 ENDPOINTS_PER_SLICE_MAX = 1_000  # What the API takes in one EndpointSlice.
 SKUPPER_REACTS_WITHIN_S = 2.0  # Its controller, or our router, while a service migrates.

@@ -9,6 +9,7 @@ finding and is tried again ever more rarely; everything else goes on.
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
 from typing import Any, Final, Protocol, assert_never
@@ -107,8 +108,9 @@ class ServiceWriter:
     """Belongs to one event loop: `offer` what is planned, `run` carries it out.
 
     ``may_write``: whether this router is the one that writes; when that changes call `poke`.
-    ``listening``: whether the routers listen there by now; when that changes call `poke`. A Service
-    that led to them earlier would lose connections. ``changed``: `findings` are others now.
+    ``listening``: whether the routers listen there by now; call `poke` when that may be, else it is
+    asked again a moment later. A Service that led to them earlier would lose connections.
+    ``changed``: `findings` are others now.
     """
 
     def __init__(
@@ -180,7 +182,10 @@ class ServiceWriter:
         due_at: float | None = None
         due: Change | None = None
         for key, change in self._wanted.items():
-            if key in self._busy or not self._listening(_needs(change)):
+            if key in self._busy:
+                continue
+            if not self._listening(_needs(change)):
+                due_at = min(now + limits.SERVICE_LISTEN_LOOK_S, due_at or math.inf)
                 continue
             tried = self._tried.get(key)
             if tried is None:  # Before those that are tried again.

@@ -224,6 +224,22 @@ def test_only_who_may_writes_and_only_where_the_routers_listen() -> None:
     run(body())
 
 
+def test_a_listener_that_comes_late_and_tells_nobody_is_led_to_soon() -> None:
+    async def body() -> None:
+        cluster = Cluster()
+        api = Api(cluster)
+        listening = False  # Its certificate comes later, or its port was busy.
+        writer = ServiceWriter(api, Random(1), listening=lambda needs: listening)
+        async with running(writer):
+            writer.offer(changes(cluster, "a"))
+            await asyncio.sleep(100)
+            listening = True
+            await asyncio.sleep(limits.SERVICE_LISTEN_LOOK_S)
+            assert len(api.times) == 1
+
+    run(body())
+
+
 def test_restoring_gives_everything_back_whoever_writes_meanwhile() -> None:
     class Restless(Api):
         async def list(self, kind: str, **_: str) -> Page:
