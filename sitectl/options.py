@@ -20,7 +20,10 @@ _COMMAND = re.compile(r"(?:^|(?:Next|Try|[Oo]r|with|not): )sitectl (?!-|init\b|(
 
 
 class Planned(NamedTuple):
-    """A change that a dry run leaves out: ``shown`` is ``KIND/NAME``, ``body`` the object."""
+    """A change that a dry run leaves out: ``shown`` is ``KIND/NAME``.
+
+    ``body`` is the object; empty when it is deleted, or holds keys that must not be printed.
+    """
 
     change: str
     shown: str

@@ -50,6 +50,8 @@ def find_site(settings: Settings) -> Site:
         from sitectl.kubernetes.site import KubernetesSite
 
         return KubernetesSite.of(settings)
+    if settings.dry_run:  # Before any verb writes.
+        settings.require_kubernetes("--dry-run")
     return find_directory(settings)
 
 

@@ -29,6 +29,8 @@ JSON: Final = "application/json"
 NO_ANSWER: Final = 0
 CONFLICT, GONE, NOT_FOUND, FORBIDDEN, TOO_MANY = 409, 410, 404, 403, 429
 INVALID = 422
+TOO_LARGE: Final = 413
+"""Also of an answer that is larger than `limits.API_ANSWER_BYTES_MAX`."""
 _REPEATABLE: Final = frozenset({NO_ANSWER, TOO_MANY, 500, 502, 503, 504})
 _NOT_BEGUN: Final = frozenset({TOO_MANY})
 """Refused before anything was done: even what may be done only once is sent again."""
@@ -120,6 +122,7 @@ class _ListMeta(
 
 
 class _List(msgspec.Struct, frozen=True):
+    kind: str = ""
     metadata: _ListMeta = _ListMeta()
     items: list[dict[str, Any]] | None = None  # Go writes an empty list as null.
 
@@ -193,7 +196,10 @@ class Api:
 
     async def get(self, kind: str, name: str, *, namespace: str = "") -> dict[str, Any]:
         """The object; ApiError 404: there is none."""
-        return _object(await self._call("GET", self._path(kind, name, namespace=namespace)))
+        found = _object(await self._call("GET", self._path(kind, name, namespace=namespace)))
+        if name_of(found) != name:  # A proxy that answers with anything has not told what there is.
+            raise _malformed(f"no {kind} {name}")
+        return found
 
     async def find(self, kind: str, name: str, *, namespace: str = "") -> dict[str, Any] | None:
         """The object, or None."""
@@ -209,16 +215,29 @@ class Api:
     ) -> AsyncGenerator[Page, None]:
         """All objects of ``kind``, some at a time. Items carry no ``kind`` of their own.
 
-        ApiError 410: the list grew old between two pages, begin again.
+        ApiError 410: the list grew old between two pages, begin again. What is no list is an
+        ApiError, too: taken for an empty one it would withdraw everything.
         """
-        params = _selected(labels, fields) | {"limit": str(limits.API_PAGE_OBJECTS)}
+        params = _selected(labels, fields)
+        most = limits.API_PAGE_OBJECTS
         path = self._path(kind, namespace=namespace)
-        while True:
-            found = _decoded(await self._call("GET", path, params=params), _List)
-            yield Page(found.items or [], found.metadata.resource_version)
+        for _ in range(limits.API_LIST_PAGES_MAX):
+            try:
+                body = await self._call("GET", path, params=params | {"limit": str(most)})
+            except ApiError as error:
+                if error.status != TOO_LARGE or most == 1:
+                    raise
+                most = max(1, most // 8)
+                continue
+            found = _decoded(body, _List)
+            version = found.metadata.resource_version
+            if found.kind != f"{kind}List" or not version:
+                raise _malformed(f"a {found.kind or 'text'} that is no list of {kind} objects")
+            yield Page(found.items or [], version)
             if not found.metadata.more:
                 return
             params["continue"] = found.metadata.more
+        raise _malformed(f"a list of {kind} objects without end")
 
     async def list(
         self, kind: str, *, labels: str = "", fields: str = "", namespace: str = ""
@@ -271,7 +290,10 @@ class Api:
                 told = _decoded(line, _WatchLine)
                 if told.type == "ERROR":
                     raise refused(0, msgspec.json.encode(told.object), None)
-                yield WatchEvent(told.type, typed(told.object, info))
+                found = typed(told.object, info)
+                if found["kind"] != kind or (told.type != "BOOKMARK" and not name_of(found)):
+                    raise _malformed(f"an event that is of no {kind}")
+                yield WatchEvent(told.type, found)
 
     async def create_review(self, attributes: Mapping[str, str], *, namespace: str = "") -> bool:
         """Whether we may do this: ``verb``, ``resource``, ``group``, ``name``, ``subresource``."""
@@ -458,12 +480,17 @@ def typed(found: dict[str, Any], info: KindInfo) -> dict[str, Any]:
 async def _lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """Lines of a stream, cut at LF alone: texts in objects may hold other line ends."""
     rest = bytearray()
+    loop = asyncio.get_running_loop()
+    heard_at = loop.time()
     async for piece in pieces:
         rest += piece
         if b"\n" not in piece:
             if len(rest) > limits.WATCH_LINE_BYTES_MAX:
                 raise ApiError(NO_ANSWER, "TooLarge", "an event of the watch is too large")
+            if loop.time() - heard_at > limits.WATCH_SILENCE_S:  # Bytes that drip say nothing.
+                raise ApiError(NO_ANSWER, "Timeout", "an event of the watch does not end")
             continue
+        heard_at = loop.time()
         *whole, tail = bytes(rest).split(b"\n")
         rest = bytearray(tail)
         for line in whole:
@@ -475,7 +502,7 @@ def refused(status: int, body: bytes, retry_after_s: float | None) -> ApiError:
     """What an answer that is no success says; proxies in between answer with any text."""
     try:
         said = msgspec.json.decode(body, type=_Status)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ApiError(status, "", f"HTTP {status}", retry_after_s)
     if retry_after_s is None and said.details is not None and said.details.retryAfterSeconds > 0:
         retry_after_s = said.details.retryAfterSeconds
@@ -486,8 +513,12 @@ def refused(status: int, body: bytes, retry_after_s: float | None) -> ApiError:
 def _decoded(body: bytes, kind: type[_Decoded]) -> _Decoded:
     try:
         return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ApiError(NO_ANSWER, "Malformed", f"the API answered with: {error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _malformed(str(error)) from error
+
+
+def _malformed(what: str) -> ApiError:
+    return ApiError(NO_ANSWER, "Malformed", f"the API answered with: {what}")
 
 
 def _object(body: bytes) -> dict[str, Any]:
