@@ -218,6 +218,8 @@ class Container:
         if not words:
             words, args = list(image.entrypoint), args or list(image.cmd)
         argv = image.argv([self.mounts.real(word) for word in [*words, *args]])
+        if not argv:
+            raise OSError("no command specified")
         with self.log_path().open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *argv,

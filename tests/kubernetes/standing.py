@@ -48,6 +48,7 @@ def stand(
 ) -> Cluster:
     """Start it. `kubeconfig` says where its users look."""
     agnhost = Image(
+        cmd=("/agnhost", "pause"),
         commands={
             "/agnhost": (sys.executable, "-c", _NETEXEC),
             "curl": (sys.executable, "-c", _CURL),

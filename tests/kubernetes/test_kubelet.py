@@ -234,7 +234,9 @@ def test_a_job_like_pod_ends_its_sidecars_and_is_over(cluster: Cluster) -> None:
 
 def test_a_command_that_is_not_there_ends_no_other_pod(cluster: Cluster) -> None:
     run(cluster, "bad", {"name": "main", "image": HOST, "command": ["/no/such"]})
+    run(cluster, "none", {"name": "main", "image": HOST})
     until(lambda: "RunContainerError" in str(status(cluster, "bad")), "it cannot start")
+    until(lambda: "RunContainerError" in str(status(cluster, "none")), "there is none to start")
     run(cluster, "good", shell("main", "exec sleep 60"))
     until(lambda: is_ready(cluster, "good"), "the kubelet goes on")
     cluster.delete("Pod", "bad")
