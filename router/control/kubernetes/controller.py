@@ -14,8 +14,9 @@ from typing import Any, Final
 
 import msgspec
 
-from router.control.kubernetes.api import ALL_NAMESPACES, CONFLICT, FORBIDDEN, Api, ApiError
+from router.control.kubernetes.api import ALL_NAMESPACES, Api
 from router.control.kubernetes.controller_findings import event, refused
+from router.control.kubernetes.errors import CONFLICT, FORBIDDEN, ApiError
 from router.control.kubernetes.informer import Informer
 from router.control.kubernetes.selections import Selection, whole
 from router.control.kubernetes.services import restore_all

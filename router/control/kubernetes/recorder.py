@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from router.control.kubernetes.api import CONFLICT, ApiError
+from router.control.kubernetes.errors import CONFLICT, ApiError
 from router.kubernetes.kinds import KINDS
 from router.kubernetes.names import PART_OF, ROUTER, SITE_CONFIGMAP
 from router.kubernetes.objects import Object, Snapshot, metadata

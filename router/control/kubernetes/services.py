@@ -16,7 +16,8 @@ from typing import Any, Final, Protocol, assert_never
 
 import msgspec
 
-from router.control.kubernetes.api import CONFLICT, FORBIDDEN, INVALID, NOT_FOUND, ApiError, Page
+from router.control.kubernetes.errors import CONFLICT, FORBIDDEN, INVALID, NOT_FOUND, ApiError
+from router.control.kubernetes.lists import Page
 from router.kubernetes import adoption
 from router.kubernetes.changes import Change, Create, Delete, Listens, Patch
 from router.kubernetes.kinds import KINDS

@@ -22,7 +22,8 @@ from certs.errors import CertError
 from certs.identity import SiteIdentity
 from certs.revocation import Revocation, Revocations
 from router.control.kubernetes import identity
-from router.control.kubernetes.api import Api, ApiError
+from router.control.kubernetes.api import Api
+from router.control.kubernetes.errors import ApiError
 from router.control.kubernetes.grants import Done, GrantSecrets
 from router.control.kubernetes.links import Hindrance, LinkSecrets
 from router.control.kubernetes.requests import Issuer, TokenRequests

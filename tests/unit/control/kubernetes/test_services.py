@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager, suppress
 from random import Random
 from typing import Any
 
-from router.control.kubernetes.api import ApiError, Page
+from router.control.kubernetes.errors import ApiError
+from router.control.kubernetes.lists import Page
 from router.control.kubernetes.services import Restored, ServiceWriter, carry_out, restore_all
 from router.kubernetes import made
 from router.kubernetes.changes import Change, Create

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from router.control.kubernetes import store
-from router.control.kubernetes.api import ApiError
+from router.control.kubernetes.errors import ApiError
 from router.control.kubernetes.store import KubernetesStore, Look
 from router.documents import Wanted
 from router.model import limits

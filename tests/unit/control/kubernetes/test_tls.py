@@ -11,7 +11,8 @@ import pytest
 
 from certs.authority import issue_service_leaf
 from certs.service_tls import TlsStore
-from router.control.kubernetes.api import ApiError, Page, WatchEvent
+from router.control.kubernetes.errors import ApiError
+from router.control.kubernetes.lists import Page, WatchEvent
 from router.control.kubernetes.tls import TlsSecrets, named
 from router.documents import Wanted
 from router.kubernetes.names import TYPE_LABEL
