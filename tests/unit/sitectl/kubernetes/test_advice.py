@@ -129,3 +129,10 @@ def test_a_router_whose_pod_goes_while_it_is_asked_is_as_one_that_is_not_there(
     assert result.exit_code == 3
     assert "pod spillway-router-1 of the router just went" in result.stdout
     assert "just went" in shop.fails(8, "why", "shop")
+
+
+def test_an_init_that_lacks_a_right_leads_to_all_that_lack(
+    empty: NamespaceLine, cluster: FakeCluster
+) -> None:
+    cluster.refused |= {("get", "configmaps"), ("create", "roles")}
+    assert "All that it takes: sitectl -n shop check --pre" in empty.fails(7, "-n", "shop", "init")
