@@ -169,7 +169,7 @@ def test_a_job_ends_though_its_sidecar_would_go_on(cluster: Cluster, front: Comm
 
     until(succeeded)
     assert said(cluster, "first") == first + 1
-    (pod,) = pods(front)
+    (pod,) = (pod for pod in pods(front) if pod["metadata"]["name"].startswith("once"))
     (sidecar,) = pod["status"]["initContainerStatuses"]
     assert (sidecar["restartCount"], sidecar["state"]["terminated"]["exitCode"]) == (0, 0)
     said_of_plain = front("sidecar", "-f", "-", "--service", "shop", "--plain", "--token-secret",
