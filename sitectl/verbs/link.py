@@ -64,9 +64,10 @@ def create(
         text += ", up"
     output.report(settings, "Link", chosen, change, text)
     if wait is None and not settings.dry_run:
-        running = site.admin.is_running()
-        next_step = f"link status {chosen} --wait 30" if running else "start"
-        output.note(f"Next: sitectl --site {site.name} {next_step}")
+        next_step = f"link status {chosen} --wait 30"
+        if not site.admin.is_running():
+            next_step = "check" if site.has_workloads else "start"
+        output.note(settings.here(f"Next: sitectl {next_step}"))
 
 
 def _keep(site: Site, token: "Token", name: str | None, cost: int | None) -> tuple[str, str]:
@@ -211,9 +212,11 @@ def _table(items: list[dict[str, Any]]) -> str:
 def _wait(site: Site, name: str | None, wait_s: float) -> None:
     """Return when the link, or every link, is up. Failure: refused (1), out of time (6)."""
     last: list[dict[str, Any]] = []
+    others: list[str] = []
 
     def settled() -> bool:
         items = site.admin.get("/api/v1/links")
+        others[:] = [item["name"] for item in items]
         last[:] = [item for item in items if name in (None, item["name"])]
         for item in last:
             if item["state"] == "refused":
@@ -224,11 +227,14 @@ def _wait(site: Site, name: str | None, wait_s: float) -> None:
         waiting = [item for item in last if item["state"] != "up"]
         what = ", ".join(f"link {item['name']} is {item['state']}" for item in waiting)
         errors = "; ".join(str(item["error"]) for item in waiting if item.get("error"))
+        if not last:
+            there = f"; there is: {', '.join(others)}" if others else ""
+            what = f"no link {name!r} yet{there}," if name else "no link yet"
         raise Failure(
             Exit.TIMED_OUT,
             "timed-out",
-            f"{what or 'no link yet'} after {wait_s:g} s" + (f": {errors}" if errors else ""),
-            f"sitectl link status{f' {name}' if name else ''}",
+            f"{what} after {wait_s:g} s" + (f": {errors}" if errors else ""),
+            f"sitectl link status{f' {name}' if name and last else ''}",
             retryable=True,
         )
 

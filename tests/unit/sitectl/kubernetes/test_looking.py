@@ -104,7 +104,8 @@ def test_an_api_server_that_is_away_is_exit_8(shop: NamespaceLine, cluster: Fake
 
 def test_a_namespace_without_a_site_says_so(empty: NamespaceLine) -> None:
     assert "sitectl -n shop init" in empty.fails(4, "status")
-    assert "no Site document" in empty.fails(1, "link", "status")
+    for words in (("link", "status"), ("service", "status")):
+        assert "sitectl -n shop init" in empty.fails(4, *words)
 
 
 def test_service_status_without_a_router_shows_workloads(
