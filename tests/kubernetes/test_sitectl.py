@@ -148,6 +148,11 @@ def test_expose_bind_and_why_see_the_pods(west: Commands) -> None:
         return bool(items[0]["sites"]) and items[0]["sites"][0]["targets_ready"] == 2
 
     until(ready)
+    (item,) = json.loads(west("service", "status", "shop", "-o", "json").stdout)["items"]
+    assert {target["name"] for target in item["targets"]} == {
+        name for name in west.objects("Pod") if name.startswith("shop-")
+    }
+    assert all(target["host"] for target in item["targets"])
     why = west.json("why", "shop")
     assert why["decision"]["site"] == "west"
     assert why["candidates"][0]["capacity"] == 6
