@@ -83,6 +83,7 @@ class OperatorView:
                 *self._expiring(),
                 *(self._seeing.problems if self._seeing is not None else ()),
             ),
+            notes=router.notes,
         )
 
     def ready(self) -> bool:

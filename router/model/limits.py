@@ -348,6 +348,7 @@ LEASE_RENEW_S, LEASE_RELEASE_S = 5.0, 2.0
 STATUS_LOOK_S, STATUS_EVERY_S = 5.0, 30.0  # Written at most that often, and only if it changed.
 STATUS_ITEMS_MAX = 50  # Links and problems in it; some 16 KiB.
 STATUS_TEXT_CHARS_MAX = 512  # Of one message or hint in it.
+STATUS_NOTES_MAX = 200  # In one answer; each object of a namespace may give one.
 OBJECT_EVENT_AFTER_S = 5.0  # A finding that passes sooner is no Event: objects come in any order.
 OBJECT_EVENT_AGAIN_S = 1_800.0  # The API forgets Events after an hour.
 OBJECT_EVENT_RETRY_S = 60.0

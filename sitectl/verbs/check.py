@@ -218,6 +218,9 @@ def of_router(site: Site, told: Set[tuple[str, str]] = frozenset()) -> Iterator[
         if (problem["code"], problem["message"]) in told:
             continue
         yield Finding("warning", problem["code"], problem["message"], problem.get("hint", ""))
+    for note in status.get("notes") or []:
+        if (note["code"], note["message"]) not in told:
+            yield Finding(note["severity"], note["code"], note["message"], note.get("hint", ""))
     yield from _each(links, "SW0515", "no link yet", _link)
     yield from _each(services, "SW0516", "no service yet", _service)
 
