@@ -91,8 +91,8 @@ class Tries:
             if local_target is not None:
                 self.avoid |= {local_target}
                 return
-        if failure.code == "no-route":  # Of a transit: its link died, the news is on its way.
-            self.lose_way(site)
+        if failure.code in ("no-route", "draining"):  # The news is on its way: of a link that died
+            self.lose_way(site)  # behind a transit, of a router that another one replaces.
         else:
             self.exclude(site)
 
