@@ -22,7 +22,10 @@ def west(tmp_path: Path) -> Iterator[Place]:
     with Cluster(tmp_path / "cluster", images=IMAGES, proxy=True) as made:
         install_controller(made)
         place = Place(made, "west")
-        place.apply(site("west"), shop("shop", capacity=2))
+        probe = (
+            "        readinessProbe: {tcpSocket: {port: 8080}, periodSeconds: 2}\n        ports:"
+        )
+        place.apply(site("west"), shop("shop", capacity=2).replace("        ports:", probe))
         place.answers("shop")
         yield place
 
@@ -30,6 +33,17 @@ def west(tmp_path: Path) -> Iterator[Place]:
 def ready_pods(place: Place) -> int:
     pods = place.cluster.list("Pod", place.namespace)
     return sum(is_ready(pod) and pod["metadata"]["labels"].get("app") == "shop" for pod in pods)
+
+
+def spread(place: Place, pods: int) -> None:
+    """Returns once so many pods have answered."""
+    seen: set[str] = set()
+
+    def look() -> bool:
+        seen.update(place.pods_at_once("shop", 2 * pods, "/slow/0.1"))
+        return len(seen) >= pods
+
+    until(look, f"{pods} pods answer", 5.0)
 
 
 def finished_in_s(place: Place, count: int) -> float:
@@ -57,10 +71,7 @@ def test_capacity_follows_scaling_within_a_second_of_readiness_and_the_annotatio
         until(lambda replicas=replicas: ready_pods(west) == replicas, "pods are ready")  # type: ignore[misc]
         began = time.monotonic()
 
-        def spread(wanted: int = replicas) -> bool:
-            return len(west.pods_at_once("shop", 2 * wanted, "/slow/0.1")) == wanted
-
-        until(spread, "each pod answers", 5.0)
+        spread(west, replicas)
         follows_s = time.monotonic() - began
         assert follows_s <= FOLLOWS_S + 0.1, follows_s
         assert capacity(west) == 2 * replicas
@@ -73,7 +84,7 @@ def test_capacity_follows_scaling_within_a_second_of_readiness_and_the_annotatio
 
 def test_a_pod_that_ends_serves_what_it_has_and_gets_nothing_new(west: Place) -> None:
     west.commands.kubectl("scale", "deployment/shop", "--replicas=2")
-    until(lambda: ready_pods(west) == 2, "both pods are ready")
+    spread(west, 2)
     with ThreadPoolExecutor(8) as pool:
         slow = [pool.submit(west.ask, "shop", "/slow/2.0") for _ in range(2)]
         time.sleep(0.3)  # Both are under way, one at each pod.
