@@ -300,6 +300,7 @@ ADMIN_BODY_BYTES_MAX = MIB
 ADMIN_CONNECTIONS_MAX = 64  # Of the socket and of TCP each; half of them may follow events.
 ADMIN_IDLE_S = 75.0  # Between requests of a connection.
 PROBES_CONNECTIONS_MAX = 16  # Anyone may ask: a kubelet, one or two Prometheus, some by hand.
+START_LISTENS_S = 5.0  # A router is not ready before it listens where Services lead, or so long.
 PROBES_SERVICES_WAIT_S = 30.0  # An application starts without its services, if they stay away.
 EVENT_CLIENTS_MAX = 32
 EVENT_CLIENT_STALL_S = 10.0  # One that reads nothing for so long is dropped.
