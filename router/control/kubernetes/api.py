@@ -8,16 +8,54 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
-from typing import Any, Final, Protocol, Self, TypeVar
+from typing import Any, Final, Protocol, Self
 
 import msgspec
 
+from router.control.kubernetes.answers import (
+    CONFLICT,
+    FORBIDDEN,
+    GONE,
+    INVALID,
+    NO_ANSWER,
+    NOT_FOUND,
+    TOO_MANY,
+    Answer,
+    ApiError,
+    Listed,
+    Page,
+    WatchEvent,
+    WatchLine,
+    decoded,
+    lines,
+    object_of,
+    refused,
+    typed,
+)
 from router.kubernetes.kinds import KINDS, KindInfo
 from router.kubernetes.objects import Object, metadata, name_of
 from router.model import limits
-from router.model.errors import RouterError
 
-_Decoded = TypeVar("_Decoded")
+__all__ = [
+    "ALL_NAMESPACES",
+    "CONFLICT",
+    "FIELD_MANAGER",
+    "FORBIDDEN",
+    "GONE",
+    "INVALID",
+    "NOT_FOUND",
+    "NO_ANSWER",
+    "TOO_MANY",
+    "Answer",
+    "Api",
+    "ApiError",
+    "Page",
+    "Transport",
+    "WatchEvent",
+    "backoff_s",
+    "refused",
+    "typed",
+]
 
 FIELD_MANAGER: Final = "spillway"
 ALL_NAMESPACES: Final = "*"
@@ -26,41 +64,9 @@ JSON_PATCH: Final = "application/json-patch+json"
 APPLY_PATCH: Final = "application/apply-patch+yaml"
 JSON: Final = "application/json"
 
-NO_ANSWER: Final = 0
-CONFLICT, GONE, NOT_FOUND, FORBIDDEN, TOO_MANY = 409, 410, 404, 403, 429
-INVALID = 422
 _REPEATABLE: Final = frozenset({NO_ANSWER, TOO_MANY, 500, 502, 503, 504})
 _NOT_BEGUN: Final = frozenset({TOO_MANY})
 """Refused before anything was done: even what may be done only once is sent again."""
-
-
-class ApiError(RouterError):
-    """The API server refused, or did not answer.
-
-    ``status`` is HTTP's, 0: no answer. ``reason`` is the API's word (``NotFound``, ``Conflict``,
-    ``AlreadyExists``, ``Expired``, ``Forbidden``; ``Unreachable`` and ``Timeout`` are ours).
-    ``retry_after_s``: the wait that the server asked for, if it did.
-    """
-
-    def __init__(
-        self, status: int, reason: str, message: str, retry_after_s: float | None = None
-    ) -> None:
-        self.status, self.reason, self.message = status, reason, message
-        self.retry_after_s = retry_after_s
-        super().__init__(message or reason)
-
-    @property
-    def is_gone(self) -> bool:
-        """The version asked for is no longer kept (HTTP 410): list again."""
-        return self.status == GONE or self.reason in ("Expired", "Gone")
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """One HTTP answer, read to its end."""
-
-    status: int
-    body: bytes
-    retry_after_s: float | None = None
 
 
 class Transport(Protocol):
@@ -90,54 +96,6 @@ class Transport(Protocol):
     async def close(self) -> None:
         """End all connections."""
         ...
-
-
-class Page(msgspec.Struct, frozen=True):
-    """Part of a list. ``version``: of the whole list, the same on every page."""
-
-    items: list[dict[str, Any]]
-    version: str
-
-
-class WatchEvent(msgspec.Struct, frozen=True):
-    """``kind``: ADDED, MODIFIED, DELETED or BOOKMARK (then only the version counts)."""
-
-    kind: str
-    object: dict[str, Any]
-
-    @property
-    def version(self) -> str:
-        """Watch from here to hear what comes after this event."""
-        version = metadata(self.object).get("resourceVersion", "")
-        return version if isinstance(version, str) else ""
-
-
-class _ListMeta(
-    msgspec.Struct, frozen=True, rename={"resource_version": "resourceVersion", "more": "continue"}
-):
-    resource_version: str = ""
-    more: str = ""
-
-
-class _List(msgspec.Struct, frozen=True):
-    metadata: _ListMeta = _ListMeta()
-    items: list[dict[str, Any]] | None = None  # Go writes an empty list as null.
-
-
-class _WatchLine(msgspec.Struct, frozen=True):
-    type: str
-    object: dict[str, Any]
-
-
-class _StatusDetails(msgspec.Struct, frozen=True):
-    retryAfterSeconds: float = 0
-
-
-class _Status(msgspec.Struct, frozen=True):
-    reason: str = ""
-    message: str = ""
-    code: int = 0
-    details: _StatusDetails | None = None
 
 
 class Api:
@@ -193,7 +151,7 @@ class Api:
 
     async def get(self, kind: str, name: str, *, namespace: str = "") -> dict[str, Any]:
         """The object; ApiError 404: there is none."""
-        return _object(await self._call("GET", self._path(kind, name, namespace=namespace)))
+        return object_of(await self._call("GET", self._path(kind, name, namespace=namespace)))
 
     async def find(self, kind: str, name: str, *, namespace: str = "") -> dict[str, Any] | None:
         """The object, or None."""
@@ -214,7 +172,7 @@ class Api:
         params = _selected(labels, fields) | {"limit": str(limits.API_PAGE_OBJECTS)}
         path = self._path(kind, namespace=namespace)
         while True:
-            found = _decoded(await self._call("GET", path, params=params), _List)
+            found = decoded(await self._call("GET", path, params=params), Listed)
             yield Page(found.items or [], found.metadata.resource_version)
             if not found.metadata.more:
                 return
@@ -267,8 +225,8 @@ class Api:
         path = self._path(kind, namespace=namespace)
         async with self._transport.stream(path, params, limits.WATCH_SILENCE_S) as pieces:
             yield WatchEvent("BOOKMARK", {"metadata": {"resourceVersion": version}})
-            async for line in _lines(pieces):
-                told = _decoded(line, _WatchLine)
+            async for line in lines(pieces):
+                told = decoded(line, WatchLine)
                 if told.type == "ERROR":
                     raise refused(0, msgspec.json.encode(told.object), None)
                 yield WatchEvent(told.type, typed(told.object, info))
@@ -283,7 +241,7 @@ class Api:
             },
         }
         path = "apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-        answer = _object(await self._call("POST", path, body=review, repeats=True))
+        answer = object_of(await self._call("POST", path, body=review, repeats=True))
         status = answer.get("status")
         return isinstance(status, dict) and status.get("allowed") is True
 
@@ -296,7 +254,7 @@ class Api:
         """
         path = self._path(_kind(made), namespace=namespace or _namespace(made))
         body = await self._call("POST", path, params=self._as_us, body=made, repeats=False)
-        return _object(body)
+        return object_of(body)
 
     async def replace(
         self, whole: Object, *, subresource: str = "", namespace: str = ""
@@ -304,7 +262,7 @@ class Api:
         """Put ``whole`` in place of the object that has its version; ApiError 409 ``Conflict``."""
         namespace = namespace or _namespace(whole)
         path = self._path(_kind(whole), name_of(whole), subresource, namespace=namespace)
-        return _object(await self._call("PUT", path, params=self._as_us, body=whole))
+        return object_of(await self._call("PUT", path, params=self._as_us, body=whole))
 
     async def patch(
         self,
@@ -329,7 +287,7 @@ class Api:
             content_type=MERGE_PATCH if is_merge else JSON_PATCH,
             repeats=is_merge,
         )
-        return _object(body)
+        return object_of(body)
 
     async def apply(
         self, wanted: Object, *, force: bool = True, subresource: str = "", namespace: str = ""
@@ -343,7 +301,7 @@ class Api:
             body=wanted,
             content_type=APPLY_PATCH,
         )
-        return _object(body)
+        return object_of(body)
 
     async def delete(
         self, kind: str, name: str, *, uid: str = "", version: str = "", namespace: str = ""
@@ -446,52 +404,6 @@ def backoff_s(
     if asked_s is None:
         return wait_s
     return max(wait_s, min(asked_s, limits.API_RETRY_AFTER_MAX_S) * rng.uniform(1.0, 1.25))
-
-
-def typed(found: dict[str, Any], info: KindInfo) -> dict[str, Any]:
-    """``found`` with the kind that items of a list leave out."""
-    found.setdefault("apiVersion", info.api_version)
-    found.setdefault("kind", info.kind)
-    return found
-
-
-async def _lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Lines of a stream, cut at LF alone: texts in objects may hold other line ends."""
-    rest = bytearray()
-    async for piece in pieces:
-        rest += piece
-        if b"\n" not in piece:
-            if len(rest) > limits.WATCH_LINE_BYTES_MAX:
-                raise ApiError(NO_ANSWER, "TooLarge", "an event of the watch is too large")
-            continue
-        *whole, tail = bytes(rest).split(b"\n")
-        rest = bytearray(tail)
-        for line in whole:
-            if line:
-                yield line
-
-
-def refused(status: int, body: bytes, retry_after_s: float | None) -> ApiError:
-    """What an answer that is no success says; proxies in between answer with any text."""
-    try:
-        said = msgspec.json.decode(body, type=_Status)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return ApiError(status, "", f"HTTP {status}", retry_after_s)
-    if retry_after_s is None and said.details is not None and said.details.retryAfterSeconds > 0:
-        retry_after_s = said.details.retryAfterSeconds
-    status = status or said.code
-    return ApiError(status, said.reason, said.message or f"HTTP {status}", retry_after_s)
-
-
-def _decoded(body: bytes, kind: type[_Decoded]) -> _Decoded:
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ApiError(NO_ANSWER, "Malformed", f"the API answered with: {error}") from error
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    return _decoded(body, dict[str, Any])
 
 
 def _selected(labels: str, fields: str) -> dict[str, str]:
