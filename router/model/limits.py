@@ -340,6 +340,7 @@ LEASE_S = 15  # Routers of one site: another writes once a holder was silent for
 LEASE_HELD_S = 10.0  # After it a holder that could not renew stops, before another begins.
 LEASE_RENEW_S, LEASE_RELEASE_S = 5.0, 2.0
 STATUS_LOOK_S, STATUS_EVERY_S = 5.0, 30.0  # Written at most that often, and only if it changed.
+STATUS_CHECK_S = 600.0  # Until one that somebody deleted or changed is noticed.
 STATUS_ITEMS_MAX = 50  # Links and problems in it; some 16 KiB.
 OBJECT_EVENT_AFTER_S = 5.0  # A finding that passes sooner is no Event: objects come in any order.
 OBJECT_EVENT_AGAIN_S = 1_800.0  # The API forgets Events after an hour.
