@@ -235,7 +235,8 @@ class _Process:
         if passed is None:
             return
         self.events.add(passed)
-        log.log(LEVELS[severity], "%s: %s", subject, passed.message, extra={"code": code})
+        text = passed.message if subject in passed.message else f"{subject}: {passed.message}"
+        log.log(LEVELS[severity], "%s", text, extra={"code": code})
 
     def _memory_use(self) -> Use:
         held_bytes = self.router.links.buffered_bytes + self.router.forwarder.held_bytes

@@ -1,101 +1,27 @@
-"""Calls to a Kubernetes API server in the few forms that a site needs, with one fault policy.
+"""A Kubernetes API server in the few verbs that a site needs.
 
-Objects go in and come out as JSON (`Object`). Each call has a deadline that covers its retries.
-What the server refuses is an `ApiError` with its status; no answer at all is one with status 0.
+Objects go in and come out as JSON (`Object`). How one call is made and made again is in `calls`,
+what many objects at a time need in `lists`, what the server refuses in `errors`.
 """
 
-import asyncio
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing
-from typing import Any, Final, Protocol, Self
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any, Final, Self
 
-import msgspec
-
-from router.control.kubernetes.answers import (
-    CONFLICT,
-    FORBIDDEN,
-    GONE,
-    INVALID,
-    NO_ANSWER,
-    NOT_FOUND,
-    TOO_MANY,
-    Answer,
-    ApiError,
-    Listed,
-    Page,
-    WatchEvent,
-    WatchLine,
-    decoded,
-    lines,
-    object_of,
-    refused,
-    typed,
-)
+from router.control.kubernetes import lists
+from router.control.kubernetes.calls import Calls, Transport
+from router.control.kubernetes.errors import NOT_FOUND, ApiError, decoded, malformed
+from router.control.kubernetes.lists import Page, WatchEvent, typed
 from router.kubernetes.kinds import KINDS, KindInfo
 from router.kubernetes.objects import Object, metadata, name_of
 from router.model import limits
-
-__all__ = [
-    "ALL_NAMESPACES",
-    "CONFLICT",
-    "FIELD_MANAGER",
-    "FORBIDDEN",
-    "GONE",
-    "INVALID",
-    "NOT_FOUND",
-    "NO_ANSWER",
-    "TOO_MANY",
-    "Answer",
-    "Api",
-    "ApiError",
-    "Page",
-    "Transport",
-    "WatchEvent",
-    "backoff_s",
-    "refused",
-    "typed",
-]
 
 FIELD_MANAGER: Final = "spillway"
 ALL_NAMESPACES: Final = "*"
 MERGE_PATCH: Final = "application/merge-patch+json"
 JSON_PATCH: Final = "application/json-patch+json"
 APPLY_PATCH: Final = "application/apply-patch+yaml"
-JSON: Final = "application/json"
-
-_REPEATABLE: Final = frozenset({NO_ANSWER, TOO_MANY, 500, 502, 503, 504})
-_NOT_BEGUN: Final = frozenset({TOO_MANY})
-"""Refused before anything was done: even what may be done only once is sent again."""
-
-
-class Transport(Protocol):
-    """HTTP to one API server, authenticated. Raises `ApiError` with status 0."""
-
-    async def request(
-        self,
-        method: str,
-        path: str,
-        params: Mapping[str, str],
-        body: bytes | None,
-        content_type: str,
-        timeout_s: float,
-    ) -> Answer:
-        """The answer, whatever its status."""
-        ...
-
-    def stream(
-        self, path: str, params: Mapping[str, str], silence_s: float
-    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        """Pieces of a GET's body as they come; `ApiError` for a status that is not 200.
-
-        Raises as well when nothing came for ``silence_s``.
-        """
-        ...
-
-    async def close(self) -> None:
-        """End all connections."""
-        ...
 
 
 class Api:
@@ -113,7 +39,7 @@ class Api:
         field_manager: str = FIELD_MANAGER,
     ) -> None:
         self._transport = transport
-        self._rng = rng
+        self._calls = Calls(transport, rng)
         self._as_us = {"fieldManager": field_manager}
         self.namespace = namespace
 
@@ -151,7 +77,10 @@ class Api:
 
     async def get(self, kind: str, name: str, *, namespace: str = "") -> dict[str, Any]:
         """The object; ApiError 404: there is none."""
-        return object_of(await self._call("GET", self._path(kind, name, namespace=namespace)))
+        found = _object(await self._calls.call("GET", self._path(kind, name, namespace=namespace)))
+        if name_of(found) != name:  # A proxy that answers with anything has not told what there is.
+            raise malformed(f"no {kind} {name}")
+        return found
 
     async def find(self, kind: str, name: str, *, namespace: str = "") -> dict[str, Any] | None:
         """The object, or None."""
@@ -162,21 +91,16 @@ class Api:
                 raise
             return None
 
-    async def pages(
+    def pages(
         self, kind: str, *, labels: str = "", fields: str = "", namespace: str = ""
     ) -> AsyncGenerator[Page, None]:
         """All objects of ``kind``, some at a time. Items carry no ``kind`` of their own.
 
-        ApiError 410: the list grew old between two pages, begin again.
+        ApiError 410: the list grew old between two pages, begin again. What is no list is an
+        ApiError, too: taken for an empty one it would withdraw everything.
         """
-        params = _selected(labels, fields) | {"limit": str(limits.API_PAGE_OBJECTS)}
         path = self._path(kind, namespace=namespace)
-        while True:
-            found = decoded(await self._call("GET", path, params=params), Listed)
-            yield Page(found.items or [], found.metadata.resource_version)
-            if not found.metadata.more:
-                return
-            params["continue"] = found.metadata.more
+        return lists.pages(self._calls, path, kind, _selected(labels, fields))
 
     async def list(
         self, kind: str, *, labels: str = "", fields: str = "", namespace: str = ""
@@ -199,7 +123,7 @@ class Api:
             break
         return Page(items, version)
 
-    async def watch(
+    def watch(
         self,
         kind: str,
         version: str,
@@ -215,21 +139,8 @@ class Api:
         list again. Also raised for ERROR events and for a watch that fell silent. Close it
         (`contextlib.aclosing`) when leaving early.
         """
-        params = _selected(labels, fields) | {
-            "watch": "true",
-            "allowWatchBookmarks": "true",
-            "resourceVersion": version,
-            "timeoutSeconds": str(timeout_s),
-        }
-        info = _info(kind)
-        path = self._path(kind, namespace=namespace)
-        async with self._transport.stream(path, params, limits.WATCH_SILENCE_S) as pieces:
-            yield WatchEvent("BOOKMARK", {"metadata": {"resourceVersion": version}})
-            async for line in lines(pieces):
-                told = decoded(line, WatchLine)
-                if told.type == "ERROR":
-                    raise refused(0, msgspec.json.encode(told.object), None)
-                yield WatchEvent(told.type, typed(told.object, info))
+        path, selected = self._path(kind, namespace=namespace), _selected(labels, fields)
+        return lists.watch(self._transport, path, _info(kind), selected, version, timeout_s)
 
     async def create_review(self, attributes: Mapping[str, str], *, namespace: str = "") -> bool:
         """Whether we may do this: ``verb``, ``resource``, ``group``, ``name``, ``subresource``."""
@@ -241,7 +152,7 @@ class Api:
             },
         }
         path = "apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-        answer = object_of(await self._call("POST", path, body=review, repeats=True))
+        answer = _object(await self._calls.call("POST", path, body=review, repeats=True))
         status = answer.get("status")
         return isinstance(status, dict) and status.get("allowed") is True
 
@@ -253,8 +164,8 @@ class Api:
         Sent again only when it was surely not carried out.
         """
         path = self._path(_kind(made), namespace=namespace or _namespace(made))
-        body = await self._call("POST", path, params=self._as_us, body=made, repeats=False)
-        return object_of(body)
+        body = await self._calls.call("POST", path, params=self._as_us, body=made, repeats=False)
+        return _object(body)
 
     async def replace(
         self, whole: Object, *, subresource: str = "", namespace: str = ""
@@ -262,7 +173,7 @@ class Api:
         """Put ``whole`` in place of the object that has its version; ApiError 409 ``Conflict``."""
         namespace = namespace or _namespace(whole)
         path = self._path(_kind(whole), name_of(whole), subresource, namespace=namespace)
-        return object_of(await self._call("PUT", path, params=self._as_us, body=whole))
+        return _object(await self._calls.call("PUT", path, params=self._as_us, body=whole))
 
     async def patch(
         self,
@@ -279,7 +190,7 @@ class Api:
         A list is not sent twice unless it was surely not carried out.
         """
         is_merge = isinstance(changes, Mapping)
-        body = await self._call(
+        body = await self._calls.call(
             "PATCH",
             self._path(kind, name, subresource, namespace=namespace),
             params=self._as_us,
@@ -287,21 +198,21 @@ class Api:
             content_type=MERGE_PATCH if is_merge else JSON_PATCH,
             repeats=is_merge,
         )
-        return object_of(body)
+        return _object(body)
 
     async def apply(
         self, wanted: Object, *, force: bool = True, subresource: str = "", namespace: str = ""
     ) -> dict[str, Any]:
         """Server-side apply: the fields of ``wanted`` become ours, others stay as they are."""
         namespace = namespace or _namespace(wanted)
-        body = await self._call(
+        body = await self._calls.call(
             "PATCH",
             self._path(_kind(wanted), name_of(wanted), subresource, namespace=namespace),
             params={**self._as_us, "force": "true" if force else "false"},
             body=wanted,
             content_type=APPLY_PATCH,
         )
-        return object_of(body)
+        return _object(body)
 
     async def delete(
         self, kind: str, name: str, *, uid: str = "", version: str = "", namespace: str = ""
@@ -319,14 +230,14 @@ class Api:
             known = {"uid": uid, "resourceVersion": version}
             options["preconditions"] = {name: value for name, value in known.items() if value}
         try:
-            await self._call("DELETE", self._path(kind, name, namespace=namespace), body=options)
+            await self._calls.call(
+                "DELETE", self._path(kind, name, namespace=namespace), body=options
+            )
         except ApiError as error:
             if error.status != NOT_FOUND:
                 raise
             return False
         return True
-
-    # One call -------------------------------------------------------------------------------
 
     def _path(
         self, kind: str, name: str = "", subresource: str = "", *, namespace: str = ""
@@ -340,70 +251,9 @@ class Api:
         parts += [part for part in (info.plural, name, subresource) if part]
         return "/".join(parts)
 
-    async def _call(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, str] | None = None,
-        body: object = None,
-        content_type: str = JSON,
-        repeats: bool = True,
-    ) -> bytes:
-        """The body of a good answer. ``repeats``: doing it twice is as doing it once."""
-        encoded = None if body is None else msgspec.json.encode(body)
-        deadline = asyncio.get_running_loop().time() + limits.API_CALL_S
-        for attempt in range(limits.API_ATTEMPTS_MAX):
-            left_s = deadline - asyncio.get_running_loop().time()
-            error = await self._attempt(
-                method, path, params or {}, encoded, content_type, min(left_s, limits.API_ATTEMPT_S)
-            )
-            if isinstance(error, bytes):
-                return error
-            may_repeat = error.status in (_REPEATABLE if repeats else _NOT_BEGUN)
-            wait_s = backoff_s(attempt, self._rng, error.retry_after_s)
-            left_s = deadline - asyncio.get_running_loop().time()
-            if not may_repeat or attempt == limits.API_ATTEMPTS_MAX - 1 or wait_s >= left_s:
-                raise error
-            await asyncio.sleep(wait_s)
-        raise AssertionError("unreachable: the last attempt returns or raises")
 
-    async def _attempt(
-        self,
-        method: str,
-        path: str,
-        params: Mapping[str, str],
-        body: bytes | None,
-        content_type: str,
-        timeout_s: float,
-    ) -> bytes | ApiError:
-        try:
-            async with asyncio.timeout(timeout_s):
-                answer = await self._transport.request(
-                    method, path, params, body, content_type, timeout_s
-                )
-        except TimeoutError:
-            return ApiError(NO_ANSWER, "Timeout", f"no answer within {timeout_s:.0f} s")
-        except ApiError as error:
-            return error
-        if 200 <= answer.status < 300:
-            return answer.body
-        return refused(answer.status, answer.body, answer.retry_after_s)
-
-
-def backoff_s(
-    attempt: int, rng: random.Random, asked_s: float | None = None, most_s: float = 0.0
-) -> float:
-    """The wait after failure number ``attempt`` (from 0): doubling, jittered by half.
-
-    Never shorter than what the server asked for, which is stretched so that not all come back at
-    once. ``most_s`` 0: `API_BACKOFF_MAX_S`.
-    """
-    base_s: float = limits.API_BACKOFF_S * 2.0 ** min(attempt, 16)
-    wait_s = min(base_s, most_s or limits.API_BACKOFF_MAX_S) * rng.uniform(0.5, 1.0)
-    if asked_s is None:
-        return wait_s
-    return max(wait_s, min(asked_s, limits.API_RETRY_AFTER_MAX_S) * rng.uniform(1.0, 1.25))
+def _object(body: bytes) -> dict[str, Any]:
+    return decoded(body, dict[str, Any])
 
 
 def _selected(labels: str, fields: str) -> dict[str, str]:

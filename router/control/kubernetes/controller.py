@@ -14,8 +14,9 @@ from typing import Any, Final
 
 import msgspec
 
-from router.control.kubernetes.api import ALL_NAMESPACES, CONFLICT, FORBIDDEN, Api, ApiError
+from router.control.kubernetes.api import ALL_NAMESPACES, Api
 from router.control.kubernetes.controller_findings import event, refused
+from router.control.kubernetes.errors import CONFLICT, FORBIDDEN, ApiError
 from router.control.kubernetes.informer import Informer
 from router.control.kubernetes.selections import Selection, whole
 from router.control.kubernetes.services import restore_all
@@ -35,6 +36,7 @@ _MADE: Final = ("ServiceAccount", "Role", "RoleBinding", "Service", "Deployment"
 _NOT_EVERYWHERE: Final = ("Route", "HTTPProxy")
 _KEPT: Final = f"{names.TYPE_LABEL},{names.MANAGED_BY_LABEL}={names.MANAGED_BY}"
 """Secrets of a site: its identity, links, grants, revocations."""
+"""Of a finding: the API refused a change of a Service."""
 _FIRST_TO_GO: Final = "RoleBinding"
 """Without rights the router cannot adopt again what is given back."""
 

@@ -17,7 +17,7 @@ from certs import files
 from certs.authority import Authority
 from certs.errors import CertError
 from certs.identity import SiteIdentity
-from router.control.kubernetes.api import CONFLICT, NO_ANSWER, TOO_MANY, ApiError, backoff_s
+from router.control.kubernetes.errors import CONFLICT, NO_ANSWER, TOO_MANY, ApiError, backoff_s
 from router.control.kubernetes.trust_calls import SECRET, Secrets, refusal
 from router.kubernetes.names import IDENTITY_SECRET, ROUTER, SITE_CONFIGMAP
 from router.kubernetes.objects import Object

@@ -9,13 +9,15 @@ finding and is tried again ever more rarely; everything else goes on.
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
 from typing import Any, Final, Protocol, assert_never
 
 import msgspec
 
-from router.control.kubernetes.api import CONFLICT, FORBIDDEN, INVALID, NOT_FOUND, ApiError, Page
+from router.control.kubernetes.errors import CONFLICT, FORBIDDEN, INVALID, NOT_FOUND, ApiError
+from router.control.kubernetes.lists import Page
 from router.kubernetes import adoption
 from router.kubernetes.changes import Change, Create, Delete, Listens, Patch
 from router.kubernetes.kinds import KINDS
@@ -79,7 +81,9 @@ class _Tried(msgspec.Struct):
     """A change that was tried. ``error`` None: it is done, or somebody else was faster.
 
     ``repeats``: so often it was done before, each time soon after the last: somebody (an admission
-    webhook, another controller) undoes it, and ``held_until`` is later each time.
+    webhook, another controller) undoes it, and ``held_until`` is later each time. ``times``: so
+    often something was done to the object, whatever it was: a site that declares and withdraws an
+    address all the time makes ``rests_until`` later.
     """
 
     change: Change
@@ -88,6 +92,8 @@ class _Tried(msgspec.Struct):
     error: ApiError | None = None
     repeats: int = 0
     held_until: float = 0.0
+    times: int = 0
+    rests_until: float = 0.0
     forget_at: float = 0.0
 
     def blocked_until(self, change: Change) -> float:
@@ -95,7 +101,7 @@ class _Tried(msgspec.Struct):
         if self.error is None and (self.change is change or self.change == change):
             return self.again_at
         if _content(self.change) != _content(change):
-            return 0.0
+            return self.rests_until
         return self.held_until if self.error is None else self.again_at
 
 
@@ -103,8 +109,9 @@ class ServiceWriter:
     """Belongs to one event loop: `offer` what is planned, `run` carries it out.
 
     ``may_write``: whether this router is the one that writes; when that changes call `poke`.
-    ``listening``: whether the routers listen there by now; when that changes call `poke`. A Service
-    that led to them earlier would lose connections. ``changed``: `findings` are others now.
+    ``listening``: whether the routers listen there by now; call `poke` when that may be, else it is
+    asked again a moment later. A Service that led to them earlier would lose connections.
+    ``changed``: `findings` are others now.
     """
 
     def __init__(
@@ -176,7 +183,10 @@ class ServiceWriter:
         due_at: float | None = None
         due: Change | None = None
         for key, change in self._wanted.items():
-            if key in self._busy or not self._listening(_needs(change)):
+            if key in self._busy:
+                continue
+            if not self._listening(_needs(change)):
+                due_at = min(now + limits.SERVICE_LISTEN_LOOK_S, due_at or math.inf)
                 continue
             tried = self._tried.get(key)
             if tried is None:  # Before those that are tried again.
@@ -214,23 +224,38 @@ class ServiceWriter:
         now = self._now()
         before = self._tried.get(key)
         if error is None:
-            repeats = 0
+            repeats = times = 0
             if before is not None and before.forget_at > now:
                 repeats = before.repeats + (_content(before.change) == _content(change))
+                times = before.times + 1
             held_s = min(limits.SERVICE_RETRY_S * 2 ** min(repeats, 16), _RETRY_MAX_S)
+            beyond = times - limits.SERVICE_CHANGES_BURST
+            rest_s = min(limits.SERVICE_RETRY_S * 2 ** min(beyond, 16), limits.SERVICE_REST_MAX_S)
+            rests_until = now + rest_s if beyond > 0 else now
             self._tried[key] = _Tried(
                 change,
                 now + limits.SERVICE_SEEN_WITHIN_S,
                 repeats=repeats,
-                held_until=now + held_s if repeats else now,
-                forget_at=now + 2 * _RETRY_MAX_S,
+                held_until=max(now + held_s if repeats else now, rests_until),
+                times=times,
+                rests_until=rests_until,
+                forget_at=rests_until + 2 * _RETRY_MAX_S,
             )
         else:
             failures = before.failures + 1 if before is not None else 1
             wait_s = min(limits.SERVICE_RETRY_S * 2 ** min(failures - 1, 16), _RETRY_MAX_S)
             wait_s = max(wait_s * self._rng.uniform(0.5, 1.0), error.retry_after_s or 0.0)
             told = None if _is_outdated(change, error) else error
-            self._tried[key] = _Tried(change, now + wait_s, failures, told)
+            known = before if before is not None and before.forget_at > now else None
+            self._tried[key] = _Tried(
+                change,
+                now + wait_s,
+                failures,
+                told,
+                times=known.times if known else 0,
+                rests_until=known.rests_until if known else 0.0,
+                forget_at=known.forget_at if known else 0.0,
+            )
         self._tell()
 
     # What is wrong --------------------------------------------------------------------------

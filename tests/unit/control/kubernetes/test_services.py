@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager, suppress
 from random import Random
 from typing import Any
 
-from router.control.kubernetes.api import ApiError, Page
+from router.control.kubernetes.errors import ApiError
+from router.control.kubernetes.lists import Page
 from router.control.kubernetes.services import Restored, ServiceWriter, carry_out, restore_all
 from router.kubernetes import made
 from router.kubernetes.changes import Change, Create
@@ -224,6 +225,22 @@ def test_only_who_may_writes_and_only_where_the_routers_listen() -> None:
     run(body())
 
 
+def test_a_listener_that_comes_late_and_tells_nobody_is_led_to_soon() -> None:
+    async def body() -> None:
+        cluster = Cluster()
+        api = Api(cluster)
+        listening = False  # Its certificate comes later, or its port was busy.
+        writer = ServiceWriter(api, Random(1), listening=lambda needs: listening)
+        async with running(writer):
+            writer.offer(changes(cluster, "a"))
+            await asyncio.sleep(100)
+            listening = True
+            await asyncio.sleep(limits.SERVICE_LISTEN_LOOK_S)
+            assert len(api.times) == 1
+
+    run(body())
+
+
 def test_restoring_gives_everything_back_whoever_writes_meanwhile() -> None:
     class Restless(Api):
         async def list(self, kind: str, **_: str) -> Page:
@@ -303,3 +320,29 @@ def test_a_service_whose_address_somebody_has_gets_another_one() -> None:
         assert api.cluster.service("shop-9")["spec"]["clusterIP"] != "10.0.0.9"
 
     run(story())
+
+
+def test_an_address_that_flaps_is_written_ever_more_rarely_and_comes_right_in_the_end() -> None:
+    async def body() -> None:
+        cluster = Cluster()
+        api = Api(cluster)
+        writer = ServiceWriter(api, Random(1))
+        loop = asyncio.get_running_loop()
+        async with running(writer):
+            began = loop.time()
+            while loop.time() - began < 600:  # Another site declares and withdraws it.
+                is_there = "flaps" in cluster.objects["Service"]
+                writer.offer(changes(cluster, *([] if is_there else ["flaps"]), "steady"))
+                await asyncio.sleep(0.1)
+            flapped = [at for at, name in api.times if name == "flaps"]
+            assert len(flapped) < limits.SERVICE_CHANGES_BURST + 12
+            assert [name for _, name in api.times].count("steady") == 1
+            writer.offer(changes(cluster, "flaps", "steady", "other"))
+            await asyncio.sleep(1.0)
+            assert "other" in cluster.objects["Service"]
+            await asyncio.sleep(limits.SERVICE_REST_MAX_S)
+            writer.offer(changes(cluster, "flaps", "steady", "other"))
+            await asyncio.sleep(1.0)
+            assert "flaps" in cluster.objects["Service"]
+
+    run(body())
