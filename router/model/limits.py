@@ -390,4 +390,3 @@ SKUPPER_UNASKED_WITHIN_S = 0.3  # Where only Skupper's command line does: nobody
 CONTROLLER_WORKERS = 4  # Namespaces looked after at once: a site is some ten calls.
 CONTROLLER_RESYNC_S = 300.0  # What no watch tells is found then; a look costs no call.
 CONTROLLER_RETRY_S, CONTROLLER_RETRY_MAX_S = 0.5, 60.0  # Of one namespace, doubling.
-EVENT_MESSAGE_CHARS = 1_024  # What the API takes in an Event.
