@@ -145,7 +145,8 @@ class SiteRouter:
         if before is None or place_of(before.site) != place_of(wanted.site):
             self.open_link_door()
         self.links.drain_grace_s = wanted.site.drain_grace_s
-        self.refresh_links()
+        if before is None or before.links != wanted.links or self._pending_links:
+            self.refresh_links()  # Some 3 ms a link; targets come and go all the time.
         ttl_s = wanted.site.service_sync_site_ttl_s
         if before is not None and before.site.service_sync_site_ttl_s != ttl_s:
             self._take(self.routing.set_service_ttl(ttl_s, self._network.now()))
