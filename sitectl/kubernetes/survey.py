@@ -9,14 +9,9 @@ import msgspec
 from router.documents import file_name, write
 from router.kubernetes import adoption, documents, names, skupper_services
 from router.kubernetes.beside import is_skuppers_token
-from router.kubernetes.migration import (
-    Record,
-    View,
-    before_migration,
-    is_foreign,
-    moved,
-    original,
-)
+from router.kubernetes.migration import View
+from router.kubernetes.migration_record import Record, before_migration, moved
+from router.kubernetes.migration_skupper import is_foreign, original
 from router.kubernetes.objects import Object, Snapshot, annotations, is_going, labels, part
 from router.kubernetes.objects import name_of as object_name
 from router.kubernetes.picture import Picture, ServiceWish
