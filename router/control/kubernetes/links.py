@@ -22,6 +22,7 @@ from router.control.kubernetes.trust_calls import (
     Secrets,
     is_overtaken,
     refusal,
+    side_by_side,
     uid_of,
     version_of,
 )
@@ -207,25 +208,35 @@ class LinkSecrets:
 
     # With the API ---------------------------------------------------------------------------
 
-    async def step(self) -> bool:
-        """Keep keys and credentials of claims in Secrets. True: some link is new.
+    async def step(self, changed: Callable[[], None]) -> None:
+        """Keep keys and credentials of claims in Secrets. ``changed``: some link is new.
 
         What cannot be done is in `errors`; the next call tries again.
         """
-        changed = False
-        for name, wanted in list(self._wanted.items()):
-            if self._wanted.get(name) is not wanted:
-                continue  # Something else by now.
-            try:
-                changed |= await self._keep(name, wanted)
-            except ApiError as error:
-                doing = "keep what the link's claim is redeemed with"
-                self._api_errors[name] = refusal(error, f"{SECRET}/{link_name(name)}", doing)
-            except (CertError, ConfigError, OSError) as error:
-                self._api_errors[name] = _link_error(name, error)
-            else:
-                self._api_errors.pop(name, None)
-        return changed
+
+        async def keep(link: tuple[str, _Wanted]) -> None:
+            if await self._step(*link):
+                changed()
+
+        await side_by_side(self._wanted.items(), keep)
+
+    async def _step(self, name: str, wanted: _Wanted) -> bool:
+        if self._wanted.get(name) is not wanted:
+            return False  # Something else by now.
+        error: ConfigError | None = None
+        is_new = False
+        try:
+            is_new = await self._keep(name, wanted)
+        except ApiError as refused:
+            doing = "keep what the link's claim is redeemed with"
+            error = refusal(refused, f"{SECRET}/{link_name(name)}", doing)
+        except (CertError, ConfigError, OSError) as wrong:
+            error = _link_error(name, wrong)
+        if error is None:
+            self._api_errors.pop(name, None)
+        elif self._wanted.get(name) is wanted:
+            self._api_errors[name] = error
+        return is_new
 
     async def _keep(self, name: str, wanted: _Wanted) -> bool:
         known = self._kept.get(link_name(name))

@@ -22,6 +22,7 @@ from router.control.kubernetes.informer import Informer, Reads
 from router.control.kubernetes.kept import kept_running
 from router.control.kubernetes.selections import SELECTIONS
 from router.documents import Wanted
+from router.kubernetes import replicas
 from router.kubernetes.headless import SLICE_MANAGER_LABEL, with_pods
 from router.kubernetes.inner_ports import RESERVED
 from router.kubernetes.kinds import KINDS
@@ -40,6 +41,7 @@ from router.model.specs import Document, ServiceSpec
 
 log = logging.getLogger("router.control.kubernetes")
 
+SITE: Final = "ConfigMap"
 _POD_KINDS: Final = frozenset(("Pod", "EndpointSlice"))
 """What they say is no document: `translate` does not read them."""
 
@@ -90,6 +92,7 @@ class KubernetesStore:
         self._memory = Memory(began_at=time.monotonic())
         self._may_name_pods: bool | None = None
         self._last: Reading | None = None
+        self._shares_until: float | None = None  # Unix seconds.
         self._away_since = ""  # UTC, for people; empty: the server answers.
         self._look_s = 0.0
         self.followers: list[Callable[[Look], None]] = []
@@ -186,6 +189,10 @@ class KubernetesStore:
         if self._plan is not None and self._plan.again_at is not None:
             left_s = self._plan.again_at - time.monotonic()
             due.append(max(limits.OBJECTS_SETTLE_MAX_S, left_s))
+        if self._dirty:  # The last look failed.
+            due.append(limits.WATCH_BACKOFF_MAX_S)
+        if self._shares_until is not None:
+            due.append(max(limits.OBJECTS_SETTLE_MAX_S, self._shares_until - time.time()))
         if not self._away_since and self._silent():
             due.append(limits.API_AWAY_S)
         return min(due, default=None)
@@ -196,6 +203,15 @@ class KubernetesStore:
         """Understand what is there now; the new state, None: it is the last one."""
         began = time.perf_counter()
         dirty, self._dirty = self._dirty, set()
+        try:
+            reading = self._look(dirty)
+        except BaseException:
+            self._dirty |= dirty or {SITE}  # It was not seen: look again.
+            raise
+        self._look_s = time.perf_counter() - began
+        return reading
+
+    def _look(self, dirty: set[str]) -> Reading | None:
         self._take_objects(dirty)
         if dirty - _POD_KINDS or self._plan is None:
             self._understand()
@@ -208,11 +224,14 @@ class KubernetesStore:
         self._replan(wanted, dirty)
         assert self._plan is not None
         wanted = msgspec.structs.replace(wanted, inner_ports=self._plan.inner_ports)
-        errors = self._errors([*expanded.errors, *remaining, *self._plan.findings])
+        pods = self._snapshot.of("Pod")
+        shares, self._shares_until = replicas.division(pods, self._pod, time.time())
+        few = replicas.too_few(wanted, shares)
+        errors = self._errors([*expanded.errors, *remaining, *self._plan.findings, *few])
+        wanted = replicas.divided(wanted, shares)
         reading = news(self._last, wanted, errors)
         self._last = reading or self._last
         self._tell_followers(Look(self._snapshot, self._picture, self._plan, self._last))
-        self._look_s = time.perf_counter() - began
         return reading
 
     def _tell_followers(self, look: Look) -> None:

@@ -1,12 +1,17 @@
 """What the parts of `trust` share: the API as they need it, and its refusals as findings."""
 
-from typing import Any, Final, Protocol
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Final, Protocol, TypeVar
 
 from router.control.kubernetes.errors import CONFLICT, FORBIDDEN, NOT_FOUND, ApiError
 from router.kubernetes.names import ROUTER
 from router.kubernetes.objects import Object, metadata
 from router.kubernetes.secrets import SECRETS_RULE
+from router.model import limits
 from router.model.errors import ConfigError
+
+ItemT = TypeVar("ItemT")
 
 SECRET: Final = "Secret"
 ALREADY_EXISTS: Final = CONFLICT
@@ -39,6 +44,19 @@ class Secrets(Protocol):
     async def delete(self, kind: str, name: str, *, uid: str = "", version: str = "") -> bool:
         """ApiError 409: it is another one by now."""
         ...
+
+
+async def side_by_side(items: Iterable[ItemT], do: Callable[[ItemT], Awaitable[None]]) -> None:
+    """``do`` all of them, some at a time: one that hangs holds up no other."""
+    left = iter(list(items))
+
+    async def work() -> None:
+        for item in left:
+            await do(item)
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(limits.TRUST_CALLS_MAX):
+            tasks.create_task(work())
 
 
 def version_of(found: Object) -> str:

@@ -52,7 +52,9 @@ class Pod:
         return self.links.look(self.asked, self.api.seen())
 
     def step(self) -> bool:
-        return asyncio.run(self.links.step())
+        news: list[str] = []
+        asyncio.run(self.links.step(lambda: news.append("a link is new")))
+        return bool(news)
 
     def settle(self) -> None:
         """Until nothing is written any more."""
@@ -371,6 +373,43 @@ def test_a_damaged_secret_of_a_link_is_made_anew(
     later.ask(token)
     later.settle()
     assert data_of(api.objects[LINK])[LINK_KEY].decode() == later.key()
+
+
+class SlowFor(FakeSecrets):
+    """Calls about one Secret do not come back before they may."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._slow, self._may = name, asyncio.Event()
+
+    async def find(self, kind: str, name: str) -> dict[str, Any] | None:
+        if name == self._slow:
+            await self._may.wait()
+        return await super().find(kind, name)
+
+    def answer(self) -> None:
+        self._may.set()
+
+
+def test_a_call_that_hangs_holds_up_no_other_link(tmp_path: Path, east: Site) -> None:
+    async def story() -> None:
+        names = [f"link{number}" for number in range(20)]
+        api = SlowFor(link_name("link0"))
+        pod = Pod(api, tmp_path / "slow")
+        for name in names:
+            pod.ask(east.claim(f"to-{name}"), name)
+        pod.look()
+        new = asyncio.Event()
+        async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+            step = tasks.create_task(pod.links.step(new.set))
+            while set(pod.store.names()) != set(names[1:]):
+                await new.wait()
+                new.clear()
+            assert not step.done()
+            api.answer()
+        assert set(pod.store.names()) == set(names)
+
+    asyncio.run(story())
 
 
 def test_a_write_that_is_always_overtaken_is_left_for_the_next_step(

@@ -46,9 +46,6 @@ class Told:
         self.events[name] = copy.deepcopy(dict(made))
         return self.events[name]
 
-    async def get(self, kind: str, name: str, *, namespace: str = "") -> dict[str, Any]:
-        return self.events[name]
-
     async def patch(
         self, kind: str, name: str, changes: dict[str, Any], *, namespace: str = ""
     ) -> dict[str, Any]:

@@ -327,3 +327,59 @@ def test_the_family_of_the_own_pod_says_which_addresses_are_reached() -> None:
             assert told.targets == ["fd00::1"]
 
     run(story())
+
+
+def test_a_look_that_fails_is_made_again_and_what_it_saw_is_not_lost() -> None:
+    async def story() -> None:
+        cluster = ScriptedCluster(SITE, deployment(), pod("a", "10.0.0.1"))
+        async with store_of(cluster) as told:
+            faults = [ValueError("a fault of ours")] * 2
+
+            def fail() -> tuple[ConfigError, ...]:
+                if faults:
+                    raise faults.pop()
+                return ()
+
+            told.store.further = fail
+            cluster.put(pod("b", "10.0.0.2"))
+            await told.until(
+                lambda: told.targets == ["10.0.0.1", "10.0.0.2"],
+                within_s=3 * limits.WATCH_BACKOFF_MAX_S,
+            )
+            assert not faults
+
+    run(story())
+
+
+def router_pod(name: str, ready: bool, minute: int, deleted: str = "") -> dict[str, Any]:
+    labels = {"spillway.dev/component": "router"}
+    made = f"2026-01-01T00:{minute:02}:00Z"
+    return pod(name, f"10.0.9.{minute}", labels=labels, ready=ready, made=made, deleted=deleted)
+
+
+def test_a_second_router_takes_its_share_of_a_capacity_when_it_serves_and_gives_it_back() -> None:
+    async def story() -> None:
+        shop = deployment()
+        shop["metadata"]["annotations"]["spillway.dev/capacity"] = "5"
+        cluster = ScriptedCluster(SITE, shop, pod("a", "10.0.0.1"), router_pod("router-1", True, 1))
+
+        def capacity() -> int | None:
+            (connector,) = told.wanted.connectors.values()
+            own = connector.targets[0].capacity
+            stated = connector.capacity
+            assert not isinstance(stated, str)
+            return stated if own is None else own
+
+        async with store_of(cluster) as told:
+            assert capacity() == 5
+            cluster.put(router_pod("router-0", False, 2))
+            cluster.put(router_pod("router-0", True, 2))
+            await told.until(lambda: capacity() == 3)
+            cluster.put(router_pod("router-0", False, 2, deleted="2126-01-01T00:00:00Z"))
+            cluster.put(pod("b", "10.0.0.2"))
+            await told.until(lambda: len(told.targets) == 2)
+            assert capacity() == 3, "the other one may still be at work"
+            cluster.of("Pod").remove("router-0")
+            await told.until(lambda: capacity() == 5)
+
+    run(story())

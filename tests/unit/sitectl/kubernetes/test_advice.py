@@ -1,4 +1,4 @@
-"""What a mistake in a namespace is answered with: the cause, and a command that works as printed."""
+"""What a mistake in a namespace is answered with: the cause, and a command that works as typed."""
 
 import pytest
 
