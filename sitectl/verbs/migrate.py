@@ -143,7 +143,7 @@ def _asked(found: "Namespace", services: tuple[str, ...], direction: "Direction"
 
 
 def _plan(settings: Settings, found: "Namespace", services: tuple[str, ...]) -> None:
-    from sitectl.kubernetes.survey import gateways, links
+    from sitectl.kubernetes.survey_links import gateways, links
 
     chosen = services or tuple(found.candidates)
     items = [_planned(found, name) for name in chosen]

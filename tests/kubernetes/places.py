@@ -182,7 +182,8 @@ def fetch(door: tuple[str, int], path: str, host: str) -> str:
 class Load:
     """Clients of a Service, one request after the other, each on a new connection.
 
-    They see endpoints up to twice ``lag_s`` late, as nodes do. ``failed``: requests without a whole answer.
+    They see endpoints up to twice ``lag_s`` late, as nodes do. ``failed``: requests without a whole
+    answer.
     """
 
     def __init__(
