@@ -15,9 +15,13 @@ from router.model.specs import ConnectorSpec, ListenerSpec, PolicySpec, TargetSp
 
 
 class PlannedTarget(msgspec.Struct, frozen=True, kw_only=True):
-    """One target and how its connector wants it handled. ``capacity`` None: none stated."""
+    """One target and how its connector wants it handled. ``capacity`` None: none stated.
+
+    ``name``: a pod's, empty where the target has none of its own.
+    """
 
     connector: str
+    name: str = ""
     capacity: int | None = None
     health: Health = Health()
     tls_trust: str = ""
@@ -214,6 +218,7 @@ def _targets(
                 join(target.host, port),
                 PlannedTarget(
                     connector=name,
+                    name=target.name,
                     capacity=capacity if target.capacity is None else target.capacity,
                     health=connector.health,
                     tls_trust=connector.tls_trust,

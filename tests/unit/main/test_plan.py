@@ -65,6 +65,12 @@ def test_a_policy_that_this_version_does_not_run_is_fill_here_and_told(policy: P
     assert problem.code == "SW0308" and f"wants policy {policy}" in problem.message
 
 
+def test_a_target_that_has_a_name_is_known_by_it() -> None:
+    targets = planned(TargetSpec("10.0.0.1", 80, name="shop-1"), TargetSpec("10.0.0.2", 80))
+    names = [target.name for target in targets.services[SHOP].targets.values()]
+    assert names == ["shop-1", ""]
+
+
 def test_targets_carry_their_connector_and_capacity() -> None:
     service = planned(TargetSpec("10.0.0.1", 9001), TargetSpec("::1", 9002)).services[SHOP]
     here = PlannedTarget(connector="here", capacity=7)

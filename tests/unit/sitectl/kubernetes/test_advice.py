@@ -39,6 +39,20 @@ def test_check_tells_what_is_wrong_in_an_object_once(
     assert "does not answer" in told
 
 
+def test_check_tells_what_only_the_router_finds_however_small(
+    shop: NamespaceLine, cluster: FakeCluster
+) -> None:
+    cluster.run_router()
+    few = {"severity": "warning", "code": "SW0458", "message": "2 routers share", "hint": "fewer"}
+    waits = {"severity": "info", "code": "SW0442", "message": "the request waits", "hint": ""}
+    cluster.item("/api/v1/status", {**STATUS, "notes": [few, waits]})
+    cluster.items("/api/v1/links")
+    cluster.items("/api/v1/services")
+    told = shop("check").stdout
+    assert "WARNING  SW0458  2 routers share" in told and "Next: fewer" in told
+    assert "info     SW0442  the request waits" in told
+
+
 def test_where_nothing_is_exposed_a_deployment_is_suggested(
     shop: NamespaceLine, cluster: FakeCluster
 ) -> None:
