@@ -44,7 +44,10 @@ class SiteName(msgspec.Struct, frozen=True):
 
 
 class LinkView(msgspec.Struct, frozen=True, kw_only=True):
-    """`link status`. ``lanes`` counts data lanes that are up, ``streams`` those open now."""
+    """`link status`. ``lanes`` counts data lanes that are up, ``streams`` those open now.
+
+    ``standby``: of an edge's links, one that is up and takes over when the other one goes.
+    """
 
     name: str
     neighbour: SiteName
@@ -57,6 +60,7 @@ class LinkView(msgspec.Struct, frozen=True, kw_only=True):
     streams: int
     error: str
     certificate_expires: str | None
+    standby: bool = False
 
 
 class ListenerView(msgspec.Struct, frozen=True, kw_only=True):

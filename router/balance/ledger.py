@@ -19,7 +19,7 @@ class Denied(Enum):
 
 
 class TargetState(msgspec.Struct, frozen=True):
-    """One target as it is now, by its own name or its connector's. ``capacity`` None: none stated."""
+    """One target as it is now, by its own name or its connector's. ``capacity`` None: none."""
 
     target: str
     name: str

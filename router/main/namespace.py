@@ -11,7 +11,8 @@ from random import Random
 from typing import Final
 
 from router.control.acceptance import Reading
-from router.control.kubernetes.api import Api, ApiError
+from router.control.kubernetes.api import Api
+from router.control.kubernetes.errors import ApiError
 from router.control.kubernetes.identity import prepare
 from router.control.kubernetes.kept import kept_running
 from router.control.kubernetes.lease import Leadership

@@ -240,14 +240,16 @@ def _target_port(target: TargetSpec, index: int, ports: int, key: ServiceKey) ->
 def _listen(
     key: ServiceKey, declaration: Declaration, wanted: Wanted
 ) -> tuple[tuple[str, int] | None, str]:
+    override = _override(key, declaration, wanted)
     if wanted.inner_ports is not None:
         inner = wanted.inner_ports.get(key)
-        return (
-            (None, "no Kubernetes Service leads here")
-            if inner is None
-            else ((wanted.site.bind_ip, inner), "")
-        )
-    override = _override(key, declaration, wanted)
+        if inner is not None:
+            return (wanted.site.bind_ip, inner), ""
+        if declaration.spec.headless == key.name:
+            return None, "wanted so (headless: its pods are reached by their names)"
+        if override is not None and override.listen == "none":
+            return None, "wanted so (listen: none)"
+        return None, "no Kubernetes Service leads here"
     if override is None:
         if not wanted.site.service_sync and key.name not in wanted.services:
             return None, "service sync is off at this site"

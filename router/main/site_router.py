@@ -161,6 +161,18 @@ class SiteRouter:
         """Whether clients are accepted at all of these: service ports and where they listen."""
         return all(self.forwarder.listens_at(key, port) for key, port in places)
 
+    @property
+    def listens_where_promised(self) -> bool:
+        """Clients are accepted wherever a platform leads them; for a moment after the start not.
+
+        Services of other sites are known again once the links are up: they may be away, so this
+        is waited for only so long.
+        """
+        inner = self._wanted.inner_ports if self._wanted is not None else None
+        if not inner or self._network.now() - self.started_at >= limits.START_LISTENS_S:
+            return True
+        return self.listens_at(inner.items())
+
     def refresh_links(self) -> None:
         """Dial what is wanted and has its credential; called again when a claim was redeemed."""
         if self._wanted is None or self._draining or self._twin.has_left:

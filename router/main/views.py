@@ -28,8 +28,10 @@ from router.main.memory import MemoryGuard
 from router.main.seeing import Seeing
 from router.main.site_router import SiteRouter
 from router.model.events import Problem
+from router.model.ids import RouterId
 from router.model.settings import AffinityBy
 from router.net.epoll import EpollNetwork
+from router.routing.edge import EdgeRouting
 
 COMMANDS = "Commands are: reload, stop, revoke (site=ID)."
 
@@ -85,12 +87,13 @@ class OperatorView:
         )
 
     def ready(self) -> bool:
-        """Serving and not draining."""
-        return self.serving and not self._router.draining
+        """Serving and not draining; just started, not before it listens where clients are led."""
+        router = self._router
+        return self.serving and not router.draining and router.listens_where_promised
 
     def links(self) -> Sequence[LinkView]:
         """All links, the dialled ones that wait for their certificate too."""
-        expiries = self._expiries()
+        expiries, routing = self._expiries(), self._router.routing
         views = [
             LinkView(
                 name=link.name,
@@ -104,6 +107,8 @@ class OperatorView:
                 streams=link.streams,
                 error=link.error,
                 certificate_expires=_utc_of(expiries.get(f"link/{link.name}")),
+                standby=isinstance(routing, EdgeRouting)
+                and routing.stands_by(RouterId(link.neighbour_router)),
             )
             for link in self._router.links.status()
         ]

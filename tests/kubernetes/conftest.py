@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from router.kubernetes.names import ROUTER
 from tests.kubernetes.client import Kubectl
 from tests.kubernetes.cluster import Cluster
+from tests.kubernetes.routers import Router, Start, allow
 
 REAL = os.environ.get("SPILLWAY_TEST_KUBECONFIG", "")
 
@@ -32,6 +34,27 @@ def kubectl(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kubectl]
     yield found
     if REAL:
         found("delete", "namespace", found.namespace, "--wait=false")
+
+
+@pytest.fixture
+def start(cluster: Cluster, tmp_path: Path) -> Iterator[Start]:
+    """Starts a router of a namespace, which is made a site if it is none; ends them all."""
+    routers: list[Router] = []
+
+    def begin(namespace: str, address: str = "", **site: str) -> Router:
+        if cluster.get("Namespace", namespace) is None:
+            cluster.create("Namespace", namespace)
+            data = {"name": namespace, "ingress": "none", **site}
+            cluster.create("ConfigMap", "skupper-site", namespace, data=data)
+            allow(cluster, namespace, data["ingress"])
+        root = tmp_path / f"pod-{len(routers)}"
+        user = cluster.service_account(namespace, ROUTER)
+        routers.append(Router(cluster, namespace, root, user, address))
+        return routers[-1]
+
+    yield begin
+    for router in routers:
+        router.stop()
 
 
 @pytest.hookimpl(hookwrapper=True)

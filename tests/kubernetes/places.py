@@ -154,13 +154,23 @@ class Place:
         return until(look, f"{service} answers in {self.namespace} by {by or 'any'}", START_S)
 
     def at_once(self, service: str, count: int, path: str) -> Counter[str]:
-        """``count`` requests side by side, a moment apart: pods that answered, without suffixes."""
+        """``count`` requests side by side, a moment apart: who answered, by Deployment."""
+        pods = self.pods_at_once(service, count, path, apart_s=0.05)
+        found: Counter[str] = Counter()
+        for pod, answered in pods.items():
+            found[pod.rsplit("-", 2)[0]] += answered
+        return found
+
+    def pods_at_once(
+        self, service: str, count: int, path: str, *, apart_s: float = 0.0
+    ) -> Counter[str]:
+        """``count`` requests side by side: the pods that answered."""
         with ThreadPoolExecutor(count) as pool:
             answers = []
             for _ in range(count):
                 answers.append(pool.submit(self.ask, service, path))
-                time.sleep(0.05)  # Each finds the ones before it counted.
-            return Counter(each.result().rsplit("-", 2)[0] for each in answers)
+                time.sleep(apart_s)  # Each finds the ones before it counted.
+            return Counter(each.result() for each in answers)
 
 
 def fetch(door: tuple[str, int], path: str, host: str) -> str:
@@ -182,12 +192,14 @@ def fetch(door: tuple[str, int], path: str, host: str) -> str:
 class Load:
     """Clients of a Service, one request after the other, each on a new connection.
 
-    They see endpoints ``lag_s`` late, as nodes do. ``failed``: requests without a whole answer.
+    They see endpoints up to twice ``lag_s`` late, as nodes do. ``failed``: requests that got no
+    whole answer.
     """
 
     def __init__(
-        self, place: Place, service: str, *, clients: int = 2, path: str = "/", lag_s: float = 0.5
+        self, place: Place, service: str, *, clients: int = 2, path: str = "/", lag_s: float = 0.3
     ) -> None:
+        self.name = f"{service} in {place.namespace}"
         self.pods: Counter[str] = Counter()
         self.failed: list[str] = []
         self._place, self._service, self._path = place, service, path
@@ -225,11 +237,13 @@ class Load:
 
     def _work(self) -> None:
         while not self._stop.is_set():
-            began = time.monotonic()
+            began, door = time.time(), random.choice(self._doors)
             try:
-                self.pods[fetch(random.choice(self._doors), self._path, self._service)] += 1
+                self.pods[fetch(door, self._path, self._service)] += 1
             except OSError as error:
-                self.failed.append(f"{error!r} after {time.monotonic() - began:.2f} s")
+                at = time.strftime("%T", time.gmtime(began)) + f"{began % 1:.3f}"[1:]
+                took_s = time.time() - began
+                self.failed.append(f"{at} {door} {error!r} in {took_s:.2f} s")
             self._stop.wait(0.005)
 
 

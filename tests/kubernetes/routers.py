@@ -16,7 +16,8 @@ from certs.authority import Authority
 from certs.identity import SiteIdentity
 from certs.names import Endpoint
 from certs.tokens import Token
-from router.kubernetes.names import IDENTITY_SECRET
+from router.kubernetes.manifests.rights import router_rights
+from router.kubernetes.names import IDENTITY_SECRET, ROUTER
 from router.kubernetes.secrets import grant_secret
 from sitectl.admin import Admin
 from sitectl.failure import Failure
@@ -102,6 +103,24 @@ class Router:
         path = self.directory / "run" / "router.log"
         logged = path.read_text()[-5000:] if path.exists() else "no log"
         return logged + self._said.read_text()
+
+
+Start = Callable[..., Router]
+
+
+def allow(cluster: Cluster, namespace: str, ingress: str) -> None:
+    """The rights that a router has as we deploy it, and no more."""
+    rules = [right.rule() for right in router_rights(ingress, openshift=False)]
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": ROUTER}
+    cluster.create("ServiceAccount", ROUTER, namespace)
+    cluster.create("Role", ROUTER, namespace, rules=rules)
+    cluster.create(
+        "RoleBinding",
+        ROUTER,
+        namespace,
+        roleRef=role,
+        subjects=[{"kind": "ServiceAccount", "name": ROUTER, "namespace": namespace}],
+    )
 
 
 def soon(look: Callable[[], object], what: str, *routers: Router, within_s: float = 30.0) -> None:

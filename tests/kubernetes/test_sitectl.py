@@ -208,6 +208,10 @@ def test_answers_come_soon_with_fifty_services(cluster: Cluster, west: Commands)
         west(*words)
         assert time.monotonic() - began < 2.0 + os.getloadavg()[0], words
         assert cluster.faults.count(user="kubernetes-admin", since=before) <= 12, words
+    for words in (("check",), ("check", "--pre"), ("version",)):
+        began = time.monotonic()
+        west(*words)
+        assert time.monotonic() - began < 2.0 + os.getloadavg()[0], words
     for number in range(50):
         cluster.delete("ConfigMap", f"spillway-service-s{number}", "west")
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from router.control.kubernetes.api import Api, ApiError
+from router.control.kubernetes.api import Api
+from router.control.kubernetes.errors import ApiError
 from router.control.kubernetes.store import KubernetesStore
 from router.documents import Wanted
 from router.kubernetes import names

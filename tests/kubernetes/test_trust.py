@@ -3,7 +3,7 @@
 import json
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ import pytest
 from certs.authority import issue_service_leaf
 from certs.certificates import fingerprint
 from certs.claims import decode
-from router.kubernetes.manifests.rights import router_rights
 from router.kubernetes.names import IDENTITY_SECRET, REVOKED_SECRET, ROUTER
 from router.kubernetes.secrets import (
     GRANT_FILE,
@@ -28,6 +27,7 @@ from tests.kubernetes.faults import Fault
 from tests.kubernetes.routers import (
     LINK_PORT,
     Router,
+    Start,
     certificate,
     claim,
     kubectl,
@@ -35,49 +35,11 @@ from tests.kubernetes.routers import (
     soon,
 )
 
-Start = Callable[..., Router]
-
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
     with Cluster(tmp_path / "cluster", without=("kubelet",)) as made:
         yield made
-
-
-@pytest.fixture
-def start(cluster: Cluster, tmp_path: Path) -> Iterator[Start]:
-    """Starts a router of a namespace, which is made a site if it is none; ends them all."""
-    routers: list[Router] = []
-
-    def begin(namespace: str, address: str = "", **site: str) -> Router:
-        if cluster.get("Namespace", namespace) is None:
-            cluster.create("Namespace", namespace)
-            data = {"name": namespace, "ingress": "none", **site}
-            cluster.create("ConfigMap", "skupper-site", namespace, data=data)
-            _allow(cluster, namespace, data["ingress"])
-        root = tmp_path / f"pod-{len(routers)}"
-        user = cluster.service_account(namespace, ROUTER)
-        routers.append(Router(cluster, namespace, root, user, address))
-        return routers[-1]
-
-    yield begin
-    for router in routers:
-        router.stop()
-
-
-def _allow(cluster: Cluster, namespace: str, ingress: str) -> None:
-    """The rights that a router has as we deploy it, and no more."""
-    rules = [right.rule() for right in router_rights(ingress, openshift=False)]
-    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": ROUTER}
-    cluster.create("ServiceAccount", ROUTER, namespace)
-    cluster.create("Role", ROUTER, namespace, rules=rules)
-    cluster.create(
-        "RoleBinding",
-        ROUTER,
-        namespace,
-        roleRef=role,
-        subjects=[{"kind": "ServiceAccount", "name": ROUTER, "namespace": namespace}],
-    )
 
 
 def secret(cluster: Cluster, name: str, namespace: str) -> dict[str, Any]:

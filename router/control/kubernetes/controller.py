@@ -14,8 +14,9 @@ from typing import Any, Final
 
 import msgspec
 
-from router.control.kubernetes.api import ALL_NAMESPACES, CONFLICT, FORBIDDEN, Api, ApiError
+from router.control.kubernetes.api import ALL_NAMESPACES, Api
 from router.control.kubernetes.controller_findings import event, refused
+from router.control.kubernetes.errors import CONFLICT, FORBIDDEN, ApiError
 from router.control.kubernetes.informer import Informer
 from router.control.kubernetes.selections import Selection, whole
 from router.control.kubernetes.services import restore_all
@@ -35,7 +36,6 @@ _MADE: Final = ("ServiceAccount", "Role", "RoleBinding", "Service", "Deployment"
 _NOT_EVERYWHERE: Final = ("Route", "HTTPProxy")
 _KEPT: Final = f"{names.TYPE_LABEL},{names.MANAGED_BY_LABEL}={names.MANAGED_BY}"
 """Secrets of a site: its identity, links, grants, revocations."""
-_NOT_GIVEN_BACK: Final = "SW0428"
 """Of a finding: the API refused a change of a Service."""
 _FIRST_TO_GO: Final = "RoleBinding"
 """Without rights the router cannot adopt again what is given back."""
@@ -292,30 +292,26 @@ class SiteController:
         self._with_site.discard(namespace)
 
     async def _restore(self, namespace: str) -> None:
-        """Give back what was adopted. ApiError: not all of it could be, by now."""
-        again = ""
-        for finding in await restore_all(self._api, namespace=namespace):
-            if finding.source.startswith("EndpointSlice/"):
-                continue  # The collector takes it with its Service.
+        """ApiError, after all others were given back: some may be at the next try."""
+        restored = await restore_all(self._api, namespace=namespace)
+        for finding in restored.findings:
             log.error("%s", finding.message, extra={"site": namespace})
-            if finding.code == _NOT_GIVEN_BACK:
-                again = finding.message
-        if again:
-            raise ApiError(CONFLICT, "NotGivenBack", again)
+        if restored.refusal is not None:
+            raise restored.refusal
 
     async def _delete(self, namespace: str, found: Object) -> None:
-        with contextlib.suppress(_NotOurs):
-            uid = str(metadata(found).get("uid", ""))
-            await self._delete_one(namespace, str(found["kind"]), name_of(found), uid)
+        uid = str(metadata(found).get("uid", ""))
+        if await self._delete_one(namespace, str(found["kind"]), name_of(found), uid):
             log.info("deleted %s", shown(found), extra={"site": namespace})
 
-    async def _delete_one(self, namespace: str, kind: str, name: str, uid: str = "") -> None:
+    async def _delete_one(self, namespace: str, kind: str, name: str, uid: str = "") -> bool:
+        """Whether that was deleted, which may be gone or replaced by now."""
         try:
-            await self._api.delete(kind, name, uid=uid, namespace=namespace)
+            return await self._api.delete(kind, name, uid=uid, namespace=namespace)
         except ApiError as error:
-            if error.status == CONFLICT:
-                raise _NotOurs from error  # Another took its place.
-            raise
+            if error.status != CONFLICT:
+                raise
+            return False  # Another took its place.
 
     async def _tell(self, namespace: str, site: Object, problem: ConfigError) -> None:
         """Once per site and problem: a log line, and an Event on the ConfigMap."""
@@ -344,10 +340,6 @@ def _seen(objects: Mapping[tuple[str, str, str], Object], *, led: bool) -> _Seen
         for (kind, _, name), one in objects.items()
     )
     return _Seen(site, made, led, versions)
-
-
-class _NotOurs(Exception):
-    """What was to be deleted is somebody else's."""
 
 
 def _as_owner(site: Object) -> Object:

@@ -13,7 +13,7 @@ from certs import claims, names
 from certs.authority import Authority
 from certs.claims import ClaimRequest, Redeemed, Refused
 from certs.errors import CertError
-from router.control.kubernetes.api import ApiError
+from router.control.kubernetes.errors import ApiError
 from router.control.kubernetes.trust_calls import SECRET, Secrets, is_overtaken
 from router.kubernetes.secrets import GRANT_FILE, data_of, grant_name, with_data
 from router.model import limits

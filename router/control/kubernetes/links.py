@@ -16,7 +16,7 @@ from certs.authority import Leaf
 from certs.credentials import Credential, LinkStore
 from certs.errors import CertError
 from certs.tokens import Token
-from router.control.kubernetes.api import ApiError
+from router.control.kubernetes.errors import ApiError
 from router.control.kubernetes.trust_calls import (
     SECRET,
     Secrets,

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from router.control.kubernetes.api import CONFLICT, ApiError
+from router.control.kubernetes.errors import CONFLICT, ApiError
 from router.kubernetes.kinds import KINDS
 from router.kubernetes.names import PART_OF, ROUTER, SITE_CONFIGMAP
 from router.kubernetes.objects import Object, Snapshot, metadata
@@ -29,10 +29,6 @@ class Events(Protocol):
 
     async def create(self, made: Object, *, namespace: str = "") -> dict[str, Any]:
         """ApiError 409: there is one of that name."""
-        ...
-
-    async def get(self, kind: str, name: str, *, namespace: str = "") -> dict[str, Any]:
-        """The object."""
         ...
 
     async def patch(
@@ -121,11 +117,11 @@ class Recorder:
                 if one.count:
                     one.count = 0  # It ran out, as Events do within an hour: made anew.
                 raise
-            # An earlier router told of it already.
-            known = (await self._api.get("Event", name)).get("count")
+            # An earlier router told of it already. There is no right to get Events: a change
+            # answers with the whole.
+            known = (await self._api.patch("Event", name, {"lastTimestamp": stamp})).get("count")
             one.count = known if isinstance(known, int) else 1
-            changes = {"count": one.count + 1, "lastTimestamp": stamp}
-            await self._api.patch("Event", name, changes)
+            await self._api.patch("Event", name, {"count": one.count + 1})
         one.count += 1
         one.told_at = self._now()
 

@@ -17,7 +17,7 @@ from certs.authority import Authority
 from certs.errors import CertError
 from certs.names import Endpoint
 from certs.tokens import Token
-from router.control.kubernetes.api import CONFLICT, NOT_FOUND, ApiError
+from router.control.kubernetes.errors import CONFLICT, NOT_FOUND, ApiError
 from router.control.kubernetes.trust_calls import (
     SECRET,
     Secrets,

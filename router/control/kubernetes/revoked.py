@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from certs import revocation
 from certs.errors import CertError
 from certs.revocation import Revocation, Revocations, Revoked
-from router.control.kubernetes.api import ApiError
+from router.control.kubernetes.errors import ApiError
 from router.control.kubernetes.trust_calls import (
     SECRET,
     Secrets,

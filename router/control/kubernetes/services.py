@@ -9,13 +9,15 @@ finding and is tried again ever more rarely; everything else goes on.
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
 from typing import Any, Final, Protocol, assert_never
 
 import msgspec
 
-from router.control.kubernetes.api import CONFLICT, FORBIDDEN, INVALID, NOT_FOUND, ApiError, Page
+from router.control.kubernetes.errors import CONFLICT, FORBIDDEN, INVALID, NOT_FOUND, ApiError
+from router.control.kubernetes.lists import Page
 from router.kubernetes import adoption
 from router.kubernetes.changes import Change, Create, Delete, Listens, Patch
 from router.kubernetes.kinds import KINDS
@@ -65,6 +67,16 @@ class Restores(Writes, Protocol):
     ) -> Page: ...
 
 
+class Restored(msgspec.Struct, frozen=True):
+    """``findings``: what could not be given back; ``refusal``: what the API said of it last.
+
+    Without a refusal, trying again does not help.
+    """
+
+    findings: tuple[ConfigError, ...] = ()
+    refusal: ApiError | None = None
+
+
 class _Tried(msgspec.Struct):
     """A change that was tried. ``error`` None: it is done, or somebody else was faster.
 
@@ -97,8 +109,9 @@ class ServiceWriter:
     """Belongs to one event loop: `offer` what is planned, `run` carries it out.
 
     ``may_write``: whether this router is the one that writes; when that changes call `poke`.
-    ``listening``: whether the routers listen there by now; when that changes call `poke`. A Service
-    that led to them earlier would lose connections. ``changed``: `findings` are others now.
+    ``listening``: whether the routers listen there by now; call `poke` when that may be, else it is
+    asked again a moment later. A Service that led to them earlier would lose connections.
+    ``changed``: `findings` are others now.
     """
 
     def __init__(
@@ -170,7 +183,10 @@ class ServiceWriter:
         due_at: float | None = None
         due: Change | None = None
         for key, change in self._wanted.items():
-            if key in self._busy or not self._listening(_needs(change)):
+            if key in self._busy:
+                continue
+            if not self._listening(_needs(change)):
+                due_at = min(now + limits.SERVICE_LISTEN_LOOK_S, due_at or math.inf)
                 continue
             tried = self._tried.get(key)
             if tried is None:  # Before those that are tried again.
@@ -294,35 +310,42 @@ async def _create(api: Writes, body: Object, namespace: str) -> None:
         await api.create({**body, "spec": rest}, namespace=namespace)
 
 
-async def restore_all(api: Restores, *, namespace: str = "") -> tuple[ConfigError, ...]:
+async def restore_all(api: Restores, *, namespace: str = "") -> Restored:
     """Give back all Services of a namespace and delete those of ours; what could not be done.
 
-    Begins anew with what somebody else changes in between. ApiError: they cannot be listed.
+    One that is refused holds no other back. Begins anew with what somebody else changes in
+    between. ApiError: they cannot be listed.
     """
     for is_last in (False, False, False, True):
         changes, findings = restore(await _services(api, namespace))
-        failed = await _carried_out(api, changes, namespace)
-        if not failed or is_last:
-            return (*findings, *failed)
+        refused = await _carried_out(api, changes, namespace)
+        if not refused or is_last:
+            told = tuple(_finding(change, error) for change, error in refused)
+            return Restored((*findings, *told), refused[-1][1] if refused else None)
     raise AssertionError("unreachable: the last round returns")
 
 
-async def _carried_out(api: Writes, changes: Iterable[Change], namespace: str) -> list[ConfigError]:
+async def _carried_out(
+    api: Writes, changes: Iterable[Change], namespace: str
+) -> list[tuple[Change, ApiError]]:
     """Make all changes, some at a time; what was refused."""
     left = iter(changes)
-    failed: list[ConfigError] = []
+    refused: list[tuple[Change, ApiError]] = []
 
     async def work() -> None:
         for change in left:
             try:
                 await carry_out(api, change, namespace=namespace)
             except ApiError as error:
-                failed.append(_finding(change, error))
+                if change.kind != "EndpointSlice" or error.status != FORBIDDEN:
+                    refused.append((change, error))
+                continue  # The cluster removes slices of ours with their Service.
+            log.info("gave back %s/%s", change.kind, change.name, extra={"site": namespace})
 
     async with asyncio.TaskGroup() as tasks:
         for _ in range(_AT_ONCE):
             tasks.create_task(work())
-    return failed
+    return refused
 
 
 async def _services(api: Restores, namespace: str) -> Snapshot:

@@ -41,6 +41,7 @@ from router.model.specs import Document, ServiceSpec
 
 log = logging.getLogger("router.control.kubernetes")
 
+SITE: Final = "ConfigMap"
 _POD_KINDS: Final = frozenset(("Pod", "EndpointSlice"))
 """What they say is no document: `translate` does not read them."""
 
@@ -188,6 +189,8 @@ class KubernetesStore:
         if self._plan is not None and self._plan.again_at is not None:
             left_s = self._plan.again_at - time.monotonic()
             due.append(max(limits.OBJECTS_SETTLE_MAX_S, left_s))
+        if self._dirty:  # The last look failed.
+            due.append(limits.WATCH_BACKOFF_MAX_S)
         if self._shares_until is not None:
             due.append(max(limits.OBJECTS_SETTLE_MAX_S, self._shares_until - time.time()))
         if not self._away_since and self._silent():
@@ -200,6 +203,15 @@ class KubernetesStore:
         """Understand what is there now; the new state, None: it is the last one."""
         began = time.perf_counter()
         dirty, self._dirty = self._dirty, set()
+        try:
+            reading = self._look(dirty)
+        except BaseException:
+            self._dirty |= dirty or {SITE}  # It was not seen: look again.
+            raise
+        self._look_s = time.perf_counter() - began
+        return reading
+
+    def _look(self, dirty: set[str]) -> Reading | None:
         self._take_objects(dirty)
         if dirty - _POD_KINDS or self._plan is None:
             self._understand()
@@ -220,7 +232,6 @@ class KubernetesStore:
         reading = news(self._last, wanted, errors)
         self._last = reading or self._last
         self._tell_followers(Look(self._snapshot, self._picture, self._plan, self._last))
-        self._look_s = time.perf_counter() - began
         return reading
 
     def _tell_followers(self, look: Look) -> None:

@@ -18,13 +18,20 @@ from router.control.kubernetes.kept import kept_running
 from router.control.kubernetes.selections import Selection, whole
 from router.control.kubernetes.trust_calls import SECRET, refusal
 from router.documents import Wanted
-from router.kubernetes.names import TYPE_LABEL
-from router.kubernetes.objects import Object
+from router.kubernetes.names import (
+    CONNECTION_TOKEN,
+    CONNECTION_TOKEN_REQUEST,
+    SKUPPER_TYPE,
+    TOKEN_CLAIM,
+    TYPE_LABEL,
+)
+from router.kubernetes.objects import Object, labels
 from router.kubernetes.secrets import data_of, is_type
 from router.model import limits
 from router.model.errors import ConfigError
 
 CODE: Final = "SW0444"
+TOKEN_TYPES: Final = frozenset((CONNECTION_TOKEN, TOKEN_CLAIM, CONNECTION_TOKEN_REQUEST))
 
 
 def named(wanted: Wanted) -> dict[str, str]:
@@ -129,6 +136,14 @@ class TlsSecrets:
         """Copy it; ``main.service_tls`` looks at the copies each second and judges them."""
         try:
             data = data_of(found, CODE)
+            if _is_of_links(found):
+                raise self._error(
+                    name,
+                    "metadata.labels",
+                    f"{self._who(name)} names it as its TLS credential, and it belongs to the "
+                    "links of this site",
+                    "Name a Secret of the service's own: kubectl create secret tls",
+                )
             if not data.get(CA_FILE) and not (data.get(CERTIFICATE_FILE) and data.get(KEY_FILE)):
                 raise self._error(
                     name,
@@ -157,3 +172,9 @@ class TlsSecrets:
     @staticmethod
     def _error(name: str, path: str, reason: str, hint: str) -> ConfigError:
         return ConfigError(f"{SECRET}/{name}", path, reason, hint=hint, code=CODE)
+
+
+def _is_of_links(found: Object) -> bool:
+    """A token, or a Secret of ours: who may write an annotation shall not make use of its key."""
+    marked = labels(found)
+    return marked.get(SKUPPER_TYPE) in TOKEN_TYPES or marked.get(TYPE_LABEL, "tls") != "tls"

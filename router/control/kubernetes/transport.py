@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
-from router.control.kubernetes.api import NO_ANSWER, TOO_LARGE, Answer, ApiError, refused
+from router.control.kubernetes.calls import Answer
+from router.control.kubernetes.errors import NO_ANSWER, TOO_LARGE, ApiError, refused
 from router.kubeconfig import UNUSABLE, read_config, unusable  # First: says what is not installed.
 from router.model import limits
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final, Protocol, TypeVar
 
-from router.control.kubernetes.api import CONFLICT, FORBIDDEN, NOT_FOUND, ApiError
+from router.control.kubernetes.errors import CONFLICT, FORBIDDEN, NOT_FOUND, ApiError
 from router.kubernetes.names import ROUTER
 from router.kubernetes.objects import Object, metadata
 from router.kubernetes.secrets import SECRETS_RULE

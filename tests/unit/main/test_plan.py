@@ -215,3 +215,17 @@ def test_behind_kubernetes_services_a_site_uses_those_that_lead_to_it() -> None:
         listeners={"x": ListenerSpec(service="x")},
     )
     assert wishes(wanted) == frozenset({"shop"})
+
+
+def test_a_service_that_is_led_nowhere_on_purpose_says_so() -> None:
+    def why(headless: str = "", listener: ListenerSpec | None = None) -> str:
+        told = declaration()
+        spec = msgspec.structs.replace(told.spec, headless=headless)
+        listeners = {"shop": listener} if listener else {}
+        wanted = Wanted(name="east", site=SiteSpec(), inner_ports={}, listeners=listeners)
+        found = plan(wanted, {"shop": msgspec.structs.replace(told, spec=spec)})
+        return found.services[SHOP].why_not
+
+    assert why() == "no Kubernetes Service leads here"
+    assert why(headless="shop").startswith("wanted so (headless")
+    assert why(listener=ListenerSpec(service="shop", listen="none")) == "wanted so (listen: none)"

@@ -9,7 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from router.control.kubernetes.api import Answer, Api, ApiError
+from router.control.kubernetes.api import Api
+from router.control.kubernetes.calls import Answer
+from router.control.kubernetes.errors import ApiError
 from router.model import limits
 from tests.unit.virtual_loop import run
 

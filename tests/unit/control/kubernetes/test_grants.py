@@ -10,7 +10,7 @@ from certs import certificates, claims, keys
 from certs.claims import ClaimRequest, Redeemed, Refused
 from certs.errors import CertError
 from certs.tokens import Token
-from router.control.kubernetes.api import ApiError
+from router.control.kubernetes.errors import ApiError
 from router.control.kubernetes.grants import GrantSecrets, Result
 from router.kubernetes.secrets import GRANT_FILE, data_of, grant_name, grant_secret
 from router.model import limits

@@ -10,7 +10,7 @@ import pytest
 
 from certs.authority import Authority
 from certs.identity import SiteIdentity
-from router.control.kubernetes.api import ApiError
+from router.control.kubernetes.errors import ApiError
 from router.control.kubernetes.identity import prepare
 from router.kubernetes.names import IDENTITY_SECRET
 from router.model import limits

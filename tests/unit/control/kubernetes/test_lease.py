@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from router.control.kubernetes.api import ApiError
+from router.control.kubernetes.errors import ApiError
 from router.control.kubernetes.lease import Leadership
 from router.kubernetes.names import ROUTER
 from router.kubernetes.objects import Object

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
-from router.control.kubernetes.api import ApiError
+from router.control.kubernetes.errors import ApiError
 from router.control.kubernetes.recorder import Recorder, event
 from router.kubernetes.objects import Object, Snapshot
 from router.model import limits
@@ -44,9 +44,6 @@ class Told:
         if name in self.events:
             raise ApiError(409, "AlreadyExists", "there is one")
         self.events[name] = copy.deepcopy(dict(made))
-        return self.events[name]
-
-    async def get(self, kind: str, name: str, *, namespace: str = "") -> dict[str, Any]:
         return self.events[name]
 
     async def patch(

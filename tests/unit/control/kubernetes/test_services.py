@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager, suppress
 from random import Random
 from typing import Any
 
-from router.control.kubernetes.api import ApiError, Page
-from router.control.kubernetes.services import ServiceWriter, carry_out, restore_all
+from router.control.kubernetes.errors import ApiError
+from router.control.kubernetes.lists import Page
+from router.control.kubernetes.services import Restored, ServiceWriter, carry_out, restore_all
 from router.kubernetes import made
 from router.kubernetes.changes import Change, Create
 from router.kubernetes.picture import SiteOptions
@@ -224,6 +225,22 @@ def test_only_who_may_writes_and_only_where_the_routers_listen() -> None:
     run(body())
 
 
+def test_a_listener_that_comes_late_and_tells_nobody_is_led_to_soon() -> None:
+    async def body() -> None:
+        cluster = Cluster()
+        api = Api(cluster)
+        listening = False  # Its certificate comes later, or its port was busy.
+        writer = ServiceWriter(api, Random(1), listening=lambda needs: listening)
+        async with running(writer):
+            writer.offer(changes(cluster, "a"))
+            await asyncio.sleep(100)
+            listening = True
+            await asyncio.sleep(limits.SERVICE_LISTEN_LOOK_S)
+            assert len(api.times) == 1
+
+    run(body())
+
+
 def test_restoring_gives_everything_back_whoever_writes_meanwhile() -> None:
     class Restless(Api):
         async def list(self, kind: str, **_: str) -> Page:
@@ -238,7 +255,7 @@ def test_restoring_gives_everything_back_whoever_writes_meanwhile() -> None:
         users = cluster.put(users_service("a", 80))
         for change in changes(cluster, "a", "b"):
             cluster.carry_out(change)
-        assert await restore_all(Restless(cluster)) == ()
+        assert await restore_all(Restless(cluster)) == Restored()
         assert list(cluster.objects["Service"]) == ["a"]
         assert without_version(cluster.service("a")) == without_version(users)
 
@@ -252,7 +269,9 @@ def test_what_could_not_be_restored_is_told() -> None:
             cluster.carry_out(change)
         api = Api(cluster)
         api.refused["a"] = ApiError(403, "Forbidden", "cannot delete resource")
-        (finding,) = await restore_all(api)
+        restored = await restore_all(api)
+        (finding,) = restored.findings
+        assert restored.refusal is api.refused["a"]
         assert finding.source == "Service/a" and "delete" in finding.hint
         assert list(cluster.objects["Service"]) == ["a"]
 

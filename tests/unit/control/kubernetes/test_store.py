@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from router.control.kubernetes import store
-from router.control.kubernetes.api import ApiError
+from router.control.kubernetes.errors import ApiError
 from router.control.kubernetes.store import KubernetesStore, Look
 from router.documents import Wanted
 from router.model import limits
@@ -325,6 +325,28 @@ def test_the_family_of_the_own_pod_says_which_addresses_are_reached() -> None:
         )
         async with store_of(cluster) as told:
             assert told.targets == ["fd00::1"]
+
+    run(story())
+
+
+def test_a_look_that_fails_is_made_again_and_what_it_saw_is_not_lost() -> None:
+    async def story() -> None:
+        cluster = ScriptedCluster(SITE, deployment(), pod("a", "10.0.0.1"))
+        async with store_of(cluster) as told:
+            faults = [ValueError("a fault of ours")] * 2
+
+            def fail() -> tuple[ConfigError, ...]:
+                if faults:
+                    raise faults.pop()
+                return ()
+
+            told.store.further = fail
+            cluster.put(pod("b", "10.0.0.2"))
+            await told.until(
+                lambda: told.targets == ["10.0.0.1", "10.0.0.2"],
+                within_s=3 * limits.WATCH_BACKOFF_MAX_S,
+            )
+            assert not faults
 
     run(story())
 

@@ -7,9 +7,12 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from certs.authority import issue_service_leaf
 from certs.service_tls import TlsStore
-from router.control.kubernetes.api import ApiError, Page, WatchEvent
+from router.control.kubernetes.errors import ApiError
+from router.control.kubernetes.lists import Page, WatchEvent
 from router.control.kubernetes.tls import TlsSecrets, named
 from router.documents import Wanted
 from router.kubernetes.names import TYPE_LABEL
@@ -182,6 +185,28 @@ def test_credentials_are_named_by_services_and_connectors() -> None:
         connectors={"here": ConnectorSpec(service="shop", tls_trust="pods")},
     )
     assert named(wanted) == {"shop": "Service shop", "pods": "Connector here"}
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {TYPE_LABEL: "identity"},
+        {TYPE_LABEL: "link"},
+        {"skupper.io/type": "connection-token"},
+        {"skupper.io/type": "connection-token-request"},
+    ],
+)
+def test_no_annotation_makes_a_listener_of_the_key_of_a_link(
+    tmp_path: Path, labels: dict[str, str]
+) -> None:
+    async def story(scene: Scene) -> None:
+        scene.api.put("shop", pair(), **labels)
+        scene.tls.look(SHOP, {})
+        await scene.settle()
+        assert scene.codes() == [("Secret/shop", "SW0444")]
+        assert scene.store.read("shop").key == b""
+
+    run(tmp_path, story)
 
 
 def test_very_many_names_are_watched_together_or_not_at_all(tmp_path: Path) -> None:

@@ -7,6 +7,12 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from router.kubernetes.kinds import KINDS
+from router.kubernetes.manifests.rights import (
+    CONTROLLER,
+    CONTROLLER_OPENSHIFT,
+    Right,
+    router_rights,
+)
 from router.kubernetes.objects import labels
 from sitectl.failure import unreachable
 from sitectl.kubernetes.cluster import Cluster, Executed, Reply
@@ -14,6 +20,7 @@ from sitectl.kubernetes.planned import merged
 
 Json = dict[str, Any]
 NAMESPACE = "shop"
+PODS_EXEC = Right("", ("pods/exec",), ("create",), "")
 
 
 class FakeCluster(Cluster):
@@ -27,6 +34,7 @@ class FakeCluster(Cluster):
         self.is_down = False
         self.conflicts = 0  # So many replacements are refused, as if somebody were faster.
         self.serves_routes = False
+        self.has_deployment_configs = True  # Where there are Routes; a cluster may leave them out.
         self.headless_is_refused = False  # As of an administrator of the namespace alone.
         self.protected: set[tuple[str, str]] = set()  # An admission webhook keeps these.
         self.replaced_before_deletion: tuple[str, str] | None = None
@@ -34,6 +42,8 @@ class FakeCluster(Cluster):
         self.commands: list[Json] = []
         self.events: list[Json] = []
         self.execs = 0
+        self.policies: dict[str, list[Json]] | None = None  # Istio's, by namespace; None: no Istio.
+        self.rules = "whole"  # What an API server says of all rights at once; "partly", "nothing".
         self._revision = 0
 
     # What tests put in and look at -----------------------------------------------------------
@@ -88,14 +98,20 @@ class FakeCluster(Cluster):
             sub = f"/{asked['subresource']}" if "subresource" in asked else ""
             allowed = (asked["verb"], asked["resource"] + sub) not in self.refused
             return _reply(201, {"status": {"allowed": allowed}})
+        if path.endswith("selfsubjectrulesreviews"):
+            return self._rules_review()
         url = urlsplit(path)
         query = {key: values[0] for key, values in parse_qs(url.query).items()}
         parts = url.path.split("/namespaces/")
+        if url.path.endswith("/peerauthentications"):
+            return self._apart(url.path)
         if len(parts) != 2 or "/" not in parts[1]:
             return self._apart(url.path)
         _, plural, *rest = parts[1].split("/")
         kind = next((info.kind for info in KINDS.values() if info.plural == plural), None)
-        if kind is None or (kind in ("Route", "DeploymentConfig") and not self.serves_routes):
+        missing = set() if self.serves_routes else {"Route", "DeploymentConfig"}
+        missing |= set() if self.has_deployment_configs else {"DeploymentConfig"}
+        if kind is None or kind in missing:
             return _status(404, "NotFound", "the server could not find the requested resource")
         verb = {"GET": "get" if rest else "list", "POST": "create", "PUT": "update"}.get(
             method, method.lower()
@@ -108,6 +124,13 @@ class FakeCluster(Cluster):
         return self._one(method, kind, name, sent, content_type)
 
     def _apart(self, path: str) -> Reply:
+        if path.endswith("/peerauthentications"):
+            place = path.split("/")[-2]
+            if self.policies is None or not path.startswith("apis/security.istio.io/v1/"):
+                return _status(404, "NotFound", "the server could not find the requested resource")
+            if place not in self.policies:
+                return _status(403, "Forbidden", "peerauthentications is forbidden")
+            return _reply(200, {"items": self.policies[place]})
         if path == "version":
             return _reply(200, {"gitVersion": "v1.32.0"})
         if path.endswith("route.openshift.io/v1"):
@@ -115,6 +138,22 @@ class FakeCluster(Cluster):
         if path == f"api/v1/namespaces/{NAMESPACE}":
             return _reply(200, {"status": {"phase": "Active"}})
         return _status(404, "NotFound", "no such path")
+
+    def _rules_review(self) -> Reply:
+        if self.rules == "nothing":
+            return _status(403, "Forbidden", "selfsubjectrulesreviews is forbidden")
+        rules = []
+        held = (*router_rights("route", openshift=True), *CONTROLLER, *CONTROLLER_OPENSHIFT)
+        for right in (*held, PODS_EXEC):
+            rule = right.rule()
+            for resource in right.resources:
+                verbs = [verb for verb in right.verbs if (verb, resource) not in self.refused]
+                rules.append({**rule, "resources": [resource], "verbs": verbs})
+        writes = ("update", "patch", "delete", "create")
+        allowed = [verb for verb in writes if (verb, "configmaps") not in self.refused]
+        rules.append({"apiGroups": ["*"], "resources": ["configmaps"], "verbs": allowed})
+        partly = self.rules == "partly"
+        return _reply(201, {"status": {"resourceRules": rules[partly:], "incomplete": partly}})
 
     def _list(self, kind: str, selector: str) -> Reply:
         items = [

@@ -1,0 +1,127 @@
+"""Routers replaced under load: one by surge, two in turns; and two of one site side by side."""
+
+import contextlib
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from router.kubernetes import names
+from router.kubernetes.manifests import IMAGE, site_objects
+from router.kubernetes.picture import SiteOptions
+from tests.kubernetes.cluster import Cluster
+from tests.kubernetes.places import IMAGES, Load, Place, copied, fetch
+from tests.kubernetes.published import REQUEST, filled, shop
+from tests.scenario.waiting import until
+
+READY_BEFORE_S = PRE_STOP_S = 1
+"""Shorter than as we deploy it, as is the lag of these clients."""
+ROLL_S = 40.0
+_restarts = itertools.count(1)
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    with Cluster(tmp_path / "cluster", images=IMAGES, proxy=True) as made:
+        yield made
+
+
+def installed(cluster: Cluster, name: str, routers: int = 1) -> Place:
+    """A site as ``sitectl init`` makes it; its router waits less at its start and end."""
+    place = Place(cluster, name)
+    data = {"name": name, "ingress": "loadbalancer", "routers": str(routers), "drain-grace": "5s"}
+    options = SiteOptions(name=name, ingress="loadbalancer", routers=routers)
+    for found in site_objects(options, namespace=name, image=IMAGE, data=data):
+        if found["kind"] == "Deployment":
+            found["spec"]["minReadySeconds"] = READY_BEFORE_S
+            (container,) = found["spec"]["template"]["spec"]["containers"]
+            sleep = ["sleep", str(PRE_STOP_S)]
+            container["lifecycle"]["preStop"]["exec"]["command"] = sleep
+        cluster.create_object(dict(found), name)
+    return place
+
+
+def joined(cluster: Cluster, routers: int = 1) -> tuple[Place, Place]:
+    """West with ``routers``, which dial, and east; a service at each alone, and one at both."""
+    east, west = installed(cluster, "east"), installed(cluster, "west", routers)
+    east.apply(REQUEST.format(name="to-east"))
+    for place in (east, west):
+        name = place.namespace
+        place.apply(shop(name, capacity=4), shop(f"only-{name}", f"only-{name}"))
+    west.apply(copied(filled(east, "to-east")))
+    until(lambda: len(west.router_pods()) == routers, "all routers are ready", 30.0)
+    for place, other in ((east, west), (west, east)):
+        place.answers("shop", by=place.namespace)
+        reached(place, f"only-{other.namespace}", routers if place is west else 1)
+    return east, west
+
+
+def reached(place: Place, service: str, routers: int) -> None:
+    """Returns once each router of ``place`` serves ``service``."""
+
+    def look() -> bool:
+        doors = place.doors(service)
+        try:
+            return len(doors) == routers and all(fetch(door, "/", service) for door in doors)
+        except OSError:
+            return False
+
+    until(look, f"all routers serve {service} in {place.namespace}", 30.0)
+
+
+def replaced(place: Place, routers: int = 1) -> None:
+    """Change the template, as ``kubectl rollout restart`` does, until all routers are new ones."""
+    before = {pod["metadata"]["name"] for pod in place.router_pods()}
+    note = {"kubectl.kubernetes.io/restartedAt": f"2026-11-20T00:00:{next(_restarts):02}Z"}
+    template = {"template": {"metadata": {"annotations": note}}}
+    place.cluster.patch("Deployment", names.ROUTER, {"spec": template}, place.namespace)
+
+    def done() -> bool:
+        selector = {names.COMPONENT_LABEL: names.COMPONENT_ROUTER}.items()
+        pods = place.cluster.list("Pod", place.namespace)
+        ours = {p["metadata"]["name"] for p in pods if selector <= p["metadata"]["labels"].items()}
+        return len(place.router_pods()) == routers and not ours & before
+
+    until(done, f"the routers of {place.namespace} are new", ROLL_S)
+
+
+def under_load(place: Place, routers: int, *ways: tuple[Place, str]) -> None:
+    """Replace the routers of ``place`` while each service is asked at each place."""
+    with contextlib.ExitStack() as stack:
+        loads = [stack.enter_context(Load(*way)) for way in ways]
+        for load in loads:
+            load.goes_on()
+        replaced(place, routers)
+        for load in loads:
+            load.goes_on()
+    failed = [f"{load.name}: {each}" for load in loads for each in load.failed]
+    assert not failed, "\n".join([f"{place.namespace} is replaced", *failed[:20]])
+
+
+def test_the_only_router_of_either_end_is_replaced_by_surge_under_load(cluster: Cluster) -> None:
+    east, west = joined(cluster)
+    under_load(west, 1, (west, "shop"), (west, "only-east"), (east, "only-west"))
+    under_load(east, 1, (west, "shop"), (west, "only-east"), (east, "shop"))
+
+
+def test_two_routers_are_replaced_in_turns_under_load(cluster: Cluster) -> None:
+    east, west = joined(cluster, routers=2)
+    under_load(west, 2, (west, "shop"), (west, "only-east"), (east, "only-west"))
+
+
+def test_two_routers_of_a_site_are_one_site_to_others(cluster: Cluster) -> None:
+    east, west = joined(cluster, routers=2)
+    until(lambda: len(east.router("link", "status")) == 2, "both routers of west are linked")
+    links = east.router("link", "status")
+    assert {link["neighbour"]["name"] for link in links} == {"west"}
+    assert len({link["name"] for link in links}) == 2
+    assert [site["name"] for site in east.router("network", "status")] == ["east", "west"]
+    east.cluster.patch("Deployment", "east", {"spec": {"replicas": 0}}, "east")
+    east.answers("shop", by="west")
+    (why,) = east.router("why", "shop")["candidates"][1:]
+    assert (why["site"], why["targets_ready"], why["capacity"]) == ("west", 1, 4)
+    for pod in west.router_pods():
+        name = pod["metadata"]["name"]
+        (link,) = west.router("link", "status", pod=name)
+        assert (link["name"], link["state"]) == ("to-east", "up")
