@@ -75,6 +75,22 @@ def test_pods_that_are_not_ready_count_where_that_is_wanted() -> None:
     assert places(found) == ["10.0.0.1:80"]
 
 
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
+def test_a_pod_that_is_over_never_counts(phase: str) -> None:
+    state = pod("a", "10.0.0.1", ready=False, phase=phase)
+    found = expand([connector("deployment/shop", 80, not_ready=True)], snapshot(DEPLOYMENT, state))
+    assert places(found) == []
+
+
+def test_an_endpoint_that_ends_never_counts() -> None:
+    ending = endpoint("10.0.0.1", ready=True, serving=True, terminating=True)
+    found = expand(
+        [connector("service/shop", not_ready=True)],
+        snapshot(service("shop", TCP_80), endpoints("s", "shop", ending, ports={"http": 8080})),
+    )
+    assert places(found) == []
+
+
 def test_ports_by_name_follow_each_pod() -> None:
     found = expand(
         [connector("deployment/shop", "web", 9000)],
@@ -350,6 +366,18 @@ def test_an_adopted_service_stands_for_what_was_behind_it_before() -> None:
     )
     assert places(found) == ["10.0.0.1:8080"]
     assert not found.errors
+
+
+def test_an_adopted_service_that_publishes_pods_that_are_not_ready_still_does() -> None:
+    before = service("shop", TCP_80, selector={"app": "shop"}, publishNotReadyAddresses=True)
+    found = expand(
+        [connector("service/shop", 80)],
+        snapshot(
+            dict(adopt(before, {80: 1024}, "shop", is_asked=True)),
+            pod("a", "10.0.0.1", ports={"web": 8080}, ready=False),
+        ),
+    )
+    assert places(found) == ["10.0.0.1:8080"]
 
 
 def test_an_adopted_service_without_selector_stands_for_slices_made_by_hand() -> None:
