@@ -16,11 +16,14 @@ PLATFORMS = ("process", "podman", "kubernetes")
 IN_POD_VARIABLE = "KUBERNETES_SERVICE_HOST"
 
 # A command in an advice, up to where its site goes; not those that need none.
-_COMMAND = re.compile(r"(?:^|(?:Next|Try|[Oo]r|with): )sitectl (?!-|init\b|(?:[a-z]+ )+--help)")
+_COMMAND = re.compile(r"(?:^|(?:Next|Try|[Oo]r|with|not): )sitectl (?!-|init\b|(?:[a-z]+ )+--help)")
 
 
 class Planned(NamedTuple):
-    """A change that a dry run leaves out: ``shown`` is ``KIND/NAME``, ``body`` the object."""
+    """A change that a dry run leaves out: ``shown`` is ``KIND/NAME``.
+
+    ``body`` is the object; empty when it is deleted, or holds keys that must not be printed.
+    """
 
     change: str
     shown: str
@@ -63,7 +66,7 @@ class Settings:
         """``text`` with the flags that name the site in the commands it says to type.
 
         Those that this command line needed, no others. A command counts where it opens ``text`` or
-        follows "Next:", "Try:", "with:" or "or:"; others are to be typed at another site.
+        follows "Next:", "Try:", "with:", "not:" or "or:"; others are to be typed at another site.
         """
         given = {
             "--site": self.site,

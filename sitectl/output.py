@@ -65,13 +65,15 @@ def _emit(settings: Settings, envelope: dict[str, Any], table: Callable[[], str]
 
 def emit_planned(settings: Settings) -> None:
     """Print the objects of a dry run as YAML that `kubectl apply` takes; or as JSON."""
-    objects = [planned.body for planned in settings.planned if planned.change != "deleted"]
+    objects = [planned.body for planned in settings.planned if planned.body]
     for planned in settings.planned:
         note(f"dry run: {planned.shown} would be {planned.change}")
     if not settings.planned:
         note("dry run: nothing would change")
     if settings.output == "json":
         click.echo(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}, indent=2))
+        return
+    if not objects:
         return
     import yaml
 

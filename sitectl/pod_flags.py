@@ -65,6 +65,27 @@ def mark_headless(site: Site, binding: Binding, change: Change) -> Change:
     return "updated" if marked and change == "unchanged" else change
 
 
+def port_advice(site: Site, binding: Binding) -> list[str]:
+    """What is said of a workload's ports that are probably not meant: the pods name others, or the
+    same pods are a target at other ports too. Nothing of a host, which may have any number.
+    """
+    target, service = binding.target, binding.service
+    if target.kind in ("host", "service") or not site.has_workloads:
+        return []
+    told = []
+    declared = [port for _, port in site.workload_ports(*target) if isinstance(port, int)]
+    strange = [port for port in binding.ports if isinstance(port, int) and port not in declared]
+    if declared and strange:
+        known, asked = ", ".join(map(str, declared)), ", ".join(map(str, strange))
+        told.append(f"the containers of {target.shown} name port {known}, not {asked}")
+    for other in bindings_of(site, service):
+        if other.target == target and other.ports != binding.ports:
+            ports = "".join(f" --target-port {port}" for port in other.ports)
+            gone = f"sitectl service unbind {service} {target.kind} {target.name}{ports}"
+            told.append(f"{other.shown} stays a target too; if it shall not: {gone}")
+    return told
+
+
 def bound_target(site: Site, service: str, words: tuple[str, ...], namespace: str) -> Target:
     """The target to unbind: one that is gone from the cluster can still be bound here."""
     kind, name = type_and_name(words, "TYPE TARGET")

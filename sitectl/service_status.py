@@ -93,12 +93,18 @@ def _places(connector: ConnectorSpec, index: int, port: int) -> list[tuple[str, 
     return places
 
 
-def table(items: list[dict[str, Any]], detailed: bool) -> str:
-    """The items for people; ``detailed`` with sites and targets of each."""
+def table(items: list[dict[str, Any]], detailed: bool, *, has_workloads: bool = False) -> str:
+    """The items for people; ``detailed`` with sites and targets of each.
+
+    ``has_workloads``: targets may be workloads, so that is what an empty table suggests.
+    """
     if not items:
+        suggested = "host 127.0.0.1 --address shop --port 8080 --target-port 9001"
+        if has_workloads:
+            suggested = "deployment/shop --port 8080 --protocol http --capacity 10"
         return (
             "No services. Try: sitectl service create shop 8080 --protocol http\n"
-            "or: sitectl expose host 127.0.0.1 --address shop --port 8080 --target-port 9001"
+            f"or: sitectl expose {suggested}"
         )
     headings = (
         *("SERVICE", "PORT", "PROTOCOL", "POLICY", "LISTENER"),
@@ -109,6 +115,7 @@ def table(items: list[dict[str, Any]], detailed: bool) -> str:
         listener = item.get("listener") or {}
         sites = item.get("sites") or []
         ready = sum(s.get("targets_ready") or 0 for s in sites)
+        having = [s for s in sites if s.get("targets_ready")] or sites
         in_flight = sum(s.get("in_flight") or 0 for s in sites)
         lines.append(
             (
@@ -117,7 +124,7 @@ def table(items: list[dict[str, Any]], detailed: bool) -> str:
                 item.get("protocol"),
                 item.get("policy"),
                 _listener_text(listener),
-                f"{ready} at {output.count(len(sites), 'site')}"
+                f"{ready} at {output.count(len(having), 'site')}"
                 if sites
                 else len(item.get("targets") or []),
                 in_flight,

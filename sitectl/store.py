@@ -20,6 +20,13 @@ def state_dir(settings: Settings) -> Path:
     return Path(base).expanduser().absolute() / "spillway"
 
 
+def _has_kubeconfig() -> bool:
+    """Whether kubectl would find a cluster, so that its user may mean a namespace."""
+    if os.environ.get("KUBECONFIG"):
+        return True
+    return Path("~/.kube/config").expanduser().exists()
+
+
 def site_names(state: Path) -> list[str]:
     """The sites in ``state``, sorted."""
     if not state.is_dir():
@@ -43,6 +50,8 @@ def find_site(settings: Settings) -> Site:
         from sitectl.kubernetes.site import KubernetesSite
 
         return KubernetesSite.of(settings)
+    if settings.dry_run:  # Before any verb writes.
+        settings.require_kubernetes("--dry-run")
     return find_directory(settings)
 
 
@@ -61,6 +70,8 @@ def find_directory(settings: Settings) -> DirectorySite:
             )
         return DirectorySite(state / settings.site)
     if not names:
+        if settings.platform is None and _has_kubeconfig():
+            create += ", or where a namespace is the site: sitectl switch kubernetes"
         raise not_found(f"no site in {state}", create)
     if len(names) > 1:
         raise usage(f"several sites in {state}: {', '.join(names)}", "Add --site NAME")

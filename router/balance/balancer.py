@@ -15,6 +15,7 @@ from router.balance.decisions import (
 from router.balance.explain import ROOM_FARTHER, decision_reason, report, why_it_yields
 from router.balance.ledger import Ledger
 from router.balance.policies import POLICIES, check_policy
+from router.balance.replicas import one_of_each_site
 from router.balance.rotation import next_in_turn, take_turn
 from router.model.adverts import RemoteCandidate
 from router.model.ids import RouterId, ServiceKey, SiteId
@@ -92,12 +93,15 @@ class ServiceBalancer:
         self._local.draining = draining
 
     def set_remotes(self, remotes: Sequence[RemoteCandidate]) -> None:
-        """Replace the remote candidates; sites that remain keep their estimates and turns."""
+        """Replace the remote candidates; sites that remain keep their estimates and turns.
+
+        Of a site with several routers one is used.
+        """
         known = self._remotes
         self._remotes = {}
-        for advert in sorted(remotes, key=lambda one: (one.path_cost, one.site)):
+        for advert in one_of_each_site(remotes, self._local.site):
             site = known.get(advert.site)
-            if site is None:
+            if site is None or site.router != advert.router:
                 site = RemoteSite(advert)
             else:
                 site.update(advert)
@@ -108,6 +112,11 @@ class ServiceBalancer:
         self._bearable = costs[0] if costs[0] > 0 else -1  # At no cost it ties with us.
         self._sole = order[0] if costs[0] < costs[1] else None
         self._sole_bearable = costs[1] - costs[0] if order else 0
+
+    def reaches(self, site: SiteId, router: RouterId) -> bool:
+        """Whether ``router`` is the one of ``site`` that is used, whose load counts."""
+        remote = self._remotes.get(site)
+        return remote is not None and remote.router == router
 
     def report_load(
         self, site: SiteId, in_flight: int, targets_ready: int, capacity: int | None, now: float

@@ -104,7 +104,7 @@ class LocalSite(Candidate):
 
 
 class RemoteSite(Candidate):
-    """Another site: the last figure heard + ours opened - ours ended since.
+    """Another site, by one of its routers: the last figure heard + ours opened - ours ended since.
 
     A refusal makes it full until a newer figure, an end of one of ours there, or
     `limits.REFUSED_FULL_S` later: then one slot counts as free again, since a refusal without any
@@ -119,10 +119,12 @@ class RemoteSite(Candidate):
         "_heard_at",
         "_path_turn",
         "_refused_unended",
+        "router",
     )
 
     def __init__(self, advert: RemoteCandidate) -> None:
         super().__init__(advert.site, advert.site_name, local=False)
+        self.router = advert.router
         self._estimate = 0  # Heard + opened - ended; below 0 it stands for 0.
         self._heard_at: float | None = None
         self._full_until: float | None = None

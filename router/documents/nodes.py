@@ -143,13 +143,14 @@ def _place_of_bad_character(text: str) -> tuple[int, int]:
 class _Builder:
     """Puts events together to trees; ``take`` says whether to go on."""
 
-    __slots__ = ("_findings", "_keys", "_open", "documents")
+    __slots__ = ("_findings", "_keys", "_known", "_open", "documents")
 
     def __init__(self, findings: Findings) -> None:
         self.documents: list[Node] = []
         self._findings = findings
         self._open: list[Sequence | Mapping] = []
         self._keys: list[Scalar | None] = []  # Of each open collection: the key that waits.
+        self._known: list[dict[str, Scalar]] = []  # And all its keys so far.
 
     def finished(self) -> list[Node]:
         """The documents read whole; one that broke off would only bring errors that are none."""
@@ -164,6 +165,7 @@ class _Builder:
             case yaml.SequenceEndEvent() | yaml.MappingEndEvent():
                 self._open.pop()
                 self._keys.pop()
+                self._known.pop()
         return True
 
     def _begin(self, event: yaml.NodeEvent) -> bool:
@@ -183,6 +185,7 @@ class _Builder:
             return False
         self._open.append(node)
         self._keys.append(None)
+        self._known.append({})
         return True
 
     def _place(self, node: Node) -> bool:
@@ -207,12 +210,14 @@ class _Builder:
         return True
 
     def _enter(self, parent: Mapping, key: Scalar, value: Node) -> None:
-        first = next((name for name, _ in parent.entries if name.value == key.value), None)
-        if first is None:
+        first = self._known[-1].setdefault(key.value, key)
+        if first is key:
             parent.entries.append((key, value))
             return
         place = f"the first is at {first.line}:{first.column}"
-        self._findings.add(key, "", f"duplicate key {key.value!r}; {place}", "Keep one of them")
+        self._findings.add(
+            key, "", f"duplicate key {key.value[:40]!r}; {place}", "Keep one of them"
+        )
 
     def _refuse(self, event: yaml.Event, reason: str, hint: str = "") -> bool:
         line, column = _position(event)

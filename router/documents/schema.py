@@ -85,9 +85,11 @@ class Shape:
         for key, value in node.entries:
             field = self.fields.get(key.value)
             if field is None:
-                hint = readers.nearest(key.value, self.fields)
-                findings.add(key, path, f"unknown field {key.value!r}", hint)
                 values[key.value] = BAD
+                if findings.overflowing:
+                    continue  # Nobody hears of it, and looking for what was meant takes long.
+                hint = readers.nearest(key.value, self.fields)
+                findings.add(key, path, f"unknown field {key.value[:40]!r}", hint)
                 meant.add(readers.closest(key.value, self.fields))
             else:
                 values[field.attribute] = field.read(findings, value, f"{path}.{key.value}")

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from math import inf
 from typing import Protocol
 
 import msgspec
@@ -63,6 +64,7 @@ class Service:
     """
 
     __slots__ = (
+        "_deserted_at",
         "_health",
         "_load_moved",
         "_outcomes",
@@ -133,6 +135,7 @@ class Service:
             shared.network, shared.site_name, config.timeouts, self.http_terms.heads
         )
         self._stranded: dict[Stranded, None] = {}
+        self._deserted_at = -inf  # No other site has served since.
         self.has_targets = False
         """A connector of this site names some."""
         self._told: tuple[int, int | None] = (0, None)
@@ -175,8 +178,11 @@ class Service:
 
     def set_remotes(self, remotes: Sequence[RemoteCandidate]) -> None:
         """The remote candidates of the present route table."""
+        was_served = self.balancer.is_served_elsewhere
         self.remotes.learn(remotes)
         self.balancer.set_remotes(remotes)
+        if was_served and not self.balancer.is_served_elsewhere:
+            self._deserted_at = self.timers.now()
         if self.sessions is not None:
             self.sessions.set_sites(self.balancer.sites)
         for request in list(self._stranded):
@@ -186,8 +192,11 @@ class Service:
 
     @property
     def settles_until(self) -> float:
-        """Until then a request without a route waits for one."""
-        return self._shared.settles_until
+        """Until then a request without a route waits for one.
+
+        A router that is replaced says goodbye, and its neighbours find the next one in a moment.
+        """
+        return max(self._shared.settles_until, self._deserted_at + limits.ROUTE_RETURNS_S)
 
     def strand(self, request: Stranded) -> bool:
         """Tell ``request`` when routes change; False: too many wait for that."""
@@ -201,6 +210,8 @@ class Service:
 
     def report_load(self, report: LoadReport, site: SiteId) -> None:
         """A load report of ``site`` came; who waits may go there at once."""
+        if not self.balancer.reaches(site, report.router):
+            return
         self.balancer.report_load(
             site, report.in_flight, report.targets_ready, report.capacity, self.timers.now()
         )

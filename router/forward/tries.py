@@ -16,6 +16,9 @@ REPEATABLE: frozenset[LegCode] = frozenset(("target-reset", "link-lost"))
 CHARGED: frozenset[LegCode] = REPEATABLE | {"connect-failed", NOT_PROCESSED}
 """Failures after which another attempt is charged to the budget: all but refusals."""
 
+NEWS_FOLLOW: frozenset[LegCode] = frozenset(("no-route", "draining"))
+"""A transit's link died, or a router leaves: routes to that site are about to change."""
+
 
 class Tries:
     """The memory of one request's failed attempts.
@@ -91,7 +94,7 @@ class Tries:
             if local_target is not None:
                 self.avoid |= {local_target}
                 return
-        if failure.code == "no-route":  # Of a transit: its link died, the news is on its way.
+        if failure.code in NEWS_FOLLOW:
             self.lose_way(site)
         else:
             self.exclude(site)

@@ -50,7 +50,7 @@ def original(service: Object) -> Original | None:
         return None
     try:
         return _DECODER.decode(text)
-    except (msgspec.DecodeError, msgspec.ValidationError, AttributeError, TypeError):
+    except (msgspec.DecodeError, AttributeError, TypeError, RecursionError):
         return None
 
 

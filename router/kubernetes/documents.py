@@ -24,6 +24,7 @@ from router.kubernetes.objects import (
     seconds_of,
 )
 from router.kubernetes.picture import ServiceWish
+from router.model import limits
 from router.model.errors import ConfigError
 from router.model.specs import ConnectorSpec, Document, ListenerSpec
 
@@ -32,16 +33,42 @@ _STATEFUL: Final = "statefulset/"
 
 
 class Documents(msgspec.Struct, frozen=True):
-    """The documents of one ConfigMap, or of all; ``wishes`` by address."""
+    """The documents of one ConfigMap, or of all; ``wishes`` by address.
+
+    ``is_refused``: it was not read.
+    """
 
     documents: tuple[Document, ...] = ()
     wishes: dict[str, ServiceWish] = {}
     errors: tuple[ConfigError, ...] = ()
+    is_refused: bool = False
 
 
 def is_labelled(found: Object) -> bool:
     """Whether the values of a ConfigMap are documents."""
     return labels(found).get(names.DOCUMENTS_LABEL) == names.DOCUMENTS and not is_going(found)
+
+
+def size(found: Object) -> int:
+    """How many characters there are to read."""
+    data = found.get("data")
+    texts = data.items() if isinstance(data, dict) else ()
+    return sum(
+        len(text) for key, text in texts if isinstance(text, str) and str(key).endswith(ENDING)
+    )
+
+
+def refused(found: Object) -> Documents:
+    """Of a ConfigMap for which no room is left."""
+    noted = Findings(f"ConfigMap/{name_of(found)}")
+    noted.add(
+        "data",
+        f"is not read: with the older ConfigMaps it has more than {limits.CONFIG_MAPS_CHARS_MAX} "
+        "characters of documents",
+        f"Remove documents that are not needed, or the label {names.DOCUMENTS_LABEL}",
+        findings.DOCUMENTS,
+    )
+    return Documents(errors=tuple(noted.errors), is_refused=True)
 
 
 def read(found: Object) -> Documents:

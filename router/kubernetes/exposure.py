@@ -1,6 +1,7 @@
 """What one annotated object asks for, as a value; and what is common to workloads and Services."""
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar, get_args
 
@@ -280,6 +281,7 @@ def connector_name(address: str, kind: str, name: str) -> str:
     if len(whole) <= limits.NAME_CHARS_MAX and readers.is_name(whole):
         return whole
     digest = hashlib.sha256(f"{address}/{kind}/{name}".encode()).hexdigest()[:10]
+    whole = re.sub("[^a-z0-9-]", "-", whole)
     return f"{whole[: limits.NAME_CHARS_MAX - 11].strip('-')}-{digest}"
 
 

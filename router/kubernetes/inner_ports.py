@@ -87,7 +87,9 @@ def as_text(ports: Mapping[int, int]) -> dict[str, int]:
 
 def from_text(found: Mapping[str, int]) -> dict[int, int]:
     """What `as_text` wrote; what somebody else wrote is left out."""
-    return {int(port): inner for port, inner in found.items() if port.isdecimal()}
+    return {
+        int(port): inner for port, inner in found.items() if len(port) <= 5 and port.isdecimal()
+    }
 
 
 def _is_usable(inner: int, reserved: frozenset[int]) -> bool:

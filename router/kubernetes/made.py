@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from router.kubernetes import adoption, names
-from router.kubernetes.inner_ports import as_text
+from router.kubernetes.inner_ports import as_text, from_text
 from router.kubernetes.objects import Object, annotations, labels, name_of
 
 H2C: Final = "kubernetes.io/h2c"
@@ -33,11 +33,44 @@ def is_made(service: Object) -> bool:
     return name is not None and name == name_of(service) and not adoption.is_adopted(service)
 
 
+def is_claimed(service: Object) -> bool:
+    """Whether somebody else wrote a selector into one that we made: they want it for themselves."""
+    return any(adoption.ROUTERS.get(k) != v for k, v in adoption.selector(service).items())
+
+
+def handed_over(service: Object) -> Object:
+    """What a claimed one is without what of it is ours: `kubectl apply` merged theirs into it."""
+    was = made(service)
+    marked = {
+        key: value
+        for key, value in labels(service).items()
+        if key not in was.labels
+        and key != names.SERVICE_LABEL
+        and {**names.PART_OF, names.MANAGED_BY_LABEL: names.MANAGED_BY}.get(key) != value
+    }
+    noted = {
+        key: value
+        for key, value in annotations(service).items()
+        if key not in was.annotations and key != names.MADE
+    }
+    inner = from_text(was.inner_ports)
+    ports = adoption.ports(service)
+    theirs = [port for port in ports if port.get("targetPort") != inner.get(port["port"], 0)]
+    if not theirs:  # They named no target port, so ours stayed: it is the port itself.
+        theirs = [
+            {key: value for key, value in port.items() if key not in ("targetPort", "appProtocol")}
+            for port in ports
+        ]
+    selector = {k: v for k, v in adoption.selector(service).items() if k not in adoption.ROUTERS}
+    spec = {**adoption.spec(service), "selector": selector, "ports": [dict(p) for p in theirs]}
+    return adoption.with_metadata(service, marked, noted) | {"spec": spec}
+
+
 def made(service: Object) -> Made:
     """What it says of itself; nothing when somebody spoilt it."""
     try:
         return _DECODER.decode(annotations(service).get(names.MADE, "{}"))
-    except (msgspec.DecodeError, msgspec.ValidationError, AttributeError, TypeError):
+    except (msgspec.DecodeError, AttributeError, TypeError, RecursionError):
         return Made()
 
 

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from router.kubernetes import annotated, annotation_keys, documents, ported
 from router.kubernetes.annotated import Annotated
 from router.kubernetes.documents import Documents
-from router.kubernetes.objects import Object, Snapshot, is_going
+from router.kubernetes.objects import Object, Snapshot, created_at, is_going, name_of
 from router.kubernetes.ported import Services
+from router.model import limits
 
 
 class Memo:
@@ -23,16 +24,24 @@ class Memo:
         self._namespace = ""
 
     def documented(self, config_maps: Mapping[str, Object]) -> list[Documents]:
-        """The documents of each ConfigMap that is labelled, by name."""
+        """The documents of each ConfigMap that is labelled, by name; the oldest if they are many.
+
+        So who adds more than can be read takes nothing from those that count.
+        """
         known, self._documents = self._documents, {}
-        for name, found in sorted(config_maps.items()):
-            if not documents.is_labelled(found):
+        labelled = [found for found in config_maps.values() if documents.is_labelled(found)]
+        left = limits.CONFIG_MAPS_CHARS_MAX
+        for found in sorted(labelled, key=lambda found: (created_at(found), name_of(found))):
+            size = documents.size(found)
+            if size > left:
+                self._documents[name_of(found)] = (found, documents.refused(found))
                 continue
-            before = known.get(name)
-            if before is None or before[0] is not found:
+            left -= size
+            before = known.get(name_of(found))
+            if before is None or before[0] is not found or before[1].is_refused:
                 before = (found, documents.read(found))
-            self._documents[name] = before
-        return [read for _, read in self._documents.values()]
+            self._documents[name_of(found)] = before
+        return [read for _, (_, read) in sorted(self._documents.items())]
 
     def annotated(self, snapshot: Snapshot) -> list[Annotated]:
         """Each workload and Service of a user, read."""

@@ -40,6 +40,9 @@ annotations are ours."""
 APPLIED: Final = "spillway.dev/applied"
 """On what the site controller made: a digest of what it asked for."""
 
+VERSION: Final = "spillway.dev/version"
+"""On every object that a site or a site controller consists of: the version that rendered it."""
+
 CAPACITY, POLICY, QUEUE = "spillway.dev/capacity", "spillway.dev/policy", "spillway.dev/queue"
 """On workloads, Services and Pods (capacity), on workloads and Services (policy, queue)."""
 SERVICE_SETTINGS, CONNECTOR_SETTINGS = "spillway.dev/service-spec", "spillway.dev/connector-spec"

@@ -99,7 +99,7 @@ def is_leaving(pod: Object) -> bool:
 def counts(pod: Object, *, not_ready: bool) -> bool:
     """Whether it takes requests: running and ready (or only there), not ending."""
     status = _status(pod)
-    if is_leaving(pod) or status.get("phase") in _ENDED:
+    if is_leaving(pod) or has_ended(pod):
         return False
     if not_ready:
         return True
@@ -107,6 +107,11 @@ def counts(pod: Object, *, not_ready: bool) -> bool:
         condition.get("type") == "Ready" and condition.get("status") == "True"
         for condition in status.get("conditions") or ()
     )
+
+
+def has_ended(pod: Object) -> bool:
+    """None of its containers runs any more, or ever will."""
+    return _status(pod).get("phase") in _ENDED
 
 
 def address_of(pod: Object, families: Sequence[Family]) -> str:
@@ -144,7 +149,10 @@ def ports_of(pod: Object, wanted: Iterable[int | str]) -> tuple[int, ...] | NoPo
     for port in wanted:
         number = port if isinstance(port, int) else by_name.get(port)
         if number is None:
-            known = ", ".join(f"{name or '(no name)'} ({number})" for number, name in declared)
+            known = ", ".join(
+                f"{number} ({name})" if name else f"{number} (without a name)"
+                for number, name in declared
+            )
             return NoPort(name_of(pod), port, known)
         found.append(number)
     return tuple(found)

@@ -25,6 +25,7 @@ from router.kubernetes.inner_ports import RESERVED, Claims, assign, from_text, r
 from router.kubernetes.objects import Object, Snapshot, metadata, name_of
 from router.kubernetes.picture import ServiceWish, SiteOptions
 from router.kubernetes.undoing import ours, restore, undone, unreadable
+from router.model import limits
 from router.model.errors import ConfigError
 from router.model.ids import ServiceKey
 from router.model.specs import ServiceSpec
@@ -32,6 +33,7 @@ from router.model.specs import ServiceSpec
 __all__ = ["Memory", "ServicePlan", "plan", "restore"]
 
 _SERVICE_NAME: Final = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?\Z")  # RFC 1035, 2.3.1.
+_POD_NAME: Final = re.compile(r".+-[0-9]+\Z")  # Of a StatefulSet.
 _TAKEN_NAMES: Final = frozenset(
     ("kubernetes", names.SKUPPER_ROUTER, names.SKUPPER_ROUTER + "-local", "skupper")
 )
@@ -147,10 +149,31 @@ class _Planner:
 
     def choose(self, options: SiteOptions) -> None:
         """Those that are wanted here and can have one."""
-        for name, spec in sorted(self._declared.items()):
-            if self._is_wanted(name, options) and self._can_be_led(name, spec, options):
-                self._chosen[name] = spec
+        left = limits.SERVICE_PORTS_UNASKED_MAX
+        for name, spec in sorted(self._declared.items(), key=self._by_standing):
+            if not (self._is_wanted(name, options) and self._can_be_led(name, spec, options)):
+                continue
+            if name not in self._wishes and name not in self._local:
+                if len(spec.ports) > min(left, limits.PORTS_PER_SERVICE_MAX):
+                    self._find_too_many(name)
+                    continue
+                left -= len(spec.ports)
+            self._chosen[name] = spec
         self._fights = self._fights.only(frozenset(self._chosen) | self._fought())
+
+    def _by_standing(self, declared: tuple[str, ServiceSpec]) -> tuple[bool, str]:
+        """Those that have a Service first: whoever declares more takes nothing from them."""
+        found = self._snapshot.get("Service", declared[0])
+        return found is None or not made.is_made(found), declared[0]
+
+    def _find_too_many(self, name: str) -> None:
+        self._find(
+            name,
+            "spec.ports",
+            "SW0427",
+            "other sites declare more ports than get a Service here without being asked for",
+            f"Ask for it: sitectl service create {name} with its protocol and ports",
+        )
 
     def _is_wanted(self, name: str, options: SiteOptions) -> bool:
         wish = self._wishes.get(name)
@@ -168,13 +191,11 @@ class _Planner:
             self._findings.append(refusals.left_to_skupper(name))
             return False
         found = self._snapshot.get("Service", name)
-        if found is None or made.is_made(found):
+        consent = self._has_consent(name, options)
+        if found is None or (made.is_made(found) and (consent or not made.is_claimed(found))):
             return True
         refused = refusals.refusal(
-            found,
-            spec,
-            consent=self._has_consent(name, options),
-            may_rewrite=options.rewrite_selectors,
+            found, spec, consent=consent, may_rewrite=options.rewrite_selectors
         )
         if refused is not None:
             self._findings.append(refused)
@@ -247,7 +268,8 @@ class _Planner:
             "spec.clusterIP",
             f"names of pods (POD.{name}) need the right to write EndpointSlices, so {name} leads "
             "to any of its pods and each pod has only its own name",
-            hint=f"Have an administrator of the cluster apply Role {names.ROUTER}-headless",
+            hint=f"Have an administrator of the cluster make Role {names.ROUTER}-headless: "
+            "docs/kubernetes-services.md, Pods with names, has the two commands",
             code="SW0428",
         )
         if error.source not in {e.source for e in self._findings if e.code == error.code}:
@@ -292,6 +314,8 @@ class _Planner:
             for member, its in self._chosen.items()
             if its.headless == name
             and member != name
+            # Else google.com could be a pod of other sites: resolvers try names here first.
+            and _POD_NAME.match(member)
             # Pods of this namespace have their names from their own StatefulSet.
             and (made.is_made(found) or member not in self._local)
         }

@@ -281,11 +281,16 @@ KEYS: Final = (
     *(
         SiteKey(
             key=f"router-{part}",
-            default="see docs/kubernetes.md",
+            default=default,
             read=texts.quantity,
             field=f"router_{part.replace('-', '_')}",
         )
-        for part in ("cpu", "memory", "cpu-limit", "memory-limit")
+        for part, default in (
+            ("cpu", "100m"),
+            ("memory", "128Mi"),
+            ("cpu-limit", "2"),
+            ("memory-limit", "512Mi"),
+        )
     ),
     *(
         SiteKey(

@@ -182,18 +182,21 @@ def is_label_value(text: str) -> bool:
 
 def pairs(text: str, separator: str = ",") -> dict[str, str]:
     """``a=b,c=d``; a backslash keeps the character after it. What has no ``=`` has no value."""
-    items, item, at, separator = [], "", 0, separator or ","
-    while at < len(text):
-        if text[at] == "\\" and at + 1 < len(text):
-            item, at = item + text[at + 1], at + 2
-        elif text.startswith(separator, at):
-            items.append(item)
-            item, at = "", at + len(separator)
+    split = re.compile(rf"\\(.)|({re.escape(separator or ',')})", re.DOTALL)
+    items: list[str] = []
+    item: list[str] = []  # Its parts: a text that grows character by character costs its square.
+    at = 0
+    for found in split.finditer(text):
+        item.append(text[at : found.start()])
+        at = found.end()
+        if found[2] is None:
+            item.append(found[1])
         else:
-            item, at = item + text[at], at + 1
-    items.append(item)
-    found = (entry.strip().partition("=") for entry in items if entry.strip())
-    return {key.strip(): value.strip() for key, _, value in found}
+            items.append("".join(item))
+            item = []
+    items.append("".join([*item, text[at:]]))
+    pairs = (entry.strip().partition("=") for entry in items if entry.strip())
+    return {key.strip(): value.strip() for key, _, value in pairs}
 
 
 def label_pairs(text: str, separator: str = ",") -> dict[str, str] | Wrong:

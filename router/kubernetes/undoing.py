@@ -29,6 +29,9 @@ def ours(snapshot: Snapshot) -> list[Object]:
 def undone(service: Object) -> tuple[Change | None, ConfigError | None]:
     """What gives the Service back, or why that cannot be done."""
     if not adoption.is_adopted(service):
+        # Skupper makes its own again; handed over, it would keep ours when it lets go.
+        if made.is_claimed(service) and not adoption.is_skuppers(service):
+            return patch(service, made.handed_over(service)), None
         return delete(service), None
     if adoption.original(service) is None:
         return None, unreadable(service)

@@ -8,11 +8,13 @@ import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from random import Random
-from typing import Final, Protocol
+from typing import Final
 
 from router.control.acceptance import Reading
-from router.control.kubernetes.api import Api, ApiError
+from router.control.kubernetes.api import Api
+from router.control.kubernetes.errors import ApiError
 from router.control.kubernetes.identity import prepare
+from router.control.kubernetes.kept import kept_running
 from router.control.kubernetes.lease import Leadership
 from router.control.kubernetes.recorder import Recorder
 from router.control.kubernetes.services import ServiceWriter
@@ -112,19 +114,28 @@ class NamespaceStore:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._store.run())
-                tasks.create_task(self._trust.run())
                 tasks.create_task(self._watch_rights())
-                for writing in (self._lease, self._services, self._recorder, self._status_writer):
-                    tasks.create_task(_kept_running(writing))
+                for one in (
+                    self._trust,
+                    self._lease,
+                    self._services,
+                    self._recorder,
+                    self._status_writer,
+                ):
+                    tasks.create_task(kept_running(one, type(one).__name__))
         finally:
             await self._lease.release()
 
     async def _watch_rights(self) -> None:
         """Learn what may be written that not every site may write; unknown stays as it was."""
         while True:
-            with contextlib.suppress(ApiError):
+            wait_s = limits.RIGHTS_LOOK_S
+            try:
                 self._store.may_name_pods(await self._api.create_review(_WRITE_SLICES))
-            await asyncio.sleep(limits.RIGHTS_LOOK_S)
+            except ApiError as error:
+                log.debug("a right could not be asked for: %s", error)
+                wait_s = limits.WATCH_BACKOFF_MAX_S
+            await asyncio.sleep(wait_s)
 
     async def watch(self, changed: Callable[[Wanted, list[ConfigError]], None]) -> None:
         """As the store does; then what had to be listened for first may be written."""
@@ -155,20 +166,6 @@ class NamespaceStore:
         """``listening``: at all of these inner ports. ``status``: what the namespace is told."""
         self._listening, self._status = listening, status
         self._services.poke()
-
-
-class _Runs(Protocol):
-    async def run(self) -> None: ...
-
-
-async def _kept_running(writing: _Runs) -> None:
-    """A fault of ours in what writes ends nothing that serves."""
-    while True:
-        try:
-            await writing.run()
-        except Exception:  # The owner of the task.
-            log.exception("%s failed and begins anew", type(writing).__name__)
-        await asyncio.sleep(limits.WATCH_BACKOFF_MAX_S)
 
 
 @contextlib.asynccontextmanager

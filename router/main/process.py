@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import contextlib
-import fcntl
 import gc
 import logging
 import os
@@ -12,7 +11,7 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from certs.files import read_secret, write_secret
 from router import __version__
 from router.admin.events import EventLog
 from router.admin.ports import CommandFailed
-from router.admin.server import serving, serving_health
+from router.admin.server import serving
 from router.control import Wanted
 from router.main.gate import EventGate
 from router.main.logs import Logs, logging_to
@@ -29,8 +28,9 @@ from router.main.memory import MemoryGuard, Use, memory_limit, resident_bytes, t
 from router.main.namespace_status import short
 from router.main.seeing import ACCESS_LOG_FILE, Seeing, otel_tracer
 from router.main.site_router import SiteRouter
+from router.main.starting import Place, only_one, open_store
 from router.main.state import FileKeeper
-from router.main.stores import Namespace, Store, opened
+from router.main.stores import Namespace, Store
 from router.main.systemd import notify
 from router.main.trust import SiteTrust
 from router.main.views import OperatorView
@@ -47,7 +47,6 @@ log = logging.getLogger("router.main")
 LAG_PROBE_S = 0.5
 ADMIN_CREDENTIAL_FILE = "admin.credential"
 PROBES_VARIABLE = "SPILLWAY_PROBES"
-Place = tuple[str, int]
 LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
@@ -97,7 +96,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         run.mkdir(mode=0o700, exist_ok=True)
         with (
-            _only_one(run / "lock"),
+            only_one(run / "lock"),
             logging_to(
                 run / "router.log" if options.log == "file" else None, options.log_level
             ) as logs,
@@ -106,24 +105,6 @@ def main(arguments: list[str] | None = None) -> int:
     except (RouterError, CertError, OSError) as error:
         print(f"spillway-router: {error}", file=sys.stderr)
         return 1
-
-
-@contextlib.contextmanager
-def _only_one(path: Path) -> Iterator[None]:
-    """Hold the site's lock and write our process id into it."""
-    with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise RouterError(
-                f"the router of this site runs already (process {file.read().strip()}). "
-                "Try: sitectl status"
-            ) from None
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-        yield
 
 
 def place(text: str) -> Place:
@@ -254,7 +235,8 @@ class _Process:
         if passed is None:
             return
         self.events.add(passed)
-        log.log(LEVELS[severity], "%s: %s", subject, passed.message, extra={"code": code})
+        text = passed.message if subject in passed.message else f"{subject}: {passed.message}"
+        log.log(LEVELS[severity], "%s", text, extra={"code": code})
 
     def _memory_use(self) -> Use:
         held_bytes = self.router.links.buffered_bytes + self.router.forwarder.held_bytes
@@ -343,11 +325,10 @@ async def _serve(
     directory: Path, logs: Logs, namespace: Namespace | None, probes: Place | None
 ) -> int:
     async with contextlib.AsyncExitStack() as stack:
-        # A namespace may have to be waited for: who is patient lives, but is not ready.
-        async with contextlib.AsyncExitStack() as meanwhile:
-            if namespace is not None and probes is not None:
-                await meanwhile.enter_async_context(serving_health(lambda: False, probes))
-            store = await stack.enter_async_context(opened(directory, namespace))
+        store = await open_store(stack, directory, namespace, probes)
+        if store is None:
+            log.info("told to stop before it served")
+            return 0
         return await _serve_wanted(directory, logs, store, probes)
 
 

@@ -17,6 +17,7 @@ from router.model.events import Problem
 from router.model.ids import ServiceKey, SiteId
 from router.model.specs import ServiceProtocol, ServiceSpec
 from router.net.ports import Network, Tls
+from router.routing.by_site import by_site
 from router.routing.events import RoutingEvent
 from router.routing.table import RouteTable
 
@@ -137,7 +138,7 @@ class Services:
         self._load.set_services(key for key, service in after.items() if service.has_connector)
         candidates = self._routing.table.candidates
         for key in after:
-            remotes = candidates.get(key, ())
+            remotes = by_site(candidates.get(key, ()), self._site)
             if remotes or key in self._with_remotes:  # Most of very many services have none.
                 self._forwarder.set_remotes(key, remotes)
         self._with_remotes = {key for key in after if key in candidates}

@@ -243,6 +243,7 @@ REPEATS_MAX = 2  # Of an idempotent request that may have reached a target.
 REROUTE_S = 0.05  # A request whose only way broke looks for another that often,
 REROUTE_WAIT_S = 1.0  # and at every change of routes, for so long.
 START_SETTLES_S = 3.0  # A site just started may lack routes that its links are about to bring.
+ROUTE_RETURNS_S = 2.0  # As if just started: the last other site went, perhaps to be replaced.
 REROUTES_WAITING_MAX = 1_024  # Of one service port.
 LISTEN_RETRY_S = 1.0
 PROXY_ADDRESS_CHARS_MAX = 128  # An IPv6 address with scope and port; links bring whatever.
@@ -310,6 +311,7 @@ CONFIG_POLL_S = 1.0
 # documents: wanted state as text.
 CONFIG_FILE_BYTES_MAX = MIB  # 300 services are about 60 KiB.
 CONFIG_FILES_MAX = 4_096
+CONFIG_MAPS_CHARS_MAX = 2 * MIB  # Of a namespace: reading them holds the loop for some 2 s.
 CONFIG_DEPTH_MAX = 16  # Our deepest field is at 6; the composer recurses.
 CONFIG_ERRORS_MAX = 100  # Reported per file; more is a wrong file, not many mistakes.
 TARGETS_PER_CONNECTOR_MAX = 1_024
@@ -327,6 +329,9 @@ API_ATTEMPT_S = 10.0  # A healthy server answers in well under one second.
 API_ATTEMPTS_MAX = 5
 API_BACKOFF_S, API_BACKOFF_MAX_S = 0.2, 10.0  # Doubling, jittered by half.
 API_RETRY_AFTER_MAX_S = 60.0  # What a throttling server may ask us to wait.
+API_IDLE_CONNECTIONS_MAX = 8  # Kept for the next call.
+API_LIST_PAGES_MAX = 500  # A list of more than 100,000 objects has no end.
+API_ANSWER_BYTES_MAX = 32 * MIB  # A page of larger objects is asked for in smaller parts.
 API_PAGE_OBJECTS = 200  # Of a list: decoding a page of Pods holds the loop for some 5 ms.
 WATCH_S = 240  # The server ends each watch then; load balancers cut many at 5 min.
 WATCH_SILENCE_S = 90.0  # Bookmarks come every minute: a connection that says less is dead.
@@ -335,6 +340,7 @@ WATCH_BACKOFF_MAX_S = 15.0  # Within it a server that came back is noticed.
 WATCH_REFUSED_S = 30.0  # Between tries to read a kind for which the right is missing.
 WATCH_LINE_BYTES_MAX = 4 * MIB  # etcd holds objects of up to 1.5 MiB; JSON escapes some.
 OBJECTS_SETTLE_S, OBJECTS_SETTLE_MAX_S = 0.02, 0.5  # Changes of objects gather for that long.
+POD_END_LATE_S = 10.0  # After its grace period a Pod that is still listed is on a lost node.
 LEASE_S = 15  # Routers of one site: another writes once a holder was silent for that long.
 LEASE_HELD_S = 10.0  # After it a holder that could not renew stops, before another begins.
 LEASE_RENEW_S, LEASE_RELEASE_S = 5.0, 2.0
@@ -351,22 +357,27 @@ API_AWAY_S = 5.0  # An API server that is gone for less is being upgraded.
 
 # kubernetes: secrets.
 TRUST_SETTLED_S = 60.0  # Between looks at addresses and ends of certificates when all is done.
+TRUST_CALLS_MAX = 8  # Secrets that one router writes at a time; a server takes hundreds.
 TRUST_OPEN_S = 5.0  # Until what failed or waits is tried again.
 TRUST_READY_S = 5.0  # At the start, for TLS credentials of services; the others are there.
 TRUST_LAST_S = 3.0  # At the end, for what was not kept yet; the drain comes after it.
 CLAIM_ANSWER_S = 9.0  # A claim judged by the API later than this is heard by nobody: see above.
+TLS_WATCHES_MAX = 64  # Secrets named and not labelled; each is a connection that stays.
+SECRET_TRIES_MAX = 5  # Of one change that others overtake; the next look tries it again.
 GRANT_KEPT_S = 86_400.0  # Of an expired claim without a use: `token status` still knows it.
 REFILL_S = 10.0  # A token request that somebody empties is filled no more often.
 
 # kubernetes: Services that lead to the routers.
 INNER_PORT_MIN = 1_024  # Below it a process needs a right that restricted pods do not have.
 INNER_PORT_MAX = 32_767  # Above it the kernel takes ports for outgoing connections.
+SERVICE_PORTS_UNASKED_MAX = 2_048  # Each: five variables in every new pod, which has room for 2 MB.
 INNER_PORTS_KNOWN_MAX = 16_384  # Numbers kept for services that are gone; they may come back.
 # Somebody else (Argo CD, Flux, an operator) puts a Service's selector back and we ours: once more
 # than that is a fight, which ends here. One more attempt each time that long has passed.
 SERVICE_REVERTS_MAX, SERVICE_REVERTS_WITHIN_S = 5, 3_600.0
 SERVICE_WRITES_BURST, SERVICE_WRITES_PER_S = 100, 50.0  # 300 Services at once: 4 s.
 SERVICE_RETRY_S, SERVICE_RETRY_MAX_S = 1.0, 60.0  # Of one object that was refused, doubling.
+SERVICE_CHANGES_BURST, SERVICE_REST_MAX_S = 8, 600.0  # Of one object; then ever more rarely.
 SERVICE_SEEN_WITHIN_S = 5.0  # A watch shows what we wrote; then we look whether it is so.
 SERVICE_LISTEN_LOOK_S = 1.0  # A listener that waits (for a certificate, a port) tells nobody.
 RIGHTS_LOOK_S = 300.0  # A right that an administrator adds counts within that time.

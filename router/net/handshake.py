@@ -120,10 +120,10 @@ class TlsHandshake:
         except BlockingIOError:
             return True
         except OSError as error:
-            self._fail("tls", f"{self._peer} broke off the TLS handshake: {error.strerror}")
+            self._broken_off(f": {error.strerror}")
             return False
         if not size:
-            self._fail("tls", f"{self._peer} broke off the TLS handshake")
+            self._broken_off()
             return False
         poller.bytes_in += size
         self._incoming.write(poller.read_view[:size])
@@ -170,6 +170,11 @@ class TlsHandshake:
                     peer_certificate=certificate,
                 )
             )
+
+    def _broken_off(self, why: str = "") -> None:
+        """Without an alert. A load balancer with nobody behind it accepts, and does just that."""
+        code: DialCode = "tls" if self._object.server_side else "refused"
+        self._fail(code, f"{self._peer} broke off the TLS handshake{why}")
 
     def _timed_out(self) -> None:
         words = f"the TLS handshake with {self._peer} took over {self._timeout_s:g} s"

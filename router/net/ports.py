@@ -43,8 +43,9 @@ DialCode = Literal["refused", "timeout", "unreachable", "name", "tls", "self", "
 class DialFailure(msgspec.Struct, frozen=True):
     """Why no connection came about. ``reason`` is for people and names the address.
 
-    ``exhausted``: this process has no descriptor or memory left for it. It says nothing of who was
-    dialled.
+    ``refused``: also by who accepts and ends without a word of TLS, as a load balancer does with
+    nobody behind it. ``exhausted``: this process has no descriptor or memory left for it. It says
+    nothing of who was dialled.
     """
 
     code: DialCode

@@ -122,7 +122,7 @@ class SimulatedDial:
         if self._over or self._host.is_dead or end is None:
             return
         if end.is_closed:
-            self._fail("tls" if self.tls else "refused", f"{self._where()} broke off")
+            self._fail("refused", f"{self._where()} broke off")
             return
         self._stop()
         handlers: list[ConnectionHandler] = []

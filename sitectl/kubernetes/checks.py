@@ -6,26 +6,25 @@ the identity, SW0470 the site's ConfigMap; SW0405 to SW0459 are those of objects
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from router.kubernetes import manifests, names
 from router.kubernetes.manifests.rights import CONTROLLER, Right, router_rights
 from router.kubernetes.objects import Object, name_of, part
-from router.kubernetes.picture import SiteOptions
+from router.kubernetes.picture import Picture, SiteOptions
 from router.model.errors import ConfigError
+from router.model.specs import ConnectorSpec
 from sitectl.failure import Failure
 from sitectl.findings import Finding, expiry
+from sitectl.kubernetes import istio, rights
 from sitectl.kubernetes.cluster import ApiFailure, Cluster, in_parallel, rule_text
 from sitectl.kubernetes.door import SELECTOR, PodDoor, is_ready
 from sitectl.kubernetes.lifecycle import ROUTES
 from sitectl.kubernetes.site import KubernetesSite, open_cluster
 from sitectl.options import Settings
 
-_ISTIO: Final = "security.istio.io/v1"
-_ISTIO_ROOT: Final = "istio-system"
 _NEEDED: Final = ("Deployment", "Role", "RoleBinding", "ServiceAccount")
-_EXCLUDED: Final = "traffic.sidecar.istio.io/excludeInboundPorts"
 _OF_COMMANDS: Final = (
     Right("", ("configmaps",), ("create", "update", "patch", "delete"), "the site and documents"),
     Right("", ("pods/exec",), ("create",), "asking the router: status, why, events"),
@@ -42,25 +41,32 @@ _INSTALLING: Final = tuple(
 def of_namespace(settings: Settings) -> Iterator[Finding]:
     """Before `init`: is the cluster there, may we install a site."""
     cluster = open_cluster(settings)
+
+    def may() -> Iterator[Finding]:
+        openshift = cluster.serves(ROUTES)
+        ingress = "route" if openshift else "loadbalancer"
+        needed = (*_INSTALLING, *_OF_COMMANDS, *router_rights(ingress, openshift=openshift))
+        return rights.findings(cluster, needed)
+
     yield from _cluster(cluster)
-    openshift = cluster.serves(ROUTES)
-    rights = (
-        *_INSTALLING,
-        *_OF_COMMANDS,
-        *router_rights("route" if openshift else "loadbalancer", openshift=openshift),
-    )
-    yield from _rights(cluster, rights)
-    yield from _istio(cluster)
-    yield from _skupper(cluster)
+    yield from _at_once(may, lambda: istio.findings(cluster), lambda: _skupper(cluster))
+
+
+def _at_once(*parts: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    """What all parts find, in their order; they ask the API server side by side."""
+    found: list[list[Finding]] = in_parallel(lambda look: list(look()), parts)
+    for findings in found:
+        yield from findings
 
 
 def _cluster(cluster: Cluster) -> Iterator[Finding]:
-    reply = cluster.call("GET", "version")
+    paths = ("version", f"api/v1/namespaces/{cluster.namespace}")
+    reply, of_namespace = in_parallel(lambda path: cluster.call("GET", path), paths)
     version = ""
     if reply.status == 200:
         version = str(json.loads(reply.body).get("gitVersion", ""))
     yield Finding("ok", "SW0461", f"the API server answers{f', {version}' if version else ''}")
-    reply = cluster.call("GET", f"api/v1/namespaces/{cluster.namespace}")
+    reply = of_namespace
     if reply.status == 404:
         hint = f"kubectl create namespace {cluster.namespace}"
         yield Finding("error", "SW0462", f"there is no namespace {cluster.namespace!r}", hint)
@@ -70,64 +76,14 @@ def _cluster(cluster: Cluster) -> Iterator[Finding]:
         yield Finding("ok", "SW0462", f"namespace {cluster.namespace}")
 
 
-def _rights(cluster: Cluster, rights: tuple[Right, ...]) -> Iterator[Finding]:
-    """Which of ``rights`` who asks lacks, by asking for each (SelfSubjectAccessReview)."""
-    asked = sorted(
-        {
-            (right.group, resource, verb, name)
-            for right in rights
-            for resource in right.resources
-            for verb in right.verbs
-            for name in (right.only or ("",))
-        }
-    )
-
-    def allowed(one: tuple[str, str, str, str]) -> bool:
-        group, resource, verb, name = one
-        whole, _, sub = resource.partition("/")
-        attributes = {"group": group, "resource": whole, "verb": verb}
-        return cluster.allows(
-            attributes | ({"subresource": sub} if sub else {}) | ({"name": name} if name else {})
-        )
-
-    missing: dict[tuple[str, str], list[str]] = {}
-    for one, may in zip(asked, in_parallel(allowed, asked), strict=True):
-        if not may:
-            verbs = missing.setdefault((one[0], one[1]), [])
-            verbs += [one[2]] if one[2] not in verbs else []
-    for (group, resource), verbs in missing.items():
-        hint = f"Ask an admin of the namespace for this rule: {rule_text(group, resource, *verbs)}"
-        yield Finding("error", "SW0463", f"you may not {', '.join(verbs)} {resource}", hint)
-    if not missing:
-        yield Finding("ok", "SW0463", f"you hold all {len(asked)} rights that a site takes")
-
-
-def _istio(cluster: Cluster, options: SiteOptions | None = None) -> Iterator[Finding]:
-    """Whether a mesh refuses what comes from other sites, which is not of the mesh."""
-    if options is not None and _EXCLUDED in options.router_pod_annotations:
-        return
-    for namespace in (cluster.namespace, _ISTIO_ROOT):
-        path = f"apis/{_ISTIO}/namespaces/{namespace}/peerauthentications"
-        reply = cluster.call("GET", path)
-        if reply.status != 200:
-            continue  # No Istio, or not ours to look at.
-        for found in json.loads(reply.body).get("items") or []:
-            whole = part(found, "spec", "selector") is None
-            if whole and part(found, "spec", "mtls", "mode") == "STRICT":
-                yield Finding(
-                    "warning",
-                    "SW0464",
-                    f"PeerAuthentication {namespace}/{name_of(found)} is STRICT: links of other "
-                    "sites do not get through the mesh's proxy",
-                    "Set router-pod-annotations of ConfigMap/skupper-site: "
-                    f"sitectl update --router-pod-annotations {_EXCLUDED}=55671,"
-                    "traffic.sidecar.istio.io/excludeOutboundPorts=55671",
-                )
-                return
-
-
 def _skupper(cluster: Cluster) -> Iterator[Finding]:
-    if cluster.find("Deployment", names.SKUPPER_ROUTER) is not None:
+    try:
+        found = cluster.find("Deployment", names.SKUPPER_ROUTER)
+    except ApiFailure as failure:
+        if failure.status != 403:
+            raise
+        return  # SW0463 names the right that lacks.
+    if found is not None:
         yield Finding(
             "info",
             "SW0465",
@@ -151,14 +107,26 @@ def of_site(settings: Settings) -> Iterator[Finding]:
         yield Finding("error", "SW0470", f"no ConfigMap {names.SITE_CONFIGMAP}: no site", hint)
         return
     yield Finding("ok", "SW0470", f"site {picture.options.name} in namespace {site.namespace}")
-    yield from map(_of_object, picture.errors)
-    yield from _objects(site, picture.options)
-    yield from _identity(site)
-    yield from _istio(site.cluster, picture.options)
-    yield from _skupper(site.cluster)
-    if isinstance(site.admin, PodDoor):
-        yield from _pods(site.cluster)
-    yield from of_router(site)
+    options, has_targets = picture.options, _has_pods(picture)
+    of_objects = list(map(_of_object, picture.errors))
+    told = {(one.code, one.message) for one in of_objects}
+    yield from of_objects
+    yield from _at_once(
+        lambda: _objects(site, options),
+        lambda: _identity(site),
+        lambda: istio.findings(site.cluster, options, has_targets=has_targets),
+        lambda: _skupper(site.cluster),
+        lambda: _pods(site.cluster) if isinstance(site.admin, PodDoor) else iter(()),
+        lambda: of_router(site, told),
+    )
+
+
+def _has_pods(picture: Picture) -> bool:
+    """Whether pods are targets of this site."""
+    return any(
+        isinstance(document.spec, ConnectorSpec) and document.spec.workload != ""
+        for document in picture.documents
+    )
 
 
 def _of_object(error: ConfigError) -> Finding:

@@ -167,9 +167,12 @@ class Cluster(ABC):
             "spec": {"resourceAttributes": {"namespace": self.namespace, **attributes}},
         }
         path = "apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-        what = ("SelfSubjectAccessReview", "create", "")
-        answer = self._object("POST", path, what, review)
-        return bool((answer.get("status") or {}).get("allowed"))
+        return bool(self.review(path, review).get("allowed"))
+
+    def review(self, path: str, review: Body) -> Body:
+        """The status of a question that is answered and not stored."""
+        answer = self._object("POST", path, (str(review["kind"]), "create", ""), review)
+        return answer.get("status") or {}
 
     def path(self, kind: str, name: str = "", subresource: str = "") -> str:
         """Where the API serves objects of ``kind`` in this namespace."""
@@ -206,9 +209,11 @@ class Cluster(ABC):
         reason, message = _said(status, body)
         if status == 403 and reason != "Invalid":
             whole, slash, part = kind.partition("/")
-            info = KINDS[whole]
-            group = info.api_version.rpartition("/")[0]
-            rule = rule_text(group, f"{info.plural}{slash}{part}", verb)
+            if whole in KINDS:
+                group, plural = KINDS[whole].api_version.rpartition("/")[0], KINDS[whole].plural
+            else:  # A review.
+                group, plural = "authorization.k8s.io", f"{whole.lower()}s"
+            rule = rule_text(group, f"{plural}{slash}{part}", verb)
             hint = f"Ask an admin of namespace {self.namespace} for a Role with this rule: {rule}"
             if "quota" in message:
                 hint = f"See: kubectl -n {self.namespace} describe resourcequota"
@@ -224,7 +229,8 @@ class Cluster(ABC):
             message = f"there is no namespace {self.namespace!r}"
             return ApiFailure(status, reason, Exit.NOT_FOUND, "no-namespace", message, hint)
         if status == 404:
-            message = message if name else f"this cluster serves no {KINDS[kind].plural}"
+            plural = KINDS[kind].plural if kind in KINDS else f"{kind.lower()}s"
+            message = message if name else f"this cluster serves no {plural}"
             return ApiFailure(status, reason, Exit.NOT_FOUND, "not-found", message)
         if status == 409:
             hint = "Somebody else changed it in the same moment: try again"

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from router.kubernetes.names import COMPONENT_LABEL, COMPONENT_ROUTER
-from router.kubernetes.objects import Object, metadata, name_of
+from router.kubernetes.names import COMPONENT_LABEL, COMPONENT_ROUTER, ROUTER
+from router.kubernetes.objects import Object, metadata, name_of, part
 from sitectl.admin import AdminClient, Answer, Call, events_in
 from sitectl.failure import Exit, Failure, unreachable
-from sitectl.kubernetes.cluster import Cluster
+from sitectl.kubernetes.cluster import ApiFailure, Cluster
 from sitectl.options import IN_POD_VARIABLE
 
 SELECTOR = f"{COMPONENT_LABEL}={COMPONENT_ROUTER}"
@@ -87,11 +87,31 @@ class PodDoor(AdminClient):
         pods = self._cluster.list("Pod", SELECTOR)
         ready = sorted((pod for pod in pods if is_ready(pod)), key=name_of)
         if not ready:
-            raise unreachable(
-                f"no router is ready in namespace {self._cluster.namespace}{_why(pods)}",
-                "sitectl check",
-            )
+            why, hint = self._why(pods)
+            namespace = self._cluster.namespace
+            raise unreachable(f"no router is ready in namespace {namespace}: {why}", hint)
         return [(name_of(pod), _container(pod)) for pod in ready]
+
+    def _why(self, pods: Sequence[Object]) -> tuple[str, str]:
+        """What keeps the pods from being ready, as far as they tell; what to do."""
+        living = [pod for pod in pods if "deletionTimestamp" not in metadata(pod)]
+        if not living and self._is_scaled_to_none():
+            scale = f"scale deployment {ROUTER} --replicas 1"
+            return (
+                f"Deployment {ROUTER} has 0 replicas",
+                f"kubectl -n {self._cluster.namespace} {scale}",
+            )
+        if not living:
+            return ("its pod is ending" if pods else "it has no pod"), "sitectl check"
+        told = [f"pod {name_of(pod)} {reason}" for pod in living if (reason := _trouble(pod))]
+        return "; ".join(told) or "its pod is starting", "sitectl check"
+
+    def _is_scaled_to_none(self) -> bool:
+        try:
+            found = self._cluster.find("Deployment", ROUTER)
+        except ApiFailure:
+            return False  # The right is missing, which `check` says.
+        return found is not None and part(found, "spec", "replicas") == 0
 
 
 def is_ready(pod: Object) -> bool:
@@ -107,14 +127,6 @@ def is_ready(pod: Object) -> bool:
 def _container(pod: Object) -> str:
     names = [str(one.get("name")) for one in (pod.get("spec") or {}).get("containers") or []]
     return CONTAINER if CONTAINER in names or not names else names[0]
-
-
-def _why(pods: Sequence[Object]) -> str:
-    """What keeps the pods from being ready, as far as they tell."""
-    if not pods:
-        return ": it has no pod of one"
-    told = [f"pod {name_of(pod)} {reason}" for pod in pods if (reason := _trouble(pod))]
-    return f": {'; '.join(told)}" if told else ": its pod is starting"
 
 
 def _trouble(pod: Object) -> str:

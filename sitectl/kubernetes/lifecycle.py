@@ -4,28 +4,47 @@ import os
 import sys
 import time
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import click
 
 from router.kubernetes import manifests, names, site_config
 from router.kubernetes.findings import Findings
-from router.kubernetes.objects import Object, labels
+from router.kubernetes.objects import Object, labels, metadata, name_of, part, shown
 from router.kubernetes.picture import SiteOptions
 from router.kubernetes.site_config import SiteDefaults
+from router.model.specs import SiteSpec
 from sitectl import output, process, texts
 from sitectl.failure import Exit, Failure, conflict
-from sitectl.kubernetes.cluster import Cluster
+from sitectl.kubernetes.cluster import ApiFailure, Cluster, in_parallel
 from sitectl.kubernetes.door import PodDoor, site_directory
 from sitectl.kubernetes.objects import covers, make_so
+from sitectl.kubernetes.planned import DryCluster
 from sitectl.kubernetes.removal import remove_site
 from sitectl.kubernetes.site import KubernetesSite, kept_by, no_site, open_cluster
+from sitectl.kubernetes.versions import (
+    CONTROLLER,
+    chosen_image,
+    gap,
+    image_of,
+    keeper,
+    router_of,
+    version_of,
+)
 from sitectl.options import Settings
+from sitectl.site import Change
 from sitectl.site_flags import given, given_keys, pairs
 from sitectl.store import state_dir
 
 ROUTES: Final = "route.openshift.io/v1"
 WAIT_POLL_S: Final = 0.5
+
+
+class _Meant(NamedTuple):
+    """What a site's ConfigMap says."""
+
+    options: SiteOptions
+    drain_grace_s: float
 
 
 def init(settings: Settings, ctx: click.Context, name: str | None, wait: str, image: str) -> None:
@@ -36,22 +55,32 @@ def init(settings: Settings, ctx: click.Context, name: str | None, wait: str, im
     found = cluster.find("ConfigMap", names.SITE_CONFIGMAP)
     notes = {part: pairs(given(ctx).get(part, "")) for part in ("labels", "annotations")}
     site_map, is_new = _site_map(cluster, found, data, notes, openshift)
-    options = _options(site_map, cluster.namespace, openshift, strict=is_new)
-    objects = _rendered(options, cluster, image, openshift)
-    changes = make_so(cluster, [site_map, *objects] if is_new else objects)
+    meant = _read(site_map, cluster.namespace, openshift, strict=is_new)
+    changes = _made(cluster, site_map, is_new, _rendered(meant, cluster, image, openshift))
     if settings.dry_run:
         output.emit_planned(settings)
         return
     change = "unchanged"
     if any(made != "unchanged" for _, made in changes):
         change = "created" if is_new else "updated"
-    if wait == "ready":
-        _wait_ready(cluster, settings.timeout_s)
+    _wait(cluster, wait, settings.timeout_s)
     told = {"created": "created", "updated": "updated", "unchanged": "exists already, unchanged"}
-    text = f"site {options.name} in namespace {cluster.namespace} {told[change]}"
-    output.report(settings, "Site", options.name, change, text)
+    name = meant.options.name
+    text = f"site {name} in namespace {cluster.namespace} {told[change]}"
+    output.report(settings, "Site", name, change, text)
     if change != "unchanged" and wait == "none":
         output.note("Next: sitectl status")
+
+
+def _made(
+    cluster: Cluster, site_map: Object, is_new: bool, objects: list[Object]
+) -> list[tuple[Object, Change]]:
+    who = keeper(router_of(cluster))
+    if who:
+        output.note(f"the objects of this site are made by {who}, which looks after them")
+        return make_so(cluster, [site_map] if is_new else [])
+    changes = make_so(cluster, [site_map, *objects] if is_new else objects)
+    return changes + _grant_headless(cluster)
 
 
 def _site_map(
@@ -87,52 +116,92 @@ def _made_map(
     openshift: bool,
 ) -> Object:
     draft = {"kind": "ConfigMap", "metadata": dict(notes), "data": dict(data)}
-    options = _options(draft, cluster.namespace, openshift, strict=True)
+    options = _read(draft, cluster.namespace, openshift, strict=True).options
     made = manifests.config_map(options, cluster.namespace, data)
-    for part, told in notes.items():  # Also those that must not spread: they were asked for.
+    for key, told in notes.items():  # Also those that must not spread: they were asked for.
         if told:
-            made["metadata"][part] = {**made["metadata"].get(part, {}), **told}
+            made["metadata"][key] = {**made["metadata"].get(key, {}), **told}
     return made
 
 
-def _options(found: Object, namespace: str, openshift: bool, *, strict: bool) -> SiteOptions:
+def _read(found: Object, namespace: str, openshift: bool, *, strict: bool) -> _Meant:
     """What a site's ConfigMap says. Failure when ``strict``: a value that cannot be used."""
     noted = Findings(site_config.SOURCE)
     defaults = SiteDefaults(ingress="route" if openshift else "loadbalancer")
-    options, _ = site_config.read(found, namespace, defaults, noted)
+    options, document = site_config.read(found, namespace, defaults, noted)
+    assert isinstance(document.spec, SiteSpec)
     wrong = [error for error in noted.errors if error.severity == "error"]
     if wrong and strict:
         raise texts.config_failure(wrong, "these settings cannot be used")
     for error in noted.errors:
         output.note(f"{error.code} {error.message}. {error.hint}".rstrip(". "))
-    return options
+    return _Meant(options, document.spec.drain_grace_s)
 
 
-def _rendered(options: SiteOptions, cluster: Cluster, image: str, openshift: bool) -> list[Object]:
+def _rendered(meant: _Meant, cluster: Cluster, image: str, openshift: bool) -> list[Object]:
     chosen = image or os.environ.get(manifests.IMAGE_VARIABLE) or manifests.IMAGE
     rendered = manifests.render(
-        options, namespace=cluster.namespace, image=chosen, openshift=openshift
+        meant.options,
+        namespace=cluster.namespace,
+        image=chosen,
+        openshift=openshift,
+        drain_grace_s=meant.drain_grace_s,
     )
     for error in rendered.errors:
         output.note(f"{error.code} {error.message}. {error.hint}".rstrip(". "))
     return list(rendered.objects)
 
 
-def _wait_ready(cluster: Cluster, timeout_s: float) -> None:
-    """Return when a router is ready. Failure 6: it is not in time, and what its pods say."""
-    door = PodDoor(cluster)
+def _grant_headless(cluster: Cluster) -> list[tuple[Object, Change]]:
+    """Grant the router the right that only an administrator of the cluster holds, if one asks."""
+    without = "names for the pods of headless StatefulSets of other sites are left out"
+    if isinstance(cluster, DryCluster):
+        output.note(f"{without}: their right is granted apart, by an administrator of the cluster")
+        return []
+    try:
+        return make_so(cluster, manifests.headless_objects(cluster.namespace))
+    except ApiFailure as failure:
+        if failure.status != 403:
+            raise
+        component = "deploy/kubernetes/components/headless"
+        output.note(f"{without}: an administrator of the cluster adds them with {component}")
+        return []
+
+
+def _wait(cluster: Cluster, wait: str, timeout_s: float) -> None:
+    """Return when the site is as far as ``wait`` says. Failure 6: it is not in time, and why."""
     deadline = time.monotonic() + timeout_s
-    while not door.is_running():
+    while reason := _lacks(cluster, wait):
         if time.monotonic() >= deadline:
-            try:
-                door.exchange([])
-            except Failure as failure:
-                message = f"not ready after {timeout_s:g} s: {failure.message}"
-                raise Failure(
-                    Exit.TIMED_OUT, "not-ready", message, "sitectl check", retryable=True
-                ) from failure
-            return
+            raise Failure(
+                Exit.TIMED_OUT,
+                "not-ready",
+                f"not {wait} after {timeout_s:g} s: {reason}",
+                "sitectl check",
+                retryable=True,
+            )
         time.sleep(WAIT_POLL_S)
+
+
+def _lacks(cluster: Cluster, wait: str) -> str:
+    """What keeps the site from being ``none``, ``configured`` or ``ready``; empty: nothing."""
+    if wait == "none":
+        return ""
+    deployment = router_of(cluster)
+    if deployment is None:
+        return f"there is no Deployment {names.ROUTER}"
+    status = deployment.get("status") or {}
+    if status.get("observedGeneration", 0) < metadata(deployment).get("generation", 1):
+        return f"Deployment/{names.ROUTER} was not taken up by the cluster's controllers"
+    if wait == "configured":
+        return ""
+    try:
+        PodDoor(cluster).exchange([])
+    except Failure as failure:
+        return failure.message
+    if status.get("updatedReplicas", 0) < (part(deployment, "spec", "replicas") or 0):
+        return "pods are still being replaced"
+    return ""
 
 
 def update(
@@ -149,32 +218,42 @@ def update(
     changed = {**found, "data": after}
     if after != before:
         _require_ours(cluster, found, before, after)
-    options = _options(changed, cluster.namespace, openshift, strict=after != before)
-    objects = _rendered(options, cluster, image or _image(cluster), openshift)
+    deployment = router_of(cluster)
+    meant = _read(changed, cluster.namespace, openshift, strict=after != before)
+    objects = _rendered(meant, cluster, image or chosen_image(deployment), openshift)
     if only_check:
         _tell_differences(settings, ctx, cluster, objects)
         return
-    if after != before:
-        cluster.replace(changed)
-    changes = make_so(cluster, objects)
+    changes: list[tuple[Object, Change]] = []
+    if not _is_others(cluster, deployment, force_restart and after == before and not image):
+        if after != before:
+            cluster.replace(changed)
+        changes = [*make_so(cluster, objects), *_grant_headless(cluster)]
     if force_restart:
         KubernetesSite(cluster, state_dir(settings)).restart_router()
     is_changed = after != before or any(change != "unchanged" for _, change in changes)
     change = "updated" if is_changed or force_restart else "unchanged"
-    text = f"site {options.name} {'updated' if change == 'updated' else 'is so already, unchanged'}"
-    output.report(settings, "Site", options.name, change, text)
+    name = meant.options.name
+    text = f"site {name} {'updated' if change == 'updated' else 'is so already, unchanged'}"
+    output.report(settings, "Site", name, change, text)
 
 
-def _image(cluster: Cluster) -> str:
-    """The image that was chosen when the site was made, if it is not ours of some version."""
-    found = cluster.find("Deployment", names.ROUTER)
-    template = ((found or {}).get("spec") or {}).get("template") or {}
-    for container in (template.get("spec") or {}).get("containers") or []:
-        image = str(container.get("image", ""))
-        own = manifests.IMAGE.rpartition(":")[0]
-        if container.get("name") == "router" and image and not image.startswith(f"{own}:"):
-            return image
-    return ""
+def _is_others(cluster: Cluster, deployment: Object | None, only_restart: bool) -> bool:
+    """Whether another makes the objects, so that only a restart is left to be done.
+
+    Failure 5: more than that is asked for, or the site is of a version too far away.
+    """
+    who = keeper(deployment)
+    if who and not only_restart:
+        where = f"kubectl -n {cluster.namespace} edit configmap {names.SITE_CONFIGMAP}"
+        hint = f"For another version update {who}; for other settings: {where}"
+        if who != CONTROLLER:
+            hint = f"Change it wherever {who} takes it from"
+        raise conflict(f"the objects of this site are made by {who}", hint)
+    far = gap(version_of(deployment))
+    if far and not who:
+        raise conflict(far, "Take the versions between one after the other")
+    return bool(who)
 
 
 def _require_ours(
@@ -198,24 +277,44 @@ def _tell_differences(
     settings: Settings, ctx: click.Context, cluster: Cluster, objects: list[Object]
 ) -> None:
     """Print which objects this version would make otherwise; exit 3 if there are any."""
-    from router.kubernetes.objects import name_of, shown
-
-    items: list[dict[str, Any]] = []
-    for wanted in objects:
-        found = cluster.find(str(wanted["kind"]), name_of(wanted))
-        change = "created" if found is None else "updated"
-        if found is None or not covers(found, wanted):
-            items.append({"object": shown(wanted), "change": change})
+    found: list[Object | None] = in_parallel(
+        lambda wanted: cluster.find(str(wanted["kind"]), name_of(wanted)), objects
+    )
+    items = [
+        _difference(before, wanted)
+        for before, wanted in zip(found, objects, strict=True)
+        if before is None or not covers(before, wanted)
+    ]
+    for before, wanted in zip(found, objects, strict=True):
+        far = gap(version_of(before)) if wanted["kind"] == "Deployment" else ""
+        if far:
+            output.note(f"{far}. Take the versions between one after the other")
     output.emit_items(
         settings,
         "Update",
         items,
-        lambda: (
-            "\n".join(f"{i['object']} would be {i['change']}" for i in items)
-            or "All objects are as this version makes them."
-        ),
+        lambda: "\n".join(map(_sentence, items)) or "All objects are as this version makes them.",
     )
     ctx.exit(Exit.DEGRADED if items else Exit.OK)
+
+
+def _difference(before: Object | None, wanted: Object) -> dict[str, Any]:
+    item: dict[str, Any] = {
+        "object": shown(wanted),
+        "change": "created" if before is None else "updated",
+        "version": {"from": version_of(before) or None, "to": version_of(wanted)},
+    }
+    if before is not None and image_of(before) != image_of(wanted):
+        item["image"] = {"from": image_of(before), "to": image_of(wanted)}
+    return item
+
+
+def _sentence(item: dict[str, Any]) -> str:
+    text = f"{item['object']} would be {item['change']}"
+    if item["change"] == "updated":
+        text += f" (it is of {item['version']['from'] or 'a version that did not say so'})"
+    image = item.get("image")
+    return text + (f", image {image['from']} to {image['to']}" if image else "")
 
 
 def delete(settings: Settings) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from router.kubernetes import names
 from router.kubernetes.changes import Change, Create, Delete
+from router.kubernetes.manifests import headless_objects
 from router.kubernetes.objects import Object, Snapshot, labels, name_of, shown
 from router.kubernetes.services import restore
 from sitectl.kubernetes.cluster import ApiFailure, Cluster, in_parallel
@@ -37,6 +38,8 @@ def remove_site(cluster: Cluster) -> Removed:
     is_skuppers = cluster.find("Deployment", names.SKUPPER_ROUTER) is not None
     for kind in _FIRST:
         _delete(cluster, kind, names.ROUTER, removed)
+    for one in reversed(headless_objects(cluster.namespace)):
+        _delete(cluster, str(one["kind"]), name_of(one), removed)
     if site is not None and is_skuppers:
         removed.left.append(
             f"ConfigMap {names.SITE_CONFIGMAP} stays: Skupper's router in this namespace uses it"
@@ -59,13 +62,21 @@ def remove_site(cluster: Cluster) -> Removed:
 
 def _restore(cluster: Cluster, removed: Removed) -> None:
     """Services as they were before us; those that we made go."""
+    outdated: list[Change] = []
+    refused: dict[str, str] = {}
     for _ in range(_ROUNDS):
         changes, findings = restore(_services(cluster))
-        again = [change for change in changes if not _carried_out(cluster, change, removed)]
-        if not again:
+        due = [change for change in changes if f"{change.kind}/{change.name}" not in refused]
+        outdated = [change for change in due if not _carried_out(cluster, change, removed, refused)]
+        if not outdated:
             removed.left.extend(f"{error.code} {error.message}. {error.hint}" for error in findings)
-            return
-    removed.left.extend(f"{change.kind}/{change.name} could not be put back" for change in again)
+            break
+    refused |= {
+        f"{change.kind}/{change.name}": "somebody else keeps changing it" for change in outdated
+    }
+    for shown_as, why in refused.items():
+        if not shown_as.startswith("EndpointSlice/"):  # The cluster removes it with its Service.
+            removed.left.append(f"{shown_as} could not be put back: {why}")
 
 
 def _services(cluster: Cluster) -> Snapshot:
@@ -86,11 +97,13 @@ def _services(cluster: Cluster) -> Snapshot:
     return Snapshot(cluster.namespace, objects)
 
 
-def _carried_out(cluster: Cluster, change: Change, removed: Removed) -> bool:
-    """Whether it is done; False: somebody else changed the object first."""
+def _carried_out(
+    cluster: Cluster, change: Change, removed: Removed, refused: dict[str, str]
+) -> bool:
+    """Whether it is done or ``refused`` for good; False: somebody else changed the object first."""
     try:
         if isinstance(change, Delete):
-            if cluster.delete(change.kind, change.name):
+            if cluster.delete(change.kind, change.name, change.uid):
                 removed.shown.append(f"{change.kind}/{change.name}")
         elif isinstance(change, Create):
             cluster.create(change.body)
@@ -98,9 +111,12 @@ def _carried_out(cluster: Cluster, change: Change, removed: Removed) -> bool:
             cluster.patch(change.kind, change.name, change.body)
             removed.left.append(f"{change.kind} {change.name} is again as it was")
     except ApiFailure as failure:
-        if failure.status not in (404, 409):
+        if failure.status == 409:
+            return False
+        if failure.status not in (403, 404, 422):
             raise
-        return failure.status == 404
+        if failure.status != 404:
+            refused[f"{change.kind}/{change.name}"] = failure.message
     return True
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from router.documents import file_name, write
+from router.documents.wanted import Wanted
 from router.kubernetes import addresses, names
 from router.kubernetes.objects import Object, annotations, labels, metadata
 from router.model.errors import ConfigError
@@ -91,6 +92,11 @@ class KubernetesSite(Site):
         """Raise Failure when the namespace has no site."""
         if self.reading.picture.options is None:
             raise no_site(self.namespace)
+
+    def wanted(self) -> Wanted:
+        """Everything together. Failure: no site here, or no usable one."""
+        self.require_site()
+        return super().wanted()
 
     @property
     def links(self) -> Links:

@@ -10,7 +10,7 @@ import resource
 import socket
 import ssl
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from importlib import util
 from pathlib import Path
 from typing import Any
@@ -196,8 +196,11 @@ def _bind_error(host: str, port: int) -> str | None:
 _JUDGED_BY_ITSELF = ("SW0202", "SW0309", "SW0404")
 
 
-def of_router(site: Site) -> Iterator[Finding]:
-    """What a running router says of itself, its links and services."""
+def of_router(site: Site, told: Set[tuple[str, str]] = frozenset()) -> Iterator[Finding]:
+    """What a running router says of itself, its links and services.
+
+    ``told``: codes and messages of problems that were found without it, and are not told again.
+    """
     try:
         status, links, services = site.admin.get_all(
             "/api/v1/status", "/api/v1/links", "/api/v1/services"
@@ -212,6 +215,8 @@ def of_router(site: Site) -> Iterator[Finding]:
     for problem in status.get("problems") or []:
         if problem["code"].startswith("SW01") or problem["code"] in _JUDGED_BY_ITSELF:
             continue  # Of documents, listeners, targets, links: each of those is judged by itself.
+        if (problem["code"], problem["message"]) in told:
+            continue
         yield Finding("warning", problem["code"], problem["message"], problem.get("hint", ""))
     yield from _each(links, "SW0515", "no link yet", _link)
     yield from _each(services, "SW0516", "no service yet", _service)

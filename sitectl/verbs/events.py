@@ -35,7 +35,9 @@ def _text(items: list[dict[str, Any]]) -> str:
 
 def _line(event: dict[str, Any]) -> str:
     hint = f" ({event['hint']})" if event.get("hint") else ""
+    subject, message = str(event.get("subject")), str(event.get("message"))
+    text = message if subject in message else f"{subject}: {message}"
     return output.safe(
         f"{event.get('at')}  {event.get('severity', ''):<7}  {event.get('code', ''):<20}  "
-        f"{event.get('subject')}: {event.get('message')}{hint}"
+        f"{text}{hint}"
     )

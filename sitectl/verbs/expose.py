@@ -18,7 +18,7 @@ from sitectl.bindings import (
 )
 from sitectl.failure import usage
 from sitectl.options import Settings, Verb, accepted, dry_run_flag, type_and_name
-from sitectl.pod_flags import bound_target, mark_headless, use_of_pods, workload_flags
+from sitectl.pod_flags import bound_target, mark_headless, port_advice, use_of_pods, workload_flags
 from sitectl.service_flags import health_flags
 from sitectl.service_names import documents_of, listener_of, require_name
 from sitectl.site import Site
@@ -131,6 +131,7 @@ def expose(
     if ingress == "Never":
         documents.append(listener_of(name, "none", service.ports))
     bound = bound_document(site, binding, capacity, health, reach)
+    advice = port_advice(site, binding)
     if bound is not None:
         documents.append(bound)
     changes = site.put_all(documents)
@@ -141,6 +142,8 @@ def expose(
     if change != "unchanged":
         text = f"{binding.shown} exposed as service {name}"
     output.report(settings, "Service", name, change, text)
+    for line in advice:
+        output.note(settings.here(line))
 
 
 def _refuse_other_words(

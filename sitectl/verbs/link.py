@@ -10,7 +10,7 @@ from router.model import limits
 from router.model.specs import Document, LinkSpec
 from sitectl import output, process, store
 from sitectl.failure import Exit, Failure, conflict, not_found, usage
-from sitectl.options import Duration, Settings, TokenFile, Verbs, accepted
+from sitectl.options import Duration, Settings, TokenFile, Verbs, accepted, dry_run_flag
 from sitectl.site import Links, Site
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ _COST = click.IntRange(limits.COST_MIN, limits.COST_MAX)
 @click.option("--cost", type=_COST, help="[default: the token's, else 1]")
 @_wait_option
 @accepted("not needed here, the link's path is the site's", "--proxy=")
+@dry_run_flag
 @click.pass_obj
 def create(
     settings: Settings, file: str, name: str | None, cost: int | None, wait: float | None
@@ -58,14 +59,15 @@ def create(
         chosen, change = _keep(site, token, name, cost)
     told = "exists already, unchanged" if change == "unchanged" else "created"
     text = f"link {chosen} to site {token.site_name} {told}"
-    if wait is not None:
+    if wait is not None and not settings.dry_run:
         _wait(site, chosen, wait)
         text += ", up"
     output.report(settings, "Link", chosen, change, text)
-    if wait is None:
-        running = site.admin.is_running()
-        next_step = f"link status {chosen} --wait 30" if running else "start"
-        output.note(f"Next: sitectl --site {site.name} {next_step}")
+    if wait is None and not settings.dry_run:
+        next_step = f"link status {chosen} --wait 30"
+        if not site.admin.is_running():
+            next_step = "check" if site.has_workloads else "start"
+        output.note(settings.here(f"Next: sitectl {next_step}"))
 
 
 def _keep(site: Site, token: "Token", name: str | None, cost: int | None) -> tuple[str, str]:
@@ -209,9 +211,11 @@ def _table(items: list[dict[str, Any]]) -> str:
 def _wait(site: Site, name: str | None, wait_s: float) -> None:
     """Return when the link, or every link, is up. Failure: refused (1), out of time (6)."""
     last: list[dict[str, Any]] = []
+    others: list[str] = []
 
     def settled() -> bool:
         items = site.admin.get("/api/v1/links")
+        others[:] = [item["name"] for item in items]
         last[:] = [item for item in items if name in (None, item["name"])]
         for item in last:
             if item["state"] == "refused":
@@ -222,11 +226,14 @@ def _wait(site: Site, name: str | None, wait_s: float) -> None:
         waiting = [item for item in last if item["state"] != "up"]
         what = ", ".join(f"link {item['name']} is {item['state']}" for item in waiting)
         errors = "; ".join(str(item["error"]) for item in waiting if item.get("error"))
+        if not last:
+            there = f"; there is: {', '.join(others)}" if others else ""
+            what = f"no link {name!r} yet{there}," if name else "no link yet"
         raise Failure(
             Exit.TIMED_OUT,
             "timed-out",
-            f"{what or 'no link yet'} after {wait_s:g} s" + (f": {errors}" if errors else ""),
-            f"sitectl link status{f' {name}' if name else ''}",
+            f"{what} after {wait_s:g} s" + (f": {errors}" if errors else ""),
+            f"sitectl link status{f' {name}' if name and last else ''}",
             retryable=True,
         )
 
@@ -243,6 +250,7 @@ def _refused(item: dict[str, Any]) -> Failure:
 @group.command("set")
 @click.argument("name")
 @click.option("--cost", type=_COST, required=True)
+@dry_run_flag
 @click.pass_obj
 def set_(settings: Settings, name: str, cost: int) -> None:
     """Change a link's cost while it is up.
@@ -286,6 +294,7 @@ def incoming_link(site: Site, name: str) -> dict[str, Any] | None:
 @group.command("delete")
 @click.argument("name", required=False)
 @click.option("--name", "flag", hidden=True)
+@dry_run_flag
 @click.pass_obj
 def delete(settings: Settings, name: str | None, flag: str | None) -> None:
     """Remove a link dialled here; of an incoming one, revoke the neighbour's access.
@@ -308,7 +317,7 @@ def delete(settings: Settings, name: str | None, flag: str | None) -> None:
         site.delete_all([document] if document is not None else [])
         links.remove(chosen)
         output.report(settings, "Link", chosen, "deleted", f"link {chosen} deleted")
-        if site.admin.is_running():
+        if not settings.dry_run and site.admin.is_running():
             output.note(f"What is under way over it finishes: sitectl link status {chosen}")
         return
     incoming = incoming_link(site, chosen)
@@ -325,6 +334,8 @@ def delete(settings: Settings, name: str | None, flag: str | None) -> None:
         "what was under way is cut"
     )
     output.report(settings, "Link", chosen, "deleted", text)
+    if settings.dry_run:
+        return
     output.note(
         f"At {neighbour['name']} the link stays configured, until: sitectl link delete NAME"
     )

@@ -7,12 +7,13 @@ import click
 
 from sitectl import output, store
 from sitectl.failure import not_found
-from sitectl.options import Settings, Verb
+from sitectl.options import Settings, Verb, dry_run_flag
 from sitectl.verbs.link import incoming_link, revoke_site
 
 
 @click.command("revoke-access", cls=Verb)
 @click.option("--link", "name", metavar="NAME", help="Only of the site behind this incoming link.")
+@dry_run_flag
 @click.pass_obj
 def revoke_access(settings: Settings, name: str | None) -> None:
     """Take back what this site's tokens gave: of all of them, or of one neighbour.
@@ -35,7 +36,7 @@ def revoke_access(settings: Settings, name: str | None) -> None:
         text = f"the access of site {neighbour['name']} is revoked"
         output.report(settings, "Access", name, "deleted", text)
         return
-    if sys.stdin.isatty() and not settings.yes:
+    if sys.stdin.isatty() and not settings.yes and not settings.dry_run:
         click.confirm(f"End every link to {site.name}, for good?", abort=True, err=True)
     site.trust.renew(time.time())
     site.restart_router()
@@ -46,4 +47,5 @@ def revoke_access(settings: Settings, name: str | None) -> None:
         "deleted",
         f"every token of {site.name} is void, its CA is new",
     )
-    output.note("Next: sitectl token create FILE, and link again from the other sites")
+    if not settings.dry_run:
+        output.note("Next: sitectl token create FILE, and link again from the other sites")

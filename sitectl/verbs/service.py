@@ -383,7 +383,10 @@ def status(ctx: click.Context, name: str | None, verbose: bool) -> None:
         output.note(f"stopped: {stopped}; this is what is configured")
     detailed = verbose or name is not None
     output.emit_items(
-        settings, "ServiceStatus", items, lambda: settings.here(table(items, detailed))
+        settings,
+        "ServiceStatus",
+        items,
+        lambda: settings.here(table(items, detailed, has_workloads=site.has_workloads)),
     )
     if stopped:
         ctx.exit(site.without_router)

@@ -14,7 +14,7 @@ from sitectl.bindings import (
     unbind_target,
 )
 from sitectl.options import Decorated, Settings, Verb, accepted, dry_run_flag, type_and_name
-from sitectl.pod_flags import bound_target, mark_headless, use_of_pods, workload_flags
+from sitectl.pod_flags import bound_target, mark_headless, port_advice, use_of_pods, workload_flags
 from sitectl.service_flags import health_flags
 from sitectl.service_names import require_name
 
@@ -76,11 +76,14 @@ def bind(
     reach = reach_of(site, name, protocol, tls_trust, tls_server_name, proxy_protocol)
     if use_of_pods(site, target, headless, not_ready):
         reach["not_ready"] = bool(not_ready)
+    advice = port_advice(site, binding)
     change = bind_target(site, binding, capacity, health, reach)
     if headless and site.has_workloads:
         change = mark_headless(site, binding, change)
     text = f"{binding.shown} {_bound(change)} service {name}"
     output.report(settings, "Connector", binding.document_name, change, text)
+    for line in advice:
+        output.note(settings.here(line))
     if not is_declared(site, name):
         site.require_readable("Service", name)
         output.note(f"no site that is known here declares {name} yet: the target waits for that")

@@ -26,7 +26,8 @@ from sitectl.site_flags import ROUTER_MODES, key_flags, site_flags, without_use
 @click.option(
     "--wait",
     type=click.Choice(("none", "configured", "ready")),
-    help="On Kubernetes: stay until its objects are there, or its router is ready. [default: none]",
+    help="On Kubernetes: stay until the cluster has taken up its objects (configured), or until "
+    "its router of this version is ready. [default: none]",
 )
 @click.option("--image", help="Of the router, on Kubernetes.")
 @dry_run_flag

@@ -13,7 +13,7 @@ from router.model.specs import SiteSpec
 from sitectl import output, store
 from sitectl.directory import DirectorySite
 from sitectl.failure import Exit, Failure, conflict, not_found, usage
-from sitectl.options import Duration, Settings, TokenFile, Verbs, accepted
+from sitectl.options import Duration, Settings, TokenFile, Verbs, accepted, dry_run_flag
 from sitectl.site import Site
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def _refuse_patterns(ctx: click.Context, param: click.Parameter, value: Any) -> 
     "--allow-services", multiple=True, hidden=True, expose_value=False, callback=_refuse_patterns
 )
 @accepted("not needed here, the secret is made at random", "--password=", "--template=")
+@dry_run_flag
 @click.pass_obj
 def create(
     settings: Settings,
@@ -99,6 +100,10 @@ def create(
         token = claim_token(trust.grants(), trust.authority(), uses=uses, **words)
     else:
         token = certificate_token(trust.authority(), **words)
+    if settings.dry_run:
+        output.note(f"dry run: token {token.name} would be written to {file}")
+        output.emit_planned(settings)
+        return
     if file == "-":
         click.echo(tokens.dump(token), nl=False)
         return

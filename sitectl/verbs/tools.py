@@ -1,6 +1,7 @@
 """`version` and `completion`."""
 
 import platform
+from typing import Any
 
 import click
 
@@ -19,17 +20,21 @@ def product_version() -> str:
 @click.command(cls=Verb)
 @click.pass_obj
 def version(settings: Settings) -> None:
-    """Versions of the product, of Python and of the event loop."""
+    """Versions of this command, of Python and of the event loop; on Kubernetes of the router."""
     from importlib import util
 
     loop = "uvloop" if util.find_spec("uvloop") else "asyncio"
-    item = {"version": product_version(), "python": platform.python_version(), "loop": loop}
-    output.emit_item(
-        settings,
-        "Version",
-        item,
-        lambda: f"spillway {item['version']} (Python {item['python']}, {item['loop']})",
-    )
+    own, python = product_version(), platform.python_version()
+    item: dict[str, Any] = {"version": own, "python": python, "loop": loop}
+    text = f"spillway {own} (Python {python}, {loop})"
+    if settings.chosen_platform() == "kubernetes":
+        from sitectl.kubernetes.versions import of_router
+
+        item["router"] = router = of_router(settings)
+        if router["image"] or router["version"]:
+            told = router["version"] or "does not answer"
+            text += "\n" + output.safe(f"router {told} ({router['image']})")
+    output.emit_item(settings, "Version", item, lambda: text)
 
 
 @click.command(cls=Verb)

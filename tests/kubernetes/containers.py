@@ -36,6 +36,10 @@ class Node(msgspec.Struct, kw_only=True):
     images: dict[str, Image]
 
 
+class _NotStarted(Exception):
+    """The command of a container cannot be run."""
+
+
 class Container:
     """Its state as the pod's status shows it, and the ways to start, probe and stop it."""
 
@@ -99,6 +103,11 @@ class Container:
             except NotThere as missing:
                 self._wait("CreateContainerConfigError", str(missing))
                 if await self._pause(BACKOFF_S):
+                    return KILLED
+                continue
+            except _NotStarted as error:
+                self._wait("RunContainerError", f"failed to start container {self.name}: {error}")
+                if await self._pause(BACKOFF_S_MAX):
                     return KILLED
                 continue
             if self._stopping.is_set() or policy == "Never" or (policy == "OnFailure" and not code):
@@ -176,7 +185,11 @@ class Container:
         self._hollow_end.clear()
         self._ended.clear()
         if self.image is not None:
-            await self._start(self.image)
+            try:
+                await self._start(self.image)
+            except OSError as error:  # A command that this machine has not.
+                self._ended.set()
+                raise _NotStarted(str(error)) from error
         self.state = {"running": {"startedAt": now()}}
         self._on_change()
         try:

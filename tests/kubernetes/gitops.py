@@ -37,7 +37,7 @@ _SYSTEM: Final = ("kube-root-ca.crt", "default")
 class GitOps:
     """One application: the manifests of one namespace. ``mark``: `LABEL` or `ANNOTATION`.
 
-    ``ignored``: paths that it does not compare (``ignoreDifferences``), as ``Service/spec/selector``.
+    ``ignored``: paths that it does not compare (``ignoreDifferences``): ``Service/spec/selector``.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
 """Namespaces as their users see them: sites by the site controller, clients of Services.
 
-A client goes where kube-proxy would take it: Service, EndpointSlice, a ready pod's address and port.
+A client goes where kube-proxy would take it: Service, EndpointSlice, address and port of a pod.
 """
 
 import http.client
@@ -182,12 +182,13 @@ def fetch(door: tuple[str, int], path: str, host: str) -> str:
 class Load:
     """Clients of a Service, one request after the other, each on a new connection.
 
-    They see endpoints ``lag_s`` late, as nodes do. ``failed``: requests without a whole answer.
+    They see endpoints up to twice ``lag_s`` late, as nodes do. ``failed``: requests without a whole answer.
     """
 
     def __init__(
-        self, place: Place, service: str, *, clients: int = 2, path: str = "/", lag_s: float = 0.5
+        self, place: Place, service: str, *, clients: int = 2, path: str = "/", lag_s: float = 0.3
     ) -> None:
+        self.name = f"{service} in {place.namespace}"
         self.pods: Counter[str] = Counter()
         self.failed: list[str] = []
         self._place, self._service, self._path = place, service, path
@@ -225,11 +226,13 @@ class Load:
 
     def _work(self) -> None:
         while not self._stop.is_set():
-            began = time.monotonic()
+            began, door = time.time(), random.choice(self._doors)
             try:
-                self.pods[fetch(random.choice(self._doors), self._path, self._service)] += 1
+                self.pods[fetch(door, self._path, self._service)] += 1
             except OSError as error:
-                self.failed.append(f"{error!r} after {time.monotonic() - began:.2f} s")
+                at = time.strftime("%T", time.gmtime(began)) + f"{began % 1:.3f}"[1:]
+                took_s = time.time() - began
+                self.failed.append(f"{at} {door} {error!r} in {took_s:.2f} s")
             self._stop.wait(0.005)
 
 

@@ -55,8 +55,8 @@ async def _http(get: Json, address: str, ports: dict[str, int]) -> bool:
         lines = [f"GET {get.get('path', '/')} HTTP/1.1"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         streams[1].write(("\r\n".join(lines) + "\r\n\r\n").encode())
-        status = await streams[0].readline()
-        return 200 <= int(status.split()[1]) < 400
+        status = (await streams[0].readline()).split()
+        return len(status) > 1 and 200 <= int(status[1]) < 400  # Empty: it broke off.
     finally:
         await _close(streams)
 

@@ -65,8 +65,9 @@ def site(name: str) -> str:
     return SITE.format(name=name)
 
 
-def shop(name: str, address: str = "shop", replicas: int = 1, **annotations: str) -> str:
-    further = "\n".join(f"    {key}: {text!r}" for key, text in annotations.items())
+def shop(name: str, address: str = "shop", *, replicas: int = 1, capacity: int = 0) -> str:
+    """A Deployment that is exposed as ``address``; ``capacity`` 0: not stated."""
+    further = f'    spillway.dev/capacity: "{capacity}"' if capacity else ""
     return SHOP.format(name=name, address=address, replicas=replicas, further=further)
 
 

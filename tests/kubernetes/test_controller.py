@@ -384,6 +384,36 @@ def test_a_service_that_changes_while_it_is_given_back_is_given_back_all_the_sam
     running(cluster, story)
 
 
+def test_a_service_that_a_webhook_keeps_holds_no_other_back_and_is_tried_again(
+    cluster: Cluster,
+) -> None:
+    async def story(cluster: Cluster) -> None:
+        site(cluster, "west")
+        await until(lambda: has_router(cluster, "west"))
+        spec = {"selector": {"app": "shop"}, "ports": [{"port": 80, "targetPort": 8080}]}
+        for name in ("held", "shop"):
+            made = cluster.create("Service", name, "west", spec=spec)
+            adopted = adopt(made, {80: 1024}, name, is_asked=True)
+            cluster.patch("Service", name, {**adopted}, "west")
+        refusal = Fault(code=403, verb="patch", kind="Service", name="held")
+        slices = Fault(code=403, verb="list", kind="EndpointSlice")
+        for fault in (refusal, slices):
+            cluster.faults.add(fault)
+        cluster.delete("ConfigMap", names.SITE_CONFIGMAP, "west")
+
+        def is_back(name: str) -> bool:
+            found = cluster.get("Service", name, "west")
+            return found is not None and found["spec"]["selector"] == {"app": "shop"}
+
+        await until(lambda: is_back("shop"))
+        assert not is_back("held")
+        refusal.times = 0
+        await until(lambda: is_back("held"))
+        await until(lambda: not has_router(cluster, "west"))
+
+    running(cluster, story)
+
+
 def test_many_namespaces_get_their_sites_and_then_nothing_is_written(cluster: Cluster) -> None:
     async def story(cluster: Cluster) -> None:
         spaces = [f"team-{number}" for number in range(20)]

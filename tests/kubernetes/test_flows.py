@@ -9,6 +9,7 @@ import pytest
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.places import IMAGES, Place, copied, install_controller, writes
 from tests.kubernetes.published import REQUEST, filled, shop, site
+from tests.kubernetes.resources import Json
 from tests.scenario.waiting import until
 
 
@@ -36,8 +37,12 @@ def test_a_site_a_deployment_and_a_token_link_in_whatever_order_they_arrive(
     places = [Place(other, f"west-{number}") for number, _ in enumerate(orders)]
     for step in range(3):
         for number, (place, order) in enumerate(zip(places, orders, strict=True)):
-            objects = {"site": site(place.namespace), "shop": shop("shop", f"shop-{number}")}
-            place.apply({**objects, "token": token}[order[step]])
+            objects: dict[str, str | Json] = {
+                "site": site(place.namespace),
+                "shop": shop("shop", f"shop-{number}"),
+            }
+            objects["token"] = token
+            place.apply(objects[order[step]])
         for place in places:
             if place.get("ConfigMap", "skupper-site"):  # What came later comes to a running site.
                 place.starts()
@@ -52,9 +57,8 @@ def test_two_clusters_fill_what_is_near_and_spill_to_the_other_and_back(
     cluster: Cluster, other: Cluster
 ) -> None:
     east, west = Place(cluster, "shop"), Place(other, "shop")
-    capacity = {"spillway.dev/capacity": "2"}
-    east.apply(site("east"), REQUEST.format(name="to-east"), shop("east", **capacity))
-    west.apply(site("west"), shop("west", **capacity), copied(filled(east, "to-east")))
+    east.apply(site("east"), REQUEST.format(name="to-east"), shop("east", capacity=2))
+    west.apply(site("west"), shop("west", capacity=2), copied(filled(east, "to-east")))
     west.answers("shop", by="west")
     east.answers("shop", by="east")
     until(lambda: west.at_once("shop", 3, "/slow/0.3")["east"], "west spills to east")
@@ -106,8 +110,8 @@ def test_a_request_that_came_as_a_copy_and_is_overwritten_by_the_filled_one_link
         for place in (east, west):
             cluster.patch("Secret", "to-east", label, place.namespace)
     for place in (east, west):
-        place.apply(shop("later", "later", spread=place.namespace))
-        place.answers("later")  # What was healed before was looked at by now.
+        place.apply(shop("later", f"later-{place.namespace}"))
+        place.answers(f"later-{place.namespace}")  # What was healed before was looked at by now.
     assert writes(cluster, mark, "Secret") == []
     healed = filled(east, "to-east")
     assert healed["data"] == token["data"]

@@ -232,6 +232,15 @@ def test_a_job_like_pod_ends_its_sidecars_and_is_over(cluster: Cluster) -> None:
     assert (ended["exitCode"], ended["reason"]) == (3, "Error")
 
 
+def test_a_command_that_is_not_there_ends_no_other_pod(cluster: Cluster) -> None:
+    run(cluster, "bad", {"name": "main", "image": HOST, "command": ["/no/such"]})
+    until(lambda: "RunContainerError" in str(status(cluster, "bad")), "it cannot start")
+    run(cluster, "good", shell("main", "exec sleep 60"))
+    until(lambda: is_ready(cluster, "good"), "the kubelet goes on")
+    cluster.delete("Pod", "bad")
+    until(lambda: cluster.get("Pod", "bad") is None, "it can be deleted")
+
+
 def test_a_crash_loops_with_its_count(cluster: Cluster) -> None:
     run(cluster, "one", shell("main", "echo crashing; exit 2"))
     until(lambda: restarts(cluster, "one") >= 2, "it was restarted")

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from router.control.kubernetes.api import Api
-from router.control.kubernetes.services import ServiceWriter, restore_all
+from router.control.kubernetes.services import Restored, ServiceWriter, restore_all
 from router.control.kubernetes.store import KubernetesStore, Look
 from router.kubernetes import adoption, names
 from router.model.specs import ServiceSpec
@@ -264,7 +264,7 @@ def test_three_hundred_services_of_another_site_share_port_80(cluster: Cluster) 
         assert site.cluster.faults.count(verb="write", since=since) == 0
 
         site.may_write = False
-        assert await restore_all(site.api) == ()
+        assert await restore_all(site.api) == Restored()
         left = {one["metadata"]["name"] for one in site.cluster.list("Service", NAMESPACE)}
         assert left == {"shop-7"}
 

@@ -173,6 +173,10 @@ def test_answers_come_soon_with_fifty_services(cluster: Cluster, west: Commands)
         west(*words)
         assert time.monotonic() - began < 2.0 + os.getloadavg()[0], words
         assert cluster.faults.count(user="kubernetes-admin", since=before) <= 12, words
+    for words in (("check",), ("check", "--pre"), ("version",)):
+        began = time.monotonic()
+        west(*words)
+        assert time.monotonic() - began < 2.0 + os.getloadavg()[0], words
     for number in range(50):
         cluster.delete("ConfigMap", f"spillway-service-s{number}", "west")
 
@@ -191,5 +195,8 @@ def test_what_a_dry_run_prints_is_what_init_makes(cluster: Cluster) -> None:
     assert not dry.objects("Deployment")
     assert len(list(yaml.safe_load_all(text))) == 6
     dry.kubectl("apply", "-f", "-", stdin=text)
-    assert dry.json("init", "--ingress", "none", "--routers", "0")["change"] == "unchanged"
+    words = ("init", "--ingress", "none", "--routers", "0")
+    assert dry.json(*words)["change"] == "updated"  # The right that is granted apart.
+    assert dry.objects("Role") == {"spillway-router", "spillway-router-headless"}
+    assert dry.json(*words)["change"] == "unchanged"
     assert "all objects are as" in dry.ok("update", "--check").lower()

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from router.control.kubernetes.api import Api, ApiError
+from router.control.kubernetes.api import Api
+from router.control.kubernetes.errors import ApiError
 from router.control.kubernetes.store import KubernetesStore
 from router.documents import Wanted
 from router.kubernetes import names
@@ -333,3 +334,20 @@ def test_long_lists_come_in_pages(cluster: Cluster) -> None:
             )
 
     play(story())
+
+
+def test_however_many_watches_are_open_a_call_waits_for_none(cluster: Cluster) -> None:
+    async def story() -> None:
+        async with (
+            Api.connect("west", str(cluster.kubeconfig())) as api,
+            contextlib.AsyncExitStack() as watches,
+        ):
+            version = (await api.list("Secret")).version
+            for number in range(101):  # The pool of the HTTP client has 100 unless told otherwise.
+                watch = api.watch("Secret", version, fields=f"metadata.name=s-{number}")
+                await watches.enter_async_context(contextlib.aclosing(watch))
+                async with asyncio.timeout(5):
+                    await anext(watch)
+            assert await api.find("Secret", "s-0") is None
+
+    asyncio.run(story())

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from certs import certificates, claims, keys
 from certs.claims import Redeemed
-from router.control.kubernetes.api import ApiError
+from router.control.kubernetes.errors import ApiError
 from router.control.kubernetes.grants import GrantSecrets
 from router.kubernetes.secrets import GRANT_FILE, data_of, grant_name, grant_secret
 from tests.unit.certs.sites import NOW, Site, parsed, request_of

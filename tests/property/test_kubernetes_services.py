@@ -218,7 +218,7 @@ class ServicesOfANamespace(RuleBasedStateMachine):
         ours = sorted(set(self.cluster.objects["Service"]) - set(self.users))
         live = copy.deepcopy(self.cluster.service(data.draw(st.sampled_from(ours))))
         live["spec"]["ports"][0]["targetPort"] = 9_999
-        live["spec"]["selector"] = {"app": "mine"}
+        live["spec"]["selector"] = {}  # With one of theirs it would be theirs.
         live["metadata"]["labels"]["colour"] = "red"
         live["spec"]["type"] = data.draw(st.sampled_from(("ClusterIP", "NodePort")))
         self.cluster.put(live)

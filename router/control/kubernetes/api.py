@@ -1,143 +1,27 @@
-"""Calls to a Kubernetes API server in the few forms that a site needs, with one fault policy.
+"""A Kubernetes API server in the few verbs that a site needs.
 
-Objects go in and come out as JSON (`Object`). Each call has a deadline that covers its retries.
-What the server refuses is an `ApiError` with its status; no answer at all is one with status 0.
+Objects go in and come out as JSON (`Object`). How one call is made and made again is in `calls`,
+what many objects at a time need in `lists`, what the server refuses in `errors`.
 """
 
-import asyncio
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing
-from typing import Any, Final, Protocol, Self, TypeVar
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any, Final, Self
 
-import msgspec
-
+from router.control.kubernetes import lists
+from router.control.kubernetes.calls import Calls, Transport
+from router.control.kubernetes.errors import NOT_FOUND, ApiError, decoded, malformed
+from router.control.kubernetes.lists import Page, WatchEvent, typed
 from router.kubernetes.kinds import KINDS, KindInfo
 from router.kubernetes.objects import Object, metadata, name_of
 from router.model import limits
-from router.model.errors import RouterError
-
-_Decoded = TypeVar("_Decoded")
 
 FIELD_MANAGER: Final = "spillway"
 ALL_NAMESPACES: Final = "*"
 MERGE_PATCH: Final = "application/merge-patch+json"
 JSON_PATCH: Final = "application/json-patch+json"
 APPLY_PATCH: Final = "application/apply-patch+yaml"
-JSON: Final = "application/json"
-
-NO_ANSWER: Final = 0
-CONFLICT, GONE, NOT_FOUND, FORBIDDEN, TOO_MANY = 409, 410, 404, 403, 429
-INVALID = 422
-_REPEATABLE: Final = frozenset({NO_ANSWER, TOO_MANY, 500, 502, 503, 504})
-_NOT_BEGUN: Final = frozenset({TOO_MANY})
-"""Refused before anything was done: even what may be done only once is sent again."""
-
-
-class ApiError(RouterError):
-    """The API server refused, or did not answer.
-
-    ``status`` is HTTP's, 0: no answer. ``reason`` is the API's word (``NotFound``, ``Conflict``,
-    ``AlreadyExists``, ``Expired``, ``Forbidden``; ``Unreachable`` and ``Timeout`` are ours).
-    ``retry_after_s``: the wait that the server asked for, if it did.
-    """
-
-    def __init__(
-        self, status: int, reason: str, message: str, retry_after_s: float | None = None
-    ) -> None:
-        self.status, self.reason, self.message = status, reason, message
-        self.retry_after_s = retry_after_s
-        super().__init__(message or reason)
-
-    @property
-    def is_gone(self) -> bool:
-        """The version asked for is no longer kept (HTTP 410): list again."""
-        return self.status == GONE or self.reason in ("Expired", "Gone")
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """One HTTP answer, read to its end."""
-
-    status: int
-    body: bytes
-    retry_after_s: float | None = None
-
-
-class Transport(Protocol):
-    """HTTP to one API server, authenticated. Raises `ApiError` with status 0."""
-
-    async def request(
-        self,
-        method: str,
-        path: str,
-        params: Mapping[str, str],
-        body: bytes | None,
-        content_type: str,
-        timeout_s: float,
-    ) -> Answer:
-        """The answer, whatever its status."""
-        ...
-
-    def stream(
-        self, path: str, params: Mapping[str, str], silence_s: float
-    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        """Pieces of a GET's body as they come; `ApiError` for a status that is not 200.
-
-        Raises as well when nothing came for ``silence_s``.
-        """
-        ...
-
-    async def close(self) -> None:
-        """End all connections."""
-        ...
-
-
-class Page(msgspec.Struct, frozen=True):
-    """Part of a list. ``version``: of the whole list, the same on every page."""
-
-    items: list[dict[str, Any]]
-    version: str
-
-
-class WatchEvent(msgspec.Struct, frozen=True):
-    """``kind``: ADDED, MODIFIED, DELETED or BOOKMARK (then only the version counts)."""
-
-    kind: str
-    object: dict[str, Any]
-
-    @property
-    def version(self) -> str:
-        """Watch from here to hear what comes after this event."""
-        version = metadata(self.object).get("resourceVersion", "")
-        return version if isinstance(version, str) else ""
-
-
-class _ListMeta(
-    msgspec.Struct, frozen=True, rename={"resource_version": "resourceVersion", "more": "continue"}
-):
-    resource_version: str = ""
-    more: str = ""
-
-
-class _List(msgspec.Struct, frozen=True):
-    metadata: _ListMeta = _ListMeta()
-    items: list[dict[str, Any]] | None = None  # Go writes an empty list as null.
-
-
-class _WatchLine(msgspec.Struct, frozen=True):
-    type: str
-    object: dict[str, Any]
-
-
-class _StatusDetails(msgspec.Struct, frozen=True):
-    retryAfterSeconds: float = 0
-
-
-class _Status(msgspec.Struct, frozen=True):
-    reason: str = ""
-    message: str = ""
-    code: int = 0
-    details: _StatusDetails | None = None
 
 
 class Api:
@@ -155,7 +39,7 @@ class Api:
         field_manager: str = FIELD_MANAGER,
     ) -> None:
         self._transport = transport
-        self._rng = rng
+        self._calls = Calls(transport, rng)
         self._as_us = {"fieldManager": field_manager}
         self.namespace = namespace
 
@@ -193,7 +77,10 @@ class Api:
 
     async def get(self, kind: str, name: str, *, namespace: str = "") -> dict[str, Any]:
         """The object; ApiError 404: there is none."""
-        return _object(await self._call("GET", self._path(kind, name, namespace=namespace)))
+        found = _object(await self._calls.call("GET", self._path(kind, name, namespace=namespace)))
+        if name_of(found) != name:  # A proxy that answers with anything has not told what there is.
+            raise malformed(f"no {kind} {name}")
+        return found
 
     async def find(self, kind: str, name: str, *, namespace: str = "") -> dict[str, Any] | None:
         """The object, or None."""
@@ -204,21 +91,16 @@ class Api:
                 raise
             return None
 
-    async def pages(
+    def pages(
         self, kind: str, *, labels: str = "", fields: str = "", namespace: str = ""
     ) -> AsyncGenerator[Page, None]:
         """All objects of ``kind``, some at a time. Items carry no ``kind`` of their own.
 
-        ApiError 410: the list grew old between two pages, begin again.
+        ApiError 410: the list grew old between two pages, begin again. What is no list is an
+        ApiError, too: taken for an empty one it would withdraw everything.
         """
-        params = _selected(labels, fields) | {"limit": str(limits.API_PAGE_OBJECTS)}
         path = self._path(kind, namespace=namespace)
-        while True:
-            found = _decoded(await self._call("GET", path, params=params), _List)
-            yield Page(found.items or [], found.metadata.resource_version)
-            if not found.metadata.more:
-                return
-            params["continue"] = found.metadata.more
+        return lists.pages(self._calls, path, kind, _selected(labels, fields))
 
     async def list(
         self, kind: str, *, labels: str = "", fields: str = "", namespace: str = ""
@@ -241,7 +123,7 @@ class Api:
             break
         return Page(items, version)
 
-    async def watch(
+    def watch(
         self,
         kind: str,
         version: str,
@@ -257,21 +139,8 @@ class Api:
         list again. Also raised for ERROR events and for a watch that fell silent. Close it
         (`contextlib.aclosing`) when leaving early.
         """
-        params = _selected(labels, fields) | {
-            "watch": "true",
-            "allowWatchBookmarks": "true",
-            "resourceVersion": version,
-            "timeoutSeconds": str(timeout_s),
-        }
-        info = _info(kind)
-        path = self._path(kind, namespace=namespace)
-        async with self._transport.stream(path, params, limits.WATCH_SILENCE_S) as pieces:
-            yield WatchEvent("BOOKMARK", {"metadata": {"resourceVersion": version}})
-            async for line in _lines(pieces):
-                told = _decoded(line, _WatchLine)
-                if told.type == "ERROR":
-                    raise refused(0, msgspec.json.encode(told.object), None)
-                yield WatchEvent(told.type, typed(told.object, info))
+        path, selected = self._path(kind, namespace=namespace), _selected(labels, fields)
+        return lists.watch(self._transport, path, _info(kind), selected, version, timeout_s)
 
     async def create_review(self, attributes: Mapping[str, str], *, namespace: str = "") -> bool:
         """Whether we may do this: ``verb``, ``resource``, ``group``, ``name``, ``subresource``."""
@@ -283,7 +152,7 @@ class Api:
             },
         }
         path = "apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-        answer = _object(await self._call("POST", path, body=review, repeats=True))
+        answer = _object(await self._calls.call("POST", path, body=review, repeats=True))
         status = answer.get("status")
         return isinstance(status, dict) and status.get("allowed") is True
 
@@ -295,7 +164,7 @@ class Api:
         Sent again only when it was surely not carried out.
         """
         path = self._path(_kind(made), namespace=namespace or _namespace(made))
-        body = await self._call("POST", path, params=self._as_us, body=made, repeats=False)
+        body = await self._calls.call("POST", path, params=self._as_us, body=made, repeats=False)
         return _object(body)
 
     async def replace(
@@ -304,7 +173,7 @@ class Api:
         """Put ``whole`` in place of the object that has its version; ApiError 409 ``Conflict``."""
         namespace = namespace or _namespace(whole)
         path = self._path(_kind(whole), name_of(whole), subresource, namespace=namespace)
-        return _object(await self._call("PUT", path, params=self._as_us, body=whole))
+        return _object(await self._calls.call("PUT", path, params=self._as_us, body=whole))
 
     async def patch(
         self,
@@ -321,7 +190,7 @@ class Api:
         A list is not sent twice unless it was surely not carried out.
         """
         is_merge = isinstance(changes, Mapping)
-        body = await self._call(
+        body = await self._calls.call(
             "PATCH",
             self._path(kind, name, subresource, namespace=namespace),
             params=self._as_us,
@@ -336,7 +205,7 @@ class Api:
     ) -> dict[str, Any]:
         """Server-side apply: the fields of ``wanted`` become ours, others stay as they are."""
         namespace = namespace or _namespace(wanted)
-        body = await self._call(
+        body = await self._calls.call(
             "PATCH",
             self._path(_kind(wanted), name_of(wanted), subresource, namespace=namespace),
             params={**self._as_us, "force": "true" if force else "false"},
@@ -361,14 +230,14 @@ class Api:
             known = {"uid": uid, "resourceVersion": version}
             options["preconditions"] = {name: value for name, value in known.items() if value}
         try:
-            await self._call("DELETE", self._path(kind, name, namespace=namespace), body=options)
+            await self._calls.call(
+                "DELETE", self._path(kind, name, namespace=namespace), body=options
+            )
         except ApiError as error:
             if error.status != NOT_FOUND:
                 raise
             return False
         return True
-
-    # One call -------------------------------------------------------------------------------
 
     def _path(
         self, kind: str, name: str = "", subresource: str = "", *, namespace: str = ""
@@ -382,116 +251,9 @@ class Api:
         parts += [part for part in (info.plural, name, subresource) if part]
         return "/".join(parts)
 
-    async def _call(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, str] | None = None,
-        body: object = None,
-        content_type: str = JSON,
-        repeats: bool = True,
-    ) -> bytes:
-        """The body of a good answer. ``repeats``: doing it twice is as doing it once."""
-        encoded = None if body is None else msgspec.json.encode(body)
-        deadline = asyncio.get_running_loop().time() + limits.API_CALL_S
-        for attempt in range(limits.API_ATTEMPTS_MAX):
-            left_s = deadline - asyncio.get_running_loop().time()
-            error = await self._attempt(
-                method, path, params or {}, encoded, content_type, min(left_s, limits.API_ATTEMPT_S)
-            )
-            if isinstance(error, bytes):
-                return error
-            may_repeat = error.status in (_REPEATABLE if repeats else _NOT_BEGUN)
-            wait_s = backoff_s(attempt, self._rng, error.retry_after_s)
-            left_s = deadline - asyncio.get_running_loop().time()
-            if not may_repeat or attempt == limits.API_ATTEMPTS_MAX - 1 or wait_s >= left_s:
-                raise error
-            await asyncio.sleep(wait_s)
-        raise AssertionError("unreachable: the last attempt returns or raises")
-
-    async def _attempt(
-        self,
-        method: str,
-        path: str,
-        params: Mapping[str, str],
-        body: bytes | None,
-        content_type: str,
-        timeout_s: float,
-    ) -> bytes | ApiError:
-        try:
-            async with asyncio.timeout(timeout_s):
-                answer = await self._transport.request(
-                    method, path, params, body, content_type, timeout_s
-                )
-        except TimeoutError:
-            return ApiError(NO_ANSWER, "Timeout", f"no answer within {timeout_s:.0f} s")
-        except ApiError as error:
-            return error
-        if 200 <= answer.status < 300:
-            return answer.body
-        return refused(answer.status, answer.body, answer.retry_after_s)
-
-
-def backoff_s(
-    attempt: int, rng: random.Random, asked_s: float | None = None, most_s: float = 0.0
-) -> float:
-    """The wait after failure number ``attempt`` (from 0): doubling, jittered by half.
-
-    Never shorter than what the server asked for, which is stretched so that not all come back at
-    once. ``most_s`` 0: `API_BACKOFF_MAX_S`.
-    """
-    base_s: float = limits.API_BACKOFF_S * 2.0 ** min(attempt, 16)
-    wait_s = min(base_s, most_s or limits.API_BACKOFF_MAX_S) * rng.uniform(0.5, 1.0)
-    if asked_s is None:
-        return wait_s
-    return max(wait_s, min(asked_s, limits.API_RETRY_AFTER_MAX_S) * rng.uniform(1.0, 1.25))
-
-
-def typed(found: dict[str, Any], info: KindInfo) -> dict[str, Any]:
-    """``found`` with the kind that items of a list leave out."""
-    found.setdefault("apiVersion", info.api_version)
-    found.setdefault("kind", info.kind)
-    return found
-
-
-async def _lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Lines of a stream, cut at LF alone: texts in objects may hold other line ends."""
-    rest = bytearray()
-    async for piece in pieces:
-        rest += piece
-        if b"\n" not in piece:
-            if len(rest) > limits.WATCH_LINE_BYTES_MAX:
-                raise ApiError(NO_ANSWER, "TooLarge", "an event of the watch is too large")
-            continue
-        *whole, tail = bytes(rest).split(b"\n")
-        rest = bytearray(tail)
-        for line in whole:
-            if line:
-                yield line
-
-
-def refused(status: int, body: bytes, retry_after_s: float | None) -> ApiError:
-    """What an answer that is no success says; proxies in between answer with any text."""
-    try:
-        said = msgspec.json.decode(body, type=_Status)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return ApiError(status, "", f"HTTP {status}", retry_after_s)
-    if retry_after_s is None and said.details is not None and said.details.retryAfterSeconds > 0:
-        retry_after_s = said.details.retryAfterSeconds
-    status = status or said.code
-    return ApiError(status, said.reason, said.message or f"HTTP {status}", retry_after_s)
-
-
-def _decoded(body: bytes, kind: type[_Decoded]) -> _Decoded:
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ApiError(NO_ANSWER, "Malformed", f"the API answered with: {error}") from error
-
 
 def _object(body: bytes) -> dict[str, Any]:
-    return _decoded(body, dict[str, Any])
+    return decoded(body, dict[str, Any])
 
 
 def _selected(labels: str, fields: str) -> dict[str, str]:

@@ -14,16 +14,17 @@ from typing import Any, Final
 
 import msgspec
 
-from router.control.kubernetes.api import ALL_NAMESPACES, CONFLICT, FORBIDDEN, Api, ApiError
+from router.control.kubernetes.api import ALL_NAMESPACES, Api
 from router.control.kubernetes.controller_findings import event, refused
+from router.control.kubernetes.errors import CONFLICT, FORBIDDEN, ApiError
 from router.control.kubernetes.informer import Informer
 from router.control.kubernetes.selections import Selection, whole
-from router.kubernetes import names, services, site_config
+from router.control.kubernetes.services import restore_all
+from router.kubernetes import names, site_config
 from router.kubernetes.applied import is_as_applied, is_stamped, stamped
-from router.kubernetes.changes import Change, Create, Patch
 from router.kubernetes.findings import Findings
 from router.kubernetes.manifests import OPTIONAL_KINDS, headless_objects, owned, render
-from router.kubernetes.objects import Object, Snapshot, is_going, metadata, name_of, shown
+from router.kubernetes.objects import Object, is_going, metadata, name_of, shown
 from router.model import limits
 from router.model.errors import ConfigError
 from router.model.specs import SiteSpec
@@ -35,6 +36,7 @@ _MADE: Final = ("ServiceAccount", "Role", "RoleBinding", "Service", "Deployment"
 _NOT_EVERYWHERE: Final = ("Route", "HTTPProxy")
 _KEPT: Final = f"{names.TYPE_LABEL},{names.MANAGED_BY_LABEL}={names.MANAGED_BY}"
 """Secrets of a site: its identity, links, grants, revocations."""
+"""Of a finding: the API refused a change of a Service."""
 _FIRST_TO_GO: Final = "RoleBinding"
 """Without rights the router cannot adopt again what is given back."""
 
@@ -290,46 +292,26 @@ class SiteController:
         self._with_site.discard(namespace)
 
     async def _restore(self, namespace: str) -> None:
-        objects: dict[str, dict[str, Object]] = {}
-        for kind in ("Service", "EndpointSlice"):
-            page = await self._api.list(kind, namespace=namespace)
-            objects[kind] = {name_of(one): one for one in page.items}
-        changes, findings = services.restore(Snapshot(namespace, objects))
-        for change in changes:
-            await self._carry_out(namespace, change)
-        for finding in findings:
+        """ApiError, after all others were given back: some may be at the next try."""
+        restored = await restore_all(self._api, namespace=namespace)
+        for finding in restored.findings:
             log.error("%s", finding.message, extra={"site": namespace})
-
-    async def _carry_out(self, namespace: str, change: Change) -> None:
-        match change:
-            case Create():
-                await self._api.create(change.body, namespace=namespace)
-            case Patch():
-                await self._api.patch(change.kind, change.name, change.body, namespace=namespace)
-            case _:
-                with contextlib.suppress(_NotOurs):
-                    await self._delete_one(
-                        namespace, change.kind, change.name, change.uid, change.version
-                    )
-        log.info("gave back %s/%s", change.kind, change.name, extra={"site": namespace})
+        if restored.refusal is not None:
+            raise restored.refusal
 
     async def _delete(self, namespace: str, found: Object) -> None:
-        with contextlib.suppress(_NotOurs):
-            uid = str(metadata(found).get("uid", ""))
-            await self._delete_one(namespace, str(found["kind"]), name_of(found), uid)
+        uid = str(metadata(found).get("uid", ""))
+        if await self._delete_one(namespace, str(found["kind"]), name_of(found), uid):
             log.info("deleted %s", shown(found), extra={"site": namespace})
 
-    async def _delete_one(
-        self, namespace: str, kind: str, name: str, uid: str = "", version: str = ""
-    ) -> None:
+    async def _delete_one(self, namespace: str, kind: str, name: str, uid: str = "") -> bool:
+        """Whether that was deleted, which may be gone or replaced by now."""
         try:
-            await self._api.delete(kind, name, uid=uid, version=version, namespace=namespace)
+            return await self._api.delete(kind, name, uid=uid, namespace=namespace)
         except ApiError as error:
-            if error.status == CONFLICT and not version:
-                raise _NotOurs from error  # Another took its place.
-            if error.status == FORBIDDEN and kind == "EndpointSlice":
-                raise _NotOurs from error  # The collector takes it with its Service.
-            raise
+            if error.status != CONFLICT:
+                raise
+            return False  # Another took its place.
 
     async def _tell(self, namespace: str, site: Object, problem: ConfigError) -> None:
         """Once per site and problem: a log line, and an Event on the ConfigMap."""
@@ -358,10 +340,6 @@ def _seen(objects: Mapping[tuple[str, str, str], Object], *, led: bool) -> _Seen
         for (kind, _, name), one in objects.items()
     )
     return _Seen(site, made, led, versions)
-
-
-class _NotOurs(Exception):
-    """What was to be deleted is somebody else's, or goes without us."""
 
 
 def _as_owner(site: Object) -> Object:

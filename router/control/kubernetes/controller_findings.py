@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any, Final
 
-from router.control.kubernetes.api import FORBIDDEN, ApiError
+from router.control.kubernetes.errors import FORBIDDEN, ApiError
 from router.kubernetes import names
 from router.kubernetes.objects import Object, metadata, name_of, shown
 from router.model import limits

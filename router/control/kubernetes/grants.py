@@ -6,17 +6,20 @@ writes, and the other reads again what is left. So a use is a use everywhere, wh
 
 import asyncio
 import errno
+import logging
 from collections.abc import Callable
 
 from certs import claims, names
 from certs.authority import Authority
 from certs.claims import ClaimRequest, Redeemed, Refused
 from certs.errors import CertError
-from router.control.kubernetes.api import CONFLICT, NOT_FOUND, ApiError
-from router.control.kubernetes.trust_calls import SECRET, Secrets
+from router.control.kubernetes.errors import ApiError
+from router.control.kubernetes.trust_calls import SECRET, Secrets, is_overtaken
 from router.kubernetes.secrets import GRANT_FILE, data_of, grant_name, with_data
 from router.model import limits
 from router.model.errors import ConfigError
+
+log = logging.getLogger("router.control.kubernetes")
 
 Result = Redeemed | Refused | CertError | OSError
 Done = Callable[[Result], None]
@@ -42,6 +45,9 @@ class GrantSecrets:
                 result = await self.judge(name, request, now)
         except TimeoutError:
             result = OSError(errno.ETIMEDOUT, "the Kubernetes API was too slow")
+        except Exception:  # The owner of the task: one claim ends no other.
+            log.exception("a claim could not be judged")
+            result = OSError(errno.EIO, "a fault of this router")
         done(result)
 
     async def judge(self, name: str, request: ClaimRequest, now: float) -> Result:
@@ -49,7 +55,7 @@ class GrantSecrets:
         if not names.is_name(name):
             return Refused("unknown")
         source = f"{SECRET}/{grant_name(name)}"
-        while True:
+        for tries_left in reversed(range(limits.SECRET_TRIES_MAX)):
             try:
                 found = await self._api.find(SECRET, grant_name(name))
                 if found is None:
@@ -61,7 +67,7 @@ class GrantSecrets:
                     return result
                 await self._api.replace(with_data(found, {**data, GRANT_FILE: claims.encode(kept)}))
             except ApiError as error:
-                if error.status in (CONFLICT, NOT_FOUND):
+                if tries_left and is_overtaken(error):
                     continue  # Another replica was faster, or it was just deleted: look again.
                 return OSError(errno.EIO, f"{source}: {error}")
             except CertError as error:
@@ -69,3 +75,4 @@ class GrantSecrets:
             except ConfigError as error:
                 return CertError(source, error.reason, "Delete it and make a new token")
             return result
+        raise AssertionError("unreachable: the last try returns")

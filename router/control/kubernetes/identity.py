@@ -17,7 +17,7 @@ from certs import files
 from certs.authority import Authority
 from certs.errors import CertError
 from certs.identity import SiteIdentity
-from router.control.kubernetes.api import CONFLICT, NO_ANSWER, ApiError, backoff_s
+from router.control.kubernetes.errors import CONFLICT, NO_ANSWER, TOO_MANY, ApiError, backoff_s
 from router.control.kubernetes.trust_calls import SECRET, Secrets, refusal
 from router.kubernetes.names import IDENTITY_SECRET, ROUTER, SITE_CONFIGMAP
 from router.kubernetes.objects import Object
@@ -54,7 +54,7 @@ async def prepare(api: Secrets, site_dir: Path, rng: random.Random) -> str:
             found = await _find_or_make(api, here)
             break
         except ApiError as error:
-            if error.status not in (NO_ANSWER, 429) and error.status < 500:
+            if error.status not in (NO_ANSWER, CONFLICT, TOO_MANY) and error.status < 500:
                 raise refusal(error, SOURCE, "read or make the site's identity") from error
             if here is not None:
                 log.warning("the identity in %s is used: %s", secrets, error)
@@ -137,7 +137,7 @@ def _text(found: Mapping[str, bytes], key: str) -> str:
 
 async def _find_or_make(api: Secrets, here: Mapping[str, bytes] | None) -> dict[str, bytes]:
     """What the Secret holds, made of ``here`` or of new keys if there is none."""
-    while True:
+    for tries_left in reversed(range(limits.SECRET_TRIES_MAX)):
         found = await api.find(SECRET, IDENTITY_SECRET)
         if found is not None:
             data = data_of(found, CODE)
@@ -148,8 +148,11 @@ async def _find_or_make(api: Secrets, here: Mapping[str, bytes] | None) -> dict[
         except ApiError as error:
             if error.status != CONFLICT:
                 raise  # Perhaps it was made all the same: then the next look finds it.
+            if not tries_left:
+                raise
             continue  # Another replica was first.
         return made
+    raise AssertionError("unreachable: the last try returns or raises")
 
 
 def _new() -> dict[str, bytes]:

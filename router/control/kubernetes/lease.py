@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Any, Protocol
 
-from router.control.kubernetes.api import FORBIDDEN, ApiError
+from router.control.kubernetes.errors import FORBIDDEN, ApiError
 from router.kubernetes.names import PART_OF, ROUTER
 from router.kubernetes.objects import Object, metadata
 from router.model import limits

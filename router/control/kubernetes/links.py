@@ -16,8 +16,17 @@ from certs.authority import Leaf
 from certs.credentials import Credential, LinkStore
 from certs.errors import CertError
 from certs.tokens import Token
-from router.control.kubernetes.api import CONFLICT, NOT_FOUND, ApiError
-from router.control.kubernetes.trust_calls import SECRET, Secrets, refusal, uid_of, version_of
+from router.control.kubernetes.errors import ApiError
+from router.control.kubernetes.trust_calls import (
+    SECRET,
+    Secrets,
+    is_overtaken,
+    refusal,
+    side_by_side,
+    uid_of,
+    version_of,
+)
+from router.kubernetes.names import TYPE_LABEL
 from router.kubernetes.objects import Object
 from router.kubernetes.picture import TokenSecret
 from router.kubernetes.secrets import (
@@ -31,6 +40,7 @@ from router.kubernetes.secrets import (
     link_secret,
     owner_uid,
 )
+from router.model import limits
 from router.model.errors import ConfigError
 
 TOKEN_CODE, LINK_CODE = "SW0441", "SW0447"
@@ -119,7 +129,10 @@ class LinkSecrets:
         self._together = {n: seen for n, seen in self._together.items() if n in wanted}
         changed = self._remove_unwanted()
         for name, found in wanted.items():
-            changed |= self._take(name, found)
+            try:
+                changed |= self._take(name, found)
+            except (CertError, OSError) as error:  # `step` tries again.
+                self._api_errors[name] = _link_error(name, error)
         return changed
 
     def _read(self, name: str, secret: TokenSecret) -> _Wanted:
@@ -195,32 +208,42 @@ class LinkSecrets:
 
     # With the API ---------------------------------------------------------------------------
 
-    async def step(self) -> bool:
-        """Keep keys and credentials of claims in Secrets. True: some link is new.
+    async def step(self, changed: Callable[[], None]) -> None:
+        """Keep keys and credentials of claims in Secrets. ``changed``: some link is new.
 
         What cannot be done is in `errors`; the next call tries again.
         """
-        changed = False
-        for name, wanted in list(self._wanted.items()):
-            if self._wanted.get(name) is not wanted:
-                continue  # Something else by now.
-            try:
-                changed |= await self._keep(name, wanted)
-            except ApiError as error:
-                doing = "keep what the link's claim is redeemed with"
-                self._api_errors[name] = refusal(error, f"{SECRET}/{link_name(name)}", doing)
-            except (CertError, ConfigError) as error:
-                self._api_errors[name] = _link_error(name, error)
-            else:
-                self._api_errors.pop(name, None)
-        return changed
+
+        async def keep(link: tuple[str, _Wanted]) -> None:
+            if await self._step(*link):
+                changed()
+
+        await side_by_side(self._wanted.items(), keep)
+
+    async def _step(self, name: str, wanted: _Wanted) -> bool:
+        if self._wanted.get(name) is not wanted:
+            return False  # Something else by now.
+        error: ConfigError | None = None
+        is_new = False
+        try:
+            is_new = await self._keep(name, wanted)
+        except ApiError as refused:
+            doing = "keep what the link's claim is redeemed with"
+            error = refusal(refused, f"{SECRET}/{link_name(name)}", doing)
+        except (CertError, ConfigError, OSError) as wrong:
+            error = _link_error(name, wrong)
+        if error is None:
+            self._api_errors.pop(name, None)
+        elif self._wanted.get(name) is wanted:
+            self._api_errors[name] = error
+        return is_new
 
     async def _keep(self, name: str, wanted: _Wanted) -> bool:
         known = self._kept.get(link_name(name))
         if wanted.token.kind == "certificate":
             if known is not None and is_type(known, "link"):  # Of the claim that was here before.
                 await self._api.delete(SECRET, link_name(name), version=version_of(known))
-            return False
+            return self._take(name, wanted)
         if known is not None and self._are_together(name, wanted, known):
             return False
         return await self._write(name, wanted)
@@ -239,10 +262,12 @@ class LinkSecrets:
     async def _write(self, name: str, wanted: _Wanted) -> bool:
         """Bring Secret and directory together: what either has of this token, both have."""
         changed = False
-        while True:
+        for tries_left in reversed(range(limits.SECRET_TRIES_MAX)):
             found = await self._api.find(SECRET, link_name(name))
             if self._wanted.get(name) is not wanted:
                 return changed  # Something else by now.
+            if found is not None and not is_type(found, "link"):
+                raise _not_ours(name)
             if found is not None:
                 changed |= self._take_kept(name, wanted, _Kept.of(found))
             data = self._data(name, wanted)
@@ -252,13 +277,14 @@ class LinkSecrets:
             try:
                 await self._put(found, link_secret(name, data, wanted.uid))
             except ApiError as error:
-                if error.status not in (CONFLICT, NOT_FOUND):
+                if not tries_left or not is_overtaken(error):
                     raise
                 continue  # Somebody else wrote it: look again.
             if self._wanted.get(name) is wanted and not self._has(name, wanted):
                 self._restore(name, wanted, data[LINK_KEY].decode())
                 changed = True
             return changed
+        raise AssertionError("unreachable: the last try returns or raises")
 
     def _take_kept(self, name: str, wanted: _Wanted, kept: "_Kept") -> bool:
         """Take what the Secret has of this token and the directory has not."""
@@ -342,7 +368,21 @@ def _token_error(name: str, error: CertError) -> ConfigError:
     )
 
 
-def _link_error(name: str, error: CertError | ConfigError) -> ConfigError:
+def _not_ours(name: str) -> ConfigError:
+    return ConfigError(
+        f"{SECRET}/{link_name(name)}",
+        f"metadata.labels[{TYPE_LABEL}]",
+        f"is not ours, since it lacks {TYPE_LABEL}: link, and the key of link {name} is kept there",
+        hint="Give that Secret, or the token's, another name",
+        code=LINK_CODE,
+    )
+
+
+def _link_error(name: str, error: CertError | ConfigError | OSError) -> ConfigError:
     if isinstance(error, ConfigError):
         return error
+    if isinstance(error, OSError):
+        reason = f"its credential cannot be kept in this pod: {error.strerror or error}"
+        hint = "Free some space, or raise the pod's limit of ephemeral storage"
+        return ConfigError(f"{SECRET}/{name}", "", reason, hint=hint, code=LINK_CODE)
     return ConfigError(f"{SECRET}/{name}", "", error.reason, hint=error.hint, code=TOKEN_CODE)

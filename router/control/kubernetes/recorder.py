@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from router.control.kubernetes.api import CONFLICT, ApiError
+from router.control.kubernetes.errors import CONFLICT, ApiError
 from router.kubernetes.kinds import KINDS
 from router.kubernetes.names import PART_OF, ROUTER, SITE_CONFIGMAP
 from router.kubernetes.objects import Object, Snapshot, metadata
@@ -29,10 +29,6 @@ class Events(Protocol):
 
     async def create(self, made: Object, *, namespace: str = "") -> dict[str, Any]:
         """ApiError 409: there is one of that name."""
-        ...
-
-    async def get(self, kind: str, name: str, *, namespace: str = "") -> dict[str, Any]:
-        """The object."""
         ...
 
     async def patch(
@@ -68,10 +64,10 @@ class Recorder:
         """All findings of now; those that are gone need no Event."""
         now = self._now()
         self._snapshot = snapshot
-        before = self._standing
-        self._standing = {
-            str(error): before.get(str(error)) or _Standing(error, now) for error in errors
-        }
+        before, self._standing = self._standing, {}
+        for error in errors:
+            key = f"{error} {_involved(error.source, snapshot).get('uid')}"
+            self._standing[key] = before.get(key) or _Standing(error, now)
 
     async def run(self) -> None:
         """Write what is due until cancelled."""
@@ -121,11 +117,11 @@ class Recorder:
                 if one.count:
                     one.count = 0  # It ran out, as Events do within an hour: made anew.
                 raise
-            # An earlier router told of it already.
-            known = (await self._api.get("Event", name)).get("count")
+            # An earlier router told of it already. There is no right to get Events: a change
+            # answers with the whole.
+            known = (await self._api.patch("Event", name, {"lastTimestamp": stamp})).get("count")
             one.count = known if isinstance(known, int) else 1
-            changes = {"count": one.count + 1, "lastTimestamp": stamp}
-            await self._api.patch("Event", name, changes)
+            await self._api.patch("Event", name, {"count": one.count + 1})
         one.count += 1
         one.told_at = self._now()
 
@@ -134,12 +130,13 @@ class Recorder:
 
 
 def event(error: ConfigError, snapshot: Snapshot, stamp: str) -> dict[str, Any]:
-    """The Event (v1) of a finding; always of the same name for the same finding."""
+    """The Event (v1) of a finding; always of the same name for the same finding and object."""
     involved = _involved(error.source, snapshot)
     at_field = f" ({error.path})" if error.path else ""
     hint = f" {error.hint}" if error.hint else ""
     message = f"{error.reason}{at_field}.{hint}"
-    digest = hashlib.sha256(f"{error.source} {error.code} {error}".encode()).hexdigest()[:16]
+    text = f"{error.source} {error.code} {error} {involved.get('uid')}"
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
     prefix = involved["name"][: limits.OBJECT_EVENT_NAME_CHARS].rstrip("-.")
     return {
         "apiVersion": "v1",

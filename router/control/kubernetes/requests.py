@@ -17,8 +17,15 @@ from certs.authority import Authority
 from certs.errors import CertError
 from certs.names import Endpoint
 from certs.tokens import Token
-from router.control.kubernetes.api import CONFLICT, NOT_FOUND, ApiError
-from router.control.kubernetes.trust_calls import SECRET, Secrets, refusal, uid_of, version_of
+from router.control.kubernetes.errors import CONFLICT, NOT_FOUND, ApiError
+from router.control.kubernetes.trust_calls import (
+    SECRET,
+    Secrets,
+    refusal,
+    side_by_side,
+    uid_of,
+    version_of,
+)
 from router.kubernetes.addresses import Addresses
 from router.kubernetes.names import CONNECTION_TOKEN, SKUPPER_TYPE
 from router.kubernetes.objects import Object, annotations, labels, name_of
@@ -94,12 +101,16 @@ class TokenRequests:
 
     async def step(self) -> None:
         """Fill what is not filled. The next call tries again what failed."""
-        for name, found in list(self._asking.items()):
+
+        async def fill(asking: tuple[str, Object]) -> None:
+            name, found = asking
             error = await self._step(name, found)
             if error is None:
                 self._errors.pop(name, None)
-            else:
+            elif name in self._asking:
                 self._errors[name] = error
+
+        await side_by_side(self._asking.items(), fill)
 
     async def _step(self, name: str, found: Object) -> ConfigError | None:
         endpoints, now = self._addresses.endpoints, self._clock()

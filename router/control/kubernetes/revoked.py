@@ -9,11 +9,18 @@ from collections.abc import Callable, Mapping
 from certs import revocation
 from certs.errors import CertError
 from certs.revocation import Revocation, Revocations, Revoked
-from router.control.kubernetes.api import CONFLICT, NOT_FOUND, ApiError
-from router.control.kubernetes.trust_calls import SECRET, Secrets, refusal, version_of
+from router.control.kubernetes.errors import ApiError
+from router.control.kubernetes.trust_calls import (
+    SECRET,
+    Secrets,
+    is_overtaken,
+    refusal,
+    version_of,
+)
 from router.kubernetes.names import REVOKED_SECRET
 from router.kubernetes.objects import Object
 from router.kubernetes.secrets import REVOKED_FILE, data_of, revoked_secret, with_data
+from router.model import limits
 from router.model.errors import ConfigError
 
 SOURCE = f"{SECRET}/{REVOKED_SECRET}"
@@ -71,12 +78,14 @@ class RevokedSecret:
 
     async def step(self) -> None:
         """Put what was revoked here into the Secret. The next call tries again what failed."""
+        tries_left = limits.SECRET_TRIES_MAX
         while self._unkept:
+            tries_left -= 1
             changes = tuple(self._unkept)
             try:
                 version = await self._keep(changes)
             except ApiError as error:
-                if error.status in (CONFLICT, NOT_FOUND):
+                if tries_left > 0 and is_overtaken(error):
                     continue  # Somebody else wrote it: look again.
                 self._refusal = refusal(error, SOURCE, "keep who was revoked")
                 return

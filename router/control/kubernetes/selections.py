@@ -23,6 +23,7 @@ from router.kubernetes.names import (
     TOKEN_CLAIM,
     TYPE_LABEL,
 )
+from router.kubernetes.pods import is_router
 
 Kept = dict[str, Any]
 
@@ -57,7 +58,10 @@ def pod(found: Kept) -> Kept:
         *(c for c in _list(spec.get("initContainers")) if c.get("restartPolicy") == "Always"),
     ]
     conditions = _list(status.get("conditions"))
-    return _headed(found) | {
+    headed = _headed(found)
+    if is_router(headed):  # They share by age.
+        headed["metadata"] |= _only(_dict(found.get("metadata")), ("creationTimestamp",))
+    return headed | {
         "spec": {
             "containers": [_only(container, ("name", "ports")) for container in containers],
             **_only(spec, ("hostNetwork",)),

@@ -16,7 +16,8 @@ from typing import Any, Final, Protocol, assert_never
 
 import msgspec
 
-from router.control.kubernetes.api import CONFLICT, FORBIDDEN, INVALID, NOT_FOUND, ApiError, Page
+from router.control.kubernetes.errors import CONFLICT, FORBIDDEN, INVALID, NOT_FOUND, ApiError
+from router.control.kubernetes.lists import Page
 from router.kubernetes import adoption
 from router.kubernetes.changes import Change, Create, Delete, Listens, Patch
 from router.kubernetes.kinds import KINDS
@@ -66,11 +67,23 @@ class Restores(Writes, Protocol):
     ) -> Page: ...
 
 
+class Restored(msgspec.Struct, frozen=True):
+    """``findings``: what could not be given back; ``refusal``: what the API said of it last.
+
+    Without a refusal, trying again does not help.
+    """
+
+    findings: tuple[ConfigError, ...] = ()
+    refusal: ApiError | None = None
+
+
 class _Tried(msgspec.Struct):
     """A change that was tried. ``error`` None: it is done, or somebody else was faster.
 
     ``repeats``: so often it was done before, each time soon after the last: somebody (an admission
-    webhook, another controller) undoes it, and ``held_until`` is later each time.
+    webhook, another controller) undoes it, and ``held_until`` is later each time. ``times``: so
+    often something was done to the object, whatever it was: a site that declares and withdraws an
+    address all the time makes ``rests_until`` later.
     """
 
     change: Change
@@ -79,6 +92,8 @@ class _Tried(msgspec.Struct):
     error: ApiError | None = None
     repeats: int = 0
     held_until: float = 0.0
+    times: int = 0
+    rests_until: float = 0.0
     forget_at: float = 0.0
 
     def blocked_until(self, change: Change) -> float:
@@ -86,7 +101,7 @@ class _Tried(msgspec.Struct):
         if self.error is None and (self.change is change or self.change == change):
             return self.again_at
         if _content(self.change) != _content(change):
-            return 0.0
+            return self.rests_until
         return self.held_until if self.error is None else self.again_at
 
 
@@ -209,23 +224,38 @@ class ServiceWriter:
         now = self._now()
         before = self._tried.get(key)
         if error is None:
-            repeats = 0
+            repeats = times = 0
             if before is not None and before.forget_at > now:
                 repeats = before.repeats + (_content(before.change) == _content(change))
+                times = before.times + 1
             held_s = min(limits.SERVICE_RETRY_S * 2 ** min(repeats, 16), _RETRY_MAX_S)
+            beyond = times - limits.SERVICE_CHANGES_BURST
+            rest_s = min(limits.SERVICE_RETRY_S * 2 ** min(beyond, 16), limits.SERVICE_REST_MAX_S)
+            rests_until = now + rest_s if beyond > 0 else now
             self._tried[key] = _Tried(
                 change,
                 now + limits.SERVICE_SEEN_WITHIN_S,
                 repeats=repeats,
-                held_until=now + held_s if repeats else now,
-                forget_at=now + 2 * _RETRY_MAX_S,
+                held_until=max(now + held_s if repeats else now, rests_until),
+                times=times,
+                rests_until=rests_until,
+                forget_at=rests_until + 2 * _RETRY_MAX_S,
             )
         else:
             failures = before.failures + 1 if before is not None else 1
             wait_s = min(limits.SERVICE_RETRY_S * 2 ** min(failures - 1, 16), _RETRY_MAX_S)
             wait_s = max(wait_s * self._rng.uniform(0.5, 1.0), error.retry_after_s or 0.0)
             told = None if _is_outdated(change, error) else error
-            self._tried[key] = _Tried(change, now + wait_s, failures, told)
+            known = before if before is not None and before.forget_at > now else None
+            self._tried[key] = _Tried(
+                change,
+                now + wait_s,
+                failures,
+                told,
+                times=known.times if known else 0,
+                rests_until=known.rests_until if known else 0.0,
+                forget_at=known.forget_at if known else 0.0,
+            )
         self._tell()
 
     # What is wrong --------------------------------------------------------------------------
@@ -280,35 +310,42 @@ async def _create(api: Writes, body: Object, namespace: str) -> None:
         await api.create({**body, "spec": rest}, namespace=namespace)
 
 
-async def restore_all(api: Restores, *, namespace: str = "") -> tuple[ConfigError, ...]:
+async def restore_all(api: Restores, *, namespace: str = "") -> Restored:
     """Give back all Services of a namespace and delete those of ours; what could not be done.
 
-    Begins anew with what somebody else changes in between. ApiError: they cannot be listed.
+    One that is refused holds no other back. Begins anew with what somebody else changes in
+    between. ApiError: they cannot be listed.
     """
     for is_last in (False, False, False, True):
         changes, findings = restore(await _services(api, namespace))
-        failed = await _carried_out(api, changes, namespace)
-        if not failed or is_last:
-            return (*findings, *failed)
+        refused = await _carried_out(api, changes, namespace)
+        if not refused or is_last:
+            told = tuple(_finding(change, error) for change, error in refused)
+            return Restored((*findings, *told), refused[-1][1] if refused else None)
     raise AssertionError("unreachable: the last round returns")
 
 
-async def _carried_out(api: Writes, changes: Iterable[Change], namespace: str) -> list[ConfigError]:
+async def _carried_out(
+    api: Writes, changes: Iterable[Change], namespace: str
+) -> list[tuple[Change, ApiError]]:
     """Make all changes, some at a time; what was refused."""
     left = iter(changes)
-    failed: list[ConfigError] = []
+    refused: list[tuple[Change, ApiError]] = []
 
     async def work() -> None:
         for change in left:
             try:
                 await carry_out(api, change, namespace=namespace)
             except ApiError as error:
-                failed.append(_finding(change, error))
+                if change.kind != "EndpointSlice" or error.status != FORBIDDEN:
+                    refused.append((change, error))
+                continue  # The cluster removes slices of ours with their Service.
+            log.info("gave back %s/%s", change.kind, change.name, extra={"site": namespace})
 
     async with asyncio.TaskGroup() as tasks:
         for _ in range(_AT_ONCE):
             tasks.create_task(work())
-    return failed
+    return refused
 
 
 async def _services(api: Restores, namespace: str) -> Snapshot:

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
-from router.control.kubernetes.api import NOT_FOUND, ApiError
+from router.control.kubernetes.errors import NOT_FOUND, ApiError
 from router.kubernetes.names import PART_OF, STATUS_CONFIGMAP
 from router.kubernetes.objects import Object
 from router.model import limits

@@ -19,8 +19,10 @@ import msgspec
 
 from router.control.acceptance import Acceptance, Reading, news
 from router.control.kubernetes.informer import Informer, Reads
+from router.control.kubernetes.kept import kept_running
 from router.control.kubernetes.selections import SELECTIONS
 from router.documents import Wanted
+from router.kubernetes import replicas
 from router.kubernetes.headless import SLICE_MANAGER_LABEL, with_pods
 from router.kubernetes.inner_ports import RESERVED
 from router.kubernetes.kinds import KINDS
@@ -39,6 +41,7 @@ from router.model.specs import Document, ServiceSpec
 
 log = logging.getLogger("router.control.kubernetes")
 
+SITE: Final = "ConfigMap"
 _POD_KINDS: Final = frozenset(("Pod", "EndpointSlice"))
 """What they say is no document: `translate` does not read them."""
 
@@ -89,6 +92,7 @@ class KubernetesStore:
         self._memory = Memory(began_at=time.monotonic())
         self._may_name_pods: bool | None = None
         self._last: Reading | None = None
+        self._shares_until: float | None = None  # Unix seconds.
         self._away_since = ""  # UTC, for people; empty: the server answers.
         self._look_s = 0.0
         self.followers: list[Callable[[Look], None]] = []
@@ -101,14 +105,14 @@ class KubernetesStore:
         """Mirror the namespace until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             for informer in self._informers:
-                tasks.create_task(_kept_running(informer))
+                tasks.create_task(kept_running(informer, f"the mirror of {informer.kind}"))
 
     async def ready(self) -> None:
         """Returns when everything was listed once and makes a usable state. Says what it awaits."""
         told = ""
         while True:
             await self._wait()
-            unlisted = sorted({i.kind for i in self._informers if not i.settled})
+            unlisted = sorted({i.kind for i in self._informers if not _is_known(i)})
             if not unlisted and self._see() is not None:
                 return
             trouble = next((i.trouble for i in self._informers if i.trouble), "")
@@ -127,6 +131,7 @@ class KubernetesStore:
                 reading = self._see()
             except Exception:  # The owner of the watch; what was seen before stays.
                 log.exception("the objects of the namespace could not be understood")
+                self._plan = None  # The next look begins with all of them.
                 continue
             if reading is not None:
                 changed(reading.wanted, list(reading.errors))
@@ -184,7 +189,11 @@ class KubernetesStore:
         if self._plan is not None and self._plan.again_at is not None:
             left_s = self._plan.again_at - time.monotonic()
             due.append(max(limits.OBJECTS_SETTLE_MAX_S, left_s))
-        if not self._away_since and any(i.silent_since is not None for i in self._informers):
+        if self._dirty:  # The last look failed.
+            due.append(limits.WATCH_BACKOFF_MAX_S)
+        if self._shares_until is not None:
+            due.append(max(limits.OBJECTS_SETTLE_MAX_S, self._shares_until - time.time()))
+        if not self._away_since and self._silent():
             due.append(limits.API_AWAY_S)
         return min(due, default=None)
 
@@ -194,6 +203,15 @@ class KubernetesStore:
         """Understand what is there now; the new state, None: it is the last one."""
         began = time.perf_counter()
         dirty, self._dirty = self._dirty, set()
+        try:
+            reading = self._look(dirty)
+        except BaseException:
+            self._dirty |= dirty or {SITE}  # It was not seen: look again.
+            raise
+        self._look_s = time.perf_counter() - began
+        return reading
+
+    def _look(self, dirty: set[str]) -> Reading | None:
         self._take_objects(dirty)
         if dirty - _POD_KINDS or self._plan is None:
             self._understand()
@@ -206,13 +224,22 @@ class KubernetesStore:
         self._replan(wanted, dirty)
         assert self._plan is not None
         wanted = msgspec.structs.replace(wanted, inner_ports=self._plan.inner_ports)
-        errors = self._errors([*expanded.errors, *remaining, *self._plan.findings])
+        pods = self._snapshot.of("Pod")
+        shares, self._shares_until = replicas.division(pods, self._pod, time.time())
+        few = replicas.too_few(wanted, shares)
+        errors = self._errors([*expanded.errors, *remaining, *self._plan.findings, *few])
+        wanted = replicas.divided(wanted, shares)
         reading = news(self._last, wanted, errors)
         self._last = reading or self._last
-        for follower in self.followers:
-            follower(Look(self._snapshot, self._picture, self._plan, self._last))
-        self._look_s = time.perf_counter() - began
+        self._tell_followers(Look(self._snapshot, self._picture, self._plan, self._last))
         return reading
+
+    def _tell_followers(self, look: Look) -> None:
+        for follower in self.followers:
+            try:
+                follower(look)
+            except Exception:  # Their fault keeps no state from being applied.
+                log.exception("a look at the namespace was not followed")
 
     def _take_objects(self, dirty: Iterable[str]) -> None:
         if not dirty:
@@ -233,7 +260,8 @@ class KubernetesStore:
         own = self._snapshot.get("Pod", self._pod)
         status = own.get("status") if own is not None else None
         listed = status.get("podIPs") if isinstance(status, dict) else None
-        families = tuple(dict.fromkeys(family_of(entry["ip"]) for entry in listed or ()))
+        told = [str(entry.get("ip") or "") for entry in listed or ()]
+        families = tuple(dict.fromkeys(family_of(address) for address in told if address))
         if families and families != self._families:
             self._families = families
             self._expander = Expander(families)
@@ -330,18 +358,25 @@ class KubernetesStore:
             for kind, error in sorted(refused.items())
         ]
 
+    def _silent(self) -> list[float]:
+        """Since when kinds that every cluster has are not answered for."""
+        return [
+            i.silent_since
+            for i in self._informers
+            if i.silent_since is not None and not i.selection.optional
+        ]
+
     def _away(self) -> list[ConfigError]:
         """That the server has been away for more than a moment, and since when."""
         now = asyncio.get_running_loop().time()
-        silent = [i.silent_since for i in self._informers if i.silent_since is not None]
-        away_s = now - min(silent, default=now)
+        away_s = now - min(self._silent(), default=now)
         if away_s < limits.API_AWAY_S:
             self._away_since = ""
             return []
         if not self._away_since:
             since = datetime.fromtimestamp(time.time() - away_s, UTC)
             self._away_since = since.isoformat(timespec="seconds").replace("+00:00", "Z")
-        trouble = next((i.trouble for i in self._informers if i.trouble), "")
+        trouble = next((i.trouble for i in self._informers if i.silent_since is not None), "")
         return [
             ConfigError(
                 "Kubernetes",
@@ -363,14 +398,9 @@ def rule(kind: str) -> str:
     )
 
 
-async def _kept_running(informer: Informer) -> None:
-    """A fault of ours in one mirror ends no other, and is tried again."""
-    while True:
-        try:
-            await informer.run()
-        except Exception:  # The owner of the task; what was mirrored stays.
-            log.exception("a mirror failed", extra={"kind": informer.kind})
-        await asyncio.sleep(limits.WATCH_BACKOFF_MAX_S)
+def _is_known(informer: Informer) -> bool:
+    """Whether its kind was listed, or need not be waited for: another server may serve it."""
+    return informer.settled or (informer.selection.optional and bool(informer.trouble))
 
 
 def _own_ports(wanted: Wanted) -> frozenset[int]:

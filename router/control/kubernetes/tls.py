@@ -14,14 +14,24 @@ from typing import Final
 from certs.errors import CertError
 from certs.service_tls import CA_FILE, CERTIFICATE_FILE, KEY_FILE, Contents, TlsStore
 from router.control.kubernetes.informer import Informer, Reads
+from router.control.kubernetes.kept import kept_running
 from router.control.kubernetes.selections import Selection, whole
 from router.control.kubernetes.trust_calls import SECRET, refusal
 from router.documents import Wanted
-from router.kubernetes.objects import Object
+from router.kubernetes.names import (
+    CONNECTION_TOKEN,
+    CONNECTION_TOKEN_REQUEST,
+    SKUPPER_TYPE,
+    TOKEN_CLAIM,
+    TYPE_LABEL,
+)
+from router.kubernetes.objects import Object, labels
 from router.kubernetes.secrets import data_of, is_type
+from router.model import limits
 from router.model.errors import ConfigError
 
 CODE: Final = "SW0444"
+TOKEN_TYPES: Final = frozenset((CONNECTION_TOKEN, TOKEN_CLAIM, CONNECTION_TOKEN_REQUEST))
 
 
 def named(wanted: Wanted) -> dict[str, str]:
@@ -76,18 +86,30 @@ class TlsSecrets:
         self._labelled = frozenset(labelled)
         for name, found in labelled.items():
             self._take(name, found)
-        for name in self._watched.keys() - (named.keys() - labelled.keys()):
+        apart = sorted(named.keys() - labelled.keys())
+        watched = apart[: limits.TLS_WATCHES_MAX]
+        for name in self._watched.keys() - watched:
             self._watched.pop(name)[1].cancel()
-        for name in named.keys() - labelled.keys():
+        for name in watched:
             if name in self._watched:
                 self._seen(name)
             else:
                 self._watch(name)
+        for name in apart[limits.TLS_WATCHES_MAX :]:
+            self._errors[name] = self._error(
+                name,
+                f"metadata.labels[{TYPE_LABEL}]",
+                f"is not read: documents name more than {limits.TLS_WATCHES_MAX} Secrets",
+                f"Label all of them: kubectl label secret {name} {TYPE_LABEL}=tls",
+            )
 
     def _watch(self, name: str) -> None:
         selection = Selection(kind=SECRET, fields=f"metadata.name={name}", keep=whole)
         informer = Informer(self._api, selection, lambda _: self._heard(name), self._rng)
-        self._watched[name] = (informer, self._tasks.create_task(informer.run()))
+        self._watched[name] = (
+            informer,
+            self._tasks.create_task(kept_running(informer, f"the watch of {SECRET}/{name}")),
+        )
 
     def _heard(self, name: str) -> None:
         if name in self._watched:
@@ -114,6 +136,14 @@ class TlsSecrets:
         """Copy it; ``main.service_tls`` looks at the copies each second and judges them."""
         try:
             data = data_of(found, CODE)
+            if _is_of_links(found):
+                raise self._error(
+                    name,
+                    "metadata.labels",
+                    f"{self._who(name)} names it as its TLS credential, and it belongs to the "
+                    "links of this site",
+                    "Name a Secret of the service's own: kubectl create secret tls",
+                )
             if not data.get(CA_FILE) and not (data.get(CERTIFICATE_FILE) and data.get(KEY_FILE)):
                 raise self._error(
                     name,
@@ -142,3 +172,9 @@ class TlsSecrets:
     @staticmethod
     def _error(name: str, path: str, reason: str, hint: str) -> ConfigError:
         return ConfigError(f"{SECRET}/{name}", path, reason, hint=hint, code=CODE)
+
+
+def _is_of_links(found: Object) -> bool:
+    """A token, or a Secret of ours: who may write an annotation shall not make use of its key."""
+    marked = labels(found)
+    return marked.get(SKUPPER_TYPE) in TOKEN_TYPES or marked.get(TYPE_LABEL, "tls") != "tls"

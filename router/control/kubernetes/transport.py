@@ -9,15 +9,21 @@ replace them.
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Final
 
-from router.control.kubernetes.api import NO_ANSWER, Answer, ApiError, refused
+from router.control.kubernetes.calls import Answer
+from router.control.kubernetes.errors import NO_ANSWER, TOO_LARGE, ApiError, refused
 from router.kubeconfig import UNUSABLE, read_config, unusable  # First: says what is not installed.
 from router.model import limits
 
 # isort: split
 import httpx2
-from lightkube.config.client_adapter import AsyncClient, ConnectionParams
+from lightkube.config.client_adapter import ConnectionParams
 from lightkube.core.exceptions import ConfigError as LightkubeError
+
+_CONNECTIONS: Final = httpx2.Limits(max_keepalive_connections=limits.API_IDLE_CONNECTIONS_MAX)
+"""No more bound than the number of watches, each of which is a connection: else calls would wait
+for one that never ends."""
 
 
 def open_transport(kubeconfig: str | None, context: str | None) -> tuple["HttpTransport", str]:
@@ -27,7 +33,8 @@ def open_transport(kubeconfig: str | None, context: str | None) -> tuple["HttpTr
     """
     config = read_config(kubeconfig, context)
     try:
-        client = AsyncClient(config, ConnectionParams(timeout=_timeouts(limits.API_ATTEMPT_S)))
+        stated = ConnectionParams(timeout=_timeouts(limits.API_ATTEMPT_S)).httpx_params(config)
+        client = httpx2.AsyncClient(**stated, limits=_CONNECTIONS)
     except UNUSABLE as error:
         raise unusable(error, kubeconfig) from error
     logging.getLogger("httpx2").setLevel(logging.WARNING)  # Else it logs each request.
@@ -54,17 +61,18 @@ class HttpTransport:
         if body is not None:
             headers["Content-Type"] = content_type
         try:
-            response = await self._client.request(
+            async with self._client.stream(
                 method,
                 path,
                 params=dict(params),
                 content=body,
                 headers=headers,
                 timeout=_timeouts(timeout_s),
-            )
+            ) as response:
+                answered = await _whole(response)
         except (httpx2.HTTPError, LightkubeError, OSError) as error:
             raise _unreachable(error) from error
-        return Answer(response.status_code, response.content, _retry_after_s(response))
+        return Answer(response.status_code, answered, _retry_after_s(response))
 
     @asynccontextmanager
     async def stream(
@@ -81,7 +89,7 @@ class HttpTransport:
                 timeout=timeouts,
             ) as response:
                 if response.status_code != 200:
-                    body = await response.aread()
+                    body = await _whole(response)
                     raise refused(response.status_code, body, _retry_after_s(response))
                 yield response.aiter_bytes()
         except (httpx2.HTTPError, LightkubeError, OSError) as error:
@@ -90,6 +98,16 @@ class HttpTransport:
     async def close(self) -> None:
         """End all connections."""
         await self._client.aclose()
+
+
+async def _whole(response: httpx2.Response) -> bytes:
+    """The body. ApiError 413: it is larger than one may be."""
+    body = bytearray()
+    async for piece in response.aiter_bytes():
+        body += piece
+        if len(body) > limits.API_ANSWER_BYTES_MAX:
+            raise ApiError(TOO_LARGE, "TooLarge", "the API server's answer is too large")
+    return bytes(body)
 
 
 def _timeouts(timeout_s: float) -> httpx2.Timeout:

@@ -22,7 +22,8 @@ from certs.errors import CertError
 from certs.identity import SiteIdentity
 from certs.revocation import Revocation, Revocations
 from router.control.kubernetes import identity
-from router.control.kubernetes.api import Api, ApiError
+from router.control.kubernetes.api import Api
+from router.control.kubernetes.errors import ApiError
 from router.control.kubernetes.grants import Done, GrantSecrets
 from router.control.kubernetes.links import Hindrance, LinkSecrets
 from router.control.kubernetes.requests import Issuer, TokenRequests
@@ -205,23 +206,26 @@ class SecretTrust:
         try:
             async with asyncio.timeout(limits.TRUST_LAST_S):
                 await self._revoked.step()
-                await self._links.step()
+                await self._links.step(_nobody)
         except TimeoutError:
             log.warning("the end came before all secrets of the site could be kept")
 
     async def step(self) -> None:
         """Once all that is open. What fails is in `errors` and comes again."""
         await self._revoked.step()  # First: somebody may not come in any more.
-        if await self._links.step():
-            self.links_changed()
-        await self._keep_identity()
-        await self._find_exposed()
-        self._look_at_requests()
-        await self._requests.step()
-        await self._sweep()
+        async with asyncio.TaskGroup() as tasks:  # One of them that hangs holds up no other.
+            tasks.create_task(self._links.step(self.links_changed))
+            tasks.create_task(self._keep_identity())
+            tasks.create_task(self._fill_requests())
+            tasks.create_task(self._sweep())
         told, self._told = self._told, self.errors
         if list(map(str, told)) != list(map(str, self._told)):
             self.errors_changed()
+
+    async def _fill_requests(self) -> None:
+        await self._find_exposed()
+        self._look_at_requests()
+        await self._requests.step()
 
     async def _keep_identity(self) -> None:
         if self._seen is None:

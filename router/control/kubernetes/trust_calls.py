@@ -1,12 +1,17 @@
 """What the parts of `trust` share: the API as they need it, and its refusals as findings."""
 
-from typing import Any, Final, Protocol
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Final, Protocol, TypeVar
 
-from router.control.kubernetes.api import CONFLICT, FORBIDDEN, ApiError
+from router.control.kubernetes.errors import CONFLICT, FORBIDDEN, NOT_FOUND, ApiError
 from router.kubernetes.names import ROUTER
 from router.kubernetes.objects import Object, metadata
 from router.kubernetes.secrets import SECRETS_RULE
+from router.model import limits
 from router.model.errors import ConfigError
+
+ItemT = TypeVar("ItemT")
 
 SECRET: Final = "Secret"
 ALREADY_EXISTS: Final = CONFLICT
@@ -41,6 +46,19 @@ class Secrets(Protocol):
         ...
 
 
+async def side_by_side(items: Iterable[ItemT], do: Callable[[ItemT], Awaitable[None]]) -> None:
+    """``do`` all of them, some at a time: one that hangs holds up no other."""
+    left = iter(list(items))
+
+    async def work() -> None:
+        for item in left:
+            await do(item)
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(limits.TRUST_CALLS_MAX):
+            tasks.create_task(work())
+
+
 def version_of(found: Object) -> str:
     """Its resource version; empty: not told."""
     version = metadata(found).get("resourceVersion", "")
@@ -51,6 +69,14 @@ def uid_of(found: Object) -> str:
     """Its UID; empty: not told."""
     uid = metadata(found).get("uid", "")
     return uid if isinstance(uid, str) else ""
+
+
+def is_overtaken(error: ApiError) -> bool:
+    """Whether the object is another one by now: look again, `limits.SECRET_TRIES_MAX` times.
+
+    Not for ever: quotas and admission webhooks answer so too, as does a namespace that is gone.
+    """
+    return error.status in (CONFLICT, NOT_FOUND)
 
 
 def refusal(error: ApiError, source: str, doing: str) -> ConfigError:

@@ -33,9 +33,7 @@ def access(options: SiteOptions, namespace: str, *, openshift: bool) -> list[Jso
 
 def _service(options: SiteOptions, namespace: str, kind: str) -> Json:
     annotations = {**options.annotations, **options.router_service_annotations}
-    made = metadata(names.ROUTER, namespace, labels=options.labels)
-    if annotations:
-        made["annotations"] = dict(sorted(annotations.items()))
+    made = metadata(names.ROUTER, namespace, labels=options.labels, annotations=annotations)
     service_type = _SERVICE_TYPES.get(kind, "ClusterIP")
     spec: Json = {
         "type": service_type,

@@ -35,8 +35,7 @@ def metadata(
     if namespace:
         made["namespace"] = namespace
     made["labels"] = {**(labels or {}), **own_labels(component)}
-    if annotations:
-        made["annotations"] = dict(sorted(annotations.items()))
+    made["annotations"] = dict(sorted({**(annotations or {}), names.VERSION: __version__}.items()))
     return made
 
 

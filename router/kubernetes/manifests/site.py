@@ -98,6 +98,9 @@ def config_map(options: SiteOptions, namespace: str, data: Mapping[str, str]) ->
         names.SITE_CONFIGMAP, namespace, labels=options.labels, annotations=options.annotations
     )
     made["labels"][names.SITE_CONTROLLER_IGNORE] = "true"
+    del made["annotations"][names.VERSION]  # The user's from now on: no version rewrites it.
+    if not made["annotations"]:
+        del made["annotations"]
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",

@@ -1,5 +1,7 @@
 """YAML in, documents or the place of each error out."""
 
+import time
+
 import pytest
 
 from router.documents import file_name, plain, read, write
@@ -318,3 +320,23 @@ def test_a_listener_may_name_an_address_for_all_ports(listen: str) -> None:
 def test_an_address_for_all_ports_is_numeric(listen: str) -> None:
     text = LISTENER + f"  listen: '{listen}'\n"
     assert "expected [IP:]PORT, [IP:]auto or none" in read(text, "config/shop.yaml")[1][0].reason
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n".join(f"k{number}: 1" for number in range(60_000)),
+        SERVICE + "\n".join(f"  k{number}: 1" for number in range(60_000)),
+    ],
+    ids=["document", "spec"],
+)
+def test_a_text_of_many_wrong_keys_is_read_in_a_moment(text: str) -> None:
+    began = time.process_time()
+    _, errors = read(text, "own.yaml")
+    assert len(errors) == limits.CONFIG_ERRORS_MAX
+    assert time.process_time() - began < 5.0  # Quadratic, it was minutes.
+
+
+def test_a_key_is_shown_in_short_however_long_it_is() -> None:
+    _, errors = read("? " + "a" * 100_000 + "\n: 1\n", "own.yaml")
+    assert max(len(str(error)) for error in errors) < 1_000

@@ -211,8 +211,13 @@ def test_a_connection_that_may_have_reached_a_target_is_not_dispatched_again() -
 def test_without_any_candidate_the_client_is_reset() -> None:
     world = Two(0, 0)
     world.a.forwarder.set_remotes(KEY, [])
-    client = world.client()
-    assert client.was_reset
+    first = world.client()  # It waits: the site may only be replaced.
+    resets = [first.was_reset]
+    for wait_s in (limits.REROUTE_WAIT_S, limits.ROUTE_RETURNS_S):
+        world.network.advance(wait_s)
+        resets.append(first.was_reset)
+    assert resets == [False, True, True]
+    assert world.client().was_reset
 
 
 def test_an_egress_without_slot_refuses_at_once_unless_it_may_wait() -> None:

@@ -16,13 +16,17 @@ def pod(
     ready: bool = True,
     phase: str = "Running",
     ports: Mapping[str, int] | None = None,
-    deleted: bool = False,
+    deleted: bool | str = False,
+    made: str = "",
     **annotations: str,
 ) -> Made:
-    """``ports`` by name; a name may be empty."""
+    """``ports`` by name; a name may be empty. ``deleted``, ``made``: when, RFC 3339."""
     metadata: Made = {"name": name, "labels": {"app": "shop"} if labels is None else dict(labels)}
     if deleted:
-        metadata["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+        at = deleted if isinstance(deleted, str) else "2026-01-01T00:00:00Z"
+        metadata["deletionTimestamp"] = at
+    if made:
+        metadata["creationTimestamp"] = made
     if annotations:
         metadata["annotations"] = {f"spillway.dev/{k}": v for k, v in annotations.items()}
     declared = [

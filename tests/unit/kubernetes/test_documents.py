@@ -7,6 +7,7 @@ from router.documents import resolve
 from router.kubernetes.memo import Memo
 from router.kubernetes.picture import Picture
 from router.kubernetes.translate import translate
+from router.model import limits
 from router.model.specs import ConnectorSpec, Document, ServiceSpec, SiteSpec
 from tests.unit.kubernetes.objects import (
     config_map,
@@ -158,3 +159,22 @@ def test_an_object_that_nobody_dated_leaves_it_to_the_router_to_remember() -> No
     for stamp in ("", "yesterday", "2023-01-01T00:00:00"):
         assert declared_at(picture(documents("own", SERVICE, at=stamp))) == {}
         assert declared_at(picture(workload("db", 80, at=stamp, proxy="tcp"))) == {}
+
+
+def test_who_adds_more_documents_than_can_be_read_takes_nothing_from_the_older_ones() -> None:
+    memo = Memo()
+    old = documents("z-old", SERVICE)
+    old["metadata"]["creationTimestamp"] = "2026-01-01T00:00:00Z"
+    filling = "# " + "x" * (limits.CONFIG_FILE_BYTES_MAX - 100) + "\n"
+    many = []
+    for number in range(4):
+        each = documents(f"a-{number}", filling + SERVICE.replace("db", f"new-{number}"))
+        each["metadata"]["creationTimestamp"] = f"2026-01-02T00:00:0{number}Z"
+        many.append(each)
+    found = translate(snapshot([old, *many]), memo=memo)
+    assert set(services_of(found)) == {"db", "new-0"}
+    assert [(e.source, e.code) for e in found.errors] == [
+        (f"ConfigMap/a-{number}", "SW0415") for number in (1, 2, 3)
+    ]
+    room = translate(snapshot([old, *many[1:]]), memo=memo)  # The oldest of them is gone.
+    assert set(services_of(room)) == {"db", "new-1"}

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from router import __version__
 from router.kubernetes import addresses, names
 from router.kubernetes.manifests import (
     OPTIONAL_KINDS,
@@ -146,6 +147,7 @@ def test_an_ingress_passes_tls_through_and_keeps_annotations_of_the_user() -> No
     marks = {"nginx.ingress.kubernetes.io/ssl-redirect": "false", "a": "b"}
     made = site(ingress="nginx-ingress-v1", ingress_host="x.org", ingress_annotations=marks)
     assert made["Ingress"]["metadata"]["annotations"] == {
+        names.VERSION: __version__,
         "a": "b",
         "nginx.ingress.kubernetes.io/ssl-passthrough": "true",
         "nginx.ingress.kubernetes.io/ssl-redirect": "false",
@@ -184,7 +186,10 @@ def test_an_ingress_that_cannot_work_is_reported() -> None:
 def test_the_load_balancer_has_its_address_and_annotations() -> None:
     made = site(router_load_balancer_ip="192.0.2.1", router_service_annotations={"lb": "internal"})
     assert made["Service"]["spec"]["loadBalancerIP"] == "192.0.2.1"
-    assert made["Service"]["metadata"]["annotations"] == {"lb": "internal"}
+    assert made["Service"]["metadata"]["annotations"] == {
+        "lb": "internal",
+        names.VERSION: __version__,
+    }
     none = site(router_load_balancer_ip="192.0.2.1", ingress="none")
     assert "loadBalancerIP" not in none["Service"]["spec"]
 
@@ -261,6 +266,16 @@ def test_labels_and_annotations_of_the_site_are_on_all_it_consists_of() -> None:
         "prometheus.io/scrape": "false",
         "x": "y",
     }
+
+
+def test_every_object_says_which_version_made_it_but_the_users_settings_do_not() -> None:
+    made = site(routers=2, create_network_policy=True, ingress="route", annotations={"note": "b"})
+    for found in (*made.values(), *headless_objects("ns")):
+        assert found["metadata"]["annotations"][names.VERSION] == __version__
+    for annotations in ({}, {"note": "b"}):
+        options = SiteOptions(name="a", annotations=annotations)
+        (config, *_) = site_objects(options, namespace="ns", image=IMAGE)
+        assert config["metadata"].get("annotations", {}) == annotations
 
 
 def test_a_network_policy_keeps_links_open_and_services_within_the_namespace() -> None:

@@ -487,3 +487,115 @@ def test_an_hour_of_reconciles_that_leave_selector_and_ports_alone_costs_no_writ
         site.now += 180
         assert not site.settle().findings
     assert site.cluster.writes == writes
+
+
+DEEP = "[" * 5_000
+DIGITS = "9" * 5_000
+
+
+@pytest.mark.parametrize("key", [names.ORIGINAL, names.MADE])
+@pytest.mark.parametrize(
+    "text",
+    [f'{{"x":{DEEP}', f'{{"ports":[{{"x":{DEEP}', f'{{"innerPorts":{{"{DIGITS}":1024}}}}'],
+    ids=["deep", "deep-ports", "digits"],
+)
+def test_no_annotation_of_one_service_keeps_another_from_being_made(key: str, text: str) -> None:
+    site = Site()
+    spoilt = users_service("spoilt")
+    spoilt["metadata"] |= {"labels": {names.SERVICE_LABEL: "spoilt"}, "annotations": {key: text}}
+    site.cluster.put(spoilt)
+    site.declare("shop")
+    site.settle()
+    assert site.cluster.service("shop")["spec"]["selector"] == adoption.ROUTERS
+
+
+def applied(site: Site, name: str, **spec: Any) -> None:
+    """`kubectl apply` of a Service of the user's over what is there."""
+    found = copy.deepcopy(site.cluster.service(name))
+    found["metadata"]["labels"]["app"] = "theirs"
+    found["spec"]["selector"]["app"] = "theirs"
+    by_number = {port["port"]: port for port in found["spec"]["ports"]}
+    for port in spec.pop("ports"):
+        by_number[port["port"]] = {**by_number.get(port["port"], {}), **port}
+    found["spec"]["ports"] = list(by_number.values())
+    site.cluster.put(found)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "kept"),
+    [
+        ({"name": "pg", "port": 5432, "targetPort": 5432}, {"name": "pg", "port": 5432}),
+        ({"port": 80, "targetPort": "web"}, {"name": "port80", "port": 80, "targetPort": "web"}),
+        ({"port": 80}, {"name": "port80", "port": 80}),
+    ],
+)
+def test_a_service_applied_over_one_that_another_site_had_made_is_the_users(
+    theirs: dict[str, Any], kept: dict[str, Any]
+) -> None:
+    site = Site()
+    site.declare("db")
+    site.settle()
+    applied(site, "db", ports=[theirs])
+    assert site.codes() == ["SW0420"]
+    found = site.cluster.service("db")
+    assert found["spec"]["selector"] == {"app": "theirs"}
+    assert found["metadata"]["labels"] == {"app": "theirs"}
+    assert not found["metadata"].get("annotations")
+    assert [{k: port[k] for k in kept} for port in found["spec"]["ports"]] == [kept]
+    assert all(port.get("targetPort") != 1024 for port in found["spec"]["ports"])
+    del site.declared["db"]
+    site.settle()
+    assert site.cluster.service("db") == found  # And it is not deleted with the address.
+
+
+def test_a_service_applied_over_one_that_was_asked_for_here_is_put_back() -> None:
+    site = Site()
+    site.declare("db")
+    site.wish("db")
+    site.settle()
+    applied(site, "db", ports=[{"port": 80, "targetPort": 8080}])
+    assert site.codes() == []
+    assert site.cluster.service("db")["spec"]["selector"] == adoption.ROUTERS
+
+
+def test_a_claimed_service_is_handed_over_though_the_address_is_withdrawn_meanwhile() -> None:
+    site = Site()
+    site.declare("db")
+    site.settle()
+    applied(site, "db", ports=[{"name": "pg", "port": 5432, "targetPort": 5432}])
+    changes, _ = restore(site.cluster.snapshot())
+    assert [type(change) for change in changes] == [Patch]
+
+
+def test_more_ports_than_pods_have_room_for_get_no_service_and_take_none_away() -> None:
+    site = Site()
+    site.declare("old")
+    site.settle()
+    most = limits.PORTS_PER_SERVICE_MAX
+    for number in range(limits.SERVICE_PORTS_UNASKED_MAX // most + 1):
+        site.declare(f"a-{number:03}", ServiceSpec(ports=tuple(range(1, most + 1))))
+    site.declare("huge", ServiceSpec(ports=tuple(range(1, most + 2))))
+    site.declare("asked", ServiceSpec(ports=tuple(range(1, most + 1))))
+    site.wish("asked")
+    found = site.settle()
+    ports = sum(
+        len(service["spec"]["ports"]) for service in site.cluster.objects["Service"].values()
+    )
+    assert ports <= limits.SERVICE_PORTS_UNASKED_MAX + most
+    assert {"old", "asked"} <= site.cluster.objects["Service"].keys()
+    assert "huge" not in site.cluster.objects["Service"]
+    assert {e.code for e in found.findings} == {"SW0427"}
+    before = set(site.cluster.objects["Service"])
+    site.declare("aaa", ServiceSpec(ports=tuple(range(1, most + 1))))
+    site.settle()
+    assert set(site.cluster.objects["Service"]) == before
+
+
+def test_only_names_of_pods_are_below_the_name_of_a_stateful_set_of_another_site() -> None:
+    site = Site()
+    for name in ("com", "google", "db-0"):
+        site.declare(name, ServiceSpec(ports=(80,), headless="com"))
+    site.settle()
+    slices = site.cluster.objects["EndpointSlice"].values()
+    named = {each["hostname"] for found in slices for each in found["endpoints"]}
+    assert named == {"db-0"}

@@ -115,7 +115,7 @@ def test_a_port_name_that_no_pod_has_is_told_with_those_it_has() -> None:
         "$.spec.targetPorts",
     )
     assert "'wbe'" in error.reason
-    assert "web (8080)" in error.hint
+    assert "8080 (web), 9 (without a name)" in error.hint
 
 
 @pytest.mark.parametrize(

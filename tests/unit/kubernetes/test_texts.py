@@ -1,5 +1,6 @@
 """Texts as Kubernetes and Go write values."""
 
+import time
 from decimal import Decimal
 from typing import Any
 
@@ -103,3 +104,10 @@ def test_what_is_no_key_of_a_label(key: str) -> None:
 )
 def test_marks_of_tools_do_not_spread(key: str, spreads: bool) -> None:
     assert tracking.spreads(key) == spreads
+
+
+@pytest.mark.parametrize("text", ["- " * 131_072, "a" * 262_144, "\\," * 131_072])
+def test_pairs_of_the_longest_annotation_are_split_in_a_moment(text: str) -> None:
+    began = time.process_time()
+    texts.pairs(text)
+    assert time.process_time() - began < 0.25  # It was some seconds.

@@ -66,5 +66,5 @@ def test_a_peer_that_expects_a_handshake_breaks_off_at_a_preface(tls_world: TlsW
         tls=msgspec.structs.replace(client_tls, preface=b"PROXY"),
     )
     world.run_while(lambda: not failures)
-    assert failures[0].code == "tls"
+    assert failures[0].code in ("tls", "refused")  # OpenSSL says nothing to some prefaces.
     assert left.connection is None and right.connection is None

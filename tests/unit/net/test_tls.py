@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -73,6 +74,30 @@ def test_both_ends_know_each_other_after_a_mutual_handshake(scene: Scene) -> Non
     scene.host.run_while(lambda: not (scene.client.connection and scene.server.connection))
     assert scene.server.wire.peer_certificate == tls.certificate
     assert scene.server.wire.alpn == scene.client.wire.alpn == LINK
+
+
+@pytest.mark.parametrize("is_reset", [True, False])
+def test_who_accepts_and_ends_before_a_word_of_tls_refused(scene: Scene, is_reset: bool) -> None:
+    """A load balancer with nobody behind it: no fault of certificates."""
+    with socket.create_server(("127.0.0.1", 0)) as balancer:
+        scene.network.dial(
+            "127.0.0.1",
+            balancer.getsockname()[1],
+            scene.client.take,
+            scene.failures.append,
+            timeout_s=2.0,
+            tls=client_tls(),
+        )
+        accepted, _ = balancer.accept()
+        if is_reset:
+            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        else:
+            accepted.shutdown(socket.SHUT_WR)
+        with accepted:
+            if is_reset:
+                accepted.close()
+            scene.host.run_while(lambda: not scene.failures)
+    assert scene.failures[0].code == "refused"
 
 
 def test_a_link_without_a_certificate_is_refused(scene: Scene) -> None:

@@ -489,3 +489,22 @@ def test_init_takes_what_is_to_be_seen_of_requests(sitectl: CommandLine) -> None
     text = sitectl.config("east")["site-east.yaml"]
     assert "  accessLogShare: 0.25\n  tracing: true\n" in text
     assert sitectl("init", "west", "--access-log-share", "2").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("service", "create", "shop", "80"),
+        ("expose", "host", "127.0.0.1", "--address", "shop", "--port", "80"),
+        ("token", "create", "t.yaml"),
+        ("revoke-access", "--yes"),
+    ],
+)
+def test_a_dry_run_at_a_process_site_is_refused_before_anything_is_written(
+    here: CommandLine, words: tuple[str, ...]
+) -> None:
+    before = here.config("here")
+    result = here(*words, "--dry-run")
+    assert result.exit_code == 2
+    assert "--dry-run is for sites on Kubernetes" in result.stderr
+    assert here.config("here") == before

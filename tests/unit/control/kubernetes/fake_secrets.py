@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
-from router.control.kubernetes.api import ApiError
+from router.control.kubernetes.errors import ApiError
 
 AWAY = ApiError(0, "Unreachable", "the API server does not answer")
 FORBIDDEN = ApiError(403, "Forbidden", 'secrets is forbidden: User "sa" cannot create')

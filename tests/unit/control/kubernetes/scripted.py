@@ -5,7 +5,8 @@ import copy
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from router.control.kubernetes.api import ApiError, Page, WatchEvent
+from router.control.kubernetes.errors import ApiError
+from router.control.kubernetes.lists import Page, WatchEvent
 from router.kubernetes.selectors import parse
 from router.model import limits
 

@@ -9,7 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from router.control.kubernetes.api import Answer, Api, ApiError
+from router.control.kubernetes.api import Api
+from router.control.kubernetes.calls import Answer
+from router.control.kubernetes.errors import ApiError
 from router.model import limits
 from tests.unit.virtual_loop import run
 
@@ -216,6 +218,7 @@ def test_paths_lead_to_groups_namespaces_and_subresources() -> None:
         await calls.get("Pod", "a")
         await calls.get("Deployment", "a", namespace="other")
         await calls.patch("Pod", "a", {}, subresource="status")
+        script.answers = [listed("EndpointSlice")]
         await calls.list("EndpointSlice", namespace="*", labels="a=b")
         assert [path for _, path, _ in script.asked] == [
             "api/v1/namespaces/web/pods/a",
@@ -224,5 +227,112 @@ def test_paths_lead_to_groups_namespaces_and_subresources() -> None:
             "apis/discovery.k8s.io/v1/endpointslices",
         ]
         assert script.asked[3][2]["labelSelector"] == "a=b"
+
+    run(story())
+
+
+def listed(kind: str, *names: str, more: str = "") -> Answer:
+    body = {
+        "kind": f"{kind}List",
+        "metadata": {"resourceVersion": "7", "continue": more},
+        "items": [{"metadata": {"name": name}} for name in names],
+    }
+    return Answer(200, msgspec.json.encode(body))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"{}",
+        b'{"items": []}',
+        b'{"kind": "Status", "status": "Success"}',
+        b'{"kind": "ConfigMapList", "metadata": {"resourceVersion": "7"}, "items": []}',
+        b'{"kind": "PodList", "metadata": {}, "items": []}',
+        b"[" * 100_000,
+        b"<html>Sign in</html>",
+    ],
+)
+def test_what_is_no_list_is_not_taken_for_an_empty_one(answer: bytes) -> None:
+    async def story() -> None:
+        with pytest.raises(ApiError) as fault:
+            await api(Script(Answer(200, answer))).list("Pod")
+        assert (fault.value.status, fault.value.reason) == (0, "Malformed")
+
+    run(story())
+
+
+@pytest.mark.parametrize("answer", [b"{}", b'{"kind": "Pod", "metadata": {"name": "b"}}'])
+def test_another_object_than_was_asked_for_is_a_fault(answer: bytes) -> None:
+    async def story() -> None:
+        with pytest.raises(ApiError) as fault:
+            await api(Script(Answer(200, answer))).find("Pod", "a")
+        assert fault.value.reason == "Malformed"
+
+    run(story())
+
+
+def test_a_list_without_end_is_a_fault() -> None:
+    async def story() -> None:
+        script = Script(listed("Pod", "a", more="again"))
+        with pytest.raises(ApiError) as fault:
+            await api(script).list("Pod")
+        assert fault.value.reason == "Malformed"
+        assert len(script.asked) == limits.API_LIST_PAGES_MAX
+
+    run(story())
+
+
+def test_a_page_that_is_too_large_is_asked_for_in_smaller_parts() -> None:
+    async def story() -> None:
+        large = ApiError(413, "TooLarge", "the answer is too large")
+        script = Script(large, large, listed("Pod", "a", more="x"), listed("Pod", "b"))
+        found = await api(script).list("Pod")
+        assert [item["metadata"]["name"] for item in found.items] == ["a", "b"]
+        assert [asked[2]["limit"] for asked in script.asked] == ["200", "25", "3", "3"]
+
+    run(story())
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        {"kind": "Status", "metadata": {}},
+        {"kind": "Service", "metadata": {"name": "a"}},
+        {"metadata": {}},
+        {},
+    ],
+)
+def test_an_event_of_something_else_is_a_fault(found: dict[str, Any]) -> None:
+    async def story() -> None:
+        pieces = (msgspec.json.encode({"type": "ADDED", "object": found}) + b"\n",)
+        with pytest.raises(ApiError) as fault:
+            async for _ in api(Script(pieces=pieces)).watch("Pod", "4"):
+                pass
+        assert fault.value.reason == "Malformed"
+
+    run(story())
+
+
+def test_a_watch_whose_bytes_only_drip_is_silent() -> None:
+    class Dripping(Script):
+        @asynccontextmanager
+        async def stream(
+            self, path: str, params: Mapping[str, str], silence_s: float
+        ) -> AsyncIterator[AsyncIterator[bytes]]:
+            async def pieces() -> AsyncIterator[bytes]:
+                while True:
+                    await asyncio.sleep(1.0)
+                    yield b" "
+
+            yield pieces()
+
+    async def story() -> None:
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(ApiError) as fault:
+            async for _ in api(Dripping(OK)).watch("Pod", "4"):
+                pass
+        assert fault.value.reason == "Timeout"
+        took_s = asyncio.get_running_loop().time() - began
+        assert took_s == pytest.approx(limits.WATCH_SILENCE_S, abs=2.0)
 
     run(story())

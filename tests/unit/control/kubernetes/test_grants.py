@@ -10,9 +10,10 @@ from certs import certificates, claims, keys
 from certs.claims import ClaimRequest, Redeemed, Refused
 from certs.errors import CertError
 from certs.tokens import Token
-from router.control.kubernetes.api import ApiError
+from router.control.kubernetes.errors import ApiError
 from router.control.kubernetes.grants import GrantSecrets, Result
 from router.kubernetes.secrets import GRANT_FILE, data_of, grant_name, grant_secret
+from router.model import limits
 from tests.unit.certs.sites import NOW, Site, parsed, request_of
 from tests.unit.control.kubernetes.fake_secrets import AWAY, CONFLICT, FakeSecrets, failing
 
@@ -153,3 +154,24 @@ def test_a_refusal_by_the_api_says_what_could_not_be_written(scene: Scene) -> No
     (answer,) = scene.judge(fresh(scene.token))
     assert isinstance(answer, OSError)
     assert "no right to update secrets" in str(answer) and SECRET in str(answer)
+
+
+def test_a_claim_that_is_always_overtaken_is_put_off(scene: Scene) -> None:
+    scene.api.before = failing(CONFLICT, "update")
+    (answer,) = scene.judge(fresh(scene.token))
+    assert isinstance(answer, OSError)
+    assert len(scene.api.calls) <= 2 * limits.SECRET_TRIES_MAX
+    assert scene.kept().uses_left == 1
+
+
+def test_a_fault_of_ours_is_answered_for_and_ends_nothing_else(scene: Scene) -> None:
+    async def story() -> list[Any]:
+        told: list[Any] = []
+        async with asyncio.TaskGroup() as tasks:
+            grants = GrantSecrets(scene.api, scene.site.authority, tasks)
+            scene.api.before = lambda verb, name: [][0]
+            grants.redeem("to-east", fresh(scene.token), NOW, told.append)
+        return told
+
+    (answer,) = asyncio.run(story())
+    assert isinstance(answer, OSError)

@@ -10,11 +10,19 @@ import pytest
 
 from certs.authority import Authority
 from certs.identity import SiteIdentity
-from router.control.kubernetes.api import ApiError
+from router.control.kubernetes.errors import ApiError
 from router.control.kubernetes.identity import prepare
 from router.kubernetes.names import IDENTITY_SECRET
+from router.model import limits
 from router.model.errors import ConfigError
-from tests.unit.control.kubernetes.fake_secrets import AWAY, FORBIDDEN, FakeSecrets, failing
+from tests.unit.control.kubernetes.fake_secrets import (
+    AWAY,
+    CONFLICT,
+    FORBIDDEN,
+    FakeSecrets,
+    failing,
+)
+from tests.unit.virtual_loop import run
 
 
 def prepared(api: FakeSecrets, site_dir: Path) -> str:
@@ -145,3 +153,22 @@ def test_the_api_is_waited_for_on_a_first_start(tmp_path: Path) -> None:
     api.before = away
     assert prepared(api, tmp_path)
     assert faults == []
+
+
+def test_a_write_that_is_always_overtaken_is_tried_again_after_a_while(tmp_path: Path) -> None:
+    """A quota that is being counted answers 409 too, for an object that nobody has."""
+
+    async def story() -> str:
+        api = FakeSecrets()
+        faults = [CONFLICT] * 3 * limits.SECRET_TRIES_MAX
+
+        def overtaken(verb: str, name: str) -> None:
+            if verb == "create" and faults:
+                raise faults.pop()
+
+        api.before = overtaken
+        site_id = await prepare(api, tmp_path, random.Random(1))
+        assert asyncio.get_running_loop().time() > 0  # Virtual: it waited between.
+        return site_id
+
+    assert run(story())

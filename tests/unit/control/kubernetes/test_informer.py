@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from itertools import pairwise
 from typing import Any
 
-from router.control.kubernetes.api import ApiError
+from router.control.kubernetes.errors import ApiError
 from router.control.kubernetes.informer import Informer
 from router.control.kubernetes.selections import Selection
 from router.model import limits

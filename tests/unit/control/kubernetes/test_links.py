@@ -1,6 +1,8 @@
 """Token Secrets as links: keys are kept before they are used, users' Secrets never written."""
 
 import asyncio
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,13 @@ from router.control.kubernetes.links import LinkSecrets
 from router.kubernetes.picture import TokenSecret
 from router.kubernetes.secrets import LINK_KEY, data_of, link_name, owner_uid
 from router.kubernetes.tokens import text_of
+from router.model import limits
 from tests.unit.certs.sites import NOW, OTHER_SITE_ID, Site, parsed
 from tests.unit.control.kubernetes.fake_secrets import (
     AWAY,
+    CONFLICT,
     FORBIDDEN,
+    MISSING,
     FakeSecrets,
     failing,
 )
@@ -47,7 +52,9 @@ class Pod:
         return self.links.look(self.asked, self.api.seen())
 
     def step(self) -> bool:
-        return asyncio.run(self.links.step())
+        news: list[str] = []
+        asyncio.run(self.links.step(lambda: news.append("a link is new")))
+        return bool(news)
 
     def settle(self) -> None:
         """Until nothing is written any more."""
@@ -366,3 +373,94 @@ def test_a_damaged_secret_of_a_link_is_made_anew(
     later.ask(token)
     later.settle()
     assert data_of(api.objects[LINK])[LINK_KEY].decode() == later.key()
+
+
+class SlowFor(FakeSecrets):
+    """Calls about one Secret do not come back before they may."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._slow, self._may = name, asyncio.Event()
+
+    async def find(self, kind: str, name: str) -> dict[str, Any] | None:
+        if name == self._slow:
+            await self._may.wait()
+        return await super().find(kind, name)
+
+    def answer(self) -> None:
+        self._may.set()
+
+
+def test_a_call_that_hangs_holds_up_no_other_link(tmp_path: Path, east: Site) -> None:
+    async def story() -> None:
+        names = [f"link{number}" for number in range(20)]
+        api = SlowFor(link_name("link0"))
+        pod = Pod(api, tmp_path / "slow")
+        for name in names:
+            pod.ask(east.claim(f"to-{name}"), name)
+        pod.look()
+        new = asyncio.Event()
+        async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+            step = tasks.create_task(pod.links.step(new.set))
+            while set(pod.store.names()) != set(names[1:]):
+                await new.wait()
+                new.clear()
+            assert not step.done()
+            api.answer()
+        assert set(pod.store.names()) == set(names)
+
+    asyncio.run(story())
+
+
+def test_a_write_that_is_always_overtaken_is_left_for_the_next_step(
+    pod: Pod, api: FakeSecrets, east: Site
+) -> None:
+    pod.ask(east.claim("link1", now=NOW))
+    api.before = failing(CONFLICT, "create")
+    pod.look()
+    pod.step()
+    assert len(api.calls) <= 2 * limits.SECRET_TRIES_MAX
+    (error,) = pod.links.errors
+    assert (error.source, error.code) == (f"Secret/{LINK}", "SW0443")
+    api.before = failing(MISSING, "create")  # So says a namespace that is gone.
+    pod.step()
+    api.before = lambda verb, name: None
+    pod.settle()
+    assert pod.store.names() == ["link1"]
+    assert pod.links.errors == ()
+
+
+def test_a_secret_of_somebody_else_under_our_name_is_never_written(
+    pod: Pod, api: FakeSecrets, east: Site
+) -> None:
+    theirs = {"kind": "Secret", "metadata": {"name": LINK}, "data": {"password": "c2VjcmV0"}}
+    api.put(theirs)
+    pod.ask(east.claim("link1", now=NOW))
+    pod.look()
+    pod.step()
+    assert api.writes == []
+    (error,) = pod.links.errors
+    assert (error.source, error.code) == (f"Secret/{LINK}", "SW0447")
+    assert "spillway.dev/type" in error.reason
+
+
+@pytest.mark.parametrize("kind", ["certificate", "claim"])
+def test_a_full_disk_costs_the_link_that_it_hits(
+    pod: Pod, east: Site, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    token = east.claim("link1", now=NOW) if kind == "claim" else east.certificate_token("link1")
+    pod.ask(token)
+    with monkeypatch.context() as full:
+        full.setattr(os, "fsync", _no_space)
+        pod.look()
+        pod.step()
+        (error,) = pod.links.errors
+        assert (error.source, error.code) == ("Secret/link1", "SW0447")
+        assert "No space left" in error.reason
+    pod.step()
+    assert pod.store.names() == ["link1"]
+    assert pod.links.errors == ()
+
+
+def _no_space(_descriptor: int) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

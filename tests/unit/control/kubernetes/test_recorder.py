@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
-from router.control.kubernetes.api import ApiError
+from router.control.kubernetes.errors import ApiError
 from router.control.kubernetes.recorder import Recorder, event
 from router.kubernetes.objects import Object, Snapshot
 from router.model import limits
@@ -44,9 +44,6 @@ class Told:
         if name in self.events:
             raise ApiError(409, "AlreadyExists", "there is one")
         self.events[name] = copy.deepcopy(dict(made))
-        return self.events[name]
-
-    async def get(self, kind: str, name: str, *, namespace: str = "") -> dict[str, Any]:
         return self.events[name]
 
     async def patch(
@@ -173,5 +170,22 @@ def test_who_may_not_write_writes_nothing_and_refusals_are_not_repeated_in_haste
             recorder.look(VIEW, [finding()])
             await asyncio.sleep(10 * limits.OBJECT_EVENT_RETRY_S)
             assert 2 <= api.writes <= 11
+
+    run(story())
+
+
+def test_an_object_that_was_made_anew_is_told_of_itself() -> None:
+    """`kubectl describe` shows the Events of one UID alone."""
+
+    async def story() -> None:
+        api = Told()
+        anew = {"kind": "Deployment", "metadata": {"name": "shop", "uid": "u-2"}}
+        async with recording(api) as recorder:
+            recorder.look(VIEW, [finding()])
+            await asyncio.sleep(SETTLED_S)
+            recorder.look(Snapshot("web", {"Deployment": {"shop": anew}}), [finding()])
+            await asyncio.sleep(SETTLED_S)
+        told = [made["involvedObject"]["uid"] for made in api.events.values()]
+        assert told == ["u-1", "u-2"]
 
     run(story())

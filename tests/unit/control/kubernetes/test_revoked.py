@@ -10,6 +10,7 @@ from certs.revocation import Revocation, Revocations
 from router.control.kubernetes.revoked import RevokedSecret
 from router.kubernetes.names import REVOKED_SECRET
 from router.kubernetes.secrets import revoked_secret
+from router.model import limits
 from tests.unit.control.kubernetes.fake_secrets import (
     AWAY,
     CONFLICT,
@@ -153,3 +154,15 @@ def test_conflicts_end(scene: Scene) -> None:
     scene.revoke(Revocation(sites=frozenset({EAST})))
     scene.step()
     assert scene.secret.is_settled
+
+
+def test_a_write_that_is_always_overtaken_is_left_for_the_next_step(scene: Scene) -> None:
+    scene.api.before = failing(CONFLICT, "create")
+    scene.revoke(Revocation(sites=frozenset({EAST})))
+    scene.step()
+    assert len(scene.api.calls) <= 2 * limits.SECRET_TRIES_MAX
+    assert [error.code for error in scene.secret.errors] == ["SW0443"]
+    scene.api.before = lambda verb, name: None
+    scene.step()
+    assert scene.secret.errors == ()
+    assert REVOKED_SECRET in scene.api.objects

@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager, suppress
 from random import Random
 from typing import Any
 
-from router.control.kubernetes.api import ApiError, Page
-from router.control.kubernetes.services import ServiceWriter, carry_out, restore_all
+from router.control.kubernetes.errors import ApiError
+from router.control.kubernetes.lists import Page
+from router.control.kubernetes.services import Restored, ServiceWriter, carry_out, restore_all
 from router.kubernetes import made
 from router.kubernetes.changes import Change, Create
 from router.kubernetes.picture import SiteOptions
@@ -255,7 +256,7 @@ def test_restoring_gives_everything_back_whoever_writes_meanwhile() -> None:
         users = cluster.put(users_service("a", 80))
         for change in changes(cluster, "a", "b"):
             cluster.carry_out(change)
-        assert await restore_all(Restless(cluster)) == ()
+        assert await restore_all(Restless(cluster)) == Restored()
         assert list(cluster.objects["Service"]) == ["a"]
         assert without_version(cluster.service("a")) == without_version(users)
 
@@ -269,7 +270,9 @@ def test_what_could_not_be_restored_is_told() -> None:
             cluster.carry_out(change)
         api = Api(cluster)
         api.refused["a"] = ApiError(403, "Forbidden", "cannot delete resource")
-        (finding,) = await restore_all(api)
+        restored = await restore_all(api)
+        (finding,) = restored.findings
+        assert restored.refusal is api.refused["a"]
         assert finding.source == "Service/a" and "delete" in finding.hint
         assert list(cluster.objects["Service"]) == ["a"]
 
@@ -318,3 +321,29 @@ def test_a_service_whose_address_somebody_has_gets_another_one() -> None:
         assert api.cluster.service("shop-9")["spec"]["clusterIP"] != "10.0.0.9"
 
     run(story())
+
+
+def test_an_address_that_flaps_is_written_ever_more_rarely_and_comes_right_in_the_end() -> None:
+    async def body() -> None:
+        cluster = Cluster()
+        api = Api(cluster)
+        writer = ServiceWriter(api, Random(1))
+        loop = asyncio.get_running_loop()
+        async with running(writer):
+            began = loop.time()
+            while loop.time() - began < 600:  # Another site declares and withdraws it.
+                is_there = "flaps" in cluster.objects["Service"]
+                writer.offer(changes(cluster, *([] if is_there else ["flaps"]), "steady"))
+                await asyncio.sleep(0.1)
+            flapped = [at for at, name in api.times if name == "flaps"]
+            assert len(flapped) < limits.SERVICE_CHANGES_BURST + 12
+            assert [name for _, name in api.times].count("steady") == 1
+            writer.offer(changes(cluster, "flaps", "steady", "other"))
+            await asyncio.sleep(1.0)
+            assert "other" in cluster.objects["Service"]
+            await asyncio.sleep(limits.SERVICE_REST_MAX_S)
+            writer.offer(changes(cluster, "flaps", "steady", "other"))
+            await asyncio.sleep(1.0)
+            assert "flaps" in cluster.objects["Service"]
+
+    run(body())

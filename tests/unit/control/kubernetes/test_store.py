@@ -6,7 +6,10 @@ from collections.abc import AsyncIterator, Callable
 from random import Random
 from typing import Any
 
-from router.control.kubernetes.api import ApiError
+import pytest
+
+from router.control.kubernetes import store
+from router.control.kubernetes.errors import ApiError
 from router.control.kubernetes.store import KubernetesStore, Look
 from router.documents import Wanted
 from router.model import limits
@@ -237,6 +240,52 @@ def test_a_kind_without_right_is_named_with_its_rule_and_all_else_goes_on() -> N
     run(story())
 
 
+def test_a_kind_that_not_every_cluster_has_keeps_nobody_waiting() -> None:
+    async def story() -> None:
+        cluster = ScriptedCluster(SITE, deployment(), pod("a", "10.0.0.1"))
+        away = ApiError(503, "ServiceUnavailable", "the server is currently unable")
+        cluster.of("DeploymentConfig").list_faults = [away] * 99
+        async with asyncio.timeout(10), store_of(cluster) as told:
+            assert told.targets == ["10.0.0.1"]
+            cluster.put(pod("b", "10.0.0.2"))
+            await told.until(lambda: len(told.targets) == 2, limits.API_AWAY_S)
+            assert told.errors == []
+
+    run(story())
+
+
+def test_a_follower_that_fails_keeps_no_state_from_being_told() -> None:
+    async def story() -> None:
+        cluster = ScriptedCluster(SITE, deployment())
+
+        def fail(look: Look) -> None:
+            if len(look.snapshot.of("Pod")) == 1:
+                raise OSError("no space left on device")
+
+        async with store_of(cluster) as told:
+            told.store.followers.insert(0, fail)
+            cluster.put(pod("a", "10.0.0.1"))
+            await told.until(lambda: told.targets == ["10.0.0.1"])
+            assert len(told.looks[-1].snapshot.of("Pod")) == 1
+
+    run(story())
+
+
+def test_what_could_not_be_understood_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        cluster = ScriptedCluster(SITE, deployment())
+        async with store_of(cluster) as told:
+            with monkeypatch.context() as broken:
+                broken.setattr(store, "translate", lambda *_, **__: [][0])
+                cluster.put(deployment("bank"))
+                await asyncio.sleep(1)
+            assert "bank" not in told.wanted.services
+            cluster.put(pod("a", "10.0.0.1"))
+            await told.until(lambda: "bank" in told.wanted.services)
+
+    run(story())
+
+
 def test_while_the_api_is_away_the_last_state_serves_and_its_age_is_told() -> None:
     async def story() -> None:
         cluster = ScriptedCluster(SITE, deployment(), pod("a", "10.0.0.1"))
@@ -256,6 +305,16 @@ def test_while_the_api_is_away_the_last_state_serves_and_its_age_is_told() -> No
     run(story())
 
 
+def test_addresses_that_are_not_told_yet_are_no_family() -> None:
+    async def story() -> None:
+        own = pod("router-1", "10.0.0.9", labels={})
+        own["status"]["podIPs"] = [{}]
+        async with store_of(ScriptedCluster(SITE, deployment(), own)) as told:
+            assert told.wanted.name == "west"
+
+    run(story())
+
+
 def test_the_family_of_the_own_pod_says_which_addresses_are_reached() -> None:
     async def story() -> None:
         cluster = ScriptedCluster(
@@ -266,5 +325,61 @@ def test_the_family_of_the_own_pod_says_which_addresses_are_reached() -> None:
         )
         async with store_of(cluster) as told:
             assert told.targets == ["fd00::1"]
+
+    run(story())
+
+
+def test_a_look_that_fails_is_made_again_and_what_it_saw_is_not_lost() -> None:
+    async def story() -> None:
+        cluster = ScriptedCluster(SITE, deployment(), pod("a", "10.0.0.1"))
+        async with store_of(cluster) as told:
+            faults = [ValueError("a fault of ours")] * 2
+
+            def fail() -> tuple[ConfigError, ...]:
+                if faults:
+                    raise faults.pop()
+                return ()
+
+            told.store.further = fail
+            cluster.put(pod("b", "10.0.0.2"))
+            await told.until(
+                lambda: told.targets == ["10.0.0.1", "10.0.0.2"],
+                within_s=3 * limits.WATCH_BACKOFF_MAX_S,
+            )
+            assert not faults
+
+    run(story())
+
+
+def router_pod(name: str, ready: bool, minute: int, deleted: str = "") -> dict[str, Any]:
+    labels = {"spillway.dev/component": "router"}
+    made = f"2026-01-01T00:{minute:02}:00Z"
+    return pod(name, f"10.0.9.{minute}", labels=labels, ready=ready, made=made, deleted=deleted)
+
+
+def test_a_second_router_takes_its_share_of_a_capacity_when_it_serves_and_gives_it_back() -> None:
+    async def story() -> None:
+        shop = deployment()
+        shop["metadata"]["annotations"]["spillway.dev/capacity"] = "5"
+        cluster = ScriptedCluster(SITE, shop, pod("a", "10.0.0.1"), router_pod("router-1", True, 1))
+
+        def capacity() -> int | None:
+            (connector,) = told.wanted.connectors.values()
+            own = connector.targets[0].capacity
+            stated = connector.capacity
+            assert not isinstance(stated, str)
+            return stated if own is None else own
+
+        async with store_of(cluster) as told:
+            assert capacity() == 5
+            cluster.put(router_pod("router-0", False, 2))
+            cluster.put(router_pod("router-0", True, 2))
+            await told.until(lambda: capacity() == 3)
+            cluster.put(router_pod("router-0", False, 2, deleted="2126-01-01T00:00:00Z"))
+            cluster.put(pod("b", "10.0.0.2"))
+            await told.until(lambda: len(told.targets) == 2)
+            assert capacity() == 3, "the other one may still be at work"
+            cluster.of("Pod").remove("router-0")
+            await told.until(lambda: capacity() == 5)
 
     run(story())

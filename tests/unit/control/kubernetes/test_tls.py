@@ -7,9 +7,12 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from certs.authority import issue_service_leaf
 from certs.service_tls import TlsStore
-from router.control.kubernetes.api import ApiError, Page, WatchEvent
+from router.control.kubernetes.errors import ApiError
+from router.control.kubernetes.lists import Page, WatchEvent
 from router.control.kubernetes.tls import TlsSecrets, named
 from router.documents import Wanted
 from router.kubernetes.names import TYPE_LABEL
@@ -28,6 +31,8 @@ class Secrets:
         self.objects: dict[str, dict[str, Any]] = {}
         self.selected: list[str] = []
         self.fault: ApiError | None = None
+        self.broken = ""
+        """Whose watch hits upon a fault of ours."""
         self._news: asyncio.Queue[WatchEvent] = asyncio.Queue()
 
     def put(self, name: str, data: dict[str, bytes], **labels: str) -> dict[str, Any]:
@@ -49,6 +54,8 @@ class Secrets:
         self.selected.append(fields)
         if self.fault is not None:
             raise self.fault
+        if fields == f"metadata.name={self.broken}":
+            raise ValueError("a fault of ours")
         name = fields.removeprefix("metadata.name=")
         yield Page([self.objects[name]] if name in self.objects else [], "1")
 
@@ -178,3 +185,55 @@ def test_credentials_are_named_by_services_and_connectors() -> None:
         connectors={"here": ConnectorSpec(service="shop", tls_trust="pods")},
     )
     assert named(wanted) == {"shop": "Service shop", "pods": "Connector here"}
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {TYPE_LABEL: "identity"},
+        {TYPE_LABEL: "link"},
+        {"skupper.io/type": "connection-token"},
+        {"skupper.io/type": "connection-token-request"},
+    ],
+)
+def test_no_annotation_makes_a_listener_of_the_key_of_a_link(
+    tmp_path: Path, labels: dict[str, str]
+) -> None:
+    async def story(scene: Scene) -> None:
+        scene.api.put("shop", pair(), **labels)
+        scene.tls.look(SHOP, {})
+        await scene.settle()
+        assert scene.codes() == [("Secret/shop", "SW0444")]
+        assert scene.store.read("shop").key == b""
+
+    run(tmp_path, story)
+
+
+def test_very_many_names_are_watched_together_or_not_at_all(tmp_path: Path) -> None:
+    """Each watch is a connection that stays: of them there are few, whatever documents say."""
+
+    async def story(scene: Scene) -> None:
+        many = {f"t-{number:03}": "Service shop" for number in range(limits.TLS_WATCHES_MAX + 2)}
+        scene.tls.look(many, {})
+        await scene.settle()
+        assert len(scene.api.selected) == limits.TLS_WATCHES_MAX
+        left_out = scene.tls.errors[-2:]
+        assert [error.source for error in left_out] == [f"Secret/{n}" for n in sorted(many)[-2:]]
+        assert f"{TYPE_LABEL}=tls" in left_out[0].hint
+        assert scene.tls.is_settled
+        labelled = scene.api.put("t-000", pair(), **{TYPE_LABEL: "tls"})
+        scene.tls.look(many, {"t-000": labelled})
+        await scene.settle()
+        assert len(scene.api.selected) == limits.TLS_WATCHES_MAX + 1
+
+    run(tmp_path, story)
+
+
+def test_a_fault_in_one_watch_ends_no_other(tmp_path: Path) -> None:
+    async def story(scene: Scene) -> None:
+        scene.api.broken = "t-1"
+        scene.tls.look({"t-1": "Service shop", "t-2": "Service shop"}, {})
+        await scene.settle()
+        assert scene.codes() == [("Secret/t-2", "SW0444")]
+
+    run(tmp_path, story)

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from router.control.kubernetes.api import Api, ApiError
+from router.control.kubernetes.api import Api
+from router.control.kubernetes.errors import ApiError
 from router.model.errors import ConfigError
 
 

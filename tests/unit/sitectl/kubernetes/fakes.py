@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from router.kubernetes.kinds import KINDS
+from router.kubernetes.manifests.rights import CONTROLLER, Right, router_rights
 from router.kubernetes.objects import labels
 from sitectl.failure import unreachable
 from sitectl.kubernetes.cluster import Cluster, Executed, Reply
@@ -14,6 +15,7 @@ from sitectl.kubernetes.planned import merged
 
 Json = dict[str, Any]
 NAMESPACE = "shop"
+PODS_EXEC = Right("", ("pods/exec",), ("create",), "")
 
 
 class FakeCluster(Cluster):
@@ -27,10 +29,15 @@ class FakeCluster(Cluster):
         self.is_down = False
         self.conflicts = 0  # So many replacements are refused, as if somebody were faster.
         self.serves_routes = False
+        self.headless_is_refused = False  # As of an administrator of the namespace alone.
+        self.protected: set[tuple[str, str]] = set()  # An admission webhook keeps these.
+        self.replaced_before_deletion: tuple[str, str] | None = None
         self.answers: dict[str, tuple[int, Any]] = {}
         self.commands: list[Json] = []
         self.events: list[Json] = []
         self.execs = 0
+        self.policies: dict[str, list[Json]] | None = None  # Istio's, by namespace; None: no Istio.
+        self.rules = "whole"  # What an API server says of all rights at once; "partly", "nothing".
         self._revision = 0
 
     # What tests put in and look at -----------------------------------------------------------
@@ -85,9 +92,13 @@ class FakeCluster(Cluster):
             sub = f"/{asked['subresource']}" if "subresource" in asked else ""
             allowed = (asked["verb"], asked["resource"] + sub) not in self.refused
             return _reply(201, {"status": {"allowed": allowed}})
+        if path.endswith("selfsubjectrulesreviews"):
+            return self._rules_review()
         url = urlsplit(path)
         query = {key: values[0] for key, values in parse_qs(url.query).items()}
         parts = url.path.split("/namespaces/")
+        if url.path.endswith("/peerauthentications"):
+            return self._apart(url.path)
         if len(parts) != 2 or "/" not in parts[1]:
             return self._apart(url.path)
         _, plural, *rest = parts[1].split("/")
@@ -105,6 +116,13 @@ class FakeCluster(Cluster):
         return self._one(method, kind, name, sent, content_type)
 
     def _apart(self, path: str) -> Reply:
+        if path.endswith("/peerauthentications"):
+            place = path.split("/")[-2]
+            if self.policies is None or not path.startswith("apis/security.istio.io/v1/"):
+                return _status(404, "NotFound", "the server could not find the requested resource")
+            if place not in self.policies:
+                return _status(403, "Forbidden", "peerauthentications is forbidden")
+            return _reply(200, {"items": self.policies[place]})
         if path == "version":
             return _reply(200, {"gitVersion": "v1.32.0"})
         if path.endswith("route.openshift.io/v1"):
@@ -112,6 +130,21 @@ class FakeCluster(Cluster):
         if path == f"api/v1/namespaces/{NAMESPACE}":
             return _reply(200, {"status": {"phase": "Active"}})
         return _status(404, "NotFound", "no such path")
+
+    def _rules_review(self) -> Reply:
+        if self.rules == "nothing":
+            return _status(403, "Forbidden", "selfsubjectrulesreviews is forbidden")
+        rules = []
+        for right in (*router_rights("route", openshift=True), *CONTROLLER, PODS_EXEC):
+            rule = right.rule()
+            for resource in right.resources:
+                verbs = [verb for verb in right.verbs if (verb, resource) not in self.refused]
+                rules.append({**rule, "resources": [resource], "verbs": verbs})
+        writes = ("update", "patch", "delete", "create")
+        allowed = [verb for verb in writes if (verb, "configmaps") not in self.refused]
+        rules.append({"apiGroups": ["*"], "resources": ["configmaps"], "verbs": allowed})
+        partly = self.rules == "partly"
+        return _reply(201, {"status": {"resourceRules": rules[partly:], "incomplete": partly}})
 
     def _list(self, kind: str, selector: str) -> Reply:
         items = [
@@ -129,12 +162,20 @@ class FakeCluster(Cluster):
                 return _status(409, "AlreadyExists", f'{plural} "{name}" already exists')
             return _reply(201, self._keep(sent))
         if method == "PATCH" and "apply" in content_type:
+            if kind == "Role" and name.endswith("-headless") and self.headless_is_refused:
+                says = 'roles "spillway-router-headless" is forbidden: user "eve" is attempting'
+                return _status(403, "Forbidden", f"{says} to grant RBAC permissions not held")
             return _reply(200, self._keep(merged(found or {}, sent)))
         if found is None:
             return _status(404, "NotFound", f'{plural} "{name}" not found')
-        if method == "DELETE":
-            del self.objects[kind, name]
-            return _reply(200, {"status": "Success"})
+        if method == "GET":
+            return _reply(200, found)
+        if (kind, name) in self.protected:
+            return _status(403, "Forbidden", f'{plural} "{name}" is forbidden: denied by policy')
+        return self._change(method, found, sent)
+
+    def _change(self, method: str, found: Json, sent: Json) -> Reply:
+        kind, name = found["kind"], found["metadata"]["name"]
         if method == "PATCH":
             return _reply(200, self._keep(merged(found, sent)))
         if method == "PUT":
@@ -143,7 +184,15 @@ class FakeCluster(Cluster):
                 self.conflicts = max(0, self.conflicts - 1)
                 return _status(409, "Conflict", "the object has been modified")
             return _reply(200, self._keep(sent))
-        return _reply(200, found)
+        assert method == "DELETE"
+        if self.replaced_before_deletion == (kind, name):
+            self.replaced_before_deletion = None
+            found = self.put(kind, name, metadata={"labels": {}}, spec=found["spec"])
+        uid = found["metadata"]["uid"]
+        if (sent.get("preconditions") or {}).get("uid", uid) != uid:
+            return _status(409, "Conflict", "the UID in the precondition is another")
+        del self.objects[kind, name]
+        return _reply(200, {"status": "Success"})
 
     def _keep(self, made: Mapping[str, Any]) -> Json:
         self._revision += 1

@@ -1,11 +1,13 @@
 """`init`, `update`, `delete`, `run`, `start`, `stop`: a site's objects from first to last."""
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 import yaml
 
+from router import __version__
 from tests.unit.sitectl.kubernetes.conftest import NamespaceLine
 from tests.unit.sitectl.kubernetes.fakes import FakeCluster
 
@@ -16,11 +18,12 @@ RUNNING = {
     ("Service", "spillway-router"),
     ("Deployment", "spillway-router"),
 }
+HEADLESS = {("Role", "spillway-router-headless"), ("RoleBinding", "spillway-router-headless")}
 
 
 def test_init_writes_the_site_and_what_runs_it(empty: NamespaceLine, cluster: FakeCluster) -> None:
     assert empty.json("init")["change"] == "created"
-    assert set(cluster.objects) == RUNNING | {("ConfigMap", "skupper-site")}
+    assert set(cluster.objects) == RUNNING | HEADLESS | {("ConfigMap", "skupper-site")}
     site = cluster.found("ConfigMap", "skupper-site")
     assert site["metadata"]["labels"]["internal.skupper.io/site-controller-ignore"] == "true"
     assert site["data"] == {}
@@ -123,10 +126,13 @@ def test_wait_says_what_keeps_the_router_from_being_ready(
         metadata={"labels": {"spillway.dev/component": "router"}},
         status={"containerStatuses": [{"state": {"waiting": waiting}}]},
     )
+    empty.ok("init")
+    deployed(cluster, observedGeneration=2)
     said = empty.fails(6, "init", "--wait", "ready", "--timeout", "0s")
     assert "ImagePullBackOff: no such image" in said
     del cluster.objects["Pod", "spillway-router-1"]
     cluster.run_router()
+    deployed(cluster, observedGeneration=2, updatedReplicas=1)
     assert empty.ok("init", "--wait", "ready")
 
 
@@ -144,7 +150,7 @@ def test_update_check_names_what_would_change(shop: NamespaceLine, cluster: Fake
     cluster.calls.clear()
     result = shop("update", "--check")
     assert result.exit_code == 3
-    assert result.stdout == "Role/spillway-router would be updated\n"
+    assert result.stdout == f"Role/spillway-router would be updated (it is of {__version__})\n"
     assert all(method == "GET" for method, _ in cluster.calls)
 
 
@@ -203,10 +209,12 @@ def test_routers_lose_their_rights_before_services_are_restored(
     deleted = [
         path.split("/namespaces/shop/")[1] for verb, path in cluster.calls if verb == "DELETE"
     ]
-    assert deleted[:4] == [
+    assert deleted[:6] == [
         "rolebindings/spillway-router",
         "roles/spillway-router",
         "deployments/spillway-router",
+        "rolebindings/spillway-router-headless",
+        "roles/spillway-router-headless",
         "configmaps/skupper-site",
     ]
 
@@ -260,3 +268,164 @@ def test_switch_is_remembered_and_flags_come_first(
     assert plain.invoke(cli, ["--platform", "process", "switch"]).stdout == "process\n"
     plain.invoke(cli, ["switch", "process"])
     assert plain.invoke(cli, ["switch"]).stdout == "process\n"
+
+
+def grace_s(cluster: FakeCluster) -> int:
+    """How long the cluster lets a router's pod drain."""
+    pod = cluster.found("Deployment", "spillway-router")["spec"]["template"]["spec"]
+    return int(pod["terminationGracePeriodSeconds"])
+
+
+def test_a_pod_may_take_as_long_to_end_as_its_router_drains(
+    empty: NamespaceLine, cluster: FakeCluster
+) -> None:
+    empty.ok("init", "--drain-grace", "2m")
+    assert grace_s(cluster) == 135
+    assert cluster.found("ConfigMap", "skupper-site")["data"] == {"drain-grace": "2m"}
+    empty.ok("update", "--drain-grace", "5m")
+    assert grace_s(cluster) == 315
+    assert empty("update", "--check").exit_code == 0
+
+
+def test_rights_that_only_a_clusters_administrator_may_grant_are_tried_apart(
+    empty: NamespaceLine, cluster: FakeCluster
+) -> None:
+    cluster.headless_is_refused = True
+    result = empty.ok("init")
+    assert "names for the pods of headless StatefulSets" in result.stderr
+    assert set(cluster.objects) == RUNNING | {("ConfigMap", "skupper-site")}
+    assert "unchanged" in empty.ok("init").stdout
+    assert empty.ok("update", "--check").stdout.startswith("All objects are as")
+    cluster.headless_is_refused = False
+    empty.ok("update")
+    assert ("RoleBinding", "spillway-router-headless") in cluster.objects
+    empty.ok("delete")
+    assert not cluster.objects
+
+
+def test_services_are_given_back_though_one_of_them_may_not_be(
+    shop: NamespaceLine, cluster: FakeCluster
+) -> None:
+    for name in ("a", "b"):
+        own = {"spillway.dev/service": name}
+        cluster.put("Service", name, metadata={"labels": own}, spec={"ports": [{"port": 1}]})
+    by_us = {"endpointslice.kubernetes.io/managed-by": "spillway"}
+    cluster.put("EndpointSlice", "a-spillway-ipv4", metadata={"labels": by_us})
+    cluster.refused |= {("delete", "endpointslices")}
+    cluster.protected.add(("Service", "a"))
+    result = shop.ok("delete")
+    assert "Service/a could not be put back" in result.stderr
+    assert cluster.names("EndpointSlice") == {"a-spillway-ipv4"}
+    assert "EndpointSlice" not in result.stderr  # The cluster removes it with its Service.
+    assert cluster.names("Service") == {"a"}
+    assert not cluster.names("Deployment")
+
+
+def test_who_took_the_name_of_a_service_of_ours_keeps_it(
+    shop: NamespaceLine, cluster: FakeCluster
+) -> None:
+    own = {"spillway.dev/service": "made", "app.kubernetes.io/part-of": "spillway"}
+    cluster.put("Service", "made", metadata={"labels": own}, spec={"ports": [{"port": 1}]})
+    cluster.replaced_before_deletion = ("Service", "made")
+    shop.ok("delete")
+    assert cluster.found("Service", "made")["metadata"]["labels"] == {}
+
+
+def older(cluster: FakeCluster, version: str) -> None:
+    """Have the site's objects as another version made them."""
+    for kind, name in RUNNING | HEADLESS:
+        notes = cluster.found(kind, name)["metadata"]["annotations"]
+        notes["spillway.dev/version"] = version
+    template = cluster.found("Deployment", "spillway-router")["spec"]["template"]
+    template["spec"]["containers"][0]["image"] = f"quay.io/spillway/router:{version}"
+
+
+def test_update_check_tells_versions_and_images(shop: NamespaceLine, cluster: FakeCluster) -> None:
+    older(cluster, "0.0.9")
+    result = shop("update", "--check", "-o", "json")
+    assert result.exit_code == 3
+    items = {item["object"]: item for item in json.loads(result.stdout)["items"]}
+    assert set(items) == {f"{kind}/{name}" for kind, name in RUNNING}
+    assert items["Deployment/spillway-router"] == {
+        "object": "Deployment/spillway-router",
+        "change": "updated",
+        "version": {"from": "0.0.9", "to": __version__},
+        "image": {
+            "from": "quay.io/spillway/router:0.0.9",
+            "to": f"quay.io/spillway/router:{__version__}",
+        },
+    }
+    assert "image" not in items["Role/spillway-router"]
+    assert "router:0.0.9 to " in shop("update", "--check").stdout
+    assert shop.json("update")["change"] == "updated"
+    assert shop("update", "--check").exit_code == 0
+
+
+def test_an_update_across_several_versions_is_refused(
+    shop: NamespaceLine, cluster: FakeCluster
+) -> None:
+    older(cluster, "0.7.0")
+    before = json.dumps([*cluster.objects.values()])
+    assert "one before and the one after" in shop.fails(5, "update")
+    assert json.dumps([*cluster.objects.values()]) == before
+    checked = shop("update", "--check")
+    assert (checked.exit_code, "one before" in checked.stderr) == (3, True)
+
+
+@pytest.mark.parametrize(
+    ("note", "who", "says"),
+    [
+        ("spillway.dev/applied", "the site controller", "kubectl -n shop edit configmap"),
+        ("meta.helm.sh/release-name", "Helm", "wherever Helm takes it from"),
+    ],
+)
+def test_what_another_makes_is_updated_by_them(
+    shop: NamespaceLine, cluster: FakeCluster, note: str, who: str, says: str
+) -> None:
+    older(cluster, "0.0.9")
+    cluster.found("Deployment", "spillway-router")["metadata"]["annotations"][note] = "x"
+    cluster.calls.clear()
+    said = shop.fails(5, "update")
+    assert who in said and says in said
+    assert f"made by {who}" in shop.ok("init", "--ingress", "none").stderr
+    assert all(method == "GET" for method, _ in cluster.calls)
+    shop.ok("update", "--force-restart")
+
+
+def deployed(cluster: FakeCluster, **status: int) -> None:
+    """The status of the Deployment."""
+    found = cluster.found("Deployment", "spillway-router")
+    found["metadata"]["generation"] = 2
+    found["status"] = status
+
+
+def test_waiting_for_the_configuration_is_less_than_waiting_for_a_router(
+    empty: NamespaceLine, cluster: FakeCluster
+) -> None:
+    at_once = ("--timeout", "0s")
+    empty.ok("init", "--wait", "none")
+    deployed(cluster, observedGeneration=1)
+    said = empty.fails(6, "init", "--wait", "configured", *at_once)
+    assert "Deployment/spillway-router was not taken up" in said
+    deployed(cluster, observedGeneration=2)
+    empty.ok("init", "--wait", "configured", *at_once)
+    empty.fails(6, "init", "--wait", "ready", *at_once)
+    cluster.run_router()
+    assert "pods are still being replaced" in empty.fails(6, "init", "--wait", "ready", *at_once)
+    deployed(cluster, observedGeneration=2, updatedReplicas=1)
+    empty.ok("init", "--wait", "ready", *at_once)
+
+
+def test_version_tells_that_of_the_router_too(
+    shop: NamespaceLine, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older(cluster, "0.0.9")
+    image = "quay.io/spillway/router:0.0.9"
+    assert shop.json("version")["router"] == {"version": None, "image": image}
+    cluster.run_router()
+    cluster.item("/api/v1/status", {"version": "0.0.8"})
+    assert shop.json("version")["router"] == {"version": "0.0.8", "image": image}
+    assert f"router 0.0.8 ({image})" in shop.ok("version").stdout
+    cluster.is_down = True
+    result = shop.ok("version")
+    assert "cannot be reached" in result.stderr and "spillway" in result.stdout

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import yaml
+from click.testing import Result
 
 from certs import claims, tokens
 from certs.claims import Redemption
@@ -237,3 +239,72 @@ def test_a_damaged_identity_is_named_and_not_replaced(
     cluster.put("Secret", "spillway-identity", data={"identity.key": "bm9uc2Vuc2U="})
     assert "spillway-identity" in shop.fails(1, "token", "create", str(tmp_path / "t.yaml"))
     assert cluster.found("Secret", "spillway-identity")["data"] == {"identity.key": "bm9uc2Vuc2U="}
+
+
+def planned(result: Result) -> list[tuple[str, str]]:
+    """Kind and name of the objects that a dry run printed."""
+    return [(one["kind"], one["metadata"]["name"]) for one in yaml.safe_load_all(result.stdout)]
+
+
+def test_a_dry_run_of_a_token_writes_nothing_and_shows_no_key(
+    shop: NamespaceLine, cluster: FakeCluster, tmp_path: Path
+) -> None:
+    before = dict(cluster.objects)
+    for kind in ("claim", "cert"):
+        result = shop.ok("token", "create", str(tmp_path / "t"), "--token-type", kind, "--dry-run")
+        assert result.stdout == ""
+        assert "Secret/spillway-identity would be created" in result.stderr
+        assert not (tmp_path / "t").exists()
+    assert cluster.objects == before
+    assert "Secret/spillway-grant-w would be created" in (
+        shop.ok("token", "create", "-", "--name", "w", "--dry-run").stderr
+    )
+
+
+def test_a_dry_run_of_a_link_prints_its_secret_for_git(
+    shop: NamespaceLine, cluster: FakeCluster, foreign: Path
+) -> None:
+    before = dict(cluster.objects)
+    result = shop.ok("link", "create", str(foreign), "--name", "west", "--cost", "5", "--dry-run")
+    assert planned(result) == [("Secret", "west")]
+    (made,) = yaml.safe_load_all(result.stdout)
+    assert made["metadata"]["annotations"]["skupper.io/cost"] == "5"
+    assert text_of(made, "token-claim")
+    assert cluster.objects == before
+    shop.ok("link", "create", str(foreign), "--name", "west", "--cost", "5")
+    assert cluster.found("Secret", "west")["data"] == made["data"]
+
+
+def test_a_dry_run_of_a_links_change_or_end_shows_no_secret(
+    shop: NamespaceLine, cluster: FakeCluster, foreign: Path
+) -> None:
+    shop.ok("link", "create", str(foreign), "--name", "west")
+    before = dict(cluster.objects)
+    cost = shop.ok("link", "set", "west", "--cost", "7", "--dry-run")
+    assert "Secret/west would be updated" in cost.stderr
+    gone = shop.ok("link", "delete", "west", "--dry-run")
+    assert "Secret/west would be deleted" in gone.stderr
+    assert cost.stdout == gone.stdout == ""
+    assert cluster.objects == before
+
+
+def test_a_dry_run_of_revocation_revokes_nobody(
+    shop: NamespaceLine, cluster: FakeCluster, tmp_path: Path
+) -> None:
+    token_of(shop, tmp_path / "t.yaml", "--name", "t")
+    cluster.run_router()
+    neighbour = {"name": "west", "id": "cd" * 16}
+    cluster.items(
+        "/api/v1/links", {"name": "west", "direction": "incoming", "neighbour": neighbour}
+    )
+    before = dict(cluster.objects)
+    one = shop.ok("revoke-access", "--link", "west", "--dry-run")
+    assert "Secret/spillway-revoked would be created" in one.stderr
+    everybody = shop.ok("revoke-access", "--dry-run")
+    for object_ in ("identity would be updated", "grant-t would be deleted"):
+        assert f"Secret/spillway-{object_}" in everybody.stderr
+    assert "Deployment/spillway-router would be updated" in everybody.stderr
+    assert "PRIVATE" not in everybody.stdout and "Secret" not in everybody.stdout
+    assert cluster.objects == before
+    assert shop.ok("link", "delete", "west", "--dry-run").stdout == ""
+    assert cluster.objects == before

@@ -104,7 +104,8 @@ def test_an_api_server_that_is_away_is_exit_8(shop: NamespaceLine, cluster: Fake
 
 def test_a_namespace_without_a_site_says_so(empty: NamespaceLine) -> None:
     assert "sitectl -n shop init" in empty.fails(4, "status")
-    assert "no Site document" in empty.fails(1, "link", "status")
+    for words in (("link", "status"), ("service", "status")):
+        assert "sitectl -n shop init" in empty.fails(4, *words)
 
 
 def test_service_status_without_a_router_shows_workloads(
@@ -119,11 +120,14 @@ def test_service_status_without_a_router_shows_workloads(
     assert [target["host"] for target in item["targets"]] == ["deployment/shop"]
 
 
+@pytest.mark.parametrize("rules", ["whole", "partly", "nothing"])
 def test_check_pre_names_every_missing_right_as_a_rule(
-    empty: NamespaceLine, cluster: FakeCluster
+    empty: NamespaceLine, cluster: FakeCluster, rules: str
 ) -> None:
+    cluster.rules = rules
     assert empty("check", "--pre").exit_code == 0
     cluster.refused |= {("create", "roles"), ("patch", "roles"), ("create", "pods/exec")}
+    cluster.calls.clear()
     result = empty("check", "--pre")
     assert result.exit_code == 1
     assert "you may not create, patch roles" in result.stdout
@@ -132,6 +136,9 @@ def test_check_pre_names_every_missing_right_as_a_rule(
         in result.stdout
     )
     assert 'resources: ["pods/exec"]' in result.stdout
+    one_by_one = sum(path.endswith("selfsubjectaccessreviews") for _, path in cluster.calls)
+    assert (one_by_one == 0) == (rules == "whole")
+    assert rules == "nothing" or one_by_one < 20
 
 
 def test_check_names_what_is_missing_and_what_has_no_effect(
@@ -145,25 +152,6 @@ def test_check_names_what_is_missing_and_what_has_no_effect(
     found = {(item["code"], item["level"]) for item in json.loads(result.stdout)["items"]}
     assert found >= {("SW0466", "error"), ("SW0467", "error"), ("SW0405", "error")}
     assert found >= {("SW0406", "warning"), ("SW0513", "error")}
-
-
-@pytest.mark.parametrize("mode", ["STRICT", "PERMISSIVE"])
-def test_check_sees_strict_istio_and_names_the_annotation(
-    shop: NamespaceLine, cluster: FakeCluster, mode: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from sitectl.kubernetes.cluster import Reply
-
-    policy = {"metadata": {"name": "default"}, "spec": {"mtls": {"mode": mode}}}
-    answered = cluster.call
-
-    def call(method: str, path: str, body: object = None, content_type: str = "") -> Reply:
-        if path.endswith("namespaces/shop/peerauthentications"):
-            return Reply(200, json.dumps({"items": [policy]}).encode())
-        return answered(method, path, body, content_type)
-
-    monkeypatch.setattr(cluster, "call", call)
-    told = "excludeInboundPorts=55671" in shop("check", "--pre").stdout
-    assert told == (mode == "STRICT")
 
 
 def test_check_tells_of_skupper_beside(shop: NamespaceLine, cluster: FakeCluster) -> None:

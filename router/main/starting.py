@@ -1,0 +1,68 @@
+"""Before a router serves: it is the only one of its site, and waits for a wanted state."""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+from router.admin.server import serving_health
+from router.main.stores import Namespace, Store, opened
+from router.model.errors import RouterError
+
+Place = tuple[str, int]
+"""IP, empty for all, and port."""
+
+
+@contextlib.contextmanager
+def only_one(path: Path) -> Iterator[None]:
+    """Hold the site's lock and write our process id into it."""
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise RouterError(
+                f"the router of this site runs already (process {file.read().strip()}). "
+                "Try: sitectl status"
+            ) from None
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
+
+
+async def open_store(
+    stack: contextlib.AsyncExitStack,
+    directory: Path,
+    namespace: Namespace | None,
+    probes: Place | None,
+) -> Store | None:
+    """The store, open for as long as ``stack``; None: told to stop before there was one.
+
+    A namespace may have to be waited for: who is patient lives, is not ready, and can be ended,
+    which the first process of a container cannot unless it says so.
+    """
+    loop = asyncio.get_running_loop()
+    told = asyncio.Event()
+    patience = asyncio.timeout(None)
+
+    def stop() -> None:
+        if not told.is_set():
+            told.set()
+            patience.reschedule(loop.time())
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)  # Everything will be read anyway.
+    try:
+        async with patience, contextlib.AsyncExitStack() as meanwhile:
+            if namespace is not None and probes is not None:
+                await meanwhile.enter_async_context(serving_health(lambda: False, probes))
+            store = await stack.enter_async_context(opened(directory, namespace))
+    except TimeoutError:
+        if not patience.expired():
+            raise
+    return None if told.is_set() else store

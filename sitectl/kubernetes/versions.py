@@ -1,0 +1,81 @@
+"""Versions of what is in a namespace: who looks after it, what made it, what an update changes."""
+
+from typing import Final
+
+from router import __version__
+from router.kubernetes import manifests, names
+from router.kubernetes.applied import is_stamped
+from router.kubernetes.objects import Object, annotations, part
+from router.model.errors import ConfigError
+from sitectl import output
+from sitectl.failure import Failure
+from sitectl.kubernetes.cluster import Cluster
+from sitectl.kubernetes.site import KubernetesSite, kept_by
+from sitectl.options import Settings
+
+CONTROLLER: Final = "the site controller"
+
+
+def version_of(found: Object | None) -> str:
+    """The version that rendered an object; empty: none, or one that did not say so."""
+    return annotations(found or {}).get(names.VERSION, "")
+
+
+def keeper(deployment: Object | None) -> str:
+    """Who makes a site's objects, and would undo what a verb writes; empty: `sitectl`."""
+    if deployment is None:
+        return ""
+    return CONTROLLER if is_stamped(deployment) else kept_by(deployment)
+
+
+def image_of(deployment: Object | None) -> str:
+    """What the routers of a Deployment run."""
+    containers = part(deployment or {}, "spec", "template", "spec", "containers")
+    for container in containers if isinstance(containers, list) else []:
+        if container.get("name") == "router":
+            return str(container.get("image", ""))
+    return ""
+
+
+def chosen_image(deployment: Object | None) -> str:
+    """The image that was chosen when the site was made; empty: ours, of some version."""
+    image = image_of(deployment)
+    return "" if image.startswith(f"{manifests.IMAGE.rpartition(':')[0]}:") else image
+
+
+def gap(made_by: str, version: str = __version__) -> str:
+    """Why one does not go from ``made_by`` to ``version`` at once; empty: one may.
+
+    One minor version at a time, up or down: state and objects are read across one, not more.
+    """
+    one, other = _minor(made_by), _minor(version)
+    if one is None or other is None or (one[0] == other[0] and abs(one[1] - other[1]) <= 1):
+        return ""
+    return (
+        f"the site is of version {made_by}, this is {version}: versions are mixed only with the "
+        "one before and the one after"
+    )
+
+
+def of_router(settings: Settings) -> dict[str, str | None]:
+    """``version`` that the namespace's router tells, ``image`` of its Deployment; None: unknown."""
+    found: dict[str, str | None] = {"version": None, "image": None}
+    try:
+        site = KubernetesSite.of(settings)
+        found["image"] = image_of(router_of(site.cluster)) or None
+        found["version"] = site.admin.get("/api/v1/status").get("version")
+    except (Failure, ConfigError) as error:
+        output.note(str(error))
+    return found
+
+
+def _minor(version: str) -> tuple[int, int] | None:
+    numbers = version.split(".")[:2]
+    if len(numbers) < 2 or not all(word.isascii() and word.isdecimal() for word in numbers):
+        return None
+    return int(numbers[0]), int(numbers[1])
+
+
+def router_of(cluster: Cluster) -> Object | None:
+    """The Deployment of the site's routers."""
+    return cluster.find("Deployment", names.ROUTER)

@@ -1,0 +1,121 @@
+"""How much of each stated capacity one of several routers of a site may give out."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.documents import Wanted
+from router.kubernetes.replicas import WHOLE, Division, divided, division, too_few
+from router.model import limits
+from router.model.specs import ConnectorSpec, SiteSpec, TargetSpec
+from tests.unit.kubernetes.objects_made import pod
+
+ENDS = datetime(2026, 1, 1, 0, 1, tzinfo=UTC).timestamp()
+NOW = ENDS - 30
+
+
+def router(name: str, minute: int, **rest: Any) -> dict[str, Any]:
+    labels = {"spillway.dev/component": "router"}
+    return pod(name, labels=labels, made=f"2026-01-01T00:{minute:02}:00Z", **rest)
+
+
+def ending(name: str, minute: int) -> dict[str, Any]:
+    return router(name, minute, ready=False, deleted="2026-01-01T00:01:00Z")
+
+
+def shared(*pods: dict[str, Any], own: str = "a", now: float = NOW) -> Division:
+    return division({one["metadata"]["name"]: one for one in pods}, own, now)[0]
+
+
+def wanted(*capacities: int | None, targets: int = 1, default: int | None = None) -> Wanted:
+    """A connector for each of ``capacities``, or one of ``targets`` with the ``default``."""
+    own = [TargetSpec(f"10.0.0.{n}", 80, capacity=c) for n, c in enumerate(capacities)]
+    more = [TargetSpec(f"10.0.1.{n}", 80) for n in range(targets if default else 0)]
+    spec = ConnectorSpec(service="shop", targets=(*own, *more), capacity=default)
+    return Wanted(name="west", site=SiteSpec(), connectors={"c": spec})
+
+
+def capacities(found: Wanted) -> list[int | None]:
+    return [target.capacity for target in found.connectors["c"].targets]
+
+
+def of_each(found: Wanted, count: int) -> list[list[int | None]]:
+    """What each of ``count`` routers may give out, by target."""
+    return [
+        capacities(divided(found, Division(count=count, staying=count, index=index)))
+        for index in range(count)
+    ]
+
+
+def test_a_router_alone_has_everything() -> None:
+    assert shared(router("a", 0)) == WHOLE
+    assert shared(router("a", 0, ready=False)) == WHOLE, "nobody else serves"
+    assert shared(router("a", 0), pod("shop-1")) == WHOLE
+    assert shared(router("b", 0), own="a") == WHOLE, "it runs outside of the namespace"
+    whole = wanted(3, None)
+    assert divided(whole, WHOLE) is whole
+
+
+def test_the_oldest_comes_first_and_every_router_says_the_same() -> None:
+    pods = (router("a", 9), router("b", 0), router("c", 9))
+    found = [shared(*pods, own=name).index for name in "bac"]
+    assert found == [0, 1, 2]
+    assert {shared(*pods, own=name).count for name in "abc"} == {3}
+
+
+def test_one_that_starts_has_nothing_beside_one_that_serves() -> None:
+    pods = (router("a", 1, ready=False), router("b", 0))
+    assert shared(*pods, own="b") == WHOLE
+    starting = shared(*pods, own="a")
+    assert starting.index is None
+    assert capacities(divided(wanted(5, None), starting)) == [0, None]
+
+
+def test_one_that_ends_shares_until_it_is_gone_or_its_time_is_long_over() -> None:
+    pods = (ending("a", 0), router("b", 1))
+    assert shared(*pods, own="a") == Division(count=2, staying=1, index=0)
+    assert shared(*pods, own="b") == Division(count=2, staying=1, index=1)
+    _, until = division({"a": pods[0], "b": pods[1]}, "b", NOW)
+    assert until == ENDS + limits.POD_END_LATE_S
+    assert shared(*pods, own="b", now=until) == WHOLE
+    assert shared(pods[1], own="b") == WHOLE
+    over = router("a", 0, ready=False, deleted="2026-01-01T00:01:00Z", phase="Succeeded")
+    assert shared(over, pods[1], own="b") == WHOLE
+
+
+def test_targets_that_have_one_slot_each_are_dealt_out() -> None:
+    assert of_each(wanted(1, 1, 1, 1), 2) == [[1, 0, 1, 0], [0, 1, 0, 1]]
+    assert of_each(wanted(targets=3, default=4), 3) == [[2, 1, 1], [1, 2, 1], [1, 1, 2]]
+    assert of_each(wanted(1), 2) == [[1], [0]]
+
+
+@given(
+    given=st.lists(st.integers(1, 9) | st.none(), min_size=1, max_size=9), count=st.integers(2, 5)
+)
+def test_shares_sum_up_to_what_is_stated_and_routers_differ_by_one_at_most(
+    given: list[int | None], count: int
+) -> None:
+    found = of_each(wanted(*given), count)
+    for target, capacity in enumerate(given):
+        shares = [router[target] for router in found]
+        assert _sum(shares) == capacity if capacity is not None else set(shares) == {None}
+    sums = [_sum(router) for router in found]
+    assert max(sums) - min(sums) <= 1
+
+
+def _sum(shares: Iterable[int | None]) -> int:
+    return sum(share for share in shares if share is not None)
+
+
+def test_a_service_with_less_capacity_than_routers_is_told_once_they_stay() -> None:
+    two = Division(count=2, staying=2, index=0)
+    (told,) = too_few(wanted(1), two)
+    assert (told.code, told.severity, told.path) == ("SW0458", "warning", "data.routers")
+    assert "shop" in told.reason
+    for enough in (wanted(2), wanted(1, None), wanted()):
+        assert not list(too_few(enough, two))
+    assert not list(too_few(wanted(1), msgspec.structs.replace(two, staying=1)))

@@ -1,0 +1,115 @@
+"""What a mistake in a namespace is answered with: the cause, and a command that works as typed."""
+
+import pytest
+
+from tests.unit.sitectl.conftest import CommandLine
+from tests.unit.sitectl.kubernetes.conftest import NamespaceLine
+from tests.unit.sitectl.kubernetes.fakes import FakeCluster
+from tests.unit.sitectl.kubernetes.test_looking import STATUS
+
+PODS = {"template": {"spec": {"containers": [{"ports": [{"containerPort": 8080}]}]}}}
+
+
+def test_check_pre_goes_on_where_workloads_may_not_be_read(
+    empty: NamespaceLine, cluster: FakeCluster
+) -> None:
+    cluster.refused |= {("get", "deployments"), ("create", "roles")}
+    result = empty("check", "--pre")
+    assert result.exit_code == 1
+    assert "you may not get deployments" in result.stdout
+    assert "you may not create roles" in result.stdout
+
+
+def test_check_tells_what_is_wrong_in_an_object_once(
+    shop: NamespaceLine, cluster: FakeCluster
+) -> None:
+    notes = {"skupper.io/proxy": "http", "spillway.dev/capacity": "five"}
+    cluster.put("Deployment", "shop", metadata={"annotations": notes}, spec=PODS)
+    (found,) = (one for one in shop("check", "-o", "json").stdout.split("{") if "five" in one)
+    message = found.partition('"message": "')[2].partition('"')[0]
+    cluster.run_router()
+    problem = {"code": "SW0408", "message": message, "hint": ""}
+    other = {"code": "SW0439", "message": "the API server does not answer", "hint": ""}
+    cluster.item("/api/v1/status", {**STATUS, "problems": [problem, other]})
+    cluster.items("/api/v1/links")
+    cluster.items("/api/v1/services")
+    told = shop("check").stdout
+    assert told.count("five") == 1
+    assert "does not answer" in told
+
+
+def test_where_nothing_is_exposed_a_deployment_is_suggested(
+    shop: NamespaceLine, cluster: FakeCluster
+) -> None:
+    cluster.run_router()
+    cluster.items("/api/v1/services")
+    assert "or: sitectl -n shop expose deployment/shop" in shop.ok(
+        "-n", "shop", "service", "status"
+    ).stdout.replace("\n", " ")
+
+
+def test_a_router_that_was_scaled_to_none_is_told_from_one_that_starts(
+    shop: NamespaceLine, cluster: FakeCluster
+) -> None:
+    assert "it has no pod" in shop.fails(8, "why", "shop")
+    cluster.put("Deployment", "spillway-router", spec={"replicas": 0})
+    told = shop.fails(8, "why", "shop")
+    assert "Deployment spillway-router has 0 replicas" in told
+    assert "kubectl -n shop scale deployment spillway-router --replicas 1" in told
+    mark = {"labels": {"spillway.dev/component": "router"}}
+    cluster.put("Deployment", "spillway-router", spec={"replicas": 1})
+    cluster.put("Pod", "old", metadata={**mark, "deletionTimestamp": "2026-01-01T00:00:00Z"})
+    assert "its pod is ending" in shop.fails(8, "why", "shop")
+    cluster.put("Pod", "new", metadata=mark)
+    assert "its pod is starting" in shop.fails(8, "why", "shop")
+
+
+def test_a_port_that_no_container_names_is_said_at_once(
+    shop: NamespaceLine, cluster: FakeCluster
+) -> None:
+    cluster.put("Deployment", "cart", spec=PODS)
+    wrong = shop.ok("-n", "shop", "expose", "deployment/cart", "--port", "80")
+    assert "the containers of deployment/cart name port 8080, not 80" in wrong.stderr
+    right = shop.ok(
+        "-n", "shop", "expose", "deployment/cart", "--port", "80", "--target-port", "8080"
+    )
+    assert "name port" not in right.stderr
+    gone = "sitectl -n shop service unbind cart deployment cart --target-port 80"
+    assert f"deployment/cart:80 stays a target too; if it shall not: {gone}" in right.stderr
+    shop.ok(*gone.split()[1:])
+    again = shop.ok("service", "bind", "cart", "deployment", "cart", "--target-port", "8080")
+    assert again.stderr == ""
+
+
+def test_the_advice_after_a_link_names_the_namespace(
+    shop: NamespaceLine, cluster: FakeCluster, sitectl: CommandLine
+) -> None:
+    sitectl.ok("init", "west", "--ingress-host", "10.0.0.7")
+    token = sitectl.state / "west.token"
+    sitectl.ok("token", "create", str(token))
+    made = shop.ok("-n", "shop", "link", "create", str(token))
+    assert "Next: sitectl -n shop check" in made.stderr  # No router runs yet.
+    cluster.run_router()
+    again = shop.ok("-n", "shop", "link", "create", str(token))
+    assert "Next: sitectl -n shop link status link1 --wait 30" in again.stderr
+
+
+def test_waiting_for_a_mistyped_link_ends_with_the_names_there_are(
+    shop: NamespaceLine, cluster: FakeCluster
+) -> None:
+    cluster.run_router()
+    cluster.items("/api/v1/links", {"name": "link1", "state": "up"})
+    told = shop.fails(6, "link", "status", "lnk1", "--wait", "0")
+    assert "no link 'lnk1' yet; there is: link1, after 0 s" in told
+
+
+def test_who_has_a_kubeconfig_and_no_site_is_told_of_namespaces(
+    sitectl: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.setenv("HOME", str(sitectl.state))
+    assert "switch" not in sitectl("status").stderr
+    monkeypatch.setenv("KUBECONFIG", "/etc/kubeconfig")
+    result = sitectl("status")
+    assert result.exit_code == 4
+    assert "sitectl switch kubernetes" in result.stderr
