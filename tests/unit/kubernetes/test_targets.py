@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from router.kubernetes.adoption import adopt
-from router.kubernetes.targets import Expanded, expand
+from router.kubernetes.targets import Expanded, Expander, expand
 from router.model.specs import ConnectorSpec, TargetSpec
 from tests.unit.kubernetes.objects_made import (
     Made,
@@ -392,6 +392,33 @@ def test_an_adopted_service_without_selector_stands_for_slices_made_by_hand() ->
         ),
     )
     assert places(found) == ["192.0.2.7:5432"]
+
+
+@pytest.mark.parametrize("name", ["pay.bank", "pay.bank.svc", "pay.bank.svc.corp.example"])
+def test_the_name_of_a_service_elsewhere_may_be_whole(name: str) -> None:
+    found = expand([connector(f"service/{name}", 80)], snapshot())
+    assert places(found) == ["pay.bank.svc:80"]
+    own = expand(
+        [connector(f"service/{name.replace('bank', 'web')}", 80)],
+        snapshot(
+            service("pay", TCP_80),
+            endpoints("pay-1", "pay", endpoint("10.0.0.1"), ports={"http": 8080}),
+        ),
+    )
+    assert places(own) == ["10.0.0.1:8080"]
+
+
+@pytest.mark.parametrize("host", ["shop", "shop.web", "shop.web.svc.corp.example."])
+def test_another_name_for_a_service_that_leads_to_the_routers_is_never_called(host: str) -> None:
+    alias = service("alias", type="ExternalName", externalName=host)
+    led = service("shop", TCP_80, selector={"spillway.dev/component": "router"})
+    documents = [connector("service/alias", 80)]
+    assert places(expand(documents, snapshot(alias))) == [f"{host}:80"]
+    expander = Expander()
+    expander.expand(documents, snapshot(alias))
+    found = expander.expand(documents, snapshot(alias, led))  # Made after it was bound.
+    assert places(found) == []
+    assert codes(found) == ["SW0437"]
 
 
 def test_a_service_that_leads_to_the_routers_is_told_and_never_called() -> None:
