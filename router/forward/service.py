@@ -166,7 +166,10 @@ class Service:
         """Targets by ``host:port``; what they have in flight goes on."""
         self.has_targets = bool(targets)
         self.ledger.set_targets(
-            {target: (config.connector, config.capacity) for target, config in targets.items()}
+            {
+                target: (config.name or config.connector, config.capacity)
+                for target, config in targets.items()
+            }
         )
         for target, config in targets.items():
             if config.unusable:  # At once, all of them: what follows may look for a target.

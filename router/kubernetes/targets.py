@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from router.kubernetes import backing, selectors
+from router.kubernetes import backing, selectors, texts
 from router.kubernetes.objects import Object, Snapshot, labels, name_of
 from router.kubernetes.pods import (
     BOTH,
@@ -181,11 +181,11 @@ def _expanded(view: View, document: Document, ports: tuple[int, ...] | None) -> 
         if selector is None:
             search.find(
                 WORKLOAD_FIELD,
-                f"{name!r} is no label selector",
+                f"{texts.short(name)} is no label selector",
                 "Write it as for kubectl get pods --selector: app=shop,tier=web",
                 NO_WORKLOAD,
             )
-        needs = _of_selector(search, selector or Selector(()), f"{name!r}", replicas=None)
+        needs = _of_selector(search, selector or Selector(()), texts.short(name), replicas=None)
     else:
         needs = _of_workload(search, _KINDS[kind], name)
     return _Result(document, ports, search.result(), tuple(search.errors), needs)

@@ -203,6 +203,7 @@ class Services:
             )
         return TargetConfig(
             connector=planned.connector,
+            name=planned.name,
             capacity=planned.capacity,
             health=planned.health,
             tls=tls if isinstance(tls, Tls) else None,

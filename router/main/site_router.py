@@ -37,7 +37,7 @@ from router.main.twin import Twin
 from router.model import limits
 from router.model.edges import HaveMessage, TableMessage, WishMessage
 from router.model.errors import ConfigError, HandshakeRejected
-from router.model.events import Problem
+from router.model.events import Note, Problem
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.specs import ServiceSpec
 from router.net.ports import Address, Network
@@ -126,6 +126,8 @@ class SiteRouter:
         self.forwarder.targets_changed = self._services.targets_changed
         self._wanted: Wanted | None = None
         self._config_problems: tuple[Problem, ...] = ()
+        self.notes: tuple[Note, ...] = ()
+        """What is wrong with the wanted state and degrades nothing."""
         self._pending_links: dict[str, PendingLink] = {}
         self._door = LinkDoor(network, self.links, credentials, claims, self._link_port_taken)
         self._twin = Twin(network, identity.name)
@@ -136,8 +138,9 @@ class SiteRouter:
     # Wanted state ---------------------------------------------------------------------------
 
     def apply(self, wanted: Wanted, errors: list[ConfigError]) -> None:
-        """Make ``wanted`` true; ``errors`` are shown as problems until the next call."""
+        """Make ``wanted`` true; ``errors`` are shown as problems or notes until the next call."""
         self._config_problems = problems.of_config(errors)
+        self.notes = problems.notes_of_config(errors)
         before, self._wanted = self._wanted, wanted
         if before is None or place_of(before.site) != place_of(wanted.site):
             self.open_link_door()

@@ -28,8 +28,10 @@ from router.main.memory import MemoryGuard
 from router.main.seeing import Seeing
 from router.main.site_router import SiteRouter
 from router.model.events import Problem
+from router.model.ids import RouterId
 from router.model.settings import AffinityBy
 from router.net.epoll import EpollNetwork
+from router.routing.edge import EdgeRouting
 
 COMMANDS = "Commands are: reload, stop, revoke (site=ID)."
 
@@ -81,6 +83,7 @@ class OperatorView:
                 *self._expiring(),
                 *(self._seeing.problems if self._seeing is not None else ()),
             ),
+            notes=router.notes,
         )
 
     def ready(self) -> bool:
@@ -89,7 +92,7 @@ class OperatorView:
 
     def links(self) -> Sequence[LinkView]:
         """All links, the dialled ones that wait for their certificate too."""
-        expiries = self._expiries()
+        expiries, routing = self._expiries(), self._router.routing
         views = [
             LinkView(
                 name=link.name,
@@ -103,6 +106,8 @@ class OperatorView:
                 streams=link.streams,
                 error=link.error,
                 certificate_expires=_utc_of(expiries.get(f"link/{link.name}")),
+                standby=isinstance(routing, EdgeRouting)
+                and routing.stands_by(RouterId(link.neighbour_router)),
             )
             for link in self._router.links.status()
         ]

@@ -98,6 +98,10 @@ class EdgeRouting:
         """Services that we want and that found no room in the table."""
         return self._told.left_out if self._is_whole else 0
 
+    def stands_by(self, router: RouterId) -> bool:
+        """Whether that neighbour is there, and another is the one that we are attached to."""
+        return router in self._neighbours and (self._way is None or self._way.router != router)
+
     # What happens on this router.
 
     def adjacency_up(

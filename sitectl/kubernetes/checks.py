@@ -10,7 +10,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from router.kubernetes import manifests, names
-from router.kubernetes.manifests.rights import CONTROLLER, Right, router_rights
+from router.kubernetes.manifests.rights import (
+    CONTROLLER,
+    CONTROLLER_OPENSHIFT,
+    Right,
+    router_rights,
+)
 from router.kubernetes.objects import Object, name_of, part
 from router.kubernetes.picture import Picture, SiteOptions
 from router.model.errors import ConfigError
@@ -46,6 +51,8 @@ def of_namespace(settings: Settings) -> Iterator[Finding]:
         openshift = cluster.serves(ROUTES)
         ingress = "route" if openshift else "loadbalancer"
         needed = (*_INSTALLING, *_OF_COMMANDS, *router_rights(ingress, openshift=openshift))
+        if openshift:
+            needed += CONTROLLER_OPENSHIFT
         return rights.findings(cluster, needed)
 
     yield from _cluster(cluster)

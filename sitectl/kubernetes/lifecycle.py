@@ -49,6 +49,15 @@ class _Meant(NamedTuple):
 
 def init(settings: Settings, ctx: click.Context, name: str | None, wait: str, image: str) -> None:
     """Write ``skupper-site`` and everything that runs its routers."""
+    try:
+        _init(settings, ctx, name, wait, image)
+    except ApiFailure as failure:
+        if failure.status == 403:  # One right at a time would be a long way to go.
+            failure.hint += "\nAll that it takes: sitectl check --pre"
+        raise
+
+
+def _init(settings: Settings, ctx: click.Context, name: str | None, wait: str, image: str) -> None:
     cluster = open_cluster(settings)
     data = given_keys(ctx) | ({"name": name} if name else {})
     openshift = cluster.serves(ROUTES)
@@ -229,6 +238,9 @@ def update(
         if after != before:
             cluster.replace(changed)
         changes = [*make_so(cluster, objects), *_grant_headless(cluster)]
+        for one in _left_over(cluster, objects):
+            cluster.delete(str(one["kind"]), name_of(one), str(metadata(one).get("uid", "")))
+            changes.append((one, "deleted"))
     if force_restart:
         KubernetesSite(cluster, state_dir(settings)).restart_router()
     is_changed = after != before or any(change != "unchanged" for _, change in changes)
@@ -236,6 +248,27 @@ def update(
     name = meant.options.name
     text = f"site {name} {'updated' if change == 'updated' else 'is so already, unchanged'}"
     output.report(settings, "Site", name, change, text)
+
+
+def _left_over(cluster: Cluster, objects: list[Object]) -> list[Object]:
+    """What a site of ours no longer consists of: a budget after it came to one router."""
+    wanted = {one["kind"] for one in objects}
+
+    def look(kind: str) -> Object | None:
+        try:
+            return cluster.find(kind, names.ROUTER)
+        except ApiFailure as failure:
+            if failure.status != 403:
+                raise
+            return None  # Who may not see one made none.
+
+    kinds = [kind for kind in manifests.OPTIONAL_KINDS if kind not in wanted]
+    found: list[Object | None] = in_parallel(look, kinds)
+    return [
+        one
+        for one in found
+        if one is not None and labels(one).get(names.COMPONENT_LABEL) == names.COMPONENT_ROUTER
+    ]
 
 
 def _is_others(cluster: Cluster, deployment: Object | None, only_restart: bool) -> bool:
@@ -285,6 +318,9 @@ def _tell_differences(
         for before, wanted in zip(found, objects, strict=True)
         if before is None or not covers(before, wanted)
     ]
+    for one in _left_over(cluster, objects):
+        version = {"from": version_of(one) or None, "to": None}
+        items.append({"object": shown(one), "change": "deleted", "version": version})
     for before, wanted in zip(found, objects, strict=True):
         far = gap(version_of(before)) if wanted["kind"] == "Deployment" else ""
         if far:

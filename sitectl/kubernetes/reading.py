@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from router.kubernetes import names
+from router.kubernetes.kinds import KINDS
 from router.kubernetes.objects import Object, Snapshot, name_of
 from router.kubernetes.picture import Picture
 from router.kubernetes.site_config import SiteDefaults
@@ -62,13 +63,18 @@ def read_namespace(cluster: Cluster) -> Reading:
 
         return run
 
+    def has_routes() -> list[Body]:
+        if cluster.serves(KINDS["Route"].api_version):
+            ingress.append("route")
+        return []
+
     missing: set[str] = set()
-    work = [listed(*one) for one in _LISTED] + [named(name) for name in _NAMED]
+    ingress: list[str] = []  # Empty: no Routes. DeploymentConfigs tell nothing of them.
+    work = [*(listed(*one) for one in _LISTED), *map(named, _NAMED), has_routes]
     objects: dict[str, dict[str, Object]] = {}
     for found in in_parallel(lambda run: run(), work):
         for one in found:
             objects.setdefault(str(one["kind"]), {})[name_of(one)] = one
     snapshot = Snapshot(cluster.namespace, objects, frozenset(missing))
-    has_routes = "DeploymentConfig" not in missing
-    defaults = SiteDefaults(ingress="route" if has_routes else "loadbalancer")
+    defaults = SiteDefaults(ingress=ingress[0] if ingress else "loadbalancer")
     return Reading(snapshot, translate(snapshot, defaults=defaults), tuple(refused))

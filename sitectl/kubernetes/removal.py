@@ -8,17 +8,14 @@ from typing import Any, Final, NamedTuple
 
 from router.kubernetes import names
 from router.kubernetes.changes import Change, Create, Delete
-from router.kubernetes.manifests import headless_objects
+from router.kubernetes.manifests import OPTIONAL_KINDS, headless_objects
 from router.kubernetes.objects import Object, Snapshot, labels, name_of, shown
 from router.kubernetes.services import restore
 from sitectl.kubernetes.cluster import ApiFailure, Cluster, in_parallel
 from sitectl.kubernetes.site import kept_by
 
 _FIRST: Final = ("RoleBinding", "Role", "Deployment")
-_THEN: Final = (
-    *("Service", "PodDisruptionBudget", "NetworkPolicy", "Ingress", "Route"),
-    *("Lease", "ServiceAccount"),
-)
+_THEN: Final = ("Service", *OPTIONAL_KINDS, "Lease", "ServiceAccount")
 """Kinds of objects that are called `names.ROUTER`, in the order of their removal."""
 _ROUNDS: Final = 4
 """Of restoring: each begins with what somebody else changed in between."""

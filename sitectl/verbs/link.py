@@ -127,7 +127,8 @@ def _free_name(site: Site, links: Links) -> str:
 def status(ctx: click.Context, name: str | None, wait: float | None, verbose: bool) -> None:
     """Links both ways: state, cost, round trip, and why one is not up.
 
-    A link that is deleted, or whose neighbour stops, is `draining` until its last stream ends.
+    A link that is deleted, or whose neighbour stops, is `draining` until its last stream ends. Of
+    an edge's links one carries everything; others stand by and take over when it goes.
 
     \b
     Examples:
@@ -197,7 +198,7 @@ def _table(items: list[dict[str, Any]]) -> str:
                 (item.get("neighbour") or {}).get("name"),
                 item.get("direction"),
                 item.get("cost"),
-                item.get("state"),
+                f"{item.get('state')}{', stands by' if item.get('standby') else ''}",
                 item.get("streams"),
                 item.get("rtt_ms"),
                 item.get("since"),

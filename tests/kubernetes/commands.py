@@ -87,7 +87,8 @@ class Commands:
 _ROUTER = """
 import os, sys
 os.environ["SPILLWAY_BIND_IP"] = os.environ["POD_IP"]
-os.environ["SPILLWAY_PROBES"] = os.environ["POD_IP"] + ":9090"
+port = os.environ.get("SPILLWAY_PROBES", ":9090").rpartition(":")[2]
+os.environ["SPILLWAY_PROBES"] = os.environ["POD_IP"] + ":" + port
 os.execv(sys.executable, [sys.executable, "-m", "sitectl", *sys.argv[1:]])
 """
 """All pods share this machine's addresses: each keeps to its own, as in a network namespace."""

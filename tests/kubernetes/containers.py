@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from tests.kubernetes.admission import TOKEN_DIRECTORY
-from tests.kubernetes.environment import Mounts, expanded, variables
+from tests.kubernetes.environment import Loopback, Mounts, expanded, variables
 from tests.kubernetes.images import ROOT, Image
 from tests.kubernetes.probes import Prober, holds
 from tests.kubernetes.registry import now
@@ -36,6 +36,9 @@ class Node(msgspec.Struct, kw_only=True):
     images: dict[str, Image]
 
 
+_UNTIL_THE_GRACE_ENDS_S: Final = 3600.0
+
+
 class _NotStarted(Exception):
     """The command of a container cannot be run."""
 
@@ -50,6 +53,7 @@ class Container:
         image: Image | None,
         volumes: Volumes,
         directory: Path,
+        loopback: Loopback,
         on_change: Callable[[], None],
     ) -> None:
         self.spec, self.image = spec, image
@@ -58,12 +62,13 @@ class Container:
         self.started, self.ready, self.restarts = False, False, 0
         self.env: dict[str, str] = {}
         self.mounts = Mounts(spec, volumes)
-        self.directory = directory
+        self.directory, self._loopback = directory, loopback
         self._node, self._on_change = node, on_change
         self._process: asyncio.subprocess.Process | None = None
         self._hollow_end = asyncio.Event()
         self._stopping, self._ended = asyncio.Event(), asyncio.Event()
         self.was_started = asyncio.Event()
+        self.was_begun = asyncio.Event()
 
     @property
     def is_sidecar(self) -> bool:
@@ -95,13 +100,24 @@ class Container:
         }
 
     async def keep(self, pod: Callable[[], Json], policy: str) -> int:
-        """Run it, and again as ``policy`` says; gives the last exit code."""
+        """Run it, and again as ``policy`` says; gives the last exit code.
+
+        ``was_begun`` is set once the kubelet turns to the next container: this one runs and its
+        postStart hook is over, or it cannot be created.
+        """
+        try:
+            return await self._keep(pod, policy)
+        finally:
+            self.was_begun.set()
+
+    async def _keep(self, pod: Callable[[], Json], policy: str) -> int:
         backoff_s = BACKOFF_S
         while True:
             try:
                 code = await self._once(pod)
             except NotThere as missing:
                 self._wait("CreateContainerConfigError", str(missing))
+                self.was_begun.set()
                 if await self._pause(BACKOFF_S):
                     return KILLED
                 continue
@@ -164,7 +180,7 @@ class Container:
         self, words: list[str], *, stdin: int = asyncio.subprocess.PIPE
     ) -> asyncio.subprocess.Process:
         """Start a command in it, as ``kubectl exec`` does. FileNotFoundError: no such program."""
-        mapped = [self.mounts.real(word) for word in words]
+        mapped = [self._mapped(word) for word in words]
         argv = self.image.argv(mapped) if self.image is not None else mapped
         pipe = asyncio.subprocess.PIPE
         return await asyncio.create_subprocess_exec(
@@ -192,6 +208,8 @@ class Container:
                 raise _NotStarted(str(error)) from error
         self.state = {"running": {"startedAt": now()}}
         self._on_change()
+        await self._post_start()
+        self.was_begun.set()
         try:
             async with asyncio.TaskGroup() as group:
                 probing = group.create_task(self._probe(pod))
@@ -214,7 +232,9 @@ class Container:
         args = [expanded(word, self.env) for word in self.spec.get("args") or []]
         if not words:
             words, args = list(image.entrypoint), args or list(image.cmd)
-        argv = image.argv([self.mounts.real(word) for word in [*words, *args]])
+        argv = image.argv([self._mapped(word) for word in [*words, *args]])
+        if not argv:
+            raise OSError("no command specified")
         with self.log_path().open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *argv,
@@ -234,6 +254,7 @@ class Container:
             "HOME": str(self.directory),
             "HOSTNAME": pod["metadata"]["name"],
             "POD_IP": pod["status"]["podIP"],
+            "POD_HOSTS": str(self._loopback.path),
             **self._node.url_variables,
             **(self.image.env if self.image is not None else {}),
         }
@@ -243,7 +264,7 @@ class Container:
             place = pod["metadata"]["namespace"]
             found["KUBECONFIG"] = self._node.kubeconfig(account, place)
         own = variables(self._node.world, pod, self.spec)
-        return {**found, **{key: self.mounts.real(text) for key, text in own.items()}}
+        return {**found, **{key: self._mapped(text) for key, text in own.items()}}
 
     async def _exit_code(self) -> int:
         if self._process is None:
@@ -279,13 +300,23 @@ class Container:
                 # Not send_signal: it polls, and takes the exit code from who waits for it.
                 os.kill(self._process.pid, number)
 
+    def _mapped(self, word: str) -> str:
+        return self._loopback.mapped(self.mounts.real(word))
+
+    async def _post_start(self) -> None:
+        """The container is not probed before, and the next one not started."""
+        hook = (self.spec.get("lifecycle") or {}).get("postStart") or {}
+        if "exec" in hook and self.image is not None:
+            process = await self.spawn(hook["exec"]["command"], stdin=asyncio.subprocess.DEVNULL)
+            await process.communicate()
+
     async def _pre_stop(self) -> None:
         hook = (self.spec.get("lifecycle") or {}).get("preStop") or {}
         if "sleep" in hook:
             await asyncio.sleep(hook["sleep"]["seconds"])
         elif "exec" in hook and self.image is not None:
-            process = await self.spawn(hook["exec"]["command"], stdin=asyncio.subprocess.DEVNULL)
-            await process.communicate()
+            with contextlib.suppress(OSError):  # A hook that cannot run stops nothing.
+                await self.run(hook["exec"]["command"], _UNTIL_THE_GRACE_ENDS_S)
 
     async def _probe(self, pod: Callable[[], Json]) -> None:
         """Startup first, then liveness and readiness side by side."""

@@ -2,6 +2,7 @@
 
 import base64
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -36,6 +37,32 @@ class Mounts:
     def at(self, path: str) -> Path | None:
         """Where a mount path is; None: nothing is mounted there."""
         return self._real.get(path.rstrip("/"))
+
+
+class Loopback:
+    """There are no network namespaces: each 127.0.0.N of `hostAliases` is an address of the pod's.
+
+    It stands in for that address in commands, arguments and variables, and in the hosts file at
+    ``path``, which nothing but the programs of tests reads: there is no /etc of the pod's own.
+    """
+
+    def __init__(self, pod: Json, path: Path, address: Callable[[], str]) -> None:
+        aliases = pod["spec"].get("hostAliases") or []
+        self.path = path
+        self.addresses = {
+            each["ip"]: address() for each in aliases if each["ip"].startswith("127.0.0.")
+        }
+        words = "|".join(re.escape(each) for each in self.addresses)
+        self._pattern = re.compile(rf"(?<![\w.])({words})(?![\w.])") if words else None
+        lines = [f"{self.mapped(each['ip'])} {' '.join(each['hostnames'])}\n" for each in aliases]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(["# Entries added by HostAliases.\n", *lines]))
+
+    def mapped(self, text: str) -> str:
+        """A text with the pod's own addresses in it."""
+        if self._pattern is None:
+            return text
+        return self._pattern.sub(lambda found: self.addresses[found[1]], text)
 
 
 def variables(world: World, pod: Json, container: Json) -> dict[str, str]:

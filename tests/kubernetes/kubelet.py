@@ -8,6 +8,7 @@ from typing import Final
 
 from tests.kubernetes import images
 from tests.kubernetes.containers import Container, Node
+from tests.kubernetes.environment import Loopback
 from tests.kubernetes.failures import Failure, bad_request, not_found
 from tests.kubernetes.registry import now
 from tests.kubernetes.resources import Json
@@ -31,6 +32,7 @@ class PodRunner:
         self.uid: str = pod["metadata"]["uid"]
         self.directory = kubelet.node.state / f"{self.namespace}_{self.name}_{self.uid[:8]}"
         self.volumes = Volumes(self.world, self.directory, kubelet.issue)
+        self.loopback = Loopback(pod, self.directory / "hosts", kubelet.address_of_pod)
         self.pod = pod
         self._ending, self.woken = asyncio.Event(), asyncio.Event()
         self._initialized = False
@@ -44,7 +46,7 @@ class PodRunner:
         node = self.kubelet.node
         image = images.find(node.images, spec["image"])
         directory = self.directory / "containers"
-        return Container(node, spec, image, self.volumes, directory, self.push)
+        return Container(node, spec, image, self.volumes, directory, self.loopback, self.push)
 
     def note(self, pod: Json | None) -> None:
         """The object changed; None: it is gone, so everything ends at once."""
@@ -99,7 +101,10 @@ class PodRunner:
                 self._initialized = True
                 self.push()
                 async with asyncio.TaskGroup() as group:
-                    running = [group.create_task(a.keep(self.current, policy)) for a in self.apps]
+                    running = []
+                    for app in self.apps:
+                        running.append(group.create_task(app.keep(self.current, policy)))
+                        await app.was_begun.wait()
                 self._codes = [task.result() for task in running]
             deadline = asyncio.get_running_loop().time() + SIDECAR_GRACE_S
             for each in reversed([each for each in self.inits if each.is_sidecar]):
@@ -249,13 +254,16 @@ class Kubelet:
         def bind(edited: Json) -> None:
             edited["spec"]["nodeName"] = NODE
 
-        runner = PodRunner(self, current, self._address())
+        runner = PodRunner(self, current, self.address_of_pod())
         self._runners[runner.uid] = runner
         runner.pod = self.node.world.change(current, bind)
         return runner
 
-    def _address(self) -> str:
+    def address_of_pod(self) -> str:
+        """An address that no pod has."""
         taken = {each.address for each in self._runners.values()}
+        for each in self._runners.values():
+            taken.update(each.loopback.addresses.values())
         return next(each for each in iter(self._addresses, "") if each not in taken)
 
     async def _serve(self, runner: PodRunner) -> None:

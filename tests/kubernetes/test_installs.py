@@ -53,7 +53,6 @@ def by_kind(objects: list[Any]) -> dict[tuple[str, str], Any]:
     return {(found["kind"], found["metadata"]["name"]): found for found in objects}
 
 
-@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is missing")
 def test_helm_kustomize_and_sitectl_init_make_the_same_objects(
     cluster: Cluster, tmp_path: Path
 ) -> None:

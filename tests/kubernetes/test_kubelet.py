@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import socket
 import subprocess
 import time
@@ -234,11 +235,24 @@ def test_a_job_like_pod_ends_its_sidecars_and_is_over(cluster: Cluster) -> None:
 
 def test_a_command_that_is_not_there_ends_no_other_pod(cluster: Cluster) -> None:
     run(cluster, "bad", {"name": "main", "image": HOST, "command": ["/no/such"]})
+    run(cluster, "none", {"name": "main", "image": HOST})
     until(lambda: "RunContainerError" in str(status(cluster, "bad")), "it cannot start")
+    until(lambda: "RunContainerError" in str(status(cluster, "none")), "there is none to start")
     run(cluster, "good", shell("main", "exec sleep 60"))
     until(lambda: is_ready(cluster, "good"), "the kubelet goes on")
     cluster.delete("Pod", "bad")
     until(lambda: cluster.get("Pod", "bad") is None, "it can be deleted")
+
+
+def test_a_cluster_that_closes_ends_hooks_too(tmp_path: Path) -> None:
+    hook = {"preStop": {"exec": {"command": ["sh", "-c", f"echo $$ >{tmp_path}/pid; sleep 60"]}}}
+    with Cluster(tmp_path / "cluster") as cluster:
+        run(cluster, "one", shell("main", "exec sleep 60", lifecycle=hook))
+        until(lambda: is_ready(cluster, "one"), "it runs")
+        cluster.delete("Pod", "one")
+        until((tmp_path / "pid").exists, "its hook runs")
+        until(lambda: (tmp_path / "pid").read_text(), "its id is known")
+    assert not is_alive(int((tmp_path / "pid").read_text()))
 
 
 def test_a_crash_loops_with_its_count(cluster: Cluster) -> None:
@@ -268,6 +282,30 @@ def test_the_hook_before_the_end_runs_first(cluster: Cluster) -> None:
     until(lambda: cluster.get("Pod", "one") is None, "it is gone")
     log = cluster.state / "pods" / "claims" / "default" / "data" / "log"
     assert log.read_text().split() == ["hook", "term"]
+
+
+def test_the_hook_after_the_start_holds_the_next_container_back(cluster: Cluster) -> None:
+    hook = {"postStart": {"exec": {"command": ["sh", "-c", "sleep 0.3; echo hook >>/data/log"]}}}
+    mounts = [{"name": "d", "mountPath": "/data"}]
+    first = shell("a", "echo a >>/data/log; exec sleep 60", lifecycle=hook, volumeMounts=mounts)
+    second = shell("b", "echo b >>/data/log; exec sleep 60", volumeMounts=mounts)
+    claim = {"name": "d", "persistentVolumeClaim": {"claimName": "data"}}
+    run(cluster, "one", first, second, volumes=[claim])
+    until(lambda: is_ready(cluster, "one"), "it is ready")
+    log = cluster.state / "pods" / "claims" / "default" / "data" / "log"
+    until(lambda: "b" in log.read_text(), "the second began")
+    assert log.read_text().split() == ["a", "hook", "b"]
+
+
+def test_loopback_names_of_a_pod_lead_to_addresses_of_its_own(cluster: Cluster) -> None:
+    aliases = [{"ip": "127.0.0.2", "hostnames": ["db"]}, {"ip": "10.9.9.9", "hostnames": ["far"]}]
+    script = "echo $0; cat $POD_HOSTS; exec sleep 60"
+    for name in ("one", "two"):
+        main = {"name": "main", "image": HOST, "command": ["sh", "-c", script, "db=127.0.0.2:80"]}
+        run(cluster, name, main, hostAliases=aliases)
+    until(lambda: cluster.logs().count("10.9.9.9 far") == 2, "they printed their names")
+    addresses = re.findall(r"db=(127[0-9.]+):80\n# Entries.*\n\1 db\n", cluster.logs())
+    assert len(set(addresses)) == 2 and "127.0.0.2" not in addresses
 
 
 def test_deleting_with_force_kills_at_once(cluster: Cluster) -> None:

@@ -17,7 +17,7 @@ NOWHERE_PORT, FULL_PORT, LINE_PORT, GONE_PORT = range(SHOP_PORT + 1, SHOP_PORT +
 FIELDS = {
     "status": "name id mode version ready uptime_s links services sites problems console",
     "link status": "name neighbour direction cost state since rtt_ms lanes error "
-    "certificate_expires",
+    "certificate_expires standby",
     "service status": "name port protocol policy queued requests_total overflow_total listener "
     "sites targets",
     "network status": "name id path_cost next_hops neighbours services reachable version",

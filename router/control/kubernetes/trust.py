@@ -29,10 +29,10 @@ from router.control.kubernetes.links import Hindrance, LinkSecrets
 from router.control.kubernetes.requests import Issuer, TokenRequests
 from router.control.kubernetes.revoked import RevokedSecret
 from router.control.kubernetes.tls import TlsSecrets, named
-from router.control.kubernetes.trust_calls import SECRET, refusal, version_of
+from router.control.kubernetes.trust_calls import SECRET, refusal, uid_of, version_of
 from router.documents import Wanted
 from router.kubernetes.addresses import EXPOSED_BY, Addresses, addresses
-from router.kubernetes.names import IDENTITY_SECRET, ROUTER, TYPE_LABEL
+from router.kubernetes.names import IDENTITY_SECRET, ROUTER, SITE_CONFIGMAP, TYPE_LABEL
 from router.kubernetes.objects import Object, Snapshot, labels
 from router.kubernetes.picture import Picture
 from router.kubernetes.secrets import GRANT_FILE, data_of, is_type
@@ -58,6 +58,7 @@ class SecretTrust:
         self._api, self._clock, self._rng = api, clock, rng
         self._site_dir, self._secrets_dir = site_dir, secrets
         self._identity_error: ConfigError | None = None
+        self._site_uid = ""
         self.links_changed: Callable[[], None] = _nobody
         """Called when links can be dialled that could not be before, or others than before."""
         self.revocations_changed: Callable[[], None] = _nobody
@@ -233,7 +234,12 @@ class SecretTrust:
         snapshot, picture, _ = self._seen
         if picture.options is not None and SECRET not in snapshot.missing:
             seen = snapshot.get(SECRET, IDENTITY_SECRET)
-            self._identity_error = await identity.keep(self._api, self._site_dir, seen)
+            self._site_uid = self._site_uid or uid_of(
+                snapshot.get("ConfigMap", SITE_CONFIGMAP) or {}
+            )
+            self._identity_error = await identity.keep(
+                self._api, self._site_dir, seen, self._site_uid
+            )
 
     async def _find_exposed(self) -> None:
         """The Route or Ingress in front of the link port: not worth a watch."""

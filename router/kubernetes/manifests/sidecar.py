@@ -48,11 +48,20 @@ _TEMPLATES: Final = {
     "Job": ("spec", "template"),
     "CronJob": ("spec", "jobTemplate", "spec", "template"),
 }
-_WAITS: Final = (
-    "i=0; until sitectl status >/dev/null 2>&1 || [ $? = 3 ] || [ $i -ge 60 ]; "
-    "do i=$((i+1)); sleep 0.5; done"
-)
-"""Until the router serves, linked or not, for half a minute or so."""
+_WAITS: Final = """
+import os, time, urllib.request as web
+host = os.environ["POD_IP"]
+place = f"http://{f'[{host}]' if ':' in host else host}:{PORT}{PATH}"
+door = web.build_opener(web.ProxyHandler({}))
+for _ in range(120):
+    try:
+        door.open(place, timeout=2).close()
+        break
+    except OSError:
+        time.sleep(0.5)
+"""
+"""Until what a startup probe asks is so, for a minute or so: no probe holds others back here. A
+router that is ready before its link is up would let the application begin without its services."""
 
 
 class SidecarService(msgspec.Struct, frozen=True):
@@ -189,9 +198,11 @@ def _container(pod: Json, addresses: dict[str, str], image: str, *, native: bool
     if native:
         container["restartPolicy"] = "Always"
     else:
+        container["env"].append(from_field("POD_IP", "status.podIP"))
+        waits = _WAITS.replace("{PORT}", str(SIDECAR_PROBES_PORT)).replace("{PATH}", started)
         # Containers start one after the other, each after the hook of the one before.
         container["lifecycle"] = {
-            "postStart": {"exec": {"command": ["sh", "-c", _WAITS]}},
+            "postStart": {"exec": {"command": ["python3", "-c", waits]}},
             "preStop": {"exec": {"command": ["sleep", str(PLAIN_PRE_STOP_S)]}},
         }
     return container

@@ -30,8 +30,6 @@ DIRECTORIES = sorted(
 )
 WITHOUT_SCHEMA = ("monitoring.coreos.com", "openshift.io", "operators.coreos.com")
 
-needs_kubectl = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is missing")
-
 
 def built(directory: Path) -> list[Any]:
     """What kustomize makes of a directory."""
@@ -59,7 +57,6 @@ def test_every_generated_file_is_as_the_renderer_makes_it_and_none_is_left_over(
         assert name in made or not text.startswith(GENERATED), f"deploy/{name} is not made any more"
 
 
-@needs_kubectl
 @pytest.mark.parametrize("directory", DIRECTORIES)
 def test_every_kustomization_builds_valid_and_restricted_objects(directory: str) -> None:
     objects = built(DEPLOY / directory)
@@ -85,13 +82,11 @@ def test_the_plain_install_of_the_controller_is_valid() -> None:
     assert [found["kind"] for found in objects][:2] == ["Namespace", "ServiceAccount"]
 
 
-@needs_kubectl
 def test_the_base_is_what_sitectl_init_applies() -> None:
     wanted = site_objects(SiteOptions(name=NAMESPACE), namespace=NAMESPACE, image=IMAGE)
     assert by_kind(built(DEPLOY / "kubernetes/base")) == by_kind(wanted)
 
 
-@needs_kubectl
 def test_the_overlay_for_openshift_is_what_the_renderer_makes_there() -> None:
     wanted = site_objects(
         SiteOptions(name=NAMESPACE, ingress="route"),
@@ -103,7 +98,6 @@ def test_the_overlay_for_openshift_is_what_the_renderer_makes_there() -> None:
     assert by_kind(built(DEPLOY / "kubernetes/overlays/openshift")) == by_kind(wanted)
 
 
-@needs_kubectl
 def test_a_kustomization_of_ones_own_names_the_namespace_and_composes(tmp_path: Path) -> None:
     copied = tmp_path / "deploy"
     shutil.copytree(DEPLOY / "kubernetes", copied)
@@ -149,7 +143,6 @@ def test_alerts_ask_for_metrics_that_exist_and_say_what_to_do() -> None:
         assert labels <= known
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is missing")
 def test_prometheus_takes_the_alerts(tmp_path: Path) -> None:
     path = tmp_path / "rules.yaml"
     path.write_text(yaml.safe_dump(rules("ns")["spec"]))

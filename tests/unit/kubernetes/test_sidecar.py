@@ -105,7 +105,10 @@ def test_a_plain_container_holds_the_others_back_and_is_replaced_by_a_native_one
     kubernetes_validate.validate(plain, "1.28", strict=True)
     check_container(pod["containers"][0])
     assert "restartPolicy" not in pod["containers"][0]
-    assert "sitectl status" in pod["containers"][0]["lifecycle"]["postStart"]["exec"]["command"][2]
+    hook = pod["containers"][0]["lifecycle"]["postStart"]["exec"]["command"]
+    path = pod["containers"][0]["startupProbe"]["httpGet"]["path"]
+    assert hook[:2] == ["python3", "-c"] and f"55672{path}" in hook[2]
+    compile(hook[2], "hook", "exec")
     assert pod["initContainers"] == POD["initContainers"]
     native = pod_spec(made(plain))
     assert [one["name"] for one in native["containers"]] == ["app"]

@@ -9,7 +9,7 @@ from router.main.ports import PendingLink
 from router.main.views import OperatorView
 from router.model.settings import Affinity
 from router.model.specs import LinkSpec
-from tests.simulation.world import SimCredentials, SimMemory, World
+from tests.simulation.world import SimCredentials, SimMemory, SimSite, World
 
 
 def test_a_refused_link_is_a_problem_of_the_site(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,6 +42,33 @@ def test_a_refused_link_is_a_problem_of_the_site(monkeypatch: pytest.MonkeyPatch
     assert problem.code == "SW0404"
     assert problem.message == "Link to-b was refused: the claim is used"
     assert problem.hint == "sitectl link delete to-b, then link with a new token"
+
+
+def view_of(site: SimSite) -> OperatorView:
+    """What a site's router tells."""
+    return OperatorView(
+        site.router,
+        site.network,  # type: ignore[arg-type]  # Only its clock is asked here.
+        SimMemory(site, 100).guard,
+        dict,
+        lambda name, arguments: None,
+    )
+
+
+def test_of_an_edges_links_those_that_stand_by_say_so() -> None:
+    world = World(1, "edge", "a", "b", edges=frozenset({"edge"}))
+    edge, a, b = world.sites.values()
+    edge.link(a, cost=1)
+    world.run(2)
+    edge.link(b, cost=1)
+    a.link(b, cost=1)
+    world.run(3)
+    told = {link.neighbour.name: (link.state, link.standby) for link in view_of(edge).links()}
+    assert told == {"a": ("up", False), "b": ("up", True)}
+    assert not any(link.standby for site in (a, b) for link in view_of(site).links())
+    a.kill()
+    world.run(6)
+    assert not any(link.standby for link in view_of(edge).links())
 
 
 def shop_of(affinity: Affinity | None) -> OperatorView:

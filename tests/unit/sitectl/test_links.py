@@ -185,3 +185,10 @@ def test_waiting_ends_with_6_when_time_is_up(here: CommandLine, admin: FakeAdmin
 
 def test_links_without_any_say_what_to_do(here: CommandLine) -> None:
     assert "sitectl token create" in here.ok("link", "status").stdout
+
+
+def test_a_link_that_stands_by_is_up_and_says_so(here: CommandLine, admin: FakeAdmin) -> None:
+    admin.items("/api/v1/links", link("a"), link("b", standby=True))
+    table = here.ok("link", "status").stdout
+    assert "up, stands by" in table.splitlines()[2] and "stands by" not in table.splitlines()[1]
+    assert [item["state"] for item in here.json("link", "status")] == ["up", "up"]

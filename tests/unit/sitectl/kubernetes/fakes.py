@@ -7,7 +7,12 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from router.kubernetes.kinds import KINDS
-from router.kubernetes.manifests.rights import CONTROLLER, Right, router_rights
+from router.kubernetes.manifests.rights import (
+    CONTROLLER,
+    CONTROLLER_OPENSHIFT,
+    Right,
+    router_rights,
+)
 from router.kubernetes.objects import labels
 from sitectl.failure import unreachable
 from sitectl.kubernetes.cluster import Cluster, Executed, Reply
@@ -29,6 +34,7 @@ class FakeCluster(Cluster):
         self.is_down = False
         self.conflicts = 0  # So many replacements are refused, as if somebody were faster.
         self.serves_routes = False
+        self.has_deployment_configs = True  # Where there are Routes; a cluster may leave them out.
         self.headless_is_refused = False  # As of an administrator of the namespace alone.
         self.protected: set[tuple[str, str]] = set()  # An admission webhook keeps these.
         self.replaced_before_deletion: tuple[str, str] | None = None
@@ -103,7 +109,9 @@ class FakeCluster(Cluster):
             return self._apart(url.path)
         _, plural, *rest = parts[1].split("/")
         kind = next((info.kind for info in KINDS.values() if info.plural == plural), None)
-        if kind is None or (kind in ("Route", "DeploymentConfig") and not self.serves_routes):
+        missing = set() if self.serves_routes else {"Route", "DeploymentConfig"}
+        missing |= set() if self.has_deployment_configs else {"DeploymentConfig"}
+        if kind is None or kind in missing:
             return _status(404, "NotFound", "the server could not find the requested resource")
         verb = {"GET": "get" if rest else "list", "POST": "create", "PUT": "update"}.get(
             method, method.lower()
@@ -135,7 +143,8 @@ class FakeCluster(Cluster):
         if self.rules == "nothing":
             return _status(403, "Forbidden", "selfsubjectrulesreviews is forbidden")
         rules = []
-        for right in (*router_rights("route", openshift=True), *CONTROLLER, PODS_EXEC):
+        held = (*router_rights("route", openshift=True), *CONTROLLER, *CONTROLLER_OPENSHIFT)
+        for right in (*held, PODS_EXEC):
             rule = right.rule()
             for resource in right.resources:
                 verbs = [verb for verb in right.verbs if (verb, resource) not in self.refused]

@@ -429,3 +429,43 @@ def test_version_tells_that_of_the_router_too(
     cluster.is_down = True
     result = shop.ok("version")
     assert "cannot be reached" in result.stderr and "spillway" in result.stdout
+
+
+def test_update_takes_away_what_the_site_no_longer_consists_of(
+    empty: NamespaceLine, cluster: FakeCluster
+) -> None:
+    cluster.serves_routes = True
+    empty.ok("init", "--routers", "2", "--create-network-policy")
+    optional = {"Route", "PodDisruptionBudget", "NetworkPolicy"}
+    assert optional <= {kind for kind, _ in cluster.objects}
+    cluster.put("Ingress", "spillway-router")  # The user's: it does not say that it is ours.
+    words = ("update", "--routers", "1", "--ingress", "loadbalancer", "--no-create-network-policy")
+    checked = empty(*words, "--check")
+    assert checked.exit_code == 3
+    for kind in optional:
+        assert f"{kind}/spillway-router would be deleted" in checked.stdout
+    assert optional <= {kind for kind, _ in cluster.objects}
+    assert empty.json(*words)["change"] == "updated"
+    assert not optional & {kind for kind, _ in cluster.objects}
+    assert ("Ingress", "spillway-router") in cluster.objects
+    assert empty(*words, "--check").exit_code == 0
+
+
+def test_delete_takes_every_kind_of_ingress_along(
+    empty: NamespaceLine, cluster: FakeCluster
+) -> None:
+    empty.ok("init", "--ingress", "contour-http-proxy", "--ingress-host", "x.example")
+    assert ("HTTPProxy", "spillway-router") in cluster.objects
+    empty.ok("delete")
+    assert not cluster.objects
+
+
+def test_on_openshift_the_rights_to_a_route_are_asked_for_before(
+    empty: NamespaceLine, cluster: FakeCluster
+) -> None:
+    cluster.refused.add(("create", "routes"))
+    assert empty("check", "--pre").exit_code == 0
+    cluster.serves_routes = True
+    result = empty("check", "--pre")
+    assert result.exit_code == 1
+    assert "you may not create routes" in result.stdout

@@ -308,3 +308,17 @@ def test_a_dry_run_of_revocation_revokes_nobody(
     assert cluster.objects == before
     assert shop.ok("link", "delete", "west", "--dry-run").stdout == ""
     assert cluster.objects == before
+
+
+def test_a_cluster_may_have_routes_and_no_deployment_configs(
+    empty: NamespaceLine, cluster: FakeCluster, tmp_path: Path
+) -> None:
+    cluster.serves_routes, cluster.has_deployment_configs = True, False
+    empty.ok("init")
+    cluster.found("Route", "spillway-router")["status"] = {
+        "ingress": [
+            {"host": "shop.apps.example", "conditions": [{"type": "Admitted", "status": "True"}]}
+        ]
+    }
+    token = token_of(empty, tmp_path / "t.yaml")
+    assert token.endpoints == (("shop.apps.example", 443),)
