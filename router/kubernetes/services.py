@@ -86,8 +86,6 @@ def plan(
     planner = _Planner(snapshot, wishes, declared, local, memory, now, may_name_pods)
     if options is not None:
         planner.choose(options)
-    else:
-        planner.keep()
     planner.assign(reserved)
     if options is not None and "Service" not in snapshot.missing:
         planner.lead(options)
@@ -140,12 +138,6 @@ class _Planner:
         self._again_at: float | None = None
 
     # Which addresses get a Service ----------------------------------------------------------
-
-    def keep(self) -> None:
-        """Those whose Service leads here."""
-        for service in self._ours:
-            if (spec := self._declared.get(name_of(service))) is not None:
-                self._chosen[name_of(service)] = spec
 
     def choose(self, options: SiteOptions) -> None:
         """Those that are wanted here and can have one."""
@@ -234,10 +226,15 @@ class _Planner:
     # Inner ports ----------------------------------------------------------------------------
 
     def assign(self, reserved: frozenset[int]) -> None:
-        """A number for each port of those chosen."""
+        """A number for each port of those chosen, and of what leads here as long as it does.
+
+        Clients of a Service that is given back come here until that is done.
+        """
+        led = map(name_of, self._ours)
+        leading = {name: self._declared[name] for name in led if name in self._declared}
         wanted = [
             ServiceKey(name, port)
-            for name, spec in self._chosen.items()
+            for name, spec in (leading | self._chosen).items()
             if not self._has_no_address(name, spec)
             for port in spec.ports
         ]

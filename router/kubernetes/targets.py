@@ -162,10 +162,9 @@ def _changed_names(before: Mapping[str, Object], after: Mapping[str, Object]) ->
 def _changed_slices(
     before: Mapping[str, list[Object]], after: Mapping[str, list[Object]]
 ) -> set[str]:
-    found = {name for name in before.keys() | after.keys()}
     return {
         name
-        for name in found
+        for name in before.keys() | after.keys()
         if len(before.get(name, ())) != len(after.get(name, ()))
         or any(a is not b for a, b in zip(before[name], after[name], strict=True))
     }

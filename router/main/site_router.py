@@ -145,7 +145,8 @@ class SiteRouter:
         if before is None or place_of(before.site) != place_of(wanted.site):
             self.open_link_door()
         self.links.drain_grace_s = wanted.site.drain_grace_s
-        self.refresh_links()
+        if before is None or before.links != wanted.links or self._pending_links:
+            self.refresh_links()  # Some 3 ms a link; targets come and go all the time.
         ttl_s = wanted.site.service_sync_site_ttl_s
         if before is not None and before.site.service_sync_site_ttl_s != ttl_s:
             self._take(self.routing.set_service_ttl(ttl_s, self._network.now()))
@@ -160,6 +161,18 @@ class SiteRouter:
     def listens_at(self, places: Iterable[tuple[ServiceKey, int]]) -> bool:
         """Whether clients are accepted at all of these: service ports and where they listen."""
         return all(self.forwarder.listens_at(key, port) for key, port in places)
+
+    @property
+    def listens_where_promised(self) -> bool:
+        """Clients are accepted wherever a platform leads them; for a moment after the start not.
+
+        Services of other sites are known again once the links are up: they may be away, so this
+        is waited for only so long.
+        """
+        inner = self._wanted.inner_ports if self._wanted is not None else None
+        if not inner or self._network.now() - self.started_at >= limits.START_LISTENS_S:
+            return True
+        return self.listens_at(inner.items())
 
     def refresh_links(self) -> None:
         """Dial what is wanted and has its credential; called again when a claim was redeemed."""

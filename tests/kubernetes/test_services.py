@@ -130,7 +130,12 @@ def told(cluster: Cluster, story: Story) -> None:
 
 async def kubectl(site: Site, *words: str, given: object = None) -> str:
     """What kubectl prints."""
-    environment = {"KUBECONFIG": str(site.cluster.kubeconfig(NAMESPACE)), "PATH": "/usr/bin:/bin"}
+    kubeconfig = site.cluster.kubeconfig(NAMESPACE)
+    environment = {
+        "KUBECONFIG": str(kubeconfig),
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(kubeconfig.parent),  # Its cache of discovery is the test's own.
+    }
 
     def call() -> str:
         done = subprocess.run(
