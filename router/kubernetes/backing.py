@@ -51,8 +51,9 @@ def slices_by_service(snapshot: Snapshot) -> dict[str, list[Object]]:
 
 
 def of_service(search: Search, name: str) -> Needs:
-    """Gather the targets of Service ``name``, or ``name.namespace``."""
-    name, _, namespace = name.partition(".")
+    """Gather the targets of Service ``name``, or ``name.namespace``, with or without ``.svc…``."""
+    name, _, rest = name.partition(".")
+    namespace = rest.partition(".svc")[0]
     snapshot = search.view.snapshot
     if namespace and namespace != snapshot.namespace:
         _elsewhere(search, f"{name}.{namespace}.svc")
@@ -83,8 +84,8 @@ def of_service(search: Search, name: str) -> Needs:
         )
         return needs
     if spec.get("type") == "ExternalName":
-        _external(search, spec)
-        return needs
+        own = _external(search, spec)
+        return Needs(workload=needs.workload, also=("Service", own))
     ports = _chosen(search, _ports(spec), f"Service {name}")
     if isinstance(ports, NoPort):
         search.no_port(ports, f"Service {name}")
@@ -147,23 +148,44 @@ def _elsewhere(search: Search, host: str) -> None:
     search.add(target(host, ports, None))
 
 
-def _external(search: Search, spec: Mapping[str, Any]) -> None:
-    """A name outside: its ports are those of the Service, where that has any."""
+def _external(search: Search, spec: Mapping[str, Any]) -> str:
+    """A name outside: its ports are those of the Service, where that has any.
+
+    Gives the name of the Service of this namespace that it would be, if there is one: one that
+    leads to the routers is never called.
+    """
+    host, snapshot = str(spec.get("externalName", "")), search.view.snapshot
+    name, _, rest = host.partition(".")
+    own = name if rest.partition(".svc")[0].rstrip(".") in ("", snapshot.namespace) else ""
+    led = snapshot.get("Service", own)
+    if led is not None and adoption.leads_to_routers(led):
+        search.find(
+            WORKLOAD_FIELD,
+            f"its externalName {host} leads to the routers of this site",
+            "Set it to another host, or name the workload that answers",
+            LOOP,
+        )
+        return own
     declared = _ports(spec)
     ports = _chosen(search, declared, "it") if declared else search.spec.target_ports
     if isinstance(ports, NoPort):
         search.no_port(ports, "the ExternalName Service")
-        return
+        return own
     numbers = tuple(
         port.number if isinstance(port, Port) else port
         for port in ports
         if not isinstance(port, str)
     )
+<<<<<<< HEAD
     host = str(spec.get("externalName", ""))
     if _leads_back(search.view.snapshot, host):
         _loops(search, host, WORKLOAD_FIELD)
         return
     search.add(target(host, numbers, None))
+=======
+    search.add(target(host, numbers, None))
+    return own
+>>>>>>> kaud
 
 
 def _ports(spec: Mapping[str, Any]) -> tuple[Port, ...]:

@@ -44,11 +44,12 @@ class View(msgspec.Struct):
 class Needs(msgspec.Struct, frozen=True):
     """What a result was made of: look again when one of these changes.
 
-    ``workload`` kind and name; ``selector`` of pods; ``service`` whose slices were read; ``pods``
-    looked at by name.
+    ``workload``, ``also`` kind and name; ``selector`` of pods; ``service`` whose slices were read;
+    ``pods`` looked at by name.
     """
 
     workload: tuple[str, str] | None = None
+    also: tuple[str, str] | None = None
     selector: Selector | None = None
     service: str = ""
     pods: frozenset[str] = frozenset()

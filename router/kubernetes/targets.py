@@ -146,7 +146,9 @@ class _Changes:
 
     def touch(self, needs: Needs) -> bool:
         """Whether something of ``needs`` is among them."""
-        if self.everything or needs.workload in self.workloads or needs.service in self.services:
+        if self.everything or needs.service in self.services:
+            return True
+        if needs.workload in self.workloads or needs.also in self.workloads:
             return True
         if not self.pods:
             return False

@@ -207,14 +207,15 @@ def test_only_who_may_writes_and_only_where_the_routers_listen() -> None:
     async def body() -> None:
         cluster = Cluster()
         api = Api(cluster)
-        may_write = listening = False
+        may_write, listening = False, True
         writer = ServiceWriter(
             api, Random(1), may_write=lambda: may_write, listening=lambda needs: listening
         )
         async with running(writer):
             writer.offer(changes(cluster, "a"))
             await asyncio.sleep(100)
-            may_write = True
+            assert not api.times
+            may_write, listening = True, False
             writer.poke()
             await asyncio.sleep(100)
             assert not api.times
