@@ -157,14 +157,8 @@ def _external(search: Search, spec: Mapping[str, Any]) -> str:
     host, snapshot = str(spec.get("externalName", "")), search.view.snapshot
     name, _, rest = host.partition(".")
     own = name if rest.partition(".svc")[0].rstrip(".") in ("", snapshot.namespace) else ""
-    led = snapshot.get("Service", own)
-    if led is not None and adoption.leads_to_routers(led):
-        search.find(
-            WORKLOAD_FIELD,
-            f"its externalName {host} leads to the routers of this site",
-            "Set it to another host, or name the workload that answers",
-            LOOP,
-        )
+    if _leads_back(snapshot, host):
+        _loops(search, host, WORKLOAD_FIELD)
         return own
     declared = _ports(spec)
     ports = _chosen(search, declared, "it") if declared else search.spec.target_ports
@@ -176,16 +170,8 @@ def _external(search: Search, spec: Mapping[str, Any]) -> str:
         for port in ports
         if not isinstance(port, str)
     )
-<<<<<<< HEAD
-    host = str(spec.get("externalName", ""))
-    if _leads_back(search.view.snapshot, host):
-        _loops(search, host, WORKLOAD_FIELD)
-        return
-    search.add(target(host, numbers, None))
-=======
     search.add(target(host, numbers, None))
     return own
->>>>>>> kaud
 
 
 def _ports(spec: Mapping[str, Any]) -> tuple[Port, ...]:

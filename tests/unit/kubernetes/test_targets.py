@@ -4,13 +4,8 @@ import msgspec
 import pytest
 
 from router.kubernetes.adoption import adopt
-<<<<<<< HEAD
-from router.kubernetes.targets import Expanded, expand
-from router.model.specs import ConnectorSpec, Document, TargetSpec
-=======
 from router.kubernetes.targets import Expanded, Expander, expand
-from router.model.specs import ConnectorSpec, TargetSpec
->>>>>>> kaud
+from router.model.specs import ConnectorSpec, Document, TargetSpec
 from tests.unit.kubernetes.objects_made import (
     Made,
     connector,
