@@ -16,7 +16,9 @@ PLATFORMS = ("process", "podman", "kubernetes")
 IN_POD_VARIABLE = "KUBERNETES_SERVICE_HOST"
 
 # A command in an advice, up to where its site goes; not those that need none.
-_COMMAND = re.compile(r"(?:^|(?:Next|Try|[Oo]r|with|not): )sitectl (?!-|init\b|(?:[a-z]+ )+--help)")
+_COMMAND = re.compile(
+    r"(?:^|(?:Next|Try|[Oo]r|with|not|takes): )sitectl (?!-|init\b|(?:[a-z]+ )+--help)"
+)
 
 
 class Planned(NamedTuple):
@@ -66,7 +68,7 @@ class Settings:
         """``text`` with the flags that name the site in the commands it says to type.
 
         Those that this command line needed, no others. A command counts where it opens ``text`` or
-        follows "Next:", "Try:", "with:", "not:" or "or:"; others are to be typed at another site.
+        follows one of the words of `_COMMAND` ("Next:", "or:", …); others are for another site.
         """
         given = {
             "--site": self.site,

@@ -103,8 +103,8 @@ def site_flags(function: Decorated) -> Decorated:
         click.option(
             "--ingress",
             help="none: no link is accepted (private site). On Kubernetes loadbalancer, nodeport, "
-            "route, ingress, nginx-ingress-v1 or none. [default: host; on Kubernetes route where "
-            "there are Routes, else loadbalancer]",
+            "route, ingress, nginx-ingress-v1, contour-http-proxy or none. [default: host; on "
+            "Kubernetes route where there are Routes, else loadbalancer]",
         ),
         click.option(
             "--ingress-host",

@@ -5,7 +5,7 @@ Times are UTC ISO 8601, ``*_s`` seconds, ids lower-case hex. ``None`` means not 
 
 import msgspec
 
-from router.model.events import Problem
+from router.model.events import Note, Problem
 
 
 class Console(msgspec.Struct, frozen=True):
@@ -17,7 +17,10 @@ class Console(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """`status`. ``links``, ``services`` and ``sites`` are counts (sites: this one included)."""
+    """`status`. ``links``, ``services`` and ``sites`` are counts (sites: this one included).
+
+    ``notes``: what is wrong with the wanted state and degrades nothing, a bounded number.
+    """
 
     name: str
     id: str
@@ -30,6 +33,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     sites: int
     problems: tuple[Problem, ...]
     console: Console = Console()
+    notes: tuple[Note, ...] = ()
 
 
 class SiteName(msgspec.Struct, frozen=True):

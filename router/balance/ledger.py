@@ -19,7 +19,7 @@ class Denied(Enum):
 
 
 class TargetState(msgspec.Struct, frozen=True):
-    """One target as it is now. ``name`` is the connector's; ``capacity`` None: none stated."""
+    """One target as it is now. ``name``: its own or its connector's; ``capacity`` None: none."""
 
     target: str
     name: str
@@ -181,7 +181,7 @@ class LocalLedger:
         ]
 
     def set_targets(self, targets: Mapping[str, tuple[str, int | None]]) -> None:
-        """Make ``targets`` (``host:port`` to connector name and capacity) the wanted ones.
+        """Make ``targets`` (``host:port`` to name and capacity) the wanted ones.
 
         New ones start not ready. Removed ones admit no more, finish what they have and vanish. A
         limit below what is in flight ends nothing; the target admits again once below it. Room may

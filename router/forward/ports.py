@@ -96,11 +96,13 @@ class NoTls(msgspec.Struct, frozen=True):
 class TargetConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One target of this site. ``tls`` None: plain. ``capacity`` None: none stated.
 
+    ``name``: what people know it by (a pod's name); empty: by its connector.
     ``unusable``: why it must not be dialled at all (TLS is wanted and cannot be spoken); empty: it
     may. ``proxy_protocol`` counts for tcp only.
     """
 
     connector: str
+    name: str = ""
     capacity: int | None = None
     health: Health = Health()
     tls: Tls | None = None

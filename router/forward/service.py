@@ -166,7 +166,10 @@ class Service:
         """Targets by ``host:port``; what they have in flight goes on."""
         self.has_targets = bool(targets)
         self.ledger.set_targets(
-            {target: (config.connector, config.capacity) for target, config in targets.items()}
+            {
+                target: (config.name or config.connector, config.capacity)
+                for target, config in targets.items()
+            }
         )
         for target, config in targets.items():
             if config.unusable:  # At once, all of them: what follows may look for a target.
@@ -181,8 +184,7 @@ class Service:
         was_served = self.balancer.is_served_elsewhere
         self.remotes.learn(remotes)
         self.balancer.set_remotes(remotes)
-        if was_served and not self.balancer.is_served_elsewhere:
-            self._deserted_at = self.timers.now()
+        self._note_desertion(was_served)
         if self.sessions is not None:
             self.sessions.set_sites(self.balancer.sites)
         for request in list(self._stranded):
@@ -212,9 +214,11 @@ class Service:
         """A load report of ``site`` came; who waits may go there at once."""
         if not self.balancer.reaches(site, report.router):
             return
+        was_served = self.balancer.is_served_elsewhere
         self.balancer.report_load(
             site, report.in_flight, report.targets_ready, report.capacity, self.timers.now()
         )
+        self._note_desertion(was_served)
         self.room.reconsider()
         self._recall_if_deserted()
 
@@ -312,6 +316,10 @@ class Service:
         ready = self.ledger.targets_ready
         ejected = sum(self._health.is_ejected(target) for target in self._targets.configs)
         return ready > 1 and 2 * ejected < ready + ejected
+
+    def _note_desertion(self, was_served: bool) -> None:
+        if was_served and not self.balancer.is_served_elsewhere:
+            self._deserted_at = self.timers.now()
 
     def _recall_if_deserted(self) -> None:
         if not self.ledger.targets_ready and not self.balancer.is_served_elsewhere:

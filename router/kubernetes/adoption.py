@@ -28,8 +28,7 @@ class Original(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """What annotation `names.ORIGINAL` holds, as JSON.
 
     ``ports``: those it had, whole. ``inner_ports``: port -> what its target port is meanwhile, also
-    of ports that we added. ``is_asked``: somebody here asked for the
-    address. ``label``: what
+    of ports that we added. ``is_asked``: somebody here asked for the address. ``label``: what
     `names.SERVICE_LABEL` was.
     """
 

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from router.documents import readers
 from router.kubernetes import annotated_services, annotation_keys, findings, names, workloads
 from router.kubernetes.beside import is_skuppers_own
 from router.kubernetes.exposure import Exposure, Reading
@@ -43,6 +44,16 @@ def _note_no_proxy(reading: Reading) -> None:
             findings.ANNOTATION_NO_EFFECT,
             "warning",
         )
+    meant = next((key for key in sorted(reading.notes) if _is_nearly_proxy(key)), None)
+    if meant is not None:
+        reading.noted.annotation(
+            meant,
+            "there is no such annotation; nothing is exposed",
+            f"Did you mean {names.PROXY!r}?",
+            findings.ANNOTATION_NO_EFFECT,
+            "warning",
+        )
+        return
     stated = next((key for key in annotation_keys.EXPOSING if key in reading.notes), None)
     if stated is not None and not is_skuppers_own(reading.found):
         reading.noted.annotation(
@@ -52,3 +63,12 @@ def _note_no_proxy(reading: Reading) -> None:
             findings.ANNOTATION_NO_EFFECT,
             "warning",
         )
+
+
+def _is_nearly_proxy(key: str) -> bool:
+    """Whether the switch was mistyped, or written with our own prefix."""
+    if not key.startswith((names.SKUPPER_PREFIX, names.PREFIX)):
+        return False
+    if key in annotation_keys.BY_KEY or key in annotation_keys.OTHERS:
+        return False
+    return readers.closest(key.rpartition("/")[2], (names.PROXY.rpartition("/")[2],)) is not None

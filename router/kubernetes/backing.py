@@ -19,6 +19,7 @@ from router.kubernetes.search import (
     LOOP,
     NO_PODS,
     NO_WORKLOAD,
+    TARGETS_FIELD,
     WORKLOAD_FIELD,
     Needs,
     Search,
@@ -106,6 +107,36 @@ def of_service(search: Search, name: str) -> Needs:
     return Needs(workload=needs.workload, service=name, pods=pods)
 
 
+def without_loops(search: Search) -> None:
+    """Leave out targets of the document whose host is a Service that leads to the routers."""
+    kept = []
+    for each in search.targets:
+        if _leads_back(search.view.snapshot, each.host):
+            _loops(search, each.host, TARGETS_FIELD)
+        else:
+            kept.append(each)
+    search.targets = kept
+
+
+def _leads_back(snapshot: Snapshot, host: str) -> bool:
+    """Whether ``host`` is the name, in any form, of a Service here that leads to the routers."""
+    name, *rest = host.rstrip(".").split(".")
+    if rest[:1] not in ([], [snapshot.namespace]) or rest[1:2] not in ([], ["svc"]):
+        return False
+    service = snapshot.get("Service", name)
+    return service is not None and adoption.leads_to_routers(service)
+
+
+def _loops(search: Search, host: str, field: str) -> None:
+    search.find(
+        field,
+        f"its target {host} is a Service that leads to the routers of this site",
+        "Name what answers: workload: service/NAME for what a Service led to before, or "
+        "deployment/NAME",
+        LOOP,
+    )
+
+
 def _elsewhere(search: Search, host: str) -> None:
     """A Service of another namespace, which we may not read: its name, resolved by DNS."""
     named = [port for port in search.spec.target_ports if isinstance(port, str)]
@@ -128,7 +159,11 @@ def _external(search: Search, spec: Mapping[str, Any]) -> None:
         for port in ports
         if not isinstance(port, str)
     )
-    search.add(target(str(spec.get("externalName", "")), numbers, None))
+    host = str(spec.get("externalName", ""))
+    if _leads_back(search.view.snapshot, host):
+        _loops(search, host, WORKLOAD_FIELD)
+        return
+    search.add(target(host, numbers, None))
 
 
 def _ports(spec: Mapping[str, Any]) -> tuple[Port, ...]:

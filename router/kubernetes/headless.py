@@ -17,11 +17,14 @@ from typing import Any, Final
 
 import msgspec
 
-from router.kubernetes import adoption, names
+from router.documents import readers
+from router.kubernetes import adoption, findings, names, texts
 from router.kubernetes.changes import Change, Create, Delete, delete, patch
+from router.kubernetes.findings import Findings
 from router.kubernetes.objects import Object, Snapshot, labels, metadata, name_of
 from router.kubernetes.picture import Picture, ServiceWish
 from router.model import limits
+from router.model.errors import ConfigError
 from router.model.specs import ConnectorSpec, Document, ServiceSpec
 
 SERVICE_NAME_LABEL: Final = "kubernetes.io/service-name"
@@ -34,9 +37,11 @@ _FAMILIES: Final = (("IPv4", "ipv4"), ("IPv6", "ipv6"))
 def with_pods(picture: Picture, snapshot: Snapshot) -> Picture:
     """``picture`` with a service and a connector for each pod of its headless StatefulSets.
 
-    Their number follows ``spec.replicas``. A pod whose name is a service already is left out.
+    Their number follows ``spec.replicas``. A pod whose name is a service already is left out, and
+    one whose name is no DNS label: no site would take a word of one that declares such a service.
     """
     documents = list(picture.documents)
+    noted: list[ConfigError] = []
     wishes = dict(picture.wishes)
     taken = {document.name for document in documents if document.kind == "Service"}
     for wish in picture.wishes.values():
@@ -49,6 +54,9 @@ def with_pods(picture: Picture, snapshot: Snapshot) -> Picture:
         documents[documents.index(head)] = _with_spec(head, head.name, headless=wish.address)
         connectors = _connectors(documents, wish)
         for pod in pods(stateful_set):
+            if not readers.is_name(pod):
+                noted.append(_nameless(stateful_set, pod))
+                break
             if pod in taken:
                 continue
             taken.add(pod)
@@ -56,7 +64,23 @@ def with_pods(picture: Picture, snapshot: Snapshot) -> Picture:
             documents += [_connector_of(connector, pod) for connector in connectors]
             # Nobody asked for these names one by one: they take over no Service.
             wishes[pod] = msgspec.structs.replace(wish, address=pod, consent=False, stateful_set="")
-    return msgspec.structs.replace(picture, documents=tuple(documents), wishes=wishes)
+    errors = (*picture.errors, *noted)
+    return msgspec.structs.replace(
+        picture, documents=tuple(documents), wishes=wishes, errors=errors
+    )
+
+
+def _nameless(stateful_set: Object, pod: str) -> ConfigError:
+    noted = Findings(f"StatefulSet/{name_of(stateful_set)}")
+    noted.add(
+        "metadata.name",
+        f"{texts.short(pod)} and the pods after it get no names: they are no DNS labels, which "
+        f"have at most {limits.NAME_CHARS_MAX} characters",
+        f"Give the StatefulSet a shorter name, or remove {names.HEADLESS}",
+        findings.ANNOTATION_VALUE,
+        "warning",
+    )
+    return noted.errors[0]
 
 
 def pods(stateful_set: Object) -> tuple[str, ...]:

@@ -9,17 +9,6 @@ import msgspec
 Object = Mapping[str, Any]
 """One object, JSON as the API gives it: ``apiVersion kind metadata spec …``."""
 
-WATCHED: Final = (
-    "ConfigMap",
-    "Secret",
-    "Service",
-    "EndpointSlice",
-    "Pod",
-    "Deployment",
-    "StatefulSet",
-    "DaemonSet",
-)
-
 NO_OBJECTS: Final[Mapping[str, Object]] = {}
 
 

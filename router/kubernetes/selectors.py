@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from router.kubernetes.objects import Object
+from router.model import limits
 
 _SET: Final = re.compile(r"\s*([^\s=!,()]+)\s+(in|notin)\s+\(([^()]*)\)\s*")
 _EQUALITY: Final = re.compile(r"\s*([^\s=!,()]+)\s*(==|=|!=)\s*([^\s=!,()]*)\s*")
@@ -72,7 +73,9 @@ def of_workload(workload: Object) -> Selector:
 
 
 def parse(text: str) -> Selector | None:
-    """Of ``text`` as kubectl takes it; None: it is no selector."""
+    """Of ``text`` as kubectl takes it; None: it is no selector, or one that is very long."""
+    if len(text) > limits.SELECTOR_CHARS_MAX:
+        return None
     terms: list[Term] = []
     rest = text
     while rest:

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from router.kubernetes import backing, selectors
+from router.kubernetes import backing, selectors, texts
 from router.kubernetes.objects import Object, Snapshot, labels, name_of
 from router.kubernetes.pods import (
     BOTH,
@@ -86,8 +86,14 @@ class Expander:
         errors: list[ConfigError] = []
         for document in given:
             spec = document.spec
-            if not isinstance(spec, ConnectorSpec) or not spec.workload:
+            if not isinstance(spec, ConnectorSpec):
                 made.append(document)
+                continue
+            if not spec.workload:
+                search = Search(view, document, None)
+                backing.without_loops(search)
+                made.append(search.result() if search.errors else document)
+                errors += search.errors
                 continue
             key = (document.source, document.name)
             before = self._results.get(key)
@@ -160,10 +166,9 @@ def _changed_names(before: Mapping[str, Object], after: Mapping[str, Object]) ->
 def _changed_slices(
     before: Mapping[str, list[Object]], after: Mapping[str, list[Object]]
 ) -> set[str]:
-    found = {name for name in before.keys() | after.keys()}
     return {
         name
-        for name in found
+        for name in before.keys() | after.keys()
         if len(before.get(name, ())) != len(after.get(name, ()))
         or any(a is not b for a, b in zip(before[name], after[name], strict=True))
     }
@@ -179,11 +184,11 @@ def _expanded(view: View, document: Document, ports: tuple[int, ...] | None) -> 
         if selector is None:
             search.find(
                 WORKLOAD_FIELD,
-                f"{name!r} is no label selector",
+                f"{texts.short(name)} is no label selector",
                 "Write it as for kubectl get pods --selector: app=shop,tier=web",
                 NO_WORKLOAD,
             )
-        needs = _of_selector(search, selector or Selector(()), f"{name!r}", replicas=None)
+        needs = _of_selector(search, selector or Selector(()), texts.short(name), replicas=None)
     else:
         needs = _of_workload(search, _KINDS[kind], name)
     return _Result(document, ports, search.result(), tuple(search.errors), needs)

@@ -7,11 +7,10 @@ from router.forward.forwarder import Forwarder
 from router.link.links import Links
 from router.link.ports import LoadMessage
 from router.model import limits
-from router.model.adverts import LoadReport, RemoteCandidate
+from router.model.adverts import LoadReport
 from router.model.ids import RouterId, ServiceKey
 from router.net.ports import Network, Timer
 from router.routing.attached import AttachedEdges
-from router.routing.by_site import site_load
 from router.routing.load import LoadTable
 from router.routing.table import RouteTable
 
@@ -113,25 +112,11 @@ class LoadExchange:
             candidate = table.candidate(report.router, report.key)
             if accepted is None or candidate is None:
                 continue
-            whole = self._of_site(accepted.report, candidate, table)
-            self._forwarder.report_load(whole, candidate.site)
+            self._forwarder.report_load(accepted.report, candidate.site)
             for further in accepted.forward_to:
                 onward.setdefault(further, []).append(report)
         for further, passed in onward.items():
             self._send(further, passed)
-
-    def _of_site(
-        self, report: LoadReport, candidate: RemoteCandidate, table: RouteTable
-    ) -> LoadReport:
-        """``report`` with what other routers of its site said last."""
-        key = report.key
-
-        def last(router: RouterId) -> LoadReport | None:
-            heard = self._heard.last(router, key)
-            return None if heard is None else heard[0]
-
-        routers = [one for one in table.candidates[key] if one.site == candidate.site]
-        return site_load(report, routers, last)
 
     def table_changed(self, table: RouteTable) -> None:
         """Forget routers that are no candidates any more."""

@@ -51,11 +51,18 @@ def short(status: Status, links: Sequence[LinkView]) -> dict[str, str]:
         "services": status.services,
         "sites": status.sites,
         "problems": [
-            {"code": one.code, "message": one.message, "hint": one.hint} for one in problems
+            {"code": one.code, "message": _cut(one.message), "hint": _cut(one.hint)}
+            for one in problems
         ],
     }
     text = msgspec.json.format(msgspec.json.encode(told), indent=2).decode()
     return {KEY: text + "\n"}
+
+
+def _cut(text: str) -> str:
+    """What an API server said can be as long as it likes, and a ConfigMap has 1 MiB."""
+    most = limits.STATUS_TEXT_CHARS_MAX
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _condition(kind: str, holds: bool, yes: str, no: str, message: str) -> dict[str, str]:

@@ -15,9 +15,13 @@ from router.model.specs import ConnectorSpec, ListenerSpec, PolicySpec, TargetSp
 
 
 class PlannedTarget(msgspec.Struct, frozen=True, kw_only=True):
-    """One target and how its connector wants it handled. ``capacity`` None: none stated."""
+    """One target and how its connector wants it handled. ``capacity`` None: none stated.
+
+    ``name``: a pod's, empty where the target has none of its own.
+    """
 
     connector: str
+    name: str = ""
     capacity: int | None = None
     health: Health = Health()
     tls_trust: str = ""
@@ -214,6 +218,7 @@ def _targets(
                 join(target.host, port),
                 PlannedTarget(
                     connector=name,
+                    name=target.name,
                     capacity=capacity if target.capacity is None else target.capacity,
                     health=connector.health,
                     tls_trust=connector.tls_trust,
@@ -235,14 +240,16 @@ def _target_port(target: TargetSpec, index: int, ports: int, key: ServiceKey) ->
 def _listen(
     key: ServiceKey, declaration: Declaration, wanted: Wanted
 ) -> tuple[tuple[str, int] | None, str]:
+    override = _override(key, declaration, wanted)
     if wanted.inner_ports is not None:
         inner = wanted.inner_ports.get(key)
-        return (
-            (None, "no Kubernetes Service leads here")
-            if inner is None
-            else ((wanted.site.bind_ip, inner), "")
-        )
-    override = _override(key, declaration, wanted)
+        if inner is not None:
+            return (wanted.site.bind_ip, inner), ""
+        if declaration.spec.headless == key.name:
+            return None, "wanted so (headless: its pods are reached by their names)"
+        if override is not None and override.listen == "none":
+            return None, "wanted so (listen: none)"
+        return None, "no Kubernetes Service leads here"
     if override is None:
         if not wanted.site.service_sync and key.name not in wanted.services:
             return None, "service sync is off at this site"

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from router.forward.listeners import EVERYWHERE, ListenerState
 from router.model import limits
 from router.model.errors import ConfigError
-from router.model.events import Problem
+from router.model.events import Note, Problem
 from router.model.ids import ServiceKey, SiteId
 from router.routing.table import Declared, RouteTable
 
@@ -18,6 +18,16 @@ def of_config(errors: list[ConfigError]) -> tuple[Problem, ...]:
         Problem(code=error.code, message=error.message, hint=error.hint)
         for error in errors
         if error.severity == "error"
+    )
+
+
+def notes_of_config(errors: Iterable[ConfigError]) -> tuple[Note, ...]:
+    """The others: of warnings first, then of what is good to know, a bounded number."""
+    found = [error for error in errors if error.severity != "error"]
+    found.sort(key=lambda error: error.severity != "warning")
+    return tuple(
+        Note(severity=one.severity, code=one.code, message=one.message, hint=one.hint)
+        for one in found[: limits.STATUS_NOTES_MAX]
     )
 
 

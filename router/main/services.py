@@ -17,7 +17,6 @@ from router.model.events import Problem
 from router.model.ids import ServiceKey, SiteId
 from router.model.specs import ServiceProtocol, ServiceSpec
 from router.net.ports import Network, Tls
-from router.routing.by_site import by_site
 from router.routing.events import RoutingEvent
 from router.routing.table import RouteTable
 
@@ -138,7 +137,7 @@ class Services:
         self._load.set_services(key for key, service in after.items() if service.has_connector)
         candidates = self._routing.table.candidates
         for key in after:
-            remotes = by_site(candidates.get(key, ()), self._site)
+            remotes = candidates.get(key, ())
             if remotes or key in self._with_remotes:  # Most of very many services have none.
                 self._forwarder.set_remotes(key, remotes)
         self._with_remotes = {key for key in after if key in candidates}
@@ -203,6 +202,7 @@ class Services:
             )
         return TargetConfig(
             connector=planned.connector,
+            name=planned.name,
             capacity=planned.capacity,
             health=planned.health,
             tls=tls if isinstance(tls, Tls) else None,

@@ -37,7 +37,7 @@ from router.main.twin import Twin
 from router.model import limits
 from router.model.edges import HaveMessage, TableMessage, WishMessage
 from router.model.errors import ConfigError, HandshakeRejected
-from router.model.events import Problem
+from router.model.events import Note, Problem
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.specs import ServiceSpec
 from router.net.ports import Address, Network
@@ -126,6 +126,8 @@ class SiteRouter:
         self.forwarder.targets_changed = self._services.targets_changed
         self._wanted: Wanted | None = None
         self._config_problems: tuple[Problem, ...] = ()
+        self.notes: tuple[Note, ...] = ()
+        """What is wrong with the wanted state and degrades nothing."""
         self._pending_links: dict[str, PendingLink] = {}
         self._door = LinkDoor(network, self.links, credentials, claims, self._link_port_taken)
         self._twin = Twin(network, identity.name)
@@ -136,13 +138,15 @@ class SiteRouter:
     # Wanted state ---------------------------------------------------------------------------
 
     def apply(self, wanted: Wanted, errors: list[ConfigError]) -> None:
-        """Make ``wanted`` true; ``errors`` are shown as problems until the next call."""
+        """Make ``wanted`` true; ``errors`` are shown as problems or notes until the next call."""
         self._config_problems = problems.of_config(errors)
+        self.notes = problems.notes_of_config(errors)
         before, self._wanted = self._wanted, wanted
         if before is None or place_of(before.site) != place_of(wanted.site):
             self.open_link_door()
         self.links.drain_grace_s = wanted.site.drain_grace_s
-        self.refresh_links()
+        if before is None or before.links != wanted.links or self._pending_links:
+            self.refresh_links()  # Some 3 ms a link; targets come and go all the time.
         ttl_s = wanted.site.service_sync_site_ttl_s
         if before is not None and before.site.service_sync_site_ttl_s != ttl_s:
             self._take(self.routing.set_service_ttl(ttl_s, self._network.now()))
@@ -157,6 +161,18 @@ class SiteRouter:
     def listens_at(self, places: Iterable[tuple[ServiceKey, int]]) -> bool:
         """Whether clients are accepted at all of these: service ports and where they listen."""
         return all(self.forwarder.listens_at(key, port) for key, port in places)
+
+    @property
+    def listens_where_promised(self) -> bool:
+        """Clients are accepted wherever a platform leads them; for a moment after the start not.
+
+        Services of other sites are known again once the links are up: they may be away, so this
+        is waited for only so long.
+        """
+        inner = self._wanted.inner_ports if self._wanted is not None else None
+        if not inner or self._network.now() - self.started_at >= limits.START_LISTENS_S:
+            return True
+        return self.listens_at(inner.items())
 
     def refresh_links(self) -> None:
         """Dial what is wanted and has its credential; called again when a claim was redeemed."""

@@ -83,11 +83,13 @@ class OperatorView:
                 *self._expiring(),
                 *(self._seeing.problems if self._seeing is not None else ()),
             ),
+            notes=router.notes,
         )
 
     def ready(self) -> bool:
-        """Serving and not draining."""
-        return self.serving and not self._router.draining
+        """Serving and not draining; just started, not before it listens where clients are led."""
+        router = self._router
+        return self.serving and not router.draining and router.listens_where_promised
 
     def links(self) -> Sequence[LinkView]:
         """All links, the dialled ones that wait for their certificate too."""

@@ -4,7 +4,7 @@ import msgspec
 
 from router.model.errors import Severity
 
-__all__ = ["Event", "Problem", "Severity"]
+__all__ = ["Event", "Note", "Problem", "Severity"]
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,6 +21,15 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """Something wrong right now, shown in `status`. ``code`` is ``SW`` and four digits."""
 
+    code: str
+    message: str
+    hint: str
+
+
+class Note(msgspec.Struct, frozen=True, kw_only=True):
+    """Something in the wanted state that has no effect, or is good to know. For `check`."""
+
+    severity: Severity
     code: str
     message: str
     hint: str

@@ -51,12 +51,17 @@ class PodDoor(AdminClient):
             try:
                 return self._asked(place, container, words)
             except Failure as failure:
-                if failure.exit_code not in (Exit.UNREACHABLE, Exit.NOT_FOUND):
+                if failure.exit_code is not Exit.UNREACHABLE:
                     raise
         return self._asked(*pods[-1], words)
 
     def _asked(self, pod: str, container: str, words: list[str]) -> list[Answer]:
-        done = self._cluster.execute(pod, container, ["sitectl", "admin", *words])
+        try:
+            done = self._cluster.execute(pod, container, ["sitectl", "admin", *words])
+        except ApiFailure as failure:
+            if failure.status != 404:
+                raise
+            raise unreachable(f"pod {pod} of the router just went", "Try again") from failure
         if done.exit_code:
             said = done.errors.decode("utf-8", "replace").strip().splitlines()
             cause = said[0].removeprefix("Error: ") if said else f"exit {done.exit_code}"

@@ -49,6 +49,15 @@ class _Meant(NamedTuple):
 
 def init(settings: Settings, ctx: click.Context, name: str | None, wait: str, image: str) -> None:
     """Write ``skupper-site`` and everything that runs its routers."""
+    try:
+        _init(settings, ctx, name, wait, image)
+    except ApiFailure as failure:
+        if failure.status == 403:  # One right at a time would be a long way to go.
+            failure.hint += "\nAll that it takes: sitectl check --pre"
+        raise
+
+
+def _init(settings: Settings, ctx: click.Context, name: str | None, wait: str, image: str) -> None:
     cluster = open_cluster(settings)
     data = given_keys(ctx) | ({"name": name} if name else {})
     openshift = cluster.serves(ROUTES)

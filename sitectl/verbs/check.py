@@ -22,7 +22,7 @@ from router.model.addresses import join
 from sitectl import output, process, store, texts
 from sitectl.directory import DirectorySite
 from sitectl.failure import Exit, Failure
-from sitectl.findings import Finding, expiry
+from sitectl.findings import Finding, Level, expiry
 from sitectl.options import Settings, Verb
 from sitectl.site import Site
 
@@ -218,6 +218,9 @@ def of_router(site: Site, told: Set[tuple[str, str]] = frozenset()) -> Iterator[
         if (problem["code"], problem["message"]) in told:
             continue
         yield Finding("warning", problem["code"], problem["message"], problem.get("hint", ""))
+    for note in status.get("notes") or []:
+        if (note["code"], note["message"]) not in told:
+            yield Finding(note["severity"], note["code"], note["message"], note.get("hint", ""))
     yield from _each(links, "SW0515", "no link yet", _link)
     yield from _each(services, "SW0516", "no service yet", _service)
 
@@ -256,7 +259,8 @@ def _service(item: dict[str, Any]) -> Iterator[Finding]:
         hint = f"Free the port, or: {listen}" if taken else ""
         if "must speak TLS" in str(listener["error"]):
             hint = f"sitectl service set {item['name']} --tls-cert FOLDER"
-        yield Finding("warning", "SW0516", f"{name}: no listener: {listener['error']}", hint)
+        level: Level = "info" if str(listener["error"]).startswith("wanted so") else "warning"
+        yield Finding(level, "SW0516", f"{name}: no listener: {listener['error']}", hint)
     targets_ready = sum(site.get("targets_ready") or 0 for site in item.get("sites") or [])
     if targets_ready:
         yield Finding("ok", "SW0517", f"{name}: {output.count(targets_ready, 'target')} ready")

@@ -36,6 +36,9 @@ class Node(msgspec.Struct, kw_only=True):
     images: dict[str, Image]
 
 
+_UNTIL_THE_GRACE_ENDS_S: Final = 3600.0
+
+
 class _NotStarted(Exception):
     """The command of a container cannot be run."""
 
@@ -230,6 +233,8 @@ class Container:
         if not words:
             words, args = list(image.entrypoint), args or list(image.cmd)
         argv = image.argv([self._mapped(word) for word in [*words, *args]])
+        if not argv:
+            raise OSError("no command specified")
         with self.log_path().open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *argv,
@@ -310,8 +315,8 @@ class Container:
         if "sleep" in hook:
             await asyncio.sleep(hook["sleep"]["seconds"])
         elif "exec" in hook and self.image is not None:
-            process = await self.spawn(hook["exec"]["command"], stdin=asyncio.subprocess.DEVNULL)
-            await process.communicate()
+            with contextlib.suppress(OSError):  # A hook that cannot run stops nothing.
+                await self.run(hook["exec"]["command"], _UNTIL_THE_GRACE_ENDS_S)
 
     async def _probe(self, pod: Callable[[], Json]) -> None:
         """Startup first, then liveness and readiness side by side."""

@@ -154,13 +154,23 @@ class Place:
         return until(look, f"{service} answers in {self.namespace} by {by or 'any'}", START_S)
 
     def at_once(self, service: str, count: int, path: str) -> Counter[str]:
-        """``count`` requests side by side, a moment apart: pods that answered, without suffixes."""
+        """``count`` requests side by side, a moment apart: who answered, by Deployment."""
+        pods = self.pods_at_once(service, count, path, apart_s=0.05)
+        found: Counter[str] = Counter()
+        for pod, answered in pods.items():
+            found[pod.rsplit("-", 2)[0]] += answered
+        return found
+
+    def pods_at_once(
+        self, service: str, count: int, path: str, *, apart_s: float = 0.0
+    ) -> Counter[str]:
+        """``count`` requests side by side: the pods that answered."""
         with ThreadPoolExecutor(count) as pool:
             answers = []
             for _ in range(count):
                 answers.append(pool.submit(self.ask, service, path))
-                time.sleep(0.05)  # Each finds the ones before it counted.
-            return Counter(each.result().rsplit("-", 2)[0] for each in answers)
+                time.sleep(apart_s)  # Each finds the ones before it counted.
+            return Counter(each.result() for each in answers)
 
 
 def fetch(door: tuple[str, int], path: str, host: str) -> str:
@@ -182,7 +192,8 @@ def fetch(door: tuple[str, int], path: str, host: str) -> str:
 class Load:
     """Clients of a Service, one request after the other, each on a new connection.
 
-    They see endpoints up to twice ``lag_s`` late, as nodes do. ``failed``: requests without a whole answer.
+    They see endpoints up to twice ``lag_s`` late, as nodes do. ``failed``: requests that got no
+    whole answer.
     """
 
     def __init__(

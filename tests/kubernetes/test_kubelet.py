@@ -235,11 +235,24 @@ def test_a_job_like_pod_ends_its_sidecars_and_is_over(cluster: Cluster) -> None:
 
 def test_a_command_that_is_not_there_ends_no_other_pod(cluster: Cluster) -> None:
     run(cluster, "bad", {"name": "main", "image": HOST, "command": ["/no/such"]})
+    run(cluster, "none", {"name": "main", "image": HOST})
     until(lambda: "RunContainerError" in str(status(cluster, "bad")), "it cannot start")
+    until(lambda: "RunContainerError" in str(status(cluster, "none")), "there is none to start")
     run(cluster, "good", shell("main", "exec sleep 60"))
     until(lambda: is_ready(cluster, "good"), "the kubelet goes on")
     cluster.delete("Pod", "bad")
     until(lambda: cluster.get("Pod", "bad") is None, "it can be deleted")
+
+
+def test_a_cluster_that_closes_ends_hooks_too(tmp_path: Path) -> None:
+    hook = {"preStop": {"exec": {"command": ["sh", "-c", f"echo $$ >{tmp_path}/pid; sleep 60"]}}}
+    with Cluster(tmp_path / "cluster") as cluster:
+        run(cluster, "one", shell("main", "exec sleep 60", lifecycle=hook))
+        until(lambda: is_ready(cluster, "one"), "it runs")
+        cluster.delete("Pod", "one")
+        until((tmp_path / "pid").exists, "its hook runs")
+        until(lambda: (tmp_path / "pid").read_text(), "its id is known")
+    assert not is_alive(int((tmp_path / "pid").read_text()))
 
 
 def test_a_crash_loops_with_its_count(cluster: Cluster) -> None:

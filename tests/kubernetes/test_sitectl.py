@@ -107,6 +107,36 @@ def test_check_finds_a_healthy_site(west: Commands) -> None:
     assert "1 of 1 router pods are ready" in done.stdout
 
 
+WRONG = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: wrong, labels: {spillway.dev/documents: "true"}}
+data:
+  a.yml: ""
+  b.yaml: |
+    apiVersion: spillway/v1
+    kind: Service
+    name: lost
+    spec: {ports: [80]}
+    ---
+    apiVersion: spillway/v1
+    kind: Connector
+    name: lost
+    spec: {service: lost, workload: deployment/nowhere}
+"""
+
+
+def test_check_tells_what_commands_and_what_only_the_router_finds_each_once(
+    west: Commands,
+) -> None:
+    west.kubectl("apply", "-f", "-", stdin=WRONG)
+    until(lambda: "there is no Deployment nowhere" in west("check").stdout)
+    told = west("check").stdout
+    assert told.count("SW0433") == told.count("SW0415") == 1
+    west.kubectl("delete", "configmap", "wrong")
+    until(lambda: "SW0433" not in west("check").stdout)
+
+
 def test_expose_bind_and_why_see_the_pods(west: Commands) -> None:
     west.kubectl("apply", "-f", "-", stdin=APP)
     west.ok("expose", "deployment/shop", "--port", "80", "--target-port", "http",
@@ -118,6 +148,11 @@ def test_expose_bind_and_why_see_the_pods(west: Commands) -> None:
         return bool(items[0]["sites"]) and items[0]["sites"][0]["targets_ready"] == 2
 
     until(ready)
+    (item,) = json.loads(west("service", "status", "shop", "-o", "json").stdout)["items"]
+    assert {target["name"] for target in item["targets"]} == {
+        name for name in west.objects("Pod") if name.startswith("shop-")
+    }
+    assert all(target["host"] for target in item["targets"])
     why = west.json("why", "shop")
     assert why["decision"]["site"] == "west"
     assert why["candidates"][0]["capacity"] == 6

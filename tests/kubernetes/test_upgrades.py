@@ -11,7 +11,7 @@ from router.kubernetes import names
 from router.kubernetes.manifests import IMAGE, site_objects
 from router.kubernetes.picture import SiteOptions
 from tests.kubernetes.cluster import Cluster
-from tests.kubernetes.places import IMAGES, Load, Place, copied
+from tests.kubernetes.places import IMAGES, Load, Place, copied, fetch
 from tests.kubernetes.published import REQUEST, filled, shop
 from tests.scenario.waiting import until
 
@@ -42,20 +42,32 @@ def installed(cluster: Cluster, name: str, routers: int = 1) -> Place:
     return place
 
 
-def joined(cluster: Cluster, routers: int) -> tuple[Place, Place]:
-    """West, which dials, and east; a service at each of them alone, and one at both."""
-    east, west = installed(cluster, "east", routers), installed(cluster, "west", routers)
+def joined(cluster: Cluster, routers: int = 1) -> tuple[Place, Place]:
+    """West with ``routers``, which dial, and east; a service at each alone, and one at both."""
+    east, west = installed(cluster, "east"), installed(cluster, "west", routers)
     east.apply(REQUEST.format(name="to-east"))
     for place in (east, west):
         name = place.namespace
         place.apply(shop(name, capacity=4), shop(f"only-{name}", f"only-{name}"))
     west.apply(copied(filled(east, "to-east")))
-    for place in (east, west):
-        until(lambda place=place: len(place.router_pods()) == routers, "all routers are ready")  # type: ignore[misc]
+    until(lambda: len(west.router_pods()) == routers, "all routers are ready", 30.0)
     for place, other in ((east, west), (west, east)):
         place.answers("shop", by=place.namespace)
-        place.answers(f"only-{other.namespace}")
+        reached(place, f"only-{other.namespace}", routers if place is west else 1)
     return east, west
+
+
+def reached(place: Place, service: str, routers: int) -> None:
+    """Returns once each router of ``place`` serves ``service``."""
+
+    def look() -> bool:
+        doors = place.doors(service)
+        try:
+            return len(doors) == routers and all(fetch(door, "/", service) for door in doors)
+        except OSError:
+            return False
+
+    until(look, f"all routers serve {service} in {place.namespace}", 30.0)
 
 
 def replaced(place: Place, routers: int = 1) -> None:
@@ -74,19 +86,42 @@ def replaced(place: Place, routers: int = 1) -> None:
     until(done, f"the routers of {place.namespace} are new", ROLL_S)
 
 
-@pytest.mark.parametrize("routers", [1, 2], ids=["one-by-surge", "two-in-turns"])
-def test_routers_are_replaced_under_load_without_a_failed_request(
-    cluster: Cluster, routers: int
-) -> None:
-    """Clients of the site that is replaced, and of the site that it dials or is dialled by."""
-    east, west = joined(cluster, routers)
-    ways = {"west": ((west, "shop"), (west, "only-east"), (east, "only-west"))}
-    ways["east"] = ((west, "shop"), (west, "only-east"), (east, "shop"))
-    for place in (west, east):
-        with contextlib.ExitStack() as stack:
-            loads = [stack.enter_context(Load(*way)) for way in ways[place.namespace]]
-            replaced(place, routers)
-            for load in loads:
-                load.goes_on()
-        failed = [f"{load.name}: {each}" for load in loads for each in load.failed]
-        assert not failed, "\n".join([f"{place.namespace} is replaced", *failed[:20]])
+def under_load(place: Place, routers: int, *ways: tuple[Place, str]) -> None:
+    """Replace the routers of ``place`` while each service is asked at each place."""
+    with contextlib.ExitStack() as stack:
+        loads = [stack.enter_context(Load(*way)) for way in ways]
+        for load in loads:
+            load.goes_on()
+        replaced(place, routers)
+        for load in loads:
+            load.goes_on()
+    failed = [f"{load.name}: {each}" for load in loads for each in load.failed]
+    assert not failed, "\n".join([f"{place.namespace} is replaced", *failed[:20]])
+
+
+def test_the_only_router_of_either_end_is_replaced_by_surge_under_load(cluster: Cluster) -> None:
+    east, west = joined(cluster)
+    under_load(west, 1, (west, "shop"), (west, "only-east"), (east, "only-west"))
+    under_load(east, 1, (west, "shop"), (west, "only-east"), (east, "shop"))
+
+
+def test_two_routers_are_replaced_in_turns_under_load(cluster: Cluster) -> None:
+    east, west = joined(cluster, routers=2)
+    under_load(west, 2, (west, "shop"), (west, "only-east"), (east, "only-west"))
+
+
+def test_two_routers_of_a_site_are_one_site_to_others(cluster: Cluster) -> None:
+    east, west = joined(cluster, routers=2)
+    until(lambda: len(east.router("link", "status")) == 2, "both routers of west are linked")
+    links = east.router("link", "status")
+    assert {link["neighbour"]["name"] for link in links} == {"west"}
+    assert len({link["name"] for link in links}) == 2
+    assert [site["name"] for site in east.router("network", "status")] == ["east", "west"]
+    east.cluster.patch("Deployment", "east", {"spec": {"replicas": 0}}, "east")
+    east.answers("shop", by="west")
+    (why,) = east.router("why", "shop")["candidates"][1:]
+    assert (why["site"], why["targets_ready"], why["capacity"]) == ("west", 1, 4)
+    for pod in west.router_pods():
+        name = pod["metadata"]["name"]
+        (link,) = west.router("link", "status", pod=name)
+        assert (link["name"], link["state"]) == ("to-east", "up")

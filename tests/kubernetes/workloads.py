@@ -191,6 +191,8 @@ def _shrink_old(
     new_available = _available(world, newest)
     new_missing = (current or newest)["spec"]["replicas"] - new_available
     may_go = total - available_min - new_missing
+    if may_go <= 0:  # Some that were told to go may still be there.
+        return
     for each in sorted(old, key=_revision):
         broken = min(each["spec"]["replicas"] - _available(world, each), max(may_go, 0))
         if broken > 0:

@@ -53,6 +53,20 @@ def test_a_draining_site_finishes_what_it_has_and_gets_nothing_more() -> None:
     assert drained and drained[0] >= began + 0.5
 
 
+def test_a_target_that_comes_or_goes_reads_no_credential_of_a_link_again() -> None:
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    asked = len(a.credentials.asked)
+    a.serve(1, capacity=5)
+    a.serve(2, capacity=5)
+    assert len(a.credentials.asked) == asked
+    a.link(b, cost=2)
+    assert len(a.credentials.asked) == asked + 1
+    a.router.refresh_links()
+    assert len(a.credentials.asked) == asked + 2
+
+
 def test_links_are_accepted_as_soon_as_the_port_is_free() -> None:
     world = World(1, "a", "b")
     a, b = world.sites.values()

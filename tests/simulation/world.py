@@ -66,11 +66,14 @@ class SimCredentials:
     def __init__(self, name: str, endpoints: dict[str, str]) -> None:
         self._certificate = b"certificate of " + name.encode()
         self._endpoints = endpoints
+        self.asked: list[str] = []
+        """Links whose credential was asked for: files that are read and parsed."""
 
     def listener_tls(self) -> Tls:
         return Tls(None, self._certificate, (LINK_ALPN, CLAIM_ALPN), (LINK_ALPN,))
 
     def outgoing(self, name: str, spec: LinkSpec) -> OutgoingSpec | PendingLink:
+        self.asked.append(name)
         return OutgoingSpec(
             endpoints=((self._endpoints[name], LINK_PORT),),
             cost=spec.cost or 1,
@@ -291,10 +294,11 @@ class SimSite:
         self.lives += 1
         self.network = self.world.internet.host(self.ip)
         self.keeper.keep_epoch(self.keeper.epoch + 1)
+        self.credentials = SimCredentials(self.name, self.endpoints)
         self.router = SiteRouter(
             self.network,
             self.identity,
-            SimCredentials(self.name, self.endpoints),
+            self.credentials,
             self.keeper,
             NoClaims(),
             epoch=self.keeper.epoch,

@@ -41,7 +41,7 @@ def event(namespace: str, site: Object, problem: ConfigError, text: str) -> dict
         "metadata": {"name": f"{names.SITE_CONFIGMAP}.{digest}", "namespace": namespace},
         "involvedObject": involved,
         "reason": problem.code,
-        "message": text[: limits.EVENT_MESSAGE_CHARS],
+        "message": text[: limits.OBJECT_EVENT_CHARS],
         "type": "Warning",
         "source": {"component": FIELD_MANAGER},
     }

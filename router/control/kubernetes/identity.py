@@ -18,7 +18,7 @@ from certs.authority import Authority
 from certs.errors import CertError
 from certs.identity import SiteIdentity
 from router.control.kubernetes.errors import CONFLICT, NO_ANSWER, TOO_MANY, ApiError, backoff_s
-from router.control.kubernetes.trust_calls import SECRET, Secrets, refusal
+from router.control.kubernetes.trust_calls import SECRET, Secrets, refusal, uid_of
 from router.kubernetes.names import IDENTITY_SECRET, ROUTER, SITE_CONFIGMAP
 from router.kubernetes.objects import Object
 from router.kubernetes.secrets import (
@@ -68,11 +68,15 @@ async def prepare(api: Secrets, site_dir: Path, rng: random.Random) -> str:
     return site_id
 
 
-async def keep(api: Secrets, site_dir: Path, seen: Object | None) -> ConfigError | None:
+async def keep(
+    api: Secrets, site_dir: Path, seen: Object | None, site_uid: str = ""
+) -> ConfigError | None:
     """See that the Secret, ``seen`` like that, still is who this router says it is.
 
     One that was deleted by mistake is put back while the site exists: the next pod would be
-    another site. What is wrong with it, if anything.
+    another site. ``site_uid``: of the ConfigMap that this router began with; a site that was
+    deleted and made anew while this router drains has an identity of its own. What is wrong with
+    it, if anything.
     """
     here = _read_directory(site_dir / "secrets")
     if here is None:
@@ -80,7 +84,8 @@ async def keep(api: Secrets, site_dir: Path, seen: Object | None) -> ConfigError
     if seen is None:
         try:
             seen = await api.find(SECRET, IDENTITY_SECRET)
-            if seen is None and await api.find("ConfigMap", SITE_CONFIGMAP) is not None:
+            site = None if seen is not None else await api.find("ConfigMap", SITE_CONFIGMAP)
+            if site is not None and site_uid in ("", uid_of(site)):
                 seen = await api.create(identity_secret(here))
                 log.warning("%s was deleted and is put back", SOURCE)
         except ApiError as error:

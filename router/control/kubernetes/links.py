@@ -7,7 +7,7 @@ of users are never written.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -58,6 +58,14 @@ class _Wanted(msgspec.Struct, frozen=True):
         return f"_Wanted({self.token!r})"  # What it says has a secret in it.
 
 
+class _Together(NamedTuple):
+    """A link's Secret, token and directory that were seen to say the same."""
+
+    secret: Object
+    wanted: _Wanted
+    stamp: int
+
+
 class Hindrance(msgspec.Struct, frozen=True):
     """Why a wanted link has no token in the site directory (yet)."""
 
@@ -79,8 +87,7 @@ class LinkSecrets:
         self._here = {name: self._fingerprint_of(name) for name in store.names()}
         """What is in the directory: fingerprints of tokens by link; empty: damaged."""
         self._kept: Mapping[str, Object] = {}
-        self._together: dict[str, tuple[Object, _Wanted, int]] = {}
-        """Links whose Secret, token and directory (its stamp) were seen to say the same."""
+        self._together: dict[str, _Together] = {}
         self._token_errors: dict[str, ConfigError] = {}
         self._api_errors: dict[str, ConfigError] = {}
 
@@ -251,12 +258,12 @@ class LinkSecrets:
     def _are_together(self, name: str, wanted: _Wanted, known: Object) -> bool:
         stamp = self._store.stamp(name)
         before = self._together.get(name)
-        if before is not None and before[0] is known and before[1:] == (wanted, stamp):
+        if before is not None and before.secret is known and before[1:] == (wanted, stamp):
             return True
         data = self._data(name, wanted)
         if data is None or not _says(known, data, wanted.uid):
             return False
-        self._together[name] = (known, wanted, stamp)
+        self._together[name] = _Together(known, wanted, stamp)
         return True
 
     async def _write(self, name: str, wanted: _Wanted) -> bool:

@@ -93,7 +93,9 @@ class RevokedSecret:
                 self._damage = error
                 return
             self._refusal = None
-            del self._unkept[: len(changes)]
+            # Not by number: another step, or a revocation, may have come in between.
+            kept = set(map(id, changes))
+            self._unkept = [change for change in self._unkept if id(change) not in kept]
             if version:
                 self._unseen += changes
                 self._version = version

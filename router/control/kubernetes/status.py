@@ -50,13 +50,16 @@ class StatusWriter:
 
     async def run(self) -> None:
         """Keep it as it should be until cancelled."""
+        loop = asyncio.get_running_loop()
+        check_at = loop.time() + limits.STATUS_CHECK_S
         while True:
             wait_s: float = limits.STATUS_LOOK_S
             may_write = self._may_write()
             told = self._tell() if may_write else None
-            if not may_write:
-                self._written = None  # Another router writes it meanwhile.
-            elif told is not None and told != self._written:
+            if not may_write or loop.time() >= check_at:
+                # Another router writes it meanwhile, or somebody else did.
+                self._written, check_at = None, loop.time() + limits.STATUS_CHECK_S
+            if told is not None and told != self._written:
                 try:
                     await self._write(told)
                 except ApiError as error:

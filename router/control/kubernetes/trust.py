@@ -13,6 +13,7 @@ import random
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from certs import claims
 from certs.authority import Authority
@@ -29,10 +30,10 @@ from router.control.kubernetes.links import Hindrance, LinkSecrets
 from router.control.kubernetes.requests import Issuer, TokenRequests
 from router.control.kubernetes.revoked import RevokedSecret
 from router.control.kubernetes.tls import TlsSecrets, named
-from router.control.kubernetes.trust_calls import SECRET, refusal, version_of
+from router.control.kubernetes.trust_calls import SECRET, refusal, uid_of, version_of
 from router.documents import Wanted
 from router.kubernetes.addresses import EXPOSED_BY, Addresses, addresses
-from router.kubernetes.names import IDENTITY_SECRET, ROUTER, TYPE_LABEL
+from router.kubernetes.names import IDENTITY_SECRET, ROUTER, SITE_CONFIGMAP, TYPE_LABEL
 from router.kubernetes.objects import Object, Snapshot, labels
 from router.kubernetes.picture import Picture
 from router.kubernetes.secrets import GRANT_FILE, data_of, is_type
@@ -40,6 +41,14 @@ from router.model import limits
 from router.model.errors import ConfigError
 
 log = logging.getLogger("router.control.kubernetes")
+
+
+class Seen(NamedTuple):
+    """A state of the namespace. ``wanted`` None: it makes no usable site."""
+
+    snapshot: Snapshot
+    picture: Picture
+    wanted: Wanted | None
 
 
 class SecretTrust:
@@ -58,6 +67,7 @@ class SecretTrust:
         self._api, self._clock, self._rng = api, clock, rng
         self._site_dir, self._secrets_dir = site_dir, secrets
         self._identity_error: ConfigError | None = None
+        self._site_uid = ""
         self.links_changed: Callable[[], None] = _nobody
         """Called when links can be dialled that could not be before, or others than before."""
         self.revocations_changed: Callable[[], None] = _nobody
@@ -71,7 +81,7 @@ class SecretTrust:
         self._requests = TokenRequests(api, issuer, clock)
         self._grants: GrantSecrets | None = None  # While `run` does.
         self._tls: TlsSecrets | None = None
-        self._seen: tuple[Snapshot, Picture, Wanted | None] | None = None
+        self._seen: Seen | None = None
         self._told: tuple[ConfigError, ...] = ()
         self._exposed: Object | None = None
         self._exposed_kind, self._exposed_at = "", 0.0
@@ -120,7 +130,7 @@ class SecretTrust:
 
         What could not be read leaves everything as it is.
         """
-        before, self._seen = self._seen, (snapshot, picture, wanted)
+        before, self._seen = self._seen, Seen(snapshot, picture, wanted)
         if before is not None and _is_same(before, self._seen):
             return
         self._take_up(snapshot, picture, wanted)
@@ -233,11 +243,16 @@ class SecretTrust:
         snapshot, picture, _ = self._seen
         if picture.options is not None and SECRET not in snapshot.missing:
             seen = snapshot.get(SECRET, IDENTITY_SECRET)
-            self._identity_error = await identity.keep(self._api, self._site_dir, seen)
+            self._site_uid = self._site_uid or uid_of(
+                snapshot.get("ConfigMap", SITE_CONFIGMAP) or {}
+            )
+            self._identity_error = await identity.keep(
+                self._api, self._site_dir, seen, self._site_uid
+            )
 
     async def _find_exposed(self) -> None:
         """The Route or Ingress in front of the link port: not worth a watch."""
-        options = None if self._seen is None else self._seen[1].options
+        options = None if self._seen is None else self._seen.picture.options
         kind = "" if options is None else EXPOSED_BY.get(options.ingress, "")
         if kind != self._exposed_kind or not kind:
             self._exposed_kind, self._exposed, self._exposed_error = kind, None, None
@@ -259,7 +274,7 @@ class SecretTrust:
         """Delete grants that expired without ever being used: no certificate refers to them."""
         if self._seen is None:
             return
-        for name, found in self._seen[0].of(SECRET).items():
+        for name, found in self._seen.snapshot.of(SECRET).items():
             if is_type(found, "grant") and self._is_over(found):
                 try:
                     await self._api.delete(SECRET, name, version=version_of(found))
@@ -279,17 +294,14 @@ def _nobody() -> None:
     """Until somebody wants to hear it."""
 
 
-Seen = tuple[Snapshot, Picture, Wanted | None]
-
-
 def _is_same(before: Seen, now: Seen) -> bool:
     """Whether nothing of what concerns us is another. Most news are of pods."""
     kinds = (SECRET, "Service")
     return (
-        all(before[0].of(kind) is now[0].of(kind) for kind in kinds)
-        and before[0].missing == now[0].missing
-        and before[1] is now[1]
-        and _named(before[2]) == _named(now[2])
+        all(before.snapshot.of(kind) is now.snapshot.of(kind) for kind in kinds)
+        and before.snapshot.missing == now.snapshot.missing
+        and before.picture is now.picture
+        and _named(before.wanted) == _named(now.wanted)
     )
 
 

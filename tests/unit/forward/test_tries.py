@@ -87,9 +87,11 @@ def test_the_verdict_tells_the_last_failure(failures: list[LegCode], code: LegCo
     assert tries.verdict().code == code
 
 
-def test_a_site_that_a_transit_could_not_reach_may_be_tried_again_over_new_routes() -> None:
+@pytest.mark.parametrize("code", ["no-route", "draining"])
+def test_a_site_that_could_not_be_reached_may_be_tried_again_over_new_routes(code: LegCode) -> None:
+    """A transit lost its link; or one router of the site drains, and there is another."""
     tries = Tries()
-    tries.note(LegFailure("no-route"), A, None)
+    tries.note(LegFailure(code), A, None)
     assert tries.excluded == tries.out == {A} and not tries.hopeless
     tries.rest()
     assert tries.excluded == {A}, "a request in the queue would ask it again and again"

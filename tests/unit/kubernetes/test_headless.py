@@ -216,3 +216,19 @@ def test_the_target_of_a_pods_service_is_that_pod() -> None:
         if isinstance(document.spec, ConnectorSpec)
     }
     assert targets["db-0"] == ["10.0.0.1"] and targets["db-1"] == ["10.0.0.2"]
+
+
+def test_pods_whose_names_no_site_would_take_are_no_services_and_the_others_are() -> None:
+    long = "d" * 61
+    wish = ServiceWish(address="pg", source=f"StatefulSet/{long}", stateful_set=long)
+    head = Document("Service", "pg", ServiceSpec(ports=(5432,)), wish.source)
+    large = {**stateful_set(12), "metadata": {"name": long}}
+    given = Picture(documents=(head,), wishes={"pg": wish})
+    found = with_pods(given, Snapshot("shop", {"StatefulSet": {long: large}}))
+    assert set(declared(found)) == {"pg", *(f"{long}-{number}" for number in range(10))}
+    assert [(e.source, e.path) for e in found.errors] == [(wish.source, "metadata.name")]
+    negative = stateful_set(3, ordinals={"start": -1})
+    objects = {"StatefulSet": {"db": negative}}
+    given = Picture(documents=(head,), wishes={"pg": WISH})
+    names = set(declared(with_pods(given, Snapshot("shop", objects))))
+    assert names <= {"pg", "db--1", "db-0", "db-1"}

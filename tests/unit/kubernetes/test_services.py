@@ -338,6 +338,23 @@ def test_a_few_reverts_in_a_long_time_are_no_fight() -> None:
         assert not reverted(site, users).findings
 
 
+def test_routers_listen_for_a_service_until_it_leads_to_them_no_more() -> None:
+    site = Site()
+    theirs, ours = ServiceKey("theirs", 80), ServiceKey("ours", 80)
+    site.cluster.put(users_service("theirs", 80))
+    for name in ("theirs", "ours"):
+        site.declare(name)
+        site.wish(name, consent=True)
+    before = site.settle()
+    assert before.inner_ports.keys() == {theirs, ours}
+    site.options = SiteOptions(name="here", service_sync=False)
+    site.wishes.clear()  # Other sites still declare both.
+    leaving = site.look()
+    assert sorted(change.name for change in leaving.changes) == ["ours", "theirs"]
+    assert leaving.inner_ports == before.inner_ports  # Nothing was written yet.
+    assert site.settle().inner_ports == {}
+
+
 def test_a_restart_deletes_no_service_of_sites_not_heard_of_yet() -> None:
     site = Site()
     site.declare("far")

@@ -287,3 +287,18 @@ def test_names_of_connectors_stay_names() -> None:
     names = list(connectors_of(found))
     assert all(len(name) <= 63 for name in names)
     assert "c-deployment-a-b" in names
+
+
+@pytest.mark.parametrize("key", ["skupper.io/proxi", "spillway.dev/proxy", "skupper.io/Proxy"])
+def test_a_mistyped_switch_is_answered_with_the_right_one(key: str) -> None:
+    found = workload("backend", 8080)
+    found["metadata"]["annotations"] = {key: "http"}
+    (error,) = picture(found).errors
+    assert (error.code, error.severity) == ("SW0409", "warning")
+    assert error.hint == "Did you mean 'skupper.io/proxy'?"
+
+
+def test_annotations_of_others_that_expose_nothing_are_not_judged() -> None:
+    found = workload("backend", 8080)
+    found["metadata"]["annotations"] = {"spillway.dev/version": "1", "example.com/proxi": "http"}
+    assert picture(found).errors == ()

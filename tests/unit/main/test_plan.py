@@ -65,6 +65,12 @@ def test_a_policy_that_this_version_does_not_run_is_fill_here_and_told(policy: P
     assert problem.code == "SW0308" and f"wants policy {policy}" in problem.message
 
 
+def test_a_target_that_has_a_name_is_known_by_it() -> None:
+    targets = planned(TargetSpec("10.0.0.1", 80, name="shop-1"), TargetSpec("10.0.0.2", 80))
+    names = [target.name for target in targets.services[SHOP].targets.values()]
+    assert names == ["shop-1", ""]
+
+
 def test_targets_carry_their_connector_and_capacity() -> None:
     service = planned(TargetSpec("10.0.0.1", 9001), TargetSpec("::1", 9002)).services[SHOP]
     here = PlannedTarget(connector="here", capacity=7)
@@ -209,3 +215,17 @@ def test_behind_kubernetes_services_a_site_uses_those_that_lead_to_it() -> None:
         listeners={"x": ListenerSpec(service="x")},
     )
     assert wishes(wanted) == frozenset({"shop"})
+
+
+def test_a_service_that_is_led_nowhere_on_purpose_says_so() -> None:
+    def why(headless: str = "", listener: ListenerSpec | None = None) -> str:
+        told = declaration()
+        spec = msgspec.structs.replace(told.spec, headless=headless)
+        listeners = {"shop": listener} if listener else {}
+        wanted = Wanted(name="east", site=SiteSpec(), inner_ports={}, listeners=listeners)
+        found = plan(wanted, {"shop": msgspec.structs.replace(told, spec=spec)})
+        return found.services[SHOP].why_not
+
+    assert why() == "no Kubernetes Service leads here"
+    assert why(headless="shop").startswith("wanted so (headless")
+    assert why(listener=ListenerSpec(service="shop", listen="none")) == "wanted so (listen: none)"

@@ -3,11 +3,29 @@
 import pytest
 
 from router.forward.listeners import ListenerState
-from router.main.problems import of_edge, of_listeners, of_mode
+from router.main.problems import notes_of_config, of_config, of_edge, of_listeners, of_mode
+from router.model import limits
+from router.model.errors import ConfigError, Severity
 from router.model.ids import ServiceKey
 
+SEVERITIES: tuple[Severity, ...] = ("info", "error", "warning")
 SHOP, DB = ServiceKey("shop", 8080), ServiceKey("db", 5432)
 TAKEN = "cannot listen on 127.0.0.1:80: Address already in use"
+
+
+def test_what_degrades_no_site_is_a_note_and_warnings_come_first() -> None:
+    errors = [
+        ConfigError(f"Service/{n}", "", "is odd", hint="do", code="SW0425", severity=severity)
+        for n, severity in enumerate(SEVERITIES * limits.STATUS_NOTES_MAX)
+    ]
+    notes = notes_of_config(errors[:3])
+    assert [(note.severity, note.message, note.hint) for note in notes] == [
+        ("warning", "Service/2: is odd", "do"),
+        ("info", "Service/0: is odd", "do"),
+    ]
+    assert [problem.message for problem in of_config(errors[:3])] == ["Service/1: is odd"]
+    assert {note.severity for note in notes_of_config(errors)} == {"warning"}
+    assert len(notes_of_config(errors)) == limits.STATUS_NOTES_MAX
 
 
 def state(key: ServiceKey, host: str, port: int, error: str = "") -> ListenerState:

@@ -252,6 +252,16 @@ def test_check_of_a_running_site_looks_at_links_and_services(
     assert (found["SW0513"], found["SW0515"], found["SW0517"]) == ("ok", "warning", "ok")
 
 
+def test_check_does_not_warn_of_a_listener_that_is_not_wanted(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    admin.item("/api/v1/status", STATUS)
+    admin.items("/api/v1/links")
+    for error, level in (("wanted so (listen: none)", "info"), ("no door", "warning")):
+        admin.items("/api/v1/services", {**SERVICE, "listener": {"state": "none", "error": error}})
+        assert levels(here, "check")["SW0516"] == level
+
+
 def test_check_tells_of_a_missing_certificate_how_to_bring_it(
     here: CommandLine, admin: FakeAdmin
 ) -> None:

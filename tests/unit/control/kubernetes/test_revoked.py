@@ -3,6 +3,7 @@
 import asyncio
 import base64
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -166,3 +167,32 @@ def test_a_write_that_is_always_overtaken_is_left_for_the_next_step(scene: Scene
     scene.step()
     assert scene.secret.errors == ()
     assert REVOKED_SECRET in scene.api.objects
+
+
+def test_what_is_revoked_while_two_steps_keep_the_same_is_kept_as_well(tmp_path: Path) -> None:
+    """At the end of a router one step may be under way when the last one begins."""
+
+    class Slow(FakeSecrets):
+        async def find(self, kind: str, name: str) -> dict[str, Any] | None:
+            if len(self.calls) == 1:
+                self.calls.append("late")
+                for _ in range(9):
+                    await asyncio.sleep(0)
+            return await super().find(kind, name)
+
+    async def story() -> None:
+        scene = Scene(tmp_path)
+        scene.api = api = Slow()
+        scene.secret = RevokedSecret(api, scene.here, lambda: None)
+        scene.revoke(Revocation(sites=frozenset({EAST})))
+        async with asyncio.TaskGroup() as tasks:
+            first = tasks.create_task(scene.secret.step())
+            tasks.create_task(scene.secret.step())
+            await first
+            scene.revoke(Revocation(sites=frozenset({WEST})))
+        await scene.secret.step()
+        kept = base64.b64decode(api.objects[REVOKED_SECRET]["data"]["revoked.json"])
+        assert EAST.encode() in kept
+        assert WEST.encode() in kept
+
+    asyncio.run(story())

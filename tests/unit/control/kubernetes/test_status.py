@@ -120,3 +120,18 @@ def test_who_may_not_write_does_not_and_looks_anew_once_it_may() -> None:
             assert api.data == {"a": "1"}
 
     run(story())
+
+
+def test_one_that_somebody_deleted_or_changed_is_put_back_in_a_while() -> None:
+    async def story() -> None:
+        api = One()
+        api.told = {"a": "1"}
+        async with writing(api):
+            await asyncio.sleep(10)
+            for theirs in (None, {"a": "2"}):
+                api.data = theirs
+                await asyncio.sleep(limits.STATUS_CHECK_S + 2 * limits.STATUS_EVERY_S)
+                assert api.data == {"a": "1"}
+            assert len(api.written_at) == 3
+
+    run(story())

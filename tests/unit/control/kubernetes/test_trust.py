@@ -158,6 +158,24 @@ def test_an_identity_that_was_deleted_by_mistake_is_put_back_while_the_site_exis
     assert scene.codes() == []
 
 
+def test_a_site_that_is_made_anew_while_the_old_router_drains_gets_no_old_identity(
+    scene: Scene,
+) -> None:
+    scene.config["metadata"]["uid"] = "old"
+    scene.look()
+    scene.step()
+    del scene.api.objects[IDENTITY_SECRET]
+    anew = {**scene.config, "metadata": {**scene.config["metadata"], "uid": "new"}}
+    scene.config = scene.api.others["ConfigMap", "skupper-site"] = anew
+    scene.look()
+    scene.step()
+    assert IDENTITY_SECRET not in scene.api.objects
+    scene.api.others["ConfigMap", "skupper-site"] = {"metadata": {"uid": "old"}}
+    scene.look()
+    scene.step()
+    assert IDENTITY_SECRET in scene.api.objects
+
+
 def test_the_route_is_looked_at_now_and_then_and_its_host_goes_into_tokens(
     tmp_path: Path,
 ) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from sitectl.kubernetes.cluster import Executed
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.kubernetes.conftest import NamespaceLine
 from tests.unit.sitectl.kubernetes.fakes import FakeCluster
@@ -36,6 +37,20 @@ def test_check_tells_what_is_wrong_in_an_object_once(
     told = shop("check").stdout
     assert told.count("five") == 1
     assert "does not answer" in told
+
+
+def test_check_tells_what_only_the_router_finds_however_small(
+    shop: NamespaceLine, cluster: FakeCluster
+) -> None:
+    cluster.run_router()
+    few = {"severity": "warning", "code": "SW0458", "message": "2 routers share", "hint": "fewer"}
+    waits = {"severity": "info", "code": "SW0442", "message": "the request waits", "hint": ""}
+    cluster.item("/api/v1/status", {**STATUS, "notes": [few, waits]})
+    cluster.items("/api/v1/links")
+    cluster.items("/api/v1/services")
+    told = shop("check").stdout
+    assert "WARNING  SW0458  2 routers share" in told and "Next: fewer" in told
+    assert "info     SW0442  the request waits" in told
 
 
 def test_where_nothing_is_exposed_a_deployment_is_suggested(
@@ -113,3 +128,25 @@ def test_who_has_a_kubeconfig_and_no_site_is_told_of_namespaces(
     result = sitectl("status")
     assert result.exit_code == 4
     assert "sitectl switch kubernetes" in result.stderr
+
+
+def test_a_router_whose_pod_goes_while_it_is_asked_is_as_one_that_is_not_there(
+    shop: NamespaceLine, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster.run_router()
+
+    def gone(pod: str, container: str, command: object) -> Executed:
+        raise cluster.refusal(404, b"", "Pod/exec", "create", pod)
+
+    monkeypatch.setattr(cluster, "execute", gone)
+    result = shop("status")
+    assert result.exit_code == 3
+    assert "pod spillway-router-1 of the router just went" in result.stdout
+    assert "just went" in shop.fails(8, "why", "shop")
+
+
+def test_an_init_that_lacks_a_right_leads_to_all_that_lack(
+    empty: NamespaceLine, cluster: FakeCluster
+) -> None:
+    cluster.refused |= {("get", "configmaps"), ("create", "roles")}
+    assert "All that it takes: sitectl -n shop check --pre" in empty.fails(7, "-n", "shop", "init")
