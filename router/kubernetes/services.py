@@ -130,7 +130,6 @@ class _Planner:
         self._changes: list[Change] = []
         self._again_at: float | None = None
 
-
     def choose(self, options: SiteOptions) -> None:
         """Those that are wanted here and can have one."""
         choice = Choice(
