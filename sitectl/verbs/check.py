@@ -22,7 +22,7 @@ from router.model.addresses import join
 from sitectl import output, process, store, texts
 from sitectl.directory import DirectorySite
 from sitectl.failure import Exit, Failure
-from sitectl.findings import Finding, Level, expiry
+from sitectl.findings import Finding, expiry
 from sitectl.options import Settings, Verb
 from sitectl.site import Site
 
