@@ -19,6 +19,7 @@ from router.kubernetes.search import (
     LOOP,
     NO_PODS,
     NO_WORKLOAD,
+    TARGETS_FIELD,
     WORKLOAD_FIELD,
     Needs,
     Search,
@@ -107,6 +108,40 @@ def of_service(search: Search, name: str) -> Needs:
     return Needs(workload=needs.workload, service=name, pods=pods)
 
 
+def without_loops(search: Search) -> None:
+    """Leave out targets of the document whose host is a Service that leads to the routers."""
+    kept = []
+    for each in search.targets:
+        if _leads_back(search.view.snapshot, each.host):
+            _loops(search, each.host, TARGETS_FIELD)
+        else:
+            kept.append(each)
+    search.targets = kept
+
+
+def _leads_back(snapshot: Snapshot, host: str) -> bool:
+    """Whether ``host`` is the name, in any form, of a Service here that leads to the routers."""
+    service = snapshot.get("Service", _name_here(snapshot, host))
+    return service is not None and adoption.leads_to_routers(service)
+
+
+def _name_here(snapshot: Snapshot, host: str) -> str:
+    """The Service of this namespace that ``host`` names, if there is one; empty: another host."""
+    name, *rest = host.rstrip(".").split(".")
+    is_here = rest[:1] in ([], [snapshot.namespace]) and rest[1:2] in ([], ["svc"])
+    return name if is_here else ""
+
+
+def _loops(search: Search, host: str, field: str) -> None:
+    search.find(
+        field,
+        f"its target {host} is a Service that leads to the routers of this site",
+        "Name what answers: workload: service/NAME for what a Service led to before, or "
+        "deployment/NAME",
+        LOOP,
+    )
+
+
 def _elsewhere(search: Search, host: str) -> None:
     """A Service of another namespace, which we may not read: its name, resolved by DNS."""
     named = [port for port in search.spec.target_ports if isinstance(port, str)]
@@ -120,20 +155,13 @@ def _elsewhere(search: Search, host: str) -> None:
 def _external(search: Search, spec: Mapping[str, Any]) -> str:
     """A name outside: its ports are those of the Service, where that has any.
 
-    Gives the name of the Service of this namespace that it would be, if there is one: one that
-    leads to the routers is never called.
+    Gives the name of the Service of this namespace that it may be: it is looked at again when that
+    one changes.
     """
-    host, snapshot = str(spec.get("externalName", "")), search.view.snapshot
-    name, _, rest = host.partition(".")
-    own = name if rest.partition(".svc")[0].rstrip(".") in ("", snapshot.namespace) else ""
-    led = snapshot.get("Service", own)
-    if led is not None and adoption.leads_to_routers(led):
-        search.find(
-            WORKLOAD_FIELD,
-            f"its externalName {host} leads to the routers of this site",
-            "Set it to another host, or name the workload that answers",
-            LOOP,
-        )
+    host = str(spec.get("externalName", ""))
+    own = _name_here(search.view.snapshot, host)
+    if _leads_back(search.view.snapshot, host):
+        _loops(search, host, WORKLOAD_FIELD)
         return own
     declared = _ports(spec)
     ports = _chosen(search, declared, "it") if declared else search.spec.target_ports

@@ -24,9 +24,10 @@ from router.model.specs import ConnectorSpec, Document, TargetSpec
 
 MISSING, NO_WORKLOAD, NO_PODS, NO_PORT = "SW0432", "SW0433", "SW0434", "SW0435"
 CAPACITY, LOOP, TOO_MANY = "SW0436", "SW0437", "SW0438"
-WORKLOAD_FIELD, PORTS_FIELD = "workload", "targetPorts"
+WORKLOAD_FIELD, PORTS_FIELD, TARGETS_FIELD = "workload", "targetPorts", "targets"
 _ANNOTATIONS: Final = {
     WORKLOAD_FIELD: f"metadata.annotations[{names.TARGET}]",
+    TARGETS_FIELD: f"metadata.annotations[{names.TARGET}]",
     PORTS_FIELD: f"metadata.annotations[{names.PORT}]",
 }
 

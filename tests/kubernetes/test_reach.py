@@ -153,6 +153,15 @@ def asked(
         return ""
 
 
+def answers(cluster: Cluster, router: Router, name: str, port: int, expected: str) -> bool:
+    return asked(cluster, router, name, port) == expected
+
+
+def has_heard_both(answered: set[str], cluster: Cluster, router: Router, name: str) -> bool:
+    answered.add(asked(cluster, router, name))
+    return answered >= {"old", "new"}
+
+
 def targets(router: Router, name: str) -> set[str]:
     """The places of the service's targets, as the router tells them."""
     found = [each for each in router.get("services") if each["name"] == name]
@@ -190,15 +199,10 @@ def test_a_named_port_is_another_number_in_each_pod(
     for name in ("by-workload", "by-service"):
         answered: set[str] = set()
         soon(
-            partial(_all_answer, cluster, west, name, answered),
+            partial(has_heard_both, answered, cluster, west, name),
             f"both pods answer for {name}",
             west,
         )
-
-
-def _all_answer(cluster: Cluster, router: Router, name: str, answered: set[str]) -> bool:
-    answered.add(asked(cluster, router, name))
-    return answered >= {"old", "new"}
 
 
 def test_each_port_of_a_service_leads_to_its_own_by_every_path(
@@ -238,14 +242,10 @@ def test_each_port_of_a_service_leads_to_its_own_by_every_path(
     for name in ("noted", "adopted", "exposed", "bound", "behind"):
         for port, expected in ((80, "first"), (81, "second")):
             soon(
-                partial(_answers, cluster, west, name, port, expected),
+                partial(answers, cluster, west, name, port, expected),
                 f"{name}:{port} leads to {expected}",
                 west,
             )
-
-
-def _answers(cluster: Cluster, router: Router, name: str, port: int, expected: str) -> bool:
-    return asked(cluster, router, name, port) == expected
 
 
 def test_services_of_any_kind_are_targets(

@@ -5,7 +5,7 @@ import pytest
 
 from router.kubernetes.adoption import adopt
 from router.kubernetes.targets import Expanded, Expander, expand
-from router.model.specs import ConnectorSpec, TargetSpec
+from router.model.specs import ConnectorSpec, Document, TargetSpec
 from tests.unit.kubernetes.objects_made import (
     Made,
     connector,
@@ -474,3 +474,38 @@ def test_an_endpoint_that_is_a_router_is_no_target_whoever_listed_it() -> None:
         ),
     )
     assert places(found) == ["10.0.0.1:8080"]
+
+
+LEADS_HERE = {"spillway.dev/component": "router"}
+
+
+@pytest.mark.parametrize(
+    "host", ["shop", "shop.web", "shop.web.svc", "shop.web.svc.cluster.local."]
+)
+def test_a_host_that_is_a_service_of_the_routers_is_told_and_never_called(host: str) -> None:
+    targets = (TargetSpec(host=host, port=80), TargetSpec(host="10.0.0.9", port=80))
+    spec = ConnectorSpec(service="shop", targets=targets)
+    documents = [Document("Connector", "shop-here", spec, "ConfigMap/own[a.yaml]")]
+    here = snapshot(service("shop", TCP_80, selector=LEADS_HERE))
+    found = expand(documents, here)
+    assert (places(found), codes(found)) == (["10.0.0.9:80"], ["SW0437"])
+    assert found.errors[0].path == "$.spec.targets"
+    before = expand(documents, snapshot(service("shop", TCP_80, selector={"app": "shop"})))
+    assert (len(places(before)), codes(before)) == (2, [])
+
+
+@pytest.mark.parametrize(
+    "host", ["shop.other", "shop.web.example", "shop.example.com", "db-0.shop"]
+)
+def test_a_host_elsewhere_is_called_whatever_its_first_name_is(host: str) -> None:
+    spec = ConnectorSpec(service="shop", targets=(TargetSpec(host=host, port=80),))
+    documents = [Document("Connector", "shop-here", spec, "ConfigMap/own[a.yaml]")]
+    found = expand(documents, snapshot(service("shop", TCP_80, selector=LEADS_HERE)))
+    assert (places(found), codes(found)) == ([f"{host}:80"], [])
+
+
+def test_an_external_name_that_is_a_service_of_the_routers_is_told_and_never_called() -> None:
+    external = service("out", TCP_80, type="ExternalName", externalName="shop.web.svc")
+    here = snapshot(external, service("shop", TCP_80, selector=LEADS_HERE))
+    found = expand([connector("service/out")], here)
+    assert (places(found), codes(found)) == ([], ["SW0437"])

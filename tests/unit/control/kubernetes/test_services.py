@@ -16,7 +16,8 @@ from router.kubernetes.picture import SiteOptions
 from router.kubernetes.services import Memory, plan
 from router.model import limits
 from router.model.specs import ServiceSpec
-from tests.unit.kubernetes.cluster import Cluster, merged, users_service, without_version
+from tests.kubernetes.patching import merged
+from tests.unit.kubernetes.cluster import Cluster, users_service, without_version
 from tests.unit.virtual_loop import run
 
 QUOTA = ApiError(403, "Forbidden", "services is forbidden: exceeded quota: small")

@@ -16,7 +16,7 @@ from router.kubernetes.manifests.rights import (
 from router.kubernetes.objects import labels
 from sitectl.failure import unreachable
 from sitectl.kubernetes.cluster import Cluster, Executed, Reply
-from sitectl.kubernetes.planned import merged
+from tests.kubernetes.patching import merged
 
 Json = dict[str, Any]
 NAMESPACE = "shop"
