@@ -8,9 +8,6 @@ _EXPIRES_SOON_S = 7 * 86_400.0
 Level = Literal["ok", "info", "warning", "error"]
 
 
-Level = Literal["ok", "info", "warning", "error"]
-
-
 class Finding(NamedTuple):
     """The outcome of one check."""
 

@@ -121,11 +121,15 @@ def without_loops(search: Search) -> None:
 
 def _leads_back(snapshot: Snapshot, host: str) -> bool:
     """Whether ``host`` is the name, in any form, of a Service here that leads to the routers."""
-    name, *rest = host.rstrip(".").split(".")
-    if rest[:1] not in ([], [snapshot.namespace]) or rest[1:2] not in ([], ["svc"]):
-        return False
-    service = snapshot.get("Service", name)
+    service = snapshot.get("Service", _name_here(snapshot, host))
     return service is not None and adoption.leads_to_routers(service)
+
+
+def _name_here(snapshot: Snapshot, host: str) -> str:
+    """The Service of this namespace that ``host`` names, if there is one; empty: another host."""
+    name, *rest = host.rstrip(".").split(".")
+    is_here = rest[:1] in ([], [snapshot.namespace]) and rest[1:2] in ([], ["svc"])
+    return name if is_here else ""
 
 
 def _loops(search: Search, host: str, field: str) -> None:
@@ -151,13 +155,12 @@ def _elsewhere(search: Search, host: str) -> None:
 def _external(search: Search, spec: Mapping[str, Any]) -> str:
     """A name outside: its ports are those of the Service, where that has any.
 
-    Gives the name of the Service of this namespace that it would be, if there is one: one that
-    leads to the routers is never called.
+    Gives the name of the Service of this namespace that it may be: it is looked at again when that
+    one changes.
     """
-    host, snapshot = str(spec.get("externalName", "")), search.view.snapshot
-    name, _, rest = host.partition(".")
-    own = name if rest.partition(".svc")[0].rstrip(".") in ("", snapshot.namespace) else ""
-    if _leads_back(snapshot, host):
+    host = str(spec.get("externalName", ""))
+    own = _name_here(search.view.snapshot, host)
+    if _leads_back(search.view.snapshot, host):
         _loops(search, host, WORKLOAD_FIELD)
         return own
     declared = _ports(spec)
