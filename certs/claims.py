@@ -54,6 +54,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     tries: int = 0
     revoked: bool = False
     redeemed: tuple[Redemption, ...] = ()
+    version: int = files.STATE_VERSION
 
     def __repr__(self) -> str:
         return f"Grant({self.name!r}, uses_left={self.uses_left}, tries={self.tries})"
@@ -282,7 +283,8 @@ def encode(grant: Grant) -> bytes:
 
 
 def decode(data: bytes, source: str) -> Grant:
-    """What `encode` made; `CertError` naming ``source`` if it is damaged."""
+    """What `encode` made; `CertError` naming ``source`` if it is damaged or of a newer version."""
+    files.require_known_version(data, source)
     try:
         return msgspec.json.decode(data, type=Grant)
     except (msgspec.DecodeError, RecursionError) as error:

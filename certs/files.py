@@ -9,10 +9,17 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
+import msgspec
+
 from certs import limits
 from certs.errors import CertError
 
 Lock = AbstractContextManager[None]
+
+STATE_VERSION = 1
+"""Format of `revoked.json` and of grants. It grows when the version before would misread what this
+one writes: a field more in a grant is left unread, but any in the list of the revoked is refused,
+so that no slip of a hand readmits anybody."""
 
 _FILE_MODE = 0o600
 _DIRECTORY_MODE = 0o700
@@ -131,4 +138,25 @@ def _check_private(path: Path, found: os.stat_result, mode: int) -> None:
     if have & ~mode & 0o777:
         raise CertError(
             str(path), f"may be used by others (mode {have:04o})", f"Run: chmod {mode:04o} {path}"
+        )
+
+
+class _Head(msgspec.Struct, frozen=True):
+    version: int = STATE_VERSION
+
+
+def require_known_version(data: bytes, source: str) -> None:
+    """Raise `CertError` for a state file of a format that this version does not know.
+
+    One that cannot be read at all is left to who reads it whole.
+    """
+    try:
+        version = msgspec.json.decode(data, type=_Head).version
+    except (msgspec.DecodeError, RecursionError):
+        return
+    if version > STATE_VERSION:
+        raise CertError(
+            source,
+            f"was written by a newer version (format {version}, known here: {STATE_VERSION})",
+            "Update this router, or restore a backup of the state from before the update",
         )

@@ -16,6 +16,7 @@ class Revoked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     serials: frozenset[str] = frozenset()
     sites: frozenset[str] = frozenset()
+    version: int = files.STATE_VERSION
 
 
 class Revocation(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +37,8 @@ def encode(revoked: Revoked) -> bytes:
 
 
 def decode(data: bytes, source: str) -> Revoked:
-    """What `encode` made; `CertError` naming ``source`` if it is damaged."""
+    """What `encode` made; `CertError` naming ``source`` if it is damaged or of a newer version."""
+    files.require_known_version(data, source)
     try:
         return msgspec.json.decode(data, type=Revoked)
     except (msgspec.DecodeError, RecursionError) as error:

@@ -42,6 +42,8 @@ ENDPOINTS = "spillway.dev/endpoints"
 SITE_NAME = "spillway.dev/site-name"
 CHECKSUM = "spillway.dev/checksum"
 
+_MARKS = ("skupper.io/", "spillway.dev/")
+"""One of these is on every token, ours and Skupper's."""
 _ASK_AGAIN = "Ask for a new token: sitectl token create FILE"
 _ASK_THE_SITE = "Ask for one where that site runs Spillway: sitectl token create FILE"
 _COPY_AGAIN = "Copy the token file again, unchanged"
@@ -246,7 +248,11 @@ class _TokenReader:
 
     def check_issuer(self) -> None:
         """First, since all else would mislead: Skupper's own have other secrets and no checksum."""
-        if ENDPOINTS not in self._annotations.fields:
+        fields = self._annotations.fields
+        if not any(k == HOST or (k != COST and k.startswith(_MARKS)) for k in fields):
+            reason = f"is not whole: it has no annotation {ENDPOINTS!r}"
+            raise self._error(reason, _COPY_AGAIN, self._metadata.line)
+        if ENDPOINTS not in fields:
             reason = "is no token of a Spillway site (Skupper's routers speak another protocol)"
             raise self._error(reason, _ASK_THE_SITE, self._annotations.line)
 

@@ -111,7 +111,7 @@ def require_target(site: Site, kind: str, name: str, namespace: str = "") -> Tar
         )
     if chosen != "host":
         return Target(chosen, site.workload_name(chosen, name, namespace))
-    from router.documents.readers import is_host
+    from router.documents.addresses import is_host
 
     host = name.strip("[]")
     if not is_host(host):

@@ -63,7 +63,7 @@ class DirectorySite(Site):
 
     def endpoints(self) -> tuple["Endpoint", ...]:
         """The site's hosts, else this machine's own address, with a note."""
-        from router.documents.readers import split_host_port
+        from router.documents.addresses import split_host_port
 
         site = self.wanted().site
         parts = [split_host_port(text) for text in site.ingress_hosts]

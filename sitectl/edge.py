@@ -38,7 +38,8 @@ def make_edge(ctx: click.Context, token: str | None, listens: tuple[str, ...]) -
 
 def _listener(words: str) -> Document:
     """The document of ``SERVICE=LISTEN``. Failure: it says nothing."""
-    from router.documents.readers import auto_ip, is_name, split_listen
+    from router.documents.addresses import auto_ip, split_listen
+    from router.documents.readers import is_name
 
     service, equals, listen = words.partition("=")
     if not equals or not is_name(service):

@@ -5,11 +5,13 @@ from typing import Literal, NamedTuple
 
 _EXPIRES_SOON_S = 7 * 86_400.0
 
+Level = Literal["ok", "info", "warning", "error"]
+
 
 class Finding(NamedTuple):
     """The outcome of one check."""
 
-    level: Literal["ok", "info", "warning", "error"]
+    level: Level
     code: str
     message: str
     hint: str = ""

@@ -30,7 +30,7 @@ def require_name(name: str, what: str = "service") -> None:
 
 def listener_of(name: str, listen: str, ports: tuple[int, ...]) -> Document:
     """The document of what ``--listen`` says. Failure: it says nothing."""
-    from router.documents.readers import auto_ip, split_listen
+    from router.documents.addresses import auto_ip, split_listen
 
     if listen != "none" and auto_ip(listen) is None and split_listen(listen) is None:
         raise usage(f"--listen {listen!r}: expected [IP:]PORT, [IP:]auto or none")

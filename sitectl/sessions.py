@@ -39,7 +39,7 @@ def require_sessions_fit(spec: ServiceSpec) -> None:
 
 def require_address(client: str) -> None:
     """Raise Failure unless ``client`` can be a client's address: no session is of another."""
-    from router.documents.readers import is_ip
+    from router.documents.addresses import is_ip
 
     if not is_ip(client):
         raise usage(f"--client {client!r} is not an IP address", "For example --client 10.0.0.9")

@@ -154,7 +154,7 @@ def credential_in_use(site: Site, service: str) -> str:
 
 def server_name(value: str | None, trust: str | None) -> str:
     """The checked value of ``--tls-server-name``."""
-    from router.documents.readers import is_host
+    from router.documents.addresses import is_host
 
     if value is None:
         return ""

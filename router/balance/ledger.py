@@ -19,7 +19,7 @@ class Denied(Enum):
 
 
 class TargetState(msgspec.Struct, frozen=True):
-    """One target as it is now. ``name``: its own or the connector's; ``capacity`` None: none stated."""
+    """One target as it is now. ``name``: its own or its connector's; ``capacity`` None: none."""
 
     target: str
     name: str

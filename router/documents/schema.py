@@ -11,7 +11,7 @@ from typing import Any, Final, get_type_hints
 
 import msgspec
 
-from router.documents import readers
+from router.documents import addresses, readers
 from router.documents.nodes import Findings, Mapping, Node, Scalar
 from router.documents.readers import BAD, Bad, Reader
 from router.model import limits
@@ -310,10 +310,10 @@ SETTINGS: Final[dict[type[msgspec.Struct], Shape]] = {
 """What the command line sets field by field."""
 _TARGET = Shape(
     TargetSpec,
-    Field("host", readers.host, required=True),
+    Field("host", addresses.host, required=True),
     Field("port", readers.port),
     Field("ports", _PORTS),
-    Field("name", readers.host),
+    Field("name", addresses.host),
     Field("capacity", readers.capacity),
     check=_check_target,
 )
@@ -346,13 +346,13 @@ SHAPES: Final[dict[Kind, Shape]] = {
         SiteSpec,
         Field("router_mode", readers.word("interior", "edge")),
         Field("ingress", readers.word("host", "none")),
-        Field("ingress_hosts", readers.many(readers.host_port, 16, "addresses")),
-        Field("ingress_bind_ip", readers.ip_address),
+        Field("ingress_hosts", readers.many(addresses.host_port, 16, "addresses")),
+        Field("ingress_bind_ip", addresses.ip_address),
         Field("bind_port", readers.port),
-        Field("bind_ip", readers.ip_address),
+        Field("bind_ip", addresses.ip_address),
         Field("service_sync", readers.boolean),
         Field("service_sync_site_ttl_s", readers.duration(1.0, 30 * DAY_S)),
-        Field("admin", readers.address),
+        Field("admin", addresses.address),
         Field("drain_grace_s", readers.duration(0.0, 3600.0)),
         Field("memory_limit_bytes", _memory_limit),
         Field("access_log_share", readers.share),
@@ -389,14 +389,14 @@ SHAPES: Final[dict[Kind, Shape]] = {
         Field("capacity", readers.capacity),
         Field("health", _HEALTH.read, shape=_HEALTH),
         Field("tls_trust", readers.name),
-        Field("tls_server_name", readers.host),
+        Field("tls_server_name", addresses.host),
         Field("proxy_protocol", readers.boolean),
         check=_check_connector,
     ),
     "Listener": Shape(
         ListenerSpec,
         Field("service", readers.name, required=True),
-        Field("listen", readers.listen_address),
+        Field("listen", addresses.listen_address),
         Field("port", readers.optional(readers.port)),
     ),
     "Link": Shape(

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from router.documents import readers
+from router.documents import addresses
 from router.documents.schema import target_ports
 from router.model.addresses import join
 from router.model.errors import ConfigError
@@ -161,7 +161,7 @@ def _listeners(
             continue
         listeners[document.name] = spec
         by_port[spec.service, spec.port] = document
-        if readers.split_listen(spec.listen) is not None:
+        if addresses.split_listen(spec.listen) is not None:
             by_place[spec.listen] = document
     return listeners
 
@@ -187,7 +187,7 @@ def _port_problem(
             f"service {spec.service!r} has no port {spec.port}",
             f"It has {', '.join(map(str, service.ports))}",
         )
-    has_place = readers.split_listen(spec.listen) is not None
+    has_place = addresses.split_listen(spec.listen) is not None
     if spec.port is None and len(service.ports) > 1 and has_place:
         return _error(
             document,
@@ -205,13 +205,13 @@ def listening_addresses(
     found: list[Listening] = []
     if site.ingress != "none":
         found.append(Listening(site.ingress_bind_ip, site.bind_port, "where links are accepted"))
-    admin = readers.split_host_port(site.admin) if site.admin else None
+    admin = addresses.split_host_port(site.admin) if site.admin else None
     if admin is not None and admin[1] is not None:
         found.append(Listening(admin[0], admin[1], "the admin API"))
     spoken_for: set[tuple[str, int | None]] = set()
     elsewhere: dict[tuple[str, int | None], str] = {}
     for spec in listeners.values():
-        parts, auto_ip = readers.split_listen(spec.listen), readers.auto_ip(spec.listen)
+        parts, auto_ip = addresses.split_listen(spec.listen), addresses.auto_ip(spec.listen)
         if auto_ip is not None:
             elsewhere[spec.service, spec.port] = auto_ip
             continue

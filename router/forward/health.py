@@ -3,7 +3,8 @@
 ``down_after`` failed checks in a row, or connects of requests, take a target down; ``up_after``
 good ones in a row bring it back. A target that is new is checked at once and up after its first
 good check, so that a start is quick. One that is ejected is not checked until its time is over,
-and then up after one good check. Checks of many targets drift apart by `HEALTH_SPREAD`.
+and then up after one good check. Checks of many targets drift apart by `HEALTH_SPREAD`. One that
+has been down for long is asked less often, so that dead targets cost little.
 """
 
 import random
@@ -133,7 +134,7 @@ class _Check:
             self._wait(self._config.health.interval_s)
             return
         self.is_ejected = False
-        interval_s = self._config.health.interval_s
+        interval_s = pace(self._config.health.interval_s, self._bad + 1 if error else 0)
         spread = self._health.rng.uniform(1 - limits.HEALTH_SPREAD, 1 + limits.HEALTH_SPREAD)
         self._wait(interval_s * spread)
         if error:
@@ -150,6 +151,18 @@ class _Check:
     def _wait(self, seconds: float) -> None:
         network = self._health.network
         self._timer = network.call_at(network.now() + seconds, self.run)
+
+
+def pace(interval_s: float, bad: int) -> float:
+    """Seconds to the next check after ``bad`` failures in a row, at least ``interval_s``.
+
+    Twice as many as before each, once it was bad for `HEALTH_DEAD_AFTER` checks, up to
+    `HEALTH_DEAD_INTERVAL_S`.
+    """
+    beyond = bad - limits.HEALTH_DEAD_AFTER
+    if beyond <= 0:
+        return interval_s
+    return max(interval_s, min(limits.HEALTH_DEAD_INTERVAL_S, interval_s * 2.0 ** min(beyond, 8)))
 
 
 class HealthChecks:

@@ -19,6 +19,7 @@ from router.kubernetes.search import (
     LOOP,
     NO_PODS,
     NO_WORKLOAD,
+    TARGETS_FIELD,
     WORKLOAD_FIELD,
     Needs,
     Search,
@@ -50,8 +51,9 @@ def slices_by_service(snapshot: Snapshot) -> dict[str, list[Object]]:
 
 
 def of_service(search: Search, name: str) -> Needs:
-    """Gather the targets of Service ``name``, or ``name.namespace``."""
-    name, _, namespace = name.partition(".")
+    """Gather the targets of Service ``name``, or ``name.namespace``, with or without ``.svc…``."""
+    name, _, rest = name.partition(".")
+    namespace = rest.partition(".svc")[0]
     snapshot = search.view.snapshot
     if namespace and namespace != snapshot.namespace:
         _elsewhere(search, f"{name}.{namespace}.svc")
@@ -82,8 +84,8 @@ def of_service(search: Search, name: str) -> Needs:
         )
         return needs
     if spec.get("type") == "ExternalName":
-        _external(search, spec)
-        return needs
+        own = _external(search, spec)
+        return Needs(workload=needs.workload, also=("Service", own))
     ports = _chosen(search, _ports(spec), f"Service {name}")
     if isinstance(ports, NoPort):
         search.no_port(ports, f"Service {name}")
@@ -106,6 +108,40 @@ def of_service(search: Search, name: str) -> Needs:
     return Needs(workload=needs.workload, service=name, pods=pods)
 
 
+def without_loops(search: Search) -> None:
+    """Leave out targets of the document whose host is a Service that leads to the routers."""
+    kept = []
+    for each in search.targets:
+        if _leads_back(search.view.snapshot, each.host):
+            _loops(search, each.host, TARGETS_FIELD)
+        else:
+            kept.append(each)
+    search.targets = kept
+
+
+def _leads_back(snapshot: Snapshot, host: str) -> bool:
+    """Whether ``host`` is the name, in any form, of a Service here that leads to the routers."""
+    service = snapshot.get("Service", _name_here(snapshot, host))
+    return service is not None and adoption.leads_to_routers(service)
+
+
+def _name_here(snapshot: Snapshot, host: str) -> str:
+    """The Service of this namespace that ``host`` names, if there is one; empty: another host."""
+    name, *rest = host.rstrip(".").split(".")
+    is_here = rest[:1] in ([], [snapshot.namespace]) and rest[1:2] in ([], ["svc"])
+    return name if is_here else ""
+
+
+def _loops(search: Search, host: str, field: str) -> None:
+    search.find(
+        field,
+        f"its target {host} is a Service that leads to the routers of this site",
+        "Name what answers: workload: service/NAME for what a Service led to before, or "
+        "deployment/NAME",
+        LOOP,
+    )
+
+
 def _elsewhere(search: Search, host: str) -> None:
     """A Service of another namespace, which we may not read: its name, resolved by DNS."""
     named = [port for port in search.spec.target_ports if isinstance(port, str)]
@@ -116,19 +152,29 @@ def _elsewhere(search: Search, host: str) -> None:
     search.add(target(host, ports, None))
 
 
-def _external(search: Search, spec: Mapping[str, Any]) -> None:
-    """A name outside: its ports are those of the Service, where that has any."""
+def _external(search: Search, spec: Mapping[str, Any]) -> str:
+    """A name outside: its ports are those of the Service, where that has any.
+
+    Gives the name of the Service of this namespace that it may be: it is looked at again when that
+    one changes.
+    """
+    host = str(spec.get("externalName", ""))
+    own = _name_here(search.view.snapshot, host)
+    if _leads_back(search.view.snapshot, host):
+        _loops(search, host, WORKLOAD_FIELD)
+        return own
     declared = _ports(spec)
     ports = _chosen(search, declared, "it") if declared else search.spec.target_ports
     if isinstance(ports, NoPort):
         search.no_port(ports, "the ExternalName Service")
-        return
+        return own
     numbers = tuple(
         port.number if isinstance(port, Port) else port
         for port in ports
         if not isinstance(port, str)
     )
-    search.add(target(str(spec.get("externalName", "")), numbers, None))
+    search.add(target(host, numbers, None))
+    return own
 
 
 def _ports(spec: Mapping[str, Any]) -> tuple[Port, ...]:

@@ -87,3 +87,26 @@ def difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str,
         elif key not in found or old != value:
             changed[key] = value
     return changed
+
+
+def changed(found: Object | None, change: Change) -> Object | None:
+    """The object after ``change``; None: it is gone."""
+    if isinstance(change, Delete):
+        return None
+    if isinstance(change, Create):
+        return {**change.body, "kind": change.kind}
+    return merged(found or {}, change.body)
+
+
+def merged(before: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """``before`` with a JSON merge patch carried out (RFC 7386, 2)."""
+    after = dict(before)
+    for key, value in changes.items():
+        if value is None:
+            after.pop(key, None)
+        elif isinstance(value, Mapping):
+            inner = after.get(key)
+            after[key] = merged(inner if isinstance(inner, Mapping) else {}, value)
+        else:
+            after[key] = value
+    return after

@@ -35,7 +35,7 @@ def is_made(service: Object) -> bool:
 
 def is_claimed(service: Object) -> bool:
     """Whether somebody else wrote a selector into one that we made: they want it for themselves."""
-    return any(adoption.ROUTERS.get(k) != v for k, v in adoption.selector(service).items())
+    return not adoption.selector(service).keys() <= adoption.ROUTERS.keys()
 
 
 def handed_over(service: Object) -> Object:

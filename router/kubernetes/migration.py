@@ -10,44 +10,29 @@ has; where it does not run or leaves a Service as it is, we do what ``skupper un
 Service is never written while Skupper has its address.
 """
 
-import json
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import msgspec
 
-from router.kubernetes import adoption, made, names, texts
+from router.kubernetes import adoption, made, names
 from router.kubernetes.changes import Change, Create, Patch, delete, patch
-from router.kubernetes.changes import Delete as DeleteChange
+from router.kubernetes.migration_record import (
+    Direction,
+    Record,
+    bare,
+    empty_map,
+    entries_of,
+    noted_with,
+    record_of,
+)
+from router.kubernetes.migration_skupper import SKUPPERS_NOTES, is_foreign, original, placeholder
 from router.kubernetes.objects import Object, Snapshot, annotations, labels, metadata, shown
 from router.kubernetes.services import restore
 from router.model import limits
 
-Direction = Literal["apply", "rollback"]
 Waiting = Literal["", "targets", "given-back", "led", "let-go", "taken-back"]
-STEPS_MAX: Final = 40
-"""Of one address: far more than any has."""
-_KEPT: Final = ("labels", "annotations", "ownerReferences")
-_SKUPPERS_NOTES: Final = (
-    names.SKUPPER_ORIGINAL_SELECTOR,
-    names.SKUPPER_ORIGINAL_PORT,
-    names.SKUPPER_ASSIGNED_PORT,
-)
 _TAKEN_BACK: Final = "Skupper's controller leads Service {} to Skupper's router again"
-
-
-class Record(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What an address had at Skupper. ``entry``: of ``skupper-services``, byte for byte.
-
-    ``annotations`` by ``KIND/NAME``: those that made Skupper act. ``service``: the Service as
-    Skupper had it, without what the API fills in. ``documents``: ConfigMaps that we wrote.
-    """
-
-    direction: Direction = "apply"
-    entry: str | None = None
-    annotations: dict[str, dict[str, str]] = {}
-    service: dict[str, Any] | None = None
-    documents: tuple[str, ...] = ()
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,57 +73,11 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     limit_s: float = 0.0
 
 
-def record_of(records: Object | None, address: str) -> Record | None:
-    """The record of an address; None: there is none, or nobody can read it."""
-    text = _data(records).get(address)
-    if text is None:
-        return None
-    try:
-        return msgspec.json.decode(text, type=Record)
-    except (msgspec.DecodeError, msgspec.ValidationError):
-        return None
-
-
-def moved(records: Object | None) -> dict[str, Record]:
-    """All records that can be read, by address."""
-    found = {address: record_of(records, address) for address in sorted(_data(records))}
-    return {address: record for address, record in found.items() if record is not None}
-
-
-def before_migration(snapshot: Snapshot, records: Mapping[str, Record]) -> Snapshot:
-    """The namespace as it was: entries, annotations and Services as they are recorded."""
-    objects = {kind: dict(found) for kind, found in snapshot.objects.items()}
-    maps = objects.setdefault("ConfigMap", {})
-    for address, record in records.items():
-        if record.entry is not None:
-            entries = maps.get(names.SERVICES_CONFIGMAP, _empty_map(names.SERVICES_CONFIGMAP))
-            data = {**_data(entries), address: record.entry}
-            maps[names.SERVICES_CONFIGMAP] = {**entries, "data": data}
-        for place, noted in record.annotations.items():
-            kind, _, name = place.partition("/")
-            found = objects.get(kind, {}).get(name)
-            if found is not None:
-                objects[kind][name] = _noted(found, {**noted, **annotations(found)})
-        if record.service is not None:
-            objects.setdefault("Service", {})[address] = record.service
-    return Snapshot(snapshot.namespace, objects, snapshot.missing)
-
-
 def next_step(view: View, direction: Direction) -> Step | None:
     """What is to be done; None: nothing is left."""
     record = record_of(view.records, view.address)
     steps = _apply(view, record) if direction == "apply" else _rollback(view, record)
     return next(steps, None)
-
-
-def foretold(view: View, direction: Direction) -> tuple[Step, ...]:
-    """All steps, as if everybody did what is expected of them."""
-    found: list[Step] = []
-    while (step := next_step(view, direction)) is not None:
-        found.append(step)
-        assert len(found) < STEPS_MAX, "steps lead on"
-        view = _after(view, step)
-    return tuple(found)
 
 
 # Apply ------------------------------------------------------------------------------------------
@@ -184,10 +123,10 @@ def _recorded(view: View, record: Record | None) -> Record:
         if names.PROXY in annotations(found):
             place = shown(found)
             noted[place] = {**_skuppers_notes(found), **noted.get(place, {})}
-    entry = _data(view.entries).get(view.address)
+    entry = entries_of(view.entries).get(view.address)
     service = was.service
     if service is None and view.service is not None and adoption.is_skuppers(view.service):
-        service = _bare(view.service)
+        service = bare(view.service)
     return Record(
         direction="apply",
         entry=was.entry if was.entry is not None else entry,
@@ -200,7 +139,7 @@ def _recorded(view: View, record: Record | None) -> Record:
 def _entry_away(view: View, record: Record) -> Step | None:
     """Take the address from Skupper. One that other sites of it declare would come back by its
     service sync: an entry of this site's own, without targets and Service, keeps it away."""
-    text = _data(view.entries).get(view.address)
+    text = entries_of(view.entries).get(view.address)
     if text is None or view.entries is None:
         return None
     if is_foreign(text):
@@ -211,19 +150,6 @@ def _entry_away(view: View, record: Record) -> Step | None:
         return None
     change = _data_change(view.entries, {view.address: None})
     return Step(text=f"remove its entry from {names.SERVICES_CONFIGMAP}", changes=(change,))
-
-
-def is_foreign(text: str) -> bool:
-    """Whether an entry came from another Skupper site."""
-    origin = _entry(text).get("origin")
-    return isinstance(origin, str) and origin not in ("", "annotation")
-
-
-def placeholder(text: str) -> str:
-    """An entry of this site's own for the address of ``text``: nobody serves it, no Service."""
-    found = _entry(text)
-    kept = {key: found[key] for key in ("address", "protocol", "ports") if key in found}
-    return json.dumps({**kept, "exposeIngress": "Never", "targets": []})
 
 
 def _reacts_within_s(view: View, record: Record) -> float:
@@ -249,24 +175,6 @@ def _give_back(view: View, service: Object) -> Step:
     return Step(text=text, changes=(restored,))
 
 
-def original(service: Object) -> Object:
-    """A Service that Skupper led to its router, as it was before."""
-    notes = annotations(service)
-    spec = dict(adoption.spec(service))
-    if names.SKUPPER_ORIGINAL_SELECTOR in notes:
-        spec["selector"] = texts.pairs(notes[names.SKUPPER_ORIGINAL_SELECTOR])
-    was = texts.port_pairs(notes.get(names.SKUPPER_ORIGINAL_PORT, "-"))
-    if not isinstance(was, texts.Wrong):
-        given = dict(was)
-        spec["ports"] = [
-            {**port, "targetPort": given.get(port["port"], port.get("targetPort", port["port"]))}
-            for port in adoption.ports(service)
-            if port["port"] in given
-        ] or spec.get("ports")
-    kept = {key: value for key, value in notes.items() if key not in _SKUPPERS_NOTES}
-    return adoption.with_metadata(service, labels(service), kept) | {"spec": spec}
-
-
 def _gives_back(service: Object) -> str:
     if names.SKUPPER_ORIGINAL_SELECTOR in annotations(service):
         return f"gives Service {metadata(service).get('name')} back"
@@ -287,7 +195,7 @@ def _rollback(view: View, record: Record | None) -> Iterator[Step]:
     if gone:
         listed = ", ".join(change.name for change in gone)
         yield Step(text=f"remove documents: ConfigMap {listed}", changes=gone)
-    entry = _data(view.entries).get(view.address)
+    entry = entries_of(view.entries).get(view.address)
     is_back = not _unnoted(view, record) if record.entry is None else entry == record.entry
     if _is_ours(view.service) and not is_back:
         if not view.router_runs:
@@ -322,7 +230,7 @@ def _unnoted(view: View, record: Record) -> tuple[Change, ...]:
     found: list[Change] = []
     for one in view.annotated:
         noted = record.annotations.get(shown(one), {})
-        change = patch(one, _noted(one, {**noted, **annotations(one)}))
+        change = patch(one, noted_with(one, {**noted, **annotations(one)}))
         found += [change] if change else []
     return tuple(found)
 
@@ -354,13 +262,13 @@ def _service_back(view: View, record: Record) -> Iterator[Step]:
 
 
 def _skuppers_again(service: Object, was: Object) -> Object:
-    noted = {k: v for k, v in annotations(was).items() if k in _SKUPPERS_NOTES}
+    noted = {k: v for k, v in annotations(was).items() if k in SKUPPERS_NOTES}
     spec = {
         **adoption.spec(service),
         "selector": dict(adoption.selector(was)),
         "ports": list(adoption.spec(was).get("ports") or []),
     }
-    return _noted(service, {**annotations(service), **noted}) | {"spec": spec}
+    return noted_with(service, {**annotations(service), **noted}) | {"spec": spec}
 
 
 # Objects ----------------------------------------------------------------------------------------
@@ -375,27 +283,13 @@ def _stripped(found: Object) -> Patch | None:
         return None
     taken = _skuppers_notes(found)
     return patch(
-        found, _noted(found, {k: v for k, v in annotations(found).items() if k not in taken})
+        found, noted_with(found, {k: v for k, v in annotations(found).items() if k not in taken})
     )
 
 
 def _skuppers_notes(found: Object) -> dict[str, str]:
     """Annotations that tell Skupper what to expose."""
     return {k: v for k, v in annotations(found).items() if k.startswith(names.SKUPPER_PREFIX)}
-
-
-def _noted(found: Object, notes: Mapping[str, str]) -> dict[str, Any]:
-    changed = dict(metadata(found))
-    if notes or "annotations" in changed:
-        changed["annotations"] = dict(notes)
-    return {**found, "metadata": changed}
-
-
-def _bare(service: Object) -> dict[str, Any]:
-    """Without what the API fills in, so that it can be made again."""
-    head = {"name": metadata(service).get("name")}
-    head |= {key: metadata(service)[key] for key in _KEPT if metadata(service).get(key)}
-    return {"apiVersion": "v1", "kind": "Service", "metadata": head, "spec": adoption.spec(service)}
 
 
 def _map_change(view: View, wanted: Object) -> Change | None:
@@ -412,112 +306,16 @@ def _map_change(view: View, wanted: Object) -> Change | None:
 def _record_change(view: View, record: Record | None) -> Change:
     text = None if record is None else msgspec.json.encode(record, order="sorted").decode()
     if view.records is None:
-        body = _empty_map(names.MIGRATION_CONFIGMAP) | {"data": {view.address: text}}
+        body = empty_map(names.MIGRATION_CONFIGMAP) | {"data": {view.address: text}}
         return Create(kind="ConfigMap", name=names.MIGRATION_CONFIGMAP, body=body)
-    if text is None and set(_data(view.records)) == {view.address}:
+    if text is None and set(entries_of(view.records)) == {view.address}:
         return delete(view.records)
     return _data_change(view.records, {view.address: text})
 
 
 def _data_change(found: Object, changed: Mapping[str, str | None]) -> Change:
-    data = {**_data(found), **changed}
-    kept = {key: text for key, text in data.items() if text is not None}
+    after = {**entries_of(found), **changed}
+    kept = {key: text for key, text in after.items() if text is not None}
     change = patch(found, {**found, "data": kept})
     assert change is not None, "it differs"
     return change
-
-
-def _data(found: Object | None) -> Mapping[str, str]:
-    data = found.get("data") if found is not None else None
-    return data if isinstance(data, dict) else {}
-
-
-def _entry(text: str) -> Mapping[str, Any]:
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _empty_map(name: str) -> dict[str, Any]:
-    ours = {**names.PART_OF, names.MANAGED_BY_LABEL: names.MANAGED_BY}
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": name, "labels": ours},
-        "data": {},
-    }
-
-
-# What is expected of others ---------------------------------------------------------------------
-
-
-def _after(view: View, step: Step) -> View:
-    """The view after a step, if all others do their part."""
-    for change in step.changes:
-        view = _carried_out(view, change)
-    service, address = view.service, view.address
-    match step.waits_for:
-        case "targets":
-            return msgspec.structs.replace(view, is_serving=True)
-        case "given-back" if service is not None:
-            is_users = names.SKUPPER_ORIGINAL_SELECTOR in annotations(service)
-            return msgspec.structs.replace(view, service=original(service) if is_users else None)
-        case "led":
-            led = service or _bare({"metadata": {"name": address}, "spec": {}})
-            inner = {port["port"]: port["port"] for port in adoption.ports(led)}
-            return msgspec.structs.replace(
-                view, service=adoption.adopt(led, inner, address, is_asked=True)
-            )
-        case "let-go" if service is not None:
-            is_users = adoption.is_adopted(service)
-            return msgspec.structs.replace(
-                view, service=adoption.before(service) if is_users else None
-            )
-        case "taken-back":
-            record = record_of(view.records, address)
-            return msgspec.structs.replace(view, service=record.service if record else service)
-    return view
-
-
-def _carried_out(view: View, change: Change) -> View:
-    if change.kind == "Service" and change.name == view.address:  # It may be annotated, too.
-        view = msgspec.structs.replace(view, service=changed(view.service, change))
-    if change.name == names.MIGRATION_CONFIGMAP:
-        return msgspec.structs.replace(view, records=changed(view.records, change))
-    if change.name == names.SERVICES_CONFIGMAP and change.kind == "ConfigMap":
-        return msgspec.structs.replace(view, entries=changed(view.entries, change))
-    if change.kind == "ConfigMap":
-        kept = {name: found for name, found in view.maps.items() if name != change.name}
-        after = changed(view.maps.get(change.name), change)
-        if after is not None:
-            kept[change.name] = after
-        return msgspec.structs.replace(view, maps=kept)
-    place = f"{change.kind}/{change.name}"
-    others = [changed(one, change) if shown(one) == place else one for one in view.annotated]
-    kept_ones = tuple(one for one in others if one is not None)
-    return msgspec.structs.replace(view, annotated=kept_ones)
-
-
-def changed(found: Object | None, change: Change) -> Object | None:
-    """The object after ``change``; None: it is gone."""
-    if isinstance(change, DeleteChange):
-        return None
-    if isinstance(change, Create):
-        return {**change.body, "kind": change.kind}
-    return _merged(found or {}, change.body)
-
-
-def _merged(before: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON merge patch (RFC 7386, 2)."""
-    after = dict(before)
-    for key, value in changes.items():
-        if value is None:
-            after.pop(key, None)
-        elif isinstance(value, Mapping):
-            inner = after.get(key)
-            after[key] = _merged(inner if isinstance(inner, Mapping) else {}, value)
-        else:
-            after[key] = value
-    return after

@@ -24,9 +24,10 @@ from router.model.specs import ConnectorSpec, Document, TargetSpec
 
 MISSING, NO_WORKLOAD, NO_PODS, NO_PORT = "SW0432", "SW0433", "SW0434", "SW0435"
 CAPACITY, LOOP, TOO_MANY = "SW0436", "SW0437", "SW0438"
-WORKLOAD_FIELD, PORTS_FIELD = "workload", "targetPorts"
+WORKLOAD_FIELD, PORTS_FIELD, TARGETS_FIELD = "workload", "targetPorts", "targets"
 _ANNOTATIONS: Final = {
     WORKLOAD_FIELD: f"metadata.annotations[{names.TARGET}]",
+    TARGETS_FIELD: f"metadata.annotations[{names.TARGET}]",
     PORTS_FIELD: f"metadata.annotations[{names.PORT}]",
 }
 
@@ -43,11 +44,12 @@ class View(msgspec.Struct):
 class Needs(msgspec.Struct, frozen=True):
     """What a result was made of: look again when one of these changes.
 
-    ``workload`` kind and name; ``selector`` of pods; ``service`` whose slices were read; ``pods``
-    looked at by name.
+    ``workload``, ``also`` kind and name; ``selector`` of pods; ``service`` whose slices were read;
+    ``pods`` looked at by name.
     """
 
     workload: tuple[str, str] | None = None
+    also: tuple[str, str] | None = None
     selector: Selector | None = None
     service: str = ""
     pods: frozenset[str] = frozenset()

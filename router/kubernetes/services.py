@@ -17,26 +17,21 @@ from typing import Final
 
 import msgspec
 
-from router.kubernetes import adoption, headless, made, names, refusals
-from router.kubernetes.beside import Beside
+from router.kubernetes import adoption, headless, made, names
 from router.kubernetes.changes import Change, Create, Delete, Listens, delete, patch
+from router.kubernetes.choosing import Choice
 from router.kubernetes.fights import Fights
 from router.kubernetes.inner_ports import RESERVED, Claims, assign, from_text, remember
 from router.kubernetes.objects import Object, Snapshot, metadata, name_of
 from router.kubernetes.picture import ServiceWish, SiteOptions
 from router.kubernetes.undoing import ours, restore, undone, unreadable
-from router.model import limits
 from router.model.errors import ConfigError
 from router.model.ids import ServiceKey
 from router.model.specs import ServiceSpec
 
 __all__ = ["Memory", "ServicePlan", "plan", "restore"]
 
-_SERVICE_NAME: Final = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?\Z")  # RFC 1035, 2.3.1.
 _POD_NAME: Final = re.compile(r".+-[0-9]+\Z")  # Of a StatefulSet.
-_TAKEN_NAMES: Final = frozenset(
-    ("kubernetes", names.SKUPPER_ROUTER, names.SKUPPER_ROUTER + "-local", "skupper")
-)
 
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,7 +93,6 @@ class _Planner:
 
     __slots__ = (
         "_again_at",
-        "_beside",
         "_changes",
         "_chosen",
         "_declared",
@@ -126,7 +120,6 @@ class _Planner:
     ) -> None:
         self._snapshot, self._wishes = snapshot, wishes
         self._may_name_pods = may_name_pods
-        self._beside = Beside(snapshot, ())
         self._declared, self._local = declared, local
         self._memory, self._now = memory, now
         self._ours = ours(snapshot)
@@ -137,93 +130,15 @@ class _Planner:
         self._changes: list[Change] = []
         self._again_at: float | None = None
 
-    # Which addresses get a Service ----------------------------------------------------------
-
     def choose(self, options: SiteOptions) -> None:
         """Those that are wanted here and can have one."""
-        left = limits.SERVICE_PORTS_UNASKED_MAX
-        for name, spec in sorted(self._declared.items(), key=self._by_standing):
-            if not (self._is_wanted(name, options) and self._can_be_led(name, spec, options)):
-                continue
-            if name not in self._wishes and name not in self._local:
-                if len(spec.ports) > min(left, limits.PORTS_PER_SERVICE_MAX):
-                    self._find_too_many(name)
-                    continue
-                left -= len(spec.ports)
-            self._chosen[name] = spec
-        self._fights = self._fights.only(frozenset(self._chosen) | self._fought())
-
-    def _by_standing(self, declared: tuple[str, ServiceSpec]) -> tuple[bool, str]:
-        """Those that have a Service first: whoever declares more takes nothing from them."""
-        found = self._snapshot.get("Service", declared[0])
-        return found is None or not made.is_made(found), declared[0]
-
-    def _find_too_many(self, name: str) -> None:
-        self._find(
-            name,
-            "spec.ports",
-            "SW0427",
-            "other sites declare more ports than get a Service here without being asked for",
-            f"Ask for it: sitectl service create {name} with its protocol and ports",
+        choice = Choice(
+            self._snapshot, self._wishes, self._declared, self._local, self._fights, self._now
         )
-
-    def _is_wanted(self, name: str, options: SiteOptions) -> bool:
-        wish = self._wishes.get(name)
-        if not options.service_controller or (wish is not None and not wish.is_made):
-            return False
-        return wish is not None or name in self._local or options.service_sync
-
-    def _can_be_led(self, name: str, spec: ServiceSpec, options: SiteOptions) -> bool:
-        if not _SERVICE_NAME.match(name) or name in _TAKEN_NAMES or name.startswith("spillway-"):
-            self._find(
-                name, "metadata.name", "SW0426", _reason_of_name(name), "Use another address"
-            )
-            return False
-        if self._beside.makes_service(name):
-            self._findings.append(refusals.left_to_skupper(name))
-            return False
-        found = self._snapshot.get("Service", name)
-        consent = self._has_consent(name, options)
-        if found is None or (made.is_made(found) and (consent or not made.is_claimed(found))):
-            return True
-        refused = refusals.refusal(
-            found, spec, consent=consent, may_rewrite=options.rewrite_selectors
-        )
-        if refused is not None:
-            self._findings.append(refused)
-            return False
-        return spec.headless == name or not self._is_fought(name, found)
-
-    def _has_consent(self, name: str, options: SiteOptions) -> bool:
-        wish = self._wishes.get(name)
-        asked = wish.consent if wish is not None else name in self._local
-        return asked or options.adopt_services
-
-    def _is_fought(self, name: str, found: Object) -> bool:
-        is_adopted = adoption.is_adopted(found)
-        self._fights = self._fights.looked(
-            name,
-            is_adopted=is_adopted,
-            is_reverted=dict(adoption.selector(found)) != adoption.ROUTERS,
-            now=self._now,
-        )
-        if not self._fights.is_fought(name):
-            return False
-        self._wake_at(self._fights.again_at(name))
-        self._find(
-            name,
-            "spec.selector",
-            "SW0425",
-            "somebody else keeps putting its selector back: it stays as they want it",
-            "Let Argo CD ignore /spec/selector and /spec/ports (ignoreDifferences, and sync option "
-            'RespectIgnoreDifferences=true), or set rewrite-selectors: "false" in skupper-site',
-        )
-        return True
-
-    def _fought(self) -> frozenset[str]:
-        return frozenset(n for n in self._declared if self._fights.is_fought(n))
-
-    # Inner ports ----------------------------------------------------------------------------
+        choice.choose(options)
+        self._chosen, self._fights = choice.chosen, choice.fights
+        self._findings += choice.findings
+        self._again_at = choice.again_at
 
     def assign(self, reserved: frozenset[int]) -> None:
         """A number for each port of those chosen, and of what leads here as long as it does.
@@ -427,9 +342,3 @@ def _age(service: Object) -> tuple[str, str]:
 
 def _order(change: Change) -> tuple[bool, str, str]:
     return not isinstance(change, Delete), change.kind, change.name
-
-
-def _reason_of_name(name: str) -> str:
-    if _SERVICE_NAME.match(name):
-        return "that name belongs to something else in a namespace"
-    return "a Service is named by at most 63 of a-z, 0-9 and -, beginning with a letter"

@@ -86,8 +86,14 @@ class Expander:
         errors: list[ConfigError] = []
         for document in given:
             spec = document.spec
-            if not isinstance(spec, ConnectorSpec) or not spec.workload:
+            if not isinstance(spec, ConnectorSpec):
                 made.append(document)
+                continue
+            if not spec.workload:
+                search = Search(view, document, None)
+                backing.without_loops(search)
+                made.append(search.result() if search.errors else document)
+                errors += search.errors
                 continue
             key = (document.source, document.name)
             before = self._results.get(key)
@@ -140,7 +146,9 @@ class _Changes:
 
     def touch(self, needs: Needs) -> bool:
         """Whether something of ``needs`` is among them."""
-        if self.everything or needs.workload in self.workloads or needs.service in self.services:
+        if self.everything or needs.service in self.services:
+            return True
+        if needs.workload in self.workloads or needs.also in self.workloads:
             return True
         if not self.pods:
             return False

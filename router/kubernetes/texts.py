@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from router.documents import readers
+from router.documents import addresses, readers
 from router.model import limits
 
 
@@ -142,14 +142,14 @@ def any_text(text: str) -> str:
 
 def host(text: str) -> str | Wrong:
     """A host name or address."""
-    if readers.is_host(text):
+    if addresses.is_host(text):
         return text
     return Wrong(f"expected a host name or address, got {short(text)}")
 
 
 def ip(text: str) -> str | Wrong:
     """A numeric address."""
-    return text if readers.is_ip(text) else Wrong(f"expected an IP address, got {short(text)}")
+    return text if addresses.is_ip(text) else Wrong(f"expected an IP address, got {short(text)}")
 
 
 def name(text: str) -> str | Wrong:

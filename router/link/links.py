@@ -4,8 +4,8 @@ import random
 from collections.abc import Callable, Mapping
 
 from router.link import control
+from router.link.adjacencies import Adjacencies
 from router.link.adjacency import (
-    Adjacency,
     LinkStatus,
     incoming_status,
     outgoing_status,
@@ -71,7 +71,8 @@ class Links:
         self._incoming: dict[LinkSession, str] = {}  # Up, with the name it is shown by.
         self._handshaking: set[LinkSession] = set()  # Accepted and not up yet.
         self._doorways: set[Doorway] = set()
-        self._adjacencies: dict[RouterId, Adjacency] = {}
+        self._adjacencies = Adjacencies(owner)
+        self._known = self._adjacencies.known
         self._changed: dict[str, None] = {}
         self._turn_asked = False
         self._draining = False
@@ -132,18 +133,17 @@ class Links:
 
     def open_stream(self, request: OpenRequest, handler: StreamHandler) -> Stream | None:
         """See `StreamOpener`."""
-        adjacency = self._adjacencies.get(request.path[0])
+        adjacency = self._known.get(request.path[0])
         return adjacency.open_stream(request, handler) if adjacency is not None else None
 
     @property
     def adjacent(self) -> dict[RouterId, int]:
         """Routers that links are up to, with the cost in force."""
-        known = self._adjacencies.items()
-        return {router: adjacency.cost for router, adjacency in known if adjacency.is_told}
+        return {router: found.cost for router, found in self._known.items() if found.is_told}
 
     def send(self, router: RouterId, message: RoutingMessage) -> bool:
         """Over the cheapest link to ``router``; False: there is none."""
-        adjacency = self._adjacencies.get(router)
+        adjacency = self._known.get(router)
         if adjacency is None:
             return False
         min(adjacency.sessions, key=preference).send(message)
@@ -151,7 +151,7 @@ class Links:
 
     def misbehaved(self, router: RouterId) -> None:
         """``router`` sent what no honest router sends or passes on: its links bear only so many."""
-        adjacency = self._adjacencies.get(router)
+        adjacency = self._known.get(router)
         for session in list(adjacency.sessions) if adjacency is not None else ():
             session.misbehaved()
 
@@ -323,7 +323,7 @@ class Links:
         self, session: LinkSession, certificate: bytes, neighbour: Neighbour
     ) -> HandshakeRejected | None:
         """See `LinkOwner.admit`. A router id belongs to one site: streams are routed by it."""
-        known = self._adjacencies.get(neighbour.router)
+        known = self._known.get(neighbour.router)
         if known is not None and known.neighbour.site != neighbour.site:
             return HandshakeRejected(
                 "router-conflict",
@@ -354,35 +354,14 @@ class Links:
             name = self._incoming[replaced] if replaced else self._free_name(neighbour.name)
             self._incoming[session] = name
             self.link_changed(name)
-        adjacency = self._adjacencies.get(neighbour.router)
-        if adjacency is not None and adjacency.boot != session.peer_boot:
-            self._restarted(adjacency)
-            adjacency = None
-        if adjacency is None:
-            adjacency = Adjacency(neighbour, session.peer_boot)
-            self._adjacencies[neighbour.router] = adjacency
-        adjacency.sessions.insert(0, session)
-        if adjacency.is_told:
+        if self._adjacencies.joined(session, neighbour):
             self._ask_turn()
-        else:
-            adjacency.is_told = True
-            adjacency.cost = session.cost
-            self._owner.adjacency_up(neighbour, session.cost)
         if replaced is not None:
             replaced.abort(Fault("replaced", "the neighbour dialled this link anew"))
         if link is not None:
             link.session_up()
         if self._draining:
             session.drain(self._stopping(), wholly=self._drained is not None)
-
-    def _restarted(self, adjacency: Adjacency) -> None:
-        """The neighbour came back before we knew that it was gone."""
-        neighbour = adjacency.neighbour
-        fault = Fault("restarted", f"{neighbour.name} has restarted")
-        del self._adjacencies[neighbour.router]
-        self._owner.adjacency_down(neighbour.router, str(fault))
-        for session in adjacency.sessions:
-            session.abort(fault)
 
     def session_cost(self, session: LinkSession) -> None:
         """The neighbour that dialled it changed the cost."""
@@ -415,7 +394,7 @@ class Links:
         """``request``, with its whole path if an edge has left that to us."""
         if self._abilities is EDGE:
             return "not-allowed"
-        adjacency = self._adjacencies.get(neighbour)
+        adjacency = self._known.get(neighbour)
         if adjacency is None or not adjacency.neighbour.is_edge:
             return request
         return fill_path(request, neighbour, self._owner.path_for_edge)
@@ -446,15 +425,8 @@ class Links:
         name = self._incoming.pop(session, None)
         if name is not None:
             self.link_changed(name)
-        neighbour = session.neighbour
-        adjacency = self._adjacencies.get(neighbour.router) if neighbour is not None else None
-        if neighbour is not None and adjacency is not None and session in adjacency.sessions:
-            adjacency.sessions.remove(session)
-            if adjacency.sessions:
-                self._ask_turn()
-            else:
-                del self._adjacencies[neighbour.router]
-                self._owner.adjacency_down(neighbour.router, str(fault))
+        if self._adjacencies.left(session, fault):
+            self._ask_turn()
         link = self._link_of.pop(session, None)
         if link is not None:
             if link in self._leaving:
@@ -499,15 +471,7 @@ class Links:
     def _turn_end(self) -> None:
         """Costs in force and changed links are told once a turn."""
         self._turn_asked = False
-        for router, adjacency in list(self._adjacencies.items()):
-            cost = adjacency.least_cost()
-            if cost is None:
-                if adjacency.is_told:
-                    adjacency.is_told = False
-                    self._owner.adjacency_draining(router)
-            elif cost != adjacency.cost and adjacency.is_told:
-                adjacency.cost = cost
-                self._owner.adjacency_cost(router, cost)
+        self._adjacencies.tell_costs()
         changed, self._changed = self._changed, {}
         for name in changed:
             self._owner.link_changed(name)

@@ -17,8 +17,8 @@ from router.routing.events import (
     IdentityConflict,
     LsaRejected,
     RoutingEvent,
-    SendAck,
     TableChanged,
+    ack_of,
 )
 from router.routing.flood import Flooding
 from router.routing.kept import KeptRouters
@@ -383,13 +383,7 @@ class RoutingCore:
 
     def _ack(self, from_router: RouterId, lsa: Lsa, now: float) -> list[RoutingEvent]:
         return [
-            SendAck(
-                to=from_router,
-                router=lsa.router,
-                part=lsa.part,
-                epoch=lsa.epoch,
-                sequence=lsa.sequence,
-            ),
+            ack_of(lsa, from_router),
             *self._flooding.has_heard(from_router, lsa.key, lsa.newness, now),
         ]
 

@@ -27,9 +27,9 @@ from router.routing.edge_view import Way, edge_table
 from router.routing.events import (
     LsaRejected,
     RoutingEvent,
-    SendAck,
     SendEdge,
     TableChanged,
+    ack_of,
 )
 from router.routing.lsa import LsaFault, Node, decode_lsa
 from router.routing.ports import Identity
@@ -211,16 +211,7 @@ class EdgeRouting:
                 *self._passed(self._core.receive_lsa(from_router, signed, now)),
                 *self._rebuild(now),
             ]
-        lsa = received.lsa
-        return [
-            SendAck(
-                to=from_router,
-                router=lsa.router,
-                part=lsa.part,
-                epoch=lsa.epoch,
-                sequence=lsa.sequence,
-            )
-        ]
+        return [ack_of(received.lsa, from_router)]
 
     def receive_ack(
         self,

@@ -4,6 +4,7 @@ import msgspec
 
 from router.model.edges import EdgeMessage
 from router.model.ids import RouterId, SiteId
+from router.routing.lsa import Lsa
 from router.routing.table import RouteTable
 
 
@@ -22,6 +23,11 @@ class SendAck(msgspec.Struct, frozen=True, kw_only=True):
     part: int
     epoch: int
     sequence: int
+
+
+def ack_of(lsa: Lsa, to: RouterId) -> SendAck:
+    """Tell ``to`` that we hold ``lsa``."""
+    return SendAck(to=to, router=lsa.router, part=lsa.part, epoch=lsa.epoch, sequence=lsa.sequence)
 
 
 class SendEdge(msgspec.Struct, frozen=True):

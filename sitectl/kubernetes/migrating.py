@@ -12,7 +12,8 @@ import msgspec
 
 from router.kubernetes import names
 from router.kubernetes.changes import Change, Create, Delete
-from router.kubernetes.migration import Direction, Step, View, Waiting, next_step, record_of
+from router.kubernetes.migration import Step, View, Waiting, next_step
+from router.kubernetes.migration_record import Direction, record_of
 from router.kubernetes.objects import Object, name_of
 from sitectl.failure import Exit, Failure
 from sitectl.kubernetes.cluster import ApiFailure, Body, Cluster, in_parallel

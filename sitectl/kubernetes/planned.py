@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from router.kubernetes import names
-from router.kubernetes.changes import difference
+from router.kubernetes.changes import difference, merged
 from router.kubernetes.objects import Object, labels, name_of, shown
 from sitectl.kubernetes.cluster import Body, Cluster, Executed, Reply
 from sitectl.options import Planned
@@ -96,17 +96,3 @@ def _may_be_shown(change: str, body: Object) -> bool:
     if body["kind"] != "Secret":
         return change != "deleted"
     return change in ("created", "applied") and names.TYPE_LABEL not in labels(body)
-
-
-def merged(before: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """``before`` with a JSON merge patch carried out (RFC 7386, 2)."""
-    after = dict(before)
-    for key, value in changes.items():
-        if value is None:
-            after.pop(key, None)
-        elif isinstance(value, Mapping):
-            inner = after.get(key)
-            after[key] = merged(inner if isinstance(inner, Mapping) else {}, value)
-        else:
-            after[key] = value
-    return after

@@ -11,7 +11,8 @@ from sitectl.failure import Exit, Failure, usage
 from sitectl.options import Settings, Verb, dry_run_flag
 
 if TYPE_CHECKING:
-    from router.kubernetes.migration import Direction, Step
+    from router.kubernetes.migration import Step
+    from router.kubernetes.migration_record import Direction
     from sitectl.kubernetes.migrating import Told
     from sitectl.kubernetes.site import KubernetesSite
     from sitectl.kubernetes.survey import Candidate, Namespace
@@ -142,7 +143,7 @@ def _asked(found: "Namespace", services: tuple[str, ...], direction: "Direction"
 
 
 def _plan(settings: Settings, found: "Namespace", services: tuple[str, ...]) -> None:
-    from sitectl.kubernetes.survey import gateways, links
+    from sitectl.kubernetes.survey_links import gateways, links
 
     chosen = services or tuple(found.candidates)
     items = [_planned(found, name) for name in chosen]
@@ -182,7 +183,7 @@ def _steps(
     found: "Namespace", name: str, direction: "Direction", only_declare: bool = False
 ) -> "tuple[Step, ...]":
     """What is left to do; that targets are ready is asked only when there is something else."""
-    from router.kubernetes.migration import foretold
+    from router.kubernetes.migration_foretold import foretold
 
     view = msgspec.structs.replace(found.view(name), only_declare=only_declare)
     left = foretold(msgspec.structs.replace(view, is_serving=True), direction)

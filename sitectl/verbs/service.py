@@ -1,4 +1,4 @@
-"""`service create|bind|set|unbind|delete|status`."""
+"""`service create|delete|label|status`, and the group that all verbs of services are in."""
 
 from typing import Any
 
@@ -12,10 +12,7 @@ from router.model.specs import (
 from sitectl import output, store, tls
 from sitectl.bindings import (
     bindings_of,
-    changed_targets,
-    is_declared,
 )
-from sitectl.failure import Failure, not_found, usage
 from sitectl.options import Settings, Verbs, accepted, dry_run_flag
 from sitectl.policy_flags import (
     QUEUE_DEFAULT,
@@ -24,11 +21,11 @@ from sitectl.policy_flags import (
     request_id_flag,
     request_id_of,
 )
-from sitectl.service_flags import handling_changes, health_flags, timeout_flags
+from sitectl.service_flags import handling_changes, timeout_flags
 from sitectl.service_names import documents_of, listener_of, name_and_ports, require_name
 from sitectl.service_status import service_items, table
 from sitectl.sessions import affinity_of, require_sessions_fit
-from sitectl.site import Site
+from sitectl.verbs.service_settings import set_
 from sitectl.verbs.service_targets import bind, unbind
 
 
@@ -128,192 +125,8 @@ def _told(change: str) -> str:
     return "exists already, unchanged" if change == "unchanged" else change
 
 
-@group.command("set")
-@click.argument("name")
-@policy_flags
-@request_id_flag
-@timeout_flags
-@health_flags
-@click.option("--capacity", help="For every target of the service here, as is what health says.")
-@click.option("--protocol", type=click.Choice(("tcp", "http", "http2")))
-@click.option("--listen", metavar="[IP:]PORT|[IP:]auto|none")
-@tls.cert_flag
-@tls.generate_flag
-@dry_run_flag
-@click.pass_obj
-def set_(
-    settings: Settings,
-    /,
-    name: str,
-    policy: str | None,
-    weights: tuple[str, ...],
-    queue: int | None,
-    queue_wait: float | None,
-    affinity: str | None,
-    request_id: str | None,
-    timeouts: tuple[str, ...],
-    ceilings: tuple[str, ...],
-    capacity: str | None,
-    protocol: Any,
-    listen: str | None,
-    tls_cert: str | None,
-    generate: bool,
-    **health: str | None,
-) -> None:
-    """Change a service's settings, or those of all its targets here, while it runs.
-
-    --listen says where clients connect here, also to a service that another site declares.
-    With --tls-cert FOLDER the certificate that this site shows is replaced, also where the service
-    is declared by another site; new connections get it within 2 seconds. --tls-cert "" ends TLS.
-
-    \b
-    Examples:
-      sitectl service set shop --capacity 20 --health-path /healthz
-      sitectl service set shop --timeout connect=500ms --timeout response=5s
-      sitectl service set shop --affinity header:X-Session
-      sitectl service set shop --tls-cert ./renewed
-      sitectl service set shop --listen auto
-    """
-    site = store.site_to_change(settings)
-    service = site.find("Service", name)
-    others = (
-        policy,
-        weights or None,
-        queue,
-        queue_wait,
-        capacity,
-        protocol,
-        listen,
-        generate or None,
-        affinity,
-        request_id,
-        timeouts or None,
-        ceilings or None,
-        *health.values(),
-    )
-    if service is None and _set_elsewhere(settings, site, name, tls_cert, listen, others):
-        return
-    bound = bindings_of(site, name)
-    documents: list[Document] = []
-    changes: dict[str, Any] = {}
-    if policy is not None or weights:
-        changes["policy"] = policy_of(policy, weights)
-    kept = tls.Kept(tls_cert or "")
-    if service is not None:
-        kept = tls.wanted_credential(site, name, tls_cert, generate)
-    given = {
-        "queue": queue,
-        "queue_wait_s": queue_wait,
-        "protocol": protocol,
-        "tls_cert": None if tls_cert is None and not generate else kept.name,
-        "request_id": request_id_of(request_id),
-    }
-    changes |= {
-        field: None if value == QUEUE_DEFAULT else value
-        for field, value in given.items()
-        if value is not None
-    }
-    if affinity is not None:
-        changes["affinity"] = affinity_of(affinity)
-    # One that is not declared here is refused below, and not for its protocol.
-    spec = service.spec if service is not None else ServiceSpec(protocol="http", ports=())
-    assert isinstance(spec, ServiceSpec)
-    changes |= handling_changes(timeouts, ceilings, spec, protocol or spec.protocol)
-    if service is None and (changes or listen is not None or not bound):
-        raise _no_service(site, name)
-    import msgspec
-
-    if service is not None and changes:
-        replaced = msgspec.structs.replace(spec, **changes)
-        require_sessions_fit(replaced)
-        documents.append(Document("Service", name, replaced))
-    if listen is not None and service is not None:
-        documents.append(listener_of(name, listen, spec.ports))
-    if capacity is not None or any(text is not None for text in health.values()):
-        documents += changed_targets(name, bound, capacity, health)
-    if not documents:
-        raise usage("nothing to set", f"sitectl service set {name} --policy fill --capacity 10")
-    is_unchanged = set(site.put_all(documents)) == {"unchanged"}
-    change, text = "updated", "updated"
-    if is_unchanged and kept.is_new:
-        site.reload()
-        text = "has a new certificate"
-    elif is_unchanged:
-        change, text = "unchanged", "has these settings, unchanged"
-    output.report(settings, "Service", name, change, f"service {name} {text}")
-
-
-def _set_elsewhere(
-    settings: Settings,
-    site: Site,
-    name: str,
-    tls_cert: str | None,
-    listen: str | None,
-    others: tuple[object, ...],
-) -> bool:
-    """Set what each site has of a service that another one declares; False: that is not all.
-
-    ``others``: all that was given but ``tls_cert``, ``listen`` among it.
-    """
-    given = len(others) - others.count(None)
-    if tls_cert and not given:
-        _keep_certificate(settings, site, name, tls_cert)
-        return True
-    if listen and given == 1 and tls_cert is None:
-        _listen_here(settings, site, name, listen)
-        return True
-    return False
-
-
-def _listen_here(settings: Settings, site: Site, name: str, listen: str) -> None:
-    """Listen for a service of other sites; an edge without service sync learns of no other."""
-    site.require_readable("Service", name)
-    require_name(name)
-    change = site.put_all([listener_of(name, listen, ())])[0]
-    when = "" if is_declared(site, name) else ", as soon as a site declares it"
-    where = {"auto": "at its own port", "none": "nowhere"}.get(listen, f"at {listen}")
-    text = f"service {name}: {site.name} listens for it {where}{when}"
-    output.report(settings, "Listener", name, change, text)
-
-
-def _keep_certificate(settings: Settings, site: Site, name: str, tls_cert: str) -> None:
-    """Keep a certificate for a service that another site declares. Failure: nobody does."""
-    credential = tls.credential_in_use(site, name)
-    if not is_declared(site, name):
-        raise _no_service(site, name)
-    if not credential:
-        raise not_found(
-            f"service {name!r} does not speak TLS, and is not declared at {site.name}",
-            f"At the site that declares it: sitectl service set {name} --tls-cert FOLDER",
-        )
-    kept = tls.shown_credential(site, tls_cert, name)
-    if kept.name != credential:
-        raise usage(
-            f"service {name!r} names the credential {credential!r}, where it is declared",
-            f"sitectl service set {name} --tls-cert FOLDER",
-        )
-    site.reload()
-    text = f"service {name}: {site.name} shows the credential {kept.name}"
-    change = "updated" if kept.is_new else "unchanged"
-    output.report(settings, "Service", name, change, text if kept.is_new else f"{text}, unchanged")
-
-
-def _no_service(site: Site, name: str) -> Failure:
-    site.require_readable("Service", name)
-    if is_declared(site, name):
-        return not_found(
-            f"service {name!r} is not declared at {site.name} but at another site",
-            f"At that site: sitectl service set {name} …",
-        )
-    known = sorted(d.name for d in site.documents() if d.kind == "Service")
-    there = f"; declared here: {', '.join(known)}" if known else ""
-    return not_found(
-        f"no service {name!r} is declared at {site.name}{there}",
-        f"sitectl service create {name} PORT",
-    )
-
-
 group.add_command(bind)
+group.add_command(set_)
 group.add_command(unbind)
 
 

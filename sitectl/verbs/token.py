@@ -116,7 +116,7 @@ def create(
 
 def _endpoints_named(hosts: tuple[str, ...], site: SiteSpec) -> tuple["Endpoint", ...]:
     """What ``--ingress-host`` says to dial; empty when it was not given."""
-    from router.documents.readers import split_host_port
+    from router.documents.addresses import split_host_port
 
     found: list[Endpoint] = []
     for text in hosts:

@@ -21,6 +21,7 @@ from router.kubernetes.names import IDENTITY_SECRET, ROUTER
 from router.kubernetes.secrets import grant_secret
 from sitectl.admin import Admin
 from sitectl.failure import Failure
+from tests.kubernetes.client import Kubectl
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.rbac import ADMIN, User
 from tests.scenario.harness import ROOT, own_address
@@ -184,13 +185,4 @@ def manifest(token: Token, name: str = "") -> str:
 
 def kubectl(cluster: Cluster, namespace: str, *words: str, given: str = "") -> str:
     """Run kubectl; what it prints."""
-    config = cluster.kubeconfig(namespace)
-    done = subprocess.run(
-        ["kubectl", "--kubeconfig", str(config), "-n", namespace, *words],
-        input=given,
-        capture_output=True,
-        text=True,
-        timeout=30.0,
-    )
-    assert done.returncode == 0, f"kubectl {' '.join(words)}: {done.stdout}{done.stderr}"
-    return done.stdout
+    return Kubectl(cluster.kubeconfig(namespace), cluster.state, namespace)(*words, given=given).out

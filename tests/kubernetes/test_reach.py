@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,15 @@ def asked(
         return ""
 
 
+def answers(cluster: Cluster, router: Router, name: str, port: int, expected: str) -> bool:
+    return asked(cluster, router, name, port) == expected
+
+
+def has_heard_both(answered: set[str], cluster: Cluster, router: Router, name: str) -> bool:
+    answered.add(asked(cluster, router, name))
+    return answered >= {"old", "new"}
+
+
 def targets(router: Router, name: str) -> set[str]:
     """The places of the service's targets, as the router tells them."""
     found = [each for each in router.get("services") if each["name"] == name]
@@ -189,9 +199,7 @@ def test_a_named_port_is_another_number_in_each_pod(
     for name in ("by-workload", "by-service"):
         answered: set[str] = set()
         soon(
-            lambda name=name, answered=answered: (
-                answered.add(asked(cluster, west, name)) or answered >= {"old", "new"}
-            ),
+            partial(has_heard_both, answered, cluster, west, name),
             f"both pods answer for {name}",
             west,
         )
@@ -234,7 +242,7 @@ def test_each_port_of_a_service_leads_to_its_own_by_every_path(
     for name in ("noted", "adopted", "exposed", "bound", "behind"):
         for port, expected in ((80, "first"), (81, "second")):
             soon(
-                lambda n=name, p=port, e=expected: asked(cluster, west, n, p) == e,
+                partial(answers, cluster, west, name, port, expected),
                 f"{name}:{port} leads to {expected}",
                 west,
             )

@@ -307,7 +307,8 @@ def test_a_service_made_by_us_is_put_right_and_made_again(cluster: Cluster) -> N
         site.declare("shop")
         await site.settled(lambda: site.leads_here("shop"))
         inner = site.inner("shop")
-        spoilt = '{"spec":{"selector":{"app":"x"},"ports":[{"port":80,"targetPort":1}]}}'
+        aside = '"selector":{"spillway.dev/component":"x"}'
+        spoilt = f'{{"spec":{{{aside},"ports":[{{"port":80,"targetPort":1}}]}}}}'
         await kubectl(site, "patch", "service", "shop", "-p", spoilt)
         await site.settled(lambda: site.leads_here("shop"))
         service = site.service("shop")

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.kubernetes import adoption, made
-from router.kubernetes.migration import foretold
+from router.kubernetes.migration_foretold import foretold
 from tests.unit.kubernetes.moving import World
 
 FORMS: dict[str, Callable[[World, str], None]] = {

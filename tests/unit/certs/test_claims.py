@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from certs import certificates, files, keys
+from certs import certificates, claims, files, keys
 from certs.authority import Authority
 from certs.claims import ClaimRequest, GrantStore, Redeemed, Refused
 from certs.errors import CertError
@@ -223,3 +223,8 @@ def test_a_kill_between_marking_and_answering_never_costs_or_doubles_the_identit
     assert retry.repeated == bool(stored.redeemed) == (step in ("rename", "unlink"))
     stranger = east.grants.redeem(token.name, parsed(request_of(token)), NOW)
     assert stranger == Refused("used")
+
+
+def test_a_grant_of_a_newer_version_says_so() -> None:
+    with pytest.raises(CertError, match="newer version"):
+        claims.decode(b'{"version": 2}', "Secret/spillway-grant-a")

@@ -1,10 +1,12 @@
+import json
 import threading
 from pathlib import Path
 
 import pytest
 
+from certs import revocation
 from certs.errors import CertError
-from certs.revocation import Revocations
+from certs.revocation import Revocations, Revoked
 
 SITE = "ab" * 16
 
@@ -73,3 +75,11 @@ def test_revocations_made_at_once_are_all_kept(tmp_path: Path) -> None:
         for first in (0, 100, 200, 300)
         for number in range(first, first + 10)
     )
+
+
+def test_a_list_says_its_format_and_one_of_a_newer_version_is_not_called_damaged() -> None:
+    listed = revocation.encode(Revoked(frozenset({"0a"})))
+    assert json.loads(listed)["version"] == 1
+    assert revocation.decode(b'{"serials": ["0a"]}', "x") == revocation.decode(listed, "x")
+    with pytest.raises(CertError, match="written by a newer version \\(format 2, known here: 1"):
+        revocation.decode(b'{"version": 2, "keys": []}', "revoked.json")

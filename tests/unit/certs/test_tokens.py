@@ -54,6 +54,27 @@ def test_what_a_cluster_adds_to_a_secret_does_no_harm(east: Site) -> None:
     assert tokens.load(text, "east.yaml") == token
 
 
+@pytest.mark.parametrize(
+    ("notes", "told"),
+    [
+        ("", "is not whole: it has no annotation 'spillway.dev/endpoints'"),
+        ("skupper.io/cost: '2'", "is not whole: it has no annotation 'spillway.dev/endpoints'"),
+        ("skupper.io/site-version: 1.8.1", "is no token of a Spillway site"),
+        ("inter-router-host: there.example", "is no token of a Spillway site"),
+    ],
+)
+def test_half_a_token_is_told_from_one_of_skupper(notes: str, told: str) -> None:
+    text = f"""
+apiVersion: v1
+kind: Secret
+metadata: {{name: half, labels: {{skupper.io/type: connection-token}}, annotations: {{{notes}}}}}
+data: {{ca.crt: eA==}}
+"""
+    with pytest.raises(CertError) as raised:
+        tokens.load(text, "half.yaml")
+    assert told in raised.value.reason and raised.value.hint
+
+
 def test_a_missing_type_label_is_inferred(east: Site) -> None:
     for token in (east.claim(), east.certificate_token()):
         text = tokens.dump(token)

@@ -3,7 +3,7 @@
 import pytest
 
 from router.documents import Listening, Wanted, clashes, read, resolve
-from router.documents.readers import split_listen
+from router.documents.addresses import split_listen
 from router.model.errors import ConfigError
 
 HEAD = "apiVersion: spillway/v1\n"

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from router.forward.health import HealthChecks
+from router.forward.health import HealthChecks, pace
 from router.forward.ports import TargetConfig
 from router.forward.proxy_header import LOCAL_HEADER
 from router.model import limits
@@ -77,6 +77,30 @@ def test_one_failed_check_takes_a_target_down_and_two_good_ones_bring_it_back() 
     assert len(watch.changes) == 2
     watch.network.advance(1.4)
     assert watch.changes[2:] == [(TARGET, True)]
+
+
+def test_a_target_that_is_dead_for_minutes_is_checked_less_often_and_comes_back_as_any() -> None:
+    watch = Watch()
+    watch.check()  # Nobody listens.
+    watch.network.advance(200.0)
+    often = len(watch.network.dialled)
+    assert often > 190
+    watch.network.advance(300.0)
+    before = len(watch.network.dialled)
+    watch.network.advance(100.0)
+    assert 8 <= len(watch.network.dialled) - before <= 12
+    FakeTarget(watch.network, "10.0.0.1", 80)
+    assert watch.advance_until(watch.is_up) < 2 * limits.HEALTH_DEAD_INTERVAL_S
+    found = len(watch.network.dialled)
+    watch.network.advance(10.0)
+    assert len(watch.network.dialled) - found >= 9, "it is checked as before"
+
+
+def test_a_longer_interval_than_that_of_dead_targets_stays() -> None:
+    assert pace(60.0, 10_000) == 60.0
+    assert pace(0.1, 10_000) == limits.HEALTH_DEAD_INTERVAL_S
+    assert pace(1.0, limits.HEALTH_DEAD_AFTER) == 1.0
+    assert pace(1.0, limits.HEALTH_DEAD_AFTER + 2) == 4.0
 
 
 def test_a_target_that_does_not_answer_in_time_is_down() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from router.kubernetes.changes import Change, Create, Delete, Patch
 from router.kubernetes.objects import Snapshot
+from tests.kubernetes.patching import merged
 
 
 class Conflict(Exception):
@@ -81,20 +82,6 @@ class Cluster:
                 del port["nodePort"]
         if not spec.get("selector"):
             spec.pop("selector", None)
-
-
-def merged(found: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
-    """A JSON merge patch carried out (RFC 7386)."""
-    result = dict(found)
-    for key, value in change.items():
-        if value is None:
-            result.pop(key, None)
-        elif isinstance(value, Mapping):
-            old = result.get(key)
-            result[key] = merged(old if isinstance(old, dict) else {}, value)
-        else:
-            result[key] = value
-    return result
 
 
 def users_service(name: str, *ports: int, **spec: Any) -> dict[str, Any]:

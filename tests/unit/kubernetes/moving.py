@@ -8,7 +8,8 @@ import msgspec
 
 from router.kubernetes import names
 from router.kubernetes.changes import Change
-from router.kubernetes.migration import Direction, Step, Waiting, next_step
+from router.kubernetes.migration import Step, Waiting, next_step
+from router.kubernetes.migration_record import Direction
 from router.kubernetes.objects import Snapshot
 from router.kubernetes.services import Memory, plan
 from router.kubernetes.translate import translate

@@ -3,7 +3,7 @@
 import copy
 from typing import Any
 
-from router.kubernetes.headless import SERVICE_NAME_LABEL, pods, with_pods
+from router.kubernetes.headless import SERVICE_NAME_LABEL, SLICE_MANAGER_LABEL, pods, with_pods
 from router.kubernetes.objects import Snapshot
 from router.kubernetes.picture import Picture, ServiceWish, SiteOptions
 from router.kubernetes.services import Memory, ServicePlan, plan, restore
@@ -117,6 +117,21 @@ def test_scaling_follows_and_withdrawing_leaves_nothing() -> None:
     assert len(cluster.objects["EndpointSlice"]["pg-spillway-ipv4"]["endpoints"]) == 1
     settled(cluster, Picture(), here=False)
     assert not cluster.objects["Service"] and not cluster.objects["EndpointSlice"]
+
+
+def test_slices_of_others_stay_whatever_their_names_and_services() -> None:
+    cluster = Cluster()
+    for name, service in (("pg-spillway-ipv4", "pg"), ("web-x7", "web"), ("pg-1", "pg")):
+        marked = {SERVICE_NAME_LABEL: service, SLICE_MANAGER_LABEL: "somebody"}
+        metadata = {"name": name, "labels": marked}
+        cluster.put(
+            {"kind": "EndpointSlice", "metadata": metadata, "addressType": "IPv4", "endpoints": []}
+        )
+    before = copy.deepcopy(cluster.objects["EndpointSlice"])
+    settled(cluster, picture(2), here=False)
+    assert cluster.objects["EndpointSlice"].keys() - before.keys() == {"pg-spillway-ipv6"}
+    settled(cluster, Picture(), here=False)
+    assert cluster.objects["EndpointSlice"] == before
 
 
 def test_where_the_pods_run_their_own_headless_service_is_not_touched() -> None:

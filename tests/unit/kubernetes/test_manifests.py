@@ -206,6 +206,7 @@ def test_one_router_is_replaced_by_surge_and_several_take_turns() -> None:
     }
     assert "PodDisruptionBudget" not in one
     assert two["PodDisruptionBudget"]["spec"]["maxUnavailable"] == 1
+    assert two["PodDisruptionBudget"]["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
     assert "topologySpreadConstraints" not in pod_spec(one["Deployment"])
     spread = pod_spec(two["Deployment"])["topologySpreadConstraints"]
     assert {rule["whenUnsatisfiable"] for rule in spread} == {"ScheduleAnyway"}
@@ -326,6 +327,18 @@ def test_a_router_writes_by_name_what_it_can_and_reads_nothing_that_it_does_not_
     assert ("apps", "deployments") in found
     assert found["apps", "deployments"] == {"get", "list", "watch"}
     assert found["", "pods"] == {"get", "list", "watch"}
+
+
+def test_a_router_may_do_to_its_lease_and_status_what_it_does() -> None:
+    found = allowed(site()["Role"]["rules"])
+    assert {"create", "get", "update"} <= found["coordination.k8s.io", "leases"]
+    assert {"create", "get", "patch"} <= found["", "configmaps"]
+    assert {"create", "patch"} <= found["", "events"]
+
+
+def test_credentials_of_the_api_are_mounted_only_where_a_pod_asks_for_them() -> None:
+    assert site()["ServiceAccount"]["automountServiceAccountToken"] is False
+    assert site()["Deployment"]["spec"]["template"]["spec"]["automountServiceAccountToken"] is True
 
 
 def test_what_only_an_administrator_of_the_cluster_may_grant_stands_apart() -> None:

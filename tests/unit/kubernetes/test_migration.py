@@ -7,7 +7,8 @@ import pytest
 
 from router.documents import resolve
 from router.kubernetes import adoption, names
-from router.kubernetes.migration import next_step, original, placeholder
+from router.kubernetes.migration import next_step
+from router.kubernetes.migration_skupper import original, placeholder
 from router.kubernetes.translate import translate
 from tests.kubernetes.skupper import entry
 from tests.unit.kubernetes.moving import World

@@ -413,6 +413,53 @@ def test_a_service_whose_ingress_is_never_gets_none() -> None:
     assert not site.cluster.objects["Service"] and not found.inner_ports
 
 
+def test_without_service_sync_only_addresses_asked_for_here_have_a_service() -> None:
+    site = Site(service_sync=False)
+    for name in ("far", "wished", "own"):
+        site.declare(name, here=name == "own")
+    site.wish("wished")
+    site.settle()
+    assert set(site.cluster.objects["Service"]) == {"wished", "own"}
+
+
+def test_without_service_controller_no_service_is_made_and_all_are_given_back() -> None:
+    site = Site()
+    users = copy.deepcopy(site.cluster.put(users_service("shop", 80)))
+    for name in ("shop", "far"):
+        site.declare(name, here=True)
+        site.wish(name)
+    site.settle()
+    site.options = SiteOptions(name="here", service_controller=False)
+    site.settle()
+    assert set(site.cluster.objects["Service"]) == {"shop"}
+    assert without_version(site.cluster.service("shop")) == without_version(users)
+
+
+def test_an_inner_port_at_which_the_router_itself_listens_is_not_taken_from_a_service() -> None:
+    site = Site()
+    site.declare("shop")
+    site.settle()
+    live = copy.deepcopy(site.cluster.service("shop"))
+    live["spec"]["ports"][0]["targetPort"] = 9090
+    live["metadata"]["annotations"][names.MADE] = '{"innerPorts":{"80":9090}}'
+    site.cluster.put(live)
+    site.memory = Memory(began_at=0.0)
+    assert site.settle().inner_ports == {ServiceKey("shop", 80): 1024}
+
+
+def test_a_label_of_the_users_that_we_needed_comes_back() -> None:
+    site = Site()
+    users = users_service("shop", 80)
+    users["metadata"]["labels"] = {names.SERVICE_LABEL: "theirs"}
+    site.cluster.put(users)
+    site.declare("shop", here=True)
+    site.settle()
+    assert site.cluster.service("shop")["metadata"]["labels"][names.SERVICE_LABEL] == "shop"
+    site.declared, site.local = {}, set()
+    site.settle()
+    assert site.cluster.service("shop")["metadata"]["labels"] == {names.SERVICE_LABEL: "theirs"}
+
+
 def test_changes_say_what_they_were_computed_from_and_where_the_routers_must_listen() -> None:
     site = Site()
     users = site.cluster.put(users_service("shop", 80))

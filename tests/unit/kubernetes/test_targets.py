@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from router.kubernetes.adoption import adopt
-from router.kubernetes.targets import Expanded, expand
-from router.model.specs import ConnectorSpec, TargetSpec
+from router.kubernetes.targets import Expanded, Expander, expand
+from router.model.specs import ConnectorSpec, Document, TargetSpec
 from tests.unit.kubernetes.objects_made import (
     Made,
     connector,
@@ -73,6 +73,22 @@ def test_pods_that_are_not_ready_count_where_that_is_wanted() -> None:
     state = pod("a", "10.0.0.1", ready=False, phase="Pending")
     found = expand([connector("deployment/shop", 80, not_ready=True)], snapshot(DEPLOYMENT, state))
     assert places(found) == ["10.0.0.1:80"]
+
+
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
+def test_a_pod_that_is_over_never_counts(phase: str) -> None:
+    state = pod("a", "10.0.0.1", ready=False, phase=phase)
+    found = expand([connector("deployment/shop", 80, not_ready=True)], snapshot(DEPLOYMENT, state))
+    assert places(found) == []
+
+
+def test_an_endpoint_that_ends_never_counts() -> None:
+    ending = endpoint("10.0.0.1", ready=True, serving=True, terminating=True)
+    found = expand(
+        [connector("service/shop", not_ready=True)],
+        snapshot(service("shop", TCP_80), endpoints("s", "shop", ending, ports={"http": 8080})),
+    )
+    assert places(found) == []
 
 
 def test_ports_by_name_follow_each_pod() -> None:
@@ -352,6 +368,18 @@ def test_an_adopted_service_stands_for_what_was_behind_it_before() -> None:
     assert not found.errors
 
 
+def test_an_adopted_service_that_publishes_pods_that_are_not_ready_still_does() -> None:
+    before = service("shop", TCP_80, selector={"app": "shop"}, publishNotReadyAddresses=True)
+    found = expand(
+        [connector("service/shop", 80)],
+        snapshot(
+            dict(adopt(before, {80: 1024}, "shop", is_asked=True)),
+            pod("a", "10.0.0.1", ports={"web": 8080}, ready=False),
+        ),
+    )
+    assert places(found) == ["10.0.0.1:8080"]
+
+
 def test_an_adopted_service_without_selector_stands_for_slices_made_by_hand() -> None:
     before = service("db", {"name": "sql", "port": 5432})
     found = expand(
@@ -364,6 +392,33 @@ def test_an_adopted_service_without_selector_stands_for_slices_made_by_hand() ->
         ),
     )
     assert places(found) == ["192.0.2.7:5432"]
+
+
+@pytest.mark.parametrize("name", ["pay.bank", "pay.bank.svc", "pay.bank.svc.corp.example"])
+def test_the_name_of_a_service_elsewhere_may_be_whole(name: str) -> None:
+    found = expand([connector(f"service/{name}", 80)], snapshot())
+    assert places(found) == ["pay.bank.svc:80"]
+    own = expand(
+        [connector(f"service/{name.replace('bank', 'web')}", 80)],
+        snapshot(
+            service("pay", TCP_80),
+            endpoints("pay-1", "pay", endpoint("10.0.0.1"), ports={"http": 8080}),
+        ),
+    )
+    assert places(own) == ["10.0.0.1:8080"]
+
+
+@pytest.mark.parametrize("host", ["shop", "shop.web", "shop.web.svc.corp.example."])
+def test_another_name_for_a_service_that_leads_to_the_routers_is_never_called(host: str) -> None:
+    alias = service("alias", type="ExternalName", externalName=host)
+    led = service("shop", TCP_80, selector={"spillway.dev/component": "router"})
+    documents = [connector("service/alias", 80)]
+    assert places(expand(documents, snapshot(alias))) == [f"{host}:80"]
+    expander = Expander()
+    expander.expand(documents, snapshot(alias))
+    found = expander.expand(documents, snapshot(alias, led))  # Made after it was bound.
+    assert places(found) == []
+    assert codes(found) == ["SW0437"]
 
 
 def test_a_service_that_leads_to_the_routers_is_told_and_never_called() -> None:
@@ -419,3 +474,38 @@ def test_an_endpoint_that_is_a_router_is_no_target_whoever_listed_it() -> None:
         ),
     )
     assert places(found) == ["10.0.0.1:8080"]
+
+
+LEADS_HERE = {"spillway.dev/component": "router"}
+
+
+@pytest.mark.parametrize(
+    "host", ["shop", "shop.web", "shop.web.svc", "shop.web.svc.cluster.local."]
+)
+def test_a_host_that_is_a_service_of_the_routers_is_told_and_never_called(host: str) -> None:
+    targets = (TargetSpec(host=host, port=80), TargetSpec(host="10.0.0.9", port=80))
+    spec = ConnectorSpec(service="shop", targets=targets)
+    documents = [Document("Connector", "shop-here", spec, "ConfigMap/own[a.yaml]")]
+    here = snapshot(service("shop", TCP_80, selector=LEADS_HERE))
+    found = expand(documents, here)
+    assert (places(found), codes(found)) == (["10.0.0.9:80"], ["SW0437"])
+    assert found.errors[0].path == "$.spec.targets"
+    before = expand(documents, snapshot(service("shop", TCP_80, selector={"app": "shop"})))
+    assert (len(places(before)), codes(before)) == (2, [])
+
+
+@pytest.mark.parametrize(
+    "host", ["shop.other", "shop.web.example", "shop.example.com", "db-0.shop"]
+)
+def test_a_host_elsewhere_is_called_whatever_its_first_name_is(host: str) -> None:
+    spec = ConnectorSpec(service="shop", targets=(TargetSpec(host=host, port=80),))
+    documents = [Document("Connector", "shop-here", spec, "ConfigMap/own[a.yaml]")]
+    found = expand(documents, snapshot(service("shop", TCP_80, selector=LEADS_HERE)))
+    assert (places(found), codes(found)) == ([f"{host}:80"], [])
+
+
+def test_an_external_name_that_is_a_service_of_the_routers_is_told_and_never_called() -> None:
+    external = service("out", TCP_80, type="ExternalName", externalName="shop.web.svc")
+    here = snapshot(external, service("shop", TCP_80, selector=LEADS_HERE))
+    found = expand([connector("service/out")], here)
+    assert (places(found), codes(found)) == ([], ["SW0437"])

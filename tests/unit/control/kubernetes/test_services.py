@@ -16,7 +16,8 @@ from router.kubernetes.picture import SiteOptions
 from router.kubernetes.services import Memory, plan
 from router.model import limits
 from router.model.specs import ServiceSpec
-from tests.unit.kubernetes.cluster import Cluster, merged, users_service, without_version
+from tests.kubernetes.patching import merged
+from tests.unit.kubernetes.cluster import Cluster, users_service, without_version
 from tests.unit.virtual_loop import run
 
 QUOTA = ApiError(403, "Forbidden", "services is forbidden: exceeded quota: small")
@@ -206,14 +207,15 @@ def test_only_who_may_writes_and_only_where_the_routers_listen() -> None:
     async def body() -> None:
         cluster = Cluster()
         api = Api(cluster)
-        may_write = listening = False
+        may_write, listening = False, True
         writer = ServiceWriter(
             api, Random(1), may_write=lambda: may_write, listening=lambda needs: listening
         )
         async with running(writer):
             writer.offer(changes(cluster, "a"))
             await asyncio.sleep(100)
-            may_write = True
+            assert not api.times
+            may_write, listening = True, False
             writer.poke()
             await asyncio.sleep(100)
             assert not api.times

@@ -1,4 +1,4 @@
-"""What a mistake in a namespace is answered with: the cause, and a command that works as typed."""
+"""What a mistake in a namespace is answered with: a cause, and a command that works as printed."""
 
 import pytest
 

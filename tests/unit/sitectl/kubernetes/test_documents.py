@@ -257,7 +257,7 @@ def test_apply_takes_documents_and_objects_in_one_file(
         (
             "apiVersion: v1\nkind: Secret\nmetadata:\n  name: a\n"
             "  labels: {skupper.io/type: token-claim}\n",
-            "no token of a Spillway site",
+            "is not whole",
         ),
         (
             "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: skupper-site}\n"

@@ -177,7 +177,7 @@ def test_deleting_an_incoming_link_revokes_the_neighbour(
     revoked = json.loads(
         base64.b64decode(cluster.found("Secret", "spillway-revoked")["data"]["revoked.json"])
     )
-    assert revoked == {"serials": ["0a"], "sites": [neighbour["id"]]}
+    assert revoked == {"serials": ["0a"], "sites": [neighbour["id"]], "version": 1}
     cluster.conflicts = 2  # A router writes the list in the same moment.
     shop.ok("revoke-access", "--link", "west")
     assert shop.fails(4, "revoke-access", "--link", "ghost")

@@ -1,0 +1,68 @@
+"""The routers that links are up to, and what our owner is told of them."""
+
+from router.link.adjacency import Adjacency
+from router.link.lane import Fault
+from router.link.ports import LinkOwner, Neighbour
+from router.link.session import LinkSession
+from router.model.ids import RouterId
+
+
+class Adjacencies:
+    """Adjacent routers, ``known`` by their ids; tells ``owner`` of each that comes and goes."""
+
+    __slots__ = ("_owner", "known")
+
+    def __init__(self, owner: LinkOwner) -> None:
+        self._owner = owner
+        self.known: dict[RouterId, Adjacency] = {}
+
+    def joined(self, session: LinkSession, neighbour: Neighbour) -> bool:
+        """One more link to ``neighbour`` is up; whether `tell_costs` is due at the turn's end."""
+        adjacency = self.known.get(neighbour.router)
+        if adjacency is not None and adjacency.boot != session.peer_boot:
+            self._restarted(adjacency)
+            adjacency = None
+        if adjacency is None:
+            adjacency = Adjacency(neighbour, session.peer_boot)
+            self.known[neighbour.router] = adjacency
+        adjacency.sessions.insert(0, session)
+        if adjacency.is_told:
+            return True
+        adjacency.is_told = True
+        adjacency.cost = session.cost
+        self._owner.adjacency_up(neighbour, session.cost)
+        return False
+
+    def _restarted(self, adjacency: Adjacency) -> None:
+        """The neighbour came back before we knew that it was gone."""
+        neighbour = adjacency.neighbour
+        fault = Fault("restarted", f"{neighbour.name} has restarted")
+        del self.known[neighbour.router]
+        self._owner.adjacency_down(neighbour.router, str(fault))
+        for session in adjacency.sessions:
+            session.abort(fault)
+
+    def left(self, session: LinkSession, fault: Fault) -> bool:
+        """A link is over; with the last one the adjacency goes. As `joined`."""
+        neighbour = session.neighbour
+        adjacency = self.known.get(neighbour.router) if neighbour is not None else None
+        if neighbour is None or adjacency is None or session not in adjacency.sessions:
+            return False
+        adjacency.sessions.remove(session)
+        if adjacency.sessions:
+            return True
+        del self.known[neighbour.router]
+        self._owner.adjacency_down(neighbour.router, str(fault))
+        return False
+
+    def tell_costs(self) -> None:
+        """Costs in force, and which adjacencies drain wholly."""
+        for router, adjacency in list(self.known.items()):
+            cost = adjacency.least_cost()
+            if cost is None:
+                if adjacency.is_told:
+                    adjacency.is_told = False
+                    self._owner.adjacency_draining(router)
+            elif cost != adjacency.cost and adjacency.is_told:
+                adjacency.cost = cost
+                self._owner.adjacency_cost(router, cost)
