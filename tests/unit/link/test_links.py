@@ -440,7 +440,7 @@ def test_a_neighbour_that_stops_is_dialled_anew_while_its_streams_end() -> None:
     west.links.set_links(west.specs)
     world.settle()
     stream = west.open(old)
-    world.settle()
+    world.advance(1.0)
     del world.listeners["old", 1]
     old.links.drain()
     old.links.finish(lambda: None)
@@ -448,3 +448,14 @@ def test_a_neighbour_that_stops_is_dialled_anew_while_its_streams_end() -> None:
     states = [(line.state, line.neighbour_router) for line in west.links.status()]
     assert states == [("up", new.id), ("draining", old.id)] and stream.losses == []
     assert west.links.adjacent[new.id] == 1
+
+
+def test_a_neighbour_that_stops_and_still_listens_is_not_dialled_without_end() -> None:
+    world = World()
+    _, east = linked(world)
+    world.advance(1.0)
+    east.links.drain()
+    east.links.finish(lambda: None)
+    dialled = len(world.wires)
+    world.advance(1.0)
+    assert len(world.wires) - dialled < 20
