@@ -196,7 +196,7 @@ class Links:
         lines = [
             outgoing_status(link)
             for link in (*self._outgoing.values(), *self._leaving)
-            if not link.spec.is_sibling
+            if not link.spec.is_sibling and self._shown(link) is link
         ]
         lines += [
             incoming_status(name, session)
@@ -245,7 +245,15 @@ class Links:
     def outgoing_status(self, name: str) -> LinkStatus | None:
         """The line of one configured link to another site."""
         link = self._outgoing.get(name)
-        return outgoing_status(link) if link is not None and not link.spec.is_sibling else None
+        if link is None or link.spec.is_sibling:
+            return None
+        return outgoing_status(self._shown(link))
+
+    def _shown(self, link: OutgoingLink) -> OutgoingLink:
+        """``link``, or what it is to succeed and that still drains: the neighbour may come back."""
+        before = link.predecessor
+        is_awaited = before is not None and before in self._leaving and link.state != "up"
+        return before if before is not None and is_awaited else link
 
     @property
     def siblings(self) -> frozenset[RouterId]:
@@ -428,6 +436,7 @@ class Links:
         link.retire()
         self._leaving[link] = None
         successor = OutgoingLink(link.name, link.spec, self._network, self, self._rng)
+        successor.predecessor = link
         self._outgoing[link.name] = successor
         successor.expect_soon()
         successor.start()
@@ -450,6 +459,8 @@ class Links:
                 del self._leaving[link]
                 self.link_changed(link.name)
                 successor = self._outgoing.get(link.name)
+                if successor is not None and successor.predecessor is link:
+                    successor.predecessor = None
                 self._start(successor)
                 if successor is not None and fault.code == "shutdown":
                     successor.expect_soon()

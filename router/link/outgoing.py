@@ -81,6 +81,7 @@ class OutgoingLink:
         self._data_failures = 0
         self._stopped = False
         self.has_started = False
+        self.predecessor: OutgoingLink | None = None  # To a neighbour that stops.
 
     def start(self) -> None:
         """Dial, and go on until stopped."""

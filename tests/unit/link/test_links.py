@@ -459,3 +459,19 @@ def test_a_neighbour_that_stops_and_still_listens_is_not_dialled_without_end() -
     dialled = len(world.wires)
     world.advance(1.0)
     assert len(world.wires) - dialled < 20
+
+
+def test_a_link_whose_neighbour_stops_is_draining_until_another_is_up_or_it_is_gone() -> None:
+    world = World()
+    west, east = linked(world)
+    stream = west.open(east)
+    world.advance(1.0)
+    del world.listeners["east", 1]
+    east.links.drain()
+    east.links.finish(lambda: None)
+    world.settle()
+    assert [line.state for line in west.links.status()] == ["draining"]
+    stream.stream.reset("cancelled")  # type: ignore[union-attr]
+    world.settle()
+    (line,) = west.links.status()
+    assert line.state in ("connecting", "down")
