@@ -39,9 +39,14 @@ class PodDoor(AdminClient):
         self._cluster = cluster
 
     def exchange(self, calls: Sequence[Call]) -> list[Answer]:
-        """All of ``calls`` in one exec, in the next pod if one is just going."""
+        """All of ``calls`` in one exec, in the next pod if one is just going.
+
+        An exec that breaks off is tried once more when it only asks: commands may have been heard.
+        """
         words = [word for call in calls for word in call if word]
         pods = self._ready_pods()
+        if all(call.method == "GET" for call in calls):
+            pods.append(pods[0])
         for place, container in pods[:-1]:
             try:
                 return self._asked(place, container, words)

@@ -22,7 +22,7 @@ from router.model.addresses import join
 from sitectl import output, process, store, texts
 from sitectl.directory import DirectorySite
 from sitectl.failure import Exit, Failure
-from sitectl.findings import Finding, Level, expiry
+from sitectl.findings import Finding, expiry
 from sitectl.options import Settings, Verb
 from sitectl.site import Site
 
@@ -259,8 +259,9 @@ def _service(item: dict[str, Any]) -> Iterator[Finding]:
         hint = f"Free the port, or: {listen}" if taken else ""
         if "must speak TLS" in str(listener["error"]):
             hint = f"sitectl service set {item['name']} --tls-cert FOLDER"
-        level: Level = "info" if str(listener["error"]).startswith("wanted so") else "warning"
-        yield Finding(level, "SW0516", f"{name}: no listener: {listener['error']}", hint)
+        is_wanted = str(listener["error"]).startswith("wanted so")
+        text = f"{name}: no listener: {listener['error']}"
+        yield Finding("info" if is_wanted else "warning", "SW0516", text, hint)
     targets_ready = sum(site.get("targets_ready") or 0 for site in item.get("sites") or [])
     if targets_ready:
         yield Finding("ok", "SW0517", f"{name}: {output.count(targets_ready, 'target')} ready")

@@ -42,6 +42,7 @@ class FakeCluster(Cluster):
         self.commands: list[Json] = []
         self.events: list[Json] = []
         self.execs = 0
+        self.broken_execs = 0  # So many break off.
         self.policies: dict[str, list[Json]] | None = None  # Istio's, by namespace; None: no Istio.
         self.rules = "whole"  # What an API server says of all rights at once; "partly", "nothing".
         self._revision = 0
@@ -218,6 +219,9 @@ class FakeCluster(Cluster):
         assert (pod, container) == ("spillway-router-1", "router")
         assert list(command[:2]) == ["sitectl", "admin"]
         self.execs += 1
+        if self.broken_execs:
+            self.broken_execs -= 1
+            raise unreachable(f"pod {pod}: the exec broke off")
         words = list(command[2:])
         answers: list[tuple[int, str]] = []
         while words:

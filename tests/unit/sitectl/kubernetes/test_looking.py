@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from sitectl.failure import Failure
+from sitectl.kubernetes.door import PodDoor
 from tests.unit.sitectl.kubernetes.conftest import NamespaceLine
 from tests.unit.sitectl.kubernetes.fakes import FakeCluster
 
@@ -167,3 +169,19 @@ def test_another_sites_name_is_refused(shop: NamespaceLine) -> None:
 def test_advice_names_the_namespace_that_was_given(shop: NamespaceLine) -> None:
     said = shop.fails(4, "-n", "shop", "service", "set", "ghost", "--queue", "1")
     assert "Next: sitectl -n shop service create ghost PORT" in said
+
+
+def test_an_exec_that_breaks_off_is_repeated_if_it_only_asks(
+    shop: NamespaceLine, cluster: FakeCluster
+) -> None:
+    cluster.run_router()
+    cluster.item("/api/v1/status", STATUS)
+    cluster.broken_execs = 1
+    assert shop.json("status") == STATUS
+    cluster.broken_execs, cluster.execs = 5, 0
+    assert shop("status").exit_code == 3
+    assert cluster.execs == 2
+    cluster.execs = 0
+    with pytest.raises(Failure):
+        PodDoor(cluster).command("reload")
+    assert cluster.execs == 1
