@@ -19,6 +19,7 @@ class Console(msgspec.Struct, frozen=True):
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """`status`. ``links``, ``services`` and ``sites`` are counts (sites: this one included).
 
+    ``replicas``: this router and those of its site that it is linked to.
     ``notes``: what is wrong with the wanted state and degrades nothing, a bounded number.
     """
 
@@ -34,6 +35,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[Problem, ...]
     console: Console = Console()
     notes: tuple[Note, ...] = ()
+    replicas: int = 1
 
 
 class SiteName(msgspec.Struct, frozen=True):

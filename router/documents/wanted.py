@@ -32,6 +32,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     ``inner_ports``: behind a Kubernetes Service each service port is listened for at a port of our
     own, and those not in the table not at all; None: at the service's own port.
     ``declared_at_s``: Unix seconds by service, where the documents tell (`Document`).
+    ``siblings``: link ports, ``HOST:PORT``, of other routers of this site that this one dials.
     Nobody changes the tables: a new state is a new value.
     """
 
@@ -43,6 +44,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     links: dict[str, LinkSpec] = {}
     inner_ports: dict[ServiceKey, int] | None = None
     declared_at_s: dict[str, float] = {}
+    siblings: tuple[str, ...] = ()
 
 
 class Listening(msgspec.Struct, frozen=True):

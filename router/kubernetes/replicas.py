@@ -7,15 +7,23 @@ came runs out. Until routers of one site forward to each other, a share of 0 ser
 Findings: SW0458 a service has less capacity than the site has routers.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from router.documents import Wanted
 from router.kubernetes.names import SITE_CONFIGMAP
 from router.kubernetes.objects import Object, created_at, metadata, name_of, seconds_of
-from router.kubernetes.pods import counts, has_ended, is_leaving, is_router
+from router.kubernetes.pods import (
+    Family,
+    address_of,
+    counts,
+    has_ended,
+    is_leaving,
+    is_router,
+)
 from router.model import limits
+from router.model.addresses import join
 from router.model.errors import ConfigError
 from router.model.specs import ConnectorSpec
 
@@ -56,7 +64,7 @@ def division(pods: Mapping[str, Object], own: str, now: float) -> tuple[Division
         elif now < (gone_at := _gone_at(pod)) and not has_ended(pod):
             sharing.append(pod)
             ends.append(gone_at)
-    sharing.sort(key=lambda pod: (created_at(pod), name_of(pod)))
+    sharing.sort(key=_age)
     order = [name_of(pod) for pod in sharing]
     if not order or order == [own]:
         return WHOLE, None
@@ -66,6 +74,29 @@ def division(pods: Mapping[str, Object], own: str, now: float) -> tuple[Division
         index=order.index(own) if own in order else None,
     )
     return found, min(ends, default=None)
+
+
+def to_dial(
+    pods: Mapping[str, Object], own: str, families: Sequence[Family], port: int
+) -> tuple[str, ...]:
+    """``HOST:PORT`` of the routers that the one of Pod ``own`` dials: those that are older.
+
+    One link a pair; and who is new finds that the others listen. One that was told to end is a
+    way to other sites until it has.
+    """
+    if own not in pods:
+        return ()
+    mine = _age(pods[own])
+    hosts = (
+        address_of(pod, families)
+        for pod in pods.values()
+        if is_router(pod) and not has_ended(pod) and _age(pod) < mine
+    )
+    return tuple(sorted(join(host, port) for host in hosts if host))
+
+
+def _age(pod: Object) -> tuple[str, str]:
+    return created_at(pod), name_of(pod)
 
 
 def _gone_at(pod: Object) -> float:

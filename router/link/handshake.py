@@ -27,6 +27,10 @@ IS_EDGE = "edge"
 SERVES_EDGES = "edge-table"
 """A feature of who tells edges their table and fills in their paths."""
 
+JOINS_SIBLINGS = "sibling"
+"""A feature of who links to routers of its own site. Who dials one requires it, so that two sites
+with one identity that meet by a link between sites find out."""
+
 
 class Abilities(msgspec.Struct, frozen=True):
     """What a router can do beyond the base protocol, and what it demands of its neighbours."""
@@ -35,7 +39,8 @@ class Abilities(msgspec.Struct, frozen=True):
     required: frozenset[str] = frozenset()
 
 
-INTERIOR = Abilities(frozenset({SERVES_EDGES}))
+INTERIOR = Abilities(frozenset({SERVES_EDGES, JOINS_SIBLINGS}))
+SIBLING = Abilities(INTERIOR.features, frozenset({JOINS_SIBLINGS}))
 EDGE = Abilities(frozenset({IS_EDGE}), frozenset({SERVES_EDGES}))
 
 
@@ -101,11 +106,19 @@ def judge_hello(
             f"the link of {identity.name} leads back to {identity.name} itself",
             "Delete the link and create it with the token of another site",
         )
-    if site == identity.site:
+    among_siblings = JOINS_SIBLINGS in abilities.required or JOINS_SIBLINGS in hello.required
+    if site == identity.site and not among_siblings:
         raise HandshakeRejected(
             "identity-conflict",
             f"{hello.name} and {identity.name} are two live routers with one identity key",
             "Was a site's state copied? Give one of the two a new identity",
+        )
+    if among_siblings and site != identity.site:
+        raise HandshakeRejected(
+            "wrong-site",
+            f"{hello.name} ({site[:8]}) is met as a router of {identity.name}, and is of another "
+            "site",
+            "Do two sites' routers share a label, or an address?",
         )
     if expected is not None and site != expected:
         raise HandshakeRejected(
@@ -114,7 +127,9 @@ def judge_hello(
             "Check the endpoint, or create the link again with a new token of that site",
         )
     is_edge = IS_EDGE in hello.features
-    return Neighbour(RouterId(hello.router), site, hello.name, hello.public_key, is_edge)
+    return Neighbour(
+        RouterId(hello.router), site, hello.name, hello.public_key, is_edge, among_siblings
+    )
 
 
 def _judge_features(hello: Hello, own_name: str, abilities: Abilities) -> None:

@@ -13,7 +13,7 @@ from router.link.adjacency import (
 )
 from router.link.buffers import LinkBuffers, ProcessBuffers
 from router.link.doorway import Doorway
-from router.link.handshake import EDGE, INTERIOR
+from router.link.handshake import EDGE, INTERIOR, SIBLING, Abilities
 from router.link.lane import NOBODY, Fault
 from router.link.mux import LaneMux
 from router.link.outgoing import OutgoingLink, OutgoingSpec
@@ -192,9 +192,17 @@ class Links:
         return self._process.reset_stalled(size_bytes)
 
     def status(self) -> list[LinkStatus]:
-        """All configured links and all incoming ones that are up, by name."""
-        lines = [outgoing_status(link) for link in (*self._outgoing.values(), *self._leaving)]
-        lines += [incoming_status(name, session) for session, name in self._incoming.items()]
+        """All links to other sites: those configured and incoming ones that are up, by name."""
+        lines = [
+            outgoing_status(link)
+            for link in (*self._outgoing.values(), *self._leaving)
+            if not link.spec.is_sibling
+        ]
+        lines += [
+            incoming_status(name, session)
+            for session, name in self._incoming.items()
+            if session.neighbour is None or not session.neighbour.is_sibling
+        ]
         return sorted(lines, key=lambda line: (line.name, line.direction, line.state == "draining"))
 
     def drain(self) -> None:
@@ -235,9 +243,17 @@ class Links:
             doorway.close(fault)
 
     def outgoing_status(self, name: str) -> LinkStatus | None:
-        """The line of one configured link."""
+        """The line of one configured link to another site."""
         link = self._outgoing.get(name)
-        return outgoing_status(link) if link is not None else None
+        return outgoing_status(link) if link is not None and not link.spec.is_sibling else None
+
+    @property
+    def siblings(self) -> frozenset[RouterId]:
+        """Other routers of our own site that links are up to."""
+        known = self._adjacencies.items()
+        return frozenset(
+            router for router, one in known if one.is_told and one.neighbour.is_sibling
+        )
 
     # Accepting.
 
@@ -257,7 +273,7 @@ class Links:
     def hello_arrived(self, lane: LaneMux, payload: memoryview, certificate: bytes) -> None:
         """A control lane: the neighbour dials a link."""
         config = SessionConfig("acceptor", "", limits.COST_MIN, certificate)
-        session = self._new_session(config)
+        session = self._new_session(config, self._abilities)
         self._handshaking.add(session)
         session.start(lane)
         session.lane_message(lane, payload)
@@ -276,7 +292,7 @@ class Links:
         if fault is not None and not self._closed:
             self.incoming_refused(str(doorway.lane.connection.peer), fault)
 
-    def _new_session(self, config: SessionConfig) -> LinkSession:
+    def _new_session(self, config: SessionConfig, abilities: Abilities) -> LinkSession:
         return LinkSession(
             self,
             self._network,
@@ -285,14 +301,14 @@ class Links:
             self._rng,
             config,
             boot=self._boot,
-            abilities=self._abilities,
+            abilities=abilities,
         )
 
     # OutgoingOwner.
 
     def make_session(self, link: OutgoingLink, config: SessionConfig) -> LinkSession:
         """See `OutgoingOwner`."""
-        session = self._new_session(config)
+        session = self._new_session(config, SIBLING if link.spec.is_sibling else self._abilities)
         self._link_of[session] = link
         return session
 

@@ -23,7 +23,8 @@ class OutgoingSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     ``tls`` may be a function: it is asked at each dial, so that renewed credentials count from
     then on. ``expected_site``: the only one that may answer; None: whoever TLS admits.
-    ``retry_after_error_s`` is the pause after a refusal or a broken protocol.
+    ``retry_after_error_s`` is the pause after a refusal or a broken protocol. ``is_sibling``: to
+    another router of our own site, at no cost.
     """
 
     endpoints: tuple[Endpoint, ...]
@@ -31,6 +32,7 @@ class OutgoingSpec(msgspec.Struct, frozen=True, kw_only=True):
     cost: int = 1
     expected_site: SiteId | None = None
     retry_after_error_s: float = limits.RECONNECT_MAX_S
+    is_sibling: bool = False
 
     def needs_reconnect(self, newer: "OutgoingSpec") -> bool:
         """Whether ``newer`` leads elsewhere. A new cost or credential does not."""

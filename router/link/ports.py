@@ -146,6 +146,7 @@ class Neighbour(msgspec.Struct, frozen=True):
     """Who is at the other end, proven by its identity key.
 
     ``is_edge``: it is told a table instead of LSAs, and names destinations instead of paths.
+    ``is_sibling``: another router of our own site.
     """
 
     router: RouterId
@@ -153,6 +154,7 @@ class Neighbour(msgspec.Struct, frozen=True):
     name: str
     public_key: bytes  # DER SubjectPublicKeyInfo.
     is_edge: bool = False
+    is_sibling: bool = False
 
 
 class Identity(Protocol):

@@ -121,6 +121,10 @@ class LinkSession:
         return bool(self._data.joining) or self._data.current is not None
 
     @property
+    def _is_among_siblings(self) -> bool:
+        return self.neighbour is not None and self.neighbour.is_sibling
+
+    @property
     def session_id(self) -> bytes:
         """What a JOIN to this link names."""
         return self._greeting.session_id
@@ -217,7 +221,7 @@ class LinkSession:
 
     def set_cost(self, cost: int) -> None:
         """Dialler: the operator changed it. Told to the neighbour; nothing reconnects."""
-        if cost == self.cost:
+        if cost == self.cost or self._is_among_siblings:
             return
         self.cost = cost
         if self.is_up and self._control is not None:
@@ -288,8 +292,9 @@ class LinkSession:
         elif isinstance(message, control.CostMessage):
             if self.config.role == "dialler":
                 raise RemoteProtocolError("bad-order", "only the dialler sets the cost")
-            self.cost = message.cost
-            self._owner.session_cost(self)
+            if not self._is_among_siblings:
+                self.cost = message.cost
+                self._owner.session_cost(self)
         elif isinstance(message, RoutingMessage):
             self._owner.session_message(self, message)
         else:
@@ -344,6 +349,8 @@ class LinkSession:
             self.cost = hello.cost
             self.link_name = hello.link
             self._send_hello()
+        if self._is_among_siblings:
+            self.cost = limits.SIBLING_COST
         lane.send_control(control.encode(self._greeting.proof(self._leaves)))
 
     def _receive_proof(self, lane: LaneMux, proof: control.Proof) -> None:

@@ -112,4 +112,4 @@ def _session(
 
 
 def _path(router: SiteRouter, path: tuple[RouterId, ...]) -> tuple[str, ...]:
-    return tuple(router.router_name(hop) for hop in path)
+    return router.site_names(path)

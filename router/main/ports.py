@@ -46,6 +46,9 @@ class Credentials(Protocol):
     def outgoing(self, name: str, spec: LinkSpec) -> OutgoingSpec | PendingLink:
         """How to dial the link ``name``; or not yet, and why (a claim under way)."""
 
+    def sibling_tls(self) -> Tls:
+        """What to dial another router of this site with."""
+
     def forget_links(self, keep: frozenset[str]) -> None:
         """Only ``keep`` are wanted any more."""
 

@@ -6,6 +6,7 @@ the network's turn; there is no task here.
 
 import random
 from collections.abc import Callable, Iterable, Mapping
+from itertools import groupby
 
 from router.documents import Wanted
 from router.forward.forwarder import Forwarder
@@ -35,6 +36,7 @@ from router.main.routing_run import RoutingRun
 from router.main.services import Services
 from router.main.twin import Twin
 from router.model import limits
+from router.model.addresses import split
 from router.model.edges import HaveMessage, TableMessage, WishMessage
 from router.model.errors import ConfigError, HandshakeRejected
 from router.model.events import Note, Problem
@@ -145,7 +147,11 @@ class SiteRouter:
         if before is None or place_of(before.site) != place_of(wanted.site):
             self.open_link_door()
         self.links.drain_grace_s = wanted.site.drain_grace_s
-        if before is None or before.links != wanted.links or self._pending_links:
+        if (
+            before is None
+            or (before.links, before.siblings) != (wanted.links, wanted.siblings)
+            or self._pending_links
+        ):
             self.refresh_links()  # Some 3 ms a link; targets come and go all the time.
         ttl_s = wanted.site.service_sync_site_ttl_s
         if before is not None and before.site.service_sync_site_ttl_s != ttl_s:
@@ -169,10 +175,22 @@ class SiteRouter:
         Services of other sites are known again once the links are up: they may be away, so this
         is waited for only so long.
         """
-        inner = self._wanted.inner_ports if self._wanted is not None else None
-        if not inner or self._network.now() - self.started_at >= limits.START_LISTENS_S:
+        wanted = self._wanted
+        if wanted is None or self._network.now() - self.started_at >= limits.START_LISTENS_S:
             return True
-        return self.listens_at(inner.items())
+        if wanted.siblings and not self.is_edge and not self._goes_where_siblings_go():
+            return False
+        return self.listens_at((wanted.inner_ports or {}).items())
+
+    def _goes_where_siblings_go(self) -> bool:
+        """One was heard of, and there is a way to all sites that any of them is linked to."""
+        table = self.routing.table
+        own = table.sites.get(self.identity.site)
+        return (
+            own is not None
+            and not self.links.siblings.isdisjoint(table.next_hops)
+            and all(table.sites[site].reachable for site, _ in own.neighbours)
+        )
 
     def refresh_links(self) -> None:
         """Dial what is wanted and has its credential; called again when a claim was redeemed."""
@@ -189,7 +207,18 @@ class SiteRouter:
             else:
                 ready[name] = outgoing
         self._credentials.forget_links(frozenset(self._pending_links) | ready.keys())
+        if not self.is_edge:
+            for address in self._wanted.siblings:
+                ready[f"router {address}"] = self._to_sibling(address)  # No link has such a name.
         self.links.set_links(ready)
+
+    def _to_sibling(self, address: str) -> OutgoingSpec:
+        return OutgoingSpec(
+            endpoints=(split(address),),
+            tls=self._credentials.sibling_tls,
+            expected_site=self.identity.site,
+            is_sibling=True,
+        )
 
     def open_link_door(self) -> None:
         """Listen for links and claims, anew where the address or our certificate changed.
@@ -222,7 +251,10 @@ class SiteRouter:
 
     def table_changed(self, table: RouteTable) -> None:
         """Loads and learnt services follow it at once."""
-        self._router_sites = {route.router: site for site, route in table.sites.items()}
+        self._router_sites = {
+            **{route.router: site for site, route in table.sites.items()},
+            **table.routers,
+        }
         self._load.table_changed(table)
         self._services.table_changed(table)
 
@@ -354,6 +386,7 @@ class SiteRouter:
             for key in self.services
             if key.name == service
             for candidate in candidates.get(key, ())
+            if candidate.site != self.identity.site
         ]
         self._inquiries.ask(asked, done)
 
@@ -361,6 +394,12 @@ class SiteRouter:
         """The name of the site that ``router`` serves, or its id when it is not known."""
         site = self._router_sites.get(router)
         return str(router) if site is None else self.site_name(site)
+
+    def site_names(self, path: Iterable[RouterId]) -> tuple[str, ...]:
+        """The other sites on ``path``, each once: not which of its routers, nor those of ours."""
+        own = self.identity.site
+        names = [self.router_name(hop) for hop in path if self._router_sites.get(hop) != own]
+        return tuple(name for name, _ in groupby(names))
 
     def site_name(self, site: SiteId) -> str:
         """The name of ``site``, or its id when it is not known."""

@@ -11,8 +11,8 @@ from typing import Literal
 
 import msgspec
 
-from certs import certificates
-from certs.authority import Authority, ensure_leaf
+from certs import certificates, keys
+from certs.authority import Authority, Leaf, ensure_leaf
 from certs.claims import GrantStore
 from certs.contexts import CLAIM_ALPN, LINK_ALPN, client_context, server_context
 from certs.credentials import Credential, LinkStore
@@ -104,6 +104,7 @@ class SiteTrust:
         self._name = ""
         self._told = ""
         self._serials: dict[SiteId, str] = {}  # Of certificates bound to one site.
+        self._sibling_leaf = self._new_sibling_leaf()  # Never written down.
         self._expiries: dict[str, float] = {}  # Of the links' certificates in use, Unix seconds.
 
     def identity(self, router: RouterId, name: str) -> RouterIdentity:
@@ -152,11 +153,18 @@ class SiteTrust:
             self._leaf = ensure_leaf(
                 self._secrets, self._authority, self._identity.site_id, time.time()
             )
+            if certificates.needs_renewal(self._sibling_leaf.chain_pem, time.time()):
+                self._sibling_leaf = self._new_sibling_leaf()
         except (CertError, OSError) as error:
             self._tell("error", "leaf-not-renewed", "leaf", str(error))
             return
         if self._leaf != before:
             self._leaf_renewed()
+
+    def _new_sibling_leaf(self) -> Leaf:
+        key, site = keys.generate(), self._identity.site_id
+        chain = self._authority.issue_client_leaf(key.public_key(), site, time.time(), site_id=site)
+        return Leaf(key_pem=keys.to_pem(key), chain_pem=chain)
 
     def reload(self) -> None:
         """Take up revocations that another process wrote; their sessions end in this turn."""
@@ -250,6 +258,15 @@ class SiteTrust:
             expected_site=SiteId(token.site_id),
         )
 
+    def sibling_tls(self) -> Tls:
+        """Of our own CA both ways: who bears this site's name by it is a router of this site."""
+        leaf = self._sibling_leaf
+        return Tls(
+            context=client_context(leaf, self._authority.ca_pem),
+            certificate=certificates.to_der(leaf.chain_pem),
+            alpn=(LINK_ALPN,),
+        )
+
     def forget_links(self, keep: frozenset[str]) -> None:
         """Of links that are wanted no more: redeem nothing, show nothing."""
         assert self._redeemer is not None
@@ -271,13 +288,14 @@ class SiteTrust:
                 f"On {self._name} run: sitectl token create FILE",
             )
         named = certificates.site_in_certificate(peer_certificate)
-        if named is not None and named != neighbour.site:
+        if (named is not None or neighbour.is_sibling) and named != neighbour.site:
             return HandshakeRejected(
                 "wrong-site",
-                f"the certificate shown by {neighbour.name} is that of another site, {named}",
+                f"the certificate shown by {neighbour.name} is that of another site, "
+                f"{named or 'of whoever holds it'}",
                 "Link again with a token of the site that you mean",
             )
-        if named is not None:
+        if named is not None and not neighbour.is_sibling:
             self._serials[neighbour.site] = serial
         return None
 

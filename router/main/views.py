@@ -32,6 +32,7 @@ from router.model.ids import RouterId
 from router.model.settings import AffinityBy
 from router.net.epoll import EpollNetwork
 from router.routing.edge import EdgeRouting
+from router.routing.table import SiteRoute
 
 COMMANDS = "Commands are: reload, stop, revoke (site=ID)."
 
@@ -74,6 +75,7 @@ class OperatorView:
             ready=self.ready(),
             uptime_s=round(self._network.now() - router.started_at, 3),
             links=len(self.links()),
+            replicas=1 + len(router.links.siblings),
             services=len({key.name for key in router.services}),
             sites=sum(1 for route in router.routing.table.sites.values() if route.reachable),
             problems=(
@@ -180,7 +182,7 @@ class OperatorView:
                 name=route.name,
                 id=site,
                 path_cost=route.path_cost,
-                next_hops=tuple(self._router.router_name(hop) for hop in route.next_hops),
+                next_hops=self._next_hops(route),
                 neighbours=tuple(
                     NeighbourCost(self._router.site_name(other), cost)
                     for other, cost in route.neighbours
@@ -207,6 +209,11 @@ class OperatorView:
         return done
 
     # Parts ----------------------------------------------------------------------------------
+
+    def _next_hops(self, route: SiteRoute) -> tuple[str, ...]:
+        """The other sites that its paths begin with."""
+        names = [self._router.site_names(path)[:1] for path in route.paths]
+        return tuple(sorted({name for first in names for name in first}))
 
     def _service(self, snapshot: ServiceSnapshot) -> ServiceView:
         key = snapshot.key

@@ -119,6 +119,7 @@ LATE_WAKE_S = 0.5
 
 # routing.
 COST_MIN, COST_MAX = 1, 65_535
+SIBLING_COST = 0  # Between routers of one site, and there only.
 LSA_PART_BYTES_MAX = 32 * KIB  # Signed, whole.
 LSA_ENVELOPE_BYTES = KIB  # Of these for header, key and signature.
 LSA_PARTS_MAX = 33  # Part 0 and 32 with services.

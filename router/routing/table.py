@@ -43,7 +43,8 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
     """``candidates`` are remote routers with a connector, sorted by (path cost, site, router).
 
     ``next_hops`` has all cheapest next hops per router, ``epochs`` the epoch of each reachable
-    router, ``adjacencies`` our neighbours whose link is up.
+    router, ``adjacencies`` our neighbours whose link is up, ``routers`` the site of each known
+    router (of an edge: of none).
     """
 
     generation: int
@@ -55,6 +56,7 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
     next_hops: dict[RouterId, frozenset[RouterId]]
     epochs: dict[RouterId, int]
     adjacencies: tuple[RouterId, ...]
+    routers: dict[RouterId, SiteId] = {}
 
     def next_hop_is_cheapest(self, origin_router: RouterId, neighbour: RouterId) -> bool:
         """Whether a cheapest path to ``origin_router`` starts at ``neighbour``."""
@@ -120,6 +122,10 @@ def build_table(
         next_hops=next_hops,
         epochs=epochs,
         adjacencies=own.adjacencies,
+        routers={
+            **{origin.node.router: origin.node.site for origin in others},
+            own.node.router: own.node.site,
+        },
     )
 
 

@@ -42,9 +42,9 @@ def installed(cluster: Cluster, name: str, routers: int = 1) -> Place:
     return place
 
 
-def joined(cluster: Cluster, routers: int = 1) -> tuple[Place, Place]:
+def joined(cluster: Cluster, routers: int = 1, *, of_east: int = 1) -> tuple[Place, Place]:
     """West with ``routers``, which dial, and east; a service at each alone, and one at both."""
-    east, west = installed(cluster, "east"), installed(cluster, "west", routers)
+    east, west = installed(cluster, "east", of_east), installed(cluster, "west", routers)
     east.apply(REQUEST.format(name="to-east"))
     for place in (east, west):
         name = place.namespace
@@ -53,7 +53,7 @@ def joined(cluster: Cluster, routers: int = 1) -> tuple[Place, Place]:
     until(lambda: len(west.router_pods()) == routers, "all routers are ready", 30.0)
     for place, other in ((east, west), (west, east)):
         place.answers("shop", by=place.namespace)
-        reached(place, f"only-{other.namespace}", routers if place is west else 1)
+        reached(place, f"only-{other.namespace}", routers if place is west else of_east)
     return east, west
 
 
@@ -102,7 +102,21 @@ def under_load(place: Place, routers: int, *ways: tuple[Place, str]) -> None:
 def test_the_only_router_of_either_end_is_replaced_by_surge_under_load(cluster: Cluster) -> None:
     east, west = joined(cluster)
     under_load(west, 1, (west, "shop"), (west, "only-east"), (east, "only-west"))
-    under_load(east, 1, (west, "shop"), (west, "only-east"), (east, "shop"))
+    under_load(
+        east, 1, (west, "shop"), (west, "only-east"), (east, "shop"), (east, "only-west")
+    )
+
+
+def test_of_two_routers_that_accept_links_each_reaches_other_sites(cluster: Cluster) -> None:
+    """The one router of west dials one of them; the other goes through that."""
+    east, west = joined(cluster, of_east=2)
+    pods = [pod["metadata"]["name"] for pod in east.router_pods()]
+    assert sorted(len(east.router("link", "status", pod=pod)) for pod in pods) == [0, 1]
+    for pod in pods:
+        assert east.router("status", pod=pod)["replicas"] == 2
+        (why,) = east.router("why", "only-west", pod=pod)["candidates"]
+        assert (why["site"], why["path"], why["path_cost"]) == ("west", ["west"], 1)
+    under_load(east, 2, (west, "only-east"), (east, "only-west"), (east, "shop"))
 
 
 def test_two_routers_are_replaced_in_turns_under_load(cluster: Cluster) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from router.model.specs import ListenerSpec
 from tests.simulation.world import SimIdentity, SimSite, World
 
 
@@ -54,4 +55,43 @@ def test_a_site_of_two_routers_is_one_site_for_others() -> None:
     for router in world.sites.values():
         named = [route.name for route in router.router.routing.table.sites.values()]
         assert sorted(named) == ["a", "b"]
+        assert not router.router.problems()
+
+
+def site_with_a_link_at_one_router(first: str, second: str) -> tuple[World, SimSite, SimSite]:
+    """Routers a and a2 (ids ``first`` and ``second``) of a site; b, which has the targets, dials a.
+
+    Router a2 is not known to b, but it has dialled a.
+    """
+    world = World(1, "a", "b", "a2")
+    a, b, a2 = world.sites.values()
+    for router, number in ((a, first), (a2, second)):
+        router.kill()
+        router.identity = SimIdentity("a", number)
+        router.start()
+        router.listeners["shop"] = ListenerSpec(service="shop")
+    b.link(a, cost=1)
+    b.declare()
+    b.serve(2, 10)
+    a2.siblings = [a]
+    a2.apply()
+    world.run(5)
+    return world, a, a2
+
+
+@pytest.mark.parametrize(("first", "second"), [(LOW, HIGH), (HIGH, LOW)])
+def test_a_router_reaches_other_sites_through_another_of_its_site(first: str, second: str) -> None:
+    world, a, a2 = site_with_a_link_at_one_router(first, second)
+    b = world["b"]
+    answers = a2.offer(5, 2) + a.offer(5, 2)
+    more = a.offer(5, 2)
+    world.run(4)
+    assert {answer.site for answer in (*answers, *more)} == {"b"}
+    route = a2.router.routing.table.sites[b.identity.site]
+    assert route.path_cost == 1
+    assert route.paths == ((a.identity.router, b.identity.router),)
+    assert a2.router.site_names(route.paths[0]) == ("b",)
+    for router in (a, a2):
+        assert all(line.neighbour_name == "b" for line in router.router.links.status())
+        assert len(router.router.links.siblings) == 1
         assert not router.router.problems()

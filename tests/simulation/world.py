@@ -80,6 +80,9 @@ class SimCredentials:
             tls=Tls(None, self._certificate, (LINK_ALPN,)),
         )
 
+    def sibling_tls(self) -> Tls:
+        return Tls(None, self._certificate, (LINK_ALPN,))
+
     def forget_links(self, keep: frozenset[str]) -> None:
         pass
 
@@ -284,6 +287,8 @@ class SimSite:
         self.connectors: dict[str, ConnectorSpec] = {}
         self.targets: dict[int, Target] = {}
         self.declared_at_s: dict[str, float] = {}
+        self.siblings: list[SimSite] = []
+        """Other routers of the same site, which this one dials."""
         self.service_sync = True
         self.listeners: dict[str, ListenerSpec] = {}
         self.lives = 0
@@ -330,6 +335,7 @@ class SimSite:
                 listeners=dict(self.listeners),
                 links=dict(self.links),
                 declared_at_s=dict(self.declared_at_s),
+                siblings=tuple(f"{other.ip}:{LINK_PORT}" for other in self.siblings),
             ),
             [],
         )

@@ -229,6 +229,9 @@ class KubernetesStore:
         few = replicas.too_few(wanted, shares)
         errors = self._errors([*expanded.errors, *remaining, *self._plan.findings, *few])
         wanted = replicas.divided(wanted, shares)
+        if wanted.site.ingress != "none":  # Else none of them listens for links.
+            siblings = replicas.to_dial(pods, self._pod, self._families, wanted.site.bind_port)
+            wanted = msgspec.structs.replace(wanted, siblings=siblings)
         reading = news(self._last, wanted, errors)
         self._last = reading or self._last
         self._tell_followers(Look(self._snapshot, self._picture, self._plan, self._last))
