@@ -250,7 +250,7 @@ class Links:
     @property
     def siblings(self) -> frozenset[RouterId]:
         """Other routers of our own site that links are up to."""
-        known = self._adjacencies.items()
+        known = self._adjacencies.known.items()
         return frozenset(
             router for router, one in known if one.is_told and one.neighbour.is_sibling
         )
