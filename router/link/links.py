@@ -250,9 +250,9 @@ class Links:
     @property
     def siblings(self) -> frozenset[RouterId]:
         """Other routers of our own site that links are up to."""
-        known = self._adjacencies.known.items()
+        known = self._known.values()
         return frozenset(
-            router for router, one in known if one.is_told and one.neighbour.is_sibling
+            one.neighbour.router for one in known if one.is_told and one.neighbour.is_sibling
         )
 
     # Accepting.
@@ -414,6 +414,22 @@ class Links:
         link = self._link_of.get(session)
         if link is not None and link in self._leaving:
             self._start(self._outgoing.get(link.name))
+        elif link is not None and session.is_draining and not self._draining and not self._closed:
+            self._succeed(link)
+
+    def _succeed(self, link: OutgoingLink) -> None:
+        """The neighbour stops: another router may answer for it there while its streams end."""
+        if link.spec.is_sibling or self._outgoing.get(link.name) is not link:
+            return
+        left = [old.neighbour for old in self._leaving if old.name == link.name]
+        if link.neighbour in left:  # The same again, which still listens: wait for its end.
+            return
+        link.retire()
+        self._leaving[link] = None
+        successor = OutgoingLink(link.name, link.spec, self._network, self, self._rng)
+        self._outgoing[link.name] = successor
+        successor.expect_soon()
+        successor.start()
 
     def session_down(self, session: LinkSession, fault: Fault) -> None:
         """Over. With the last link the adjacency goes."""
@@ -432,7 +448,10 @@ class Links:
             if link in self._leaving:
                 del self._leaving[link]
                 self.link_changed(link.name)
-                self._start(self._outgoing.get(link.name))
+                successor = self._outgoing.get(link.name)
+                self._start(successor)
+                if successor is not None and fault.code == "shutdown":
+                    successor.expect_soon()
             link.session_down(fault)
         if self._drained is not None:
             self._ask_turn()

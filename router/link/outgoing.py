@@ -122,6 +122,16 @@ class OutgoingLink:
         if self.session is not None:
             self.session.drain(fault, wholly=True, deadline=deadline)
 
+    def retire(self) -> None:
+        """Dial no more: the neighbour stops. What is up ends when the neighbour says so."""
+        self._stopped = True
+        self._cancel()
+
+    def expect_soon(self) -> None:
+        """The neighbour said goodbye: it, or its successor, is there in a moment."""
+        self._failures = -limits.RECONNECT_SOON_TRIES
+        self.retry_now()
+
     # What `Links` passes on from the session.
 
     def session_up(self) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from router.model.specs import ListenerSpec
+from router.model.specs import LinkSpec, ListenerSpec
 from tests.simulation.world import SimIdentity, SimSite, World
 
 
@@ -95,3 +95,59 @@ def test_a_router_reaches_other_sites_through_another_of_its_site(first: str, se
         assert all(line.neighbour_name == "b" for line in router.router.links.status())
         assert len(router.router.links.siblings) == 1
         assert not router.router.problems()
+
+
+def replaced_in_front_of(b: SimSite, a: SimSite, a2: SimSite) -> None:
+    """The place that b dials leads to whoever of a and a2 listens, as a Service does."""
+    b.endpoints["to-a"] = f"{a.ip} {a2.ip}"
+    b.links["to-a"] = LinkSpec(cost=1, disabled=True)
+    b.apply()
+    b.links["to-a"] = LinkSpec(cost=1)
+    b.apply()
+    b.world.run(2)
+
+
+@pytest.mark.parametrize(("first", "second"), [(LOW, HIGH), (HIGH, LOW)])
+def test_no_request_at_the_next_router_is_lost_while_the_one_with_the_links_stops(
+    first: str, second: str
+) -> None:
+    world, a, a2 = site_with_a_link_at_one_router(first, second)
+    replaced_in_front_of(world["b"], a, a2)
+    answers = a2.offer(20, 6)
+    gone: list[bool] = []
+    world.run(2)
+    assert a.router.links.status() and not a2.router.links.status()
+    a.stop(lambda: gone.append(True))
+    world.run(10)
+    assert gone and {answer.site for answer in answers} == {"b"}
+    assert [line.neighbour_name for line in a2.router.links.status()] == ["b"]
+
+
+def test_a_long_request_at_a_router_that_stops_keeps_no_other_from_the_next_one() -> None:
+    world, a, a2 = site_with_a_link_at_one_router(LOW, HIGH)
+    b = world["b"]
+    replaced_in_front_of(b, a, a2)
+    for target in b.targets.values():
+        target.service_s = 8.0
+    long = a.request()
+    world.run(0.5)
+    for target in b.targets.values():
+        target.service_s = 0.1
+    a.stop(lambda: None, 20.0)
+    world.run(0.5)
+    answers = a2.offer(10, 4)
+    world.run(5)
+    assert {answer.site for answer in answers} == {"b"} and not long.ended
+    assert max(answer.ended - answer.began for answer in answers) < 0.5
+    world.run(6)
+    assert long.site == "b"
+
+
+def test_a_router_whose_sibling_dies_waits_for_a_link_of_its_own() -> None:
+    world, a, a2 = site_with_a_link_at_one_router(LOW, HIGH)
+    replaced_in_front_of(world["b"], a, a2)
+    answers = a2.offer(20, 4)
+    world.run(1)
+    a.kill()
+    world.run(8)
+    assert {answer.site for answer in answers} == {"b"}

@@ -75,7 +75,7 @@ class SimCredentials:
     def outgoing(self, name: str, spec: LinkSpec) -> OutgoingSpec | PendingLink:
         self.asked.append(name)
         return OutgoingSpec(
-            endpoints=((self._endpoints[name], LINK_PORT),),
+            endpoints=tuple((ip, LINK_PORT) for ip in self._endpoints[name].split()),
             cost=spec.cost or 1,
             tls=Tls(None, self._certificate, (LINK_ALPN,)),
         )
