@@ -422,7 +422,8 @@ class Links:
         if link.spec.is_sibling or self._outgoing.get(link.name) is not link:
             return
         left = [old.neighbour for old in self._leaving if old.name == link.name]
-        if link.neighbour in left:  # The same again, which still listens: wait for its end.
+        is_new = self._network.now() - link.since < limits.RECONNECT_MIN_S
+        if is_new or link.neighbour in left:  # Who stops still listens: wait for its end.
             return
         link.retire()
         self._leaving[link] = None

@@ -102,9 +102,7 @@ def under_load(place: Place, routers: int, *ways: tuple[Place, str]) -> None:
 def test_the_only_router_of_either_end_is_replaced_by_surge_under_load(cluster: Cluster) -> None:
     east, west = joined(cluster)
     under_load(west, 1, (west, "shop"), (west, "only-east"), (east, "only-west"))
-    under_load(
-        east, 1, (west, "shop"), (west, "only-east"), (east, "shop"), (east, "only-west")
-    )
+    under_load(east, 1, (west, "shop"), (west, "only-east"), (east, "shop"), (east, "only-west"))
 
 
 def test_of_two_routers_that_accept_links_each_reaches_other_sites(cluster: Cluster) -> None:

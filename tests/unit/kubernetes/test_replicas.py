@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.documents import Wanted
-from router.kubernetes.replicas import WHOLE, Division, divided, division, too_few
+from router.kubernetes.pods import BOTH
+from router.kubernetes.replicas import WHOLE, Division, divided, division, to_dial, too_few
 from router.model import limits
 from router.model.specs import ConnectorSpec, SiteSpec, TargetSpec
 from tests.unit.kubernetes.objects_made import pod
@@ -18,9 +19,9 @@ ENDS = datetime(2026, 1, 1, 0, 1, tzinfo=UTC).timestamp()
 NOW = ENDS - 30
 
 
-def router(name: str, minute: int, **rest: Any) -> dict[str, Any]:
+def router(name: str, minute: int, *ips: str, **rest: Any) -> dict[str, Any]:
     labels = {"spillway.dev/component": "router"}
-    return pod(name, labels=labels, made=f"2026-01-01T00:{minute:02}:00Z", **rest)
+    return pod(name, *ips, labels=labels, made=f"2026-01-01T00:{minute:02}:00Z", **rest)
 
 
 def ending(name: str, minute: int) -> dict[str, Any]:
@@ -119,3 +120,25 @@ def test_a_service_with_less_capacity_than_routers_is_told_once_they_stay() -> N
     for enough in (wanted(2), wanted(1, None), wanted()):
         assert not list(too_few(enough, two))
     assert not list(too_few(wanted(1), msgspec.structs.replace(two, staying=1)))
+
+
+def dialled(own: str, *pods: dict[str, Any]) -> tuple[str, ...]:
+    return to_dial({one["metadata"]["name"]: one for one in pods}, own, BOTH, 55671)
+
+
+def test_of_two_routers_the_newer_dials_the_older_until_that_has_ended() -> None:
+    old, new = router("z", 1, "10.0.0.1"), router("a", 2, "10.0.0.2")
+    assert dialled("a", old, new) == ("10.0.0.1:55671",)
+    assert dialled("z", old, new) == ()
+    going = router("z", 1, "10.0.0.1", ready=False, deleted="2026-01-01T00:01:00Z")
+    assert dialled("a", going, new) == ("10.0.0.1:55671",)
+    assert dialled("a", router("z", 1, "10.0.0.1", phase="Succeeded"), new) == ()
+    assert dialled("a", router("z", 1), new) == (), "it has no address yet"
+    assert dialled("a", pod("z", "10.0.0.1"), new) == (), "an application"
+    assert dialled("elsewhere", old, new) == (), "no Pod of the namespace"
+
+
+def test_routers_of_one_moment_dial_by_name_and_each_pair_once() -> None:
+    three = [router(name, 1, f"fd00::{name}") for name in "abc"]
+    assert [len(dialled(name, *three)) for name in "abc"] == [0, 1, 2]
+    assert dialled("b", *three) == ("[fd00::a]:55671",)

@@ -85,11 +85,20 @@ class Owner:
 class Router:
     """A site with its links; it listens at (name, 1)."""
 
-    def __init__(self, world: World, name: str, router: str = "", *, is_edge: bool = False) -> None:
+    def __init__(
+        self,
+        world: World,
+        name: str,
+        router: str = "",
+        *,
+        is_edge: bool = False,
+        site: str = "",
+    ) -> None:
+        """``site``: whose identity it has, if that is not called as the host."""
         self.world = world
         self.name = name
         self.tls = Tls(None, b"leaf of " + name.encode(), (ALPN,))
-        self.identity = FakeIdentity(name, router)
+        self.identity = FakeIdentity(site or name, router or FakeIdentity(name).router)
         self.owner = Owner()
         self.links = Links(world, self.identity, self.owner, rng=world.rng, is_edge=is_edge)
         self.specs: dict[str, OutgoingSpec] = {}

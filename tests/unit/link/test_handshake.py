@@ -158,6 +158,61 @@ def test_a_hello_that_cannot_be_served_is_refused_with_advice(
     assert dialler.goaway().hint
 
 
+SIBLING = {
+    "public_key": FakeIdentity("east").public_key,
+    "name": "east",
+    "required": ("sibling",),
+    "features": ("sibling",),
+}
+
+
+def test_another_router_of_the_site_is_let_in_at_no_cost_if_it_says_so() -> None:
+    world = World()
+    east = Router(world, "east")
+    dialler = Dialler(world, east)
+    dialler.say(dialler.hello(**SIBLING, cost=7))
+    assert isinstance(dialler.heard[-1], Proof)
+    dialler.say(Proof(east.identity.sign(dialler.transcript())))
+    assert east.owner.named("up") == [("up", "east", 0)]
+    dialler.say(control.CostMessage(9))
+    assert east.owner.named("cost") == [] and east.links.adjacent == {dialler.identity.router: 0}
+    assert east.links.status() == [] and east.links.siblings == {dialler.identity.router}
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"router": FakeIdentity("east").router}, "self-link"),
+        ({"public_key": FakeIdentity("liar").public_key}, "wrong-site"),
+        ({"required": ()}, "identity-conflict"),
+    ],
+)
+def test_who_says_it_is_a_router_of_the_site_and_is_not_is_refused(
+    changes: dict[str, object], code: str
+) -> None:
+    world = World()
+    dialler = Dialler(world, Router(world, "east"))
+    dialler.say(dialler.hello(**(SIBLING | changes)))
+    assert (dialler.goaway().kind, dialler.goaway().code) == ("refused", code)
+    assert dialler.goaway().hint
+
+
+def test_who_has_the_sites_public_key_alone_is_no_router_of_it() -> None:
+    world = World()
+    east = Router(world, "east")
+    dialler = Dialler(world, east)
+    dialler.say(dialler.hello(**SIBLING))
+    dialler.say(Proof(dialler.identity.sign(dialler.transcript())))
+    assert dialler.goaway().code == "bad-proof" and east.owner.events == []
+
+
+def test_an_edge_has_no_other_routers_of_its_site() -> None:
+    world = World()
+    dialler = Dialler(world, Router(world, "east", is_edge=True))
+    dialler.say(dialler.hello(**SIBLING))
+    assert dialler.goaway().code == "unsupported-feature"
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -407,3 +407,55 @@ def test_closing_says_goodbye_and_dials_no_more() -> None:
     west.links.close()
     world.advance(120.0)
     assert world.dials == [] and live_wires(world) == []
+
+
+def test_routers_of_one_site_join_at_no_cost_and_that_is_no_link_between_sites() -> None:
+    world = World()
+    old, new = Router(world, "old", site="shop"), Router(world, "new", site="shop")
+    new.link("old", name="router old:1", cost=5, expected_site=new.identity.site, is_sibling=True)
+    world.settle()
+    assert new.links.adjacent == {old.id: 0} and old.links.adjacent == {new.id: 0}
+    new.link("old", name="router old:1", cost=6, expected_site=new.identity.site, is_sibling=True)
+    world.settle()
+    assert new.links.adjacent == {old.id: 0} and old.links.adjacent == {new.id: 0}
+    for router, other in ((old, new), (new, old)):
+        assert router.links.status() == [] and router.links.siblings == {other.id}
+        assert router.links.outgoing_status("router old:1") is None
+        router.open(other)
+
+
+def test_a_router_that_takes_another_site_for_its_own_is_told() -> None:
+    world = World()
+    shop, bank = Router(world, "shop"), Router(world, "bank")
+    shop.link("bank", expected_site=shop.identity.site, is_sibling=True)
+    world.settle()
+    assert shop.owner.named("up") == bank.owner.named("up") == []
+
+
+def test_a_neighbour_that_stops_is_dialled_anew_while_its_streams_end() -> None:
+    world = World()
+    old, new = Router(world, "old", site="shop"), Router(world, "new", site="shop")
+    west = Router(world, "west")
+    west.specs["to-shop"] = OutgoingSpec(endpoints=(("old", 1), ("new", 1)), tls=west.tls)
+    west.links.set_links(west.specs)
+    world.settle()
+    stream = west.open(old)
+    world.advance(1.0)
+    del world.listeners["old", 1]
+    old.links.drain()
+    old.links.finish(lambda: None)
+    world.settle()
+    states = [(line.state, line.neighbour_router) for line in west.links.status()]
+    assert states == [("up", new.id), ("draining", old.id)] and stream.losses == []
+    assert west.links.adjacent[new.id] == 1
+
+
+def test_a_neighbour_that_stops_and_still_listens_is_not_dialled_without_end() -> None:
+    world = World()
+    _, east = linked(world)
+    world.advance(1.0)
+    east.links.drain()
+    east.links.finish(lambda: None)
+    dialled = len(world.wires)
+    world.advance(1.0)
+    assert len(world.wires) - dialled < 20

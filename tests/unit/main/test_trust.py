@@ -172,6 +172,22 @@ def test_a_certificate_admits_the_site_it_names_and_no_other(holder: Path) -> No
     assert (refused.code, WEST.site in str(refused)) == ("wrong-site", True)
 
 
+def test_a_router_of_our_own_site_is_admitted_by_a_certificate_of_that_site_alone(
+    holder: Path,
+) -> None:
+    trust = started(holder)
+    own = SiteId(trust.identity(RouterId("r"), "here").site)
+    sibling = Neighbour(RouterId("s"), own, "here", b"", is_sibling=True)
+    assert trust.admit(trust.sibling_tls().certificate, sibling) is None
+    assert trust.admit(trust.listener_tls().certificate, sibling) is None
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    authority = Authority.load(holder / "secrets")
+    of_any_site = to_der(authority.issue_client_leaf(key, "token", time.time()))
+    for shown in (shown_by(holder, WEST.site), of_any_site):
+        refused = trust.admit(shown, sibling)
+        assert refused is not None and refused.code == "wrong-site"
+
+
 def test_a_revoked_site_is_dropped_and_refused_also_when_another_process_wrote_it(
     holder: Path,
 ) -> None:
