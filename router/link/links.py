@@ -192,11 +192,18 @@ class Links:
         return self._process.reset_stalled(size_bytes)
 
     def status(self) -> list[LinkStatus]:
-        """All links to other sites: those configured and incoming ones that are up, by name."""
+        """All links to other sites: those configured and incoming ones that are up, by name.
+
+        One whose neighbour stops drains: its successor is a line of its own only once it is up.
+        """
+        going = {link.name for link in self._leaving}
+        shown = [
+            link
+            for link in self._outgoing.values()
+            if link.name not in going or link.session is not None
+        ]
         lines = [
-            outgoing_status(link)
-            for link in (*self._outgoing.values(), *self._leaving)
-            if not link.spec.is_sibling
+            outgoing_status(link) for link in (*shown, *self._leaving) if not link.spec.is_sibling
         ]
         lines += [
             incoming_status(name, session)
