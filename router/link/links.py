@@ -192,7 +192,10 @@ class Links:
         return self._process.reset_stalled(size_bytes)
 
     def status(self) -> list[LinkStatus]:
-        """All links to other sites: those configured and incoming ones that are up, by name."""
+        """All links to other sites: those configured and incoming ones that are up, by name.
+
+        One whose neighbour stops drains: its successor is a line of its own only once it is up.
+        """
         lines = [
             outgoing_status(link)
             for link in (*self._outgoing.values(), *self._leaving)

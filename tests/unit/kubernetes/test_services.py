@@ -111,6 +111,19 @@ def test_three_hundred_services_share_port_80() -> None:
     assert site.cluster.writes == 300
 
 
+def test_a_thousand_services_some_of_them_impossible_hold_up_nobody() -> None:
+    site = Site()
+    for index in range(1_000):
+        site.declare(f"shop-{index}", here=True)
+    site.cluster.put(users_service("shop-7", 80, 81))
+    site.cluster.put(users_service("shop-8", 80, type="ExternalName", externalName="a.example"))
+    site.declare("9lives")
+    found = site.settle()
+    assert sorted(error.code for error in found.findings) == ["SW0421", "SW0422", "SW0426"]
+    assert len(set(found.inner_ports.values())) == 998
+    assert site.cluster.writes == 998
+
+
 def test_a_router_that_restarts_and_a_second_one_come_to_the_same_inner_ports() -> None:
     site = Site()
     for name in ("b", "a", "c"):

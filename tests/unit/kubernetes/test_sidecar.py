@@ -65,6 +65,8 @@ def test_a_native_sidecar_comes_first_and_all_else_stays(kind: str) -> None:
     assert ours["startupProbe"]["httpGet"]["path"] == "/readyz?service=shop&service=db"
     assert pod["containers"] == POD["containers"]
     assert pod["volumes"][0] == POD["volumes"][0]
+    token = next(v["secret"] for v in pod["volumes"] if "secret" in v)
+    assert token["defaultMode"] == 0o444  # Any user id may run it, in this container alone.
     assert list(after) == list(before)
 
 
