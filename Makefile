@@ -29,7 +29,7 @@ $(BIN)/python:
 	scripts/make-venv $(PYTHON) $(VENV)
 
 $(VENV)/.installed: pyproject.toml | $(BIN)/python
-	$(PIP) -e .
+	$(PIP) -e '.[kubernetes]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python

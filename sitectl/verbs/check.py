@@ -266,5 +266,6 @@ def _service(item: dict[str, Any]) -> Iterator[Finding]:
     if targets_ready:
         yield Finding("ok", "SW0517", f"{name}: {output.count(targets_ready, 'target')} ready")
     else:
-        hint = f"sitectl service bind {item['name']} host ADDRESS"
+        key = f"{item['name']}:{item['port']}"
+        hint = f"sitectl why {key}, or: sitectl service bind {item['name']} TYPE NAME"
         yield Finding("warning", "SW0517", f"{name}: no target is ready at any site", hint)
