@@ -228,11 +228,10 @@ class Container:
         return code
 
     async def _start(self, image: Image) -> None:
-        words = [expanded(word, self.env) for word in self.spec.get("command") or []]
-        args = [expanded(word, self.env) for word in self.spec.get("args") or []]
-        if not words:
+        words, args = self._stated("command"), self._stated("args")
+        if not words:  # The image's own words name files of this machine as they are.
             words, args = list(image.entrypoint), args or list(image.cmd)
-        argv = image.argv([self._mapped(word) for word in [*words, *args]])
+        argv = image.argv([*words, *args])
         if not argv:
             raise OSError("no command specified")
         with self.log_path().open("wb") as log:
@@ -299,6 +298,9 @@ class Container:
             with contextlib.suppress(ProcessLookupError):
                 # Not send_signal: it polls, and takes the exit code from who waits for it.
                 os.kill(self._process.pid, number)
+
+    def _stated(self, field: str) -> list[str]:
+        return [self._mapped(expanded(word, self.env)) for word in self.spec.get(field) or []]
 
     def _mapped(self, word: str) -> str:
         return self._loopback.mapped(self.mounts.real(word))
