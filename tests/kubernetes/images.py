@@ -10,23 +10,43 @@ import msgspec
 ROOT: Final = Path(__file__).resolve().parents[2]
 
 _HTTP_ECHO: Final = """
-import http.server, json, os, socketserver, sys
+import http.server, json, os, signal, socketserver, sys, threading, time
+busy, lock = 0, threading.Lock()
 class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+    protocol_version, wbufsize = "HTTP/1.1", -1
     def do_GET(self):
+        global busy
+        with lock:
+            busy += 1
+        try:
+            self.answer()
+            self.wfile.flush()
+        finally:
+            with lock:
+                busy -= 1
+    do_POST = do_PUT = do_GET
+    def answer(self):
         body = json.dumps({"pod": os.environ.get("HOSTNAME"), "path": self.path}).encode() + b"\\n"
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-    do_POST = do_PUT = do_GET
     def log_message(self, *words):
         print(self.command, self.path, flush=True)
 class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
-    daemon_threads = True
+    daemon_threads, request_queue_size = True, 100
 port = int(os.environ.get("PORT") or (sys.argv[1:] or ["8080"])[0])
-Server((os.environ["POD_IP"], port), Handler).serve_forever()
+server = Server((os.environ["POD_IP"], port), Handler)
+def end():
+    server.shutdown()
+    server.server_close()
+    while busy:
+        time.sleep(0.01)
+    os._exit(0)
+signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=end).start())
+server.serve_forever()
+threading.Event().wait()
 """
 _TCP_ECHO: Final = """
 import os, socketserver, sys
@@ -76,7 +96,10 @@ SPILLWAY: Final = Image(
     },
 )
 HTTP_ECHO: Final = Image(entrypoint=(sys.executable, "-c", _HTTP_ECHO))
-"""Answers each request with the pod's name and the path, on POD_IP and PORT (or 8080)."""
+"""Answers each request with the pod's name and the path, on POD_IP and PORT (or 8080).
+
+A head and its body leave in one piece, and SIGTERM lets requests end: what is lost is the router's.
+"""
 TCP_ECHO: Final = Image(entrypoint=(sys.executable, "-c", _TCP_ECHO))
 """Says the pod's name on one line, then echoes."""
 HOST: Final = Image(commands={"python": (sys.executable,), "python3": (sys.executable,)})
