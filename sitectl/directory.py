@@ -162,10 +162,11 @@ class DirectorySite(Site):
 
     def restart_router(self) -> None:
         """Stop it, drained, and start it again. Failure: it takes too long."""
-        from sitectl import process
+        from sitectl.runtimes import runtime_of
 
-        if process.stop(self, RESTART_WAIT_S):
-            process.start(self, RESTART_WAIT_S)
+        runtime = runtime_of(self)
+        if runtime.stop(RESTART_WAIT_S):
+            runtime.start(RESTART_WAIT_S)
 
     def still_answers(self) -> bool:
         """Whether a process accepts on the socket."""

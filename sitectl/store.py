@@ -3,6 +3,7 @@
 import difflib
 import os
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -18,6 +19,20 @@ def state_dir(settings: Settings) -> Path:
         return Path(settings.state).expanduser().absolute()
     base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
     return Path(base).expanduser().absolute() / "spillway"
+
+
+GATEWAYS: Final = "gateways.d"  # No site can have this name.
+SYSTEM_STATE: Final = Path("/var/lib/spillway")
+
+
+def gateways_dir(settings: Settings) -> Path:
+    """The directory that holds this host's gateways, each a site directory of an edge router.
+
+    Root's gateways are the system's: whom they run as cannot look into root's home.
+    """
+    if not settings.state and not os.environ.get("XDG_DATA_HOME") and os.geteuid() == 0:
+        return SYSTEM_STATE / GATEWAYS
+    return state_dir(settings) / GATEWAYS
 
 
 def _has_kubeconfig() -> bool:

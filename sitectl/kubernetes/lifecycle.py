@@ -14,7 +14,7 @@ from router.kubernetes.objects import Object, labels, metadata, name_of, part, s
 from router.kubernetes.picture import SiteOptions
 from router.kubernetes.site_config import SiteDefaults
 from router.model.specs import SiteSpec
-from sitectl import output, process, texts
+from sitectl import output, texts
 from sitectl.failure import Exit, Failure, conflict
 from sitectl.kubernetes.cluster import ApiFailure, Cluster, in_parallel
 from sitectl.kubernetes.door import PodDoor, site_directory
@@ -32,6 +32,7 @@ from sitectl.kubernetes.versions import (
     version_of,
 )
 from sitectl.options import Settings
+from sitectl.runtimes.process import is_supervised, router_environment
 from sitectl.site import Change
 from sitectl.site_flags import given, given_keys, pairs
 from sitectl.store import state_dir
@@ -400,9 +401,9 @@ def run(settings: Settings) -> None:
         command += ["--kubeconfig", settings.kubeconfig]
     if settings.context:
         command += ["--context", settings.context]
-    if process.is_supervised():
+    if is_supervised():
         command += ["--log", "stdout"]
     else:
         output.note(f"router of namespace {namespace} runs until Ctrl-C, log {directory}/run")
     sys.stdout.flush()
-    os.execve(command[0], command, process.router_environment())
+    os.execve(command[0], command, router_environment())

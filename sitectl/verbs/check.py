@@ -19,11 +19,12 @@ import click
 
 from router.documents import listening_addresses, resolve
 from router.model.addresses import join
-from sitectl import output, process, store, texts
+from sitectl import output, store, texts
 from sitectl.directory import DirectorySite
 from sitectl.failure import Exit, Failure
 from sitectl.findings import Finding, expiry
 from sitectl.options import Settings, Verb
+from sitectl.runtimes import presence
 from sitectl.site import Site
 
 DESCRIPTORS_WANTED = 4_096
@@ -119,7 +120,7 @@ def _of_site(settings: Settings) -> Iterator[Finding]:
     yield Finding("ok", "SW0510", f"site {site.name} in {site.directory}")
     yield from _secrets(site)
     yield from _config(site)
-    if process.is_running(site):
+    if presence.is_running(site):
         yield from of_router(site)
     else:
         yield Finding(

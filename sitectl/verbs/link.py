@@ -8,9 +8,10 @@ import click
 
 from router.model import limits
 from router.model.specs import Document, LinkSpec
-from sitectl import output, process, store
+from sitectl import output, store
 from sitectl.failure import Exit, Failure, conflict, not_found, usage
 from sitectl.options import Duration, Settings, TokenFile, Verbs, accepted, dry_run_flag
+from sitectl.runtimes import presence
 from sitectl.site import Links, Site
 
 if TYPE_CHECKING:
@@ -223,7 +224,7 @@ def _wait(site: Site, name: str | None, wait_s: float) -> None:
                 raise _refused(item)
         return bool(last) and all(item["state"] == "up" for item in last)
 
-    if not process.wait_until(settled, wait_s, site.poll_s):
+    if not presence.wait_until(settled, wait_s, site.poll_s):
         waiting = [item for item in last if item["state"] != "up"]
         what = ", ".join(f"link {item['name']} is {item['state']}" for item in waiting)
         errors = "; ".join(str(item["error"]) for item in waiting if item.get("error"))

@@ -10,9 +10,10 @@ import click
 import yaml
 
 from router.model.errors import ConfigError
-from sitectl import output, process, texts
+from sitectl import output, texts
 from sitectl.failure import Exit, Failure, usage
 from sitectl.options import Settings, TokenFile, Verb
+from sitectl.runtimes.process import router_environment
 
 if TYPE_CHECKING:
     from router.kubernetes.manifests import SidecarService
@@ -127,7 +128,7 @@ def controller(settings: Settings, watch: str | None, image: str | None) -> None
     ):
         words += [flag, value] if value is not None else []
     sys.stdout.flush()
-    os.execve(words[0], words, process.router_environment())
+    os.execve(words[0], words, router_environment())
 
 
 def _is_among(secrets: "list[Object]", found: "Object") -> bool:

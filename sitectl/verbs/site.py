@@ -11,10 +11,12 @@ from typing import Any
 import click
 
 from router.model.specs import Document, SiteSpec
-from sitectl import output, process, store, texts
+from sitectl import output, store, texts
 from sitectl.directory import DirectorySite
 from sitectl.failure import Exit, Failure, conflict, usage
 from sitectl.options import Duration, Settings, TokenFile, Verb, dry_run_flag
+from sitectl.runtimes import presence, runtime_of
+from sitectl.runtimes.process import is_supervised, router_command, router_environment
 from sitectl.site import Change
 from sitectl.site_flags import ROUTER_MODES, key_flags, site_flags, without_use
 
@@ -189,18 +191,18 @@ def run(ctx: click.Context, /, init: bool, token: str | None, listens: tuple[str
         lifecycle.run(settings)
         return
     site = store.find_directory(settings)
-    if process.is_running(site):
+    if presence.is_running(site):
         raise conflict(
-            f"the router of {site.name!r} runs already (process {process.running_pid(site)})",
+            f"the router of {site.name!r} runs already (process {presence.running_pid(site)})",
             f"sitectl --site {site.name} stop",
         )
-    command = process.router_command(site)
-    if process.is_supervised():
+    command = router_command(site)
+    if is_supervised():
         command += ["--log", "stdout"]
     else:
         output.note(f"router of {site.name} runs until Ctrl-C, log {site.log}")
     sys.stdout.flush()
-    os.execve(command[0], command, process.router_environment())
+    os.execve(command[0], command, router_environment())
 
 
 @click.command(cls=Verb)
@@ -209,13 +211,14 @@ def start(settings: Settings) -> None:
     """Run the site's router in the background; returns when it is ready."""
     _refuse_on_kubernetes(settings, "start", 1)
     site = store.find_directory(settings)
-    started = process.start(site, settings.timeout_s)
+    runtime = runtime_of(site)
+    started = runtime.start(settings.timeout_s)
     change = "started" if started else "unchanged"
     text = "is ready" if started else "runs already, unchanged"
-    pid = process.running_pid(site)
+    pid = presence.running_pid(site)
     output.report(settings, "Router", site.name, change, f"router of {site.name} {text}")
     if started:
-        output.note(f"process {pid}, log {site.log}")
+        output.note(f"process {pid}; log: {runtime.log_hint()}")
 
 
 @click.command(cls=Verb)
@@ -234,7 +237,7 @@ def stop(settings: Settings) -> None:
     """
     _refuse_on_kubernetes(settings, "stop", 0)
     site = store.find_directory(settings)
-    stopped = process.stop(site, settings.timeout_s)
+    stopped = runtime_of(site).stop(settings.timeout_s)
     text = "stopped" if stopped else "does not run, unchanged"
     change = "stopped" if stopped else "unchanged"
     output.report(settings, "Router", site.name, change, f"router of {site.name} {text}")
@@ -277,19 +280,20 @@ def delete(settings: Settings) -> None:
     if sys.stdin.isatty() and not settings.yes:
         question = f"Delete site {site.name} with its identity ({site.directory})?"
         click.confirm(question, abort=True, err=True)
-    if process.is_running(site):
+    if presence.is_running(site):
         for document in site.documents():  # Only deleting withdraws what this site declared.
             if document.kind == "Service" and site.owns(document):
                 (site.config / f"service-{document.name}.yaml").unlink(missing_ok=True)
         site.reload()
-        process.stop(site, settings.timeout_s)
-    if process.is_running(site):
+        runtime_of(site).stop(settings.timeout_s)
+    if presence.is_running(site):
         raise Failure(
             Exit.FAILED,
             "still-running",
             f"the router of {site.name!r} still runs, nothing was deleted",
             f"sitectl --site {site.name} stop",
         )
+    runtime_of(site).remove(settings.timeout_s)
     shutil.rmtree(site.directory)
     output.report(settings, "Site", site.name, "deleted", f"site {site.name} deleted")
 

@@ -6,7 +6,8 @@ import signal
 from pathlib import Path
 
 from demo.sites import Network, Site
-from sitectl import directory, process
+from sitectl import directory
+from sitectl.runtimes import presence
 from tests.bench.machine import free_ports
 from tests.bench.systems import Backends, Kind, Path_, StartError, System
 
@@ -61,7 +62,7 @@ class Sites:
 
     def pid(self, site: str) -> int:
         """The process of a site's router. StartError: it does not run."""
-        found = process.running_pid(directory.DirectorySite(self.network.state / site))
+        found = presence.running_pid(directory.DirectorySite(self.network.state / site))
         if found is None:
             raise StartError(f"the router of {site} does not run")
         return found

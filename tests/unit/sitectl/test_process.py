@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sitectl import process
 from sitectl.directory import DirectorySite
 from sitectl.main import VERBS, cli
+from sitectl.runtimes import presence, process
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FAKE_ROUTER, FakeAdmin
 
@@ -90,7 +90,7 @@ def test_the_kernel_names_the_process_behind_the_socket(
     admin: FakeAdmin, here: CommandLine
 ) -> None:
     site = DirectorySite(here.state / "here")
-    assert process.running_pid(site) == os.getpid()
+    assert presence.running_pid(site) == os.getpid()
 
 
 def test_a_socket_deep_in_the_file_system_is_reached(tmp_path: Path) -> None:

@@ -1,0 +1,42 @@
+"""What keeps the router of a directory site running: one interface, several owners."""
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from router.model.errors import ConfigError
+
+if TYPE_CHECKING:
+    from sitectl.directory import DirectorySite
+
+
+class Runtime(ABC):
+    """Runs the router of one site on this host. Every call may be repeated."""
+
+    def __init__(self, site: "DirectorySite") -> None:
+        self.site = site
+
+    @abstractmethod
+    def start(self, timeout_s: float) -> bool:
+        """Start the router and wait until it is ready. False: it ran already. Failure: it did not.
+
+        What it needs on this host (units, a container) is made or brought to this version first.
+        """
+
+    @abstractmethod
+    def stop(self, timeout_s: float) -> bool:
+        """Have the router drain and end; returns when it is gone. False: none ran."""
+
+    def remove(self, timeout_s: float) -> None:  # noqa: B027 - a plain process leaves nothing.
+        """Remove what `start` made outside of the site's directory; the router is stopped."""
+
+    def describe(self) -> dict[str, Any]:
+        """For ``status``: ``runtime`` and further fields of its own (unit, image, …)."""
+        return {"runtime": "process"}
+
+    def findings(self) -> list[ConfigError]:
+        """What would keep the router from running here, or from coming back after a reboot."""
+        return []
+
+    def log_hint(self) -> str:
+        """What to type to read the router's log."""
+        return f"tail {self.site.log}"

@@ -1,0 +1,87 @@
+"""Whether a router of a site runs here, whoever keeps it running, and what it said last."""
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from sitectl.directory import DirectorySite
+
+POLL_S = 0.05
+_LOG_TAIL_BYTES = 64 * 1024
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float, poll_s: float = POLL_S) -> bool:
+    """Whether ``condition`` came true within ``timeout_s``; asks every ``poll_s``."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(poll_s)
+    return True
+
+
+def is_locked(site: DirectorySite) -> bool:
+    """Whether a process holds ``run/lock``, as a router does from its first step to its last."""
+    try:
+        descriptor = os.open(site.run / "lock", os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def running_pid(site: DirectorySite) -> int | None:
+    """The router's process id, only when it is surely ours; None: it does not run.
+
+    The kernel names the process behind the admin socket. Without an answer there, the number in
+    the lock file counts, but only while the lock is held.
+    """
+    process_id = site.admin.process_id()
+    if process_id is not None:
+        return process_id
+    if not is_locked(site):
+        return None
+    try:
+        return int((site.run / "lock").read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def is_running(site: DirectorySite) -> bool:
+    """Whether a router of this site runs, ready or not."""
+    return site.admin.is_running() or is_locked(site)
+
+
+def last_error(log: Path, start_at: int) -> str:
+    """The last error, else the last line, of what ``log`` gained since ``start_at``."""
+    try:
+        with log.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(start_at if start_at <= size else 0, size - _LOG_TAIL_BYTES))
+            lines = file.read().decode("utf-8", "replace").splitlines()
+    except FileNotFoundError:
+        return "it wrote no log"
+    lines = [line for line in lines if line.strip()]
+    errors = [line for line in lines if "error" in line.lower()]
+    return _message((errors or lines or ["it wrote no log"])[-1])
+
+
+def _message(line: str) -> str:
+    """The text of a log line, whether it is JSON or plain."""
+    try:
+        fields = json.loads(line)
+    except ValueError:
+        return line.strip()
+    if not isinstance(fields, dict):
+        return line.strip()
+    text = str(fields.get("message") or fields.get("msg") or line.strip())
+    cause = fields.get("cause") or fields.get("error")
+    return f"{text}: {cause}" if cause else text

@@ -1,0 +1,122 @@
+"""The router as a plain process that `start` leaves behind; nobody starts it again."""
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from sitectl.directory import DirectorySite
+from sitectl.failure import Exit, Failure
+from sitectl.runtimes.base import Runtime
+from sitectl.runtimes.presence import is_locked, is_running, last_error, running_pid, wait_until
+
+CONTAINER_VARIABLE = "container"  # Set in lower case by podman and systemd-nspawn.
+
+
+def router_command(site: DirectorySite) -> list[str]:
+    """The words that run the router of ``site``, to be run with `router_environment`."""
+    words = ["-m", "router.main.process", "--site-dir", str(site.directory)]
+    return [sys.executable, "-P", *words]
+
+
+def is_supervised() -> bool:
+    """Whether who started us collects what is printed: podman, Kubernetes or the journal.
+
+    podman sets ``container``; systemd names its stream (systemd.exec(5), JOURNAL_STREAM), which
+    a shell of a service inherits, so the stream must be our own.
+    """
+    if os.environ.get(CONTAINER_VARIABLE) or "KUBERNETES_SERVICE_HOST" in os.environ:
+        return True
+    output = os.fstat(1)
+    return os.environ.get("JOURNAL_STREAM") == f"{output.st_dev}:{output.st_ino}"
+
+
+def router_environment() -> dict[str, str]:
+    """The environment of a router: it finds the code that we are, whatever lies where we stand."""
+    ours = str(Path(__file__).resolve().parents[2])
+    others = os.environ.get("PYTHONPATH")
+    return {**os.environ, "PYTHONPATH": f"{ours}{os.pathsep}{others}" if others else ours}
+
+
+class ProcessRuntime(Runtime):
+    """A child of the first `start`, then of nobody."""
+
+    def start(self, timeout_s: float) -> bool:
+        """Start it and wait until it is ready. False: it ran already. Failure: it did not."""
+        site = self.site
+        if site.admin.is_ready():
+            return False
+        started: subprocess.Popen[bytes] | None = None
+        site.run.mkdir(mode=0o700, exist_ok=True)
+        log_start = site.log.stat().st_size if site.log.exists() else 0
+        if not is_running(site):
+            with site.log.open("ab") as log:
+                started = subprocess.Popen(
+                    router_command(site),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    cwd=site.directory,
+                    env=router_environment(),
+                    start_new_session=True,
+                )
+
+        def settled() -> bool:
+            ended = started is not None and started.poll() is not None
+            # Somebody else's may hold the lock, started in the same moment: then wait for that one.
+            return site.admin.is_ready() or (ended and not is_locked(site))
+
+        in_time = wait_until(settled, timeout_s)
+        ended = started.returncode if started is not None else None
+        if started is not None and ended is None:
+            started.returncode = (
+                0  # It outlives us on purpose: no warning that nobody waited for it.
+            )
+        if not in_time:
+            raise Failure(
+                Exit.TIMED_OUT,
+                "not-ready",
+                f"the router of {site.name!r} is not ready after {timeout_s:g} s",
+                f"Look at {site.log}",
+                retryable=True,
+            )
+        if ended is not None and not site.admin.is_ready():
+            cause = last_error(site.log, log_start)
+            raise Failure(
+                Exit.FAILED,
+                "start-failed",
+                f"the router of {site.name!r} ended at once (exit {ended}): {cause}",
+                f"sitectl check, or read the whole log: {site.log}",
+            )
+        return True
+
+    def stop(self, timeout_s: float) -> bool:
+        """Have the router drain and end; returns when it is gone. False: none ran."""
+        site = self.site
+        process_id = running_pid(site)
+        if process_id is None:
+            return False
+        try:
+            handle = os.pidfd_open(process_id)
+        except ProcessLookupError:
+            return False
+        try:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(handle, signal.SIGTERM)
+            poller = select.poll()
+            poller.register(handle, select.POLLIN)
+            if not poller.poll(timeout_s * 1000):
+                raise Failure(
+                    Exit.TIMED_OUT,
+                    "still-draining",
+                    f"the router of {site.name!r} (process {process_id}) still drains after "
+                    f"{timeout_s:g} s",
+                    "Wait longer with --timeout, or type stop again to end it now",
+                    retryable=True,
+                )
+        finally:
+            os.close(handle)
+        return True
