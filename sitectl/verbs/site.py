@@ -14,9 +14,11 @@ from router.model.specs import Document, SiteSpec
 from sitectl import output, store, texts
 from sitectl.directory import DirectorySite
 from sitectl.failure import Exit, Failure, conflict, usage
+from sitectl.image import image_flags
 from sitectl.options import Duration, Settings, TokenFile, Verb, dry_run_flag
 from sitectl.runtimes import presence, runtime_of
 from sitectl.runtimes.process import is_supervised, router_command, router_environment
+from sitectl.runtimes.spec import PullPolicy
 from sitectl.site import Change
 from sitectl.site_flags import ROUTER_MODES, key_flags, site_flags, without_use
 
@@ -31,7 +33,7 @@ from sitectl.site_flags import ROUTER_MODES, key_flags, site_flags, without_use
     help="On Kubernetes: stay until the cluster has taken up its objects (configured), or until "
     "its router of this version is ready. [default: none]",
 )
-@click.option("--image", help="Of the router, on Kubernetes.")
+@image_flags
 @dry_run_flag
 @click.pass_context
 def init(
@@ -41,6 +43,7 @@ def init(
     site_name: str | None,
     wait: str | None,
     image: str | None,
+    image_pull_policy: PullPolicy | None,
     **flags: Any,
 ) -> None:
     """Make a site: identity, certificate authority, configuration.
@@ -60,11 +63,12 @@ def init(
     if settings.on_kubernetes():
         import sitectl.kubernetes.lifecycle as lifecycle
 
+        asked = lifecycle.Asked(image, image_pull_policy)
         stated = name or site_name or settings.site
-        lifecycle.init(settings, ctx, stated, wait or "none", image or "")
+        lifecycle.init(settings, ctx, stated, wait or "none", asked)
         return
-    if settings.dry_run or wait or image:
-        settings.require_kubernetes("--dry-run, --wait and --image")
+    if settings.dry_run or wait or image or image_pull_policy:
+        settings.require_kubernetes("--dry-run, --wait, --image and --image-pull-policy")
     for line in without_use(ctx):
         click.echo(line, err=True)
     chosen = name or site_name or settings.site or name_of(socket.gethostname())
@@ -308,13 +312,19 @@ def delete(settings: Settings) -> None:
 @click.option("--access-log-share", type=click.FloatRange(0, 1))
 @click.option("--tracing/--no-tracing", default=None)
 @click.option("--routers", type=click.IntRange(0, 1_000))
-@click.option("--image", help="Of the router.")
+@image_flags
 @click.option("--force-restart", is_flag=True, help="Replace the routers, one after the other.")
 @click.option("--check", "only_check", is_flag=True, help="Say what would change; exit 3 if so.")
 @dry_run_flag
 @click.pass_context
 def update(
-    ctx: click.Context, /, image: str | None, force_restart: bool, only_check: bool, **flags: Any
+    ctx: click.Context,
+    /,
+    image: str | None,
+    image_pull_policy: PullPolicy | None,
+    force_restart: bool,
+    only_check: bool,
+    **flags: Any,
 ) -> None:
     """Change a site's settings on Kubernetes, and bring its objects to this version.
 
@@ -333,4 +343,5 @@ def update(
         )
     import sitectl.kubernetes.lifecycle as lifecycle
 
-    lifecycle.update(settings, ctx, image or "", force_restart, only_check)
+    asked = lifecycle.Asked(image, image_pull_policy)
+    lifecycle.update(settings, ctx, asked, force_restart, only_check)
