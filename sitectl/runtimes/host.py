@@ -36,6 +36,8 @@ def host_facts(scope: Scope, systemd: int, directory: Path) -> HostFacts:
         shown_paths=shown_paths(places),
         site_is_hidden=_is_hidden(directory),
         has_user_namespaces=has_user_namespaces(),
+        # A user's manager has no right to mount and lays credentials into a directory.
+        has_shared_mounts=scope == "user" or spreads_mounts(_text_of("/proc/self/mountinfo")),
     )
 
 
@@ -45,9 +47,14 @@ def code_directory() -> str:
 
 
 def import_paths(scope: Scope) -> tuple[str, ...]:
-    """What Python does not find by itself when a unit runs it: our code, root's own packages."""
+    """What Python does not find by itself when a unit runs it.
+
+    Our code, what PYTHONPATH names here, and root's own packages.
+    """
     code = code_directory()
     found = [] if code in map(os.path.realpath, sysconfig.get_paths().values()) else [code]
+    named = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    found += [os.path.abspath(path) for path in named if path and os.path.isdir(path)]
     own = python_site.getusersitepackages() if python_site.ENABLE_USER_SITE else ""
     if own in sys.path and (scope == "system" or own == code):
         found.append(own)  # The account of system units has another home.
@@ -70,12 +77,25 @@ def shown_paths(places: Iterable[str]) -> tuple[str, ...]:
 
 def has_user_namespaces() -> bool:
     """Whether a process without rights may make a user namespace here."""
-    return not any(_first_word(path) == refused for path, refused in _SWITCHES)
+    return not any(_text_of(path) == refused for path, refused in _SWITCHES)
+
+
+def spreads_mounts(mountinfo: str, path: str = "/run/credentials") -> bool:
+    """Whether a mount made at ``path`` elsewhere shows here: proc(5), the field ``shared:``.
+
+    systemd makes its mounts shared when it boots, but leaves those of a container as they are.
+    """
+    rows = (line.split() for line in mountinfo.splitlines())
+    above = [row for row in rows if len(row) > 6 and Path(path).is_relative_to(row[4])]
+    if not above:
+        return True
+    nearest = max(above, key=lambda row: len(row[4]))
+    return any(word.startswith("shared:") for word in nearest[6 : nearest.index("-")])
 
 
 def needs_right_to_bind(port: int) -> bool:
     """Whether only who has CAP_NET_BIND_SERVICE binds ``port`` (ip(7))."""
-    text = _first_word(str(PORTS_FREE_FROM))
+    text = _text_of(str(PORTS_FREE_FROM))
     return 0 < port < (int(text) if text.isdigit() else _FIRST_FREE_PORT)
 
 
@@ -106,8 +126,8 @@ def _is_hidden(path: Path) -> bool:
     return any(one.is_relative_to(root) for root in roots for one in (path, real))
 
 
-def _first_word(path: str) -> str:
+def _text_of(path: str) -> str:
     try:
-        return Path(path).read_text("ascii").strip()
+        return Path(path).read_text("utf-8", "replace").strip()
     except OSError:
         return ""

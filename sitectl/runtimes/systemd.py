@@ -153,8 +153,8 @@ class SystemdRuntime(Runtime):
     def _of_host(self, facts: HostFacts) -> list[ConfigError]:
         found: list[ConfigError] = []
         if not has_credentials(facts):
-            text = f"systemd {facts.systemd} cannot hand over keys (from 247 on it can): the "
-            text += "router reads its own from its directory"
+            text = f"systemd {facts.systemd} cannot hand over keys here (it can from 247 on, where "
+            text += "/run is mounted shared): the router reads its own from its directory"
             found.append(self._warning("SW0603", text, ""))
         if self.scope == "user":
             if not facts.has_user_namespaces:

@@ -28,7 +28,8 @@ class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
     ``python`` is the interpreter, ``import_paths`` what it needs as PYTHONPATH. ``shown_paths``
     must be seen by the router and lie where its sandbox hides everything (homes, ``/tmp``).
     ``site_is_hidden``: so does the site's directory. ``has_user_namespaces``: a user's manager may
-    make any, which its sandbox needs. ``systemd`` is the version of the manager.
+    make any, which its sandbox needs. ``has_shared_mounts``: what systemd mounts for a credential
+    is seen by the unit; not so in most containers. ``systemd`` is the version of the manager.
     """
 
     version: str
@@ -38,6 +39,7 @@ class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
     shown_paths: tuple[str, ...] = ()
     site_is_hidden: bool = False
     has_user_namespaces: bool = True
+    has_shared_mounts: bool = True
 
 
 class UnitSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,7 +122,7 @@ def directory_of(text: str) -> str | None:
 
 def has_credentials(facts: HostFacts) -> bool:
     """Whether the key is handed over by systemd; else the router reads it from its directory."""
-    return facts.systemd >= CREDENTIALS_SINCE
+    return facts.systemd >= CREDENTIALS_SINCE and facts.has_shared_mounts
 
 
 def _unit(spec: UnitSpec) -> list[Line]:
@@ -161,8 +163,9 @@ def _service(spec: UnitSpec, facts: HostFacts) -> list[Line]:
         lines.append((0, "Environment", value))
     if spec.scope == "system":
         lines += [(0, "User", ACCOUNT), (0, "Group", ACCOUNT)]
-    key = f"{spec.directory}/secrets/identity.key"
-    lines.append((CREDENTIALS_SINCE, "LoadCredential", f"{CREDENTIAL}:{_plain(key)}"))
+    if has_credentials(facts):
+        key = f"{spec.directory}/secrets/identity.key"
+        lines.append((CREDENTIALS_SINCE, "LoadCredential", f"{CREDENTIAL}:{_plain(key)}"))
     return lines + list(_SANDBOX) + _confinement(spec, facts)
 
 
