@@ -7,11 +7,13 @@ from typing import Final
 
 import msgspec
 
+from sitectl.runtimes.account import account, hand_over
+from sitectl.runtimes.manager import Manager, user_name
+
 ROUTER_UID: Final = 65_521
 """Whom root's containers run as when the state is root's: in a range that systemd leaves unused
 (UIDS-GIDS: 65520-65533) and that no distribution gives away, so that it is nobody else."""
 _CGROUPS = Path("/sys/fs/cgroup/cgroup.controllers")
-_LINGER = Path("/var/lib/systemd/linger")
 _SUBORDINATE = (Path("/etc/subuid"), Path("/etc/subgid"))
 
 
@@ -34,23 +36,15 @@ class Host(msgspec.Struct, frozen=True):
 def this_host() -> Host:
     """As it is now."""
     uid = os.geteuid()
-    user = user_name(uid)
+    user = user_name()
     return Host(
         uid=uid,
         user=user,
         manager=has_manager(uid),
         unified=_CGROUPS.exists(),
-        lingers=uid == 0 or (_LINGER / user).exists(),
+        lingers=uid == 0 or Manager("user").lingers() is not False,
         has_subordinate_ids=uid == 0 or all(_names(path, user, uid) for path in _SUBORDINATE),
     )
-
-
-def user_name(uid: int) -> str:
-    """The account's name, else the number."""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
 
 
 def has_manager(uid: int) -> bool:
@@ -73,12 +67,14 @@ def _names(path: Path, user: str, uid: int) -> bool:
 def own_state(directory: Path) -> tuple[int, int]:
     """Whom the router of root's site runs as: who owns the directory, made ours to give if root.
 
-    A tree that root owns is given to `ROUTER_UID`; links in it are not followed.
+    A tree that root owns is given to the account of system units where there is one, else to
+    `ROUTER_UID`; nothing is followed out of it.
     """
     status = directory.stat()
     if status.st_uid:
         return status.st_uid, status.st_gid
-    for folder, _, files in os.walk(directory):
-        for name in ("", *files):
-            os.chown(Path(folder, name), ROUTER_UID, ROUTER_UID, follow_symlinks=False)
-    return ROUTER_UID, ROUTER_UID
+    owner = account() or pwd.struct_passwd(
+        ("spillway", "x", ROUTER_UID, ROUTER_UID, "", "/", "/sbin/nologin")
+    )
+    hand_over(directory, owner)
+    return owner.pw_uid, owner.pw_gid

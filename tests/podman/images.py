@@ -30,7 +30,15 @@ GLIBC = (
 )
 """What wheels expect of any Linux (manylinux), and what glibc loads by name."""
 LEFT_OUT = ("test", "idlelib", "tkinter", "turtledemo", "ensurepip", "lib2to3", "site-packages")
-CONTEXT = ("Dockerfile", "pyproject.toml", "README.md", "deploy/image", "router", "sitectl", "certs")
+CONTEXT = (
+    "Dockerfile",
+    "pyproject.toml",
+    "README.md",
+    "deploy/image",
+    "router",
+    "sitectl",
+    "certs",
+)
 _LINKED = re.compile(r"(?:=> )?(/\S+) \(0x")
 PIP_TIMEOUT_S = 300.0
 
