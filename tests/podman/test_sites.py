@@ -78,7 +78,7 @@ def test_a_router_may_write_its_state_alone_and_has_no_rights(net: Containers) -
     assert found["HostConfig"]["ReadonlyRootfs"]
     assert not found["EffectiveCaps"]
     assert "no-new-privileges" in found["HostConfig"]["SecurityOpt"]
-    assert [mount["Destination"] for mount in found["Mounts"]] == [f"/var/lib/spillway/{site.name}"]
+    assert [mount["Destination"] for mount in found["Mounts"]] == ["/var/lib/spillway"]
     pid = site.admin.process_id()
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     status = dict(line.split(":\t", 1) for line in lines)
