@@ -7,8 +7,8 @@ import click
 
 from sitectl import output, store
 from sitectl.failure import not_found
+from sitectl.linking import incoming_link, revoke_site
 from sitectl.options import Settings, Verb, dry_run_flag
-from sitectl.verbs.link import incoming_link, revoke_site
 
 
 @click.command("revoke-access", cls=Verb)

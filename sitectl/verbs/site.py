@@ -6,6 +6,7 @@ import shutil
 import socket
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import click
@@ -14,9 +15,11 @@ from router.model.specs import Document, SiteSpec
 from sitectl import output, store, texts
 from sitectl.directory import DirectorySite
 from sitectl.failure import Exit, Failure, conflict, usage
+from sitectl.image import image_flags
 from sitectl.options import Duration, Settings, TokenFile, Verb, dry_run_flag
 from sitectl.runtimes import presence, runtime_of
 from sitectl.runtimes.process import is_supervised, router_command, router_environment
+from sitectl.runtimes.spec import PullPolicy
 from sitectl.site import Change
 from sitectl.site_flags import ROUTER_MODES, key_flags, site_flags, without_use
 
@@ -31,7 +34,7 @@ from sitectl.site_flags import ROUTER_MODES, key_flags, site_flags, without_use
     help="On Kubernetes: stay until the cluster has taken up its objects (configured), or until "
     "its router of this version is ready. [default: none]",
 )
-@click.option("--image", help="Of the router, on Kubernetes.")
+@image_flags
 @dry_run_flag
 @click.pass_context
 def init(
@@ -41,6 +44,7 @@ def init(
     site_name: str | None,
     wait: str | None,
     image: str | None,
+    image_pull_policy: PullPolicy | None,
     **flags: Any,
 ) -> None:
     """Make a site: identity, certificate authority, configuration.
@@ -60,11 +64,12 @@ def init(
     if settings.on_kubernetes():
         import sitectl.kubernetes.lifecycle as lifecycle
 
+        asked = lifecycle.Asked(image, image_pull_policy)
         stated = name or site_name or settings.site
-        lifecycle.init(settings, ctx, stated, wait or "none", image or "")
+        lifecycle.init(settings, ctx, stated, wait or "none", asked)
         return
-    if settings.dry_run or wait or image:
-        settings.require_kubernetes("--dry-run, --wait and --image")
+    if settings.dry_run or wait or image or image_pull_policy:
+        settings.require_kubernetes("--dry-run, --wait, --image and --image-pull-policy")
     for line in without_use(ctx):
         click.echo(line, err=True)
     chosen = name or site_name or settings.site or name_of(socket.gethostname())
@@ -116,12 +121,17 @@ def _site_spec(
 
 def make_site(settings: Settings, document: Document) -> Change:
     """Make the site of ``document``, or see that it is there; finishes what was interrupted."""
+    return make_site_in(store.state_dir(settings), document)
+
+
+def make_site_in(state: Path, document: Document) -> Change:
+    """As `make_site`, in the directory ``state`` of sites."""
     from router.documents import read, write
 
     _, errors = read(write(document), "these flags")
     if errors:
         raise texts.config_failure(errors, "these flags cannot be used")
-    site = DirectorySite(store.state_dir(settings) / document.name)
+    site = DirectorySite(state / document.name)
     if site.config.is_dir():
         existing = site.find("Site", document.name)
         if existing is not None and existing.spec != document.spec:
@@ -253,6 +263,24 @@ def _refuse_on_kubernetes(settings: Settings, verb: str, routers: int) -> None:
         )
 
 
+def end_site(site: DirectorySite, timeout_s: float) -> None:
+    """Withdraw what ``site`` declared, stop its router, remove what runs it. Failure: it runs."""
+    if presence.is_running(site):
+        for document in site.documents():  # Only deleting withdraws what this site declared.
+            if document.kind == "Service" and site.owns(document):
+                (site.config / f"service-{document.name}.yaml").unlink(missing_ok=True)
+        site.reload()
+        runtime_of(site).stop(timeout_s)
+    if presence.is_running(site):
+        raise Failure(
+            Exit.FAILED,
+            "still-running",
+            f"the router of {site.name!r} still runs, nothing was deleted",
+            f"sitectl --site {site.name} stop",
+        )
+    runtime_of(site).remove(timeout_s)
+
+
 @click.command(cls=Verb)
 @dry_run_flag
 @click.pass_obj
@@ -280,20 +308,7 @@ def delete(settings: Settings) -> None:
     if sys.stdin.isatty() and not settings.yes:
         question = f"Delete site {site.name} with its identity ({site.directory})?"
         click.confirm(question, abort=True, err=True)
-    if presence.is_running(site):
-        for document in site.documents():  # Only deleting withdraws what this site declared.
-            if document.kind == "Service" and site.owns(document):
-                (site.config / f"service-{document.name}.yaml").unlink(missing_ok=True)
-        site.reload()
-        runtime_of(site).stop(settings.timeout_s)
-    if presence.is_running(site):
-        raise Failure(
-            Exit.FAILED,
-            "still-running",
-            f"the router of {site.name!r} still runs, nothing was deleted",
-            f"sitectl --site {site.name} stop",
-        )
-    runtime_of(site).remove(settings.timeout_s)
+    end_site(site, settings.timeout_s)
     shutil.rmtree(site.directory)
     output.report(settings, "Site", site.name, "deleted", f"site {site.name} deleted")
 
@@ -308,13 +323,19 @@ def delete(settings: Settings) -> None:
 @click.option("--access-log-share", type=click.FloatRange(0, 1))
 @click.option("--tracing/--no-tracing", default=None)
 @click.option("--routers", type=click.IntRange(0, 1_000))
-@click.option("--image", help="Of the router.")
+@image_flags
 @click.option("--force-restart", is_flag=True, help="Replace the routers, one after the other.")
 @click.option("--check", "only_check", is_flag=True, help="Say what would change; exit 3 if so.")
 @dry_run_flag
 @click.pass_context
 def update(
-    ctx: click.Context, /, image: str | None, force_restart: bool, only_check: bool, **flags: Any
+    ctx: click.Context,
+    /,
+    image: str | None,
+    image_pull_policy: PullPolicy | None,
+    force_restart: bool,
+    only_check: bool,
+    **flags: Any,
 ) -> None:
     """Change a site's settings on Kubernetes, and bring its objects to this version.
 
@@ -333,4 +354,5 @@ def update(
         )
     import sitectl.kubernetes.lifecycle as lifecycle
 
-    lifecycle.update(settings, ctx, image or "", force_restart, only_check)
+    asked = lifecycle.Asked(image, image_pull_policy)
+    lifecycle.update(settings, ctx, asked, force_restart, only_check)

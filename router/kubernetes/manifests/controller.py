@@ -3,9 +3,9 @@
 from typing import Final
 
 from router.kubernetes import names
+from router.kubernetes.image import IMAGE_VARIABLE
 from router.kubernetes.manifests import resources
 from router.kubernetes.manifests.parts import (
-    IMAGE_VARIABLE,
     PROBES_PORT,
     TMP_DIR,
     Json,
