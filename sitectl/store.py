@@ -10,6 +10,7 @@ import click
 from sitectl.directory import DirectorySite
 from sitectl.failure import not_found, usage
 from sitectl.options import Settings
+from sitectl.runtimes.spec import read_spec
 from sitectl.site import Site
 
 
@@ -88,6 +89,9 @@ def find_directory(settings: Settings) -> DirectorySite:
         if settings.platform is None and _has_kubeconfig():
             create += ", or where a namespace is the site: sitectl switch kubernetes"
         raise not_found(f"no site in {state}", create)
-    if len(names) > 1:
+    if len(names) > 1 and settings.on_podman():
+        names = [name for name in names if read_spec(DirectorySite(state / name)).kind == "podman"]
+    if len(names) != 1:
+        names = names or site_names(state)
         raise usage(f"several sites in {state}: {', '.join(names)}", "Add --site NAME")
     return DirectorySite(state / names[0])

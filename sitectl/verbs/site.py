@@ -21,7 +21,7 @@ from sitectl.runtimes import presence, runtime_of
 from sitectl.runtimes.process import is_supervised, router_command, router_environment
 from sitectl.runtimes.spec import PullPolicy
 from sitectl.site import Change
-from sitectl.site_flags import ROUTER_MODES, key_flags, site_flags, without_use
+from sitectl.site_flags import ROUTER_MODES, given, key_flags, site_flags, without_use
 
 
 @click.command(cls=Verb)
@@ -55,6 +55,8 @@ def init(
       sitectl init b --bind-port 55672 --bind-ip 127.0.0.2 --ingress-host 10.0.0.7
       sitectl init laptop --ingress none
       sitectl init c --access-log-share 0.01 --tracing
+      sitectl --platform podman init d --image-pull-policy never
+      sitectl --platform podman init e --container-network apps
       sitectl -n shop init --ingress loadbalancer --wait ready
       sitectl -n shop init --routers 2 --dry-run -o yaml | kubectl apply -f -
     """
@@ -68,9 +70,10 @@ def init(
         stated = name or site_name or settings.site
         lifecycle.init(settings, ctx, stated, wait or "none", asked)
         return
-    if settings.dry_run or wait or image or image_pull_policy:
+    podman = settings.on_podman()
+    if settings.dry_run or ((wait or image or image_pull_policy) and not podman):
         settings.require_kubernetes("--dry-run, --wait, --image and --image-pull-policy")
-    for line in without_use(ctx):
+    for line in without_use(ctx, podman=podman):
         click.echo(line, err=True)
     chosen = name or site_name or settings.site or name_of(socket.gethostname())
     from router.documents.readers import is_name
@@ -80,13 +83,47 @@ def init(
             f"{chosen!r} is not a site name: lower-case letters, digits and '-', at most 63",
             f"sitectl init {name_of(chosen)}",
         )
-    document = Document("Site", chosen, _site_spec(**flags))
-    change = make_site(settings, document)
-    words = {"created": "created", "unchanged": "exists already, unchanged"}[change]
+    spec = _site_spec(**flags)
+    if podman:
+        _init_podman(ctx, chosen, spec, image, image_pull_policy)
+        return
+    change = make_site(settings, Document("Site", chosen, spec))
     directory = store.state_dir(settings) / chosen
-    output.report(settings, "Site", chosen, change, f"site {chosen} {words}: {directory}")
+    _report_made(settings, chosen, change, f"{_MADE[change]}: {directory}")
     if change == "created":
         output.note(f"Next: sitectl --site {chosen} start")
+
+
+_MADE = {
+    "created": "created",
+    "updated": "exists already, its router updated",
+    "unchanged": "exists already, unchanged",
+}
+
+
+def _report_made(settings: Settings, name: str, change: Change, words: str) -> None:
+    output.report(settings, "Site", name, change, f"site {name} {words}")
+
+
+def _init_podman(
+    ctx: click.Context, name: str, spec: SiteSpec, image: str | None, policy: PullPolicy | None
+) -> None:
+    """Make the site and have podman run its router; finishes what was interrupted."""
+    from sitectl import podman_site
+
+    settings: Settings = ctx.obj
+    network = given(ctx).get("container-network")
+    source = ctx.get_parameter_source("bind_ip")
+    bind_ip_given = source not in (None, click.core.ParameterSource.DEFAULT)
+    spec = podman_site.reachable(spec, network, bind_ip_given=bind_ip_given)
+    change = make_site(settings, Document("Site", name, spec))
+    site = DirectorySite(store.state_dir(settings) / name)
+    started = podman_site.run_in_podman(site, image, policy, network, settings.timeout_s)
+    if started and change == "unchanged":
+        change = "updated"
+    _report_made(settings, name, change, f"{_MADE[change]}: {site.directory}, by podman")
+    if change == "created":
+        podman_site.tell(site)
 
 
 def name_of(words: str) -> str:
@@ -339,8 +376,12 @@ def update(
 ) -> None:
     """Change a site's settings on Kubernetes, and bring its objects to this version.
 
+    Where the router runs in a container on this host: have it be of --image, its identity, links
+    and services as they were. Other settings of such a site are in its document.
+
     \b
     Examples:
+      sitectl --site d update --image quay.io/spillway/router:0.2.0
       sitectl -n shop update                          objects as this version makes them
       sitectl -n shop update --check
       sitectl -n shop update --routers 2 --adopt-services
@@ -348,11 +389,22 @@ def update(
     """
     settings = ctx.ensure_object(Settings)
     if not settings.on_kubernetes():
-        raise usage(
-            "update is for sites on Kubernetes; a process site's settings are in its document",
-            "Edit config/site-NAME.yaml, it counts at once; for another version install that",
-        )
+        _update_here(settings, image, image_pull_policy, force_restart)
+        return
     import sitectl.kubernetes.lifecycle as lifecycle
 
     asked = lifecycle.Asked(image, image_pull_policy)
     lifecycle.update(settings, ctx, asked, force_restart, only_check)
+
+
+def _update_here(
+    settings: Settings, image: str | None, policy: PullPolicy | None, force: bool
+) -> None:
+    """Have a router in a container be of another image."""
+    from sitectl import podman_site
+
+    site = store.find_directory(settings)
+    changed = podman_site.update(site, image, policy, settings.timeout_s, force=force)
+    change = "updated" if changed else "unchanged"
+    text = "is ready, of the image asked for" if changed else "is so already, unchanged"
+    output.report(settings, "Router", site.name, change, f"router of {site.name} {text}")
