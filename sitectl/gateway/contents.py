@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import msgspec
+from msgspec import structs
 
 from sitectl.runtimes.container import (
     DIRECTORY_LABEL,
@@ -49,8 +50,6 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     image: str
     image_digest: str = ""
     pull_policy: PullPolicy = "missing"
-    low_ports: bool = False
-    stop_s: int = 45
     version: str = ""
 
     @property
@@ -59,42 +58,28 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
         return f"spillway-{self.name}"
 
 
-def container_files(bundle: Bundle) -> dict[str, str]:
-    """Every way to run its container: by engine, by whose it is, by what cgroups allow."""
+def container_files(planned: Container) -> dict[str, str]:
+    """Every way to run a container: by engine, by whose it is, by what cgroups there are.
+
+    ``planned`` as `runtimes.planning` plans it for the site; who runs it is decided there.
+    """
+    here = structs.replace(planned, directory=DIRECTORY_MARK, user="")
+    users: dict[Scope, str] = {"user": "", "system": f"{ROUTER_UID}:{ROUTER_UID}"}
     files: dict[str, str] = {}
-    scopes: tuple[Scope, ...] = ("user", "system")
-    for scope in scopes:
-        for limits in (False, True):
-            variant = f"{scope}-limits" if limits else scope
-            made = _container(bundle, "podman", scope, limits=limits, timers=True)
-            files[f"container/quadlet-{variant}.container"] = quadlet_text(made, scope)
-            for cgroups in ("unified", "legacy"):
-                text = unit_text(made, scope, PODMAN_MARK, unified=cgroups == "unified")
-                files[f"container/unit-{variant}-{cgroups}.service"] = text
-            direct = _container(bundle, "podman", scope, limits=limits, timers=False)
-            files[f"container/run-podman-{variant}.words"] = _words(direct, "podman")
-            docker = _container(bundle, "docker", scope, limits=limits, timers=True)
-            files[f"container/run-docker-{variant}.words"] = _words(docker, "docker")
+    for scope, user in users.items():
+        full = structs.replace(here, user=user, limits=True, timers=True)
+        files[f"container/quadlet-{scope}.container"] = quadlet_text(full, scope)
+        unit = unit_text(full, scope, PODMAN_MARK, unified=True)
+        files[f"container/unit-{scope}-unified.service"] = unit
+        # Without cgroups v2 only root's podman may limit anything.
+        less = structs.replace(full, limits=scope == "system")
+        unit = unit_text(less, scope, PODMAN_MARK, unified=False)
+        files[f"container/unit-{scope}-legacy.service"] = unit
+        direct = structs.replace(less, timers=False)
+        files[f"container/run-podman-{scope}.words"] = _words(direct, "podman")
+    docker = structs.replace(here, user=OWNER_MARK, limits=True, timers=True)
+    files["container/run-docker.words"] = _words(docker, "docker")
     return files
-
-
-def _container(
-    bundle: Bundle, engine: Engine, scope: Scope, *, limits: bool, timers: bool
-) -> Container:
-    """As `sitectl.runtimes.planning.planned` plans one on this host."""
-    user = f"{ROUTER_UID}:{ROUTER_UID}" if scope == "system" else ""
-    return Container(
-        name=bundle.unit,
-        site=bundle.name,
-        directory=DIRECTORY_MARK,
-        image=bundle.image,
-        pull_policy=bundle.pull_policy,
-        user=user or (OWNER_MARK if engine == "docker" else ""),
-        low_ports=bundle.low_ports,
-        limits=limits,
-        timers=timers,
-        stop_s=bundle.stop_s,
-    )
 
 
 def _words(container: Container, engine: Engine) -> str:

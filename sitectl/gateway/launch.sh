@@ -207,6 +207,11 @@ if [ "$uid" = 0 ]; then
 elif [ "$type" = docker ]; then
     owner=$uid:$(id -g)
 fi
+if [ "$type" = docker ]; then
+    case $(docker info --format '{{.SecurityOptions}}') in
+    *rootless*) owner=0:0 ;; # Its root is who runs it.
+    esac
+fi
 
 image_id() { "$type" image inspect --format '{{.Id}}' "$image" 2>/dev/null || :; }
 have_image() {
@@ -237,22 +242,18 @@ filled() {
     text=$(replaced "$text" '@GID@' "${owner##*:}")
     printf '%s' "$(replaced "$text" '@PODMAN@' "$(command -v "$type")")"
 }
-# Controllers that the engine may use here; without them it would refuse the limits.
-unified='' limits=''
-if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
-    unified=yes
-    controllers=/sys/fs/cgroup/cgroup.controllers
-    if [ "$uid" != 0 ] && [ "$type" = podman ]; then
-        controllers=/sys/fs/cgroup/user.slice/user-$uid.slice/user@$uid.service/cgroup.controllers
-    fi
-    if [ -r "$controllers" ]; then
-        case " $(cat -- "$controllers") " in *' memory '*' pids '*) limits=yes ;; esac
-    fi
-elif [ "$uid" = 0 ]; then
-    limits=yes
-fi
-kind=user
-if [ "$uid" = 0 ]; then kind=system; fi
+cgroups=legacy
+if [ -f /sys/fs/cgroup/cgroup.controllers ]; then cgroups=unified; fi
+has_quadlet() {
+    version=$(podman --version)
+    version=${version##* }
+    minor=${version#*.}
+    [ "$cgroups" = unified ] && [ "$((${version%%.*} * 100 + ${minor%%.*}))" -ge 404 ] || return 1
+    for prefix in /usr/lib /lib /usr/local/lib /etc /run; do
+        if [ -x "$prefix/systemd/$scope-generators/podman-$scope-generator" ]; then return 0; fi
+    done
+    return 1
+}
 
 # ready_within SECONDS: whether the router's own health check says so in time.
 ready_within() {
@@ -270,21 +271,18 @@ ready_within() {
 }
 
 if [ "$type" = podman ] && has_manager; then
-    version=$(podman --version)
-    version=${version##* }
-    minor=${version#*.}
-    minor=${minor%%.*}
-    variant=$kind${limits:+-limits}
-    if [ -n "$unified" ] && [ "$((${version%%.*} * 100 + minor))" -ge 404 ]; then
+    put_unit=$plain
+    other=$quadlet
+    text=$(filled "$here/container/unit-$scope-$cgroups.service")
+    if has_quadlet; then
         put_unit=$quadlet
-        text=$(filled "$here/container/quadlet-$variant.container")
-        rm -f -- "$plain"
-    else
-        put_unit=$plain
-        cgroups=legacy
-        if [ -n "$unified" ]; then cgroups=unified; fi
-        text=$(filled "$here/container/unit-$variant-$cgroups.service")
-        rm -f -- "$quadlet"
+        other=$plain
+        text=$(filled "$here/container/quadlet-$scope.container")
+    fi
+    if [ -e "$other" ]; then
+        manage disable --now "$unit.service" >/dev/null 2>&1 || :
+        rm -f -- "$other"
+        manage daemon-reload
     fi
     changed_before=$changed changed=''
     put_text "$text" "$put_unit"
@@ -303,7 +301,8 @@ if [ "$type" = podman ] && has_manager; then
 fi
 
 # No systemd that could start it: the engine does, and a reboot needs more.
-words=$here/container/run-$type-$kind${limits:+-limits}.words
+words=$here/container/run-podman-$scope.words
+if [ "$type" = docker ]; then words=$here/container/run-docker.words; fi
 set --
 while IFS= read -r word || [ -n "$word" ]; do
     set -- "$@" "$word"

@@ -96,6 +96,14 @@ class SecretTrust:
                     raise  # At 409 a router made it in the same moment.
         self._swap(names.REVOKED_SECRET, lambda found: _more_revoked(found, change))
 
+    def is_revoked(self, site_id: str) -> bool:
+        """By the Secret that lists them."""
+        found = self._cluster.find("Secret", names.REVOKED_SECRET)
+        if found is None:
+            return False
+        data = kept.data_of(found).get(kept.REVOKED_FILE, b"")
+        return site_id in revocation.decode(data, names.REVOKED_SECRET).sites
+
     def renew(self, now: float) -> None:
         """Make another CA and forget all claims."""
         authority, key_pem = Authority.generate(self.site_id, now)
