@@ -113,7 +113,13 @@ def revoke_site(site: Site, site_id: str) -> None:
     held = [grant for grant in granted if any(use.site_id == site_id for use in grant.redeemed)]
     serials = [use.serial for grant in held for use in grant.redeemed if use.site_id == site_id]
     reusable = [grant.name for grant in held if grant.uses_left and not grant.revoked]
-    site.trust.revoke(reusable, serials, [site_id])
+    # A claim that it alone used up is over too: its name says no longer that somebody is let in.
+    ended = [
+        grant.name
+        for grant in held
+        if grant.name not in reusable and all(use.site_id == site_id for use in grant.redeemed)
+    ]
+    site.trust.revoke([*reusable, *ended], serials, [site_id])
     for name in reusable:
         output.note(f"token {name} could be used again: it is revoked too")
     site.end_sessions(site_id)

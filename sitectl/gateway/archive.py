@@ -9,7 +9,7 @@ import secrets
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from certs.files import sync_directory
 from sitectl.failure import Exit, Failure, conflict
@@ -107,7 +107,7 @@ def image_digest(path: Path) -> str:
     try:
         with tarfile.open(path) as tar:
             file = tar.extractfile("manifest.json")
-            manifest = json.load(file) if file is not None else None
+            manifest: Any = json.load(file) if file is not None else None
         return str(manifest[0]["Config"]).removesuffix(".json").rpartition("/")[2]
     except (tarfile.TarError, KeyError, IndexError, TypeError, ValueError) as error:
         raise Failure(

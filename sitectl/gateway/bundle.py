@@ -26,14 +26,16 @@ from certs.identity import KEY_FILE, SiteIdentity
 from certs.issue import certificate_token, given_grant
 from router.documents import write
 from router.documents.gateway import Gateway, write_gateway
-from router.model import limits
-from router.model.specs import Document, LinkSpec, SiteSpec
+from router.model.specs import Document, LinkSpec
 from sitectl import output
 from sitectl.directory import DirectorySite
+from sitectl.edge import LINK, make_edge_in
 from sitectl.failure import Failure, usage
 from sitectl.gateway import archive, contents
-from sitectl.gateway.contents import LINK, Bundle
+from sitectl.gateway.contents import Bundle
 from sitectl.gateway.definition import gateway_of
+from sitectl.gateway.home import RECORD_FILE, Record, write_record
+from sitectl.gateway.making import free_grant_name
 from sitectl.granting import endpoints_to_dial
 from sitectl.options import Settings
 from sitectl.runtimes.container import Container
@@ -41,14 +43,11 @@ from sitectl.runtimes.engine import PULL_TIMEOUT_S, Program
 from sitectl.runtimes.planning import planned
 from sitectl.runtimes.spec import PullPolicy, RuntimeSpec
 from sitectl.site import Change, Site
-from sitectl.verbs.site import make_site
 from sitectl.verbs.token import utc
 
 if TYPE_CHECKING:
     from certs.tokens import Token
 
-GRANT_PREFIX: Final = "gateway-"
-"""Of the names of what is granted to gateways: of what their site knows them by."""
 LEFT_SHARE: Final = 1 / 3
 """Of its life: a kept credential has more than that before it, else there is a new one."""
 _SECRETS: Final = "site/secrets"
@@ -89,15 +88,12 @@ def pack(settings: Settings, site: Site | None, wish: Wish, out: Path) -> Packed
         work = Path(folder)
         state = work / "state"
         _bring_back(state / wish.name / "secrets", before, site)
-        inner = Settings()
-        inner.state = str(state)
-        edge = SiteSpec(router_mode="edge", ingress="none", service_sync=False)
-        make_site(inner, Document("Site", wish.name, edge))
-        made = DirectorySite(state / wish.name)
+        made, _ = make_edge_in(state, wish.name)
         made.put_all([*wish.documents, Document("Link", LINK, LinkSpec(cost=wish.cost))])
         image = _saved_image(wish, work / contents.IMAGE_ARCHIVE) if wish.with_image else None
         token = _token(wish, made, site, before)
         made.links.add(LINK, token)
+        write_record(made, Record(site=token.site_name, site_id=token.site_id, grant=token.name))
         bundle = _described(settings, wish, made, token, image, site)
         container = _container(made, bundle)
         files = _files(made, bundle, container, wish)
@@ -149,7 +145,7 @@ def _token(
     words = {} if wish.life_s is None else {"life_s": wish.life_s}
     token = certificate_token(
         trust.authority(),
-        name=_free_name(wish.name, taken),
+        name=free_grant_name(wish.name, taken),
         site_id=trust.site_id,
         site_name=site.wanted().name,
         endpoints=dialled,
@@ -189,15 +185,6 @@ def _kept_token(
         and not site.trust.is_revoked(grants[0].redeemed[0].site_id)
     )
     return token if is_good else None
-
-
-def _free_name(name: str, taken: set[str]) -> str:
-    """``gateway-NAME``, with a number when that is taken."""
-    base = f"{GRANT_PREFIX}{name}"[: limits.NAME_CHARS_MAX - 5].rstrip("-")
-    number = 1
-    while (chosen := base if number == 1 else f"{base}-{number}") in taken:
-        number += 1
-    return chosen
 
 
 def _saved_image(wish: Wish, archive_path: Path) -> Path:
@@ -254,10 +241,11 @@ def _files(
     for name in ("launch.sh", "remove.sh"):
         texts[name] = contents.script(_script(name), common, bundle)
     definition = gateway_of(wish.name, wish.documents)[0]
-    texts["gateway.yaml"] = write_gateway(definition)
+    texts["definition.yaml"] = write_gateway(definition)
     texts["README.txt"] = contents.readme(bundle, services_text(definition))
     for document in made.documents():
         texts[f"site/{document.source}"] = write(document)
+    texts[f"site/{RECORD_FILE}"] = (made.directory / RECORD_FILE).read_text("utf-8")
     files = {name: text.encode() for name, text in texts.items()}
     for path in sorted(made.secrets.rglob("*")):
         inner = path.relative_to(made.secrets)

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 from msgspec import structs
 
+from sitectl.edge import LINK
 from sitectl.runtimes.container import (
     DIRECTORY_LABEL,
     PLAN_LABEL,
@@ -28,14 +29,12 @@ DIRECTORY_MARK: Final = "/@THE DIRECTORY@"
 OWNER_MARK: Final = "@UID@:@GID@"
 PODMAN_MARK: Final = "@PODMAN@"
 PLAN_MARK: Final = "@PLAN@"
-LINK: Final = "site"
-"""The one link of a gateway."""
 SUMS: Final = "SHA256SUMS"
 IMAGE_ARCHIVE: Final = "image.tar"
 
 
 class Bundle(msgspec.Struct, frozen=True, kw_only=True):
-    """One bundle. ``name`` is the gateway's; ``site`` who it links to, ``revoke`` what to type there.
+    """One bundle, of the gateway ``name`` of ``site``, where ``revoke`` is typed to bar it.
 
     ``expires``: when its credential ends, for people. ``image_digest``: of the configuration of the
     image in the archive, hex; empty: there is no archive. ``version`` made it.
@@ -55,7 +54,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def unit(self) -> str:
         """The name of its container and its unit."""
-        return f"spillway-{self.name}"
+        return f"spillway-gateway-{self.name}"
 
 
 def container_files(planned: Container) -> dict[str, str]:
@@ -90,14 +89,15 @@ def _words(container: Container, engine: Engine) -> str:
 
 
 def runtime_files(bundle: Bundle) -> dict[str, str]:
-    """``runtime.yaml`` of each type, so that sitectl, once it is there, goes on with the gateway."""
-    image: dict[str, str] = {"image": bundle.image, "pull_policy": bundle.pull_policy}
-    specs = {
-        "podman": RuntimeSpec(kind="podman", name=bundle.unit, **image),  # type: ignore[arg-type]
-        "docker": RuntimeSpec(kind="docker", name=bundle.unit, **image),  # type: ignore[arg-type]
-        "service-user": RuntimeSpec(kind="systemd", scope="user"),
-        "service-system": RuntimeSpec(kind="systemd", scope="system"),
-    }
+    """``runtime.yaml`` by type and scope: sitectl, once it is there, goes on with the gateway."""
+    service = RuntimeSpec(name=bundle.unit, kind="systemd")
+    box = RuntimeSpec(name=bundle.unit, image=bundle.image, pull_policy=bundle.pull_policy)
+    scopes: tuple[Scope, ...] = ("user", "system")
+    specs: dict[str, RuntimeSpec] = {}
+    for scope in scopes:
+        specs[f"service-{scope}"] = structs.replace(service, scope=scope)
+        specs[f"podman-{scope}"] = structs.replace(box, kind="podman", scope=scope)
+        specs[f"docker-{scope}"] = structs.replace(box, kind="docker", scope=scope)
     return {
         f"runtime/{name}.yaml": msgspec.yaml.encode(msgspec.to_builtins(spec)).decode()
         for name, spec in specs.items()

@@ -167,9 +167,8 @@ done
 rm -f -- "$directory"/config/*.new* "$directory"/secrets/*.new*
 lay_secrets
 lay_config
-runtime=$here/runtime/$type.yaml
-if [ "$type" = service ]; then runtime=$here/runtime/service-$scope.yaml; fi
-put_text "$(cat -- "$runtime")" "$directory/runtime.yaml"
+put_text "$(cat -- "$here/runtime/$type-$scope.yaml")" "$directory/runtime.yaml"
+put_text "$(cat -- "$here/site/gateway.yaml")" "$directory/gateway.yaml"
 
 # A type that was launched before and is not wanted any more.
 if [ "$type" != podman ]; then

@@ -2,17 +2,18 @@
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
-from router.documents.gateway import write_gateway
+from router.documents.gateway import Gateway, write_gateway
 from router.model import limits
 from sitectl import output, store, texts
 from sitectl.directory import DirectorySite
 from sitectl.failure import not_found, usage
 from sitectl.gateway.applying import apply_gateway, definition_of, named, wanted_documents
 from sitectl.gateway.definition import gateway_of
+from sitectl.gateway.home import find_gateway, gateway_names
 from sitectl.image import chosen_image, image_flags, stated_policy
 from sitectl.options import Duration, Settings, TokenFile, Verb
 from sitectl.runtimes.spec import PullPolicy
@@ -70,14 +71,13 @@ def generate_bundle(
         raise usage(
             "--expiry and --ingress-host are the token's own with --token", "Leave them out"
         )
-    gateway = definition_of(*read_text(config))
-    name = named(gateway, config)
+    name, gateway, source = read_definition(config)
     out = bundle.out_directory(outdir)
     site = None if token is not None else store.find_site(settings)
     declared = frozenset() if site is None else bundle.declared_at(site)
     wish = bundle.Wish(
         name=name,
-        documents=wanted_documents(gateway, config, declared),
+        documents=wanted_documents(gateway, source, declared),
         image=chosen_image(image),
         pull_policy=stated_policy(image_pull_policy) or "missing",
         with_image=with_image,
@@ -126,8 +126,6 @@ def export_config(settings: Settings, words: tuple[str, ...], name: str | None) 
       sitectl gateway export-config - --name db-host
       sitectl gateway export-config db . --name db-host
     """
-    from sitectl.gateway.home import find_gateway
-
     if len(words) > 2:
         raise usage("expected FILE, or NAME and OUTDIR")
     site = find_gateway(settings, name).site
@@ -152,29 +150,54 @@ def export_config(settings: Settings, words: tuple[str, ...], name: str | None) 
     output.report(settings, "Gateway", called, change, f"gateway {site.name} {words_of}: {file}")
 
 
+class Definition(NamedTuple):
+    """Gateway YAML that was read: ``name`` as a site's, ``source`` as errors call it."""
+
+    name: str
+    gateway: Gateway
+    source: str
+
+
+def read_definition(file: str) -> Definition:
+    """The gateway in a file, or in stdin (``-``). Failure: it cannot be used."""
+    return _definition(*read_text(file))
+
+
+def _definition(text: str, source: str) -> Definition:
+    gateway = definition_of(text, source)
+    wanted_documents(gateway, source)  # Its entries fit together, whatever the network declares.
+    return Definition(named(gateway, source), gateway, source)
+
+
 def apply_text(settings: Settings, text: str, source: str) -> None:
     """`apply -f` of gateway YAML: to the gateway of that name on this host. Failure: none."""
-    gateway = definition_of(text, source)
-    name = named(gateway, source)
-    site = DirectorySite(store.gateways_dir(settings) / name)
-    if not site.config.is_dir():
+    defined = _definition(text, source)
+    name = defined.name
+    if name not in gateway_names(settings):
         raise not_found(
             f"no gateway {name!r} on this host, which {source} is about",
-            f"sitectl gateway init --name {name} --config {source}",
+            f"sitectl gateway init --config {'FILE' if source == 'stdin' else source}",
         )
+    apply_definition(settings, find_gateway(settings, name).site, defined)
+
+
+def apply_definition(settings: Settings, site: DirectorySite, defined: Definition) -> None:
+    """Have the gateway offer and use what its YAML says, and print what that changed."""
     with site.held():
-        changes = apply_gateway(site, wanted_documents(gateway, source, network_services(site)))
+        declared = network_services(site)
+        wanted = wanted_documents(defined.gateway, defined.source, declared)
+        changes = apply_gateway(site, wanted)
     items: list[dict[str, Any]] = [
         {"kind": document.kind, "name": document.name, "change": change}
         for document, change in changes
     ]
+    nothing = f"gateway {site.name} offers and uses nothing"
     output.emit_items(
         settings,
         "Change",
         items,
         lambda: (
-            "\n".join(f"{i['kind'].lower()} {i['name']} {i['change']}" for i in items)
-            or f"gateway {name} offers and uses nothing"
+            "\n".join(f"{i['kind'].lower()} {i['name']} {i['change']}" for i in items) or nothing
         ),
     )
 

@@ -17,7 +17,7 @@ from sitectl.site import Site
     "--link",
     "name",
     metavar="NAME",
-    help="Only of the site behind this incoming link, or that a token was made for: its name or id.",
+    help="Only of the site behind this incoming link, or of that name or id that was let in.",
 )
 @dry_run_flag
 @click.pass_obj
