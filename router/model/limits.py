@@ -322,6 +322,8 @@ SELECTOR_CHARS_MAX = 4_096  # Some ten terms of the longest labels.
 TARGETS_PER_CONNECTOR_MAX = 1_024
 PORTS_PER_SERVICE_MAX = 64
 NAME_CHARS_MAX = 63  # DNS-1123 label.
+HOST_CHARS_MAX = 253  # RFC 1123, 2.1; also what people call a gateway.
+GATEWAY_ENTRIES_MAX = 1_024  # Bindings, forwards of one gateway's YAML: a host has fewer services.
 
 # main: asking other sites of their targets.
 INQUIRY_WAIT_S = 2.0
