@@ -204,7 +204,6 @@ def restore_folder(content: Content, state: Path, *, force: bool) -> Change:
                     "Add --force to have what the backup says; revocations and used claims stay",
                 )
         staged = _staging(state) / content.name
-        shutil.rmtree(staged, ignore_errors=True)
         _write(staged, wanted)
         _give_to_owner(staged, state)
         _put(staged, site)
@@ -288,7 +287,8 @@ def _finish_interrupted(state: Path, name: str) -> None:
     if aside.exists() and not place.exists():
         os.rename(aside, place)
         files.sync_directory(state)
-    shutil.rmtree(aside, ignore_errors=True)
+    for left in (aside, _staging(state) / name):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _write(folder: Path, content: Content) -> None:

@@ -49,6 +49,7 @@ class Cost(msgspec.Struct, frozen=True):
     parallel: int = 1
 
 
+USUAL: Final = Cost()
 FOR_FIPS: Final = Cost("pbkdf2", PBKDF2_ROUNDS)
 
 
@@ -63,7 +64,7 @@ def seal(contents: bytes, passphrase: bytes, cost: Cost | None = None) -> bytes:
             "Remove documents and grants that nobody uses",
         )
     salt, nonce = os.urandom(_SALT_BYTES), os.urandom(_NONCE_BYTES)
-    chosen = cost or Cost()
+    chosen = cost or USUAL
     try:
         key = _derive(passphrase, salt, chosen)
     except (UnsupportedAlgorithm, InternalError):
