@@ -84,7 +84,7 @@ class SiteRouter:
         self._keeper = keeper
         self._tell = tell
         self.version = version
-        self.links = Links(network, identity, self, rng=rng, is_edge=is_edge)
+        self.links = Links(network, identity, self, rng=rng, is_edge=is_edge, born=epoch)
         self._news = LinkNews(tell, self.links, self.router_name)
         self.links.incoming_refused = self._news.refused
         self.forwarder = Forwarder(
@@ -411,7 +411,11 @@ class SiteRouter:
         return (
             *self._config_problems,
             *self._services.problems,
-            *problems.of_router(self._door.error, self._twin.problem, self._services.untold),
+            *problems.of_router(
+                self._door.error,
+                self._twin.problem or self.links.refused_as_copy,
+                self._services.untold,
+            ),
             *problems.of_listeners(self.forwarder.listener_states()),
             *self._credentials.service_tls_problems(),
             *problems.of_table(self.routing.table),
