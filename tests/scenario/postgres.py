@@ -73,6 +73,12 @@ class Postgres:
     def data(self) -> Path:
         return self.directory / "data"
 
+    def __enter__(self) -> "Postgres":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def begin(self) -> None:
         """Start it; it need not accept connections yet."""
         settings = {

@@ -27,6 +27,12 @@ class Redis:
         self.directory = Path(tempfile.mkdtemp(prefix="spillway-redis-"))
         self._process: subprocess.Popen[bytes] | None = None
 
+    def __enter__(self) -> "Redis":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def begin(self) -> None:
         """Start it; it need not answer yet."""
         with (self.directory / "redis.log").open("ab") as log:

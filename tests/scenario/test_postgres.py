@@ -24,7 +24,7 @@ CONNECTIONS = 100
 class Database:
     """``app`` has the clients; ``hub`` is a site between; ``gate`` is the database's gateway."""
 
-    def __init__(self, net: Network) -> None:
+    def __init__(self, net: Network, server: Postgres) -> None:
         self.net = net
         self.hub, self.app = net.site("hub"), net.site("app")
         self.gate = net.site(
@@ -34,7 +34,7 @@ class Database:
         net.link(self.app, self.hub)
         net.link(self.gate, self.hub)
         net.link(self.app, self.side, 5)
-        self.server = Postgres(net.target_address, PORT)
+        self.server = server
         self.gate.declare("db", PORT, protocol="tcp")
         self.gate.connect("db", self.server)
         self.server.certify()
@@ -63,12 +63,13 @@ class Database:
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     """Once for all tests of this file."""
-    with Network(tmp_path_factory.mktemp("postgres")) as net:
-        made = Database(net)
-        try:
+    with (
+        Network(tmp_path_factory.mktemp("postgres")) as net,
+        Postgres(net.target_address, PORT) as server,
+    ):
+        made = Database(net, server)
+        with made.idle:
             yield made
-        finally:
-            made.server.close()
 
 
 def test_transactions_of_several_clients_leave_the_books_balanced(database: Database) -> None:
@@ -176,7 +177,6 @@ def test_notifications_reach_a_connection_that_was_idle(database: Database) -> N
             speaker.query(f"notify news, 'number {number}'")
     heard = [listener.wait_notified() for _ in range(3)]
     assert heard == [("news", f"number {number}") for number in range(3)]
-    listener.close()
 
 
 def test_a_transaction_whose_way_breaks_is_told_so_and_undone(database: Database) -> None:

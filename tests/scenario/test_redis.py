@@ -20,7 +20,7 @@ MESSAGES = 200
 class Both:
     """``app`` - ``hub`` - ``gate``. Service "near" is at the gateway's host, "far" at the site."""
 
-    def __init__(self, net: Network) -> None:
+    def __init__(self, net: Network, at_host: Redis, at_site: Redis) -> None:
         self.net = net
         self.app, self.hub = net.site("app"), net.site("hub")
         self.gate = net.site(
@@ -28,8 +28,7 @@ class Both:
         )
         net.link(self.app, self.hub)
         net.link(self.gate, self.hub)
-        self.at_host = Redis(net.target_address, HOST_PORT)
-        self.at_site = Redis(net.target_address, SITE_PORT)
+        self.at_host, self.at_site = at_host, at_site
         self.gate.declare("near", HOST_PORT, protocol="tcp")
         self.gate.connect("near", self.at_host)
         self.app.declare("far", SITE_PORT, protocol="tcp")
@@ -53,13 +52,12 @@ class Both:
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
     """Once for all tests of this file."""
-    with Network(tmp_path_factory.mktemp("redis")) as net:
-        made = Both(net)
-        try:
-            yield made
-        finally:
-            made.at_host.close()
-            made.at_site.close()
+    with (
+        Network(tmp_path_factory.mktemp("redis")) as net,
+        Redis(net.target_address, HOST_PORT) as at_host,
+        Redis(net.target_address, SITE_PORT) as at_site,
+    ):
+        yield Both(net, at_host, at_site)
 
 
 @pytest.mark.parametrize("service", ["near", "far"])
