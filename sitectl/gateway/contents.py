@@ -5,6 +5,7 @@ The container is rendered by the same functions as a gateway's that was made on 
 mark, which ``launch.sh`` replaces.
 """
 
+import re
 import shlex
 from collections.abc import Mapping
 from typing import Final
@@ -118,7 +119,8 @@ def script(template: str, common: str, bundle: Bundle) -> str:
         "directory_label": DIRECTORY_LABEL,
         "plan_label": PLAN_LABEL,
     }
-    used = {key: value for key, value in values.items() if f"${key}" in template + common}
+    text = template + common
+    used = {k: value for k, value in values.items() if re.search(rf"\$\{{?{k}\b", text)}
     settings = "\n".join(f"{key}={shlex.quote(value)}" for key, value in used.items())
     marks: Mapping[str, str] = {
         "@SETTINGS@\n": f"{settings}\n",

@@ -31,6 +31,8 @@ service | podman | docker) ;;
     ;;
 esac
 
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P) || exit 1
+user=$(id -un 2>/dev/null || printf '%s' "$uid")
 for file in SHA256SUMS site/secrets/identity.key; do
     [ -r "$here/$file" ] || fail "$here/$file cannot be read by $user" \
         "unpack the bundle as the user who shall run the gateway: tar -xzf $name.tar.gz"
