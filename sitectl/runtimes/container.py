@@ -76,12 +76,7 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def health_command(self) -> str:
         """For a shell inside: whether the router's event loop answers."""
-        return (
-            'python3 -c "import socket,sys;s=socket.socket(socket.AF_UNIX);s.settimeout(3);'
-            f"s.connect('{self.place}/run/admin.sock');"
-            "s.sendall(b'GET /healthz HTTP/1.0'+bytes([13,10,13,10]));"
-            "sys.exit(b' 200 ' not in s.recv(64))\""
-        )
+        return f"sitectl health --site-dir {self.place}"
 
 
 def labels(container: Container) -> dict[str, str]:

@@ -16,13 +16,14 @@ from sitectl.directory import DirectorySite
 from sitectl.failure import Exit, Failure, conflict
 from sitectl.runtimes.base import Runtime
 from sitectl.runtimes.container import DIRECTORY_LABEL, PLAN_LABEL, Container, Engine, direct_words
+from sitectl.runtimes.container_host import Host, own_state, this_host
 from sitectl.runtimes.engine import Program, failure, last_line
-from sitectl.runtimes.host import Host, own_state, this_host
 from sitectl.runtimes.planning import container_name, digest, image_of
-from sitectl.runtimes.presence import is_running, running_pid, wait_until
+from sitectl.runtimes.presence import is_running, last_error_of, running_pid, wait_until
 from sitectl.runtimes.spec import RuntimeSpec, finding, read_spec
 
 SETTLE_POLL_S = 0.1
+LOG_LINES = 5
 REMOVE_TIMEOUT_S = 60.0
 Inspected = dict[str, Any]
 
@@ -100,14 +101,14 @@ class ContainerRuntime(Runtime):
                 retryable=True,
             )
         if not self.site.admin.is_ready():
-            log = self.program.log(self.name)
+            log = self.program.log(self.name).splitlines()
             self.program.ask("rm", "--force", "--volumes", self.name, timeout_s=REMOVE_TIMEOUT_S)
             raise Failure(
                 Exit.FAILED,
                 "start-failed",
-                f"the router of {self.site.name!r} ended at once: {_cause(log)}",
+                f"the router of {self.site.name!r} ended at once: {last_error_of(log)}",
                 "Mend that and type start again; the container is removed",
-                detail=log.strip(),
+                detail=shown(log),
             )
 
     def stop(self, timeout_s: float) -> bool:
@@ -251,10 +252,9 @@ def _restarts(found: Inspected) -> int:
     return int(found.get("RestartCount") or 0) if found else 0
 
 
-def _cause(log: str) -> str:
-    lines = [line for line in log.splitlines() if line.strip()]
-    errors = [line for line in lines if "error" in line.lower() or line.startswith("spillway-")]
-    return (errors or lines or ["it wrote no log"])[-1]
+def shown(lines: list[str]) -> str:
+    """The end of a log, below an error."""
+    return "\n".join(f"  {line}" for line in lines[-LOG_LINES:])
 
 
 def _not_started(engine: Engine, site: str, said: str, wanted: Container) -> Failure:

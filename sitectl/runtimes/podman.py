@@ -5,19 +5,25 @@ v2), a plain unit (older podman), else podman's own restart policy, which no reb
 """
 
 import os
-import subprocess
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from certs.files import make_directory
 from router.model.errors import ConfigError
 from sitectl import output
 from sitectl.failure import Exit, Failure, conflict
 from sitectl.runtimes.container import PLAN_LABEL, Container, Engine
-from sitectl.runtimes.containers import ContainerRuntime, still_draining
-from sitectl.runtimes.engine import last_line
-from sitectl.runtimes.manager import Manager, quadlet_generator, refuse_bad_quadlet
+from sitectl.runtimes.containers import (
+    SETTLE_POLL_S,
+    ContainerRuntime,
+    shown,
+    still_draining,
+)
+from sitectl.runtimes.generator import quadlet_generator, refuse_bad_quadlet
+from sitectl.runtimes.manager import Manager
 from sitectl.runtimes.planning import planned
+from sitectl.runtimes.presence import last_error_of, wait_until
 from sitectl.runtimes.quadlet import quadlet_text, unit_text
 from sitectl.runtimes.spec import Scope, finding
 from sitectl.texts import write_atomically
@@ -95,7 +101,7 @@ class PodmanRuntime(ContainerRuntime):
         text = self._text(way, wanted)
         path = self.path(way)
         before = self._text_of(path)
-        state = self.manager.state(self.unit)
+        state = self._state()
         if before == text and state == "active" and self.site.admin.is_ready():
             return False
         existing = self.inspected()
@@ -108,36 +114,57 @@ class PodmanRuntime(ContainerRuntime):
             self.end(timeout_s, wanted.stop_s)  # Made while no systemd ran here.
         self._forget("unit" if way == "quadlet" else "quadlet")
         if before != text:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_directory(path.parent)
             write_atomically(path, text)
-            self.manager.tell("daemon-reload")
+            self.manager.run("systemctl", "daemon-reload")
         if way == "unit":  # A generated one cannot be enabled; its generator does that.
-            self.manager.tell("enable", self.unit)
+            self.manager.run("systemctl", "enable", self.unit)
         self._run_unit("restart" if state == "active" else "start", timeout_s)
         return True
 
     def _run_unit(self, verb: str, timeout_s: float) -> None:
-        """Returns when the router said that it is ready (``Type=notify``)."""
-        try:
-            done = self.manager.ask(verb, self.unit, timeout_s=timeout_s)
-        except subprocess.TimeoutExpired:
+        """Returns when the router is ready. Failure: it ended, or takes too long."""
+        before = self._properties()
+        self.manager.run("systemctl", verb, "--no-block", self.unit)
+        now = before
+
+        def settled() -> bool:
+            nonlocal now
+            now = self._properties()
+            if now["InvocationID"] in ("", before["InvocationID"]):
+                return False  # The order is not carried out yet.
+            if now["ActiveState"] == "active":
+                return self.site.admin.is_ready()
+            return now["ActiveState"] == "failed" or now["SubState"].startswith("auto-restart")
+
+        in_time = wait_until(settled, timeout_s, SETTLE_POLL_S)
+        if in_time and now["ActiveState"] == "active":
+            return
+        log = self.manager.journal(self.unit, now["InvocationID"])
+        if not in_time:
             raise Failure(
                 Exit.TIMED_OUT,
                 "not-ready",
                 f"{self.unit} is not ready after {timeout_s:g} s",
                 f"Look at its log: {self.log_hint()}",
+                detail=shown(log),
                 retryable=True,
-            ) from None
-        if done.returncode or not self.site.admin.is_ready():
-            log = self.manager.log(self.unit)
-            self.manager.ask("stop", self.unit)
-            raise Failure(
-                Exit.FAILED,
-                "start-failed",
-                f"{self.unit} did not start: {last_line(log or done.stderr)}",
-                f"Look at its log: {self.log_hint()}",
-                detail=(log or done.stderr).strip(),
             )
+        self.manager.run("systemctl", "stop", "--no-block", self.unit)
+        raise Failure(
+            Exit.FAILED,
+            "start-failed",
+            f"{self.unit} did not start: {last_error_of(log)}",
+            f"Mend that, then the same again; the whole log: {self.log_hint()}",
+            detail=shown(log),
+        )
+
+    def _properties(self) -> dict[str, str]:
+        names = ("ActiveState", "SubState", "InvocationID")
+        return dict.fromkeys(names, "") | self.manager.properties(self.unit, *names)
+
+    def _state(self) -> str:
+        return self._properties()["ActiveState"]
 
     def _text(self, way: Way, wanted: Container) -> str:
         if way == "quadlet":
@@ -163,14 +190,14 @@ class PodmanRuntime(ContainerRuntime):
         if not self._text_of(path):
             return False
         if way == "unit":
-            self.manager.ask("disable", self.unit)
+            self.manager.run("systemctl", "disable", self.unit)
         path.unlink()
         return True
 
     def stop(self, timeout_s: float) -> bool:
         """Stop the unit, else the container. False: none ran."""
         if self.way != "direct":
-            state = self.manager.state(self.unit)
+            state = self._state()
             if state in ("active", "activating", "deactivating", "reloading"):
                 if state == "deactivating":
                     self.hurry()
@@ -179,26 +206,22 @@ class PodmanRuntime(ContainerRuntime):
         return super().stop(timeout_s)
 
     def _stop_unit(self, timeout_s: float) -> None:
-        try:
-            done = self.manager.ask("stop", self.unit, timeout_s=timeout_s)
-        except subprocess.TimeoutExpired:  # systemd goes on without us.
-            raise still_draining(self.site.name, timeout_s) from None
-        if done.returncode:
-            raise Failure(
-                Exit.FAILED,
-                "SW0614",
-                f"{self.unit} cannot be stopped: {last_line(done.stderr)}",
-                f"Look at its log: {self.log_hint()}",
-            )
+        self.manager.run("systemctl", "stop", "--no-block", self.unit)
+
+        def is_gone() -> bool:
+            return self._state() in ("inactive", "failed")
+
+        if not wait_until(is_gone, timeout_s, SETTLE_POLL_S):
+            raise still_draining(self.site.name, timeout_s)
 
     def remove(self, timeout_s: float) -> None:
         """Remove unit and container."""
         if self.way != "direct":
-            if self.manager.state(self.unit) == "active":
+            if self._state() == "active":
                 self._stop_unit(timeout_s)
             if self._forget("quadlet") | self._forget("unit"):
-                self.manager.tell("daemon-reload")
-                self.manager.ask("reset-failed", self.unit)
+                self.manager.run("systemctl", "daemon-reload")
+                self.manager.says("reset-failed", self.unit)  # No, when there is nothing to forget.
         super().remove(timeout_s)
 
     def describe(self) -> dict[str, Any]:
@@ -244,7 +267,7 @@ class PodmanRuntime(ContainerRuntime):
         """The journal's, under systemd."""
         if self.way == "direct":
             return super().log_hint()
-        return self.manager.log_hint(self.unit)
+        return f"journalctl {'--user ' if self.scope == 'user' else ''}-u {self.unit}"
 
     def _tell_of_reboots(self) -> None:
         if self.way == "direct":

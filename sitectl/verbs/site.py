@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from certs.files import make_directory
 from router.model.specs import Document, SiteSpec
 from sitectl import output, store, texts
 from sitectl.directory import DirectorySite
@@ -179,9 +180,9 @@ def make_site_in(state: Path, document: Document) -> Change:
                 texts.diff(write(existing), write(document), existing.source),
             )
     for directory in (site.directory, site.secrets, site.run):
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(directory, 0o700)
     _make_identity(site)
-    site.config.mkdir(exist_ok=True)
+    make_directory(site.config)
     return site.put(document)
 
 
