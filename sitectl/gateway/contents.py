@@ -21,9 +21,10 @@ from sitectl.runtimes.container import (
     Engine,
     direct_words,
 )
-from sitectl.runtimes.host import ROUTER_UID
+from sitectl.runtimes.container_host import ROUTER_UID
 from sitectl.runtimes.quadlet import quadlet_text, unit_text
 from sitectl.runtimes.spec import PullPolicy, RuntimeSpec, Scope
+from sitectl.runtimes.units import ACCOUNT
 
 DIRECTORY_MARK: Final = "/@THE DIRECTORY@"
 """Stands for the site's directory: with a space, so that it is quoted wherever that is needed."""
@@ -64,7 +65,7 @@ def container_files(planned: Container) -> dict[str, str]:
     ``planned`` as `runtimes.planning` plans it for the site; who runs it is decided there.
     """
     here = structs.replace(planned, directory=DIRECTORY_MARK, user="")
-    users: dict[Scope, str] = {"user": "", "system": f"{ROUTER_UID}:{ROUTER_UID}"}
+    users: dict[Scope, str] = {"user": "", "system": OWNER_MARK}
     files: dict[str, str] = {}
     for scope, user in users.items():
         full = structs.replace(here, user=user, limits=True, timers=True)
@@ -127,6 +128,7 @@ def script(template: str, common: str, bundle: Bundle) -> str:
         "@COMMON@\n": common,
         "@LINK@": LINK,
         "@ROUTER_UID@": str(ROUTER_UID),
+        "@ACCOUNT@": ACCOUNT,
     }
     for mark, text in marks.items():
         template = template.replace(mark, text)
