@@ -168,7 +168,7 @@ for part in "" /config /run /secrets /secrets/links; do
     mkdir -p -- "$directory$part"
     chmod 0700 -- "$directory$part"
 done
-rm -f -- "$directory"/*.new* "$directory"/config/*.new* "$directory"/secrets/*.new*
+rm -f -- "$directory"/*.new* "$directory"/.*.new* "$directory"/config/*.new* "$directory"/secrets/*.new*
 lay_secrets
 lay_config
 put_text "$(cat -- "$here/runtime/$type-$scope.yaml")" "$directory/runtime.yaml"
