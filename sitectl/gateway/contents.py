@@ -8,7 +8,7 @@ mark, which ``launch.sh`` replaces.
 import re
 import shlex
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 from msgspec import structs
@@ -47,7 +47,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     site_id: str
     expires: str
     revoke: str
-    is_claim: bool
+    credential: Literal["own", "bearer", "claim"]
     image: str
     image_digest: str = ""
     pull_policy: PullPolicy = "missing"
@@ -137,11 +137,11 @@ def script(template: str, common: str, bundle: Bundle) -> str:
 
 def readme(bundle: Bundle, services: str) -> str:
     """What to type, what is secret, and how to bar it; ``services``: its own, a line each."""
-    credential = (
-        f"a claim, redeemed at the first launch: launch it before {bundle.expires}"
-        if bundle.is_claim
-        else f"a certificate for this gateway alone, good until {bundle.expires}"
-    )
+    credential = {
+        "own": f"a certificate for\nthis gateway alone, good until {bundle.expires}.",
+        "bearer": f"a certificate\nfor whoever holds it, good until {bundle.expires}.",
+        "claim": f"a claim, redeemed\nat the first launch: launch it before {bundle.expires}.",
+    }[bundle.credential]
     return README.format(
         bundle=bundle,
         credential=credential,
@@ -167,9 +167,9 @@ is launched over it. ./remove.sh removes the gateway and its state from this hos
 
 Image: {bundle.image} ({image}).
 
-THIS BUNDLE IS SECRET. It holds the gateway's key and {credential}.
+THIS BUNDLE IS SECRET. It holds the gateway's key and {credential}
 Whoever has it can be this gateway: offer its services, and use those of the network. Two at once
-are refused: the network reports the second one. Copy it over ssh, delete it after launching it,
+are found out: the network reports the second one. Copy it over ssh, delete it after launching it,
 and if it got into wrong hands, at the site {bundle.site}:
 
     {bundle.revoke}

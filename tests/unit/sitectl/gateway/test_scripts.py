@@ -12,6 +12,7 @@ import pytest
 from sitectl.directory import DirectorySite
 from sitectl.runtimes.container import direct_words
 from sitectl.runtimes.planning import digest, planned
+from sitectl.runtimes.quadlet import unit_text
 from sitectl.runtimes.spec import read_spec
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.gateway.unpacked import NOTES, Host
@@ -277,3 +278,24 @@ def test_docker_runs_it_as_whom_the_state_belongs_to(host: Host) -> None:
     status = host.directory.stat()
     assert f"--user={status.st_uid}:{status.st_gid}" in host.words()
     assert "--restart=always" in host.words()
+
+
+def test_systemd_runs_it_where_it_runs_by_the_unit_that_sitectl_would_write(host: Host) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root's units are written to /etc; tests/podman launches as a user, too")
+    (host.home / "run/systemd").mkdir(parents=True)
+    (host.home / "run/systemd/private").touch()
+    host.program("systemctl", NOTES)
+    done = host.launch()
+    assert done.returncode == 0, done.stderr
+    unit = host.home / ".config/systemd/user/spillway-gateway-db-host.service"
+    site = DirectorySite(host.directory)
+    unified = Path("/sys/fs/cgroup/cgroup.controllers").exists()
+    wanted = planned(site, read_spec(site), "podman", user="", limits=unified, timers=True)
+    assert unit.read_text() == unit_text(wanted, "user", str(host.bin / "podman"), unified=unified)
+    assert "systemctl --user start spillway-gateway-db-host.service" in host.calls()
+    assert "loginctl enable-linger" in done.stderr
+    host.launch()
+    assert "systemctl --user daemon-reload" not in host.calls()
+    assert host.run("./remove.sh").returncode == 0
+    assert not unit.exists()
