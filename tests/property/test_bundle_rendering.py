@@ -4,8 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sitectl.gateway.contents import DIRECTORY_MARK, OWNER_MARK, PLAN_MARK, container_files
-from sitectl.runtimes.container import MOUNTABLE, Container, direct_words
+from sitectl.runtimes.container import MOUNTABLE, Container, Engine, direct_words
 from sitectl.runtimes.quadlet import quadlet_text, unit_text
+from sitectl.runtimes.spec import Scope
 
 PARTS = st.text(
     st.characters(codec="utf-8", exclude_characters="/", exclude_categories=("C", "Z")),
@@ -44,15 +45,16 @@ def replaced(text: str, directory: str, owner: str, plan: str) -> str:
 @given(directory=DIRECTORIES)
 def test_the_words_are_those_of_this_host(directory: str) -> None:
     files = container_files(container("/x", user="", limits=True, timers=True))
-    for name, user, engine in (
+    engines: tuple[tuple[str, str, Engine], ...] = (
         ("run-podman-user", "", "podman"),
         ("run-podman-system", "7:8", "podman"),
         ("run-docker", "7:8", "docker"),
-    ):
+    )
+    for name, user, engine in engines:
         text = replaced(files[f"container/{name}.words"], directory, "7:8", "abc")
         full = name != "run-podman-user"
         here = container(directory, user=user, limits=full, timers=engine == "docker")
-        expected = direct_words(here, "docker" if engine == "docker" else "podman", "abc")
+        expected = direct_words(here, engine, "abc")
         assert text.split("\n")[:-1] == expected
 
 
@@ -65,12 +67,10 @@ def test_units_are_those_of_this_host(parent: str, name: str) -> None:
     files = container_files(container("/x", user="", limits=True, timers=True))
     user = container(directory, user="", limits=True, timers=True)
     system = container(directory, user="7:8", limits=True, timers=True)
-    for scope, here in (("user", user), ("system", system)):
-        of = "user" if scope == "user" else "system"
+    scopes: tuple[tuple[Scope, Container], ...] = (("user", user), ("system", system))
+    for scope, here in scopes:
         text = replaced(files[f"container/quadlet-{scope}.container"], directory, "7:8", "")
-        assert text == quadlet_text(here, "user" if of == "user" else "system")
+        assert text == quadlet_text(here, scope)
         text = replaced(files[f"container/unit-{scope}-unified.service"], directory, "7:8", "")
         text = text.replace("@PODMAN@", "/usr/bin/podman")
-        assert text == unit_text(
-            here, "user" if of == "user" else "system", "/usr/bin/podman", unified=True
-        )
+        assert text == unit_text(here, scope, "/usr/bin/podman", unified=True)

@@ -5,6 +5,8 @@ import shutil
 import stat
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.gateway.unpacked import NOTES, Host
 
 SHELLS = ("/bin/dash", "/bin/bash")
+SOMEBODY = 65_534
 IMAGE = "localhost/router:1"
 DATABASE = """\
 name: db-host
@@ -280,12 +283,37 @@ def test_docker_runs_it_as_whom_the_state_belongs_to(host: Host) -> None:
     assert "--restart=always" in host.words()
 
 
-def test_systemd_runs_it_where_it_runs_by_the_unit_that_sitectl_would_write(host: Host) -> None:
+@pytest.fixture
+def users(here: CommandLine, definition: Path) -> Iterator[Host]:
+    """A host of somebody who is not root."""
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own are closed to others.
+        Path(folder).chmod(0o755)
+        base = Path(folder, "host")
+        base.mkdir()
+        host = Host(base, bundle_of(here, definition), SHELLS[0])
+        if os.geteuid() == 0:
+            host.give_to(SOMEBODY)
+        yield host
+
+
+def test_a_bundle_that_another_user_unpacked_says_so(users: Host) -> None:
     if os.geteuid() == 0:
-        pytest.skip("root's units are written to /etc; tests/podman launches as a user, too")
+        os.chown(users.here / "site/secrets/identity.key", 0, 0)
+    else:
+        (users.here / "site/secrets/identity.key").chmod(0)
+    done = users.launch()
+    assert done.returncode == 1
+    assert "identity.key cannot be read" in done.stderr
+    assert "unpack the bundle as the user who shall run the gateway" in done.stderr
+
+
+def test_systemd_runs_it_where_it_runs_by_the_unit_that_sitectl_would_write(users: Host) -> None:
+    host = users
     (host.home / "run/systemd").mkdir(parents=True)
     (host.home / "run/systemd/private").touch()
     host.program("systemctl", NOTES)
+    if host.user is not None:
+        host.give_to(host.user)
     done = host.launch()
     assert done.returncode == 0, done.stderr
     unit = host.home / ".config/systemd/user/spillway-gateway-db-host.service"

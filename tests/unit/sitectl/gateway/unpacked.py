@@ -58,7 +58,15 @@ class Host:
         self.program("podman", ENGINE)
         (self.stub / "image").write_text("0123\n")
         self.shell = shell
+        self.user: int | None = None
         self.unpack(bundle)
+
+    def give_to(self, user: int) -> None:
+        """Have all of it belong to another user, who types from now on. Root's to call."""
+        for folder, _, files in os.walk(self.home.parent):
+            for name in ("", *files):
+                os.chown(Path(folder, name), user, user, follow_symlinks=False)
+        self.user = user
 
     def unpack(self, bundle: Path) -> None:
         """Put a bundle in the place of the one before."""
@@ -92,6 +100,9 @@ class Host:
             text=True,
             timeout=60,
             umask=0,
+            user=self.user,
+            group=self.user,
+            extra_groups=None if self.user is None else [],
         )
 
     def launch(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
