@@ -20,6 +20,7 @@ from sitectl.output import safe
 VERBS: Final = {
     "admin": ("admin", "admin", ""),
     "apply": ("documents", "apply", "Make documents wanted state, all or none."),
+    "backup": ("backup", "backup", "Write the whole site into one file, sealed by a passphrase."),
     "check": ("check", "check", "Look for what is wrong."),
     "completion": ("tools", "completion", "Print what a shell needs to complete words."),
     "controller": ("sidecar", "controller", "Run the site controller of a cluster."),
@@ -33,6 +34,7 @@ VERBS: Final = {
     "link": ("link", "group", "Links: create, status, set, delete."),
     "migrate": ("migrate", "migrate", "Move services from Skupper v1 to here, and back."),
     "network": ("network", "group", "All sites together: status."),
+    "restore": ("backup", "restore", "Make the site that is in a backup."),
     "revoke-access": ("revoke", "revoke_access", "Let nobody link any more, or one site."),
     "run": ("site", "run", "Run the router in the foreground."),
     "service": ("service", "group", "Services: create, bind, set, unbind, delete, status."),

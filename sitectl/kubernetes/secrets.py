@@ -181,7 +181,7 @@ class SecretLinks:
         """The token, with the cost its issuer gave it."""
         found = self._secrets[name]
         kind = labels(found).get(names.SKUPPER_TYPE, "")
-        return tokens.load(text_of(found, kind), f"Secret/{name}", costs=_ANY_COST)
+        return tokens.load(text_of(found, kind), f"Secret/{name}", costs=ANY_COST)
 
     def holds(self, name: str, token: Token) -> bool:
         """By all that makes a token: its Secret may be called otherwise, its cost is the user's."""
@@ -197,7 +197,7 @@ class SecretLinks:
         """Make the token's Secret."""
         if self.holds(name, token):
             return False
-        made = _secret_of(token, name)
+        made = token_secret(token, name)
         try:
             self._cluster.create(made)
         except ApiFailure as failure:
@@ -263,7 +263,7 @@ class SecretCredentials:
         return f"Secret/{name}"
 
 
-_ANY_COST: Final = (None, *range(1, 1_001))
+ANY_COST: Final = (None, *range(1, 1_001))
 """Costs that a token may have been made with: the annotation is the user's since."""
 
 
@@ -275,7 +275,7 @@ def _contents(name: str, found: Object | None) -> Contents:
     )
 
 
-def _secret_of(token: Token, name: str) -> dict[str, Any]:
+def token_secret(token: Token, name: str) -> dict[str, Any]:
     """The token file as an object, under the name of its link."""
     import yaml
 

@@ -17,6 +17,7 @@ CREDENTIAL: Final = "spillway-identity"
 """What the identity key is called in ``$CREDENTIALS_DIRECTORY``; `certs.identity` reads it."""
 CREDENTIALS_SINCE: Final = 247
 LOW_PORTS: Final = "CAP_NET_BIND_SERVICE"
+NOTIFY_SOCKET: Final = "%t/systemd/notify"
 WATCHDOG_S: Final = 15
 ABORT_S: Final = 5  # A loop that hangs prints its stack in no time, or never.
 STOP_MARGIN_S: Final = 15  # Beyond draining: closing what is left, writing the state.
@@ -74,6 +75,7 @@ _SANDBOX: Final[tuple[Line, ...]] = (
 _NAMESPACED: Final[tuple[Line, ...]] = (
     (214, "ProtectSystem", "strict"),
     (187, "PrivateTmp", "yes"),
+    (239, "PrivateMounts", "yes"),
     (187, "PrivateDevices", "yes"),
     (187, "DevicePolicy", "closed"),
     (232, "ProtectKernelTunables", "yes"),
@@ -181,6 +183,8 @@ def _confinement(spec: UnitSpec, facts: HostFacts) -> list[Line]:
     lines.append((0, "CapabilityBoundingSet", capability))
     if is_system:
         lines += [(229, "AmbientCapabilities", capability), *_SYSTEM_ONLY]
+    else:  # ProtectHome hides /run/user too, where the user's manager listens.
+        lines.append((0, "BindPaths", NOTIFY_SOCKET))
     is_shown = bool(facts.shown_paths) or facts.site_is_hidden
     lines.append((239, "ProtectHome", "tmpfs" if is_shown else "yes"))
     # Nothing but these shows in what ProtectHome and PrivateTmp hide.
