@@ -112,7 +112,7 @@ class PodmanRuntime(ContainerRuntime):
             generator = quadlet_generator(self.scope)
             refuse_bad_quadlet(generator, self.scope, self.name, text)
         if existing is not None and PLAN_LABEL in (existing["Config"].get("Labels") or {}):
-            self.end(timeout_s, wanted.stop_s)  # Made while no systemd ran here.
+            self.end(timeout_s)  # Made while no systemd ran here.
         self._forget("unit" if way == "quadlet" else "quadlet")
         if before != text:
             make_directory(path.parent)
