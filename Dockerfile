@@ -38,7 +38,7 @@ USER 0
 COPY --from=build /opt/spillway /opt/spillway
 COPY deploy/image/sbom.cdx.json /usr/share/spillway/sbom.json
 # Any user id of group 0 may run it (OpenShift's restricted SCC); state is a mounted volume.
-RUN mkdir -p /var/lib/spillway && chmod 0770 /var/lib/spillway && chgrp 0 /var/lib/spillway
+RUN mkdir -p /var/lib/spillway && chmod 0771 /var/lib/spillway && chgrp 0 /var/lib/spillway
 ENV PATH=/opt/spillway/bin:/usr/local/bin:/usr/bin:/bin \
     HOME=/tmp \
     PYTHONUNBUFFERED=1 \
