@@ -20,7 +20,7 @@ from sitectl.runtimes.container import (
     Engine,
     direct_words,
 )
-from sitectl.runtimes.host import ROUTER_UID
+from sitectl.runtimes.container_host import ROUTER_UID
 from sitectl.runtimes.quadlet import quadlet_text, unit_text
 from sitectl.runtimes.spec import PullPolicy, RuntimeSpec, Scope
 
