@@ -235,7 +235,7 @@ from_bundle() {
   *) fail "$source has wheels for Python $pythons; $python is $mine" \
     'Name another with --python, or make the bundle with --pythons' ;;
   esac
-  cp "$from/requirements.txt" "$work/requirements.txt"
+  cat "$from/requirements.txt" >"$work/requirements.txt"
 }
 
 from_network() {
