@@ -8,18 +8,17 @@ all of that needs a number that stays. ``systemd-sysusers`` makes it from one li
 import contextlib
 import os
 import pwd
-import shutil
 import stat
 import subprocess
 from pathlib import Path
 from typing import Final
 
-from certs.files import open_directory, write_whole
+from certs.files import open_directory
 from sitectl.failure import Exit, Failure
 from sitectl.runtimes.units import ACCOUNT
 
-SYSUSERS: Final = Path("/etc/sysusers.d/spillway.conf")
-_LINE: Final = f'u {ACCOUNT} - "Spillway routers"\n'
+_GECOS: Final = "Spillway routers (sitectl)"
+"""By this the account is known as made here; one of a package's or an administrator's stays."""
 _TIMEOUT_S: Final = 30.0
 
 
@@ -35,9 +34,7 @@ def make_account() -> pwd.struct_passwd:
     """The account, made unless it is there. Failure: it cannot be."""
     found = account()
     if found is None:
-        SYSUSERS.parent.mkdir(exist_ok=True)
-        write_whole(SYSUSERS, _LINE.encode(), 0o644)
-        _run("systemd-sysusers", SYSUSERS.name)
+        _run("systemd-sysusers", "--inline", f'u {ACCOUNT} - "{_GECOS}"')
         found = account()
     if found is None:
         raise Failure(
@@ -51,10 +48,9 @@ def make_account() -> pwd.struct_passwd:
 
 def remove_account() -> None:
     """Take back what `make_account` made, if it did."""
-    if SYSUSERS.is_file() and SYSUSERS.read_text("utf-8") == _LINE:
-        if account() is not None and shutil.which("userdel"):
-            _run("userdel", ACCOUNT)
-        SYSUSERS.unlink()
+    found = account()
+    if found is not None and found.pw_gecos == _GECOS:
+        _run("userdel", ACCOUNT)
 
 
 def hand_over(directory: Path, owner: pwd.struct_passwd) -> None:

@@ -112,8 +112,8 @@ class SystemdRuntime(Runtime):
             self.stop(timeout_s)
             manager.run("systemctl", "disable", self.unit)
         self.path.unlink(missing_ok=True)
-        for link in self.path.parent.glob(f"*.wants/{self.unit}"):
-            link.unlink(missing_ok=True)
+        for wants in self.path.parent.glob("*.wants"):
+            (wants / self.unit).unlink(missing_ok=True)
         if manager is not None:
             manager.run("systemctl", "daemon-reload")
             manager.says("reset-failed", self.unit)  # It says no when there is nothing to forget.

@@ -7,6 +7,8 @@ from typing import Final, Literal
 
 import msgspec
 
+from sitectl.failure import usage
+
 Scope = Literal["user", "system"]
 
 MARK: Final = "# Made by sitectl "
@@ -97,7 +99,15 @@ _SYSTEM_ONLY: Final[tuple[Line, ...]] = (
 
 
 def unit_text(spec: UnitSpec, facts: HostFacts) -> str:
-    """The unit file. Keys that its manager does not know are left out: it would warn of each."""
+    """The unit file. Keys that its manager does not know are left out: it would warn of each.
+
+    Failure: a path has a backslash or a line break, or Python's a dollar, which not every setting
+    can quote.
+    """
+    for path in (spec.directory, facts.python, *facts.import_paths, *facts.shown_paths):
+        odd = "\\$" if path == facts.python else "\\"  # The program's own word takes no $$.
+        if not path.isprintable() or set(odd) & set(path):
+            raise usage(f"{path!r} cannot be named in a systemd unit", "Choose a plainer path")
     sections = (
         ("Unit", _unit(spec)),
         ("Service", _service(spec, facts)),
@@ -207,7 +217,7 @@ def _plain(text: str) -> str:
 
 def _quoted(word: str, *, is_command: bool = False) -> str:
     """``word`` as one word of a unit file; of a command line also without variables."""
-    text = _plain(word.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n"))
+    text = _plain(word.replace('"', '\\"'))
     if is_command:
         text = text.replace("$", "$$")
     plain = "-_./=@%$,+"  # No colon: it parts what BindPaths says.
