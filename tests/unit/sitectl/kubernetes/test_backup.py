@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from certs.claims import decode
+from certs.tokens import dump, load
 from router.kubernetes import names
 from router.kubernetes.secrets import (
     GRANT_FILE,
@@ -19,7 +20,9 @@ from router.kubernetes.secrets import (
     link_secret,
     owner_uid,
 )
+from router.kubernetes.tokens import text_of
 from sitectl.backup import seal
+from sitectl.kubernetes.secrets import ANY_COST
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.kubernetes.conftest import NamespaceLine
 from tests.unit.sitectl.kubernetes.fakes import FakeCluster
@@ -61,8 +64,10 @@ def full(shop: NamespaceLine, cluster: FakeCluster, token: Path) -> NamespaceLin
 
 
 def _kept_link(cluster: FakeCluster) -> dict[str, Any]:
-    uid = cluster.found("Secret", "east")["metadata"]["uid"]
-    made = link_secret("east", {"token.yaml": b"t", "client.key": b"key of east"}, uid)
+    found = cluster.found("Secret", "east")
+    token = load(text_of(found, "token-claim"), "east", costs=ANY_COST)
+    files = {"token.yaml": dump(token).encode(), "client.key": b"key of east"}
+    made = link_secret("east", files, found["metadata"]["uid"])
     return {"metadata": made["metadata"], "data": made["data"]}
 
 
@@ -196,6 +201,7 @@ def test_marks_of_tools_of_the_old_cluster_stay_there(
 
 
 def test_a_site_without_an_identity_cannot_be_backed_up(shop: NamespaceLine) -> None:
+    shop.state.mkdir(exist_ok=True)
     said = shop.fails(1, "backup", str(shop.state / "x"), "--passphrase-file", "-", stdin=WORDS)
     assert "no identity yet" in said
 
