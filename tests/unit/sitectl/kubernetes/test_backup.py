@@ -109,7 +109,7 @@ def test_a_namespace_comes_back_as_it_was_but_for_its_open_claims(
     token, link = cluster.found("Secret", "east"), cluster.found("Secret", link_name("east"))
     assert owner_uid(link) == token["metadata"]["uid"], "else the cluster would collect it"
     assert token["metadata"]["annotations"]["skupper.io/cost"] == "7"
-    assert full.json("link", "status")[0]["name"] == "east"
+    assert full.json("get", "link")[0]["name"] == "east"
 
 
 def test_restored_again_nothing_is_written(full: NamespaceLine, cluster: FakeCluster) -> None:
@@ -235,3 +235,19 @@ def test_a_site_of_a_directory_moves_into_a_namespace_and_back(
     (link,) = there.json(*process, "get", "link")
     assert (link["name"], link["spec"]["cost"]) == ("east", 7)
     assert there.json(*process, "get", "service")[0]["name"] == "db"
+    (site,) = there.json(*process, "get", "site")
+    assert site["spec"].get("bindIp", "127.0.0.1") == "127.0.0.1"
+
+
+def test_targets_that_a_host_does_not_have_are_named(
+    full: NamespaceLine, cluster: FakeCluster, tmp_path: Path
+) -> None:
+    text = (
+        "apiVersion: spillway/v1\nkind: Connector\nname: db-here\n"
+        "spec: {service: db, workload: deployment/db}\n"
+    )
+    labels = {names.DOCUMENTS_LABEL: names.DOCUMENTS}
+    cluster.put("ConfigMap", "own", metadata={"labels": labels}, data={"own.yaml": text})
+    there = CommandLine(tmp_path / "there")
+    words = ("--platform", "process", "restore", str(saved(full)), "--passphrase-file", "-")
+    assert "deployment/db is no target here" in there.ok(*words, stdin=WORDS).output
