@@ -13,6 +13,7 @@ from router.link.adjacency import (
 )
 from router.link.buffers import LinkBuffers, ProcessBuffers
 from router.link.doorway import Doorway
+from router.link.greeting import Life
 from router.link.handshake import EDGE, INTERIOR, SIBLING, Abilities
 from router.link.lane import NOBODY, Fault
 from router.link.mux import LaneMux
@@ -54,9 +55,10 @@ class Links:
         rng: random.Random,
         is_edge: bool = False,
         born: int = 0,
+        place: str = "",
     ) -> None:
         """``is_edge``: no stream passes through, and each neighbour must serve edges. ``born``:
-        the epoch that this process began with."""
+        the epoch that this process began with; ``place``: where it runs, for people."""
         self.drain_grace_s = limits.DRAIN_GRACE_S
         """How long a link that is deleted waits for its streams."""
         self.incoming_refused: Callable[[str, Fault], None] = lambda peer, fault: None
@@ -67,7 +69,7 @@ class Links:
         self._rng = rng
         self._abilities = EDGE if is_edge else INTERIOR
         self._process = ProcessBuffers()
-        self._boot, self._born = rng.randbytes(control.NONCE_BYTES), born
+        self._life = Life(rng.randbytes(control.NONCE_BYTES), born, place)
         self._outgoing: dict[str, OutgoingLink] = {}
         self._leaving: dict[OutgoingLink, None] = {}  # Wanted no more, and their streams go on.
         self._link_of: dict[LinkSession, OutgoingLink] = {}
@@ -320,8 +322,7 @@ class Links:
             self._process,
             self._rng,
             config,
-            boot=self._boot,
-            born=self._born,
+            life=self._life,
             abilities=abilities,
         )
 

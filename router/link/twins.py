@@ -38,13 +38,7 @@ def refusal_of_copy(session: LinkSession, twin: LinkSession) -> HandshakeRejecte
     name = session.neighbour.name if session.neighbour is not None else "the site"
     return HandshakeRejected(
         COPY,
-        f"another router with the identity of {name} is linked here from {_place(twin)}; this one, "
-        f"from {_place(session)}, is its copy and is kept out",
+        f"another router with the identity of {name} is linked here from {twin.peer_place}; this "
+        f"one, from {session.peer_place}, is its copy and is kept out",
         "Stop one of the two: when the other is gone, this one is let in by itself",
     )
-
-
-def _place(session: LinkSession) -> str:
-    """Without the port: who is told again is told the same."""
-    lane = session.control_lane
-    return lane.connection.peer.host if lane is not None else "an address that is gone"

@@ -7,7 +7,7 @@ import click
 
 from certs.names import is_site_id
 from sitectl import output, store
-from sitectl.failure import not_found
+from sitectl.failure import Failure, not_found, usage
 from sitectl.linking import incoming_link, revoke_site
 from sitectl.options import Settings, Verb, dry_run_flag
 from sitectl.site import Site
