@@ -7,7 +7,7 @@ IMAGE ?= spillway/router:dev
 STORM_ROUNDS ?= 20000
 STORM_SEED ?= 1
 
-.PHONY: help install dev demo test lint corpus fuzz storm bench overload image clean
+.PHONY: help install dev demo test lint corpus fuzz storm bench bench-gateway overload image clean
 .DEFAULT_GOAL := help
 
 help:
@@ -19,6 +19,7 @@ help:
 	@echo 'make fuzz      mutated bytes for FUZZ_SECONDS (60); FUZZ_SEED= replays'
 	@echo 'make storm     aborts at any moment, STORM_ROUNDS (20000); STORM_SEED= replays'
 	@echo 'make bench     requests a second, latency, bulk, memory, failover'
+	@echo 'make bench-gateway   PostgreSQL through a gateway: transactions, latency, start, memory'
 	@echo 'make overload  attacks by thousands and ten times the load, with figures'
 	@echo 'make image     the container image'
 
@@ -59,6 +60,9 @@ storm: dev
 
 bench: dev
 	$(BIN)/python -m tests.bench
+
+bench-gateway: dev
+	$(BIN)/python -m tests.bench.gateway
 
 overload: dev
 	$(BIN)/python -m tests.bench.overload
