@@ -27,6 +27,7 @@ VERBS: Final = {
     "delete": ("site", "delete", "Withdraw, stop and delete the site."),
     "events": ("events", "events", "What happened, and with -f what happens."),
     "expose": ("expose", "expose", "Declare a service and bind a target to it."),
+    "gateway": ("gateway", "group", "Gateways of this host: init, bind, expose, forward, status."),
     "get": ("documents", "get", "Print documents."),
     "init": ("site", "init", "Make a site: identity, certificate authority, configuration."),
     "link": ("link", "group", "Links: create, status, set, delete."),
