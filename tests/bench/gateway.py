@@ -8,6 +8,7 @@ there is no distance that would hide what the routers cost. The server does not 
 
 import argparse
 import re
+import signal
 import statistics
 import subprocess
 import tempfile
@@ -257,4 +258,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    for number in (signal.SIGINT, signal.SIGTERM):  # Clean up then, too.
+        signal.signal(number, signal.default_int_handler)
     main()
