@@ -38,8 +38,13 @@ class User:
         if "CONTAINERS_CONF" in os.environ:
             environment["CONTAINERS_CONF"] = os.environ["CONTAINERS_CONF"]
         ended = subprocess.run(
-            ["setpriv", f"--reuid={self.entry.pw_uid}", f"--regid={self.entry.pw_gid}"]
-            + ["--clear-groups", *command],
+            [
+                "setpriv",
+                f"--reuid={self.entry.pw_uid}",
+                f"--regid={self.entry.pw_gid}",
+                "--clear-groups",
+                *command,
+            ],
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
