@@ -34,7 +34,8 @@ class FileKeeper:
         """
         self._path = path
         self._unsaved = unsaved
-        self._is_saved = True
+        self.trouble = ""
+        """Why what changed last stays in memory; empty: it is written."""
         try:
             self._state = msgspec.json.decode(path.read_bytes(), type=_State)
         except FileNotFoundError:
@@ -99,11 +100,18 @@ class FileKeeper:
         try:
             self._write()
         except OSError as error:
-            if self._is_saved:
-                self._unsaved(f"{self._path}: {error.strerror}")
-            self._is_saved = False
+            before, self.trouble = self.trouble, f"{self._path}: {error.strerror}"
+            if not before:
+                self._unsaved(self.trouble)
         else:
-            self._is_saved = True
+            self.trouble = ""
+
+    def retry(self) -> bool:
+        """Write what could not be written. True: now it is; False: it cannot, or nothing waited."""
+        if not self.trouble:
+            return False
+        self._save()
+        return not self.trouble
 
     def _write(self) -> None:
         write_secret(self._path, msgspec.json.format(msgspec.json.encode(self._state)))
