@@ -3,11 +3,11 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-IMAGE ?= spillway/router:dev
+PYTHONS ?= 3.12
 STORM_ROUNDS ?= 20000
 STORM_SEED ?= 1
 
-.PHONY: help install dev demo test lint corpus fuzz storm bench overload image clean
+.PHONY: help install dev demo test lint corpus fuzz storm bench overload image wheels bundle lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -20,7 +20,10 @@ help:
 	@echo 'make storm     aborts at any moment, STORM_ROUNDS (20000); STORM_SEED= replays'
 	@echo 'make bench     requests a second, latency, bulk, memory, failover'
 	@echo 'make overload  attacks by thousands and ten times the load, with figures'
-	@echo 'make image     the container image'
+	@echo 'make image     the container image: IMAGE= BASE= PLATFORMS=linux/amd64,linux/arm64'
+	@echo 'make bundle    everything for hosts without a network, as one archive'
+	@echo 'make wheels    what the image installs, so that it is built without a network'
+	@echo 'make lock      uv.lock and what is made from it; UPGRADE=--upgrade'
 
 install: $(VENV)/.installed
 dev: $(VENV)/.dev
@@ -47,6 +50,7 @@ lint: dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/uv lock --check --offline --quiet
 
 corpus: dev
 	$(BIN)/python -m tests.corpus
@@ -63,8 +67,20 @@ bench: dev
 overload: dev
 	$(BIN)/python -m tests.bench.overload
 
+# IMAGE, BASE, PLATFORMS, ENGINE: docs/image.md
 image:
-	$$(command -v podman || command -v docker) build -t $(IMAGE) .
+	@scripts/image
+
+# What `make image` and `make bundle` install, checked by hash; PYTHONS: for which versions.
+wheels: | $(BIN)/python
+	scripts/wheels $(BIN)/python wheels $(PYTHONS)
+
+bundle: dev
+	$(BIN)/python -m deploy.airgap $(BUNDLE)
+
+# UPGRADE=--upgrade for the newest versions that pyproject.toml allows.
+lock: dev
+	$(BIN)/python -m deploy.lock $(UPGRADE)
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build wheels

@@ -27,12 +27,13 @@ class Greeting:
         rng: random.Random,
         boot: bytes,
         abilities: handshake.Abilities,
+        born: int = 0,
     ) -> None:
         self.session_id = rng.randbytes(control.NONCE_BYTES)
         self.peer: control.Hello | None = None
         self._identity = identity
         self._role = role
-        self._boot = boot
+        self._boot, self._born = boot, born
         self._abilities = abilities
         self._nonce = rng.randbytes(control.NONCE_BYTES)
         self._secret = rng.randbytes(control.NONCE_BYTES)
@@ -70,6 +71,7 @@ class Greeting:
             software=SOFTWARE,
             features=tuple(sorted(self._abilities.features)),
             required=tuple(sorted(self._abilities.required)),
+            born=self._born,
         )
 
     def hear(self, hello: control.Hello, expected_site: SiteId | None) -> Neighbour:

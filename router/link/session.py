@@ -84,9 +84,11 @@ class LinkSession:
         config: SessionConfig,
         *,
         boot: bytes,
+        born: int = 0,
         abilities: Abilities = INTERIOR,
     ) -> None:
-        """``boot`` is the same for all sessions of this process and of no other."""
+        """``boot`` is the same for all sessions of this process and of no other; ``born`` grows
+        with each process of a router."""
         self.config = config
         self.cost = config.cost
         self.buffers = LinkBuffers(process)
@@ -96,7 +98,7 @@ class LinkSession:
         self.rtt_s: float | None = None
         self._owner = owner
         self._timers = timers
-        self._greeting = Greeting(identity, config.role, rng, boot, abilities)
+        self._greeting = Greeting(identity, config.role, rng, boot, abilities, born)
         self._control: LaneMux | None = None
         self._data = DataLanes(timers)
         self._spent_in = self._spent_out = 0
@@ -133,6 +135,11 @@ class LinkSession:
     def peer_boot(self) -> bytes:
         """The neighbour's process's life; empty before its HELLO."""
         return self._greeting.peer_boot
+
+    @property
+    def peer_born(self) -> int:
+        """The epoch that the neighbour's process began with; 0: it did not say."""
+        return self._greeting.peer.born if self._greeting.peer is not None else 0
 
     @property
     def data_lane(self) -> LaneMux | None:
