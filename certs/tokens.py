@@ -13,6 +13,7 @@ import hmac
 import math
 import re
 import secrets
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
@@ -126,7 +127,11 @@ def check_usable(token: Token, own_site_id: str, now: float) -> None:
 
 
 def write_file(path: Path, token: Token) -> None:
-    """Write a token file, 0600 from its first byte. Errors of the file system pass."""
+    """Write a token file, 0600 from its first byte. Errors of the file system pass.
+
+    What a crash left of one of this name before is removed.
+    """
+    files.sweep_temporaries(path.parent, time.time(), path.name, deep=False)
     files.write_secret(path, dump(token).encode())
 
 

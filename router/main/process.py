@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from certs.errors import CertError
-from certs.files import read_secret, write_secret
+from certs.files import read_secret, sweep_temporaries, write_secret
 from router import __version__
 from router.admin.events import EventLog
 from router.admin.ports import CommandFailed
@@ -102,6 +102,7 @@ def main(arguments: list[str] | None = None) -> int:
                 run / "router.log" if options.log == "file" else None, options.log_level
             ) as logs,
         ):
+            sweep_temporaries(directory, time.time())  # Of those that a crash ended.
             return _run_loop(directory, logs, namespace, options.probes)
     except (RouterError, CertError, OSError) as error:
         print(f"spillway-router: {error}", file=sys.stderr)

@@ -85,7 +85,8 @@ class SiteTrust:
         self._tell = tell
         self._identity = SiteIdentity.load(secrets)
         self._authority = Authority.load(secrets)
-        self._leaf = ensure_leaf(secrets, self._authority, self._identity.site_id, time.time())
+        self._not_renewed = ""  # Why our own leaf could not be.
+        self._leaf = self._first_leaf()
         services = self._services = ServiceTls(secrets / "tls")
         self.service_tls, self.target_tls = services.listener, services.target
         self.keep_service_tls = services.keep
@@ -109,7 +110,6 @@ class SiteTrust:
         self._serials: dict[SiteId, str] = {}  # Of certificates bound to one site.
         self._sibling_leaf = self._new_sibling_leaf()  # Never written down.
         self._clock: ClockWatch | None = None
-        self._not_renewed = ""  # Why our own leaf could not be.
         self._expiries: dict[str, float] = {}  # Of the links' certificates in use, Unix seconds.
 
     def identity(self, router: RouterId, name: str) -> RouterIdentity:
@@ -195,6 +195,17 @@ class SiteTrust:
         self._not_renewed = ""
         if self._leaf != before:
             self._leaf_renewed()
+
+    def _first_leaf(self) -> Leaf:
+        """As it is kept; or one that is not, on a disk that takes nothing."""
+        now, site = time.time(), self._identity.site_id
+        try:
+            return ensure_leaf(self._secrets, self._authority, site, now)
+        except OSError as error:
+            self._not_renewed = str(error)
+        if self._authority.trouble(now):
+            now = self._authority.begins_at + certs_limits.BACKDATE_S
+        return self._authority.issue_server_leaf(site, now)
 
     def _new_sibling_leaf(self) -> Leaf:
         key, site, authority = keys.generate(), self._identity.site_id, self._authority
