@@ -130,6 +130,11 @@ class Links:
         if link is not None:
             link.retry_now()
 
+    def retry_all(self) -> None:
+        """Dial every link that waits at once: what kept them from coming up may be over."""
+        for link in self._outgoing.values():
+            link.retry_now()
+
     def acceptor(
         self, certificate: Callable[[], bytes]
     ) -> Callable[[Connection], ConnectionHandler | None]:

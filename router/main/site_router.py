@@ -42,7 +42,7 @@ from router.model.errors import ConfigError, HandshakeRejected
 from router.model.events import Note, Problem
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.specs import ServiceSpec
-from router.net.ports import Address, Network
+from router.net.ports import Address, DialCode, Network
 from router.routing.attached import AttachedEdges
 from router.routing.core import RoutingCore
 from router.routing.edge import EdgeRouting
@@ -341,10 +341,10 @@ class SiteRouter:
             return answer(stream, self.forwarder.targets_of(key), self._network.now())
         return self.forwarder.stream_offered(stream, request)
 
-    def tls_rejected(self, listener: Address, reason: str) -> None:
+    def tls_rejected(self, listener: Address, code: DialCode, reason: str) -> None:
         """A TLS handshake failed; only those of the link port are an operator's business."""
         if listener == self._door.address:
-            self._news.tls_rejected(reason)
+            self._news.tls_rejected(code, reason)
 
     def link_changed(self, name: str) -> None:
         """A link that we dial got another state."""

@@ -53,9 +53,17 @@ class SecretTrust:
         """Grants are Secrets of their own."""
         return self
 
-    def create(self, draft: Token, *, uses: int = 1, allow: tuple[str, ...] = ()) -> Token:
-        """Grant what ``draft`` says; the token with its secret."""
+    def create(
+        self,
+        draft: Token,
+        *,
+        uses: int = 1,
+        allow: tuple[str, ...] = (),
+        first: claims.First = claims.nothing,
+    ) -> Token:
+        """Grant what ``draft`` says; the token with its secret, after ``first`` has it."""
         grant, token = claims.new_grant(draft, uses=uses, allow=allow)
+        first(token)
         self.keep(grant)
         return token
 
