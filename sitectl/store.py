@@ -36,7 +36,7 @@ def gateways_dir(settings: Settings) -> Path:
     return state_dir(settings) / GATEWAYS
 
 
-def _has_kubeconfig() -> bool:
+def has_kubeconfig() -> bool:
     """Whether kubectl would find a cluster, so that its user may mean a namespace."""
     if os.environ.get("KUBECONFIG"):
         return True
@@ -47,7 +47,8 @@ def site_names(state: Path) -> list[str]:
     """The sites in ``state``, sorted."""
     if not state.is_dir():
         return []
-    return sorted(path.name for path in state.iterdir() if (path / "config").is_dir())
+    found = (path.name for path in state.iterdir() if (path / "config").is_dir())
+    return sorted(name for name in found if name != GATEWAYS)
 
 
 def site_to_change(settings: Settings) -> "Site":
@@ -90,7 +91,7 @@ def find_directory(settings: Settings) -> "DirectorySite":
             )
         return DirectorySite(state / settings.site)
     if not names:
-        if settings.platform is None and _has_kubeconfig():
+        if settings.platform is None and has_kubeconfig():
             create += ", or where a namespace is the site: sitectl switch kubernetes"
         raise not_found(f"no site in {state}", create)
     if len(names) > 1 and settings.on_podman():

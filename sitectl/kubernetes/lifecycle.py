@@ -96,6 +96,19 @@ def _init(
         output.note("Next: sitectl status")
 
 
+def site_map(cluster: Cluster, data: Mapping[str, str]) -> Object:
+    """The ConfigMap of a site with ``data``, as `init` writes it. Failure: a value is unusable."""
+    return _made_map(cluster, data, {}, cluster.serves(ROUTES))
+
+
+def install(cluster: Cluster, image: str) -> None:
+    """Make what runs the routers of the site whose ConfigMap is there. ``image`` empty: ours."""
+    found = cluster.get("ConfigMap", names.SITE_CONFIGMAP)
+    openshift = cluster.serves(ROUTES)
+    meant = _read(found, cluster.namespace, openshift, strict=False)
+    _made(cluster, found, False, _rendered(meant, cluster, Asked(image or None, None), openshift))
+
+
 def _made(
     cluster: Cluster, site_map: Object, is_new: bool, objects: list[Object]
 ) -> list[tuple[Object, Change]]:

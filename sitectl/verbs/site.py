@@ -6,6 +6,7 @@ import shutil
 import socket
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import click
@@ -174,12 +175,17 @@ def _site_spec(
 
 def make_site(settings: Settings, document: Document) -> Change:
     """Make the site of ``document``, or see that it is there; finishes what was interrupted."""
+    return make_site_in(store.state_dir(settings), document)
+
+
+def make_site_in(state: Path, document: Document) -> Change:
+    """As `make_site`, in the directory ``state`` of sites."""
     from router.documents import read, write
 
     _, errors = read(write(document), "these flags")
     if errors:
         raise texts.config_failure(errors, "these flags cannot be used")
-    site = DirectorySite(store.state_dir(settings) / document.name)
+    site = DirectorySite(state / document.name)
     if site.config.is_dir():
         existing = site.find("Site", document.name)
         if existing is not None and existing.spec != document.spec:
@@ -311,6 +317,24 @@ def _refuse_on_kubernetes(settings: Settings, verb: str, routers: int) -> None:
         )
 
 
+def end_site(site: DirectorySite, timeout_s: float) -> None:
+    """Withdraw what ``site`` declared, stop its router, remove what runs it. Failure: it runs."""
+    if presence.is_running(site):
+        for document in site.documents():  # Only deleting withdraws what this site declared.
+            if document.kind == "Service" and site.owns(document):
+                (site.config / f"service-{document.name}.yaml").unlink(missing_ok=True)
+        site.reload()
+        runtime_of(site).stop(timeout_s)
+    if presence.is_running(site):
+        raise Failure(
+            Exit.FAILED,
+            "still-running",
+            f"the router of {site.name!r} still runs, nothing was deleted",
+            f"sitectl --site {site.name} stop",
+        )
+    runtime_of(site).remove(timeout_s)
+
+
 @click.command(cls=Verb)
 @dry_run_flag
 @click.pass_obj
@@ -338,20 +362,7 @@ def delete(settings: Settings) -> None:
     if sys.stdin.isatty() and not settings.yes:
         question = f"Delete site {site.name} with its identity ({site.directory})?"
         click.confirm(question, abort=True, err=True)
-    if presence.is_running(site):
-        for document in site.documents():  # Only deleting withdraws what this site declared.
-            if document.kind == "Service" and site.owns(document):
-                (site.config / f"service-{document.name}.yaml").unlink(missing_ok=True)
-        site.reload()
-        runtime_of(site).stop(settings.timeout_s)
-    if presence.is_running(site):
-        raise Failure(
-            Exit.FAILED,
-            "still-running",
-            f"the router of {site.name!r} still runs, nothing was deleted",
-            f"sitectl --site {site.name} stop",
-        )
-    runtime_of(site).remove(settings.timeout_s)
+    end_site(site, settings.timeout_s)
     shutil.rmtree(site.directory)
     output.report(settings, "Site", site.name, "deleted", f"site {site.name} deleted")
 

@@ -50,8 +50,8 @@ def test_traffic_goes_both_ways_between_a_container_and_a_process(pair: Pair) ->
     near.connect("stock", here_target)
     pair.net.ready("shop", {there.name: 1})
     pair.net.ready("stock", {"near": 1})
-    assert fetch(near.address, SHOP_PORT).body == b"there"
-    assert fetch(there.address, SHOP_PORT + 1).body == b"near"
+    assert fetch(near.address, SHOP_PORT).body == b"there\n"
+    assert fetch(there.address, SHOP_PORT + 1).body == b"near\n"
 
 
 def test_init_start_and_stop_are_repeatable(net: Containers) -> None:
@@ -78,7 +78,7 @@ def test_a_router_may_write_its_state_alone_and_has_no_rights(net: Containers) -
     assert found["HostConfig"]["ReadonlyRootfs"]
     assert not found["EffectiveCaps"]
     assert "no-new-privileges" in found["HostConfig"]["SecurityOpt"]
-    assert [mount["Destination"] for mount in found["Mounts"]] == [f"/var/lib/spillway/{site.name}"]
+    assert [mount["Destination"] for mount in found["Mounts"]] == ["/var/lib/spillway"]
     pid = site.admin.process_id()
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     status = dict(line.split(":\t", 1) for line in lines)
@@ -131,7 +131,7 @@ def test_stop_lets_finish_what_is_under_way(pair: Pair) -> None:
     until(lambda: target.in_hand == 1, "the request is at the target")
     assert there.json("stop")["change"] == "stopped"
     asking.join()
-    assert answers == [b"there"]
+    assert answers == [b"there\n"]
 
 
 def test_a_container_removed_by_hand_is_made_again(net: Containers) -> None:
