@@ -216,11 +216,11 @@ def items_elsewhere(site: Site, here: set[str]) -> list[dict[str, Any]]:
 
 
 def is_settled(item: dict[str, Any]) -> bool:
-    """Whether its link is up, its targets are ready and its places are taken."""
+    """Whether its link is up, its targets are ready, and its places are taken and served."""
     return (
         item["link"]["state"] == "up"
         and all(binding["ready"] for binding in item["bindings"])
-        and all(forward["state"] == "bound" for forward in item["forwards"])
+        and all(row["state"] == "bound" and row["targets_ready"] for row in item["forwards"])
     )
 
 
