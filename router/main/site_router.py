@@ -73,10 +73,12 @@ class SiteRouter:
         is_edge: bool = False,
         service_ttl_s: float = limits.SERVICE_SYNC_TTL_S,
         connections_max: int = limits.CLIENT_CONNECTIONS_MAX,
+        place: str = "",
     ) -> None:
         """``is_edge``: it attaches to one site, accepts no links and takes no part in routing.
 
-        ``connections_max``: of clients of services, over all listeners.
+        ``connections_max``: of clients of services, over all listeners. ``place``: where this
+        process runs, told to neighbours for people.
         """
         self._network = network
         self.identity = identity
@@ -84,7 +86,9 @@ class SiteRouter:
         self._keeper = keeper
         self._tell = tell
         self.version = version
-        self.links = Links(network, identity, self, rng=rng, is_edge=is_edge)
+        self.links = Links(
+            network, identity, self, rng=rng, is_edge=is_edge, born=epoch, place=place
+        )
         self._news = LinkNews(tell, self.links, self.router_name)
         self.links.incoming_refused = self._news.refused
         self.forwarder = Forwarder(
@@ -334,7 +338,7 @@ class SiteRouter:
         """A stream that ends here: for a target, or a question about targets."""
         if request.flags & ASKS_TARGETS:
             key = ServiceKey(request.service, request.port)
-            return answer(stream, self.forwarder.targets_of(key))
+            return answer(stream, self.forwarder.targets_of(key), self._network.now())
         return self.forwarder.stream_offered(stream, request)
 
     def tls_rejected(self, listener: Address, reason: str) -> None:
@@ -406,12 +410,16 @@ class SiteRouter:
         route = self.routing.table.sites.get(site)
         return str(site) if route is None else route.name
 
-    def problems(self) -> tuple[Problem, ...]:
-        """All that is wrong now and needs a person."""
+    def problems(self, utc: Callable[[float], str] = lambda _: "") -> tuple[Problem, ...]:
+        """All that is wrong now and needs a person; ``utc`` is ISO 8601 of monotonic seconds."""
         return (
             *self._config_problems,
-            *self._services.problems,
-            *problems.of_router(self._door.error, self._twin.problem, self._services.untold),
+            *self._services.problems(utc),
+            *problems.of_router(
+                self._door.error,
+                self._twin.problem or self.links.refused_as_copy,
+                self._services.untold,
+            ),
             *problems.of_listeners(self.forwarder.listener_states()),
             *self._credentials.service_tls_problems(),
             *problems.of_table(self.routing.table),

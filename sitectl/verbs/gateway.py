@@ -27,6 +27,7 @@ from sitectl.gateway.ports import host_and_pairs, pairs_of
 from sitectl.linking import wait_until_up
 from sitectl.options import Decorated, Duration, Settings, TokenFile, Verbs, accepted
 from sitectl.service_flags import health_flags
+from sitectl.verbs import gateway_files
 
 _MULTICAST = "not in Spillway, requests are balanced one by one"
 _OF_THE_SERVICE = "not needed here, the protocol is the service's"
@@ -90,6 +91,9 @@ def _reached_by(function: Decorated) -> Decorated:
 @_name
 @_type
 @_reached_by
+@click.option(
+    "--config", metavar="FILE|-", help="Gateway YAML: what it offers and uses. Also its name."
+)
 @click.option("--image", help="Of a gateway in a container.")
 @click.option(
     "--image-pull-policy",
@@ -108,6 +112,7 @@ def init(
     name: str | None,
     kind: Any,
     wait: float | None,
+    config: str | None,
     **told: Any,
 ) -> None:
     """Make a gateway of this host, linked to a site by a claim that is made for it alone.
@@ -121,7 +126,13 @@ def init(
       sitectl gateway init --type podman
       sitectl -n shop gateway init --type service --wait 30
       sitectl gateway init --token west.yaml --name db-host --type podman
+      sitectl gateway init --config db.yaml --type podman
     """
+    if config is not None:
+        defined = gateway_files.read_definition(config)  # Refused before anything is made.
+        made = _made(settings, making.Wish(name or defined.name, kind, **told), wait)
+        gateway_files.apply_definition(settings, made.gateway.site, defined)
+        return
     gateway, _ = _made(settings, making.Wish(name or _own_name(settings), kind, **told), wait)
     output.note(f"Next: sitectl gateway bind NAME HOST PORT --name {gateway.name}")
 
@@ -524,3 +535,7 @@ def delete(settings: Settings, name: str | None, verbose: bool) -> None:
         click.confirm(question, abort=True, err=True)
     removal.remove(settings, gateway)
     output.report(settings, "Gateway", gateway.name, "deleted", f"gateway {gateway.name} deleted")
+
+
+group.add_command(gateway_files.export_config)
+group.add_command(gateway_files.generate_bundle)
