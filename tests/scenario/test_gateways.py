@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -149,7 +150,7 @@ def test_one_gateway_is_revoked_alone_while_the_other_goes_on(host: Host) -> Non
     assert host.status("one")["bindings"][0]["port"] == SHOP_PORT
     net.ready("shared", dict.fromkeys(targets, 1))
     with contextlib.ExitStack() as stack:
-        doors = {}
+        doors: dict[str, socket.socket] = {}
         while len(doors) < 3:
             door = stack.enter_context(connected(west.address, SHOP_PORT))
             doors.setdefault(ask(door, "name"), door)
