@@ -24,7 +24,7 @@ from certs.credentials import CA_FILE as LINK_CA
 from certs.credentials import CERTIFICATE_FILE, TOKEN_FILE, LinkStore
 from certs.credentials import KEY_FILE as LINK_KEY
 from certs.errors import CertError
-from certs.identity import KEY_FILE, SiteIdentity
+from certs.identity import KEY_FILE, RESTORED_FILE, SiteIdentity, restored_at
 from certs.names import is_name
 from certs.revocation import REVOKED_FILE
 from certs.service_tls import FILES, TlsStore
@@ -95,6 +95,7 @@ def _read(site: DirectorySite) -> Content:
         grants=_grants(secrets / "grants"),
         revoked=_secret(secrets / REVOKED_FILE, limits.REVOKED_FILE_BYTES_MAX),
         tls=_tls(secrets / "tls"),
+        restored_at=restored_at(secrets),
         admin_credential=_secret(secrets / ADMIN_CREDENTIAL),
         state=_state(site.directory / STATE_FILE),
     )
@@ -310,6 +311,8 @@ def _write(folder: Path, content: Content) -> None:
     _keep(secrets / ADMIN_CREDENTIAL, content.admin_credential)
     _keep(secrets / CA_KEY_FILE, content.ca_key)
     _keep(secrets / CA_FILE, content.ca_certificate)
+    if content.restored_at:
+        _keep(secrets / RESTORED_FILE, str(content.restored_at).encode())
     _keep(secrets / KEY_FILE, content.identity_key)
     router_id = content.state.router_id or token_hex(_ROUTER_ID_BYTES)  # Of Kubernetes: a new one.
     state = msgspec.structs.replace(content.state, router_id=router_id)
