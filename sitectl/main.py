@@ -1,6 +1,5 @@
 """`sitectl`: the root of all verbs, and how errors become text, JSON and exit codes."""
 
-import difflib
 import json
 import os
 import re
@@ -28,7 +27,9 @@ VERBS: Final = {
     "delete": ("site", "delete", "Withdraw, stop and delete the site."),
     "events": ("events", "events", "What happened, and with -f what happens."),
     "expose": ("expose", "expose", "Declare a service and bind a target to it."),
+    "gateway": ("gateway", "group", "Gateways of this host: init, bind, expose, forward, status."),
     "get": ("documents", "get", "Print documents."),
+    "health": ("health", "health", "Whether the router lives, for health checks and scripts."),
     "init": ("site", "init", "Make a site: identity, certificate authority, configuration."),
     "link": ("link", "group", "Links: create, status, set, delete."),
     "migrate": ("migrate", "migrate", "Move services from Skupper v1 to here, and back."),
@@ -70,6 +71,8 @@ class _Root(Verbs):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click's; an unknown verb is answered with the nearest."""
         if args and args[0] not in VERBS and not args[0].startswith("-"):
+            import difflib
+
             close = difflib.get_close_matches(args[0], VERBS, n=1)
             advice = f" Did you mean {close[0]!r}?" if close else ""
             ctx.fail(f"no verb {args[0]!r}.{advice}")

@@ -54,6 +54,7 @@ def configured(site: Site) -> list[dict[str, Any]]:
                     "capacity": connector.capacity,
                     "requests_total": 0,
                     "error": "",
+                    "since": None,
                 }
                 for connector_name, connector in sorted(wanted.connectors.items())
                 if connector.service == name
@@ -166,13 +167,17 @@ def _details(item: dict[str, Any]) -> str:
         ],
     )
     targets = output.rows(
-        ("TARGET", "SITE", "ADDRESS", "READY", "IN FLIGHT", "CAPACITY", "REQUESTS", "ERROR"),
+        (
+            *("TARGET", "SITE", "ADDRESS", "READY", "SINCE"),
+            *("IN FLIGHT", "CAPACITY", "REQUESTS", "ERROR"),
+        ),
         [
             (
                 t.get("name"),
                 t.get("site"),
                 join(t["host"], t["port"]) if t.get("host") else None,
                 t.get("ready"),
+                t.get("since"),
                 t.get("in_flight"),
                 t.get("capacity"),
                 t.get("requests_total"),

@@ -1,16 +1,17 @@
 """Which sites there are, and the one that the flags mean: a directory or a namespace."""
 
-import difflib
 import os
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from sitectl.directory import DirectorySite
 from sitectl.failure import not_found, usage
 from sitectl.options import Settings
-from sitectl.site import Site
+
+if TYPE_CHECKING:
+    from sitectl.directory import DirectorySite
+    from sitectl.site import Site
 
 
 def state_dir(settings: Settings) -> Path:
@@ -35,7 +36,7 @@ def gateways_dir(settings: Settings) -> Path:
     return state_dir(settings) / GATEWAYS
 
 
-def _has_kubeconfig() -> bool:
+def has_kubeconfig() -> bool:
     """Whether kubectl would find a cluster, so that its user may mean a namespace."""
     if os.environ.get("KUBECONFIG"):
         return True
@@ -46,10 +47,11 @@ def site_names(state: Path) -> list[str]:
     """The sites in ``state``, sorted."""
     if not state.is_dir():
         return []
-    return sorted(path.name for path in state.iterdir() if (path / "config").is_dir())
+    found = (path.name for path in state.iterdir() if (path / "config").is_dir())
+    return sorted(name for name in found if name != GATEWAYS)
 
 
-def site_to_change(settings: Settings) -> Site:
+def site_to_change(settings: Settings) -> "Site":
     """As `find_site`, held against other commands that change it until this command ends.
 
     Between reading a document and writing it back nobody else may write it.
@@ -59,7 +61,7 @@ def site_to_change(settings: Settings) -> Site:
     return site
 
 
-def find_site(settings: Settings) -> Site:
+def find_site(settings: Settings) -> "Site":
     """The site that the flags mean. Failure: none, several, or no such one."""
     if settings.on_kubernetes():
         from sitectl.kubernetes.site import KubernetesSite
@@ -70,13 +72,17 @@ def find_site(settings: Settings) -> Site:
     return find_directory(settings)
 
 
-def find_directory(settings: Settings) -> DirectorySite:
+def find_directory(settings: Settings) -> "DirectorySite":
     """The process site that the flags mean. Failure: none, several, or no such one."""
+    from sitectl.directory import DirectorySite  # Reads documents, which `health` need not.
+
     state = state_dir(settings)
     names = site_names(state)
     create = f"sitectl init {settings.site or ''}".rstrip()
     if settings.site:
         if settings.site not in names:
+            import difflib
+
             there = f"; there is: {', '.join(names)}" if names else ""
             meant = difflib.get_close_matches(settings.site, names, n=1)
             raise not_found(
@@ -85,9 +91,14 @@ def find_directory(settings: Settings) -> DirectorySite:
             )
         return DirectorySite(state / settings.site)
     if not names:
-        if settings.platform is None and _has_kubeconfig():
+        if settings.platform is None and has_kubeconfig():
             create += ", or where a namespace is the site: sitectl switch kubernetes"
         raise not_found(f"no site in {state}", create)
-    if len(names) > 1:
+    if len(names) > 1 and settings.on_podman():
+        from sitectl.runtimes.spec import read_spec
+
+        names = [name for name in names if read_spec(DirectorySite(state / name)).kind == "podman"]
+    if len(names) != 1:
+        names = names or site_names(state)
         raise usage(f"several sites in {state}: {', '.join(names)}", "Add --site NAME")
     return DirectorySite(state / names[0])

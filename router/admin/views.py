@@ -90,7 +90,10 @@ class ServiceSite(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TargetView(msgspec.Struct, frozen=True, kw_only=True):
-    """One target. ``name`` is its connector's."""
+    """One target. ``name`` is its connector's.
+
+    ``since``: when it became ready, or ceased to be; None: its site does not tell.
+    """
 
     site: str
     name: str
@@ -101,6 +104,7 @@ class TargetView(msgspec.Struct, frozen=True, kw_only=True):
     capacity: int | None
     requests_total: int
     error: str
+    since: str | None = None
 
 
 class AffinityView(msgspec.Struct, frozen=True):

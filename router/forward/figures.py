@@ -23,7 +23,8 @@ NO_LOAD = Load(0, 0, None)
 class TargetInfo(msgspec.Struct, frozen=True, kw_only=True):
     """One target as ``service status`` shows it. ``error``: why it is not ready.
 
-    ``ejected``: failed requests took it out, not checks.
+    ``ejected``: failed requests took it out, not checks. ``since``: when it became ready
+    or ceased to be, in monotonic seconds.
     """
 
     name: str
@@ -35,6 +36,7 @@ class TargetInfo(msgspec.Struct, frozen=True, kw_only=True):
     requests_total: int
     error: str
     ejected: bool = False
+    since: float = 0.0
 
 
 class ServiceSnapshot(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,8 +1,9 @@
 """Which targets of a service port are good: each is checked again and again, at its own pace.
 
 ``down_after`` failed checks in a row, or connects of requests, take a target down; ``up_after``
-good ones in a row bring it back. A target that is new is checked at once and up after its first
-good check, so that a start is quick. One that is ejected is not checked until its time is over,
+good ones in a row bring it back; the ones that confirm a first come soon, if they are connects
+alone. A target that is new is checked at once and up after its first good check, so that a start is
+quick. One that is ejected is not checked until its time is over,
 and then up after one good check. Checks of many targets drift apart by `HEALTH_SPREAD`. One that
 has been down for long is asked less often, so that dead targets cost little.
 """
@@ -38,6 +39,7 @@ class _Check:
         "error",
         "is_ejected",
         "ready",
+        "since",
         "target",
     )
 
@@ -47,6 +49,8 @@ class _Check:
         self.is_ejected = False
         """Put out; no check that began afterwards has come to its end."""
         self.error = "not checked yet"
+        self.since = health.network.now()
+        """When it became ready, or ceased to be."""
         self._host, self._port = split(target)
         self._config = config
         self._health = health
@@ -110,17 +114,20 @@ class _Check:
         self._good = 0
         self.error = reason
         if self.ready:
-            self.ready = False
-            self._health.changed(self.target, False)
+            self._turn(False)
+
+    def _turn(self, ready: bool) -> None:
+        self.ready = ready
+        self.since = self._health.network.now()
+        self._health.changed(self.target, ready)
 
     def eject(self, seconds: float, reason: str) -> None:
         self.stop()
         self._one_is_enough = True
         self.is_ejected = True
         self.error = reason
-        self.ready = False
         self._wait(seconds)
-        self._health.changed(self.target, False)
+        self._turn(False)
 
     def recall(self) -> None:
         """Check it now instead of when its time is over."""
@@ -134,19 +141,22 @@ class _Check:
             self._wait(self._config.health.interval_s)
             return
         self.is_ejected = False
-        interval_s = pace(self._config.health.interval_s, self._bad + 1 if error else 0)
+        health = self._config.health
+        interval_s = pace(health.interval_s, self._bad + 1 if error else 0)
+        if not error:
+            self._bad = 0
+            self._good += 1
+            up_after = 1 if self._one_is_enough else health.up_after
+            comes_back = not self.ready and self._good >= up_after
+            if not self.ready and not comes_back and not health.path:
+                interval_s = min(interval_s, limits.HEALTH_CONFIRM_S)
         spread = self._health.rng.uniform(1 - limits.HEALTH_SPREAD, 1 + limits.HEALTH_SPREAD)
         self._wait(interval_s * spread)
         if error:
             self.failed(error)
-            return
-        self._bad = 0
-        self._good += 1
-        up_after = 1 if self._one_is_enough else self._config.health.up_after
-        if not self.ready and self._good >= up_after:
-            self.ready = True
+        elif comes_back:
             self.error = ""
-            self._health.changed(self.target, True)
+            self._turn(True)
 
     def _wait(self, seconds: float) -> None:
         network = self._health.network
@@ -225,6 +235,11 @@ class HealthChecks:
         """Requests, not checks, took it out."""
         check = self._checks.get(target)
         return check is not None and check.is_ejected
+
+    def since(self, target: str) -> float:
+        """When it became ready, or ceased to be; of one that never was, since when it is known."""
+        check = self._checks.get(target)
+        return check.since if check is not None else self.network.now()
 
     def error_of(self, target: str) -> str:
         """Why it is down, for people; empty when it is up."""

@@ -94,11 +94,9 @@ class Probe:
         if not path:
             if config.tls is not None:
                 self._look_on()
-            elif not preamble:
-                connection.abort()
-                self._tell("")
             else:
-                connection.send(preamble)
+                if preamble:
+                    connection.send(preamble)
                 self._take_leave()
             return self
         self._parser = ResponseParser(self, head_only=False, upgrade="")
@@ -121,7 +119,7 @@ class Probe:
         self._take_leave()
 
     def _take_leave(self) -> None:
-        """It is good. Some servers log a connection that ends without what they expect of it."""
+        """It is good. Servers log a connection that is reset, PostgreSQL each of them."""
         if self._connection is not None:
             self._connection.finish()
         self._tell("")

@@ -287,6 +287,7 @@ class Service:
                     requests_total=state.requests_total,
                     error="" if state.ready else self._health.error_of(state.target),
                     ejected=self._health.is_ejected(state.target),
+                    since=self._health.since(state.target),
                 )
             )
         return infos

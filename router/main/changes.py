@@ -15,11 +15,13 @@ _WAY_BACK_EJECTED = "It is checked after that time and used again if it answers.
 class Changes:
     """Compares with what was seen last. A target that is new is told of once it is ready."""
 
-    __slots__ = ("_errors", "_ready", "_tell")
+    __slots__ = ("_down", "_errors", "_ready", "_tell")
 
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
         self._ready: dict[tuple[ServiceKey, str], bool] = {}
+        self._down: dict[tuple[ServiceKey, str], float] = {}
+        """Since when those are down that were ready before; monotonic seconds."""
         self._errors: dict[ServiceKey, str] = {}
 
     def look(
@@ -39,9 +41,12 @@ class Changes:
                 ready[key, address] = target.ready
                 before = self._ready.get((key, address))
                 if target.ready and not before:
-                    message = f"Target {address} of {key} is ready."
+                    since = self._down.pop((key, address), None)
+                    again = "" if since is None else f" again, after {target.since - since:.1f} s"
+                    message = f"Target {address} of {key} is ready{again}."
                     self._tell("info", "target-up", address, message)
                 elif before and not target.ready:
+                    self._down[key, address] = target.since
                     self._tell(
                         "warning",
                         "target-down",
@@ -50,6 +55,7 @@ class Changes:
                         _WAY_BACK_EJECTED if target.ejected else _WAY_BACK,
                     )
         self._ready = ready
+        self._down = {place: since for place, since in self._down.items() if place in ready}
 
     def _look_at_listeners(self, listeners: Mapping[ServiceKey, ListenerState]) -> None:
         errors = {key: state.error for key, state in listeners.items() if state.error}

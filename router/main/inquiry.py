@@ -1,9 +1,10 @@
 """Which targets another site has for a service port: asked of that site when an operator looks.
 
 LSAs carry counts only. An OPEN with `ASKS_TARGETS` is answered by the site itself and reaches no
-target; names and figures travel, addresses do not.
+target; names, figures and why one is not ready travel, addresses do not.
 """
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated
 
@@ -26,11 +27,16 @@ from router.net.ports import Network
 
 _Name = Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9.-]{1,253}\Z")]
 _Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
+_Error = Annotated[str, msgspec.Meta(pattern=r"\A[ -~]*\Z", max_length=limits.INQUIRY_ERROR_MAX)]
+_Seconds = Annotated[float, msgspec.Meta(ge=0, le=limits.INQUIRY_STATE_S_MAX)]
 _Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
 class TargetAnswer(msgspec.Struct, frozen=True, array_like=True):
-    """One target as its site tells of it, shown to people as it is. ``name``: its connector's."""
+    """One target as its site tells of it, shown to people as it is. ``name``: its connector's.
+
+    ``state_s``: for how long it has been ready, or has not been; None: an older router's answer.
+    """
 
     name: _Name
     port: _Port
@@ -38,6 +44,8 @@ class TargetAnswer(msgspec.Struct, frozen=True, array_like=True):
     in_flight: _Count
     capacity: _Count | None
     requests_total: _Count
+    error: _Error = ""
+    state_s: _Seconds | None = None
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -48,6 +56,9 @@ class Told(msgspec.Struct, frozen=True):
     targets: tuple[TargetAnswer, ...]
 
 
+_ADDRESS = re.compile(
+    r"\d{1,3}(\.\d{1,3}){3}|[0-9a-f]{0,4}(:[0-9a-f]{0,4}){2,7}(%\w+)?", re.IGNORECASE
+)
 _decode = msgspec.msgpack.Decoder(tuple[TargetAnswer, ...]).decode
 Answered = Callable[[tuple[TargetAnswer, ...]], None]
 
@@ -80,7 +91,14 @@ class _Quiet:
         """Over."""
 
 
-def answer(stream: Stream, targets: Iterable[TargetInfo]) -> StreamHandler:
+def without_addresses(error: str, host: str) -> str:
+    """``error`` for people elsewhere: nothing in it is ``host``, or looks like an address."""
+    text = re.sub(rf"(?<![\w.-]){re.escape(host)}(?![\w.-]*\w)", "\0", error)
+    text = re.sub(r"\[?\0\]?(:\d+)?", "the target", _ADDRESS.sub("\0", text))
+    return re.sub(r"[^ -~]+", " ", text)[: limits.INQUIRY_ERROR_MAX]
+
+
+def answer(stream: Stream, targets: Iterable[TargetInfo], now: float) -> StreamHandler:
     """Tell who asked of ``targets``, a bounded number."""
     told = [
         TargetAnswer(
@@ -90,6 +108,8 @@ def answer(stream: Stream, targets: Iterable[TargetInfo]) -> StreamHandler:
             target.in_flight,
             target.capacity,
             target.requests_total,
+            without_addresses(target.error, target.host),
+            min(max(0.0, now - target.since), limits.INQUIRY_STATE_S_MAX),
         )
         for target in targets
     ]

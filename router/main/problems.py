@@ -1,7 +1,8 @@
 """What is wrong now and needs a person, in the words of `status`. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from router.forward.figures import TargetInfo
 from router.forward.listeners import EVERYWHERE, ListenerState
 from router.model import limits
 from router.model.errors import ConfigError
@@ -81,16 +82,28 @@ def _free_port(key: ServiceKey, holder: ServiceKey | None) -> str:
     return f"Free the port, or: {elsewhere}" if holder is None else f"Give one another: {elsewhere}"
 
 
-def unserved(keys: Iterable[ServiceKey]) -> list[Problem]:
-    """Services that have targets, none of which is ready."""
-    return [
-        Problem(
-            code="SW0309",
-            message=f"Service {key} has no ready target, here or at any site that is reached.",
-            hint=f"See why under ERROR: sitectl service status {key.name}",
-        )
-        for key in keys
-    ]
+def unserved(
+    targets: Mapping[ServiceKey, Sequence[TargetInfo]], utc: Callable[[float], str]
+) -> list[Problem]:
+    """Services that have targets, none of which is ready; with those of them at this site.
+
+    ``utc``: ISO 8601 of monotonic seconds.
+    """
+    return [_unserved(key, mine, utc) for key, mine in targets.items()]
+
+
+def _unserved(
+    key: ServiceKey, targets: Sequence[TargetInfo], utc: Callable[[float], str]
+) -> Problem:
+    message = f"Service {key} has no ready target, here or at any site that is reached"
+    since = ""
+    if targets:
+        last = max(targets, key=lambda target: target.since)
+        since = utc(last.since)
+        others = f" (and {len(targets) - 1} more)" if len(targets) > 1 else ""
+        message += f": {last.error or 'no answer'}{others}"
+    hint = f"See why under ERROR: sitectl service status {key.name}"
+    return Problem(code="SW0309", message=f"{message}.", hint=hint, since=since)
 
 
 def of_edge(left_out: int) -> list[Problem]:

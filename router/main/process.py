@@ -32,7 +32,7 @@ from router.main.site_router import SiteRouter
 from router.main.starting import Place, only_one, open_store
 from router.main.state import FileKeeper
 from router.main.stores import Namespace, Store
-from router.main.systemd import notify
+from router.main.systemd import keep_told, notify, reloading, status_line
 from router.main.trust import SiteTrust
 from router.main.views import OperatorView
 from router.model import limits
@@ -321,7 +321,14 @@ class _Process:
         """SIGHUP: the log files anew, and everything read again."""
         self._logs.reopen()
         self.seeing.reopen()
+        reloading(self._read_again)
+
+    def _read_again(self) -> None:
         self.order("reload", {})
+
+    def line(self) -> str:
+        """How it goes, for `systemctl status`."""
+        return status_line(self.view.status(), self.view.links())
 
 
 async def _serve(
@@ -355,6 +362,7 @@ async def _serve_wanted(directory: Path, logs: Logs, store: Store, probes: Place
         process.view.serving = True
         log.info("serving", extra={"site": process.router.identity.name})
         notify("READY=1")
+        telling = tasks.create_task(keep_told(process.line))
         await process.stopping.wait()
         log.info("draining")
         notify("STOPPING=1")
@@ -362,6 +370,7 @@ async def _serve_wanted(directory: Path, logs: Logs, store: Store, probes: Place
         await process.last_look()
         await _drain(process)
         probing.cancel()
+        telling.cancel()
     process.memory.close()
     process.router.close()
     process.network.close()

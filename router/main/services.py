@@ -69,16 +69,19 @@ class Services:
         """All service ports at this site."""
         return self._plan.services
 
-    @property
-    def problems(self) -> tuple[Problem, ...]:
-        """What of the wanted state could not be met, and what of it nobody serves now."""
+    def problems(self, utc: Callable[[float], str]) -> tuple[Problem, ...]:
+        """What of the wanted state could not be met, and what of it nobody serves now.
+
+        ``utc``: ISO 8601 of monotonic seconds.
+        """
         wanted = self._wanted
         mine = [
             key
             for key, service in self._plan.services.items()
             if service.has_connector or (wanted is not None and key.name in wanted.services)
         ]
-        return (*self._plan.problems, *unserved(key for key in mine if self._is_unserved(key)))
+        without = {key: self._forwarder.targets_of(key) for key in mine if self._is_unserved(key)}
+        return (*self._plan.problems, *unserved(without, utc))
 
     def _is_unserved(self, key: ServiceKey) -> bool:
         """Targets of it are bound, here or at a site that is reached, and none is ready."""

@@ -347,7 +347,7 @@ class SiteRouter:
         """A stream that ends here: for a target, or a question about targets."""
         if request.flags & ASKS_TARGETS:
             key = ServiceKey(request.service, request.port)
-            return answer(stream, self.forwarder.targets_of(key))
+            return answer(stream, self.forwarder.targets_of(key), self._network.now())
         return self.forwarder.stream_offered(stream, request)
 
     def tls_rejected(self, listener: Address, reason: str) -> None:
@@ -419,11 +419,11 @@ class SiteRouter:
         route = self.routing.table.sites.get(site)
         return str(site) if route is None else route.name
 
-    def problems(self) -> tuple[Problem, ...]:
-        """All that is wrong now and needs a person."""
+    def problems(self, utc: Callable[[float], str] = lambda _: "") -> tuple[Problem, ...]:
+        """All that is wrong now and needs a person; ``utc`` is ISO 8601 of monotonic seconds."""
         return (
             *self._config_problems,
-            *self._services.problems,
+            *self._services.problems(utc),
             *problems.of_router(
                 self._door.error,
                 self._twin.problem or self.links.refused_as_copy,

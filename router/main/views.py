@@ -79,7 +79,7 @@ class OperatorView:
             services=len({key.name for key in router.services}),
             sites=sum(1 for route in router.routing.table.sites.values() if route.reachable),
             problems=(
-                *router.problems(),
+                *router.problems(self._utc),
                 *self._memory.problems(),
                 *self._refused(),
                 *self._expiring(),
@@ -159,7 +159,10 @@ class OperatorView:
                         in_flight=target.in_flight,
                         capacity=target.capacity,
                         requests_total=target.requests_total,
-                        error="" if target.ready else "not ready",
+                        error="" if target.ready else target.error or "not ready",
+                        since=None
+                        if target.state_s is None
+                        else self._utc(self._network.now() - target.state_s),
                     )
                     for target in entry.targets
                 )
@@ -255,6 +258,7 @@ class OperatorView:
                     capacity=target.capacity,
                     requests_total=target.requests_total,
                     error=target.error,
+                    since=self._utc(target.since),
                 )
                 for target in snapshot.targets
             ),

@@ -19,11 +19,15 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """Something wrong right now, shown in `status`. ``code`` is ``SW`` and four digits."""
+    """Something wrong right now, shown in `status`. ``code`` is ``SW`` and four digits.
+
+    ``since``: UTC ISO 8601, empty where it is not known.
+    """
 
     code: str
     message: str
     hint: str
+    since: str = ""
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):

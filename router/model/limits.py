@@ -261,6 +261,7 @@ HEALTH_BAD_TO_LEAVE = 1
 HEALTH_GOOD_TO_RETURN = 2
 HEALTH_DEAD_AFTER = 300  # Bad checks in a row, 5 minutes by default; then ever less often, up to
 HEALTH_DEAD_INTERVAL_S = 10.0
+HEALTH_CONFIRM_S = 0.25  # To the next connect after a first good one of a target that was down.
 HEALTH_SPREAD = 0.1  # Checks of many targets drift apart by up to this share of the interval.
 HEALTH_TLS_LOOK_S = 0.1  # After a handshake, for a refusal of our certificate: a round trip later.
 HEALTH_BODY_BYTES_MAX = 64 * KIB  # Of an answer to a check; what follows says nothing more.
@@ -325,11 +326,15 @@ SELECTOR_CHARS_MAX = 4_096  # Some ten terms of the longest labels.
 TARGETS_PER_CONNECTOR_MAX = 1_024
 PORTS_PER_SERVICE_MAX = 64
 NAME_CHARS_MAX = 63  # DNS-1123 label.
+HOST_CHARS_MAX = 253  # RFC 1123, 2.1; also what people call a gateway.
+GATEWAY_ENTRIES_MAX = 1_024  # Bindings, forwards of one gateway's YAML: a host has fewer services.
 
 # main: asking other sites of their targets.
 INQUIRY_WAIT_S = 2.0
 INQUIRY_TARGETS_MAX = 256  # Of one service port at one site; more are not shown.
 INQUIRY_BYTES_MAX = 128 * KIB
+INQUIRY_ERROR_MAX = 160  # Characters; with the longest names all targets fit into the answer.
+INQUIRY_STATE_S_MAX = 315_360_000.0  # Ten years: whoever reckons a date from it finds one.
 
 # kubernetes: the API server, and what a site reads and writes there.
 API_CALL_S = 30.0  # One call with all its repetitions.

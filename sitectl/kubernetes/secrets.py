@@ -56,15 +56,19 @@ class SecretTrust:
     def create(self, draft: Token, *, uses: int = 1, allow: tuple[str, ...] = ()) -> Token:
         """Grant what ``draft`` says; the token with its secret."""
         grant, token = claims.new_grant(draft, uses=uses, allow=allow)
+        self.keep(grant)
+        return token
+
+    def keep(self, grant: Grant) -> None:
+        """Keep a new grant. `CertError`: its name is taken."""
         try:
             self._cluster.create(kept.grant_secret(grant.name, claims.encode(grant)))
         except ApiFailure as failure:
             if failure.status != 409:
                 raise
             raise CertError(
-                token.name, "a token of this name exists already", "Choose another --name"
+                grant.name, "a token of this name exists already", "Choose another --name"
             ) from failure
-        return token
 
     def granted(self) -> list[Grant]:
         """Every claim, as it is now."""
@@ -91,6 +95,14 @@ class SecretTrust:
                 if failure.status != 409:
                     raise  # At 409 a router made it in the same moment.
         self._swap(names.REVOKED_SECRET, lambda found: _more_revoked(found, change))
+
+    def is_revoked(self, site_id: str) -> bool:
+        """By the Secret that lists them."""
+        found = self._cluster.find("Secret", names.REVOKED_SECRET)
+        if found is None:
+            return False
+        data = kept.data_of(found).get(kept.REVOKED_FILE, b"")
+        return site_id in revocation.decode(data, names.REVOKED_SECRET).sites
 
     def renew(self, now: float) -> None:
         """Make another CA and forget all claims."""

@@ -9,10 +9,10 @@ import click
 from router.model import limits
 from router.model.specs import Document, LinkSpec
 from sitectl import output, store
-from sitectl.failure import Exit, Failure, conflict, not_found, usage
+from sitectl.failure import Exit, Failure, not_found, usage
+from sitectl.linking import incoming_link, keep_link, revoke_site, wait_until_up
 from sitectl.options import Duration, Settings, TokenFile, Verbs, accepted, dry_run_flag
-from sitectl.runtimes import presence
-from sitectl.site import Links, Site
+from sitectl.site import Site
 
 if TYPE_CHECKING:
     from certs.tokens import Token
@@ -57,11 +57,11 @@ def create(
     site = store.find_site(settings)
     token = _usable_token(site, file)
     with site.held():
-        chosen, change = _keep(site, token, name, cost)
+        chosen, change = keep_link(site, token, name, cost)
     told = "exists already, unchanged" if change == "unchanged" else "created"
     text = f"link {chosen} to site {token.site_name} {told}"
     if wait is not None and not settings.dry_run:
-        _wait(site, chosen, wait)
+        wait_until_up(site, chosen, wait)
         text += ", up"
     output.report(settings, "Link", chosen, change, text)
     if wait is None and not settings.dry_run:
@@ -71,53 +71,12 @@ def create(
         output.note(settings.here(f"Next: sitectl {next_step}"))
 
 
-def _keep(site: Site, token: "Token", name: str | None, cost: int | None) -> tuple[str, str]:
-    """The link's name and what became of it: token and document are written, or neither."""
-    from sitectl.service_names import require_name
-
-    links = site.links
-    chosen = name or _holder_of(links, token) or _free_name(site, links)
-    require_name(chosen, "link")
-    existing = site.find("Link", chosen)
-    # Without --cost, a link that is there keeps the cost it has.
-    spec = existing.spec if existing is not None and cost is None else LinkSpec(cost=cost)
-    if links.exists(chosen) and not links.holds(chosen, token):
-        raise conflict(
-            f"link {chosen!r} exists with another token",
-            f"sitectl link delete {chosen}, or choose another --name",
-        )
-    added = links.add(chosen, token)  # Before the document: the router dials as soon as it sees it.
-    try:
-        change = site.put(Document("Link", chosen, spec), replace=False)
-    except Failure:
-        if added:
-            links.remove(chosen)
-        raise
-    if added and change == "unchanged":
-        change = "created"
-        site.reload()
-    return chosen, change
-
-
 def _usable_token(site: Site, file: str) -> "Token":
     from certs import tokens
 
     token = tokens.read_file(Path(file))
     tokens.check_usable(token, site.trust.site_id, time.time())
     return token
-
-
-def _holder_of(links: Links, token: "Token") -> str | None:
-    """The link that this very token made already."""
-    return next((name for name in links.names() if links.holds(name, token)), None)
-
-
-def _free_name(site: Site, links: Links) -> str:
-    taken = {d.name for d in site.documents() if d.kind == "Link"} | set(links.names())
-    number = 1
-    while f"link{number}" in taken:
-        number += 1
-    return f"link{number}"
 
 
 @group.command("status")
@@ -139,7 +98,7 @@ def status(ctx: click.Context, name: str | None, wait: float | None, verbose: bo
     settings = ctx.ensure_object(Settings)
     site = store.find_site(settings)
     if wait is not None:
-        _wait(site, name, wait)
+        wait_until_up(site, name, wait)
     exit_code = Exit.OK
     try:
         items = site.admin.get("/api/v1/links")
@@ -210,45 +169,6 @@ def _table(items: list[dict[str, Any]]) -> str:
     )
 
 
-def _wait(site: Site, name: str | None, wait_s: float) -> None:
-    """Return when the link, or every link, is up. Failure: refused (1), out of time (6)."""
-    last: list[dict[str, Any]] = []
-    others: list[str] = []
-
-    def settled() -> bool:
-        items = site.admin.get("/api/v1/links")
-        others[:] = [item["name"] for item in items]
-        last[:] = [item for item in items if name in (None, item["name"])]
-        for item in last:
-            if item["state"] == "refused":
-                raise _refused(item)
-        return bool(last) and all(item["state"] == "up" for item in last)
-
-    if not presence.wait_until(settled, wait_s, site.poll_s):
-        waiting = [item for item in last if item["state"] != "up"]
-        what = ", ".join(f"link {item['name']} is {item['state']}" for item in waiting)
-        errors = "; ".join(str(item["error"]) for item in waiting if item.get("error"))
-        if not last:
-            there = f"; there is: {', '.join(others)}" if others else ""
-            what = f"no link {name!r} yet{there}," if name else "no link yet"
-        raise Failure(
-            Exit.TIMED_OUT,
-            "timed-out",
-            f"{what} after {wait_s:g} s" + (f": {errors}" if errors else ""),
-            f"sitectl link status{f' {name}' if name and last else ''}",
-            retryable=True,
-        )
-
-
-def _refused(item: dict[str, Any]) -> Failure:
-    return Failure(
-        Exit.FAILED,
-        "link-refused",
-        f"link {item['name']} was refused: {item.get('error') or 'no reason given'}",
-        f"sitectl link delete {item['name']}, then link with a new token",
-    )
-
-
 @group.command("set")
 @click.argument("name")
 @click.option("--cost", type=_COST, required=True)
@@ -279,18 +199,6 @@ def set_(settings: Settings, name: str, cost: int) -> None:
     change = site.put(Document("Link", name, spec))
     told = f"has cost {cost} already, unchanged" if change == "unchanged" else f"has cost {cost}"
     output.report(settings, "Link", name, change, f"link {name} {told}")
-
-
-def incoming_link(site: Site, name: str) -> dict[str, Any] | None:
-    """The incoming link of that name, as the router tells; None: none, or it does not run."""
-    try:
-        items = site.admin.get("/api/v1/links")
-    except Failure as failure:
-        if not site.degrades(failure):
-            raise
-        return None
-    incoming = (item for item in items if item.get("direction") == "incoming")
-    return next((item for item in incoming if item["name"] == name), None)
 
 
 @group.command("delete")
@@ -341,18 +249,3 @@ def delete(settings: Settings, name: str | None, flag: str | None) -> None:
     output.note(
         f"At {neighbour['name']} the link stays configured, until: sitectl link delete NAME"
     )
-
-
-def revoke_site(site: Site, site_id: str) -> None:
-    """Put a site and the certificates it was given on the list, then end its sessions.
-
-    Claims that it redeemed and could redeem once more are refused from now on.
-    """
-    granted = site.trust.granted()
-    held = [grant for grant in granted if any(use.site_id == site_id for use in grant.redeemed)]
-    serials = [use.serial for grant in held for use in grant.redeemed if use.site_id == site_id]
-    reusable = [grant.name for grant in held if grant.uses_left and not grant.revoked]
-    site.trust.revoke(reusable, serials, [site_id])
-    for name in reusable:
-        output.note(f"token {name} could be used again: it is revoked too")
-    site.end_sessions(site_id)

@@ -62,7 +62,8 @@ def _status_text(item: dict[str, Any], running: bool) -> str:
     if console.get("url"):
         lines.append(f"Console:  {output.safe(console['url'])}")
     for problem in item.get("problems") or []:
-        lines.append(f"Problem:  {problem['code']} {output.safe(problem['message'])}")
+        since = f" (since {output.safe(problem['since'])})" if problem.get("since") else ""
+        lines.append(f"Problem:  {problem['code']} {output.safe(problem['message'])}{since}")
         if problem.get("hint"):
             lines.append(f"          Next: {output.safe(problem['hint'])}")
     return "\n".join(lines)

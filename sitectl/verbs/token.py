@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from router.model import limits
-from router.model.specs import SiteSpec
 from sitectl import output, store
 from sitectl.directory import DirectorySite
-from sitectl.failure import Exit, Failure, conflict, not_found, usage
+from sitectl.failure import Failure, not_found, usage
+from sitectl.granting import endpoints_to_dial, grant_claim
 from sitectl.options import Duration, Settings, TokenFile, Verbs, accepted, dry_run_flag
 from sitectl.site import Site
 
@@ -67,43 +67,18 @@ def create(
         raise not_found(
             f"no directory {Path(file).parent} for the token", "Make it, or name another"
         )
-    wanted = site.wanted()
-    if wanted.site.ingress == "none":
-        raise Failure(
-            Exit.NOT_ALLOWED,
-            "no-ingress",
-            f"site {site.name!r} accepts no links (ingress: none), so nobody could use its token",
-            "Make the token at the other site, and link from here",
-        )
-    from certs import tokens
-    from certs.issue import certificate_token, claim_token
-
-    dialled = _endpoints_named(hosts, wanted.site) or site.endpoints()
+    dialled = endpoints_to_dial(site, hosts)
     chosen = name or f"{site.name}-{secrets.token_hex(4)}"
-    trust, now = site.trust, time.time()
-    words: dict[str, Any] = {
-        "name": chosen,
-        "site_id": trust.site_id,
-        "site_name": wanted.name,
-        "endpoints": dialled,
-        "now": now,
-        "cost": cost,
-    }
-    if expiry is not None:
-        words["life_s"] = expiry
     if token_type == "claim":
-        trust.sweep(now)
-        if any(grant.name == chosen for grant in trust.granted()):
-            raise conflict(
-                f"a token named {chosen!r} was made here already", "Choose another --name"
-            )
-        token = claim_token(trust.grants(), trust.authority(), uses=uses, **words)
+        token = grant_claim(site, chosen, dialled, uses=uses, cost=cost, life_s=expiry)
     else:
-        token = certificate_token(trust.authority(), **words)
+        token = _certificate(site, chosen, dialled, cost, expiry)
     if settings.dry_run:
         output.note(f"dry run: token {token.name} would be written to {file}")
         output.emit_planned(settings)
         return
+    from certs import tokens
+
     if file == "-":
         click.echo(tokens.dump(token), nl=False)
         return
@@ -114,17 +89,23 @@ def create(
     output.note(f"At the other site: sitectl link create {file}")
 
 
-def _endpoints_named(hosts: tuple[str, ...], site: SiteSpec) -> tuple["Endpoint", ...]:
-    """What ``--ingress-host`` says to dial; empty when it was not given."""
-    from router.documents.addresses import split_host_port
+def _certificate(
+    site: Site, name: str, dialled: tuple["Endpoint", ...], cost: int | None, life_s: float | None
+) -> "Token":
+    from certs.issue import certificate_token
+    from certs.limits import TOKEN_CERTIFICATE_LIFE_S
 
-    found: list[Endpoint] = []
-    for text in hosts:
-        parts = split_host_port(text)
-        if parts is None:
-            raise usage(f"--ingress-host {text!r}: expected HOST[:PORT]")
-        found.append((parts[0], parts[1] or site.bind_port))
-    return tuple(found)
+    trust = site.trust
+    return certificate_token(
+        trust.authority(),
+        name=name,
+        site_id=trust.site_id,
+        site_name=site.wanted().name,
+        endpoints=dialled,
+        now=time.time(),
+        life_s=TOKEN_CERTIFICATE_LIFE_S if life_s is None else life_s,
+        cost=cost,
+    )
 
 
 def utc(seconds: float) -> str:

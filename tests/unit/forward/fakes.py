@@ -296,6 +296,15 @@ class Party:
         self.connection.abort()
 
 
+class Served(Party):
+    """At a target: who leaves without a word, as health checks do, is left too."""
+
+    def ended(self) -> None:
+        super().ended()
+        if not self.got:
+            self.finish()
+
+
 class FakeTarget:
     """A backend that keeps each connection on which bytes came, so not the health checks."""
 
@@ -322,7 +331,7 @@ class FakeTarget:
         return str(self.address)
 
     def _accept(self, connection: Connection) -> ConnectionHandler:
-        party = Party()
+        party = Served()
         party.connection = connection
         party.answer = self.answer
         self.parties.append(party)
