@@ -169,6 +169,7 @@ class _Process:
             service_ttl_s=reading.wanted.site.service_sync_site_ttl_s,
             connections_max=clients_max(),
             place=f"{socket.gethostname()}, process {os.getpid()}",
+            restored=self._trust.restored_at,
         )
         self._memory_max = memory_limit()
         self.memory = MemoryGuard(
