@@ -212,7 +212,7 @@ def test_it_is_shown_everywhere_when_and_why_a_database_is_down(pair: Pair) -> N
     )
     assert began - 2 <= at(problem["since"]) <= known + 2
     assert f"{reason}. (since " in pair.gate.ctl("status", code=3).out
-    (gateway,) = [g for g in pair.hub.json("gateway", "status") if g["name"] == "gate"]
+    (gateway,) = [g for g in pair.hub.json("gateway", "status", code=3) if g["name"] == "gate"]
     (binding,) = [row for row in gateway["bindings"] if row["service"] == "db"]
     assert (binding["ready"], binding["error"]) == (False, here["error"])
     assert began - 2 <= at(binding["since"]) <= known + 2
