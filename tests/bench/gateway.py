@@ -23,6 +23,7 @@ from rich.table import Table
 from sitectl.directory import DirectorySite
 from sitectl.runtimes.process import router_command, router_environment
 from tests.bench import machine
+from tests.scenario.gateways import Gateway
 from tests.scenario.harness import Network, Site
 from tests.scenario.pgwire import PgError, Session
 from tests.scenario.postgres import Postgres, pgbench, psql
@@ -138,15 +139,11 @@ class Bench:
     def __init__(self, net: Network, server: Postgres) -> None:
         self.net, self.server = net, server
         self.near, self.far = net.site("near"), net.site("far")
-        self.gate = net.site(
-            "gate", "--router-mode", "edge", "--no-enable-service-sync", "--ingress", "none"
-        )
-        net.link(self.gate, self.near)
         net.link(self.far, self.near)
-        self.gate.declare("db", PORT, protocol="tcp")
-        self.gate.connect("db", server)
         server.start()
         net.start()
+        self.gate = Gateway(net, "gate", self.near)
+        self.gate.bind("db", server.address, PORT)
         net.ready("db", {"gate": 1}, self.near, self.far)
         pgbench(server.address, PORT, "-i", "-q", "-s", str(SCALE))
 
