@@ -38,7 +38,7 @@ USER 0
 COPY --from=build /opt/spillway /opt/spillway
 COPY deploy/image/sbom.cdx.json /usr/share/spillway/sbom.json
 # Any user id of group 0 may run it (OpenShift's restricted SCC); state is a mounted volume.
-RUN mkdir -p /var/lib/spillway && chmod 0770 /var/lib/spillway && chgrp 0 /var/lib/spillway
+RUN mkdir -p /var/lib/spillway && chmod 0771 /var/lib/spillway && chgrp 0 /var/lib/spillway
 ENV PATH=/opt/spillway/bin:/usr/local/bin:/usr/bin:/bin \
     HOME=/tmp \
     PYTHONUNBUFFERED=1 \
@@ -50,5 +50,7 @@ WORKDIR /tmp
 USER 1001
 EXPOSE 55671 9090
 STOPSIGNAL SIGTERM
+# Of the docker format; Kubernetes asks its own probes, Quadlet files have theirs.
+HEALTHCHECK --interval=30s --timeout=6s --start-period=10s --retries=3 CMD ["sitectl", "health"]
 ENTRYPOINT ["sitectl"]
 CMD ["run"]

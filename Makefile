@@ -7,18 +7,20 @@ PYTHONS ?= 3.12
 STORM_ROUNDS ?= 20000
 STORM_SEED ?= 1
 
-.PHONY: help install dev demo test lint corpus fuzz storm bench overload image wheels bundle lock clean
+.PHONY: help install dev demo test test-podman lint corpus fuzz storm bench bench-gateway overload image wheels bundle lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make install   .venv with sitectl and spillway-router'
 	@echo 'make demo      three sites on this machine, a burst, what happened to it'
 	@echo 'make test      all tests'
+	@echo 'make test-podman  routers in real containers: needs podman'
 	@echo 'make lint      format, style, types, who imports whom'
 	@echo 'make corpus    what HTTP/1.1 is accepted and refused, case by case'
 	@echo 'make fuzz      mutated bytes for FUZZ_SECONDS (60); FUZZ_SEED= replays'
 	@echo 'make storm     aborts at any moment, STORM_ROUNDS (20000); STORM_SEED= replays'
 	@echo 'make bench     requests a second, latency, bulk, memory, failover'
+	@echo 'make bench-gateway   PostgreSQL through a gateway: transactions, latency, start, memory'
 	@echo 'make overload  attacks by thousands and ten times the load, with figures'
 	@echo 'make image     the container image: IMAGE= BASE= PLATFORMS=linux/amd64,linux/arm64'
 	@echo 'make bundle    everything for hosts without a network, as one archive'
@@ -45,6 +47,11 @@ demo: install
 test: dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
+# Beside the other tests: it needs podman, and the image that it builds takes a minute.
+test-podman: dev
+	$(BIN)/python -m tests.podman
+	$(BIN)/python -m pytest tests/podman
+
 lint: dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -63,6 +70,9 @@ storm: dev
 
 bench: dev
 	$(BIN)/python -m tests.bench
+
+bench-gateway: dev
+	$(BIN)/python -m tests.bench.gateway
 
 overload: dev
 	$(BIN)/python -m tests.bench.overload

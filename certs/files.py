@@ -35,15 +35,17 @@ def open_directory(path: Path) -> int:
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
     if os.geteuid() != 0:
         return os.open(path, flags)
+    parts = path.absolute().parts[1:]
     here = os.open("/", flags)
     try:
-        for name in path.absolute().parts[1:]:
+        for index, name in enumerate(parts, 1):
             found = os.stat(name, dir_fd=here, follow_symlinks=False)
             if stat.S_ISLNK(found.st_mode) and (found.st_uid or os.fstat(here).st_uid):
                 reason = f"lies behind a symbolic link of user {found.st_uid} ({name})"
                 raise CertError(str(path), reason, "Put the directory itself in its place")
-            nofollow = 0 if stat.S_ISLNK(found.st_mode) else os.O_NOFOLLOW
-            inner = os.open(name, flags | nofollow, dir_fd=here)
+            step = flags if index == len(parts) else flags | os.O_PATH
+            step |= 0 if stat.S_ISLNK(found.st_mode) else os.O_NOFOLLOW
+            inner = os.open(name, step, dir_fd=here)
             os.close(here)
             here = inner
     except BaseException:
@@ -73,16 +75,24 @@ def make_directory(path: Path, mode: int | None = None) -> None:
     try:
         with suppress(FileExistsError):
             os.mkdir(path.name, 0o777 if mode is None else mode, dir_fd=parent)
-            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-            made = os.open(path.name, flags, dir_fd=parent)
-            try:
-                if mode is not None:
-                    os.fchmod(made, mode)
-                _give_to_owner(made, parent)
-            finally:
-                os.close(made)
+            if os.geteuid() == 0:
+                _settle(path.name, parent, mode)
+            elif mode is not None:
+                os.chmod(path.name, mode, dir_fd=parent)  # Whatever the umask took away.
     finally:
         os.close(parent)
+
+
+def _settle(name: str, parent: int, mode: int | None) -> None:
+    """Give what root just made its owner and mode; it may be another's directory by now."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    made = os.open(name, flags, dir_fd=parent)
+    try:
+        if mode is not None:
+            os.fchmod(made, mode)
+        _give_to_owner(made, parent)
+    finally:
+        os.close(made)
 
 
 def make_private_directory(path: Path) -> None:

@@ -9,6 +9,7 @@ import os
 import random
 import secrets
 import signal
+import socket
 import sys
 import time
 from collections.abc import Mapping
@@ -167,6 +168,8 @@ class _Process:
             is_edge=reading.wanted.site.router_mode == "edge",
             service_ttl_s=reading.wanted.site.service_sync_site_ttl_s,
             connections_max=clients_max(),
+            place=f"{socket.gethostname()}, process {os.getpid()}",
+            restored=self._trust.restored_at,
         )
         self._memory_max = memory_limit()
         self.memory = MemoryGuard(

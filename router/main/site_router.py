@@ -73,10 +73,14 @@ class SiteRouter:
         is_edge: bool = False,
         service_ttl_s: float = limits.SERVICE_SYNC_TTL_S,
         connections_max: int = limits.CLIENT_CONNECTIONS_MAX,
+        place: str = "",
+        restored: int = 0,
     ) -> None:
         """``is_edge``: it attaches to one site, accepts no links and takes no part in routing.
 
-        ``connections_max``: of clients of services, over all listeners.
+        ``connections_max``: of clients of services, over all listeners. ``place``: where this
+        process runs, told to neighbours for people. ``restored``: Unix seconds at which its state
+        came out of a backup, 0: never.
         """
         self._network = network
         self.identity = identity
@@ -84,7 +88,16 @@ class SiteRouter:
         self._keeper = keeper
         self._tell = tell
         self.version = version
-        self.links = Links(network, identity, self, rng=rng, is_edge=is_edge, born=epoch)
+        self.links = Links(
+            network,
+            identity,
+            self,
+            rng=rng,
+            is_edge=is_edge,
+            born=epoch,
+            place=place,
+            restored=restored,
+        )
         self._news = LinkNews(tell, self.links, self.router_name)
         self.links.incoming_refused = self._news.refused
         self.forwarder = Forwarder(

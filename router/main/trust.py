@@ -18,7 +18,7 @@ from certs.claims import GrantStore
 from certs.contexts import CLAIM_ALPN, LINK_ALPN, client_context, server_context
 from certs.credentials import Credential, LinkStore
 from certs.errors import CertError
-from certs.identity import SiteIdentity, site_id_of, verify
+from certs.identity import SiteIdentity, restored_at, site_id_of, verify
 from certs.redeem import ClaimAnswer, ClaimDesk
 from certs.revocation import Revocation, Revocations
 from certs.tokens import Token
@@ -84,6 +84,8 @@ class SiteTrust:
         self._secrets = secrets
         self._tell = tell
         self._identity = SiteIdentity.load(secrets)
+        self.restored_at = restored_at(secrets)
+        """Unix seconds at which the site came out of a backup; 0: never."""
         self._authority = Authority.load(secrets)
         self._not_renewed = ""  # Why our own leaf could not be.
         self._leaf = self._first_leaf()

@@ -217,7 +217,7 @@ def _described(
         site_id=made.trust.site_id,
         expires=utc(token.expires_at),
         revoke=f"sitectl {place}revoke-access --link {whom}",
-        is_claim=token.kind == "claim",
+        credential="own" if site is not None else "claim" if token.kind == "claim" else "bearer",
         image=wish.image,
         image_digest=archive.image_digest(image) if image is not None else "",
         pull_policy="never" if image is not None else wish.pull_policy,

@@ -29,9 +29,7 @@ replaced() {
     printf '%s' "$done_part$rest_part"
 }
 
-here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P) || exit 1
 uid=$(id -u)
-user=$(id -un 2>/dev/null || printf '%s' "$uid")
 
 # Where sitectl keeps the gateways of this user, should it be installed here one day.
 if [ -n "${SITECTL_STATE:-}" ]; then

@@ -5,9 +5,10 @@ The container is rendered by the same functions as a gateway's that was made on 
 mark, which ``launch.sh`` replaces.
 """
 
+import re
 import shlex
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 from msgspec import structs
@@ -20,9 +21,10 @@ from sitectl.runtimes.container import (
     Engine,
     direct_words,
 )
-from sitectl.runtimes.host import ROUTER_UID
+from sitectl.runtimes.container_host import ROUTER_UID
 from sitectl.runtimes.quadlet import quadlet_text, unit_text
 from sitectl.runtimes.spec import PullPolicy, RuntimeSpec, Scope
+from sitectl.runtimes.units import ACCOUNT
 
 DIRECTORY_MARK: Final = "/@THE DIRECTORY@"
 """Stands for the site's directory: with a space, so that it is quoted wherever that is needed."""
@@ -45,7 +47,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     site_id: str
     expires: str
     revoke: str
-    is_claim: bool
+    credential: Literal["own", "bearer", "claim"]
     image: str
     image_digest: str = ""
     pull_policy: PullPolicy = "missing"
@@ -63,7 +65,7 @@ def container_files(planned: Container) -> dict[str, str]:
     ``planned`` as `runtimes.planning` plans it for the site; who runs it is decided there.
     """
     here = structs.replace(planned, directory=DIRECTORY_MARK, user="")
-    users: dict[Scope, str] = {"user": "", "system": f"{ROUTER_UID}:{ROUTER_UID}"}
+    users: dict[Scope, str] = {"user": "", "system": OWNER_MARK}
     files: dict[str, str] = {}
     for scope, user in users.items():
         full = structs.replace(here, user=user, limits=True, timers=True)
@@ -118,13 +120,15 @@ def script(template: str, common: str, bundle: Bundle) -> str:
         "directory_label": DIRECTORY_LABEL,
         "plan_label": PLAN_LABEL,
     }
-    used = {key: value for key, value in values.items() if f"${key}" in template + common}
+    text = template + common
+    used = {k: value for k, value in values.items() if re.search(rf"\$\{{?{k}\b", text)}
     settings = "\n".join(f"{key}={shlex.quote(value)}" for key, value in used.items())
     marks: Mapping[str, str] = {
         "@SETTINGS@\n": f"{settings}\n",
         "@COMMON@\n": common,
         "@LINK@": LINK,
         "@ROUTER_UID@": str(ROUTER_UID),
+        "@ACCOUNT@": ACCOUNT,
     }
     for mark, text in marks.items():
         template = template.replace(mark, text)
@@ -133,11 +137,11 @@ def script(template: str, common: str, bundle: Bundle) -> str:
 
 def readme(bundle: Bundle, services: str) -> str:
     """What to type, what is secret, and how to bar it; ``services``: its own, a line each."""
-    credential = (
-        f"a claim, redeemed at the first launch: launch it before {bundle.expires}"
-        if bundle.is_claim
-        else f"a certificate for this gateway alone, good until {bundle.expires}"
-    )
+    credential = {
+        "own": f"a certificate for\nthis gateway alone, good until {bundle.expires}.",
+        "bearer": f"a certificate\nfor whoever holds it, good until {bundle.expires}.",
+        "claim": f"a claim, redeemed\nat the first launch: launch it before {bundle.expires}.",
+    }[bundle.credential]
     return README.format(
         bundle=bundle,
         credential=credential,
@@ -163,9 +167,9 @@ is launched over it. ./remove.sh removes the gateway and its state from this hos
 
 Image: {bundle.image} ({image}).
 
-THIS BUNDLE IS SECRET. It holds the gateway's key and {credential}.
+THIS BUNDLE IS SECRET. It holds the gateway's key and {credential}
 Whoever has it can be this gateway: offer its services, and use those of the network. Two at once
-are refused: the network reports the second one. Copy it over ssh, delete it after launching it,
+are found out: the network reports the second one. Copy it over ssh, delete it after launching it,
 and if it got into wrong hands, at the site {bundle.site}:
 
     {bundle.revoke}

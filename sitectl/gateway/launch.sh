@@ -31,6 +31,8 @@ service | podman | docker) ;;
     ;;
 esac
 
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P) || exit 1
+user=$(id -un 2>/dev/null || printf '%s' "$uid")
 for file in SHA256SUMS site/secrets/identity.key; do
     [ -r "$here/$file" ] || fail "$here/$file cannot be read by $user" \
         "unpack the bundle as the user who shall run the gateway: tar -xzf $name.tar.gz"
@@ -97,13 +99,15 @@ changed=''
 # put FILE PLACE: as FILE, in one step, so that an interruption leaves the old one or the new one.
 put() {
     mkdir -p -- "$(dirname -- "$2")"
-    cat -- "$1" >"$2.new$$" && mv -f -- "$2.new$$" "$2"
+    cat -- "$1" >"$2.new$$"
+    mv -f -- "$2.new$$" "$2"
     changed=yes
 }
 put_text() {
     if [ -f "$2" ] && [ "$(cat -- "$2")" = "$1" ]; then return; fi
     mkdir -p -- "$(dirname -- "$2")"
-    printf '%s\n' "$1" >"$2.new$$" && mv -f -- "$2.new$$" "$2"
+    printf '%s\n' "$1" >"$2.new$$"
+    mv -f -- "$2.new$$" "$2"
     changed=yes
 }
 laid=$directory/.bundle # What earlier launches laid into config/: a user's change is told from it.
@@ -164,7 +168,7 @@ for part in "" /config /run /secrets /secrets/links; do
     mkdir -p -- "$directory$part"
     chmod 0700 -- "$directory$part"
 done
-rm -f -- "$directory"/config/*.new* "$directory"/secrets/*.new*
+rm -f -- "$directory"/*.new* "$directory"/.*.new* "$directory"/config/*.new* "$directory"/secrets/*.new*
 lay_secrets
 lay_config
 put_text "$(cat -- "$here/runtime/$type-$scope.yaml")" "$directory/runtime.yaml"
@@ -200,9 +204,15 @@ fi
 
 # From here on a container, by the engine that $type names.
 owner=''
-if [ "$uid" = 0 ]; then
-    owner=@ROUTER_UID@:@ROUTER_UID@ # Root's router is nobody's process: see the documentation.
-    chown -R "$owner" "$directory"
+if [ "$uid" = 0 ]; then # Root's router does not run as root, but as whom its state belongs to.
+    owner=$(stat -c %u:%g -- "$directory")
+    case $owner in
+    0:*)
+        owner=@ROUTER_UID@:@ROUTER_UID@
+        if id -u @ACCOUNT@ >/dev/null 2>&1; then owner=$(id -u @ACCOUNT@):$(id -g @ACCOUNT@); fi
+        ;;
+    esac
+    chown -R -- "$owner" "$directory"
 elif [ "$type" = docker ]; then
     owner=$uid:$(id -g)
 fi
@@ -256,15 +266,14 @@ has_quadlet() {
 
 # ready_within SECONDS: whether the router's own health check says so in time.
 ready_within() {
-    left=$1
-    while [ "$left" -gt 0 ]; do
+    until=$(($(date +%s) + $1))
+    while [ "$(date +%s)" -lt "$until" ]; do
         if [ "$type" = podman ]; then
             if podman healthcheck run "$unit" >/dev/null 2>&1; then return 0; fi
         elif [ "$(docker container inspect --format '{{.State.Health.Status}}' "$unit" 2>&1)" = healthy ]; then
             return 0
         fi
         sleep 1
-        left=$((left - 1))
     done
     return 1
 }

@@ -102,11 +102,11 @@ def site_map(cluster: Cluster, data: Mapping[str, str]) -> Object:
 
 
 def install(cluster: Cluster, image: str) -> None:
-    """Make what runs the routers of the site whose ConfigMap is there."""
+    """Make what runs the routers of the site whose ConfigMap is there. ``image`` empty: ours."""
     found = cluster.get("ConfigMap", names.SITE_CONFIGMAP)
     openshift = cluster.serves(ROUTES)
     meant = _read(found, cluster.namespace, openshift, strict=False)
-    _made(cluster, found, False, _rendered(meant, cluster, image, openshift))
+    _made(cluster, found, False, _rendered(meant, cluster, Asked(image or None, None), openshift))
 
 
 def _made(

@@ -121,6 +121,8 @@ class SecretTrust:
             kept.CA_KEY: key_pem.encode(),
             kept.CA_CERTIFICATE: authority.ca_pem.encode(),
         }
+        if kept.RESTORED in (self._identity or {}):
+            data[kept.RESTORED] = self._file(kept.RESTORED).encode()
         self._swap(names.IDENTITY_SECRET, lambda found: data)
         self._identity = None
         for found in self._grants():

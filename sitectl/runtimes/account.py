@@ -6,21 +6,53 @@ all of that needs a number that stays. ``systemd-sysusers`` makes it from one li
 """
 
 import contextlib
+import grp
 import os
 import pwd
-import shutil
 import stat
 import subprocess
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
-from certs.files import open_directory, write_whole
+from certs.files import open_directory
 from sitectl.failure import Exit, Failure
 from sitectl.runtimes.units import ACCOUNT
 
-SYSUSERS: Final = Path("/etc/sysusers.d/spillway.conf")
-_LINE: Final = f'u {ACCOUNT} - "Spillway routers"\n'
+_GECOS: Final = "Spillway routers (sitectl)"
+"""By this the account is known as made here; one of a package's or an administrator's stays."""
 _TIMEOUT_S: Final = 30.0
+
+
+class Owner(NamedTuple):
+    """Whom a router runs as, by name where there is one, and by number."""
+
+    user: str
+    group: str
+    uid: int
+    gid: int
+
+
+def owner_of(directory: Path) -> Owner | None:
+    """Whose the site is, and so whom its router runs as. None: root's, until it is handed over."""
+    found = directory.stat()
+    if found.st_uid == 0:
+        return None
+    try:
+        user = pwd.getpwuid(found.st_uid).pw_name
+    except KeyError:
+        user = str(found.st_uid)
+    try:
+        group = grp.getgrgid(found.st_gid).gr_name
+    except KeyError:
+        group = str(found.st_gid)
+    return Owner(user, group, found.st_uid, found.st_gid)
+
+
+def own_site(directory: Path) -> None:
+    """See that the site is not root's: that of another user stays theirs, root's is handed over."""
+    owner = owner_of(directory)
+    if owner is None or owner.user == ACCOUNT:
+        hand_over(directory, make_account())
 
 
 def account() -> pwd.struct_passwd | None:
@@ -35,9 +67,7 @@ def make_account() -> pwd.struct_passwd:
     """The account, made unless it is there. Failure: it cannot be."""
     found = account()
     if found is None:
-        SYSUSERS.parent.mkdir(exist_ok=True)
-        write_whole(SYSUSERS, _LINE.encode(), 0o644)
-        _run("systemd-sysusers", SYSUSERS.name)
+        _run("systemd-sysusers", "--inline", f'u {ACCOUNT} - "{_GECOS}"')
         found = account()
     if found is None:
         raise Failure(
@@ -51,10 +81,9 @@ def make_account() -> pwd.struct_passwd:
 
 def remove_account() -> None:
     """Take back what `make_account` made, if it did."""
-    if SYSUSERS.is_file() and SYSUSERS.read_text("utf-8") == _LINE:
-        if account() is not None and shutil.which("userdel"):
-            _run("userdel", ACCOUNT)
-        SYSUSERS.unlink()
+    found = account()
+    if found is not None and found.pw_gecos == _GECOS:
+        _run("userdel", ACCOUNT)
 
 
 def hand_over(directory: Path, owner: pwd.struct_passwd) -> None:

@@ -19,7 +19,7 @@ MOUNTABLE: Final = re.compile(r"/[^\x00-\x1f\x7f:,\"'\\\\$%]*")
 Engine = Literal["podman", "docker"]
 
 STATE: Final = "/var/lib/spillway"
-"""Where the image looks for sites; the site's directory is mounted below it."""
+"""Where the site's directory is mounted: upon the image's own, so that nothing is above it."""
 SITE_LABEL: Final = "io.spillway.site"
 DIRECTORY_LABEL: Final = "io.spillway.directory"
 """The site's directory on the host: whose container this is."""
@@ -59,24 +59,19 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     stop_s: int = 45
 
     @property
-    def place(self) -> str:
-        """The site's directory inside."""
-        return f"{STATE}/{self.site}"
-
-    @property
     def volume(self) -> str:
         """The mount, with an SELinux label for this container alone."""
-        return f"{self.directory}:{self.place}:Z"
+        return f"{self.directory}:{STATE}:Z"
 
     @property
     def command(self) -> tuple[str, ...]:
         """What follows the image, whose entry point is ``spillway-router``."""
-        return ("--site-dir", self.place, "--log", "stdout")
+        return ("--site-dir", STATE, "--log", "stdout")
 
     @property
     def health_command(self) -> str:
         """For a shell inside: whether the router's event loop answers."""
-        return f"sitectl health --site-dir {self.place}"
+        return f"sitectl health --site-dir {STATE}"
 
 
 def labels(container: Container) -> dict[str, str]:
@@ -88,14 +83,11 @@ def shared_words(container: Container, engine: Engine) -> list[str]:
     """The flags of ``run`` that no Quadlet key of podman 4.4 stands for."""
     words = ["--entrypoint=spillway-router"]
     if engine == "podman":
-        # The image's own volume would be a second, unnamed one for nothing.
-        words += [f"--pull={container.pull_policy}", "--image-volume=ignore"]
-        words += ["--read-only-tmpfs=false"]
+        words += [f"--pull={container.pull_policy}", "--read-only-tmpfs=false"]
         if not container.user:
             words.append("--userns=keep-id")
     else:
         words.append(f"--pull={_docker_pull(container.pull_policy)}")
-        words.append(f"--tmpfs={STATE}:ro,size=64k")  # In place of the image's own volume.
     words.append(f"--tmpfs=/tmp:rw,size={TMP_MIB}m,mode=1777")
     words += [f"--network-alias={alias}" for alias in container.aliases]
     if container.limits:

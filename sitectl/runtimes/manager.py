@@ -43,7 +43,7 @@ class Manager:
                 Exit.FAILED,
                 "systemd",
                 f"{shown}: {said[-1]} (exit {done.returncode})",
-                self.away_hint(),
+                f"Look at: journalctl {' '.join([*self._flags, '-e'])}",
                 detail="\n".join(said[:-1]),
             )
         return done.stdout

@@ -7,12 +7,14 @@ from typing import Final, Literal
 
 import msgspec
 
+from sitectl.failure import usage
+
 Scope = Literal["user", "system"]
 
 MARK: Final = "# Made by sitectl "
 DIRECTORY_MARK: Final = "# Site directory: "
 ACCOUNT: Final = "spillway"
-"""Whom routers of system units run as."""
+"""Whom routers of system units run as, unless their site is another user's."""
 CREDENTIAL: Final = "spillway-identity"
 """What the identity key is called in ``$CREDENTIALS_DIRECTORY``; `certs.identity` reads it."""
 CREDENTIALS_SINCE: Final = 247
@@ -44,12 +46,16 @@ class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UnitSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """One router: ``directory`` is the site's, ``binds_low_ports`` of its listeners."""
+    """One router: ``directory`` is the site's, ``binds_low_ports`` of its listeners.
+
+    ``account``: user and group that one of the system runs as.
+    """
 
     site: str
     directory: str
     scope: Scope
     drain_grace_s: float
+    account: tuple[str, str] = (ACCOUNT, ACCOUNT)
     binds_low_ports: bool = False
 
 
@@ -97,7 +103,15 @@ _SYSTEM_ONLY: Final[tuple[Line, ...]] = (
 
 
 def unit_text(spec: UnitSpec, facts: HostFacts) -> str:
-    """The unit file. Keys that its manager does not know are left out: it would warn of each."""
+    """The unit file. Keys that its manager does not know are left out: it would warn of each.
+
+    Failure: a path has a backslash or a line break, or Python's a dollar, which not every setting
+    can quote.
+    """
+    for path in (spec.directory, facts.python, *facts.import_paths, *facts.shown_paths):
+        odd = "\\$" if path == facts.python else "\\"  # The program's own word takes no $$.
+        if not path.isprintable() or set(odd) & set(path):
+            raise usage(f"{path!r} cannot be named in a systemd unit", "Choose a plainer path")
     sections = (
         ("Unit", _unit(spec)),
         ("Service", _service(spec, facts)),
@@ -164,7 +178,7 @@ def _service(spec: UnitSpec, facts: HostFacts) -> list[Line]:
         value = _quoted("PYTHONPATH=" + ":".join(facts.import_paths))
         lines.append((0, "Environment", value))
     if spec.scope == "system":
-        lines += [(0, "User", ACCOUNT), (0, "Group", ACCOUNT)]
+        lines += [(0, "User", spec.account[0]), (0, "Group", spec.account[1])]
     if has_credentials(facts):
         key = f"{spec.directory}/secrets/identity.key"
         lines.append((CREDENTIALS_SINCE, "LoadCredential", f"{CREDENTIAL}:{_plain(key)}"))
@@ -207,7 +221,7 @@ def _plain(text: str) -> str:
 
 def _quoted(word: str, *, is_command: bool = False) -> str:
     """``word`` as one word of a unit file; of a command line also without variables."""
-    text = _plain(word.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n"))
+    text = _plain(word.replace('"', '\\"'))
     if is_command:
         text = text.replace("$", "$$")
     plain = "-_./=@%$,+"  # No colon: it parts what BindPaths says.

@@ -18,7 +18,8 @@ from sitectl.directory import DirectorySite
 from sitectl.failure import Exit, Failure, conflict, usage
 from sitectl.image import image_flags
 from sitectl.options import Duration, Settings, TokenFile, Verb, dry_run_flag
-from sitectl.runtimes import presence, runtime_of
+from sitectl.runtimes import choice, presence, runtime_of
+from sitectl.runtimes.choice import RunBy
 from sitectl.runtimes.process import is_supervised, router_command, router_environment
 from sitectl.runtimes.spec import PullPolicy
 from sitectl.site import Change
@@ -35,6 +36,12 @@ from sitectl.site_flags import ROUTER_MODES, given, key_flags, site_flags, witho
     help="On Kubernetes: stay until the cluster has taken up its objects (configured), or until "
     "its router of this version is ready. [default: none]",
 )
+@click.option(
+    "--run-by",
+    type=click.Choice(("process", "systemd")),
+    help="Who keeps its router running from `start` on: nobody, or a systemd unit (root's of the "
+    "system, else the user's own). [default: as it is, at first process]",
+)
 @image_flags
 @dry_run_flag
 @click.pass_context
@@ -44,6 +51,7 @@ def init(
     name: str | None,
     site_name: str | None,
     wait: str | None,
+    run_by: RunBy | None,
     image: str | None,
     image_pull_policy: PullPolicy | None,
     **flags: Any,
@@ -56,6 +64,7 @@ def init(
       sitectl init b --bind-port 55672 --bind-ip 127.0.0.2 --ingress-host 10.0.0.7
       sitectl init laptop --ingress none
       sitectl init c --access-log-share 0.01 --tracing
+      sitectl init west --run-by systemd
       sitectl --platform podman init d --image-pull-policy never
       sitectl --platform podman init e --container-network apps
       sitectl -n shop init --ingress loadbalancer --wait ready
@@ -65,6 +74,8 @@ def init(
     if name and site_name and name != site_name:
         raise usage(f"two names: {name!r} and --site-name {site_name!r}", "Give one of them")
     if settings.on_kubernetes():
+        if run_by is not None:
+            raise usage("--run-by is for sites on this host", "sitectl --platform process init …")
         import sitectl.kubernetes.lifecycle as lifecycle
 
         asked = lifecycle.Asked(image, image_pull_policy)
@@ -86,10 +97,15 @@ def init(
         )
     spec = _site_spec(**flags)
     if podman:
+        if run_by is not None:
+            raise usage("--run-by is not for --platform podman", "Leave one of them out")
         _init_podman(ctx, chosen, spec, image, image_pull_policy)
         return
     change = make_site(settings, Document("Site", chosen, spec))
     directory = store.state_dir(settings) / chosen
+    if run_by is not None:
+        chose = choice.run_by(DirectorySite(directory), run_by, settings.timeout_s)
+        change = "updated" if chose and change == "unchanged" else change
     _report_made(settings, chosen, change, f"{_MADE[change]}: {directory}")
     if change == "created":
         output.note(f"Next: sitectl --site {chosen} start")
@@ -113,13 +129,11 @@ def _init_podman(
     from sitectl import podman_site
 
     settings: Settings = ctx.obj
-    network = given(ctx).get("container-network")
-    source = ctx.get_parameter_source("bind_ip")
-    bind_ip_given = source not in (None, click.core.ParameterSource.DEFAULT)
-    spec = podman_site.reachable(spec, network, bind_ip_given=bind_ip_given)
+    wish = podman_site.Wish(image, policy, given(ctx).get("container-network"))
+    spec, wish = podman_site.placed(spec, wish)
     change = make_site(settings, Document("Site", name, spec))
     site = DirectorySite(store.state_dir(settings) / name)
-    started = podman_site.run_in_podman(site, image, policy, network, settings.timeout_s)
+    started = podman_site.run_in_podman(site, wish, settings.timeout_s)
     if started and change == "unchanged":
         change = "updated"
     _report_made(settings, name, change, f"{_MADE[change]}: {site.directory}, by podman")

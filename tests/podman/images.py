@@ -4,9 +4,11 @@ The base is what the Dockerfile asks of one: Python with its standard library, g
 the usual small programs. All is kept by the hash of what it is made of.
 """
 
+import compileall
 import hashlib
 import os
 import platform
+import py_compile
 import re
 import shutil
 import subprocess
@@ -164,6 +166,15 @@ def _copy_python(python: Path, root: Path) -> None:
     target = root / library.relative_to("/")
     ignored = shutil.ignore_patterns("__pycache__", "*.a", "*.o", *LEFT_OUT)
     shutil.copytree(library, target, ignore=ignored, symlinks=True, dirs_exist_ok=True)
+    # As distributions have it: nothing in a container may write byte code.
+    compileall.compile_dir(
+        target,
+        quiet=1,
+        workers=0,
+        stripdir=str(root),
+        prependdir="/",
+        invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+    )
     for name in GLIBC:
         for folder in (f"/lib/{platform.machine()}-linux-gnu", "/lib64", "/usr/lib"):
             if Path(folder, name).exists():
