@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import fnmatch
 import os
 import secrets
 import stat
@@ -145,6 +146,23 @@ def write_whole(path: Path, data: bytes, mode: int, *, replace: bool = True) -> 
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+def sweep_temporaries(directory: Path, now: float, name: str = "*", *, deep: bool = True) -> None:
+    """Remove what a crash left of `write_whole` in ``directory``, and (``deep``) below it.
+
+    ``name``: a pattern of the files that were being written. Younger ones may be under way, and
+    stay; those from the future were left by a clock that was wrong. ``now``: Unix seconds.
+    """
+    pattern = f".{name}.{'[0-9a-f]' * 12}.tmp"
+    for _, inner, files, descriptor in os.fwalk(directory, follow_symlinks=False):
+        if not deep:
+            inner.clear()
+        for file in fnmatch.filter(files, pattern):
+            with suppress(FileNotFoundError):  # Whoever made it was faster.
+                found = os.stat(file, dir_fd=descriptor, follow_symlinks=False)
+                if abs(now - found.st_mtime) > limits.TEMPORARY_KEPT_S:
+                    os.unlink(file, dir_fd=descriptor)
 
 
 def read_secret(path: Path, bytes_max: int = limits.SECRET_FILE_BYTES_MAX) -> bytes:
