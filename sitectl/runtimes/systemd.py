@@ -13,6 +13,7 @@ from router.documents import listening_addresses, resolve
 from router.documents.addresses import auto_ip
 from router.model.errors import ConfigError
 from router.model.specs import SiteSpec
+from sitectl import output
 from sitectl.directory import DirectorySite
 from sitectl.failure import Exit, Failure, conflict
 from sitectl.runtimes import account, host, presence
@@ -86,6 +87,8 @@ class SystemdRuntime(Runtime):
         self._manager.run("systemctl", order, "--no-block", self.unit)
         self._await_ready(timeout_s, "" if is_coming else state["InvocationID"])
         mark.unlink(missing_ok=True)
+        for found in self._of_boot():
+            output.note(f"{found.reason}. Type: {found.hint}")
         return True
 
     def stop(self, timeout_s: float) -> bool:

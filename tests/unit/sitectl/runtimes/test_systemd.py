@@ -248,7 +248,7 @@ def test_an_old_systemd_and_no_lingering_are_warnings(
     played.set(version="239-82.el8", linger="no")
     assert codes(here) == {"SW0601", "SW0603"}
     assert {found.severity for found in runtime(here).findings()} == {"warning"}
-    here.ok("start")
+    assert "Type: loginctl enable-linger" in here.ok("start").stderr
     assert "LoadCredential" not in played.get("loaded")[UNIT]
 
 
