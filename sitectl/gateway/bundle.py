@@ -229,7 +229,7 @@ def _container(made: DirectorySite, bundle: Bundle) -> Container:
     spec = RuntimeSpec(
         kind="podman", name=bundle.unit, image=bundle.image, pull_policy=bundle.pull_policy
     )
-    return planned(made, spec, "podman", user="", limits=True, timers=True)
+    return planned(made, spec, "podman", user="0:0", keep_id=False, limits=True, timers=True)
 
 
 def _files(

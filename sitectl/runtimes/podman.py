@@ -80,7 +80,8 @@ class PodmanRuntime(ContainerRuntime):
             self.site,
             self.spec,
             self.engine,
-            user=self.state_owner() if self.host.is_root else "",
+            user=self.state_owner() if self.host.is_root else f"{self.host.uid}:{os.getegid()}",
+            keep_id=not self.host.is_root,
             limits=self.host.is_root or (self.host.unified and self.host.manager),
             timers=self.host.manager,
         )
