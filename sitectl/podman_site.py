@@ -50,7 +50,7 @@ def run_in_podman(
             f"the router of {site.name!r} is run by {before.kind}, not by podman",
             f"sitectl --site {site.name} delete, or edit {site.directory / RUNTIME_FILE}",
         )
-    spec = _with_flags(before, image, policy)
+    spec = with_flags(before, image, policy)
     spec = msgspec.structs.replace(spec, kind="podman", network=network or before.network)
     if spec != before:
         write_spec(site, spec)
@@ -73,7 +73,7 @@ def update(
             "document",
             "Edit config/site-NAME.yaml, it counts at once; for another version install that",
         )
-    spec = _with_flags(before, image, policy)
+    spec = with_flags(before, image, policy)
     if spec != before:
         write_spec(site, spec)
     runtime = runtime_of(site)
@@ -82,7 +82,8 @@ def update(
     return runtime.start(timeout_s)
 
 
-def _with_flags(before: RuntimeSpec, image: str | None, policy: PullPolicy | None) -> RuntimeSpec:
+def with_flags(before: RuntimeSpec, image: str | None, policy: PullPolicy | None) -> RuntimeSpec:
+    """``before`` with what the flags say, else the environment; what neither says stays."""
     return msgspec.structs.replace(
         before,
         image=stated_image(image) or before.image,
