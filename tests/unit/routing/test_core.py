@@ -327,7 +327,10 @@ def test_of_two_processes_with_one_identity_the_later_started_goes_silent() -> N
         IdentityConflict(site=twin.site, router=twin.router, withdrawn=True, neighbours=(hub,))
     ]
     early = network.facts("early", IdentityConflict)
-    assert early == [IdentityConflict(site=twin.site, router=twin.router, withdrawn=False)]
+    far = network.identities["other"].site
+    assert early == [
+        IdentityConflict(site=twin.site, router=twin.router, withdrawn=False, neighbours=(far,))
+    ]
     assert network.cost("hub", "early") == 1
     assert network.cost("other", "early") == 2
     assert network.cost("early", "other") == 2
