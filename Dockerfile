@@ -1,34 +1,56 @@
-# The router as a container: UBI 9, Python 3.12, any user id, read-only root.
-ARG BASE=registry.access.redhat.com/ubi9/python-312-minimal:latest
+# The router as a container: UBI 9, Python 3.12, any user id, read-only root (docs/image.md).
+#
+# BASE is any image with Python 3.11 or newer, glibc and a shell; it is pinned by tag and digest
+# (of the list for all architectures). To pin another: scripts/pin-base TAG.
+ARG BASE=registry.access.redhat.com/ubi9/python-312-minimal:9.8-1784732125@sha256:fb32c8ad908b78f1595282639a7870028d436579eb73890635b6b867e65faf63
 
 FROM ${BASE} AS build
 USER 0
-WORKDIR /src
-COPY pyproject.toml README.md ./
-COPY router router
-COPY sitectl sitectl
-COPY certs certs
-RUN python3 -m venv /opt/spillway \
- && /opt/spillway/bin/pip install --no-cache-dir --disable-pip-version-check '.[kubernetes]' \
- && rm -rf /opt/spillway/bin/pip* /opt/spillway/lib/python3*/site-packages/pip*
-USER 1001
+WORKDIR /build
+# With a directory `wheels` (make wheels) nothing is fetched: its content lands here too.
+COPY deploy/image/assemble deploy/image/requirements.txt deploy/image/build.txt wheel[s] ./
+COPY pyproject.toml README.md ./source/
+COPY router ./source/router
+COPY sitectl ./source/sitectl
+COPY certs ./source/certs
+RUN sh ./assemble /opt/spillway
 
 FROM ${BASE}
+ARG VERSION=dev
+ARG REVISION=unknown
+ARG SOURCE=https://spillway.dev
 LABEL name="spillway-router" \
+      vendor="Spillway" \
+      version="${VERSION}" \
       summary="A site router: fill local targets, spill to the next cheapest site" \
-      io.k8s.display-name="Spillway router"
+      description="A site router: fill local targets, spill to the next cheapest site" \
+      io.k8s.display-name="Spillway router" \
+      io.k8s.description="A site router: fill local targets, spill to the next cheapest site" \
+      io.openshift.tags="" \
+      org.opencontainers.image.title="spillway-router" \
+      org.opencontainers.image.description="A site router: fill local targets, spill to the next cheapest site" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.source="${SOURCE}" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      dev.spillway.sbom="/usr/share/spillway/sbom.json"
 USER 0
 COPY --from=build /opt/spillway /opt/spillway
+COPY deploy/image/sbom.cdx.json /usr/share/spillway/sbom.json
 # Any user id of group 0 may run it (OpenShift's restricted SCC); state is a mounted volume.
-RUN mkdir -p /var/lib/spillway && chgrp -R 0 /var/lib/spillway && chmod -R g=u /var/lib/spillway
-ENV PATH=/opt/spillway/bin:$PATH \
+RUN mkdir -p /var/lib/spillway && chmod 0771 /var/lib/spillway && chgrp 0 /var/lib/spillway
+ENV PATH=/opt/spillway/bin:/usr/local/bin:/usr/bin:/bin \
     HOME=/tmp \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONNOUSERSITE=1 \
+    PYTHONSAFEPATH=1 \
     SITECTL_STATE=/var/lib/spillway
+WORKDIR /tmp
 USER 1001
-VOLUME /var/lib/spillway
 EXPOSE 55671 9090
 STOPSIGNAL SIGTERM
+# Of the docker format; Kubernetes asks its own probes, Quadlet files have theirs.
+HEALTHCHECK --interval=30s --timeout=6s --start-period=10s --retries=3 CMD ["sitectl", "health"]
 ENTRYPOINT ["sitectl"]
 CMD ["run"]

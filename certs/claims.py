@@ -112,18 +112,22 @@ class GrantStore:
         Raises `CertError` if the name is taken or no name, or there are too many grants.
         """
         grant, token = new_grant(draft, uses=uses, allow=allow)
+        self.keep(grant)
+        return token
+
+    def keep(self, grant: Grant) -> None:
+        """Keep a new grant. `CertError`: its name is taken, or there are too many."""
         with self._lock():
             if len(self.names()) >= limits.GRANTS_MAX:
                 raise CertError(
-                    token.name, f"there are {limits.GRANTS_MAX} grants already", "Revoke some"
+                    grant.name, f"there are {limits.GRANTS_MAX} grants already", "Revoke some"
                 )
             try:
                 self._write(grant, replace=False)
             except FileExistsError as error:
                 raise CertError(
-                    token.name, "a token of this name exists already", "Choose another --name"
+                    grant.name, "a token of this name exists already", "Choose another --name"
                 ) from error
-        return token
 
     def redeem(self, name: str, request: ClaimRequest, now: float) -> Redeemed | Refused:
         """Judge one request. Raises `CertError` for a damaged grant.

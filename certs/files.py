@@ -25,15 +25,72 @@ _FILE_MODE = 0o600
 _DIRECTORY_MODE = 0o700
 
 
+def open_directory(path: Path) -> int:
+    """A descriptor of the directory ``path``, to be closed by the caller.
+
+    Root follows a symbolic link only where root alone could have put it: whoever owns a site's
+    directory must not turn root's writing elsewhere. Raises `CertError` for another one.
+    """
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+    if os.geteuid() != 0:
+        return os.open(path, flags)
+    here = os.open("/", flags)
+    try:
+        for name in path.absolute().parts[1:]:
+            found = os.stat(name, dir_fd=here, follow_symlinks=False)
+            if stat.S_ISLNK(found.st_mode) and (found.st_uid or os.fstat(here).st_uid):
+                reason = f"lies behind a symbolic link of user {found.st_uid} ({name})"
+                raise CertError(str(path), reason, "Put the directory itself in its place")
+            nofollow = 0 if stat.S_ISLNK(found.st_mode) else os.O_NOFOLLOW
+            inner = os.open(name, flags | nofollow, dir_fd=here)
+            os.close(here)
+            here = inner
+    except BaseException:
+        os.close(here)
+        raise
+    return here
+
+
+def _give_to_owner(descriptor: int, directory: int) -> None:
+    """What root makes in ``directory`` belongs to whom that belongs, who must go on using it."""
+    if os.geteuid() == 0:
+        owner = os.fstat(directory)
+        if (owner.st_uid, owner.st_gid) != (0, 0):
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
+
+
+def make_directory(path: Path, mode: int | None = None) -> None:
+    """Make ``path`` unless it exists, and its parents with ordinary modes.
+
+    ``mode`` counts whatever the umask is. What root makes belongs to whom its parent belongs.
+    """
+    if path.is_dir():
+        return
+    if not path.parent.exists():
+        make_directory(path.parent)
+    parent = open_directory(path.parent)
+    try:
+        with suppress(FileExistsError):
+            os.mkdir(path.name, 0o777 if mode is None else mode, dir_fd=parent)
+            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+            made = os.open(path.name, flags, dir_fd=parent)
+            try:
+                if mode is not None:
+                    os.fchmod(made, mode)
+                _give_to_owner(made, parent)
+            finally:
+                os.close(made)
+    finally:
+        os.close(parent)
+
+
 def make_private_directory(path: Path) -> None:
     """Make ``path`` (0700) unless it exists; its parents too, with ordinary modes.
 
     Raises `CertError` for one that others may enter or that is not a directory of ours.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     with suppress(FileExistsError):
-        path.mkdir(mode=_DIRECTORY_MODE)
-        path.chmod(_DIRECTORY_MODE)  # Whatever the umask took away.
+        make_directory(path, _DIRECTORY_MODE)
     found = path.lstat()
     if not stat.S_ISDIR(found.st_mode):
         raise CertError(str(path), "is not a directory", "Move it away")
@@ -43,29 +100,41 @@ def make_private_directory(path: Path) -> None:
 def write_secret(path: Path, data: bytes, *, replace: bool = True) -> None:
     """Put ``data`` into ``path``, whole or not at all, readable by the owner alone.
 
-    A symbolic link at ``path`` is replaced, not followed. With ``replace`` False an existing file
-    raises `FileExistsError`, also in a race. Errors of the file system pass as `OSError`.
+    As `write_whole`. With ``replace`` False an existing file raises `FileExistsError`, also in a
+    race.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+    write_whole(path, data, _FILE_MODE, replace=replace)
+
+
+def write_whole(path: Path, data: bytes, mode: int, *, replace: bool = True) -> None:
+    """Put ``data`` into ``path``, whole or not at all, and lastingly.
+
+    A symbolic link at ``path`` is replaced, not followed. What root writes belongs to whom the
+    directory belongs. Errors of the file system pass as `OSError`.
+    """
+    temporary = f".{path.name}.{secrets.token_hex(6)}.tmp"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(temporary, flags, _FILE_MODE)
+    directory = open_directory(path.parent)
     try:
+        descriptor = os.open(temporary, flags, _FILE_MODE, dir_fd=directory)
         try:
-            os.fchmod(descriptor, _FILE_MODE)  # A umask may have taken our own bits away.
-            rest = memoryview(data)
-            while rest:
-                rest = rest[os.write(descriptor, rest) :]
-            os.fsync(descriptor)
+            try:
+                _give_to_owner(descriptor, directory)
+                os.fchmod(descriptor, mode)  # A umask may have taken our own bits away.
+                rest = memoryview(data)
+                while rest:
+                    rest = rest[os.write(descriptor, rest) :]
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            change = os.rename if replace else os.link  # A link fails if the name is taken.
+            change(temporary, path.name, src_dir_fd=directory, dst_dir_fd=directory)
         finally:
-            os.close(descriptor)
-        if replace:
-            os.rename(temporary, path)
-        else:
-            os.link(temporary, path)  # Unlike a rename it fails if the name is taken.
+            with suppress(FileNotFoundError):
+                os.unlink(temporary, dir_fd=directory)
+        os.fsync(directory)
     finally:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
-    sync_directory(path.parent)
+        os.close(directory)
 
 
 def read_secret(path: Path, bytes_max: int = limits.SECRET_FILE_BYTES_MAX) -> bytes:
@@ -110,7 +179,13 @@ def locked(path: Path, *, waits: bool = True) -> Iterator[None]:
     one process.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(path, flags, _FILE_MODE)
+    directory = open_directory(path.parent)
+    try:
+        descriptor = os.open(path.name, flags, _FILE_MODE, dir_fd=directory)
+        if os.fstat(descriptor).st_uid == 0:
+            _give_to_owner(descriptor, directory)
+    finally:
+        os.close(directory)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
         yield
@@ -128,7 +203,10 @@ def sync_directory(path: Path) -> None:
 
 
 def _check_private(path: Path, found: os.stat_result, mode: int) -> None:
-    if found.st_uid != os.geteuid():
+    is_owned = found.st_uid == os.geteuid()
+    if not is_owned and os.geteuid() == 0:  # Root looks after sites of others.
+        is_owned = found.st_uid == path.parent.stat().st_uid
+    if not is_owned:
         raise CertError(
             str(path),
             f"belongs to user {found.st_uid}, not to {os.geteuid()} who runs this",

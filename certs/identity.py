@@ -1,16 +1,19 @@
 """Who a site is: an identity key, and an id that is its hash."""
 
 import hashlib
+import os
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from certs import files, keys
+from certs import files, keys, limits
 from certs.errors import CertError
 
 KEY_FILE = "identity.key"
+CREDENTIAL = "spillway-identity"
+"""The name of the key in ``$CREDENTIALS_DIRECTORY``."""
 SITE_ID_DIGITS = 32
 _ALGORITHM = ec.ECDSA(hashes.SHA256())
 
@@ -53,8 +56,14 @@ class SiteIdentity:
 
     @classmethod
     def load(cls, directory: Path) -> "SiteIdentity":
-        """Read the key of ``directory``. `CertError` if it is missing, open to others or bad."""
+        """Read the key of ``directory``. `CertError` if it is missing, open to others or bad.
+
+        A key that systemd hands over counts instead (systemd.exec(5), LoadCredential).
+        """
         path = directory / KEY_FILE
+        handed = os.environ.get("CREDENTIALS_DIRECTORY")
+        if handed and (key := _handed_over(Path(handed) / CREDENTIAL)) is not None:
+            return cls(key)
         try:
             return cls(keys.read(path))
         except FileNotFoundError as error:
@@ -68,6 +77,24 @@ class SiteIdentity:
 
     def __repr__(self) -> str:
         return f"SiteIdentity({self.site_id})"
+
+
+def _handed_over(path: Path) -> keys.PrivateKey | None:
+    """The key in a credential; None: there is none, these are the credentials of another unit.
+
+    systemd sees to who may read it, by modes that are not ours.
+    """
+    try:
+        with path.open("rb") as file:
+            return keys.from_pem(file.read(limits.SECRET_FILE_BYTES_MAX), str(path))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise CertError(
+            str(path),
+            f"the identity key that systemd hands over cannot be read: {error.strerror}",
+            "Look at LoadCredential= of the unit (systemctl cat), or run: sitectl start",
+        ) from error
 
 
 def site_id_of(public_key: bytes) -> str:

@@ -1,11 +1,12 @@
 """Making tokens: what ``sitectl token create`` writes into its file."""
 
+import hashlib
 import math
 from typing import Protocol
 
 from certs import certificates, keys, limits, names
 from certs.authority import Authority
-from certs.claims import claim_expires_at
+from certs.claims import Grant, Redemption, claim_expires_at
 from certs.errors import CertError
 from certs.names import Endpoint
 from certs.tokens import Token
@@ -16,6 +17,10 @@ class Grants(Protocol):
 
     def create(self, draft: Token, *, uses: int = 1, allow: tuple[str, ...] = ()) -> Token:
         """Grant what ``draft`` says; the token with its secret. `CertError`: its name is taken."""
+        ...
+
+    def keep(self, grant: Grant) -> None:
+        """Keep a grant whose certificate was made here. `CertError`: its name is taken."""
         ...
 
 
@@ -58,12 +63,16 @@ def certificate_token(
     now: float,
     life_s: float = limits.TOKEN_CERTIFICATE_LIFE_S,
     cost: int | None = None,
+    holder_id: str | None = None,
 ) -> Token:
-    """A token with a key pair of its own. `CertError` for bad values."""
+    """A token with a key pair of its own. `CertError` for bad values.
+
+    ``holder_id``: the site that alone is admitted with it; None: whoever holds it.
+    """
     _check(name, site_name, endpoints, cost, life_s)
     key = keys.generate()
     certificate_pem = authority.issue_client_leaf(
-        key.public_key(), name, now, expires_at=math.floor(now + life_s)
+        key.public_key(), name, now, site_id=holder_id, expires_at=math.floor(now + life_s)
     )
     return Token(
         kind="certificate",
@@ -76,6 +85,32 @@ def certificate_token(
         cost=cost,
         certificate_pem=certificate_pem,
         key_pem=keys.to_pem(key),
+    )
+
+
+def given_grant(token: Token, holder_id: str, holder_name: str) -> Grant:
+    """What the issuer keeps of a certificate token made for one site: whom to bar, and by what.
+
+    As of a claim that this site redeemed, and that nobody can redeem again.
+    """
+    certificate = certificates.read(token.certificate_pem, token.name)
+    public = certificates.public_key_der(certificate, token.name)
+    use = Redemption(
+        key=hashlib.sha256(public).hexdigest(),
+        site_id=holder_id,
+        site_name=holder_name,
+        serial=certificates.serial_of(token.certificate_pem),
+        chain=token.certificate_pem,
+    )
+    return Grant(
+        name=token.name,
+        salt="",
+        digest="",
+        checksum="",
+        expires_at=token.expires_at,
+        uses_left=0,
+        cost=token.cost,
+        redeemed=(use,),
     )
 
 

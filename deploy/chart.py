@@ -6,11 +6,12 @@ refused with a hint: the site controller knows all keys.
 """
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from deploy.monitoring import pod_monitor, rules
 from deploy.text import GENERATED, document, indented
 from router import __version__
+from router.kubernetes.image import PullPolicy
 from router.kubernetes.manifests import controller_objects, headless_objects, render
 from router.kubernetes.manifests.rights import DEPLOYMENT_CONFIGS, INGRESS, ROUTE, router_rights
 from router.kubernetes.manifests.site import role
@@ -19,10 +20,12 @@ from router.kubernetes.picture import SiteOptions
 
 CHART: Final = "helm/spillway"
 _NAMESPACE, _IMAGE, _HOST = "the-namespace", "the-image", "the-host"
+_POLICY: Final = cast(PullPolicy, "the-pull-policy")
 _WORDS: Final = {
     f"spillway.{_NAMESPACE}.{_HOST}": '{{ include "spillway.host" . }}',
     _NAMESPACE: "{{ .Release.Namespace }}",
     _IMAGE: '{{ include "spillway.image" . }}',
+    _POLICY: "{{ .Values.image.pullPolicy }}",
 }
 _SITE, _END = "{{- if not .Values.controller.enabled }}\n", "{{- end }}\n"
 
@@ -35,7 +38,9 @@ NEEDS_CONTROLLER: Final = (
 
 _HELPERS: Final = """
 {{- define "spillway.image" -}}
-{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{ .Values.image.repository }}
+{{- if .Values.image.digest }}@{{ .Values.image.digest }}
+{{- else }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ end }}
 {{- end }}
 
 {{- define "spillway.openshift" -}}
@@ -114,7 +119,9 @@ def files() -> dict[str, str]:
 def _render(**options: Any) -> tuple[Object, ...]:
     openshift = options.get("ingress") == "route"
     made = SiteOptions(name="site", **options)
-    return render(made, namespace=_NAMESPACE, image=_IMAGE, openshift=openshift).objects
+    return render(
+        made, namespace=_NAMESPACE, image=_IMAGE, pull_policy=_POLICY, openshift=openshift
+    ).objects
 
 
 def _find(kind: str, **options: Any) -> Any:
@@ -295,12 +302,20 @@ def _controller() -> str:
     """Both installs; the controller runs in the release's namespace."""
     variants = {
         every: controller_objects(
-            namespace=_NAMESPACE, image=_IMAGE, every_namespace=every, openshift=False
+            namespace=_NAMESPACE,
+            image=_IMAGE,
+            pull_policy=_POLICY,
+            every_namespace=every,
+            openshift=False,
         )
         for every in (True, False)
     }
     openshift = controller_objects(
-        namespace=_NAMESPACE, image=_IMAGE, every_namespace=False, openshift=True
+        namespace=_NAMESPACE,
+        image=_IMAGE,
+        pull_policy=_POLICY,
+        every_namespace=False,
+        openshift=True,
     )
     return (
         GENERATED

@@ -47,6 +47,10 @@ class DirectoryTrust:
             store.revoke(name)
         Revocations(self._directory).add(serials=tuple(serials), sites=tuple(sites))
 
+    def is_revoked(self, site_id: str) -> bool:
+        """By ``revoked.json``."""
+        return Revocations(self._directory).is_revoked("", site_id)
+
     def renew(self, now: float) -> None:
         """Make another CA and forget all claims."""
         for grant in self.granted():

@@ -1,6 +1,5 @@
 """`sitectl`: the root of all verbs, and how errors become text, JSON and exit codes."""
 
-import difflib
 import json
 import os
 import re
@@ -21,6 +20,7 @@ from sitectl.output import safe
 VERBS: Final = {
     "admin": ("admin", "admin", ""),
     "apply": ("documents", "apply", "Make documents wanted state, all or none."),
+    "backup": ("backup", "backup", "Write the whole site into one file, sealed by a passphrase."),
     "check": ("check", "check", "Look for what is wrong."),
     "completion": ("tools", "completion", "Print what a shell needs to complete words."),
     "controller": ("sidecar", "controller", "Run the site controller of a cluster."),
@@ -29,10 +29,12 @@ VERBS: Final = {
     "expose": ("expose", "expose", "Declare a service and bind a target to it."),
     "gateway": ("gateway", "group", "Gateways of this host: init, bind, expose, forward, status."),
     "get": ("documents", "get", "Print documents."),
+    "health": ("health", "health", "Whether the router lives, for health checks and scripts."),
     "init": ("site", "init", "Make a site: identity, certificate authority, configuration."),
     "link": ("link", "group", "Links: create, status, set, delete."),
     "migrate": ("migrate", "migrate", "Move services from Skupper v1 to here, and back."),
     "network": ("network", "group", "All sites together: status."),
+    "restore": ("backup", "restore", "Make the site that is in a backup."),
     "revoke-access": ("revoke", "revoke_access", "Let nobody link any more, or one site."),
     "run": ("site", "run", "Run the router in the foreground."),
     "service": ("service", "group", "Services: create, bind, set, unbind, delete, status."),
@@ -69,6 +71,8 @@ class _Root(Verbs):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click's; an unknown verb is answered with the nearest."""
         if args and args[0] not in VERBS and not args[0].startswith("-"):
+            import difflib
+
             close = difflib.get_close_matches(args[0], VERBS, n=1)
             advice = f" Did you mean {close[0]!r}?" if close else ""
             ctx.fail(f"no verb {args[0]!r}.{advice}")

@@ -88,16 +88,12 @@ class Settings:
         return "kubernetes" if flags or IN_POD_VARIABLE in os.environ else "process"
 
     def on_kubernetes(self) -> bool:
-        """Whether sites are namespaces; False: directories. Failure: podman, not run here yet."""
-        platform = self.chosen_platform()
-        if platform == "podman":
-            raise Failure(
-                Exit.NOT_ALLOWED,
-                "platform",
-                "platform podman is not in this version, which runs process and kubernetes sites",
-                "Leave the flag out, or: sitectl --platform process …",
-            )
-        return platform == "kubernetes"
+        """Whether sites are namespaces; False: directories, whoever runs their routers."""
+        return self.chosen_platform() == "kubernetes"
+
+    def on_podman(self) -> bool:
+        """Whether the routers of sites run in containers of podman."""
+        return self.chosen_platform() == "podman"
 
     def require_kubernetes(self, what: str) -> None:
         """Raise Failure unless sites are namespaces; ``what`` needs that."""

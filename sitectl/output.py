@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from router.model.specs import API_VERSION
 from sitectl.options import Settings
 
 _CONTROL = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
@@ -42,25 +41,31 @@ def emit_item(
     settings: Settings, kind: str, item: Mapping[str, Any], table: Callable[[], str]
 ) -> None:
     """Print one thing in its envelope, or what ``table`` says of it."""
-    _emit(settings, {"apiVersion": API_VERSION, "kind": kind, "item": item}, table)
+    _emit(settings, kind, {"item": item}, table)
 
 
 def emit_items(
     settings: Settings, kind: str, items: Sequence[Mapping[str, Any]], table: Callable[[], str]
 ) -> None:
     """Print several things in their envelope, or what ``table`` says of them."""
-    _emit(settings, {"apiVersion": API_VERSION, "kind": kind, "items": list(items)}, table)
+    _emit(settings, kind, {"items": list(items)}, table)
 
 
-def _emit(settings: Settings, envelope: dict[str, Any], table: Callable[[], str]) -> None:
+def _emit(
+    settings: Settings, kind: str, content: Mapping[str, Any], table: Callable[[], str]
+) -> None:
+    if settings.output == "table":
+        click.echo(table())
+        return
+    from router.model.specs import API_VERSION  # Here, for `health` starts without documents.
+
+    envelope = {"apiVersion": API_VERSION, "kind": kind, **content}
     if settings.output == "json":
         click.echo(json.dumps(envelope, indent=2))
-    elif settings.output == "yaml":
+    else:
         import yaml
 
         click.echo(yaml.safe_dump(envelope, sort_keys=False, allow_unicode=True), nl=False)
-    else:
-        click.echo(table())
 
 
 def emit_planned(settings: Settings) -> None:

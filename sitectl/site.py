@@ -80,6 +80,10 @@ class Trust(Protocol):
         """Refuse these claims, certificates and sites from now on."""
         ...
 
+    def is_revoked(self, site_id: str) -> bool:
+        """Whether that site is barred."""
+        ...
+
     def renew(self, now: float) -> None:
         """Make another CA and forget all claims: nobody's credential counts any more."""
         ...

@@ -72,10 +72,17 @@ _SWITCHES: Final[dict[str, str]] = {
     "adopt-services": _NO_PODS,
     "rewrite-selectors": _NO_PODS,
 }
+_PODMAN: Final[dict[str, str]] = {
+    "container-network": "",  # Used.
+    "podman-endpoint": "not needed here, podman is run as a command, not asked over its service",
+    "enable-ipv6": "not needed here, IPv6 is on where the host or the container network has it",
+}
+"""What a podman site says of flags instead; nothing where it uses them."""
 _SHOWN: Final[dict[str, str]] = {
     "adopt-services": "Services that exist may be taken over without being asked.",
     "rewrite-selectors": "Adopted Services are changed; with --no-, for GitOps tools, never.",
     "create-network-policy": "Let nobody but links and this namespace in.",
+    "container-network": "On podman: the router's network instead of the host's.",
     "router-cpu": "Request; so for router-memory, with -limit for limits.",
     "labels": "On the site's ConfigMap and all that is made for it: a=b,c=d.",
     "ingress-annotations": "Of the Route or Ingress.",
@@ -171,11 +178,12 @@ def given(ctx: click.Context) -> dict[str, str]:
     return found
 
 
-def without_use(ctx: click.Context) -> Iterable[str]:
-    """What a process site says of the flags that were typed for nothing."""
+def without_use(ctx: click.Context, *, podman: bool = False) -> Iterable[str]:
+    """What a site in a directory says of the flags that were typed for nothing."""
+    texts = _TEXTS | _SWITCHES | (_PODMAN if podman else {})
     for name, text in given(ctx).items():
-        if text != "false":
-            yield f"--{name}: {(_TEXTS | _SWITCHES)[name]}"
+        if text != "false" and texts[name]:
+            yield f"--{name}: {texts[name]}"
 
 
 def given_keys(ctx: click.Context) -> dict[str, str]:

@@ -1,16 +1,17 @@
 """Which sites there are, and the one that the flags mean: a directory or a namespace."""
 
-import difflib
 import os
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from sitectl.directory import DirectorySite
 from sitectl.failure import not_found, usage
 from sitectl.options import Settings
-from sitectl.site import Site
+
+if TYPE_CHECKING:
+    from sitectl.directory import DirectorySite
+    from sitectl.site import Site
 
 
 def state_dir(settings: Settings) -> Path:
@@ -50,7 +51,7 @@ def site_names(state: Path) -> list[str]:
     return sorted(name for name in found if name != GATEWAYS)
 
 
-def site_to_change(settings: Settings) -> Site:
+def site_to_change(settings: Settings) -> "Site":
     """As `find_site`, held against other commands that change it until this command ends.
 
     Between reading a document and writing it back nobody else may write it.
@@ -60,7 +61,7 @@ def site_to_change(settings: Settings) -> Site:
     return site
 
 
-def find_site(settings: Settings) -> Site:
+def find_site(settings: Settings) -> "Site":
     """The site that the flags mean. Failure: none, several, or no such one."""
     if settings.on_kubernetes():
         from sitectl.kubernetes.site import KubernetesSite
@@ -71,13 +72,17 @@ def find_site(settings: Settings) -> Site:
     return find_directory(settings)
 
 
-def find_directory(settings: Settings) -> DirectorySite:
+def find_directory(settings: Settings) -> "DirectorySite":
     """The process site that the flags mean. Failure: none, several, or no such one."""
+    from sitectl.directory import DirectorySite  # Reads documents, which `health` need not.
+
     state = state_dir(settings)
     names = site_names(state)
     create = f"sitectl init {settings.site or ''}".rstrip()
     if settings.site:
         if settings.site not in names:
+            import difflib
+
             there = f"; there is: {', '.join(names)}" if names else ""
             meant = difflib.get_close_matches(settings.site, names, n=1)
             raise not_found(
@@ -89,6 +94,11 @@ def find_directory(settings: Settings) -> DirectorySite:
         if settings.platform is None and has_kubeconfig():
             create += ", or where a namespace is the site: sitectl switch kubernetes"
         raise not_found(f"no site in {state}", create)
-    if len(names) > 1:
+    if len(names) > 1 and settings.on_podman():
+        from sitectl.runtimes.spec import read_spec
+
+        names = [name for name in names if read_spec(DirectorySite(state / name)).kind == "podman"]
+    if len(names) != 1:
+        names = names or site_names(state)
         raise usage(f"several sites in {state}: {', '.join(names)}", "Add --site NAME")
     return DirectorySite(state / names[0])

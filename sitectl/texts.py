@@ -1,12 +1,9 @@
 """Texts that verbs read and write: files that users name, errors of documents, diffs."""
 
-import contextlib
 import difflib
-import os
-import tempfile
 from pathlib import Path
 
-from certs.files import sync_directory
+from certs.files import write_whole
 from router.model.errors import ConfigError
 from sitectl.failure import Exit, Failure, not_found, usage
 
@@ -50,16 +47,4 @@ def diff(old: str, new: str, source: str) -> str:
 
 def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
     """Replace ``path`` in one step and durably; a crash leaves the old or the new text."""
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            os.fchmod(descriptor, mode)
-            file.write(text)
-            file.flush()
-            os.fsync(descriptor)
-        os.replace(temporary, path)
-        sync_directory(path.parent)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
+    write_whole(path, text.encode(), mode)

@@ -37,7 +37,9 @@ class Hello(msgspec.Struct, frozen=True, array_like=True, tag="hello"):
     ``boot`` is one for all links of a process's life: another one means that it has restarted.
     ``session`` names the group of lanes, ``secret`` proves a JOIN to it; both are the sender's.
     ``cost`` counts when the dialler says it. ``link`` is the dialler's name for the link.
-    ``required`` are features without which the sender will not talk.
+    ``required`` are features without which the sender will not talk. ``born``: the epoch that its
+    process began with; of two with one identity the later born is the copy. 0: not told.
+    ``place``: where that process runs, for people.
     """
 
     version: int
@@ -55,6 +57,8 @@ class Hello(msgspec.Struct, frozen=True, array_like=True, tag="hello"):
     software: _Text
     features: _Features = ()
     required: _Features = ()
+    born: Annotated[int, msgspec.Meta(ge=0, le=limits.COUNTER_MAX)] = 0
+    place: Annotated[str, msgspec.Meta(max_length=limits.PLACE_CHARS_MAX)] = ""
 
 
 class Proof(msgspec.Struct, frozen=True, array_like=True, tag="proof"):

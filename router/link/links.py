@@ -13,6 +13,7 @@ from router.link.adjacency import (
 )
 from router.link.buffers import LinkBuffers, ProcessBuffers
 from router.link.doorway import Doorway
+from router.link.greeting import Life
 from router.link.handshake import EDGE, INTERIOR, SIBLING, Abilities
 from router.link.lane import NOBODY, Fault
 from router.link.mux import LaneMux
@@ -29,6 +30,7 @@ from router.link.ports import (
 )
 from router.link.session import LinkSession, SessionConfig
 from router.link.transit import fill_path, judge_path, relay
+from router.link.twins import is_original, living_twin, refusal_of_copy
 from router.model import limits
 from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId, SiteId
@@ -52,8 +54,11 @@ class Links:
         *,
         rng: random.Random,
         is_edge: bool = False,
+        born: int = 0,
+        place: str = "",
     ) -> None:
-        """``is_edge``: no stream passes through, and each neighbour must serve edges."""
+        """``is_edge``: no stream passes through, and each neighbour must serve edges. ``born``:
+        the epoch that this process began with; ``place``: where it runs, for people."""
         self.drain_grace_s = limits.DRAIN_GRACE_S
         """How long a link that is deleted waits for its streams."""
         self.incoming_refused: Callable[[str, Fault], None] = lambda peer, fault: None
@@ -64,7 +69,7 @@ class Links:
         self._rng = rng
         self._abilities = EDGE if is_edge else INTERIOR
         self._process = ProcessBuffers()
-        self._boot = rng.randbytes(control.NONCE_BYTES)
+        self._life = Life(rng.randbytes(control.NONCE_BYTES), born, place)
         self._outgoing: dict[str, OutgoingLink] = {}
         self._leaving: dict[OutgoingLink, None] = {}  # Wanted no more, and their streams go on.
         self._link_of: dict[LinkSession, OutgoingLink] = {}
@@ -252,6 +257,12 @@ class Links:
             return None
         return outgoing_status(self._shown(link))
 
+    @property
+    def refused_as_copy(self) -> str:
+        """Why a neighbour does not take us, which has a router of our identity; or empty."""
+        found = (link.error for link in self._outgoing.values() if link.is_refused_as_copy)
+        return next(found, "")
+
     def _shown(self, link: OutgoingLink) -> OutgoingLink:
         """``link``, or what it is to succeed and that still drains: the neighbour may come back."""
         before = link.predecessor
@@ -311,7 +322,7 @@ class Links:
             self._process,
             self._rng,
             config,
-            boot=self._boot,
+            life=self._life,
             abilities=abilities,
         )
 
@@ -342,6 +353,10 @@ class Links:
                 f"{known.neighbour.name} ({known.neighbour.site[:8]}), which is linked here",
                 "Was a state directory copied? If not, revoke it: sitectl link delete",
             )
+        if not session.is_up:
+            twin = living_twin(session, known.sessions if known else (), self._network.now())
+            if twin is not None and not is_original(session, twin):
+                return refusal_of_copy(session, twin)
         links = sum(
             1
             for known in self._incoming

@@ -14,6 +14,9 @@ from router.model import limits
 from router.model.ids import SiteId
 from router.net.ports import Connection, Dial, DialFailure, Network, Timer, Tls
 
+COPY = "identity-conflict"
+"""The code of the refusal of who has the identity of another that is linked."""
+
 LinkState = Literal["up", "draining", "connecting", "down", "refused"]
 Endpoint = tuple[str, int]
 
@@ -80,6 +83,7 @@ class OutgoingLink:
         self._data_timer: Timer | None = None
         self._data_failures = 0
         self._stopped = False
+        self.is_refused_as_copy = False
         self.has_started = False
         self.predecessor: OutgoingLink | None = None  # To a neighbour that stops.
 
@@ -139,6 +143,7 @@ class OutgoingLink:
         """The handshake is done; the data lane is next."""
         assert self.session is not None
         self.neighbour = self.session.neighbour
+        self.is_refused_as_copy = False
         self._change("up", "")
         self._data_failures = 0
         self._dial_data()
@@ -160,9 +165,11 @@ class OutgoingLink:
         self.bytes_out_before += session.bytes_out
         if self._stopped:
             return
+        self.is_refused_as_copy = fault.code == COPY
         if fault.kind != "lost":
             self._change("refused" if fault.kind == "refused" else "down", str(fault))
-            self._wait(self.spec.retry_after_error_s)
+            as_usual_s = self.spec.retry_after_error_s
+            self._wait(limits.COPY_RETRY_S if self.is_refused_as_copy else as_usual_s)
         elif session.up_at is None:
             self._endpoint_failed("down", str(fault))
         else:

@@ -16,7 +16,14 @@ from router.admin.server import serving_health
 from router.control.kubernetes.api import Api
 from router.control.kubernetes.controller import SiteController
 from router.control.kubernetes.controller_findings import FIELD_MANAGER
-from router.kubernetes.manifests import IMAGE, IMAGE_VARIABLE, WATCH_NAMESPACE
+from router.kubernetes.image import (
+    IMAGE,
+    IMAGE_VARIABLE,
+    PULL_POLICIES,
+    PULL_POLICY,
+    PULL_POLICY_VARIABLE,
+)
+from router.kubernetes.manifests import WATCH_NAMESPACE
 from router.main.logs import logging_to
 from router.main.process import PROBES_VARIABLE, place
 from router.model.errors import RouterError
@@ -38,6 +45,12 @@ def main(arguments: list[str] | None = None) -> int:
         "--image",
         default=os.environ.get(IMAGE_VARIABLE) or IMAGE,
         help=f"what routers run [env: {IMAGE_VARIABLE}]",
+    )
+    parser.add_argument(
+        "--image-pull-policy",
+        choices=PULL_POLICIES,
+        default=os.environ.get(PULL_POLICY_VARIABLE) or PULL_POLICY,
+        help=f"when nodes pull it [env: {PULL_POLICY_VARIABLE}]",
     )
     parser.add_argument(
         "--probes",
@@ -69,7 +82,9 @@ async def _serve(options: argparse.Namespace) -> None:
         api = await stack.enter_async_context(
             Api.connect(kubeconfig=options.kubeconfig, field_manager=FIELD_MANAGER)
         )
-        controller = SiteController(api, namespaces, options.image, random.Random())
+        controller = SiteController(
+            api, namespaces, options.image, options.image_pull_policy, random.Random()
+        )
         if options.probes is not None:
             await stack.enter_async_context(
                 serving_health(lambda: controller.ready, options.probes)

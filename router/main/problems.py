@@ -39,7 +39,10 @@ def of_router(link_listener_error: str, conflict: str, untold: str) -> list[Prob
         hint = "Free the port, or change bindPort in the site's config/site-NAME.yaml"
         found.append(Problem(code="SW0201", message=link_listener_error, hint=hint))
     if conflict:
-        hint = "Give one of the two a new identity: sitectl delete, then sitectl init"
+        hint = (
+            "Stop one of the two; if both shall stay, give one a new identity: sitectl delete, "
+            "then sitectl init"
+        )
         found.append(Problem(code="SW0401", message=conflict, hint=hint))
     if untold:
         hint = "Remove services that nobody uses: sitectl service status"

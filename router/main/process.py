@@ -9,6 +9,7 @@ import os
 import random
 import secrets
 import signal
+import socket
 import sys
 import time
 from collections.abc import Mapping
@@ -31,7 +32,7 @@ from router.main.site_router import SiteRouter
 from router.main.starting import Place, only_one, open_store
 from router.main.state import FileKeeper
 from router.main.stores import Namespace, Store
-from router.main.systemd import notify
+from router.main.systemd import keep_told, notify, reloading, status_line
 from router.main.trust import SiteTrust
 from router.main.views import OperatorView
 from router.model import limits
@@ -165,6 +166,7 @@ class _Process:
             is_edge=reading.wanted.site.router_mode == "edge",
             service_ttl_s=reading.wanted.site.service_sync_site_ttl_s,
             connections_max=clients_max(),
+            place=f"{socket.gethostname()}, process {os.getpid()}",
         )
         self._memory_max = memory_limit()
         self.memory = MemoryGuard(
@@ -318,7 +320,14 @@ class _Process:
         """SIGHUP: the log files anew, and everything read again."""
         self._logs.reopen()
         self.seeing.reopen()
+        reloading(self._read_again)
+
+    def _read_again(self) -> None:
         self.order("reload", {})
+
+    def line(self) -> str:
+        """How it goes, for `systemctl status`."""
+        return status_line(self.view.status(), self.view.links())
 
 
 async def _serve(
@@ -352,6 +361,7 @@ async def _serve_wanted(directory: Path, logs: Logs, store: Store, probes: Place
         process.view.serving = True
         log.info("serving", extra={"site": process.router.identity.name})
         notify("READY=1")
+        telling = tasks.create_task(keep_told(process.line))
         await process.stopping.wait()
         log.info("draining")
         notify("STOPPING=1")
@@ -359,6 +369,7 @@ async def _serve_wanted(directory: Path, logs: Logs, store: Store, probes: Place
         await process.last_look()
         await _drain(process)
         probing.cancel()
+        telling.cancel()
     process.memory.close()
     process.router.close()
     process.network.close()

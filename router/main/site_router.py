@@ -73,10 +73,12 @@ class SiteRouter:
         is_edge: bool = False,
         service_ttl_s: float = limits.SERVICE_SYNC_TTL_S,
         connections_max: int = limits.CLIENT_CONNECTIONS_MAX,
+        place: str = "",
     ) -> None:
         """``is_edge``: it attaches to one site, accepts no links and takes no part in routing.
 
-        ``connections_max``: of clients of services, over all listeners.
+        ``connections_max``: of clients of services, over all listeners. ``place``: where this
+        process runs, told to neighbours for people.
         """
         self._network = network
         self.identity = identity
@@ -84,7 +86,9 @@ class SiteRouter:
         self._keeper = keeper
         self._tell = tell
         self.version = version
-        self.links = Links(network, identity, self, rng=rng, is_edge=is_edge)
+        self.links = Links(
+            network, identity, self, rng=rng, is_edge=is_edge, born=epoch, place=place
+        )
         self._news = LinkNews(tell, self.links, self.router_name)
         self.links.incoming_refused = self._news.refused
         self.forwarder = Forwarder(
@@ -411,7 +415,11 @@ class SiteRouter:
         return (
             *self._config_problems,
             *self._services.problems(utc),
-            *problems.of_router(self._door.error, self._twin.problem, self._services.untold),
+            *problems.of_router(
+                self._door.error,
+                self._twin.problem or self.links.refused_as_copy,
+                self._services.untold,
+            ),
             *problems.of_listeners(self.forwarder.listener_states()),
             *self._credentials.service_tls_problems(),
             *problems.of_table(self.routing.table),

@@ -141,6 +141,9 @@ ORIGINS_MAX = 4_096
 SERVICES_PER_SITE_MAX = 1_024
 SPF_DELAY_MIN_S, SPF_DELAY_MAX_S = 0.01, 1.0
 EQUAL_PATHS_MAX = 8  # Paths kept per destination.
+TWIN_HEARD_S = 1.5  # Who pings each half second and was heard that lately surely lives.
+PLACE_CHARS_MAX = 128  # A host name and a process, told to neighbours.
+COPY_RETRY_S = 5.0  # Of who was refused as a copy: the original may have been stopped.
 CONFLICT_REPEAT_S = 60.0  # A twin that goes on is told of again.
 CONFLICT_SHOWN_S = 180.0  # A problem of the survivor, until nothing was heard of a twin so long.
 SERVICE_SYNC_TTL_S = 180.0
@@ -323,6 +326,8 @@ SELECTOR_CHARS_MAX = 4_096  # Some ten terms of the longest labels.
 TARGETS_PER_CONNECTOR_MAX = 1_024
 PORTS_PER_SERVICE_MAX = 64
 NAME_CHARS_MAX = 63  # DNS-1123 label.
+HOST_CHARS_MAX = 253  # RFC 1123, 2.1; also what people call a gateway.
+GATEWAY_ENTRIES_MAX = 1_024  # Bindings, forwards of one gateway's YAML: a host has fewer services.
 
 # main: asking other sites of their targets.
 INQUIRY_WAIT_S = 2.0

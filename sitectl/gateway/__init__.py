@@ -5,5 +5,9 @@ on it as on any site. What this room adds: who it belongs to (``gateway.yaml``, 
 ending it (`making`, `removal`), what it offers and uses (`services`, `ports`), and how all of it
 is (`looking`). Documents are the state: `services` writes Connectors, Services and Listeners.
 
+Gateways in files: Skupper's YAML of one to documents and back (`definition`, pure; `applying`), and
+bundles for hosts that have only podman: `contents` renders files and scripts (pure), `archive`
+packs them, `bundle` makes identity and credential.
+
 Anchor: Skupper v1's `skupper gateway` (client/gateway.go); what differs is in docs/gateway.md.
 """

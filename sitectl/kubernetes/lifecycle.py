@@ -10,12 +10,14 @@ import click
 
 from router.kubernetes import manifests, names, site_config
 from router.kubernetes.findings import Findings
+from router.kubernetes.image import IMAGE, PULL_POLICY
 from router.kubernetes.objects import Object, labels, metadata, name_of, part, shown
 from router.kubernetes.picture import SiteOptions
 from router.kubernetes.site_config import SiteDefaults
 from router.model.specs import SiteSpec
 from sitectl import output, texts
 from sitectl.failure import Exit, Failure, conflict
+from sitectl.image import policy_of_pods, stated_image
 from sitectl.kubernetes.cluster import ApiFailure, Cluster, in_parallel
 from sitectl.kubernetes.door import PodDoor, site_directory
 from sitectl.kubernetes.objects import covers, make_so
@@ -24,21 +26,30 @@ from sitectl.kubernetes.removal import remove_site
 from sitectl.kubernetes.site import KubernetesSite, kept_by, no_site, open_cluster
 from sitectl.kubernetes.versions import (
     CONTROLLER,
-    chosen_image,
     gap,
     image_of,
     keeper,
+    kept_image,
+    kept_policy,
     router_of,
     version_of,
 )
 from sitectl.options import Settings
 from sitectl.runtimes.process import is_supervised, router_environment
+from sitectl.runtimes.spec import PullPolicy
 from sitectl.site import Change
 from sitectl.site_flags import given, given_keys, pairs
 from sitectl.store import state_dir
 
 ROUTES: Final = "route.openshift.io/v1"
 WAIT_POLL_S: Final = 0.5
+
+
+class Asked(NamedTuple):
+    """What the flags say about the image; None: nothing."""
+
+    image: str | None
+    pull_policy: PullPolicy | None
 
 
 class _Meant(NamedTuple):
@@ -48,17 +59,19 @@ class _Meant(NamedTuple):
     drain_grace_s: float
 
 
-def init(settings: Settings, ctx: click.Context, name: str | None, wait: str, image: str) -> None:
+def init(settings: Settings, ctx: click.Context, name: str | None, wait: str, asked: Asked) -> None:
     """Write ``skupper-site`` and everything that runs its routers."""
     try:
-        _init(settings, ctx, name, wait, image)
+        _init(settings, ctx, name, wait, asked)
     except ApiFailure as failure:
         if failure.status == 403:  # One right at a time would be a long way to go.
             failure.hint += "\nAll that it takes: sitectl check --pre"
         raise
 
 
-def _init(settings: Settings, ctx: click.Context, name: str | None, wait: str, image: str) -> None:
+def _init(
+    settings: Settings, ctx: click.Context, name: str | None, wait: str, asked: Asked
+) -> None:
     cluster = open_cluster(settings)
     data = given_keys(ctx) | ({"name": name} if name else {})
     openshift = cluster.serves(ROUTES)
@@ -66,7 +79,8 @@ def _init(settings: Settings, ctx: click.Context, name: str | None, wait: str, i
     notes = {part: pairs(given(ctx).get(part, "")) for part in ("labels", "annotations")}
     site_map, is_new = _site_map(cluster, found, data, notes, openshift)
     meant = _read(site_map, cluster.namespace, openshift, strict=is_new)
-    changes = _made(cluster, site_map, is_new, _rendered(meant, cluster, image, openshift))
+    objects = _rendered(meant, cluster, asked, openshift)
+    changes = _made(cluster, site_map, is_new, objects)
     if settings.dry_run:
         output.emit_planned(settings)
         return
@@ -80,6 +94,19 @@ def _init(settings: Settings, ctx: click.Context, name: str | None, wait: str, i
     output.report(settings, "Site", name, change, text)
     if change != "unchanged" and wait == "none":
         output.note("Next: sitectl status")
+
+
+def site_map(cluster: Cluster, data: Mapping[str, str]) -> Object:
+    """The ConfigMap of a site with ``data``, as `init` writes it. Failure: a value is unusable."""
+    return _made_map(cluster, data, {}, cluster.serves(ROUTES))
+
+
+def install(cluster: Cluster, image: str) -> None:
+    """Make what runs the routers of the site whose ConfigMap is there. ``image`` empty: ours."""
+    found = cluster.get("ConfigMap", names.SITE_CONFIGMAP)
+    openshift = cluster.serves(ROUTES)
+    meant = _read(found, cluster.namespace, openshift, strict=False)
+    _made(cluster, found, False, _rendered(meant, cluster, Asked(image or None, None), openshift))
 
 
 def _made(
@@ -148,12 +175,21 @@ def _read(found: Object, namespace: str, openshift: bool, *, strict: bool) -> _M
     return _Meant(options, document.spec.drain_grace_s)
 
 
-def _rendered(meant: _Meant, cluster: Cluster, image: str, openshift: bool) -> list[Object]:
-    chosen = image or os.environ.get(manifests.IMAGE_VARIABLE) or manifests.IMAGE
+def _rendered(
+    meant: _Meant,
+    cluster: Cluster,
+    asked: Asked,
+    openshift: bool,
+    deployment: Object | None = None,
+) -> list[Object]:
+    """The site's objects; what was chosen for ``deployment`` stays unless something is asked."""
+    image = stated_image(asked.image) or kept_image(deployment) or IMAGE
+    policy = policy_of_pods(asked.pull_policy) or kept_policy(deployment) or PULL_POLICY
     rendered = manifests.render(
         meant.options,
         namespace=cluster.namespace,
-        image=chosen,
+        image=image,
+        pull_policy=policy,
         openshift=openshift,
         drain_grace_s=meant.drain_grace_s,
     )
@@ -215,7 +251,7 @@ def _lacks(cluster: Cluster, wait: str) -> str:
 
 
 def update(
-    settings: Settings, ctx: click.Context, image: str, force_restart: bool, only_check: bool
+    settings: Settings, ctx: click.Context, asked: Asked, force_restart: bool, only_check: bool
 ) -> None:
     """Change keys of the site, and make its objects as this version has them."""
     cluster = open_cluster(settings)
@@ -230,12 +266,12 @@ def update(
         _require_ours(cluster, found, before, after)
     deployment = router_of(cluster)
     meant = _read(changed, cluster.namespace, openshift, strict=after != before)
-    objects = _rendered(meant, cluster, image or chosen_image(deployment), openshift)
+    objects = _rendered(meant, cluster, asked, openshift, deployment)
     if only_check:
         _tell_differences(settings, ctx, cluster, objects)
         return
     changes: list[tuple[Object, Change]] = []
-    if not _is_others(cluster, deployment, force_restart and after == before and not image):
+    if not _is_others(cluster, deployment, force_restart and after == before and not asked.image):
         if after != before:
             cluster.replace(changed)
         changes = [*make_so(cluster, objects), *_grant_headless(cluster)]

@@ -56,15 +56,19 @@ class SecretTrust:
     def create(self, draft: Token, *, uses: int = 1, allow: tuple[str, ...] = ()) -> Token:
         """Grant what ``draft`` says; the token with its secret."""
         grant, token = claims.new_grant(draft, uses=uses, allow=allow)
+        self.keep(grant)
+        return token
+
+    def keep(self, grant: Grant) -> None:
+        """Keep a new grant. `CertError`: its name is taken."""
         try:
             self._cluster.create(kept.grant_secret(grant.name, claims.encode(grant)))
         except ApiFailure as failure:
             if failure.status != 409:
                 raise
             raise CertError(
-                token.name, "a token of this name exists already", "Choose another --name"
+                grant.name, "a token of this name exists already", "Choose another --name"
             ) from failure
-        return token
 
     def granted(self) -> list[Grant]:
         """Every claim, as it is now."""
@@ -91,6 +95,14 @@ class SecretTrust:
                 if failure.status != 409:
                     raise  # At 409 a router made it in the same moment.
         self._swap(names.REVOKED_SECRET, lambda found: _more_revoked(found, change))
+
+    def is_revoked(self, site_id: str) -> bool:
+        """By the Secret that lists them."""
+        found = self._cluster.find("Secret", names.REVOKED_SECRET)
+        if found is None:
+            return False
+        data = kept.data_of(found).get(kept.REVOKED_FILE, b"")
+        return site_id in revocation.decode(data, names.REVOKED_SECRET).sites
 
     def renew(self, now: float) -> None:
         """Make another CA and forget all claims."""
@@ -169,7 +181,7 @@ class SecretLinks:
         """The token, with the cost its issuer gave it."""
         found = self._secrets[name]
         kind = labels(found).get(names.SKUPPER_TYPE, "")
-        return tokens.load(text_of(found, kind), f"Secret/{name}", costs=_ANY_COST)
+        return tokens.load(text_of(found, kind), f"Secret/{name}", costs=ANY_COST)
 
     def holds(self, name: str, token: Token) -> bool:
         """By all that makes a token: its Secret may be called otherwise, its cost is the user's."""
@@ -185,7 +197,7 @@ class SecretLinks:
         """Make the token's Secret."""
         if self.holds(name, token):
             return False
-        made = _secret_of(token, name)
+        made = token_secret(token, name)
         try:
             self._cluster.create(made)
         except ApiFailure as failure:
@@ -251,7 +263,7 @@ class SecretCredentials:
         return f"Secret/{name}"
 
 
-_ANY_COST: Final = (None, *range(1, 1_001))
+ANY_COST: Final = (None, *range(1, 1_001))
 """Costs that a token may have been made with: the annotation is the user's since."""
 
 
@@ -263,7 +275,7 @@ def _contents(name: str, found: Object | None) -> Contents:
     )
 
 
-def _secret_of(token: Token, name: str) -> dict[str, Any]:
+def token_secret(token: Token, name: str) -> dict[str, Any]:
     """The token file as an object, under the name of its link."""
     import yaml
 

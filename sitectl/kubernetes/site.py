@@ -369,11 +369,13 @@ def document_map(name: str, data: dict[str, str]) -> dict[str, Any]:
 
 def kept_by(found: Object) -> str:
     """The GitOps tool whose mark an object carries, which would undo a change; empty: none."""
-    for key in (*labels(found), *annotations(found)):
-        for prefix, tool in _TRACKERS.items():
-            if key.startswith(prefix):
-                return tool
-    return ""
+    tools = map(tool_of, (*labels(found), *annotations(found)))
+    return next((tool for tool in tools if tool), "")
+
+
+def tool_of(mark: str) -> str:
+    """The GitOps tool that puts the label or annotation ``mark`` onto what it keeps."""
+    return next((tool for prefix, tool in _TRACKERS.items() if mark.startswith(prefix)), "")
 
 
 def _door(cluster: Cluster, state: Path) -> AdminClient:

@@ -3,8 +3,9 @@
 from typing import Final
 
 from router import __version__
-from router.kubernetes import manifests, names
+from router.kubernetes import names
 from router.kubernetes.applied import is_stamped
+from router.kubernetes.image import PULL_POLICIES, REPOSITORY, PullPolicy
 from router.kubernetes.objects import Object, annotations, part
 from router.model.errors import ConfigError
 from sitectl import output
@@ -30,17 +31,27 @@ def keeper(deployment: Object | None) -> str:
 
 def image_of(deployment: Object | None) -> str:
     """What the routers of a Deployment run."""
+    return str(_router_container(deployment).get("image", ""))
+
+
+def _router_container(deployment: Object | None) -> Object:
     containers = part(deployment or {}, "spec", "template", "spec", "containers")
     for container in containers if isinstance(containers, list) else []:
         if container.get("name") == "router":
-            return str(container.get("image", ""))
-    return ""
+            return dict(container)
+    return {}
 
 
-def chosen_image(deployment: Object | None) -> str:
+def kept_policy(deployment: Object | None) -> PullPolicy | None:
+    """When its nodes pull, as it was chosen when the site was made; None: there is none."""
+    policy = _router_container(deployment).get("imagePullPolicy")
+    return next((known for known in PULL_POLICIES if known == policy), None)
+
+
+def kept_image(deployment: Object | None) -> str:
     """The image that was chosen when the site was made; empty: ours, of some version."""
     image = image_of(deployment)
-    return "" if image.startswith(f"{manifests.IMAGE.rpartition(':')[0]}:") else image
+    return "" if image.startswith(f"{REPOSITORY}:") else image
 
 
 def gap(made_by: str, version: str = __version__) -> str:

@@ -4,7 +4,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from sitectl.directory import DirectorySite
@@ -69,6 +69,11 @@ def last_error(log: Path, start_at: int) -> str:
             lines = file.read().decode("utf-8", "replace").splitlines()
     except FileNotFoundError:
         return "it wrote no log"
+    return last_error_of(lines)
+
+
+def last_error_of(lines: Iterable[str]) -> str:
+    """The last error, else the last line, of a router's log."""
     lines = [line for line in lines if line.strip()]
     errors = [line for line in lines if "error" in line.lower()]
     return _message((errors or lines or ["it wrote no log"])[-1])

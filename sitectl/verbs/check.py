@@ -24,7 +24,7 @@ from sitectl.directory import DirectorySite
 from sitectl.failure import Exit, Failure
 from sitectl.findings import Finding, expiry
 from sitectl.options import Settings, Verb
-from sitectl.runtimes import presence
+from sitectl.runtimes import presence, runtime_of
 from sitectl.site import Site
 
 DESCRIPTORS_WANTED = 4_096
@@ -120,6 +120,8 @@ def _of_site(settings: Settings) -> Iterator[Finding]:
     yield Finding("ok", "SW0510", f"site {site.name} in {site.directory}")
     yield from _secrets(site)
     yield from _config(site)
+    for found in runtime_of(site).findings():
+        yield Finding(found.severity, found.code, found.reason, found.hint)
     if presence.is_running(site):
         yield from of_router(site)
     else:

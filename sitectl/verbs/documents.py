@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from router.documents import KINDS, plain, read, write
+from router.documents.gateway import looks_like_gateway
 from router.model.specs import Document
 from sitectl import output, store, texts
 from sitectl.failure import not_found, usage
@@ -23,6 +24,7 @@ def apply(settings: Settings, file: str) -> None:
     """Make the documents of FILE wanted state: all of them, or none when one is wrong.
 
     On Kubernetes also ConfigMaps and Secrets as Skupper has them: a site, tokens, token requests.
+    Gateway YAML as Skupper has it counts for the gateway of its name on this host.
 
     \b
     Examples:
@@ -33,6 +35,11 @@ def apply(settings: Settings, file: str) -> None:
     text = (
         texts.decoded(sys.stdin.buffer.read(), source) if file == "-" else texts.text_of(Path(file))
     )
+    if looks_like_gateway(text):
+        from sitectl.verbs.gateway_files import apply_text as apply_gateway
+
+        apply_gateway(settings, text, source)
+        return
     if settings.on_kubernetes():
         from sitectl.kubernetes.applying import apply_text
 

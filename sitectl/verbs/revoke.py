@@ -7,7 +7,7 @@ import click
 
 from certs.names import is_site_id
 from sitectl import output, store
-from sitectl.failure import not_found
+from sitectl.failure import Failure, not_found, usage
 from sitectl.linking import incoming_link, revoke_site
 from sitectl.options import Settings, Verb, dry_run_flag
 from sitectl.site import Site
@@ -18,7 +18,7 @@ from sitectl.site import Site
     "--link",
     "name",
     metavar="NAME",
-    help="Only of the site behind this incoming link; or by its id, or the token it came with.",
+    help="Only of the site behind this incoming link; or by its name or id, or its token's name.",
 )
 @dry_run_flag
 @click.pass_obj
@@ -28,6 +28,8 @@ def revoke_access(settings: Settings, name: str | None) -> None:
     Without --link the site gets another certificate authority: every token that it ever made is
     void, every link that others dial to it ends and must be made anew. Links dialled here stay.
 
+    A gateway whose bundle was never launched has no link: it is barred by its name or id.
+
     \b
     Examples:
       sitectl revoke-access --link west
@@ -36,18 +38,7 @@ def revoke_access(settings: Settings, name: str | None) -> None:
     """
     site = store.site_to_change(settings)
     if name is not None:
-        neighbours = _meant(site, name)
-        if not neighbours and name not in _unused(site):
-            raise not_found(f"no incoming link {name!r} at {site.name}", "sitectl link status")
-        for site_id in neighbours:
-            revoke_site(site, site_id)
-        if name in _unused(site):
-            site.trust.revoke([name], [], [])
-        who = ", ".join(map(str, neighbours.values()))
-        text = f"the access of site {who} is revoked"
-        if not neighbours:
-            text = f"token {name} is revoked, nobody had used it"
-        output.report(settings, "Access", name, "deleted", text)
+        _revoke_one(settings, site, name)
         return
     if sys.stdin.isatty() and not settings.yes and not settings.dry_run:
         click.confirm(f"End every link to {site.name}, for good?", abort=True, err=True)
@@ -64,19 +55,57 @@ def revoke_access(settings: Settings, name: str | None) -> None:
         output.note("Next: sitectl token create FILE, and link again from the other sites")
 
 
-def _meant(site: Site, name: str) -> dict[str, str]:
-    """Names of the neighbours meant, by id: of an incoming link, a site id or a token that was
-    made here. What is linked now comes first."""
+def _revoke_one(settings: Settings, site: Site, name: str) -> None:
+    """Bar the site that ``name`` means, or void the token of that name that nobody used."""
+    is_linked, found = _meant(site, name)
+    unused = _is_unused(site, name)
+    if not found and not unused:
+        raise not_found(f"no incoming link {name!r} at {site.name}", "sitectl link status")
+    if len(found) > 1:
+        raise usage(
+            f"{name!r} is the name of {len(found)} sites: {', '.join(sorted(found))}",
+            f"sitectl revoke-access --link {min(found)}",
+        )
+    who = ", ".join(found.values())
+    if not is_linked and not unused and all(site.trust.is_revoked(one) for one in found):
+        text = f"the access of site {who} is revoked already, unchanged"
+        output.report(settings, "Access", name, "unchanged", text)
+        return
+    if unused:
+        site.trust.revoke([name], [], [])
+    try:
+        for site_id in found:
+            revoke_site(site, site_id)
+    except Failure as failure:
+        if not site.degrades(failure):
+            raise  # A router that does not run finds the list when it starts.
+    text = f"the access of site {who} is revoked"
+    if not found:
+        text = f"token {name} is revoked, nobody had used it"
+    output.report(settings, "Access", name, "deleted", text)
+
+
+def _meant(site: Site, name: str) -> tuple[bool, dict[str, str]]:
+    """Whether it is linked now, and the names by id of who is meant.
+
+    ``name`` is of an incoming link, which comes first, else of a site that was let in, its id, or
+    of the token that let it in.
+    """
     incoming = incoming_link(site, name)
     if incoming is not None:
-        return {incoming["neighbour"]["id"]: incoming["neighbour"]["name"]}
-    uses = [(grant.name, use) for grant in site.trust.granted() for use in grant.redeemed]
-    found = {use.site_id: use.site_name for token, use in uses if name in (token, use.site_id)}
+        return True, {incoming["neighbour"]["id"]: incoming["neighbour"]["name"]}
+    uses = [(grant, use) for grant in site.trust.granted() for use in grant.redeemed]
+    found = {
+        use.site_id: use.site_name
+        for grant, use in uses
+        if name in (grant.name, use.site_id, use.site_name)
+    }
     if not found and is_site_id(name):
-        return {name: name}
-    return found
+        return False, {name: name}
+    return False, found
 
 
-def _unused(site: Site) -> set[str]:
-    """Names of the claims that somebody could still redeem."""
-    return {grant.name for grant in site.trust.granted() if grant.uses_left and not grant.revoked}
+def _is_unused(site: Site, name: str) -> bool:
+    """Whether ``name`` is a claim that somebody could still redeem."""
+    granted = site.trust.granted()
+    return any(one.name == name and one.uses_left and not one.revoked for one in granted)

@@ -12,8 +12,10 @@ import yaml
 from router.model.errors import ConfigError
 from sitectl import output, texts
 from sitectl.failure import Exit, Failure, usage
+from sitectl.image import chosen_image, image_flags, policy_of_pods, stated_image
 from sitectl.options import Settings, TokenFile, Verb
 from sitectl.runtimes.process import router_environment
+from sitectl.runtimes.spec import PullPolicy
 
 if TYPE_CHECKING:
     from router.kubernetes.manifests import SidecarService
@@ -47,7 +49,7 @@ def _loader() -> type[yaml.SafeLoader]:
 @click.option(
     "--token-secret", help="Secret with the token as token.yaml. [default: NAME-spillway]"
 )
-@click.option("--image", help="[default: this version's, or $SPILLWAY_IMAGE]")
+@image_flags
 @click.option("--plain", is_flag=True, help="For clusters before 1.29: an ordinary container.")
 @click.pass_obj
 def sidecar(
@@ -57,6 +59,7 @@ def sidecar(
     token: str | None,
     token_secret: str | None,
     image: str | None,
+    image_pull_policy: PullPolicy | None,
     plain: bool,
 ) -> None:
     """Print a workload with a native sidecar router: its services answer by name in the pod.
@@ -73,12 +76,13 @@ def sidecar(
       sitectl sidecar -f job.yaml --service db --service api:80 --token-secret west
     """
     from router.kubernetes import manifests
+    from router.kubernetes.image import PULL_POLICY
     from router.kubernetes.manifests.sidecar import has_template
     from router.kubernetes.objects import metadata, name_of
 
     wanted = [_service(words) for words in services]
     text = _token_text(token) if token is not None else ""
-    chosen = image or os.environ.get(manifests.IMAGE_VARIABLE) or manifests.IMAGE
+    pull_policy = policy_of_pods(image_pull_policy) or PULL_POLICY
     secrets: list[Object] = []
     printed: list[Object] = []
     for found in _objects(file):
@@ -87,7 +91,14 @@ def sidecar(
             continue
         secret = token_secret or f"{name_of(found)}-spillway"
         try:
-            made = manifests.sidecar(found, wanted, secret, image=chosen, native=not plain)
+            made = manifests.sidecar(
+                found,
+                wanted,
+                secret,
+                image=chosen_image(image),
+                pull_policy=pull_policy,
+                native=not plain,
+            )
         except ConfigError as error:
             raise Failure(Exit.FAILED, error.code, error.message, error.hint) from error
         for doubt in made.errors:
@@ -109,9 +120,14 @@ def sidecar(
 
 @click.command(cls=Verb)
 @click.option("--watch", metavar="NAMESPACE,…", help="Where to look. [default: $WATCH_NAMESPACE]")
-@click.option("--image", help="What routers run. [default: this version's, or $SPILLWAY_IMAGE]")
+@image_flags
 @click.pass_obj
-def controller(settings: Settings, watch: str | None, image: str | None) -> None:
+def controller(
+    settings: Settings,
+    watch: str | None,
+    image: str | None,
+    image_pull_policy: PullPolicy | None,
+) -> None:
     """Run the site controller in the foreground: a ConfigMap skupper-site makes a router.
 
     It runs in a pod, see deploy/controller; here it takes --kubeconfig.
@@ -123,7 +139,8 @@ def controller(settings: Settings, watch: str | None, image: str | None) -> None
     words = [sys.executable, "-P", "-m", "router.main.controller"]
     for flag, value in (
         ("--watch", watch),
-        ("--image", image),
+        ("--image", stated_image(image) or None),
+        ("--image-pull-policy", policy_of_pods(image_pull_policy)),
         ("--kubeconfig", settings.kubeconfig),
     ):
         words += [flag, value] if value is not None else []

@@ -11,15 +11,19 @@ from typing import Any
 
 import click
 
+from certs.files import make_directory
 from router.model.specs import Document, SiteSpec
 from sitectl import output, store, texts
 from sitectl.directory import DirectorySite
 from sitectl.failure import Exit, Failure, conflict, usage
+from sitectl.image import image_flags
 from sitectl.options import Duration, Settings, TokenFile, Verb, dry_run_flag
-from sitectl.runtimes import presence, runtime_of
+from sitectl.runtimes import choice, presence, runtime_of
+from sitectl.runtimes.choice import RunBy
 from sitectl.runtimes.process import is_supervised, router_command, router_environment
+from sitectl.runtimes.spec import PullPolicy
 from sitectl.site import Change
-from sitectl.site_flags import ROUTER_MODES, key_flags, site_flags, without_use
+from sitectl.site_flags import ROUTER_MODES, given, key_flags, site_flags, without_use
 
 
 @click.command(cls=Verb)
@@ -32,7 +36,13 @@ from sitectl.site_flags import ROUTER_MODES, key_flags, site_flags, without_use
     help="On Kubernetes: stay until the cluster has taken up its objects (configured), or until "
     "its router of this version is ready. [default: none]",
 )
-@click.option("--image", help="Of the router, on Kubernetes.")
+@click.option(
+    "--run-by",
+    type=click.Choice(("process", "systemd")),
+    help="Who keeps its router running from `start` on: nobody, or a systemd unit (root's of the "
+    "system, else the user's own). [default: as it is, at first process]",
+)
+@image_flags
 @dry_run_flag
 @click.pass_context
 def init(
@@ -41,7 +51,9 @@ def init(
     name: str | None,
     site_name: str | None,
     wait: str | None,
+    run_by: RunBy | None,
     image: str | None,
+    image_pull_policy: PullPolicy | None,
     **flags: Any,
 ) -> None:
     """Make a site: identity, certificate authority, configuration.
@@ -52,6 +64,9 @@ def init(
       sitectl init b --bind-port 55672 --bind-ip 127.0.0.2 --ingress-host 10.0.0.7
       sitectl init laptop --ingress none
       sitectl init c --access-log-share 0.01 --tracing
+      sitectl init west --run-by systemd
+      sitectl --platform podman init d --image-pull-policy never
+      sitectl --platform podman init e --container-network apps
       sitectl -n shop init --ingress loadbalancer --wait ready
       sitectl -n shop init --routers 2 --dry-run -o yaml | kubectl apply -f -
     """
@@ -59,14 +74,18 @@ def init(
     if name and site_name and name != site_name:
         raise usage(f"two names: {name!r} and --site-name {site_name!r}", "Give one of them")
     if settings.on_kubernetes():
+        if run_by is not None:
+            raise usage("--run-by is for sites on this host", "sitectl --platform process init …")
         import sitectl.kubernetes.lifecycle as lifecycle
 
+        asked = lifecycle.Asked(image, image_pull_policy)
         stated = name or site_name or settings.site
-        lifecycle.init(settings, ctx, stated, wait or "none", image or "")
+        lifecycle.init(settings, ctx, stated, wait or "none", asked)
         return
-    if settings.dry_run or wait or image:
-        settings.require_kubernetes("--dry-run, --wait and --image")
-    for line in without_use(ctx):
+    podman = settings.on_podman()
+    if settings.dry_run or ((wait or image or image_pull_policy) and not podman):
+        settings.require_kubernetes("--dry-run, --wait, --image and --image-pull-policy")
+    for line in without_use(ctx, podman=podman):
         click.echo(line, err=True)
     chosen = name or site_name or settings.site or name_of(socket.gethostname())
     from router.documents.readers import is_name
@@ -76,13 +95,52 @@ def init(
             f"{chosen!r} is not a site name: lower-case letters, digits and '-', at most 63",
             f"sitectl init {name_of(chosen)}",
         )
-    document = Document("Site", chosen, _site_spec(**flags))
-    change = make_site(settings, document)
-    words = {"created": "created", "unchanged": "exists already, unchanged"}[change]
+    spec = _site_spec(**flags)
+    if podman:
+        if run_by is not None:
+            raise usage("--run-by is not for --platform podman", "Leave one of them out")
+        _init_podman(ctx, chosen, spec, image, image_pull_policy)
+        return
+    change = make_site(settings, Document("Site", chosen, spec))
     directory = store.state_dir(settings) / chosen
-    output.report(settings, "Site", chosen, change, f"site {chosen} {words}: {directory}")
+    if run_by is not None:
+        chose = choice.run_by(DirectorySite(directory), run_by, settings.timeout_s)
+        change = "updated" if chose and change == "unchanged" else change
+    _report_made(settings, chosen, change, f"{_MADE[change]}: {directory}")
     if change == "created":
         output.note(f"Next: sitectl --site {chosen} start")
+
+
+_MADE = {
+    "created": "created",
+    "updated": "exists already, its router updated",
+    "unchanged": "exists already, unchanged",
+}
+
+
+def _report_made(settings: Settings, name: str, change: Change, words: str) -> None:
+    output.report(settings, "Site", name, change, f"site {name} {words}")
+
+
+def _init_podman(
+    ctx: click.Context, name: str, spec: SiteSpec, image: str | None, policy: PullPolicy | None
+) -> None:
+    """Make the site and have podman run its router; finishes what was interrupted."""
+    from sitectl import podman_site
+
+    settings: Settings = ctx.obj
+    network = given(ctx).get("container-network")
+    source = ctx.get_parameter_source("bind_ip")
+    bind_ip_given = source not in (None, click.core.ParameterSource.DEFAULT)
+    spec = podman_site.reachable(spec, network, bind_ip_given=bind_ip_given)
+    change = make_site(settings, Document("Site", name, spec))
+    site = DirectorySite(store.state_dir(settings) / name)
+    started = podman_site.run_in_podman(site, image, policy, network, settings.timeout_s)
+    if started and change == "unchanged":
+        change = "updated"
+    _report_made(settings, name, change, f"{_MADE[change]}: {site.directory}, by podman")
+    if change == "created":
+        podman_site.tell(site)
 
 
 def name_of(words: str) -> str:
@@ -138,9 +196,9 @@ def make_site_in(state: Path, document: Document) -> Change:
                 texts.diff(write(existing), write(document), existing.source),
             )
     for directory in (site.directory, site.secrets, site.run):
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(directory, 0o700)
     _make_identity(site)
-    site.config.mkdir(exist_ok=True)
+    make_directory(site.config)
     return site.put(document)
 
 
@@ -319,18 +377,28 @@ def delete(settings: Settings) -> None:
 @click.option("--access-log-share", type=click.FloatRange(0, 1))
 @click.option("--tracing/--no-tracing", default=None)
 @click.option("--routers", type=click.IntRange(0, 1_000))
-@click.option("--image", help="Of the router.")
+@image_flags
 @click.option("--force-restart", is_flag=True, help="Replace the routers, one after the other.")
 @click.option("--check", "only_check", is_flag=True, help="Say what would change; exit 3 if so.")
 @dry_run_flag
 @click.pass_context
 def update(
-    ctx: click.Context, /, image: str | None, force_restart: bool, only_check: bool, **flags: Any
+    ctx: click.Context,
+    /,
+    image: str | None,
+    image_pull_policy: PullPolicy | None,
+    force_restart: bool,
+    only_check: bool,
+    **flags: Any,
 ) -> None:
     """Change a site's settings on Kubernetes, and bring its objects to this version.
 
+    Where the router runs in a container on this host: have it be of --image, its identity, links
+    and services as they were. Other settings of such a site are in its document.
+
     \b
     Examples:
+      sitectl --site d update --image quay.io/spillway/router:0.2.0
       sitectl -n shop update                          objects as this version makes them
       sitectl -n shop update --check
       sitectl -n shop update --routers 2 --adopt-services
@@ -338,10 +406,22 @@ def update(
     """
     settings = ctx.ensure_object(Settings)
     if not settings.on_kubernetes():
-        raise usage(
-            "update is for sites on Kubernetes; a process site's settings are in its document",
-            "Edit config/site-NAME.yaml, it counts at once; for another version install that",
-        )
+        _update_here(settings, image, image_pull_policy, force_restart)
+        return
     import sitectl.kubernetes.lifecycle as lifecycle
 
-    lifecycle.update(settings, ctx, image or "", force_restart, only_check)
+    asked = lifecycle.Asked(image, image_pull_policy)
+    lifecycle.update(settings, ctx, asked, force_restart, only_check)
+
+
+def _update_here(
+    settings: Settings, image: str | None, policy: PullPolicy | None, force: bool
+) -> None:
+    """Have a router in a container be of another image."""
+    from sitectl import podman_site
+
+    site = store.find_directory(settings)
+    changed = podman_site.update(site, image, policy, settings.timeout_s, force=force)
+    change = "updated" if changed else "unchanged"
+    text = "is ready, of the image asked for" if changed else "is so already, unchanged"
+    output.report(settings, "Router", site.name, change, f"router of {site.name} {text}")

@@ -3,8 +3,8 @@
 Three ways to one server on this machine: direct; through a site and the gateway linked to it (one
 link); through a further site (two links). Everything is real processes on loopback and mTLS, so
 there is no distance that would hide what the routers cost. The server does not wait for its disk
-(``fsync=off``) for the same reason. Samples are interleaved; printed are their median and the best of
-them, which is the one that other work on the machine disturbed least.
+(``fsync=off``) for the same reason. Samples are interleaved; printed are their median and the best
+of them, which is the one that other work on the machine disturbed least.
 """
 
 import argparse

@@ -63,7 +63,7 @@ def running(cluster: Cluster, story: Story, *, every_namespace: bool = True) -> 
     async def run() -> None:
         async with Api.connect(kubeconfig=kubeconfig, field_manager=FIELD_MANAGER) as api:
             watched = () if every_namespace else ("west",)
-            controller = SiteController(api, watched, IMAGE, random.Random(1))
+            controller = SiteController(api, watched, IMAGE, "IfNotPresent", random.Random(1))
             task = asyncio.get_running_loop().create_task(controller.run())
             try:
                 await until(lambda: controller.ready)

@@ -38,16 +38,46 @@ def test_an_age_that_the_objects_tell_outlives_a_router_that_lost_all_it_remembe
         assert "that of a (http, port 8080, policy fill)" in problem.message
 
 
-def test_of_two_routers_with_one_identity_the_later_leaves_the_network_and_says_so() -> None:
+def test_a_copy_is_refused_by_the_neighbour_that_has_the_original_and_told_where_both_are() -> None:
     world = World(1, "a", "b", "c")
     a, b, twin = world.sites.values()
     a.link(b, cost=1)
     world.run(5)
     twin.kill()
     twin.identity = a.identity
+    twin.keeper.keep_epoch(100)  # As `restore` does.
     twin.start()
     twin.link(b, cost=1)
-    b.link(twin, cost=1)
+    generation = a.router.routing.table.generation
+    world.run(60)
+    (problem,) = twin.router.problems()
+    assert problem.code == "SW0401"
+    assert f"linked here from {a.ip}" in problem.message
+    assert f"from {twin.ip}, is its copy" in problem.message
+    assert not twin.router.links.adjacent
+    assert not a.router.problems()
+    assert a.router.routing.table.generation == generation, "the original notices nothing"
+    a.kill()
+    world.run(10)
+    assert twin.router.links.adjacent, "the original is gone"
+    assert not twin.router.problems()
+    a.start()
+    world.run(10)
+    assert a.router.links.adjacent, "the original is back, and first born"
+    assert [problem.code for problem in twin.router.problems()] == ["SW0401"]
+
+
+def test_of_two_routers_with_one_identity_the_later_leaves_the_network_and_says_so() -> None:
+    world = World(1, "a", "b", "c", "d")
+    a, b, twin, far = world.sites.values()
+    a.link(b, cost=1)
+    b.link(far, cost=1)
+    world.run(5)
+    twin.kill()
+    twin.identity = a.identity
+    twin.start()
+    twin.link(far, cost=1)
+    far.link(twin, cost=1)
     world.run(120)
     assert [problem.code for problem in twin.router.problems()] == ["SW0401"]
     assert not twin.router.links.adjacent

@@ -23,6 +23,7 @@ from router.control.kubernetes.services import restore_all
 from router.kubernetes import names, site_config
 from router.kubernetes.applied import is_as_applied, is_stamped, stamped
 from router.kubernetes.findings import Findings
+from router.kubernetes.image import PullPolicy
 from router.kubernetes.manifests import OPTIONAL_KINDS, headless_objects, owned, render
 from router.kubernetes.objects import Object, is_going, metadata, name_of, shown
 from router.model import limits
@@ -54,12 +55,20 @@ class _Seen(msgspec.Struct, frozen=True):
 class SiteController:
     """Looks after sites until cancelled. ``namespaces`` empty: all of the cluster.
 
-    ``image`` is what routers run. Belongs to one event loop; `run` to one task.
+    ``image`` is what routers run, pulled as ``pull_policy`` says. Belongs to one event loop; `run`
+    to one task.
     """
 
-    def __init__(self, api: Api, namespaces: Iterable[str], image: str, rng: random.Random) -> None:
+    def __init__(
+        self,
+        api: Api,
+        namespaces: Iterable[str],
+        image: str,
+        pull_policy: PullPolicy,
+        rng: random.Random,
+    ) -> None:
         self._api = api
-        self._image = image
+        self._image, self._pull_policy = image, pull_policy
         self._rng = rng
         self._watched = tuple(namespaces) or (ALL_NAMESPACES,)
         self._pending: set[str] = set()
@@ -220,6 +229,7 @@ class SiteController:
             options,
             namespace=namespace,
             image=self._image,
+            pull_policy=self._pull_policy,
             openshift=openshift,
             drain_grace_s=document.spec.drain_grace_s,
         )

@@ -12,11 +12,10 @@ a namespace's administrator (`rights`). Fields that the API would fill in are st
 them out would look like a change.
 """
 
+from router.kubernetes.image import IMAGE
 from router.kubernetes.manifests.access import ingress_kind
 from router.kubernetes.manifests.controller import CONTROLLER, WATCH_NAMESPACE, controller_objects
 from router.kubernetes.manifests.parts import (
-    IMAGE,
-    IMAGE_VARIABLE,
     PROBES_PORT,
     SIDECAR_PROBES_PORT,
 )
@@ -34,7 +33,6 @@ from router.kubernetes.manifests.site import (
 __all__ = [
     "CONTROLLER",
     "IMAGE",
-    "IMAGE_VARIABLE",
     "OPTIONAL_KINDS",
     "PROBES_PORT",
     "SIDECAR_PROBES_PORT",

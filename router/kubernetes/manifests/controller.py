@@ -3,9 +3,14 @@
 from typing import Final
 
 from router.kubernetes import names
+from router.kubernetes.image import (
+    IMAGE_VARIABLE,
+    PULL_POLICY,
+    PULL_POLICY_VARIABLE,
+    PullPolicy,
+)
 from router.kubernetes.manifests import resources
 from router.kubernetes.manifests.parts import (
-    IMAGE_VARIABLE,
     PROBES_PORT,
     TMP_DIR,
     Json,
@@ -28,7 +33,12 @@ WATCH_NAMESPACE: Final = "WATCH_NAMESPACE"
 
 
 def controller_objects(
-    *, namespace: str, image: str, every_namespace: bool, openshift: bool = False
+    *,
+    namespace: str,
+    image: str,
+    pull_policy: PullPolicy = PULL_POLICY,
+    every_namespace: bool,
+    openshift: bool = False,
 ) -> list[Object]:
     """The controller that makes sites of `skupper-site` ConfigMaps, in apply order.
 
@@ -58,23 +68,24 @@ def controller_objects(
             "apiVersion": "apps/v1",
             "kind": "Deployment",
             "metadata": metadata(CONTROLLER, namespace, component=COMPONENT),
-            "spec": controller_deployment(image, watched),
+            "spec": controller_deployment(image, pull_policy, watched),
         },
     ]
 
 
-def controller_deployment(image: str, watched: Json) -> Json:
+def controller_deployment(image: str, pull_policy: PullPolicy, watched: Json) -> Json:
     """The spec of its Deployment; ``watched`` is the variable that says where it looks."""
     selector = {names.COMPONENT_LABEL: COMPONENT}
     container: Json = {
         "name": COMPONENT,
         "image": image,
-        "imagePullPolicy": "IfNotPresent",
+        "imagePullPolicy": pull_policy,
         "args": ["controller"],
         "env": [
             {"name": "HOME", "value": TMP_DIR},
             {"name": "SPILLWAY_PROBES", "value": f":{PROBES_PORT}"},
             {"name": IMAGE_VARIABLE, "value": image},
+            {"name": PULL_POLICY_VARIABLE, "value": pull_policy},
             watched,
             from_field("POD_NAME", "metadata.name"),
             from_field("POD_NAMESPACE", "metadata.namespace"),

@@ -6,6 +6,7 @@ from typing import Final
 
 from router.kubernetes import names, texts
 from router.kubernetes.addresses import LINK_PORT
+from router.kubernetes.image import PULL_POLICY, PullPolicy
 from router.kubernetes.manifests import resources
 from router.kubernetes.manifests.parts import (
     PROBES_PORT,
@@ -36,7 +37,13 @@ def grace_s(drain_grace_s: float) -> int:
     return PRE_STOP_S + math.ceil(drain_grace_s) + GRACE_MARGIN_S
 
 
-def deployment(options: SiteOptions, namespace: str, image: str, drain_grace_s: float) -> Json:
+def deployment(
+    options: SiteOptions,
+    namespace: str,
+    image: str,
+    drain_grace_s: float,
+    pull_policy: PullPolicy = PULL_POLICY,
+) -> Json:
     """The Deployment."""
     selector = {names.COMPONENT_LABEL: names.COMPONENT_ROUTER}
     labels = {**options.labels, **own_labels(names.COMPONENT_ROUTER)}
@@ -51,7 +58,7 @@ def deployment(options: SiteOptions, namespace: str, image: str, drain_grace_s: 
         "enableServiceLinks": False,  # Each Service of the namespace would add to its environment.
         "securityContext": pod_security(options.run_as_user, options.run_as_group),
         "terminationGracePeriodSeconds": grace_s(drain_grace_s),
-        "containers": [_container(options, image)],
+        "containers": [_container(options, image, pull_policy)],
         "volumes": [memory_volume("state", STATE_SIZE), memory_volume("tmp", TMP_SIZE)],
     }
     _place(options, pod, selector)
@@ -87,7 +94,7 @@ def deployment(options: SiteOptions, namespace: str, image: str, drain_grace_s: 
     }
 
 
-def _container(options: SiteOptions, image: str) -> Json:
+def _container(options: SiteOptions, image: str, pull_policy: PullPolicy) -> Json:
     stated = resources.Amount(
         cpu=options.router_cpu,
         memory=options.router_memory,
@@ -97,7 +104,7 @@ def _container(options: SiteOptions, image: str) -> Json:
     return {
         "name": "router",
         "image": image,
-        "imagePullPolicy": "IfNotPresent",
+        "imagePullPolicy": pull_policy,
         "args": ["run"],
         "env": [
             {"name": "HOME", "value": TMP_DIR},

@@ -8,11 +8,6 @@ from router.kubernetes import names
 
 Json = dict[str, Any]
 
-IMAGE: Final = f"quay.io/spillway/router:{__version__}"
-"""What runs everywhere unless another is named: router, sidecar and site controller."""
-IMAGE_VARIABLE: Final = "SPILLWAY_IMAGE"
-"""Names another, for `sitectl` and the site controller."""
-
 PROBES_PORT: Final = 9090
 """Of the router's Deployment: where Skupper v1's router answers its probes and scrapes too."""
 SIDECAR_PROBES_PORT: Final = 55672

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from router.kubernetes import names
+from router.kubernetes.image import PULL_POLICY, PullPolicy
 from router.kubernetes.manifests import resources
 from router.kubernetes.manifests.parts import (
     SIDECAR_PROBES_PORT,
@@ -89,6 +90,7 @@ def sidecar(
     token_secret: str,
     *,
     image: str,
+    pull_policy: PullPolicy = PULL_POLICY,
     native: bool = True,
 ) -> Sidecar:
     """``workload`` with a router in its pods; all else in it stays, also when done again.
@@ -125,7 +127,7 @@ def sidecar(
         raise _error(workload, "", f"1 to {SERVICES_MAX} services", "Name some", "SW0455")
     _forget(pod)
     addresses = _addresses(pod, services)
-    container = _container(pod, addresses, image, native=native)
+    container = _container(pod, addresses, image, pull_policy, native=native)
     _put_container(pod, container, native=native)
     _put_volumes(pod, token_secret)
     _put_names(pod, addresses, str(metadata_of(workload).get("namespace", "")))
@@ -164,7 +166,9 @@ def _forget(pod: Json) -> None:
         pod["hostAliases"] = kept
 
 
-def _container(pod: Json, addresses: dict[str, str], image: str, *, native: bool) -> Json:
+def _container(
+    pod: Json, addresses: dict[str, str], image: str, pull_policy: PullPolicy, *, native: bool
+) -> Json:
     words = ["run", "--init", "--token", f"{TOKEN_DIR}/{TOKEN_KEY}"]
     for service, address in addresses.items():
         words += ["--listen", f"{service}={address}:auto"]
@@ -175,7 +179,7 @@ def _container(pod: Json, addresses: dict[str, str], image: str, *, native: bool
     container: Json = {
         "name": CONTAINER,
         "image": image,
-        "imagePullPolicy": "IfNotPresent",
+        "imagePullPolicy": pull_policy,
         "args": words,
         "env": [
             {"name": "HOME", "value": TMP_DIR},

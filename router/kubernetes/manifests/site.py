@@ -7,6 +7,7 @@ import msgspec
 
 from router.kubernetes import names
 from router.kubernetes.addresses import link_host
+from router.kubernetes.image import PULL_POLICY, PullPolicy
 from router.kubernetes.manifests.access import access, ingress_kind, network_policy
 from router.kubernetes.manifests.deployment import deployment, disruption_budget
 from router.kubernetes.manifests.parts import Json, metadata
@@ -33,6 +34,7 @@ def render(
     *,
     namespace: str,
     image: str,
+    pull_policy: PullPolicy = PULL_POLICY,
     openshift: bool = False,
     drain_grace_s: float = limits.DRAIN_GRACE_S,
 ) -> Rendered:
@@ -46,7 +48,7 @@ def render(
         role(names.ROUTER, namespace, rights, labels=options.labels),
         role_binding(names.ROUTER, namespace, labels=options.labels),
         *access(options, namespace, openshift=openshift),
-        deployment(options, namespace, image, drain_grace_s),
+        deployment(options, namespace, image, drain_grace_s, pull_policy),
     ]
     if options.routers > 1:
         objects.append(disruption_budget(options, namespace))
@@ -73,6 +75,7 @@ def site_objects(
     *,
     namespace: str,
     image: str,
+    pull_policy: PullPolicy = PULL_POLICY,
     openshift: bool = False,
     drain_grace_s: float = limits.DRAIN_GRACE_S,
     data: Mapping[str, str] | None = None,
@@ -86,6 +89,7 @@ def site_objects(
         options,
         namespace=namespace,
         image=image,
+        pull_policy=pull_policy,
         openshift=openshift,
         drain_grace_s=drain_grace_s,
     )

@@ -193,10 +193,10 @@ def killed_at(step: str, secrets: Path, name: str, body: bytes) -> None:
     """In a child: redeem, and be killed the moment ``step`` of writing the grant is reached."""
     real = getattr(os, step)
 
-    def kill(*arguments: object) -> object:
+    def kill(*arguments: object, **named: object) -> object:
         if step == "unlink":  # The first thing after the rename: nothing was answered yet.
             os.kill(os.getpid(), signal.SIGKILL)
-        real_result = real(*arguments)
+        real_result = real(*arguments, **named)
         os.kill(os.getpid(), signal.SIGKILL)
         return real_result
 

@@ -52,8 +52,10 @@ def test_a_secret_file_is_private_from_the_moment_it_exists(
     seen: list[int] = []
     real_open = os.open
 
-    def watching_open(path: Path, flags: int, mode: int = 0o777) -> int:
-        descriptor = real_open(path, flags, mode)
+    def watching_open(
+        path: Path, flags: int, mode: int = 0o777, *, dir_fd: int | None = None
+    ) -> int:
+        descriptor = real_open(path, flags, mode, dir_fd=dir_fd)
         seen.extend(mode_of(entry) for entry in tmp_path.iterdir())
         return descriptor
 

@@ -15,6 +15,7 @@ from router.kubernetes.manifests import IMAGE, controller_objects, headless_obje
 from router.kubernetes.objects import Object
 
 CHART = str(HERE / "helm" / "spillway")
+DIGEST = f"sha256:{'0' * 64}"
 NAMESPACE = "west"
 Objects = dict[tuple[str, str], Object]
 
@@ -149,6 +150,15 @@ def test_another_image_is_run_everywhere(chart: helm_python.Chart) -> None:
         text = str(made)
         assert "mirror.example/spillway:2" in text
         assert IMAGE not in text
+
+
+def test_an_image_may_be_named_by_digest_and_pulled_otherwise(chart: helm_python.Chart) -> None:
+    image = {"repository": "mirror.example/s", "digest": DIGEST, "pullPolicy": "Never"}
+    for controller in (False, True):
+        text = str(helm(chart, image=image, controller={"enabled": controller}))
+        assert f"'mirror.example/s@{DIGEST}'" in text
+        assert "'imagePullPolicy': 'Never'" in text
+        assert "IfNotPresent" not in text
 
 
 @pytest.mark.parametrize("key", NEEDS_CONTROLLER)

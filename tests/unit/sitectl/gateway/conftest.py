@@ -8,6 +8,7 @@ import pytest
 from certs.authority import Authority
 from certs.claims import GrantStore
 from sitectl.directory import DirectorySite
+from sitectl.gateway import services
 from sitectl.runtimes.process import ProcessRuntime
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FakeAdmin
@@ -33,6 +34,13 @@ class Host:
         """The claims that the site ``here`` granted."""
         secrets = self.line.state / "here" / "secrets"
         return GrantStore(secrets / "grants", Authority.load(secrets))
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A router of a test says at once what it will ever say."""
+    monkeypatch.setattr(services, "ASK_WAIT_S", 0.05)
+    monkeypatch.setattr(services, "LINK_WAIT_S", 0.05)
 
 
 @pytest.fixture

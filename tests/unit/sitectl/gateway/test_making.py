@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -59,12 +60,12 @@ def test_a_site_and_its_gateways_are_told_apart(host: Host) -> None:
 
 
 def test_the_default_name_is_of_host_and_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(home.socket, "gethostname", lambda: "DB_1." + "x" * 70)
-    monkeypatch.setattr(home.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(socket, "gethostname", lambda: "DB_1." + "x" * 70)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert home.default_name() == "db-1-root"
-    monkeypatch.setattr(home.socket, "gethostname", lambda: "h" * 70)
+    monkeypatch.setattr(socket, "gethostname", lambda: "h" * 70)
     assert home.default_name() == "h" * 58 + "-root"
-    monkeypatch.setattr(home.os, "geteuid", lambda: 4_000_000_123)
+    monkeypatch.setattr(os, "geteuid", lambda: 4_000_000_123)
     assert home.default_name().endswith("h-4000000123")
 
 

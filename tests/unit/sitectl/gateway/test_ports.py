@@ -15,12 +15,19 @@ def test_words_are_ports_or_pairs() -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [("x",), ("0",), ("65536",), ("1:2:3",), (":5",), ("5:",), ("1", "1"), ("5:1", "5:2"), ("٣",)],
+    [("x",), ("0",), ("65536",), ("1:2:3",), (":5",), ("5:",), ("5:1", "5:2"), ("٣",)],
 )
 def test_other_words_are_refused(words: tuple[str, ...]) -> None:
     with pytest.raises(Failure) as caught:
         pairs_of(words)
     assert caught.value.exit_code is Exit.USAGE
+
+
+def test_two_ports_of_a_service_may_lead_to_one() -> None:
+    assert matched("db", pairs_of(("5", "5")), (80, 443), all_ports=True) == {80: 5, 443: 5}
+    assert matched("db", pairs_of(("80:5", "5")), None, all_ports=True) == {80: 5, 5: 5}
+    with pytest.raises(Failure):
+        matched("db", pairs_of(("5", "5")), None, all_ports=True)
 
 
 @pytest.mark.parametrize("words", [("127.0.0.1",), ("a:b",), ("127.0.0.1:0",)])

@@ -1,0 +1,374 @@
+#!/bin/sh
+# Installs sitectl, for you alone or (as root) for everybody. Typed again it upgrades, or says that
+# nothing is to be done; what an interrupted run left is taken up by the next one.
+#
+#   curl -fsSL https://spillway.dev/install.sh | sh
+#   sh install.sh --from spillway-0.1.0.tar     no network: everything is in the bundle
+#   sh install.sh --uninstall
+#
+# Every file is checked against a SHA-256 from the release's list before it is used.
+set -eu
+
+version=  # Filled in by the release, as is the next line; empty: the newest.
+requirements_sha256=
+
+usage() {
+  cat <<'TEXT'
+usage: install.sh [--from BUNDLE] [--version VERSION] [--python PYTHON] [--prefix DIR]
+                  [--bin DIR] [--load-image] [--uninstall] [--force]
+
+  --from BUNDLE   a bundle (make bundle), packed or unpacked; needs no network
+                  [default: where this script lies, if that is a bundle]
+  --version V     from the network, instead of the newest
+  --python P      instead of the newest Python from 3.11 on that is found
+  --prefix DIR    [default: ~/.local/share/spillway-cli; of root /opt/spillway]
+  --bin DIR       where the link sitectl is made [~/.local/bin; of root /usr/local/bin]
+  --load-image    with --from: load the router's image into podman or docker, too
+  --uninstall     remove what this script made; sites stay where they are
+  --force         also when routers still run from it, or another sitectl is in the way
+
+SPILLWAY_URL is where releases are [https://spillway.dev/releases], PIP_INDEX_URL another
+package index, both for mirrors.
+TEXT
+}
+
+fail() {
+  printf 'Error: %s\n' "$1" >&2
+  [ -z "${2:-}" ] || printf 'Next: %s\n' "$2" >&2
+  exit 1
+}
+
+say() { printf '%s\n' "$*" >&2; }
+
+main() {
+  from='' python='' prefix='' bin='' load='' uninstall='' force=''
+  while [ $# -gt 0 ]; do
+    case $1 in
+    --from | --version | --python | --prefix | --bin)
+      [ $# -gt 1 ] || { usage >&2; exit 2; }
+      case $1 in
+      --from) from=$2 ;;
+      --version) [ "$version" = "$2" ] || requirements_sha256=''; version=$2 ;;
+      --python) python=$2 ;;
+      --prefix) prefix=$2 ;;
+      --bin) bin=$2 ;;
+      esac
+      shift
+      ;;
+    --load-image) load=yes ;;
+    --uninstall) uninstall=yes ;;
+    --force) force=yes ;;
+    -h | --help) usage; exit 0 ;;
+    *) usage >&2; exit 2 ;;
+    esac
+    shift
+  done
+  if [ "$(id -u)" = 0 ]; then
+    : "${prefix:=/opt/spillway}" "${bin:=/usr/local/bin}"
+  else
+    : "${prefix:=${XDG_DATA_HOME:-$HOME/.local/share}/spillway-cli}" "${bin:=$HOME/.local/bin}"
+  fi
+  case $prefix in /*) ;; *) prefix=$PWD/$prefix ;; esac
+  case $bin in /*) ;; *) bin=$PWD/$bin ;; esac
+  link=$bin/sitectl
+  if [ -n "$uninstall" ]; then
+    remove
+    return
+  fi
+  here=$(dirname "$0")
+  case $0 in
+  *install.sh)
+    if [ -z "$from" ] && [ -f "$here/SHA256SUMS" ] && [ -d "$here/wheels" ]; then from=$here; fi ;;
+  esac
+  [ -z "$load" ] || [ -n "$from" ] || fail '--load-image needs a bundle' 'install.sh --from BUNDLE'
+  [ ! -e "$link" ] && [ ! -L "$link" ] || is_ours || [ -n "$force" ] ||
+    fail "$link is there already, and not from here" "Remove it, or --bin DIR, or --force"
+  find_python
+  install
+}
+
+is_ours() { [ "$(readlink "$link" 2>/dev/null)" = "$prefix/current/bin/sitectl" ]; }
+
+# --- Python -----------------------------------------------------------------------------------
+
+is_new_enough() {
+  "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
+}
+
+find_python() {
+  if [ -n "$python" ]; then
+    is_new_enough "$python" || too_old "$python is $(told_version "$python")"
+    return
+  fi
+  for python in python3.13 python3.12 python3.11 python3.14 python3; do
+    if command -v "$python" >/dev/null 2>&1 && is_new_enough "$python"; then
+      python=$(command -v "$python")
+      return
+    fi
+  done
+  if command -v python3 >/dev/null 2>&1; then
+    too_old "python3 is $(told_version python3)"
+  fi
+  too_old 'there is no python3'
+}
+
+told_version() { "$1" --version 2>&1 | head -n 1; }
+
+too_old() { fail "sitectl needs Python 3.11 or newer; $1" "$(python_advice)"; }
+
+# What to type for a newer Python beside the system's own, by distribution.
+python_advice() {
+  os_release
+  case " $ID $ID_LIKE " in
+  *' fedora '* | *' rhel '* | *' centos '*)
+    echo "${sudo}dnf install python3.12   (beside the system's own, which stays as it is)" ;;
+  *' ubuntu '*)
+    case $VERSION_ID in
+    2[01].*) echo 'this Ubuntu has no newer one: use 22.04 or later, or the container image' ;;
+    22.*) echo "${sudo}apt install python3.11 python3.11-venv" ;;
+    *) echo "${sudo}apt install python3 python3-venv" ;;
+    esac ;;
+  *' debian '*)
+    case $VERSION_ID in
+    [89] | 10 | 11) echo 'this Debian has no newer one: use 12 or later, or the container image' ;;
+    *) echo "${sudo}apt install python3 python3-venv" ;;
+    esac ;;
+  *' suse '* | *' opensuse '*) echo "${sudo}zypper install python312" ;;
+  *) echo 'Install one, and name it with --python PATH' ;;
+  esac
+}
+
+os_release() {
+  ID='' ID_LIKE='' VERSION_ID='' sudo='sudo '
+  [ "$(id -u)" != 0 ] || sudo=''
+  file=${SPILLWAY_OS_RELEASE:-/etc/os-release}
+  # Read, not sourced: it is data.
+  for key in ID ID_LIKE VERSION_ID; do
+    value=$(sed -n "s/^$key=//p" "$file" 2>/dev/null | head -n 1 | tr -d "\"'")
+    eval "$key=\$value"
+  done
+}
+
+venv_advice() {
+  os_release
+  case " $ID $ID_LIKE " in
+  *' debian '* | *' ubuntu '*)
+    echo "${sudo}apt install python$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv" ;;
+  *' fedora '* | *' rhel '* | *' centos '*)
+    echo "${sudo}dnf install $(basename "$python" | sed 's/^python3$/python3.12/')-pip" ;;
+  *) echo "Install the modules venv and ensurepip of $python" ;;
+  esac
+}
+
+# --- Install ----------------------------------------------------------------------------------
+
+install() {
+  work='' target=''
+  trap clean_up EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM HUP
+  umask 022
+  mkdir -p "$prefix/versions" "$bin"
+  if command -v flock >/dev/null 2>&1; then
+    exec 9>"$prefix/.lock"
+    flock -n 9 || fail "another install.sh works in $prefix" 'Wait for it'
+  fi
+  rm -rf "$prefix"/.work.*  # Of a run that was killed.
+  work=$(mktemp -d "$prefix/.work.XXXXXX")
+  if [ -n "$from" ]; then from_bundle; else from_network; fi
+  list=$work/requirements.txt
+  version=$(sed -n 's/^spillway-router==\([^ ;]*\).*/\1/p' "$list")
+  [ -n "$version" ] || fail "the list of $source names no spillway-router" 'Fetch it anew'
+  # Another list or another Python is another directory: nothing that runs is changed under it.
+  name=$version-$( { cat "$list"; "$python" -VV; echo "$python"; } | sha256sum | cut -c 1-12)
+  target=$prefix/versions/$name
+  if [ -e "$target/.complete" ] && "$target/bin/sitectl" version >/dev/null 2>&1; then
+    is_current=''
+    [ "$(readlink "$prefix/current" 2>/dev/null)" != "versions/$name" ] || is_current=yes
+    if [ -n "$is_current" ] && is_ours; then
+      target=''
+      load_image
+      say "sitectl $version is installed already, unchanged: $link"
+      return
+    fi
+  else
+    build
+  fi
+  take_up
+  load_image
+  say "sitectl $version installed: $link"
+  case :$PATH: in
+  *:"$bin":*) ;;
+  *) say "Next: export PATH=$bin:\$PATH   (in your shell's profile)" ;;
+  esac
+}
+
+clean_up() {
+  code=$?
+  [ -z "$work" ] || rm -rf "$work"
+  if [ -n "$target" ] && [ ! -e "$target/.complete" ]; then rm -rf "$target"; fi
+  if [ $code -ne 0 ] && [ ! -e "$prefix/current" ]; then
+    rm -f "$prefix/.lock"
+    rmdir "$prefix/versions" "$prefix" 2>/dev/null || true
+  fi
+  exit $code
+}
+
+from_bundle() {
+  source=$from
+  if [ -f "$from" ]; then
+    set -- --exclude='*/images/*.tar'
+    [ -z "$load" ] || set --
+    tar -xf "$from" -C "$work" "$@" || fail "$from is no bundle, or damaged" 'Copy it anew'
+    for from in "$work"/*/; do break; done
+  fi
+  from=$(cd "$from" && pwd) || fail "there is no $source"
+  [ -f "$from/SHA256SUMS" ] && [ -f "$from/requirements.txt" ] ||
+    fail "$source is no bundle: no SHA256SUMS and requirements.txt in it" 'make bundle makes one'
+  # Images are checked when they are loaded; they are as large as all else.
+  (cd "$from" && grep -v '  images/' SHA256SUMS | sha256sum --check --quiet --strict -) >&2 ||
+    fail "$source is damaged: the files above are not those of SHA256SUMS" 'Copy it anew'
+  pythons=$(cat "$from/PYTHONS")
+  mine=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+  case " $pythons " in
+  *" $mine "*) ;;
+  *) fail "$source has wheels for Python $pythons; $python is $mine" \
+    'Name another with --python, or make the bundle with --pythons' ;;
+  esac
+  cat "$from/requirements.txt" >"$work/requirements.txt"
+}
+
+from_network() {
+  url=${SPILLWAY_URL:-https://spillway.dev/releases}
+  source=$url
+  if [ -z "$version" ]; then
+    fetch "$url/latest" "$work/latest"
+    version=$(head -c 64 "$work/latest" | tr -d ' \n')
+  fi
+  fetch "$url/$version/requirements.txt" "$work/requirements.txt"
+  if [ -n "$requirements_sha256" ]; then
+    echo "$requirements_sha256  $work/requirements.txt" | sha256sum --check --quiet --strict - >&2 ||
+      fail "$url/$version/requirements.txt is not that of this release" 'Fetch install.sh anew'
+  fi
+}
+
+fetch() {
+  "$python" - "$1" "$2" <<'CODE' >&2 || fail "cannot fetch $1" 'Is there a network? Without one: --from BUNDLE'
+import sys, urllib.request
+try:
+    with urllib.request.urlopen(sys.argv[1], timeout=60) as answer, open(sys.argv[2], "wb") as file:
+        file.write(answer.read(16 << 20))
+except OSError as error:
+    sys.exit(str(error))
+CODE
+}
+
+build() {
+  rm -rf "$target"
+  "$python" -m venv --without-pip "$target" >"$work/log" 2>&1 || {
+    cat "$work/log" >&2
+    fail "$python cannot make virtual environments" "$(venv_advice)"
+  }
+  find_pip
+  set -- --python "$target/bin/python" install --quiet --disable-pip-version-check --no-input \
+    --no-cache-dir --require-hashes --only-binary :all: -r "$list"
+  if [ -n "$from" ]; then
+    set -- "$@" --no-index --find-links "$from/wheels"
+    # What a user's configuration adds must not be asked, nor waited for.
+    PIP_CONFIG_FILE=/dev/null PIP_FIND_LINKS='' PIP_EXTRA_INDEX_URL='' run_pip "$@"
+  else
+    run_pip "$@"
+  fi
+  "$target/bin/sitectl" version >/dev/null ||
+    fail "sitectl does not start with $python" 'Name another with --python PATH'
+  : >"$target/.complete"
+}
+
+run_pip() {
+  if [ -n "$pip_file" ]; then set -- "$pip_file" "$@"; else set -- -m pip "$@"; fi
+  "$pip_python" "$@" >"$work/log" 2>&1 || {
+    tail -n 15 "$work/log" >&2
+    fail "the packages of $source cannot be installed" 'The lines above say why'
+  }
+}
+
+find_pip() {
+  pip_python=$python pip_file=''
+  for wheel in "${from:-/nowhere}"/wheels/pip-*-py3-none-any.whl; do
+    if [ -e "$wheel" ]; then
+      pip_file=$wheel/pip  # Python runs what is in an archive.
+      return
+    fi
+  done
+  if "$python" -m venv "$work/pip" >/dev/null 2>&1; then
+    pip_python=$work/pip/bin/python
+  elif ! "$python" -m pip --version >/dev/null 2>&1; then
+    fail "$python has no pip and no way to get it" "$(venv_advice)"
+  fi
+}
+
+# One rename makes the version current. The one before stays until the next: routers that were
+# started from it still load parts of it.
+take_up() {
+  before=$(readlink "$prefix/current" 2>/dev/null || true)
+  replace_link "versions/$name" "$prefix/current"
+  replace_link "$prefix/current/bin/sitectl" "$link"
+  target=''
+  for old in "$prefix"/versions/*; do
+    case $old in
+    "$prefix/versions/$name" | "$prefix/$before") ;;
+    *) rm -rf "$old" ;;
+    esac
+  done
+  if [ "$(id -u)" = 0 ] && command -v restorecon >/dev/null 2>&1; then
+    restorecon -R "$prefix" "$link" >/dev/null 2>&1 || true  # Without SELinux there is none.
+  fi
+}
+
+replace_link() {
+  rm -f "$2.new"
+  ln -s "$1" "$2.new"
+  "$python" -c 'import os, sys; os.replace(sys.argv[1], sys.argv[2])' "$2.new" "$2"
+}
+
+load_image() {
+  [ -n "$load" ] || return 0
+  engine=$(command -v podman || command -v docker) ||
+    fail '--load-image needs podman or docker' 'Install one, or leave --load-image out'
+  found=''
+  for image in "$from"/images/*.tar; do
+    [ -e "$image" ] || break
+    (cd "$from" && grep "  images/${image##*/}\$" SHA256SUMS | sha256sum --check --quiet --strict -) ||
+      fail "$image is damaged" 'Copy the bundle anew'
+    "$engine" load --quiet --input "$image" >&2 || fail "$engine cannot load $image"
+    found=yes
+  done
+  [ -n "$found" ] || fail "$source has no image: $(cat "$from/images/NONE" 2>/dev/null)" \
+    'Make it where an image can be built, or leave --load-image out'
+}
+
+remove() {
+  if [ ! -e "$prefix/versions" ] && ! is_ours; then
+    say "sitectl is not installed in $prefix, unchanged"
+    return
+  fi
+  if [ -z "$force" ] && running=$(routers) && [ -n "$running" ]; then
+    fail "routers still run from $prefix (process $running)" 'sitectl stop, or --force'
+  fi
+  if is_ours; then rm -f "$link"; fi
+  rm -rf "$prefix/versions" "$prefix/current" "$prefix"/.work.* "$prefix/.lock"
+  rmdir "$prefix" 2>/dev/null || true
+  say "sitectl removed; sites are still where they were (sitectl --state, or its default)"
+}
+
+# Processes whose program lies below the prefix.
+routers() {
+  for line in /proc/[0-9]*/cmdline; do
+    first=$({ tr '\0' '\n' <"$line" | head -n 1; } 2>/dev/null) || continue  # It may have ended.
+    case $first in
+    "$prefix/versions/"*) line=${line#/proc/}; printf '%s ' "${line%/cmdline}" ;;
+    esac
+  done
+}
+
+main "$@"  # The last line: of a script cut short on its way nothing runs.

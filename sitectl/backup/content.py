@@ -1,0 +1,263 @@
+"""What is in a backup, wherever the site was and wherever it goes. Pure.
+
+Rules of coming back (`revived`), each towards the safer side:
+- claims that the backup knows as open are void: since then somebody may have used them. Who used
+  one before keeps its certificate. A site that is still there knows better: its grants count.
+- revocations only grow: those of the backup and those of the place.
+- of two certificate authorities the later made counts: the other was given up (`revoke-access`).
+- the router's epoch goes beyond what any clock has given: its old words never win over new ones,
+  and a copy is always the later born beside an original that lives.
+"""
+
+import datetime
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from certs import certificates, claims, names, revocation
+from certs.authority import Authority
+from certs.errors import CertError
+from certs.identity import SiteIdentity
+from certs.service_tls import FILES
+from sitectl.failure import Exit, Failure
+
+EPOCH_AHEAD_S: Final = 30 * 86_400
+"""A restored router is born that much later than its clock says: so far may clocks be apart."""
+COUNTER_MAX: Final = 2**53
+_FILE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}\.ya?ml")
+_ROUTER: Final = re.compile(r"[0-9a-f]{16}")
+
+
+class _Hidden(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Its text never shows what is in it."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(…)"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return []
+
+
+class LinkFiles(_Hidden, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Of a link that the site dials: its token as YAML, and what its claim was redeemed for."""
+
+    token: bytes
+    key: bytes = b""
+    certificate: bytes = b""
+    ca: bytes = b""
+
+
+class RouterState(msgspec.Struct, frozen=True, kw_only=True):
+    """What the router must not forget; empty id: it had none of its own (Kubernetes).
+
+    ``declared``: Unix seconds at which services were first declared here.
+    """
+
+    router_id: str = ""
+    epoch: int = 0
+    declared: dict[str, float] = {}
+
+
+class Origin(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where and when a backup was made. ``made_at``: Unix seconds."""
+
+    made_at: int = 0
+    version: str = ""
+    platform: str = "process"
+    host: str = ""
+    place: str = ""
+    is_gateway: bool = False
+    runtime: str = ""  # The text of runtime.yaml, for people.
+
+
+class Content(_Hidden, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A site. ``documents`` by file name, ``grants`` by claim, ``tls`` by credential and file.
+
+    ``objects``: Kubernetes objects of the wanted state as they were, without what the cluster
+    writes into them; a place that is no cluster takes ``documents``.
+    """
+
+    name: str
+    site_id: str
+    origin: Origin
+    identity_key: bytes
+    ca_key: bytes
+    ca_certificate: bytes
+    documents: dict[str, str]
+    links: dict[str, LinkFiles] = {}
+    grants: dict[str, bytes] = {}
+    revoked: bytes = b""
+    tls: dict[str, dict[str, bytes]] = {}
+    admin_credential: bytes = b""
+    state: RouterState = RouterState()
+    objects: tuple[dict[str, Any], ...] = ()
+
+
+_DECODER: Final = msgspec.msgpack.Decoder(Content)
+
+
+def encode(content: Content) -> bytes:
+    """The same content gives the same bytes."""
+    return msgspec.msgpack.encode(content, order="deterministic")
+
+
+def decode(data: bytes, source: str) -> Content:
+    """What `encode` made. Failure SW0659: it is none, or it does not hold together."""
+    try:
+        content = _DECODER.decode(data)
+    except (msgspec.MsgspecError, RecursionError, OverflowError, UnicodeDecodeError) as error:
+        raise _broken(source, str(error)) from error
+    problem = problem_of(content)
+    if problem:
+        raise _broken(source, problem)
+    return content
+
+
+def problem_of(content: Content) -> str:
+    """Why this cannot become a site; empty: it can. Names that are paths are such a reason."""
+    strange = (
+        [name for name in content.documents if not _FILE.fullmatch(name)]
+        + [name for name in (*content.links, *content.grants) if not names.is_name(name)]
+        + [name for name in content.tls if not names.is_name(name)]
+        + [file for held in content.tls.values() for file in held if file not in FILES]
+    )
+    if strange:
+        return f"{strange[0]!r} is no name of a file of a site"
+    if not names.is_name(content.name):
+        return f"{content.name!r} is no name of a site"
+    if content.state.router_id and not _ROUTER.fullmatch(content.state.router_id):
+        return "the router's id is none"
+    if not 0 <= content.state.epoch <= COUNTER_MAX:
+        return "the router's epoch is out of range"
+    try:
+        identity = SiteIdentity.from_pem(_text(content.identity_key), "identity.key")
+        Authority.from_pem(_text(content.ca_key), _text(content.ca_certificate), "ca")
+        revoked_of(content)
+        grants_of(content)
+    except CertError as error:
+        return f"{error.subject}: {error.reason}"
+    if identity.site_id != content.site_id:
+        return f"its key is of site {identity.site_id}, not of {content.site_id}"
+    return ""
+
+
+def revoked_of(content: Content) -> revocation.Revoked:
+    """The list of the revoked. Raises `CertError`."""
+    if not content.revoked:
+        return revocation.Revoked()
+    return revocation.decode(content.revoked, "revoked.json")
+
+
+def grants_of(content: Content) -> dict[str, claims.Grant]:
+    """The claims, open or used. Raises `CertError`."""
+    return {name: claims.decode(data, f"grant {name}") for name, data in content.grants.items()}
+
+
+def revived(backup: Content, here: Content | None, now: float) -> Content:
+    """``backup`` as it may come back to a place that holds ``here`` (the same site) or nothing."""
+    first = here is None
+    newer = backup if here is None or _made_at(backup) >= _made_at(here) else here
+    is_same_ca = here is not None and here.ca_certificate == backup.ca_certificate
+    grants = _closed(grants_of(backup)) if newer is backup else {}
+    if here is not None and (is_same_ca or newer is here):
+        grants |= grants_of(here)
+    revoked = _together(backup, here)
+    return msgspec.structs.replace(
+        backup,
+        ca_key=newer.ca_key,
+        ca_certificate=newer.ca_certificate,
+        grants={name: claims.encode(grant) for name, grant in sorted(grants.items())},
+        revoked=revocation.encode(revoked) if revoked != revocation.Revoked() else b"",
+        admin_credential=(here.admin_credential if here else b"") or backup.admin_credential,
+        state=RouterState(
+            router_id=(here.state.router_id if here else "") or backup.state.router_id,
+            epoch=(
+                max(backup.state.epoch, int(now)) + EPOCH_AHEAD_S
+                if first
+                else max(backup.state.epoch, here.state.epoch if here else 0)
+            ),
+            declared=dict(sorted(backup.state.declared.items())),
+        ),
+    )
+
+
+def differences(one: Content, other: Content) -> list[str]:
+    """What differs, in the words of `summary`; where and when they were made does not count."""
+    parts: dict[str, tuple[object, object]] = {
+        "certificate authority": (one.ca_certificate, other.ca_certificate),
+        "links": (one.links, other.links),
+        "grants": (one.grants, other.grants),
+        "revocations": (revoked_of(one), revoked_of(other)),
+        "service credentials": (one.tls, other.tls),
+        "admin credential": (one.admin_credential, other.admin_credential),
+    }
+    found = [word for word, (here, there) in parts.items() if here != there]
+    named = sorted(one.documents.keys() | other.documents.keys())
+    changed = [n for n in named if one.documents.get(n) != other.documents.get(n)]
+    return found + [f"config/{name}" for name in changed]
+
+
+def summary(content: Content, now: float) -> dict[str, Any]:
+    """For ``-o json``: what is inside, nothing of it secret."""
+    grants, revoked = grants_of(content), revoked_of(content)
+    is_open = [g for g in grants.values() if g.uses_left and not g.revoked and g.expires_at > now]
+    origin = content.origin
+    return {
+        "name": content.name,
+        "id": content.site_id,
+        "made_at": _utc(origin.made_at),
+        "version": origin.version,
+        "platform": origin.platform,
+        "gateway": origin.is_gateway,
+        "host": origin.host,
+        "place": origin.place,
+        "documents": sorted(content.documents),
+        "links": sorted(content.links),
+        "grants": {
+            "redeemed": sum(len(grant.redeemed) for grant in grants.values()),
+            "open": sorted(grant.name for grant in is_open),
+        },
+        "revoked": {"sites": sorted(revoked.sites), "certificates": len(revoked.serials)},
+        "credentials": sorted(content.tls),
+        "objects": [f"{one.get('kind')}/{_name(one)}" for one in content.objects],
+        "ca_expires": _utc(certificates.expires_at(_text(content.ca_certificate))),
+    }
+
+
+def _closed(grants: Mapping[str, claims.Grant]) -> dict[str, claims.Grant]:
+    """No use is left of them; what nobody used before is forgotten."""
+    return {
+        name: msgspec.structs.replace(grant, uses_left=0)
+        for name, grant in grants.items()
+        if grant.redeemed
+    }
+
+
+def _together(backup: Content, here: Content | None) -> revocation.Revoked:
+    one, other = revoked_of(backup), revoked_of(here) if here else revocation.Revoked()
+    return revocation.Revoked(one.serials | other.serials, one.sites | other.sites)
+
+
+def _made_at(content: Content) -> float:
+    found = certificates.read(_text(content.ca_certificate), "ca.crt")
+    return found.not_valid_before_utc.timestamp()
+
+
+def _name(found: Mapping[str, Any]) -> str:
+    metadata = found.get("metadata")
+    return str(metadata.get("name", "")) if isinstance(metadata, Mapping) else ""
+
+
+def _text(pem: bytes) -> str:
+    return pem.decode("ascii", "replace")
+
+
+def _utc(seconds: float) -> str:
+    return datetime.datetime.fromtimestamp(int(seconds), datetime.UTC).isoformat()
+
+
+def _broken(source: str, reason: str) -> Failure:
+    message = f"{source} was opened, and what is in it makes no site: {reason}"
+    return Failure(Exit.FAILED, "SW0659", message, "Try another backup")

@@ -1,0 +1,362 @@
+"""A site directory into a `Content`, and a `Content` into a site directory: whole or not at all.
+
+The new directory is made beside its place (``STATE/.restore/NAME``) and takes it with one rename.
+One that is there already is first moved aside; killed between the two, the next run moves it back
+before anything else.
+"""
+
+import contextlib
+import os
+import shutil
+import socket
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from secrets import token_hex
+from typing import Final
+
+import msgspec
+
+from certs import files, limits
+from certs.authority import CA_FILE, CA_KEY_FILE
+from certs.credentials import CA_FILE as LINK_CA
+from certs.credentials import CERTIFICATE_FILE, TOKEN_FILE, LinkStore
+from certs.credentials import KEY_FILE as LINK_KEY
+from certs.errors import CertError
+from certs.identity import KEY_FILE, SiteIdentity
+from certs.names import is_name
+from certs.revocation import REVOKED_FILE
+from certs.service_tls import FILES, TlsStore
+from router import __version__
+from sitectl.backup.content import (
+    Content,
+    LinkFiles,
+    Origin,
+    RouterState,
+    differences,
+    problem_of,
+    revived,
+)
+from sitectl.directory import DirectorySite
+from sitectl.failure import Exit, Failure, conflict
+from sitectl.runtimes import presence
+from sitectl.runtimes.spec import RUNTIME_FILE
+from sitectl.site import Change
+from sitectl.store import GATEWAYS
+from sitectl.texts import write_atomically
+
+STAGING: Final = ".restore"  # Has no config/ itself: no verb takes it for a site.
+STATE_FILE: Final = "state.json"
+ADMIN_CREDENTIAL: Final = "admin.credential"
+_ROUTER_ID_BYTES: Final = 8
+_DOCUMENT_BYTES_MAX: Final = 4 * 1024 * 1024
+_STATE_BYTES_MAX: Final = 16 * 1024 * 1024
+
+
+def read_folder(site: DirectorySite) -> Content:
+    """All that makes ``site``, as it is at one moment: nobody else changes it meanwhile.
+
+    Failure, CertError: a file is damaged, or open to others. A running router may stay: it
+    replaces each of its files whole, and what it redeems meanwhile is void at a restore anyhow.
+    """
+    with site.held():
+        content = _read(site)
+    problem = problem_of(content)
+    if problem:
+        raise Failure(
+            Exit.FAILED,
+            "SW0659",
+            f"site {site.name!r} cannot be backed up, it could not be restored: {problem}",
+            "sitectl check",
+        )
+    return content
+
+
+def _read(site: DirectorySite) -> Content:
+    secrets = site.secrets
+    return Content(
+        name=site.name,
+        site_id=SiteIdentity.load(secrets).site_id,
+        origin=Origin(
+            made_at=int(time.time()),
+            version=__version__,
+            platform="process",
+            host=socket.gethostname(),
+            place=str(site.directory),
+            is_gateway=site.directory.parent.name == GATEWAYS,
+            runtime=_text_of(site.directory / RUNTIME_FILE),
+        ),
+        identity_key=files.read_secret(secrets / KEY_FILE),
+        ca_key=files.read_secret(secrets / CA_KEY_FILE),
+        ca_certificate=files.read_secret(secrets / CA_FILE),
+        documents=_documents(site),
+        links=_links(secrets / "links"),
+        grants=_grants(secrets / "grants"),
+        revoked=_secret(secrets / REVOKED_FILE, limits.REVOKED_FILE_BYTES_MAX),
+        tls=_tls(secrets / "tls"),
+        admin_credential=_secret(secrets / ADMIN_CREDENTIAL),
+        state=_state(site.directory / STATE_FILE),
+    )
+
+
+def _documents(site: DirectorySite) -> dict[str, str]:
+    """Every file that a router reads, as it is: comments are the user's too."""
+    found: dict[str, str] = {}
+    for path in sorted(site.config.iterdir()):
+        if path.suffix not in (".yaml", ".yml") or path.name.startswith("."):
+            continue
+        state = path.stat()
+        if not stat.S_ISREG(state.st_mode) or state.st_size > _DOCUMENT_BYTES_MAX:
+            raise _unreadable(path, "is no regular file of at most 4 MiB", "Move it away")
+        try:
+            found[path.name] = path.read_bytes().decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise _unreadable(path, "is not UTF-8", "Correct it, or move it away") from error
+    return found
+
+
+def _links(directory: Path) -> dict[str, LinkFiles]:
+    if not directory.is_dir():
+        return {}
+    store = LinkStore(directory)
+    found: dict[str, LinkFiles] = {}
+    for name in store.names():
+        store.load(name)  # Key and certificate of one pair; raises CertError.
+        folder = directory / name
+        found[name] = LinkFiles(
+            token=_secret(folder / TOKEN_FILE),
+            key=_secret(folder / LINK_KEY),
+            certificate=_secret(folder / CERTIFICATE_FILE),
+            ca=_secret(folder / LINK_CA),
+        )
+    return found
+
+
+def _grants(directory: Path) -> dict[str, bytes]:
+    if not directory.is_dir():
+        return {}
+    names = (path.stem for path in sorted(directory.iterdir()) if path.suffix == ".json")
+    read = {
+        name: _secret(directory / f"{name}.json", limits.GRANT_FILE_BYTES_MAX)
+        for name in names
+        if is_name(name)
+    }
+    return {name: data for name, data in read.items() if data}
+
+
+def _tls(directory: Path) -> dict[str, dict[str, bytes]]:
+    if not directory.is_dir():
+        return {}
+    store = TlsStore(directory)
+    found: dict[str, dict[str, bytes]] = {}
+    for name in sorted(path.name for path in directory.iterdir() if is_name(path.name)):
+        held = store.read(name)
+        values = zip(FILES, (held.certificate, held.key, held.ca), strict=True)
+        found[name] = {file: data for file, data in values if data}
+    return {name: held for name, held in found.items() if held}
+
+
+def _state(path: Path) -> RouterState:
+    data = _secret(path, _STATE_BYTES_MAX)
+    if not data:
+        return RouterState()
+    try:
+        return msgspec.json.decode(data, type=RouterState)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        hint = f"It holds nothing that cannot be made anew: rm {path}"
+        raise _unreadable(path, f"is damaged: {error}", hint) from error
+
+
+def _secret(path: Path, bytes_max: int = limits.SECRET_FILE_BYTES_MAX) -> bytes:
+    """Empty: there is none."""
+    try:
+        return files.read_secret(path, bytes_max)
+    except FileNotFoundError:
+        return b""
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except FileNotFoundError:
+        return ""
+    except UnicodeDecodeError as error:
+        raise _unreadable(path, "is not UTF-8", "Correct it") from error
+
+
+def restore_folder(content: Content, state: Path, *, force: bool) -> Change:
+    """Make ``content`` the site ``state/NAME``. Failure SW0658: it may not, nothing is written."""
+    with _alone(state):
+        _finish_interrupted(state, content.name)
+        site = DirectorySite(state / content.name)
+        here = _here(site, content)
+        wanted = revived(content, here, time.time())
+        if here is not None:
+            changed = differences(here, wanted)
+            if not changed:
+                return "unchanged"
+            _refuse_running(site)
+            if not force:
+                raise conflict(
+                    f"site {site.name!r} is here already ({site.directory}) and differs in: "
+                    + ", ".join(changed),
+                    "Add --force to have what the backup says; revocations and used claims stay",
+                )
+        staged = _staging(state) / content.name
+        _write(staged, wanted)
+        _give_to_owner(staged, state)
+        _put(staged, site)
+        return "created" if here is None else "updated"
+
+
+def judge_folder(content: Content, state: Path) -> Change:
+    """What `restore_folder` with force would do; nothing is written."""
+    site = DirectorySite(state / content.name)
+    here = _here(site, content)
+    if here is None:
+        return "created"
+    return "updated" if differences(here, revived(content, here, time.time())) else "unchanged"
+
+
+def _here(site: DirectorySite, content: Content) -> Content | None:
+    """The same site, as it is here; None: nothing. Failure SW0658: another one."""
+    if not site.directory.exists():
+        return None
+    try:
+        site_id = SiteIdentity.load(site.secrets).site_id
+    except (CertError, OSError) as error:
+        raise Failure(
+            Exit.CONFLICT,
+            "SW0658",
+            f"{site.directory} is there and is no whole site: {error}",
+            f"Move it away: mv {site.directory} {site.directory}.old",
+        ) from error
+    if site_id != content.site_id:
+        raise Failure(
+            Exit.CONFLICT,
+            "SW0658",
+            f"{site.directory} is another site ({site_id[:8]}), the backup is of "
+            f"{content.site_id[:8]}; an identity is never overwritten",
+            f"sitectl --site {site.name} delete, or restore into another --state",
+        )
+    return _read(site)
+
+
+def _refuse_running(site: DirectorySite) -> None:
+    if presence.is_running(site):
+        process = presence.running_pid(site)
+        raise Failure(
+            Exit.CONFLICT,
+            "SW0658",
+            f"the router of {site.name!r} runs here (process {process}), nothing was restored",
+            f"sitectl --site {site.name} stop",
+        )
+
+
+@contextlib.contextmanager
+def _alone(state: Path) -> Iterator[None]:
+    """No other restore into ``state``."""
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    staging = _staging(state)
+    staging.mkdir(mode=0o700, exist_ok=True)
+    try:
+        with files.locked(staging / ".lock", waits=False):
+            yield
+    except BlockingIOError:
+        raise Failure(
+            Exit.TIMED_OUT,
+            "SW0658",
+            f"another restore into {state} is under way",
+            "Wait for it, and try again",
+            retryable=True,
+        ) from None
+
+
+def _staging(state: Path) -> Path:
+    return state / STAGING
+
+
+def _aside(state: Path, name: str) -> Path:
+    return _staging(state) / f"{name}.before"
+
+
+def _finish_interrupted(state: Path, name: str) -> None:
+    """What a restore that was killed left: either the old site or the new one, whole."""
+    aside, place = _aside(state, name), state / name
+    if aside.exists() and not place.exists():
+        os.rename(aside, place)
+        files.sync_directory(state)
+    for left in (aside, _staging(state) / name):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _write(folder: Path, content: Content) -> None:
+    secrets = folder / "secrets"
+    for path in (folder, folder / "run", secrets):
+        path.mkdir(mode=0o700)
+    links, grants, tls = secrets / "links", secrets / "grants", secrets / "tls"
+    for name, link in content.links.items():
+        _keep(links / name / TOKEN_FILE, link.token)
+        _keep(links / name / LINK_KEY, link.key)
+        _keep(links / name / LINK_CA, link.ca)
+        _keep(links / name / CERTIFICATE_FILE, link.certificate)
+    for name, data in content.grants.items():
+        _keep(grants / f"{name}.json", data)
+    for name, held in content.tls.items():
+        for file, data in held.items():
+            _keep(tls / name / file, data)
+    _keep(secrets / REVOKED_FILE, content.revoked)
+    _keep(secrets / ADMIN_CREDENTIAL, content.admin_credential)
+    _keep(secrets / CA_KEY_FILE, content.ca_key)
+    _keep(secrets / CA_FILE, content.ca_certificate)
+    _keep(secrets / KEY_FILE, content.identity_key)
+    router_id = content.state.router_id or token_hex(_ROUTER_ID_BYTES)  # Of Kubernetes: a new one.
+    state = msgspec.structs.replace(content.state, router_id=router_id)
+    _keep(folder / STATE_FILE, msgspec.json.encode(state))
+    (folder / "config").mkdir()
+    for name, text in content.documents.items():
+        write_atomically(folder / "config" / name, text)
+
+
+def _keep(path: Path, data: bytes) -> None:
+    if not data:
+        return
+    for parent in (path.parent.parent, path.parent):
+        files.make_private_directory(parent)
+    files.write_secret(path, data)
+
+
+def _give_to_owner(folder: Path, state: Path) -> None:
+    """What root makes belongs to whom the directory around it belongs."""
+    owner = state.stat()
+    if os.geteuid() != 0 or owner.st_uid == 0:
+        return
+    for where, directories, names in os.walk(folder):
+        for name in (".", *directories, *names):
+            os.chown(Path(where) / name, owner.st_uid, owner.st_gid, follow_symlinks=False)
+
+
+def _put(staged: Path, site: DirectorySite) -> None:
+    """Take the place; a router that would start in this moment is held off by its own lock."""
+    state = site.directory.parent
+    aside = _aside(state, site.name)
+    with contextlib.ExitStack() as stack:
+        if site.directory.exists():
+            site.run.mkdir(mode=0o700, exist_ok=True)
+            try:
+                stack.enter_context(files.locked(site.run / "lock", waits=False))
+            except BlockingIOError:
+                _refuse_running(site)
+                raise
+            runtime = site.directory / RUNTIME_FILE
+            if runtime.exists():  # How it is run is of this host, not of the backup.
+                shutil.copy2(runtime, staged / RUNTIME_FILE)
+            os.rename(site.directory, aside)
+        os.rename(staged, site.directory)
+        files.sync_directory(state)
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _unreadable(path: Path, reason: str, hint: str) -> Failure:
+    return Failure(Exit.FAILED, "SW0659", f"{path} {reason}", hint)

@@ -1,0 +1,399 @@
+"""A namespace into a `Content`, and a `Content` into a namespace.
+
+What users said is kept as objects (``skupper-site``, ConfigMaps of documents, token Secrets), what
+the site is as secrets; what is made of these (Deployment, Services, …) is made anew. Objects are
+written in an order in which a second run finishes what a first one began: the identity first, so
+that nobody else settles there, the site's ConfigMap last, so that no router begins before.
+"""
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from certs import claims, tokens
+from certs.errors import CertError
+from certs.identity import SiteIdentity
+from certs.service_tls import FILES
+from router import __version__
+from router.documents import file_name, write
+from router.documents import read as read_documents
+from router.kubernetes import names
+from router.kubernetes import secrets as kept
+from router.kubernetes.objects import Object, annotations, labels, metadata, name_of, shown
+from router.kubernetes.tokens import text_of
+from router.model.specs import ConnectorSpec, Document, LinkSpec, ServiceSpec, SiteSpec
+from sitectl import output
+from sitectl.backup.content import Content, LinkFiles, Origin, differences, problem_of, revived
+from sitectl.failure import Exit, Failure, conflict
+from sitectl.kubernetes import lifecycle
+from sitectl.kubernetes.cluster import Body, Cluster
+from sitectl.kubernetes.secrets import ANY_COST, token_secret
+from sitectl.kubernetes.site import (
+    KubernetesSite,
+    config_map_name,
+    document_map,
+    open_cluster,
+    tool_of,
+)
+from sitectl.kubernetes.versions import router_of
+from sitectl.options import Settings
+from sitectl.site import Change
+from sitectl.store import state_dir
+
+_OURS: Final = f"{names.TYPE_LABEL} in ({','.join(kept.TYPES)})"
+_TOKENS: Final = (names.TOKEN_CLAIM, names.CONNECTION_TOKEN)
+
+
+def read_namespace(settings: Settings) -> Content:
+    """All that makes the site of the namespace. Failure: there is none, or it never ran."""
+    site = KubernetesSite.of(settings)
+    site.require_site()
+    content = _read(site)
+    if content is None:
+        raise Failure(
+            Exit.FAILED,
+            "SW0659",
+            f"the site of namespace {site.namespace} has no identity yet (its router makes it)",
+            "sitectl init --wait ready, then back up",
+        )
+    problem = problem_of(content)
+    if problem:
+        raise Failure(
+            Exit.FAILED,
+            "SW0659",
+            f"the site of namespace {site.namespace} cannot be backed up, it could not be "
+            f"restored: {problem}",
+            "sitectl check",
+        )
+    return content
+
+
+def _read(site: KubernetesSite) -> Content | None:
+    """None: the namespace has no identity."""
+    cluster = site.cluster
+    ours = {name_of(one): one for one in cluster.list("Secret", _OURS)}
+    identity = kept.data_of(ours.get(names.IDENTITY_SECRET, {}))
+    if not identity.get(kept.IDENTITY_KEY):
+        return None
+    snapshot = site.reading.snapshot
+    maps = [
+        one
+        for one in snapshot.of("ConfigMap").values()
+        if name_of(one) == names.SITE_CONFIGMAP or names.DOCUMENTS_LABEL in labels(one)
+    ]
+    secrets = [
+        one
+        for one in snapshot.of("Secret").values()
+        if labels(one).get(names.SKUPPER_TYPE) in _TOKENS
+    ]
+    documents = [one for one in site.documents() if _is_stated(one)]
+    pem = identity[kept.IDENTITY_KEY].decode("ascii", "replace")
+    return Content(
+        name=site.name,
+        site_id=SiteIdentity.from_pem(pem, f"Secret/{names.IDENTITY_SECRET}").site_id,
+        origin=Origin(
+            made_at=int(time.time()),
+            version=__version__,
+            platform="kubernetes",
+            host=f"namespace {site.namespace}",
+            place=f"ConfigMap/{names.SITE_CONFIGMAP}",
+        ),
+        identity_key=identity[kept.IDENTITY_KEY],
+        ca_key=identity.get(kept.CA_KEY, b""),
+        ca_certificate=identity.get(kept.CA_CERTIFICATE, b""),
+        documents={file_name(d.kind, d.name): write(_of_any_place(d)) for d in documents},
+        links={name_of(one): _link(one, ours) for one in secrets},
+        grants=_grants(ours.values()),
+        revoked=kept.data_of(ours.get(names.REVOKED_SECRET, {})).get(kept.REVOKED_FILE, b""),
+        tls=_tls(cluster, documents),
+        objects=tuple(_cleaned(one, site.name) for one in [*maps, *secrets]),
+    )
+
+
+def _is_stated(document: Document) -> bool:
+    """Whether it stands in an object of its own; annotated workloads are others' to keep."""
+    return document.kind == "Link" or document.source.startswith("ConfigMap/")
+
+
+def _of_any_place(document: Document) -> Document:
+    """Not for pods alone: on a host, services are for itself unless somebody says otherwise."""
+    if not isinstance(document.spec, SiteSpec):
+        return document
+    spec = msgspec.structs.replace(document.spec, bind_ip=SiteSpec().bind_ip)
+    return msgspec.structs.replace(document, spec=spec)
+
+
+def _link(token: Object, ours: Mapping[str, Object]) -> LinkFiles:
+    held = kept.data_of(ours.get(kept.link_name(name_of(token)), {}))
+    return LinkFiles(
+        token=_token_text(token),
+        key=held.get(kept.LINK_KEY, b""),
+        certificate=held.get(kept.LINK_CERTIFICATE, b""),
+        ca=held.get(kept.LINK_CA, b""),
+    )
+
+
+def _token_text(secret: Object) -> bytes:
+    """As a file; what is no token of ours stays what it is, for the router to name."""
+    text = text_of(secret, labels(secret).get(names.SKUPPER_TYPE, ""))
+    try:
+        return tokens.dump(tokens.load(text, shown(secret), costs=ANY_COST)).encode()
+    except CertError:
+        return text.encode()
+
+
+def _grants(ours: Iterable[Object]) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for one in ours:
+        data = kept.data_of(one).get(kept.GRANT_FILE, b"")
+        if kept.is_type(one, "grant") and data:
+            found[claims.decode(data, shown(one)).name] = data
+    return found
+
+
+def _tls(cluster: Cluster, documents: Iterable[Document]) -> dict[str, dict[str, bytes]]:
+    wanted: set[str] = set()
+    for document in documents:
+        if isinstance(document.spec, ServiceSpec):
+            wanted.add(document.spec.tls_cert)
+        elif isinstance(document.spec, ConnectorSpec):
+            wanted.add(document.spec.tls_trust)
+    found: dict[str, dict[str, bytes]] = {}
+    for name in sorted(wanted - {""}):
+        data = kept.data_of(cluster.find("Secret", name) or {})
+        held = {file: data[file] for file in FILES if data.get(file)}
+        if held:
+            found[name] = held
+    return found
+
+
+def _cleaned(found: Object, site: str) -> dict[str, Any]:
+    """Without what the API server and the tools of one cluster wrote into it."""
+    named: dict[str, Any] = {"name": name_of(found)}
+    for part, marks in (("labels", labels(found)), ("annotations", annotations(found))):
+        users = {key: value for key, value in marks.items() if _is_users(key)}
+        if users:
+            named[part] = dict(sorted(users.items()))
+    cleaned = {
+        "apiVersion": found["apiVersion"],
+        "kind": found["kind"],
+        "metadata": named,
+        "data": dict(found.get("data") or {}),
+    }
+    if name_of(found) == names.SITE_CONFIGMAP:
+        cleaned["data"].setdefault("name", site)  # Else it would take that of its new namespace.
+    if found["kind"] == "Secret":
+        cleaned["type"] = found.get("type", "Opaque")
+    return cleaned
+
+
+def _is_users(key: str) -> bool:
+    return not key.startswith("kubectl.kubernetes.io/") and not tool_of(key)
+
+
+def restore_namespace(
+    settings: Settings, content: Content, image: str, *, force: bool, dry_run: bool
+) -> Change:
+    """Make ``content`` the site of the namespace. Failure SW0658: another one is there."""
+    site = KubernetesSite(open_cluster(settings), state_dir(settings))
+    cluster = site.cluster
+    _refuse_other(cluster, content)
+    here = _read(site)
+    wanted = revived(content, here, time.time())
+    before = {_key(one): cluster.find(*_key(one)) for one in _objects(wanted, cluster)}
+    changed = [
+        one
+        for one in _objects(wanted, cluster)
+        if not _is_so(before[_key(one)], one) or _has_lost_owner(cluster, one, before[_key(one)])
+    ]
+    installed = router_of(cluster) is not None
+    change: Change = "unchanged" if not changed and installed else "updated"
+    if here is None or not installed:
+        change = "created"
+    if change == "unchanged" or dry_run:
+        return change
+    if changed and installed:
+        _refuse_running(cluster)
+    differing = [shown(one) for one in changed if before[_key(one)] is not None]
+    if differing and not force and (here is None or _loses(here, wanted)):
+        raise conflict(
+            f"namespace {cluster.namespace} has other objects of these names: "
+            + ", ".join(differing),
+            "Add --force to have what the backup says; revocations and used claims stay",
+        )
+    for one in changed:
+        _write(cluster, one, before[_key(one)])
+    if not installed:
+        lifecycle.install(cluster, image)
+    _tell_left_out(content)
+    return change
+
+
+def _loses(here: Content, wanted: Content) -> bool:
+    return bool(differences(here, wanted))
+
+
+def _key(one: Object) -> tuple[str, str]:
+    return str(one["kind"]), name_of(one)
+
+
+def _refuse_other(cluster: Cluster, content: Content) -> None:
+    found = cluster.find("Secret", names.IDENTITY_SECRET)
+    pem = kept.data_of(found or {}).get(kept.IDENTITY_KEY, b"")
+    place = f"sitectl -n {cluster.namespace} delete, or restore into another namespace"
+    if found is not None and pem != content.identity_key:
+        raise Failure(
+            Exit.CONFLICT,
+            "SW0658",
+            f"namespace {cluster.namespace} has another site (Secret/{names.IDENTITY_SECRET}); "
+            "an identity is never overwritten",
+            place,
+        )
+    if found is None and router_of(cluster) is not None:
+        raise Failure(
+            Exit.CONFLICT,
+            "SW0658",
+            f"namespace {cluster.namespace} has a site whose router makes its identity just now",
+            place,
+        )
+
+
+def _refuse_running(cluster: Cluster) -> None:
+    pods = cluster.list("Pod", f"{names.COMPONENT_LABEL}={names.COMPONENT_ROUTER}")
+    if pods:
+        raise Failure(
+            Exit.CONFLICT,
+            "SW0658",
+            f"a router of this site runs here (Pod/{name_of(pods[0])}), nothing was restored",
+            f"kubectl -n {cluster.namespace} scale deployment/{names.ROUTER} --replicas=0, "
+            "restore, and scale it back",
+        )
+
+
+def _objects(content: Content, cluster: Cluster) -> list[dict[str, Any]]:
+    """Everything that is written, in its order; owners of link Secrets are found when written."""
+    identity = {
+        kept.IDENTITY_KEY: content.identity_key,
+        kept.CA_KEY: content.ca_key,
+        kept.CA_CERTIFICATE: content.ca_certificate,
+    }
+    made = [kept.identity_secret(identity)]
+    if content.revoked:
+        made.append(kept.revoked_secret(content.revoked))
+    made += [kept.grant_secret(name, data) for name, data in content.grants.items()]
+    made += [_tls_secret(name, held) for name, held in content.tls.items()]
+    stated = list(content.objects) or _stated(content, cluster)
+    made += [one for one in stated if one["kind"] == "Secret"]
+    made += [
+        kept.link_secret(name, _link_data(link), "")
+        for name, link in content.links.items()
+        if link.key
+    ]
+    maps = [one for one in stated if one["kind"] != "Secret"]
+    return made + sorted(maps, key=lambda one: name_of(one) == names.SITE_CONFIGMAP)
+
+
+def _link_data(link: LinkFiles) -> dict[str, bytes]:
+    data = {
+        kept.LINK_TOKEN: link.token,
+        kept.LINK_KEY: link.key,
+        kept.LINK_CERTIFICATE: link.certificate,
+        kept.LINK_CA: link.ca,
+    }
+    return {key: value for key, value in data.items() if value}
+
+
+def _tls_secret(name: str, held: Mapping[str, bytes]) -> dict[str, Any]:
+    is_pair = "tls.crt" in held and "tls.key" in held
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": name,
+            "labels": {**names.PART_OF, names.MANAGED_BY_LABEL: names.MANAGED_BY},
+        },
+        "type": "kubernetes.io/tls" if is_pair else "Opaque",
+        "data": kept.encoded(held),
+    }
+
+
+def _stated(content: Content, cluster: Cluster) -> list[dict[str, Any]]:
+    """Objects for the documents of a site that was a directory."""
+    documents = _parsed(content)
+    links = {d.name: d.spec for d in documents if isinstance(d.spec, LinkSpec)}
+    site = next((d.spec for d in documents if isinstance(d.spec, SiteSpec)), SiteSpec())
+    data = {
+        "name": content.name,
+        "router-mode": site.router_mode,
+        "service-sync": str(site.service_sync).lower(),
+        "service-sync-site-ttl": f"{site.service_sync_site_ttl_s:g}s",
+    }
+    if site.ingress == "none":
+        data["ingress"] = "none"
+    made: list[dict[str, Any]] = [dict(lifecycle.site_map(cluster, data))]
+    for name, link in content.links.items():
+        secret = token_secret(tokens.load_bytes(link.token, name), name)
+        spec = links.get(name, LinkSpec())
+        notes = secret["metadata"]["annotations"]
+        if spec.cost is not None:
+            notes[names.COST] = str(spec.cost)
+        if spec.disabled:
+            notes[names.DISABLED] = "true"
+        made.append(secret)
+    for document in documents:
+        if document.kind not in ("Site", "Link"):
+            text = {file_name(document.kind, document.name): write(document)}
+            made.append(document_map(config_map_name(document.kind, document.name), text))
+    return made
+
+
+def _parsed(content: Content) -> list[Document]:
+    """The documents that can be read; those that cannot are told by `_tell_left_out`."""
+    return [d for name, text in content.documents.items() for d in read_documents(text, name)[0]]
+
+
+def _is_so(found: Object | None, wanted: Object) -> bool:
+    if found is None:
+        return False
+    if dict(found.get("data") or {}) != dict(wanted.get("data") or {}):
+        return False
+    marks = (labels, annotations)
+    return all(of(wanted).items() <= of(found).items() for of in marks)
+
+
+def _has_lost_owner(cluster: Cluster, wanted: Object, found: Object | None) -> bool:
+    """Whether the cluster would collect a link's Secret: its token is another object now."""
+    if not kept.is_type(wanted, "link") or found is None:
+        return False
+    return kept.owner_uid(found) != _owner(cluster, wanted)
+
+
+def _owner(cluster: Cluster, link: Object) -> str:
+    owners: Any = metadata(link)["ownerReferences"]
+    token = cluster.find("Secret", str(owners[0]["name"]))
+    return str(metadata(token or {}).get("uid", ""))
+
+
+def _write(cluster: Cluster, wanted: Body, before: Object | None) -> None:
+    made = wanted
+    if kept.is_type(wanted, "link"):
+        owner = {**metadata(wanted)["ownerReferences"][0], "uid": _owner(cluster, wanted)}
+        made = {**wanted, "metadata": {**metadata(wanted), "ownerReferences": [owner]}}
+    if before is None:
+        cluster.create(made)
+        return
+    version = {key: metadata(before).get(key) for key in ("resourceVersion", "uid")}
+    cluster.replace({**made, "metadata": {**metadata(made), **version}})
+
+
+def _tell_left_out(content: Content) -> None:
+    """Of a directory's documents, what has no meaning here."""
+    if content.objects:
+        return
+    for name, text in content.documents.items():
+        for error in read_documents(text, name)[1]:
+            output.note(f"left out: {error}")
+    if any(isinstance(d.spec, SiteSpec) and d.spec.ingress_hosts for d in _parsed(content)):
+        output.note("left out: ingressHosts, the addresses of the old host")

@@ -1,0 +1,183 @@
+"""What a bundle holds: its files by name, rendered from values. Pure.
+
+The container is rendered by the same functions as a gateway's that was made on this host
+(`sitectl.runtimes.container`, `.quadlet`); what only the other host knows stands in the text as a
+mark, which ``launch.sh`` replaces.
+"""
+
+import re
+import shlex
+from collections.abc import Mapping
+from typing import Final, Literal
+
+import msgspec
+from msgspec import structs
+
+from sitectl.edge import LINK
+from sitectl.runtimes.container import (
+    DIRECTORY_LABEL,
+    PLAN_LABEL,
+    Container,
+    Engine,
+    direct_words,
+)
+from sitectl.runtimes.container_host import ROUTER_UID
+from sitectl.runtimes.quadlet import quadlet_text, unit_text
+from sitectl.runtimes.spec import PullPolicy, RuntimeSpec, Scope
+from sitectl.runtimes.units import ACCOUNT
+
+DIRECTORY_MARK: Final = "/@THE DIRECTORY@"
+"""Stands for the site's directory: with a space, so that it is quoted wherever that is needed."""
+OWNER_MARK: Final = "@UID@:@GID@"
+PODMAN_MARK: Final = "@PODMAN@"
+PLAN_MARK: Final = "@PLAN@"
+SUMS: Final = "SHA256SUMS"
+IMAGE_ARCHIVE: Final = "image.tar"
+
+
+class Bundle(msgspec.Struct, frozen=True, kw_only=True):
+    """One bundle, of the gateway ``name`` of ``site``, where ``revoke`` is typed to bar it.
+
+    ``expires``: when its credential ends, for people. ``image_digest``: of the configuration of the
+    image in the archive, hex; empty: there is no archive. ``version`` made it.
+    """
+
+    name: str
+    site: str
+    site_id: str
+    expires: str
+    revoke: str
+    credential: Literal["own", "bearer", "claim"]
+    image: str
+    image_digest: str = ""
+    pull_policy: PullPolicy = "missing"
+    version: str = ""
+
+    @property
+    def unit(self) -> str:
+        """The name of its container and its unit."""
+        return f"spillway-gateway-{self.name}"
+
+
+def container_files(planned: Container) -> dict[str, str]:
+    """Every way to run a container: by engine, by whose it is, by what cgroups there are.
+
+    ``planned`` as `runtimes.planning` plans it for the site; who runs it is decided there.
+    """
+    here = structs.replace(planned, directory=DIRECTORY_MARK, user="")
+    users: dict[Scope, str] = {"user": "", "system": OWNER_MARK}
+    files: dict[str, str] = {}
+    for scope, user in users.items():
+        full = structs.replace(here, user=user, limits=True, timers=True)
+        files[f"container/quadlet-{scope}.container"] = quadlet_text(full, scope)
+        unit = unit_text(full, scope, PODMAN_MARK, unified=True)
+        files[f"container/unit-{scope}-unified.service"] = unit
+        # Without cgroups v2 only root's podman may limit anything.
+        less = structs.replace(full, limits=scope == "system")
+        unit = unit_text(less, scope, PODMAN_MARK, unified=False)
+        files[f"container/unit-{scope}-legacy.service"] = unit
+        direct = structs.replace(less, timers=False)
+        files[f"container/run-podman-{scope}.words"] = _words(direct, "podman")
+    docker = structs.replace(here, user=OWNER_MARK, limits=True, timers=True)
+    files["container/run-docker.words"] = _words(docker, "docker")
+    return files
+
+
+def _words(container: Container, engine: Engine) -> str:
+    """One word a line, as launch.sh reads them."""
+    words = direct_words(container, engine, PLAN_MARK)
+    assert not any("\n" in word for word in words)
+    return "\n".join(words) + "\n"
+
+
+def runtime_files(bundle: Bundle) -> dict[str, str]:
+    """``runtime.yaml`` by type and scope: sitectl, once it is there, goes on with the gateway."""
+    service = RuntimeSpec(name=bundle.unit, kind="systemd")
+    box = RuntimeSpec(name=bundle.unit, image=bundle.image, pull_policy=bundle.pull_policy)
+    scopes: tuple[Scope, ...] = ("user", "system")
+    specs: dict[str, RuntimeSpec] = {}
+    for scope in scopes:
+        specs[f"service-{scope}"] = structs.replace(service, scope=scope)
+        specs[f"podman-{scope}"] = structs.replace(box, kind="podman", scope=scope)
+        specs[f"docker-{scope}"] = structs.replace(box, kind="docker", scope=scope)
+    return {
+        f"runtime/{name}.yaml": msgspec.yaml.encode(msgspec.to_builtins(spec)).decode()
+        for name, spec in specs.items()
+    }
+
+
+def script(template: str, common: str, bundle: Bundle) -> str:
+    """``launch.sh`` or ``remove.sh``, with what this bundle is at its top."""
+    values = {
+        "name": bundle.name,
+        "unit": bundle.unit,
+        "site": bundle.site,
+        "expires": bundle.expires,
+        "revoke": bundle.revoke,
+        "image": bundle.image,
+        "image_digest": bundle.image_digest,
+        "pull": bundle.pull_policy,
+        "directory_label": DIRECTORY_LABEL,
+        "plan_label": PLAN_LABEL,
+    }
+    text = template + common
+    used = {k: value for k, value in values.items() if re.search(rf"\$\{{?{k}\b", text)}
+    settings = "\n".join(f"{key}={shlex.quote(value)}" for key, value in used.items())
+    marks: Mapping[str, str] = {
+        "@SETTINGS@\n": f"{settings}\n",
+        "@COMMON@\n": common,
+        "@LINK@": LINK,
+        "@ROUTER_UID@": str(ROUTER_UID),
+        "@ACCOUNT@": ACCOUNT,
+    }
+    for mark, text in marks.items():
+        template = template.replace(mark, text)
+    return template
+
+
+def readme(bundle: Bundle, services: str) -> str:
+    """What to type, what is secret, and how to bar it; ``services``: its own, a line each."""
+    credential = {
+        "own": f"a certificate for\nthis gateway alone, good until {bundle.expires}.",
+        "bearer": f"a certificate\nfor whoever holds it, good until {bundle.expires}.",
+        "claim": f"a claim, redeemed\nat the first launch: launch it before {bundle.expires}.",
+    }[bundle.credential]
+    return README.format(
+        bundle=bundle,
+        credential=credential,
+        services=services or "  none\n",
+        image="in the bundle" if bundle.image_digest else "pulled unless it is here",
+    )
+
+
+README: Final = """\
+Gateway {bundle.name} of the site {bundle.site}, made by sitectl {bundle.version}.
+
+Services:
+{services}
+Launch it, as the user who shall run it:
+
+    mkdir gateway && tar -xzf {bundle.name}.tar.gz -C gateway && cd gateway
+    ./launch.sh -t podman       a container; needs podman and a shell, nothing else
+    ./launch.sh -t docker
+    ./launch.sh                 a systemd service; needs sitectl
+
+Typed again it changes nothing, or finishes what was interrupted. A newer bundle of this gateway
+is launched over it. ./remove.sh removes the gateway and its state from this host.
+
+Image: {bundle.image} ({image}).
+
+THIS BUNDLE IS SECRET. It holds the gateway's key and {credential}
+Whoever has it can be this gateway: offer its services, and use those of the network. Two at once
+are found out: the network reports the second one. Copy it over ssh, delete it after launching it,
+and if it got into wrong hands, at the site {bundle.site}:
+
+    {bundle.revoke}
+
+Nobody else's access changes. Id of this gateway: {bundle.site_id}
+"""
+
+
+def sums(digests: Mapping[str, str]) -> str:
+    """``SHA256SUMS``, as sha256sum(1) checks it, of names and digests."""
+    return "".join(f"{digests[name]}  {name}\n" for name in sorted(digests))

@@ -1,0 +1,125 @@
+"""The account that routers of system units run as, and handing a site over to it.
+
+A static account rather than DynamicUser: the state may lie in any directory (``--state``), root's
+sitectl and a container of the same site share it, and a file belongs to whom its directory belongs;
+all of that needs a number that stays. ``systemd-sysusers`` makes it from one line.
+"""
+
+import contextlib
+import os
+import pwd
+import stat
+import subprocess
+from pathlib import Path
+from typing import Final
+
+from certs.files import open_directory
+from sitectl.failure import Exit, Failure
+from sitectl.runtimes.units import ACCOUNT
+
+_GECOS: Final = "Spillway routers (sitectl)"
+"""By this the account is known as made here; one of a package's or an administrator's stays."""
+_TIMEOUT_S: Final = 30.0
+
+
+def account() -> pwd.struct_passwd | None:
+    """The account; None: it is not there."""
+    try:
+        return pwd.getpwnam(ACCOUNT)
+    except KeyError:
+        return None
+
+
+def make_account() -> pwd.struct_passwd:
+    """The account, made unless it is there. Failure: it cannot be."""
+    found = account()
+    if found is None:
+        _run("systemd-sysusers", "--inline", f'u {ACCOUNT} - "{_GECOS}"')
+        found = account()
+    if found is None:
+        raise Failure(
+            Exit.FAILED,
+            "SW0609",
+            f"systemd-sysusers made no user {ACCOUNT!r}",
+            f"useradd --system --user-group --shell /sbin/nologin {ACCOUNT}, then once more",
+        )
+    return found
+
+
+def remove_account() -> None:
+    """Take back what `make_account` made, if it did."""
+    found = account()
+    if found is not None and found.pw_gecos == _GECOS:
+        _run("userdel", ACCOUNT)
+
+
+def hand_over(directory: Path, owner: pwd.struct_passwd) -> None:
+    """Make ``directory`` and everything in it ``owner``'s. Failure: it holds another's file.
+
+    Nothing is followed out of it: neither a symbolic link nor a second name of a file elsewhere.
+    """
+    top = open_directory(directory)
+    try:
+        _hand_over(top, directory, owner)
+    finally:
+        os.close(top)
+
+
+def _hand_over(here: int, path: Path, owner: pwd.struct_passwd) -> None:
+    for name in os.listdir(here):
+        try:
+            found = os.stat(name, dir_fd=here, follow_symlinks=False)
+            if stat.S_ISDIR(found.st_mode):
+                flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+                inner = os.open(name, flags, dir_fd=here)
+                try:
+                    _hand_over(inner, path / name, owner)
+                finally:
+                    os.close(inner)
+            elif found.st_uid != owner.pw_uid:
+                if found.st_nlink > 1:
+                    raise Failure(
+                        Exit.FAILED,
+                        "SW0609",
+                        f"{path / name} has a second name elsewhere, it is not given away",
+                        f"Put a copy of it in its place, or remove it: {path / name}",
+                    )
+                os.chown(name, owner.pw_uid, owner.pw_gid, dir_fd=here, follow_symlinks=False)
+        except FileNotFoundError:
+            continue  # A temporary file of somebody at work.
+    if os.fstat(here).st_uid != owner.pw_uid:
+        os.fchown(here, owner.pw_uid, owner.pw_gid)
+
+
+def _run(*command: str) -> None:
+    said = ""
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
+        if done.returncode == 0:
+            return
+        said = (done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[-1]
+    except (OSError, subprocess.TimeoutExpired) as error:
+        said = str(error)
+    raise Failure(
+        Exit.FAILED,
+        "SW0609",
+        f"{' '.join(command)}: {said}",
+        f"useradd --system --user-group --shell /sbin/nologin {ACCOUNT}, then once more",
+    )
+
+
+def open_the_way(directory: Path, below: Path) -> None:
+    """Let others pass through the parents of ``directory`` that are ours: ``below`` and inside."""
+    for parent in directory.parents:
+        if parent.is_relative_to(below):
+            with contextlib.suppress(FileNotFoundError):
+                mode = stat.S_IMODE(parent.stat().st_mode)
+                if not mode & stat.S_IXOTH:
+                    parent.chmod(mode | stat.S_IXGRP | stat.S_IXOTH)

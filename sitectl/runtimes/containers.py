@@ -1,0 +1,276 @@
+"""What podman and docker share: a container that the engine itself starts again.
+
+The container is ours when its labels name this site's directory; another of that name is never
+touched. Its words are kept as a digest in a label, so that `start` knows what changed.
+"""
+
+import os
+import signal
+import subprocess
+from abc import abstractmethod
+from functools import cached_property
+from typing import Any, ClassVar
+
+from router.model.errors import ConfigError
+from sitectl.directory import DirectorySite
+from sitectl.failure import Exit, Failure, conflict
+from sitectl.runtimes.base import Runtime
+from sitectl.runtimes.container import DIRECTORY_LABEL, PLAN_LABEL, Container, Engine, direct_words
+from sitectl.runtimes.container_host import Host, own_state, this_host
+from sitectl.runtimes.engine import Program, failure, last_line
+from sitectl.runtimes.planning import container_name, digest, image_of
+from sitectl.runtimes.presence import is_running, last_error_of, running_pid, wait_until
+from sitectl.runtimes.spec import RuntimeSpec, finding, read_spec
+
+SETTLE_POLL_S = 0.1
+LOG_LINES = 5
+REMOVE_TIMEOUT_S = 60.0
+Inspected = dict[str, Any]
+
+
+class ContainerRuntime(Runtime):
+    """A router in a container of `engine`."""
+
+    engine: ClassVar[Engine]
+
+    def __init__(self, site: DirectorySite) -> None:
+        super().__init__(site)
+        self.program = Program(self.engine)
+
+    @cached_property
+    def spec(self) -> RuntimeSpec:
+        """``runtime.yaml``."""
+        return read_spec(self.site)
+
+    @cached_property
+    def host(self) -> Host:
+        """Where we are."""
+        return this_host()
+
+    @property
+    def name(self) -> str:
+        """Of the container."""
+        return container_name(self.site, self.spec)
+
+    @abstractmethod
+    def container(self) -> Container:
+        """What shall run, by the site's files as they are now."""
+
+    def start(self, timeout_s: float) -> bool:
+        """Make the container, or bring it to what the files say; returns when it is ready."""
+        self.program.path()
+        wanted = self.container()
+        mark = digest(wanted, self.engine)
+        existing = self.inspected()
+        runs = existing is not None and _state(existing) == "running"
+        if existing is not None and runs and _labels(existing).get(PLAN_LABEL) == mark:
+            if self.site.admin.is_ready():
+                return False
+        else:
+            self.require_no_other_router(runs)
+            self.program.require_image(wanted.image, wanted.pull_policy)
+            if existing is not None:
+                self.end(timeout_s, wanted.stop_s)
+            self._make(wanted, mark)
+        self.await_ready(timeout_s)
+        return True
+
+    def _make(self, wanted: Container, mark: str) -> None:
+        done = self.program.ask(*direct_words(wanted, self.engine, mark))
+        if done.returncode:
+            self.program.ask("rm", "--force", self.name)  # Docker leaves what could not start.
+            raise _not_started(self.engine, self.site.name, done.stderr, wanted)
+
+    def await_ready(self, timeout_s: float) -> None:
+        """Return when the router is ready. Failure: it ended, or takes too long."""
+        seen: Inspected = {}
+
+        def settled() -> bool:
+            nonlocal seen
+            if self.site.admin.is_ready():
+                return True
+            seen = self.inspected() or {}
+            return _restarts(seen) > 0 or _state(seen) not in ("running", "created", "starting")
+
+        if not wait_until(settled, timeout_s, SETTLE_POLL_S):
+            raise Failure(
+                Exit.TIMED_OUT,
+                "not-ready",
+                f"the router of {self.site.name!r} is not ready after {timeout_s:g} s",
+                f"Look at its log: {self.log_hint()}",
+                retryable=True,
+            )
+        if not self.site.admin.is_ready():
+            log = self.program.log(self.name).splitlines()
+            self.program.ask("rm", "--force", "--volumes", self.name, timeout_s=REMOVE_TIMEOUT_S)
+            raise Failure(
+                Exit.FAILED,
+                "start-failed",
+                f"the router of {self.site.name!r} ended at once: {last_error_of(log)}",
+                "Mend that and type start again; the container is removed",
+                detail=shown(log),
+            )
+
+    def stop(self, timeout_s: float) -> bool:
+        """Have it drain and end, and stay ended. False: none ran. Typed again: it ends now."""
+        existing = self.inspected()
+        if existing is None or _state(existing) in ("exited", "created", "configured"):
+            return False
+        if _state(existing) in ("stopping", "removing"):
+            self.hurry()
+        self.end(timeout_s, self.container().stop_s)
+        return True
+
+    def hurry(self) -> None:
+        """A second SIGTERM: what is under way is cut."""
+        process_id = self.site.admin.process_id()
+        if process_id is not None:
+            os.kill(process_id, signal.SIGTERM)
+
+    def end(self, timeout_s: float, stop_s: int) -> None:
+        """Stop and remove the container. Failure: it still drains when we have no more time."""
+        words = [self.program.path(), "stop", f"--time={stop_s}", self.name]
+        stopping = subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # It goes on when our time is over.
+            cwd="/",
+            text=True,
+        )
+        try:
+            _, said = stopping.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            stopping.returncode = 0  # It outlives us on purpose.
+            raise still_draining(self.site.name, timeout_s) from None
+        if stopping.returncode and self.program.inspect(self.name) is not None:
+            raise failure(
+                f"{self.engine} cannot stop container {self.name}: {last_line(said)}",
+                f"{self.engine} rm --force {self.name}",
+                "SW0611",
+                said.strip(),
+            )
+        self.program.ask("rm", "--force", "--volumes", self.name, timeout_s=REMOVE_TIMEOUT_S)
+
+    def remove(self, timeout_s: float) -> None:
+        """Remove the container; the image stays, others may be of it."""
+        if self.inspected() is not None:
+            self.end(timeout_s, self.container().stop_s)
+
+    def inspected(self) -> Inspected | None:
+        """Our container; None: there is none. Failure: one of that name is not ours."""
+        found = self.program.inspect(self.name)
+        if found is not None and not self.is_ours(found):
+            raise conflict(
+                f"a container {self.name!r} is there that was not made for "
+                f"{self.site.directory}; it is left alone",
+                f"Remove it ({self.engine} rm {self.name}), or give this site's another name: "
+                f"name: … in {self.site.directory / 'runtime.yaml'}",
+            )
+        return found
+
+    def is_ours(self, found: Inspected) -> bool:
+        """Whether the labels name this site's directory."""
+        return _labels(found).get(DIRECTORY_LABEL) == str(self.site.directory.resolve())
+
+    def require_no_other_router(self, ours_runs: bool) -> None:
+        """Raise Failure when a router of this site runs outside of the container."""
+        if not ours_runs and is_running(self.site):
+            raise conflict(
+                f"a router of {self.site.name!r} runs already, outside of container {self.name} "
+                f"(process {running_pid(self.site)})",
+                "End that one first: it was started with another runtime",
+            )
+
+    def describe(self) -> dict[str, Any]:
+        """``container``, ``image`` and what the engine says of it."""
+        fields: dict[str, Any] = {
+            "runtime": self.engine,
+            "container": self.name,
+            "image": image_of(self.spec),
+            "network": self.spec.network,
+        }
+        found = self.program.inspect(self.name)
+        if found is None or not self.is_ours(found):
+            return {**fields, "state": "none"}
+        health = found["State"].get("Health") or found["State"].get("Healthcheck") or {}
+        return {
+            **fields,
+            "state": _state(found),
+            "health": str(health.get("Status") or ""),
+            "restarts": _restarts(found),
+            "running_image": str(found.get("ImageName") or found["Config"].get("Image") or ""),
+        }
+
+    def findings(self) -> list[ConfigError]:
+        """What would keep it from running here."""
+        image = image_of(self.spec)
+        try:
+            if self.inspected() is not None or self.program.has_image(image):
+                return []
+        except Failure as failed:
+            return [finding(self.site, failed.message, failed.hint, failed.code)]
+        hint = f"{self.engine} load -i FILE, or let start pull it"
+        return [finding(self.site, f"image {image} is not on this host", hint, "SW0612")]
+
+    def log_hint(self) -> str:
+        """The engine's own."""
+        return f"{self.engine} logs {self.name}"
+
+    def state_owner(self) -> str:
+        """``UID:GID`` of a router that is not ours to be: root's, or a daemon's."""
+        if self.host.is_root:
+            uid, gid = own_state(self.site.directory)
+        else:
+            status = self.site.directory.stat()
+            uid, gid = status.st_uid, status.st_gid
+        return f"{uid}:{gid}"
+
+
+def still_draining(site: str, timeout_s: float) -> Failure:
+    """Out of time while the router finishes what is under way."""
+    return Failure(
+        Exit.TIMED_OUT,
+        "still-draining",
+        f"the router of {site!r} still drains after {timeout_s:g} s",
+        "Wait longer with --timeout, or type stop again to end it now",
+        retryable=True,
+    )
+
+
+def _labels(found: Inspected) -> dict[str, str]:
+    labels: dict[str, str] = found["Config"].get("Labels") or {}
+    return labels
+
+
+def _state(found: Inspected) -> str:
+    return str(found["State"]["Status"]) if found else "none"
+
+
+def _restarts(found: Inspected) -> int:
+    return int(found.get("RestartCount") or 0) if found else 0
+
+
+def shown(lines: list[str]) -> str:
+    """The end of a log, below an error."""
+    return "\n".join(f"  {line}" for line in lines[-LOG_LINES:])
+
+
+def _not_started(engine: Engine, site: str, said: str, wanted: Container) -> Failure:
+    """Why ``run`` failed, for people."""
+    low = said.lower()
+    if "address already in use" in low or "port is already allocated" in low:
+        hint = "Free that port, or choose another: --bind-port, publish in runtime.yaml"
+    elif "network" in low and "not found" in low:
+        hint = f"{engine} network create {wanted.network}"
+    elif "subuid" in low or "newuidmap" in low:
+        hint = "sudo usermod --add-subuids 524288-589823 --add-subgids 524288-589823 USER"
+    else:
+        hint = f"{engine} info"
+    return failure(
+        f"{engine} cannot run the router of {site!r}: {last_line(said)}",
+        hint,
+        "SW0611",
+        said.strip(),
+    )

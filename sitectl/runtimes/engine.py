@@ -1,0 +1,136 @@
+"""podman and docker as programs: found, asked, told. Argument lists only, each with a deadline."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sitectl.failure import Exit, Failure
+from sitectl.runtimes.container import Engine
+
+ASK_TIMEOUT_S: Final = 30.0
+PULL_TIMEOUT_S: Final = 600.0
+_PACKAGES: Final[dict[Engine, str]] = {
+    "podman": "dnf install podman (RHEL, Fedora) or apt install podman (Debian, Ubuntu)",
+    "docker": "Install docker, or use podman: sitectl … --type podman",
+}
+
+
+def failure(message: str, hint: str, code: str, detail: str = "") -> Failure:
+    """A verb cannot do its work because of what the engine says."""
+    return Failure(Exit.FAILED, code, message, hint, detail=detail)
+
+
+class Program:
+    """One engine's command line."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine: Engine = engine
+
+    def path(self) -> str:
+        """Where it is. Failure: it is not installed."""
+        found = shutil.which(self.engine)
+        if found is None:
+            raise failure(f"{self.engine} is not installed", _PACKAGES[self.engine], "SW0610")
+        return found
+
+    def ask(
+        self, *words: str, timeout_s: float = ASK_TIMEOUT_S
+    ) -> subprocess.CompletedProcess[str]:
+        """Run it to its end, whatever its exit code. Failure: it is missing, or out of time."""
+        return run([self.path(), *words], timeout_s)
+
+    def tell(self, *words: str, timeout_s: float = ASK_TIMEOUT_S) -> str:
+        """As `ask`, for what has to work; its output. Failure: with what it said."""
+        done = self.ask(*words, timeout_s=timeout_s)
+        if done.returncode:
+            raise failure(
+                f"{self.engine} {words[0]} failed: {last_line(done.stderr)}",
+                f"{self.engine} info",
+                "SW0611",
+                done.stderr.strip(),
+            )
+        return done.stdout
+
+    def version(self) -> tuple[int, int]:
+        """Major and minor of the program's version."""
+        text = self.tell("--version")
+        number = next((part for part in text.split() if part[:1].isdigit()), "0.0")
+        major, minor = number.split(".")[:2]
+        return int(major), int(minor)
+
+    def inspect(self, name: str) -> dict[str, Any] | None:
+        """What it knows of a container; None: there is none of that name."""
+        done = self.ask("container", "inspect", name)
+        if done.returncode:
+            if "no such" in done.stderr.lower():
+                return None
+            raise failure(
+                f"{self.engine} does not answer: {last_line(done.stderr)}",
+                f"{self.engine} info",
+                "SW0611",
+                done.stderr.strip(),
+            )
+        found: list[dict[str, Any]] = json.loads(done.stdout)
+        return found[0]
+
+    def has_image(self, image: str) -> bool:
+        """Whether the image is on this host."""
+        return self.ask("image", "inspect", image).returncode == 0
+
+    def require_image(self, image: str, policy: str) -> None:
+        """Have the image here, pulled if the policy says so. Failure: it cannot be had."""
+        if policy in ("missing", "never") and self.has_image(image):
+            return
+        load = f"{self.engine} load -i FILE"
+        if policy == "never":
+            raise failure(
+                f"image {image} is not on this host, and its pull policy is never",
+                f"{load} (an image archive), or --image with one of: {self.engine} images",
+                "SW0612",
+            )
+        done = self.ask("pull", "--quiet", image, timeout_s=PULL_TIMEOUT_S)
+        if done.returncode and not (policy == "newer" and self.has_image(image)):
+            raise failure(
+                f"image {image} cannot be pulled: {last_line(done.stderr)}",
+                f"Load it from an archive: {load}, or name another with --image or SITECTL_IMAGE",
+                "SW0612",
+                done.stderr.strip(),
+            )
+
+    def log(self, name: str, lines: int = 20) -> str:
+        """The end of a container's output."""
+        done = self.ask("logs", f"--tail={lines}", name)
+        return done.stdout + done.stderr
+
+
+def run(command: Sequence[str], timeout_s: float) -> subprocess.CompletedProcess[str]:
+    """Run a program of the host to its end. Failure: it takes too long."""
+    try:
+        return subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout_s,
+            check=False,
+            cwd="/",  # podman of another user cannot stand where that user may not look.
+            env={**os.environ, "LC_ALL": "C"},
+        )
+    except subprocess.TimeoutExpired:
+        raise Failure(
+            Exit.TIMED_OUT,
+            "SW0611",
+            f"{' '.join(command[:2])} did not end within {timeout_s:g} s",
+            f"Look at it: {command[0]} info",
+            retryable=True,
+        ) from None
+
+
+def last_line(text: str) -> str:
+    """The line of an error output that says most: its last."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1].strip() if lines else "it said nothing"

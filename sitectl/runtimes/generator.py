@@ -1,0 +1,63 @@
+"""Quadlet's generator, asked before a unit of it is installed."""
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from sitectl.runtimes.engine import failure, last_line
+from sitectl.runtimes.spec import Scope
+
+GENERATOR_TIMEOUT_S: Final = 30.0
+_GENERATORS: Final = {
+    "user": "/usr/lib/systemd/user-generators/podman-user-generator",
+    "system": "/usr/lib/systemd/system-generators/podman-system-generator",
+}
+_QUADLET: Final = ("/usr/libexec/podman/quadlet", "/usr/lib/podman/quadlet")
+
+
+def quadlet_generator(scope: Scope) -> str:
+    """Quadlet's program; empty: this podman has none."""
+    for place in (_GENERATORS[scope], *_QUADLET):
+        if os.access(place, os.X_OK):
+            return place
+    return ""
+
+
+def refuse_bad_quadlet(generator: str, scope: Scope, name: str, text: str) -> None:
+    """Have the generator read ``text`` as it will at boot. Failure: with what it says.
+
+    At boot it would drop the unit with nothing but a line in the journal.
+    """
+    with tempfile.TemporaryDirectory(prefix="spillway-quadlet-") as folder:
+        Path(folder, f"{name}.container").write_text(text, "utf-8")
+        said = dry_run(generator, scope, Path(folder))
+    made = f"---{name}.service---" in said.stdout
+    if said.returncode or not made or _complains(said.stderr):
+        raise failure(
+            f"podman's Quadlet generator refuses the unit of {name}: {last_line(said.stderr)}",
+            "Report this, with the version of podman; meanwhile run it as --type service",
+            "SW0615",
+            said.stderr.strip(),
+        )
+
+
+def dry_run(generator: str, scope: Scope, folder: Path) -> subprocess.CompletedProcess[str]:
+    """What the generator makes of the files in ``folder``, on its standard output."""
+    words: Sequence[str] = ("-dryrun", "-user") if scope == "user" else ("-dryrun",)
+    return subprocess.run(
+        [generator, *words],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=GENERATOR_TIMEOUT_S,
+        check=False,
+        env={**os.environ, "QUADLET_UNIT_DIRS": str(folder)},
+    )
+
+
+def _complains(stderr: str) -> bool:
+    words = ("error", "unsupported", "converting", "warning")
+    return any(word in stderr.lower() for word in words)

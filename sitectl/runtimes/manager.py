@@ -1,0 +1,147 @@
+"""systemd's managers by their commands: `systemctl`, `journalctl`, `loginctl`. No shell."""
+
+import os
+import pwd
+import re
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from sitectl.failure import Exit, Failure
+from sitectl.runtimes.spec import Scope
+
+CALL_TIMEOUT_S: Final = 30.0
+JOURNAL_LINES: Final = 40
+_LINGER: Final = Path("/var/lib/systemd/linger")
+_NUMBER: Final = re.compile(r"\d+")
+
+
+def user_name() -> str:
+    """Who runs this, as `loginctl` wants it."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
+
+
+class Manager:
+    """The system's manager, or that of the user who runs this."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self._flags = ["--user"] if scope == "user" else []
+
+    def run(self, program: str, *words: str, timeout_s: float = CALL_TIMEOUT_S) -> str:
+        """What ``program`` printed. Failure: it is not there, is too slow, or says no."""
+        command = [program, *self._flags, *words]
+        done = self._done(command, timeout_s)
+        if done.returncode:
+            said = (done.stderr.strip() or done.stdout.strip()).splitlines() or ["it said nothing"]
+            shown = " ".join(command)
+            raise Failure(
+                Exit.FAILED,
+                "systemd",
+                f"{shown}: {said[-1]} (exit {done.returncode})",
+                f"Look at: journalctl {' '.join([*self._flags, '-e'])}",
+                detail="\n".join(said[:-1]),
+            )
+        return done.stdout
+
+    def version(self) -> int:
+        """Of the manager that runs. 0: there is none to be reached."""
+        try:
+            text = self.run("systemctl", "show", "--property=Version", "--value")
+        except Failure:
+            return 0
+        found = _NUMBER.match(text.strip().removeprefix("v"))
+        return int(found[0]) if found else 0
+
+    def require(self) -> int:
+        """The manager's version. Failure: none runs, and why that may be."""
+        version = self.version()
+        if not version:
+            whose = f"no systemd user manager of {user_name()}" if self._flags else "no systemd"
+            raise Failure(
+                Exit.NOT_ALLOWED, "SW0600", f"{whose} runs on this host", self.away_hint()
+            )
+        return version
+
+    def away_hint(self) -> str:
+        """What to type when there is no manager."""
+        if self.scope == "user":
+            return (
+                f"loginctl enable-linger {user_name()} starts it, at boot too; in a container or "
+                "without systemd leave the router a plain process"
+            )
+        return "As root, where systemd is process 1; elsewhere leave the router a plain process"
+
+    def properties(self, unit: str, *names: str) -> dict[str, str]:
+        """Properties of ``unit``; of one that is not there they are empty or say so."""
+        text = self.run("systemctl", "show", unit, f"--property={','.join(names)}")
+        pairs = (line.partition("=") for line in text.splitlines())
+        return {key: value for key, _, value in pairs}
+
+    def says(self, *words: str) -> str:
+        """The first line that a question of systemctl's prints, whatever its exit code is."""
+        done = self._done(["systemctl", *self._flags, *words], CALL_TIMEOUT_S)
+        return (done.stdout.strip().splitlines() or [""])[0]
+
+    def journal(self, unit: str, invocation: str = "") -> list[str]:
+        """The last lines of ``unit``'s log, of one run of it; none when it cannot be read."""
+        flag = "--user-unit" if self.scope == "user" else "--unit"
+        words = ["journalctl", f"{flag}={unit}", "--no-pager", "--quiet", "--output=cat"]
+        if invocation:
+            words = ["journalctl", f"_SYSTEMD_INVOCATION_ID={invocation}", *words[2:]]
+        try:
+            done = self._done([*words, f"--lines={JOURNAL_LINES}"], CALL_TIMEOUT_S)
+        except Failure:
+            return []
+        return [line for line in done.stdout.splitlines() if line.strip()]
+
+    def lingers(self) -> bool | None:
+        """Whether the user's manager runs without a session, at boot too. None: nobody knows."""
+        name = user_name()
+        try:
+            if (_LINGER / name).exists():
+                return True
+            words = ["loginctl", "show-user", name, "--property=Linger", "--value"]
+            said = self._done(words, CALL_TIMEOUT_S).stdout.strip()
+        except (Failure, OSError):
+            return None
+        if said in ("yes", "no"):
+            return said == "yes"
+        return False if _LINGER.parent.is_dir() else None
+
+    def _done(self, command: Sequence[str], timeout_s: float) -> "subprocess.CompletedProcess[str]":
+        try:
+            return subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=timeout_s,
+                env=_environment(),
+                check=False,
+            )
+        except FileNotFoundError as error:
+            text = f"there is no {command[0]} on this host"
+            raise Failure(Exit.NOT_ALLOWED, "SW0600", text, self.away_hint()) from error
+        except subprocess.TimeoutExpired as error:
+            raise Failure(
+                Exit.TIMED_OUT,
+                "systemd",
+                f"{' '.join(command)} did not end within {timeout_s:g} s",
+                "Look at: systemctl list-jobs",
+                retryable=True,
+            ) from error
+
+
+def _environment() -> dict[str, str]:
+    """Ours, in plain English, and with the bus of a user who came by `su` or cron, not by login."""
+    environment = {**os.environ, "LC_ALL": "C.UTF-8", "SYSTEMD_COLORS": "0", "SYSTEMD_PAGER": ""}
+    own = f"/run/user/{os.geteuid()}"
+    if not environment.get("XDG_RUNTIME_DIR") and os.path.isdir(own):
+        environment["XDG_RUNTIME_DIR"] = own
+    return environment

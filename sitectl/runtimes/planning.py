@@ -1,0 +1,121 @@
+"""A site's documents and its ``runtime.yaml`` to the container that shall run its router."""
+
+import hashlib
+import re
+from typing import Final
+
+from router.documents import listening_addresses
+from router.documents.wanted import Listening, Wanted
+from router.model.addresses import join
+from sitectl.directory import DirectorySite
+from sitectl.failure import Exit, Failure
+from sitectl.image import chosen_image
+from sitectl.runtimes.container import MOUNTABLE, STOP_MARGIN_S, Container, Engine, run_words
+from sitectl.runtimes.spec import RUNTIME_FILE, RuntimeSpec
+
+HOST_NETWORK: Final = "host"
+_LOOPBACK: Final = ("127.", "::1", "localhost")
+_ANY: Final = ("0.0.0.0", "::", "[::]", "")
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_FIELDS: Final = {
+    "name": _NAME,
+    "network": _NAME,
+    "image": re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/@-]*"),
+    "publish": re.compile(r"(([0-9.]+|\[[0-9A-Fa-f:.]+\]):)?[0-9]{1,5}:[0-9]{1,5}"),
+}
+LOW_PORTS: Final = range(1, 1024)
+
+
+def container_name(site: DirectorySite, spec: RuntimeSpec) -> str:
+    """Of the container, and of its unit."""
+    return spec.name or f"spillway-{site.name}"
+
+
+def image_of(spec: RuntimeSpec) -> str:
+    """The image that the site's router shall be of."""
+    return chosen_image(spec.image)
+
+
+def planned(
+    site: DirectorySite,
+    spec: RuntimeSpec,
+    engine: Engine,
+    *,
+    user: str,
+    limits: bool,
+    timers: bool,
+) -> Container:
+    """The container that the site's files ask for. Failure: its directory cannot be mounted."""
+    directory = str(site.directory.resolve())
+    if not MOUNTABLE.fullmatch(directory):
+        raise Failure(
+            Exit.USAGE,
+            "SW0613",
+            f"{directory!r} cannot be mounted into a container: it holds one of : , $ % \" ' \\",
+            "Keep sites elsewhere: --state DIR",
+        )
+    _require_words(site, spec)
+    wanted = site.wanted()
+    places = listening_addresses(wanted.site, wanted.services, wanted.listeners)
+    own_network = spec.network != HOST_NETWORK
+    return Container(
+        name=container_name(site, spec),
+        site=site.name,
+        directory=directory,
+        image=image_of(spec),
+        pull_policy=spec.pull_policy,
+        user=user,
+        network=spec.network,
+        aliases=_aliases(site.name, wanted) if own_network else (),
+        publish=_published(wanted, spec, places) if own_network else (),
+        low_ports=any(place.port in LOW_PORTS for place in places),
+        limits=limits,
+        timers=timers,
+        stop_s=round(wanted.site.drain_grace_s) + STOP_MARGIN_S,
+    )
+
+
+def _require_words(site: DirectorySite, spec: RuntimeSpec) -> None:
+    """Raise Failure for a field of ``runtime.yaml`` that no engine takes."""
+    fields = [("name", spec.name), ("image", spec.image), ("network", spec.network)]
+    fields += [("publish", text) for text in spec.publish]
+    for field, text in fields:
+        if text and not _FIELDS[field].fullmatch(text):
+            raise Failure(
+                Exit.USAGE,
+                "SW0613",
+                f"{site.directory / RUNTIME_FILE}: {field} {text!r} is none that an engine takes",
+                "Mend the file, or type the command that made the site once more",
+            )
+
+
+def digest(container: Container, engine: Engine) -> str:
+    """Tells apart containers that were made with other words."""
+    words = "\0".join(run_words(container, engine))
+    return hashlib.sha256(words.encode()).hexdigest()[:16]
+
+
+def _published(wanted: Wanted, spec: RuntimeSpec, places: list[Listening]) -> tuple[str, ...]:
+    """Ports of the host that lead to the container: links, what was asked for, then listeners.
+
+    Listeners of loopback addresses stay inside; a port that ``runtime.yaml`` publishes is its own.
+    """
+    found = list(spec.publish)
+    taken = {int(text.rpartition(":")[2]) for text in spec.publish}
+    for place in places:
+        if place.port in taken or place.host.startswith(_LOOPBACK):
+            continue
+        taken.add(place.port)
+        outside = str(place.port) if place.host in _ANY else join(place.host, place.port)
+        found.append(f"{outside}:{place.port}")
+    return tuple(found)
+
+
+def _aliases(site: str, wanted: Wanted) -> tuple[str, ...]:
+    """Names by which other containers of the network reach this one: its services'.
+
+    Not those of its own targets: a name must not lead a request back to where it came from.
+    """
+    targets = {t.host for connector in wanted.connectors.values() for t in connector.targets}
+    names = {*wanted.services, *(spec.service for spec in wanted.listeners.values())}
+    return tuple(sorted(name for name in names - targets if name != site))

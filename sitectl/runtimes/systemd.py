@@ -1,0 +1,344 @@
+"""The router as a systemd service: a unit of the user's manager, or of the system's.
+
+`start` writes the unit when it is not what this version makes of the site, and restarts a router
+that runs by an older one. State and keys stay in the site's directory throughout.
+"""
+
+import os
+from pathlib import Path
+from typing import Any, Final
+
+from certs.files import make_directory
+from router.documents import listening_addresses, resolve
+from router.documents.addresses import auto_ip
+from router.model.errors import ConfigError
+from router.model.specs import SiteSpec
+from sitectl.directory import DirectorySite
+from sitectl.failure import Exit, Failure, conflict
+from sitectl.runtimes import account, host, presence
+from sitectl.runtimes.base import Runtime
+from sitectl.runtimes.manager import Manager, user_name
+from sitectl.runtimes.process import ProcessRuntime
+from sitectl.runtimes.spec import finding, read_spec
+from sitectl.runtimes.units import HostFacts, UnitSpec, directory_of, has_credentials, unit_text
+from sitectl.texts import write_atomically
+
+SYSTEM_UNITS: Final = Path("/etc/systemd/system")
+SYSTEM_STATE: Final = Path("/var/lib/spillway")
+POLL_S: Final = 0.1
+RESTART_MARK: Final = "restart-wanted"
+"""In ``run/``, from before a new unit is written until a router runs by it."""
+
+_SHOWN: Final = (
+    *("LoadState", "ActiveState", "SubState", "Result", "MainPID", "ExecMainStatus"),
+    *("InvocationID", "NRestarts", "StatusText"),
+)
+_CAUSES: Final = {
+    "203": "Python could not be run",
+    "217": "the user or its name space could not be set up",
+    "226": "the sandbox could not be set up",
+    "243": "the identity key could not be handed over",
+}
+"""Exit codes of systemd itself (systemd.exec(5), Process Exit Codes)."""
+
+
+class SystemdRuntime(Runtime):
+    """A unit of its own, which starts again after a crash, a hang and a reboot."""
+
+    def __init__(self, site: DirectorySite) -> None:
+        super().__init__(site)
+        spec = read_spec(site)
+        self.scope = spec.scope
+        self.unit = f"{spec.name or f'spillway-{site.name}'}.service"
+        self.path = _units_directory(self.scope == "system") / self.unit
+        self._manager = Manager(self.scope)
+
+    def start(self, timeout_s: float) -> bool:
+        """Bring the unit to this version, start it, wait until it serves. False: it did already."""
+        version = self._manager.require()
+        self._require_rights()
+        if self.scope == "system":
+            self._prepare_account()
+        facts = self._facts(version)
+        self._require_readable(facts)
+        self._install(unit_text(self._unit_spec(), facts))
+        if self._manager.says("is-enabled", self.unit) != "enabled":
+            self._manager.run("systemctl", "enable", self.unit)
+        mark = self.site.run / RESTART_MARK
+        state = self._state()
+        runs = state["ActiveState"] in ("active", "reloading") and self.site.admin.is_ready()
+        if runs and not mark.exists():
+            return False
+        if state["ActiveState"] in ("inactive", "failed"):
+            ProcessRuntime(self.site).stop(timeout_s)  # One that was started before it was a unit.
+        order = "restart" if mark.exists() else "start"
+        since = state["InvocationID"]
+        self._manager.run("systemctl", order, "--no-block", self.unit)
+        self._await_ready(timeout_s, since)
+        mark.unlink(missing_ok=True)
+        return True
+
+    def stop(self, timeout_s: float) -> bool:
+        """Have it drain and end. A second order while it drains ends it at once."""
+        state = self._state() if self._manager.version() else {"ActiveState": "inactive"}
+        if state["ActiveState"] in ("inactive", "failed"):
+            return ProcessRuntime(self.site).stop(timeout_s)
+        self._require_rights()
+        if state["ActiveState"] == "deactivating":
+            self._manager.run("systemctl", "kill", "--kill-who=main", "-s", "TERM", self.unit)
+        self._manager.run("systemctl", "stop", "--no-block", self.unit)
+
+        def is_gone() -> bool:
+            return self._state()["ActiveState"] in ("inactive", "failed")
+
+        if not presence.wait_until(is_gone, timeout_s, POLL_S):
+            raise Failure(
+                Exit.TIMED_OUT,
+                "still-draining",
+                f"the router of {self.site.name!r} ({self.unit}) still drains after "
+                f"{timeout_s:g} s",
+                "Wait longer with --timeout, or type stop again to end it now",
+                retryable=True,
+            )
+        return True
+
+    def remove(self, timeout_s: float) -> None:
+        """Disable and delete the unit; with the last one of the system its account, too."""
+        if self._owner_of_unit() not in (None, str(self.site.directory)):
+            return  # Of another site.
+        self._require_rights()
+        manager = self._manager if self._manager.version() else None
+        if manager is not None and self._state()["LoadState"] not in ("", "not-found"):
+            self.stop(timeout_s)
+            manager.run("systemctl", "disable", self.unit)
+        self.path.unlink(missing_ok=True)
+        for wants in self.path.parent.glob("*.wants"):
+            (wants / self.unit).unlink(missing_ok=True)
+        if manager is not None:
+            manager.run("systemctl", "daemon-reload")
+            manager.says("reset-failed", self.unit)  # It says no when there is nothing to forget.
+        if self.scope == "system" and not _units_of_ours():
+            account.remove_account()
+
+    def describe(self) -> dict[str, Any]:
+        """What `status` tells of the unit."""
+        fields: dict[str, Any] = {"runtime": "systemd", "unit": self.unit, "scope": self.scope}
+        fields["enabled"] = self._manager_says("is-enabled") == "enabled"
+        fields["state"] = self._manager_says("is-active") or "unknown"
+        if self.scope == "user":
+            fields["lingering"] = self._manager.lingers()
+        return fields
+
+    def findings(self) -> list[ConfigError]:
+        """What keeps it from running, or from running after a reboot."""
+        version = self._manager.version()
+        if not version:
+            whose = f"systemd manager of {user_name()}" if self.scope == "user" else "systemd"
+            text = f"no {whose} can be reached"
+            return [finding(self.site, text, self._manager.away_hint(), "SW0600")]
+        facts = self._facts(version)
+        return [*self._of_boot(), *self._of_host(facts), *self._of_unit(facts)]
+
+    def log_hint(self) -> str:
+        """The journal of the unit."""
+        return f"journalctl {'--user ' if self.scope == 'user' else ''}-u {self.unit}"
+
+    def _of_boot(self) -> list[ConfigError]:
+        if self.scope == "system" or self._manager.lingers() in (True, None):
+            return []
+        text = f"user {user_name()} does not linger: its routers end when it logs out, and a "
+        text += "reboot does not start them"
+        return [self._warning("SW0601", text, f"loginctl enable-linger {user_name()}")]
+
+    def _of_host(self, facts: HostFacts) -> list[ConfigError]:
+        found: list[ConfigError] = []
+        if not has_credentials(facts):
+            text = f"systemd {facts.systemd} cannot hand over keys here (it can from 247 on, where "
+            text += "/run is mounted shared): the router reads its own from its directory"
+            found.append(self._warning("SW0603", text, ""))
+        if self.scope == "user":
+            if not facts.has_user_namespaces:
+                text = "users may make no name spaces here: the router's sandbox is system calls "
+                text += "alone, it sees the whole disk"
+                found.append(self._warning("SW0604", text, "Or run it as root: a system unit"))
+            low = self._low_ports()
+            if low:
+                hint = f"As root: sysctl net.ipv4.ip_unprivileged_port_start={min(low)}"
+                text = f"port {min(low)} may not be bound by a user's router"
+                found.append(finding(self.site, text, hint, "SW0606"))
+        try:
+            self._require_readable(facts)
+        except Failure as failure:
+            found.append(finding(self.site, str(failure), failure.hint, failure.code))
+        return found
+
+    def _of_unit(self, facts: HostFacts) -> list[ConfigError]:
+        try:
+            text = self.path.read_text("utf-8")
+        except FileNotFoundError:
+            return []
+        if directory_of(text) != str(self.site.directory):
+            return [finding(self.site, f"{self.path} is not of this site", "", "SW0607")]
+        if text != unit_text(self._unit_spec(), facts):
+            reason = f"{self.path} is not what this version makes of the site"
+            hint = f"sitectl --site {self.site.name} start"
+            return [self._warning("SW0608", reason, hint)]
+        return []
+
+    def _warning(self, code: str, text: str, hint: str) -> ConfigError:
+        found = finding(self.site, text, hint, code)
+        found.severity = "warning"
+        return found
+
+    def _require_rights(self) -> None:
+        if self.scope == "system" and os.geteuid() != 0:
+            raise Failure(
+                Exit.NOT_ALLOWED,
+                "SW0602",
+                f"{self.unit} is a unit of the system, which only root may change",
+                "sudo with the same command",
+            )
+
+    def _prepare_account(self) -> None:
+        owner = account.make_account()
+        account.open_the_way(self.site.directory, SYSTEM_STATE)
+        account.hand_over(self.site.directory, owner)
+
+    def _require_readable(self, facts: HostFacts) -> None:
+        """Raise Failure unless the account of system units can reach Python, code and state."""
+        owner = account.account() if self.scope == "system" else None
+        if owner is None:
+            return
+        needed = [facts.python, host.code_directory(), *facts.import_paths]
+        shown = list(facts.shown_paths)
+        if facts.site_is_hidden:
+            shown.append(str(self.site.directory))
+        for path in (*needed, str(self.site.directory)):
+            closed = host.closed_to(owner.pw_uid, owner.pw_gid, path, shown)
+            if closed is not None:
+                raise Failure(
+                    Exit.NOT_ALLOWED,
+                    "SW0605",
+                    f"user {owner.pw_name!r}, whom the router runs as, cannot pass {closed}, "
+                    f"where it needs {path}",
+                    f"chmod -R go+rX {closed}, or install it below /opt or /usr/local",
+                )
+
+    def _facts(self, version: int) -> HostFacts:
+        return host.host_facts(self.scope, version, self.site.directory)
+
+    def _unit_spec(self) -> UnitSpec:
+        site = self._site_spec()
+        return UnitSpec(
+            site=self.site.name,
+            directory=str(self.site.directory),
+            scope=self.scope,
+            drain_grace_s=site.drain_grace_s,
+            binds_low_ports=self.scope == "system" and self._may_bind_low_ports(site),
+        )
+
+    def _site_spec(self) -> SiteSpec:
+        found = [one.spec for one in self.site.documents() if isinstance(one.spec, SiteSpec)]
+        return found[0] if found else SiteSpec()
+
+    def _may_bind_low_ports(self, site: SiteSpec) -> bool:
+        """Whether it does now, or offers services of others, whose ports are theirs to choose."""
+        if not host.needs_right_to_bind(1):
+            return False
+        wanted, _ = resolve(self.site.documents())
+        chosen = any(auto_ip(one.listen) for one in wanted.listeners.values()) if wanted else False
+        return site.service_sync or chosen or bool(self._low_ports())
+
+    def _low_ports(self) -> list[int]:
+        wanted, _ = resolve(self.site.documents())
+        if wanted is None:
+            return []
+        found = listening_addresses(wanted.site, wanted.services, wanted.listeners)
+        return [one.port for one in found if host.needs_right_to_bind(one.port)]
+
+    def _owner_of_unit(self) -> str | None:
+        try:
+            return directory_of(self.path.read_text("utf-8")) or "nobody's site"
+        except FileNotFoundError:
+            return None
+
+    def _install(self, text: str) -> None:
+        """Write the unit when it differs. Failure: one of that name is not this site's."""
+        owner = self._owner_of_unit()
+        if owner not in (None, str(self.site.directory)):
+            raise conflict(
+                f"{self.path} is there already and of {owner}",
+                f"Choose another name of the unit: name: in {self.site.directory}/runtime.yaml",
+            )
+        if owner is None or self.path.read_text("utf-8") != text:
+            if self._state()["ActiveState"] not in ("inactive", "failed"):
+                make_directory(self.site.run, 0o700)
+                write_atomically(self.site.run / RESTART_MARK, "")
+            make_directory(self.path.parent)
+            write_atomically(self.path, text)
+        if self._manager.properties(self.unit, "NeedDaemonReload", "LoadState") != {
+            "NeedDaemonReload": "no",
+            "LoadState": "loaded",
+        }:
+            self._manager.run("systemctl", "daemon-reload")
+
+    def _state(self) -> dict[str, str]:
+        return dict.fromkeys(_SHOWN, "") | self._manager.properties(self.unit, *_SHOWN)
+
+    def _manager_says(self, question: str) -> str:
+        try:
+            return self._manager.says(question, self.unit)
+        except Failure:
+            return ""
+
+    def _await_ready(self, timeout_s: float, invocation_before: str) -> None:
+        """Until it serves. Failure: it ended, with its last words, or it takes too long."""
+        state: dict[str, str] = {}
+
+        def settled() -> bool:
+            state.update(self._state())
+            if state["ActiveState"] == "active" and self.site.admin.is_ready():
+                return True
+            is_new = state["InvocationID"] != invocation_before
+            return is_new and (state["ActiveState"] == "failed" or _waits_to_restart(state))
+
+        in_time = presence.wait_until(settled, timeout_s, POLL_S)
+        if state["ActiveState"] == "active" and in_time:
+            return
+        lines = self._manager.journal(self.unit, state["InvocationID"])
+        if not in_time:
+            raise Failure(
+                Exit.TIMED_OUT,
+                "not-ready",
+                f"the router of {self.site.name!r} is not ready after {timeout_s:g} s",
+                f"Look at: {self.log_hint()}",
+                detail="\n".join(f"  {line}" for line in lines[-5:]),
+                retryable=True,
+            )
+        status = state["ExecMainStatus"]
+        cause = presence.last_error_of(lines) if lines else _CAUSES.get(status, state["Result"])
+        tries = "; systemd tries again every few seconds" if _waits_to_restart(state) else ""
+        raise Failure(
+            Exit.FAILED,
+            "start-failed",
+            f"the router of {self.site.name!r} ended at once (exit {status}): {cause}{tries}",
+            f"Mend that, then the same again; the whole log: {self.log_hint()}",
+            detail="\n".join(f"  {line}" for line in lines[-5:]),
+        )
+
+
+def _waits_to_restart(state: dict[str, str]) -> bool:
+    return state["ActiveState"] == "activating" and state["SubState"].startswith("auto-restart")
+
+
+def _units_directory(is_system: bool) -> Path:
+    if is_system:
+        return SYSTEM_UNITS
+    base = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+    return Path(base).expanduser().absolute() / "systemd" / "user"
+
+
+def _units_of_ours() -> list[Path]:
+    """Units of the system that `start` made."""
+    found = SYSTEM_UNITS.glob("*.service")
+    return [path for path in found if path.is_file() and directory_of(path.read_text("utf-8"))]

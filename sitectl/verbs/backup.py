@@ -1,0 +1,255 @@
+"""`backup` and `restore`: a site in one sealed file, and back from it, here or elsewhere."""
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from certs.files import write_secret
+from sitectl import output, store
+from sitectl.backup import content as contents
+from sitectl.backup import seal
+from sitectl.backup.content import Content
+from sitectl.failure import Exit, Failure, conflict, not_found, usage
+from sitectl.options import Settings, Verb
+
+if TYPE_CHECKING:
+    from sitectl.site import Change
+
+_SOURCE = "--passphrase-file FILE, - for stdin; a terminal is asked"
+
+
+def _flags(function: Any) -> Any:
+    function = click.option(
+        "--passphrase-file",
+        metavar="FILE|-",
+        help="Its first line is the passphrase; - reads stdin. [default: asked on the terminal]",
+    )(function)
+    return click.option("--gateway", is_flag=True, help="A gateway of this host (--site NAME).")(
+        function
+    )
+
+
+@click.command(cls=Verb)
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@_flags
+@click.option("--force", is_flag=True, help="Overwrite FILE.")
+@click.option("--fips", is_flag=True, help="So that hosts in FIPS mode can open it too (PBKDF2).")
+@click.pass_obj
+def backup(
+    settings: Settings,
+    file: Path,
+    passphrase_file: str | None,
+    gateway: bool,
+    force: bool,
+    fips: bool,
+) -> None:
+    """Write the whole site into FILE, sealed by a passphrase.
+
+    Inside are its identity and certificate authority, documents, links with their credentials,
+    claims and who redeemed them, revocations and the credentials of services. The router may run.
+    Not inside: what is made from these (a Deployment, units, containers), logs, other's workloads.
+
+    Keep FILE and passphrase apart: both together are the site.
+
+    \b
+    Examples:
+      sitectl backup west.backup
+      sitectl --site west backup west.backup --passphrase-file /root/west.pass --force
+      sitectl --site db1-root backup db1.backup --gateway
+      sitectl -n shop backup shop.backup --passphrase-file - < pass
+    """
+    if file.exists() and not force:
+        raise conflict(f"{file} exists already and was not touched", "Add --force to replace it")
+    if not file.absolute().parent.is_dir():
+        raise not_found(f"no directory {file.parent} for the backup", "Make it, or name another")
+    content = _content(settings, gateway)
+    passphrase = _passphrase(passphrase_file, is_new=True)
+    sealed = seal.seal(contents.encode(content), passphrase, seal.FOR_FIPS if fips else None)
+    try:
+        write_secret(file.absolute(), sealed, replace=force)
+    except FileExistsError:
+        raise conflict(f"{file} exists already", "Add --force to replace it") from None
+    item = {**contents.summary(content, time.time()), "file": str(file), "bytes": len(sealed)}
+    text = (
+        f"site {content.name} ({content.site_id[:8]}) is in {file}: "
+        f"{output.count(len(content.documents), 'file')} of documents, "
+        f"{output.count(len(content.links), 'link')}, "
+        f"{output.count(len(content.tls), 'credential')}"
+    )
+    output.emit_item(settings, "Backup", item, lambda: output.safe(text))
+    if item["grants"]["open"]:
+        output.note(
+            "Claims that are still open will be void after a restore: "
+            + ", ".join(item["grants"]["open"])
+        )
+
+
+@click.command(cls=Verb)
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@_flags
+@click.option("--force", is_flag=True, help="Replace the same site where it is here and differs.")
+@click.option("--dry-run", is_flag=True, help="Say what is inside and what would happen.")
+@click.option("--image", help="Of the router, on Kubernetes.")
+@click.pass_obj
+def restore(
+    settings: Settings,
+    file: Path,
+    passphrase_file: str | None,
+    gateway: bool,
+    force: bool,
+    dry_run: bool,
+    image: str | None,
+) -> None:
+    """Make the site that is in FILE, with its identity, whole or not at all.
+
+    The router must not run here, and no longer anywhere else: two live routers with one identity
+    find each other, and the later one is kept out (SW0401). Claims that were open when the backup
+    was made are void; sites revoked before it stay revoked, those revoked since must be revoked
+    again unless the site is still here. Typed again it changes nothing.
+
+    \b
+    Examples:
+      sitectl restore west.backup && sitectl --site west start
+      sitectl restore west.backup --dry-run -o json --passphrase-file /root/west.pass
+      sitectl --state /srv/sites restore west.backup
+      sitectl -n shop restore west.backup
+    """
+    try:
+        with file.open("rb") as opened:
+            sealed = opened.read(seal.FILE_BYTES_MAX + 1)
+    except FileNotFoundError:
+        raise not_found(f"no file {file}", "Name a file that `sitectl backup` wrote") from None
+    except IsADirectoryError:
+        raise usage(f"{file} is a directory", "sitectl restore FILE") from None
+    passphrase = _passphrase(passphrase_file, is_new=False)
+    content = contents.decode(seal.unseal(sealed, passphrase, str(file)), str(file))
+    _require_name(settings, content, file)
+    if settings.on_kubernetes():
+        from sitectl.backup.namespace import restore_namespace
+
+        change = restore_namespace(settings, content, image or "", force=force, dry_run=dry_run)
+    else:
+        change = _restore_folder(settings, content, gateway, force, dry_run)
+    _tell(settings, content, file, change, dry_run)
+
+
+def _content(settings: Settings, gateway: bool) -> Content:
+    if settings.on_kubernetes():
+        from sitectl.backup.namespace import read_namespace
+
+        return read_namespace(settings)
+    from sitectl.backup.folder import read_folder
+
+    if gateway:
+        settings.state = str(store.gateways_dir(settings))
+    return read_folder(store.find_directory(settings))
+
+
+def _restore_folder(
+    settings: Settings, content: Content, gateway: bool, force: bool, dry_run: bool
+) -> "Change":
+    from sitectl.backup.folder import judge_folder, restore_folder
+
+    state = store.state_dir(settings)
+    if gateway or (content.origin.is_gateway and state.name != store.GATEWAYS):
+        state = store.gateways_dir(settings)
+    if dry_run:
+        return judge_folder(content, state)
+    return restore_folder(content, state, force=force)
+
+
+def _require_name(settings: Settings, content: Content, file: Path) -> None:
+    if settings.site and settings.site != content.name and not settings.on_kubernetes():
+        raise usage(
+            f"{file} is of site {content.name!r}; a restored site keeps its name",
+            f"--site {content.name}, or leave it out",
+        )
+
+
+def _tell(
+    settings: Settings, content: Content, file: Path, change: "Change", dry_run: bool
+) -> None:
+    words = {"created": "restored", "updated": "restored over what was here"}
+    done = words.get(change, "is here already as the backup says, unchanged")
+    if dry_run:
+        done = f"would be {done}" if change in words else done
+    item = {
+        **contents.summary(content, time.time()),
+        "file": str(file),
+        "change": change,
+        "dry_run": dry_run,
+    }
+    text = f"site {content.name} ({content.site_id[:8]}) {done}; backup of {item['made_at']}"
+    output.emit_item(settings, "Restore", item, lambda: output.safe(text))
+    if dry_run or change == "unchanged":
+        return
+    output.note(
+        f"Sites revoked after {item['made_at']} are not known to the backup: revoke them again"
+    )
+    if item["grants"]["open"]:
+        output.note(f"Void now, make new tokens: {', '.join(item['grants']['open'])}")
+    origin = content.origin
+    output.note(
+        f"The original ({origin.host}, {origin.place}) must not run any more: "
+        "a second live router of this site is kept out"
+    )
+    if settings.on_kubernetes():
+        return
+    if content.objects:
+        _tell_of_workloads(content)
+    output.note(f"Next: sitectl --site {content.name} start")
+
+
+def _tell_of_workloads(content: Content) -> None:
+    """Of a namespace's connectors, those that have no targets on a host."""
+    from router.documents import read
+    from router.model.specs import ConnectorSpec
+
+    for name, text in content.documents.items():
+        for document in read(text, name)[0]:
+            if isinstance(document.spec, ConnectorSpec) and document.spec.workload:
+                output.note(
+                    f"config/{name}: {document.spec.workload} is no target here; bind one: sitectl "
+                    f"service bind {document.spec.service} host ADDRESS --target-port PORT"
+                )
+
+
+def _passphrase(given: str | None, *, is_new: bool) -> bytes:
+    """Never from the command line or the environment, where others may read it."""
+    if given is not None:
+        text = _first_line(given)
+    elif sys.stdin.isatty():
+        text = click.prompt(
+            "Passphrase", hide_input=True, confirmation_prompt=is_new, err=True
+        ).encode()
+    else:
+        raise Failure(Exit.USAGE, "SW0655", "a backup needs a passphrase", f"Give it: {_SOURCE}")
+    if not text or (is_new and len(text.decode("utf-8", "replace")) < seal.PASSPHRASE_CHARS_MIN):
+        raise Failure(
+            Exit.USAGE,
+            "SW0655",
+            f"the passphrase has fewer than {seal.PASSPHRASE_CHARS_MIN} characters",
+            "Take several words, or: head -c 24 /dev/urandom | base64 > FILE; chmod 0600 FILE",
+        )
+    return text
+
+
+def _first_line(given: str) -> bytes:
+    """Of the file, without its end of line."""
+    try:
+        if given == "-":
+            data = sys.stdin.buffer.read(seal.PASSPHRASE_BYTES_MAX + 1)
+        else:
+            with Path(given).open("rb") as file:
+                data = file.read(seal.PASSPHRASE_BYTES_MAX + 1)
+                if os.fstat(file.fileno()).st_mode & 0o077:
+                    output.note(f"{given} may be read by others: chmod 0600 {given}")
+    except FileNotFoundError:
+        raise not_found(f"no file {given} with the passphrase", _SOURCE) from None
+    if len(data) > seal.PASSPHRASE_BYTES_MAX:
+        raise usage(f"{given} is too long for a passphrase", "Its first line is meant")
+    return data.split(b"\n", 1)[0].rstrip(b"\r")

@@ -1,0 +1,219 @@
+"""What `generate-bundle` packs: whose identity, which credential, and how it is barred."""
+
+import hashlib
+import io
+import json
+import stat
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from certs import certificates, tokens
+from certs.identity import SiteIdentity
+from certs.revocation import Revocations
+from router.documents.gateway import read_gateway
+from sitectl.gateway import archive
+from tests.unit.sitectl.conftest import CommandLine
+
+GATEWAY = """\
+name: DB Host
+bindings:
+- {host: 127.0.0.1, service: {address: "db:5432"}}
+"""
+YEAR_S = 365 * 86_400
+TOKEN = "site/secrets/links/site/token.yaml"
+
+
+@pytest.fixture
+def definition(tmp_path: Path) -> Path:
+    """Gateway YAML, its name one for people."""
+    path = tmp_path / "db.yaml"
+    path.write_text(GATEWAY)
+    return path
+
+
+def packed(here: CommandLine, definition: Path, out: str = "out", *words: str) -> dict[str, bytes]:
+    """The files of the bundle that is made."""
+    folder = definition.parent / out
+    flags = ("--ingress-host", "10.9.8.7") if "--token" not in words else ()
+    here.ok("gateway", "generate-bundle", str(definition), str(folder), *flags, *words)
+    found = archive.read(folder / "db-host.tar.gz")
+    assert found is not None
+    return found
+
+
+def identity(files: dict[str, bytes]) -> str:
+    """The gateway's site id."""
+    return SiteIdentity.from_pem(files["site/secrets/identity.key"].decode(), "").site_id
+
+
+def test_a_bundle_is_for_its_owner_alone_and_its_sums_are_right(
+    here: CommandLine, definition: Path
+) -> None:
+    files = packed(here, definition)
+    path = definition.parent / "out" / "db-host.tar.gz"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [entry.name for entry in path.parent.iterdir()] == ["db-host.tar.gz"]
+    with tarfile.open(path) as tar:
+        for member in tar:
+            expected = 0o700 if member.isdir() or member.name.endswith(".sh") else 0o600
+            assert member.mode == expected, member.name
+    lines = [line.split("  ") for line in files["SHA256SUMS"].decode().splitlines()]
+    sums = {name: digest for digest, name in lines}
+    named = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    del named["SHA256SUMS"]
+    assert sums == named
+
+
+def test_its_credential_admits_this_gateway_alone_and_the_site_knows_it(
+    here: CommandLine, definition: Path
+) -> None:
+    files = packed(here, definition)
+    token = tokens.load_bytes(files[TOKEN], "token.yaml")
+    assert token.kind == "certificate"
+    assert certificates.site_in_certificate(token.certificate_pem) == identity(files)
+    assert token.endpoints == (("10.9.8.7", 55671),)
+    (path,) = (here.state / "here/secrets/grants").glob("*.json")
+    grant = json.loads(path.read_text())
+    assert grant["name"] == "gateway-db-host"
+    assert grant["uses_left"] == 0
+    (use,) = grant["redeemed"]
+    assert (use["site_id"], use["site_name"]) == (identity(files), "db-host")
+    assert token.key_pem not in path.read_text()
+
+
+def test_the_gateway_is_an_edge_that_offers_what_its_yaml_says(
+    here: CommandLine, definition: Path
+) -> None:
+    files = packed(here, definition)
+    assert b"routerMode: edge" in files["site/config/site-db-host.yaml"]
+    assert b"ports: [5432]" in files["site/config/service-db.yaml"]
+    assert b"listen: none" in files["site/config/listener-db.yaml"]
+    gateway, findings = read_gateway(files["definition.yaml"].decode(), "")
+    assert findings == [] and gateway is not None
+    assert gateway.bindings[0].address == "db"
+    assert b"db:5432 is served by 127.0.0.1:5432" in files["README.txt"]
+
+
+def test_a_service_that_the_site_declares_is_left_to_it(
+    here: CommandLine, definition: Path
+) -> None:
+    here.ok("service", "create", "db", "5432")
+    assert "site/config/service-db.yaml" not in packed(here, definition)
+
+
+def test_made_again_it_is_the_same_bundle_and_elsewhere_another_gateway(
+    here: CommandLine, definition: Path
+) -> None:
+    first = packed(here, definition)
+    path = definition.parent / "out" / "db-host.tar.gz"
+    before = path.stat()
+    again = here.json(
+        *("gateway", "generate-bundle", str(definition), str(path.parent)),
+        *("--ingress-host", "10.9.8.7"),
+    )
+    assert again["change"] == "unchanged"
+    assert path.stat().st_ino == before.st_ino
+    assert len(list((here.state / "here/secrets/grants").glob("*.json"))) == 1
+    other = packed(here, definition, "elsewhere")
+    assert identity(other) != identity(first)
+
+
+def test_a_changed_definition_keeps_identity_and_credential(
+    here: CommandLine, definition: Path
+) -> None:
+    first = packed(here, definition)
+    definition.write_text(GATEWAY.replace("5432", "5433"))
+    second = packed(here, definition)
+    for name in ("site/secrets/identity.key", TOKEN):
+        assert first[name] == second[name]
+    assert b"5433" in second["site/config/service-db.yaml"]
+
+
+def test_another_expiry_is_another_credential_of_the_same_gateway(
+    here: CommandLine, definition: Path
+) -> None:
+    first, second = packed(here, definition), packed(here, definition, "out", "--expiry", "30d")
+    assert identity(first) == identity(second)
+    old, new = (tokens.load_bytes(files[TOKEN], "") for files in (first, second))
+    assert old.expires_at - new.expires_at == pytest.approx(YEAR_S - 30 * 86_400, abs=60)
+
+
+def test_a_leaked_bundle_is_barred_by_the_words_that_it_says(
+    here: CommandLine, definition: Path
+) -> None:
+    files = packed(here, definition)
+    other = packed(here, definition, "elsewhere")
+    item = here.json("gateway", "generate-bundle", str(definition), str(definition.parent / "x"))
+    assert item["revoke"] == f"sitectl --site here revoke-access --link {item['id']}"
+    ambiguous = here("revoke-access", "--link", "db-host")
+    assert ambiguous.exit_code == 2
+    assert "is the name of 3 sites" in ambiguous.output
+    here.ok("revoke-access", "--link", identity(files))
+    revoked = Revocations(here.state / "here/secrets")
+    token = tokens.load_bytes(files[TOKEN], "")
+    serial = certificates.serial_of(token.certificate_pem)
+    assert revoked.is_revoked(serial, "") and revoked.is_revoked("", identity(files))
+    assert not revoked.is_revoked("", identity(other))
+    assert "unchanged" in here.ok("revoke-access", "--link", identity(files)).output
+
+
+def test_a_barred_gateway_does_not_come_back_by_being_packed_again(
+    here: CommandLine, definition: Path
+) -> None:
+    first = packed(here, definition)
+    here.ok("revoke-access", "--link", "db-host")
+    assert identity(packed(here, definition)) != identity(first)
+
+
+@pytest.mark.parametrize("kind", ["cert", "claim"])
+def test_without_its_site_a_bundle_is_made_of_a_token(
+    here: CommandLine, definition: Path, kind: str
+) -> None:
+    token = definition.parent / "token.yaml"
+    words = ("--token-type", kind, "--ingress-host", "10.9.8.7")
+    here.ok("token", "create", str(token), *words)
+    away = CommandLine(definition.parent / "away")
+    files = packed(away, definition, "out", "--token", str(token))
+    assert tokens.load_bytes(files[TOKEN], "") == tokens.read_file(token)
+    says = b"at the first launch" if kind == "claim" else b"whoever holds it"
+    assert says in files["README.txt"]
+    result = away(
+        *("gateway", "generate-bundle", str(definition), str(definition.parent), "--expiry", "1d"),
+        *("--token", str(token)),
+    )
+    assert result.exit_code == 2
+
+
+def test_what_cannot_be_packed_is_said_before_anything_is_granted(
+    here: CommandLine, definition: Path
+) -> None:
+    out = definition.parent / "out"
+    definition.write_text("name: g\nbindings:\n- {service: {address: 'DB:1'}}\n")
+    result = here("gateway", "generate-bundle", str(definition), str(out))
+    assert result.exit_code == 1
+    assert (
+        "SW0640"
+        in here("gateway", "generate-bundle", str(definition), str(out), "-o", "json").output
+    )
+    assert f"{definition}:3:" in result.output
+    definition.write_text(GATEWAY)
+    (out / "db-host.tar.gz").parent.mkdir(exist_ok=True)
+    (out / "db-host.tar.gz").write_text("something else")
+    result = here("gateway", "generate-bundle", str(definition), str(out))
+    assert result.exit_code == 5
+    assert "is no bundle" in result.output
+    result = here("gateway", "generate-bundle", str(definition), str(out / "a" / "b"))
+    assert result.exit_code == 2
+    assert not (here.state / "here/secrets/grants").exists()
+
+
+def test_the_image_in_an_archive_is_known_by_its_configuration(tmp_path: Path) -> None:
+    path = tmp_path / "image.tar"
+    manifest = json.dumps([{"Config": "ab12.json"}]).encode()
+    with tarfile.open(path, "w") as tar:
+        member = tarfile.TarInfo("manifest.json")
+        member.size = len(manifest)
+        tar.addfile(member, io.BytesIO(manifest))
+    assert archive.image_digest(path) == "ab12"

@@ -1,0 +1,119 @@
+"""systemctl, journalctl, loginctl and systemd-sysusers, played by one script on PATH.
+
+It keeps units in a directory as systemd does: what was loaded at the last daemon-reload, which
+are enabled, what runs. A unit's router is played by whoever sets ``ready`` (a FakeAdmin).
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+_SCRIPT = """#!{python}
+import json, pathlib, sys
+place = pathlib.Path({place!r})
+state = json.loads((place / "state.json").read_text())
+program, words = pathlib.Path(sys.argv[0]).name, sys.argv[1:]
+with (place / "calls").open("a") as calls:
+    calls.write(json.dumps([program, *words]) + "\\n")
+words = [word for word in words if word not in ("--user", "--value", "--no-block")]
+unit = next((word for word in words[1:] if word.endswith(".service")), "")
+file = pathlib.Path(state["units"]) / unit
+if state["refused"]:
+    print(state["refused"], file=sys.stderr)
+    sys.exit(1)
+if program == "journalctl":
+    print("\\n".join(state["journal"]))
+elif program == "loginctl":
+    print(state["linger"])
+elif words[:1] == ["show"] and not unit:
+    print(state["version"])
+elif words[:1] == ["show"]:
+    loaded = state["loaded"].get(unit)
+    there = file.read_text() if file.exists() else None
+    known = {{
+        **state["run"],
+        "LoadState": "loaded" if loaded is not None else "not-found",
+        "NeedDaemonReload": "yes" if loaded not in (None, there) else "no",
+    }}
+    wanted = next(word for word in words if word.startswith("--property=")).partition("=")[2]
+    for key in wanted.split(","):
+        print(f"{{key}}={{known.get(key, '')}}")
+elif words[:1] == ["daemon-reload"]:
+    units = pathlib.Path(state["units"]).glob("*.service")
+    state["loaded"] = {{unit.name: unit.read_text() for unit in units}}
+elif words[:1] in (["is-enabled"], ["is-active"]):
+    enabled = unit in state["enabled"]
+    print(("enabled" if enabled else "disabled") if "is-enabled" in words else "active")
+    sys.exit(0 if enabled else 1)
+elif words[:1] == ["enable"]:
+    state["enabled"] = [*state["enabled"], unit]
+elif words[:1] == ["disable"]:
+    state["enabled"] = [one for one in state["enabled"] if one != unit]
+elif words[:1] in (["start"], ["restart"]):
+    if unit not in state["loaded"]:
+        print(f"Failed to {{words[0]}} {{unit}}: Unit {{unit}} not found.", file=sys.stderr)
+        sys.exit(5)
+    number = int(state["run"].get("InvocationID") or 0) + 1
+    state["run"] = {{**state["after_start"], "InvocationID": str(number)}}
+elif words[:1] == ["stop"]:
+    state["run"] = {{**state["run"], **state["after_stop"]}}
+(place / "state.json").write_text(json.dumps(state))
+"""
+
+GONE = {"ActiveState": "inactive", "SubState": "dead", "MainPID": "0"}
+ACTIVE = {"ActiveState": "active", "SubState": "running", "MainPID": "77"}
+
+
+class FakeSystemd:
+    """Programs in ``place / "bin"``, to be put on PATH."""
+
+    def __init__(self, place: Path, units: Path) -> None:
+        self._place = place
+        self.bin = place / "bin"
+        self.bin.mkdir(parents=True)
+        script = _SCRIPT.format(python=sys.executable, place=str(place))
+        for name in ("systemctl", "journalctl", "loginctl"):
+            (self.bin / name).write_text(script)
+            (self.bin / name).chmod(0o755)
+        self._state: dict[str, Any] = {
+            "units": str(units),
+            "version": "252.38-1~deb12u1",
+            "linger": "yes",
+            "refused": "",
+            "loaded": {},
+            "enabled": [],
+            "journal": [],
+            "run": {**GONE, "InvocationID": ""},
+            "after_start": ACTIVE,
+            "after_stop": GONE,
+        }
+        self._write()
+
+    def set(self, **fields: Any) -> None:
+        """Change what it answers: ``linger``, ``journal``, ``refused``, ``after_start``, …"""
+        self._state = json.loads((self._place / "state.json").read_text())
+        self._state.update(fields)
+        self._write()
+
+    def get(self, name: str) -> Any:
+        """What it keeps: ``enabled``, ``loaded``, ``run``."""
+        return json.loads((self._place / "state.json").read_text())[name]
+
+    def orders(self) -> list[list[str]]:
+        """What was ordered, without what was only asked, and without flags."""
+        path = self._place / "calls"
+        calls = map(json.loads, path.read_text().splitlines()) if path.exists() else ()
+        asked = {"show", "show-user", "is-enabled", "is-active"}
+        plain = [[word for word in call[1:] if not word.startswith("-")] for call in calls]
+        return [words for words in plain if words and words[0] not in asked]
+
+    def forget_orders(self) -> None:
+        """Start a new list."""
+        (self._place / "calls").unlink(missing_ok=True)
+
+    def _write(self) -> None:
+        temporary = self._place / f"state.{os.getpid()}"
+        temporary.write_text(json.dumps(self._state))
+        temporary.rename(self._place / "state.json")
