@@ -10,6 +10,10 @@ from router.model.events import Note, Problem
 from router.model.ids import ServiceKey, SiteId
 from router.routing.table import Declared, RouteTable
 
+COPY_HINT = (
+    "Stop one of the two; if both shall stay, give one a new identity: sitectl delete, then "
+    "sitectl init"
+)
 _IN_USE = "already in use"  # EADDRINUSE, in the words of the system.
 
 
@@ -39,14 +43,33 @@ def of_router(link_listener_error: str, conflict: str, untold: str) -> list[Prob
         hint = "Free the port, or change bindPort in the site's config/site-NAME.yaml"
         found.append(Problem(code="SW0201", message=link_listener_error, hint=hint))
     if conflict:
-        hint = (
-            "Stop one of the two; if both shall stay, give one a new identity: sitectl delete, "
-            "then sitectl init"
-        )
-        found.append(Problem(code="SW0401", message=conflict, hint=hint))
+        found.append(Problem(code="SW0401", message=conflict, hint=COPY_HINT))
     if untold:
         hint = "Remove services that nobody uses: sitectl service status"
         found.append(Problem(code="SW0305", message=untold, hint=hint))
+    return found
+
+
+def of_disk(state: str, log: str) -> list[Problem]:
+    """What cannot be written, and why; empty: it can."""
+    found = []
+    if state:
+        found.append(
+            Problem(
+                code="SW0662",
+                message=f"What this router must remember cannot be written: {state}. It serves, "
+                "and would start again with what it knew before.",
+                hint="Free space on that disk and look at its permissions: df -h, df -i, ls -ld",
+            )
+        )
+    if log:
+        found.append(
+            Problem(
+                code="SW0663",
+                message=f"Lines of the log are lost: {log}.",
+                hint="Free space on that disk and look at its permissions; see sitectl events",
+            )
+        )
     return found
 
 

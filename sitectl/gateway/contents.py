@@ -169,8 +169,8 @@ Image: {bundle.image} ({image}).
 
 THIS BUNDLE IS SECRET. It holds the gateway's key and {credential}
 Whoever has it can be this gateway: offer its services, and use those of the network. Two at once
-are found out: the network reports the second one. Copy it over ssh, delete it after launching it,
-and if it got into wrong hands, at the site {bundle.site}:
+show at the site, in `sitectl link status`, as {bundle.name} and {bundle.name}-2.
+Copy it over ssh, delete it after launching it, and if it got into wrong hands, type at the site:
 
     {bundle.revoke}
 
