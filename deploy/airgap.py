@@ -128,7 +128,8 @@ def put_image(directory: Path, repository: str, reason_for_none: str) -> str:
             "say why: make bundle BUNDLE='--no-image \"no podman here\"'"
         )
     name = os.environ.get("IMAGE") or IMAGE
-    _run([str(ROOT / "scripts" / "image")], IMAGE=name, ENGINE=engine)
+    wheels = str(directory.resolve().with_name("wheels"))
+    _run([str(ROOT / "scripts" / "image")], IMAGE=name, ENGINE=engine, WHEELS=wheels)
     digest_file = directory / "digest"
     archive = f"oci-archive:{directory.resolve()}/spillway-router-{__version__}.tar:{name}"
     several = "," in os.environ.get("PLATFORMS", "")

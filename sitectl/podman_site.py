@@ -7,34 +7,48 @@ The same directory as a process site, the same verbs; what differs is ``runtime.
 from typing import Final
 
 import msgspec
+from msgspec import structs
 
+from router.model.addresses import join
 from router.model.specs import SiteSpec
 from sitectl import output
 from sitectl.directory import DirectorySite
 from sitectl.failure import conflict, usage
 from sitectl.image import stated_image, stated_policy
 from sitectl.runtimes import presence, runtime_of
-from sitectl.runtimes.planning import HOST_NETWORK
+from sitectl.runtimes.planning import HOST_NETWORK, require_words
 from sitectl.runtimes.spec import RUNTIME_FILE, PullPolicy, RuntimeSpec, read_spec, write_spec
 
 ANY_ADDRESS: Final = "0.0.0.0"
 IN_CONTAINERS: Final = ("podman", "docker")
 
 
-def reachable(spec: SiteSpec, network: str | None, *, bind_ip_given: bool) -> SiteSpec:
-    """The site's settings; in a network of its own a listener on loopback would reach nobody."""
-    if network in (None, HOST_NETWORK) or bind_ip_given:
-        return spec
-    return msgspec.structs.replace(spec, bind_ip=ANY_ADDRESS)
+class Wish(msgspec.Struct, frozen=True):
+    """What `init` was told of the container. None: nothing, it stays as it was."""
+
+    image: str | None = None
+    policy: PullPolicy | None = None
+    network: str | None = None
+    publish: tuple[str, ...] = ()
+    publish_ip: str = RuntimeSpec().publish_ip
 
 
-def run_in_podman(
-    site: DirectorySite,
-    image: str | None,
-    policy: PullPolicy | None,
-    network: str | None,
-    timeout_s: float,
-) -> bool:
+def placed(spec: SiteSpec, wish: Wish) -> tuple[SiteSpec, Wish]:
+    """In a network of its own: there the router listens everywhere, and the host's addresses that
+
+    ``--ingress-bind-ip`` and ``--bind-ip`` name are where podman publishes.
+    """
+    if wish.network in (None, HOST_NETWORK):
+        return spec, wish
+    links = spec.ingress_bind_ip.strip("[]")
+    publish = wish.publish
+    if spec.ingress != "none" and links not in ("", "::", ANY_ADDRESS):
+        publish += (f"{join(links, spec.bind_port)}:{spec.bind_port}",)
+    inside = structs.replace(spec, ingress_bind_ip=ANY_ADDRESS, bind_ip=ANY_ADDRESS)
+    return inside, structs.replace(wish, publish=publish, publish_ip=spec.bind_ip.strip("[]"))
+
+
+def run_in_podman(site: DirectorySite, wish: Wish, timeout_s: float) -> bool:
     """Say that podman runs the site's router, and have it so. False: it was, and runs already.
 
     What no flag says stays as it was. Failure: a router of it runs outside of podman.
@@ -50,8 +64,12 @@ def run_in_podman(
             f"the router of {site.name!r} is run by {before.kind}, not by podman",
             f"sitectl --site {site.name} delete, or edit {site.directory / RUNTIME_FILE}",
         )
-    spec = with_flags(before, image, policy)
-    spec = msgspec.structs.replace(spec, kind="podman", network=network or before.network)
+    spec = structs.replace(with_flags(before, wish.image, wish.policy), kind="podman")
+    if wish.network is not None:
+        spec = structs.replace(
+            spec, network=wish.network, publish=wish.publish, publish_ip=wish.publish_ip
+        )
+    require_words(site, spec)
     if spec != before:
         write_spec(site, spec)
     return runtime_of(site).start(timeout_s) or spec != before
@@ -74,6 +92,7 @@ def update(
             "Edit config/site-NAME.yaml, it counts at once; for another version install that",
         )
     spec = with_flags(before, image, policy)
+    require_words(site, spec)
     if spec != before:
         write_spec(site, spec)
     runtime = runtime_of(site)
@@ -84,7 +103,7 @@ def update(
 
 def with_flags(before: RuntimeSpec, image: str | None, policy: PullPolicy | None) -> RuntimeSpec:
     """``before`` with what the flags say, else the environment; what neither says stays."""
-    return msgspec.structs.replace(
+    return structs.replace(
         before,
         image=stated_image(image) or before.image,
         pull_policy=stated_policy(policy) or before.pull_policy,

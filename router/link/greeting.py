@@ -22,11 +22,12 @@ Leaves = tuple[bytes, bytes]
 
 class Life(msgspec.Struct, frozen=True):
     """Of one process. ``boot`` is random, ``born`` grows with each process of a router, ``place``
-    is where it runs."""
+    is where it runs, ``restored`` when its state came out of a backup (Unix seconds; 0: never)."""
 
     boot: bytes
     born: int = 0
     place: str = ""
+    restored: int = 0
 
 
 class Greeting:
@@ -84,6 +85,7 @@ class Greeting:
             required=tuple(sorted(self._abilities.required)),
             born=self._life.born,
             place=self._life.place[: limits.PLACE_CHARS_MAX],
+            restored=self._life.restored,
         )
 
     def hear(self, hello: control.Hello, expected_site: SiteId | None) -> Neighbour:

@@ -135,9 +135,10 @@ class LinkSession:
         return self._greeting.peer_boot
 
     @property
-    def peer_born(self) -> int:
-        """The epoch that the neighbour's process began with; 0: it did not say."""
-        return self._greeting.peer.born if self._greeting.peer is not None else 0
+    def peer_born(self) -> tuple[int, int]:
+        """When the neighbour's state was restored, 0: never; the epoch its process began with."""
+        peer = self._greeting.peer
+        return (peer.restored, peer.born) if peer is not None else (0, 0)
 
     @property
     def peer_place(self) -> str:

@@ -314,6 +314,8 @@ EVENT_CLIENT_STALL_S = 10.0  # One that reads nothing for so long is dropped.
 EVENTS_KEPT = 1_000
 EVENTS_BURST = 100  # Of one code; then one each so many seconds. Strangers can cause some.
 EVENTS_INTERVAL_S = 10.0
+CLOCK_MOVED_S = 60.0  # Between two looks; certificates forgive five minutes.
+STATE_RETRY_S = 5.0  # A state file that could not be written is written again.
 CONFIG_POLL_S = 1.0
 
 # documents: wanted state as text.

@@ -108,8 +108,14 @@ def _read(site: KubernetesSite) -> Content | None:
         grants=_grants(ours.values()),
         revoked=kept.data_of(ours.get(names.REVOKED_SECRET, {})).get(kept.REVOKED_FILE, b""),
         tls=_tls(cluster, documents),
+        restored_at=_restored_at(identity),
         objects=tuple(_cleaned(one, site.name) for one in [*maps, *secrets]),
     )
+
+
+def _restored_at(identity: Mapping[str, bytes]) -> int:
+    text = identity.get(kept.RESTORED, b"").decode("ascii", "replace")
+    return int(text) if text.isdecimal() else 0
 
 
 def _is_stated(document: Document) -> bool:
@@ -279,6 +285,8 @@ def _objects(content: Content, cluster: Cluster) -> list[dict[str, Any]]:
         kept.CA_KEY: content.ca_key,
         kept.CA_CERTIFICATE: content.ca_certificate,
     }
+    if content.restored_at:
+        identity[kept.RESTORED] = str(content.restored_at).encode()
     made = [kept.identity_secret(identity)]
     if content.revoked:
         made.append(kept.revoked_secret(content.revoked))

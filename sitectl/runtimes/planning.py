@@ -21,6 +21,7 @@ _FIELDS: Final = {
     "name": _NAME,
     "network": _NAME,
     "image": re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/@-]*"),
+    "publish_ip": re.compile(r"[0-9.]+|[0-9A-Fa-f:.]+"),
     "publish": re.compile(r"(([0-9.]+|\[[0-9A-Fa-f:.]+\]):)?[0-9]{1,5}:[0-9]{1,5}"),
 }
 LOW_PORTS: Final = range(1, 1024)
@@ -54,7 +55,7 @@ def planned(
             f"{directory!r} cannot be mounted into a container: it holds one of : , $ % \" ' \\",
             "Keep sites elsewhere: --state DIR",
         )
-    _require_words(site, spec)
+    require_words(site, spec)
     wanted = site.wanted()
     places = listening_addresses(wanted.site, wanted.services, wanted.listeners)
     own_network = spec.network != HOST_NETWORK
@@ -75,9 +76,10 @@ def planned(
     )
 
 
-def _require_words(site: DirectorySite, spec: RuntimeSpec) -> None:
+def require_words(site: DirectorySite, spec: RuntimeSpec) -> None:
     """Raise Failure for a field of ``runtime.yaml`` that no engine takes."""
     fields = [("name", spec.name), ("image", spec.image), ("network", spec.network)]
+    fields += [("publish_ip", spec.publish_ip)]
     fields += [("publish", text) for text in spec.publish]
     for field, text in fields:
         if text and not _FIELDS[field].fullmatch(text):
@@ -96,7 +98,7 @@ def digest(container: Container, engine: Engine) -> str:
 
 
 def _published(wanted: Wanted, spec: RuntimeSpec, places: list[Listening]) -> tuple[str, ...]:
-    """Ports of the host that lead to the container: links, what was asked for, then listeners.
+    """Ports of the host that lead to the container: what was asked for, links, then listeners.
 
     Listeners of loopback addresses stay inside; a port that ``runtime.yaml`` publishes is its own.
     """
@@ -106,7 +108,10 @@ def _published(wanted: Wanted, spec: RuntimeSpec, places: list[Listening]) -> tu
         if place.port in taken or place.host.startswith(_LOOPBACK):
             continue
         taken.add(place.port)
-        outside = str(place.port) if place.host in _ANY else join(place.host, place.port)
+        is_link = wanted.site.ingress != "none" and place.port == wanted.site.bind_port
+        host = "" if is_link else spec.publish_ip
+        host = host if place.host in _ANY else place.host
+        outside = str(place.port) if host in _ANY else join(host, place.port)
         found.append(f"{outside}:{place.port}")
     return tuple(found)
 

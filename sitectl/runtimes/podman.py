@@ -238,29 +238,23 @@ class PodmanRuntime(ContainerRuntime):
         found = super().findings()
         host = self.host
         if not host.has_subordinate_ids:
-            found.append(
-                finding(
-                    self.site,
-                    f"user {host.user} has no range in /etc/subuid and /etc/subgid, which rootless "
-                    "podman needs",
-                    "sudo usermod --add-subuids 524288-589823 --add-subgids 524288-589823 "
-                    f"{host.user} && podman system migrate",
-                    "SW0616",
-                )
-            )
+            reason = f"user {host.user} has no range in /etc/subuid and /etc/subgid, which rootless"
+            hint = "sudo usermod --add-subuids 524288-589823 --add-subgids 524288-589823 "
+            hint += f"{host.user} && podman system migrate"
+            found.append(finding(self.site, f"{reason} podman needs", hint, "SW0616"))
         if not host.manager:
-            found.append(finding(self.site, *_NO_MANAGER, "SW0617"))
+            found.append(self._warning(*_NO_MANAGER, "SW0617"))
         elif not host.lingers:
-            found.append(finding(self.site, *_no_linger(host.user), "SW0618"))
+            found.append(self._warning(*_no_linger(host.user), "SW0618"))
         if not host.unified and not host.is_root:
-            found.append(
-                finding(
-                    self.site,
-                    "cgroups v1: rootless podman cannot limit memory and processes here",
-                    "Boot with systemd.unified_cgroup_hierarchy=1",
-                    "SW0619",
-                )
-            )
+            reason = "cgroups v1: rootless podman cannot limit memory and processes here"
+            hint = "Boot with systemd.unified_cgroup_hierarchy=1"
+            found.append(self._warning(reason, hint, "SW0619"))
+        return found
+
+    def _warning(self, reason: str, hint: str, code: str) -> ConfigError:
+        found = finding(self.site, reason, hint, code)
+        found.severity = "warning"
         return found
 
     def log_hint(self) -> str:

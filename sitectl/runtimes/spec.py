@@ -22,7 +22,8 @@ class RuntimeSpec(
     """How a site's router is run. ``name``: of its unit or container (``spillway-SITE``, …).
 
     ``scope``: whose systemd starts it, the user's or the system's. ``network`` of a container:
-    ``host``, or the name of a network; then ``publish`` has ``[IP:]PORT:PORT`` for each port.
+    ``host``, or the name of a network; then its listeners are published, services' on
+    ``publish_ip``, and ``publish`` has ``[IP:]PORT:PORT`` of what shall be published otherwise.
     """
 
     kind: Kind = "process"
@@ -32,6 +33,7 @@ class RuntimeSpec(
     pull_policy: PullPolicy = "missing"
     network: str = "host"
     publish: tuple[str, ...] = ()
+    publish_ip: str = "127.0.0.1"
 
 
 def read_spec(site: DirectorySite) -> RuntimeSpec:

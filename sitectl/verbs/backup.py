@@ -201,6 +201,12 @@ def _tell(
         return
     if content.objects:
         _tell_of_workloads(content)
+    if origin.runtime:
+        run = "sitectl gateway init --name" if origin.is_gateway else "sitectl init"
+        output.note(
+            "How its router was run there is not restored "
+            f"({', '.join(origin.runtime.split(chr(10))).rstrip(', ')}): {run} {content.name} …"
+        )
     output.note(f"Next: sitectl --site {content.name} start")
 
 

@@ -129,13 +129,11 @@ def _init_podman(
     from sitectl import podman_site
 
     settings: Settings = ctx.obj
-    network = given(ctx).get("container-network")
-    source = ctx.get_parameter_source("bind_ip")
-    bind_ip_given = source not in (None, click.core.ParameterSource.DEFAULT)
-    spec = podman_site.reachable(spec, network, bind_ip_given=bind_ip_given)
+    wish = podman_site.Wish(image, policy, given(ctx).get("container-network"))
+    spec, wish = podman_site.placed(spec, wish)
     change = make_site(settings, Document("Site", name, spec))
     site = DirectorySite(store.state_dir(settings) / name)
-    started = podman_site.run_in_podman(site, image, policy, network, settings.timeout_s)
+    started = podman_site.run_in_podman(site, wish, settings.timeout_s)
     if started and change == "unchanged":
         change = "updated"
     _report_made(settings, name, change, f"{_MADE[change]}: {site.directory}, by podman")
@@ -199,6 +197,7 @@ def make_site_in(state: Path, document: Document) -> Change:
         make_directory(directory, 0o700)
     _make_identity(site)
     make_directory(site.config)
+    site.sweep()
     return site.put(document)
 
 

@@ -178,6 +178,23 @@ def test_low_ports_are_bound_by_a_system_unit_alone(host: SystemdHost) -> None:
         host.run("rm", "-r", "/srv/sites")
 
 
+def test_a_system_unit_of_a_users_site_runs_as_that_user(host: SystemdHost) -> None:
+    """It needs no lingering; alice goes on with the files that root wrote."""
+    theirs = ("--state", "/home/alice/theirs", "--site", "theirs")
+    host.ctl(*theirs, "init", "theirs", *EDGE, user="alice")
+    host.ctl(*theirs, "init", "theirs", *EDGE, "--run-by", "systemd")
+    try:
+        host.ctl(*theirs, "start")
+        pid = host.pid("spillway-theirs.service")
+        assert host.run("stat", "--format=%U", f"/proc/{pid}").strip() == "alice"
+        assert host.run("find", "/home/alice/theirs", "-not", "-user", "alice") == ""
+        host.ctl(*theirs, "service", "create", "shop", "8080", user="alice")
+        assert host.json(*theirs, "status", user="alice")["services"] == 1
+    finally:
+        host.ctl(*theirs, "--yes", "delete")
+        host.run("rm", "-r", "/home/alice/theirs")
+
+
 def test_python_and_state_in_roots_home_are_shown_to_the_router(host: SystemdHost) -> None:
     host.run(host.python, "-m", "venv", "--without-pip", "--symlinks", "/root/venv")
     minor = host.python.rpartition("python")[2]

@@ -37,14 +37,9 @@ class User:
         }
         if "CONTAINERS_CONF" in os.environ:
             environment["CONTAINERS_CONF"] = os.environ["CONTAINERS_CONF"]
+        whose = [f"--reuid={self.entry.pw_uid}", f"--regid={self.entry.pw_gid}", "--clear-groups"]
         ended = subprocess.run(
-            [
-                "setpriv",
-                f"--reuid={self.entry.pw_uid}",
-                f"--regid={self.entry.pw_gid}",
-                "--clear-groups",
-                *command,
-            ],
+            ["setpriv", *whose, *command],
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,

@@ -118,10 +118,13 @@ def test_an_unknown_verb_is_answered_with_the_nearest(sitectl: CommandLine) -> N
     assert "Did you mean 'service'?" in result.stderr
 
 
-def test_podman_says_that_it_is_not_there_yet(here: CommandLine) -> None:
-    result = here("--platform", "podman", "status")
-    assert result.exit_code == 7
-    assert "process and kubernetes sites" in result.stderr
+def test_of_several_sites_the_platform_podman_means_those_in_podman(here: CommandLine) -> None:
+    here.ok("init", "boxed")
+    (here.state / "boxed" / "runtime.yaml").write_text("kind: podman\n")
+    assert here("status").exit_code == 2
+    assert here.json("--platform", "podman", "status")["name"] == "boxed"
+    (here.state / "here" / "runtime.yaml").write_text("kind: podman\n")
+    assert here("--platform", "podman", "status").exit_code == 2
 
 
 def test_a_flag_of_the_cluster_makes_the_platform_kubernetes(

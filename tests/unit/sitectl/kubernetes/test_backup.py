@@ -1,5 +1,6 @@
 """`backup` and `restore` of a namespace, and between namespaces and directories."""
 
+import base64
 import copy
 import json
 from pathlib import Path
@@ -101,6 +102,8 @@ def test_a_namespace_comes_back_as_it_was_but_for_its_open_claims(
     before = emptied(cluster)
     assert restored(full, file)["change"] == "created"
     assert set(cluster.objects) == set(before) - {("Secret", grant_name("mine"))}
+    identity = cluster.found("Secret", names.IDENTITY_SECRET)["data"]
+    assert int(base64.b64decode(identity.pop("restored"))) > 0
     for key, found in before.items():
         if key in cluster.objects and "data" in found and key[1] != names.SITE_CONFIGMAP:
             assert cluster.objects[key]["data"] == found["data"], key

@@ -1,0 +1,122 @@
+"""podman and systemctl, played by one small program that runs `FAKE_ROUTER` and keeps its words."""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.sitectl.fakes import FAKE_ROUTER
+
+SOURCE = Path(__file__).parents[3]
+
+_PROGRAM = """
+import json, os, signal, subprocess, sys
+from pathlib import Path
+place = Path({place!r})
+state = json.loads((place / "state.json").read_text())
+words = sys.argv[1:]
+with (place / "log").open("a") as log:
+    print(Path(sys.argv[0]).name, *words, file=log)
+
+def keep():
+    (place / "state.json").write_text(json.dumps(state))
+
+def begin():
+    command = [sys.executable, "-c", state["router"], "--site-dir", state["site"], {source!r}]
+    state["pid"] = subprocess.Popen(command, stdin=-3, stdout=-3, stderr=-3).pid
+
+def end():
+    if state["pid"]:
+        os.kill(state["pid"], signal.SIGTERM)
+        state["pid"] = 0
+
+def podman():
+    word = words[0]
+    if word == "--version":
+        print("podman version", state["version"])
+    elif word == "container":
+        if state["container"] is None:
+            sys.exit("Error: no such container")
+        print(json.dumps([state["container"]]))
+    elif word == "image":
+        sys.exit(not state["image"])
+    elif word == "pull":
+        sys.exit("Error: no route to the registry")
+    elif word == "run":
+        if state["refusal"]:
+            sys.exit(state["refusal"])
+        labels = dict(w.removeprefix("--label=").split("=", 1) for w in words if "--label=" in w)
+        state["container"] = {{
+            "State": {{"Status": "running"}}, "RestartCount": 0, "Config": {{"Labels": labels}}
+        }}
+        begin()
+    elif word == "stop":
+        end()
+        state["container"]["State"]["Status"] = "exited"
+    elif word == "rm":
+        state["container"] = None
+
+def systemctl():
+    word = [w for w in words if w != "--user"][0]
+    if word == "show":
+        print("ActiveState=" + ("active" if state["pid"] else "inactive"))
+        print("SubState=running")
+        print("InvocationID=" + str(state["pid"] or ""))
+    elif word in ("start", "restart"):
+        end()
+        begin()
+    elif word == "stop":
+        end()
+
+{{"podman": podman, "systemctl": systemctl}}.get(Path(sys.argv[0]).name, lambda: None)()
+keep()
+"""
+
+
+class FakeEngine:
+    """Both programs, on PATH before all others. `set` says what they find."""
+
+    def __init__(self, place: Path, site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._place = place
+        programs = place / "bin"
+        programs.mkdir(parents=True)
+        text = f"#!{sys.executable}\n" + _PROGRAM.format(place=str(place), source=str(SOURCE))
+        for name in ("podman", "systemctl", "journalctl", "loginctl"):
+            (programs / name).write_text(text)
+            (programs / name).chmod(0o755)
+        monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+        self._keep(
+            {
+                **{"site": str(site), "router": FAKE_ROUTER, "pid": 0, "version": "5.4.2"},
+                **{"container": None, "image": True, "refusal": ""},
+            }
+        )
+
+    def set(self, **fields: Any) -> None:
+        """From now on they find this."""
+        self._keep(self.state | fields)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What they find."""
+        found: dict[str, Any] = json.loads((self._place / "state.json").read_text())
+        return found
+
+    def said(self, *start: str) -> list[str]:
+        """The command lines so far that begin with these words."""
+        path = self._place / "log"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [line for line in lines if line.startswith(" ".join(start))]
+
+    def close(self) -> None:
+        """End what runs."""
+        pid = self.state["pid"]
+        if pid:
+            os.kill(pid, signal.SIGKILL)
+
+    def _keep(self, state: dict[str, Any]) -> None:
+        (self._place / "state.json").write_text(json.dumps(state))
