@@ -46,7 +46,7 @@ def group() -> None:
 
 
 @group.command("init")
-@name_flag
+@click.option("--name", metavar="NAME", help="[default: HOST-USER]")
 @type_flag
 @link_flags
 @click.option(
