@@ -50,5 +50,7 @@ WORKDIR /tmp
 USER 1001
 EXPOSE 55671 9090
 STOPSIGNAL SIGTERM
+# Of the docker format; Kubernetes asks its own probes, Quadlet files have theirs.
+HEALTHCHECK --interval=30s --timeout=6s --start-period=10s --retries=3 CMD ["sitectl", "health"]
 ENTRYPOINT ["sitectl"]
 CMD ["run"]

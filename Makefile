@@ -7,7 +7,7 @@ PYTHONS ?= 3.12
 STORM_ROUNDS ?= 20000
 STORM_SEED ?= 1
 
-.PHONY: help install dev demo test test-podman lint corpus fuzz storm bench overload image wheels bundle lock clean
+.PHONY: help install dev demo test test-podman lint corpus fuzz storm bench bench-gateway overload image wheels bundle lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo 'make fuzz      mutated bytes for FUZZ_SECONDS (60); FUZZ_SEED= replays'
 	@echo 'make storm     aborts at any moment, STORM_ROUNDS (20000); STORM_SEED= replays'
 	@echo 'make bench     requests a second, latency, bulk, memory, failover'
+	@echo 'make bench-gateway   PostgreSQL through a gateway: transactions, latency, start, memory'
 	@echo 'make overload  attacks by thousands and ten times the load, with figures'
 	@echo 'make image     the container image: IMAGE= BASE= PLATFORMS=linux/amd64,linux/arm64'
 	@echo 'make bundle    everything for hosts without a network, as one archive'
@@ -69,6 +70,9 @@ storm: dev
 
 bench: dev
 	$(BIN)/python -m tests.bench
+
+bench-gateway: dev
+	$(BIN)/python -m tests.bench.gateway
 
 overload: dev
 	$(BIN)/python -m tests.bench.overload

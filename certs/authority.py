@@ -16,9 +16,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from certs import certificates, files, keys, limits
+from certs import certificates, clocks, files, keys, limits
 from certs.errors import CertError
 
+TROUBLE_HINT = (
+    "Set the clock right (timedatectl). If it is right, make another CA: sitectl revoke-access, "
+    "then new tokens for all who link here"
+)
+"""What to do about `Authority.trouble`."""
 CA_KEY_FILE, CA_FILE = "ca.key", "ca.crt"
 LEAF_KEY_FILE, LEAF_FILE = "leaf.key", "leaf.crt"
 
@@ -125,6 +130,31 @@ class Authority:
             builder = _of_site(builder, site_id)
         return certificates.to_pem(builder.sign(self._key, hashes.SHA256()))
 
+    @property
+    def begins_at(self) -> float:
+        """Unix seconds from which it is valid."""
+        return self._certificate.not_valid_before_utc.timestamp()
+
+    @property
+    def ends_at(self) -> float:
+        """Unix seconds after which it is not valid."""
+        return self._certificate.not_valid_after_utc.timestamp()
+
+    def trouble(self, now: float) -> str:
+        """Why nobody with a clock like ours can link by it at ``now``; empty: all is well."""
+        if now < self.begins_at:
+            return (
+                f"this site's CA begins at {clocks.utc(self.begins_at)}, and here it is "
+                f"{clocks.utc(now)}: this host's clock is slow, or was fast when the site was made"
+            )
+        if now >= self.ends_at:
+            return (
+                f"this site's CA ended at {clocks.utc(self.ends_at)}, and here it is "
+                f"{clocks.utc(now)}: this host's clock is fast, or was slow when the site was "
+                "made, or the CA is that old"
+            )
+        return ""
+
     def issued(self, certificate: x509.Certificate) -> bool:
         """Whether this CA signed it."""
         return certificates.is_issued_by(certificate, [self._certificate])
@@ -142,6 +172,8 @@ class Authority:
             now + limits.LEAF_LIFE_S if expires_at is None else expires_at,
             self._certificate.not_valid_after_utc.timestamp(),
         )
+        if self.ends_at <= now:
+            raise CertError(name, self.trouble(now), TROUBLE_HINT)
         if end <= now:
             raise CertError(name, "the certificate would end before it begins", "Extend the expiry")
         usage = ExtendedKeyUsageOID.CLIENT_AUTH if client else ExtendedKeyUsageOID.SERVER_AUTH
@@ -168,7 +200,9 @@ def ensure_leaf(directory: Path, authority: Authority, site_id: str, now: float)
     """The site's own server leaf from ``directory``, made anew when that is due.
 
     Due: missing, two thirds of its life over, of another CA or site, or key and certificate
-    belong to different leaves (a crash between the two files).
+    belong to different leaves (a crash between the two files). While the CA itself is not valid
+    by this clock, one that fits stays, and another lasts as long as the CA: the clock may be
+    wrong, and others' right.
     """
     key_path, path = directory / LEAF_KEY_FILE, directory / LEAF_FILE
     try:
@@ -181,16 +215,20 @@ def ensure_leaf(directory: Path, authority: Authority, site_id: str, now: float)
         certificate = certificates.read(chain_pem, str(path))
     except CertError:  # Torn by somebody else's tool; it can be remade, unlike other keys.
         return _replace_leaf(directory, authority, site_id, now)
-    usable = (
+    fits = (
         certificates.public_key_der(certificate) == keys.public_der(key)
         and authority.issued(certificate)
         and certificates.site_in_certificate(chain_pem) == site_id
-        and not certificates.needs_renewal(chain_pem, now)
-        and certificate.not_valid_before_utc.timestamp() <= now  # The clock was set back.
     )
-    if not usable:
+    if not fits or (not authority.trouble(now) and not is_fresh(chain_pem, now)):
         return _replace_leaf(directory, authority, site_id, now)
     return Leaf(key_pem=key_pem, chain_pem=chain_pem)
+
+
+def is_fresh(chain_pem: str, now: float) -> bool:
+    """Whether it is valid, also after the clock was set back, and a third of its life is left."""
+    begins_at = certificates.read(chain_pem).not_valid_before_utc.timestamp()
+    return begins_at <= now and not certificates.needs_renewal(chain_pem, now)
 
 
 def issue_service_leaf(service: str, hosts: Sequence[str], now: float) -> tuple[Leaf, str]:
@@ -244,7 +282,11 @@ def read_request(pem: str) -> keys.PublicKey:
 
 
 def _replace_leaf(directory: Path, authority: Authority, site_id: str, now: float) -> Leaf:
-    leaf = authority.issue_server_leaf(site_id, now)
+    if authority.trouble(now):
+        whole = authority.begins_at + limits.BACKDATE_S
+        leaf = authority.issue_server_leaf(site_id, whole, expires_at=authority.ends_at)
+    else:
+        leaf = authority.issue_server_leaf(site_id, now)
     files.write_secret(directory / LEAF_KEY_FILE, leaf.key_pem.encode())
     files.write_secret(directory / LEAF_FILE, leaf.chain_pem.encode())
     return leaf

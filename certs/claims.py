@@ -10,6 +10,7 @@ import hmac
 import math
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -92,6 +93,18 @@ class Refused(msgspec.Struct, frozen=True):
     reason: str
 
 
+First = Callable[[Token], None]
+"""What is done with a token before it is granted."""
+
+
+def nothing(token: Token) -> None:
+    """For a token that nobody keeps."""
+
+
+def _taken(name: str) -> CertError:
+    return CertError(name, "a token of this name exists already", "Choose another --name")
+
+
 class GrantStore:
     """The grants of a site, in ``directory`` (``secrets/grants``). Safe between processes.
 
@@ -106,12 +119,18 @@ class GrantStore:
         self._directory, self._authority = directory, authority
         self._waits = waits
 
-    def create(self, draft: Token, *, uses: int = 1, allow: tuple[str, ...] = ()) -> Token:
+    def create(
+        self, draft: Token, *, uses: int = 1, allow: tuple[str, ...] = (), first: First = nothing
+    ) -> Token:
         """Grant what ``draft`` (a claim still without secret) says; the token with its secret.
 
+        ``first`` is called with the token right before it counts.
         Raises `CertError` if the name is taken or no name, or there are too many grants.
         """
         grant, token = new_grant(draft, uses=uses, allow=allow)
+        if grant.name in self.names():
+            raise _taken(grant.name)
+        first(token)
         self.keep(grant)
         return token
 
@@ -125,9 +144,7 @@ class GrantStore:
             try:
                 self._write(grant, replace=False)
             except FileExistsError as error:
-                raise CertError(
-                    grant.name, "a token of this name exists already", "Choose another --name"
-                ) from error
+                raise _taken(grant.name) from error
 
     def redeem(self, name: str, request: ClaimRequest, now: float) -> Redeemed | Refused:
         """Judge one request. Raises `CertError` for a damaged grant.
@@ -165,8 +182,9 @@ class GrantStore:
     def sweep(self, now: float) -> None:
         """Forget grants that expired without ever being used: no certificate refers to them.
 
-        Damaged ones stay, for `get` to name.
+        Damaged ones stay, for `get` to name. What crashes left of writing goes too.
         """
+        files.sweep_temporaries(self._directory, now)
         with self._lock():
             for name in self.names():
                 try:

@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import fnmatch
 import os
 import secrets
 import stat
@@ -34,15 +35,17 @@ def open_directory(path: Path) -> int:
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
     if os.geteuid() != 0:
         return os.open(path, flags)
+    parts = path.absolute().parts[1:]
     here = os.open("/", flags)
     try:
-        for name in path.absolute().parts[1:]:
+        for index, name in enumerate(parts, 1):
             found = os.stat(name, dir_fd=here, follow_symlinks=False)
             if stat.S_ISLNK(found.st_mode) and (found.st_uid or os.fstat(here).st_uid):
                 reason = f"lies behind a symbolic link of user {found.st_uid} ({name})"
                 raise CertError(str(path), reason, "Put the directory itself in its place")
-            nofollow = 0 if stat.S_ISLNK(found.st_mode) else os.O_NOFOLLOW
-            inner = os.open(name, flags | nofollow, dir_fd=here)
+            step = flags if index == len(parts) else flags | os.O_PATH
+            step |= 0 if stat.S_ISLNK(found.st_mode) else os.O_NOFOLLOW
+            inner = os.open(name, step, dir_fd=here)
             os.close(here)
             here = inner
     except BaseException:
@@ -72,16 +75,24 @@ def make_directory(path: Path, mode: int | None = None) -> None:
     try:
         with suppress(FileExistsError):
             os.mkdir(path.name, 0o777 if mode is None else mode, dir_fd=parent)
-            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-            made = os.open(path.name, flags, dir_fd=parent)
-            try:
-                if mode is not None:
-                    os.fchmod(made, mode)
-                _give_to_owner(made, parent)
-            finally:
-                os.close(made)
+            if os.geteuid() == 0:
+                _settle(path.name, parent, mode)
+            elif mode is not None:
+                os.chmod(path.name, mode, dir_fd=parent)  # Whatever the umask took away.
     finally:
         os.close(parent)
+
+
+def _settle(name: str, parent: int, mode: int | None) -> None:
+    """Give what root just made its owner and mode; it may be another's directory by now."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    made = os.open(name, flags, dir_fd=parent)
+    try:
+        if mode is not None:
+            os.fchmod(made, mode)
+        _give_to_owner(made, parent)
+    finally:
+        os.close(made)
 
 
 def make_private_directory(path: Path) -> None:
@@ -110,8 +121,15 @@ def write_whole(path: Path, data: bytes, mode: int, *, replace: bool = True) -> 
     """Put ``data`` into ``path``, whole or not at all, and lastingly.
 
     A symbolic link at ``path`` is replaced, not followed. What root writes belongs to whom the
-    directory belongs. Errors of the file system pass as `OSError`.
+    directory belongs. Errors of the file system pass as `OSError` that names ``path``.
     """
+    try:
+        _write_whole(path, data, mode, replace)
+    except OSError as error:  # A write names no file, and ours has a name of its own meanwhile.
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _write_whole(path: Path, data: bytes, mode: int, replace: bool) -> None:
     temporary = f".{path.name}.{secrets.token_hex(6)}.tmp"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     directory = open_directory(path.parent)
@@ -135,6 +153,23 @@ def write_whole(path: Path, data: bytes, mode: int, *, replace: bool = True) -> 
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+def sweep_temporaries(directory: Path, now: float, name: str = "*", *, deep: bool = True) -> None:
+    """Remove what a crash left of `write_whole` in ``directory``, and (``deep``) below it.
+
+    ``name``: a pattern of the files that were being written. Younger ones may be under way, and
+    stay; those from the future were left by a clock that was wrong. ``now``: Unix seconds.
+    """
+    pattern = f".{name}.{'[0-9a-f]' * 12}.tmp"
+    for _, inner, files, descriptor in os.fwalk(directory, follow_symlinks=False):
+        if not deep:
+            inner.clear()
+        for file in fnmatch.filter(files, pattern):
+            with suppress(FileNotFoundError):  # Whoever made it was faster.
+                found = os.stat(file, dir_fd=descriptor, follow_symlinks=False)
+                if abs(now - found.st_mtime) > limits.TEMPORARY_KEPT_S:
+                    os.unlink(file, dir_fd=descriptor)
 
 
 def read_secret(path: Path, bytes_max: int = limits.SECRET_FILE_BYTES_MAX) -> bytes:

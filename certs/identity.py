@@ -12,9 +12,12 @@ from certs import files, keys, limits
 from certs.errors import CertError
 
 KEY_FILE = "identity.key"
+RESTORED_FILE = "restored"
+"""Unix seconds at which this came out of a backup: beside an original that lives it is a copy."""
 CREDENTIAL = "spillway-identity"
 """The name of the key in ``$CREDENTIALS_DIRECTORY``."""
 SITE_ID_DIGITS = 32
+_RESTORED_DIGITS_MAX = 12
 _ALGORITHM = ec.ECDSA(hashes.SHA256())
 
 
@@ -77,6 +80,17 @@ class SiteIdentity:
 
     def __repr__(self) -> str:
         return f"SiteIdentity({self.site_id})"
+
+
+def restored_at(directory: Path) -> int:
+    """Unix seconds at which the site of ``directory`` (``secrets/``) was restored; 0: never."""
+    try:
+        text = files.read_secret(directory / RESTORED_FILE).decode("ascii", "replace").strip()
+    except FileNotFoundError:
+        return 0
+    if not text.isdecimal() or len(text) > _RESTORED_DIGITS_MAX:
+        raise CertError(str(directory / RESTORED_FILE), "is damaged", "Remove it")
+    return int(text)
 
 
 def _handed_over(path: Path) -> keys.PrivateKey | None:

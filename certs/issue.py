@@ -6,7 +6,7 @@ from typing import Protocol
 
 from certs import certificates, keys, limits, names
 from certs.authority import Authority
-from certs.claims import Grant, Redemption, claim_expires_at
+from certs.claims import First, Grant, Redemption, claim_expires_at, nothing
 from certs.errors import CertError
 from certs.names import Endpoint
 from certs.tokens import Token
@@ -15,8 +15,13 @@ from certs.tokens import Token
 class Grants(Protocol):
     """Where claims are granted: a `GrantStore`, or Secrets of a cluster."""
 
-    def create(self, draft: Token, *, uses: int = 1, allow: tuple[str, ...] = ()) -> Token:
-        """Grant what ``draft`` says; the token with its secret. `CertError`: its name is taken."""
+    def create(
+        self, draft: Token, *, uses: int = 1, allow: tuple[str, ...] = (), first: First = nothing
+    ) -> Token:
+        """Grant what ``draft`` says; the token with its secret. `CertError`: its name is taken.
+
+        ``first`` is called with the token right before it counts.
+        """
         ...
 
     def keep(self, grant: Grant) -> None:
@@ -37,8 +42,13 @@ def claim_token(
     uses: int = 1,
     cost: int | None = None,
     allow: tuple[str, ...] = (),
+    first: First = nothing,
 ) -> Token:
-    """Grant a claim and give its token. `CertError` for a name that is taken or bad values."""
+    """Grant a claim and give its token. `CertError` for a name that is taken or bad values.
+
+    ``first`` keeps the token before it is granted: one that is kept and was never granted is made
+    again, one that is granted and was lost stands in the way of that.
+    """
     _check(name, site_name, endpoints, cost, life_s)
     draft = Token(
         kind="claim",
@@ -50,7 +60,7 @@ def claim_token(
         expires_at=claim_expires_at(now, life_s),
         cost=cost,
     )
-    return store.create(draft, uses=uses, allow=allow)
+    return store.create(draft, uses=uses, allow=allow, first=first)
 
 
 def certificate_token(

@@ -16,6 +16,7 @@ COMMON_NAME_CHARACTERS_MAX = 64  # RFC 5280, ub-common-name.
 CHAIN_CERTIFICATES_MAX = 8
 
 # Files.
+TEMPORARY_KEPT_S = 10 * MINUTE_S  # A file is written within moments; older ones a crash left.
 SECRET_FILE_BYTES_MAX = 256 * KIB
 REVOKED_FILE_BYTES_MAX = 4 * 1024 * KIB
 

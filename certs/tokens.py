@@ -13,6 +13,7 @@ import hmac
 import math
 import re
 import secrets
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
@@ -22,7 +23,7 @@ import yaml
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 
-from certs import certificates, files, limits, names, secretyaml
+from certs import certificates, clocks, files, limits, names, secretyaml
 from certs.errors import CertError
 from certs.names import Endpoint
 from certs.secretyaml import Mapping
@@ -117,12 +118,20 @@ def check_usable(token: Token, own_site_id: str, now: float) -> None:
             token.name, "this token was made by this very site", "Use it at another site"
         )
     if now >= token.expires_at:
-        ago = datetime.timedelta(seconds=math.floor(now - token.expires_at))
-        raise CertError(token.name, f"the token expired {ago} ago (h:mm:ss)", again)
+        ago = clocks.span(now - token.expires_at)
+        raise CertError(
+            token.name,
+            f"the token expired {ago} ago by this host's clock, which says {clocks.utc(now)}",
+            f"{again}. If it was made just now one of the two clocks is wrong: date -u",
+        )
 
 
 def write_file(path: Path, token: Token) -> None:
-    """Write a token file, 0600 from its first byte. Errors of the file system pass."""
+    """Write a token file, 0600 from its first byte. Errors of the file system pass.
+
+    What a crash left of one of this name before is removed.
+    """
+    files.sweep_temporaries(path.parent, time.time(), path.name, deep=False)
     files.write_secret(path, dump(token).encode())
 
 

@@ -8,6 +8,7 @@ With ``--upgrade`` the newest versions that pyproject.toml allows, else those th
 """
 
 import json
+import re
 import subprocess
 import sys
 import uuid
@@ -30,6 +31,12 @@ def files() -> dict[Path, str]:
         IMAGE / "build.txt": _NOTE + _uv("export", "--only-group", "build", *_PLAIN),
         IMAGE / "sbom.cdx.json": _told(json.loads(sbom)),
     }
+
+
+def names(file: str) -> list[str]:
+    """The packages that a list of ours has, sorted."""
+    found = re.findall(r"^([a-z0-9-]+)==", (IMAGE / file).read_text("utf-8"), re.MULTILINE)
+    return sorted(found)
 
 
 _NOTE: Final = "# Made by `make lock` from uv.lock; do not edit.\n"

@@ -235,7 +235,7 @@ from_bundle() {
   *) fail "$source has wheels for Python $pythons; $python is $mine" \
     'Name another with --python, or make the bundle with --pythons' ;;
   esac
-  cp "$from/requirements.txt" "$work/requirements.txt"
+  cat "$from/requirements.txt" >"$work/requirements.txt"
 }
 
 from_network() {
@@ -364,7 +364,7 @@ remove() {
 # Processes whose program lies below the prefix.
 routers() {
   for line in /proc/[0-9]*/cmdline; do
-    first=$(tr '\0' '\n' <"$line" 2>/dev/null | head -n 1) || continue
+    first=$({ tr '\0' '\n' <"$line" | head -n 1; } 2>/dev/null) || continue  # It may have ended.
     case $first in
     "$prefix/versions/"*) line=${line#/proc/}; printf '%s ' "${line%/cmdline}" ;;
     esac

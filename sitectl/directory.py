@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from certs.errors import CertError
-from certs.files import locked
+from certs.files import locked, sweep_temporaries
 from router.documents import file_name, read, write
 from router.model.errors import ConfigError
 from router.model.specs import Document, Kind
@@ -60,6 +60,19 @@ class DirectorySite(Site):
         from sitectl.directory_trust import DirectoryTrust
 
         return DirectoryTrust(self.secrets)
+
+    @property
+    def init_hint(self) -> str:
+        """`init`, of a site or of a gateway."""
+        from sitectl import store
+
+        if self.directory.parent.name == store.GATEWAYS:
+            return f"sitectl gateway init --name {self.name}"
+        return f"sitectl init {self.name}"
+
+    def sweep(self) -> None:
+        """Remove what writing left that was interrupted long ago."""
+        sweep_temporaries(self.directory, time.time())
 
     def endpoints(self) -> tuple["Endpoint", ...]:
         """The site's hosts, else this machine's own address, with a note."""
@@ -168,6 +181,19 @@ class DirectorySite(Site):
         if runtime.stop(RESTART_WAIT_S):
             runtime.start(RESTART_WAIT_S)
 
+    def runtime(self) -> dict[str, Any]:
+        """What its unit or container is; empty for a plain process."""
+        from sitectl.runtimes import runtime_of
+        from sitectl.runtimes.spec import read_spec
+
+        kind = read_spec(self).kind
+        if kind == "process":
+            return {}
+        try:
+            return runtime_of(self).describe()
+        except Failure as failure:  # The router's own state is worth showing without it.
+            return {"runtime": kind, "error": failure.message}
+
     def still_answers(self) -> bool:
         """Whether a process accepts on the socket."""
         return self.admin.is_running()
@@ -196,6 +222,7 @@ class DirectorySite(Site):
                             retryable=True,
                         ) from None
                     time.sleep(HOLD_POLL_S)
+            self.sweep()
             yield
 
 

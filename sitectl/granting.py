@@ -9,6 +9,8 @@ from sitectl.failure import Exit, Failure, conflict, usage
 from sitectl.site import Site
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from certs.names import Endpoint
     from certs.tokens import Token
 
@@ -50,8 +52,13 @@ def grant_claim(
     uses: int = 1,
     cost: int | None = None,
     life_s: float | None = None,
+    first: "Callable[[Token], None] | None" = None,
 ) -> "Token":
-    """Grant a claim of that name at ``site``; its token. Failure: the name is taken."""
+    """Grant a claim of that name at ``site``; its token. Failure: the name is taken.
+
+    ``first`` is called with the token right before it counts: what is lost then can be made again.
+    """
+    from certs.claims import nothing
     from certs.issue import claim_token
 
     trust, now = site.trust, time.time()
@@ -69,4 +76,5 @@ def grant_claim(
         life_s=CLAIM_EXPIRY_S if life_s is None else life_s,
         uses=uses,
         cost=cost,
+        first=nothing if first is None else first,
     )

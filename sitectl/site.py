@@ -176,6 +176,10 @@ class Site(ABC):
     def end_sessions(self, site_id: str) -> None:
         """Have a router drop the links of a site that was revoked."""
 
+    def runtime(self) -> dict[str, Any]:
+        """Who keeps its router running here, and how; empty: nobody does."""
+        return {}
+
     poll_s = 0.05
     """Between two questions to its router, for who waits."""
     without_router = Exit.OK
@@ -249,12 +253,22 @@ class Site(ABC):
         """Raise Failure when the place that verbs write that document to cannot be read."""
         self._refuse_broken_place(kind, name, self.scan()[1])
 
+    @property
+    def init_hint(self) -> str:
+        """What makes a site of this name, or goes on where that was interrupted; may be empty."""
+        return ""
+
     def wanted(self) -> Wanted:
         """Everything together. Failure: no usable Site document."""
         documents, errors = self.scan()
         wanted, across = resolve(documents)
         if wanted is None:
-            raise config_failure([*errors, *across], f"site {self.name!r} has no Site document")
+            found = [*errors, *across]
+            failure = config_failure(found, f"site {self.name!r} has no Site document")
+            if not found and self.init_hint:
+                failure.message += ": its making was interrupted"
+                failure.hint = f"{self.init_hint}, which finishes it"
+            raise failure
         return wanted
 
     def owns(self, document: Document) -> bool:

@@ -49,6 +49,7 @@ class LinkView(msgspec.Struct, frozen=True, kw_only=True):
     """`link status`. ``lanes`` counts data lanes that are up, ``streams`` those open now.
 
     ``standby``: of an edge's links, one that is up and takes over when the other one goes.
+    ``error_code``: ``clock``, the clocks of both ends differ; else empty.
     """
 
     name: str
@@ -63,6 +64,7 @@ class LinkView(msgspec.Struct, frozen=True, kw_only=True):
     error: str
     certificate_expires: str | None
     standby: bool = False
+    error_code: str = ""
 
 
 class ListenerView(msgspec.Struct, frozen=True, kw_only=True):

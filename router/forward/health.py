@@ -1,8 +1,8 @@
 """Which targets of a service port are good: each is checked again and again, at its own pace.
 
 ``down_after`` failed checks in a row, or connects of requests, take a target down; ``up_after``
-good ones in a row bring it back; the ones that confirm a first come soon, if they are connects
-alone. A target that is new is checked at once and up after its first good check, so that a start is
+good ones in a row bring it back; where checks are connects alone, the second follows the first
+soon. A target that is new is checked at once and up after its first good check, so that a start is
 quick. One that is ejected is not checked until its time is over,
 and then up after one good check. Checks of many targets drift apart by `HEALTH_SPREAD`. One that
 has been down for long is asked less often, so that dead targets cost little.
@@ -148,7 +148,7 @@ class _Check:
             self._good += 1
             up_after = 1 if self._one_is_enough else health.up_after
             comes_back = not self.ready and self._good >= up_after
-            if not self.ready and not comes_back and not health.path:
+            if not (self.ready or comes_back or health.path) and self._good == 1:
                 interval_s = min(interval_s, limits.HEALTH_CONFIRM_S)
         spread = self._health.rng.uniform(1 - limits.HEALTH_SPREAD, 1 + limits.HEALTH_SPREAD)
         self._wait(interval_s * spread)

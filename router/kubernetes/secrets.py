@@ -23,6 +23,9 @@ from router.model.errors import ConfigError
 
 IDENTITY_KEY, CA_KEY, CA_CERTIFICATE = "identity.key", "ca.key", "ca.crt"
 IDENTITY_FILES: Final = (IDENTITY_KEY, CA_KEY, CA_CERTIFICATE)
+RESTORED: Final = "restored"
+"""Beside them in a Secret that `sitectl restore` made: when, in Unix seconds."""
+KEPT_FILES: Final = (*IDENTITY_FILES, RESTORED)
 GRANT_FILE, REVOKED_FILE = "grant.json", "revoked.json"
 LINK_TOKEN, LINK_KEY, LINK_CERTIFICATE, LINK_CA = (
     "token.yaml",

@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from router.link.outgoing import LinkState, OutgoingLink
+from router.link.outgoing import LinkErrorCode, LinkState, OutgoingLink
 from router.link.ports import Neighbour, OpenRequest, Stream, StreamHandler
 from router.link.session import LinkSession
 
@@ -28,6 +28,7 @@ class LinkStatus(msgspec.Struct, frozen=True, kw_only=True):
     lanes: int
     streams: int
     error: str
+    error_code: LinkErrorCode
     bytes_in: int
     bytes_out: int
 
@@ -81,6 +82,7 @@ def outgoing_status(link: OutgoingLink) -> LinkStatus:
         state=line.state if line.state == "draining" else link.state,
         since=link.since,
         error=link.error,
+        error_code=link.error_code,
         bytes_in=line.bytes_in + link.bytes_in_before,
         bytes_out=line.bytes_out + link.bytes_out_before,
     )
@@ -105,6 +107,7 @@ def _status(name: str, neighbour: Neighbour | None, session: LinkSession | None)
         lanes=1 if session is not None and session.data_lane is not None else 0,
         streams=session.stream_count if session else 0,
         error="",
+        error_code="",
         bytes_in=session.bytes_in if session else 0,
         bytes_out=session.bytes_out if session else 0,
     )

@@ -14,7 +14,16 @@ from typing import Protocol
 import httptools
 
 from router.model import limits
-from router.net.ports import Connection, ConnectionHandler, DialFailure, Loss, Network, Timers, Tls
+from router.net.ports import (
+    Connection,
+    ConnectionHandler,
+    DialCode,
+    DialFailure,
+    Loss,
+    Network,
+    Timers,
+    Tls,
+)
 
 CLAIM_ALPN = "spillway-claim/1"
 
@@ -207,12 +216,12 @@ class ClaimClient:
         name: str,
         body: bytes,
         answered: Callable[[int, bytes], None],
-        failed: Callable[[str], None],
+        failed: Callable[[DialFailure], None],
     ) -> "ClaimCall":
         """POST ``body`` for claim ``name`` to ``endpoint`` (host, port).
 
-        Exactly one of ``answered`` (status, body; never a redirect followed) and ``failed`` (a
-        sentence) comes, within `limits.CLAIM_DEADLINE_S`, unless the call is cancelled. ``tls``
+        Exactly one of ``answered`` (status, body; never a redirect followed) and ``failed`` comes,
+        within `limits.CLAIM_DEADLINE_S`, unless the call is cancelled. ``tls``
         offers `CLAIM_ALPN` alone and trusts the issuer's CA alone. Raises ValueError when the
         endpoint's host or ``name`` cannot stand in a request: they come from a token.
         """
@@ -232,7 +241,7 @@ class ClaimCall:
         name: str,
         body: bytes,
         answered: Callable[[int, bytes], None],
-        failed: Callable[[str], None],
+        failed: Callable[[DialFailure], None],
     ) -> None:
         host, port = endpoint
         shown = f"[{host}]" if ":" in host else host
@@ -278,7 +287,7 @@ class ClaimCall:
         return self
 
     def _dial_failed(self, failure: DialFailure) -> None:
-        self._fail(failure.reason)
+        self._fail(failure.reason, failure.code)
 
     # ConnectionHandler.
 
@@ -328,10 +337,10 @@ class ClaimCall:
     def _late(self) -> None:
         self._fail(f"{self._where} gave no answer within {limits.CLAIM_DEADLINE_S:g} s")
 
-    def _fail(self, reason: str) -> None:
+    def _fail(self, reason: str, code: DialCode = "error") -> None:
         if not self._over:
             self._end()
-            self._tell_failure(reason)
+            self._tell_failure(DialFailure(code=code, reason=reason))
 
     def _end(self) -> None:
         self._over = True

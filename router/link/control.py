@@ -39,6 +39,8 @@ class Hello(msgspec.Struct, frozen=True, array_like=True, tag="hello"):
     ``cost`` counts when the dialler says it. ``link`` is the dialler's name for the link.
     ``required`` are features without which the sender will not talk. ``born``: the epoch that its
     process began with; of two with one identity the later born is the copy. 0: not told.
+    ``place``: where that process runs, for people. ``restored``: Unix seconds at which its state
+    came out of a backup, 0: never; routers of one site that differ in it are not of one place.
     """
 
     version: int
@@ -57,6 +59,8 @@ class Hello(msgspec.Struct, frozen=True, array_like=True, tag="hello"):
     features: _Features = ()
     required: _Features = ()
     born: Annotated[int, msgspec.Meta(ge=0, le=limits.COUNTER_MAX)] = 0
+    place: Annotated[str, msgspec.Meta(max_length=limits.PLACE_CHARS_MAX)] = ""
+    restored: Annotated[int, msgspec.Meta(ge=0, le=limits.COUNTER_MAX)] = 0
 
 
 class Proof(msgspec.Struct, frozen=True, array_like=True, tag="proof"):

@@ -5,9 +5,12 @@ Values in, values out; `handshake` has the proofs, `session` moves the messages.
 
 import random
 
+import msgspec
+
 from router.link import control, handshake
 from router.link.handshake import Role
 from router.link.ports import Identity, Neighbour
+from router.model import limits
 from router.model.errors import HandshakeRejected, RemoteProtocolError
 from router.model.ids import SiteId
 
@@ -15,6 +18,16 @@ SOFTWARE = "spillway/0.1"
 
 Leaves = tuple[bytes, bytes]
 """Certificates in DER that were shown on one connection: ours, the peer's."""
+
+
+class Life(msgspec.Struct, frozen=True):
+    """Of one process. ``boot`` is random, ``born`` grows with each process of a router, ``place``
+    is where it runs, ``restored`` when its state came out of a backup (Unix seconds; 0: never)."""
+
+    boot: bytes
+    born: int = 0
+    place: str = ""
+    restored: int = 0
 
 
 class Greeting:
@@ -25,15 +38,14 @@ class Greeting:
         identity: Identity,
         role: Role,
         rng: random.Random,
-        boot: bytes,
         abilities: handshake.Abilities,
-        born: int = 0,
+        life: "Life",
     ) -> None:
         self.session_id = rng.randbytes(control.NONCE_BYTES)
         self.peer: control.Hello | None = None
         self._identity = identity
         self._role = role
-        self._boot, self._born = boot, born
+        self._life = life
         self._abilities = abilities
         self._nonce = rng.randbytes(control.NONCE_BYTES)
         self._secret = rng.randbytes(control.NONCE_BYTES)
@@ -62,7 +74,7 @@ class Greeting:
             name=self._identity.name,
             public_key=self._identity.public_key,
             nonce=self._nonce,
-            boot=self._boot,
+            boot=self._life.boot,
             session=self.session_id,
             secret=self._secret,
             worker=0,
@@ -71,7 +83,9 @@ class Greeting:
             software=SOFTWARE,
             features=tuple(sorted(self._abilities.features)),
             required=tuple(sorted(self._abilities.required)),
-            born=self._born,
+            born=self._life.born,
+            place=self._life.place[: limits.PLACE_CHARS_MAX],
+            restored=self._life.restored,
         )
 
     def hear(self, hello: control.Hello, expected_site: SiteId | None) -> Neighbour:

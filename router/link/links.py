@@ -13,6 +13,7 @@ from router.link.adjacency import (
 )
 from router.link.buffers import LinkBuffers, ProcessBuffers
 from router.link.doorway import Doorway
+from router.link.greeting import Life
 from router.link.handshake import EDGE, INTERIOR, SIBLING, Abilities
 from router.link.lane import NOBODY, Fault
 from router.link.mux import LaneMux
@@ -29,7 +30,7 @@ from router.link.ports import (
 )
 from router.link.session import LinkSession, SessionConfig
 from router.link.transit import fill_path, judge_path, relay
-from router.link.twins import is_original, living_twin, refusal_of_copy
+from router.link.twins import is_original, living_twins, refusal_of_copy
 from router.model import limits
 from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId, SiteId
@@ -54,9 +55,12 @@ class Links:
         rng: random.Random,
         is_edge: bool = False,
         born: int = 0,
+        place: str = "",
+        restored: int = 0,
     ) -> None:
         """``is_edge``: no stream passes through, and each neighbour must serve edges. ``born``:
-        the epoch that this process began with."""
+        the epoch that this process began with; ``place``: where it runs, for people;
+        ``restored``: when its state came out of a backup, Unix seconds, 0: never."""
         self.drain_grace_s = limits.DRAIN_GRACE_S
         """How long a link that is deleted waits for its streams."""
         self.incoming_refused: Callable[[str, Fault], None] = lambda peer, fault: None
@@ -67,7 +71,7 @@ class Links:
         self._rng = rng
         self._abilities = EDGE if is_edge else INTERIOR
         self._process = ProcessBuffers()
-        self._boot, self._born = rng.randbytes(control.NONCE_BYTES), born
+        self._life = Life(rng.randbytes(control.NONCE_BYTES), born, place, restored)
         self._outgoing: dict[str, OutgoingLink] = {}
         self._leaving: dict[OutgoingLink, None] = {}  # Wanted no more, and their streams go on.
         self._link_of: dict[LinkSession, OutgoingLink] = {}
@@ -126,6 +130,11 @@ class Links:
         """Dial link ``name`` at once if it is waiting."""
         link = self._outgoing.get(name)
         if link is not None:
+            link.retry_now()
+
+    def retry_all(self) -> None:
+        """Dial every link that waits at once: what kept them from coming up may be over."""
+        for link in self._outgoing.values():
             link.retry_now()
 
     def acceptor(
@@ -320,8 +329,7 @@ class Links:
             self._process,
             self._rng,
             config,
-            boot=self._boot,
-            born=self._born,
+            life=self._life,
             abilities=abilities,
         )
 
@@ -352,10 +360,6 @@ class Links:
                 f"{known.neighbour.name} ({known.neighbour.site[:8]}), which is linked here",
                 "Was a state directory copied? If not, revoke it: sitectl link delete",
             )
-        if not session.is_up:
-            twin = living_twin(session, known.sessions if known else (), self._network.now())
-            if twin is not None and not is_original(session, twin):
-                return refusal_of_copy(session, twin)
         links = sum(
             1
             for known in self._incoming
@@ -365,7 +369,20 @@ class Links:
             return HandshakeRejected(
                 "too-many-links", f"{neighbour.name} has {links} links here already"
             )
-        return self._owner.admit(certificate, neighbour)
+        rejected = self._owner.admit(certificate, neighbour)
+        return rejected if rejected is not None or session.is_up else self._judge_twins(session)
+
+    def _judge_twins(self, session: LinkSession) -> HandshakeRejected | None:
+        """A copy beside its original is refused; an original that comes back ends its copies."""
+        others = (one for adjacency in self._known.values() for one in adjacency.sessions)
+        twins = living_twins(session, others, self._network.now())
+        for twin in twins:
+            if not is_original(session, twin):
+                return refusal_of_copy(session, twin)
+        for twin in twins:
+            told = refusal_of_copy(twin, session)
+            twin.close(Fault(told.code, told.reason, told.hint, "refused"))
+        return None
 
     def session_up(self, session: LinkSession) -> None:
         """An adjacency, or one more link to it."""

@@ -18,6 +18,8 @@ COPY = "identity-conflict"
 """The code of the refusal of who has the identity of another that is linked."""
 
 LinkState = Literal["up", "draining", "connecting", "down", "refused"]
+LinkErrorCode = Literal["", "clock"]
+"""What kind of error it is, where more than its words counts."""
 Endpoint = tuple[str, int]
 
 
@@ -68,6 +70,7 @@ class OutgoingLink:
         self.state: LinkState = "connecting"
         self.since = network.now()
         self.error = ""
+        self.error_code: LinkErrorCode = ""
         self.session: LinkSession | None = None
         self.neighbour: Neighbour | None = None  # Since it was up first.
         self.bytes_in_before = self.bytes_out_before = 0  # Of sessions that are over.
@@ -219,6 +222,8 @@ class OutgoingLink:
         if failure.code == "self":
             hint = "Delete the link and create it with the token of another site"
             self._endpoint_failed("refused", f"the endpoint is this router itself. {hint}")
+        elif failure.code == "clock":
+            self._endpoint_failed("refused", failure.reason, "clock")
         elif failure.code == "tls":
             hint = "Create the link again with a new token of that site"
             self._endpoint_failed("refused", f"{failure.reason}. {hint}")
@@ -226,8 +231,8 @@ class OutgoingLink:
             hint = "Is the neighbour running, and may this host reach it?"
             self._endpoint_failed("down", f"{failure.reason}. {hint}")
 
-    def _endpoint_failed(self, state: LinkState, error: str) -> None:
-        self._change(state, error)
+    def _endpoint_failed(self, state: LinkState, error: str, code: LinkErrorCode = "") -> None:
+        self._change(state, error, code)
         self._at += 1
         if self._at % max(1, len(self.spec.endpoints)):
             self._wait(0.0)
@@ -288,7 +293,8 @@ class OutgoingLink:
 
     # Helpers.
 
-    def _change(self, state: LinkState, error: str) -> None:
+    def _change(self, state: LinkState, error: str, code: LinkErrorCode = "") -> None:
+        self.error_code = code
         if (state, error) == (self.state, self.error):
             return
         if state != self.state:

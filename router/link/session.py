@@ -15,7 +15,7 @@ import msgspec
 from router.link import control
 from router.link.buffers import LinkBuffers, ProcessBuffers
 from router.link.data_lanes import DataLanes
-from router.link.greeting import Greeting, Leaves
+from router.link.greeting import Greeting, Leaves, Life
 from router.link.handshake import INTERIOR, Abilities, Role, join_is_proven
 from router.link.lane import Fault
 from router.link.liveness import Liveness
@@ -83,12 +83,10 @@ class LinkSession:
         rng: random.Random,
         config: SessionConfig,
         *,
-        boot: bytes,
-        born: int = 0,
+        life: Life,
         abilities: Abilities = INTERIOR,
     ) -> None:
-        """``boot`` is the same for all sessions of this process and of no other; ``born`` grows
-        with each process of a router."""
+        """``life`` is the same for all sessions of this process and of no other."""
         self.config = config
         self.cost = config.cost
         self.buffers = LinkBuffers(process)
@@ -98,7 +96,7 @@ class LinkSession:
         self.rtt_s: float | None = None
         self._owner = owner
         self._timers = timers
-        self._greeting = Greeting(identity, config.role, rng, boot, abilities, born)
+        self._greeting = Greeting(identity, config.role, rng, abilities, life)
         self._control: LaneMux | None = None
         self._data = DataLanes(timers)
         self._spent_in = self._spent_out = 0
@@ -137,9 +135,19 @@ class LinkSession:
         return self._greeting.peer_boot
 
     @property
-    def peer_born(self) -> int:
-        """The epoch that the neighbour's process began with; 0: it did not say."""
-        return self._greeting.peer.born if self._greeting.peer is not None else 0
+    def peer_born(self) -> tuple[int, int]:
+        """When the neighbour's state was restored, 0: never; the epoch its process began with."""
+        peer = self._greeting.peer
+        return (peer.restored, peer.born) if peer is not None else (0, 0)
+
+    @property
+    def peer_place(self) -> str:
+        """Where the neighbour's process runs, as far as it is known."""
+        if self._control is None:
+            return "an address that is gone"
+        told = self._greeting.peer.place if self._greeting.peer is not None else ""
+        host = self._control.connection.peer.host  # No port: who is told again is told the same.
+        return f"{host} ({_printable(told)})" if told else host
 
     @property
     def data_lane(self) -> LaneMux | None:

@@ -1,4 +1,4 @@
-"""Two live processes with one identity that meet at a neighbour: a copy beside its original. Pure.
+"""Two live places with one identity that meet at a neighbour: a copy beside its original. Pure.
 
 A site was restored from a backup, or its state copied, and the original goes on. The neighbour
 knows both, so it decides before anything of the copy counts: the original keeps its link.
@@ -12,25 +12,37 @@ from router.model import limits
 from router.model.errors import HandshakeRejected
 
 
-def living_twin(
+def living_twins(
     session: LinkSession, others: Iterable[LinkSession], now: float
-) -> LinkSession | None:
-    """A link that another process of the router behind ``session`` has, and that surely lives.
+) -> list[LinkSession]:
+    """Links that another place of the site behind ``session`` has, and that surely lives.
 
-    One that was not heard of for a moment may be what a crash left: its successor is let in.
+    Either the same router in another process, or a router whose state was restored at another
+    time: routers of one place share it. One that was not heard of for a moment may be what a crash
+    left: its successor is let in.
     """
-    for other in others:
-        lane = other.control_lane
-        if other is session or lane is None or not other.is_up or other.is_draining:
-            continue
-        if other.peer_boot != session.peer_boot and now - lane.heard_at < limits.TWIN_HEARD_S:
-            return other
-    return None
+    return [other for other in others if _is_twin(session, other) and _lives(other, now)]
+
+
+def _is_twin(session: LinkSession, other: LinkSession) -> bool:
+    one, two = session.neighbour, other.neighbour
+    if other is session or one is None or two is None or one.site != two.site:
+        return False
+    if one.router == two.router:
+        return session.peer_boot != other.peer_boot
+    return session.peer_born[0] != other.peer_born[0]
+
+
+def _lives(other: LinkSession, now: float) -> bool:
+    lane = other.control_lane
+    if lane is None or not other.is_up or other.is_draining:
+        return False
+    return now - lane.heard_at < limits.TWIN_HEARD_S
 
 
 def is_original(session: LinkSession, twin: LinkSession) -> bool:
-    """Whether ``session`` is of the one that was born first, and ``twin`` of its copy."""
-    return 0 < session.peer_born < twin.peer_born
+    """Whether ``session`` is of the one that was there first, and ``twin`` of its copy."""
+    return session.peer_born[1] > 0 and session.peer_born < twin.peer_born
 
 
 def refusal_of_copy(session: LinkSession, twin: LinkSession) -> HandshakeRejected:
@@ -38,13 +50,7 @@ def refusal_of_copy(session: LinkSession, twin: LinkSession) -> HandshakeRejecte
     name = session.neighbour.name if session.neighbour is not None else "the site"
     return HandshakeRejected(
         COPY,
-        f"another router with the identity of {name} is linked here from {_place(twin)}; this one, "
-        f"from {_place(session)}, is its copy and is kept out",
+        f"another router with the identity of {name} is linked here from {twin.peer_place}; this "
+        f"one, from {session.peer_place}, is its copy and is kept out",
         "Stop one of the two: when the other is gone, this one is let in by itself",
     )
-
-
-def _place(session: LinkSession) -> str:
-    """Without the port: who is told again is told the same."""
-    lane = session.control_lane
-    return lane.connection.peer.host if lane is not None else "an address that is gone"

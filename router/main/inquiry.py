@@ -57,7 +57,8 @@ class Told(msgspec.Struct, frozen=True):
 
 
 _ADDRESS = re.compile(
-    r"\d{1,3}(\.\d{1,3}){3}|[0-9a-f]{0,4}(:[0-9a-f]{0,4}){2,7}(%\w+)?", re.IGNORECASE
+    r"\d{1,3}(\.\d{1,3}){3}|(([0-9a-f]{1,4}:){7}[0-9a-f]{1,4}|[0-9a-f:]*::[0-9a-f:.]*)(%\w+)?",
+    re.IGNORECASE,
 )
 _decode = msgspec.msgpack.Decoder(tuple[TargetAnswer, ...]).decode
 Answered = Callable[[tuple[TargetAnswer, ...]], None]

@@ -7,6 +7,7 @@ from router.link.links import Links
 from router.link.ports import Neighbour
 from router.main.ports import Tell
 from router.model.ids import RouterId
+from router.net.ports import DialCode
 from router.routing.events import LsaRejected
 
 
@@ -68,14 +69,16 @@ class LinkNews:
         reason = f"{peer or 'somebody'} tried to link here: {fault.reason}"
         self._tell("warning", "link-refused", peer or "links", _sentence(reason), fault.hint)
 
-    def tls_rejected(self, reason: str) -> None:
+    def tls_rejected(self, code: DialCode, reason: str) -> None:
         """A TLS handshake on the link port failed."""
         self._tell(
             "warning",
             "link-refused",
             "links",
             _sentence(f"A connection to the link port was refused: {reason}"),
-            "If a site of yours cannot link, make a new token: sitectl token create FILE",
+            ""  # The reason says what to do.
+            if code == "clock"
+            else "If a site of yours cannot link, make a new token: sitectl token create FILE",
         )
 
     def lsa_rejected(self, event: LsaRejected) -> None:

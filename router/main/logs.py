@@ -49,12 +49,37 @@ class _Entrance(logging.handlers.QueueHandler):
 
 
 class _Reopening(logging.handlers.RotatingFileHandler):
+    """``trouble``: why the last line was lost; empty: it was written. Set by the writing thread."""
+
+    trouble = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line; on a disk that takes none it is lost, and nothing else happens."""
+        try:
+            if self.shouldRollover(record):
+                self.doRollover()
+            if self.stream is None:
+                self.stream = self._open()
+            self.stream.write(self.format(record) + self.terminator)
+            self.flush()
+        except OSError as error:
+            self.trouble = f"{self.baseFilename}: {error.strerror}"
+            self._let_go()
+        else:
+            self.trouble = ""
+
+    def _let_go(self) -> None:
+        """Forget the file with what of a line it holds: the next line opens it anew."""
+        stream, self.stream = self.stream, None
+        if stream is not None:
+            with contextlib.suppress(OSError):  # It flushes, which fails once more.
+                stream.close()
+
     def reopen(self) -> None:
         """Let go of a file that somebody moved away (SIGHUP)."""
         self.acquire()
         try:
-            self.close()
-            self.stream = self._open()
+            self._let_go()
         finally:
             self.release()
 
@@ -69,6 +94,11 @@ class Logs:
     def is_file(self) -> bool:
         """Not stdout: nobody else collects what we write."""
         return self._file is not None
+
+    @property
+    def trouble(self) -> str:
+        """Why lines are lost; empty: none are."""
+        return self._file.trouble if self._file is not None else ""
 
     def reopen(self) -> None:
         """Open the log file anew; nothing to do on stdout."""

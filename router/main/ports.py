@@ -9,7 +9,7 @@ from certs.claims import ClaimRequest, Redeemed, Refused
 from certs.errors import CertError
 from certs.revocation import Revocation
 from router.forward.ports import NoTls
-from router.link.outgoing import OutgoingSpec
+from router.link.outgoing import LinkErrorCode, OutgoingSpec
 from router.link.ports import Neighbour
 from router.model.adverts import Declaration
 from router.model.errors import HandshakeRejected
@@ -31,6 +31,7 @@ class PendingLink(msgspec.Struct, frozen=True, kw_only=True):
 
     state: Literal["connecting", "refused"]
     error: str
+    error_code: LinkErrorCode = ""
     site_name: str
     site_id: str
     cost: int

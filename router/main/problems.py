@@ -50,6 +50,29 @@ def of_router(link_listener_error: str, conflict: str, untold: str) -> list[Prob
     return found
 
 
+def of_disk(state: str, log: str) -> list[Problem]:
+    """What cannot be written, and why; empty: it can."""
+    found = []
+    if state:
+        found.append(
+            Problem(
+                code="SW0662",
+                message=f"What this router must remember cannot be written: {state}. It serves, "
+                "and would start again with what it knew before.",
+                hint="Free space on that disk and look at its permissions: df -h, df -i, ls -ld",
+            )
+        )
+    if log:
+        found.append(
+            Problem(
+                code="SW0663",
+                message=f"Lines of the log are lost: {log}.",
+                hint="Free space on that disk and look at its permissions; see sitectl events",
+            )
+        )
+    return found
+
+
 def of_listeners(states: Mapping[ServiceKey, ListenerState]) -> list[Problem]:
     """Listeners that are not bound."""
     return [

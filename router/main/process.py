@@ -9,6 +9,7 @@ import os
 import random
 import secrets
 import signal
+import socket
 import sys
 import time
 from collections.abc import Mapping
@@ -16,12 +17,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from certs.errors import CertError
-from certs.files import read_secret, write_secret
+from certs.files import read_secret, sweep_temporaries, write_secret
 from router import __version__
 from router.admin.events import EventLog
 from router.admin.ports import CommandFailed
 from router.admin.server import serving
 from router.control import Wanted
+from router.main import problems
 from router.main.gate import EventGate
 from router.main.logs import Logs, logging_to
 from router.main.memory import MemoryGuard, Use, memory_limit, resident_bytes, trimmer
@@ -37,7 +39,7 @@ from router.main.views import OperatorView
 from router.model import limits
 from router.model.addresses import split
 from router.model.errors import ConfigError, RouterError
-from router.model.events import Event, Severity
+from router.model.events import Event, Problem, Severity
 from router.net.epoll import EpollNetwork
 from router.net.loop_host import LoopHost
 from router.net.sockets import clients_max
@@ -101,6 +103,7 @@ def main(arguments: list[str] | None = None) -> int:
                 run / "router.log" if options.log == "file" else None, options.log_level
             ) as logs,
         ):
+            sweep_temporaries(directory, time.time())  # Of those that a crash ended.
             return _run_loop(directory, logs, namespace, options.probes)
     except (RouterError, CertError, OSError) as error:
         print(f"spillway-router: {error}", file=sys.stderr)
@@ -149,7 +152,7 @@ class _Process:
         admin = reading.wanted.site.admin
         self.admin_address = split(admin) if admin else None
         self._trust = SiteTrust(directory, self.tell, kept=store.kept)
-        keeper = FileKeeper(directory / "state.json", self._state_unsaved)
+        keeper = self._keeper = FileKeeper(directory / "state.json", self._state_unsaved)
         self.network = EpollNetwork(LoopHost(loop))
         self.router = SiteRouter(
             self.network,
@@ -165,6 +168,8 @@ class _Process:
             is_edge=reading.wanted.site.router_mode == "edge",
             service_ttl_s=reading.wanted.site.service_sync_site_ttl_s,
             connections_max=clients_max(),
+            place=f"{socket.gethostname()}, process {os.getpid()}",
+            restored=self._trust.restored_at,
         )
         self._memory_max = memory_limit()
         self.memory = MemoryGuard(
@@ -181,6 +186,7 @@ class _Process:
             self.router.refresh_links,
             self.router.open_link_door,
             self.router.links.drop,
+            self.router.links.retry_all,
         )
         store.tell_of_secrets(self.router.refresh_links, self._trust.reload)
         self._loop = loop
@@ -199,7 +205,9 @@ class _Process:
             self._trust.certificate_expiries,
             self.order,
             self.seeing,
+            self._host_problems,
         )
+        self._keep_trying()
         self.router.follow_declarations(store.declared)
         store.attach(self.router.listens_at, lambda: short(self.view.status(), self.view.links()))
         self.stopping = asyncio.Event()
@@ -249,6 +257,18 @@ class _Process:
             "state",
             f"What this router must remember could not be written: {reason}.",
             "Free space on that disk and check its permissions; serving goes on",
+        )
+
+    def _keep_trying(self) -> None:
+        """A disk that was full has space again some time."""
+        self.network.call_at(self.network.now() + limits.STATE_RETRY_S, self._keep_trying)
+        if self._keeper.retry():
+            self.tell("info", "state-saved", "state", "What must be remembered is written again.")
+
+    def _host_problems(self) -> tuple[Problem, ...]:
+        return (
+            *self._trust.problems(),
+            *problems.of_disk(self._keeper.trouble, self._logs.trouble),
         )
 
     def apply(self, wanted: Wanted, errors: list[ConfigError]) -> None:

@@ -9,9 +9,11 @@ from certs.credentials import LinkStore
 from certs.errors import CertError
 from certs.tokens import Token
 from router.link.claims import ClaimCall, ClaimClient
+from router.link.outgoing import LinkErrorCode
+from router.main.clock import out_of_time_now
 from router.main.ports import Tell
 from router.model import limits
-from router.net.ports import Network, Timer, Tls
+from router.net.ports import DialFailure, Network, Timer, Tls
 
 
 class Redemption:
@@ -21,7 +23,7 @@ class Redemption:
     last attempt failed, empty before the first has.
     """
 
-    __slots__ = ("attempts", "call", "error", "final", "since", "timer", "token")
+    __slots__ = ("attempts", "call", "error", "error_code", "final", "since", "timer", "token")
 
     def __init__(self, token: Token, now: float) -> None:
         self.token = token
@@ -29,6 +31,7 @@ class Redemption:
         self.attempts = 0
         self.call: ClaimCall | None = None
         self.error = ""
+        self.error_code: LinkErrorCode = ""
         self.final = False
         self.timer: Timer | None = None
 
@@ -85,6 +88,14 @@ class Redeemer:
         if redemption is not None:
             redemption.cancel()
 
+    def start_again(self) -> None:
+        """Ask anew for every claim, also for those that were given up: the clock was wrong."""
+        names = list(self._redemptions)
+        for name in names:
+            self.stop(name)
+        if names:
+            self._changed()
+
     def stop_all_but(self, keep: frozenset[str]) -> None:
         """Forget the claims of all links but ``keep``."""
         for name in self._redemptions.keys() - keep:
@@ -113,24 +124,33 @@ class Redeemer:
             key = self._links.redeeming_key(name)
             _, body = redeem.make_request(token, self._site_id, self._site_name, key)
             context = client_context(None, token.ca_pem, CLAIM_ALPN)
-        except (CertError, OSError) as error:
+        except CertError as error:
             self._failed(name, redemption, str(error), final=True)
+            return
+        except OSError as error:  # A disk that is full now has space again some time.
+            redemption.attempts += 1
+            self._failed(name, redemption, str(error), final=False)
+            self._again(name, redemption)
             return
         endpoint = token.endpoints[redemption.attempts % len(token.endpoints)]
         redemption.attempts += 1
         redemption.call = ClaimClient(self._network).post(
             endpoint,
-            Tls(context=context, certificate=b"", alpn=(CLAIM_ALPN,)),
+            Tls(context=context, certificate=b"", alpn=(CLAIM_ALPN,), tells_time=out_of_time_now),
             token.name,
             body,
             lambda status, answer: self._answered(name, key, redemption, status, answer),
-            lambda reason: self._unanswered(name, redemption, reason),
+            lambda failure: self._unanswered(name, redemption, failure),
         )
 
-    def _unanswered(self, name: str, redemption: Redemption, reason: str) -> None:
+    def _unanswered(self, name: str, redemption: Redemption, failure: DialFailure) -> None:
         site = redemption.token.site_name
-        hint = f"Is the router of {site} running, and reachable there?"
-        self._failed(name, redemption, f"{reason}. {hint}", final=False)
+        hint = f". Is the router of {site} running, and reachable there?"
+        if failure.code == "clock":
+            hint, redemption.error_code = "", "clock"
+        else:
+            redemption.error_code = ""
+        self._failed(name, redemption, f"{failure.reason}{hint}", final=False)
         self._again(name, redemption)
 
     def _answered(

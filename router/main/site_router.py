@@ -42,7 +42,7 @@ from router.model.errors import ConfigError, HandshakeRejected
 from router.model.events import Note, Problem
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.specs import ServiceSpec
-from router.net.ports import Address, Network
+from router.net.ports import Address, DialCode, Network
 from router.routing.attached import AttachedEdges
 from router.routing.core import RoutingCore
 from router.routing.edge import EdgeRouting
@@ -73,10 +73,14 @@ class SiteRouter:
         is_edge: bool = False,
         service_ttl_s: float = limits.SERVICE_SYNC_TTL_S,
         connections_max: int = limits.CLIENT_CONNECTIONS_MAX,
+        place: str = "",
+        restored: int = 0,
     ) -> None:
         """``is_edge``: it attaches to one site, accepts no links and takes no part in routing.
 
-        ``connections_max``: of clients of services, over all listeners.
+        ``connections_max``: of clients of services, over all listeners. ``place``: where this
+        process runs, told to neighbours for people. ``restored``: Unix seconds at which its state
+        came out of a backup, 0: never.
         """
         self._network = network
         self.identity = identity
@@ -84,7 +88,16 @@ class SiteRouter:
         self._keeper = keeper
         self._tell = tell
         self.version = version
-        self.links = Links(network, identity, self, rng=rng, is_edge=is_edge, born=epoch)
+        self.links = Links(
+            network,
+            identity,
+            self,
+            rng=rng,
+            is_edge=is_edge,
+            born=epoch,
+            place=place,
+            restored=restored,
+        )
         self._news = LinkNews(tell, self.links, self.router_name)
         self.links.incoming_refused = self._news.refused
         self.forwarder = Forwarder(
@@ -337,10 +350,10 @@ class SiteRouter:
             return answer(stream, self.forwarder.targets_of(key), self._network.now())
         return self.forwarder.stream_offered(stream, request)
 
-    def tls_rejected(self, listener: Address, reason: str) -> None:
+    def tls_rejected(self, listener: Address, code: DialCode, reason: str) -> None:
         """A TLS handshake failed; only those of the link port are an operator's business."""
         if listener == self._door.address:
-            self._news.tls_rejected(reason)
+            self._news.tls_rejected(code, reason)
 
     def link_changed(self, name: str) -> None:
         """A link that we dial got another state."""

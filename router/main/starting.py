@@ -28,9 +28,10 @@ def only_one(path: Path) -> Iterator[None]:
                 f"the router of this site runs already (process {file.read().strip()}). "
                 "Try: sitectl status"
             ) from None
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
+        # The lock counts; the number is for people, and a full disk may have no room for it.
+        with contextlib.suppress(OSError):
+            os.ftruncate(file.fileno(), 0)
+            os.write(file.fileno(), f"{os.getpid()}\n".encode())
         yield
 
 

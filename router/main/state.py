@@ -30,16 +30,17 @@ class FileKeeper:
         """Read ``path``, or start afresh where there is none. Raises ConfigError.
 
         ``unsaved`` is told, once until it works again, that changes stay in memory: a full or
-        read-only disk must not end what is being served. Only `next_epoch` raises OSError.
+        read-only disk must not end what is being served, nor keep a host that starts from it.
         """
         self._path = path
         self._unsaved = unsaved
-        self._is_saved = True
+        self.trouble = ""
+        """Why what changed last stays in memory; empty: it is written."""
         try:
             self._state = msgspec.json.decode(path.read_bytes(), type=_State)
         except FileNotFoundError:
             self._state = _State(router_id=secrets.token_hex(ROUTER_ID_BYTES))
-            self._write()
+            self._save()
         except msgspec.MsgspecError as error:
             raise ConfigError(
                 str(path),
@@ -54,9 +55,13 @@ class FileKeeper:
         return RouterId(self._state.router_id)
 
     def next_epoch(self) -> int:
-        """Greater than any before, and at least the wall clock's seconds; written before use."""
+        """Greater than any before, and at least the wall clock's seconds; written before use.
+
+        Where it cannot be written it is the clock that makes the next one greater; after a clock
+        that was set back the network tells which epoch of ours it knows (`keep_epoch`).
+        """
         self._state.epoch = max(self._state.epoch + 1, int(time.time()))
-        self._write()
+        self._save()
         return self._state.epoch
 
     def keep_epoch(self, epoch: int) -> None:
@@ -99,11 +104,18 @@ class FileKeeper:
         try:
             self._write()
         except OSError as error:
-            if self._is_saved:
-                self._unsaved(f"{self._path}: {error.strerror}")
-            self._is_saved = False
+            before, self.trouble = self.trouble, f"{self._path}: {error.strerror}"
+            if not before:
+                self._unsaved(self.trouble)
         else:
-            self._is_saved = True
+            self.trouble = ""
+
+    def retry(self) -> bool:
+        """Write what could not be written. True: now it is; False: it cannot, or nothing waited."""
+        if not self.trouble:
+            return False
+        self._save()
+        return not self.trouble
 
     def _write(self) -> None:
         write_secret(self._path, msgspec.json.format(msgspec.json.encode(self._state)))

@@ -11,30 +11,32 @@ from typing import Literal
 
 import msgspec
 
-from certs import certificates, keys
-from certs.authority import Authority, Leaf, ensure_leaf
+from certs import certificates, clocks, keys
+from certs import limits as certs_limits
+from certs.authority import TROUBLE_HINT, Authority, Leaf, ensure_leaf, is_fresh
 from certs.claims import GrantStore
 from certs.contexts import CLAIM_ALPN, LINK_ALPN, client_context, server_context
 from certs.credentials import Credential, LinkStore
 from certs.errors import CertError
-from certs.identity import SiteIdentity, site_id_of, verify
+from certs.identity import SiteIdentity, restored_at, site_id_of, verify
 from certs.redeem import ClaimAnswer, ClaimDesk
 from certs.revocation import Revocation, Revocations
 from certs.tokens import Token
 from router.link.claims import Answered
 from router.link.outgoing import OutgoingSpec
 from router.link.ports import Neighbour
+from router.main.clock import ClockWatch, out_of_time_now
 from router.main.ports import ClaimResult, KeptSecrets, PendingLink, Tell
 from router.main.redeeming import Redeemer
 from router.main.service_tls import ServiceTls
 from router.model import limits
 from router.model.errors import HandshakeRejected
-from router.model.events import Severity
+from router.model.events import Problem, Severity
 from router.model.ids import RouterId, SiteId
 from router.model.specs import LinkSpec
 from router.net.ports import Network, Tls
 
-RENEWAL_CHECK_S = 3600.0
+RENEWAL_CHECK_S, RENEWAL_RETRY_S = 3600.0, 60.0
 
 
 class RouterIdentity(msgspec.Struct, frozen=True):
@@ -82,8 +84,11 @@ class SiteTrust:
         self._secrets = secrets
         self._tell = tell
         self._identity = SiteIdentity.load(secrets)
+        self.restored_at = restored_at(secrets)
+        """Unix seconds at which the site came out of a backup; 0: never."""
         self._authority = Authority.load(secrets)
-        self._leaf = ensure_leaf(secrets, self._authority, self._identity.site_id, time.time())
+        self._not_renewed = ""  # Why our own leaf could not be.
+        self._leaf = self._first_leaf()
         services = self._services = ServiceTls(secrets / "tls")
         self.service_tls, self.target_tls = services.listener, services.target
         self.keep_service_tls = services.keep
@@ -100,11 +105,13 @@ class SiteTrust:
         self._redeemer: Redeemer | None = None
         self._network: Network | None = None
         self._leaf_renewed: Callable[[], None] = lambda: None
+        self._clock_moved: Callable[[], None] = lambda: None
         self._drop: Callable[[Callable[[Neighbour], bool], str], int] | None = None
         self._name = ""
         self._told = ""
         self._serials: dict[SiteId, str] = {}  # Of certificates bound to one site.
         self._sibling_leaf = self._new_sibling_leaf()  # Never written down.
+        self._clock: ClockWatch | None = None
         self._expiries: dict[str, float] = {}  # Of the links' certificates in use, Unix seconds.
 
     def identity(self, router: RouterId, name: str) -> RouterIdentity:
@@ -118,15 +125,18 @@ class SiteTrust:
         changed: Callable[[], None],
         leaf_renewed: Callable[[], None],
         drop: Callable[[Callable[[Neighbour], bool], str], int],
+        clock_moved: Callable[[], None] = lambda: None,
     ) -> None:
         """Begin to redeem claims, to watch revocations and to renew our own leaf.
 
         ``changed`` is called when a link got its certificate or another reason to wait for it,
         ``leaf_renewed`` when `listener_tls` gives a new one; ``drop`` ends the sessions of the
-        neighbours that a predicate names, with a reason.
+        neighbours that a predicate names, with a reason. ``clock_moved``: what was not valid may be
+        now.
         """
         self._network, self._drop = network, drop
-        self._leaf_renewed = leaf_renewed
+        self._clock = ClockWatch(network.now)
+        self._leaf_renewed, self._clock_moved = leaf_renewed, clock_moved
         kept = self._kept
 
         def redeemed() -> None:
@@ -141,29 +151,70 @@ class SiteTrust:
         network.call_at(network.now() + RENEWAL_CHECK_S, self._renew_leaf)
 
     def _watch(self) -> None:
-        assert self._network is not None
+        assert self._network is not None and self._clock is not None
         self._network.call_at(self._network.now() + limits.CONFIG_POLL_S, self._watch)
+        moved_s = self._clock.look()
+        if moved_s:
+            self._follow_clock(moved_s)
         self.reload()
+
+    def _follow_clock(self, by_s: float) -> None:
+        """What was made by the clock of before may be of no use by that of now."""
+        way = "ahead" if by_s > 0 else "back"
+        now = clocks.utc(time.time())
+        self._tell(
+            "warning",
+            "clock-moved",
+            "clock",
+            f"This host's clock was set {way} by {clocks.span(abs(by_s))}, or the host slept: it "
+            f"says {now}.",
+            "If that is wrong: timedatectl, chronyc tracking",
+        )
+        self._renew()
+        assert self._redeemer is not None
+        self._redeemer.start_again()
+        self._clock_moved()
 
     def _renew_leaf(self) -> None:
         assert self._network is not None
-        self._network.call_at(self._network.now() + RENEWAL_CHECK_S, self._renew_leaf)
+        self._renew()
+        pause_s = RENEWAL_RETRY_S if self._not_renewed else RENEWAL_CHECK_S
+        self._network.call_at(self._network.now() + pause_s, self._renew_leaf)
+
+    def _renew(self) -> None:
         before = self._leaf
         try:
             self._leaf = ensure_leaf(
                 self._secrets, self._authority, self._identity.site_id, time.time()
             )
-            if certificates.needs_renewal(self._sibling_leaf.chain_pem, time.time()):
+            if not is_fresh(self._sibling_leaf.chain_pem, time.time()):
                 self._sibling_leaf = self._new_sibling_leaf()
         except (CertError, OSError) as error:
-            self._tell("error", "leaf-not-renewed", "leaf", str(error))
+            if not self._not_renewed:
+                self._tell("error", "leaf-not-renewed", "leaf", str(error))
+            self._not_renewed = str(error)
             return
+        self._not_renewed = ""
         if self._leaf != before:
             self._leaf_renewed()
 
+    def _first_leaf(self) -> Leaf:
+        """As it is kept; or one that is not, on a disk that takes nothing."""
+        now, site = time.time(), self._identity.site_id
+        try:
+            return ensure_leaf(self._secrets, self._authority, site, now)
+        except OSError as error:
+            self._not_renewed = str(error)
+        if self._authority.trouble(now):
+            now = self._authority.begins_at + certs_limits.BACKDATE_S
+        return self._authority.issue_server_leaf(site, now)
+
     def _new_sibling_leaf(self) -> Leaf:
-        key, site = keys.generate(), self._identity.site_id
-        chain = self._authority.issue_client_leaf(key.public_key(), site, time.time(), site_id=site)
+        key, site, authority = keys.generate(), self._identity.site_id, self._authority
+        now = time.time()
+        if authority.trouble(now):  # Of as long a life as that: see `ensure_leaf`.
+            now = authority.begins_at + certs_limits.BACKDATE_S
+        chain = authority.issue_client_leaf(key.public_key(), site, now, site_id=site)
         return Leaf(key_pem=keys.to_pem(key), chain_pem=chain)
 
     def reload(self) -> None:
@@ -201,6 +252,7 @@ class SiteTrust:
             certificate=certificates.to_der(self._leaf.chain_pem),
             alpn=(LINK_ALPN, CLAIM_ALPN),
             alpn_with_certificate=(LINK_ALPN,),
+            tells_time=out_of_time_now,
         )
 
     def outgoing(self, name: str, spec: LinkSpec) -> OutgoingSpec | PendingLink:
@@ -221,6 +273,7 @@ class SiteTrust:
         return PendingLink(
             state="refused" if redemption.final else "connecting",
             error=redemption.error,
+            error_code=redemption.error_code,
             site_name=stored.token.site_name,
             site_id=stored.token.site_id,
             cost=_cost(stored.token, spec),
@@ -249,6 +302,7 @@ class SiteTrust:
             context=client_context(leaf, credential.ca_pem),
             certificate=certificates.to_der(leaf.chain_pem),
             alpn=(LINK_ALPN,),
+            tells_time=out_of_time_now,
         )
         self._expiries[name] = certificates.expires_at(leaf.chain_pem)
         return OutgoingSpec(
@@ -265,6 +319,7 @@ class SiteTrust:
             context=client_context(leaf, self._authority.ca_pem),
             certificate=certificates.to_der(leaf.chain_pem),
             alpn=(LINK_ALPN,),
+            tells_time=out_of_time_now,
         )
 
     def forget_links(self, keep: frozenset[str]) -> None:
@@ -298,6 +353,19 @@ class SiteTrust:
         if named is not None and not neighbour.is_sibling:
             self._serials[neighbour.site] = serial
         return None
+
+    def problems(self) -> tuple[Problem, ...]:
+        """Of this host's clock and the site's CA, and of the disk below them."""
+        found = []
+        trouble = self._authority.trouble(time.time())
+        if trouble:
+            message = f"Sites with a right clock may not link here: {trouble}."
+            found.append(Problem(code="SW0661", message=message, hint=TROUBLE_HINT))
+        if self._not_renewed:
+            message = f"The certificate that links see here was not renewed: {self._not_renewed}."
+            hint = "Free space on that disk and look at its permissions; it is tried every minute"
+            found.append(Problem(code="SW0664", message=message, hint=hint))
+        return tuple(found)
 
     def certificate_expiries(self) -> dict[str, float]:
         """Unix seconds at which the certificates in use end, by name.

@@ -34,6 +34,11 @@ from router.net.epoll import EpollNetwork
 from router.routing.edge import EdgeRouting
 from router.routing.table import SiteRoute
 
+_RENEWALS = {
+    "leaf": "It is renewed by itself; why it was not: sitectl events",
+    "ca": "Make another: sitectl revoke-access, then new tokens for all who link here",
+}
+"""What to do when one of the site's own certificates is about to end."""
 COMMANDS = "Commands are: reload, stop, revoke (site=ID)."
 
 
@@ -48,10 +53,12 @@ class OperatorView:
         expiries: Callable[[], Mapping[str, float]],
         order: Callable[[str, Mapping[str, str]], str | None],
         seeing: Seeing | None = None,
+        host_problems: Callable[[], Sequence[Problem]] = tuple,
     ) -> None:
-        """``expiries`` gives Unix seconds by certificate; ``order`` carries out a command.
+        """``host_problems`` are of this host: its clock, its disk.
 
-        ``order`` answers with what was done, or None for a command it does not know.
+        ``expiries`` gives Unix seconds by certificate. ``order`` carries out a command: it answers
+        with what was done, or None for a command it does not know.
         """
         self._router = router
         self._network = network
@@ -59,6 +66,7 @@ class OperatorView:
         self._expiries = expiries
         self._order = order
         self._seeing = seeing
+        self._host_problems = host_problems
         self.serving = False
         self.loop_lag_s = 0.0
 
@@ -81,6 +89,8 @@ class OperatorView:
             problems=(
                 *router.problems(self._utc),
                 *self._memory.problems(),
+                *self._host_problems(),
+                *self._clocks_differ(),
                 *self._refused(),
                 *self._expiring(),
                 *(self._seeing.problems if self._seeing is not None else ()),
@@ -108,6 +118,7 @@ class OperatorView:
                 lanes=link.lanes,
                 streams=link.streams,
                 error=link.error,
+                error_code=link.error_code,
                 certificate_expires=_utc_of(expiries.get(f"link/{link.name}")),
                 standby=isinstance(routing, EdgeRouting)
                 and routing.stands_by(RouterId(link.neighbour_router)),
@@ -127,6 +138,7 @@ class OperatorView:
                     lanes=0,
                     streams=0,
                     error=pending.error,
+                    error_code=pending.error_code,
                     certificate_expires=None,
                 )
             )
@@ -288,7 +300,19 @@ class OperatorView:
                 hint=f"sitectl link delete {link.name}, then link with a new token",
             )
             for link in self.links()
-            if link.state == "refused"
+            if link.state == "refused" and link.error_code != "clock"
+        ]
+
+    def _clocks_differ(self) -> list[Problem]:
+        """Links that cannot come up, or get their certificate, while a clock is wrong."""
+        return [
+            Problem(
+                code="SW0660",
+                message=f"Link {link.name} waits for a clock to be set right: {link.error}.",
+                hint="Then the link comes up by itself within half a minute",
+            )
+            for link in self.links()
+            if link.error_code == "clock"
         ]
 
     def _expiring(self) -> list[Problem]:
@@ -299,7 +323,7 @@ class OperatorView:
                 message=f"The certificate {name} ends at {_utc_of(expires)}.",
                 hint=f"Put a new one into secrets/{name}"
                 if name.startswith("tls/")
-                else "Link again with a new token: sitectl token create FILE",
+                else _RENEWALS.get(name, "Link again with a new token: sitectl token create FILE"),
             )
             for name, expires in self._expiries().items()
             if expires < soon

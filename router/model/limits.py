@@ -142,6 +142,7 @@ SERVICES_PER_SITE_MAX = 1_024
 SPF_DELAY_MIN_S, SPF_DELAY_MAX_S = 0.01, 1.0
 EQUAL_PATHS_MAX = 8  # Paths kept per destination.
 TWIN_HEARD_S = 1.5  # Who pings each half second and was heard that lately surely lives.
+PLACE_CHARS_MAX = 128  # A host name and a process, told to neighbours.
 COPY_RETRY_S = 5.0  # Of who was refused as a copy: the original may have been stopped.
 CONFLICT_REPEAT_S = 60.0  # A twin that goes on is told of again.
 CONFLICT_SHOWN_S = 180.0  # A problem of the survivor, until nothing was heard of a twin so long.
@@ -313,6 +314,8 @@ EVENT_CLIENT_STALL_S = 10.0  # One that reads nothing for so long is dropped.
 EVENTS_KEPT = 1_000
 EVENTS_BURST = 100  # Of one code; then one each so many seconds. Strangers can cause some.
 EVENTS_INTERVAL_S = 10.0
+CLOCK_MOVED_S = 60.0  # Between two looks; certificates forgive five minutes.
+STATE_RETRY_S = 5.0  # A state file that could not be written is written again.
 CONFIG_POLL_S = 1.0
 
 # documents: wanted state as text.

@@ -6,7 +6,7 @@ from router.net.dialling import Connected, Failed, NewSocket, TcpDial, new_socke
 from router.net.host import Host
 from router.net.listening import Accept, TcpListener, bind
 from router.net.poller import Poller
-from router.net.ports import Address, Dial, Listener, Tls
+from router.net.ports import Address, Dial, DialCode, Listener, Tls
 from router.net.resolving import Lookup, Resolver, system_lookup
 
 
@@ -32,8 +32,8 @@ class EpollNetwork:
         self.now = host.now
         self.at_turn_end = self._poller.at_turn_end
         self.call_at = self._poller.call_at
-        self.on_tls_rejected: Callable[[Address, str], None] = lambda listener, reason: None
-        """Told which listener and why, for each connection that counts as `tls_rejected`."""
+        self.on_tls_rejected: Callable[[Address, DialCode, str], None] = lambda *_: None
+        """Told which listener and why (code, sentence), for each that `tls_rejected` counts."""
 
     # Counters, for metrics.
 
@@ -124,7 +124,7 @@ class EpollNetwork:
     def _woken(self) -> None:
         self._resolver.answer_all()
 
-    def _rejected(self, listener: Address, reason: str) -> None:
+    def _rejected(self, listener: Address, code: DialCode, reason: str) -> None:
         self._tls_rejected += 1
         self._poller.log_rejection(reason)
-        self.on_tls_rejected(listener, reason)
+        self.on_tls_rejected(listener, code, reason)

@@ -9,7 +9,7 @@ from router.model.limits import READ_BYTES
 from router.net.poller import Poller
 from router.net.ports import Address, DialCode, Tls
 from router.net.sockets import close_with_reset
-from router.net.tls import TlsConnection, tls_reason
+from router.net.tls import TlsConnection, is_out_of_time, shown_by, tls_reason
 
 Failed = Callable[[DialCode, str], None]
 
@@ -108,10 +108,17 @@ class TlsHandshake:
             self._send()
         except ssl.SSLError as error:
             self._send()  # The alert.
-            self._fail("tls", f"TLS handshake with {self._peer} failed: {tls_reason(error)}")
+            self._refused(error)
         else:
             self._send()
             self._judge()
+
+    def _refused(self, error: ssl.SSLError) -> None:
+        code: DialCode = "tls"
+        reason = tls_reason(error)
+        if self._tls.tells_time is not None and is_out_of_time(error):
+            code, reason = "clock", self._tls.tells_time(shown_by(self._object))
+        self._fail(code, f"TLS handshake with {self._peer} failed: {reason}")
 
     def _receive(self) -> bool:
         poller = self._poller

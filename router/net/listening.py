@@ -111,7 +111,7 @@ class TcpListener:
         sock: socket.socket,
         accept: Accept,
         tls: Tls | None,
-        on_rejected: Callable[[Address, str], None],
+        on_rejected: Callable[[Address, DialCode, str], None],
         *,
         essential: bool = False,
     ) -> None:
@@ -243,7 +243,7 @@ class TcpListener:
     def _handshake_failed(self, number: int, code: DialCode, reason: str) -> None:
         del self._handshakes[number]
         self._left()
-        self._on_rejected(self._address, reason)
+        self._on_rejected(self._address, code, reason)
 
     def _hand_over(self, connection: TcpConnection) -> None:
         try:

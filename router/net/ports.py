@@ -37,7 +37,9 @@ class Loss(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
-DialCode = Literal["refused", "timeout", "unreachable", "name", "tls", "self", "exhausted", "error"]
+DialCode = Literal[
+    "refused", "timeout", "unreachable", "name", "tls", "clock", "self", "exhausted", "error"
+]
 
 
 class DialFailure(msgspec.Struct, frozen=True):
@@ -45,7 +47,7 @@ class DialFailure(msgspec.Struct, frozen=True):
 
     ``refused``: also by who accepts and ends without a word of TLS, as a load balancer does with
     nobody behind it. ``exhausted``: this process has no descriptor or memory left for it. It says
-    nothing of who was dialled.
+    nothing of who was dialled. ``clock``: as `Tls.tells_time` put it, next step and all.
     """
 
     code: DialCode
@@ -149,7 +151,8 @@ class Tls(msgspec.Struct, frozen=True):
     ``alpn_with_certificate`` without a peer's certificate. (The context must offer the same: `ssl`
     does not tell what it was given.) ``server_name``: what a dialler asks for, and checks if its
     context does; empty: the host that it dials. ``preface``: what a dialler sends in clear before
-    the handshake; peers that do not expect it break off.
+    the handshake; peers that do not expect it break off. ``tells_time`` makes of certificates
+    (DER) that a peer showed and that are not valid now, its leaf first, what people are told.
     """
 
     context: object
@@ -159,6 +162,7 @@ class Tls(msgspec.Struct, frozen=True):
     server_name: str = ""
     alpn_required: bool = True
     preface: bytes = b""
+    tells_time: Callable[[tuple[bytes, ...]], str] | None = None
 
 
 class Listener(Protocol):

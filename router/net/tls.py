@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -20,11 +21,37 @@ from router.net.sockets import loss_of, undelivered_bytes
 PACK_BYTES = 4 * TLS_RECORD_BYTES  # Encrypted at a time: full records, and no large allocation.
 
 
+_ALERTS = {
+    "SSLV3_ALERT_CERTIFICATE_EXPIRED": "the other end says that our certificate has expired: link "
+    "again with a new token, or, if it is still valid here, the clocks differ (date -u)",
+    "SSLV3_ALERT_BAD_CERTIFICATE": "the other end does not take our certificate: by its clock it "
+    "may not have begun yet (compare date -u), or it is not of its making",
+}
+"""What a peer told before it broke off, by the library's name of it."""
+_OUT_OF_TIME = (9, 10)  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED.
+
+
 def tls_reason(error: ssl.SSLError) -> str:
     """The library's words without its file and line."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate refused: {error.verify_message}"
+    if error.reason in _ALERTS:
+        return _ALERTS[error.reason]
     return (error.reason or str(error)).replace("_", " ").lower()
+
+
+def is_out_of_time(error: ssl.SSLError) -> bool:
+    """Whether the peer's certificate was refused for its dates alone."""
+    return isinstance(error, ssl.SSLCertVerificationError) and error.verify_code in _OUT_OF_TIME
+
+
+def shown_by(peer: ssl.SSLObject) -> tuple[bytes, ...]:
+    """What the peer showed (DER, its leaf first), whether it was believed or not."""
+    if sys.version_info >= (3, 13):
+        return tuple(peer.get_unverified_chain())
+    # The same by its name of before: a refused certificate can be had in no other way.
+    chain = peer._sslobj.get_unverified_chain()  # type: ignore[attr-defined]
+    return tuple(ssl.PEM_cert_to_DER_cert(one.public_bytes()) for one in chain)
 
 
 class TlsConnection(TcpConnection):

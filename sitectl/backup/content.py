@@ -5,6 +5,7 @@ Rules of coming back (`revived`), each towards the safer side:
   one before keeps its certificate. A site that is still there knows better: its grants count.
 - revocations only grow: those of the backup and those of the place.
 - of two certificate authorities the later made counts: the other was given up (`revoke-access`).
+- what is restored says since when, and counts as the copy where both live.
 - the router's epoch goes beyond what any clock has given: its old words never win over new ones,
   and a copy is always the later born beside an original that lives.
 """
@@ -75,8 +76,10 @@ class Origin(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 class Content(_Hidden, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A site. ``documents`` by file name, ``grants`` by claim, ``tls`` by credential and file.
 
-    ``objects``: Kubernetes objects of the wanted state as they were, without what the cluster
-    writes into them; a place that is no cluster takes ``documents``.
+    ``gateway``: of a gateway, the text that says which site it belongs to. ``restored_at``: Unix
+    seconds at which the site came out of a backup itself, 0: never. ``objects``: Kubernetes
+    objects of the wanted state as they were, without what the cluster writes into them; a place
+    that is no cluster takes ``documents``.
     """
 
     name: str
@@ -91,7 +94,9 @@ class Content(_Hidden, frozen=True, forbid_unknown_fields=True, kw_only=True):
     revoked: bytes = b""
     tls: dict[str, dict[str, bytes]] = {}
     admin_credential: bytes = b""
+    restored_at: int = 0
     state: RouterState = RouterState()
+    gateway: str = ""
     objects: tuple[dict[str, Any], ...] = ()
 
 
@@ -170,6 +175,8 @@ def revived(backup: Content, here: Content | None, now: float) -> Content:
         ca_certificate=newer.ca_certificate,
         grants={name: claims.encode(grant) for name, grant in sorted(grants.items())},
         revoked=revocation.encode(revoked) if revoked != revocation.Revoked() else b"",
+        gateway=(here.gateway if here else "") or backup.gateway,
+        restored_at=here.restored_at if here else max(int(now), backup.restored_at + 1),
         admin_credential=(here.admin_credential if here else b"") or backup.admin_credential,
         state=RouterState(
             router_id=(here.state.router_id if here else "") or backup.state.router_id,

@@ -24,7 +24,7 @@ from certs.credentials import CA_FILE as LINK_CA
 from certs.credentials import CERTIFICATE_FILE, TOKEN_FILE, LinkStore
 from certs.credentials import KEY_FILE as LINK_KEY
 from certs.errors import CertError
-from certs.identity import KEY_FILE, SiteIdentity
+from certs.identity import KEY_FILE, RESTORED_FILE, SiteIdentity, restored_at
 from certs.names import is_name
 from certs.revocation import REVOKED_FILE
 from certs.service_tls import FILES, TlsStore
@@ -48,6 +48,7 @@ from sitectl.texts import write_atomically
 
 STAGING: Final = ".restore"  # Has no config/ itself: no verb takes it for a site.
 STATE_FILE: Final = "state.json"
+GATEWAY_FILE: Final = "gateway.yaml"
 ADMIN_CREDENTIAL: Final = "admin.credential"
 _ROUTER_ID_BYTES: Final = 8
 _DOCUMENT_BYTES_MAX: Final = 4 * 1024 * 1024
@@ -95,8 +96,10 @@ def _read(site: DirectorySite) -> Content:
         grants=_grants(secrets / "grants"),
         revoked=_secret(secrets / REVOKED_FILE, limits.REVOKED_FILE_BYTES_MAX),
         tls=_tls(secrets / "tls"),
+        restored_at=restored_at(secrets),
         admin_credential=_secret(secrets / ADMIN_CREDENTIAL),
         state=_state(site.directory / STATE_FILE),
+        gateway=_text_of(site.directory / GATEWAY_FILE),
     )
 
 
@@ -205,7 +208,6 @@ def restore_folder(content: Content, state: Path, *, force: bool) -> Change:
                 )
         staged = _staging(state) / content.name
         _write(staged, wanted)
-        _give_to_owner(staged, state)
         _put(staged, site)
         return "created" if here is None else "updated"
 
@@ -257,9 +259,9 @@ def _refuse_running(site: DirectorySite) -> None:
 @contextlib.contextmanager
 def _alone(state: Path) -> Iterator[None]:
     """No other restore into ``state``."""
-    state.mkdir(mode=0o700, parents=True, exist_ok=True)
     staging = _staging(state)
-    staging.mkdir(mode=0o700, exist_ok=True)
+    for directory in (state, staging):
+        files.make_directory(directory, 0o700)
     try:
         with files.locked(staging / ".lock", waits=False):
             yield
@@ -294,7 +296,7 @@ def _finish_interrupted(state: Path, name: str) -> None:
 def _write(folder: Path, content: Content) -> None:
     secrets = folder / "secrets"
     for path in (folder, folder / "run", secrets):
-        path.mkdir(mode=0o700)
+        files.make_directory(path, 0o700)
     links, grants, tls = secrets / "links", secrets / "grants", secrets / "tls"
     for name, link in content.links.items():
         _keep(links / name / TOKEN_FILE, link.token)
@@ -310,11 +312,15 @@ def _write(folder: Path, content: Content) -> None:
     _keep(secrets / ADMIN_CREDENTIAL, content.admin_credential)
     _keep(secrets / CA_KEY_FILE, content.ca_key)
     _keep(secrets / CA_FILE, content.ca_certificate)
+    if content.restored_at:
+        _keep(secrets / RESTORED_FILE, str(content.restored_at).encode())
     _keep(secrets / KEY_FILE, content.identity_key)
     router_id = content.state.router_id or token_hex(_ROUTER_ID_BYTES)  # Of Kubernetes: a new one.
     state = msgspec.structs.replace(content.state, router_id=router_id)
     _keep(folder / STATE_FILE, msgspec.json.encode(state))
-    (folder / "config").mkdir()
+    if content.gateway:
+        write_atomically(folder / GATEWAY_FILE, content.gateway)
+    files.make_directory(folder / "config")
     for name, text in content.documents.items():
         write_atomically(folder / "config" / name, text)
 
@@ -327,31 +333,21 @@ def _keep(path: Path, data: bytes) -> None:
     files.write_secret(path, data)
 
 
-def _give_to_owner(folder: Path, state: Path) -> None:
-    """What root makes belongs to whom the directory around it belongs."""
-    owner = state.stat()
-    if os.geteuid() != 0 or owner.st_uid == 0:
-        return
-    for where, directories, names in os.walk(folder):
-        for name in (".", *directories, *names):
-            os.chown(Path(where) / name, owner.st_uid, owner.st_gid, follow_symlinks=False)
-
-
 def _put(staged: Path, site: DirectorySite) -> None:
     """Take the place; a router that would start in this moment is held off by its own lock."""
     state = site.directory.parent
     aside = _aside(state, site.name)
     with contextlib.ExitStack() as stack:
         if site.directory.exists():
-            site.run.mkdir(mode=0o700, exist_ok=True)
+            files.make_directory(site.run, 0o700)
             try:
                 stack.enter_context(files.locked(site.run / "lock", waits=False))
             except BlockingIOError:
                 _refuse_running(site)
                 raise
-            runtime = site.directory / RUNTIME_FILE
-            if runtime.exists():  # How it is run is of this host, not of the backup.
-                shutil.copy2(runtime, staged / RUNTIME_FILE)
+            runtime = _text_of(site.directory / RUNTIME_FILE)
+            if runtime:  # How it is run is of this host, not of the backup.
+                write_atomically(staged / RUNTIME_FILE, runtime)
             os.rename(site.directory, aside)
         os.rename(staged, site.directory)
         files.sync_directory(state)

@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+import msgspec
+
 from certs import claims, tokens
 from certs.errors import CertError
 from certs.identity import SiteIdentity
@@ -101,18 +103,32 @@ def _read(site: KubernetesSite) -> Content | None:
         identity_key=identity[kept.IDENTITY_KEY],
         ca_key=identity.get(kept.CA_KEY, b""),
         ca_certificate=identity.get(kept.CA_CERTIFICATE, b""),
-        documents={file_name(d.kind, d.name): write(d) for d in documents},
+        documents={file_name(d.kind, d.name): write(_of_any_place(d)) for d in documents},
         links={name_of(one): _link(one, ours) for one in secrets},
         grants=_grants(ours.values()),
         revoked=kept.data_of(ours.get(names.REVOKED_SECRET, {})).get(kept.REVOKED_FILE, b""),
         tls=_tls(cluster, documents),
+        restored_at=_restored_at(identity),
         objects=tuple(_cleaned(one, site.name) for one in [*maps, *secrets]),
     )
+
+
+def _restored_at(identity: Mapping[str, bytes]) -> int:
+    text = identity.get(kept.RESTORED, b"").decode("ascii", "replace")
+    return int(text) if text.isdecimal() else 0
 
 
 def _is_stated(document: Document) -> bool:
     """Whether it stands in an object of its own; annotated workloads are others' to keep."""
     return document.kind == "Link" or document.source.startswith("ConfigMap/")
+
+
+def _of_any_place(document: Document) -> Document:
+    """Not for pods alone: on a host, services are for itself unless somebody says otherwise."""
+    if not isinstance(document.spec, SiteSpec):
+        return document
+    spec = msgspec.structs.replace(document.spec, bind_ip=SiteSpec().bind_ip)
+    return msgspec.structs.replace(document, spec=spec)
 
 
 def _link(token: Object, ours: Mapping[str, Object]) -> LinkFiles:
@@ -217,7 +233,7 @@ def restore_namespace(
         _write(cluster, one, before[_key(one)])
     if not installed:
         lifecycle.install(cluster, image)
-    _tell_left_out(content, wanted)
+    _tell_left_out(content)
     return change
 
 
@@ -269,6 +285,8 @@ def _objects(content: Content, cluster: Cluster) -> list[dict[str, Any]]:
         kept.CA_KEY: content.ca_key,
         kept.CA_CERTIFICATE: content.ca_certificate,
     }
+    if content.restored_at:
+        identity[kept.RESTORED] = str(content.restored_at).encode()
     made = [kept.identity_secret(identity)]
     if content.revoked:
         made.append(kept.revoked_secret(content.revoked))
@@ -311,7 +329,7 @@ def _tls_secret(name: str, held: Mapping[str, bytes]) -> dict[str, Any]:
 
 def _stated(content: Content, cluster: Cluster) -> list[dict[str, Any]]:
     """Objects for the documents of a site that was a directory."""
-    documents = parsed(content)
+    documents = _parsed(content)
     links = {d.name: d.spec for d in documents if isinstance(d.spec, LinkSpec)}
     site = next((d.spec for d in documents if isinstance(d.spec, SiteSpec)), SiteSpec())
     data = {
@@ -339,15 +357,9 @@ def _stated(content: Content, cluster: Cluster) -> list[dict[str, Any]]:
     return made
 
 
-def parsed(content: Content) -> list[Document]:
-    """The documents that can be read; those that cannot are named on stderr."""
-    found: list[Document] = []
-    for name, text in content.documents.items():
-        documents, errors = read_documents(text, name)
-        found += documents
-        for error in errors:
-            output.note(f"left out: {error}")
-    return found
+def _parsed(content: Content) -> list[Document]:
+    """The documents that can be read; those that cannot are told by `_tell_left_out`."""
+    return [d for name, text in content.documents.items() for d in read_documents(text, name)[0]]
 
 
 def _is_so(found: Object | None, wanted: Object) -> bool:
@@ -384,8 +396,12 @@ def _write(cluster: Cluster, wanted: Body, before: Object | None) -> None:
     cluster.replace({**made, "metadata": {**metadata(made), **version}})
 
 
-def _tell_left_out(content: Content, wanted: Content) -> None:
+def _tell_left_out(content: Content) -> None:
+    """Of a directory's documents, what has no meaning here."""
     if content.objects:
         return
-    if any(isinstance(d.spec, SiteSpec) and d.spec.ingress_hosts for d in parsed(wanted)):
-        output.note("The old addresses for tokens (ingressHosts) do not lead here and were left")
+    for name, text in content.documents.items():
+        for error in read_documents(text, name)[1]:
+            output.note(f"left out: {error}")
+    if any(isinstance(d.spec, SiteSpec) and d.spec.ingress_hosts for d in _parsed(content)):
+        output.note("left out: ingressHosts, the addresses of the old host")

@@ -5,6 +5,7 @@ from typing import Any, Final
 from certs.errors import CertError
 from router.documents.schema import target_ports
 from router.model.addresses import join
+from router.model.errors import ConfigError
 from router.model.specs import ConnectorSpec, ServiceSpec
 from sitectl import output
 from sitectl.directory import DirectorySite
@@ -44,6 +45,7 @@ def item_of(gateway: Gateway) -> dict[str, Any]:
         "bindings": [],
         "forwards": [],
         "problems": [],
+        "notes": [],
         "directory": str(site.directory),
     }
     if not is_made(gateway):
@@ -57,11 +59,13 @@ def item_of(gateway: Gateway) -> dict[str, Any]:
         return item
     runtime = runtime_of(site)
     item |= {**runtime.describe(), **seen(gateway), "id": site.trust.site_id}
-    findings = [*site.scan()[1], *runtime.findings()]
-    item["problems"] += [
-        {"code": one.code, "message": one.message, "hint": one.hint} for one in findings
-    ]
+    item["problems"] += map(_told_of, site.scan()[1])
+    item["notes"] = list(map(_told_of, runtime.findings()))
     return item
+
+
+def _told_of(finding: ConfigError) -> dict[str, str]:
+    return {"code": finding.code, "message": finding.message, "hint": finding.hint}
 
 
 def seen(gateway: Gateway) -> dict[str, Any]:
@@ -210,17 +214,18 @@ def items_elsewhere(site: Site, here: set[str]) -> list[dict[str, Any]]:
                     "bindings": [],
                     "forwards": [],
                     "problems": [],
+                    "notes": [],
                 }
             )
     return items
 
 
 def is_settled(item: dict[str, Any]) -> bool:
-    """Whether its link is up, its targets are ready and its places are taken."""
+    """Whether its link is up, its targets are ready, and its places are taken and served."""
     return (
         item["link"]["state"] == "up"
         and all(binding["ready"] for binding in item["bindings"])
-        and all(forward["state"] == "bound" for forward in item["forwards"])
+        and all(row["state"] == "bound" and row["targets_ready"] for row in item["forwards"])
     )
 
 
@@ -260,9 +265,10 @@ def text_of(items: list[dict[str, Any]]) -> str:
             "Nothing is bound or forwarded. Try: sitectl gateway bind postgres 127.0.0.1 5432\n"
             "or: sitectl gateway forward NAME PORT"
         )
-    problems = [(item["name"], one) for item in items for one in item["problems"]]
-    if problems:
-        parts.append("\n".join(_problem_text(*one) for one in problems))
+    for key, word in (("problems", "Problem"), ("notes", "Note")):
+        lines = [_finding_text(word, item["name"], one) for item in items for one in item[key]]
+        if lines:
+            parts.append("\n".join(lines))
     return "\n\n".join(parts)
 
 
@@ -294,6 +300,6 @@ def _forward_row(name: str, row: dict[str, Any]) -> tuple[object, ...]:
     )
 
 
-def _problem_text(name: str, problem: dict[str, str]) -> str:
-    text = f"Problem at {output.safe(name)}: {problem['code']} {output.safe(problem['message'])}"
-    return f"{text}\n  Next: {output.safe(problem['hint'])}" if problem.get("hint") else text
+def _finding_text(word: str, name: str, found: dict[str, str]) -> str:
+    text = f"{word} at {output.safe(name)}: {found['code']} {output.safe(found['message'])}"
+    return f"{text}\n  Next: {output.safe(found['hint'])}" if found.get("hint") else text

@@ -20,8 +20,8 @@ def pairs_of(words: tuple[str, ...]) -> tuple[Pair, ...]:
     """The pairs that the words say. Failure: one is no port, or stands twice."""
     pairs = tuple(_pair(word) for word in words)
     named = [pair.service for pair in pairs if pair.service is not None]
-    if len(set(named)) < len(named) or len({pair.other for pair in pairs}) < len(pairs):
-        raise usage(f"{' '.join(words)}: a port stands twice")
+    if len(set(named)) < len(named):
+        raise usage(f"{' '.join(words)}: a port of the service stands twice")
     return pairs
 
 

@@ -311,8 +311,16 @@ def _listen(
                 f"listener {document.name!r} is of service {other.spec.service}",
                 site.edit_hint(other),
             )
+    taken = {document.spec.listen for document in wanted if isinstance(document.spec, ListenerSpec)}
+    # Two may not have one place, and what is declared here must not be without any for a moment.
+    moved = [
+        document
+        for document in old
+        if isinstance(document.spec, ListenerSpec) and document.spec.listen in taken - {"none"}
+    ]
+    site.delete_all(moved)
     site.put_all(wanted)
-    site.delete_all(old)
+    site.delete_all(document for document in old if document not in moved)
 
 
 def _listeners(

@@ -53,9 +53,17 @@ class SecretTrust:
         """Grants are Secrets of their own."""
         return self
 
-    def create(self, draft: Token, *, uses: int = 1, allow: tuple[str, ...] = ()) -> Token:
-        """Grant what ``draft`` says; the token with its secret."""
+    def create(
+        self,
+        draft: Token,
+        *,
+        uses: int = 1,
+        allow: tuple[str, ...] = (),
+        first: claims.First = claims.nothing,
+    ) -> Token:
+        """Grant what ``draft`` says; the token with its secret, after ``first`` has it."""
         grant, token = claims.new_grant(draft, uses=uses, allow=allow)
+        first(token)
         self.keep(grant)
         return token
 
@@ -113,6 +121,8 @@ class SecretTrust:
             kept.CA_KEY: key_pem.encode(),
             kept.CA_CERTIFICATE: authority.ca_pem.encode(),
         }
+        if kept.RESTORED in (self._identity or {}):
+            data[kept.RESTORED] = self._file(kept.RESTORED).encode()
         self._swap(names.IDENTITY_SECRET, lambda found: data)
         self._identity = None
         for found in self._grants():

@@ -1,8 +1,9 @@
 """Skupper's links and gateways, which their owners move: each with what to type. Pure."""
 
 import json
+import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from router.kubernetes import names
 from router.kubernetes.beside import is_skuppers_token
@@ -67,14 +68,17 @@ def gateways(found: Namespace) -> list[dict[str, Any]]:
             "skupper-gateway-"
         )
         kind = annotations(one).get("skupper.io/gateway-type", "service")
-        commands = [f"sitectl gateway init --name {name} --type {kind}"]
-        commands += [
-            command
-            for entity in _entities(one)
-            if (command := _gateway_command(name, *entity)) is not None
-        ]
+        site_name = _site_name(name)
+        place = f"sitectl -n {found.snapshot.namespace} gateway init"
+        commands = [f"{place} --name {site_name} --type {kind}"]
+        commands += _gateway_commands(site_name, _entities(one))
         items.append({"name": name, "type": kind, "commands": commands})
     return items
+
+
+def _site_name(name: str) -> str:
+    """``name`` as a gateway can have it here: Skupper's HOST-USER may hold dots and more."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:63].rstrip("-") or "gateway"
 
 
 def _entities(found: Object) -> list[tuple[str, Mapping[str, Any]]]:
@@ -87,14 +91,64 @@ def _entities(found: Object) -> list[tuple[str, Mapping[str, Any]]]:
     return [(kind, fields) for kind, fields in pairs if isinstance(fields, dict)]
 
 
-def _gateway_command(name: str, kind: str, fields: Mapping[str, Any]) -> str | None:
-    address, _, port = str(fields.get("address", "")).partition(":")
-    protocol = "http" if kind.startswith("http") else "tcp"
+class _Bridge(NamedTuple):
+    """What one entity says of a port: the service's and the other side's."""
+
+    verb: str
+    service: str
+    host: str
+    protocol: str
+    port: str
+    other: str
+
+
+def _gateway_commands(name: str, entities: list[tuple[str, Mapping[str, Any]]]) -> list[str]:
+    """One command for each service and host, with all its ports: an entity has one of them."""
+    commands: list[str] = []
+    bridges = [bridge for one in entities if (bridge := _bridge(*one)) is not None]
+    done: set[tuple[str, str, str]] = set()
+    for bridge in bridges:
+        key = bridge[:3]
+        if key in done:
+            continue
+        done.add(key)
+        ports = " ".join(
+            one.port if one.port == one.other else f"{one.port}:{one.other}"
+            for one in bridges
+            if one[:3] == key
+        )
+        if bridge.verb == "bind":
+            where = f"{bridge.service} {bridge.host} {ports}"
+            commands.append(
+                f"sitectl gateway bind {where} --name {name} --protocol {bridge.protocol}"
+            )
+        else:
+            only = {"": "", "127.0.0.1": " --loopback", "localhost": " --loopback"}
+            place = only.get(bridge.host, f" --bind-ip {bridge.host}")
+            commands.append(
+                f"sitectl gateway forward {bridge.service} {ports} --name {name}{place}"
+            )
+    return commands
+
+
+_ENTITIES: Final = {
+    "tcpConnector": ("bind", "tcp"),
+    "httpConnector": ("bind", "http"),
+    "tcpListener": ("forward", "tcp"),
+    "httpListener": ("forward", "http"),
+}
+
+
+def _bridge(kind: str, fields: Mapping[str, Any]) -> _Bridge | None:
+    verb, protocol = _ENTITIES.get(kind, ("", ""))
+    if not verb:
+        return None
     if fields.get("protocolVersion") == "HTTP2":
         protocol = "http2"
-    host, number = fields.get("host", "localhost"), fields.get("port", port)
-    if kind in ("tcpConnector", "httpConnector"):
-        return f"sitectl gateway bind {address} {host} {number} --name {name} --protocol {protocol}"
-    if kind in ("tcpListener", "httpListener"):
-        return f"sitectl gateway forward {address} {number} --name {name}"
-    return None
+    service, _, port = str(fields.get("address", "")).partition(":")
+    other, host = str(fields.get("port") or port), str(fields.get("host") or "")
+    if verb == "bind":
+        host = host or "localhost"
+    elif host in ("0.0.0.0", "::"):
+        host = ""
+    return _Bridge(verb, service, host, protocol, port or other, other)

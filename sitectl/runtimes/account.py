@@ -6,12 +6,13 @@ all of that needs a number that stays. ``systemd-sysusers`` makes it from one li
 """
 
 import contextlib
+import grp
 import os
 import pwd
 import stat
 import subprocess
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from certs.files import open_directory
 from sitectl.failure import Exit, Failure
@@ -20,6 +21,38 @@ from sitectl.runtimes.units import ACCOUNT
 _GECOS: Final = "Spillway routers (sitectl)"
 """By this the account is known as made here; one of a package's or an administrator's stays."""
 _TIMEOUT_S: Final = 30.0
+
+
+class Owner(NamedTuple):
+    """Whom a router runs as, by name where there is one, and by number."""
+
+    user: str
+    group: str
+    uid: int
+    gid: int
+
+
+def owner_of(directory: Path) -> Owner | None:
+    """Whose the site is, and so whom its router runs as. None: root's, until it is handed over."""
+    found = directory.stat()
+    if found.st_uid == 0:
+        return None
+    try:
+        user = pwd.getpwuid(found.st_uid).pw_name
+    except KeyError:
+        user = str(found.st_uid)
+    try:
+        group = grp.getgrgid(found.st_gid).gr_name
+    except KeyError:
+        group = str(found.st_gid)
+    return Owner(user, group, found.st_uid, found.st_gid)
+
+
+def own_site(directory: Path) -> None:
+    """See that the site is not root's: that of another user stays theirs, root's is handed over."""
+    owner = owner_of(directory)
+    if owner is None or owner.user == ACCOUNT:
+        hand_over(directory, make_account())
 
 
 def account() -> pwd.struct_passwd | None:

@@ -13,6 +13,7 @@ from router.documents import listening_addresses, resolve
 from router.documents.addresses import auto_ip
 from router.model.errors import ConfigError
 from router.model.specs import SiteSpec
+from sitectl import output
 from sitectl.directory import DirectorySite
 from sitectl.failure import Exit, Failure, conflict
 from sitectl.runtimes import account, host, presence
@@ -20,7 +21,14 @@ from sitectl.runtimes.base import Runtime
 from sitectl.runtimes.manager import Manager, user_name
 from sitectl.runtimes.process import ProcessRuntime
 from sitectl.runtimes.spec import finding, read_spec
-from sitectl.runtimes.units import HostFacts, UnitSpec, directory_of, has_credentials, unit_text
+from sitectl.runtimes.units import (
+    ACCOUNT,
+    HostFacts,
+    UnitSpec,
+    directory_of,
+    has_credentials,
+    unit_text,
+)
 from sitectl.texts import write_atomically
 
 SYSTEM_UNITS: Final = Path("/etc/systemd/system")
@@ -34,7 +42,7 @@ _SHOWN: Final = (
     *("InvocationID", "NRestarts", "StatusText"),
 )
 _CAUSES: Final = {
-    "203": "Python could not be run",
+    "203": "Python could not be run (SELinux lets no service run what lies in a home)",
     "217": "the user or its name space could not be set up",
     "226": "the sandbox could not be set up",
     "243": "the identity key could not be handed over",
@@ -58,7 +66,8 @@ class SystemdRuntime(Runtime):
         version = self._manager.require()
         self._require_rights()
         if self.scope == "system":
-            self._prepare_account()
+            account.own_site(self.site.directory)
+            account.open_the_way(self.site.directory, SYSTEM_STATE)
         facts = self._facts(version)
         self._require_readable(facts)
         self._install(unit_text(self._unit_spec(), facts))
@@ -72,10 +81,14 @@ class SystemdRuntime(Runtime):
         if state["ActiveState"] in ("inactive", "failed"):
             ProcessRuntime(self.site).stop(timeout_s)  # One that was started before it was a unit.
         order = "restart" if mark.exists() else "start"
-        since = state["InvocationID"]
+        # One that is on its way already, by this unit, may be the one that we wait for.
+        is_coming = state["ActiveState"] in ("active", "activating") and order == "start"
+        is_coming = is_coming and not _waits_to_restart(state)
         self._manager.run("systemctl", order, "--no-block", self.unit)
-        self._await_ready(timeout_s, since)
+        self._await_ready(timeout_s, "" if is_coming else state["InvocationID"])
         mark.unlink(missing_ok=True)
+        for found in self._of_boot():
+            output.note(f"{found.reason}. Type: {found.hint}")
         return True
 
     def stop(self, timeout_s: float) -> bool:
@@ -199,14 +212,9 @@ class SystemdRuntime(Runtime):
                 "sudo with the same command",
             )
 
-    def _prepare_account(self) -> None:
-        owner = account.make_account()
-        account.open_the_way(self.site.directory, SYSTEM_STATE)
-        account.hand_over(self.site.directory, owner)
-
     def _require_readable(self, facts: HostFacts) -> None:
         """Raise Failure unless the account of system units can reach Python, code and state."""
-        owner = account.account() if self.scope == "system" else None
+        owner = account.owner_of(self.site.directory) if self.scope == "system" else None
         if owner is None:
             return
         needed = [facts.python, host.code_directory(), *facts.import_paths]
@@ -214,12 +222,12 @@ class SystemdRuntime(Runtime):
         if facts.site_is_hidden:
             shown.append(str(self.site.directory))
         for path in (*needed, str(self.site.directory)):
-            closed = host.closed_to(owner.pw_uid, owner.pw_gid, path, shown)
+            closed = host.closed_to(owner.uid, owner.gid, path, shown)
             if closed is not None:
                 raise Failure(
                     Exit.NOT_ALLOWED,
                     "SW0605",
-                    f"user {owner.pw_name!r}, whom the router runs as, cannot pass {closed}, "
+                    f"user {owner.user!r}, whom the router runs as, cannot pass {closed}, "
                     f"where it needs {path}",
                     f"chmod -R go+rX {closed}, or install it below /opt or /usr/local",
                 )
@@ -234,8 +242,13 @@ class SystemdRuntime(Runtime):
             directory=str(self.site.directory),
             scope=self.scope,
             drain_grace_s=site.drain_grace_s,
+            account=self._account(),
             binds_low_ports=self.scope == "system" and self._may_bind_low_ports(site),
         )
+
+    def _account(self) -> tuple[str, str]:
+        owner = account.owner_of(self.site.directory)
+        return (owner.user, owner.group) if owner is not None else (ACCOUNT, ACCOUNT)
 
     def _site_spec(self) -> SiteSpec:
         found = [one.spec for one in self.site.documents() if isinstance(one.spec, SiteSpec)]
@@ -292,15 +305,16 @@ class SystemdRuntime(Runtime):
             return ""
 
     def _await_ready(self, timeout_s: float, invocation_before: str) -> None:
-        """Until it serves. Failure: it ended, with its last words, or it takes too long."""
+        """Until it serves, in another run than that before. Failure: it ended, or is too slow."""
         state: dict[str, str] = {}
 
         def settled() -> bool:
             state.update(self._state())
-            if state["ActiveState"] == "active" and self.site.admin.is_ready():
-                return True
-            is_new = state["InvocationID"] != invocation_before
-            return is_new and (state["ActiveState"] == "failed" or _waits_to_restart(state))
+            if state["InvocationID"] == invocation_before:
+                return False
+            if state["ActiveState"] == "active":
+                return self.site.admin.is_ready()
+            return state["ActiveState"] == "failed" or _waits_to_restart(state)
 
         in_time = presence.wait_until(settled, timeout_s, POLL_S)
         if state["ActiveState"] == "active" and in_time:

@@ -14,7 +14,7 @@ Scope = Literal["user", "system"]
 MARK: Final = "# Made by sitectl "
 DIRECTORY_MARK: Final = "# Site directory: "
 ACCOUNT: Final = "spillway"
-"""Whom routers of system units run as."""
+"""Whom routers of system units run as, unless their site is another user's."""
 CREDENTIAL: Final = "spillway-identity"
 """What the identity key is called in ``$CREDENTIALS_DIRECTORY``; `certs.identity` reads it."""
 CREDENTIALS_SINCE: Final = 247
@@ -46,12 +46,16 @@ class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UnitSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """One router: ``directory`` is the site's, ``binds_low_ports`` of its listeners."""
+    """One router: ``directory`` is the site's, ``binds_low_ports`` of its listeners.
+
+    ``account``: user and group that one of the system runs as.
+    """
 
     site: str
     directory: str
     scope: Scope
     drain_grace_s: float
+    account: tuple[str, str] = (ACCOUNT, ACCOUNT)
     binds_low_ports: bool = False
 
 
@@ -174,7 +178,7 @@ def _service(spec: UnitSpec, facts: HostFacts) -> list[Line]:
         value = _quoted("PYTHONPATH=" + ":".join(facts.import_paths))
         lines.append((0, "Environment", value))
     if spec.scope == "system":
-        lines += [(0, "User", ACCOUNT), (0, "Group", ACCOUNT)]
+        lines += [(0, "User", spec.account[0]), (0, "Group", spec.account[1])]
     if has_credentials(facts):
         key = f"{spec.directory}/secrets/identity.key"
         lines.append((CREDENTIALS_SINCE, "LoadCredential", f"{CREDENTIAL}:{_plain(key)}"))

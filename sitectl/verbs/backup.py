@@ -197,8 +197,31 @@ def _tell(
         f"The original ({origin.host}, {origin.place}) must not run any more: "
         "a second live router of this site is kept out"
     )
-    if not settings.on_kubernetes():
-        output.note(f"Next: sitectl --site {content.name} start")
+    if settings.on_kubernetes():
+        return
+    if content.objects:
+        _tell_of_workloads(content)
+    if origin.runtime:
+        run = "sitectl gateway init --name" if origin.is_gateway else "sitectl init"
+        output.note(
+            "How its router was run there is not restored "
+            f"({', '.join(origin.runtime.split(chr(10))).rstrip(', ')}): {run} {content.name} …"
+        )
+    output.note(f"Next: sitectl --site {content.name} start")
+
+
+def _tell_of_workloads(content: Content) -> None:
+    """Of a namespace's connectors, those that have no targets on a host."""
+    from router.documents import read
+    from router.model.specs import ConnectorSpec
+
+    for name, text in content.documents.items():
+        for document in read(text, name)[0]:
+            if isinstance(document.spec, ConnectorSpec) and document.spec.workload:
+                output.note(
+                    f"config/{name}: {document.spec.workload} is no target here; bind one: sitectl "
+                    f"service bind {document.spec.service} host ADDRESS --target-port PORT"
+                )
 
 
 def _passphrase(given: str | None, *, is_new: bool) -> bytes:

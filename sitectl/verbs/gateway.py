@@ -371,7 +371,7 @@ def unexpose(settings: Settings, service: str, name: str | None, delete_last: bo
 @_name
 @click.option("--loopback", is_flag=True, help="Only clients of this host: listen on 127.0.0.1.")
 @click.option("--bind-ip", metavar="IP", help="Listen on this address. [default: all of this host]")
-@_wait("Stay until the ports are taken and the link is up, out of time is exit 6.")
+@_wait("Stay until the ports are taken and the service has a target, out of time is exit 6.")
 @accepted(_OF_THE_SERVICE, "--protocol=")
 @accepted(_MULTICAST, "--aggregate=", "--event-channel")
 @click.pass_context
@@ -457,7 +457,7 @@ def unforward(settings: Settings, service: str, name: str | None) -> None:
 @group.command("status")
 @click.argument("word", required=False, metavar="[NAME]")
 @_name
-@_wait("Stay until links are up, targets ready and ports taken; out of time is exit 6.")
+@_wait("Stay until links are up, targets ready and ports taken and served; out of time is exit 6.")
 @click.pass_context
 def status(ctx: click.Context, /, word: str | None, name: str | None, wait: float | None) -> None:
     """Gateways of this host, what they offer and forward; and the site's that run elsewhere.

@@ -5,6 +5,7 @@ import time
 
 import click
 
+from certs.names import is_site_id
 from sitectl import output, store
 from sitectl.failure import Failure, not_found, usage
 from sitectl.linking import incoming_link, revoke_site
@@ -17,7 +18,7 @@ from sitectl.site import Site
     "--link",
     "name",
     metavar="NAME",
-    help="Only of the site behind this incoming link, or of that name or id that was let in.",
+    help="Only of the site behind this incoming link; or by its name or id, or its token's name.",
 )
 @dry_run_flag
 @click.pass_obj
@@ -32,6 +33,7 @@ def revoke_access(settings: Settings, name: str | None) -> None:
     \b
     Examples:
       sitectl revoke-access --link west
+      sitectl revoke-access --link gateway-db-host       by its token, up or not
       sitectl revoke-access --yes
     """
     site = store.site_to_change(settings)
@@ -54,32 +56,56 @@ def revoke_access(settings: Settings, name: str | None) -> None:
 
 
 def _revoke_one(settings: Settings, site: Site, name: str) -> None:
-    """Bar the site that ``name`` means: of a link that is there, else of what was granted."""
-    incoming = incoming_link(site, name)
-    if incoming is not None:
-        found = {incoming["neighbour"]["id"]: incoming["neighbour"]["name"]}
-    else:
-        uses = [(grant, use) for grant in site.trust.granted() for use in grant.redeemed]
-        found = {
-            use.site_id: use.site_name
-            for grant, use in uses
-            if name in (grant.name, use.site_id, use.site_name)
-        }
-    if not found:
+    """Bar the site that ``name`` means, or void the token of that name that nobody used."""
+    is_linked, found = _meant(site, name)
+    unused = _is_unused(site, name)
+    if not found and not unused:
         raise not_found(f"no incoming link {name!r} at {site.name}", "sitectl link status")
     if len(found) > 1:
         raise usage(
             f"{name!r} is the name of {len(found)} sites: {', '.join(sorted(found))}",
             f"sitectl revoke-access --link {min(found)}",
         )
-    ((site_id, shown),) = found.items()
-    if incoming is None and site.trust.is_revoked(site_id):
-        text = f"the access of site {shown} is revoked already, unchanged"
+    who = ", ".join(found.values())
+    if not is_linked and not unused and all(site.trust.is_revoked(one) for one in found):
+        text = f"the access of site {who} is revoked already, unchanged"
         output.report(settings, "Access", name, "unchanged", text)
         return
+    if unused:
+        site.trust.revoke([name], [], [])
     try:
-        revoke_site(site, site_id)
+        for site_id in found:
+            revoke_site(site, site_id)
     except Failure as failure:
         if not site.degrades(failure):
             raise  # A router that does not run finds the list when it starts.
-    output.report(settings, "Access", name, "deleted", f"the access of site {shown} is revoked")
+    text = f"the access of site {who} is revoked"
+    if not found:
+        text = f"token {name} is revoked, nobody had used it"
+    output.report(settings, "Access", name, "deleted", text)
+
+
+def _meant(site: Site, name: str) -> tuple[bool, dict[str, str]]:
+    """Whether it is linked now, and the names by id of who is meant.
+
+    ``name`` is of an incoming link, which comes first, else of a site that was let in, its id, or
+    of the token that let it in.
+    """
+    incoming = incoming_link(site, name)
+    if incoming is not None:
+        return True, {incoming["neighbour"]["id"]: incoming["neighbour"]["name"]}
+    uses = [(grant, use) for grant in site.trust.granted() for use in grant.redeemed]
+    found = {
+        use.site_id: use.site_name
+        for grant, use in uses
+        if name in (grant.name, use.site_id, use.site_name)
+    }
+    if not found and is_site_id(name):
+        return False, {name: name}
+    return False, found
+
+
+def _is_unused(site: Site, name: str) -> bool:
+    """Whether ``name`` is a claim that somebody could still redeem."""
+    granted = site.trust.granted()
+    return any(one.name == name and one.uses_left and not one.revoked for one in granted)

@@ -197,6 +197,7 @@ def make_site_in(state: Path, document: Document) -> Change:
         make_directory(directory, 0o700)
     _make_identity(site)
     make_directory(site.config)
+    site.sweep()
     return site.put(document)
 
 

@@ -69,8 +69,23 @@ def create(
         )
     dialled = endpoints_to_dial(site, hosts)
     chosen = name or f"{site.name}-{secrets.token_hex(4)}"
+    if token_type == "claim" and name is not None and file != "-":
+        made = _made_before(site, Path(file), name, uses, cost)
+        if made is not None:
+            _tell(settings, made, Path(file), "exists already, unchanged")
+            return
     if token_type == "claim":
-        token = grant_claim(site, chosen, dialled, uses=uses, cost=cost, life_s=expiry)
+        written = _Written(None if file == "-" or settings.dry_run else Path(file))
+        with written:
+            token = grant_claim(
+                site,
+                chosen,
+                dialled,
+                uses=uses,
+                cost=cost,
+                life_s=expiry,
+                first=written.write,
+            )
     else:
         token = _certificate(site, chosen, dialled, cost, expiry)
     if settings.dry_run:
@@ -82,11 +97,61 @@ def create(
     if file == "-":
         click.echo(tokens.dump(token), nl=False)
         return
-    tokens.write_file(Path(file), token)
+    if token_type != "claim":
+        tokens.write_file(Path(file), token)
     life = f"{uses} use{'s' if uses > 1 else ''}, " if token_type == "claim" else ""
-    text = f"token {token.name} written to {file} ({life}until {utc(token.expires_at)})"
-    output.emit_item(settings, "Token", {**_fields(token), "file": file}, lambda: output.safe(text))
+    _tell(settings, token, Path(file), f"written to {file} ({life}until {utc(token.expires_at)})")
+
+
+def _tell(settings: Settings, token: "Token", file: Path, told: str) -> None:
+    text = output.safe(f"token {token.name} {told}")
+    output.emit_item(settings, "Token", {**_fields(token), "file": str(file)}, lambda: text)
     output.note(f"At the other site: sitectl link create {file}")
+
+
+def _made_before(site: Site, file: Path, name: str, uses: int, cost: int | None) -> "Token | None":
+    """The token in ``file``, if it is the claim ``name`` as told and nobody has used it yet."""
+    from certs import tokens
+    from certs.errors import CertError
+
+    site.trust.sweep(time.time())
+    grant = next((one for one in site.trust.granted() if one.name == name), None)
+    if grant is None or grant.redeemed or grant.revoked:
+        return None
+    if (grant.uses_left, grant.cost) != (uses, cost):
+        return None
+    try:
+        token = tokens.read_file(file)
+    except (CertError, FileNotFoundError):
+        return None
+    return token if tokens.checksum(token) == grant.checksum else None
+
+
+class _Written:
+    """The file of a claim, written before that is granted: a crash between loses no claim.
+
+    As a context it removes the file when the claim is not granted after all.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        """``path`` None: there is no file."""
+        self._path = path
+        self._is_written = False
+
+    def write(self, token: "Token") -> None:
+        """Write it."""
+        from certs import tokens
+
+        if self._path is not None:
+            tokens.write_file(self._path, token)
+            self._is_written = True
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and self._path is not None and self._is_written:
+            self._path.unlink(missing_ok=True)
 
 
 def _certificate(

@@ -43,7 +43,9 @@ def systemd_image() -> str:
     try:
         include = f"--include={','.join(PACKAGES)}"
         command = ["debootstrap", "--variant=minbase", include, SUITE, str(making), MIRROR]
-        subprocess.run(command, check=True, capture_output=True, timeout=2 * TIMEOUT_S)
+        made = subprocess.run(command, capture_output=True, text=True, timeout=2 * TIMEOUT_S)
+        if made.returncode:
+            raise EngineRefused(f"debootstrap: {made.stdout[-1000:]}{made.stderr[-1000:]}")
         (making / "etc/machine-id").write_text("")  # Each host has its own from its first boot.
         shutil.rmtree(making / "var/cache/apt")
         tar = subprocess.Popen(["tar", "-C", str(making), "-c", "."], stdout=subprocess.PIPE)

@@ -69,6 +69,17 @@ def test_a_user_without_rights_runs_a_site(somebody: User, image: str) -> None:
     assert not somebody.ok("podman", "ps", "--all", "--quiet")
 
 
+def test_a_port_below_1024_is_bound_without_being_root(net: Containers) -> None:
+    site = net.container_site("low")
+    site.init()
+    assert not site.inspected()["EffectiveCaps"]
+    site.ctl("service", "create", "web", "80", "--protocol", "http")
+    site.ctl("start")
+    assert site.inspected()["EffectiveCaps"] == ["CAP_NET_BIND_SERVICE"]
+    listener = until(lambda: site.service("web"), "the service is known")["listener"]
+    assert (listener["state"], listener["error"]) == ("bound", "")
+
+
 @contextmanager
 def docker_api(folder: Path) -> Iterator[str]:
     """podman's service, as docker's daemon; the value of DOCKER_HOST."""

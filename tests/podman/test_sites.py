@@ -58,6 +58,11 @@ def test_init_start_and_stop_are_repeatable(net: Containers) -> None:
     site = net.container_site("there")
     assert "created" in site.init().out
     first = site.inspected()["Id"]
+    told = site.json("status")["runtime"]
+    assert (told["runtime"], told["container"], told["state"]) == (
+        *("podman", site.container),
+        "running",
+    )
     assert "unchanged" in site.init().out
     assert site.json("start")["change"] == "unchanged"
     assert site.inspected()["Id"] == first

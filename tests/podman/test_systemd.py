@@ -17,6 +17,8 @@ ALICES = ("--state", "/home/alice/gateways")
 @pytest.fixture(scope="module")
 def host() -> Iterator[SystemdHost]:
     """One for all tests here: each leaves it as it was. What leaves nothing is tried first."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root: systemd boots only in a container with all rights")
     reason = missing() or why_not(systemd_image())
     if reason:
         pytest.fail(f"podman cannot run containers here: {reason}")
@@ -81,6 +83,28 @@ def test_nothing_is_left_of_a_users_unit(host: SystemdHost) -> None:
     assert {path for path in host.files() - before if not path.endswith(".wants")} == set()
 
 
+def test_a_gateway_of_type_service_serves_what_is_bound_to_it(host: SystemdHost) -> None:
+    """Its site is on the same host, at an address of its own; both are units of the system."""
+    host.ctl("init", "west", "--bind-ip", "127.0.0.9", "--run-by", "systemd")
+    target = ("systemd-run", "--quiet", "--unit=target", "/usr/bin/python3", "-m", "http.server")
+    host.run(*target, "--bind=127.0.0.1", "--directory=/etc/systemd", "8099")
+    try:
+        host.ctl("start")
+        host.ctl("gateway", "init", "--type", "service", "--name", "db", "--wait", "30")
+        host.ctl("gateway", "bind", "web", "127.0.0.1", "8099")
+        fetch = "import urllib.request as r; print(r.urlopen('http://127.0.0.9:8099/').status)"
+        host.await_(lambda: host.tell("python3", "-c", fetch) == "200", "the gateway's target")
+        again = host.json("gateway", "init", "--type", "service", "--name", "db")
+        assert again["change"] == "unchanged"
+        status = host.run("cat", f"/proc/{host.pid('spillway-gateway-db.service')}/status")
+        assert "CapEff:\t0000000000000000" in status
+        host.ctl("--yes", "gateway", "delete", "--name", "db")
+        assert host.property("spillway-gateway-db.service", "LoadState") == "not-found"
+    finally:
+        host.ctl("--site", "west", "--yes", "delete")
+        host.run("systemctl", "stop", "target")
+
+
 def test_a_system_unit_is_ready_when_start_returns(system: SystemdHost) -> None:
     assert system.property(UNIT, "ActiveState") == "active"
     assert system.systemctl("is-enabled", UNIT) == "enabled"
@@ -109,6 +133,7 @@ def test_what_root_changes_belongs_to_the_router(system: SystemdHost) -> None:
     system.ctl("--state", GATEWAYS, "service", "create", "shop", "8080")
     strangers = system.run("find", f"{GATEWAYS}/db", "-not", "-user", "spillway")
     assert strangers == ""
+    system.ctl("--state", GATEWAYS, "service", "delete", "shop")
     system.ctl("--state", GATEWAYS, "stop")
     assert system.property(UNIT, "ActiveState") == "inactive"
     system.ctl("--state", GATEWAYS, "start")
@@ -176,6 +201,23 @@ def test_low_ports_are_bound_by_a_system_unit_alone(host: SystemdHost) -> None:
     finally:
         host.ctl(*where, "--yes", "delete")
         host.run("rm", "-r", "/srv/sites")
+
+
+def test_a_system_unit_of_a_users_site_runs_as_that_user(host: SystemdHost) -> None:
+    """It needs no lingering; alice goes on with the files that root wrote."""
+    theirs = ("--state", "/home/alice/theirs", "--site", "theirs")
+    host.ctl(*theirs, "init", "theirs", *EDGE, user="alice")
+    host.ctl(*theirs, "init", "theirs", *EDGE, "--run-by", "systemd")
+    try:
+        host.ctl(*theirs, "start")
+        pid = host.pid("spillway-theirs.service")
+        assert host.run("stat", "--format=%U", f"/proc/{pid}").strip() == "alice"
+        assert host.run("find", "/home/alice/theirs", "-not", "-user", "alice") == ""
+        host.ctl(*theirs, "service", "create", "cart", "8090", user="alice")
+        assert host.json(*theirs, "status", user="alice")["services"] == 1
+    finally:
+        host.ctl(*theirs, "--yes", "delete")
+        host.run("rm", "-r", "/home/alice/theirs")
 
 
 def test_python_and_state_in_roots_home_are_shown_to_the_router(host: SystemdHost) -> None:

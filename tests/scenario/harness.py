@@ -70,6 +70,8 @@ class Site:
         self.directory = state / name
         self.admin = Admin(self.directory / "run" / "admin.sock", name)
         self.pids: set[int] = set()
+        self.environment: dict[str, str] = {}  # Of commands for this site, beside our own.
+        self.children: list[subprocess.Popen[bytes]] = []
         self._files = itertools.count()
 
     @property
@@ -88,7 +90,7 @@ class Site:
             input=given or "",
             timeout=COMMAND_TIMEOUT_S,
             cwd=ROOT,
-            env={**os.environ, "NO_COLOR": "1"},
+            env={**os.environ, "NO_COLOR": "1", **self.environment},
         )
         done = Done(ended.returncode, ended.stdout, ended.stderr)
         shown = f"sitectl --site {self.name} {' '.join(words)}"
@@ -142,10 +144,37 @@ class Site:
             spec["capacity"] = capacity
         self.document("Connector", f"{service}-{next(self._files)}", spec)
 
+    def places(self) -> tuple[str, ...]:
+        """The flags of `init` that say where it listens."""
+        return (
+            *("--bind-ip", self.address, "--ingress-bind-ip", self.address),
+            *("--bind-port", str(self.link_port), "--ingress-host", self.link_door),
+        )
+
     def start(self) -> None:
         """Start the router in the background; returns when it is ready."""
         self.ctl("start")
         self.note_pid()
+
+    def run(
+        self, environment: Mapping[str, str], prefix: Sequence[str] = ()
+    ) -> subprocess.Popen[bytes]:
+        """Run the router itself, with ``environment`` beside our own; returns when it is ready.
+
+        ``prefix``: the words before the command, which become it by exec.
+        """
+        words = [
+            *prefix,
+            sys.executable,
+            "-m",
+            "router.main.process",
+            "--site-dir",
+            str(self.directory),
+        ]
+        router = subprocess.Popen(words, cwd=ROOT, env={**os.environ, **environment})
+        self.children.append(router)
+        until(self.admin.is_ready, f"the router of {self.name} is ready")
+        return router
 
     def note_pid(self) -> int:
         """The router's process id; it is ended with the network."""
@@ -232,6 +261,7 @@ class Network:
         self.background = Background()
         self.target_address = own_address()
         self._targets: list[Target] = []
+        self._programs: list[subprocess.Popen[bytes]] = []
         self._links: list[tuple[Site, Site]] = []
         self._tokens = itertools.count()
 
@@ -243,13 +273,14 @@ class Network:
 
     def site(self, name: str, *flags: str) -> Site:
         """Make a site."""
+        site = self.planned(name)
+        site.quick("init", name, *site.places(), *flags)
+        return site
+
+    def planned(self, name: str) -> Site:
+        """A site with an address, which is to be made yet."""
         site = Site(name, self.state, own_address())
         self.sites.append(site)
-        site.quick(
-            *("init", name, "--bind-ip", site.address, "--ingress-bind-ip", site.address),
-            *("--bind-port", str(site.link_port), "--ingress-host", site.link_door),
-            *flags,
-        )
         return site
 
     def http(self, name: str, service_s: float = 0.0) -> HttpTarget:
@@ -311,13 +342,24 @@ class Network:
         """The ends of all logs."""
         return "\n".join(f"--- {site.name}\n{site.log_tail()}" for site in self.sites)
 
+    def background_process(self, words: Sequence[str]) -> None:
+        """Run a program until this network ends."""
+        quiet = subprocess.DEVNULL
+        self._programs.append(subprocess.Popen(words, cwd=ROOT, stdout=quiet, stderr=quiet))
+
     def close(self) -> None:
         """End every process of this network at once."""
+        for program in self._programs:
+            program.kill()
+            program.wait()
         for site in self.sites:
             pid = site.admin.process_id()
             for each in site.pids | ({pid} if pid is not None else set()):
                 if is_alive(each):
                     os.kill(each, signal.SIGKILL)
+            for child in site.children:
+                child.kill()
+                child.wait()
         for target in self._targets:
             target.stop()
         self.background.close()

@@ -1,6 +1,6 @@
 """Sites that want different things of one name."""
 
-from tests.simulation.world import MemoryKeeper, World
+from tests.simulation.world import MemoryKeeper, SimIdentity, World
 
 
 def test_every_site_names_who_differs_and_whose_declaration_is_in_force() -> None:
@@ -65,6 +65,34 @@ def test_a_copy_is_refused_by_the_neighbour_that_has_the_original_and_told_where
     world.run(10)
     assert a.router.links.adjacent, "the original is back, and first born"
     assert [problem.code for problem in twin.router.problems()] == ["SW0401"]
+
+
+def test_a_copy_with_a_router_id_of_its_own_is_found_out_too() -> None:
+    """As in two namespaces: routers there have other ids in each pod."""
+    world = World(1, "a", "b", "c", "d")
+    a, b, replica, twin = world.sites.values()
+    for other in (replica, twin):
+        other.kill()
+        other.identity = SimIdentity("a", other.identity.router)
+    twin.restored = 7
+    twin.start()
+    twin.link(b, cost=1)
+    world.run(5)
+    assert twin.router.links.adjacent, "while it is alone"
+    a.link(b, cost=1)
+    world.run(5)
+    assert a.router.links.adjacent
+    assert not a.router.problems()
+    assert [problem.code for problem in twin.router.problems()] == ["SW0401"]
+    replica.start()
+    replica.link(b, cost=1)
+    world.run(10)
+    assert a.router.links.adjacent
+    assert replica.router.links.adjacent, "of the original's place"
+    a.kill()
+    replica.kill()
+    world.run(10)
+    assert twin.router.links.adjacent
 
 
 def test_of_two_routers_with_one_identity_the_later_leaves_the_network_and_says_so() -> None:

@@ -291,6 +291,7 @@ class SimSite:
         """Other routers of the same site, which this one dials."""
         self.service_sync = True
         self.listeners: dict[str, ListenerSpec] = {}
+        self.restored = 0
         self.lives = 0
         self.start()
 
@@ -312,6 +313,7 @@ class SimSite:
             rng=random.Random(f"{self.world.seed} {self.name} {self.lives}"),
             tell=self.world.tell,
             is_edge=self.name in self.world.edges,
+            restored=self.restored,
         )
         for port, old in list(self.targets.items()):
             self.targets[port] = Target(

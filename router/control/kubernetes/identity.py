@@ -26,6 +26,8 @@ from router.kubernetes.secrets import (
     CA_KEY,
     IDENTITY_FILES,
     IDENTITY_KEY,
+    KEPT_FILES,
+    RESTORED,
     data_of,
     identity_secret,
 )
@@ -146,7 +148,7 @@ async def _find_or_make(api: Secrets, here: Mapping[str, bytes] | None) -> dict[
         found = await api.find(SECRET, IDENTITY_SECRET)
         if found is not None:
             data = data_of(found, CODE)
-            return {key: data[key] for key in IDENTITY_FILES if key in data}
+            return {key: data[key] for key in KEPT_FILES if key in data}
         made = dict(here) if here is not None else _new()
         try:
             await api.create(identity_secret(made))
@@ -175,6 +177,8 @@ def _read_directory(secrets: Path) -> dict[str, bytes] | None:
     try:
         found = {name: files.read_secret(secrets / name) for name in IDENTITY_FILES}
         check(found)
+        if (secrets / RESTORED).exists():
+            found[RESTORED] = files.read_secret(secrets / RESTORED)
     except (FileNotFoundError, CertError, ConfigError):
         return None
     return found
@@ -183,5 +187,6 @@ def _read_directory(secrets: Path) -> dict[str, bytes] | None:
 def _write_directory(secrets: Path, found: Mapping[str, bytes]) -> None:
     """Credentials of links were given to the identity that was here before: they go with it."""
     shutil.rmtree(secrets / "links", ignore_errors=True)
-    for name in IDENTITY_FILES:
-        files.write_secret(secrets / name, found[name])
+    (secrets / RESTORED).unlink(missing_ok=True)
+    for name, data in found.items():
+        files.write_secret(secrets / name, data)

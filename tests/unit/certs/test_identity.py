@@ -72,3 +72,36 @@ def test_keys_of_other_kinds_verify_nothing() -> None:
 def test_a_key_never_shows_in_a_representation() -> None:
     made = SiteIdentity(keys.generate())
     assert repr(made) == f"SiteIdentity({made.site_id})"
+
+
+def test_a_key_that_systemd_hands_over_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = SiteIdentity.create(tmp_path / "secrets")
+    handed = tmp_path / "credentials"
+    handed.mkdir()
+    (tmp_path / "secrets" / "identity.key").rename(handed / identity.CREDENTIAL)
+    (handed / identity.CREDENTIAL).chmod(0o440)  # As systemd has it, and root's: an ACL opens it.
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(handed))
+    assert SiteIdentity.load(tmp_path / "secrets").site_id == made.site_id
+
+
+def test_credentials_of_another_unit_change_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever types sitectl may stand in a service of their own."""
+    made = SiteIdentity.create(tmp_path / "secrets")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert SiteIdentity.load(tmp_path / "secrets").site_id == made.site_id
+
+
+def test_a_handed_over_key_that_cannot_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    SiteIdentity.create(tmp_path / "secrets")
+    (tmp_path / identity.CREDENTIAL).mkdir()  # Unreadable for root, too.
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    with pytest.raises(CertError, match="systemd hands over cannot be read") as caught:
+        SiteIdentity.load(tmp_path / "secrets")
+    assert identity.CREDENTIAL in caught.value.subject
+    assert "LoadCredential" in caught.value.hint

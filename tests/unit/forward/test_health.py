@@ -79,6 +79,67 @@ def test_one_failed_check_takes_a_target_down_and_two_good_ones_bring_it_back() 
     assert watch.changes[2:] == [(TARGET, True)]
 
 
+def test_a_target_that_takes_connections_again_is_back_soon_after_the_first() -> None:
+    watch = Watch()
+    target = FakeTarget(watch.network, "10.0.0.1", 80)
+    watch.check(Health(interval_s=10.0))
+    watch.network.run()
+    up_at = watch.network.now()
+    assert watch.checks.since(TARGET) == up_at
+    target.stop()
+    watch.advance_until(lambda: not watch.is_up())
+    down_at = watch.network.now()
+    watch.network.advance(20.0)
+    assert down_at - 0.01 <= watch.checks.since(TARGET) <= down_at, "as long as it is down"
+    target.start()
+    watch.advance_until(lambda: len(target.parties) == 2)
+    found_at = watch.network.now()
+    watch.advance_until(watch.is_up)
+    back_at = watch.checks.since(TARGET)
+    assert 0.2 < back_at - found_at <= limits.HEALTH_CONFIRM_S * (1 + limits.HEALTH_SPREAD) + 0.02
+
+
+def test_a_path_is_asked_for_at_its_interval_also_by_a_target_that_comes_back() -> None:
+    watch = Watch()
+    target = FakeTarget(watch.network, "10.0.0.1", 80, answering(b"HTTP/1.1 200 OK\r\n\r\n"))
+    watch.check(Health(path="/", interval_s=5.0))
+    watch.network.run()
+    target.stop()
+    watch.advance_until(lambda: not watch.is_up())
+    target.start()
+    seen = len(target.parties)
+    watch.advance_until(lambda: len(target.parties) > seen)
+    assert watch.advance_until(watch.is_up) > 4.0
+
+
+def test_a_check_by_connecting_says_goodbye_and_does_not_reset() -> None:
+    watch = Watch()
+    target = FakeTarget(watch.network, "10.0.0.1", 80)
+    watch.check()
+    watch.network.advance(3.0)
+    assert len(target.parties) >= 3
+    assert all(party.got_end and party.losses == [None] for party in target.parties)
+
+
+def test_a_target_that_never_closes_is_left_when_the_check_is_over() -> None:
+    watch = Watch()
+    parties: list[Party] = []
+
+    def accept(connection: Connection) -> Party:
+        parties.append(Party())
+        parties[-1].connection = connection
+        return parties[-1]
+
+    watch.network.listen("10.0.0.1", 80, accept)
+    watch.check()
+    watch.network.advance(limits.HEALTH_TIMEOUT_S + 0.1)
+    assert watch.is_up()
+    assert parties[0].was_reset
+    watch.network.advance(10.0)
+    assert watch.changes == [(TARGET, True)]
+    assert sum(party.is_open for party in parties) <= 2
+
+
 def test_a_target_that_is_dead_for_minutes_is_checked_less_often_and_comes_back_as_any() -> None:
     watch = Watch()
     watch.check()  # Nobody listens.
@@ -196,7 +257,8 @@ def test_so_many_failures_in_a_row_take_it_down_and_so_many_good_ones_bring_it_b
     target.stop()
     assert 1.9 <= watch.advance_until(lambda: not watch.is_up()) <= 3.3
     target.start()
-    assert 2.7 <= watch.advance_until(lambda: watch.is_up()) <= 4.4
+    soon_s = limits.HEALTH_CONFIRM_S  # To the second, then at the interval again.
+    assert 1.7 + soon_s <= watch.advance_until(lambda: watch.is_up()) <= 3.4 + soon_s
 
 
 def test_a_failure_between_good_checks_counts_for_nothing_but_itself() -> None:

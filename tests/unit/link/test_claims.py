@@ -32,8 +32,8 @@ class Outcome:
     def answered(self, status: int, body: bytes) -> None:
         self.answers.append((status, body))
 
-    def failed(self, reason: str) -> None:
-        self.failures.append(reason)
+    def failed(self, failure: DialFailure) -> None:
+        self.failures.append(failure.reason)
 
 
 def opened(world: World) -> tuple[Desk, ClaimDoor]:

@@ -81,14 +81,14 @@ def test_a_target_that_is_ejected_is_told_of_with_its_reason_and_its_way_back() 
     changes = Changes(tell)
     changes.look(target(True), {})
     reason = "ejected for 4 s: 5 requests in a row were reset"
-    info = msgspec.structs.replace(target(False)[SHOP][0], error=reason, ejected=True)
+    info = msgspec.structs.replace(target(False)[SHOP][0], error=reason, ejected=True, since=10.0)
     changes.look({SHOP: [info]}, {})
-    changes.look(target(True), {})
+    changes.look({SHOP: [msgspec.structs.replace(target(True)[SHOP][0], since=14.25)]}, {})
     assert told[1:] == [
         (
             "target-down",
             f"Target 10.0.0.1:80 of shop:8080 is down: {reason}",
             "It is checked after that time and used again if it answers.",
         ),
-        ("target-up", "Target 10.0.0.1:80 of shop:8080 is ready.", ""),
+        ("target-up", "Target 10.0.0.1:80 of shop:8080 is ready again, after 4.2 s.", ""),
     ]

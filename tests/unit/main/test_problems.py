@@ -2,8 +2,16 @@
 
 import pytest
 
+from router.forward.figures import TargetInfo
 from router.forward.listeners import ListenerState
-from router.main.problems import notes_of_config, of_config, of_edge, of_listeners, of_mode
+from router.main.problems import (
+    notes_of_config,
+    of_config,
+    of_edge,
+    of_listeners,
+    of_mode,
+    unserved,
+)
 from router.model import limits
 from router.model.errors import ConfigError, Severity
 from router.model.ids import ServiceKey
@@ -69,3 +77,29 @@ def test_a_mode_changed_under_a_running_router_is_a_problem_until_it_is_started_
     assert of_mode("edge", "edge") == of_mode("edge", "") == []
     (problem,) = of_mode("interior", "edge")
     assert problem.message.startswith("routerMode is edge, and this router runs as interior")
+
+
+def down(host: str, since: float, error: str) -> TargetInfo:
+    return TargetInfo(
+        name="here",
+        host=host,
+        port=5432,
+        ready=False,
+        in_flight=0,
+        capacity=None,
+        requests_total=0,
+        error=error,
+        since=since,
+    )
+
+
+def test_a_service_without_a_ready_target_tells_when_the_last_one_went_and_why() -> None:
+    key = ServiceKey("db", 5432)
+    targets = [down("10.0.0.1", 3.0, "it was reset"), down("10.0.0.2", 7.0, "it refused")]
+    told = unserved({key: targets}, lambda moment: f"at {moment:g}")
+    (problem,) = told
+    start = "Service db:5432 has no ready target, here or at any site that is reached"
+    assert problem.message == f"{start}: it refused (and 1 more)."
+    assert problem.since == "at 7"
+    (elsewhere,) = unserved({key: []}, str)
+    assert (elsewhere.message, elsewhere.since) == (f"{start}.", "")

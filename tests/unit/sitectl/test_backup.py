@@ -83,6 +83,7 @@ def test_a_restored_site_has_every_file_of_the_original(
     before = files_of(full.state / "here")
     restored(elsewhere, saved(full))
     after = files_of(elsewhere.state / "here")
+    assert int(after.pop("secrets/restored")) > 0
     assert after == before
     assert {path.split("/")[0] for path in after} == {"config", "secrets"}
     for path in (elsewhere.state / "here").rglob("*"):
@@ -245,12 +246,15 @@ def test_how_a_site_is_run_stays_that_of_the_host(here: CommandLine) -> None:
 def test_a_gateway_comes_back_as_a_gateway(here: CommandLine, elsewhere: CommandLine) -> None:
     gateways = CommandLine(here.state / "gateways.d")
     gateways.ok("init", "db1", "--router-mode", "edge")
+    (here.state / "gateways.d" / "db1" / "gateway.yaml").write_text("site: here\n")
     file = here.state / "db1.backup"
     here.ok(
         "--site", "db1", "backup", str(file), "--gateway", "--passphrase-file", "-", stdin=WORDS
     )
     restored(elsewhere, file)
-    assert (elsewhere.state / "gateways.d" / "db1" / "config").is_dir()
+    gateway = elsewhere.state / "gateways.d" / "db1"
+    assert (gateway / "config").is_dir()
+    assert (gateway / "gateway.yaml").read_text() == "site: here\n"
 
 
 def test_what_is_wrong_with_a_file_or_passphrase_is_told_and_nothing_is_written(

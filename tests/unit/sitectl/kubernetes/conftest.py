@@ -24,6 +24,7 @@ class NamespaceLine:
                 "SITECTL_PLATFORM": "kubernetes",
                 "SITECTL_SITE": None,
                 "SPILLWAY_IMAGE": None,
+                "SITECTL_IMAGE_PULL_POLICY": None,
                 "XDG_CONFIG_HOME": str(state / "config"),
             }
         )

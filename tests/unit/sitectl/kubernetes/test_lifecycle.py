@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -174,6 +175,37 @@ def test_a_chosen_image_outlasts_an_update(empty: NamespaceLine, cluster: FakeCl
         "containers"
     ]
     assert container["image"] == "registry/router:8"
+
+
+def test_a_pull_policy_goes_to_the_pods_and_outlasts_an_update(
+    empty: NamespaceLine, cluster: FakeCluster
+) -> None:
+    empty.ok("init", "--image-pull-policy", "always")
+    assert _pulls(cluster) == "Always"
+    assert empty.json("update")["change"] == "unchanged"
+    assert _pulls(cluster) == "Always"
+    empty.ok("update", "--image-pull-policy", "missing")
+    assert _pulls(cluster) == "IfNotPresent"
+    assert "pods have no pull policy" in empty.fails(2, "update", "--image-pull-policy", "newer")
+
+
+def test_the_environment_names_the_image_of_an_update_too(
+    empty: NamespaceLine, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SITECTL_IMAGE", "registry/router@sha256:" + "1" * 64)
+    empty.ok("init")
+    monkeypatch.setenv("SITECTL_IMAGE", "registry/router@sha256:" + "2" * 64)
+    assert empty.json("update")["change"] == "updated"
+    assert _container(cluster)["image"].endswith("2")
+
+
+def _pulls(cluster: FakeCluster) -> str:
+    return str(_container(cluster)["imagePullPolicy"])
+
+
+def _container(cluster: FakeCluster) -> Any:
+    deployment = cluster.found("Deployment", "spillway-router")
+    return deployment["spec"]["template"]["spec"]["containers"][0]
 
 
 def test_force_restart_changes_the_pods_template(shop: NamespaceLine, cluster: FakeCluster) -> None:

@@ -3,10 +3,12 @@
 import json
 from typing import Any
 
+import click
 import pytest
 import yaml
 
 from router.kubernetes import names
+from sitectl.verbs import gateway
 from tests.kubernetes.skupper import ROUTER_LABELS, entry
 from tests.unit.sitectl.kubernetes.conftest import NamespaceLine
 from tests.unit.sitectl.kubernetes.fakes import FakeCluster
@@ -93,8 +95,12 @@ def test_links_and_gateways_come_with_what_to_type(
     kind = {"skupper.io/type": "connection-token"}
     cluster.put("Secret", "north", metadata={"labels": kind, "annotations": CERT}, data={})
     bridge = ["tcpConnector", {"address": "db:5432", "host": "10.0.0.3", "port": "5433"}]
+    more = ["tcpConnector", {"address": "db:5433", "host": "10.0.0.3", "port": "5433"}]
+    rpc = {"address": "rpc:50051", "host": "10.0.0.3", "port": "1", "protocolVersion": "HTTP2"}
     forward = ["httpListener", {"address": "shop:80", "port": "8080"}]
-    config = json.dumps([["router", {"id": "x"}], bridge, forward])
+    local = ["tcpListener", {"address": "cache:6379", "port": "6379", "host": "127.0.0.1"}]
+    entities = [["router", {"id": "x"}], bridge, forward, more, ["httpConnector", rpc], local]
+    config = json.dumps(entities)
     labels = {"skupper.io/type": "gateway-definition"}
     cluster.put(
         "ConfigMap",
@@ -115,12 +121,20 @@ def test_links_and_gateways_come_with_what_to_type(
         }
     ]
     assert plan["gateways"][0]["commands"] == [
-        "sitectl gateway init --name host1 --type service",
-        "sitectl gateway bind db 10.0.0.3 5433 --name host1 --protocol tcp",
-        "sitectl gateway forward shop 8080 --name host1",
+        "sitectl -n shop gateway init --name host1 --type service",
+        "sitectl gateway bind db 10.0.0.3 5432:5433 5433 --name host1 --protocol tcp",
+        "sitectl gateway forward shop 80:8080 --name host1",
+        "sitectl gateway bind rpc 10.0.0.3 50051:1 --name host1 --protocol http2",
+        "sitectl gateway forward cache 6379 --name host1 --loopback",
     ]
+    for command in plan["gateways"][0]["commands"]:  # Exactly what the verbs take.
+        words = command.partition(" gateway ")[2].split()
+        name, verb, rest = gateway.group.resolve_command(click.Context(gateway.group), words)
+        assert verb is not None
+        told = verb.make_context(name, rest).params
+        assert name == "init" or told["service"] in ("db", "shop", "rpc", "cache")
     text = beside.ok("migrate", "--plan").stdout
-    assert "Skupper's tokens are of no use here" in text and "sitectl gateway init" in text
+    assert "Skupper's tokens are of no use here" in text and "sitectl -n shop gateway init" in text
     marks = {"spillway.dev/endpoints": "10.9.0.1:55671", "skupper.io/generated-by": "x"}
     cluster.put("Secret", "new", metadata={"labels": kind, "annotations": marks}, data={})
     assert beside.json("migrate", "--plan")["links"][0]["done"]

@@ -32,8 +32,10 @@ elif words[:1] == ["show"] and not unit:
 elif words[:1] == ["show"]:
     loaded = state["loaded"].get(unit)
     there = file.read_text() if file.exists() else None
+    was = state["was"] if state["lag"] else state["run"]
+    state["lag"] = max(0, state["lag"] - 1)
     known = {{
-        **state["run"],
+        **was,
         "LoadState": "loaded" if loaded is not None else "not-found",
         "NeedDaemonReload": "yes" if loaded not in (None, there) else "no",
     }}
@@ -56,6 +58,7 @@ elif words[:1] in (["start"], ["restart"]):
         print(f"Failed to {{words[0]}} {{unit}}: Unit {{unit}} not found.", file=sys.stderr)
         sys.exit(5)
     number = int(state["run"].get("InvocationID") or 0) + 1
+    state["was"], state["lag"] = state["run"], state["lag_after_start"]
     state["run"] = {{**state["after_start"], "InvocationID": str(number)}}
 elif words[:1] == ["stop"]:
     state["run"] = {{**state["run"], **state["after_stop"]}}
@@ -86,6 +89,9 @@ class FakeSystemd:
             "enabled": [],
             "journal": [],
             "run": {**GONE, "InvocationID": ""},
+            "was": {},
+            "lag": 0,
+            "lag_after_start": 0,
             "after_start": ACTIVE,
             "after_stop": GONE,
         }

@@ -13,7 +13,7 @@ from sitectl.runtimes.spec import RuntimeSpec, read_spec, write_spec
 from sitectl.runtimes.systemd import SystemdRuntime
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FakeAdmin
-from tests.unit.sitectl.runtimes.fake_systemd import GONE, FakeSystemd
+from tests.unit.sitectl.runtimes.fake_systemd import ACTIVE, GONE, FakeSystemd
 
 UNIT = "spillway-here.service"
 
@@ -132,6 +132,25 @@ def test_start_gives_up_in_time(here: CommandLine, played: FakeSystemd) -> None:
     assert here("--timeout", "0.2", "start").exit_code == Exit.TIMED_OUT
 
 
+def test_what_is_about_to_be_restarted_is_not_taken_for_ready(
+    here: CommandLine, played: FakeSystemd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """systemd says ``active`` of the old run until it comes to the job."""
+    here.ok("start")
+    monkeypatch.setattr("sitectl.runtimes.host.__version__", "99.0")
+    played.set(lag_after_start=2, after_start={"ActiveState": "failed", "ExecMainStatus": "1"})
+    assert "ended at once (exit 1)" in here("start").stderr
+
+
+def test_a_failure_from_before_is_not_told_again(here: CommandLine, played: FakeSystemd) -> None:
+    """One that systemd tries every few seconds is started at once, and that try is judged."""
+    failed = {"ActiveState": "activating", "SubState": "auto-restart", "ExecMainStatus": "1"}
+    played.set(after_start=failed)
+    assert here("start").exit_code == Exit.FAILED
+    played.set(lag_after_start=2, after_start=ACTIVE)
+    assert here.json("start")["change"] == "started"
+
+
 def test_stop_waits_until_it_is_gone_and_leaves_it_enabled(
     here: CommandLine, played: FakeSystemd
 ) -> None:
@@ -229,7 +248,7 @@ def test_an_old_systemd_and_no_lingering_are_warnings(
     played.set(version="239-82.el8", linger="no")
     assert codes(here) == {"SW0601", "SW0603"}
     assert {found.severity for found in runtime(here).findings()} == {"warning"}
-    here.ok("start")
+    assert "Type: loginctl enable-linger" in here.ok("start").stderr
     assert "LoadCredential" not in played.get("loaded")[UNIT]
 
 

@@ -1,0 +1,115 @@
+"""Clocks that differ, as certificates tell it: by how much, whose is likely wrong, what to do.
+
+Clocks may differ by `limits.BACKDATE_S`: certificates begin that much before they are made.
+"""
+
+import ctypes
+import datetime
+from collections.abc import Sequence
+
+from cryptography import x509
+
+from certs import certificates, limits
+from certs.errors import CertError
+
+_TIME_ERROR = 5  # adjtimex(2): nobody sets this clock right.
+_TIMEX_BYTES = 512  # struct timex is shorter on every machine.
+_ADVICE = "Compare `date -u` on both hosts and set the wrong clock right (timedatectl, chronyc)"
+
+
+def is_synchronised() -> bool | None:
+    """Whether the kernel knows that something keeps this host's clock right; None: it is silent.
+
+    Read only, which needs no right (adjtimex(2), mode 0).
+    """
+    try:
+        state = ctypes.CDLL(None, use_errno=True).adjtimex(
+            ctypes.create_string_buffer(_TIMEX_BYTES)
+        )
+    except (OSError, AttributeError):
+        return None
+    return None if state < 0 else state != _TIME_ERROR
+
+
+def utc(at: float) -> str:
+    """Unix seconds as people and files write them; ``never`` for what no calendar has."""
+    try:
+        moment = datetime.datetime.fromtimestamp(at, datetime.UTC)
+    except (OverflowError, ValueError, OSError):
+        return "never"
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def span(seconds: float) -> str:
+    """A long duration in its two largest units: ``1 day 2 h``, ``23 h 55 min``, ``40 s``."""
+    left = max(0, round(seconds))
+    found: list[str] = []
+    for size, word in ((86_400, "day"), (3_600, "h"), (60, "min"), (1, "s")):
+        number, left = divmod(left, size)
+        if number:
+            found.append(f"{number} days" if word == "day" and number > 1 else f"{number} {word}")
+        elif found:
+            break
+    return " ".join(found[:2]) or "0 s"
+
+
+def about(seconds: float) -> str:
+    """A duration in one unit, so that a text that is told anew each minute stays the same."""
+    if seconds >= 2 * 86_400:
+        return f"{seconds / 86_400:.0f} days"
+    if seconds >= 5_400:
+        return f"{seconds / 3_600:.0f} h"
+    return f"{max(1, round(seconds / 600)) * 10} min"
+
+
+def out_of_time(chain: Sequence[bytes], now: float, synchronised: bool | None) -> str:
+    """What to tell of a peer's certificates (DER, its leaf first) that are not valid at ``now``.
+
+    Sentences with the next step. ``synchronised`` is `is_synchronised` of this host.
+    """
+    known = [found for found in map(_read, chain) if found is not None]
+    begins = max((one.not_valid_before_utc.timestamp() for one in known), default=now)
+    ends = min((one.not_valid_after_utc.timestamp() for one in known), default=now)
+    if begins > now:
+        return _too_early(begins, now, synchronised)
+    if ends < now:
+        return _too_late(known[0], ends, now, synchronised)
+    return f"the clocks differ. {_ADVICE}"
+
+
+def _too_early(begins: float, now: float, synchronised: bool | None) -> str:
+    """The peer's clock was ahead of ours when it made its certificate."""
+    differ_s = begins - now + limits.BACKDATE_S
+    whose = {
+        True: "This host's clock is kept right by the network, so the other one is likely fast",
+        False: "Nothing keeps this host's clock right, so it is likely this one that is slow",
+        None: "Either this host's clock is slow or the other's is, or was, fast",
+    }[synchronised]
+    return (
+        f"the clocks differ by about {about(differ_s)}, or more: the other end's certificate "
+        f"begins at {utc(begins)}, and here that is yet to come. {whose}. {_ADVICE}"
+    )
+
+
+def _too_late(leaf: x509.Certificate, ends: float, now: float, synchronised: bool | None) -> str:
+    """Ours is ahead, or the peer's behind; or the certificate was never renewed."""
+    if certificates.is_for_clients(leaf):  # Of a link: none renews it yet.
+        why = "if that is right, link again with a new token; if not, this host's clock is fast"
+    else:
+        why = "a router renews its own in time, so the clocks differ"
+    whose = {
+        True: "This host's clock is kept right by the network, so the other one is likely slow",
+        False: "Nothing keeps this host's clock right, so it may be this one that is fast",
+        None: "Either this host's clock is fast or the other's is slow",
+    }[synchronised]
+    return (
+        f"the other end's certificate ended at {utc(ends)}, about {about(now - ends)} ago by this "
+        f"host's clock: {why}. {whose}. {_ADVICE}"
+    )
+
+
+def _read(certificate: bytes) -> x509.Certificate | None:
+    try:
+        return certificates.read(certificate)
+    except CertError:
+        return None

@@ -1,0 +1,279 @@
+"""``python -m deploy.airgap``: all that a host without a network needs, as one archive.
+
+``spillway-VERSION.tar`` holds one directory: install.sh, requirements.txt with a hash of every
+wheel, ``wheels/`` (x86_64 and aarch64, several Pythons), ``images/``, ``manifests/`` that name
+the image by digest, sbom.json, README.md and SHA256SUMS of all of it. The same sources and the
+same lock give the same bytes, the image's layers excepted.
+"""
+
+import argparse
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from deploy import files
+from router import __version__
+from router.kubernetes.image import IMAGE, REPOSITORY
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+LISTS: Final = ROOT / "deploy" / "image"
+PYTHONS: Final = ("3.11", "3.12", "3.13")
+NAME: Final = f"spillway-{__version__}"
+BUILD_DEADLINE_S: Final = 3600
+"""Of one step: wheels and base image may come over a slow line."""
+
+
+class CannotBundle(Exception):
+    """What keeps a bundle from being made, and what to do."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Make it; 1 and a reason when that fails."""
+    parser = argparse.ArgumentParser(prog="make bundle BUNDLE=…", description=__doc__)
+    parser.add_argument("--output", type=Path, default=ROOT / "build", metavar="DIR")
+    parser.add_argument(
+        "--pythons", type=str.split, default=PYTHONS, help='which wheels: "3.11 3.12 3.13"'
+    )
+    parser.add_argument("--wheels", type=Path, metavar="DIR", help="fetched before: make wheels")
+    parser.add_argument(
+        "--repository",
+        default=REPOSITORY,
+        help="where the image will be pulled from, for the manifests [%(default)s]",
+    )
+    parser.add_argument(
+        "--no-image", metavar="REASON", default="", help="no image, and why; the bundle says so"
+    )
+    options = parser.parse_args(arguments)
+    stage = options.output / NAME
+    try:
+        shutil.rmtree(stage, ignore_errors=True)
+        stage.mkdir(parents=True)
+        put_wheels(stage / "wheels", options.pythons, options.wheels)
+        put_lists(stage, options.pythons)
+        image = put_image(stage / "images", options.repository, options.no_image)
+        put_manifests(stage / "manifests", image)
+        put_texts(stage, image, options.no_image)
+        seal(stage)
+        archive = pack(stage)
+    except CannotBundle as error:
+        print(f"make bundle: {error}", file=sys.stderr)
+        return 1
+    sizes = {name: size(stage / name) for name in ("wheels", "images")}
+    told = ", ".join(f"{name} {size_bytes / 1e6:.0f} MB" for name, size_bytes in sizes.items())
+    print(f"{archive} ({archive.stat().st_size / 1e6:.0f} MB: {told})")
+    return 0
+
+
+def put_wheels(directory: Path, pythons: Iterable[str], fetched: Path | None) -> None:
+    """The wheels of the lock, and our own, built by what is among them."""
+    if fetched is not None:
+        shutil.copytree(fetched, directory)
+        for ours in directory.glob("spillway_router-*.whl"):
+            ours.unlink()  # Of other sources than these.
+    else:
+        _run([str(ROOT / "scripts" / "wheels"), sys.executable, str(directory.resolve()), *pythons])
+    with tempfile.TemporaryDirectory() as place:
+        builder = Path(place) / "bin" / "python"
+        _run([sys.executable, "-m", "venv", "--without-pip", place])
+        pip = next(iter(sorted(directory.glob("pip-*.whl"))), None)
+        if pip is None:
+            raise CannotBundle(f"no pip among the wheels of {fetched}. Try: make wheels")
+        lists = ["--require-hashes", "--requirement", str(LISTS / "build.txt")]
+        offline = ["--no-index", "--find-links", str(directory)]
+        _run([str(builder), f"{pip}/pip", "install", "--quiet", *offline, *lists])
+        _run(
+            [
+                str(builder),
+                "-m",
+                "hatchling",
+                "build",
+                "-t",
+                "wheel",
+                "-d",
+                str(directory.resolve()),
+            ]
+        )
+
+
+def put_lists(stage: Path, pythons: Iterable[str]) -> None:
+    """requirements.txt with our own wheel in it, PYTHONS and the SBOM."""
+    (ours,) = (stage / "wheels").glob("spillway_router-*.whl")
+    own = f"spillway-router=={__version__} --hash=sha256:{sha256(ours)}\n"
+    (stage / "requirements.txt").write_text((LISTS / "requirements.txt").read_text() + own)
+    (stage / "PYTHONS").write_text(" ".join(pythons) + "\n")
+    shutil.copy(LISTS / "sbom.cdx.json", stage / "sbom.json")
+
+
+def put_image(directory: Path, repository: str, reason_for_none: str) -> str:
+    """Build the image and archive it; its name by digest, or by version if there is none.
+
+    IMAGE, BASE, PLATFORMS and ENGINE of the environment count as for ``make image``.
+    """
+    directory.mkdir()
+    if reason_for_none:
+        (directory / "NONE").write_text(reason_for_none + "\n")
+        return f"{repository}:{__version__}"
+    engine = os.environ.get("ENGINE") or shutil.which("podman")
+    if engine is None or "podman" not in Path(engine).name:
+        raise CannotBundle(
+            "archives that keep their digest take podman. Install it, or leave the image out and "
+            "say why: make bundle BUNDLE='--no-image \"no podman here\"'"
+        )
+    name = os.environ.get("IMAGE") or IMAGE
+    wheels = str(directory.resolve().with_name("wheels"))
+    _run([str(ROOT / "scripts" / "image")], IMAGE=name, ENGINE=engine, WHEELS=wheels)
+    digest_file = directory / "digest"
+    archive = f"oci-archive:{directory.resolve()}/spillway-router-{__version__}.tar:{name}"
+    several = "," in os.environ.get("PLATFORMS", "")
+    words = ["manifest", "push", "--all"] if several else ["push"]
+    _run(
+        [
+            engine,
+            *words,
+            "--quiet",
+            "--digestfile",
+            str(digest_file),
+            "--format",
+            "oci",
+            name,
+            archive,
+        ]
+    )
+    digest = digest_file.read_text().strip()
+    digest_file.unlink()
+    if re.fullmatch("sha256:[0-9a-f]{64}", digest) is None:
+        raise CannotBundle(f"{engine} told no digest of {name}, but {digest!r}")
+    image = f"{repository}@{digest}"
+    (directory / "IMAGE").write_text(f"{image}\n")
+    return image
+
+
+def put_manifests(directory: Path, image: str) -> None:
+    """The generated files below ``deploy/`` and what is beside them, with ``image`` in them."""
+    for part in ("kubernetes", "controller", "helm", "olm"):
+        shutil.copytree(ROOT / "deploy" / part, directory / part)
+    for name, text in files.all_files().items():
+        (directory / name).write_text(text.replace(IMAGE, image))
+    values = directory / "helm" / "spillway" / "values.yaml"
+    repository, _, digest = image.partition("@")
+    if digest:
+        text = values.read_text().replace(REPOSITORY, repository)
+        values.write_text(text.replace('digest: ""', f"digest: {digest}"))
+
+
+def put_texts(stage: Path, image: str, reason_for_none: str) -> None:
+    """README.md, and install.sh that knows its release."""
+    listed = sha256(stage / "requirements.txt")
+    script = (ROOT / "scripts" / "install.sh").read_text()
+    for before, after in (
+        ("\nversion=  #", f"\nversion={__version__}  #"),
+        ("\nrequirements_sha256=\n", f"\nrequirements_sha256={listed}\n"),
+    ):
+        assert before in script, before
+        script = script.replace(before, after)
+    (stage / "install.sh").write_text(script)
+    (stage / "install.sh").chmod(0o755)
+    images = f"There is no image in this bundle: {reason_for_none}." if reason_for_none else _IMAGES
+    text = _README.replace("IMAGES", images).replace("VERSION", __version__)
+    text = text.replace("REPOSITORY", image.partition("@")[0]).replace("DIGESTED", image)
+    (stage / "README.md").write_text(text)
+
+
+def seal(stage: Path) -> None:
+    """SHA256SUMS of all files, as sha256sum writes and checks them."""
+    names = sorted(str(path.relative_to(stage)) for path in stage.rglob("*") if path.is_file())
+    lines = [f"{sha256(stage / name)}  {name}\n" for name in names if name != "SHA256SUMS"]
+    (stage / "SHA256SUMS").write_text("".join(lines))
+
+
+def pack(stage: Path) -> Path:
+    """``stage`` as an archive beside it; not compressed, what is in it is already."""
+    archive = stage.with_name(f"{stage.name}.tar")
+
+    def plain(found: tarfile.TarInfo) -> tarfile.TarInfo:
+        found.uid = found.gid = found.mtime = 0
+        found.uname = found.gname = ""
+        found.mode = 0o755 if found.isdir() or found.mode & 0o100 else 0o644
+        return found
+
+    with tarfile.open(archive, "w") as tar:
+        tar.add(stage, stage.name, filter=plain)  # Sorted: `add` is so since Python 3.7.
+    return archive
+
+
+def sha256(path: Path) -> str:
+    """Of a file's bytes, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def size(directory: Path) -> int:
+    """Bytes of all files below."""
+    return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
+
+
+def _run(command: list[str], **environment: str) -> None:
+    try:
+        subprocess.run(
+            command,
+            cwd=ROOT,
+            env=os.environ | environment,
+            timeout=BUILD_DEADLINE_S,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        what = Path(command[0]).name
+        hint = (
+            " Without an image: make bundle BUNDLE='--no-image \"why there is none\"'"
+            if what == "image"
+            else ""
+        )
+        raise CannotBundle(f"{what} failed: {error}.{hint}") from error
+
+
+_IMAGES: Final = """To a registry, so that the digest in the manifests stays true:
+
+    skopeo copy --all --preserve-digests oci-archive:images/spillway-router-*.tar \\
+      docker://REPOSITORY:VERSION
+
+Or onto one host with podman: `sh install.sh --load-image`, or `podman load` of that file; it is
+then there by the name that `sitectl` runs when no other is named."""
+
+_README: Final = """# Spillway VERSION, without a network
+
+Check what arrived: `sha256sum --check --quiet SHA256SUMS`
+
+## The command line
+
+    sh install.sh        # again with the next bundle: an upgrade
+    sitectl version
+
+Python 3.11 or newer must be there (RHEL 9: `dnf install python3.12`); install.sh says which
+package is missing. Sites and their state are not touched by an upgrade.
+
+## The image
+
+IMAGES
+
+## Manifests
+
+`manifests/` has what `deploy/` has (kustomize, Helm, the site controller, OLM), with this image:
+
+    DIGESTED
+
+`sitectl` runs it too, on Kubernetes and in podman, where `SITECTL_IMAGE` has that name or
+`--image` gives it; `--image-pull-policy` says when it is pulled.
+
+`sbom.json` says what is in the image (CycloneDX), `requirements.txt` has the hash of every wheel.
+"""
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,32 @@
+"""This host's wall clock: when somebody moves it, and what certificates tell of it."""
+
+import time
+from collections.abc import Callable
+
+from certs.clocks import is_synchronised, out_of_time
+from router.model import limits
+
+
+def out_of_time_now(chain: tuple[bytes, ...]) -> str:
+    """What to tell of certificates that a peer showed and that are not valid now."""
+    return out_of_time(chain, time.time(), is_synchronised())
+
+
+class ClockWatch:
+    """Notices between two looks that the wall clock went otherwise than time does.
+
+    A host that slept looks the same: its monotonic clock slept too.
+    """
+
+    __slots__ = ("_ahead_s", "_now", "_wall")
+
+    def __init__(self, now: Callable[[], float], wall: Callable[[], float] = time.time) -> None:
+        """``now``: monotonic seconds; ``wall``: Unix seconds."""
+        self._now, self._wall = now, wall
+        self._ahead_s = wall() - now()
+
+    def look(self) -> float:
+        """Seconds by which it was moved since the last look; 0.0: it was not, or hardly."""
+        ahead_s = self._wall() - self._now()
+        moved_s, self._ahead_s = ahead_s - self._ahead_s, ahead_s
+        return moved_s if abs(moved_s) >= limits.CLOCK_MOVED_S else 0.0

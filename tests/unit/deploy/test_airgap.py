@@ -1,0 +1,86 @@
+"""The parts of a bundle that need neither wheels nor an engine."""
+
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from deploy import airgap
+from router import __version__
+from router.kubernetes.image import IMAGE
+
+DIGESTED = f"registry.example/spillway@sha256:{'7' * 64}"
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Path:
+    """A bundle's directory with a wheel of ours in it, and without an image."""
+    stage = tmp_path / airgap.NAME
+    (stage / "wheels").mkdir(parents=True)
+    (stage / "wheels" / f"spillway_router-{__version__}-py3-none-any.whl").write_bytes(b"ours")
+    airgap.put_lists(stage, ("3.11", "3.12"))
+    return stage
+
+
+def test_manifests_name_the_image_by_digest_everywhere(tmp_path: Path) -> None:
+    airgap.put_manifests(tmp_path / "m", DIGESTED)
+    texts = {path: path.read_text() for path in (tmp_path / "m").rglob("*") if path.is_file()}
+    assert not [path for path, text in texts.items() if IMAGE in text]
+    named = sorted(path.name for path, text in texts.items() if DIGESTED in text)
+    assert {"site.yaml", "cluster.yaml", "controller.yaml", "front.yaml"} <= set(named)
+    values = texts[tmp_path / "m" / "helm" / "spillway" / "values.yaml"]
+    assert "repository: registry.example/spillway\n" in values
+    assert f"digest: sha256:{'7' * 64}\n" in values
+
+
+def test_without_an_image_manifests_name_the_version_and_the_reason_is_kept(
+    tmp_path: Path, stage: Path
+) -> None:
+    image = airgap.put_image(tmp_path / "images", "registry.example/s", "no podman here")
+    assert image == f"registry.example/s:{__version__}"
+    assert (tmp_path / "images" / "NONE").read_text() == "no podman here\n"
+    airgap.put_texts(stage, image, "no podman here")
+    assert "no image in this bundle: no podman here." in (stage / "README.md").read_text()
+
+
+def test_where_podman_is_not_the_way_out_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENGINE", "/usr/bin/docker")
+    with pytest.raises(airgap.CannotBundle, match="--no-image"):
+        airgap.put_image(tmp_path / "images", "registry.example/s", "")
+
+
+def test_the_installer_in_a_bundle_knows_its_version_and_the_list_of_hashes(stage: Path) -> None:
+    airgap.put_texts(stage, DIGESTED, "")
+    script = (stage / "install.sh").read_text()
+    assert f"\nversion={__version__}  #" in script
+    assert f"\nrequirements_sha256={airgap.sha256(stage / 'requirements.txt')}\n" in script
+    last = (stage / "requirements.txt").read_text().splitlines()[-1]
+    wheel = stage / "wheels" / f"spillway_router-{__version__}-py3-none-any.whl"
+    assert last == f"spillway-router=={__version__} --hash=sha256:{airgap.sha256(wheel)}"
+
+
+def test_sums_are_of_every_file_and_find_a_changed_one(stage: Path) -> None:
+    airgap.put_texts(stage, DIGESTED, "")
+    airgap.seal(stage)
+    check = ["sha256sum", "--check", "--strict", "SHA256SUMS"]
+    done = subprocess.run(check, cwd=stage, capture_output=True, text=True, check=True)
+    checked = {line.partition(":")[0] for line in done.stdout.splitlines()}
+    assert checked == {
+        str(path.relative_to(stage)) for path in stage.rglob("*") if path.is_file()
+    } - {"SHA256SUMS"}
+    (stage / "sbom.json").write_text("{}")
+    assert subprocess.run(check, cwd=stage, capture_output=True, check=False).returncode == 1
+
+
+def test_the_same_files_make_the_same_archive(stage: Path) -> None:
+    first = airgap.pack(stage).read_bytes()
+    for path in stage.rglob("*"):
+        path.touch()
+    archive = airgap.pack(stage)
+    assert archive.read_bytes() == first
+    with tarfile.open(archive) as tar:
+        assert tar.getnames()[0] == airgap.NAME
+        assert all(found.uid == 0 and not found.mode & 0o022 for found in tar)

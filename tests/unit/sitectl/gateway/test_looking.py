@@ -1,0 +1,137 @@
+"""`gateway status`: what is shown of gateways here, stopped, half made, and elsewhere."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from certs.redeem import ClaimDesk, make_request
+from certs.tokens import read_file
+from tests.unit.sitectl.conftest import CommandLine
+from tests.unit.sitectl.fakes import FakeAdmin
+from tests.unit.sitectl.gateway.conftest import Host, service
+
+
+@pytest.fixture
+def busy(gw: CommandLine, host: Host, router: FakeAdmin) -> CommandLine:
+    """A gateway with a target, a forward, and a router that tells of both."""
+    gw.ok("gateway", "bind", "db", "127.0.0.1", "5432", "--capacity", "9")
+    gw.ok("gateway", "forward", "cache", "16379", "--loopback")
+    target = {
+        **{"site": "gw", "host": "127.0.0.1", "port": 5432, "ready": False, "in_flight": 2},
+        **{"error": "refused", "requests_total": 5, "since": "2026-01-01T00:00:01Z"},
+    }
+    listener = {"host": "127.0.0.1", "port": 16379, "state": "bound", "error": ""}
+    router.items(
+        "/api/v1/services",
+        service("db", 5432, targets=[target, {**target, "site": "far", "host": "1.2.3.4"}]),
+        service("cache", 6379, listener=listener, sites=[{"targets_ready": 3}]),
+    )
+    return gw
+
+
+def test_everything_about_a_gateway_is_in_its_item(busy: CommandLine, host: Host) -> None:
+    (item,) = busy.json("gateway", "status")
+    site_id = item.pop("id")
+    assert site_id == host.gateway().trust.site_id
+    assert item["link"]["certificate_expires"] == "2027-01-01T00:00:00Z"
+    assert (item["link"]["state"], item["link"]["cost"]) == ("up", 1)
+    assert (item["name"], item["type"], item["state"], item["here"]) == (
+        "gw",
+        "process",
+        "ready",
+        True,
+    )
+    assert item["site"]["name"] == "here"
+    assert item["bindings"] == [
+        {
+            "service": "db",
+            "port": 5432,
+            "protocol": "tcp",
+            "host": "127.0.0.1",
+            "target_port": 5432,
+            "ready": False,
+            "error": "refused",
+            "since": "2026-01-01T00:00:01Z",
+            "capacity": 9,
+            "in_flight": 2,
+            "requests_total": 5,
+            "declared_here": True,
+        }
+    ]
+    assert item["forwards"] == [
+        {
+            "service": "cache",
+            "port": 6379,
+            "protocol": "tcp",
+            "host": "127.0.0.1",
+            "local_port": 16379,
+            "state": "bound",
+            "error": "",
+            "targets_ready": 3,
+        }
+    ]
+    text = busy.ok("gateway", "status").stdout
+    for word in ("gw", "127.0.0.1:5432", "refused", "127.0.0.1:16379", "bound"):
+        assert word in text
+
+
+def test_a_problem_of_its_router_is_exit_3(busy: CommandLine, router: FakeAdmin) -> None:
+    problem = {"code": "SW0999", "message": "all is lost", "hint": "sitectl hope"}
+    router.item("/api/v1/status", {"ready": True, "version": "1", "problems": [problem]})
+    result = busy("gateway", "status")
+    assert result.exit_code == 3
+    assert "Problem at gw: SW0999 all is lost" in result.stdout
+
+
+def test_without_its_router_what_is_configured_is_shown(gw: CommandLine) -> None:
+    gw.ok("gateway", "bind", "db", "127.0.0.1", "5432")
+    gw.ok("gateway", "forward", "cache", "16379")
+    (item,) = gw.json("gateway", "status")
+    assert item["state"] == "stopped"
+    assert item["link"]["error"] == "the router does not run"
+    assert [one["ready"] for one in item["bindings"]] == [False]
+    assert [one["state"] for one in item["forwards"]] == ["waiting"]
+
+
+def test_an_idle_gateway_says_what_to_type(gw: CommandLine) -> None:
+    assert "gateway bind postgres 127.0.0.1 5432" in gw.ok("gateway", "status").stdout
+
+
+def test_a_half_made_gateway_is_named_and_not_worked_on(gw: CommandLine, host: Host) -> None:
+    (host.gateway().config / "link-site.yaml").unlink()
+    result = gw("gateway", "status")
+    assert result.exit_code == 3
+    assert "SW0634" in result.stdout and "gateway init --name gw" in result.stdout
+    assert gw("gateway", "bind", "db", "127.0.0.1", "1").exit_code == 5
+    gw.ok("gateway", "init", "--name", "gw")
+    gw.ok("gateway", "bind", "db", "127.0.0.1", "1")
+
+
+def test_a_damaged_record_is_named(gw: CommandLine, host: Host) -> None:
+    (host.gateway().directory / "gateway.yaml").write_text("platform: moon\n")
+    result = gw("gateway", "status", "-o", "json")
+    assert result.exit_code == 1
+    assert "SW0630" in result.stderr and "gateway.yaml" in result.stderr
+
+
+def test_gateways_of_the_site_that_run_elsewhere_are_shown(
+    here: CommandLine, host: Host, tmp_path: Path
+) -> None:
+    token = tmp_path / "t.yaml"
+    here.ok("token", "create", str(token), "--name", "gateway-far")
+    other = "c" * 32
+    _, body = make_request(read_file(token), other, "far")
+    desk = ClaimDesk(host.grants())
+    assert desk.answer("gateway-far", body, "10.0.0.9", time.time()).status == 200
+    (item,) = here.json("gateway", "status")
+    assert (item["name"], item["here"], item["state"]) == ("far", False, "away")
+    assert "elsewhere" in here.ok("gateway", "status").stdout
+    with FakeAdmin(here.state / "here" / "run" / "admin.sock") as admin:
+        neighbour = {"name": "far", "id": other}
+        up = {"name": "far", "neighbour": neighbour, "direction": "incoming", "state": "up"}
+        admin.items("/api/v1/links", up)
+        (item,) = here.json("gateway", "status")
+        assert (item["state"], item["link"]["state"]) == ("attached", "up")
+        here.ok("revoke-access", "--link", "far")
+    assert here.json("gateway", "status") == []
