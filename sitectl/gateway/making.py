@@ -207,7 +207,7 @@ def _source(settings: Settings, wish: Wish, gateway: Gateway) -> _Source:
     site = meant_site(settings)
     if kept is None:
         with _explained(wish.name):
-            return _Source(site=site, dialled=_reachable_at(site, wish.hosts))
+            return _Source(site=site, dialled=reachable_at(site, wish.hosts))
     if site.trust.site_id != kept.site_id:
         raise _other_site(wish.name, kept.site_name)
     return _Source(kept=kept)
@@ -249,7 +249,7 @@ def _is_usable(stored: "StoredLink") -> bool:
     return stored.credential is not None or time.time() < stored.token.expires_at
 
 
-def _reachable_at(site: Site, hosts: tuple[str, ...]) -> "tuple[Endpoint, ...]":
+def reachable_at(site: Site, hosts: tuple[str, ...]) -> "tuple[Endpoint, ...]":
     """What the gateway dials. Failure: from outside nobody reaches that site."""
     if site.has_workloads and not hosts:
         from sitectl.kubernetes.site import KubernetesSite
