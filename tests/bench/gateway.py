@@ -39,6 +39,7 @@ SESSIONS = 50
 COPIED_ROWS = 200_000
 MIB = 2**20
 STARTS = 3
+TABLE_CHARS = 110
 DIRECT, ONE, TWO = "direct", "one link", "two links"
 
 
@@ -218,7 +219,7 @@ def run(seconds: float, repetitions: int) -> None:
 
 def show(results: dict[str, dict[str, list[Figures]]], alone: dict[str, list[float]]) -> None:
     """Print medians, and of the ways through routers how they compare with the direct one."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=TABLE_CHARS)
     for name, text in machine.description().items():
         console.print(f"{name:16s} {text}", soft_wrap=True)
     table = Table(title="PostgreSQL behind a gateway, median (best)", title_justify="left")
