@@ -1,6 +1,7 @@
 """`gateway generate-bundle` and `gateway export-config`; gateway YAML for `apply`."""
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +12,13 @@ from router.model import limits
 from sitectl import output, store, texts
 from sitectl.directory import DirectorySite
 from sitectl.failure import not_found, usage
-from sitectl.gateway.applying import apply_gateway, definition_of, named, wanted_documents
+from sitectl.gateway.applying import (
+    Changed,
+    apply_gateway,
+    definition_of,
+    named,
+    wanted_documents,
+)
 from sitectl.gateway.definition import gateway_of
 from sitectl.gateway.home import find_gateway, gateway_names
 from sitectl.image import chosen_image, image_flags, stated_policy
@@ -178,28 +185,25 @@ def apply_text(settings: Settings, text: str, source: str) -> None:
             f"no gateway {name!r} on this host, which {source} is about",
             f"sitectl gateway init --config {'FILE' if source == 'stdin' else source}",
         )
-    apply_definition(settings, find_gateway(settings, name).site, defined)
-
-
-def apply_definition(settings: Settings, site: DirectorySite, defined: Definition) -> None:
-    """Have the gateway offer and use what its YAML says, and print what that changed."""
-    with site.held():
-        declared = network_services(site)
-        wanted = wanted_documents(defined.gateway, defined.source, declared)
-        changes = apply_gateway(site, wanted)
+    changes = apply_definition(find_gateway(settings, name).site, defined)
     items: list[dict[str, Any]] = [
         {"kind": document.kind, "name": document.name, "change": change}
         for document, change in changes
     ]
-    nothing = f"gateway {site.name} offers and uses nothing"
-    output.emit_items(
-        settings,
-        "Change",
-        items,
-        lambda: (
-            "\n".join(f"{i['kind'].lower()} {i['name']} {i['change']}" for i in items) or nothing
-        ),
-    )
+    nothing = f"gateway {name} offers and uses nothing"
+    output.emit_items(settings, "Change", items, lambda: "\n".join(lines(changes)) or nothing)
+
+
+def apply_definition(site: DirectorySite, defined: Definition) -> list[Changed]:
+    """Have the gateway offer and use what its YAML says; what that changed."""
+    with site.held():
+        declared = network_services(site)
+        return apply_gateway(site, wanted_documents(defined.gateway, defined.source, declared))
+
+
+def lines(changes: Iterable[Changed]) -> list[str]:
+    """Changes for people."""
+    return [f"{document.kind.lower()} {document.name} {change}" for document, change in changes]
 
 
 def network_services(site: DirectorySite) -> frozenset[str]:

@@ -1,9 +1,15 @@
 """Law: a bundle's text with its marks replaced is what sitectl renders on that host itself."""
 
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from sitectl.gateway.contents import DIRECTORY_MARK, OWNER_MARK, PLAN_MARK, container_files
+from sitectl.gateway.contents import (
+    DIRECTORY_MARK,
+    OWNER_MARK,
+    PLAN_MARK,
+    PODMAN_MARK,
+    container_files,
+)
 from sitectl.runtimes.container import MOUNTABLE, Container, Engine, direct_words
 from sitectl.runtimes.quadlet import quadlet_text, unit_text
 from sitectl.runtimes.spec import Scope
@@ -20,57 +26,61 @@ DIRECTORIES = (
 )
 
 
-def container(directory: str, *, user: str, limits: bool, timers: bool) -> Container:
+OWNER = "7:8"
+
+
+def container(directory: str, *, keep_id: bool, limits: bool, timers: bool) -> Container:
     return Container(
         name="spillway-gateway-g",
         site="g",
         directory=directory,
         image="localhost/router:1",
-        user=user,
+        user=OWNER,
+        keep_id=keep_id,
         limits=limits,
         timers=timers,
     )
 
 
-def replaced(text: str, directory: str, owner: str, plan: str) -> str:
+def replaced(text: str, directory: str) -> str:
     """As launch.sh does it."""
-    uid, gid = owner.split(":")
-    marks = dict(zip(OWNER_MARK.split(":"), (uid, gid), strict=True))
-    for mark, value in {DIRECTORY_MARK: directory, PLAN_MARK: plan, **marks}.items():
+    marks = dict(zip(OWNER_MARK.split(":"), OWNER.split(":"), strict=True))
+    marks |= {DIRECTORY_MARK: directory, PLAN_MARK: "abc", PODMAN_MARK: "/usr/bin/podman"}
+    for mark, value in marks.items():
         text = text.replace(mark, value)
     return text
+
+
+def bundled() -> dict[str, str]:
+    return container_files(container("/x", keep_id=False, limits=True, timers=True))
 
 
 @settings(deadline=None)
 @given(directory=DIRECTORIES)
 def test_the_words_are_those_of_this_host(directory: str) -> None:
-    files = container_files(container("/x", user="", limits=True, timers=True))
-    engines: tuple[tuple[str, str, Engine], ...] = (
-        ("run-podman-user", "", "podman"),
-        ("run-podman-system", "7:8", "podman"),
-        ("run-docker", "7:8", "docker"),
+    engines: tuple[tuple[str, Engine], ...] = (
+        ("run-podman-user", "podman"),
+        ("run-podman-system", "podman"),
+        ("run-docker", "docker"),
     )
-    for name, user, engine in engines:
-        text = replaced(files[f"container/{name}.words"], directory, "7:8", "abc")
-        full = name != "run-podman-user"
-        here = container(directory, user=user, limits=full, timers=engine == "docker")
-        expected = direct_words(here, engine, "abc")
-        assert text.split("\n")[:-1] == expected
+    for name, engine in engines:
+        text = replaced(bundled()[f"container/{name}.words"], directory)
+        is_users = name == "run-podman-user"
+        here = container(
+            directory, keep_id=is_users, limits=not is_users, timers=engine == "docker"
+        )
+        assert text.split("\n")[:-1] == direct_words(here, engine, "abc")
 
 
 @settings(deadline=None)
 @given(parent=DIRECTORIES, name=PARTS)
 def test_units_are_those_of_this_host(parent: str, name: str) -> None:
     directory = f"{parent} of/{name}"  # A space: quoted here too. Without one it is the same value.
-    if not MOUNTABLE.fullmatch(directory):
-        return
-    files = container_files(container("/x", user="", limits=True, timers=True))
-    user = container(directory, user="", limits=True, timers=True)
-    system = container(directory, user="7:8", limits=True, timers=True)
-    scopes: tuple[tuple[Scope, Container], ...] = (("user", user), ("system", system))
-    for scope, here in scopes:
-        text = replaced(files[f"container/quadlet-{scope}.container"], directory, "7:8", "")
+    assume(MOUNTABLE.fullmatch(directory) is not None)
+    scopes: tuple[Scope, ...] = ("user", "system")
+    for scope in scopes:
+        here = container(directory, keep_id=scope == "user", limits=True, timers=True)
+        text = replaced(bundled()[f"container/quadlet-{scope}.container"], directory)
         assert text == quadlet_text(here, scope)
-        text = replaced(files[f"container/unit-{scope}-unified.service"], directory, "7:8", "")
-        text = text.replace("@PODMAN@", "/usr/bin/podman")
+        text = replaced(bundled()[f"container/unit-{scope}-unified.service"], directory)
         assert text == unit_text(here, scope, "/usr/bin/podman", unified=True)

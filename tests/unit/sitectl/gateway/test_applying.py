@@ -9,6 +9,7 @@ from router.model.specs import ConnectorSpec, Document, LinkSpec
 from sitectl.directory import DirectorySite
 from sitectl.edge import LINK, make_edge_in
 from sitectl.gateway.home import Record, write_record
+from sitectl.runtimes.process import ProcessRuntime
 from tests.unit.sitectl.conftest import CommandLine
 
 ONE = "name: db-host\nbindings:\n- {host: db1, service: {address: 'db:5432'}}\n"
@@ -103,3 +104,19 @@ def test_what_is_exported_is_applied_without_a_change(
     assert here.json("gateway", "export-config", str(path))["change"] == "unchanged"
     missing = here("gateway", "export-config", str(tmp_path / "no" / "g.yaml"))
     assert missing.exit_code == 4
+
+
+def test_init_takes_name_and_services_from_the_yaml(
+    here: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(ProcessRuntime, "start", lambda *_: False)
+    path = tmp_path / "db.yaml"
+    path.write_text(TWO)
+    words = ("gateway", "init", "--type", "process", "--ingress-host", "10.9.8.7")
+    assert here.json(*words, "--config", str(path))["change"] == "created"
+    site = DirectorySite(here.state / "gateways.d" / "db-host")
+    assert "Connector db-host-db1-5432" in names(site)
+    assert here.json(*words, "--config", str(path))["change"] == "unchanged"
+    path.write_text("name: other\nbindings: 3\n")
+    assert here(*words, "--config", str(path)).exit_code == 1
+    assert not (here.state / "gateways.d" / "other").exists()
