@@ -47,10 +47,10 @@ demo: install
 test: dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-# Beside the other tests: it needs podman, and the image that it builds takes a minute.
+# Beside the other tests: it needs podman, and what it builds first takes some minutes.
 test-podman: dev
 	$(BIN)/python -m tests.podman
-	$(BIN)/python -m pytest tests/podman
+	$(BIN)/python -m pytest tests/podman -o timeout=900
 
 lint: dev
 	$(BIN)/ruff format --check .

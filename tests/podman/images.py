@@ -5,7 +5,9 @@ the usual small programs. All is kept by the hash of what it is made of.
 """
 
 import compileall
+import contextlib
 import hashlib
+import json
 import os
 import platform
 import py_compile
@@ -14,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -43,6 +46,7 @@ CONTEXT = (
 )
 _LINKED = re.compile(r"(?:=> )?(/\S+) \(0x")
 PIP_TIMEOUT_S = 300.0
+KEPT_S = 86_400.0
 
 
 def rootfs() -> Path:
@@ -91,6 +95,7 @@ def product_image() -> str:
     key = _digest([base, *_hashed_tree()])
     name = f"{PRODUCT}:{key}"
     if not has_image(name):
+        forget_old()
         context = CACHE / f"context-{key}-{os.getpid()}"
         try:
             _make_context(context)
@@ -102,6 +107,20 @@ def product_image() -> str:
         finally:
             shutil.rmtree(context, ignore_errors=True)
     return name
+
+
+def forget_old() -> None:
+    """Remove what earlier trees left behind, a day after nobody made it anew."""
+    limit = time.time() - KEPT_S
+    for kind in ("rootfs", "wheels", "context", "code", "image"):
+        for path in CACHE.glob(f"{kind}-*"):
+            if path.lstat().st_mtime < limit:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for found in json.loads(podman("images", "--format=json")):
+        ours = [name for name in found.get("Names") or () if name.startswith((BASE, PRODUCT))]
+        if ours and int(found["Created"]) < limit:
+            with contextlib.suppress(EngineRefused):  # Somebody's container is of it.
+                podman("image", "rm", *ours)
 
 
 def archive(image: str) -> Path:
