@@ -5,6 +5,7 @@
 ARG BASE=registry.access.redhat.com/ubi9/python-312-minimal:9.8-1784732125@sha256:fb32c8ad908b78f1595282639a7870028d436579eb73890635b6b867e65faf63
 
 FROM ${BASE} AS build
+# hadolint ignore=DL3002
 USER 0
 WORKDIR /build
 # With a directory `wheels` (make wheels) nothing is fetched: its content lands here too.

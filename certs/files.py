@@ -121,8 +121,15 @@ def write_whole(path: Path, data: bytes, mode: int, *, replace: bool = True) -> 
     """Put ``data`` into ``path``, whole or not at all, and lastingly.
 
     A symbolic link at ``path`` is replaced, not followed. What root writes belongs to whom the
-    directory belongs. Errors of the file system pass as `OSError`.
+    directory belongs. Errors of the file system pass as `OSError` that names ``path``.
     """
+    try:
+        _write_whole(path, data, mode, replace)
+    except OSError as error:  # A write names no file, and ours has a name of its own meanwhile.
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _write_whole(path: Path, data: bytes, mode: int, replace: bool) -> None:
     temporary = f".{path.name}.{secrets.token_hex(6)}.tmp"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     directory = open_directory(path.parent)

@@ -139,15 +139,14 @@ python_advice() {
 }
 
 os_release() {
-  ID='' ID_LIKE='' VERSION_ID='' sudo='sudo '
+  sudo='sudo '
   [ "$(id -u)" != 0 ] || sudo=''
   file=${SPILLWAY_OS_RELEASE:-/etc/os-release}
   # Read, not sourced: it is data.
-  for key in ID ID_LIKE VERSION_ID; do
-    value=$(sed -n "s/^$key=//p" "$file" 2>/dev/null | head -n 1 | tr -d "\"'")
-    eval "$key=\$value"
-  done
+  ID=$(os_value ID) ID_LIKE=$(os_value ID_LIKE) VERSION_ID=$(os_value VERSION_ID)
 }
+
+os_value() { sed -n "s/^$1=//p" "$file" 2>/dev/null | head -n 1 | tr -d "\"'"; }
 
 venv_advice() {
   os_release

@@ -181,6 +181,19 @@ class DirectorySite(Site):
         if runtime.stop(RESTART_WAIT_S):
             runtime.start(RESTART_WAIT_S)
 
+    def runtime(self) -> dict[str, Any]:
+        """What its unit or container is; empty for a plain process."""
+        from sitectl.runtimes import runtime_of
+        from sitectl.runtimes.spec import read_spec
+
+        kind = read_spec(self).kind
+        if kind == "process":
+            return {}
+        try:
+            return runtime_of(self).describe()
+        except Failure as failure:  # The router's own state is worth showing without it.
+            return {"runtime": kind, "error": failure.message}
+
     def still_answers(self) -> bool:
         """Whether a process accepts on the socket."""
         return self.admin.is_running()

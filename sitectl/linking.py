@@ -84,11 +84,14 @@ def wait_until_up(site: Site, name: str | None, wait_s: float) -> None:
 
 
 def _refused(item: dict[str, Any]) -> Failure:
+    hint = f"sitectl link delete {item['name']}, then link with a new token"
+    if item.get("error_code") == "clock":
+        hint = "Set the clock right; the link then comes up by itself"
     return Failure(
         Exit.FAILED,
         "link-refused",
         f"link {item['name']} was refused: {item.get('error') or 'no reason given'}",
-        f"sitectl link delete {item['name']}, then link with a new token",
+        hint,
     )
 
 

@@ -1,5 +1,6 @@
 """`sitectl`: the root of all verbs, and how errors become text, JSON and exit codes."""
 
+import errno
 import json
 import os
 import re
@@ -48,6 +49,14 @@ VERBS: Final = {
     "update": ("site", "update", "Change a site on Kubernetes, or bring it to this version."),
     "version": ("tools", "version", "Versions of the product, Python and the event loop."),
     "why": ("network", "why", "Where the next request goes, and why not elsewhere."),
+}
+
+
+_DISK_HINTS: Final = {
+    errno.ENOSPC: "Free space or inodes there (df -h, df -i), and type the same again",
+    errno.EDQUOT: "Free space within your quota (quota -s), and type the same again",
+    errno.EROFS: "Mount it for writing, and type the same again",
+    errno.EIO: "The disk fails: dmesg; restore a backup on another one",
 }
 
 
@@ -122,7 +131,9 @@ def _outcome(settings: Settings, run: Callable[[], Any]) -> int:
         denied = isinstance(error, PermissionError)
         exit_code = Exit.NOT_ALLOWED if denied else Exit.FAILED
         code = "not-allowed" if denied else "system"
-        hint = "Run as the user that owns it" if denied else ""
+        hint = _DISK_HINTS.get(error.errno or 0, "")
+        if denied:
+            hint = "Run as the user that owns it"
         return _fail(settings, Failure(exit_code, code, f"{place}{error.strerror or error}", hint))
     except CertError as error:
         return _fail(settings, _credential_failure(error))

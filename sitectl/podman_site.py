@@ -64,7 +64,7 @@ def run_in_podman(site: DirectorySite, wish: Wish, timeout_s: float) -> bool:
             f"the router of {site.name!r} is run by {before.kind}, not by podman",
             f"sitectl --site {site.name} delete, or edit {site.directory / RUNTIME_FILE}",
         )
-    spec = structs.replace(_with_flags(before, wish.image, wish.policy), kind="podman")
+    spec = structs.replace(with_flags(before, wish.image, wish.policy), kind="podman")
     if wish.network is not None:
         spec = structs.replace(
             spec, network=wish.network, publish=wish.publish, publish_ip=wish.publish_ip
@@ -91,7 +91,7 @@ def update(
             "document",
             "Edit config/site-NAME.yaml, it counts at once; for another version install that",
         )
-    spec = _with_flags(before, image, policy)
+    spec = with_flags(before, image, policy)
     require_words(site, spec)
     if spec != before:
         write_spec(site, spec)
@@ -101,7 +101,8 @@ def update(
     return runtime.start(timeout_s)
 
 
-def _with_flags(before: RuntimeSpec, image: str | None, policy: PullPolicy | None) -> RuntimeSpec:
+def with_flags(before: RuntimeSpec, image: str | None, policy: PullPolicy | None) -> RuntimeSpec:
+    """``before`` with what the flags say, else the environment; what neither says stays."""
     return structs.replace(
         before,
         image=stated_image(image) or before.image,

@@ -176,6 +176,10 @@ class Site(ABC):
     def end_sessions(self, site_id: str) -> None:
         """Have a router drop the links of a site that was revoked."""
 
+    def runtime(self) -> dict[str, Any]:
+        """Who keeps its router running here, and how; empty: nobody does."""
+        return {}
+
     poll_s = 0.05
     """Between two questions to its router, for who waits."""
     without_router = Exit.OK

@@ -10,6 +10,10 @@ from router.model.events import Note, Problem
 from router.model.ids import ServiceKey, SiteId
 from router.routing.table import Declared, RouteTable
 
+COPY_HINT = (
+    "Stop one of the two; if both shall stay, give one a new identity: sitectl delete, then "
+    "sitectl init"
+)
 _IN_USE = "already in use"  # EADDRINUSE, in the words of the system.
 
 
@@ -39,11 +43,7 @@ def of_router(link_listener_error: str, conflict: str, untold: str) -> list[Prob
         hint = "Free the port, or change bindPort in the site's config/site-NAME.yaml"
         found.append(Problem(code="SW0201", message=link_listener_error, hint=hint))
     if conflict:
-        hint = (
-            "Stop one of the two; if both shall stay, give one a new identity: sitectl delete, "
-            "then sitectl init"
-        )
-        found.append(Problem(code="SW0401", message=conflict, hint=hint))
+        found.append(Problem(code="SW0401", message=conflict, hint=COPY_HINT))
     if untold:
         hint = "Remove services that nobody uses: sitectl service status"
         found.append(Problem(code="SW0305", message=untold, hint=hint))

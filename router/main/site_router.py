@@ -145,7 +145,7 @@ class SiteRouter:
         """What is wrong with the wanted state and degrades nothing."""
         self._pending_links: dict[str, PendingLink] = {}
         self._door = LinkDoor(network, self.links, credentials, claims, self._link_port_taken)
-        self._twin = Twin(network, identity.name)
+        self._twin = Twin(network, identity.name, place)
         self._router_sites: dict[RouterId, SiteId] = {}
         self._draining = False
         self.started_at = network.now()
@@ -273,7 +273,8 @@ class SiteRouter:
 
     def identity_conflict(self, event: IdentityConflict) -> None:
         """Tell of our twin, and leave if it is the older one."""
-        text = self._twin.found(event.site, withdrawn=event.withdrawn)
+        linked_to = [self.site_name(site) for site in event.neighbours]
+        text = self._twin.found(event.site, linked_to, withdrawn=event.withdrawn)
         if event.withdrawn:
             self._door.close()
             self.links.set_links({})
@@ -283,7 +284,7 @@ class SiteRouter:
             "identity-conflict",
             self.identity.name,
             text,
-            "Give one of the two sites a new identity: sitectl delete, then sitectl init",
+            problems.COPY_HINT,
         )
 
     # LinkOwner ------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ from router.routing.lsa import (
     Node,
     ReceivedLsa,
     Services,
+    Topology,
     decode_lsa,
     edge_fault,
     signature_fault,
@@ -355,7 +356,12 @@ class RoutingCore:
             if self._is_withdrawn or now >= self._conflict_quiet_until:
                 self._conflict_quiet_until = now + CONFLICT_REPEAT_S
                 events.append(
-                    IdentityConflict(site=lsa.site, router=lsa.router, withdrawn=self._is_withdrawn)
+                    IdentityConflict(
+                        site=lsa.site,
+                        router=lsa.router,
+                        withdrawn=self._is_withdrawn,
+                        neighbours=_neighbours(lsa),
+                    )
                 )
             if self._is_withdrawn:
                 return [*events, *self._compute(now)]
@@ -445,3 +451,10 @@ class RoutingCore:
             self._routes.keys() | self._kept.nodes,
             generation=generation,
         )
+
+
+def _neighbours(lsa: Lsa) -> tuple[SiteId, ...]:
+    """The sites that its origin is linked to; none known by a part that tells services."""
+    if not isinstance(lsa.body, Topology):
+        return ()
+    return tuple(sorted({adjacency.site for adjacency in lsa.body.adjacencies}))

@@ -54,12 +54,14 @@ class IdentityConflict(msgspec.Struct, frozen=True, kw_only=True):
     """Another live process has our site and router id: two sites from one copy of the state.
 
     ``withdrawn``: it is us who started later. We originate nothing and route nothing any more;
-    `main` closes the links and says so.
+    `main` closes the links and says so. ``neighbours``: the sites that the other one is linked to,
+    as far as it said.
     """
 
     site: SiteId
     router: RouterId
     withdrawn: bool
+    neighbours: tuple[SiteId, ...] = ()
 
 
 class EpochRaised(msgspec.Struct, frozen=True):

@@ -35,8 +35,7 @@ from sitectl.gateway import archive, contents
 from sitectl.gateway.contents import Bundle
 from sitectl.gateway.definition import gateway_of
 from sitectl.gateway.home import RECORD_FILE, Record, write_record
-from sitectl.gateway.making import free_grant_name
-from sitectl.granting import endpoints_to_dial
+from sitectl.gateway.making import free_grant_name, reachable_at
 from sitectl.options import Settings
 from sitectl.runtimes.container import Container
 from sitectl.runtimes.engine import PULL_TIMEOUT_S, Program
@@ -136,7 +135,7 @@ def _token(
         tokens.check_usable(token, made.trust.site_id, now)
         return token
     assert site is not None
-    dialled = endpoints_to_dial(site, wish.hosts)
+    dialled = reachable_at(site, wish.hosts)
     kept = _kept_token(site, before, wish, dialled, now)
     if kept is not None:
         return kept
@@ -208,7 +207,8 @@ def _described(
 
     place = f"--site {token.site_name} "
     if site is not None and settings.on_kubernetes():
-        place = f"-n {settings.namespace} " if settings.namespace else ""
+        namespace = getattr(site, "namespace", "") or settings.namespace
+        place = f"-n {namespace} " if namespace else ""
     # A token of a file names nobody: its site knows the gateway once it has linked.
     whom = made.trust.site_id if wish.token is None else wish.name
     return Bundle(
@@ -229,7 +229,7 @@ def _container(made: DirectorySite, bundle: Bundle) -> Container:
     spec = RuntimeSpec(
         kind="podman", name=bundle.unit, image=bundle.image, pull_policy=bundle.pull_policy
     )
-    return planned(made, spec, "podman", user="", limits=True, timers=True)
+    return planned(made, spec, "podman", user="0:0", keep_id=False, limits=True, timers=True)
 
 
 def _files(

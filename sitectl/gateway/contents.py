@@ -64,11 +64,11 @@ def container_files(planned: Container) -> dict[str, str]:
 
     ``planned`` as `runtimes.planning` plans it for the site; who runs it is decided there.
     """
-    here = structs.replace(planned, directory=DIRECTORY_MARK, user="")
-    users: dict[Scope, str] = {"user": "", "system": OWNER_MARK}
+    here = structs.replace(planned, directory=DIRECTORY_MARK, user=OWNER_MARK)
+    scopes: tuple[Scope, ...] = ("user", "system")
     files: dict[str, str] = {}
-    for scope, user in users.items():
-        full = structs.replace(here, user=user, limits=True, timers=True)
+    for scope in scopes:
+        full = structs.replace(here, keep_id=scope == "user", limits=True, timers=True)
         files[f"container/quadlet-{scope}.container"] = quadlet_text(full, scope)
         unit = unit_text(full, scope, PODMAN_MARK, unified=True)
         files[f"container/unit-{scope}-unified.service"] = unit
@@ -78,7 +78,7 @@ def container_files(planned: Container) -> dict[str, str]:
         files[f"container/unit-{scope}-legacy.service"] = unit
         direct = structs.replace(less, timers=False)
         files[f"container/run-podman-{scope}.words"] = _words(direct, "podman")
-    docker = structs.replace(here, user=OWNER_MARK, limits=True, timers=True)
+    docker = structs.replace(here, keep_id=False, limits=True, timers=True)
     files["container/run-docker.words"] = _words(docker, "docker")
     return files
 
@@ -169,8 +169,8 @@ Image: {bundle.image} ({image}).
 
 THIS BUNDLE IS SECRET. It holds the gateway's key and {credential}
 Whoever has it can be this gateway: offer its services, and use those of the network. Two at once
-are found out: the network reports the second one. Copy it over ssh, delete it after launching it,
-and if it got into wrong hands, at the site {bundle.site}:
+show at the site, in `sitectl link status`, as {bundle.name} and {bundle.name}-2.
+Copy it over ssh, delete it after launching it, and if it got into wrong hands, type at the site:
 
     {bundle.revoke}
 

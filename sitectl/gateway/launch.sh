@@ -213,7 +213,7 @@ if [ "$uid" = 0 ]; then # Root's router does not run as root, but as whom its st
         ;;
     esac
     chown -R -- "$owner" "$directory"
-elif [ "$type" = docker ]; then
+else
     owner=$uid:$(id -g)
 fi
 if [ "$type" = docker ]; then

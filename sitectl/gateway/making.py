@@ -31,7 +31,8 @@ from sitectl.gateway.home import (
 )
 from sitectl.granting import endpoints_to_dial, grant_claim
 from sitectl.options import Settings
-from sitectl.runtimes import runtime_of
+from sitectl.podman_site import IN_CONTAINERS, with_flags
+from sitectl.runtimes import presence, runtime_of
 from sitectl.runtimes.spec import RUNTIME_FILE, Kind, PullPolicy, RuntimeSpec, read_spec, write_spec
 from sitectl.site import Change, Site
 
@@ -63,7 +64,7 @@ class Wish(NamedTuple):
     hosts: tuple[str, ...] = ()
     cost: int | None = None
     image: str | None = None
-    pull_policy: PullPolicy | None = None
+    image_pull_policy: PullPolicy | None = None
     network: str | None = None
     publish: tuple[str, ...] = ()
 
@@ -117,6 +118,14 @@ def make(settings: Settings, wish: Wish) -> Made:
     return Made(gateway_at(settings, wish.name), change)
 
 
+def fit_runtime(site: DirectorySite, timeout_s: float) -> bool:
+    """Have what runs the gateway allow what its documents ask for now. True: it began anew.
+
+    A container publishes the ports of its documents, and a port below 1024 needs a right.
+    """
+    return presence.is_running(site) and runtime_of(site).start(timeout_s)
+
+
 def _require_name(name: str) -> None:
     from router.documents.readers import is_name
 
@@ -148,15 +157,23 @@ def _spec(site: DirectorySite, wish: Wish) -> RuntimeSpec:
         )
     told = {
         "image": wish.image,
-        "pull_policy": wish.pull_policy,
+        "image_pull_policy": wish.image_pull_policy,
         "network": wish.network,
         "publish": wish.publish or None,
     }
-    given = {key: value for key, value in told.items() if value is not None}
-    if given and before.kind not in ("podman", "docker"):
-        flags = ", ".join(f"--{key.replace('_', '-')}" for key in given)
-        raise usage(f"{flags}: for gateways in containers", "Add --type podman, or leave it out")
-    return msgspec.structs.replace(before, **given)
+    given = [key for key, value in told.items() if value is not None]
+    if before.kind not in IN_CONTAINERS:
+        if given:
+            flags = ", ".join(f"--{key.replace('_', '-')}" for key in given)
+            raise usage(
+                f"{flags}: for gateways in containers", "Add --type podman, or leave it out"
+            )
+        return before
+    return msgspec.structs.replace(
+        with_flags(before, wish.image, wish.image_pull_policy),
+        network=wish.network or before.network,
+        publish=wish.publish or before.publish,
+    )
 
 
 def _require_host_runs(kind: Kind) -> None:
@@ -190,7 +207,7 @@ def _source(settings: Settings, wish: Wish, gateway: Gateway) -> _Source:
     site = meant_site(settings)
     if kept is None:
         with _explained(wish.name):
-            return _Source(site=site, dialled=_reachable_at(site, wish.hosts))
+            return _Source(site=site, dialled=reachable_at(site, wish.hosts))
     if site.trust.site_id != kept.site_id:
         raise _other_site(wish.name, kept.site_name)
     return _Source(kept=kept)
@@ -232,7 +249,7 @@ def _is_usable(stored: "StoredLink") -> bool:
     return stored.credential is not None or time.time() < stored.token.expires_at
 
 
-def _reachable_at(site: Site, hosts: tuple[str, ...]) -> "tuple[Endpoint, ...]":
+def reachable_at(site: Site, hosts: tuple[str, ...]) -> "tuple[Endpoint, ...]":
     """What the gateway dials. Failure: from outside nobody reaches that site."""
     if site.has_workloads and not hosts:
         from sitectl.kubernetes.site import KubernetesSite

@@ -40,7 +40,8 @@ HEALTH_INTERVAL_S, HEALTH_TIMEOUT_S, HEALTH_RETRIES = 10, 5, 3
 class Container(msgspec.Struct, frozen=True, kw_only=True):
     """One site's router as a container. ``directory``: the site's, on the host.
 
-    ``user`` is ``UID:GID``; empty: that of who runs a rootless podman. ``limits``: whether the
+    ``user`` is ``UID:GID`` inside, always stated: else the image's own would be another's.
+    ``keep_id``: rootless podman maps that user to itself outside. ``limits``: whether the
     engine may limit memory and processes here. ``timers``: whether something runs health checks.
     """
 
@@ -49,7 +50,8 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     directory: str
     image: str
     pull_policy: PullPolicy = "missing"
-    user: str = ""
+    user: str
+    keep_id: bool = False
     network: str = "host"
     aliases: tuple[str, ...] = ()
     publish: tuple[str, ...] = ()
@@ -84,7 +86,7 @@ def shared_words(container: Container, engine: Engine) -> list[str]:
     words = ["--entrypoint=spillway-router"]
     if engine == "podman":
         words += [f"--pull={container.pull_policy}", "--read-only-tmpfs=false"]
-        if not container.user:
+        if container.keep_id:
             words.append("--userns=keep-id")
     else:
         words.append(f"--pull={_docker_pull(container.pull_policy)}")
@@ -110,8 +112,7 @@ def run_words(container: Container, engine: Engine) -> list[str]:
     words += [f"--label={key}={value}" for key, value in labels(container).items()]
     words += [f"--network={container.network}"]
     words += [f"--publish={ports}" for ports in container.publish]
-    if container.user:
-        words.append(f"--user={container.user}")
+    words.append(f"--user={container.user}")
     words += [f"--volume={container.volume}", "--read-only", "--cap-drop=all"]
     if container.low_ports:
         words.append("--cap-add=NET_BIND_SERVICE")

@@ -26,6 +26,8 @@ SETTLE_POLL_S = 0.1
 LOG_LINES = 5
 REMOVE_TIMEOUT_S = 60.0
 Inspected = dict[str, Any]
+_ENDED = ("none", "exited", "stopped", "created", "configured", "dead")
+"""States of a container in which no router runs."""
 
 
 class ContainerRuntime(Runtime):
@@ -61,28 +63,33 @@ class ContainerRuntime(Runtime):
         self.program.path()
         wanted = self.container()
         mark = digest(wanted, self.engine)
-        existing = self.inspected()
-        runs = existing is not None and _state(existing) == "running"
-        if existing is not None and runs and _labels(existing).get(PLAN_LABEL) == mark:
-            if self.site.admin.is_ready():
-                return False
-        else:
-            self.require_no_other_router(runs)
+        existing = self.inspected() or {}
+        is_same = _labels(existing).get(PLAN_LABEL) == mark and _state(existing) == "running"
+        if is_same and self.site.admin.is_ready():
+            return False
+        restarts = _restarts(existing)
+        if not is_same:
+            self.require_no_other_router(_state(existing) not in _ENDED)
             self.program.require_image(wanted.image, wanted.pull_policy)
-            if existing is not None:
-                self.end(timeout_s, wanted.stop_s)
+            if existing:
+                self.end(timeout_s)
             self._make(wanted, mark)
-        self.await_ready(timeout_s)
+            restarts = 0
+        self.await_ready(timeout_s, restarts)
         return True
 
     def _make(self, wanted: Container, mark: str) -> None:
         done = self.program.ask(*direct_words(wanted, self.engine, mark))
         if done.returncode:
-            self.program.ask("rm", "--force", self.name)  # Docker leaves what could not start.
+            if self.inspected() is not None:  # Docker leaves what could not start.
+                self.program.ask("rm", "--force", self.name)
             raise _not_started(self.engine, self.site.name, done.stderr, wanted)
 
-    def await_ready(self, timeout_s: float) -> None:
-        """Return when the router is ready. Failure: it ended, or takes too long."""
+    def await_ready(self, timeout_s: float, restarts: int) -> None:
+        """Return when the router is ready. Failure: it ended, or takes too long.
+
+        ``restarts``: how often it was started again before.
+        """
         seen: Inspected = {}
 
         def settled() -> bool:
@@ -90,7 +97,11 @@ class ContainerRuntime(Runtime):
             if self.site.admin.is_ready():
                 return True
             seen = self.inspected() or {}
-            return _restarts(seen) > 0 or _state(seen) not in ("running", "created", "starting")
+            return _restarts(seen) > restarts or _state(seen) not in (
+                "running",
+                "created",
+                "starting",
+            )
 
         if not wait_until(settled, timeout_s, SETTLE_POLL_S):
             raise Failure(
@@ -114,11 +125,11 @@ class ContainerRuntime(Runtime):
     def stop(self, timeout_s: float) -> bool:
         """Have it drain and end, and stay ended. False: none ran. Typed again: it ends now."""
         existing = self.inspected()
-        if existing is None or _state(existing) in ("exited", "created", "configured"):
+        if existing is None or _state(existing) in _ENDED:
             return False
         if _state(existing) in ("stopping", "removing"):
             self.hurry()
-        self.end(timeout_s, self.container().stop_s)
+        self.end(timeout_s)
         return True
 
     def hurry(self) -> None:
@@ -127,9 +138,12 @@ class ContainerRuntime(Runtime):
         if process_id is not None:
             os.kill(process_id, signal.SIGTERM)
 
-    def end(self, timeout_s: float, stop_s: int) -> None:
-        """Stop and remove the container. Failure: it still drains when we have no more time."""
-        words = [self.program.path(), "stop", f"--time={stop_s}", self.name]
+    def end(self, timeout_s: float) -> None:
+        """Stop and remove the container. Failure: it still drains when we have no more time.
+
+        It is killed when its own stop timeout is over, which was chosen when it was made.
+        """
+        words = [self.program.path(), "stop", self.name]
         stopping = subprocess.Popen(
             words,
             stdin=subprocess.DEVNULL,
@@ -156,7 +170,7 @@ class ContainerRuntime(Runtime):
     def remove(self, timeout_s: float) -> None:
         """Remove the container; the image stays, others may be of it."""
         if self.inspected() is not None:
-            self.end(timeout_s, self.container().stop_s)
+            self.end(timeout_s)
 
     def inspected(self) -> Inspected | None:
         """Our container; None: there is none. Failure: one of that name is not ours."""
@@ -240,7 +254,7 @@ def still_draining(site: str, timeout_s: float) -> Failure:
 
 
 def _labels(found: Inspected) -> dict[str, str]:
-    labels: dict[str, str] = found["Config"].get("Labels") or {}
+    labels: dict[str, str] = found.get("Config", {}).get("Labels") or {}
     return labels
 
 

@@ -25,6 +25,7 @@ class DockerRuntime(ContainerRuntime):
             self.spec,
             self.engine,
             user="0:0" if self._is_rootless else self.state_owner(),
+            keep_id=False,
             limits=True,
             timers=True,
         )

@@ -28,10 +28,13 @@ def host_facts(scope: Scope, systemd: int, directory: Path) -> HostFacts:
     """The facts for a router that runs by the Python that runs this."""
     imports = import_paths(scope)
     places = [sys.prefix, sys.base_prefix, sys.executable, code_directory(), *imports]
+    installed = installed_in()
+    if installed is not None:
+        places.append(str(installed))  # Whole: the next version lies in it, too.
     return HostFacts(
         version=__version__,
         systemd=systemd,
-        python=sys.executable,
+        python=lasting_python(),
         import_paths=imports,
         shown_paths=shown_paths(places),
         site_is_hidden=_is_hidden(directory),
@@ -39,6 +42,26 @@ def host_facts(scope: Scope, systemd: int, directory: Path) -> HostFacts:
         # A user's manager has no right to mount and lays credentials into a directory.
         has_shared_mounts=scope == "user" or spreads_mounts(_text_of("/proc/self/mountinfo")),
     )
+
+
+def installed_in() -> Path | None:
+    """Where install.sh put us: ``versions/X`` in it is our environment, ``current`` leads to one.
+
+    None: we are here by other means.
+    """
+    own = Path(sys.prefix)
+    versions = own.parent
+    if versions.name != "versions" or not (versions.parent / "current").is_symlink():
+        return None
+    return versions.parent
+
+
+def lasting_python() -> str:
+    """The interpreter, by a path that stays when install.sh makes another version current."""
+    installed = installed_in()
+    if installed is None:
+        return sys.executable
+    return str(installed / "current" / Path(sys.executable).relative_to(sys.prefix))
 
 
 def code_directory() -> str:

@@ -43,6 +43,7 @@ def planned(
     engine: Engine,
     *,
     user: str,
+    keep_id: bool,
     limits: bool,
     timers: bool,
 ) -> Container:
@@ -66,6 +67,7 @@ def planned(
         image=image_of(spec),
         pull_policy=spec.pull_policy,
         user=user,
+        keep_id=keep_id,
         network=spec.network,
         aliases=_aliases(site.name, wanted) if own_network else (),
         publish=_published(wanted, spec, places) if own_network else (),

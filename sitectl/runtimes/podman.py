@@ -80,7 +80,8 @@ class PodmanRuntime(ContainerRuntime):
             self.site,
             self.spec,
             self.engine,
-            user=self.state_owner() if self.host.is_root else "",
+            user=self.state_owner() if self.host.is_root else f"{self.host.uid}:{os.getegid()}",
+            keep_id=not self.host.is_root,
             limits=self.host.is_root or (self.host.unified and self.host.manager),
             timers=self.host.manager,
         )
@@ -111,7 +112,7 @@ class PodmanRuntime(ContainerRuntime):
             generator = quadlet_generator(self.scope)
             refuse_bad_quadlet(generator, self.scope, self.name, text)
         if existing is not None and PLAN_LABEL in (existing["Config"].get("Labels") or {}):
-            self.end(timeout_s, wanted.stop_s)  # Made while no systemd ran here.
+            self.end(timeout_s)  # Made while no systemd ran here.
         self._forget("unit" if way == "quadlet" else "quadlet")
         if before != text:
             make_directory(path.parent)

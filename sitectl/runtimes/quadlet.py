@@ -79,9 +79,8 @@ def quadlet_text(container: Container, scope: Scope) -> str:
     lines += [f"Label={word(f'{key}={value}')}" for key, value in labels(container).items()]
     lines += [f"Exec={words(container.command)}", f"Network={word(container.network)}"]
     lines += [f"PublishPort={word(ports)}" for ports in container.publish]
-    if container.user:
-        uid, _, gid = container.user.partition(":")
-        lines += [f"User={uid}", f"Group={gid}"]
+    uid, _, gid = container.user.partition(":")
+    lines += [f"User={uid}", f"Group={gid}"]
     # Quadlet quotes a mount itself.
     lines += [f"Volume={container.volume}", "ReadOnly=true", "DropCapability=all"]
     if container.low_ports:

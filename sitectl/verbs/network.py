@@ -31,6 +31,8 @@ def status(ctx: click.Context, verbose: bool) -> None:
         if not site.degrades(failure) or site.still_answers():
             raise
         item, running = site.last_status(failure), False
+    runtime = site.runtime()
+    item |= {"runtime": runtime} if runtime else {}
     output.emit_item(settings, "Status", item, lambda: settings.here(_status_text(item, running)))
     if not running:
         ctx.exit(site.without_router)
@@ -51,6 +53,12 @@ def _status_text(item: dict[str, Any], running: bool) -> str:
     if item.get("mode"):
         mode, version = output.safe(item["mode"]), output.safe(item.get("version"))
         lines.append(f"Mode:     {mode}, version {version}")
+    runtime = item.get("runtime")
+    if runtime:
+        told = [runtime.get(key) for key in ("unit", "container", "state", "health", "error")]
+        lines.append(
+            f"Run by:   {output.safe(', '.join([runtime['runtime'], *filter(None, told)]))}"
+        )
     if running:
         lines.append(f"Uptime:   {_age(float(item.get('uptime_s') or 0))}")
     lines.append(

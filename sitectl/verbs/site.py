@@ -282,6 +282,9 @@ def start(settings: Settings) -> None:
     output.report(settings, "Router", site.name, change, f"router of {site.name} {text}")
     if started:
         output.note(f"process {pid}; log: {runtime.log_hint()}")
+        from sitectl.backup.copies import tell_if_copy
+
+        tell_if_copy(site)
 
 
 @click.command(cls=Verb)

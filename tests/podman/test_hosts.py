@@ -60,12 +60,24 @@ def test_a_user_without_rights_runs_a_site(somebody: User, image: str) -> None:
     found = json.loads(somebody.ok("podman", "container", "inspect", "spillway-edge"))[0]
     assert found["HostConfig"]["UsernsMode"] == "private"
     assert not found["EffectiveCaps"]
+    assert found["Config"]["User"] == f"{somebody.entry.pw_uid}:{somebody.entry.pw_gid}"
     somebody.ok(*somebody.sitectl("expose", "host", address, "--address", "db", "--port", "5432"))
     check = somebody.run(*somebody.sitectl("check"))
     assert "SW0617" in check.out  # Nothing starts it after a reboot: no systemd of the user's.
     somebody.ok(*somebody.sitectl("delete"))
     assert not directory.exists()
     assert not somebody.ok("podman", "ps", "--all", "--quiet")
+
+
+def test_a_port_below_1024_is_bound_without_being_root(net: Containers) -> None:
+    site = net.container_site("low")
+    site.init()
+    assert not site.inspected()["EffectiveCaps"]
+    site.ctl("service", "create", "web", "80", "--protocol", "http")
+    site.ctl("start")
+    assert site.inspected()["EffectiveCaps"] == ["CAP_NET_BIND_SERVICE"]
+    listener = until(lambda: site.service("web"), "the service is known")["listener"]
+    assert (listener["state"], listener["error"]) == ("bound", "")
 
 
 @contextmanager

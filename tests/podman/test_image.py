@@ -1,5 +1,6 @@
 """The image itself, and a bundle that is installed where there is no network."""
 
+import contextlib
 import http.client
 import io
 import json
@@ -8,7 +9,6 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,8 +24,8 @@ from tests.scenario.harness import own_address
 from tests.scenario.waiting import until
 
 ANY_USER = "123456:0"
-STARTS_WITHIN_S = 5.0
-"""Ten times what it takes on a machine with nothing else to do (docs/image.md)."""
+START_CPU_S = 1.0
+"""Of a processor, until it serves: thrice what it takes. Time on the clock is the machine's."""
 PLACE = "/opt/spillway"
 
 
@@ -97,31 +97,40 @@ def test_labels_and_bill_of_materials_tell_what_it_is(image: str) -> None:
 def test_it_serves_soon_after_it_was_run(image: str, tmp_path: Path) -> None:
     state, name, address = tmp_path / "state", f"spillway-start-{os.getpid()}", own_address()
     state.mkdir()
-    state.chmod(0o770)
-    place = (f"--user={os.getuid()}:0", f"--volume={state}:/var/lib/spillway:Z", "--network=host")
+    place = [f"--volume={state}:/var/lib/spillway:Z", "--network=host"]
+    if os.getuid():
+        place += ["--userns=keep-id", f"--user={os.getuid()}:0"]
+    else:
+        place.append(f"--user={ANY_USER}")
+        os.chown(state, int(ANY_USER.partition(":")[0]), 0)
     podman("run", "--rm", *place, image, "init", "a", "--ingress", "none")
-    began = time.monotonic()
     probes = f"--env=SPILLWAY_PROBES={address}:9090"
     podman(
         "run", "--detach", f"--name={name}", "--read-only", "--cap-drop=all", probes, *place, image
     )
     try:
         until(lambda: _answers(address), "the router is ready")
-        took_s = time.monotonic() - began
+        spent_s = _cpu_s(json.loads(podman("container", "inspect", name))[0]["State"]["Pid"])
         assert podman("exec", name, "sitectl", "health") == "alive\n"
         podman("healthcheck", "run", name)
     finally:
         podman("rm", "--force", "--time=5", name)
-    assert took_s < STARTS_WITHIN_S
+    assert spent_s < START_CPU_S
+
+
+def _cpu_s(process_id: int) -> float:
+    """What a process has used of a processor: the command line became the router."""
+    fields = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _answers(address: str) -> bool:
-    try:
-        door = http.client.HTTPConnection(address, 9090, timeout=1)
-        door.request("GET", "/readyz")
-        return door.getresponse().status == 200
-    except OSError:
-        return False
+    with contextlib.closing(http.client.HTTPConnection(address, 9090, timeout=1)) as door:
+        try:
+            door.request("GET", "/readyz")
+            return door.getresponse().status == 200
+        except OSError:
+            return False
 
 
 @pytest.fixture(scope="module")
@@ -175,11 +184,14 @@ class Offline:
         return done.stdout + done.stderr
 
 
+@pytest.mark.timeout(400)  # Two installs and a build of the image, while others work here.
 def test_a_bundle_installs_runs_a_site_and_upgrades_it_without_a_network(
     bundle: Path, tmp_path: Path
 ) -> None:
     host = Offline(tmp_path)
-    host.install(bundle)
+    assert "Loaded image" in host.install(bundle, "--load-image")
+    loaded = run(f"localhost/bundled:{os.getpid()}", "version", entry="sitectl")
+    assert loaded.startswith(f"spillway {__version__}")
     assert f"spillway {__version__}" in host.run(str(host.sitectl), "version")
     host.run(str(host.sitectl), "init", "a", "--bind-ip", own_address(), "--ingress", "none")
     host.run(str(host.sitectl), "start", offline=False)
@@ -202,12 +214,7 @@ def test_a_bundle_installs_runs_a_site_and_upgrades_it_without_a_network(
     assert (tmp_path / "state" / "a").exists()
 
 
-def test_the_archived_image_is_loaded_and_has_the_digest_of_the_manifests(
-    bundle: Path, tmp_path: Path
-) -> None:
-    assert "Loaded image" in Offline(tmp_path).install(bundle, "--load-image")
-    name = f"localhost/bundled:{os.getpid()}"
-    assert run(name, "version", entry="sitectl").startswith(f"spillway {__version__}")
+def test_the_archived_image_has_the_digest_of_the_manifests(bundle: Path) -> None:
     named = (bundle / "images" / "IMAGE").read_text().strip()
     (archive,) = (bundle / "images").glob("*.tar")
     with tarfile.open(archive) as tar:

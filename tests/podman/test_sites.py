@@ -4,6 +4,7 @@ import os
 import signal
 import stat
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tests.scenario.waiting import until
 
 ROUTER_UID = 65_521
 READY_S = 30.0
+DRAIN_GRACE_S = 30.0  # The default of a site.
 
 
 class Pair:
@@ -58,6 +60,11 @@ def test_init_start_and_stop_are_repeatable(net: Containers) -> None:
     site = net.container_site("there")
     assert "created" in site.init().out
     first = site.inspected()["Id"]
+    told = site.json("status")["runtime"]
+    assert (told["runtime"], told["container"], told["state"]) == (
+        *("podman", site.container),
+        "running",
+    )
     assert "unchanged" in site.init().out
     assert site.json("start")["change"] == "unchanged"
     assert site.inspected()["Id"] == first
@@ -132,6 +139,26 @@ def test_stop_lets_finish_what_is_under_way(pair: Pair) -> None:
     assert there.json("stop")["change"] == "stopped"
     asking.join()
     assert answers == [b"there\n"]
+
+
+def test_stop_typed_again_ends_a_router_that_drains(pair: Pair) -> None:
+    there, near = pair.there, pair.near
+    target = pair.net.http("there")
+    target.hold()
+    near.declare("shop")
+    there.connect("shop", target)
+    pair.net.ready("shop", {there.name: 1}, near)
+    asking = threading.Thread(target=lambda: fetch(near.address, SHOP_PORT))
+    asking.start()
+    until(lambda: target.in_hand == 1, "the request is at the target")
+    assert "still drains" in there.ctl("--timeout", "1", "stop", code=6).err
+    began = time.monotonic()
+    there.ctl("stop")
+    assert time.monotonic() - began < DRAIN_GRACE_S
+    assert there.admin.process_id() is None
+    target.release()
+    asking.join()
+    assert there.json("start")["change"] == "started"
 
 
 def test_a_container_removed_by_hand_is_made_again(net: Containers) -> None:

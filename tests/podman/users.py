@@ -87,7 +87,8 @@ def unpacked(image: str) -> Path:
 def user(name: str, image: str) -> Iterator[User]:
     """Make the user with ranges of subordinate ids; remove it with all that is its."""
     home = CACHE / f"home-{name}"
-    add = ["useradd", "--home-dir", str(home), "--create-home", "--shell", "/bin/sh"]
+    # Not the first free number: one that happens to be the image's own user would hide mistakes.
+    add = ["useradd", "--uid=4711", "--home-dir", str(home), "--create-home", "--shell", "/bin/sh"]
     subprocess.run([*add, "--key", "SUB_UID_COUNT=65536", name], check=True, capture_output=True)
     try:
         (home / "run").mkdir(mode=0o700)

@@ -156,9 +156,21 @@ class Site:
         self.ctl("start")
         self.note_pid()
 
-    def run(self, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-        """Run the router itself, with ``environment`` beside our own; returns when it is ready."""
-        words = [sys.executable, "-m", "router.main.process", "--site-dir", str(self.directory)]
+    def run(
+        self, environment: Mapping[str, str], prefix: Sequence[str] = ()
+    ) -> subprocess.Popen[bytes]:
+        """Run the router itself, with ``environment`` beside our own; returns when it is ready.
+
+        ``prefix``: the words before the command, which become it by exec.
+        """
+        words = [
+            *prefix,
+            sys.executable,
+            "-m",
+            "router.main.process",
+            "--site-dir",
+            str(self.directory),
+        ]
         router = subprocess.Popen(words, cwd=ROOT, env={**os.environ, **environment})
         self.children.append(router)
         until(self.admin.is_ready, f"the router of {self.name} is ready")
@@ -249,6 +261,7 @@ class Network:
         self.background = Background()
         self.target_address = own_address()
         self._targets: list[Target] = []
+        self._programs: list[subprocess.Popen[bytes]] = []
         self._links: list[tuple[Site, Site]] = []
         self._tokens = itertools.count()
 
@@ -329,8 +342,16 @@ class Network:
         """The ends of all logs."""
         return "\n".join(f"--- {site.name}\n{site.log_tail()}" for site in self.sites)
 
+    def background_process(self, words: Sequence[str]) -> None:
+        """Run a program until this network ends."""
+        quiet = subprocess.DEVNULL
+        self._programs.append(subprocess.Popen(words, cwd=ROOT, stdout=quiet, stderr=quiet))
+
     def close(self) -> None:
         """End every process of this network at once."""
+        for program in self._programs:
+            program.kill()
+            program.wait()
         for site in self.sites:
             pid = site.admin.process_id()
             for each in site.pids | ({pid} if pid is not None else set()):

@@ -106,6 +106,11 @@ class Postgres:
         until(self.answers, "PostgreSQL answers", START_S)
         return self
 
+    @property
+    def runs(self) -> bool:
+        """Whether it was started, and not stopped by us since."""
+        return self._process is not None
+
     def answers(self) -> bool:
         """Whether it takes sessions, asked directly."""
         with contextlib.suppress(OSError, PgError), Session(self.address, self.port):

@@ -94,7 +94,8 @@ def test_a_copy_beside_its_living_original_is_kept_out_and_told_where_both_are(
     copy = restored(net, saved(west), west, address=own_address())
     since = west.link("east")["since"]
     with Load([(east.address, SHOP_PORT)], 40) as load:
-        copy.start()
+        assert "SW0401" in copy.ctl("start").err
+        copy.note_pid()
 
         def kept_out() -> bool:
             return any(p["code"] == "SW0401" for p in copy.get("status")["problems"])

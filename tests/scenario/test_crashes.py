@@ -31,12 +31,13 @@ class Trial:
 
     def __init__(self, tmp_path: Path) -> None:
         self.state = tmp_path / "state"
+        self.sites = self.state  # Where sites are.
         self.kept = tmp_path / "kept"
         self.state.mkdir()
 
     def site(self, name: str = "east") -> Path:
         """Its directory."""
-        return self.state / name
+        return self.sites / name
 
     def run(self, words: tuple[str, ...], check: Callable[[Crasher], None]) -> None:
         """Kill ``words`` before each change, type it again, and ``check`` what there is then."""
@@ -56,13 +57,20 @@ class Trial:
         """Of every command."""
         return ("--platform", "process", "--state", str(self.state))
 
+    @property
+    def status(self) -> tuple[str, ...]:
+        """The words that show the site."""
+        place = ("--platform", "process", "--state", str(self.sites), "--site", "east")
+        return (*place, "status", "-o", "json")
+
     def _finish(
         self, run: Crasher, words: tuple[str, ...], check: Callable[[Crasher], None], where: str
     ) -> None:
         secrets = self.site() / "secrets"
         assert too_open(secrets) == [], where
-        status = run(*self.flags, "--site", "east", "status", "-o", "json")
-        half_made = status.code == 1 and "sitectl init east, which finishes it" in status.text
+        status = run(*self.status)
+        half_made = status.code == 1 and "init --name east, which finishes it" in status.text
+        half_made = half_made or "sitectl init east, which finishes it" in status.text
         assert status.code in (0, 4) or half_made, (where, status)
         before = identity(secrets)
         for path in left_over(self.state):
@@ -72,7 +80,7 @@ class Trial:
         assert left_over(self.state) == [], where
         assert before in ("", identity(secrets)), where
         assert too_open(secrets) == [], where
-        status = run(*self.flags, "--site", "east", "status", "-o", "json")
+        status = run(*self.status)
         assert status.code == 0, (where, status)
         check(run)
 
@@ -127,3 +135,38 @@ def test_token_create_with_a_name_of_its_own(east: Trial, kind: str) -> None:
 
     words = ("token", "create", str(token), "--name", "mine", "--token-type", kind)
     east.run(words, granted)
+
+
+def test_run_init_with_a_token_and_a_listener(trial: Trial, other: Path) -> None:
+    def made(run: Crasher) -> None:
+        config = {path.name for path in (trial.site() / "config").iterdir()}
+        assert config == {"site-east.yaml", "listener-shop.yaml", "link-site.yaml"}
+
+    token = str(other / "t.yaml")
+    listens = ("--listen", "shop=127.0.0.1:20080")
+    trial.run(("--site", "east", "run", "--init", "--token", token, *listens), made)
+
+
+def test_gateway_init(trial: Trial, other: Path) -> None:
+    trial.sites = trial.state / "gateways.d"
+
+    def made(run: Crasher) -> None:
+        config = {path.name for path in (trial.site() / "config").iterdir()}
+        assert config == {"site-east.yaml", "link-site.yaml"}
+        assert (trial.site() / "runtime.yaml").exists()
+
+    words = ("gateway", "init", "--name", "east", "--type", "process")
+    trial.run((*words, "--token", str(other / "t.yaml")), made)
+
+
+def test_gateway_init_at_a_site_of_this_host_grants_no_claim_twice(trial: Trial) -> None:
+    with Crasher(trial.state) as run:
+        assert run(*trial.flags, "init", "west", "--ingress-host", "127.0.0.1").code == 0
+    trial.sites = trial.state / "gateways.d"
+
+    def made(run: Crasher) -> None:
+        grants = (trial.state / "west" / "secrets" / "grants").glob("*.json")
+        kept = [json.loads(path.read_text()) for path in grants]
+        assert [grant["revoked"] for grant in kept].count(False) == 1
+
+    trial.run(("--site", "west", "gateway", "init", "--name", "east", "--type", "process"), made)

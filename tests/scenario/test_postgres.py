@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from router.model import limits
+from tests.scenario.gateways import Gateway
 from tests.scenario.harness import SHOP_PORT, Network
 from tests.scenario.pgwire import PgError, Session
 from tests.scenario.postgres import Postgres, pgbench, psql
@@ -27,19 +28,15 @@ class Database:
     def __init__(self, net: Network, server: Postgres) -> None:
         self.net = net
         self.hub, self.app = net.site("hub"), net.site("app")
-        self.gate = net.site(
-            "gate", "--router-mode", "edge", "--no-enable-service-sync", "--ingress", "none"
-        )
         self.side = net.site("side")
         net.link(self.app, self.hub)
-        net.link(self.gate, self.hub)
         net.link(self.app, self.side, 5)
         self.server = server
-        self.gate.declare("db", PORT, protocol="tcp")
-        self.gate.connect("db", self.server)
         self.server.certify()
         self.server.begin()
         net.start()
+        self.gate = Gateway(net, "gate", self.hub)
+        self.gate.bind("db", self.server.address, PORT)
         net.ready("db", {"gate": 1}, self.app)
         self.idle = self.session()
         self.idle.query("listen news")

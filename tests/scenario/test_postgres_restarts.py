@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from router.model import limits
+from tests.scenario.gateways import Gateway
 from tests.scenario.harness import SHOP_PORT, Network, Site
 from tests.scenario.pgwire import PgError, Session
 from tests.scenario.postgres import Postgres
@@ -83,20 +84,16 @@ class Pair:
     def __init__(self, net: Network, main: Postgres, standby: Postgres) -> None:
         self.net = net
         self.app, self.hub = net.site("app"), net.site("hub")
-        edge = ("--router-mode", "edge", "--no-enable-service-sync", "--ingress", "none")
-        self.gate, self.spare = net.site("gate", *edge), net.site("spare", *edge)
         net.link(self.app, self.hub)
-        net.link(self.gate, self.hub, 1)
-        net.link(self.spare, self.hub, FAR_COST)
         self.main, self.standby = main, standby
-        for name in ("db", "pair"):
-            port = PORT + len(name)
-            self.gate.declare(name, port, protocol="tcp")
-            self.gate.connect(name, self.main)
-        self.spare.connect("pair", self.standby)
         self.main.begin()
         self.standby.begin()
         net.start()
+        self.gate = Gateway(net, "gate", self.hub)
+        self.spare = Gateway(net, "spare", self.hub, "--cost", str(FAR_COST))
+        for name in ("db", "pair"):
+            self.gate.bind(name, main.address, PORT, PORT + len(name))
+        self.spare.bind("pair", standby.address, PORT + 1, PORT + len("pair"))
         net.ready("db", {"gate": 1}, self.app)
         net.ready("pair", {"gate": 1, "spare": 1}, self.app)
 
@@ -119,6 +116,15 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
         Postgres(net.target_address, PORT + 1) as standby,
     ):
         yield Pair(net, main, standby)
+
+
+@pytest.fixture(autouse=True)
+def both_run(pair: Pair) -> None:
+    """A test that failed half way leaves the next one what it needs."""
+    if not pair.main.runs:
+        pair.main.start()
+    pair.net.ready("db", {"gate": 1}, pair.app)
+    pair.net.ready("pair", {"gate": 1, "spare": 1}, pair.app)
 
 
 def stop_fast(server: Postgres) -> None:
@@ -206,6 +212,10 @@ def test_it_is_shown_everywhere_when_and_why_a_database_is_down(pair: Pair) -> N
     )
     assert began - 2 <= at(problem["since"]) <= known + 2
     assert f"{reason}. (since " in pair.gate.ctl("status", code=3).out
+    (gateway,) = [g for g in pair.hub.json("gateway", "status", code=3) if g["name"] == "gate"]
+    (binding,) = [row for row in gateway["bindings"] if row["service"] == "db"]
+    assert (binding["ready"], binding["error"]) == (False, here["error"])
+    assert began - 2 <= at(binding["since"]) <= known + 2
     why = pair.app.get("why/db")
     assert why["decision"]["site"] is None
     assert [one["verdict"] for one in why["candidates"]] == ["no-target"]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.scenario.gateways import Gateway
 from tests.scenario.harness import SHOP_PORT, Network
 from tests.scenario.redis import Client, Redis, command
 from tests.scenario.waiting import until
@@ -23,20 +24,16 @@ class Both:
     def __init__(self, net: Network, at_host: Redis, at_site: Redis) -> None:
         self.net = net
         self.app, self.hub = net.site("app"), net.site("hub")
-        self.gate = net.site(
-            "gate", "--router-mode", "edge", "--no-enable-service-sync", "--ingress", "none"
-        )
         net.link(self.app, self.hub)
-        net.link(self.gate, self.hub)
         self.at_host, self.at_site = at_host, at_site
-        self.gate.declare("near", HOST_PORT, protocol="tcp")
-        self.gate.connect("near", self.at_host)
         self.app.declare("far", SITE_PORT, protocol="tcp")
         self.app.connect("far", self.at_site)
-        self.gate.quick("service", "set", "far", "--listen", "auto")
         self.at_host.start()
         self.at_site.start()
         net.start()
+        self.gate = Gateway(net, "gate", self.hub)
+        self.gate.bind("near", self.at_host.address, HOST_PORT)
+        self.gate.forward("far", SITE_PORT)
         net.ready("near", {"gate": 1}, self.app)
         net.ready("far", {"app": 1}, self.gate)
         self.places = {

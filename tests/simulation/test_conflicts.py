@@ -109,6 +109,8 @@ def test_of_two_routers_with_one_identity_the_later_leaves_the_network_and_says_
     world.run(120)
     assert [problem.code for problem in twin.router.problems()] == ["SW0401"]
     assert not twin.router.links.adjacent
+    (problem,) = twin.router.problems()
+    assert "another router, linked to b, runs with the identity of a" in problem.message
     twin.apply()  # A new configuration does not bring it back.
     world.run(30)
     assert not twin.router.links.adjacent

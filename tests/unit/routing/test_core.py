@@ -322,9 +322,15 @@ def test_of_two_processes_with_one_identity_the_later_started_goes_silent() -> N
     network.connect("late", "other")
     network.run(5.0)
     late = network.facts("late", IdentityConflict)
-    assert late == [IdentityConflict(site=twin.site, router=twin.router, withdrawn=True)]
+    hub = network.identities["hub"].site
+    assert late == [
+        IdentityConflict(site=twin.site, router=twin.router, withdrawn=True, neighbours=(hub,))
+    ]
     early = network.facts("early", IdentityConflict)
-    assert early == [IdentityConflict(site=twin.site, router=twin.router, withdrawn=False)]
+    far = network.identities["other"].site
+    assert early == [
+        IdentityConflict(site=twin.site, router=twin.router, withdrawn=False, neighbours=(far,))
+    ]
     assert network.cost("hub", "early") == 1
     assert network.cost("other", "early") == 2
     assert network.cost("early", "other") == 2

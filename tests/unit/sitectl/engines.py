@@ -112,6 +112,11 @@ class FakeEngine:
         lines = path.read_text().splitlines() if path.exists() else []
         return [line for line in lines if line.startswith(" ".join(start))]
 
+    def router_words(self) -> list[str]:
+        """What runs the router as a plain process."""
+        state = self.state
+        return [sys.executable, "-c", state["router"], "--site-dir", state["site"], str(SOURCE)]
+
     def close(self) -> None:
         """End what runs."""
         pid = self.state["pid"]

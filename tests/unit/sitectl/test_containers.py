@@ -18,6 +18,8 @@ PLAIN = Container(
     site="east",
     directory="/home/ana/.local/share/spillway/east",
     image="quay.io/spillway/router:0.1.0",
+    user="1000:1000",
+    keep_id=True,
 )
 OWN_NETWORK = Container(
     name="spillway-east",
@@ -79,7 +81,7 @@ def test_podmans_generator_makes_a_unit_of_the_quadlet_file(
     assert "--sdnotify=container" in run
     assert "--read-only" in run
     assert '"--health-cmd=sitectl health --site-dir /var/lib/spillway"' in run
-    assert ("--userns=keep-id" in run) == (not container.user)
+    assert ("--userns=keep-id" in run) == container.keep_id
 
 
 @pytest.mark.parametrize(("case", "container", "scope"), CASES)
@@ -120,7 +122,7 @@ def test_a_low_port_brings_the_right_to_bind_it_alone() -> None:
 
 def test_rootless_podman_keeps_the_users_own_id() -> None:
     assert "--userns=keep-id" in run_words(PLAIN, "podman")
-    assert not any(word.startswith("--user=") for word in run_words(PLAIN, "podman"))
+    assert "--user=1000:1000" in run_words(PLAIN, "podman")
     assert "--userns=keep-id" not in run_words(OWN_NETWORK, "podman")
     assert "--user=65521:65521" in run_words(OWN_NETWORK, "podman")
 

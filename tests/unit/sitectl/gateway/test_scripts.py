@@ -83,13 +83,14 @@ def test_a_launched_gateway_is_the_site_that_sitectl_would_run_in_the_same_words
     done = host.launch()
     assert done.returncode == 0, done.stderr
     site = DirectorySite(host.directory)
-    user = ""
-    if os.geteuid() == 0:
+    root = os.geteuid() == 0
+    user = f"{os.geteuid()}:{os.getegid()}"
+    if root:
         status = host.directory.stat()
         assert status.st_uid != 0
         user = f"{status.st_uid}:{status.st_gid}"
     wanted = planned(
-        site, read_spec(site), "podman", user=user, limits=os.geteuid() == 0, timers=False
+        site, read_spec(site), "podman", user=user, keep_id=not root, limits=root, timers=False
     )
     assert host.words() == direct_words(wanted, "podman", digest(wanted, "podman"))
 
@@ -319,7 +320,15 @@ def test_systemd_runs_it_where_it_runs_by_the_unit_that_sitectl_would_write(user
     unit = host.home / ".config/systemd/user/spillway-gateway-db-host.service"
     site = DirectorySite(host.directory)
     unified = Path("/sys/fs/cgroup/cgroup.controllers").exists()
-    wanted = planned(site, read_spec(site), "podman", user="", limits=unified, timers=True)
+    own = host.user if host.user is not None else os.geteuid()
+    group = host.user if host.user is not None else os.getegid()
+    wanted = planned(
+        *(site, read_spec(site), "podman"),
+        user=f"{own}:{group}",
+        keep_id=True,
+        limits=unified,
+        timers=True,
+    )
     assert unit.read_text() == unit_text(wanted, "user", str(host.bin / "podman"), unified=unified)
     assert "systemctl --user start spillway-gateway-db-host.service" in host.calls()
     assert "loginctl enable-linger" in done.stderr

@@ -1,0 +1,107 @@
+"""What several verbs of gateways share: flags, the gateway they mean, making one, waiting."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import click
+
+from router.model import limits
+from sitectl import output
+from sitectl.failure import Exit, Failure
+from sitectl.gateway import looking, making, services
+from sitectl.gateway.home import Gateway, find_gateway
+from sitectl.linking import wait_until_up
+from sitectl.options import Decorated, Duration, Settings, TokenFile
+
+MULTICAST: Final = "not in Spillway, requests are balanced one by one"
+OF_THE_SERVICE: Final = "not needed here, the protocol is the service's"
+
+
+def name_flag(function: Decorated) -> Decorated:
+    return click.option(
+        "--name", metavar="NAME", help="Of the gateway; default the only one of this host."
+    )(function)
+
+
+def wait_flag(text: str) -> Callable[[Decorated], Decorated]:
+    return click.option(
+        "--wait", type=Duration(), is_flag=False, flag_value="60", metavar="SECONDS", help=text
+    )
+
+
+def type_flag(function: Decorated) -> Decorated:
+    return click.option(
+        "--type",
+        "kind",
+        type=click.Choice(tuple(making.KINDS)),
+        help="What keeps it running: a systemd unit (service), a container, or nothing but a plain "
+        "process (which does not survive a reboot). [default: service]",
+    )(function)
+
+
+def link_flags(function: Decorated) -> Decorated:
+    """Flags on the link of a gateway that is made."""
+    for option in (
+        click.option(
+            "--cost", type=click.IntRange(limits.COST_MIN, limits.COST_MAX), help="Of its link."
+        ),
+        click.option(
+            "--ingress-host",
+            "hosts",
+            metavar="HOST[:PORT]",
+            multiple=True,
+            help="What it dials, when the site is reached otherwise than it says.",
+        ),
+        click.option("--token", type=TokenFile(), help="Of the site, when that is not in reach."),
+    ):
+        function = option(function)
+    return function
+
+
+def make_gateway(settings: Settings, wish: making.Wish, wait: float | None) -> making.Made:
+    done = making.make(settings, wish)
+    gateway = done.gateway
+    assert gateway.record is not None
+    told = {"created": "created", "updated": "runs"}.get(done.change, "exists already, unchanged")
+    kind = making.type_of(gateway.site)
+    text = f"gateway {gateway.name} ({kind}) of site {gateway.record.site} {told}"
+    if wait is not None:
+        wait_until_up(gateway.site, None, wait)
+        text += ", linked"
+    output.report(settings, "Gateway", gateway.name, done.change, text)
+    if kind == "process":
+        output.note("type process: nothing starts it again after a reboot, `init` typed again does")
+    return done
+
+
+def gateway_to_change(settings: Settings, name: str | None) -> Gateway:
+    """The gateway, held against other commands until this one ends."""
+    gateway = find_gateway(settings, name)
+    click.get_current_context().with_resource(gateway.site.held())
+    return gateway
+
+
+def wait_until_settled(
+    gateway: Gateway, what: str, wait_s: float, service: str | None = None
+) -> None:
+    """Return when the gateway is settled, as far as it concerns ``service``. Failure: late."""
+    last: list[dict[str, Any]] = []
+
+    def settled() -> bool:
+        item = looking.seen(gateway)
+        if service is not None:
+            for key in ("bindings", "forwards"):
+                item[key] = [row for row in item[key] if row["service"] == service]
+        last[:] = [item]
+        return looking.is_settled(item)
+
+    if not services.wait_for(settled, wait_s):
+        rows = [last[0]["link"], *last[0]["bindings"], *last[0]["forwards"]] if last else []
+        errors = "; ".join(str(row["error"]) for row in rows if row.get("error"))
+        raise Failure(
+            Exit.TIMED_OUT,
+            "timed-out",
+            f"{what} after {wait_s:g} s" + (f": {errors}" if errors else ""),
+            f"sitectl gateway status {gateway.name}",
+            retryable=True,
+        )
