@@ -8,6 +8,8 @@ import pytest
 from tests.podman.engine import missing, why_not
 from tests.podman.systemd_host import CODE, LIBRARIES, Refused, SystemdHost, systemd_image
 
+pytestmark = pytest.mark.timeout(900)  # The first one may have to make the host's image.
+
 GATEWAYS = "/var/lib/spillway/gateways.d"
 UNIT = "spillway-db.service"
 EDGE = ("--router-mode", "edge", "--ingress", "none", "--no-enable-service-sync")
