@@ -144,7 +144,7 @@ def bundle(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
             *("--repository", "registry.example/spillway/router"),
         ],
         cwd=airgap.ROOT,
-        env={**os.environ, "BASE": base_image(), "IMAGE": name},
+        env={**os.environ, "BASE": base_image(), "IMAGE": name, "BUILDAH_LAYERS": "false"},
         capture_output=True,
         text=True,
         check=False,
