@@ -31,8 +31,9 @@ from sitectl.gateway.home import (
 )
 from sitectl.granting import endpoints_to_dial, grant_claim
 from sitectl.options import Settings
-from sitectl.podman_site import IN_CONTAINERS, with_flags
+from sitectl.podman_site import ANY_ADDRESS, IN_CONTAINERS, with_flags
 from sitectl.runtimes import presence, runtime_of
+from sitectl.runtimes.planning import HOST_NETWORK, require_words
 from sitectl.runtimes.spec import RUNTIME_FILE, Kind, PullPolicy, RuntimeSpec, read_spec, write_spec
 from sitectl.site import Change, Site
 
@@ -169,11 +170,21 @@ def _spec(site: DirectorySite, wish: Wish) -> RuntimeSpec:
                 f"{flags}: for gateways in containers", "Add --type podman, or leave it out"
             )
         return before
-    return msgspec.structs.replace(
+    spec = msgspec.structs.replace(
         with_flags(before, wish.image, wish.image_pull_policy),
         network=wish.network or before.network,
         publish=wish.publish or before.publish,
     )
+    if spec.network != HOST_NETWORK:  # What is forwarded is for all of the host's neighbours.
+        spec = msgspec.structs.replace(spec, publish_ip=ANY_ADDRESS)
+    require_words(site, spec)
+    return spec
+
+
+def is_apart(site: DirectorySite) -> bool:
+    """Whether it runs in a container with a network of its own, so not on the host's addresses."""
+    spec = read_spec(site)
+    return spec.kind in IN_CONTAINERS and spec.network != HOST_NETWORK
 
 
 def _require_host_runs(kind: Kind) -> None:

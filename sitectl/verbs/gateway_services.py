@@ -96,6 +96,11 @@ def _bind(
     elif bound.declared:
         text += "; the service is declared here"
     output.report(settings, "Binding", service, bound.change, text)
+    if making.is_apart(gateway.site) and host.startswith(("127.", "::1", "localhost")):
+        output.note(
+            f"{host} is the container's own, not this host's; podman calls that "
+            "host.containers.internal, docker host.docker.internal"
+        )
     if wait is not None:
         wait_until_settled(
             gateway, f"target {bound.target} of {service} is not ready", wait, service
@@ -238,6 +243,13 @@ def forward(
     if loopback and bind_ip is not None:
         raise usage("--loopback and --bind-ip say two places", "Give one of them")
     gateway = gateway_to_change(settings, name)
+    if making.is_apart(gateway.site) and (loopback or bind_ip is not None):
+        raise usage(
+            f"gateway {gateway.name!r} is a container with a network of its own, which has none of "
+            "this host's addresses",
+            f"sitectl gateway init --name {gateway.name} --publish "
+            f"{bind_ip or '127.0.0.1'}:PORT:PORT, then forward without that flag",
+        )
     address = "127.0.0.1" if loopback else bind_ip or "0.0.0.0"
     done = services.forward(gateway.site, service, pairs_of(words), address)
     where = ", ".join(done.places)

@@ -1,10 +1,13 @@
 """`gateway bind`, `expose`, `forward` and back: the documents that they leave."""
 
+import shutil
 import socket
 
 import pytest
 
 from sitectl.gateway.services import known_service
+from sitectl.runtimes.podman import PodmanRuntime
+from sitectl.runtimes.spec import read_spec
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FakeAdmin
 from tests.unit.sitectl.gateway.conftest import Host, link, service
@@ -307,3 +310,26 @@ def test_waiting_ends_when_the_target_is_ready_or_says_why_not(
     result = gw("gateway", "status", "--wait", "0.1")
     assert result.exit_code == 6
     assert "cannot be reached" in result.stderr
+
+
+def test_a_container_with_a_network_of_its_own_has_none_of_the_hosts_addresses(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(PodmanRuntime, "start", lambda *_: True)
+    words = ("gateway", "init", "--name", "gw", "--type", "podman")
+    assert host.line(*words, "--publish", "x y").exit_code == 2
+    assert not host.gateway().directory.exists()
+    host.line.ok(*words, "--network", "backend", "--image", "r:1", "--image-pull-policy", "never")
+    spec = read_spec(host.gateway())
+    assert (spec.network, spec.publish_ip, spec.image) == ("backend", "0.0.0.0", "r:1")
+    assert spec.pull_policy == "never"
+    told = host.line.ok("gateway", "bind", "db", "127.0.0.1", "5432").stderr
+    assert "host.containers.internal" in told
+    result = host.line("gateway", "forward", "cache", "6379", "--loopback")
+    assert result.exit_code == 2
+    assert "--publish 127.0.0.1:PORT:PORT" in result.stderr
+    host.line.ok("gateway", "forward", "cache", "6379")
+    host.line.ok(*words, "--publish", "127.0.0.1:6379:6379")
+    spec = read_spec(host.gateway())
+    assert (spec.network, spec.publish) == ("backend", ("127.0.0.1:6379:6379",))
