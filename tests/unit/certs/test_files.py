@@ -172,3 +172,31 @@ def test_the_lock_excludes_threads(tmp_path: Path) -> None:
     assert len(most) == 200
     assert max(most) == 1
     assert mode_of(tmp_path / "lock") == 0o600
+
+
+def test_what_a_crash_left_is_swept_and_what_is_being_written_stays(tmp_path: Path) -> None:
+    inner = tmp_path / "secrets" / "links"
+    inner.mkdir(parents=True)
+    old, young = inner / ".ca.crt.0123456789ab.tmp", tmp_path / ".a.yaml.0123456789ab.tmp"
+    users = [tmp_path / ".a.yaml.tmp", tmp_path / "a.yaml.0123456789ab.tmp"]
+    future = tmp_path / ".b.yaml.0123456789ab.tmp"
+    for path in (old, young, future, *users):
+        path.write_text("half")
+        os.utime(path, (1_000.0, 1_000.0))
+    os.utime(young, (9_900.0, 9_900.0))
+    os.utime(future, (99_000.0, 99_000.0))
+    files.sweep_temporaries(tmp_path, 10_000.0, "a.yaml", deep=False)
+    assert old.exists()
+    files.sweep_temporaries(tmp_path, 10_000.0)
+    assert not old.exists() and not future.exists()
+    assert young.exists() and all(path.exists() for path in users)
+
+
+def test_a_write_that_fails_names_the_file_that_was_meant(tmp_path: Path) -> None:
+    target = tmp_path / "taken"
+    target.mkdir()
+    (target / "inside").touch()
+    with pytest.raises(OSError) as failed:
+        files.write_secret(target, b"x")
+    assert failed.value.filename == str(target)
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]

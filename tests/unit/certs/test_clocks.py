@@ -1,0 +1,99 @@
+"""What certificates tell of clocks that differ."""
+
+from pathlib import Path
+
+import pytest
+
+from certs import certificates, keys
+from certs.authority import Authority, ensure_leaf
+from certs.clocks import about, is_synchronised, out_of_time, span, utc
+from certs.errors import CertError
+
+NOW, DAY_S = 1_800_000_000.0, 86_400.0
+SITE = "ab" * 16
+
+
+def leaf_made_at(tmp_path: Path, now: float) -> tuple[bytes, bytes]:
+    """A server's leaf and its CA, in DER, by a clock that says ``now``."""
+    authority = Authority.create(tmp_path / f"{now:.0f}", SITE, now)
+    leaf = authority.issue_server_leaf(SITE, now)
+    return certificates.to_der(leaf.chain_pem), certificates.to_der(authority.ca_pem)
+
+
+def test_a_certificate_of_the_future_tells_by_how_much_and_since_when_it_counts(
+    tmp_path: Path,
+) -> None:
+    text = out_of_time(leaf_made_at(tmp_path, NOW + 3 * DAY_S), NOW, None)
+    assert "differ by about 3 days, or more" in text
+    assert utc(NOW + 3 * DAY_S - 300) in text
+    assert "timedatectl" in text and "date -u" in text
+
+
+@pytest.mark.parametrize(
+    ("synchronised", "blamed"),
+    [(True, "the other one is likely fast"), (False, "this one that is slow"), (None, "Either")],
+)
+def test_whose_clock_is_likely_wrong_depends_on_what_the_kernel_knows(
+    tmp_path: Path, synchronised: bool | None, blamed: str
+) -> None:
+    assert blamed in out_of_time(leaf_made_at(tmp_path, NOW + DAY_S), NOW, synchronised)
+
+
+def test_a_router_s_certificate_that_ended_is_no_reason_to_link_anew(tmp_path: Path) -> None:
+    text = out_of_time(leaf_made_at(tmp_path, NOW - 40 * DAY_S), NOW, False)
+    assert "about 10 days ago" in text and "renews its own in time" in text
+    assert "new token" not in text
+
+
+def test_a_link_s_certificate_that_ended_may_be_just_that(tmp_path: Path) -> None:
+    authority = Authority.create(tmp_path, SITE, NOW)
+    chain = authority.issue_client_leaf(keys.generate().public_key(), "t", NOW, site_id=SITE)
+    text = out_of_time((certificates.to_der(chain),), NOW + 31 * DAY_S, True)
+    assert "link again with a new token" in text
+
+
+def test_rubbish_is_no_reason_to_fail() -> None:
+    assert out_of_time((b"rubbish",), NOW, None).startswith("the clocks differ")
+    assert out_of_time((), NOW, None).startswith("the clocks differ")
+
+
+def test_the_same_text_is_told_for_a_while_so_that_it_is_told_once(tmp_path: Path) -> None:
+    chain = leaf_made_at(tmp_path, NOW + DAY_S)
+    assert len({out_of_time(chain, NOW + second, None) for second in range(0, 600, 10)}) == 1
+
+
+def test_durations_are_read_by_people() -> None:
+    assert [span(s) for s in (0, 40, 3_600, 86_100, 93_600, 3 * DAY_S)] == [
+        "0 s",
+        "40 s",
+        "1 h",
+        "23 h 55 min",
+        "1 day 2 h",
+        "3 days",
+    ]
+    assert [about(s) for s in (400, 86_400, 10 * DAY_S)] == ["10 min", "24 h", "10 days"]
+    assert utc(1e18) == "never"
+
+
+def test_the_kernel_says_whether_this_clock_is_kept_right_or_nothing() -> None:
+    assert is_synchronised() in (True, False, None)
+
+
+def test_a_leaf_outlives_a_clock_that_leaves_the_life_of_its_ca(tmp_path: Path) -> None:
+    authority = Authority.create(tmp_path, SITE, NOW)
+    first = ensure_leaf(tmp_path, authority, SITE, NOW)
+    assert ensure_leaf(tmp_path, authority, SITE, NOW + 3_000 * DAY_S) == first
+    assert ensure_leaf(tmp_path, authority, SITE, NOW - 3_000 * DAY_S) == first
+    (tmp_path / "leaf.crt").unlink()
+    other = ensure_leaf(tmp_path, authority, SITE, NOW + 3_000 * DAY_S)
+    assert certificates.expires_at(other.chain_pem) == authority.ends_at
+    assert authority.trouble(NOW) == ""
+    assert "CA begins at" in authority.trouble(NOW - DAY_S)
+    assert "CA ended at" in authority.trouble(NOW + 3_000 * DAY_S)
+
+
+def test_an_authority_that_ended_says_so_instead_of_issuing(tmp_path: Path) -> None:
+    authority = Authority.create(tmp_path, SITE, NOW)
+    key = keys.generate().public_key()
+    with pytest.raises(CertError, match=r"CA ended at .*revoke-access"):
+        authority.issue_client_leaf(key, "t", NOW + 3_000 * DAY_S)
