@@ -1,6 +1,7 @@
 """Stand-ins for a router: an admin API that answers what it was told, and a process."""
 
 import json
+import os
 import socketserver
 import threading
 from http.server import BaseHTTPRequestHandler
@@ -55,7 +56,11 @@ class FakeAdmin:
         self.answers: dict[str, Any] = {"/readyz": (200, {"ready": True})}
         self.commands: list[dict[str, Any]] = []
         self.events: list[dict[str, Any]] = []
-        self._server = _Server(str(path), _Handler)
+        directory = os.open(path.parent, os.O_DIRECTORY | os.O_CLOEXEC)
+        try:  # As the router does it: a socket's own path holds 107 bytes.
+            self._server = _Server(f"/proc/self/fd/{directory}/{path.name}", _Handler)
+        finally:
+            os.close(directory)
         self._server.owner = self
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.01}
