@@ -118,7 +118,7 @@ def run(command: Sequence[str], timeout_s: float) -> subprocess.CompletedProcess
             timeout=timeout_s,
             check=False,
             cwd="/",  # podman of another user cannot stand where that user may not look.
-            env={**os.environ, "LC_ALL": "C"},
+            env=_environment(),
         )
     except subprocess.TimeoutExpired:
         raise Failure(
@@ -128,6 +128,15 @@ def run(command: Sequence[str], timeout_s: float) -> subprocess.CompletedProcess
             f"Look at it: {command[0]} info",
             retryable=True,
         ) from None
+
+
+def _environment() -> dict[str, str]:
+    """Ours, and where podman keeps a user's containers, which `su` leaves out."""
+    environment = {**os.environ, "LC_ALL": "C"}
+    own = f"/run/user/{os.geteuid()}"
+    if "XDG_RUNTIME_DIR" not in environment and os.path.isdir(own):
+        environment["XDG_RUNTIME_DIR"] = own
+    return environment
 
 
 def last_line(text: str) -> str:
