@@ -1,6 +1,10 @@
-"""A gateway that podman keeps running: the published flow, word for word, and no trace after."""
+"""A gateway that podman keeps running: the published flow, and no trace after.
+
+Only its name is added to the published words: other runs of these tests may be on this machine.
+"""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -75,7 +79,8 @@ def host(net: Containers, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
 def test_the_published_flow_works_as_it_is_published(host: Host) -> None:
     net, west = host.net, host.west
     postgres, redis = net.tcp("postgres"), net.tcp("redis")
-    host.type("sitectl gateway init --type podman")
+    init = f"sitectl gateway init --type podman --name test{os.getpid()}"
+    host.type(init)
     name = host.status()["name"]
     host.type(f"sitectl gateway bind postgres {postgres.address} {DB_PORT}:{postgres.port}")
     host.type("sitectl gateway status --wait 30")
@@ -90,7 +95,7 @@ def test_the_published_flow_works_as_it_is_published(host: Host) -> None:
     host.type(f"sitectl gateway forward redis {LOCAL_PORT} --bind-ip {address} --wait 30")
     with connected(address, LOCAL_PORT) as door:
         assert ask(door, "name") == "redis"
-    assert "unchanged" in host.type("sitectl gateway init --type podman")
+    assert "unchanged" in host.type(init)
 
     assert host.has_container(name)
     host.type("sitectl gateway delete")
