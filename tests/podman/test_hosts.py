@@ -61,7 +61,9 @@ def test_a_user_without_rights_runs_a_site(somebody: User, image: str) -> None:
     assert found["HostConfig"]["UsernsMode"] == "private"
     assert not found["EffectiveCaps"]
     assert found["Config"]["User"] == f"{somebody.entry.pw_uid}:{somebody.entry.pw_gid}"
-    somebody.ok(*somebody.sitectl("expose", "host", address, "--address", "db", "--port", "5432"))
+    somebody.ok(
+        *somebody.sitectl("expose", "host", own_address(), "--address", "db", "--port", "5432")
+    )
     check = somebody.run(*somebody.sitectl("check"))
     assert "SW0617" in check.out  # Nothing starts it after a reboot: no systemd of the user's.
     somebody.ok(*somebody.sitectl("delete"))
