@@ -168,7 +168,7 @@ class SystemdRuntime(Runtime):
         if not has_credentials(facts):
             text = f"systemd {facts.systemd} cannot hand over keys here (it can from 247 on, where "
             text += "/run is mounted shared): the router reads its own from its directory"
-            found.append(self._warning("SW0603", text, ""))
+            found.append(self._warning("SW0620", text, ""))
         if self.scope == "user":
             if not facts.has_user_namespaces:
                 text = "users may make no name spaces here: the router's sandbox is system calls "
