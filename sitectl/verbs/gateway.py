@@ -83,7 +83,8 @@ def init(
     if config is not None:
         defined = gateway_files.read_definition(config)  # Refused before anything is made.
         made = make_gateway(settings, making.Wish(name or defined.name, kind, **told), wait)
-        for line in gateway_files.lines(gateway_files.apply_definition(made.gateway.site, defined)):
+        changes = gateway_files.apply_definition(settings, made.gateway.site, defined)
+        for line in gateway_files.lines(changes):
             output.note(line)
         return
     gateway, _ = make_gateway(
