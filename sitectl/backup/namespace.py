@@ -200,7 +200,7 @@ def _is_users(key: str) -> bool:
 
 
 def restore_namespace(
-    settings: Settings, content: Content, image: str, *, force: bool, dry_run: bool
+    settings: Settings, content: Content, asked: lifecycle.Asked, *, force: bool, dry_run: bool
 ) -> Change:
     """Make ``content`` the site of the namespace. Failure SW0658: another one is there."""
     site = KubernetesSite(open_cluster(settings), state_dir(settings))
@@ -232,7 +232,7 @@ def restore_namespace(
     for one in changed:
         _write(cluster, one, before[_key(one)])
     if not installed:
-        lifecycle.install(cluster, image)
+        lifecycle.install(cluster, asked)
     _tell_left_out(content)
     return change
 

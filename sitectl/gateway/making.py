@@ -33,6 +33,8 @@ from sitectl.granting import endpoints_to_dial, grant_claim
 from sitectl.options import Settings
 from sitectl.podman_site import ANY_ADDRESS, IN_CONTAINERS, with_flags
 from sitectl.runtimes import presence, runtime_of
+from sitectl.runtimes.engine import PACKAGES
+from sitectl.runtimes.manager import Manager
 from sitectl.runtimes.planning import HOST_NETWORK, require_words
 from sitectl.runtimes.spec import RUNTIME_FILE, Kind, PullPolicy, RuntimeSpec, read_spec, write_spec
 from sitectl.site import Change, Site
@@ -100,7 +102,7 @@ def make(settings: Settings, wish: Wish) -> Made:
     _require_name(wish.name)
     gateway = gateway_at(settings, wish.name)
     spec = _spec(gateway.site, wish)
-    _require_host_runs(spec.kind)
+    _require_host_runs(spec)
     source = _source(settings, wish, gateway)
     site, made = make_edge_in(store.gateways_dir(settings), wish.name)
     changes = [made]
@@ -187,8 +189,9 @@ def is_apart(site: DirectorySite) -> bool:
     return spec.kind in IN_CONTAINERS and spec.network != HOST_NETWORK
 
 
-def _require_host_runs(kind: Kind) -> None:
+def _require_host_runs(spec: RuntimeSpec) -> None:
     """Raise Failure when this host has nothing that runs a gateway of this kind."""
+    kind = spec.kind
     other = "or --type process, which nothing starts again after a reboot"
     if kind == "systemd" and not (_BOOTED.is_dir() and shutil.which("systemctl")):
         raise Failure(
@@ -197,12 +200,14 @@ def _require_host_runs(kind: Kind) -> None:
             "a gateway of type service needs systemd, which does not run on this host",
             f"sitectl gateway init --type podman, {other}",
         )
-    if kind in ("podman", "docker") and not shutil.which(kind):
+    if kind == "systemd":
+        Manager(spec.scope).require()
+    if (kind == "podman" or kind == "docker") and not shutil.which(kind):
         raise Failure(
             Exit.NOT_ALLOWED,
             "SW0632",
             f"a gateway of type {kind} needs {kind}, which is not installed on this host",
-            f"Install it (dnf install podman, apt install podman), {other}",
+            f"{PACKAGES[kind]}, {other}",
         )
 
 

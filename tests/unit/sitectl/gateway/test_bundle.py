@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 import stat
 import tarfile
 from pathlib import Path
@@ -13,6 +14,7 @@ from certs import certificates, tokens
 from certs.identity import SiteIdentity
 from certs.revocation import Revocations
 from router.documents.gateway import read_gateway
+from sitectl.failure import Failure
 from sitectl.gateway import archive
 from tests.unit.sitectl.conftest import CommandLine
 
@@ -217,3 +219,30 @@ def test_the_image_in_an_archive_is_known_by_its_configuration(tmp_path: Path) -
         member.size = len(manifest)
         tar.addfile(member, io.BytesIO(manifest))
     assert archive.image_digest(path) == "ab12"
+
+
+def test_keys_that_a_killed_command_left_in_the_clear_are_removed(
+    here: CommandLine, definition: Path
+) -> None:
+    out = definition.parent / "out"
+    left, under_way = out / ".spillway-bundle-left", out / ".spillway-bundle-young"
+    for folder in (left, under_way):
+        (folder / "state").mkdir(parents=True)
+        (folder / "state" / "identity.key").write_text("secret")
+    half = out / f".db-host.tar.gz.{'0' * 12}.tmp"
+    half.write_text("secret")
+    for path in (left, half):
+        os.utime(path, (0, 0))
+    packed(here, definition)
+    assert {path.name for path in out.iterdir()} == {"db-host.tar.gz", under_way.name}
+
+
+def test_an_archive_that_would_fill_our_memory_is_no_bundle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "db.tar.gz"
+    archive.write(path, {name: bytes(1000) for name in "abc"}, None, 0)
+    assert archive.read(path) is not None
+    monkeypatch.setattr(archive, "FILES_BYTES_MAX", 2500)
+    with pytest.raises(Failure, match="too long"):
+        archive.read(path)
