@@ -47,3 +47,13 @@ def test_a_file_that_was_moved_away_is_begun_anew_when_asked(tmp_path: Path) -> 
         logs.reopen()
         log.info("after")
     assert [line["message"] for line in lines_of(path)] == ["after"]
+
+
+def test_a_line_that_no_file_can_hold_is_lost_alone(tmp_path: Path) -> None:
+    path = tmp_path / "router.log"
+    with logging_to(path, "info"):
+        log.info("cannot read config/%s", "\udcff.yaml")  # A name on disk that is no UTF-8.
+        log.info("on", extra={"site": object()})
+        log.info("serving")
+    told = [line["message"] for line in lines_of(path)]
+    assert told == ["cannot read config/\\udcff.yaml", "serving"]
