@@ -7,6 +7,7 @@ import pytest
 
 from certs.redeem import ClaimDesk, make_request
 from certs.tokens import read_file
+from sitectl.gateway.looking import RUNS_TWICE
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FakeAdmin
 from tests.unit.sitectl.gateway.conftest import Host, service
@@ -131,7 +132,17 @@ def test_gateways_of_the_site_that_run_elsewhere_are_shown(
         neighbour = {"name": "far", "id": other}
         up = {"name": "far", "neighbour": neighbour, "direction": "incoming", "state": "up"}
         admin.items("/api/v1/links", up)
+        admin.item("/api/v1/status", {"problems": []})
         (item,) = here.json("gateway", "status")
         assert (item["state"], item["link"]["state"]) == ("attached", "up")
+        of_others = {"code": RUNS_TWICE, "message": "of another gateway", "hint": ""}
+        twice = {"code": RUNS_TWICE, "message": f"far ({other}) runs twice.", "hint": "Stop one"}
+        of_site = {"code": "SW0201", "message": f"not of {other} as such", "hint": ""}
+        admin.item("/api/v1/status", {"problems": [of_others, twice, of_site]})
+        result = here("gateway", "status")
+        assert result.exit_code == 3
+        assert f"Problem at far: {RUNS_TWICE} far ({other}) runs twice." in result.stdout
+        assert "of another gateway" not in result.stdout
+        assert "SW0201" not in result.stdout
         here.ok("revoke-access", "--link", "far")
     assert here.json("gateway", "status") == []
