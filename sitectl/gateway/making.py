@@ -6,7 +6,6 @@ one whose token was lost with the crash is revoked, not left open.
 """
 
 import contextlib
-import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from sitectl import store
 from sitectl.directory import DirectorySite
 from sitectl.edge import LINK, link_edge, make_edge_in
 from sitectl.failure import Exit, Failure, conflict, usage
+from sitectl.gateway.definition import ANY_ADDRESS
 from sitectl.gateway.home import (
     Gateway,
     Record,
@@ -31,12 +31,20 @@ from sitectl.gateway.home import (
 )
 from sitectl.granting import endpoints_to_dial, grant_claim
 from sitectl.options import Settings
-from sitectl.podman_site import ANY_ADDRESS, IN_CONTAINERS, with_flags
 from sitectl.runtimes import presence, runtime_of
-from sitectl.runtimes.engine import PACKAGES
-from sitectl.runtimes.manager import Manager
-from sitectl.runtimes.planning import HOST_NETWORK, require_words
-from sitectl.runtimes.spec import RUNTIME_FILE, Kind, PullPolicy, RuntimeSpec, read_spec, write_spec
+from sitectl.runtimes.choice import with_flags
+from sitectl.runtimes.containers.engine import PACKAGES
+from sitectl.runtimes.containers.plan import require_words
+from sitectl.runtimes.manager import Manager, own_scope
+from sitectl.runtimes.spec import (
+    HOST_NETWORK,
+    IN_CONTAINERS,
+    RUNTIME_FILE,
+    Kind,
+    PullPolicy,
+    RuntimeSpec,
+)
+from sitectl.runtimes.spec_file import read_spec, write_spec
 from sitectl.site import Change, Site
 
 if TYPE_CHECKING:
@@ -156,7 +164,7 @@ def _spec(site: DirectorySite, wish: Wish) -> RuntimeSpec:
         before = RuntimeSpec(
             kind=KINDS[wish.type or DEFAULT_TYPE],
             name=f"spillway-gateway-{wish.name}",
-            scope="system" if os.geteuid() == 0 else "user",
+            scope=own_scope(),
         )
     told = {
         "image": wish.image,

@@ -1,17 +1,14 @@
-"""``SITE/runtime.yaml``: who keeps a site's router running, and how. None: a plain process."""
+"""What ``SITE/runtime.yaml`` says: who keeps a site's router running, and how. Pure."""
 
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import msgspec
-
-from router.model.errors import ConfigError
-from sitectl.directory import DirectorySite
-from sitectl.failure import Exit, Failure
-from sitectl.texts import write_atomically
 
 RUNTIME_FILE: Final = "runtime.yaml"
 
 Kind = Literal["process", "systemd", "podman", "docker"]
+IN_CONTAINERS: Final[tuple[Kind, ...]] = ("podman", "docker")
+HOST_NETWORK: Final = "host"
 Scope = Literal["user", "system"]
 PullPolicy = Literal["always", "missing", "never", "newer"]
 
@@ -31,42 +28,6 @@ class RuntimeSpec(
     scope: Scope = "user"
     image: str = ""  # Empty: `SITECTL_IMAGE`, else this version's.
     pull_policy: PullPolicy = "missing"
-    network: str = "host"
+    network: str = HOST_NETWORK
     publish: tuple[str, ...] = ()
     publish_ip: str = "127.0.0.1"
-
-
-def read_spec(site: DirectorySite) -> RuntimeSpec:
-    """What the site's file says. Failure: it is damaged."""
-    path = site.directory / RUNTIME_FILE
-    try:
-        text = path.read_text("utf-8")
-    except FileNotFoundError:
-        return RuntimeSpec()
-    try:
-        return msgspec.yaml.decode(text, type=RuntimeSpec)
-    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Failure(
-            Exit.FAILED,
-            "config",
-            f"{path}: {error}",
-            "Mend the file, or type the command that made the site once more",
-        ) from None
-
-
-def write_spec(site: DirectorySite, spec: RuntimeSpec) -> None:
-    """Keep ``spec`` with the site."""
-    fields: dict[str, Any] = msgspec.to_builtins(spec)
-    write_atomically(site.directory / RUNTIME_FILE, msgspec.yaml.encode(fields).decode())
-
-
-def finding(site: DirectorySite, reason: str, hint: str, code: str) -> ConfigError:
-    """A finding about how the router is run: it keeps it from running."""
-    return ConfigError(str(site.directory / RUNTIME_FILE), "", reason, hint=hint, code=code)
-
-
-def doubt(site: DirectorySite, reason: str, hint: str, code: str) -> ConfigError:
-    """As `finding`, of what the router runs without."""
-    found = finding(site, reason, hint, code)
-    found.severity = "warning"
-    return found

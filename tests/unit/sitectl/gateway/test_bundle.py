@@ -15,7 +15,7 @@ from certs.identity import SiteIdentity
 from certs.revocation import Revocations
 from router.documents.gateway import read_gateway
 from sitectl.failure import Failure
-from sitectl.gateway import archive
+from sitectl.gateway.bundle import archive
 from tests.unit.sitectl.conftest import CommandLine
 
 GATEWAY = """\

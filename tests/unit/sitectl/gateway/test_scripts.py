@@ -14,10 +14,10 @@ import pytest
 
 from certs.identity import restored_at
 from sitectl.directory import DirectorySite
-from sitectl.runtimes.container import direct_words
-from sitectl.runtimes.planning import digest, planned
-from sitectl.runtimes.quadlet import unit_text
-from sitectl.runtimes.spec import read_spec
+from sitectl.runtimes.containers.plan import digest, planned
+from sitectl.runtimes.containers.quadlet import unit_text
+from sitectl.runtimes.containers.words import direct_words
+from sitectl.runtimes.spec_file import read_spec
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.gateway.unpacked import NOTES, Host
 

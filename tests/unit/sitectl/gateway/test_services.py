@@ -6,8 +6,8 @@ import socket
 import pytest
 
 from sitectl.gateway.services import known_service
-from sitectl.runtimes.podman import PodmanRuntime
-from sitectl.runtimes.spec import read_spec
+from sitectl.runtimes.containers.podman import PodmanRuntime
+from sitectl.runtimes.spec_file import read_spec
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FakeAdmin
 from tests.unit.sitectl.gateway.conftest import Host, link, service

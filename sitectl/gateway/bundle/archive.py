@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from certs.files import sweep_temporaries, sync_directory
 from sitectl.failure import Exit, Failure, conflict
-from sitectl.gateway.contents import IMAGE_ARCHIVE, SUMS, sums
+from sitectl.gateway.bundle.contents import IMAGE_ARCHIVE, SUMS, sums
 
 MEMBER_BYTES_MAX: Final = 1024 * 1024
 MEMBERS_MAX: Final = 8_192

@@ -9,13 +9,15 @@ import pytest
 
 from sitectl.directory import DirectorySite
 from sitectl.failure import Failure
-from sitectl.runtimes import podman, programs
-from sitectl.runtimes.container import DIRECTORY_LABEL
-from sitectl.runtimes.container_host import Host
-from sitectl.runtimes.podman import PodmanRuntime
-from sitectl.runtimes.spec import RuntimeSpec, write_spec
+from sitectl.runtimes import programs
+from sitectl.runtimes.containers import podman
+from sitectl.runtimes.containers.host import Host
+from sitectl.runtimes.containers.podman import PodmanRuntime
+from sitectl.runtimes.containers.words import DIRECTORY_LABEL
+from sitectl.runtimes.spec import RuntimeSpec
+from sitectl.runtimes.spec_file import write_spec
 from tests.unit.sitectl.conftest import CommandLine
-from tests.unit.sitectl.engines import FakeEngine
+from tests.unit.sitectl.runtimes.engines import FakeEngine
 
 TIMEOUT_S = 10.0
 USER = Host(
@@ -87,7 +89,7 @@ def test_a_new_podman_gets_a_quadlet_file_that_is_never_enabled(box: Box) -> Non
 
 
 def test_what_the_generator_refuses_is_not_installed(box: Box) -> None:
-    from sitectl.runtimes.engine import failure
+    from sitectl.runtimes.containers.engine import failure
 
     box.refusal = failure("unsupported key 'Nope'", "", "SW0615")
     with pytest.raises(Failure, match="unsupported key"):

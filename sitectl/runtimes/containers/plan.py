@@ -10,10 +10,9 @@ from router.model.addresses import join
 from sitectl.directory import DirectorySite
 from sitectl.failure import Exit, Failure
 from sitectl.image import chosen_image
-from sitectl.runtimes.container import MOUNTABLE, STOP_MARGIN_S, Container, Engine, run_words
-from sitectl.runtimes.spec import RUNTIME_FILE, RuntimeSpec
+from sitectl.runtimes.containers.words import MOUNTABLE, STOP_MARGIN_S, Container, Engine, run_words
+from sitectl.runtimes.spec import HOST_NETWORK, RUNTIME_FILE, RuntimeSpec
 
-HOST_NETWORK: Final = "host"
 _LOOPBACK: Final = ("127.", "::1", "localhost")
 _ANY: Final = ("0.0.0.0", "::", "[::]", "")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")

@@ -8,9 +8,11 @@ import pytest
 
 from sitectl.directory import DirectorySite
 from sitectl.failure import Exit, Failure
-from sitectl.runtimes import runtime_of, systemd
-from sitectl.runtimes.spec import RuntimeSpec, read_spec, write_spec
-from sitectl.runtimes.systemd import SystemdRuntime
+from sitectl.runtimes import runtime_of
+from sitectl.runtimes.spec import RuntimeSpec
+from sitectl.runtimes.spec_file import read_spec, write_spec
+from sitectl.runtimes.systemd import runtime as systemd
+from sitectl.runtimes.systemd.runtime import SystemdRuntime
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FakeAdmin
 from tests.unit.sitectl.runtimes.fake_systemd import ACTIVE, GONE, FakeSystemd
@@ -78,7 +80,7 @@ def test_another_version_is_installed_and_started_anew(
 ) -> None:
     here.ok("start")
     played.forget_orders()
-    monkeypatch.setattr("sitectl.runtimes.host.__version__", "99.0")
+    monkeypatch.setattr("sitectl.runtimes.systemd.facts.__version__", "99.0")
     assert codes(here) == {"SW0608"}
     assert here.json("start")["change"] == "started"
     assert played.orders() == [["daemon-reload"], ["restart", UNIT]]
@@ -91,14 +93,14 @@ def test_a_restart_that_was_interrupted_is_made_by_the_next_start(
     here: CommandLine, played: FakeSystemd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here.ok("start")
-    monkeypatch.setattr("sitectl.runtimes.host.__version__", "99.0")
+    monkeypatch.setattr("sitectl.runtimes.systemd.facts.__version__", "99.0")
     monkeypatch.setattr(SystemdRuntime, "_await_ready", interrupted)
     with pytest.raises(KeyboardInterrupt):
         runtime(here).start(1.0)
     monkeypatch.undo()
     monkeypatch.setenv("XDG_CONFIG_HOME", str(played.bin.parents[1] / "settings"))
     monkeypatch.setenv("PATH", f"{played.bin}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setattr("sitectl.runtimes.host.__version__", "99.0")
+    monkeypatch.setattr("sitectl.runtimes.systemd.facts.__version__", "99.0")
     played.forget_orders()
     assert runtime(here).start(1.0)
     assert played.orders() == [["restart", UNIT]]
@@ -137,7 +139,7 @@ def test_what_is_about_to_be_restarted_is_not_taken_for_ready(
 ) -> None:
     """systemd says ``active`` of the old run until it comes to the job."""
     here.ok("start")
-    monkeypatch.setattr("sitectl.runtimes.host.__version__", "99.0")
+    monkeypatch.setattr("sitectl.runtimes.systemd.facts.__version__", "99.0")
     played.set(lag_after_start=2, after_start={"ActiveState": "failed", "ExecMainStatus": "1"})
     assert "ended at once (exit 1)" in here("start").stderr
 
@@ -273,7 +275,7 @@ def test_a_low_port_of_a_users_router_is_told_with_the_way_out(
 ) -> None:
     start = tmp_path / "start"
     start.write_text("1024\n")
-    monkeypatch.setattr("sitectl.runtimes.host.PORTS_FREE_FROM", start)
+    monkeypatch.setattr("sitectl.runtimes.systemd.facts.PORTS_FREE_FROM", start)
     here.ok("service", "create", "web", "80")
     found = next(one for one in runtime(here).findings() if one.code == "SW0606")
     assert found.hint.endswith("ip_unprivileged_port_start=80")

@@ -11,8 +11,9 @@ import pytest
 
 from certs import identity
 from sitectl.failure import Failure
-from sitectl.runtimes import units
-from sitectl.runtimes.units import HostFacts, Scope, UnitSpec, directory_of, unit_text
+from sitectl.runtimes.spec import Scope
+from sitectl.runtimes.systemd import unit_file
+from sitectl.runtimes.systemd.unit_file import HostFacts, UnitSpec, directory_of, unit_text
 
 EXPOSURE_MAX = 2.0
 SYSTEM = UnitSpec(
@@ -148,7 +149,7 @@ def test_the_key_is_handed_over_where_systemd_can() -> None:
     for change in ({"systemd": 246}, {"has_shared_mounts": False}):
         facts = msgspec.structs.replace(FACTS, **change)
         assert "LoadCredential" not in unit_text(SYSTEM, facts)
-        assert not units.has_credentials(facts)
+        assert not unit_file.has_credentials(facts)
 
 
 def test_an_old_manager_gets_no_key_that_it_would_warn_of() -> None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sitectl.failure import Exit, Failure
 from sitectl.runtimes import programs
-from sitectl.runtimes.container import Engine
+from sitectl.runtimes.containers.words import Engine
 from sitectl.runtimes.programs import Done, last_line
 
 ASK_TIMEOUT_S: Final = 30.0

@@ -34,15 +34,15 @@ from sitectl import output
 from sitectl.directory import DirectorySite
 from sitectl.edge import LINK, make_edge_in
 from sitectl.failure import Failure, usage
-from sitectl.gateway import archive, contents
-from sitectl.gateway.contents import Bundle
+from sitectl.gateway.bundle import archive, contents
+from sitectl.gateway.bundle.contents import Bundle
 from sitectl.gateway.definition import gateway_of
 from sitectl.gateway.home import RECORD_FILE, Record, write_record
 from sitectl.gateway.making import free_grant_name, reachable_at
 from sitectl.options import Settings
-from sitectl.runtimes.container import Container
-from sitectl.runtimes.engine import PULL_TIMEOUT_S, Program
-from sitectl.runtimes.planning import planned
+from sitectl.runtimes.containers.engine import PULL_TIMEOUT_S, Program
+from sitectl.runtimes.containers.plan import planned
+from sitectl.runtimes.containers.words import Container
 from sitectl.runtimes.spec import PullPolicy, RuntimeSpec
 from sitectl.site import Change, Site
 
@@ -267,7 +267,7 @@ def _files(
 
 
 def _script(name: str) -> str:
-    return resources.files("sitectl.gateway").joinpath(name).read_text("utf-8")
+    return resources.files("sitectl.gateway.bundle").joinpath(name).read_text("utf-8")
 
 
 def services_text(gateway: Gateway) -> str:
