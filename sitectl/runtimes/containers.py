@@ -125,7 +125,7 @@ class ContainerRuntime(Runtime):
 
     def hurry(self) -> None:
         """A second SIGTERM: what is under way is cut."""
-        process_id = self.site.admin.process_id()
+        process_id = running_pid(self.site)
         if process_id is not None:
             with contextlib.suppress(ProcessLookupError):  # It has just ended.
                 os.kill(process_id, signal.SIGTERM)

@@ -141,12 +141,16 @@ class PodmanRuntime(ContainerRuntime):
             text = path.read_text("utf-8")
         except FileNotFoundError:
             return ""
-        if f"{self.site.directory.resolve()}:" not in text:
+        if f"={self.site.directory.resolve()}:" not in text:
             raise conflict(
                 f"{path} was not made for {self.site.directory}; it is left alone",
                 "Give this site's container another name: name: … in its runtime.yaml",
             )
         return text
+
+    def _has_file(self) -> bool:
+        """Whether a unit of that name is ours. Failure: it is another's."""
+        return any([self._text_of(self.path("quadlet")), self._text_of(self.path("unit"))])
 
     def _forget(self, way: Way) -> bool:
         """Remove our file of ``way``. False: there is none."""
@@ -161,7 +165,7 @@ class PodmanRuntime(ContainerRuntime):
     def stop(self, timeout_s: float) -> bool:
         """Stop the unit, else the container. False: none ran."""
         if self.way != "direct":
-            state = self._state()
+            state = self._state() if self._has_file() else "inactive"
             if state in ("active", "activating", "deactivating", "reloading"):
                 if state == "deactivating":
                     self.hurry()
@@ -176,7 +180,7 @@ class PodmanRuntime(ContainerRuntime):
     def remove(self, timeout_s: float) -> None:
         """Remove unit and container."""
         if self.way != "direct":
-            if self._state() == "active":
+            if self._has_file() and self._state() == "active":
                 self._stop_unit(timeout_s)
             if self._forget("quadlet") | self._forget("unit"):
                 self.unit.forget()

@@ -143,7 +143,7 @@ def _elsewhere(
     known = {item["id"] for item in items if item["id"]}
     found: dict[str, dict[str, Any]] = {}
     try:
-        sites = [site_of(settings, one.record) for one in here if one.record is not None]
+        sites = [site_of(settings, one) for one in here if one.record is not None]
         if not sites:
             sites = [meant_site(settings)]
     except Failure:
