@@ -17,7 +17,7 @@ from sitectl.failure import Exit, Failure, conflict
 from sitectl.runtimes.base import Runtime
 from sitectl.runtimes.container import DIRECTORY_LABEL, PLAN_LABEL, Container, Engine, direct_words
 from sitectl.runtimes.container_host import Host, own_state, this_host
-from sitectl.runtimes.engine import Program, failure, last_line
+from sitectl.runtimes.engine import Program, failure, last_line, other_lines
 from sitectl.runtimes.planning import container_name, digest, image_of
 from sitectl.runtimes.presence import is_running, last_error_of, running_pid, wait_until
 from sitectl.runtimes.spec import RuntimeSpec, finding, read_spec
@@ -286,5 +286,5 @@ def _not_started(engine: Engine, site: str, said: str, wanted: Container) -> Fai
         f"{engine} cannot run the router of {site!r}: {last_line(said)}",
         hint,
         "SW0611",
-        said.strip(),
+        other_lines(said),
     )

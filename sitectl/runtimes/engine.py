@@ -48,9 +48,9 @@ class Program:
         if done.returncode:
             raise failure(
                 f"{self.engine} {words[0]} failed: {last_line(done.stderr)}",
-                f"{self.engine} info",
+                _look(self.engine, done.stderr),
                 "SW0611",
-                done.stderr.strip(),
+                other_lines(done.stderr),
             )
         return done.stdout
 
@@ -69,9 +69,9 @@ class Program:
                 return None
             raise failure(
                 f"{self.engine} does not answer: {last_line(done.stderr)}",
-                f"{self.engine} info",
+                _look(self.engine, done.stderr),
                 "SW0611",
-                done.stderr.strip(),
+                other_lines(done.stderr),
             )
         found: list[dict[str, Any]] = json.loads(done.stdout)
         return found[0]
@@ -97,7 +97,7 @@ class Program:
                 f"image {image} cannot be pulled: {last_line(done.stderr)}",
                 f"Load it from an archive: {load}, or name another with --image or SITECTL_IMAGE",
                 "SW0612",
-                done.stderr.strip(),
+                other_lines(done.stderr),
             )
 
     def log(self, name: str, lines: int = 20) -> str:
@@ -141,5 +141,21 @@ def _environment() -> dict[str, str]:
 
 def last_line(text: str) -> str:
     """The line of an error output that says most: its last."""
-    lines = [line for line in text.splitlines() if line.strip()]
-    return lines[-1].strip() if lines else "it said nothing"
+    lines = _lines(text)
+    return lines[-1].removeprefix("Error: ") if lines else "it said nothing"
+
+
+def _look(engine: Engine, said: str) -> str:
+    """What to type when the engine failed with these words."""
+    if "docker daemon" in said.lower():
+        return "systemctl start docker, or name another daemon with DOCKER_HOST"
+    return f"{engine} info"
+
+
+def other_lines(text: str) -> str:
+    """What an error output says beside its `last_line`: not that line, no notes of podman's log."""
+    return "\n".join(line for line in _lines(text)[:-1] if not line.startswith('time="'))
+
+
+def _lines(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip()]
