@@ -22,7 +22,7 @@ from sitectl.runtimes.engine import Program, failure
 from sitectl.runtimes.outcomes import not_ready, start_failed, still_draining
 from sitectl.runtimes.planning import container_name, digest, image_of
 from sitectl.runtimes.presence import is_running, last_error_of, running_pid, wait_until
-from sitectl.runtimes.programs import last_line
+from sitectl.runtimes.programs import last_line, other_lines
 from sitectl.runtimes.spec import RuntimeSpec, finding, read_spec
 
 SETTLE_POLL_S = 0.1
@@ -250,5 +250,5 @@ def _not_started(engine: Engine, site: str, said: str, wanted: Container) -> Fai
         f"{engine} cannot run the router of {site!r}: {last_line(said)}",
         hint,
         "SW0611",
-        said.strip(),
+        other_lines(said),
     )

@@ -23,6 +23,7 @@ from sitectl.runtimes.presence import last_error_of
 from sitectl.runtimes.quadlet import quadlet_text, unit_text
 from sitectl.runtimes.spec import Scope, doubt, finding
 from sitectl.runtimes.unit import Unit, units_directory, user_config
+from sitectl.store import GATEWAYS
 from sitectl.texts import write_atomically
 
 QUADLET_SINCE = (4, 4)
@@ -205,7 +206,7 @@ class PodmanRuntime(ContainerRuntime):
             hint += f"{host.user} && podman system migrate"
             found.append(finding(self.site, f"{reason} podman needs", hint, "SW0616"))
         if not host.manager:
-            found.append(doubt(self.site, *_NO_MANAGER, "SW0617"))
+            found.append(doubt(self.site, _NO_MANAGER, self._after_reboot(), "SW0617"))
         elif not host.lingers:
             found.append(doubt(self.site, *_no_linger(host.user), "SW0618"))
         if not host.unified and not host.is_root:
@@ -220,17 +221,22 @@ class PodmanRuntime(ContainerRuntime):
             return super().log_hint()
         return self.unit.log_hint
 
+    def _after_reboot(self) -> str:
+        name = self.site.name
+        is_gateway = self.site.directory.parent.name == GATEWAYS
+        start = f"gateway init --name {name}" if is_gateway else f"--site {name} start"
+        return f"After a reboot: sitectl {start}"
+
     def _tell_of_reboots(self) -> None:
         if self.way == "direct":
-            output.note(f"{_NO_MANAGER[0]}. {_NO_MANAGER[1]}")
+            output.note(f"{_NO_MANAGER}. {self._after_reboot()}")
         elif not self.host.lingers:
             reason, hint = _no_linger(self.host.user)
             output.note(f"{reason}. Type: {hint}")
 
 
 _NO_MANAGER = (
-    "no systemd runs here to start the router after a reboot; podman restarts it until then",
-    "After a reboot: sitectl start, or enable podman-restart.service",
+    "no systemd runs here to start the router after a reboot; podman restarts it until then"
 )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from certs.files import is_of_another
 from sitectl.directory import DirectorySite
+from sitectl.failure import Exit, Failure
 from sitectl.runtimes.base import Runtime
 from sitectl.runtimes.outcomes import not_ready, start_failed, still_draining
 from sitectl.runtimes.presence import is_locked, is_running, last_error, running_pid, wait_until

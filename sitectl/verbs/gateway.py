@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from router.model.errors import ConfigError
 from sitectl import output
 from sitectl.failure import Exit, Failure, not_found, usage
 from sitectl.gateway import looking, making, removal
@@ -146,7 +147,7 @@ def _elsewhere(
         sites = [site_of(settings, one) for one in here if one.record is not None]
         if not sites:
             sites = [meant_site(settings)]
-    except Failure:
+    except (Failure, ConfigError):
         return []  # Asked in passing: this host's are shown without it.
     for site in sites:
         if site is not None:
