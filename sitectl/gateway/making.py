@@ -33,8 +33,7 @@ from sitectl.granting import endpoints_to_dial, grant_claim
 from sitectl.options import Settings
 from sitectl.runtimes import presence, runtime_of
 from sitectl.runtimes.choice import with_flags
-from sitectl.runtimes.containers.engine import PACKAGES
-from sitectl.runtimes.containers.plan import require_words
+from sitectl.runtimes.containers.engine import PACKAGES, Program
 from sitectl.runtimes.manager import Manager, own_scope
 from sitectl.runtimes.spec import (
     HOST_NETWORK,
@@ -44,7 +43,7 @@ from sitectl.runtimes.spec import (
     PullPolicy,
     RuntimeSpec,
 )
-from sitectl.runtimes.spec_file import read_spec, write_spec
+from sitectl.runtimes.spec_file import read_spec, require_words, write_spec
 from sitectl.site import Change, Site
 
 if TYPE_CHECKING:
@@ -110,7 +109,7 @@ def make(settings: Settings, wish: Wish) -> Made:
     _require_name(wish.name)
     gateway = gateway_at(settings, wish.name)
     spec = _spec(gateway.site, wish)
-    _require_host_runs(spec)
+    _require_host_runs(spec, is_new=not _has_spec(gateway.site))
     source = _source(settings, wish, gateway)
     site, made = make_edge_in(store.gateways_dir(settings), wish.name)
     changes = [made]
@@ -185,6 +184,11 @@ def _spec(site: DirectorySite, wish: Wish) -> RuntimeSpec:
         network=wish.network or before.network,
         publish=wish.publish or before.publish,
     )
+    if spec.publish and spec.network == HOST_NETWORK:
+        raise usage(
+            "--publish: on the host's network its ports are the host's already",
+            "Leave it out, or give the container a network of its own: --network NAME",
+        )
     if spec.network != HOST_NETWORK:  # What is forwarded is for all of the host's neighbours.
         spec = msgspec.structs.replace(spec, publish_ip=ANY_ADDRESS)
     require_words(site, spec)
@@ -197,7 +201,7 @@ def is_apart(site: DirectorySite) -> bool:
     return spec.kind in IN_CONTAINERS and spec.network != HOST_NETWORK
 
 
-def _require_host_runs(spec: RuntimeSpec) -> None:
+def _require_host_runs(spec: RuntimeSpec, *, is_new: bool) -> None:
     """Raise Failure when this host has nothing that runs a gateway of this kind."""
     kind = spec.kind
     other = "or --type process, which nothing starts again after a reboot"
@@ -217,6 +221,8 @@ def _require_host_runs(spec: RuntimeSpec) -> None:
             f"a gateway of type {kind} needs {kind}, which is not installed on this host",
             f"{PACKAGES[kind]}, {other}",
         )
+    if kind == "docker" and is_new:  # Its daemon may not run; podman has none.
+        Program("docker").tell("version")
 
 
 def _source(settings: Settings, wish: Wish, gateway: Gateway) -> _Source:

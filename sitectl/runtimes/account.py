@@ -120,19 +120,31 @@ def _hand_over(here: int, path: Path, owner: pwd.struct_passwd) -> None:
                     _hand_over(inner, path / name, owner)
                 finally:
                     os.close(inner)
-            elif found.st_uid != owner.pw_uid:
-                if found.st_nlink > 1:
-                    raise Failure(
-                        Exit.FAILED,
-                        "SW0609",
-                        f"{path / name} has a second name elsewhere, it is not given away",
-                        f"Put a copy of it in its place, or remove it: {path / name}",
-                    )
-                os.chown(name, owner.pw_uid, owner.pw_gid, dir_fd=here, follow_symlinks=False)
+            else:
+                _give(here, path / name, owner)
         except FileNotFoundError:
             continue  # A temporary file of somebody at work.
     if os.fstat(here).st_uid != owner.pw_uid:
         os.fchown(here, owner.pw_uid, owner.pw_gid)
+
+
+def _give(here: int, path: Path, owner: pwd.struct_passwd) -> None:
+    """Judge and give away one and the same file, whatever takes its name meanwhile."""
+    held = os.open(path.name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=here)
+    try:
+        found = os.fstat(held)
+        if found.st_uid == owner.pw_uid or stat.S_ISLNK(found.st_mode):
+            return  # A link is followed or removed by whose directory it is in, whoever made it.
+        if found.st_nlink > 1:
+            raise Failure(
+                Exit.FAILED,
+                "SW0609",
+                f"{path} has a second name elsewhere, it is not given away",
+                f"Put a copy of it in its place, or remove it: {path}",
+            )
+        os.chown(f"/proc/self/fd/{held}", owner.pw_uid, owner.pw_gid)
+    finally:
+        os.close(held)
 
 
 def _run(*command: str) -> None:

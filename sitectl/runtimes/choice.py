@@ -15,10 +15,9 @@ from sitectl.directory import DirectorySite
 from sitectl.failure import conflict, usage
 from sitectl.image import stated_image, stated_policy
 from sitectl.runtimes import presence, runtime_of
-from sitectl.runtimes.containers.plan import require_words
 from sitectl.runtimes.manager import own_scope
 from sitectl.runtimes.spec import HOST_NETWORK, IN_CONTAINERS, RUNTIME_FILE, PullPolicy, RuntimeSpec
-from sitectl.runtimes.spec_file import read_spec, write_spec
+from sitectl.runtimes.spec_file import read_spec, require_words, write_spec
 
 RunBy = Literal["process", "systemd"]
 _EVERYWHERE: Final = "0.0.0.0"

@@ -8,7 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from certs.files import is_of_another
 from sitectl.directory import DirectorySite
+from sitectl.failure import Exit, Failure
 from sitectl.runtimes.base import Runtime
 from sitectl.runtimes.outcomes import not_ready, start_failed, still_draining
 from sitectl.runtimes.presence import is_locked, is_running, last_error, running_pid, wait_until
@@ -46,6 +48,18 @@ def router_environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": f"{ours}{os.pathsep}{others}" if others else ours}
 
 
+def require_own(site: DirectorySite) -> None:
+    """Raise Failure when we are root and the site is not: its router would run as root."""
+    if is_of_another(site.directory):
+        owner = site.directory.stat().st_uid
+        raise Failure(
+            Exit.NOT_ALLOWED,
+            "not-allowed",
+            f"{site.directory} is of user {owner}, as root no router of it is run",
+            f"sudo -u '#{owner}' sitectl --state {site.directory.parent} --site {site.name} start",
+        )
+
+
 class ProcessRuntime(Runtime):
     """A child of the first `start`, then of nobody."""
 
@@ -54,6 +68,7 @@ class ProcessRuntime(Runtime):
         site = self.site
         if site.admin.is_ready():
             return False
+        require_own(site)
         started: subprocess.Popen[bytes] | None = None
         site.run.mkdir(mode=0o700, exist_ok=True)
         log_start = site.log.stat().st_size if site.log.exists() else 0

@@ -83,5 +83,14 @@ def _environment() -> dict[str, str]:
 
 def last_line(text: str) -> str:
     """The line of an error output that says most: its last."""
-    lines = [line for line in text.splitlines() if line.strip()]
-    return lines[-1].strip() if lines else "it said nothing"
+    lines = _lines(text)
+    return lines[-1].removeprefix("Error: ") if lines else "it said nothing"
+
+
+def other_lines(text: str) -> str:
+    """What an error output says beside its `last_line`: not that line, no notes of podman's log."""
+    return "\n".join(line for line in _lines(text)[:-1] if not line.startswith('time="'))
+
+
+def _lines(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip()]

@@ -5,7 +5,6 @@ from typing import Final, Literal
 import msgspec
 
 RUNTIME_FILE: Final = "runtime.yaml"
-
 Kind = Literal["process", "systemd", "podman", "docker"]
 IN_CONTAINERS: Final[tuple[Kind, ...]] = ("podman", "docker")
 HOST_NETWORK: Final = "host"

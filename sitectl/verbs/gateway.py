@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from router.model.errors import ConfigError
 from sitectl import output
 from sitectl.failure import Exit, Failure, not_found, usage
 from sitectl.gateway import looking, making, removal
@@ -143,10 +144,10 @@ def _elsewhere(
     known = {item["id"] for item in items if item["id"]}
     found: dict[str, dict[str, Any]] = {}
     try:
-        sites = [site_of(settings, one.record) for one in here if one.record is not None]
+        sites = [site_of(settings, one) for one in here if one.record is not None]
         if not sites:
             sites = [meant_site(settings)]
-    except Failure:
+    except (Failure, ConfigError):
         return []  # Asked in passing: this host's are shown without it.
     for site in sites:
         if site is not None:

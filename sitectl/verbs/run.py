@@ -14,7 +14,12 @@ from sitectl.failure import conflict, usage
 from sitectl.life import name_of
 from sitectl.options import Settings, TokenFile, Verb
 from sitectl.runtimes import presence
-from sitectl.runtimes.process import is_supervised, router_command, router_environment
+from sitectl.runtimes.process import (
+    is_supervised,
+    require_own,
+    router_command,
+    router_environment,
+)
 
 
 @click.command(cls=Verb)
@@ -61,6 +66,7 @@ def run(ctx: click.Context, /, init: bool, token: str | None, listens: tuple[str
             f"the router of {site.name!r} runs already (process {presence.running_pid(site)})",
             f"sitectl --site {site.name} stop",
         )
+    require_own(site)
     command = router_command(site)
     if is_supervised():
         command += ["--log", "stdout"]

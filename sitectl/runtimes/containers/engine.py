@@ -7,7 +7,7 @@ from typing import Any, Final
 from sitectl.failure import Exit, Failure
 from sitectl.runtimes import programs
 from sitectl.runtimes.containers.words import Engine
-from sitectl.runtimes.programs import Done, last_line
+from sitectl.runtimes.programs import Done, last_line, other_lines
 
 ASK_TIMEOUT_S: Final = 30.0
 PULL_TIMEOUT_S: Final = 600.0
@@ -47,9 +47,9 @@ class Program:
         if done.returncode:
             raise failure(
                 f"{self.engine} {words[0]} failed: {last_line(done.stderr)}",
-                f"{self.engine} info",
+                _look(self.engine, done.stderr),
                 "SW0611",
-                done.stderr.strip(),
+                other_lines(done.stderr),
             )
         return done.stdout
 
@@ -68,9 +68,9 @@ class Program:
                 return None
             raise failure(
                 f"{self.engine} does not answer: {last_line(done.stderr)}",
-                f"{self.engine} info",
+                _look(self.engine, done.stderr),
                 "SW0611",
-                done.stderr.strip(),
+                other_lines(done.stderr),
             )
         found: list[dict[str, Any]] = json.loads(done.stdout)
         return found[0]
@@ -96,10 +96,17 @@ class Program:
                 f"image {image} cannot be pulled: {last_line(done.stderr)}",
                 f"Load it from an archive: {load}, or name another with --image or SITECTL_IMAGE",
                 "SW0612",
-                done.stderr.strip(),
+                other_lines(done.stderr),
             )
 
     def log(self, name: str, lines: int = 20) -> str:
         """The end of a container's output."""
         done = self.ask("logs", f"--tail={lines}", name)
         return done.stdout + done.stderr
+
+
+def _look(engine: Engine, said: str) -> str:
+    """What to type when the engine failed with these words."""
+    if "docker daemon" in said.lower():
+        return "systemctl start docker, or name another daemon with DOCKER_HOST"
+    return f"{engine} info"

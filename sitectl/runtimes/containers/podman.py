@@ -24,6 +24,7 @@ from sitectl.runtimes.presence import last_error_of
 from sitectl.runtimes.spec import Scope
 from sitectl.runtimes.spec_file import doubt, finding
 from sitectl.runtimes.unit import Unit, units_directory, user_config
+from sitectl.store import GATEWAYS
 from sitectl.texts import write_atomically
 
 QUADLET_SINCE = (4, 4)
@@ -142,12 +143,16 @@ class PodmanRuntime(ContainerRuntime):
             text = path.read_text("utf-8")
         except FileNotFoundError:
             return ""
-        if f"{self.site.directory.resolve()}:" not in text:
+        if f"={self.site.directory.resolve()}:" not in text:
             raise conflict(
                 f"{path} was not made for {self.site.directory}; it is left alone",
                 "Give this site's container another name: name: … in its runtime.yaml",
             )
         return text
+
+    def _has_file(self) -> bool:
+        """Whether a unit of that name is ours. Failure: it is another's."""
+        return any([self._text_of(self.path("quadlet")), self._text_of(self.path("unit"))])
 
     def _forget(self, way: Way) -> bool:
         """Remove our file of ``way``. False: there is none."""
@@ -162,7 +167,7 @@ class PodmanRuntime(ContainerRuntime):
     def stop(self, timeout_s: float) -> bool:
         """Stop the unit, else the container. False: none ran."""
         if self.way != "direct":
-            state = self._state()
+            state = self._state() if self._has_file() else "inactive"
             if state in ("active", "activating", "deactivating", "reloading"):
                 if state == "deactivating":
                     self.hurry()
@@ -177,7 +182,7 @@ class PodmanRuntime(ContainerRuntime):
     def remove(self, timeout_s: float) -> None:
         """Remove unit and container."""
         if self.way != "direct":
-            if self._state() == "active":
+            if self._has_file() and self._state() == "active":
                 self._stop_unit(timeout_s)
             if self._forget("quadlet") | self._forget("unit"):
                 self.unit.forget()
@@ -202,7 +207,7 @@ class PodmanRuntime(ContainerRuntime):
             hint += f"{host.user} && podman system migrate"
             found.append(finding(self.site, f"{reason} podman needs", hint, "SW0616"))
         if not host.manager:
-            found.append(doubt(self.site, *_NO_MANAGER, "SW0617"))
+            found.append(doubt(self.site, _NO_MANAGER, self._after_reboot(), "SW0617"))
         elif not host.lingers:
             found.append(doubt(self.site, *_no_linger(host.user), "SW0618"))
         if not host.unified and not host.is_root:
@@ -217,17 +222,22 @@ class PodmanRuntime(ContainerRuntime):
             return super().log_hint()
         return self.unit.log_hint
 
+    def _after_reboot(self) -> str:
+        name = self.site.name
+        is_gateway = self.site.directory.parent.name == GATEWAYS
+        start = f"gateway init --name {name}" if is_gateway else f"--site {name} start"
+        return f"After a reboot: sitectl {start}"
+
     def _tell_of_reboots(self) -> None:
         if self.way == "direct":
-            output.note(f"{_NO_MANAGER[0]}. {_NO_MANAGER[1]}")
+            output.note(f"{_NO_MANAGER}. {self._after_reboot()}")
         elif not self.host.lingers:
             reason, hint = _no_linger(self.host.user)
             output.note(f"{reason}. Type: {hint}")
 
 
 _NO_MANAGER = (
-    "no systemd runs here to start the router after a reboot; podman restarts it until then",
-    "After a reboot: sitectl start, or enable podman-restart.service",
+    "no systemd runs here to start the router after a reboot; podman restarts it until then"
 )
 
 

@@ -28,7 +28,7 @@ from sitectl.runtimes.containers.words import (
 )
 from sitectl.runtimes.outcomes import not_ready, start_failed, still_draining
 from sitectl.runtimes.presence import is_running, last_error_of, running_pid, wait_until
-from sitectl.runtimes.programs import last_line
+from sitectl.runtimes.programs import last_line, other_lines
 from sitectl.runtimes.spec import RuntimeSpec
 from sitectl.runtimes.spec_file import finding, read_spec
 
@@ -132,7 +132,7 @@ class ContainerRuntime(Runtime):
 
     def hurry(self) -> None:
         """A second SIGTERM: what is under way is cut."""
-        process_id = self.site.admin.process_id()
+        process_id = running_pid(self.site)
         if process_id is not None:
             with contextlib.suppress(ProcessLookupError):  # It has just ended.
                 os.kill(process_id, signal.SIGTERM)
@@ -257,5 +257,5 @@ def _not_started(engine: Engine, site: str, said: str, wanted: Container) -> Fai
         f"{engine} cannot run the router of {site!r}: {last_line(said)}",
         hint,
         "SW0611",
-        said.strip(),
+        other_lines(said),
     )

@@ -95,6 +95,7 @@ class SystemdRuntime(Runtime):
         if state["ActiveState"] in ("inactive", "failed"):
             return ProcessRuntime(self.site).stop(timeout_s)
         self._require_rights()
+        self._require_ours()
         if state["ActiveState"] == "deactivating":
             self._manager.run("systemctl", "kill", "--kill-who=main", "-s", "TERM", self.unit)
         if not self._unit.stop(timeout_s):
@@ -150,7 +151,7 @@ class SystemdRuntime(Runtime):
 
     def _of_host(self, facts: HostFacts) -> list[ConfigError]:
         found: list[ConfigError] = []
-        if not has_credentials(facts):
+        if self.scope == "user" and not has_credentials(facts):
             text = f"systemd {facts.systemd} cannot hand over keys here (it can from 247 on, where "
             text += "/run is mounted shared): the router reads its own from its directory"
             found.append(doubt(self.site, text, "", "SW0620"))
@@ -255,14 +256,19 @@ class SystemdRuntime(Runtime):
         except FileNotFoundError:
             return None
 
-    def _install(self, text: str) -> None:
-        """Write the unit when it differs. Failure: one of that name is not this site's."""
+    def _require_ours(self) -> str | None:
+        """As `_owner_of_unit`. Failure: the unit of that name is not this site's."""
         owner = self._owner_of_unit()
         if owner not in (None, str(self.site.directory)):
             raise conflict(
                 f"{self.path} is there already and of {owner}",
                 f"Choose another name of the unit: name: in {self.site.directory}/runtime.yaml",
             )
+        return owner
+
+    def _install(self, text: str) -> None:
+        """Write the unit when it differs. Failure: one of that name is not this site's."""
+        owner = self._require_ours()
         if owner is None or self.path.read_text("utf-8") != text:
             if self._unit.state()["ActiveState"] not in ("inactive", "failed"):
                 make_directory(self.site.run, 0o700)

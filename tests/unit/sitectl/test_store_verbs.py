@@ -511,3 +511,12 @@ def test_a_dry_run_at_a_process_site_is_refused_before_anything_is_written(
     assert result.exit_code == 2
     assert "--dry-run is for sites on Kubernetes" in result.stderr
     assert here.config("here") == before
+
+
+def test_init_without_flags_takes_a_site_as_it_is(sitectl: CommandLine) -> None:
+    sitectl.ok("init", "east", "--bind-port", "55999")
+    before = sitectl.config("east")
+    assert "unchanged" in sitectl.ok("init", "east").stdout
+    assert sitectl.config("east") == before
+    other = sitectl("init", "east", "--bind-port", "55998")
+    assert other.exit_code == 5 and "other settings" in other.stderr
