@@ -528,7 +528,6 @@ def test_skuppers_flags_of_a_host_say_where_clients_connect(here: CommandLine) -
     target = ("expose", "host", "127.0.0.1", "--address", "db", "--port", "5432")
     here.ok(*target, "--host-ip", "127.0.0.4", "--host-port", "15432")
     assert "listen: 127.0.0.4:15432" in here.config()["listener-db.yaml"]
-    assert here("check").exit_code in (0, 3)
 
 
 @pytest.mark.parametrize(
