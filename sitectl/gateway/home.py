@@ -18,7 +18,7 @@ from sitectl.directory import DirectorySite
 from sitectl.failure import Exit, Failure, conflict, not_found, usage
 from sitectl.options import Settings, switched_platform
 from sitectl.site import Site
-from sitectl.texts import write_atomically
+from sitectl.texts import flat_yaml, write_atomically
 
 RECORD_FILE: Final = "gateway.yaml"
 _RECORD_BYTES_MAX: Final = 64 * 1024
@@ -140,10 +140,10 @@ def read_record(directory: Path) -> Record | None:
     """What ``gateway.yaml`` says; None: there is none. Failure: it is damaged."""
     path = directory / RECORD_FILE
     try:
-        return msgspec.yaml.decode(read_whole(path, _RECORD_BYTES_MAX), type=Record)
+        return flat_yaml(read_whole(path, _RECORD_BYTES_MAX), Record)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except msgspec.MsgspecError as error:
         raise Failure(
             Exit.FAILED,
             "SW0630",

@@ -9,7 +9,7 @@ from certs.files import is_of_another, read_whole
 from router.model.errors import ConfigError
 from sitectl.directory import DirectorySite
 from sitectl.failure import Exit, Failure
-from sitectl.texts import write_atomically
+from sitectl.texts import flat_yaml, write_atomically
 
 RUNTIME_FILE: Final = "runtime.yaml"
 _FILE_BYTES_MAX: Final = 64 * 1024
@@ -59,8 +59,8 @@ def read_spec(site: DirectorySite) -> RuntimeSpec:
     except FileNotFoundError:
         return RuntimeSpec()
     try:
-        spec = msgspec.yaml.decode(data, type=RuntimeSpec)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        spec = flat_yaml(data, RuntimeSpec)
+    except msgspec.MsgspecError as error:
         raise Failure(
             Exit.FAILED,
             "config",
