@@ -7,12 +7,14 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from certs.errors import CertError
+from sitectl import admin as admin_module
 from sitectl.admin import Admin
 from sitectl.directory import DirectorySite
 from sitectl.failure import Exit, Failure
@@ -68,7 +70,8 @@ def runtime(site: DirectorySite, text: str) -> None:
     give_away(site.directory)
 
 
-_BECOME = f"import fcntl, os, sys\nos.setresgid(*[{OWNER}] * 3)\nos.setresuid(*[{OWNER}] * 3)\n"
+_IDS = f"os.setresgid(*{[OWNER] * 3})\nos.setresuid(*{[OWNER] * 3})\n"
+_BECOME = f"import fcntl, os, socket, sys, time\n{_IDS}"
 _STAY = "\nprint('on', flush=True)\nsys.stdin.read()"
 
 
@@ -234,6 +237,30 @@ def test_an_answer_nested_without_end_is_an_error(site: DirectorySite) -> None:
         finally:
             os.waitpid(child, 0)
     assert caught.value.code == "bad-answer"
+
+
+def test_an_answer_that_drips_ends_with_the_call(
+    site: DirectorySite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admin_module, "WHOLE_CALL_S", 0.3)
+    script = (
+        "listener = socket.socket(socket.AF_UNIX)\n"
+        "listener.bind(sys.argv[1]); listener.listen()\n"
+        "if os.fork() == 0:\n"
+        "    peer, _ = listener.accept(); peer.recv(65536)\n"
+        "    peer.sendall(b'HTTP/1.1 200 OK\\r\\nContent-Length: 1000\\r\\n\\r\\n')\n"
+        "    try:\n        for _ in range(100): peer.sendall(b' '); time.sleep(0.05)\n"
+        "    finally: os._exit(0)\n"
+    )
+    began = time.monotonic()
+    attacker = as_owner(script, str(site.run / "admin.sock"))
+    try:
+        with pytest.raises(Failure) as caught:
+            site.admin.get("/api/v1/status")
+    finally:
+        end(attacker)
+    assert caught.value.exit_code is Exit.UNREACHABLE
+    assert time.monotonic() - began < 3
 
 
 def test_a_gateways_record_runs_no_program_as_root(site: DirectorySite, state: Path) -> None:
