@@ -11,12 +11,15 @@ from sitectl import output
 from sitectl.directory import DirectorySite
 from sitectl.edge import LINK
 from sitectl.failure import Failure
+from sitectl.gateway import advice
 from sitectl.gateway.home import Gateway, is_made
 from sitectl.gateway.making import GRANT_PREFIX, type_of
 from sitectl.gateway.services import forwarded
 from sitectl.runtimes import runtime_of
 from sitectl.site import Site
 
+RUNS_TWICE: Final = "SW0665"
+"""The code of a problem of the site that keeps out a copy; its text has the id of whom."""
 _LINK_FIELDS: Final = (
     *("state", "error", "since", "cost", "rtt_ms", "certificate_expires"),
     "neighbour",
@@ -57,11 +60,27 @@ def item_of(gateway: Gateway) -> dict[str, Any]:
             }
         )
         return item
-    runtime = runtime_of(site)
-    item |= {**runtime.describe(), **seen(gateway), "id": site.trust.site_id}
+    item |= {**seen(gateway), "id": site.trust.site_id}
     item["problems"] += map(_told_of, site.scan()[1])
-    item["notes"] = list(map(_told_of, runtime.findings()))
+    item["problems"] = advice.advised(gateway, item)
+    if item["state"] == "stopped":
+        item["notes"].append(_stopped(gateway))
+    runtime = runtime_of(site)
+    try:
+        item |= runtime.describe()
+        item["notes"] += map(_told_of, runtime.findings())
+    except Failure as failure:  # Its engine does not answer; other gateways are shown all the same.
+        item["problems"].append(
+            {"code": failure.code, "message": failure.message, "hint": failure.hint}
+        )
+    for note in item["notes"]:
+        note["hint"] = advice.here(gateway, note["hint"])
     return item
+
+
+def _stopped(gateway: Gateway) -> dict[str, str]:
+    hint = f"sitectl gateway init --name {gateway.name}"
+    return {"code": "", "message": "its router does not run", "hint": hint}
 
 
 def _told_of(finding: ConfigError) -> dict[str, str]:
@@ -190,9 +209,11 @@ def items_elsewhere(site: Site, here: set[str]) -> list[dict[str, Any]]:
     except (Failure, CertError):
         return []
     try:
-        links = {link["neighbour"]["id"]: link for link in site.admin.get("/api/v1/links")}
+        seen, status = site.admin.get_all("/api/v1/links", "/api/v1/status")
     except Failure:
-        links = {}
+        seen, status = [], {}
+    links = {link["neighbour"]["id"]: link for link in seen}
+    told = [one for one in status.get("problems") or [] if one["code"] == RUNS_TWICE]
     own = {"name": site.wanted().name, "id": site.trust.site_id}
     items = []
     for grant in granted:
@@ -213,7 +234,7 @@ def items_elsewhere(site: Site, here: set[str]) -> list[dict[str, Any]]:
                     else {**_DOWN, "error": "it is not linked now"},
                     "bindings": [],
                     "forwards": [],
-                    "problems": [],
+                    "problems": [one for one in told if use.site_id in one["message"]],
                     "notes": [],
                 }
             )
@@ -301,5 +322,6 @@ def _forward_row(name: str, row: dict[str, Any]) -> tuple[object, ...]:
 
 
 def _finding_text(word: str, name: str, found: dict[str, str]) -> str:
-    text = f"{word} at {output.safe(name)}: {found['code']} {output.safe(found['message'])}"
+    said = output.safe(f"{found['code']} {found['message']}".strip())
+    text = f"{word} at {output.safe(name)}: {said}"
     return f"{text}\n  Next: {output.safe(found['hint'])}" if found.get("hint") else text

@@ -4,6 +4,7 @@ import shutil
 from typing import Final
 
 from certs.errors import CertError
+from router.model.errors import ConfigError
 from sitectl import output
 from sitectl.failure import Exit, Failure
 from sitectl.gateway.home import Gateway, site_of
@@ -39,7 +40,7 @@ def revoke_here(settings: Settings, gateway: Gateway) -> None:
             return
     except Failure as failure:
         why = failure.message
-    except (CertError, OSError) as error:
+    except (CertError, ConfigError, OSError) as error:
         why = str(error)
     output.note(f"the gateway's access at site {record.site} was not revoked: {why}")
     output.note(f"There type: sitectl {record.flags}revoke-access --link {site_id or record.grant}")

@@ -100,5 +100,12 @@ def write_spec(site: DirectorySite, spec: RuntimeSpec) -> None:
 
 
 def finding(site: DirectorySite, reason: str, hint: str, code: str) -> ConfigError:
-    """A finding about how the router is run."""
+    """A finding about how the router is run: it keeps it from running."""
     return ConfigError(str(site.directory / RUNTIME_FILE), "", reason, hint=hint, code=code)
+
+
+def doubt(site: DirectorySite, reason: str, hint: str, code: str) -> ConfigError:
+    """As `finding`, of what the router runs without."""
+    found = finding(site, reason, hint, code)
+    found.severity = "warning"
+    return found

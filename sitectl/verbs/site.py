@@ -101,6 +101,8 @@ def init(
             f"sitectl init {name_of(chosen)}",
         )
     spec = _site_spec(**flags)
+    if not _says_how(ctx, flags):
+        spec = _spec_there(settings, chosen) or spec
     if podman:
         if run_by is not None:
             raise usage("--run-by is not for --platform podman", "Leave one of them out")
@@ -114,6 +116,19 @@ def init(
     _report_made(settings, chosen, change, f"{_MADE[change]}: {directory}")
     if change == "created":
         output.note(f"Next: sitectl --site {chosen} start")
+
+
+def _says_how(ctx: click.Context, flags: dict[str, Any]) -> bool:
+    """Whether any flag says how the site shall be; none: as it is."""
+    default = click.core.ParameterSource.DEFAULT
+    return bool(given(ctx)) or any(ctx.get_parameter_source(key) != default for key in flags)
+
+
+def _spec_there(settings: Settings, name: str) -> SiteSpec | None:
+    """What the document of a site that is there says."""
+    site = DirectorySite(store.state_dir(settings) / name)
+    found = site.find("Site", name) if site.config.is_dir() else None
+    return found.spec if found is not None and isinstance(found.spec, SiteSpec) else None
 
 
 _MADE = {

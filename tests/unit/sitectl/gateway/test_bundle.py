@@ -3,7 +3,9 @@
 import hashlib
 import io
 import json
+import os
 import stat
+import sys
 import tarfile
 from pathlib import Path
 
@@ -217,3 +219,30 @@ def test_the_image_in_an_archive_is_known_by_its_configuration(tmp_path: Path) -
         member.size = len(manifest)
         tar.addfile(member, io.BytesIO(manifest))
     assert archive.image_digest(path) == "ab12"
+
+
+_PODMAN = """\
+import io, sys, tarfile
+if sys.argv[1] == "save":
+    path = next(word for word in sys.argv if word.startswith("--output=")).removeprefix("--output=")
+    with tarfile.open(path, "w") as tar:
+        text = b'[{"Config": "ab12.json"}]'
+        member = tarfile.TarInfo("manifest.json")
+        member.size = len(text)
+        tar.addfile(member, io.BytesIO(text))
+"""
+
+
+def test_the_image_is_saved_where_outdir_is_by_podman_that_stands_elsewhere(
+    here: CommandLine, definition: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "podman").write_text(f"#!{sys.executable}\n{_PODMAN}")
+    (programs / "podman").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.chdir(tmp_path)
+    words = ("--with-image", "--image", "registry.test/router:1", "--ingress-host", "10.9.8.7")
+    here.ok("gateway", "generate-bundle", definition.name, "./out", *words)
+    with tarfile.open(tmp_path / "out" / "db-host.tar.gz") as bundle:
+        assert "image.tar" in [name.removeprefix("./") for name in bundle.getnames()]
