@@ -9,6 +9,7 @@ from certs.redeem import ClaimDesk, make_request
 from certs.tokens import read_file
 from sitectl.failure import Exit, Failure
 from sitectl.runtimes.docker import DockerRuntime
+from sitectl.runtimes.process import ProcessRuntime
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FakeAdmin
 from tests.unit.sitectl.gateway.conftest import Host, link, service
@@ -159,6 +160,15 @@ def test_commands_for_a_site_are_completed_for_the_gateway(
     assert f"ERROR: sitectl --state {place} --site gw service status db" in text
     place_words = ("--state", str(place), "--site", "gw")
     assert busy(*place_words, "service", "status", "db").exit_code == 4  # It is found and asked.
+
+
+def test_its_state_is_the_routers_and_not_the_containers(
+    gw: CommandLine, router: FakeAdmin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    described = {"runtime": "podman", "state": "running", "image": "x"}
+    monkeypatch.setattr(ProcessRuntime, "describe", lambda runtime: described)
+    (item,) = gw.json("gateway", "status")
+    assert (item["state"], item["image"]) == ("ready", "x")
 
 
 def test_an_engine_that_does_not_answer_hides_no_other_gateway(
