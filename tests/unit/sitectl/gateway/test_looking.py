@@ -135,17 +135,21 @@ def test_a_refused_gateway_is_told_how_it_comes_back(
     assert waited.exit_code == 1 and "link delete" not in waited.stderr
 
 
-def test_a_taken_port_of_a_forward_is_answered_with_forward(
-    busy: CommandLine, router: FakeAdmin
+@pytest.mark.parametrize(
+    ("reason", "advice"),
+    [("taken", "Free the port"), ("Permission denied", "ip_unprivileged_port_start=80")],
+)
+def test_a_port_that_a_forward_cannot_take_is_answered_with_forward(
+    busy: CommandLine, router: FakeAdmin, reason: str, advice: str
 ) -> None:
-    why = "cannot listen on 127.0.0.1:16379: taken"
+    why = f"cannot listen on 127.0.0.1:16379: {reason}"
     listener = {"host": "127.0.0.1", "port": 16379, "state": "error", "error": why}
     router.items("/api/v1/services", service("cache", 6379, listener=listener))
     hint = "Free the port, or: sitectl service set cache --listen [IP:]PORT"
     problem = {"code": "SW0202", "message": f"Service cache:6379: {why}", "hint": hint}
     router.item("/api/v1/status", {"ready": True, "version": "1", "problems": [problem]})
     text = busy("gateway", "status").stdout
-    assert "sitectl gateway forward cache PORT --name gw" in text
+    assert "sitectl gateway forward cache PORT --name gw" in text and advice in text
     assert "service set" not in text
 
 
