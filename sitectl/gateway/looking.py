@@ -67,7 +67,7 @@ def item_of(gateway: Gateway) -> dict[str, Any]:
         item["notes"].append(_stopped(gateway))
     runtime = runtime_of(site)
     try:
-        item |= runtime.describe()
+        item |= {key: value for key, value in runtime.describe().items() if key not in item}
         item["notes"] += map(_told_of, runtime.findings())
     except Failure as failure:  # Its engine does not answer; other gateways are shown all the same.
         item["problems"].append(

@@ -10,6 +10,7 @@ from certs.tokens import read_file
 from sitectl.failure import Exit, Failure
 from sitectl.gateway.looking import RUNS_TWICE
 from sitectl.runtimes.containers.docker import DockerRuntime
+from sitectl.runtimes.process import ProcessRuntime
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FakeAdmin
 from tests.unit.sitectl.gateway.conftest import Host, link, service
@@ -135,17 +136,21 @@ def test_a_refused_gateway_is_told_how_it_comes_back(
     assert waited.exit_code == 1 and "link delete" not in waited.stderr
 
 
-def test_a_taken_port_of_a_forward_is_answered_with_forward(
-    busy: CommandLine, router: FakeAdmin
+@pytest.mark.parametrize(
+    ("reason", "advice"),
+    [("taken", "Free the port"), ("Permission denied", "ip_unprivileged_port_start=80")],
+)
+def test_a_port_that_a_forward_cannot_take_is_answered_with_forward(
+    busy: CommandLine, router: FakeAdmin, reason: str, advice: str
 ) -> None:
-    why = "cannot listen on 127.0.0.1:16379: taken"
+    why = f"cannot listen on 127.0.0.1:16379: {reason}"
     listener = {"host": "127.0.0.1", "port": 16379, "state": "error", "error": why}
     router.items("/api/v1/services", service("cache", 6379, listener=listener))
     hint = "Free the port, or: sitectl service set cache --listen [IP:]PORT"
     problem = {"code": "SW0202", "message": f"Service cache:6379: {why}", "hint": hint}
     router.item("/api/v1/status", {"ready": True, "version": "1", "problems": [problem]})
     text = busy("gateway", "status").stdout
-    assert "sitectl gateway forward cache PORT --name gw" in text
+    assert "sitectl gateway forward cache PORT --name gw" in text and advice in text
     assert "service set" not in text
 
 
@@ -160,6 +165,15 @@ def test_commands_for_a_site_are_completed_for_the_gateway(
     assert f"ERROR: sitectl --state {place} --site gw service status db" in text
     place_words = ("--state", str(place), "--site", "gw")
     assert busy(*place_words, "service", "status", "db").exit_code == 4  # It is found and asked.
+
+
+def test_its_state_is_the_routers_and_not_the_containers(
+    gw: CommandLine, router: FakeAdmin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    described = {"runtime": "podman", "state": "running", "image": "x"}
+    monkeypatch.setattr(ProcessRuntime, "describe", lambda runtime: described)
+    (item,) = gw.json("gateway", "status")
+    assert (item["state"], item["image"]) == ("ready", "x")
 
 
 def test_an_engine_that_does_not_answer_hides_no_other_gateway(

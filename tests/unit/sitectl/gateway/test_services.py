@@ -293,6 +293,31 @@ def test_a_service_is_known_by_the_gateways_own_document_first(
     assert (known.protocol, known.ports, known.is_own) == ("tcp", (5432,), True)
 
 
+def test_waiting_ends_when_the_site_knows_of_the_target(
+    gw: CommandLine, host: Host, router: FakeAdmin
+) -> None:
+    target = {"site": "gw", "host": "127.0.0.1", "port": 5432, "ready": True, "error": ""}
+    router.items("/api/v1/services", service("db", 5432, targets=[target]))
+    words = ("gateway", "bind", "db", "127.0.0.1", "5432", "--wait", "5")
+    other = {"id": "e" * 32, "targets_ready": 1}
+    at_gateway = {"id": host.gateway().trust.site_id, "targets_ready": 1}
+
+    def known(*sites: dict[str, object]) -> tuple[int, dict[str, object]]:
+        items = [service("db", 5432, sites=list(sites))]
+        return 200, {"apiVersion": "spillway/v1", "kind": "X", "items": items}
+
+    with FakeAdmin(gw.state / "here" / "run" / "admin.sock") as site:
+        site.answers["/api/v1/services"] = [
+            known(),
+            known(other),
+            known(other, {**at_gateway, "targets_ready": 0}),
+            known(other, at_gateway),
+        ]
+        assert "not heard" not in gw.ok(*words).stderr
+        site.answers["/api/v1/services"] = known(other)
+        assert "not heard" in gw.ok(*words[:-1], "0.1").stderr
+
+
 def test_waiting_ends_when_the_target_is_ready_or_says_why_not(
     gw: CommandLine, host: Host, router: FakeAdmin
 ) -> None:
