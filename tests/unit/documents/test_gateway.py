@@ -198,3 +198,9 @@ def test_where_only_the_targets_ports_are_said_they_are_the_services() -> None:
     assert gateway is not None
     assert findings == []
     assert gateway.bindings[0].ports == (1, 2)
+
+
+def test_a_listener_of_amqp_without_a_port_has_that_of_amqp() -> None:
+    gateway, _ = read_gateway("name: g\nqdr-listeners: [{name: a}]\n", "g.yaml")
+    assert gateway is not None
+    assert gateway.qdr_listeners == (QdrListener(name="a", port=5672),)

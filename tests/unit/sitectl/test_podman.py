@@ -9,9 +9,10 @@ import pytest
 
 from sitectl.directory import DirectorySite
 from sitectl.failure import Failure
-from sitectl.runtimes import container_host, podman
+from sitectl.runtimes import podman
 from sitectl.runtimes.container import DIRECTORY_LABEL
 from sitectl.runtimes.container_host import Host, this_host
+from sitectl.runtimes.manager import Manager
 from sitectl.runtimes.podman import PodmanRuntime
 from sitectl.runtimes.spec import RuntimeSpec, write_spec
 from tests.unit.sitectl.conftest import CommandLine
@@ -330,6 +331,6 @@ def test_listeners_of_the_loopback_stay_inside_the_container(here: CommandLine, 
 def test_who_lingers_is_asked_of_users_only_and_silence_is_no_no(
     monkeypatch: pytest.MonkeyPatch, uid: int, says: bool | None, lingers: bool
 ) -> None:
-    monkeypatch.setattr(container_host.os, "geteuid", lambda: uid)
-    monkeypatch.setattr(container_host.Manager, "lingers", lambda self: says)
+    monkeypatch.setattr(os, "geteuid", lambda: uid)
+    monkeypatch.setattr(Manager, "lingers", lambda self: says)
     assert this_host().lingers is lingers

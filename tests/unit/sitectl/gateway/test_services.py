@@ -91,6 +91,18 @@ def test_the_network_is_asked_before_a_service_is_declared(
     assert {"command": "reload", "arguments": {}} in router.commands
 
 
+def test_a_target_is_bound_once_though_the_service_has_its_ports_in_another_order(
+    gw: CommandLine, host: Host, router: FakeAdmin
+) -> None:
+    answer = {"apiVersion": "spillway/v1", "kind": "X"}
+    router.answers["/api/v1/services"] = [
+        (200, {**answer, "items": []}),
+        (200, {**answer, "items": [service("db", 81), service("db", 82)]}),
+    ]
+    gw.ok("gateway", "bind", "db", "127.0.0.1", "82:1082", "81:1081")
+    assert targets(host, "db") == {("127.0.0.1", (1081, 1082))}
+
+
 @pytest.mark.parametrize(
     "words", [("15432", "15433"), ("15432", "--protocol", "http"), ("80:15432",)]
 )

@@ -8,7 +8,7 @@ import pytest
 
 from sitectl.directory import DirectorySite
 from sitectl.failure import Exit, Failure
-from sitectl.runtimes import runtime_of, systemd
+from sitectl.runtimes import account, runtime_of, systemd
 from sitectl.runtimes.spec import RuntimeSpec, read_spec, write_spec
 from sitectl.runtimes.systemd import SystemdRuntime
 from sitectl.runtimes.units import HostFacts, UnitSpec, unit_text
@@ -308,7 +308,7 @@ def test_the_account_of_system_units_goes_with_the_last_one_of_them(
     units.mkdir()
     removed: list[str] = []
     monkeypatch.setattr(systemd, "SYSTEM_UNITS", units)
-    monkeypatch.setattr(systemd.account, "remove_account", lambda: removed.append("account"))
+    monkeypatch.setattr(account, "remove_account", lambda: removed.append("account"))
     write_spec(site_of(here), RuntimeSpec(kind="systemd", name="spillway-here", scope="system"))
     text = unit_text(UnitSpec(site="b", directory="/b", scope="system", drain_grace_s=1.0), FACTS)
     other = units / "spillway-b.service"
