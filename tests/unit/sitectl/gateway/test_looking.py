@@ -8,7 +8,7 @@ import pytest
 
 from certs.redeem import ClaimDesk, make_request
 from certs.tokens import read_file
-from sitectl.gateway.looking import RUNS_TWICE
+from sitectl.gateway.looking import RUNS_TWICE, is_settled
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FakeAdmin
 from tests.unit.sitectl.gateway.conftest import Host, service
@@ -169,3 +169,24 @@ def test_gateways_of_the_site_that_run_elsewhere_are_shown(
         assert "SW0201" not in result.stdout
         here.ok("revoke-access", "--link", "far")
     assert here.json("gateway", "status") == []
+
+
+@pytest.mark.parametrize(
+    ("change", "settled"),
+    [
+        ({}, True),
+        ({"link": {"state": "down"}}, False),
+        ({"bindings": [{"ready": True}, {"ready": False}]}, False),
+        ({"forwards": [{"state": "error", "targets_ready": 1}]}, False),
+        ({"forwards": [{"state": "bound", "targets_ready": 0}]}, False),
+    ],
+)
+def test_who_waits_waits_for_link_targets_and_forwards(
+    change: dict[str, object], settled: bool
+) -> None:
+    item = {
+        "link": {"state": "up"},
+        "bindings": [{"ready": True}],
+        "forwards": [{"state": "bound", "targets_ready": 1}],
+    }
+    assert is_settled({**item, **change}) is settled

@@ -345,3 +345,14 @@ def test_a_container_with_a_network_of_its_own_has_none_of_the_hosts_addresses(
     host.line.ok(*words, "--publish", "127.0.0.1:6379:6379")
     spec = read_spec(host.gateway())
     assert (spec.network, spec.publish) == ("backend", ("127.0.0.1:6379:6379",))
+
+
+def test_unbind_of_what_it_bound_leaves_a_service_that_the_user_wrote(
+    gw: CommandLine, host: Host
+) -> None:
+    text = "apiVersion: spillway/v1\nkind: Service\nname: db\nspec: {ports: [5432]}\n"
+    (host.gateway().config / "mine.yaml").write_text(text)
+    gw.ok("gateway", "bind", "db", "10.0.0.6", "5432")
+    gw.ok("gateway", "unbind", "db")
+    assert (host.gateway().config / "mine.yaml").read_text() == text
+    assert "db" in host.gateway().wanted().services
