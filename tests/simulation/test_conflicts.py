@@ -161,6 +161,8 @@ def test_what_was_restored_beside_its_original_is_kept_out_and_its_neighbour_say
         assert f"with the identity of a ({a.identity.site}): one is {there}" in problem.message
         assert f"at {twin.ip}, is its copy" in problem.message
         assert not a.router.problems()
+        linked = [line for line in world.journal if "Linked to a, cost" in line]
+        assert len(linked) == 1, "the copy is not let in for moments"
         told = [line for line in world.journal if "tried to link here: another router" in line]
         assert len(told) <= 1, "a problem while it goes on, an event once"
         a.kill()
@@ -171,3 +173,39 @@ def test_what_was_restored_beside_its_original_is_kept_out_and_its_neighbour_say
         world.run(20)
         assert not twin.router.links.adjacent, "the original is back"
         assert a.router.links.adjacent
+
+
+def test_a_router_that_comes_back_from_a_silent_end_is_no_copy_of_itself() -> None:
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    world.run(5)
+    world.internet.cut(a.ip, b.ip)  # A host without power says nothing.
+    a.kill()
+    world.run(1.8)
+    world.internet.heal(a.ip, b.ip)
+    a.start()
+    world.run(1)
+    assert a.router.links.adjacent, "long before b would have missed it, and at the first try"
+    assert not b.router.problems()
+
+
+def test_an_original_that_was_cut_off_takes_its_place_back_from_a_copied_directory() -> None:
+    world = World(1, "a", "b", "c")
+    a, b, twin = world.sites.values()
+    a.link(b, cost=1)
+    world.run(5)
+    world.internet.cut(a.ip, b.ip)
+    twin.kill()
+    twin.identity = a.identity
+    twin.keeper.keep_epoch(100)
+    world.run(10)
+    twin.start()
+    twin.link(b, cost=1)
+    world.run(10)
+    assert twin.router.links.adjacent, "while it is alone"
+    world.internet.heal(a.ip, b.ip)
+    world.run(40)
+    assert a.router.links.adjacent
+    assert not twin.router.links.adjacent
+    assert [problem.code for problem in b.router.problems()] == ["SW0665"]
