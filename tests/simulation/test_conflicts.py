@@ -176,17 +176,21 @@ def test_what_was_restored_beside_its_original_is_kept_out_and_its_neighbour_say
 
 
 def test_a_router_that_comes_back_from_a_silent_end_is_no_copy_of_itself() -> None:
-    world = World(1, "a", "b")
-    a, b = world.sites.values()
+    """A host without power says nothing; here it has another address afterwards."""
+    world = World(1, "a", "b", "a-again")
+    a, b, again = world.sites.values()
     a.link(b, cost=1)
     world.run(5)
-    world.internet.cut(a.ip, b.ip)  # A host without power says nothing.
+    again.kill()
+    again.identity = a.identity
+    again.keeper.keep_epoch(100)
+    world.internet.cut(a.ip, b.ip)
     a.kill()
     world.run(1.8)
-    world.internet.heal(a.ip, b.ip)
-    a.start()
-    world.run(1)
-    assert a.router.links.adjacent, "long before b would have missed it, and at the first try"
+    again.start()
+    again.link(b, cost=1)
+    world.run(0.5)
+    assert again.router.links.adjacent, "before b would have missed it, and at the first try"
     assert not b.router.problems()
 
 
