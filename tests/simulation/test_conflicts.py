@@ -123,16 +123,23 @@ def test_of_two_routers_with_one_identity_the_later_leaves_the_network_and_says_
     assert [problem.code for problem in twin.router.problems()] == ["SW0401"]
 
 
+@pytest.mark.parametrize("first", [0, 5])
 @pytest.mark.parametrize("is_edge", [False, True])
 @pytest.mark.parametrize("has_own_router_id", [False, True])
 @pytest.mark.parametrize("linked_elsewhere", [False, True])
 def test_what_was_restored_beside_its_original_is_kept_out_and_its_neighbour_says_so(
-    is_edge: bool, has_own_router_id: bool, linked_elsewhere: bool
+    first: int, is_edge: bool, has_own_router_id: bool, linked_elsewhere: bool
 ) -> None:
-    """A backup, or a bundle that was launched twice: gateways are edges of one site or of two."""
+    """A backup, or a bundle that was launched twice: gateways are edges of one site or of two.
+
+    ``first``: when the original itself was restored or launched.
+    """
     edges = frozenset({"a", "twin"} if is_edge else ())
     world = World(1, "a", "twin", "b", "c", edges=edges)
     a, twin, b, c = world.sites.values()
+    a.kill()
+    a.restored = first
+    a.start()
     b.link(c, cost=1)
     a.link(b, cost=1)
     c.declare()
