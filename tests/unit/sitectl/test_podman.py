@@ -334,3 +334,11 @@ def test_who_lingers_is_asked_of_users_only_and_silence_is_no_no(
     monkeypatch.setattr(os, "geteuid", lambda: uid)
     monkeypatch.setattr(Manager, "lingers", lambda self: says)
     assert this_host().lingers is lingers
+
+
+def test_stop_typed_again_ends_a_unit_that_drains(box: Box) -> None:
+    box.runtime().start(TIMEOUT_S)
+    box.engine.set(drains=True)
+    assert box.runtime().stop(TIMEOUT_S)
+    assert not box.runtime().stop(TIMEOUT_S)
+    box.engine.set(drains=False, pid=0)
