@@ -190,7 +190,8 @@ def _saved_image(wish: Wish, archive_path: Path) -> Path:
     """The image as a file that podman and docker both load."""
     podman = Program("podman")
     podman.require_image(wish.image, wish.pull_policy)
-    words = ("save", "--quiet", "--format=docker-archive", f"--output={archive_path}", wish.image)
+    output = f"--output={archive_path.absolute()}"  # podman does not stand where we do.
+    words = ("save", "--quiet", "--format=docker-archive", output, wish.image)
     podman.tell(*words, timeout_s=PULL_TIMEOUT_S)
     return archive_path
 

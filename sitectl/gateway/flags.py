@@ -8,7 +8,7 @@ import click
 from router.model import limits
 from sitectl import output
 from sitectl.failure import Exit, Failure
-from sitectl.gateway import looking, making, services
+from sitectl.gateway import advice, looking, making, services
 from sitectl.gateway.home import Gateway, find_gateway
 from sitectl.linking import wait_until_up
 from sitectl.options import Decorated, Duration, Settings, TokenFile
@@ -66,12 +66,25 @@ def make_gateway(settings: Settings, wish: making.Wish, wait: float | None) -> m
     kind = making.type_of(gateway.site)
     text = f"gateway {gateway.name} ({kind}) of site {gateway.record.site} {told}"
     if wait is not None:
-        wait_until_up(gateway.site, None, wait)
+        _wait_until_linked(gateway, wait)
         text += ", linked"
     output.report(settings, "Gateway", gateway.name, done.change, text)
     if kind == "process":
         output.note("type process: nothing starts it again after a reboot, `init` typed again does")
     return done
+
+
+def _wait_until_linked(gateway: Gateway, wait_s: float) -> None:
+    """As `wait_until_up`, with what to type about a gateway."""
+    try:
+        wait_until_up(gateway.site, None, wait_s)
+    except Failure as failure:
+        if failure.code == "timed-out":
+            failure.hint = f"sitectl gateway status {gateway.name}"
+        elif failure.code == "link-refused":
+            was_linked = looking.seen(gateway)["link"]["certificate_expires"] is not None
+            failure.hint = advice.to_link_again(gateway, was_linked=was_linked)
+        raise
 
 
 def gateway_to_change(settings: Settings, name: str | None) -> Gateway:

@@ -11,6 +11,7 @@ from sitectl import output
 from sitectl.directory import DirectorySite
 from sitectl.edge import LINK
 from sitectl.failure import Failure
+from sitectl.gateway import advice
 from sitectl.gateway.home import Gateway, is_made
 from sitectl.gateway.making import GRANT_PREFIX, type_of
 from sitectl.gateway.services import forwarded
@@ -60,11 +61,27 @@ def item_of(gateway: Gateway) -> dict[str, Any]:
             }
         )
         return item
-    runtime = runtime_of(site)
-    item |= {**runtime.describe(), **seen(gateway), "id": site.trust.site_id}
+    item |= {**seen(gateway), "id": site.trust.site_id}
     item["problems"] += map(_told_of, site.scan()[1])
-    item["notes"] = list(map(_told_of, runtime.findings()))
+    item["problems"] = advice.advised(gateway, item)
+    if item["state"] == "stopped":
+        item["notes"].append(_stopped(gateway))
+    runtime = runtime_of(site)
+    try:
+        item |= runtime.describe()
+        item["notes"] += map(_told_of, runtime.findings())
+    except Failure as failure:  # Its engine does not answer; other gateways are shown all the same.
+        item["problems"].append(
+            {"code": failure.code, "message": failure.message, "hint": failure.hint}
+        )
+    for note in item["notes"]:
+        note["hint"] = advice.here(gateway, note["hint"])
     return item
+
+
+def _stopped(gateway: Gateway) -> dict[str, str]:
+    hint = f"sitectl gateway init --name {gateway.name}"
+    return {"code": "", "message": "its router does not run", "hint": hint}
 
 
 def _told_of(finding: ConfigError) -> dict[str, str]:
@@ -306,5 +323,6 @@ def _forward_row(name: str, row: dict[str, Any]) -> tuple[object, ...]:
 
 
 def _finding_text(word: str, name: str, found: dict[str, str]) -> str:
-    text = f"{word} at {output.safe(name)}: {found['code']} {output.safe(found['message'])}"
+    said = output.safe(f"{found['code']} {found['message']}".strip())
+    text = f"{word} at {output.safe(name)}: {said}"
     return f"{text}\n  Next: {output.safe(found['hint'])}" if found.get("hint") else text

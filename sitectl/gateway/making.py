@@ -33,8 +33,17 @@ from sitectl.granting import endpoints_to_dial, grant_claim
 from sitectl.options import Settings
 from sitectl.podman_site import ANY_ADDRESS, IN_CONTAINERS, with_flags
 from sitectl.runtimes import presence, runtime_of
-from sitectl.runtimes.planning import HOST_NETWORK, require_words
-from sitectl.runtimes.spec import RUNTIME_FILE, Kind, PullPolicy, RuntimeSpec, read_spec, write_spec
+from sitectl.runtimes.engine import Program
+from sitectl.runtimes.planning import HOST_NETWORK
+from sitectl.runtimes.spec import (
+    RUNTIME_FILE,
+    Kind,
+    PullPolicy,
+    RuntimeSpec,
+    read_spec,
+    require_words,
+    write_spec,
+)
 from sitectl.site import Change, Site
 
 if TYPE_CHECKING:
@@ -100,7 +109,7 @@ def make(settings: Settings, wish: Wish) -> Made:
     _require_name(wish.name)
     gateway = gateway_at(settings, wish.name)
     spec = _spec(gateway.site, wish)
-    _require_host_runs(spec.kind)
+    _require_host_runs(spec.kind, is_new=not _has_spec(gateway.site))
     source = _source(settings, wish, gateway)
     site, made = make_edge_in(store.gateways_dir(settings), wish.name)
     changes = [made]
@@ -175,6 +184,11 @@ def _spec(site: DirectorySite, wish: Wish) -> RuntimeSpec:
         network=wish.network or before.network,
         publish=wish.publish or before.publish,
     )
+    if spec.publish and spec.network == HOST_NETWORK:
+        raise usage(
+            "--publish: on the host's network its ports are the host's already",
+            "Leave it out, or give the container a network of its own: --network NAME",
+        )
     if spec.network != HOST_NETWORK:  # What is forwarded is for all of the host's neighbours.
         spec = msgspec.structs.replace(spec, publish_ip=ANY_ADDRESS)
     require_words(site, spec)
@@ -187,7 +201,7 @@ def is_apart(site: DirectorySite) -> bool:
     return spec.kind in IN_CONTAINERS and spec.network != HOST_NETWORK
 
 
-def _require_host_runs(kind: Kind) -> None:
+def _require_host_runs(kind: Kind, *, is_new: bool) -> None:
     """Raise Failure when this host has nothing that runs a gateway of this kind."""
     other = "or --type process, which nothing starts again after a reboot"
     if kind == "systemd" and not (_BOOTED.is_dir() and shutil.which("systemctl")):
@@ -204,6 +218,8 @@ def _require_host_runs(kind: Kind) -> None:
             f"a gateway of type {kind} needs {kind}, which is not installed on this host",
             f"Install it (dnf install podman, apt install podman), {other}",
         )
+    if kind == "docker" and is_new:  # Its daemon may not run; podman has none.
+        Program("docker").tell("version")
 
 
 def _source(settings: Settings, wish: Wish, gateway: Gateway) -> _Source:

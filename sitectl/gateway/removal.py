@@ -4,6 +4,7 @@ import shutil
 from typing import Final
 
 from certs.errors import CertError
+from router.model.errors import ConfigError
 from sitectl import output
 from sitectl.failure import Exit, Failure
 from sitectl.gateway.home import Gateway, site_of
@@ -32,13 +33,13 @@ def revoke_here(settings: Settings, gateway: Gateway) -> None:
     site_id = _site_id(gateway)
     why = _NOT_HERE
     try:
-        site = site_of(settings, record)
+        site = site_of(settings, gateway)
         if site is not None:
             revoke(site, site_id, record.grant)
             return
     except Failure as failure:
         why = failure.message
-    except (CertError, OSError) as error:
+    except (CertError, ConfigError, OSError) as error:
         why = str(error)
     output.note(f"the gateway's access at site {record.site} was not revoked: {why}")
     output.note(f"There type: sitectl {record.flags}revoke-access --link {site_id or record.grant}")

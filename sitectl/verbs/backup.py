@@ -1,5 +1,6 @@
 """`backup` and `restore`: a site in one sealed file, and back from it, here or elsewhere."""
 
+import contextlib
 import os
 import sys
 import time
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from certs.files import write_secret
 from sitectl import output, store
@@ -201,13 +203,25 @@ def _tell(
         return
     if content.objects:
         _tell_of_workloads(content)
-    if origin.runtime:
-        run = "sitectl gateway init --name" if origin.is_gateway else "sitectl init"
-        output.note(
-            "How its router was run there is not restored "
-            f"({', '.join(origin.runtime.split(chr(10))).rstrip(', ')}): {run} {content.name} …"
-        )
-    output.note(f"Next: sitectl --site {content.name} start")
+    output.note(f"Next: {_start_words(content)}")
+
+
+def _start_words(content: Content) -> str:
+    """What has the restored router run here as it ran there, as far as this host can."""
+    from sitectl.gateway.making import KINDS
+    from sitectl.runtimes.spec import RuntimeSpec
+
+    name, kind = content.name, "process"
+    with contextlib.suppress(msgspec.MsgspecError):  # Of a later version: as a plain process.
+        kind = msgspec.yaml.decode(content.origin.runtime or "{}", type=RuntimeSpec).kind
+    if content.origin.is_gateway:
+        word = next(word for word, made in KINDS.items() if made == kind)
+        return f"sitectl gateway init --name {name} --type {word}"
+    if kind == "podman":
+        return f"sitectl --platform podman init {name}"
+    if kind == "systemd":
+        return f"sitectl init {name} --run-by systemd && sitectl --site {name} start"
+    return f"sitectl --site {name} start"
 
 
 def _tell_of_workloads(content: Content) -> None:

@@ -20,7 +20,12 @@ from sitectl.image import image_flags
 from sitectl.options import Duration, Settings, TokenFile, Verb, dry_run_flag
 from sitectl.runtimes import choice, presence, runtime_of
 from sitectl.runtimes.choice import RunBy
-from sitectl.runtimes.process import is_supervised, router_command, router_environment
+from sitectl.runtimes.process import (
+    is_supervised,
+    require_own,
+    router_command,
+    router_environment,
+)
 from sitectl.runtimes.spec import PullPolicy
 from sitectl.site import Change
 from sitectl.site_flags import ROUTER_MODES, given, key_flags, site_flags, without_use
@@ -96,6 +101,8 @@ def init(
             f"sitectl init {name_of(chosen)}",
         )
     spec = _site_spec(**flags)
+    if not _says_how(ctx, flags):
+        spec = _spec_there(settings, chosen) or spec
     if podman:
         if run_by is not None:
             raise usage("--run-by is not for --platform podman", "Leave one of them out")
@@ -109,6 +116,19 @@ def init(
     _report_made(settings, chosen, change, f"{_MADE[change]}: {directory}")
     if change == "created":
         output.note(f"Next: sitectl --site {chosen} start")
+
+
+def _says_how(ctx: click.Context, flags: dict[str, Any]) -> bool:
+    """Whether any flag says how the site shall be; none: as it is."""
+    default = click.core.ParameterSource.DEFAULT
+    return bool(given(ctx)) or any(ctx.get_parameter_source(key) != default for key in flags)
+
+
+def _spec_there(settings: Settings, name: str) -> SiteSpec | None:
+    """What the document of a site that is there says."""
+    site = DirectorySite(store.state_dir(settings) / name)
+    found = site.find("Site", name) if site.config.is_dir() else None
+    return found.spec if found is not None and isinstance(found.spec, SiteSpec) else None
 
 
 _MADE = {
@@ -259,6 +279,7 @@ def run(ctx: click.Context, /, init: bool, token: str | None, listens: tuple[str
             f"the router of {site.name!r} runs already (process {presence.running_pid(site)})",
             f"sitectl --site {site.name} stop",
         )
+    require_own(site)
     command = router_command(site)
     if is_supervised():
         command += ["--log", "stdout"]

@@ -251,7 +251,8 @@ def test_a_gateway_comes_back_as_a_gateway(here: CommandLine, elsewhere: Command
     here.ok(
         "--site", "db1", "backup", str(file), "--gateway", "--passphrase-file", "-", stdin=WORDS
     )
-    restored(elsewhere, file)
+    said = restored(elsewhere, file)
+    assert "Next: sitectl gateway init --name db1 --type process\n" in said
     gateway = elsewhere.state / "gateways.d" / "db1"
     assert (gateway / "config").is_dir()
     assert (gateway / "gateway.yaml").read_text() == "site: here\n"
@@ -319,3 +320,19 @@ def test_a_backup_is_the_same_content_whether_read_or_restored(full: CommandLine
     site = DirectorySite(full.state / "here")
     content = folder.read_folder(site)
     assert "PRIVATE" not in repr(content) + repr(content.links)
+
+
+@pytest.mark.parametrize(
+    ("runtime", "words"),
+    [
+        ("kind: podman", "sitectl --platform podman init here"),
+        ("kind: systemd", "sitectl init here --run-by systemd && sitectl --site here start"),
+        ("", "sitectl --site here start"),
+    ],
+)
+def test_restore_says_what_has_the_router_run_as_it_did(
+    here: CommandLine, elsewhere: CommandLine, runtime: str, words: str
+) -> None:
+    if runtime:
+        (here.state / "here" / "runtime.yaml").write_text(f"{runtime}\n")
+    assert f"Next: {words}\n" in restored(elsewhere, saved(here))

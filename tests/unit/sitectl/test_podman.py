@@ -1,6 +1,7 @@
 """Who keeps a container running: Quadlet, a plain unit, or podman itself; and what is refused."""
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from sitectl.directory import DirectorySite
 from sitectl.failure import Failure
-from sitectl.runtimes import podman
+from sitectl.runtimes import podman, programs
 from sitectl.runtimes.container import DIRECTORY_LABEL
 from sitectl.runtimes.container_host import Host, this_host
 from sitectl.runtimes.manager import Manager
@@ -196,7 +197,7 @@ def test_what_podman_refuses_is_answered_with_what_to_type(
     box.engine.set(refusal=refusal)
     with pytest.raises(Failure) as refused:
         box.runtime(WITHOUT_SYSTEMD).start(TIMEOUT_S)
-    assert refusal in refused.value.message
+    assert refusal.removeprefix("Error: ") in refused.value.message
     assert advice in refused.value.hint
     assert box.engine.state["container"] is None
 
@@ -342,3 +343,26 @@ def test_stop_typed_again_ends_a_unit_that_drains(box: Box) -> None:
     assert box.runtime().stop(TIMEOUT_S)
     assert not box.runtime().stop(TIMEOUT_S)
     box.engine.set(drains=False, pid=0)
+
+
+def test_every_word_to_podman_finds_a_users_containers_after_su(
+    box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "run" / str(os.geteuid())
+    own.mkdir(parents=True)
+    monkeypatch.setattr(programs, "RUN_DIRECTORIES", own.parent)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "")
+    assert box.runtime(WITHOUT_SYSTEMD).start(TIMEOUT_S)
+    assert box.runtime(WITHOUT_SYSTEMD).stop(TIMEOUT_S)
+    assert box.engine.said("podman stop")
+    assert box.engine.runtime_directories() == {str(own)}
+
+
+def test_a_router_that_ends_by_itself_needs_no_second_signal(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = box.runtime()
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    monkeypatch.setattr(runtime.site.admin, "process_id", lambda: gone.pid)
+    runtime.hurry()

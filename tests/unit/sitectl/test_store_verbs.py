@@ -513,6 +513,15 @@ def test_a_dry_run_at_a_process_site_is_refused_before_anything_is_written(
     assert here.config("here") == before
 
 
+def test_init_without_flags_takes_a_site_as_it_is(sitectl: CommandLine) -> None:
+    sitectl.ok("init", "east", "--bind-port", "55999")
+    before = sitectl.config("east")
+    assert "unchanged" in sitectl.ok("init", "east").stdout
+    assert sitectl.config("east") == before
+    other = sitectl("init", "east", "--bind-port", "55998")
+    assert other.exit_code == 5 and "other settings" in other.stderr
+
+
 def test_skuppers_flags_of_a_host_say_where_clients_connect(here: CommandLine) -> None:
     words = ("service", "create", "one", "80", "--host-ip", "127.0.0.3", "--host-port", "8080")
     told = here.ok(*words, "--container-name", "one-proxy", "--label", "a=b").stderr
@@ -534,6 +543,7 @@ def test_skuppers_flags_of_a_host_say_where_clients_connect(here: CommandLine) -
     ("flags", "code"),
     [
         (("--host-ip", "db.lan"), 2),
+        (("--host-ip", "db.lan", "--host-port", "8080"), 2),
         (("--host-port", "zero"), 2),
         (("--host-port", "81:8080"), 5),  # A port that the service does not have.
         (("--host-port", "8080", "--host-port", "8081"), 5),

@@ -3,7 +3,9 @@
 import hashlib
 import io
 import json
+import os
 import stat
+import sys
 import tarfile
 import time
 from pathlib import Path
@@ -244,3 +246,30 @@ def test_an_archive_that_is_no_bundle_of_ours_is_bounded(tmp_path: Path) -> None
     archive.write(path, {str(n): b"" for n in range(archive.MEMBERS_MAX + 1)}, None, 0)
     with pytest.raises(Failure, match="more than"):
         archive.read(path)
+
+
+_PODMAN = """\
+import io, sys, tarfile
+if sys.argv[1] == "save":
+    path = next(word for word in sys.argv if word.startswith("--output=")).removeprefix("--output=")
+    with tarfile.open(path, "w") as tar:
+        text = b'[{"Config": "ab12.json"}]'
+        member = tarfile.TarInfo("manifest.json")
+        member.size = len(text)
+        tar.addfile(member, io.BytesIO(text))
+"""
+
+
+def test_the_image_is_saved_where_outdir_is_by_podman_that_stands_elsewhere(
+    here: CommandLine, definition: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "podman").write_text(f"#!{sys.executable}\n{_PODMAN}")
+    (programs / "podman").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.chdir(tmp_path)
+    words = ("--with-image", "--image", "registry.test/router:1", "--ingress-host", "10.9.8.7")
+    here.ok("gateway", "generate-bundle", definition.name, "./out", *words)
+    with tarfile.open(tmp_path / "out" / "db-host.tar.gz") as bundle:
+        assert "image.tar" in [name.removeprefix("./") for name in bundle.getnames()]

@@ -8,10 +8,12 @@ import pytest
 
 from certs.redeem import ClaimDesk, make_request
 from certs.tokens import read_file
+from sitectl.failure import Exit, Failure
 from sitectl.gateway.looking import RUNS_TWICE, is_settled
+from sitectl.runtimes.docker import DockerRuntime
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FakeAdmin
-from tests.unit.sitectl.gateway.conftest import Host, service
+from tests.unit.sitectl.gateway.conftest import Host, link, service
 
 
 @pytest.fixture
@@ -102,7 +104,7 @@ def test_clocks_that_differ_are_told_as_such_and_since_when(
     router.item("/api/v1/status", {"ready": True, "problems": [problem]})
     (item,) = json.loads(busy("gateway", "status", "-o", "json").stdout)["items"]
     assert (item["link"]["error_code"], item["link"]["since"]) == ("clock", "2026-02-03T00:00:00Z")
-    assert [one["code"] for one in item["problems"]] == ["SW0660"]
+    assert "SW0660" in {one["code"] for one in item["problems"]}
     text = busy("gateway", "status").stdout
     for word in ("2026-02-03T00:00:00Z", "SW0660", "the clocks differ by about 24 h"):
         assert word in text
@@ -116,6 +118,87 @@ def test_without_its_router_what_is_configured_is_shown(gw: CommandLine) -> None
     assert item["link"]["error"] == "the router does not run"
     assert [one["ready"] for one in item["bindings"]] == [False]
     assert [one["state"] for one in item["forwards"]] == ["waiting"]
+
+
+def test_a_stopped_gateway_says_what_starts_it(gw: CommandLine) -> None:
+    text = gw.ok("gateway", "status").stdout
+    assert "Note at gw: its router does not run\n  Next: sitectl gateway init --name gw\n" in text
+
+
+def test_a_gateway_without_its_link_has_a_problem(gw: CommandLine, router: FakeAdmin) -> None:
+    router.items("/api/v1/links", link("connecting", "nobody answers"))
+    result = gw("gateway", "status")
+    assert result.exit_code == 3
+    assert "SW0635 it is not linked to its site: nobody answers" in result.stdout
+    assert "sitectl gateway status gw --wait 30" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("expires", "words"),
+    [
+        ("2027-01-01T00:00:00Z", "sitectl gateway init --config gw.yaml"),
+        (None, "sitectl gateway init --name gw --token gw.yaml"),
+    ],
+)
+def test_a_refused_gateway_is_told_how_it_comes_back(
+    gw: CommandLine, router: FakeAdmin, expires: str | None, words: str
+) -> None:
+    router.items("/api/v1/links", {**link("refused", "barred"), "certificate_expires": expires})
+    problem = {
+        "code": "SW0404",
+        "message": "Link site was refused: barred",
+        "hint": "sitectl link delete site, then link with a new token",
+    }
+    router.item("/api/v1/status", {"ready": True, "version": "1", "problems": [problem]})
+    result = gw("gateway", "status")
+    assert result.exit_code == 3
+    assert words in result.stdout and "link delete" not in result.stdout
+    assert "SW0635" not in result.stdout
+    waited = gw("gateway", "init", "--name", "gw", "--wait", "1")
+    assert waited.exit_code == 1 and "link delete" not in waited.stderr
+
+
+def test_a_taken_port_of_a_forward_is_answered_with_forward(
+    busy: CommandLine, router: FakeAdmin
+) -> None:
+    why = "cannot listen on 127.0.0.1:16379: taken"
+    listener = {"host": "127.0.0.1", "port": 16379, "state": "error", "error": why}
+    router.items("/api/v1/services", service("cache", 6379, listener=listener))
+    hint = "Free the port, or: sitectl service set cache --listen [IP:]PORT"
+    problem = {"code": "SW0202", "message": f"Service cache:6379: {why}", "hint": hint}
+    router.item("/api/v1/status", {"ready": True, "version": "1", "problems": [problem]})
+    text = busy("gateway", "status").stdout
+    assert "sitectl gateway forward cache PORT --name gw" in text
+    assert "service set" not in text
+
+
+def test_commands_for_a_site_are_completed_for_the_gateway(
+    busy: CommandLine, router: FakeAdmin, host: Host
+) -> None:
+    hint = "See why under ERROR: sitectl service status db"
+    problem = {"code": "SW0309", "message": "no ready target", "hint": hint}
+    router.item("/api/v1/status", {"ready": True, "version": "1", "problems": [problem]})
+    place = host.gateway().directory.parent
+    text = busy("gateway", "status").stdout
+    assert f"ERROR: sitectl --state {place} --site gw service status db" in text
+    place_words = ("--state", str(place), "--site", "gw")
+    assert busy(*place_words, "service", "status", "db").exit_code == 4  # It is found and asked.
+
+
+def test_an_engine_that_does_not_answer_hides_no_other_gateway(
+    gw: CommandLine, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gw.ok("gateway", "init", "--name", "boxed", "--type", "process")
+    (host.gateway("boxed").directory / "runtime.yaml").write_text("kind: docker\n")
+
+    def refuse(runtime: DockerRuntime) -> dict[str, object]:
+        raise Failure(Exit.FAILED, "SW0611", "docker does not answer", "systemctl start docker")
+
+    monkeypatch.setattr(DockerRuntime, "describe", refuse)
+    result = gw("gateway", "status")
+    assert result.exit_code == 3
+    assert "Problem at boxed: SW0611 docker does not answer" in result.stdout
+    assert "gw " in result.stdout
 
 
 def test_an_idle_gateway_says_what_to_type(gw: CommandLine) -> None:

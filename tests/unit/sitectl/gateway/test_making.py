@@ -105,6 +105,30 @@ def test_without_systemd_or_podman_nothing_is_made(
     assert not (host.line.state / "gateways.d").exists()
 
 
+def test_without_dockers_daemon_nothing_is_made(
+    host: Host, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    said = "Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?"
+    (programs / "docker").write_text(f"#!/bin/sh\necho '{said}' >&2\nexit 1\n")
+    (programs / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    result = host.line("gateway", "init", "--type", "docker")
+    assert result.exit_code == 1
+    assert result.stderr.count(said) == 1 and "systemctl start docker" in result.stderr
+    assert not (host.line.state / "gateways.d").exists()
+
+
+def test_ports_are_published_from_a_network_of_its_own_alone(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+    result = host.line("gateway", "init", "--type", "podman", "--publish", "6379:6379")
+    assert result.exit_code == 2 and "--network NAME" in result.stderr
+    assert not (host.line.state / "gateways.d").exists()
+
+
 def test_another_type_is_a_conflict(gw: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     result = gw("gateway", "init", "--name", "gw", "--type", "podman")
     assert result.exit_code == 5
@@ -204,6 +228,19 @@ def test_delete_goes_on_when_the_site_is_gone_and_says_what_is_left_to_type(
     shutil.rmtree(gw.state / "here")
     ended = gw.ok("gateway", "delete")
     assert f"--site here revoke-access --link {gateway_id}" in ended.stderr
+    assert not host.gateway().directory.exists()
+
+
+def test_a_gateway_goes_when_the_kubeconfig_of_its_site_is_gone(
+    gw: CommandLine, host: Host, tmp_path: Path
+) -> None:
+    path = host.gateway().directory / "gateway.yaml"
+    gone = f"kubeconfig: {tmp_path}/gone.yaml\nnamespace: west\n"
+    kept = [line for line in path.read_text().splitlines() if line.startswith(("site", "grant"))]
+    path.write_text("\n".join(["platform: kubernetes", gone, *kept]))
+    assert gw("gateway", "status").exit_code == 0
+    result = gw.ok("gateway", "delete")
+    assert "was not revoked" in result.stderr and "-n west revoke-access --link" in result.stderr
     assert not host.gateway().directory.exists()
 
 

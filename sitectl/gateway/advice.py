@@ -1,0 +1,63 @@
+"""What to type about a gateway: its router, as any, knows the words for sites alone."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from sitectl.gateway.home import Gateway
+
+NOT_LINKED: Final = "SW0635"
+_REFUSED, _NO_LISTENER = "SW0404", "SW0202"
+_OF_A_SITE: Final = re.compile(r"\bsitectl (?!gateway |--|link create|token create)")
+
+
+def advised(gateway: Gateway, item: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The problems of ``item`` (`looking.item_of`), each with what to type on this host."""
+    problems = [{**one, "hint": _hint(gateway, item, one)} for one in item["problems"]]
+    link = item["link"]
+    is_told = any(one["code"] == _REFUSED or one["message"] == link["error"] for one in problems)
+    if item["state"] != "stopped" and link["state"] != "up" and link["error"] and not is_told:
+        problems.append(
+            {
+                "code": NOT_LINKED,
+                "message": f"it is not linked to its site: {link['error']}",
+                "hint": "The link is tried again by itself: "
+                f"sitectl gateway status {gateway.name} --wait 30",
+            }
+        )
+    return problems
+
+
+def here(gateway: Gateway, hint: str) -> str:
+    """``hint``, whose commands are for a site on this host, for this gateway."""
+    name = gateway.name
+    started = hint.replace("sitectl start", f"sitectl gateway init --name {name}")
+    place = f"sitectl --state {gateway.site.directory.parent} --site {name} "
+    return _OF_A_SITE.sub(place, started)
+
+
+def to_link_again(gateway: Gateway, *, was_linked: bool) -> str:
+    """How a gateway whose site refused it comes back. An identity that was barred stays barred."""
+    name = gateway.name
+    if not was_linked:
+        return (
+            f"There: sitectl token create {name}.yaml; and here: "
+            f"sitectl gateway init --name {name} --token {name}.yaml"
+        )
+    return (
+        f"As another gateway: sitectl gateway export-config {name}.yaml --name {name} && "
+        f"sitectl gateway delete --name {name}, then sitectl gateway init --config {name}.yaml "
+        "with its --type"
+    )
+
+
+def _hint(gateway: Gateway, item: Mapping[str, Any], problem: Mapping[str, str]) -> str:
+    if problem["code"] == _REFUSED:
+        was_linked = item["link"]["certificate_expires"] is not None
+        return to_link_again(gateway, was_linked=was_linked)
+    if problem["code"] == _NO_LISTENER:
+        for row in item["forwards"]:
+            if row["error"] and row["error"] in problem["message"]:
+                other = f"sitectl gateway forward {row['service']} PORT --name {gateway.name}"
+                return f"Free the port, or take another: {other}"
+    return here(gateway, problem.get("hint", ""))
