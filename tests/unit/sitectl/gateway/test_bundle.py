@@ -7,6 +7,7 @@ import os
 import stat
 import sys
 import tarfile
+import time
 from pathlib import Path
 
 import pytest
@@ -246,6 +247,31 @@ def test_an_archive_that_would_fill_our_memory_is_no_bundle(
     assert archive.read(path) is not None
     monkeypatch.setattr(archive, "FILES_BYTES_MAX", 2500)
     with pytest.raises(Failure, match="too long"):
+        archive.read(path)
+
+
+def test_a_credential_is_new_where_the_sites_authority_is_or_little_is_left_of_it(
+    here: CommandLine, definition: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = packed(here, definition)
+    here.ok("--yes", "revoke-access")  # All: another authority.
+    second = packed(here, definition)
+    assert identity(second) == identity(first)
+    assert tokens.load_bytes(second[TOKEN], "").ca_pem != tokens.load_bytes(first[TOKEN], "").ca_pem
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + YEAR_S / 2)
+    assert packed(here, definition)[TOKEN] == second[TOKEN]
+    monkeypatch.setattr(time, "time", lambda: real() + 3 * YEAR_S / 4)
+    assert packed(here, definition)[TOKEN] != second[TOKEN]
+
+
+def test_an_archive_that_is_no_bundle_of_ours_is_bounded(tmp_path: Path) -> None:
+    path = tmp_path / "big.tar.gz"
+    archive.write(path, {"big": bytes(archive.MEMBER_BYTES_MAX + 1)}, None, 0)
+    with pytest.raises(Failure, match="big is too long"):
+        archive.read(path)
+    archive.write(path, {str(n): b"" for n in range(archive.MEMBERS_MAX + 1)}, None, 0)
+    with pytest.raises(Failure, match="more than"):
         archive.read(path)
 
 

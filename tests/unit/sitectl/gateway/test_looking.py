@@ -1,5 +1,6 @@
 """`gateway status`: what is shown of gateways here, stopped, half made, and elsewhere."""
 
+import json
 import time
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from certs.redeem import ClaimDesk, make_request
 from certs.tokens import read_file
 from sitectl.failure import Exit, Failure
-from sitectl.gateway.looking import RUNS_TWICE
+from sitectl.gateway.looking import RUNS_TWICE, is_settled
 from sitectl.runtimes.containers.docker import DockerRuntime
 from sitectl.runtimes.process import ProcessRuntime
 from tests.unit.sitectl.conftest import CommandLine
@@ -86,6 +87,28 @@ def test_a_problem_of_its_router_is_exit_3(busy: CommandLine, router: FakeAdmin)
     result = busy("gateway", "status")
     assert result.exit_code == 3
     assert "Problem at gw: SW0999 all is lost" in result.stdout
+
+
+def test_clocks_that_differ_are_told_as_such_and_since_when(
+    busy: CommandLine, router: FakeAdmin
+) -> None:
+    links = router.answers["/api/v1/links"][1]["items"]
+    refused = {"state": "refused", "error": "the clocks differ by about 24 h, or more"}
+    router.items(
+        "/api/v1/links",
+        *(
+            {**link, **refused, "error_code": "clock", "since": "2026-02-03T00:00:00Z"}
+            for link in links
+        ),
+    )
+    problem = {"code": "SW0660", "message": "Link site waits for a clock.", "hint": "Then"}
+    router.item("/api/v1/status", {"ready": True, "problems": [problem]})
+    (item,) = json.loads(busy("gateway", "status", "-o", "json").stdout)["items"]
+    assert (item["link"]["error_code"], item["link"]["since"]) == ("clock", "2026-02-03T00:00:00Z")
+    assert "SW0660" in {one["code"] for one in item["problems"]}
+    text = busy("gateway", "status").stdout
+    for word in ("2026-02-03T00:00:00Z", "SW0660", "the clocks differ by about 24 h"):
+        assert word in text
 
 
 def test_without_its_router_what_is_configured_is_shown(gw: CommandLine) -> None:
@@ -243,3 +266,24 @@ def test_gateways_of_the_site_that_run_elsewhere_are_shown(
         assert "SW0201" not in result.stdout
         here.ok("revoke-access", "--link", "far")
     assert here.json("gateway", "status") == []
+
+
+@pytest.mark.parametrize(
+    ("change", "settled"),
+    [
+        ({}, True),
+        ({"link": {"state": "down"}}, False),
+        ({"bindings": [{"ready": True}, {"ready": False}]}, False),
+        ({"forwards": [{"state": "error", "targets_ready": 1}]}, False),
+        ({"forwards": [{"state": "bound", "targets_ready": 0}]}, False),
+    ],
+)
+def test_who_waits_waits_for_link_targets_and_forwards(
+    change: dict[str, object], settled: bool
+) -> None:
+    item = {
+        "link": {"state": "up"},
+        "bindings": [{"ready": True}],
+        "forwards": [{"state": "bound", "targets_ready": 1}],
+    }
+    assert is_settled({**item, **change}) is settled

@@ -91,6 +91,18 @@ def test_the_network_is_asked_before_a_service_is_declared(
     assert {"command": "reload", "arguments": {}} in router.commands
 
 
+def test_a_target_is_bound_once_though_the_service_has_its_ports_in_another_order(
+    gw: CommandLine, host: Host, router: FakeAdmin
+) -> None:
+    answer = {"apiVersion": "spillway/v1", "kind": "X"}
+    router.answers["/api/v1/services"] = [
+        (200, {**answer, "items": []}),
+        (200, {**answer, "items": [service("db", 81), service("db", 82)]}),
+    ]
+    gw.ok("gateway", "bind", "db", "127.0.0.1", "82:1082", "81:1081")
+    assert targets(host, "db") == {("127.0.0.1", (1081, 1082))}
+
+
 @pytest.mark.parametrize(
     "words", [("15432", "15433"), ("15432", "--protocol", "http"), ("80:15432",)]
 )
@@ -358,3 +370,14 @@ def test_a_container_with_a_network_of_its_own_has_none_of_the_hosts_addresses(
     host.line.ok(*words, "--publish", "127.0.0.1:6379:6379")
     spec = read_spec(host.gateway())
     assert (spec.network, spec.publish) == ("backend", ("127.0.0.1:6379:6379",))
+
+
+def test_unbind_of_what_it_bound_leaves_a_service_that_the_user_wrote(
+    gw: CommandLine, host: Host
+) -> None:
+    text = "apiVersion: spillway/v1\nkind: Service\nname: db\nspec: {ports: [5432]}\n"
+    (host.gateway().config / "mine.yaml").write_text(text)
+    gw.ok("gateway", "bind", "db", "10.0.0.6", "5432")
+    gw.ok("gateway", "unbind", "db")
+    assert (host.gateway().config / "mine.yaml").read_text() == text
+    assert "db" in host.gateway().wanted().services

@@ -8,16 +8,18 @@ import pytest
 
 from sitectl.directory import DirectorySite
 from sitectl.failure import Exit, Failure
-from sitectl.runtimes import runtime_of
+from sitectl.runtimes import account, runtime_of
 from sitectl.runtimes.spec import RuntimeSpec
 from sitectl.runtimes.spec_file import read_spec, write_spec
 from sitectl.runtimes.systemd import runtime as systemd
 from sitectl.runtimes.systemd.runtime import SystemdRuntime
+from sitectl.runtimes.systemd.unit_file import HostFacts, UnitSpec, unit_text
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FakeAdmin
 from tests.unit.sitectl.runtimes.fake_systemd import ACTIVE, GONE, FakeSystemd
 
 UNIT = "spillway-here.service"
+FACTS = HostFacts(version="1", systemd=252, python="/usr/bin/python3")
 
 
 class NoProcess:
@@ -297,3 +299,25 @@ def test_a_running_router_is_not_given_to_another(here: CommandLine, admin: Fake
     result = here("init", "here", "--run-by", "systemd")
     assert result.exit_code == Exit.CONFLICT
     assert "stop" in result.stderr
+
+
+def test_the_account_of_system_units_goes_with_the_last_one_of_them(
+    here: CommandLine, played: FakeSystemd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root has units of the system")
+    units = tmp_path / "units"
+    units.mkdir()
+    removed: list[str] = []
+    monkeypatch.setattr(systemd, "SYSTEM_UNITS", units)
+    monkeypatch.setattr(account, "remove_account", lambda: removed.append("account"))
+    write_spec(site_of(here), RuntimeSpec(kind="systemd", name="spillway-here", scope="system"))
+    text = unit_text(UnitSpec(site="b", directory="/b", scope="system", drain_grace_s=1.0), FACTS)
+    other = units / "spillway-b.service"
+    other.write_text(text)
+    (units / "sshd.service").write_text("[Service]\nExecStart=/bin/true\n")
+    runtime(here).remove(1.0)
+    assert removed == []
+    other.unlink()
+    runtime(here).remove(1.0)
+    assert removed == ["account"]

@@ -110,6 +110,17 @@ def test_a_system_unit_runs_as_an_account_of_its_own_with_no_rights() -> None:
     assert found["WantedBy"] == ["multi-user.target"]
 
 
+def test_a_router_that_ends_or_hangs_is_started_again_whoever_runs_it() -> None:
+    for spec, facts in ((SYSTEM, FACTS), (USER, AT_HOME)):
+        found = settings(unit_text(spec, facts))
+        assert (found["Type"], found["NotifyAccess"]) == (["notify"], ["main"])
+        assert found["WatchdogSec"] == ["15"]
+        assert found["Restart"] == ["on-failure"]
+        assert found["StartLimitIntervalSec"] == ["0"], "however often"
+        assert found["LimitNOFILE"] == ["65536"]
+        assert found["ExecStart"][0].endswith(f"--site-dir {spec.directory} --log stdout")
+
+
 def test_only_low_ports_bring_a_right_and_only_that() -> None:
     found = settings(unit_text(msgspec.structs.replace(SYSTEM, binds_low_ports=True), FACTS))
     assert found["CapabilityBoundingSet"] == ["CAP_NET_BIND_SERVICE"]
