@@ -91,8 +91,9 @@ is_ours() { [ "$(readlink "$link" 2>/dev/null)" = "$prefix/current/bin/sitectl" 
 
 # --- Python -----------------------------------------------------------------------------------
 
+# -I everywhere: nothing that lies where this is typed is imported, nor what PYTHONPATH names.
 is_new_enough() {
-  "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
+  "$1" -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
 }
 
 find_python() {
@@ -152,7 +153,7 @@ venv_advice() {
   os_release
   case " $ID $ID_LIKE " in
   *' debian '* | *' ubuntu '*)
-    echo "${sudo}apt install python$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv" ;;
+    echo "${sudo}apt install python$("$python" -I -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv" ;;
   *' fedora '* | *' rhel '* | *' centos '*)
     echo "${sudo}dnf install $(basename "$python" | sed 's/^python3$/python3.12/')-pip" ;;
   *) echo "Install the modules venv and ensurepip of $python" ;;
@@ -220,6 +221,12 @@ from_bundle() {
     [ -z "$load" ] || set --
     tar -xf "$from" -C "$work" "$@" || fail "$from is no bundle, or damaged" 'Copy it anew'
     for from in "$work"/*/; do break; done
+  elif [ -d "$from" ]; then  # A copy, so that what is checked is what is installed.
+    mkdir "$work/bundle"
+    for part in "$from"/*; do
+      if [ "${part##*/}" != images ] || [ -n "$load" ]; then cp -RL -- "$part" "$work/bundle/"; fi
+    done
+    from=$work/bundle
   fi
   from=$(cd "$from" && pwd) || fail "there is no $source"
   [ -f "$from/SHA256SUMS" ] && [ -f "$from/requirements.txt" ] ||
@@ -228,7 +235,7 @@ from_bundle() {
   (cd "$from" && grep -v '  images/' SHA256SUMS | sha256sum --check --quiet --strict -) >&2 ||
     fail "$source is damaged: the files above are not those of SHA256SUMS" 'Copy it anew'
   pythons=$(cat "$from/PYTHONS")
-  mine=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+  mine=$("$python" -I -c 'import sys; print("%d.%d" % sys.version_info[:2])')
   case " $pythons " in
   *" $mine "*) ;;
   *) fail "$source has wheels for Python $pythons; $python is $mine" \
@@ -252,7 +259,7 @@ from_network() {
 }
 
 fetch() {
-  "$python" - "$1" "$2" <<'CODE' >&2 || fail "cannot fetch $1" 'Is there a network? Without one: --from BUNDLE'
+  "$python" -I - "$1" "$2" <<'CODE' >&2 || fail "cannot fetch $1" 'Is there a network? Without one: --from BUNDLE'
 import sys, urllib.request
 try:
     with urllib.request.urlopen(sys.argv[1], timeout=60) as answer, open(sys.argv[2], "wb") as file:
@@ -264,7 +271,7 @@ CODE
 
 build() {
   rm -rf "$target"
-  "$python" -m venv --without-pip "$target" >"$work/log" 2>&1 || {
+  "$python" -I -m venv --without-pip "$target" >"$work/log" 2>&1 || {
     cat "$work/log" >&2
     fail "$python cannot make virtual environments" "$(venv_advice)"
   }
@@ -284,7 +291,7 @@ build() {
 }
 
 run_pip() {
-  if [ -n "$pip_file" ]; then set -- "$pip_file" "$@"; else set -- -m pip "$@"; fi
+  if [ -n "$pip_file" ]; then set -- -I "$pip_file" "$@"; else set -- -I -m pip "$@"; fi
   "$pip_python" "$@" >"$work/log" 2>&1 || {
     tail -n 15 "$work/log" >&2
     fail "the packages of $source cannot be installed" 'The lines above say why'
@@ -299,9 +306,9 @@ find_pip() {
       return
     fi
   done
-  if "$python" -m venv "$work/pip" >/dev/null 2>&1; then
+  if "$python" -I -m venv "$work/pip" >/dev/null 2>&1; then
     pip_python=$work/pip/bin/python
-  elif ! "$python" -m pip --version >/dev/null 2>&1; then
+  elif ! "$python" -I -m pip --version >/dev/null 2>&1; then
     fail "$python has no pip and no way to get it" "$(venv_advice)"
   fi
 }
@@ -327,7 +334,7 @@ take_up() {
 replace_link() {
   rm -f "$2.new"
   ln -s "$1" "$2.new"
-  "$python" -c 'import os, sys; os.replace(sys.argv[1], sys.argv[2])' "$2.new" "$2"
+  "$python" -I -c 'import os, sys; os.replace(sys.argv[1], sys.argv[2])' "$2.new" "$2"
 }
 
 load_image() {

@@ -10,6 +10,7 @@ import json
 import os
 import socket
 import struct
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -18,6 +19,8 @@ from typing import Any, NamedTuple
 from sitectl.failure import Exit, Failure, unreachable
 
 CALL_TIMEOUT_S = 5.0
+WHOLE_CALL_S = 30.0
+"""For one whole answer: who speaks a byte at a time must not hold root's command line."""
 EVENTS_PATH = "/api/v1/events"
 COMMANDS_PATH = "/api/v1/commands"
 _SOCKET_PATH_MAX = 100  # sun_path holds 108 bytes with its end.
@@ -74,12 +77,35 @@ class AdminClient(ABC):
 class _UnixConnection(http.client.HTTPConnection):
     """HTTP over a unix socket; long paths go through their directory's descriptor."""
 
-    def __init__(self, path: Path, timeout_s: float) -> None:
+    def __init__(self, path: Path, timeout_s: float, ends_at: float | None = None) -> None:
+        """``ends_at``: of the monotonic clock, for the whole call; ``timeout_s``: each wait."""
         super().__init__("localhost", timeout=timeout_s)
-        self._path = path
+        self._path, self._ends_at = path, ends_at
 
     def connect(self) -> None:
-        self.sock = connect(self._path, self.timeout)
+        found = connect(self._path, self.timeout)
+        if self._ends_at is not None:
+            found = _Ending(found.detach(), self.timeout, self._ends_at)
+        self.sock = found
+
+
+class _Ending(socket.socket):
+    """A socket whose waits end together, however slowly the other end speaks."""
+
+    __slots__ = ("_ends_at", "_wait_s")
+
+    def __init__(self, descriptor: int, wait_s: float | None, ends_at: float) -> None:
+        super().__init__(fileno=descriptor)
+        self._wait_s, self._ends_at = wait_s, ends_at
+        self.settimeout(wait_s)
+
+    def recv_into(self, *arguments: Any) -> int:
+        """As the socket's. Raises TimeoutError when the call's time is over."""
+        left = self._ends_at - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the whole answer took too long")
+        self.settimeout(left if self._wait_s is None else min(left, self._wait_s))
+        return super().recv_into(*arguments)
 
 
 def connect(path: Path, timeout_s: float | None) -> socket.socket:
@@ -133,7 +159,8 @@ class Admin(AdminClient):
     def is_ready(self) -> bool:
         """Whether the router serves and does not drain; False also when nobody answers."""
         try:
-            connection = _UnixConnection(self._path, CALL_TIMEOUT_S)
+            whole = time.monotonic() + CALL_TIMEOUT_S
+            connection = _UnixConnection(self._path, CALL_TIMEOUT_S, whole)
             try:
                 connection.request("GET", "/readyz")
                 return connection.getresponse().status == 200
@@ -184,7 +211,7 @@ class Admin(AdminClient):
         return [self._call(call) for call in calls]
 
     def _call(self, call: Call) -> Answer:
-        connection = _UnixConnection(self._path, CALL_TIMEOUT_S)
+        connection = _UnixConnection(self._path, CALL_TIMEOUT_S, time.monotonic() + WHOLE_CALL_S)
         headers = {"Accept": "application/json"}
         if call.body:
             headers["Content-Type"] = "application/json"

@@ -2,10 +2,16 @@
 
 import difflib
 from pathlib import Path
+from typing import Final, TypeVar
+
+import msgspec
 
 from certs.files import write_whole
 from router.model.errors import ConfigError
 from sitectl.failure import Exit, Failure, not_found, usage
+
+T = TypeVar("T")
+_FLAT_DEPTH_MAX: Final = 2  # Fields, and a list in one.
 
 
 def config_failure(errors: list[ConfigError], message: str) -> Failure:
@@ -35,6 +41,29 @@ def text_of(path: Path) -> str:
         return decoded(path.read_bytes(), str(path))
     except FileNotFoundError as error:
         raise not_found(f"no file {path}") from error
+
+
+def flat_yaml(data: bytes, kind: type[T]) -> T:
+    """A small YAML file as ``kind``. Raises `msgspec.DecodeError` for anything else.
+
+    Depth is judged by events first: who makes values of them recurses in C and ends the process.
+    """
+    import yaml
+
+    depth = 0
+    try:
+        for event in yaml.parse(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+            if depth > _FLAT_DEPTH_MAX or isinstance(event, yaml.AliasEvent):
+                raise msgspec.DecodeError("has nested values or aliases, which do not belong here")
+        return msgspec.yaml.decode(data, type=kind)
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        if isinstance(error, msgspec.MsgspecError):
+            raise
+        raise msgspec.DecodeError(" ".join(str(error).split())) from error
 
 
 def diff(old: str, new: str, source: str) -> str:

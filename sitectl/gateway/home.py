@@ -11,14 +11,14 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
-from certs.files import is_of_another, read_whole
+from certs.files import read_whole
 from router.model import limits
 from sitectl import store
 from sitectl.directory import DirectorySite
 from sitectl.failure import Exit, Failure, conflict, not_found, usage
 from sitectl.options import Settings, switched_platform
 from sitectl.site import Site
-from sitectl.texts import write_atomically
+from sitectl.texts import flat_yaml, write_atomically
 
 RECORD_FILE: Final = "gateway.yaml"
 _RECORD_BYTES_MAX: Final = 64 * 1024
@@ -140,10 +140,10 @@ def read_record(directory: Path) -> Record | None:
     """What ``gateway.yaml`` says; None: there is none. Failure: it is damaged."""
     path = directory / RECORD_FILE
     try:
-        return msgspec.yaml.decode(read_whole(path, _RECORD_BYTES_MAX), type=Record)
+        return flat_yaml(read_whole(path, _RECORD_BYTES_MAX), Record)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except msgspec.MsgspecError as error:
         raise Failure(
             Exit.FAILED,
             "SW0630",
@@ -213,8 +213,8 @@ def site_of(settings: Settings, gateway: Gateway) -> Site | None:
     if not _names_a_site(settings):
         if not record.platform:
             return None
-        if record.kubeconfig and is_of_another(gateway.site.directory):
-            _require_roots(Path(record.kubeconfig))
+        if record.kubeconfig and os.geteuid() == 0:
+            _require_roots(Path(record.kubeconfig), gateway.site.directory)
         there = Settings()
         there.platform = record.platform
         there.state = record.state or settings.state
@@ -226,23 +226,31 @@ def site_of(settings: Settings, gateway: Gateway) -> Site | None:
     return site if site.trust.site_id == record.site_id else None
 
 
-def _require_roots(path: Path) -> None:
-    """Raise Failure when others than root can decide what is in ``path``.
+def _require_roots(path: Path, gateway: Path) -> None:
+    """Raise Failure when others than root decided, or can decide, what is in ``path``.
 
     A kubeconfig names programs to run (client-go credential plugins), and who owns a gateway's
-    directory chooses the kubeconfig that is recorded there.
+    directory chooses the kubeconfig that is recorded there. What lies in that directory was
+    theirs, though it may be root's by now: `delete` takes it back.
     """
     real = Path(os.path.realpath(path))
-    for step in (real, *real.parents):
+    is_inside = real.is_relative_to(os.path.realpath(gateway))
+    if is_inside or any(_is_open(step) for step in (real, *real.parents)):
+        raise Failure(
+            Exit.NOT_ALLOWED,
+            "not-allowed",
+            f"{path}, recorded as the way to its site, is not root's alone",
+            f"If it is yours: --kubeconfig {shlex.quote(str(path))}",
+        )
+
+
+def _is_open(step: Path) -> bool:
+    """Whether others than root may put something there, or in its place."""
+    try:
         found = step.stat()
-        is_shared = found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX
-        if found.st_uid or is_shared:
-            raise Failure(
-                Exit.NOT_ALLOWED,
-                "not-allowed",
-                f"{path}, recorded as the way to its site, is not root's alone ({step})",
-                f"If it is yours: --kubeconfig {shlex.quote(str(path))}",
-            )
+    except FileNotFoundError:
+        return False
+    return found.st_uid != 0 or bool(found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX)
 
 
 def _names_a_site(settings: Settings) -> bool:

@@ -8,6 +8,7 @@ from router.model.errors import ConfigError
 from sitectl import output
 from sitectl.failure import Exit, Failure
 from sitectl.gateway.home import Gateway, site_of
+from sitectl.gateway.making import GRANT_PREFIX
 from sitectl.life import end_site
 from sitectl.options import Settings
 from sitectl.site import Site
@@ -60,13 +61,16 @@ def revoke(site: Site, site_id: str, grant: str) -> None:
     """
     from sitectl.linking import revoke_site
 
-    unused = [one.name for one in site.trust.granted() if one.name == grant and not one.redeemed]
+    granted = [one for one in site.trust.granted() if one.name == grant]
+    unused = [one.name for one in granted if not one.redeemed]
     if unused:
         site.trust.revoke(unused, [], [])
-    if not site_id:
-        return
-    try:
-        revoke_site(site, site_id)
-    except Failure as failure:
-        if failure.exit_code is not Exit.UNREACHABLE:
-            raise
+    # By its own claim too: who took the gateway over may have laid another key into its directory.
+    own = [one for one in granted if grant.startswith(GRANT_PREFIX) and len(one.redeemed) == 1]
+    barred = {site_id, *(use.site_id for one in own for use in one.redeemed)} - {""}
+    for whom in sorted(barred):
+        try:
+            revoke_site(site, whom)
+        except Failure as failure:
+            if failure.exit_code is not Exit.UNREACHABLE:
+                raise

@@ -10,7 +10,7 @@ from router.model.errors import ConfigError
 from sitectl.directory import DirectorySite
 from sitectl.failure import Exit, Failure
 from sitectl.runtimes.spec import RUNTIME_FILE, RuntimeSpec
-from sitectl.texts import write_atomically
+from sitectl.texts import flat_yaml, write_atomically
 
 _FILE_BYTES_MAX: Final = 64 * 1024
 _WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -36,8 +36,8 @@ def read_spec(site: DirectorySite) -> RuntimeSpec:
     except FileNotFoundError:
         return RuntimeSpec()
     try:
-        spec = msgspec.yaml.decode(data, type=RuntimeSpec)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        spec = flat_yaml(data, RuntimeSpec)
+    except msgspec.MsgspecError as error:
         raise Failure(
             Exit.FAILED,
             "config",

@@ -18,7 +18,8 @@ from tests.scenario import releases
 from tests.scenario.waiting import until
 
 TOOLS = (
-    *("basename", "cat", "cut", "dirname", "flock", "grep", "head", "id", "ln", "mkdir", "mktemp"),
+    *("basename", "cat", "cp", "cut", "dirname", "flock", "grep", "head", "id", "ln", "mkdir"),
+    "mktemp",
     *("readlink", "rm", "rmdir", "sed", "sha256sum", "sh", "sleep", "tail", "tar", "touch", "tr"),
 )
 TIMEOUT_S = 60.0
@@ -147,6 +148,33 @@ def test_it_installs_from_its_own_bundle_and_says_when_nothing_is_to_be_done(
     assert not list(host.prefix.glob(".work.*"))
 
 
+@pytest.mark.parametrize("pip", [True, False])
+def test_nothing_is_imported_that_lies_where_it_is_typed(
+    host: Host, tmp_path: Path, pip: bool
+) -> None:
+    """In /tmp, say, where anybody may have put modules before root came along."""
+    bundle = releases.bundle(tmp_path, "1.0.0", pip=pip)
+    for module in ("venv", "ensurepip", "pip", "subprocess", "urllib", "tempfile"):
+        (host.home / f"{module}.py").write_text(f"open({str(tmp_path / 'proof')!r}, 'a')\n")
+    host.install(bundle / "install.sh")
+    assert not (tmp_path / "proof").exists()
+    assert host.version() == "spillway 1.0.0"
+
+
+def test_what_was_checked_is_what_is_installed(host: Host, bundle: Path) -> None:
+    """The bundle's owner may change it right after the check."""
+    checked = shutil.which("sha256sum")
+    wheel = next((bundle / "wheels").glob("spillway*.whl"))
+    (host.path / "sha256sum").unlink()
+    host.program(
+        "sha256sum",
+        f'"{checked}" "$@" || exit\ncase "$*" in *--check*) echo changed >"{wheel}" ;; esac\n',
+    )
+    host.install(bundle / "install.sh")
+    assert wheel.read_text() == "changed\n"
+    assert host.version() == "spillway 1.0.0"
+
+
 def test_an_upgrade_from_an_archive_keeps_the_version_before_and_no_other(
     host: Host, bundle: Path, tmp_path: Path
 ) -> None:
@@ -225,7 +253,7 @@ def test_an_interrupted_run_leaves_what_the_next_one_finishes(
     host: Host, bundle: Path, number: signal.Signals
 ) -> None:
     reached = host.directory / "reached"
-    stuck = f'[ "$2" != venv ] || {{ mkdir -p "$4"; touch {reached}; exec sleep 60; }}\n'
+    stuck = f'[ "$3" != venv ] || {{ mkdir -p "$5"; touch {reached}; exec sleep 60; }}\n'
     host.program("python3.12", stuck + NEW)
     with subprocess.Popen(
         host.words(bundle / "install.sh"),

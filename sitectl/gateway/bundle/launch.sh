@@ -139,6 +139,7 @@ lay_config() {
     done
     if [ -f "$laid" ]; then
         while read -r sum base; do
+            case $base in */*) continue ;; esac # The router may write this list.
             place=$directory/config/$base
             if [ ! -f "$here/site/config/$base" ] && [ -f "$place" ] &&
                 [ "$(sum_of "$place")" = "$sum" ]; then
@@ -168,6 +169,23 @@ lay_secrets() {
     rm -rf -- "$directory/secrets/links/@LINK@" # A newer credential of the same gateway.
     put "$here/site/$token" "$directory/$token"
 }
+# Root's router owns its directory. While files are laid there it is root's, so that nothing that
+# the router put there leads root elsewhere.
+taken=''
+give_back() {
+    if [ -n "$taken" ]; then chown -R -h -- "$taken" "$directory"; fi
+    taken=''
+}
+if [ "$uid" = 0 ] && [ -d "$directory" ]; then
+    taken=$(stat -c %u:%g -- "$directory")
+    trap give_back EXIT
+    chown -R -h -- 0:0 "$directory"
+fi
+for part in "" /config /run /secrets /secrets/links /secrets/links/@LINK@; do
+    if [ -L "$directory$part" ]; then
+        fail "$directory$part is a symbolic link" "rm $directory$part, then type this again"
+    fi
+done
 for part in "" /config /run /secrets /secrets/links; do
     mkdir -p -- "$directory$part"
     chmod 0700 -- "$directory$part"
@@ -202,6 +220,7 @@ ready() {
 }
 
 if [ "$type" = service ]; then
+    give_back
     sitectl --state "${directory%/*}" --site "$name" start >&2
     ready
 fi
@@ -209,14 +228,15 @@ fi
 # From here on a container, by the engine that $type names.
 owner=''
 if [ "$uid" = 0 ]; then # Root's router does not run as root, but as whom its state belongs to.
-    owner=$(stat -c %u:%g -- "$directory")
+    owner=${taken:-0:0}
     case $owner in
     0:*)
         owner=@ROUTER_UID@:@ROUTER_UID@
         if id -u @ACCOUNT@ >/dev/null 2>&1; then owner=$(id -u @ACCOUNT@):$(id -g @ACCOUNT@); fi
         ;;
     esac
-    chown -R -- "$owner" "$directory"
+    taken=$owner
+    give_back
 else
     owner=$uid:$(id -g)
 fi

@@ -21,7 +21,7 @@ if names_us "$quadlet" || names_us "$plain"; then
 fi
 for engine in podman docker; do
     if has $engine && is_ours $engine; then $engine rm --force --volumes "$unit" >/dev/null; fi
-    if [ -n "$image_kept" ] && has $engine; then
+    if [ -n "$image_kept" ] && [ "$image_kept" = "$image" ] && has $engine; then
         $engine image rm "$image_kept" >/dev/null 2>&1 || :
     fi
 done

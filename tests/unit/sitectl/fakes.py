@@ -51,6 +51,17 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
+def _listen_as_owner(server: _Server, site: Path) -> None:
+    """Root's plays the router of whom the site belongs to, which root's clients insist on."""
+    owner = site.absolute().stat().st_uid
+    if os.geteuid() == 0 and owner:
+        os.seteuid(owner)
+        try:
+            server.socket.listen()  # The kernel takes who listens last: unix(7), SO_PEERCRED.
+        finally:
+            os.seteuid(0)
+
+
 class FakeAdmin:
     """Answers on a unix socket. ``answers``: by path (status, body), or a list of them in turn."""
 
@@ -63,6 +74,7 @@ class FakeAdmin:
             self._server = _Server(f"/proc/self/fd/{directory}/{path.name}", _Handler)
         finally:
             os.close(directory)
+        _listen_as_owner(self._server, path.parent.parent)
         self._server.owner = self
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.01}

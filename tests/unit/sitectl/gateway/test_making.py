@@ -9,10 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from certs.claims import GrantStore
+from certs.claims import GrantStore, Redemption, encode
 from certs.credentials import LinkStore
+from certs.identity import SiteIdentity
 from certs.revocation import Revocations
 from certs.tokens import read_file
 from sitectl.gateway import home, making
@@ -233,6 +235,24 @@ def test_delete_revokes_its_own_claim_alone_and_leaves_nothing(gw: CommandLine, 
     assert gw.json("gateway", "delete", "--name", "gw")["change"] == "unchanged"
     gw.ok("gateway", "init", "--name", "gw", "--type", "process")
     assert set(usable(host.grants())) == {"gateway-two", "gateway-gw-2"}
+
+
+def test_delete_bars_who_redeemed_its_claim_whatever_key_lies_there_now(
+    gw: CommandLine, host: Host
+) -> None:
+    """Who took the router over took its key along, and may have left another."""
+    taken = "c" * 32
+    grant = host.grants().get("gateway-gw")
+    assert grant is not None
+    use = Redemption(key="k", site_id=taken, site_name="gw", serial="5e", chain="")
+    used = msgspec.structs.replace(grant, uses_left=0, redeemed=(use,))
+    path = host.line.state / "here/secrets/grants/gateway-gw.json"
+    path.write_bytes(encode(used))
+    (host.gateway().secrets / "identity.key").unlink()
+    SiteIdentity.create(host.gateway().secrets)
+    gw.ok("gateway", "delete", "--name", "gw")
+    revoked = Revocations(host.line.state / "here/secrets")
+    assert revoked.is_revoked("", taken) and revoked.is_revoked("5e", "")
 
 
 def test_delete_goes_on_when_the_site_is_gone_and_says_what_is_left_to_type(

@@ -346,3 +346,44 @@ def test_systemd_runs_it_where_it_runs_by_the_unit_that_sitectl_would_write(user
     assert "systemctl --user daemon-reload" not in host.calls()
     assert host.run("./remove.sh").returncode == 0
     assert not unit.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, whom a router may attack")
+@pytest.mark.parametrize("place", ["run", "config", "secrets", "secrets/links/site"])
+def test_root_lays_nothing_where_a_router_leads_it(host: Host, tmp_path: Path, place: str) -> None:
+    assert host.launch().returncode == 0
+    there = host.directory / place
+    assert there.stat().st_uid != 0
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir(mode=0o755)
+    elsewhere.chmod(0o755)
+    (elsewhere / "kept.new1").write_text("root's")
+    owner = host.directory.stat()
+    there.rename(there.with_name("moved"))
+    there.symlink_to(elsewhere)
+    refused = host.launch()
+    assert refused.returncode == 1
+    assert "symbolic link" in refused.stderr
+    assert stat.S_IMODE(elsewhere.stat().st_mode) == 0o755
+    assert [path.name for path in elsewhere.iterdir()] == ["kept.new1"]
+    assert elsewhere.stat().st_uid == 0
+    given = {path.lstat().st_uid for path in (host.directory, *host.directory.rglob("*"))}
+    assert given == {owner.st_uid}  # It goes on as it was.
+
+
+def test_what_a_router_writes_into_its_lists_removes_nothing_else(
+    host: Host, tmp_path: Path
+) -> None:
+    assert host.launch().returncode == 0
+    other = tmp_path / "other"
+    other.write_text("kept")
+    digest_of = subprocess.run(["sha256sum", other], capture_output=True, text=True, check=True)
+    up = "../" * 30
+    with (host.directory / ".bundle").open("a") as file:
+        file.write(f"{digest_of.stdout.split()[0]} {up}{other.relative_to('/')}\n")
+    (host.directory / ".image").write_text("--all\n")
+    assert host.launch().returncode == 0
+    assert other.read_text() == "kept"
+    host.calls()
+    assert host.run("./remove.sh").returncode == 0
+    assert not [call for call in host.calls() if call.startswith("image rm")]

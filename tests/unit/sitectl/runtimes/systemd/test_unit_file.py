@@ -144,12 +144,17 @@ def test_what_homes_hide_is_shown_again_and_only_the_site_may_be_written() -> No
 
 
 def test_the_key_is_handed_over_where_systemd_can() -> None:
-    handed = f"{identity.CREDENTIAL}:{SYSTEM.directory}/secrets/{identity.KEY_FILE}"
-    assert settings(unit_text(SYSTEM, FACTS))["LoadCredential"] == [handed]
+    handed = f"{identity.CREDENTIAL}:{USER.directory}/secrets/{identity.KEY_FILE}"
+    assert settings(unit_text(USER, FACTS))["LoadCredential"] == [handed]
     for change in ({"systemd": 246}, {"has_shared_mounts": False}):
         facts = msgspec.structs.replace(FACTS, **change)
-        assert "LoadCredential" not in unit_text(SYSTEM, facts)
+        assert "LoadCredential" not in unit_text(USER, facts)
         assert not unit_file.has_credentials(facts)
+
+
+def test_the_systems_manager_reads_nothing_of_the_routers_directory_as_root() -> None:
+    """The router could lay a link to /etc/shadow there and read that as its key."""
+    assert "LoadCredential" not in unit_text(SYSTEM, FACTS)
 
 
 def test_an_old_manager_gets_no_key_that_it_would_warn_of() -> None:
