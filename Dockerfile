@@ -1,7 +1,7 @@
 # The router as a container: UBI 9, Python 3.12, any user id, read-only root (docs/image.md).
 #
 # BASE is any image with Python 3.11 or newer, glibc and a shell; it is pinned by tag and digest
-# (of the list for all architectures). To pin another: scripts/pin-base TAG.
+# (of the list for all architectures). To pin another: docs/image.md.
 ARG BASE=registry.access.redhat.com/ubi9/python-312-minimal:9.8-1784732125@sha256:fb32c8ad908b78f1595282639a7870028d436579eb73890635b6b867e65faf63
 
 FROM ${BASE} AS build

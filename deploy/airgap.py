@@ -183,6 +183,14 @@ def put_texts(stage: Path, image: str, reason_for_none: str) -> None:
     (stage / "install.sh").chmod(0o755)
     images = f"There is no image in this bundle: {reason_for_none}." if reason_for_none else _IMAGES
     text = _README.replace("IMAGES", images).replace("VERSION", __version__)
+    name = os.environ.get("IMAGE") or IMAGE
+    usual = name == IMAGE
+    loaded = f"`{name}`, " + (
+        "which `sitectl` runs when no other is named"
+        if usual
+        else f"so type: `export SITECTL_IMAGE={name}`"
+    )
+    text = text.replace("LOADED", loaded)
     text = text.replace("REPOSITORY", image.partition("@")[0]).replace("DIGESTED", image)
     (stage / "README.md").write_text(text)
 
@@ -245,7 +253,7 @@ _IMAGES: Final = """To a registry, so that the digest in the manifests stays tru
       docker://REPOSITORY:VERSION
 
 Or onto one host with podman: `sh install.sh --load-image`, or `podman load` of that file; it is
-then there by the name that `sitectl` runs when no other is named."""
+then there as LOADED."""
 
 _README: Final = """# Spillway VERSION, without a network
 

@@ -185,7 +185,7 @@ class DirectorySite(Site):
     def runtime(self) -> dict[str, Any]:
         """What its unit or container is; empty for a plain process."""
         from sitectl.runtimes import runtime_of
-        from sitectl.runtimes.spec import read_spec
+        from sitectl.runtimes.spec_file import read_spec
 
         kind = read_spec(self).kind
         if kind == "process":

@@ -37,7 +37,7 @@ VERBS: Final = {
     "network": ("network", "group", "All sites together: status."),
     "restore": ("backup", "restore", "Make the site that is in a backup."),
     "revoke-access": ("revoke", "revoke_access", "Let nobody link any more, or one site."),
-    "run": ("site", "run", "Run the router in the foreground."),
+    "run": ("run", "run", "Run the router in the foreground."),
     "service": ("service", "group", "Services: create, bind, set, unbind, delete, status."),
     "sidecar": ("sidecar", "sidecar", "Print a workload with a router beside its application."),
     "start": ("site", "start", "Run the router in the background."),

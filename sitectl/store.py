@@ -95,7 +95,7 @@ def find_directory(settings: Settings) -> "DirectorySite":
             create += ", or where a namespace is the site: sitectl switch kubernetes"
         raise not_found(f"no site in {state}", create)
     if len(names) > 1 and settings.on_podman():
-        from sitectl.runtimes.spec import read_spec
+        from sitectl.runtimes.spec_file import read_spec
 
         names = [name for name in names if read_spec(DirectorySite(state / name)).kind == "podman"]
     if len(names) != 1:

@@ -10,14 +10,13 @@ Rules of coming back (`revived`), each towards the safer side:
   and a copy is always the later born beside an original that lives.
 """
 
-import datetime
 import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 
-from certs import certificates, claims, names, revocation
+from certs import certificates, claims, clocks, names, revocation
 from certs.authority import Authority
 from certs.errors import CertError
 from certs.identity import SiteIdentity
@@ -214,7 +213,7 @@ def summary(content: Content, now: float) -> dict[str, Any]:
     return {
         "name": content.name,
         "id": content.site_id,
-        "made_at": _utc(origin.made_at),
+        "made_at": clocks.utc(origin.made_at),
         "version": origin.version,
         "platform": origin.platform,
         "gateway": origin.is_gateway,
@@ -229,7 +228,7 @@ def summary(content: Content, now: float) -> dict[str, Any]:
         "revoked": {"sites": sorted(revoked.sites), "certificates": len(revoked.serials)},
         "credentials": sorted(content.tls),
         "objects": [f"{one.get('kind')}/{_name(one)}" for one in content.objects],
-        "ca_expires": _utc(certificates.expires_at(_text(content.ca_certificate))),
+        "ca_expires": clocks.utc(certificates.expires_at(_text(content.ca_certificate))),
     }
 
 
@@ -259,10 +258,6 @@ def _name(found: Mapping[str, Any]) -> str:
 
 def _text(pem: bytes) -> str:
     return pem.decode("ascii", "replace")
-
-
-def _utc(seconds: float) -> str:
-    return datetime.datetime.fromtimestamp(int(seconds), datetime.UTC).isoformat()
 
 
 def _broken(source: str, reason: str) -> Failure:

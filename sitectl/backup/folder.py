@@ -39,6 +39,7 @@ from sitectl.backup.content import (
 )
 from sitectl.directory import DOCUMENT_BYTES_MAX, DirectorySite
 from sitectl.failure import Exit, Failure, conflict
+from sitectl.gateway.home import RECORD_FILE
 from sitectl.runtimes import presence
 from sitectl.runtimes.spec import RUNTIME_FILE
 from sitectl.site import Change
@@ -47,7 +48,6 @@ from sitectl.texts import write_atomically
 
 STAGING: Final = ".restore"  # Has no config/ itself: no verb takes it for a site.
 STATE_FILE: Final = "state.json"
-GATEWAY_FILE: Final = "gateway.yaml"
 ADMIN_CREDENTIAL: Final = "admin.credential"
 _ROUTER_ID_BYTES: Final = 8
 _STATE_BYTES_MAX: Final = 16 * 1024 * 1024
@@ -97,7 +97,7 @@ def _read(site: DirectorySite) -> Content:
         restored_at=restored_at(secrets),
         admin_credential=_secret(secrets / ADMIN_CREDENTIAL),
         state=_state(site.directory / STATE_FILE),
-        gateway=_text_of(site.directory / GATEWAY_FILE),
+        gateway=_text_of(site.directory / RECORD_FILE),
     )
 
 
@@ -314,7 +314,7 @@ def _write(folder: Path, content: Content) -> None:
     state = msgspec.structs.replace(content.state, router_id=router_id)
     _keep(folder / STATE_FILE, msgspec.json.encode(state))
     if content.gateway:
-        write_atomically(folder / GATEWAY_FILE, content.gateway)
+        write_atomically(folder / RECORD_FILE, content.gateway)
     files.make_directory(folder / "config")
     for name, text in content.documents.items():
         write_atomically(folder / "config" / name, text)

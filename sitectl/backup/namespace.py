@@ -21,21 +21,19 @@ from router.documents import file_name, write
 from router.documents import read as read_documents
 from router.kubernetes import names
 from router.kubernetes import secrets as kept
-from router.kubernetes.objects import Object, annotations, labels, metadata, name_of, shown
+from router.kubernetes.objects import Object, labels, metadata, name_of, shown
 from router.kubernetes.tokens import text_of
-from router.model.specs import ConnectorSpec, Document, LinkSpec, ServiceSpec, SiteSpec
+from router.model.specs import ConnectorSpec, Document, ServiceSpec, SiteSpec
 from sitectl import output
 from sitectl.backup.content import Content, LinkFiles, Origin, differences, problem_of, revived
+from sitectl.backup.objects import cleaned, is_so, key, objects, parsed
 from sitectl.failure import Exit, Failure, conflict
 from sitectl.kubernetes import lifecycle
 from sitectl.kubernetes.cluster import Body, Cluster
-from sitectl.kubernetes.secrets import ANY_COST, token_secret
+from sitectl.kubernetes.secrets import ANY_COST
 from sitectl.kubernetes.site import (
     KubernetesSite,
-    config_map_name,
-    document_map,
     open_cluster,
-    tool_of,
 )
 from sitectl.kubernetes.versions import router_of
 from sitectl.options import Settings
@@ -109,7 +107,7 @@ def _read(site: KubernetesSite) -> Content | None:
         revoked=kept.data_of(ours.get(names.REVOKED_SECRET, {})).get(kept.REVOKED_FILE, b""),
         tls=_tls(cluster, documents),
         restored_at=_restored_at(identity),
-        objects=tuple(_cleaned(one, site.name) for one in [*maps, *secrets]),
+        objects=tuple(cleaned(one, site.name) for one in [*maps, *secrets]),
     )
 
 
@@ -175,32 +173,8 @@ def _tls(cluster: Cluster, documents: Iterable[Document]) -> dict[str, dict[str,
     return found
 
 
-def _cleaned(found: Object, site: str) -> dict[str, Any]:
-    """Without what the API server and the tools of one cluster wrote into it."""
-    named: dict[str, Any] = {"name": name_of(found)}
-    for part, marks in (("labels", labels(found)), ("annotations", annotations(found))):
-        users = {key: value for key, value in marks.items() if _is_users(key)}
-        if users:
-            named[part] = dict(sorted(users.items()))
-    cleaned = {
-        "apiVersion": found["apiVersion"],
-        "kind": found["kind"],
-        "metadata": named,
-        "data": dict(found.get("data") or {}),
-    }
-    if name_of(found) == names.SITE_CONFIGMAP:
-        cleaned["data"].setdefault("name", site)  # Else it would take that of its new namespace.
-    if found["kind"] == "Secret":
-        cleaned["type"] = found.get("type", "Opaque")
-    return cleaned
-
-
-def _is_users(key: str) -> bool:
-    return not key.startswith("kubectl.kubernetes.io/") and not tool_of(key)
-
-
 def restore_namespace(
-    settings: Settings, content: Content, image: str, *, force: bool, dry_run: bool
+    settings: Settings, content: Content, asked: lifecycle.Asked, *, force: bool, dry_run: bool
 ) -> Change:
     """Make ``content`` the site of the namespace. Failure SW0658: another one is there."""
     site = KubernetesSite(open_cluster(settings), state_dir(settings))
@@ -208,11 +182,12 @@ def restore_namespace(
     _refuse_other(cluster, content)
     here = _read(site)
     wanted = revived(content, here, time.time())
-    before = {_key(one): cluster.find(*_key(one)) for one in _objects(wanted, cluster)}
+    made = objects(wanted, cluster)
+    before = {key(one): cluster.find(*key(one)) for one in made}
     changed = [
         one
-        for one in _objects(wanted, cluster)
-        if not _is_so(before[_key(one)], one) or _has_lost_owner(cluster, one, before[_key(one)])
+        for one in made
+        if not is_so(before[key(one)], one) or _has_lost_owner(cluster, one, before[key(one)])
     ]
     installed = router_of(cluster) is not None
     change: Change = "unchanged" if not changed and installed else "updated"
@@ -222,27 +197,19 @@ def restore_namespace(
         return change
     if changed and installed:
         _refuse_running(cluster)
-    differing = [shown(one) for one in changed if before[_key(one)] is not None]
-    if differing and not force and (here is None or _loses(here, wanted)):
+    differing = [shown(one) for one in changed if before[key(one)] is not None]
+    if differing and not force and (here is None or differences(here, wanted)):
         raise conflict(
             f"namespace {cluster.namespace} has other objects of these names: "
             + ", ".join(differing),
             "Add --force to have what the backup says; revocations and used claims stay",
         )
     for one in changed:
-        _write(cluster, one, before[_key(one)])
+        _write(cluster, one, before[key(one)])
     if not installed:
-        lifecycle.install(cluster, image)
+        lifecycle.install(cluster, asked)
     _tell_left_out(content)
     return change
-
-
-def _loses(here: Content, wanted: Content) -> bool:
-    return bool(differences(here, wanted))
-
-
-def _key(one: Object) -> tuple[str, str]:
-    return str(one["kind"]), name_of(one)
 
 
 def _refuse_other(cluster: Cluster, content: Content) -> None:
@@ -278,99 +245,6 @@ def _refuse_running(cluster: Cluster) -> None:
         )
 
 
-def _objects(content: Content, cluster: Cluster) -> list[dict[str, Any]]:
-    """Everything that is written, in its order; owners of link Secrets are found when written."""
-    identity = {
-        kept.IDENTITY_KEY: content.identity_key,
-        kept.CA_KEY: content.ca_key,
-        kept.CA_CERTIFICATE: content.ca_certificate,
-    }
-    if content.restored_at:
-        identity[kept.RESTORED] = str(content.restored_at).encode()
-    made = [kept.identity_secret(identity)]
-    if content.revoked:
-        made.append(kept.revoked_secret(content.revoked))
-    made += [kept.grant_secret(name, data) for name, data in content.grants.items()]
-    made += [_tls_secret(name, held) for name, held in content.tls.items()]
-    stated = list(content.objects) or _stated(content, cluster)
-    made += [one for one in stated if one["kind"] == "Secret"]
-    made += [
-        kept.link_secret(name, _link_data(link), "")
-        for name, link in content.links.items()
-        if link.key
-    ]
-    maps = [one for one in stated if one["kind"] != "Secret"]
-    return made + sorted(maps, key=lambda one: name_of(one) == names.SITE_CONFIGMAP)
-
-
-def _link_data(link: LinkFiles) -> dict[str, bytes]:
-    data = {
-        kept.LINK_TOKEN: link.token,
-        kept.LINK_KEY: link.key,
-        kept.LINK_CERTIFICATE: link.certificate,
-        kept.LINK_CA: link.ca,
-    }
-    return {key: value for key, value in data.items() if value}
-
-
-def _tls_secret(name: str, held: Mapping[str, bytes]) -> dict[str, Any]:
-    is_pair = "tls.crt" in held and "tls.key" in held
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {
-            "name": name,
-            "labels": {**names.PART_OF, names.MANAGED_BY_LABEL: names.MANAGED_BY},
-        },
-        "type": "kubernetes.io/tls" if is_pair else "Opaque",
-        "data": kept.encoded(held),
-    }
-
-
-def _stated(content: Content, cluster: Cluster) -> list[dict[str, Any]]:
-    """Objects for the documents of a site that was a directory."""
-    documents = _parsed(content)
-    links = {d.name: d.spec for d in documents if isinstance(d.spec, LinkSpec)}
-    site = next((d.spec for d in documents if isinstance(d.spec, SiteSpec)), SiteSpec())
-    data = {
-        "name": content.name,
-        "router-mode": site.router_mode,
-        "service-sync": str(site.service_sync).lower(),
-        "service-sync-site-ttl": f"{site.service_sync_site_ttl_s:g}s",
-    }
-    if site.ingress == "none":
-        data["ingress"] = "none"
-    made: list[dict[str, Any]] = [dict(lifecycle.site_map(cluster, data))]
-    for name, link in content.links.items():
-        secret = token_secret(tokens.load_bytes(link.token, name), name)
-        spec = links.get(name, LinkSpec())
-        notes = secret["metadata"]["annotations"]
-        if spec.cost is not None:
-            notes[names.COST] = str(spec.cost)
-        if spec.disabled:
-            notes[names.DISABLED] = "true"
-        made.append(secret)
-    for document in documents:
-        if document.kind not in ("Site", "Link"):
-            text = {file_name(document.kind, document.name): write(document)}
-            made.append(document_map(config_map_name(document.kind, document.name), text))
-    return made
-
-
-def _parsed(content: Content) -> list[Document]:
-    """The documents that can be read; those that cannot are told by `_tell_left_out`."""
-    return [d for name, text in content.documents.items() for d in read_documents(text, name)[0]]
-
-
-def _is_so(found: Object | None, wanted: Object) -> bool:
-    if found is None:
-        return False
-    if dict(found.get("data") or {}) != dict(wanted.get("data") or {}):
-        return False
-    marks = (labels, annotations)
-    return all(of(wanted).items() <= of(found).items() for of in marks)
-
-
 def _has_lost_owner(cluster: Cluster, wanted: Object, found: Object | None) -> bool:
     """Whether the cluster would collect a link's Secret: its token is another object now."""
     if not kept.is_type(wanted, "link") or found is None:
@@ -403,5 +277,5 @@ def _tell_left_out(content: Content) -> None:
     for name, text in content.documents.items():
         for error in read_documents(text, name)[1]:
             output.note(f"left out: {error}")
-    if any(isinstance(d.spec, SiteSpec) and d.spec.ingress_hosts for d in _parsed(content)):
+    if any(isinstance(d.spec, SiteSpec) and d.spec.ingress_hosts for d in parsed(content)):
         output.note("left out: ingressHosts, the addresses of the old host")

@@ -6,8 +6,7 @@ ending it (`making`, `removal`), what it offers and uses (`services`, `ports`), 
 is (`looking`). Documents are the state: `services` writes Connectors, Services and Listeners.
 
 Gateways in files: Skupper's YAML of one to documents and back (`definition`, pure; `applying`), and
-bundles for hosts that have only podman: `contents` renders files and scripts (pure), `archive`
-packs them, `bundle` makes identity and credential.
+bundles for hosts that have only podman (`bundle`, a room of its own).
 
 Anchor: Skupper v1's `skupper gateway` (client/gateway.go); what differs is in docs/gateway.md.
 """

@@ -8,6 +8,7 @@ from sitectl.gateway.home import Gateway
 
 NOT_LINKED: Final = "SW0635"
 _REFUSED, _NO_LISTENER = "SW0404", "SW0202"
+_ALLOW_LOW_PORTS: Final = "sysctl net.ipv4.ip_unprivileged_port_start=80"
 _OF_A_SITE: Final = re.compile(r"\bsitectl (?!gateway |--|link create|token create)")
 
 
@@ -59,5 +60,7 @@ def _hint(gateway: Gateway, item: Mapping[str, Any], problem: Mapping[str, str])
         for row in item["forwards"]:
             if row["error"] and row["error"] in problem["message"]:
                 other = f"sitectl gateway forward {row['service']} PORT --name {gateway.name}"
+                if "Permission denied" in row["error"]:
+                    return f"Take a port from 1024 on: {other}; or, as root: {_ALLOW_LOW_PORTS}"
                 return f"Free the port, or take another: {other}"
     return here(gateway, problem.get("hint", ""))

@@ -21,12 +21,13 @@ from sitectl.site import Site
 RUNS_TWICE: Final = "SW0665"
 """The code of a problem of the site that keeps out a copy; its text has the id of whom."""
 _LINK_FIELDS: Final = (
-    *("state", "error", "since", "cost", "rtt_ms", "certificate_expires"),
+    *("state", "error", "error_code", "since", "cost", "rtt_ms", "certificate_expires"),
     "neighbour",
 )
 _DOWN: Final[dict[str, Any]] = {
     "state": "down",
     "error": "the router does not run",
+    "error_code": "",
     **dict.fromkeys(("since", "cost", "rtt_ms", "certificate_expires")),
     "neighbour": {"name": None, "id": None},
 }
@@ -67,7 +68,7 @@ def item_of(gateway: Gateway) -> dict[str, Any]:
         item["notes"].append(_stopped(gateway))
     runtime = runtime_of(site)
     try:
-        item |= runtime.describe()
+        item |= {key: value for key, value in runtime.describe().items() if key not in item}
         item["notes"] += map(_told_of, runtime.findings())
     except Failure as failure:  # Its engine does not answer; other gateways are shown all the same.
         item["problems"].append(

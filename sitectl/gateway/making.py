@@ -6,7 +6,6 @@ one whose token was lost with the crash is revoked, not left open.
 """
 
 import contextlib
-import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from sitectl import store
 from sitectl.directory import DirectorySite
 from sitectl.edge import LINK, link_edge, make_edge_in
 from sitectl.failure import Exit, Failure, conflict, usage
+from sitectl.gateway.definition import ANY_ADDRESS
 from sitectl.gateway.home import (
     Gateway,
     Record,
@@ -31,19 +31,19 @@ from sitectl.gateway.home import (
 )
 from sitectl.granting import endpoints_to_dial, grant_claim
 from sitectl.options import Settings
-from sitectl.podman_site import ANY_ADDRESS, IN_CONTAINERS, with_flags
 from sitectl.runtimes import presence, runtime_of
-from sitectl.runtimes.engine import Program
-from sitectl.runtimes.planning import HOST_NETWORK
+from sitectl.runtimes.choice import with_flags
+from sitectl.runtimes.containers.engine import PACKAGES, Program
+from sitectl.runtimes.manager import Manager, own_scope
 from sitectl.runtimes.spec import (
+    HOST_NETWORK,
+    IN_CONTAINERS,
     RUNTIME_FILE,
     Kind,
     PullPolicy,
     RuntimeSpec,
-    read_spec,
-    require_words,
-    write_spec,
 )
+from sitectl.runtimes.spec_file import read_spec, require_words, write_spec
 from sitectl.site import Change, Site
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def make(settings: Settings, wish: Wish) -> Made:
     _require_name(wish.name)
     gateway = gateway_at(settings, wish.name)
     spec = _spec(gateway.site, wish)
-    _require_host_runs(spec.kind, is_new=not _has_spec(gateway.site))
+    _require_host_runs(spec, is_new=not _has_spec(gateway.site))
     source = _source(settings, wish, gateway)
     site, made = make_edge_in(store.gateways_dir(settings), wish.name)
     changes = [made]
@@ -163,7 +163,7 @@ def _spec(site: DirectorySite, wish: Wish) -> RuntimeSpec:
         before = RuntimeSpec(
             kind=KINDS[wish.type or DEFAULT_TYPE],
             name=f"spillway-gateway-{wish.name}",
-            scope="system" if os.geteuid() == 0 else "user",
+            scope=own_scope(),
         )
     told = {
         "image": wish.image,
@@ -201,8 +201,9 @@ def is_apart(site: DirectorySite) -> bool:
     return spec.kind in IN_CONTAINERS and spec.network != HOST_NETWORK
 
 
-def _require_host_runs(kind: Kind, *, is_new: bool) -> None:
+def _require_host_runs(spec: RuntimeSpec, *, is_new: bool) -> None:
     """Raise Failure when this host has nothing that runs a gateway of this kind."""
+    kind = spec.kind
     other = "or --type process, which nothing starts again after a reboot"
     if kind == "systemd" and not (_BOOTED.is_dir() and shutil.which("systemctl")):
         raise Failure(
@@ -211,12 +212,14 @@ def _require_host_runs(kind: Kind, *, is_new: bool) -> None:
             "a gateway of type service needs systemd, which does not run on this host",
             f"sitectl gateway init --type podman, {other}",
         )
-    if kind in ("podman", "docker") and not shutil.which(kind):
+    if kind == "systemd":
+        Manager(spec.scope).require()
+    if (kind == "podman" or kind == "docker") and not shutil.which(kind):
         raise Failure(
             Exit.NOT_ALLOWED,
             "SW0632",
             f"a gateway of type {kind} needs {kind}, which is not installed on this host",
-            f"Install it (dnf install podman, apt install podman), {other}",
+            f"{PACKAGES[kind]}, {other}",
         )
     if kind == "docker" and is_new:  # Its daemon may not run; podman has none.
         Program("docker").tell("version")

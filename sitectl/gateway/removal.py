@@ -9,6 +9,7 @@ from sitectl import output
 from sitectl.failure import Exit, Failure
 from sitectl.gateway.home import Gateway, site_of
 from sitectl.gateway.making import GRANT_PREFIX
+from sitectl.life import end_site
 from sitectl.options import Settings
 from sitectl.site import Site
 
@@ -17,8 +18,6 @@ _NOT_HERE: Final = "the site is not in reach from here"
 
 def remove(settings: Settings, gateway: Gateway) -> None:
     """End the gateway and delete all of it; half made or half deleted, it goes too."""
-    from sitectl.verbs.site import end_site
-
     site = gateway.site
     if site.config.is_dir():
         end_site(site, settings.timeout_s)

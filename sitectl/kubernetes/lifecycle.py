@@ -101,12 +101,12 @@ def site_map(cluster: Cluster, data: Mapping[str, str]) -> Object:
     return _made_map(cluster, data, {}, cluster.serves(ROUTES))
 
 
-def install(cluster: Cluster, image: str) -> None:
-    """Make what runs the routers of the site whose ConfigMap is there. ``image`` empty: ours."""
+def install(cluster: Cluster, asked: Asked) -> None:
+    """Make what runs the routers of the site whose ConfigMap is there."""
     found = cluster.get("ConfigMap", names.SITE_CONFIGMAP)
     openshift = cluster.serves(ROUTES)
     meant = _read(found, cluster.namespace, openshift, strict=False)
-    _made(cluster, found, False, _rendered(meant, cluster, Asked(image or None, None), openshift))
+    _made(cluster, found, False, _rendered(meant, cluster, asked, openshift))
 
 
 def _made(

@@ -1,17 +1,25 @@
-"""Who keeps the router of a directory site running: a plain process, systemd, podman or docker."""
+"""Who keeps the router of a directory site running, and how: by ``runtime.yaml`` of the site.
+
+`base` is the interface, `process` the plainest runtime; `systemd` and `containers` (podman, docker)
+are rooms of their own. `spec` has what ``runtime.yaml`` says, `spec_file` reads and writes it,
+`choice` decides it for full sites (gateways: `sitectl.gateway.making`). Below them: `manager` and
+`unit` (systemd by its commands), `account` (whom root's routers run as), `programs` (running
+programs), `presence` (whether a router runs), `outcomes` (how starting and stopping fails).
+"""
 
 from importlib import import_module
 from typing import Final
 
 from sitectl.directory import DirectorySite
 from sitectl.runtimes.base import Runtime
-from sitectl.runtimes.spec import Kind, read_spec
+from sitectl.runtimes.spec import Kind
+from sitectl.runtimes.spec_file import read_spec
 
 _CLASSES: Final[dict[Kind, tuple[str, str]]] = {
     "process": ("process", "ProcessRuntime"),
-    "systemd": ("systemd", "SystemdRuntime"),
-    "podman": ("podman", "PodmanRuntime"),
-    "docker": ("docker", "DockerRuntime"),
+    "systemd": ("systemd.runtime", "SystemdRuntime"),
+    "podman": ("containers.podman", "PodmanRuntime"),
+    "docker": ("containers.docker", "DockerRuntime"),
 }
 
 

@@ -17,7 +17,7 @@ from certs.files import open_directory
 from sitectl.failure import Exit, Failure
 from sitectl.runtimes import programs
 from sitectl.runtimes.programs import last_line
-from sitectl.runtimes.units import ACCOUNT
+from sitectl.runtimes.systemd.unit_file import ACCOUNT
 from sitectl.store import GATEWAYS
 
 _GECOS: Final = "Spillway routers (sitectl)"

@@ -1,14 +1,26 @@
-"""Choosing who keeps the router of a full site running: nobody, or systemd."""
+"""Choosing who keeps the router of a full site running: nobody, systemd, or podman.
 
-import os
-from typing import Literal
+A site is the same directory, with the same verbs, whoever runs it; what differs is
+``runtime.yaml``. With ``--platform podman`` `init` starts the router at once, as Skupper's does.
+"""
 
+from typing import Final, Literal
+
+import msgspec
+from msgspec import structs
+
+from router.model.addresses import join
+from router.model.specs import SiteSpec
 from sitectl.directory import DirectorySite
-from sitectl.failure import conflict
+from sitectl.failure import conflict, usage
+from sitectl.image import stated_image, stated_policy
 from sitectl.runtimes import presence, runtime_of
-from sitectl.runtimes.spec import RuntimeSpec, read_spec, write_spec
+from sitectl.runtimes.manager import own_scope
+from sitectl.runtimes.spec import HOST_NETWORK, IN_CONTAINERS, RUNTIME_FILE, PullPolicy, RuntimeSpec
+from sitectl.runtimes.spec_file import read_spec, require_words, write_spec
 
 RunBy = Literal["process", "systemd"]
+_EVERYWHERE: Final = "0.0.0.0"
 
 
 def run_by(site: DirectorySite, kind: RunBy, timeout_s: float) -> bool:
@@ -29,6 +41,92 @@ def run_by(site: DirectorySite, kind: RunBy, timeout_s: float) -> bool:
         write_spec(site, RuntimeSpec())
     else:
         name = f"spillway-{site.name}"
-        scope: Literal["user", "system"] = "system" if os.geteuid() == 0 else "user"
-        write_spec(site, RuntimeSpec(kind=kind, name=name, scope=scope))
+        write_spec(site, RuntimeSpec(kind=kind, name=name, scope=own_scope()))
     return True
+
+
+class Wish(msgspec.Struct, frozen=True):
+    """What `init` was told of the container. None: nothing, it stays as it was."""
+
+    image: str | None = None
+    policy: PullPolicy | None = None
+    network: str | None = None
+    publish: tuple[str, ...] = ()
+    publish_ip: str = RuntimeSpec().publish_ip
+
+
+def placed(spec: SiteSpec, wish: Wish) -> tuple[SiteSpec, Wish]:
+    """In a network of its own: there the router listens everywhere, and the host's addresses that
+
+    ``--ingress-bind-ip`` and ``--bind-ip`` name are where podman publishes.
+    """
+    if wish.network in (None, HOST_NETWORK):
+        return spec, wish
+    links = spec.ingress_bind_ip.strip("[]")
+    publish = wish.publish
+    if spec.ingress != "none" and links not in ("", "::", _EVERYWHERE):
+        publish += (f"{join(links, spec.bind_port)}:{spec.bind_port}",)
+    inside = structs.replace(spec, ingress_bind_ip=_EVERYWHERE, bind_ip=_EVERYWHERE)
+    return inside, structs.replace(wish, publish=publish, publish_ip=spec.bind_ip.strip("[]"))
+
+
+def run_in_podman(site: DirectorySite, wish: Wish, timeout_s: float) -> bool:
+    """Say that podman runs the site's router, and have it so. False: it was, and runs already.
+
+    What no flag says stays as it was. Failure: a router of it runs outside of podman.
+    """
+    before = read_spec(site)
+    if before.kind != "podman" and presence.is_running(site):
+        raise conflict(
+            f"the router of {site.name!r} runs already, and not by podman ({before.kind})",
+            f"sitectl --site {site.name} stop",
+        )
+    if before.kind not in ("process", "podman"):
+        raise conflict(
+            f"the router of {site.name!r} is run by {before.kind}, not by podman",
+            f"sitectl --site {site.name} delete, or edit {site.directory / RUNTIME_FILE}",
+        )
+    spec = structs.replace(with_flags(before, wish.image, wish.policy), kind="podman")
+    if wish.network is not None:
+        spec = structs.replace(
+            spec, network=wish.network, publish=wish.publish, publish_ip=wish.publish_ip
+        )
+    require_words(site, spec)
+    if spec != before:
+        write_spec(site, spec)
+    return runtime_of(site).start(timeout_s) or spec != before
+
+
+def update(
+    site: DirectorySite,
+    image: str | None,
+    policy: PullPolicy | None,
+    timeout_s: float,
+    *,
+    force: bool,
+) -> bool:
+    """Have the router be of another image, or begin anew. False: it is so already."""
+    before = read_spec(site)
+    if before.kind not in IN_CONTAINERS:
+        raise usage(
+            f"the router of {site.name!r} runs without a container; its settings are in its "
+            "document",
+            "Edit config/site-NAME.yaml, it counts at once; for another version install that",
+        )
+    spec = with_flags(before, image, policy)
+    require_words(site, spec)
+    if spec != before:
+        write_spec(site, spec)
+    runtime = runtime_of(site)
+    if force:
+        runtime.stop(timeout_s)
+    return runtime.start(timeout_s)
+
+
+def with_flags(before: RuntimeSpec, image: str | None, policy: PullPolicy | None) -> RuntimeSpec:
+    """``before`` with what the flags say, else the environment; what neither says stays."""
+    return structs.replace(
+        before,
+        image=stated_image(image) or before.image,
+        pull_policy=stated_policy(policy) or before.pull_policy,
+    )

@@ -25,6 +25,11 @@ def user_name() -> str:
         return str(os.geteuid())
 
 
+def own_scope() -> Scope:
+    """Whose manager starts what this user runs: root's things are the system's."""
+    return "system" if os.geteuid() == 0 else "user"
+
+
 class Manager:
     """The system's manager, or that of the user who runs this."""
 

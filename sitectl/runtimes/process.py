@@ -36,9 +36,14 @@ def is_supervised() -> bool:
     return os.environ.get("JOURNAL_STREAM") == f"{output.st_dev}:{output.st_ino}"
 
 
+def code_directory() -> str:
+    """The directory that holds our packages."""
+    return str(Path(__file__).resolve().parents[2])
+
+
 def router_environment() -> dict[str, str]:
     """The environment of a router: it finds the code that we are, whatever lies where we stand."""
-    ours = str(Path(__file__).resolve().parents[2])
+    ours = code_directory()
     others = os.environ.get("PYTHONPATH")
     return {**os.environ, "PYTHONPATH": f"{ours}{os.pathsep}{others}" if others else ours}
 

@@ -16,7 +16,9 @@ from sitectl.backup import content as contents
 from sitectl.backup import seal
 from sitectl.backup.content import Content
 from sitectl.failure import Exit, Failure, conflict, not_found, usage
+from sitectl.image import image_flags
 from sitectl.options import Settings, Verb
+from sitectl.runtimes.spec import PullPolicy
 
 if TYPE_CHECKING:
     from sitectl.site import Change
@@ -95,7 +97,7 @@ def backup(
 @_flags
 @click.option("--force", is_flag=True, help="Replace the same site where it is here and differs.")
 @click.option("--dry-run", is_flag=True, help="Say what is inside and what would happen.")
-@click.option("--image", help="Of the router, on Kubernetes.")
+@image_flags
 @click.pass_obj
 def restore(
     settings: Settings,
@@ -105,6 +107,7 @@ def restore(
     force: bool,
     dry_run: bool,
     image: str | None,
+    image_pull_policy: PullPolicy | None,
 ) -> None:
     """Make the site that is in FILE, with its identity, whole or not at all.
 
@@ -132,8 +135,10 @@ def restore(
     _require_name(settings, content, file)
     if settings.on_kubernetes():
         from sitectl.backup.namespace import restore_namespace
+        from sitectl.kubernetes.lifecycle import Asked
 
-        change = restore_namespace(settings, content, image or "", force=force, dry_run=dry_run)
+        asked = Asked(image, image_pull_policy)
+        change = restore_namespace(settings, content, asked, force=force, dry_run=dry_run)
     else:
         change = _restore_folder(settings, content, gateway, force, dry_run)
     _tell(settings, content, file, change, dry_run)

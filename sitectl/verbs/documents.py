@@ -11,9 +11,9 @@ from router.documents.gateway import looks_like_gateway
 from router.model.specs import Document
 from sitectl import output, store, texts
 from sitectl.failure import not_found, usage
+from sitectl.life import make_site
 from sitectl.options import Settings, Verb, dry_run_flag
 from sitectl.site import Change, Site
-from sitectl.verbs.site import make_site
 
 
 @click.command(cls=Verb)

@@ -13,14 +13,6 @@ from router.model.errors import ConfigError
 from sitectl import output
 from sitectl.failure import Exit, Failure, not_found, usage
 from sitectl.gateway import looking, making, removal
-from sitectl.gateway.flags import (
-    link_flags,
-    make_gateway,
-    name_flag,
-    type_flag,
-    wait_flag,
-    wait_until_settled,
-)
 from sitectl.gateway.home import (
     Gateway,
     default_name,
@@ -32,6 +24,14 @@ from sitectl.gateway.home import (
 from sitectl.image import image_flags
 from sitectl.options import Settings, Verbs, accepted
 from sitectl.verbs import gateway_files, gateway_services
+from sitectl.verbs.gateway_flags import (
+    link_flags,
+    make_gateway,
+    name_flag,
+    type_flag,
+    wait_flag,
+    wait_until_settled,
+)
 
 
 @click.group("gateway", cls=Verbs)

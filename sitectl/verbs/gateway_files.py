@@ -73,17 +73,17 @@ def generate_bundle(
     On the other host:
       mkdir gateway && tar -xzf db.tar.gz -C gateway && cd gateway && ./launch.sh -t podman
     """
-    from sitectl.gateway import bundle
+    from sitectl.gateway.bundle import packing
 
     if token is not None and (expiry is not None or hosts):
         raise usage(
             "--expiry and --ingress-host are the token's own with --token", "Leave them out"
         )
     name, gateway, source = read_definition(config)
-    out = bundle.out_directory(outdir)
+    out = packing.out_directory(outdir)
     site = None if token is not None else store.find_site(settings)
-    declared = frozenset() if site is None else bundle.declared_at(site)
-    wish = bundle.Wish(
+    declared = frozenset() if site is None else packing.declared_at(site)
+    wish = packing.Wish(
         name=name,
         documents=wanted_documents(gateway, source, declared),
         image=chosen_image(image),
@@ -94,7 +94,7 @@ def generate_bundle(
         hosts=hosts,
         token=token,
     )
-    packed = bundle.pack(settings, site, wish, out)
+    packed = packing.pack(settings, site, wish, out)
     made = packed.bundle
     item = {
         "name": name,
@@ -215,7 +215,7 @@ def lines(changes: Iterable[Changed]) -> list[str]:
 
 def network_services(site: DirectorySite) -> frozenset[str]:
     """Services that others declare, as far as the gateway's router knows; it need not run."""
-    from sitectl.gateway.bundle import declared_at
+    from sitectl.gateway.bundle.packing import declared_at
 
     own = {document.name for document in site.documents() if document.kind == "Service"}
     return declared_at(site) - own

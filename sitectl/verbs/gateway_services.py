@@ -6,8 +6,12 @@ import click
 
 from sitectl import output
 from sitectl.failure import Exit, usage
-from sitectl.gateway import looking, making, removal, services
-from sitectl.gateway.flags import (
+from sitectl.gateway import looking, making, removal, seeing, services
+from sitectl.gateway.home import Gateway, default_name, find_gateway, gateway_names
+from sitectl.gateway.ports import host_and_pairs, pairs_of
+from sitectl.options import Settings, Verb, accepted
+from sitectl.service_flags import health_flags
+from sitectl.verbs.gateway_flags import (
     MULTICAST,
     OF_THE_SERVICE,
     gateway_to_change,
@@ -18,10 +22,6 @@ from sitectl.gateway.flags import (
     wait_flag,
     wait_until_settled,
 )
-from sitectl.gateway.home import Gateway, default_name, find_gateway, gateway_names
-from sitectl.gateway.ports import host_and_pairs, pairs_of
-from sitectl.options import Settings, Verb, accepted
-from sitectl.service_flags import health_flags
 
 
 @click.command("bind", cls=Verb)
@@ -105,6 +105,8 @@ def _bind(
         wait_until_settled(
             gateway, f"target {bound.target} of {service} is not ready", wait, service
         )
+        if not seeing.is_seen(settings, gateway, service, wait):
+            output.note("the gateway's site has not heard of the target yet: its clients may wait")
 
 
 @click.command("unbind", cls=Verb)

@@ -1,31 +1,21 @@
-"""`init`, `run`, `start`, `stop`, `delete`: a site from its first day to its last."""
+"""`init`, `start`, `stop`, `delete`, `update`: a site from its first day to its last."""
 
-import os
-import re
 import shutil
 import socket
 import sys
-import time
-from pathlib import Path
 from typing import Any
 
 import click
 
-from certs.files import make_directory
 from router.model.specs import Document, SiteSpec
-from sitectl import output, store, texts
+from sitectl import output, store
 from sitectl.directory import DirectorySite
-from sitectl.failure import Exit, Failure, conflict, usage
+from sitectl.failure import usage
 from sitectl.image import image_flags
-from sitectl.options import Duration, Settings, TokenFile, Verb, dry_run_flag
+from sitectl.life import end_site, make_site, name_of
+from sitectl.options import Duration, Settings, Verb, dry_run_flag
 from sitectl.runtimes import choice, presence, runtime_of
 from sitectl.runtimes.choice import RunBy
-from sitectl.runtimes.process import (
-    is_supervised,
-    require_own,
-    router_command,
-    router_environment,
-)
 from sitectl.runtimes.spec import PullPolicy
 from sitectl.site import Change
 from sitectl.site_flags import ROUTER_MODES, given, key_flags, site_flags, without_use
@@ -146,24 +136,17 @@ def _init_podman(
     ctx: click.Context, name: str, spec: SiteSpec, image: str | None, policy: PullPolicy | None
 ) -> None:
     """Make the site and have podman run its router; finishes what was interrupted."""
-    from sitectl import podman_site
-
     settings: Settings = ctx.obj
-    wish = podman_site.Wish(image, policy, given(ctx).get("container-network"))
-    spec, wish = podman_site.placed(spec, wish)
+    wish = choice.Wish(image, policy, given(ctx).get("container-network"))
+    spec, wish = choice.placed(spec, wish)
     change = make_site(settings, Document("Site", name, spec))
     site = DirectorySite(store.state_dir(settings) / name)
-    started = podman_site.run_in_podman(site, wish, settings.timeout_s)
+    started = choice.run_in_podman(site, wish, settings.timeout_s)
     if started and change == "unchanged":
         change = "updated"
     _report_made(settings, name, change, f"{_MADE[change]}: {site.directory}, by podman")
     if change == "created":
-        podman_site.tell(site)
-
-
-def name_of(words: str) -> str:
-    """A valid site name made from ``words``, a host name for example."""
-    return re.sub(r"[^a-z0-9]+", "-", words.split(".")[0].lower()).strip("-")[:63] or "site"
+        output.note(f"Next: sitectl --site {name} token create FILE, for who shall link here")
 
 
 def _site_spec(
@@ -189,104 +172,6 @@ def _site_spec(
         service_sync_site_ttl_s=service_sync_site_ttl,
         **same,
     )
-
-
-def make_site(settings: Settings, document: Document) -> Change:
-    """Make the site of ``document``, or see that it is there; finishes what was interrupted."""
-    return make_site_in(store.state_dir(settings), document)
-
-
-def make_site_in(state: Path, document: Document) -> Change:
-    """As `make_site`, in the directory ``state`` of sites."""
-    from router.documents import read, write
-
-    _, errors = read(write(document), "these flags")
-    if errors:
-        raise texts.config_failure(errors, "these flags cannot be used")
-    site = DirectorySite(state / document.name)
-    if site.config.is_dir():
-        existing = site.find("Site", document.name)
-        if existing is not None and existing.spec != document.spec:
-            raise conflict(
-                f"site {document.name!r} exists with other settings "
-                f"({existing.source}:{existing.line})",
-                f"Edit {site.directory / existing.source}, it counts at once",
-                texts.diff(write(existing), write(document), existing.source),
-            )
-    for directory in (site.directory, site.secrets, site.run):
-        make_directory(directory, 0o700)
-    _make_identity(site)
-    make_directory(site.config)
-    site.sweep()
-    return site.put(document)
-
-
-def _make_identity(site: DirectorySite) -> None:
-    from certs.authority import CA_FILE, Authority
-    from certs.identity import KEY_FILE, SiteIdentity
-
-    if (site.secrets / KEY_FILE).exists():
-        identity = SiteIdentity.load(site.secrets)
-    else:
-        identity = SiteIdentity.create(site.secrets)
-    if not (site.secrets / CA_FILE).exists():
-        Authority.create(site.secrets, identity.site_id, time.time())
-
-
-@click.command(cls=Verb)
-@click.option("--init", is_flag=True, help="Make an edge site first, unless it is there.")
-@click.option("--token", type=TokenFile(), help="With --init: of the site that it links to.")
-@click.option(
-    "--listen",
-    "listens",
-    multiple=True,
-    metavar="SERVICE=[IP:]PORT|[IP:]auto",
-    help="With --init: which services it offers here, and where. No others.",
-)
-@click.pass_context
-def run(ctx: click.Context, /, init: bool, token: str | None, listens: tuple[str, ...]) -> None:
-    """Run the site's router in the foreground, until SIGTERM or Ctrl-C.
-
-    On Kubernetes it serves the namespace: in a pod, or from here by the kubeconfig.
-
-    With --init it runs an edge site, as beside an application in a pod (`sitectl sidecar`): its
-    key is made here, its name is the host's unless --site gives one.
-
-    \b
-    Examples:
-      sitectl run
-      sitectl -n shop run
-      sitectl run --init --token west.yaml --listen shop=127.0.0.2:auto --listen db=127.0.0.3:5432
-    """
-    settings: Settings = ctx.obj
-    if init:
-        from sitectl.edge import make_edge
-
-        settings.platform = (
-            "process"  # Also in a pod: beside an application it serves no namespace.
-        )
-        make_edge(ctx, token, listens)
-    elif token or listens:
-        raise usage("--token and --listen make an edge site", "sitectl run --init …")
-    if settings.on_kubernetes():
-        import sitectl.kubernetes.lifecycle as lifecycle
-
-        lifecycle.run(settings)
-        return
-    site = store.find_directory(settings)
-    if presence.is_running(site):
-        raise conflict(
-            f"the router of {site.name!r} runs already (process {presence.running_pid(site)})",
-            f"sitectl --site {site.name} stop",
-        )
-    require_own(site)
-    command = router_command(site)
-    if is_supervised():
-        command += ["--log", "stdout"]
-    else:
-        output.note(f"router of {site.name} runs until Ctrl-C, log {site.log}")
-    sys.stdout.flush()
-    os.execve(command[0], command, router_environment())
 
 
 @click.command(cls=Verb)
@@ -338,24 +223,6 @@ def _refuse_on_kubernetes(settings: Settings, verb: str, routers: int) -> None:
             f"{verb} is for process sites; on Kubernetes routers are Deployment/spillway-router",
             f"kubectl{place} scale deployment/spillway-router --replicas={routers}",
         )
-
-
-def end_site(site: DirectorySite, timeout_s: float) -> None:
-    """Withdraw what ``site`` declared, stop its router, remove what runs it. Failure: it runs."""
-    if presence.is_running(site):
-        for document in site.documents():  # Only deleting withdraws what this site declared.
-            if document.kind == "Service" and site.owns(document):
-                (site.config / f"service-{document.name}.yaml").unlink(missing_ok=True)
-        site.reload()
-        runtime_of(site).stop(timeout_s)
-    if presence.is_running(site):
-        raise Failure(
-            Exit.FAILED,
-            "still-running",
-            f"the router of {site.name!r} still runs, nothing was deleted",
-            f"sitectl --site {site.name} stop",
-        )
-    runtime_of(site).remove(timeout_s)
 
 
 @click.command(cls=Verb)
@@ -441,10 +308,8 @@ def _update_here(
     settings: Settings, image: str | None, policy: PullPolicy | None, force: bool
 ) -> None:
     """Have a router in a container be of another image."""
-    from sitectl import podman_site
-
     site = store.find_directory(settings)
-    changed = podman_site.update(site, image, policy, settings.timeout_s, force=force)
+    changed = choice.update(site, image, policy, settings.timeout_s, force=force)
     change = "updated" if changed else "unchanged"
     text = "is ready, of the image asked for" if changed else "is so already, unchanged"
     output.report(settings, "Router", site.name, change, f"router of {site.name} {text}")

@@ -1,6 +1,5 @@
 """`token create|status`: what another site needs so that it may link here."""
 
-import datetime
 import secrets
 import time
 from pathlib import Path
@@ -93,6 +92,7 @@ def create(
         output.emit_planned(settings)
         return
     from certs import tokens
+    from certs.clocks import utc
 
     if file == "-":
         click.echo(tokens.dump(token), nl=False)
@@ -173,13 +173,8 @@ def _certificate(
     )
 
 
-def utc(seconds: float) -> str:
-    """Unix seconds as UTC, ISO 8601."""
-    moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
 def _fields(token: "Token") -> dict[str, Any]:
+    from certs.clocks import utc
     from certs.names import format_endpoint
 
     return {

@@ -81,3 +81,15 @@ def test_a_file_cannot_ask_for_more_memory_than_the_bound(work: int) -> None:
 def test_a_host_in_fips_mode_can_open_what_is_sealed_for_it() -> None:
     sealed = seal.seal(b"x", KEY, seal.Cost("pbkdf2", seal.PBKDF2_ROUNDS_MIN))
     assert seal.unseal(sealed, KEY, "f") == b"x"
+
+
+def test_what_is_too_large_or_asks_for_too_many_threads_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cost = seal.Cost("scrypt", seal.SCRYPT_WORK_MIN, seal.SCRYPT_PARALLEL_MAX + 1)
+    file = seal.seal(b"a", b"passphrase", cost)
+    with pytest.raises(Failure, match="key derivation"):
+        seal.unseal(file, b"passphrase", "f")
+    monkeypatch.setattr(seal, "CONTENTS_BYTES_MAX", 10)
+    with pytest.raises(Failure, match="11 bytes"):
+        seal.seal(bytes(11), b"passphrase", QUICK)

@@ -3,15 +3,15 @@
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from sitectl.gateway.contents import (
+from sitectl.gateway.bundle.contents import (
     DIRECTORY_MARK,
     OWNER_MARK,
     PLAN_MARK,
     PODMAN_MARK,
     container_files,
 )
-from sitectl.runtimes.container import MOUNTABLE, Container, Engine, direct_words
-from sitectl.runtimes.quadlet import quadlet_text, unit_text
+from sitectl.runtimes.containers.quadlet import quadlet_text, unit_text
+from sitectl.runtimes.containers.words import MOUNTABLE, Container, Engine, direct_words
 from sitectl.runtimes.spec import Scope
 
 PARTS = st.text(

@@ -26,7 +26,13 @@ _CHANGES = ("os.rename", "os.link", "os.mkdir", "os.remove", "os.rmdir", "os.sym
 _LOADED = (
     *(f"sitectl.verbs.{verb}" for verb in ("gateway", "link", "network", "site", "token")),
     *("certs.authority", "certs.claims", "certs.credentials", "certs.identity", "certs.issue"),
-    *("router.documents.schema", "sitectl.directory_trust", "sitectl.edge", "sitectl.main"),
+    *(
+        "router.documents.schema",
+        "sitectl.directory_trust",
+        "sitectl.edge",
+        "sitectl.life",
+        "sitectl.main",
+    ),
     "sitectl.runtimes.process",
 )
 _KILLED = -signal.SIGKILL

@@ -277,6 +277,7 @@ def test_a_second_router_with_the_same_identity_withdraws_and_says_so(hub: Hub) 
     )
     assert named[0]["hint"]
     until(lambda: hub.other.is_up("hub"), "the first one is up")
+    assert "SW0665" in {problem["code"] for problem in hub.hub.get("status")["problems"]}
     stays(lambda: hub.other.is_up("hub"), "the first one keeps its link", 1.0)
     assert fetch(hub.other.address, SHOP_PORT).status == 200
     copy.kill()

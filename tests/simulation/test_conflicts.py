@@ -123,16 +123,23 @@ def test_of_two_routers_with_one_identity_the_later_leaves_the_network_and_says_
     assert [problem.code for problem in twin.router.problems()] == ["SW0401"]
 
 
+@pytest.mark.parametrize("first", [0, 5])
 @pytest.mark.parametrize("is_edge", [False, True])
 @pytest.mark.parametrize("has_own_router_id", [False, True])
 @pytest.mark.parametrize("linked_elsewhere", [False, True])
 def test_what_was_restored_beside_its_original_is_kept_out_and_its_neighbour_says_so(
-    is_edge: bool, has_own_router_id: bool, linked_elsewhere: bool
+    first: int, is_edge: bool, has_own_router_id: bool, linked_elsewhere: bool
 ) -> None:
-    """A backup, or a bundle that was launched twice: gateways are edges of one site or of two."""
+    """A backup, or a bundle that was launched twice: gateways are edges of one site or of two.
+
+    ``first``: when the original itself was restored or launched.
+    """
     edges = frozenset({"a", "twin"} if is_edge else ())
     world = World(1, "a", "twin", "b", "c", edges=edges)
     a, twin, b, c = world.sites.values()
+    a.kill()
+    a.restored = first
+    a.start()
     b.link(c, cost=1)
     a.link(b, cost=1)
     c.declare()
@@ -161,6 +168,8 @@ def test_what_was_restored_beside_its_original_is_kept_out_and_its_neighbour_say
         assert f"with the identity of a ({a.identity.site}): one is {there}" in problem.message
         assert f"at {twin.ip}, is its copy" in problem.message
         assert not a.router.problems()
+        linked = [line for line in world.journal if "Linked to a, cost" in line]
+        assert len(linked) == 1, "the copy is not let in for moments"
         told = [line for line in world.journal if "tried to link here: another router" in line]
         assert len(told) <= 1, "a problem while it goes on, an event once"
         a.kill()
@@ -171,3 +180,43 @@ def test_what_was_restored_beside_its_original_is_kept_out_and_its_neighbour_say
         world.run(20)
         assert not twin.router.links.adjacent, "the original is back"
         assert a.router.links.adjacent
+
+
+def test_a_router_that_comes_back_from_a_silent_end_is_no_copy_of_itself() -> None:
+    """A host without power says nothing; here it has another address afterwards."""
+    world = World(1, "a", "b", "a-again")
+    a, b, again = world.sites.values()
+    a.link(b, cost=1)
+    world.run(5)
+    again.kill()
+    again.identity = a.identity
+    again.keeper.keep_epoch(100)
+    world.internet.cut(a.ip, b.ip)
+    a.kill()
+    world.run(1.8)
+    again.start()
+    again.link(b, cost=1)
+    world.run(0.5)
+    assert again.router.links.adjacent, "before b would have missed it, and at the first try"
+    assert not b.router.problems()
+
+
+def test_an_original_that_was_cut_off_takes_its_place_back_from_a_copied_directory() -> None:
+    world = World(1, "a", "b", "c")
+    a, b, twin = world.sites.values()
+    a.link(b, cost=1)
+    world.run(5)
+    world.internet.cut(a.ip, b.ip)
+    twin.kill()
+    twin.identity = a.identity
+    twin.keeper.keep_epoch(100)
+    world.run(10)
+    twin.start()
+    twin.link(b, cost=1)
+    world.run(10)
+    assert twin.router.links.adjacent, "while it is alone"
+    world.internet.heal(a.ip, b.ip)
+    world.run(40)
+    assert a.router.links.adjacent
+    assert not twin.router.links.adjacent
+    assert [problem.code for problem in b.router.problems()] == ["SW0665"]

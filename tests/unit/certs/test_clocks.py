@@ -1,5 +1,6 @@
 """What certificates tell of clocks that differ."""
 
+import ctypes
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,27 @@ def test_durations_are_read_by_people() -> None:
     ]
     assert [about(s) for s in (400, 86_400, 10 * DAY_S)] == ["10 min", "24 h", "10 days"]
     assert utc(1e18) == "never"
+
+
+def test_the_latest_beginning_of_a_chain_counts_with_what_certificates_are_backdated_by(
+    tmp_path: Path,
+) -> None:
+    """A CA of long ago and a leaf of a clock that was moved since: 12 min ahead, less 5."""
+    leaf, _ = leaf_made_at(tmp_path, NOW + 17 * 60)
+    _, old = leaf_made_at(tmp_path, NOW - 10 * DAY_S)
+    assert "differ by about 20 min, or more" in out_of_time((leaf, old), NOW, None)
+
+
+@pytest.mark.parametrize(("said", "known"), [(0, True), (5, False), (-1, None)])
+def test_what_adjtimex_returns_tells_whether_somebody_sets_the_clock_right(
+    monkeypatch: pytest.MonkeyPatch, said: int, known: bool | None
+) -> None:
+    class Library:
+        def adjtimex(self, buffer: object) -> int:
+            return said
+
+    monkeypatch.setattr(ctypes, "CDLL", lambda name, use_errno: Library())
+    assert is_synchronised() is known
 
 
 def test_the_kernel_says_whether_this_clock_is_kept_right_or_nothing() -> None:

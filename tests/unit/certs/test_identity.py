@@ -105,3 +105,13 @@ def test_a_handed_over_key_that_cannot_be_read_is_named(
         SiteIdentity.load(tmp_path / "secrets")
     assert identity.CREDENTIAL in caught.value.subject
     assert "LoadCredential" in caught.value.hint
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-1", "1" * 13])
+def test_a_damaged_mark_of_a_restore_is_named(tmp_path: Path, text: str) -> None:
+    assert identity.restored_at(tmp_path) == 0
+    files.write_secret(tmp_path / identity.RESTORED_FILE, b"1700000000\n")
+    assert identity.restored_at(tmp_path) == 1_700_000_000
+    files.write_secret(tmp_path / identity.RESTORED_FILE, text.encode())
+    with pytest.raises(CertError, match="is damaged"):
+        identity.restored_at(tmp_path)

@@ -184,3 +184,23 @@ def test_what_is_written_has_the_spelling_of_skupper() -> None:
     assert "address: backend:8080\n" in text
     assert "qdr-listeners:\n" in text
     assert "local_port" not in text
+
+
+def test_two_spellings_of_one_field_contradict_each_other() -> None:
+    text = entry("{service: {address: db}, target_ports: [1], targetPorts: [2]}")
+    gateway, (error,) = read_gateway(text, "g.yaml")
+    assert gateway is None
+    assert (error.code, "target_ports stands twice" in error.message) == ("SW0641", True)
+
+
+def test_where_only_the_targets_ports_are_said_they_are_the_services() -> None:
+    gateway, findings = read_gateway(entry("{service: {address: db}, target_ports: [1, 2]}"), "g")
+    assert gateway is not None
+    assert findings == []
+    assert gateway.bindings[0].ports == (1, 2)
+
+
+def test_a_listener_of_amqp_without_a_port_has_that_of_amqp() -> None:
+    gateway, _ = read_gateway("name: g\nqdr-listeners: [{name: a}]\n", "g.yaml")
+    assert gateway is not None
+    assert gateway.qdr_listeners == (QdrListener(name="a", port=5672),)

@@ -1,5 +1,6 @@
 """Stand-ins for a router: an admin API that answers what it was told, and a process."""
 
+import contextlib
 import json
 import os
 import socketserver
@@ -40,7 +41,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        with contextlib.suppress(BrokenPipeError):  # Whoever asked may have gone.
+            self.wfile.write(body)
 
     def address_string(self) -> str:
         return "unix"

@@ -22,7 +22,7 @@ from sitectl.gateway.home import Gateway, Record, read_record, site_of
 from sitectl.options import Settings
 from sitectl.runtimes import presence
 from sitectl.runtimes.process import ProcessRuntime
-from sitectl.runtimes.spec import read_spec
+from sitectl.runtimes.spec_file import read_spec
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FakeAdmin
 

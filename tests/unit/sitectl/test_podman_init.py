@@ -10,10 +10,11 @@ import msgspec
 import pytest
 
 from sitectl.directory import DirectorySite
-from sitectl.runtimes import containers, presence
-from sitectl.runtimes.container_host import Host
+from sitectl.runtimes import presence
+from sitectl.runtimes.containers import runtime
+from sitectl.runtimes.containers.host import Host
 from tests.unit.sitectl.conftest import CommandLine
-from tests.unit.sitectl.engines import FakeEngine
+from tests.unit.sitectl.runtimes.engines import FakeEngine
 
 HERE = Host(
     uid=os.geteuid(),
@@ -31,7 +32,7 @@ def engine(
     sitectl: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[FakeEngine]:
     """The engine of site ``boxed``, on a host without systemd."""
-    monkeypatch.setattr(containers, "this_host", lambda: HERE)
+    monkeypatch.setattr(runtime, "this_host", lambda: HERE)
     monkeypatch.delenv("SITECTL_IMAGE", raising=False)
     monkeypatch.delenv("SITECTL_IMAGE_PULL_POLICY", raising=False)
     found = FakeEngine(tmp_path / "engine", sitectl.state / "boxed", monkeypatch)

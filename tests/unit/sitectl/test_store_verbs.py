@@ -543,6 +543,7 @@ def test_skuppers_flags_of_a_host_say_where_clients_connect(here: CommandLine) -
     ("flags", "code"),
     [
         (("--host-ip", "db.lan"), 2),
+        (("--host-ip", "db.lan", "--host-port", "8080"), 2),
         (("--host-port", "zero"), 2),
         (("--host-port", "81:8080"), 5),  # A port that the service does not have.
         (("--host-port", "8080", "--host-port", "8081"), 5),

@@ -7,6 +7,7 @@ import os
 import stat
 import sys
 import tarfile
+import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,8 @@ from certs import certificates, tokens
 from certs.identity import SiteIdentity
 from certs.revocation import Revocations
 from router.documents.gateway import read_gateway
-from sitectl.gateway import archive
+from sitectl.failure import Failure
+from sitectl.gateway.bundle import archive
 from tests.unit.sitectl.conftest import CommandLine
 
 GATEWAY = """\
@@ -219,6 +221,58 @@ def test_the_image_in_an_archive_is_known_by_its_configuration(tmp_path: Path) -
         member.size = len(manifest)
         tar.addfile(member, io.BytesIO(manifest))
     assert archive.image_digest(path) == "ab12"
+
+
+def test_keys_that_a_killed_command_left_in_the_clear_are_removed(
+    here: CommandLine, definition: Path
+) -> None:
+    out = definition.parent / "out"
+    left, under_way = out / ".spillway-bundle-left", out / ".spillway-bundle-young"
+    for folder in (left, under_way):
+        (folder / "state").mkdir(parents=True)
+        (folder / "state" / "identity.key").write_text("secret")
+    half = out / f".db-host.tar.gz.{'0' * 12}.tmp"
+    half.write_text("secret")
+    for path in (left, half):
+        os.utime(path, (0, 0))
+    packed(here, definition)
+    assert {path.name for path in out.iterdir()} == {"db-host.tar.gz", under_way.name}
+
+
+def test_an_archive_that_would_fill_our_memory_is_no_bundle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "db.tar.gz"
+    archive.write(path, {name: bytes(1000) for name in "abc"}, None, 0)
+    assert archive.read(path) is not None
+    monkeypatch.setattr(archive, "FILES_BYTES_MAX", 2500)
+    with pytest.raises(Failure, match="too long"):
+        archive.read(path)
+
+
+def test_a_credential_is_new_where_the_sites_authority_is_or_little_is_left_of_it(
+    here: CommandLine, definition: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = packed(here, definition)
+    here.ok("--yes", "revoke-access")  # All: another authority.
+    second = packed(here, definition)
+    assert identity(second) == identity(first)
+    assert tokens.load_bytes(second[TOKEN], "").ca_pem != tokens.load_bytes(first[TOKEN], "").ca_pem
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + YEAR_S / 2)
+    assert packed(here, definition)[TOKEN] == second[TOKEN]
+    monkeypatch.setattr(time, "time", lambda: real() + 3 * YEAR_S / 4)
+    assert packed(here, definition)[TOKEN] != second[TOKEN]
+
+
+def test_an_archive_that_is_no_bundle_of_ours_is_bounded(tmp_path: Path) -> None:
+    path = tmp_path / "big.tar.gz"
+    archive.write(path, {"big": bytes(archive.MEMBER_BYTES_MAX + 1)}, None, 0)
+    with pytest.raises(Failure, match="big is too long"):
+        archive.read(path)
+    archive.write(path, {str(n): b"" for n in range(archive.MEMBERS_MAX + 1)}, None, 0)
+    with pytest.raises(Failure, match="more than"):
+        archive.read(path)
 
 
 _PODMAN = """\

@@ -1,5 +1,6 @@
 """`gateway status`: what is shown of gateways here, stopped, half made, and elsewhere."""
 
+import json
 import time
 from pathlib import Path
 
@@ -8,8 +9,9 @@ import pytest
 from certs.redeem import ClaimDesk, make_request
 from certs.tokens import read_file
 from sitectl.failure import Exit, Failure
-from sitectl.gateway.looking import RUNS_TWICE
-from sitectl.runtimes.docker import DockerRuntime
+from sitectl.gateway.looking import RUNS_TWICE, is_settled
+from sitectl.runtimes.containers.docker import DockerRuntime
+from sitectl.runtimes.process import ProcessRuntime
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FakeAdmin
 from tests.unit.sitectl.gateway.conftest import Host, link, service
@@ -87,6 +89,28 @@ def test_a_problem_of_its_router_is_exit_3(busy: CommandLine, router: FakeAdmin)
     assert "Problem at gw: SW0999 all is lost" in result.stdout
 
 
+def test_clocks_that_differ_are_told_as_such_and_since_when(
+    busy: CommandLine, router: FakeAdmin
+) -> None:
+    links = router.answers["/api/v1/links"][1]["items"]
+    refused = {"state": "refused", "error": "the clocks differ by about 24 h, or more"}
+    router.items(
+        "/api/v1/links",
+        *(
+            {**link, **refused, "error_code": "clock", "since": "2026-02-03T00:00:00Z"}
+            for link in links
+        ),
+    )
+    problem = {"code": "SW0660", "message": "Link site waits for a clock.", "hint": "Then"}
+    router.item("/api/v1/status", {"ready": True, "problems": [problem]})
+    (item,) = json.loads(busy("gateway", "status", "-o", "json").stdout)["items"]
+    assert (item["link"]["error_code"], item["link"]["since"]) == ("clock", "2026-02-03T00:00:00Z")
+    assert "SW0660" in {one["code"] for one in item["problems"]}
+    text = busy("gateway", "status").stdout
+    for word in ("2026-02-03T00:00:00Z", "SW0660", "the clocks differ by about 24 h"):
+        assert word in text
+
+
 def test_without_its_router_what_is_configured_is_shown(gw: CommandLine) -> None:
     gw.ok("gateway", "bind", "db", "127.0.0.1", "5432")
     gw.ok("gateway", "forward", "cache", "16379")
@@ -135,17 +159,21 @@ def test_a_refused_gateway_is_told_how_it_comes_back(
     assert waited.exit_code == 1 and "link delete" not in waited.stderr
 
 
-def test_a_taken_port_of_a_forward_is_answered_with_forward(
-    busy: CommandLine, router: FakeAdmin
+@pytest.mark.parametrize(
+    ("reason", "advice"),
+    [("taken", "Free the port"), ("Permission denied", "ip_unprivileged_port_start=80")],
+)
+def test_a_port_that_a_forward_cannot_take_is_answered_with_forward(
+    busy: CommandLine, router: FakeAdmin, reason: str, advice: str
 ) -> None:
-    why = "cannot listen on 127.0.0.1:16379: taken"
+    why = f"cannot listen on 127.0.0.1:16379: {reason}"
     listener = {"host": "127.0.0.1", "port": 16379, "state": "error", "error": why}
     router.items("/api/v1/services", service("cache", 6379, listener=listener))
     hint = "Free the port, or: sitectl service set cache --listen [IP:]PORT"
     problem = {"code": "SW0202", "message": f"Service cache:6379: {why}", "hint": hint}
     router.item("/api/v1/status", {"ready": True, "version": "1", "problems": [problem]})
     text = busy("gateway", "status").stdout
-    assert "sitectl gateway forward cache PORT --name gw" in text
+    assert "sitectl gateway forward cache PORT --name gw" in text and advice in text
     assert "service set" not in text
 
 
@@ -160,6 +188,15 @@ def test_commands_for_a_site_are_completed_for_the_gateway(
     assert f"ERROR: sitectl --state {place} --site gw service status db" in text
     place_words = ("--state", str(place), "--site", "gw")
     assert busy(*place_words, "service", "status", "db").exit_code == 4  # It is found and asked.
+
+
+def test_its_state_is_the_routers_and_not_the_containers(
+    gw: CommandLine, router: FakeAdmin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    described = {"runtime": "podman", "state": "running", "image": "x"}
+    monkeypatch.setattr(ProcessRuntime, "describe", lambda runtime: described)
+    (item,) = gw.json("gateway", "status")
+    assert (item["state"], item["image"]) == ("ready", "x")
 
 
 def test_an_engine_that_does_not_answer_hides_no_other_gateway(
@@ -229,3 +266,24 @@ def test_gateways_of_the_site_that_run_elsewhere_are_shown(
         assert "SW0201" not in result.stdout
         here.ok("revoke-access", "--link", "far")
     assert here.json("gateway", "status") == []
+
+
+@pytest.mark.parametrize(
+    ("change", "settled"),
+    [
+        ({}, True),
+        ({"link": {"state": "down"}}, False),
+        ({"bindings": [{"ready": True}, {"ready": False}]}, False),
+        ({"forwards": [{"state": "error", "targets_ready": 1}]}, False),
+        ({"forwards": [{"state": "bound", "targets_ready": 0}]}, False),
+    ],
+)
+def test_who_waits_waits_for_link_targets_and_forwards(
+    change: dict[str, object], settled: bool
+) -> None:
+    item = {
+        "link": {"state": "up"},
+        "bindings": [{"ready": True}],
+        "forwards": [{"state": "bound", "targets_ready": 1}],
+    }
+    assert is_settled({**item, **change}) is settled

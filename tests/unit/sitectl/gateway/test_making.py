@@ -21,6 +21,7 @@ from sitectl.gateway import home, making
 from sitectl.gateway.home import Record, read_record
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.gateway.conftest import Host
+from tests.unit.sitectl.runtimes.fake_systemd import FakeSystemd
 
 INIT = ("gateway", "init", "--name", "gw", "--type", "process")
 
@@ -104,6 +105,19 @@ def test_without_systemd_or_podman_nothing_is_made(
         assert result.exit_code == 7
         assert code in result.stderr and "--type process" in result.stderr
     assert "SW0631" in host.line("gateway", "init", "-o", "json").stderr  # Skupper's default.
+    assert not (host.line.state / "gateways.d").exists()
+
+
+def test_without_a_manager_of_the_user_nothing_is_made(
+    host: Host, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    fake = FakeSystemd(tmp_path / "systemd", tmp_path / "units")
+    fake.set(refused="Failed to connect to bus: No medium found")
+    monkeypatch.setenv("PATH", f"{fake.bin}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(making, "_BOOTED", tmp_path)
+    result = host.line("gateway", "init", "--type", "service", "-o", "json")
+    assert result.exit_code == 7
+    assert "SW0600" in result.stderr
     assert not (host.line.state / "gateways.d").exists()
 
 

@@ -14,10 +14,10 @@ import pytest
 
 from certs.identity import restored_at
 from sitectl.directory import DirectorySite
-from sitectl.runtimes.container import direct_words
-from sitectl.runtimes.planning import digest, planned
-from sitectl.runtimes.quadlet import unit_text
-from sitectl.runtimes.spec import read_spec
+from sitectl.runtimes.containers.plan import digest, planned
+from sitectl.runtimes.containers.quadlet import unit_text
+from sitectl.runtimes.containers.words import direct_words
+from sitectl.runtimes.spec_file import read_spec
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.gateway.unpacked import NOTES, Host
 
@@ -119,7 +119,11 @@ def test_each_launch_on_another_host_is_known_from_the_first(host: Host) -> None
     """Nothing else tells two routers of one bundle apart from two replicas of a site."""
     before = int(time.time())
     host.launch()
-    assert before <= restored_at(host.directory / "secrets") <= time.time()
+    first = restored_at(host.directory / "secrets")
+    assert before <= first <= time.time()
+    host.program("date", "#!/bin/sh\necho 1900000000\n")
+    host.launch()
+    assert restored_at(host.directory / "secrets") == first, "launched again it keeps its place"
 
 
 def test_a_container_that_was_stopped_is_started(host: Host) -> None:

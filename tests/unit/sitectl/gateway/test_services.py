@@ -6,8 +6,8 @@ import socket
 import pytest
 
 from sitectl.gateway.services import known_service
-from sitectl.runtimes.podman import PodmanRuntime
-from sitectl.runtimes.spec import read_spec
+from sitectl.runtimes.containers.podman import PodmanRuntime
+from sitectl.runtimes.spec_file import read_spec
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FakeAdmin
 from tests.unit.sitectl.gateway.conftest import Host, link, service
@@ -89,6 +89,18 @@ def test_the_network_is_asked_before_a_service_is_declared(
     assert targets(host, "db") == {("127.0.0.1", (15432,))}
     assert "db" not in host.gateway().wanted().services
     assert {"command": "reload", "arguments": {}} in router.commands
+
+
+def test_a_target_is_bound_once_though_the_service_has_its_ports_in_another_order(
+    gw: CommandLine, host: Host, router: FakeAdmin
+) -> None:
+    answer = {"apiVersion": "spillway/v1", "kind": "X"}
+    router.answers["/api/v1/services"] = [
+        (200, {**answer, "items": []}),
+        (200, {**answer, "items": [service("db", 81), service("db", 82)]}),
+    ]
+    gw.ok("gateway", "bind", "db", "127.0.0.1", "82:1082", "81:1081")
+    assert targets(host, "db") == {("127.0.0.1", (1081, 1082))}
 
 
 @pytest.mark.parametrize(
@@ -293,6 +305,31 @@ def test_a_service_is_known_by_the_gateways_own_document_first(
     assert (known.protocol, known.ports, known.is_own) == ("tcp", (5432,), True)
 
 
+def test_waiting_ends_when_the_site_knows_of_the_target(
+    gw: CommandLine, host: Host, router: FakeAdmin
+) -> None:
+    target = {"site": "gw", "host": "127.0.0.1", "port": 5432, "ready": True, "error": ""}
+    router.items("/api/v1/services", service("db", 5432, targets=[target]))
+    words = ("gateway", "bind", "db", "127.0.0.1", "5432", "--wait", "5")
+    other = {"id": "e" * 32, "targets_ready": 1}
+    at_gateway = {"id": host.gateway().trust.site_id, "targets_ready": 1}
+
+    def known(*sites: dict[str, object]) -> tuple[int, dict[str, object]]:
+        items = [service("db", 5432, sites=list(sites))]
+        return 200, {"apiVersion": "spillway/v1", "kind": "X", "items": items}
+
+    with FakeAdmin(gw.state / "here" / "run" / "admin.sock") as site:
+        site.answers["/api/v1/services"] = [
+            known(),
+            known(other),
+            known(other, {**at_gateway, "targets_ready": 0}),
+            known(other, at_gateway),
+        ]
+        assert "not heard" not in gw.ok(*words).stderr
+        site.answers["/api/v1/services"] = known(other)
+        assert "not heard" in gw.ok(*words[:-1], "0.1").stderr
+
+
 def test_waiting_ends_when_the_target_is_ready_or_says_why_not(
     gw: CommandLine, host: Host, router: FakeAdmin
 ) -> None:
@@ -333,3 +370,14 @@ def test_a_container_with_a_network_of_its_own_has_none_of_the_hosts_addresses(
     host.line.ok(*words, "--publish", "127.0.0.1:6379:6379")
     spec = read_spec(host.gateway())
     assert (spec.network, spec.publish) == ("backend", ("127.0.0.1:6379:6379",))
+
+
+def test_unbind_of_what_it_bound_leaves_a_service_that_the_user_wrote(
+    gw: CommandLine, host: Host
+) -> None:
+    text = "apiVersion: spillway/v1\nkind: Service\nname: db\nspec: {ports: [5432]}\n"
+    (host.gateway().config / "mine.yaml").write_text(text)
+    gw.ok("gateway", "bind", "db", "10.0.0.6", "5432")
+    gw.ok("gateway", "unbind", "db")
+    assert (host.gateway().config / "mine.yaml").read_text() == text
+    assert "db" in host.gateway().wanted().services

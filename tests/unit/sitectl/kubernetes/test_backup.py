@@ -72,6 +72,18 @@ def _kept_link(cluster: FakeCluster) -> dict[str, Any]:
     return {"metadata": made["metadata"], "data": made["data"]}
 
 
+def test_a_namespace_without_a_registry_says_so_as_for_init(
+    full: NamespaceLine, cluster: FakeCluster
+) -> None:
+    file = saved(full)
+    cluster.objects.clear()
+    assert restored(full, file, "--image", "local/r:1", "--image-pull-policy", "never")
+    (router,) = cluster.found("Deployment", "spillway-router")["spec"]["template"]["spec"][
+        "containers"
+    ]
+    assert (router["image"], router["imagePullPolicy"]) == ("local/r:1", "Never")
+
+
 def saved(line: NamespaceLine) -> Path:
     line.state.mkdir(exist_ok=True)
     file = line.state / "shop.backup"

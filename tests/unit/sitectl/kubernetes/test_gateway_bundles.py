@@ -4,7 +4,7 @@ from pathlib import Path
 
 from certs import certificates, claims, tokens
 from router.kubernetes.secrets import GRANT_FILE, data_of, grant_name
-from sitectl.gateway import archive
+from sitectl.gateway.bundle import archive
 from tests.unit.sitectl.kubernetes.conftest import NamespaceLine
 from tests.unit.sitectl.kubernetes.fakes import FakeCluster
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from sitectl.failure import Exit, Failure
-from sitectl.runtimes import generator, programs
+from sitectl.runtimes import programs
+from sitectl.runtimes.containers import generator
 
 SLEEPER = (sys.executable, "-c", "import time; time.sleep(60)")
 

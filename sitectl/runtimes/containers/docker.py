@@ -3,9 +3,9 @@
 from functools import cached_property
 from typing import ClassVar
 
-from sitectl.runtimes.container import Container, Engine
-from sitectl.runtimes.containers import ContainerRuntime
-from sitectl.runtimes.planning import planned
+from sitectl.runtimes.containers.plan import planned
+from sitectl.runtimes.containers.runtime import ContainerRuntime
+from sitectl.runtimes.containers.words import Container, Engine
 
 
 class DockerRuntime(ContainerRuntime):

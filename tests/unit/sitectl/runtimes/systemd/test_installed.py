@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sitectl.runtimes import host
+from sitectl.runtimes.systemd import facts
 
 
 @pytest.fixture
@@ -20,15 +20,15 @@ def prefix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_unit_runs_the_version_that_is_current_when_it_starts(prefix: Path) -> None:
-    facts = host.host_facts("user", 252, prefix)
-    assert facts.python == str(prefix / "current" / "bin" / "python")
+    found = facts.host_facts("user", 252, prefix)
+    assert found.python == str(prefix / "current" / "bin" / "python")
 
 
 def test_a_unit_is_shown_versions_that_come_later(
     prefix: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(host, "HIDDEN", (str(prefix.parent),))
-    shown = host.host_facts("user", 252, prefix).shown_paths
+    monkeypatch.setattr(facts, "HIDDEN", (str(prefix.parent),))
+    shown = facts.host_facts("user", 252, prefix).shown_paths
     assert str(prefix) in shown
     assert not [path for path in shown if path.startswith(f"{prefix}/")]
 
@@ -37,5 +37,5 @@ def test_without_the_installer_the_interpreter_is_named_as_it_is(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(sys, "prefix", str(tmp_path / "versions" / "mine"))
-    assert host.installed_in() is None
-    assert host.lasting_python() == sys.executable
+    assert facts.installed_in() is None
+    assert facts.lasting_python() == sys.executable

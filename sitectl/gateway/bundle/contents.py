@@ -1,8 +1,8 @@
 """What a bundle holds: its files by name, rendered from values. Pure.
 
 The container is rendered by the same functions as a gateway's that was made on this host
-(`sitectl.runtimes.container`, `.quadlet`); what only the other host knows stands in the text as a
-mark, which ``launch.sh`` replaces.
+(`sitectl.runtimes.containers`: `words`, `quadlet`); what only the other host knows stands in the
+text as a mark, which ``launch.sh`` replaces.
 """
 
 import re
@@ -15,17 +15,17 @@ from msgspec import structs
 
 from certs.identity import RESTORED_FILE
 from sitectl.edge import LINK
-from sitectl.runtimes.container import (
+from sitectl.runtimes.containers.host import ROUTER_UID
+from sitectl.runtimes.containers.quadlet import quadlet_text, unit_text
+from sitectl.runtimes.containers.words import (
     DIRECTORY_LABEL,
     PLAN_LABEL,
     Container,
     Engine,
     direct_words,
 )
-from sitectl.runtimes.container_host import ROUTER_UID
-from sitectl.runtimes.quadlet import quadlet_text, unit_text
 from sitectl.runtimes.spec import PullPolicy, RuntimeSpec, Scope
-from sitectl.runtimes.units import ACCOUNT
+from sitectl.runtimes.systemd.unit_file import ACCOUNT
 
 DIRECTORY_MARK: Final = "/@THE DIRECTORY@"
 """Stands for the site's directory: with a space, so that it is quoted wherever that is needed."""

@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from certs.files import sync_directory
+from certs.files import sweep_temporaries, sync_directory
 from sitectl.failure import Exit, Failure, conflict
-from sitectl.gateway.contents import IMAGE_ARCHIVE, SUMS, sums
+from sitectl.gateway.bundle.contents import IMAGE_ARCHIVE, SUMS, sums
 
 MEMBER_BYTES_MAX: Final = 1024 * 1024
 MEMBERS_MAX: Final = 8_192
-_CHUNK_BYTES: Final = 1024 * 1024
+FILES_BYTES_MAX: Final = 64 * MEMBER_BYTES_MAX
+"""Of all but the image: a gateway of a thousand services has one megabyte."""
 
 
 def digests(files: Mapping[str, bytes], image: Path | None) -> str:
@@ -35,6 +36,7 @@ def write(path: Path, files: Mapping[str, bytes], image: Path | None, now: int) 
     ``now``: Unix seconds, of every member. Errors of the file system pass as `OSError`.
     """
     everything = {**files, SUMS: digests(files, image).encode()}
+    sweep_temporaries(path.parent, now, path.name, deep=False)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
@@ -83,12 +85,14 @@ def read(path: Path) -> dict[str, bytes] | None:
     try:
         with tarfile.open(path, "r:gz") as tar:
             found: dict[str, bytes] = {}
+            left = FILES_BYTES_MAX
             for count, member in enumerate(tar):
                 if count > MEMBERS_MAX:
                     raise tarfile.TarError(f"more than {MEMBERS_MAX} members")
                 if not member.isreg() or member.name == IMAGE_ARCHIVE:
                     continue
-                if member.size > MEMBER_BYTES_MAX:
+                left -= member.size
+                if member.size > MEMBER_BYTES_MAX or left < 0:
                     raise tarfile.TarError(f"{member.name} is too long")
                 file = tar.extractfile(member)
                 assert file is not None  # Of a regular member.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from sitectl.runtimes import programs
-from sitectl.runtimes.engine import failure
+from sitectl.runtimes.containers.engine import failure
 from sitectl.runtimes.programs import Done, last_line
 from sitectl.runtimes.spec import Scope
 

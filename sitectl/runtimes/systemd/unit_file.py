@@ -3,13 +3,12 @@
 Sources: systemd.unit(5), systemd.service(5), systemd.exec(5), systemd.kill(5), systemd 252.
 """
 
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
 from sitectl.failure import usage
-
-Scope = Literal["user", "system"]
+from sitectl.runtimes.spec import Scope
 
 MARK: Final = "# Made by sitectl "
 DIRECTORY_MARK: Final = "# Site directory: "

@@ -8,14 +8,18 @@ import pytest
 
 from sitectl.directory import DirectorySite
 from sitectl.failure import Exit, Failure
-from sitectl.runtimes import runtime_of, systemd
-from sitectl.runtimes.spec import RuntimeSpec, read_spec, write_spec
-from sitectl.runtimes.systemd import SystemdRuntime
+from sitectl.runtimes import account, runtime_of
+from sitectl.runtimes.spec import RuntimeSpec
+from sitectl.runtimes.spec_file import read_spec, write_spec
+from sitectl.runtimes.systemd import runtime as systemd
+from sitectl.runtimes.systemd.runtime import SystemdRuntime
+from sitectl.runtimes.systemd.unit_file import HostFacts, UnitSpec, unit_text
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FakeAdmin
 from tests.unit.sitectl.runtimes.fake_systemd import ACTIVE, GONE, FakeSystemd
 
 UNIT = "spillway-here.service"
+FACTS = HostFacts(version="1", systemd=252, python="/usr/bin/python3")
 
 
 class NoProcess:
@@ -78,7 +82,7 @@ def test_another_version_is_installed_and_started_anew(
 ) -> None:
     here.ok("start")
     played.forget_orders()
-    monkeypatch.setattr("sitectl.runtimes.host.__version__", "99.0")
+    monkeypatch.setattr("sitectl.runtimes.systemd.facts.__version__", "99.0")
     assert codes(here) == {"SW0608"}
     assert here.json("start")["change"] == "started"
     assert played.orders() == [["daemon-reload"], ["restart", UNIT]]
@@ -91,14 +95,14 @@ def test_a_restart_that_was_interrupted_is_made_by_the_next_start(
     here: CommandLine, played: FakeSystemd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here.ok("start")
-    monkeypatch.setattr("sitectl.runtimes.host.__version__", "99.0")
+    monkeypatch.setattr("sitectl.runtimes.systemd.facts.__version__", "99.0")
     monkeypatch.setattr(SystemdRuntime, "_await_ready", interrupted)
     with pytest.raises(KeyboardInterrupt):
         runtime(here).start(1.0)
     monkeypatch.undo()
     monkeypatch.setenv("XDG_CONFIG_HOME", str(played.bin.parents[1] / "settings"))
     monkeypatch.setenv("PATH", f"{played.bin}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setattr("sitectl.runtimes.host.__version__", "99.0")
+    monkeypatch.setattr("sitectl.runtimes.systemd.facts.__version__", "99.0")
     played.forget_orders()
     assert runtime(here).start(1.0)
     assert played.orders() == [["restart", UNIT]]
@@ -137,7 +141,7 @@ def test_what_is_about_to_be_restarted_is_not_taken_for_ready(
 ) -> None:
     """systemd says ``active`` of the old run until it comes to the job."""
     here.ok("start")
-    monkeypatch.setattr("sitectl.runtimes.host.__version__", "99.0")
+    monkeypatch.setattr("sitectl.runtimes.systemd.facts.__version__", "99.0")
     played.set(lag_after_start=2, after_start={"ActiveState": "failed", "ExecMainStatus": "1"})
     assert "ended at once (exit 1)" in here("start").stderr
 
@@ -273,7 +277,7 @@ def test_a_low_port_of_a_users_router_is_told_with_the_way_out(
 ) -> None:
     start = tmp_path / "start"
     start.write_text("1024\n")
-    monkeypatch.setattr("sitectl.runtimes.host.PORTS_FREE_FROM", start)
+    monkeypatch.setattr("sitectl.runtimes.systemd.facts.PORTS_FREE_FROM", start)
     here.ok("service", "create", "web", "80")
     found = next(one for one in runtime(here).findings() if one.code == "SW0606")
     assert found.hint.endswith("ip_unprivileged_port_start=80")
@@ -295,3 +299,25 @@ def test_a_running_router_is_not_given_to_another(here: CommandLine, admin: Fake
     result = here("init", "here", "--run-by", "systemd")
     assert result.exit_code == Exit.CONFLICT
     assert "stop" in result.stderr
+
+
+def test_the_account_of_system_units_goes_with_the_last_one_of_them(
+    here: CommandLine, played: FakeSystemd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root has units of the system")
+    units = tmp_path / "units"
+    units.mkdir()
+    removed: list[str] = []
+    monkeypatch.setattr(systemd, "SYSTEM_UNITS", units)
+    monkeypatch.setattr(account, "remove_account", lambda: removed.append("account"))
+    write_spec(site_of(here), RuntimeSpec(kind="systemd", name="spillway-here", scope="system"))
+    text = unit_text(UnitSpec(site="b", directory="/b", scope="system", drain_grace_s=1.0), FACTS)
+    other = units / "spillway-b.service"
+    other.write_text(text)
+    (units / "sshd.service").write_text("[Service]\nExecStart=/bin/true\n")
+    runtime(here).remove(1.0)
+    assert removed == []
+    other.unlink()
+    runtime(here).remove(1.0)
+    assert removed == ["account"]

@@ -5,17 +5,21 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from sitectl.directory import DirectorySite
 from sitectl.failure import Failure
-from sitectl.runtimes import podman, programs
-from sitectl.runtimes.container import DIRECTORY_LABEL
-from sitectl.runtimes.container_host import Host
-from sitectl.runtimes.podman import PodmanRuntime
-from sitectl.runtimes.spec import RuntimeSpec, write_spec
+from sitectl.runtimes import programs
+from sitectl.runtimes.containers import podman
+from sitectl.runtimes.containers.host import Host, this_host
+from sitectl.runtimes.containers.podman import PodmanRuntime
+from sitectl.runtimes.containers.words import DIRECTORY_LABEL
+from sitectl.runtimes.manager import Manager
+from sitectl.runtimes.spec import RuntimeSpec
+from sitectl.runtimes.spec_file import write_spec
 from tests.unit.sitectl.conftest import CommandLine
-from tests.unit.sitectl.engines import FakeEngine
+from tests.unit.sitectl.runtimes.engines import FakeEngine
 
 TIMEOUT_S = 10.0
 USER = Host(
@@ -87,7 +91,7 @@ def test_a_new_podman_gets_a_quadlet_file_that_is_never_enabled(box: Box) -> Non
 
 
 def test_what_the_generator_refuses_is_not_installed(box: Box) -> None:
-    from sitectl.runtimes.engine import failure
+    from sitectl.runtimes.containers.engine import failure
 
     box.refusal = failure("unsupported key 'Nope'", "", "SW0615")
     with pytest.raises(Failure, match="unsupported key"):
@@ -241,6 +245,106 @@ def test_root_runs_it_as_whose_the_state_is(box: Box) -> None:
         uid=0, user="root", manager=False, unified=False, lingers=True, has_subordinate_ids=True
     )
     assert box.runtime(root).container().user == "4711:4712"
+
+
+@pytest.mark.parametrize(
+    ("host", "keep_id", "limits", "timers"),
+    [
+        (USER, True, True, True),
+        (WITHOUT_SYSTEMD, True, False, False),  # Nobody gave the user a cgroup, or runs timers.
+        (CGROUPS_V1, True, False, True),
+        (msgspec.structs.replace(CGROUPS_V1, uid=0, manager=False), False, True, False),
+    ],
+)
+def test_a_container_asks_of_a_host_what_that_has(
+    box: Box, host: Host, keep_id: bool, limits: bool, timers: bool
+) -> None:
+    if host.is_root and os.geteuid() != 0:
+        pytest.skip("only root may give files away")
+    found = box.runtime(host).container()
+    assert (found.keep_id, found.limits, found.timers) == (keep_id, limits, timers)
+
+
+def test_who_does_not_linger_is_told_at_start_and_in_status(
+    box: Box, capsys: pytest.CaptureFixture[str]
+) -> None:
+    box.runtime().start(TIMEOUT_S)
+    assert "linger" not in capsys.readouterr().err
+    assert box.runtime().describe()["survives_reboot"]
+    box.runtime().stop(TIMEOUT_S)
+    brief = msgspec.structs.replace(USER, lingers=False)
+    box.runtime(brief).start(TIMEOUT_S)
+    assert "Type: loginctl enable-linger ana" in capsys.readouterr().err
+    assert not box.runtime(brief).describe()["survives_reboot"]
+
+
+def test_an_active_unit_whose_router_does_not_answer_is_started_anew(box: Box) -> None:
+    box.runtime().start(TIMEOUT_S)
+    (box.site.run / "admin.sock").unlink()
+    assert box.runtime().start(TIMEOUT_S)
+    assert box.engine.said("systemctl --user restart")
+    assert box.site.admin.is_ready()
+
+
+def test_a_container_that_ended_is_made_again(box: Box) -> None:
+    box.runtime(WITHOUT_SYSTEMD).start(TIMEOUT_S)
+    box.engine.close()
+    (box.site.run / "admin.sock").unlink()
+    container = box.engine.state["container"]
+    container["State"]["Status"] = "exited"
+    box.engine.set(container=container, pid=0)
+    assert box.runtime(WITHOUT_SYSTEMD).describe()["state"] == "exited"
+    assert box.runtime(WITHOUT_SYSTEMD).start(TIMEOUT_S)
+    assert len(box.engine.said("podman run")) == 2
+
+
+def test_policies_that_pull_ask_the_registry_though_the_image_is_here(box: Box) -> None:
+    write_spec(box.site, RuntimeSpec(kind="podman", pull_policy="always"))
+    with pytest.raises(Failure, match="cannot be pulled"):
+        box.runtime().start(TIMEOUT_S)
+    write_spec(box.site, RuntimeSpec(kind="podman", pull_policy="newer"))
+    assert box.runtime().start(TIMEOUT_S), "the one that is here will do"
+    assert len(box.engine.said("podman pull")) == 2
+    write_spec(box.site, RuntimeSpec(kind="podman", pull_policy="missing", image="other:1"))
+    assert box.runtime().start(TIMEOUT_S)
+    assert len(box.engine.said("podman pull")) == 2
+
+
+def test_a_directory_that_no_mount_can_name_is_refused(here: CommandLine, box: Box) -> None:
+    place = here.state / "a,b"
+    (here.state / "here").rename(place)
+    site = DirectorySite(place)
+    runtime = PodmanRuntime(site)
+    runtime.host = USER
+    with pytest.raises(Failure, match="cannot be mounted"):
+        runtime.container()
+
+
+def test_listeners_of_the_loopback_stay_inside_the_container(here: CommandLine, box: Box) -> None:
+    here.ok("service", "create", "inner", "8080")
+    here.ok("service", "create", "outer", "8081", "--listen", "0.0.0.0:8081")
+    write_spec(box.site, RuntimeSpec(kind="podman", network="apps"))
+    assert box.runtime().container().publish == ("55671:55671", "127.0.0.1:8081:8081")
+
+
+@pytest.mark.parametrize(
+    ("uid", "says", "lingers"),
+    [(1000, True, True), (1000, False, False), (1000, None, True), (0, False, True)],
+)
+def test_who_lingers_is_asked_of_users_only_and_silence_is_no_no(
+    monkeypatch: pytest.MonkeyPatch, uid: int, says: bool | None, lingers: bool
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: uid)
+    monkeypatch.setattr(Manager, "lingers", lambda self: says)
+    assert this_host().lingers is lingers
+
+
+def test_stop_typed_again_ends_a_unit_that_drains(box: Box) -> None:
+    box.runtime().start(TIMEOUT_S)
+    box.engine.set(drains=True)
+    assert box.runtime().stop(TIMEOUT_S)
+    assert not box.runtime().stop(TIMEOUT_S)
+    box.engine.set(drains=False, pid=0)
 
 
 def test_every_word_to_podman_finds_a_users_containers_after_su(

@@ -16,14 +16,14 @@ from router.model.specs import SiteSpec
 from sitectl import output
 from sitectl.directory import DirectorySite
 from sitectl.failure import Exit, Failure, conflict
-from sitectl.runtimes import account, host, presence
+from sitectl.runtimes import account, presence
 from sitectl.runtimes.base import Runtime
 from sitectl.runtimes.manager import Manager, user_name
 from sitectl.runtimes.outcomes import not_ready, start_failed, still_draining
-from sitectl.runtimes.process import ProcessRuntime
-from sitectl.runtimes.spec import doubt, finding, read_spec
-from sitectl.runtimes.unit import SYSTEM_UNITS, Unit, units_directory, waits_to_restart
-from sitectl.runtimes.units import (
+from sitectl.runtimes.process import ProcessRuntime, code_directory
+from sitectl.runtimes.spec_file import doubt, finding, read_spec
+from sitectl.runtimes.systemd.facts import closed_to, host_facts, needs_right_to_bind
+from sitectl.runtimes.systemd.unit_file import (
     ACCOUNT,
     HostFacts,
     UnitSpec,
@@ -31,6 +31,7 @@ from sitectl.runtimes.units import (
     has_credentials,
     unit_text,
 )
+from sitectl.runtimes.unit import SYSTEM_UNITS, Unit, units_directory, waits_to_restart
 from sitectl.texts import write_atomically
 
 SYSTEM_STATE: Final = Path("/var/lib/spillway")
@@ -197,12 +198,12 @@ class SystemdRuntime(Runtime):
         owner = account.owner_of(self.site.directory) if self.scope == "system" else None
         if owner is None:
             return
-        needed = [facts.python, host.code_directory(), *facts.import_paths]
+        needed = [facts.python, code_directory(), *facts.import_paths]
         shown = list(facts.shown_paths)
         if facts.site_is_hidden:
             shown.append(str(self.site.directory))
         for path in (*needed, str(self.site.directory)):
-            closed = host.closed_to(owner.uid, owner.gid, path, shown)
+            closed = closed_to(owner.uid, owner.gid, path, shown)
             if closed is not None:
                 raise Failure(
                     Exit.NOT_ALLOWED,
@@ -213,7 +214,7 @@ class SystemdRuntime(Runtime):
                 )
 
     def _facts(self, version: int) -> HostFacts:
-        return host.host_facts(self.scope, version, self.site.directory)
+        return host_facts(self.scope, version, self.site.directory)
 
     def _unit_spec(self) -> UnitSpec:
         site = self._site_spec()
@@ -236,7 +237,7 @@ class SystemdRuntime(Runtime):
 
     def _may_bind_low_ports(self, site: SiteSpec) -> bool:
         """Whether it does now, or offers services of others, whose ports are theirs to choose."""
-        if not host.needs_right_to_bind(1):
+        if not needs_right_to_bind(1):
             return False
         wanted, _ = resolve(self.site.documents())
         chosen = any(auto_ip(one.listen) for one in wanted.listeners.values()) if wanted else False
@@ -247,7 +248,7 @@ class SystemdRuntime(Runtime):
         if wanted is None:
             return []
         found = listening_addresses(wanted.site, wanted.services, wanted.listeners)
-        return [one.port for one in found if host.needs_right_to_bind(one.port)]
+        return [one.port for one in found if needs_right_to_bind(one.port)]
 
     def _owner_of_unit(self) -> str | None:
         try:

@@ -13,15 +13,16 @@ from certs.files import make_directory
 from router.model.errors import ConfigError
 from sitectl import output
 from sitectl.failure import conflict
-from sitectl.runtimes.container import PLAN_LABEL, Container, Engine
-from sitectl.runtimes.containers import ContainerRuntime
-from sitectl.runtimes.generator import quadlet_generator, refuse_bad_quadlet
+from sitectl.runtimes.containers.generator import quadlet_generator, refuse_bad_quadlet
+from sitectl.runtimes.containers.plan import planned
+from sitectl.runtimes.containers.quadlet import quadlet_text, unit_text
+from sitectl.runtimes.containers.runtime import ContainerRuntime
+from sitectl.runtimes.containers.words import PLAN_LABEL, Container, Engine
 from sitectl.runtimes.manager import Manager
 from sitectl.runtimes.outcomes import not_ready, start_failed, still_draining
-from sitectl.runtimes.planning import planned
 from sitectl.runtimes.presence import last_error_of
-from sitectl.runtimes.quadlet import quadlet_text, unit_text
-from sitectl.runtimes.spec import Scope, doubt, finding
+from sitectl.runtimes.spec import Scope
+from sitectl.runtimes.spec_file import doubt, finding
 from sitectl.runtimes.unit import Unit, units_directory, user_config
 from sitectl.store import GATEWAYS
 from sitectl.texts import write_atomically

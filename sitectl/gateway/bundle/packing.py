@@ -9,6 +9,7 @@ The archive that is there already is the gateway's memory: made again in the sam
 bundle has the same identity, and its credential while that is good.
 """
 
+import shutil
 import tempfile
 import time
 from importlib import resources
@@ -19,11 +20,13 @@ import msgspec
 
 from certs import tokens
 from certs.authority import CA_FILE, CA_KEY_FILE
+from certs.clocks import utc
 from certs.credentials import TOKEN_FILE
 from certs.errors import CertError
 from certs.files import make_private_directory, write_secret
 from certs.identity import KEY_FILE, SiteIdentity
 from certs.issue import certificate_token, given_grant
+from certs.limits import TOKEN_CERTIFICATE_LIFE_S
 from router.documents import write
 from router.documents.gateway import Gateway, write_gateway
 from router.model.specs import Document, LinkSpec
@@ -31,24 +34,26 @@ from sitectl import output
 from sitectl.directory import DirectorySite
 from sitectl.edge import LINK, make_edge_in
 from sitectl.failure import Failure, usage
-from sitectl.gateway import archive, contents
-from sitectl.gateway.contents import Bundle
+from sitectl.gateway.bundle import archive, contents
+from sitectl.gateway.bundle.contents import Bundle
 from sitectl.gateway.definition import gateway_of
 from sitectl.gateway.home import RECORD_FILE, Record, write_record
 from sitectl.gateway.making import free_grant_name, reachable_at
 from sitectl.options import Settings
-from sitectl.runtimes.container import Container
-from sitectl.runtimes.engine import PULL_TIMEOUT_S, Program
-from sitectl.runtimes.planning import planned
+from sitectl.runtimes.containers.engine import PULL_TIMEOUT_S, Program
+from sitectl.runtimes.containers.plan import planned
+from sitectl.runtimes.containers.words import Container
 from sitectl.runtimes.spec import PullPolicy, RuntimeSpec
 from sitectl.site import Change, Site
-from sitectl.verbs.token import utc
 
 if TYPE_CHECKING:
     from certs.tokens import Token
 
-LEFT_SHARE: Final = 1 / 3
-"""Of its life: a kept credential has more than that before it, else there is a new one."""
+LEFT_S: Final = TOKEN_CERTIFICATE_LIFE_S / 3
+"""A kept credential has more than that before it, else there is a new one."""
+LEFT_AFTER_S: Final = 3600.0
+"""Nobody works so long in a directory of `_WORK`: pulling and saving an image are the longest."""
+_WORK: Final = ".spillway-bundle-"
 _SECRETS: Final = "site/secrets"
 _TOKEN: Final = f"{_SECRETS}/links/{LINK}/{TOKEN_FILE}"
 
@@ -81,9 +86,10 @@ class Packed(msgspec.Struct, frozen=True, kw_only=True):
 
 def pack(settings: Settings, site: Site | None, wish: Wish, out: Path) -> Packed:
     """Write ``NAME.tar.gz`` into ``out``. Failure: what it needs is missing, or cannot be made."""
+    _sweep(out, time.time())
     path = out / f"{wish.name}.tar.gz"
     before = archive.read(path)
-    with tempfile.TemporaryDirectory(prefix=".spillway-bundle-", dir=out) as folder:
+    with tempfile.TemporaryDirectory(prefix=_WORK, dir=out) as folder:
         work = Path(folder)
         state = work / "state"
         _bring_back(state / wish.name / "secrets", before, site)
@@ -109,6 +115,13 @@ def pack(settings: Settings, site: Site | None, wish: Wish, out: Path) -> Packed
         change=change,
         is_same_gateway=was is not None and was == files[f"{_SECRETS}/{KEY_FILE}"],
     )
+
+
+def _sweep(out: Path, now: float) -> None:
+    """Remove what commands that were killed left in ``out``: keys in the clear."""
+    for left in out.glob(f"{_WORK}*"):
+        if now - left.lstat().st_mtime > LEFT_AFTER_S:
+            shutil.rmtree(left)
 
 
 def _bring_back(secrets: Path, before: dict[str, bytes] | None, site: Site | None) -> None:
@@ -173,14 +186,13 @@ def _kept_token(
     except CertError:
         return None
     grants = [grant for grant in site.trust.granted() if grant.name == token.name]
-    left_s = LEFT_SHARE * 365 * 86_400
     is_good = (
         token.kind == "certificate"
         and bool(grants)
         and not grants[0].revoked
         and token.ca_pem == site.trust.authority().ca_pem
         and (token.endpoints, token.cost) == (dialled, wish.cost)
-        and token.expires_at > now + left_s
+        and token.expires_at > now + LEFT_S
         and not site.trust.is_revoked(grants[0].redeemed[0].site_id)
     )
     return token if is_good else None
@@ -256,7 +268,7 @@ def _files(
 
 
 def _script(name: str) -> str:
-    return resources.files("sitectl.gateway").joinpath(name).read_text("utf-8")
+    return resources.files("sitectl.gateway.bundle").joinpath(name).read_text("utf-8")
 
 
 def services_text(gateway: Gateway) -> str:

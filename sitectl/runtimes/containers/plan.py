@@ -9,10 +9,10 @@ from router.model.addresses import join
 from sitectl.directory import DirectorySite
 from sitectl.failure import Exit, Failure
 from sitectl.image import chosen_image
-from sitectl.runtimes.container import MOUNTABLE, STOP_MARGIN_S, Container, Engine, run_words
-from sitectl.runtimes.spec import RuntimeSpec, require_words
+from sitectl.runtimes.containers.words import MOUNTABLE, STOP_MARGIN_S, Container, Engine, run_words
+from sitectl.runtimes.spec import HOST_NETWORK, RuntimeSpec
+from sitectl.runtimes.spec_file import require_words
 
-HOST_NETWORK: Final = "host"
 _LOOPBACK: Final = ("127.", "::1", "localhost")
 _ANY: Final = ("0.0.0.0", "::", "[::]", "")
 LOW_PORTS: Final = range(1, 1024)

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from router import __version__
+from sitectl.runtimes.process import code_directory
 from sitectl.runtimes.spec import Scope
-from sitectl.runtimes.units import HostFacts
+from sitectl.runtimes.systemd.unit_file import HostFacts
 
 HIDDEN: Final = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")
 """What ProtectHome and PrivateTmp hide (systemd.exec(5))."""
@@ -62,11 +63,6 @@ def lasting_python() -> str:
     if installed is None:
         return sys.executable
     return str(installed / "current" / Path(sys.executable).relative_to(sys.prefix))
-
-
-def code_directory() -> str:
-    """The directory that holds our packages."""
-    return str(Path(__file__).resolve().parents[2])
 
 
 def import_paths(scope: Scope) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ unknown key makes the generator drop the whole unit.
 import re
 from collections.abc import Iterable
 
-from sitectl.runtimes.container import (
+from sitectl.runtimes.containers.words import (
     WATCHDOG_S,
     Container,
     labels,
@@ -19,7 +19,7 @@ from sitectl.runtimes.spec import Scope
 
 START_S = 120
 RESTART_S = 2
-STOP_MARGIN_S = 15
+ENGINE_MARGIN_S = 15
 """What systemd waits beyond the container's own stop timeout."""
 _PLAIN = re.compile(r"[A-Za-z0-9_@+=:,./\[\]-]+")
 
@@ -57,7 +57,7 @@ def _service(container: Container, scope: Scope) -> list[str]:
         "Restart=always",
         f"RestartSec={RESTART_S}",
         f"TimeoutStartSec={START_S}",
-        f"TimeoutStopSec={container.stop_s + STOP_MARGIN_S}",
+        f"TimeoutStopSec={container.stop_s + ENGINE_MARGIN_S}",
         f"WatchdogSec={WATCHDOG_S}",
         "",
         "[Install]",

@@ -7,9 +7,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from sitectl.runtimes.container import Container, direct_words, run_words
-from sitectl.runtimes.generator import dry_run, refuse_bad_quadlet
-from sitectl.runtimes.quadlet import quadlet_text, unit_text
+from sitectl.runtimes.containers.generator import dry_run, refuse_bad_quadlet
+from sitectl.runtimes.containers.quadlet import quadlet_text, unit_text
+from sitectl.runtimes.containers.words import Container, direct_words, run_words
 from sitectl.runtimes.spec import Scope
 
 GOLDEN = Path(__file__).parent / "golden"

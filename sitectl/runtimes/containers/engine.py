@@ -6,15 +6,16 @@ from typing import Any, Final
 
 from sitectl.failure import Exit, Failure
 from sitectl.runtimes import programs
-from sitectl.runtimes.container import Engine
+from sitectl.runtimes.containers.words import Engine
 from sitectl.runtimes.programs import Done, last_line, other_lines
 
 ASK_TIMEOUT_S: Final = 30.0
 PULL_TIMEOUT_S: Final = 600.0
-_PACKAGES: Final[dict[Engine, str]] = {
+PACKAGES: Final[dict[Engine, str]] = {
     "podman": "dnf install podman (RHEL, Fedora) or apt install podman (Debian, Ubuntu)",
     "docker": "Install docker, or use podman: sitectl … --type podman",
 }
+"""What to install for each."""
 
 
 def failure(message: str, hint: str, code: str, detail: str = "") -> Failure:
@@ -32,7 +33,7 @@ class Program:
         """Where it is. Failure: it is not installed."""
         found = shutil.which(self.engine)
         if found is None:
-            raise failure(f"{self.engine} is not installed", _PACKAGES[self.engine], "SW0610")
+            raise failure(f"{self.engine} is not installed", PACKAGES[self.engine], "SW0610")
         return found
 
     def ask(self, *words: str, timeout_s: float = ASK_TIMEOUT_S) -> Done:

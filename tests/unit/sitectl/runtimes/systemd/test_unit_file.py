@@ -11,8 +11,9 @@ import pytest
 
 from certs import identity
 from sitectl.failure import Failure
-from sitectl.runtimes import units
-from sitectl.runtimes.units import HostFacts, Scope, UnitSpec, directory_of, unit_text
+from sitectl.runtimes.spec import Scope
+from sitectl.runtimes.systemd import unit_file
+from sitectl.runtimes.systemd.unit_file import HostFacts, UnitSpec, directory_of, unit_text
 
 EXPOSURE_MAX = 2.0
 SYSTEM = UnitSpec(
@@ -109,6 +110,17 @@ def test_a_system_unit_runs_as_an_account_of_its_own_with_no_rights() -> None:
     assert found["WantedBy"] == ["multi-user.target"]
 
 
+def test_a_router_that_ends_or_hangs_is_started_again_whoever_runs_it() -> None:
+    for spec, facts in ((SYSTEM, FACTS), (USER, AT_HOME)):
+        found = settings(unit_text(spec, facts))
+        assert (found["Type"], found["NotifyAccess"]) == (["notify"], ["main"])
+        assert found["WatchdogSec"] == ["15"]
+        assert found["Restart"] == ["on-failure"]
+        assert found["StartLimitIntervalSec"] == ["0"], "however often"
+        assert found["LimitNOFILE"] == ["65536"]
+        assert found["ExecStart"][0].endswith(f"--site-dir {spec.directory} --log stdout")
+
+
 def test_only_low_ports_bring_a_right_and_only_that() -> None:
     found = settings(unit_text(msgspec.structs.replace(SYSTEM, binds_low_ports=True), FACTS))
     assert found["CapabilityBoundingSet"] == ["CAP_NET_BIND_SERVICE"]
@@ -148,7 +160,7 @@ def test_the_key_is_handed_over_where_systemd_can() -> None:
     for change in ({"systemd": 246}, {"has_shared_mounts": False}):
         facts = msgspec.structs.replace(FACTS, **change)
         assert "LoadCredential" not in unit_text(USER, facts)
-        assert not units.has_credentials(facts)
+        assert not unit_file.has_credentials(facts)
 
 
 def test_the_systems_manager_reads_nothing_of_the_routers_directory_as_root() -> None:

@@ -36,6 +36,14 @@ def end():
         os.kill(state["pid"], signal.SIGTERM)
         state["pid"] = 0
 
+def drains():
+    if not state["drains"]:
+        return False
+    try:
+        return Path("/proc", str(state["pid"]), "stat").read_text().split(") ")[1][0] != "Z"
+    except FileNotFoundError:
+        return False
+
 def podman():
     word = words[0]
     if word == "--version":
@@ -65,13 +73,16 @@ def podman():
 def systemctl():
     word = [w for w in words if w != "--user"][0]
     if word == "show":
-        print("ActiveState=" + ("active" if state["pid"] else "inactive"))
+        if state["drains"]:
+            print("ActiveState=" + ("deactivating" if drains() else "inactive"))
+        else:
+            print("ActiveState=" + ("active" if state["pid"] else "inactive"))
         print("SubState=running")
         print("InvocationID=" + str(state["pid"] or ""))
     elif word in ("start", "restart"):
         end()
         begin()
-    elif word == "stop":
+    elif word == "stop" and not state["drains"]:
         end()
 
 {{"podman": podman, "systemctl": systemctl}}.get(Path(sys.argv[0]).name, lambda: None)()
@@ -94,7 +105,7 @@ class FakeEngine:
         self._keep(
             {
                 **{"site": str(site), "router": FAKE_ROUTER, "pid": 0, "version": "5.4.2"},
-                **{"container": None, "image": True, "refusal": ""},
+                **{"container": None, "image": True, "refusal": "", "drains": False},
             }
         )
 

@@ -16,14 +16,21 @@ from sitectl.directory import DirectorySite
 from sitectl.failure import Failure, conflict
 from sitectl.runtimes import programs
 from sitectl.runtimes.base import Runtime
-from sitectl.runtimes.container import DIRECTORY_LABEL, PLAN_LABEL, Container, Engine, direct_words
-from sitectl.runtimes.container_host import Host, own_state, this_host
-from sitectl.runtimes.engine import Program, failure
+from sitectl.runtimes.containers.engine import Program, failure
+from sitectl.runtimes.containers.host import Host, own_state, this_host
+from sitectl.runtimes.containers.plan import container_name, digest, image_of
+from sitectl.runtimes.containers.words import (
+    DIRECTORY_LABEL,
+    PLAN_LABEL,
+    Container,
+    Engine,
+    direct_words,
+)
 from sitectl.runtimes.outcomes import not_ready, start_failed, still_draining
-from sitectl.runtimes.planning import container_name, digest, image_of
 from sitectl.runtimes.presence import is_running, last_error_of, running_pid, wait_until
 from sitectl.runtimes.programs import last_line, other_lines
-from sitectl.runtimes.spec import RuntimeSpec, finding, read_spec
+from sitectl.runtimes.spec import RuntimeSpec
+from sitectl.runtimes.spec_file import finding, read_spec
 
 SETTLE_POLL_S = 0.1
 REMOVE_TIMEOUT_S = 60.0

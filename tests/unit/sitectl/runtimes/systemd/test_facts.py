@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sitectl.runtimes import host
+from sitectl.runtimes.process import code_directory
+from sitectl.runtimes.systemd import facts
 
 NOBODY = 65_534
 SHARED = "30 23 0:27 / /run rw,nosuid shared:5 - tmpfs tmpfs rw"
@@ -17,21 +18,21 @@ ROOT = "23 1 254:0 / / rw shared:1 - ext4 /dev/vda rw"
 def test_only_what_is_hidden_is_shown_and_each_place_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(host, "HIDDEN", (str(tmp_path),))
+    monkeypatch.setattr(facts, "HIDDEN", (str(tmp_path),))
     (tmp_path / "venv" / "bin").mkdir(parents=True)
     outside = [sys.prefix, "/usr/bin"]
     places = [str(tmp_path / "venv" / "bin"), str(tmp_path / "venv"), *outside]
-    found = host.shown_paths([*places, str(tmp_path / "gone")])
+    found = facts.shown_paths([*places, str(tmp_path / "gone")])
     assert found == (str(tmp_path / "venv"),)
 
 
 def test_a_link_into_a_home_is_shown_at_both_of_its_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(host, "HIDDEN", (str(tmp_path / "home"),))
+    monkeypatch.setattr(facts, "HIDDEN", (str(tmp_path / "home"),))
     (tmp_path / "home" / "real").mkdir(parents=True)
     (tmp_path / "home" / "link").symlink_to("real")
-    found = host.shown_paths([str(tmp_path / "home" / "link")])
+    found = facts.shown_paths([str(tmp_path / "home" / "link")])
     assert found == tuple(str(tmp_path / "home" / name) for name in ("link", "real"))
 
 
@@ -46,49 +47,49 @@ def test_a_link_into_a_home_is_shown_at_both_of_its_ends(
     ],
 )
 def test_mounts_spread_where_the_nearest_one_is_shared(mountinfo: str, spreads: bool) -> None:
-    assert host.spreads_mounts(mountinfo) == spreads
+    assert facts.spreads_mounts(mountinfo) == spreads
 
 
 def test_the_first_closed_door_on_the_way_is_named(tmp_path: Path) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
     for folder in (tmp_path, *tmp_path.parents):
         if not folder.stat().st_mode & 0o001:
-            assert host.closed_to(NOBODY, NOBODY, str(tmp_path / "a"), ()) is not None
+            assert facts.closed_to(NOBODY, NOBODY, str(tmp_path / "a"), ()) is not None
     top = [str(tmp_path / "a")]
     (tmp_path / "a").chmod(0o700)
-    assert host.closed_to(NOBODY, NOBODY, str(tmp_path / "a/b"), top) == str(tmp_path / "a")
+    assert facts.closed_to(NOBODY, NOBODY, str(tmp_path / "a/b"), top) == str(tmp_path / "a")
     (tmp_path / "a").chmod(0o755)
-    assert host.closed_to(NOBODY, NOBODY, str(tmp_path / "a/b"), top) is None
+    assert facts.closed_to(NOBODY, NOBODY, str(tmp_path / "a/b"), top) is None
     (tmp_path / "a").chmod(0o700)
     owner = (tmp_path / "a").stat()
-    assert host.closed_to(owner.st_uid, owner.st_gid, str(tmp_path / "a/b"), top) is None
-    assert host.closed_to(NOBODY, NOBODY, str(tmp_path / "gone"), top) is not None
+    assert facts.closed_to(owner.st_uid, owner.st_gid, str(tmp_path / "a/b"), top) is None
+    assert facts.closed_to(NOBODY, NOBODY, str(tmp_path / "gone"), top) is not None
 
 
 def test_our_code_is_found_wherever_it_lies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PYTHONPATH", raising=False)
-    assert host.import_paths("system")[0] == host.code_directory()
-    monkeypatch.setattr("sysconfig.get_paths", lambda: {"purelib": host.code_directory()})
-    assert host.import_paths("user") == ()
+    assert facts.import_paths("system")[0] == code_directory()
+    monkeypatch.setattr("sysconfig.get_paths", lambda: {"purelib": code_directory()})
+    assert facts.import_paths("user") == ()
 
 
 def test_what_pythonpath_names_goes_along(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     words = os.pathsep.join([str(tmp_path), "", "/nowhere"])
     monkeypatch.setenv("PYTHONPATH", words)
-    assert str(tmp_path) in host.import_paths("user")
-    assert "/nowhere" not in host.import_paths("user")
+    assert str(tmp_path) in facts.import_paths("user")
+    assert "/nowhere" not in facts.import_paths("user")
 
 
 def test_a_switch_of_the_kernel_takes_user_namespaces_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     switch = tmp_path / "max_user_namespaces"
-    monkeypatch.setattr(host, "_SWITCHES", ((str(switch), "0"),))
-    assert host.has_user_namespaces()  # The kernel has no such switch.
+    monkeypatch.setattr(facts, "_SWITCHES", ((str(switch), "0"),))
+    assert facts.has_user_namespaces()  # The kernel has no such switch.
     switch.write_text("0\n")
-    assert not host.has_user_namespaces()
+    assert not facts.has_user_namespaces()
     switch.write_text("15000\n")
-    assert host.has_user_namespaces()
+    assert facts.has_user_namespaces()
 
 
 @pytest.mark.parametrize(
@@ -99,6 +100,6 @@ def test_the_kernel_says_from_where_ports_are_free(
 ) -> None:
     start = tmp_path / "start"
     start.write_text(text)
-    monkeypatch.setattr(host, "PORTS_FREE_FROM", start)
-    assert host.needs_right_to_bind(port) == needed
-    assert not host.needs_right_to_bind(0)
+    monkeypatch.setattr(facts, "PORTS_FREE_FROM", start)
+    assert facts.needs_right_to_bind(port) == needed
+    assert not facts.needs_right_to_bind(0)

@@ -1,0 +1,140 @@
+"""A `Content` as Kubernetes objects, and the objects of a namespace as a `Content` keeps them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from certs import tokens
+from router.documents import file_name, write
+from router.documents import read as read_documents
+from router.kubernetes import names
+from router.kubernetes import secrets as kept
+from router.kubernetes.objects import Object, annotations, labels, name_of
+from router.model.specs import Document, LinkSpec, SiteSpec
+from sitectl.backup.content import Content, LinkFiles
+from sitectl.kubernetes import lifecycle
+from sitectl.kubernetes.cluster import Cluster
+from sitectl.kubernetes.secrets import token_secret
+from sitectl.kubernetes.site import config_map_name, document_map, tool_of
+
+
+def objects(content: Content, cluster: Cluster) -> list[dict[str, Any]]:
+    """Everything that is written, in its order; owners of link Secrets are found when written."""
+    identity = {
+        kept.IDENTITY_KEY: content.identity_key,
+        kept.CA_KEY: content.ca_key,
+        kept.CA_CERTIFICATE: content.ca_certificate,
+    }
+    if content.restored_at:
+        identity[kept.RESTORED] = str(content.restored_at).encode()
+    made = [kept.identity_secret(identity)]
+    if content.revoked:
+        made.append(kept.revoked_secret(content.revoked))
+    made += [kept.grant_secret(name, data) for name, data in content.grants.items()]
+    made += [_tls_secret(name, held) for name, held in content.tls.items()]
+    stated = list(content.objects) or _stated(content, cluster)
+    made += [one for one in stated if one["kind"] == "Secret"]
+    made += [
+        kept.link_secret(name, _link_data(link), "")
+        for name, link in content.links.items()
+        if link.key
+    ]
+    maps = [one for one in stated if one["kind"] != "Secret"]
+    return made + sorted(maps, key=lambda one: name_of(one) == names.SITE_CONFIGMAP)
+
+
+def _link_data(link: LinkFiles) -> dict[str, bytes]:
+    data = {
+        kept.LINK_TOKEN: link.token,
+        kept.LINK_KEY: link.key,
+        kept.LINK_CERTIFICATE: link.certificate,
+        kept.LINK_CA: link.ca,
+    }
+    return {key: value for key, value in data.items() if value}
+
+
+def _tls_secret(name: str, held: Mapping[str, bytes]) -> dict[str, Any]:
+    is_pair = "tls.crt" in held and "tls.key" in held
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": name,
+            "labels": {**names.PART_OF, names.MANAGED_BY_LABEL: names.MANAGED_BY},
+        },
+        "type": "kubernetes.io/tls" if is_pair else "Opaque",
+        "data": kept.encoded(held),
+    }
+
+
+def _stated(content: Content, cluster: Cluster) -> list[dict[str, Any]]:
+    """Objects for the documents of a site that was a directory."""
+    documents = parsed(content)
+    links = {d.name: d.spec for d in documents if isinstance(d.spec, LinkSpec)}
+    site = next((d.spec for d in documents if isinstance(d.spec, SiteSpec)), SiteSpec())
+    data = {
+        "name": content.name,
+        "router-mode": site.router_mode,
+        "service-sync": str(site.service_sync).lower(),
+        "service-sync-site-ttl": f"{site.service_sync_site_ttl_s:g}s",
+    }
+    if site.ingress == "none":
+        data["ingress"] = "none"
+    made: list[dict[str, Any]] = [dict(lifecycle.site_map(cluster, data))]
+    for name, link in content.links.items():
+        secret = token_secret(tokens.load_bytes(link.token, name), name)
+        spec = links.get(name, LinkSpec())
+        notes = secret["metadata"]["annotations"]
+        if spec.cost is not None:
+            notes[names.COST] = str(spec.cost)
+        if spec.disabled:
+            notes[names.DISABLED] = "true"
+        made.append(secret)
+    for document in documents:
+        if document.kind not in ("Site", "Link"):
+            text = {file_name(document.kind, document.name): write(document)}
+            made.append(document_map(config_map_name(document.kind, document.name), text))
+    return made
+
+
+def parsed(content: Content) -> list[Document]:
+    """The documents that can be read; those that cannot are told by `_tell_left_out`."""
+    return [d for name, text in content.documents.items() for d in read_documents(text, name)[0]]
+
+
+def is_so(found: Object | None, wanted: Object) -> bool:
+    """Whether ``found`` says what is ``wanted``, marks of others beside it."""
+    if found is None:
+        return False
+    if dict(found.get("data") or {}) != dict(wanted.get("data") or {}):
+        return False
+    marks = (labels, annotations)
+    return all(of(wanted).items() <= of(found).items() for of in marks)
+
+
+def cleaned(found: Object, site: str) -> dict[str, Any]:
+    """Without what the API server and the tools of one cluster wrote into it."""
+    named: dict[str, Any] = {"name": name_of(found)}
+    for part, marks in (("labels", labels(found)), ("annotations", annotations(found))):
+        users = {key: value for key, value in marks.items() if _is_users(key)}
+        if users:
+            named[part] = dict(sorted(users.items()))
+    cleaned = {
+        "apiVersion": found["apiVersion"],
+        "kind": found["kind"],
+        "metadata": named,
+        "data": dict(found.get("data") or {}),
+    }
+    if name_of(found) == names.SITE_CONFIGMAP:
+        cleaned["data"].setdefault("name", site)  # Else it would take that of its new namespace.
+    if found["kind"] == "Secret":
+        cleaned["type"] = found.get("type", "Opaque")
+    return cleaned
+
+
+def _is_users(key: str) -> bool:
+    return not key.startswith("kubectl.kubernetes.io/") and not tool_of(key)
+
+
+def key(one: Object) -> tuple[str, str]:
+    """Kind and name, by which the cluster finds it."""
+    return str(one["kind"]), name_of(one)

@@ -1,0 +1,38 @@
+"""What the image's recipe promises, as far as its text tells; tests/podman builds and runs it."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+TEXT = (ROOT / "Dockerfile").read_text()
+
+
+def words(instruction: str) -> list[str]:
+    """What follows each of these instructions, in their order."""
+    return re.findall(rf"^{instruction} (.+)$", TEXT, re.MULTILINE)
+
+
+def test_the_base_is_a_build_argument_pinned_by_tag_and_digest() -> None:
+    (base,) = [word for word in words("ARG") if word.startswith("BASE=")]
+    assert re.fullmatch(r"BASE=\S+/ubi9/python-3\d+-minimal:[\d.-]+@sha256:[0-9a-f]{64}", base)
+    stages = words("FROM")
+    assert len(stages) == 2, "what builds stays behind"
+    assert all(stage.startswith("${BASE}") for stage in stages)
+
+
+def test_nobodys_user_runs_it_and_any_may() -> None:
+    assert words("USER")[-1] == "1001"
+    assert "chmod 0771 /var/lib/spillway && chgrp 0 /var/lib/spillway" in TEXT
+
+
+def test_what_is_installed_comes_from_the_lists_with_hashes() -> None:
+    assemble = (ROOT / "deploy" / "image" / "assemble").read_text()
+    assert "--require-hashes" in assemble
+    named = {"deploy/image/requirements.txt", "deploy/image/build.txt"}
+    assert named <= set(words("COPY")[0].split())
+
+
+def test_programs_that_its_comments_name_are_there() -> None:
+    comments = "\n".join(line for line in TEXT.splitlines() if line.startswith("#"))
+    for name in re.findall(r"\bscripts/[\w.-]+", comments):
+        assert (ROOT / name).exists(), name
