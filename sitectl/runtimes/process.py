@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from certs.files import is_of_another
+from certs.files import is_of_another, open_directory
 from sitectl.directory import DirectorySite
 from sitectl.failure import Exit, Failure
 from sitectl.runtimes.base import Runtime
@@ -60,6 +60,17 @@ def require_own(site: DirectorySite) -> None:
         )
 
 
+def _open_log(path: str, flags: int) -> int:
+    """Root follows no symbolic link: before the site was root's, its router may have laid one."""
+    if os.geteuid() != 0:
+        return os.open(path, flags, 0o666)
+    directory = open_directory(Path(path).parent)
+    try:
+        return os.open(Path(path).name, flags | os.O_NOFOLLOW, 0o666, dir_fd=directory)
+    finally:
+        os.close(directory)
+
+
 class ProcessRuntime(Runtime):
     """A child of the first `start`, then of nobody."""
 
@@ -73,7 +84,7 @@ class ProcessRuntime(Runtime):
         site.run.mkdir(mode=0o700, exist_ok=True)
         log_start = site.log.stat().st_size if site.log.exists() else 0
         if not is_running(site):
-            with site.log.open("ab") as log:
+            with open(site.log, "ab", opener=_open_log) as log:
                 started = subprocess.Popen(
                     router_command(site),
                     stdin=subprocess.DEVNULL,

@@ -234,7 +234,7 @@ def launched(net: Network, base: Path, bundle: Path) -> Site:
     gateway = Site(host.directory.name, host.directory.parent, own_address())
     (gateway.directory / "runtime.yaml").unlink()
     for path in (gateway.directory, *gateway.directory.rglob("*")):
-        os.chown(path, os.geteuid(), os.getegid())  # As root launch.sh gives it to the container's.
+        os.chown(path, os.geteuid(), os.getegid())  # Root runs no process of another's site.
     net.sites.append(gateway)
     gateway.ctl("start")
     return gateway

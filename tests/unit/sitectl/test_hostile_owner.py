@@ -106,6 +106,17 @@ def test_root_runs_no_router_as_root_for_another(
     assert not ProcessRuntime(site).stop(1.0)
 
 
+def test_the_log_of_a_site_that_is_roots_again_leads_nowhere(
+    sitectl: CommandLine, site: DirectorySite, state: Path
+) -> None:
+    victim = state / "victim"
+    victim.write_text("root's")
+    link(site.log, victim)
+    give_away(site.directory, 0)
+    assert sitectl("--site", "here", "start").exit_code == Exit.FAILED
+    assert victim.read_text() == "root's"
+
+
 @pytest.mark.parametrize(
     "text",
     [
