@@ -54,6 +54,50 @@ def open_directory(path: Path) -> int:
     return here
 
 
+def open_file(path: Path) -> int:
+    """A descriptor of the regular file ``path`` for reading, to be closed by the caller.
+
+    Root follows a symbolic link as `open_directory` does, at the last step too. Never waits for a
+    FIFO. Raises `CertError` for what is no regular file, `OSError` as the system says.
+    """
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+    directory = open_directory(path.parent)
+    try:
+        if os.geteuid() == 0:
+            found = os.stat(path.name, dir_fd=directory, follow_symlinks=False)
+            if not stat.S_ISLNK(found.st_mode):
+                flags |= os.O_NOFOLLOW
+            elif found.st_uid or os.fstat(directory).st_uid:
+                reason = f"is a symbolic link of user {found.st_uid}"
+                raise CertError(str(path), reason, "Put the file itself in its place")
+        descriptor = os.open(path.name, flags, dir_fd=directory)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    finally:
+        os.close(directory)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise CertError(str(path), "is no regular file", "Move it away")
+    return descriptor
+
+
+def read_whole(path: Path, bytes_max: int) -> bytes:
+    """The contents of ``path``, opened by `open_file`. `CertError`: longer than ``bytes_max``."""
+    with open(open_file(path), "rb") as file:
+        data = file.read(bytes_max + 1)
+    if len(data) > bytes_max:
+        raise CertError(str(path), f"is longer than {bytes_max} bytes", "It is not one of ours")
+    return data
+
+
+def is_of_another(directory: Path) -> bool:
+    """Whether we are root and ``directory`` is somebody else's, who writes into it what they like.
+
+    Then nothing in it may decide what is done as root.
+    """
+    return os.geteuid() == 0 and directory.stat().st_uid != 0
+
+
 def _give_to_owner(descriptor: int, directory: int) -> None:
     """What root makes in ``directory`` belongs to whom that belongs, who must go on using it."""
     if os.geteuid() == 0:
@@ -180,7 +224,11 @@ def read_secret(path: Path, bytes_max: int = limits.SECRET_FILE_BYTES_MAX) -> by
     """
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # No waiting on a FIFO.
     try:
-        descriptor = os.open(path, flags)
+        directory = open_directory(path.parent)
+        try:
+            descriptor = os.open(path.name, flags, dir_fd=directory)
+        finally:
+            os.close(directory)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise CertError(
@@ -217,7 +265,9 @@ def locked(path: Path, *, waits: bool = True) -> Iterator[None]:
     directory = open_directory(path.parent)
     try:
         descriptor = os.open(path.name, flags, _FILE_MODE, dir_fd=directory)
-        if os.fstat(descriptor).st_uid == 0:
+        found = os.fstat(descriptor)
+        # One with a second name may be any file of root's, put here for us to give away.
+        if found.st_uid == 0 and found.st_nlink == 1 and stat.S_ISREG(found.st_mode):
             _give_to_owner(descriptor, directory)
     finally:
         os.close(directory)

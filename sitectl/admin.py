@@ -4,6 +4,7 @@
 call has a deadline. A router that does not answer is `Failure` with exit code 8.
 """
 
+import errno
 import http.client
 import json
 import os
@@ -94,10 +95,30 @@ def connect(path: Path, timeout_s: float | None) -> socket.socket:
                 link.connect(f"/proc/self/fd/{directory}/{path.name}")
             finally:
                 os.close(directory)
+        _require_same_owner(link, path)
     except BaseException:
         link.close()
         raise
     return link
+
+
+def _require_same_owner(link: socket.socket, path: Path) -> None:
+    """Raise PermissionError unless it is the site's own user that listens, when we are root.
+
+    Whoever owns the directory of a site may lay another socket there: one of the system's.
+    """
+    if os.geteuid() != 0:
+        return
+    owner, listener = path.parent.parent.stat().st_uid, _peer(link)[1]
+    if owner and owner != listener:
+        raise PermissionError(errno.EPERM, f"user {listener} listens there", str(path))
+
+
+def _peer(link: socket.socket) -> tuple[int, int]:
+    """Process and user that listen on the other end, by the kernel (unix(7), SO_PEERCRED)."""
+    raw = link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    process_id, user_id, _ = struct.unpack("3i", raw)
+    return process_id, user_id
 
 
 class Admin(AdminClient):
@@ -132,13 +153,10 @@ class Admin(AdminClient):
     def process_id(self) -> int | None:
         """The process that listens on the socket, told by the kernel; None: nobody, or unseen."""
         try:
-            link = connect(self._path, CALL_TIMEOUT_S)
+            with connect(self._path, CALL_TIMEOUT_S) as link:
+                process_id = _peer(link)[0]
         except OSError:
             return None
-        with link:
-            size = struct.calcsize("3i")
-            raw = link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
-        process_id: int = struct.unpack("3i", raw)[0]
         return process_id if process_id > 0 else None
 
     def event_lines(self) -> Iterator[bytes]:
@@ -215,7 +233,7 @@ def _judged(path: str, answer: Answer) -> Any:
         raise refused(path, answer)
     try:
         return json.loads(answer.content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         message = f"the router gave an answer to {path} that is not JSON"
         raise Failure(Exit.FAILED, "bad-answer", message) from error
 
@@ -231,7 +249,7 @@ def refused(path: str, answer: Answer) -> Failure:
     fields: dict[str, Any] = {}
     try:
         said = json.loads(answer.content)
-    except ValueError:
+    except (ValueError, RecursionError):
         said = answer.content.decode("utf-8", "replace").strip()
     if isinstance(said, dict):
         inner = said.get("error", said)

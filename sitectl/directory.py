@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from certs.errors import CertError
-from certs.files import locked, sweep_temporaries
+from certs.files import locked, read_whole, sweep_temporaries
 from router.documents import file_name, read, write
 from router.model.errors import ConfigError
 from router.model.specs import Document, Kind
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sitectl.directory_trust import DirectoryTrust
 
 _ANY_ADDRESS = ("0.0.0.0", "::", "[::]", "")
+DOCUMENT_BYTES_MAX = 4 * 1024 * 1024
 RESTART_WAIT_S = 60.0
 HOLD_WAIT_S, HOLD_POLL_S = 10.0, 0.02
 
@@ -128,11 +129,11 @@ class DirectorySite(Site):
         )
         for path in paths:
             source = f"config/{path.name}"
-            if not path.is_file():  # A pipe would block, a device never end.
-                errors.append(ConfigError(source, "", "is not a regular file"))
-                continue
             try:
-                text = path.read_text("utf-8")
+                text = read_whole(path, DOCUMENT_BYTES_MAX).decode("utf-8")
+            except CertError as error:  # A pipe would block, a device never end.
+                errors.append(ConfigError(source, "", error.reason))
+                continue
             except UnicodeDecodeError as error:
                 errors.append(ConfigError(source, "", f"is not UTF-8: {error.reason}"))
                 continue

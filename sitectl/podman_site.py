@@ -16,8 +16,15 @@ from sitectl.directory import DirectorySite
 from sitectl.failure import conflict, usage
 from sitectl.image import stated_image, stated_policy
 from sitectl.runtimes import presence, runtime_of
-from sitectl.runtimes.planning import HOST_NETWORK, require_words
-from sitectl.runtimes.spec import RUNTIME_FILE, PullPolicy, RuntimeSpec, read_spec, write_spec
+from sitectl.runtimes.planning import HOST_NETWORK
+from sitectl.runtimes.spec import (
+    RUNTIME_FILE,
+    PullPolicy,
+    RuntimeSpec,
+    read_spec,
+    require_words,
+    write_spec,
+)
 
 ANY_ADDRESS: Final = "0.0.0.0"
 IN_CONTAINERS: Final = ("podman", "docker")

@@ -30,7 +30,7 @@ from router.link.ports import (
 )
 from router.link.session import LinkSession, SessionConfig
 from router.link.transit import fill_path, judge_path, relay
-from router.link.twins import is_original, living_twins, refusal_of_copy
+from router.link.twins import Copies, is_original, living_twins
 from router.model import limits
 from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId, SiteId
@@ -77,6 +77,7 @@ class Links:
         self._link_of: dict[LinkSession, OutgoingLink] = {}
         self._incoming: dict[LinkSession, str] = {}  # Up, with the name it is shown by.
         self._handshaking: set[LinkSession] = set()  # Accepted and not up yet.
+        self._copies = Copies()
         self._doorways: set[Doorway] = set()
         self._adjacencies = Adjacencies(owner)
         self._known = self._adjacencies.known
@@ -270,6 +271,11 @@ class Links:
         found = (link.error for link in self._outgoing.values() if link.is_refused_as_copy)
         return next(found, "")
 
+    @property
+    def copies_kept_out(self) -> list[str]:
+        """A sentence for each neighbour whose identity has a second place, kept out here."""
+        return self._copies.seen(self._network.now())
+
     def _shown(self, link: OutgoingLink) -> OutgoingLink:
         """``link``, or what it is to succeed and that still drains: the neighbour may come back."""
         before = link.predecessor
@@ -375,14 +381,33 @@ class Links:
     def _judge_twins(self, session: LinkSession) -> HandshakeRejected | None:
         """A copy beside its original is refused; an original that comes back ends its copies."""
         others = (one for adjacency in self._known.values() for one in adjacency.sessions)
-        twins = living_twins(session, others, self._network.now())
+        now = self._network.now()
+        twins = living_twins(session, others, now)
         for twin in twins:
             if not is_original(session, twin):
-                return refusal_of_copy(session, twin)
+                return self._copies.refusal(session, f"linked here from {twin.peer_place}", now)
         for twin in twins:
-            told = refusal_of_copy(twin, session)
-            twin.close(Fault(told.code, told.reason, told.hint, "refused"))
-        return None
+            self._end_copy(twin, f"linked here from {session.peer_place}")
+        there = self._original_elsewhere(session)
+        return self._copies.refusal(session, there, now) if there else None
+
+    def end_copies(self) -> None:
+        """End the links of copies whose originals are known of by now, wherever they are."""
+        for adjacency in list(self._known.values()):
+            for session in list(adjacency.sessions):
+                there = self._original_elsewhere(session)
+                if there:
+                    self._end_copy(session, there)
+
+    def _end_copy(self, session: LinkSession, there: str) -> None:
+        told = self._copies.refusal(session, there, self._network.now())
+        session.close(Fault(told.code, told.reason, told.hint, "refused"))
+
+    def _original_elsewhere(self, session: LinkSession) -> str:
+        neighbour, (restored, _) = session.neighbour, session.peer_born
+        if not restored or neighbour is None or neighbour.is_sibling:
+            return ""  # Nearly always: only what was restored can be a copy that is known as one.
+        return self._owner.original_of(neighbour, restored)
 
     def session_up(self, session: LinkSession) -> None:
         """An adjacency, or one more link to it."""

@@ -208,6 +208,12 @@ class LinkOwner(Protocol):
     def admit(self, peer_certificate: bytes, neighbour: Neighbour) -> HandshakeRejected | None:
         """Judge a peer whose HELLO signature is right. None: welcome."""
 
+    def original_of(self, neighbour: Neighbour, restored: int) -> str:
+        """Where another router of that site lives whose state was restored before; empty: none.
+
+        What follows "is": linked to whom. ``restored``: Unix seconds, of ``neighbour``.
+        """
+
     def adjacency_up(self, neighbour: Neighbour, cost: int) -> None:
         """The first link to that router came up."""
 

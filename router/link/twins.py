@@ -10,6 +10,7 @@ from router.link.outgoing import COPY
 from router.link.session import LinkSession
 from router.model import limits
 from router.model.errors import HandshakeRejected
+from router.model.ids import SiteId
 
 
 def living_twins(
@@ -45,12 +46,35 @@ def is_original(session: LinkSession, twin: LinkSession) -> bool:
     return session.peer_born[1] > 0 and session.peer_born < twin.peer_born
 
 
-def refusal_of_copy(session: LinkSession, twin: LinkSession) -> HandshakeRejected:
-    """What the copy is told: where both are, as far as it is seen from here."""
-    name = session.neighbour.name if session.neighbour is not None else "the site"
-    return HandshakeRejected(
-        COPY,
-        f"another router with the identity of {name} is linked here from {twin.peer_place}; this "
-        f"one, from {session.peer_place}, is its copy and is kept out",
-        "Stop one of the two: when the other is gone, this one is let in by itself",
-    )
+class Copies:
+    """Those that are kept out here, for the operator of this site, and what each is told."""
+
+    __slots__ = ("_seen",)
+
+    def __init__(self) -> None:
+        self._seen: dict[SiteId, tuple[str, float]] = {}
+
+    def refusal(self, session: LinkSession, there: str, now: float) -> HandshakeRejected:
+        """What the copy behind ``session`` is told: where both are, as far as it is seen here.
+
+        ``there``: what is known of where its original is, after "is".
+        """
+        neighbour = session.neighbour
+        assert neighbour is not None
+        place = session.peer_place
+        self._seen[neighbour.site] = (
+            f"Two routers run with the identity of {neighbour.name} ({neighbour.site}): one is "
+            f"{there}; the other, at {place}, is its copy and is kept out.",
+            now + limits.COPY_SHOWN_S,
+        )
+        return HandshakeRejected(
+            COPY,
+            f"another router with the identity of {neighbour.name} is {there}; this "
+            f"one, from {place}, is its copy and is kept out",
+            "Stop one of the two: when the other is gone, this one is let in by itself",
+        )
+
+    def seen(self, now: float) -> list[str]:
+        """A sentence for each site with a copy that came again lately, by site."""
+        self._seen = {site: one for site, one in self._seen.items() if now < one[1]}
+        return [text for _, (text, _) in sorted(self._seen.items())]

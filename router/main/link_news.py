@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from router.link.lane import Fault
 from router.link.links import Links
+from router.link.outgoing import COPY
 from router.link.ports import Neighbour
 from router.main.ports import Tell
 from router.model.ids import RouterId
@@ -22,6 +23,7 @@ class LinkNews:
         self._neighbour_names: dict[RouterId, str] = {}
         self._leaving: set[RouterId] = set()  # Neighbours whose last link drains.
         self._errors: dict[str, str] = {}  # By the name of a link that we dial.
+        self._copy = ("", "")  # Who was refused as one last, and in which words.
 
     def up(self, neighbour: Neighbour, cost: int) -> None:
         """The first link to ``neighbour`` is."""
@@ -65,7 +67,14 @@ class LinkNews:
             )
 
     def refused(self, peer: str, fault: Fault) -> None:
-        """Somebody dialled us and made no link: the operator of either end may look here."""
+        """Somebody dialled us and made no link: the operator of either end may look here.
+
+        A copy of a site comes every few seconds: it is told once, and is a problem meanwhile.
+        """
+        if fault.code == COPY:
+            before, self._copy = self._copy, (peer, fault.reason)
+            if before == self._copy:
+                return
         reason = f"{peer or 'somebody'} tried to link here: {fault.reason}"
         self._tell("warning", "link-refused", peer or "links", _sentence(reason), fault.hint)
 

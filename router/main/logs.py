@@ -37,7 +37,17 @@ class JsonLines(logging.Formatter):
                 line[field] = value
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return msgspec.json.encode(line).decode()
+        try:
+            return msgspec.json.encode(line).decode()
+        except UnicodeEncodeError:  # A name on disk that is no UTF-8.
+            plain = {field: _printable(value) for field, value in line.items()}
+            return msgspec.json.encode(plain).decode()
+
+
+def _printable(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return value.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 class _Entrance(logging.handlers.QueueHandler):
@@ -65,6 +75,8 @@ class _Reopening(logging.handlers.RotatingFileHandler):
         except OSError as error:
             self.trouble = f"{self.baseFilename}: {error.strerror}"
             self._let_go()
+        except (TypeError, ValueError):  # Our mistake; the thread that writes must go on.
+            self.handleError(record)
         else:
             self.trouble = ""
 

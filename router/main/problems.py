@@ -50,6 +50,11 @@ def of_router(link_listener_error: str, conflict: str, untold: str) -> list[Prob
     return found
 
 
+def of_copies(kept_out: Iterable[str]) -> list[Problem]:
+    """Neighbours that run twice with one identity, a sentence each."""
+    return [Problem(code="SW0665", message=text, hint=COPY_HINT) for text in kept_out]
+
+
 def of_disk(state: str, log: str) -> list[Problem]:
     """What cannot be written, and why; empty: it can."""
     found = []

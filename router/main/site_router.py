@@ -117,6 +117,7 @@ class SiteRouter:
             version=version,
             now=network.now(),
             service_ttl_s=service_ttl_s,
+            restored=restored,
         )
         self.edges = AttachedEdges()
         self._run = RoutingRun(
@@ -250,8 +251,9 @@ class SiteRouter:
     # RoutingOwner ---------------------------------------------------------------------------
 
     def routes_settled(self) -> None:
-        """Services follow the new table."""
+        """Services follow the new table; who turns out to be a copy leaves it."""
         self._services.resolve()
+        self.links.end_copies()
 
     def edge_caught_up(self, event: EdgeCaughtUp) -> None:
         """It hears of the loads of what it was told."""
@@ -292,6 +294,13 @@ class SiteRouter:
     def admit(self, peer_certificate: bytes, neighbour: Neighbour) -> HandshakeRejected | None:
         """Judge a proven peer: not revoked, and not refused for being ourselves."""
         return self._credentials.admit(peer_certificate, neighbour)
+
+    def original_of(self, neighbour: Neighbour, restored: int) -> str:
+        """See `LinkOwner`. As far as LSAs tell: an edge sees none."""
+        if not isinstance(self.routing, RoutingCore) or neighbour.site == self.identity.site:
+            return ""
+        found = self.routing.original_of(neighbour.router, neighbour.site, restored)
+        return f"linked to {' and '.join(map(self.site_name, found))}" if found else ""
 
     def adjacency_up(self, neighbour: Neighbour, cost: int) -> None:
         """Tell routing, and give the neighbour all loads at once."""
@@ -430,6 +439,7 @@ class SiteRouter:
                 self._twin.problem or self.links.refused_as_copy,
                 self._services.untold,
             ),
+            *problems.of_copies(self.links.copies_kept_out),
             *problems.of_listeners(self.forwarder.listener_states()),
             *self._credentials.service_tls_problems(),
             *problems.of_table(self.routing.table),

@@ -144,6 +144,7 @@ EQUAL_PATHS_MAX = 8  # Paths kept per destination.
 TWIN_HEARD_S = 1.5  # Who pings each half second and was heard that lately surely lives.
 PLACE_CHARS_MAX = 128  # A host name and a process, told to neighbours.
 COPY_RETRY_S = 5.0  # Of who was refused as a copy: the original may have been stopped.
+COPY_SHOWN_S = 15.0  # At who keeps it out, since it came last: three times as long as it pauses.
 CONFLICT_REPEAT_S = 60.0  # A twin that goes on is told of again.
 CONFLICT_SHOWN_S = 180.0  # A problem of the survivor, until nothing was heard of a twin so long.
 SERVICE_SYNC_TTL_S = 180.0

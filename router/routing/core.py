@@ -51,6 +51,7 @@ class RoutingCore:
     the wall clock's seconds. Call `set_services` before the first `adjacency_up`: an LSA
     without services withdraws them everywhere. ``stub``: never crossed by others.
     ``service_ttl_s``: how long declarations of lost routers count; never beyond their LSA's age.
+    ``restored``: Unix seconds at which the site's state came out of a backup, 0: never.
     """
 
     def __init__(
@@ -63,12 +64,19 @@ class RoutingCore:
         now: float,
         stub: bool = False,
         service_ttl_s: float = SERVICE_SYNC_TTL_S,
+        restored: int = 0,
     ) -> None:
         self._identity = identity
         self._node = Node(identity.router, identity.site)
         self._version, self._stub = version, stub
         self._origin = OwnOrigin(
-            identity, epoch=epoch, boot_nonce=boot_nonce, software=version, stub=stub, now=now
+            identity,
+            epoch=epoch,
+            boot_nonce=boot_nonce,
+            software=version,
+            stub=stub,
+            now=now,
+            restored=restored,
         )
         self._lsdb = Lsdb(self._node)
         self._flooding = Flooding(self._lsdb)
@@ -116,6 +124,20 @@ class RoutingCore:
     @property
     def retransmissions(self) -> int:
         return self._flooding.retransmissions
+
+    def original_of(self, router: RouterId, site: SiteId, restored: int) -> tuple[SiteId, ...]:
+        """Neighbours of a reachable router of ``site`` that was restored before ``restored``.
+
+        Then ``router``, which was restored then, is a copy. Empty: there is none. O(routers).
+        """
+        for origin in self._lsdb.origins():
+            node, topology = origin.node, origin.topology
+            if node.site != site or node.router == router or topology is None:
+                continue
+            route = self._routes.get(node)
+            if topology.restored < restored and route is not None and route.paths:
+                return tuple(sorted({adjacency.site for adjacency in topology.adjacencies}))
+        return ()
 
     def database(self) -> tuple[Lsa, ...]:
         """Every part that is held, ours included, sorted by (part, router)."""

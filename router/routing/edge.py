@@ -49,9 +49,16 @@ class EdgeRouting:
         version: str,
         now: float,
         service_ttl_s: float = SERVICE_SYNC_TTL_S,
+        restored: int = 0,
     ) -> None:
         self._core = RoutingCore(
-            identity, epoch=epoch, boot_nonce=boot_nonce, version=version, now=now, stub=True
+            identity,
+            epoch=epoch,
+            boot_nonce=boot_nonce,
+            version=version,
+            now=now,
+            stub=True,
+            restored=restored,
         )
         self._node = Node(identity.router, identity.site)
         self._neighbours: dict[RouterId, Way] = {}  # As they came up.

@@ -66,7 +66,10 @@ class PartRef(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Topology(msgspec.Struct, frozen=True, array_like=True, tag="topology", kw_only=True):
-    """Body of part 0. ``stub``: never crossed, ``draining``: takes nothing new."""
+    """Body of part 0. ``stub``: never crossed, ``draining``: takes nothing new.
+
+    ``restored``: Unix seconds at which the state of its site came out of a backup; 0: never.
+    """
 
     adjacencies: Annotated[tuple[Adjacency, ...], msgspec.Meta(max_length=ADJACENCIES_MAX)]
     draining: bool
@@ -74,6 +77,7 @@ class Topology(msgspec.Struct, frozen=True, array_like=True, tag="topology", kw_
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_CHARS_MAX)]
     version: Annotated[str, msgspec.Meta(max_length=NAME_CHARS_MAX)]
     parts: tuple[PartRef, ...]
+    restored: Count = 0
 
 
 class Services(msgspec.Struct, frozen=True, array_like=True, tag="services"):

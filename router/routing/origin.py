@@ -18,6 +18,7 @@ class OwnOrigin:
         "_identity",
         "_last_at",
         "_refresh_at",
+        "_restored",
         "_services",
         "_software",
         "_stub",
@@ -35,8 +36,10 @@ class OwnOrigin:
         software: str,
         stub: bool,
         now: float,
+        restored: int = 0,
     ) -> None:
         self._identity = identity
+        self._restored = restored
         self._birth = (epoch, boot_nonce)
         self._software, self._stub = software, stub
         # Half of what others grant us: a death that goes out past our pacing must find room.
@@ -92,6 +95,7 @@ class OwnOrigin:
             name=self._identity.name,
             version=self._software,
             parts=tuple(PartRef(number, sequence) for number, (_, sequence) in services.items()),
+            restored=self._restored,
         )
         if whole or head != self._head:
             parts.append(self._signed(0, head))

@@ -9,7 +9,6 @@ import contextlib
 import os
 import shutil
 import socket
-import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,7 +37,7 @@ from sitectl.backup.content import (
     problem_of,
     revived,
 )
-from sitectl.directory import DirectorySite
+from sitectl.directory import DOCUMENT_BYTES_MAX, DirectorySite
 from sitectl.failure import Exit, Failure, conflict
 from sitectl.runtimes import presence
 from sitectl.runtimes.spec import RUNTIME_FILE
@@ -51,7 +50,6 @@ STATE_FILE: Final = "state.json"
 GATEWAY_FILE: Final = "gateway.yaml"
 ADMIN_CREDENTIAL: Final = "admin.credential"
 _ROUTER_ID_BYTES: Final = 8
-_DOCUMENT_BYTES_MAX: Final = 4 * 1024 * 1024
 _STATE_BYTES_MAX: Final = 16 * 1024 * 1024
 
 
@@ -109,11 +107,8 @@ def _documents(site: DirectorySite) -> dict[str, str]:
     for path in sorted(site.config.iterdir()):
         if path.suffix not in (".yaml", ".yml") or path.name.startswith("."):
             continue
-        state = path.stat()
-        if not stat.S_ISREG(state.st_mode) or state.st_size > _DOCUMENT_BYTES_MAX:
-            raise _unreadable(path, "is no regular file of at most 4 MiB", "Move it away")
         try:
-            found[path.name] = path.read_bytes().decode("utf-8")
+            found[path.name] = files.read_whole(path, DOCUMENT_BYTES_MAX).decode("utf-8")
         except UnicodeDecodeError as error:
             raise _unreadable(path, "is not UTF-8", "Correct it, or move it away") from error
     return found
@@ -181,7 +176,7 @@ def _secret(path: Path, bytes_max: int = limits.SECRET_FILE_BYTES_MAX) -> bytes:
 
 def _text_of(path: Path) -> str:
     try:
-        return path.read_text("utf-8")
+        return files.read_whole(path, DOCUMENT_BYTES_MAX).decode("utf-8")
     except FileNotFoundError:
         return ""
     except UnicodeDecodeError as error:

@@ -13,6 +13,7 @@ from typing import Final, Literal
 import msgspec
 from msgspec import structs
 
+from certs.identity import RESTORED_FILE
 from sitectl.edge import LINK
 from sitectl.runtimes.container import (
     DIRECTORY_LABEL,
@@ -127,6 +128,7 @@ def script(template: str, common: str, bundle: Bundle) -> str:
         "@SETTINGS@\n": f"{settings}\n",
         "@COMMON@\n": common,
         "@LINK@": LINK,
+        "@RESTORED@": RESTORED_FILE,
         "@ROUTER_UID@": str(ROUTER_UID),
         "@ACCOUNT@": ACCOUNT,
     }
@@ -168,8 +170,9 @@ is launched over it. ./remove.sh removes the gateway and its state from this hos
 Image: {bundle.image} ({image}).
 
 THIS BUNDLE IS SECRET. It holds the gateway's key and {credential}
-Whoever has it can be this gateway: offer its services, and use those of the network. Two at once
-show at the site, in `sitectl link status`, as {bundle.name} and {bundle.name}-2.
+Whoever has it can be this gateway: offer its services, and use those of the network. Launched on
+two hosts, the first keeps its place, the other is kept out until the first is gone, and the site
+says so with both places: `sitectl gateway status`.
 Copy it over ssh, delete it after launching it, and if it got into wrong hands, type at the site:
 
     {bundle.revoke}

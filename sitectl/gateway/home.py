@@ -3,12 +3,15 @@
 import os
 import pwd
 import re
+import shlex
 import socket
+import stat
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
 import msgspec
 
+from certs.files import is_of_another, read_whole
 from router.model import limits
 from sitectl import store
 from sitectl.directory import DirectorySite
@@ -18,6 +21,7 @@ from sitectl.site import Site
 from sitectl.texts import write_atomically
 
 RECORD_FILE: Final = "gateway.yaml"
+_RECORD_BYTES_MAX: Final = 64 * 1024
 
 
 class Record(
@@ -54,7 +58,7 @@ class Record(
         }
         if self.platform in ("process", "podman"):
             given["--site"] = self.site
-        return "".join(f"{flag} {value} " for flag, value in given.items() if value)
+        return "".join(f"{flag} {shlex.quote(value)} " for flag, value in given.items() if value)
 
 
 class Gateway(NamedTuple):
@@ -136,10 +140,10 @@ def read_record(directory: Path) -> Record | None:
     """What ``gateway.yaml`` says; None: there is none. Failure: it is damaged."""
     path = directory / RECORD_FILE
     try:
-        return msgspec.yaml.decode(path.read_text("utf-8"), type=Record)
+        return msgspec.yaml.decode(read_whole(path, _RECORD_BYTES_MAX), type=Record)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Failure(
             Exit.FAILED,
             "SW0630",
@@ -198,15 +202,19 @@ def record_of(settings: Settings, site: Site) -> Record:
     )
 
 
-def site_of(settings: Settings, record: Record) -> Site | None:
+def site_of(settings: Settings, gateway: Gateway) -> Site | None:
     """The site that a gateway belongs to; None: nobody here knows the way, or it leads elsewhere.
 
     Flags of this command line win over what was recorded. Failure: it cannot be asked.
     """
-    there = settings
+    there, record = settings, gateway.record
+    if record is None:
+        return None
     if not _names_a_site(settings):
         if not record.platform:
             return None
+        if record.kubeconfig and is_of_another(gateway.site.directory):
+            _require_roots(Path(record.kubeconfig))
         there = Settings()
         there.platform = record.platform
         there.state = record.state or settings.state
@@ -216,6 +224,25 @@ def site_of(settings: Settings, record: Record) -> Site | None:
         there.namespace = record.namespace or None
     site = store.find_site(there)
     return site if site.trust.site_id == record.site_id else None
+
+
+def _require_roots(path: Path) -> None:
+    """Raise Failure when others than root can decide what is in ``path``.
+
+    A kubeconfig names programs to run (client-go credential plugins), and who owns a gateway's
+    directory chooses the kubeconfig that is recorded there.
+    """
+    real = Path(os.path.realpath(path))
+    for step in (real, *real.parents):
+        found = step.stat()
+        is_shared = found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX
+        if found.st_uid or is_shared:
+            raise Failure(
+                Exit.NOT_ALLOWED,
+                "not-allowed",
+                f"{path}, recorded as the way to its site, is not root's alone ({step})",
+                f"If it is yours: --kubeconfig {shlex.quote(str(path))}",
+            )
 
 
 def _names_a_site(settings: Settings) -> bool:

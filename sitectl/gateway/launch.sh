@@ -156,6 +156,10 @@ lay_secrets() {
             put "$here/site/secrets/$file" "$directory/secrets/$file"
         fi
     done
+    # As what comes out of a backup: launched on two hosts, the first keeps its links and services.
+    if [ ! -e "$directory/secrets/@RESTORED@" ]; then
+        put_text "$(date +%s)" "$directory/secrets/@RESTORED@"
+    fi
     token=secrets/links/@LINK@/token.yaml
     if [ -f "$directory/$token" ] &&
         [ "$(sum_of "$directory/$token")" = "$(sum_of "$here/site/$token")" ]; then

@@ -18,6 +18,8 @@ from sitectl.gateway.services import forwarded
 from sitectl.runtimes import runtime_of
 from sitectl.site import Site
 
+RUNS_TWICE: Final = "SW0665"
+"""The code of a problem of the site that keeps out a copy; its text has the id of whom."""
 _LINK_FIELDS: Final = (
     *("state", "error", "since", "cost", "rtt_ms", "certificate_expires"),
     "neighbour",
@@ -207,9 +209,11 @@ def items_elsewhere(site: Site, here: set[str]) -> list[dict[str, Any]]:
     except (Failure, CertError):
         return []
     try:
-        links = {link["neighbour"]["id"]: link for link in site.admin.get("/api/v1/links")}
+        seen, status = site.admin.get_all("/api/v1/links", "/api/v1/status")
     except Failure:
-        links = {}
+        seen, status = [], {}
+    links = {link["neighbour"]["id"]: link for link in seen}
+    told = [one for one in status.get("problems") or [] if one["code"] == RUNS_TWICE]
     own = {"name": site.wanted().name, "id": site.trust.site_id}
     items = []
     for grant in granted:
@@ -230,7 +234,7 @@ def items_elsewhere(site: Site, here: set[str]) -> list[dict[str, Any]]:
                     else {**_DOWN, "error": "it is not linked now"},
                     "bindings": [],
                     "forwards": [],
-                    "problems": [],
+                    "problems": [one for one in told if use.site_id in one["message"]],
                     "notes": [],
                 }
             )

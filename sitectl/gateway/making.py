@@ -34,8 +34,16 @@ from sitectl.options import Settings
 from sitectl.podman_site import ANY_ADDRESS, IN_CONTAINERS, with_flags
 from sitectl.runtimes import presence, runtime_of
 from sitectl.runtimes.engine import Program
-from sitectl.runtimes.planning import HOST_NETWORK, require_words
-from sitectl.runtimes.spec import RUNTIME_FILE, Kind, PullPolicy, RuntimeSpec, read_spec, write_spec
+from sitectl.runtimes.planning import HOST_NETWORK
+from sitectl.runtimes.spec import (
+    RUNTIME_FILE,
+    Kind,
+    PullPolicy,
+    RuntimeSpec,
+    read_spec,
+    require_words,
+    write_spec,
+)
 from sitectl.site import Change, Site
 
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ def revoke_here(settings: Settings, gateway: Gateway) -> None:
     site_id = _site_id(gateway)
     why = _NOT_HERE
     try:
-        site = site_of(settings, record)
+        site = site_of(settings, gateway)
         if site is not None:
             revoke(site, site_id, record.grant)
             return

@@ -18,7 +18,7 @@ def is_seen(settings: Settings, gateway: Gateway, service: str, wait_s: float) -
     if gateway.record is None:
         return True
     try:
-        site = site_of(settings, gateway.record)
+        site = site_of(settings, gateway)
         if site is None:
             return True
         return wait_until(

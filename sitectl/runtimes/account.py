@@ -10,13 +10,15 @@ import grp
 import os
 import pwd
 import stat
-import subprocess
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from certs.files import open_directory
 from sitectl.failure import Exit, Failure
+from sitectl.runtimes import programs
+from sitectl.runtimes.programs import last_line
 from sitectl.runtimes.units import ACCOUNT
+from sitectl.store import GATEWAYS
 
 _GECOS: Final = "Spillway routers (sitectl)"
 """By this the account is known as made here; one of a package's or an administrator's stays."""
@@ -79,11 +81,20 @@ def make_account() -> pwd.struct_passwd:
     return found
 
 
-def remove_account() -> None:
-    """Take back what `make_account` made, if it did."""
+def remove_account(site: Path, state: Path) -> None:
+    """Take back what `make_account` made, if it did, and no other site below ``state`` is its.
+
+    ``site``, which it leaves, is root's again: the next account may get the same number.
+    """
     found = account()
-    if found is not None and found.pw_gecos == _GECOS:
-        _run("userdel", ACCOUNT)
+    if found is None or found.pw_gecos != _GECOS:
+        return
+    others = [path for path in (*state.glob("*"), *state.glob(f"{GATEWAYS}/*")) if path != site]
+    if any(path.lstat().st_uid == found.pw_uid for path in others):
+        return
+    if site.stat().st_uid == found.pw_uid:
+        hand_over(site, pwd.getpwuid(0))
+    _run("userdel", ACCOUNT)
 
 
 def hand_over(directory: Path, owner: pwd.struct_passwd) -> None:
@@ -109,43 +120,44 @@ def _hand_over(here: int, path: Path, owner: pwd.struct_passwd) -> None:
                     _hand_over(inner, path / name, owner)
                 finally:
                     os.close(inner)
-            elif found.st_uid != owner.pw_uid:
-                if found.st_nlink > 1:
-                    raise Failure(
-                        Exit.FAILED,
-                        "SW0609",
-                        f"{path / name} has a second name elsewhere, it is not given away",
-                        f"Put a copy of it in its place, or remove it: {path / name}",
-                    )
-                os.chown(name, owner.pw_uid, owner.pw_gid, dir_fd=here, follow_symlinks=False)
+            else:
+                _give(here, path / name, owner)
         except FileNotFoundError:
             continue  # A temporary file of somebody at work.
     if os.fstat(here).st_uid != owner.pw_uid:
         os.fchown(here, owner.pw_uid, owner.pw_gid)
 
 
-def _run(*command: str) -> None:
-    said = ""
+def _give(here: int, path: Path, owner: pwd.struct_passwd) -> None:
+    """Judge and give away one and the same file, whatever takes its name meanwhile."""
+    held = os.open(path.name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=here)
     try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT_S,
-            check=False,
-        )
+        found = os.fstat(held)
+        if found.st_uid == owner.pw_uid or stat.S_ISLNK(found.st_mode):
+            return  # A link is followed or removed by whose directory it is in, whoever made it.
+        if found.st_nlink > 1:
+            raise Failure(
+                Exit.FAILED,
+                "SW0609",
+                f"{path} has a second name elsewhere, it is not given away",
+                f"Put a copy of it in its place, or remove it: {path}",
+            )
+        os.chown(f"/proc/self/fd/{held}", owner.pw_uid, owner.pw_gid)
+    finally:
+        os.close(held)
+
+
+def _run(*command: str) -> None:
+    hint = f"useradd --system --user-group --shell /sbin/nologin {ACCOUNT}, then once more"
+    try:
+        done = programs.run(command, _TIMEOUT_S, code="SW0609", hint=hint)
+    except OSError as error:
+        said = str(error)
+    else:
         if done.returncode == 0:
             return
-        said = (done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[-1]
-    except (OSError, subprocess.TimeoutExpired) as error:
-        said = str(error)
-    raise Failure(
-        Exit.FAILED,
-        "SW0609",
-        f"{' '.join(command)}: {said}",
-        f"useradd --system --user-group --shell /sbin/nologin {ACCOUNT}, then once more",
-    )
+        said = last_line(done.stderr)
+    raise Failure(Exit.FAILED, "SW0609", f"{' '.join(command)}: {said}", hint)
 
 
 def open_the_way(directory: Path, below: Path) -> None:

@@ -4,26 +4,28 @@ The container is ours when its labels name this site's directory; another of tha
 touched. Its words are kept as a digest in a label, so that `start` knows what changed.
 """
 
+import contextlib
 import os
 import signal
-import subprocess
 from abc import abstractmethod
 from functools import cached_property
 from typing import Any, ClassVar
 
 from router.model.errors import ConfigError
 from sitectl.directory import DirectorySite
-from sitectl.failure import Exit, Failure, conflict
+from sitectl.failure import Failure, conflict
+from sitectl.runtimes import programs
 from sitectl.runtimes.base import Runtime
 from sitectl.runtimes.container import DIRECTORY_LABEL, PLAN_LABEL, Container, Engine, direct_words
 from sitectl.runtimes.container_host import Host, own_state, this_host
-from sitectl.runtimes.engine import Program, failure, last_line, other_lines
+from sitectl.runtimes.engine import Program, failure
+from sitectl.runtimes.outcomes import not_ready, start_failed, still_draining
 from sitectl.runtimes.planning import container_name, digest, image_of
 from sitectl.runtimes.presence import is_running, last_error_of, running_pid, wait_until
+from sitectl.runtimes.programs import last_line, other_lines
 from sitectl.runtimes.spec import RuntimeSpec, finding, read_spec
 
 SETTLE_POLL_S = 0.1
-LOG_LINES = 5
 REMOVE_TIMEOUT_S = 60.0
 Inspected = dict[str, Any]
 _ENDED = ("none", "exited", "stopped", "created", "configured", "dead")
@@ -104,23 +106,12 @@ class ContainerRuntime(Runtime):
             )
 
         if not wait_until(settled, timeout_s, SETTLE_POLL_S):
-            raise Failure(
-                Exit.TIMED_OUT,
-                "not-ready",
-                f"the router of {self.site.name!r} is not ready after {timeout_s:g} s",
-                f"Look at its log: {self.log_hint()}",
-                retryable=True,
-            )
+            raise not_ready(self.site.name, timeout_s, self.log_hint())
         if not self.site.admin.is_ready():
             log = self.program.log(self.name).splitlines()
             self.program.ask("rm", "--force", "--volumes", self.name, timeout_s=REMOVE_TIMEOUT_S)
-            raise Failure(
-                Exit.FAILED,
-                "start-failed",
-                f"the router of {self.site.name!r} ended at once: {last_error_of(log)}",
-                "Mend that and type start again; the container is removed",
-                detail=shown(log),
-            )
+            hint = "Mend that and type start again; the container is removed"
+            raise start_failed(self.site.name, f": {last_error_of(log)}", hint, log)
 
     def stop(self, timeout_s: float) -> bool:
         """Have it drain and end, and stay ended. False: none ran. Typed again: it ends now."""
@@ -134,36 +125,25 @@ class ContainerRuntime(Runtime):
 
     def hurry(self) -> None:
         """A second SIGTERM: what is under way is cut."""
-        process_id = self.site.admin.process_id()
+        process_id = running_pid(self.site)
         if process_id is not None:
-            os.kill(process_id, signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):  # It has just ended.
+                os.kill(process_id, signal.SIGTERM)
 
     def end(self, timeout_s: float) -> None:
         """Stop and remove the container. Failure: it still drains when we have no more time.
 
         It is killed when its own stop timeout is over, which was chosen when it was made.
         """
-        words = [self.program.path(), "stop", self.name]
-        stopping = subprocess.Popen(
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            start_new_session=True,  # It goes on when our time is over.
-            cwd="/",
-            text=True,
-        )
-        try:
-            _, said = stopping.communicate(timeout=timeout_s)
-        except subprocess.TimeoutExpired:
-            stopping.returncode = 0  # It outlives us on purpose.
-            raise still_draining(self.site.name, timeout_s) from None
-        if stopping.returncode and self.program.inspect(self.name) is not None:
+        stopped = programs.run_on([self.program.path(), "stop", self.name], timeout_s)
+        if stopped is None:
+            raise still_draining(self.site.name, timeout_s, f"container {self.name}")
+        if stopped.returncode and self.program.inspect(self.name) is not None:
             raise failure(
-                f"{self.engine} cannot stop container {self.name}: {last_line(said)}",
+                f"{self.engine} cannot stop container {self.name}: {last_line(stopped.stderr)}",
                 f"{self.engine} rm --force {self.name}",
                 "SW0611",
-                said.strip(),
+                stopped.stderr.strip(),
             )
         self.program.ask("rm", "--force", "--volumes", self.name, timeout_s=REMOVE_TIMEOUT_S)
 
@@ -242,17 +222,6 @@ class ContainerRuntime(Runtime):
         return f"{uid}:{gid}"
 
 
-def still_draining(site: str, timeout_s: float) -> Failure:
-    """Out of time while the router finishes what is under way."""
-    return Failure(
-        Exit.TIMED_OUT,
-        "still-draining",
-        f"the router of {site!r} still drains after {timeout_s:g} s",
-        "Wait longer with --timeout, or type stop again to end it now",
-        retryable=True,
-    )
-
-
 def _labels(found: Inspected) -> dict[str, str]:
     labels: dict[str, str] = found.get("Config", {}).get("Labels") or {}
     return labels
@@ -264,11 +233,6 @@ def _state(found: Inspected) -> str:
 
 def _restarts(found: Inspected) -> int:
     return int(found.get("RestartCount") or 0) if found else 0
-
-
-def shown(lines: list[str]) -> str:
-    """The end of a log, below an error."""
-    return "\n".join(f"  {line}" for line in lines[-LOG_LINES:])
 
 
 def _not_started(engine: Engine, site: str, said: str, wanted: Container) -> Failure:

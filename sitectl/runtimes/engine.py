@@ -1,14 +1,13 @@
-"""podman and docker as programs: found, asked, told. Argument lists only, each with a deadline."""
+"""podman and docker as programs: found, asked, told."""
 
 import json
-import os
 import shutil
-import subprocess
-from collections.abc import Sequence
 from typing import Any, Final
 
 from sitectl.failure import Exit, Failure
+from sitectl.runtimes import programs
 from sitectl.runtimes.container import Engine
+from sitectl.runtimes.programs import Done, last_line, other_lines
 
 ASK_TIMEOUT_S: Final = 30.0
 PULL_TIMEOUT_S: Final = 600.0
@@ -36,11 +35,10 @@ class Program:
             raise failure(f"{self.engine} is not installed", _PACKAGES[self.engine], "SW0610")
         return found
 
-    def ask(
-        self, *words: str, timeout_s: float = ASK_TIMEOUT_S
-    ) -> subprocess.CompletedProcess[str]:
+    def ask(self, *words: str, timeout_s: float = ASK_TIMEOUT_S) -> Done:
         """Run it to its end, whatever its exit code. Failure: it is missing, or out of time."""
-        return run([self.path(), *words], timeout_s)
+        hint = f"Look at it: {self.engine} info"
+        return programs.run([self.path(), *words], timeout_s, code="SW0611", hint=hint)
 
     def tell(self, *words: str, timeout_s: float = ASK_TIMEOUT_S) -> str:
         """As `ask`, for what has to work; its output. Failure: with what it said."""
@@ -106,56 +104,8 @@ class Program:
         return done.stdout + done.stderr
 
 
-def run(command: Sequence[str], timeout_s: float) -> subprocess.CompletedProcess[str]:
-    """Run a program of the host to its end. Failure: it takes too long."""
-    try:
-        return subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=timeout_s,
-            check=False,
-            cwd="/",  # podman of another user cannot stand where that user may not look.
-            env=_environment(),
-        )
-    except subprocess.TimeoutExpired:
-        raise Failure(
-            Exit.TIMED_OUT,
-            "SW0611",
-            f"{' '.join(command[:2])} did not end within {timeout_s:g} s",
-            f"Look at it: {command[0]} info",
-            retryable=True,
-        ) from None
-
-
-def _environment() -> dict[str, str]:
-    """Ours, and where podman keeps a user's containers, which `su` leaves out."""
-    environment = {**os.environ, "LC_ALL": "C"}
-    own = f"/run/user/{os.geteuid()}"
-    if "XDG_RUNTIME_DIR" not in environment and os.path.isdir(own):
-        environment["XDG_RUNTIME_DIR"] = own
-    return environment
-
-
-def last_line(text: str) -> str:
-    """The line of an error output that says most: its last."""
-    lines = _lines(text)
-    return lines[-1].removeprefix("Error: ") if lines else "it said nothing"
-
-
 def _look(engine: Engine, said: str) -> str:
     """What to type when the engine failed with these words."""
     if "docker daemon" in said.lower():
         return "systemctl start docker, or name another daemon with DOCKER_HOST"
     return f"{engine} info"
-
-
-def other_lines(text: str) -> str:
-    """What an error output says beside its `last_line`: not that line, no notes of podman's log."""
-    return "\n".join(line for line in _lines(text)[:-1] if not line.startswith('time="'))
-
-
-def _lines(text: str) -> list[str]:
-    return [line.strip() for line in text.splitlines() if line.strip()]

@@ -1,13 +1,14 @@
 """Quadlet's generator, asked before a unit of it is installed."""
 
 import os
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from sitectl.runtimes.engine import failure, last_line
+from sitectl.runtimes import programs
+from sitectl.runtimes.engine import failure
+from sitectl.runtimes.programs import Done, last_line
 from sitectl.runtimes.spec import Scope
 
 GENERATOR_TIMEOUT_S: Final = 30.0
@@ -44,17 +45,15 @@ def refuse_bad_quadlet(generator: str, scope: Scope, name: str, text: str) -> No
         )
 
 
-def dry_run(generator: str, scope: Scope, folder: Path) -> subprocess.CompletedProcess[str]:
+def dry_run(generator: str, scope: Scope, folder: Path) -> Done:
     """What the generator makes of the files in ``folder``, on its standard output."""
     words: Sequence[str] = ("-dryrun", "-user") if scope == "user" else ("-dryrun",)
-    return subprocess.run(
+    return programs.run(
         [generator, *words],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=GENERATOR_TIMEOUT_S,
-        check=False,
-        env={**os.environ, "QUADLET_UNIT_DIRS": str(folder)},
+        GENERATOR_TIMEOUT_S,
+        code="SW0615",
+        hint="Look at its load (uptime), and type the same again",
+        more={"QUADLET_UNIT_DIRS": str(folder)},
     )
 
 

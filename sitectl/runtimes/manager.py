@@ -3,12 +3,12 @@
 import os
 import pwd
 import re
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from sitectl.failure import Exit, Failure
+from sitectl.runtimes import programs
 from sitectl.runtimes.spec import Scope
 
 CALL_TIMEOUT_S: Final = 30.0
@@ -113,35 +113,10 @@ class Manager:
             return said == "yes"
         return False if _LINGER.parent.is_dir() else None
 
-    def _done(self, command: Sequence[str], timeout_s: float) -> "subprocess.CompletedProcess[str]":
+    def _done(self, command: Sequence[str], timeout_s: float) -> programs.Done:
         try:
-            return subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                encoding="utf-8",
-                errors="replace",
-                timeout=timeout_s,
-                env=_environment(),
-                check=False,
-            )
+            hint = "Look at: systemctl list-jobs"
+            return programs.run(command, timeout_s, code="systemd", hint=hint)
         except FileNotFoundError as error:
             text = f"there is no {command[0]} on this host"
             raise Failure(Exit.NOT_ALLOWED, "SW0600", text, self.away_hint()) from error
-        except subprocess.TimeoutExpired as error:
-            raise Failure(
-                Exit.TIMED_OUT,
-                "systemd",
-                f"{' '.join(command)} did not end within {timeout_s:g} s",
-                "Look at: systemctl list-jobs",
-                retryable=True,
-            ) from error
-
-
-def _environment() -> dict[str, str]:
-    """Ours, in plain English, and with the bus of a user who came by `su` or cron, not by login."""
-    environment = {**os.environ, "LC_ALL": "C.UTF-8", "SYSTEMD_COLORS": "0", "SYSTEMD_PAGER": ""}
-    own = f"/run/user/{os.geteuid()}"
-    if not environment.get("XDG_RUNTIME_DIR") and os.path.isdir(own):
-        environment["XDG_RUNTIME_DIR"] = own
-    return environment

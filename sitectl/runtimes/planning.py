@@ -1,7 +1,6 @@
 """A site's documents and its ``runtime.yaml`` to the container that shall run its router."""
 
 import hashlib
-import re
 from typing import Final
 
 from router.documents import listening_addresses
@@ -11,19 +10,11 @@ from sitectl.directory import DirectorySite
 from sitectl.failure import Exit, Failure
 from sitectl.image import chosen_image
 from sitectl.runtimes.container import MOUNTABLE, STOP_MARGIN_S, Container, Engine, run_words
-from sitectl.runtimes.spec import RUNTIME_FILE, RuntimeSpec
+from sitectl.runtimes.spec import RuntimeSpec, require_words
 
 HOST_NETWORK: Final = "host"
 _LOOPBACK: Final = ("127.", "::1", "localhost")
 _ANY: Final = ("0.0.0.0", "::", "[::]", "")
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_FIELDS: Final = {
-    "name": _NAME,
-    "network": _NAME,
-    "image": re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/@-]*"),
-    "publish_ip": re.compile(r"[0-9.]+|[0-9A-Fa-f:.]+"),
-    "publish": re.compile(r"(([0-9.]+|\[[0-9A-Fa-f:.]+\]):)?[0-9]{1,5}:[0-9]{1,5}"),
-}
 LOW_PORTS: Final = range(1, 1024)
 
 
@@ -76,21 +67,6 @@ def planned(
         timers=timers,
         stop_s=round(wanted.site.drain_grace_s) + STOP_MARGIN_S,
     )
-
-
-def require_words(site: DirectorySite, spec: RuntimeSpec) -> None:
-    """Raise Failure for a field of ``runtime.yaml`` that no engine takes."""
-    fields = [("name", spec.name), ("image", spec.image), ("network", spec.network)]
-    fields += [("publish_ip", spec.publish_ip)]
-    fields += [("publish", text) for text in spec.publish]
-    for field, text in fields:
-        if text and not _FIELDS[field].fullmatch(text):
-            raise Failure(
-                Exit.USAGE,
-                "SW0613",
-                f"{site.directory / RUNTIME_FILE}: {field} {text!r} is none that an engine takes",
-                "Mend the file, or type the command that made the site once more",
-            )
 
 
 def digest(container: Container, engine: Engine) -> str:

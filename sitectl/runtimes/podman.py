@@ -12,20 +12,17 @@ from typing import Any, ClassVar, Literal
 from certs.files import make_directory
 from router.model.errors import ConfigError
 from sitectl import output
-from sitectl.failure import Exit, Failure, conflict
+from sitectl.failure import conflict
 from sitectl.runtimes.container import PLAN_LABEL, Container, Engine
-from sitectl.runtimes.containers import (
-    SETTLE_POLL_S,
-    ContainerRuntime,
-    shown,
-    still_draining,
-)
+from sitectl.runtimes.containers import ContainerRuntime
 from sitectl.runtimes.generator import quadlet_generator, refuse_bad_quadlet
 from sitectl.runtimes.manager import Manager
+from sitectl.runtimes.outcomes import not_ready, start_failed, still_draining
 from sitectl.runtimes.planning import planned
-from sitectl.runtimes.presence import last_error_of, wait_until
+from sitectl.runtimes.presence import last_error_of
 from sitectl.runtimes.quadlet import quadlet_text, unit_text
-from sitectl.runtimes.spec import Scope, finding
+from sitectl.runtimes.spec import Scope, doubt, finding
+from sitectl.runtimes.unit import Unit, units_directory, user_config
 from sitectl.store import GATEWAYS
 from sitectl.texts import write_atomically
 
@@ -44,14 +41,9 @@ class PodmanRuntime(ContainerRuntime):
         return "system" if self.host.is_root else "user"
 
     @cached_property
-    def manager(self) -> Manager:
-        """That systemd."""
-        return Manager(self.scope)
-
-    @property
-    def unit(self) -> str:
-        """Its name, whether Quadlet generates it or we write it."""
-        return f"{self.name}.service"
+    def unit(self) -> Unit:
+        """Whether Quadlet generates it or we write it."""
+        return Unit(Manager(self.scope), f"{self.name}.service")
 
     @cached_property
     def way(self) -> Way:
@@ -68,12 +60,10 @@ class PodmanRuntime(ContainerRuntime):
 
     def path(self, way: Way) -> Path:
         """The file of a way."""
-        config = Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser()
         if way == "quadlet":
-            base = Path("/etc") if self.host.is_root else config
+            base = Path("/etc") if self.host.is_root else user_config()
             return base / "containers" / "systemd" / f"{self.name}.container"
-        base = Path("/etc/systemd/system") if self.host.is_root else config / "systemd" / "user"
-        return base / self.unit
+        return units_directory(self.scope) / self.unit.name
 
     def container(self) -> Container:
         """As who typed the command, or for root as the owner of the state."""
@@ -118,55 +108,28 @@ class PodmanRuntime(ContainerRuntime):
         if before != text:
             make_directory(path.parent)
             write_atomically(path, text)
-            self.manager.run("systemctl", "daemon-reload")
+            self.unit.manager.run("systemctl", "daemon-reload")
         if way == "unit":  # A generated one cannot be enabled; its generator does that.
-            self.manager.run("systemctl", "enable", self.unit)
+            self.unit.manager.run("systemctl", "enable", self.unit.name)
         self._run_unit("restart" if state == "active" else "start", timeout_s)
         return True
 
     def _run_unit(self, verb: str, timeout_s: float) -> None:
         """Returns when the router is ready. Failure: it ended, or takes too long."""
-        before = self._properties()
-        self.manager.run("systemctl", verb, "--no-block", self.unit)
-        now = before
-
-        def settled() -> bool:
-            nonlocal now
-            now = self._properties()
-            if now["InvocationID"] in ("", before["InvocationID"]):
-                return False  # The order is not carried out yet.
-            if now["ActiveState"] == "active":
-                return self.site.admin.is_ready()
-            return now["ActiveState"] == "failed" or now["SubState"].startswith("auto-restart")
-
-        in_time = wait_until(settled, timeout_s, SETTLE_POLL_S)
-        if in_time and now["ActiveState"] == "active":
+        before = self.unit.state()["InvocationID"]
+        self.unit.order(verb)
+        in_time, state = self.unit.await_ready(self.site.admin.is_ready, before, timeout_s)
+        if in_time and state["ActiveState"] == "active":
             return
-        log = self.manager.journal(self.unit, now["InvocationID"])
+        log = self.unit.log(state["InvocationID"])
         if not in_time:
-            raise Failure(
-                Exit.TIMED_OUT,
-                "not-ready",
-                f"{self.unit} is not ready after {timeout_s:g} s",
-                f"Look at its log: {self.log_hint()}",
-                detail=shown(log),
-                retryable=True,
-            )
-        self.manager.run("systemctl", "stop", "--no-block", self.unit)
-        raise Failure(
-            Exit.FAILED,
-            "start-failed",
-            f"{self.unit} did not start: {last_error_of(log)}",
-            f"Mend that, then the same again; the whole log: {self.log_hint()}",
-            detail=shown(log),
-        )
-
-    def _properties(self) -> dict[str, str]:
-        names = ("ActiveState", "SubState", "InvocationID")
-        return dict.fromkeys(names, "") | self.manager.properties(self.unit, *names)
+            raise not_ready(self.site.name, timeout_s, self.log_hint(), log)
+        self.unit.order("stop")
+        hint = f"Mend that, then the same again; the whole log: {self.log_hint()}"
+        raise start_failed(self.site.name, f" ({self.unit.name}): {last_error_of(log)}", hint, log)
 
     def _state(self) -> str:
-        return self._properties()["ActiveState"]
+        return self.unit.state()["ActiveState"]
 
     def _text(self, way: Way, wanted: Container) -> str:
         if way == "quadlet":
@@ -179,12 +142,16 @@ class PodmanRuntime(ContainerRuntime):
             text = path.read_text("utf-8")
         except FileNotFoundError:
             return ""
-        if f"{self.site.directory.resolve()}:" not in text:
+        if f"={self.site.directory.resolve()}:" not in text:
             raise conflict(
                 f"{path} was not made for {self.site.directory}; it is left alone",
                 "Give this site's container another name: name: … in its runtime.yaml",
             )
         return text
+
+    def _has_file(self) -> bool:
+        """Whether a unit of that name is ours. Failure: it is another's."""
+        return any([self._text_of(self.path("quadlet")), self._text_of(self.path("unit"))])
 
     def _forget(self, way: Way) -> bool:
         """Remove our file of ``way``. False: there is none."""
@@ -192,14 +159,14 @@ class PodmanRuntime(ContainerRuntime):
         if not self._text_of(path):
             return False
         if way == "unit":
-            self.manager.run("systemctl", "disable", self.unit)
+            self.unit.manager.run("systemctl", "disable", self.unit.name)
         path.unlink()
         return True
 
     def stop(self, timeout_s: float) -> bool:
         """Stop the unit, else the container. False: none ran."""
         if self.way != "direct":
-            state = self._state()
+            state = self._state() if self._has_file() else "inactive"
             if state in ("active", "activating", "deactivating", "reloading"):
                 if state == "deactivating":
                     self.hurry()
@@ -208,22 +175,16 @@ class PodmanRuntime(ContainerRuntime):
         return super().stop(timeout_s)
 
     def _stop_unit(self, timeout_s: float) -> None:
-        self.manager.run("systemctl", "stop", "--no-block", self.unit)
-
-        def is_gone() -> bool:
-            return self._state() in ("inactive", "failed")
-
-        if not wait_until(is_gone, timeout_s, SETTLE_POLL_S):
-            raise still_draining(self.site.name, timeout_s)
+        if not self.unit.stop(timeout_s):
+            raise still_draining(self.site.name, timeout_s, self.unit.name)
 
     def remove(self, timeout_s: float) -> None:
         """Remove unit and container."""
         if self.way != "direct":
-            if self._state() == "active":
+            if self._has_file() and self._state() == "active":
                 self._stop_unit(timeout_s)
             if self._forget("quadlet") | self._forget("unit"):
-                self.manager.run("systemctl", "daemon-reload")
-                self.manager.says("reset-failed", self.unit)  # No, when there is nothing to forget.
+                self.unit.forget()
         super().remove(timeout_s)
 
     def describe(self) -> dict[str, Any]:
@@ -231,7 +192,7 @@ class PodmanRuntime(ContainerRuntime):
         fields = super().describe()
         return {
             **fields,
-            "unit": "" if self.way == "direct" else self.unit,
+            "unit": "" if self.way == "direct" else self.unit.name,
             "survives_reboot": self.way != "direct" and self.host.lingers,
         }
 
@@ -245,25 +206,20 @@ class PodmanRuntime(ContainerRuntime):
             hint += f"{host.user} && podman system migrate"
             found.append(finding(self.site, f"{reason} podman needs", hint, "SW0616"))
         if not host.manager:
-            found.append(self._warning(_NO_MANAGER, self._after_reboot(), "SW0617"))
+            found.append(doubt(self.site, _NO_MANAGER, self._after_reboot(), "SW0617"))
         elif not host.lingers:
-            found.append(self._warning(*_no_linger(host.user), "SW0618"))
+            found.append(doubt(self.site, *_no_linger(host.user), "SW0618"))
         if not host.unified and not host.is_root:
             reason = "cgroups v1: rootless podman cannot limit memory and processes here"
             hint = "Boot with systemd.unified_cgroup_hierarchy=1"
-            found.append(self._warning(reason, hint, "SW0619"))
-        return found
-
-    def _warning(self, reason: str, hint: str, code: str) -> ConfigError:
-        found = finding(self.site, reason, hint, code)
-        found.severity = "warning"
+            found.append(doubt(self.site, reason, hint, "SW0619"))
         return found
 
     def log_hint(self) -> str:
         """The journal's, under systemd."""
         if self.way == "direct":
             return super().log_hint()
-        return f"journalctl {'--user ' if self.scope == 'user' else ''}-u {self.unit}"
+        return self.unit.log_hint
 
     def _after_reboot(self) -> str:
         name = self.site.name

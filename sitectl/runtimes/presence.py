@@ -7,10 +7,13 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from certs.errors import CertError
+from certs.files import is_of_another, open_file, read_whole
 from sitectl.directory import DirectorySite
 
 POLL_S = 0.05
 _LOG_TAIL_BYTES = 64 * 1024
+_LOCK_BYTES_MAX = 4096
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float, poll_s: float = POLL_S) -> bool:
@@ -26,7 +29,7 @@ def wait_until(condition: Callable[[], bool], timeout_s: float, poll_s: float = 
 def is_locked(site: DirectorySite) -> bool:
     """Whether a process holds ``run/lock``, as a router does from its first step to its last."""
     try:
-        descriptor = os.open(site.run / "lock", os.O_RDWR | os.O_CLOEXEC)
+        descriptor = open_file(site.run / "lock")
     except FileNotFoundError:
         return False
     try:
@@ -45,14 +48,27 @@ def running_pid(site: DirectorySite) -> int | None:
     the lock file counts, but only while the lock is held.
     """
     process_id = site.admin.process_id()
-    if process_id is not None:
-        return process_id
-    if not is_locked(site):
-        return None
+    if process_id is None and is_locked(site):
+        try:
+            process_id = int(read_whole(site.run / "lock", _LOCK_BYTES_MAX).split()[0])
+        except (OSError, ValueError, IndexError, CertError):
+            return None
+    return process_id if process_id and _is_of_owner(process_id, site) else None
+
+
+def _is_of_owner(process_id: int, site: DirectorySite) -> bool:
+    """Whether root may end this process: it is the user's whose the site is.
+
+    What is in the site's directory may name any process.
+    """
+    if not is_of_another(site.directory):
+        return True
     try:
-        return int((site.run / "lock").read_text().split()[0])
-    except (OSError, ValueError, IndexError):
-        return None
+        lines = Path(f"/proc/{process_id}/status").read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return False
+    found = [line.split()[1:] for line in lines if line.startswith("Uid:")]
+    return found == [[str(site.directory.stat().st_uid)] * 4]
 
 
 def is_running(site: DirectorySite) -> bool:

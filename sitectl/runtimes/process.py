@@ -8,9 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from certs.files import is_of_another
 from sitectl.directory import DirectorySite
 from sitectl.failure import Exit, Failure
 from sitectl.runtimes.base import Runtime
+from sitectl.runtimes.outcomes import not_ready, start_failed, still_draining
 from sitectl.runtimes.presence import is_locked, is_running, last_error, running_pid, wait_until
 
 CONTAINER_VARIABLE = "container"  # Set in lower case by podman and systemd-nspawn.
@@ -41,6 +43,18 @@ def router_environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": f"{ours}{os.pathsep}{others}" if others else ours}
 
 
+def require_own(site: DirectorySite) -> None:
+    """Raise Failure when we are root and the site is not: its router would run as root."""
+    if is_of_another(site.directory):
+        owner = site.directory.stat().st_uid
+        raise Failure(
+            Exit.NOT_ALLOWED,
+            "not-allowed",
+            f"{site.directory} is of user {owner}, as root no router of it is run",
+            f"sudo -u '#{owner}' sitectl --state {site.directory.parent} --site {site.name} start",
+        )
+
+
 class ProcessRuntime(Runtime):
     """A child of the first `start`, then of nobody."""
 
@@ -49,6 +63,7 @@ class ProcessRuntime(Runtime):
         site = self.site
         if site.admin.is_ready():
             return False
+        require_own(site)
         started: subprocess.Popen[bytes] | None = None
         site.run.mkdir(mode=0o700, exist_ok=True)
         log_start = site.log.stat().st_size if site.log.exists() else 0
@@ -76,21 +91,11 @@ class ProcessRuntime(Runtime):
                 0  # It outlives us on purpose: no warning that nobody waited for it.
             )
         if not in_time:
-            raise Failure(
-                Exit.TIMED_OUT,
-                "not-ready",
-                f"the router of {site.name!r} is not ready after {timeout_s:g} s",
-                f"Look at {site.log}",
-                retryable=True,
-            )
+            raise not_ready(site.name, timeout_s, self.log_hint())
         if ended is not None and not site.admin.is_ready():
             cause = last_error(site.log, log_start)
-            raise Failure(
-                Exit.FAILED,
-                "start-failed",
-                f"the router of {site.name!r} ended at once (exit {ended}): {cause}",
-                f"sitectl check, or read the whole log: {site.log}",
-            )
+            hint = f"sitectl check, or read the whole log: {site.log}"
+            raise start_failed(site.name, f" (exit {ended}): {cause}", hint)
         return True
 
     def stop(self, timeout_s: float) -> bool:
@@ -109,14 +114,7 @@ class ProcessRuntime(Runtime):
             poller = select.poll()
             poller.register(handle, select.POLLIN)
             if not poller.poll(timeout_s * 1000):
-                raise Failure(
-                    Exit.TIMED_OUT,
-                    "still-draining",
-                    f"the router of {site.name!r} (process {process_id}) still drains after "
-                    f"{timeout_s:g} s",
-                    "Wait longer with --timeout, or type stop again to end it now",
-                    retryable=True,
-                )
+                raise still_draining(site.name, timeout_s, f"process {process_id}")
         finally:
             os.close(handle)
         return True

@@ -1,15 +1,27 @@
 """``SITE/runtime.yaml``: who keeps a site's router running, and how. None: a plain process."""
 
+import re
 from typing import Any, Final, Literal
 
 import msgspec
 
+from certs.files import is_of_another, read_whole
 from router.model.errors import ConfigError
 from sitectl.directory import DirectorySite
 from sitectl.failure import Exit, Failure
 from sitectl.texts import write_atomically
 
 RUNTIME_FILE: Final = "runtime.yaml"
+_FILE_BYTES_MAX: Final = 64 * 1024
+_WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_FIELDS: Final = {
+    # By the prefix no other's unit or container is meant, sshd's for example.
+    "name": re.compile(r"spillway-[A-Za-z0-9][A-Za-z0-9_.-]{0,200}"),
+    "network": _WORD,
+    "image": re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/@-]*"),
+    "publish_ip": re.compile(r"[0-9.]+|[0-9A-Fa-f:.]+"),
+    "publish": re.compile(r"(([0-9.]+|\[[0-9A-Fa-f:.]+\]):)?[0-9]{1,5}:[0-9]{1,5}"),
+}
 
 Kind = Literal["process", "systemd", "podman", "docker"]
 Scope = Literal["user", "system"]
@@ -37,21 +49,48 @@ class RuntimeSpec(
 
 
 def read_spec(site: DirectorySite) -> RuntimeSpec:
-    """What the site's file says. Failure: it is damaged."""
+    """What the site's file says. Failure: it is damaged, or names what is not for a router.
+
+    The router may write this file, and root obeys it: every word is judged, whoever wrote it.
+    """
     path = site.directory / RUNTIME_FILE
     try:
-        text = path.read_text("utf-8")
+        data = read_whole(path, _FILE_BYTES_MAX)
     except FileNotFoundError:
         return RuntimeSpec()
     try:
-        return msgspec.yaml.decode(text, type=RuntimeSpec)
-    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        spec = msgspec.yaml.decode(data, type=RuntimeSpec)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Failure(
             Exit.FAILED,
             "config",
             f"{path}: {error}",
             "Mend the file, or type the command that made the site once more",
         ) from None
+    require_words(site, spec)
+    if spec.scope == "user" and spec.kind == "systemd" and is_of_another(site.directory):
+        raise Failure(
+            Exit.NOT_ALLOWED,
+            "SW0602",
+            f"{path}: a unit of root's own manager would run as root what another user owns",
+            f"Put scope: system into {path}",
+        )
+    return spec
+
+
+def require_words(site: DirectorySite, spec: RuntimeSpec) -> None:
+    """Raise Failure for a field of ``runtime.yaml`` that no engine or manager shall take."""
+    fields = [("name", spec.name), ("image", spec.image), ("network", spec.network)]
+    fields += [("publish_ip", spec.publish_ip)]
+    fields += [("publish", text) for text in spec.publish]
+    for field, text in fields:
+        if text and not _FIELDS[field].fullmatch(text):
+            raise Failure(
+                Exit.USAGE,
+                "SW0613",
+                f"{site.directory / RUNTIME_FILE}: {field} {text!r} is none that an engine takes",
+                "Mend the file, or type the command that made the site once more",
+            )
 
 
 def write_spec(site: DirectorySite, spec: RuntimeSpec) -> None:
@@ -61,5 +100,12 @@ def write_spec(site: DirectorySite, spec: RuntimeSpec) -> None:
 
 
 def finding(site: DirectorySite, reason: str, hint: str, code: str) -> ConfigError:
-    """A finding about how the router is run."""
+    """A finding about how the router is run: it keeps it from running."""
     return ConfigError(str(site.directory / RUNTIME_FILE), "", reason, hint=hint, code=code)
+
+
+def doubt(site: DirectorySite, reason: str, hint: str, code: str) -> ConfigError:
+    """As `finding`, of what the router runs without."""
+    found = finding(site, reason, hint, code)
+    found.severity = "warning"
+    return found

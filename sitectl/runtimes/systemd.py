@@ -19,8 +19,10 @@ from sitectl.failure import Exit, Failure, conflict
 from sitectl.runtimes import account, host, presence
 from sitectl.runtimes.base import Runtime
 from sitectl.runtimes.manager import Manager, user_name
+from sitectl.runtimes.outcomes import not_ready, start_failed, still_draining
 from sitectl.runtimes.process import ProcessRuntime
-from sitectl.runtimes.spec import finding, read_spec
+from sitectl.runtimes.spec import doubt, finding, read_spec
+from sitectl.runtimes.unit import SYSTEM_UNITS, Unit, units_directory, waits_to_restart
 from sitectl.runtimes.units import (
     ACCOUNT,
     HostFacts,
@@ -31,16 +33,10 @@ from sitectl.runtimes.units import (
 )
 from sitectl.texts import write_atomically
 
-SYSTEM_UNITS: Final = Path("/etc/systemd/system")
 SYSTEM_STATE: Final = Path("/var/lib/spillway")
-POLL_S: Final = 0.1
 RESTART_MARK: Final = "restart-wanted"
 """In ``run/``, from before a new unit is written until a router runs by it."""
 
-_SHOWN: Final = (
-    *("LoadState", "ActiveState", "SubState", "Result", "MainPID", "ExecMainStatus"),
-    *("InvocationID", "NRestarts", "StatusText"),
-)
 _CAUSES: Final = {
     "203": "Python could not be run (SELinux lets no service run what lies in a home)",
     "217": "the user or its name space could not be set up",
@@ -58,8 +54,9 @@ class SystemdRuntime(Runtime):
         spec = read_spec(site)
         self.scope = spec.scope
         self.unit = f"{spec.name or f'spillway-{site.name}'}.service"
-        self.path = _units_directory(self.scope == "system") / self.unit
+        self.path = units_directory(self.scope) / self.unit
         self._manager = Manager(self.scope)
+        self._unit = Unit(self._manager, self.unit)
 
     def start(self, timeout_s: float) -> bool:
         """Bring the unit to this version, start it, wait until it serves. False: it did already."""
@@ -74,7 +71,7 @@ class SystemdRuntime(Runtime):
         if self._manager.says("is-enabled", self.unit) != "enabled":
             self._manager.run("systemctl", "enable", self.unit)
         mark = self.site.run / RESTART_MARK
-        state = self._state()
+        state = self._unit.state()
         runs = state["ActiveState"] in ("active", "reloading") and self.site.admin.is_ready()
         if runs and not mark.exists():
             return False
@@ -83,8 +80,8 @@ class SystemdRuntime(Runtime):
         order = "restart" if mark.exists() else "start"
         # One that is on its way already, by this unit, may be the one that we wait for.
         is_coming = state["ActiveState"] in ("active", "activating") and order == "start"
-        is_coming = is_coming and not _waits_to_restart(state)
-        self._manager.run("systemctl", order, "--no-block", self.unit)
+        is_coming = is_coming and not waits_to_restart(state)
+        self._unit.order(order)
         self._await_ready(timeout_s, "" if is_coming else state["InvocationID"])
         mark.unlink(missing_ok=True)
         for found in self._of_boot():
@@ -93,26 +90,15 @@ class SystemdRuntime(Runtime):
 
     def stop(self, timeout_s: float) -> bool:
         """Have it drain and end. A second order while it drains ends it at once."""
-        state = self._state() if self._manager.version() else {"ActiveState": "inactive"}
+        state = self._unit.state() if self._manager.version() else {"ActiveState": "inactive"}
         if state["ActiveState"] in ("inactive", "failed"):
             return ProcessRuntime(self.site).stop(timeout_s)
         self._require_rights()
+        self._require_ours()
         if state["ActiveState"] == "deactivating":
             self._manager.run("systemctl", "kill", "--kill-who=main", "-s", "TERM", self.unit)
-        self._manager.run("systemctl", "stop", "--no-block", self.unit)
-
-        def is_gone() -> bool:
-            return self._state()["ActiveState"] in ("inactive", "failed")
-
-        if not presence.wait_until(is_gone, timeout_s, POLL_S):
-            raise Failure(
-                Exit.TIMED_OUT,
-                "still-draining",
-                f"the router of {self.site.name!r} ({self.unit}) still drains after "
-                f"{timeout_s:g} s",
-                "Wait longer with --timeout, or type stop again to end it now",
-                retryable=True,
-            )
+        if not self._unit.stop(timeout_s):
+            raise still_draining(self.site.name, timeout_s, self.unit)
         return True
 
     def remove(self, timeout_s: float) -> None:
@@ -121,17 +107,16 @@ class SystemdRuntime(Runtime):
             return  # Of another site.
         self._require_rights()
         manager = self._manager if self._manager.version() else None
-        if manager is not None and self._state()["LoadState"] not in ("", "not-found"):
+        if manager is not None and self._unit.state()["LoadState"] not in ("", "not-found"):
             self.stop(timeout_s)
             manager.run("systemctl", "disable", self.unit)
         self.path.unlink(missing_ok=True)
         for wants in self.path.parent.glob("*.wants"):
             (wants / self.unit).unlink(missing_ok=True)
         if manager is not None:
-            manager.run("systemctl", "daemon-reload")
-            manager.says("reset-failed", self.unit)  # It says no when there is nothing to forget.
+            self._unit.forget()
         if self.scope == "system" and not _units_of_ours():
-            account.remove_account()
+            account.remove_account(self.site.directory, SYSTEM_STATE)
 
     def describe(self) -> dict[str, Any]:
         """What `status` tells of the unit."""
@@ -154,26 +139,26 @@ class SystemdRuntime(Runtime):
 
     def log_hint(self) -> str:
         """The journal of the unit."""
-        return f"journalctl {'--user ' if self.scope == 'user' else ''}-u {self.unit}"
+        return self._unit.log_hint
 
     def _of_boot(self) -> list[ConfigError]:
         if self.scope == "system" or self._manager.lingers() in (True, None):
             return []
         text = f"user {user_name()} does not linger: its routers end when it logs out, and a "
         text += "reboot does not start them"
-        return [self._warning("SW0601", text, f"loginctl enable-linger {user_name()}")]
+        return [doubt(self.site, text, f"loginctl enable-linger {user_name()}", "SW0601")]
 
     def _of_host(self, facts: HostFacts) -> list[ConfigError]:
         found: list[ConfigError] = []
-        if not has_credentials(facts):
+        if self.scope == "user" and not has_credentials(facts):
             text = f"systemd {facts.systemd} cannot hand over keys here (it can from 247 on, where "
             text += "/run is mounted shared): the router reads its own from its directory"
-            found.append(self._warning("SW0603", text, ""))
+            found.append(doubt(self.site, text, "", "SW0620"))
         if self.scope == "user":
             if not facts.has_user_namespaces:
                 text = "users may make no name spaces here: the router's sandbox is system calls "
                 text += "alone, it sees the whole disk"
-                found.append(self._warning("SW0604", text, "Or run it as root: a system unit"))
+                found.append(doubt(self.site, text, "Or run it as root: a system unit", "SW0604"))
             low = self._low_ports()
             if low:
                 hint = f"As root: sysctl net.ipv4.ip_unprivileged_port_start={min(low)}"
@@ -195,13 +180,8 @@ class SystemdRuntime(Runtime):
         if text != unit_text(self._unit_spec(), facts):
             reason = f"{self.path} is not what this version makes of the site"
             hint = f"sitectl --site {self.site.name} start"
-            return [self._warning("SW0608", reason, hint)]
+            return [doubt(self.site, reason, hint, "SW0608")]
         return []
-
-    def _warning(self, code: str, text: str, hint: str) -> ConfigError:
-        found = finding(self.site, text, hint, code)
-        found.severity = "warning"
-        return found
 
     def _require_rights(self) -> None:
         if self.scope == "system" and os.geteuid() != 0:
@@ -275,28 +255,28 @@ class SystemdRuntime(Runtime):
         except FileNotFoundError:
             return None
 
-    def _install(self, text: str) -> None:
-        """Write the unit when it differs. Failure: one of that name is not this site's."""
+    def _require_ours(self) -> str | None:
+        """As `_owner_of_unit`. Failure: the unit of that name is not this site's."""
         owner = self._owner_of_unit()
         if owner not in (None, str(self.site.directory)):
             raise conflict(
                 f"{self.path} is there already and of {owner}",
                 f"Choose another name of the unit: name: in {self.site.directory}/runtime.yaml",
             )
+        return owner
+
+    def _install(self, text: str) -> None:
+        """Write the unit when it differs. Failure: one of that name is not this site's."""
+        owner = self._require_ours()
         if owner is None or self.path.read_text("utf-8") != text:
-            if self._state()["ActiveState"] not in ("inactive", "failed"):
+            if self._unit.state()["ActiveState"] not in ("inactive", "failed"):
                 make_directory(self.site.run, 0o700)
                 write_atomically(self.site.run / RESTART_MARK, "")
             make_directory(self.path.parent)
             write_atomically(self.path, text)
-        if self._manager.properties(self.unit, "NeedDaemonReload", "LoadState") != {
-            "NeedDaemonReload": "no",
-            "LoadState": "loaded",
-        }:
+        state = self._unit.state()
+        if (state["NeedDaemonReload"], state["LoadState"]) != ("no", "loaded"):
             self._manager.run("systemctl", "daemon-reload")
-
-    def _state(self) -> dict[str, str]:
-        return dict.fromkeys(_SHOWN, "") | self._manager.properties(self.unit, *_SHOWN)
 
     def _manager_says(self, question: str) -> str:
         try:
@@ -306,53 +286,25 @@ class SystemdRuntime(Runtime):
 
     def _await_ready(self, timeout_s: float, invocation_before: str) -> None:
         """Until it serves, in another run than that before. Failure: it ended, or is too slow."""
-        state: dict[str, str] = {}
-
-        def settled() -> bool:
-            state.update(self._state())
-            if state["InvocationID"] == invocation_before:
-                return False
-            if state["ActiveState"] == "active":
-                return self.site.admin.is_ready()
-            return state["ActiveState"] == "failed" or _waits_to_restart(state)
-
-        in_time = presence.wait_until(settled, timeout_s, POLL_S)
+        is_ready = self.site.admin.is_ready
+        in_time, state = self._unit.await_ready(is_ready, invocation_before, timeout_s)
         if state["ActiveState"] == "active" and in_time:
             return
-        lines = self._manager.journal(self.unit, state["InvocationID"])
+        log = self._unit.log(state["InvocationID"])
         if not in_time:
-            raise Failure(
-                Exit.TIMED_OUT,
-                "not-ready",
-                f"the router of {self.site.name!r} is not ready after {timeout_s:g} s",
-                f"Look at: {self.log_hint()}",
-                detail="\n".join(f"  {line}" for line in lines[-5:]),
-                retryable=True,
-            )
+            raise not_ready(self.site.name, timeout_s, self.log_hint(), log)
         status = state["ExecMainStatus"]
-        cause = presence.last_error_of(lines) if lines else _CAUSES.get(status, state["Result"])
-        tries = "; systemd tries again every few seconds" if _waits_to_restart(state) else ""
-        raise Failure(
-            Exit.FAILED,
-            "start-failed",
-            f"the router of {self.site.name!r} ended at once (exit {status}): {cause}{tries}",
-            f"Mend that, then the same again; the whole log: {self.log_hint()}",
-            detail="\n".join(f"  {line}" for line in lines[-5:]),
-        )
-
-
-def _waits_to_restart(state: dict[str, str]) -> bool:
-    return state["ActiveState"] == "activating" and state["SubState"].startswith("auto-restart")
-
-
-def _units_directory(is_system: bool) -> Path:
-    if is_system:
-        return SYSTEM_UNITS
-    base = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return Path(base).expanduser().absolute() / "systemd" / "user"
+        cause = presence.last_error_of(log) if log else _CAUSES.get(status, state["Result"])
+        tries = "; systemd tries again every few seconds" if waits_to_restart(state) else ""
+        hint = f"Mend that, then the same again; the whole log: {self.log_hint()}"
+        raise start_failed(self.site.name, f" (exit {status}): {cause}{tries}", hint, log)
 
 
 def _units_of_ours() -> list[Path]:
     """Units of the system that `start` made."""
     found = SYSTEM_UNITS.glob("*.service")
-    return [path for path in found if path.is_file() and directory_of(path.read_text("utf-8"))]
+    return [
+        path
+        for path in found
+        if path.is_file() and directory_of(path.read_text("utf-8", "replace"))
+    ]

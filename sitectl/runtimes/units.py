@@ -179,7 +179,8 @@ def _service(spec: UnitSpec, facts: HostFacts) -> list[Line]:
         lines.append((0, "Environment", value))
     if spec.scope == "system":
         lines += [(0, "User", spec.account[0]), (0, "Group", spec.account[1])]
-    if has_credentials(facts):
+    # In a site of another user the key may be a link to any file, which systemd reads as root.
+    if spec.scope == "user" and has_credentials(facts):
         key = f"{spec.directory}/secrets/identity.key"
         lines.append((CREDENTIALS_SINCE, "LoadCredential", f"{CREDENTIAL}:{_plain(key)}"))
     return lines + list(_SANDBOX) + _confinement(spec, facts)

@@ -17,6 +17,7 @@ from sitectl.bindings import (
     unbind_target,
 )
 from sitectl.failure import usage
+from sitectl.host_flags import host_flags, host_listeners
 from sitectl.options import Settings, Verb, accepted, dry_run_flag, type_and_name
 from sitectl.pod_flags import bound_target, mark_headless, port_advice, use_of_pods, workload_flags
 from sitectl.service_flags import health_flags
@@ -45,6 +46,7 @@ def _address(flag: str | None, host: str) -> str:
 @click.option("--capacity", help="Requests in flight at this target: a number, or none.")
 @health_flags
 @workload_flags
+@host_flags
 @dry_run_flag
 @accepted(
     _NO_PROXIES,
@@ -86,6 +88,8 @@ def expose(
     not_ready: bool | None,
     namespace_of_target: str,
     ingress: str | None,
+    host_ip: str | None,
+    host_ports: tuple[str, ...],
     **health: str | None,
 ) -> None:
     """Declare a service, if need be, and bind a target to it.
@@ -130,6 +134,8 @@ def expose(
         reach["not_ready"] = bool(not_ready)
     if ingress == "Never":
         documents.append(listener_of(name, "none", service.ports))
+    else:
+        documents += host_listeners(settings, name, service.ports, host_ip, host_ports)
     bound = bound_document(site, binding, capacity, health, reach)
     advice = port_advice(site, binding)
     if bound is not None:

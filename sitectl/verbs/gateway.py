@@ -84,7 +84,8 @@ def init(
     if config is not None:
         defined = gateway_files.read_definition(config)  # Refused before anything is made.
         made = make_gateway(settings, making.Wish(name or defined.name, kind, **told), wait)
-        for line in gateway_files.lines(gateway_files.apply_definition(made.gateway.site, defined)):
+        changes = gateway_files.apply_definition(settings, made.gateway.site, defined)
+        for line in gateway_files.lines(changes):
             output.note(line)
         return
     gateway, _ = make_gateway(
@@ -143,7 +144,7 @@ def _elsewhere(
     known = {item["id"] for item in items if item["id"]}
     found: dict[str, dict[str, Any]] = {}
     try:
-        sites = [site_of(settings, one.record) for one in here if one.record is not None]
+        sites = [site_of(settings, one) for one in here if one.record is not None]
         if not sites:
             sites = [meant_site(settings)]
     except (Failure, ConfigError):

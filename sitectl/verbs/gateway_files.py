@@ -21,6 +21,7 @@ from sitectl.gateway.applying import (
 )
 from sitectl.gateway.definition import gateway_of
 from sitectl.gateway.home import find_gateway, gateway_names
+from sitectl.gateway.making import fit_runtime
 from sitectl.image import chosen_image, image_flags, stated_policy
 from sitectl.options import Duration, Settings, TokenFile, Verb
 from sitectl.runtimes.spec import PullPolicy
@@ -185,7 +186,7 @@ def apply_text(settings: Settings, text: str, source: str) -> None:
             f"no gateway {name!r} on this host, which {source} is about",
             f"sitectl gateway init --config {'FILE' if source == 'stdin' else source}",
         )
-    changes = apply_definition(find_gateway(settings, name).site, defined)
+    changes = apply_definition(settings, find_gateway(settings, name).site, defined)
     items: list[dict[str, Any]] = [
         {"kind": document.kind, "name": document.name, "change": change}
         for document, change in changes
@@ -194,11 +195,17 @@ def apply_text(settings: Settings, text: str, source: str) -> None:
     output.emit_items(settings, "Change", items, lambda: "\n".join(lines(changes)) or nothing)
 
 
-def apply_definition(site: DirectorySite, defined: Definition) -> list[Changed]:
+def apply_definition(settings: Settings, site: DirectorySite, defined: Definition) -> list[Changed]:
     """Have the gateway offer and use what its YAML says; what that changed."""
     with site.held():
         declared = network_services(site)
-        return apply_gateway(site, wanted_documents(defined.gateway, defined.source, declared))
+        wanted = wanted_documents(defined.gateway, defined.source, declared)
+        changes = apply_gateway(site, wanted)
+    if any(change != "unchanged" for _, change in changes) and fit_runtime(
+        site, settings.timeout_s
+    ):
+        output.note("its router was started anew, since it may take these ports only so")
+    return changes
 
 
 def lines(changes: Iterable[Changed]) -> list[str]:

@@ -13,6 +13,7 @@ from sitectl import output, store, tls
 from sitectl.bindings import (
     bindings_of,
 )
+from sitectl.host_flags import host_flags, host_listeners
 from sitectl.options import Settings, Verbs, accepted, dry_run_flag
 from sitectl.policy_flags import (
     QUEUE_DEFAULT,
@@ -53,6 +54,7 @@ def group() -> None:
     hidden=True,
     help="Skupper's word: Never is --listen none.",
 )
+@host_flags
 @tls.cert_flag
 @tls.generate_flag
 @accepted("not in Spillway, requests are balanced one by one", "--aggregate=", "--event-channel")
@@ -72,6 +74,8 @@ def create(
     ceilings: tuple[str, ...],
     listen: str | None,
     ingress: str | None,
+    host_ip: str | None,
+    host_ports: tuple[str, ...],
     tls_cert: str | None,
     generate: bool,
 ) -> None:
@@ -107,6 +111,8 @@ def create(
         listen = "none"
     if listen is not None:
         documents.append(listener_of(name, listen, ports))
+    else:
+        documents += host_listeners(settings, name, ports, host_ip, host_ports)
     site.judge_all(documents, replace=False)  # Before a credential is copied for nothing.
     tls.wanted_credential(site, name, tls_cert, generate)
     changes = site.put_all(documents, replace=False)

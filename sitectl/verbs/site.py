@@ -20,7 +20,12 @@ from sitectl.image import image_flags
 from sitectl.options import Duration, Settings, TokenFile, Verb, dry_run_flag
 from sitectl.runtimes import choice, presence, runtime_of
 from sitectl.runtimes.choice import RunBy
-from sitectl.runtimes.process import is_supervised, router_command, router_environment
+from sitectl.runtimes.process import (
+    is_supervised,
+    require_own,
+    router_command,
+    router_environment,
+)
 from sitectl.runtimes.spec import PullPolicy
 from sitectl.site import Change
 from sitectl.site_flags import ROUTER_MODES, given, key_flags, site_flags, without_use
@@ -274,6 +279,7 @@ def run(ctx: click.Context, /, init: bool, token: str | None, listens: tuple[str
             f"the router of {site.name!r} runs already (process {presence.running_pid(site)})",
             f"sitectl --site {site.name} stop",
         )
+    require_own(site)
     command = router_command(site)
     if is_supervised():
         command += ["--log", "stdout"]

@@ -36,6 +36,7 @@ _VARYING: Final = (
     (r"\b\d+\.\d+\b", "NUMBER"),
     (r"\(\d+ objects\)", "(OBJECTS)"),
     (r"^Waiting for .*\n", ""),  # `kubectl rollout status`, as long as it takes.
+    (r"^configmap/spillway-status .*\n", ""),  # Written some seconds after the start.
     (r"[ ]+", " "),
 )
 

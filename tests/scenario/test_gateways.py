@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from sitectl.admin import Admin
 from sitectl.main import cli
 from tests.scenario.clients import ask, connected, read_line
 from tests.scenario.harness import SHOP_PORT, Network, Site, is_alive, own_address
-from tests.scenario.waiting import until
+from tests.scenario.waiting import stays, until
+from tests.unit.sitectl.gateway.unpacked import Host as StubHost
 
 DB_PORT, CACHE_PORT = SHOP_PORT + 1, SHOP_PORT + 2
 
@@ -221,3 +223,64 @@ def test_a_port_that_is_taken_is_a_problem_of_its_forward_alone(host: Host) -> N
     assert states == {"one": "error", "two": "bound"}
     with connected(taken.address, 18003) as door:
         assert ask(door, "name") == "free"
+
+
+def launched(net: Network, base: Path, bundle: Path) -> Site:
+    """A bundle that launch.sh laid out on a host of its own; a process stands for its container."""
+    base.mkdir()
+    host = StubHost(base, bundle, "/bin/sh")
+    done = host.launch()
+    assert done.returncode == 0, done.stderr
+    gateway = Site(host.directory.name, host.directory.parent, own_address())
+    (gateway.directory / "runtime.yaml").unlink()
+    net.sites.append(gateway)
+    gateway.ctl("start")
+    return gateway
+
+
+def test_a_bundle_launched_on_two_hosts_serves_from_the_first_and_is_told_with_both_places(
+    host: Host, tmp_path: Path
+) -> None:
+    net, west = host.net, host.west
+    target = net.tcp("db")
+    definition = tmp_path / "db-host.yaml"
+    definition.write_text(
+        "name: db-host\n"
+        "bindings:\n"
+        f"- host: {target.address}\n"
+        f"  service: {{address: 'db:{DB_PORT}', ports: [{DB_PORT}]}}\n"
+        f"  target_ports: [{target.port}]\n"
+    )
+    flags = ("--image", "localhost/none:1", "--image-pull-policy", "never")
+    host("generate-bundle", str(definition), str(tmp_path), *flags)
+    bundle = tmp_path / "db-host.tar.gz"
+    first = launched(net, tmp_path / "first", bundle)
+    until(lambda: answers(west, DB_PORT) == "db", "the first one serves")
+    began = int(time.time())
+    until(lambda: int(time.time()) > began, "the second one is launched in another second")
+    since = west.link("db-host")["since"]
+    second = launched(net, tmp_path / "second", bundle)
+
+    def told(site: Site) -> list[str]:
+        return [problem["code"] for problem in site.get("status")["problems"]]
+
+    until(lambda: "SW0401" in told(second), "the second says that it is kept out")
+    until(lambda: "SW0665" in told(west), "the site says that it keeps it out")
+    (problem,) = west.json("status", code=3)["problems"]
+    for place in (first, second):
+        assert f"process {place.note_pid()}" in problem["message"]
+    found = {item["code"] for item in west.json("check", code=3)}
+    assert "SW0665" in found
+    (item,) = [one for one in host("status", code=3) if one["name"] == "db-host"]
+    assert [one["code"] for one in item["problems"]] == ["SW0665"]
+    assert [link["name"] for link in west.get("links")] == ["db-host"]
+    stays(lambda: west.link("db-host")["since"] == since, "the first keeps its link", 1.0)
+    assert not told(first)
+    assert answers(west, DB_PORT) == "db"
+
+    first.ctl("stop")
+    until(lambda: second.get("links")[0]["state"] == "up", "the second is let in")
+    until(lambda: answers(west, DB_PORT) == "db", "and serves")
+    first.ctl("start")
+    until(lambda: first.get("links")[0]["state"] == "up", "the first comes back to its place")
+    until(lambda: "SW0401" in told(second), "the second is kept out again")

@@ -1,5 +1,7 @@
 """Sites that want different things of one name."""
 
+import pytest
+
 from tests.simulation.world import MemoryKeeper, SimIdentity, World
 
 
@@ -119,3 +121,53 @@ def test_of_two_routers_with_one_identity_the_later_leaves_the_network_and_says_
     world.run(180)
     assert not a.router.problems(), "the twin left long ago"
     assert [problem.code for problem in twin.router.problems()] == ["SW0401"]
+
+
+@pytest.mark.parametrize("is_edge", [False, True])
+@pytest.mark.parametrize("has_own_router_id", [False, True])
+@pytest.mark.parametrize("linked_elsewhere", [False, True])
+def test_what_was_restored_beside_its_original_is_kept_out_and_its_neighbour_says_so(
+    is_edge: bool, has_own_router_id: bool, linked_elsewhere: bool
+) -> None:
+    """A backup, or a bundle that was launched twice: gateways are edges of one site or of two."""
+    edges = frozenset({"a", "twin"} if is_edge else ())
+    world = World(1, "a", "twin", "b", "c", edges=edges)
+    a, twin, b, c = world.sites.values()
+    b.link(c, cost=1)
+    a.link(b, cost=1)
+    c.declare()
+    a.serve(1, capacity=5)
+    world.run(5)
+    twin.kill()
+    twin.identity = SimIdentity("a", twin.identity.router) if has_own_router_id else a.identity
+    twin.keeper.keep_epoch(100)
+    twin.restored = 7
+    twin.serve(1, capacity=5)
+    near = c if linked_elsewhere else b
+    twin.link(near, cost=1)
+    before = a.router.links.outgoing_status("to-b")
+    twin.start()
+    world.run(60)
+    assert "SW0401" in {problem.code for problem in twin.router.problems()}
+    assert not twin.router.links.adjacent
+    after = a.router.links.outgoing_status("to-b")
+    assert before is not None
+    assert after is not None
+    assert (after.state, after.since) == ("up", before.since), "the original notices nothing"
+    if has_own_router_id or not linked_elsewhere:
+        (problem,) = near.router.problems()
+        assert problem.code == "SW0665"
+        there = "linked to b" if linked_elsewhere else f"linked here from {a.ip}"
+        assert f"with the identity of a ({a.identity.site}): one is {there}" in problem.message
+        assert f"at {twin.ip}, is its copy" in problem.message
+        assert not a.router.problems()
+        told = [line for line in world.journal if "tried to link here: another router" in line]
+        assert len(told) <= 1, "a problem while it goes on, an event once"
+        a.kill()
+        world.run(20)
+        assert twin.router.links.adjacent, "the original is gone"
+        assert not near.router.problems()
+        a.start()
+        world.run(20)
+        assert not twin.router.links.adjacent, "the original is back"
+        assert a.router.links.adjacent

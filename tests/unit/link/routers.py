@@ -51,6 +51,9 @@ class Owner:
         self.events.append(("admit", peer_certificate, neighbour.name))
         return self.rejection
 
+    def original_of(self, neighbour: Neighbour, restored: int) -> str:
+        return ""
+
     def adjacency_up(self, neighbour: Neighbour, cost: int) -> None:
         self.events.append(("up", neighbour.name, cost))
 

@@ -47,3 +47,15 @@ def test_a_file_that_was_moved_away_is_begun_anew_when_asked(tmp_path: Path) -> 
         logs.reopen()
         log.info("after")
     assert [line["message"] for line in lines_of(path)] == ["after"]
+
+
+def test_a_line_that_no_file_can_hold_is_lost_alone(tmp_path: Path) -> None:
+    path = tmp_path / "router.log"
+    with logging_to(path, "info"):
+        # A name on disk that is no UTF-8; not in the message, which pytest sends between processes.
+        log.info("cannot read", extra={"site": "\udcff.yaml"})
+        log.info("on", extra={"site": object()})
+        log.info("serving")
+    told = lines_of(path)
+    assert [line["message"] for line in told] == ["cannot read", "serving"]
+    assert told[0]["site"].endswith("udcff.yaml")

@@ -21,6 +21,8 @@ state = json.loads((place / "state.json").read_text())
 words = sys.argv[1:]
 with (place / "log").open("a") as log:
     print(Path(sys.argv[0]).name, *words, file=log)
+with (place / "runs").open("a") as runs:
+    print(os.environ.get("XDG_RUNTIME_DIR"), file=runs)
 
 def keep():
     (place / "state.json").write_text(json.dumps(state))
@@ -111,6 +113,10 @@ class FakeEngine:
         path = self._place / "log"
         lines = path.read_text().splitlines() if path.exists() else []
         return [line for line in lines if line.startswith(" ".join(start))]
+
+    def runtime_directories(self) -> frozenset[str]:
+        """What they were told so far of where a user's containers and buses are."""
+        return frozenset((self._place / "runs").read_text().splitlines())
 
     def router_words(self) -> list[str]:
         """What runs the router as a plain process."""

@@ -1,6 +1,7 @@
 """Who keeps a container running: Quadlet, a plain unit, or podman itself; and what is refused."""
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from sitectl.directory import DirectorySite
 from sitectl.failure import Failure
-from sitectl.runtimes import podman
+from sitectl.runtimes import podman, programs
 from sitectl.runtimes.container import DIRECTORY_LABEL
 from sitectl.runtimes.container_host import Host
 from sitectl.runtimes.podman import PodmanRuntime
@@ -240,3 +241,26 @@ def test_root_runs_it_as_whose_the_state_is(box: Box) -> None:
         uid=0, user="root", manager=False, unified=False, lingers=True, has_subordinate_ids=True
     )
     assert box.runtime(root).container().user == "4711:4712"
+
+
+def test_every_word_to_podman_finds_a_users_containers_after_su(
+    box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "run" / str(os.geteuid())
+    own.mkdir(parents=True)
+    monkeypatch.setattr(programs, "RUN_DIRECTORIES", own.parent)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "")
+    assert box.runtime(WITHOUT_SYSTEMD).start(TIMEOUT_S)
+    assert box.runtime(WITHOUT_SYSTEMD).stop(TIMEOUT_S)
+    assert box.engine.said("podman stop")
+    assert box.engine.runtime_directories() == {str(own)}
+
+
+def test_a_router_that_ends_by_itself_needs_no_second_signal(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = box.runtime()
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    monkeypatch.setattr(runtime.site.admin, "process_id", lambda: gone.pid)
+    runtime.hurry()

@@ -520,3 +520,37 @@ def test_init_without_flags_takes_a_site_as_it_is(sitectl: CommandLine) -> None:
     assert sitectl.config("east") == before
     other = sitectl("init", "east", "--bind-port", "55998")
     assert other.exit_code == 5 and "other settings" in other.stderr
+
+
+def test_skuppers_flags_of_a_host_say_where_clients_connect(here: CommandLine) -> None:
+    words = ("service", "create", "one", "80", "--host-ip", "127.0.0.3", "--host-port", "8080")
+    told = here.ok(*words, "--container-name", "one-proxy", "--label", "a=b").stderr
+    assert told.count("--container-name: not needed here") == 1
+    assert told.count("--label: not needed here") == 1
+    assert "listen: 127.0.0.3:8080" in here.config()["listener-one.yaml"]
+    assert "unchanged" in here.ok(*words).stdout
+    here.ok("service", "create", "two", "81", "82", "--host-port", "82:8282")
+    assert "listen:" not in here.config()["listener-two-81.yaml"], "the default: its own number"
+    assert "listen: 0.0.0.0:8282" in here.config()["listener-two-82.yaml"]
+    here.ok("service", "create", "six", "83", "84", "--host-ip", "::1")
+    assert "[::1]:auto" in here.config()["listener-six.yaml"]
+    target = ("expose", "host", "127.0.0.1", "--address", "db", "--port", "5432")
+    here.ok(*target, "--host-ip", "127.0.0.4", "--host-port", "15432")
+    assert "listen: 127.0.0.4:15432" in here.config()["listener-db.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "code"),
+    [
+        (("--host-ip", "db.lan"), 2),
+        (("--host-port", "zero"), 2),
+        (("--host-port", "81:8080"), 5),  # A port that the service does not have.
+        (("--host-port", "8080", "--host-port", "8081"), 5),
+    ],
+)
+def test_a_place_that_does_not_fit_declares_nothing(
+    here: CommandLine, flags: tuple[str, ...], code: int
+) -> None:
+    before = here.config()
+    assert here("service", "create", "one", "80", *flags).exit_code == code
+    assert here.config() == before

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from router.documents.gateway import read_gateway
+from router.main.starting import only_one
 from router.model.specs import ConnectorSpec, Document, LinkSpec
 from sitectl.directory import DirectorySite
 from sitectl.edge import LINK, make_edge_in
@@ -54,6 +55,27 @@ def test_what_the_yaml_says_is_all_that_the_gateway_offers_and_uses(
     changed = here.ok("apply", "-f", "-", stdin=ONE.replace("db1", "db2")).stdout
     assert "listener api-80 deleted" in changed
     assert names(gateway) == {"Service db", "Listener db", "Connector db-host-db2-5432"}
+
+
+def test_a_running_gateway_is_given_the_ports_that_the_yaml_brings(
+    here: CommandLine, gateway: DirectorySite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[str] = []
+
+    def start(runtime: ProcessRuntime, timeout_s: float) -> bool:
+        started.append(runtime.site.name)
+        return True
+
+    monkeypatch.setattr(ProcessRuntime, "start", start)
+    here.ok("apply", "-f", "-", stdin=TWO)
+    assert started == []  # It does not run: nobody started it.
+    gateway.run.mkdir(exist_ok=True)
+    with only_one(gateway.run / "lock"):
+        again = here.ok("apply", "-f", "-", stdin=TWO)
+        assert started == [] and "anew" not in again.stderr
+        changed = here.ok("apply", "-f", "-", stdin=ONE)
+    assert started == ["db-host"]
+    assert "started anew" in changed.stderr
 
 
 def test_what_yaml_cannot_say_survives(here: CommandLine, gateway: DirectorySite) -> None:

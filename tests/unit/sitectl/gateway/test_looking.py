@@ -8,6 +8,7 @@ import pytest
 from certs.redeem import ClaimDesk, make_request
 from certs.tokens import read_file
 from sitectl.failure import Exit, Failure
+from sitectl.gateway.looking import RUNS_TWICE
 from sitectl.runtimes.docker import DockerRuntime
 from sitectl.runtimes.process import ProcessRuntime
 from tests.unit.sitectl.conftest import CommandLine
@@ -228,7 +229,27 @@ def test_gateways_of_the_site_that_run_elsewhere_are_shown(
         neighbour = {"name": "far", "id": other}
         up = {"name": "far", "neighbour": neighbour, "direction": "incoming", "state": "up"}
         admin.items("/api/v1/links", up)
+        admin.item("/api/v1/status", {"problems": []})
         (item,) = here.json("gateway", "status")
         assert (item["state"], item["link"]["state"]) == ("attached", "up")
+        of_others = {"code": RUNS_TWICE, "message": "of another gateway", "hint": ""}
+        twice = {"code": RUNS_TWICE, "message": f"far ({other}) runs twice.", "hint": "Stop one"}
+        of_site = {"code": "SW0201", "message": f"not of {other} as such", "hint": ""}
+        admin.item("/api/v1/status", {"problems": [of_others, twice, of_site]})
+        result = here("gateway", "status")
+        assert result.exit_code == 3
+        assert f"Problem at far: {RUNS_TWICE} far ({other}) runs twice." in result.stdout
+        assert "of another gateway" not in result.stdout
+        assert "SW0201" not in result.stdout
         here.ok("revoke-access", "--link", "far")
     assert here.json("gateway", "status") == []
+
+
+def test_waiting_in_vain_for_a_forward_without_a_target_says_so(
+    busy: CommandLine, router: FakeAdmin
+) -> None:
+    listener = {"host": "127.0.0.1", "port": 16379, "state": "bound", "error": ""}
+    router.items("/api/v1/services", service("cache", 6379, listener=listener))
+    result = busy("gateway", "status", "--wait", "0.1")
+    assert result.exit_code == 6
+    assert "cache has no target that is ready, at any site" in result.stderr

@@ -6,11 +6,13 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from certs.identity import restored_at
 from sitectl.directory import DirectorySite
 from sitectl.runtimes.container import direct_words
 from sitectl.runtimes.planning import digest, planned
@@ -113,6 +115,13 @@ def test_launched_again_nothing_changes(host: Host) -> None:
     assert not [call for call in host.calls() if call.startswith(("run", "rm", "start", "load"))]
 
 
+def test_each_launch_on_another_host_is_known_from_the_first(host: Host) -> None:
+    """Nothing else tells two routers of one bundle apart from two replicas of a site."""
+    before = int(time.time())
+    host.launch()
+    assert before <= restored_at(host.directory / "secrets") <= time.time()
+
+
 def test_a_container_that_was_stopped_is_started(host: Host) -> None:
     host.launch()
     (host.stub / "stopped").touch()
@@ -122,6 +131,7 @@ def test_a_container_that_was_stopped_is_started(host: Host) -> None:
 
 
 def test_an_interruption_anywhere_is_finished_by_the_next_launch(host: Host) -> None:
+    host.program("date", "#!/bin/sh\necho 1700000000\n")  # Of the launch: each is another.
     assert host.launch().returncode == 0
     whole = {name: rest[1:] for name, rest in host.snapshot().items()}
     real = shutil.which("mv")

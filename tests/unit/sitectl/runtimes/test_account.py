@@ -39,7 +39,7 @@ def test_what_a_link_points_to_stays_ours(site: Path, tmp_path: Path) -> None:
     account.hand_over(site, NOBODY)
     assert (tmp_path / "ours").stat().st_uid == 0
     assert tmp_path.stat().st_uid == 0
-    assert (site / "link").lstat().st_uid == NOBODY.pw_uid
+    assert (site / "link").lstat().st_uid == 0  # Its owner means nothing to anybody.
 
 
 @needs_root
@@ -92,11 +92,33 @@ def test_what_makes_the_account_says_no_with_its_own_words(
     assert "useradd" in caught.value.hint
 
 
-def test_an_account_that_others_made_is_never_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_account_that_others_made_is_never_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(account, "account", lambda: NOBODY)
 
     def refuse(*_words: str) -> None:
         raise AssertionError("userdel was run")
 
     monkeypatch.setattr(account, "_run", refuse)
-    account.remove_account()
+    account.remove_account(tmp_path, tmp_path)
+
+
+@needs_root
+def test_a_removed_account_leaves_no_file_to_whoever_gets_its_number(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    removed: list[str] = []
+    ours = pwd.struct_passwd((*NOBODY[:4], "Spillway routers (sitectl)", *NOBODY[5:]))
+    monkeypatch.setattr(account, "account", lambda: ours)
+    monkeypatch.setattr(account, "_run", lambda *words: removed.append(words[0]))
+    other = site.parent / "gateways.d" / "db"
+    other.mkdir(parents=True)
+    account.hand_over(site, ours)
+    account.hand_over(other, ours)
+    account.remove_account(site, site.parent)
+    assert not removed  # A container's router runs as it.
+    account.hand_over(other, pwd.getpwuid(0))
+    account.remove_account(site, site.parent)
+    assert removed == ["userdel"]
+    assert {path.lstat().st_uid for path in (site, *site.rglob("*"))} == {0}

@@ -246,7 +246,7 @@ def test_an_old_systemd_and_no_lingering_are_warnings(
 ) -> None:
     monkeypatch.setattr("sitectl.runtimes.manager._LINGER", Path("/nowhere"))
     played.set(version="239-82.el8", linger="no")
-    assert codes(here) == {"SW0601", "SW0603"}
+    assert codes(here) == {"SW0601", "SW0620"}
     assert {found.severity for found in runtime(here).findings()} == {"warning"}
     assert "Type: loginctl enable-linger" in here.ok("start").stderr
     assert "LoadCredential" not in played.get("loaded")[UNIT]

@@ -1,0 +1,47 @@
+"""How starting and stopping a router fails: the same words whoever runs it."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from sitectl.failure import Exit, Failure
+
+LOG_LINES: Final = 5
+
+
+def not_ready(site: str, timeout_s: float, log_hint: str, log: Sequence[str] = ()) -> Failure:
+    """Out of time while the router starts."""
+    return Failure(
+        Exit.TIMED_OUT,
+        "not-ready",
+        f"the router of {site!r} is not ready after {timeout_s:g} s",
+        f"Look at its log: {log_hint}",
+        detail=_end_of(log),
+        retryable=True,
+    )
+
+
+def start_failed(site: str, why: str, hint: str, log: Sequence[str] = ()) -> Failure:
+    """The router ended before it was ready; ``why`` is what it said last."""
+    return Failure(
+        Exit.FAILED,
+        "start-failed",
+        f"the router of {site!r} ended at once{why}",
+        hint,
+        detail=_end_of(log),
+    )
+
+
+def still_draining(site: str, timeout_s: float, which: str = "") -> Failure:
+    """Out of time while the router finishes what is under way. ``which``: its process or unit."""
+    named = f" ({which})" if which else ""
+    return Failure(
+        Exit.TIMED_OUT,
+        "still-draining",
+        f"the router of {site!r}{named} still drains after {timeout_s:g} s",
+        "Wait longer with --timeout, or type stop again to end it now",
+        retryable=True,
+    )
+
+
+def _end_of(log: Sequence[str]) -> str:
+    return "\n".join(f"  {line}" for line in log[-LOG_LINES:])
