@@ -110,7 +110,13 @@ def wait_until_settled(
 
     if not services.wait_for(settled, wait_s):
         rows = [last[0]["link"], *last[0]["bindings"], *last[0]["forwards"]] if last else []
-        errors = "; ".join(str(row["error"]) for row in rows if row.get("error"))
+        whys = [str(row["error"]) for row in rows if row.get("error")]
+        whys += [
+            f"{row['service']} has no target that is ready, at any site"
+            for row in (last[0]["forwards"] if last else [])
+            if row["state"] == "bound" and not row["targets_ready"]
+        ]
+        errors = "; ".join(dict.fromkeys(whys))
         raise Failure(
             Exit.TIMED_OUT,
             "timed-out",

@@ -287,3 +287,13 @@ def test_who_waits_waits_for_link_targets_and_forwards(
         "forwards": [{"state": "bound", "targets_ready": 1}],
     }
     assert is_settled({**item, **change}) is settled
+
+
+def test_waiting_in_vain_for_a_forward_without_a_target_says_so(
+    busy: CommandLine, router: FakeAdmin
+) -> None:
+    listener = {"host": "127.0.0.1", "port": 16379, "state": "bound", "error": ""}
+    router.items("/api/v1/services", service("cache", 6379, listener=listener))
+    result = busy("gateway", "status", "--wait", "0.1")
+    assert result.exit_code == 6
+    assert "cache has no target that is ready, at any site" in result.stderr

@@ -310,7 +310,7 @@ def test_the_account_of_system_units_goes_with_the_last_one_of_them(
     units.mkdir()
     removed: list[str] = []
     monkeypatch.setattr(systemd, "SYSTEM_UNITS", units)
-    monkeypatch.setattr(account, "remove_account", lambda: removed.append("account"))
+    monkeypatch.setattr(account, "remove_account", lambda *_: removed.append("account"))
     write_spec(site_of(here), RuntimeSpec(kind="systemd", name="spillway-here", scope="system"))
     text = unit_text(UnitSpec(site="b", directory="/b", scope="system", drain_grace_s=1.0), FACTS)
     other = units / "spillway-b.service"
