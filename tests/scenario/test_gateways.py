@@ -233,6 +233,8 @@ def launched(net: Network, base: Path, bundle: Path) -> Site:
     assert done.returncode == 0, done.stderr
     gateway = Site(host.directory.name, host.directory.parent, own_address())
     (gateway.directory / "runtime.yaml").unlink()
+    for path in (gateway.directory, *gateway.directory.rglob("*")):
+        os.chown(path, os.geteuid(), os.getegid())  # Root's launch gave it to the container's user.
     net.sites.append(gateway)
     gateway.ctl("start")
     return gateway
