@@ -204,7 +204,7 @@ def apply_definition(settings: Settings, site: DirectorySite, defined: Definitio
     if any(change != "unchanged" for _, change in changes) and fit_runtime(
         site, settings.timeout_s
     ):
-        output.note("its router was started anew, since it may take these ports only so")
+        output.note("its router was started anew, to be allowed these ports and no others")
     return changes
 
 

@@ -261,7 +261,7 @@ def forward(
     text = f"{service} is reached at {where}{same}"
     output.report(settings, "Forward", service, done.change, text)
     if done.change != "unchanged" and making.fit_runtime(gateway.site, settings.timeout_s):
-        output.note(f"its router was started anew, since it may take {where} only so")
+        output.note("its router was started anew, to be allowed these ports and no others")
     if done.service is None:
         output.note(f"no site declares {service} yet, as far as is known here")
     if wait is not None:
