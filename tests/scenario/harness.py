@@ -217,6 +217,11 @@ class Site:
         """One link of this site; None: there is none of that name."""
         return next((link for link in self.get("links") if link["name"] == name), None)
 
+    def link_error(self, name: str) -> str:
+        """What keeps that link from being up; empty: nothing, or it is not there (yet)."""
+        link = self.link(name)
+        return link["error"] or "" if link else ""
+
     def reaches(self, names: set[str]) -> bool:
         """Whether all these sites can be reached from here."""
         return names <= {route["name"] for route in self.get("network") if route["reachable"]}

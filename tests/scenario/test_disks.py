@@ -111,10 +111,10 @@ def test_claims_wait_for_space_at_either_end(disk: Disk, here: Network, elsewher
     disk.fill()
     full.ctl("start")  # On a full disk.
     assert shop_answers(full)
-    until(lambda: "No space left" in full.link("other")["error"], "its own claim waits")
+    until(lambda: "No space left" in full.link_error("other"), "its own claim waits")
     assert full.link("other")["state"] == "connecting"
     other.quick("link", "create", str(token), "--name", "full")
-    until(lambda: "cannot answer claims now" in other.link("full")["error"], "the other's waits")
+    until(lambda: "cannot answer claims now" in other.link_error("full"), "the other's waits")
     disk.free()
     until(lambda: full.is_up("other") and other.is_up("full"), "both links are up", 30.0)
 

@@ -108,7 +108,7 @@ def test_a_name_that_means_nothing_for_a_while_is_said_and_does_not_cut_what_is_
     apart: Apart,
 ) -> None:
     apart.link(NAME)
-    error = until(lambda: apart.east.link("west")["error"], "the error is told")
+    error = until(lambda: apart.east.link_error("west"), "the error is told")
     assert "the name cannot be resolved" in error
     apart.wires.inside.knows({NAME: (OUTSIDE,)})
     until(apart.is_up, "the link is up", 20.0)
