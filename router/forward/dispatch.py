@@ -311,6 +311,8 @@ class Dispatch(Sender):
             choice = service.balancer.select(now, tries.excluded, preferred)
             if type(choice) is not Decision:  # `isinstance` is slow for their kind of class.
                 assert isinstance(choice, NoChoice)
+                if tries.forgive():
+                    continue
                 service.counters.decided(service.config.policy.name, choice.reason)
                 if self._may_wait_for(choice):
                     if self._again is None or self._is_permitted(now):

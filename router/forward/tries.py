@@ -26,11 +26,13 @@ class Tries:
     ``excluded`` sites are left out of selection until the request waits; ``hopeless`` ones failed
     it in a way that waiting does not mend, and stay out; those of ``way_lost`` are out until routes
     change. ``avoid`` are targets of this site that broke off: its others are as good as any other
-    site's.
+    site's. Of other sites we know no targets: one where a target broke off is left out too, but
+    rather asked once more than nobody.
     """
 
     __slots__ = (
         "_attempts",
+        "_broke_off",
         "_lost_links",
         "_repeats",
         "avoid",
@@ -49,6 +51,7 @@ class Tries:
         self._attempts = 0
         self._repeats = 0
         self._lost_links = NO_SITES
+        self._broke_off = NO_SITES
 
     @property
     def out(self) -> frozenset[SiteId]:
@@ -94,10 +97,20 @@ class Tries:
             if local_target is not None:
                 self.avoid |= {local_target}
                 return
+            if failure.code == "target-reset":  # An idle connection's end, as a rule.
+                self.excluded |= {site}
+                self._broke_off |= {site}
+                return
         if failure.code in NEWS_FOLLOW:
             self.lose_way(site)
         else:
             self.exclude(site)
+
+    def forgive(self) -> bool:
+        """Nobody else is left: sites where a target broke off count again; whether any do."""
+        forgiven, self._broke_off = self._broke_off, NO_SITES
+        self.excluded -= forgiven
+        return bool(forgiven)
 
     def lose_way(self, site: SiteId) -> None:
         """No stream can reach it now; another may once routes have followed."""

@@ -45,7 +45,8 @@ def place(fresh_pair: Pair, request: pytest.FixtureRequest) -> Iterator[Place]:
     yield place
     place.target.forget()
     with place.door() as door:
-        assert answer(door, GET).start == b"HTTP/1.1 200 OK"
+        served = answer(door, GET)
+        assert served.start == b"HTTP/1.1 200 OK", served
     fresh_pair.net.at_rest("here", fresh_pair.near)
     fresh_pair.net.at_rest("shop")
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from router.forward.ports import TargetConfig
+from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.specs import ServiceProtocol, ServiceSpec
 from tests.unit.forward.fakes import (
@@ -19,6 +20,7 @@ from tests.unit.forward.fakes import (
 )
 
 GET = b"GET / HTTP/1.1\r\nHost: s\r\n\r\n"
+POST = b"POST / HTTP/1.1\r\nHost: s\r\nContent-Length: 0\r\n\r\n"  # May not be repeated.
 POST_PART = b"POST / HTTP/1.1\r\nHost: s\r\nContent-Length: 100\r\n\r\npart"
 EXPECT = b"PUT / HTTP/1.1\r\nHost: s\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
 HEAD = b"HEAD / HTTP/1.1\r\nHost: s\r\n\r\n"
@@ -105,7 +107,7 @@ HTTP_PATHS: dict[str, tuple[bytes, list[Act]]] = {
     "client ends in its body": (POST_PART, [lambda s: s.client.finish()]),
     "target resets": (POST_PART, [lambda s: s.far.abort()]),
     "target ends without an answer": (POST_PART, [lambda s: s.far.finish()]),
-    "target speaks nonsense": (GET, [lambda s: s.reply(b"nonsense\r\n\r\n")]),
+    "target speaks nonsense": (POST, [lambda s: s.reply(b"nonsense\r\n\r\n")]),
     "target breaks its chunks": (
         GET,
         [lambda s: s.reply(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")],
@@ -182,6 +184,29 @@ def test_no_slot_is_held_at_rest(
     assert snapshot.queued == 0
     estimate = {one.site: one.in_flight for one in snapshot.explanation.candidates}
     assert set(estimate.values()) == {0}
+
+
+def test_a_sole_site_is_asked_again_after_a_target_of_it_broke_off() -> None:
+    stage = Stage("http", True, GET)
+    first = stage.far
+    first.abort()  # As an application that ends idle connections does, in the same moment.
+    stage.network.run()
+    assert stage.far is not first
+    assert stage.in_flight == 1
+    stage.reply(OK)
+    assert stage.client.got.endswith(b"ok")
+    assert stage.in_flight == 0
+
+
+def test_a_sole_site_whose_targets_break_off_each_time_is_asked_three_times() -> None:
+    stage = Stage("http", True, GET)
+    asked = 0
+    while stage.in_flight:
+        asked += 1
+        stage.far.abort()
+        stage.network.run()
+    assert asked == 1 + limits.REPEATS_MAX
+    assert b"Spillway-Error: target-reset" in stage.client.got
 
 
 @pytest.mark.parametrize("steps", range(40))

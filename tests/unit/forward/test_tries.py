@@ -71,6 +71,16 @@ def test_a_local_target_that_broke_off_is_avoided_and_its_site_is_not() -> None:
     assert not tries.excluded
 
 
+def test_a_site_where_a_target_broke_off_is_left_out_until_nobody_else_is_left() -> None:
+    tries = Tries()
+    tries.note(LegFailure("target-reset"), A, None)
+    tries.note(LegFailure("connect-failed"), B, None)
+    assert tries.excluded == {A, B}
+    assert tries.forgive()
+    assert tries.excluded == tries.hopeless == {B}
+    assert not tries.forgive()
+
+
 @pytest.mark.parametrize(
     ("failures", "code"),
     [
