@@ -67,6 +67,7 @@ class Tries:
         """The request waits: a site that was full may be asked again afterwards."""
         self._attempts = 0
         self.excluded = self.out
+        self._broke_off = NO_SITES  # They count again already: nothing is left to forgive.
 
     def reroute(self) -> None:
         """Routes changed, or had time to: every way may be good again."""

@@ -117,3 +117,11 @@ def test_a_site_whose_link_was_lost_may_be_tried_at_once_over_another_path() -> 
     assert tries.excluded == tries.way_lost == {A}, "a second loss: rather elsewhere"
     tries.reroute()
     assert not tries.out
+
+
+def test_after_resting_nothing_is_left_to_forgive() -> None:
+    tries = Tries()
+    tries.note(LegFailure("target-reset"), A, None)
+    tries.rest()
+    assert tries.excluded == frozenset()
+    assert not tries.forgive()
