@@ -8,6 +8,7 @@ import msgspec
 
 from router.balance.rotation import take_turn
 from router.balance.sessions import score, seed_of
+from router.model.capacity import TargetTerms
 
 
 class Denied(Enum):
@@ -180,20 +181,20 @@ class LocalLedger:
             for one in self._targets.values()
         ]
 
-    def set_targets(self, targets: Mapping[str, tuple[str, int | None]]) -> None:
-        """Make ``targets`` (``host:port`` to name and capacity) the wanted ones.
+    def set_targets(self, targets: Mapping[str, TargetTerms]) -> None:
+        """Make ``targets`` (by ``host:port``) the wanted ones.
 
         New ones start not ready. Removed ones admit no more, finish what they have and vanish. A
         limit below what is in flight ends nothing; the target admits again once below it. Room may
         appear: whoever has waiters asks for them afterwards.
         """
-        for address, (name, capacity) in targets.items():
+        for address, terms in targets.items():
             one = self._targets.get(address)
             if one is None:
                 one = self._targets[address] = _Target(address)
             one.wanted = True
-            one.name = name
-            one.capacity = capacity
+            one.name = terms.name
+            one.capacity = terms.capacity
         for address in self._targets.keys() - targets.keys():
             one = self._targets[address]
             one.wanted = one.ready = False

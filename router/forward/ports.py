@@ -4,6 +4,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from router.model.capacity import Rate
 from router.model.ids import ServiceKey, SiteId
 from router.model.settings import Health
 from router.model.specs import ServiceProtocol
@@ -94,7 +95,8 @@ class NoTls(msgspec.Struct, frozen=True):
 
 
 class TargetConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """One target of this site. ``tls`` None: plain. ``capacity`` None: none stated.
+    """One target of this site. ``tls`` None: plain. ``capacity``, ``rate``, ``auto`` as in
+    `TargetTerms`.
 
     ``name``: what people know it by (a pod's name); empty: by its connector.
     ``unusable``: why it must not be dialled at all (TLS is wanted and cannot be spoken); empty: it
@@ -104,6 +106,8 @@ class TargetConfig(msgspec.Struct, frozen=True, kw_only=True):
     connector: str
     name: str = ""
     capacity: int | None = None
+    rate: Rate | None = None
+    auto: bool = False
     health: Health = Health()
     tls: Tls | None = None
     proxy_protocol: bool = False

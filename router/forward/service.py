@@ -30,6 +30,7 @@ from router.link.ports import StreamOpener
 from router.model import limits
 from router.model.addresses import split
 from router.model.adverts import LoadReport, RemoteCandidate
+from router.model.capacity import TargetTerms
 from router.model.ids import ServiceKey, SiteId
 from router.model.specs import ServiceProtocol, ServiceSpec
 from router.net.ports import Network
@@ -167,7 +168,12 @@ class Service:
         self.has_targets = bool(targets)
         self.ledger.set_targets(
             {
-                target: (config.name or config.connector, config.capacity)
+                target: TargetTerms(
+                    name=config.name or config.connector,
+                    capacity=config.capacity,
+                    rate=config.rate,
+                    auto=config.auto,
+                )
                 for target, config in targets.items()
             }
         )

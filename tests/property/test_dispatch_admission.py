@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from router.balance.ledger import Denied, LocalLedger, Slot
 from router.forward.admission import Admission
+from router.model.capacity import TargetTerms
 from router.model.ids import SiteId
 from tests.unit.forward.fakes import FakeNetwork
 
@@ -93,7 +94,9 @@ class World:
                 asker.slot = other
 
     def _capacity(self, limit: int) -> None:
-        self.ledger.set_targets({target: ("main", limit) for target in TARGETS})
+        self.ledger.set_targets(
+            {target: TargetTerms(name="main", capacity=limit) for target in TARGETS}
+        )
         self.admission.serve()
 
     def _ready(self, mask: int) -> None:

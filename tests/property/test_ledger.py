@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from router.balance.ledger import Denied, LocalLedger, Slot
+from router.model.capacity import TargetTerms
 
 ADDRESSES = ["a:1", "b:1", "c:1"]
 CAPACITIES = st.sampled_from([None, 0, 1, 2, 4])
@@ -35,7 +36,9 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(wanted=TARGETS)
     def change_targets(self, wanted: dict[str, int | None]) -> None:
-        self.ledger.set_targets({one: ("web", capacity) for one, capacity in wanted.items()})
+        self.ledger.set_targets(
+            {one: TargetTerms(name="web", capacity=capacity) for one, capacity in wanted.items()}
+        )
         self.wanted = wanted
         self.ready &= wanted.keys()
 

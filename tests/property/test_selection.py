@@ -9,6 +9,7 @@ from router.balance.balancer import ServiceBalancer
 from router.balance.decisions import CandidateReport, Decision, NoChoice
 from router.balance.ledger import LocalLedger, Slot
 from router.model.adverts import RemoteCandidate
+from router.model.capacity import TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.specs import PolicyName, PolicySpec
 
@@ -41,7 +42,7 @@ def balancers(draw: st.DrawFn, policy: PolicyName = "fill") -> ServiceBalancer:
     ledger = LocalLedger()
     capacity = draw(st.none() | st.integers(0, 3))
     targets = [f"t{n}:1" for n in range(draw(st.integers(0, 2)))]
-    ledger.set_targets({target: ("web", capacity) for target in targets})
+    ledger.set_targets({target: TargetTerms(name="web", capacity=capacity) for target in targets})
     for target in targets:
         ledger.set_ready(target, True)
     for _ in range(draw(st.integers(0, 7))):
@@ -169,7 +170,7 @@ def test_requests_spill_only_while_local_is_full(
     slots: int, steps: list[bool], adverts: list[RemoteCandidate]
 ) -> None:
     ledger = LocalLedger()
-    ledger.set_targets({"t:1": ("web", slots)})
+    ledger.set_targets({"t:1": TargetTerms(name="web", capacity=slots)})
     ledger.set_ready("t:1", True)
     balancer = ServiceBalancer(ServiceKey("web", 80), HERE, "here", ledger, PolicySpec())
     balancer.set_remotes(adverts)

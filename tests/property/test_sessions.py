@@ -11,6 +11,7 @@ from router.balance.ledger import LocalLedger, Slot
 from router.balance.retries import RetryBudget
 from router.balance.sessions import SESSION_KEY_MAX
 from router.model import limits
+from router.model.capacity import TargetTerms
 from router.model.ids import SiteId
 from tests.property.test_selection import EXCLUDED, HERE, SITES, balancers
 
@@ -21,7 +22,9 @@ QUICK = settings(deadline=None, max_examples=200)
 
 def ledger_of(targets: dict[str, int | None]) -> LocalLedger:
     ledger = LocalLedger()
-    ledger.set_targets({target: ("web", capacity) for target, capacity in targets.items()})
+    ledger.set_targets(
+        {target: TargetTerms(name="web", capacity=capacity) for target, capacity in targets.items()}
+    )
     for target in targets:
         ledger.set_ready(target, True)
     return ledger

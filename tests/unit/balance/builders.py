@@ -4,6 +4,7 @@ from router.balance.balancer import ServiceBalancer
 from router.balance.decisions import Decision, NoChoice
 from router.balance.ledger import LocalLedger, Slot
 from router.model.adverts import RemoteCandidate
+from router.model.capacity import TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.specs import PolicyName, PolicySpec
 
@@ -14,7 +15,12 @@ WEB = ServiceKey("web", 80)
 def ledger_of(*capacities: int | None) -> LocalLedger:
     """A ledger with one ready target ``tN:80`` per capacity."""
     ledger = LocalLedger()
-    ledger.set_targets({f"t{n}:80": ("web", capacity) for n, capacity in enumerate(capacities)})
+    ledger.set_targets(
+        {
+            f"t{n}:80": TargetTerms(name="web", capacity=capacity)
+            for n, capacity in enumerate(capacities)
+        }
+    )
     for n in range(len(capacities)):
         ledger.set_ready(f"t{n}:80", True)
     return ledger

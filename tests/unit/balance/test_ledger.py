@@ -3,12 +3,13 @@ from collections import Counter
 import pytest
 
 from router.balance.ledger import Denied, LocalLedger
+from router.model.capacity import TargetTerms
 from tests.unit.balance.builders import ledger_of, take
 
 
 def test_new_targets_admit_nothing_until_they_are_ready() -> None:
     ledger = LocalLedger()
-    ledger.set_targets({"a:1": ("web", 2)})
+    ledger.set_targets({"a:1": TargetTerms(name="web", capacity=2)})
     assert ledger.try_acquire(0.0) is Denied.NO_TARGET
     assert not ledger.is_full
     ledger.set_ready("a:1", True)
@@ -82,7 +83,7 @@ def test_a_target_that_returns_while_busy_keeps_its_count() -> None:
     ledger = ledger_of(2)
     take(ledger)
     ledger.set_targets({})
-    ledger.set_targets({"t0:80": ("web", 2)})
+    ledger.set_targets({"t0:80": TargetTerms(name="web", capacity=2)})
     assert ledger.try_acquire(0.0) is Denied.NO_TARGET
     ledger.set_ready("t0:80", True)
     take(ledger)
@@ -101,7 +102,7 @@ def test_a_late_health_result_of_a_removed_target_is_dropped() -> None:
 def test_a_limit_lowered_under_load_admits_only_below_it_again() -> None:
     ledger = ledger_of(3)
     slots = [take(ledger) for _ in range(3)]
-    ledger.set_targets({"t0:80": ("web", 1)})
+    ledger.set_targets({"t0:80": TargetTerms(name="web", capacity=1)})
     slots.pop().release(0.0)
     slots.pop().release(0.0)
     assert ledger.try_acquire(0.0) is Denied.FULL
@@ -114,7 +115,9 @@ def test_capacity_minus_load_is_free_whatever_lingers_above_a_lowered_limit() ->
     ledger = ledger_of(5, 5)
     for _ in range(10):
         take(ledger)
-    ledger.set_targets({"t0:80": ("web", 2), "t1:80": ("web", 6)})
+    ledger.set_targets(
+        {"t0:80": TargetTerms(name="web", capacity=2), "t1:80": TargetTerms(name="web", capacity=6)}
+    )
     assert (ledger.capacity, ledger.load, ledger.in_flight) == (8, 7, 10)
     assert take(ledger).target == "t1:80"
 
@@ -122,7 +125,7 @@ def test_capacity_minus_load_is_free_whatever_lingers_above_a_lowered_limit() ->
 def test_ends_above_a_lowered_limit_free_nothing_yet() -> None:
     ledger = ledger_of(3)
     slots = [take(ledger) for _ in range(3)]
-    ledger.set_targets({"t0:80": ("web", 1)})
+    ledger.set_targets({"t0:80": TargetTerms(name="web", capacity=1)})
     loads = []
     for slot in slots:
         slot.release(0.0)
