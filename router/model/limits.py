@@ -275,6 +275,13 @@ EJECT_FORGET_S = 30.0  # Good requests over that time after its return clear a t
 
 # balance.
 LEASE_PENDING_S = 0.005
+# Capacities: stated ones, and rates, over a window that holds at least one request.
+CAPACITY_MAX = 1_000_000
+RATE_PER_S_MIN, RATE_PER_S_MAX = 0.001, 1_000_000.0
+RATE_WINDOW_S_MIN, RATE_WINDOW_S, RATE_WINDOW_S_MAX = 1.0, 15.0, 3600.0
+RATE_STAY_S_MAX = 86_400.0
+RATE_RESUME_SHARE = 2 / 3  # Of the rate: below it a rate that was over is calm again.
+
 REFUSED_FULL_S = 0.1  # A site that refused counts as full, if nothing newer is heard.
 
 # Sessions of one service port whose site an ingress remembers: about 2 MB. The longest idle go.
