@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from router.balance.decisions import Explanation
+from router.balance.site_gate import RateState
 from router.forward.clients import ClientConnection
 from router.forward.egress import EgressStream, Refused, request_of
 from router.forward.figures import NO_LOAD, Load, ServiceSnapshot, TargetInfo
@@ -211,6 +212,17 @@ class Forwarder:
         service = self._services.get(key)
         return service.load() if service is not None else NO_LOAD
 
+    def rate_states(self) -> dict[ServiceKey, RateState]:
+        """How each service port stands here that has a rate."""
+        now = self._network.now()
+        states = {key: one.ledger.rate_state(now) for key, one in self._services.items()}
+        return {key: state for key, state in states.items() if state is not None}
+
+    def rate_state(self, key: ServiceKey) -> RateState | None:
+        """How one service port stands here to its rate; None: it has none."""
+        service = self._services.get(key)
+        return service.ledger.rate_state(self._network.now()) if service is not None else None
+
     def rate_of(self, key: ServiceKey) -> float | None:
         """The most that this site takes a second; None: no rate is stated of the whole."""
         service = self._services.get(key)
@@ -396,4 +408,5 @@ class Forwarder:
             counters=service.counters.snapshot(),
             refused_connections=self._listeners.refused[service.key],
             listener=listener,
+            rate=service.ledger.rate_state(now),
         )

@@ -273,4 +273,5 @@ class Services:
             self.advertise()
         self._learnt.keep(now)
         self._look_at_credentials()
+        self._changes.look_at_rates(self._forwarder.rate_states(), now)
         self._changes.look(self._forwarder.targets(), self._forwarder.listener_states())
