@@ -129,22 +129,19 @@ _PLURALS: Final = {f"{word}s": word for word in (*WORKLOAD_KINDS, "host")} | {
 }
 
 
-def capacity_slots(text: str) -> int | None:
-    """Slots per target; None: none are stated.
-
-    Failure: a rate or ``auto``, which this version has not; or nonsense.
-    """
+def stated_capacity(text: str, flag: str = "--capacity") -> int | str | None:
+    """What the flag states, as specs hold it; None: none. Failure: it is nonsense."""
     if text == NO_CAPACITY:
         return None
-    from router.documents.readers import capacity_of
+    from router.documents import capacities
 
-    slots, reason = capacity_of(text)
-    if slots is None:
-        hint = "State requests in flight per target, for example --capacity 10"
-        code = "SW0104" if reason else "usage"
-        message = reason or f"--capacity {text!r}: expected a number, or {NO_CAPACITY}"
-        raise Failure(Exit.USAGE, code, message, hint)
-    return slots
+    found = capacities.stated(text)
+    if isinstance(found, str):
+        hint = f"State {flag} 10, {flag} 15/s or {flag} auto"
+        code = "SW0104" if found else "usage"
+        message = found or f"{text!r} is no capacity"
+        raise Failure(Exit.USAGE, code, f"{flag}: {message}; {NO_CAPACITY} withdraws it", hint)
+    return capacities.spec_value(found)
 
 
 def target_ports_of(
@@ -313,7 +310,7 @@ def with_settings(
     """``spec`` with what the flags give; None gives nothing."""
     return msgspec.structs.replace(
         spec,
-        capacity=spec.capacity if capacity is None else capacity_slots(capacity),
+        capacity=spec.capacity if capacity is None else stated_capacity(capacity),
         health=changed_health(health, spec.health),
         **reach,
     )

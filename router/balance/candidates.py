@@ -23,7 +23,8 @@ class Candidate:
     """One site. `refresh` brings the figures up to date; policies then read plain attributes.
 
     ``hard_full``: no free slot of a stated capacity. ``verdict`` is set while a decision is made;
-    None: not judged. ``turn`` belongs to `rotation`.
+    None: not judged. ``turn`` belongs to `rotation`. ``share``: what `split` gives it, by its name;
+    0: nothing, or another policy is in force.
     """
 
     __slots__ = (
@@ -35,6 +36,7 @@ class Candidate:
         "local",
         "name",
         "paths",
+        "share",
         "site",
         "targets_ready",
         "turn",
@@ -53,12 +55,13 @@ class Candidate:
         self.in_flight = 0
         self.hard_full = False
         self.turn = 0
+        self.share = 0
         self.verdict: Verdict | None = None
 
     @property
     def weight(self) -> int:
-        """Its share of turns among equals."""
-        return self.targets_ready
+        """What it gets of the turns among those tied: by its weight, else by ready targets."""
+        return self.share or self.targets_ready
 
     @property
     def is_stated(self) -> bool:

@@ -18,6 +18,7 @@ from router.forward.under_way import UnderWay
 from router.link.ports import OpenRequest, Stream, StreamHandler, StreamOpener
 from router.model import limits
 from router.model.adverts import LoadReport, RemoteCandidate
+from router.model.capacity import SiteCap
 from router.model.ids import ServiceKey, SiteId
 from router.model.settings import ServiceLimits
 from router.model.specs import ServiceSpec
@@ -114,6 +115,12 @@ class Forwarder:
         self._listeners.reconsider()
         if service.protocol != protocol:
             self._under_way.drain_clients(service)
+
+    def set_site_cap(self, key: ServiceKey, cap: SiteCap | None) -> None:
+        """What this site takes of the service port; None: whatever its targets do."""
+        service = self._services.get(key)
+        if service is not None:
+            service.set_site_cap(cap)
 
     def remove_service(self, key: ServiceKey) -> None:
         """It is gone here, targets and all: its sessions drain, who waits is told."""

@@ -30,7 +30,7 @@ from router.link.ports import StreamOpener
 from router.model import limits
 from router.model.addresses import split
 from router.model.adverts import LoadReport, RemoteCandidate
-from router.model.capacity import TargetTerms
+from router.model.capacity import SiteCap, TargetTerms
 from router.model.ids import ServiceKey, SiteId
 from router.model.specs import ServiceProtocol, ServiceSpec
 from router.net.ports import Network
@@ -89,6 +89,7 @@ class Service:
         "room",
         "sessions",
         "site",
+        "site_cap",
         "streams",
         "timers",
     )
@@ -137,6 +138,7 @@ class Service:
         )
         self._stranded: dict[Stranded, None] = {}
         self._deserted_at = -inf  # No other site has served since.
+        self.site_cap: SiteCap | None = None
         self.has_targets = False
         """A connector of this site names some."""
         self._told: tuple[int, int | None] = (0, None)
@@ -184,6 +186,11 @@ class Service:
         self._outcomes.set_targets(self._targets.configs)
         self._health.set_targets(self._targets.configs)
         self._targets_changed()
+
+    def set_site_cap(self, cap: SiteCap | None) -> None:
+        """What this site takes of the service, over all its targets."""
+        if cap != self.site_cap:
+            self.site_cap = cap
 
     def set_remotes(self, remotes: Sequence[RemoteCandidate]) -> None:
         """The remote candidates of the present route table."""

@@ -181,6 +181,7 @@ class Services:
 
     def _apply_service(self, service: PlannedService) -> None:
         self._forwarder.set_service(service.key, service.declaration.spec)
+        self._forwarder.set_site_cap(service.key, service.cap)
         self._set_targets(service)
 
     def _set_targets(self, service: PlannedService) -> None:
@@ -207,6 +208,8 @@ class Services:
             connector=planned.connector,
             name=planned.name,
             capacity=planned.capacity,
+            rate=planned.rate,
+            auto=planned.auto,
             health=planned.health,
             tls=tls if isinstance(tls, Tls) else None,
             proxy_protocol=planned.proxy_protocol,

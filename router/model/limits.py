@@ -234,6 +234,8 @@ POOL_IDLE_PER_TARGET_MAX = 256
 QUEUE_DEFAULT_MIN, QUEUE_DEFAULT_MAX = 10, 100
 QUEUE_WAIT_S = 1.0
 QUEUE_MAX, QUEUE_WAIT_S_MAX = 100_000, 3_600.0  # Of any declaration: here or of another site.
+SPLIT_SITES_MAX = 1_024  # Weights of one service: as many as sites may have targets of it.
+SPLIT_WEIGHT_MAX = 1_000_000  # A share of one in a million is the least that can be said.
 STANDING_MAX = 16  # Requests of one ingress waiting at one egress.
 OPEN_WAIT_S_MAX = 60.0  # What an OPEN may ask for; longer is cut.
 STAND_S = 0.25  # A request stands elsewhere that long at a time, then looks around again.
@@ -275,6 +277,13 @@ EJECT_FORGET_S = 30.0  # Good requests over that time after its return clear a t
 
 # balance.
 LEASE_PENDING_S = 0.005
+# Capacities: stated ones, and rates, over a window that holds at least one request.
+CAPACITY_MAX = 1_000_000
+RATE_PER_S_MIN, RATE_PER_S_MAX = 0.001, 1_000_000.0
+RATE_WINDOW_S_MIN, RATE_WINDOW_S, RATE_WINDOW_S_MAX = 1.0, 15.0, 3600.0
+RATE_STAY_S_MAX = 86_400.0
+RATE_RESUME_SHARE = 2 / 3  # Of the rate: below it a rate that was over is calm again.
+
 REFUSED_FULL_S = 0.1  # A site that refused counts as full, if nothing newer is heard.
 
 # Sessions of one service port whose site an ingress remembers: about 2 MB. The longest idle go.
