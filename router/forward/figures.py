@@ -3,8 +3,10 @@
 import msgspec
 
 from router.balance.decisions import Explanation
+from router.balance.site_gate import RateState
 from router.forward.counters import CountersSnapshot
 from router.forward.listeners import ListenerState
+from router.model.adverts import RateLoad
 from router.model.ids import ServiceKey
 from router.model.specs import ServiceSpec
 
@@ -15,6 +17,7 @@ class Load(msgspec.Struct, frozen=True):
     in_flight: int
     targets_ready: int
     capacity: int | None
+    rate: RateLoad | None = None
 
 
 NO_LOAD = Load(0, 0, None)
@@ -37,6 +40,7 @@ class TargetInfo(msgspec.Struct, frozen=True, kw_only=True):
     error: str
     ejected: bool = False
     since: float = 0.0
+    rate: RateState | None = None
 
 
 class ServiceSnapshot(msgspec.Struct, frozen=True, kw_only=True):

@@ -211,6 +211,11 @@ class Forwarder:
         service = self._services.get(key)
         return service.load() if service is not None else NO_LOAD
 
+    def rate_of(self, key: ServiceKey) -> float | None:
+        """The most that this site takes a second; None: no rate is stated of the whole."""
+        service = self._services.get(key)
+        return service.ledger.rate_per_s if service is not None else None
+
     def targets(self) -> dict[ServiceKey, list[TargetInfo]]:
         """The targets of this site, by service port."""
         return {key: service.targets() for key, service in self._services.items()}

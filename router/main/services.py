@@ -259,6 +259,7 @@ class Services:
                 targets_ready=load[key].targets_ready,
                 capacity=load[key].capacity,
                 draining=self._draining,
+                rate_per_s=self._forwarder.rate_of(key),
             )
             for key, service in sorted(self._plan.services.items())
             if service.has_connector and key in load
