@@ -1,6 +1,6 @@
 """Wanted state: what a user writes down, as frozen values. `documents` reads them from YAML."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -23,10 +23,14 @@ Kind = Literal["Site", "Service", "Connector", "Listener", "Link", "Policy"]
 WORKLOAD_KINDS = ("deployment", "statefulset", "daemonset", "deploymentconfig", "service", "pods")
 
 
+PolicyWord = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9-]{0,62}$")]
+"""A `PolicyName`, or one that only a later version knows: its declaration can be read all the same."""
+
+
 class PolicySpec(msgspec.Struct, frozen=True):
     """How candidates are ordered. ``weights`` by site name, for ``split`` only."""
 
-    name: PolicyName = "fill"
+    name: PolicyWord = "fill"
     weights: dict[str, int] = {}
 
 
