@@ -51,7 +51,9 @@ class Brewing(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         barista = self.server
-        self.answer({"barista": barista.name, "at_most": barista.in_hand_max, "brewed": barista.brewed})
+        self.answer(
+            {"barista": barista.name, "at_most": barista.in_hand_max, "brewed": barista.brewed}
+        )
 
     def answer(self, item: object) -> None:
         body = json.dumps(item).encode() + b"\n"

@@ -30,7 +30,9 @@ class Broker(ThreadingHTTPServer):
             words = (urllib.parse.urlsplit(barista), urllib.parse.urlsplit(counter))
             threading.Thread(target=self._consume, args=words, daemon=True).start()
 
-    def _consume(self, barista: urllib.parse.SplitResult, counter: urllib.parse.SplitResult) -> None:
+    def _consume(
+        self, barista: urllib.parse.SplitResult, counter: urllib.parse.SplitResult
+    ) -> None:
         while True:
             order = self.orders.get()
             try:

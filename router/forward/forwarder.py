@@ -50,6 +50,7 @@ class Forwarder:
     __slots__ = (
         "_declared",
         "_drain_timer",
+        "_known_as",
         "_listeners",
         "_network",
         "_pressure",
@@ -96,6 +97,7 @@ class Forwarder:
         )
         self._services: dict[ServiceKey, Service] = {}
         self._declared: set[ServiceKey] = set()
+        self._known_as = site_name
         self._listeners = Listeners(
             network, self._accept, self._limits_of, connections_max, is_held=self._is_held
         )
@@ -151,6 +153,13 @@ class Forwarder:
         service = self._services.get(key)
         if service is not None:
             service.set_remotes(remotes)
+
+    def set_site_name(self, name: str) -> None:
+        """What policies and explanations know this site by; not its own while another claims it."""
+        if name != self._known_as:
+            self._known_as = name
+            for service in self._services.values():
+                service.balancer.set_site_name(name)
 
     def set_listeners(
         self,
@@ -336,6 +345,7 @@ class Forwarder:
         service = self._services.get(key)
         if service is None:
             service = self._services[key] = Service(key, UNDECLARED, self._shared)
+            service.balancer.set_site_name(self._known_as)
         return service
 
     def _accept(self, key: ServiceKey, connection: Connection) -> ConnectionHandler | None:

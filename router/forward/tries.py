@@ -25,9 +25,9 @@ class Tries:
 
     ``excluded`` sites are left out of selection until the request waits, those of ``refused`` only
     because they were full; ``hopeless`` ones failed it in a way that waiting does not mend, and
-    stay out; those of ``way_lost`` are out until routes change. ``avoid`` are targets of this site that broke off: its others are as good as any other
-    site's. Of other sites we know no targets: one where a target broke off is left out too, but
-    rather asked once more than nobody.
+    stay out; those of ``way_lost`` are out until routes change. ``avoid`` are targets of this site
+    that broke off: its others are as good as any other site's. Of other sites we know no targets:
+    one where a target broke off is left out too, but rather asked once more than nobody.
     """
 
     __slots__ = (

@@ -23,8 +23,8 @@ Kind = Literal["Site", "Service", "Connector", "Listener", "Link", "Policy"]
 WORKLOAD_KINDS = ("deployment", "statefulset", "daemonset", "deploymentconfig", "service", "pods")
 
 
-PolicyWord = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9-]{0,62}$")]
-"""A `PolicyName`, or one that only a later version knows: its declaration can be read all the same."""
+PolicyWord = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{0,62}\Z")]
+"""A `PolicyName`, or one that only a later version knows: such a declaration is readable too."""
 
 
 class PolicySpec(msgspec.Struct, frozen=True):

@@ -4,7 +4,6 @@ Burst and return have the published ratios (15/s over, 10/s under) with a shorte
 the test does not take a minute: what counts is requests by window, whatever its length.
 """
 
-import subprocess
 import sys
 import time
 from collections import Counter
