@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from router.balance.decisions import Explanation
+from router.balance.saturation import Totals
 from router.forward.clients import ClientConnection
 from router.forward.egress import EgressStream, Refused, request_of
 from router.forward.figures import NO_LOAD, Load, ServiceSnapshot, TargetInfo
@@ -203,6 +204,10 @@ class Forwarder:
         """The load of one service port; nothing of one without targets here."""
         service = self._services.get(key)
         return service.load() if service is not None else NO_LOAD
+
+    def totals_of(self, service: str) -> list[Totals]:
+        """Of each port of ``service`` that is known here."""
+        return [one.totals() for key, one in self._services.items() if key.name == service]
 
     def targets(self) -> dict[ServiceKey, list[TargetInfo]]:
         """The targets of this site, by service port."""

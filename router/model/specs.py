@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from router.model import limits
+from router.model.bursts import BurstSpec
 from router.model.settings import (
     Affinity,
     CredentialName,
@@ -18,7 +19,7 @@ API_VERSION = "spillway/v1"
 
 ServiceProtocol = Literal["tcp", "http", "http2"]
 PolicyName = Literal["fill", "balanced", "spread", "split", "failover"]
-Kind = Literal["Site", "Service", "Connector", "Listener", "Link"]
+Kind = Literal["Site", "Service", "Connector", "Listener", "Link", "Burst"]
 WORKLOAD_KINDS = ("deployment", "statefulset", "daemonset", "deploymentconfig", "service", "pods")
 
 
@@ -136,7 +137,7 @@ class LinkSpec(
     disabled: bool = False
 
 
-AnySpec = SiteSpec | ServiceSpec | ConnectorSpec | ListenerSpec | LinkSpec
+AnySpec = SiteSpec | ServiceSpec | ConnectorSpec | ListenerSpec | LinkSpec | BurstSpec
 
 
 class Document(msgspec.Struct, frozen=True):
