@@ -1,10 +1,12 @@
 """Laws of the detector of bursts."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from router.balance.saturation import Saturation, Totals
-from router.model.bursts import BurstSpec, CalmMarks, SaturatedMarks
+from router.model.bursts import BurstSpec, BurstState, CalmMarks, SaturatedMarks
 
 WINDOW_S = 5.0
 
@@ -29,7 +31,7 @@ MOMENTS = st.lists(
 
 def changes(
     detector: Saturation, moments: list[tuple[float, bool, int, float]]
-) -> list[tuple[float, str]]:
+) -> list[tuple[float, BurstState]]:
     """Feed what happened: (seconds, full, requests, share of them that overflowed)."""
     now, requests, overflowed = 100.0, 0, 0
     found = []
@@ -56,7 +58,7 @@ def test_the_state_never_changes_faster_than_the_cool_down_and_alternates(
     assert [state for _, state in found] == ["saturated", "calm"] * (len(found) // 2) + [
         "saturated"
     ] * (len(found) % 2)
-    for (before, _), (after, _) in zip(found, found[1:], strict=False):
+    for (before, _), (after, _) in pairwise(found):
         assert after - before >= cool_down_s
 
 
