@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from router.balance.decisions import Explanation
+from router.balance.saturation import Totals
 from router.balance.site_gate import RateState
 from router.forward.clients import ClientConnection
 from router.forward.egress import EgressStream, Refused, request_of
@@ -236,6 +237,10 @@ class Forwarder:
         """The most that this site takes a second; None: no rate is stated of the whole."""
         service = self._services.get(key)
         return service.ledger.rate_per_s if service is not None else None
+
+    def totals_of(self, service: str) -> list[Totals]:
+        """Of each port of ``service`` that is known here."""
+        return [one.totals() for key, one in self._services.items() if key.name == service]
 
     def targets(self) -> dict[ServiceKey, list[TargetInfo]]:
         """The targets of this site, by service port."""
