@@ -20,6 +20,9 @@ Services = Literal["constant", "lognormal"]
 SLACK_S = 0.003
 """What the ways within one machine may take."""
 
+WAITED_S = 0.010
+"""Beyond service time and round trip: a request that waited for a slot."""
+
 LOGNORMAL_SIGMA = 0.5
 TIMED_OUT_S = 0.05
 """A 503 within that was one at once; later, somebody had waited in vain."""
@@ -250,7 +253,7 @@ def _most_around(log: SlotLog, when: float) -> int:
 def _waited_idly(one: Outcome, logs: dict[str, SlotLog], here: str, rtt_s: float) -> bool:
     way_s = 0.0 if one.site == here else rtt_s
     waited_s = one.ended - one.began - one.service_s - way_s
-    return waited_s > 2 * SLACK_S and _had_room(one, logs, here, rtt_s)
+    return waited_s > WAITED_S and _had_room(one, logs, here, rtt_s)
 
 
 def _had_room(one: Outcome, logs: dict[str, SlotLog], here: str, rtt_s: float) -> bool:
@@ -260,3 +263,52 @@ def _had_room(one: Outcome, logs: dict[str, SlotLog], here: str, rtt_s: float) -
         for name, log in logs.items()
         for way_s in [0.0 if name == here else rtt_s / 2]
     )
+
+
+def missed_by_a_burst_that_fits(figures: Figures, slots: int) -> list[str]:
+    """The goals that a burst misses for which there is room somewhere."""
+    near_ideal = abs(figures.local_used - figures.ideal.local_used) <= 0.02
+    return _missed(
+        ("local slots within 2 points of the ideal", near_ideal),
+        ("first spill finds all slots taken", figures.first_spill_local in (None, slots)),
+        ("at most 5 % spilled while a slot was free", figures.spilled_early <= 0.05),
+        ("at most 1 % waited while a site had a slot", figures.waited_idly <= 0.01),
+        ("p99 within 10 %", figures.p99_s <= 1.1 * figures.bound_s),
+        ("all served", figures.served == figures.offered),
+    )
+
+
+def missed_in_calm(figures: Figures) -> list[str]:
+    """The goals that a site half in use misses."""
+    return _missed(
+        ("nothing leaves a site that has room", figures.spilled_early <= 0.0),
+        ("all served", figures.served == figures.offered),
+    )
+
+
+def missed_by_an_overload(figures: Figures) -> list[str]:
+    """The goals that are missed when more is asked than all sites can do."""
+    return _missed(
+        ("97 % of all slots in use", figures.all_used >= 0.97),
+        ("who is refused is so at once", figures.refused_late == 0),
+        ("with Retry-After", figures.refused_without_retry_after == 0),
+        ("nothing lost", figures.lost == 0),
+    )
+
+
+def missed_by_a_third(figures: Figures, lone: str) -> list[str]:
+    """The goals that ``lone``, with one target beside two elsewhere, misses."""
+    share = figures.site_shares[lone]
+    return _missed(
+        ("each target a third", abs(share - 1 / 3) <= 0.02),
+        ("all served", figures.served == figures.offered),
+    )
+
+
+def missed_by_a_fault(figures: Figures) -> list[str]:
+    """The goals that are missed when a part breaks for which others stand in."""
+    return _missed(("nothing lost", figures.lost == 0))
+
+
+def _missed(*goals: tuple[str, bool]) -> list[str]:
+    return [name for name, is_met in goals if not is_met]
