@@ -11,7 +11,7 @@ from typing import Any, Final, get_type_hints
 
 import msgspec
 
-from router.documents import addresses, readers
+from router.documents import addresses, capacities, readers
 from router.documents.nodes import Findings, Mapping, Node, Scalar
 from router.documents.readers import BAD, Bad, Reader
 from router.model import limits
@@ -30,6 +30,7 @@ from router.model.specs import (
     ListenerSpec,
     PolicySpec,
     ServiceSpec,
+    SitePolicySpec,
     SiteSpec,
     TargetSpec,
 )
@@ -134,7 +135,7 @@ def yaml_key(attribute: str) -> str:
 
 
 def _plain_value(field: Field, value: Any) -> Any:
-    if field.is_duration:
+    if field.is_duration and value is not None:
         return readers.duration_text(value)
     if field.is_size:
         return readers.size_text(value)
@@ -252,7 +253,42 @@ def _check_connector(findings: Findings, node: Mapping, path: str, spec: Connect
             )
             return False
         seen.add(key)
-    return True
+    rates = capacities.connector_rates(spec)
+    if spec.workload and not rates:
+        return True  # Its pods may state theirs.
+    return _check_rates(findings, node, path, rates, spec)
+
+
+def _check_rates(
+    findings: Findings,
+    node: Mapping,
+    path: str,
+    rates: list[float],
+    spec: ConnectorSpec | SitePolicySpec,
+) -> bool:
+    """What stands beside a rate fits it."""
+    key, reason, hint = capacities.problem_of(rates, spec.resume, spec.window_s)
+    if not key and not rates and spec.stay_s is not None:
+        key, reason, hint = "stay", "stay belongs to a rate, and none is stated", "Add 15/s"
+    if not key:
+        return True
+    findings.add(_place(node, key), f"{path}.{key}", reason, hint, "SW0104")
+    return False
+
+
+def _check_site_policy(findings: Findings, node: Mapping, path: str, spec: SitePolicySpec) -> bool:
+    found = capacities.of_spec(spec.site_capacity)
+    if found.per_s is None and spec.spill == "all":
+        findings.add(
+            _place(node, "spill"),
+            f"{path}.spill",
+            "spill: all belongs to a rate: only a rate can say when it is over",
+            "Write siteCapacity: 15/s, or spill: excess",
+            "SW0104",
+        )
+        return False
+    rates = [] if found.per_s is None else [found.per_s]
+    return _check_rates(findings, node, path, rates, spec)
 
 
 def _check_site(findings: Findings, node: Mapping, path: str, spec: SiteSpec) -> bool:
@@ -317,6 +353,17 @@ _TARGET = Shape(
     Field("capacity", readers.capacity),
     check=_check_target,
 )
+
+
+_RATE_FIELDS = (
+    Field("resume", readers.rate),
+    Field(
+        "window_s",
+        readers.optional(readers.duration(limits.RATE_WINDOW_S_MIN, limits.RATE_WINDOW_S_MAX)),
+    ),
+    Field("stay_s", readers.optional(readers.duration(0.0, limits.RATE_STAY_S_MAX))),
+)
+"""Beside a capacity that may be a rate."""
 
 
 def _policy(findings: Findings, node: Node, path: str) -> Any:
@@ -387,6 +434,7 @@ SHAPES: Final[dict[Kind, Shape]] = {
         Field("target_ports", _TARGET_PORTS),
         Field("not_ready", readers.boolean),
         Field("capacity", readers.capacity),
+        *_RATE_FIELDS,
         Field("health", _HEALTH.read, shape=_HEALTH),
         Field("tls_trust", readers.name),
         Field("tls_server_name", addresses.host),
@@ -403,5 +451,13 @@ SHAPES: Final[dict[Kind, Shape]] = {
         LinkSpec,
         Field("cost", readers.optional(readers.integer(limits.COST_MIN, limits.COST_MAX))),
         Field("disabled", readers.boolean),
+    ),
+    "Policy": Shape(
+        SitePolicySpec,
+        Field("service", readers.name, required=True),
+        Field("site_capacity", readers.site_capacity),
+        *_RATE_FIELDS,
+        Field("spill", readers.word("excess", "all")),
+        check=_check_site_policy,
     ),
 }

@@ -19,6 +19,7 @@ from router.model.specs import (
     LinkSpec,
     ListenerSpec,
     ServiceSpec,
+    SitePolicySpec,
     SiteSpec,
 )
 
@@ -42,6 +43,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     connectors: dict[str, ConnectorSpec] = {}
     listeners: dict[str, ListenerSpec] = {}
     links: dict[str, LinkSpec] = {}
+    policies: dict[str, SitePolicySpec] = {}
     inner_ports: dict[ServiceKey, int] | None = None
     declared_at_s: dict[str, float] = {}
     siblings: tuple[str, ...] = ()
@@ -94,6 +96,14 @@ def resolve(documents: Iterable[Document]) -> tuple[Wanted | None, list[ConfigEr
             connectors[document.name] = document.spec
         else:
             errors.append(problem)
+    policies: dict[str, SitePolicySpec] = {}
+    for document in kept:
+        if isinstance(document.spec, SitePolicySpec):
+            problem = _second_policy(document, document.spec, policies)
+            if problem is None:
+                policies[document.name] = document.spec
+            else:
+                errors.append(problem)
     wanted = Wanted(
         name=first.name,
         site=site,
@@ -101,6 +111,7 @@ def resolve(documents: Iterable[Document]) -> tuple[Wanted | None, list[ConfigEr
         connectors=connectors,
         listeners=listeners,
         links=links,
+        policies=policies,
         declared_at_s={
             document.name: document.declared_at_s
             for document in kept
@@ -108,6 +119,20 @@ def resolve(documents: Iterable[Document]) -> tuple[Wanted | None, list[ConfigEr
         },
     )
     return wanted, errors
+
+
+def _second_policy(
+    document: Document, spec: SitePolicySpec, policies: Mapping[str, SitePolicySpec]
+) -> ConfigError | None:
+    first = next((name for name, one in policies.items() if one.service == spec.service), None)
+    if first is None:
+        return None
+    return _error(
+        document,
+        "$.spec.service",
+        f"service {spec.service!r} has policy {first!r} at this site already",
+        "Remove one of them",
+    )
 
 
 def _error(

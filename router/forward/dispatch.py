@@ -104,6 +104,8 @@ class Dispatch(Sender):
             self._fail(LegFailure("overloaded", "this router is short of memory"))
             return
         service.retries.requests += 1
+        if service.ledger.rated:
+            service.ledger.ask(self._account.started_at)
         self._next(self._account.started_at)
 
     # Leg

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from router.balance.decisions import Explanation
+from router.balance.site_gate import RateState
 from router.forward.clients import ClientConnection
 from router.forward.egress import EgressStream, Refused, request_of
 from router.forward.figures import NO_LOAD, Load, ServiceSnapshot, TargetInfo
@@ -18,6 +19,7 @@ from router.forward.under_way import UnderWay
 from router.link.ports import OpenRequest, Stream, StreamHandler, StreamOpener
 from router.model import limits
 from router.model.adverts import LoadReport, RemoteCandidate
+from router.model.capacity import SiteCap
 from router.model.ids import ServiceKey, SiteId
 from router.model.settings import ServiceLimits
 from router.model.specs import ServiceSpec
@@ -115,6 +117,12 @@ class Forwarder:
         if service.protocol != protocol:
             self._under_way.drain_clients(service)
 
+    def set_site_cap(self, key: ServiceKey, cap: SiteCap | None) -> None:
+        """What this site takes of the service port; None: whatever its targets do."""
+        service = self._services.get(key)
+        if service is not None:
+            service.set_site_cap(cap)
+
     def remove_service(self, key: ServiceKey) -> None:
         """It is gone here, targets and all: its sessions drain, who waits is told."""
         service = self._services.pop(key, None)
@@ -203,6 +211,22 @@ class Forwarder:
         """The load of one service port; nothing of one without targets here."""
         service = self._services.get(key)
         return service.load() if service is not None else NO_LOAD
+
+    def rate_states(self) -> dict[ServiceKey, RateState]:
+        """How each service port stands here that has a rate."""
+        now = self._network.now()
+        states = {key: one.ledger.rate_state(now) for key, one in self._services.items()}
+        return {key: state for key, state in states.items() if state is not None}
+
+    def rate_state(self, key: ServiceKey) -> RateState | None:
+        """How one service port stands here to its rate; None: it has none."""
+        service = self._services.get(key)
+        return service.ledger.rate_state(self._network.now()) if service is not None else None
+
+    def rate_of(self, key: ServiceKey) -> float | None:
+        """The most that this site takes a second; None: no rate is stated of the whole."""
+        service = self._services.get(key)
+        return service.ledger.rate_per_s if service is not None else None
 
     def targets(self) -> dict[ServiceKey, list[TargetInfo]]:
         """The targets of this site, by service port."""
@@ -384,4 +408,5 @@ class Forwarder:
             counters=service.counters.snapshot(),
             refused_connections=self._listeners.refused[service.key],
             listener=listener,
+            rate=service.ledger.rate_state(now),
         )

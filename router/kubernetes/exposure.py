@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar, get_args
 
 import msgspec
 
-from router.documents import readers
+from router.documents import capacities, readers
 from router.documents.nodes import Findings as YamlFindings
 from router.documents.nodes import Mapping as YamlMapping
 from router.documents.nodes import Node, Scalar, parse
@@ -299,12 +299,12 @@ def _policy(text: str) -> PolicySpec | Wrong:
     return Wrong(f"expected fill or balanced, got {texts.short(text)}", hint)
 
 
-def _capacity(text: str) -> int | Wrong:
-    value, reason = readers.capacity_of(text)
-    if value is not None:
-        return value
-    reason = reason or f"expected a capacity like 10, got {texts.short(text)}"
-    return Wrong(reason, "State requests in flight per target")
+def _capacity(text: str) -> int | str | Wrong | None:
+    value = capacities.stated(text)
+    if not isinstance(value, str):
+        return capacities.spec_value(value)
+    reason = value or f"expected a capacity like 10, 15/s or auto, got {texts.short(text)}"
+    return Wrong(reason, capacities.HINT)
 
 
 def _node(value: Any) -> Node:

@@ -181,6 +181,7 @@ class Services:
 
     def _apply_service(self, service: PlannedService) -> None:
         self._forwarder.set_service(service.key, service.declaration.spec)
+        self._forwarder.set_site_cap(service.key, service.cap)
         self._set_targets(service)
 
     def _set_targets(self, service: PlannedService) -> None:
@@ -207,6 +208,8 @@ class Services:
             connector=planned.connector,
             name=planned.name,
             capacity=planned.capacity,
+            rate=planned.rate,
+            auto=planned.auto,
             health=planned.health,
             tls=tls if isinstance(tls, Tls) else None,
             proxy_protocol=planned.proxy_protocol,
@@ -256,6 +259,7 @@ class Services:
                 targets_ready=load[key].targets_ready,
                 capacity=load[key].capacity,
                 draining=self._draining,
+                rate_per_s=self._forwarder.rate_of(key),
             )
             for key, service in sorted(self._plan.services.items())
             if service.has_connector and key in load
@@ -269,4 +273,5 @@ class Services:
             self.advertise()
         self._learnt.keep(now)
         self._look_at_credentials()
+        self._changes.look_at_rates(self._forwarder.rate_states(), now)
         self._changes.look(self._forwarder.targets(), self._forwarder.listener_states())

@@ -175,7 +175,7 @@ def test_our_own_settings_are_read() -> None:
 
 @pytest.mark.parametrize(
     ("key", "text"),
-    [("capacity", "0"), ("capacity", "5/s"), ("policy", "spread"), ("queue", "-1")],
+    [("capacity", "0"), ("capacity", "5/m"), ("policy", "spread"), ("queue", "-1")],
 )
 def test_a_wrong_setting_of_ours_is_left_out_and_the_service_stays(key: str, text: str) -> None:
     web = workload("web", 80, proxy="http")

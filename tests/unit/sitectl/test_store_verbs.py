@@ -285,9 +285,9 @@ spec:
         (("shop", "host", "a b"), 2, "not a host name"),
         (("shop", "host"), 2, "TYPE/NAME"),
         (("shop", "host", "h", "--target-port", "0"), 2, "not a port"),
-        (("shop", "host", "h", "--capacity", "15/s"), 2, "counts concurrency only"),
-        (("shop", "host", "h", "--capacity", "auto"), 2, "counts concurrency only"),
-        (("shop", "host", "h", "--capacity", "x"), 2, "expected a number"),
+        (("shop", "host", "h", "--capacity", "0/s"), 2, "expected a rate"),
+        (("shop", "host", "h", "--capacity", "9,8"), 2, "twice"),
+        (("shop", "host", "h", "--capacity", "x"), 2, "is no capacity"),
         (("shop", "host", "h", "--target-port", "1", "--target-port", "2"), 1, "has 1 ports"),
         (("nope", "host", "h"), 4, "no service 'nope' is known"),
         (("shop", "host", "127.0.0.1"), 1, "this site's own address"),
@@ -323,7 +323,7 @@ def test_expose_makes_service_and_target_in_one_word(here: CommandLine) -> None:
 def test_expose_leaves_nothing_behind_when_the_target_cannot_be(here: CommandLine) -> None:
     words = ("expose", "host", "127.0.0.1", "--address", "shop", "--port", "8080")
     assert here(*words).exit_code == 1
-    assert here(*words, "--target-port", "1", "--capacity", "auto").exit_code == 2
+    assert here(*words, "--target-port", "1", "--capacity", "-1").exit_code == 2
     assert list(here.config()) == ["site-here.yaml"]
 
 
