@@ -236,6 +236,7 @@ QUEUE_WAIT_S = 1.0
 QUEUE_MAX, QUEUE_WAIT_S_MAX = 100_000, 3_600.0  # Of any declaration: here or of another site.
 SPLIT_SITES_MAX = 1_024  # Weights of one service: as many as sites may have targets of it.
 SPLIT_WEIGHT_MAX = 1_000_000  # A share of one in a million is the least that can be said.
+LINE_SERVED_MAX = 512  # Times kept of a line's progress: who comes last is judged by them.
 STANDING_MAX = 16  # Requests of one ingress waiting at one egress.
 OPEN_WAIT_S_MAX = 60.0  # What an OPEN may ask for; longer is cut.
 STAND_S = 0.25  # A request stands elsewhere that long at a time, then looks around again.
