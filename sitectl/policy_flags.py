@@ -49,7 +49,6 @@ def policy_flags(function: Decorated) -> Decorated:
             type=click.Choice(_POLICIES),
             help="Which site takes a request, see docs/policies.md. [default: fill]",
         ),
-        _later("--site-capacity=", "--resume=", "--window=", "--spill="),
     ):
         function = option(function)
     return function
@@ -78,21 +77,6 @@ def request_id_flag(function: Decorated) -> Decorated:
         help=f"Give each http request an id in this field [{REQUEST_ID_FIELD}]; empty: no more.",
     )
     return option(function)
-
-
-def _later(*flags: str) -> Any:
-    def refuse(ctx: click.Context, param: click.Parameter, value: Any) -> None:
-        if value:
-            raise usage(f"{param.opts[0]} is not in this version", "Leave it out")
-
-    def decorate(function: Decorated) -> Decorated:
-        for flag in flags:
-            click.option(flag.rstrip("="), hidden=True, expose_value=False, callback=refuse)(
-                function
-            )
-        return function
-
-    return decorate
 
 
 def policy_of(name: str | None, weights: tuple[str, ...], before: PolicySpec) -> PolicySpec:

@@ -17,7 +17,7 @@ from router.balance.ledger import Ledger
 from router.balance.policies import POLICIES, check_policy
 from router.balance.replicas import one_of_each_site
 from router.balance.rotation import next_in_turn, take_turn
-from router.model.adverts import RemoteCandidate
+from router.model.adverts import RateLoad, RemoteCandidate
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.specs import PolicySpec
 
@@ -129,12 +129,18 @@ class ServiceBalancer:
         return remote is not None and remote.router == router
 
     def report_load(
-        self, site: SiteId, in_flight: int, targets_ready: int, capacity: int | None, now: float
+        self,
+        site: SiteId,
+        in_flight: int,
+        targets_ready: int,
+        capacity: int | None,
+        now: float,
+        rate: RateLoad | None = None,
     ) -> None:
         """A load report of the egress: its count over all ingresses, ours included."""
         remote = self._remotes.get(site)
         if remote is not None:
-            remote.report(targets_ready, capacity)
+            remote.report(targets_ready, capacity, rate, now)
             remote.hear(in_flight, now)
 
     def report_count(self, site: SiteId, in_flight: int, now: float) -> None:
@@ -191,9 +197,9 @@ class ServiceBalancer:
         """
         if preferred is not None:
             return self._select_for(preferred, now, excluded, refused)
-        if self._near_first and not excluded:
+        ledger = self._ledger
+        if self._near_first and not excluded and not ledger.rated:
             # The cheapest candidate has room: nobody else need be looked at. `fill`, in short.
-            ledger = self._ledger
             targets_ready = 0 if self._local.draining else ledger.targets_ready
             if targets_ready:
                 capacity = ledger.capacity
@@ -301,6 +307,8 @@ class ServiceBalancer:
         one.refresh(now)
         if one.draining or not one.targets_ready or not one.paths or one.hard_full:
             return False
+        if one.sends_away:
+            return False
         return one.is_stated or one.in_flight <= one.targets_ready * self._sole_bearable
 
     def _set_shares(self) -> None:
@@ -341,7 +349,21 @@ class ServiceBalancer:
             else:
                 one.verdict = None
                 alive.append(one)
+        if any([one.sends_away for one in alive]):
+            return self._choose_elsewhere(alive)
         return self._choose(alive)
+
+    def _choose_elsewhere(self, alive: list[Candidate]) -> list[Candidate]:
+        """Who sends all away comes last: within its cap, rather than nobody."""
+        last = [one for one in alive if one.sends_away]
+        for one in last:
+            one.verdict = "full" if one.hard_full else "sends-away"
+        tied = self._choose([one for one in alive if not one.sends_away])
+        if tied:
+            return tied
+        for one in last:
+            one.verdict = None
+        return self._choose(last)
 
     def _decide_local(self) -> Decision:
         local = self._local
@@ -355,7 +377,9 @@ class ServiceBalancer:
             if one.verdict == "full" or (one.verdict == "excluded" and one.hard_full):
                 overflow_reason = "full"
                 break
-            if one.verdict == "soft-full":
+            if one.verdict == "sends-away":
+                overflow_reason = "sends-away"
+            elif one.verdict == "soft-full":
                 overflow_reason = "soft-full"
         return Decision(
             chosen.site,

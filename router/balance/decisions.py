@@ -5,9 +5,10 @@ from typing import Literal
 import msgspec
 
 from router.balance.candidates import Verdict
+from router.model.adverts import RateLoad
 from router.model.ids import RouterId, SiteId
 
-OverflowReason = Literal["", "full", "soft-full"]
+OverflowReason = Literal["", "full", "soft-full", "sends-away"]
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -48,7 +49,9 @@ class NoChoice(msgspec.Struct, frozen=True):
 
 
 class CandidateReport(msgspec.Struct, frozen=True):
-    """One candidate as it was judged. ``free`` None: no capacity stated.
+    """One candidate as it was judged. ``free`` None: no capacity stated. ``rate`` None: no rate.
+
+    ``capacity`` is in slots, ``free`` what it takes now, permits of a rate considered.
 
     ``path`` is ``()`` for the local site and for an unreachable one. ``age_s`` is that of
     ``in_flight``; infinite (null in JSON): no figure was heard yet.
@@ -65,6 +68,7 @@ class CandidateReport(msgspec.Struct, frozen=True):
     age_s: float
     verdict: Verdict
     reason: str
+    rate: RateLoad | None = None
 
 
 class Explanation(msgspec.Struct, frozen=True):

@@ -85,12 +85,13 @@ def report(
         path_cost=one.cost,
         path=one.next_path() if isinstance(one, RemoteSite) else (),
         targets_ready=one.targets_ready,
-        capacity=one.capacity,
+        capacity=one.stated_capacity,
         in_flight=one.in_flight,
         free=one.free,
         age_s=one.age_s(now),
         verdict=verdict,
         reason=reason,
+        rate=one.rate,
     )
 
 
@@ -99,6 +100,10 @@ def _weight(one: Candidate) -> str:
 
 
 def _room(one: Candidate) -> str:
+    if one.rate is not None:
+        left = f"{one.rate.permits} more now of {rate_text(one.rate.per_s)}"
+        slots = one.stated_capacity
+        return left if slots is None else f"{left}, {max(0, slots - one.in_flight)} of {slots} free"
     if one.capacity is None:
         return f"{one.in_flight} in flight, no capacity stated"
     return f"{one.free} of {one.capacity} free"
@@ -107,13 +112,22 @@ def _room(one: Candidate) -> str:
 def _passed_over(one: Candidate, verdict: Verdict) -> str:
     match verdict:
         case "full":
-            if one.capacity is not None and one.in_flight >= one.capacity:
-                return f"{one.in_flight} in flight, its capacity is {one.capacity}"
+            slots = one.stated_capacity
+            if slots is not None and one.in_flight >= slots:
+                return f"{one.in_flight} in flight, its capacity is {slots}"
+            if one.rate is not None:
+                return f"its rate of {rate_text(one.rate.per_s)} is used up"
             return "it has just refused a request for want of a free slot"
         case "soft-full":
             return (
                 f"{one.in_flight} in flight at {one.targets_ready} ready targets is more than "
                 "the way to the next site costs"
+            )
+        case "sends-away":
+            assert one.rate is not None, "only a rate sends away"
+            return (
+                f"over its {rate_text(one.rate.per_s)} and set to spill all: everything new "
+                "goes elsewhere until less is asked for"
             )
         case "draining":
             return "it is draining and takes nothing new"
@@ -150,3 +164,8 @@ def _dearer(
     if one.cost > chosen.cost:
         return f"path cost {one.cost}, and {chosen.name} at {chosen.cost} takes the request"
     return f"same path cost as {chosen.name}, and more in use per target"
+
+
+def rate_text(per_s: float) -> str:
+    """``15/s``, as people write it."""
+    return f"{per_s:.6g}/s"

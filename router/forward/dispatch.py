@@ -104,6 +104,8 @@ class Dispatch(Sender):
             self._fail(LegFailure("overloaded", "this router is short of memory"))
             return
         service.retries.requests += 1
+        if service.ledger.rated:
+            service.ledger.ask(self._account.started_at)
         self._next(self._account.started_at)
 
     # Leg
@@ -211,6 +213,7 @@ class Dispatch(Sender):
             self._end_stand(turned_away=False)
         if account.waited_since is not None:
             self._service.counters.queue_wait.observe(now - account.waited_since)
+            self._service.room.served()
             account.waited_since = None
 
     # Waiting
@@ -443,13 +446,16 @@ class Dispatch(Sender):
     def _wait(self, choice: NoChoice, now: float) -> None:
         service = self._service
         self._account.rest()
+        returns = self._deadline is not None
         if self._deadline is None:
             self._deadline = now + service.config.queue_wait_s
             self._account.waited_since = now
         self._tries.rest()
         if self._is_gone():
             self._fail(CANCELLED)
-        elif now >= self._deadline or not service.room.enter(self, choice, self._deadline):
+        elif now >= self._deadline or not service.room.enter(
+            self, choice, self._deadline, returns=returns
+        ):
             self._fail(LegFailure("all-full", "every site that has targets is full"))
 
     def _may_wait_for(self, choice: NoChoice) -> bool:

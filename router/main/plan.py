@@ -95,6 +95,16 @@ class Planner:
             for name, connector in sorted(wanted.connectors.items())
             if connector.service not in declared
         ]
+        problems += [
+            Problem(
+                code="SW0313",
+                message=f"Policy {name}: no site declares the service {policy.service}.",
+                hint=f"sitectl service create {policy.service} PORT, "
+                f"or: sitectl service set {policy.service} --site-capacity none",
+            )
+            for name, policy in sorted(wanted.policies.items())
+            if policy.service not in declared
+        ]
         by_service: dict[str, dict[str, ConnectorSpec]] = {}
         for name, connector in wanted.connectors.items():
             by_service.setdefault(connector.service, {})[name] = connector

@@ -261,6 +261,7 @@ class Services:
                 targets_ready=load[key].targets_ready,
                 capacity=load[key].capacity,
                 draining=self._draining,
+                rate_per_s=self._forwarder.rate_of(key),
             )
             for key, service in sorted(self._plan.services.items())
             if service.has_connector and key in load
@@ -274,4 +275,5 @@ class Services:
             self.advertise()
         self._learnt.keep(now)
         self._look_at_credentials()
+        self._changes.look_at_rates(self._forwarder.rate_states(), now)
         self._changes.look(self._forwarder.targets(), self._forwarder.listener_states())

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from router.model import limits
+from router.model.bursts import BurstSpec
 from router.model.capacity import Spill
 from router.model.settings import (
     Affinity,
@@ -19,7 +20,7 @@ API_VERSION = "spillway/v1"
 
 ServiceProtocol = Literal["tcp", "http", "http2"]
 PolicyName = Literal["fill", "balanced", "spread", "split", "failover"]
-Kind = Literal["Site", "Service", "Connector", "Listener", "Link", "Policy"]
+Kind = Literal["Site", "Service", "Connector", "Listener", "Link", "Policy", "Burst"]
 WORKLOAD_KINDS = ("deployment", "statefulset", "daemonset", "deploymentconfig", "service", "pods")
 
 
@@ -164,7 +165,9 @@ class SitePolicySpec(
     spill: Spill = "excess"
 
 
-AnySpec = SiteSpec | ServiceSpec | ConnectorSpec | ListenerSpec | LinkSpec | SitePolicySpec
+AnySpec = (
+    SiteSpec | ServiceSpec | ConnectorSpec | ListenerSpec | LinkSpec | SitePolicySpec | BurstSpec
+)
 
 
 class Document(msgspec.Struct, frozen=True):

@@ -93,6 +93,7 @@ def _candidates(
             targets_ready=row.targets_ready,
             capacity=row.capacity,
             draining=row.draining,
+            rate_per_s=row.rate_per_s,
         )
         found.setdefault(ServiceKey(row.service, row.port), []).append(candidate)
     return {
