@@ -45,6 +45,10 @@ VERSION: Final = "spillway.dev/version"
 
 CAPACITY, POLICY, QUEUE = "spillway.dev/capacity", "spillway.dev/policy", "spillway.dev/queue"
 """On workloads, Services and Pods (capacity), on workloads and Services (policy, queue)."""
+RESUME, WINDOW = "spillway.dev/resume", "spillway.dev/window"
+SITE_CAPACITY, SPILL = "spillway.dev/site-capacity", "spillway.dev/spill"
+"""On workloads and Services: what the site takes, and what stands beside a rate, that of the site
+if it has one, else that of the targets."""
 SERVICE_SETTINGS, CONNECTOR_SETTINGS = "spillway.dev/service-spec", "spillway.dev/connector-spec"
 """On workloads and Services: further fields of the Service and Connector document, as YAML."""
 CLUSTER_IP: Final = "spillway.dev/cluster-ip"
