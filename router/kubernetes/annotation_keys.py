@@ -99,7 +99,14 @@ KEYS: Final = (
         effect="`10/s`: below it a rate that was exceeded is calm again",
     ),
     AnnotationKey(key=names.WINDOW, kinds=ALL_KINDS, effect="`15s`: what a rate is measured over"),
-    AnnotationKey(key=names.POLICY, kinds=ALL_KINDS, effect="`fill` or `balanced`"),
+    AnnotationKey(
+        key=names.POLICY,
+        kinds=ALL_KINDS,
+        effect="`fill`, `balanced`, `spread`, `split` or `failover`",
+    ),
+    AnnotationKey(
+        key=names.WEIGHTS, kinds=ALL_KINDS, effect="`a=2,b=1` or `a=70%,b=30%`: sites under `split`"
+    ),
     AnnotationKey(key=names.QUEUE, kinds=ALL_KINDS, effect="how many may wait"),
     AnnotationKey(
         key=names.SERVICE_SETTINGS,
