@@ -21,6 +21,7 @@ from router.model.specs import (
     LinkSpec,
     ListenerSpec,
     ServiceSpec,
+    SitePolicySpec,
     SiteSpec,
 )
 
@@ -44,6 +45,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     connectors: dict[str, ConnectorSpec] = {}
     listeners: dict[str, ListenerSpec] = {}
     links: dict[str, LinkSpec] = {}
+    policies: dict[str, SitePolicySpec] = {}
     bursts: dict[str, BurstSpec] = {}
     inner_ports: dict[ServiceKey, int] | None = None
     declared_at_s: dict[str, float] = {}
@@ -97,6 +99,14 @@ def resolve(documents: Iterable[Document]) -> tuple[Wanted | None, list[ConfigEr
             connectors[document.name] = document.spec
         else:
             errors.append(problem)
+    policies: dict[str, SitePolicySpec] = {}
+    for document in kept:
+        if isinstance(document.spec, SitePolicySpec):
+            problem = _second_policy(document, document.spec, policies)
+            if problem is None:
+                policies[document.name] = document.spec
+            else:
+                errors.append(problem)
     wanted = Wanted(
         name=first.name,
         site=site,
@@ -104,6 +114,7 @@ def resolve(documents: Iterable[Document]) -> tuple[Wanted | None, list[ConfigEr
         connectors=connectors,
         listeners=listeners,
         links=links,
+        policies=policies,
         bursts=_bursts(kept, errors),
         declared_at_s={
             document.name: document.declared_at_s
@@ -112,6 +123,20 @@ def resolve(documents: Iterable[Document]) -> tuple[Wanted | None, list[ConfigEr
         },
     )
     return wanted, errors
+
+
+def _second_policy(
+    document: Document, spec: SitePolicySpec, policies: Mapping[str, SitePolicySpec]
+) -> ConfigError | None:
+    first = next((name for name, one in policies.items() if one.service == spec.service), None)
+    if first is None:
+        return None
+    return _error(
+        document,
+        "$.spec.service",
+        f"service {spec.service!r} has policy {first!r} at this site already",
+        "Remove one of them",
+    )
 
 
 def _error(

@@ -64,7 +64,7 @@ class Account:
         served_at = SERVED_NOWHERE
         if site is not None:
             served_at = service.remotes.name_of(site)
-            service.remotes.note_service_time(seconds)
+            service.remotes.note_service_time(now - min(self.held_at, now))
             if self.overflow_reason:
                 counters.overflowed(served_at, self.overflow_reason)
         code_class = self.code_class

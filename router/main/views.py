@@ -20,6 +20,7 @@ from router.admin.views import (
     WhyView,
 )
 from router.balance.decisions import CandidateReport
+from router.balance.site_gate import RateState
 from router.forward.counters import HistogramSnapshot
 from router.forward.figures import ServiceSnapshot
 from router.main.bursting import Bursting
@@ -27,6 +28,7 @@ from router.main.explaining import affinity_view, explained, finite
 from router.main.inquiry import Told
 from router.main.measuring import measure, takes_part
 from router.main.memory import MemoryGuard
+from router.main.rating import kind_of, rate_of, rate_of_report, rate_told
 from router.main.seeing import Seeing
 from router.main.site_router import SiteRouter
 from router.model.events import Problem
@@ -182,6 +184,8 @@ class OperatorView:
                         since=None
                         if target.state_s is None
                         else self._utc(self._network.now() - target.state_s),
+                        capacity_kind=kind_of(target.capacity, target.rate),
+                        rate=rate_told(target.rate),
                     )
                     for target in entry.targets
                 )
@@ -266,7 +270,7 @@ class OperatorView:
             listener=shown,
             tls_cert=snapshot.config.tls_cert,
             sites=tuple(
-                self._site(report)
+                self._site(report, snapshot.rate)
                 for report in snapshot.explanation.candidates
                 if takes_part(self._router, key, report)
             ),
@@ -282,24 +286,28 @@ class OperatorView:
                     requests_total=target.requests_total,
                     error=target.error,
                     since=self._utc(target.since),
+                    capacity_kind=kind_of(target.capacity, target.rate),
+                    rate=rate_of(target.rate),
                 )
                 for target in snapshot.targets
             ),
             phases={name: _phase(one) for name, one in snapshot.counters.phases.items()},
         )
 
-    def _site(self, report: CandidateReport) -> ServiceSite:
+    def _site(self, report: CandidateReport, own: RateState | None) -> ServiceSite:
+        local = report.site == self._router.identity.site
         return ServiceSite(
             site=report.site_name,
             id=report.site,
-            local=report.site == self._router.identity.site,
+            local=local,
             path_cost=report.path_cost,
             targets_ready=report.targets_ready,
             capacity=report.capacity,
-            capacity_kind=None if report.capacity is None else "concurrency",
+            capacity_kind=kind_of(report.capacity, report.rate),
             in_flight=report.in_flight,
             draining=report.verdict == "draining",
             age_s=finite(report.age_s),
+            rate=rate_of_report(report, own if local else None),
         )
 
     def _refused(self) -> list[Problem]:

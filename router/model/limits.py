@@ -234,6 +234,9 @@ POOL_IDLE_PER_TARGET_MAX = 256
 QUEUE_DEFAULT_MIN, QUEUE_DEFAULT_MAX = 10, 100
 QUEUE_WAIT_S = 1.0
 QUEUE_MAX, QUEUE_WAIT_S_MAX = 100_000, 3_600.0  # Of any declaration: here or of another site.
+SPLIT_SITES_MAX = 1_024  # Weights of one service: as many as sites may have targets of it.
+SPLIT_WEIGHT_MAX = 1_000_000  # A share of one in a million is the least that can be said.
+LINE_SERVED_MAX = 512  # Times kept of a line's progress: who comes last is judged by them.
 STANDING_MAX = 16  # Requests of one ingress waiting at one egress.
 OPEN_WAIT_S_MAX = 60.0  # What an OPEN may ask for; longer is cut.
 STAND_S = 0.25  # A request stands elsewhere that long at a time, then looks around again.
@@ -275,6 +278,20 @@ EJECT_FORGET_S = 30.0  # Good requests over that time after its return clear a t
 
 # balance.
 LEASE_PENDING_S = 0.005
+# Capacities: stated ones, and rates, over a window that holds at least one request.
+CAPACITY_MAX = 1_000_000
+RATE_PER_S_MIN, RATE_PER_S_MAX = 0.001, 1_000_000.0
+RATE_WINDOW_S_MIN, RATE_WINDOW_S, RATE_WINDOW_S_MAX = 1.0, 15.0, 3600.0
+RATE_STAY_S_MAX = 86_400.0
+RATE_RESUME_SHARE = 2 / 3  # Of the rate: below it a rate that was over is calm again.
+RATE_SUM_MAX = 1e12  # Of all targets of a site; what others claim is checked against it.
+PERMITS_MAX = 2**53
+RATE_GRAINS = 256  # What comes within a 256th of a window is remembered as one: some 25 kB.
+# Saved up at most while a rate is over, for requests that come unevenly: a share of the window's.
+RATE_RESERVE_MIN, RATE_RESERVE_SHARE = 5.0, 0.1
+PERMIT_TIMER_S_MIN = 0.001  # No sooner is looked for the next permit: many may come at once.
+RATE_LOOK_S = 0.25  # How often a rate is looked at when nobody asks: whether it is calm again.
+
 REFUSED_FULL_S = 0.1  # A site that refused counts as full, if nothing newer is heard.
 
 # Sessions of one service port whose site an ingress remembers: about 2 MB. The longest idle go.
