@@ -87,9 +87,14 @@ class Admission:
             return taken
         return None if self.wait(waiter, ingress, wait_until) else taken
 
-    def wait(self, waiter: Waiter, ingress: SiteId, deadline: float) -> bool:
-        """Queue without asking for a slot first; False: the queue is full."""
-        if not self._queue.push(ingress, waiter, deadline):
+    def wait(
+        self, waiter: Waiter, ingress: SiteId, deadline: float, *, returns: bool = False
+    ) -> bool:
+        """Queue without asking for a slot first; False: the queue is full.
+
+        ``returns``: it waited before, and is first again.
+        """
+        if not self._queue.push(ingress, waiter, deadline, returns=returns):
             return False
         self._arm()
         return True

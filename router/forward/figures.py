@@ -47,7 +47,7 @@ class ServiceSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """What `service status` and metrics show of one service port, as of one moment.
 
     ``explanation`` has every candidate site with its figures; the local one is a site of the
-    service only if ``has_targets``. ``declared``: some site declares it.
+    service only if ``has_targets``, ``rate`` is its own. ``declared``: some site declares it.
     """
 
     key: ServiceKey
@@ -61,3 +61,4 @@ class ServiceSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     counters: CountersSnapshot
     refused_connections: int
     listener: ListenerState | None
+    rate: RateState | None = None

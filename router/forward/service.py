@@ -8,9 +8,10 @@ from typing import Protocol
 import msgspec
 
 from router.balance.balancer import ServiceBalancer
-from router.balance.decisions import Explanation
+from router.balance.decisions import Explanation, NoChoice
 from router.balance.ledger import LocalLedger, Slot
 from router.balance.retries import RetryBudget
+from router.balance.saturation import Totals
 from router.balance.waiting import queue_limit
 from router.forward.admission import Admission
 from router.forward.counters import ServiceCounters
@@ -125,6 +126,7 @@ class Service:
             shared.network,
             standing_target=self.remotes.standing_target,
             round_trip_s=self.remotes.round_trip_s,
+            promised_per_s=self._promised_per_s,
         )
         self._health = HealthChecks(
             shared.network, shared.rng, self._target_is, config.timeouts.connect_s
@@ -269,6 +271,7 @@ class Service:
     # RemoteObserver (`remote`)
 
     def remote_opened(self, site: SiteId) -> None:
+        self.counters.away += 1
         self.balancer.opened(site)
 
     def remote_count(self, site: SiteId, in_flight: int) -> None:
@@ -278,6 +281,7 @@ class Service:
         self.balancer.refused(site, in_flight, self.timers.now())
 
     def remote_ended(self, site: SiteId, in_flight: int) -> None:
+        self.counters.away -= 1
         self.balancer.ended(site, in_flight, self.timers.now())
 
     def shed_idle(self) -> int:
@@ -300,6 +304,21 @@ class Service:
             return None
         told = int(state.is_over) + self.ledger.sends_all_away
         return RateLoad(state.per_s, state.free, told)
+
+    def totals(self) -> Totals:
+        """What says whether this site is saturated."""
+        ledger, counters = self.ledger, self.counters
+        requests, overflowed = counters.totals()
+        return Totals(
+            full=ledger.is_full,
+            absent=self.has_targets and not ledger.targets_ready,
+            demand=ledger.in_flight + counters.away + self.admission.waiting,
+            capacity=ledger.capacity or 0,
+            requests=requests,
+            overflowed=overflowed,
+            refused=counters.turned_away,
+            waited_s=counters.queue_wait.sum_s,
+        )
 
     def targets(self) -> list[TargetInfo]:
         infos: list[TargetInfo] = []
@@ -335,6 +354,12 @@ class Service:
         self.ledger.set_ready(target, ready)
         self._targets_changed()
         self._recall_if_deserted()
+
+    def _promised_per_s(self, choice: NoChoice) -> float:
+        """At the most: other ingresses have their share of it."""
+        slots = (self.ledger.capacity or 0) if choice.local_waitable else 0
+        slots += sum(self.remotes.slots_of(wait.site) for wait in choice.waitable)
+        return self.remotes.freed_per_s(slots)
 
     def _can_spare_a_target(self) -> bool:
         """Never the last one of all, however it fails: an error is better than no answer.
