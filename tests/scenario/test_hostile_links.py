@@ -351,7 +351,7 @@ def test_settings_that_a_member_declares_are_taken_or_refused_and_harm_nobody_el
         until(lambda: siege.room.service("z-honest"), "what comes last is known")
         until(lambda: siege.door.service("z-honest"), "there too")
         told = json.dumps(siege.room.get("status"))
-        assert "wants policy split" in told
+        assert "policy split needs weights" in told
         siege.serves()
         for sequence in range(3, 40):  # A listener that speaks TLS, and does not, and does.
             flipped = "link" if sequence % 2 else ""
