@@ -125,13 +125,11 @@ class LocalSite(Candidate):
     def _refresh_rate(self, now: float) -> None:
         ledger = self._ledger
         self.hard_full = not ledger.has_room_at(now)
-        state = ledger.rate_state(now)
-        self.sends_away = ledger.sends_all_away
-        if state is None:
-            self.rate = None
+        self.rate = rate = ledger.rate_load(now)
+        self.sends_away = rate is not None and rate.state == SENDS_AWAY
+        if rate is None:
             return
-        self.rate = RateLoad(state.per_s, state.free, int(state.is_over) + self.sends_away)
-        takes = self.in_flight + state.free
+        takes = self.in_flight + rate.permits
         self.capacity = takes if self.capacity is None else min(self.capacity, takes)
 
     @property

@@ -15,9 +15,11 @@ from router.balance.site_gate import (
     RateState,
     SiteGate,
     gate_for,
+    load_of,
     site_rate,
     state_of,
 )
+from router.model.adverts import RateLoad
 from router.model.capacity import SiteCap, TargetTerms
 
 
@@ -145,12 +147,8 @@ class Ledger(Protocol):
     def has_room_at(self, now: float) -> bool:
         """Some ready target takes one more, and so does the site."""
 
-    def rate_state(self, now: float) -> RateState | None:
+    def rate_load(self, now: float) -> RateLoad | None:
         """The rate of the whole; None: none is stated, or not of all targets."""
-
-    @property
-    def sends_all_away(self) -> bool:
-        """The site is over its rate, and all that is new shall leave it."""
 
     def try_acquire(
         self,
@@ -252,6 +250,12 @@ class LocalLedger:
             gates.append(self._site.gate)
         return any([gate.look(now) for gate in gates])
 
+    def rate_load(self, now: float) -> RateLoad | None:
+        """What decisions and other sites need of `rate_state`."""
+        if not self.rated:
+            return None
+        return load_of([one.gate for one in self._ready], self._site, now)
+
     def rate_state(self, now: float) -> RateState | None:
         """The rate of the whole; None: none is stated, or not of all targets."""
         if not self.rated:
@@ -274,11 +278,6 @@ class LocalLedger:
     def site_cap(self) -> SiteCap | None:
         """As `set_site_cap` was told."""
         return self._site.cap
-
-    @property
-    def sends_all_away(self) -> bool:
-        """The site is over its rate, and all that is new shall leave it."""
-        return self._site.sends_all_away
 
     def set_site_cap(self, cap: SiteCap | None) -> None:
         """What this site takes over all its targets. Ends nothing that is in flight."""

@@ -6,7 +6,9 @@ from math import inf
 import msgspec
 
 from router.balance.rate import Demand, Gate
+from router.model.adverts import RateLoad
 from router.model.capacity import Rate, SiteCap
+from router.model.limits import PERMITS_MAX
 
 
 class RateState(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,6 +125,25 @@ def site_rate(ready: list[Gate | None], site: SiteGate, now: float) -> RateState
         free=min(of_site.free, of_targets.free),
         is_over=of_site.is_over or of_targets.is_over,
     )
+
+
+def load_of(ready: list[Gate | None], site: SiteGate, now: float) -> RateLoad | None:
+    """As `site_rate`, what decisions and other sites need of it: asked for at every request."""
+    per_s, free, is_over = inf, PERMITS_MAX, False
+    if ready and None not in ready:
+        per_s, free, is_over = 0.0, 0, True
+        for gate in ready:
+            assert gate is not None, "just looked for"
+            per_s += gate.rate.per_s
+            free += gate.free(now)
+            is_over = is_over and gate.is_over
+    if site.gate is not None:
+        per_s = min(per_s, site.gate.rate.per_s)
+        free = min(free, site.gate.free(now))
+        is_over = is_over or site.gate.is_over
+    if per_s == inf:
+        return None
+    return RateLoad(per_s, free, int(is_over) + site.sends_all_away)
 
 
 def _sum(gates: list[Gate], now: float) -> RateState | None:

@@ -30,7 +30,7 @@ from router.forward.targets import Targets
 from router.link.ports import StreamOpener
 from router.model import limits
 from router.model.addresses import split
-from router.model.adverts import LoadReport, RateLoad, RemoteCandidate
+from router.model.adverts import LoadReport, RemoteCandidate
 from router.model.capacity import SiteCap, TargetTerms
 from router.model.ids import ServiceKey, SiteId
 from router.model.specs import ServiceProtocol, ServiceSpec
@@ -295,15 +295,8 @@ class Service:
         ledger = self.ledger
         if not ledger.rated:
             return Load(ledger.load, ledger.targets_ready, ledger.capacity)
-        rate = self._rate_load()
+        rate = ledger.rate_load(self.timers.now())
         return Load(ledger.load, ledger.targets_ready, ledger.capacity, rate)
-
-    def _rate_load(self) -> RateLoad | None:
-        state = self.ledger.rate_state(self.timers.now())
-        if state is None:
-            return None
-        told = int(state.is_over) + self.ledger.sends_all_away
-        return RateLoad(state.per_s, state.free, told)
 
     def totals(self) -> Totals:
         """What says whether this site is saturated."""
