@@ -14,6 +14,7 @@ COPY pyproject.toml README.md ./source/
 COPY router ./source/router
 COPY sitectl ./source/sitectl
 COPY certs ./source/certs
+COPY simulator ./source/simulator
 RUN sh ./assemble /opt/spillway
 
 FROM ${BASE}

@@ -22,14 +22,16 @@ class Ideal(msgspec.Struct, frozen=True, kw_only=True):
 def ideal_of(
     scenario: Scenario, record: Record, site: str, service: str, draw: Callable[[int], float]
 ) -> Ideal | None:
-    """Of the requests that one site was really asked. None: it has no slots, or they change."""
+    """Of what one site was really asked. None: not slots decide there, or they change."""
     groups = [one for one in scenario.targets if (one.site, one.service) == (site, service)]
     slots = [
         one.count * min(one.slots or 1, one.capacity if isinstance(one.capacity, int) else 10**6)
         for one in groups
     ]
     changes = any(one.site == site and one.do != "set-cost" for one in scenario.events)
-    if not sum(slots) or changes:
+    is_capped = any((one.site, one.service) == (site, service) for one in scenario.policies)
+    is_rated = any("/s" in str(one.capacity) for one in groups)
+    if not sum(slots) or changes or is_capped or is_rated:
         return None
     free = list(slots)
     ends: list[tuple[float, int]] = []

@@ -72,6 +72,7 @@ def spills(outcome: Outcome) -> list[str]:
 def over_time(outcome: Outcome, steps: int = 12) -> Table:
     """Each site in ``steps`` equal pieces of time: rates a second, mean slots, most in line."""
     rows: list[list[str]] = []
+    several = len({one.service for one in outcome.sites}) > 1
     for one in outcome.sites:
         series = one.series
         size = max(1, len(series.offered) // steps)
@@ -87,8 +88,8 @@ def over_time(outcome: Outcome, steps: int = 12) -> Table:
             busy = sum(series.busy[begin:end]) / (end - begin)
             rows.append(
                 [
-                    one.site,
-                    f"{begin * series.step_s:.0f} s",
+                    f"{one.site} {one.service}" if several else one.site,
+                    f"{begin * series.step_s:.4g} s",
                     f"{sum(series.offered[begin:end]) / seconds:.1f}/s",
                     f"{here / seconds:.1f}/s",
                     f"{away / seconds:.1f}/s",

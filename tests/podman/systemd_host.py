@@ -79,7 +79,7 @@ class SystemdHost:
         for parent in Path(base).parents:  # root's home, for one, is closed to others.
             self.run("chmod", "o+x", str(parent))
         self.run("mkdir", "--parents", CODE)
-        for package in ("router", "sitectl", "certs"):
+        for package in ("router", "sitectl", "simulator", "certs"):
             podman("cp", str(ROOT / package), f"{name}:{CODE}/{package}")
         self.run(self.python, "-m", "compileall", "-q", CODE)
         self.run("chmod", "-R", "go+rX", CODE)
