@@ -51,7 +51,7 @@ def _rule_line(label: str, one: SiteFigures | Rival) -> list[str]:
 
 
 def spills(outcome: Outcome) -> list[str]:
-    """A sentence for each site whose clients overflowed."""
+    """What there is to say of the overflow of each site that has clients."""
     lines = []
     for one in outcome.sites:
         if one.first_spill_s is None:
@@ -60,12 +60,12 @@ def spills(outcome: Outcome) -> list[str]:
             continue
         free = one.first_spill_free
         found = "no capacity is stated there" if free is None else f"{max(free, 0)} slots were free"
-        line = f"{one.site}: first spill at {one.first_spill_s:.2f} s, {found}"
+        lines.append(f"{one.site}: first spill at {one.first_spill_s:.2f} s, {found}")
         if one.spilled_while_free is not None:
-            line += f"; {one.spilled_while_free * 100:.1f} % left while a slot was free"
+            lines.append(f"  {one.spilled_while_free * 100:.1f} % left while a slot was free")
         if one.return_s is not None:
-            line += f"; back {max(one.return_s, 0.0):.2f} s after the last that had to leave"
-        lines.append(line)
+            back_s = max(one.return_s, 0.0)
+            lines.append(f"  the last one left {back_s:.2f} s after the last that had to")
     return lines
 
 

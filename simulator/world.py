@@ -23,7 +23,7 @@ from simulator.scenario import Happening, Scenario, Service, Targets
 from simulator.virtual import LINK_PORT, MemoryKeeper, NoClaims, SimCredentials, SimIdentity
 
 _FIRST_PORT = 10_000
-_DRAWN_APART_S = 0.001  # One way, between sites that no link joins: they never talk.
+_STRANGERS_S = 0.001  # One way, between sites that no link joins: they never talk.
 
 
 class Group:
@@ -159,7 +159,7 @@ class World:
         self.scenario, self.draw = scenario, draw
         self.names = tuple(service.name for service in scenario.services)
         self.services: dict[str, Service] = {one.name: one for one in scenario.services}
-        self.internet = SimulatedInternet(scenario.seed, delay_s=_DRAWN_APART_S)
+        self.internet = SimulatedInternet(scenario.seed, delay_s=_STRANGERS_S, cuts=False)
         self.journal: list[str] = []
         self.sites = {name: Site(self, i, name) for i, name in enumerate(scenario.sites)}
         for link in scenario.links:

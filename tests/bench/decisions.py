@@ -18,7 +18,7 @@ from router.balance.policies import POLICIES, check_policy
 from router.model.adverts import RemoteCandidate
 from router.model.capacity import TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId
-from router.model.specs import PolicyName, PolicySpec
+from router.model.specs import PolicySpec
 from tests.bench import machine
 
 CANDIDATES = (1, 2, 5, 20)
@@ -32,12 +32,12 @@ TARGET = "127.0.0.1:9001"
 class Line(msgspec.Struct, frozen=True):
     """One kind of decision: microseconds by number of candidates."""
 
-    policy: PolicyName
+    policy: str
     state: str
     took_us: list[float]
 
 
-def scene(policy: PolicyName, candidates: int, *, local_full: bool, full: int) -> ServiceBalancer:
+def scene(policy: str, candidates: int, *, local_full: bool, full: int) -> ServiceBalancer:
     """``full`` of the other sites have no slot, the nearest ones."""
     ledger = LocalLedger()
     ledger.set_targets({TARGET: TargetTerms(name="t", capacity=SLOTS)})

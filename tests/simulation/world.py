@@ -245,13 +245,17 @@ class SimSite:
         self.apply()
 
     def declare(
-        self, policy: str = "fill", affinity: Affinity | None = None, **fields: float
+        self,
+        policy: str = "fill",
+        affinity: Affinity | None = None,
+        weights: dict[str, int] | None = None,
+        **fields: float,
     ) -> None:
         """Declare the service."""
         self.services["shop"] = ServiceSpec(
             protocol="http",
             ports=(SERVICE.port,),
-            policy=PolicySpec(name="balanced" if policy == "balanced" else "fill"),
+            policy=PolicySpec(name=policy, weights=weights or {}),
             queue=int(fields["queue"]) if "queue" in fields else None,
             queue_wait_s=fields.get("queue_wait_s", 1.0),
             affinity=affinity,
