@@ -7,7 +7,7 @@ PYTHONS ?= 3.12
 STORM_ROUNDS ?= 20000
 STORM_SEED ?= 1
 
-.PHONY: help install dev demo test test-podman lint corpus fuzz storm bench bench-gateway overload image wheels bundle lock clean
+.PHONY: help install dev demo test test-podman lint corpus fuzz storm bench bench-gateway bench-bursts bench-decisions overload image wheels bundle lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -20,6 +20,8 @@ help:
 	@echo 'make fuzz      mutated bytes for FUZZ_SECONDS (60); FUZZ_SEED= replays'
 	@echo 'make storm     aborts at any moment, STORM_ROUNDS (20000); STORM_SEED= replays'
 	@echo 'make bench     requests a second, latency, bulk, memory, failover'
+	@echo 'make bench-bursts    how well bursts fill and spill, on real sites 20 ms apart'
+	@echo 'make bench-decisions microseconds that a decision takes'
 	@echo 'make bench-gateway   PostgreSQL through a gateway: transactions, latency, start, memory'
 	@echo 'make overload  attacks by thousands and ten times the load, with figures'
 	@echo 'make image     the container image: IMAGE= BASE= PLATFORMS=linux/amd64,linux/arm64'
@@ -73,6 +75,13 @@ bench: dev
 
 bench-gateway: dev
 	$(BIN)/python -m tests.bench.gateway
+
+# BURSTS="--quick", BURSTS="--only 8x --json bursts.json"
+bench-bursts: dev
+	$(BIN)/python -m tests.bench.bursts $(BURSTS)
+
+bench-decisions: dev
+	$(BIN)/python -m tests.bench.decisions
 
 overload: dev
 	$(BIN)/python -m tests.bench.overload

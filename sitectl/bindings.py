@@ -22,14 +22,12 @@ from router.model.specs import (
     TargetSpec,
 )
 from sitectl import tls
-from sitectl.failure import Exit, Failure, conflict, not_found, usage
+from sitectl.capacity_flags import CapacityFlags, with_capacity
+from sitectl.failure import Failure, conflict, not_found, usage
 from sitectl.service_flags import changed_health
 from sitectl.site import Change, Site
 
 _AS_IT_IS: Final[Mapping[str, Any]] = MappingProxyType({})
-
-NO_CAPACITY: Final = "none"
-"""As a value of ``--capacity``: whatever was stated is withdrawn."""
 
 
 class Target(NamedTuple):
@@ -127,24 +125,6 @@ _PLURALS: Final = {f"{word}s": word for word in (*WORKLOAD_KINDS, "host")} | {
     "svc": "service",
     "pod": "pods",
 }
-
-
-def capacity_slots(text: str) -> int | None:
-    """Slots per target; None: none are stated.
-
-    Failure: a rate or ``auto``, which this version has not; or nonsense.
-    """
-    if text == NO_CAPACITY:
-        return None
-    from router.documents.readers import capacity_of
-
-    slots, reason = capacity_of(text)
-    if slots is None:
-        hint = "State requests in flight per target, for example --capacity 10"
-        code = "SW0104" if reason else "usage"
-        message = reason or f"--capacity {text!r}: expected a number, or {NO_CAPACITY}"
-        raise Failure(Exit.USAGE, code, message, hint)
-    return slots
 
 
 def target_ports_of(
@@ -262,7 +242,7 @@ def reach_of(
 def bind_target(
     site: Site,
     binding: Binding,
-    capacity: str | None,
+    capacity: CapacityFlags | None,
     health: Mapping[str, str | None],
     reach: Mapping[str, Any] = _AS_IT_IS,
 ) -> Change:
@@ -277,7 +257,7 @@ def bind_target(
 def bound_document(
     site: Site,
     binding: Binding,
-    capacity: str | None,
+    capacity: CapacityFlags | None,
     health: Mapping[str, str | None],
     reach: Mapping[str, Any] = _AS_IT_IS,
 ) -> Document | None:
@@ -306,25 +286,27 @@ def bound_document(
 
 def with_settings(
     spec: ConnectorSpec,
-    capacity: str | None,
+    capacity: CapacityFlags | None,
     health: Mapping[str, str | None],
     reach: Mapping[str, Any] = _AS_IT_IS,
 ) -> ConnectorSpec:
     """``spec`` with what the flags give; None gives nothing."""
     return msgspec.structs.replace(
-        spec,
-        capacity=spec.capacity if capacity is None else capacity_slots(capacity),
+        with_capacity(spec, capacity),
         health=changed_health(health, spec.health),
         **reach,
     )
 
 
 def changed_targets(
-    name: str, bound: list[Binding], capacity: str | None, health: Mapping[str, str | None]
+    name: str,
+    bound: list[Binding],
+    capacity: CapacityFlags | None,
+    health: Mapping[str, str | None],
 ) -> list[Document]:
     """Every connector of the service here, with the settings given. Failure: there is none."""
     if not bound:
-        what = f" --capacity {capacity}" if capacity is not None else ""
+        what = capacity.shown if capacity is not None else ""
         raise not_found(
             f"service {name!r} has no target here whose settings could change",
             f"sitectl service bind {name} host ADDRESS{what}",

@@ -1,6 +1,6 @@
 """A service's name and ports on the command line, and the documents that are about it."""
 
-from router.model.specs import ConnectorSpec, Document, ListenerSpec
+from router.model.specs import ConnectorSpec, Document, ListenerSpec, SitePolicySpec
 from sitectl.failure import usage
 from sitectl.site import Site
 
@@ -46,7 +46,7 @@ def documents_of(site: Site, service: str) -> list[Document]:
         for document in site.documents()
         if (document.kind == "Service" and document.name == service)
         or (
-            isinstance(document.spec, ConnectorSpec | ListenerSpec)
+            isinstance(document.spec, ConnectorSpec | ListenerSpec | SitePolicySpec)
             and document.spec.service == service
         )
     ]

@@ -160,7 +160,7 @@ def _details(item: dict[str, Any]) -> str:
                 s.get("path_cost"),
                 s.get("targets_ready"),
                 s.get("in_flight"),
-                s.get("capacity"),
+                capacity_text(s),
                 s.get("draining"),
             )
             for s in item.get("sites") or []
@@ -179,7 +179,7 @@ def _details(item: dict[str, Any]) -> str:
                 t.get("ready"),
                 t.get("since"),
                 t.get("in_flight"),
-                t.get("capacity"),
+                capacity_text(t),
                 t.get("requests_total"),
                 t.get("error"),
             )
@@ -190,6 +190,21 @@ def _details(item: dict[str, Any]) -> str:
     if item.get("affinity"):
         head += f"\nSessions by {output.safe(affinity_text(item['affinity']))}"
     return f"{head}\n{sites}\n\n{targets}"
+
+
+def capacity_text(item: dict[str, Any]) -> Any:
+    """Slots, a rate (``7.2 of 15/s``), or both, for a table; None: none stated."""
+    rate = item.get("rate")
+    if not rate:
+        return item.get("capacity")
+    admitted = rate.get("admitted_per_s")
+    text = f"{rate['per_s']:.6g}/s"
+    if admitted is not None:
+        text = f"{admitted:.1f} of {text}"
+    if rate.get("state") not in (None, "calm"):
+        text += ", over" if rate["state"] == "over" else ", over: all leaves"
+    slots = item.get("capacity")
+    return text if slots is None else f"{slots}; {text}"
 
 
 def _phases_text(phases: dict[str, Any]) -> str:

@@ -53,7 +53,17 @@ FAMILIES: dict[str, Family] = {
     ),
     "spillway_in_flight": Family("gauge", "Accepted and unfinished.", ("service", "port", "site")),
     "spillway_capacity": Family(
-        "gauge", "Stated capacity of the ready targets.", ("service", "port", "site")
+        "gauge",
+        "Stated capacity of the ready targets, in requests at once.",
+        ("service", "port", "site"),
+    ),
+    "spillway_rate_per_second": Family(
+        "gauge",
+        "Of a capacity that is a rate: what is stated, and this site's means over its window.",
+        ("service", "port", "site", "kind"),
+    ),
+    "spillway_rate_over": Family(
+        "gauge", "1: the rate was exceeded and holds back, 0: calm.", ("service", "port", "site")
     ),
     "spillway_targets_ready": Family("gauge", "Ready targets.", ("service", "port", "site")),
     "spillway_target_requests_total": Family(
@@ -91,6 +101,12 @@ FAMILIES: dict[str, Family] = {
     ),
     "spillway_overload_actions_total": Family(
         "counter", "What was shed, refused and dropped for want of memory.", ("action",)
+    ),
+    "spillway_burst_state": Family(
+        "gauge", "1: the service of this Burst is saturated at this site.", ("name",)
+    ),
+    "spillway_burst_hooks_total": Family(
+        "counter", "Runs of hooks by how they ended, tests included.", ("name", "result")
     ),
     "spillway_access_log_lines_total": Family("counter", "Lines written to the access log."),
     "spillway_access_log_dropped_total": Family(

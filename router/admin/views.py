@@ -76,8 +76,28 @@ class ListenerView(msgspec.Struct, frozen=True, kw_only=True):
     error: str
 
 
+class RateView(msgspec.Struct, frozen=True, kw_only=True):
+    """A rate and how it stands. ``state`` calm, over, or sends-away (over, and spilling all).
+
+    ``asked_per_s`` and ``admitted_per_s`` are means over the last ``window_s``; ``free``: how many
+    it would let in at once. Of another site's rate some are not known here: None.
+    """
+
+    per_s: float
+    resume_per_s: float | None = None
+    window_s: float | None = None
+    asked_per_s: float | None = None
+    admitted_per_s: float | None = None
+    free: int | None = None
+    state: str = "calm"
+
+
 class ServiceSite(msgspec.Struct, frozen=True, kw_only=True):
-    """One site's part in a service. ``age_s``: how old ``in_flight`` is; 0 for this site."""
+    """One site's part in a service. ``age_s``: how old ``in_flight`` is; 0 for this site.
+
+    ``capacity_kind`` concurrency, rate or auto; None: none stated. ``capacity`` is in requests at
+    once, beside a rate those that are stated too; ``in_flight`` counts requests whatever the kind.
+    """
 
     site: str
     id: str
@@ -89,6 +109,7 @@ class ServiceSite(msgspec.Struct, frozen=True, kw_only=True):
     in_flight: int
     draining: bool
     age_s: float | None
+    rate: RateView | None = None
 
 
 class TargetView(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,6 +128,8 @@ class TargetView(msgspec.Struct, frozen=True, kw_only=True):
     requests_total: int
     error: str
     since: str | None = None
+    capacity_kind: str | None = None
+    rate: RateView | None = None
 
 
 class AffinityView(msgspec.Struct, frozen=True):
@@ -188,6 +211,8 @@ class WhyCandidate(msgspec.Struct, frozen=True, kw_only=True):
     age_s: float | None
     verdict: str
     reason: str
+    capacity_kind: str | None = None
+    rate: RateView | None = None
 
 
 class WhySession(msgspec.Struct, frozen=True):
@@ -214,3 +239,54 @@ class WhyView(msgspec.Struct, frozen=True, kw_only=True):
     session: WhySession | None = None
     decision: WhyDecision
     candidates: tuple[WhyCandidate, ...]
+
+
+class BurstFigure(msgspec.Struct, frozen=True):
+    """A figure over the window and its two marks; ``queueWait`` in seconds, others are shares."""
+
+    name: str
+    now: float
+    saturated: float
+    calm: float
+
+
+class BurstRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A run of a hook that ended. ``number`` counts tests, from 1."""
+
+    event: str
+    id: str
+    at: str
+    ok: bool
+    text: str
+    hint: str
+    number: int
+
+
+class BurstView(msgspec.Struct, frozen=True, kw_only=True):
+    """`burst status`: one Burst document.
+
+    ``window_whole``: False: it has not been looked at for a whole window, and is not judged yet.
+    ``owed``: the event that the hook is still to be run for, ``again`` when after a failure.
+    ``next_allowed``: before it the state does not change (cool-down). ``fires_here``: of several
+    routers this one runs hooks. ``refusal``: why this kind of hook is not run here.
+    """
+
+    name: str
+    service: str
+    hook: str
+    state: str
+    since: str | None
+    figures: tuple[BurstFigure, ...]
+    window_s: float
+    window_whole: bool
+    requests: int
+    demand: float
+    next_allowed: str | None
+    fires_here: bool
+    refusal: str
+    running: bool
+    owed: str | None
+    again: str | None
+    last: BurstRun | None
+    last_test: BurstRun | None
+    runs: dict[str, int]

@@ -12,12 +12,12 @@ from router.balance.decisions import (
     OverflowReason,
     RemoteWait,
 )
-from router.balance.explain import ROOM_FARTHER, decision_reason, report, why_it_yields
+from router.balance.explain import NEAREST, ROOM_FARTHER, decision_reason, report, why_it_yields
 from router.balance.ledger import Ledger
 from router.balance.policies import POLICIES, check_policy
 from router.balance.replicas import one_of_each_site
 from router.balance.rotation import next_in_turn, take_turn
-from router.model.adverts import RemoteCandidate
+from router.model.adverts import RateLoad, RemoteCandidate
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.specs import PolicySpec
 
@@ -44,10 +44,11 @@ class ServiceBalancer:
     __slots__ = (
         "_bearable",
         "_choose",
-        "_fills",
+        "_holds",
         "_ledger",
         "_local",
         "_local_decision",
+        "_near_first",
         "_order",
         "_policy",
         "_remotes",
@@ -75,13 +76,25 @@ class ServiceBalancer:
         return self._policy
 
     def set_policy(self, policy: PolicySpec) -> None:
-        """Use ``policy`` from the next decision on; `check_policy` must have passed it."""
+        """Use ``policy`` from the next decision on; `check_policy` must have passed it.
+
+        All turns begin anew: what another rule owed to a site says nothing under this one.
+        """
         assert check_policy(policy) is None, "policy not checked"
         self._policy = policy
         self._choose = POLICIES[policy.name]
-        self._fills = policy.name == "fill"
+        self._holds = policy.name == "failover"
+        self._near_first = policy.name == "fill" or self._holds
+        for one in self._order:
+            one.turn = 0
         self._local.verdict = None
-        self._local_decision = self._decide_local()  # The commonest: made once.
+        self._set_shares()
+        self._set_shortcuts()
+
+    def set_site_name(self, name: str) -> None:
+        """What this site is known by: another one, too, may claim the name that it was given."""
+        self._local.name = name
+        self._set_shares()
 
     @property
     def sites(self) -> list[SiteId]:
@@ -107,11 +120,8 @@ class ServiceBalancer:
                 site.update(advert)
             self._remotes[advert.site] = site
         self._order = [self._local, *self._remotes.values()]
-        order = list(self._remotes.values())
-        costs = [one.cost for one in order[:2]] + [inf, inf]
-        self._bearable = costs[0] if costs[0] > 0 else -1  # At no cost it ties with us.
-        self._sole = order[0] if costs[0] < costs[1] else None
-        self._sole_bearable = costs[1] - costs[0] if order else 0
+        self._set_shares()
+        self._set_shortcuts()
 
     def reaches(self, site: SiteId, router: RouterId) -> bool:
         """Whether ``router`` is the one of ``site`` that is used, whose load counts."""
@@ -119,12 +129,18 @@ class ServiceBalancer:
         return remote is not None and remote.router == router
 
     def report_load(
-        self, site: SiteId, in_flight: int, targets_ready: int, capacity: int | None, now: float
+        self,
+        site: SiteId,
+        in_flight: int,
+        targets_ready: int,
+        capacity: int | None,
+        now: float,
+        rate: RateLoad | None = None,
     ) -> None:
         """A load report of the egress: its count over all ingresses, ours included."""
         remote = self._remotes.get(site)
         if remote is not None:
-            remote.report(targets_ready, capacity)
+            remote.report(targets_ready, capacity, rate, now)
             remote.hear(in_flight, now)
 
     def report_count(self, site: SiteId, in_flight: int, now: float) -> None:
@@ -165,20 +181,25 @@ class ServiceBalancer:
         )
 
     def select(
-        self, now: float, excluded: frozenset[SiteId] = _NOBODY, preferred: SiteId | None = None
+        self,
+        now: float,
+        excluded: frozenset[SiteId] = _NOBODY,
+        preferred: SiteId | None = None,
+        refused: frozenset[SiteId] = _NOBODY,
     ) -> Decision | NoChoice:
         """Where the next request goes, ``excluded`` sites left out. Takes no slot.
 
+        ``refused``: those of the excluded that were only full, for which `failover` waits.
         ``preferred`` is where its session is, None: it has none. There it stays, whatever that
         costs, while that site takes requests and is not hard-full; else the policy decides. The
-        caller takes the local slot, or tells `opened`. O(1) while `fill` finds local room or a
-        session stays, else O(candidates).
+        caller takes the local slot, or tells `opened`. O(1) while `fill` or `failover` finds local
+        room or a session stays, else O(candidates).
         """
         if preferred is not None:
-            return self._select_for(preferred, now, excluded)
-        if self._fills and not excluded:
+            return self._select_for(preferred, now, excluded, refused)
+        ledger = self._ledger
+        if self._near_first and not excluded and not ledger.rated:
             # The cheapest candidate has room: nobody else need be looked at. `fill`, in short.
-            ledger = self._ledger
             targets_ready = 0 if self._local.draining else ledger.targets_ready
             if targets_ready:
                 capacity = ledger.capacity
@@ -191,20 +212,25 @@ class ServiceBalancer:
                     return self._local_decision
             elif self._sole is not None and self._has_plain_room(self._sole, now):
                 sole = self._sole
-                return Decision(sole.site, False, sole.take_path(), ROOM_FARTHER, False, "")
-        tied = self._judge(now, excluded)
+                reason = NEAREST if self._holds else ROOM_FARTHER
+                return Decision(sole.site, False, sole.take_path(), reason, False, "")
+        tied = self._judge(now, excluded, refused)
         if not tied:
-            return self._no_choice()
+            return self._no_choice(refused)
         chosen = tied[0] if len(tied) == 1 else take_turn(tied)
         if isinstance(chosen, RemoteSite):
             return self._decide_remote(chosen, chosen.take_path())
         return self._decide_local()
 
     def explain(
-        self, now: float, excluded: frozenset[SiteId] = _NOBODY, preferred: SiteId | None = None
+        self,
+        now: float,
+        excluded: frozenset[SiteId] = _NOBODY,
+        preferred: SiteId | None = None,
+        refused: frozenset[SiteId] = _NOBODY,
     ) -> Explanation:
         """What `select` would answer now, and why. Takes no slot and moves no turn."""
-        tied = self._judge(now, excluded)
+        tied = self._judge(now, excluded, refused)
         stays = self._stays(preferred, now, excluded) if preferred is not None else None
         decision: Decision | NoChoice
         chosen = None
@@ -213,7 +239,7 @@ class ServiceBalancer:
             path = stays.next_path() if isinstance(stays, RemoteSite) else ()
             decision = _stay(stays, path)
         elif not tied:
-            decision = self._no_choice()
+            decision = self._no_choice(refused)
         else:
             chosen = next_in_turn(tied)
             if isinstance(chosen, RemoteSite):
@@ -222,9 +248,9 @@ class ServiceBalancer:
                 decision = self._decide_local()
             if preferred is not None:
                 decision = self._yielded(decision, preferred, excluded)
-        policy = self._policy.name
+        policy = self._policy
         return Explanation(
-            policy=policy,
+            policy=policy.name,
             decision=decision,
             candidates=tuple(
                 report(one, chosen, tied, policy, now, stays=stays is not None)
@@ -233,13 +259,17 @@ class ServiceBalancer:
         )
 
     def _select_for(
-        self, preferred: SiteId, now: float, excluded: frozenset[SiteId]
+        self,
+        preferred: SiteId,
+        now: float,
+        excluded: frozenset[SiteId],
+        refused: frozenset[SiteId],
     ) -> Decision | NoChoice:
         """As `select`, of a session that is at ``preferred``."""
         stays = self._stays(preferred, now, excluded)
         if stays is not None:
             return _stay(stays, stays.take_path() if isinstance(stays, RemoteSite) else ())
-        decision = self.select(now, excluded)
+        decision = self.select(now, excluded, None, refused)
         if isinstance(decision, NoChoice):
             return decision
         return self._yielded(decision, preferred, excluded)
@@ -273,13 +303,35 @@ class ServiceBalancer:
         return self._local if site == self._local.site else self._remotes.get(site)
 
     def _has_plain_room(self, one: RemoteSite, now: float) -> bool:
-        """`fill` would take the nearest remote site, were it the cheapest alive."""
+        """The policy would take the nearest remote site, were it the cheapest alive."""
         one.refresh(now)
         if one.draining or not one.targets_ready or not one.paths or one.hard_full:
             return False
+        if one.sends_away:
+            return False
         return one.is_stated or one.in_flight <= one.targets_ready * self._sole_bearable
 
-    def _judge(self, now: float, excluded: frozenset[SiteId]) -> list[Candidate]:
+    def _set_shares(self) -> None:
+        weights = self._policy.weights if self._policy.name == "split" else {}
+        for one in self._order:
+            one.share = weights.get(one.name, 0)
+
+    def _set_shortcuts(self) -> None:
+        """What `select` need not work out each time."""
+        self._local_decision = self._decide_local()  # The commonest: made once.
+        order = list(self._remotes.values())
+        costs = [one.cost for one in order[:2]] + [inf, inf]
+        ties = costs[0] <= 0  # At no cost the next site is as good as this one.
+        self._sole = order[0] if costs[0] < costs[1] else None
+        if self._holds:  # One without a stated capacity bears everything.
+            self._bearable, self._sole_bearable = -1 if ties else inf, inf
+        else:
+            self._bearable = -1 if ties else costs[0]
+            self._sole_bearable = costs[1] - costs[0] if order else 0
+
+    def _judge(
+        self, now: float, excluded: frozenset[SiteId], refused: frozenset[SiteId]
+    ) -> list[Candidate]:
         """Refresh all candidates, judge who is alive, ask the policy; those who tie."""
         alive: list[Candidate] = []
         for one in self._order:
@@ -292,49 +344,78 @@ class ServiceBalancer:
                 one.verdict = "unreachable"
             elif one.site in excluded:
                 one.verdict = "excluded"
+                if self._holds and one.site in refused:
+                    alive.append(one)
             else:
                 one.verdict = None
                 alive.append(one)
+        if any([one.sends_away for one in alive]):
+            return self._choose_elsewhere(alive)
         return self._choose(alive)
+
+    def _choose_elsewhere(self, alive: list[Candidate]) -> list[Candidate]:
+        """Who sends all away comes last: within its cap, rather than nobody."""
+        last = [one for one in alive if one.sends_away]
+        for one in last:
+            one.verdict = "full" if one.hard_full else "sends-away"
+        tied = self._choose([one for one in alive if not one.sends_away])
+        if tied:
+            return tied
+        for one in last:
+            one.verdict = None
+        return self._choose(last)
 
     def _decide_local(self) -> Decision:
         local = self._local
-        return Decision(local.site, True, (), decision_reason(local, self._policy.name), False, "")
+        return Decision(local.site, True, (), decision_reason(local, self._policy), False, "")
 
     def _decide_remote(self, chosen: RemoteSite, path: tuple[RouterId, ...]) -> Decision:
         overflow_reason: OverflowReason = ""
         for one in self._order:
-            if one.cost >= chosen.cost:
-                break
+            if self._holds or one.cost >= chosen.cost:
+                break  # `failover` leaves no site for being full.
             if one.verdict == "full" or (one.verdict == "excluded" and one.hard_full):
                 overflow_reason = "full"
                 break
-            if one.verdict == "soft-full":
+            if one.verdict == "sends-away":
+                overflow_reason = "sends-away"
+            elif one.verdict == "soft-full":
                 overflow_reason = "soft-full"
         return Decision(
             chosen.site,
             False,
             path,
-            decision_reason(chosen, self._policy.name),
+            decision_reason(chosen, self._policy),
             overflow_reason != "",
             overflow_reason,
         )
 
-    def _no_choice(self) -> NoChoice:
+    def _no_choice(self, refused: frozenset[SiteId]) -> NoChoice:
         waiting_helps = [
             one
             for one in self._order
-            if one.hard_full and (one.verdict == "full" or one.verdict == "excluded")
+            if one.verdict == "full"
+            or (
+                one.verdict == "excluded"
+                and (one.site in refused if self._holds else one.hard_full)
+            )
         ]
+        if not waiting_helps:
+            return NoChoice(reason="no-route", waitable=(), local_waitable=False)
+        cheapest = waiting_helps[0].cost
         return NoChoice(
-            reason="all-full" if waiting_helps else "no-route",
+            reason="all-full",
             waitable=tuple(
-                RemoteWait(one.site, one.next_path())
-                for one in waiting_helps
+                RemoteWait(one.site, one.next_path(), one.cost > cheapest)
+                for one in sorted(waiting_helps, key=_has_no_share)
                 if isinstance(one, RemoteSite)
             ),
             local_waitable=self._local in waiting_helps,
         )
+
+
+def _has_no_share(one: Candidate) -> bool:
+    return not one.share
 
 
 def _stay(one: Candidate, path: tuple[RouterId, ...]) -> Decision:

@@ -1,11 +1,15 @@
 """What a balancer knows of each site that could take the next request: mutable, its own."""
 
+from math import floor
 from typing import Literal
 
 from router.balance.ledger import Ledger
 from router.model import limits
-from router.model.adverts import RemoteCandidate
+from router.model.adverts import RateLoad, RemoteCandidate
 from router.model.ids import RouterId, SiteId
+
+SENDS_AWAY = 2  # `RateLoad.state` of a site that is over and sends all away.
+_ROUNDING = 1e-9
 
 Verdict = Literal[
     "chosen",
@@ -16,14 +20,18 @@ Verdict = Literal[
     "no-target",
     "excluded",
     "unreachable",
+    "sends-away",
 ]
 
 
 class Candidate:
     """One site. `refresh` brings the figures up to date; policies then read plain attributes.
 
-    ``hard_full``: no free slot of a stated capacity. ``verdict`` is set while a decision is made;
-    None: not judged. ``turn`` belongs to `rotation`.
+    ``hard_full``: no free slot of a stated capacity, or no permit of a rate. Where a rate holds,
+    ``capacity`` is what it takes now: in flight and permits, or its slots if they are fewer.
+    ``sends_away``: it is over its rate and passed over while another has room. ``verdict`` is set
+    while a decision is made; None: not judged. ``turn`` belongs to `rotation`. ``share``: what
+    `split` gives it, by its name; 0: nothing, or another policy is in force.
     """
 
     __slots__ = (
@@ -35,6 +43,9 @@ class Candidate:
         "local",
         "name",
         "paths",
+        "rate",
+        "sends_away",
+        "share",
         "site",
         "targets_ready",
         "turn",
@@ -52,13 +63,16 @@ class Candidate:
         self.capacity: int | None = None
         self.in_flight = 0
         self.hard_full = False
+        self.rate: RateLoad | None = None
+        self.sends_away = False
         self.turn = 0
+        self.share = 0
         self.verdict: Verdict | None = None
 
     @property
     def weight(self) -> int:
-        """Its share of turns among equals."""
-        return self.targets_ready
+        """What it gets of the turns among those tied: by its weight, else by ready targets."""
+        return self.share or self.targets_ready
 
     @property
     def is_stated(self) -> bool:
@@ -71,6 +85,11 @@ class Candidate:
         if self.capacity is None:
             return None
         return 0 if self.hard_full else max(0, self.capacity - self.in_flight)
+
+    @property
+    def stated_capacity(self) -> int | None:
+        """Its slots, whatever its rate lets in now; None: none stated."""
+        return self.capacity
 
     def refresh(self, now: float) -> None:
         """Bring the figures up to ``now``. Repeating it changes nothing."""
@@ -96,7 +115,29 @@ class LocalSite(Candidate):
         self.targets_ready = ledger.targets_ready
         self.capacity = ledger.capacity
         self.in_flight = ledger.load
+        if ledger.rated:
+            self._refresh_rate(now)
+            return
         self.hard_full = ledger.is_full
+        self.rate = None
+        self.sends_away = False
+
+    def _refresh_rate(self, now: float) -> None:
+        ledger = self._ledger
+        self.hard_full = not ledger.has_room_at(now)
+        state = ledger.rate_state(now)
+        self.sends_away = ledger.sends_all_away
+        if state is None:
+            self.rate = None
+            return
+        self.rate = RateLoad(state.per_s, state.free, int(state.is_over) + self.sends_away)
+        takes = self.in_flight + state.free
+        self.capacity = takes if self.capacity is None else min(self.capacity, takes)
+
+    @property
+    def stated_capacity(self) -> int | None:
+        """Its slots, whatever its rate lets in now."""
+        return self._ledger.capacity
 
     def age_s(self, now: float) -> float:
         """Exact, so 0."""
@@ -109,6 +150,9 @@ class RemoteSite(Candidate):
     A refusal makes it full until a newer figure, an end of one of ours there, or
     `limits.REFUSED_FULL_S` later: then one slot counts as free again, since a refusal without any
     report after it must not shut a site out for ever.
+
+    Of a rate it counts permits: those of the last report - ours opened since + what the rate lets
+    in with time. They do not come back when a request ends. A refusal takes what was left.
     """
 
     __slots__ = (
@@ -118,7 +162,12 @@ class RemoteSite(Candidate):
         "_full_until",
         "_heard_at",
         "_path_turn",
+        "_permits",
+        "_permits_at",
+        "_permits_most",
         "_refused_unended",
+        "_stated",
+        "_told_rate",
         "router",
     )
 
@@ -132,6 +181,10 @@ class RemoteSite(Candidate):
         self._path_turn = 0
         self._advert_targets = -1
         self._advert_capacity: int | None = None
+        self._stated: int | None = None
+        self._told_rate: RateLoad | None = None  # None: none, or not heard yet.
+        self._permits = self._permits_most = 0.0
+        self._permits_at = 0.0
         self.update(advert)
 
     def update(self, advert: RemoteCandidate) -> None:
@@ -146,7 +199,7 @@ class RemoteSite(Candidate):
         )
         if changed:  # Newer than any report. Unchanged, a report since may know better.
             self._advert_targets = self.targets_ready = advert.targets_ready
-            self._advert_capacity = self.capacity = advert.capacity
+            self._advert_capacity = self._stated = self.capacity = advert.capacity
 
     def refresh(self, now: float) -> None:
         """Judge the estimate at ``now``."""
@@ -156,11 +209,29 @@ class RemoteSite(Candidate):
                 self.hard_full = True
                 return
             self._full_until = None
-            if self.capacity is not None and self._estimate >= self.capacity:
-                self._estimate = self.capacity - 1
+            if self._stated is not None and self._estimate >= self._stated:
+                self._estimate = self._stated - 1
         estimate = self._estimate
         self.in_flight = estimate if estimate > 0 else 0
-        self.hard_full = self.capacity is not None and self.in_flight >= self.capacity
+        stated = self._stated
+        self.hard_full = stated is not None and self.in_flight >= stated
+        if self._told_rate is not None:
+            self._refresh_rate(self._told_rate, now)
+
+    def _refresh_rate(self, told: RateLoad, now: float) -> None:
+        more = (now - self._permits_at) * told.per_s
+        self._permits = min(self._permits + more, self._permits_most)
+        self._permits_at = now
+        permits = max(0, floor(self._permits + _ROUNDING))
+        self.rate = RateLoad(told.per_s, permits, told.state)
+        takes = self.in_flight + permits
+        self.capacity = takes if self._stated is None else min(self._stated, takes)
+        self.hard_full = self.hard_full or not permits
+
+    @property
+    def stated_capacity(self) -> int | None:
+        """Its slots, whatever its rate lets in now."""
+        return self._stated
 
     def age_s(self, now: float) -> float:
         """Seconds since the last figure; infinite: none yet."""
@@ -178,14 +249,26 @@ class RemoteSite(Candidate):
         self._path_turn = (self._path_turn + 1) % len(self.paths)
         return path
 
-    def report(self, targets_ready: int, capacity: int | None) -> None:
+    def report(
+        self, targets_ready: int, capacity: int | None, rate: RateLoad | None, now: float
+    ) -> None:
         """What a load report says of targets, bounded by the signed advert."""
+        self._hear_rate(rate, now)
         self.targets_ready = min(targets_ready, self._advert_targets)
         bound = self._advert_capacity
         if bound is None or capacity is None:
-            self.capacity = capacity if bound is None else bound
+            self._stated = capacity if bound is None else bound
         else:
-            self.capacity = min(capacity, bound)
+            self._stated = min(capacity, bound)
+        self.capacity = self._stated
+
+    def _hear_rate(self, rate: RateLoad | None, now: float) -> None:
+        self._told_rate = self.rate = rate
+        self.sends_away = rate is not None and rate.state == SENDS_AWAY
+        if rate is not None:
+            self._permits = float(rate.permits)
+            self._permits_most = max(self._permits, rate.per_s, 1.0)
+            self._permits_at = now
 
     def hear(self, in_flight: int, now: float) -> None:
         """A count of the egress itself; what we opened and ended before it is in it."""
@@ -197,8 +280,11 @@ class RemoteSite(Candidate):
     def refuse(self, in_flight: int, now: float) -> None:
         """The egress had no slot for a stream of ours, with ``in_flight`` there."""
         self._estimate = in_flight
-        if self.capacity is not None and in_flight < self.capacity:
-            self._estimate = self.capacity
+        rate = self._told_rate
+        if rate is not None and (self._stated is None or in_flight < self._stated):
+            self._permits, self._permits_at = 0.0, now
+        elif self._stated is not None and in_flight < self._stated:
+            self._estimate = self._stated
         self._heard_at = now
         self._full_until = now + limits.REFUSED_FULL_S
         self._refused_unended += 1
@@ -206,6 +292,7 @@ class RemoteSite(Candidate):
     def open(self) -> None:
         """A stream of ours is on its way there."""
         self._estimate += 1
+        self._permits -= 1.0
 
     def end(self) -> None:
         """A stream of ours there is over.

@@ -5,17 +5,18 @@ from typing import Literal
 import msgspec
 
 from router.balance.candidates import Verdict
+from router.model.adverts import RateLoad
 from router.model.ids import RouterId, SiteId
 
-OverflowReason = Literal["", "full", "soft-full"]
+OverflowReason = Literal["", "full", "soft-full", "sends-away"]
 
 
 class Decision(msgspec.Struct, frozen=True):
     """Where the next request goes.
 
     ``path`` is the source route for OPEN, the egress last; ``()`` for the local site. ``overflow``:
-    a cheaper candidate with ready targets was passed over because it is full (hard before soft in
-    ``overflow_reason``, a metric's label).
+    a cheaper candidate, to which the policy could have sent it, was passed over because it is full
+    (hard before soft in ``overflow_reason``, a metric's label). Never so under `failover`.
     """
 
     site: SiteId
@@ -27,14 +28,16 @@ class Decision(msgspec.Struct, frozen=True):
 
 
 class RemoteWait(msgspec.Struct, frozen=True):
-    """A full site at whose egress a request may stand."""
+    """A full site at whose egress a request may stand. ``spills``: a cheaper one is full too."""
 
     site: SiteId
     path: tuple[RouterId, ...]
+    spills: bool = False
 
 
 class NoChoice(msgspec.Struct, frozen=True):
-    """Nobody can take it now. ``waitable`` are full, alive remote sites, the cheapest first.
+    """Nobody can take it now. ``waitable`` are the full, alive remote sites to which the policy
+    would send it, the cheapest first (under `split` those with a weight first).
 
     They and the local site are named even when excluded: a site that refused for being full is
     where to wait. ``all-full`` says that there is one to wait for.
@@ -46,7 +49,9 @@ class NoChoice(msgspec.Struct, frozen=True):
 
 
 class CandidateReport(msgspec.Struct, frozen=True):
-    """One candidate as it was judged. ``free`` None: no capacity stated.
+    """One candidate as it was judged. ``free`` None: no capacity stated. ``rate`` None: no rate.
+
+    ``capacity`` is in slots, ``free`` what it takes now, permits of a rate considered.
 
     ``path`` is ``()`` for the local site and for an unreachable one. ``age_s`` is that of
     ``in_flight``; infinite (null in JSON): no figure was heard yet.
@@ -63,6 +68,7 @@ class CandidateReport(msgspec.Struct, frozen=True):
     age_s: float
     verdict: Verdict
     reason: str
+    rate: RateLoad | None = None
 
 
 class Explanation(msgspec.Struct, frozen=True):

@@ -2,13 +2,23 @@
 
 from collections.abc import Mapping
 from enum import Enum
+from math import inf
 from typing import Protocol
 
 import msgspec
 
+from router.balance.rate import Gate
 from router.balance.rotation import take_turn
 from router.balance.sessions import score, seed_of
-from router.model.capacity import TargetTerms
+from router.balance.site_gate import (
+    Demands,
+    RateState,
+    SiteGate,
+    gate_for,
+    site_rate,
+    state_of,
+)
+from router.model.capacity import SiteCap, TargetTerms
 
 
 class Denied(Enum):
@@ -28,6 +38,7 @@ class TargetState(msgspec.Struct, frozen=True):
     in_flight: int
     capacity: int | None
     requests_total: int
+    rate: RateState | None = None
 
 
 class _Target:
@@ -35,6 +46,7 @@ class _Target:
 
     __slots__ = (
         "capacity",
+        "gate",
         "in_flight",
         "name",
         "ready",
@@ -51,6 +63,7 @@ class _Target:
         self.seed = seed_of(target)
         self.name = ""
         self.capacity: int | None = None
+        self.gate: Gate | None = None
         self.in_flight = 0
         self.ready = False
         self.wanted = True
@@ -60,6 +73,17 @@ class _Target:
 
     def has_room(self) -> bool:
         return self.capacity is None or self.in_flight < self.capacity
+
+    def takes_one(self, now: float) -> bool:
+        """It has a free slot, and its rate lets one in."""
+        if self.capacity is not None and self.in_flight >= self.capacity:
+            return False
+        return self.gate is None or self.gate.free(now) > 0
+
+    def used(self, now: float) -> float:
+        """How much of what it states is in use: the greater of its slots and its rate."""
+        of_slots = self.in_flight / self.capacity if self.capacity else 0.0
+        return of_slots if self.gate is None else max(of_slots, self.gate.used(now))
 
 
 class Slot:
@@ -112,13 +136,34 @@ class Ledger(Protocol):
 
     @property
     def is_full(self) -> bool:
-        """Ready targets exist and none has room."""
+        """Ready targets exist, and none has a free slot or the site has none: rates apart."""
+
+    @property
+    def rated(self) -> bool:
+        """A rate or a site's cap holds: room depends on the time, and is not told by slots."""
+
+    def has_room_at(self, now: float) -> bool:
+        """Some ready target takes one more, and so does the site."""
+
+    def rate_state(self, now: float) -> RateState | None:
+        """The rate of the whole; None: none is stated, or not of all targets."""
+
+    @property
+    def sends_all_away(self) -> bool:
+        """The site is over its rate, and all that is new shall leave it."""
 
     def try_acquire(
-        self, now: float, exclude: frozenset[str] = frozenset(), session: int = 0
+        self,
+        now: float,
+        exclude: frozenset[str] = frozenset(),
+        session: int = 0,
+        *,
+        moves: bool = False,
     ) -> Outcome:
         """A slot of the least loaded ready target not in ``exclude`` (``host:port``), or why not.
 
+        ``moves``: for a request that this site has let in already, and that gives its slot back.
+        It spends a permit of its new target; that of the old one stays spent.
         With a ``session``: of the target that is the session's among those with room. Never blocks.
         PENDING: the answer comes by another way, within `limits.LEASE_PENDING_S`.
         """
@@ -131,20 +176,34 @@ class LocalLedger:
     a ready target states no capacity, shares cannot be compared: plain least in flight, each in
     its turn. A session has a target of its own, by `sessions.score`, and the next best one while
     that has no room. O(ready targets) per slot.
+
+    Rates and the site's cap hold beside slots: a request is let in by all of them or by none. A
+    permit is spent when its slot is given, and by time alone it comes back: what failed to reach
+    its target has spent it too, so that no failure lets more through.
     """
 
     __slots__ = (
         "_all_stated",
+        "_demands",
         "_ready",
         "_roomy",
+        "_site",
         "_targets",
+        "ask",
         "capacity",
         "in_flight",
         "load",
+        "rated",
         "targets_ready",
     )
 
     def __init__(self) -> None:
+        self._demands = Demands()
+        self._site = SiteGate()
+        self.rated = False
+        """A rate or a site's cap holds. Then whoever brings a request must `ask` for it first."""
+        self.ask = self._demands.ask
+        """Told ``now``: a request is asked for, wherever it will be served."""
         self._targets: dict[str, _Target] = {}
         self._ready: list[_Target] = []
         self._roomy = 0  # Ready targets with room.
@@ -164,10 +223,69 @@ class LocalLedger:
 
     @property
     def is_full(self) -> bool:
-        """Ready targets exist and none has room."""
-        return not self._roomy and bool(self._ready)
+        """Ready targets exist, and none has a free slot or the site has none."""
+        return bool(self._ready) and (not self._roomy or self.load >= self._site.slots)
 
-    def targets(self) -> list[TargetState]:
+    def has_room_at(self, now: float) -> bool:
+        """Some ready target takes one more, and so does the site."""
+        if not self.rated:
+            return self._roomy > 0
+        return self._site.has_room(self.load, now) and any(
+            one.takes_one(now) for one in self._ready
+        )
+
+    def next_room_at(self, now: float) -> float:
+        """When, slots apart, the rates let in the next request: ``now`` or later.
+
+        Infinite: only a slot that is given back makes room.
+        """
+        if not self.rated or self.load >= self._site.slots:
+            return inf
+        roomy = [one.gate for one in self._ready if one.has_room()]
+        at = min((now if gate is None else gate.free_at(now) for gate in roomy), default=inf)
+        return at if self._site.gate is None else max(at, self._site.gate.free_at(now))
+
+    def look(self, now: float) -> bool:
+        """Bring rates up to ``now``; whether one is over, or calm again, that was not."""
+        gates = [one.gate for one in self._ready if one.gate is not None]
+        if self._site.gate is not None:
+            gates.append(self._site.gate)
+        return any([gate.look(now) for gate in gates])
+
+    def rate_state(self, now: float) -> RateState | None:
+        """The rate of the whole; None: none is stated, or not of all targets."""
+        if not self.rated:
+            return None
+        return site_rate([one.gate for one in self._ready], self._site, now)
+
+    @property
+    def rate_per_s(self) -> float | None:
+        """The most that is taken a second; None: no rate is stated of the whole."""
+        if not self.rated:
+            return None
+        gates = [one.gate for one in self._ready]
+        sums = [gate.rate.per_s for gate in gates if gate is not None]
+        whole = [sum(sums)] if sums and len(sums) == len(gates) else []
+        if self._site.gate is not None:
+            whole.append(self._site.gate.rate.per_s)
+        return min(whole, default=None)
+
+    @property
+    def site_cap(self) -> SiteCap | None:
+        """As `set_site_cap` was told."""
+        return self._site.cap
+
+    @property
+    def sends_all_away(self) -> bool:
+        """The site is over its rate, and all that is new shall leave it."""
+        return self._site.sends_all_away
+
+    def set_site_cap(self, cap: SiteCap | None) -> None:
+        """What this site takes over all its targets. Ends nothing that is in flight."""
+        self._site.set(cap, self._demands)
+        self._recount()
+
+    def targets(self, now: float) -> list[TargetState]:
         """All targets, the removed ones that still have requests in flight included."""
         return [
             TargetState(
@@ -177,6 +295,7 @@ class LocalLedger:
                 in_flight=one.in_flight,
                 capacity=one.capacity,
                 requests_total=one.requests_total,
+                rate=None if one.gate is None else state_of(one.gate, now),
             )
             for one in self._targets.values()
         ]
@@ -195,6 +314,7 @@ class LocalLedger:
             one.wanted = True
             one.name = terms.name
             one.capacity = terms.capacity
+            one.gate = gate_for(terms.rate, one.gate, self._demands)
         for address in self._targets.keys() - targets.keys():
             one = self._targets[address]
             one.wanted = one.ready = False
@@ -215,9 +335,16 @@ class LocalLedger:
         return chosen.target if chosen is not None else None
 
     def try_acquire(
-        self, now: float, exclude: frozenset[str] = frozenset(), session: int = 0
+        self,
+        now: float,
+        exclude: frozenset[str] = frozenset(),
+        session: int = 0,
+        *,
+        moves: bool = False,
     ) -> Outcome:
         """A slot of the session's or the least loaded ready target, FULL, or NO_TARGET."""
+        if self.rated:
+            return self._acquire_rated(now, exclude, session, moves=moves)
         ready = self._ready
         if exclude:
             ready = [one for one in ready if one.target not in exclude]
@@ -241,6 +368,43 @@ class LocalLedger:
         if chosen.in_flight == capacity:
             self._roomy -= 1
         return Slot(self, chosen)
+
+    def _acquire_rated(
+        self, now: float, exclude: frozenset[str], session: int, *, moves: bool
+    ) -> Outcome:
+        """As `try_acquire`, where permits count beside slots."""
+        ready = [one for one in self._ready if one.target not in exclude]
+        if not ready:
+            return Denied.NO_TARGET
+        site = self._site
+        if not moves and not site.has_room(self.load, now):
+            return Denied.FULL
+        roomy = [one for one in ready if one.takes_one(now)]
+        if not roomy:
+            return Denied.FULL
+        chosen = (_best_for(session, roomy) if session else None) or self._least_used(roomy, now)
+        if chosen.gate is not None:
+            chosen.gate.take(now)
+        if site.gate is not None and not moves:
+            site.gate.take(now)
+        chosen.in_flight += 1
+        chosen.requests_total += 1
+        self.in_flight += 1
+        self.load += 1
+        if chosen.in_flight == chosen.capacity:
+            self._roomy -= 1
+        return Slot(self, chosen)
+
+    def _least_used(self, roomy: list[_Target], now: float) -> _Target:
+        if len(roomy) == 1:
+            return roomy[0]
+        if all(one.capacity is not None or one.gate is not None for one in roomy):
+            shares = [one.used(now) for one in roomy]
+        else:
+            shares = [float(one.in_flight) for one in roomy]
+        least = min(shares)
+        tied = [one for one, share in zip(roomy, shares, strict=True) if share == least]
+        return take_turn(tied)
 
     def _least_loaded(self, ready: list[_Target]) -> _Target | None:
         least = float("inf")
@@ -289,6 +453,24 @@ class LocalLedger:
             for one in self._ready
         )
         self._roomy = sum(one.has_room() for one in self._ready)
+        self._recount_rates()
+
+    def _recount_rates(self) -> None:
+        """What each gate is asked for: of the whole demand a share as its rate is."""
+        site = self._site
+        gates = [one.gate for one in self._ready if one.gate is not None]
+        whole = sum(gate.rate.per_s for gate in gates)
+        for gate in gates:
+            gate.share = gate.rate.per_s / whole
+        self.rated = bool(gates) or site.cap is not None
+        if site.cap is not None and site.cap.slots is not None and self._ready:
+            whole_slots = self.capacity if self._all_stated else None
+            slots = site.cap.slots
+            self.capacity = slots if whole_slots is None else min(slots, whole_slots)
+        known = [one.gate for one in self._targets.values()]
+        if site.gate is not None:
+            known.append(site.gate)
+        self._demands.keep(gate.rate.window_s for gate in known if gate is not None)
 
 
 def _best_for(session: int, ready: list[_Target]) -> _Target | None:

@@ -5,6 +5,7 @@ import math
 import msgspec
 
 from router.model import limits
+from router.model.adverts import RateLoad
 from router.model.ids import ServiceKey
 
 
@@ -24,10 +25,27 @@ class _Load(msgspec.Struct, frozen=True):
     in_flight: int
     targets_ready: int
     capacity: int | None
+    rate: tuple[float, int, int] | None = None  # Per second, state, and permits in whole steps.
 
     @property
     def is_full(self) -> bool:
         return self.capacity is not None and self.in_flight >= self.capacity
+
+    @property
+    def state(self) -> int:
+        """Of its rate."""
+        return self.rate[1] if self.rate is not None else 0
+
+
+def _told_of(rate: RateLoad | None) -> tuple[float, int, int] | None:
+    """What of a rate is worth a report: permits while it is calm, by the second's worth.
+
+    While it is over others reckon by time what comes back.
+    """
+    if rate is None:
+        return None
+    steps = 0 if rate.is_over else int(rate.permits / max(1.0, rate.per_s))
+    return rate.per_s, rate.state, steps
 
 
 class _Told:
@@ -46,11 +64,11 @@ class _Told:
 class LoadReports:
     """Rate limits of load reports, per service port.
 
-    A flip (full or free, ready targets none or some) goes at once, and then at most every
-    `limits.LOAD_INTERVAL_S`. A change of targets or capacity, or of in flight by a tenth of the
-    capacity and at least 1, goes `limits.LOAD_CHANGE_INTERVAL_S` after the last report at the
-    earliest. Smaller ones follow within `limits.LOAD_SETTLE_INTERVAL_S`: the last state is always
-    told. The caller sends what its ledger says at that moment.
+    A flip (full or free, a rate over or calm, ready targets none or some) goes at once, and then at
+    most every `limits.LOAD_INTERVAL_S`. A change of targets, capacity or rate, or of in flight by a
+    tenth of the capacity and at least 1, goes `limits.LOAD_CHANGE_INTERVAL_S` after the last report
+    at the earliest. Smaller ones follow within `limits.LOAD_SETTLE_INTERVAL_S`: the last state is
+    always told. The caller sends what its ledger says at that moment.
     """
 
     __slots__ = ("_earliest", "_told")
@@ -60,13 +78,19 @@ class LoadReports:
         self._earliest: float | None = None  # No due time is before it.
 
     def note(
-        self, key: ServiceKey, in_flight: int, targets_ready: int, capacity: int | None, now: float
+        self,
+        key: ServiceKey,
+        in_flight: int,
+        targets_ready: int,
+        capacity: int | None,
+        now: float,
+        rate: RateLoad | None = None,
     ) -> bool:
         """The load of ``key`` is this now. True: send it now, and it counts as sent."""
         told = self._told.get(key)
         if told is None:
             told = self._told[key] = _Told()
-        told.now_is = _Load(in_flight, targets_ready, capacity)
+        told.now_is = _Load(in_flight, targets_ready, capacity, _told_of(rate))
         told.due_at = due_at = _due_at(told)
         if due_at is None:
             return False
@@ -109,7 +133,8 @@ def _due_at(told: _Told) -> float | None:
         return None
     if known is None or _is_flip(known, now_is):
         return told.flipped_at + limits.LOAD_INTERVAL_S
-    if (known.targets_ready, known.capacity) != (now_is.targets_ready, now_is.capacity):
+    stated = (known.targets_ready, known.capacity, known.rate)
+    if stated != (now_is.targets_ready, now_is.capacity, now_is.rate):
         return told.changed_at + limits.LOAD_CHANGE_INTERVAL_S
     base = now_is.capacity if now_is.capacity is not None else known.in_flight
     step = max(1.0, limits.LOAD_CHANGE_SHARE * base)
@@ -119,8 +144,10 @@ def _due_at(told: _Told) -> float | None:
 
 
 def _is_flip(known: _Load, now_is: _Load) -> bool:
-    return known.is_full != now_is.is_full or bool(known.targets_ready) != bool(
-        now_is.targets_ready
+    return (
+        known.is_full != now_is.is_full
+        or known.state != now_is.state
+        or bool(known.targets_ready) != bool(now_is.targets_ready)
     )
 
 

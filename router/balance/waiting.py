@@ -53,16 +53,21 @@ class FairQueue(Generic[ItemT]):
         line = self._by_ingress.get(ingress)
         return len(line) if line is not None else 0
 
-    def push(self, ingress: SiteId, item: ItemT, deadline: float) -> bool:
-        """Let ``item`` wait until ``deadline``. False: the queue is full."""
+    def push(self, ingress: SiteId, item: ItemT, deadline: float, *, returns: bool = False) -> bool:
+        """Let ``item`` wait until ``deadline``. False: the queue is full.
+
+        ``returns``: it has waited before, elsewhere; it is let in first and in any case.
+        """
         assert item not in self._where, "item waits already"
-        if len(self._where) >= self._limit:
+        if len(self._where) >= self._limit and not returns:
             return False
         line = self._by_ingress.get(ingress)
         if line is None:
             line = self._by_ingress[ingress] = OrderedDict()
             self._ring.append(ingress)
         line[item] = deadline
+        if returns:
+            line.move_to_end(item, last=False)
         self._pushes += 1  # The number keeps the heap from comparing items.
         self._where[item] = (ingress, self._pushes)
         heappush(self._deadlines, (deadline, self._pushes, item))

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from router.documents import capacities
 from router.documents.nodes import Findings, Mapping, Node, Scalar, Sequence
 from router.model import limits
 from router.model.specs import WORKLOAD_KINDS
@@ -265,33 +266,41 @@ def duration_text(seconds: float) -> str:
     return f"{number}s"
 
 
-def capacity(findings: Findings, node: Node, path: str) -> int | Bad | None:
-    """A whole number of slots per target. Rates and ``auto`` are known words, not yet built."""
+def capacity(findings: Findings, node: Node, path: str) -> int | str | Bad | None:
+    """Slots, a rate or ``auto`` per target (`capacities.stated`)."""
     if isinstance(node, Scalar):
         if node.is_null:
             return None
-        value, reason = capacity_of(node.value)
-        if value is not None:
-            return value
-        if reason:
-            findings.add(node, path, reason, "State requests in flight per target", "SW0104")
+        found = capacities.stated(node.value)
+        if not isinstance(found, str):
+            return capacities.spec_value(found)
+        if found:
+            findings.add(node, path, found, capacities.HINT, "SW0104")
             return BAD
-    findings.add(node, path, f"expected a capacity like 10, got {shown(node)}")
+    reason = f"expected a capacity like 10, 15/s or auto, got {shown(node)}"
+    findings.add(node, path, reason, code="SW0104")
     return BAD
 
 
-def capacity_of(text: str) -> tuple[int | None, str]:
-    """(slots, "") or (None, why not); the reason is empty when ``text`` is no capacity at all."""
-    if _INTEGER.match(text) and len(text) <= 10:
-        number = int(text)
-        if 1 <= number <= 1_000_000:
-            return number, ""
-        return None, f"expected a capacity from 1 to 1000000, got {text!r}"
-    if text == "auto":
-        return None, "capacity 'auto' is not in this version, which counts concurrency only"
-    if text.endswith("/s") and _NUMBER.match(text[:-2]):
-        return None, f"capacity {text!r} is a rate; this version counts concurrency only"
-    return None, ""
+def site_capacity(findings: Findings, node: Node, path: str) -> int | str | Bad | None:
+    """As `capacity`; what a site takes is stated, never learnt."""
+    value = capacity(findings, node, path)
+    if isinstance(value, str) and value.startswith("auto"):
+        findings.add(
+            node, path, "a site's capacity is stated, not learnt", "Write 10 or 15/s", "SW0104"
+        )
+        return BAD
+    return value
+
+
+def rate(findings: Findings, node: Node, path: str) -> str | Bad:
+    """``10/s``, as canonical text."""
+    found = capacities.per_s_of(node.value) if isinstance(node, Scalar) else ""
+    if isinstance(found, float):
+        return capacities.rate_text(found)
+    reason = found or f"expected a rate like 10/s, got {shown(node)}"
+    findings.add(node, path, reason, code="SW0104")
+    return BAD
 
 
 def optional(reader: Reader) -> Reader:

@@ -7,11 +7,11 @@ one in ``_bytes``, a size. Where the types state bounds (`model.settings`), fiel
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Final, get_type_hints
+from typing import Any, Final, get_args, get_type_hints
 
 import msgspec
 
-from router.documents import addresses, readers
+from router.documents import addresses, capacities, readers, weights
 from router.documents.nodes import Findings, Mapping, Node, Scalar
 from router.documents.readers import BAD, Bad, Reader
 from router.model import limits
@@ -28,13 +28,15 @@ from router.model.specs import (
     Kind,
     LinkSpec,
     ListenerSpec,
+    PolicyName,
     PolicySpec,
     ServiceSpec,
+    SitePolicySpec,
     SiteSpec,
     TargetSpec,
 )
 
-POLICIES_RUNNING: Final = ("fill", "balanced")
+POLICIES: Final = get_args(PolicyName)
 DAY_S: Final = 86_400.0
 
 Check = Callable[[Findings, Mapping, str, Any], bool]
@@ -134,7 +136,7 @@ def yaml_key(attribute: str) -> str:
 
 
 def _plain_value(field: Field, value: Any) -> Any:
-    if field.is_duration:
+    if field.is_duration and value is not None:
         return readers.duration_text(value)
     if field.is_size:
         return readers.size_text(value)
@@ -180,15 +182,16 @@ def _check_policy(findings: Findings, node: Mapping, path: str, spec: PolicySpec
             _place(node, "weights"),
             f"{path}.weights",
             f"weights belong to policy 'split', this one is {spec.name!r}",
-            "Remove the weights",
+            "Remove the weights, or write name: split",
+            "SW0105",
         )
         return False
-    if spec.name not in POLICIES_RUNNING:
+    if spec.name == "split" and not spec.weights:
         findings.add(
             _place(node, "name"),
-            f"{path}.name",
-            f"policy {spec.name!r} is known but not in this version, which runs fill and balanced",
-            "Use fill or balanced",
+            f"{path}.weights",
+            "policy 'split' needs weights by site",
+            "Add them, for example weights: {a: 1, b: 1}",
             "SW0105",
         )
         return False
@@ -252,7 +255,42 @@ def _check_connector(findings: Findings, node: Mapping, path: str, spec: Connect
             )
             return False
         seen.add(key)
-    return True
+    rates = capacities.connector_rates(spec)
+    if spec.workload and not rates:
+        return True  # Its pods may state theirs.
+    return _check_rates(findings, node, path, rates, spec)
+
+
+def _check_rates(
+    findings: Findings,
+    node: Mapping,
+    path: str,
+    rates: list[float],
+    spec: ConnectorSpec | SitePolicySpec,
+) -> bool:
+    """What stands beside a rate fits it."""
+    key, reason, hint = capacities.problem_of(rates, spec.resume, spec.window_s)
+    if not key and not rates and spec.stay_s is not None:
+        key, reason, hint = "stay", "stay belongs to a rate, and none is stated", "Add 15/s"
+    if not key:
+        return True
+    findings.add(_place(node, key), f"{path}.{key}", reason, hint, "SW0104")
+    return False
+
+
+def _check_site_policy(findings: Findings, node: Mapping, path: str, spec: SitePolicySpec) -> bool:
+    found = capacities.of_spec(spec.site_capacity)
+    if found.per_s is None and spec.spill == "all":
+        findings.add(
+            _place(node, "spill"),
+            f"{path}.spill",
+            "spill: all belongs to a rate: only a rate can say when it is over",
+            "Write siteCapacity: 15/s, or spill: excess",
+            "SW0104",
+        )
+        return False
+    rates = [] if found.per_s is None else [found.per_s]
+    return _check_rates(findings, node, path, rates, spec)
 
 
 def _check_site(findings: Findings, node: Mapping, path: str, spec: SiteSpec) -> bool:
@@ -285,11 +323,10 @@ def target_ports(target: TargetSpec) -> tuple[int, ...]:
 
 _PORTS = readers.many(readers.port, limits.PORTS_PER_SERVICE_MAX, "ports")
 _TARGET_PORTS = readers.many(readers.port_or_name, limits.PORTS_PER_SERVICE_MAX, "ports")
-_WEIGHTS = readers.table(readers.integer(0, 1_000_000), 1_024, "weights by site")
 _POLICY = Shape(
     PolicySpec,
-    Field("name", readers.word("fill", "balanced", "spread", "split", "failover")),
-    Field("weights", _WEIGHTS),
+    Field("name", readers.word(*POLICIES)),
+    Field("weights", weights.read),
     check=_check_policy,
 )
 _TOKEN = readers.matching(TOKEN_PATTERN, "a field name")
@@ -317,6 +354,17 @@ _TARGET = Shape(
     Field("capacity", readers.capacity),
     check=_check_target,
 )
+
+
+_RATE_FIELDS = (
+    Field("resume", readers.rate),
+    Field(
+        "window_s",
+        readers.optional(readers.duration(limits.RATE_WINDOW_S_MIN, limits.RATE_WINDOW_S_MAX)),
+    ),
+    Field("stay_s", readers.optional(readers.duration(0.0, limits.RATE_STAY_S_MAX))),
+)
+"""Beside a capacity that may be a rate."""
 
 
 def _policy(findings: Findings, node: Node, path: str) -> Any:
@@ -387,6 +435,7 @@ SHAPES: Final[dict[Kind, Shape]] = {
         Field("target_ports", _TARGET_PORTS),
         Field("not_ready", readers.boolean),
         Field("capacity", readers.capacity),
+        *_RATE_FIELDS,
         Field("health", _HEALTH.read, shape=_HEALTH),
         Field("tls_trust", readers.name),
         Field("tls_server_name", addresses.host),
@@ -403,5 +452,13 @@ SHAPES: Final[dict[Kind, Shape]] = {
         LinkSpec,
         Field("cost", readers.optional(readers.integer(limits.COST_MIN, limits.COST_MAX))),
         Field("disabled", readers.boolean),
+    ),
+    "Policy": Shape(
+        SitePolicySpec,
+        Field("service", readers.name, required=True),
+        Field("site_capacity", readers.site_capacity),
+        *_RATE_FIELDS,
+        Field("spill", readers.word("excess", "all")),
+        check=_check_site_policy,
     ),
 }

@@ -10,7 +10,9 @@ import msgspec
 
 from router.documents import addresses
 from router.documents.schema import target_ports
+from router.model import limits
 from router.model.addresses import join
+from router.model.bursts import BurstSpec
 from router.model.errors import ConfigError
 from router.model.ids import ServiceKey
 from router.model.specs import (
@@ -19,6 +21,7 @@ from router.model.specs import (
     LinkSpec,
     ListenerSpec,
     ServiceSpec,
+    SitePolicySpec,
     SiteSpec,
 )
 
@@ -42,6 +45,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     connectors: dict[str, ConnectorSpec] = {}
     listeners: dict[str, ListenerSpec] = {}
     links: dict[str, LinkSpec] = {}
+    policies: dict[str, SitePolicySpec] = {}
+    bursts: dict[str, BurstSpec] = {}
     inner_ports: dict[ServiceKey, int] | None = None
     declared_at_s: dict[str, float] = {}
     siblings: tuple[str, ...] = ()
@@ -94,6 +99,14 @@ def resolve(documents: Iterable[Document]) -> tuple[Wanted | None, list[ConfigEr
             connectors[document.name] = document.spec
         else:
             errors.append(problem)
+    policies: dict[str, SitePolicySpec] = {}
+    for document in kept:
+        if isinstance(document.spec, SitePolicySpec):
+            problem = _second_policy(document, document.spec, policies)
+            if problem is None:
+                policies[document.name] = document.spec
+            else:
+                errors.append(problem)
     wanted = Wanted(
         name=first.name,
         site=site,
@@ -101,6 +114,8 @@ def resolve(documents: Iterable[Document]) -> tuple[Wanted | None, list[ConfigEr
         connectors=connectors,
         listeners=listeners,
         links=links,
+        policies=policies,
+        bursts=_bursts(kept, errors),
         declared_at_s={
             document.name: document.declared_at_s
             for document in kept
@@ -108,6 +123,20 @@ def resolve(documents: Iterable[Document]) -> tuple[Wanted | None, list[ConfigEr
         },
     )
     return wanted, errors
+
+
+def _second_policy(
+    document: Document, spec: SitePolicySpec, policies: Mapping[str, SitePolicySpec]
+) -> ConfigError | None:
+    first = next((name for name, one in policies.items() if one.service == spec.service), None)
+    if first is None:
+        return None
+    return _error(
+        document,
+        "$.spec.service",
+        f"service {spec.service!r} has policy {first!r} at this site already",
+        "Remove one of them",
+    )
 
 
 def _error(
@@ -134,6 +163,22 @@ def _without_duplicates(documents: Iterable[Document], errors: list[ConfigError]
                 )
             )
     return list(kept.values())
+
+
+def _bursts(documents: list[Document], errors: list[ConfigError]) -> dict[str, BurstSpec]:
+    found = [document for document in documents if document.kind == "Burst"]
+    errors += [
+        _error(
+            extra,
+            "$.kind",
+            f"a site looks at {limits.BURSTS_MAX} bursts at most, this is one more",
+            "Remove those that are not needed: sitectl get bursts",
+            "SW0709",
+        )
+        for extra in found[limits.BURSTS_MAX :]
+    ]
+    kept = found[: limits.BURSTS_MAX]
+    return {one.name: one.spec for one in kept if isinstance(one.spec, BurstSpec)}
 
 
 def _listeners(

@@ -64,7 +64,7 @@ class Account:
         served_at = SERVED_NOWHERE
         if site is not None:
             served_at = service.remotes.name_of(site)
-            service.remotes.note_service_time(seconds)
+            service.remotes.note_service_time(now - min(self.held_at, now))
             if self.overflow_reason:
                 counters.overflowed(served_at, self.overflow_reason)
         code_class = self.code_class
@@ -72,6 +72,8 @@ class Account:
             if failure.code == "cancelled":
                 code_class = "cancelled"
             else:
+                if failure.code == "all-full":
+                    counters.turned_away += 1
                 code_class = "error" if request.protocol == "tcp" else "5xx"
         counters.request(served_at, code_class, seconds)
         if self.held_at != self.started_at:  # The commonest have a target at once.

@@ -5,7 +5,8 @@ ingress site. Handing a freed slot to the next waiter, and a waiter's leaving, a
 synchronous step: there is no moment at which a slot belongs to a waiter that is gone. A waiter's
 `granted` starts a leg and calls nobody else back, so it may run inside the releasing leg's step.
 
-Invariant: while somebody waits, no slot that could be granted is free.
+Invariant: while somebody waits, no slot that could be granted is free, but for permits that a rate
+has let in since the timer was armed for the first of them: it fires when that one comes.
 """
 
 from collections.abc import Callable, Hashable
@@ -13,6 +14,7 @@ from typing import Protocol
 
 from router.balance.ledger import Denied, LocalLedger, Slot
 from router.balance.waiting import FairQueue
+from router.model import limits
 from router.model.ids import SiteId
 from router.net.ports import Timer, Timers
 
@@ -85,9 +87,14 @@ class Admission:
             return taken
         return None if self.wait(waiter, ingress, wait_until) else taken
 
-    def wait(self, waiter: Waiter, ingress: SiteId, deadline: float) -> bool:
-        """Queue without asking for a slot first; False: the queue is full."""
-        if not self._queue.push(ingress, waiter, deadline):
+    def wait(
+        self, waiter: Waiter, ingress: SiteId, deadline: float, *, returns: bool = False
+    ) -> bool:
+        """Queue without asking for a slot first; False: the queue is full.
+
+        ``returns``: it waited before, and is first again.
+        """
+        if not self._queue.push(ingress, waiter, deadline, returns=returns):
             return False
         self._arm()
         return True
@@ -106,9 +113,10 @@ class Admission:
     def move(self, slot: Slot, exclude: frozenset[str], session: int = 0) -> Slot | None:
         """Give ``slot`` back for one at another target, ahead of those who wait.
 
-        None: there is none, and ``slot`` is still held.
+        None: there is none, and ``slot`` is still held. The permit of a rate that it took stays
+        spent, that of the site is not taken again.
         """
-        other = self._ledger.try_acquire(self._timers.now(), exclude, session)
+        other = self._ledger.try_acquire(self._timers.now(), exclude, session, moves=True)
         if isinstance(other, Denied):
             return None
         self.release(slot)
@@ -117,18 +125,24 @@ class Admission:
     def serve(self) -> None:
         """Grant free slots to waiters in turn. Called too when capacity or targets grew."""
         now, ledger = self._timers.now(), self._ledger
-        while len(self._queue) and ledger.targets_ready and not ledger.is_full:
+        while len(self._queue) and ledger.targets_ready and ledger.has_room_at(now):
             waiter = self._queue.pop(now)
             if waiter is None:
-                return  # Those left are past their deadline: the timer tells them.
+                break  # Those left are past their deadline: the timer tells them.
             slot = ledger.try_acquire(now, NO_TARGETS, waiter.session)
             assert type(slot) is Slot, "a ledger with room grants a slot"
             waiter.granted(slot)
             self._changed()
+        if ledger.rated:
+            self._arm()
 
     def _arm(self) -> None:
-        """One timer for the earliest deadline; one that fires for nobody is harmless."""
+        """One timer for the earliest deadline or permit; one that fires for nobody is harmless."""
         deadline = self._queue.next_deadline()
+        if deadline is not None and self._ledger.rated:
+            now = self._timers.now()
+            permit_at = self._ledger.next_room_at(now)
+            deadline = min(deadline, max(permit_at, now + limits.PERMIT_TIMER_S_MIN))
         if deadline is None or (self._timer is not None and self._timer_at <= deadline):
             return
         if self._timer is not None:
@@ -138,6 +152,8 @@ class Admission:
 
     def _expire(self) -> None:
         self._timer = None
+        if self._ledger.rated:
+            self.serve()
         for waiter in self._queue.expire(self._timers.now()):
             waiter.expired()
         self._arm()

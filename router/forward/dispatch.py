@@ -104,6 +104,8 @@ class Dispatch(Sender):
             self._fail(LegFailure("overloaded", "this router is short of memory"))
             return
         service.retries.requests += 1
+        if service.ledger.rated:
+            service.ledger.ask(self._account.started_at)
         self._next(self._account.started_at)
 
     # Leg
@@ -211,6 +213,7 @@ class Dispatch(Sender):
             self._end_stand(turned_away=False)
         if account.waited_since is not None:
             self._service.counters.queue_wait.observe(now - account.waited_since)
+            self._service.room.served()
             account.waited_since = None
 
     # Waiting
@@ -247,7 +250,7 @@ class Dispatch(Sender):
             self._note_unbegun(decision)
             self._next(now)
 
-    def stand(self, wait: RemoteWait, until: float, *, spills: bool) -> bool:
+    def stand(self, wait: RemoteWait, until: float) -> bool:
         now = self._service.timers.now()
         wait_ms = max(1, int((until - now) * 1000))
         if not self._open_remote(wait.site, wait.path, wait_ms, now):
@@ -257,7 +260,7 @@ class Dispatch(Sender):
         self._stood_half_at = (now + until) / 2
         assert self._deadline is not None, "it waits"
         self._repeating().look_at(self._deadline + limits.STAND_S)  # It may fall silent.
-        self._account.overflow_reason = "full" if spills else ""
+        self._account.overflow_reason = "full" if wait.spills else ""
         return True
 
     def rerouted(self) -> None:
@@ -308,7 +311,7 @@ class Dispatch(Sender):
         service, tries = self._service, self._tries
         preferred = self._request.preferred
         while tries.begin():
-            choice = service.balancer.select(now, tries.excluded, preferred)
+            choice = service.balancer.select(now, tries.excluded, preferred, tries.refused)
             if type(choice) is not Decision:  # `isinstance` is slow for their kind of class.
                 assert isinstance(choice, NoChoice)
                 if tries.forgive():
@@ -402,8 +405,13 @@ class Dispatch(Sender):
         return True
 
     def _may_leave(self, site: SiteId, now: float) -> bool:
-        """Another site has room: better than a target that broke off this very request."""
-        choice = self._service.balancer.select(now, self._tries.excluded | {site})
+        """Another site has room: better than a target that broke off this very request.
+
+        Not for a policy that goes farther only when the nearest has no target at all.
+        """
+        tries, left = self._tries, {site}
+        balancer = self._service.balancer
+        choice = balancer.select(now, tries.excluded | left, None, tries.refused | left)
         return type(choice) is Decision
 
     def _serve_here(self, slot: Slot, now: float) -> None:
@@ -438,13 +446,16 @@ class Dispatch(Sender):
     def _wait(self, choice: NoChoice, now: float) -> None:
         service = self._service
         self._account.rest()
+        returns = self._deadline is not None
         if self._deadline is None:
             self._deadline = now + service.config.queue_wait_s
             self._account.waited_since = now
         self._tries.rest()
         if self._is_gone():
             self._fail(CANCELLED)
-        elif now >= self._deadline or not service.room.enter(self, choice, self._deadline):
+        elif now >= self._deadline or not service.room.enter(
+            self, choice, self._deadline, returns=returns
+        ):
             self._fail(LegFailure("all-full", "every site that has targets is full"))
 
     def _may_wait_for(self, choice: NoChoice) -> bool:

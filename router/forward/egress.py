@@ -136,6 +136,8 @@ class EgressStream:
         if offer.wait_ms > 0:
             wait_s = min(offer.wait_ms / 1000, limits.OPEN_WAIT_S_MAX)
             wait_until = service.timers.now() + wait_s
+        if service.ledger.rated:
+            service.ledger.ask(service.timers.now())
         slot = service.admission.admit(self, offer.ingress, wait_until)
         if type(slot) is Slot:  # The commonest.
             self._serve(slot)

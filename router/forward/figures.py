@@ -3,8 +3,10 @@
 import msgspec
 
 from router.balance.decisions import Explanation
+from router.balance.site_gate import RateState
 from router.forward.counters import CountersSnapshot
 from router.forward.listeners import ListenerState
+from router.model.adverts import RateLoad
 from router.model.ids import ServiceKey
 from router.model.specs import ServiceSpec
 
@@ -15,6 +17,7 @@ class Load(msgspec.Struct, frozen=True):
     in_flight: int
     targets_ready: int
     capacity: int | None
+    rate: RateLoad | None = None
 
 
 NO_LOAD = Load(0, 0, None)
@@ -37,13 +40,14 @@ class TargetInfo(msgspec.Struct, frozen=True, kw_only=True):
     error: str
     ejected: bool = False
     since: float = 0.0
+    rate: RateState | None = None
 
 
 class ServiceSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """What `service status` and metrics show of one service port, as of one moment.
 
     ``explanation`` has every candidate site with its figures; the local one is a site of the
-    service only if ``has_targets``. ``declared``: some site declares it.
+    service only if ``has_targets``, ``rate`` is its own. ``declared``: some site declares it.
     """
 
     key: ServiceKey
@@ -57,3 +61,4 @@ class ServiceSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     counters: CountersSnapshot
     refused_connections: int
     listener: ListenerState | None
+    rate: RateState | None = None

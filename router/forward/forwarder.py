@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from router.balance.decisions import Explanation
+from router.balance.saturation import Totals
+from router.balance.site_gate import RateState
 from router.forward.clients import ClientConnection
 from router.forward.egress import EgressStream, Refused, request_of
 from router.forward.figures import NO_LOAD, Load, ServiceSnapshot, TargetInfo
@@ -18,6 +20,7 @@ from router.forward.under_way import UnderWay
 from router.link.ports import OpenRequest, Stream, StreamHandler, StreamOpener
 from router.model import limits
 from router.model.adverts import LoadReport, RemoteCandidate
+from router.model.capacity import SiteCap
 from router.model.ids import ServiceKey, SiteId
 from router.model.settings import ServiceLimits
 from router.model.specs import ServiceSpec
@@ -48,6 +51,7 @@ class Forwarder:
     __slots__ = (
         "_declared",
         "_drain_timer",
+        "_known_as",
         "_listeners",
         "_network",
         "_pressure",
@@ -94,6 +98,7 @@ class Forwarder:
         )
         self._services: dict[ServiceKey, Service] = {}
         self._declared: set[ServiceKey] = set()
+        self._known_as = site_name
         self._listeners = Listeners(
             network, self._accept, self._limits_of, connections_max, is_held=self._is_held
         )
@@ -114,6 +119,12 @@ class Forwarder:
         self._listeners.reconsider()
         if service.protocol != protocol:
             self._under_way.drain_clients(service)
+
+    def set_site_cap(self, key: ServiceKey, cap: SiteCap | None) -> None:
+        """What this site takes of the service port; None: whatever its targets do."""
+        service = self._services.get(key)
+        if service is not None:
+            service.set_site_cap(cap)
 
     def remove_service(self, key: ServiceKey) -> None:
         """It is gone here, targets and all: its sessions drain, who waits is told."""
@@ -143,6 +154,13 @@ class Forwarder:
         service = self._services.get(key)
         if service is not None:
             service.set_remotes(remotes)
+
+    def set_site_name(self, name: str) -> None:
+        """What policies and explanations know this site by; not its own while another claims it."""
+        if name != self._known_as:
+            self._known_as = name
+            for service in self._services.values():
+                service.balancer.set_site_name(name)
 
     def set_listeners(
         self,
@@ -203,6 +221,26 @@ class Forwarder:
         """The load of one service port; nothing of one without targets here."""
         service = self._services.get(key)
         return service.load() if service is not None else NO_LOAD
+
+    def rate_states(self) -> dict[ServiceKey, RateState]:
+        """How each service port stands here that has a rate."""
+        now = self._network.now()
+        states = {key: one.ledger.rate_state(now) for key, one in self._services.items()}
+        return {key: state for key, state in states.items() if state is not None}
+
+    def rate_state(self, key: ServiceKey) -> RateState | None:
+        """How one service port stands here to its rate; None: it has none."""
+        service = self._services.get(key)
+        return service.ledger.rate_state(self._network.now()) if service is not None else None
+
+    def rate_of(self, key: ServiceKey) -> float | None:
+        """The most that this site takes a second; None: no rate is stated of the whole."""
+        service = self._services.get(key)
+        return service.ledger.rate_per_s if service is not None else None
+
+    def totals_of(self, service: str) -> list[Totals]:
+        """Of each port of ``service`` that is known here."""
+        return [one.totals() for key, one in self._services.items() if key.name == service]
 
     def targets(self) -> dict[ServiceKey, list[TargetInfo]]:
         """The targets of this site, by service port."""
@@ -312,6 +350,7 @@ class Forwarder:
         service = self._services.get(key)
         if service is None:
             service = self._services[key] = Service(key, UNDECLARED, self._shared)
+            service.balancer.set_site_name(self._known_as)
         return service
 
     def _accept(self, key: ServiceKey, connection: Connection) -> ConnectionHandler | None:
@@ -384,4 +423,5 @@ class Forwarder:
             counters=service.counters.snapshot(),
             refused_connections=self._listeners.refused[service.key],
             listener=listener,
+            rate=service.ledger.rate_state(now),
         )

@@ -15,9 +15,12 @@ What keeps slots busy all the same:
 - A load report that makes a site free sends the head of the line there at once (`reconsider`).
 
 The deadline is the request's own and stands through all moves; a stand ends a round trip before
-it. Leaving the line and leaving the fair queue are one step.
+it. Who comes back from a stand is first again: it has waited longest, and nobody who came later has
+its place. Who would wait in vain is turned away at once (`balance.patience`), so that nobody is
+told so after the wait. Leaving the line and leaving the fair queue are one step.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
 from itertools import islice
 from typing import Protocol
@@ -25,6 +28,7 @@ from typing import Protocol
 from router.balance.balancer import ServiceBalancer
 from router.balance.decisions import Decision, NoChoice, RemoteWait
 from router.balance.ledger import Slot
+from router.balance.patience import LinePace
 from router.forward.admission import Admission
 from router.model import limits
 from router.model.ids import SiteId
@@ -60,11 +64,8 @@ class Waiting(Hashable, Protocol):
     def dismiss(self) -> None:
         """The service goes away."""
 
-    def stand(self, wait: RemoteWait, until: float, *, spills: bool) -> bool:
-        """Open a stream that waits there; False: no adjacency, and it stays in the line.
-
-        ``spills``: a cheaper site is full.
-        """
+    def stand(self, wait: RemoteWait, until: float) -> bool:
+        """Open a stream that waits there; False: no adjacency, and it stays in the line."""
 
 
 class WaitingRoom:
@@ -76,6 +77,8 @@ class WaitingRoom:
         "_limit",
         "_line",
         "_not_before",
+        "_pace",
+        "_promised",
         "_round_trip_s",
         "_site",
         "_standing",
@@ -92,15 +95,20 @@ class WaitingRoom:
         *,
         standing_target: Callable[[SiteId], int],
         round_trip_s: Callable[[SiteId], float],
+        promised_per_s: Callable[[NoChoice], float],
     ) -> None:
+        """``promised_per_s``: how many slots a second may come free at full sites; 0: not known."""
         self._site = site
         self._balancer = balancer
         self._admission = admission
         self._timers = timers
         self._target = standing_target
         self._round_trip_s = round_trip_s
+        self._promised = promised_per_s
+        self._pace = LinePace()
         self._limit = 0
-        self._line: dict[Waiting, float] = {}  # To its deadline, in order of arrival.
+        # To its deadline, in order of arrival.
+        self._line: OrderedDict[Waiting, float] = OrderedDict()
         self._standing: dict[SiteId, int] = {}
         self._not_before: dict[SiteId, float] = {}
 
@@ -114,15 +122,38 @@ class WaitingRoom:
         self._limit = limit
         self._admission.set_limit(limit)
 
-    def enter(self, waiter: Waiting, choice: NoChoice, deadline: float) -> bool:
-        """Wait, here or at once elsewhere; False: the queue is full."""
-        if self.queued >= self._limit:
+    def enter(
+        self, waiter: Waiting, choice: NoChoice, deadline: float, *, returns: bool = False
+    ) -> bool:
+        """Wait, here or at once elsewhere; False: the queue is full, or too long to be in time.
+
+        ``returns``: it has waited before, and has its place again.
+        """
+        if not returns and not self._is_worth_it(choice, deadline):
             return False
-        if not self._admission.wait(waiter, self._site, deadline):
+        if not self._admission.wait(waiter, self._site, deadline, returns=returns):
             return False
         self._line[waiter] = deadline
+        if returns:
+            self._line.move_to_end(waiter, last=False)
         self._place(choice)
         return True
+
+    def served(self) -> None:
+        """Somebody who waited, here or elsewhere, has a slot."""
+        self._pace.served(self._timers.now())
+
+    def _is_worth_it(self, choice: NoChoice, deadline: float) -> bool:
+        """There is a place, and as far as can be known it will be served in time."""
+        ahead, now = self.queued, self._timers.now()
+        if ahead >= self._limit:
+            return False
+        if not ahead:
+            self._pace.began(now)
+        # However slowly slots come free, each full site has somebody who waits for the next one.
+        if ahead < len(choice.waitable) + choice.local_waitable:
+            return True
+        return not self._pace.is_hopeless(ahead, deadline - now, self._promised(choice), now)
 
     def leave(self, waiter: Waiting) -> bool:
         """It is gone (not when standing: then its stream's end says so). False: was not here."""
@@ -183,15 +214,13 @@ class WaitingRoom:
                 continue
             places = self._target(wait.site) - self._standing.get(wait.site, 0)
             if places > 0:
-                spills = choice.local_waitable or wait is not choice.waitable[0]
-                self._send_to_stand(wait, islice(self._line.items(), stay, None), places, spills)
+                self._send_to_stand(wait, islice(self._line.items(), stay, None), places)
 
     def _send_to_stand(
         self,
         wait: RemoteWait,
         waiters: Iterable[tuple[Waiting, float]],
         places: int,
-        spills: bool,
     ) -> None:
         now = self._timers.now()
         round_trip_s = self._round_trip_s(wait.site)
@@ -202,7 +231,7 @@ class WaitingRoom:
         )
         for waiter, deadline in list(islice(fit, places)):
             until = min(now + limits.STAND_S, deadline - round_trip_s)
-            if not waiter.stand(wait, until, spills=spills):
+            if not waiter.stand(wait, until):
                 self._not_before[wait.site] = now + limits.STAND_RETRY_S
                 return
             self.leave(waiter)

@@ -50,8 +50,18 @@ class Remotes:
         return remote.name if remote is not None else site
 
     def note_service_time(self, seconds: float) -> None:
-        """A request took that long, over all sites."""
-        self._service_time_s += SMOOTHING * (seconds - self._service_time_s)
+        """A target had a request for that long, over all sites."""
+        known = self._service_time_s
+        self._service_time_s = known + SMOOTHING * (seconds - known) if known else seconds
+
+    def freed_per_s(self, slots: int) -> float:
+        """How many of ``slots`` full ones come free a second; 0.0: not known."""
+        return slots / self._service_time_s if self._service_time_s > 0.0 else 0.0
+
+    def slots_of(self, site: SiteId) -> int:
+        """What was last advertised of it; a target without a capacity counts as one."""
+        remote = self._remotes.get(site)
+        return remote.slots if remote is not None else 0
 
     def note_round_trip(self, site: SiteId, seconds: float) -> None:
         """A first answer of ``site`` took that long."""

@@ -8,9 +8,10 @@ from typing import Protocol
 import msgspec
 
 from router.balance.balancer import ServiceBalancer
-from router.balance.decisions import Explanation
+from router.balance.decisions import Explanation, NoChoice
 from router.balance.ledger import LocalLedger, Slot
 from router.balance.retries import RetryBudget
+from router.balance.saturation import Totals
 from router.balance.waiting import queue_limit
 from router.forward.admission import Admission
 from router.forward.counters import ServiceCounters
@@ -29,11 +30,11 @@ from router.forward.targets import Targets
 from router.link.ports import StreamOpener
 from router.model import limits
 from router.model.addresses import split
-from router.model.adverts import LoadReport, RemoteCandidate
-from router.model.capacity import TargetTerms
+from router.model.adverts import LoadReport, RateLoad, RemoteCandidate
+from router.model.capacity import SiteCap, TargetTerms
 from router.model.ids import ServiceKey, SiteId
 from router.model.specs import ServiceProtocol, ServiceSpec
-from router.net.ports import Network
+from router.net.ports import Network, Timer
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +70,7 @@ class Service:
         "_health",
         "_load_moved",
         "_outcomes",
+        "_rate_timer",
         "_shared",
         "_stranded",
         "_targets",
@@ -124,6 +126,7 @@ class Service:
             shared.network,
             standing_target=self.remotes.standing_target,
             round_trip_s=self.remotes.round_trip_s,
+            promised_per_s=self._promised_per_s,
         )
         self._health = HealthChecks(
             shared.network, shared.rng, self._target_is, config.timeouts.connect_s
@@ -139,7 +142,8 @@ class Service:
         self._deserted_at = -inf  # No other site has served since.
         self.has_targets = False
         """A connector of this site names some."""
-        self._told: tuple[int, int | None] = (0, None)
+        self._told: tuple[int, int | None, float | None] = (0, None, None)
+        self._rate_timer: Timer | None = None
         self._set_sessions()
         self._set_limit()
 
@@ -185,6 +189,12 @@ class Service:
         self._health.set_targets(self._targets.configs)
         self._targets_changed()
 
+    def set_site_cap(self, cap: SiteCap | None) -> None:
+        """What this site takes of the service, over all its targets."""
+        if cap != self.ledger.site_cap:
+            self.ledger.set_site_cap(cap)
+            self._targets_changed()
+
     def set_remotes(self, remotes: Sequence[RemoteCandidate]) -> None:
         """The remote candidates of the present route table."""
         was_served = self.balancer.is_served_elsewhere
@@ -222,7 +232,12 @@ class Service:
             return
         was_served = self.balancer.is_served_elsewhere
         self.balancer.report_load(
-            site, report.in_flight, report.targets_ready, report.capacity, self.timers.now()
+            site,
+            report.in_flight,
+            report.targets_ready,
+            report.capacity,
+            self.timers.now(),
+            report.rate,
         )
         self._note_desertion(was_served)
         self.room.reconsider()
@@ -256,6 +271,7 @@ class Service:
     # RemoteObserver (`remote`)
 
     def remote_opened(self, site: SiteId) -> None:
+        self.counters.away += 1
         self.balancer.opened(site)
 
     def remote_count(self, site: SiteId, in_flight: int) -> None:
@@ -265,6 +281,7 @@ class Service:
         self.balancer.refused(site, in_flight, self.timers.now())
 
     def remote_ended(self, site: SiteId, in_flight: int) -> None:
+        self.counters.away -= 1
         self.balancer.ended(site, in_flight, self.timers.now())
 
     def shed_idle(self) -> int:
@@ -276,11 +293,36 @@ class Service:
     def load(self) -> Load:
         """What other sites are told."""
         ledger = self.ledger
-        return Load(ledger.load, ledger.targets_ready, ledger.capacity)
+        if not ledger.rated:
+            return Load(ledger.load, ledger.targets_ready, ledger.capacity)
+        rate = self._rate_load()
+        return Load(ledger.load, ledger.targets_ready, ledger.capacity, rate)
+
+    def _rate_load(self) -> RateLoad | None:
+        state = self.ledger.rate_state(self.timers.now())
+        if state is None:
+            return None
+        told = int(state.is_over) + self.ledger.sends_all_away
+        return RateLoad(state.per_s, state.free, told)
+
+    def totals(self) -> Totals:
+        """What says whether this site is saturated."""
+        ledger, counters = self.ledger, self.counters
+        requests, overflowed = counters.totals()
+        return Totals(
+            full=ledger.is_full,
+            absent=self.has_targets and not ledger.targets_ready,
+            demand=ledger.in_flight + counters.away + self.admission.waiting,
+            capacity=ledger.capacity or 0,
+            requests=requests,
+            overflowed=overflowed,
+            refused=counters.turned_away,
+            waited_s=counters.queue_wait.sum_s,
+        )
 
     def targets(self) -> list[TargetInfo]:
         infos: list[TargetInfo] = []
-        for state in self.ledger.targets():
+        for state in self.ledger.targets(self.timers.now()):
             host, port = split(state.target)
             infos.append(
                 TargetInfo(
@@ -294,6 +336,7 @@ class Service:
                     error="" if state.ready else self._health.error_of(state.target),
                     ejected=self._health.is_ejected(state.target),
                     since=self._health.since(state.target),
+                    rate=state.rate,
                 )
             )
         return infos
@@ -311,6 +354,12 @@ class Service:
         self.ledger.set_ready(target, ready)
         self._targets_changed()
         self._recall_if_deserted()
+
+    def _promised_per_s(self, choice: NoChoice) -> float:
+        """At the most: other ingresses have their share of it."""
+        slots = (self.ledger.capacity or 0) if choice.local_waitable else 0
+        slots += sum(self.remotes.slots_of(wait.site) for wait in choice.waitable)
+        return self.remotes.freed_per_s(slots)
 
     def _can_spare_a_target(self) -> bool:
         """Never the last one of all, however it fails: an error is better than no answer.
@@ -336,11 +385,27 @@ class Service:
         self._set_limit()
         self.admission.serve()
         self.room.reconsider()
-        advertised = (self.ledger.targets_ready, self.ledger.capacity)
+        self._look_at_rates()
+        ledger = self.ledger
+        advertised = (ledger.targets_ready, ledger.capacity, ledger.rate_per_s)
         if advertised != self._told:
             self._told = advertised
             self._shared.targets_changed()
         self._load_changed()
+
+    def _look_at_rates(self) -> None:
+        """A rate is over or calm by time alone, too: look now and then while there is one."""
+        if self._rate_timer is None and self.ledger.rated and self.has_targets:
+            again = self.timers.now() + limits.RATE_LOOK_S
+            self._rate_timer = self.timers.call_at(again, self._rates_due)
+
+    def _rates_due(self) -> None:
+        self._rate_timer = None
+        if self.ledger.look(self.timers.now()):
+            self.admission.serve()
+            self.room.reconsider()
+            self._load_changed()
+        self._look_at_rates()
 
     def _load_changed(self) -> None:
         """Told once per turn, however many requests begin and end in it."""

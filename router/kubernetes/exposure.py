@@ -7,29 +7,35 @@ from typing import Any, Final, TypeVar, get_args
 
 import msgspec
 
-from router.documents import readers
+from router.documents import capacities, readers
 from router.documents.nodes import Findings as YamlFindings
 from router.documents.nodes import Mapping as YamlMapping
 from router.documents.nodes import Node, Scalar, parse
 from router.documents.nodes import Sequence as YamlSequence
 from router.documents.readers import Bad
-from router.documents.schema import SHAPES
+from router.documents.schema import POLICIES, SHAPES
+from router.documents.weights import BadWeights, weights_of
 from router.kubernetes import annotation_keys, findings, names, texts, tracking
 from router.kubernetes.findings import Findings
 from router.kubernetes.objects import Object, annotations, created_at, name_of
 from router.kubernetes.picture import ServiceWish
 from router.kubernetes.texts import PortPairs, Wrong
 from router.model import limits
+from router.model.capacity import Spill
 from router.model.specs import (
     ConnectorSpec,
     Kind,
     PolicySpec,
     ServiceProtocol,
     ServiceSpec,
+    SitePolicySpec,
 )
 
 SpecT = TypeVar("SpecT", ServiceSpec, ConnectorSpec)
 
+_RatedT = TypeVar("_RatedT", ConnectorSpec, SitePolicySpec)
+
+WINDOWS: Final = texts.duration(limits.RATE_WINDOW_S_MIN, limits.RATE_WINDOW_S_MAX)
 PROTOCOLS: Final[tuple[ServiceProtocol, ...]] = get_args(ServiceProtocol)
 HTTP_PORT: Final = 80
 """Of an http service whose object names no port."""
@@ -39,6 +45,7 @@ class Exposure(msgspec.Struct, frozen=True, kw_only=True):
     """A service, this object's targets of it, and its Service here.
 
     ``age`` orders objects with one address: made first, then by name. ``connector`` None: none.
+    ``cap``: what the site takes of the service, as this object says.
     """
 
     address: str
@@ -48,6 +55,7 @@ class Exposure(msgspec.Struct, frozen=True, kw_only=True):
     connector: ConnectorSpec | None
     connector_name: str
     wish: ServiceWish
+    cap: SitePolicySpec | None = None
 
 
 class Reading:
@@ -176,12 +184,29 @@ class Reading:
         spec = ServiceSpec(
             protocol=protocol,
             ports=tuple(ports),
-            policy=self.value(names.POLICY, _policy, PolicySpec()),
+            policy=self._policy(),
             queue=self.value(names.QUEUE, texts.integer(0, limits.QUEUE_MAX), None),
             tls_cert=self.value(names.TLS_CERT, texts.credential, ""),
         )
         fixed = {"protocol": names.PROXY, "ports": names.PORT}
         return self._more("Service", names.SERVICE_SETTINGS, spec, fixed)
+
+    def _policy(self) -> PolicySpec:
+        """Of two annotations; `fill` where they do not fit each other."""
+        name = self.value(names.POLICY, _policy_name, "fill")
+        stated = self.text(names.WEIGHTS)
+        weights = self.value(names.WEIGHTS, _weights, {})
+        if name != "split":
+            if weights:
+                reason = f"weights belong to policy split, this one is {name}; they are left out"
+                self.noted.annotation(names.WEIGHTS, reason, f"Set {names.POLICY}: split")
+            return PolicySpec(name=name)
+        if not weights:
+            if not stated:  # What is wrong with stated ones is noted already.
+                reason = "policy split needs weights by site; fill is used"
+                self.noted.annotation(names.POLICY, reason, f"Set {names.WEIGHTS}: SITE=1,SITE=1")
+            return PolicySpec()
+        return PolicySpec(name=name, weights=weights)
 
     def connector(
         self,
@@ -197,6 +222,8 @@ class Reading:
             capacity=self.value(names.CAPACITY, _capacity, None),
             tls_trust=self.value(names.TLS_TRUST, texts.credential, ""),
         )
+        if "/" not in self.text(names.SITE_CAPACITY):
+            spec = self._beside_rate(spec, capacities.connector_rates(spec))
         fixed = {
             "service": names.ADDRESS,
             "workload": names.TARGET,
@@ -204,6 +231,34 @@ class Reading:
             "targets": names.TARGET,
         }
         return self._more("Connector", names.CONNECTOR_SETTINGS, spec, fixed)
+
+    def cap(self, address: str) -> SitePolicySpec | None:
+        """What this site takes of ``address``, as the annotations say; None: nothing of it."""
+        stated = self.value(names.SITE_CAPACITY, _site_capacity, None)
+        if stated is None:
+            return None
+        per_s = capacities.of_spec(stated).per_s
+        spill: Spill = self.value(names.SPILL, texts.words("excess", "all"), "excess")
+        if spill == "all" and per_s is None:
+            self.noted.annotation(
+                names.SPILL,
+                "it belongs to a rate; it is left out",
+                f"Set {names.SITE_CAPACITY}: 15/s",
+            )
+            spill = "excess"
+        spec = SitePolicySpec(service=address, site_capacity=stated, spill=spill)
+        return spec if per_s is None else self._beside_rate(spec, [per_s])
+
+    def _beside_rate(self, spec: _RatedT, rates: list[float]) -> _RatedT:
+        """``spec`` with what is said beside its ``rates``; what does not fit is left out."""
+        resume = self.value(names.RESUME, _rate, "")
+        window_s = self.value(names.WINDOW, WINDOWS, None)
+        field, reason, hint = capacities.problem_of(rates, resume, window_s)
+        if field:
+            key = names.RESUME if field == "resume" else names.WINDOW
+            self.noted.annotation(key, f"{reason}; it is left out", hint)
+            return spec
+        return msgspec.structs.replace(spec, resume=resume, window_s=window_s)
 
     def _more(self, kind: Kind, key: str, spec: SpecT, fixed: Mapping[str, str]) -> SpecT:
         """``spec`` with the fields that the annotation ``key`` adds as YAML."""
@@ -272,6 +327,7 @@ class Reading:
             connector=connector,
             connector_name=connector_name(address, self.kind, self.name),
             wish=self.wish(address, stateful_set),
+            cap=self.cap(address),
         )
 
 
@@ -290,21 +346,43 @@ def _spread(found: dict[str, str]) -> dict[str, str]:
     return tracking.spreading(found)
 
 
-def _policy(text: str) -> PolicySpec | Wrong:
-    if text == "fill":
-        return PolicySpec(name="fill")
-    if text == "balanced":
-        return PolicySpec(name="balanced")
-    hint = readers.nearest(text, ("fill", "balanced"))
-    return Wrong(f"expected fill or balanced, got {texts.short(text)}", hint)
+def _policy_name(text: str) -> str | Wrong:
+    if text in POLICIES:
+        return text
+    expected = f"expected one of {', '.join(POLICIES)}, got {texts.short(text)}"
+    return Wrong(expected, readers.nearest(text, POLICIES))
 
 
-def _capacity(text: str) -> int | Wrong:
-    value, reason = readers.capacity_of(text)
-    if value is not None:
-        return value
-    reason = reason or f"expected a capacity like 10, got {texts.short(text)}"
-    return Wrong(reason, "State requests in flight per target")
+def _weights(text: str) -> dict[str, int] | Wrong:
+    stated = [(site.strip(), weight.strip()) for site, _, weight in _halves(text)]
+    found = weights_of(stated)
+    return Wrong(found.reason, found.hint) if isinstance(found, BadWeights) else found
+
+
+def _halves(text: str) -> list[tuple[str, str, str]]:
+    return [part.partition("=") for part in text.split(",")]
+
+
+def _capacity(text: str) -> int | str | Wrong | None:
+    value = capacities.stated(text)
+    if not isinstance(value, str):
+        return capacities.spec_value(value)
+    reason = value or f"expected a capacity like 10, 15/s or auto, got {texts.short(text)}"
+    return Wrong(reason, capacities.HINT)
+
+
+def _site_capacity(text: str) -> int | str | Wrong | None:
+    value = _capacity(text)
+    if isinstance(value, str) and value.startswith("auto"):
+        return Wrong("a site's capacity is stated, not learnt", "Set 10 or 15/s")
+    return value
+
+
+def _rate(text: str) -> str | Wrong:
+    per_s = capacities.per_s_of(text)
+    if isinstance(per_s, float):
+        return capacities.rate_text(per_s)
+    return Wrong(per_s or f"expected a rate like 10/s, got {texts.short(text)}", "")
 
 
 def _node(value: Any) -> Node:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from router.documents import readers
+from router.documents import capacities
 from router.kubernetes import names
 from router.kubernetes.objects import Object, annotations, labels, metadata, name_of
 from router.kubernetes.selectors import Selector
@@ -158,13 +158,15 @@ def ports_of(pod: Object, wanted: Iterable[int | str]) -> tuple[int, ...] | NoPo
     return tuple(found)
 
 
-def capacity_of(found: Object) -> tuple[int | None, str]:
+def capacity_of(found: Object) -> tuple[int | str | None, str]:
     """What an object's annotation states per target; or None and why it cannot be used."""
     text = annotations(found).get(names.CAPACITY, "").strip()
     if not text:
         return None, ""
-    value, reason = readers.capacity_of(text)
-    return value, "" if value is not None else reason or f"expected a capacity, got {text!r}"
+    value = capacities.stated(text)
+    if isinstance(value, str):
+        return None, value or f"expected a capacity, got {text!r}"
+    return capacities.spec_value(value), ""
 
 
 def target(host: str, ports: tuple[int, ...], pod: Object | None, name: str = "") -> TargetSpec:

@@ -8,10 +8,11 @@ Findings: SW0458 a service has less capacity than the site has routers.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 
-from router.documents import Wanted
+from router.documents import Wanted, capacities
 from router.kubernetes.names import SITE_CONFIGMAP
 from router.kubernetes.objects import Object, created_at, metadata, name_of, seconds_of
 from router.kubernetes.pods import (
@@ -25,7 +26,7 @@ from router.kubernetes.pods import (
 from router.model import limits
 from router.model.addresses import join
 from router.model.errors import ConfigError
-from router.model.specs import ConnectorSpec
+from router.model.specs import ConnectorSpec, SitePolicySpec
 
 TOO_FEW = "SW0458"
 
@@ -42,6 +43,9 @@ class Division(msgspec.Struct, frozen=True, kw_only=True):
 
 
 WHOLE = Division(count=1, staying=1, index=0)
+
+
+_SpecT = TypeVar("_SpecT", ConnectorSpec, SitePolicySpec)
 
 
 def division(pods: Mapping[str, Object], own: str, now: float) -> tuple[Division, float | None]:
@@ -106,10 +110,10 @@ def _gone_at(pod: Object) -> float:
 
 
 def divided(wanted: Wanted, by: Division) -> Wanted:
-    """``wanted`` with the stated capacity of each target replaced by this router's share.
+    """``wanted`` with each stated capacity, of targets and of the site, as this router's share.
 
     What does not divide goes to the routers in turn, target after target of a service, so that
-    their sums differ by 1 at most.
+    their sums differ by 1 at most. Rates divide evenly.
     """
     if by == WHOLE:
         return wanted
@@ -118,18 +122,62 @@ def divided(wanted: Wanted, by: Division) -> Wanted:
     for name, connector in sorted(wanted.connectors.items()):
         targets = []
         for target in connector.targets:
-            capacity = _stated(connector) if target.capacity is None else target.capacity
-            if capacity is not None:
-                begin = first.get(connector.service, 0)
-                target = msgspec.structs.replace(target, capacity=_share(capacity, by, begin))
-                first[connector.service] = (begin + capacity) % by.count
+            stated = connector.capacity if target.capacity is None else target.capacity
+            begin = first.get(connector.service, 0)
+            mine = _divided(stated, by, begin)
+            if mine != stated:
+                target = msgspec.structs.replace(target, capacity=mine)
+            first[connector.service] = (begin + (_slots(stated) or 0)) % by.count
             targets.append(target)
-        connectors[name] = msgspec.structs.replace(connector, targets=tuple(targets))
-    return msgspec.structs.replace(wanted, connectors=connectors)
+        connectors[name] = _beside_rates(
+            connector, by, capacities.connector_rates(connector), targets=tuple(targets)
+        )
+    policies = {
+        name: _beside_rates(
+            policy,
+            by,
+            [per_s] if (per_s := capacities.of_spec(policy.site_capacity).per_s) else [],
+            site_capacity=_divided(policy.site_capacity, by, 0),
+        )
+        for name, policy in wanted.policies.items()
+    }
+    return msgspec.structs.replace(wanted, connectors=connectors, policies=policies)
 
 
-def _stated(connector: ConnectorSpec) -> int | None:
-    return connector.capacity if isinstance(connector.capacity, int) else None
+def _beside_rates(spec: _SpecT, by: Division, rates: list[float], **changed: Any) -> _SpecT:
+    """``spec`` with what stands beside its ``rates`` as they are divided."""
+    if rates:
+        if spec.resume:
+            low = capacities.per_s_of(spec.resume)
+            assert isinstance(low, float), "a spec holds what was judged"
+            changed["resume"] = capacities.rate_text(_of_rate(low, by))
+        least = _of_rate(min(rates), by)
+        if spec.window_s is not None and spec.window_s * least < 1.0:
+            changed["window_s"] = capacities.default_window_s(least)
+        if isinstance(spec, ConnectorSpec):
+            changed["capacity"] = _divided(spec.capacity, by, 0)
+    return msgspec.structs.replace(spec, **changed)
+
+
+def _divided(stated: int | str | None, by: Division, first: int) -> int | str | None:
+    """This router's share of what one ``capacity`` states."""
+    found = capacities.of_spec(stated)
+    slots = None if found.slots is None else _share(found.slots, by, first)
+    if found.per_s is None or slots == 0:
+        return stated if found.auto else slots
+    if by.index is None:
+        return 0
+    return capacities.spec_value(
+        capacities.Stated(slots, _of_rate(found.per_s, by), auto=found.auto)
+    )
+
+
+def _of_rate(per_s: float, by: Division) -> float:
+    return max(per_s / by.count, limits.RATE_PER_S_MIN)
+
+
+def _slots(stated: int | str | None) -> int | None:
+    return capacities.of_spec(stated).slots
 
 
 def _share(capacity: int, by: Division, first: int) -> int:
@@ -146,7 +194,7 @@ def too_few(wanted: Wanted, by: Division) -> Iterable[ConfigError]:
     sums: dict[str, int | None] = {}
     for connector in wanted.connectors.values():
         for target in connector.targets:
-            capacity = _stated(connector) if target.capacity is None else target.capacity
+            capacity = _slots(connector.capacity if target.capacity is None else target.capacity)
             before = sums.setdefault(connector.service, 0)
             sums[connector.service] = (
                 None if before is None or capacity is None else before + capacity

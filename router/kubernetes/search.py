@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from router.documents import capacities
 from router.kubernetes import names
 from router.kubernetes.objects import Object, Snapshot, metadata, name_of, shown
 from router.kubernetes.pods import (
@@ -166,7 +167,7 @@ class Search:
                     shown(found),
                     f"metadata.annotations[{names.CAPACITY}]",
                     reason,
-                    hint="State requests in flight per target, like 10",
+                    hint=capacities.HINT,
                     code=CAPACITY,
                 )
             )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from router.balance.site_gate import RateState
 from router.forward.figures import TargetInfo
 from router.forward.listeners import ListenerState
 from router.main.ports import Tell
@@ -15,7 +16,7 @@ _WAY_BACK_EJECTED = "It is checked after that time and used again if it answers.
 class Changes:
     """Compares with what was seen last. A target that is new is told of once it is ready."""
 
-    __slots__ = ("_down", "_errors", "_ready", "_tell")
+    __slots__ = ("_down", "_errors", "_over", "_ready", "_tell")
 
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
@@ -23,6 +24,8 @@ class Changes:
         self._down: dict[tuple[ServiceKey, str], float] = {}
         """Since when those are down that were ready before; monotonic seconds."""
         self._errors: dict[ServiceKey, str] = {}
+        self._over: dict[ServiceKey, float] = {}
+        """Whose rate is exceeded, since when; monotonic seconds."""
 
     def look(
         self,
@@ -32,6 +35,24 @@ class Changes:
         """Tell what is different from the last look."""
         self._look_at_targets(targets)
         self._look_at_listeners(listeners)
+
+    def look_at_rates(self, rates: Mapping[ServiceKey, RateState], now: float) -> None:
+        """Tell which rates are exceeded, or no more."""
+        for key, rate in rates.items():
+            asked = f"{rate.asked_per_s:.1f}/s asked for over {rate.window_s:g} s"
+            if rate.is_over and key not in self._over:
+                self._over[key] = now
+                message = f"Service {key} is over its {rate.per_s:.6g}/s here, {asked}: it spills."
+                self._tell("info", "overflow-begun", str(key), message)
+            elif not rate.is_over and key in self._over:
+                lasted = now - self._over.pop(key)
+                message = (
+                    f"Service {key} is below {rate.resume_per_s:.6g}/s again here, {asked}, "
+                    f"after {lasted:.0f} s: it takes requests again."
+                )
+                self._tell("info", "overflow-ended", str(key), message)
+        for key in self._over.keys() - rates.keys():
+            del self._over[key]
 
     def _look_at_targets(self, targets: Mapping[ServiceKey, Iterable[TargetInfo]]) -> None:
         ready: dict[tuple[ServiceKey, str], bool] = {}

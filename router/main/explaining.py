@@ -7,8 +7,10 @@ import msgspec
 from router.admin.ports import BadQuestion
 from router.admin.views import AffinityView, WhyCandidate, WhyDecision, WhySession, WhyView
 from router.balance.decisions import CandidateReport, Decision, NoChoice
+from router.balance.site_gate import RateState
 from router.forward.sessions import Session, Sessions
 from router.main.measuring import takes_part
+from router.main.rating import kind_of, rate_of_report
 from router.main.site_router import SiteRouter
 from router.model.ids import RouterId, ServiceKey
 from router.model.settings import AffinityBy
@@ -41,7 +43,7 @@ def explained(
         session=_session(router, keys[0], of, explanation.decision) if of is not None else None,
         decision=_decision(router, explanation.decision),
         candidates=tuple(
-            _candidate(router, report)
+            _candidate(router, report, forwarder.rate_state(keys[0]))
             for report in explanation.candidates
             if takes_part(router, keys[0], report)
         ),
@@ -77,7 +79,7 @@ def _asked(
     return sessions.look(by, value, now)
 
 
-def _candidate(router: SiteRouter, report: CandidateReport) -> WhyCandidate:
+def _candidate(router: SiteRouter, report: CandidateReport, own: RateState | None) -> WhyCandidate:
     return WhyCandidate(
         site=report.site_name,
         path=_path(router, report.path),
@@ -89,6 +91,8 @@ def _candidate(router: SiteRouter, report: CandidateReport) -> WhyCandidate:
         age_s=finite(report.age_s),
         verdict=report.verdict,
         reason=report.reason,
+        capacity_kind=kind_of(report.capacity, report.rate),
+        rate=rate_of_report(report, own if report.site == router.identity.site else None),
     )
 
 

@@ -29,7 +29,16 @@ _Name = Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9.-]{1,253}\Z")]
 _Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
 _Error = Annotated[str, msgspec.Meta(pattern=r"\A[ -~]*\Z", max_length=limits.INQUIRY_ERROR_MAX)]
 _Seconds = Annotated[float, msgspec.Meta(ge=0, le=limits.INQUIRY_STATE_S_MAX)]
+_PerSecond = Annotated[float, msgspec.Meta(ge=0, le=limits.RATE_SUM_MAX)]
 _Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+
+
+class TargetRate(msgspec.Struct, frozen=True, array_like=True):
+    """How a target stands to its rate."""
+
+    per_s: _PerSecond
+    admitted_per_s: _PerSecond
+    is_over: bool
 
 
 class TargetAnswer(msgspec.Struct, frozen=True, array_like=True):
@@ -46,6 +55,7 @@ class TargetAnswer(msgspec.Struct, frozen=True, array_like=True):
     requests_total: _Count
     error: _Error = ""
     state_s: _Seconds | None = None
+    rate: TargetRate | None = None
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -111,6 +121,11 @@ def answer(stream: Stream, targets: Iterable[TargetInfo], now: float) -> StreamH
             target.requests_total,
             without_addresses(target.error, target.host),
             min(max(0.0, now - target.since), limits.INQUIRY_STATE_S_MAX),
+            None
+            if target.rate is None
+            else TargetRate(
+                target.rate.per_s, round(target.rate.admitted_per_s, 3), target.rate.is_over
+            ),
         )
         for target in targets
     ]

@@ -56,7 +56,7 @@ class LoadExchange:
         self._restless[key] = now
         if self._rest_timer is None:
             self._arm_rest(now)
-        if self._told.note(key, load.in_flight, load.targets_ready, load.capacity, now):
+        if self._told.note(key, load.in_flight, load.targets_ready, load.capacity, now, load.rate):
             self._broadcast((self._report(key),))
         elif self._timer is None:
             self._arm()
@@ -139,6 +139,7 @@ class LoadExchange:
             load.in_flight,
             load.targets_ready,
             load.capacity,
+            load.rate,
         )
 
     def _arm(self) -> None:

@@ -103,9 +103,27 @@ def _of_service(
         put("spillway_targets_ready", at_site, report.targets_ready)
         if report.capacity is not None:
             put("spillway_capacity", at_site, report.capacity)
+        _of_rate(router, report, snapshot, at_site, put)
     for target in snapshot.targets:
         at_target = (*service, join(target.host, target.port))
         put("spillway_target_requests_total", at_target, target.requests_total)
+
+
+def _of_rate(
+    router: SiteRouter,
+    report: CandidateReport,
+    snapshot: ServiceSnapshot,
+    at_site: tuple[str, ...],
+    put: Put,
+) -> None:
+    if report.rate is None:
+        return
+    put("spillway_rate_over", at_site, float(report.rate.is_over))
+    put("spillway_rate_per_second", (*at_site, "stated"), report.rate.per_s)
+    own = snapshot.rate
+    if own is not None and report.site == router.identity.site:
+        put("spillway_rate_per_second", (*at_site, "asked"), own.asked_per_s)
+        put("spillway_rate_per_second", (*at_site, "admitted"), own.admitted_per_s)
 
 
 def _of_links(router: SiteRouter, put: Put) -> None:

@@ -5,17 +5,20 @@ from collections.abc import Mapping
 import msgspec
 
 from router.balance.policies import check_policy
-from router.documents import Listening, Wanted, clashes
+from router.documents import Listening, Wanted, capacities, clashes
 from router.model.addresses import join, split
 from router.model.adverts import Declaration
+from router.model.capacity import Rate, SiteCap
 from router.model.events import Problem
 from router.model.ids import ServiceKey
 from router.model.settings import Health
-from router.model.specs import ConnectorSpec, ListenerSpec, PolicySpec, TargetSpec
+from router.model.specs import ConnectorSpec, ListenerSpec, PolicySpec, SitePolicySpec, TargetSpec
 
 
 class PlannedTarget(msgspec.Struct, frozen=True, kw_only=True):
-    """One target and how its connector wants it handled. ``capacity`` None: none stated.
+    """One target and how its connector wants it handled.
+
+    ``capacity``, ``rate``, ``auto`` as in `model.capacity.TargetTerms`.
 
     ``name``: a pod's, empty where the target has none of its own.
     """
@@ -23,6 +26,8 @@ class PlannedTarget(msgspec.Struct, frozen=True, kw_only=True):
     connector: str
     name: str = ""
     capacity: int | None = None
+    rate: Rate | None = None
+    auto: bool = False
     health: Health = Health()
     tls_trust: str = ""
     tls_server_name: str = ""
@@ -30,7 +35,10 @@ class PlannedTarget(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlannedService(msgspec.Struct, frozen=True, kw_only=True):
-    """One service port at this site. ``listen`` None: no listener here, ``why_not`` says why."""
+    """One service port at this site. ``listen`` None: no listener here, ``why_not`` says why.
+
+    ``cap``: what this site takes of it; None: whatever its targets do.
+    """
 
     key: ServiceKey
     declaration: Declaration
@@ -38,6 +46,7 @@ class PlannedService(msgspec.Struct, frozen=True, kw_only=True):
     has_connector: bool
     listen: tuple[str, int] | None
     why_not: str = ""
+    cap: SiteCap | None = None
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -53,6 +62,7 @@ class _Planned(msgspec.Struct, frozen=True):
     told: Declaration
     here: dict[str, ConnectorSpec]
     is_own: bool
+    cap: SitePolicySpec | None
     services: dict[ServiceKey, PlannedService]
     problems: tuple[Problem, ...]
 
@@ -85,16 +95,28 @@ class Planner:
             for name, connector in sorted(wanted.connectors.items())
             if connector.service not in declared
         ]
+        problems += [
+            Problem(
+                code="SW0313",
+                message=f"Policy {name}: no site declares the service {policy.service}.",
+                hint=f"sitectl service create {policy.service} PORT, "
+                f"or: sitectl service set {policy.service} --site-capacity none",
+            )
+            for name, policy in sorted(wanted.policies.items())
+            if policy.service not in declared
+        ]
         by_service: dict[str, dict[str, ConnectorSpec]] = {}
         for name, connector in wanted.connectors.items():
             by_service.setdefault(connector.service, {})[name] = connector
+        caps = {spec.service: spec for spec in wanted.policies.values()}
         known: dict[str, _Planned] = {}
         services: dict[ServiceKey, PlannedService] = {}
         for name, told in sorted(declared.items()):
             here, is_own = by_service.get(name, {}), name in wanted.services
-            one = self._known.get(name)
-            if one is None or one.told != told or one.here != here or one.is_own != is_own:
-                one = _planned(told, here, wanted)
+            one, cap = self._known.get(name), caps.get(name)
+            before = None if one is None else (one.told, one.here, one.is_own, one.cap)
+            if one is None or before != (told, here, is_own, cap):
+                one = _planned(told, here, wanted, cap)
             known[name] = one
             services.update(one.services)
             problems += one.problems
@@ -107,7 +129,12 @@ def plan(wanted: Wanted, declared: Mapping[str, Declaration]) -> Plan:
     return Planner().plan(wanted, declared)
 
 
-def _planned(told: Declaration, given: dict[str, ConnectorSpec], wanted: Wanted) -> _Planned:
+def _planned(
+    told: Declaration,
+    given: dict[str, ConnectorSpec],
+    wanted: Wanted,
+    cap: SitePolicySpec | None,
+) -> _Planned:
     problems: list[Problem] = []
     services: dict[ServiceKey, PlannedService] = {}
     declaration = _with_known_policy(told, problems)
@@ -132,8 +159,9 @@ def _planned(told: Declaration, given: dict[str, ConnectorSpec], wanted: Wanted)
             has_connector=bool(here),
             listen=listen,
             why_not=why_not,
+            cap=None if cap is None else capacities.cap_of(cap),
         )
-    return _Planned(told, given, told.name in wanted.services, services, tuple(problems))
+    return _Planned(told, given, told.name in wanted.services, cap, services, tuple(problems))
 
 
 def wishes(wanted: Wanted) -> frozenset[str] | None:
@@ -152,14 +180,15 @@ def wishes(wanted: Wanted) -> frozenset[str] | None:
 
 def _with_known_policy(told: Declaration, problems: list[Problem]) -> Declaration:
     """Sites of other versions may declare policies that this one does not know how to run."""
-    if check_policy(told.spec.policy) is None:
+    reason = check_policy(told.spec.policy)
+    if reason is None:
         return told
     problems.append(
         Problem(
             code="SW0308",
-            message=f"Service {told.name} wants policy {told.spec.policy.name}, which this version "
-            "does not run: fill is used here.",
-            hint="Use a version that runs it at every site",
+            message=f"Service {told.name}, as it is declared: {reason}. Here fill is used.",
+            hint="Use a version that runs it at every site, or where it is declared: "
+            f"sitectl service set {told.name} --policy fill",
         )
     )
     spec = msgspec.structs.replace(told.spec, policy=PolicySpec())
@@ -202,7 +231,6 @@ def _targets(
 ) -> dict[str, PlannedTarget]:
     targets: dict[str, PlannedTarget] = {}
     for name, connector in sorted(connectors.items()):
-        capacity = connector.capacity if isinstance(connector.capacity, int) else None
         for target in connector.targets:
             port = _target_port(target, index, len(declaration.spec.ports), key)
             if port is None:
@@ -214,12 +242,15 @@ def _targets(
                     )
                 )
                 continue
+            terms = capacities.terms_of(connector, target)
             targets.setdefault(
                 join(target.host, port),
                 PlannedTarget(
                     connector=name,
                     name=target.name,
-                    capacity=capacity if target.capacity is None else target.capacity,
+                    capacity=terms.slots,
+                    rate=terms.rate,
+                    auto=terms.auto,
                     health=connector.health,
                     tls_trust=connector.tls_trust,
                     tls_server_name=connector.tls_server_name,

@@ -138,7 +138,9 @@ class Services:
                 self._apply_service(service)
         self._keep_credentials(after.values())
         self._load.set_services(key for key, service in after.items() if service.has_connector)
-        candidates = self._routing.table.candidates
+        table = self._routing.table
+        candidates = table.candidates
+        self._forwarder.set_site_name(table.sites[self._site].name)
         for key in after:
             remotes = candidates.get(key, ())
             if remotes or key in self._with_remotes:  # Most of very many services have none.
@@ -181,6 +183,7 @@ class Services:
 
     def _apply_service(self, service: PlannedService) -> None:
         self._forwarder.set_service(service.key, service.declaration.spec)
+        self._forwarder.set_site_cap(service.key, service.cap)
         self._set_targets(service)
 
     def _set_targets(self, service: PlannedService) -> None:
@@ -207,6 +210,8 @@ class Services:
             connector=planned.connector,
             name=planned.name,
             capacity=planned.capacity,
+            rate=planned.rate,
+            auto=planned.auto,
             health=planned.health,
             tls=tls if isinstance(tls, Tls) else None,
             proxy_protocol=planned.proxy_protocol,
@@ -256,6 +261,7 @@ class Services:
                 targets_ready=load[key].targets_ready,
                 capacity=load[key].capacity,
                 draining=self._draining,
+                rate_per_s=self._forwarder.rate_of(key),
             )
             for key, service in sorted(self._plan.services.items())
             if service.has_connector and key in load
@@ -269,4 +275,5 @@ class Services:
             self.advertise()
         self._learnt.keep(now)
         self._look_at_credentials()
+        self._changes.look_at_rates(self._forwarder.rate_states(), now)
         self._changes.look(self._forwarder.targets(), self._forwarder.listener_states())

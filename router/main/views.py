@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from router.admin.ports import MetricValues, UnknownCommand
 from router.admin.views import (
+    BurstView,
     LinkView,
     ListenerView,
     NeighbourCost,
@@ -19,12 +20,15 @@ from router.admin.views import (
     WhyView,
 )
 from router.balance.decisions import CandidateReport
+from router.balance.site_gate import RateState
 from router.forward.counters import HistogramSnapshot
 from router.forward.figures import ServiceSnapshot
+from router.main.bursting import Bursting
 from router.main.explaining import affinity_view, explained, finite
 from router.main.inquiry import Told
 from router.main.measuring import measure, takes_part
 from router.main.memory import MemoryGuard
+from router.main.rating import kind_of, rate_of, rate_of_report, rate_told
 from router.main.seeing import Seeing
 from router.main.site_router import SiteRouter
 from router.model.events import Problem
@@ -39,7 +43,9 @@ _RENEWALS = {
     "ca": "Make another: sitectl revoke-access, then new tokens for all who link here",
 }
 """What to do when one of the site's own certificates is about to end."""
-COMMANDS = "Commands are: reload, stop, revoke (site=ID)."
+COMMANDS = (
+    "Commands are: reload, stop, revoke (site=ID), burst-test (burst=NAME, event=saturated|calm)."
+)
 
 
 class OperatorView:
@@ -54,6 +60,7 @@ class OperatorView:
         order: Callable[[str, Mapping[str, str]], str | None],
         seeing: Seeing | None = None,
         host_problems: Callable[[], Sequence[Problem]] = tuple,
+        bursting: Bursting | None = None,
     ) -> None:
         """``host_problems`` are of this host: its clock, its disk.
 
@@ -67,6 +74,7 @@ class OperatorView:
         self._order = order
         self._seeing = seeing
         self._host_problems = host_problems
+        self._bursting = bursting
         self.serving = False
         self.loop_lag_s = 0.0
 
@@ -90,6 +98,7 @@ class OperatorView:
                 *router.problems(self._utc),
                 *self._memory.problems(),
                 *self._host_problems(),
+                *(self._bursting.problems() if self._bursting is not None else ()),
                 *self._clocks_differ(),
                 *self._refused(),
                 *self._expiring(),
@@ -175,6 +184,8 @@ class OperatorView:
                         since=None
                         if target.state_s is None
                         else self._utc(self._network.now() - target.state_s),
+                        capacity_kind=kind_of(target.capacity, target.rate),
+                        rate=rate_told(target.rate),
                     )
                     for target in entry.targets
                 )
@@ -209,6 +220,10 @@ class OperatorView:
             for site, route in table.sites.items()
         ]
         return sorted(views, key=lambda view: (_cost_key(view.path_cost), view.name))
+
+    def bursts(self) -> Sequence[BurstView]:
+        """All Burst documents, by name."""
+        return self._bursting.views() if self._bursting is not None else ()
 
     def why(
         self, service: str, port: int | None, session: tuple[AffinityBy, str] | None = None
@@ -255,7 +270,7 @@ class OperatorView:
             listener=shown,
             tls_cert=snapshot.config.tls_cert,
             sites=tuple(
-                self._site(report)
+                self._site(report, snapshot.rate)
                 for report in snapshot.explanation.candidates
                 if takes_part(self._router, key, report)
             ),
@@ -271,24 +286,28 @@ class OperatorView:
                     requests_total=target.requests_total,
                     error=target.error,
                     since=self._utc(target.since),
+                    capacity_kind=kind_of(target.capacity, target.rate),
+                    rate=rate_of(target.rate),
                 )
                 for target in snapshot.targets
             ),
             phases={name: _phase(one) for name, one in snapshot.counters.phases.items()},
         )
 
-    def _site(self, report: CandidateReport) -> ServiceSite:
+    def _site(self, report: CandidateReport, own: RateState | None) -> ServiceSite:
+        local = report.site == self._router.identity.site
         return ServiceSite(
             site=report.site_name,
             id=report.site,
-            local=report.site == self._router.identity.site,
+            local=local,
             path_cost=report.path_cost,
             targets_ready=report.targets_ready,
             capacity=report.capacity,
-            capacity_kind=None if report.capacity is None else "concurrency",
+            capacity_kind=kind_of(report.capacity, report.rate),
             in_flight=report.in_flight,
             draining=report.verdict == "draining",
             age_s=finite(report.age_s),
+            rate=rate_of_report(report, own if local else None),
         )
 
     def _refused(self) -> list[Problem]:
@@ -337,7 +356,10 @@ class OperatorView:
         """Everything `/metrics` shows, read once."""
         lag_s = max(self.loop_lag_s, self._network.turn_lag_s)
         figures = self._seeing.figures if self._seeing is not None else {}
-        return measure(self._router, self._memory, self._expiries(), lag_s, figures)
+        values = measure(self._router, self._memory, self._expiries(), lag_s, figures)
+        if self._bursting is None:
+            return values
+        return MetricValues({**values.numbers, **self._bursting.metrics()}, values.histograms)
 
 
 def _cost_key(path_cost: int | None) -> float:

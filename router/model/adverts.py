@@ -2,6 +2,7 @@
 
 import msgspec
 
+from router.model import limits
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.specs import ServiceSpec
 
@@ -14,6 +15,31 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True):
     declared_at_s: float  # Unix seconds; only compared, never a deadline.
 
 
+class RateLoad(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """How a site stands to its rate. ``permits``: how many it would take at once.
+
+    ``state`` 0: calm, 1: over, they come back at ``per_s``; 2: over, and all that is new shall
+    leave it while another site has room. A greater one is taken for 1.
+    """
+
+    per_s: float
+    permits: int
+    state: int = 0
+
+    @property
+    def is_over(self) -> bool:
+        return self.state != 0
+
+    @property
+    def is_bad(self) -> bool:
+        """Its values cannot be."""
+        return (
+            not 0 < self.per_s <= limits.RATE_SUM_MAX
+            or not 0 <= self.permits <= limits.PERMITS_MAX
+            or self.state < 0
+        )
+
+
 class TargetsAdvert(msgspec.Struct, frozen=True, kw_only=True):
     """Ready targets and stated capacity of a service port at one router. No addresses."""
 
@@ -22,6 +48,7 @@ class TargetsAdvert(msgspec.Struct, frozen=True, kw_only=True):
     targets_ready: int
     capacity: int | None  # Sum over ready targets; None: none stated.
     draining: bool = False
+    rate_per_s: float | None = None  # The most that is taken a second; None: no rate is stated.
 
 
 class RemoteCandidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +66,7 @@ class RemoteCandidate(msgspec.Struct, frozen=True, kw_only=True):
     targets_ready: int
     capacity: int | None
     draining: bool
+    rate_per_s: float | None = None
 
 
 class LoadReport(msgspec.Struct, frozen=True, array_like=True):
@@ -51,6 +79,7 @@ class LoadReport(msgspec.Struct, frozen=True, array_like=True):
     in_flight: int
     targets_ready: int
     capacity: int | None
+    rate: RateLoad | None = None  # None: no rate is stated, or an older version says nothing.
 
     @property
     def key(self) -> ServiceKey:

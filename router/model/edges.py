@@ -64,6 +64,7 @@ class CandidateRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     targets_ready: _Count
     capacity: _Count | None
     draining: bool
+    rate_per_s: float | None = None
 
     @property
     def id(self) -> CandidateId:

@@ -1,10 +1,12 @@
 """Wanted state: what a user writes down, as frozen values. `documents` reads them from YAML."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from router.model import limits
+from router.model.bursts import BurstSpec
+from router.model.capacity import Spill
 from router.model.settings import (
     Affinity,
     CredentialName,
@@ -18,14 +20,18 @@ API_VERSION = "spillway/v1"
 
 ServiceProtocol = Literal["tcp", "http", "http2"]
 PolicyName = Literal["fill", "balanced", "spread", "split", "failover"]
-Kind = Literal["Site", "Service", "Connector", "Listener", "Link"]
+Kind = Literal["Site", "Service", "Connector", "Listener", "Link", "Policy", "Burst"]
 WORKLOAD_KINDS = ("deployment", "statefulset", "daemonset", "deploymentconfig", "service", "pods")
+
+
+PolicyWord = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{0,62}\Z")]
+"""A `PolicyName`, or one that only a later version knows: such a declaration is readable too."""
 
 
 class PolicySpec(msgspec.Struct, frozen=True):
     """How candidates are ordered. ``weights`` by site name, for ``split`` only."""
 
-    name: PolicyName = "fill"
+    name: PolicyWord = "fill"
     weights: dict[str, int] = {}
 
 
@@ -76,20 +82,24 @@ class TargetSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename
     """One backend. ``port`` for a service of one port, ``ports`` in the order of its ports.
 
     ``name``: what people know it by (a pod's name); empty: its address. ``capacity``: its own, in
-    place of its connector's; None: that of its connector.
+    place of its connector's; None: that of its connector. As text like the connector's.
     """
 
     host: str
     port: int | None = None
     ports: tuple[int, ...] = ()
     name: str = ""
-    capacity: int | None = None
+    capacity: int | str | None = None
 
 
 class ConnectorSpec(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True
 ):
     """Targets of a service at this site. ``capacity``: 10, "15/s", "auto"; None: none stated.
+
+    It holds for each target; "10,15/s" and "auto,15/s" state both at once. Beside a rate stand
+    ``resume`` ("10/s"; empty: two thirds of it), ``window_s`` and ``stay_s`` as in
+    `model.capacity.Rate` (None: 15 s, or what one request takes; as long as the window).
 
     ``tls_trust``: targets are reached by TLS and must be certified by the CA of this credential,
     for ``tls_server_name``; empty: for their host if that is a name, else their chain alone is
@@ -108,6 +118,9 @@ class ConnectorSpec(
     target_ports: tuple[int | str, ...] = ()
     not_ready: bool = False
     capacity: int | str | None = None
+    resume: str = ""
+    window_s: float | None = None
+    stay_s: float | None = None
     health: Health = Health()
     tls_trust: CredentialName = ""
     tls_server_name: str = ""
@@ -136,7 +149,25 @@ class LinkSpec(
     disabled: bool = False
 
 
-AnySpec = SiteSpec | ServiceSpec | ConnectorSpec | ListenerSpec | LinkSpec
+class SitePolicySpec(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True
+):
+    """What this site takes of a service, whoever declares it; see `model.capacity.SiteCap`.
+
+    ``site_capacity`` 10, "15/s" or "10,15/s"; the fields beside a rate as in `ConnectorSpec`.
+    """
+
+    service: str
+    site_capacity: int | str | None = None
+    resume: str = ""
+    window_s: float | None = None
+    stay_s: float | None = None
+    spill: Spill = "excess"
+
+
+AnySpec = (
+    SiteSpec | ServiceSpec | ConnectorSpec | ListenerSpec | LinkSpec | SitePolicySpec | BurstSpec
+)
 
 
 class Document(msgspec.Struct, frozen=True):

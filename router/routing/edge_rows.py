@@ -121,6 +121,7 @@ def _fault(message: TableMessage) -> str:
             port=row.port,
             targets_ready=row.targets_ready,
             capacity=row.capacity,
+            rate_per_s=row.rate_per_s,
         )
         if advert_is_bad(advert):
             return f"targets of {row.service!r:.80}"

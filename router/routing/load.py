@@ -8,7 +8,7 @@ from router.routing.table import RouteTable
 
 
 class AcceptedLoad(msgspec.Struct, frozen=True):
-    """``report`` with its capacity bounded; the original goes on to ``forward_to``."""
+    """``report`` with its capacity and rate bounded; the original goes on to ``forward_to``."""
 
     report: LoadReport
     forward_to: tuple[RouterId, ...]
@@ -46,6 +46,7 @@ class LoadTable:
             or report.in_flight < 0
             or report.targets_ready < 0
             or (report.capacity is not None and report.capacity < 0)
+            or (report.rate is not None and report.rate.is_bad)
             or not table.next_hop_is_cheapest(report.router, from_router)
             or (held is not None and held.epoch == epoch and held.report.seq >= report.seq)
         ):
@@ -55,6 +56,10 @@ class LoadTable:
         if candidate.capacity is not None:
             told = candidate.capacity if report.capacity is None else report.capacity
             bounded = msgspec.structs.replace(report, capacity=min(told, candidate.capacity))
+        if report.rate is not None and candidate.rate_per_s is not None:
+            per_s = min(report.rate.per_s, candidate.rate_per_s)
+            rate = msgspec.structs.replace(report.rate, per_s=per_s)
+            bounded = msgspec.structs.replace(bounded, rate=rate)
         self._held[report.router, report.key] = _Held(epoch, bounded, now)
         forward_to = tuple(
             router for router in table.adjacencies if router not in (from_router, report.router)

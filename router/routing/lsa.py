@@ -24,6 +24,7 @@ from router.model.limits import (
     NAME_CHARS_MAX,
     QUEUE_MAX,
     QUEUE_WAIT_S_MAX,
+    RATE_SUM_MAX,
     SERVICES_PER_SITE_MAX,
 )
 from router.routing.ports import Identity
@@ -245,6 +246,7 @@ def advert_is_bad(told: TargetsAdvert) -> bool:
         or _port_is_bad(told.port)
         or not 0 <= told.targets_ready <= COUNTER_MAX
         or not 0 <= (told.capacity or 0) <= COUNTER_MAX
+        or not (told.rate_per_s is None or 0 < told.rate_per_s <= RATE_SUM_MAX)
     )
 
 

@@ -69,6 +69,7 @@ def make_offers(
                 candidate.targets_ready,
                 candidate.capacity,
                 candidate.draining,
+                candidate.rate_per_s,
             )
             rows.setdefault(key.name, []).append(row)
     for advert in teller.adverts:
@@ -133,6 +134,7 @@ def _own_candidate(teller: Teller, advert: TargetsAdvert) -> CandidateRow:
         advert.targets_ready,
         advert.capacity,
         advert.draining,
+        advert.rate_per_s,
     )
 
 

@@ -221,6 +221,7 @@ def _candidates(
                 targets_ready=advert.targets_ready,
                 capacity=advert.capacity,
                 draining=advert.draining or topology.draining,
+                rate_per_s=advert.rate_per_s,
             )
             found.setdefault(ServiceKey(advert.name, advert.port), {})[origin.node] = candidate
     return {

@@ -25,6 +25,7 @@ from sitectl.bindings import (
     require_target,
     unbind_target,
 )
+from sitectl.capacity_flags import CapacityFlags
 from sitectl.directory import DirectorySite
 from sitectl.failure import Failure, conflict, usage
 from sitectl.gateway.ports import Pair, matched
@@ -111,7 +112,7 @@ def bind(
     *,
     protocol: ServiceProtocol | None = None,
     declares: bool = False,
-    capacity: str | None = None,
+    capacity: CapacityFlags | None = None,
     health: Health | None = None,
 ) -> Bound:
     """Offer ``host`` as a target of ``service``. Failure (exit 5): its ports or protocol differ.
@@ -164,7 +165,7 @@ def bind(
 
 
 def _put(
-    site: DirectorySite, binding: Binding, capacity: str | None, health: Health | None
+    site: DirectorySite, binding: Binding, capacity: CapacityFlags | None, health: Health | None
 ) -> Change:
     document = bound_document(site, binding, capacity, health or {})
     return "unchanged" if document is None else site.put(document)

@@ -16,6 +16,7 @@ from sitectl.bindings import (
     target_ports_of,
     unbind_target,
 )
+from sitectl.capacity_flags import CapacityFlags, capacity_flags
 from sitectl.failure import usage
 from sitectl.host_flags import host_flags, host_listeners
 from sitectl.options import Settings, Verb, accepted, dry_run_flag, type_and_name
@@ -43,7 +44,7 @@ def _address(flag: str | None, host: str) -> str:
 @click.option("--port", "ports", type=click.IntRange(1, 65_535), multiple=True)
 @click.option("--target-port", "target_ports", multiple=True, metavar="PORT")
 @click.option("--protocol", type=click.Choice(("tcp", "http", "http2")))
-@click.option("--capacity", help="Requests in flight at this target: a number, or none.")
+@capacity_flags
 @health_flags
 @workload_flags
 @host_flags
@@ -78,7 +79,7 @@ def expose(
     ports: tuple[int, ...],
     target_ports: tuple[str, ...],
     protocol: Any,
-    capacity: str | None,
+    capacity: CapacityFlags | None,
     tls_cert: str | None,
     generate: bool,
     tls_trust: str | None,

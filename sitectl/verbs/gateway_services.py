@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from sitectl import output
+from sitectl.capacity_flags import CapacityFlags, capacity_flags
 from sitectl.failure import Exit, usage
 from sitectl.gateway import looking, making, removal, seeing, services
 from sitectl.gateway.home import Gateway, default_name, find_gateway, gateway_names
@@ -33,7 +34,7 @@ from sitectl.verbs.gateway_flags import (
     type=click.Choice(("tcp", "http", "http2")),
     help="Of a service that nobody declares yet. [default: tcp]",
 )
-@click.option("--capacity", help="Requests in flight at this target: a number, or none.")
+@capacity_flags
 @health_flags
 @wait_flag("Stay until the target is ready, out of time is exit 6.")
 @accepted(MULTICAST, "--aggregate=", "--event-channel")
@@ -45,7 +46,7 @@ def bind(
     words: tuple[str, ...],
     name: str | None,
     protocol: Any,
-    capacity: str | None,
+    capacity: CapacityFlags | None,
     wait: float | None,
     **health: str | None,
 ) -> None:
@@ -72,7 +73,7 @@ def _bind(
     words: tuple[str, ...],
     wait: float | None,
     protocol: Any,
-    capacity: str | None,
+    capacity: CapacityFlags | None,
     health: dict[str, str | None],
     *,
     declares: bool,
@@ -141,7 +142,7 @@ def _unbind(settings: Settings, gateway: Gateway, service: str, host: str | None
 @type_flag
 @link_flags
 @click.option("--protocol", type=click.Choice(("tcp", "http", "http2")), help="[default: tcp]")
-@click.option("--capacity", help="Requests in flight at this target: a number, or none.")
+@capacity_flags
 @health_flags
 @wait_flag("Stay until the target is ready, out of time is exit 6.")
 @accepted(MULTICAST, "--aggregate=", "--event-channel")
@@ -158,7 +159,7 @@ def expose(
     cost: int | None,
     wait: float | None,
     protocol: Any,
-    capacity: str | None,
+    capacity: CapacityFlags | None,
     **health: str | None,
 ) -> None:
     """Declare service NAME here and bind a host to it; without a gateway, make one first.

@@ -8,6 +8,7 @@ import click
 from sitectl import output, store
 from sitectl.failure import Exit, Failure, not_found, usage
 from sitectl.options import Settings, Verb, Verbs
+from sitectl.service_status import capacity_text
 from sitectl.sessions import require_address, sentences
 
 
@@ -200,7 +201,7 @@ def _why_text(item: dict[str, Any]) -> str:
                 c.get("path_cost"),
                 c.get("targets_ready"),
                 c.get("in_flight"),
-                c.get("capacity"),
+                capacity_text(c),
                 c.get("free"),
                 c.get("verdict"),
                 c.get("reason"),

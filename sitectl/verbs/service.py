@@ -7,12 +7,14 @@ import click
 from router.model import limits
 from router.model.specs import (
     Document,
+    PolicySpec,
     ServiceSpec,
 )
 from sitectl import output, store, tls
 from sitectl.bindings import (
     bindings_of,
 )
+from sitectl.capacity_flags import CapacityFlags, cap_change, lone_site_cap_flags
 from sitectl.host_flags import host_flags, host_listeners
 from sitectl.options import Settings, Verbs, accepted, dry_run_flag
 from sitectl.policy_flags import (
@@ -44,6 +46,7 @@ def group() -> None:
     help="What is balanced: connections, requests, or HTTP/2 and gRPC streams.",
 )
 @policy_flags
+@lone_site_cap_flags
 @request_id_flag
 @timeout_flags
 @click.option("--listen", metavar="[IP:]PORT|[IP:]auto|none", help="Where clients connect here.")
@@ -78,6 +81,7 @@ def create(
     host_ports: tuple[str, ...],
     tls_cert: str | None,
     generate: bool,
+    cap: tuple[CapacityFlags, str | None],
 ) -> None:
     """Declare a service; every linked site gets a listener for it.
 
@@ -85,8 +89,10 @@ def create(
     Examples:
       sitectl service create shop 8080 --protocol http
       sitectl service create greeter 50051 --protocol http2
+      sitectl service create shop 8080 --protocol http --site-capacity 15/s --spill all
       sitectl service create db:5432
       sitectl service create shop 8443 --protocol http --tls-cert ./shop-tls
+      sitectl service create jobs 8080 --policy split --weight east=3 --weight west=1
       sitectl service create cart 8081 --protocol http --affinity cookie
       sitectl service create api 8081 --protocol http --request-id=X-Request-Id
       sitectl service create api 8080 --protocol http --timeout response=5s --limit headers=50
@@ -97,7 +103,7 @@ def create(
     spec = ServiceSpec(
         protocol=protocol,
         ports=ports,
-        policy=policy_of(policy, weights),
+        policy=policy_of(policy, weights, PolicySpec()),
         queue=None if queue == QUEUE_DEFAULT else queue,
         queue_wait_s=limits.QUEUE_WAIT_S if queue_wait is None else queue_wait,
         tls_cert=tls.expected_credential(site, name, tls_cert, generate),
@@ -113,6 +119,7 @@ def create(
         documents.append(listener_of(name, listen, ports))
     else:
         documents += host_listeners(settings, name, ports, host_ip, host_ports)
+    documents += cap_change(site, name, *cap).put
     site.judge_all(documents, replace=False)  # Before a credential is copied for nothing.
     tls.wanted_credential(site, name, tls_cert, generate)
     changes = site.put_all(documents, replace=False)

@@ -7,12 +7,21 @@ import click
 from router.model.specs import (
     Document,
     ServiceSpec,
+    SitePolicySpec,
 )
 from sitectl import output, store, tls
 from sitectl.bindings import (
     bindings_of,
     changed_targets,
     is_declared,
+)
+from sitectl.capacity_flags import (
+    CapacityFlags,
+    CapChange,
+    cap_change,
+    capacity_flags,
+    parted,
+    site_cap_flags,
 )
 from sitectl.failure import Failure, not_found, usage
 from sitectl.options import Settings, Verb, dry_run_flag
@@ -35,7 +44,8 @@ from sitectl.site import Site
 @request_id_flag
 @timeout_flags
 @health_flags
-@click.option("--capacity", help="For every target of the service here, as is what health says.")
+@capacity_flags
+@site_cap_flags
 @click.option("--protocol", type=click.Choice(("tcp", "http", "http2")))
 @click.option("--listen", metavar="[IP:]PORT|[IP:]auto|none")
 @tls.cert_flag
@@ -54,15 +64,20 @@ def set_(
     request_id: str | None,
     timeouts: tuple[str, ...],
     ceilings: tuple[str, ...],
-    capacity: str | None,
+    capacity: CapacityFlags | None,
     protocol: Any,
     listen: str | None,
+    site_capacity: str | None,
+    spill: str | None,
     tls_cert: str | None,
     generate: bool,
     **health: str | None,
 ) -> None:
     """Change a service's settings, or those of all its targets here, while it runs.
 
+    --capacity and what health says hold for every target of the service here. --site-capacity is
+    what this site takes over all its targets, also of a service that another site declares: above
+    it requests spill, with --spill all every new one until fewer than --resume are asked for.
     --listen says where clients connect here, also to a service that another site declares.
     With --tls-cert FOLDER the certificate that this site shows is replaced, also where the service
     is declared by another site; new connections get it within 2 seconds. --tls-cert "" ends TLS.
@@ -70,6 +85,11 @@ def set_(
     \b
     Examples:
       sitectl service set shop --capacity 20 --health-path /healthz
+      sitectl service set shop --capacity 15/s --resume 10/s --window 15s
+      sitectl service set shop --site-capacity 15/s --resume 10/s --spill all
+      sitectl service set shop --site-capacity none
+      sitectl service set shop --policy failover
+      sitectl service set shop --policy split --weight east=70% --weight west=30%
       sitectl service set shop --timeout connect=500ms --timeout response=5s
       sitectl service set shop --affinity header:X-Session
       sitectl service set shop --tls-cert ./renewed
@@ -77,6 +97,8 @@ def set_(
     """
     site = store.site_to_change(settings)
     service = site.find("Service", name)
+    capacity, of_site = parted(site, name, capacity, site_capacity, spill or "")
+    cap = cap_change(site, name, of_site, spill)
     others = (
         policy,
         weights or None,
@@ -92,13 +114,13 @@ def set_(
         ceilings or None,
         *health.values(),
     )
-    if service is None and _set_elsewhere(settings, site, name, tls_cert, listen, others):
+    if _cap_alone(settings, site, name, cap, (tls_cert, *others)) or (
+        service is None and _set_elsewhere(settings, site, name, tls_cert, listen, others)
+    ):
         return
     bound = bindings_of(site, name)
     documents: list[Document] = []
     changes: dict[str, Any] = {}
-    if policy is not None or weights:
-        changes["policy"] = policy_of(policy, weights)
     kept = tls.Kept(tls_cert or "")
     if service is not None:
         kept = tls.wanted_credential(site, name, tls_cert, generate)
@@ -119,6 +141,8 @@ def set_(
     # One that is not declared here is refused below, and not for its protocol.
     spec = service.spec if service is not None else ServiceSpec(protocol="http", ports=())
     assert isinstance(spec, ServiceSpec)
+    if policy is not None or weights:
+        changes["policy"] = policy_of(policy, weights, spec.policy)
     changes |= handling_changes(timeouts, ceilings, spec, protocol or spec.protocol)
     if service is None and (changes or listen is not None or not bound):
         raise _no_service(site, name)
@@ -132,9 +156,11 @@ def set_(
         documents.append(listener_of(name, listen, spec.ports))
     if capacity is not None or any(text is not None for text in health.values()):
         documents += changed_targets(name, bound, capacity, health)
+    documents += cap.put
     if not documents:
         raise usage("nothing to set", f"sitectl service set {name} --policy fill --capacity 10")
-    is_unchanged = set(site.put_all(documents)) == {"unchanged"}
+    gone = site.delete_all(cap.gone)
+    is_unchanged = set(site.put_all(documents)) == {"unchanged"} and not gone
     change, text = "updated", "updated"
     if is_unchanged and kept.is_new:
         site.reload()
@@ -142,6 +168,37 @@ def set_(
     elif is_unchanged:
         change, text = "unchanged", "has these settings, unchanged"
     output.report(settings, "Service", name, change, f"service {name} {text}")
+
+
+def _cap_alone(
+    settings: Settings, site: Site, name: str, cap: CapChange, others: tuple[object, ...]
+) -> bool:
+    """State or withdraw what this site takes of a service, whoever declares it.
+
+    False: that is not all, or nothing of it; ``others`` is the rest that was given.
+    """
+    if not cap.is_said or others.count(None) < len(others):
+        return False
+    site.require_readable("Policy", name)
+    require_name(name)
+    if cap.put:
+        change = site.put_all(list(cap.put))[0]
+        text = f"service {name}: {site.name} takes {_cap_text(cap)}"
+        if not is_declared(site, name):
+            text += ", as soon as a site declares it"
+    else:
+        change = "deleted" if site.delete_all(cap.gone) else "unchanged"
+        text = f"service {name}: {site.name} takes what its targets take"
+    unchanged = ", unchanged" if change == "unchanged" else ""
+    output.report(settings, "Policy", name, change, text + unchanged)
+    return True
+
+
+def _cap_text(cap: CapChange) -> str:
+    spec = cap.put[0].spec
+    assert isinstance(spec, SitePolicySpec)
+    stated = str(spec.site_capacity).replace(",", " at once and ")
+    return stated if "/s" in stated else f"{stated} at once"
 
 
 def _set_elsewhere(

@@ -13,6 +13,7 @@ from sitectl.bindings import (
     target_ports_of,
     unbind_target,
 )
+from sitectl.capacity_flags import CapacityFlags, capacity_flags
 from sitectl.options import Decorated, Settings, Verb, accepted, dry_run_flag, type_and_name
 from sitectl.pod_flags import bound_target, mark_headless, port_advice, use_of_pods, workload_flags
 from sitectl.service_flags import health_flags
@@ -33,7 +34,7 @@ def _target_flags(function: Decorated) -> Decorated:
 @click.argument("name")
 @click.argument("words", nargs=-1, required=True, metavar="TYPE TARGET")
 @_target_flags
-@click.option("--capacity", help="Requests in flight at this target: a number, or none.")
+@capacity_flags
 @health_flags
 @workload_flags
 @tls.target_flags
@@ -46,7 +47,7 @@ def bind(
     name: str,
     words: tuple[str, ...],
     target_ports: tuple[str, ...],
-    capacity: str | None,
+    capacity: CapacityFlags | None,
     tls_trust: str | None,
     tls_server_name: str | None,
     proxy_protocol: bool | None,

@@ -1,9 +1,12 @@
 """Laws of documents: what is written is read back, and no text whatever breaks the reader."""
 
+from typing import TypeVar
+
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.documents import read, write
+from router.documents import capacities, read, write
 from router.model.specs import (
     ConnectorSpec,
     Document,
@@ -11,10 +14,13 @@ from router.model.specs import (
     ListenerSpec,
     PolicySpec,
     ServiceSpec,
+    SitePolicySpec,
     SiteSpec,
     TargetSpec,
 )
 from tests.property.settings import AFFINITIES, HEALTH, LIMITS, TIMEOUTS
+
+T = TypeVar("T", ConnectorSpec, SitePolicySpec)
 
 NAMES = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,10}[a-z0-9])?", fullmatch=True)
 PORTS = st.integers(1, 65_535)
@@ -36,7 +42,14 @@ SERVICES = st.builds(
     ServiceSpec,
     protocol=st.sampled_from(("tcp", "http", "http2")),
     ports=st.lists(PORTS, min_size=1, max_size=4, unique=True).map(tuple),
-    policy=st.builds(PolicySpec, name=st.sampled_from(("fill", "balanced"))),
+    policy=st.builds(PolicySpec, name=st.sampled_from(("fill", "balanced", "spread", "failover")))
+    | st.builds(
+        PolicySpec,
+        name=st.just("split"),
+        weights=st.dictionaries(
+            st.sampled_from(("east", "west", "a-1")), st.integers(1, 1_000_000), min_size=1
+        ),
+    ),
     queue=st.none() | st.integers(0, 100_000),
     queue_wait_s=SECONDS,
     affinity=st.none() | AFFINITIES,
@@ -54,11 +67,38 @@ CONNECTORS = st.builds(
     targets=st.lists(TARGETS, max_size=4, unique_by=lambda t: (t.host, t.ports or (t.port,))).map(
         tuple
     ),
-    capacity=st.none() | st.integers(1, 1_000_000),
+    capacity=st.none() | st.integers(1, 1_000_000) | st.just("auto"),
     health=HEALTH,
     tls_trust=st.sampled_from(("", "db-ca")),
     tls_server_name=st.sampled_from(("", "db.example")),
     proxy_protocol=st.booleans(),
+)
+RATED = st.tuples(
+    st.none() | st.integers(1, 1_000_000), st.floats(1.0, 1_000_000.0), st.floats(0.01, 1.0)
+)
+
+
+def rated(spec: T, field: str, slots: int | None, per_s: float, share: float) -> T:
+    """``spec`` with a rate and a resume below it."""
+    text = capacities.spec_value(capacities.Stated(slots, per_s))
+    resume = capacities.rate_text(max(0.001, per_s * share))
+    return msgspec.structs.replace(spec, resume=resume, **{field: text})
+
+
+RATES = st.builds(
+    lambda spec, terms: rated(spec, "capacity", *terms),
+    st.builds(
+        ConnectorSpec,
+        service=NAMES,
+        window_s=st.none() | st.integers(1, 3600).map(float),
+        stay_s=st.none() | st.floats(0, 900).map(lambda s: round(s, 3)),
+    ),
+    RATED,
+)
+CAPS = st.builds(
+    lambda spec, terms: rated(spec, "site_capacity", *terms),
+    st.builds(SitePolicySpec, service=NAMES, spill=st.sampled_from(("excess", "all"))),
+    RATED,
 )
 LISTENERS = st.builds(
     ListenerSpec,
@@ -81,6 +121,8 @@ SITES = st.builds(
 DOCUMENTS = st.one_of(
     st.builds(Document, st.just("Service"), NAMES, SERVICES),
     st.builds(Document, st.just("Connector"), NAMES, CONNECTORS),
+    st.builds(Document, st.just("Connector"), NAMES, RATES),
+    st.builds(Document, st.just("Policy"), NAMES, CAPS),
     st.builds(Document, st.just("Listener"), NAMES, LISTENERS),
     st.builds(Document, st.just("Link"), NAMES, LINKS),
     st.builds(Document, st.just("Site"), NAMES, SITES),

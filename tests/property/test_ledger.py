@@ -82,7 +82,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @invariant()
     def counts_are_those_of_the_slots_held(self) -> None:
         assert self.ledger.in_flight == len(self.slots)
-        states = {state.target: state for state in self.ledger.targets()}
+        states = {state.target: state for state in self.ledger.targets(0.0)}
         assert states.keys() == self.wanted.keys() | {slot.target for slot in self.slots}
         for address, state in states.items():
             assert state.in_flight == self.held(address)
@@ -104,7 +104,7 @@ class LedgerMachine(RuleBasedStateMachine):
             slot.release(0.0)
         assert self.ledger.in_flight == 0
         assert self.ledger.load == 0
-        assert {state.target for state in self.ledger.targets()} == self.wanted.keys()
+        assert {state.target for state in self.ledger.targets(0.0)} == self.wanted.keys()
 
 
 TestLedger = LedgerMachine.TestCase

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from router.model.adverts import Declaration, TargetsAdvert
 from router.model.ids import RouterId, SiteId
-from router.model.limits import COUNTER_MAX
+from router.model.limits import COUNTER_MAX, RATE_SUM_MAX
 from router.model.specs import PolicySpec, ServiceSpec
 from router.routing.lsa import (
     Adjacency,
@@ -53,7 +53,7 @@ DECLARATIONS = st.builds(
         ports=st.lists(st.integers(1, 65_535), min_size=1, max_size=3).map(tuple),
         policy=st.builds(
             PolicySpec,
-            st.sampled_from(["fill", "split"]),
+            st.sampled_from(["fill", "split", "of-tomorrow"]),
             st.dictionaries(NAMES, st.integers(0, 100), max_size=3),
         ),
         queue=st.none() | st.integers(0, 100_000),
@@ -73,6 +73,7 @@ ADVERTS = st.builds(
     targets_ready=COUNTS,
     capacity=st.none() | COUNTS,
     draining=st.booleans(),
+    rate_per_s=st.none() | st.floats(0.001, RATE_SUM_MAX),
 )
 SERVICES = st.builds(
     Services,

@@ -7,6 +7,7 @@ of their own.
 import hashlib
 import random
 from collections.abc import Callable
+from typing import Any
 
 from router.documents import Wanted
 from router.forward.ports import NoTls
@@ -29,6 +30,7 @@ from router.model.specs import (
     PolicySpec,
     ServiceProtocol,
     ServiceSpec,
+    SitePolicySpec,
     SiteSpec,
     TargetSpec,
 )
@@ -159,6 +161,7 @@ class Target:
         self.status = 200
         self.in_hand = self.most_in_hand = self.served = 0
         self.seen: list[bytes] = []
+        self.begun_at: list[float] = []
         self.listen()
 
     def listen(self) -> None:
@@ -185,6 +188,7 @@ class _TargetConnection:
     def _begin(self, request: bytes) -> None:
         target = self._target
         target.seen.append(request)
+        target.begun_at.append(self._network.now())
         target.all_seen.append(request)
         target.in_hand += 1
         target.most_in_hand = max(target.most_in_hand, target.in_hand)
@@ -291,6 +295,7 @@ class SimSite:
         """Other routers of the same site, which this one dials."""
         self.service_sync = True
         self.listeners: dict[str, ListenerSpec] = {}
+        self.policies: dict[str, SitePolicySpec] = {}
         self.restored = 0
         self.lives = 0
         self.start()
@@ -336,6 +341,7 @@ class SimSite:
                 connectors=dict(self.connectors),
                 listeners=dict(self.listeners),
                 links=dict(self.links),
+                policies=dict(self.policies),
                 declared_at_s=dict(self.declared_at_s),
                 siblings=tuple(f"{other.ip}:{LINK_PORT}" for other in self.siblings),
             ),
@@ -362,7 +368,9 @@ class SimSite:
         )
         self.apply()
 
-    def serve(self, count: int, capacity: int | None, service_s: float = SERVICE_S) -> None:
+    def serve(
+        self, count: int, capacity: int | str | None, service_s: float = SERVICE_S, resume: str = ""
+    ) -> None:
         """Start ``count`` targets of ``capacity`` each and connect them."""
         for _ in range(count):
             port = 9001 + len(self.targets)
@@ -371,7 +379,17 @@ class SimSite:
             service="shop",
             targets=tuple(TargetSpec("127.0.0.1", port) for port in self.targets),
             capacity=capacity,
+            resume=resume,
         )
+        self.apply()
+
+    def cap(self, site_capacity: int | str | None, **fields: Any) -> None:
+        """What this site takes of the service; None: whatever its targets do."""
+        self.policies.clear()
+        if site_capacity is not None:
+            self.policies["shop"] = SitePolicySpec(
+                service="shop", site_capacity=site_capacity, **fields
+            )
         self.apply()
 
     def request(self, *fields: str, line: str = "GET /") -> Answer:

@@ -72,10 +72,10 @@ def test_a_removed_target_finishes_what_it_has_and_vanishes() -> None:
     slot = take(ledger)
     ledger.set_targets({})
     assert ledger.try_acquire(0.0) is Denied.NO_TARGET
-    assert [(one.ready, one.in_flight) for one in ledger.targets()] == [(False, 1)]
+    assert [(one.ready, one.in_flight) for one in ledger.targets(0.0)] == [(False, 1)]
     assert (ledger.in_flight, ledger.load) == (1, 0)
     slot.release(0.0)
-    assert ledger.targets() == []
+    assert ledger.targets(0.0) == []
     assert ledger.in_flight == 0
 
 
@@ -147,5 +147,5 @@ def test_targets_tell_what_they_served() -> None:
     ledger = ledger_of(4)
     take(ledger).release(0.0)
     take(ledger)
-    state = ledger.targets()[0]
+    state = ledger.targets(0.0)[0]
     assert (state.name, state.requests_total, state.in_flight) == ("web", 2, 1)

@@ -2,6 +2,7 @@ import pytest
 
 from router.balance.reports import LoadReports, standing_target
 from router.model import limits
+from router.model.adverts import RateLoad
 from router.model.ids import ServiceKey
 
 WEB, API = ServiceKey("web", 80), ServiceKey("api", 80)
@@ -88,3 +89,25 @@ def test_as_many_stand_as_slots_come_free_in_a_round_trip(
 
 def test_never_more_stand_than_the_bound() -> None:
     assert standing_target(10_000, 1.0, 0.001) == limits.STANDING_MAX
+
+
+def test_a_rate_is_told_when_it_flips_and_by_the_second_while_it_is_calm() -> None:
+    reports = LoadReports()
+    sent = []
+    now = 0.0
+    for number in range(1_000):  # A request every 10 ms at 200 a second: a permit each.
+        now = number * 0.01
+        if reports.note(WEB, 0, 1, None, now, RateLoad(200.0, 3_000 - number, 0)):
+            sent.append(now)
+        deadline = reports.next_deadline()
+        if deadline is not None and deadline <= now and reports.due(now):
+            sent.append(now)
+    assert len(sent) <= 6, "one for each 200 permits"
+    assert reports.note(WEB, 0, 1, None, now, RateLoad(200.0, 0, 1)), "it is over: at once"
+    for number in range(1, 200):
+        assert not reports.note(
+            WEB, 0, 1, None, now + number * 0.01, RateLoad(200.0, number % 3, 1)
+        )
+    assert reports.next_deadline() is None, "who knows that it is over reckons for itself"
+    assert reports.note(WEB, 0, 1, None, now + 5, RateLoad(200.0, 9, 2)), "it sends all away"
+    assert reports.note(WEB, 0, 1, None, now + 9, RateLoad(200.0, 9, 0)), "it is calm"

@@ -84,3 +84,12 @@ def test_the_queue_is_as_long_as_the_contract_says(
     stated: int | None, capacity: int | None, limit: int
 ) -> None:
     assert queue_limit(stated, capacity) == limit
+
+
+def test_who_returns_is_first_of_its_site_again_even_in_a_full_queue() -> None:
+    queue: FairQueue[str] = FairQueue(2)
+    assert queue.push(A, "one", 9.0)
+    assert queue.push(A, "two", 9.0)
+    assert not queue.push(A, "three", 9.0)
+    assert queue.push(A, "returned", 9.0, returns=True)
+    assert [queue.pop(1.0) for _ in range(4)] == ["returned", "one", "two", None]

@@ -25,6 +25,7 @@ kind: Service
 name: shop
 spec:
 """
+POLICY = "apiVersion: spillway/v1\nkind: Policy\nname: shop-cap\nspec:\n  service: shop\n"
 CONNECTOR = """\
 apiVersion: spillway/v1
 kind: Connector
@@ -91,7 +92,28 @@ spec:
         (SERVICE + "  ports: [80, 80]\n", 5, 10, "the same port stands twice"),
         (SERVICE + "  protocol: htp\n  ports: [1]\n", 5, 13, "Did you mean 'http'?"),
         (SERVICE + "  ports: [1]\n  policy: fill\n", 6, 11, "Write {name: fill}"),
-        (SERVICE + "  ports: [1]\n  policy: {name: spread}\n", 6, 18, "runs fill and balanced"),
+        (SERVICE + "  ports: [1]\n  policy: {name: sprd}\n", 6, 18, "Did you mean 'spread'?"),
+        (SERVICE + "  ports: [1]\n  policy: {name: split}\n", 6, 18, "needs weights by site"),
+        (
+            SERVICE + "  ports: [1]\n  policy: {name: split, weights: {a: 0, b: 0}}\n",
+            *(6, 34, "all weights are 0"),
+        ),
+        (
+            SERVICE + "  ports: [1]\n  policy: {name: split, weights: {a: 1, b: 1.5}}\n",
+            *(6, 44, "weight of site b: expected a whole number"),
+        ),
+        (
+            SERVICE + "  ports: [1]\n  policy: {name: split, weights: {a: 60%, b: 60%}}\n",
+            *(6, 34, "the percentages sum to 120%, not to 100%"),
+        ),
+        (
+            SERVICE + "  ports: [1]\n  policy: {name: split, weights: {a: [1]}}\n",
+            *(6, 38, "expected a weight, got a list"),
+        ),
+        (
+            SERVICE + "  ports: [1]\n  policy: {name: split, weights: 3}\n",
+            *(6, 34, "expected weights by site, got '3'"),
+        ),
         (SERVICE + "  ports: [1]\n  policy: {nam: fill}\n", 6, 12, "Did you mean 'name'?"),
         (
             SERVICE + "  ports: [1]\n  policy: {weights: {a: 1}}\n",
@@ -120,8 +142,23 @@ spec:
         (SITE + "  admin: localhost:99999\n", 5, 10, "expected HOST:PORT"),
         (SITE + "  admin: localhost\n", 5, 10, "expected HOST:PORT, got 'localhost'"),
         (SITE + "  routerMode: edge\n", 5, 15, "an edge router accepts no links"),
-        (CONNECTOR + "  service: shop\n  capacity: 15/s\n", 6, 13, "is a rate"),
-        (CONNECTOR + "  service: shop\n  capacity: auto\n", 6, 13, "counts concurrency only"),
+        (CONNECTOR + "  service: shop\n  capacity: -1/s\n", 6, 13, "expected a rate from 0.001/s"),
+        (CONNECTOR + "  service: shop\n  capacity: 0/s\n", 6, 13, "expected a rate from 0.001/s"),
+        (CONNECTOR + "  service: shop\n  capacity: 1e99/s\n", 6, 13, "1000000/s, got"),
+        (CONNECTOR + "  service: shop\n  capacity: 5/s,6/s\n", 6, 13, "twice"),
+        (CONNECTOR + "  service: shop\n  capacity: 15/m\n", 6, 13, "like 10, 15/s or auto"),
+        (CONNECTOR + "  service: shop\n  capacity: 15/s\n  resume: 16/s\n", 7, 11, "above"),
+        (CONNECTOR + "  service: shop\n  capacity: 15\n  resume: 9/s\n", 7, 11, "belongs to a"),
+        (CONNECTOR + "  service: shop\n  window: 9s\n", 6, 11, "window belongs to a rate"),
+        (CONNECTOR + "  service: shop\n  stay: 9s\n", 6, 9, "stay belongs to a rate"),
+        (CONNECTOR + "  service: shop\n  capacity: 0.1/s\n  window: 9s\n", 7, 11, "not one"),
+        (CONNECTOR + "  service: shop\n  capacity: 9/s\n  window: 2h\n", 7, 11, "from 1s to 1h"),
+        (CONNECTOR + "  service: shop\n  capacity: 9/s\n  resume: 9\n", 7, 11, "a rate like 10/s"),
+        (POLICY + "  siteCapacity: auto\n", 6, 17, "is stated, not learnt"),
+        (POLICY + "  siteCapacity: 0\n", 6, 17, "from 1 to 1000000"),
+        (POLICY + "  siteCapacity: 5\n  spill: all\n", 7, 10, "spill: all belongs to a rate"),
+        (POLICY + "  siteCapacity: 5/s\n  spill: none\n", 7, 10, "expected excess or all"),
+        (POLICY + "  siteCapacity: 5/s\n  resume: 6/s\n", 7, 11, "it would never be over"),
         (CONNECTOR + "  service: shop\n  capacity: 0\n", 6, 13, "from 1 to 1000000"),
         (CONNECTOR + "  service: shop\n  capacity: lots\n", 6, 13, "expected a capacity like 10"),
         (CONNECTOR + "  service: Shop\n", 5, 12, "Did you mean 'shop'?"),

@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.documents import Wanted
+from router.documents.capacities import cap_of, terms_of
 from router.kubernetes.pods import BOTH
 from router.kubernetes.replicas import WHOLE, Division, divided, division, to_dial, too_few
 from router.model import limits
-from router.model.specs import ConnectorSpec, SiteSpec, TargetSpec
+from router.model.capacity import Rate, SiteCap
+from router.model.specs import ConnectorSpec, SitePolicySpec, SiteSpec, TargetSpec
 from tests.unit.kubernetes.objects_made import pod
 
 ENDS = datetime(2026, 1, 1, 0, 1, tzinfo=UTC).timestamp()
@@ -32,7 +34,9 @@ def shared(*pods: dict[str, Any], own: str = "a", now: float = NOW) -> Division:
     return division({one["metadata"]["name"]: one for one in pods}, own, now)[0]
 
 
-def wanted(*capacities: int | None, targets: int = 1, default: int | None = None) -> Wanted:
+def wanted(
+    *capacities: int | str | None, targets: int = 1, default: int | str | None = None
+) -> Wanted:
     """A connector for each of ``capacities``, or one of ``targets`` with the ``default``."""
     own = [TargetSpec(f"10.0.0.{n}", 80, capacity=c) for n, c in enumerate(capacities)]
     more = [TargetSpec(f"10.0.1.{n}", 80) for n in range(targets if default else 0)]
@@ -41,7 +45,12 @@ def wanted(*capacities: int | None, targets: int = 1, default: int | None = None
 
 
 def capacities(found: Wanted) -> list[int | None]:
-    return [target.capacity for target in found.connectors["c"].targets]
+    return [slots(target.capacity) for target in found.connectors["c"].targets]
+
+
+def slots(capacity: int | str | None) -> int | None:
+    assert not isinstance(capacity, str), "a rate"
+    return capacity
 
 
 def of_each(found: Wanted, count: int) -> list[list[int | None]]:
@@ -142,3 +151,38 @@ def test_routers_of_one_moment_dial_by_name_and_each_pair_once() -> None:
     three = [router(name, 1, f"fd00::{name}") for name in "abc"]
     assert [len(dialled(name, *three)) for name in "abc"] == [0, 1, 2]
     assert dialled("b", *three) == ("[fd00::a]:55671",)
+
+
+def test_a_rate_is_divided_evenly_and_what_stands_beside_it_goes_along() -> None:
+    spec = ConnectorSpec(
+        service="shop",
+        targets=(TargetSpec("10.0.0.1", 80), TargetSpec("10.0.0.2", 80, capacity="3,1/s")),
+        capacity="15/s",
+        resume="10/s",
+        window_s=1.0,
+    )
+    cap = SitePolicySpec(service="shop", site_capacity="5,30/s", resume="20/s", spill="all")
+    found = Wanted(name="west", site=SiteSpec(), connectors={"c": spec}, policies={"shop": cap})
+    shares = [divided(found, Division(count=2, staying=2, index=index)) for index in range(2)]
+    assert [cap_of(each.policies["shop"]) for each in shares] == [
+        SiteCap(slots=slots, rate=rate(15.0, 10.0, 15.0), spill="all") for slots in (3, 2)
+    ]
+    for each in shares:
+        connector = each.connectors["c"]
+        assert terms_of(connector, connector.targets[0]).rate == rate(7.5, 5.0, 1.0)
+        small = terms_of(connector, connector.targets[1]).rate
+        assert small is not None
+        assert (small.per_s, small.window_s) == (0.5, 15.0), "one request must fit"
+    assert {terms_of(c, c.targets[1]).slots for s in shares for c in s.connectors.values()} == {
+        1,
+        2,
+    }
+
+
+def test_a_router_that_serves_nobody_yet_has_no_rate_either() -> None:
+    found = divided(wanted("15/s"), Division(count=2, staying=2, index=None))
+    assert capacities(found) == [0]
+
+
+def rate(per_s: float, resume_per_s: float, window_s: float) -> Rate:
+    return Rate(per_s=per_s, resume_per_s=resume_per_s, window_s=window_s, stay_s=window_s)

@@ -1,14 +1,18 @@
 """Annotated workloads, as Skupper's documentation shows them."""
 
+from typing import Any
+
 import pytest
 
-from router.model.specs import ConnectorSpec, PolicySpec, ServiceSpec
+from router.kubernetes.picture import Picture
+from router.model.specs import ConnectorSpec, PolicySpec, ServiceSpec, SitePolicySpec
 from tests.unit.kubernetes.objects import (
     connectors_of,
     documents,
     picture,
     service,
     services_of,
+    specs_of,
     told,
     workload,
 )
@@ -175,7 +179,7 @@ def test_our_own_settings_are_read() -> None:
 
 @pytest.mark.parametrize(
     ("key", "text"),
-    [("capacity", "0"), ("capacity", "5/s"), ("policy", "spread"), ("queue", "-1")],
+    [("capacity", "0"), ("capacity", "5/m"), ("policy", "sprd"), ("queue", "-1")],
 )
 def test_a_wrong_setting_of_ours_is_left_out_and_the_service_stays(key: str, text: str) -> None:
     web = workload("web", 80, proxy="http")
@@ -184,6 +188,30 @@ def test_a_wrong_setting_of_ours_is_left_out_and_the_service_stays(key: str, tex
     assert services_of(found)["web"] == ServiceSpec(protocol="http", ports=(80,))
     assert connectors_of(found)["web-deployment-web"].capacity is None
     assert told(found) == [("SW0408", "Deployment/web", f"[spillway.dev/{key}]")]
+
+
+@pytest.mark.parametrize("weights", ["a=2,b=1", " a = 2 , b = 1 "])
+def test_weights_of_split_are_an_annotation_of_their_own(weights: str) -> None:
+    found = picture(workload("web", 80, proxy="http", own_policy="split", own_weights=weights))
+    assert services_of(found)["web"].policy == PolicySpec("split", {"a": 2, "b": 1})
+    assert told(found) == []
+
+
+@pytest.mark.parametrize(
+    ("notes", "at"),
+    [
+        ({"own_policy": "split"}, "policy"),
+        ({"own_policy": "split", "own_weights": "a=50%,b=40%"}, "weights"),
+        ({"own_policy": "split", "own_weights": "a"}, "weights"),
+        ({"own_weights": "a=1"}, "weights"),
+    ],
+)
+def test_a_policy_and_weights_that_do_not_fit_are_fill_and_noted_once(
+    notes: dict[str, Any], at: str
+) -> None:
+    found = picture(workload("web", 80, proxy="http", **notes))
+    assert services_of(found)["web"].policy == PolicySpec()
+    assert told(found) == [("SW0408", "Deployment/web", f"[spillway.dev/{at}]")]
 
 
 def test_any_field_of_the_documents_can_be_set_as_yaml() -> None:
@@ -302,3 +330,41 @@ def test_annotations_of_others_that_expose_nothing_are_not_judged() -> None:
     found = workload("backend", 8080)
     found["metadata"]["annotations"] = {"spillway.dev/version": "1", "example.com/proxi": "http"}
     assert picture(found).errors == ()
+
+
+def rated(**notes: str) -> Picture:
+    web = workload("web", 80, proxy="http")
+    for key, text in notes.items():
+        web["metadata"]["annotations"][f"spillway.dev/{key.replace('_', '-')}"] = text
+    return picture(web)
+
+
+def test_rates_of_pods_and_caps_of_the_site_are_annotations_too() -> None:
+    found = rated(capacity="15/s", resume="10/s", window="30s")
+    connector = connectors_of(found)["web-deployment-web"]
+    assert (connector.capacity, connector.resume, connector.window_s) == ("15/s", "10/s", 30.0)
+    assert specs_of(found, "Policy") == {}
+    found = rated(capacity="auto", site_capacity="15/s", resume="10/s", spill="all")
+    connector = connectors_of(found)["web-deployment-web"]
+    assert (connector.capacity, connector.resume) == ("auto", "")
+    assert specs_of(found, "Policy") == {
+        "web": SitePolicySpec(service="web", site_capacity="15/s", resume="10/s", spill="all")
+    }
+    assert told(found) == []
+
+
+@pytest.mark.parametrize(
+    ("notes", "wrong"),
+    [
+        ({"resume": "10/s"}, "resume"),
+        ({"capacity": "5/s", "resume": "10/s"}, "resume"),
+        ({"site_capacity": "0.1/s", "window": "2s"}, "window"),
+        ({"site_capacity": "5/s", "window": "2h"}, "window"),
+        ({"site_capacity": "5", "spill": "all"}, "spill"),
+        ({"site_capacity": "auto"}, "site-capacity"),
+    ],
+)
+def test_what_does_not_fit_a_rate_is_left_out_and_named(notes: dict[str, str], wrong: str) -> None:
+    found = rated(**notes)
+    assert services_of(found)["web"] == ServiceSpec(protocol="http", ports=(80,))
+    assert told(found) == [("SW0408", "Deployment/web", f"[spillway.dev/{wrong}]")]

@@ -1,0 +1,142 @@
+"""What holds a ledger back beside its targets' slots: their rates, and what the site takes."""
+
+from collections.abc import Iterable
+from math import inf
+
+import msgspec
+
+from router.balance.rate import Demand, Gate
+from router.model.capacity import Rate, SiteCap
+
+
+class RateState(msgspec.Struct, frozen=True, kw_only=True):
+    """A rate, of a target or of all of a site, as of one moment.
+
+    ``asked_per_s``: demand over the window, this site's own clients' wherever they were served and
+    what others brought. ``free``: what would be let in at once.
+    """
+
+    per_s: float
+    resume_per_s: float
+    window_s: float
+    asked_per_s: float
+    admitted_per_s: float
+    free: int
+    is_over: bool
+
+
+def state_of(gate: Gate, now: float) -> RateState:
+    """What people are shown of ``gate``."""
+    free = gate.free(now)
+    return RateState(
+        per_s=gate.rate.per_s,
+        resume_per_s=gate.rate.resume_per_s,
+        window_s=gate.rate.window_s,
+        asked_per_s=gate.asked_per_s(now),
+        admitted_per_s=gate.admitted_per_s(now),
+        free=free,
+        is_over=gate.is_over,
+    )
+
+
+class Demands:
+    """What is asked of one service port, once per window length that some gate has."""
+
+    __slots__ = ("_by_window",)
+
+    def __init__(self) -> None:
+        self._by_window: dict[float, Demand] = {}
+
+    def over(self, window_s: float) -> Demand:
+        """That of one length."""
+        demand = self._by_window.get(window_s)
+        if demand is None:
+            demand = self._by_window[window_s] = Demand(window_s)
+        return demand
+
+    def ask(self, now: float) -> None:
+        """One more request is asked for."""
+        for demand in self._by_window.values():
+            demand.ask(now)
+
+    def keep(self, windows: Iterable[float]) -> None:
+        """Forget the others."""
+        wanted = set(windows)
+        self._by_window = {w: one for w, one in self._by_window.items() if w in wanted}
+
+
+class SiteGate:
+    """The cap of a site: slots, a rate, or both; none at first."""
+
+    __slots__ = ("cap", "gate", "slots")
+
+    def __init__(self) -> None:
+        self.cap: SiteCap | None = None
+        self.slots: float = inf
+        self.gate: Gate | None = None
+
+    def set(self, cap: SiteCap | None, demands: Demands) -> None:
+        """Another cap from now on."""
+        self.cap = cap
+        self.slots = inf if cap is None or cap.slots is None else cap.slots
+        rate = None if cap is None else cap.rate
+        self.gate = gate_for(rate, self.gate, demands)
+
+    def has_room(self, load: int, now: float) -> bool:
+        """Whether it takes one more beside ``load``."""
+        return load < self.slots and (self.gate is None or self.gate.free(now) > 0)
+
+    @property
+    def sends_all_away(self) -> bool:
+        """Over, and stated so: what is new goes elsewhere while anybody else has room."""
+        return (
+            self.gate is not None
+            and self.gate.is_over
+            and self.cap is not None
+            and self.cap.spill == "all"
+        )
+
+
+def gate_for(rate: Rate | None, known: Gate | None, demands: Demands) -> Gate | None:
+    """The gate of ``rate``: the known one goes on, with what it let in."""
+    if rate is None:
+        return None
+    demand = demands.over(rate.window_s)
+    if known is None:
+        return Gate(rate, demand)
+    if known.rate != rate or known.demand is not demand:
+        known.set_rate(rate, demand)
+    return known
+
+
+def site_rate(ready: list[Gate | None], site: SiteGate, now: float) -> RateState | None:
+    """The rate of all together: of the targets if all have one, and of the site; None: none."""
+    of_targets = _sum([one for one in ready if one is not None], now) if all(ready) else None
+    if site.gate is None:
+        return of_targets
+    of_site = state_of(site.gate, now)
+    if of_targets is None:
+        return of_site
+    lower = of_site if of_site.per_s <= of_targets.per_s else of_targets
+    return msgspec.structs.replace(
+        lower,
+        free=min(of_site.free, of_targets.free),
+        is_over=of_site.is_over or of_targets.is_over,
+    )
+
+
+def _sum(gates: list[Gate], now: float) -> RateState | None:
+    if not gates:
+        return None
+    states = [state_of(gate, now) for gate in gates]
+    if len(states) == 1:
+        return states[0]
+    return RateState(
+        per_s=sum(one.per_s for one in states),
+        resume_per_s=sum(one.resume_per_s for one in states),
+        window_s=max(one.window_s for one in states),
+        asked_per_s=sum(one.asked_per_s for one in states),
+        admitted_per_s=sum(one.admitted_per_s for one in states),
+        free=sum(one.free for one in states),
+        is_over=all(one.is_over for one in states),
+    )

@@ -1,0 +1,58 @@
+"""Capacities and rates as people are shown them. Pure."""
+
+from router.admin.views import RateView
+from router.balance.candidates import SENDS_AWAY
+from router.balance.decisions import CandidateReport
+from router.balance.site_gate import RateState
+from router.main.inquiry import TargetRate
+
+_DIGITS = 3
+
+
+def kind_of(capacity: int | None, rate: object, *, auto: bool = False) -> str | None:
+    """``auto``, ``rate``, ``concurrency``, or None: nothing is stated. A rate before slots."""
+    if auto:
+        return "auto"
+    if rate is not None:
+        return "rate"
+    return None if capacity is None else "concurrency"
+
+
+def rate_of(state: RateState | None, *, sends_away: bool = False) -> RateView | None:
+    """A rate of this site."""
+    if state is None:
+        return None
+    over = "sends-away" if sends_away else "over"
+    return RateView(
+        per_s=state.per_s,
+        resume_per_s=round(state.resume_per_s, _DIGITS),
+        window_s=state.window_s,
+        asked_per_s=round(state.asked_per_s, _DIGITS),
+        admitted_per_s=round(state.admitted_per_s, _DIGITS),
+        free=state.free,
+        state=over if state.is_over else "calm",
+    )
+
+
+def rate_of_report(report: CandidateReport, own: RateState | None) -> RateView | None:
+    """A candidate's rate; ``own``: that of this site, if the candidate is it."""
+    rate = report.rate
+    if rate is None:
+        return None
+    if own is not None:
+        return rate_of(own, sends_away=rate.state == SENDS_AWAY)
+    state = "calm" if not rate.is_over else "over"
+    if rate.state == SENDS_AWAY:
+        state = "sends-away"
+    return RateView(per_s=rate.per_s, free=rate.permits, state=state)
+
+
+def rate_told(told: TargetRate | None) -> RateView | None:
+    """What another site tells of a target's rate."""
+    if told is None:
+        return None
+    return RateView(
+        per_s=told.per_s,
+        admitted_per_s=told.admitted_per_s,
+        state="over" if told.is_over else "calm",
+    )

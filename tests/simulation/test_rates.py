@@ -1,0 +1,161 @@
+"""Rates and site caps across whole routers, in virtual time."""
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from itertools import pairwise
+
+import pytest
+
+from tests.simulation.test_fill_and_spill import all_answered, count, joined
+from tests.simulation.world import SERVICE, Answer, SimSite, World
+
+SEEDS = range(2)
+CROSSING_S = 0.02  # Admission to target: more than it takes.
+
+
+def most_in_a_window(times: Iterable[float], window_s: float = 15.0) -> int:
+    """Most that began within any ``window_s``, those that a connection's making moved apart."""
+    times = sorted(times)
+    window_s -= CROSSING_S
+    return max(bisect_left(times, one + window_s) - i for i, one in enumerate(times))
+
+
+def begun(site: SimSite) -> list[float]:
+    return [at for target in site.targets.values() for at in target.begun_at]
+
+
+def served_between(answers: list[Answer], site: SimSite, since: float, until: float) -> float:
+    """Requests a second of those that began then and were served by ``site``."""
+    them = [a for a in answers if since <= a.began < until and a.site == site.name]
+    return len(them) / (until - since)
+
+
+def is_over(site: SimSite) -> bool:
+    rate = site.router.forwarder.load_of(SERVICE).rate
+    assert rate is not None
+    return rate.is_over
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("where", ["target", "site"])
+def test_above_a_rate_the_excess_spills_and_nothing_else(seed: int, where: str) -> None:
+    world = World(seed, "a", "b")
+    joined(world, 5)
+    a, b = world.sites.values()
+    a.declare()
+    a.serve(1, capacity="15/s" if where == "target" else None)
+    if where == "site":
+        a.cap("15/s")
+    b.serve(2, capacity=20)
+    world.run(5)
+    begin = a.network.now()
+    calm = a.offer(rate=12, seconds=30)
+    world.run(30)
+    assert not is_over(a)
+    burst = a.offer(rate=20, seconds=90)
+    world.run(90)
+    assert is_over(a)
+    after = a.offer(rate=8, seconds=60)
+    world.run(62)
+    assert not is_over(a)
+
+    for answers in (calm, burst, after):
+        all_answered(answers)
+    assert count(calm, b) == 0
+    assert most_in_a_window(begun(a)) <= 225
+    assert served_between(burst, a, begin + 60, begin + 120) == pytest.approx(15, abs=0.2)
+    assert count(after, a) >= len(after) - 5
+    assert max(a.ended - a.began for a in (*calm, *burst, *after)) < 0.2, "nobody waited"
+
+
+def test_with_spill_all_everything_leaves_and_returns_below_the_low_mark() -> None:
+    world = World(1, "a", "b")
+    joined(world, 5)
+    a, b = world.sites.values()
+    a.declare()
+    a.serve(1, capacity=None)
+    a.cap("15/s", resume="10/s", window_s=15.0, spill="all")
+    b.serve(2, capacity=20)
+    world.run(5)
+    begin = a.network.now()
+    high = a.offer(rate=20, seconds=60)
+    world.run(60)
+    middle = a.offer(rate=12, seconds=60)
+    world.run(60)
+    low = a.offer(rate=8, seconds=60)
+    world.run(62)
+    for answers in (high, middle, low):
+        all_answered(answers)
+    assert count(high, a) == 225, "a window's worth before it is over, and nothing then"
+    assert count(middle, a) == 0, "above 10 a second nothing returns"
+    back = min(answer.began for answer in low if answer.site == "a")
+    # From 12 to 8 a second: the window's mean is below 10 after half of it.
+    assert 7.5 <= back - (begin + 120) <= 15.5
+    assert served_between(low, a, back + 1, begin + 180) == pytest.approx(8, abs=0.2)
+
+
+def test_who_is_over_and_alone_serves_at_its_rate_and_others_wait_for_permits() -> None:
+    world = World(2, "a")
+    a = world["a"]
+    a.declare(queue=50, queue_wait_s=2.0)
+    a.serve(1, capacity=None)
+    a.cap("10/s", window_s=2.0, stay_s=60.0, spill="all")
+    world.run(5)
+    first = a.offer(rate=100, seconds=0.2)
+    world.run(4)
+    all_answered(first)
+    waiting = [a.request() for _ in range(30)]
+    world.run(6)
+    served = [answer for answer in waiting if answer.status == 200]
+    refused = [answer for answer in waiting if answer.status == 503]
+    assert len(served) + len(refused) == 30
+    assert len(served) == 20, "five were saved up, the rest of the window comes at its pace"
+    ends = sorted(answer.ended for answer in served)
+    gaps = [later - earlier for earlier, later in pairwise(ends[5:])]
+    assert max(gaps) <= 0.11, "each permit is used when it comes"
+    assert all(1.9 <= answer.ended - answer.began <= 2.1 for answer in refused)
+    assert most_in_a_window(begun(a), 2.0) <= 20
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_several_sites_share_a_remote_rate_and_never_exceed_it(seed: int) -> None:
+    world = World(seed, "a", "b", "c", "far", "rest")
+    a, b, c, far, rest = world.sites.values()
+    for site in (a, b, c):
+        site.link(far, 5)
+        site.link(rest, 20)
+    a.declare()
+    far.serve(3, capacity="5/s")
+    rest.serve(1, capacity=100)
+    world.run(5)
+    begin = world.internet.now
+    answers = [site.offer(rate=10, seconds=60) for site in (a, b, c)]
+    world.run(62)
+    for each in answers:
+        all_answered(each)
+    assert most_in_a_window(begun(far)) <= 225
+    for target in far.targets.values():
+        assert most_in_a_window(target.begun_at) <= 75
+    shares = [served_between(each, far, begin + 30, begin + 60) for each in answers]
+    assert sum(shares) == pytest.approx(15, abs=0.5)
+    assert min(shares) >= 2, "nobody is starved"
+
+
+def test_a_cap_in_slots_holds_for_requests_of_all_sites() -> None:
+    world = World(4, "a", "b")
+    joined(world, 5)
+    a, b = world.sites.values()
+    a.declare(queue=200, queue_wait_s=5.0)
+    a.serve(2, capacity=10)
+    a.cap(6)
+    world.run(5)
+    answers = [site.request() for site in (a, b) for _ in range(30)]
+    world.run(6)
+    all_answered(answers)
+    assert sum(target.most_in_hand for target in a.targets.values()) <= 6
+    a.cap(None)
+    world.run(1)
+    answers = [a.request() for _ in range(20)]
+    world.run(1)
+    all_answered(answers)
+    assert sum(target.most_in_hand for target in a.targets.values()) == 20

@@ -1,0 +1,267 @@
+"""A ledger with rates and a site's cap, and what a balancer makes of them."""
+
+import pytest
+
+from router.balance.balancer import ServiceBalancer
+from router.balance.decisions import Decision, NoChoice
+from router.balance.ledger import Denied, LocalLedger, Slot
+from router.model.adverts import RateLoad, RemoteCandidate
+from router.model.capacity import Rate, SiteCap, Spill, TargetTerms
+from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.specs import PolicySpec
+
+WEST, EAST, NORTH = SiteId("west"), SiteId("east"), SiteId("north")
+
+
+def rate(
+    per_s: float = 2.0, resume: float = 1.0, window_s: float = 5.0, stay_s: float = 5.0
+) -> Rate:
+    return Rate(per_s=per_s, resume_per_s=resume, window_s=window_s, stay_s=stay_s)
+
+
+def ledger_of(*terms: TargetTerms, cap: SiteCap | None = None) -> LocalLedger:
+    ledger = LocalLedger()
+    ledger.set_targets({f"t{i}:80": one for i, one in enumerate(terms)})
+    for i in range(len(terms)):
+        ledger.set_ready(f"t{i}:80", True)
+    ledger.set_site_cap(cap)
+    return ledger
+
+
+def terms(capacity: int | None = None, rate: Rate | None = None) -> TargetTerms:
+    return TargetTerms(name="t", capacity=capacity, rate=rate)
+
+
+def ask(ledger: LocalLedger, now: float) -> Slot | Denied:
+    ledger.ask(now)
+    return ledger.try_acquire(now)
+
+
+def admitted(ledger: LocalLedger, times: list[float]) -> int:
+    """How many of those that ask at ``times`` are let in; each is over at once."""
+    count = 0
+    for now in times:
+        slot = ask(ledger, now)
+        if isinstance(slot, Slot):
+            slot.release(now)
+            count += 1
+    return count
+
+
+def every(gap_s: float, until: float, since: float = 0.0) -> list[float]:
+    return [since + gap_s * i for i in range(int((until - since) / gap_s))]
+
+
+def test_a_rate_takes_a_window_in_one_go_and_then_its_pace() -> None:
+    ledger = ledger_of(terms(rate=rate()))
+    assert admitted(ledger, [0.0] * 30) == 10
+    assert not ledger.has_room_at(0.0)
+    assert ledger.next_room_at(0.0) == 5.0
+    assert admitted(ledger, every(0.1, 105.0, 5.0)) == pytest.approx(200, abs=6)
+
+
+def test_a_request_that_ends_gives_back_its_slot_and_not_its_permit() -> None:
+    ledger = ledger_of(terms(capacity=1, rate=rate(1.0, 1.0, 3.0)))
+    first = ask(ledger, 0.0)
+    assert isinstance(first, Slot)
+    assert ask(ledger, 0.0) is Denied.FULL, "its only slot is taken"
+    first.release(0.1)
+    assert admitted(ledger, [0.2] * 9) == 2, "slots are free, and three a window are let in"
+
+
+def test_targets_with_rates_are_used_in_proportion_and_without_slots() -> None:
+    ledger = ledger_of(terms(rate=rate(6.0, 3.0)), terms(rate=rate(2.0, 1.0)))
+    assert admitted(ledger, [0.0] * 20) == 20
+    assert [one.requests_total for one in ledger.targets(0.0)] == [15, 5]
+    assert ledger.rate_per_s == 8.0
+
+
+def test_a_target_without_a_rate_takes_what_others_do_not() -> None:
+    ledger = ledger_of(terms(rate=rate()), terms())
+    assert admitted(ledger, [0.0] * 50) == 50
+    assert ledger.rate_per_s is None
+    assert ledger.rate_state(0.0) is None
+
+
+def test_a_cap_in_slots_holds_over_all_targets() -> None:
+    ledger = ledger_of(terms(4), terms(4), cap=SiteCap(slots=5))
+    slots = [ask(ledger, 0.0) for _ in range(6)]
+    assert slots.count(Denied.FULL) == 1
+    assert ledger.capacity == 5
+    assert ledger.is_full
+    ledger.set_site_cap(None)
+    assert ledger.capacity == 8
+    assert ledger.has_room_at(0.0)
+    assert not ledger.rated
+
+
+def test_a_cap_in_slots_bounds_targets_that_state_none() -> None:
+    ledger = ledger_of(terms(), cap=SiteCap(slots=2))
+    assert [type(ask(ledger, 0.0)) for _ in range(3)] == [Slot, Slot, Denied]
+    assert ledger.capacity == 2
+
+
+def test_who_moves_to_another_target_is_let_in_by_the_site_once() -> None:
+    ledger = ledger_of(terms(), terms(), cap=SiteCap(slots=1, rate=rate(1.0, 1.0, 2.0)))
+    first = ask(ledger, 0.0)
+    assert isinstance(first, Slot)
+    second = ledger.try_acquire(0.0, frozenset({first.target}), moves=True)
+    assert isinstance(second, Slot)
+    first.release(0.0)
+    second.release(0.0)
+    assert admitted(ledger, [0.0] * 5) == 1, "two a window, of which one is spent"
+
+
+def test_a_changed_rate_counts_what_was_let_in_before() -> None:
+    ledger = ledger_of(terms(rate=rate()))
+    assert admitted(ledger, [0.0] * 8) == 8
+    ledger.set_targets({"t0:80": terms(rate=rate(4.0, 1.0))})
+    assert admitted(ledger, [1.0] * 30) == 12
+    ledger.set_targets({"t0:80": terms()})
+    assert not ledger.rated
+    assert admitted(ledger, [1.0] * 30) == 30
+
+
+def test_it_is_calm_again_by_what_is_asked_for_though_nothing_is_let_in() -> None:
+    ledger = ledger_of(terms(), cap=SiteCap(rate=rate(), spill="all"))
+    admitted(ledger, every(0.25, 60.0))
+    assert ledger.sends_all_away
+    for now in every(0.6, 80.0, 60.0):  # 1.7 a second: below the rate, not below its resume.
+        ledger.ask(now)
+        ledger.look(now)
+    assert ledger.sends_all_away
+    changes = []
+    for now in every(1.25, 100.0, 80.0):
+        ledger.ask(now)
+        if ledger.look(now):
+            changes.append(now)
+    assert len(changes) == 1
+    assert changes[0] == pytest.approx(84.0, abs=2.5)
+
+
+# What a balancer makes of it.
+
+
+def remote(
+    site: SiteId, cost: int = 5, capacity: int | None = None, per_s: float | None = None
+) -> RemoteCandidate:
+    return RemoteCandidate(
+        site=site,
+        site_name=site,
+        router=RouterId(site),
+        path_cost=cost,
+        paths=((RouterId(site),),),
+        targets_ready=1,
+        capacity=capacity,
+        draining=False,
+        rate_per_s=per_s,
+    )
+
+
+def balancer_of(ledger: LocalLedger, *remotes: RemoteCandidate) -> ServiceBalancer:
+    balancer = ServiceBalancer(ServiceKey("shop", 80), WEST, "west", ledger, PolicySpec())
+    balancer.set_remotes(remotes)
+    return balancer
+
+
+def chosen(balancer: ServiceBalancer, now: float) -> str:
+    told = balancer.explain(now).decision
+    decision = balancer.select(now)
+    assert decision == told, "why says what is done"
+    return decision.site if isinstance(decision, Decision) else decision.reason
+
+
+def serve(balancer: ServiceBalancer, ledger: LocalLedger, now: float) -> str:
+    ledger.ask(now)
+    site = chosen(balancer, now)
+    if site == WEST:
+        slot = ledger.try_acquire(now)
+        assert isinstance(slot, Slot), "what is chosen has room"
+        slot.release(now)
+    return site
+
+
+def test_only_the_excess_spills_and_what_is_over_says_so() -> None:
+    ledger = ledger_of(terms(rate=rate()))
+    balancer = balancer_of(ledger, remote(EAST))
+    assert [serve(balancer, ledger, 0.0) for _ in range(12)] == [WEST] * 10 + [EAST] * 2
+    decision = balancer.select(0.0)
+    assert isinstance(decision, Decision)
+    assert (decision.overflow, decision.overflow_reason) == (True, "full")
+    west = balancer.explain(0.0).candidates[0]
+    assert (west.verdict, west.reason) == ("full", "its rate of 2/s is used up")
+    assert west.rate == RateLoad(2.0, 0, 1)
+    assert west.capacity is None
+    later = [serve(balancer, ledger, now) for now in every(0.1, 105.0, 5.0)]
+    assert later.count(WEST) == pytest.approx(200, abs=6)
+
+
+@pytest.mark.parametrize(("spill", "least", "most"), [("excess", 190, 215), ("all", 10, 10)])
+def test_over_its_cap_a_site_keeps_its_rate_or_sends_all_away(
+    spill: Spill, least: int, most: int
+) -> None:
+    ledger = ledger_of(terms(), cap=SiteCap(rate=rate(), spill=spill))
+    balancer = balancer_of(ledger, remote(EAST))
+    served = [serve(balancer, ledger, now) for now in every(0.1, 105.0)]
+    assert least <= served.count(WEST) <= most
+    calm = [serve(balancer, ledger, now) for now in every(2.0, 160.0, 120.0)]
+    assert set(calm) == {WEST}
+
+
+def test_who_sends_all_away_says_so_and_serves_rather_than_nobody() -> None:
+    ledger = ledger_of(terms(), cap=SiteCap(rate=rate(stay_s=60.0), spill="all"))
+    balancer = balancer_of(ledger, remote(EAST, capacity=1))
+    for _ in range(10):
+        serve(balancer, ledger, 0.0)
+    west, east = balancer.explain(9.0).candidates
+    assert (west.verdict, east.verdict) == ("sends-away", "chosen")
+    assert "set to spill all" in west.reason
+    decision = balancer.select(9.0)
+    assert isinstance(decision, Decision)
+    assert decision.overflow_reason == "sends-away"
+    balancer.opened(EAST)
+    assert chosen(balancer, 9.0) == WEST, "east is full: within its rate it serves"
+    ledger.ask(9.0)
+    while isinstance(ledger.try_acquire(9.0), Slot):
+        pass
+    nobody = balancer.select(9.0)
+    assert isinstance(nobody, NoChoice)
+    assert nobody.local_waitable
+    assert [one.site for one in nobody.waitable] == [EAST]
+
+
+def test_of_a_remote_rate_permits_are_used_up_and_come_back_by_time() -> None:
+    ledger = LocalLedger()
+    balancer = balancer_of(ledger, remote(EAST, per_s=2.0), remote(NORTH, cost=9))
+    balancer.report_load(EAST, 0, 1, None, 0.0, RateLoad(2.0, 3, 0))
+    for _ in range(3):
+        assert chosen(balancer, 0.0) == EAST
+        balancer.opened(EAST)
+        balancer.ended(EAST, 0, 0.0)  # Its end brings no permit back.
+    assert chosen(balancer, 0.4) == NORTH
+    assert chosen(balancer, 0.5) == EAST
+    balancer.opened(EAST)
+    assert chosen(balancer, 0.9) == NORTH
+    balancer.report_load(EAST, 0, 1, None, 0.9, RateLoad(2.0, 0, 1))
+    assert chosen(balancer, 1.3) == NORTH
+    assert chosen(balancer, 1.4) == EAST
+
+
+def test_a_refusal_takes_all_permits_and_shuts_nobody_out_for_ever() -> None:
+    ledger = LocalLedger()
+    balancer = balancer_of(ledger, remote(EAST, per_s=0.5), remote(NORTH, cost=9))
+    balancer.report_load(EAST, 0, 1, None, 0.0, RateLoad(0.5, 7, 0))
+    balancer.opened(EAST)
+    balancer.refused(EAST, 0, 0.0)
+    balancer.ended(EAST)
+    assert chosen(balancer, 1.9) == NORTH
+    assert chosen(balancer, 2.0) == EAST
+
+
+def test_a_remote_site_that_sends_all_away_is_passed_over_too() -> None:
+    ledger = LocalLedger()
+    balancer = balancer_of(ledger, remote(EAST, per_s=2.0), remote(NORTH, cost=9, capacity=1))
+    balancer.report_load(EAST, 0, 1, None, 0.0, RateLoad(2.0, 3, 2))
+    assert chosen(balancer, 0.0) == NORTH
+    balancer.opened(NORTH)
+    assert chosen(balancer, 0.0) == EAST
