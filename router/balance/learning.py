@@ -8,8 +8,8 @@ differ by a factor of a hundred, and the least of them still less. Samples are o
   traffic measures it and nothing is held back for it;
 - *busy*: began with three quarters of the limit or more. Their latency over the baseline is the
   *ratio*. By Little's law in flight / ratio is what the target really works on at once; a ratio
-  above `BUSY` lowers the limit to a little more than that, at most to a half, and below `CALM` the
-  limit grows by a quarter, if it was used up at all. In between it rests: the target is just busy.
+  above `BUSY` lowers the limit towards a little more than that, at most to a half, and below
+  `CALM` it grows by a quarter, if it was used up at all. In between it rests: just busy.
 
 A lower limit is also an experiment. If latency does not fall with it, nobody queued there: the
 target has become slower, and what it needs now is the baseline. While a target is used up all the
@@ -58,10 +58,10 @@ class Learnt(msgspec.Struct, frozen=True):
 class _Window:
     """Samples of one kind: as many as it takes to know their mean to `limits.LEARN_PRECISION`."""
 
-    __slots__ = ("began_at", "count", "failures", "in_flight", "logs", "squares", "used")
+    __slots__ = ("began_at", "count", "failures", "in_flight", "logs", "others", "squares", "used")
 
     def __init__(self) -> None:
-        self.count = self.failures = self.in_flight = self.used = 0
+        self.count = self.failures = self.in_flight = self.used = self.others = 0
         self.logs = self.squares = 0.0
         self.began_at = 0.0
 
@@ -95,7 +95,7 @@ class _Window:
     def _touch(self, now: float) -> None:
         """What lies too far apart is no window: nobody asked, or hardly anybody."""
         if now - self.began_at > limits.LEARN_WINDOW_S_MAX:
-            self.count = self.failures = self.in_flight = self.used = 0
+            self.count = self.failures = self.in_flight = self.used = self.others = 0
             self.logs = self.squares = 0.0
         if not self.count and not self.failures:
             self.began_at = now
@@ -166,7 +166,9 @@ class Learner:
             self._calm.add(log_s, in_flight, False, now)
             if self._calm.is_whole(now, limits.LEARN_SAMPLES_MIN):
                 self._take_baseline(now)
-        if not dips and 4 * in_flight >= 3 * before:
+        if not dips and 4 * in_flight < 3 * before:
+            self._busy.others += 1  # Good ones too: failures are judged among all.
+        elif not dips:
             self._busy.add(log_s, in_flight, in_flight >= before, now)
             self._look(now)
         return self.limit != before
@@ -224,9 +226,11 @@ class Learner:
         if not window.is_whole(now, enough):
             return
         self._busy = _Window()
-        if window.failures > FAILED_SHARE * (window.count + window.failures):
+        if window.failures > FAILED_SHARE * (window.count + window.failures + window.others):
             self._starting = False
             self._cut(max(self._at / 2, 1.0), now)
+            return
+        if not window.count:
             return
         latency_s, in_flight = window.latency_s, window.in_flight / window.count
         self._latency_s = latency_s
@@ -240,7 +244,8 @@ class Learner:
             self._starting = False
             if self._trial is None:
                 self._trial = (in_flight, latency_s)
-            self._cut(max(self._at / 2, min(works_on * HEADROOM, self._at - 1), 1.0), now)
+            least = self._at * max(0.5, ratio**-0.5)  # Short answers wait out of proportion.
+            self._cut(max(least, min(works_on * HEADROOM, self._at - 1), 1.0), now)
         elif window.used >= USED_SHARE * window.count:
             self._trial = None
             self._in_use(ratio, now)
@@ -269,7 +274,7 @@ class Learner:
         if in_flight > limits.LEARN_TRIAL_SHARE * before:
             return  # Too little to tell.
         self._trial = None
-        if log(slow_s / latency_s) < log(before / in_flight) / 2:
+        if log(slow_s / latency_s) < log(before / in_flight) / 4:
             self._baseline_s = latency_s
             worked_on = before * min(1.0, latency_s / slow_s)
             self._at = max(self._at, worked_on)
