@@ -196,7 +196,8 @@ def capacity_text(item: dict[str, Any]) -> Any:
     """Slots, a rate (``7.2 of 15/s``), or both, for a table; None: none stated."""
     rate = item.get("rate")
     if not rate:
-        return item.get("capacity")
+        slots = item.get("capacity")
+        return f"auto, {slots} now" if item.get("capacity_kind") == "auto" else slots
     admitted = rate.get("admitted_per_s")
     text = f"{rate['per_s']:.6g}/s"
     if admitted is not None:

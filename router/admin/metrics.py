@@ -52,6 +52,17 @@ FAMILIES: dict[str, Family] = {
         ("service", "port", "reason", "outcome"),
     ),
     "spillway_in_flight": Family("gauge", "Accepted and unfinished.", ("service", "port", "site")),
+    "spillway_target_learnt_slots": Family(
+        "gauge",
+        "Requests at once that were learnt from the latency of this target.",
+        ("service", "port", "target"),
+    ),
+    "spillway_target_baseline_seconds": Family(
+        "gauge", "Latency of this target in calm, as learnt.", ("service", "port", "target")
+    ),
+    "spillway_target_latency_seconds": Family(
+        "gauge", "Its latency over the last busy window.", ("service", "port", "target")
+    ),
     "spillway_capacity": Family(
         "gauge",
         "Stated capacity of the ready targets, in requests at once.",

@@ -112,6 +112,17 @@ class ServiceSite(msgspec.Struct, frozen=True, kw_only=True):
     rate: RateView | None = None
 
 
+class LearntView(msgspec.Struct, frozen=True):
+    """What is known of a target whose slots are learnt; None: nothing yet.
+
+    ``baseline_ms`` is its latency in calm, ``latency_ms`` the last one of a busy time.
+    """
+
+    slots: int
+    baseline_ms: float | None
+    latency_ms: float | None
+
+
 class TargetView(msgspec.Struct, frozen=True, kw_only=True):
     """One target. ``name`` is its connector's.
 
@@ -130,6 +141,7 @@ class TargetView(msgspec.Struct, frozen=True, kw_only=True):
     since: str | None = None
     capacity_kind: str | None = None
     rate: RateView | None = None
+    learnt: LearntView | None = None
 
 
 class AffinityView(msgspec.Struct, frozen=True):

@@ -91,6 +91,11 @@ class Candidate:
         """Its slots, whatever its rate lets in now; None: none stated."""
         return self.capacity
 
+    @property
+    def is_learnt(self) -> bool:
+        """Some of its slots are learnt."""
+        raise NotImplementedError
+
     def refresh(self, now: float) -> None:
         """Bring the figures up to ``now``. Repeating it changes nothing."""
         raise NotImplementedError
@@ -136,6 +141,11 @@ class LocalSite(Candidate):
     def stated_capacity(self) -> int | None:
         """Its slots, whatever its rate lets in now."""
         return self._ledger.capacity
+
+    @property
+    def is_learnt(self) -> bool:
+        """Some of its slots are learnt."""
+        return self._ledger.learns
 
     def age_s(self, now: float) -> float:
         """Exact, so 0."""
@@ -191,12 +201,12 @@ class RemoteSite(Candidate):
         self.cost = advert.path_cost
         self.paths = advert.paths
         self.draining = advert.draining
-        changed = (advert.targets_ready, advert.capacity) != (
-            self._advert_targets,
-            self._advert_capacity,
-        )
-        if changed:  # Newer than any report. Unchanged, a report since may know better.
+        # What changed is newer than any report. Unchanged, a report since may know better.
+        if advert.targets_ready != self._advert_targets:
             self._advert_targets = self.targets_ready = advert.targets_ready
+            if advert.capacity is not None:
+                self._stated = self.capacity = advert.capacity
+        if advert.capacity != self._advert_capacity:
             self._advert_capacity = self._stated = self.capacity = advert.capacity
 
     def refresh(self, now: float) -> None:
@@ -230,6 +240,11 @@ class RemoteSite(Candidate):
     def stated_capacity(self) -> int | None:
         """Its slots, whatever its rate lets in now."""
         return self._stated
+
+    @property
+    def is_learnt(self) -> bool:
+        """They come as load and are not bound by the signed advert, as learnt ones do."""
+        return self._advert_capacity is None and self._stated is not None
 
     def age_s(self, now: float) -> float:
         """Seconds since the last figure; infinite: none yet."""

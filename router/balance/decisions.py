@@ -53,6 +53,8 @@ class CandidateReport(msgspec.Struct, frozen=True):
 
     ``capacity`` is in slots, ``free`` what it takes now, permits of a rate considered.
 
+    ``is_learnt``: some of the capacity is, from latency.
+
     ``path`` is ``()`` for the local site and for an unreachable one. ``age_s`` is that of
     ``in_flight``; infinite (null in JSON): no figure was heard yet.
     """
@@ -69,6 +71,7 @@ class CandidateReport(msgspec.Struct, frozen=True):
     verdict: Verdict
     reason: str
     rate: RateLoad | None = None
+    is_learnt: bool = False
 
 
 class Explanation(msgspec.Struct, frozen=True):

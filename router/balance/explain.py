@@ -92,6 +92,7 @@ def report(
         verdict=verdict,
         reason=reason,
         rate=one.rate,
+        is_learnt=one.is_learnt,
     )
 
 

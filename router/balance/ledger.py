@@ -47,6 +47,7 @@ class _Target:
     """The count of one target. ``ready`` implies ``wanted``."""
 
     __slots__ = (
+        "auto",
         "capacity",
         "gate",
         "in_flight",
@@ -65,6 +66,7 @@ class _Target:
         self.seed = seed_of(target)
         self.name = ""
         self.capacity: int | None = None
+        self.auto = False
         self.gate: Gate | None = None
         self.in_flight = 0
         self.ready = False
@@ -97,6 +99,11 @@ class Slot:
         self.target = held_of.target
         self._ledger: LocalLedger | None = ledger
         self._held_of = held_of
+
+    @property
+    def in_flight(self) -> int:
+        """Slots held at its target, this one included."""
+        return self._held_of.in_flight
 
     @property
     def is_good(self) -> bool:
@@ -135,6 +142,10 @@ class Ledger(Protocol):
     @property
     def capacity(self) -> int | None:
         """The sum over ready targets; None: none of them states one."""
+
+    @property
+    def learns(self) -> bool:
+        """Some of `capacity` is learnt, and changes often: it is nothing to bind others to."""
 
     @property
     def is_full(self) -> bool:
@@ -312,7 +323,9 @@ class LocalLedger:
                 one = self._targets[address] = _Target(address)
             one.wanted = True
             one.name = terms.name
-            one.capacity = terms.capacity
+            if not (terms.auto and one.auto):  # What is learnt already stays.
+                one.capacity = terms.capacity
+            one.auto = terms.auto
             one.gate = gate_for(terms.rate, one.gate, self._demands)
         for address in self._targets.keys() - targets.keys():
             one = self._targets[address]
@@ -327,6 +340,18 @@ class LocalLedger:
         if one is not None and one.wanted and one.ready != ready:
             one.ready = ready
             self._recount()
+
+    def set_slots(self, target: str, slots: int) -> None:
+        """What is learnt of ``target`` now. Room may appear: then whoever waits is to be served."""
+        one = self._targets.get(target)
+        if one is not None and one.auto and one.wanted:
+            one.capacity = slots
+            self._recount()
+
+    @property
+    def learns(self) -> bool:
+        """Some of `capacity` is learnt, and changes often: it is nothing to bind others to."""
+        return any([one.auto for one in self._ready])
 
     def target_of(self, session: int) -> str | None:
         """The target that `try_acquire` would choose for ``session`` now; None: none has room."""

@@ -65,10 +65,10 @@ class LoadReports:
     """Rate limits of load reports, per service port.
 
     A flip (full or free, a rate over or calm, ready targets none or some) goes at once, and then at
-    most every `limits.LOAD_INTERVAL_S`. A change of targets, capacity or rate, or of in flight by a
-    tenth of the capacity and at least 1, goes `limits.LOAD_CHANGE_INTERVAL_S` after the last report
-    at the earliest. Smaller ones follow within `limits.LOAD_SETTLE_INTERVAL_S`: the last state is
-    always told. The caller sends what its ledger says at that moment.
+    most every `limits.LOAD_INTERVAL_S`. A change of targets or rate, of the capacity by a tenth,
+    or of in flight by a tenth of the capacity and at least 1, goes
+    `limits.LOAD_CHANGE_INTERVAL_S` after the last report at the earliest. Smaller ones follow
+    within `limits.LOAD_SETTLE_INTERVAL_S`: the last state is always told. The caller sends what its ledger says at that moment.
     """
 
     __slots__ = ("_earliest", "_told")
@@ -133,14 +133,21 @@ def _due_at(told: _Told) -> float | None:
         return None
     if known is None or _is_flip(known, now_is):
         return told.flipped_at + limits.LOAD_INTERVAL_S
-    stated = (known.targets_ready, known.capacity, known.rate)
-    if stated != (now_is.targets_ready, now_is.capacity, now_is.rate):
+    stated = (known.targets_ready, known.rate)
+    if stated != (now_is.targets_ready, now_is.rate) or _is_other(known.capacity, now_is.capacity):
         return told.changed_at + limits.LOAD_CHANGE_INTERVAL_S
     base = now_is.capacity if now_is.capacity is not None else known.in_flight
     step = max(1.0, limits.LOAD_CHANGE_SHARE * base)
     if abs(now_is.in_flight - known.in_flight) >= step:
         return told.changed_at + limits.LOAD_CHANGE_INTERVAL_S
     return told.changed_at + limits.LOAD_SETTLE_INTERVAL_S
+
+
+def _is_other(known: int | None, now_is: int | None) -> bool:
+    """By a tenth or more: what is learnt moves by one all the time."""
+    if known is None or now_is is None:
+        return known is not now_is
+    return known != now_is and abs(now_is - known) >= limits.LOAD_CHANGE_SHARE * known
 
 
 def _is_flip(known: _Load, now_is: _Load) -> bool:

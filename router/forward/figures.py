@@ -3,6 +3,7 @@
 import msgspec
 
 from router.balance.decisions import Explanation
+from router.balance.learning import Learnt
 from router.balance.site_gate import RateState
 from router.forward.counters import CountersSnapshot
 from router.forward.listeners import ListenerState
@@ -18,6 +19,8 @@ class Load(msgspec.Struct, frozen=True):
     targets_ready: int
     capacity: int | None
     rate: RateLoad | None = None
+    is_learnt: bool = False
+    """Some of the capacity is: others hear of it as load, and not as what is stated."""
 
 
 NO_LOAD = Load(0, 0, None)
@@ -41,6 +44,7 @@ class TargetInfo(msgspec.Struct, frozen=True, kw_only=True):
     ejected: bool = False
     since: float = 0.0
     rate: RateState | None = None
+    learnt: Learnt | None = None
 
 
 class ServiceSnapshot(msgspec.Struct, frozen=True, kw_only=True):

@@ -27,6 +27,7 @@ from router.forward.remotes import Remotes
 from router.forward.request_ids import RequestIds
 from router.forward.sessions import Session, Sessions
 from router.forward.targets import Targets
+from router.forward.timed_leg import Learning, TimedLeg
 from router.link.ports import StreamOpener
 from router.model import limits
 from router.model.addresses import split
@@ -68,6 +69,7 @@ class Service:
     __slots__ = (
         "_deserted_at",
         "_health",
+        "_learning",
         "_load_moved",
         "_outcomes",
         "_rate_timer",
@@ -135,6 +137,9 @@ class Service:
         self._outcomes = Outcomes(
             self._health, shared.network, shared.rng.random, self._can_spare_a_target
         )
+        self._learning = Learning(
+            self.ledger, shared.network, shared.rng.random, self._capacity_learnt
+        )
         self._targets = Targets(
             shared.network, shared.site_name, config.timeouts, self.http_terms.heads
         )
@@ -181,6 +186,7 @@ class Service:
                 for target, config in targets.items()
             }
         )
+        self._learning.set_targets(targets)
         for target, config in targets.items():
             if config.unusable:  # At once, all of them: what follows may look for a target.
                 self.ledger.set_ready(target, False)
@@ -255,7 +261,7 @@ class Service:
         self, request: Request, handler: LegHandler, slot: Slot, *, via_local: bool
     ) -> LocalLeg:
         """A started leg to a target of this site; ``slot`` is its own. See its ``is_opened``."""
-        leg = LocalLeg(
+        leg = (TimedLeg if self._learning.is_on else LocalLeg)(
             request,
             handler,
             slot,
@@ -265,6 +271,8 @@ class Service:
             pressure=self.pressure,
             via_local=via_local,
         )
+        if isinstance(leg, TimedLeg):
+            leg.learn(self._learning, self.timers)
         leg.start()
         return leg
 
@@ -294,9 +302,10 @@ class Service:
         """What other sites are told."""
         ledger = self.ledger
         if not ledger.rated:
-            return Load(ledger.load, ledger.targets_ready, ledger.capacity)
+            learns = self._learning.is_on and ledger.learns
+            return Load(ledger.load, ledger.targets_ready, ledger.capacity, None, learns)
         rate = ledger.rate_load(self.timers.now())
-        return Load(ledger.load, ledger.targets_ready, ledger.capacity, rate)
+        return Load(ledger.load, ledger.targets_ready, ledger.capacity, rate, ledger.learns)
 
     def totals(self) -> Totals:
         """What says whether this site is saturated."""
@@ -326,6 +335,7 @@ class Service:
                     ready=state.ready,
                     in_flight=state.in_flight,
                     capacity=state.capacity,
+                    learnt=self._learning.learnt(state.target),
                     requests_total=state.requests_total,
                     error="" if state.ready else self._health.error_of(state.target),
                     ejected=self._health.is_ejected(state.target),
@@ -345,6 +355,7 @@ class Service:
     def _target_is(self, target: str, ready: bool) -> None:
         if ready:
             self._outcomes.returned(target)
+            self._learning.returned(target)
         self.ledger.set_ready(target, ready)
         self._targets_changed()
         self._recall_if_deserted()
@@ -381,7 +392,8 @@ class Service:
         self.room.reconsider()
         self._look_at_rates()
         ledger = self.ledger
-        advertised = (ledger.targets_ready, ledger.capacity, ledger.rate_per_s)
+        stated = None if ledger.learns else ledger.capacity
+        advertised = (ledger.targets_ready, stated, ledger.rate_per_s)
         if advertised != self._told:
             self._told = advertised
             self._shared.targets_changed()
@@ -400,6 +412,19 @@ class Service:
             self.room.reconsider()
             self._load_changed()
         self._look_at_rates()
+
+    def _capacity_learnt(self) -> None:
+        """A target takes more or fewer at once. Told as load, and not by LSA.
+
+        At the end of the turn: a leg that hears its answer begin is not to start others.
+        """
+        self.timers.at_turn_end(self._serve_learnt)
+        self._load_changed()
+
+    def _serve_learnt(self) -> None:
+        self._set_limit()
+        self.admission.serve()
+        self.room.reconsider()
 
     def _load_changed(self) -> None:
         """Told once per turn, however many requests begin and end in it."""

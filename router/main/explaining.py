@@ -91,7 +91,7 @@ def _candidate(router: SiteRouter, report: CandidateReport, own: RateState | Non
         age_s=finite(report.age_s),
         verdict=report.verdict,
         reason=report.reason,
-        capacity_kind=kind_of(report.capacity, report.rate),
+        capacity_kind=kind_of(report.capacity, report.rate, auto=report.is_learnt),
         rate=rate_of_report(report, own if report.site == router.identity.site else None),
     )
 

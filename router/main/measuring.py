@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from router.admin.ports import Histogram, Labels, MetricValues
 from router.balance.decisions import CandidateReport
+from router.balance.learning import Learnt
 from router.forward.counters import LATENCY_BOUNDS_S
 from router.forward.figures import ServiceSnapshot
 from router.main.memory import MemoryGuard
@@ -107,6 +108,17 @@ def _of_service(
     for target in snapshot.targets:
         at_target = (*service, join(target.host, target.port))
         put("spillway_target_requests_total", at_target, target.requests_total)
+        _of_learnt(target.learnt, at_target, put)
+
+
+def _of_learnt(learnt: Learnt | None, at_target: Labels, put: Put) -> None:
+    if learnt is None:
+        return
+    put("spillway_target_learnt_slots", at_target, learnt.slots)
+    if learnt.baseline_s is not None:
+        put("spillway_target_baseline_seconds", at_target, learnt.baseline_s)
+    if learnt.latency_s is not None:
+        put("spillway_target_latency_seconds", at_target, learnt.latency_s)
 
 
 def _of_rate(

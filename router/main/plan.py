@@ -243,6 +243,9 @@ def _targets(
                 )
                 continue
             terms = capacities.terms_of(connector, target)
+            learns = terms.auto and declaration.spec.protocol != "tcp"
+            if terms.auto and not learns:
+                problems.append(_nothing_to_learn(name, declaration.name))
             targets.setdefault(
                 join(target.host, port),
                 PlannedTarget(
@@ -250,7 +253,7 @@ def _targets(
                     name=target.name,
                     capacity=terms.slots,
                     rate=terms.rate,
-                    auto=terms.auto,
+                    auto=learns,
                     health=connector.health,
                     tls_trust=connector.tls_trust,
                     tls_server_name=connector.tls_server_name,
@@ -258,6 +261,15 @@ def _targets(
                 ),
             )
     return targets
+
+
+def _nothing_to_learn(connector: str, service: str) -> Problem:
+    return Problem(
+        code="SW0317",
+        message=f"Connector {connector}: capacity auto is learnt from the latency of answers, and "
+        f"{service} is tcp, which has none: it counts as no capacity stated.",
+        hint="State a number of connections: capacity: N in the connector's spec",
+    )
 
 
 def _target_port(target: TargetSpec, index: int, ports: int, key: ServiceKey) -> int | None:

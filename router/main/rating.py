@@ -1,8 +1,9 @@
 """Capacities and rates as people are shown them. Pure."""
 
-from router.admin.views import RateView
+from router.admin.views import LearntView, RateView
 from router.balance.candidates import SENDS_AWAY
 from router.balance.decisions import CandidateReport
+from router.balance.learning import Learnt
 from router.balance.site_gate import RateState
 from router.main.inquiry import TargetRate
 
@@ -56,3 +57,14 @@ def rate_told(told: TargetRate | None) -> RateView | None:
         admitted_per_s=told.admitted_per_s,
         state="over" if told.is_over else "calm",
     )
+
+
+def learnt_view(learnt: Learnt | None) -> LearntView | None:
+    """What a target's latency has taught."""
+    if learnt is None:
+        return None
+    return LearntView(learnt.slots, _ms(learnt.baseline_s), _ms(learnt.latency_s))
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, _DIGITS)

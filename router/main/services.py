@@ -259,7 +259,7 @@ class Services:
                 name=key.name,
                 port=key.port,
                 targets_ready=load[key].targets_ready,
-                capacity=load[key].capacity,
+                capacity=None if load[key].is_learnt else load[key].capacity,
                 draining=self._draining,
                 rate_per_s=self._forwarder.rate_of(key),
             )

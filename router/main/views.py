@@ -28,7 +28,7 @@ from router.main.explaining import affinity_view, explained, finite
 from router.main.inquiry import Told
 from router.main.measuring import measure, takes_part
 from router.main.memory import MemoryGuard
-from router.main.rating import kind_of, rate_of, rate_of_report, rate_told
+from router.main.rating import kind_of, learnt_view, rate_of, rate_of_report, rate_told
 from router.main.seeing import Seeing
 from router.main.site_router import SiteRouter
 from router.model.events import Problem
@@ -286,8 +286,11 @@ class OperatorView:
                     requests_total=target.requests_total,
                     error=target.error,
                     since=self._utc(target.since),
-                    capacity_kind=kind_of(target.capacity, target.rate),
+                    capacity_kind=kind_of(
+                        target.capacity, target.rate, auto=target.learnt is not None
+                    ),
                     rate=rate_of(target.rate),
+                    learnt=learnt_view(target.learnt),
                 )
                 for target in snapshot.targets
             ),
@@ -303,7 +306,7 @@ class OperatorView:
             path_cost=report.path_cost,
             targets_ready=report.targets_ready,
             capacity=report.capacity,
-            capacity_kind=kind_of(report.capacity, report.rate),
+            capacity_kind=kind_of(report.capacity, report.rate, auto=report.is_learnt),
             in_flight=report.in_flight,
             draining=report.verdict == "draining",
             age_s=finite(report.age_s),

@@ -276,6 +276,22 @@ EJECT_JITTER = 0.1  # Shorter by up to this share: targets ejected together retu
 EJECT_TCP_RESET_S = 1.0  # A connection reset so soon without a byte was not served.
 EJECT_FORGET_S = 30.0  # Good requests over that time after its return clear a target's record.
 
+# balance: capacity: auto.
+LEARN_SLOTS_FIRST = 4  # A target of which nothing is known; few have less.
+LEARN_SLOTS_MAX = 4_096  # As many requests at once no target of one router needs.
+LEARN_WINDOW_S = 0.25  # A judgement's samples lie at least as far apart: one hiccup is none.
+LEARN_WINDOW_S_MAX = 30.0  # And at most so far: beyond, they are of different times.
+LEARN_SAMPLES_FIRST = 8  # Of one judgement while the limit doubles.
+LEARN_SAMPLES_MIN, LEARN_SAMPLES_MAX = 16, 400
+LEARN_PRECISION = 0.07  # Standard error of the mean of the logarithms that ends a window.
+LEARN_LATENCY_S_MIN = 1e-6  # The clock's own step.
+LEARN_DIP_S = 20.0  # While a target is always used up, its baseline is measured so seldom.
+LEARN_FIRST_DIP_S = 2.0  # And so soon if it was never measured in calm.
+LEARN_PATIENCE_S, LEARN_PATIENCE_S_MAX = 1.0, 10.0  # After a growth that was too much.
+LEARN_TRIAL_SHARE = 0.75  # Of what was in flight: so much less shows whether it queued.
+LEARN_IDLE_S = 300.0  # Without a request so long, the baseline is measured anew.
+LEARN_SETTLE_S_MAX = 5.0  # Until answers of requests begun under another limit are through.
+
 # balance.
 LEASE_PENDING_S = 0.005
 # Capacities: stated ones, and rates, over a window that holds at least one request.

@@ -48,6 +48,7 @@ class Target:
         self.name = name
         self.port = port
         self.service_s = service_s
+        self.knee = 10**9  # With more in hand all are slower, as when they share a processor.
         self.status = 200
         self.in_hand = self.most_in_hand = self.served = 0
         self.seen: list[bytes] = []
@@ -83,7 +84,8 @@ class _TargetConnection:
         target.in_hand += 1
         target.most_in_hand = max(target.most_in_hand, target.in_hand)
         self._working += 1
-        self._network.call_at(self._network.now() + target.service_s, self._done)
+        slower = max(1.0, target.in_hand / target.knee)
+        self._network.call_at(self._network.now() + target.service_s * slower, self._done)
 
     def _done(self) -> None:
         if self._working and not self._lost:

@@ -1,0 +1,65 @@
+"""Laws of `Learner` that hold whatever a target answers."""
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.balance.learning import Learner
+from router.model import limits
+
+ANSWERS = st.lists(
+    st.tuples(
+        st.sampled_from(["answered", "failed", "returned"]),
+        st.floats(0.0, 100.0),
+        st.integers(1, 10_000),
+        st.floats(0.0, 400.0),
+    ),
+    max_size=200,
+)
+
+
+def learnt(seed: int, answers: list[tuple[str, float, int, float]]) -> list[int]:
+    learner = Learner(random.Random(seed).random)
+    now, found = 0.0, []
+    for what, latency_s, in_flight, later_s in answers:
+        now += later_s / 1000
+        before = learner.limit
+        if what == "answered":
+            changed = learner.answered(latency_s, in_flight, now)
+        else:
+            changed = learner.failed(now) if what == "failed" else learner.returned(now)
+        assert changed == (learner.limit != before)
+        found.append(learner.limit)
+    return found
+
+
+@given(seed=st.integers(0, 9), answers=ANSWERS)
+def test_the_limit_keeps_its_bounds_and_depends_on_nothing_else(
+    seed: int, answers: list[tuple[str, float, int, float]]
+) -> None:
+    found = learnt(seed, answers)
+    assert all(1 <= limit <= limits.LEARN_SLOTS_MAX for limit in found)
+    assert found == learnt(seed, answers)
+
+
+@given(latencies=st.lists(st.floats(0.001, 0.0011), min_size=100, max_size=400))
+def test_one_request_at_a_time_never_lowers_the_limit(latencies: list[float]) -> None:
+    learner = Learner(random.Random(1).random)
+    for index, latency_s in enumerate(latencies):
+        learner.answered(latency_s, 1, index * 0.05)
+        assert learner.limit == limits.LEARN_SLOTS_FIRST
+
+
+@given(seed=st.integers(0, 99))
+def test_probing_lowers_the_limit_by_a_quarter_at_most_and_seldom(seed: int) -> None:
+    """Always used up, with a latency that never changes: nothing but dips takes slots away."""
+    learner = Learner(random.Random(seed).random)
+    now, low, most = 0.0, 0, 1
+    for _ in range(20_000):
+        now += 0.005
+        learner.answered(0.02, learner.limit, now)
+        most = max(most, learner.limit)
+        low += learner.limit < most
+        assert learner.limit >= int(most * 0.75)
+    assert low <= 0.1 * 20_000

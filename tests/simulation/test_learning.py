@@ -1,0 +1,52 @@
+"""Whole routers with a target that gets slower beyond a knee, and ``capacity: auto``."""
+
+from tests.simulation.world import SERVICE, SimSite, World
+
+KNEE = 10
+SERVICE_S = 0.02
+
+
+def two_sites(world: World) -> tuple[SimSite, SimSite]:
+    a, b = world.sites.values()
+    a.link(b, 5)
+    a.declare()
+    a.serve(1, capacity="auto", service_s=SERVICE_S)
+    b.serve(1, capacity=100, service_s=SERVICE_S)
+    for target in a.targets.values():
+        target.knee = KNEE
+    world.run(3)
+    return a, b
+
+
+def test_overflow_begins_before_latency_doubles_and_returns() -> None:
+    world = World(1, "a", "b")
+    a, b = two_sites(world)
+    calm = a.offer(rate=150, seconds=6)
+    world.run(7)
+    burst = a.offer(rate=1000, seconds=8)
+    world.run(9)
+    after = a.offer(rate=150, seconds=4)
+    world.run(6)
+    assert all(answer.status == 200 for answer in [*calm, *burst, *after])
+    assert sum(answer.site == "a" for answer in after) >= 0.98 * len(after)
+    away = sum(answer.site == b.name for answer in burst)
+    assert 0.3 * len(burst) <= away <= 0.7 * len(burst)
+    target = next(iter(a.targets.values()))
+    assert target.most_in_hand < 2 * KNEE
+    (info,) = a.router.forwarder.targets_of(SERVICE)
+    assert info.learnt is not None and info.learnt.baseline_s is not None
+    assert KNEE * 0.8 <= info.learnt.slots <= KNEE * 1.6
+    assert info.capacity == info.learnt.slots
+
+
+def test_the_other_site_hears_of_what_is_learnt() -> None:
+    world = World(2, "a", "b")
+    a, b = two_sites(world)
+    a.offer(rate=1000, seconds=8)
+    world.run(12)
+    load = a.router.forwarder.load_of(SERVICE)
+    explanation = b.router.forwarder.explain(SERVICE, b.network.now())
+    assert explanation is not None
+    told = {one.site_name: one for one in explanation.candidates}
+    assert told["a"].capacity == load.capacity
+    assert told["a"].is_learnt and not told["b"].is_learnt
