@@ -198,7 +198,7 @@ class ServiceBalancer:
             elif self._sole is not None and self._has_plain_room(self._sole, now):
                 sole = self._sole
                 return Decision(sole.site, False, sole.take_path(), ROOM_FARTHER, False, "")
-        tied = self._judge(now, excluded)
+        tied = self._judge(now, excluded, near_only=self._fills)
         if not tied:
             return self._no_choice()
         chosen = tied[0] if len(tied) == 1 else take_turn(tied)
@@ -287,10 +287,19 @@ class ServiceBalancer:
             return False
         return one.is_stated or one.in_flight <= one.targets_ready * self._sole_bearable
 
-    def _judge(self, now: float, excluded: frozenset[SiteId]) -> list[Candidate]:
-        """Refresh all candidates, judge who is alive, ask the policy; those who tie."""
+    def _judge(
+        self, now: float, excluded: frozenset[SiteId], *, near_only: bool = False
+    ) -> list[Candidate]:
+        """Refresh the candidates, judge who is alive, ask the policy; those who tie.
+
+        ``near_only``: only as far as `fill` can choose, and one farther, which tells what a soft
+        one bears. The others keep what was last thought of them.
+        """
         alive: list[Candidate] = []
+        roomy_cost = inf  # Of the nearest with a free slot of a stated capacity.
         for one in self._order:
+            if near_only and alive and alive[-1].cost > roomy_cost:
+                break
             one.refresh(now)
             if one.draining:
                 one.verdict = "draining"
@@ -303,6 +312,8 @@ class ServiceBalancer:
             else:
                 one.verdict = None
                 alive.append(one)
+                if near_only and not one.hard_full and one.has_stated_room:
+                    roomy_cost = min(roomy_cost, one.cost)
         if any([one.sends_away for one in alive]):
             return self._choose_elsewhere(alive)
         return self._choose(alive)
