@@ -41,6 +41,7 @@ from tests.bench.burst_parts import SLOTS, Plan, Report
 from tests.bench.machine import free_ports
 from tests.bench.systems import Processes
 from tests.scenario.harness import LINK_PORT, SHOP_PORT, Network, Site
+from tests.scenario.waiting import until
 
 HERE, NEAR, FAR = SITES = ("here", "near", "far")
 RTT_S = 0.020
@@ -48,6 +49,7 @@ TARGETS_MAX = 10
 WARM_S = 1.0
 LEAD_S = 1.0  # For the clients' processes to start.
 RTT_SAMPLES = 200
+REJOIN_S = 90.0
 NOISY_SHARE, QUIET_CORES = 0.02, 0.3
 
 Judge = Callable[[Figures], list[str]]
@@ -335,6 +337,8 @@ class Scene:
             self._start_targets(HERE)
         else:
             self.sites[NEAR].start()
+            # Dialling backs off further each time while nobody is there behind the relay.
+            until(partial(self.sites[HERE].is_up, NEAR), "the link is back", REJOIN_S)
             self._net.see_each_other()
 
 
