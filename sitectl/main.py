@@ -22,6 +22,7 @@ VERBS: Final = {
     "admin": ("admin", "admin", ""),
     "apply": ("documents", "apply", "Make documents wanted state, all or none."),
     "backup": ("backup", "backup", "Write the whole site into one file, sealed by a passphrase."),
+    "burst": ("burst", "group", "Burst hooks: status, test."),
     "check": ("check", "check", "Look for what is wrong."),
     "completion": ("tools", "completion", "Print what a shell needs to complete words."),
     "controller": ("sidecar", "controller", "Run the site controller of a cluster."),

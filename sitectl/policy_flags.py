@@ -5,10 +5,11 @@ from typing import Any, get_args
 
 import click
 
+from router.documents.weights import BadWeights, weights_of
 from router.model import limits
 from router.model.settings import RESERVED_FIELDS, TOKEN_PATTERN
 from router.model.specs import PolicyName, PolicySpec
-from sitectl.failure import Exit, Failure, usage
+from sitectl.failure import usage
 from sitectl.options import Decorated, Duration
 from sitectl.sessions import AFFINITY_HELP
 
@@ -38,15 +39,15 @@ def policy_flags(function: Decorated) -> Decorated:
         click.option(
             "--weight",
             "weights",
-            metavar="SITE=N",
+            metavar="SITE=N|SITE=N%",
             multiple=True,
-            help="For split, not in this version.",
+            help="Of split: what SITE gets, relative to the others; 0: only as a fallback.",
         ),
         click.option("--affinity", metavar="KIND[:NAME]", help=AFFINITY_HELP),
         click.option(
             "--policy",
             type=click.Choice(_POLICIES),
-            help="In this version fill or balanced. [default: fill]",
+            help="Which site takes a request, see docs/policies.md. [default: fill]",
         ),
     ):
         function = option(function)
@@ -78,22 +79,26 @@ def request_id_flag(function: Decorated) -> Decorated:
     return option(function)
 
 
-def policy_of(name: str | None, weights: tuple[str, ...]) -> PolicySpec:
-    """The policy that flags mean. Failure: one that this version does not run."""
-    table: dict[str, int] = {}
-    for weight in weights:
-        match = re.fullmatch(r"([a-z0-9-]+)=([0-9]{1,7})", weight)
-        if match is None:
-            raise usage(f"--weight {weight!r}: expected SITE=N")
-        table[match.group(1)] = int(match.group(2))
-    chosen = name or "fill"
-    if chosen not in ("fill", "balanced"):
-        raise Failure(
-            Exit.USAGE,
-            "SW0105",
-            f"policy {chosen!r} is known but not in this version, which runs fill and balanced",
-            "Use --policy fill or --policy balanced",
+def policy_of(name: str | None, weights: tuple[str, ...], before: PolicySpec) -> PolicySpec:
+    """The policy that flags mean where ``before`` is in force. Failure: they do not fit.
+
+    Without ``name`` it stays, and so do weights when none are given; other policies have none.
+    """
+    stated = [(site, text) for site, _, text in (weight.partition("=") for weight in weights)]
+    table = weights_of(stated)
+    chosen = name or before.name
+    if isinstance(table, BadWeights):
+        raise usage(f"--weight: {table.reason}", table.hint)
+    if chosen != "split" and table:
+        raise usage(
+            f"--weight belongs to policy split, this one is {chosen}",
+            "Add --policy split, or leave --weight out",
         )
-    if table:
-        raise usage(f"--weight belongs to policy 'split', this one is {chosen!r}")
-    return PolicySpec(name="balanced" if chosen == "balanced" else "fill")
+    if chosen == "split":
+        table = table or before.weights
+        if not table:
+            raise usage(
+                "--policy split needs --weight, one for each site",
+                "Add --weight SITE=1 --weight SITE=1",
+            )
+    return PolicySpec(name=chosen, weights=table)

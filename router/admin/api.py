@@ -82,6 +82,7 @@ class AdminApi:
         app.router.add_get("/api/v1/services", self._services)
         app.router.add_get("/api/v1/services/{name}", self._service)
         app.router.add_get("/api/v1/network", self._network)
+        app.router.add_get("/api/v1/bursts", self._bursts)
         app.router.add_get("/api/v1/why/{name}", self._why)
         app.router.add_get("/api/v1/events", self._list_events)
         app.router.add_post("/api/v1/commands", self._command)
@@ -193,6 +194,9 @@ class AdminApi:
 
     async def _network(self, request: web.Request) -> web.Response:
         return _items("Site", self._view.network())
+
+    async def _bursts(self, request: web.Request) -> web.Response:
+        return _items("Burst", self._view.bursts())
 
     async def _why(self, request: web.Request) -> web.Response:
         name, colon, port = request.match_info["name"].partition(":")

@@ -102,6 +102,12 @@ FAMILIES: dict[str, Family] = {
     "spillway_overload_actions_total": Family(
         "counter", "What was shed, refused and dropped for want of memory.", ("action",)
     ),
+    "spillway_burst_state": Family(
+        "gauge", "1: the service of this Burst is saturated at this site.", ("name",)
+    ),
+    "spillway_burst_hooks_total": Family(
+        "counter", "Runs of hooks by how they ended, tests included.", ("name", "result")
+    ),
     "spillway_access_log_lines_total": Family("counter", "Lines written to the access log."),
     "spillway_access_log_dropped_total": Family(
         "counter", "Lines of the access log that were lost: too many at once, or a full disk."

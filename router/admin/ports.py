@@ -5,7 +5,15 @@ from typing import Protocol
 
 import msgspec
 
-from router.admin.views import LinkView, ServiceView, SiteView, Status, TargetView, WhyView
+from router.admin.views import (
+    BurstView,
+    LinkView,
+    ServiceView,
+    SiteView,
+    Status,
+    TargetView,
+    WhyView,
+)
 from router.model.settings import AffinityBy
 
 
@@ -50,6 +58,7 @@ class RouterView(Protocol):
     def links(self) -> Sequence[LinkView]: ...
     def services(self) -> Sequence[ServiceView]: ...
     def network(self) -> Sequence[SiteView]: ...
+    def bursts(self) -> Sequence[BurstView]: ...
 
     def ask_targets(
         self, service: str, done: Callable[[Mapping[int, list[TargetView]]], None]

@@ -12,7 +12,7 @@ from router.balance.decisions import (
     OverflowReason,
     RemoteWait,
 )
-from router.balance.explain import ROOM_FARTHER, decision_reason, report, why_it_yields
+from router.balance.explain import NEAREST, ROOM_FARTHER, decision_reason, report, why_it_yields
 from router.balance.ledger import Ledger
 from router.balance.policies import POLICIES, check_policy
 from router.balance.replicas import one_of_each_site
@@ -44,10 +44,11 @@ class ServiceBalancer:
     __slots__ = (
         "_bearable",
         "_choose",
-        "_fills",
+        "_holds",
         "_ledger",
         "_local",
         "_local_decision",
+        "_near_first",
         "_order",
         "_policy",
         "_remotes",
@@ -75,13 +76,25 @@ class ServiceBalancer:
         return self._policy
 
     def set_policy(self, policy: PolicySpec) -> None:
-        """Use ``policy`` from the next decision on; `check_policy` must have passed it."""
+        """Use ``policy`` from the next decision on; `check_policy` must have passed it.
+
+        All turns begin anew: what another rule owed to a site says nothing under this one.
+        """
         assert check_policy(policy) is None, "policy not checked"
         self._policy = policy
         self._choose = POLICIES[policy.name]
-        self._fills = policy.name == "fill"
+        self._holds = policy.name == "failover"
+        self._near_first = policy.name == "fill" or self._holds
+        for one in self._order:
+            one.turn = 0
         self._local.verdict = None
-        self._local_decision = self._decide_local()  # The commonest: made once.
+        self._set_shares()
+        self._set_shortcuts()
+
+    def set_site_name(self, name: str) -> None:
+        """What this site is known by: another one, too, may claim the name that it was given."""
+        self._local.name = name
+        self._set_shares()
 
     @property
     def sites(self) -> list[SiteId]:
@@ -107,11 +120,8 @@ class ServiceBalancer:
                 site.update(advert)
             self._remotes[advert.site] = site
         self._order = [self._local, *self._remotes.values()]
-        order = list(self._remotes.values())
-        costs = [one.cost for one in order[:2]] + [inf, inf]
-        self._bearable = costs[0] if costs[0] > 0 else -1  # At no cost it ties with us.
-        self._sole = order[0] if costs[0] < costs[1] else None
-        self._sole_bearable = costs[1] - costs[0] if order else 0
+        self._set_shares()
+        self._set_shortcuts()
 
     def reaches(self, site: SiteId, router: RouterId) -> bool:
         """Whether ``router`` is the one of ``site`` that is used, whose load counts."""
@@ -171,19 +181,24 @@ class ServiceBalancer:
         )
 
     def select(
-        self, now: float, excluded: frozenset[SiteId] = _NOBODY, preferred: SiteId | None = None
+        self,
+        now: float,
+        excluded: frozenset[SiteId] = _NOBODY,
+        preferred: SiteId | None = None,
+        refused: frozenset[SiteId] = _NOBODY,
     ) -> Decision | NoChoice:
         """Where the next request goes, ``excluded`` sites left out. Takes no slot.
 
+        ``refused``: those of the excluded that were only full, for which `failover` waits.
         ``preferred`` is where its session is, None: it has none. There it stays, whatever that
         costs, while that site takes requests and is not hard-full; else the policy decides. The
-        caller takes the local slot, or tells `opened`. O(1) while `fill` finds local room or a
-        session stays, else O(candidates).
+        caller takes the local slot, or tells `opened`. O(1) while `fill` or `failover` finds local
+        room or a session stays, else O(candidates).
         """
         if preferred is not None:
-            return self._select_for(preferred, now, excluded)
+            return self._select_for(preferred, now, excluded, refused)
         ledger = self._ledger
-        if self._fills and not excluded and not ledger.rated:
+        if self._near_first and not excluded and not ledger.rated:
             # The cheapest candidate has room: nobody else need be looked at. `fill`, in short.
             targets_ready = 0 if self._local.draining else ledger.targets_ready
             if targets_ready:
@@ -197,20 +212,26 @@ class ServiceBalancer:
                     return self._local_decision
             elif self._sole is not None and self._has_plain_room(self._sole, now):
                 sole = self._sole
-                return Decision(sole.site, False, sole.take_path(), ROOM_FARTHER, False, "")
-        tied = self._judge(now, excluded, near_only=self._fills)
+                reason = NEAREST if self._holds else ROOM_FARTHER
+                return Decision(sole.site, False, sole.take_path(), reason, False, "")
+        near_only = self._near_first and not self._holds
+        tied = self._judge(now, excluded, refused, near_only=near_only)
         if not tied:
-            return self._no_choice()
+            return self._no_choice(refused)
         chosen = tied[0] if len(tied) == 1 else take_turn(tied)
         if isinstance(chosen, RemoteSite):
             return self._decide_remote(chosen, chosen.take_path())
         return self._decide_local()
 
     def explain(
-        self, now: float, excluded: frozenset[SiteId] = _NOBODY, preferred: SiteId | None = None
+        self,
+        now: float,
+        excluded: frozenset[SiteId] = _NOBODY,
+        preferred: SiteId | None = None,
+        refused: frozenset[SiteId] = _NOBODY,
     ) -> Explanation:
         """What `select` would answer now, and why. Takes no slot and moves no turn."""
-        tied = self._judge(now, excluded)
+        tied = self._judge(now, excluded, refused)
         stays = self._stays(preferred, now, excluded) if preferred is not None else None
         decision: Decision | NoChoice
         chosen = None
@@ -219,7 +240,7 @@ class ServiceBalancer:
             path = stays.next_path() if isinstance(stays, RemoteSite) else ()
             decision = _stay(stays, path)
         elif not tied:
-            decision = self._no_choice()
+            decision = self._no_choice(refused)
         else:
             chosen = next_in_turn(tied)
             if isinstance(chosen, RemoteSite):
@@ -228,9 +249,9 @@ class ServiceBalancer:
                 decision = self._decide_local()
             if preferred is not None:
                 decision = self._yielded(decision, preferred, excluded)
-        policy = self._policy.name
+        policy = self._policy
         return Explanation(
-            policy=policy,
+            policy=policy.name,
             decision=decision,
             candidates=tuple(
                 report(one, chosen, tied, policy, now, stays=stays is not None)
@@ -239,13 +260,17 @@ class ServiceBalancer:
         )
 
     def _select_for(
-        self, preferred: SiteId, now: float, excluded: frozenset[SiteId]
+        self,
+        preferred: SiteId,
+        now: float,
+        excluded: frozenset[SiteId],
+        refused: frozenset[SiteId],
     ) -> Decision | NoChoice:
         """As `select`, of a session that is at ``preferred``."""
         stays = self._stays(preferred, now, excluded)
         if stays is not None:
             return _stay(stays, stays.take_path() if isinstance(stays, RemoteSite) else ())
-        decision = self.select(now, excluded)
+        decision = self.select(now, excluded, None, refused)
         if isinstance(decision, NoChoice):
             return decision
         return self._yielded(decision, preferred, excluded)
@@ -279,7 +304,7 @@ class ServiceBalancer:
         return self._local if site == self._local.site else self._remotes.get(site)
 
     def _has_plain_room(self, one: RemoteSite, now: float) -> bool:
-        """`fill` would take the nearest remote site, were it the cheapest alive."""
+        """The policy would take the nearest remote site, were it the cheapest alive."""
         one.refresh(now)
         if one.draining or not one.targets_ready or not one.paths or one.hard_full:
             return False
@@ -287,8 +312,31 @@ class ServiceBalancer:
             return False
         return one.is_stated or one.in_flight <= one.targets_ready * self._sole_bearable
 
+    def _set_shares(self) -> None:
+        weights = self._policy.weights if self._policy.name == "split" else {}
+        for one in self._order:
+            one.share = weights.get(one.name, 0)
+
+    def _set_shortcuts(self) -> None:
+        """What `select` need not work out each time."""
+        self._local_decision = self._decide_local()  # The commonest: made once.
+        order = list(self._remotes.values())
+        costs = [one.cost for one in order[:2]] + [inf, inf]
+        ties = costs[0] <= 0  # At no cost the next site is as good as this one.
+        self._sole = order[0] if costs[0] < costs[1] else None
+        if self._holds:  # One without a stated capacity bears everything.
+            self._bearable, self._sole_bearable = -1 if ties else inf, inf
+        else:
+            self._bearable = -1 if ties else costs[0]
+            self._sole_bearable = costs[1] - costs[0] if order else 0
+
     def _judge(
-        self, now: float, excluded: frozenset[SiteId], *, near_only: bool = False
+        self,
+        now: float,
+        excluded: frozenset[SiteId],
+        refused: frozenset[SiteId],
+        *,
+        near_only: bool = False,
     ) -> list[Candidate]:
         """Refresh the candidates, judge who is alive, ask the policy; those who tie.
 
@@ -309,6 +357,8 @@ class ServiceBalancer:
                 one.verdict = "unreachable"
             elif one.site in excluded:
                 one.verdict = "excluded"
+                if self._holds and one.site in refused:
+                    alive.append(one)
             else:
                 one.verdict = None
                 alive.append(one)
@@ -332,13 +382,13 @@ class ServiceBalancer:
 
     def _decide_local(self) -> Decision:
         local = self._local
-        return Decision(local.site, True, (), decision_reason(local, self._policy.name), False, "")
+        return Decision(local.site, True, (), decision_reason(local, self._policy), False, "")
 
     def _decide_remote(self, chosen: RemoteSite, path: tuple[RouterId, ...]) -> Decision:
         overflow_reason: OverflowReason = ""
         for one in self._order:
-            if one.cost >= chosen.cost:
-                break
+            if self._holds or one.cost >= chosen.cost:
+                break  # `failover` leaves no site for being full.
             if one.verdict == "full" or (one.verdict == "excluded" and one.hard_full):
                 overflow_reason = "full"
                 break
@@ -350,26 +400,39 @@ class ServiceBalancer:
             chosen.site,
             False,
             path,
-            decision_reason(chosen, self._policy.name),
+            decision_reason(chosen, self._policy),
             overflow_reason != "",
             overflow_reason,
         )
 
-    def _no_choice(self) -> NoChoice:
+    def _no_choice(self, refused: frozenset[SiteId]) -> NoChoice:
         waiting_helps = [
             one
             for one in self._order
-            if one.hard_full and (one.verdict == "full" or one.verdict == "excluded")
+            if one.verdict == "full"
+            or (
+                one.verdict == "excluded"
+                and (one.site in refused if self._holds else one.hard_full)
+            )
         ]
+        if not waiting_helps:
+            return NoChoice(reason="no-route", waitable=(), local_waitable=False)
+        cheapest = waiting_helps[0].cost
+        if self._policy.name == "split":
+            waiting_helps.sort(key=_has_no_share)
         return NoChoice(
-            reason="all-full" if waiting_helps else "no-route",
+            reason="all-full",
             waitable=tuple(
-                RemoteWait(one.site, one.next_path())
+                RemoteWait(one.site, one.next_path(), one.cost > cheapest)
                 for one in waiting_helps
                 if isinstance(one, RemoteSite)
             ),
             local_waitable=self._local in waiting_helps,
         )
+
+
+def _has_no_share(one: Candidate) -> bool:
+    return not one.share
 
 
 def _stay(one: Candidate, path: tuple[RouterId, ...]) -> Decision:

@@ -30,7 +30,8 @@ class Candidate:
     ``hard_full``: no free slot of a stated capacity, or no permit of a rate. Where a rate holds,
     ``capacity`` is what it takes now: in flight and permits, or its slots if they are fewer.
     ``sends_away``: it is over its rate and passed over while another has room. ``verdict`` is set
-    while a decision is made; None: not judged. ``turn`` belongs to `rotation`.
+    while a decision is made; None: not judged. ``turn`` belongs to `rotation`. ``share``: what
+    `split` gives it, by its name; 0: nothing, or another policy is in force.
     """
 
     __slots__ = (
@@ -44,6 +45,7 @@ class Candidate:
         "paths",
         "rate",
         "sends_away",
+        "share",
         "site",
         "targets_ready",
         "turn",
@@ -64,12 +66,13 @@ class Candidate:
         self.rate: RateLoad | None = None
         self.sends_away = False
         self.turn = 0
+        self.share = 0
         self.verdict: Verdict | None = None
 
     @property
     def weight(self) -> int:
-        """Its share of turns among equals."""
-        return self.targets_ready
+        """What it gets of the turns among those tied: by its weight, else by ready targets."""
+        return self.share or self.targets_ready
 
     @property
     def is_stated(self) -> bool:

@@ -15,8 +15,8 @@ class Decision(msgspec.Struct, frozen=True):
     """Where the next request goes.
 
     ``path`` is the source route for OPEN, the egress last; ``()`` for the local site. ``overflow``:
-    a cheaper candidate with ready targets was passed over because it is full (hard before soft in
-    ``overflow_reason``, a metric's label).
+    a cheaper candidate, to which the policy could have sent it, was passed over because it is full
+    (hard before soft in ``overflow_reason``, a metric's label). Never so under `failover`.
     """
 
     site: SiteId
@@ -28,14 +28,16 @@ class Decision(msgspec.Struct, frozen=True):
 
 
 class RemoteWait(msgspec.Struct, frozen=True):
-    """A full site at whose egress a request may stand."""
+    """A full site at whose egress a request may stand. ``spills``: a cheaper one is full too."""
 
     site: SiteId
     path: tuple[RouterId, ...]
+    spills: bool = False
 
 
 class NoChoice(msgspec.Struct, frozen=True):
-    """Nobody can take it now. ``waitable`` are full, alive remote sites, the cheapest first.
+    """Nobody can take it now. ``waitable`` are the full, alive remote sites to which the policy
+    would send it, the cheapest first (under `split` those with a weight first).
 
     They and the local site are named even when excluded: a site that refused for being full is
     where to wait. ``all-full`` says that there is one to wait for.

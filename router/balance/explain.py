@@ -5,15 +5,28 @@ from collections.abc import Sequence
 from router.balance.candidates import Candidate, RemoteSite, Verdict
 from router.balance.decisions import CandidateReport
 from router.balance.policies import balanced_load
-from router.model.specs import PolicyName
+from router.model.specs import PolicySpec
 
 ROOM_FARTHER = "cheapest site with room"
+NEAREST = "nearest site with a ready target"
+_BY_NAME = {
+    "balanced": "least in flight + path cost",
+    "spread": "its turn among the ready targets of all sites",
+    "failover": NEAREST,
+}
 
 
-def decision_reason(chosen: Candidate, policy: PolicyName) -> str:
+def decision_reason(chosen: Candidate, policy: PolicySpec) -> str:
     """Why ``chosen`` was taken, without figures: built on the hot path."""
-    if policy == "balanced":
-        return "least in flight + path cost"
+    reason = _BY_NAME.get(policy.name)
+    if reason is not None:
+        return reason
+    if policy.name == "split":
+        if chosen.share:
+            return "its turn by weight"
+        if chosen.verdict == "soft-full":
+            return "no site with a weight takes it and no other has room; this one has no limit"
+        return "no site with a weight takes it; cheapest of the others with room"
     if chosen.verdict == "soft-full":
         return "no site has room; least in flight per target + path cost of those without a limit"
     return "local site has room" if chosen.local else ROOM_FARTHER
@@ -40,7 +53,7 @@ def report(
     one: Candidate,
     chosen: Candidate | None,
     tied: Sequence[Candidate],
-    policy: PolicyName,
+    policy: PolicySpec,
     now: float,
     *,
     stays: bool = False,
@@ -53,7 +66,7 @@ def report(
     if one is chosen:
         verdict = "chosen"
         why = f"session stays at {one.name}" if stays else decision_reason(one, policy)
-        reason = f"{why} ({_room(one)})"
+        reason = f"{why} ({_room(one)})" if stays or not one.share else f"{why} ({_weight(one)})"
     elif one.verdict is not None:
         verdict = one.verdict
         reason = _passed_over(one, verdict)
@@ -80,6 +93,10 @@ def report(
         reason=reason,
         rate=one.rate,
     )
+
+
+def _weight(one: Candidate) -> str:
+    return f"weight {one.share}, {_room(one)}"
 
 
 def _room(one: Candidate) -> str:
@@ -120,16 +137,24 @@ def _passed_over(one: Candidate, verdict: Verdict) -> str:
             return "no path leads there now"
         case "excluded":
             return "it was tried for this request already"
+        case "dearer":
+            return f"path cost {one.cost}: it stands by while a nearer site has a ready target"
         case _:
             raise AssertionError(f"{verdict} passes nobody over")
 
 
 def _dearer(
-    one: Candidate, chosen: Candidate, tied: Sequence[Candidate], policy: PolicyName
+    one: Candidate, chosen: Candidate, tied: Sequence[Candidate], policy: PolicySpec
 ) -> str:
+    if one in tied and one.share:
+        return f"its weight is {one.share}, and this is the turn of {chosen.name}"
+    if one in tied and policy.name == "spread":
+        return f"its turns go by its ready targets, and this is the turn of {chosen.name}"
     if one in tied:
         return f"as good as {chosen.name}, whose turn it is"
-    if policy == "balanced":
+    if chosen.share:
+        return f"it has no weight, and {chosen.name}, which has one, takes the request"
+    if policy.name == "balanced":
         if balanced_load(one) == balanced_load(chosen):
             return f"as good as {chosen.name}, which is the local site"
         return (

@@ -2,24 +2,39 @@
 
 A policy is given the candidates that are alive (reachable, ready targets, neither draining nor
 excluded) in order of path cost, the local site first. It returns those who tie for the next
-request, empty when all are hard-full, and marks the ones that it passes over as ``full`` or
-``soft-full``. Whose turn it is among them is the caller's.
+request, empty when it has to wait, and marks the ones that it passes over as ``full`` or
+``soft-full``. Whose turn it is among them is the caller's, by `Candidate.weight`: smooth rotation
+by ready targets, or by their weights under `split`.
+
+All full means, for each of them: the request waits in the queue for the first slot that is free
+where the policy may send it, then 503 with Retry-After, or a reset (tcp).
 """
 
 from collections.abc import Callable, Sequence
 
 from router.balance.candidates import Candidate
-from router.model.specs import PolicyName, PolicySpec
+from router.model import limits
+from router.model.specs import PolicySpec
 
 Policy = Callable[[Sequence[Candidate]], list[Candidate]]
 
 
 def check_policy(policy: PolicySpec) -> str | None:
     """Why ``policy`` cannot be used, a sentence for the user; None: it can."""
-    if policy.name in POLICIES:
-        return None
-    known = " or ".join(f"`{name}`" for name in POLICIES)
-    return f"policy `{policy.name}` is not in this version; use {known}"
+    if policy.name not in POLICIES:
+        known = ", ".join(POLICIES)
+        return f"policy {policy.name} is not in this version, which runs {known}"
+    weights = policy.weights.values()
+    if policy.name == "split" and (
+        not any(weights)
+        or len(weights) > limits.SPLIT_SITES_MAX
+        or not all(0 <= weight <= limits.SPLIT_WEIGHT_MAX for weight in weights)
+    ):
+        return (
+            "policy split needs weights by site, whole numbers from 0 to "
+            f"{limits.SPLIT_WEIGHT_MAX}, not all of them 0"
+        )
+    return None
 
 
 def fill(alive: Sequence[Candidate]) -> list[Candidate]:
@@ -78,6 +93,60 @@ def balanced(alive: Sequence[Candidate]) -> list[Candidate]:
     return best
 
 
+def spread(alive: Sequence[Candidate]) -> list[Candidate]:
+    """Every ready target of every site alike, whatever the way costs: all with room, in turn.
+
+    Turns go by ready targets, so a site with 2 gets twice what a site with 1 does. Hard-full ones
+    are passed over, and what they miss the others get in the same proportions; one without a
+    stated capacity is never full.
+    """
+    return _with_room(alive)
+
+
+def split(alive: Sequence[Candidate]) -> list[Candidate]:
+    """The sites with a weight that have room, in turn by weight, whatever the way costs.
+
+    A weight is what a site gets, however many targets it has. One that is gone, empty, draining
+    or hard-full leaves its share to the others with a weight, in proportion; one without a stated
+    capacity is never full. When none of them can take it, the others (weight 0, or not named) by
+    the rule of `fill` among themselves.
+    """
+    tied = _with_room([one for one in alive if one.share])
+    return tied or fill([one for one in alive if not one.share])
+
+
+def failover(alive: Sequence[Candidate]) -> list[Candidate]:
+    """The cheapest candidates, and no other while there is one: requests wait there when full.
+
+    Of equal cost those with most free capacity per target, as in `fill`; one without a stated
+    capacity is never full. Dearer ones stand by until none that is cheaper has a ready target
+    (or is reachable, not draining). For this policy the caller also gives those that have just
+    refused this request for being full (verdict ``excluded``): they are not asked again at once,
+    but keep it from going farther. One that failed it in another way does not.
+    """
+    roomy: list[Candidate] = []
+    for one in alive:
+        if one.cost > alive[0].cost:
+            one.verdict = "dearer"
+        elif one.verdict is not None:
+            continue
+        elif one.hard_full:
+            one.verdict = "full"
+        else:
+            roomy.append(one)
+    return _least(roomy, _fill_key(roomy)) if len(roomy) > 1 else roomy
+
+
+def _with_room(candidates: Sequence[Candidate]) -> list[Candidate]:
+    roomy: list[Candidate] = []
+    for one in candidates:
+        if one.hard_full:
+            one.verdict = "full"
+        else:
+            roomy.append(one)
+    return roomy
+
+
 def balanced_load(one: Candidate) -> int:
     """What `balanced` compares."""
     return one.in_flight // one.targets_ready if one.local else one.in_flight + one.cost
@@ -119,4 +188,11 @@ def _least(candidates: list[Candidate], key: Callable[[Candidate], float]) -> li
     return best
 
 
-POLICIES: dict[PolicyName, Policy] = {"fill": fill, "balanced": balanced}
+POLICIES: dict[str, Policy] = {
+    "fill": fill,
+    "balanced": balanced,
+    "spread": spread,
+    "split": split,
+    "failover": failover,
+}
+"""By `model.specs.PolicyName`: all of them."""

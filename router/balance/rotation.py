@@ -32,15 +32,19 @@ def next_in_turn(tied: Sequence[TurningT]) -> TurningT:
 def take_turn(tied: Sequence[TurningT]) -> TurningT:
     """Whose turn it is; the turn is taken. Each gets its weight's share, as evenly as can be.
 
-    The set may differ from call to call: the sum of all turns stays 0, so whoever was passed over
-    in one set is preferred in the next. Being alone takes no turn.
+    The set may differ from call to call: whoever was passed over in one set is preferred in the
+    next. Being alone takes no turn. Nobody owes or is owed more than one round per member of the
+    set, which while set and weights stay nobody comes to: turns of other days starve nobody.
     """
-    best = next_in_turn(tied)
     if len(tied) == 1:
-        return best
+        return tied[0]
+    best = next_in_turn(tied)
     total = 0
     for one in tied:
-        one.turn += one.weight
         total += one.weight
+    bound = total * len(tied)
+    for one in tied:
+        turn = one.turn + one.weight
+        one.turn = turn if -bound <= turn <= bound else bound if turn > 0 else -bound
     best.turn -= total
     return best

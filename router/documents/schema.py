@@ -7,11 +7,11 @@ one in ``_bytes``, a size. Where the types state bounds (`model.settings`), fiel
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Final, get_type_hints
+from typing import Any, Final, get_args, get_type_hints
 
 import msgspec
 
-from router.documents import addresses, capacities, readers
+from router.documents import addresses, capacities, readers, weights
 from router.documents.nodes import Findings, Mapping, Node, Scalar
 from router.documents.readers import BAD, Bad, Reader
 from router.model import limits
@@ -28,6 +28,7 @@ from router.model.specs import (
     Kind,
     LinkSpec,
     ListenerSpec,
+    PolicyName,
     PolicySpec,
     ServiceSpec,
     SitePolicySpec,
@@ -35,7 +36,7 @@ from router.model.specs import (
     TargetSpec,
 )
 
-POLICIES_RUNNING: Final = ("fill", "balanced")
+POLICIES: Final = get_args(PolicyName)
 DAY_S: Final = 86_400.0
 
 Check = Callable[[Findings, Mapping, str, Any], bool]
@@ -181,15 +182,16 @@ def _check_policy(findings: Findings, node: Mapping, path: str, spec: PolicySpec
             _place(node, "weights"),
             f"{path}.weights",
             f"weights belong to policy 'split', this one is {spec.name!r}",
-            "Remove the weights",
+            "Remove the weights, or write name: split",
+            "SW0105",
         )
         return False
-    if spec.name not in POLICIES_RUNNING:
+    if spec.name == "split" and not spec.weights:
         findings.add(
             _place(node, "name"),
-            f"{path}.name",
-            f"policy {spec.name!r} is known but not in this version, which runs fill and balanced",
-            "Use fill or balanced",
+            f"{path}.weights",
+            "policy 'split' needs weights by site",
+            "Add them, for example weights: {a: 1, b: 1}",
             "SW0105",
         )
         return False
@@ -321,11 +323,10 @@ def target_ports(target: TargetSpec) -> tuple[int, ...]:
 
 _PORTS = readers.many(readers.port, limits.PORTS_PER_SERVICE_MAX, "ports")
 _TARGET_PORTS = readers.many(readers.port_or_name, limits.PORTS_PER_SERVICE_MAX, "ports")
-_WEIGHTS = readers.table(readers.integer(0, 1_000_000), 1_024, "weights by site")
 _POLICY = Shape(
     PolicySpec,
-    Field("name", readers.word("fill", "balanced", "spread", "split", "failover")),
-    Field("weights", _WEIGHTS),
+    Field("name", readers.word(*POLICIES)),
+    Field("weights", weights.read),
     check=_check_policy,
 )
 _TOKEN = readers.matching(TOKEN_PATTERN, "a field name")

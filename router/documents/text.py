@@ -1,18 +1,21 @@
 """Documents from YAML text and back."""
 
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 import yaml
 
 from router.documents import readers
+from router.documents.bursts import BURST
 from router.documents.nodes import Findings, Mapping, Node, parse
 from router.documents.readers import BAD, Bad
-from router.documents.schema import SHAPES
+from router.documents.schema import SHAPES as OTHERS
+from router.documents.schema import Shape
 from router.model.errors import ConfigError
 from router.model.specs import API_VERSION, AnySpec, Document, Kind
 
 _FIELDS = ("apiVersion", "kind", "name", "spec")
 KINDS: tuple[Kind, ...] = get_args(Kind)
+SHAPES: Final[dict[Kind, Shape]] = {**OTHERS, "Burst": BURST}
 
 
 def read(text: str, source: str) -> tuple[list[Document], list[ConfigError]]:

@@ -10,7 +10,9 @@ import msgspec
 
 from router.documents import addresses
 from router.documents.schema import target_ports
+from router.model import limits
 from router.model.addresses import join
+from router.model.bursts import BurstSpec
 from router.model.errors import ConfigError
 from router.model.ids import ServiceKey
 from router.model.specs import (
@@ -44,6 +46,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     listeners: dict[str, ListenerSpec] = {}
     links: dict[str, LinkSpec] = {}
     policies: dict[str, SitePolicySpec] = {}
+    bursts: dict[str, BurstSpec] = {}
     inner_ports: dict[ServiceKey, int] | None = None
     declared_at_s: dict[str, float] = {}
     siblings: tuple[str, ...] = ()
@@ -112,6 +115,7 @@ def resolve(documents: Iterable[Document]) -> tuple[Wanted | None, list[ConfigEr
         listeners=listeners,
         links=links,
         policies=policies,
+        bursts=_bursts(kept, errors),
         declared_at_s={
             document.name: document.declared_at_s
             for document in kept
@@ -159,6 +163,22 @@ def _without_duplicates(documents: Iterable[Document], errors: list[ConfigError]
                 )
             )
     return list(kept.values())
+
+
+def _bursts(documents: list[Document], errors: list[ConfigError]) -> dict[str, BurstSpec]:
+    found = [document for document in documents if document.kind == "Burst"]
+    errors += [
+        _error(
+            extra,
+            "$.kind",
+            f"a site looks at {limits.BURSTS_MAX} bursts at most, this is one more",
+            "Remove those that are not needed: sitectl get bursts",
+            "SW0709",
+        )
+        for extra in found[limits.BURSTS_MAX :]
+    ]
+    kept = found[: limits.BURSTS_MAX]
+    return {one.name: one.spec for one in kept if isinstance(one.spec, BurstSpec)}
 
 
 def _listeners(

@@ -72,6 +72,8 @@ class Account:
             if failure.code == "cancelled":
                 code_class = "cancelled"
             else:
+                if failure.code == "all-full":
+                    counters.turned_away += 1
                 code_class = "error" if request.protocol == "tcp" else "5xx"
         counters.request(served_at, code_class, seconds)
         if self.held_at != self.started_at:  # The commonest have a target at once.

@@ -101,7 +101,9 @@ class ServiceCounters:
         "_requests",
         "_retries",
         "_target",
+        "away",
         "queue_wait",
+        "turned_away",
     )
 
     def __init__(self) -> None:
@@ -110,6 +112,10 @@ class ServiceCounters:
         self._decisions: dict[tuple[str, str], int] = {}
         self._retries: dict[tuple[str, str], int] = {}
         self.queue_wait = Histogram()
+        self.away = 0
+        """Streams of ours open at other sites, those that stand there included."""
+        self.turned_away = 0
+        """Requests refused because every site was full."""
         # Most requests have a target at once and spend all their time there: they cost nothing
         # here. Of the others the whole time stands apart, so that a snapshot can take it off.
         self._apart = Histogram()
@@ -160,6 +166,11 @@ class ServiceCounters:
         """It could be tried again after ``failure``: it was, or the budget did not allow it."""
         key = (failure, outcome)
         self._retries[key] = self._retries.get(key, 0) + 1
+
+    def totals(self) -> tuple[int, int]:
+        """Requests that ended, and those of them that overflowed."""
+        requests = sum(value.total for value in self._requests.values())
+        return requests, sum(self._overflow.values())
 
     def snapshot(self) -> CountersSnapshot:
         return CountersSnapshot(

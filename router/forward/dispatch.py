@@ -250,7 +250,7 @@ class Dispatch(Sender):
             self._note_unbegun(decision)
             self._next(now)
 
-    def stand(self, wait: RemoteWait, until: float, *, spills: bool) -> bool:
+    def stand(self, wait: RemoteWait, until: float) -> bool:
         now = self._service.timers.now()
         wait_ms = max(1, int((until - now) * 1000))
         if not self._open_remote(wait.site, wait.path, wait_ms, now):
@@ -260,7 +260,7 @@ class Dispatch(Sender):
         self._stood_half_at = (now + until) / 2
         assert self._deadline is not None, "it waits"
         self._repeating().look_at(self._deadline + limits.STAND_S)  # It may fall silent.
-        self._account.overflow_reason = "full" if spills else ""
+        self._account.overflow_reason = "full" if wait.spills else ""
         return True
 
     def rerouted(self) -> None:
@@ -311,7 +311,7 @@ class Dispatch(Sender):
         service, tries = self._service, self._tries
         preferred = self._request.preferred
         while tries.begin():
-            choice = service.balancer.select(now, tries.excluded, preferred)
+            choice = service.balancer.select(now, tries.excluded, preferred, tries.refused)
             if type(choice) is not Decision:  # `isinstance` is slow for their kind of class.
                 assert isinstance(choice, NoChoice)
                 if tries.forgive():
@@ -405,8 +405,13 @@ class Dispatch(Sender):
         return True
 
     def _may_leave(self, site: SiteId, now: float) -> bool:
-        """Another site has room: better than a target that broke off this very request."""
-        choice = self._service.balancer.select(now, self._tries.excluded | {site})
+        """Another site has room: better than a target that broke off this very request.
+
+        Not for a policy that goes farther only when the nearest has no target at all.
+        """
+        tries, left = self._tries, {site}
+        balancer = self._service.balancer
+        choice = balancer.select(now, tries.excluded | left, None, tries.refused | left)
         return type(choice) is Decision
 
     def _serve_here(self, slot: Slot, now: float) -> None:

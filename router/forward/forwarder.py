@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from router.balance.decisions import Explanation
+from router.balance.saturation import Totals
 from router.balance.site_gate import RateState
 from router.forward.clients import ClientConnection
 from router.forward.egress import EgressStream, Refused, request_of
@@ -50,6 +51,7 @@ class Forwarder:
     __slots__ = (
         "_declared",
         "_drain_timer",
+        "_known_as",
         "_listeners",
         "_network",
         "_pressure",
@@ -96,6 +98,7 @@ class Forwarder:
         )
         self._services: dict[ServiceKey, Service] = {}
         self._declared: set[ServiceKey] = set()
+        self._known_as = site_name
         self._listeners = Listeners(
             network, self._accept, self._limits_of, connections_max, is_held=self._is_held
         )
@@ -151,6 +154,13 @@ class Forwarder:
         service = self._services.get(key)
         if service is not None:
             service.set_remotes(remotes)
+
+    def set_site_name(self, name: str) -> None:
+        """What policies and explanations know this site by; not its own while another claims it."""
+        if name != self._known_as:
+            self._known_as = name
+            for service in self._services.values():
+                service.balancer.set_site_name(name)
 
     def set_listeners(
         self,
@@ -227,6 +237,10 @@ class Forwarder:
         """The most that this site takes a second; None: no rate is stated of the whole."""
         service = self._services.get(key)
         return service.ledger.rate_per_s if service is not None else None
+
+    def totals_of(self, service: str) -> list[Totals]:
+        """Of each port of ``service`` that is known here."""
+        return [one.totals() for key, one in self._services.items() if key.name == service]
 
     def targets(self) -> dict[ServiceKey, list[TargetInfo]]:
         """The targets of this site, by service port."""
@@ -336,6 +350,7 @@ class Forwarder:
         service = self._services.get(key)
         if service is None:
             service = self._services[key] = Service(key, UNDECLARED, self._shared)
+            service.balancer.set_site_name(self._known_as)
         return service
 
     def _accept(self, key: ServiceKey, connection: Connection) -> ConnectionHandler | None:

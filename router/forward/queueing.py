@@ -64,11 +64,8 @@ class Waiting(Hashable, Protocol):
     def dismiss(self) -> None:
         """The service goes away."""
 
-    def stand(self, wait: RemoteWait, until: float, *, spills: bool) -> bool:
-        """Open a stream that waits there; False: no adjacency, and it stays in the line.
-
-        ``spills``: a cheaper site is full.
-        """
+    def stand(self, wait: RemoteWait, until: float) -> bool:
+        """Open a stream that waits there; False: no adjacency, and it stays in the line."""
 
 
 class WaitingRoom:
@@ -217,15 +214,13 @@ class WaitingRoom:
                 continue
             places = self._target(wait.site) - self._standing.get(wait.site, 0)
             if places > 0:
-                spills = choice.local_waitable or wait is not choice.waitable[0]
-                self._send_to_stand(wait, islice(self._line.items(), stay, None), places, spills)
+                self._send_to_stand(wait, islice(self._line.items(), stay, None), places)
 
     def _send_to_stand(
         self,
         wait: RemoteWait,
         waiters: Iterable[tuple[Waiting, float]],
         places: int,
-        spills: bool,
     ) -> None:
         now = self._timers.now()
         round_trip_s = self._round_trip_s(wait.site)
@@ -236,7 +231,7 @@ class WaitingRoom:
         )
         for waiter, deadline in list(islice(fit, places)):
             until = min(now + limits.STAND_S, deadline - round_trip_s)
-            if not waiter.stand(wait, until, spills=spills):
+            if not waiter.stand(wait, until):
                 self._not_before[wait.site] = now + limits.STAND_RETRY_S
                 return
             self.leave(waiter)

@@ -11,6 +11,7 @@ from router.balance.balancer import ServiceBalancer
 from router.balance.decisions import Explanation, NoChoice
 from router.balance.ledger import LocalLedger, Slot
 from router.balance.retries import RetryBudget
+from router.balance.saturation import Totals
 from router.balance.waiting import queue_limit
 from router.forward.admission import Admission
 from router.forward.counters import ServiceCounters
@@ -270,6 +271,7 @@ class Service:
     # RemoteObserver (`remote`)
 
     def remote_opened(self, site: SiteId) -> None:
+        self.counters.away += 1
         self.balancer.opened(site)
 
     def remote_count(self, site: SiteId, in_flight: int) -> None:
@@ -279,6 +281,7 @@ class Service:
         self.balancer.refused(site, in_flight, self.timers.now())
 
     def remote_ended(self, site: SiteId, in_flight: int) -> None:
+        self.counters.away -= 1
         self.balancer.ended(site, in_flight, self.timers.now())
 
     def shed_idle(self) -> int:
@@ -301,6 +304,21 @@ class Service:
             return None
         told = int(state.is_over) + self.ledger.sends_all_away
         return RateLoad(state.per_s, state.free, told)
+
+    def totals(self) -> Totals:
+        """What says whether this site is saturated."""
+        ledger, counters = self.ledger, self.counters
+        requests, overflowed = counters.totals()
+        return Totals(
+            full=ledger.is_full,
+            absent=self.has_targets and not ledger.targets_ready,
+            demand=ledger.in_flight + counters.away + self.admission.waiting,
+            capacity=ledger.capacity or 0,
+            requests=requests,
+            overflowed=overflowed,
+            refused=counters.turned_away,
+            waited_s=counters.queue_wait.sum_s,
+        )
 
     def targets(self) -> list[TargetInfo]:
         infos: list[TargetInfo] = []

@@ -23,11 +23,11 @@ NEWS_FOLLOW: frozenset[LegCode] = frozenset(("no-route", "draining"))
 class Tries:
     """The memory of one request's failed attempts.
 
-    ``excluded`` sites are left out of selection until the request waits; ``hopeless`` ones failed
-    it in a way that waiting does not mend, and stay out; those of ``way_lost`` are out until routes
-    change. ``avoid`` are targets of this site that broke off: its others are as good as any other
-    site's. Of other sites we know no targets: one where a target broke off is left out too, but
-    rather asked once more than nobody.
+    ``excluded`` sites are left out of selection until the request waits, those of ``refused`` only
+    because they were full; ``hopeless`` ones failed it in a way that waiting does not mend, and
+    stay out; those of ``way_lost`` are out until routes change. ``avoid`` are targets of this site
+    that broke off: its others are as good as any other site's. Of other sites we know no targets:
+    one where a target broke off is left out too, but rather asked once more than nobody.
     """
 
     __slots__ = (
@@ -39,11 +39,13 @@ class Tries:
         "excluded",
         "hopeless",
         "last",
+        "refused",
         "way_lost",
     )
 
     def __init__(self) -> None:
         self.excluded = NO_SITES
+        self.refused = NO_SITES
         self.hopeless = NO_SITES
         self.way_lost = NO_SITES
         self.avoid = NO_TARGETS
@@ -67,6 +69,7 @@ class Tries:
         """The request waits: a site that was full may be asked again afterwards."""
         self._attempts = 0
         self.excluded = self.out
+        self.refused = NO_SITES
         self._broke_off = NO_SITES  # They count again already: nothing is left to forgive.
 
     def reroute(self) -> None:
@@ -87,7 +90,9 @@ class Tries:
         self.last = failure
         if failure.code == "busy":
             self.excluded |= {site}
+            self.refused |= {site}
             return
+        self.refused -= {site}
         if not failure.untouched:
             self._repeats += 1
             if failure.code == "link-lost":
@@ -115,11 +120,13 @@ class Tries:
 
     def lose_way(self, site: SiteId) -> None:
         """No stream can reach it now; another may once routes have followed."""
+        self.refused -= {site}
         self.excluded |= {site}
         self.way_lost |= {site}
 
     def exclude(self, site: SiteId) -> None:
         """Never again for this request."""
+        self.refused -= {site}
         self.excluded |= {site}
         self.hopeless |= {site}
 

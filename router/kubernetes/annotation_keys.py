@@ -81,7 +81,14 @@ KEYS: Final = (
     AnnotationKey(
         key=names.CAPACITY, kinds=ALL_KINDS, effect="requests or connections at once, per pod"
     ),
-    AnnotationKey(key=names.POLICY, kinds=ALL_KINDS, effect="`fill` or `balanced`"),
+    AnnotationKey(
+        key=names.POLICY,
+        kinds=ALL_KINDS,
+        effect="`fill`, `balanced`, `spread`, `split` or `failover`",
+    ),
+    AnnotationKey(
+        key=names.WEIGHTS, kinds=ALL_KINDS, effect="`a=2,b=1` or `a=70%,b=30%`: sites under `split`"
+    ),
     AnnotationKey(key=names.QUEUE, kinds=ALL_KINDS, effect="how many may wait"),
     AnnotationKey(
         key=names.SERVICE_SETTINGS,

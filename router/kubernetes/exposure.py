@@ -13,7 +13,8 @@ from router.documents.nodes import Mapping as YamlMapping
 from router.documents.nodes import Node, Scalar, parse
 from router.documents.nodes import Sequence as YamlSequence
 from router.documents.readers import Bad
-from router.documents.schema import SHAPES
+from router.documents.schema import POLICIES, SHAPES
+from router.documents.weights import BadWeights, weights_of
 from router.kubernetes import annotation_keys, findings, names, texts, tracking
 from router.kubernetes.findings import Findings
 from router.kubernetes.objects import Object, annotations, created_at, name_of
@@ -176,12 +177,29 @@ class Reading:
         spec = ServiceSpec(
             protocol=protocol,
             ports=tuple(ports),
-            policy=self.value(names.POLICY, _policy, PolicySpec()),
+            policy=self._policy(),
             queue=self.value(names.QUEUE, texts.integer(0, limits.QUEUE_MAX), None),
             tls_cert=self.value(names.TLS_CERT, texts.credential, ""),
         )
         fixed = {"protocol": names.PROXY, "ports": names.PORT}
         return self._more("Service", names.SERVICE_SETTINGS, spec, fixed)
+
+    def _policy(self) -> PolicySpec:
+        """Of two annotations; `fill` where they do not fit each other."""
+        name = self.value(names.POLICY, _policy_name, "fill")
+        stated = self.text(names.WEIGHTS)
+        weights = self.value(names.WEIGHTS, _weights, {})
+        if name != "split":
+            if weights:
+                reason = f"weights belong to policy split, this one is {name}; they are left out"
+                self.noted.annotation(names.WEIGHTS, reason, f"Set {names.POLICY}: split")
+            return PolicySpec(name=name)
+        if not weights:
+            if not stated:  # What is wrong with stated ones is noted already.
+                reason = "policy split needs weights by site; fill is used"
+                self.noted.annotation(names.POLICY, reason, f"Set {names.WEIGHTS}: SITE=1,SITE=1")
+            return PolicySpec()
+        return PolicySpec(name=name, weights=weights)
 
     def connector(
         self,
@@ -290,13 +308,21 @@ def _spread(found: dict[str, str]) -> dict[str, str]:
     return tracking.spreading(found)
 
 
-def _policy(text: str) -> PolicySpec | Wrong:
-    if text == "fill":
-        return PolicySpec(name="fill")
-    if text == "balanced":
-        return PolicySpec(name="balanced")
-    hint = readers.nearest(text, ("fill", "balanced"))
-    return Wrong(f"expected fill or balanced, got {texts.short(text)}", hint)
+def _policy_name(text: str) -> str | Wrong:
+    if text in POLICIES:
+        return text
+    expected = f"expected one of {', '.join(POLICIES)}, got {texts.short(text)}"
+    return Wrong(expected, readers.nearest(text, POLICIES))
+
+
+def _weights(text: str) -> dict[str, int] | Wrong:
+    stated = [(site.strip(), weight.strip()) for site, _, weight in _halves(text)]
+    found = weights_of(stated)
+    return Wrong(found.reason, found.hint) if isinstance(found, BadWeights) else found
+
+
+def _halves(text: str) -> list[tuple[str, str, str]]:
+    return [part.partition("=") for part in text.split(",")]
 
 
 def _capacity(text: str) -> int | str | Wrong | None:

@@ -12,6 +12,7 @@ from typing import Final
 
 from router.control.acceptance import Reading
 from router.control.kubernetes.api import Api
+from router.control.kubernetes.bursts import NamespacePlace
 from router.control.kubernetes.errors import ApiError
 from router.control.kubernetes.identity import prepare
 from router.control.kubernetes.kept import kept_running
@@ -26,6 +27,7 @@ from router.kubernetes.changes import Listens
 from router.kubernetes.pods import routers_ready
 from router.kubernetes.services import ServicePlan
 from router.kubernetes.site_config import SiteDefaults
+from router.main.bursting import BurstPlace
 from router.main.stores import Namespace, Store
 from router.model import limits
 from router.model.errors import ConfigError
@@ -72,6 +74,7 @@ class NamespaceStore:
         )
         self._recorder = Recorder(api, self._may_write)
         self._status_writer = StatusWriter(api, self._may_write, lambda: self._status())
+        self.burst_place: BurstPlace = NamespacePlace(api, rng, self._may_write)
         self._offered: ServicePlan | None = None
         self._routers_ready = False
         self.load = store.load

@@ -180,14 +180,15 @@ def wishes(wanted: Wanted) -> frozenset[str] | None:
 
 def _with_known_policy(told: Declaration, problems: list[Problem]) -> Declaration:
     """Sites of other versions may declare policies that this one does not know how to run."""
-    if check_policy(told.spec.policy) is None:
+    reason = check_policy(told.spec.policy)
+    if reason is None:
         return told
     problems.append(
         Problem(
             code="SW0308",
-            message=f"Service {told.name} wants policy {told.spec.policy.name}, which this version "
-            "does not run: fill is used here.",
-            hint="Use a version that runs it at every site",
+            message=f"Service {told.name}, as it is declared: {reason}. Here fill is used.",
+            hint="Use a version that runs it at every site, or where it is declared: "
+            f"sitectl service set {told.name} --policy fill",
         )
     )
     spec = msgspec.structs.replace(told.spec, policy=PolicySpec())

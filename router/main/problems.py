@@ -1,6 +1,6 @@
 """What is wrong now and needs a person, in the words of `status`. Pure."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from router.forward.figures import TargetInfo
 from router.forward.listeners import EVERYWHERE, ListenerState
@@ -8,12 +8,14 @@ from router.model import limits
 from router.model.errors import ConfigError
 from router.model.events import Note, Problem
 from router.model.ids import ServiceKey, SiteId
+from router.model.specs import ServiceSpec
 from router.routing.table import Declared, RouteTable
 
 COPY_HINT = (
     "Stop one of the two; if both shall stay, give one a new identity: sitectl delete, then "
     "sitectl init"
 )
+WEIGHTS_SHOWN = 5  # Sites named in one sentence.
 _IN_USE = "already in use"  # EADDRINUSE, in the words of the system.
 
 
@@ -161,6 +163,32 @@ def of_mode(mode: str, wanted: str) -> list[Problem]:
             hint="sitectl stop, then sitectl start",
         )
     ]
+
+
+def of_weights(services: Mapping[str, ServiceSpec], table: RouteTable) -> list[Problem]:
+    """Weights of services declared here whose names are those of no site, or of more than one."""
+    names = {site.name for site in table.sites.values()}
+    claimed = {name.partition("@")[0] for name in names if "@" in name}
+    return [
+        _no_such_sites(service, lost, claimed)
+        for service, spec in sorted(services.items())
+        if (lost := sorted(spec.policy.weights.keys() - names))
+    ]
+
+
+def _no_such_sites(service: str, lost: Sequence[str], claimed: Collection[str]) -> Problem:
+    shown = ", ".join(
+        f"{name} (claimed by two sites)" if name in claimed else name
+        for name in lost[:WEIGHTS_SHOWN]
+    )
+    more = f" and {len(lost) - WEIGHTS_SHOWN} more" if len(lost) > WEIGHTS_SHOWN else ""
+    return Problem(
+        code="SW0312",
+        message=f"Service {service} gives weights to names that no single site known here has: "
+        f"{shown}{more}. Sites without a weight get only what the others cannot take.",
+        hint="See the names: sitectl network status; then give all weights anew: "
+        f"sitectl service set {service} --weight SITE=N --weight SITE=N",
+    )
 
 
 def of_table(table: RouteTable) -> list[Problem]:

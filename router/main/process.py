@@ -15,6 +15,7 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 from certs.errors import CertError
 from certs.files import read_secret, sweep_temporaries, write_secret
@@ -24,6 +25,7 @@ from router.admin.ports import CommandFailed
 from router.admin.server import serving
 from router.control import Wanted
 from router.main import problems
+from router.main.bursting import Bursting
 from router.main.gate import EventGate
 from router.main.logs import Logs, logging_to
 from router.main.memory import MemoryGuard, Use, memory_limit, resident_bytes, trimmer
@@ -38,6 +40,7 @@ from router.main.trust import SiteTrust
 from router.main.views import OperatorView
 from router.model import limits
 from router.model.addresses import split
+from router.model.bursts import BurstState
 from router.model.errors import ConfigError, RouterError
 from router.model.events import Event, Problem, Severity
 from router.net.epoll import EpollNetwork
@@ -198,6 +201,14 @@ class _Process:
             self._access_log_lost,
             random.Random(),
         )
+        self.bursting = Bursting(
+            reading.wanted.name,
+            store.burst_place,
+            self.router.forwarder.totals_of,
+            self.tell,
+            self.network.now,
+            lambda: secrets.token_hex(8),
+        )
         self.view = OperatorView(
             self.router,
             self.network,
@@ -206,6 +217,7 @@ class _Process:
             self.order,
             self.seeing,
             self._host_problems,
+            self.bursting,
         )
         self._keep_trying()
         self.router.follow_declarations(store.declared)
@@ -286,6 +298,7 @@ class _Process:
         self.router.links.set_buffered_mark(self.memory.buffered_mark_bytes)
         self.router.apply(wanted, errors)
         self.seeing.apply(wanted.site)
+        self.bursting.apply(wanted.bursts)
 
     def reapply(self, wanted: Wanted, errors: list[ConfigError]) -> None:
         """As `apply`, while serving: a fault of ours must not end what is being served."""
@@ -314,6 +327,10 @@ class _Process:
             except (CertError, OSError) as error:
                 raise CommandFailed(f"cannot revoke {arguments['site']}: {error}") from error
             return f"Revoked {arguments['site']}; its sessions are closed."
+        if name == "burst-test" and arguments.keys() == {"burst", "event"}:
+            for event in get_args(BurstState):
+                if arguments["event"] == event:
+                    return self.bursting.test(arguments["burst"], event)
         return None
 
     def stop(self) -> None:
@@ -376,6 +393,7 @@ async def _serve_wanted(directory: Path, logs: Logs, store: Store, probes: Place
     async with admin, asyncio.TaskGroup() as tasks:
         watching = tasks.create_task(store.watch(process.reapply))
         probing = tasks.create_task(_probe_lag(process.view))
+        bursting = tasks.create_task(process.bursting.run())
         process.view.serving = True
         log.info("serving", extra={"site": process.router.identity.name})
         notify("READY=1")
@@ -384,6 +402,7 @@ async def _serve_wanted(directory: Path, logs: Logs, store: Store, probes: Place
         log.info("draining")
         notify("STOPPING=1")
         watching.cancel()
+        bursting.cancel()
         await process.last_look()
         await _drain(process)
         probing.cancel()

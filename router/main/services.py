@@ -138,7 +138,9 @@ class Services:
                 self._apply_service(service)
         self._keep_credentials(after.values())
         self._load.set_services(key for key, service in after.items() if service.has_connector)
-        candidates = self._routing.table.candidates
+        table = self._routing.table
+        candidates = table.candidates
+        self._forwarder.set_site_name(table.sites[self._site].name)
         for key in after:
             remotes = candidates.get(key, ())
             if remotes or key in self._with_remotes:  # Most of very many services have none.

@@ -443,6 +443,7 @@ class SiteRouter:
             *problems.of_listeners(self.forwarder.listener_states()),
             *self._credentials.service_tls_problems(),
             *problems.of_table(self.routing.table),
+            *problems.of_weights(self._wanted.services if self._wanted else {}, self.routing.table),
             *problems.of_edge(
                 self.routing.left_out if isinstance(self.routing, EdgeRouting) else 0
             ),

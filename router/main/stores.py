@@ -10,6 +10,8 @@ import msgspec
 
 from router.control import ConfigDirectory, Reading, Wanted, watch
 from router.kubernetes.changes import Listens
+from router.main.burst_places import DirectoryPlace
+from router.main.bursting import BurstPlace
 from router.main.ports import KeptSecrets
 from router.model.errors import ConfigError
 from router.model.specs import ServiceSpec
@@ -31,6 +33,11 @@ class Store(Protocol):
 
     @property
     def kept(self) -> KeptSecrets | None: ...
+
+    @property
+    def burst_place(self) -> BurstPlace:
+        """Where burst hooks run, and where what they did is kept."""
+        ...
 
     def load(self) -> Reading:
         """The state now. ConfigError: there is no usable site."""
@@ -73,6 +80,7 @@ class DirectoryStore:
     def __init__(self, site_dir: Path) -> None:
         self._directory = ConfigDirectory(site_dir)
         self.kept = None
+        self.burst_place: BurstPlace = DirectoryPlace(site_dir)
         self.load = self._directory.load
         self.poke = self._directory.poke
 

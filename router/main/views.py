@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from router.admin.ports import MetricValues, UnknownCommand
 from router.admin.views import (
+    BurstView,
     LinkView,
     ListenerView,
     NeighbourCost,
@@ -22,6 +23,7 @@ from router.balance.decisions import CandidateReport
 from router.balance.site_gate import RateState
 from router.forward.counters import HistogramSnapshot
 from router.forward.figures import ServiceSnapshot
+from router.main.bursting import Bursting
 from router.main.explaining import affinity_view, explained, finite
 from router.main.inquiry import Told
 from router.main.measuring import measure, takes_part
@@ -41,7 +43,9 @@ _RENEWALS = {
     "ca": "Make another: sitectl revoke-access, then new tokens for all who link here",
 }
 """What to do when one of the site's own certificates is about to end."""
-COMMANDS = "Commands are: reload, stop, revoke (site=ID)."
+COMMANDS = (
+    "Commands are: reload, stop, revoke (site=ID), burst-test (burst=NAME, event=saturated|calm)."
+)
 
 
 class OperatorView:
@@ -56,6 +60,7 @@ class OperatorView:
         order: Callable[[str, Mapping[str, str]], str | None],
         seeing: Seeing | None = None,
         host_problems: Callable[[], Sequence[Problem]] = tuple,
+        bursting: Bursting | None = None,
     ) -> None:
         """``host_problems`` are of this host: its clock, its disk.
 
@@ -69,6 +74,7 @@ class OperatorView:
         self._order = order
         self._seeing = seeing
         self._host_problems = host_problems
+        self._bursting = bursting
         self.serving = False
         self.loop_lag_s = 0.0
 
@@ -92,6 +98,7 @@ class OperatorView:
                 *router.problems(self._utc),
                 *self._memory.problems(),
                 *self._host_problems(),
+                *(self._bursting.problems() if self._bursting is not None else ()),
                 *self._clocks_differ(),
                 *self._refused(),
                 *self._expiring(),
@@ -213,6 +220,10 @@ class OperatorView:
             for site, route in table.sites.items()
         ]
         return sorted(views, key=lambda view: (_cost_key(view.path_cost), view.name))
+
+    def bursts(self) -> Sequence[BurstView]:
+        """All Burst documents, by name."""
+        return self._bursting.views() if self._bursting is not None else ()
 
     def why(
         self, service: str, port: int | None, session: tuple[AffinityBy, str] | None = None
@@ -345,7 +356,10 @@ class OperatorView:
         """Everything `/metrics` shows, read once."""
         lag_s = max(self.loop_lag_s, self._network.turn_lag_s)
         figures = self._seeing.figures if self._seeing is not None else {}
-        return measure(self._router, self._memory, self._expiries(), lag_s, figures)
+        values = measure(self._router, self._memory, self._expiries(), lag_s, figures)
+        if self._bursting is None:
+            return values
+        return MetricValues({**values.numbers, **self._bursting.metrics()}, values.histograms)
 
 
 def _cost_key(path_cost: int | None) -> float:

@@ -234,6 +234,8 @@ POOL_IDLE_PER_TARGET_MAX = 256
 QUEUE_DEFAULT_MIN, QUEUE_DEFAULT_MAX = 10, 100
 QUEUE_WAIT_S = 1.0
 QUEUE_MAX, QUEUE_WAIT_S_MAX = 100_000, 3_600.0  # Of any declaration: here or of another site.
+SPLIT_SITES_MAX = 1_024  # Weights of one service: as many as sites may have targets of it.
+SPLIT_WEIGHT_MAX = 1_000_000  # A share of one in a million is the least that can be said.
 LINE_SERVED_MAX = 512  # Times kept of a line's progress: who comes last is judged by them.
 STANDING_MAX = 16  # Requests of one ingress waiting at one egress.
 OPEN_WAIT_S_MAX = 60.0  # What an OPEN may ask for; longer is cut.
@@ -388,6 +390,25 @@ OBJECT_EVENTS_MAX = 10  # Of one object.
 OBJECT_EVENT_CHARS = 1_024  # The API takes no more.
 OBJECT_EVENT_NAME_CHARS = 200  # Of an object's name in that of its Event.
 API_AWAY_S = 5.0  # An API server that is gone for less is being upgraded.
+
+# bursts.
+BURSTS_MAX = 64  # Burst documents of one site: each is looked at four times a second.
+BURST_SAMPLE_S = 0.25  # Full or not is a matter of the moment: a window of 5 s has 20 looks.
+BURST_WINDOW_S, BURST_WINDOW_S_MIN, BURST_WINDOW_S_MAX = 30.0, 2.0, 3_600.0
+BURST_WINDOW_PARTS = 40  # A window slides by such a part of itself; memory is the same for all.
+BURST_REQUESTS_MIN = 10  # In a window, before shares of requests and their mean wait say a thing.
+BURST_REFUSED_SHARE = 0.01  # One of a hundred clients turned away is beyond any queue.
+BURST_CALM_FOR_S = 300.0  # Clouds take minutes to make what calm takes away.
+BURST_COOL_DOWN_S = 600.0
+BURST_WEBHOOK_TIMEOUT_S, BURST_WEBHOOK_TRIES = 10.0, 5
+BURST_WEBHOOK_BACKOFF_S, BURST_WEBHOOK_BACKOFF_MAX_S = 0.5, 30.0  # Doubling.
+BURST_RUN_S, BURST_RUN_S_MAX = 60.0, 3_600.0
+BURST_KILL_S = 2.0  # From SIGTERM to SIGKILL of a command that takes too long.
+BURST_OUTPUT_BYTES_MAX = 4 * KIB  # Kept of what a hook answers or prints; the rest is read away.
+BURST_TEXT_CHARS_MAX = 300  # Of that in status, problems and events.
+BURST_AGAIN_S, BURST_AGAIN_MAX_S = 30.0, 600.0  # Until a hook that failed is run again, doubling.
+BURST_COMMAND_WORDS_MAX = 64
+BURST_OBJECT_VALUES_MAX = 2_048  # In one manifest; etcd takes 1.5 MiB, people write some 30.
 
 # kubernetes: secrets.
 TRUST_SETTLED_S = 60.0  # Between looks at addresses and ends of certificates when all is done.

@@ -1,10 +1,11 @@
 """Wanted state: what a user writes down, as frozen values. `documents` reads them from YAML."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from router.model import limits
+from router.model.bursts import BurstSpec
 from router.model.capacity import Spill
 from router.model.settings import (
     Affinity,
@@ -19,14 +20,18 @@ API_VERSION = "spillway/v1"
 
 ServiceProtocol = Literal["tcp", "http", "http2"]
 PolicyName = Literal["fill", "balanced", "spread", "split", "failover"]
-Kind = Literal["Site", "Service", "Connector", "Listener", "Link", "Policy"]
+Kind = Literal["Site", "Service", "Connector", "Listener", "Link", "Policy", "Burst"]
 WORKLOAD_KINDS = ("deployment", "statefulset", "daemonset", "deploymentconfig", "service", "pods")
+
+
+PolicyWord = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{0,62}\Z")]
+"""A `PolicyName`, or one that only a later version knows: such a declaration is readable too."""
 
 
 class PolicySpec(msgspec.Struct, frozen=True):
     """How candidates are ordered. ``weights`` by site name, for ``split`` only."""
 
-    name: PolicyName = "fill"
+    name: PolicyWord = "fill"
     weights: dict[str, int] = {}
 
 
@@ -160,7 +165,9 @@ class SitePolicySpec(
     spill: Spill = "excess"
 
 
-AnySpec = SiteSpec | ServiceSpec | ConnectorSpec | ListenerSpec | LinkSpec | SitePolicySpec
+AnySpec = (
+    SiteSpec | ServiceSpec | ConnectorSpec | ListenerSpec | LinkSpec | SitePolicySpec | BurstSpec
+)
 
 
 class Document(msgspec.Struct, frozen=True):

@@ -28,7 +28,7 @@ def edge_table(
     return RouteTable(
         generation=generation,
         site=own.site,
-        sites=_own_sites(own, way) | {site.site: site for site in _sites(told, way, node)},
+        sites=_own_sites(own, told, way) | {site.site: site for site in _sites(told, way, node)},
         candidates=_candidates(told, way, rows),
         declarations=_declarations(own, told, way is not None),
         name_conflicts=(),  # The neighbour sees them, and tells names that differ.
@@ -38,8 +38,11 @@ def edge_table(
     )
 
 
-def _own_sites(own: RouteTable, way: Way | None) -> dict[SiteId, SiteRoute]:
+def _own_sites(own: RouteTable, told: Told, way: Way | None) -> dict[SiteId, SiteRoute]:
     mine = own.sites[own.site]
+    as_others_are = f"{mine.name}@"  # So the neighbour tells one with the name of this site.
+    if way and any(row.name.startswith(as_others_are) for row in told.sites.values()):
+        mine = msgspec.structs.replace(mine, name=f"{as_others_are}{mine.site[:8]}")
     neighbours = ((way.site, way.cost),) if way else ()
     return {own.site: msgspec.structs.replace(mine, neighbours=neighbours)}
 

@@ -7,6 +7,7 @@ import click
 from router.model import limits
 from router.model.specs import (
     Document,
+    PolicySpec,
     ServiceSpec,
 )
 from sitectl import output, store, tls
@@ -91,6 +92,7 @@ def create(
       sitectl service create shop 8080 --protocol http --site-capacity 15/s --spill all
       sitectl service create db:5432
       sitectl service create shop 8443 --protocol http --tls-cert ./shop-tls
+      sitectl service create jobs 8080 --policy split --weight east=3 --weight west=1
       sitectl service create cart 8081 --protocol http --affinity cookie
       sitectl service create api 8081 --protocol http --request-id=X-Request-Id
       sitectl service create api 8080 --protocol http --timeout response=5s --limit headers=50
@@ -101,7 +103,7 @@ def create(
     spec = ServiceSpec(
         protocol=protocol,
         ports=ports,
-        policy=policy_of(policy, weights),
+        policy=policy_of(policy, weights, PolicySpec()),
         queue=None if queue == QUEUE_DEFAULT else queue,
         queue_wait_s=limits.QUEUE_WAIT_S if queue_wait is None else queue_wait,
         tls_cert=tls.expected_credential(site, name, tls_cert, generate),

@@ -88,6 +88,8 @@ def set_(
       sitectl service set shop --capacity 15/s --resume 10/s --window 15s
       sitectl service set shop --site-capacity 15/s --resume 10/s --spill all
       sitectl service set shop --site-capacity none
+      sitectl service set shop --policy failover
+      sitectl service set shop --policy split --weight east=70% --weight west=30%
       sitectl service set shop --timeout connect=500ms --timeout response=5s
       sitectl service set shop --affinity header:X-Session
       sitectl service set shop --tls-cert ./renewed
@@ -119,8 +121,6 @@ def set_(
     bound = bindings_of(site, name)
     documents: list[Document] = []
     changes: dict[str, Any] = {}
-    if policy is not None or weights:
-        changes["policy"] = policy_of(policy, weights)
     kept = tls.Kept(tls_cert or "")
     if service is not None:
         kept = tls.wanted_credential(site, name, tls_cert, generate)
@@ -141,6 +141,8 @@ def set_(
     # One that is not declared here is refused below, and not for its protocol.
     spec = service.spec if service is not None else ServiceSpec(protocol="http", ports=())
     assert isinstance(spec, ServiceSpec)
+    if policy is not None or weights:
+        changes["policy"] = policy_of(policy, weights, spec.policy)
     changes |= handling_changes(timeouts, ceilings, spec, protocol or spec.protocol)
     if service is None and (changes or listen is not None or not bound):
         raise _no_service(site, name)

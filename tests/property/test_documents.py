@@ -42,7 +42,14 @@ SERVICES = st.builds(
     ServiceSpec,
     protocol=st.sampled_from(("tcp", "http", "http2")),
     ports=st.lists(PORTS, min_size=1, max_size=4, unique=True).map(tuple),
-    policy=st.builds(PolicySpec, name=st.sampled_from(("fill", "balanced"))),
+    policy=st.builds(PolicySpec, name=st.sampled_from(("fill", "balanced", "spread", "failover")))
+    | st.builds(
+        PolicySpec,
+        name=st.just("split"),
+        weights=st.dictionaries(
+            st.sampled_from(("east", "west", "a-1")), st.integers(1, 1_000_000), min_size=1
+        ),
+    ),
     queue=st.none() | st.integers(0, 100_000),
     queue_wait_s=SECONDS,
     affinity=st.none() | AFFINITIES,

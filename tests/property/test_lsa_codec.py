@@ -53,7 +53,7 @@ DECLARATIONS = st.builds(
         ports=st.lists(st.integers(1, 65_535), min_size=1, max_size=3).map(tuple),
         policy=st.builds(
             PolicySpec,
-            st.sampled_from(["fill", "split"]),
+            st.sampled_from(["fill", "split", "of-tomorrow"]),
             st.dictionaries(NAMES, st.integers(0, 100), max_size=3),
         ),
         queue=st.none() | st.integers(0, 100_000),

@@ -10,7 +10,7 @@ from contextlib import aclosing
 from typing import Any, Final, Self
 
 from router.control.kubernetes import lists
-from router.control.kubernetes.calls import Calls, Transport
+from router.control.kubernetes.calls import JSON, Calls, Transport
 from router.control.kubernetes.errors import NOT_FOUND, ApiError, decoded, malformed
 from router.control.kubernetes.lists import Page, WatchEvent, typed
 from router.kubernetes.kinds import KINDS, KindInfo
@@ -238,6 +238,22 @@ class Api:
                 raise
             return False
         return True
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: object = None,
+        content_type: str = JSON,
+    ) -> dict[str, Any]:
+        """One call that may be repeated, for kinds that are not in `KINDS`."""
+        as_us = self._as_us if method != "GET" else {}
+        whole = {**as_us, **(params or {})} if method == "PATCH" else dict(params or {})
+        return _object(
+            await self._calls.call(method, path, params=whole, body=body, content_type=content_type)
+        )
 
     def _path(
         self, kind: str, name: str = "", subresource: str = "", *, namespace: str = ""

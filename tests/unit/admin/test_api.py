@@ -17,6 +17,7 @@ from router.admin.ports import BadQuestion, Histogram, MetricValues, UnknownComm
 from router.admin.server import serving
 from router.admin.views import (
     AffinityView,
+    BurstView,
     LinkView,
     ListenerView,
     ServiceView,
@@ -101,6 +102,9 @@ class FakeRouter:
 
     def services(self) -> Sequence[ServiceView]:
         return [SHOP]
+
+    def bursts(self) -> Sequence[BurstView]:
+        return []
 
     def network(self) -> Sequence[SiteView]:
         return []

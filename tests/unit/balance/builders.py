@@ -53,9 +53,13 @@ def remote(
 
 
 def balancer_of(
-    ledger: LocalLedger, *remotes: RemoteCandidate, policy: PolicyName = "fill"
+    ledger: LocalLedger,
+    *remotes: RemoteCandidate,
+    policy: PolicyName = "fill",
+    weights: dict[str, int] | None = None,
 ) -> ServiceBalancer:
-    balancer = ServiceBalancer(WEB, HERE, "here", ledger, PolicySpec(policy))
+    spec = PolicySpec(policy, {} if weights is None else weights)
+    balancer = ServiceBalancer(WEB, HERE, "here", ledger, spec)
     balancer.set_remotes(remotes)
     return balancer
 

@@ -1,8 +1,7 @@
 import pytest
 
 from router.balance.decisions import Decision, NoChoice
-from router.balance.policies import check_policy
-from router.model.specs import PolicyName, PolicySpec
+from router.model.specs import PolicySpec
 from tests.unit.balance.builders import balancer_of, ledger_of, load, remote, site_of, take
 
 
@@ -70,14 +69,3 @@ def test_a_policy_changes_live() -> None:
     assert site_of(balancer.select(0.0)) == "00"
     balancer.set_policy(PolicySpec("balanced"))
     assert site_of(balancer.select(0.0)) == "a"
-
-
-@pytest.mark.parametrize("name", ["spread", "split", "failover"])
-def test_policies_of_later_versions_are_named_and_refused(name: PolicyName) -> None:
-    sentence = f"policy `{name}` is not in this version; use `fill` or `balanced`"
-    assert check_policy(PolicySpec(name)) == sentence
-
-
-def test_policies_of_this_version_pass() -> None:
-    assert check_policy(PolicySpec("fill")) is None
-    assert check_policy(PolicySpec("balanced")) is None

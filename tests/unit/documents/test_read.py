@@ -92,7 +92,28 @@ spec:
         (SERVICE + "  ports: [80, 80]\n", 5, 10, "the same port stands twice"),
         (SERVICE + "  protocol: htp\n  ports: [1]\n", 5, 13, "Did you mean 'http'?"),
         (SERVICE + "  ports: [1]\n  policy: fill\n", 6, 11, "Write {name: fill}"),
-        (SERVICE + "  ports: [1]\n  policy: {name: spread}\n", 6, 18, "runs fill and balanced"),
+        (SERVICE + "  ports: [1]\n  policy: {name: sprd}\n", 6, 18, "Did you mean 'spread'?"),
+        (SERVICE + "  ports: [1]\n  policy: {name: split}\n", 6, 18, "needs weights by site"),
+        (
+            SERVICE + "  ports: [1]\n  policy: {name: split, weights: {a: 0, b: 0}}\n",
+            *(6, 34, "all weights are 0"),
+        ),
+        (
+            SERVICE + "  ports: [1]\n  policy: {name: split, weights: {a: 1, b: 1.5}}\n",
+            *(6, 44, "weight of site b: expected a whole number"),
+        ),
+        (
+            SERVICE + "  ports: [1]\n  policy: {name: split, weights: {a: 60%, b: 60%}}\n",
+            *(6, 34, "the percentages sum to 120%, not to 100%"),
+        ),
+        (
+            SERVICE + "  ports: [1]\n  policy: {name: split, weights: {a: [1]}}\n",
+            *(6, 38, "expected a weight, got a list"),
+        ),
+        (
+            SERVICE + "  ports: [1]\n  policy: {name: split, weights: 3}\n",
+            *(6, 34, "expected weights by site, got '3'"),
+        ),
         (SERVICE + "  ports: [1]\n  policy: {nam: fill}\n", 6, 12, "Did you mean 'name'?"),
         (
             SERVICE + "  ports: [1]\n  policy: {weights: {a: 1}}\n",

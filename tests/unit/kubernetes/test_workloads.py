@@ -1,5 +1,7 @@
 """Annotated workloads, as Skupper's documentation shows them."""
 
+from typing import Any
+
 import pytest
 
 from router.model.specs import ConnectorSpec, PolicySpec, ServiceSpec
@@ -175,7 +177,7 @@ def test_our_own_settings_are_read() -> None:
 
 @pytest.mark.parametrize(
     ("key", "text"),
-    [("capacity", "0"), ("capacity", "5/m"), ("policy", "spread"), ("queue", "-1")],
+    [("capacity", "0"), ("capacity", "5/m"), ("policy", "sprd"), ("queue", "-1")],
 )
 def test_a_wrong_setting_of_ours_is_left_out_and_the_service_stays(key: str, text: str) -> None:
     web = workload("web", 80, proxy="http")
@@ -184,6 +186,30 @@ def test_a_wrong_setting_of_ours_is_left_out_and_the_service_stays(key: str, tex
     assert services_of(found)["web"] == ServiceSpec(protocol="http", ports=(80,))
     assert connectors_of(found)["web-deployment-web"].capacity is None
     assert told(found) == [("SW0408", "Deployment/web", f"[spillway.dev/{key}]")]
+
+
+@pytest.mark.parametrize("weights", ["a=2,b=1", " a = 2 , b = 1 "])
+def test_weights_of_split_are_an_annotation_of_their_own(weights: str) -> None:
+    found = picture(workload("web", 80, proxy="http", own_policy="split", own_weights=weights))
+    assert services_of(found)["web"].policy == PolicySpec("split", {"a": 2, "b": 1})
+    assert told(found) == []
+
+
+@pytest.mark.parametrize(
+    ("notes", "at"),
+    [
+        ({"own_policy": "split"}, "policy"),
+        ({"own_policy": "split", "own_weights": "a=50%,b=40%"}, "weights"),
+        ({"own_policy": "split", "own_weights": "a"}, "weights"),
+        ({"own_weights": "a=1"}, "weights"),
+    ],
+)
+def test_a_policy_and_weights_that_do_not_fit_are_fill_and_noted_once(
+    notes: dict[str, Any], at: str
+) -> None:
+    found = picture(workload("web", 80, proxy="http", **notes))
+    assert services_of(found)["web"].policy == PolicySpec()
+    assert told(found) == [("SW0408", "Deployment/web", f"[spillway.dev/{at}]")]
 
 
 def test_any_field_of_the_documents_can_be_set_as_yaml() -> None:

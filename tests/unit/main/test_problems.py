@@ -10,11 +10,14 @@ from router.main.problems import (
     of_edge,
     of_listeners,
     of_mode,
+    of_weights,
     unserved,
 )
 from router.model import limits
 from router.model.errors import ConfigError, Severity
-from router.model.ids import ServiceKey
+from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.specs import PolicySpec, ServiceSpec
+from router.routing.table import RouteTable, SiteRoute
 
 SEVERITIES: tuple[Severity, ...] = ("info", "error", "warning")
 SHOP, DB = ServiceKey("shop", 8080), ServiceKey("db", 5432)
@@ -77,6 +80,45 @@ def test_a_mode_changed_under_a_running_router_is_a_problem_until_it_is_started_
     assert of_mode("edge", "edge") == of_mode("edge", "") == []
     (problem,) = of_mode("interior", "edge")
     assert problem.message.startswith("routerMode is edge, and this router runs as interior")
+
+
+def table(**names: str) -> RouteTable:
+    sites = {
+        SiteId(site): SiteRoute(
+            site=SiteId(site),
+            name=name,
+            router=RouterId(site),
+            path_cost=0,
+            paths=(),
+            next_hops=(),
+            neighbours=(),
+            version="",
+            reachable=True,
+            draining=False,
+        )
+        for site, name in names.items()
+    }
+    return RouteTable(
+        generation=1,
+        site=SiteId("a"),
+        sites=sites,
+        candidates={},
+        declarations={},
+        name_conflicts=(),
+        next_hops={},
+        epochs={},
+        adjacencies=(),
+    )
+
+
+def test_weights_of_names_that_are_those_of_no_single_site_are_a_problem() -> None:
+    spec = ServiceSpec(ports=(1,), policy=PolicySpec("split", {"east": 1, "west": 1, "gone": 2}))
+    assert of_weights({"shop": spec}, table(a="east", b="west", c="gone")) == []
+    assert of_weights({"shop": ServiceSpec(ports=(1,))}, table(a="east")) == []
+    (problem,) = of_weights({"shop": spec}, table(a="east", b="west@b", c="west@c"))
+    assert problem.code == "SW0312"
+    assert ": gone, west (claimed by two sites)." in problem.message
+    assert "sitectl service set shop --weight" in problem.hint
 
 
 def down(host: str, since: float, error: str) -> TargetInfo:

@@ -182,11 +182,51 @@ def test_a_file_that_cannot_be_read_is_not_overwritten(here: CommandLine) -> Non
     assert "config/service-shop.yaml:5:3: unknown field 'prts'" in result.stderr
 
 
-@pytest.mark.parametrize("policy", ["spread", "split", "failover"])
-def test_policies_of_later_versions_say_so(here: CommandLine, policy: str) -> None:
-    result = here("service", "create", "shop", "8080", "--policy", policy)
+@pytest.mark.parametrize("policy", ["balanced", "spread", "failover"])
+def test_policies_are_set_live_and_again_change_nothing(here: CommandLine, policy: str) -> None:
+    here.ok("service", "create", "shop", "8080")
+    words = ("service", "set", "shop", "--policy", policy)
+    assert here.json(*words)["change"] == "updated"
+    assert here.json(*words)["change"] == "unchanged"
+    assert f"name: {policy}" in here.config()["service-shop.yaml"]
+
+
+def test_weights_belong_to_split_and_stay_until_they_are_named_anew(here: CommandLine) -> None:
+    weights = ("--weight", "east=70%", "--weight", "west=30%")
+    here.ok("service", "create", "shop", "8080", "--policy", "split", *weights)
+    assert "east: 70" in here.config()["service-shop.yaml"]
+    assert here.json("service", "set", "shop", "--policy", "split")["change"] == "unchanged"
+    here.ok("service", "set", "shop", "--weight", "east=1", "--weight", "south=0")
+    text = here.config()["service-shop.yaml"]
+    assert "east: 1" in text and "south: 0" in text and "west" not in text
+    here.ok("service", "set", "shop", "--policy", "fill")
+    assert "weights" not in here.config()["service-shop.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--policy split", "--policy split needs --weight"),
+        ("--weight a=1", "--weight belongs to policy split, this one is fill"),
+        ("--policy balanced --weight a=1", "this one is balanced"),
+        ("--policy split --weight a", "weight of site a: expected a whole number"),
+        ("--policy split --weight a=-1", "weight of site a: expected a whole number"),
+        ("--policy split --weight a=1.5", "weight of site a: expected a whole number"),
+        ("--policy split --weight a=1000001", "from 0 to 1000000"),
+        ("--policy split --weight a=0 --weight b=0", "all weights are 0"),
+        ("--policy split --weight a=1 --weight a=2", "site a has two weights"),
+        ("--policy split --weight a=50% --weight b=1", "some weights are percentages"),
+        ("--policy split --weight a=50% --weight b=40%", "sum to 90%, not to 100%"),
+        ("--policy split --weight A=1", "'A' is no name of a site"),
+    ],
+)
+def test_weights_that_mean_nothing_say_so_with_the_next_step(
+    here: CommandLine, words: str, said: str
+) -> None:
+    here.ok("service", "create", "shop", "8080")
+    result = here("service", "set", "shop", *words.split())
     assert result.exit_code == 2
-    assert "runs fill and balanced" in result.stderr
+    assert said in result.stderr and "Next: " in result.stderr
 
 
 def test_service_set_changes_only_what_is_named(here: CommandLine) -> None:

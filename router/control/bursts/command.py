@@ -1,0 +1,121 @@
+"""A command: words without a shell, in a process group of its own, with a deadline."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final, Self
+
+from router.control.bursts.firing import Firing, Outcome, shown
+from router.documents.templates import filled
+from router.model import limits
+
+PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "USER", "LOGNAME", "XDG_RUNTIME_DIR",
+                    "XDG_STATE_HOME", "KUBECONFIG", "SSL_CERT_FILE", "SSL_CERT_DIR")  # fmt: skip
+"""Of our own environment. What else is there may be a secret of the router's."""
+
+
+def environment(values: Mapping[str, str]) -> dict[str, str]:
+    """What the command finds: ``SPILLWAY_EVENT``, ``SPILLWAY_QUEUE_WAIT_MS`` …"""
+    found = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    for name, value in values.items():
+        words = "".join(f"_{sign}" if sign.isupper() else sign for sign in name)
+        found[f"SPILLWAY_{words.upper()}"] = value
+    return found
+
+
+async def run(words: Sequence[str], firing: Firing, timeout_s: float, directory: Path) -> Outcome:
+    """Run it in ``directory``; exit 0 is good.
+
+    Its whole process group is ended when it takes longer, and also when this is cancelled. What it
+    leaves behind in a session of its own (``setsid``, ``sitectl start``) stays: that is how a hook
+    starts something.
+    """
+    filled_words = [filled(word, firing.values) for word in words]
+    with _Listener() as said:
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *filled_words,
+                cwd=directory,
+                env=environment(firing.values),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=said.writes,
+                stderr=said.writes,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            hint = "Name a program that the router's user may run, by its whole path"
+            return Outcome(ok=False, text=f"{filled_words[0]} cannot be run: {reason}", hint=hint)
+        try:
+            async with asyncio.timeout(timeout_s):
+                code = await process.wait()
+        except TimeoutError:
+            await _end(process)
+            return Outcome(
+                ok=False,
+                text=f"was ended after {timeout_s:g} s{said.quoted(', having said: ')}",
+                hint="Let it start what takes long and return, or raise timeout",
+            )
+        except asyncio.CancelledError:
+            _signal(process, signal.SIGKILL)
+            raise
+        said.read()
+        if code == 0:
+            return Outcome(ok=True, text=said.quoted() or "exit 0")
+        how = f"exit {code}" if code > 0 else f"ended by signal {-code}"
+        return Outcome(
+            ok=False,
+            text=f"{how}{said.quoted(': ')}",
+            hint="Run it by hand as the router's user",
+        )
+
+
+class _Listener:
+    """All that a command prints, of which the beginning is kept: a full pipe would stop it.
+
+    A pipe of our own: asyncio's keep us waiting for whoever inherited one. Use: ``with``.
+    """
+
+    def __init__(self) -> None:
+        self._reads, self.writes = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        os.set_blocking(self.writes, True)
+        self._kept = bytearray()
+        self._loop = asyncio.get_running_loop()
+
+    def __enter__(self) -> Self:
+        self._loop.add_reader(self._reads, self.read)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.remove_reader(self._reads)
+        os.close(self._reads)
+        os.close(self.writes)
+
+    def read(self) -> None:
+        """What has come by now; a bounded piece, for one that prints for ever must not hold us."""
+        with contextlib.suppress(BlockingIOError):
+            data = os.read(self._reads, 65_536)
+            self._kept += data[: max(0, limits.BURST_OUTPUT_BYTES_MAX - len(self._kept))]
+
+    def quoted(self, before: str = "") -> str:
+        """``before`` and what was said; empty: nothing was."""
+        text = shown(bytes(self._kept))
+        return before + text if text else ""
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """The whole group, with grace."""
+    _signal(process, signal.SIGTERM)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(limits.BURST_KILL_S):
+            await process.wait()
+    _signal(process, signal.SIGKILL)
+    await process.wait()
+
+
+def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, number)

@@ -1,0 +1,92 @@
+"""A POST to a URL, signed, tried again: what receivers of webhooks expect.
+
+The signature is that of Standard Webhooks in other headers: HMAC-SHA256 over
+``TIMESTAMP.BODY``, as ``Spillway-Signature: t=TIMESTAMP,v1=HEX`` (docs/bursts.md has the check).
+"""
+
+import asyncio
+import hashlib
+import hmac
+import random
+import time
+from collections.abc import Callable
+from typing import Final
+
+import aiohttp
+import msgspec
+
+from router.control.bursts.firing import Firing, Outcome, shown
+from router.model import limits
+from router.model.bursts import WebhookSpec
+
+SIGNATURE: Final = "Spillway-Signature"
+EVENT_ID: Final = "Spillway-Event-Id"
+_NOT_AGAIN: Final = frozenset(range(400, 500)) - {408, 425, 429}
+"""The receiver has understood and says no: another try would hear the same."""
+
+
+def body_of(firing: Firing) -> bytes:
+    """The JSON that is sent: all values as texts, by the names that templates have."""
+    return msgspec.json.encode(dict(firing.values))
+
+
+def signature(secret: bytes, timestamp: int, body: bytes) -> str:
+    """The value of `SIGNATURE`."""
+    signed = hmac.new(secret, b"%d." % timestamp + body, hashlib.sha256).hexdigest()
+    return f"t={timestamp},v1={signed}"
+
+
+async def post(
+    spec: WebhookSpec,
+    firing: Firing,
+    secret: bytes,
+    rng: random.Random,
+    clock: Callable[[], float] = time.time,
+) -> Outcome:
+    """POST until a 2xx comes, the receiver says no, or ``spec.tries`` are used up.
+
+    Redirects are not followed: who is signed for is who is named. TLS is verified by the system's
+    authorities. Proxies of the environment are not used.
+    """
+    body = body_of(firing)
+    text = ""
+    timeout = aiohttp.ClientTimeout(total=spec.timeout_s)
+    async with aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()) as http:
+        for attempt in range(spec.tries):
+            if attempt:
+                longest_s = limits.BURST_WEBHOOK_BACKOFF_S * 2.0 ** min(attempt - 1, 10)
+                wait_s = min(longest_s, limits.BURST_WEBHOOK_BACKOFF_MAX_S)
+                await asyncio.sleep(wait_s * rng.uniform(0.5, 1.0))
+            headers = {
+                "Content-Type": "application/json",
+                "User-Agent": "spillway",
+                EVENT_ID: firing.id,
+            }
+            if secret:
+                headers[SIGNATURE] = signature(secret, int(clock()), body)
+            status, text = await _once(http, spec.url, body, headers)
+            if 200 <= status < 300:
+                return Outcome(ok=True, text=text)
+            if status in _NOT_AGAIN or 300 <= status < 400:
+                hint = "Redirects are not followed: name the last URL" if status < 400 else ""
+                return Outcome(ok=False, text=text, hint=hint or _HINT)
+    tries = "1 try" if spec.tries == 1 else f"{spec.tries} tries"
+    return Outcome(ok=False, text=f"{text}, after {tries}", hint=_HINT)
+
+
+_HINT: Final = "Look at the receiver, then: sitectl burst test NAME"
+
+
+async def _once(
+    http: aiohttp.ClientSession, url: str, body: bytes, headers: dict[str, str]
+) -> tuple[int, str]:
+    """Status and text; 0: no answer."""
+    try:
+        async with http.post(url, data=body, headers=headers, allow_redirects=False) as answer:
+            said = await answer.content.read(limits.BURST_OUTPUT_BYTES_MAX)
+            about = f": {shown(said)}" if said.strip() else ""
+            return answer.status, f"HTTP {answer.status}{about}"
+    except TimeoutError:
+        return 0, "no answer in time"
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        return 0, shown(f"no answer: {error}".encode())

@@ -1,0 +1,82 @@
+"""Burst hooks of a site in Kubernetes: run by the replica that holds the Lease, kept in a Secret.
+
+A Secret, since what the router may write is one already: no further right is needed.
+"""
+
+import base64
+import random
+from collections.abc import Callable
+from typing import Any, Final
+
+from router.control.bursts import Firing, Outcome, objects, webhook
+from router.control.kubernetes.api import Api
+from router.control.kubernetes.errors import ApiError
+from router.kubernetes.names import BURSTS_SECRET, PART_OF
+from router.model.bursts import BurstSpec
+
+KEPT_KEY: Final = "bursts.json"
+SECRET_KEY: Final = "secret"
+
+
+class NamespacePlace:
+    """A namespace. ``holds``: this replica has the Lease."""
+
+    def __init__(self, api: Api, rng: random.Random, holds: Callable[[], bool]) -> None:
+        self._api, self._rng, self._holds = api, rng, holds
+
+    @property
+    def fires(self) -> bool:
+        """One replica runs hooks: the one that writes."""
+        return self._holds()
+
+    def refusal(self, spec: BurstSpec) -> str:
+        """Why such a hook cannot be run here; empty: it can."""
+        if spec.kind == "command":
+            return (
+                "commands are for sites whose state is a directory: a router's pod has no tools "
+                "and must not get any. Use webhook or object"
+            )
+        return ""
+
+    async def load(self) -> bytes | None:
+        """What was kept last; None: nothing yet."""
+        return _value(await self._api.find("Secret", BURSTS_SECRET), KEPT_KEY)
+
+    async def save(self, kept: bytes) -> None:
+        """Keep it, whole or not at all."""
+        await self._api.apply(
+            {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {"name": BURSTS_SECRET, "labels": dict(PART_OF)},
+                "data": {KEPT_KEY: base64.b64encode(kept).decode()},
+            }
+        )
+
+    async def run(self, spec: BurstSpec, firing: Firing) -> Outcome:
+        """Run the hook of ``spec``."""
+        if spec.object is not None:
+            return await objects.settle(self._api, spec.object, firing, spec.timeout_s)
+        assert spec.webhook is not None, "commands are refused"
+        secret = b""
+        if spec.webhook.secret:
+            try:
+                found = await self._api.find("Secret", spec.webhook.secret)
+            except ApiError as error:
+                text = f"Secret {spec.webhook.secret} could not be read: {error}"
+                return Outcome(ok=False, text=text)
+            secret = (_value(found, SECRET_KEY) or b"").strip()
+            if not secret:
+                name = spec.webhook.secret
+                return Outcome(
+                    ok=False,
+                    text=f"Secret {name} has no key {SECRET_KEY}, or is not there",
+                    hint=f"kubectl create secret generic {name} --from-literal={SECRET_KEY}=…",
+                )
+        return await webhook.post(spec.webhook, firing, secret, self._rng)
+
+
+def _value(found: dict[str, Any] | None, key: str) -> bytes | None:
+    data = found.get("data") if found is not None else None
+    text = data.get(key) if isinstance(data, dict) else None
+    return base64.b64decode(text) if isinstance(text, str) else None

@@ -1,0 +1,245 @@
+"""The fields of kind `Burst`, and what is wrong with one.
+
+Error codes: SW0703 nothing to look at, SW0704 low mark not below the high one, SW0705 not exactly
+one hook, SW0706 a template, SW0707 a URL, SW0708 a manifest. Further ones are `main.bursting`'s.
+"""
+
+import re
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from router.documents import readers, templates
+from router.documents.nodes import Findings, Mapping, Node, Scalar
+from router.documents.readers import BAD, Bad
+from router.documents.schema import Field, Shape
+from router.model import limits
+from router.model.bursts import BurstSpec, CalmMarks, SaturatedMarks, WebhookSpec
+
+_PERCENT: Final = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)%\Z")
+_SHARE: Final = re.compile(r"(?:0?\.[0-9]{1,9}|0|1|0\.0|1\.0)\Z")
+_INTEGER: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})\Z")
+_FLOAT: Final = re.compile(r"-?[0-9]{1,17}\.[0-9]{1,17}\Z")
+FIGURES: Final = (("full", "full"), ("queue_wait_s", "queueWait"), ("overflow", "overflow"))
+
+
+def percent(findings: Findings, node: Node, path: str) -> float | Bad:
+    """``80%``, or the share 0.8."""
+    if isinstance(node, Scalar):
+        found = _PERCENT.match(node.value)
+        value = float(found[1]) / 100 if found else None
+        if found is None and _SHARE.match(node.value):
+            value = float(node.value)
+        if value is not None and value <= 1:
+            return value
+    hint = f"Write {node.value}%" if isinstance(node, Scalar) and node.value.isdecimal() else ""
+    findings.add(node, path, f"expected a share like 80%, got {readers.shown(node)}", hint)
+    return BAD
+
+
+def _share_above_zero(findings: Findings, node: Node, path: str) -> float | Bad:
+    value = percent(findings, node, path)
+    if isinstance(value, float) and value == 0:
+        findings.add(node, path, "a mark of 0 is always reached", "Write 1% or more")
+        return BAD
+    return value
+
+
+def template(findings: Findings, node: Node, path: str) -> str | Bad:
+    """A text in which every ``{{…}}`` is a known name."""
+    value = readers.text_of(findings, node, path, "a text")
+    if isinstance(value, Bad):
+        return BAD
+    wrong = templates.unknown(value)
+    if wrong is not None:
+        reason = "{{ without }}" if wrong == "{{" else f"unknown name {wrong[:40]!r} in {{{{…}}}}"
+        hint = readers.nearest(wrong, templates.NAMES)
+        findings.add(node, path, reason, hint, "SW0706")
+        return BAD
+    return value
+
+
+def url(findings: Findings, node: Node, path: str) -> str | Bad:
+    """An absolute http or https URL without user information."""
+    value = readers.text_of(findings, node, path, "a URL")
+    if isinstance(value, Bad):
+        return BAD
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+        usable = usable and (parts.port is None or parts.port > 0)
+    except ValueError:
+        usable = False
+    if not usable or not value.isascii() or not value.isprintable() or " " in value:
+        findings.add(
+            node,
+            path,
+            f"expected a URL like https://hooks.example.com/burst, got {readers.shown(node)}",
+            code="SW0707",
+        )
+        return BAD
+    if "@" in parts.netloc:
+        findings.add(
+            node,
+            path,
+            "a password in a URL is in every backup and log",
+            "Take it out; secret: NAME signs what is sent",
+            "SW0707",
+        )
+        return BAD
+    return value
+
+
+def manifest(findings: Findings, node: Node, path: str) -> dict[str, Any] | Bad:
+    """A Kubernetes object with apiVersion, kind and metadata.name; texts may be templates."""
+    left = [limits.BURST_OBJECT_VALUES_MAX]
+    value = _value(findings, node, path, left)
+    if isinstance(value, Bad):
+        return BAD
+    if left[0] < 0:
+        findings.add(
+            node, path, f"has more than {limits.BURST_OBJECT_VALUES_MAX} values", code="SW0708"
+        )
+        return BAD
+    if not isinstance(value, dict):
+        findings.add(node, path, f"expected a manifest, got {readers.shown(node)}", code="SW0708")
+        return BAD
+    metadata = value.get("metadata")
+    if not isinstance(metadata, dict):
+        metadata = {}
+    name = metadata.get("name")
+    for key, found in (
+        ("apiVersion", value.get("apiVersion")),
+        ("kind", value.get("kind")),
+        ("metadata.name", name),
+    ):
+        if not isinstance(found, str) or not found:
+            hint = f"Add {key}: the router creates and deletes it by that"
+            findings.add(node, path, f"field {key!r} is missing or no text", hint, "SW0708")
+            return BAD
+    for text in (value["apiVersion"], value["kind"], name, metadata.get("namespace")):
+        if isinstance(text, str) and not templates.names_in(text) <= templates.STEADY:
+            findings.add(
+                node,
+                path,
+                "what an object is called must not change with the figures: it is deleted by that",
+                f"There use {', '.join(sorted(templates.STEADY))} only",
+                "SW0706",
+            )
+            return BAD
+    return value
+
+
+def _value(findings: Findings, node: Node, path: str, left: list[int]) -> Any:
+    left[0] -= 1
+    if left[0] < 0:
+        return None
+    if isinstance(node, Mapping):
+        items = {
+            key.value: _value(findings, item, f"{path}.{key.value}", left)
+            for key, item in node.entries
+        }
+        return BAD if any(isinstance(item, Bad) for item in items.values()) else items
+    if not isinstance(node, Scalar):
+        listed = [_value(findings, at, f"{path}[{i}]", left) for i, at in enumerate(node.items)]
+        return BAD if any(isinstance(item, Bad) for item in listed) else listed
+    if node.is_null:
+        return None
+    if node.plain and node.value in ("true", "false"):
+        return node.value == "true"
+    if node.plain and _INTEGER.match(node.value):
+        return int(node.value)
+    if node.plain and _FLOAT.match(node.value):
+        return float(node.value)
+    return template(findings, node, path) if "{{" in node.value else node.value
+
+
+def _check_burst(findings: Findings, node: Mapping, path: str, spec: BurstSpec) -> bool:
+    given = [kind for kind in ("webhook", "command", "object") if getattr(spec, kind)]
+    if len(given) != 1:
+        what = " and ".join(given) if given else "none"
+        findings.add(
+            node.get(given[1]) or node if len(given) > 1 else node,
+            path,
+            f"expected one of webhook, command and object, got {what}",
+            "For two hooks write two Burst documents",
+            "SW0705",
+        )
+        return False
+    high_node, low_node = node.get("saturated") or node, node.get("calm") or node
+    high, low = spec.saturated, spec.calm
+    if all(getattr(high, attribute) is None for attribute, _ in FIGURES):
+        findings.add(
+            high_node,
+            f"{path}.saturated",
+            "expected at least one of full, queueWait and overflow",
+            "Write saturated: {full: 80%}",
+            "SW0703",
+        )
+        return False
+    for attribute, key in (*FIGURES, ("refused", "refused")):
+        top, bottom = getattr(high, attribute), getattr(low, attribute)
+        if bottom is None:
+            continue
+        place = (low_node.get(key) if isinstance(low_node, Mapping) else None) or low_node
+        if top is None:
+            findings.add(
+                place,
+                f"{path}.calm.{key}",
+                f"calm has {key}, saturated has not: it is not looked at",
+                f"Add {key} to saturated, or take it out here",
+                "SW0703",
+            )
+            return False
+        if bottom >= top:
+            findings.add(
+                place,
+                f"{path}.calm.{key}",
+                f"the calm mark must be below the saturated one, it would flap: "
+                f"{_shown(key, bottom)} is not below {_shown(key, top)}",
+                "Leave it out for half the saturated mark",
+                "SW0704",
+            )
+            return False
+    return True
+
+
+def _shown(key: str, mark: float) -> str:
+    return readers.duration_text(mark) if key == "queueWait" else f"{mark:.6g}"
+
+
+_QUEUE_WAIT = readers.duration(0.001, limits.QUEUE_WAIT_S_MAX)
+_SATURATED = Shape(
+    SaturatedMarks,
+    Field("full", _share_above_zero),
+    Field("queue_wait_s", _QUEUE_WAIT),
+    Field("overflow", _share_above_zero),
+    Field("refused", _share_above_zero),
+)
+_CALM = Shape(
+    CalmMarks,
+    Field("full", percent),
+    Field("queue_wait_s", readers.duration(0.0, limits.QUEUE_WAIT_S_MAX)),
+    Field("overflow", percent),
+    Field("refused", percent),
+    Field("for_s", readers.duration(0.0, 86_400.0)),
+)
+_WEBHOOK = Shape(
+    WebhookSpec,
+    Field("url", url, required=True),
+    Field("secret", readers.name),
+    Field("timeout_s", readers.duration(0.1, 300.0)),
+    Field("tries", readers.integer(1, 20)),
+)
+BURST: Final = Shape(
+    BurstSpec,
+    Field("service", readers.name, required=True),
+    Field("window_s", readers.duration(limits.BURST_WINDOW_S_MIN, limits.BURST_WINDOW_S_MAX)),
+    Field("saturated", _SATURATED.read, required=True, shape=_SATURATED),
+    Field("calm", _CALM.read, shape=_CALM),
+    Field("cool_down_s", readers.duration(1.0, 7 * 86_400.0)),
+    Field("timeout_s", readers.duration(0.1, limits.BURST_RUN_S_MAX)),
+    Field("webhook", readers.optional(_WEBHOOK.read), shape=_WEBHOOK),
+    Field("command", readers.many(template, limits.BURST_COMMAND_WORDS_MAX, "words")),
+    Field("object", readers.optional(manifest)),
+    check=_check_burst,
+)

@@ -1,0 +1,160 @@
+"""One Burst document at work: its detector, what is wished, what was run. No task, no clock."""
+
+from collections.abc import Mapping
+from math import ceil, inf
+
+import msgspec
+
+from router.balance.saturation import Saturation, Totals
+from router.control.bursts import Firing, Outcome
+from router.model import limits
+from router.model.bursts import BurstSpec, BurstState
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that ended. ``at``: Unix seconds; ``number`` counts tests."""
+
+    event: BurstState
+    id: str
+    at: float
+    ok: bool
+    text: str
+    hint: str = ""
+    number: int = 0
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """What outlives a restart. ``id`` of the last change of state, ``done`` of the last that the
+    hook was run for with success; they differ: it is to be run. Times are Unix seconds.
+    """
+
+    state: BurstState = "calm"
+    changed_at: float = 0.0
+    id: str = ""
+    done: str = ""
+    last: Run | None = None
+
+
+class Hook:
+    """Told the figures, it says when something is to be run; told the outcome, what is next."""
+
+    __slots__ = (
+        "again_at",
+        "busy",
+        "detector",
+        "failures",
+        "kept",
+        "last_test",
+        "name",
+        "runs",
+        "seen_service",
+        "spec",
+        "test",
+    )
+
+    def __init__(self, name: str, spec: BurstSpec) -> None:
+        self.name, self.spec = name, spec
+        self.kept = Kept()
+        self.detector = Saturation(spec)
+        self.busy = False
+        self.test: BurstState | None = None
+        self.last_test: Run | None = None
+        self.failures = 0
+        self.again_at = -inf
+        self.seen_service = True
+        self.runs: dict[str, int] = {"ok": 0, "failed": 0}
+
+    def set_spec(self, spec: BurstSpec) -> None:
+        """Other marks, or another hook: figures begin anew, the state stays."""
+        self.spec = spec
+        before = self.detector
+        self.detector = Saturation(spec, before.state, before.changed_at)
+        self.again_at = -inf  # What failed may be mended by that.
+
+    def restore(self, kept: Kept, now: float, unix: float) -> None:
+        """Go on from ``kept``; a clock that was set back since makes it as old as nothing."""
+        self.kept = kept
+        changed_at = now - max(0.0, unix - kept.changed_at) if kept.id else -inf
+        self.detector = Saturation(self.spec, kept.state, changed_at)
+
+    def feed(self, now: float, unix: float, totals: Totals, new_id: str) -> BurstState | None:
+        """See `Saturation.feed`; a change is noted under ``new_id``."""
+        changed = self.detector.feed(now, totals)
+        if changed is not None:
+            self.kept = msgspec.structs.replace(
+                self.kept, state=changed, changed_at=unix, id=new_id
+            )
+            self.failures, self.again_at = 0, -inf
+        return changed
+
+    @property
+    def is_owed(self) -> bool:
+        """The hook has not been run for the last change yet, with success."""
+        return self.kept.id != self.kept.done
+
+    def due(self, now: float, test_id: str, values: Mapping[str, str]) -> Firing | None:
+        """What is to be run now; marks it as begun. One at a time: None while one is."""
+        if self.busy:
+            return None
+        if self.test is not None:
+            event, self.test = self.test, None
+            return self._begin(test_id, event, values, is_test=True)
+        if self.is_owed and now >= self.again_at:
+            return self._begin(self.kept.id, self.kept.state, values, is_test=False)
+        return None
+
+    def _begin(
+        self, id: str, event: BurstState, values: Mapping[str, str], *, is_test: bool
+    ) -> Firing:
+        self.busy = True
+        told = {"event": event, "id": id, "test": "true" if is_test else "false"}
+        return Firing(id=id, event=event, is_test=is_test, values={**values, **told})
+
+    def ended(self, firing: Firing, outcome: Outcome, now: float, unix: float) -> Run:
+        """The run is over. One that failed comes again while its state is still wished."""
+        self.busy = False
+        self.runs["ok" if outcome.ok else "failed"] += 1
+        number = 0
+        if firing.is_test:
+            number = 1 + (self.last_test.number if self.last_test is not None else 0)
+        run = Run(
+            event=firing.event,
+            id=firing.id,
+            at=unix,
+            ok=outcome.ok,
+            text=outcome.text,
+            hint=outcome.hint,
+            number=number,
+        )
+        if firing.is_test:
+            self.last_test = run
+            return run
+        self.kept = msgspec.structs.replace(self.kept, last=run)
+        if outcome.ok:
+            self.kept = msgspec.structs.replace(self.kept, done=firing.id)
+        if firing.id == self.kept.id:
+            self.failures = 0 if outcome.ok else self.failures + 1
+            if self.failures:
+                wait_s = limits.BURST_AGAIN_S * 2.0 ** min(self.failures - 1, 10)
+                self.again_at = now + min(wait_s, limits.BURST_AGAIN_MAX_S)
+        return run
+
+    def broke_off(self) -> None:
+        """The router ends: what was begun is begun again by the next one, under the same id."""
+        self.busy = False
+
+    def values(self, site: str, since: str) -> dict[str, str]:
+        """The figures by the names of `documents.templates`; the event's own are added later."""
+        figures = self.detector.figures
+        return {
+            "burst": self.name,
+            "service": self.spec.service,
+            "site": site,
+            "demand": str(ceil(round(figures.demand, 6))),
+            "full": str(round(figures.full * 100)),
+            "overflow": str(round(figures.overflow * 100)),
+            "refused": str(round(figures.refused * 100)),
+            "queueWaitMs": str(round(figures.queue_wait_s * 1000)),
+            "capacity": str(figures.capacity),
+            "since": since,
+        }

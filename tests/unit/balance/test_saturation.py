@@ -1,0 +1,127 @@
+"""When a service counts as saturated, and when as calm again."""
+
+from router.balance.saturation import Saturation, Totals, marks_of, together
+from router.model.bursts import BurstSpec, BurstState, CalmMarks, SaturatedMarks
+
+SPEC = BurstSpec(
+    service="shop",
+    window_s=10.0,
+    saturated=SaturatedMarks(full=0.8, queue_wait_s=0.2, overflow=0.2),
+    calm=CalmMarks(full=0.3, for_s=20.0),
+    cool_down_s=60.0,
+)
+
+
+class Feeding:
+    """A detector that is fed each second."""
+
+    def __init__(self, detector: Saturation | None = None) -> None:
+        self.detector = detector or Saturation(SPEC)
+        self.now = 0.0
+        self.requests = self.overflowed = self.refused = 0
+        self.waited_s = 0.0
+        self.detector.feed(self.now, self.totals(False, False, 0))
+
+    def totals(self, full: bool, absent: bool, demand: int) -> Totals:
+        return Totals(
+            full=full,
+            absent=absent,
+            demand=demand,
+            requests=self.requests,
+            overflowed=self.overflowed,
+            refused=self.refused,
+            waited_s=self.waited_s,
+        )
+
+    def seconds(
+        self,
+        count: int,
+        *,
+        full: bool = False,
+        absent: bool = False,
+        requests: int = 10,
+        overflowed: int = 0,
+        refused: int = 0,
+        waited_s: float = 0.0,
+        demand: int = 0,
+    ) -> list[tuple[float, BurstState]]:
+        found = []
+        for _ in range(count):
+            self.now += 1.0
+            self.requests += requests
+            self.overflowed += overflowed
+            self.refused += refused
+            self.waited_s += waited_s
+            changed = self.detector.feed(self.now, self.totals(full, absent, demand))
+            if changed is not None:
+                found.append((self.now, changed))
+        return found
+
+
+def test_a_site_that_is_full_for_a_window_is_saturated() -> None:
+    assert Feeding().seconds(30, full=True) == [(10.0, "saturated")]
+
+
+def test_each_figure_says_it_alone() -> None:
+    assert Feeding().seconds(11, overflowed=2)
+    assert Feeding().seconds(11, waited_s=2.0)
+    assert Feeding().seconds(11, refused=1)
+    assert not Feeding().seconds(40, overflowed=1, waited_s=1.9)
+
+
+def test_a_site_without_any_capacity_left_is_saturated_by_its_refusals() -> None:
+    feeding = Feeding()
+    assert feeding.seconds(11, requests=1, refused=1)
+    assert feeding.detector.figures.full == 1.0
+    assert Feeding().seconds(11, absent=True, requests=1)
+    assert not Feeding().seconds(40, absent=True, requests=0), "nobody asks for it"
+
+
+def test_few_requests_say_nothing_by_their_share() -> None:
+    assert not Feeding().seconds(9, requests=1, overflowed=1)
+    assert not Feeding().seconds(60, requests=0)
+
+
+def test_it_is_calm_again_when_all_figures_are_low_for_long_enough_and_it_has_cooled_down() -> None:
+    feeding = Feeding()
+    assert feeding.seconds(15, full=True) == [(10.0, "saturated")]
+    assert feeding.seconds(100) == [(70.0, "calm")], "the cool-down: 60 s after the change"
+    assert feeding.seconds(100, full=True) == [(130.0, "saturated")], "and so is the next one"
+    feeding.seconds(100, full=True)
+    began = feeding.now
+    (calm_at, _), *_ = feeding.seconds(100)
+    assert 20.0 <= calm_at - began <= 31.0, "calm.for, after what is left of the window"
+
+
+def test_between_the_marks_the_state_stays() -> None:
+    feeding = Feeding()
+    feeding.seconds(11, full=True)
+    for _ in range(60):
+        assert feeding.seconds(1, full=True) == []
+        assert feeding.seconds(1) == []
+    assert feeding.detector.state == "saturated"
+
+
+def test_a_calm_mark_that_is_not_stated_is_half_the_saturated_one() -> None:
+    marks = {mark.name: (mark.high, mark.low) for mark in marks_of(SPEC)}
+    assert marks["full"] == (0.8, 0.3)
+    assert marks["overflow"] == (0.2, 0.1)
+    assert marks["refused"] == (0.01, 0.005)
+
+
+def test_what_an_earlier_one_found_stands_with_its_cool_down() -> None:
+    feeding = Feeding(Saturation(SPEC, "saturated", changed_at=-50.0))
+    assert feeding.seconds(40) == [(30.0, "calm")]
+
+
+def test_a_service_that_was_made_anew_begins_to_count_at_zero() -> None:
+    feeding = Feeding()
+    feeding.seconds(5, overflowed=5)
+    feeding.requests = feeding.overflowed = 0
+    feeding.seconds(1, overflowed=5)
+    assert 0.0 < feeding.detector.figures.overflow <= 1.0
+
+
+def test_ports_of_a_service_count_together() -> None:
+    both = together([Totals(full=True, requests=3), Totals(requests=4, demand=2)])
+    assert (both.full, both.requests, both.demand) == (True, 7, 2)
