@@ -5,7 +5,7 @@ import struct
 
 
 class Database:
-    """One session. OSError when it breaks, RuntimeError with the server's words on a wrong query."""
+    """One session. OSError when it breaks, RuntimeError with the words of the server."""
 
     def __init__(self, host: str, port: int, user: str, database: str = "postgres") -> None:
         self._socket = socket.create_connection((host, port), 20)

@@ -371,12 +371,13 @@ class ServiceBalancer:
     def _choose_elsewhere(self, alive: list[Candidate]) -> list[Candidate]:
         """Who sends all away comes last: within its cap, rather than nobody."""
         last = [one for one in alive if one.sends_away]
-        for one in last:
+        judged = [one for one in last if one.verdict is None]  # Not those that were tried.
+        for one in judged:
             one.verdict = "full" if one.hard_full else "sends-away"
         tied = self._choose([one for one in alive if not one.sends_away])
         if tied:
             return tied
-        for one in last:
+        for one in judged:
             one.verdict = None
         return self._choose(last)
 

@@ -36,15 +36,22 @@ def take_turn(tied: Sequence[TurningT]) -> TurningT:
     next. Being alone takes no turn. Nobody owes or is owed more than one round per member of the
     set, which while set and weights stay nobody comes to: turns of other days starve nobody.
     """
+    best = tied[0]
     if len(tied) == 1:
-        return tied[0]
-    best = next_in_turn(tied)
-    total = 0
-    for one in tied:
-        total += one.weight
+        return best
+    total, most, least = 0, None, 0
+    for one in tied:  # As `next_in_turn`, in one pass: this is on the hot path.
+        weight = one.weight
+        total += weight
+        one.turn = standing = one.turn + weight
+        if most is None or standing > most:
+            best, most = one, standing
+        if standing < least:
+            least = standing
+    assert most is not None, "somebody is tied"
     bound = total * len(tied)
-    for one in tied:
-        turn = one.turn + one.weight
-        one.turn = turn if -bound <= turn <= bound else bound if turn > 0 else -bound
+    if most > bound or least < -bound:
+        for one in tied:
+            one.turn = max(-bound, min(one.turn, bound))
     best.turn -= total
     return best

@@ -24,6 +24,8 @@ NAMES: Final = {
     "test": "true or false",
 }
 
+NUMBERS: Final = ("demand", "full", "overflow", "refused", "queueWaitMs", "capacity")
+"""Those that are whole numbers."""
 STEADY: Final = frozenset({"burst", "service", "site"})
 """Those that are the same for every event of a burst."""
 

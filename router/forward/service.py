@@ -309,8 +309,9 @@ class Service:
         """What says whether this site is saturated."""
         ledger, counters = self.ledger, self.counters
         requests, overflowed = counters.totals()
+        is_paced = ledger.rated and not ledger.has_room_at(self.timers.now())
         return Totals(
-            full=ledger.is_full,
+            full=ledger.targets_ready > 0 and (is_paced or ledger.is_full),
             absent=self.has_targets and not ledger.targets_ready,
             demand=ledger.in_flight + counters.away + self.admission.waiting,
             capacity=ledger.capacity or 0,

@@ -79,8 +79,26 @@ KEYS: Final = (
         )
     ),
     AnnotationKey(
-        key=names.CAPACITY, kinds=ALL_KINDS, effect="requests or connections at once, per pod"
+        key=names.CAPACITY,
+        kinds=ALL_KINDS,
+        effect="what each pod takes: 10 at once, `15/s`, or `auto`",
     ),
+    AnnotationKey(
+        key=names.SITE_CAPACITY,
+        kinds=ALL_KINDS,
+        effect="what this site takes of the service: 10 at once, or `15/s`",
+    ),
+    AnnotationKey(
+        key=names.SPILL,
+        kinds=ALL_KINDS,
+        effect="above the site's rate: `excess` (only that leaves) or `all` that is new",
+    ),
+    AnnotationKey(
+        key=names.RESUME,
+        kinds=ALL_KINDS,
+        effect="`10/s`: below it a rate that was exceeded is calm again",
+    ),
+    AnnotationKey(key=names.WINDOW, kinds=ALL_KINDS, effect="`15s`: what a rate is measured over"),
     AnnotationKey(
         key=names.POLICY,
         kinds=ALL_KINDS,

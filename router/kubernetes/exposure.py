@@ -21,16 +21,21 @@ from router.kubernetes.objects import Object, annotations, created_at, name_of
 from router.kubernetes.picture import ServiceWish
 from router.kubernetes.texts import PortPairs, Wrong
 from router.model import limits
+from router.model.capacity import Spill
 from router.model.specs import (
     ConnectorSpec,
     Kind,
     PolicySpec,
     ServiceProtocol,
     ServiceSpec,
+    SitePolicySpec,
 )
 
 SpecT = TypeVar("SpecT", ServiceSpec, ConnectorSpec)
 
+_RatedT = TypeVar("_RatedT", ConnectorSpec, SitePolicySpec)
+
+WINDOWS: Final = texts.duration(limits.RATE_WINDOW_S_MIN, limits.RATE_WINDOW_S_MAX)
 PROTOCOLS: Final[tuple[ServiceProtocol, ...]] = get_args(ServiceProtocol)
 HTTP_PORT: Final = 80
 """Of an http service whose object names no port."""
@@ -40,6 +45,7 @@ class Exposure(msgspec.Struct, frozen=True, kw_only=True):
     """A service, this object's targets of it, and its Service here.
 
     ``age`` orders objects with one address: made first, then by name. ``connector`` None: none.
+    ``cap``: what the site takes of the service, as this object says.
     """
 
     address: str
@@ -49,6 +55,7 @@ class Exposure(msgspec.Struct, frozen=True, kw_only=True):
     connector: ConnectorSpec | None
     connector_name: str
     wish: ServiceWish
+    cap: SitePolicySpec | None = None
 
 
 class Reading:
@@ -215,6 +222,8 @@ class Reading:
             capacity=self.value(names.CAPACITY, _capacity, None),
             tls_trust=self.value(names.TLS_TRUST, texts.credential, ""),
         )
+        if "/" not in self.text(names.SITE_CAPACITY):
+            spec = self._beside_rate(spec, capacities.connector_rates(spec))
         fixed = {
             "service": names.ADDRESS,
             "workload": names.TARGET,
@@ -222,6 +231,34 @@ class Reading:
             "targets": names.TARGET,
         }
         return self._more("Connector", names.CONNECTOR_SETTINGS, spec, fixed)
+
+    def cap(self, address: str) -> SitePolicySpec | None:
+        """What this site takes of ``address``, as the annotations say; None: nothing of it."""
+        stated = self.value(names.SITE_CAPACITY, _site_capacity, None)
+        if stated is None:
+            return None
+        per_s = capacities.of_spec(stated).per_s
+        spill: Spill = self.value(names.SPILL, texts.words("excess", "all"), "excess")
+        if spill == "all" and per_s is None:
+            self.noted.annotation(
+                names.SPILL,
+                "it belongs to a rate; it is left out",
+                f"Set {names.SITE_CAPACITY}: 15/s",
+            )
+            spill = "excess"
+        spec = SitePolicySpec(service=address, site_capacity=stated, spill=spill)
+        return spec if per_s is None else self._beside_rate(spec, [per_s])
+
+    def _beside_rate(self, spec: _RatedT, rates: list[float]) -> _RatedT:
+        """``spec`` with what is said beside its ``rates``; what does not fit is left out."""
+        resume = self.value(names.RESUME, _rate, "")
+        window_s = self.value(names.WINDOW, WINDOWS, None)
+        field, reason, hint = capacities.problem_of(rates, resume, window_s)
+        if field:
+            key = names.RESUME if field == "resume" else names.WINDOW
+            self.noted.annotation(key, f"{reason}; it is left out", hint)
+            return spec
+        return msgspec.structs.replace(spec, resume=resume, window_s=window_s)
 
     def _more(self, kind: Kind, key: str, spec: SpecT, fixed: Mapping[str, str]) -> SpecT:
         """``spec`` with the fields that the annotation ``key`` adds as YAML."""
@@ -290,6 +327,7 @@ class Reading:
             connector=connector,
             connector_name=connector_name(address, self.kind, self.name),
             wish=self.wish(address, stateful_set),
+            cap=self.cap(address),
         )
 
 
@@ -331,6 +369,20 @@ def _capacity(text: str) -> int | str | Wrong | None:
         return capacities.spec_value(value)
     reason = value or f"expected a capacity like 10, 15/s or auto, got {texts.short(text)}"
     return Wrong(reason, capacities.HINT)
+
+
+def _site_capacity(text: str) -> int | str | Wrong | None:
+    value = _capacity(text)
+    if isinstance(value, str) and value.startswith("auto"):
+        return Wrong("a site's capacity is stated, not learnt", "Set 10 or 15/s")
+    return value
+
+
+def _rate(text: str) -> str | Wrong:
+    per_s = capacities.per_s_of(text)
+    if isinstance(per_s, float):
+        return capacities.rate_text(per_s)
+    return Wrong(per_s or f"expected a rate like 10/s, got {texts.short(text)}", "")
 
 
 def _node(value: Any) -> Node:

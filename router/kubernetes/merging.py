@@ -42,6 +42,7 @@ def merge(
     errors: list[ConfigError] = []
     oldest: dict[str, float] = {}
     firsts: dict[str, tuple[ServiceSpec, str]] = {}
+    capped: set[str] = set()
     for name, document in declared.items():
         if isinstance(document.spec, ServiceSpec):
             firsts[name] = (document.spec, document.source)
@@ -73,6 +74,11 @@ def merge(
                     spec=_in_order(one.connector, one.service, spec),
                     source=one.source,
                 )
+            )
+        if one.cap is not None and one.address not in capped:
+            capped.add(one.address)
+            documents.append(
+                Document(kind="Policy", name=one.address, spec=one.cap, source=one.source)
             )
         wishes[one.address] = joined(wishes.get(one.address), one.wish)
     return Merged(tuple(documents), wishes, tuple(errors), oldest)

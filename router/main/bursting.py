@@ -71,6 +71,7 @@ class Bursting:
         self._unkept = False
         self._unread_since = -inf
         self._trouble = ""
+        self._keeping = asyncio.Lock()  # The newest is written last.
 
     # Wanted state ---------------------------------------------------------------------------
 
@@ -193,6 +194,10 @@ class Bursting:
             await self._keep()
 
     async def _keep(self) -> None:
+        async with self._keeping:
+            await self._keep_now()
+
+    async def _keep_now(self) -> None:
         self._unkept = False
         known = {name: hook.kept for name, hook in self._hooks.items() if hook.kept.id}
         # What a document that is away for now did is not forgotten.

@@ -35,7 +35,7 @@ class SimulatedConnection:
     ) -> None:
         """``on_first`` is called when bytes come before the end has an owner."""
         self.host = host
-        self._random = host.internet.random
+        self._random, self._cuts = host.internet.random, host.internet.cuts
         self._local = local
         self._peer = peer
         self._on_first = on_first
@@ -179,7 +179,7 @@ class SimulatedConnection:
         handler = self._handler
         while self._inbox and self._reads() and handler is not None:
             size = len(self._inbox)
-            if self._random.randrange(4) == 0:
+            if self._cuts and self._random.randrange(4) == 0:
                 size = self._random.randint(1, size)
             data = self._inbox[:size]
             del self._inbox[:size]
@@ -198,13 +198,15 @@ class SimulatedConnection:
     def _transmit(self) -> None:
         """Hand to the kernel what it takes; seeded, it may take less and want to be asked again."""
         size = min(self._credit, self._out_bytes)
-        if size and self._random.randrange(8) == 0:
+        if self._cuts and size and self._random.randrange(8) == 0:
             size = self._random.randrange(size + 1)
         self._credit -= size
         self._out_bytes -= size
         while size:
             head = self._out[0]
-            cut = min(size, len(head), self._random.randint(1, 1 << self._random_bits()))
+            cut = min(size, len(head))
+            if self._cuts:
+                cut = min(cut, self._random.randint(1, 1 << self._random_bits()))
             segment = bytes(head[:cut])
             if cut == len(head):
                 self._out.popleft()

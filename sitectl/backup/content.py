@@ -97,6 +97,7 @@ class Content(_Hidden, frozen=True, forbid_unknown_fields=True, kw_only=True):
     state: RouterState = RouterState()
     gateway: str = ""
     objects: tuple[dict[str, Any], ...] = ()
+    webhooks: dict[str, bytes] = {}  # What signs the webhooks of bursts, by name.
 
 
 _DECODER: Final = msgspec.msgpack.Decoder(Content)
@@ -123,7 +124,11 @@ def problem_of(content: Content) -> str:
     """Why this cannot become a site; empty: it can. Names that are paths are such a reason."""
     strange = (
         [name for name in content.documents if not _FILE.fullmatch(name)]
-        + [name for name in (*content.links, *content.grants) if not names.is_name(name)]
+        + [
+            name
+            for name in (*content.links, *content.grants, *content.webhooks)
+            if not names.is_name(name)
+        ]
         + [name for name in content.tls if not names.is_name(name)]
         + [file for held in content.tls.values() for file in held if file not in FILES]
     )
@@ -197,6 +202,7 @@ def differences(one: Content, other: Content) -> list[str]:
         "grants": (one.grants, other.grants),
         "revocations": (revoked_of(one), revoked_of(other)),
         "service credentials": (one.tls, other.tls),
+        "secrets of webhooks": (one.webhooks, other.webhooks),
         "admin credential": (one.admin_credential, other.admin_credential),
     }
     found = [word for word, (here, there) in parts.items() if here != there]

@@ -48,6 +48,7 @@ from sitectl.texts import write_atomically
 
 STAGING: Final = ".restore"  # Has no config/ itself: no verb takes it for a site.
 STATE_FILE: Final = "state.json"
+WEBHOOKS: Final = "webhooks"
 ADMIN_CREDENTIAL: Final = "admin.credential"
 _ROUTER_ID_BYTES: Final = 8
 _STATE_BYTES_MAX: Final = 16 * 1024 * 1024
@@ -98,6 +99,7 @@ def _read(site: DirectorySite) -> Content:
         admin_credential=_secret(secrets / ADMIN_CREDENTIAL),
         state=_state(site.directory / STATE_FILE),
         gateway=_text_of(site.directory / RECORD_FILE),
+        webhooks=_webhooks(secrets / WEBHOOKS),
     )
 
 
@@ -140,6 +142,13 @@ def _grants(directory: Path) -> dict[str, bytes]:
         for name in names
         if is_name(name)
     }
+    return {name: data for name, data in read.items() if data}
+
+
+def _webhooks(directory: Path) -> dict[str, bytes]:
+    if not directory.is_dir():
+        return {}
+    read = {path.name: _secret(path) for path in sorted(directory.iterdir()) if is_name(path.name)}
     return {name: data for name, data in read.items() if data}
 
 
@@ -300,6 +309,8 @@ def _write(folder: Path, content: Content) -> None:
         _keep(links / name / CERTIFICATE_FILE, link.certificate)
     for name, data in content.grants.items():
         _keep(grants / f"{name}.json", data)
+    for name, data in content.webhooks.items():
+        _keep(secrets / WEBHOOKS / name, data)
     for name, held in content.tls.items():
         for file, data in held.items():
             _keep(tls / name / file, data)

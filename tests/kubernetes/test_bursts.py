@@ -34,6 +34,7 @@ def fired(router: Router, name: str, event: str = "saturated") -> dict[str, Any]
     """The outcome of a test of that burst."""
 
     def last() -> dict[str, Any]:
+        found: dict[str, Any]
         found = next((item for item in router.get("bursts") if item["name"] == name), {})
         return found.get("last_test") or {}
 

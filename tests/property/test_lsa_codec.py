@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from router.model.adverts import Declaration, TargetsAdvert
 from router.model.ids import RouterId, SiteId
-from router.model.limits import COUNTER_MAX
+from router.model.limits import COUNTER_MAX, RATE_SUM_MAX
 from router.model.specs import PolicySpec, ServiceSpec
 from router.routing.lsa import (
     Adjacency,
@@ -73,6 +73,7 @@ ADVERTS = st.builds(
     targets_ready=COUNTS,
     capacity=st.none() | COUNTS,
     draining=st.booleans(),
+    rate_per_s=st.none() | st.floats(0.001, RATE_SUM_MAX),
 )
 SERVICES = st.builds(
     Services,

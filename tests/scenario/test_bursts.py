@@ -185,7 +185,7 @@ def test_a_webhook_is_signed_and_fired_once_over_restarts_and_its_failures_harm_
     assert signed == wanted
     told = json.loads(body)
     assert (told["event"], told["test"], told["service"], told["site"]) == (
-        *("saturated", "true", "shop"),
+        *("saturated", True, "shop"),
         "near",
     )
     receiver.status, receiver.says = 302, b""

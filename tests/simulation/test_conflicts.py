@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.simulation.world import MemoryKeeper, SimIdentity, World
+from simulator.virtual import MemoryKeeper, SimIdentity
+from tests.simulation.world import World
 
 
 def test_every_site_names_who_differs_and_whose_declaration_is_in_force() -> None:

@@ -3,7 +3,8 @@
 import pytest
 
 from router.model.specs import LinkSpec, ListenerSpec
-from tests.simulation.world import SimIdentity, SimSite, World
+from simulator.virtual import SimIdentity
+from tests.simulation.world import SimSite, World
 
 
 def site_of_two(first: str, second: str) -> tuple[World, SimSite, SimSite, SimSite]:

@@ -3,7 +3,8 @@
 from router.model import limits
 from router.model.specs import ConnectorSpec, ServiceSpec, TargetSpec
 from router.net.ports import Connection
-from tests.simulation.world import LINK_PORT, SERVICE, World
+from simulator.virtual import LINK_PORT
+from tests.simulation.world import SERVICE, World
 
 
 def test_a_service_that_no_site_declares_any_more_ends_everywhere() -> None:

@@ -4,23 +4,15 @@ One seed, one history. Identities are hashes and certificates are values: TLS an
 of their own.
 """
 
-import hashlib
 import random
 from collections.abc import Callable
 from typing import Any
 
 from router.documents import Wanted
-from router.forward.ports import NoTls
-from router.link.claims import CLAIM_ALPN, Answered
-from router.link.links import ALPN as LINK_ALPN
-from router.link.outgoing import OutgoingSpec
-from router.link.ports import Neighbour
 from router.main.memory import MemoryGuard, Use
-from router.main.ports import Kept, PendingLink
 from router.main.site_router import SiteRouter
-from router.model.errors import HandshakeRejected
-from router.model.events import Problem, Severity
-from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.events import Severity
+from router.model.ids import ServiceKey
 from router.model.limits import DRAIN_GRACE_S
 from router.model.settings import Affinity
 from router.model.specs import (
@@ -28,120 +20,18 @@ from router.model.specs import (
     LinkSpec,
     ListenerSpec,
     PolicySpec,
-    ServiceProtocol,
     ServiceSpec,
     SitePolicySpec,
     SiteSpec,
     TargetSpec,
 )
-from router.net.ports import Connection, ConnectionHandler, DialFailure, Loss, Network, Tls
+from router.net.ports import Connection, ConnectionHandler, DialFailure, Loss, Network
 from router.net.simulated import SimulatedInternet
+from simulator.virtual import LINK_PORT, MemoryKeeper, NoClaims, SimCredentials, SimIdentity
 
-LINK_PORT = 55671
 SERVICE = ServiceKey("shop", 8080)
 SERVICE_S = 0.1
 STOP_S = 0.2  # What a process takes to end once it has drained: its goodbyes leave.
-
-
-class SimIdentity:
-    """An identity whose signatures are hashes."""
-
-    def __init__(self, name: str, router: str) -> None:
-        self.name = name
-        self.router = RouterId(router)
-        self.public_key = b"key of " + name.encode()
-        self.site = self.site_of(self.public_key)
-
-    def sign(self, data: bytes) -> bytes:
-        return hashlib.sha256(self.public_key + data).digest()
-
-    def verify(self, public_key: bytes, signature: bytes, data: bytes) -> bool:
-        return hashlib.sha256(public_key + data).digest() == signature
-
-    def site_of(self, public_key: bytes) -> SiteId:
-        return SiteId(hashlib.sha256(public_key).hexdigest()[:32])
-
-
-class SimCredentials:
-    """Everybody is welcome, links go where the world says."""
-
-    def __init__(self, name: str, endpoints: dict[str, str]) -> None:
-        self._certificate = b"certificate of " + name.encode()
-        self._endpoints = endpoints
-        self.asked: list[str] = []
-        """Links whose credential was asked for: files that are read and parsed."""
-
-    def listener_tls(self) -> Tls:
-        return Tls(None, self._certificate, (LINK_ALPN, CLAIM_ALPN), (LINK_ALPN,))
-
-    def outgoing(self, name: str, spec: LinkSpec) -> OutgoingSpec | PendingLink:
-        self.asked.append(name)
-        return OutgoingSpec(
-            endpoints=tuple((ip, LINK_PORT) for ip in self._endpoints[name].split()),
-            cost=spec.cost or 1,
-            tls=Tls(None, self._certificate, (LINK_ALPN,)),
-        )
-
-    def sibling_tls(self) -> Tls:
-        return Tls(None, self._certificate, (LINK_ALPN,))
-
-    def forget_links(self, keep: frozenset[str]) -> None:
-        pass
-
-    def service_tls(self, name: str, protocol: ServiceProtocol) -> Tls | NoTls:
-        return Tls(None, self._certificate, ())
-
-    def target_tls(
-        self, trust: str, server_name: str, host: str, protocol: ServiceProtocol
-    ) -> Tls | NoTls:
-        return Tls(None, b"", ())
-
-    def keep_service_tls(self, shown: frozenset[str], trusted: frozenset[str]) -> None:
-        pass
-
-    def service_tls_changed(self) -> bool:
-        return False
-
-    def service_tls_problems(self) -> tuple[Problem, ...]:
-        return ()
-
-    def admit(self, peer_certificate: bytes, neighbour: Neighbour) -> HandshakeRejected | None:
-        return None
-
-
-class MemoryKeeper:
-    """State that outlives a router of the simulation."""
-
-    def __init__(self, internet: SimulatedInternet) -> None:
-        self.internet = internet
-        self.epoch = self.writes = 0
-        self._learnt: tuple[Kept, ...] = ()
-        self._learnt_at = 0.0
-        self._declared: dict[str, float] = {}
-
-    def keep_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def declared_at(self, name: str) -> float:
-        return self._declared.setdefault(name, self.internet.now)
-
-    def keep_declared(self, names: frozenset[str]) -> None:
-        self._declared = {name: self.declared_at(name) for name in sorted(names)}
-
-    def keep_learnt(self, learnt: tuple[Kept, ...]) -> None:
-        self._learnt, self._learnt_at = learnt, self.internet.now
-        self.writes += 1
-
-    def learnt(self) -> tuple[Kept, ...]:
-        age_s = self.internet.now - self._learnt_at
-        return tuple(Kept(one.declaration, one.lost_for_s + age_s) for one in self._learnt)
-
-
-class NoClaims:
-    """No claim is answered in the simulation."""
-
-    def answer(self, name: str, body: bytes, source: str, done: Answered) -> None:
-        done(403, b"")
 
 
 class Target:
@@ -355,13 +245,17 @@ class SimSite:
         self.apply()
 
     def declare(
-        self, policy: str = "fill", affinity: Affinity | None = None, **fields: float
+        self,
+        policy: str = "fill",
+        affinity: Affinity | None = None,
+        weights: dict[str, int] | None = None,
+        **fields: float,
     ) -> None:
         """Declare the service."""
         self.services["shop"] = ServiceSpec(
             protocol="http",
             ports=(SERVICE.port,),
-            policy=PolicySpec(name="balanced" if policy == "balanced" else "fill"),
+            policy=PolicySpec(name=policy, weights=weights or {}),
             queue=int(fields["queue"]) if "queue" in fields else None,
             queue_wait_s=fields.get("queue_wait_s", 1.0),
             affinity=affinity,

@@ -1,6 +1,6 @@
 """A POST to a URL, signed, tried again: what receivers of webhooks expect.
 
-The signature is that of Standard Webhooks in other headers: HMAC-SHA256 over
+The signature is of the kind that receivers know from Stripe: HMAC-SHA256 over
 ``TIMESTAMP.BODY``, as ``Spillway-Signature: t=TIMESTAMP,v1=HEX`` (docs/bursts.md has the check).
 """
 
@@ -16,6 +16,7 @@ import aiohttp
 import msgspec
 
 from router.control.bursts.firing import Firing, Outcome, shown
+from router.documents.templates import NUMBERS
 from router.model import limits
 from router.model.bursts import WebhookSpec
 
@@ -26,8 +27,11 @@ _NOT_AGAIN: Final = frozenset(range(400, 500)) - {408, 425, 429}
 
 
 def body_of(firing: Firing) -> bytes:
-    """The JSON that is sent: all values as texts, by the names that templates have."""
-    return msgspec.json.encode(dict(firing.values))
+    """The JSON that is sent: an object by the names that templates have, figures as numbers."""
+    told: dict[str, str | int | bool] = dict(firing.values)
+    told |= {name: int(firing.values[name]) for name in NUMBERS}
+    told["test"] = firing.is_test
+    return msgspec.json.encode(told)
 
 
 def signature(secret: bytes, timestamp: int, body: bytes) -> str:

@@ -265,3 +265,24 @@ def test_a_remote_site_that_sends_all_away_is_passed_over_too() -> None:
     assert chosen(balancer, 0.0) == NORTH
     balancer.opened(NORTH)
     assert chosen(balancer, 0.0) == EAST
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        PolicySpec(),
+        PolicySpec(name="balanced"),
+        PolicySpec(name="spread"),
+        PolicySpec(name="split", weights={"west": 3, "east": 1}),
+        PolicySpec(name="failover"),
+    ],
+)
+def test_under_every_policy_who_sends_all_away_comes_last(policy: PolicySpec) -> None:
+    ledger = ledger_of(terms(), cap=SiteCap(rate=rate(stay_s=60.0), spill="all"))
+    balancer = balancer_of(ledger, remote(EAST))
+    balancer.set_policy(policy)
+    admitted(ledger, [0.0] * 11)
+    assert chosen(balancer, 9.0) == EAST
+    decision = balancer.select(9.0, frozenset({EAST}))
+    assert isinstance(decision, Decision)
+    assert decision.local

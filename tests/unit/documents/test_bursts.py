@@ -1,12 +1,16 @@
 """Documents of kind Burst, right and wrong."""
 
+from pathlib import Path
+
 import pytest
+import yaml
 
 from router.documents import read, resolve, write
 from router.documents.templates import NAMES, filled, filled_whole
 from router.model import limits
 from router.model.bursts import BurstSpec
 
+EXAMPLES = Path(__file__).parents[3] / "examples" / "burst-hook"
 HEAD = "apiVersion: spillway/v1\nkind: Burst\nname: wake\nspec:\n"
 MARKS = "  service: shop\n  saturated: {full: 80%, queueWait: 200ms, overflow: 20%}\n"
 COMMAND = '  command: [wake, "{{service}}", "{{ event }}"]\n'
@@ -110,3 +114,14 @@ def test_what_is_put_in_is_not_looked_at_again() -> None:
     assert filled_whole({"k": ["{{id}}", 1, None, {"{{id}}": "{{id}}"}]}, values) == {
         "k": ["x", 1, None, {"{{id}}": "x"}]
     }
+
+
+def test_the_examples_can_be_read() -> None:
+    for name in ("command", "webhook"):
+        documents, errors = read((EXAMPLES / f"{name}.yaml").read_text(), name)
+        assert [document.kind for document in documents] == ["Burst"]
+        assert errors == []
+    claim = yaml.safe_load((EXAMPLES / "clusterclaim.yaml").read_text())["data"]["burst.yaml"]
+    documents, errors = read(claim, "claim")
+    assert [document.kind for document in documents] == ["Burst"]
+    assert errors == []

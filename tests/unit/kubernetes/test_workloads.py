@@ -4,13 +4,15 @@ from typing import Any
 
 import pytest
 
-from router.model.specs import ConnectorSpec, PolicySpec, ServiceSpec
+from router.kubernetes.picture import Picture
+from router.model.specs import ConnectorSpec, PolicySpec, ServiceSpec, SitePolicySpec
 from tests.unit.kubernetes.objects import (
     connectors_of,
     documents,
     picture,
     service,
     services_of,
+    specs_of,
     told,
     workload,
 )
@@ -328,3 +330,41 @@ def test_annotations_of_others_that_expose_nothing_are_not_judged() -> None:
     found = workload("backend", 8080)
     found["metadata"]["annotations"] = {"spillway.dev/version": "1", "example.com/proxi": "http"}
     assert picture(found).errors == ()
+
+
+def rated(**notes: str) -> Picture:
+    web = workload("web", 80, proxy="http")
+    for key, text in notes.items():
+        web["metadata"]["annotations"][f"spillway.dev/{key.replace('_', '-')}"] = text
+    return picture(web)
+
+
+def test_rates_of_pods_and_caps_of_the_site_are_annotations_too() -> None:
+    found = rated(capacity="15/s", resume="10/s", window="30s")
+    connector = connectors_of(found)["web-deployment-web"]
+    assert (connector.capacity, connector.resume, connector.window_s) == ("15/s", "10/s", 30.0)
+    assert specs_of(found, "Policy") == {}
+    found = rated(capacity="auto", site_capacity="15/s", resume="10/s", spill="all")
+    connector = connectors_of(found)["web-deployment-web"]
+    assert (connector.capacity, connector.resume) == ("auto", "")
+    assert specs_of(found, "Policy") == {
+        "web": SitePolicySpec(service="web", site_capacity="15/s", resume="10/s", spill="all")
+    }
+    assert told(found) == []
+
+
+@pytest.mark.parametrize(
+    ("notes", "wrong"),
+    [
+        ({"resume": "10/s"}, "resume"),
+        ({"capacity": "5/s", "resume": "10/s"}, "resume"),
+        ({"site_capacity": "0.1/s", "window": "2s"}, "window"),
+        ({"site_capacity": "5/s", "window": "2h"}, "window"),
+        ({"site_capacity": "5", "spill": "all"}, "spill"),
+        ({"site_capacity": "auto"}, "site-capacity"),
+    ],
+)
+def test_what_does_not_fit_a_rate_is_left_out_and_named(notes: dict[str, str], wrong: str) -> None:
+    found = rated(**notes)
+    assert services_of(found)["web"] == ServiceSpec(protocol="http", ports=(80,))
+    assert told(found) == [("SW0408", "Deployment/web", f"[spillway.dev/{wrong}]")]

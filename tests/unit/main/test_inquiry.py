@@ -49,7 +49,7 @@ def test_the_answer_of_an_older_router_has_no_reason_and_no_time() -> None:
 
 
 def test_what_a_later_router_adds_is_left_out() -> None:
-    wire = msgspec.msgpack.encode([["db-here", 5432, False, 0, None, 0, "why", 1.0, "more"]])
+    wire = msgspec.msgpack.encode([["db-here", 5432, False, 0, None, 0, "why", 1.0, None, "more"]])
     ((answer,)) = msgspec.msgpack.decode(wire, type=tuple[TargetAnswer, ...])
     assert (answer.error, answer.state_s) == ("why", 1.0)
 

@@ -9,7 +9,8 @@ from router.main.ports import PendingLink
 from router.main.views import OperatorView
 from router.model.settings import Affinity
 from router.model.specs import LinkSpec
-from tests.simulation.world import SimCredentials, SimMemory, SimSite, World
+from simulator.virtual import SimCredentials
+from tests.simulation.world import SimMemory, SimSite, World
 
 
 def test_a_refused_link_is_a_problem_of_the_site(monkeypatch: pytest.MonkeyPatch) -> None:

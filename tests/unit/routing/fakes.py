@@ -109,6 +109,13 @@ def declare(
 
 
 def advert(
-    name: str, *, port: int = 80, ready: int = 1, capacity: int | None = 10
+    name: str,
+    *,
+    port: int = 80,
+    ready: int = 1,
+    capacity: int | None = 10,
+    rate_per_s: float | None = None,
 ) -> TargetsAdvert:
-    return TargetsAdvert(name=name, port=port, targets_ready=ready, capacity=capacity)
+    return TargetsAdvert(
+        name=name, port=port, targets_ready=ready, capacity=capacity, rate_per_s=rate_per_s
+    )

@@ -1,8 +1,11 @@
 """Load reports: from whom they are believed, and to whom they go on."""
 
+from math import inf, nan
+
+import msgspec
 import pytest
 
-from router.model.adverts import LoadReport
+from router.model.adverts import LoadReport, RateLoad
 from router.model.ids import RouterId, ServiceKey
 from router.routing.load import LoadTable
 from tests.unit.routing.fakes import advert
@@ -59,6 +62,30 @@ def test_capacity_is_bounded_by_what_is_signed() -> None:
     for seq, (told, bounded) in enumerate([(4, 4), (99, 10), (None, 10)]):
         heard = hear(loads, network, report(network, seq, capacity=told), "north")
         assert heard is not None and heard[0].capacity == bounded
+
+
+def test_a_rate_is_bounded_by_what_is_signed_and_must_be_one() -> None:
+    network, loads = square(), LoadTable()
+    network.serve("east", [], [advert("x", capacity=10, rate_per_s=15.0)])
+    network.run(1.0)
+    bad = [(nan, 1, 0), (0.0, 1, 0), (inf, 1, 0), (1.0, -1, 0), (1.0, 2**60, 0), (1.0, 1, -1)]
+    for told in bad:
+        said = msgspec.structs.replace(report(network, 1), rate=RateLoad(*told))
+        assert hear(loads, network, said, "north") is None, told
+    for seq, (told_per_s, bounded) in enumerate([(4.0, 4.0), (99.0, 15.0)], start=2):
+        said = msgspec.structs.replace(report(network, seq), rate=RateLoad(told_per_s, 7, 9))
+        heard = hear(loads, network, said, "north")
+        assert heard is not None
+        assert heard[0].rate == RateLoad(bounded, 7, 9)
+
+
+def test_an_older_router_reports_without_a_rate_and_reads_one_that_has_it() -> None:
+    old = msgspec.msgpack.encode(["r", 1, "x", 80, 3, 1, 10])
+    assert msgspec.msgpack.decode(old, type=LoadReport).rate is None
+    new = LoadReport(RouterId("r"), 1, "x", 80, 3, 1, 10, RateLoad(15.0, 7, 1))
+    wire = msgspec.msgpack.encode(new)
+    assert msgspec.msgpack.decode(wire, type=LoadReport) == new
+    assert msgspec.msgpack.decode(wire)[:7] == msgspec.msgpack.decode(old)
 
 
 @pytest.mark.parametrize(("in_flight", "service"), [(-1, "x"), (1, "y")])

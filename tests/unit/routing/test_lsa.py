@@ -151,7 +151,14 @@ def bad_services() -> list[Services]:
     bad = [Services((msgspec.structs.replace(good, **change),), ()) for change in changes]
     return bad + [
         Services((), (told,))
-        for told in (advert("x", port=70_000), advert("x", ready=-1), advert("x", capacity=-1))
+        for told in (
+            advert("x", port=70_000),
+            advert("x", ready=-1),
+            advert("x", capacity=-1),
+            advert("x", rate_per_s=0.0),
+            advert("x", rate_per_s=float("nan")),
+            advert("x", rate_per_s=1e300),
+        )
     ]
 
 

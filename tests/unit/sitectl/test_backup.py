@@ -72,6 +72,10 @@ def full(here: CommandLine, tmp_path: Path) -> CommandLine:
         here.ok("link", "create", token, "--name", f"to-east-{kind}")
     here.ok("service", "create", "db", "5432", "--generate-tls-secrets")
     (here.state / "here" / "config" / "own.yaml").write_text("# mine\n")
+    webhooks = here.state / "here" / "secrets" / "webhooks"
+    webhooks.mkdir(mode=0o700)
+    (webhooks / "cloud").touch(0o600)
+    (webhooks / "cloud").write_text("s3cret\n")
     Revocations(here.state / "here" / "secrets").add(sites=("ab" * 16,))
     FileKeeper(here.state / "here" / "state.json").declared_at("db")
     return here

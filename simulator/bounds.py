@@ -1,0 +1,15 @@
+"""Every bound of a simulation, with its reason."""
+
+DURATION_S_MAX = 6 * 3600.0  # Idle routers talk, too: an hour of three takes half a minute.
+REQUESTS_MAX = 1_000_000  # Several minutes of real time, and 100 bytes of memory each.
+RATE_PER_S_MAX = 20_000.0
+CLIENTS_MAX = 2_000  # Of one closed loop: each is a connection.
+SITES_MAX = 32
+TARGETS_MAX = 500  # In all: each target is checked and counted by its router.
+SERVICES_MAX = 16
+LISTS_MAX = 500  # Links, arrivals, events.
+LOG_BYTES_MAX = 64 * 1024 * 1024
+SETTLE_S = 5.0  # Links come up and loads are told before the first request.
+CLIENT_TIMEOUT_S = 30.0  # What clients wait for an answer.
+AFTER_S = CLIENT_TIMEOUT_S + 5.0  # After the last arrival everything has been answered or given up.
+BINS = 60  # Steps of time in tables and pictures.

@@ -1,0 +1,117 @@
+"""Clients in virtual time: one request each, over a connection of its own or one that is kept."""
+
+from collections.abc import Callable
+from functools import partial
+
+from router.net.ports import Connection, ConnectionHandler, DialFailure, Loss, Network
+from router.net.simulated import LOOPBACK_DELAY_S
+from simulator.bounds import CLIENT_TIMEOUT_S
+from simulator.measure import Request
+
+_DIAL_S = 5.0
+Asked = Callable[[Request], None]
+
+
+class Clients:
+    """Who asks one service at one site. ``asks`` hears of each request as its bytes leave."""
+
+    __slots__ = ("_asks", "_idle", "_port", "keeps", "network")
+
+    def __init__(self, network: Network, port: int, keeps: bool, asks: Asked) -> None:
+        self.network, self._port, self.keeps, self._asks = network, port, keeps, asks
+        self._idle: list[_Connection] = []
+
+    def ask(self, request: Request, done: Callable[[], None] | None = None) -> None:
+        """Begin ``request`` now; ``done`` when it was answered, refused or lost."""
+        if self._idle:
+            self._idle.pop().send(request, done)
+            return
+
+        def connected(connection: Connection) -> ConnectionHandler:
+            asked = _Connection(self, self.network, connection)
+            asked.send(request, done)
+            return asked
+
+        def failed(failure: DialFailure) -> None:
+            request.end(self.network.now(), 0, failure.code)
+            if done is not None:
+                done()
+
+        self.network.dial("127.0.0.1", self._port, connected, failed, timeout_s=_DIAL_S)
+
+    def asks(self, request: Request) -> None:
+        """Its bytes leave now: what they will find when they arrive is looked at just before."""
+        arrival = self.network.now() + LOOPBACK_DELAY_S
+        self.network.call_at(arrival, partial(self._asks, request))
+
+    def rest(self, connection: "_Connection") -> None:
+        """It may be used again."""
+        self._idle.append(connection)
+
+    def gone(self, connection: "_Connection") -> None:
+        """It may not."""
+        if connection in self._idle:
+            self._idle.remove(connection)
+
+
+class _Connection:
+    __slots__ = ("_bytes", "_clients", "_connection", "_done", "_network", "_request", "_timer")
+
+    def __init__(self, clients: Clients, network: Network, connection: Connection) -> None:
+        self._clients, self._network, self._connection = clients, network, connection
+        self._bytes = b""
+        self._request: Request | None = None
+        self._done: Callable[[], None] | None = None
+
+    def send(self, request: Request, done: Callable[[], None] | None) -> None:
+        """Ask over this connection."""
+        self._request, self._done = request, done
+        self._timer = self._network.call_at(request.began + CLIENT_TIMEOUT_S, self._overdue)
+        self._clients.asks(request)
+        close = b"" if self._clients.keeps else b"Connection: close\r\n"
+        self._connection.send(
+            b"GET /%d HTTP/1.1\r\nHost: simulated\r\n%s\r\n" % (request.number, close)
+        )
+
+    def received(self, data: memoryview) -> None:
+        self._bytes += data
+        head, found, body = self._bytes.partition(b"\r\n\r\n")
+        if not found:
+            return
+        lines = head.lower().split(b"\r\n")
+        length = next((int(line[15:]) for line in lines if line.startswith(b"content-length:")), 0)
+        if len(body) < length:
+            return
+        self._bytes = b""
+        closes = not self._clients.keeps or b"connection: close" in lines
+        self._over(int(head[9:12]), body.decode() if head[9:12] == b"200" else "")
+        if closes:
+            self._connection.finish()
+        else:
+            self._clients.rest(self)
+
+    def _over(self, status: int, told: str) -> None:
+        request, done = self._request, self._done
+        if request is None:
+            return
+        self._request = self._done = None
+        self._timer.cancel()
+        request.end(self._network.now(), status, told)
+        if done is not None:
+            done()
+
+    def _overdue(self) -> None:
+        self._connection.abort()
+        self._over(0, "timed-out")
+
+    def ended(self) -> None:
+        self._clients.gone(self)
+        self._connection.finish()
+        self._over(0, "closed")
+
+    def writable(self) -> None:
+        pass
+
+    def lost(self, cause: Loss | None) -> None:
+        self._clients.gone(self)
+        self._over(0, cause.code if cause is not None else "closed")

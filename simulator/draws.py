@@ -1,0 +1,95 @@
+"""Arrivals and service times, drawn from the seed alone. Pure.
+
+Every request has a number and one draw from [0, 1); how long a backend works on it is the quantile
+of its distribution at that draw. So whatever rule sends it wherever, it is the same request.
+"""
+
+from collections.abc import Iterator
+from math import exp, log
+from random import Random
+from statistics import NormalDist
+
+from simulator.scenario import Arrivals, Scenario, ServiceTime
+
+_NORMAL = NormalDist()
+
+
+def service_s(spec: ServiceTime, draw: float) -> float:
+    """Seconds of work on the request with that ``draw``; their mean over all draws is the mean."""
+    mean = spec.mean_s
+    match spec.kind:
+        case "constant":
+            return mean
+        case "exponential":
+            return -mean * log(1.0 - draw)
+        case "uniform":
+            return mean * (1.0 + spec.spread * (2.0 * draw - 1.0))
+        case "bimodal":
+            fast = mean / (1.0 + spec.slow_share * (spec.slow_factor - 1.0))
+            return fast * spec.slow_factor if draw < spec.slow_share else fast
+        case "lognormal":
+            middle = log(mean) - spec.sigma * spec.sigma / 2.0
+            clipped = min(max(draw, 1e-9), 1.0 - 1e-9)
+            return exp(middle + spec.sigma * _NORMAL.inv_cdf(clipped))
+
+
+def generator(scenario: Scenario, *words: object) -> Random:
+    """A generator of its own for one purpose: what others draw does not move it."""
+    return Random(f"{scenario.seed} {' '.join(map(str, words))}")
+
+
+def instants(arrivals: Arrivals, duration_s: float, random: Random) -> Iterator[float]:
+    """When requests begin, in order. Closed loops have none: their clients ask when answered."""
+    begin = arrivals.from_s
+    end = min(duration_s, duration_s if arrivals.until_s is None else arrivals.until_s)
+    match arrivals.kind:
+        case "closed":
+            return
+        case "replay":
+            yield from (begin + when for when in arrivals.instants if begin + when < end)
+        case "steady":
+            number, gap = 0, 1.0 / arrivals.rate
+            while (when := begin + number * gap) < end:
+                yield when
+                number += 1
+        case "poisson" | "flash" | "ramp":
+            yield from _thinned(arrivals, begin, end, random)
+
+
+def rate_at(arrivals: Arrivals, when: float, end: float) -> float:
+    """Requests a second offered at ``when``, of the kinds that state a rate."""
+    if arrivals.kind == "ramp":
+        done = (when - arrivals.from_s) / (end - arrivals.from_s)
+        return arrivals.rate + (arrivals.to_rate - arrivals.rate) * done
+    in_peak = arrivals.peak_from_s <= when < arrivals.peak_until_s
+    return arrivals.peak if arrivals.kind == "flash" and in_peak else arrivals.rate
+
+
+def _thinned(arrivals: Arrivals, begin: float, end: float, random: Random) -> Iterator[float]:
+    """A Poisson process whose rate changes (Lewis and Shedler, 1979: thinning)."""
+    most = max(arrivals.rate, arrivals.to_rate, arrivals.peak)
+    when = begin
+    while (when := when + random.expovariate(most)) < end:
+        if random.random() * most < rate_at(arrivals, when, end):
+            yield when
+
+
+def expected(arrivals: Arrivals, duration_s: float, quickest_s: float) -> float:
+    """How many requests it will make, about; of a closed loop at most.
+
+    ``quickest_s``: the mean work of the fastest target.
+    """
+    end = min(duration_s, duration_s if arrivals.until_s is None else arrivals.until_s)
+    length = max(0.0, end - arrivals.from_s)
+    match arrivals.kind:
+        case "replay":
+            return float(len(arrivals.instants))
+        case "closed":
+            return arrivals.clients * length / max(arrivals.think_s + quickest_s, 1e-4)
+        case "ramp":
+            return length * (arrivals.rate + arrivals.to_rate) / 2.0
+        case "flash":
+            peak = max(0.0, min(end, arrivals.peak_until_s) - arrivals.peak_from_s)
+            return (length - peak) * arrivals.rate + peak * arrivals.peak
+        case "steady" | "poisson":
+            return length * arrivals.rate

@@ -1,0 +1,60 @@
+"""The ideal: who finds a free slot of its own site takes it, everybody else leaves. Pure."""
+
+from collections.abc import Callable
+from heapq import heappop, heappush
+
+import msgspec
+
+from simulator import draws
+from simulator.measure import Record
+from simulator.scenario import Scenario
+
+
+class Ideal(msgspec.Struct, frozen=True, kw_only=True):
+    """What no rule can do better: share of slots that worked, and who had to leave."""
+
+    used: float
+    left: int
+    first_s: float | None
+    last_s: float | None
+
+
+def ideal_of(
+    scenario: Scenario, record: Record, site: str, service: str, draw: Callable[[int], float]
+) -> Ideal | None:
+    """Of the requests that one site was really asked. None: it has no slots, or they change."""
+    groups = [one for one in scenario.targets if (one.site, one.service) == (site, service)]
+    slots = [
+        one.count * min(one.slots or 1, one.capacity if isinstance(one.capacity, int) else 10**6)
+        for one in groups
+    ]
+    changes = any(one.site == site and one.do != "set-cost" for one in scenario.events)
+    if not sum(slots) or changes:
+        return None
+    free = list(slots)
+    ends: list[tuple[float, int]] = []
+    spans: list[tuple[float, float]] = []
+    left: list[float] = []
+    for one in record.requests:
+        if (one.site, one.service) != (site, service):
+            continue
+        when = one.began - record.began_s
+        while ends and ends[0][0] <= when:
+            free[heappop(ends)[1]] += 1
+        best = max(range(len(free)), key=free.__getitem__)
+        if not free[best]:
+            left.append(when)
+            continue
+        free[best] -= 1
+        end = when + draws.service_s(groups[best].service_time, draw(one.number))
+        heappush(ends, (end, best))
+        spans.append((when, end))
+    first, last = (left[0], left[-1]) if left else (0.0, record.lasted_s)
+    worked = sum(max(0.0, min(end, last) - max(begin, first)) for begin, end in spans)
+    length = max(last - first, 1e-9)
+    return Ideal(
+        used=worked / (length * sum(slots)) if last > first else 1.0,
+        left=len(left),
+        first_s=left[0] if left else None,
+        last_s=left[-1] if left else None,
+    )

@@ -1,0 +1,64 @@
+"""What happened: every request, and the state of every site at every step of time."""
+
+from router.model.ids import ServiceKey
+
+ANSWERED = 200
+
+
+class Request:
+    """One request of a client. Times from the start of the scenario's clock of the network.
+
+    ``free``: slots of its own site that were free when the router heard of it; None: no slots are
+    stated there. ``told``: who served it, or how it was lost.
+    """
+
+    __slots__ = ("began", "ended", "free", "number", "service", "site", "status", "told")
+
+    def __init__(self, number: int, site: str, service: str, began: float) -> None:
+        self.number, self.site, self.service, self.began = number, site, service, began
+        self.ended = -1.0
+        self.status = -1
+        self.told = ""
+        self.free: int | None = None
+
+    def end(self, now: float, status: int, told: str) -> None:
+        """It is over: ``status`` 0 is a connection lost."""
+        self.ended, self.status, self.told = now, status, told
+
+    @property
+    def served_by(self) -> str:
+        """The site that served it; empty: none."""
+        return self.told if self.status == ANSWERED else ""
+
+    @property
+    def latency_s(self) -> float:
+        """From the client's first byte to the answer's last."""
+        return self.ended - self.began
+
+
+class Sample:
+    """A site for one service in one step of time. ``busy``: mean of its slots that worked in it.
+
+    The others are of its end: requests that wait ``in_backends`` and ``queued`` in the router's
+    line, and ``slots`` of the backends, whatever is stated.
+    """
+
+    __slots__ = ("busy", "in_backends", "queued", "slots")
+
+    def __init__(self, busy: float, in_backends: int, queued: int, slots: int) -> None:
+        self.busy, self.in_backends, self.queued, self.slots = busy, in_backends, queued, slots
+
+
+class Record:
+    """Everything that a run saw."""
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self.samples: dict[tuple[str, str], list[Sample]] = {}
+        self.began_s = self.lasted_s = 0.0
+        self.interrupted = False
+
+
+def key_of(services: tuple[str, ...], service: str) -> ServiceKey:
+    """The service port that stands for ``service``."""
+    return ServiceKey(service, 8001 + services.index(service))

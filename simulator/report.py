@@ -1,0 +1,118 @@
+"""An outcome as tables: what each site's clients got, from whom, how fast; and other rules."""
+
+from simulator.figures import Outcome, Rival, SiteFigures
+
+Table = tuple[list[str], list[list[str]]]
+
+_SITE = ["SITE", "OFFERED", "HERE", "AWAY", "REFUSED", "LOST", "USED", "IDEAL", "QUEUE"]
+_WAITS = ["P50", "P90", "P99"]
+
+
+def sites(outcome: Outcome) -> Table:
+    """One line for each site that has clients or targets. Shares are of what it was offered."""
+    several = len({one.service for one in outcome.sites}) > 1
+    rows = []
+    for one in outcome.sites:
+        name = f"{one.site} {one.service}" if several else one.site
+        away = sum(one.overflowed.values())
+        rows.append(
+            [
+                name,
+                str(one.offered),
+                counted(one.here, one.offered),
+                counted(away, one.offered),
+                str(one.refused),
+                str(one.lost),
+                percent(one.used),
+                percent(one.ideal),
+                str(one.queue_most),
+                *(milliseconds(value) for value in (one.p50_ms, one.p90_ms, one.p99_ms)),
+            ]
+        )
+    return [*_SITE, *_WAITS], rows
+
+
+def split(outcome: Outcome, label: str) -> list[list[str]]:
+    """Lines of the comparison of rules: who served what each site's clients asked."""
+    return [_rule_line(label, one) for one in outcome.sites if one.offered] + [
+        _rule_line(one.rule, one) for one in outcome.skupper
+    ]
+
+
+SPLIT_HEADINGS = ["RULE", "CLIENTS OF", "HERE", "ELSEWHERE", "P50", "P99"]
+
+
+def _rule_line(label: str, one: SiteFigures | Rival) -> list[str]:
+    away = sum(one.overflowed.values())
+    total = one.here + away
+    there = ", ".join(f"{site} {counted(n, total)}" for site, n in one.overflowed.items())
+    p50, p99 = milliseconds(one.p50_ms), milliseconds(one.p99_ms)
+    return [label, one.site, counted(one.here, total), there or "-", p50, p99]
+
+
+def spills(outcome: Outcome) -> list[str]:
+    """What there is to say of the overflow of each site that has clients."""
+    lines = []
+    for one in outcome.sites:
+        if one.first_spill_s is None:
+            if one.offered:
+                lines.append(f"{one.site}: nothing left the site")
+            continue
+        free = one.first_spill_free
+        found = "no capacity is stated there" if free is None else f"{max(free, 0)} slots were free"
+        lines.append(f"{one.site}: first spill at {one.first_spill_s:.2f} s, {found}")
+        if one.spilled_while_free is not None:
+            lines.append(f"  {one.spilled_while_free * 100:.1f} % left while a slot was free")
+        if one.return_s is not None:
+            back_s = max(one.return_s, 0.0)
+            lines.append(f"  the last one left {back_s:.2f} s after the last that had to")
+    return lines
+
+
+def over_time(outcome: Outcome, steps: int = 12) -> Table:
+    """Each site in ``steps`` equal pieces of time: rates a second, mean slots, most in line."""
+    rows: list[list[str]] = []
+    for one in outcome.sites:
+        series = one.series
+        size = max(1, len(series.offered) // steps)
+        for begin in range(0, len(series.offered), size):
+            end = min(begin + size, len(series.offered))
+            seconds = (end - begin) * series.step_s
+            away = sum(
+                sum(counts[begin:end])
+                for there, counts in series.served.items()
+                if there != one.site
+            )
+            here = sum(series.served.get(one.site, [0] * end)[begin:end])
+            busy = sum(series.busy[begin:end]) / (end - begin)
+            rows.append(
+                [
+                    one.site,
+                    f"{begin * series.step_s:.0f} s",
+                    f"{sum(series.offered[begin:end]) / seconds:.1f}/s",
+                    f"{here / seconds:.1f}/s",
+                    f"{away / seconds:.1f}/s",
+                    f"{sum(series.refused[begin:end]) / seconds:.1f}/s",
+                    f"{busy:.1f}/{max(series.slots[begin:end])}",
+                    str(max(series.queue[begin:end])),
+                    milliseconds(max(series.p99_ms[begin:end]) or None),
+                ]
+            )
+    return ["SITE", "FROM", "OFFERED", "HERE", "AWAY", "FAILED", "SLOTS", "QUEUE", "P99"], rows
+
+
+def counted(number: int, total: int) -> str:
+    """``670 (20 %)``."""
+    return f"{number} ({number / total * 100:.0f} %)" if total else str(number)
+
+
+def percent(share: float | None) -> str:
+    """``91 %``; a dash: not known."""
+    return "-" if share is None else f"{share * 100:.0f} %"
+
+
+def milliseconds(value: float | None) -> str:
+    """``420 ms``, ``1.2 s``; a dash: nobody was answered."""
+    if value is None:
+        return "-"
+    return f"{value:.0f} ms" if value < 10_000 else f"{value / 1000:.1f} s"

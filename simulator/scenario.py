@@ -1,0 +1,145 @@
+"""What a scenario says, as values. Times are seconds from its start."""
+
+from typing import Literal
+
+import msgspec
+
+from router.model.specs import PolicyName
+
+ServiceTimeKind = Literal["constant", "exponential", "lognormal", "bimodal", "uniform"]
+ArrivalKind = Literal["steady", "poisson", "ramp", "flash", "closed", "replay"]
+Action = Literal[
+    "add-targets",
+    "remove-targets",
+    "stop-targets",
+    "start-targets",
+    "kill-router",
+    "start-router",
+    "set-policy",
+    "set-cost",
+    "set-capacity",
+    "set-service-time",
+]
+
+
+class ServiceTime(msgspec.Struct, frozen=True, kw_only=True):
+    """How long a backend works on a request. ``mean_s`` is the mean of every kind.
+
+    ``sigma`` (lognormal): of the logarithm. ``spread`` (uniform): it goes from mean x (1 - spread)
+    to mean x (1 + spread). bimodal: a ``slow_share`` takes ``slow_factor`` times what others take.
+    """
+
+    kind: ServiceTimeKind = "constant"
+    mean_s: float
+    sigma: float = 0.5
+    spread: float = 0.5
+    slow_share: float = 0.1
+    slow_factor: float = 10.0
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True):
+    """A link between two sites; the first of ``between`` dials."""
+
+    between: tuple[str, ...]
+    cost: int = 1
+    rtt_s: float = 0.02
+
+
+class Service(msgspec.Struct, frozen=True, kw_only=True):
+    """A service, declared at every site that has clients or targets of it."""
+
+    name: str
+    protocol: Literal["http", "tcp"] = "http"
+    policy: PolicyName = "fill"
+    weights: dict[str, int] = {}
+    queue: int | None = None
+    queue_wait_s: float = 1.0
+
+
+class Targets(msgspec.Struct, frozen=True, kw_only=True):
+    """Equal backends of one service at one site.
+
+    ``slots``: what each really does at once, more wait in it. ``capacity``: what is stated to the
+    router (None: nothing), with the fields that may stand beside a rate.
+    """
+
+    site: str
+    service: str = ""
+    count: int = 1
+    slots: int | None = None
+    capacity: int | str | None = None
+    resume: str = ""
+    window_s: float | None = None
+    stay_s: float | None = None
+    service_time: ServiceTime
+
+
+class SitePolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """What one site takes of a service in all, as in a Policy document."""
+
+    site: str
+    service: str = ""
+    site_capacity: int | str | None = None
+    resume: str = ""
+    window_s: float | None = None
+    stay_s: float | None = None
+    spill: Literal["excess", "all"] = "excess"
+
+
+class Arrivals(msgspec.Struct, frozen=True, kw_only=True):
+    """Requests of the clients at one site, from ``from_s`` until ``until_s`` (None: the end).
+
+    steady, poisson: ``rate`` a second. ramp: from ``rate`` to ``to_rate``. flash: ``rate``, but
+    ``peak`` between ``peak_from_s`` and ``peak_until_s``. closed: ``clients`` that wait for the
+    answer and think for ``think_s``. replay: the instants of the log ``file``, ``speed`` times
+    as fast.
+    """
+
+    site: str
+    service: str = ""
+    kind: ArrivalKind = "poisson"
+    rate: float = 0.0
+    to_rate: float = 0.0
+    peak: float = 0.0
+    peak_from_s: float = 0.0
+    peak_until_s: float = 0.0
+    clients: int = 0
+    think_s: float = 0.0
+    file: str = ""
+    speed: float = 1.0
+    from_s: float = 0.0
+    until_s: float | None = None
+    connections: Literal["keep-alive", "new"] = "new"
+    instants: tuple[float, ...] = ()
+    """Of a replay, read from its file."""
+
+
+class Happening(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that is done at ``at_s``; which fields count depends on ``do``."""
+
+    at_s: float
+    do: Action
+    site: str = ""
+    service: str = ""
+    count: int = 1
+    policy: PolicyName = "fill"
+    weights: dict[str, int] = {}
+    between: tuple[str, ...] = ()
+    cost: int = 1
+    capacity: int | str | None = None
+    service_time: ServiceTime | None = None
+
+
+class Scenario(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a run is made of. Same scenario, same outcome."""
+
+    name: str
+    seed: int = 1
+    duration_s: float
+    sites: tuple[str, ...]
+    links: tuple[Link, ...] = ()
+    services: tuple[Service, ...]
+    targets: tuple[Targets, ...] = ()
+    policies: tuple[SitePolicy, ...] = ()
+    arrivals: tuple[Arrivals, ...]
+    events: tuple[Happening, ...] = ()

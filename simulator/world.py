@@ -1,0 +1,242 @@
+"""Whole routers, backends and clients of a scenario on one simulated internet."""
+
+from random import Random
+
+import msgspec
+
+from router.documents import Wanted
+from router.main.site_router import SiteRouter
+from router.model.events import Severity
+from router.model.specs import (
+    ConnectorSpec,
+    LinkSpec,
+    PolicySpec,
+    ServiceSpec,
+    SitePolicySpec,
+    SiteSpec,
+    TargetSpec,
+)
+from router.net.simulated import SimulatedInternet
+from simulator.backends import Backend, WorkOf
+from simulator.measure import key_of
+from simulator.scenario import Happening, Scenario, Service, Targets
+from simulator.virtual import LINK_PORT, MemoryKeeper, NoClaims, SimCredentials, SimIdentity
+
+_FIRST_PORT = 10_000
+_STRANGERS_S = 0.001  # One way, between sites that no link joins: they never talk.
+
+
+class Group:
+    """The backends of one `Targets` of the scenario."""
+
+    __slots__ = ("backends", "spec", "stopped")
+
+    def __init__(self, spec: Targets) -> None:
+        self.spec = spec
+        self.backends: list[Backend] = []
+        self.stopped: list[Backend] = []
+
+
+class Site:
+    """One site: its host, its router, its backends."""
+
+    def __init__(self, world: "World", number: int, name: str) -> None:
+        self._world = world
+        self.name = name
+        self.ip = f"10.0.{number // 250}.{number % 250 + 1}"
+        self.network = world.internet.host(self.ip)
+        self._identity = SimIdentity(name, f"{number + 1:016x}")
+        self._keeper = MemoryKeeper(world.internet)
+        self._endpoints: dict[str, str] = {}
+        self._links: dict[str, LinkSpec] = {}
+        self._ports = 0
+        self.groups = [Group(spec) for spec in world.scenario.targets if spec.site == name]
+        self.everyone: list[tuple[str, Backend]] = []
+        """Every backend that ever was, with its service."""
+        self.alive = False
+
+    def start(self) -> None:
+        """Make its host and router, anew after it was killed."""
+        self.network = self._world.internet.host(self.ip)
+        self._keeper.keep_epoch(self._keeper.epoch + 1)
+        life = self._keeper.epoch
+        self.router = SiteRouter(
+            self.network,
+            self._identity,
+            SimCredentials(self.name, self._endpoints),
+            self._keeper,
+            NoClaims(),
+            epoch=life,
+            boot_nonce=b"%d" % life,
+            version="simulated",
+            rng=Random(f"{self._world.scenario.seed} router {self.name} {life}"),
+            tell=self._world.tell,
+        )
+        for group in self.groups:
+            count = len(group.backends) or group.spec.count
+            group.backends, group.stopped = [], []
+            self.add(group, count)
+        self.alive = True
+        self.apply()
+
+    def kill(self) -> None:
+        """Its host dies, backends and clients included."""
+        self.alive = False
+        for _, backend in self.everyone:
+            backend.die()
+        self._world.internet.kill(self.ip)
+
+    def add(self, group: Group, count: int) -> None:
+        """Start ``count`` more backends; `apply` tells the router."""
+        spec = group.spec
+        assert spec.slots is not None, "the reader fills it in"
+        for _ in range(count):
+            port = _FIRST_PORT + self._ports
+            self._ports += 1
+            name, draw = self.name.encode(), self._world.draw
+            backend = Backend(self.network, port, name, spec.slots, spec.service_time, draw)
+            group.backends.append(backend)
+            self.everyone.append((spec.service, backend))
+
+    def dial(self, other: "Site", cost: int) -> None:
+        """Link to ``other``, or change that link's cost."""
+        self._endpoints[f"to-{other.name}"] = other.ip
+        self._links[f"to-{other.name}"] = LinkSpec(cost=cost)
+
+    def apply(self) -> None:
+        """Hand the wanted state to the router."""
+        if not self.alive:
+            return
+        self.router.apply(
+            Wanted(
+                name=self.name,
+                site=SiteSpec(ingress_bind_ip=self.ip, bind_port=LINK_PORT),
+                services={name: self._world.declared(name) for name in self._world.names},
+                connectors={f"c{i}": self._connector(group) for i, group in enumerate(self.groups)},
+                links=dict(self._links),
+                policies={
+                    f"p{i}": SitePolicySpec(
+                        service=spec.service,
+                        site_capacity=spec.site_capacity,
+                        resume=spec.resume,
+                        window_s=spec.window_s,
+                        stay_s=spec.stay_s,
+                        spill=spec.spill,
+                    )
+                    for i, spec in enumerate(self._world.scenario.policies)
+                    if spec.site == self.name
+                },
+            ),
+            [],
+        )
+
+    def _connector(self, group: Group) -> ConnectorSpec:
+        spec = group.spec
+        return ConnectorSpec(
+            service=spec.service,
+            targets=tuple(TargetSpec("127.0.0.1", one.port) for one in group.backends),
+            capacity=spec.capacity,
+            resume=spec.resume,
+            window_s=spec.window_s,
+            stay_s=spec.stay_s,
+        )
+
+    def backends_of(self, service: str) -> list[Backend]:
+        """Those that run, of one service."""
+        return [
+            backend
+            for group in self.groups
+            if group.spec.service == service
+            for backend in group.backends
+            if backend not in group.stopped
+        ]
+
+
+class World:
+    """All sites of a scenario, from before the first link to the end."""
+
+    def __init__(self, scenario: Scenario, draw: WorkOf) -> None:
+        self.scenario, self.draw = scenario, draw
+        self.names = tuple(service.name for service in scenario.services)
+        self.services: dict[str, Service] = {one.name: one for one in scenario.services}
+        self.internet = SimulatedInternet(scenario.seed, delay_s=_STRANGERS_S, cuts=False)
+        self.journal: list[str] = []
+        self.sites = {name: Site(self, i, name) for i, name in enumerate(scenario.sites)}
+        for link in scenario.links:
+            first, second = (self.sites[name] for name in link.between)
+            self.internet.set_delay(first.ip, second.ip, link.rtt_s / 2.0)
+            first.dial(second, link.cost)
+        for site in self.sites.values():
+            site.start()
+
+    def tell(
+        self, severity: Severity, code: str, subject: str, message: str, hint: str = ""
+    ) -> None:
+        """What any router journals."""
+        self.journal.append(f"{self.internet.now:.6f} {severity} {code} {subject}: {message}")
+
+    def declared(self, name: str) -> ServiceSpec:
+        """The declaration of a service, the same at all sites."""
+        service = self.services[name]
+        return ServiceSpec(
+            protocol=service.protocol,
+            ports=(key_of(self.names, name).port,),
+            policy=PolicySpec(name=service.policy, weights=dict(service.weights)),
+            queue=service.queue,
+            queue_wait_s=service.queue_wait_s,
+        )
+
+    def happen(self, event: Happening) -> None:
+        """Do what the scenario says."""
+        match event.do:
+            case "set-policy":
+                self.services[event.service] = msgspec.structs.replace(
+                    self.services[event.service], policy=event.policy, weights=event.weights
+                )
+                for site in self.sites.values():
+                    site.apply()
+            case "set-cost":
+                self._set_cost(event)
+            case "kill-router":
+                self.sites[event.site].kill()
+            case "start-router":
+                if not self.sites[event.site].alive:
+                    self.sites[event.site].start()
+            case _:
+                self._change_targets(event)
+
+    def _set_cost(self, event: Happening) -> None:
+        for link in self.scenario.links:
+            if set(link.between) == set(event.between):
+                first, second = (self.sites[name] for name in link.between)
+                first.dial(second, event.cost)
+                first.apply()
+
+    def _change_targets(self, event: Happening) -> None:
+        """The first group of the service at that site grows, shrinks, stops, changes."""
+        site = self.sites[event.site]
+        group = next((one for one in site.groups if one.spec.service == event.service), None)
+        if group is None or not site.alive:
+            return
+        match event.do:
+            case "add-targets":
+                site.add(group, event.count)
+            case "remove-targets":
+                del group.backends[len(group.backends) - min(event.count, len(group.backends)) :]
+            case "set-capacity":
+                group.spec = msgspec.structs.replace(group.spec, capacity=event.capacity)
+            case "set-service-time":
+                assert event.service_time is not None, "the reader demands it"
+                group.spec = msgspec.structs.replace(group.spec, service_time=event.service_time)
+                for backend in group.backends:
+                    backend.service_time = event.service_time
+            case "stop-targets":
+                for backend in group.backends[: event.count]:
+                    if backend not in group.stopped:
+                        group.stopped.append(backend)
+                        backend.stop()
+            case "start-targets":
+                for backend in group.stopped[: event.count]:
+                    group.stopped.remove(backend)
+                    backend.start()
+        site.apply()

@@ -1,0 +1,232 @@
+"""`simulate`: a scenario run on the router's own code, in virtual time.
+
+Codes: SW0720 to SW0726 are `simulator.reading`'s; SW0727 a value of ``--set``, SW0728 a file that
+cannot be written.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sitectl import output, texts
+from sitectl.failure import Exit, Failure
+from sitectl.options import Settings, Verb
+
+if TYPE_CHECKING:
+    from simulator.figures import Outcome
+    from simulator.scenario import Scenario
+    from simulator.skupper import Version
+
+POLICIES = ("fill", "balanced", "spread", "split", "failover")
+
+
+@click.command(cls=Verb)
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--seed", type=click.IntRange(0, 999_999_999), help="In place of the scenario's.")
+@click.option("--policy", type=click.Choice(POLICIES), help="Of all services, in its place.")
+@click.option("--compare", type=click.Choice(POLICIES), help="Run it under this policy, too.")
+@click.option(
+    "--set",
+    "changes",
+    metavar="FIELD=VALUE",
+    multiple=True,
+    help="Change a field: duration=10s, targets.0.count=3, arrivals.0.rate=80/s.",
+)
+@click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), help="Draw it there.")
+@click.option("--over-time", is_flag=True, help="A table of every site over time, too.")
+@click.option("--no-plot", is_flag=True, help="Tables only.")
+@click.option("--no-skupper", is_flag=True, help="Leave out what Skupper's rule does with it.")
+@click.pass_context
+def simulate(
+    ctx: click.Context,
+    file: Path,
+    seed: int | None,
+    policy: str | None,
+    compare: str | None,
+    changes: tuple[str, ...],
+    svg: Path | None,
+    over_time: bool,
+    no_plot: bool,
+    no_skupper: bool,
+) -> None:
+    """Run the scenario in FILE: who serves whom, who overflows where, how long it takes.
+
+    \b
+    Examples:
+      sitectl simulate examples/burst.yaml
+      sitectl simulate examples/burst.yaml --compare balanced
+      sitectl simulate examples/burst.yaml --set arrivals.0.peak=400/s --set targets.1.count=20
+      sitectl simulate examples/burst.yaml --svg burst.svg
+      sitectl simulate examples/burst.yaml -o json > burst.json
+
+    Whole routers run in virtual time, on the code that decides in production. The same file and the
+    same seed give the same output. Ctrl-C ends it and shows what there is. docs/simulate.md has the
+    fields.
+    """
+    from simulator import figures, report
+    from simulator.run import Run
+
+    settings = ctx.ensure_object(Settings)
+    scenario = _scenario(file, changes, seed)
+    outcomes: list[Outcome] = []
+    for name in dict.fromkeys((policy, compare) if compare else (policy,)):
+        chosen = _under(scenario, name)
+        run = Run(chosen)
+        with _interruptible() as progress:
+            record = run.finish(progress)
+        rivals: tuple[Version, ...] = () if no_skupper or outcomes else ("v1", "v2")
+        outcomes.append(figures.outcome(chosen, record, run.draw, rivals))
+        if record.interrupted:
+            output.note(f"interrupted after {record.lasted_s:.1f} s of the scenario")
+            break
+    if svg is not None:
+        _draw(svg, scenario, outcomes)
+    items = [_plain(one) for one in outcomes]
+    output.emit_items(
+        settings, "Simulation", items, lambda: _text(outcomes, report, over_time, not no_plot)
+    )
+    if outcomes[-1].interrupted:
+        ctx.exit(Exit.INTERRUPTED)
+
+
+def _plain(outcome: "Outcome") -> dict[str, Any]:
+    import msgspec
+
+    plain: dict[str, Any] = msgspec.to_builtins(outcome)
+    return plain
+
+
+def _scenario(file: Path, changes: tuple[str, ...], seed: int | None) -> "Scenario":
+    import msgspec
+
+    from simulator import bounds, reading
+
+    def open_log(name: str) -> str:
+        path = file.parent / name
+        if path.stat().st_size > bounds.LOG_BYTES_MAX:
+            raise OSError(0, f"is larger than {bounds.LOG_BYTES_MAX} bytes")
+        return path.read_text("utf-8")
+
+    text = texts.text_of(file)
+    scenario, errors, notes = reading.read(text, str(file), open_log)
+    if scenario is not None and changes:
+        text = _changed(text, changes)
+        scenario, errors, notes = reading.read(text, f"{file} with --set", open_log)
+    if scenario is None:
+        raise texts.config_failure(errors, f"{file} cannot be simulated")
+    for note in notes:
+        output.note(note)
+    return scenario if seed is None else msgspec.structs.replace(scenario, seed=seed)
+
+
+def _changed(text: str, changes: tuple[str, ...]) -> str:
+    """The document with fields set, by their way under ``spec``."""
+    import yaml
+
+    document = yaml.safe_load(text)
+    for change in changes:
+        way, found, value = change.partition("=")
+        *parents, last = way.split(".")
+        place = document["spec"]
+        try:
+            for part in parents:
+                place = place[int(part)] if isinstance(place, list) else place[part]
+            if isinstance(place, list):
+                place[int(last)] = yaml.safe_load(value)
+            else:
+                place[last] = yaml.safe_load(value)
+        except (KeyError, IndexError, ValueError, TypeError, yaml.YAMLError):
+            found = ""
+        if not found:
+            raise Failure(
+                Exit.USAGE,
+                "SW0727",
+                f"--set {change}: there is no such field in the file",
+                "--set FIELD=VALUE as in --set duration=10s or --set targets.0.count=3",
+            )
+    changed: str = yaml.safe_dump(document, sort_keys=False)
+    return changed
+
+
+def _under(scenario: "Scenario", policy: str | None) -> "Scenario":
+    """The scenario with all services under ``policy``; None: as they are."""
+    import msgspec
+
+    if policy is None:
+        return scenario
+    if policy == "split" and not all(any(one.weights.values()) for one in scenario.services):
+        raise Failure(
+            Exit.USAGE,
+            "SW0724",
+            "policy split needs weights, and the scenario has none",
+            "Add weights: {SITE: 1, …} to its services",
+        )
+    services = tuple(msgspec.structs.replace(one, policy=policy) for one in scenario.services)
+    return msgspec.structs.replace(scenario, services=services)
+
+
+@contextmanager
+def _interruptible() -> Iterator[Any]:
+    """Progress on a terminal's stderr; the first Ctrl-C ends the run, the second the command."""
+    asked = False
+
+    def interrupted(number: int, frame: object) -> None:
+        nonlocal asked
+        asked = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    shows = sys.stderr.isatty()
+
+    def progress(share: float, begun: int) -> bool:
+        if shows:
+            click.echo(f"\r{share * 100:3.0f} %  {begun} requests", err=True, nl=False)
+        return not asked
+
+    before = signal.signal(signal.SIGINT, interrupted)
+    try:
+        yield progress
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if shows:
+            click.echo("\r" + " " * 40 + "\r", err=True, nl=False)
+
+
+def _text(outcomes: "list[Outcome]", report: Any, over_time: bool, plot: bool) -> str:
+    from simulator import plots
+
+    parts: list[str] = []
+    for one in outcomes:
+        head = f"{one.scenario}: {one.requests} requests in {one.lasted_s:g} s, seed {one.seed}"
+        parts += [f"{head}, policy {one.policy}", "", output.rows(*report.sites(one)), ""]
+        parts += [*report.spills(one), ""]
+        if plot:
+            parts += [_coloured(row.text, row.colour) for row in plots.rows(one)]
+        if over_time:
+            parts += [output.rows(*report.over_time(one)), ""]
+    lines = [line for one in outcomes for line in report.split(one, one.policy)]
+    parts.append(output.rows(report.SPLIT_HEADINGS, lines))
+    return "\n".join(parts)
+
+
+def _coloured(text: str, colour: str) -> str:
+    if colour and sys.stdout.isatty() and "NO_COLOR" not in os.environ:
+        return click.style(text, fg=colour)
+    return text
+
+
+def _draw(path: Path, scenario: "Scenario", outcomes: "list[Outcome]") -> None:
+    from simulator import river
+
+    try:
+        path.write_text(river.svg(scenario, outcomes), "utf-8")
+    except OSError as error:
+        raise Failure(
+            Exit.FAILED, "SW0728", f"{path}: {error.strerror}", "Name another file with --svg"
+        ) from error
+    output.note(f"drawn: {path}")

@@ -1,0 +1,110 @@
+"""Scenarios on whole routers: determinism, bursts, faults, agreement with the other tests."""
+
+from itertools import pairwise
+
+import msgspec
+
+from simulator import figures
+from simulator.reading import read
+from simulator.run import Run
+from simulator.scenario import Scenario
+from tests.simulation.world import World
+
+BURST = """apiVersion: spillway/v1
+kind: Scenario
+name: small
+spec:
+  seed: 3
+  duration: 10s
+  sites: [a, b]
+  links:
+    - {between: [a, b], cost: 1, rtt: 20ms}
+  services:
+    - {name: shop, policy: fill}
+  targets:
+    - {site: a, capacity: 10, serviceTime: 200ms}
+    - {site: b, count: 2, capacity: 10, serviceTime: 200ms}
+  arrivals:
+    - {site: a, kind: flash, rate: 15/s, peak: 75/s, peakFrom: 2s, peakUntil: 7s}
+"""
+
+
+def scenario(text: str = BURST) -> Scenario:
+    found, errors, _ = read(text, "s.yaml", lambda name: "")
+    assert found is not None, errors
+    return found
+
+
+def outcome(text: str = BURST) -> figures.Outcome:
+    run = Run(scenario(text))
+    return figures.outcome(run.world.scenario, run.finish(), run.draw, ("v1", "v2"))
+
+
+def test_the_same_file_gives_the_same_bytes_and_another_seed_another_history() -> None:
+    first, second = (msgspec.json.encode(outcome()) for _ in range(2))
+    assert first == second
+    assert msgspec.json.encode(outcome(BURST.replace("seed: 3", "seed: 4"))) != first
+
+
+def test_a_burst_fills_the_site_first_and_loses_nobody() -> None:
+    found = outcome()
+    a, b = found.sites
+    assert a.offered == found.requests == a.here + sum(a.overflowed.values())
+    assert a.first_spill_free == 0
+    assert a.spilled_while_free is not None and a.spilled_while_free <= 0.05
+    assert a.used is not None and a.ideal is not None and abs(a.used - a.ideal) <= 0.04
+    assert a.p99_ms is not None and a.p99_ms < 230
+    assert b.for_others == a.overflowed["b"]
+    assert {one.rule for one in found.skupper} == {"skupper v1", "skupper v2"}
+
+
+def test_targets_that_stop_and_a_router_that_is_killed_leave_their_mark_and_no_more() -> None:
+    events = """  events:
+    - {at: 3s, do: stop-targets, site: a}
+    - {at: 5s, do: start-targets, site: a}
+    - {at: 6s, do: kill-router, site: b}
+"""
+    a = outcome(BURST.replace("75/s", "20/s") + events).sites[0]
+    assert a.offered == a.here + sum(a.overflowed.values()) + a.refused + a.lost
+    assert a.overflowed["b"] > 20  # While the targets of a were gone.
+    assert a.lost <= 10  # At most what was in a's hands when it stopped; a GET is asked again.
+
+
+def test_closed_loops_keep_as_many_in_flight_as_there_are_clients() -> None:
+    text = BURST.replace(
+        "kind: flash, rate: 15/s, peak: 75/s, peakFrom: 2s, peakUntil: 7s",
+        "kind: closed, clients: 5, connections: keep-alive",
+    )
+    a = outcome(text).sites[0]
+    assert a.here == a.offered
+    assert abs(a.offered - 5 * 10 / 0.2) <= 5
+
+
+def test_one_that_is_interrupted_tells_what_it_has() -> None:
+    run = Run(scenario())
+    record = run.finish(lambda share, begun: share < 0.5)
+    assert record.interrupted
+    assert 4.5 <= record.lasted_s <= 5.5
+    found = figures.outcome(run.world.scenario, record, run.draw, ())
+    assert found.sites[0].offered == len(record.requests) > 0
+
+
+def test_it_agrees_with_the_virtual_sites_that_all_other_tests_use() -> None:
+    """The same steady load through both harnesses: the same requests leave."""
+    steady = BURST.replace(
+        "kind: flash, rate: 15/s, peak: 75/s, peakFrom: 2s, peakUntil: 7s",
+        "kind: steady, rate: 74/s",
+    )
+    mine = outcome(steady).sites[0]
+    world = World(3, "a", "b", delay_s=0.01)
+    for near, far in pairwise(world.sites.values()):
+        near.link(far, 1)
+    world["a"].declare()
+    for site in world.sites.values():
+        site.serve(1, 10, 0.2)
+    world.run(5.0)
+    answers = world["a"].offer(74.0, 10.0)
+    world.run(12.0)
+    here = sum(answer.site == "a" for answer in answers)
+    assert len(answers) == mine.offered
+    assert abs(here - mine.here) <= 0.01 * mine.offered

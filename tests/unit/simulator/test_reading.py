@@ -1,0 +1,96 @@
+"""Scenarios that are wrong: each says where, and what was expected."""
+
+import pytest
+
+from simulator.reading import read
+from simulator.scenario import Scenario
+
+GOOD = """apiVersion: spillway/v1
+kind: Scenario
+name: small
+spec:
+  duration: 10s
+  sites: [a, b]
+  links:
+    - {between: [a, b], cost: 2, rtt: 30ms}
+  services:
+    - {name: shop}
+  targets:
+    - {site: b, capacity: 4, serviceTime: 100ms}
+  arrivals:
+    - {site: a, kind: poisson, rate: 5/s}
+"""
+
+
+def no_logs(name: str) -> str:
+    raise FileNotFoundError(2, "No such file or directory")
+
+
+def wrong(text: str) -> list[tuple[str, int, str]]:
+    """(code, line, reason) of everything wrong."""
+    scenario, errors, _ = read(text, "s.yaml", no_logs)
+    assert scenario is None
+    assert all(str(error).startswith("s.yaml:") for error in errors)
+    return [(error.code, error.line, error.reason) for error in errors]
+
+
+def good() -> Scenario:
+    scenario, errors, _ = read(GOOD, "s.yaml", no_logs)
+    assert not errors
+    assert scenario is not None
+    return scenario
+
+
+def test_what_is_not_said_is_filled_in() -> None:
+    scenario = good()
+    assert scenario.targets[0].slots == 4
+    assert scenario.targets[0].service == scenario.arrivals[0].service == "shop"
+    assert scenario.links[0].rtt_s == 0.03
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "line", "reason"),
+    [
+        ("kind: Scenario", "kind: Senario", "SW0726", 2, "expected kind: Scenario, got 'Senario'"),
+        ("name: small\n", "", "SW0720", 1, "field 'name' is missing"),
+        ("duration: 10s", "duration: 7d", "SW0720", 5, "expected a duration from 0.1s to 6h"),
+        ("duration: 10s", "duratoin: 10s", "SW0720", 5, "unknown field 'duratoin'"),
+        ("[a, b]\n  links", "[a, b, a]\n  links", "SW0724", 6, "'a' stands twice"),
+        ("{site: b,", "{site: c,", "SW0721", 12, "no site 'c' in sites"),
+        ("between: [a, b]", "between: [a, a]", "SW0724", 8, "expected two different sites"),
+        ("capacity: 4", "capacity: 0", "SW0104", 12, "expected a capacity from 1 to 1000000"),
+        ("capacity: 4, ", "", "SW0724", 12, "field 'slots' is missing"),
+        ("100ms", "{kind: normal, mean: 1s}", "SW0720", 12, "expected one of constant"),
+        ("5/s", "-5/s", "SW0720", 14, "expected a number from 0 to 20000"),
+        ("5/s", "0/s", "SW0724", 14, "needs a rate above 0"),
+        ("kind: poisson, rate: 5/s", "kind: closed", "SW0724", 14, "kind closed needs clients"),
+        ("poisson, rate: 5/s", "replay, file: x.log", "SW0723", 14, "x.log: No such file"),
+        ("{name: shop}", "{name: shop, policy: split}", "SW0724", 10, "split needs weights"),
+        ("    - {between: [a, b], cost: 2, rtt: 30ms}", "    []", "SW0725", 14, "no targets of"),
+        ("duration: 10s", "duration: &x 10s", "SW0103", 5, "an anchor"),
+    ],
+)
+def test_each_mistake_is_named_with_its_line(
+    old: str, new: str, code: str, line: int, reason: str
+) -> None:
+    assert old in GOOD
+    found = wrong(GOOD.replace(old, new))
+    assert any((one[0], one[1]) == (code, line) and reason in one[2] for one in found), found
+
+
+def test_a_load_without_end_is_refused_with_its_number_and_the_limit() -> None:
+    text = GOOD.replace("10s", "6h").replace("5/s", "20000/s")
+    assert wrong(text) == [("SW0722", 14, "up to 432,000,000 requests in all, at most 1,000,000")]
+
+
+def test_an_event_that_lacks_what_it_needs_is_named() -> None:
+    text = (
+        GOOD
+        + "  events:\n    - {at: 5s, do: set-cost}\n    - {at: 11s, do: kill-router, site: b}\n"
+    )
+    assert [(line, reason) for _, line, reason in wrong(text)] == [
+        (16, "set-cost needs between"),
+        (16, "set-cost needs cost"),
+        (16, "there is no such link"),
+        (17, "it is after the end of the scenario"),
+    ]

@@ -1,0 +1,132 @@
+"""`simulate` as it is typed: tables, JSON, pictures, overrides, what is wrong."""
+
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.unit.sitectl.conftest import CommandLine
+
+ROOT = Path(__file__).parents[3]
+SMALL = """apiVersion: spillway/v1
+kind: Scenario
+name: small
+spec:
+  duration: 4s
+  sites: [a, b]
+  links:
+    - {between: [a, b], cost: 1, rtt: 20ms}
+  services:
+    - {name: shop}
+  targets:
+    - {site: a, capacity: 2, serviceTime: 100ms}
+    - {site: b, capacity: 4, serviceTime: 100ms}
+  arrivals:
+    - {site: a, kind: steady, rate: 28/s}
+"""
+GOLDEN = """small: 112 requests in 4 s, seed 1, policy fill
+
+SITE  OFFERED  HERE       AWAY       REFUSED  LOST  USED  IDEAL  QUEUE  P50     P90     P99
+a     112      75 (67 %)  37 (33 %)  0        0     93 %  93 %   0      100 ms  120 ms  120 ms
+b     0        0          0          0        0     23 %  -      0      -       -       -
+
+a: first spill at 0.07 s, 0 slots were free
+  0.0 % left while a slot was free
+  the last one left 0.00 s after the last that had to
+
+RULE  CLIENTS OF  HERE       ELSEWHERE    P50     P99
+fill  a           75 (67 %)  b 37 (33 %)  100 ms  120 ms
+"""
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> str:
+    path = tmp_path / "small.yaml"
+    path.write_text(SMALL)
+    return str(path)
+
+
+def test_a_small_scenario_prints_what_it_always_printed(sitectl: CommandLine, small: str) -> None:
+    printed = sitectl.ok("simulate", small, "--no-plot", "--no-skupper").stdout
+    assert [line.rstrip() for line in printed.splitlines()] == GOLDEN.splitlines()
+
+
+def test_two_policies_stand_side_by_side_with_skuppers_split(
+    sitectl: CommandLine, small: str
+) -> None:
+    printed = sitectl.ok("simulate", small, "--compare", "spread").stdout
+    rules = [line.split("  ")[0] for line in printed.splitlines()[-5:]]
+    assert rules == ["RULE", "fill", "skupper v1", "skupper v2", "spread"]
+    assert max(map(len, printed.splitlines())) < 140
+    assert "┤" in printed
+
+
+def test_the_picture_is_well_formed_and_the_same_each_time(
+    sitectl: CommandLine, small: str, tmp_path: Path
+) -> None:
+    texts = []
+    for name in ("one.svg", "two.svg"):
+        sitectl.ok("simulate", small, "--svg", str(tmp_path / name), "--no-skupper")
+        texts.append((tmp_path / name).read_text())
+    assert texts[0] == texts[1]
+    words = [part.text for part in ElementTree.fromstring(texts[0]).iter() if part.text]
+    assert "a (here)" in words
+    assert "capacity of a: 20/s" in words
+
+
+def test_fields_are_set_from_the_command_line(sitectl: CommandLine, small: str) -> None:
+    items = sitectl.json("simulate", small, "--set", "targets.0.capacity=20", "--seed", "9")
+    assert items[0]["seed"] == 9
+    assert items[0]["sites"][0]["overflowed"] == {}
+
+
+@pytest.mark.parametrize(
+    ("words", "exit_code", "said"),
+    [
+        (["--set", "targets.7.count=1"], 2, "there is no such field"),
+        (["--set", "duration"], 2, "there is no such field"),
+        (["--set", "duration=0s"], 1, "expected a duration from 0.1s to 6h"),
+        (["--policy", "split"], 2, "policy split needs weights"),
+        (["--svg", "/nowhere/x.svg"], 1, "No such file or directory"),
+    ],
+)
+def test_what_cannot_be_done_is_said(
+    sitectl: CommandLine, small: str, words: list[str], exit_code: int, said: str
+) -> None:
+    result = sitectl("simulate", small, *words)
+    assert result.exit_code == exit_code
+    assert said in result.output
+
+
+def test_a_missing_file_and_a_site_in_place_of_a_scenario(
+    sitectl: CommandLine, tmp_path: Path
+) -> None:
+    assert sitectl("simulate", str(tmp_path / "none.yaml")).exit_code == 4
+    other = tmp_path / "site.yaml"
+    other.write_text("apiVersion: spillway/v1\nkind: Site\nname: a\nspec: {}\n")
+    result = sitectl("simulate", str(other))
+    assert result.exit_code == 1
+    assert f"{other}:2:7: expected kind: Scenario, got 'Site'" in result.output
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in ROOT.glob("examples/*.yaml")))
+def test_every_example_beside_the_readme_is_read(sitectl: CommandLine, name: str) -> None:
+    text = (ROOT / "examples" / name).read_text()
+    if "kind: Scenario" in text:
+        sitectl.ok("simulate", str(ROOT / "examples" / name), "--set", "duration=11s", "--no-plot")
+
+
+def test_the_help_of_all_verbs_imports_no_simulator() -> None:
+    program = (
+        "import sys\n"
+        "from sitectl.main import cli\n"
+        "try:\n    cli(['--help'])\n"
+        "except SystemExit:\n    pass\n"
+        "print([name for name in sys.modules if name.startswith(('simulator', 'router.main'))])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
