@@ -214,7 +214,8 @@ class ServiceBalancer:
                 sole = self._sole
                 reason = NEAREST if self._holds else ROOM_FARTHER
                 return Decision(sole.site, False, sole.take_path(), reason, False, "")
-        tied = self._judge(now, excluded, refused)
+        near_only = self._near_first and not self._holds
+        tied = self._judge(now, excluded, refused, near_only=near_only)
         if not tied:
             return self._no_choice(refused)
         chosen = tied[0] if len(tied) == 1 else take_turn(tied)
@@ -330,11 +331,23 @@ class ServiceBalancer:
             self._sole_bearable = costs[1] - costs[0] if order else 0
 
     def _judge(
-        self, now: float, excluded: frozenset[SiteId], refused: frozenset[SiteId]
+        self,
+        now: float,
+        excluded: frozenset[SiteId],
+        refused: frozenset[SiteId],
+        *,
+        near_only: bool = False,
     ) -> list[Candidate]:
-        """Refresh all candidates, judge who is alive, ask the policy; those who tie."""
+        """Refresh the candidates, judge who is alive, ask the policy; those who tie.
+
+        ``near_only``: only as far as `fill` can choose, and one farther, which tells what a soft
+        one bears. The others keep what was last thought of them.
+        """
         alive: list[Candidate] = []
+        roomy_cost = inf  # Of the nearest with a free slot of a stated capacity.
         for one in self._order:
+            if near_only and alive and alive[-1].cost > roomy_cost:
+                break
             one.refresh(now)
             if one.draining:
                 one.verdict = "draining"
@@ -349,6 +362,8 @@ class ServiceBalancer:
             else:
                 one.verdict = None
                 alive.append(one)
+                if near_only and not one.hard_full and one.has_stated_room:
+                    roomy_cost = min(roomy_cost, one.cost)
         if any([one.sends_away for one in alive]):
             return self._choose_elsewhere(alive)
         return self._choose(alive)
@@ -404,11 +419,13 @@ class ServiceBalancer:
         if not waiting_helps:
             return NoChoice(reason="no-route", waitable=(), local_waitable=False)
         cheapest = waiting_helps[0].cost
+        if self._policy.name == "split":
+            waiting_helps.sort(key=_has_no_share)
         return NoChoice(
             reason="all-full",
             waitable=tuple(
                 RemoteWait(one.site, one.next_path(), one.cost > cheapest)
-                for one in sorted(waiting_helps, key=_has_no_share)
+                for one in waiting_helps
                 if isinstance(one, RemoteSite)
             ),
             local_waitable=self._local in waiting_helps,

@@ -80,6 +80,17 @@ class Candidate:
         return self.capacity is not None and (self.hard_full or self.in_flight < self.capacity)
 
     @property
+    def has_stated_room(self) -> bool:
+        """A free slot of a stated capacity, for whoever comes."""
+        capacity = self.capacity
+        return (
+            capacity is not None
+            and self.in_flight < capacity
+            and not self.hard_full
+            and not self.sends_away
+        )
+
+    @property
     def free(self) -> int | None:
         """Free slots; None: no capacity stated."""
         if self.capacity is None:

@@ -47,6 +47,10 @@ def fill(alive: Sequence[Candidate]) -> list[Candidate]:
     soft: list[Candidate] = []
     start, count = 0, len(alive)
     while start < count:
+        if alive[start].hard_full:  # In short, as below: in a burst most are.
+            alive[start].verdict = "full"
+            start += 1
+            continue
         cost = alive[start].cost
         end = start + 1
         while end < count and alive[end].cost == cost:

@@ -278,6 +278,18 @@ def missed_by_a_burst_that_fits(figures: Figures, slots: int) -> list[str]:
     )
 
 
+def missed_by_sharing(figures: Figures, slots: int) -> list[str]:
+    """The goals that one of several ingress sites misses, whose ideal does not know of the others.
+
+    What is left when the shared site is full is a matter of queueing, not of where to go.
+    """
+    return _missed(
+        ("first spill finds all slots taken", figures.first_spill_local in (None, slots)),
+        ("at most 5 % spilled while a slot was free", figures.spilled_early <= 0.05),
+        ("all served", figures.served == figures.offered),
+    )
+
+
 def missed_in_calm(figures: Figures) -> list[str]:
     """The goals that a site half in use misses."""
     return _missed(
