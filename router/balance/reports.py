@@ -68,7 +68,8 @@ class LoadReports:
     most every `limits.LOAD_INTERVAL_S`. A change of targets or rate, of the capacity by a tenth,
     or of in flight by a tenth of the capacity and at least 1, goes
     `limits.LOAD_CHANGE_INTERVAL_S` after the last report at the earliest. Smaller ones follow
-    within `limits.LOAD_SETTLE_INTERVAL_S`: the last state is always told. The caller sends what its ledger says at that moment.
+    within `limits.LOAD_SETTLE_INTERVAL_S`: the last state is always told.
+    The caller sends what its ledger says at that moment.
     """
 
     __slots__ = ("_earliest", "_told")
