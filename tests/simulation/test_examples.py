@@ -19,9 +19,7 @@ def scenario(name: str) -> Scenario:
     return found
 
 
-@pytest.mark.parametrize(
-    "name", ["coffee-shop", "two-clusters", "hello", "worker-frontend"]
-)
+@pytest.mark.parametrize("name", ["coffee-shop", "two-clusters", "hello", "worker-frontend"])
 def test_a_published_set_up_loses_nothing(name: str) -> None:
     record = Run(scenario(name)).finish()
     assert record.requests
