@@ -145,9 +145,10 @@ class WaitingRoom:
 
     def _is_worth_it(self, choice: NoChoice, deadline: float) -> bool:
         """There is a place, and as far as can be known it will be served in time."""
-        ahead, now = self.queued, self._timers.now()
-        if ahead >= self._limit:
+        if self.queued >= self._limit:
             return False
+        # Ours alone: requests of other sites that wait here are served in turn with them.
+        ahead, now = len(self._line) + sum(self._standing.values()), self._timers.now()
         if not ahead:
             self._pace.began(now)
         # However slowly slots come free, each full site has somebody who waits for the next one.
