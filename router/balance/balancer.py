@@ -17,6 +17,8 @@ from router.balance.ledger import Ledger
 from router.balance.policies import POLICIES, check_policy
 from router.balance.replicas import one_of_each_site
 from router.balance.rotation import next_in_turn, take_turn
+from router.balance.seen import Glimpse, Seen, figures_of
+from router.model import limits
 from router.model.adverts import RemoteCandidate
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.specs import PolicySpec
@@ -45,6 +47,7 @@ class ServiceBalancer:
         "_bearable",
         "_choose",
         "_fills",
+        "_is_judged",
         "_ledger",
         "_local",
         "_local_decision",
@@ -67,6 +70,7 @@ class ServiceBalancer:
         self._bearable: float = inf  # The least cost of a remote candidate.
         self._sole: RemoteSite | None = None  # The nearest, if no other is as near.
         self._sole_bearable: float = 0  # How much farther the next one is.
+        self._is_judged = False  # The last decision looked at all candidates.
         self.set_policy(policy)
 
     @property
@@ -191,6 +195,7 @@ class ServiceBalancer:
                     return self._local_decision
             elif self._sole is not None and self._has_plain_room(self._sole, now):
                 sole = self._sole
+                self._is_judged = False
                 return Decision(sole.site, False, sole.take_path(), ROOM_FARTHER, False, "")
         tied = self._judge(now, excluded)
         if not tied:
@@ -199,6 +204,23 @@ class ServiceBalancer:
         if isinstance(chosen, RemoteSite):
             return self._decide_remote(chosen, chosen.take_path())
         return self._decide_local()
+
+    def seen(self, now: float, excluded: frozenset[SiteId], choice: Decision | NoChoice) -> Seen:
+        """The figures by which `select` has just given ``choice``, for the same arguments.
+
+        Not of a local decision that needed none. At most `limits.DECISION_CANDIDATES_MAX`.
+        """
+        if not self._is_judged:
+            self._judge(now, excluded)
+        kept, further = self._order, 0
+        if len(kept) > limits.DECISION_CANDIDATES_MAX:
+            kept = kept[: limits.DECISION_CANDIDATES_MAX]
+            chosen = self._candidate(choice.site) if isinstance(choice, Decision) else None
+            if chosen is not None and chosen not in kept:
+                kept[-1] = chosen
+            further = len(self._order) - len(kept)
+        glimpses = [Glimpse(figures_of(one), one.next_path(), one.age_s(now)) for one in kept]
+        return Seen(self._policy, now, tuple(glimpses), further)
 
     def explain(
         self, now: float, excluded: frozenset[SiteId] = _NOBODY, preferred: SiteId | None = None
@@ -238,6 +260,7 @@ class ServiceBalancer:
         """As `select`, of a session that is at ``preferred``."""
         stays = self._stays(preferred, now, excluded)
         if stays is not None:
+            self._is_judged = False
             return _stay(stays, stays.take_path() if isinstance(stays, RemoteSite) else ())
         decision = self.select(now, excluded)
         if isinstance(decision, NoChoice):
@@ -281,6 +304,7 @@ class ServiceBalancer:
 
     def _judge(self, now: float, excluded: frozenset[SiteId]) -> list[Candidate]:
         """Refresh all candidates, judge who is alive, ask the policy; those who tie."""
+        self._is_judged = True
         alive: list[Candidate] = []
         for one in self._order:
             one.refresh(now)
