@@ -72,6 +72,7 @@ class Service:
         "_learning",
         "_load_moved",
         "_outcomes",
+        "_rate_state",
         "_rate_timer",
         "_shared",
         "_stranded",
@@ -149,6 +150,7 @@ class Service:
         """A connector of this site names some."""
         self._told: tuple[int, int | None, float | None] = (0, None, None)
         self._rate_timer: Timer | None = None
+        self._rate_state = 0  # When it was last looked at by the timer.
         self._set_sessions()
         self._set_limit()
 
@@ -407,7 +409,10 @@ class Service:
 
     def _rates_due(self) -> None:
         self._rate_timer = None
-        if self.ledger.look(self.timers.now()):
+        rate = self.ledger.rate_load(self.timers.now())
+        state = rate.state if rate is not None else 0
+        if state != self._rate_state:  # Not since the last look at a gate: others look too.
+            self._rate_state = state
             self.admission.serve()
             self.room.reconsider()
             self._load_changed()

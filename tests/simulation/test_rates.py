@@ -159,3 +159,31 @@ def test_a_cap_in_slots_holds_for_requests_of_all_sites() -> None:
     world.run(1)
     all_answered(answers)
     assert sum(target.most_in_hand for target in a.targets.values()) == 20
+
+
+@pytest.mark.parametrize("phase_s", [0.0, 0.05, 0.1, 0.2])
+def test_other_sites_hear_at_once_that_a_quiet_one_is_calm_again(phase_s: float) -> None:
+    world = World(5, "a", "b")
+    joined(world, 5)
+    a, b = world.sites.values()
+    b.declare()
+    b.serve(1, capacity=100)
+    a.serve(1, capacity=None)
+    a.cap("5/s", window_s=2.0, stay_s=2.0, spill="all")
+    world.run(6.5 + phase_s)
+    burst = a.offer(rate=20, seconds=3)
+    world.run(3.1)
+    all_answered(burst)
+    assert sees_over(b, "a")
+    while is_over(a):  # Whoever looks, people's status and metrics too, finds it calm first.
+        world.run(0.01)
+    world.run(0.5)
+    assert not sees_over(b, "a")
+
+
+def sees_over(site: SimSite, other: str) -> bool:
+    explanation = site.router.forwarder.explain(SERVICE, site.network.now())
+    assert explanation is not None
+    (rate,) = [one.rate for one in explanation.candidates if one.site_name == other]
+    assert rate is not None
+    return rate.is_over
