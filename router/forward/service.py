@@ -8,7 +8,7 @@ from typing import Protocol
 import msgspec
 
 from router.balance.balancer import ServiceBalancer
-from router.balance.decisions import Explanation, NoChoice
+from router.balance.decisions import Explanation
 from router.balance.ledger import LocalLedger, Slot
 from router.balance.retries import RetryBudget
 from router.balance.saturation import Totals
@@ -127,9 +127,8 @@ class Service:
             self.balancer,
             self.admission,
             shared.network,
-            standing_target=self.remotes.standing_target,
             round_trip_s=self.remotes.round_trip_s,
-            promised_per_s=self._promised_per_s,
+            freed_per_s=self._freed_per_s,
         )
         self._health = HealthChecks(
             shared.network, shared.rng, self._target_is, config.timeouts.connect_s
@@ -362,11 +361,8 @@ class Service:
         self._targets_changed()
         self._recall_if_deserted()
 
-    def _promised_per_s(self, choice: NoChoice) -> float:
-        """At the most: other ingresses have their share of it."""
-        slots = (self.ledger.capacity or 0) if choice.local_waitable else 0
-        slots += sum(self.remotes.slots_of(wait.site) for wait in choice.waitable)
-        return self.remotes.freed_per_s(slots)
+    def _freed_per_s(self, site: SiteId) -> float:
+        return self.balancer.freed_per_s(site, self.remotes.service_time_s)
 
     def _can_spare_a_target(self) -> bool:
         """Never the last one of all, however it fails: an error is better than no answer.
