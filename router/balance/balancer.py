@@ -14,9 +14,11 @@ from router.balance.decisions import (
 )
 from router.balance.explain import NEAREST, ROOM_FARTHER, decision_reason, report, why_it_yields
 from router.balance.ledger import Ledger
-from router.balance.policies import POLICIES, check_policy
+from router.balance.policies import POLICIES, check_policy, choose
 from router.balance.replicas import one_of_each_site
 from router.balance.rotation import next_in_turn, take_turn
+from router.balance.seen import Glimpse, Seen, figures_of
+from router.model import limits
 from router.model.adverts import RateLoad, RemoteCandidate
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.specs import PolicySpec
@@ -228,6 +230,37 @@ class ServiceBalancer:
             return self._decide_remote(chosen, chosen.take_path())
         return self._decide_local()
 
+    def seen(
+        self,
+        now: float,
+        excluded: frozenset[SiteId],
+        refused: frozenset[SiteId],
+        choice: Decision | NoChoice,
+    ) -> Seen:
+        """The figures by which `select` has just given ``choice``, for the same arguments.
+
+        At most `limits.DECISION_CANDIDATES_MAX`. To be asked before anything else happens.
+        """
+        self._judge(now, excluded, refused)
+        kept, further = self._order, 0
+        if len(kept) > limits.DECISION_CANDIDATES_MAX:
+            kept = kept[: limits.DECISION_CANDIDATES_MAX]
+            chosen = self._candidate(choice.site) if isinstance(choice, Decision) else None
+            if chosen is not None and chosen not in kept:
+                kept[-1] = chosen
+            further = len(self._order) - len(kept)
+        glimpses = [
+            Glimpse(
+                figures_of(one),
+                one.next_path(),
+                one.age_s(now),
+                one.stated_capacity,
+                one.is_learnt,
+            )
+            for one in kept
+        ]
+        return Seen(self._policy, now, tuple(glimpses), further)
+
     def explain(
         self,
         now: float,
@@ -370,21 +403,8 @@ class ServiceBalancer:
                 if near_only and not one.hard_full and one.has_stated_room:
                     roomy_cost = min(roomy_cost, one.cost)
         if any([one.sends_away for one in alive]):
-            return self._choose_elsewhere(alive)
+            return choose(self._choose, alive)
         return self._choose(alive)
-
-    def _choose_elsewhere(self, alive: list[Candidate]) -> list[Candidate]:
-        """Who sends all away comes last: within its cap, rather than nobody."""
-        last = [one for one in alive if one.sends_away]
-        judged = [one for one in last if one.verdict is None]  # Not those that were tried.
-        for one in judged:
-            one.verdict = "full" if one.hard_full else "sends-away"
-        tied = self._choose([one for one in alive if not one.sends_away])
-        if tied:
-            return tied
-        for one in judged:
-            one.verdict = None
-        return self._choose(last)
 
     def _decide_local(self) -> Decision:
         local = self._local

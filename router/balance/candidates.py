@@ -122,6 +122,10 @@ class Candidate:
         """Bring the figures up to ``now``. Repeating it changes nothing."""
         raise NotImplementedError
 
+    def next_path(self) -> tuple[RouterId, ...]:
+        """The way there that the next request takes; ``()``: it is here, or unreachable."""
+        return ()
+
     def age_s(self, now: float) -> float:
         """How old the in-flight figure is; infinite: never heard."""
         raise NotImplementedError

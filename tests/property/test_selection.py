@@ -4,10 +4,12 @@ from fractions import Fraction
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from router.balance.balancer import ServiceBalancer
 from router.balance.decisions import CandidateReport, Decision, NoChoice
 from router.balance.ledger import LocalLedger, Slot
+from router.balance.seen import Replay
 from router.model.adverts import RemoteCandidate
 from router.model.capacity import TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId
@@ -77,6 +79,27 @@ def test_explain_agrees_with_select_and_changes_nothing(
         explained = balancer.explain(0.05, excluded)
         assert balancer.explain(0.05, excluded) == explained
         assert balancer.select(0.05, excluded) == explained.decision
+
+
+@QUICK
+@given(balancer=balancers() | balancers(policy="balanced"), excluded=EXCLUDED)
+def test_a_kept_decision_is_explained_later_as_it_was_then(
+    balancer: ServiceBalancer, excluded: frozenset[SiteId]
+) -> None:
+    then = balancer.explain(0.05, excluded)
+    balancer.explain(0.05, frozenset([HERE, *SITES]))  # Leaves other verdicts behind.
+    choice = balancer.select(0.05, excluded)
+    chosen = choice.site if isinstance(choice, Decision) else None
+    if chosen == HERE and not excluded:
+        return  # `fill` looked at nobody else: there is nothing to keep.
+    kept = balancer.seen(0.05, excluded, frozenset(), choice)
+    for site in SITES:  # What happens afterwards changes nothing of it.
+        balancer.report_load(site, 9, 1, 2, 0.06)
+    balancer.select(0.07)
+    replay = Replay(kept)
+    assert (chosen in replay.tied) == (chosen is not None)
+    now = [replace(one, path=()) for one in replay.reports(chosen)]  # The turn of paths moved on.
+    assert now == [replace(one, path=()) for one in then.candidates]
 
 
 @QUICK
