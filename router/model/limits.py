@@ -426,6 +426,8 @@ BURST_OUTPUT_BYTES_MAX = 4 * KIB  # Kept of what a hook answers or prints; the r
 BURST_TEXT_CHARS_MAX = 300  # Of that in status, problems and events.
 BURST_AGAIN_S, BURST_AGAIN_MAX_S = 30.0, 600.0  # Until a hook that failed is run again, doubling.
 BURST_COMMAND_WORDS_MAX = 64
+BURST_READ_PAUSE_S = 0.001  # Between 64 KiB that a command prints beyond that: some 5 % CPU.
+UNIX_S_MAX = 253_402_300_799.0  # The end of the year 9999, the last that dates can name.
 BURST_OBJECT_VALUES_MAX = 2_048  # In one manifest; etcd takes 1.5 MiB, people write some 30.
 
 # kubernetes: secrets.

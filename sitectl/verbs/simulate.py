@@ -70,16 +70,22 @@ def simulate(
     fields.
     """
     from simulator import figures, report
-    from simulator.run import Run
+    from simulator.run import Run, TooManyRequests
 
     settings = ctx.ensure_object(Settings)
     scenario = _scenario(file, changes, seed)
+    if svg is not None:
+        _require_place(svg, file)
     outcomes: list[Outcome] = []
     for name in dict.fromkeys((policy, compare) if compare else (policy,)):
         chosen = _under(scenario, name)
         run = Run(chosen)
-        with _interruptible() as progress:
-            record = run.finish(progress)
+        try:
+            with _interruptible() as progress:
+                record = run.finish(progress)
+        except TooManyRequests as error:
+            hint = "Shorten duration, give closed loops a think, or let more wait: queue"
+            raise Failure(Exit.FAILED, "SW0722", f"{file}: {error}", hint) from error
         rivals: tuple[Version, ...] = () if no_skupper or outcomes else ("v1", "v2")
         outcomes.append(figures.outcome(chosen, record, run.draw, rivals))
         if record.interrupted:
@@ -108,10 +114,11 @@ def _scenario(file: Path, changes: tuple[str, ...], seed: int | None) -> "Scenar
     from simulator import bounds, reading
 
     def open_log(name: str) -> str:
-        path = file.parent / name
-        if path.stat().st_size > bounds.LOG_BYTES_MAX:
+        with (file.parent / name).open("rb") as log:  # Its size says nothing of a device.
+            data = log.read(bounds.LOG_BYTES_MAX + 1)
+        if len(data) > bounds.LOG_BYTES_MAX:
             raise OSError(0, f"is larger than {bounds.LOG_BYTES_MAX} bytes")
-        return path.read_text("utf-8")
+        return data.decode("utf-8")
 
     text = texts.text_of(file)
     scenario, errors, notes = reading.read(text, str(file), open_log)
@@ -141,7 +148,7 @@ def _changed(text: str, changes: tuple[str, ...]) -> str:
                 place[int(last)] = yaml.safe_load(value)
             else:
                 place[last] = yaml.safe_load(value)
-        except (KeyError, IndexError, ValueError, TypeError, yaml.YAMLError):
+        except (KeyError, IndexError, ValueError, TypeError, RecursionError, yaml.YAMLError):
             found = ""
         if not found:
             raise Failure(
@@ -218,6 +225,18 @@ def _coloured(text: str, colour: str) -> str:
     if colour and sys.stdout.isatty() and "NO_COLOR" not in os.environ:
         return click.style(text, fg=colour)
     return text
+
+
+def _require_place(path: Path, file: Path) -> None:
+    """Before the run: a picture can be written to ``path``, and it is not the scenario itself."""
+    reason = ""
+    if path.exists() and (not path.is_file() or path.samefile(file)):
+        reason = "is the scenario itself" if path.is_file() else "is no file"
+    elif not path.parent.is_dir():
+        reason = f"there is no directory {path.parent}"
+    if reason:
+        hint = "Name another file with --svg"
+        raise Failure(Exit.FAILED, "SW0728", f"{path}: {reason}", hint)
 
 
 def _draw(path: Path, scenario: "Scenario", outcomes: "list[Outcome]") -> None:
