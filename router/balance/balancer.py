@@ -182,6 +182,11 @@ class ServiceBalancer:
             for one in self._remotes.values()
         )
 
+    def freed_per_s(self, site: SiteId, service_time_s: float) -> float:
+        """As `Candidate.freed_per_s`, of ``site`` as of the last decision."""
+        one = self._candidate(site)
+        return 0.0 if one is None else one.freed_per_s(service_time_s)
+
     def select(
         self,
         now: float,

@@ -107,6 +107,17 @@ class Candidate:
         """Some of its slots are learnt."""
         raise NotImplementedError
 
+    def freed_per_s(self, service_time_s: float) -> float:
+        """How many requests a second it lets in at most while it is full; 0.0: not known.
+
+        A request takes ``service_time_s``, 0.0: not known.
+        """
+        slots = self.stated_capacity
+        if slots is None:
+            return 0.0 if self.rate is None else self.rate.per_s
+        by_slots = slots / service_time_s if service_time_s > 0.0 else 0.0
+        return by_slots if self.rate is None else min(by_slots, self.rate.per_s)
+
     def refresh(self, now: float) -> None:
         """Bring the figures up to ``now``. Repeating it changes nothing."""
         raise NotImplementedError
