@@ -40,7 +40,7 @@ def text_of(path: Path) -> str:
     try:
         return decoded(path.read_bytes(), str(path))
     except FileNotFoundError as error:
-        raise not_found(f"no file {path}") from error
+        raise not_found(f"no file {path}", f"See what there is: ls {path.parent}") from error
 
 
 def flat_yaml(data: bytes, kind: type[T]) -> T:

@@ -74,9 +74,12 @@ def simulate(
 
     settings = ctx.ensure_object(Settings)
     scenario = _scenario(file, changes, seed)
+    wanted = dict.fromkeys((policy, compare) if compare else (policy,))
+    scenarios = [_under(scenario, name) for name in wanted]
+    if svg is not None:
+        _require_writable(svg)
     outcomes: list[Outcome] = []
-    for name in dict.fromkeys((policy, compare) if compare else (policy,)):
-        chosen = _under(scenario, name)
+    for chosen in scenarios:
         run = Run(chosen)
         with _interruptible() as progress:
             record = run.finish(progress)
@@ -220,13 +223,27 @@ def _coloured(text: str, colour: str) -> str:
     return text
 
 
+def _require_writable(path: Path) -> None:
+    """Raise Failure before the run, not after it, when no picture can be put there."""
+    parent = path.parent
+    error = ""
+    if not parent.is_dir():
+        error = f"there is no directory {parent}"
+    elif not os.access(path if path.exists() else parent, os.W_OK):
+        error = "Permission denied"
+    if error:
+        raise _not_drawn(path, error)
+
+
+def _not_drawn(path: Path, error: str | None) -> Failure:
+    return Failure(Exit.FAILED, "SW0728", f"{path}: {error}", "Name another file with --svg")
+
+
 def _draw(path: Path, scenario: "Scenario", outcomes: "list[Outcome]") -> None:
     from simulator import river
 
     try:
         path.write_text(river.svg(scenario, outcomes), "utf-8")
     except OSError as error:
-        raise Failure(
-            Exit.FAILED, "SW0728", f"{path}: {error.strerror}", "Name another file with --svg"
-        ) from error
+        raise _not_drawn(path, error.strerror) from error
     output.note(f"drawn: {path}")
