@@ -97,7 +97,7 @@ def commands(directory: Path) -> Path:
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Ran]]:
     """All pages, at the same time."""
-    running: dict[str, subprocess.Popen[str]] = {}
+    running: dict[str, subprocess.Popen[bytes]] = {}
     states: dict[str, Path] = {}
     free = free_ports()
     try:
@@ -123,7 +123,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Ran]]:
             end(process, states[name] / name)
 
 
-def end(process: subprocess.Popen[str], state: Path) -> None:
+def end(process: subprocess.Popen[bytes], state: Path) -> None:
     """What the page's own end has not reached."""
     for site in state.glob("*/run/admin.sock"):
         words = ["--state", str(state), "--site", site.parent.parent.name, "stop"]
