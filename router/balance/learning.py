@@ -17,9 +17,10 @@ than chance: few answers where all take the same time, thousands where they diff
 Means and no percentiles, since only of means Little's law speaks; each answer counts for at most
 `CLIP` baselines, in both kinds alike, lest one decides.
 
-A lower limit is also an experiment. If latency does not fall with it, nobody waited: the target is
-slower than it was, and what it needs now is the baseline. While a target is used up all the time
-nothing is calm; then the limit is halved for one window, once in `LEARN_DIP_S`.
+Whether latency rose since too many are there or since the target became slower cannot be told from
+busy answers, and a target that is used up all the time gives no calm ones. So before the limit falls
+by a quarter or more, and once in `LEARN_DIP_S` of being used up, there is a *dip*: for one window
+the limit is half of k, and what is answered then is calm. That is all the probing there is.
 
 Sources: J. D. C. Little (1961); S. Halfin, W. Whitt (1981), 2; Envoy's gradient controller, whose
 formula this is, with another way to measure; Netflix concurrency-limits. See docs/capacity-auto.md.
@@ -37,14 +38,20 @@ CLIP = 8.0
 PRECISION = 0.25
 """Of the root: a window's standard error. Four of them lie between nobody waits and the goal."""
 CALM = 0.5
-"""Of the limit in flight is calm, and the depth of a dip. With d in place of a half, a baseline
-that was measured too high would confirm itself up to a limit of d / (1 - d)**2: here 2 slots."""
+"""Of the limit in flight is calm, and of k is a dip: so a baseline that was measured too high, among
+waiting requests, is halved with every dip and never confirms itself."""
+BUSY = 0.75
+"""Of the limit in flight is busy: enough of them to measure, all of them near the limit."""
+WAITING = 0.5
+"""Of the root, from which somebody waits: two standard errors above nobody, two below the goal."""
+DROP = 0.75
+"""Of the limit: what falls below, for a reason that the next calm answers tell."""
 CUT = 0.5
-"""At most so much at once: whatever was measured, the next window knows more."""
-ELASTIC = 0.5
-"""Latency that follows the limit by less than its root: nobody waited, the target is slower."""
-WEIGHT = 0.25
-"""Of a calm window in the baseline, if it does not contradict it."""
+"""Of the limit is left at least by one judgement: the next one knows more."""
+MEMORY = 3.0
+"""Windows of the past that the baseline is worth at most, beside a new one that fits it."""
+SPREAD_FIRST, SPREAD_KEPT = 1.0, 0.75
+"""Variance over the square of the mean: of exponential times, until known; and what stays of it."""
 SURPRISE = 3.0
 """Standard errors that contradict: once in four hundred windows by chance."""
 FAILED_SHARE = 0.1
@@ -102,10 +109,10 @@ class _Window:
     def mean_s(self) -> float:
         return self.sum / self.count if self.count else 0.0
 
-    @property
-    def error(self) -> float:
-        """The standard error of the mean, over the mean."""
-        return sqrt(self.spread / self.count)
+    def contradicts(self, mean_s: float, spread: float) -> bool:
+        """More than chance lies between this and ``mean_s``."""
+        error = sqrt(max(self.spread, spread) / self.count)
+        return abs(log(self.mean_s / mean_s)) > SURPRISE * max(error, limits.LEARN_SAME)
 
     @property
     def spread(self) -> float:
@@ -129,8 +136,8 @@ class Learner:
         "_calm",
         "_chance",
         "_clip_s",
+        "_dip",
         "_dip_at",
-        "_dips_from",
         "_failures",
         "_heard_at",
         "_is_sure",
@@ -139,7 +146,7 @@ class Learner:
         "_settles_at",
         "_spread",
         "_starting",
-        "_trial",
+        "_worth",
         "limit",
     )
 
@@ -150,15 +157,16 @@ class Learner:
         self._baseline_s: float | None = None
         self._latency_s: float | None = None
         self._clip_s = inf
-        self._spread = 0.0  # Of calm answers.
+        self._worth = 0.0  # Answers that the baseline is made of.
+        self._spread = SPREAD_FIRST  # Of calm answers.
         self._is_sure = False  # The baseline was measured in calm.
         self._starting = True  # Nobody waited yet.
         self._calm, self._busy = _Window(), _Window()
         self._answers = self._failures = 0  # Since `_judged_at`.
         self._judged_at = 0.0
-        self._trial: tuple[float, float] | None = None  # In flight and latency before it was cut.
-        self._dips_from: float | None = None
-        self._dip_at: float | None = None
+        self._dip: tuple[float, float, float] | None = None
+        """While it lasts: limit, in flight and latency before."""
+        self._dip_at = 0.0
         self._settles_at = 0.0
         self._heard_at = 0.0
 
@@ -177,24 +185,16 @@ class Learner:
         if now < self._settles_at:
             return False  # Most of them began under another limit.
         counted_s = min(max(latency_s, limits.LEARN_LATENCY_S_MIN), self._clip_s)
-        before, dips = self.limit, self._dips_from is not None
-        if dips or in_flight <= CALM * before:
-            self._calm.add(counted_s, in_flight, False, now)
-            if self._is_whole(self._calm, now):
-                if self._calm.others <= self._calm.count:
-                    self._take_baseline(now)
-                else:
-                    self._calm = _Window()  # Lulls in a storm: soon there were more of them.
-            elif self._calm.is_stale(now):
-                self._calm = _Window()
+        before = self.limit
+        if self._dip is not None:
+            if in_flight <= before:
+                self._hear_calm(counted_s, in_flight, now)
+        elif in_flight <= CALM * before:
+            self._hear_calm(counted_s, in_flight, now)
         else:
             self._calm.others += 1
-        if not dips and 4 * in_flight >= 3 * before:
-            self._busy.add(counted_s, in_flight, in_flight >= before, now)
-            if self._is_whole(self._busy, now):
-                self._judge(now)
-            elif self._busy.is_stale(now):
-                self._busy = _Window()
+            if in_flight >= BUSY * before:
+                self._hear_busy(counted_s, in_flight, now)
         return self.limit != before
 
     def failed(self, now: float) -> bool:
@@ -210,7 +210,7 @@ class Learner:
             self._judged_at = now
             if fails and now >= self._settles_at:
                 self._starting = False
-                self._dips_from = self._trial = None
+                self._dip = None
                 self._set(self._at * CUT, now)
         return self.limit != before
 
@@ -222,7 +222,7 @@ class Learner:
         before = self.limit
         self._forget_baseline()
         self._starting = True
-        self._dips_from = None
+        self._dip = None
         self._set(max(self._at / 2, min(self._at, float(limits.LEARN_SLOTS_FIRST))), now)
         return self.limit != before
 
@@ -234,10 +234,31 @@ class Learner:
             self._failures = self._answers = 0
             self._judged_at = now
 
+    def _hear_calm(self, latency_s: float, in_flight: int, now: float) -> None:
+        window = self._calm
+        window.add(latency_s, in_flight, False, now)
+        if self._is_whole(window, now):
+            if window.others <= window.count:
+                self._take_baseline(now)
+            else:
+                self._calm = _Window()  # Lulls in a storm: soon there were more of them.
+        elif window.is_stale(now):
+            self._calm = _Window()
+            if self._dip is not None:  # Hardly anybody asks any more.
+                self._end_dip(0.0, now)
+
+    def _hear_busy(self, latency_s: float, in_flight: int, now: float) -> None:
+        window = self._busy
+        window.add(latency_s, in_flight, in_flight >= self.limit, now)
+        if self._is_whole(window, now):
+            self._judge(now)
+        elif window.is_stale(now):
+            self._busy = _Window()
+
     def _forget_baseline(self) -> None:
         """The next window is believed whole."""
         self._is_sure = False
-        self._baseline_s = self._trial = self._dip_at = None
+        self._baseline_s = self._dip = None
         self._clip_s = inf
         self._calm, self._busy = _Window(), _Window()
 
@@ -252,20 +273,19 @@ class Learner:
         """A window of calm answers is whole."""
         window, self._calm = self._calm, _Window()
         known, found = self._baseline_s, window.mean_s
-        self._spread = max(window.spread, self._spread * (1 - WEIGHT))
-        if (
-            known is None
-            or not self._is_sure
-            or abs(log(found / known)) > SURPRISE * max(window.error, limits.LEARN_SAME)
-        ):
+        if known is None or not self._is_sure or window.contradicts(known, self._spread):
             self._believe(found)
+            self._worth = window.count
         else:
-            self._believe(known + WEIGHT * (found - known))
-        came_from, self._dips_from = self._dips_from, None
-        self._dip_at = None
+            worth = min(self._worth, MEMORY * window.count)
+            self._worth = worth + window.count
+            self._believe(known + (found - known) * window.count / self._worth)
+        self._spread = max(window.spread, self._spread * SPREAD_KEPT)
         self._is_sure = True
-        if came_from is not None:
-            self._set(came_from, now)
+        if self._dip is not None:
+            self._end_dip(now - window.began_at, now)
+        else:
+            self._dip_at = now + self._until_dip(limits.LEARN_DIP_S)
 
     def _judge(self, now: float) -> None:
         """A window of busy answers is whole."""
@@ -274,49 +294,35 @@ class Learner:
         self._latency_s = latency_s
         if self._baseline_s is None:
             self._believe(latency_s)  # For want of a better one, until the first dip.
-        if self._trial is not None:
-            self._end_trial(in_flight, latency_s)
-        assert self._baseline_s is not None, "believed above"
-        ratio = latency_s / self._baseline_s
-        if ratio > 1 + 0.5 / sqrt(self._at):
+            self._dip_at = now + self._until_dip(limits.LEARN_FIRST_DIP_S)
+        ratio = latency_s / (self._baseline_s or latency_s)
+        works_on = in_flight / max(1.0, ratio)
+        used = window.used >= USED_SHARE * window.count
+        if ratio > 1 + WAITING / sqrt(self._at):
             self._starting = False
-            works_on = in_flight / ratio
             to = works_on + sqrt(works_on)
-            if to <= limits.LEARN_TRIAL_SHARE * self._at and self._trial is None:
-                self._trial = (in_flight, latency_s)
-            if to < self._at:
-                self._set(max(to, self._at * CUT), now)
-                return
         else:
             crowded = window.used >= CROWDED_SHARE * window.count
             to = self._at * 2 if self._starting and crowded else self._at + sqrt(self._at)
-        if window.used >= USED_SHARE * window.count:
-            self._in_use(to, now)
-
-    def _in_use(self, to: float, now: float) -> None:
-        """The limit is used up, and the target bears it."""
-        if self._dip_at is None:
-            every_s = limits.LEARN_DIP_S if self._is_sure else limits.LEARN_FIRST_DIP_S
-            self._dip_at = now + every_s * (0.75 + 0.5 * self._chance())
-        if now >= self._dip_at and self.limit > limits.LEARN_SLOTS_MIN:
-            self._dips_from = self._at
+        if to <= DROP * self._at or (used and now >= self._dip_at):
+            self._dip = (self._at, in_flight, latency_s)
             self._calm = _Window()
-            self._set(min(self._at * CALM, self.limit - 1.0), now)
-        else:
+            self._set(max(works_on * CALM, self._at * CUT * CALM), now)
+        elif used or to < self._at:
             self._set(to, now)
 
-    def _end_trial(self, in_flight: float, latency_s: float) -> None:
-        """Did latency fall with the limit? If not, that is what the target needs now."""
-        assert self._trial is not None, "a trial that was begun"
-        before, slow_s = self._trial
-        if in_flight > limits.LEARN_TRIAL_SHARE * before:
-            return  # Too little to tell.
-        if log(slow_s / latency_s) < ELASTIC * log(before / in_flight):
-            self._trial = None
-            self._believe(latency_s)
-            self._at = max(self._at, before * min(1.0, latency_s / slow_s))
-        elif latency_s <= (1 + 1 / sqrt(self._at)) * (self._baseline_s or 0.0):
-            self._trial = None  # It fell as far as it should.
+    def _end_dip(self, lasted_s: float, now: float) -> None:
+        """What was measured before it is judged by the baseline of now."""
+        assert self._dip is not None, "a dip that was begun"
+        (at, in_flight, latency_s), self._dip = self._dip, None
+        works_on = in_flight / max(1.0, latency_s / (self._baseline_s or latency_s))
+        self._dip_at = now + self._until_dip(
+            max(limits.LEARN_DIP_S, limits.LEARN_DIP_EVERY * lasted_s)
+        )
+        self._set(max(min(works_on + sqrt(works_on), at + sqrt(at)), at * CUT), now)
+
+    def _until_dip(self, seconds: float) -> float:
+        return seconds * (0.75 + 0.5 * self._chance())
 
     def _set(self, at: float, now: float) -> None:
         self._at = min(max(at, float(limits.LEARN_SLOTS_MIN)), float(limits.LEARN_SLOTS_MAX))

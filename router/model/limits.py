@@ -286,9 +286,10 @@ LEARN_WINDOW_S_MAX, LEARN_WINDOW_LATENCIES_MAX = 30.0, 300
 LEARN_SAMPLES_MIN = 32  # Fewer say nothing of their own variance.
 LEARN_SAME = 0.02  # Baselines that differ by less are the same: clocks and loopback do that.
 LEARN_LATENCY_S_MIN = 1e-6  # The clock's own step.
-LEARN_DIP_S = 20.0  # While a target is always used up, its baseline is measured so seldom.
+# While a target is always used up, its baseline is measured so seldom, and for so small a part of
+# the time, as it costs half of the target.
+LEARN_DIP_S, LEARN_DIP_EVERY = 10.0, 16.0
 LEARN_FIRST_DIP_S = 1.0  # And so soon if it was never measured in calm.
-LEARN_TRIAL_SHARE = 0.75  # Of what was in flight: so much less shows whether it queued.
 LEARN_IDLE_S = 300.0  # Without a request so long, the baseline is measured anew.
 # Until answers of requests begun under another limit are through: so many latencies, at most.
 LEARN_SETTLE, LEARN_SETTLE_S_MAX = 2.0, 5.0
