@@ -54,6 +54,11 @@ class Remotes:
         known = self._service_time_s
         self._service_time_s = known + SMOOTHING * (seconds - known) if known else seconds
 
+    @property
+    def service_time_s(self) -> float:
+        """The moving mean of those; 0.0: none was measured."""
+        return self._service_time_s
+
     def freed_per_s(self, slots: int) -> float:
         """How many of ``slots`` full ones come free a second; 0.0: not known."""
         return slots / self._service_time_s if self._service_time_s > 0.0 else 0.0
