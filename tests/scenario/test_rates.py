@@ -19,7 +19,7 @@ class Pair:
         self.shop = {site.name: net.http(site.name) for site in (near, far)}
         far.declare("shop")
         for site in (near, far):
-            site.connect("shop", self.shop[site.name])
+            site.connect("shop", self.shop[site.name], capacity=100)  # No soft rule is in play.
         net.link(near, far, 5)
         net.start()
         net.see_each_other()
@@ -39,8 +39,15 @@ class Pair:
         return str((site["rate"] or {}).get("state"))
 
 
+@pytest.fixture
+def pair(fresh_pair: Pair) -> Iterator[Pair]:
+    """The two sites; no cap is left behind."""
+    yield fresh_pair
+    fresh_pair.near.ctl("service", "set", "shop", "--site-capacity", "none")
+
+
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+def fresh_pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     """The two sites, once for all tests of this file."""
     with Network(tmp_path_factory.mktemp("rates")) as net:
         yield Pair(net)

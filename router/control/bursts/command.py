@@ -117,12 +117,14 @@ class _Listener:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """The whole group, with grace."""
+    """The whole group, with grace; without any more of it when this is cancelled."""
     _signal(process, signal.SIGTERM)
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(limits.BURST_KILL_S):
-            await process.wait()
-    _signal(process, signal.SIGKILL)
+    try:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limits.BURST_KILL_S):
+                await process.wait()
+    finally:
+        _signal(process, signal.SIGKILL)
     await process.wait()
 
 

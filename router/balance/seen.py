@@ -1,0 +1,103 @@
+"""What a decision saw, kept so that it can be explained later by the code that made it."""
+
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+
+from router.balance.candidates import Candidate
+from router.balance.decisions import CandidateReport
+from router.balance.explain import report
+from router.balance.policies import POLICIES, choose
+from router.model.ids import RouterId, SiteId
+from router.model.specs import PolicySpec
+
+figures_of = attrgetter(*Candidate.__slots__)
+"""Every figure that a policy may read, as a tuple: the cheapest copy there is."""
+
+
+class Glimpse(msgspec.Struct, frozen=True):
+    """One candidate as it was: `figures_of` it, its next path, the age of its figure, …"""
+
+    figures: tuple[Any, ...]
+    path: tuple[RouterId, ...]
+    age_s: float
+    stated_capacity: int | None
+    is_learnt: bool
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """All candidates of one decision, at ``at``; ``further`` more were dearer and are not kept."""
+
+    policy: PolicySpec
+    at: float
+    candidates: tuple[Glimpse, ...]
+    further: int = 0
+
+
+class _Kept(Candidate):
+    """A candidate as it was."""
+
+    __slots__ = ("_glimpse",)
+
+    def __init__(self, glimpse: Glimpse) -> None:
+        for name, figure in zip(Candidate.__slots__, glimpse.figures, strict=True):
+            setattr(self, name, figure)
+        self._glimpse = glimpse
+
+    @property
+    def stated_capacity(self) -> int | None:
+        """As it was."""
+        return self._glimpse.stated_capacity
+
+    @property
+    def is_learnt(self) -> bool:
+        """As it was."""
+        return self._glimpse.is_learnt
+
+    def refresh(self, now: float) -> None:
+        """It is the past: nothing changes."""
+
+    def age_s(self, now: float) -> float:
+        """As it was."""
+        return self._glimpse.age_s
+
+    def next_path(self) -> tuple[RouterId, ...]:
+        """As it was."""
+        return self._glimpse.path
+
+
+class Replay:
+    """The policy in force then, asked once more about what it saw."""
+
+    def __init__(self, seen: Seen) -> None:
+        self._seen = seen
+        self._all = [_Kept(one) for one in seen.candidates]
+        judged = ("full", "soft-full")  # By the policy: it may judge again.
+        alive: list[Candidate] = []
+        for one in self._all:
+            if one.verdict is None or one.verdict in judged:
+                one.verdict = None
+                alive.append(one)
+        self._tied = choose(POLICIES[seen.policy.name], alive)
+
+    @property
+    def tied(self) -> frozenset[SiteId]:
+        """One of these the policy would take; empty: nobody has room."""
+        return frozenset(one.site for one in self._tied)
+
+    def reports(self, chosen: SiteId | None) -> tuple[CandidateReport, ...]:
+        """As `explain` tells of them, for the decision that chose that site; None: nobody."""
+        taken = next((one for one in self._all if one.site == chosen), None)
+        stays = taken is not None and chosen not in self.tied  # By a session, not by the policy.
+        return tuple(
+            report(
+                one,
+                taken,
+                self._tied,
+                self._seen.policy,
+                self._seen.at,
+                stays=stays,
+            )
+            for one in self._all
+        )
