@@ -385,6 +385,8 @@ class _Judge:
         per_s = capacities.of_spec(stated).per_s
         rates = [] if per_s is None else [per_s]
         key, reason, hint = capacities.problem_of(rates, one.resume, one.window_s)
+        if not key and not rates and one.stay_s is not None:
+            key, reason, hint = "stay", "stay belongs to a rate, and none is stated", "Add 15/s"
         if key:
             self._bad(field, index, key, reason, hint)
         if isinstance(one, SitePolicy) and one.spill == "all" and not rates:
