@@ -22,6 +22,7 @@ spec:
 """
 
 
+SPLIT = "{name: shop, policy: split, weights: "
 POLICY = "  policies:\n    - {site: b, siteCapacity: "
 
 
@@ -72,6 +73,10 @@ def test_what_is_not_said_is_filled_in() -> None:
         ("kind: poisson, rate: 5/s", "kind: closed", "SW0724", 14, "kind closed needs clients"),
         ("poisson, rate: 5/s", "replay, file: x.log", "SW0723", 14, "x.log: No such file"),
         ("{name: shop}", "{name: shop, policy: split}", "SW0724", 10, "split needs weights"),
+        ("{name: shop}", SPLIT + "{a: 70%, b: 20%}}", "SW0720", 10, "sum to 90%, not to 100%"),
+        ("{name: shop}", SPLIT + "{a: 0}}", "SW0720", 10, "all weights are 0"),
+        ("{name: shop}", SPLIT + "{a: -1, b: 2}}", "SW0720", 10, "expected a whole number"),
+        ("{name: shop}", SPLIT + "{a: 1, c: 2}}", "SW0721", 10, "no site 'c' in sites"),
         ("    - {between: [a, b], cost: 2, rtt: 30ms}", "    []", "SW0725", 14, "no targets of"),
         ("duration: 10s", "duration: &x 10s", "SW0103", 5, "an anchor"),
     ],
