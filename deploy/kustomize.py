@@ -184,11 +184,12 @@ def _autoscaling() -> dict[str, str]:
     }
     for name, (objects, file, components) in ways.items():
         place = f"kubernetes/overlays/{name}"
-        further = {"components": [f"../../components/{one}" for one in components]}
+        parts = [f"../../components/{one}" for one in components]
+        further: dict[str, Any] = {"components": parts} if parts else {}
         made[f"{place}/kustomization.yaml"] = _kustomization(
             namespace=NAMESPACE,
             resources=["../burst", file],
-            **(further if components else {}),
+            **further,
         )
         made[f"{place}/{file}"] = documents(objects(NAMESPACE))
     return made
