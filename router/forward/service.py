@@ -8,7 +8,7 @@ from typing import Protocol
 import msgspec
 
 from router.balance.balancer import ServiceBalancer
-from router.balance.decisions import Explanation, NoChoice
+from router.balance.decisions import Explanation
 from router.balance.demand import Demand, DemandFigures, ScaleFigures, each_of, targets_wanted
 from router.balance.ledger import LocalLedger, Slot
 from router.balance.retries import RetryBudget
@@ -73,6 +73,7 @@ class Service:
         "_learning",
         "_load_moved",
         "_outcomes",
+        "_rate_state",
         "_rate_timer",
         "_shared",
         "_stranded",
@@ -129,9 +130,8 @@ class Service:
             self.balancer,
             self.admission,
             shared.network,
-            standing_target=self.remotes.standing_target,
             round_trip_s=self.remotes.round_trip_s,
-            promised_per_s=self._promised_per_s,
+            freed_per_s=self._freed_per_s,
         )
         self._health = HealthChecks(
             shared.network, shared.rng, self._target_is, config.timeouts.connect_s
@@ -152,6 +152,7 @@ class Service:
         """A connector of this site names some."""
         self._told: tuple[int, int | None, float | None] = (0, None, None)
         self._rate_timer: Timer | None = None
+        self._rate_state = 0  # When it was last looked at by the timer.
         self._set_sessions()
         self._set_limit()
 
@@ -399,11 +400,8 @@ class Service:
         self._targets_changed()
         self._recall_if_deserted()
 
-    def _promised_per_s(self, choice: NoChoice) -> float:
-        """At the most: other ingresses have their share of it."""
-        slots = (self.ledger.capacity or 0) if choice.local_waitable else 0
-        slots += sum(self.remotes.slots_of(wait.site) for wait in choice.waitable)
-        return self.remotes.freed_per_s(slots)
+    def _freed_per_s(self, site: SiteId) -> float:
+        return self.balancer.freed_per_s(site, self.remotes.service_time_s)
 
     def _can_spare_a_target(self) -> bool:
         """Never the last one of all, however it fails: an error is better than no answer.
@@ -446,7 +444,10 @@ class Service:
 
     def _rates_due(self) -> None:
         self._rate_timer = None
-        if self.ledger.look(self.timers.now()):
+        rate = self.ledger.rate_load(self.timers.now())
+        state = rate.state if rate is not None else 0
+        if state != self._rate_state:  # Not since the last look at a gate: others look too.
+            self._rate_state = state
             self.admission.serve()
             self.room.reconsider()
             self._load_changed()
