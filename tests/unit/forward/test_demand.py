@@ -111,6 +111,14 @@ def test_who_waits_is_demand_once_wherever_it_waits_and_when_it_is_granted() -> 
     assert world.parts() == (0, 0, 0, 0)
 
 
+def test_burst_hooks_are_told_the_same_demand() -> None:
+    world = World(1, 1, queue=1)
+    world.ask(4)
+    (totals,) = world.a.forwarder.totals_of("shop")
+    assert totals.demand == world.scale().demand.demand == 4
+    assert totals.refused == 1
+
+
 def test_with_no_target_here_the_first_request_is_demand() -> None:
     world = World(0, 2)
     assert world.scale().demand.demand == 0
