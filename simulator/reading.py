@@ -10,8 +10,9 @@ from typing import Any, Final, get_args
 
 import msgspec
 
-from router.documents import readers
+from router.documents import capacities, readers
 from router.documents.nodes import Findings, Mapping, Node, Scalar, parse
+from router.documents.rate_rules import check_cap, check_rates
 from router.documents.readers import BAD, Bad, Reader
 from router.documents.schema import Field, Shape
 from router.model import limits
@@ -102,6 +103,13 @@ _RATE_FIELDS: Final = (
     ),
     Field("stay_s", readers.optional(readers.duration(0.0, limits.RATE_STAY_S_MAX))),
 )
+
+
+def _check_targets(findings: Findings, node: Mapping, path: str, spec: Targets) -> bool:
+    per_s = capacities.of_spec(spec.capacity).per_s
+    return check_rates(findings, node, path, [] if per_s is None else [per_s], spec)
+
+
 _LINK = Shape(
     Link,
     Field("between", _pair, required=True),
@@ -126,6 +134,7 @@ _TARGETS = Shape(
     Field("capacity", readers.capacity),
     *_RATE_FIELDS,
     Field("service_time", _service_time, required=True),
+    check=_check_targets,
 )
 _SITE_POLICY = Shape(
     SitePolicy,
@@ -134,6 +143,7 @@ _SITE_POLICY = Shape(
     Field("site_capacity", readers.site_capacity, required=True),
     *_RATE_FIELDS,
     Field("spill", readers.word("excess", "all")),
+    check=check_cap,
 )
 _ARRIVALS = Shape(
     Arrivals,

@@ -68,6 +68,22 @@ def test_what_is_not_said_is_filled_in() -> None:
         ("{name: shop}", "{name: shop, policy: split}", "SW0724", 10, "split needs weights"),
         ("    - {between: [a, b], cost: 2, rtt: 30ms}", "    []", "SW0725", 14, "no targets of"),
         ("duration: 10s", "duration: &x 10s", "SW0103", 5, "an anchor"),
+        ("4,", "4/s, slots: 4, resume: 5/s,", "SW0104", 12, "resume 5/s is above the rate 4/s"),
+        ("4,", "4, resume: 3/s,", "SW0104", 12, "resume belongs to a rate, and none is stated"),
+        (
+            "  arrivals:",
+            "  policies: [{site: a, siteCapacity: 2/s, resume: 3/s}]\n  arrivals:",
+            "SW0104",
+            13,
+            "resume 3/s is above the rate 2/s",
+        ),
+        (
+            "4,",
+            "0.1/s, slots: 1, window: 5s,",
+            "SW0104",
+            12,
+            "not one request fits into the window",
+        ),
     ],
 )
 def test_each_mistake_is_named_with_its_line(
