@@ -74,11 +74,12 @@ def simulate(
 
     settings = ctx.ensure_object(Settings)
     scenario = _scenario(file, changes, seed)
+    wanted = dict.fromkeys((policy, compare) if compare else (policy,))
+    scenarios = [_under(scenario, name) for name in wanted]
     if svg is not None:
         _require_place(svg, file)
     outcomes: list[Outcome] = []
-    for name in dict.fromkeys((policy, compare) if compare else (policy,)):
-        chosen = _under(scenario, name)
+    for chosen in scenarios:
         run = Run(chosen)
         try:
             with _interruptible() as progress:
@@ -229,14 +230,19 @@ def _coloured(text: str, colour: str) -> str:
 
 def _require_place(path: Path, file: Path) -> None:
     """Before the run: a picture can be written to ``path``, and it is not the scenario itself."""
-    reason = ""
+    reason, parent = "", path.parent
     if path.exists() and (not path.is_file() or path.samefile(file)):
         reason = "is the scenario itself" if path.is_file() else "is no file"
-    elif not path.parent.is_dir():
-        reason = f"there is no directory {path.parent}"
+    elif not parent.is_dir():
+        reason = f"there is no directory {parent}"
+    elif not os.access(path if path.exists() else parent, os.W_OK):
+        reason = "Permission denied"
     if reason:
-        hint = "Name another file with --svg"
-        raise Failure(Exit.FAILED, "SW0728", f"{path}: {reason}", hint)
+        raise _not_drawn(path, reason)
+
+
+def _not_drawn(path: Path, error: str | None) -> Failure:
+    return Failure(Exit.FAILED, "SW0728", f"{path}: {error}", "Name another file with --svg")
 
 
 def _draw(path: Path, scenario: "Scenario", outcomes: "list[Outcome]") -> None:
@@ -245,7 +251,5 @@ def _draw(path: Path, scenario: "Scenario", outcomes: "list[Outcome]") -> None:
     try:
         path.write_text(river.svg(scenario, outcomes), "utf-8")
     except OSError as error:
-        raise Failure(
-            Exit.FAILED, "SW0728", f"{path}: {error.strerror}", "Name another file with --svg"
-        ) from error
+        raise _not_drawn(path, error.strerror) from error
     output.note(f"drawn: {path}")

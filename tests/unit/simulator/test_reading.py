@@ -110,3 +110,33 @@ def test_an_event_that_lacks_what_it_needs_is_named() -> None:
         (16, "there is no such link"),
         (17, "it is after the end of the scenario"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("{site: b, slots: 4, capacity: 9/s, resume: 10/s, serviceTime: 1s}", "above the rate"),
+        ("{site: b, capacity: 9, resume: 1/s, serviceTime: 1s}", "belongs to a rate"),
+        ("{site: b, capacity: 9, window: 2s, serviceTime: 1s}", "belongs to a rate"),
+    ],
+)
+def test_what_stands_beside_a_rate_must_fit_it(target: str, said: str) -> None:
+    code, line, reason = wrong(GOOD.replace("{site: b, capacity: 4, serviceTime: 100ms}", target))[
+        0
+    ]
+    assert (code, line, said in reason) == ("SW0724", 12, True), reason
+
+
+def test_a_site_that_shall_send_all_away_needs_a_rate() -> None:
+    policy = "  policies:\n    - {site: a, siteCapacity: 9, spill: all}\n  arrivals:"
+    found = wrong(GOOD.replace("  arrivals:", policy))
+    assert found == [
+        ("SW0724", 14, "spill: all belongs to a rate: only a rate can say when it is over")
+    ]
+
+
+def test_slots_may_stand_beside_a_rate_in_one_capacity() -> None:
+    scenario, errors, _ = read(GOOD.replace("capacity: 4", 'capacity: "4,9/s"'), "s", no_logs)
+    assert not errors
+    assert scenario is not None
+    assert scenario.targets[0].slots == 4

@@ -1,5 +1,6 @@
 """`simulate` as it is typed: tables, JSON, pictures, overrides, what is wrong."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -38,8 +39,8 @@ a: first spill at 0.07 s, 0 slots were free
   0.0 % left while a slot was free
   the last one left 0.00 s after the last that had to
 
-RULE  CLIENTS OF  HERE       ELSEWHERE    P50     P99
-fill  a           75 (67 %)  b 37 (33 %)  100 ms  120 ms
+RULE  CLIENTS OF  HERE       ELSEWHERE    FAILED  P50     P99
+fill  a           75 (67 %)  b 37 (33 %)  0       100 ms  120 ms
 """
 
 
@@ -130,6 +131,45 @@ def test_files_without_an_end_are_read_to_a_bound(
     result = sitectl("simulate", "/dev/zero")
     assert result.exit_code == 2
     assert "/dev/zero has more than 1000000 bytes" in result.output
+
+
+@pytest.mark.parametrize("words", [("--compare", "split"), ("--svg", "/nowhere/x.svg")])
+def test_what_cannot_be_done_is_said_before_anything_is_run(
+    sitectl: CommandLine, small: str, monkeypatch: pytest.MonkeyPatch, words: tuple[str, str]
+) -> None:
+    def run(scenario: object) -> None:
+        pytest.fail("it ran")
+
+    monkeypatch.setattr("simulator.run.Run", run)
+    assert sitectl("simulate", small, *words).exit_code in (1, 2)
+
+
+def test_shares_of_a_rule_are_of_all_that_was_asked(sitectl: CommandLine, small: str) -> None:
+    stop = "events=[{at: 1s, do: stop-targets, site: a}, {at: 1s, do: stop-targets, site: b}]"
+    text = sitectl.ok("simulate", small, "--no-plot", "--set", stop).stdout
+    lines = [re.split(r" {2,}", line) for line in text.splitlines()[-3:]]
+    asked = {}
+    for rule, _, here, there, failed, *_ in lines:
+        asked[rule] = (int(here.split()[0]), int(there.split()[1]), int(failed))
+        assert sum(asked[rule]) == 112
+        assert here.endswith(f"({asked[rule][0] / 1.12:.0f} %)")
+    assert asked["fill"][2] > 50
+    assert asked["skupper v1"][2] == 0, "the model leaves events out"
+
+
+def test_a_site_whose_only_limit_is_its_cap_is_judged_by_it(
+    sitectl: CommandLine, small: str
+) -> None:
+    targets = (
+        "targets=[{site: a, slots: 4, serviceTime: 100ms}, {site: b, slots: 9, serviceTime: 100ms}]"
+    )
+    words = ("simulate", small, "--no-plot", "--no-skupper", "--set", targets, "--set")
+    slots = sitectl.ok(*words, "policies=[{site: a, siteCapacity: 2}]").stdout
+    a_line = next(line.split() for line in slots.splitlines() if line.startswith("a "))
+    assert a_line[-6:-4] == ["46", "%"] or "47 %" in slots  # Two of four slots, nearly always.
+    assert "0 slots were free" in slots
+    rate = sitectl.ok(*words, "policies=[{site: a, siteCapacity: 5/s, window: 2s, spill: all}]")
+    assert "held by 5/s for the site, then all leaves" in rate.stdout
 
 
 def test_a_missing_file_and_a_site_in_place_of_a_scenario(
