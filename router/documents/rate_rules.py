@@ -34,9 +34,7 @@ def check_rates(
     findings: Findings, node: Mapping, path: str, rates: list[float], spec: BesideRates
 ) -> bool:
     """What stands beside a rate fits it."""
-    key, reason, hint = capacities.problem_of(rates, spec.resume, spec.window_s)
-    if not key and not rates and spec.stay_s is not None:
-        key, reason, hint = "stay", "stay belongs to a rate, and none is stated", "Add 15/s"
+    key, reason, hint = capacities.problem_of(rates, spec.resume, spec.window_s, spec.stay_s)
     if not key:
         return True
     findings.add(node.get(key) or node, f"{path}.{key}", reason, hint, "SW0104")
