@@ -298,10 +298,6 @@ class _Judge:
                 self._names(field, index, one)
         for index, service in enumerate(spec.services):
             self._weights("services", index, service)
-        for index, one in enumerate(spec.targets):
-            self._rate("targets", index, one, one.capacity)
-        for index, policy in enumerate(spec.policies):
-            self._rate("policies", index, policy, policy.site_capacity)
         targets = tuple(self._target(i, one) for i, one in enumerate(spec.targets))
         arrivals = tuple(self._arrival(i, one) for i, one in enumerate(spec.arrivals))
         for index, event in enumerate(spec.events):
@@ -387,19 +383,6 @@ class _Judge:
         if one.service or not self._spec.services:
             return one
         return msgspec.structs.replace(one, service=self._spec.services[0].name)
-
-    def _rate(
-        self, field: str, index: int, one: Targets | SitePolicy, stated: int | str | None
-    ) -> None:
-        """What stands beside a rate fits it."""
-        per_s = capacities.of_spec(stated).per_s
-        rates = [] if per_s is None else [per_s]
-        key, reason, hint = capacities.problem_of(rates, one.resume, one.window_s)
-        if key:
-            self._bad(field, index, key, reason, hint)
-        if isinstance(one, SitePolicy) and one.spill == "all" and not rates:
-            reason = "spill: all belongs to a rate: only a rate can say when it is over"
-            self._bad(field, index, "spill", reason, "Write siteCapacity: 15/s")
 
     def _target(self, index: int, one: Targets) -> Targets:
         slots = one.slots
