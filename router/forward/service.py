@@ -9,6 +9,7 @@ import msgspec
 
 from router.balance.balancer import ServiceBalancer
 from router.balance.decisions import Explanation
+from router.balance.demand import Demand, DemandFigures, ScaleFigures, each_of, targets_wanted
 from router.balance.ledger import LocalLedger, Slot
 from router.balance.retries import RetryBudget
 from router.balance.saturation import Totals
@@ -82,6 +83,7 @@ class Service:
         "balancer",
         "config",
         "counters",
+        "demand",
         "has_targets",
         "http_terms",
         "key",
@@ -111,6 +113,7 @@ class Service:
         self.protocol: ServiceProtocol = config.protocol
         self._load_moved = False
         self.counters = ServiceCounters()
+        self.demand = Demand()
         self.retries = RetryBudget(config.limits.retry_percent, shared.network.now())
         self.sessions: Sessions | None = None
         """None: no affinity."""
@@ -280,7 +283,6 @@ class Service:
     # RemoteObserver (`remote`)
 
     def remote_opened(self, site: SiteId) -> None:
-        self.counters.away += 1
         self.balancer.opened(site)
 
     def remote_count(self, site: SiteId, in_flight: int) -> None:
@@ -290,7 +292,6 @@ class Service:
         self.balancer.refused(site, in_flight, self.timers.now())
 
     def remote_ended(self, site: SiteId, in_flight: int) -> None:
-        self.counters.away -= 1
         self.balancer.ended(site, in_flight, self.timers.now())
 
     def shed_idle(self) -> int:
@@ -308,6 +309,33 @@ class Service:
         rate = ledger.rate_load(self.timers.now())
         return Load(ledger.load, ledger.targets_ready, ledger.capacity, rate, ledger.learns)
 
+    def sample_demand(self) -> None:
+        """Once a second."""
+        self._note_each()
+        demand = self.demand
+        demand.sample(self.ledger.in_flight, self.room.queued, self._asked_total)
+
+    def demanded(self) -> DemandFigures:
+        """How much of it is wanted here now."""
+        return self.demand.figures(
+            self.ledger.in_flight,
+            self.room.queued,
+            self._asked_total,
+            self.remotes.service_time_s,
+        )
+
+    def scale(self) -> ScaleFigures:
+        """What an autoscaler goes by."""
+        self._note_each()
+        figures, each = self.demanded(), self.demand.each
+        return ScaleFigures(
+            demand=figures,
+            targets_ready=self.ledger.targets_ready,
+            capacity=self.ledger.capacity,
+            each=each,
+            targets_wanted=targets_wanted(figures, each),
+        )
+
     def totals(self) -> Totals:
         """What says whether this site is saturated."""
         ledger, counters = self.ledger, self.counters
@@ -316,11 +344,11 @@ class Service:
         return Totals(
             full=ledger.targets_ready > 0 and (is_paced or ledger.is_full),
             absent=self.has_targets and not ledger.targets_ready,
-            demand=ledger.in_flight + counters.away + self.admission.waiting,
+            demand=self.demanded().demand,
             capacity=ledger.capacity or 0,
             requests=requests,
             overflowed=overflowed,
-            refused=counters.turned_away,
+            refused=self.demand.refused_total,
             waited_s=counters.queue_wait.sum_s,
         )
 
@@ -352,6 +380,17 @@ class Service:
         return self.balancer.explain(now, preferred=preferred)
 
     # Inside
+
+    @property
+    def _asked_total(self) -> int:
+        return self.retries.requests + self.demand.brought
+
+    def _note_each(self) -> None:
+        """What a target takes: as long as one is ready, so that it is known when none is."""
+        ledger = self.ledger
+        if ledger.targets_ready:
+            targets = ledger.targets(self.timers.now())
+            self.demand.each = each_of(targets, learnt=ledger.learns)
 
     def _target_is(self, target: str, ready: bool) -> None:
         if ready:
