@@ -310,10 +310,8 @@ class Service:
         return Load(ledger.load, ledger.targets_ready, ledger.capacity, rate, ledger.learns)
 
     def sample_demand(self) -> None:
-        """Once a second."""
-        self._note_each()
-        demand = self.demand
-        demand.sample(self.ledger.in_flight, self.room.queued, self._asked_total)
+        """Once a second, also of services by the thousand: it looks at no target."""
+        self.demand.sample(self.ledger.in_flight, self.room.queued, self._asked_total)
 
     def demanded(self) -> DemandFigures:
         """How much of it is wanted here now."""
@@ -424,6 +422,7 @@ class Service:
             self._health.recall()
 
     def _targets_changed(self) -> None:
+        self._note_each()
         self._set_limit()
         self.admission.serve()
         self.room.reconsider()
@@ -462,6 +461,7 @@ class Service:
         self._load_changed()
 
     def _serve_learnt(self) -> None:
+        self._note_each()
         self._set_limit()
         self.admission.serve()
         self.room.reconsider()
