@@ -310,7 +310,7 @@ class Service:
         return Load(ledger.load, ledger.targets_ready, ledger.capacity, rate, ledger.learns)
 
     def sample_demand(self) -> None:
-        """Once a second."""
+        """Once a second, also of services by the thousand: it looks at no target."""
         self.demand.sample(self.ledger.in_flight, self.room.queued, self._asked_total)
 
     def demanded(self) -> DemandFigures:
@@ -421,8 +421,8 @@ class Service:
             self._health.recall()
 
     def _targets_changed(self) -> None:
-        self._set_limit()
         self._note_each()
+        self._set_limit()
         self.admission.serve()
         self.room.reconsider()
         self._look_at_rates()
@@ -460,8 +460,8 @@ class Service:
         self._load_changed()
 
     def _serve_learnt(self) -> None:
-        self._set_limit()
         self._note_each()
+        self._set_limit()
         self.admission.serve()
         self.room.reconsider()
 
