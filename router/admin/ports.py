@@ -8,6 +8,7 @@ import msgspec
 from router.admin.views import (
     BurstView,
     LinkView,
+    PastDecision,
     ServiceView,
     SiteView,
     Status,
@@ -75,6 +76,14 @@ class RouterView(Protocol):
 
         ``session``: of the request, by cookie, header or client with that value. Raises
         BadQuestion: that makes no session of this service.
+        """
+
+    def past(
+        self, service: str, port: int | None, count: int, *, denied: bool
+    ) -> Sequence[PastDecision] | None:
+        """The last ``count`` requests, newest first; None: no such service. ``port`` None: all.
+
+        ``denied``: of those that no target had a byte of.
         """
 
     def ready(self) -> bool:

@@ -1,6 +1,7 @@
 """What a balancer knows of each site that could take the next request: mutable, its own."""
 
-from math import floor
+from collections.abc import Sequence
+from math import floor, inf
 from typing import Literal
 
 from router.balance.ledger import Ledger
@@ -332,3 +333,41 @@ class RemoteSite(Candidate):
             return
         self._estimate -= 1
         self._full_until = None
+
+
+def judge_alive(
+    order: Sequence[Candidate],
+    now: float,
+    excluded: frozenset[SiteId],
+    waits_for: frozenset[SiteId],
+    *,
+    near_only: bool = False,
+) -> list[Candidate]:
+    """Refresh the candidates and say whose verdict is the policy's, in order of cost.
+
+    ``waits_for``: excluded ones that the policy is given all the same. ``near_only``: only as far
+    as `fill` can choose, and one farther, which tells what a soft one bears. The others keep what
+    was last thought of them.
+    """
+    alive: list[Candidate] = []
+    roomy_cost = inf  # Of the nearest with a free slot of a stated capacity.
+    for one in order:
+        if near_only and alive and alive[-1].cost > roomy_cost:
+            break
+        one.refresh(now)
+        if one.draining:
+            one.verdict = "draining"
+        elif not one.targets_ready:
+            one.verdict = "no-target"
+        elif not one.paths:
+            one.verdict = "unreachable"
+        elif one.site in excluded:
+            one.verdict = "excluded"
+            if one.site in waits_for:
+                alive.append(one)
+        else:
+            one.verdict = None
+            alive.append(one)
+            if near_only and not one.hard_full and one.has_stated_room:
+                roomy_cost = min(roomy_cost, one.cost)
+    return alive

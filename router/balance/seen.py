@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from router.balance.candidates import Candidate
+from router.balance.candidates import Candidate, judge_alive
 from router.balance.decisions import CandidateReport
 from router.balance.explain import report
 from router.balance.policies import POLICIES, choose
@@ -27,12 +27,20 @@ class Glimpse(msgspec.Struct, frozen=True):
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """All candidates of one decision, at ``at``; ``further`` more were dearer and are not kept."""
+    """All candidates of one decision, at ``at``; ``further`` more were dearer and are not kept.
+
+    ``chosen`` None: nobody; ``stays``: by a session, whatever the policy thinks. ``excluded`` and
+    ``refused`` as the request had them then.
+    """
 
     policy: PolicySpec
     at: float
     candidates: tuple[Glimpse, ...]
-    further: int = 0
+    further: int
+    chosen: SiteId | None
+    stays: bool
+    excluded: frozenset[SiteId]
+    refused: frozenset[SiteId]
 
 
 class _Kept(Candidate):
@@ -73,12 +81,9 @@ class Replay:
     def __init__(self, seen: Seen) -> None:
         self._seen = seen
         self._all = [_Kept(one) for one in seen.candidates]
-        judged = ("full", "soft-full")  # By the policy: it may judge again.
-        alive: list[Candidate] = []
-        for one in self._all:
-            if one.verdict is None or one.verdict in judged:
-                one.verdict = None
-                alive.append(one)
+        holds = seen.policy.name == "failover"
+        waits_for: frozenset[SiteId] = seen.refused if holds else frozenset()
+        alive = judge_alive(self._all, seen.at, seen.excluded, waits_for)
         self._tied = choose(POLICIES[seen.policy.name], alive)
 
     @property
@@ -86,18 +91,11 @@ class Replay:
         """One of these the policy would take; empty: nobody has room."""
         return frozenset(one.site for one in self._tied)
 
-    def reports(self, chosen: SiteId | None) -> tuple[CandidateReport, ...]:
-        """As `explain` tells of them, for the decision that chose that site; None: nobody."""
-        taken = next((one for one in self._all if one.site == chosen), None)
-        stays = taken is not None and chosen not in self.tied  # By a session, not by the policy.
+    def reports(self) -> tuple[CandidateReport, ...]:
+        """As `explain` told of them then."""
+        seen = self._seen
+        taken = next((one for one in self._all if one.site == seen.chosen), None)
         return tuple(
-            report(
-                one,
-                taken,
-                self._tied,
-                self._seen.policy,
-                self._seen.at,
-                stays=stays,
-            )
+            report(one, taken, self._tied, seen.policy, seen.at, stays=seen.stays)
             for one in self._all
         )

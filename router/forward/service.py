@@ -20,6 +20,7 @@ from router.forward.health import HealthChecks
 from router.forward.http1.terms import http_terms
 from router.forward.local import LocalLeg
 from router.forward.outcomes import Outcomes
+from router.forward.past import Past
 from router.forward.ports import LegHandler, Request, TargetConfig
 from router.forward.pressure import Pressure
 from router.forward.queueing import WaitingRoom
@@ -85,6 +86,7 @@ class Service:
         "http_terms",
         "key",
         "ledger",
+        "past",
         "pressure",
         "protocol",
         "remotes",
@@ -110,6 +112,7 @@ class Service:
         self.protocol: ServiceProtocol = config.protocol
         self._load_moved = False
         self.counters = ServiceCounters()
+        self.past = Past()
         self.retries = RetryBudget(config.limits.retry_percent, shared.network.now())
         self.sessions: Sessions | None = None
         """None: no affinity."""
