@@ -17,7 +17,7 @@ from router.balance.ledger import Ledger
 from router.balance.policies import POLICIES, check_policy, choose
 from router.balance.replicas import one_of_each_site
 from router.balance.rotation import next_in_turn, take_turn
-from router.balance.seen import Glimpse, Seen, figures_of
+from router.balance.seen import Seen, glimpse
 from router.model import limits
 from router.model.adverts import RateLoad, RemoteCandidate
 from router.model.ids import RouterId, ServiceKey, SiteId
@@ -247,12 +247,9 @@ class ServiceBalancer:
         for one in kept:
             one.refresh(now)  # `select` need not have looked at all.
         glimpses = [
-            Glimpse(
-                figures_of(one),
+            glimpse(
+                one,
                 choice.path if one is chosen and isinstance(choice, Decision) else one.next_path(),
-                one.age_s(now),
-                one.stated_capacity,
-                one.is_learnt,
             )
             for one in kept
         ]

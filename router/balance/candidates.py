@@ -39,6 +39,7 @@ class Candidate:
         "capacity",
         "cost",
         "draining",
+        "glimpse",
         "hard_full",
         "in_flight",
         "local",
@@ -69,6 +70,8 @@ class Candidate:
         self.turn = 0
         self.share = 0
         self.verdict: Verdict | None = None
+        self.glimpse: object = None
+        """What was last kept of it, of `seen` alone."""
 
     @property
     def weight(self) -> int:
@@ -115,6 +118,11 @@ class Candidate:
     def next_path(self) -> tuple[RouterId, ...]:
         """The way there that the next request takes; ``()``: it is here, or unreachable."""
         return ()
+
+    @property
+    def heard_at(self) -> float | None:
+        """When the last figure came; None: none has, or it is exact."""
+        return None
 
     def age_s(self, now: float) -> float:
         """How old the in-flight figure is; infinite: never heard."""
@@ -261,6 +269,11 @@ class RemoteSite(Candidate):
     def is_learnt(self) -> bool:
         """They come as load and are not bound by the signed advert, as learnt ones do."""
         return self._advert_capacity is None and self._stated is not None
+
+    @property
+    def heard_at(self) -> float | None:
+        """When the last figure came; None: none has."""
+        return self._heard_at
 
     def age_s(self, now: float) -> float:
         """Seconds since the last figure; infinite: none yet."""

@@ -1,5 +1,6 @@
 """What a decision saw, kept so that it can be explained later by the code that made it."""
 
+from math import inf
 from operator import attrgetter
 from typing import Any
 
@@ -12,18 +13,33 @@ from router.balance.policies import POLICIES, choose
 from router.model.ids import RouterId, SiteId
 from router.model.specs import PolicySpec
 
-figures_of = attrgetter(*Candidate.__slots__)
-"""Every figure that a policy may read, as a tuple: the cheapest copy there is."""
+_FIGURES = tuple(name for name in Candidate.__slots__ if name not in ("glimpse", "turn", "verdict"))
+_figures_of = attrgetter(*_FIGURES)  # All that a policy may read: the cheapest copy there is.
 
 
 class Glimpse(msgspec.Struct, frozen=True):
-    """One candidate as it was: `figures_of` it, its next path, the age of its figure, …"""
+    """One candidate as it was: its figures, the path there, when its load was heard of (None:
+    never, or it is this site), …"""
 
     figures: tuple[Any, ...]
     path: tuple[RouterId, ...]
-    age_s: float
+    heard_at: float | None
     stated_capacity: int | None
     is_learnt: bool
+
+
+def glimpse(one: Candidate, path: tuple[RouterId, ...]) -> Glimpse:
+    """``one`` as it is, on ``path``; the same object as long as it does not change.
+
+    So what many decisions in a row saw of a site that is full, or idle, is kept once.
+    """
+    figures = _figures_of(one)
+    new = Glimpse(figures, path, one.heard_at, one.stated_capacity, one.is_learnt)
+    if one.glimpse != new:
+        one.glimpse = new
+    kept = one.glimpse
+    assert isinstance(kept, Glimpse), "set above"
+    return kept
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -49,8 +65,9 @@ class _Kept(Candidate):
     __slots__ = ("_glimpse",)
 
     def __init__(self, glimpse: Glimpse) -> None:
-        for name, figure in zip(Candidate.__slots__, glimpse.figures, strict=True):
+        for name, figure in zip(_FIGURES, glimpse.figures, strict=True):
             setattr(self, name, figure)
+        self.verdict = None
         self._glimpse = glimpse
 
     @property
@@ -67,8 +84,11 @@ class _Kept(Candidate):
         """It is the past: nothing changes."""
 
     def age_s(self, now: float) -> float:
-        """As it was."""
-        return self._glimpse.age_s
+        """As it was at ``now``."""
+        if self.local:
+            return 0.0
+        heard_at = self._glimpse.heard_at
+        return inf if heard_at is None else max(0.0, now - heard_at)
 
     def next_path(self) -> tuple[RouterId, ...]:
         """As it was."""
