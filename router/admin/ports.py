@@ -8,6 +8,7 @@ import msgspec
 from router.admin.views import (
     BurstView,
     LinkView,
+    ScaleView,
     ServiceView,
     SiteView,
     Status,
@@ -76,6 +77,9 @@ class RouterView(Protocol):
         ``session``: of the request, by cookie, header or client with that value. Raises
         BadQuestion: that makes no session of this service.
         """
+
+    def scale(self, service: str, port: int | None) -> ScaleView | None:
+        """What an autoscaler goes by. None: no such service. ``port`` None: its first."""
 
     def ready(self) -> bool:
         """Serving and not draining; never depends on peers."""

@@ -8,7 +8,8 @@ from typing import Protocol
 import msgspec
 
 from router.balance.balancer import ServiceBalancer
-from router.balance.decisions import Explanation, NoChoice
+from router.balance.decisions import Explanation
+from router.balance.demand import Demand, DemandFigures, ScaleFigures, each_of, targets_wanted
 from router.balance.ledger import LocalLedger, Slot
 from router.balance.retries import RetryBudget
 from router.balance.saturation import Totals
@@ -72,6 +73,7 @@ class Service:
         "_learning",
         "_load_moved",
         "_outcomes",
+        "_rate_state",
         "_rate_timer",
         "_shared",
         "_stranded",
@@ -81,6 +83,7 @@ class Service:
         "balancer",
         "config",
         "counters",
+        "demand",
         "has_targets",
         "http_terms",
         "key",
@@ -110,6 +113,7 @@ class Service:
         self.protocol: ServiceProtocol = config.protocol
         self._load_moved = False
         self.counters = ServiceCounters()
+        self.demand = Demand()
         self.retries = RetryBudget(config.limits.retry_percent, shared.network.now())
         self.sessions: Sessions | None = None
         """None: no affinity."""
@@ -126,9 +130,8 @@ class Service:
             self.balancer,
             self.admission,
             shared.network,
-            standing_target=self.remotes.standing_target,
             round_trip_s=self.remotes.round_trip_s,
-            promised_per_s=self._promised_per_s,
+            freed_per_s=self._freed_per_s,
         )
         self._health = HealthChecks(
             shared.network, shared.rng, self._target_is, config.timeouts.connect_s
@@ -149,6 +152,7 @@ class Service:
         """A connector of this site names some."""
         self._told: tuple[int, int | None, float | None] = (0, None, None)
         self._rate_timer: Timer | None = None
+        self._rate_state = 0  # When it was last looked at by the timer.
         self._set_sessions()
         self._set_limit()
 
@@ -279,7 +283,6 @@ class Service:
     # RemoteObserver (`remote`)
 
     def remote_opened(self, site: SiteId) -> None:
-        self.counters.away += 1
         self.balancer.opened(site)
 
     def remote_count(self, site: SiteId, in_flight: int) -> None:
@@ -289,7 +292,6 @@ class Service:
         self.balancer.refused(site, in_flight, self.timers.now())
 
     def remote_ended(self, site: SiteId, in_flight: int) -> None:
-        self.counters.away -= 1
         self.balancer.ended(site, in_flight, self.timers.now())
 
     def shed_idle(self) -> int:
@@ -307,6 +309,33 @@ class Service:
         rate = ledger.rate_load(self.timers.now())
         return Load(ledger.load, ledger.targets_ready, ledger.capacity, rate, ledger.learns)
 
+    def sample_demand(self) -> None:
+        """Once a second."""
+        self._note_each()
+        demand = self.demand
+        demand.sample(self.ledger.in_flight, self.room.queued, self._asked_total)
+
+    def demanded(self) -> DemandFigures:
+        """How much of it is wanted here now."""
+        return self.demand.figures(
+            self.ledger.in_flight,
+            self.room.queued,
+            self._asked_total,
+            self.remotes.service_time_s,
+        )
+
+    def scale(self) -> ScaleFigures:
+        """What an autoscaler goes by."""
+        self._note_each()
+        figures, each = self.demanded(), self.demand.each
+        return ScaleFigures(
+            demand=figures,
+            targets_ready=self.ledger.targets_ready,
+            capacity=self.ledger.capacity,
+            each=each,
+            targets_wanted=targets_wanted(figures, each),
+        )
+
     def totals(self) -> Totals:
         """What says whether this site is saturated."""
         ledger, counters = self.ledger, self.counters
@@ -315,11 +344,11 @@ class Service:
         return Totals(
             full=ledger.targets_ready > 0 and (is_paced or ledger.is_full),
             absent=self.has_targets and not ledger.targets_ready,
-            demand=ledger.in_flight + counters.away + self.admission.waiting,
+            demand=self.demanded().demand,
             capacity=ledger.capacity or 0,
             requests=requests,
             overflowed=overflowed,
-            refused=counters.turned_away,
+            refused=self.demand.refused_total,
             waited_s=counters.queue_wait.sum_s,
         )
 
@@ -352,6 +381,17 @@ class Service:
 
     # Inside
 
+    @property
+    def _asked_total(self) -> int:
+        return self.retries.requests + self.demand.brought
+
+    def _note_each(self) -> None:
+        """What a target takes: as long as one is ready, so that it is known when none is."""
+        ledger = self.ledger
+        if ledger.targets_ready:
+            targets = ledger.targets(self.timers.now())
+            self.demand.each = each_of(targets, learnt=ledger.learns)
+
     def _target_is(self, target: str, ready: bool) -> None:
         if ready:
             self._outcomes.returned(target)
@@ -360,11 +400,8 @@ class Service:
         self._targets_changed()
         self._recall_if_deserted()
 
-    def _promised_per_s(self, choice: NoChoice) -> float:
-        """At the most: other ingresses have their share of it."""
-        slots = (self.ledger.capacity or 0) if choice.local_waitable else 0
-        slots += sum(self.remotes.slots_of(wait.site) for wait in choice.waitable)
-        return self.remotes.freed_per_s(slots)
+    def _freed_per_s(self, site: SiteId) -> float:
+        return self.balancer.freed_per_s(site, self.remotes.service_time_s)
 
     def _can_spare_a_target(self) -> bool:
         """Never the last one of all, however it fails: an error is better than no answer.
@@ -407,7 +444,10 @@ class Service:
 
     def _rates_due(self) -> None:
         self._rate_timer = None
-        if self.ledger.look(self.timers.now()):
+        rate = self.ledger.rate_load(self.timers.now())
+        state = rate.state if rate is not None else 0
+        if state != self._rate_state:  # Not since the last look at a gate: others look too.
+            self._rate_state = state
             self.admission.serve()
             self.room.reconsider()
             self._load_changed()

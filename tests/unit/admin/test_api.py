@@ -20,6 +20,7 @@ from router.admin.views import (
     BurstView,
     LinkView,
     ListenerView,
+    ScaleView,
     ServiceView,
     SiteName,
     SiteView,
@@ -38,6 +39,7 @@ SHOP = ServiceView(
     protocol="http",
     policy="fill",
     queued=0,
+    demand=2,
     requests_total=3,
     overflow_total=1,
     tls_cert="",
@@ -46,6 +48,24 @@ SHOP = ServiceView(
     targets=(),
 )
 
+
+SCALE = ScaleView(
+    service="shop",
+    port=8080,
+    demand=25,
+    demand_avg=24.5,
+    demand_per_s=60.0,
+    in_flight=10,
+    overflowed=12,
+    queued=3,
+    refused=0,
+    refused_per_s=0.0,
+    targets_ready=1,
+    capacity=10,
+    capacity_kind="concurrency",
+    capacity_per_target=10.0,
+    targets_wanted=3,
+)
 
 FAR_TARGET = TargetView(
     site="west",
@@ -131,6 +151,9 @@ class FakeRouter:
             candidates=(),
         )
 
+    def scale(self, service: str, port: int | None) -> ScaleView | None:
+        return SCALE if service == "shop" and port in (None, 8080) else None
+
     def ready(self) -> bool:
         return self.is_ready
 
@@ -177,6 +200,8 @@ def test_every_listing_comes_in_the_envelope(tmp_path: Path) -> None:
                 ("links", "Link", True),
                 ("services", "Service", True),
                 ("services/shop", "Service", True),
+                ("services/shop/scale", "Scale", False),
+                ("services/shop:8080/scale", "Scale", False),
                 ("network", "Site", True),
                 ("why/shop:8080", "Why", False),
                 ("events", "Event", True),
@@ -236,6 +261,11 @@ def test_why_of_a_port_that_a_service_has_not_says_which_it_has(tmp_path: Path) 
     ("path", "status", "code"),
     [
         ("/api/v1/services/nothing", 404, "not-found"),
+        ("/api/v1/services/nothing/scale", 404, "not-found"),
+        ("/api/v1/services/shop:81/scale", 404, "not-found"),
+        ("/api/v1/services/shop:eighty/scale", 400, "bad-port"),
+        ("/api/v1/services/shop:/scale", 400, "bad-port"),
+        ("/api/v1/services/shop:888888888888888888888/scale", 400, "bad-port"),
         ("/api/v1/why/nothing", 404, "not-found"),
         ("/api/v1/why/shop:eighty", 400, "bad-port"),
         ("/api/v1/why/shop:%D9%A8", 400, "bad-port"),

@@ -8,6 +8,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from simulator import bounds
+from sitectl import texts
 from tests.unit.sitectl.conftest import CommandLine
 
 ROOT = Path(__file__).parents[3]
@@ -91,6 +93,8 @@ def test_fields_are_set_from_the_command_line(sitectl: CommandLine, small: str) 
         (["--set", "duration=0s"], 1, "expected a duration from 0.1s to 6h"),
         (["--policy", "split"], 2, "policy split needs weights"),
         (["--svg", "/nowhere/x.svg"], 1, "there is no directory /nowhere"),
+        (["--svg", "/dev/null"], 1, "/dev/null: is no file"),
+        (["--set", "duration=" + "[" * 5000], 2, "there is no such field"),
     ],
 )
 def test_what_cannot_be_done_is_said(
@@ -99,6 +103,34 @@ def test_what_cannot_be_done_is_said(
     result = sitectl("simulate", small, *words)
     assert result.exit_code == exit_code
     assert said in result.output
+
+
+def test_a_picture_never_replaces_the_scenario(
+    sitectl: CommandLine, small: str, tmp_path: Path
+) -> None:
+    link = tmp_path / "link.svg"
+    link.symlink_to(small)
+    for name in (small, str(link)):
+        result = sitectl("simulate", small, "--svg", name)
+        assert result.exit_code == 1
+        assert "is the scenario itself" in result.output
+    assert Path(small).read_text() == SMALL
+
+
+def test_files_without_an_end_are_read_to_a_bound(
+    sitectl: CommandLine, small: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounds, "LOG_BYTES_MAX", 1_000_000)
+    path = tmp_path / "replay.yaml"
+    arrivals = "{site: a, kind: replay, file: /dev/zero}"
+    path.write_text(SMALL.replace("{site: a, kind: steady, rate: 28/s}", arrivals))
+    result = sitectl("simulate", str(path))
+    assert result.exit_code == 1
+    assert "/dev/zero: is larger than 1000000 bytes" in result.output
+    monkeypatch.setattr(texts, "TEXT_BYTES_MAX", 1_000_000)
+    result = sitectl("simulate", "/dev/zero")
+    assert result.exit_code == 2
+    assert "/dev/zero has more than 1000000 bytes" in result.output
 
 
 @pytest.mark.parametrize("words", [("--compare", "split"), ("--svg", "/nowhere/x.svg")])
