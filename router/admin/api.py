@@ -235,7 +235,7 @@ class AdminApi:
             return self._no_port(name, port, ports) if ports else self._no_service(name)
         return _item("Why", why)
 
-    def _no_port(self, name: str, port: str, ports: list[int]) -> web.Response:
+    def _no_port(self, name: str, port: int | None, ports: list[int]) -> web.Response:
         known = ", ".join(map(str, ports))
         text = f"Service {name!r} has no port {port}, it has {known}."
         return _failure(404, "not-found", text, f"sitectl why {name}:{ports[0]}")
