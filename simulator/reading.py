@@ -12,6 +12,7 @@ import msgspec
 
 from router.documents import capacities, readers
 from router.documents.nodes import Findings, Mapping, Node, Scalar, parse
+from router.documents.rate_rules import check_cap, check_rates
 from router.documents.readers import BAD, Bad, Reader
 from router.documents.schema import Field, Shape
 from router.model import limits
@@ -102,6 +103,13 @@ _RATE_FIELDS: Final = (
     ),
     Field("stay_s", readers.optional(readers.duration(0.0, limits.RATE_STAY_S_MAX))),
 )
+
+
+def _check_targets(findings: Findings, node: Mapping, path: str, spec: Targets) -> bool:
+    per_s = capacities.of_spec(spec.capacity).per_s
+    return check_rates(findings, node, path, [] if per_s is None else [per_s], spec)
+
+
 _LINK = Shape(
     Link,
     Field("between", _pair, required=True),
@@ -126,6 +134,7 @@ _TARGETS = Shape(
     Field("capacity", readers.capacity),
     *_RATE_FIELDS,
     Field("service_time", _service_time, required=True),
+    check=_check_targets,
 )
 _SITE_POLICY = Shape(
     SitePolicy,
@@ -134,6 +143,7 @@ _SITE_POLICY = Shape(
     Field("site_capacity", readers.site_capacity, required=True),
     *_RATE_FIELDS,
     Field("spill", readers.word("excess", "all")),
+    check=check_cap,
 )
 _ARRIVALS = Shape(
     Arrivals,
@@ -288,10 +298,6 @@ class _Judge:
                 self._names(field, index, one)
         for index, service in enumerate(spec.services):
             self._weights("services", index, service)
-        for index, one in enumerate(spec.targets):
-            self._rate("targets", index, one, one.capacity)
-        for index, policy in enumerate(spec.policies):
-            self._rate("policies", index, policy, policy.site_capacity)
         targets = tuple(self._target(i, one) for i, one in enumerate(spec.targets))
         arrivals = tuple(self._arrival(i, one) for i, one in enumerate(spec.arrivals))
         for index, event in enumerate(spec.events):
@@ -377,19 +383,6 @@ class _Judge:
         if one.service or not self._spec.services:
             return one
         return msgspec.structs.replace(one, service=self._spec.services[0].name)
-
-    def _rate(
-        self, field: str, index: int, one: Targets | SitePolicy, stated: int | str | None
-    ) -> None:
-        """What stands beside a rate fits it."""
-        per_s = capacities.of_spec(stated).per_s
-        rates = [] if per_s is None else [per_s]
-        key, reason, hint = capacities.problem_of(rates, one.resume, one.window_s)
-        if key:
-            self._bad(field, index, key, reason, hint)
-        if isinstance(one, SitePolicy) and one.spill == "all" and not rates:
-            reason = "spill: all belongs to a rate: only a rate can say when it is over"
-            self._bad(field, index, "spill", reason, "Write siteCapacity: 15/s")
 
     def _target(self, index: int, one: Targets) -> Targets:
         slots = one.slots

@@ -310,10 +310,8 @@ class Service:
         return Load(ledger.load, ledger.targets_ready, ledger.capacity, rate, ledger.learns)
 
     def sample_demand(self) -> None:
-        """Once a second."""
-        self._note_each()
-        demand = self.demand
-        demand.sample(self.ledger.in_flight, self.room.queued, self._asked_total)
+        """Once a second, also of services by the thousand: it looks at no target."""
+        self.demand.sample(self.ledger.in_flight, self.room.queued, self._asked_total)
 
     def demanded(self) -> DemandFigures:
         """How much of it is wanted here now."""
@@ -326,7 +324,6 @@ class Service:
 
     def scale(self) -> ScaleFigures:
         """What an autoscaler goes by."""
-        self._note_each()
         figures, each = self.demanded(), self.demand.each
         return ScaleFigures(
             demand=figures,
@@ -387,10 +384,10 @@ class Service:
 
     def _note_each(self) -> None:
         """What a target takes: as long as one is ready, so that it is known when none is."""
-        ledger = self.ledger
-        if ledger.targets_ready:
+        ledger, demand = self.ledger, self.demand
+        if ledger.targets_ready or (demand.each is None and self.has_targets):
             targets = ledger.targets(self.timers.now())
-            self.demand.each = each_of(targets, learnt=ledger.learns)
+            demand.each = each_of(targets, learnt=ledger.learns)
 
     def _target_is(self, target: str, ready: bool) -> None:
         if ready:
@@ -424,6 +421,7 @@ class Service:
             self._health.recall()
 
     def _targets_changed(self) -> None:
+        self._note_each()
         self._set_limit()
         self.admission.serve()
         self.room.reconsider()
@@ -462,6 +460,7 @@ class Service:
         self._load_changed()
 
     def _serve_learnt(self) -> None:
+        self._note_each()
         self._set_limit()
         self.admission.serve()
         self.room.reconsider()

@@ -68,6 +68,13 @@ def test_what_is_not_said_is_filled_in() -> None:
         ("{name: shop}", "{name: shop, policy: split}", "SW0724", 10, "split needs weights"),
         ("    - {between: [a, b], cost: 2, rtt: 30ms}", "    []", "SW0725", 14, "no targets of"),
         ("duration: 10s", "duration: &x 10s", "SW0103", 5, "an anchor"),
+        (
+            "  arrivals:",
+            "  policies: [{site: a, siteCapacity: 2/s, resume: 3/s}]\n  arrivals:",
+            "SW0104",
+            13,
+            "resume 3/s is above the rate 2/s",
+        ),
     ],
 )
 def test_each_mistake_is_named_with_its_line(
@@ -108,14 +115,14 @@ def test_what_stands_beside_a_rate_must_fit_it(target: str, said: str) -> None:
     code, line, reason = wrong(GOOD.replace("{site: b, capacity: 4, serviceTime: 100ms}", target))[
         0
     ]
-    assert (code, line, said in reason) == ("SW0724", 12, True), reason
+    assert (code, line, said in reason) == ("SW0104", 12, True), reason
 
 
 def test_a_site_that_shall_send_all_away_needs_a_rate() -> None:
     policy = "  policies:\n    - {site: a, siteCapacity: 9, spill: all}\n  arrivals:"
     found = wrong(GOOD.replace("  arrivals:", policy))
     assert found == [
-        ("SW0724", 14, "spill: all belongs to a rate: only a rate can say when it is over")
+        ("SW0104", 14, "spill: all belongs to a rate: only a rate can say when it is over")
     ]
 
 
