@@ -12,24 +12,30 @@ from sitectl.main import cli
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (ROOT / "docs" / "simulate.md", ROOT / "README.md")
-_BLOCK = re.compile(r"(```[a-z]*\n\$ sitectl (simulate examples/\S+[^\n]*)\n)(.*?)(```\n)", re.S)
+_BLOCK = re.compile(
+    r"(?P<head>```[a-z]*\n\$ sitectl (?P<typed>simulate examples/\S+[^\n|]*)"
+    r"( \| tail -(?P<tail>\d+))?\n)(?P<output>.*?)(?P<end>```\n)",
+    re.S,
+)
 
 
 def commands(text: str) -> list[str]:
     """What is typed in the blocks of a page."""
-    return [found[2] for found in _BLOCK.finditer(text)]
+    return [found["typed"] for found in _BLOCK.finditer(text)]
 
 
 def page(text: str) -> str:
     """``text`` with the output in its blocks made anew, of two blank lines one."""
-    return _BLOCK.sub(lambda found: found[1] + _printed(found[2]) + found[4], text)
+    return _BLOCK.sub(
+        lambda found: found["head"] + _printed(found["typed"], found["tail"]) + found["end"], text
+    )
 
 
-def _printed(command: str) -> str:
+def _printed(command: str, tail: str | None) -> str:
     words = [str(ROOT / word) if word.startswith("examples/") else word for word in command.split()]
     result = CliRunner().invoke(cli, words, catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    lines = [line.rstrip() for line in result.stdout.splitlines()]
+    lines = [line.rstrip() for line in result.stdout.splitlines()][-int(tail or 0) :]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).rstrip("\n") + "\n"
 
 
