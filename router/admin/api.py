@@ -240,7 +240,8 @@ class AdminApi:
         except BadQuestion as error:
             return _failure(400, "bad-session", str(error), error.hint)
         if why is None:
-            return self._no_service(request.match_info["name"])
+            ports = sorted({one.port for one in self._view.services() if one.name == name})
+            return self._no_port(name, port, ports) if ports else self._no_service(name)
         return _item("Why", why)
 
     def _past(self, request: web.Request, name: str, port: int | None) -> web.Response:
@@ -261,6 +262,11 @@ class AdminApi:
         if past is None:
             return self._no_service(request.match_info["name"])
         return _items("PastDecisions", past)
+
+    def _no_port(self, name: str, port: int | None, ports: list[int]) -> web.Response:
+        known = ", ".join(map(str, ports))
+        text = f"Service {name!r} has no port {port}, it has {known}."
+        return _failure(404, "not-found", text, f"sitectl why {name}:{ports[0]}")
 
     def _no_service(self, name: str) -> web.Response:
         return _failure(
