@@ -44,6 +44,10 @@ BUSY = 0.75
 """Of the limit in flight is busy: enough of them to measure, all of them near the limit."""
 WAITING = 0.5
 """Of the root, from which somebody waits: two standard errors above nobody, two below the goal."""
+DOUBLED = 2.0
+"""Latency over the baseline: beyond doubt, it is judged at once, however precise the window is."""
+ROUGH = 0.15
+"""The standard error of a baseline that is clearly another: near enough to begin with."""
 DROP = 0.75
 """Of the limit: what falls below, for a reason that the next calm answers tell."""
 CUT = 0.5
@@ -54,6 +58,8 @@ SPREAD_FIRST, SPREAD_KEPT = 1.0, 0.75
 """Variance over the square of the mean: of exponential times, until known; and what stays of it."""
 SURPRISE = 3.0
 """Standard errors that contradict: once in four hundred windows by chance."""
+EARLY = 4.0
+"""Standard errors that are beyond doubt although one looked after each answer."""
 FAILED_SHARE = 0.1
 """Of failures among answers, from which they are the target's trouble and not a request's."""
 USED_SHARE = 0.125
@@ -89,16 +95,18 @@ class _Window:
         self.in_flight += in_flight
         self.used += is_used
 
-    def is_whole(self, now: float, root: float, spread: float) -> bool:
-        """Its mean is known to `PRECISION` of ``root``, the root's share of the limit.
+    def says_something(self, now: float) -> bool:
+        """It has answers enough to know how much they differ, from long enough a time."""
+        enough = self.count >= limits.LEARN_SAMPLES_MIN
+        return enough and now - self.began_at >= limits.LEARN_WINDOW_S
+
+    def error(self, spread: float) -> float:
+        """The standard error of the mean, over the mean.
 
         ``spread`` is the variance over the square of the mean that was seen before: few answers
         may lack the rare ones.
         """
-        count, lasted_s = self.count, now - self.began_at
-        if count < limits.LEARN_SAMPLES_MIN or lasted_s < limits.LEARN_WINDOW_S:
-            return False
-        return max(self.spread, spread) <= count * (PRECISION * root) ** 2
+        return sqrt(max(self.spread, spread) / self.count)
 
     def is_stale(self, now: float) -> bool:
         """Its answers are of different times, and still say too little."""
@@ -111,8 +119,8 @@ class _Window:
 
     def contradicts(self, mean_s: float, spread: float) -> bool:
         """More than chance lies between this and ``mean_s``."""
-        error = sqrt(max(self.spread, spread) / self.count)
-        return abs(log(self.mean_s / mean_s)) > SURPRISE * max(error, limits.LEARN_SAME)
+        error = max(self.error(spread), limits.LEARN_SAME)
+        return abs(log(self.mean_s / mean_s)) > SURPRISE * error
 
     @property
     def spread(self) -> float:
@@ -237,7 +245,7 @@ class Learner:
     def _hear_calm(self, latency_s: float, in_flight: int, now: float) -> None:
         window = self._calm
         window.add(latency_s, in_flight, False, now)
-        if self._is_whole(window, now):
+        if self._says_baseline(window, now):
             if window.others <= window.count:
                 self._take_baseline(now)
             else:
@@ -250,7 +258,7 @@ class Learner:
     def _hear_busy(self, latency_s: float, in_flight: int, now: float) -> None:
         window = self._busy
         window.add(latency_s, in_flight, in_flight >= self.limit, now)
-        if self._is_whole(window, now):
+        if self._says_limit(window, now):
             self._judge(now)
         elif window.is_stale(now):
             self._busy = _Window()
@@ -262,8 +270,30 @@ class Learner:
         self._clip_s = inf
         self._calm, self._busy = _Window(), _Window()
 
-    def _is_whole(self, window: _Window, now: float) -> bool:
-        return window.is_whole(now, 1 / sqrt(self._at), self._spread)
+    def _says_baseline(self, window: _Window, now: float) -> bool:
+        """It is precise; in a dip, precise enough for a baseline that is clearly another."""
+        if not window.says_something(now):
+            return False
+        error, known = window.error(self._spread), self._baseline_s
+        if error <= PRECISION / sqrt(self._at):
+            return True
+        if self._dip is None or known is None or error > ROUGH:
+            return False
+        return abs(log(window.mean_s / known)) > EARLY * error
+
+    def _says_limit(self, window: _Window, now: float) -> bool:
+        """It is precise, or as precise as what it says needs."""
+        if not window.says_something(now):
+            return False
+        error, root = window.error(self._spread), 1 / sqrt(self._at)
+        if error <= PRECISION * root:
+            return True
+        if self._baseline_s is None:
+            return False
+        ratio = window.mean_s / self._baseline_s
+        if ratio <= 1.0:  # Nobody waits. At the goal it would say so once in forty times.
+            return error <= 2 * PRECISION * root
+        return ratio * (1 - EARLY * error) > DOUBLED
 
     def _believe(self, baseline_s: float) -> None:
         self._baseline_s = baseline_s

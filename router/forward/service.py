@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import partial
 from math import inf
 from typing import Protocol
 
@@ -71,6 +72,7 @@ class Service:
         "_health",
         "_learning",
         "_load_moved",
+        "_make_leg",
         "_outcomes",
         "_rate_timer",
         "_shared",
@@ -140,6 +142,7 @@ class Service:
         self._learning = Learning(
             self.ledger, shared.network, shared.rng.random, self._capacity_learnt
         )
+        self._make_leg: Callable[..., LocalLeg] = LocalLeg
         self._targets = Targets(
             shared.network, shared.site_name, config.timeouts, self.http_terms.heads
         )
@@ -187,6 +190,10 @@ class Service:
             }
         )
         self._learning.set_targets(targets)
+        # Chosen here and not per request, so that who learns nothing pays nothing.
+        self._make_leg = (
+            partial(TimedLeg, self._learning, self.timers) if self._learning.is_on else LocalLeg
+        )
         for target, config in targets.items():
             if config.unusable:  # At once, all of them: what follows may look for a target.
                 self.ledger.set_ready(target, False)
@@ -261,7 +268,7 @@ class Service:
         self, request: Request, handler: LegHandler, slot: Slot, *, via_local: bool
     ) -> LocalLeg:
         """A started leg to a target of this site; ``slot`` is its own. See its ``is_opened``."""
-        leg = (TimedLeg if self._learning.is_on else LocalLeg)(
+        leg = self._make_leg(
             request,
             handler,
             slot,
@@ -271,8 +278,6 @@ class Service:
             pressure=self.pressure,
             via_local=via_local,
         )
-        if isinstance(leg, TimedLeg):
-            leg.learn(self._learning, self.timers)
         leg.start()
         return leg
 
