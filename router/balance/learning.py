@@ -18,9 +18,9 @@ Means and no percentiles, since only of means Little's law speaks; each answer c
 `CLIP` baselines, in both kinds alike, lest one decides.
 
 Whether latency rose since too many are there or since the target became slower cannot be told from
-busy answers, and a target that is used up all the time gives no calm ones. So before the limit falls
-by a quarter or more, and once in `LEARN_DIP_S` of being used up, there is a *dip*: for one window
-the limit is half of k, and what is answered then is calm. That is all the probing there is.
+busy answers, and a target that is used up most of the time gives no calm ones. So then, before the
+limit falls by a quarter or more, and once in `LEARN_DIP_S`, there is a *dip*: for one window the
+limit is half of k, and what is answered is calm. That is all the probing there is.
 
 Sources: J. D. C. Little (1961); S. Halfin, W. Whitt (1981), 2; Envoy's gradient controller, whose
 formula this is, with another way to measure; Netflix concurrency-limits. See docs/capacity-auto.md.
@@ -49,7 +49,7 @@ DOUBLED = 2.0
 ROUGH = 0.15
 """The standard error of a baseline that is clearly another: near enough to begin with."""
 DROP = 0.75
-"""Of the limit: what falls below, for a reason that the next calm answers tell."""
+"""Of the limit: before it falls below, for whatever reason, there is a dip."""
 CUT = 0.5
 """Of the limit is left at least by one judgement: the next one knows more."""
 MEMORY = 3.0
@@ -62,10 +62,11 @@ EARLY = 4.0
 """Standard errors that are beyond doubt although one looked after each answer."""
 FAILED_SHARE = 0.1
 """Of failures among answers, from which they are the target's trouble and not a request's."""
-USED_SHARE = 0.125
-"""Of busy answers that took the last slot, from which the limit was in use."""
+USED_SHARE = 0.03
+"""Of busy answers that took the last slot, from which requests overflow that it could take."""
 CROWDED_SHARE = 0.5
-"""From so many on there is more than it takes: the limit may double while nobody waits."""
+"""From so many on there is more than it takes: the limit may double while nobody waits, and dips
+are needed, since there will be no calm."""
 
 
 class Learnt(msgspec.Struct, frozen=True):
@@ -253,7 +254,7 @@ class Learner:
         elif window.is_stale(now):
             self._calm = _Window()
             if self._dip is not None:  # Hardly anybody asks any more.
-                self._end_dip(0.0, now)
+                self._end_dip(limits.LEARN_DIP_S, now)
 
     def _hear_busy(self, latency_s: float, in_flight: int, now: float) -> None:
         window = self._busy
@@ -303,7 +304,8 @@ class Learner:
         """A window of calm answers is whole."""
         window, self._calm = self._calm, _Window()
         known, found = self._baseline_s, window.mean_s
-        if known is None or not self._is_sure or window.contradicts(known, self._spread):
+        is_new = known is None or not self._is_sure or window.contradicts(known, self._spread)
+        if is_new or known is None:
             self._believe(found)
             self._worth = window.count
         else:
@@ -313,7 +315,9 @@ class Learner:
         self._spread = max(window.spread, self._spread * SPREAD_KEPT)
         self._is_sure = True
         if self._dip is not None:
-            self._end_dip(now - window.began_at, now)
+            lasted_s = now - window.began_at
+            every_s = max(limits.LEARN_DIP_S, limits.LEARN_DIP_EVERY * lasted_s)
+            self._end_dip(limits.LEARN_DIP_S if is_new else every_s, now)
         else:
             self._dip_at = now + self._until_dip(limits.LEARN_DIP_S)
 
@@ -327,28 +331,26 @@ class Learner:
             self._dip_at = now + self._until_dip(limits.LEARN_FIRST_DIP_S)
         ratio = latency_s / (self._baseline_s or latency_s)
         works_on = in_flight / max(1.0, ratio)
-        used = window.used >= USED_SHARE * window.count
+        crowded = window.used >= CROWDED_SHARE * window.count
         if ratio > 1 + WAITING / sqrt(self._at):
             self._starting = False
             to = works_on + sqrt(works_on)
         else:
-            crowded = window.used >= CROWDED_SHARE * window.count
             to = self._at * 2 if self._starting and crowded else self._at + sqrt(self._at)
-        if to <= DROP * self._at or (used and now >= self._dip_at):
+        if crowded and (to <= DROP * self._at or now >= self._dip_at):
             self._dip = (self._at, in_flight, latency_s)
             self._calm = _Window()
+            self._clip_s = CLIP * latency_s  # It may be the new baseline.
             self._set(max(works_on * CALM, self._at * CUT * CALM), now)
-        elif used or to < self._at:
-            self._set(to, now)
+        elif to < self._at or window.used >= USED_SHARE * window.count:
+            self._set(max(to, self._at * CUT), now)
 
-    def _end_dip(self, lasted_s: float, now: float) -> None:
+    def _end_dip(self, next_s: float, now: float) -> None:
         """What was measured before it is judged by the baseline of now."""
         assert self._dip is not None, "a dip that was begun"
         (at, in_flight, latency_s), self._dip = self._dip, None
         works_on = in_flight / max(1.0, latency_s / (self._baseline_s or latency_s))
-        self._dip_at = now + self._until_dip(
-            max(limits.LEARN_DIP_S, limits.LEARN_DIP_EVERY * lasted_s)
-        )
+        self._dip_at = now + self._until_dip(next_s)
         self._set(max(min(works_on + sqrt(works_on), at + sqrt(at)), at * CUT), now)
 
     def _until_dip(self, seconds: float) -> float:

@@ -4,7 +4,7 @@ import pytest
 
 from router.balance.learning import Learner
 from router.model import limits
-from tests.bench.learning import NEAR, learner, measure, mean, settled_at
+from tests.bench.learning import learner, mean, settled_at
 from tests.bench.learning_targets import SHAPES, Tick, run
 
 KNEE = 20
@@ -47,7 +47,7 @@ def test_a_knee_that_moves_is_found_again_within_seconds(shape: str, knee: int) 
 def test_a_target_that_is_slower_for_good_is_learnt_again_without_collapse() -> None:
     ticks = run("constant", learner(4), calm_then_double, 40, knee=KNEE, changes=((20, KNEE, 3.0),))
     after = limits_after(ticks, 20)
-    assert min(after) >= KNEE / 3
+    assert min(after) >= KNEE / 4
     assert 0.9 * KNEE <= mean(after[-40:]) <= 1.6 * KNEE
 
 
