@@ -357,8 +357,13 @@ class Learner:
         return seconds * (0.75 + 0.5 * self._chance())
 
     def _set(self, at: float, now: float) -> None:
+        """Nothing is heard until answers that take long could have come, too.
+
+        Those that come at once would make a window of the short ones.
+        """
         self._at = min(max(at, float(limits.LEARN_SLOTS_MIN)), float(limits.LEARN_SLOTS_MAX))
         self.limit = round(self._at)
         self._busy = _Window()
-        settling_s = limits.LEARN_SETTLE * (self._latency_s or self._baseline_s or 0.0)
+        latencies = min(2 + 3 * sqrt(self._spread), CLIP)
+        settling_s = latencies * (self._latency_s or self._baseline_s or 0.0)
         self._settles_at = now + min(settling_s, limits.LEARN_SETTLE_S_MAX)
