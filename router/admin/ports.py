@@ -8,6 +8,7 @@ import msgspec
 from router.admin.views import (
     BurstView,
     LinkView,
+    PastDecision,
     ScaleView,
     ServiceView,
     SiteView,
@@ -42,6 +43,14 @@ class UnknownCommand(Exception):
 
 class CommandFailed(Exception):
     """The order was understood and could not be carried out; nothing has changed."""
+
+
+class CommandRefused(CommandFailed):
+    """It does not fit what is there; ``hint`` is the next step."""
+
+    def __init__(self, text: str, hint: str) -> None:
+        super().__init__(text)
+        self.hint = hint
 
 
 class BadQuestion(Exception):
@@ -80,6 +89,14 @@ class RouterView(Protocol):
 
     def scale(self, service: str, port: int | None) -> ScaleView | None:
         """What an autoscaler goes by. None: no such service. ``port`` None: its first."""
+
+    def past(
+        self, service: str, port: int | None, count: int, *, denied: bool
+    ) -> Sequence[PastDecision] | None:
+        """The last ``count`` requests, newest first; None: no such service. ``port`` None: all.
+
+        ``denied``: of those that no target had a byte of.
+        """
 
     def ready(self) -> bool:
         """Serving and not draining; never depends on peers."""

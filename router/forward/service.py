@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import partial
 from math import inf
 from typing import Protocol
 
@@ -21,6 +22,7 @@ from router.forward.health import HealthChecks
 from router.forward.http1.terms import http_terms
 from router.forward.local import LocalLeg
 from router.forward.outcomes import Outcomes
+from router.forward.past import Past
 from router.forward.ports import LegHandler, Request, TargetConfig
 from router.forward.pressure import Pressure
 from router.forward.queueing import WaitingRoom
@@ -72,6 +74,7 @@ class Service:
         "_health",
         "_learning",
         "_load_moved",
+        "_make_leg",
         "_outcomes",
         "_rate_state",
         "_rate_timer",
@@ -88,6 +91,7 @@ class Service:
         "http_terms",
         "key",
         "ledger",
+        "past",
         "pressure",
         "protocol",
         "remotes",
@@ -114,6 +118,7 @@ class Service:
         self._load_moved = False
         self.counters = ServiceCounters()
         self.demand = Demand()
+        self.past = Past()
         self.retries = RetryBudget(config.limits.retry_percent, shared.network.now())
         self.sessions: Sessions | None = None
         """None: no affinity."""
@@ -143,6 +148,7 @@ class Service:
         self._learning = Learning(
             self.ledger, shared.network, shared.rng.random, self._capacity_learnt
         )
+        self._make_leg: Callable[..., LocalLeg] = LocalLeg
         self._targets = Targets(
             shared.network, shared.site_name, config.timeouts, self.http_terms.heads
         )
@@ -191,6 +197,10 @@ class Service:
             }
         )
         self._learning.set_targets(targets)
+        # Chosen here and not per request, so that who learns nothing pays nothing.
+        self._make_leg = (
+            partial(TimedLeg, self._learning, self.timers) if self._learning.is_on else LocalLeg
+        )
         for target, config in targets.items():
             if config.unusable:  # At once, all of them: what follows may look for a target.
                 self.ledger.set_ready(target, False)
@@ -265,7 +275,7 @@ class Service:
         self, request: Request, handler: LegHandler, slot: Slot, *, via_local: bool
     ) -> LocalLeg:
         """A started leg to a target of this site; ``slot`` is its own. See its ``is_opened``."""
-        leg = (TimedLeg if self._learning.is_on else LocalLeg)(
+        leg = self._make_leg(
             request,
             handler,
             slot,
@@ -275,8 +285,6 @@ class Service:
             pressure=self.pressure,
             via_local=via_local,
         )
-        if isinstance(leg, TimedLeg):
-            leg.learn(self._learning, self.timers)
         leg.start()
         return leg
 
@@ -310,7 +318,7 @@ class Service:
         return Load(ledger.load, ledger.targets_ready, ledger.capacity, rate, ledger.learns)
 
     def sample_demand(self) -> None:
-        """Once a second."""
+        """Once a second, also of services by the thousand: it looks at no target."""
         self.demand.sample(self.ledger.in_flight, self.room.queued, self._asked_total)
 
     def demanded(self) -> DemandFigures:
@@ -421,8 +429,8 @@ class Service:
             self._health.recall()
 
     def _targets_changed(self) -> None:
-        self._set_limit()
         self._note_each()
+        self._set_limit()
         self.admission.serve()
         self.room.reconsider()
         self._look_at_rates()
@@ -460,8 +468,8 @@ class Service:
         self._load_changed()
 
     def _serve_learnt(self) -> None:
-        self._set_limit()
         self._note_each()
+        self._set_limit()
         self.admission.serve()
         self.room.reconsider()
 
