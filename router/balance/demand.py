@@ -18,8 +18,9 @@ class DemandFigures(msgspec.Struct, frozen=True, kw_only=True):
     """One moment. ``demand`` is the sum of the four parts, in requests (tcp: connections) at once.
 
     ``refused``: as many as were turned away lately would be in flight, had they been taken: their
-    number a second x how long a request takes, rounded up. ``demand_avg`` is the mean over
-    `limits.DEMAND_WINDOW_S`; ``…_per_s`` are over it too, ``demand_per_s`` of all that was asked.
+    number a second x how long a request takes, one at least, rounded up. ``demand_avg`` is the mean
+    over `limits.DEMAND_WINDOW_S`, not rounded; ``…_per_s`` are over it too, ``demand_per_s`` of all
+    that was asked.
     """
 
     in_flight: int
@@ -93,8 +94,9 @@ class Demand:
         samples, window_s = self._samples, limits.DEMAND_WINDOW_S
         refused_per_s = (sum(one[2] for one in samples) + self._refused_lately) / window_s
         asked = sum(one[1] for one in samples) + asked_total - self._asked_before
-        refused = refused_per_s * request_s
-        missed = max(1, ceil(refused)) if refused_per_s else 0
+        # Whoever is turned away from a site without targets tells not how long it would take.
+        refused = max(1.0, refused_per_s * request_s) if refused_per_s else 0.0
+        missed = ceil(refused)
         held_mean = sum(one[0] for one in samples) / window_s
         return DemandFigures(
             in_flight=in_flight,
@@ -121,8 +123,9 @@ class Each(msgspec.Struct, frozen=True):
 
 
 def each_of(targets: Iterable[TargetState], *, learnt: bool) -> Each | None:
-    """Of the ready ``targets``; None: none is, or none of those states anything."""
-    ready = [one for one in targets if one.ready]
+    """Of the ready ones of ``targets``, of all if none is; None: those state nothing."""
+    known = list(targets)
+    ready = [one for one in known if one.ready] or known
     slots = [one.capacity for one in ready if one.capacity is not None]
     rates = [one.rate.per_s for one in ready if one.rate is not None]
     if not slots and not rates:

@@ -324,7 +324,6 @@ class Service:
 
     def scale(self) -> ScaleFigures:
         """What an autoscaler goes by."""
-        self._note_each()
         figures, each = self.demanded(), self.demand.each
         return ScaleFigures(
             demand=figures,
@@ -385,10 +384,10 @@ class Service:
 
     def _note_each(self) -> None:
         """What a target takes: as long as one is ready, so that it is known when none is."""
-        ledger = self.ledger
-        if ledger.targets_ready:
+        ledger, demand = self.ledger, self.demand
+        if ledger.targets_ready or (demand.each is None and self.has_targets):
             targets = ledger.targets(self.timers.now())
-            self.demand.each = each_of(targets, learnt=ledger.learns)
+            demand.each = each_of(targets, learnt=ledger.learns)
 
     def _target_is(self, target: str, ready: bool) -> None:
         if ready:

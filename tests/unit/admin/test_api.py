@@ -431,7 +431,7 @@ async def probed(router: FakeRouter, tmp_path: Path) -> AsyncIterator[tuple[str,
         yield place
 
 
-def test_probes_tell_health_readiness_and_metrics_without_a_credential_and_nothing_else(
+def test_probes_tell_health_metrics_and_demand_without_a_credential_and_nothing_else(
     tmp_path: Path,
 ) -> None:
     async def story() -> None:
@@ -448,6 +448,7 @@ def test_probes_tell_health_readiness_and_metrics_without_a_credential_and_nothi
 
             assert await status("GET", "/healthz") == 200
             assert await status("GET", "/metrics") == 200
+            assert await status("GET", "/api/v1/services/shop/scale") == 200
             assert await status("GET", "/readyz") == 200
             router.is_ready = False
             assert await status("GET", "/readyz") == 503

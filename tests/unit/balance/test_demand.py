@@ -30,7 +30,8 @@ def test_who_was_turned_away_counts_by_how_long_a_request_takes() -> None:
 def test_a_first_refusal_is_demand_before_any_request_was_served() -> None:
     demand = Demand()
     demand.turned_away()
-    assert demand.figures(0, 0, asked_total=1, request_s=0.0).demand == 1
+    figures = demand.figures(0, 0, asked_total=1, request_s=0.0)
+    assert (figures.demand, figures.demand_avg) == (1, 1.0)  # An autoscaler at zero goes by both.
 
 
 def test_the_mean_follows_a_burst_and_is_exactly_nothing_a_window_after_its_end() -> None:
@@ -91,5 +92,7 @@ def state(capacity: int | None, *, ready: bool = True) -> TargetState:
 def test_what_a_target_takes_is_the_mean_of_the_ready_ones_that_state_it() -> None:
     targets = [state(10), state(20), state(None), state(99, ready=False)]
     assert each_of(targets, learnt=False) == Each(slots=15.0)
+    assert each_of([state(4, ready=False)], learnt=False) == Each(slots=4.0)
     assert each_of([state(None)], learnt=False) is None
+    assert each_of([], learnt=False) is None
     assert each_of([state(7)], learnt=True) == Each(slots=7.0, learnt=True)
