@@ -12,7 +12,13 @@ from aiohttp import web
 
 from router.admin import metrics
 from router.admin.events import EventLog
-from router.admin.ports import BadQuestion, CommandFailed, RouterView, UnknownCommand
+from router.admin.ports import (
+    BadQuestion,
+    CommandFailed,
+    CommandRefused,
+    RouterView,
+    UnknownCommand,
+)
 from router.admin.views import TargetView
 from router.model import limits
 from router.model.events import Event
@@ -234,7 +240,8 @@ class AdminApi:
         except BadQuestion as error:
             return _failure(400, "bad-session", str(error), error.hint)
         if why is None:
-            return self._no_service(request.match_info["name"])
+            ports = sorted({one.port for one in self._view.services() if one.name == name})
+            return self._no_port(name, port, ports) if ports else self._no_service(name)
         return _item("Why", why)
 
     def _past(self, request: web.Request, name: str, port: int | None) -> web.Response:
@@ -256,6 +263,11 @@ class AdminApi:
             return self._no_service(request.match_info["name"])
         return _items("PastDecisions", past)
 
+    def _no_port(self, name: str, port: int | None, ports: list[int]) -> web.Response:
+        known = ", ".join(map(str, ports))
+        text = f"Service {name!r} has no port {port}, it has {known}."
+        return _failure(404, "not-found", text, f"sitectl why {name}:{ports[0]}")
+
     def _no_service(self, name: str) -> web.Response:
         return _failure(
             404, "not-found", f"No service {name!r} is known here.", "sitectl service status"
@@ -269,6 +281,8 @@ class AdminApi:
             return _failure(400, "bad-request", f"The body is not a command: {error}.")
         except UnknownCommand as error:
             return _failure(400, "unknown-command", str(error))
+        except CommandRefused as error:
+            return _failure(422, "command-refused", f"{error}.", error.hint)
         except CommandFailed as error:
             hint = "Check the disk and the permissions of the site's directory, then try again"
             return _failure(500, "command-failed", str(error), hint)

@@ -273,6 +273,20 @@ def test_why_is_asked_for_a_session_by_its_query(tmp_path: Path) -> None:
     asyncio.run(story())
 
 
+def test_why_of_a_port_that_a_service_has_not_says_which_it_has(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with (
+            running(tmp_path, FakeRouter(), EventLog()) as session,
+            session.get("/api/v1/why/shop:99") as response,
+        ):
+            said = await response.json()
+            assert response.status == 404
+            assert said["message"] == "Service 'shop' has no port 99, it has 8080."
+            assert said["hint"] == "sitectl why shop:8080"
+
+    asyncio.run(story())
+
+
 @pytest.mark.parametrize(
     ("query", "at", "outcome"),
     [
