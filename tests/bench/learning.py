@@ -150,10 +150,7 @@ def _job(what: tuple[str, str, int, int]) -> Figures:
 def _of(values: list[float], form: str, worst: Callable[[list[float]], float] = max) -> str:
     """The median over seeds, and the worst."""
     middle = sorted(values)[len(values) // 2]
-    said = [
-        "never" if one == inf else format(one, form) + ("" if form.endswith("%") else "")
-        for one in (middle, worst(values))
-    ]
+    said = ["never" if one == inf else format(one, form) for one in (middle, worst(values))]
     return f"{said[0]} ({said[1]})"
 
 
