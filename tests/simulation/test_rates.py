@@ -159,3 +159,24 @@ def test_a_cap_in_slots_holds_for_requests_of_all_sites() -> None:
     world.run(1)
     all_answered(answers)
     assert sum(target.most_in_hand for target in a.targets.values()) == 20
+
+
+def test_who_waits_for_a_permit_has_it_when_it_comes_though_nothing_ends_meanwhile() -> None:
+    world = World(6, "a")
+    a = world["a"]
+    a.declare(queue=50, queue_wait_s=2.0)
+    a.serve(1, capacity=None, service_s=0.01)
+    a.cap("5/s", window_s=4.0, stay_s=60.0)
+    world.run(5)
+    begin = world.internet.now
+    first = a.offer(rate=1_000, seconds=0.02)
+    world.run(3)
+    all_answered(first)
+    late = [a.request() for _ in range(3)]
+    world.run(3)
+    all_answered(late)
+    assert [round(one.ended - begin, 1) for one in late] == [4.0, 4.0, 4.0]
+    more = [a.request() for _ in range(6)]  # Four of them for what has been saved up.
+    world.run(3)
+    all_answered(more)
+    assert max(one.ended - one.began for one in more) < 0.9
