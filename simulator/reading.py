@@ -10,8 +10,9 @@ from typing import Any, Final, get_args
 
 import msgspec
 
-from router.documents import readers
+from router.documents import capacities, readers, weights
 from router.documents.nodes import Findings, Mapping, Node, Scalar, parse
+from router.documents.rate_rules import check_cap, check_rates
 from router.documents.readers import BAD, Bad, Reader
 from router.documents.schema import Field, Shape
 from router.model import limits
@@ -73,7 +74,6 @@ def number(least: float, most: float, unit: str = "") -> Reader:
 _moment = readers.duration(0.0, bounds.DURATION_S_MAX)
 _rate = number(0.0, bounds.RATE_PER_S_MAX, "/s")
 _policy_name = readers.word(*get_args(PolicyName))
-_weights = readers.table(readers.integer(0, 1_000_000), bounds.SITES_MAX, "weights by site")
 _pair = readers.many(readers.name, 2, "sites")
 _TIME = Shape(
     ServiceTime,
@@ -102,6 +102,13 @@ _RATE_FIELDS: Final = (
     ),
     Field("stay_s", readers.optional(readers.duration(0.0, limits.RATE_STAY_S_MAX))),
 )
+
+
+def _check_targets(findings: Findings, node: Mapping, path: str, spec: Targets) -> bool:
+    per_s = capacities.of_spec(spec.capacity).per_s
+    return check_rates(findings, node, path, [] if per_s is None else [per_s], spec)
+
+
 _LINK = Shape(
     Link,
     Field("between", _pair, required=True),
@@ -113,7 +120,7 @@ _SERVICE = Shape(
     Field("name", readers.name, required=True),
     Field("protocol", readers.word("http", "tcp")),
     Field("policy", _policy_name),
-    Field("weights", _weights),
+    Field("weights", weights.read),
     Field("queue", readers.optional(readers.integer(0, limits.QUEUE_MAX))),
     Field("queue_wait_s", readers.duration(0.0, limits.QUEUE_WAIT_S_MAX)),
 )
@@ -126,6 +133,7 @@ _TARGETS = Shape(
     Field("capacity", readers.capacity),
     *_RATE_FIELDS,
     Field("service_time", _service_time, required=True),
+    check=_check_targets,
 )
 _SITE_POLICY = Shape(
     SitePolicy,
@@ -134,6 +142,7 @@ _SITE_POLICY = Shape(
     Field("site_capacity", readers.site_capacity, required=True),
     *_RATE_FIELDS,
     Field("spill", readers.word("excess", "all")),
+    check=check_cap,
 )
 _ARRIVALS = Shape(
     Arrivals,
@@ -161,7 +170,7 @@ _EVENT = Shape(
     Field("service", readers.name),
     Field("count", readers.integer(1, bounds.TARGETS_MAX)),
     Field("policy", _policy_name),
-    Field("weights", _weights),
+    Field("weights", weights.read),
     Field("between", _pair),
     Field("cost", readers.integer(1, limits.COST_MAX)),
     Field("capacity", readers.capacity),
@@ -377,7 +386,8 @@ class _Judge:
     def _target(self, index: int, one: Targets) -> Targets:
         slots = one.slots
         if slots is None:
-            if not isinstance(one.capacity, int):
+            slots = capacities.of_spec(one.capacity).slots
+            if slots is None:
                 self._bad(
                     "targets",
                     index,
@@ -386,8 +396,6 @@ class _Judge:
                     "at once?",
                     "Write slots: 10; more wait in it",
                 )
-            else:
-                slots = one.capacity
         whole: Targets = msgspec.structs.replace(self._with_service(one), slots=slots)
         return whole
 

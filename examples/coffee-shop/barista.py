@@ -1,4 +1,4 @@
-"""Baristas: each port is one that brews what it is asked for and says its name.
+"""Baristas: each port is one that brews what it is asked for and says its name. Kitchens too.
 
 python3 barista.py SITE HOST:PORT…   (BREW_S=0.2: seconds for one drink)
 

@@ -1,6 +1,8 @@
 """The broker: a queue of orders, worked off by CONSUMERS at once; so concurrency comes from here.
 
-python3 broker.py HOST:PORT BARISTA_URL COUNTER_URL [CONSUMERS]
+python3 broker.py HOST:PORT BARISTA_URL KITCHEN_URL COUNTER_URL [CONSUMERS]
+
+Drinks are the barista service's, food is the kitchen's.
 
 POST / puts an order into the queue, 202 at once. GET / says how many wait and how many failed.
 """
@@ -14,6 +16,7 @@ import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 TRIES = 5
+FOOD = ("croissant", "cakepop")
 
 
 class Broker(ThreadingHTTPServer):
@@ -22,21 +25,27 @@ class Broker(ThreadingHTTPServer):
     request_queue_size = 128
     daemon_threads = True
 
-    def __init__(self, place: tuple[str, int], barista: str, counter: str, consumers: int) -> None:
+    def __init__(
+        self, place: tuple[str, int], barista: str, kitchen: str, counter: str, consumers: int
+    ) -> None:
         super().__init__(place, Taking)
         self.orders: queue.Queue[bytes] = queue.Queue()
         self.failed: list[str] = []
         for _ in range(consumers):
-            words = (urllib.parse.urlsplit(barista), urllib.parse.urlsplit(counter))
-            threading.Thread(target=self._consume, args=words, daemon=True).start()
+            words = map(urllib.parse.urlsplit, (barista, kitchen, counter))
+            threading.Thread(target=self._consume, args=tuple(words), daemon=True).start()
 
     def _consume(
-        self, barista: urllib.parse.SplitResult, counter: urllib.parse.SplitResult
+        self,
+        barista: urllib.parse.SplitResult,
+        kitchen: urllib.parse.SplitResult,
+        counter: urllib.parse.SplitResult,
     ) -> None:
         while True:
             order = self.orders.get()
             try:
-                post(counter, "/brewed", post(barista, "/", order))
+                maker = kitchen if json.loads(order)["item"] in FOOD else barista
+                post(counter, "/brewed", post(maker, "/", order))
             except (OSError, http.client.HTTPException, RuntimeError) as error:
                 self.failed.append(f"{order.decode()}: {type(error).__name__} {error}")
             self.orders.task_done()
@@ -88,10 +97,10 @@ class Taking(BaseHTTPRequestHandler):
 
 
 def main() -> None:
-    place, barista, counter, *consumers = sys.argv[1:]
+    place, barista, kitchen, counter, *consumers = sys.argv[1:]
     host, _, port = place.rpartition(":")
     many = int(consumers[0]) if consumers else 8
-    Broker((host, int(port)), barista, counter, many).serve_forever()
+    Broker((host, int(port)), barista, kitchen, counter, many).serve_forever()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import urllib.parse
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-MENU = ("espresso", "latte", "cappuccino", "tea")
+MENU = ("espresso", "latte", "cappuccino", "tea", "croissant", "cakepop")
 
 
 class Shop(ThreadingHTTPServer):

@@ -173,6 +173,7 @@ class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
     policy: str
     affinity: AffinityView | None = None
     queued: int
+    demand: int
     requests_total: int
     overflow_total: int
     listener: ListenerView
@@ -285,6 +286,33 @@ class PastDecision(msgspec.Struct, frozen=True, kw_only=True):
     capacity: int | None
     candidates: tuple[WhyCandidate, ...]
     further: int
+
+
+class ScaleView(msgspec.Struct, frozen=True, kw_only=True):
+    """What an autoscaler goes by: one port of a service at this site.
+
+    ``demand`` = ``in_flight`` here + ``overflowed`` (in flight elsewhere because this site was
+    full or had no target) + ``queued`` + ``refused`` (what was turned away, as if it were in
+    flight). ``demand_avg``, ``demand_per_s`` and ``refused_per_s`` are means over half a minute.
+    ``capacity_per_target`` is in requests at once, of kind rate a second; as it was last when no
+    target is ready. ``targets_wanted`` take the demand; None: no capacity is stated.
+    """
+
+    service: str
+    port: int
+    demand: int
+    demand_avg: float
+    demand_per_s: float
+    in_flight: int
+    overflowed: int
+    queued: int
+    refused: int
+    refused_per_s: float
+    targets_ready: int
+    capacity: int | None
+    capacity_kind: str | None
+    capacity_per_target: float | None
+    targets_wanted: int | None
 
 
 class BurstFigure(msgspec.Struct, frozen=True):

@@ -56,6 +56,7 @@ class ServiceBalancer:
         "_remotes",
         "_sole",
         "_sole_bearable",
+        "_waits",
         "key",
     )
 
@@ -70,6 +71,7 @@ class ServiceBalancer:
         self._bearable: float = inf  # The least cost of a remote candidate.
         self._sole: RemoteSite | None = None  # The nearest, if no other is as near.
         self._sole_bearable: float = 0  # How much farther the next one is.
+        self._waits: dict[SiteId, tuple[RemoteWait, RemoteWait]] = {}
         self.set_policy(policy)
 
     @property
@@ -181,6 +183,11 @@ class ServiceBalancer:
             one.targets_ready > 0 and one.paths and not one.draining
             for one in self._remotes.values()
         )
+
+    def freed_per_s(self, site: SiteId, service_time_s: float) -> float:
+        """As `Candidate.freed_per_s`, of ``site`` as of the last decision."""
+        one = self._candidate(site)
+        return 0.0 if one is None else one.freed_per_s(service_time_s)
 
     def select(
         self,
@@ -363,6 +370,14 @@ class ServiceBalancer:
         """What `select` need not work out each time."""
         self._local_decision = self._decide_local()  # The commonest: made once.
         order = list(self._remotes.values())
+        self._waits = {
+            one.site: (
+                RemoteWait(one.site, one.paths[0], False),
+                RemoteWait(one.site, one.paths[0], True),
+            )
+            for one in order
+            if len(one.paths) == 1
+        }
         costs = [one.cost for one in order[:2]] + [inf, inf]
         ties = costs[0] <= 0  # At no cost the next site is as good as this one.
         self._sole = order[0] if costs[0] < costs[1] else None
@@ -424,15 +439,19 @@ class ServiceBalancer:
         ]
         if not waiting_helps:
             return NoChoice(reason="no-route", waitable=(), local_waitable=False)
-        cheapest = waiting_helps[0].cost
+        cheapest, waits = waiting_helps[0].cost, self._waits
         if self._policy.name == "split":
             waiting_helps.sort(key=_has_no_share)
         return NoChoice(
             reason="all-full",
             waitable=tuple(
-                RemoteWait(one.site, one.next_path(), one.cost > cheapest)
-                for one in waiting_helps
-                if isinstance(one, RemoteSite)
+                [
+                    waits[one.site][one.cost > cheapest]
+                    if one.site in waits
+                    else RemoteWait(one.site, one.next_path(), one.cost > cheapest)
+                    for one in waiting_helps
+                    if isinstance(one, RemoteSite)
+                ]
             ),
             local_waitable=self._local in waiting_helps,
         )

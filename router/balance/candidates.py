@@ -28,6 +28,8 @@ Verdict = Literal[
 class Candidate:
     """One site. `refresh` brings the figures up to date; policies then read plain attributes.
 
+    ``stale``: they may have changed since, by news or by time. ``able``: it is neither draining nor
+    without ready targets nor out of reach, as of the last `refresh`.
     ``hard_full``: no free slot of a stated capacity, or no permit of a rate. Where a rate holds,
     ``capacity`` is what it takes now: in flight and permits, or its slots if they are fewer.
     ``sends_away``: it is over its rate and passed over while another has room. ``verdict`` is set
@@ -36,6 +38,7 @@ class Candidate:
     """
 
     __slots__ = (
+        "able",
         "capacity",
         "cost",
         "draining",
@@ -49,6 +52,7 @@ class Candidate:
         "sends_away",
         "share",
         "site",
+        "stale",
         "targets_ready",
         "turn",
         "verdict",
@@ -61,6 +65,8 @@ class Candidate:
         self.cost = 0
         self.paths: tuple[tuple[RouterId, ...], ...] = ((),)
         self.draining = False
+        self.stale = True
+        self.able = False
         self.targets_ready = 0
         self.capacity: int | None = None
         self.in_flight = 0
@@ -111,6 +117,17 @@ class Candidate:
         """Some of its slots are learnt."""
         raise NotImplementedError
 
+    def freed_per_s(self, service_time_s: float) -> float:
+        """How many requests a second it lets in at most while it is full; 0.0: not known.
+
+        A request takes ``service_time_s``, 0.0: not known.
+        """
+        slots = self.stated_capacity
+        if slots is None:
+            return 0.0 if self.rate is None else self.rate.per_s
+        by_slots = slots / service_time_s if service_time_s > 0.0 else 0.0
+        return by_slots if self.rate is None else min(by_slots, self.rate.per_s)
+
     def refresh(self, now: float) -> None:
         """Bring the figures up to ``now``. Repeating it changes nothing."""
         raise NotImplementedError
@@ -130,7 +147,7 @@ class Candidate:
 
 
 class LocalSite(Candidate):
-    """This site: exact figures from its ledger."""
+    """This site: exact figures from its ledger, which tells nobody when they change: ever stale."""
 
     __slots__ = ("_ledger",)
 
@@ -142,6 +159,7 @@ class LocalSite(Candidate):
         """Copy the ledger's figures."""
         ledger = self._ledger
         self.targets_ready = ledger.targets_ready
+        self.able = not self.draining and self.targets_ready > 0
         self.capacity = ledger.capacity
         self.in_flight = ledger.load
         if ledger.rated:
@@ -225,6 +243,7 @@ class RemoteSite(Candidate):
         self.cost = advert.path_cost
         self.paths = advert.paths
         self.draining = advert.draining
+        self.stale = True
         # What changed is newer than any report. Unchanged, a report since may know better.
         if advert.targets_ready != self._advert_targets:
             self._advert_targets = self.targets_ready = advert.targets_ready
@@ -235,6 +254,8 @@ class RemoteSite(Candidate):
 
     def refresh(self, now: float) -> None:
         """Judge the estimate at ``now``."""
+        self.able = not self.draining and self.targets_ready > 0 and bool(self.paths)
+        self.stale = self._full_until is not None or self._told_rate is not None
         if self._full_until is not None:
             if now < self._full_until:
                 self.in_flight = max(0, self._estimate)
@@ -295,6 +316,7 @@ class RemoteSite(Candidate):
         self, targets_ready: int, capacity: int | None, rate: RateLoad | None, now: float
     ) -> None:
         """What a load report says of targets, bounded by the signed advert."""
+        self.stale = True
         self._hear_rate(rate, now)
         self.targets_ready = min(targets_ready, self._advert_targets)
         bound = self._advert_capacity
@@ -314,6 +336,7 @@ class RemoteSite(Candidate):
 
     def hear(self, in_flight: int, now: float) -> None:
         """A count of the egress itself; what we opened and ended before it is in it."""
+        self.stale = True
         self._estimate = in_flight
         self._heard_at = now
         self._full_until = None
@@ -321,6 +344,7 @@ class RemoteSite(Candidate):
 
     def refuse(self, in_flight: int, now: float) -> None:
         """The egress had no slot for a stream of ours, with ``in_flight`` there."""
+        self.stale = True
         self._estimate = in_flight
         rate = self._told_rate
         if rate is not None and (self._stated is None or in_flight < self._stated):
@@ -333,6 +357,7 @@ class RemoteSite(Candidate):
 
     def open(self) -> None:
         """A stream of ours is on its way there."""
+        self.stale = True
         self._estimate += 1
         self._permits -= 1.0
 
@@ -344,6 +369,7 @@ class RemoteSite(Candidate):
         if self._refused_unended:
             self._refused_unended -= 1
             return
+        self.stale = True
         self._estimate -= 1
         self._full_until = None
 
@@ -367,14 +393,11 @@ def judge_alive(
     for one in order:
         if near_only and alive and alive[-1].cost > roomy_cost:
             break
-        one.refresh(now)
-        if one.draining:
-            one.verdict = "draining"
-        elif not one.targets_ready:
-            one.verdict = "no-target"
-        elif not one.paths:
-            one.verdict = "unreachable"
-        elif one.site in excluded:
+        if one.stale:  # Most are not: nothing was heard of them since the last decision.
+            one.refresh(now)
+        if not one.able:
+            one.verdict = _disability(one)
+        elif excluded and one.site in excluded:
             one.verdict = "excluded"
             if one.site in waits_for:
                 alive.append(one)
@@ -384,3 +407,9 @@ def judge_alive(
             if near_only and not one.hard_full and one.has_stated_room:
                 roomy_cost = min(roomy_cost, one.cost)
     return alive
+
+
+def _disability(one: Candidate) -> Verdict:
+    if one.draining:
+        return "draining"
+    return "unreachable" if one.targets_ready else "no-target"

@@ -5,10 +5,12 @@ what has left because of that, what waits and what was turned away count too.
 """
 
 from collections import deque
+from collections.abc import Iterable
 from math import ceil
 
 import msgspec
 
+from router.balance.ledger import TargetState
 from router.model import limits
 
 
@@ -16,8 +18,9 @@ class DemandFigures(msgspec.Struct, frozen=True, kw_only=True):
     """One moment. ``demand`` is the sum of the four parts, in requests (tcp: connections) at once.
 
     ``refused``: as many as were turned away lately would be in flight, had they been taken: their
-    number a second x how long a request takes, rounded up. ``demand_avg`` is the mean over
-    `limits.DEMAND_WINDOW_S`; ``…_per_s`` are over it too, ``demand_per_s`` of all that was asked.
+    number a second x how long a request takes, one at least, rounded up. ``demand_avg`` is the mean
+    over `limits.DEMAND_WINDOW_S`, not rounded; ``…_per_s`` are over it too, ``demand_per_s`` of all
+    that was asked.
     """
 
     in_flight: int
@@ -41,6 +44,8 @@ class Demand:
         "_quiet",
         "_refused_before",
         "_samples",
+        "brought",
+        "each",
         "overflowed",
         "refused_total",
     )
@@ -49,6 +54,10 @@ class Demand:
         self.overflowed = 0
         """In flight elsewhere because this site was full, or had no target that is ready."""
         self.refused_total = 0
+        self.brought = 0
+        """Requests that other sites asked this one to serve, granted or not."""
+        self.each: Each | None = None
+        """What a target takes, or did while there was one."""
         self._samples: deque[tuple[int, int, int]] = deque(maxlen=limits.DEMAND_WINDOW_S)
         self._quiet = 0  # As many of the newest samples are nothing.
         self._asked_before = 0
@@ -85,8 +94,9 @@ class Demand:
         samples, window_s = self._samples, limits.DEMAND_WINDOW_S
         refused_per_s = (sum(one[2] for one in samples) + self._refused_lately) / window_s
         asked = sum(one[1] for one in samples) + asked_total - self._asked_before
-        refused = refused_per_s * request_s
-        missed = max(1, ceil(refused)) if refused_per_s else 0
+        # Whoever is turned away from a site without targets tells not how long it would take.
+        refused = max(1.0, refused_per_s * request_s) if refused_per_s else 0.0
+        missed = ceil(refused)
         held_mean = sum(one[0] for one in samples) / window_s
         return DemandFigures(
             in_flight=in_flight,
@@ -104,6 +114,43 @@ class Demand:
         return self.refused_total - self._refused_before
 
 
-def targets_wanted(demand: float, capacity_per_target: float | None) -> int | None:
-    """How many targets of that capacity take ``demand``; None: no capacity is stated."""
-    return None if not capacity_per_target else ceil(demand / capacity_per_target)
+class Each(msgspec.Struct, frozen=True):
+    """What one target takes, the mean of those that state it: ``slots`` at once, ``per_s``."""
+
+    slots: float | None = None
+    per_s: float | None = None
+    learnt: bool = False
+
+
+def each_of(targets: Iterable[TargetState], *, learnt: bool) -> Each | None:
+    """Of the ready ones of ``targets``, of all if none is; None: those state nothing."""
+    known = list(targets)
+    ready = [one for one in known if one.ready] or known
+    slots = [one.capacity for one in ready if one.capacity is not None]
+    rates = [one.rate.per_s for one in ready if one.rate is not None]
+    if not slots and not rates:
+        return None
+    return Each(
+        slots=sum(slots) / len(slots) if slots else None,
+        per_s=sum(rates) / len(rates) if rates else None,
+        learnt=learnt and bool(slots),
+    )
+
+
+def targets_wanted(figures: DemandFigures, each: Each | None) -> int | None:
+    """How many such targets take that demand, by each thing they state; None: they state none."""
+    if each is None:
+        return None
+    by_slots = ceil(figures.demand / each.slots) if each.slots else 0
+    by_rate = ceil(figures.demand_per_s / each.per_s) if each.per_s else 0
+    return max(by_slots, by_rate)
+
+
+class ScaleFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """What an autoscaler goes by. ``each``: as it was last, when no target is ready."""
+
+    demand: DemandFigures
+    targets_ready: int
+    capacity: int | None
+    each: Each | None
+    targets_wanted: int | None

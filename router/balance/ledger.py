@@ -254,13 +254,6 @@ class LocalLedger:
         at = min((now if gate is None else gate.free_at(now) for gate in roomy), default=inf)
         return at if self._site.gate is None else max(at, self._site.gate.free_at(now))
 
-    def look(self, now: float) -> bool:
-        """Bring rates up to ``now``; whether one is over, or calm again, that was not."""
-        gates = [one.gate for one in self._ready if one.gate is not None]
-        if self._site.gate is not None:
-            gates.append(self._site.gate)
-        return any([gate.look(now) for gate in gates])
-
     def rate_load(self, now: float) -> RateLoad | None:
         """What decisions and other sites need of `rate_state`."""
         if not self.rated:

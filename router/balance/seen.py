@@ -13,7 +13,8 @@ from router.balance.policies import POLICIES, choose
 from router.model.ids import RouterId, SiteId
 from router.model.specs import PolicySpec
 
-_FIGURES = tuple(name for name in Candidate.__slots__ if name not in ("glimpse", "turn", "verdict"))
+_PASSING = ("glimpse", "stale", "turn", "verdict")
+_FIGURES = tuple(name for name in Candidate.__slots__ if name not in _PASSING)
 _figures_of = attrgetter(*_FIGURES)  # All that a policy may read: the cheapest copy there is.
 
 
@@ -67,7 +68,7 @@ class _Kept(Candidate):
     def __init__(self, glimpse: Glimpse) -> None:
         for name, figure in zip(_FIGURES, glimpse.figures, strict=True):
             setattr(self, name, figure)
-        self.verdict = None
+        self.verdict, self.stale = None, False
         self._glimpse = glimpse
 
     @property

@@ -10,6 +10,9 @@ from router.forward.ports import LegFailure, Request
 from router.forward.service import Service
 from router.model.ids import SiteId
 
+TURNED_AWAY = ("all-full", "no-route", "no-target")
+"""Failures of requests that would have been served, had there been more targets."""
+
 
 class Account(Record):
     """The record of one `Dispatch`, which writes it in place as things happen (hot)."""
@@ -76,8 +79,8 @@ class Account(Record):
             if failure.code == "cancelled":
                 code_class = "cancelled"
             else:
-                if failure.code == "all-full":
-                    counters.turned_away += 1
+                if failure.code in TURNED_AWAY:
+                    service.demand.turned_away()
                 code_class = "error" if request.protocol == "tcp" else "5xx"
         counters.request(served_at, code_class, seconds)
         if self.held_at != self.started_at:  # The commonest have a target at once.

@@ -56,6 +56,7 @@ class Dispatch(Sender):
     __slots__ = (
         "_again",
         "_asked_at",
+        "_away",
         "_complete_at",
         "_deadline",
         "_local",
@@ -84,6 +85,7 @@ class Dispatch(Sender):
         self._tries = Tries()
         self._again: Again | None = None
         self._deadline: float | None = None  # Of waiting in the queue.
+        self._away = False  # The attempt is elsewhere for want of room here: `Demand.left`.
         self._standing: SiteId | None = None
         self._stood_half_at = 0.0  # A stand refused before then was not let stand.
         self._asked_at: float | None = None  # An OPEN is unanswered that may not wait.
@@ -169,6 +171,9 @@ class Dispatch(Sender):
 
     def done(self, failure: LegFailure | None) -> None:
         self._leg = None
+        if self._away:
+            self._away = False
+            self._service.demand.returned()
         busy = failure is not None and failure.code == "busy"
         if self._standing is not None:
             early = self._service.timers.now() < self._stood_half_at
@@ -210,6 +215,7 @@ class Dispatch(Sender):
             travelled_s = self._service.remotes.round_trip_s(self._standing)
             account.begun_at = max(account.begun_at, now - travelled_s)
             self._end_stand(turned_away=False)
+            self._leave(account.overflow_reason)
         if account.waited_since is not None:
             account.note_waited(self._service, now)
             self._service.room.served()
@@ -399,6 +405,7 @@ class Dispatch(Sender):
             self._keep(decision, now)
             if not self._open_remote(decision.site, decision.path, 0, now):
                 return False
+            self._leave(decision.overflow_reason)
         else:
             service, avoid = self._service, self._tries.avoid
             if account.attempts or account.seen is not None:
@@ -458,6 +465,13 @@ class Dispatch(Sender):
         self._local = None
         self._launch(leg, now)
         return True
+
+    def _leave(self, overflow_reason: str) -> None:
+        """A remote attempt is under way; with a reason, or for want of targets, it is demand."""
+        service = self._service
+        if overflow_reason or not service.ledger.targets_ready:
+            self._away = True
+            service.demand.left()
 
     def _wait(self, choice: NoChoice, now: float) -> None:
         service = self._service

@@ -12,6 +12,7 @@ from router.admin.views import (
     NeighbourCost,
     PastDecision,
     PhaseView,
+    ScaleView,
     ServiceSite,
     ServiceView,
     SiteName,
@@ -31,6 +32,7 @@ from router.main.measuring import measure, takes_part
 from router.main.memory import MemoryGuard
 from router.main.rating import kind_of, learnt_view, rate_of, rate_of_report, rate_told
 from router.main.recalling import recalled
+from router.main.scaling import scaled
 from router.main.seeing import Seeing
 from router.main.site_router import SiteRouter
 from router.model.events import Problem
@@ -233,6 +235,10 @@ class OperatorView:
         """What the next request would meet, by the production code; moves nothing."""
         return explained(self._router, self._network.now(), service, port, session)
 
+    def scale(self, service: str, port: int | None) -> ScaleView | None:
+        """What an autoscaler goes by."""
+        return scaled(self._router, service, port)
+
     def past(
         self, service: str, port: int | None, count: int, *, denied: bool
     ) -> Sequence[PastDecision] | None:
@@ -279,6 +285,7 @@ class OperatorView:
             policy=snapshot.config.policy.name,
             affinity=affinity_view(self._router.forwarder.sessions_of(key)),
             queued=snapshot.queued,
+            demand=snapshot.demand,
             requests_total=snapshot.counters.requests_total,
             overflow_total=snapshot.counters.overflow_total,
             listener=shown,

@@ -1,7 +1,7 @@
 """Selection against a slow restatement of its rules."""
 
 from fractions import Fraction
-from typing import get_args
+from typing import Any, get_args
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -26,6 +26,19 @@ RATES = st.none() | st.builds(
     RateLoad, st.sampled_from([0.5, 30.0]), st.integers(0, 3), st.integers(0, SENDS_AWAY)
 )
 LOADS = st.just(0) | st.integers(0, 8)  # Idle often: then sites tie.
+ADVERTS = [
+    RemoteCandidate(
+        site=site,
+        site_name=site,
+        router=RouterId(site),
+        path_cost=number,
+        paths=((RouterId(site),),),
+        targets_ready=1,
+        capacity=6,
+        draining=False,
+    )
+    for number, site in enumerate(SITES, 1)
+]
 QUICK = settings(deadline=None, max_examples=300)
 
 
@@ -272,3 +285,65 @@ def test_idle_equal_sites_get_exactly_their_targets_shares(weights: list[int], r
         assert isinstance(decision, Decision)
         served[decision.site] += 1
     assert list(served.values()) == [rounds * weight for weight in weights]
+
+
+EVENTS = st.one_of(
+    st.tuples(st.just("report_load"), st.sampled_from(SITES), LOADS, st.integers(0, 3)),
+    st.tuples(st.just("report_rate"), st.sampled_from(SITES), st.integers(0, 3), st.integers(0, 2)),
+    st.tuples(st.just("report_count"), st.sampled_from(SITES), LOADS, st.just(0)),
+    st.tuples(st.just("opened"), st.sampled_from(SITES), st.just(0), st.just(0)),
+    st.tuples(st.just("ended"), st.sampled_from(SITES), st.integers(-1, 8), st.just(0)),
+    st.tuples(st.just("refused"), st.sampled_from(SITES), LOADS, st.just(0)),
+    st.tuples(st.just("set_remotes"), remotes(), st.just(0), st.just(0)),
+    st.tuples(st.just("set_draining"), st.booleans(), st.just(0), st.just(0)),
+    st.tuples(st.just("acquire"), st.just(0), st.just(0), st.just(0)),
+)
+
+
+def happen(
+    balancer: ServiceBalancer, ledger: LocalLedger, event: tuple[Any, ...], now: float
+) -> None:
+    match event:
+        case "report_load", site, load, targets:
+            balancer.report_load(site, load, targets, 2 * targets, now)
+        case "report_rate", site, permits, state:
+            balancer.report_load(site, 1, 1, None, now, RateLoad(2.0, permits, state))
+        case "ended", site, in_flight, _:
+            balancer.ended(site, in_flight, now)
+        case "opened", site, _, _:
+            balancer.opened(site)
+        case ("report_count" | "refused") as name, site, load, _:
+            getattr(balancer, name)(site, load, now)
+        case "acquire", *_:
+            ledger.try_acquire(now)
+        case str(name), value, *_:
+            getattr(balancer, name)(value)
+
+
+@QUICK
+@given(
+    policy=st.sampled_from(["fill", "balanced", "spread", "split", "failover"]),
+    events=st.lists(EVENTS, min_size=1, max_size=12),
+    looks=st.sets(st.integers(0, 11)),
+    excluded=EXCLUDED,
+)
+def test_what_is_known_of_a_site_does_not_depend_on_when_it_was_looked_at(
+    policy: PolicyName, events: list[tuple[Any, ...]], looks: set[int], excluded: frozenset[SiteId]
+) -> None:
+    """One is asked after every event of an instant, the other after a few: figures that are kept
+    between decisions must be judged anew by whatever changes them."""
+    found = []
+    for asked_at in (set(range(len(events))), looks):
+        ledger = LocalLedger()
+        ledger.set_targets({"t:1": TargetTerms(name="web", capacity=3)})
+        ledger.set_ready("t:1", True)
+        weights = {"here": 1, "a": 2, "b": 1} if policy == "split" else {}
+        spec = PolicySpec(policy, weights)
+        balancer = ServiceBalancer(ServiceKey("web", 80), HERE, "here", ledger, spec)
+        balancer.set_remotes(ADVERTS)
+        for number, event in enumerate(events):
+            happen(balancer, ledger, event, 0.0)
+            if number in asked_at:
+                balancer.explain(0.0)
+        found.append(balancer.explain(0.0, excluded))
+    assert found[0] == found[1]

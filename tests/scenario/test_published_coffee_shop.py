@@ -18,8 +18,9 @@ from tests.scenario.postgres import USER, Postgres, psql
 from tests.scenario.waiting import until
 
 PROGRAMS = ROOT / "examples" / "coffee-shop"
-WEB, COUNTER, BARISTA, BROKER, DB = range(SHOP_PORT + 60, SHOP_PORT + 65)
+WEB, COUNTER, BARISTA, BROKER, DB, KITCHEN = range(SHOP_PORT + 60, SHOP_PORT + 66)
 BREWERS = SHOP_PORT + 120
+COOKS = SHOP_PORT + 150
 OWN = 40  # The programs' own ports lie this far above those of the services.
 ORDERS = 100
 SLOTS = 3  # Each barista's.
@@ -38,7 +39,7 @@ class Place:
 
 
 class Shop:
-    """``onprem`` has the shop, ``cloud`` only baristas, ``gate`` the database's host."""
+    """``onprem`` has the shop, ``cloud`` makers only, ``gate`` the database's host."""
 
     def __init__(self, net: Network, server: Postgres) -> None:
         self.net, self.server = net, server
@@ -48,19 +49,24 @@ class Shop:
         for service, port in (("web", WEB), ("counter", COUNTER)):
             self.onprem.declare(service, port)
             self.onprem.connect(service, self.own(port))
-        self.onprem.declare("barista", BARISTA, queue=50, queueWait="20s")
+        for service, port in (("barista", BARISTA), ("kitchen", KITCHEN)):
+            self.onprem.declare(service, port, queue=50, queueWait="20s")
         self.baristas: dict[str, list[Place]] = {"onprem": [], "cloud": []}
+        self.kitchens: dict[str, Place] = {}
         for site in (self.onprem, self.cloud):
             self.hire(site, 1)
+            self.cook(site)
         net.start()
         self.gate = Gateway(net, "gate", self.onprem)
         self.gate.bind("postgres", self.server.address, DB)
         net.ready("postgres", {"gate": 1}, self.onprem)
-        net.ready("barista", {"onprem": 1, "cloud": 1}, self.onprem)
+        for service in ("barista", "kitchen"):
+            net.ready(service, {"onprem": 1, "cloud": 1}, self.onprem)
         at = self.onprem.address
         self.broker = Place(net.target_address, BROKER)
         counter, brokers = f"http://{at}:{COUNTER}", f"http://{self.broker}"
-        self.run("broker", self.broker, f"http://{at}:{BARISTA}", counter, CONSUMERS)
+        makers = (f"http://{at}:{port}" for port in (BARISTA, KITCHEN))
+        self.run("broker", self.broker, *makers, counter, CONSUMERS)
         until(lambda: self.server.answers(), "PostgreSQL answers")
         self.run("counter", self.own(COUNTER), brokers, f"{USER}@{at}:{DB}")
         self.run("web", self.own(WEB), counter)
@@ -88,20 +94,30 @@ class Shop:
         site.connect("barista", *places, capacity=SLOTS)
         self.baristas[site.name] += places
 
-    def order(self, count: int) -> None:
+    def cook(self, site: Site) -> None:
+        """The kitchen of a site: the same program, as the README says."""
+        place = Place(self.net.target_address, COOKS + len(self.kitchens))
+        program = (sys.executable, str(PROGRAMS / "barista.py"))
+        self.net.background_process(
+            ["env", f"BREW_S={BREW_S}", *program, f"{site.name}-kitchen", str(place)]
+        )
+        site.connect("kitchen", place, capacity=SLOTS)
+        self.kitchens[site.name] = place
+
+    def order(self, count: int, items: tuple[str, ...] = ("latte", "tea")) -> None:
         """Orders, one after another, each accepted."""
         for number in range(count):
-            body = json.dumps({"item": ("latte", "tea")[number % 2]}).encode()
+            body = json.dumps({"item": items[number % len(items)]}).encode()
             answer = fetch(self.onprem.address, WEB, "/order", "POST", body=body)
             assert answer.status == 202, (answer.status, answer.body, answer.error)
 
-    def brewed(self) -> Counter[str]:
+    def brewed(self, *, food: bool = False) -> Counter[str]:
         """How many drinks each site brewed for orders that are done, as PostgreSQL has it."""
         rows = psql(
             self.server.address,
             DB,
             "select split_part(barista, '-', 1), count(*) from orders"
-            " where barista is not null group by 1",
+            f" where barista is not null and {'' if food else 'not '}item = 'croissant' group by 1",
         )
         return Counter({line.split("|")[0]: int(line.split("|")[1]) for line in rows.splitlines()})
 
@@ -162,6 +178,21 @@ def test_the_same_with_three_local_and_ten_remote_replicas(shop: Shop) -> None:
     shop.net.ready("barista", {"onprem": 3, "cloud": 10}, shop.onprem)
     check_the_burst(shop)
     check_the_return(shop)
+
+
+def test_food_is_the_kitchens_which_overflow_at_the_same_time_as_the_baristas(shop: Shop) -> None:
+    drinks = shop.brewed().total()
+    shop.order(60, ("croissant", "latte"))
+    until(shop.finished, "all orders are made", 30.0)
+    made = shop.brewed(food=True)
+    assert made.total() == 30
+    assert shop.brewed().total() == drinks + 30
+    said = {site: shop.look(place) for site, place in shop.kitchens.items()}
+    assert {site: one["brewed"] for site, one in said.items()} == made
+    assert all(one["at_most"] <= SLOTS for one in said.values())
+    assert said["onprem"]["at_most"] == SLOTS, "each local slot was used"
+    assert made["cloud"] >= 3, "the overflow went to the second site"
+    shop.net.at_rest("kitchen", shop.onprem, shop.cloud)
 
 
 def test_every_order_is_in_the_database_behind_the_gateway_once(shop: Shop) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from router.documents import Wanted
+from router.kubernetes.replicas import WHOLE, divided
 from router.main.memory import MemoryGuard, Use
 from router.main.site_router import SiteRouter
 from router.model.events import Severity
@@ -185,6 +186,8 @@ class SimSite:
         self.declared_at_s: dict[str, float] = {}
         self.siblings: list[SimSite] = []
         """Other routers of the same site, which this one dials."""
+        self.division = WHOLE
+        """Which of them it is: its share of what is stated, as under Kubernetes."""
         self.service_sync = True
         self.listeners: dict[str, ListenerSpec] = {}
         self.policies: dict[str, SitePolicySpec] = {}
@@ -220,25 +223,23 @@ class SimSite:
 
     def apply(self) -> None:
         """Hand the wanted state to the router."""
-        self.router.apply(
-            Wanted(
-                name=self.name,
-                site=SiteSpec(
-                    router_mode="edge" if self.name in self.world.edges else "interior",
-                    ingress_bind_ip=self.ip,
-                    bind_port=LINK_PORT,
-                    service_sync=self.service_sync,
-                ),
-                services=dict(self.services),
-                connectors=dict(self.connectors),
-                listeners=dict(self.listeners),
-                links=dict(self.links),
-                policies=dict(self.policies),
-                declared_at_s=dict(self.declared_at_s),
-                siblings=tuple(f"{other.ip}:{LINK_PORT}" for other in self.siblings),
+        wanted = Wanted(
+            name=self.name,
+            site=SiteSpec(
+                router_mode="edge" if self.name in self.world.edges else "interior",
+                ingress_bind_ip=self.ip,
+                bind_port=LINK_PORT,
+                service_sync=self.service_sync,
             ),
-            [],
+            services=dict(self.services),
+            connectors=dict(self.connectors),
+            listeners=dict(self.listeners),
+            links=dict(self.links),
+            policies=dict(self.policies),
+            declared_at_s=dict(self.declared_at_s),
+            siblings=tuple(f"{other.ip}:{LINK_PORT}" for other in self.siblings),
         )
+        self.router.apply(divided(wanted, self.division), [])
 
     def link(self, other: "SimSite", cost: int) -> None:
         """Dial ``other``."""

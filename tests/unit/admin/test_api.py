@@ -21,6 +21,7 @@ from router.admin.views import (
     LinkView,
     ListenerView,
     PastDecision,
+    ScaleView,
     ServiceView,
     SiteName,
     SiteView,
@@ -40,6 +41,7 @@ SHOP = ServiceView(
     protocol="http",
     policy="fill",
     queued=0,
+    demand=2,
     requests_total=3,
     overflow_total=1,
     tls_cert="",
@@ -48,6 +50,24 @@ SHOP = ServiceView(
     targets=(),
 )
 
+
+SCALE = ScaleView(
+    service="shop",
+    port=8080,
+    demand=25,
+    demand_avg=24.5,
+    demand_per_s=60.0,
+    in_flight=10,
+    overflowed=12,
+    queued=3,
+    refused=0,
+    refused_per_s=0.0,
+    targets_ready=1,
+    capacity=10,
+    capacity_kind="concurrency",
+    capacity_per_target=10.0,
+    targets_wanted=3,
+)
 
 FAR_TARGET = TargetView(
     site="west",
@@ -133,6 +153,9 @@ class FakeRouter:
             candidates=(),
         )
 
+    def scale(self, service: str, port: int | None) -> ScaleView | None:
+        return SCALE if service == "shop" and port in (None, 8080) else None
+
     def past(
         self, service: str, port: int | None, count: int, *, denied: bool
     ) -> Sequence[PastDecision] | None:
@@ -208,6 +231,8 @@ def test_every_listing_comes_in_the_envelope(tmp_path: Path) -> None:
                 ("links", "Link", True),
                 ("services", "Service", True),
                 ("services/shop", "Service", True),
+                ("services/shop/scale", "Scale", False),
+                ("services/shop:8080/scale", "Scale", False),
                 ("network", "Site", True),
                 ("why/shop:8080", "Why", False),
                 ("events", "Event", True),
@@ -249,6 +274,20 @@ def test_why_is_asked_for_a_session_by_its_query(tmp_path: Path) -> None:
     asyncio.run(story())
 
 
+def test_why_of_a_port_that_a_service_has_not_says_which_it_has(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with (
+            running(tmp_path, FakeRouter(), EventLog()) as session,
+            session.get("/api/v1/why/shop:99") as response,
+        ):
+            said = await response.json()
+            assert response.status == 404
+            assert said["message"] == "Service 'shop' has no port 99, it has 8080."
+            assert said["hint"] == "sitectl why shop:8080"
+
+    asyncio.run(story())
+
+
 @pytest.mark.parametrize(
     ("query", "at", "outcome"),
     [
@@ -277,6 +316,11 @@ def test_why_is_asked_for_the_past_by_its_query(
     ("path", "status", "code"),
     [
         ("/api/v1/services/nothing", 404, "not-found"),
+        ("/api/v1/services/nothing/scale", 404, "not-found"),
+        ("/api/v1/services/shop:81/scale", 404, "not-found"),
+        ("/api/v1/services/shop:eighty/scale", 400, "bad-port"),
+        ("/api/v1/services/shop:/scale", 400, "bad-port"),
+        ("/api/v1/services/shop:888888888888888888888/scale", 400, "bad-port"),
         ("/api/v1/why/nothing", 404, "not-found"),
         ("/api/v1/why/shop:eighty", 400, "bad-port"),
         ("/api/v1/why/shop:%D9%A8", 400, "bad-port"),
@@ -465,7 +509,7 @@ async def probed(router: FakeRouter, tmp_path: Path) -> AsyncIterator[tuple[str,
         yield place
 
 
-def test_probes_tell_health_readiness_and_metrics_without_a_credential_and_nothing_else(
+def test_probes_tell_health_metrics_and_demand_without_a_credential_and_nothing_else(
     tmp_path: Path,
 ) -> None:
     async def story() -> None:
@@ -482,6 +526,7 @@ def test_probes_tell_health_readiness_and_metrics_without_a_credential_and_nothi
 
             assert await status("GET", "/healthz") == 200
             assert await status("GET", "/metrics") == 200
+            assert await status("GET", "/api/v1/services/shop/scale") == 200
             assert await status("GET", "/readyz") == 200
             router.is_ready = False
             assert await status("GET", "/readyz") == 503

@@ -2,7 +2,8 @@
 
 import pytest
 
-from router.balance.demand import Demand, targets_wanted
+from router.balance.demand import Demand, DemandFigures, Each, each_of, targets_wanted
+from router.balance.ledger import TargetState
 from router.model import limits
 
 
@@ -29,7 +30,8 @@ def test_who_was_turned_away_counts_by_how_long_a_request_takes() -> None:
 def test_a_first_refusal_is_demand_before_any_request_was_served() -> None:
     demand = Demand()
     demand.turned_away()
-    assert demand.figures(0, 0, asked_total=1, request_s=0.0).demand == 1
+    figures = demand.figures(0, 0, asked_total=1, request_s=0.0)
+    assert (figures.demand, figures.demand_avg) == (1, 1.0)  # An autoscaler at zero goes by both.
 
 
 def test_the_mean_follows_a_burst_and_is_exactly_nothing_a_window_after_its_end() -> None:
@@ -52,11 +54,45 @@ def test_none_returns_that_has_not_left() -> None:
         demand.returned()
 
 
+def figures_of(demand: int, demand_per_s: float = 0.0) -> DemandFigures:
+    return DemandFigures(
+        in_flight=demand,
+        overflowed=0,
+        queued=0,
+        refused=0,
+        demand=demand,
+        demand_avg=float(demand),
+        demand_per_s=demand_per_s,
+        refused_per_s=0.0,
+    )
+
+
 @pytest.mark.parametrize(
     ("wanted", "each", "targets"),
-    [(0, 10, 0), (1, 10, 1), (10, 10, 1), (11, 10, 2), (5, None, None)],
+    [
+        (0, Each(slots=10), 0),
+        (1, Each(slots=10), 1),
+        (10, Each(slots=10), 1),
+        (11, Each(slots=10), 2),
+        (5, None, None),
+        (5, Each(per_s=15.0), 3),
+        (5, Each(slots=1, per_s=15.0), 5),
+    ],
 )
-def test_targets_wanted_are_rounded_up(
-    wanted: int, each: float | None, targets: int | None
+def test_targets_wanted_are_rounded_up_by_each_thing_that_is_stated(
+    wanted: int, each: Each | None, targets: int | None
 ) -> None:
-    assert targets_wanted(wanted, each) == targets
+    assert targets_wanted(figures_of(wanted, 31.0), each) == targets
+
+
+def state(capacity: int | None, *, ready: bool = True) -> TargetState:
+    return TargetState("10.0.0.1:80", "t", ready, 0, capacity, 0)
+
+
+def test_what_a_target_takes_is_the_mean_of_the_ready_ones_that_state_it() -> None:
+    targets = [state(10), state(20), state(None), state(99, ready=False)]
+    assert each_of(targets, learnt=False) == Each(slots=15.0)
+    assert each_of([state(4, ready=False)], learnt=False) == Each(slots=4.0)
+    assert each_of([state(None)], learnt=False) is None
+    assert each_of([], learnt=False) is None
+    assert each_of([state(7)], learnt=True) == Each(slots=7.0, learnt=True)

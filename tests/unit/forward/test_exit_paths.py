@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from router.balance.demand import DemandFigures
 from router.balance.seen import Seen
 from router.forward.ports import UNTOUCHED, TargetConfig
 from router.model import limits
@@ -64,6 +65,12 @@ class Stage:
     @property
     def in_flight(self) -> int:
         return self.a.in_flight(KEY) + self.b.in_flight(KEY)
+
+    @property
+    def demand(self) -> DemandFigures:
+        figures = self.a.forwarder.scale_of(KEY)
+        assert figures is not None
+        return figures.demand
 
 
 Act = Callable[[Stage], None]
@@ -177,6 +184,8 @@ def test_no_slot_is_held_at_rest(
 ) -> None:
     stage = Stage(protocol, remote, first)
     assert stage.in_flight == 1
+    demand = stage.demand
+    assert (demand.in_flight, demand.overflowed, demand.queued) == (not remote, remote, 0)
     for act in acts:
         act(stage)
         stage.network.run()
@@ -184,6 +193,8 @@ def test_no_slot_is_held_at_rest(
     (snapshot,) = stage.a.forwarder.services_snapshot()
     assert snapshot.counters.requests_total == 1
     assert snapshot.queued == 0
+    demand = stage.demand
+    assert (demand.in_flight, demand.overflowed, demand.queued) == (0, 0, 0)
     estimate = {one.site: one.in_flight for one in snapshot.explanation.candidates}
     assert set(estimate.values()) == {0}
 
@@ -226,6 +237,7 @@ def test_a_client_that_resets_at_any_step_leaves_no_slot(
     client.abort()
     stage.network.run()
     assert stage.in_flight == 0
+    assert stage.demand.demand == 0
 
 
 @pytest.mark.parametrize("remote", [False, True], ids=["local", "remote"])
