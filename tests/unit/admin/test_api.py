@@ -174,6 +174,7 @@ class FakeRouter:
                 waited_s=0.0,
                 total_s=0.0,
                 attempts=0,
+                retried_for=None,
                 session=None,
                 policy=None,
                 decided_at=None,
