@@ -24,6 +24,7 @@ SSE_HEARTBEAT_S = 15.0
 PORT_DIGITS = 5
 
 _EVENT_NUMBER = re.compile(r"[0-9]{1,18}")
+_COUNT = re.compile(r"[0-9]{1,4}")
 
 _encode = msgspec.json.Encoder().encode
 
@@ -223,6 +224,8 @@ class AdminApi:
         if isinstance(asked_port, web.Response):
             return asked_port
         name, port = asked_port
+        if request.query.keys() & {"last", "denied"}:
+            return self._past(request, name, port)
         asked = [(by, request.query[by]) for by in get_args(AffinityBy) if by in request.query]
         if len(asked) > 1:
             return _failure(400, "bad-session", "A session is asked for in one way only.")
@@ -231,14 +234,36 @@ class AdminApi:
         except BadQuestion as error:
             return _failure(400, "bad-session", str(error), error.hint)
         if why is None:
-            ports = sorted({one.port for one in self._view.services() if one.name == name})
-            return self._no_port(name, port, ports) if ports else self._no_service(name)
+            return self._unknown(name, port)
         return _item("Why", why)
 
-    def _no_port(self, name: str, port: int | None, ports: list[int]) -> web.Response:
+    def _unknown(self, name: str, port: int | None) -> web.Response:
+        """No service of that name; or not with that port, and which it has."""
+        ports = sorted({one.port for one in self._view.services() if one.name == name})
+        if port is None or not ports:
+            return self._no_service(name)
         known = ", ".join(map(str, ports))
         text = f"Service {name!r} has no port {port}, it has {known}."
         return _failure(404, "not-found", text, f"sitectl why {name}:{ports[0]}")
+
+    def _past(self, request: web.Request, name: str, port: int | None) -> web.Response:
+        """The last decisions. ``last`` 1 to `limits.DECISIONS_KEPT`, all by default."""
+        query, most = request.query, limits.DECISIONS_KEPT
+        last, denied = query.get("last", str(most)), query.get("denied", "0")
+        hint = f"?last=1…{most}, denied=1 for those that nobody took: sitectl why {name} --last 20"
+        if not _COUNT.fullmatch(last) or not 1 <= int(last) <= most:
+            return _failure(
+                400, "bad-last", f"{last[:20]!r} is not a number from 1 to {most}.", hint
+            )
+        if denied not in ("0", "1"):
+            return _failure(400, "bad-denied", f"denied is 0 or 1, not {denied[:20]!r}.", hint)
+        if query.keys() & {*get_args(AffinityBy)}:
+            text = "The past is not asked for by session: what a client sent is not kept."
+            return _failure(400, "bad-session", text, hint)
+        past = self._view.past(name, port, int(last), denied=denied == "1")
+        if past is None:
+            return self._unknown(name, port)
+        return _items("PastDecisions", past)
 
     def _no_service(self, name: str) -> web.Response:
         return _failure(

@@ -8,6 +8,7 @@ import msgspec
 from router.admin.views import (
     BurstView,
     LinkView,
+    PastDecision,
     ScaleView,
     ServiceView,
     SiteView,
@@ -80,6 +81,14 @@ class RouterView(Protocol):
 
     def scale(self, service: str, port: int | None) -> ScaleView | None:
         """What an autoscaler goes by. None: no such service. ``port`` None: its first."""
+
+    def past(
+        self, service: str, port: int | None, count: int, *, denied: bool
+    ) -> Sequence[PastDecision] | None:
+        """The last ``count`` requests, newest first; None: no such service. ``port`` None: all.
+
+        ``denied``: of those that no target had a byte of.
+        """
 
     def ready(self) -> bool:
         """Serving and not draining; never depends on peers."""

@@ -254,6 +254,38 @@ class WhyView(msgspec.Struct, frozen=True, kw_only=True):
     candidates: tuple[WhyCandidate, ...]
 
 
+class PastDecision(msgspec.Struct, frozen=True, kw_only=True):
+    """`why --last`: one request, how it was decided and what came of it.
+
+    ``site``: who served it, while ``outcome`` is ``under-way`` where it is; None: nowhere.
+    ``outcome``: ``ok``, ``under-way`` or why the exchange failed; ``answer``: the class of a whole
+    answer's status, ``ok`` for tcp. ``waited_s`` in the queue. ``session``: its hash.
+
+    ``candidates`` are as they were at ``decided_at``, under ``policy``, with ``further`` dearer
+    ones that are not kept. Empty, and the two None, when it was simply for this site: then
+    ``in_flight`` and ``capacity`` are those that this site had.
+    """
+
+    service: str
+    port: int
+    at: str
+    outcome: str
+    site: str | None
+    answer: str | None
+    reason: str
+    overflow_reason: str
+    waited_s: float
+    total_s: float
+    attempts: int
+    session: str | None
+    policy: str | None
+    decided_at: str | None
+    in_flight: int | None
+    capacity: int | None
+    candidates: tuple[WhyCandidate, ...]
+    further: int
+
+
 class ScaleView(msgspec.Struct, frozen=True, kw_only=True):
     """What an autoscaler goes by: one port of a service at this site.
 

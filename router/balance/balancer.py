@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from math import inf
 
-from router.balance.candidates import Candidate, LocalSite, RemoteSite, Verdict
+from router.balance.candidates import Candidate, LocalSite, RemoteSite, Verdict, judge_alive
 from router.balance.decisions import (
     CandidateReport,
     Decision,
@@ -17,7 +17,7 @@ from router.balance.ledger import Ledger
 from router.balance.policies import POLICIES, check_policy, choose
 from router.balance.replicas import one_of_each_site
 from router.balance.rotation import next_in_turn, take_turn
-from router.balance.seen import Glimpse, Seen, figures_of
+from router.balance.seen import Seen, glimpse
 from router.model import limits
 from router.model.adverts import RateLoad, RemoteCandidate
 from router.model.ids import RouterId, ServiceKey, SiteId
@@ -235,33 +235,42 @@ class ServiceBalancer:
     def seen(
         self,
         now: float,
-        excluded: frozenset[SiteId],
-        refused: frozenset[SiteId],
         choice: Decision | NoChoice,
+        excluded: frozenset[SiteId] = _NOBODY,
+        preferred: SiteId | None = None,
+        refused: frozenset[SiteId] = _NOBODY,
     ) -> Seen:
         """The figures by which `select` has just given ``choice``, for the same arguments.
 
         At most `limits.DECISION_CANDIDATES_MAX`. To be asked before anything else happens.
         """
-        self._judge(now, excluded, refused)
         kept, further = self._order, 0
+        chosen = self._candidate(choice.site) if isinstance(choice, Decision) else None
         if len(kept) > limits.DECISION_CANDIDATES_MAX:
             kept = kept[: limits.DECISION_CANDIDATES_MAX]
-            chosen = self._candidate(choice.site) if isinstance(choice, Decision) else None
             if chosen is not None and chosen not in kept:
                 kept[-1] = chosen
             further = len(self._order) - len(kept)
+        for one in kept:
+            one.refresh(now)  # `select` need not have looked at all.
         glimpses = [
-            Glimpse(
-                figures_of(one),
-                one.next_path(),
-                one.age_s(now),
-                one.stated_capacity,
-                one.is_learnt,
+            glimpse(
+                one,
+                choice.path if one is chosen and isinstance(choice, Decision) else one.next_path(),
             )
             for one in kept
         ]
-        return Seen(self._policy, now, tuple(glimpses), further)
+        stays = preferred is not None and self._stays(preferred, now, excluded) is not None
+        return Seen(
+            self._policy,
+            now,
+            tuple(glimpses),
+            further,
+            chosen.site if chosen is not None else None,
+            stays,
+            excluded,
+            refused,
+        )
 
     def explain(
         self,
@@ -386,32 +395,10 @@ class ServiceBalancer:
         *,
         near_only: bool = False,
     ) -> list[Candidate]:
-        """Refresh the candidates, judge who is alive, ask the policy; those who tie.
-
-        ``near_only``: only as far as `fill` can choose, and one farther, which tells what a soft
-        one bears. The others keep what was last thought of them.
-        """
-        alive: list[Candidate] = []
-        some_send_away = False
-        roomy_cost = inf  # Of the nearest with a free slot of a stated capacity.
-        for one in self._order:
-            if near_only and alive and alive[-1].cost > roomy_cost:
-                break
-            if one.stale:  # Most are not: nothing was heard of them since the last decision.
-                one.refresh(now)
-                some_send_away = some_send_away or one.sends_away
-            if not one.able:
-                one.verdict = _disability(one)
-            elif excluded and one.site in excluded:
-                one.verdict = "excluded"
-                if self._holds and one.site in refused:
-                    alive.append(one)
-            else:
-                one.verdict = None
-                alive.append(one)
-                if near_only and not one.hard_full and one.has_stated_room:
-                    roomy_cost = min(roomy_cost, one.cost)
-        if some_send_away:  # A rate is what sends away, and keeps them stale.
+        """Judge who is alive, ask the policy; those who tie."""
+        waits_for = refused if self._holds else _NOBODY
+        alive = judge_alive(self._order, now, excluded, waits_for, near_only=near_only)
+        if any([one.sends_away for one in alive]):
             return choose(self._choose, alive)
         return self._choose(alive)
 
@@ -468,12 +455,6 @@ class ServiceBalancer:
             ),
             local_waitable=self._local in waiting_helps,
         )
-
-
-def _disability(one: Candidate) -> Verdict:
-    if one.draining:
-        return "draining"
-    return "unreachable" if one.targets_ready else "no-target"
 
 
 def _has_no_share(one: Candidate) -> bool:

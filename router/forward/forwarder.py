@@ -13,6 +13,7 @@ from router.forward.egress import EgressStream, Refused, request_of
 from router.forward.figures import NO_LOAD, Load, ServiceSnapshot, TargetInfo
 from router.forward.listeners import Listeners, ListenerState
 from router.forward.observing import Observing
+from router.forward.past import Record
 from router.forward.ports import NoTls, TargetConfig
 from router.forward.pressure import Pressure
 from router.forward.service import Service, Surroundings
@@ -268,6 +269,11 @@ class Forwarder:
         """What would be decided now, for a request of ``session``; None: unknown service port."""
         service = self._services.get(key)
         return service.explain(now, session) if service is not None else None
+
+    def past_of(self, key: ServiceKey, count: int, *, denied: bool) -> list[Record]:
+        """At most ``count`` of the last requests of a service port, as `Past.last`."""
+        service = self._services.get(key)
+        return service.past.last(count, denied=denied) if service is not None else []
 
     def sessions_of(self, key: ServiceKey) -> Sessions | None:
         """How the service port keeps sessions; None: not at all."""

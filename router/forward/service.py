@@ -21,6 +21,7 @@ from router.forward.health import HealthChecks
 from router.forward.http1.terms import http_terms
 from router.forward.local import LocalLeg
 from router.forward.outcomes import Outcomes
+from router.forward.past import Past
 from router.forward.ports import LegHandler, Request, TargetConfig
 from router.forward.pressure import Pressure
 from router.forward.queueing import WaitingRoom
@@ -88,6 +89,7 @@ class Service:
         "http_terms",
         "key",
         "ledger",
+        "past",
         "pressure",
         "protocol",
         "remotes",
@@ -114,6 +116,7 @@ class Service:
         self._load_moved = False
         self.counters = ServiceCounters()
         self.demand = Demand()
+        self.past = Past()
         self.retries = RetryBudget(config.limits.retry_percent, shared.network.now())
         self.sessions: Sessions | None = None
         """None: no affinity."""

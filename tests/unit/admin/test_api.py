@@ -20,6 +20,7 @@ from router.admin.views import (
     BurstView,
     LinkView,
     ListenerView,
+    PastDecision,
     ScaleView,
     ServiceView,
     SiteName,
@@ -30,6 +31,7 @@ from router.admin.views import (
     WhySession,
     WhyView,
 )
+from router.model import limits
 from router.model.events import Event
 from router.model.settings import AffinityBy
 
@@ -154,6 +156,34 @@ class FakeRouter:
     def scale(self, service: str, port: int | None) -> ScaleView | None:
         return SCALE if service == "shop" and port in (None, 8080) else None
 
+    def past(
+        self, service: str, port: int | None, count: int, *, denied: bool
+    ) -> Sequence[PastDecision] | None:
+        if service != "shop" or port not in (None, 8080):
+            return None
+        return [
+            PastDecision(
+                service="shop",
+                port=8080,
+                at=f"last {count}",
+                outcome="all-full" if denied else "ok",
+                site=None,
+                answer=None,
+                reason="",
+                overflow_reason="",
+                waited_s=0.0,
+                total_s=0.0,
+                attempts=0,
+                session=None,
+                policy=None,
+                decided_at=None,
+                in_flight=None,
+                capacity=None,
+                candidates=(),
+                further=0,
+            )
+        ]
+
     def ready(self) -> bool:
         return self.is_ready
 
@@ -258,6 +288,30 @@ def test_why_of_a_port_that_a_service_has_not_says_which_it_has(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
+    ("query", "at", "outcome"),
+    [
+        ("last=7", "last 7", "ok"),
+        ("last=7&denied=0", "last 7", "ok"),
+        ("last=1&denied=1", "last 1", "all-full"),
+        ("denied=1", f"last {limits.DECISIONS_KEPT}", "all-full"),
+    ],
+)
+def test_why_is_asked_for_the_past_by_its_query(
+    tmp_path: Path, query: str, at: str, outcome: str
+) -> None:
+    async def story() -> None:
+        async with (
+            running(tmp_path, FakeRouter(), EventLog()) as session,
+            session.get(f"/api/v1/why/shop:8080?{query}") as response,
+        ):
+            answer = await response.json()
+            assert answer["kind"] == "PastDecisions"
+            assert [(one["at"], one["outcome"]) for one in answer["items"]] == [(at, outcome)]
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
     ("path", "status", "code"),
     [
         ("/api/v1/services/nothing", 404, "not-found"),
@@ -271,6 +325,15 @@ def test_why_of_a_port_that_a_service_has_not_says_which_it_has(tmp_path: Path) 
         ("/api/v1/why/shop:%D9%A8", 400, "bad-port"),
         ("/api/v1/why/shop?header=x", 400, "bad-session"),
         ("/api/v1/why/shop?client=x&cookie=y", 400, "bad-session"),
+        ("/api/v1/why/nothing?last=3", 404, "not-found"),
+        ("/api/v1/why/shop?last=0", 400, "bad-last"),
+        ("/api/v1/why/shop?last=-1", 400, "bad-last"),
+        ("/api/v1/why/shop?last=", 400, "bad-last"),
+        ("/api/v1/why/shop?last=1e1", 400, "bad-last"),
+        ("/api/v1/why/shop?last=%D9%A3", 400, "bad-last"),
+        (f"/api/v1/why/shop?last={limits.DECISIONS_KEPT + 1}", 400, "bad-last"),
+        ("/api/v1/why/shop?denied=yes", 400, "bad-denied"),
+        ("/api/v1/why/shop?last=3&client=10.0.0.9", 400, "bad-session"),
         ("/api/v1/../../etc/passwd", 404, "not-found"),
         ("/api/v1/%2e%2e/status", 404, "not-found"),
     ],

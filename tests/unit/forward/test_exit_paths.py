@@ -1,11 +1,13 @@
 """Whatever ends an exchange, its slots are free at rest, here and at the other site."""
 
+import gc
 from collections.abc import Callable
 
 import pytest
 
 from router.balance.demand import DemandFigures
-from router.forward.ports import TargetConfig
+from router.balance.seen import Seen
+from router.forward.ports import UNTOUCHED, TargetConfig
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.specs import ServiceProtocol, ServiceSpec
@@ -251,3 +253,21 @@ def test_a_dial_without_a_descriptor_is_answered_with_503_and_frees_its_slot(rem
     assert head.startswith(b"HTTP/1.1 503 ")
     assert b"\r\nRetry-After: " in head
     assert stage.in_flight == 0
+
+
+@pytest.mark.parametrize(("protocol", "remote", "first", "acts"), CASES)
+def test_a_request_that_is_over_is_kept_with_its_outcome_and_nothing_of_its_own(
+    protocol: ServiceProtocol, remote: bool, first: bytes, acts: list[Act]
+) -> None:
+    stage = Stage(protocol, remote, first)
+    (kept,) = stage.a.forwarder.past_of(KEY, 9, denied=False)
+    assert (kept.outcome, kept.site) == ("", "site-b" if remote else "site-a")
+    for act in acts:
+        act(stage)
+        stage.network.run()
+    assert stage.a.forwarder.past_of(KEY, 9, denied=False) == [kept]
+    assert kept.outcome != ""
+    assert kept.waited_since is None
+    assert (kept.outcome in UNTOUCHED) == bool(stage.a.forwarder.past_of(KEY, 9, denied=True))
+    held = [one for one in gc.get_referents(kept) if not isinstance(one, (str, int, float, type))]
+    assert [type(one) for one in held if one is not None] == ([Seen] if kept.seen else [])
