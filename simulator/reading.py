@@ -10,7 +10,7 @@ from typing import Any, Final, get_args
 
 import msgspec
 
-from router.documents import capacities, readers
+from router.documents import capacities, readers, weights
 from router.documents.nodes import Findings, Mapping, Node, Scalar, parse
 from router.documents.rate_rules import check_cap, check_rates
 from router.documents.readers import BAD, Bad, Reader
@@ -74,7 +74,6 @@ def number(least: float, most: float, unit: str = "") -> Reader:
 _moment = readers.duration(0.0, bounds.DURATION_S_MAX)
 _rate = number(0.0, bounds.RATE_PER_S_MAX, "/s")
 _policy_name = readers.word(*get_args(PolicyName))
-_weights = readers.table(readers.integer(0, 1_000_000), bounds.SITES_MAX, "weights by site")
 _pair = readers.many(readers.name, 2, "sites")
 _TIME = Shape(
     ServiceTime,
@@ -121,7 +120,7 @@ _SERVICE = Shape(
     Field("name", readers.name, required=True),
     Field("protocol", readers.word("http", "tcp")),
     Field("policy", _policy_name),
-    Field("weights", _weights),
+    Field("weights", weights.read),
     Field("queue", readers.optional(readers.integer(0, limits.QUEUE_MAX))),
     Field("queue_wait_s", readers.duration(0.0, limits.QUEUE_WAIT_S_MAX)),
 )
@@ -171,7 +170,7 @@ _EVENT = Shape(
     Field("service", readers.name),
     Field("count", readers.integer(1, bounds.TARGETS_MAX)),
     Field("policy", _policy_name),
-    Field("weights", _weights),
+    Field("weights", weights.read),
     Field("between", _pair),
     Field("cost", readers.integer(1, limits.COST_MAX)),
     Field("capacity", readers.capacity),

@@ -12,7 +12,13 @@ from aiohttp import web
 
 from router.admin import metrics
 from router.admin.events import EventLog
-from router.admin.ports import BadQuestion, CommandFailed, RouterView, UnknownCommand
+from router.admin.ports import (
+    BadQuestion,
+    CommandFailed,
+    CommandRefused,
+    RouterView,
+    UnknownCommand,
+)
 from router.admin.views import TargetView
 from router.model import limits
 from router.model.events import Event
@@ -278,6 +284,8 @@ class AdminApi:
             return _failure(400, "bad-request", f"The body is not a command: {error}.")
         except UnknownCommand as error:
             return _failure(400, "unknown-command", str(error))
+        except CommandRefused as error:
+            return _failure(422, "command-refused", f"{error}.", error.hint)
         except CommandFailed as error:
             hint = "Check the disk and the permissions of the site's directory, then try again"
             return _failure(500, "command-failed", str(error), hint)

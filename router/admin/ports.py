@@ -45,6 +45,14 @@ class CommandFailed(Exception):
     """The order was understood and could not be carried out; nothing has changed."""
 
 
+class CommandRefused(CommandFailed):
+    """It does not fit what is there; ``hint`` is the next step."""
+
+    def __init__(self, text: str, hint: str) -> None:
+        super().__init__(text)
+        self.hint = hint
+
+
 class BadQuestion(Exception):
     """What was asked does not fit the service; the text says why, ``hint`` the next step."""
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from router.admin.ports import CommandFailed
+from router.admin.ports import CommandRefused
 from router.balance.saturation import Totals
 from router.control.bursts import Firing, Outcome
 from router.main.burst_hook import Hook, Kept
@@ -213,9 +213,9 @@ def test_a_test_is_marked_leaves_the_state_and_is_refused_while_one_runs() -> No
 
     def try_it(world: World) -> None:
         world.bursting.test("wake", "calm")
-        with pytest.raises(CommandFailed, match="runs already"):
+        with pytest.raises(CommandRefused, match="runs already"):
             world.bursting.test("wake", "calm")
-        with pytest.raises(CommandFailed, match="no burst"):
+        with pytest.raises(CommandRefused, match="no burst"):
             world.bursting.test("other", "calm")
 
     world = played(place, (3, try_it), (10, nothing))
