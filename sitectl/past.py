@@ -45,7 +45,10 @@ def _reason(item: dict[str, Any]) -> str:
         capacity = item.get("capacity")
         of = "no capacity stated" if capacity is None else f"capacity {capacity}"
         reason += f" ({item['in_flight']} in flight, {of})"
-    return f"{reason}; attempt {attempts}" if attempts > 1 else reason
+    before = item.get("retried_for")
+    if not before:
+        return reason
+    return f"{reason}; attempt {attempts} after {before}" if attempts > 1 else f"{reason}; {before}"
 
 
 def _candidates(item: dict[str, Any]) -> str:

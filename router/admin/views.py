@@ -259,7 +259,8 @@ class PastDecision(msgspec.Struct, frozen=True, kw_only=True):
 
     ``site``: who served it, while ``outcome`` is ``under-way`` where it is; None: nowhere.
     ``outcome``: ``ok``, ``under-way`` or why the exchange failed; ``answer``: the class of a whole
-    answer's status, ``ok`` for tcp. ``waited_s`` in the queue. ``session``: its hash.
+    answer's status, ``ok`` for tcp. ``waited_s`` in the queue. ``retried_for``: why the attempt
+    before the last failed. ``session``: its hash.
 
     ``candidates`` are as they were at ``decided_at``, under ``policy``, with ``further`` dearer
     ones that are not kept. Empty, and the two None, when it was simply for this site: then
@@ -277,6 +278,7 @@ class PastDecision(msgspec.Struct, frozen=True, kw_only=True):
     waited_s: float
     total_s: float
     attempts: int
+    retried_for: str | None
     session: str | None
     policy: str | None
     decided_at: str | None

@@ -18,9 +18,9 @@ Means and no percentiles, since only of means Little's law speaks; each answer c
 `CLIP` baselines, in both kinds alike, lest one decides.
 
 Whether latency rose since too many are there or since the target became slower cannot be told from
-busy answers, and a target that is used up all the time gives no calm ones. So before the limit falls
-by a quarter or more, and once in `LEARN_DIP_S` of being used up, there is a *dip*: for one window
-the limit is half of k, and what is answered then is calm. That is all the probing there is.
+busy answers, and a target that is used up most of the time gives no calm ones. So then, before the
+limit falls by a quarter or more, and once in `LEARN_DIP_S`, there is a *dip*: for one window the
+limit is half of k, and what is answered is calm. That is all the probing there is.
 
 Sources: J. D. C. Little (1961); S. Halfin, W. Whitt (1981), 2; Envoy's gradient controller, whose
 formula this is, with another way to measure; Netflix concurrency-limits. See docs/capacity-auto.md.
@@ -38,14 +38,18 @@ CLIP = 8.0
 PRECISION = 0.25
 """Of the root: a window's standard error. Four of them lie between nobody waits and the goal."""
 CALM = 0.5
-"""Of the limit in flight is calm, and of k is a dip: so a baseline that was measured too high, among
-waiting requests, is halved with every dip and never confirms itself."""
+"""Of the limit in flight is calm, and of k is a dip: so a baseline that was measured too high,
+among waiting requests, is halved with every dip and never confirms itself."""
 BUSY = 0.75
 """Of the limit in flight is busy: enough of them to measure, all of them near the limit."""
 WAITING = 0.5
 """Of the root, from which somebody waits: two standard errors above nobody, two below the goal."""
+DOUBLED = 2.0
+"""Latency over the baseline: beyond doubt, it is judged at once, however precise the window is."""
+ROUGH = 0.15
+"""The standard error of a baseline that is clearly another: near enough to begin with."""
 DROP = 0.75
-"""Of the limit: what falls below, for a reason that the next calm answers tell."""
+"""Of the limit: before it falls below, for whatever reason, there is a dip."""
 CUT = 0.5
 """Of the limit is left at least by one judgement: the next one knows more."""
 MEMORY = 3.0
@@ -54,12 +58,15 @@ SPREAD_FIRST, SPREAD_KEPT = 1.0, 0.75
 """Variance over the square of the mean: of exponential times, until known; and what stays of it."""
 SURPRISE = 3.0
 """Standard errors that contradict: once in four hundred windows by chance."""
+EARLY = 4.0
+"""Standard errors that are beyond doubt although one looked after each answer."""
 FAILED_SHARE = 0.1
 """Of failures among answers, from which they are the target's trouble and not a request's."""
-USED_SHARE = 0.125
-"""Of busy answers that took the last slot, from which the limit was in use."""
+USED_SHARE = 0.03
+"""Of busy answers that took the last slot, from which requests overflow that it could take."""
 CROWDED_SHARE = 0.5
-"""From so many on there is more than it takes: the limit may double while nobody waits."""
+"""From so many on there is more than it takes: the limit may double while nobody waits, and dips
+are needed, since there will be no calm."""
 
 
 class Learnt(msgspec.Struct, frozen=True):
@@ -89,16 +96,18 @@ class _Window:
         self.in_flight += in_flight
         self.used += is_used
 
-    def is_whole(self, now: float, root: float, spread: float) -> bool:
-        """Its mean is known to `PRECISION` of ``root``, the root's share of the limit.
+    def says_something(self, now: float) -> bool:
+        """It has answers enough to know how much they differ, from long enough a time."""
+        enough = self.count >= limits.LEARN_SAMPLES_MIN
+        return enough and now - self.began_at >= limits.LEARN_WINDOW_S
+
+    def error(self, spread: float) -> float:
+        """The standard error of the mean, over the mean.
 
         ``spread`` is the variance over the square of the mean that was seen before: few answers
         may lack the rare ones.
         """
-        count, lasted_s = self.count, now - self.began_at
-        if count < limits.LEARN_SAMPLES_MIN or lasted_s < limits.LEARN_WINDOW_S:
-            return False
-        return max(self.spread, spread) <= count * (PRECISION * root) ** 2
+        return sqrt(max(self.spread, spread) / self.count)
 
     def is_stale(self, now: float) -> bool:
         """Its answers are of different times, and still say too little."""
@@ -111,8 +120,8 @@ class _Window:
 
     def contradicts(self, mean_s: float, spread: float) -> bool:
         """More than chance lies between this and ``mean_s``."""
-        error = sqrt(max(self.spread, spread) / self.count)
-        return abs(log(self.mean_s / mean_s)) > SURPRISE * max(error, limits.LEARN_SAME)
+        error = max(self.error(spread), limits.LEARN_SAME)
+        return abs(log(self.mean_s / mean_s)) > SURPRISE * error
 
     @property
     def spread(self) -> float:
@@ -237,7 +246,7 @@ class Learner:
     def _hear_calm(self, latency_s: float, in_flight: int, now: float) -> None:
         window = self._calm
         window.add(latency_s, in_flight, False, now)
-        if self._is_whole(window, now):
+        if self._says_baseline(window, now):
             if window.others <= window.count:
                 self._take_baseline(now)
             else:
@@ -245,12 +254,12 @@ class Learner:
         elif window.is_stale(now):
             self._calm = _Window()
             if self._dip is not None:  # Hardly anybody asks any more.
-                self._end_dip(0.0, now)
+                self._end_dip(limits.LEARN_DIP_S, now)
 
     def _hear_busy(self, latency_s: float, in_flight: int, now: float) -> None:
         window = self._busy
         window.add(latency_s, in_flight, in_flight >= self.limit, now)
-        if self._is_whole(window, now):
+        if self._says_limit(window, now):
             self._judge(now)
         elif window.is_stale(now):
             self._busy = _Window()
@@ -262,8 +271,30 @@ class Learner:
         self._clip_s = inf
         self._calm, self._busy = _Window(), _Window()
 
-    def _is_whole(self, window: _Window, now: float) -> bool:
-        return window.is_whole(now, 1 / sqrt(self._at), self._spread)
+    def _says_baseline(self, window: _Window, now: float) -> bool:
+        """It is precise; in a dip, precise enough for a baseline that is clearly another."""
+        if not window.says_something(now):
+            return False
+        error, known = window.error(self._spread), self._baseline_s
+        if error <= PRECISION / sqrt(self._at):
+            return True
+        if self._dip is None or known is None or error > ROUGH:
+            return False
+        return abs(log(window.mean_s / known)) > EARLY * error
+
+    def _says_limit(self, window: _Window, now: float) -> bool:
+        """It is precise, or as precise as what it says needs."""
+        if not window.says_something(now):
+            return False
+        error, root = window.error(self._spread), 1 / sqrt(self._at)
+        if error <= PRECISION * root:
+            return True
+        if self._baseline_s is None:
+            return False
+        ratio = window.mean_s / self._baseline_s
+        if ratio <= 1.0:  # Nobody waits. At the goal it would say so once in forty times.
+            return error <= 2 * PRECISION * root
+        return ratio * (1 - EARLY * error) > DOUBLED
 
     def _believe(self, baseline_s: float) -> None:
         self._baseline_s = baseline_s
@@ -273,7 +304,8 @@ class Learner:
         """A window of calm answers is whole."""
         window, self._calm = self._calm, _Window()
         known, found = self._baseline_s, window.mean_s
-        if known is None or not self._is_sure or window.contradicts(known, self._spread):
+        is_new = known is None or not self._is_sure or window.contradicts(known, self._spread)
+        if is_new or known is None:
             self._believe(found)
             self._worth = window.count
         else:
@@ -283,7 +315,9 @@ class Learner:
         self._spread = max(window.spread, self._spread * SPREAD_KEPT)
         self._is_sure = True
         if self._dip is not None:
-            self._end_dip(now - window.began_at, now)
+            lasted_s = now - window.began_at
+            every_s = max(limits.LEARN_DIP_S, limits.LEARN_DIP_EVERY * lasted_s)
+            self._end_dip(limits.LEARN_DIP_S if is_new else every_s, now)
         else:
             self._dip_at = now + self._until_dip(limits.LEARN_DIP_S)
 
@@ -297,36 +331,39 @@ class Learner:
             self._dip_at = now + self._until_dip(limits.LEARN_FIRST_DIP_S)
         ratio = latency_s / (self._baseline_s or latency_s)
         works_on = in_flight / max(1.0, ratio)
-        used = window.used >= USED_SHARE * window.count
+        crowded = window.used >= CROWDED_SHARE * window.count
         if ratio > 1 + WAITING / sqrt(self._at):
             self._starting = False
             to = works_on + sqrt(works_on)
         else:
-            crowded = window.used >= CROWDED_SHARE * window.count
             to = self._at * 2 if self._starting and crowded else self._at + sqrt(self._at)
-        if to <= DROP * self._at or (used and now >= self._dip_at):
+        if crowded and (to <= DROP * self._at or now >= self._dip_at):
             self._dip = (self._at, in_flight, latency_s)
             self._calm = _Window()
+            self._clip_s = CLIP * latency_s  # It may be the new baseline.
             self._set(max(works_on * CALM, self._at * CUT * CALM), now)
-        elif used or to < self._at:
-            self._set(to, now)
+        elif to < self._at or window.used >= USED_SHARE * window.count:
+            self._set(max(to, self._at * CUT), now)
 
-    def _end_dip(self, lasted_s: float, now: float) -> None:
+    def _end_dip(self, next_s: float, now: float) -> None:
         """What was measured before it is judged by the baseline of now."""
         assert self._dip is not None, "a dip that was begun"
         (at, in_flight, latency_s), self._dip = self._dip, None
         works_on = in_flight / max(1.0, latency_s / (self._baseline_s or latency_s))
-        self._dip_at = now + self._until_dip(
-            max(limits.LEARN_DIP_S, limits.LEARN_DIP_EVERY * lasted_s)
-        )
+        self._dip_at = now + self._until_dip(next_s)
         self._set(max(min(works_on + sqrt(works_on), at + sqrt(at)), at * CUT), now)
 
     def _until_dip(self, seconds: float) -> float:
         return seconds * (0.75 + 0.5 * self._chance())
 
     def _set(self, at: float, now: float) -> None:
+        """Nothing is heard until answers that take long could have come, too.
+
+        Those that come at once would make a window of the short ones.
+        """
         self._at = min(max(at, float(limits.LEARN_SLOTS_MIN)), float(limits.LEARN_SLOTS_MAX))
         self.limit = round(self._at)
         self._busy = _Window()
-        settling_s = limits.LEARN_SETTLE * (self._latency_s or self._baseline_s or 0.0)
+        latencies = min(2 + 3 * sqrt(self._spread), CLIP)
+        settling_s = latencies * (self._latency_s or self._baseline_s or 0.0)
         self._settles_at = now + min(settling_s, limits.LEARN_SETTLE_S_MAX)

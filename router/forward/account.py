@@ -30,7 +30,7 @@ class Account(Record):
         self.waited_s = self.total_s = 0.0
         self.attempts = self.in_flight = 0
         self.site = self.capacity = self.seen = None
-        self.reason = self.overflow_reason = self.outcome = ""
+        self.reason = self.overflow_reason = self.outcome = self.retried_for = ""
         self.session = request.session
         self.code_class = "5xx" if request.protocol != "tcp" else "ok"
 

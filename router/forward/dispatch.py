@@ -299,6 +299,7 @@ class Dispatch(Sender):
         assert site is not None, "an attempt had a site"
         self._opened = False  # What is sent meanwhile is kept for the next one.
         self._account.held_at = inf
+        self._account.retried_for = failure.code
         local_target = self._local.target if self._local is not None else None
         self._tries.note(failure, site, local_target)
         now, late_at = self._service.timers.now(), self._late_at()
@@ -485,6 +486,8 @@ class Dispatch(Sender):
         elif now >= self._deadline or not service.room.enter(
             self, choice, self._deadline, returns=returns
         ):
+            if not returns:
+                self._account.waited_since = None  # It never did.
             self._fail(LegFailure("all-full", "every site that has targets is full"))
 
     def _may_wait_for(self, choice: NoChoice) -> bool:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 from router.balance.seen import Seen
 from router.forward.counters import CodeClass
-from router.forward.ports import LegCode
 from router.model import limits
 from router.model.ids import SiteId
 
@@ -24,6 +23,7 @@ class Record:
         "outcome",
         "overflow_reason",
         "reason",
+        "retried_for",
         "seen",
         "session",
         "site",
@@ -39,11 +39,13 @@ class Record:
     code_class: CodeClass
     """Of the answer, if it is passed on whole."""
     in_flight: int
-    outcome: LegCode | str
+    outcome: str
     """``ok``, or why the exchange failed; empty: it is under way."""
     overflow_reason: str
     reason: str
     """Of the last decision."""
+    retried_for: str
+    """Why the attempt before the last failed; empty: there was none."""
     seen: Seen | None
     """By the last decision that was not simply for this site."""
     session: int

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import partial
 from math import inf
 from typing import Protocol
 
@@ -73,6 +74,7 @@ class Service:
         "_health",
         "_learning",
         "_load_moved",
+        "_make_leg",
         "_outcomes",
         "_rate_state",
         "_rate_timer",
@@ -146,6 +148,7 @@ class Service:
         self._learning = Learning(
             self.ledger, shared.network, shared.rng.random, self._capacity_learnt
         )
+        self._make_leg: Callable[..., LocalLeg] = LocalLeg
         self._targets = Targets(
             shared.network, shared.site_name, config.timeouts, self.http_terms.heads
         )
@@ -194,6 +197,10 @@ class Service:
             }
         )
         self._learning.set_targets(targets)
+        # Chosen here and not per request, so that who learns nothing pays nothing.
+        self._make_leg = (
+            partial(TimedLeg, self._learning, self.timers) if self._learning.is_on else LocalLeg
+        )
         for target, config in targets.items():
             if config.unusable:  # At once, all of them: what follows may look for a target.
                 self.ledger.set_ready(target, False)
@@ -268,7 +275,7 @@ class Service:
         self, request: Request, handler: LegHandler, slot: Slot, *, via_local: bool
     ) -> LocalLeg:
         """A started leg to a target of this site; ``slot`` is its own. See its ``is_opened``."""
-        leg = (TimedLeg if self._learning.is_on else LocalLeg)(
+        leg = self._make_leg(
             request,
             handler,
             slot,
@@ -278,8 +285,6 @@ class Service:
             pressure=self.pressure,
             via_local=via_local,
         )
-        if isinstance(leg, TimedLeg):
-            leg.learn(self._learning, self.timers)
         leg.start()
         return leg
 

@@ -305,7 +305,7 @@ def _figures(hook: Hook) -> list[BurstFigure]:
 
 
 def _value(name: str, number: float) -> str:
-    return f"{number * 1000:.0f} ms" if name == "queueWait" else f"{number:.0%}"
+    return f"{number * 1000:.0f} ms" if name == "queueWait" else f"{number * 100:.3g}%"
 
 
 def _shown(run: Run | None) -> BurstRun | None:

@@ -291,8 +291,7 @@ LEARN_LATENCY_S_MIN = 1e-6  # The clock's own step.
 LEARN_DIP_S, LEARN_DIP_EVERY = 10.0, 16.0
 LEARN_FIRST_DIP_S = 1.0  # And so soon if it was never measured in calm.
 LEARN_IDLE_S = 300.0  # Without a request so long, the baseline is measured anew.
-# Until answers of requests begun under another limit are through: so many latencies, at most.
-LEARN_SETTLE, LEARN_SETTLE_S_MAX = 2.0, 5.0
+LEARN_SETTLE_S_MAX = 5.0  # Until answers of requests begun under another limit are through.
 
 # balance.
 LEASE_PENDING_S = 0.005

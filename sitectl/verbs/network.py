@@ -158,7 +158,7 @@ def _network_table(items: list[dict[str, Any]]) -> str:
     "--last",
     type=click.IntRange(1, limits.DECISIONS_KEPT),
     metavar="N",
-    help=f"The last N requests instead, newest first (1 to {limits.DECISIONS_KEPT}).",
+    help="The last N requests instead, newest first.",
 )
 @click.option("--denied", is_flag=True, help="Of those that nobody took; alone: all that are kept.")
 @click.option("-v", "--verbose", is_flag=True, help="With --last: the candidates of each, too.")

@@ -127,15 +127,16 @@ class Site:
         """Write a document into the site's configuration, as a person with an editor would."""
         text = {"apiVersion": "spillway/v1", "kind": kind, "name": name, "spec": spec}
         path = self.directory / "config" / f"own-{kind.lower()}-{name}.yaml"
-        path.write_text(json.dumps(text))  # JSON is YAML.
-        return path
+        whole = path.with_suffix(".new")
+        whole.write_text(json.dumps(text))  # JSON is YAML.
+        return whole.replace(path)  # In one step: half a file would be half of what is wanted.
 
     def declare(self, service: str, port: int = SHOP_PORT, **spec: Any) -> None:
         """Declare a service; ``protocol`` http unless given."""
         self.document("Service", service, {"protocol": "http", "ports": [port], **spec})
 
     def connect(
-        self, service: str, *targets: Place, capacity: int | None = None, **further: Any
+        self, service: str, *targets: Place, capacity: int | str | None = None, **further: Any
     ) -> None:
         """Attach targets to a service here; ``further`` fields of the connector."""
         places = [{"host": target.address, "port": target.port} for target in targets]

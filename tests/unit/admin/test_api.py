@@ -174,6 +174,7 @@ class FakeRouter:
                 waited_s=0.0,
                 total_s=0.0,
                 attempts=0,
+                retried_for=None,
                 session=None,
                 policy=None,
                 decided_at=None,
@@ -269,6 +270,20 @@ def test_why_is_asked_for_a_session_by_its_query(tmp_path: Path) -> None:
             item = (await response.json())["item"]
             assert item["affinity"] == {"by": "client", "name": ""}
             assert item["session"] == {"key": "07", "site": "10.0.0.9", "target": None}
+
+    asyncio.run(story())
+
+
+def test_why_of_a_port_that_a_service_has_not_says_which_it_has(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with (
+            running(tmp_path, FakeRouter(), EventLog()) as session,
+            session.get("/api/v1/why/shop:99") as response,
+        ):
+            said = await response.json()
+            assert response.status == 404
+            assert said["message"] == "Service 'shop' has no port 99, it has 8080."
+            assert said["hint"] == "sitectl why shop:8080"
 
     asyncio.run(story())
 

@@ -137,6 +137,7 @@ DENIED: dict[str, Any] = {
     "waited_s": 2.0,
     "total_s": 2.0,
     "attempts": 2,
+    "retried_for": "busy",
     "policy": "fill",
     "decided_at": "2026-01-01T00:00:01.001Z",
     "candidates": [
@@ -156,7 +157,7 @@ def test_why_prints_how_the_last_requests_were_decided(here: CommandLine, admin:
     assert "ok 2xx" in served
     assert served.endswith("local site has room (3 in flight, capacity 10)")
     assert "all-full" in denied
-    assert denied.endswith("no slot came free in time; attempt 2")
+    assert denied.endswith("no slot came free in time; attempt 2 after busy")
     whole = here.ok("why", "shop", "--last", "20", "-v").stdout
     assert whole.startswith(table.rstrip())
     assert here.ok("why", "shop", "--last", "1").stdout.count("west") == 1  # Of one: whole.

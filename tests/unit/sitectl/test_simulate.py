@@ -10,6 +10,7 @@ import pytest
 
 from simulator import bounds
 from sitectl import texts
+from tests import shown
 from tests.unit.sitectl.conftest import CommandLine
 
 ROOT = Path(__file__).parents[3]
@@ -188,6 +189,13 @@ def test_every_example_beside_the_readme_is_read(sitectl: CommandLine, name: str
     text = (ROOT / "examples" / name).read_text()
     if "kind: Scenario" in text:
         sitectl.ok("simulate", str(ROOT / "examples" / name), "--set", "duration=11s", "--no-plot")
+
+
+@pytest.mark.parametrize("path", shown.PAGES, ids=lambda path: path.name)
+def test_pages_show_what_is_printed(path: Path) -> None:
+    text = path.read_text("utf-8")
+    assert shown.commands(text)
+    assert shown.page(text) == text, "python -m tests.shown writes it anew"
 
 
 def test_the_help_of_all_verbs_imports_no_simulator() -> None:
