@@ -21,7 +21,7 @@ from tests.bench.learning_targets import SHAPES, TICK_S, Change, Tick, run
 ALL_SHAPES = (*SHAPES, "sharing-exponential")
 KNEES = (3, 5, 10, 20, 100)
 PEER_KNEES = (5, 20)
-MANY, FEW = 100, 3
+MANY, FEW = 100, 1
 """Of so large knees, and of the peers, so few seeds: they take long."""
 HELD_OUT, TUNED_ON = 100, 0
 """First seeds."""
