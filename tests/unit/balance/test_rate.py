@@ -64,5 +64,5 @@ def test_it_stays_over_while_its_window_is_used_up_however_little_is_asked_for()
     for now in (0.2, 0.4, 0.6):
         assert gate.free(now) == 0
         assert gate.is_over
-    gate.free(1.0)
+    assert gate.free(1.0) == 2
     assert not gate.is_over
