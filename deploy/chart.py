@@ -8,6 +8,7 @@ refused with a hint: the site controller knows all keys.
 from collections.abc import Iterable
 from typing import Any, Final, cast
 
+from deploy.autoscaling import demand_service
 from deploy.monitoring import pod_monitor, rules
 from deploy.text import GENERATED, document, indented
 from router import __version__
@@ -95,6 +96,7 @@ def files() -> dict[str, str]:
             rules(_NAMESPACE),
             escaped=True,
         ),
+        "autoscaling.yaml": _when(".Values.autoscaling.enabled", demand_service(_NAMESPACE)),
         "controller.yaml": _controller(),
     }
     made = {f"{CHART}/templates/{name}": text for name, text in templates.items()}

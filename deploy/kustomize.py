@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from deploy import autoscaling
 from deploy.monitoring import pod_monitor, rules
 from deploy.text import GENERATED, document, documents
 from router.kubernetes.manifests import (
@@ -13,6 +14,7 @@ from router.kubernetes.manifests import (
     sidecar,
     site_objects,
 )
+from router.kubernetes.manifests.access import network_policy
 from router.kubernetes.objects import Object
 from router.kubernetes.picture import SiteOptions
 
@@ -32,6 +34,7 @@ def files() -> dict[str, str]:
         ),
     }
     made |= _openshift(site) | _monitoring() | _sidecar() | _burst() | _headless()
+    made |= _autoscaling() | _network_policy()
     return made | _controller()
 
 
@@ -163,6 +166,44 @@ def _burst() -> dict[str, str]:
             namespace=NAMESPACE, resources=["../../base", "shop.yaml"]
         ),
         f"{place}/shop.yaml": documents([_example("shop", notes, 2)]),
+    }
+
+
+def _autoscaling() -> dict[str, str]:
+    """The application of ``burst``, scaled by its demand in four ways; see docs/autoscaling.md."""
+    component = "kubernetes/components/autoscaling"
+    made = {
+        f"{component}/kustomization.yaml": _kustomization("Component", resources=["demand.yaml"]),
+        f"{component}/demand.yaml": documents([autoscaling.demand_service(NAMESPACE)]),
+    }
+    ways = {
+        "autoscaling": (autoscaling.by_api, "keda.yaml", ["autoscaling"]),
+        "autoscaling-prometheus": (autoscaling.by_prometheus, "keda.yaml", ["monitoring"]),
+        "autoscaling-remote": (autoscaling.by_admin_door, "keda.yaml", []),
+        "autoscaling-hpa": (autoscaling.by_hpa, "hpa.yaml", ["monitoring"]),
+    }
+    for name, (objects, file, components) in ways.items():
+        place = f"kubernetes/overlays/{name}"
+        parts = [f"../../components/{one}" for one in components]
+        further: dict[str, Any] = {"components": parts} if parts else {}
+        made[f"{place}/kustomization.yaml"] = _kustomization(
+            namespace=NAMESPACE,
+            resources=["../burst", file],
+            **further,
+        )
+        made[f"{place}/{file}"] = documents(objects(NAMESPACE))
+    return made
+
+
+def _network_policy() -> dict[str, str]:
+    """As the key ``create-network-policy`` makes it, for who has no such key: kustomize."""
+    component = "kubernetes/components/network-policy"
+    made = network_policy(SiteOptions(name=NAMESPACE), NAMESPACE)
+    return {
+        f"{component}/kustomization.yaml": _kustomization(
+            "Component", resources=["network-policy.yaml"]
+        ),
+        f"{component}/network-policy.yaml": documents([made]),
     }
 
 

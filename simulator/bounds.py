@@ -1,7 +1,8 @@
 """Every bound of a simulation, with its reason."""
 
 DURATION_S_MAX = 6 * 3600.0  # Idle routers talk, too: an hour of three takes half a minute.
-REQUESTS_MAX = 1_000_000  # Several minutes of real time, and 100 bytes of memory each.
+REQUESTS_MAX = 1_000_000  # Several minutes of real time, and some 300 bytes of memory each.
+RUN_REQUESTS_MAX = 1_100_000  # Ends a run: clients that are refused ask again at once.
 RATE_PER_S_MAX = 20_000.0
 CLIENTS_MAX = 2_000  # Of one closed loop: each is a connection.
 SITES_MAX = 32

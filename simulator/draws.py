@@ -5,6 +5,7 @@ of its distribution at that draw. So whatever rule sends it wherever, it is the 
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 from math import exp, log
 from random import Random
 from statistics import NormalDist
@@ -52,25 +53,34 @@ def instants(arrivals: Arrivals, duration_s: float, random: Random) -> Iterator[
             while (when := begin + number * gap) < end:
                 yield when
                 number += 1
-        case "poisson" | "flash" | "ramp":
+        case "poisson":
+            yield from _poisson(arrivals.rate, begin, end, random)
+        case "flash":
+            # Piece by piece: what is drawn is what is asked, however rare the peak is.
+            edges = [begin, arrivals.peak_from_s, arrivals.peak_until_s, end]
+            edges = [min(max(edge, begin), end) for edge in edges]
+            for (first, last), rate in zip(
+                pairwise(edges), (arrivals.rate, arrivals.peak, arrivals.rate), strict=True
+            ):
+                yield from _poisson(rate, first, last, random)
+        case "ramp":
             yield from _thinned(arrivals, begin, end, random)
 
 
-def rate_at(arrivals: Arrivals, when: float, end: float) -> float:
-    """Requests a second offered at ``when``, of the kinds that state a rate."""
-    if arrivals.kind == "ramp":
-        done = (when - arrivals.from_s) / (end - arrivals.from_s)
-        return arrivals.rate + (arrivals.to_rate - arrivals.rate) * done
-    in_peak = arrivals.peak_from_s <= when < arrivals.peak_until_s
-    return arrivals.peak if arrivals.kind == "flash" and in_peak else arrivals.rate
+def _poisson(rate: float, begin: float, end: float, random: Random) -> Iterator[float]:
+    """Independent of each other, ``rate`` a second; 0: none."""
+    when = begin
+    while rate > 0.0 and (when := when + random.expovariate(rate)) < end:
+        yield when
 
 
 def _thinned(arrivals: Arrivals, begin: float, end: float, random: Random) -> Iterator[float]:
-    """A Poisson process whose rate changes (Lewis and Shedler, 1979: thinning)."""
-    most = max(arrivals.rate, arrivals.to_rate, arrivals.peak)
+    """A Poisson process whose rate changes steadily (Lewis and Shedler, 1979: thinning)."""
+    most = max(arrivals.rate, arrivals.to_rate)
     when = begin
     while (when := when + random.expovariate(most)) < end:
-        if random.random() * most < rate_at(arrivals, when, end):
+        rate = arrivals.rate + (arrivals.to_rate - arrivals.rate) * (when - begin) / (end - begin)
+        if random.random() * most < rate:
             yield when
 
 

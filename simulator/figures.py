@@ -35,7 +35,7 @@ class SiteFigures(msgspec.Struct, frozen=True, kw_only=True):
     (between the first and the last request that had to leave under the ideal rule), or all the
     time if none had to. ``first_spill_free``: its free slots then. ``spilled_while_free``: share of
     those who left although a slot was free. ``return_s``: the last one left so long after the last
-    that had to.
+    that had to. ``held_by``: the rates and the site's cap that are stated there, for people.
     """
 
     site: str
@@ -58,10 +58,11 @@ class SiteFigures(msgspec.Struct, frozen=True, kw_only=True):
     p90_ms: float | None
     p99_ms: float | None
     series: Series
+    held_by: list[str] = []
 
 
 class Rival(msgspec.Struct, frozen=True, kw_only=True):
-    """The same requests under Skupper's rule."""
+    """The same requests under Skupper's rule. ``failed``: no pod was left to serve them."""
 
     rule: str
     site: str
@@ -70,6 +71,7 @@ class Rival(msgspec.Struct, frozen=True, kw_only=True):
     overflowed: dict[str, int]
     p50_ms: float | None
     p99_ms: float | None
+    failed: int = 0
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,7 +172,23 @@ def _site(
         p90_ms=_rounded(percentile(latencies, 0.9)),
         p99_ms=_rounded(percentile(latencies, 0.99)),
         series=series,
+        held_by=_held_by(scenario, site, service),
     )
+
+
+def _held_by(scenario: Scenario, site: str, service: str) -> list[str]:
+    """What lets requests go there while slots are free."""
+    rates = dict.fromkeys(
+        f"{one.capacity} a target"
+        for one in scenario.targets
+        if (one.site, one.service) == (site, service) and "/s" in str(one.capacity)
+    )
+    caps = [
+        f"{one.site_capacity} for the site" + (", then all leaves" if one.spill == "all" else "")
+        for one in scenario.policies
+        if (one.site, one.service) == (site, service)
+    ]
+    return [*rates, *caps]
 
 
 def _rounded(value: float | None) -> float | None:
@@ -239,7 +257,8 @@ def _rivals(
         if one.service == service and one.site not in closed
     )
     for site in scenario.sites:
-        own = [one for one in model.served if one.site == site and one.by]
+        asked = [one for one in model.served if one.site == site]
+        own = [one for one in asked if one.by]
         if own:
             latencies = sorted((one.ended - one.began) * 1000.0 for one in own)
             yield Rival(
@@ -254,6 +273,7 @@ def _rivals(
                 },
                 p50_ms=_rounded(percentile(latencies, 0.5)),
                 p99_ms=_rounded(percentile(latencies, 0.99)),
+                failed=len(asked) - len(own),
             )
 
 

@@ -29,10 +29,13 @@ def ideal_of(
         for one in groups
     ]
     changes = any(one.site == site and one.do != "set-cost" for one in scenario.events)
-    is_capped = any((one.site, one.service) == (site, service) for one in scenario.policies)
-    is_rated = any("/s" in str(one.capacity) for one in groups)
-    if not sum(slots) or changes or is_capped or is_rated:
+    caps = [
+        one.site_capacity for one in scenario.policies if (one.site, one.service) == (site, service)
+    ]
+    is_rated = any("/s" in str(stated) for stated in (*caps, *(one.capacity for one in groups)))
+    if not sum(slots) or changes or is_rated:
         return None
+    at_once = min((cap for cap in caps if isinstance(cap, int)), default=sum(slots))
     free = list(slots)
     ends: list[tuple[float, int]] = []
     spans: list[tuple[float, float]] = []
@@ -44,7 +47,7 @@ def ideal_of(
         while ends and ends[0][0] <= when:
             free[heappop(ends)[1]] += 1
         best = max(range(len(free)), key=free.__getitem__)
-        if not free[best]:
+        if not free[best] or len(ends) >= at_once:
             left.append(when)
             continue
         free[best] -= 1

@@ -39,15 +39,15 @@ def split(outcome: Outcome, label: str) -> list[list[str]]:
     ]
 
 
-SPLIT_HEADINGS = ["RULE", "CLIENTS OF", "HERE", "ELSEWHERE", "P50", "P99"]
+SPLIT_HEADINGS = ["RULE", "CLIENTS OF", "HERE", "ELSEWHERE", "FAILED", "P50", "P99"]
 
 
 def _rule_line(label: str, one: SiteFigures | Rival) -> list[str]:
-    away = sum(one.overflowed.values())
-    total = one.here + away
+    failed = one.failed if isinstance(one, Rival) else one.refused + one.lost
+    total = one.here + sum(one.overflowed.values()) + failed
     there = ", ".join(f"{site} {counted(n, total)}" for site, n in one.overflowed.items())
     p50, p99 = milliseconds(one.p50_ms), milliseconds(one.p99_ms)
-    return [label, one.site, counted(one.here, total), there or "-", p50, p99]
+    return [label, one.site, counted(one.here, total), there or "-", str(failed), p50, p99]
 
 
 def spills(outcome: Outcome) -> list[str]:
@@ -58,11 +58,13 @@ def spills(outcome: Outcome) -> list[str]:
             if one.offered:
                 lines.append(f"{one.site}: nothing left the site")
             continue
-        free = one.first_spill_free
-        found = "no capacity is stated there" if free is None else f"{max(free, 0)} slots were free"
+        free, held = one.first_spill_free, " and ".join(one.held_by)
+        nothing = f"held by {held}" if held else "no capacity is stated there"
+        found = nothing if free is None else f"{max(free, 0)} slots were free"
         lines.append(f"{one.site}: first spill at {one.first_spill_s:.2f} s, {found}")
         if one.spilled_while_free is not None:
-            lines.append(f"  {one.spilled_while_free * 100:.1f} % left while a slot was free")
+            why = f", held by {held}" if held and one.spilled_while_free else ""
+            lines.append(f"  {one.spilled_while_free * 100:.1f} % left while a slot was free{why}")
         if one.return_s is not None:
             back_s = max(one.return_s, 0.0)
             lines.append(f"  the last one left {back_s:.2f} s after the last that had to")

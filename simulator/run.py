@@ -14,6 +14,10 @@ Progress = Callable[[float, int], bool]
 """Hears (share done, requests begun); whether to go on."""
 
 
+class TooManyRequests(Exception):
+    """A run went beyond `bounds.RUN_REQUESTS_MAX`. Its text is for people."""
+
+
 class _Source:
     """The clients of one `Arrivals`. They are made when the first asks, anew after a kill."""
 
@@ -41,6 +45,8 @@ class _Source:
         key = key_of(self._world.names, self.spec.service)
         load = self._site.router.forwarder.load_of(key)
         request.free = None if load.capacity is None else load.capacity - load.in_flight
+        if request.free is not None and load.rate is not None:
+            request.free = min(request.free, load.rate.permits)
 
 
 class Run:
@@ -64,7 +70,7 @@ class Run:
         return self._draws[number]
 
     def finish(self, progress: Progress = lambda share, begun: True) -> Record:
-        """Let it all happen."""
+        """Let it all happen. TooManyRequests: more than can be told beforehand."""
         scenario, internet = self._scenario, self.world.internet
         for number, arrivals in enumerate(scenario.arrivals):
             self._offer(number, arrivals)
@@ -127,6 +133,11 @@ class Run:
 
     def _ask(self, source: _Source, done: Callable[[], None] | None) -> Request:
         now, spec = self.world.internet.now, source.spec
+        if len(self.record.requests) >= bounds.RUN_REQUESTS_MAX:
+            raise TooManyRequests(
+                f"more than {bounds.RUN_REQUESTS_MAX:,} requests, {now - self._begin:.1f} s into "
+                f"the scenario: clients that are refused ask again every {_AGAIN_S * 1000:g} ms"
+            )
         request = Request(len(self.record.requests), spec.site, spec.service, now)
         self.record.requests.append(request)
         if source.alive:

@@ -58,6 +58,7 @@ class Site:
     def start(self) -> None:
         """Make its host and router, anew after it was killed."""
         self.network = self._world.internet.host(self.ip)
+        self._ports = 0  # All are free again.
         self._keeper.keep_epoch(self._keeper.epoch + 1)
         life = self._keeper.epoch
         self.router = SiteRouter(

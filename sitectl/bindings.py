@@ -113,7 +113,8 @@ def require_target(site: Site, kind: str, name: str, namespace: str = "") -> Tar
 
     host = name.strip("[]")
     if not is_host(host):
-        raise usage(f"{name!r} is not a host name or address", "The port goes to --target-port")
+        hint = "A port goes to --target-port, or after each HOST: 127.0.0.1:9001 127.0.0.1:9002"
+        raise usage(f"{name!r} is not a host name or address", hint)
     return Target("host", host)
 
 
@@ -239,19 +240,20 @@ def reach_of(
     return reach
 
 
-def bind_target(
+def bind_targets(
     site: Site,
-    binding: Binding,
+    bindings: list[Binding],
     capacity: CapacityFlags | None,
     health: Mapping[str, str | None],
     reach: Mapping[str, Any] = _AS_IT_IS,
-) -> Change:
-    """Attach a target, or give it other settings (``reach`` of `reach_of`).
+) -> list[Change]:
+    """Attach targets, or give them other settings (``reach`` of `reach_of`); what became of each.
 
-    What is not given stays as it is.
+    All or none. What is not given stays as it is.
     """
-    document = bound_document(site, binding, capacity, health, reach)
-    return "unchanged" if document is None else site.put(document)
+    documents = [bound_document(site, one, capacity, health, reach) for one in bindings]
+    written = iter(site.put_all(one for one in documents if one is not None))
+    return ["unchanged" if one is None else next(written) for one in documents]
 
 
 def bound_document(

@@ -169,9 +169,7 @@ def _resume(text: str) -> str:
 def _require_fit(rates: list[float], spec: ConnectorSpec | SitePolicySpec, flag: str) -> None:
     from router.documents import capacities
 
-    field, reason, hint = capacities.problem_of(rates, spec.resume, spec.window_s)
-    if not field and not rates and spec.stay_s is not None:
-        field, reason = "stay", "stay belongs to a rate, and none is stated"
+    field, reason, hint = capacities.problem_of(rates, spec.resume, spec.window_s, spec.stay_s)
     if field:
         hint = hint if rates else f"Add {flag} 15/s"
         raise Failure(Exit.USAGE, "SW0104", f"--{field}: {reason}", hint)

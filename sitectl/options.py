@@ -1,5 +1,6 @@
 """Flags that every verb takes, wherever they stand, and the classes that give them to all verbs."""
 
+import copy
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -279,6 +280,13 @@ class Verbs(click.Group):
     def __init__(self, *args: Any, **attributes: Any) -> None:
         super().__init__(*args, **attributes)
         _add_global_options(self)
+
+
+def also(command: click.Command) -> click.Command:
+    """The same verb, to be added under another name, which no help lists."""
+    twin = copy.copy(command)
+    twin.hidden = True
+    return twin
 
 
 def accepted(why: str, *flags: str) -> Callable[[Decorated], Decorated]:

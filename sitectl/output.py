@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -88,8 +89,11 @@ def emit_planned(settings: Settings) -> None:
 def rows(headings: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
     """A table as text; with colour and fitted to the width when a person looks at it."""
     cells = [[_shown(cell) for cell in line] for line in lines]
-    if sys.stdout.isatty() and "NO_COLOR" not in os.environ:
-        return _rich_rows(headings, cells)
+    if sys.stdout.isatty():
+        from sitectl import tables
+
+        room = shutil.get_terminal_size().columns
+        return tables.text(headings, cells, room, bold="NO_COLOR" not in os.environ)
     widths = [
         max(len(row[column]) for row in [list(headings), *cells]) for column in range(len(headings))
     ]
@@ -98,22 +102,6 @@ def rows(headings: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
         for row in [list(headings), *cells]
     ]
     return "\n".join(texts)
-
-
-def _rich_rows(headings: Sequence[str], cells: list[list[str]]) -> str:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    for line in cells:
-        table.add_row(*map(Text, line))
-    console = Console()
-    with console.capture() as capture:
-        console.print(table)
-    return capture.get().rstrip("\n")
 
 
 def _shown(value: object) -> str:

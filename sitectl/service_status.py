@@ -68,6 +68,7 @@ def configured(site: Site) -> list[dict[str, Any]]:
                     "policy": spec.policy.name,
                     "affinity": spec.affinity and msgspec.to_builtins(named(spec.affinity, name)),
                     "queued": 0,
+                    "demand": 0,
                     "requests_total": 0,
                     "overflow_total": 0,
                     "listener": {
@@ -109,7 +110,7 @@ def table(items: list[dict[str, Any]], detailed: bool, *, has_workloads: bool = 
         )
     headings = (
         *("SERVICE", "PORT", "PROTOCOL", "POLICY", "LISTENER"),
-        *("TARGETS", "IN FLIGHT", "QUEUED", "REQUESTS", "OVERFLOW"),
+        *("TARGETS", "IN FLIGHT", "QUEUED", "DEMAND", "REQUESTS", "OVERFLOW"),
     )
     lines = []
     for item in items:
@@ -130,6 +131,7 @@ def table(items: list[dict[str, Any]], detailed: bool, *, has_workloads: bool = 
                 else len(item.get("targets") or []),
                 in_flight,
                 item.get("queued"),
+                item.get("demand"),
                 item.get("requests_total"),
                 item.get("overflow_total"),
             )

@@ -11,6 +11,7 @@ from router.model.errors import ConfigError
 from sitectl.failure import Exit, Failure, not_found, usage
 
 T = TypeVar("T")
+TEXT_BYTES_MAX: Final = 64 * 1024 * 1024  # Far beyond any list of manifests; devices have no end.
 _FLAT_DEPTH_MAX: Final = 2  # Fields, and a list in one.
 
 
@@ -38,9 +39,13 @@ def decoded(content: bytes, source: str) -> str:
 def text_of(path: Path) -> str:
     """The text of a file that a user named. Failure: there is none, or it is no text."""
     try:
-        return decoded(path.read_bytes(), str(path))
+        with path.open("rb") as file:  # No more than is read anyway: it may be a device.
+            content = file.read(TEXT_BYTES_MAX + 1)
     except FileNotFoundError as error:
-        raise not_found(f"no file {path}") from error
+        raise not_found(f"no file {path}", f"See what there is: ls {path.parent}") from error
+    if len(content) > TEXT_BYTES_MAX:
+        raise usage(f"{path} has more than {TEXT_BYTES_MAX} bytes")
+    return decoded(content, str(path))
 
 
 def flat_yaml(data: bytes, kind: type[T]) -> T:

@@ -12,7 +12,13 @@ from aiohttp import web
 
 from router.admin import metrics
 from router.admin.events import EventLog
-from router.admin.ports import BadQuestion, CommandFailed, RouterView, UnknownCommand
+from router.admin.ports import (
+    BadQuestion,
+    CommandFailed,
+    CommandRefused,
+    RouterView,
+    UnknownCommand,
+)
 from router.admin.views import TargetView
 from router.model import limits
 from router.model.events import Event
@@ -21,8 +27,10 @@ from router.model.specs import API_VERSION
 
 METRICS_CACHE_S = 1.0
 SSE_HEARTBEAT_S = 15.0
+PORT_DIGITS = 5
 
 _EVENT_NUMBER = re.compile(r"[0-9]{1,18}")
+_COUNT = re.compile(r"[0-9]{1,4}")
 
 _encode = msgspec.json.Encoder().encode
 
@@ -59,6 +67,14 @@ def _failure(status: int, code: str, message: str, hint: str = "") -> web.Respon
     return _json(Failure(code, message, hint), status)
 
 
+def _port_of(request: web.Request) -> tuple[str, int | None] | web.Response:
+    """Service and port of ``NAME`` or ``NAME:PORT`` in the path; or why it is neither."""
+    name, colon, port = request.match_info["name"].partition(":")
+    if colon and not (port.isascii() and port.isdigit() and len(port) <= PORT_DIGITS):
+        return _failure(400, "bad-port", f"{port!r} is not a port number.", "A number: 8080")
+    return name, int(port) if colon else None
+
+
 class AdminApi:
     """Handlers of one router. ``credential``: what TCP clients must show; empty: none needed."""
 
@@ -81,6 +97,7 @@ class AdminApi:
         app.router.add_get("/api/v1/links", self._links)
         app.router.add_get("/api/v1/services", self._services)
         app.router.add_get("/api/v1/services/{name}", self._service)
+        app.router.add_get("/api/v1/services/{name}/scale", self._scale)
         app.router.add_get("/api/v1/network", self._network)
         app.router.add_get("/api/v1/bursts", self._bursts)
         app.router.add_get("/api/v1/why/{name}", self._why)
@@ -89,15 +106,16 @@ class AdminApi:
         return app
 
     def probes(self) -> web.Application:
-        """An aiohttp application for who asks without a credential: three routes, none changes.
+        """An aiohttp application for who asks without a credential: four routes, none changes.
 
-        They tell whether the router lives and serves, and its metrics, which name services, sites
-        and links.
+        They tell whether the router lives and serves, its metrics, which name services, sites and
+        links, and how much of a service is wanted, which the metrics tell too.
         """
         app = web.Application(client_max_size=0, middlewares=[self._guard])
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz_listening)
         app.router.add_get("/metrics", self._scrape)
+        app.router.add_get("/api/v1/services/{name}/scale", self._scale)
         return app
 
     @web.middleware
@@ -192,6 +210,15 @@ class AdminApi:
             ],
         )
 
+    async def _scale(self, request: web.Request) -> web.Response:
+        asked = _port_of(request)
+        if isinstance(asked, web.Response):
+            return asked
+        scale = self._view.scale(*asked)
+        if scale is None:
+            return self._no_service(request.match_info["name"])
+        return _item("Scale", scale)
+
     async def _network(self, request: web.Request) -> web.Response:
         return _items("Site", self._view.network())
 
@@ -199,19 +226,50 @@ class AdminApi:
         return _items("Burst", self._view.bursts())
 
     async def _why(self, request: web.Request) -> web.Response:
-        name, colon, port = request.match_info["name"].partition(":")
-        if colon and not (port.isascii() and port.isdigit()):
-            return _failure(400, "bad-port", f"{port!r} is not a port number.", "A number: 8080")
+        asked_port = _port_of(request)
+        if isinstance(asked_port, web.Response):
+            return asked_port
+        name, port = asked_port
+        if request.query.keys() & {"last", "denied"}:
+            return self._past(request, name, port)
         asked = [(by, request.query[by]) for by in get_args(AffinityBy) if by in request.query]
         if len(asked) > 1:
             return _failure(400, "bad-session", "A session is asked for in one way only.")
         try:
-            why = self._view.why(name, int(port) if colon else None, asked[0] if asked else None)
+            why = self._view.why(name, port, asked[0] if asked else None)
         except BadQuestion as error:
             return _failure(400, "bad-session", str(error), error.hint)
         if why is None:
-            return self._no_service(request.match_info["name"])
+            return self._unknown(name, port)
         return _item("Why", why)
+
+    def _unknown(self, name: str, port: int | None) -> web.Response:
+        """No service of that name; or not with that port, and which it has."""
+        ports = sorted({one.port for one in self._view.services() if one.name == name})
+        if port is None or not ports:
+            return self._no_service(name)
+        known = ", ".join(map(str, ports))
+        text = f"Service {name!r} has no port {port}, it has {known}."
+        return _failure(404, "not-found", text, f"sitectl why {name}:{ports[0]}")
+
+    def _past(self, request: web.Request, name: str, port: int | None) -> web.Response:
+        """The last decisions. ``last`` 1 to `limits.DECISIONS_KEPT`, all by default."""
+        query, most = request.query, limits.DECISIONS_KEPT
+        last, denied = query.get("last", str(most)), query.get("denied", "0")
+        hint = f"?last=1…{most}, denied=1 for those that nobody took: sitectl why {name} --last 20"
+        if not _COUNT.fullmatch(last) or not 1 <= int(last) <= most:
+            return _failure(
+                400, "bad-last", f"{last[:20]!r} is not a number from 1 to {most}.", hint
+            )
+        if denied not in ("0", "1"):
+            return _failure(400, "bad-denied", f"denied is 0 or 1, not {denied[:20]!r}.", hint)
+        if query.keys() & {*get_args(AffinityBy)}:
+            text = "The past is not asked for by session: what a client sent is not kept."
+            return _failure(400, "bad-session", text, hint)
+        past = self._view.past(name, port, int(last), denied=denied == "1")
+        if past is None:
+            return self._unknown(name, port)
+        return _items("PastDecisions", past)
 
     def _no_service(self, name: str) -> web.Response:
         return _failure(
@@ -226,6 +284,8 @@ class AdminApi:
             return _failure(400, "bad-request", f"The body is not a command: {error}.")
         except UnknownCommand as error:
             return _failure(400, "unknown-command", str(error))
+        except CommandRefused as error:
+            return _failure(422, "command-refused", f"{error}.", error.hint)
         except CommandFailed as error:
             hint = "Check the disk and the permissions of the site's directory, then try again"
             return _failure(500, "command-failed", str(error), hint)

@@ -84,6 +84,11 @@ FAMILIES: dict[str, Family] = {
         "counter", "Connections reset because their source had too many.", ("service", "port")
     ),
     "spillway_queue_length": Family("gauge", "Requests that wait for a slot.", ("service", "port")),
+    "spillway_demand": Family(
+        "gauge",
+        "Wanted at this site: in flight here, overflowed, waiting and turned away.",
+        ("service", "port"),
+    ),
     "spillway_queue_wait_seconds": Family(
         "histogram", "How long those that waited did so.", ("service", "port")
     ),

@@ -8,6 +8,8 @@ import msgspec
 from router.admin.views import (
     BurstView,
     LinkView,
+    PastDecision,
+    ScaleView,
     ServiceView,
     SiteView,
     Status,
@@ -43,6 +45,14 @@ class CommandFailed(Exception):
     """The order was understood and could not be carried out; nothing has changed."""
 
 
+class CommandRefused(CommandFailed):
+    """It does not fit what is there; ``hint`` is the next step."""
+
+    def __init__(self, text: str, hint: str) -> None:
+        super().__init__(text)
+        self.hint = hint
+
+
 class BadQuestion(Exception):
     """What was asked does not fit the service; the text says why, ``hint`` the next step."""
 
@@ -75,6 +85,17 @@ class RouterView(Protocol):
 
         ``session``: of the request, by cookie, header or client with that value. Raises
         BadQuestion: that makes no session of this service.
+        """
+
+    def scale(self, service: str, port: int | None) -> ScaleView | None:
+        """What an autoscaler goes by. None: no such service. ``port`` None: its first."""
+
+    def past(
+        self, service: str, port: int | None, count: int, *, denied: bool
+    ) -> Sequence[PastDecision] | None:
+        """The last ``count`` requests, newest first; None: no such service. ``port`` None: all.
+
+        ``denied``: of those that no target had a byte of.
         """
 
     def ready(self) -> bool:

@@ -173,6 +173,7 @@ class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
     policy: str
     affinity: AffinityView | None = None
     queued: int
+    demand: int
     requests_total: int
     overflow_total: int
     listener: ListenerView
@@ -251,6 +252,67 @@ class WhyView(msgspec.Struct, frozen=True, kw_only=True):
     session: WhySession | None = None
     decision: WhyDecision
     candidates: tuple[WhyCandidate, ...]
+
+
+class PastDecision(msgspec.Struct, frozen=True, kw_only=True):
+    """`why --last`: one request, how it was decided and what came of it.
+
+    ``site``: who served it, while ``outcome`` is ``under-way`` where it is; None: nowhere.
+    ``outcome``: ``ok``, ``under-way`` or why the exchange failed; ``answer``: the class of a whole
+    answer's status, ``ok`` for tcp. ``waited_s`` in the queue. ``retried_for``: why the attempt
+    before the last failed. ``session``: its hash.
+
+    ``candidates`` are as they were at ``decided_at``, under ``policy``, with ``further`` dearer
+    ones that are not kept. Empty, and the two None, when it was simply for this site: then
+    ``in_flight`` and ``capacity`` are those that this site had.
+    """
+
+    service: str
+    port: int
+    at: str
+    outcome: str
+    site: str | None
+    answer: str | None
+    reason: str
+    overflow_reason: str
+    waited_s: float
+    total_s: float
+    attempts: int
+    retried_for: str | None
+    session: str | None
+    policy: str | None
+    decided_at: str | None
+    in_flight: int | None
+    capacity: int | None
+    candidates: tuple[WhyCandidate, ...]
+    further: int
+
+
+class ScaleView(msgspec.Struct, frozen=True, kw_only=True):
+    """What an autoscaler goes by: one port of a service at this site.
+
+    ``demand`` = ``in_flight`` here + ``overflowed`` (in flight elsewhere because this site was
+    full or had no target) + ``queued`` + ``refused`` (what was turned away, as if it were in
+    flight). ``demand_avg``, ``demand_per_s`` and ``refused_per_s`` are means over half a minute.
+    ``capacity_per_target`` is in requests at once, of kind rate a second; as it was last when no
+    target is ready. ``targets_wanted`` take the demand; None: no capacity is stated.
+    """
+
+    service: str
+    port: int
+    demand: int
+    demand_avg: float
+    demand_per_s: float
+    in_flight: int
+    overflowed: int
+    queued: int
+    refused: int
+    refused_per_s: float
+    targets_ready: int
+    capacity: int | None
+    capacity_kind: str | None
+    capacity_per_target: float | None
+    targets_wanted: int | None
 
 
 class BurstFigure(msgspec.Struct, frozen=True):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from math import inf
 
-from router.balance.candidates import Candidate, LocalSite, RemoteSite, Verdict
+from router.balance.candidates import Candidate, LocalSite, RemoteSite, Verdict, judge_alive
 from router.balance.decisions import (
     CandidateReport,
     Decision,
@@ -14,9 +14,11 @@ from router.balance.decisions import (
 )
 from router.balance.explain import NEAREST, ROOM_FARTHER, decision_reason, report, why_it_yields
 from router.balance.ledger import Ledger
-from router.balance.policies import POLICIES, check_policy
+from router.balance.policies import POLICIES, check_policy, choose
 from router.balance.replicas import one_of_each_site
 from router.balance.rotation import next_in_turn, take_turn
+from router.balance.seen import Seen, glimpse
+from router.model import limits
 from router.model.adverts import RateLoad, RemoteCandidate
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.specs import PolicySpec
@@ -182,6 +184,11 @@ class ServiceBalancer:
             for one in self._remotes.values()
         )
 
+    def freed_per_s(self, site: SiteId, service_time_s: float) -> float:
+        """As `Candidate.freed_per_s`, of ``site`` as of the last decision."""
+        one = self._candidate(site)
+        return 0.0 if one is None else one.freed_per_s(service_time_s)
+
     def select(
         self,
         now: float,
@@ -224,6 +231,46 @@ class ServiceBalancer:
         if isinstance(chosen, RemoteSite):
             return self._decide_remote(chosen, chosen.take_path())
         return self._decide_local()
+
+    def seen(
+        self,
+        now: float,
+        choice: Decision | NoChoice,
+        excluded: frozenset[SiteId] = _NOBODY,
+        preferred: SiteId | None = None,
+        refused: frozenset[SiteId] = _NOBODY,
+    ) -> Seen:
+        """The figures by which `select` has just given ``choice``, for the same arguments.
+
+        At most `limits.DECISION_CANDIDATES_MAX`. To be asked before anything else happens.
+        """
+        kept, further = self._order, 0
+        chosen = self._candidate(choice.site) if isinstance(choice, Decision) else None
+        if len(kept) > limits.DECISION_CANDIDATES_MAX:
+            kept = kept[: limits.DECISION_CANDIDATES_MAX]
+            if chosen is not None and chosen not in kept:
+                kept[-1] = chosen
+            further = len(self._order) - len(kept)
+        for one in kept:
+            one.refresh(now)  # `select` need not have looked at all.
+        glimpses = [
+            glimpse(
+                one,
+                choice.path if one is chosen and isinstance(choice, Decision) else one.next_path(),
+            )
+            for one in kept
+        ]
+        stays = preferred is not None and self._stays(preferred, now, excluded) is not None
+        return Seen(
+            self._policy,
+            now,
+            tuple(glimpses),
+            further,
+            chosen.site if chosen is not None else None,
+            stays,
+            excluded,
+            refused,
+        )
 
     def explain(
         self,
@@ -348,47 +395,12 @@ class ServiceBalancer:
         *,
         near_only: bool = False,
     ) -> list[Candidate]:
-        """Refresh the candidates, judge who is alive, ask the policy; those who tie.
-
-        ``near_only``: only as far as `fill` can choose, and one farther, which tells what a soft
-        one bears. The others keep what was last thought of them.
-        """
-        alive: list[Candidate] = []
-        some_send_away = False
-        roomy_cost = inf  # Of the nearest with a free slot of a stated capacity.
-        for one in self._order:
-            if near_only and alive and alive[-1].cost > roomy_cost:
-                break
-            if one.stale:  # Most are not: nothing was heard of them since the last decision.
-                one.refresh(now)
-                some_send_away = some_send_away or one.sends_away
-            if not one.able:
-                one.verdict = _disability(one)
-            elif excluded and one.site in excluded:
-                one.verdict = "excluded"
-                if self._holds and one.site in refused:
-                    alive.append(one)
-            else:
-                one.verdict = None
-                alive.append(one)
-                if near_only and not one.hard_full and one.has_stated_room:
-                    roomy_cost = min(roomy_cost, one.cost)
-        if some_send_away:  # A rate is what sends away, and keeps them stale.
-            return self._choose_elsewhere(alive)
+        """Judge who is alive, ask the policy; those who tie."""
+        waits_for = refused if self._holds else _NOBODY
+        alive = judge_alive(self._order, now, excluded, waits_for, near_only=near_only)
+        if any([one.sends_away for one in alive]):
+            return choose(self._choose, alive)
         return self._choose(alive)
-
-    def _choose_elsewhere(self, alive: list[Candidate]) -> list[Candidate]:
-        """Who sends all away comes last: within its cap, rather than nobody."""
-        last = [one for one in alive if one.sends_away]
-        judged = [one for one in last if one.verdict is None]  # Not those that were tried.
-        for one in judged:
-            one.verdict = "full" if one.hard_full else "sends-away"
-        tied = self._choose([one for one in alive if not one.sends_away])
-        if tied:
-            return tied
-        for one in judged:
-            one.verdict = None
-        return self._choose(last)
 
     def _decide_local(self) -> Decision:
         local = self._local
@@ -443,12 +455,6 @@ class ServiceBalancer:
             ),
             local_waitable=self._local in waiting_helps,
         )
-
-
-def _disability(one: Candidate) -> Verdict:
-    if one.draining:
-        return "draining"
-    return "unreachable" if one.targets_ready else "no-target"
 
 
 def _has_no_share(one: Candidate) -> bool:

@@ -1,6 +1,7 @@
 """What a balancer knows of each site that could take the next request: mutable, its own."""
 
-from math import floor
+from collections.abc import Sequence
+from math import floor, inf
 from typing import Literal
 
 from router.balance.ledger import Ledger
@@ -41,6 +42,7 @@ class Candidate:
         "capacity",
         "cost",
         "draining",
+        "glimpse",
         "hard_full",
         "in_flight",
         "local",
@@ -74,6 +76,8 @@ class Candidate:
         self.turn = 0
         self.share = 0
         self.verdict: Verdict | None = None
+        self.glimpse: object = None
+        """What was last kept of it, of `seen` alone."""
 
     @property
     def weight(self) -> int:
@@ -113,9 +117,29 @@ class Candidate:
         """Some of its slots are learnt."""
         raise NotImplementedError
 
+    def freed_per_s(self, service_time_s: float) -> float:
+        """How many requests a second it lets in at most while it is full; 0.0: not known.
+
+        A request takes ``service_time_s``, 0.0: not known.
+        """
+        slots = self.stated_capacity
+        if slots is None:
+            return 0.0 if self.rate is None else self.rate.per_s
+        by_slots = slots / service_time_s if service_time_s > 0.0 else 0.0
+        return by_slots if self.rate is None else min(by_slots, self.rate.per_s)
+
     def refresh(self, now: float) -> None:
         """Bring the figures up to ``now``. Repeating it changes nothing."""
         raise NotImplementedError
+
+    def next_path(self) -> tuple[RouterId, ...]:
+        """The way there that the next request takes; ``()``: it is here, or unreachable."""
+        return ()
+
+    @property
+    def heard_at(self) -> float | None:
+        """When the last figure came; None: none has, or it is exact."""
+        return None
 
     def age_s(self, now: float) -> float:
         """How old the in-flight figure is; infinite: never heard."""
@@ -267,6 +291,11 @@ class RemoteSite(Candidate):
         """They come as load and are not bound by the signed advert, as learnt ones do."""
         return self._advert_capacity is None and self._stated is not None
 
+    @property
+    def heard_at(self) -> float | None:
+        """When the last figure came; None: none has."""
+        return self._heard_at
+
     def age_s(self, now: float) -> float:
         """Seconds since the last figure; infinite: none yet."""
         return float("inf") if self._heard_at is None else max(0.0, now - self._heard_at)
@@ -343,3 +372,44 @@ class RemoteSite(Candidate):
         self.stale = True
         self._estimate -= 1
         self._full_until = None
+
+
+def judge_alive(
+    order: Sequence[Candidate],
+    now: float,
+    excluded: frozenset[SiteId],
+    waits_for: frozenset[SiteId],
+    *,
+    near_only: bool = False,
+) -> list[Candidate]:
+    """Refresh the candidates and say whose verdict is the policy's, in order of cost.
+
+    ``waits_for``: excluded ones that the policy is given all the same. ``near_only``: only as far
+    as `fill` can choose, and one farther, which tells what a soft one bears. The others keep what
+    was last thought of them.
+    """
+    alive: list[Candidate] = []
+    roomy_cost = inf  # Of the nearest with a free slot of a stated capacity.
+    for one in order:
+        if near_only and alive and alive[-1].cost > roomy_cost:
+            break
+        if one.stale:  # Most are not: nothing was heard of them since the last decision.
+            one.refresh(now)
+        if not one.able:
+            one.verdict = _disability(one)
+        elif excluded and one.site in excluded:
+            one.verdict = "excluded"
+            if one.site in waits_for:
+                alive.append(one)
+        else:
+            one.verdict = None
+            alive.append(one)
+            if near_only and not one.hard_full and one.has_stated_room:
+                roomy_cost = min(roomy_cost, one.cost)
+    return alive
+
+
+def _disability(one: Candidate) -> Verdict:
+    if one.draining:
+        return "draining"
+    return "unreachable" if one.targets_ready else "no-target"

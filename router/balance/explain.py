@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from router.balance.candidates import Candidate, RemoteSite, Verdict
+from router.balance.candidates import Candidate, Verdict
 from router.balance.decisions import CandidateReport
 from router.balance.policies import balanced_load
 from router.model.specs import PolicySpec
@@ -83,7 +83,7 @@ def report(
         site=one.site,
         site_name=one.name,
         path_cost=one.cost,
-        path=one.next_path() if isinstance(one, RemoteSite) else (),
+        path=one.next_path(),
         targets_ready=one.targets_ready,
         capacity=one.stated_capacity,
         in_flight=one.in_flight,

@@ -1,50 +1,72 @@
 """How many requests at once a target takes before it answers later: learnt from its answers.
 
-The rule, per target. Latency is compared with what the target needs while it has little to do, the
-*baseline*. Both are geometric means over a window: single answers say nothing when service times
-differ by a factor of a hundred, and the least of them still less. Samples are of two kinds:
+The rule, per target. Answers are taken in two kinds by what was in flight when their request began:
+*calm* with at most half of the limit, *busy* with three quarters of it or more. The mean latency of
+calm ones is the *baseline*: what the target needs while nobody waits, measured by ordinary traffic.
+By Little's law a target that has n in flight, and answers in r times its baseline, works on n / r
+of them at once; the others wait. When a window of busy answers is whole, the limit becomes
 
-- *calm*: began with at most half of the limit in flight. They make the baseline, so that ordinary
-  traffic measures it and nothing is held back for it;
-- *busy*: began with three quarters of the limit or more. Their latency over the baseline is the
-  *ratio*. By Little's law in flight / ratio is what the target really works on at once; a ratio
-  above `BUSY` lowers the limit towards a little more than that, at most to a half, and below
-  `CALM` it grows by a quarter, if it was used up at all. In between it rests: just busy.
+    k + sqrt(k)    with k = n / r,    or, while nobody waits and the limit is used up, k = limit
 
-A lower limit is also an experiment. If latency does not fall with it, nobody queued there: the
-target has become slower, and what it needs now is the baseline. While a target is used up all the
-time there are no calm samples; then the limit is lowered by a quarter for one window, once in
-`limits.LEARN_DIP_S`. That, and a growth that turns out too much, is all the probing there is.
+The root is room for those that come unevenly: as in square-root staffing, the target hardly ever
+idles while requests overflow, and latency is 1 + 1/sqrt(k) of its baseline then, below double from
+two on. The same root is the step by which the limit grows.
 
-Sources: L. S. Brakmo, L. L. Peterson, "TCP Vegas" (1995); N. Cardwell et al., "BBR" (2016);
-J. D. C. Little (1961); Netflix concurrency-limits and Envoy's adaptive concurrency filter, whose
-trouble with minima of single samples and with windows of a few requests is described in
-docs/capacity-auto.md.
+A window is whole when it knows its mean to a quarter of that root, so that what is decided is more
+than chance: few answers where all take the same time, thousands where they differ a hundredfold.
+Means and no percentiles, since only of means Little's law speaks; each answer counts for at most
+`CLIP` baselines, in both kinds alike, lest one decides.
+
+Whether latency rose since too many are there or since the target became slower cannot be told from
+busy answers, and a target that is used up most of the time gives no calm ones. So then, before the
+limit falls by a quarter or more, and once in `LEARN_DIP_S`, there is a *dip*: for one window the
+limit is half of k, and what is answered is calm. That is all the probing there is.
+
+Sources: J. D. C. Little (1961); S. Halfin, W. Whitt (1981), 2; Envoy's gradient controller, whose
+formula this is, with another way to measure; Netflix concurrency-limits. See docs/capacity-auto.md.
 """
 
 from collections.abc import Callable
-from math import exp, log
+from math import inf, log, sqrt
 
 import msgspec
 
 from router.model import limits
 
-CALM = 1.1
-"""Below this ratio nobody queues at the target."""
-BUSY = 1.35
-"""Above it too many do. Latency doubles at 2."""
-HEADROOM = 1.2
-"""A lowered limit is this much above what the target works on at once: none of it is idle."""
-GROWTH, FIRST_GROWTH = 1.25, 2.0
-DIP = 0.75
-WEIGHT = 0.5
-"""Of a window of calm samples in the baseline."""
-SETTLED = 1.05
-"""A first baseline is believed when a dip changes it by no more than that."""
+CLIP = 8.0
+"""Baselines that one answer counts for at most: one in a hundred is not to decide for all."""
+PRECISION = 0.25
+"""Of the root: a window's standard error. Four of them lie between nobody waits and the goal."""
+CALM = 0.5
+"""Of the limit in flight is calm, and of k is a dip: so a baseline that was measured too high,
+among waiting requests, is halved with every dip and never confirms itself."""
+BUSY = 0.75
+"""Of the limit in flight is busy: enough of them to measure, all of them near the limit."""
+WAITING = 0.5
+"""Of the root, from which somebody waits: two standard errors above nobody, two below the goal."""
+DOUBLED = 2.0
+"""Latency over the baseline: beyond doubt, it is judged at once, however precise the window is."""
+ROUGH = 0.15
+"""The standard error of a baseline that is clearly another: near enough to begin with."""
+DROP = 0.75
+"""Of the limit: before it falls below, for whatever reason, there is a dip."""
+CUT = 0.5
+"""Of the limit is left at least by one judgement: the next one knows more."""
+MEMORY = 3.0
+"""Windows of the past that the baseline is worth at most, beside a new one that fits it."""
+SPREAD_FIRST, SPREAD_KEPT = 1.0, 0.75
+"""Variance over the square of the mean: of exponential times, until known; and what stays of it."""
+SURPRISE = 3.0
+"""Standard errors that contradict: once in four hundred windows by chance."""
+EARLY = 4.0
+"""Standard errors that are beyond doubt although one looked after each answer."""
 FAILED_SHARE = 0.1
 """Of failures among answers, from which they are the target's trouble and not a request's."""
-USED_SHARE = 0.125
-"""Of busy samples that took the last slot, from which the limit was in use."""
+USED_SHARE = 0.03
+"""Of busy answers that took the last slot, from which requests overflow that it could take."""
+CROWDED_SHARE = 0.5
+"""From so many on there is more than it takes: the limit may double while nobody waits, and dips
+are needed, since there will be no calm."""
 
 
 class Learnt(msgspec.Struct, frozen=True):
@@ -56,75 +78,84 @@ class Learnt(msgspec.Struct, frozen=True):
 
 
 class _Window:
-    """Samples of one kind: as many as it takes to know their mean to `limits.LEARN_PRECISION`."""
+    """Latencies of one kind, until their mean is known well enough."""
 
-    __slots__ = ("began_at", "count", "failures", "in_flight", "logs", "others", "squares", "used")
+    __slots__ = ("began_at", "count", "in_flight", "others", "squares", "sum", "used")
 
     def __init__(self) -> None:
-        self.count = self.failures = self.in_flight = self.used = self.others = 0
-        self.logs = self.squares = 0.0
+        self.count = self.in_flight = self.used = self.others = 0
+        self.sum = self.squares = 0.0
         self.began_at = 0.0
 
-    def add(self, log_s: float, in_flight: int, is_used: bool, now: float) -> None:
-        self._touch(now)
+    def add(self, latency_s: float, in_flight: int, is_used: bool, now: float) -> None:
+        if not self.count:
+            self.began_at = now
         self.count += 1
-        self.logs += log_s
-        self.squares += log_s * log_s
+        self.sum += latency_s
+        self.squares += latency_s * latency_s
         self.in_flight += in_flight
         self.used += is_used
 
-    def add_failure(self, now: float) -> None:
-        self._touch(now)
-        self.failures += 1
+    def says_something(self, now: float) -> bool:
+        """It has answers enough to know how much they differ, from long enough a time."""
+        enough = self.count >= limits.LEARN_SAMPLES_MIN
+        return enough and now - self.began_at >= limits.LEARN_WINDOW_S
 
-    def is_whole(self, now: float, enough: int) -> bool:
-        """It says what it can; at least ``enough`` samples."""
-        seen = self.count + self.failures
-        if seen < enough or now - self.began_at < limits.LEARN_WINDOW_S:
-            return False
-        if seen >= limits.LEARN_SAMPLES_MAX or not self.count:
-            return True
-        mean = self.logs / self.count
-        variance = max(0.0, self.squares / self.count - mean * mean)
-        return self.count * limits.LEARN_PRECISION**2 >= variance
+    def error(self, spread: float) -> float:
+        """The standard error of the mean, over the mean.
+
+        ``spread`` is the variance over the square of the mean that was seen before: few answers
+        may lack the rare ones.
+        """
+        return sqrt(max(self.spread, spread) / self.count)
+
+    def is_stale(self, now: float) -> bool:
+        """Its answers are of different times, and still say too little."""
+        lasts_s = max(limits.LEARN_WINDOW_S_MAX, limits.LEARN_WINDOW_LATENCIES_MAX * self.mean_s)
+        return now - self.began_at > lasts_s
 
     @property
-    def latency_s(self) -> float:
-        return exp(self.logs / self.count)
+    def mean_s(self) -> float:
+        return self.sum / self.count if self.count else 0.0
 
-    def _touch(self, now: float) -> None:
-        """What lies too far apart is no window: nobody asked, or hardly anybody."""
-        if now - self.began_at > limits.LEARN_WINDOW_S_MAX:
-            self.count = self.failures = self.in_flight = self.used = self.others = 0
-            self.logs = self.squares = 0.0
-        if not self.count and not self.failures:
-            self.began_at = now
+    def contradicts(self, mean_s: float, spread: float) -> bool:
+        """More than chance lies between this and ``mean_s``."""
+        error = max(self.error(spread), limits.LEARN_SAME)
+        return abs(log(self.mean_s / mean_s)) > SURPRISE * error
+
+    @property
+    def spread(self) -> float:
+        """The variance over the square of the mean."""
+        return max(0.0, self.squares * self.count / (self.sum * self.sum) - 1)
 
 
 class Learner:
-    """Learns the slots of one target. ``limit``: 1 to `limits.LEARN_SLOTS_MAX`, read at any time.
+    """Learns the slots of one target.
 
-    ``chance`` (0 to 1) spreads the dips of targets that are used up together; with the same one
-    and the same calls it learns the same. O(1) per answer.
+    ``limit``: `limits.LEARN_SLOTS_MIN` to `limits.LEARN_SLOTS_MAX`, read at any time. ``chance``
+    (0 to 1) spreads the dips of targets that are used up together; with the same one and the same
+    calls it learns the same. O(1) per answer.
     """
 
     __slots__ = (
+        "_answers",
         "_at",
         "_baseline_s",
         "_busy",
         "_calm",
         "_chance",
+        "_clip_s",
+        "_dip",
         "_dip_at",
-        "_dips_from",
-        "_grew",
-        "_grow_at",
+        "_failures",
         "_heard_at",
         "_is_sure",
+        "_judged_at",
         "_latency_s",
-        "_patience_s",
         "_settles_at",
+        "_spread",
         "_starting",
-        "_trial",
+        "_worth",
         "limit",
     )
 
@@ -134,15 +165,17 @@ class Learner:
         self._chance = chance
         self._baseline_s: float | None = None
         self._latency_s: float | None = None
+        self._clip_s = inf
+        self._worth = 0.0  # Answers that the baseline is made of.
+        self._spread = SPREAD_FIRST  # Of calm answers.
         self._is_sure = False  # The baseline was measured in calm.
-        self._starting = True  # No latency has risen yet: double.
+        self._starting = True  # Nobody waited yet.
         self._calm, self._busy = _Window(), _Window()
-        self._trial: tuple[float, float] | None = None  # In flight and latency before it was cut.
-        self._dips_from: float | None = None
-        self._dip_at: float | None = None
-        self._grew = False  # By the last change.
-        self._grow_at = 0.0
-        self._patience_s = limits.LEARN_PATIENCE_S
+        self._answers = self._failures = 0  # Since `_judged_at`.
+        self._judged_at = 0.0
+        self._dip: tuple[float, float, float] | None = None
+        """While it lasts: limit, in flight and latency before."""
+        self._dip_at = 0.0
         self._settles_at = 0.0
         self._heard_at = 0.0
 
@@ -157,29 +190,37 @@ class Learner:
         Itself included. True: `limit` is another now.
         """
         self._heard(now)
+        self._answers += 1
         if now < self._settles_at:
             return False  # Most of them began under another limit.
-        log_s = log(max(latency_s, limits.LEARN_LATENCY_S_MIN))
-        at, before = self._at, self.limit
-        dips = self._dips_from is not None
-        if dips or 2 * in_flight <= at or in_flight == 1:
-            self._calm.add(log_s, in_flight, False, now)
-            if self._calm.is_whole(now, limits.LEARN_SAMPLES_MIN):
-                self._take_baseline(now)
-        if not dips and 4 * in_flight < 3 * before:
-            self._busy.others += 1  # Good ones too: failures are judged among all.
-        elif not dips:
-            self._busy.add(log_s, in_flight, in_flight >= before, now)
-            self._look(now)
+        counted_s = min(max(latency_s, limits.LEARN_LATENCY_S_MIN), self._clip_s)
+        before = self.limit
+        if self._dip is not None:
+            if in_flight <= before:
+                self._hear_calm(counted_s, in_flight, now)
+        elif in_flight <= CALM * before:
+            self._hear_calm(counted_s, in_flight, now)
+        else:
+            self._calm.others += 1
+            if in_flight >= BUSY * before:
+                self._hear_busy(counted_s, in_flight, now)
         return self.limit != before
 
     def failed(self, now: float) -> bool:
         """No answer, or one that says that it is too busy. True: `limit` is another now."""
         before = self.limit
         self._heard(now)
-        if now >= self._settles_at and self._dips_from is None:
-            self._busy.add_failure(now)
-            self._look(now)
+        self._failures += 1
+        seen = self._failures + self._answers
+        lasted_s = now - self._judged_at
+        if seen >= limits.LEARN_SAMPLES_MIN and lasted_s >= limits.LEARN_WINDOW_S:
+            fails = self._failures > FAILED_SHARE * seen
+            self._failures = self._answers = 0
+            self._judged_at = now
+            if fails and now >= self._settles_at:
+                self._starting = False
+                self._dip = None
+                self._set(self._at * CUT, now)
         return self.limit != before
 
     def returned(self, now: float) -> bool:
@@ -190,7 +231,7 @@ class Learner:
         before = self.limit
         self._forget_baseline()
         self._starting = True
-        self._dips_from = None
+        self._dip = None
         self._set(max(self._at / 2, min(self._at, float(limits.LEARN_SLOTS_FIRST))), now)
         return self.limit != before
 
@@ -198,98 +239,131 @@ class Learner:
         if now - self._heard_at > limits.LEARN_IDLE_S and self._baseline_s is not None:
             self._forget_baseline()  # The limit stays: nothing speaks against it.
         self._heard_at = now
+        if now - self._judged_at > limits.LEARN_WINDOW_S_MAX:
+            self._failures = self._answers = 0
+            self._judged_at = now
+
+    def _hear_calm(self, latency_s: float, in_flight: int, now: float) -> None:
+        window = self._calm
+        window.add(latency_s, in_flight, False, now)
+        if self._says_baseline(window, now):
+            if window.others <= window.count:
+                self._take_baseline(now)
+            else:
+                self._calm = _Window()  # Lulls in a storm: soon there were more of them.
+        elif window.is_stale(now):
+            self._calm = _Window()
+            if self._dip is not None:  # Hardly anybody asks any more.
+                self._end_dip(limits.LEARN_DIP_S, now)
+
+    def _hear_busy(self, latency_s: float, in_flight: int, now: float) -> None:
+        window = self._busy
+        window.add(latency_s, in_flight, in_flight >= self.limit, now)
+        if self._says_limit(window, now):
+            self._judge(now)
+        elif window.is_stale(now):
+            self._busy = _Window()
 
     def _forget_baseline(self) -> None:
         """The next window is believed whole."""
         self._is_sure = False
-        self._baseline_s = self._trial = self._dip_at = None
+        self._baseline_s = self._dip = None
+        self._clip_s = inf
         self._calm, self._busy = _Window(), _Window()
 
-    def _take_baseline(self, now: float) -> None:
-        """A window of calm samples is whole."""
-        found, self._calm = self._calm.latency_s, _Window()
-        known, sure = self._baseline_s, self._is_sure
-        if known is None or not sure:
-            self._baseline_s = found
-        else:
-            self._baseline_s = known ** (1 - WEIGHT) * found**WEIGHT
-        came_from, self._dips_from = self._dips_from, None
-        self._dip_at = None
-        self._is_sure = came_from is None or known is None or known / found <= SETTLED
-        if came_from is not None:
-            self._set(came_from, now)
+    def _says_baseline(self, window: _Window, now: float) -> bool:
+        """It is precise; in a dip, precise enough for a baseline that is clearly another."""
+        if not window.says_something(now):
+            return False
+        error, known = window.error(self._spread), self._baseline_s
+        if error <= PRECISION / sqrt(self._at):
+            return True
+        if self._dip is None or known is None or error > ROUGH:
+            return False
+        return abs(log(window.mean_s / known)) > EARLY * error
 
-    def _look(self, now: float) -> None:
-        """Judge the busy window if it is whole."""
-        window = self._busy
-        enough = limits.LEARN_SAMPLES_FIRST if self._starting else limits.LEARN_SAMPLES_MIN
-        if not window.is_whole(now, enough):
-            return
-        self._busy = _Window()
-        if window.failures > FAILED_SHARE * (window.count + window.failures + window.others):
-            self._starting = False
-            self._cut(max(self._at / 2, 1.0), now)
-            return
-        if not window.count:
-            return
-        latency_s, in_flight = window.latency_s, window.in_flight / window.count
+    def _says_limit(self, window: _Window, now: float) -> bool:
+        """It is precise, or as precise as what it says needs."""
+        if not window.says_something(now):
+            return False
+        error, root = window.error(self._spread), 1 / sqrt(self._at)
+        if error <= PRECISION * root:
+            return True
+        if self._baseline_s is None:
+            return False
+        ratio = window.mean_s / self._baseline_s
+        if ratio <= 1.0:  # Nobody waits. At the goal it would say so once in forty times.
+            return error <= 2 * PRECISION * root
+        return ratio * (1 - EARLY * error) > DOUBLED
+
+    def _believe(self, baseline_s: float) -> None:
+        self._baseline_s = baseline_s
+        self._clip_s = CLIP * baseline_s
+
+    def _take_baseline(self, now: float) -> None:
+        """A window of calm answers is whole."""
+        window, self._calm = self._calm, _Window()
+        known, found = self._baseline_s, window.mean_s
+        is_new = known is None or not self._is_sure or window.contradicts(known, self._spread)
+        if is_new or known is None:
+            self._believe(found)
+            self._worth = window.count
+        else:
+            worth = min(self._worth, MEMORY * window.count)
+            self._worth = worth + window.count
+            self._believe(known + (found - known) * window.count / self._worth)
+        self._spread = max(window.spread, self._spread * SPREAD_KEPT)
+        self._is_sure = True
+        if self._dip is not None:
+            lasted_s = now - window.began_at
+            every_s = max(limits.LEARN_DIP_S, limits.LEARN_DIP_EVERY * lasted_s)
+            self._end_dip(limits.LEARN_DIP_S if is_new else every_s, now)
+        else:
+            self._dip_at = now + self._until_dip(limits.LEARN_DIP_S)
+
+    def _judge(self, now: float) -> None:
+        """A window of busy answers is whole."""
+        window, self._busy = self._busy, _Window()
+        latency_s, in_flight = window.mean_s, window.in_flight / window.count
         self._latency_s = latency_s
         if self._baseline_s is None:
-            self._baseline_s = latency_s  # For want of a better one, until the first dip.
-        if self._trial is not None:
-            self._end_trial(in_flight, latency_s)
-        ratio = latency_s / self._baseline_s
-        works_on = in_flight / ratio
-        if ratio > BUSY:
+            self._believe(latency_s)  # For want of a better one, until the first dip.
+            self._dip_at = now + self._until_dip(limits.LEARN_FIRST_DIP_S)
+        ratio = latency_s / (self._baseline_s or latency_s)
+        works_on = in_flight / max(1.0, ratio)
+        crowded = window.used >= CROWDED_SHARE * window.count
+        if ratio > 1 + WAITING / sqrt(self._at):
             self._starting = False
-            if self._trial is None:
-                self._trial = (in_flight, latency_s)
-            least = self._at * max(0.5, ratio**-0.5)  # Short answers wait out of proportion.
-            self._cut(max(least, min(works_on * HEADROOM, self._at - 1), 1.0), now)
-        elif window.used >= USED_SHARE * window.count:
-            self._trial = None
-            self._in_use(ratio, now)
-
-    def _in_use(self, ratio: float, now: float) -> None:
-        """The limit is used up, and the target bears it."""
-        if self._dip_at is None:
-            every_s = limits.LEARN_DIP_S if self._is_sure else limits.LEARN_FIRST_DIP_S
-            self._dip_at = now + every_s * (0.75 + 0.5 * self._chance())
-        if self._grew and ratio <= BUSY:
-            self._grew = False
-            self._patience_s = limits.LEARN_PATIENCE_S
-        if now >= self._dip_at and self.limit > 1:
-            self._dips_from = self._at
+            to = works_on + sqrt(works_on)
+        else:
+            to = self._at * 2 if self._starting and crowded else self._at + sqrt(self._at)
+        if crowded and (to <= DROP * self._at or now >= self._dip_at):
+            self._dip = (self._at, in_flight, latency_s)
             self._calm = _Window()
-            self._set(min(self._at * DIP, self.limit - 1.0), now)
-        elif ratio < CALM and now >= self._grow_at:
-            factor = FIRST_GROWTH if self._starting else GROWTH
-            self._set(max(self._at * factor, self.limit + 1.0), now)
-            self._grew = True
+            self._clip_s = CLIP * latency_s  # It may be the new baseline.
+            self._set(max(works_on * CALM, self._at * CUT * CALM), now)
+        elif to < self._at or window.used >= USED_SHARE * window.count:
+            self._set(max(to, self._at * CUT), now)
 
-    def _end_trial(self, in_flight: float, latency_s: float) -> None:
-        """Did latency fall with the limit? If not, that is what the target needs now."""
-        assert self._trial is not None, "a trial that was begun"
-        before, slow_s = self._trial
-        if in_flight > limits.LEARN_TRIAL_SHARE * before:
-            return  # Too little to tell.
-        self._trial = None
-        if log(slow_s / latency_s) < log(before / in_flight) / 4:
-            self._baseline_s = latency_s
-            worked_on = before * min(1.0, latency_s / slow_s)
-            self._at = max(self._at, worked_on)
-            self._grow_at = 0.0
+    def _end_dip(self, next_s: float, now: float) -> None:
+        """What was measured before it is judged by the baseline of now."""
+        assert self._dip is not None, "a dip that was begun"
+        (at, in_flight, latency_s), self._dip = self._dip, None
+        works_on = in_flight / max(1.0, latency_s / (self._baseline_s or latency_s))
+        self._dip_at = now + self._until_dip(next_s)
+        self._set(max(min(works_on + sqrt(works_on), at + sqrt(at)), at * CUT), now)
 
-    def _cut(self, to: float, now: float) -> None:
-        if self._grew:
-            self._grew = False
-            self._patience_s = min(2 * self._patience_s, limits.LEARN_PATIENCE_S_MAX)
-        self._grow_at = now + self._patience_s
-        self._set(to, now)
+    def _until_dip(self, seconds: float) -> float:
+        return seconds * (0.75 + 0.5 * self._chance())
 
     def _set(self, at: float, now: float) -> None:
-        self._at = min(max(at, 1.0), float(limits.LEARN_SLOTS_MAX))
-        self.limit = int(self._at)
+        """Nothing is heard until answers that take long could have come, too.
+
+        Those that come at once would make a window of the short ones.
+        """
+        self._at = min(max(at, float(limits.LEARN_SLOTS_MIN)), float(limits.LEARN_SLOTS_MAX))
+        self.limit = round(self._at)
         self._busy = _Window()
-        settling_s = self._latency_s or self._baseline_s or 0.0
+        latencies = min(2 + 3 * sqrt(self._spread), CLIP)
+        settling_s = latencies * (self._latency_s or self._baseline_s or 0.0)
         self._settles_at = now + min(settling_s, limits.LEARN_SETTLE_S_MAX)

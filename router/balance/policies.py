@@ -137,6 +137,22 @@ def failover(alive: Sequence[Candidate]) -> list[Candidate]:
     return _least(roomy, _fill_key(roomy)) if len(roomy) > 1 else roomy
 
 
+def choose(rule: Policy, alive: Sequence[Candidate]) -> list[Candidate]:
+    """By ``rule``; who sends all away comes last: within its cap, rather than nobody."""
+    last = [one for one in alive if one.sends_away]
+    if not last:
+        return rule(alive)
+    judged = [one for one in last if one.verdict is None]  # Not those that were tried.
+    for one in judged:
+        one.verdict = "full" if one.hard_full else "sends-away"
+    tied = rule([one for one in alive if not one.sends_away])
+    if tied:
+        return tied
+    for one in judged:
+        one.verdict = None
+    return rule(last)
+
+
 def _with_room(candidates: Sequence[Candidate]) -> list[Candidate]:
     roomy: list[Candidate] = []
     for one in candidates:

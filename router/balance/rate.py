@@ -127,25 +127,22 @@ class Gate:
         reserve = max(limits.RATE_RESERVE_MIN, self._limit * limits.RATE_RESERVE_SHARE)
         self._burst = min(float(self._limit), reserve)
 
-    def look(self, now: float) -> bool:
-        """Bring the state up to ``now``; whether it changed."""
+    def _catch_up(self, now: float) -> None:
+        """Bring the state up to ``now``."""
         if not self.is_over:
-            if self._admitted.total(now) < self._limit:
-                return False
-            self._go_over(now)  # The rate was lowered.
-            return True
+            if self._admitted.total(now) >= self._limit:
+                self._go_over(now)  # The rate was lowered.
+            return
         saved = self._saved + (now - self._saved_at) * self.rate.per_s
         self._saved, self._saved_at = min(saved, self._burst), now
         if now < self._over_since + self.rate.stay_s:
-            return False
-        if self.asked_per_s(now) >= self.rate.resume_per_s:
-            return False
-        self.is_over = self._admitted.total(now) >= self._limit
-        return not self.is_over
+            return
+        if self.asked_per_s(now) < self.rate.resume_per_s:
+            self.is_over = self._admitted.total(now) >= self._limit
 
     def free(self, now: float) -> int:
         """How many would be let in now."""
-        self.look(now)
+        self._catch_up(now)
         left = self._limit - self._admitted.total(now)
         if self.is_over:
             left = min(left, floor(self._saved + _ROUNDING))

@@ -9,16 +9,13 @@ from router.model.adverts import RateLoad
 from router.model.ids import ServiceKey
 
 
-def standing_target(slots: int, rtt_s: float, service_time_s: float) -> int:
+def standing_target(freed_per_s: float, rtt_s: float) -> int:
     """How many requests one ingress keeps standing at a full egress.
 
-    As many slots as come free there within a round trip (slots x RTT / service time), so that none
-    is idle while word of it travels; 1 to `limits.STANDING_MAX`. A service time of 0: not known, 1.
+    As many as that lets in within a round trip, so that no slot is idle and no permit unused while
+    word of it travels; 1 to `limits.STANDING_MAX`.
     """
-    if service_time_s <= 0.0:
-        return 1
-    freed = slots * rtt_s / service_time_s
-    return max(1, min(math.ceil(freed), limits.STANDING_MAX))
+    return max(1, min(math.ceil(freed_per_s * rtt_s), limits.STANDING_MAX))
 
 
 class _Load(msgspec.Struct, frozen=True):

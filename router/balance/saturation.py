@@ -16,7 +16,7 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     """A service at this site now, all its ports. Counters only grow, unless it was made anew.
 
     ``full``: no target here has room. ``absent``: targets are bound here and none is ready.
-    ``demand``: under way and waiting for clients of this site, and of others here.
+    ``demand``: see `balance.demand`. ``refused``: turned away since nobody had room, or a target.
     ``waited_s``: what all requests together have waited in the queue.
     """
 
@@ -84,10 +84,12 @@ class Saturation:
     above. *saturated -> calm*: all figures have been at their low marks or below for
     ``calm.for_s``.
     Neither before ``cool_down_s`` has passed since the last change, so it never changes faster.
+    After a window in which nobody looked (a host that slept) it begins anew: what was is not known.
 
     A moment counts as full when no target here has room, when requests were refused since the last
-    look because every site was full, or when targets are bound here, none is ready and requests
-    come. Shares of requests, and their mean wait, need `limits.BURST_REQUESTS_MIN` of them.
+    look since no site had room or a target, or when targets are bound here, none is ready and
+    requests come. Shares of requests, and their mean wait, need `limits.BURST_REQUESTS_MIN` of
+    them.
     """
 
     __slots__ = (
@@ -128,6 +130,12 @@ class Saturation:
             self._last = self._seen_since = now
             return None
         if now <= self._last:
+            return None
+        if now - self._last > self._spec.window_s:
+            self._parts.clear()
+            self.figures = Figures(capacity=totals.capacity)
+            self._last = self._seen_since = now
+            self._calm_since = inf
             return None
         self._add(before, totals, now)
         self._last = now

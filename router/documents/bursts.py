@@ -8,7 +8,7 @@ import re
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from router.documents import readers, templates
+from router.documents import addresses, readers, templates
 from router.documents.nodes import Findings, Mapping, Node, Scalar
 from router.documents.readers import BAD, Bad
 from router.documents.schema import Field, Shape
@@ -77,6 +77,15 @@ def url(findings: Findings, node: Node, path: str) -> str | Bad:
             code="SW0707",
         )
         return BAD
+    if addresses.is_metadata(parts.hostname or ""):
+        findings.add(
+            node,
+            path,
+            f"{parts.hostname} is a link-local address, where clouds tell secrets: none is called",
+            "Name the receiver by its name",
+            "SW0707",
+        )
+        return BAD
     if "@" in parts.netloc:
         findings.add(
             node,
@@ -116,7 +125,35 @@ def manifest(findings: Findings, node: Node, path: str) -> dict[str, Any] | Bad:
             hint = f"Add {key}: the router creates and deletes it by that"
             findings.add(node, path, f"field {key!r} is missing or no text", hint, "SW0708")
             return BAD
-    for text in (value["apiVersion"], value["kind"], name, metadata.get("namespace")):
+    return value if _is_good_object(findings, node, path, value, metadata) else BAD
+
+
+_API_VERSION: Final = re.compile(r"(?:[a-z0-9][a-z0-9.-]{0,252}/)?v[a-z0-9]{1,62}\Z")
+_KIND: Final = re.compile(r"[A-Za-z][A-Za-z0-9]{0,62}\Z")
+_OBJECT_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?\Z")
+_NO_KINDS: Final = frozenset({"Secret", "ServiceAccount", "TokenRequest"})
+_NO_GROUPS: Final = frozenset(
+    f"{name}.k8s.io"
+    for name in (
+        "rbac.authorization",
+        "authorization",
+        "authentication",
+        "admissionregistration",
+        "apiregistration",
+        "certificates",
+    )
+)
+"""What grants rights or holds keys. The router may write Secrets: who may only write the documents
+that it reads must not come to that by them.
+"""
+
+
+def _is_good_object(
+    findings: Findings, node: Node, path: str, value: dict[str, Any], metadata: dict[str, Any]
+) -> bool:
+    version, kind, name = value["apiVersion"], value["kind"], metadata["name"]
+    namespace = metadata.get("namespace")
+    for text in (name, namespace):
         if isinstance(text, str) and not templates.names_in(text) <= templates.STEADY:
             findings.add(
                 node,
@@ -125,8 +162,30 @@ def manifest(findings: Findings, node: Node, path: str) -> dict[str, Any] | Bad:
                 f"There use {', '.join(sorted(templates.STEADY))} only",
                 "SW0706",
             )
-            return BAD
-    return value
+            return False
+    for key, text, form in (
+        ("apiVersion", version, _API_VERSION),
+        ("kind", kind, _KIND),
+        ("metadata.name", name, _OBJECT_NAME),
+        ("metadata.namespace", "x" if namespace is None else namespace, _OBJECT_NAME),
+    ):
+        sample = text
+        if isinstance(text, str) and form is _OBJECT_NAME:
+            sample = templates.filled(text, dict.fromkeys(templates.STEADY, "x"))
+        if not isinstance(sample, str) or form.match(sample) is None:
+            reason = f"{key} {str(text)[:80]!r} is none that Kubernetes could have"
+            findings.add(node, path, reason, "It becomes part of a path", "SW0708")
+            return False
+    if (kind in _NO_KINDS and "/" not in version) or version.partition("/")[0] in _NO_GROUPS:
+        findings.add(
+            node,
+            path,
+            f"a {kind} of {version} grants rights or holds keys: no hook makes one",
+            "Let a webhook's receiver do that, or a controller of your own",
+            "SW0708",
+        )
+        return False
+    return True
 
 
 def _value(findings: Findings, node: Node, path: str, left: list[int]) -> Any:

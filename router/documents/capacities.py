@@ -116,16 +116,18 @@ def rate_of(per_s: float, resume: str, window_s: float | None, stay_s: float | N
     )
 
 
-def problem_of(rates: list[float], resume: str, window_s: float | None) -> tuple[str, str, str]:
+def problem_of(
+    rates: list[float], resume: str, window_s: float | None, stay_s: float | None = None
+) -> tuple[str, str, str]:
     """(field, what is wrong, hint) with what stands beside ``rates``; the field is empty: nothing.
 
     Without any rate nothing may stand there.
     """
     if not rates:
-        if resume:
-            return "resume", "resume belongs to a rate, and none is stated", "Add capacity: 15/s"
-        if window_s is not None:
-            return "window", "window belongs to a rate, and none is stated", "Add capacity: 15/s"
+        given = {"resume": resume or None, "window": window_s, "stay": stay_s}
+        for field, value in given.items():
+            if value is not None:
+                return field, f"{field} belongs to a rate, and none is stated", "Add capacity: 15/s"
         return "", "", ""
     least = min(rates)
     if window_s is not None and window_s * least < 1.0:

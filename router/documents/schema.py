@@ -13,6 +13,7 @@ import msgspec
 
 from router.documents import addresses, capacities, readers, weights
 from router.documents.nodes import Findings, Mapping, Node, Scalar
+from router.documents.rate_rules import check_cap, check_rates
 from router.documents.readers import BAD, Bad, Reader
 from router.model import limits
 from router.model.settings import (
@@ -258,39 +259,7 @@ def _check_connector(findings: Findings, node: Mapping, path: str, spec: Connect
     rates = capacities.connector_rates(spec)
     if spec.workload and not rates:
         return True  # Its pods may state theirs.
-    return _check_rates(findings, node, path, rates, spec)
-
-
-def _check_rates(
-    findings: Findings,
-    node: Mapping,
-    path: str,
-    rates: list[float],
-    spec: ConnectorSpec | SitePolicySpec,
-) -> bool:
-    """What stands beside a rate fits it."""
-    key, reason, hint = capacities.problem_of(rates, spec.resume, spec.window_s)
-    if not key and not rates and spec.stay_s is not None:
-        key, reason, hint = "stay", "stay belongs to a rate, and none is stated", "Add 15/s"
-    if not key:
-        return True
-    findings.add(_place(node, key), f"{path}.{key}", reason, hint, "SW0104")
-    return False
-
-
-def _check_site_policy(findings: Findings, node: Mapping, path: str, spec: SitePolicySpec) -> bool:
-    found = capacities.of_spec(spec.site_capacity)
-    if found.per_s is None and spec.spill == "all":
-        findings.add(
-            _place(node, "spill"),
-            f"{path}.spill",
-            "spill: all belongs to a rate: only a rate can say when it is over",
-            "Write siteCapacity: 15/s, or spill: excess",
-            "SW0104",
-        )
-        return False
-    rates = [] if found.per_s is None else [found.per_s]
-    return _check_rates(findings, node, path, rates, spec)
+    return check_rates(findings, node, path, rates, spec)
 
 
 def _check_site(findings: Findings, node: Mapping, path: str, spec: SiteSpec) -> bool:
@@ -459,6 +428,6 @@ SHAPES: Final[dict[Kind, Shape]] = {
         Field("site_capacity", readers.site_capacity),
         *_RATE_FIELDS,
         Field("spill", readers.word("excess", "all")),
-        check=_check_site_policy,
+        check=check_cap,
     ),
 }

@@ -6,7 +6,7 @@ import yaml
 
 from router.documents import readers
 from router.documents.bursts import BURST
-from router.documents.nodes import Findings, Mapping, Node, parse
+from router.documents.nodes import Findings, Mapping, Node, Scalar, parse
 from router.documents.readers import BAD, Bad
 from router.documents.schema import SHAPES as OTHERS
 from router.documents.schema import Shape
@@ -50,6 +50,15 @@ def read(text: str, source: str) -> tuple[list[Document], list[ConfigError]]:
     return documents, errors
 
 
+def _kind(findings: Findings, node: Node, path: str) -> str | Bad:
+    if isinstance(node, Scalar) and node.value == "Scenario":
+        reason = "a Scenario is nothing that a site has"
+        findings.add(node, path, reason, f"Run it: sitectl simulate {findings.source}")
+        return BAD
+    kind: str | Bad = readers.word(*KINDS)(findings, node, path)
+    return kind
+
+
 def _document(findings: Findings, node: Node) -> Document | None:
     if not isinstance(node, Mapping):
         findings.add(
@@ -64,7 +73,7 @@ def _document(findings: Findings, node: Node) -> Document | None:
                 hint = "The name stands at the top level: name: NAME"
             findings.add(key, "$", f"unknown field {key.value[:40]!r}", hint)
     _required(findings, node, "apiVersion", readers.word(API_VERSION))
-    kind = _required(findings, node, "kind", readers.word(*KINDS))
+    kind = _required(findings, node, "kind", _kind)
     name = _required(findings, node, "name", readers.name)
     if isinstance(kind, Bad):
         return None

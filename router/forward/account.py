@@ -2,28 +2,22 @@
 
 from math import inf
 
-from router.forward.counters import SERVED_NOWHERE, CodeClass
+from router.forward.counters import SERVED_NOWHERE
 from router.forward.local import LocalLeg
 from router.forward.observing import Passage, Watch
+from router.forward.past import Record
 from router.forward.ports import LegFailure, Request
 from router.forward.service import Service
 from router.model.ids import SiteId
 
+TURNED_AWAY = ("all-full", "no-route", "no-target")
+"""Failures of requests that would have been served, had there been more targets."""
 
-class Account:
+
+class Account(Record):
     """The record of one `Dispatch`, which writes it in place as things happen (hot)."""
 
-    __slots__ = (
-        "_watch",
-        "attempts",
-        "begun_at",
-        "code_class",
-        "held_at",
-        "overflow_reason",
-        "reason",
-        "started_at",
-        "waited_since",
-    )
+    __slots__ = ("_watch", "begun_at", "held_at")
 
     def __init__(self, request: Request, watch: Watch | None, now: float) -> None:
         self._watch = watch
@@ -32,14 +26,20 @@ class Account:
         """When the last attempt did; infinite: it waits for another."""
         self.held_at = inf
         """When that one had a target."""
-        self.waited_since: float | None = None
-        """In the queue; None: it does not, or has had its slot."""
-        self.attempts = 0
-        self.reason = ""
-        self.overflow_reason = ""
-        """Of the last decision."""
-        self.code_class: CodeClass = "5xx" if request.protocol != "tcp" else "ok"
-        """Of the answer, if it is passed on whole."""
+        self.waited_since = None
+        self.waited_s = self.total_s = 0.0
+        self.attempts = self.in_flight = 0
+        self.site = self.capacity = self.seen = None
+        self.reason = self.overflow_reason = self.outcome = self.retried_for = ""
+        self.session = request.session
+        self.code_class = "5xx" if request.protocol != "tcp" else "ok"
+
+    def note_waited(self, service: Service, now: float) -> None:
+        """Its wait in the queue is over."""
+        assert self.waited_since is not None, "it waits"
+        self.waited_s = now - self.waited_since
+        self.waited_since = None
+        service.counters.queue_wait.observe(self.waited_s)
 
     def rest(self) -> None:
         """No attempt is under way."""
@@ -59,8 +59,10 @@ class Account:
         """
         counters, now = service.counters, service.timers.now()
         seconds = now - self.started_at
+        self.site = site
+        self.total_s = seconds
         if self.waited_since is not None:
-            counters.queue_wait.observe(now - self.waited_since)
+            self.note_waited(service, now)
         served_at = SERVED_NOWHERE
         if site is not None:
             served_at = service.remotes.name_of(site)
@@ -68,12 +70,17 @@ class Account:
             if self.overflow_reason:
                 counters.overflowed(served_at, self.overflow_reason)
         code_class = self.code_class
-        if failure is not None:
+        if failure is None:
+            self.outcome = "ok"
+        else:
+            self.outcome = failure.code
+            if failure.untouched:
+                service.past.denied(self)
             if failure.code == "cancelled":
                 code_class = "cancelled"
             else:
-                if failure.code == "all-full":
-                    counters.turned_away += 1
+                if failure.code in TURNED_AWAY:
+                    service.demand.turned_away()
                 code_class = "error" if request.protocol == "tcp" else "5xx"
         counters.request(served_at, code_class, seconds)
         if self.held_at != self.started_at:  # The commonest have a target at once.

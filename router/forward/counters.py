@@ -101,9 +101,7 @@ class ServiceCounters:
         "_requests",
         "_retries",
         "_target",
-        "away",
         "queue_wait",
-        "turned_away",
     )
 
     def __init__(self) -> None:
@@ -112,10 +110,6 @@ class ServiceCounters:
         self._decisions: dict[tuple[str, str], int] = {}
         self._retries: dict[tuple[str, str], int] = {}
         self.queue_wait = Histogram()
-        self.away = 0
-        """Streams of ours open at other sites, those that stand there included."""
-        self.turned_away = 0
-        """Requests refused because every site was full."""
         # Most requests have a target at once and spend all their time there: they cost nothing
         # here. Of the others the whole time stands apart, so that a snapshot can take it off.
         self._apart = Histogram()

@@ -56,11 +56,11 @@ class Dispatch(Sender):
     __slots__ = (
         "_again",
         "_asked_at",
+        "_away",
         "_complete_at",
         "_deadline",
         "_local",
         "_service",
-        "_site",
         "_standing",
         "_stood_half_at",
         "_told_opened",
@@ -82,10 +82,10 @@ class Dispatch(Sender):
         Sender.__init__(self, request, handler, service.pressure, account)
         self._service = service
         self._local: LocalLeg | None = None
-        self._site: SiteId | None = None  # Of the last attempt.
         self._tries = Tries()
         self._again: Again | None = None
         self._deadline: float | None = None  # Of waiting in the queue.
+        self._away = False  # The attempt is elsewhere for want of room here: `Demand.left`.
         self._standing: SiteId | None = None
         self._stood_half_at = 0.0  # A stand refused before then was not let stand.
         self._asked_at: float | None = None  # An OPEN is unanswered that may not wait.
@@ -98,6 +98,7 @@ class Dispatch(Sender):
     def start(self) -> None:
         """Once, before any other call."""
         service = self._service
+        service.past.begun(self._account)
         pressure = service.pressure
         if pressure.is_refusing:
             pressure.refused_total += 1
@@ -170,6 +171,9 @@ class Dispatch(Sender):
 
     def done(self, failure: LegFailure | None) -> None:
         self._leg = None
+        if self._away:
+            self._away = False
+            self._service.demand.returned()
         busy = failure is not None and failure.code == "busy"
         if self._standing is not None:
             early = self._service.timers.now() < self._stood_half_at
@@ -194,7 +198,7 @@ class Dispatch(Sender):
 
     def _note_session(self, head: bytes) -> bytes:
         """``head`` as the session's client must see it, now that we know who serves it."""
-        service, site = self._service, self._site
+        service, site = self._service, self._account.site
         sessions = service.sessions
         if sessions is None or site is None:  # The affinity was taken off meanwhile.
             return head
@@ -211,10 +215,10 @@ class Dispatch(Sender):
             travelled_s = self._service.remotes.round_trip_s(self._standing)
             account.begun_at = max(account.begun_at, now - travelled_s)
             self._end_stand(turned_away=False)
+            self._leave(account.overflow_reason)
         if account.waited_since is not None:
-            self._service.counters.queue_wait.observe(now - account.waited_since)
+            account.note_waited(self._service, now)
             self._service.room.served()
-            account.waited_since = None
 
     # Waiting
 
@@ -235,7 +239,7 @@ class Dispatch(Sender):
 
     def granted(self, slot: Slot) -> None:
         self._service.room.left(self)
-        self._site = self._service.site
+        self._account.site = self._service.site
         self._account.overflow_reason = ""
         self._account.reason = "waited until a slot was free here"
         self._serve_here(slot, self._service.timers.now())
@@ -291,11 +295,13 @@ class Dispatch(Sender):
 
     def _try_again(self, failure: LegFailure) -> None:
         """The attempt failed, and all of the request is here."""
-        assert self._site is not None, "an attempt had a site"
+        site = self._account.site
+        assert site is not None, "an attempt had a site"
         self._opened = False  # What is sent meanwhile is kept for the next one.
         self._account.held_at = inf
+        self._account.retried_for = failure.code
         local_target = self._local.target if self._local is not None else None
-        self._tries.note(failure, self._site, local_target)
+        self._tries.note(failure, site, local_target)
         now, late_at = self._service.timers.now(), self._late_at()
         if now >= late_at:
             self._fail(TOO_LATE)
@@ -316,6 +322,7 @@ class Dispatch(Sender):
                 assert isinstance(choice, NoChoice)
                 if tries.forgive():
                     continue
+                self._keep(choice, now)
                 service.counters.decided(service.config.policy.name, choice.reason)
                 if self._may_wait_for(choice):
                     if self._again is None or self._is_permitted(now):
@@ -330,6 +337,13 @@ class Dispatch(Sender):
             self._note_unbegun(choice)
         if not self._may_go_on(now) or self._is_gone() or not self._await_way(now):
             self._fail(tries.verdict())
+
+    def _keep(self, choice: Decision | NoChoice, now: float) -> None:
+        """What ``choice`` was made by. Before anything of it happens."""
+        tries, preferred = self._tries, self._request.preferred
+        self._account.seen = self._service.balancer.seen(
+            now, choice, tries.excluded, preferred, tries.refused
+        )
 
     def _may_go_on(self, now: float) -> bool:
         """Whether a way may appear: one was lost, this site has just started, or a site that was
@@ -386,20 +400,29 @@ class Dispatch(Sender):
 
     def _begin(self, decision: Decision, now: float) -> bool:
         """Start an attempt; False: it could not even start."""
+        account = self._account
         if not decision.local:
+            self._keep(decision, now)
             if not self._open_remote(decision.site, decision.path, 0, now):
                 return False
+            self._leave(decision.overflow_reason)
         else:
-            admission, avoid = self._service.admission, self._tries.avoid
+            service, avoid = self._service, self._tries.avoid
+            if account.attempts or account.seen is not None:
+                self._keep(decision, now)
+            else:  # The commonest: this site's own figures say it all.
+                ledger = service.ledger
+                account.in_flight = ledger.load
+                account.capacity = ledger.capacity
             session = self._request.session
-            slot = admission.take(now, avoid, session)
+            slot = service.admission.take(now, avoid, session)
             if avoid and type(slot) is not Slot and not self._may_leave(decision.site, now):
-                slot = admission.take(now, NO_TARGETS, session)  # Rather the same one than none.
+                # Rather the same one than none.
+                slot = service.admission.take(now, NO_TARGETS, session)
             if type(slot) is not Slot:
                 return False
-            self._site = decision.site
+            account.site = decision.site
             self._serve_here(slot, now)
-        account = self._account
         account.overflow_reason = decision.overflow_reason
         account.reason = decision.reason
         return True
@@ -438,10 +461,17 @@ class Dispatch(Sender):
         if not leg.start(service.streams, service.site):
             return False
         self._asked_at = None if wait_ms else now
-        self._site = site
+        self._account.site = site
         self._local = None
         self._launch(leg, now)
         return True
+
+    def _leave(self, overflow_reason: str) -> None:
+        """A remote attempt is under way; with a reason, or for want of targets, it is demand."""
+        service = self._service
+        if overflow_reason or not service.ledger.targets_ready:
+            self._away = True
+            service.demand.left()
 
     def _wait(self, choice: NoChoice, now: float) -> None:
         service = self._service
@@ -456,6 +486,8 @@ class Dispatch(Sender):
         elif now >= self._deadline or not service.room.enter(
             self, choice, self._deadline, returns=returns
         ):
+            if not returns:
+                self._account.waited_since = None  # It never did.
             self._fail(LegFailure("all-full", "every site that has targets is full"))
 
     def _may_wait_for(self, choice: NoChoice) -> bool:
@@ -478,14 +510,15 @@ class Dispatch(Sender):
         if self._replay is not None:
             self._forget_sent()
         local, self._local = self._local, None  # It holds us: no cycle waits for the collector.
-        site = self._site if self._told_opened else None
+        site = self._account.site if self._told_opened else None
         self._account.end(self._service, self._request, failure, site, local)
         self._handler.done(failure)
 
     def _note_answer(self, now: float) -> None:
         """The first answer of another site that did not have to wait: about a round trip."""
-        if self._asked_at is not None and self._site is not None:
-            self._service.remotes.note_round_trip(self._site, now - self._asked_at)
+        site = self._account.site
+        if self._asked_at is not None and site is not None:
+            self._service.remotes.note_round_trip(site, now - self._asked_at)
             self._asked_at = None
 
     def _end_stand(self, *, turned_away: bool) -> None:

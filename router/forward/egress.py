@@ -136,6 +136,7 @@ class EgressStream:
         if offer.wait_ms > 0:
             wait_s = min(offer.wait_ms / 1000, limits.OPEN_WAIT_S_MAX)
             wait_until = service.timers.now() + wait_s
+        service.demand.brought += 1
         if service.ledger.rated:
             service.ledger.ask(service.timers.now())
         slot = service.admission.admit(self, offer.ingress, wait_until)

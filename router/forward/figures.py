@@ -52,6 +52,7 @@ class ServiceSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     ``explanation`` has every candidate site with its figures; the local one is a site of the
     service only if ``has_targets``, ``rate`` is its own. ``declared``: some site declares it.
+    ``demand``: see `balance.demand`.
     """
 
     key: ServiceKey
@@ -59,6 +60,7 @@ class ServiceSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     declared: bool
     has_targets: bool
     queued: int
+    demand: int
     load: Load
     targets: tuple[TargetInfo, ...]
     explanation: Explanation

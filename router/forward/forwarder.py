@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from router.balance.decisions import Explanation
+from router.balance.demand import ScaleFigures
 from router.balance.saturation import Totals
 from router.balance.site_gate import RateState
 from router.forward.clients import ClientConnection
@@ -12,6 +13,7 @@ from router.forward.egress import EgressStream, Refused, request_of
 from router.forward.figures import NO_LOAD, Load, ServiceSnapshot, TargetInfo
 from router.forward.listeners import Listeners, ListenerState
 from router.forward.observing import Observing
+from router.forward.past import Record
 from router.forward.ports import NoTls, TargetConfig
 from router.forward.pressure import Pressure
 from router.forward.service import Service, Surroundings
@@ -242,6 +244,16 @@ class Forwarder:
         """Of each port of ``service`` that is known here."""
         return [one.totals() for key, one in self._services.items() if key.name == service]
 
+    def sample_demand(self) -> None:
+        """Once a second: what is wanted of every service port."""
+        for service in self._services.values():
+            service.sample_demand()
+
+    def scale_of(self, key: ServiceKey) -> ScaleFigures | None:
+        """What an autoscaler goes by; None: unknown service port."""
+        service = self._services.get(key)
+        return service.scale() if service is not None else None
+
     def targets(self) -> dict[ServiceKey, list[TargetInfo]]:
         """The targets of this site, by service port."""
         return {key: service.targets() for key, service in self._services.items()}
@@ -257,6 +269,11 @@ class Forwarder:
         """What would be decided now, for a request of ``session``; None: unknown service port."""
         service = self._services.get(key)
         return service.explain(now, session) if service is not None else None
+
+    def past_of(self, key: ServiceKey, count: int, *, denied: bool) -> list[Record]:
+        """At most ``count`` of the last requests of a service port, as `Past.last`."""
+        service = self._services.get(key)
+        return service.past.last(count, denied=denied) if service is not None else []
 
     def sessions_of(self, key: ServiceKey) -> Sessions | None:
         """How the service port keeps sessions; None: not at all."""
@@ -417,6 +434,7 @@ class Forwarder:
             declared=service.key in self._declared,
             has_targets=service.has_targets,
             queued=service.room.queued,
+            demand=service.demanded().demand,
             load=load,
             targets=tuple(service.targets()),
             explanation=service.explain(now),

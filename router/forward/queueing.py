@@ -29,6 +29,7 @@ from router.balance.balancer import ServiceBalancer
 from router.balance.decisions import Decision, NoChoice, RemoteWait
 from router.balance.ledger import Slot
 from router.balance.patience import LinePace
+from router.balance.reports import standing_target
 from router.forward.admission import Admission
 from router.model import limits
 from router.model.ids import SiteId
@@ -74,15 +75,14 @@ class WaitingRoom:
     __slots__ = (
         "_admission",
         "_balancer",
+        "_freed_per_s",
         "_limit",
         "_line",
         "_not_before",
         "_pace",
-        "_promised",
         "_round_trip_s",
         "_site",
         "_standing",
-        "_target",
         "_timers",
     )
 
@@ -93,18 +93,16 @@ class WaitingRoom:
         admission: Admission,
         timers: Timers,
         *,
-        standing_target: Callable[[SiteId], int],
         round_trip_s: Callable[[SiteId], float],
-        promised_per_s: Callable[[NoChoice], float],
+        freed_per_s: Callable[[SiteId], float],
     ) -> None:
-        """``promised_per_s``: how many slots a second may come free at full sites; 0: not known."""
+        """``freed_per_s``: how many a second a full site lets in at most; 0.0: not known."""
         self._site = site
         self._balancer = balancer
         self._admission = admission
         self._timers = timers
-        self._target = standing_target
         self._round_trip_s = round_trip_s
-        self._promised = promised_per_s
+        self._freed_per_s = freed_per_s
         self._pace = LinePace()
         self._limit = 0
         # To its deadline, in order of arrival.
@@ -145,15 +143,24 @@ class WaitingRoom:
 
     def _is_worth_it(self, choice: NoChoice, deadline: float) -> bool:
         """There is a place, and as far as can be known it will be served in time."""
-        ahead, now = self.queued, self._timers.now()
-        if ahead >= self._limit:
+        if self.queued >= self._limit:
             return False
+        # Ours alone: requests of other sites that wait here are served in turn with them.
+        ahead, now = len(self._line) + sum(self._standing.values()), self._timers.now()
         if not ahead:
             self._pace.began(now)
         # However slowly slots come free, each full site has somebody who waits for the next one.
         if ahead < len(choice.waitable) + choice.local_waitable:
             return True
-        return not self._pace.is_hopeless(ahead, deadline - now, self._promised(choice), now)
+        return not self._pace.is_hopeless(ahead, deadline - now, self._promised_per_s(choice), now)
+
+    def _promised_per_s(self, choice: NoChoice) -> float:
+        """At the most, since other ingresses have their share of it; 0.0: not known."""
+        full = [wait.site for wait in choice.waitable]
+        if choice.local_waitable:
+            full.append(self._site)
+        each = [self._freed_per_s(site) for site in full]
+        return sum(each) if all(each) else 0.0
 
     def leave(self, waiter: Waiting) -> bool:
         """It is gone (not when standing: then its stream's end says so). False: was not here."""
@@ -212,9 +219,12 @@ class WaitingRoom:
                 return
             if now < self._not_before.get(wait.site, now):
                 continue
-            places = self._target(wait.site) - self._standing.get(wait.site, 0)
+            places = self._places(wait.site) - self._standing.get(wait.site, 0)
             if places > 0:
                 self._send_to_stand(wait, islice(self._line.items(), stay, None), places)
+
+    def _places(self, site: SiteId) -> int:
+        return standing_target(self._freed_per_s(site), self._round_trip_s(site))
 
     def _send_to_stand(
         self,

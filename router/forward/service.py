@@ -2,13 +2,15 @@
 
 import random
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import partial
 from math import inf
 from typing import Protocol
 
 import msgspec
 
 from router.balance.balancer import ServiceBalancer
-from router.balance.decisions import Explanation, NoChoice
+from router.balance.decisions import Explanation
+from router.balance.demand import Demand, DemandFigures, ScaleFigures, each_of, targets_wanted
 from router.balance.ledger import LocalLedger, Slot
 from router.balance.retries import RetryBudget
 from router.balance.saturation import Totals
@@ -20,6 +22,7 @@ from router.forward.health import HealthChecks
 from router.forward.http1.terms import http_terms
 from router.forward.local import LocalLeg
 from router.forward.outcomes import Outcomes
+from router.forward.past import Past
 from router.forward.ports import LegHandler, Request, TargetConfig
 from router.forward.pressure import Pressure
 from router.forward.queueing import WaitingRoom
@@ -71,7 +74,9 @@ class Service:
         "_health",
         "_learning",
         "_load_moved",
+        "_make_leg",
         "_outcomes",
+        "_rate_state",
         "_rate_timer",
         "_shared",
         "_stranded",
@@ -81,10 +86,12 @@ class Service:
         "balancer",
         "config",
         "counters",
+        "demand",
         "has_targets",
         "http_terms",
         "key",
         "ledger",
+        "past",
         "pressure",
         "protocol",
         "remotes",
@@ -110,6 +117,8 @@ class Service:
         self.protocol: ServiceProtocol = config.protocol
         self._load_moved = False
         self.counters = ServiceCounters()
+        self.demand = Demand()
+        self.past = Past()
         self.retries = RetryBudget(config.limits.retry_percent, shared.network.now())
         self.sessions: Sessions | None = None
         """None: no affinity."""
@@ -126,9 +135,8 @@ class Service:
             self.balancer,
             self.admission,
             shared.network,
-            standing_target=self.remotes.standing_target,
             round_trip_s=self.remotes.round_trip_s,
-            promised_per_s=self._promised_per_s,
+            freed_per_s=self._freed_per_s,
         )
         self._health = HealthChecks(
             shared.network, shared.rng, self._target_is, config.timeouts.connect_s
@@ -140,6 +148,7 @@ class Service:
         self._learning = Learning(
             self.ledger, shared.network, shared.rng.random, self._capacity_learnt
         )
+        self._make_leg: Callable[..., LocalLeg] = LocalLeg
         self._targets = Targets(
             shared.network, shared.site_name, config.timeouts, self.http_terms.heads
         )
@@ -149,6 +158,7 @@ class Service:
         """A connector of this site names some."""
         self._told: tuple[int, int | None, float | None] = (0, None, None)
         self._rate_timer: Timer | None = None
+        self._rate_state = 0  # When it was last looked at by the timer.
         self._set_sessions()
         self._set_limit()
 
@@ -187,6 +197,10 @@ class Service:
             }
         )
         self._learning.set_targets(targets)
+        # Chosen here and not per request, so that who learns nothing pays nothing.
+        self._make_leg = (
+            partial(TimedLeg, self._learning, self.timers) if self._learning.is_on else LocalLeg
+        )
         for target, config in targets.items():
             if config.unusable:  # At once, all of them: what follows may look for a target.
                 self.ledger.set_ready(target, False)
@@ -261,7 +275,7 @@ class Service:
         self, request: Request, handler: LegHandler, slot: Slot, *, via_local: bool
     ) -> LocalLeg:
         """A started leg to a target of this site; ``slot`` is its own. See its ``is_opened``."""
-        leg = (TimedLeg if self._learning.is_on else LocalLeg)(
+        leg = self._make_leg(
             request,
             handler,
             slot,
@@ -271,15 +285,12 @@ class Service:
             pressure=self.pressure,
             via_local=via_local,
         )
-        if isinstance(leg, TimedLeg):
-            leg.learn(self._learning, self.timers)
         leg.start()
         return leg
 
     # RemoteObserver (`remote`)
 
     def remote_opened(self, site: SiteId) -> None:
-        self.counters.away += 1
         self.balancer.opened(site)
 
     def remote_count(self, site: SiteId, in_flight: int) -> None:
@@ -289,7 +300,6 @@ class Service:
         self.balancer.refused(site, in_flight, self.timers.now())
 
     def remote_ended(self, site: SiteId, in_flight: int) -> None:
-        self.counters.away -= 1
         self.balancer.ended(site, in_flight, self.timers.now())
 
     def shed_idle(self) -> int:
@@ -307,6 +317,30 @@ class Service:
         rate = ledger.rate_load(self.timers.now())
         return Load(ledger.load, ledger.targets_ready, ledger.capacity, rate, ledger.learns)
 
+    def sample_demand(self) -> None:
+        """Once a second, also of services by the thousand: it looks at no target."""
+        self.demand.sample(self.ledger.in_flight, self.room.queued, self._asked_total)
+
+    def demanded(self) -> DemandFigures:
+        """How much of it is wanted here now."""
+        return self.demand.figures(
+            self.ledger.in_flight,
+            self.room.queued,
+            self._asked_total,
+            self.remotes.service_time_s,
+        )
+
+    def scale(self) -> ScaleFigures:
+        """What an autoscaler goes by."""
+        figures, each = self.demanded(), self.demand.each
+        return ScaleFigures(
+            demand=figures,
+            targets_ready=self.ledger.targets_ready,
+            capacity=self.ledger.capacity,
+            each=each,
+            targets_wanted=targets_wanted(figures, each),
+        )
+
     def totals(self) -> Totals:
         """What says whether this site is saturated."""
         ledger, counters = self.ledger, self.counters
@@ -315,11 +349,11 @@ class Service:
         return Totals(
             full=ledger.targets_ready > 0 and (is_paced or ledger.is_full),
             absent=self.has_targets and not ledger.targets_ready,
-            demand=ledger.in_flight + counters.away + self.admission.waiting,
+            demand=self.demanded().demand,
             capacity=ledger.capacity or 0,
             requests=requests,
             overflowed=overflowed,
-            refused=counters.turned_away,
+            refused=self.demand.refused_total,
             waited_s=counters.queue_wait.sum_s,
         )
 
@@ -352,6 +386,17 @@ class Service:
 
     # Inside
 
+    @property
+    def _asked_total(self) -> int:
+        return self.retries.requests + self.demand.brought
+
+    def _note_each(self) -> None:
+        """What a target takes: as long as one is ready, so that it is known when none is."""
+        ledger, demand = self.ledger, self.demand
+        if ledger.targets_ready or (demand.each is None and self.has_targets):
+            targets = ledger.targets(self.timers.now())
+            demand.each = each_of(targets, learnt=ledger.learns)
+
     def _target_is(self, target: str, ready: bool) -> None:
         if ready:
             self._outcomes.returned(target)
@@ -360,11 +405,8 @@ class Service:
         self._targets_changed()
         self._recall_if_deserted()
 
-    def _promised_per_s(self, choice: NoChoice) -> float:
-        """At the most: other ingresses have their share of it."""
-        slots = (self.ledger.capacity or 0) if choice.local_waitable else 0
-        slots += sum(self.remotes.slots_of(wait.site) for wait in choice.waitable)
-        return self.remotes.freed_per_s(slots)
+    def _freed_per_s(self, site: SiteId) -> float:
+        return self.balancer.freed_per_s(site, self.remotes.service_time_s)
 
     def _can_spare_a_target(self) -> bool:
         """Never the last one of all, however it fails: an error is better than no answer.
@@ -387,6 +429,7 @@ class Service:
             self._health.recall()
 
     def _targets_changed(self) -> None:
+        self._note_each()
         self._set_limit()
         self.admission.serve()
         self.room.reconsider()
@@ -407,7 +450,10 @@ class Service:
 
     def _rates_due(self) -> None:
         self._rate_timer = None
-        if self.ledger.look(self.timers.now()):
+        rate = self.ledger.rate_load(self.timers.now())
+        state = rate.state if rate is not None else 0
+        if state != self._rate_state:  # Not since the last look at a gate: others look too.
+            self._rate_state = state
             self.admission.serve()
             self.room.reconsider()
             self._load_changed()
@@ -422,6 +468,7 @@ class Service:
         self._load_changed()
 
     def _serve_learnt(self) -> None:
+        self._note_each()
         self._set_limit()
         self.admission.serve()
         self.room.reconsider()

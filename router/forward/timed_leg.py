@@ -4,9 +4,12 @@ from collections.abc import Callable, Iterable, Mapping
 from math import inf
 
 from router.balance.learning import Learner, Learnt
-from router.balance.ledger import LocalLedger
-from router.forward.local import LocalLeg
-from router.forward.ports import LegFailure, TargetConfig
+from router.balance.ledger import LocalLedger, Slot
+from router.forward.admission import Admission
+from router.forward.local import LocalLeg, TargetLegOpener
+from router.forward.outcomes import Outcomes
+from router.forward.ports import LegFailure, LegHandler, Request, TargetConfig
+from router.forward.pressure import Pressure
 from router.forward.replay import Replay
 from router.net.ports import Timers
 
@@ -37,7 +40,7 @@ class Learning:
         self._grew = grew
         self._learners: dict[str, Learner] = {}
         self.is_on = False
-        """Some target's slots are learnt. Asked once per leg."""
+        """Some target's slots are learnt."""
 
     def set_targets(self, targets: Mapping[str, TargetConfig]) -> None:
         """Which there are; those that stay keep what was learnt. The ledger knows them already."""
@@ -86,8 +89,30 @@ class TimedLeg(LocalLeg):
 
     __slots__ = ("_asked_at", "_in_flight", "_is_whole", "_learning", "_pass_head", "_timers")
 
-    def learn(self, learning: Learning, timers: Timers) -> None:
-        """Before `start`."""
+    def __init__(
+        self,
+        learning: Learning,
+        timers: Timers,
+        request: Request,
+        handler: LegHandler,
+        slot: Slot,
+        *,
+        admission: Admission,
+        open_target: TargetLegOpener,
+        outcomes: Outcomes,
+        pressure: Pressure,
+        via_local: bool,
+    ) -> None:
+        super().__init__(
+            request,
+            handler,
+            slot,
+            admission=admission,
+            open_target=open_target,
+            outcomes=outcomes,
+            pressure=pressure,
+            via_local=via_local,
+        )
         self._learning = learning
         self._timers = timers
         self._asked_at = inf

@@ -199,6 +199,10 @@ def too_few(wanted: Wanted, by: Division) -> Iterable[ConfigError]:
             sums[connector.service] = (
                 None if before is None or capacity is None else before + capacity
             )
+    for policy in wanted.policies.values():
+        cap, total = _slots(policy.site_capacity), sums.get(policy.service)
+        if cap is not None:
+            sums[policy.service] = cap if total is None else min(cap, total)
     few = [name for name, total in sorted(sums.items()) if total and total < by.staying]
     if few:
         shown = ", ".join(few[:3]) + (" and others" if len(few) > 3 else "")

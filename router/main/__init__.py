@@ -5,5 +5,6 @@ other rooms, told what to be. `site_router` joins them on any network, the simul
 where to start; `services` makes service ports what is wanted; `trust` and `redeeming` hold the
 secrets; `process` is the program around them: arguments, signals, logs, the event loop.
 
-Invariants: the only room that knows all others; nothing but `process` awaits.
+Invariants: the only room that knows all others; nothing that serves awaits: tasks belong to
+`process` and what it starts (stores, `bursting`), and to `controller`.
 """

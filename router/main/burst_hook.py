@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from math import ceil, inf
+from typing import Annotated
 
 import msgspec
 
@@ -10,13 +11,15 @@ from router.control.bursts import Firing, Outcome
 from router.model import limits
 from router.model.bursts import BurstSpec, BurstState
 
+_Unix = Annotated[float, msgspec.Meta(ge=0, le=limits.UNIX_S_MAX)]
+
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """A run that ended. ``at``: Unix seconds; ``number`` counts tests."""
 
     event: BurstState
     id: str
-    at: float
+    at: _Unix
     ok: bool
     text: str
     hint: str = ""
@@ -29,7 +32,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     state: BurstState = "calm"
-    changed_at: float = 0.0
+    changed_at: _Unix = 0.0
     id: str = ""
     done: str = ""
     last: Run | None = None

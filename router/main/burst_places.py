@@ -57,6 +57,8 @@ class DirectoryPlace:
                 return Outcome(ok=False, text=f"{path} does not exist", hint=hint)
             except CertError as error:
                 return Outcome(ok=False, text=f"{path} {error.reason}", hint=error.hint)
+            except OSError as error:
+                return Outcome(ok=False, text=f"{path}: {error.strerror}", hint="Mend the disk")
             if not secret:
                 return Outcome(ok=False, text=f"{path} is empty", hint="Put a secret into it")
         return await webhook.post(spec.webhook, firing, secret, self._rng)

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from router.admin.ports import CommandFailed
+from router.admin.ports import CommandRefused
 from router.admin.views import BurstFigure, BurstRun, BurstView
 from router.balance.saturation import Totals, together
 from router.control.bursts import Firing, Outcome
@@ -92,12 +92,15 @@ class Bursting:
         """Run the hook of ``name`` now, marked as a test; what was begun, for people."""
         hook = self._hooks.get(name)
         if hook is None:
-            raise CommandFailed(f"there is no burst {name!r} here")
+            raise CommandRefused(f"there is no burst {name[:80]!r} here", "sitectl burst status")
         if hook.busy or hook.test is not None:
-            raise CommandFailed(f"the hook of burst {name!r} runs already: one at a time")
+            raise CommandRefused(
+                f"the hook of burst {name!r} runs already: one at a time",
+                f"sitectl burst status {name}",
+            )
         refused = self._place.refusal(hook.spec)
         if refused:
-            raise CommandFailed(refused)
+            raise CommandRefused(refused, f"sitectl burst status {name}")
         hook.test = event
         return f"The {hook.spec.kind} of burst {name} runs as a test of {event}."
 
@@ -302,7 +305,7 @@ def _figures(hook: Hook) -> list[BurstFigure]:
 
 
 def _value(name: str, number: float) -> str:
-    return f"{number * 1000:.0f} ms" if name == "queueWait" else f"{number:.0%}"
+    return f"{number * 1000:.0f} ms" if name == "queueWait" else f"{number * 100:.3g}%"
 
 
 def _shown(run: Run | None) -> BurstRun | None:

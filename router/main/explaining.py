@@ -43,7 +43,7 @@ def explained(
         session=_session(router, keys[0], of, explanation.decision) if of is not None else None,
         decision=_decision(router, explanation.decision),
         candidates=tuple(
-            _candidate(router, report, forwarder.rate_state(keys[0]))
+            candidate_view(router, report, forwarder.rate_state(keys[0]))
             for report in explanation.candidates
             if takes_part(router, keys[0], report)
         ),
@@ -79,7 +79,10 @@ def _asked(
     return sessions.look(by, value, now)
 
 
-def _candidate(router: SiteRouter, report: CandidateReport, own: RateState | None) -> WhyCandidate:
+def candidate_view(
+    router: SiteRouter, report: CandidateReport, own: RateState | None
+) -> WhyCandidate:
+    """``own``: the rate of this site as it is now, if the report is of now and of it."""
     return WhyCandidate(
         site=report.site_name,
         path=_path(router, report.path),

@@ -96,6 +96,7 @@ def _of_service(
     )
     put("spillway_connections_refused_total", service, snapshot.refused_connections)
     put("spillway_queue_length", service, snapshot.queued)
+    put("spillway_demand", service, snapshot.demand)
     for report in snapshot.explanation.candidates:
         if not takes_part(router, snapshot.key, report):
             continue

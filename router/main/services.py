@@ -268,9 +268,10 @@ class Services:
         ]
 
     def _each_second(self) -> None:
-        """What was learnt is kept or ends; listeners that are retried change by themselves."""
+        """What was learnt is kept or ends; demand is sampled; listeners that are retried change."""
         now = self._network.now()
         self._second_timer = self._network.call_at(now + SECOND_S, self._each_second)
+        self._forwarder.sample_demand()
         if self._learnt.forget_old(now):
             self.advertise()
         self._learnt.keep(now)

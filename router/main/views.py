@@ -10,7 +10,9 @@ from router.admin.views import (
     LinkView,
     ListenerView,
     NeighbourCost,
+    PastDecision,
     PhaseView,
+    ScaleView,
     ServiceSite,
     ServiceView,
     SiteName,
@@ -29,6 +31,8 @@ from router.main.inquiry import Told
 from router.main.measuring import measure, takes_part
 from router.main.memory import MemoryGuard
 from router.main.rating import kind_of, learnt_view, rate_of, rate_of_report, rate_told
+from router.main.recalling import recalled
+from router.main.scaling import scaled
 from router.main.seeing import Seeing
 from router.main.site_router import SiteRouter
 from router.model.events import Problem
@@ -231,6 +235,22 @@ class OperatorView:
         """What the next request would meet, by the production code; moves nothing."""
         return explained(self._router, self._network.now(), service, port, session)
 
+    def scale(self, service: str, port: int | None) -> ScaleView | None:
+        """What an autoscaler goes by."""
+        return scaled(self._router, service, port)
+
+    def past(
+        self, service: str, port: int | None, count: int, *, denied: bool
+    ) -> Sequence[PastDecision] | None:
+        """How its last requests were decided, with the figures of then."""
+        now = self._network.now()
+        wall = datetime.now(UTC)
+
+        def utc(moment: float) -> str:
+            return _iso(wall - timedelta(seconds=now - moment), "milliseconds")
+
+        return recalled(self._router, now, utc, service, port, count, denied=denied)
+
     def command(self, name: str, arguments: Mapping[str, str]) -> str:
         """Carry out an order of the operator."""
         done = self._order(name, arguments)
@@ -265,6 +285,7 @@ class OperatorView:
             policy=snapshot.config.policy.name,
             affinity=affinity_view(self._router.forwarder.sessions_of(key)),
             queued=snapshot.queued,
+            demand=snapshot.demand,
             requests_total=snapshot.counters.requests_total,
             overflow_total=snapshot.counters.overflow_total,
             listener=shown,
@@ -376,8 +397,8 @@ def _phase(histogram: HistogramSnapshot) -> PhaseView:
     return PhaseView(round(p50_s, 6), round(p99_s, 6))
 
 
-def _iso(moment: datetime) -> str:
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+def _iso(moment: datetime, timespec: str = "seconds") -> str:
+    return moment.isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
 def _utc_of(seconds: float | None) -> str | None:

@@ -38,7 +38,7 @@ def still_draining(site: str, timeout_s: float, which: str = "") -> Failure:
         Exit.TIMED_OUT,
         "still-draining",
         f"the router of {site!r}{named} still drains after {timeout_s:g} s",
-        "Wait longer with --timeout, or type stop again to end it now",
+        "Wait longer with --timeout, or end it now: sitectl stop --now",
         retryable=True,
     )
 

@@ -2,19 +2,23 @@
 
 import contextlib
 import os
+import re
 import select
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Final
 
 from certs.files import is_of_another, open_directory
 from sitectl.directory import DirectorySite
 from sitectl.failure import Exit, Failure
+from sitectl.holders import holder_of
 from sitectl.runtimes.base import Runtime
 from sitectl.runtimes.outcomes import not_ready, start_failed, still_draining
 from sitectl.runtimes.presence import is_locked, is_running, last_error, running_pid, wait_until
 
+_TAKEN: Final = re.compile(r":([0-9]{1,5}): Address already in use$")
 CONTAINER_VARIABLE = "container"  # Set in lower case by podman and systemd-nspawn.
 
 
@@ -71,6 +75,14 @@ def _open_log(path: str, flags: int) -> int:
         os.close(directory)
 
 
+def _with_holder(cause: str) -> tuple[str, str]:
+    """What the router said last, with who has the port that it could not get; and what to do."""
+    taken = _TAKEN.search(cause)
+    port = int(taken[1]) if taken else 0
+    found = holder_of(port) if taken else None
+    return (f"{cause}: {found.reason(port)}", found.hint(port)) if found else (cause, "")
+
+
 class ProcessRuntime(Runtime):
     """A child of the first `start`, then of nobody."""
 
@@ -109,8 +121,8 @@ class ProcessRuntime(Runtime):
         if not in_time:
             raise not_ready(site.name, timeout_s, self.log_hint())
         if ended is not None and not site.admin.is_ready():
-            cause = last_error(site.log, log_start)
-            hint = f"sitectl check, or read the whole log: {site.log}"
+            cause, hint = _with_holder(last_error(site.log, log_start))
+            hint = hint or f"sitectl check, or read the whole log: {site.log}"
             raise start_failed(site.name, f" (exit {ended}): {cause}", hint)
         return True
 

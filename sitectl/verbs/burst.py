@@ -1,4 +1,4 @@
-"""`burst status|test`: what is done when a service is saturated here."""
+"""`burst status|test|delete`: what is done when a service is saturated here."""
 
 import time
 from typing import Any, Final
@@ -45,7 +45,10 @@ def status(settings: Settings, name: str | None) -> None:
 
     def text() -> str:
         if not items:
-            return "No bursts. One is a document of kind Burst: docs/bursts.md has examples."
+            return (
+                "No bursts. One is a document of kind Burst: sitectl apply -f FILE, with one of "
+                "examples/burst-hook/; docs/bursts.md says how."
+            )
         return settings.here(_details(items[0]) if name is not None else _table(items))
 
     if name is not None:
@@ -132,7 +135,13 @@ def _run(head: str, run: dict[str, Any] | None) -> list[str]:
 @group.command("test")
 @click.argument("name")
 @click.option("--calm", is_flag=True, help="The event calm, not saturated.")
-@click.option("--timeout", type=Duration(), default=TEST_WAIT_S, help="[default: 2m]")
+@click.option(
+    "--timeout",
+    type=Duration(),
+    default=TEST_WAIT_S,
+    show_default=False,
+    help="Longest wait for the hook. [default: 2m]",
+)
 @click.pass_obj
 def test(settings: Settings, name: str, calm: bool, timeout: float) -> None:
     """Run the hook of NAME now, marked as a test, and tell how it ended; exit 1 when it failed.
@@ -161,6 +170,33 @@ def test(settings: Settings, name: str, calm: bool, timeout: float) -> None:
         f"the hook of burst {name} has not ended within {timeout:g} s",
         f"sitectl burst status {name}",
     )
+
+
+@group.command("delete")
+@click.argument("name")
+@click.pass_obj
+def delete(settings: Settings, name: str) -> None:
+    """Remove the Burst; its hook is run no more, for calm neither.
+
+    \b
+    Examples:
+      sitectl burst delete wake-cloud
+      sitectl burst test wake-cloud --calm      before it, to undo what was made
+    """
+    site = store.site_to_change(settings)
+    document = site.find("Burst", name)
+    if document is None:
+        text = f"no burst {name} at {site.name}, nothing to delete"
+        output.report(settings, "Burst", name, "unchanged", text)
+        return
+    try:
+        is_saturated = _bursts(site, name)[0].get("state") == "saturated"
+    except Failure:
+        is_saturated = False  # Its router does not run, or has not read it.
+    site.delete_all([document])
+    output.report(settings, "Burst", name, "deleted", f"burst {name} deleted")
+    if is_saturated:
+        output.note("it was saturated: what its hook made stays")
 
 
 def _tell_of_test(settings: Settings, run: dict[str, Any]) -> None:

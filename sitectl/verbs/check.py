@@ -5,6 +5,7 @@ site, SW0511 keys, SW0512 documents, SW0513 router, SW0514 ports, SW0515 links, 
 SW0517 targets, SW0518 certificates; SW01xx are those of documents.
 """
 
+import errno
 import os
 import resource
 import socket
@@ -23,6 +24,7 @@ from sitectl import output, store, texts
 from sitectl.directory import DirectorySite
 from sitectl.failure import Exit, Failure
 from sitectl.findings import Finding, expiry
+from sitectl.holders import holder_of
 from sitectl.options import Settings, Verb
 from sitectl.runtimes import presence, runtime_of
 from sitectl.site import Site
@@ -179,9 +181,13 @@ def _ports(site: Site) -> Iterator[Finding]:
             yield Finding("ok", "SW0514", f"{shown} is free")
         else:
             link_port = place.port == wanted.site.bind_port
-            who = f"See who has it: ss -ltnp 'sport = :{place.port}'; or set another "
+            found = holder_of(place.port) if cause == os.strerror(errno.EADDRINUSE) else None
+            who = f"See who has it: ss -tanp 'sport = :{place.port}'"
+            if found is not None:
+                cause += f": {found.reason(place.port)}"
+                who = found.hint(place.port) or "End that"
             key = "bindPort" if link_port else "bindIp"
-            hint = f"{who}{key} in config/site-{site.name}.yaml"
+            hint = f"{who}; or set another {key} in config/site-{site.name}.yaml"
             yield Finding("error" if link_port else "warning", "SW0514", f"{shown}: {cause}", hint)
 
 

@@ -1,4 +1,4 @@
-"""`link create|status|set|delete`."""
+"""`link create|status|set|delete`; Skupper's `link update` is `link set`."""
 
 import time
 from pathlib import Path
@@ -11,7 +11,7 @@ from router.model.specs import Document, LinkSpec
 from sitectl import output, store
 from sitectl.failure import Exit, Failure, not_found, usage
 from sitectl.linking import incoming_link, keep_link, revoke_site, wait_until_up
-from sitectl.options import Duration, Settings, TokenFile, Verbs, accepted, dry_run_flag
+from sitectl.options import Duration, Settings, TokenFile, Verbs, accepted, also, dry_run_flag
 from sitectl.site import Site
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def _table(items: list[dict[str, Any]]) -> str:
 @dry_run_flag
 @click.pass_obj
 def set_(settings: Settings, name: str, cost: int) -> None:
-    """Change a link's cost while it is up.
+    """Change a link's cost while it is up; `link update` is the same.
 
     \b
     Example:
@@ -186,7 +186,7 @@ def set_(settings: Settings, name: str, cost: int) -> None:
     if document is None:
         dialler = incoming_link(site, name)
         if dialler is None:
-            raise not_found(f"no link {name!r} at {site.name}", "sitectl link status")
+            raise _no_link(site, name, cost)
         other = (dialler.get("neighbour") or {}).get("name")
         raise Failure(
             Exit.NOT_ALLOWED,
@@ -199,6 +199,21 @@ def set_(settings: Settings, name: str, cost: int) -> None:
     change = site.put(Document("Link", name, spec))
     told = f"has cost {cost} already, unchanged" if change == "unchanged" else f"has cost {cost}"
     output.report(settings, "Link", name, change, f"link {name} {told}")
+
+
+group.add_command(also(set_), "update")
+
+
+def _no_link(site: Site, name: str, cost: int) -> Failure:
+    """Of `link set`; ``name`` may be the site that a link leads to."""
+    links = site.links
+    leading = [one for one in links.names() if links.token(one).site_name == name]
+    if len(leading) == 1:
+        return not_found(
+            f"no link {name!r} at {site.name}, the one to site {name} is {leading[0]!r}",
+            f"sitectl link set {leading[0]} --cost {cost}",
+        )
+    return not_found(f"no link {name!r} at {site.name}", "sitectl link status")
 
 
 @group.command("delete")

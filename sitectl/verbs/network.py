@@ -5,11 +5,14 @@ from typing import Any
 
 import click
 
+from router.model import limits
 from sitectl import output, store
 from sitectl.failure import Exit, Failure, not_found, usage
 from sitectl.options import Settings, Verb, Verbs
+from sitectl.past import past_text
 from sitectl.service_status import capacity_text
 from sitectl.sessions import require_address, sentences
+from sitectl.site import Site
 
 
 @click.command(cls=Verb)
@@ -151,20 +154,46 @@ def _network_table(items: list[dict[str, Any]]) -> str:
 @click.option("--client", metavar="ADDRESS", help="For the session of this client.")
 @click.option("--header", metavar="VALUE", help="For the session with this header value.")
 @click.option("--cookie", metavar="VALUE", help="For the session with this cookie.")
+@click.option(
+    "--last",
+    type=click.IntRange(1, limits.DECISIONS_KEPT),
+    metavar="N",
+    help="The last N requests instead, newest first.",
+)
+@click.option("--denied", is_flag=True, help="Of those that nobody took; alone: all that are kept.")
+@click.option("-v", "--verbose", is_flag=True, help="With --last: the candidates of each, too.")
 @click.pass_obj
 def why(
-    settings: Settings, service: str, client: str | None, header: str | None, cookie: str | None
+    settings: Settings,
+    service: str,
+    client: str | None,
+    header: str | None,
+    cookie: str | None,
+    last: int | None,
+    denied: bool,
+    verbose: bool,
 ) -> None:
     """Where the next request of a service would go from here, and why not elsewhere.
 
-    Takes no slot and moves no tie: asking changes nothing.
+    Takes no slot and moves no tie: asking changes nothing. With --last or --denied: how its last
+    requests were decided, by the figures of then, and what came of them.
 
     \b
     Examples:
       sitectl why shop
       sitectl why shop:8080 --client 10.0.0.9     of that client, for affinity client
+      sitectl why shop --last 20                  where the last 20 requests went, and why
+      sitectl why shop --denied                   the last that nobody took, kept apart
+      sitectl why shop --last 1 -v                with every candidate as it was then
     """
     site = store.find_site(settings)
+    if last is not None or denied:
+        if client is not None or header is not None or cookie is not None:
+            raise usage("the past is not asked for by session: what a client sent is not kept")
+        _why_past(settings, site, service, last, denied=denied, whole=verbose)
+        return
+    if verbose:
+        raise usage("-v is for the past", "sitectl why SERVICE --last 1 -v")
     asked = {"client": client, "header": header, "cookie": cookie}
     given = {by: value for by, value in asked.items() if value is not None}
     if client is not None:
@@ -174,6 +203,21 @@ def why(
     query = f"?{urllib.parse.urlencode(given)}" if given else ""
     item = site.admin.get(f"/api/v1/why/{urllib.parse.quote(service, safe=':')}{query}")
     output.emit_item(settings, "Why", item, lambda: settings.here(_why_text(item)))
+
+
+def _why_past(
+    settings: Settings, site: Site, service: str, last: int | None, *, denied: bool, whole: bool
+) -> None:
+    """Print how the last requests were decided."""
+    asked = {"last": last or limits.DECISIONS_KEPT} | ({"denied": 1} if denied else {})
+    name, query = urllib.parse.quote(service, safe=":"), urllib.parse.urlencode(asked)
+    items = site.admin.get(f"/api/v1/why/{name}?{query}")
+    output.emit_items(
+        settings,
+        "PastDecisions",
+        items,
+        lambda: past_text(items, service, denied=denied, whole=whole),
+    )
 
 
 def _why_text(item: dict[str, Any]) -> str:

@@ -198,7 +198,11 @@ def _cap_text(cap: CapChange) -> str:
     spec = cap.put[0].spec
     assert isinstance(spec, SitePolicySpec)
     stated = str(spec.site_capacity).replace(",", " at once and ")
-    return stated if "/s" in stated else f"{stated} at once"
+    if "/s" not in stated:
+        return f"{stated} at once"
+    what = "everything new leaves" if spec.spill == "all" else "the excess leaves"
+    below = spec.resume or "two thirds of it"
+    return f"{stated}; above it {what}, until fewer than {below} are asked for"
 
 
 def _set_elsewhere(

@@ -6,7 +6,7 @@ from router.model.specs import ServiceSpec
 from sitectl import output, store, tls
 from sitectl.bindings import (
     Binding,
-    bind_target,
+    bind_targets,
     is_declared,
     reach_of,
     require_target,
@@ -14,10 +14,21 @@ from sitectl.bindings import (
     unbind_target,
 )
 from sitectl.capacity_flags import CapacityFlags, capacity_flags
-from sitectl.options import Decorated, Settings, Verb, accepted, dry_run_flag, type_and_name
+from sitectl.failure import usage
+from sitectl.options import (
+    Decorated,
+    Duration,
+    Settings,
+    Verb,
+    accepted,
+    dry_run_flag,
+    type_and_name,
+)
 from sitectl.pod_flags import bound_target, mark_headless, port_advice, use_of_pods, workload_flags
 from sitectl.service_flags import health_flags
 from sitectl.service_names import require_name
+from sitectl.site import Change, Site
+from sitectl.targets import host_places, wait_until_ready
 
 
 def _target_flags(function: Decorated) -> Decorated:
@@ -32,9 +43,17 @@ def _target_flags(function: Decorated) -> Decorated:
 
 @click.command("bind", cls=Verb)
 @click.argument("name")
-@click.argument("words", nargs=-1, required=True, metavar="TYPE TARGET")
+@click.argument("words", nargs=-1, required=True, metavar="TYPE TARGET|HOST:PORT...")
 @_target_flags
 @capacity_flags
+@click.option(
+    "--wait",
+    type=Duration(),
+    is_flag=False,
+    flag_value="60",
+    metavar="SECONDS",
+    help="Stay until each target is ready, out of time is exit 6.",
+)
 @health_flags
 @workload_flags
 @tls.target_flags
@@ -48,6 +67,7 @@ def bind(
     words: tuple[str, ...],
     target_ports: tuple[str, ...],
     capacity: CapacityFlags | None,
+    wait: float | None,
     tls_trust: str | None,
     tls_server_name: str | None,
     proxy_protocol: bool | None,
@@ -56,11 +76,12 @@ def bind(
     namespace_of_target: str,
     **health: str | None,
 ) -> None:
-    """Attach a target of this site to a service, or change how it is used.
+    """Attach targets of this site to a service, or change how they are used.
 
     \b
     Examples:
-      sitectl service bind shop host 127.0.0.1 --target-port 9001 --capacity 10
+      sitectl service bind shop host 127.0.0.1 --target-port 9001 --capacity 10 --wait 30
+      sitectl service bind shop 127.0.0.1:9001 127.0.0.1:9002 10.0.0.5:9001 --capacity 10
       sitectl service bind shop host 127.0.0.1 --target-port 9001 --health-path /healthz
       sitectl service bind db host/10.0.0.5 --target-port 5432
       sitectl service bind db host db1.lan --target-port 5432 --tls-trust ./db-ca
@@ -70,25 +91,68 @@ def bind(
     """
     site = store.site_to_change(settings)
     require_name(name)
-    target = require_target(site, *type_and_name(words, "TYPE TARGET"), namespace_of_target)
-    binding = Binding(name, target, target_ports_of(site, name, target, target_ports))
+    bindings = _bindings(site, name, words, target_ports, namespace_of_target)
     service = site.find("Service", name)
     protocol = service.spec.protocol if service and isinstance(service.spec, ServiceSpec) else "tcp"
     reach = reach_of(site, name, protocol, tls_trust, tls_server_name, proxy_protocol)
-    if use_of_pods(site, target, headless, not_ready):
+    if use_of_pods(site, bindings[0].target, headless, not_ready):
         reach["not_ready"] = bool(not_ready)
-    advice = port_advice(site, binding)
-    change = bind_target(site, binding, capacity, health, reach)
+    advice = [line for binding in bindings for line in port_advice(site, binding)]
+    changes = bind_targets(site, bindings, capacity, health, reach)
     if headless and site.has_workloads:
-        change = mark_headless(site, binding, change)
-    text = f"{binding.shown} {_bound(change)} service {name}"
-    output.report(settings, "Connector", binding.document_name, change, text)
+        changes = [mark_headless(site, bindings[0], changes[0])]
+    waited = wait is not None and not settings.dry_run
+    if wait is not None and waited:
+        wait_until_ready(site, name, bindings, wait)
+    _report_bound(settings, name, bindings, changes, ", ready" if waited else "")
     for line in advice:
         output.note(settings.here(line))
+    if service and protocol == "tcp" and capacity and "auto" in (capacity.capacity or ""):
+        output.note(f"{name} is tcp, whose latency tells nothing: auto counts as none stated there")
+        output.note(f"Next: sitectl service set {name} --capacity 100")
     if not is_declared(site, name):
         site.require_readable("Service", name)
         output.note(f"no site that is known here declares {name} yet: the target waits for that")
         output.note(f"Next: sitectl service create {name} PORT, here or at a linked site")
+
+
+def _bindings(
+    site: Site, name: str, words: tuple[str, ...], target_ports: tuple[str, ...], namespace: str
+) -> list[Binding]:
+    """What ``TYPE TARGET`` or ``HOST:PORT...`` mean, each once."""
+    places = host_places(words)
+    if not places:
+        target = require_target(site, *type_and_name(words, "TYPE TARGET"), namespace)
+        return [Binding(name, target, target_ports_of(site, name, target, target_ports))]
+    if target_ports:
+        raise usage(
+            f"{words[-1]!r} names a port, and so does --target-port",
+            f"sitectl service bind {name} {' '.join(words)}",
+        )
+    hosts = [(require_target(site, "host", host), port) for host, port in places]
+    return [
+        Binding(name, target, target_ports_of(site, name, target, (port,)))
+        for target, port in dict.fromkeys(hosts)
+    ]
+
+
+def _report_bound(
+    settings: Settings, name: str, bindings: list[Binding], changes: list[Change], more: str
+) -> None:
+    """One target as ``item``, several as ``items``; a line for each."""
+    texts = [
+        f"{binding.shown} {_bound(change)} service {name}{more}"
+        for binding, change in zip(bindings, changes, strict=True)
+    ]
+    if len(bindings) == 1 or settings.dry_run:
+        key = bindings[0].document_name
+        output.report(settings, "Connector", key, changes[0], texts[0])
+        return
+    items = [
+        {"kind": "Connector", "name": binding.document_name, "change": change}
+        for binding, change in zip(bindings, changes, strict=True)
+    ]
+    output.emit_items(settings, "Change", items, lambda: "\n".join(map(output.safe, texts)))
 
 
 def _bound(change: str) -> str:

@@ -70,16 +70,23 @@ def simulate(
     fields.
     """
     from simulator import figures, report
-    from simulator.run import Run
+    from simulator.run import Run, TooManyRequests
 
     settings = ctx.ensure_object(Settings)
     scenario = _scenario(file, changes, seed)
+    wanted = dict.fromkeys((policy, compare) if compare else (policy,))
+    scenarios = [_under(scenario, name) for name in wanted]
+    if svg is not None:
+        _require_place(svg, file)
     outcomes: list[Outcome] = []
-    for name in dict.fromkeys((policy, compare) if compare else (policy,)):
-        chosen = _under(scenario, name)
+    for chosen in scenarios:
         run = Run(chosen)
-        with _interruptible() as progress:
-            record = run.finish(progress)
+        try:
+            with _interruptible() as progress:
+                record = run.finish(progress)
+        except TooManyRequests as error:
+            hint = "Shorten duration, give closed loops a think, or let more wait: queue"
+            raise Failure(Exit.FAILED, "SW0722", f"{file}: {error}", hint) from error
         rivals: tuple[Version, ...] = () if no_skupper or outcomes else ("v1", "v2")
         outcomes.append(figures.outcome(chosen, record, run.draw, rivals))
         if record.interrupted:
@@ -108,10 +115,11 @@ def _scenario(file: Path, changes: tuple[str, ...], seed: int | None) -> "Scenar
     from simulator import bounds, reading
 
     def open_log(name: str) -> str:
-        path = file.parent / name
-        if path.stat().st_size > bounds.LOG_BYTES_MAX:
+        with (file.parent / name).open("rb") as log:  # Its size says nothing of a device.
+            data = log.read(bounds.LOG_BYTES_MAX + 1)
+        if len(data) > bounds.LOG_BYTES_MAX:
             raise OSError(0, f"is larger than {bounds.LOG_BYTES_MAX} bytes")
-        return path.read_text("utf-8")
+        return data.decode("utf-8")
 
     text = texts.text_of(file)
     scenario, errors, notes = reading.read(text, str(file), open_log)
@@ -141,7 +149,7 @@ def _changed(text: str, changes: tuple[str, ...]) -> str:
                 place[int(last)] = yaml.safe_load(value)
             else:
                 place[last] = yaml.safe_load(value)
-        except (KeyError, IndexError, ValueError, TypeError, yaml.YAMLError):
+        except (KeyError, IndexError, ValueError, TypeError, RecursionError, yaml.YAMLError):
             found = ""
         if not found:
             raise Failure(
@@ -220,13 +228,28 @@ def _coloured(text: str, colour: str) -> str:
     return text
 
 
+def _require_place(path: Path, file: Path) -> None:
+    """Before the run: a picture can be written to ``path``, and it is not the scenario itself."""
+    reason, parent = "", path.parent
+    if path.exists() and (not path.is_file() or path.samefile(file)):
+        reason = "is the scenario itself" if path.is_file() else "is no file"
+    elif not parent.is_dir():
+        reason = f"there is no directory {parent}"
+    elif not os.access(path if path.exists() else parent, os.W_OK):
+        reason = "Permission denied"
+    if reason:
+        raise _not_drawn(path, reason)
+
+
+def _not_drawn(path: Path, error: str | None) -> Failure:
+    return Failure(Exit.FAILED, "SW0728", f"{path}: {error}", "Name another file with --svg")
+
+
 def _draw(path: Path, scenario: "Scenario", outcomes: "list[Outcome]") -> None:
     from simulator import river
 
     try:
         path.write_text(river.svg(scenario, outcomes), "utf-8")
     except OSError as error:
-        raise Failure(
-            Exit.FAILED, "SW0728", f"{path}: {error.strerror}", "Name another file with --svg"
-        ) from error
+        raise _not_drawn(path, error.strerror) from error
     output.note(f"drawn: {path}")

@@ -3,14 +3,14 @@
 import shutil
 import socket
 import sys
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from router.model.specs import Document, SiteSpec
 from sitectl import output, store
 from sitectl.directory import DirectorySite
-from sitectl.failure import usage
+from sitectl.failure import Failure, usage
 from sitectl.image import image_flags
 from sitectl.life import end_site, make_site, name_of
 from sitectl.options import Duration, Settings, Verb, dry_run_flag
@@ -19,6 +19,9 @@ from sitectl.runtimes.choice import RunBy
 from sitectl.runtimes.spec import PullPolicy
 from sitectl.site import Change
 from sitectl.site_flags import ROUTER_MODES, given, key_flags, site_flags, without_use
+
+NOW_S: Final = 0.5
+"""What `stop --now` gives requests that are nearly done, and other sites to hear of it."""
 
 
 @click.command(cls=Verb)
@@ -194,25 +197,40 @@ def start(settings: Settings) -> None:
 
 
 @click.command(cls=Verb)
+@click.option("--now", is_flag=True, help="Other sites are told, then what is under way is cut.")
 @click.pass_obj
-def stop(settings: Settings) -> None:
+def stop(settings: Settings, now: bool) -> None:
     """Drain the site's router and end it; returns when it is gone.
 
     Other sites send it nothing new from then on, its listeners close, and what is under way, also
-    what only passes through, finishes within the site's `drain_grace_s`; the rest is cut. Clients
+    what only passes through, finishes within the site's `drain_grace_s` (30 s); the rest is cut.
+    A tcp connection is under way until a side closes it, also when nothing is said. HTTP clients
     that keep their connection get one more answer, with `Connection: close`. Typed again while it
-    drains, it ends the router at once.
+    drains, it ends the router at once, as --now does.
 
     \b
-    Example:
+    Examples:
       sitectl --site east --timeout 60 stop
+      sitectl --site east stop --now
     """
     _refuse_on_kubernetes(settings, "stop", 0)
     site = store.find_directory(settings)
-    stopped = runtime_of(site).stop(settings.timeout_s)
+    stopped = _end_now(site, settings) if now else runtime_of(site).stop(settings.timeout_s)
     text = "stopped" if stopped else "does not run, unchanged"
     change = "stopped" if stopped else "unchanged"
     output.report(settings, "Router", site.name, change, f"router of {site.name} {text}")
+
+
+def _end_now(site: DirectorySite, settings: Settings) -> bool:
+    """Have the router drain for a moment, then told a second time, which ends it."""
+    runtime = runtime_of(site)
+    try:
+        return runtime.stop(min(NOW_S, settings.timeout_s))
+    except Failure as failure:
+        if failure.code != "still-draining":
+            raise
+    runtime.stop(settings.timeout_s)
+    return True
 
 
 def _refuse_on_kubernetes(settings: Settings, verb: str, routers: int) -> None:

@@ -9,6 +9,7 @@ from collections import Counter
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from router.balance.demand import DemandFigures
 from router.forward.ports import TargetConfig
 from router.model import limits
 from router.model.ids import ServiceKey
@@ -202,6 +203,16 @@ class World:
             for target in snapshot.targets:
                 assert 0 <= target.in_flight <= CAPACITY[name]
             assert snapshot.queued <= 3 + limits.STANDING_MAX
+            demand = self.demand(site)
+            open_here = len(self.clients) if name != "c" else 0
+            assert 0 <= demand.overflowed <= open_here
+            assert demand.in_flight == sum(target.in_flight for target in snapshot.targets)
+            assert demand.demand >= demand.in_flight + demand.overflowed + demand.queued
+
+    def demand(self, site: Site) -> DemandFigures:
+        figures = site.forwarder.scale_of(KEY)
+        assert figures is not None
+        return figures.demand
 
     def runs(self, tag: bytes) -> int:
         return sum(runs for (_, number), runs in self.executions().items() if number == tag)
@@ -238,6 +249,8 @@ def test_no_interleaving_leaks_a_slot_or_runs_a_request_twice(
             target.in_flight == 0 for target in site.forwarder.services_snapshot()[0].targets
         )
         assert site.forwarder.services_snapshot()[0].queued == 0
+        demand = world.demand(site)
+        assert demand.demand == demand.refused, "somebody left and never returned"
     for (method, tag), runs in world.executions().items():
         repeatable = method != b"POST" and percent > 0
         assert runs <= (1 + limits.REPEATS_MAX if repeatable else 1), (method, tag)

@@ -106,7 +106,7 @@ def test_it_is_calm_again_only_after_its_stay_and_when_little_is_asked_for(
     for share, count in arrivals:
         asked.now += share * rate.window_s
         was_over = asked.gate.is_over
-        asked.gate.look(asked.now)
+        asked.gate.free(asked.now)
         if was_over and not asked.gate.is_over:
             assert over_since is not None
             assert asked.now - over_since >= rate.stay_s - 1e-6

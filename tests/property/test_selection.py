@@ -1,21 +1,30 @@
 """Selection against a slow restatement of its rules."""
 
 from fractions import Fraction
-from typing import Any
+from typing import Any, get_args
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from router.balance.balancer import ServiceBalancer
+from router.balance.candidates import SENDS_AWAY
 from router.balance.decisions import CandidateReport, Decision, NoChoice
 from router.balance.ledger import LocalLedger, Slot
+from router.balance.seen import Replay
 from router.model.adverts import RateLoad, RemoteCandidate
-from router.model.capacity import TargetTerms
+from router.model.capacity import Rate, SiteCap, TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.specs import PolicyName, PolicySpec
 
 HERE = SiteId("00")
 SITES = [SiteId(name) for name in ("a", "b", "c", "d", "e")]
+RATE = Rate(per_s=2.0, resume_per_s=1.0, window_s=1.0, stay_s=1.0)
+CAP, ALL_AWAY = SiteCap(rate=RATE), SiteCap(rate=RATE, spill="all")
+NAMES: tuple[PolicyName, ...] = get_args(PolicyName)
+RATES = st.none() | st.builds(
+    RateLoad, st.sampled_from([0.5, 30.0]), st.integers(0, 3), st.integers(0, SENDS_AWAY)
+)
 LOADS = st.just(0) | st.integers(0, 8)  # Idle often: then sites tie.
 ADVERTS = [
     RemoteCandidate(
@@ -51,9 +60,17 @@ def remotes(draw: st.DrawFn) -> list[RemoteCandidate]:
 
 
 @st.composite
-def balancers(draw: st.DrawFn, policy: PolicyName = "fill") -> ServiceBalancer:
-    """Any local capacity and load, any remote candidates, loads and refusals."""
+def balancers(
+    draw: st.DrawFn, policy: PolicyName = "fill", *, rated: bool = False
+) -> ServiceBalancer:
+    """Any local capacity and load, any remote candidates, loads and refusals.
+
+    ``rated``: some sites have rates, too, and send all away.
+    """
+    splits = policy == "split"
     ledger = LocalLedger()
+    if rated:
+        ledger.set_site_cap(draw(st.sampled_from([None, None, CAP, ALL_AWAY])))
     capacity = draw(st.none() | st.integers(0, 3))
     targets = [f"t{n}:1" for n in range(draw(st.integers(0, 2)))]
     ledger.set_targets({target: TargetTerms(name="web", capacity=capacity) for target in targets})
@@ -61,12 +78,18 @@ def balancers(draw: st.DrawFn, policy: PolicyName = "fill") -> ServiceBalancer:
         ledger.set_ready(target, True)
     for _ in range(draw(st.integers(0, 7))):
         ledger.try_acquire(0.0)
-    balancer = ServiceBalancer(ServiceKey("web", 80), HERE, "here", ledger, PolicySpec(policy))
+    names = st.sampled_from(["here", *SITES])
+    weights = draw(st.dictionaries(names, st.integers(1, 3), min_size=1)) if splits else {}
+    spec = PolicySpec(policy, weights=weights)
+    balancer = ServiceBalancer(ServiceKey("web", 80), HERE, "here", ledger, spec)
     balancer.set_draining(draw(st.sampled_from([False, False, True])))
     adverts = draw(remotes())
     balancer.set_remotes(adverts)
     for advert in adverts:
-        balancer.report_load(advert.site, draw(LOADS), advert.targets_ready, advert.capacity, 0.0)
+        rate = draw(RATES) if rated else None
+        balancer.report_load(
+            advert.site, draw(LOADS), advert.targets_ready, advert.capacity, 0.0, rate
+        )
         if draw(st.integers(0, 4)) == 0:
             balancer.refused(advert.site, draw(st.integers(0, 8)), 0.0)
     return balancer
@@ -91,6 +114,39 @@ def test_explain_agrees_with_select_and_changes_nothing(
         explained = balancer.explain(0.05, excluded)
         assert balancer.explain(0.05, excluded) == explained
         assert balancer.select(0.05, excluded) == explained.decision
+
+
+@QUICK
+@given(
+    balancer=st.sampled_from(NAMES).flatmap(lambda name: balancers(policy=name, rated=True)),
+    excluded=EXCLUDED,
+    refused=EXCLUDED,
+    preferred=st.none() | st.sampled_from([HERE, *SITES]),
+)
+def test_a_kept_decision_is_explained_later_as_it_was_then(
+    balancer: ServiceBalancer,
+    excluded: frozenset[SiteId],
+    refused: frozenset[SiteId],
+    preferred: SiteId | None,
+) -> None:
+    refused &= excluded
+    then = balancer.explain(0.05, excluded, preferred, refused)
+    balancer.explain(0.05, frozenset([HERE, *SITES]))  # Leaves other verdicts behind.
+    choice = balancer.select(0.05, excluded, preferred, refused)
+    assert choice == then.decision
+    kept = balancer.seen(0.05, choice, excluded, preferred, refused)
+    for site in SITES:  # What happens afterwards changes nothing of it.
+        balancer.report_load(site, 9, 1, 2, 0.06)
+    balancer.set_policy(PolicySpec("fill" if kept.policy.name == "spread" else "spread"))
+    balancer.select(0.07)
+    replay = Replay(kept)
+    if not kept.stays:
+        assert (kept.chosen in replay.tied) == isinstance(choice, Decision)
+    chosen_path = [one.path for one in then.candidates if one.verdict == "chosen"]
+    assert [one.path for one in replay.reports() if one.verdict == "chosen"] == chosen_path
+    # The turn of paths may have moved on where a session or a tie had looked.
+    now = [replace(one, path=()) for one in replay.reports()]
+    assert now == [replace(one, path=()) for one in then.candidates]
 
 
 @QUICK

@@ -136,7 +136,7 @@ class Site:
         self.document("Service", service, {"protocol": "http", "ports": [port], **spec})
 
     def connect(
-        self, service: str, *targets: Place, capacity: int | None = None, **further: Any
+        self, service: str, *targets: Place, capacity: int | str | None = None, **further: Any
     ) -> None:
         """Attach targets to a service here; ``further`` fields of the connector."""
         places = [{"host": target.address, "port": target.port} for target in targets]

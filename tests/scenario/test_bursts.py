@@ -247,7 +247,9 @@ def test_commands_that_hang_fail_or_print_garbage_are_ended_told_and_bounded(
     began = time.monotonic()
     assert near.json("burst", "test", "leaves")["text"] == "left"
     assert time.monotonic() - began < 3.0
-    assert "routers of a site in Kubernetes" in near.ctl("burst", "test", "made", code=1).err
+    refused = near.ctl("burst", "test", "made", code=1).err
+    assert "routers of a site in Kubernetes" in refused
+    assert "burst status made" in refused
     near.ctl("burst", "test", "nothing", code=4)
     codes = {p["code"] for p in near.get("status")["problems"]}
     assert {"SW0711", "SW0713"} <= codes

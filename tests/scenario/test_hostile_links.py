@@ -7,8 +7,10 @@ operates the site can read what happened.
 import json
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle, product
 from pathlib import Path
 
 import msgspec
@@ -371,6 +373,58 @@ def test_load_reports_of_a_liar_do_not_move_the_traffic_of_others(siege: Siege) 
         insider.send(frames.PING, 0, b"12345678")
         assert insider.heard(lambda said: said.kind == frames.PONG)
         siege.serves()
+
+
+ODD_RATES: tuple[object, ...] = (
+    None,
+    [15.0, 3],  # As older versions might.
+    [15.0, 3, 1, "a field of a later version", {"and": "more"}],
+    [0.001, 0, 2],
+    [1e12, 2**53, 0],
+    [float("nan"), 1, 0],
+    [float("inf"), 1, 0],
+    [-1.0, 1, 0],
+    [0.0, 1, 0],
+    [15.0, -1, 0],
+    [15.0, 2**63, 0],
+    [5e-324, 2**53, 2**63],
+)
+ODD_COUNTS = ((0, 1, None), (0, 1, 0), (2**64 - 1, 2**64 - 1, 2**64 - 1), (5, 0, 7), (-1, 1, 1))
+
+
+def odd_loads(router: str, count: int) -> list[list[object]]:
+    """So many load reports of `shop` at ``router``, which are every pairing of odd values."""
+    pairs = list(product(ODD_RATES, ODD_COUNTS))
+    return [
+        [router, seq, "shop", SHOP_PORT, *counts, rate, "later", [None]][: 7 + 3 * (seq % 3)]
+        for seq, (rate, counts) in zip(range(1, count + 1), cycle(pairs), strict=False)
+    ]
+
+
+def test_odd_loads_at_any_pace_move_nobody_elses_traffic(siege: Siege) -> None:
+    with member(siege) as insider:
+        room_site = next(s["id"] for s in siege.room.get("network") if s["name"] == "room")
+        insider.offer(insider.theirs, room_site, "shop", SHOP_PORT)
+        until(lambda: len(siege.door.ready_targets("shop")) == 2, "it is a candidate")
+        reports = odd_loads(insider.identity.router, 60_000)
+        began, asked = time.monotonic(), 0
+        for start in range(0, len(reports), 250):
+            data = msgspec.msgpack.encode(["load", reports[start : start + 250]])
+            insider.send(frames.CONTROL, 0, data)
+            if start % 2_500 == 0:
+                assert fetch(siege.door.address, SHOP_PORT).body == b"room\n"
+                assert fetch(siege.room.address, SHOP_PORT).body == b"room\n"
+                asked += 1
+        last = [insider.identity.router, 10**9, "shop", SHOP_PORT, 7, 1, 9, [15.0, 3, 0, "x"], "y"]
+        insider.send(frames.CONTROL, 0, msgspec.msgpack.encode(["load", [last]]))
+        until(lambda: siege.door.in_flight("shop")["mallory"] == 7, "the last one counts")
+        assert asked == 24
+        assert time.monotonic() - began < 20.0, "reports cost too much"
+        for site in (siege.room, siege.door):
+            json.dumps(site.get("services")), json.dumps(site.get("status"))
+            site.get(f"why/shop:{SHOP_PORT}"), site.metrics()
+        siege.serves()
+        assert "Traceback" not in siege.room.log_tail() + siege.door.log_tail()
 
 
 def test_a_member_that_floods_refused_lsas_is_cut_off(siege: Siege) -> None:

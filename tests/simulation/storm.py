@@ -4,7 +4,8 @@
 tests run some hundreds. Three sites in a row with one slot at each end, so that requests queue and
 stand elsewhere. Each round begins a few exchanges, breaks something at a random step, lets virtual
 time pass, and judges: counters are zero, memory, timers and connections where they were, no unsafe
-request ran twice, and no torn answer looked whole.
+request ran twice, and no torn answer looked whole. Every round has a policy, kinds of capacity and
+caps of its own, and a strike may change them under way.
 """
 
 import argparse
@@ -12,7 +13,19 @@ import random
 import time
 from collections import Counter
 
-from router.model.specs import ConnectorSpec, LinkSpec, ServiceSpec, TargetSpec
+import msgspec
+
+from router.model.capacity import Spill
+from router.model.ids import ServiceKey
+from router.model.specs import (
+    ConnectorSpec,
+    LinkSpec,
+    PolicySpec,
+    ServiceProtocol,
+    ServiceSpec,
+    SitePolicySpec,
+    TargetSpec,
+)
 from tests.simulation.storm_parties import HTTP, RAW, REQUESTS, Client, Target
 from tests.simulation.world import SimSite, World
 
@@ -23,6 +36,14 @@ REST_S = 8.0  # Lingering ends, idle connections to targets close, links are dia
 TIMERS_SLACK = 20  # Periodic work sometimes has one more under way.
 MOMENTS = 5
 ROUNDS_PER_WORLD = 100
+POLICIES = (
+    *(PolicySpec(name) for name in ("fill", "balanced", "spread", "failover")),
+    PolicySpec("split", {"left": 1, "right": 2}),
+    PolicySpec("split", {"nobody": 1}),
+)
+CAPACITIES: tuple[int | str | None, ...] = (SLOTS, SLOTS, "4/s", "1,30/s", "auto", "auto,8/s", None)
+SPILLS: tuple[Spill, ...] = ("excess", "all")
+CAPS: tuple[int | str | None, ...] = (None, None, None, 1, "3/s", "1,20/s")
 UNSAFE = ("early", "post", "up", "expect", "raw")
 
 
@@ -40,12 +61,7 @@ class Storm:
         self.left.link(self.middle, 1)
         self.right.link(self.middle, 1)
         for key in (HTTP, RAW):
-            self.left.services[key.name] = ServiceSpec(
-                protocol="http" if key == HTTP else "tcp",
-                ports=(key.port,),
-                queue=3,
-                queue_wait_s=0.2,
-            )
+            self.left.services[key.name] = self._declared(key)
             for site in (self.left, self.right):
                 self.targets.append(Target(site.network, key, self._seen))
                 site.connectors[key.name] = ConnectorSpec(
@@ -58,6 +74,11 @@ class Storm:
         self.world.run(10)
         self.baseline = self._resources()
 
+    @staticmethod
+    def _declared(key: ServiceKey) -> ServiceSpec:
+        protocol: ServiceProtocol = "http" if key == HTTP else "tcp"
+        return ServiceSpec(protocol=protocol, ports=(key.port,), queue=3, queue_wait_s=0.2)
+
     def _seen(self, number: int) -> None:
         self.seen[number] += 1
 
@@ -65,6 +86,7 @@ class Storm:
         """One round; what is wrong after it, empty: nothing."""
         chance = self.random
         clients: list[Client] = []
+        self._retune()
         sites = list(self.world.sites.values())
         for _ in range(chance.randint(1, 6)):
             kind = chance.choice(list(REQUESTS))
@@ -109,7 +131,7 @@ class Storm:
 
     def _operate(self, site: SimSite) -> None:
         chance, router = self.random, site.router
-        what = chance.randrange(6)
+        what = chance.randrange(8)
         if what == 0:
             site.connectors.pop(chance.choice((HTTP, RAW)).name, None)
             site.apply()
@@ -121,26 +143,48 @@ class Storm:
             site.apply()
         elif what == 3:
             router.links.drop(lambda neighbour: True, "revoked")
-        elif what == 4:
+        elif what in (4, 5):
+            self._retune()
+        elif what == 6:
             router.refuse_new(True)
             router.shed_idle()
         else:
             router.drop_slowest(1 << 30)
+
+    def _retune(self) -> None:
+        """Another policy, other capacities and caps, of what is there."""
+        chance = self.random
+        for name, spec in list(self.left.services.items()):
+            self.left.services[name] = msgspec.structs.replace(spec, policy=chance.choice(POLICIES))
+        for site in (self.left, self.right):
+            for name, connector in list(site.connectors.items()):
+                capacity = chance.choice(CAPACITIES[:4] if name == RAW.name else CAPACITIES)
+                site.connectors[name] = msgspec.structs.replace(
+                    connector, capacity=capacity, window_s=chance.choice((1.0, 5.0))
+                )
+            cap, spill = chance.choice(CAPS), chance.choice(SPILLS)
+            site.policies.clear()
+            if cap is not None:
+                site.policies["cap"] = SitePolicySpec(
+                    service=HTTP.name, site_capacity=cap, window_s=1.0, spill=spill
+                )
+        for site in self.world.sites.values():
+            site.apply()
 
     def _repair(self) -> None:
         for side in (self.left, self.right):
             self.world.internet.heal(side.ip, self.middle.ip)
             side.router.refuse_new(False)
             side.links["to-middle"] = LinkSpec(cost=1)
+            side.policies.clear()
             for key in (HTTP, RAW):
                 side.connectors[key.name] = ConnectorSpec(
                     service=key.name,
                     targets=(TargetSpec("127.0.0.1", key.port + 1000),),
                     capacity=SLOTS,
                 )
-        self.left.services[HTTP.name] = ServiceSpec(
-            protocol="http", ports=(HTTP.port,), queue=3, queue_wait_s=0.2
-        )
+        for key in (HTTP, RAW):
+            self.left.services[key.name] = self._declared(key)
         for site in self.world.sites.values():
             site.apply()
 

@@ -19,9 +19,7 @@ def scenario(name: str) -> Scenario:
     return found
 
 
-@pytest.mark.parametrize(
-    "name", ["coffee-shop", "two-clusters", "six-pods", "hello", "worker-frontend"]
-)
+@pytest.mark.parametrize("name", ["coffee-shop", "two-clusters", "hello", "worker-frontend"])
 def test_a_published_set_up_loses_nothing(name: str) -> None:
     record = Run(scenario(name)).finish()
     assert record.requests
@@ -40,3 +38,9 @@ def test_above_its_rate_the_site_moves_all_and_takes_it_back() -> None:
     assert away(30, 40) == 1  # 30 a second, for long enough.
     assert away(40, 60) == 1  # 12 a second: above the low mark.
     assert away(80, 100) == 0  # 8 a second again.
+
+
+def test_six_pods_is_a_scenario_of_ten_clients() -> None:
+    found = scenario("six-pods")  # A run of it takes seconds: the real one is in tests/scenario.
+    assert sum(one.count for one in found.targets) == 6
+    assert [one.clients for one in found.arrivals] == [10]

@@ -3,10 +3,11 @@
 from itertools import pairwise
 
 import msgspec
+import pytest
 
-from simulator import figures
+from simulator import bounds, figures
 from simulator.reading import read
-from simulator.run import Run
+from simulator.run import Run, TooManyRequests
 from simulator.scenario import Scenario
 from tests.simulation.world import World
 
@@ -108,3 +109,31 @@ def test_it_agrees_with_the_virtual_sites_that_all_other_tests_use() -> None:
     here = sum(answer.site == "a" for answer in answers)
     assert len(answers) == mine.offered
     assert abs(here - mine.here) <= 0.01 * mine.offered
+
+
+def test_clients_that_are_refused_for_ever_end_the_run_and_not_the_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bounds, "RUN_REQUESTS_MAX", 1_000)
+    text = BURST.replace("serviceTime: 200ms", "serviceTime: 600s").replace(
+        "kind: flash, rate: 15/s, peak: 75/s, peakFrom: 2s, peakUntil: 7s",
+        "kind: closed, clients: 200",
+    )
+    text = text.replace("policy: fill", "policy: fill, queue: 0")
+    run = Run(scenario(text))
+    with pytest.raises(TooManyRequests, match=r"more than 1,000 requests, 0\.\d s into"):
+        run.finish()
+    assert len(run.record.requests) == 1_000
+
+
+def test_a_site_that_is_restarted_for_ever_does_not_run_out_of_ports() -> None:
+    events = "".join(
+        f"    - {{at: {i // 20 + 1}s, do: {what}, site: b}}\n"
+        for i in range(8)
+        for what in ("kill-router", "start-router")
+    )
+    text = BURST.replace("count: 2", "count: 200") + "  events:\n" + events
+    run = Run(scenario(text))
+    run.finish()
+    ports = [one.port for one in run.world.sites["b"].groups[0].backends]
+    assert max(ports) < 10_200

@@ -84,21 +84,31 @@ class _Listener:
         os.set_blocking(self.writes, True)
         self._kept = bytearray()
         self._loop = asyncio.get_running_loop()
+        self._pause: asyncio.TimerHandle | None = None
 
     def __enter__(self) -> Self:
         self._loop.add_reader(self._reads, self.read)
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._pause is not None:
+            self._pause.cancel()
         self._loop.remove_reader(self._reads)
         os.close(self._reads)
         os.close(self.writes)
 
     def read(self) -> None:
         """What has come by now; a bounded piece, for one that prints for ever must not hold us."""
+        room = limits.BURST_OUTPUT_BYTES_MAX - len(self._kept)
         with contextlib.suppress(BlockingIOError):
-            data = os.read(self._reads, 65_536)
-            self._kept += data[: max(0, limits.BURST_OUTPUT_BYTES_MAX - len(self._kept))]
+            self._kept += os.read(self._reads, 65_536)[: max(0, room)]
+        if room <= 0 and self._pause is None:
+            self._loop.remove_reader(self._reads)
+            self._pause = self._loop.call_later(limits.BURST_READ_PAUSE_S, self._go_on)
+
+    def _go_on(self) -> None:
+        self._pause = None
+        self._loop.add_reader(self._reads, self.read)
 
     def quoted(self, before: str = "") -> str:
         """``before`` and what was said; empty: nothing was."""
@@ -107,12 +117,14 @@ class _Listener:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """The whole group, with grace."""
+    """The whole group, with grace; without any more of it when this is cancelled."""
     _signal(process, signal.SIGTERM)
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(limits.BURST_KILL_S):
-            await process.wait()
-    _signal(process, signal.SIGKILL)
+    try:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limits.BURST_KILL_S):
+                await process.wait()
+    finally:
+        _signal(process, signal.SIGKILL)
     await process.wait()
 
 

@@ -64,11 +64,14 @@ async def _path(api: Api, wanted: Mapping[str, Any]) -> str:
             raise
         served = None
     for one in served if isinstance(served, list) else ():
-        if isinstance(one, dict) and one.get("kind") == kind and "/" not in str(one.get("name")):
+        if not isinstance(one, dict) or one.get("kind") != kind:
+            continue
+        plural = one.get("name")
+        if isinstance(plural, str) and plural and "/" not in plural:  # Those are subresources.
             place = ""
             if one.get("namespaced"):
                 place = f"/namespaces/{wanted['metadata'].get('namespace') or api.namespace}"
-            return f"{root}{place}/{one['name']}"
+            return f"{root}{place}/{plural}"
     raise _Refused(
         f"cannot be made: this cluster serves no {kind} of {version}",
         "Install what defines it, or correct apiVersion and kind",
@@ -99,6 +102,9 @@ async def _apply(api: Api, path: str, wanted: dict[str, Any], firing: Firing) ->
     found = await _found(api, path, name)
     if found is not None:
         _require_ours(found, burst)
+        if metadata(found).get("deletionTimestamp"):
+            # A patch would be taken, and the object would go all the same.
+            raise _Refused("is still being deleted", "Wait: it is made again when that is done")
     about = wanted["metadata"]
     stated = about.get("labels") if isinstance(about.get("labels"), dict) else {}
     ours = {**wanted, "metadata": {**about, "labels": {**stated, BURST_LABEL: burst}}}

@@ -8,14 +8,18 @@ import asyncio
 import hashlib
 import hmac
 import random
+import socket
 import time
 from collections.abc import Callable
+from errno import EACCES
 from typing import Final
 
 import aiohttp
 import msgspec
+from aiohttp.abc import ResolveResult
 
 from router.control.bursts.firing import Firing, Outcome, shown
+from router.documents.addresses import is_metadata
 from router.documents.templates import NUMBERS
 from router.model import limits
 from router.model.bursts import WebhookSpec
@@ -24,6 +28,19 @@ SIGNATURE: Final = "Spillway-Signature"
 EVENT_ID: Final = "Spillway-Event-Id"
 _NOT_AGAIN: Final = frozenset(range(400, 500)) - {408, 425, 429}
 """The receiver has understood and says no: another try would hear the same."""
+
+
+class _Resolver(aiohttp.ThreadedResolver):
+    """The system's, but for addresses at which clouds tell a machine its credentials."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        found = await super().resolve(host, port, family)
+        for one in found:
+            if is_metadata(one["host"]):
+                raise OSError(EACCES, f"{one['host']} is an address of the cloud's own")
+        return found
 
 
 def body_of(firing: Firing) -> bytes:
@@ -50,12 +67,17 @@ async def post(
     """POST until a 2xx comes, the receiver says no, or ``spec.tries`` are used up.
 
     Redirects are not followed: who is signed for is who is named. TLS is verified by the system's
-    authorities. Proxies of the environment are not used.
+    authorities. Proxies of the environment are not used. Link-local addresses are not called: what
+    answers there are a cloud's own services, and the answer is shown to people.
     """
     body = body_of(firing)
     text = ""
     timeout = aiohttp.ClientTimeout(total=spec.timeout_s)
-    async with aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()) as http:
+    async with aiohttp.ClientSession(
+        timeout=timeout,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        connector=aiohttp.TCPConnector(resolver=_Resolver()),
+    ) as http:
         for attempt in range(spec.tries):
             if attempt:
                 longest_s = limits.BURST_WEBHOOK_BACKOFF_S * 2.0 ** min(attempt - 1, 10)

@@ -109,7 +109,7 @@ def _http_proxy(options: SiteOptions, namespace: str, host: str) -> Json:
 
 
 def network_policy(options: SiteOptions, namespace: str) -> Json:
-    """Links from anywhere, services from this namespace only, scrapes from monitoring's too."""
+    """Links from anywhere, services from this namespace only; who reads figures, from theirs."""
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -125,8 +125,7 @@ def network_policy(options: SiteOptions, namespace: str) -> Json:
                 {
                     "ports": [{"port": "probes", "protocol": "TCP"}],
                     "from": [
-                        {"namespaceSelector": {"matchLabels": dict([label])}}
-                        for label in MONITORING
+                        {"namespaceSelector": {"matchLabels": dict([label])}} for label in READERS
                     ],
                 },
             ],
@@ -134,8 +133,10 @@ def network_policy(options: SiteOptions, namespace: str) -> Json:
     }
 
 
-MONITORING: Final = (
+READERS: Final = (
     ("kubernetes.io/metadata.name", "monitoring"),
     ("network.openshift.io/policy-group", "monitoring"),
+    ("kubernetes.io/metadata.name", "keda"),
+    ("kubernetes.io/metadata.name", "openshift-keda"),
 )
-"""Labels of namespaces from where metrics are scraped."""
+"""Labels of namespaces from where metrics are scraped and demand is asked for."""

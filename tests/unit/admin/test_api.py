@@ -20,6 +20,8 @@ from router.admin.views import (
     BurstView,
     LinkView,
     ListenerView,
+    PastDecision,
+    ScaleView,
     ServiceView,
     SiteName,
     SiteView,
@@ -29,6 +31,7 @@ from router.admin.views import (
     WhySession,
     WhyView,
 )
+from router.model import limits
 from router.model.events import Event
 from router.model.settings import AffinityBy
 
@@ -38,6 +41,7 @@ SHOP = ServiceView(
     protocol="http",
     policy="fill",
     queued=0,
+    demand=2,
     requests_total=3,
     overflow_total=1,
     tls_cert="",
@@ -46,6 +50,24 @@ SHOP = ServiceView(
     targets=(),
 )
 
+
+SCALE = ScaleView(
+    service="shop",
+    port=8080,
+    demand=25,
+    demand_avg=24.5,
+    demand_per_s=60.0,
+    in_flight=10,
+    overflowed=12,
+    queued=3,
+    refused=0,
+    refused_per_s=0.0,
+    targets_ready=1,
+    capacity=10,
+    capacity_kind="concurrency",
+    capacity_per_target=10.0,
+    targets_wanted=3,
+)
 
 FAR_TARGET = TargetView(
     site="west",
@@ -131,6 +153,38 @@ class FakeRouter:
             candidates=(),
         )
 
+    def scale(self, service: str, port: int | None) -> ScaleView | None:
+        return SCALE if service == "shop" and port in (None, 8080) else None
+
+    def past(
+        self, service: str, port: int | None, count: int, *, denied: bool
+    ) -> Sequence[PastDecision] | None:
+        if service != "shop" or port not in (None, 8080):
+            return None
+        return [
+            PastDecision(
+                service="shop",
+                port=8080,
+                at=f"last {count}",
+                outcome="all-full" if denied else "ok",
+                site=None,
+                answer=None,
+                reason="",
+                overflow_reason="",
+                waited_s=0.0,
+                total_s=0.0,
+                attempts=0,
+                retried_for=None,
+                session=None,
+                policy=None,
+                decided_at=None,
+                in_flight=None,
+                capacity=None,
+                candidates=(),
+                further=0,
+            )
+        ]
+
     def ready(self) -> bool:
         return self.is_ready
 
@@ -177,6 +231,8 @@ def test_every_listing_comes_in_the_envelope(tmp_path: Path) -> None:
                 ("links", "Link", True),
                 ("services", "Service", True),
                 ("services/shop", "Service", True),
+                ("services/shop/scale", "Scale", False),
+                ("services/shop:8080/scale", "Scale", False),
                 ("network", "Site", True),
                 ("why/shop:8080", "Why", False),
                 ("events", "Event", True),
@@ -218,15 +274,67 @@ def test_why_is_asked_for_a_session_by_its_query(tmp_path: Path) -> None:
     asyncio.run(story())
 
 
+def test_why_of_a_port_that_a_service_has_not_says_which_it_has(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with (
+            running(tmp_path, FakeRouter(), EventLog()) as session,
+            session.get("/api/v1/why/shop:99") as response,
+        ):
+            said = await response.json()
+            assert response.status == 404
+            assert said["message"] == "Service 'shop' has no port 99, it has 8080."
+            assert said["hint"] == "sitectl why shop:8080"
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("query", "at", "outcome"),
+    [
+        ("last=7", "last 7", "ok"),
+        ("last=7&denied=0", "last 7", "ok"),
+        ("last=1&denied=1", "last 1", "all-full"),
+        ("denied=1", f"last {limits.DECISIONS_KEPT}", "all-full"),
+    ],
+)
+def test_why_is_asked_for_the_past_by_its_query(
+    tmp_path: Path, query: str, at: str, outcome: str
+) -> None:
+    async def story() -> None:
+        async with (
+            running(tmp_path, FakeRouter(), EventLog()) as session,
+            session.get(f"/api/v1/why/shop:8080?{query}") as response,
+        ):
+            answer = await response.json()
+            assert answer["kind"] == "PastDecisions"
+            assert [(one["at"], one["outcome"]) for one in answer["items"]] == [(at, outcome)]
+
+    asyncio.run(story())
+
+
 @pytest.mark.parametrize(
     ("path", "status", "code"),
     [
         ("/api/v1/services/nothing", 404, "not-found"),
+        ("/api/v1/services/nothing/scale", 404, "not-found"),
+        ("/api/v1/services/shop:81/scale", 404, "not-found"),
+        ("/api/v1/services/shop:eighty/scale", 400, "bad-port"),
+        ("/api/v1/services/shop:/scale", 400, "bad-port"),
+        ("/api/v1/services/shop:888888888888888888888/scale", 400, "bad-port"),
         ("/api/v1/why/nothing", 404, "not-found"),
         ("/api/v1/why/shop:eighty", 400, "bad-port"),
         ("/api/v1/why/shop:%D9%A8", 400, "bad-port"),
         ("/api/v1/why/shop?header=x", 400, "bad-session"),
         ("/api/v1/why/shop?client=x&cookie=y", 400, "bad-session"),
+        ("/api/v1/why/nothing?last=3", 404, "not-found"),
+        ("/api/v1/why/shop?last=0", 400, "bad-last"),
+        ("/api/v1/why/shop?last=-1", 400, "bad-last"),
+        ("/api/v1/why/shop?last=", 400, "bad-last"),
+        ("/api/v1/why/shop?last=1e1", 400, "bad-last"),
+        ("/api/v1/why/shop?last=%D9%A3", 400, "bad-last"),
+        (f"/api/v1/why/shop?last={limits.DECISIONS_KEPT + 1}", 400, "bad-last"),
+        ("/api/v1/why/shop?denied=yes", 400, "bad-denied"),
+        ("/api/v1/why/shop?last=3&client=10.0.0.9", 400, "bad-session"),
         ("/api/v1/../../etc/passwd", 404, "not-found"),
         ("/api/v1/%2e%2e/status", 404, "not-found"),
     ],
@@ -401,7 +509,7 @@ async def probed(router: FakeRouter, tmp_path: Path) -> AsyncIterator[tuple[str,
         yield place
 
 
-def test_probes_tell_health_readiness_and_metrics_without_a_credential_and_nothing_else(
+def test_probes_tell_health_metrics_and_demand_without_a_credential_and_nothing_else(
     tmp_path: Path,
 ) -> None:
     async def story() -> None:
@@ -418,6 +526,7 @@ def test_probes_tell_health_readiness_and_metrics_without_a_credential_and_nothi
 
             assert await status("GET", "/healthz") == 200
             assert await status("GET", "/metrics") == 200
+            assert await status("GET", "/api/v1/services/shop/scale") == 200
             assert await status("GET", "/readyz") == 200
             router.is_ready = False
             assert await status("GET", "/readyz") == 503

@@ -4,7 +4,8 @@ import pytest
 
 from router.balance.learning import Learner
 from router.model import limits
-from tests.bench.learning import SHAPES, Tick, learner, mean, run, settled_at
+from tests.bench.learning import learner, mean, settled_at
+from tests.bench.learning_targets import SHAPES, Tick, run
 
 KNEE = 20
 
@@ -25,7 +26,7 @@ def calm_then_double(now: float) -> float:
 def test_the_limit_comes_near_the_knee_and_latency_stays_below_double(shape: str) -> None:
     ticks = run(shape, learner(1), calm_then_double, 30, knee=KNEE)
     unloaded_s = mean([one for tick in ticks if tick.at_s < 5 for one in tick.latencies])
-    assert 0.7 * KNEE <= mean(limits_after(ticks, 10)) <= 1.6 * KNEE
+    assert 0.9 * KNEE <= mean(limits_after(ticks, 10)) <= 1.6 * KNEE
     assert latency_after(ticks, 10) < 2 * unloaded_s
 
 
@@ -46,7 +47,7 @@ def test_a_knee_that_moves_is_found_again_within_seconds(shape: str, knee: int) 
 def test_a_target_that_is_slower_for_good_is_learnt_again_without_collapse() -> None:
     ticks = run("constant", learner(4), calm_then_double, 40, knee=KNEE, changes=((20, KNEE, 3.0),))
     after = limits_after(ticks, 20)
-    assert min(after) >= KNEE / 3
+    assert min(after) >= KNEE / 4
     assert 0.9 * KNEE <= mean(after[-40:]) <= 1.6 * KNEE
 
 
@@ -61,8 +62,8 @@ def test_failures_lower_the_limit_and_never_to_nothing() -> None:
     one = Learner(random.Random(6).random)
     for step in range(2000):
         one.failed(step * 0.05)
-        assert one.limit >= 1
-    assert one.limit == 1
+        assert one.limit >= limits.LEARN_SLOTS_MIN
+    assert one.limit == limits.LEARN_SLOTS_MIN
 
 
 def test_a_few_failures_among_many_answers_change_nothing() -> None:

@@ -2,7 +2,7 @@ from collections import Counter
 
 import pytest
 
-from router.balance.ledger import Denied, LocalLedger
+from router.balance.ledger import Denied, LocalLedger, Slot
 from router.model.capacity import TargetTerms
 from tests.unit.balance.builders import ledger_of, take
 
@@ -149,3 +149,29 @@ def test_targets_tell_what_they_served() -> None:
     take(ledger)
     state = ledger.targets(0.0)[0]
     assert (state.name, state.requests_total, state.in_flight) == ("web", 2, 1)
+
+
+def test_learnt_slots_keep_the_sums_right_and_outlast_a_reload() -> None:
+    terms = {
+        "a:1": TargetTerms(name="a", auto=True),
+        "b:1": TargetTerms(name="b", capacity=3),
+    }
+    ledger = LocalLedger()
+    ledger.set_targets(terms)
+    ledger.set_slots("a:1", 2)
+    ledger.set_slots("b:1", 9)  # It is stated: nothing is learnt of it.
+    for target in terms:
+        ledger.set_ready(target, True)
+    assert ledger.capacity == 5 and ledger.learns
+    held = [ledger.try_acquire(0.0) for _ in range(5)]
+    assert (ledger.is_full, ledger.load) == (True, 5)
+    ledger.set_slots("a:1", 1)
+    assert (ledger.is_full, ledger.load) == (True, 4)
+    ledger.set_slots("a:1", 4)
+    assert (ledger.is_full, ledger.capacity) == (False, 7)
+    ledger.set_targets(terms)
+    assert ledger.capacity == 7
+    for slot in held:
+        assert isinstance(slot, Slot)
+        slot.release(0.0)
+    assert ledger.load == 0

@@ -196,15 +196,14 @@ def test_it_is_calm_again_by_what_is_asked_for_though_nothing_is_let_in() -> Non
     assert sends_away(ledger, 60.0)
     for now in every(0.6, 80.0, 60.0):  # 1.7 a second: below the rate, not below its resume.
         ledger.ask(now)
-        ledger.look(now)
-    assert sends_away(ledger, 80.0)
-    changes = []
+        assert sends_away(ledger, now)
+    states = []
     for now in every(1.25, 100.0, 80.0):
         ledger.ask(now)
-        if ledger.look(now):
-            changes.append(now)
-    assert len(changes) == 1
-    assert changes[0] == pytest.approx(84.0, abs=2.5)
+        states.append((sends_away(ledger, now), now))
+    back = min(now for away, now in states if not away)
+    assert back == pytest.approx(84.0, abs=2.5)
+    assert all(away == (now < back) for away, now in states), "calm once, and for good"
 
 
 # What a balancer makes of it.

@@ -78,17 +78,17 @@ def test_services_have_limits_of_their_own_and_can_be_forgotten() -> None:
 
 
 @pytest.mark.parametrize(
-    ("slots", "rtt_s", "service_s", "standing"),
-    [(10, 0.01, 0.1, 1), (10, 0.05, 0.1, 5), (0, 0.01, 0.1, 1), (9, 1.0, 0.0, 1)],
+    ("freed_per_s", "rtt_s", "standing"),
+    [(100.0, 0.01, 1), (100.0, 0.05, 5), (0.0, 0.01, 1), (100.0, 0.0, 1)],
 )
-def test_as_many_stand_as_slots_come_free_in_a_round_trip(
-    slots: int, rtt_s: float, service_s: float, standing: int
+def test_as_many_stand_as_are_let_in_in_a_round_trip(
+    freed_per_s: float, rtt_s: float, standing: int
 ) -> None:
-    assert standing_target(slots, rtt_s, service_s) == standing
+    assert standing_target(freed_per_s, rtt_s) == standing
 
 
 def test_never_more_stand_than_the_bound() -> None:
-    assert standing_target(10_000, 1.0, 0.001) == limits.STANDING_MAX
+    assert standing_target(1e7, 1.0) == limits.STANDING_MAX
 
 
 def test_a_rate_is_told_when_it_flips_and_by_the_second_while_it_is_calm() -> None:

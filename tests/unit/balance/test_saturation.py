@@ -131,3 +131,24 @@ def test_a_service_that_was_made_anew_begins_to_count_at_zero() -> None:
 def test_ports_of_a_service_count_together() -> None:
     both = together([Totals(full=True, requests=3), Totals(requests=4, demand=2)])
     assert (both.full, both.requests, both.demand) == (True, 7, 2)
+
+
+def test_a_day_in_which_nobody_looked_says_nothing() -> None:
+    detector = Saturation(SPEC)
+    assert detector.feed(0.0, Totals()) is None
+    assert detector.feed(1.0, Totals()) is None
+    assert detector.feed(86_400.0, Totals(full=True, refused=10**9)) is None
+    assert not detector.figures.whole
+    assert detector.figures.full == 0.0
+    now = 86_400.0
+    while detector.state == "calm":
+        now += 1.0
+        detector.feed(now, Totals(full=True, refused=10**9))
+    assert now == 86_400.0 + SPEC.window_s
+
+
+def test_a_clock_that_stands_still_or_goes_back_changes_nothing() -> None:
+    detector = Saturation(SPEC)
+    for now in (5.0, 5.0, 4.0, 6.0, 6.0):
+        assert detector.feed(now, Totals(full=True)) is None
+    assert detector.figures.full == 1.0

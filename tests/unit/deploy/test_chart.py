@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from deploy.__main__ import HERE
+from deploy.autoscaling import demand_service
 from deploy.chart import NEEDS_CONTROLLER
 from router.kubernetes import site_config
 from router.kubernetes.findings import Findings
@@ -141,6 +142,11 @@ def test_monitoring_keeps_the_braces_of_prometheus(chart: helm_python.Chart) -> 
     rules = made["PrometheusRule", "spillway-router"]["spec"]["groups"][0]["rules"]
     assert "{{ $labels.link }}" in rules[0]["annotations"]["summary"]
     assert made["PodMonitor", "spillway-router"]["metadata"]["namespace"] == NAMESPACE
+
+
+def test_the_way_to_the_demand_is_made_when_asked_for(chart: helm_python.Chart) -> None:
+    made = helm(chart, autoscaling={"enabled": True})
+    assert made == wanted() | by_kind([demand_service(NAMESPACE)])
 
 
 def test_another_image_is_run_everywhere(chart: helm_python.Chart) -> None:

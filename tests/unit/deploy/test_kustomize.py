@@ -28,7 +28,7 @@ DIRECTORIES = sorted(
     for path in DEPLOY.rglob("kustomization.yaml")
     if "components" not in path.parts
 )
-WITHOUT_SCHEMA = ("monitoring.coreos.com", "openshift.io", "operators.coreos.com")
+WITHOUT_SCHEMA = ("keda.sh", "monitoring.coreos.com", "openshift.io", "operators.coreos.com")
 
 
 def built(directory: Path) -> list[Any]:

@@ -16,6 +16,44 @@ MARKS = "  service: shop\n  saturated: {full: 80%, queueWait: 200ms, overflow: 2
 COMMAND = '  command: [wake, "{{service}}", "{{ event }}"]\n'
 
 
+URLS = [
+    ("http://169.254.169.254/latest/meta-data", "link-local"),
+    ("http://[fe80::1]/", "link-local"),
+    ("http://[::ffff:169.254.169.254]/", "link-local"),
+    ("http://[fd00:ec2::254]/", "link-local"),
+    ("file:///etc/passwd", "expected a URL"),
+    ("gopher://a/", "expected a URL"),
+    ("https://a/\u00e4", "expected a URL"),
+    ("https://a:99999/", "expected a URL"),
+    ("https:///x", "expected a URL"),
+]
+OBJECTS = [
+    ("v1", "Secret", "a", "holds keys"),
+    ("v1", "ServiceAccount", "a", "grants rights"),
+    ("rbac.authorization.k8s.io/v1", "RoleBinding", "a", "grants rights"),
+    ("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "a", "grants rights"),
+    ("certificates.k8s.io/v1", "CertificateSigningRequest", "a", "grants rights"),
+    ("../v1", "ConfigMap", "a", "part of a path"),
+    ("v1/../../apis/apps/v1", "ConfigMap", "a", "part of a path"),
+    ("{{burst}}/v1", "X", "a", "part of a path"),
+    ("v1", "{{burst}}", "a", "part of a path"),
+    ("v1", "ConfigMap", "../secrets/spillway-ca", "part of a path"),
+    ("v1", "ConfigMap", "a?fieldManager=x", "part of a path"),
+    ("v1", "ConfigMap", "a%2f..", "part of a path"),
+    ("v1", "ConfigMap", "..", "part of a path"),
+    ("v1", "ConfigMap", "{{burst}}/{{site}}", "part of a path"),
+    ("v1", "ConfigMap", "a, namespace: ../x", "part of a path"),
+    ("v1", "ConfigMap", "a, namespace: [x]", "part of a path"),
+]
+
+
+def made(version: str, kind: str, name: str) -> str:
+    """An object in YAML; ``name`` may bring further metadata with it."""
+    name, _, more = name.partition(",")
+    about = f"{{name: '{name}'" + (f",{more}" if more else "") + "}"
+    return f"  object: {{apiVersion: '{version}', kind: '{kind}', metadata: {about}}}\n"
+
+
 def burst(text: str) -> BurstSpec:
     documents, errors = read(HEAD + text, "burst.yaml")
     assert errors == []
@@ -83,6 +121,8 @@ def test_a_manifest_keeps_its_kinds_of_values() -> None:
             "SW0706",
             "must not change",
         ),
+        *((MARKS + f"  webhook: {{url: '{url}'}}\n", 7, "SW0707", words) for url, words in URLS),
+        *((MARKS + made(*words), 7, "SW0708", said) for *words, said in OBJECTS),
         ("  service: shop\n  saturated: {full: 80}\n" + COMMAND, 6, "SW0101", "Write 80%"),
         ("  service: shop\n  saturated: {full: 0%}\n" + COMMAND, 6, "SW0101", "always reached"),
         (MARKS + "  window: 1s\n" + COMMAND, 7, "SW0101", "from 2s to 1h"),

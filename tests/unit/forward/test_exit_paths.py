@@ -1,10 +1,13 @@
 """Whatever ends an exchange, its slots are free at rest, here and at the other site."""
 
+import gc
 from collections.abc import Callable
 
 import pytest
 
-from router.forward.ports import TargetConfig
+from router.balance.demand import DemandFigures
+from router.balance.seen import Seen
+from router.forward.ports import UNTOUCHED, TargetConfig
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.specs import ServiceProtocol, ServiceSpec
@@ -62,6 +65,12 @@ class Stage:
     @property
     def in_flight(self) -> int:
         return self.a.in_flight(KEY) + self.b.in_flight(KEY)
+
+    @property
+    def demand(self) -> DemandFigures:
+        figures = self.a.forwarder.scale_of(KEY)
+        assert figures is not None
+        return figures.demand
 
 
 Act = Callable[[Stage], None]
@@ -175,6 +184,8 @@ def test_no_slot_is_held_at_rest(
 ) -> None:
     stage = Stage(protocol, remote, first)
     assert stage.in_flight == 1
+    demand = stage.demand
+    assert (demand.in_flight, demand.overflowed, demand.queued) == (not remote, remote, 0)
     for act in acts:
         act(stage)
         stage.network.run()
@@ -182,6 +193,8 @@ def test_no_slot_is_held_at_rest(
     (snapshot,) = stage.a.forwarder.services_snapshot()
     assert snapshot.counters.requests_total == 1
     assert snapshot.queued == 0
+    demand = stage.demand
+    assert (demand.in_flight, demand.overflowed, demand.queued) == (0, 0, 0)
     estimate = {one.site: one.in_flight for one in snapshot.explanation.candidates}
     assert set(estimate.values()) == {0}
 
@@ -224,6 +237,7 @@ def test_a_client_that_resets_at_any_step_leaves_no_slot(
     client.abort()
     stage.network.run()
     assert stage.in_flight == 0
+    assert stage.demand.demand == 0
 
 
 @pytest.mark.parametrize("remote", [False, True], ids=["local", "remote"])
@@ -239,3 +253,21 @@ def test_a_dial_without_a_descriptor_is_answered_with_503_and_frees_its_slot(rem
     assert head.startswith(b"HTTP/1.1 503 ")
     assert b"\r\nRetry-After: " in head
     assert stage.in_flight == 0
+
+
+@pytest.mark.parametrize(("protocol", "remote", "first", "acts"), CASES)
+def test_a_request_that_is_over_is_kept_with_its_outcome_and_nothing_of_its_own(
+    protocol: ServiceProtocol, remote: bool, first: bytes, acts: list[Act]
+) -> None:
+    stage = Stage(protocol, remote, first)
+    (kept,) = stage.a.forwarder.past_of(KEY, 9, denied=False)
+    assert (kept.outcome, kept.site) == ("", "site-b" if remote else "site-a")
+    for act in acts:
+        act(stage)
+        stage.network.run()
+    assert stage.a.forwarder.past_of(KEY, 9, denied=False) == [kept]
+    assert kept.outcome != ""
+    assert kept.waited_since is None
+    assert (kept.outcome in UNTOUCHED) == bool(stage.a.forwarder.past_of(KEY, 9, denied=True))
+    held = [one for one in gc.get_referents(kept) if not isinstance(one, (str, int, float, type))]
+    assert [type(one) for one in held if one is not None] == ([Seen] if kept.seen else [])

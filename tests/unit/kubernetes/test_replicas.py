@@ -126,6 +126,10 @@ def test_a_service_with_less_capacity_than_routers_is_told_once_they_stay() -> N
     (told,) = too_few(wanted(1), two)
     assert (told.code, told.severity, told.path) == ("SW0458", "warning", "data.routers")
     assert "shop" in told.reason
+    capped = SitePolicySpec(service="shop", site_capacity=1)
+    for many in (wanted(8), wanted(8, None)):
+        (told,) = too_few(msgspec.structs.replace(many, policies={"shop": capped}), two)
+        assert "shop" in told.reason
     for enough in (wanted(2), wanted(1, None), wanted()):
         assert not list(too_few(enough, two))
     assert not list(too_few(wanted(1), msgspec.structs.replace(two, staying=1)))

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from router.admin.ports import CommandFailed
+from router.admin.ports import CommandRefused
 from router.balance.saturation import Totals
 from router.control.bursts import Firing, Outcome
 from router.main.burst_hook import Hook, Kept
@@ -213,9 +213,9 @@ def test_a_test_is_marked_leaves_the_state_and_is_refused_while_one_runs() -> No
 
     def try_it(world: World) -> None:
         world.bursting.test("wake", "calm")
-        with pytest.raises(CommandFailed, match="runs already"):
+        with pytest.raises(CommandRefused, match="runs already"):
             world.bursting.test("wake", "calm")
-        with pytest.raises(CommandFailed, match="no burst"):
+        with pytest.raises(CommandRefused, match="no burst"):
             world.bursting.test("other", "calm")
 
     world = played(place, (3, try_it), (10, nothing))
@@ -250,3 +250,26 @@ def test_a_clock_that_was_set_back_does_not_make_the_cool_down_longer() -> None:
     hook = Hook("wake", SPEC)
     hook.restore(Kept(state="saturated", changed_at=2_000.0, id="a", done="a"), 50.0, 1_000.0)
     assert hook.detector.next_allowed_at == 55.0
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        b"\x00\xff",
+        b"[]",
+        b'{"wake": {"state": "asleep"}}',
+        b'{"wake": {"changed_at": 1e300, "id": "a"}}',
+        b'{"wake": {"changed_at": -1, "id": "a"}}',
+        b'{"wake": {"last": {"event": "calm", "id": "a", "at": 1e18, "ok": true, "text": ""}}}',
+        b"[" * 100_000,
+    ],
+)
+def test_damaged_memory_is_told_and_no_hook_is_run_on_it(kept: bytes) -> None:
+    place = Place()
+    place.kept = kept
+    world = played(place, (0.0, fill), (10.0, nothing))
+    assert place.ran == []
+    (problem,) = world.bursting.problems()
+    assert problem.code == "SW0712"
+    assert world.bursting.views()[0].state == "saturated"
+    assert place.kept == kept

@@ -235,3 +235,19 @@ def test_a_service_that_is_led_nowhere_on_purpose_says_so() -> None:
     assert why() == "no Kubernetes Service leads here"
     assert why(headless="shop").startswith("wanted so (headless")
     assert why(listener=ListenerSpec(service="shop", listen="none")) == "wanted so (listen: none)"
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "http", "http2"])
+def test_capacity_auto_of_a_tcp_service_is_a_problem_and_none_stated(
+    protocol: ServiceProtocol,
+) -> None:
+    connector = ConnectorSpec(service="db", targets=(TargetSpec("10.0.0.5", 80),), capacity="auto")
+    wanted = Wanted(name="east", site=SiteSpec(), connectors={"here": connector})
+    declared = Declaration(
+        name="db", spec=ServiceSpec(protocol=protocol, ports=(80,)), declared_at_s=0.0
+    )
+    result = plan(wanted, {"db": declared})
+    (target,) = result.services[ServiceKey("db", 80)].targets.values()
+    assert target.auto is (protocol != "tcp")
+    assert target.capacity is None
+    assert [one.code for one in result.problems] == (["SW0317"] if protocol == "tcp" else [])

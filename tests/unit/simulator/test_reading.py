@@ -22,6 +22,10 @@ spec:
 """
 
 
+SPLIT = "{name: shop, policy: split, weights: "
+POLICY = "  policies:\n    - {site: b, siteCapacity: "
+
+
 def no_logs(name: str) -> str:
     raise FileNotFoundError(2, "No such file or directory")
 
@@ -58,6 +62,9 @@ def test_what_is_not_said_is_filled_in() -> None:
         ("[a, b]\n  links", "[a, b, a]\n  links", "SW0724", 6, "'a' stands twice"),
         ("{site: b,", "{site: c,", "SW0721", 12, "no site 'c' in sites"),
         ("between: [a, b]", "between: [a, a]", "SW0724", 8, "expected two different sites"),
+        ("capacity: 4", "capacity: 4, stay: 2s", "SW0104", 12, "stay belongs to a rate"),
+        ("capacity: 4", "slots: 1, capacity: 0.1/s, window: 5s", "SW0104", 12, "not one request"),
+        ("  arrivals", POLICY + "4/s, resume: 5/s}\n  arrivals", "SW0104", 14, "never be over"),
         ("capacity: 4", "capacity: 0", "SW0104", 12, "expected a capacity from 1 to 1000000"),
         ("capacity: 4, ", "", "SW0724", 12, "field 'slots' is missing"),
         ("100ms", "{kind: normal, mean: 1s}", "SW0720", 12, "expected one of constant"),
@@ -66,8 +73,19 @@ def test_what_is_not_said_is_filled_in() -> None:
         ("kind: poisson, rate: 5/s", "kind: closed", "SW0724", 14, "kind closed needs clients"),
         ("poisson, rate: 5/s", "replay, file: x.log", "SW0723", 14, "x.log: No such file"),
         ("{name: shop}", "{name: shop, policy: split}", "SW0724", 10, "split needs weights"),
+        ("{name: shop}", SPLIT + "{a: 70%, b: 20%}}", "SW0720", 10, "sum to 90%, not to 100%"),
+        ("{name: shop}", SPLIT + "{a: 0}}", "SW0720", 10, "all weights are 0"),
+        ("{name: shop}", SPLIT + "{a: -1, b: 2}}", "SW0720", 10, "expected a whole number"),
+        ("{name: shop}", SPLIT + "{a: 1, c: 2}}", "SW0721", 10, "no site 'c' in sites"),
         ("    - {between: [a, b], cost: 2, rtt: 30ms}", "    []", "SW0725", 14, "no targets of"),
         ("duration: 10s", "duration: &x 10s", "SW0103", 5, "an anchor"),
+        (
+            "  arrivals:",
+            "  policies: [{site: a, siteCapacity: 2/s, resume: 3/s}]\n  arrivals:",
+            "SW0104",
+            13,
+            "resume 3/s is above the rate 2/s",
+        ),
     ],
 )
 def test_each_mistake_is_named_with_its_line(
@@ -94,3 +112,33 @@ def test_an_event_that_lacks_what_it_needs_is_named() -> None:
         (16, "there is no such link"),
         (17, "it is after the end of the scenario"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("{site: b, slots: 4, capacity: 9/s, resume: 10/s, serviceTime: 1s}", "above the rate"),
+        ("{site: b, capacity: 9, resume: 1/s, serviceTime: 1s}", "belongs to a rate"),
+        ("{site: b, capacity: 9, window: 2s, serviceTime: 1s}", "belongs to a rate"),
+    ],
+)
+def test_what_stands_beside_a_rate_must_fit_it(target: str, said: str) -> None:
+    code, line, reason = wrong(GOOD.replace("{site: b, capacity: 4, serviceTime: 100ms}", target))[
+        0
+    ]
+    assert (code, line, said in reason) == ("SW0104", 12, True), reason
+
+
+def test_a_site_that_shall_send_all_away_needs_a_rate() -> None:
+    policy = "  policies:\n    - {site: a, siteCapacity: 9, spill: all}\n  arrivals:"
+    found = wrong(GOOD.replace("  arrivals:", policy))
+    assert found == [
+        ("SW0104", 14, "spill: all belongs to a rate: only a rate can say when it is over")
+    ]
+
+
+def test_slots_may_stand_beside_a_rate_in_one_capacity() -> None:
+    scenario, errors, _ = read(GOOD.replace("capacity: 4", 'capacity: "4,9/s"'), "s", no_logs)
+    assert not errors
+    assert scenario is not None
+    assert scenario.targets[0].slots == 4

@@ -118,6 +118,22 @@ def test_link_set_and_delete_of_an_outgoing_link(here: CommandLine, token: str) 
     assert here("link", "status", "link1").exit_code == 4
 
 
+def test_link_update_is_link_set_as_skuppers_users_type_it(here: CommandLine, token: str) -> None:
+    here.ok("link", "create", token)
+    assert here.json("link", "update", "link1", "--cost", "9")["change"] == "updated"
+    assert here.json("link", "set", "link1", "--cost", "9")["change"] == "unchanged"
+    assert "\n  update" not in here.ok("link", "--help").stdout
+
+
+def test_link_set_of_a_sites_name_says_which_link_leads_there(
+    here: CommandLine, token: str
+) -> None:
+    here.ok("link", "create", token)
+    result = here("link", "set", "west", "--cost", "9")
+    assert (result.exit_code, "the one to site west is 'link1'" in result.stderr) == (4, True)
+    assert "Next: sitectl link set link1 --cost 9" in result.stderr
+
+
 def test_the_cost_of_an_incoming_link_belongs_to_its_dialler(
     here: CommandLine, admin: FakeAdmin
 ) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from router.model import limits
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FakeAdmin
 
@@ -109,6 +110,84 @@ def test_why_prints_the_decision_and_every_candidate(here: CommandLine, admin: F
     assert "goes to west through mid" in text
     assert "20 of 20" in text
     assert here("why", "nope").exit_code == 4
+
+
+SERVED: dict[str, Any] = {
+    "service": "shop",
+    "port": 8080,
+    "at": "2026-01-01T00:00:02.500Z",
+    "outcome": "ok",
+    "answer": "2xx",
+    "site": "here",
+    "reason": "local site has room",
+    "waited_s": 0.0,
+    "total_s": 0.012,
+    "attempts": 1,
+    "in_flight": 3,
+    "capacity": 10,
+    "candidates": [],
+}
+DENIED: dict[str, Any] = {
+    "service": "shop",
+    "port": 8080,
+    "at": "2026-01-01T00:00:01.000Z",
+    "outcome": "all-full",
+    "site": None,
+    "reason": "every site with a target is full, and no slot came free in time",
+    "waited_s": 2.0,
+    "total_s": 2.0,
+    "attempts": 2,
+    "retried_for": "busy",
+    "policy": "fill",
+    "decided_at": "2026-01-01T00:00:01.001Z",
+    "candidates": [
+        {"site": "west", "verdict": "full", "reason": "20 in flight, its capacity is 20"},
+    ],
+    "further": 4,
+}
+
+
+def test_why_prints_how_the_last_requests_were_decided(here: CommandLine, admin: FakeAdmin) -> None:
+    admin.items("/api/v1/why/shop?last=20", SERVED, DENIED)
+    admin.items("/api/v1/why/shop?last=1", DENIED)
+    admin.items(f"/api/v1/why/shop?last={limits.DECISIONS_KEPT}&denied=1")
+    table = here.ok("why", "shop", "--last", "20").stdout
+    heading, served, denied = table.splitlines()
+    assert heading.split() == ["TIME", "OUTCOME", "SITE", "WAITED", "REASON"]
+    assert "ok 2xx" in served
+    assert served.endswith("local site has room (3 in flight, capacity 10)")
+    assert "all-full" in denied
+    assert denied.endswith("no slot came free in time; attempt 2 after busy")
+    whole = here.ok("why", "shop", "--last", "20", "-v").stdout
+    assert whole.startswith(table.rstrip())
+    assert here.ok("why", "shop", "--last", "1").stdout.count("west") == 1  # Of one: whole.
+    assert "20 in flight, its capacity is 20" in whole
+    assert "and 4 dearer ones" in whole
+    assert here.json("why", "shop", "--last", "1") == [DENIED]
+    assert "No request of shop was denied" in here.ok("why", "shop", "--denied").stdout
+
+
+def test_why_of_two_ports_at_once_says_which(here: CommandLine, admin: FakeAdmin) -> None:
+    admin.items("/api/v1/why/shop?last=2", SERVED, {**SERVED, "port": 9090})
+    text = here.ok("why", "shop", "--last", "2").stdout
+    assert [line.split()[1] for line in text.splitlines()] == ["PORT", "8080", "9090"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--last", "0"),
+        ("--last", str(limits.DECISIONS_KEPT + 1)),
+        ("--last", "many"),
+        ("--last", "3", "--client", "10.0.0.9"),
+        ("--denied", "--cookie", "x"),
+        ("-v",),
+    ],
+)
+def test_a_wrong_question_about_the_past_is_a_usage_error(
+    here: CommandLine, admin: FakeAdmin, words: tuple[str, ...]
+) -> None:
+    assert here("why", "shop", *words).exit_code == 2
 
 
 def test_why_tells_how_sessions_are_handled_and_where_the_one_asked_for_is(

@@ -14,6 +14,7 @@ from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FAKE_ROUTER, FakeAdmin
 
 SOURCE = Path(__file__).parents[3]
+END = "    signal.sigwait({signal.SIGTERM})\n"
 
 
 def plays(monkeypatch: pytest.MonkeyPatch, script: str) -> None:
@@ -39,6 +40,23 @@ def test_start_and_stop_are_repeatable(here: CommandLine, monkeypatch: pytest.Mo
     assert os.waitpid(pid, 0)[0] == pid
     assert not (run / "admin.sock").exists()
     assert here.json("stop")["change"] == "unchanged"
+
+
+def test_stop_now_does_not_wait_for_what_is_under_way(
+    here: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plays(monkeypatch, FAKE_ROUTER.replace(END, END * 2))  # Drains until it is told again.
+    assert here.json("stop", "--now")["change"] == "unchanged"
+    here.ok("start")
+    pid = int((here.state / "here" / "run" / "lock").read_text())
+    late = here("--timeout", "0.1", "stop")
+    assert (late.exit_code, "sitectl stop --now" in late.stderr) == (6, True)
+    assert here.json("stop", "--now")["change"] == "stopped"
+    assert os.waitpid(pid, 0)[0] == pid
+    here.ok("start")
+    pid = int((here.state / "here" / "run" / "lock").read_text())
+    assert here.json("stop", "--now")["change"] == "stopped"
+    assert os.waitpid(pid, 0)[0] == pid
 
 
 def test_delete_withdraws_stops_and_removes(

@@ -1,5 +1,6 @@
 """`simulate` as it is typed: tables, JSON, pictures, overrides, what is wrong."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,9 @@ from xml.etree import ElementTree
 
 import pytest
 
+from simulator import bounds
+from sitectl import texts
+from tests import shown
 from tests.unit.sitectl.conftest import CommandLine
 
 ROOT = Path(__file__).parents[3]
@@ -36,8 +40,8 @@ a: first spill at 0.07 s, 0 slots were free
   0.0 % left while a slot was free
   the last one left 0.00 s after the last that had to
 
-RULE  CLIENTS OF  HERE       ELSEWHERE    P50     P99
-fill  a           75 (67 %)  b 37 (33 %)  100 ms  120 ms
+RULE  CLIENTS OF  HERE       ELSEWHERE    FAILED  P50     P99
+fill  a           75 (67 %)  b 37 (33 %)  0       100 ms  120 ms
 """
 
 
@@ -89,7 +93,9 @@ def test_fields_are_set_from_the_command_line(sitectl: CommandLine, small: str) 
         (["--set", "duration"], 2, "there is no such field"),
         (["--set", "duration=0s"], 1, "expected a duration from 0.1s to 6h"),
         (["--policy", "split"], 2, "policy split needs weights"),
-        (["--svg", "/nowhere/x.svg"], 1, "No such file or directory"),
+        (["--svg", "/nowhere/x.svg"], 1, "there is no directory /nowhere"),
+        (["--svg", "/dev/null"], 1, "/dev/null: is no file"),
+        (["--set", "duration=" + "[" * 5000], 2, "there is no such field"),
     ],
 )
 def test_what_cannot_be_done_is_said(
@@ -98,6 +104,73 @@ def test_what_cannot_be_done_is_said(
     result = sitectl("simulate", small, *words)
     assert result.exit_code == exit_code
     assert said in result.output
+
+
+def test_a_picture_never_replaces_the_scenario(
+    sitectl: CommandLine, small: str, tmp_path: Path
+) -> None:
+    link = tmp_path / "link.svg"
+    link.symlink_to(small)
+    for name in (small, str(link)):
+        result = sitectl("simulate", small, "--svg", name)
+        assert result.exit_code == 1
+        assert "is the scenario itself" in result.output
+    assert Path(small).read_text() == SMALL
+
+
+def test_files_without_an_end_are_read_to_a_bound(
+    sitectl: CommandLine, small: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounds, "LOG_BYTES_MAX", 1_000_000)
+    path = tmp_path / "replay.yaml"
+    arrivals = "{site: a, kind: replay, file: /dev/zero}"
+    path.write_text(SMALL.replace("{site: a, kind: steady, rate: 28/s}", arrivals))
+    result = sitectl("simulate", str(path))
+    assert result.exit_code == 1
+    assert "/dev/zero: is larger than 1000000 bytes" in result.output
+    monkeypatch.setattr(texts, "TEXT_BYTES_MAX", 1_000_000)
+    result = sitectl("simulate", "/dev/zero")
+    assert result.exit_code == 2
+    assert "/dev/zero has more than 1000000 bytes" in result.output
+
+
+@pytest.mark.parametrize("words", [("--compare", "split"), ("--svg", "/nowhere/x.svg")])
+def test_what_cannot_be_done_is_said_before_anything_is_run(
+    sitectl: CommandLine, small: str, monkeypatch: pytest.MonkeyPatch, words: tuple[str, str]
+) -> None:
+    def run(scenario: object) -> None:
+        pytest.fail("it ran")
+
+    monkeypatch.setattr("simulator.run.Run", run)
+    assert sitectl("simulate", small, *words).exit_code in (1, 2)
+
+
+def test_shares_of_a_rule_are_of_all_that_was_asked(sitectl: CommandLine, small: str) -> None:
+    stop = "events=[{at: 1s, do: stop-targets, site: a}, {at: 1s, do: stop-targets, site: b}]"
+    text = sitectl.ok("simulate", small, "--no-plot", "--set", stop).stdout
+    lines = [re.split(r" {2,}", line) for line in text.splitlines()[-3:]]
+    asked = {}
+    for rule, _, here, there, failed, *_ in lines:
+        asked[rule] = (int(here.split()[0]), int(there.split()[1]), int(failed))
+        assert sum(asked[rule]) == 112
+        assert here.endswith(f"({asked[rule][0] / 1.12:.0f} %)")
+    assert asked["fill"][2] > 50
+    assert asked["skupper v1"][2] == 0, "the model leaves events out"
+
+
+def test_a_site_whose_only_limit_is_its_cap_is_judged_by_it(
+    sitectl: CommandLine, small: str
+) -> None:
+    targets = (
+        "targets=[{site: a, slots: 4, serviceTime: 100ms}, {site: b, slots: 9, serviceTime: 100ms}]"
+    )
+    words = ("simulate", small, "--no-plot", "--no-skupper", "--set", targets, "--set")
+    slots = sitectl.ok(*words, "policies=[{site: a, siteCapacity: 2}]").stdout
+    a_line = next(line.split() for line in slots.splitlines() if line.startswith("a "))
+    assert a_line[-6:-4] == ["46", "%"] or "47 %" in slots  # Two of four slots, nearly always.
+    assert "0 slots were free" in slots
+    rate = sitectl.ok(*words, "policies=[{site: a, siteCapacity: 5/s, window: 2s, spill: all}]")
+    assert "held by 5/s for the site, then all leaves" in rate.stdout
 
 
 def test_a_missing_file_and_a_site_in_place_of_a_scenario(
@@ -116,6 +189,13 @@ def test_every_example_beside_the_readme_is_read(sitectl: CommandLine, name: str
     text = (ROOT / "examples" / name).read_text()
     if "kind: Scenario" in text:
         sitectl.ok("simulate", str(ROOT / "examples" / name), "--set", "duration=11s", "--no-plot")
+
+
+@pytest.mark.parametrize("path", shown.PAGES, ids=lambda path: path.name)
+def test_pages_show_what_is_printed(path: Path) -> None:
+    text = path.read_text("utf-8")
+    assert shown.commands(text)
+    assert shown.page(text) == text, "python -m tests.shown writes it anew"
 
 
 def test_the_help_of_all_verbs_imports_no_simulator() -> None:

@@ -1,0 +1,86 @@
+"""What is kept of the last requests of a service port, so that `why` answers for the past too."""
+
+from collections import deque
+from collections.abc import Callable
+
+from router.balance.seen import Seen
+from router.forward.counters import CodeClass
+from router.model import limits
+from router.model.ids import SiteId
+
+
+class Record:
+    """One request, written in place as things happen: nothing of what its client sent.
+
+    It holds values alone, so that keeping it keeps no buffer and no connection alive.
+    """
+
+    __slots__ = (
+        "attempts",
+        "capacity",
+        "code_class",
+        "in_flight",
+        "outcome",
+        "overflow_reason",
+        "reason",
+        "retried_for",
+        "seen",
+        "session",
+        "site",
+        "started_at",
+        "total_s",
+        "waited_s",
+        "waited_since",
+    )
+
+    attempts: int
+    capacity: int | None
+    """Of this site, as ``in_flight``, when it was chosen at once; else in ``seen``."""
+    code_class: CodeClass
+    """Of the answer, if it is passed on whole."""
+    in_flight: int
+    outcome: str
+    """``ok``, or why the exchange failed; empty: it is under way."""
+    overflow_reason: str
+    reason: str
+    """Of the last decision."""
+    retried_for: str
+    """Why the attempt before the last failed; empty: there was none."""
+    seen: Seen | None
+    """By the last decision that was not simply for this site."""
+    session: int
+    site: SiteId | None
+    """Under way: of the last attempt. Over: who served it, None: nobody."""
+    started_at: float
+    total_s: float
+    """Until it was over."""
+    waited_s: float
+    waited_since: float | None
+    """In the queue; None: it does not, or has had its slot."""
+
+
+class Past:
+    """The last `limits.DECISIONS_KEPT` requests, and as many of those that were denied.
+
+    Denied: no byte of them reached a target. They are kept apart too, for in a burst the many that
+    are served would wash them away.
+    """
+
+    __slots__ = ("_denied", "_recent", "begun", "denied")
+
+    def __init__(self) -> None:
+        self._recent: deque[Record] = deque(maxlen=limits.DECISIONS_KEPT)
+        self._denied: deque[Record] = deque(maxlen=limits.DECISIONS_KEPT)
+        self.begun: Callable[[Record], None] = self._recent.append
+        """A request begins. Hot: the ring's own method."""
+        self.denied: Callable[[Record], None] = self._denied.append
+        """It was denied."""
+
+    def last(self, count: int, *, denied: bool) -> list[Record]:
+        """At most ``count``, the latest to begin first; ``denied``: only those."""
+        ring = self._denied if denied else self._recent
+        return sorted(ring, key=_began, reverse=True)[:count]
+
+
+def _began(record: Record) -> float:
+    return record.started_at

@@ -1,0 +1,99 @@
+"""How the last requests of a service were decided here, for an operator (`why --last`)."""
+
+from collections.abc import Callable
+
+from router.admin.views import PastDecision, WhyCandidate
+from router.balance.seen import Replay, Seen
+from router.forward.past import Record
+from router.main.explaining import candidate_view
+from router.main.measuring import takes_part
+from router.main.site_router import SiteRouter
+from router.model.ids import ServiceKey
+
+_NOBODY = {
+    "all-full": "every site with a target is full",
+    "no-route": "no site has a ready target",
+    "no-target": "no site has a ready target",
+    "overloaded": "this router is short of memory",
+    "draining": "the service was removed here",
+    "cancelled": "its client left",
+}
+"""Why a request was served nowhere that no site was chosen for at last."""
+
+
+def recalled(
+    router: SiteRouter,
+    now: float,
+    utc: Callable[[float], str],
+    service: str,
+    port: int | None,
+    count: int,
+    *,
+    denied: bool,
+) -> tuple[PastDecision, ...] | None:
+    """The last ``count``, newest first, by ports of the service alike; None: none is known.
+
+    ``utc``: what the clock on the wall showed at a moment of ``now``'s.
+    """
+    keys = [
+        key for key in sorted(router.services) if key.name == service and port in (None, key.port)
+    ]
+    if not keys:
+        return None
+    kept = [
+        (record, key)
+        for key in keys
+        for record in router.forwarder.past_of(key, count, denied=denied)
+    ]
+    kept.sort(key=lambda one: one[0].started_at, reverse=True)
+    return tuple(_decision(router, now, utc, key, record) for record, key in kept[:count])
+
+
+def _decision(
+    router: SiteRouter, now: float, utc: Callable[[float], str], key: ServiceKey, record: Record
+) -> PastDecision:
+    seen = record.seen
+    waited_s = record.waited_s if record.waited_since is None else now - record.waited_since
+    is_over = record.outcome != ""
+    return PastDecision(
+        service=key.name,
+        port=key.port,
+        at=utc(record.started_at),
+        site=router.site_name(record.site) if record.site is not None else None,
+        outcome=record.outcome or "under-way",
+        answer=record.code_class if record.outcome == "ok" else None,
+        reason=_reason(record),
+        overflow_reason=record.overflow_reason,
+        waited_s=round(waited_s, 6),
+        total_s=round(record.total_s if is_over else now - record.started_at, 6),
+        attempts=record.attempts,
+        retried_for=record.retried_for or None,
+        session=f"{record.session:016x}" if record.session else None,
+        policy=seen.policy.name if seen is not None else None,
+        decided_at=utc(seen.at) if seen is not None else None,
+        in_flight=record.in_flight if seen is None and record.attempts else None,
+        capacity=record.capacity if seen is None else None,
+        candidates=_candidates(router, key, seen) if seen is not None else (),
+        further=seen.further if seen is not None else 0,
+    )
+
+
+def _reason(record: Record) -> str:
+    """Of the last decision; of one that found nobody, what came of it."""
+    if record.waited_since is not None:
+        return f"it waits: {_NOBODY['all-full']}"
+    found_nobody = record.seen is None or record.seen.chosen is None
+    if record.site is None and found_nobody and record.outcome not in ("", "ok"):
+        why = _NOBODY.get(record.outcome, record.reason)
+        if record.waited_s and record.outcome == "all-full":
+            return f"{why}, and no slot came free in time"
+        return f"{why} while it waited" if record.waited_s else why
+    return record.reason
+
+
+def _candidates(router: SiteRouter, key: ServiceKey, seen: Seen) -> tuple[WhyCandidate, ...]:
+    return tuple(
+        candidate_view(router, report, None)
+        for report in Replay(seen).reports()
+        if takes_part(router, key, report)
+    )

@@ -1,0 +1,85 @@
+"""Who has a port of this host, as far as ``/proc`` tells: listeners, and connections going out.
+
+A connection that goes out gets its own port from the system's range (ip(7),
+``ip_local_port_range``), which may be the very one that somebody wants to listen at.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+PROC: Final = Path("/proc")
+_LISTENS: Final = "0A"  # TCP_LISTEN of include/net/tcp_states.h.
+_GOES: Final = frozenset(("01", "02", "03", "04", "05", "08", "09", "0B"))
+"""Of a socket that is somebody's and is connected, connecting or closing."""
+
+
+class Holder(NamedTuple):
+    """Who has the port. ``who`` is empty when it is another user's, or nobody's any more."""
+
+    who: str
+    listens: bool
+
+    def reason(self, port: int) -> str:
+        """For people: a clause that says who has ``port`` and how."""
+        who = self.who or "a process of another user"
+        if self.listens:
+            return f"{who} listens at port {port}"
+        return f"a connection of {who} got port {port} as its own from the system"
+
+    def hint(self, port: int) -> str:
+        """What frees it."""
+        if self.listens:
+            return ""
+        reserve = f"sysctl -w net.ipv4.ip_local_reserved_ports={port}"
+        return f"Try again when that connection has ended; for good, as root: {reserve}"
+
+
+def holder_of(port: int, proc: Path = PROC) -> Holder | None:
+    """Who has TCP ``port`` at any address of this host; None: nobody that is seen."""
+    inodes = dict(_sockets(port, proc))
+    if not inodes:
+        return None
+    listening = {inode for inode, listens in inodes.items() if listens}
+    chosen = listening or set(inodes)
+    return Holder(_owner(chosen, proc), bool(listening))
+
+
+def _sockets(port: int, proc: Path) -> Iterator[tuple[str, bool]]:
+    """Inode of each socket at ``port``, and whether it listens (proc_pid_net(5))."""
+    for name in ("tcp", "tcp6"):
+        try:
+            lines = (proc / "net" / name).read_text("ascii").splitlines()[1:]
+        except OSError:
+            continue  # No such protocol on this host.
+        for line in lines:
+            words = line.split()
+            state, inode = words[3], words[9]
+            if words[1].rpartition(":")[2] == f"{port:04X}" and state in (*_GOES, _LISTENS):
+                yield inode, state == _LISTENS
+
+
+def _owner(inodes: set[str], proc: Path) -> str:
+    """The process that has one of the sockets open; empty: none that we may look into."""
+    wanted = {f"socket:[{inode}]" for inode in inodes}
+    for directory in proc.iterdir():
+        if directory.name.isdecimal() and not wanted.isdisjoint(_open_files(directory)):
+            try:
+                name = (directory / "comm").read_text("utf-8", "replace").strip()
+            except OSError:
+                continue  # It has just ended.
+            return f"process {directory.name} ({name})"
+    return ""
+
+
+def _open_files(process: Path) -> Iterator[str]:
+    """What the process has open; nothing of one that has ended, or is another user's."""
+    try:
+        entries = list((process / "fd").iterdir())
+    except OSError:
+        return
+    for entry in entries:
+        with contextlib.suppress(OSError):  # Closed meanwhile.
+            yield os.readlink(entry)

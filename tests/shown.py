@@ -1,0 +1,44 @@
+"""What the pages show of `sitectl simulate`, compared with what it prints; a test does it.
+
+``python -m tests.shown`` writes it anew. A block is fenced, and begins with ``$ sitectl simulate``.
+"""
+
+import re
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from sitectl.main import cli
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = (ROOT / "docs" / "simulate.md", ROOT / "README.md")
+_BLOCK = re.compile(
+    r"(?P<head>```[a-z]*\n\$ sitectl (?P<typed>simulate examples/\S+[^\n|]*)"
+    r"( \| tail -(?P<tail>\d+))?\n)(?P<output>.*?)(?P<end>```\n)",
+    re.S,
+)
+
+
+def commands(text: str) -> list[str]:
+    """What is typed in the blocks of a page."""
+    return [found["typed"] for found in _BLOCK.finditer(text)]
+
+
+def page(text: str) -> str:
+    """``text`` with the output in its blocks made anew, of two blank lines one."""
+    return _BLOCK.sub(
+        lambda found: found["head"] + _printed(found["typed"], found["tail"]) + found["end"], text
+    )
+
+
+def _printed(command: str, tail: str | None) -> str:
+    words = [str(ROOT / word) if word.startswith("examples/") else word for word in command.split()]
+    result = CliRunner().invoke(cli, words, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    lines = [line.rstrip() for line in result.stdout.splitlines()][-int(tail or 0) :]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).rstrip("\n") + "\n"
+
+
+if __name__ == "__main__":
+    for path in PAGES:
+        path.write_text(page(path.read_text("utf-8")), "utf-8")

@@ -1,0 +1,113 @@
+"""What is kept of decisions, by whole routers in virtual time."""
+
+import pytest
+from msgspec.structs import replace
+
+from router.admin.views import PastDecision
+from router.model import limits
+from router.model.ids import ServiceKey
+from tests.simulation.test_fill_and_spill import all_answered, joined
+from tests.simulation.world import SERVICE, SimSite, World
+from tests.unit.main.test_views import view_of
+
+SEEDS = range(2)
+ALL = limits.DECISIONS_KEPT
+
+
+def kept(site: SimSite, count: int = ALL, *, denied: bool = False) -> list[PastDecision]:
+    """As the operator hears of it, of the one service port."""
+    past = view_of(site).past(SERVICE.name, SERVICE.port, count, denied=denied)
+    assert past is not None
+    return list(past)
+
+
+def gist(decision: PastDecision) -> PastDecision:
+    """Without times of day: the wall's clock runs on while the virtual one stands."""
+    return replace(decision, at="", decided_at=None)
+
+
+def verdicts(decision: PastDecision) -> dict[str, str]:
+    return {one.site: one.verdict for one in decision.candidates}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_of_a_burst_is_told_who_took_each_and_what_was_known_then(seed: int) -> None:
+    world = World(seed, "a", "b")
+    joined(world, 5)
+    a, b = world.sites.values()
+    a.declare()
+    a.serve(1, capacity=5, service_s=0.5)
+    b.serve(1, capacity=50, service_s=0.5)
+    world.run(5)
+    answers = a.offer(rate=200, seconds=0.1)
+    world.run(0.3)
+    past = kept(a)
+    assert [one.outcome for one in past] == ["under-way"] * 20
+    assert [one.site for one in past] == ["b"] * 15 + ["a"] * 5
+    world.run(3)
+    all_answered(answers)
+
+    past = kept(a)
+    assert [one.site for one in past] == [answer.site for answer in reversed(answers)]
+    assert all((one.outcome, one.answer, one.attempts) == ("ok", "2xx", 1) for one in past)
+    assert [one.at for one in past] == sorted((one.at for one in past), reverse=True)
+    here = past[15:]
+    assert [(one.in_flight, one.capacity) for one in here] == [(n, 5) for n in (4, 3, 2, 1, 0)]
+    for spilled in past[:15]:
+        assert (spilled.policy, spilled.overflow_reason) == ("fill", "full")
+        assert verdicts(spilled) == {"a": "full", "b": "chosen"}
+        full = spilled.candidates[0]
+        assert (full.in_flight, full.capacity, full.free) == (5, 5, 0)
+        assert full.reason == "5 in flight, its capacity is 5"
+    assert [one.candidates[1].in_flight for one in past[:15]] == list(range(14, -1, -1))
+    assert [gist(one) for one in kept(a, 3)] == [gist(one) for one in past[:3]]
+    assert kept(a, denied=True) == []
+    assert kept(b) == [], "they came in at a"
+
+
+def test_what_was_denied_is_still_there_after_ten_thousand_that_were_served() -> None:
+    world = World(1, "a", "b")
+    joined(world, 5)
+    a, b = world.sites.values()
+    a.declare(queue=2, queue_wait_s=0.3)
+    a.serve(1, capacity=2, service_s=1.0)
+    b.serve(1, capacity=2, service_s=1.0)
+    world.run(5)
+    answers = a.offer(rate=1000, seconds=0.01)
+    world.run(5)
+    denied = kept(a, denied=True)
+    assert len(denied) == sum(answer.status == 503 for answer in answers) > 2
+    assert {one.outcome for one in denied} == {"all-full"}
+    assert {one.site for one in denied} == {None}
+    assert {verdicts(one)["a"] for one in denied} == {"full"}
+    assert {verdicts(one)["b"] for one in denied} == {"full", "excluded"}, "b refused some itself"
+    for one in denied:
+        assert one.retried_for == ("busy" if verdicts(one)["b"] == "excluded" else None)
+    waited = [one for one in denied if one.waited_s]
+    assert [one.waited_s for one in waited] == [pytest.approx(0.3, abs=0.05)] * len(waited) != []
+    assert {one.reason for one in denied} == {
+        "every site with a target is full",
+        "every site with a target is full, and no slot came free in time",
+    }
+    assert [gist(one) for one in kept(a) if one.outcome != "ok"] == list(map(gist, denied))
+
+    for site in (a, b):
+        for target in site.targets.values():
+            target.service_s = 0.001
+    served = a.offer(rate=500, seconds=20)
+    world.run(22)
+    all_answered(served)
+    assert len(served) == 10_000
+    assert {one.outcome for one in kept(a)} == {"ok"}
+    assert list(map(gist, kept(a, denied=True))) == list(map(gist, denied))
+
+
+def test_a_service_that_is_not_known_has_no_past() -> None:
+    world = World(1, "a")
+    (a,) = world.sites.values()
+    a.declare()
+    world.run(1)
+    assert kept(a) == []
+    assert view_of(a).past("nothing", None, ALL, denied=False) is None
+    assert view_of(a).past(SERVICE.name, 1, ALL, denied=False) is None
+    assert a.router.forwarder.past_of(ServiceKey("nothing", 1), ALL, denied=False) == []

@@ -1,0 +1,127 @@
+"""Webhooks whose receivers, names and answers are hostile: an outcome, in time, in bounds."""
+
+import asyncio
+import socket
+import tracemalloc
+from collections.abc import AsyncIterator, Callable
+from random import Random
+from typing import Any
+
+import pytest
+
+from router.control.bursts import Firing, Outcome, webhook
+from router.documents.templates import NAMES, NUMBERS
+from router.model.bursts import WebhookSpec
+
+VALUES = dict.fromkeys(NAMES, "x") | dict.fromkeys(NUMBERS, "1")
+FIRING = Firing(id="id-1", event="saturated", is_test=False, values=VALUES)
+
+
+async def endless_body() -> AsyncIterator[bytes]:
+    yield b"HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n"
+    while True:
+        yield bytes(65_536)
+
+
+async def endless_headers() -> AsyncIterator[bytes]:
+    yield b"HTTP/1.1 200 OK\r\n"
+    while True:
+        yield b"a: b\r\n" * 1_000
+
+
+async def one_byte_at_a_time() -> AsyncIterator[bytes]:
+    for byte in b"HTTP/1.1 200 OK\r\n" * 1_000:
+        yield bytes([byte])
+        await asyncio.sleep(0.05)
+
+
+async def garbage() -> AsyncIterator[bytes]:
+    yield b"\x16\x03\x01\x00\xff" * 100
+
+
+async def redirect() -> AsyncIterator[bytes]:
+    yield b"HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\nContent-Length: 0\r\n\r\n"
+
+
+async def control_characters() -> AsyncIterator[bytes]:
+    yield b"HTTP/1.1 400 Bad\r\nContent-Length: 14\r\n\r\n\x1b[2Jwiped\r\n\x00\xff"
+
+
+async def nothing() -> AsyncIterator[bytes]:
+    yield b""
+
+
+def answered(pieces: Callable[[], AsyncIterator[bytes]], timeout_s: float = 0.5) -> Outcome:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            async for piece in pieces():
+                writer.write(piece)
+                await writer.drain()
+        except (OSError, asyncio.IncompleteReadError):
+            pass  # The caller has gone.
+        finally:
+            writer.close()
+
+    async def play() -> Outcome:
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        spec = WebhookSpec(url=f"http://127.0.0.1:{port}/", timeout_s=timeout_s, tries=1)
+        async with asyncio.timeout(10.0):
+            outcome = await webhook.post(spec, FIRING, b"secret", Random(1))
+        server.close()
+        return outcome
+
+    return asyncio.run(play())
+
+
+@pytest.mark.parametrize(
+    ("pieces", "ok", "said"),
+    [
+        (endless_body, True, "HTTP 200"),
+        (endless_headers, False, "no answer: 400"),
+        (one_byte_at_a_time, False, "no answer in time"),
+        (garbage, False, "no answer: 400"),
+        (redirect, False, "HTTP 302"),
+        (control_characters, False, "HTTP 400: ?[2Jwiped ?"),
+        (nothing, False, "no answer: Server disconnected"),
+    ],
+)
+def test_whatever_is_answered_is_an_outcome_of_one_line_in_bounds(
+    pieces: Callable[[], AsyncIterator[bytes]], ok: bool, said: str
+) -> None:
+    tracemalloc.start()
+    outcome = answered(pieces)
+    _, most_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert outcome.ok == ok
+    assert outcome.text.startswith(said)
+    assert outcome.text.isprintable()
+    assert len(outcome.text) < 400
+    assert most_bytes < 8_000_000
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        ("metadata.example.com", "169.254.169.254 is an address of the cloud's own"),
+        ("0xa9fea9fe", "169.254.169.254 is an address of the cloud's own"),
+        ("2852039166", "not a canonical IPv4 address"),
+    ],
+)
+def test_a_name_of_a_link_local_address_is_not_called(
+    host: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("169.254.169.254", 80))
+
+    async def told(*_: object, **__: object) -> Any:
+        return [found]
+
+    async def play() -> Outcome:
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", told)
+        spec = WebhookSpec(url=f"http://{host}/", timeout_s=0.5, tries=1)
+        return await webhook.post(spec, FIRING, b"", Random(1))
+
+    outcome = asyncio.run(play())
+    assert not outcome.ok
+    assert said in outcome.text

@@ -1,0 +1,93 @@
+"""`service bind` of several targets at once, and until they are ready."""
+
+import pytest
+
+from tests.unit.sitectl.conftest import CommandLine
+from tests.unit.sitectl.fakes import FakeAdmin
+
+TWO = ("service", "bind", "shop", "127.0.0.1:9001", "127.0.0.1:9002")
+
+
+def target(port: int, *, ready: bool, site: str = "here") -> dict[str, object]:
+    error = "" if ready else f"connect to 127.0.0.1:{port}: refused"
+    return {"site": site, "host": "127.0.0.1", "port": port, "ready": ready, "error": error}
+
+
+def shop(*targets: dict[str, object]) -> dict[str, object]:
+    return {"name": "shop", "port": 8080, "targets": list(targets)}
+
+
+def test_several_targets_are_bound_in_one_command(here: CommandLine) -> None:
+    here.ok("service", "create", "shop", "8080")
+    said = here.ok(*TWO, "[::1]:9001", "--capacity", "5").stdout
+    assert said.splitlines() == [
+        "127.0.0.1:9001 bound to service shop",
+        "127.0.0.1:9002 bound to service shop",
+        "[::1]:9001 bound to service shop",
+    ]
+    connectors = [text for name, text in here.config().items() if name.startswith("connector-")]
+    assert len(connectors) == 3
+    assert all("capacity: 5" in text for text in connectors)
+    assert [item["change"] for item in here.json(*TWO, "--capacity", "5")] == ["unchanged"] * 2
+    assert [item["change"] for item in here.json(*TWO, "--capacity", "6")] == ["updated"] * 2
+
+
+def test_a_port_beside_a_host_means_the_same_as_the_flag(here: CommandLine) -> None:
+    here.ok("service", "create", "shop", "8080")
+    assert here.json("service", "bind", "shop", "host", "10.0.0.5:9001")["change"] == "created"
+    flag = ("service", "bind", "shop", "host", "10.0.0.5", "--target-port", "9001")
+    assert here.json(*flag)["change"] == "unchanged"
+    assert here.json("service", "bind", "shop", "10.0.0.5:9001")["change"] == "unchanged"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("127.0.0.1:9001", "127.0.0.1:0"), "'0' is not a port"),
+        (("127.0.0.1:9001", "127.0.0.1:x"), "'127.0.0.1:x' is not HOST:PORT"),
+        (("127.0.0.1:9001", "--target-port", "9002"), "names a port, and so does --target-port"),
+        (("host", "127.0.0.1", "127.0.0.2"), "expected TYPE TARGET"),
+    ],
+)
+def test_one_wrong_target_of_several_binds_none(
+    here: CommandLine, words: tuple[str, ...], said: str
+) -> None:
+    here.ok("service", "create", "shop", "8080")
+    result = here("service", "bind", "shop", *words)
+    assert (result.exit_code, said in result.stderr) == (2, True), result.stderr
+    assert list(here.config()) == ["service-shop.yaml", "site-here.yaml"]
+
+
+def test_waiting_returns_when_every_target_is_ready(here: CommandLine, admin: FakeAdmin) -> None:
+    def answer(*targets: dict[str, object]) -> tuple[int, dict[str, object]]:
+        return 200, {"apiVersion": "spillway/v1", "kind": "X", "items": [shop(*targets)]}
+
+    half = answer(target(9001, ready=True), target(9002, ready=True, site="there"))
+    whole = answer(target(9001, ready=True), target(9002, ready=True))
+    admin.answers["/api/v1/services"] = [half, half, half, whole]
+    said = here.ok(*TWO, "--wait", "10").stdout
+    assert said.splitlines()[1] == "127.0.0.1:9002 bound to service shop, ready"
+
+
+def test_waiting_in_vain_says_which_target_and_why(here: CommandLine, admin: FakeAdmin) -> None:
+    admin.items("/api/v1/services", shop(target(9001, ready=True), target(9002, ready=False)))
+    result = here(*TWO, "--wait", "0.1")
+    assert result.exit_code == 6
+    said = "127.0.0.1:9002 is bound, but not ready after 0.1 s: connect to 127.0.0.1:9002: refused"
+    assert said in result.stderr
+    assert "Next: sitectl service status shop" in result.stderr
+
+
+def test_waiting_for_a_service_that_nobody_declares_says_so(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    admin.items("/api/v1/services")
+    result = here(*TWO, "--wait", "0.1")
+    assert (result.exit_code, "no site declares shop" in result.stderr) == (6, True)
+    assert "Next: sitectl service create shop PORT" in result.stderr
+
+
+def test_auto_of_a_tcp_service_is_told_when_it_is_typed(here: CommandLine) -> None:
+    here.ok("service", "create", "db", "5432")
+    words = ("service", "bind", "db", "127.0.0.1:9001", "--capacity", "auto")
+    assert "db is tcp, whose latency tells nothing" in here.ok(*words).stderr
