@@ -61,7 +61,7 @@ def test_it_stays_over_while_its_window_is_used_up_however_little_is_asked_for()
     gate = gate_of(per_s=2.5, resume=2.5, window_s=1.0, stay_s=0.0)
     assert let_in(gate, 0.0, 2) == 2, "two fit into a second"
     assert gate.is_over
-    assert [gate.look(now) for now in (0.2, 0.4, 0.6)] == [False] * 3
+    assert [gate.free(now) for now in (0.2, 0.4, 0.6)] == [0] * 3
     assert gate.is_over
-    assert gate.look(1.0)
+    assert gate.free(1.0) == 2
     assert not gate.is_over
