@@ -39,7 +39,7 @@ def demand_service(namespace: str) -> Object:
 
 
 def by_api(namespace: str) -> list[Object]:
-    """KEDA asks the router: one router, or KEDA 2.20 with ``aggregateFromKubeServiceEndpoints``."""
+    """KEDA asks the router: one router, or ``aggregateFromKubeServiceEndpoints``."""
     url = f"http://{DEMAND}.{namespace}.svc:{PROBES_PORT}{path(WORKLOAD)}"
     return [_scaled_object(namespace, _api_trigger(url))]
 

@@ -3,12 +3,12 @@
 In: a `Scenario` (YAML, `reading`), a seed. Out: `figures` of each site over time and in all, as
 tables (`report`), pictures (`plots`, `river`) and JSON.
 
-`scenario` values · `reading` text to values, with the place of every error · `replay` logs ·
-`draws` arrivals and service times, from the seed alone · `virtual` what a router is handed in
-place of keys and files · `backends`, `clients` the two ends of a request · `world` sites of
-`router.main.site_router.SiteRouter` on `router.net.simulated` · `run` a scenario from its start to
-its last answer · `measure` what happened · `ideal` and `skupper` models of two other rules, fed the
-same requests.
+`scenario` values · `reading` and `judging` text to values, with the place of every error ·
+`replay` logs · `draws` arrivals and service times, from the seed alone · `virtual` what a
+router is handed in place of keys and files · `backends`, `clients` the two ends of a request ·
+`world` sites of `router.main.site_router.SiteRouter` on `router.net.simulated` · `run` a
+scenario from its start to its last answer · `measure` what happened · `ideal` and `skupper`
+models of two other rules, fed the same requests.
 
 Invariants: the decision and queue code is the router's own, none of it is copied here. Same file,
 same seed, same bytes. Everything is bounded: `bounds`.

@@ -133,7 +133,7 @@ class Happening(msgspec.Struct, frozen=True, kw_only=True):
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a run is made of. Same scenario, same outcome."""
 
-    name: str
+    name: str = ""
     seed: int = 1
     duration_s: float
     sites: tuple[str, ...]

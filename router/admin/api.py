@@ -240,9 +240,17 @@ class AdminApi:
         except BadQuestion as error:
             return _failure(400, "bad-session", str(error), error.hint)
         if why is None:
-            ports = sorted({one.port for one in self._view.services() if one.name == name})
-            return self._no_port(name, port, ports) if ports else self._no_service(name)
+            return self._unknown(name, port)
         return _item("Why", why)
+
+    def _unknown(self, name: str, port: int | None) -> web.Response:
+        """No service of that name; or not with that port, and which it has."""
+        ports = sorted({one.port for one in self._view.services() if one.name == name})
+        if port is None or not ports:
+            return self._no_service(name)
+        known = ", ".join(map(str, ports))
+        text = f"Service {name!r} has no port {port}, it has {known}."
+        return _failure(404, "not-found", text, f"sitectl why {name}:{ports[0]}")
 
     def _past(self, request: web.Request, name: str, port: int | None) -> web.Response:
         """The last decisions. ``last`` 1 to `limits.DECISIONS_KEPT`, all by default."""
@@ -260,13 +268,8 @@ class AdminApi:
             return _failure(400, "bad-session", text, hint)
         past = self._view.past(name, port, int(last), denied=denied == "1")
         if past is None:
-            return self._no_service(request.match_info["name"])
+            return self._unknown(name, port)
         return _items("PastDecisions", past)
-
-    def _no_port(self, name: str, port: int | None, ports: list[int]) -> web.Response:
-        known = ", ".join(map(str, ports))
-        text = f"Service {name!r} has no port {port}, it has {known}."
-        return _failure(404, "not-found", text, f"sitectl why {name}:{ports[0]}")
 
     def _no_service(self, name: str) -> web.Response:
         return _failure(

@@ -10,7 +10,7 @@ from math import ceil
 
 import msgspec
 
-from router.balance.ledger import TargetState
+from router.balance.target import TargetState
 from router.model import limits
 
 

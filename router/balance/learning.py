@@ -38,8 +38,8 @@ CLIP = 8.0
 PRECISION = 0.25
 """Of the root: a window's standard error. Four of them lie between nobody waits and the goal."""
 CALM = 0.5
-"""Of the limit in flight is calm, and of k is a dip: so a baseline that was measured too high, among
-waiting requests, is halved with every dip and never confirms itself."""
+"""Of the limit in flight is calm, and of k is a dip: so a baseline that was measured too high,
+among waiting requests, is halved with every dip and never confirms itself."""
 BUSY = 0.75
 """Of the limit in flight is busy: enough of them to measure, all of them near the limit."""
 WAITING = 0.5

@@ -5,20 +5,8 @@ from enum import Enum
 from math import inf
 from typing import Protocol
 
-import msgspec
-
-from router.balance.rate import Gate
-from router.balance.rotation import take_turn
-from router.balance.sessions import score, seed_of
-from router.balance.site_gate import (
-    Demands,
-    RateState,
-    SiteGate,
-    gate_for,
-    load_of,
-    site_rate,
-    state_of,
-)
+from router.balance.site_gate import Demands, RateState, SiteGate, gate_for, load_of, site_rate
+from router.balance.target import Target, TargetState, best_for, least_loaded, least_used
 from router.model.adverts import RateLoad
 from router.model.capacity import SiteCap, TargetTerms
 
@@ -31,71 +19,12 @@ class Denied(Enum):
     PENDING = "pending"  # A shared ledger is asking its owner; it answers later.
 
 
-class TargetState(msgspec.Struct, frozen=True):
-    """One target as it is now. ``name``: its own or its connector's; ``capacity`` None: none."""
-
-    target: str
-    name: str
-    ready: bool
-    in_flight: int
-    capacity: int | None
-    requests_total: int
-    rate: RateState | None = None
-
-
-class _Target:
-    """The count of one target. ``ready`` implies ``wanted``."""
-
-    __slots__ = (
-        "auto",
-        "capacity",
-        "gate",
-        "in_flight",
-        "name",
-        "ready",
-        "requests_total",
-        "seed",
-        "target",
-        "turn",
-        "wanted",
-        "weight",
-    )
-
-    def __init__(self, target: str) -> None:
-        self.target = target
-        self.seed = seed_of(target)
-        self.name = ""
-        self.capacity: int | None = None
-        self.auto = False
-        self.gate: Gate | None = None
-        self.in_flight = 0
-        self.ready = False
-        self.wanted = True
-        self.requests_total = 0
-        self.turn = 0
-        self.weight = 1
-
-    def has_room(self) -> bool:
-        return self.capacity is None or self.in_flight < self.capacity
-
-    def takes_one(self, now: float) -> bool:
-        """It has a free slot, and its rate lets one in."""
-        if self.capacity is not None and self.in_flight >= self.capacity:
-            return False
-        return self.gate is None or self.gate.free(now) > 0
-
-    def used(self, now: float) -> float:
-        """How much of what it states is in use: the greater of its slots and its rate."""
-        of_slots = self.in_flight / self.capacity if self.capacity else 0.0
-        return of_slots if self.gate is None else max(of_slots, self.gate.used(now))
-
-
 class Slot:
     """Leave to have one request or connection at ``target`` (``host:port``)."""
 
     __slots__ = ("_held_of", "_ledger", "target")
 
-    def __init__(self, ledger: "LocalLedger", held_of: _Target) -> None:
+    def __init__(self, ledger: "LocalLedger", held_of: Target) -> None:
         self.target = held_of.target
         self._ledger: LocalLedger | None = ledger
         self._held_of = held_of
@@ -213,8 +142,8 @@ class LocalLedger:
         """A rate or a site's cap holds. Then whoever brings a request must `ask` for it first."""
         self.ask = self._demands.ask
         """Told ``now``: a request is asked for, wherever it will be served."""
-        self._targets: dict[str, _Target] = {}
-        self._ready: list[_Target] = []
+        self._targets: dict[str, Target] = {}
+        self._ready: list[Target] = []
         self._roomy = 0  # Ready targets with room.
         self._all_stated = True
         # Plain attributes, read several times per request; nobody else writes them.
@@ -290,18 +219,7 @@ class LocalLedger:
 
     def targets(self, now: float) -> list[TargetState]:
         """All targets, the removed ones that still have requests in flight included."""
-        return [
-            TargetState(
-                target=one.target,
-                name=one.name,
-                ready=one.ready,
-                in_flight=one.in_flight,
-                capacity=one.capacity,
-                requests_total=one.requests_total,
-                rate=None if one.gate is None else state_of(one.gate, now),
-            )
-            for one in self._targets.values()
-        ]
+        return [one.state(now) for one in self._targets.values()]
 
     def set_targets(self, targets: Mapping[str, TargetTerms]) -> None:
         """Make ``targets`` (by ``host:port``) the wanted ones.
@@ -313,7 +231,7 @@ class LocalLedger:
         for address, terms in targets.items():
             one = self._targets.get(address)
             if one is None:
-                one = self._targets[address] = _Target(address)
+                one = self._targets[address] = Target(address)
             one.wanted = True
             one.name = terms.name
             if not (terms.auto and one.auto):  # What is learnt already stays.
@@ -348,7 +266,7 @@ class LocalLedger:
 
     def target_of(self, session: int) -> str | None:
         """The target that `try_acquire` would choose for ``session`` now; None: none has room."""
-        chosen = _best_for(session, self._ready)
+        chosen = best_for(session, self._ready)
         return chosen.target if chosen is not None else None
 
     def try_acquire(
@@ -370,9 +288,13 @@ class LocalLedger:
         if not self._roomy:
             return Denied.FULL
         if len(ready) == 1:
-            chosen: _Target | None = ready[0]
+            chosen: Target | None = ready[0]
         else:
-            chosen = _best_for(session, ready) if session else self._least_loaded(ready)
+            chosen = (
+                best_for(session, ready)
+                if session
+                else least_loaded(ready, relative=self._all_stated)
+            )
         if chosen is None:
             return Denied.FULL
         capacity = chosen.capacity
@@ -399,7 +321,7 @@ class LocalLedger:
         roomy = [one for one in ready if one.takes_one(now)]
         if not roomy:
             return Denied.FULL
-        chosen = (_best_for(session, roomy) if session else None) or self._least_used(roomy, now)
+        chosen = (best_for(session, roomy) if session else None) or least_used(roomy, now)
         if chosen.gate is not None:
             chosen.gate.take(now)
         if site.gate is not None and not moves:
@@ -412,37 +334,7 @@ class LocalLedger:
             self._roomy -= 1
         return Slot(self, chosen)
 
-    def _least_used(self, roomy: list[_Target], now: float) -> _Target:
-        if len(roomy) == 1:
-            return roomy[0]
-        if all(one.capacity is not None or one.gate is not None for one in roomy):
-            shares = [one.used(now) for one in roomy]
-        else:
-            shares = [float(one.in_flight) for one in roomy]
-        least = min(shares)
-        tied = [one for one, share in zip(roomy, shares, strict=True) if share == least]
-        return take_turn(tied)
-
-    def _least_loaded(self, ready: list[_Target]) -> _Target | None:
-        least = float("inf")
-        tied: list[_Target] = []
-        relative = self._all_stated
-        for one in ready:
-            capacity = one.capacity
-            share: float = one.in_flight
-            if capacity is not None:
-                if share >= capacity:
-                    continue
-                if relative:
-                    share /= capacity
-            if share < least:
-                least = share
-                tied = [one]
-            elif share == least:
-                tied.append(one)
-        return take_turn(tied) if tied else None
-
-    def _give_back(self, one: _Target) -> None:
+    def _give_back(self, one: Target) -> None:
         assert one.in_flight > 0, "release without acquire"
         one.in_flight -= 1
         self.in_flight -= 1
@@ -488,15 +380,3 @@ class LocalLedger:
         if site.gate is not None:
             known.append(site.gate)
         self._demands.keep(gate.rate.window_s for gate in known if gate is not None)
-
-
-def _best_for(session: int, ready: list[_Target]) -> _Target | None:
-    """The target of ``session`` among those with room; None: none has."""
-    best: _Target | None = None
-    most = -1.0
-    for one in ready:
-        if one.has_room():
-            rank = score(session, one.seed, one.weight)
-            if rank > most:
-                best, most = one, rank
-    return best

@@ -88,7 +88,8 @@ class Saturation:
 
     A moment counts as full when no target here has room, when requests were refused since the last
     look since no site had room or a target, or when targets are bound here, none is ready and
-    requests come. Shares of requests, and their mean wait, need `limits.BURST_REQUESTS_MIN` of them.
+    requests come. Shares of requests, and their mean wait, need `limits.BURST_REQUESTS_MIN` of
+    them.
     """
 
     __slots__ = (

@@ -85,7 +85,8 @@ def main(arguments: list[str] | None = None) -> int:
         type=place,
         metavar="[IP]:PORT",
         default=os.environ.get(PROBES_VARIABLE) or None,
-        help=f"where /healthz, /readyz, /metrics and demand are told to anyone [env: {PROBES_VARIABLE}]",
+        help="where /healthz, /readyz, /metrics and demand are told to anyone "
+        f"[env: {PROBES_VARIABLE}]",
     )
     parser.add_argument("--version", action="version", version=__version__)
     options = parser.parse_args(arguments)

@@ -21,7 +21,7 @@ from tests.bench.learning_targets import SHAPES, TICK_S, Change, Tick, run
 ALL_SHAPES = (*SHAPES, "sharing-exponential")
 KNEES = (3, 5, 10, 20, 100)
 PEER_KNEES = (5, 20)
-MANY, FEW = 100, 3
+MANY, FEW = 100, 1
 """Of so large knees, and of the peers, so few seeds: they take long."""
 HELD_OUT, TUNED_ON = 100, 0
 """First seeds."""
@@ -150,10 +150,7 @@ def _job(what: tuple[str, str, int, int]) -> Figures:
 def _of(values: list[float], form: str, worst: Callable[[list[float]], float] = max) -> str:
     """The median over seeds, and the worst."""
     middle = sorted(values)[len(values) // 2]
-    said = [
-        "never" if one == inf else format(one, form) + ("" if form.endswith("%") else "")
-        for one in (middle, worst(values))
-    ]
+    said = ["never" if one == inf else format(one, form) for one in (middle, worst(values))]
     return f"{said[0]} ({said[1]})"
 
 

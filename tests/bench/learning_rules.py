@@ -91,8 +91,8 @@ class Gradient2:
 class Windowed:
     """As Envoy's gradient controller: every 60 s three at once, until 50 answers are measured.
 
-    With the values of its documentation: median, update each 0.1 s, 50 requests, buffer 25 %, jitter
-    up to 15 %, 3 to 1,000.
+    With the values of its documentation: median, update each 0.1 s, 50 requests, buffer 25 %,
+    jitter up to 15 %, 3 to 1,000.
     """
 
     def __init__(self, rng: random.Random) -> None:

@@ -97,6 +97,11 @@ class Target:
 
     async def _stop(self) -> None:
         if self._server is not None:
+            loop = asyncio.get_running_loop()
+            for door in self._server.sockets:
+                loop.remove_reader(door.fileno())
+            for _ in range(3):  # What was accepted just now is not the closed server's to attach.
+                await asyncio.sleep(0)
             self._server.close()
             self._server = None
         for writer in list(self._writers):

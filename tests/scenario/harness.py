@@ -127,8 +127,9 @@ class Site:
         """Write a document into the site's configuration, as a person with an editor would."""
         text = {"apiVersion": "spillway/v1", "kind": kind, "name": name, "spec": spec}
         path = self.directory / "config" / f"own-{kind.lower()}-{name}.yaml"
-        path.write_text(json.dumps(text))  # JSON is YAML.
-        return path
+        whole = path.with_suffix(".new")
+        whole.write_text(json.dumps(text))  # JSON is YAML.
+        return whole.replace(path)  # In one step: half a file would be half of what is wanted.
 
     def declare(self, service: str, port: int = SHOP_PORT, **spec: Any) -> None:
         """Declare a service; ``protocol`` http unless given."""

@@ -98,7 +98,8 @@ def test_scaled_to_zero_nothing_is_wanted_until_the_first_request(pair: Pair) ->
 
 
 def test_demand_grows_with_the_load_while_the_local_targets_are_just_full(pair: Pair) -> None:
-    pair.here.hold(), pair.there.hold()
+    pair.here.hold()
+    pair.there.hold()
     under_way, steps = [], []
     for clients in (SLOTS, 4 * SLOTS, MANY):
         before = pair.scale()["demand"]
@@ -113,7 +114,8 @@ def test_demand_grows_with_the_load_while_the_local_targets_are_just_full(pair: 
     assert pair.near.service("shop")["demand"] == MANY
     assert pair.far.get("services/shop/scale")["overflowed"] == 0  # There it is load.
     until(lambda: pair.pods() >= 2, "KEDA wants a second pod")
-    pair.here.release(), pair.there.release()
+    pair.here.release()
+    pair.there.release()
     assert {answer.status for one in under_way for answer in one.result()} == {200}
     until(partial(pair.wants, 0), "nothing is wanted after the burst")
     assert (pair.scale()["overflowed"], pair.scale()["targets_wanted"]) == (0, 0)

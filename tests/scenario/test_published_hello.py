@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,13 @@ from tests.scenario.harness import SHOP_PORT, Network, Site
 from tests.scenario.waiting import until
 
 RATE = 80.0
+POLICIES: dict[str, dict[str, Any]] = {
+    "spread": {"name": "spread"},
+    "split": {"name": "split", "weights": {"west": 50, "east": 50}},
+    "failover": {"name": "failover"},
+    "fill": {"name": "fill"},
+    "balanced": {"name": "balanced"},
+}
 
 
 class Hello:
@@ -21,11 +29,19 @@ class Hello:
         self.west, self.east = net.site("west"), net.site("east")
         self.v1, self.v2 = net.http("v1", 0.01), net.http("v2", 0.01)
         net.link(self.west, self.east, 1)
-        self.west.declare("hello", SHOP_PORT, policy={"name": "spread"})
+        self.use("spread")
         self.west.connect("hello", self.v1)
         self.east.connect("hello", self.v2)
         net.start()
         self.both_serve()
+
+    def use(self, policy: str) -> None:
+        """Another policy from now on."""
+        self.west.declare("hello", SHOP_PORT, policy=POLICIES[policy])
+
+    def uses(self, policy: str) -> bool:
+        """Whether both routers have heard of it."""
+        return all(site.service("hello")["policy"] == policy for site in self.net.sites)
 
     def both_serve(self) -> None:
         """Wait until each knows both."""
@@ -67,15 +83,23 @@ def check_zero_and_back(hello: Hello, gone: HttpTarget, site: Site) -> None:
     hello.net.at_rest("hello")
 
 
-def test_v2_scaled_to_zero_and_up_again_fails_no_request(hello: Hello) -> None:
-    check_zero_and_back(hello, hello.v2, hello.east)
-
-
-def test_v1_scaled_to_zero_and_up_again_fails_no_request(hello: Hello) -> None:
-    check_zero_and_back(hello, hello.v1, hello.west)
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("gone", ["v1", "v2"])
+def test_a_version_scaled_to_zero_and_up_again_fails_no_request(
+    hello: Hello, policy: str, gone: str
+) -> None:
+    """Clients at both sites, so each version serves under every policy."""
+    hello.use(policy)
+    until(lambda: hello.uses(policy), f"both use {policy}")
+    if gone == "v1":
+        check_zero_and_back(hello, hello.v1, hello.west)
+    else:
+        check_zero_and_back(hello, hello.v2, hello.east)
 
 
 def test_unbound_and_bound_again_by_command_fails_no_request(hello: Hello) -> None:
+    hello.use("spread")
+    until(lambda: hello.uses("spread"), "both spread")
     path = next((hello.east.directory / "config").glob("own-connector-hello-*.yaml"))
     connector = path.read_text()
     with hello.load() as load:

@@ -10,11 +10,13 @@ import random
 from bisect import bisect_left
 from itertools import pairwise
 
+import msgspec
 import pytest
 
+from router.main.recalling import recalled
 from router.model.specs import ConnectorSpec, LinkSpec, SitePolicySpec, TargetSpec
 from tests.simulation.test_fill_and_spill import at_rest
-from tests.simulation.world import Answer, SimSite, World
+from tests.simulation.world import SERVICE, Answer, SimSite, World
 
 POLICIES = ("fill", "balanced", "spread", "split", "failover")
 CAPS: tuple[int | str | None, ...] = (None, None, 1, 3, "2/s", "5,40/s")
@@ -87,6 +89,16 @@ class PolicyStorm:
             )
         site.apply()
 
+    def _look(self) -> None:
+        """What was decided under terms that are gone can still be told, and so can what holds."""
+        for site in self.world.sites.values():
+            now, router = site.network.now(), site.router
+            past = recalled(router, now, str, SERVICE.name, None, 20, denied=False)
+            assert past
+            assert msgspec.json.encode(past)
+            for snapshot in router.forwarder.services_snapshot():
+                assert msgspec.json.encode(snapshot.explanation)
+
     def run(self) -> list[Answer]:
         """All changes under load; what became of the requests."""
         answers: list[list[Answer]] = []
@@ -99,6 +111,7 @@ class PolicyStorm:
                 self.retune()
                 self.world.run(self.chance.uniform(0.0, 0.1))
             self.world.run(0.3)
+            self._look()
         self.world.run(8)
         return [answer for several in answers for answer in several]
 

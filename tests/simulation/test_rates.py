@@ -209,3 +209,24 @@ def sees_over(site: SimSite, other: str) -> bool:
     (rate,) = [one.rate for one in explanation.candidates if one.site_name == other]
     assert rate is not None
     return rate.is_over
+
+
+def test_who_waits_for_a_permit_has_it_when_it_comes_though_nothing_ends_meanwhile() -> None:
+    world = World(6, "a")
+    a = world["a"]
+    a.declare(queue=50, queue_wait_s=2.0)
+    a.serve(1, capacity=None, service_s=0.01)
+    a.cap("5/s", window_s=4.0, stay_s=60.0)
+    world.run(5)
+    begin = world.internet.now
+    first = a.offer(rate=1_000, seconds=0.02)
+    world.run(3)
+    all_answered(first)
+    late = [a.request() for _ in range(3)]
+    world.run(3)
+    all_answered(late)
+    assert [round(one.ended - begin, 1) for one in late] == [4.0, 4.0, 4.0]
+    more = [a.request() for _ in range(6)]  # Four of them for what has been saved up.
+    world.run(3)
+    all_answered(more)
+    assert max(one.ended - one.began for one in more) < 0.9

@@ -3,7 +3,7 @@
 import pytest
 
 from router.balance.demand import Demand, DemandFigures, Each, each_of, targets_wanted
-from router.balance.ledger import TargetState
+from router.balance.target import TargetState
 from router.model import limits
 
 

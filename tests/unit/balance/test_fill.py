@@ -161,6 +161,8 @@ def test_of_soft_full_ones_the_least_in_flight_per_target_plus_cost_is_taken() -
     assert site_of(balancer.select(0.0)) == "a"
     load(balancer, soft, 8)  # 8 + 2 > 9
     assert site_of(balancer.select(0.0)) == "00"
+    load(balancer, soft, 7)  # 7 + 2 = 9: the cheaper one, each time.
+    assert [site_of(balancer.select(0.0)) for _ in range(4)] == ["00"] * 4
 
 
 def test_soft_sites_of_equal_cost_share_by_targets() -> None:

@@ -85,6 +85,16 @@ def test_the_share_of_one_that_cannot_take_it_goes_to_the_others_in_proportion(h
     assert Counter(site_of(balancer.select(0.0)) for _ in range(30)) == {"a": 10, "b": 20}
 
 
+def test_those_without_a_weight_yield_to_each_other_only() -> None:
+    """Here 3 are under way; b with a weight is full, and near; c, where it could go, is not."""
+    ledger, b, c = ledger_of(None), remote("b", 1), remote("c", 9)
+    balancer = balancer_of(ledger, b, c, policy="split", weights={"site-b": 1})
+    load(balancer, b, 10)
+    for _ in range(3):
+        take(ledger)
+    assert site_of(balancer.select(0.0)) == HERE
+
+
 def test_when_no_weighted_site_takes_it_the_others_do_in_the_order_of_fill() -> None:
     ledger, a, b, c = ledger_of(1), remote("a", 1), remote("b", 2), remote("c", 3)
     weights = {"site-b": 1, "here": 0}

@@ -5,6 +5,7 @@ import pytest
 from router.balance.balancer import ServiceBalancer
 from router.balance.decisions import Decision, NoChoice
 from router.balance.ledger import Denied, LocalLedger, Slot
+from router.balance.site_gate import Demands
 from router.model.adverts import RateLoad, RemoteCandidate
 from router.model.capacity import Rate, SiteCap, Spill, TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId
@@ -125,6 +126,68 @@ def test_a_changed_rate_counts_what_was_let_in_before() -> None:
     ledger.set_targets({"t0:80": terms()})
     assert not ledger.rated
     assert admitted(ledger, [1.0] * 30) == 30
+
+
+def test_of_the_demand_each_target_is_asked_for_as_its_rate_is() -> None:
+    ledger = ledger_of(terms(rate=rate(6.0, 3.0)), terms(rate=rate(2.0, 1.0)))
+    for _ in range(20):
+        ledger.ask(0.0)
+    asked = [one.rate.asked_per_s for one in ledger.targets(0.0) if one.rate is not None]
+    assert asked == [3.0, 1.0]
+
+
+def test_slots_beside_rates_are_used_in_proportion() -> None:
+    ledger = ledger_of(terms(2, rate(100.0)), terms(8, rate(100.0)))
+    for _ in range(5):
+        assert isinstance(ask(ledger, 0.0), Slot)
+    assert [one.in_flight for one in ledger.targets(0.0)] == [1, 4]
+
+
+def test_a_cap_in_slots_adds_nothing_to_what_targets_state() -> None:
+    assert ledger_of(terms(4), terms(4), cap=SiteCap(slots=10)).capacity == 8
+    assert ledger_of(terms(2), terms(), cap=SiteCap(slots=5)).capacity == 5
+
+
+def test_what_is_learnt_stays_when_the_same_is_wanted_again() -> None:
+    wanted = {"t0:80": TargetTerms(name="t", capacity=4, auto=True)}
+    ledger = ledger_of(*wanted.values())
+    ledger.set_slots("t0:80", 9)
+    ledger.set_targets(wanted)
+    assert ledger.capacity == 9
+    ledger.set_targets({"t0:80": terms(3)})
+    ledger.set_slots("t0:80", 9)
+    assert ledger.capacity == 3, "what is stated is not learnt"
+
+
+def test_of_a_target_and_a_site_the_lower_rate_and_the_fewer_permits_are_shown() -> None:
+    cap = SiteCap(rate=rate(3.0, 1.0, window_s=1.0))
+    ledger = ledger_of(terms(rate=rate()), cap=cap)
+    state, load = ledger.rate_state(0.0), ledger.rate_load(0.0)
+    assert state is not None
+    assert (state.per_s, state.free, state.is_over) == (2.0, 3, False)
+    assert load == RateLoad(2.0, 3, 0)
+    assert admitted(ledger, [0.0] * 5) == 3
+    state = ledger.rate_state(0.0)
+    assert state is not None
+    assert (state.free, state.is_over) == (0, True)
+
+
+def test_a_site_is_over_when_all_its_targets_are_and_sends_away_only_by_its_own_rate() -> None:
+    cap = SiteCap(rate=rate(50.0, 20.0), spill="all")
+    ledger = ledger_of(terms(rate=rate()), terms(rate=rate(20.0)), cap=cap)
+    states = []
+    for asked in (0, 20, 200):
+        admitted(ledger, [0.0] * asked)
+        load, state = ledger.rate_load(0.0), ledger.rate_state(0.0)
+        assert load is not None
+        assert state is not None
+        assert state.is_over == load.is_over
+        states.append(load.state)
+    assert states == [0, 0, 1]
+
+
+def test_without_a_rate_of_all_targets_none_is_told_of_the_whole() -> None:
+    assert ledger_of(terms(rate=rate()), terms()).rate_load(0.0) is None
 
 
 def test_it_is_calm_again_by_what_is_asked_for_though_nothing_is_let_in() -> None:
@@ -290,3 +353,30 @@ def test_under_every_policy_who_sends_all_away_comes_last(policy: PolicySpec) ->
     decision = balancer.select(9.0, frozenset({EAST}))
     assert isinstance(decision, Decision)
     assert decision.local
+
+
+def test_permits_of_a_remote_rate_are_not_saved_up_for_ever() -> None:
+    balancer = balancer_of(LocalLedger(), remote(EAST, per_s=2.0), remote(NORTH, cost=9))
+    balancer.report_load(EAST, 0, 1, None, 0.0, RateLoad(2.0, 1, 0))
+    taken = []
+    while chosen(balancer, 100.0) == EAST:
+        balancer.opened(EAST)
+        taken.append(EAST)
+    assert len(taken) == 2, "the most of what was told and a second's worth"
+
+
+def test_a_remote_site_without_a_slot_is_full_whatever_its_rate_lets_in() -> None:
+    balancer = balancer_of(LocalLedger(), remote(EAST, 5, 2, 9.0), remote(NORTH, cost=9))
+    balancer.report_load(EAST, 1, 1, 2, 0.0, RateLoad(9.0, 9, 0))
+    assert chosen(balancer, 0.0) == EAST
+    balancer.opened(EAST)
+    assert chosen(balancer, 0.0) == NORTH
+
+
+def test_what_was_asked_over_a_window_that_nobody_has_is_forgotten() -> None:
+    demands = Demands()
+    first = demands.over(5.0)
+    demands.keep([5.0, 7.0])
+    assert demands.over(5.0) is first
+    demands.keep([7.0])
+    assert demands.over(5.0) is not first

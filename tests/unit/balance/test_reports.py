@@ -111,3 +111,26 @@ def test_a_rate_is_told_when_it_flips_and_by_the_second_while_it_is_calm() -> No
     assert reports.next_deadline() is None, "who knows that it is over reckons for itself"
     assert reports.note(WEB, 0, 1, None, now + 5, RateLoad(200.0, 9, 2)), "it sends all away"
     assert reports.note(WEB, 0, 1, None, now + 9, RateLoad(200.0, 9, 0)), "it is calm"
+
+
+def test_a_rate_that_flips_is_told_at_once_however_lately_something_else_was() -> None:
+    reports = LoadReports()
+    reports.note(WEB, 0, 1, None, 0.0, RateLoad(200.0, 900, 0))
+    assert reports.note(WEB, 0, 2, None, 1.0, RateLoad(200.0, 900, 0))
+    assert reports.note(WEB, 0, 2, None, 1.001, RateLoad(200.0, 900, 1))
+
+
+def test_while_a_rate_is_over_its_permits_are_no_news() -> None:
+    reports = LoadReports()
+    reports.note(WEB, 0, 1, None, 0.0, RateLoad(2.0, 0, 1))
+    assert not reports.note(WEB, 0, 1, None, 9.0, RateLoad(2.0, 8, 1))
+    assert reports.next_deadline() is None
+
+
+def test_a_capacity_that_is_learnt_one_more_is_told_in_the_end_only() -> None:
+    reports = LoadReports()
+    reports.note(WEB, 0, 1, 20, 1.0)
+    assert not reports.note(WEB, 0, 1, 21, 1.0)
+    assert reports.next_deadline() == pytest.approx(1.0 + limits.LOAD_SETTLE_INTERVAL_S)
+    assert not reports.note(WEB, 0, 1, 22, 1.0)
+    assert reports.next_deadline() == pytest.approx(1.0 + CHANGE)

@@ -80,6 +80,11 @@ def test_a_site_without_any_capacity_left_is_saturated_by_its_refusals() -> None
 def test_few_requests_say_nothing_by_their_share() -> None:
     assert not Feeding().seconds(9, requests=1, overflowed=1)
     assert not Feeding().seconds(60, requests=0)
+    rare = Feeding()
+    for _ in range(20):
+        assert not rare.seconds(1, requests=1, overflowed=1, waited_s=1.0)
+        assert not rare.seconds(2, requests=0)
+    assert (rare.detector.figures.overflow, rare.detector.figures.queue_wait_s) == (0.0, 0.0)
 
 
 def test_it_is_calm_again_when_all_figures_are_low_for_long_enough_and_it_has_cooled_down() -> None:
@@ -120,6 +125,7 @@ def test_a_service_that_was_made_anew_begins_to_count_at_zero() -> None:
     feeding.requests = feeding.overflowed = 0
     feeding.seconds(1, overflowed=5)
     assert 0.0 < feeding.detector.figures.overflow <= 1.0
+    assert feeding.detector.figures.requests == 60, "fifty before, ten since"
 
 
 def test_ports_of_a_service_count_together() -> None:

@@ -1,7 +1,7 @@
 """Autoscalers reach the routers and ask for what these tell; KEDA knows every field.
 
 Fields of KEDA are those of its types: kedacore/keda, apis/keda/v1alpha1/scaledobject_types.go and
-triggerauthentication_types.go, pkg/scalers/metrics_api_scaler.go and prometheus_scaler.go (2.18).
+triggerauthentication_types.go, pkg/scalers/metrics_api_scaler.go and prometheus_scaler.go.
 """
 
 import re

@@ -1,0 +1,127 @@
+"""The targets of one ledger: the count of each, and which of those with room takes the next."""
+
+from math import inf
+
+import msgspec
+
+from router.balance.rate import Gate
+from router.balance.rotation import take_turn
+from router.balance.sessions import score, seed_of
+from router.balance.site_gate import RateState, state_of
+
+
+class TargetState(msgspec.Struct, frozen=True):
+    """One target as it is now. ``name``: its own or its connector's; ``capacity`` None: none."""
+
+    target: str
+    name: str
+    ready: bool
+    in_flight: int
+    capacity: int | None
+    requests_total: int
+    rate: RateState | None = None
+
+
+class Target:
+    """The count of one target. ``ready`` implies ``wanted``."""
+
+    __slots__ = (
+        "auto",
+        "capacity",
+        "gate",
+        "in_flight",
+        "name",
+        "ready",
+        "requests_total",
+        "seed",
+        "target",
+        "turn",
+        "wanted",
+        "weight",
+    )
+
+    def __init__(self, target: str) -> None:
+        self.target = target
+        self.seed = seed_of(target)
+        self.name = ""
+        self.capacity: int | None = None
+        self.auto = False
+        self.gate: Gate | None = None
+        self.in_flight = 0
+        self.ready = False
+        self.wanted = True
+        self.requests_total = 0
+        self.turn = 0
+        self.weight = 1
+
+    def state(self, now: float) -> TargetState:
+        """As people see it."""
+        return TargetState(
+            target=self.target,
+            name=self.name,
+            ready=self.ready,
+            in_flight=self.in_flight,
+            capacity=self.capacity,
+            requests_total=self.requests_total,
+            rate=None if self.gate is None else state_of(self.gate, now),
+        )
+
+    def has_room(self) -> bool:
+        """It has a free slot, rates apart."""
+        return self.capacity is None or self.in_flight < self.capacity
+
+    def takes_one(self, now: float) -> bool:
+        """It has a free slot, and its rate lets one in."""
+        if self.capacity is not None and self.in_flight >= self.capacity:
+            return False
+        return self.gate is None or self.gate.free(now) > 0
+
+    def used(self, now: float) -> float:
+        """How much of what it states is in use: the greater of its slots and its rate."""
+        of_slots = self.in_flight / self.capacity if self.capacity else 0.0
+        return of_slots if self.gate is None else max(of_slots, self.gate.used(now))
+
+
+def best_for(session: int, ready: list[Target]) -> Target | None:
+    """The target of ``session`` among those with room; None: none has."""
+    best: Target | None = None
+    most = -1.0
+    for one in ready:
+        if one.has_room():
+            rank = score(session, one.seed, one.weight)
+            if rank > most:
+                best, most = one, rank
+    return best
+
+
+def least_used(roomy: list[Target], now: float) -> Target:
+    """Of those that take one more, by all that they state."""
+    if len(roomy) == 1:
+        return roomy[0]
+    if all(one.capacity is not None or one.gate is not None for one in roomy):
+        shares = [one.used(now) for one in roomy]
+    else:
+        shares = [float(one.in_flight) for one in roomy]
+    least = min(shares)
+    tied = [one for one, share in zip(roomy, shares, strict=True) if share == least]
+    return take_turn(tied)
+
+
+def least_loaded(ready: list[Target], *, relative: bool) -> Target | None:
+    """Of those with a free slot; None: none has. ``relative``: each states how many it has."""
+    least = inf
+    tied: list[Target] = []
+    for one in ready:
+        capacity = one.capacity
+        share: float = one.in_flight
+        if capacity is not None:
+            if share >= capacity:
+                continue
+            if relative:
+                share /= capacity
+        if share < least:
+            least = share
+            tied = [one]
+        elif share == least:
+            tied.append(one)
+    return take_turn(tied) if tied else None
