@@ -7,7 +7,7 @@ PYTHONS ?= 3.12
 STORM_ROUNDS ?= 20000
 STORM_SEED ?= 1
 
-.PHONY: help install dev demo test test-podman lint corpus fuzz storm bench bench-gateway bench-bursts bench-decisions overload image wheels bundle lock clean
+.PHONY: help install dev demo test test-podman lint corpus fuzz storm bench bench-gateway bench-bursts bench-decisions bench-learning overload image wheels bundle lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo 'make bench     requests a second, latency, bulk, memory, failover'
 	@echo 'make bench-bursts    how well bursts fill and spill, on real sites 20 ms apart'
 	@echo 'make bench-decisions microseconds that a decision takes'
+	@echo 'make bench-learning  what capacity auto learns of modelled targets, beside published rules'
 	@echo 'make bench-gateway   PostgreSQL through a gateway: transactions, latency, start, memory'
 	@echo 'make overload  attacks by thousands and ten times the load, with figures'
 	@echo 'make image     the container image: IMAGE= BASE= PLATFORMS=linux/amd64,linux/arm64'
@@ -79,6 +80,9 @@ bench-gateway: dev
 # BURSTS="--quick", BURSTS="--only 8x --json bursts.json"
 bench-bursts: dev
 	$(BIN)/python -m tests.bench.bursts $(BURSTS)
+
+bench-learning: dev
+	$(BIN)/python -m tests.bench.learning
 
 bench-decisions: dev
 	$(BIN)/python -m tests.bench.decisions

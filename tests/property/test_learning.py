@@ -34,7 +34,6 @@ def learnt(seed: int, answers: list[tuple[str, float, int, float]]) -> list[int]
     return found
 
 
-@settings(deadline=None)
 @given(seed=st.integers(0, 9), answers=ANSWERS)
 def test_the_limit_keeps_its_bounds_and_depends_on_nothing_else(
     seed: int, answers: list[tuple[str, float, int, float]]
@@ -44,7 +43,6 @@ def test_the_limit_keeps_its_bounds_and_depends_on_nothing_else(
     assert found == learnt(seed, answers)
 
 
-@settings(deadline=None)
 @given(latencies=st.lists(st.floats(0.001, 0.0011), min_size=100, max_size=400))
 def test_one_request_at_a_time_never_lowers_the_limit(latencies: list[float]) -> None:
     learner = Learner(random.Random(1).random)
@@ -53,7 +51,7 @@ def test_one_request_at_a_time_never_lowers_the_limit(latencies: list[float]) ->
         assert learner.limit == limits.LEARN_SLOTS_FIRST
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=20)
 @given(seed=st.integers(0, 99))
 def test_probing_halves_at_most_what_a_target_works_on_and_seldom(seed: int) -> None:
     """Always used up, by a target with a knee: nothing but dips goes below it."""

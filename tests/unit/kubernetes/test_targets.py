@@ -170,6 +170,21 @@ def test_capacity_comes_from_the_pod_else_from_the_workload() -> None:
     assert spec.capacity == 10
 
 
+def test_capacity_auto_of_a_workload_and_a_stated_one_of_its_pod_hold_beside_each_other() -> None:
+    found = expand(
+        [connector("deployment/shop", 80)],
+        snapshot(
+            workload("Deployment", "shop", capacity="auto"),
+            pod("a", "10.0.0.1", capacity="3"),
+            pod("b", "10.0.0.2"),
+        ),
+    )
+    assert [target.capacity for target in targets(found.documents)] == [3, None]
+    spec = found.documents[0].spec
+    assert isinstance(spec, ConnectorSpec)
+    assert spec.capacity == "auto"
+
+
 def test_what_the_connector_states_is_before_what_its_workload_states() -> None:
     found = expand(
         [connector("deployment/shop", 80, capacity=4)],
