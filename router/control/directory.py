@@ -4,7 +4,8 @@ Files are polled once a second and compared by hash: a mounted ConfigMap swaps a
 which file watches miss and modification times may not show.
 
 A file that cannot be used keeps its last good documents, so that a slip of the pen withdraws
-nothing; a file that is gone withdraws its documents.
+nothing; a file that is gone withdraws its documents. One that has become empty counts when it is
+so still at the next look: it may be in the middle of being written.
 """
 
 import asyncio
@@ -32,6 +33,7 @@ class ConfigDirectory:
     def __init__(self, site_dir: Path) -> None:
         self._site_dir = site_dir
         self._digests: dict[str, bytes] = {}
+        self._emptied: set[str] = set()  # Seen once without their documents.
         self._acceptance = Acceptance(
             "Put it back, or delete the site with: sitectl delete",
         )
@@ -78,6 +80,10 @@ class ConfigDirectory:
             for name, content in contents.items()
             if self._digests.get(name) != _digest(content)
         }
+        known = changed & self._digests.keys()
+        emptied = {name for name in known if _is_empty(contents[name])} - self._emptied
+        changed -= emptied
+        self._emptied = emptied
         gone = self._digests.keys() - contents.keys()
         same = before is None and left_out == str(self._left_out)
         if same and not changed and not gone:
@@ -172,6 +178,10 @@ def _read_file(path: Path) -> bytes:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "it is not a regular file")
         return file.read(limits.CONFIG_FILE_BYTES_MAX + 1)
+
+
+def _is_empty(content: bytes | OSError) -> bool:
+    return isinstance(content, bytes) and not content.strip()
 
 
 def _digest(content: bytes | OSError) -> bytes:

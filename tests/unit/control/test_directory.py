@@ -79,6 +79,30 @@ def test_new_changed_and_removed_files_count(site_dir: Path) -> None:
     assert ports_of(reading.wanted) == {}
 
 
+def test_a_file_that_is_being_written_anew_withdraws_nothing(site_dir: Path) -> None:
+    put(site_dir, "a.yaml", service("a", 1))
+    directory = ConfigDirectory(site_dir)
+    directory.load()
+    put(site_dir, "a.yaml", "")  # As `cat > a.yaml` leaves it for a moment.
+    assert directory.refresh() is None
+    put(site_dir, "a.yaml", service("a", 2))
+    reading = directory.refresh()
+    assert reading is not None
+    assert ports_of(reading.wanted) == {"a": (2,)}
+
+
+def test_a_file_that_stays_empty_withdraws_its_documents(site_dir: Path) -> None:
+    put(site_dir, "a.yaml", service("a", 1))
+    directory = ConfigDirectory(site_dir)
+    directory.load()
+    put(site_dir, "a.yaml", "\n")
+    assert directory.refresh() is None
+    reading = directory.refresh()
+    assert reading is not None
+    assert ports_of(reading.wanted) == {}
+    assert directory.refresh() is None
+
+
 def test_a_bad_file_keeps_its_last_good_documents_until_it_is_right(site_dir: Path) -> None:
     put(site_dir, "a.yaml", service("a", 1))
     directory = ConfigDirectory(site_dir)
