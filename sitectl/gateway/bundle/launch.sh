@@ -270,10 +270,10 @@ have_image
 # filled FILE: a rendered file with what only this host knows.
 filled() {
     text=$(cat -- "$1")
-    text=$(replaced "$text" '/@THE DIRECTORY@' "$directory")
     text=$(replaced "$text" '@UID@' "${owner%%:*}")
     text=$(replaced "$text" '@GID@' "${owner##*:}")
-    printf '%s' "$(replaced "$text" '@PODMAN@' "$(command -v "$type")")"
+    text=$(replaced "$text" '@PODMAN@' "$(command -v "$type")")
+    printf '%s' "$(replaced "$text" '/@THE DIRECTORY@' "$directory")" # Last: it may have marks in it.
 }
 cgroups=legacy
 if [ -f /sys/fs/cgroup/cgroup.controllers ]; then cgroups=unified; fi
@@ -349,7 +349,8 @@ digest=$({
 } | sha256sum | cut -c1-16)
 for word; do
     shift
-    set -- "$@" "$(replaced "$word" '@PLAN@' "$digest")"
+    case $word in --label="$plan_label"=*) word=$(replaced "$word" '@PLAN@' "$digest") ;; esac
+    set -- "$@" "$word"
 done
 if is_ours "$type"; then
     label=$("$type" container inspect --format "{{index .Config.Labels \"$plan_label\"}}" "$unit")
