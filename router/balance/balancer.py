@@ -145,7 +145,7 @@ class ServiceBalancer:
         remote = self._remotes.get(site)
         if remote is not None:
             remote.report(targets_ready, capacity, rate, now)
-            remote.hear(in_flight, now)
+            remote.hear_report(in_flight, now)
 
     def report_count(self, site: SiteId, in_flight: int, now: float) -> None:
         """The count that ACCEPTED carries."""

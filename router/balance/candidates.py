@@ -208,6 +208,7 @@ class RemoteSite(Candidate):
     __slots__ = (
         "_advert_capacity",
         "_advert_targets",
+        "_counted_at",
         "_estimate",
         "_full_until",
         "_heard_at",
@@ -226,6 +227,7 @@ class RemoteSite(Candidate):
         self.router = advert.router
         self._estimate = 0  # Heard + opened - ended; below 0 it stands for 0.
         self._heard_at: float | None = None
+        self._counted_at = -inf
         self._full_until: float | None = None
         self._refused_unended = 0
         self._path_turn = 0
@@ -335,7 +337,21 @@ class RemoteSite(Candidate):
             self._permits_at = now
 
     def hear(self, in_flight: int, now: float) -> None:
-        """A count of the egress itself; what we opened and ended before it is in it."""
+        """A count that a stream of ours brought; what we opened and ended before it is in it."""
+        self._counted_at = now
+        self._take_over(in_flight, now)
+
+    def hear_report(self, in_flight: int, now: float) -> None:
+        """As `hear`, from a load report: it travels apart, and newer counts overtake it.
+
+        So right after a count it does not raise the estimate: of requests that end together it
+        would tell what was left when the first had.
+        """
+        overtaken = now - self._counted_at < limits.LOAD_OVERTAKEN_S
+        if not overtaken or in_flight <= self._estimate:
+            self._take_over(in_flight, now)
+
+    def _take_over(self, in_flight: int, now: float) -> None:
         self.stale = True
         self._estimate = in_flight
         self._heard_at = now

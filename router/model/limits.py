@@ -160,6 +160,7 @@ LOAD_INTERVAL_S = 0.05
 LOAD_CHANGE_INTERVAL_S = 0.1
 LOAD_CHANGE_SHARE = 0.1
 LOAD_REFRESH_S = 5.0  # Told again though nothing changed: no figure elsewhere is older.
+LOAD_OVERTAKEN_S = 0.005  # After a count of a stream: lanes differ by that much, as a rule.
 LOAD_SETTLE_INTERVAL_S = 1.0  # A change too small to be told earlier is told then.
 
 # forward: HTTP.

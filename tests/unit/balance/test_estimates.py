@@ -23,6 +23,19 @@ def test_an_estimate_is_what_was_heard_plus_opened_minus_ended_since() -> None:
     assert seen(balancer, 4.0).in_flight == 7
 
 
+def test_a_report_that_a_newer_count_has_overtaken_raises_no_estimate() -> None:
+    balancer = balancer_of(ledger_of(), remote("a"))
+    balancer.opened(A)
+    balancer.ended(A, 0, 1.0)
+    balancer.report_load(A, 4, 1, 10, 1.001)
+    assert seen(balancer, 1.001).in_flight == 0
+    balancer.opened(A)
+    balancer.report_load(A, 0, 1, 10, 1.002)
+    assert seen(balancer, 1.002).in_flight == 0
+    balancer.report_load(A, 4, 1, 10, 1.001 + limits.LOAD_OVERTAKEN_S)
+    assert seen(balancer, 1.1).in_flight == 4
+
+
 def test_an_estimate_is_never_negative() -> None:
     balancer = balancer_of(ledger_of(), remote("a"))
     balancer.ended(A)
