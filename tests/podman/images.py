@@ -41,6 +41,7 @@ CONTEXT = (
     "README.md",
     "deploy/image",
     "router",
+    "simulator",
     "sitectl",
     "certs",
 )
