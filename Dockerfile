@@ -10,7 +10,7 @@ USER 0
 WORKDIR /build
 # With a directory `wheels` (make wheels) nothing is fetched: its content lands here too.
 COPY deploy/image/assemble deploy/image/requirements.txt deploy/image/build.txt wheel[s] ./
-COPY pyproject.toml README.md ./source/
+COPY pyproject.toml README.md LICENSE THIRD_PARTY.md ./source/
 COPY router ./source/router
 COPY sitectl ./source/sitectl
 COPY certs ./source/certs

@@ -7,7 +7,7 @@ PYTHONS ?= 3.12
 STORM_ROUNDS ?= 20000
 STORM_SEED ?= 1
 
-.PHONY: help install dev demo test test-podman lint corpus fuzz storm bench bench-gateway bench-bursts bench-decisions bench-learning overload image wheels bundle lock clean
+.PHONY: help install dev demo test test-podman lint corpus fuzz storm simulate bench bench-gateway bench-bursts bench-control bench-decisions bench-learning overload image wheels bundle man docs lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -19,8 +19,10 @@ help:
 	@echo 'make corpus    what HTTP/1.1 is accepted and refused, case by case'
 	@echo 'make fuzz      mutated bytes for FUZZ_SECONDS (60); FUZZ_SEED= replays'
 	@echo 'make storm     aborts at any moment, STORM_ROUNDS (20000); STORM_SEED= replays'
+	@echo 'make simulate  control planes under faults, SEEDS (1000) fleets; SEED= replays'
 	@echo 'make bench     requests a second, latency, bulk, memory, failover'
 	@echo 'make bench-bursts    how well bursts fill and spill, on real sites 20 ms apart'
+	@echo 'make bench-control   bytes, times and memory of routing at 10 to 1,000 sites'
 	@echo 'make bench-decisions microseconds that a decision takes'
 	@echo 'make bench-learning  what capacity auto learns of modelled targets, beside published rules'
 	@echo 'make bench-gateway   PostgreSQL through a gateway: transactions, latency, start, memory'
@@ -28,6 +30,8 @@ help:
 	@echo 'make image     the container image: IMAGE= BASE= PLATFORMS=linux/amd64,linux/arm64'
 	@echo 'make bundle    everything for hosts without a network, as one archive'
 	@echo 'make wheels    what the image installs, so that it is built without a network'
+	@echo 'make man       man pages, into build/man: man -M build/man sitectl'
+	@echo 'make docs      all that is made from the code, on pages and in deploy/, anew'
 	@echo 'make lock      uv.lock and what is made from it; UPGRADE=--upgrade'
 
 install: $(VENV)/.installed
@@ -47,8 +51,10 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/python
 demo: install
 	$(BIN)/python -m demo
 
+# A worker that dies ends the run: pytest-xdist would give what killed it to the next one for ever.
+# Files in their own order: the long ones are first, and the many short ones of tests/unit level out.
 test: dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 # Beside the other tests: it needs podman, and what it builds first takes some minutes.
 test-podman: dev
@@ -67,6 +73,11 @@ corpus: dev
 
 fuzz: dev
 	$(BIN)/python -m tests.fuzz
+
+# SEEDS=10000; SEED=123 replays one and tells what led to it; WHOLE=--whole: whole routers.
+SEEDS ?= 1000
+simulate: dev
+	$(BIN)/python -m tests.simulation.fleet $(WHOLE) $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
 storm: dev
 	$(BIN)/python -m tests.simulation.storm --rounds $(STORM_ROUNDS) --seed $(STORM_SEED)
@@ -87,6 +98,10 @@ bench-learning: dev
 bench-decisions: dev
 	$(BIN)/python -m tests.bench.decisions
 
+# CONTROL="--quick", CONTROL="--shape ring --json control.json"
+bench-control: dev
+	$(BIN)/python -m tests.bench.control $(CONTROL)
+
 overload: dev
 	$(BIN)/python -m tests.bench.overload
 
@@ -100,6 +115,19 @@ wheels: | $(BIN)/python
 
 bundle: dev
 	$(BIN)/python -m deploy.airgap $(BUNDLE)
+
+man: install
+	$(BIN)/python -m deploy.man build/man
+
+# What the tests compare with the code. Pages that show commands are made by hand: CONTRIBUTING.md.
+docs: dev
+	$(BIN)/python -m tests.reference
+	$(BIN)/python -m tests.limits_table
+	$(BIN)/python -m tests.codes_table
+	$(BIN)/python -m tests.events_table
+	$(BIN)/python -m tests.kubernetes_tables
+	$(BIN)/python -m tests.shown
+	$(BIN)/python -m deploy
 
 # UPGRADE=--upgrade for the newest versions that pyproject.toml allows.
 lock: dev

@@ -7,6 +7,7 @@ it: what is made for one has a CA of its own.
 
 import datetime
 import ipaddress
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -16,8 +17,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from certs import certificates, clocks, files, keys, limits
+from certs import certificates, clocks, files, keys, limits, rotation
 from certs.errors import CertError
+from certs.rotation import CaState
+from certs.terms import FREE, Terms, extension
 
 TROUBLE_HINT = (
     "Set the clock right (timedatectl). If it is right, make another CA: sitectl revoke-access, "
@@ -25,6 +28,8 @@ TROUBLE_HINT = (
 )
 """What to do about `Authority.trouble`."""
 CA_KEY_FILE, CA_FILE = "ca.key", "ca.crt"
+CA_ROTATION_FILE = "ca-rotation.json"
+CA_FILES = (CA_KEY_FILE, CA_FILE, CA_ROTATION_FILE)
 LEAF_KEY_FILE, LEAF_FILE = "leaf.key", "leaf.crt"
 
 
@@ -42,13 +47,20 @@ class Leaf(msgspec.Struct, frozen=True):
 
 
 class Authority:
-    """The CA of a site. ``ca_pem`` is what others trust."""
+    """The CA of a site. ``ca_pem`` is what it issues by, ``trusted_pem`` what others trust.
 
-    __slots__ = ("_certificate", "_key", "ca_pem")
+    They are one but while the CA is rotated: then ``trusted_pem`` has the next or the previous
+    one as well.
+    """
 
-    def __init__(self, key: keys.PrivateKey, certificate: x509.Certificate) -> None:
+    __slots__ = ("_certificate", "_key", "ca_pem", "trusted_pem")
+
+    def __init__(
+        self, key: keys.PrivateKey, certificate: x509.Certificate, other_pem: str = ""
+    ) -> None:
         self._key, self._certificate = key, certificate
         self.ca_pem = certificates.to_pem(certificate)
+        self.trusted_pem = self.ca_pem + other_pem
 
     @classmethod
     def create(cls, directory: Path, site_id: str, now: float) -> "Authority":
@@ -80,6 +92,13 @@ class Authority:
         return cls(key, certificate)
 
     @classmethod
+    def of_state(cls, state: CaState, source: str) -> "Authority":
+        """The CA of what is kept, in a rotation or not. `CertError` as of `from_pem`."""
+        whole = rotation.whole(state)
+        made = cls.from_pem(whole.key_pem, whole.ca_pem, source)
+        return cls(made._key, made._certificate, whole.other_pem)
+
+    @classmethod
     def generate(cls, site_id: str, now: float) -> tuple["Authority", str]:
         """A new CA that is not kept anywhere yet, and its key in PEM."""
         key = keys.generate()
@@ -89,18 +108,7 @@ class Authority:
     @classmethod
     def load(cls, directory: Path) -> "Authority":
         """Read the CA of ``directory``. `CertError` if it is missing, open to others or bad."""
-        path = directory / CA_FILE
-        try:
-            key = keys.read(directory / CA_KEY_FILE)
-            pem = files.read_secret(path).decode("ascii", "replace")
-        except FileNotFoundError as error:
-            raise CertError(
-                str(error.filename), "this site has no CA", "Run: sitectl init, or restore a backup"
-            ) from error
-        certificate = certificates.read(pem, str(path))
-        if certificates.public_key_der(certificate) != keys.public_der(key):
-            raise CertError(str(path), f"does not belong to {CA_KEY_FILE}", "Restore a backup")
-        return cls(key, certificate)
+        return cls.of_state(load_state(directory), str(directory))
 
     def issue_server_leaf(
         self, site_id: str, now: float, *, expires_at: float | None = None
@@ -111,6 +119,23 @@ class Authority:
         certificate = _of_site(builder, site_id).sign(self._key, hashes.SHA256())
         return Leaf(key_pem=keys.to_pem(key), chain_pem=certificates.to_pem(certificate))
 
+    def issue_page_leaf(self, hosts: Sequence[str], now: float) -> Leaf:
+        """For pages that the site shows to browsers at ``hosts``: names and addresses.
+
+        It has serverAuth alone and does not bear the site's name: it is of no use for links.
+        """
+        key = keys.generate()
+        names = [_general_name(host) for host in hosts]
+        builder = self._leaf_builder(
+            key.public_key(),
+            "spillway console",
+            now,
+            now + limits.CONSOLE_LEAF_LIFE_S,
+            client=False,
+        ).add_extension(x509.SubjectAlternativeName(names), critical=False)
+        certificate = builder.sign(self._key, hashes.SHA256())
+        return Leaf(key_pem=keys.to_pem(key), chain_pem=certificates.to_pem(certificate))
+
     def issue_client_leaf(
         self,
         key: keys.PublicKey,
@@ -119,15 +144,18 @@ class Authority:
         *,
         site_id: str | None = None,
         expires_at: float | None = None,
+        terms: Terms = FREE,
     ) -> str:
         """PEM of a certificate that admits ``key`` here as ``name`` (clientAuth only).
 
-        With ``site_id`` it admits that site alone. 30 days unless ``expires_at`` says otherwise;
-        never longer than the CA itself.
+        With ``site_id`` it admits that site alone, and on ``terms`` only. A week unless
+        ``expires_at`` says otherwise; never longer than the CA itself.
         """
         builder = self._leaf_builder(key, name, now, expires_at, client=True)
         if site_id is not None:
             builder = _of_site(builder, site_id)
+        if not terms.are_free:
+            builder = builder.add_extension(extension(terms), critical=False)
         return certificates.to_pem(builder.sign(self._key, hashes.SHA256()))
 
     @property
@@ -156,8 +184,12 @@ class Authority:
         return ""
 
     def issued(self, certificate: x509.Certificate) -> bool:
-        """Whether this CA signed it."""
+        """Whether this CA signed it: the one that issues now."""
         return certificates.is_issued_by(certificate, [self._certificate])
+
+    def admits(self, certificate: x509.Certificate) -> bool:
+        """Whether it is of this site, be it of the CA that goes or comes."""
+        return certificates.is_issued_by(certificate, certificates.read_all(self.trusted_pem))
 
     def _leaf_builder(
         self,
@@ -194,6 +226,45 @@ class Authority:
 
     def __repr__(self) -> str:
         return f"Authority({self._certificate.subject.rfc4514_string()})"
+
+
+def load_state(directory: Path) -> CaState:
+    """What ``directory`` keeps of its CA, as it is meant. `CertError` naming the file."""
+    for _ in range(limits.CA_READINGS_MAX):
+        before = ca_stamp(directory)
+        state = _read_state(directory)
+        if ca_stamp(directory) == before:
+            break  # All of one moment; else somebody is at it.
+    return rotation.whole(state)
+
+
+def ca_stamp(directory: Path) -> tuple[tuple[int, int], ...]:
+    """Another one whenever a file of the CA came, went or was replaced."""
+    found = []
+    for name in CA_FILES:
+        try:
+            at = os.stat(directory / name, follow_symlinks=False)
+            found.append((at.st_mtime_ns, at.st_ino))
+        except FileNotFoundError:
+            found.append((0, 0))
+    return tuple(found)
+
+
+def _read_state(directory: Path) -> CaState:
+    path = directory / CA_ROTATION_FILE
+    try:
+        found = rotation.decode(files.read_secret(path), str(path))
+    except FileNotFoundError:
+        found = None
+    try:
+        key_pem = files.read_secret(directory / CA_KEY_FILE).decode("ascii", "replace")
+        ca_pem = files.read_secret(directory / CA_FILE).decode("ascii", "replace")
+    except FileNotFoundError as error:
+        raise CertError(
+            str(error.filename), "this site has no CA", "Run: sitectl init, or restore a backup"
+        ) from error
+    certificates.read(ca_pem, str(directory / CA_FILE))
+    return CaState(key_pem, ca_pem, found)
 
 
 def ensure_leaf(directory: Path, authority: Authority, site_id: str, now: float) -> Leaf:
@@ -271,10 +342,12 @@ def read_request(pem: str) -> keys.PublicKey:
     try:
         request = x509.load_pem_x509_csr(pem.encode())
         key = request.public_key()
-        proven = request.is_signature_valid
+        # Before anything is reckoned with it: large keys of other kinds cost much.
+        fits = isinstance(key, keys.PublicKey) and keys.is_p256(key)
+        proven = fits and request.is_signature_valid
     except certificates.MALFORMED as error:
         raise CertError("certificate request", "cannot be read", "Make a new one") from error
-    if not isinstance(key, keys.PublicKey) or not keys.is_p256(key):
+    if not isinstance(key, keys.PublicKey) or not fits:
         raise CertError("certificate request", "its key is not ECDSA P-256", "Make a new one")
     if not proven:
         raise CertError("certificate request", "is not signed by its own key", "Make a new one")

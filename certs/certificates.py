@@ -3,6 +3,7 @@
 A certificate is handed in as DER bytes or as PEM text (the first of a chain counts).
 """
 
+import hashlib
 import re
 from collections.abc import Sequence
 
@@ -74,9 +75,42 @@ def site_in_certificate(certificate: bytes | str) -> str | None:
     return match[1] if match else None
 
 
+def hosts_of(certificate: bytes | str) -> set[str]:
+    """The names and addresses that it is for."""
+    try:
+        names = read(certificate).extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        return {
+            *names.value.get_values_for_type(x509.DNSName),
+            *map(str, names.value.get_values_for_type(x509.IPAddress)),
+        }
+    except (x509.ExtensionNotFound, *MALFORMED):
+        return set()
+
+
+def has_names(certificate: bytes | str) -> bool:
+    """Whether it says whose it is in a subject alternative name, readable or not."""
+    try:
+        read(certificate).extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        return False
+    except MALFORMED:
+        pass
+    return True
+
+
 def serial_of(certificate: bytes | str) -> str:
     """The serial number in lower-case hex."""
     return f"{read(certificate).serial_number:x}"
+
+
+def key_id(certificate: bytes | str) -> str:
+    """SHA-256 of its public key (DER), hex."""
+    return hashlib.sha256(public_key_der(read(certificate))).hexdigest()
+
+
+def begins_at(certificate: bytes | str) -> float:
+    """Unix seconds from which it is valid."""
+    return read(certificate).not_valid_before_utc.timestamp()
 
 
 def expires_at(certificate: bytes | str) -> float:

@@ -10,6 +10,7 @@ import hmac
 import math
 import os
 import secrets
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from certs import authority as authorities
 from certs import certificates, files, keys, limits, names, tokens
 from certs.authority import Authority
 from certs.errors import CertError
+from certs.terms import FREE, Terms, refuse_unfit
 from certs.tokens import Token
 
 _SUFFIX, _LOCK_FILE = ".json", ".lock"
@@ -40,8 +42,8 @@ class Redemption(msgspec.Struct, frozen=True):
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
     """What is kept of a claim: never its secret, only ``digest`` over ``salt`` and secret (hex).
 
-    ``tries`` counts wrong codes. ``allow``: patterns of the services that redeemers may use,
-    empty for all.
+    ``tries`` counts wrong codes. ``allow``: on which terms redeemers are let in. A version that
+    knows none finds such a grant damaged, and lets nobody in by it on no terms at all.
     """
 
     name: str
@@ -50,12 +52,19 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     checksum: str
     expires_at: int
     uses_left: int
-    allow: tuple[str, ...] = ()
+    allow: Terms | tuple[()] = ()  # As versions without terms wrote it: free.
     cost: int | None = None
     tries: int = 0
     revoked: bool = False
     redeemed: tuple[Redemption, ...] = ()
     version: int = files.STATE_VERSION
+    made_at: int = 0
+    """Unix seconds; 0: of a version that did not write it down."""
+
+    @property
+    def terms(self) -> Terms:
+        """On which redeemers are let in."""
+        return self.allow if isinstance(self.allow, Terms) else FREE
 
     def __repr__(self) -> str:
         return f"Grant({self.name!r}, uses_left={self.uses_left}, tries={self.tries})"
@@ -69,6 +78,8 @@ class ClaimRequest(msgspec.Struct, frozen=True, kw_only=True):
     checksum: str
     site_id: str
     site_name: str
+    renews: bool = False
+    """It renews its certificate over the link, so a short one will do."""
 
     def __repr__(self) -> str:
         return f"ClaimRequest(of {self.site_id!r})"
@@ -119,15 +130,19 @@ class GrantStore:
         self._directory, self._authority = directory, authority
         self._waits = waits
 
+    def use(self, authority: Authority) -> None:
+        """Issue by this one from now on: the site's CA is rotated."""
+        self._authority = authority
+
     def create(
-        self, draft: Token, *, uses: int = 1, allow: tuple[str, ...] = (), first: First = nothing
+        self, draft: Token, *, uses: int = 1, terms: Terms = FREE, first: First = nothing
     ) -> Token:
         """Grant what ``draft`` (a claim still without secret) says; the token with its secret.
 
         ``first`` is called with the token right before it counts.
         Raises `CertError` if the name is taken or no name, or there are too many grants.
         """
-        grant, token = new_grant(draft, uses=uses, allow=allow)
+        grant, token = new_grant(draft, uses=uses, terms=terms)
         if grant.name in self.names():
             raise _taken(grant.name)
         first(token)
@@ -244,19 +259,13 @@ def _judge_proven(
         return Refused("bad-csr"), None
     key_id = hashlib.sha256(keys.public_der(key)).hexdigest()
     for use in grant.redeemed:
-        if use.key == key_id and now < certificates.expires_at(use.chain):
-            return _redeemed(use, authority, repeated=True), None
+        if use.key == key_id:
+            return _again(grant, use, key, request, now, authority)
     if grant.uses_left < 1:
         return Refused("used"), None
     if now >= grant.expires_at:
         return Refused("expired"), None
-    chain = authority.issue_client_leaf(
-        key,
-        grant.name,
-        now,
-        site_id=request.site_id,
-        expires_at=now + limits.LINK_LEAF_LIFE_S,
-    )
+    chain = _issue(grant, key, request, now, authority)
     use = Redemption(
         key=key_id,
         site_id=request.site_id,
@@ -269,13 +278,50 @@ def _judge_proven(
     return _redeemed(use, authority, repeated=False), kept
 
 
-def _redeemed(use: Redemption, authority: Authority, *, repeated: bool) -> Redeemed:
-    return Redeemed(
-        chain_pem=use.chain, ca_pem=authority.ca_pem, serial=use.serial, repeated=repeated
+def _again(
+    grant: Grant,
+    use: Redemption,
+    key: keys.PublicKey,
+    request: ClaimRequest,
+    now: float,
+    authority: Authority,
+) -> tuple[Redeemed, Grant | None]:
+    """The answer to who has redeemed already: the same; once that has ended, another of it.
+
+    It costs no use, and admits nobody who was barred since.
+    """
+    if now < certificates.expires_at(use.chain):
+        return _redeemed(use, authority, repeated=True), None
+    mine = msgspec.structs.replace(request, site_id=use.site_id)
+    chain = _issue(grant, key, mine, now, authority)
+    newer = msgspec.structs.replace(use, chain=chain, serial=certificates.serial_of(chain))
+    uses = tuple(newer if one is use else one for one in grant.redeemed)
+    kept = msgspec.structs.replace(grant, redeemed=uses)
+    return _redeemed(newer, authority, repeated=True), kept
+
+
+def _issue(
+    grant: Grant, key: keys.PublicKey, request: ClaimRequest, now: float, authority: Authority
+) -> str:
+    short, long = limits.LINK_LEAF_LIFE_S, limits.LINK_LEAF_LIFE_UNRENEWED_S
+    life_s = short if request.renews else long
+    return authority.issue_client_leaf(
+        key,
+        grant.name,
+        now,
+        site_id=request.site_id,
+        expires_at=now + life_s,
+        terms=grant.terms,
     )
 
 
-def new_grant(draft: Token, *, uses: int = 1, allow: tuple[str, ...] = ()) -> tuple[Grant, Token]:
+def _redeemed(use: Redemption, authority: Authority, *, repeated: bool) -> Redeemed:
+    return Redeemed(
+        chain_pem=use.chain, ca_pem=authority.trusted_pem, serial=use.serial, repeated=repeated
+    )
+
+
+def new_grant(draft: Token, *, uses: int = 1, terms: Terms = FREE) -> tuple[Grant, Token]:
     """What is kept of a claim that ``draft`` (still without secret) describes, and its token.
 
     Raises `CertError` for bad values.
@@ -284,6 +330,7 @@ def new_grant(draft: Token, *, uses: int = 1, allow: tuple[str, ...] = ()) -> tu
         raise CertError(draft.name, "is no name for a token", "Use a-z, 0-9, '-' and '.'")
     if not 1 <= uses <= limits.CLAIM_USES_MAX:
         raise CertError(draft.name, f"cannot have {uses} uses", f"1 to {limits.CLAIM_USES_MAX}")
+    refuse_unfit(terms, draft.name)
     token = msgspec.structs.replace(draft, secret=tokens.new_secret())
     salt = secrets.token_hex(16)
     grant = Grant(
@@ -293,8 +340,9 @@ def new_grant(draft: Token, *, uses: int = 1, allow: tuple[str, ...] = ()) -> tu
         checksum=tokens.checksum(token),
         expires_at=token.expires_at,
         uses_left=uses,
-        allow=allow,
+        allow=() if terms.are_free else terms,
         cost=token.cost,
+        made_at=int(time.time()),
     )
     return grant, token
 

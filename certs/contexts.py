@@ -12,6 +12,7 @@ import os
 import ssl
 
 from certs.authority import Leaf
+from certs.errors import CertError
 
 LINK_ALPN = "spillway/1"
 CLAIM_ALPN = "spillway-claim/1"
@@ -45,6 +46,18 @@ def client_context(leaf: Leaf | None, ca_pem: str, alpn: str = LINK_ALPN) -> ssl
     return context
 
 
+def stranger_context() -> ssl.SSLContext:
+    """A dialler's for an exchange in which TLS proves nothing and nothing secret is said: of who
+    knows the other's identity key, and perhaps not its CA of today."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_TICKET
+    context.set_alpn_protocols([CLAIM_ALPN])
+    return context
+
+
 def service_server_context(leaf: Leaf, alpn: tuple[str, ...]) -> ssl.SSLContext:
     """A service listener's; `ssl.SSLError` if ``leaf`` is too weak. Clients need no certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -69,6 +82,19 @@ def service_client_context(
     context.load_verify_locations(cadata=ca_pem)
     if leaf is not None:
         _load(context, leaf)
+    return context
+
+
+def proxy_context(ca_pem: str) -> ssl.SSLContext:
+    """Of who dials through an https proxy, whose name is checked. Without ``ca_pem`` the system's
+    trust decides. Raises `CertError` if it holds no certificate."""
+    try:
+        context = ssl.create_default_context(cadata=ca_pem or None)
+    except ssl.SSLError as error:
+        advice = "Give the right file: sitectl link set NAME --proxy URL --proxy-ca FILE"
+        raise CertError("the proxy's CA", "holds no certificate", advice) from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
     return context
 
 

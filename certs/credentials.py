@@ -2,6 +2,9 @@
 
 ``token.yaml`` is the token as it came. A claim gets ``client.key`` before it is first redeemed,
 so that every retry shows the same key, and ``ca.crt`` and, last, ``client.crt`` with the answer.
+``renewed.json`` is what came later: key, certificate and CAs in one file, so that no crash leaves
+half of them; it counts before all others.
+``proxy.json``: the password of the HTTP proxy that the link goes through.
 """
 
 import os
@@ -11,12 +14,14 @@ from typing import Any
 
 import msgspec
 
-from certs import certificates, files, keys, limits, names, tokens
+from certs import certificates, files, keys, limits, names, proxies, tokens
 from certs.authority import Leaf
 from certs.errors import CertError
+from certs.proxies import PROXY_FILE, ProxyLogin
 from certs.tokens import Token
 
 TOKEN_FILE = "token.yaml"
+RENEWED_FILE = "renewed.json"
 KEY_FILE, CERTIFICATE_FILE, CA_FILE = "client.key", "client.crt", "ca.crt"
 
 
@@ -31,6 +36,14 @@ class Credential(msgspec.Struct, frozen=True):
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
         return [("leaf", self.leaf)]
+
+
+class _Renewed(msgspec.Struct, frozen=True):
+    """The contents of `RENEWED_FILE`."""
+
+    key: str
+    chain: str
+    cas: str
 
 
 class StoredLink(msgspec.Struct, frozen=True):
@@ -83,10 +96,14 @@ class LinkStore:
     ) -> None:
         """Make this all there is of the link ``name``, as it is kept in another place.
 
+        The login of its proxy stays.
+
         Raises `CertError` if ``name`` is none or ``key_pem``, given for a claim, is no key.
         """
+        login = proxies.read(self.proxy_file(name))
         self.remove(name)
         self.add(name, token)
+        self.keep_proxy_login(name, login)
         if key_pem:
             key = keys.from_pem(key_pem, name)
             files.write_secret(self._path(name) / KEY_FILE, keys.to_pem(key).encode())
@@ -128,6 +145,24 @@ class LinkStore:
         files.write_secret(directory / CA_FILE, credential.ca_pem.encode())
         files.write_secret(directory / CERTIFICATE_FILE, credential.leaf.chain_pem.encode())
 
+    def renewed(self, name: str, credential: Credential) -> None:
+        """Keep a renewed credential, whole or not at all. Its key is a new one."""
+        leaf = credential.leaf
+        data = _Renewed(key=leaf.key_pem, chain=leaf.chain_pem, cas=credential.ca_pem)
+        files.write_secret(self._path(name) / RENEWED_FILE, msgspec.json.encode(data))
+
+    def proxy_file(self, name: str) -> Path:
+        """Where the login of the link's HTTP proxy is, if it has one."""
+        return self._path(name) / PROXY_FILE
+
+    def proxy_login(self, name: str) -> ProxyLogin | None:
+        """What the link's HTTP proxy is told. Raises `CertError` for a damaged file."""
+        return proxies.read(self.proxy_file(name))
+
+    def keep_proxy_login(self, name: str, login: ProxyLogin | None) -> bool:
+        """Keep it, or with None nothing. False: it is so already."""
+        return proxies.write(self.proxy_file(name), login)
+
     def remove(self, name: str) -> bool:
         """Delete a link's secrets. False: there were none."""
         existed = self.exists(name)
@@ -150,6 +185,21 @@ class LinkStore:
     def _credential(self, name: str, token: Token) -> Credential | None:
         directory = self._path(name)
         try:
+            data = files.read_secret(directory / RENEWED_FILE)
+        except FileNotFoundError:
+            return self._first_credential(name, token)
+        try:
+            found = msgspec.json.decode(data, type=_Renewed)
+        except (msgspec.DecodeError, RecursionError) as error:
+            advice = "Remove that file: the link then asks for another certificate"
+            raise CertError(str(directory / RENEWED_FILE), "is damaged", advice) from error
+        path = str(directory / RENEWED_FILE)
+        return _fitting(name, path, found.key, found.chain, found.cas)
+
+    def _first_credential(self, name: str, token: Token) -> Credential | None:
+        """Of the token, or as a claim yielded it."""
+        directory = self._path(name)
+        try:
             chain_pem = files.read_secret(directory / CERTIFICATE_FILE).decode("ascii", "replace")
             key_pem = files.read_secret(directory / KEY_FILE).decode("ascii", "replace")
             ca_pem = files.read_secret(directory / CA_FILE).decode("ascii", "replace")
@@ -158,14 +208,7 @@ class LinkStore:
                 return None
             leaf = Leaf(key_pem=token.key_pem, chain_pem=token.certificate_pem)
             return Credential(leaf=leaf, ca_pem=token.ca_pem)
-        path = str(directory / CERTIFICATE_FILE)
-        certificate = certificates.read(chain_pem, path)
-        key = keys.from_pem(key_pem, str(directory / KEY_FILE))
-        certificates.read_all(ca_pem, str(directory / CA_FILE))
-        if certificates.public_key_der(certificate) != keys.public_der(key):
-            advice = f"sitectl link delete {name}, then link with a new token"
-            raise CertError(path, f"does not belong to {KEY_FILE}", advice)
-        return Credential(leaf=Leaf(key_pem=key_pem, chain_pem=chain_pem), ca_pem=ca_pem)
+        return _fitting(name, str(directory / CERTIFICATE_FILE), key_pem, chain_pem, ca_pem)
 
     @staticmethod
     def _clear(directory: Path) -> None:
@@ -175,3 +218,14 @@ class LinkStore:
             for entry in entries:
                 os.unlink(directory / entry)
             os.rmdir(directory)
+
+
+def _fitting(name: str, path: str, key_pem: str, chain_pem: str, ca_pem: str) -> Credential:
+    """The credential of these; `CertError` naming ``path`` if one is bad or they do not fit."""
+    certificate = certificates.read(chain_pem, path)
+    key = keys.from_pem(key_pem, path)
+    certificates.read_all(ca_pem, path)
+    if certificates.public_key_der(certificate) != keys.public_der(key):
+        advice = f"sitectl link delete {name}, then link with a new token"
+        raise CertError(path, f"does not belong to {KEY_FILE}", advice)
+    return Credential(leaf=Leaf(key_pem=key_pem, chain_pem=chain_pem), ca_pem=ca_pem)

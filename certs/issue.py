@@ -9,6 +9,7 @@ from certs.authority import Authority
 from certs.claims import First, Grant, Redemption, claim_expires_at, nothing
 from certs.errors import CertError
 from certs.names import Endpoint
+from certs.terms import FREE, Terms, of_certificate, refuse_unfit
 from certs.tokens import Token
 
 
@@ -16,7 +17,7 @@ class Grants(Protocol):
     """Where claims are granted: a `GrantStore`, or Secrets of a cluster."""
 
     def create(
-        self, draft: Token, *, uses: int = 1, allow: tuple[str, ...] = (), first: First = nothing
+        self, draft: Token, *, uses: int = 1, terms: Terms = FREE, first: First = nothing
     ) -> Token:
         """Grant what ``draft`` says; the token with its secret. `CertError`: its name is taken.
 
@@ -41,7 +42,7 @@ def claim_token(
     life_s: float = limits.CLAIM_EXPIRY_S,
     uses: int = 1,
     cost: int | None = None,
-    allow: tuple[str, ...] = (),
+    terms: Terms = FREE,
     first: First = nothing,
 ) -> Token:
     """Grant a claim and give its token. `CertError` for a name that is taken or bad values.
@@ -56,11 +57,11 @@ def claim_token(
         site_id=site_id,
         site_name=site_name,
         endpoints=endpoints,
-        ca_pem=authority.ca_pem,
+        ca_pem=authority.trusted_pem,
         expires_at=claim_expires_at(now, life_s),
         cost=cost,
     )
-    return store.create(draft, uses=uses, allow=allow, first=first)
+    return store.create(draft, uses=uses, terms=terms, first=first)
 
 
 def certificate_token(
@@ -74,15 +75,22 @@ def certificate_token(
     life_s: float = limits.TOKEN_CERTIFICATE_LIFE_S,
     cost: int | None = None,
     holder_id: str | None = None,
+    terms: Terms = FREE,
 ) -> Token:
     """A token with a key pair of its own. `CertError` for bad values.
 
     ``holder_id``: the site that alone is admitted with it; None: whoever holds it.
     """
     _check(name, site_name, endpoints, cost, life_s)
+    refuse_unfit(terms, name)
     key = keys.generate()
     certificate_pem = authority.issue_client_leaf(
-        key.public_key(), name, now, site_id=holder_id, expires_at=math.floor(now + life_s)
+        key.public_key(),
+        name,
+        now,
+        site_id=holder_id,
+        expires_at=math.floor(now + life_s),
+        terms=terms,
     )
     return Token(
         kind="certificate",
@@ -90,7 +98,7 @@ def certificate_token(
         site_id=site_id,
         site_name=site_name,
         endpoints=endpoints,
-        ca_pem=authority.ca_pem,
+        ca_pem=authority.trusted_pem,
         expires_at=int(certificates.expires_at(certificate_pem)),
         cost=cost,
         certificate_pem=certificate_pem,
@@ -121,6 +129,7 @@ def given_grant(token: Token, holder_id: str, holder_name: str) -> Grant:
         uses_left=0,
         cost=token.cost,
         redeemed=(use,),
+        allow=() if (told := of_certificate(token.certificate_pem)).are_free else told,
     )
 
 

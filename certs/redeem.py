@@ -12,8 +12,8 @@ import msgspec
 
 from certs import authority as authorities
 from certs import certificates, keys, limits, names, tokens
-from certs.authority import Leaf
-from certs.claims import ClaimRequest, GrantStore, Redeemed, Refused
+from certs.authority import Authority, Leaf
+from certs.claims import ClaimRequest, Grant, GrantStore, Redeemed, Refused
 from certs.credentials import Credential
 from certs.errors import CertError
 from certs.tokens import Token
@@ -42,6 +42,7 @@ class _Body(msgspec.Struct, frozen=True):
     checksum: Annotated[str, msgspec.Meta(max_length=64)]
     site_id: Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{32}\Z")]
     site_name: Annotated[str, msgspec.Meta(max_length=limits.SITE_NAME_CHARACTERS_MAX)]
+    renews: bool = False
 
 
 class ClaimAnswer(msgspec.Struct, frozen=True):
@@ -80,6 +81,7 @@ def make_request(
         checksum=tokens.checksum(token),
         site_id=site_id,
         site_name=site_name,
+        renews=True,
     )
     return keys.to_pem(key), msgspec.json.encode(body)
 
@@ -139,6 +141,17 @@ class ClaimDesk:
             result = error
         return self.close(request, result, source, now)
 
+    def use(self, authority: Authority) -> None:
+        """Issue by this one from now on: the site's CA is rotated."""
+        assert self._store is not None, "a desk without a store issues nothing"
+        self._store.use(authority)
+
+    def granted(self) -> list[Grant]:
+        """Every claim, as it is now. Raises `CertError` for one that is damaged."""
+        assert self._store is not None, "a desk without a store keeps nothing"
+        found = (self._store.get(name) for name in self._store.names())
+        return [grant for grant in found if grant is not None]
+
     def open(self, body: bytes, source: str, now: float) -> ClaimRequest | ClaimAnswer:
         """What ``body`` asks for; or the answer, when that needs no look at the grant.
 
@@ -161,7 +174,16 @@ class ClaimDesk:
             checksum=wire.checksum,
             site_id=wire.site_id,
             site_name=wire.site_name,
+            renews=wire.renews,
         )
+
+    def admits(self, source: str, now: float) -> bool:
+        """Whether ``source`` may try something now; it counts as failed until `forgive`."""
+        return self._enter(_source_key(source), now)
+
+    def forgive(self, source: str, now: float) -> None:
+        """What ``source`` tried at ``now`` was right."""
+        self._leave(_source_key(source), now)
 
     def close(
         self,

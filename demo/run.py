@@ -59,7 +59,7 @@ def _story(network: Network) -> int:
         words = [str(port) for port in site.http_ports]
         network.serve("http", site.name, *words, wait_for=site.http_ports)
         tcp_server = network.serve_tcp(site)
-        network.start(site)
+        network.start(site, console=site is onprem and bool(os.environ.get("DEMO_HOLD")))
     print(f"Joined with one-time claim tokens (the TCP service is {tcp_server}):")
     network.link(onprem, near, cost=5)
     network.link(far, near, cost=15)
@@ -123,7 +123,8 @@ async def _watch(picture: Picture, served: list[Served], full: float) -> None:
 
 def _hold(network: Network) -> None:
     print(f"\nHeld up. Look around, then press Ctrl-C:\n  export SITECTL_STATE={network.state}")
-    for words in ("network status", "service status", "why shop", "events -f"):
+    print(f"  console: {network.json('onprem', 'status')['item']['console']['url']}")
+    for words in ("top", "network status", "service status", "why shop", "events -f"):
         print(f"  .venv/bin/sitectl --site onprem {words}")
     print(f"  curl --unix-socket {network.state}/onprem/run/admin.sock http://site/metrics")
     while True:

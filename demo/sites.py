@@ -109,13 +109,14 @@ class Network:
                 raise DemoError("Redis did not take its site's name")
         return "Redis"
 
-    def start(self, site: Site) -> None:
-        """Make the site and start its router."""
+    def start(self, site: Site, *, console: bool = False) -> None:
+        """Make the site and start its router; with a console for who sits at this machine."""
         self.sitectl(
             site.name,
             *("init", site.name, "--bind-ip", site.address),
             *("--ingress-bind-ip", "127.0.0.1", "--bind-port", str(site.link_port)),
             *("--ingress-host", f"127.0.0.1:{site.link_port}"),
+            *(("--enable-console", "--console-auth", "unsecured") if console else ()),
         )
         self._started.append(site.name)
         self.sitectl(site.name, "start")

@@ -2,8 +2,8 @@
 
 ``spillway-VERSION.tar`` holds one directory: install.sh, requirements.txt with a hash of every
 wheel, ``wheels/`` (x86_64 and aarch64, several Pythons), ``images/``, ``manifests/`` that name
-the image by digest, sbom.json, README.md and SHA256SUMS of all of it. The same sources and the
-same lock give the same bytes, the image's layers excepted.
+the image by digest, ``man/``, sbom.json, README.md and SHA256SUMS of all of it. The same sources
+and the same lock give the same bytes, the image's layers excepted.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from deploy import files
+from deploy import files, man
 from router import __version__
 from router.kubernetes.image import IMAGE, REPOSITORY
 
@@ -61,6 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
         image = put_image(stage / "images", options.repository, options.no_image)
         put_manifests(stage / "manifests", image)
         put_texts(stage, image, options.no_image)
+        man.write(stage / "man")
         seal(stage)
         archive = pack(stage)
     except CannotBundle as error:
@@ -158,7 +159,7 @@ def put_image(directory: Path, repository: str, reason_for_none: str) -> str:
 
 def put_manifests(directory: Path, image: str) -> None:
     """The generated files below ``deploy/`` and what is beside them, with ``image`` in them."""
-    for part in ("kubernetes", "controller", "helm", "olm"):
+    for part in ("kubernetes", "controller", "helm", "olm", "prometheus", "grafana"):
         shutil.copytree(ROOT / "deploy" / part, directory / part)
     for name, text in files.all_files().items():
         (directory / name).write_text(text.replace(IMAGE, image))
@@ -273,7 +274,8 @@ IMAGES
 
 ## Manifests
 
-`manifests/` has what `deploy/` has (kustomize, Helm, the site controller, OLM), with this image:
+`manifests/` has what `deploy/` has (kustomize, Helm, the site controller, OLM), with this image,
+and alerts and dashboards:
 
     DIGESTED
 
@@ -281,6 +283,7 @@ IMAGES
 `--image` gives it; `--image-pull-policy` says when it is pulled.
 
 `sbom.json` says what is in the image (CycloneDX), `requirements.txt` has the hash of every wheel.
+`man -M man sitectl` shows the manual.
 """
 
 if __name__ == "__main__":

@@ -1,8 +1,11 @@
 """All generated files."""
 
-from deploy import bundle, chart, kustomize
+from deploy import alerts, bundle, chart, grafana, kustomize
+from deploy.text import GENERATED, document
 
 
 def all_files() -> dict[str, str]:
     """Text by path below ``deploy/``."""
-    return kustomize.files() | chart.files() | bundle.files()
+    plain = {"prometheus/spillway.rules.yaml": GENERATED + document(alerts.groups())}
+    plain |= {f"grafana/{name}.json": text for name, text in grafana.texts().items()}
+    return kustomize.files() | chart.files() | bundle.files() | plain

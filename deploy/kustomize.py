@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from deploy import autoscaling
-from deploy.monitoring import pod_monitor, rules
+from deploy.monitoring import dashboards, pod_monitor, rules
 from deploy.text import GENERATED, document, documents
 from router.kubernetes.manifests import (
     IMAGE,
@@ -75,7 +75,9 @@ def _monitoring() -> dict[str, str]:
         f"{component}/kustomization.yaml": _kustomization(
             "Component", resources=["monitoring.yaml"]
         ),
-        f"{component}/monitoring.yaml": documents([pod_monitor(NAMESPACE), rules(NAMESPACE)]),
+        f"{component}/monitoring.yaml": documents(
+            [pod_monitor(NAMESPACE), rules(NAMESPACE), dashboards(NAMESPACE)]
+        ),
         "kubernetes/overlays/monitoring/kustomization.yaml": _kustomization(
             namespace=NAMESPACE,
             resources=["../../base"],

@@ -2,7 +2,7 @@
 
 - ``deploy/image/requirements.txt``: what runs, with hashes; pip installs nothing else.
 - ``deploy/image/build.txt``: what builds our own wheel, with hashes; not in the image.
-- ``deploy/image/sbom.cdx.json``: the first of these as CycloneDX.
+- ``deploy/image/sbom.cdx.json``: the first of these as CycloneDX, with licences; THIRD_PARTY.md.
 
 With ``--upgrade`` the newest versions that pyproject.toml allows, else those that are locked.
 """
@@ -14,6 +14,8 @@ import sys
 import uuid
 from pathlib import Path
 from typing import Any, Final
+
+from deploy import licences
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 IMAGE: Final = ROOT / "deploy" / "image"
@@ -63,6 +65,7 @@ def _told(sbom: dict[str, Any]) -> str:
     for component in sbom["components"]:
         references = component.get("externalReferences", [])
         component["externalReferences"] = [one for one in references if _is_ours(one["url"])]
+        component["licenses"] = [{"expression": licences.of(component["name"])}]
     del sbom["metadata"]["timestamp"], sbom["serialNumber"]
     sbom["metadata"]["component"]["licenses"] = [{"license": {"id": "Apache-2.0"}}]
     text = json.dumps(sbom, indent=1, sort_keys=True)
@@ -84,6 +87,8 @@ def main() -> None:
     for path, text in files().items():
         path.write_text(text, "utf-8")
         print(path.relative_to(ROOT))
+    licences.PAGE.write_text(licences.page(), "utf-8")
+    print(licences.PAGE.name)
 
 
 if __name__ == "__main__":

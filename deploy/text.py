@@ -20,6 +20,15 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
+def _as_block(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    """Several lines as they are."""
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _as_block)
+
+
 def document(found: Any) -> str:
     """One YAML document, keys in their order."""
     return yaml.dump(found, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)

@@ -22,7 +22,8 @@ usage: install.sh [--from BUNDLE] [--version VERSION] [--python PYTHON] [--prefi
   --version V     from the network, instead of the newest
   --python P      instead of the newest Python from 3.11 on that is found
   --prefix DIR    [default: ~/.local/share/spillway-cli; of root /opt/spillway]
-  --bin DIR       where the link sitectl is made [~/.local/bin; of root /usr/local/bin]
+  --bin DIR       where the link sitectl is made [~/.local/bin; of root /usr/local/bin];
+                  man pages of a bundle are linked in DIR/../share/man
   --load-image    with --from: load the router's image into podman or docker, too
   --uninstall     remove what this script made; sites stay where they are
   --force         also when routers still run from it, or another sitectl is in the way
@@ -71,6 +72,7 @@ main() {
   case $prefix in /*) ;; *) prefix=$PWD/$prefix ;; esac
   case $bin in /*) ;; *) bin=$PWD/$bin ;; esac
   link=$bin/sitectl
+  manual=$(dirname "$bin")/share/man
   if [ -n "$uninstall" ]; then
     remove
     return
@@ -287,6 +289,10 @@ build() {
   fi
   "$target/bin/sitectl" version >/dev/null ||
     fail "sitectl does not start with $python" 'Name another with --python PATH'
+  if [ -n "$from" ] && [ -d "$from/man" ]; then
+    mkdir -p "$target/share"
+    cp -R "$from/man" "$target/share/man"
+  fi
   : >"$target/.complete"
 }
 
@@ -319,6 +325,8 @@ take_up() {
   before=$(readlink "$prefix/current" 2>/dev/null || true)
   replace_link "versions/$name" "$prefix/current"
   replace_link "$prefix/current/bin/sitectl" "$link"
+  unlink_manual
+  link_manual
   target=''
   for old in "$prefix"/versions/*; do
     case $old in
@@ -329,6 +337,26 @@ take_up() {
   if [ "$(id -u)" = 0 ] && command -v restorecon >/dev/null 2>&1; then
     restorecon -R "$prefix" "$link" >/dev/null 2>&1 || true  # Without SELinux there is none.
   fi
+}
+
+# Where `man` looks for the pages of what is in the directory of the link. Others' stay.
+link_manual() {
+  for page in "$prefix"/current/share/man/man*/*; do
+    if [ ! -e "$page" ]; then continue; fi
+    section=${page%/*}
+    section=$manual/${section##*/}
+    mkdir -p "$section"
+    [ -e "$section/${page##*/}" ] || ln -s "$page" "$section/"
+  done
+}
+
+unlink_manual() {
+  for page in "$manual"/man1/sitectl*.1 "$manual"/man8/spillway-router.8; do
+    case $(readlink "$page" 2>/dev/null) in
+    "$prefix/current/"*) rm -f "$page" ;;
+    esac
+  done
+  rmdir "$manual/man1" "$manual/man8" "$manual" 2>/dev/null || true  # Where nothing else is.
 }
 
 replace_link() {
@@ -362,6 +390,7 @@ remove() {
     fail "routers still run from $prefix (process $running)" 'sitectl stop, or --force'
   fi
   if is_ours; then rm -f "$link"; fi
+  unlink_manual
   rm -rf "$prefix/versions" "$prefix/current" "$prefix"/.work.* "$prefix/.lock"
   rmdir "$prefix" 2>/dev/null || true
   say "sitectl removed; sites are still where they were (sitectl --state, or its default)"

@@ -13,6 +13,7 @@ from router.main.ports import Kept, PendingLink
 from router.model.errors import HandshakeRejected
 from router.model.events import Problem
 from router.model.ids import RouterId, SiteId
+from router.model.sharing import FREE, Terms
 from router.model.specs import LinkSpec, ServiceProtocol
 from router.net.ports import Tls
 from router.net.simulated import SimulatedInternet
@@ -47,6 +48,8 @@ class SimCredentials:
         self._endpoints = endpoints
         self.asked: list[str] = []
         """Links whose credential was asked for: files that are read and parsed."""
+        self.terms: dict[bytes, Terms] = {}
+        """On which sites are let in, by their certificate; others are free."""
 
     def listener_tls(self) -> Tls:
         return Tls(None, self._certificate, (LINK_ALPN, CLAIM_ALPN), (LINK_ALPN,))
@@ -85,6 +88,9 @@ class SimCredentials:
     def admit(self, peer_certificate: bytes, neighbour: Neighbour) -> HandshakeRejected | None:
         return None
 
+    def terms_of(self, peer_certificate: bytes) -> Terms:
+        return self.terms.get(peer_certificate, FREE)
+
 
 class MemoryKeeper:
     """State that outlives a router of the simulation."""
@@ -118,4 +124,7 @@ class NoClaims:
     """No claim is answered in the simulation."""
 
     def answer(self, name: str, body: bytes, source: str, done: Answered) -> None:
+        done(403, b"")
+
+    def renew(self, name: str, body: bytes, source: str, done: Answered) -> None:
         done(403, b"")

@@ -21,6 +21,8 @@ from sitectl.failure import Exit, Failure, unreachable
 CALL_TIMEOUT_S = 5.0
 WHOLE_CALL_S = 30.0
 """For one whole answer: who speaks a byte at a time must not hold root's command line."""
+SILENT_S = 60.0
+"""Of a stream of events: the router says every 15 s that it is still there."""
 EVENTS_PATH = "/api/v1/events"
 COMMANDS_PATH = "/api/v1/commands"
 _SOCKET_PATH_MAX = 100  # sun_path holds 108 bytes with its end.
@@ -53,7 +55,8 @@ class AdminClient(ABC):
         """The answers to ``GET`` of each path, in order."""
         answers = self.exchange([Call("GET", path) for path in paths])
         return [
-            _unwrapped(_judged(path, answer)) for path, answer in zip(paths, answers, strict=True)
+            _unwrapped(path, _judged(path, answer))
+            for path, answer in zip(paths, answers, strict=True)
         ]
 
     def command(self, name: str, **arguments: str) -> Any:
@@ -150,10 +153,17 @@ def _peer(link: socket.socket) -> tuple[int, int]:
 class Admin(AdminClient):
     """The admin API of one router, at ``run/admin.sock`` of its site."""
 
-    def __init__(self, socket_path: Path, site: str, start_hint: str = "") -> None:
-        """``start_hint``: what to type when it does not run."""
+    def __init__(
+        self,
+        socket_path: Path,
+        site: str,
+        start_hint: str = "",
+        wait_s: float = CALL_TIMEOUT_S,
+    ) -> None:
+        """``start_hint``: what to type when it does not run. ``wait_s``: for each answer."""
         self._path = socket_path
         self._site = site
+        self._wait_s = wait_s
         self._start_hint = start_hint or f"sitectl --site {site} start"
 
     def is_ready(self) -> bool:
@@ -187,13 +197,14 @@ class Admin(AdminClient):
         return process_id if process_id > 0 else None
 
     def event_lines(self) -> Iterator[bytes]:
-        """The lines of the event stream (SSE) as they come. No deadline."""
+        """The lines of the event stream (SSE) as they come, without an end."""
         connection = _UnixConnection(self._path, CALL_TIMEOUT_S)
         try:
             connection.request("GET", EVENTS_PATH, headers={"Accept": "text/event-stream"})
-            assert connection.sock is not None
-            connection.sock.settimeout(None)
+            link = connection.sock
             response = connection.getresponse()
+            assert link is not None
+            link.settimeout(SILENT_S)
             if response.status != 200:
                 raise refused(EVENTS_PATH, Answer(response.status, response.read()))
             yield from response
@@ -211,7 +222,8 @@ class Admin(AdminClient):
         return [self._call(call) for call in calls]
 
     def _call(self, call: Call) -> Answer:
-        connection = _UnixConnection(self._path, CALL_TIMEOUT_S, time.monotonic() + WHOLE_CALL_S)
+        whole_s = WHOLE_CALL_S if self._wait_s >= CALL_TIMEOUT_S else self._wait_s
+        connection = _UnixConnection(self._path, self._wait_s, time.monotonic() + whole_s)
         headers = {"Accept": "application/json"}
         if call.body:
             headers["Content-Type"] = "application/json"
@@ -227,8 +239,8 @@ class Admin(AdminClient):
     def _unreachable(self, error: Exception) -> Failure:
         if isinstance(error, TimeoutError):
             return unreachable(
-                f"the router of site {self._site!r} did not answer within {CALL_TIMEOUT_S:g} s",
-                "Look at its log: run/router.log in the site's directory",
+                f"the router of site {self._site!r} did not answer within {self._wait_s:g} s",
+                f"See what it does: tail {self._path.with_name('router.log')}",
             )
         if isinstance(error, PermissionError):
             return Failure(
@@ -262,13 +274,21 @@ def _judged(path: str, answer: Answer) -> Any:
         return json.loads(answer.content)
     except (ValueError, RecursionError) as error:
         message = f"the router gave an answer to {path} that is not JSON"
-        raise Failure(Exit.FAILED, "bad-answer", message) from error
+        hint = "Compare versions: sitectl version"
+        raise Failure(Exit.FAILED, "bad-answer", message, hint) from error
 
 
-def _unwrapped(answer: Any) -> Any:
+def _unwrapped(path: str, answer: Any) -> Any:
+    """What is in the envelope: an object, or a list of objects."""
+    found = answer
     if isinstance(answer, dict) and "apiVersion" in answer:
-        return answer["item"] if "item" in answer else answer.get("items", [])
-    return answer
+        found = answer["item"] if "item" in answer else answer.get("items", [])
+    if isinstance(found, dict) or (
+        isinstance(found, list) and all(isinstance(one, dict) for one in found)
+    ):
+        return found
+    message = f"the router gave an answer to {path} that this sitectl does not understand"
+    raise Failure(Exit.FAILED, "bad-answer", message, "Compare versions: sitectl version")
 
 
 def refused(path: str, answer: Answer) -> Failure:
@@ -277,12 +297,10 @@ def refused(path: str, answer: Answer) -> Failure:
     try:
         said = json.loads(answer.content)
     except (ValueError, RecursionError):
-        said = answer.content.decode("utf-8", "replace").strip()
+        said = None  # Some text of what it is made of: nobody is helped by it.
     if isinstance(said, dict):
         inner = said.get("error", said)
         fields = inner if isinstance(inner, dict) else {"message": str(inner)}
-    else:
-        fields = {"message": said}
     exit_code = {
         400: Exit.USAGE,
         403: Exit.NOT_ALLOWED,
@@ -296,6 +314,6 @@ def refused(path: str, answer: Answer) -> Failure:
         exit_code,
         str(fields.get("code") or default_code),
         message,
-        str(fields.get("hint") or ""),
+        str(fields.get("hint") or ("See its log, and: sitectl check" if not fields else "")),
         retryable=bool(fields.get("retryable", answer.status == 503)),
     )

@@ -194,7 +194,7 @@ def parted(
     beside = capacity is not None and capacity != CapacityFlags(capacity=capacity.capacity)
     if capacity is None:
         return None, CapacityFlags(capacity=site_capacity) if about_site else None
-    if capacity.capacity is None and (about_site or _policy_of(site, name) is not None):
+    if capacity.capacity is None and (about_site or _has_cap(site, name)):
         return None, msgspec.structs.replace(capacity, capacity=site_capacity)
     if about_site and beside:
         raise usage(
@@ -209,11 +209,17 @@ def cap_change(site: Site, name: str, flags: CapacityFlags | None, spill: str | 
     """What the flags make of the Policy document here, if they say anything of it."""
     if flags is None or (flags == CapacityFlags() and not spill):
         return CapChange(is_said=False)
-    known = _policy_of(site, name)
+    known = policy_of_service(site, name)
     before = known.spec if known is not None else SitePolicySpec(service=name)
     assert isinstance(before, SitePolicySpec)
     if flags.capacity == NONE:
-        return CapChange(gone=() if known is None else (known,))
+        if before.export_to is None and before.import_from is None:
+            return CapChange(gone=() if known is None else (known,))
+        assert known is not None, "its rules stand in it"
+        left = SitePolicySpec(
+            service=name, export_to=before.export_to, import_from=before.import_from
+        )
+        return CapChange((Document("Policy", known.name, left),))
     if flags.capacity is None and before.site_capacity is None:
         raise Failure(
             Exit.USAGE,
@@ -234,7 +240,17 @@ def cap_change(site: Site, name: str, flags: CapacityFlags | None, spill: str | 
     return CapChange((Document("Policy", name if known is None else known.name, settled),))
 
 
-def _policy_of(site: Site, name: str) -> Document | None:
+def _has_cap(site: Site, name: str) -> bool:
+    known = policy_of_service(site, name)
+    return (
+        known is not None
+        and isinstance(known.spec, SitePolicySpec)
+        and known.spec.site_capacity is not None
+    )
+
+
+def policy_of_service(site: Site, name: str) -> Document | None:
+    """The Policy document of that service here."""
     return next(
         (
             document

@@ -23,6 +23,7 @@ from sitectl.texts import write_atomically
 
 if TYPE_CHECKING:
     from certs.names import Endpoint
+    from certs.proxies import ProxyLogin
     from certs.service_tls import Contents
     from certs.tokens import Token
     from sitectl.directory_trust import DirectoryTrust
@@ -97,6 +98,7 @@ class DirectorySite(Site):
         """What is configured: on a process site nothing else is left when the router is stopped."""
         from certs.identity import SiteIdentity
         from router import __version__
+        from sitectl.consoling import console_place
 
         documents, errors = self.scan()
         wanted = self.wanted()
@@ -115,7 +117,7 @@ class DirectorySite(Site):
                 {"code": error.code, "message": error.message, "hint": error.hint}
                 for error in errors
             ],
-            "console": {"url": "", "auth": "", "secret": ""},
+            "console": console_place(self, wanted.site.console),
         }
 
     def scan(self) -> tuple[list[Document], list[ConfigError]]:
@@ -261,8 +263,11 @@ class _LinkDirectory:
         except CertError:
             return False
 
-    def add(self, name: str, token: "Token") -> bool:
+    def add(self, name: str, token: "Token", proxy: str = "") -> bool:
         return self._store.add(name, token)
+
+    def keep_proxy_login(self, name: str, login: "ProxyLogin | None") -> bool:
+        return self._store.keep_proxy_login(name, login)
 
     def remove(self, name: str) -> bool:
         return self._store.remove(name)

@@ -1,13 +1,18 @@
 """Identity, grants and revocations of a process site, by the stores of `certs`."""
 
-import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
-from certs.authority import CA_FILE, CA_KEY_FILE, LEAF_FILE, LEAF_KEY_FILE, Authority
+from certs import rotation
+from certs.authority import Authority
+from certs.ca_files import CaFiles
 from certs.claims import Grant, GrantStore
+from certs.errors import CertError
 from certs.identity import SiteIdentity
+from certs.register import DIRECTORY, Admitted, Register
 from certs.revocation import Revocations
+from certs.rotation import CaState
 
 
 class DirectoryTrust:
@@ -24,6 +29,20 @@ class DirectoryTrust:
     def authority(self) -> Authority:
         """Its CA."""
         return Authority.load(self._directory)
+
+    def ca(self) -> CaState:
+        """Its CA with the rotation it is in."""
+        return CaFiles(self._directory).load()
+
+    def rotate(self, now: float, *, hurried: bool) -> CaState:
+        """Begin to replace the CA, or hurry what is under way; what is kept then."""
+        files, (made, key_pem) = CaFiles(self._directory), Authority.generate(self.site_id, now)
+        while True:
+            before = files.load()
+            new = CaState(key_pem, made.ca_pem)
+            after = rotation.announced(before, new, now, hurried=hurried)
+            if after == before or files.change(before, after):
+                return after
 
     def grants(self) -> GrantStore:
         """In ``secrets/grants``."""
@@ -45,7 +64,23 @@ class DirectoryTrust:
         store = self.grants()
         for name in grants:
             store.revoke(name)
-        Revocations(self._directory).add(serials=tuple(serials), sites=tuple(sites))
+        register, barred = Register(self._directory / DIRECTORY), tuple(sites)
+        known = [entry for site in barred if (entry := register.get(site)) is not None]
+        held = [serial for entry in known for serial in entry.serials]
+        Revocations(self._directory).add(serials=(*serials, *held), sites=barred)
+
+    def admitted(self) -> list[Admitted]:
+        """By the register, which routers keep; without what is damaged: others can be barred."""
+        if not (self._directory / DIRECTORY).is_dir():
+            return []
+        register = Register(self._directory / DIRECTORY)
+        found: list[Admitted] = []
+        for site in register.sites():
+            with suppress(CertError):
+                entry = register.get(site)
+                if entry is not None:
+                    found.append(entry)
+        return found
 
     def is_revoked(self, site_id: str) -> bool:
         """By ``revoked.json``."""
@@ -53,8 +88,7 @@ class DirectoryTrust:
 
     def renew(self, now: float) -> None:
         """Make another CA and forget all claims."""
+        Register(self._directory / DIRECTORY).forget_all()
         for grant in self.granted():
             self.revoke([grant.name], [], [])
-        for file in (CA_FILE, CA_KEY_FILE, LEAF_FILE, LEAF_KEY_FILE):
-            (self._directory / file).unlink(missing_ok=True)
-        Authority.create(self._directory, self.site_id, now or time.time())
+        CaFiles(self._directory).replace(self.site_id, now)  # Last: by it nobody rejoins.

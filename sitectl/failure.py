@@ -19,6 +19,12 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
+def doc_of(code: str) -> str:
+    """Where the documentation tells of a code; empty: it is none of ``SW`` and four digits."""
+    is_code = len(code) == 6 and code.startswith("SW") and code[2:].isdigit()
+    return f"docs/codes.md#{code.lower()}" if is_code else ""
+
+
 class Failure(Exception):
     """A verb cannot do its work. ``code`` is short and stable, ``hint`` the next step.
 
@@ -48,6 +54,8 @@ class Failure(Exception):
             "hint": self.hint,
             "retryable": self.retryable,
         }
+        if doc := doc_of(self.code):
+            fields["doc"] = doc
         if self.detail:
             fields["detail"] = self.detail
         return fields

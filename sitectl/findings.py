@@ -17,12 +17,12 @@ class Finding(NamedTuple):
     hint: str = ""
 
 
-def expiry(what: str, expires_s: float, code: str) -> Finding:
+def expiry(what: str, expires_s: float, code: str, soon_s: float = _EXPIRES_SOON_S) -> Finding:
     """How long ``what`` is still valid, that ends at ``expires_s`` (Unix seconds)."""
     left_s = expires_s - time.time()
     if left_s <= 0:
         return Finding("error", code, f"{what} has expired")
     days = f"{left_s / 86_400:.0f} days"
-    if left_s < _EXPIRES_SOON_S:
+    if left_s < soon_s:
         return Finding("warning", code, f"{what} expires in {days}")
     return Finding("ok", code, f"{what} is valid for {days}")

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from certs.names import Endpoint
+    from certs.terms import Terms
     from certs.tokens import Token
 
 
@@ -52,6 +53,7 @@ def grant_claim(
     uses: int = 1,
     cost: int | None = None,
     life_s: float | None = None,
+    terms: "Terms | None" = None,
     first: "Callable[[Token], None] | None" = None,
 ) -> "Token":
     """Grant a claim of that name at ``site``; its token. Failure: the name is taken.
@@ -60,6 +62,7 @@ def grant_claim(
     """
     from certs.claims import nothing
     from certs.issue import claim_token
+    from certs.terms import FREE
 
     trust, now = site.trust, time.time()
     trust.sweep(now)
@@ -76,5 +79,6 @@ def grant_claim(
         life_s=CLAIM_EXPIRY_S if life_s is None else life_s,
         uses=uses,
         cost=cost,
+        terms=FREE if terms is None else terms,
         first=nothing if first is None else first,
     )

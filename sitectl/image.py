@@ -79,11 +79,6 @@ def stated_policy(stated: PullPolicy | None) -> PullPolicy | None:
     return found
 
 
-def chosen_policy(stated: PullPolicy | None = None) -> PullPolicy:
-    """When containers pull: the flag's, else the environment's, else ``missing``."""
-    return stated_policy(stated) or DEFAULT_POLICY
-
-
 def policy_of_pods(stated: PullPolicy | None) -> pods.PullPolicy | None:
     """The same as Kubernetes spells it; None: nobody chose one. Failure: it knows no ``newer``."""
     policy = stated_policy(stated)

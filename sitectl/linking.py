@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from router.model.specs import Document, LinkSpec
 from sitectl import output
 from sitectl.failure import Exit, Failure, conflict
+from sitectl.proxying import ProxyWish, keep_link_login
 from sitectl.runtimes import presence
 from sitectl.site import Links, Site
 
@@ -12,7 +13,13 @@ if TYPE_CHECKING:
     from certs.tokens import Token
 
 
-def keep_link(site: Site, token: "Token", name: str | None, cost: int | None) -> tuple[str, str]:
+def keep_link(
+    site: Site,
+    token: "Token",
+    name: str | None,
+    cost: int | None,
+    proxy: ProxyWish | None = None,
+) -> tuple[str, str]:
     """The link's name and what became of it: token and document are written, or neither."""
     from sitectl.service_names import require_name
 
@@ -20,15 +27,25 @@ def keep_link(site: Site, token: "Token", name: str | None, cost: int | None) ->
     chosen = name or _holder_of(links, token) or _free_name(site, links)
     require_name(chosen, "link")
     existing = site.find("Link", chosen)
-    # Without --cost, a link that is there keeps the cost it has.
-    spec = existing.spec if existing is not None and cost is None else LinkSpec(cost=cost)
+    # What is not said, a link that is there keeps.
+    known = existing.spec if existing is not None else LinkSpec()
+    assert isinstance(known, LinkSpec)
+    spec = LinkSpec(
+        cost=known.cost if cost is None else cost,
+        disabled=known.disabled if cost is None and proxy is None else False,
+        proxy=known.proxy if proxy is None else proxy.said,
+    )
     if links.exists(chosen) and not links.holds(chosen, token):
         raise conflict(
             f"link {chosen!r} exists with another token",
             f"sitectl link delete {chosen}, or choose another --name",
         )
-    added = links.add(chosen, token)  # Before the document: the router dials as soon as it sees it.
+    # Before the document: the router dials as soon as it sees it.
+    added = links.add(chosen, token, spec.proxy)
     try:
+        if proxy is not None:
+            site.judge_all([Document("Link", chosen, spec)], replace=False)
+            keep_link_login(site, chosen, proxy)
         change = site.put(Document("Link", chosen, spec), replace=False)
     except Failure:
         if added:
@@ -87,6 +104,8 @@ def _refused(item: dict[str, Any]) -> Failure:
     hint = f"sitectl link delete {item['name']}, then link with a new token"
     if item.get("error_code") == "clock":
         hint = "Set the clock right; the link then comes up by itself"
+    elif item.get("error_code") == "proxy":
+        hint = f"sitectl link set {item['name']} --proxy URL, or --proxy none"
     return Failure(
         Exit.FAILED,
         "link-refused",
@@ -122,6 +141,8 @@ def revoke_site(site: Site, site_id: str) -> None:
         for grant in held
         if grant.name not in reusable and all(use.site_id == site_id for use in grant.redeemed)
     ]
+    known = [one for one in site.trust.admitted() if one.site_id == site_id]
+    serials += [serial for one in known for serial in one.serials]
     site.trust.revoke([*reusable, *ended], serials, [site_id])
     for name in reusable:
         output.note(f"token {name} could be used again: it is revoked too")

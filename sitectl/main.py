@@ -14,8 +14,9 @@ import click
 from certs.errors import CertError
 from router.model.errors import ConfigError
 from sitectl.failure import Exit, Failure
+from sitectl.help import first_example, meant, sections
 from sitectl.options import Settings, Verbs, global_options
-from sitectl.output import safe
+from sitectl.output import safe_lines
 
 # What `--help` says of each verb, and where it is: `--help` and one verb import no others.
 VERBS: Final = {
@@ -23,11 +24,14 @@ VERBS: Final = {
     "apply": ("documents", "apply", "Make documents wanted state, all or none."),
     "backup": ("backup", "backup", "Write the whole site into one file, sealed by a passphrase."),
     "burst": ("burst", "group", "Burst hooks: status, test."),
+    "ca": ("ca", "group", "The site's certificate authority: rotate, status."),
     "check": ("check", "check", "Look for what is wrong."),
     "completion": ("tools", "completion", "Print what a shell needs to complete words."),
     "controller": ("sidecar", "controller", "Run the site controller of a cluster."),
+    "debug": ("debug", "group", "One archive for a maintainer, without secrets: dump."),
     "delete": ("site", "delete", "Withdraw, stop and delete the site."),
     "events": ("events", "events", "What happened, and with -f what happens."),
+    "explain": ("explain", "explain", "What a code such as SW0404 means, and the next step."),
     "expose": ("expose", "expose", "Declare a service and bind a target to it."),
     "gateway": ("gateway", "group", "Gateways of this host: init, bind, expose, forward, status."),
     "get": ("documents", "get", "Print documents."),
@@ -36,6 +40,7 @@ VERBS: Final = {
     "link": ("link", "group", "Links: create, status, set, delete."),
     "migrate": ("migrate", "migrate", "Move services from Skupper v1 to here, and back."),
     "network": ("network", "group", "All sites together: status."),
+    "ping": ("ping", "ping", "The way to a site: hops, costs and how long each takes."),
     "restore": ("backup", "restore", "Make the site that is in a backup."),
     "revoke-access": ("revoke", "revoke_access", "Let nobody link any more, or one site."),
     "run": ("run", "run", "Run the router in the foreground."),
@@ -43,16 +48,20 @@ VERBS: Final = {
     "sidecar": ("sidecar", "sidecar", "Print a workload with a router beside its application."),
     "simulate": ("simulate", "simulate", "What would happen: run a scenario in virtual time."),
     "start": ("site", "start", "Run the router in the background."),
-    "status": ("network", "status", "The site in a few lines."),
+    "status": ("status", "status", "The site in a few lines."),
     "stop": ("site", "stop", "Drain the router and end it."),
     "switch": ("tools", "switch", "Choose the platform for the commands that follow."),
-    "token": ("token", "group", "Tokens for sites that shall link here: create, status."),
+    "token": ("token", "group", "Tokens for sites that shall link here: create, list, status."),
+    "top": ("top", "command", "What services do now, and where what leaves here goes."),
     "unexpose": ("expose", "unexpose", "Detach a target, the service with its last one."),
-    "update": ("site", "update", "Change a site on Kubernetes, or bring it to this version."),
+    "update": ("update", "update", "Change a site, or bring it to this version."),
     "version": ("tools", "version", "Versions of the product, Python and the event loop."),
     "why": ("network", "why", "Where the next request goes, and why not elsewhere."),
 }
 
+
+TRACEBACK_VARIABLE: Final = "SITECTL_TRACEBACK"
+COMPLETE_VARIABLE: Final = "_SITECTL_COMPLETE"
 
 _DISK_HINTS: Final = {
     errno.ENOSPC: "Free space or inodes there (df -h, df -i), and type the same again",
@@ -81,18 +90,17 @@ class _Root(Verbs):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click's; an unknown verb is answered with the nearest."""
-        if args and args[0] not in VERBS and not args[0].startswith("-"):
-            import difflib
-
-            close = difflib.get_close_matches(args[0], VERBS, n=1)
-            advice = f" Did you mean {close[0]!r}?" if close else ""
-            ctx.fail(f"no verb {args[0]!r}.{advice}")
+        unknown = args and args[0] not in VERBS and not args[0].startswith("-")
+        if unknown and not ctx.resilient_parsing:
+            ctx.fail(f"no verb {args[0]!r}.{meant(args[0], self.list_commands(ctx))}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of verbs in `--help`, without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, _, text) in VERBS.items() if text])
+        texts = {name: text for name, (_, _, text) in VERBS.items() if text}
+        for title, lines in sections(texts):
+            with formatter.section(title):
+                formatter.write_dl(lines)
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **attributes: Any) -> Any:
         """Run a command line and exit with its code."""
@@ -129,19 +137,36 @@ def _outcome(settings: Settings, run: Callable[[], Any]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.OK
     except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        denied = isinstance(error, PermissionError)
-        exit_code = Exit.NOT_ALLOWED if denied else Exit.FAILED
-        code = "not-allowed" if denied else "system"
-        hint = _DISK_HINTS.get(error.errno or 0, "")
-        if denied:
-            hint = "Run as the user that owns it"
-        return _fail(settings, Failure(exit_code, code, f"{place}{error.strerror or error}", hint))
+        return _fail(settings, _system_failure(error))
     except CertError as error:
         return _fail(settings, _credential_failure(error))
     except ConfigError as error:
         return _fail(settings, Failure(Exit.FAILED, error.code, str(error)))
+    except Exception as error:
+        if TRACEBACK_VARIABLE in os.environ:
+            raise
+        return _fail(settings, _own_fault(error))
     return result if isinstance(result, int) else Exit.OK
+
+
+def _system_failure(error: OSError) -> Failure:
+    """What the system refused, and where to look."""
+    place = str(error.filename) if error.filename else ""
+    message = f"{place}: {error.strerror or error}" if place else str(error.strerror or error)
+    if isinstance(error, PermissionError):
+        return Failure(Exit.NOT_ALLOWED, "not-allowed", message, "Run as the user that owns it")
+    hint = _DISK_HINTS.get(error.errno or 0, "")
+    if not hint and place:
+        hint = f"See what is there: ls -ld {os.path.dirname(place) or '.'}"
+    return Failure(Exit.FAILED, "system", message, hint)
+
+
+def _own_fault(error: Exception) -> Failure:
+    """What nobody thought of, in words that say how it is told to those who can mend it."""
+    said = str(error).splitlines()[:1]
+    message = f"sitectl could not go on: {type(error).__name__}: {' '.join(said)[:200]}"
+    hint = f"Report it with what this prints: {TRACEBACK_VARIABLE}=1 and the same command"
+    return Failure(Exit.FAILED, "internal", message, hint)
 
 
 def _credential_failure(error: CertError) -> Failure:
@@ -154,6 +179,9 @@ def _fail_usage(settings: Settings, error: click.ClickException) -> int:
     hint = ""
     if isinstance(error, click.UsageError) and error.ctx is not None:
         hint = f"{error.ctx.command_path} --help"
+        example = first_example(error.ctx.command.help or "")
+        if example and isinstance(error, click.MissingParameter):
+            hint = f"{example}   (an example; more: {hint})"
     failure = Failure(Exit.USAGE, "usage", error.format_message(), hint)
     return _fail(settings, failure)
 
@@ -170,7 +198,7 @@ def _fail(settings: Settings, failure: Failure) -> int:
 
         click.echo(yaml.safe_dump(failure.as_json(), sort_keys=False), err=True, nl=False)
     else:
-        click.echo("\n".join(map(safe, failure.as_text().split("\n"))), err=True)
+        click.echo(safe_lines(failure.as_text()), err=True)
     return failure.exit_code
 
 
@@ -202,4 +230,7 @@ def cli() -> None:
 
 def main() -> None:
     """The command `sitectl`."""
+    if COMPLETE_VARIABLE in os.environ:
+        # Whoever presses a key wants words, and no errors in the line that is typed.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
     cli(prog_name="sitectl")

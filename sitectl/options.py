@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import click
 
 from sitectl.failure import Exit, Failure, not_found
+from sitectl.help import meant
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -48,6 +49,7 @@ class Settings:
         "site",
         "state",
         "timeout_s",
+        "wide",
         "yes",
     )
 
@@ -60,6 +62,7 @@ class Settings:
         self.context: str | None = None
         self.namespace: str | None = None
         self.output: str = "table"
+        self.wide: bool = False  # Tables with all their columns, however narrow the terminal.
         self.timeout_s: float = 60.0
         self.yes: bool = False
         self.dry_run: bool = False
@@ -107,6 +110,20 @@ class Settings:
             )
 
 
+Completes = Callable[[click.Context, click.Parameter, str], list[Any]]
+
+
+def completes(what: str) -> Completes:
+    """For ``shell_complete``: names of ``what`` (`sitectl.completing`)."""
+
+    def found(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        from sitectl.completing import names
+
+        return list(names(what, ctx, incomplete))
+
+    return found
+
+
 def switch_file() -> Path:
     """Where `switch` keeps the chosen platform."""
     base = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
@@ -143,7 +160,9 @@ class Duration(click.ParamType[float]):
 
 def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     settings = ctx.ensure_object(Settings)
-    if value is not None and value is not False and param.name is not None:
+    if param.name == "output" and value is not None:
+        settings.output, settings.wide = ("table", True) if value == "wide" else (value, False)
+    elif value is not None and value is not False and param.name is not None:
         setattr(settings, param.name, value)
 
 
@@ -170,6 +189,7 @@ def global_options(hidden: bool) -> list[click.Option]:
             "--site",
             metavar="NAME",
             envvar=env("SITECTL_SITE"),
+            shell_complete=completes("sites"),
             help="The site; default the only one there is.",
         ),
         option(
@@ -184,8 +204,9 @@ def global_options(hidden: bool) -> list[click.Option]:
         option(
             "-o",
             "--output",
-            type=click.Choice(("table", "json", "yaml")),
-            help="How data is printed. [default: table]",
+            type=click.Choice(("table", "wide", "json", "yaml")),
+            help="How data is printed; wide: all columns, also at a narrow terminal. "
+            "[default: table]",
         ),
         option(
             "--timeout",
@@ -195,6 +216,13 @@ def global_options(hidden: bool) -> list[click.Option]:
         ),
         option("--yes", is_flag=True, help="Do not ask."),
     ]
+
+
+def wait_flag(text: str) -> Callable[[Decorated], Decorated]:
+    """Give a verb ``--wait [SECONDS]``; ``text`` says for what, and which exit is which."""
+    return click.option(
+        "--wait", type=Duration(), is_flag=False, flag_value="60", metavar="SECONDS", help=text
+    )
 
 
 def dry_run_flag(function: Decorated) -> Decorated:
@@ -280,6 +308,17 @@ class Verbs(click.Group):
     def __init__(self, *args: Any, **attributes: Any) -> None:
         super().__init__(*args, **attributes)
         _add_global_options(self)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click's; an unknown verb is answered with the nearest."""
+        unknown = args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None
+        if unknown and not ctx.resilient_parsing:
+            known = [name for name, verb in self.commands.items() if not verb.hidden]
+            near = meant(args[0], known) or f" There is: {', '.join(sorted(known))}."
+            ctx.fail(f"no verb {args[0]!r} of {ctx.info_name}.{near}")
+        return super().resolve_command(ctx, args)
 
 
 def also(command: click.Command) -> click.Command:

@@ -1,7 +1,6 @@
 """Data on stdout as table, JSON or YAML; progress on stderr."""
 
 import json
-import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,7 +10,12 @@ import click
 
 from sitectl.options import Settings
 
-_CONTROL = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
+_TURNING = (0x61C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
+"""Letters without a shape that turn the order of others, or begin a line."""
+_CONTROL = {
+    **{code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))},
+    **{code: f"\\u{code:04x}" for code in _TURNING},
+}
 
 
 def note(text: str) -> None:
@@ -34,39 +38,52 @@ def seconds(number: float) -> str:
 
 
 def safe(text: object) -> str:
-    """``text`` without control characters: names from other sites must not move the cursor."""
+    """``text`` without control characters: names from other sites must not move the cursor, nor
+    turn what stands beside them."""
     return str(text).translate(_CONTROL)
+
+
+def safe_lines(text: str) -> str:
+    """As `safe`, of a text that has several lines."""
+    return "\n".join(map(safe, text.split("\n")))
 
 
 def emit_item(
     settings: Settings, kind: str, item: Mapping[str, Any], table: Callable[[], str]
 ) -> None:
     """Print one thing in its envelope, or what ``table`` says of it."""
-    _emit(settings, kind, {"item": item}, table)
+    emit(settings, kind, {"item": item}, table)
 
 
 def emit_items(
     settings: Settings, kind: str, items: Sequence[Mapping[str, Any]], table: Callable[[], str]
 ) -> None:
     """Print several things in their envelope, or what ``table`` says of them."""
-    _emit(settings, kind, {"items": list(items)}, table)
+    emit(settings, kind, {"items": list(items)}, table)
 
 
-def _emit(
+def envelope(kind: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    """``content`` (``item`` or ``items``) as `-o json` prints it."""
+    from router.model.specs import API_VERSION  # Here, for `health` starts without documents.
+
+    return {"apiVersion": API_VERSION, "kind": kind, **content}
+
+
+def emit(
     settings: Settings, kind: str, content: Mapping[str, Any], table: Callable[[], str]
 ) -> None:
+    """Print ``content`` (``item`` or ``items``) in its envelope, or what ``table`` says of it."""
     if settings.output == "table":
         click.echo(table())
         return
-    from router.model.specs import API_VERSION  # Here, for `health` starts without documents.
-
-    envelope = {"apiVersion": API_VERSION, "kind": kind, **content}
     if settings.output == "json":
-        click.echo(json.dumps(envelope, indent=2))
+        click.echo(json.dumps(envelope(kind, content), indent=2))
     else:
         import yaml
 
-        click.echo(yaml.safe_dump(envelope, sort_keys=False, allow_unicode=True), nl=False)
+        click.echo(
+            yaml.safe_dump(envelope(kind, content), sort_keys=False, allow_unicode=True), nl=False
+        )
 
 
 def emit_planned(settings: Settings) -> None:
@@ -86,20 +103,30 @@ def emit_planned(settings: Settings) -> None:
     click.echo(yaml.safe_dump_all(objects, sort_keys=False, allow_unicode=True), nl=False)
 
 
-def rows(headings: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
-    """A table as text; with colour and fitted to the width when a person looks at it."""
-    cells = [[_shown(cell) for cell in line] for line in lines]
+def rows(
+    headings: Sequence[str], lines: Iterable[Sequence[object]], optional: Sequence[str] = ()
+) -> str:
+    """A table as text; with colour and fitted to the width when a person looks at it.
+
+    ``optional``: columns that a terminal without room for them is spared, first the first, unless
+    the user asks for all (`-o wide`).
+    """
+    cells: Sequence[Sequence[str]] = [[_shown(cell) for cell in line] for line in lines]
     if sys.stdout.isatty():
-        from sitectl import tables
+        from sitectl import colours, tables
 
         room = shutil.get_terminal_size().columns
-        return tables.text(headings, cells, room, bold="NO_COLOR" not in os.environ)
+        context = click.get_current_context(silent=True)
+        settings = context.find_object(Settings) if context is not None else None
+        if settings is None or not settings.wide:
+            headings, cells = tables.shortened(headings, cells, room, optional)
+        return tables.text(headings, cells, room, coloured=colours.wanted())
     widths = [
-        max(len(row[column]) for row in [list(headings), *cells]) for column in range(len(headings))
+        max(len(row[column]) for row in [headings, *cells]) for column in range(len(headings))
     ]
     texts = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in [list(headings), *cells]
+        for row in [headings, *cells]
     ]
     return "\n".join(texts)
 

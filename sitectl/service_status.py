@@ -1,20 +1,27 @@
 """What `service status` shows: from the router, or from the documents when it does not run."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 import msgspec
 
 from router.documents.schema import target_ports
+from router.model import limits
 from router.model.addresses import join
 from router.model.settings import named
 from router.model.specs import ConnectorSpec
-from sitectl import output
+from sitectl import ages, output
 from sitectl.failure import Exit, Failure, not_found
+from sitectl.history import Drawn
 from sitectl.sessions import affinity_text
+from sitectl.sharing_flags import where_to_look
 from sitectl.site import Site
 
+STALE_S: Final = 1.5 * limits.LOAD_REFRESH_S_MAX
+"""No site that is well and reachable has told its load longer ago."""
 
-def service_items(site: Site, name: str | None) -> tuple[list[dict[str, Any]], str]:
+
+def service_items(site: Site, name: str | None) -> tuple[list[dict[str, Any]], Failure | None]:
     """The services, or the ports of the one named (``NAME[:PORT]``), and why no router told.
 
     Failure: no such service.
@@ -22,24 +29,25 @@ def service_items(site: Site, name: str | None) -> tuple[list[dict[str, Any]], s
     wanted, _, port = (name or "").partition(":")
     try:
         answer = site.admin.get(f"/api/v1/services/{wanted}" if wanted else "/api/v1/services")
-        items, stopped = answer if isinstance(answer, list) else [answer], ""
+        items, silence = answer if isinstance(answer, list) else [answer], None
     except Failure as failure:
         if failure.exit_code is not Exit.NOT_FOUND and not site.degrades(failure):
             raise
-        stopped = failure.message if failure.exit_code is not Exit.NOT_FOUND else ""
-        items = configured(site) if stopped else []
+        silence = failure if failure.exit_code is not Exit.NOT_FOUND else None
+        items = configured(site) if silence is not None else []
     if name is not None:
         items = [i for i in items if i["name"] == wanted and port in ("", str(i["port"]))]
         if not items:
             raise not_found(
-                f"no service {name!r} is known at {site.name}", "sitectl service status"
+                f"no service {name!r} is known at {site.name}", where_to_look(site, wanted)
             )
-    return items, stopped
+    return items, silence
 
 
 def configured(site: Site) -> list[dict[str, Any]]:
     """The items as the documents have them, nothing running."""
     wanted = site.wanted()
+    rules = wanted.rules
     items: list[dict[str, Any]] = []
     for name, spec in sorted(wanted.services.items()):
         for index, port in enumerate(spec.ports):
@@ -80,6 +88,8 @@ def configured(site: Site) -> list[dict[str, Any]]:
                     "sites": [],
                     "targets": targets,
                     "phases": {},
+                    "export_to": rules.of(name).export_to,
+                    "import_from": rules.of(name).import_from,
                 }
             )
     return items
@@ -95,8 +105,17 @@ def _places(connector: ConnectorSpec, index: int, port: int) -> list[tuple[str, 
     return places
 
 
-def table(items: list[dict[str, Any]], detailed: bool, *, has_workloads: bool = False) -> str:
-    """The items for people; ``detailed`` with sites and targets of each.
+def table(
+    items: list[dict[str, Any]],
+    detailed: bool,
+    now: float,
+    drawn: Mapping[tuple[str, int], Drawn],
+    *,
+    has_workloads: bool = False,
+) -> str:
+    """The items for people; ``detailed`` with sites and targets of each. ``now``: Unix seconds.
+
+    ``drawn``: the last minutes of those whose are known, by service and port.
 
     ``has_workloads``: targets may be workloads, so that is what an empty table suggests.
     """
@@ -108,9 +127,11 @@ def table(items: list[dict[str, Any]], detailed: bool, *, has_workloads: bool = 
             "No services. Try: sitectl service create shop 8080 --protocol http\n"
             f"or: sitectl expose {suggested}"
         )
+    reaches = [one.reach for one in drawn.values()][:1]
     headings = (
         *("SERVICE", "PORT", "PROTOCOL", "POLICY", "LISTENER"),
         *("TARGETS", "IN FLIGHT", "QUEUED", "DEMAND", "REQUESTS", "OVERFLOW"),
+        *(f"REQ/S, {reach.upper()}" for reach in reaches),
     )
     lines = []
     for item in items:
@@ -134,13 +155,23 @@ def table(items: list[dict[str, Any]], detailed: bool, *, has_workloads: bool = 
                 item.get("demand"),
                 item.get("requests_total"),
                 item.get("overflow_total"),
+                *((_drawn(drawn.get((item["name"], item["port"]))),) if drawn else ()),
             )
         )
-    text = output.rows(headings, lines)
+    optional = ["DEMAND", "POLICY", "PROTOCOL", "QUEUED", "REQUESTS", headings[-1]]
+    if not drawn:
+        del optional[-2:]
+    if all((item.get("listener") or {}).get("state") == "bound" for item in items):
+        optional.insert(2, "LISTENER")
+    text = output.rows(headings, lines, optional=optional)
     if detailed:
         for item in items:
-            text += "\n\n" + _details(item)
+            text += "\n\n" + _details(item, now)
     return text
+
+
+def _drawn(one: Drawn | None) -> str | None:
+    return f"{one.line} {one.now:.3g}" if one is not None else None
 
 
 def _listener_text(listener: dict[str, Any]) -> str:
@@ -152,7 +183,7 @@ def _listener_text(listener: dict[str, Any]) -> str:
     return f"{place} {listener.get('state') or ''}{f' ({error})' if error else ''}".strip()
 
 
-def _details(item: dict[str, Any]) -> str:
+def _details(item: dict[str, Any], now: float) -> str:
     sites = output.rows(
         ("SITE", "LOCAL", "COST", "READY", "IN FLIGHT", "CAPACITY", "DRAINING"),
         [
@@ -161,16 +192,17 @@ def _details(item: dict[str, Any]) -> str:
                 s.get("local"),
                 s.get("path_cost"),
                 s.get("targets_ready"),
-                s.get("in_flight"),
+                _in_flight(s),
                 capacity_text(s),
                 s.get("draining"),
             )
             for s in item.get("sites") or []
         ],
+        optional=("DRAINING", "LOCAL"),
     )
     targets = output.rows(
         (
-            *("TARGET", "SITE", "ADDRESS", "READY", "SINCE"),
+            *("TARGET", "SITE", "ADDRESS", "READY", "AGE"),
             *("IN FLIGHT", "CAPACITY", "REQUESTS", "ERROR"),
         ),
         [
@@ -179,7 +211,7 @@ def _details(item: dict[str, Any]) -> str:
                 t.get("site"),
                 join(t["host"], t["port"]) if t.get("host") else None,
                 t.get("ready"),
-                t.get("since"),
+                ages.since(t.get("since"), now),
                 t.get("in_flight"),
                 capacity_text(t),
                 t.get("requests_total"),
@@ -187,10 +219,15 @@ def _details(item: dict[str, Any]) -> str:
             )
             for t in item.get("targets") or []
         ],
+        optional=("AGE", "REQUESTS"),
     )
     head = f"{item['name']}:{item['port']}{_phases_text(item.get('phases') or {})}"
     if item.get("affinity"):
         head += f"\nSessions by {output.safe(affinity_text(item['affinity']))}"
+    for field, text in (("export_to", "Exported to"), ("import_from", "Taken from")):
+        if item.get(field) is not None:
+            named = " ".join(item[field]) if item[field] else "no other site"
+            head += f"\n{text} {output.safe(named)}"
     return f"{head}\n{sites}\n\n{targets}"
 
 
@@ -218,3 +255,11 @@ def _phases_text(phases: dict[str, Any]) -> str:
         if one.get("p50_s") is not None
     ]
     return f"   p50/p99: {', '.join(told)}" if told else ""
+
+
+def _in_flight(site: Mapping[str, Any]) -> Any:
+    """What is in flight at a site; with its age when it was told long ago."""
+    told, old_s = site.get("in_flight"), site.get("age_s")
+    if old_s is None or old_s < STALE_S:
+        return told
+    return f"{told}, stale {ages.age(old_s)}"

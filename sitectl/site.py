@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from certs.claims import Grant
     from certs.issue import Grants
     from certs.names import Endpoint
+    from certs.proxies import ProxyLogin
+    from certs.register import Admitted
+    from certs.rotation import CaState
     from certs.service_tls import Contents
     from certs.tokens import Token
 
@@ -64,6 +67,14 @@ class Trust(Protocol):
         """Its CA. Raises `CertError` when it has none that can be used."""
         ...
 
+    def ca(self) -> "CaState":
+        """Its CA with the rotation it is in. Raises `CertError` as `authority`."""
+        ...
+
+    def rotate(self, now: float, *, hurried: bool) -> "CaState":
+        """Begin to replace the CA, or hurry what is under way; what is kept then."""
+        ...
+
     def grants(self) -> "Grants":
         """Where claims are granted."""
         ...
@@ -82,6 +93,10 @@ class Trust(Protocol):
 
     def is_revoked(self, site_id: str) -> bool:
         """Whether that site is barred."""
+        ...
+
+    def admitted(self) -> "list[Admitted]":
+        """Every site that may link here, with the certificates it was given."""
         ...
 
     def renew(self, now: float) -> None:
@@ -108,8 +123,15 @@ class Links(Protocol):
         """Whether the link of that name was made of this very token; False: none, or damaged."""
         ...
 
-    def add(self, name: str, token: "Token") -> bool:
-        """Keep ``token``. False: it is there already. `CertError`: another one has the name."""
+    def add(self, name: str, token: "Token", proxy: str = "") -> bool:
+        """Keep ``token``. False: it is there already. `CertError`: another one has the name.
+
+        ``proxy``: that of the link's document, where a token alone is a link already.
+        """
+        ...
+
+    def keep_proxy_login(self, name: str, login: "ProxyLogin | None") -> bool:
+        """Keep what the link's HTTP proxy is told; None: nothing. False: it is so already."""
         ...
 
     def remove(self, name: str) -> bool:
@@ -172,6 +194,13 @@ class Site(ABC):
         """Whether a router is there that only this once gave no answer."""
         return False
 
+    def unanswered(self, silence: Failure) -> Failure | None:
+        """``silence`` when a router is there and is mute, so that what is configured is a guess.
+
+        None: there is none, and what is configured is the whole truth.
+        """
+        return silence if self.still_answers() else None
+
     @abstractmethod
     def end_sessions(self, site_id: str) -> None:
         """Have a router drop the links of a site that was revoked."""
@@ -179,6 +208,10 @@ class Site(ABC):
     def runtime(self) -> dict[str, Any]:
         """Who keeps its router running here, and how; empty: nobody does."""
         return {}
+
+    def console_of(self, told: dict[str, str]) -> dict[str, str]:
+        """Where browsers find the console, of which the router ``told``."""
+        return told
 
     poll_s = 0.05
     """Between two questions to its router, for who waits."""

@@ -10,10 +10,11 @@ from typing import Any, Final
 import click
 
 from sitectl.options import Decorated, Duration
+from sitectl.peer_flags import peer_flag
 
 _NO_PODS = "not needed here, a process site has no pods"
 _BUILT_IN = "not needed here, it is built in"
-_CONSOLE = "noted; the console comes with a later version"
+_CONSOLE = ""  # Used: `sitectl.consoling`.
 _ONE_PORT = "not needed here, links and edges share one port"
 _NO_AMQP = "not needed here, links are not AMQP connections"
 ROUTER_MODES = ("interior", "edge")
@@ -79,6 +80,10 @@ _PODMAN: Final[dict[str, str]] = {
 }
 """What a podman site says of flags instead; nothing where it uses them."""
 _SHOWN: Final[dict[str, str]] = {
+    "enable-console": "Serve the console: a page for browsers (docs/console.md).",
+    "console-auth": "internal: users and passwords; openshift; unsecured: on loopback anybody.",
+    "console-user": "Who may log in. [default: admin]",
+    "console-password": "Theirs; better --console-password-file. [default: random]",
     "adopt-services": "Services that exist may be taken over without being asked.",
     "rewrite-selectors": "Adopted Services are changed; with --no-, for GitOps tools, never.",
     "create-network-policy": "Let nobody but links and this namespace in.",
@@ -106,7 +111,12 @@ _META: Final = "sitectl.site_flags"
 def site_flags(function: Decorated) -> Decorated:
     """Give a verb the flags of a Site document."""
     options: list[Callable[[Any], Any]] = [
-        click.option("--router-mode", type=click.Choice(ROUTER_MODES), default="interior"),
+        click.option(
+            "--router-mode",
+            type=click.Choice(ROUTER_MODES),
+            default="interior",
+            help="edge: one link, no part in routing.",
+        ),
         click.option(
             "--ingress",
             help="none: no link is accepted (private site). On Kubernetes loadbalancer, nodeport, "
@@ -121,10 +131,21 @@ def site_flags(function: Decorated) -> Decorated:
             help="What others dial, written into tokens.",
         ),
         click.option("--ingress-bind-ip", default="0.0.0.0", help="Where links are accepted."),
-        click.option("--bind-port", type=click.IntRange(1, 65_535), default=55671),
+        click.option(
+            "--bind-port", type=click.IntRange(1, 65_535), default=55671, help="For links."
+        ),
         click.option("--bind-ip", default="127.0.0.1", help="Where service listeners bind."),
-        click.option("--enable-service-sync/--no-enable-service-sync", default=True),
-        click.option("--service-sync-site-ttl", type=Duration(), default="180s"),
+        click.option(
+            "--enable-service-sync/--no-enable-service-sync",
+            default=True,
+            help="Whether services of other sites get listeners here.",
+        ),
+        click.option(
+            "--service-sync-site-ttl",
+            type=Duration(),
+            default="180s",
+            help="How long those of a site that is out of reach keep theirs.",
+        ),
         click.option("--admin", metavar="HOST:PORT", default="", help="Admin API over TCP too."),
         click.option(
             "--access-log-share",
@@ -132,6 +153,7 @@ def site_flags(function: Decorated) -> Decorated:
             default=0.0,
             help="Of the requests, written to run/access.log; with any, all failed ones are.",
         ),
+        peer_flag("Other routers of this very site, on hosts; a name is all its addresses."),
         click.option(
             "--tracing",
             is_flag=True,
@@ -207,6 +229,7 @@ _FIELD_KEYS: Final = {
     "enable_service_sync": "service-sync",
     "service_sync_site_ttl": "service-sync-site-ttl",
     "access_log_share": "access-log-share",
+    "proxy": "link-proxy",
     "tracing": "tracing",
     "routers": "routers",
 }

@@ -26,7 +26,8 @@ def _keys() -> Iterable[str]:
     yield "|---|---|---|"
     for entry in site_keys.KEYS:
         effect = "read" if entry.field else f"no effect: {entry.why}"
-        noted = [effect, entry.note, *(why for why, _ in entry.refused.values())]
+        refused = (f"`{value}`: {why}" for value, (why, _) in entry.refused.items())
+        noted = [effect, entry.note, *refused]
         yield f"| `{entry.key}` | {entry.default} | {'; '.join(filter(None, noted))} |"
 
 

@@ -1,6 +1,7 @@
-"""What the pages show of `sitectl simulate`, compared with what it prints; a test does it.
+"""What pages show of `sitectl`, compared with what it prints; a test does it.
 
-``python -m tests.shown`` writes it anew. A block is fenced, and begins with ``$ sitectl simulate``.
+``python -m tests.shown`` writes it anew. A block is fenced, and begins with ``$ sitectl simulate``;
+of commands that look at a router see `tests.shown_looks`.
 """
 
 import re
@@ -9,6 +10,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from sitectl.main import cli
+from tests import shown_looks
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (ROOT / "docs" / "simulate.md", ROOT / "README.md")
@@ -42,3 +44,4 @@ def _printed(command: str, tail: str | None) -> str:
 if __name__ == "__main__":
     for path in PAGES:
         path.write_text(page(path.read_text("utf-8")), "utf-8")
+    shown_looks.PAGE.write_text(shown_looks.page(shown_looks.PAGE.read_text("utf-8")), "utf-8")

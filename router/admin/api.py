@@ -5,43 +5,35 @@ import hmac
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, get_args
+from typing import get_args
 
 import msgspec
 from aiohttp import web
 
 from router.admin import metrics
+from router.admin.answers import failure, item, items, json
 from router.admin.events import EventLog
+from router.admin.events_api import EventsApi
+from router.admin.named import named_port
 from router.admin.ports import (
+    ApiPart,
     BadQuestion,
     CommandFailed,
     CommandRefused,
+    Order,
     RouterView,
     UnknownCommand,
+    unheard,
 )
+from router.admin.slices import sliced
 from router.admin.views import TargetView
+from router.admin.who import asker
 from router.model import limits
-from router.model.events import Event
 from router.model.settings import AffinityBy
-from router.model.specs import API_VERSION
 
 METRICS_CACHE_S = 1.0
-SSE_HEARTBEAT_S = 15.0
-PORT_DIGITS = 5
 
-_EVENT_NUMBER = re.compile(r"[0-9]{1,18}")
 _COUNT = re.compile(r"[0-9]{1,4}")
-
-_encode = msgspec.json.Encoder().encode
-
-
-class Failure(msgspec.Struct, frozen=True):
-    """The shape of every error."""
-
-    code: str
-    message: str
-    hint: str = ""
-    retryable: bool = False
 
 
 class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,34 +43,27 @@ class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     arguments: dict[str, str] = {}
 
 
-def _json(value: object, status: int = 200) -> web.Response:
-    return web.Response(body=_encode(value), status=status, content_type="application/json")
-
-
-def _item(kind: str, item: object) -> web.Response:
-    return _json({"apiVersion": API_VERSION, "kind": kind, "item": item})
-
-
-def _items(kind: str, items: Sequence[object]) -> web.Response:
-    return _json({"apiVersion": API_VERSION, "kind": kind, "items": items})
-
-
-def _failure(status: int, code: str, message: str, hint: str = "") -> web.Response:
-    return _json(Failure(code, message, hint), status)
-
-
 def _port_of(request: web.Request) -> tuple[str, int | None] | web.Response:
     """Service and port of ``NAME`` or ``NAME:PORT`` in the path; or why it is neither."""
-    name, colon, port = request.match_info["name"].partition(":")
-    if colon and not (port.isascii() and port.isdigit() and len(port) <= PORT_DIGITS):
-        return _failure(400, "bad-port", f"{port!r} is not a port number.", "A number: 8080")
-    return name, int(port) if colon else None
+    return named_port(request.match_info["name"])
 
 
 class AdminApi:
-    """Handlers of one router. ``credential``: what TCP clients must show; empty: none needed."""
+    """Handlers of one router. ``credential``: what TCP clients must show; empty: none needed.
 
-    def __init__(self, view: RouterView, events: EventLog, credential: str = "") -> None:
+    ``parts`` have routes of their own below ``/api/v1``. ``commanded`` hears of every order.
+    """
+
+    def __init__(
+        self,
+        view: RouterView,
+        events: EventLog,
+        credential: str = "",
+        parts: Sequence[ApiPart] = (),
+        commanded: Callable[[Order], None] = unheard,
+    ) -> None:
+        self._commanded = commanded
+        self._parts = tuple(parts)
         self._view = view
         self._events = events
         self._credential = credential
@@ -93,6 +78,12 @@ class AdminApi:
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._scrape)
+        app.router.add_post("/api/v1/commands", self._command)
+        self.add_reading_to(app)
+        return app
+
+    def add_reading_to(self, app: web.Application) -> None:
+        """Add the routes below ``/api/v1`` that change nothing, those of the parts too."""
         app.router.add_get("/api/v1/status", self._status)
         app.router.add_get("/api/v1/links", self._links)
         app.router.add_get("/api/v1/services", self._services)
@@ -100,10 +91,10 @@ class AdminApi:
         app.router.add_get("/api/v1/services/{name}/scale", self._scale)
         app.router.add_get("/api/v1/network", self._network)
         app.router.add_get("/api/v1/bursts", self._bursts)
+        app.router.add_get("/api/v1/ca", self._ca)
         app.router.add_get("/api/v1/why/{name}", self._why)
-        app.router.add_get("/api/v1/events", self._list_events)
-        app.router.add_post("/api/v1/commands", self._command)
-        return app
+        for part in (EventsApi(self._events), *self._parts):
+            part.add_to(app)
 
     def probes(self) -> web.Application:
         """An aiohttp application for who asks without a credential: four routes, none changes.
@@ -127,7 +118,7 @@ class AdminApi:
         if self._credential and request.path not in ("/healthz", "/readyz"):
             shown = request.headers.get("Authorization", "").encode()
             if not hmac.compare_digest(shown, f"Bearer {self._credential}".encode()):
-                return _failure(
+                return failure(
                     401,
                     "unauthorized",
                     "This address needs a bearer credential.",
@@ -136,7 +127,7 @@ class AdminApi:
         try:
             return await handler(request)
         except web.HTTPException as error:
-            return _failure(error.status, error.reason.lower().replace(" ", "-"), error.reason)
+            return failure(error.status, error.reason.lower().replace(" ", "-"), error.reason)
 
     async def _healthz(self, request: web.Request) -> web.Response:
         return web.Response(text="ok\n")
@@ -167,22 +158,21 @@ class AdminApi:
     async def _scrape(self, request: web.Request) -> web.Response:
         async with self._rendering:
             if time.monotonic() - self._metrics[0] > METRICS_CACHE_S:
-                values = self._view.metrics()
-                body = await asyncio.to_thread(metrics.render, values)
-                self._metrics = (time.monotonic(), body)
+                made = await sliced(metrics.pieces(self._view.metrics()))
+                self._metrics = (time.monotonic(), b"".join(made.items))
         return web.Response(
             body=self._metrics[1],
             headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
         )
 
     async def _status(self, request: web.Request) -> web.Response:
-        return _item("Status", self._view.status())
+        return item("Status", self._view.status())
 
     async def _links(self, request: web.Request) -> web.Response:
-        return _items("Link", self._view.links())
+        return items("Link", self._view.links())
 
     async def _services(self, request: web.Request) -> web.Response:
-        return _items("Service", self._view.services())
+        return items("Service", self._view.services())
 
     async def _service(self, request: web.Request) -> web.Response:
         """One service, with the targets of other sites, which are asked now."""
@@ -199,7 +189,7 @@ class AdminApi:
         self._view.ask_targets(name, done)
         async with asyncio.timeout(2 * limits.INQUIRY_WAIT_S):
             elsewhere = await answered
-        return _items(
+        return items(
             "Service",
             [
                 msgspec.structs.replace(
@@ -217,13 +207,16 @@ class AdminApi:
         scale = self._view.scale(*asked)
         if scale is None:
             return self._no_service(request.match_info["name"])
-        return _item("Scale", scale)
+        return item("Scale", scale)
 
     async def _network(self, request: web.Request) -> web.Response:
-        return _items("Site", self._view.network())
+        return items("Site", self._view.network())
 
     async def _bursts(self, request: web.Request) -> web.Response:
-        return _items("Burst", self._view.bursts())
+        return items("Burst", self._view.bursts())
+
+    async def _ca(self, request: web.Request) -> web.Response:
+        return item("Ca", self._view.ca())
 
     async def _why(self, request: web.Request) -> web.Response:
         asked_port = _port_of(request)
@@ -234,14 +227,14 @@ class AdminApi:
             return self._past(request, name, port)
         asked = [(by, request.query[by]) for by in get_args(AffinityBy) if by in request.query]
         if len(asked) > 1:
-            return _failure(400, "bad-session", "A session is asked for in one way only.")
+            return failure(400, "bad-session", "A session is asked for in one way only.")
         try:
             why = self._view.why(name, port, asked[0] if asked else None)
         except BadQuestion as error:
-            return _failure(400, "bad-session", str(error), error.hint)
+            return failure(400, "bad-session", str(error), error.hint)
         if why is None:
             return self._unknown(name, port)
-        return _item("Why", why)
+        return item("Why", why)
 
     def _unknown(self, name: str, port: int | None) -> web.Response:
         """No service of that name; or not with that port, and which it has."""
@@ -250,7 +243,7 @@ class AdminApi:
             return self._no_service(name)
         known = ", ".join(map(str, ports))
         text = f"Service {name!r} has no port {port}, it has {known}."
-        return _failure(404, "not-found", text, f"sitectl why {name}:{ports[0]}")
+        return failure(404, "not-found", text, f"sitectl why {name}:{ports[0]}")
 
     def _past(self, request: web.Request, name: str, port: int | None) -> web.Response:
         """The last decisions. ``last`` 1 to `limits.DECISIONS_KEPT`, all by default."""
@@ -258,91 +251,40 @@ class AdminApi:
         last, denied = query.get("last", str(most)), query.get("denied", "0")
         hint = f"?last=1…{most}, denied=1 for those that nobody took: sitectl why {name} --last 20"
         if not _COUNT.fullmatch(last) or not 1 <= int(last) <= most:
-            return _failure(
+            return failure(
                 400, "bad-last", f"{last[:20]!r} is not a number from 1 to {most}.", hint
             )
         if denied not in ("0", "1"):
-            return _failure(400, "bad-denied", f"denied is 0 or 1, not {denied[:20]!r}.", hint)
+            return failure(400, "bad-denied", f"denied is 0 or 1, not {denied[:20]!r}.", hint)
         if query.keys() & {*get_args(AffinityBy)}:
             text = "The past is not asked for by session: what a client sent is not kept."
-            return _failure(400, "bad-session", text, hint)
+            return failure(400, "bad-session", text, hint)
         past = self._view.past(name, port, int(last), denied=denied == "1")
         if past is None:
             return self._unknown(name, port)
-        return _items("PastDecisions", past)
+        return items("PastDecisions", past)
 
     def _no_service(self, name: str) -> web.Response:
-        return _failure(
+        return failure(
             404, "not-found", f"No service {name!r} is known here.", "sitectl service status"
         )
 
     async def _command(self, request: web.Request) -> web.Response:
         try:
             command = msgspec.json.decode(await request.read(), type=Command)
-            done = self._view.command(command.command, command.arguments)
-        except (msgspec.MsgspecError, RecursionError) as error:
-            return _failure(400, "bad-request", f"The body is not a command: {error}.")
-        except UnknownCommand as error:
-            return _failure(400, "unknown-command", str(error))
-        except CommandRefused as error:
-            return _failure(422, "command-refused", f"{error}.", error.hint)
-        except CommandFailed as error:
-            hint = "Check the disk and the permissions of the site's directory, then try again"
-            return _failure(500, "command-failed", str(error), hint)
-        return _json({"ok": True, "message": done})
-
-    async def _list_events(self, request: web.Request) -> web.StreamResponse:
-        if "text/event-stream" not in request.headers.get("Accept", ""):
-            return _items("Event", [event for _, event in self._events.after()])
-        since = request.headers.get("Last-Event-ID", "")
-        last = int(since) if _EVENT_NUMBER.fullmatch(since) else 0
-        follower = self._events.follow()
-        if follower is None:
-            refusal = _failure(503, "too-many-followers", "Too many clients follow events.")
-            refusal.force_close()  # Refused and held open it would keep others out.
-            return refusal
-        response = web.StreamResponse(
-            headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
-        )
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            return failure(400, "bad-request", f"The body is not a command: {error}.")
+        by = await asker(request)
         try:
-            await response.prepare(request)
-            for number, event in self._events.after(last):
-                await _write(response, _sse(number, event))
-            await self._feed(response, follower)
-        except _Stalled:
-            if request.transport is not None:
-                request.transport.abort()
-        finally:
-            self._events.unfollow(follower)
-        return response
-
-    async def _feed(
-        self, response: web.StreamResponse, follower: asyncio.Queue[tuple[int, Event] | None]
-    ) -> None:
-        while True:
-            try:
-                async with asyncio.timeout(SSE_HEARTBEAT_S):
-                    numbered: Any = await follower.get()
-            except TimeoutError:
-                await _write(response, b": still here\n\n")
-                continue
-            if numbered is None:
-                return
-            await _write(response, _sse(*numbered))
-
-
-class _Stalled(Exception):
-    """A client that follows events does not read them."""
-
-
-async def _write(response: web.StreamResponse, data: bytes) -> None:
-    """Raises `_Stalled`: the follower's place and its connection are wanted back."""
-    try:
-        async with asyncio.timeout(limits.EVENT_CLIENT_STALL_S):
-            await response.write(data)
-    except TimeoutError as error:
-        raise _Stalled from error
-
-
-def _sse(number: int, event: Event) -> bytes:
-    return b"id: %d\ndata: %s\n\n" % (number, _encode(event))
+            done = self._view.command(command.command, command.arguments)
+        except UnknownCommand as error:
+            return failure(400, "unknown-command", str(error))
+        except CommandRefused as error:
+            self._commanded(Order(by, command.command, command.arguments, failed=str(error)))
+            return failure(422, "command-refused", f"{error}.", error.hint)
+        except CommandFailed as error:
+            self._commanded(Order(by, command.command, command.arguments, failed=str(error)))
+            hint = "Check the disk and the permissions of the site's directory, then try again"
+            return failure(500, "command-failed", str(error), hint)
+        self._commanded(Order(by, command.command, command.arguments, done=done))
+        return json({"ok": True, "message": done})

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable, Iterable
 
 from router.model import limits
 from router.model.events import Event
@@ -10,15 +11,33 @@ FOLLOWER_EVENTS_MAX = 256
 
 
 class EventLog:
-    """Keeps the latest events under growing numbers; a follower that does not read is dropped."""
+    """Keeps the latest events under growing numbers; a follower that does not read is dropped.
 
-    def __init__(self) -> None:
-        self._kept: deque[tuple[int, Event]] = deque(maxlen=limits.EVENTS_KEPT)
+    ``before``: what an earlier process of this router told, oldest first; numbers go on from it.
+    ``older``: reads what is kept elsewhere; called in another thread.
+    """
+
+    def __init__(
+        self,
+        before: Iterable[tuple[int, Event]] = (),
+        older: Callable[[], list[tuple[int, Event]]] = list,
+    ) -> None:
+        self._kept: deque[tuple[int, Event]] = deque(before, maxlen=limits.EVENTS_KEPT)
         self._followers: set[asyncio.Queue[tuple[int, Event] | None]] = set()
-        self._number = 0
+        self._number = max((number for number, _ in self._kept), default=0)
+        self._older = older
 
-    def add(self, event: Event) -> None:
-        """Keep ``event`` and hand it to every follower."""
+    async def since(self, at: str) -> list[tuple[int, Event]]:
+        """All that is known from ``at`` (UTC, as in events) on, oldest first."""
+        kept = list(self._kept)
+        if len(kept) == limits.EVENTS_KEPT and kept[0][1].at > at:
+            first = kept[0][0]
+            older = await asyncio.to_thread(self._older)
+            kept = [*(entry for entry in older if entry[0] < first), *kept]
+        return [entry for entry in kept if entry[1].at >= at]
+
+    def add(self, event: Event) -> int:
+        """Keep ``event`` and hand it to every follower; its number."""
         self._number += 1
         numbered = (self._number, event)
         self._kept.append(numbered)
@@ -28,6 +47,7 @@ class EventLog:
                 follower.put_nowait(None)  # The last place tells it that it was dropped.
             else:
                 follower.put_nowait(numbered)
+        return self._number
 
     def after(self, number: int = 0) -> list[tuple[int, Event]]:
         """Kept events with a greater number, oldest first."""

@@ -1,6 +1,6 @@
-"""Prometheus exposition of one `MetricValues`. Families and their labels are listed here once."""
+"""Prometheus exposition of `MetricValues`. Families and their labels are listed here once."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 from prometheus_client import CollectorRegistry, generate_latest
@@ -11,7 +11,7 @@ from prometheus_client.core import (
     Metric,
 )
 
-from router.admin.ports import MetricValues
+from router.admin.ports import Histogram, Labels, MetricValues
 
 
 class Family(msgspec.Struct, frozen=True):
@@ -131,37 +131,67 @@ FAMILIES: dict[str, Family] = {
 }
 
 
-class _Once:
-    """A collector that yields the families of one snapshot."""
+class _One:
+    """A collector of one family."""
 
-    def __init__(self, values: MetricValues) -> None:
-        self._values = values
+    def __init__(self, metric: Metric) -> None:
+        self._metric = metric
 
     def collect(self) -> Iterable[Metric]:
-        """All families, those without values included, in the order of `FAMILIES`."""
-        for name, family in FAMILIES.items():
-            if family.kind == "histogram":
-                yield self._histogram(name, family)
-                continue
-            kind = CounterMetricFamily if family.kind == "counter" else GaugeMetricFamily
-            metric = kind(name, family.help, labels=family.labels)
-            for labels, number in self._values.numbers.get(name, {}).items():
-                metric.add_metric(labels, number)
-            yield metric
-
-    def _histogram(self, name: str, family: Family) -> HistogramMetricFamily:
-        metric = HistogramMetricFamily(name, family.help, labels=family.labels)
-        for labels, histogram in self._values.histograms.get(name, {}).items():
-            buckets, total = [], 0
-            for bound, count in zip((*histogram.bounds, None), histogram.counts, strict=True):
-                total += count
-                buckets.append(("+Inf" if bound is None else repr(bound), total))
-            metric.add_metric(labels, buckets, sum_value=histogram.sum_s)
-        return metric
+        """That one."""
+        yield self._metric
 
 
-def render(values: MetricValues) -> bytes:
-    """The text that Prometheus reads (format 0.0.4). Some ms for a thousand series."""
+_PIECE_NUMBERS, _PIECE_HISTOGRAMS = 100, 6
+"""Label sets rendered at once: 100 lines take 0.7 ms; a histogram has some 17."""
+
+
+def pieces(parts: Iterable[MetricValues]) -> Iterator[bytes]:
+    """The text that Prometheus reads (format 0.0.4), in pieces that each take little time.
+
+    ``parts`` are put together first, some series each; all families are told, those without values
+    included, in the order of `FAMILIES`.
+    """
+    numbers: dict[str, dict[Labels, float]] = {}
+    histograms: dict[str, dict[Labels, Histogram]] = {}
+    for part in parts:
+        for name, values in part.numbers.items():
+            numbers.setdefault(name, {}).update(values)
+        for name, shown in part.histograms.items():
+            histograms.setdefault(name, {}).update(shown)
+        yield b""
+    for name, family in FAMILIES.items():
+        if family.kind == "histogram":
+            found = list(histograms.get(name, {}).items())
+            for first in range(0, len(found) or 1, _PIECE_HISTOGRAMS):
+                metric = _histogram(name, family, found[first : first + _PIECE_HISTOGRAMS])
+                yield _text(metric, headed=first == 0)
+        else:
+            simple = list(numbers.get(name, {}).items())
+            for first in range(0, len(simple) or 1, _PIECE_NUMBERS):
+                kind = CounterMetricFamily if family.kind == "counter" else GaugeMetricFamily
+                plain = kind(name, family.help, labels=family.labels)
+                for labels, number in simple[first : first + _PIECE_NUMBERS]:
+                    plain.add_metric(labels, number)
+                yield _text(plain, headed=first == 0)
+
+
+def _histogram(
+    name: str, family: Family, found: Iterable[tuple[Labels, Histogram]]
+) -> HistogramMetricFamily:
+    metric = HistogramMetricFamily(name, family.help, labels=family.labels)
+    for labels, histogram in found:
+        buckets, total = [], 0
+        for bound, count in zip((*histogram.bounds, None), histogram.counts, strict=True):
+            total += count
+            buckets.append(("+Inf" if bound is None else repr(bound), total))
+        metric.add_metric(labels, buckets, sum_value=histogram.sum_s)
+    return metric
+
+
+def _text(metric: Metric, *, headed: bool) -> bytes:
+    """``headed``: with its HELP and TYPE, which a family has once."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Once(values))
-    return generate_latest(registry)
+    registry.register(_One(metric))
+    text = generate_latest(registry)
+    return text if headed else text.split(b"\n", 2)[2]

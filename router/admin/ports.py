@@ -1,12 +1,14 @@
 """What the operator's door needs from the rest; `main` supplies it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
+from aiohttp import web
 
 from router.admin.views import (
     BurstView,
+    CaView,
     LinkView,
     PastDecision,
     ScaleView,
@@ -61,6 +63,20 @@ class BadQuestion(Exception):
         self.hint = hint
 
 
+class Order(msgspec.Struct, frozen=True):
+    """A command that somebody gave. ``done``: what it said; ``failed``: why it did nothing."""
+
+    by: str
+    name: str
+    arguments: Mapping[str, str]
+    done: str = ""
+    failed: str = ""
+
+
+def unheard(order: Order) -> None:
+    """Nobody keeps books."""
+
+
 class RouterView(Protocol):
     """Snapshots of the router, and the few orders it takes."""
 
@@ -69,6 +85,7 @@ class RouterView(Protocol):
     def services(self) -> Sequence[ServiceView]: ...
     def network(self) -> Sequence[SiteView]: ...
     def bursts(self) -> Sequence[BurstView]: ...
+    def ca(self) -> CaView: ...
 
     def ask_targets(
         self, service: str, done: Callable[[Mapping[int, list[TargetView]]], None]
@@ -101,7 +118,15 @@ class RouterView(Protocol):
     def ready(self) -> bool:
         """Serving and not draining; never depends on peers."""
 
-    def metrics(self) -> MetricValues: ...
+    def metrics(self) -> Iterator[MetricValues]:
+        """Everything `/metrics` shows, some series at a time; between two others may go on."""
 
     def command(self, name: str, arguments: Mapping[str, str]) -> str:
         """Carry out ``name`` and say what was done. Raises UnknownCommand, CommandFailed."""
+
+
+class ApiPart(Protocol):
+    """Some routes of the API, kept apart from the others: flows, history, ping, the console."""
+
+    def add_to(self, app: web.Application) -> None:
+        """Add its routes. Called once for each door that shows the API."""

@@ -3,14 +3,14 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 from aiohttp import web
 
 from router.admin.api import AdminApi
 from router.admin.events import EventLog
-from router.admin.ports import RouterView
+from router.admin.ports import ApiPart, Order, RouterView, unheard
 from router.model import limits
 
 SHUTDOWN_S = 1.0
@@ -25,6 +25,8 @@ async def serving(
     tcp: tuple[str, int] | None = None,
     credential: str = "",
     probes: tuple[str, int] | None = None,
+    parts: Sequence[ApiPart] = (),
+    commanded: Callable[[Order], None] = unheard,
 ) -> AsyncIterator[None]:
     """Serve while the context is open. A stale socket file of a dead router is replaced.
 
@@ -35,7 +37,7 @@ async def serving(
     """
     assert tcp is None or credential, "TCP needs a credential"
     async with contextlib.AsyncExitStack() as stack:
-        api = AdminApi(view, events)
+        api = AdminApi(view, events, parts=parts, commanded=commanded)
         admit = await stack.enter_async_context(
             _admitting(api.application(), limits.ADMIN_CONNECTIONS_MAX)
         )
@@ -44,7 +46,7 @@ async def serving(
         stack.callback(listener.close)
         stack.callback(socket_path.unlink, missing_ok=True)
         if tcp is not None:
-            guarded = AdminApi(view, events, credential).application()
+            guarded = AdminApi(view, events, credential, parts, commanded).application()
             door = await stack.enter_async_context(
                 _admitting(guarded, limits.ADMIN_CONNECTIONS_MAX)
             )

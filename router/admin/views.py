@@ -45,11 +45,55 @@ class SiteName(msgspec.Struct, frozen=True):
     id: str
 
 
+class AllowView(msgspec.Struct, frozen=True, rename={"import_": "import"}):
+    """Patterns of services; None: all."""
+
+    declare: tuple[str, ...] | None
+    export: tuple[str, ...] | None
+    import_: tuple[str, ...] | None
+
+
+class CaCertificateView(msgspec.Struct, frozen=True):
+    """One CA of the site. ``role``: ``issuing``, ``next`` or ``previous``."""
+
+    role: str
+    fingerprint: str
+    expires: str
+
+
+class CaWaitView(msgspec.Struct, frozen=True, kw_only=True):
+    """A site that a rotation waits for. ``renews``: it is linked now and can take it by itself."""
+
+    site: SiteName
+    connected: bool
+    renews: bool
+
+
+class CaView(msgspec.Struct, frozen=True, kw_only=True):
+    """`ca status`. ``phase``: ``one`` CA, or of a rotation ``announced`` or ``switched``.
+
+    ``since`` and ``until``: of the phase; it ends sooner when nobody is waited for. ``next``: what
+    happens then. None: there is no rotation.
+    """
+
+    phase: str
+    since: str | None
+    until: str | None
+    next: str
+    hurried: bool
+    certificates: tuple[CaCertificateView, ...]
+    waiting: tuple[CaWaitView, ...]
+
+
 class LinkView(msgspec.Struct, frozen=True, kw_only=True):
     """`link status`. ``lanes`` counts data lanes that are up, ``streams`` those open now.
 
     ``standby``: of an edge's links, one that is up and takes over when the other one goes.
-    ``error_code``: ``clock``, the clocks of both ends differ; else empty.
+    ``error_code``: ``clock``, the clocks of both ends differ; ``proxy``, the link's proxy refuses;
+    else empty. ``endpoint``: where a link that is dialled here is connected; ``via``: its proxy.
+    ``certificate``: SHA-256 of what such a link shows, hex. ``allow``: the services that the
+    neighbour was let in to declare, export and import; ``held``: those that this site was let in to
+    there. None: no terms.
     """
 
     name: str
@@ -65,6 +109,11 @@ class LinkView(msgspec.Struct, frozen=True, kw_only=True):
     certificate_expires: str | None
     standby: bool = False
     error_code: str = ""
+    allow: AllowView | None = None
+    endpoint: str = ""
+    certificate: str = ""
+    via: str = ""
+    held: AllowView | None = None
 
 
 class ListenerView(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,7 +213,8 @@ class PhaseView(msgspec.Struct, frozen=True):
 class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
     """`service status`: one port of a service. ``affinity`` None: no sessions.
 
-    ``phases``: queue, network and target.
+    ``phases``: queue, network and target. ``export_to`` and ``import_from``: patterns of sites, of
+    this site's own rules; None: all.
     """
 
     name: str
@@ -181,6 +231,8 @@ class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
     sites: tuple[ServiceSite, ...]
     targets: tuple[TargetView, ...]
     phases: dict[str, PhaseView] = {}
+    export_to: tuple[str, ...] | None = None
+    import_from: tuple[str, ...] | None = None
 
 
 class NeighbourCost(msgspec.Struct, frozen=True):

@@ -12,14 +12,15 @@ from router.balance.decisions import (
     OverflowReason,
     RemoteWait,
 )
+from router.balance.egresses import NO_ROUTER, OWN_ROUTER, Egresses
 from router.balance.explain import NEAREST, ROOM_FARTHER, decision_reason, report, why_it_yields
 from router.balance.ledger import Ledger
 from router.balance.policies import POLICIES, check_policy, choose
-from router.balance.replicas import one_of_each_site
+from router.balance.replicas import RoutersOfSite
 from router.balance.rotation import next_in_turn, take_turn
 from router.balance.seen import Seen, glimpse
 from router.model import limits
-from router.model.adverts import RateLoad, RemoteCandidate
+from router.model.adverts import RemoteCandidate
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.specs import PolicySpec
 
@@ -33,10 +34,10 @@ __all__ = [
     "Verdict",
 ]
 
-_NOBODY: frozenset[SiteId] = frozenset()
+_NOBODY: frozenset[str] = frozenset()
 
 
-class ServiceBalancer:
+class ServiceBalancer(Egresses):
     """Chooses a site for each request of one service port.
 
     ``ledger`` is the local one; the balancer reads it and takes no slot. Figures about sites that
@@ -48,12 +49,10 @@ class ServiceBalancer:
         "_choose",
         "_holds",
         "_ledger",
-        "_local",
         "_local_decision",
         "_near_first",
         "_order",
         "_policy",
-        "_remotes",
         "_sole",
         "_sole_bearable",
         "_waits",
@@ -61,15 +60,20 @@ class ServiceBalancer:
     )
 
     def __init__(
-        self, key: ServiceKey, site: SiteId, site_name: str, ledger: Ledger, policy: PolicySpec
+        self,
+        key: ServiceKey,
+        site: SiteId,
+        site_name: str,
+        ledger: Ledger,
+        policy: PolicySpec,
+        router: RouterId = OWN_ROUTER,
     ) -> None:
         self.key = key
+        super().__init__(LocalSite(site, site_name, ledger, router))
         self._ledger = ledger
-        self._local = LocalSite(site, site_name, ledger)
-        self._remotes: dict[SiteId, RemoteSite] = {}
         self._order: list[Candidate] = [self._local]
         self._bearable: float = inf  # The least cost of a remote candidate.
-        self._sole: RemoteSite | None = None  # The nearest, if no other is as near.
+        self._sole: RemoteSite | RoutersOfSite | None = None  # The nearest, if no other is as near.
         self._sole_bearable: float = 0  # How much farther the next one is.
         self._waits: dict[SiteId, tuple[RemoteWait, RemoteWait]] = {}
         self.set_policy(policy)
@@ -91,13 +95,13 @@ class ServiceBalancer:
         self._near_first = policy.name == "fill" or self._holds
         for one in self._order:
             one.turn = 0
-        self._local.verdict = None
+        self._here.verdict = None
         self._set_shares()
         self._set_shortcuts()
 
     def set_site_name(self, name: str) -> None:
         """What this site is known by: another one, too, may claim the name that it was given."""
-        self._local.name = name
+        self._local.name = self._here.name = name
         self._set_shares()
 
     @property
@@ -106,108 +110,44 @@ class ServiceBalancer:
         return [one.site for one in self._order]
 
     def set_draining(self, draining: bool) -> None:
-        """While draining the local site is no candidate."""
+        """While draining this router is no candidate."""
         self._local.draining = draining
 
     def set_remotes(self, remotes: Sequence[RemoteCandidate]) -> None:
-        """Replace the remote candidates; sites that remain keep their estimates and turns.
-
-        Of a site with several routers one is used.
+        """Replace the remote candidates; routers that remain keep their estimates, sites their
+        turns.
         """
-        known = self._remotes
-        self._remotes = {}
-        for advert in one_of_each_site(remotes, self._local.site):
-            site = known.get(advert.site)
-            if site is None or site.router != advert.router:
-                site = RemoteSite(advert)
-            else:
-                site.update(advert)
-            self._remotes[advert.site] = site
-        self._order = [self._local, *self._remotes.values()]
+        before = {one.site: one for one in self._order}
+        self._take_over(remotes)
+        self._order = [self._here, *self._remotes.values()]
+        for one in self._order:
+            if one.site in before:
+                one.turn = before[one.site].turn
         self._set_shares()
         self._set_shortcuts()
-
-    def reaches(self, site: SiteId, router: RouterId) -> bool:
-        """Whether ``router`` is the one of ``site`` that is used, whose load counts."""
-        remote = self._remotes.get(site)
-        return remote is not None and remote.router == router
-
-    def report_load(
-        self,
-        site: SiteId,
-        in_flight: int,
-        targets_ready: int,
-        capacity: int | None,
-        now: float,
-        rate: RateLoad | None = None,
-    ) -> None:
-        """A load report of the egress: its count over all ingresses, ours included."""
-        remote = self._remotes.get(site)
-        if remote is not None:
-            remote.report(targets_ready, capacity, rate, now)
-            remote.hear_report(in_flight, now)
-
-    def report_count(self, site: SiteId, in_flight: int, now: float) -> None:
-        """The count that ACCEPTED carries."""
-        remote = self._remotes.get(site)
-        if remote is not None:
-            remote.hear(in_flight, now)
-
-    def opened(self, site: SiteId) -> None:
-        """An OPEN of ours is on its way there."""
-        remote = self._remotes.get(site)
-        if remote is not None:
-            remote.open()
-
-    def ended(self, site: SiteId, in_flight: int = -1, now: float = 0.0) -> None:
-        """A stream of ours there is over, once per `opened`, refused ones included.
-
-        ``in_flight`` is the count without it that its final frame carried, -1: none.
-        """
-        remote = self._remotes.get(site)
-        if remote is not None:
-            remote.end()
-            if in_flight >= 0:
-                remote.hear(in_flight, now)
-
-    def refused(self, site: SiteId, in_flight: int, now: float) -> None:
-        """REFUSED busy: full until something newer is heard, at most `limits.REFUSED_FULL_S`."""
-        remote = self._remotes.get(site)
-        if remote is not None:
-            remote.refuse(in_flight, now)
-
-    @property
-    def is_served_elsewhere(self) -> bool:
-        """Whether another site within reach has a ready target, as far as is known."""
-        return any(
-            one.targets_ready > 0 and one.paths and not one.draining
-            for one in self._remotes.values()
-        )
-
-    def freed_per_s(self, site: SiteId, service_time_s: float) -> float:
-        """As `Candidate.freed_per_s`, of ``site`` as of the last decision."""
-        one = self._candidate(site)
-        return 0.0 if one is None else one.freed_per_s(service_time_s)
 
     def select(
         self,
         now: float,
-        excluded: frozenset[SiteId] = _NOBODY,
+        excluded: frozenset[str] = _NOBODY,
         preferred: SiteId | None = None,
-        refused: frozenset[SiteId] = _NOBODY,
+        refused: frozenset[str] = _NOBODY,
+        session: int = 0,
     ) -> Decision | NoChoice:
-        """Where the next request goes, ``excluded`` sites left out. Takes no slot.
+        """Where the next request goes, ``excluded`` sites and routers left out. Takes no slot.
 
         ``refused``: those of the excluded that were only full, for which `failover` waits.
+        ``session``: its key, 0: it is of none; it says which router of a site.
         ``preferred`` is where its session is, None: it has none. There it stays, whatever that
         costs, while that site takes requests and is not hard-full; else the policy decides. The
         caller takes the local slot, or tells `opened`. O(1) while `fill` or `failover` finds local
         room or a session stays, else O(candidates).
         """
         if preferred is not None:
-            return self._select_for(preferred, now, excluded, refused)
+            return self._select_for(preferred, now, excluded, refused, session)
         ledger = self._ledger
-        if self._near_first and not excluded and not ledger.rated:
+        is_alone = self._here is self._local
+        if self._near_first and not excluded and not ledger.rated and (is_alone or not session):
             # The cheapest candidate has room: nobody else need be looked at. `fill`, in short.
             targets_ready = 0 if self._local.draining else ledger.targets_ready
             if targets_ready:
@@ -219,26 +159,28 @@ class ServiceBalancer:
                     has_room = ledger.load < capacity
                 if has_room:
                     return self._local_decision
-            elif self._sole is not None and self._has_plain_room(self._sole, now):
+            elif is_alone and self._sole is not None and self._has_plain_room(self._sole, now):
                 sole = self._sole
                 reason = NEAREST if self._holds else ROOM_FARTHER
-                return Decision(sole.site, False, sole.take_path(), reason, False, "")
+                if isinstance(sole, RemoteSite):
+                    return Decision(sole.site, False, sole.take_path(), reason, False, "")
+                one = sole.pick(session)
+                path = self._path_to(one, takes=True)
+                return Decision(sole.site, False, path, reason, False, "", one.router)
         near_only = self._near_first and not self._holds
         tied = self._judge(now, excluded, refused, near_only=near_only)
         if not tied:
             return self._no_choice(refused)
         chosen = tied[0] if len(tied) == 1 else take_turn(tied)
-        if isinstance(chosen, RemoteSite):
-            return self._decide_remote(chosen, chosen.take_path())
-        return self._decide_local()
+        return self._decide(chosen, session, takes=True)
 
     def seen(
         self,
         now: float,
         choice: Decision | NoChoice,
-        excluded: frozenset[SiteId] = _NOBODY,
+        excluded: frozenset[str] = _NOBODY,
         preferred: SiteId | None = None,
-        refused: frozenset[SiteId] = _NOBODY,
+        refused: frozenset[str] = _NOBODY,
     ) -> Seen:
         """The figures by which `select` has just given ``choice``, for the same arguments.
 
@@ -253,6 +195,10 @@ class ServiceBalancer:
             further = len(self._order) - len(kept)
         for one in kept:
             one.refresh(now)  # `select` need not have looked at all.
+            if isinstance(one, RoutersOfSite) and excluded and one.is_out(excluded):
+                excluded |= {one.site}  # As the decision had it, told in sites.
+                if one.is_refused(refused):
+                    refused |= {one.site}
         glimpses = [
             glimpse(
                 one,
@@ -275,9 +221,10 @@ class ServiceBalancer:
     def explain(
         self,
         now: float,
-        excluded: frozenset[SiteId] = _NOBODY,
+        excluded: frozenset[str] = _NOBODY,
         preferred: SiteId | None = None,
-        refused: frozenset[SiteId] = _NOBODY,
+        refused: frozenset[str] = _NOBODY,
+        session: int = 0,
     ) -> Explanation:
         """What `select` would answer now, and why. Takes no slot and moves no turn."""
         tied = self._judge(now, excluded, refused)
@@ -286,16 +233,12 @@ class ServiceBalancer:
         chosen = None
         if stays is not None:
             chosen = stays
-            path = stays.next_path() if isinstance(stays, RemoteSite) else ()
-            decision = _stay(stays, path)
+            decision = self._stay(stays, session, takes=False)
         elif not tied:
             decision = self._no_choice(refused)
         else:
             chosen = next_in_turn(tied)
-            if isinstance(chosen, RemoteSite):
-                decision = self._decide_remote(chosen, chosen.next_path())
-            else:
-                decision = self._decide_local()
+            decision = self._decide(chosen, session, takes=False)
             if preferred is not None:
                 decision = self._yielded(decision, preferred, excluded)
         policy = self._policy
@@ -312,32 +255,30 @@ class ServiceBalancer:
         self,
         preferred: SiteId,
         now: float,
-        excluded: frozenset[SiteId],
-        refused: frozenset[SiteId],
+        excluded: frozenset[str],
+        refused: frozenset[str],
+        session: int,
     ) -> Decision | NoChoice:
         """As `select`, of a session that is at ``preferred``."""
         stays = self._stays(preferred, now, excluded)
         if stays is not None:
-            return _stay(stays, stays.take_path() if isinstance(stays, RemoteSite) else ())
-        decision = self.select(now, excluded, None, refused)
+            return self._stay(stays, session, takes=True)
+        decision = self.select(now, excluded, None, refused, session)
         if isinstance(decision, NoChoice):
             return decision
         return self._yielded(decision, preferred, excluded)
 
-    def _stays(
-        self, preferred: SiteId, now: float, excluded: frozenset[SiteId]
-    ) -> Candidate | None:
+    def _stays(self, preferred: SiteId, now: float, excluded: frozenset[str]) -> Candidate | None:
         """The site of a session, if it takes one more; else the session yields."""
         one = self._candidate(preferred)
         if one is None or preferred in excluded:
             return None
         one.refresh(now)
-        takes = not one.draining and one.targets_ready and one.paths and not one.hard_full
-        return one if takes else None
+        if not one.able or (excluded and one.is_out(excluded)) or one.hard_full:
+            return None
+        return one
 
-    def _yielded(
-        self, decision: Decision, preferred: SiteId, excluded: frozenset[SiteId]
-    ) -> Decision:
+    def _yielded(self, decision: Decision, preferred: SiteId, excluded: frozenset[str]) -> Decision:
         one = self._candidate(preferred)
         reason = why_it_yields(one, tried=preferred in excluded)
         return Decision(
@@ -347,12 +288,13 @@ class ServiceBalancer:
             reason,
             decision.overflow,
             decision.overflow_reason,
+            decision.router,
         )
 
     def _candidate(self, site: SiteId) -> Candidate | None:
-        return self._local if site == self._local.site else self._remotes.get(site)
+        return self._here if site == self._local.site else self._remotes.get(site)
 
-    def _has_plain_room(self, one: RemoteSite, now: float) -> bool:
+    def _has_plain_room(self, one: Candidate, now: float) -> bool:
         """The policy would take the nearest remote site, were it the cheapest alive."""
         one.refresh(now)
         if one.draining or not one.targets_ready or not one.paths or one.hard_full:
@@ -376,7 +318,7 @@ class ServiceBalancer:
                 RemoteWait(one.site, one.paths[0], True),
             )
             for one in order
-            if len(one.paths) == 1
+            if isinstance(one, RemoteSite) and len(one.paths) == 1
         }
         costs = [one.cost for one in order[:2]] + [inf, inf]
         ties = costs[0] <= 0  # At no cost the next site is as good as this one.
@@ -390,8 +332,8 @@ class ServiceBalancer:
     def _judge(
         self,
         now: float,
-        excluded: frozenset[SiteId],
-        refused: frozenset[SiteId],
+        excluded: frozenset[str],
+        refused: frozenset[str],
         *,
         near_only: bool = False,
     ) -> list[Candidate]:
@@ -402,11 +344,41 @@ class ServiceBalancer:
             return choose(self._choose, alive)
         return self._choose(alive)
 
+    def _path_to(self, one: Candidate, *, takes: bool) -> tuple[RouterId, ...]:
+        """``takes``: it is the request's, and the next one has the next turn."""
+        if isinstance(one, RemoteSite):
+            return one.take_path() if takes else one.next_path()
+        return ()
+
+    def _stay(self, chosen: Candidate, session: int, *, takes: bool) -> Decision:
+        """No overflow, however many nearer sites are full: it is where the session is."""
+        one, router = self._router_of(chosen, session)
+        path = self._path_to(one, takes=takes)
+        reason = f"session stays at {chosen.name}"
+        return Decision(chosen.site, one.local, path, reason, False, "", router)
+
+    def _router_of(self, chosen: Candidate, session: int) -> tuple[Candidate, RouterId]:
+        """Which of a site's routers takes the request, and its name if it is one of several."""
+        if not isinstance(chosen, RoutersOfSite):
+            return chosen, NO_ROUTER
+        one = chosen.pick(session)
+        return one, one.router
+
+    def _decide(self, chosen: Candidate, session: int, *, takes: bool) -> Decision:
+        one, router = self._router_of(chosen, session)
+        if one.local:
+            return self._decide_local()
+        return self._decide_remote(chosen, self._path_to(one, takes=takes), router)
+
     def _decide_local(self) -> Decision:
         local = self._local
-        return Decision(local.site, True, (), decision_reason(local, self._policy), False, "")
+        router = NO_ROUTER if self._here is local else local.router
+        reason = decision_reason(self._here, self._policy)
+        return Decision(local.site, True, (), reason, False, "", router)
 
-    def _decide_remote(self, chosen: RemoteSite, path: tuple[RouterId, ...]) -> Decision:
+    def _decide_remote(
+        self, chosen: Candidate, path: tuple[RouterId, ...], router: RouterId
+    ) -> Decision:
         overflow_reason: OverflowReason = ""
         for one in self._order:
             if self._holds or one.cost >= chosen.cost:
@@ -418,49 +390,58 @@ class ServiceBalancer:
                 overflow_reason = "sends-away"
             elif one.verdict == "soft-full":
                 overflow_reason = "soft-full"
+        reason = decision_reason(chosen, self._policy)
         return Decision(
             chosen.site,
             False,
             path,
-            decision_reason(chosen, self._policy),
+            f"{reason}, at another of its routers" if chosen.local else reason,
             overflow_reason != "",
             overflow_reason,
+            router,
         )
 
-    def _no_choice(self, refused: frozenset[SiteId]) -> NoChoice:
+    def _no_choice(self, refused: frozenset[str]) -> NoChoice:
         waiting_helps = [
             one
             for one in self._order
             if one.verdict == "full"
             or (
                 one.verdict == "excluded"
-                and (one.site in refused if self._holds else one.hard_full)
+                and (one.is_refused(refused) if self._holds else one.hard_full)
             )
         ]
         if not waiting_helps:
             return NoChoice(reason="no-route", waitable=(), local_waitable=False)
-        cheapest, waits = waiting_helps[0].cost, self._waits
+        cheapest = waiting_helps[0].cost
         if self._policy.name == "split":
             waiting_helps.sort(key=_has_no_share)
         return NoChoice(
             reason="all-full",
             waitable=tuple(
                 [
-                    waits[one.site][one.cost > cheapest]
-                    if one.site in waits
-                    else RemoteWait(one.site, one.next_path(), one.cost > cheapest)
+                    wait
                     for one in waiting_helps
-                    if isinstance(one, RemoteSite)
+                    for wait in self._waits_at(one, spills=one.cost > cheapest)
                 ]
             ),
-            local_waitable=self._local in waiting_helps,
+            local_waitable=self._here in waiting_helps
+            and (self._here is self._local or (self._local.able and self._local.hard_full)),
         )
+
+    def _waits_at(self, one: Candidate, *, spills: bool) -> list[RemoteWait]:
+        """Where a request may stand at the routers of a full site; here it would not stand."""
+        if isinstance(one, RoutersOfSite):
+            return [
+                RemoteWait(full.site, full.next_path(), spills, full.router)
+                for full in one.full_ones()
+            ]
+        if one.local:
+            return []
+        if one.site in self._waits:
+            return [self._waits[one.site][spills]]
+        return [RemoteWait(one.site, one.next_path(), spills)]
 
 
 def _has_no_share(one: Candidate) -> bool:
     return not one.share
-
-
-def _stay(one: Candidate, path: tuple[RouterId, ...]) -> Decision:
-    """No overflow, however many nearer sites are full: it is where the session is."""
-    return Decision(one.site, one.local, path, f"session stays at {one.name}", False, "")

@@ -8,6 +8,7 @@ from router.balance.ledger import Ledger
 from router.model import limits
 from router.model.adverts import RateLoad, RemoteCandidate
 from router.model.ids import RouterId, SiteId
+from router.model.paths import Path, in_turn
 
 SENDS_AWAY = 2  # `RateLoad.state` of a site that is over and sends all away.
 _ROUNDING = 1e-9
@@ -29,7 +30,8 @@ class Candidate:
     """One site. `refresh` brings the figures up to date; policies then read plain attributes.
 
     ``stale``: they may have changed since, by news or by time. ``able``: it is neither draining nor
-    without ready targets nor out of reach, as of the last `refresh`.
+    without ready targets nor out of reach, as of the last `refresh`. ``barred``: why a rule keeps
+    it from being chosen; empty: none does.
     ``hard_full``: no free slot of a stated capacity, or no permit of a rate. Where a rate holds,
     ``capacity`` is what it takes now: in flight and permits, or its slots if they are fewer.
     ``sends_away``: it is over its rate and passed over while another has room. ``verdict`` is set
@@ -39,6 +41,7 @@ class Candidate:
 
     __slots__ = (
         "able",
+        "barred",
         "capacity",
         "cost",
         "draining",
@@ -51,6 +54,7 @@ class Candidate:
         "rate",
         "sends_away",
         "share",
+        "shares_targets",
         "site",
         "stale",
         "targets_ready",
@@ -63,10 +67,11 @@ class Candidate:
         self.name = name
         self.local = local
         self.cost = 0
-        self.paths: tuple[tuple[RouterId, ...], ...] = ((),)
+        self.paths: tuple[Path, ...] = ((),)
         self.draining = False
         self.stale = True
         self.able = False
+        self.barred = ""
         self.targets_ready = 0
         self.capacity: int | None = None
         self.in_flight = 0
@@ -75,6 +80,8 @@ class Candidate:
         self.sends_away = False
         self.turn = 0
         self.share = 0
+        self.shares_targets = False
+        """With the other routers of its site: each has a part of the capacity of the same ones."""
         self.verdict: Verdict | None = None
         self.glimpse: object = None
         """What was last kept of it, of `seen` alone."""
@@ -117,6 +124,14 @@ class Candidate:
         """Some of its slots are learnt."""
         raise NotImplementedError
 
+    def is_out(self, excluded: frozenset[str]) -> bool:
+        """``excluded``, sites and routers, leave nothing of it; called once it is refreshed."""
+        return self.site in excluded
+
+    def is_refused(self, refused: frozenset[str]) -> bool:
+        """It was only full when it was left out."""
+        return self.site in refused
+
     def freed_per_s(self, service_time_s: float) -> float:
         """How many requests a second it lets in at most while it is full; 0.0: not known.
 
@@ -132,7 +147,7 @@ class Candidate:
         """Bring the figures up to ``now``. Repeating it changes nothing."""
         raise NotImplementedError
 
-    def next_path(self) -> tuple[RouterId, ...]:
+    def next_path(self) -> Path:
         """The way there that the next request takes; ``()``: it is here, or unreachable."""
         return ()
 
@@ -149,11 +164,12 @@ class Candidate:
 class LocalSite(Candidate):
     """This site: exact figures from its ledger, which tells nobody when they change: ever stale."""
 
-    __slots__ = ("_ledger",)
+    __slots__ = ("_ledger", "router")
 
-    def __init__(self, site: SiteId, name: str, ledger: Ledger) -> None:
+    def __init__(self, site: SiteId, name: str, ledger: Ledger, router: RouterId) -> None:
         super().__init__(site, name, local=True)
         self._ledger = ledger
+        self.router = router
 
     def refresh(self, now: float) -> None:
         """Copy the ledger's figures."""
@@ -213,6 +229,7 @@ class RemoteSite(Candidate):
         "_full_until",
         "_heard_at",
         "_path_turn",
+        "_path_turns",
         "_permits",
         "_permits_at",
         "_permits_most",
@@ -231,6 +248,7 @@ class RemoteSite(Candidate):
         self._full_until: float | None = None
         self._refused_unended = 0
         self._path_turn = 0
+        self._path_turns: tuple[Path, ...] = ()
         self._advert_targets = -1
         self._advert_capacity: int | None = None
         self._stated: int | None = None
@@ -243,8 +261,11 @@ class RemoteSite(Candidate):
         """Take over what the route table says; the estimate stays."""
         self.name = advert.site_name
         self.cost = advert.path_cost
-        self.paths = advert.paths
-        self.draining = advert.draining
+        if self.paths != advert.paths:
+            self.paths, self._path_turns = advert.paths, in_turn(advert.paths)
+        self.shares_targets = advert.shares_targets
+        self.barred = advert.barred  # Nothing new goes there, as to one that drains.
+        self.draining = advert.draining or bool(advert.barred)
         self.stale = True
         # What changed is newer than any report. Unchanged, a report since may know better.
         if advert.targets_ready != self._advert_targets:
@@ -261,6 +282,8 @@ class RemoteSite(Candidate):
         if self._full_until is not None:
             if now < self._full_until:
                 self.in_flight = max(0, self._estimate)
+                if self._told_rate is not None:
+                    self._refresh_rate(self._told_rate, now)
                 self.hard_full = True
                 return
             self._full_until = None
@@ -302,16 +325,17 @@ class RemoteSite(Candidate):
         """Seconds since the last figure; infinite: none yet."""
         return float("inf") if self._heard_at is None else max(0.0, now - self._heard_at)
 
-    def next_path(self) -> tuple[RouterId, ...]:
+    def next_path(self) -> Path:
         """The path whose turn it is; ``()``: unreachable."""
-        return self.paths[self._path_turn % len(self.paths)] if self.paths else ()
+        turns = self._path_turns
+        return turns[self._path_turn % len(turns)] if turns else ()
 
-    def take_path(self) -> tuple[RouterId, ...]:
-        """The path whose turn it is, and the turn moves on: equal paths get equal shares."""
+    def take_path(self) -> Path:
+        """The path whose turn it is, and the turn moves on: next hops get equal shares."""
         if len(self.paths) == 1:
             return self.paths[0]
         path = self.next_path()
-        self._path_turn = (self._path_turn + 1) % len(self.paths)
+        self._path_turn = (self._path_turn + 1) % len(self._path_turns)
         return path
 
     def report(
@@ -393,8 +417,8 @@ class RemoteSite(Candidate):
 def judge_alive(
     order: Sequence[Candidate],
     now: float,
-    excluded: frozenset[SiteId],
-    waits_for: frozenset[SiteId],
+    excluded: frozenset[str],
+    waits_for: frozenset[str],
     *,
     near_only: bool = False,
 ) -> list[Candidate]:
@@ -413,9 +437,9 @@ def judge_alive(
             one.refresh(now)
         if not one.able:
             one.verdict = _disability(one)
-        elif excluded and one.site in excluded:
+        elif excluded and one.is_out(excluded):
             one.verdict = "excluded"
-            if one.site in waits_for:
+            if waits_for and one.is_refused(waits_for):
                 alive.append(one)
         else:
             one.verdict = None
@@ -426,6 +450,8 @@ def judge_alive(
 
 
 def _disability(one: Candidate) -> Verdict:
+    if one.barred:
+        return "excluded"
     if one.draining:
         return "draining"
     return "unreachable" if one.targets_ready else "no-target"

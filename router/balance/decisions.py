@@ -17,6 +17,8 @@ class Decision(msgspec.Struct, frozen=True):
     ``path`` is the source route for OPEN, the egress last; ``()`` for the local site. ``overflow``:
     a cheaper candidate, to which the policy could have sent it, was passed over because it is full
     (hard before soft in ``overflow_reason``, a metric's label). Never so under `failover`.
+    ``router``: which one of the site's, where it has several; else empty. Another router of this
+    site has ``local`` false and this ``site``.
     """
 
     site: SiteId
@@ -25,6 +27,12 @@ class Decision(msgspec.Struct, frozen=True):
     reason: str
     overflow: bool
     overflow_reason: OverflowReason
+    router: RouterId = RouterId("")
+
+    @property
+    def place(self) -> str:
+        """What a request remembers an attempt by: the router, else the site."""
+        return self.router or self.site
 
 
 class RemoteWait(msgspec.Struct, frozen=True):
@@ -33,6 +41,12 @@ class RemoteWait(msgspec.Struct, frozen=True):
     site: SiteId
     path: tuple[RouterId, ...]
     spills: bool = False
+    router: RouterId = RouterId("")
+
+    @property
+    def place(self) -> str:
+        """As in `Decision`."""
+        return self.router or self.site
 
 
 class NoChoice(msgspec.Struct, frozen=True):

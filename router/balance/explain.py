@@ -36,7 +36,9 @@ def why_it_yields(one: Candidate | None, *, tried: bool) -> str:
     """Why a session leaves its site ``one`` (None: no candidate), without figures."""
     if one is None:
         return "session yields: its site serves this no more"
-    if one.draining:
+    if one.barred:
+        why = "is not taken from by a rule"
+    elif one.draining:
         why = "is draining"
     elif not one.targets_ready:
         why = "has no ready target"
@@ -137,7 +139,7 @@ def _passed_over(one: Candidate, verdict: Verdict) -> str:
         case "unreachable":
             return "no path leads there now"
         case "excluded":
-            return "it was tried for this request already"
+            return one.barred or "it was tried for this request already"
         case "dearer":
             return f"path cost {one.cost}: it stands by while a nearer site has a ready target"
         case _:

@@ -130,6 +130,7 @@ class LocalLedger:
         "ask",
         "capacity",
         "in_flight",
+        "lent",
         "load",
         "rated",
         "targets_ready",
@@ -151,6 +152,8 @@ class LocalLedger:
         """The sum over ready targets; None: none of them states one."""
         self.in_flight = 0
         """All slots held."""
+        self.lent = 0
+        """Of these, those that clients of other sites hold: whoever serves them counts them."""
         self.load = 0
         """Slots held of ready targets, of each up to its capacity."""
         self.targets_ready = 0

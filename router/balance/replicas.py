@@ -1,35 +1,158 @@
-"""One router for each remote site: a site may have several for a while, or for good."""
+"""Several routers of one site: one candidate for the policies, and which of them is taken.
+
+Each router owns the slots of its own ledger and alone admits to them. For the policies they are
+one site, with the sum of what they have. Of a site that was chosen the request goes to:
+
+- here first, if it is this site and there is room: that costs no hop;
+- else to the router with room that is nearest, of these to the one with most free slots;
+- a session, where the routers have targets of their own: to the one that is the session's by
+  rendezvous hashing among those with room. Where they share their targets any of them finds the
+  session's target by the same rule, so that the nearest is as good.
+
+A router that refused is left out and the others are asked before any dearer site.
+"""
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from router.model.adverts import RemoteCandidate
-from router.model.ids import SiteId
+from router.balance.candidates import SENDS_AWAY, Candidate, LocalSite, RemoteSite
+from router.balance.sessions import score, seed_of
+from router.model.adverts import RateLoad, RemoteCandidate
+from router.model.ids import RouterId, SiteId
 
 
-def one_of_each_site(remotes: Iterable[RemoteCandidate], own: SiteId) -> list[RemoteCandidate]:
-    """The router by which each site but ``own`` is reached, by (path cost, site).
+class RoutersOfSite(Candidate):
+    """A site by several of its routers, this one among them if it is ours."""
 
-    One that takes requests comes first, then the nearest; of equals each ingress site has its own,
-    so that all of them together use all. Requests never go around to another router of ``own``.
-    """
-    by_site: dict[SiteId, list[RemoteCandidate]] = {}
+    __slots__ = ("_left", "members")
+
+    def __init__(self, members: Sequence[LocalSite | RemoteSite]) -> None:
+        first = members[0]
+        super().__init__(first.site, first.name, first.local)
+        self.members = members
+        self._left: list[LocalSite | RemoteSite] = []  # Able, and not left out of this decision.
+        self.paths = tuple(path for one in members for path in one.paths)
+        taking = [one for one in members if one.targets_ready and not one.draining]
+        self.cost = min(one.cost for one in taking or members)
+        self.refresh(0.0)
+
+    def refresh(self, now: float) -> None:
+        """The sums over those that take requests."""
+        for one in self.members:
+            if one.stale:
+                one.refresh(now)
+        self.stale = True
+        self.draining = all([one.draining for one in self.members])
+        self._left = [one for one in self.members if one.able]
+        self.able = bool(self._left)
+        self._sum()
+
+    def is_out(self, excluded: frozenset[str]) -> bool:
+        """All are left out; else the figures are of those that are not."""
+        if self.site in excluded:
+            return True
+        left = [one for one in self._left if one.router not in excluded]
+        if not left:
+            # Where one of them is only full, waiting helps.
+            self.hard_full = any([one.hard_full for one in self._left])
+            return True
+        if len(left) < len(self._left):
+            self._left = left
+            self._sum()
+        return False
+
+    def is_refused(self, refused: frozenset[str]) -> bool:
+        """One of them was only full."""
+        return self.site in refused or any([one.router in refused for one in self.members])
+
+    def _sum(self) -> None:
+        left = self._left
+        ready = [one.targets_ready for one in left]
+        shared = any([one.shares_targets for one in self.members])
+        self.targets_ready = (max if shared else sum)(ready or [0])
+        stated = [one.capacity for one in left if one.capacity is not None]
+        self.capacity = sum(stated) if stated else None
+        self.in_flight = sum([one.in_flight for one in left])
+        self.hard_full = bool(left) and all([one.hard_full for one in left])
+        self.sends_away = bool(left) and all([one.sends_away for one in left])
+        rates = [one.rate for one in left if one.rate is not None]
+        self.rate = None
+        if rates and len(rates) == len(left):
+            self.rate = RateLoad(
+                sum([rate.per_s for rate in rates]),
+                sum([rate.permits for rate in rates]),
+                SENDS_AWAY if self.sends_away else min([rate.state for rate in rates]),
+            )
+
+    @property
+    def stated_capacity(self) -> int | None:
+        """The sum of their slots."""
+        each = [one.stated_capacity for one in self._left]
+        stated = [one for one in each if one is not None]
+        return sum(stated) if stated else None
+
+    @property
+    def is_learnt(self) -> bool:
+        """Some of its slots are learnt."""
+        return any([one.is_learnt for one in self._left])
+
+    def freed_per_s(self, service_time_s: float) -> float:
+        """The sum over them; 0.0 where one is not known."""
+        each = [one.freed_per_s(service_time_s) for one in self._left]
+        return sum(each) if all(each) else 0.0
+
+    @property
+    def heard_at(self) -> float | None:
+        """Of the one that was heard of longest ago."""
+        told = [one.heard_at for one in self._left if not one.local]
+        heard = [at for at in told if at is not None]
+        return min(heard) if heard and len(heard) == len(told) else None
+
+    def age_s(self, now: float) -> float:
+        """Of the oldest figure in the sum."""
+        return max((one.age_s(now) for one in self._left), default=float("inf"))
+
+    def full_ones(self) -> list[RemoteSite]:
+        """Of the others those where a request may wait, whatever it was told there before."""
+        return [
+            one
+            for one in self.members
+            if isinstance(one, RemoteSite) and one.able and one.hard_full
+        ]
+
+    def pick(self, session: int = 0) -> LocalSite | RemoteSite:
+        """The router for the next request, as of the last judgement; for a site that is able."""
+        roomy = [one for one in self._left if not one.hard_full] or self._left or [*self.members]
+        if session and not any([one.shares_targets for one in self.members]):
+            return max(roomy, key=lambda one: _session_key(one, session))
+        return min(roomy, key=_nearness)
+
+    def next_path(self) -> tuple[RouterId, ...]:
+        """To the router for the next request."""
+        return self.pick().next_path()
+
+
+def by_site(remotes: Iterable[RemoteCandidate], own: SiteId) -> dict[SiteId, list[RemoteCandidate]]:
+    """The routers of each site, those of equal rank in another order at each site that asks."""
+    found: dict[SiteId, list[RemoteCandidate]] = {}
     for one in remotes:
-        if one.site != own:
-            by_site.setdefault(one.site, []).append(one)
-    chosen = [
-        found[0] if len(found) == 1 else min(found, key=lambda one: _rank(one, own))
-        for found in by_site.values()
-    ]
-    return sorted(chosen, key=lambda one: (one.path_cost, one.site))
+        found.setdefault(one.site, []).append(one)
+    for several in found.values():
+        if len(several) > 1:
+            several.sort(key=lambda one: zlib.crc32(f"{own} {one.router}".encode()))
+    return found
 
 
-def _rank(one: RemoteCandidate, own: SiteId) -> tuple[bool, bool, bool, int, int, str]:
+def _nearness(one: LocalSite | RemoteSite) -> tuple[bool, bool, int, int, int]:
+    paths = one.paths
     return (
-        one.draining,
-        not one.targets_ready,
-        one.capacity == 0,
-        one.path_cost,
-        zlib.crc32(f"{own} {one.router}".encode()),
-        one.router,
+        not one.local,
+        one.sends_away,
+        one.cost,
+        len(paths[0]) if paths else 0,
+        one.in_flight - (one.capacity or 0),
     )
+
+
+def _session_key(one: LocalSite | RemoteSite, session: int) -> float:
+    return score(session, seed_of(one.router), max(1, one.targets_ready))

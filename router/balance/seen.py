@@ -13,7 +13,7 @@ from router.balance.policies import POLICIES, choose
 from router.model.ids import RouterId, SiteId
 from router.model.specs import PolicySpec
 
-_PASSING = ("glimpse", "stale", "turn", "verdict")
+_PASSING = ("glimpse", "shares_targets", "stale", "turn", "verdict")
 _FIGURES = tuple(name for name in Candidate.__slots__ if name not in _PASSING)
 _figures_of = attrgetter(*_FIGURES)  # All that a policy may read: the cheapest copy there is.
 
@@ -56,8 +56,8 @@ class Seen(msgspec.Struct, frozen=True):
     further: int
     chosen: SiteId | None
     stays: bool
-    excluded: frozenset[SiteId]
-    refused: frozenset[SiteId]
+    excluded: frozenset[str]
+    refused: frozenset[str]
 
 
 class _Kept(Candidate):
@@ -103,7 +103,7 @@ class Replay:
         self._seen = seen
         self._all = [_Kept(one) for one in seen.candidates]
         holds = seen.policy.name == "failover"
-        waits_for: frozenset[SiteId] = seen.refused if holds else frozenset()
+        waits_for: frozenset[str] = seen.refused if holds else frozenset()
         alive = judge_alive(self._all, seen.at, seen.excluded, waits_for)
         self._tied = choose(POLICIES[seen.policy.name], alive)
 

@@ -38,6 +38,8 @@ class ConfigDirectory:
             "Put it back, or delete the site with: sitectl delete",
         )
         self._last: Reading | None = None
+        self.documents: tuple[Document, ...] = ()
+        """Those that count, as last read."""
         self._trouble: ConfigError | None = None  # With the directory as a whole.
         self._left_out: ConfigError | None = None  # Files beyond the bound.
         self._poked = asyncio.Event()
@@ -147,6 +149,7 @@ class ConfigDirectory:
         if wanted is None:
             return None
         self._acceptance.served(documents)
+        self.documents = tuple(documents)
         own = self._acceptance.errors()
         own += [error for error in (self._trouble, self._left_out) if error is not None]
         reading = news(self._last, wanted, (*own, *across, *remaining))

@@ -11,10 +11,18 @@ SW0109 no Site; of `control.directory` SW0110 a file that cannot be read, SW0111
 """
 
 from router.documents.text import KINDS, file_name, plain, read, write
-from router.documents.wanted import Listening, Wanted, clashes, listening_addresses, resolve
+from router.documents.wanted import (
+    Agreement,
+    Listening,
+    Wanted,
+    clashes,
+    listening_addresses,
+    resolve,
+)
 
 __all__ = [
     "KINDS",
+    "Agreement",
     "Listening",
     "Wanted",
     "clashes",

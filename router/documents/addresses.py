@@ -68,6 +68,22 @@ def address(findings: Findings, node: Node, path: str) -> str | Bad:
     return value
 
 
+def ip_and_port(findings: Findings, node: Node, path: str) -> str | Bad:
+    """``IP:PORT``, IPv6 in brackets; kept as written. A name may stand for several addresses."""
+    value = address(findings, node, path)
+    parts = None if isinstance(value, Bad) else split_host_port(value)
+    if parts is not None and not is_ip(parts[0]):
+        findings.add(node, path, f"expected IP:PORT, got {shown(node)}", "127.0.0.1:8010")
+        return BAD
+    return value
+
+
+def is_loopback(place: str) -> bool:
+    """Whether ``place``, as of `ip_and_port`, is reached from this machine alone."""
+    parts = split_host_port(place)
+    return parts is not None and is_ip(parts[0]) and ipaddress.ip_address(parts[0]).is_loopback
+
+
 def split_host_port(value: str) -> tuple[str, int | None] | None:
     """``HOST[:PORT]`` taken apart, brackets off; None: it is not that."""
     bracketed = re.match(r"\[([^\]]+)\](?::([0-9]{1,5}))?\Z", value)

@@ -5,6 +5,7 @@ from typing import Protocol
 from router.documents import capacities
 from router.documents.nodes import Findings, Mapping
 from router.model.capacity import Spill
+from router.model.sharing import ALL
 
 
 class BesideRates(Protocol):
@@ -29,6 +30,9 @@ class Capped(BesideRates, Protocol):
     @property
     def spill(self) -> Spill: ...
 
+    @property
+    def service(self) -> str: ...
+
 
 def check_rates(
     findings: Findings, node: Mapping, path: str, rates: list[float], spec: BesideRates
@@ -44,6 +48,15 @@ def check_rates(
 def check_cap(findings: Findings, node: Mapping, path: str, spec: Capped) -> bool:
     """So does what stands beside a site's cap, and its ``spill``."""
     found = capacities.of_spec(spec.site_capacity)
+    if spec.service == ALL and spec.site_capacity is not None:
+        findings.add(
+            node.get("siteCapacity") or node,
+            f"{path}.siteCapacity",
+            "a capacity is of one service, and service '*' is all of them",
+            "Write a Policy for each service that has one",
+            "SW0104",
+        )
+        return False
     if found.per_s is None and spec.spill == "all":
         findings.add(
             node.get("spill") or node,

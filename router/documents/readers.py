@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from router.documents import capacities
 from router.documents.nodes import Findings, Mapping, Node, Scalar, Sequence
-from router.model import limits
+from router.model import limits, sharing
 from router.model.specs import WORKLOAD_KINDS
 
 Reader = Callable[[Findings, Node, str], Any]
@@ -31,6 +31,10 @@ _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
 _PORT_NAME = re.compile(r"(?=[0-9-]*[a-z])[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
 _SIZE = re.compile(r"([0-9]{1,15})(KiB|MiB|GiB)?\Z")
 _UNIT_BYTES: Final = {"": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+_SITE_PATTERN = re.compile(r"[a-z0-9*?][a-z0-9.*?-]*(@[a-f0-9*?]{1,8})?\Z")
+SITE_PATTERN_HINT: Final = (
+    "Write a site's name, NAME@ and 8 characters of its id, or its id; * is any characters, ? one"
+)
 _YAML_BOOLEANS = frozenset({"yes", "no", "on", "off", "true", "false"})
 _UNIT_S: Final = {"ms": 0.001, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -91,6 +95,27 @@ def name(findings: Findings, node: Node, path: str) -> str | Bad:
         )
         return BAD
     return value
+
+
+def service_or_all(findings: Findings, node: Node, path: str) -> str | Bad:
+    """A service's name, or ``*`` for all that say nothing themselves."""
+    if isinstance(node, Scalar) and node.value == sharing.ALL:
+        return sharing.ALL
+    return name(findings, node, path)
+
+
+def site_pattern(findings: Findings, node: Node, path: str) -> str | Bad:
+    """Sites as a rule names them (`model.sharing`)."""
+    value = text_of(findings, node, path, "a site")
+    if isinstance(value, Bad) or is_site_pattern(value):
+        return value
+    findings.add(node, path, f"{shown(node)} names no site", SITE_PATTERN_HINT)
+    return BAD
+
+
+def is_site_pattern(value: str) -> bool:
+    """Whether a rule may name sites so."""
+    return len(value) <= limits.SHARING_PATTERN_CHARS_MAX and _SITE_PATTERN.match(value) is not None
 
 
 def is_name(value: str) -> bool:

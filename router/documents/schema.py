@@ -11,7 +11,7 @@ from typing import Any, Final, get_args, get_type_hints
 
 import msgspec
 
-from router.documents import addresses, capacities, readers, weights
+from router.documents import addresses, capacities, proxies, readers, weights
 from router.documents.nodes import Findings, Mapping, Node, Scalar
 from router.documents.rate_rules import check_cap, check_rates
 from router.documents.readers import BAD, Bad, Reader
@@ -25,7 +25,10 @@ from router.model.settings import (
     Timeouts,
 )
 from router.model.specs import (
+    EVERY_HOST,
     ConnectorSpec,
+    ConsoleAuth,
+    ConsoleSpec,
     Kind,
     LinkSpec,
     ListenerSpec,
@@ -38,6 +41,8 @@ from router.model.specs import (
 )
 
 POLICIES: Final = get_args(PolicyName)
+CONSOLE_AUTHS: Final[tuple[ConsoleAuth, ...]] = ("internal", "unsecured")
+"""Of hosts: OpenShift is asked in its namespaces alone."""
 DAY_S: Final = 86_400.0
 
 Check = Callable[[Findings, Mapping, str, Any], bool]
@@ -274,6 +279,26 @@ def _check_site(findings: Findings, node: Mapping, path: str, spec: SiteSpec) ->
     return True
 
 
+def _check_console(findings: Findings, node: Mapping, path: str, spec: ConsoleSpec) -> bool:
+    if spec.auth == "unsecured" and not addresses.is_loopback(spec.bind):
+        findings.add(
+            _place(node, "auth"),
+            f"{path}.auth",
+            f"unsecured is for this machine alone, and {spec.bind} can be reached from others",
+            "Use auth: internal, or bind: 127.0.0.1:8010",
+        )
+        return False
+    if spec.auth == "unsecured" and EVERY_HOST in spec.hosts:
+        findings.add(
+            _place(node, "hosts"),
+            f"{path}.hosts",
+            "without a login the console must know its names: pages of others could look else",
+            "Write the names",
+        )
+        return False
+    return True
+
+
 def _check_affinity(findings: Findings, node: Mapping, path: str, spec: Affinity) -> bool:
     if spec.by == "header" and not spec.name:
         findings.add(node, path, "field 'name' is missing", "Name the header field")
@@ -304,6 +329,23 @@ _AFFINITY = Shape(
     Field("by", readers.word("cookie", "header", "client"), required=True),
     Field("name", _TOKEN),
     check=_check_affinity,
+)
+
+
+def _console_host(findings: Findings, node: Node, path: str) -> Any:
+    """A name, or any."""
+    if isinstance(node, Scalar) and node.value == EVERY_HOST:
+        return EVERY_HOST
+    return addresses.host(findings, node, path)
+
+
+_CONSOLE = Shape(
+    ConsoleSpec,
+    Field("bind", addresses.ip_and_port),
+    Field("auth", readers.word(*CONSOLE_AUTHS)),
+    Field("tls_cert", readers.name),
+    Field("hosts", readers.many(_console_host, limits.CONSOLE_HOSTS_MAX, "names")),
+    check=_check_console,
 )
 _TIMEOUTS = bounded(Timeouts)
 _LIMITS = bounded(ServiceLimits)
@@ -351,6 +393,9 @@ def _policy(findings: Findings, node: Node, path: str) -> Any:
 _MEMORY = readers.size(limits.MEMORY_LIMIT_BYTES_MIN, limits.MEMORY_LIMIT_BYTES_MAX)
 
 
+_SITES = readers.optional(readers.many(readers.site_pattern, limits.SHARING_PATTERNS_MAX, "sites"))
+
+
 def _memory_limit(findings: Findings, node: Node, path: str) -> Any:
     """A size; 0 is what the system lets the router have."""
     if isinstance(node, Scalar) and node.plain and node.value == "0":
@@ -374,7 +419,11 @@ SHAPES: Final[dict[Kind, Shape]] = {
         Field("memory_limit_bytes", _memory_limit),
         Field("access_log_share", readers.share),
         Field("adopt_services", readers.boolean),
+        Field("peers", readers.many(addresses.address, limits.PEERS_MAX, "addresses")),
         Field("tracing", readers.boolean),
+        Field("link_proxy", proxies.proxy),
+        Field("tells", readers.word("all", "nothing")),
+        Field("console", readers.optional(_CONSOLE.read), shape=_CONSOLE),
         check=_check_site,
     ),
     "Service": Shape(
@@ -421,13 +470,16 @@ SHAPES: Final[dict[Kind, Shape]] = {
         LinkSpec,
         Field("cost", readers.optional(readers.integer(limits.COST_MIN, limits.COST_MAX))),
         Field("disabled", readers.boolean),
+        Field("proxy", proxies.proxy),
     ),
     "Policy": Shape(
         SitePolicySpec,
-        Field("service", readers.name, required=True),
+        Field("service", readers.service_or_all, required=True),
         Field("site_capacity", readers.site_capacity),
         *_RATE_FIELDS,
         Field("spill", readers.word("excess", "all")),
+        Field("export_to", _SITES),
+        Field("import_from", _SITES),
         check=check_cap,
     ),
 }

@@ -15,6 +15,7 @@ from router.model.addresses import join
 from router.model.bursts import BurstSpec
 from router.model.errors import ConfigError
 from router.model.ids import ServiceKey
+from router.model.sharing import Sharing, SharingRules
 from router.model.specs import (
     ConnectorSpec,
     Document,
@@ -29,6 +30,17 @@ _ANY_ADDRESS = frozenset({"0.0.0.0", "::", "[::]", ""})
 _LOCAL_NAMES = frozenset({"localhost", "localhost.", "ip6-localhost"})
 
 
+class Agreement(msgspec.Struct, frozen=True):
+    """How the routers of a site divide: ``own`` is this one, ``division`` names who shares.
+
+    ``others``: who may have slots beside it now, and must agree before it uses what it gains.
+    """
+
+    own: str
+    division: str
+    others: frozenset[str]
+
+
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """What a site should be. ``name`` is the site's; the tables go by document name.
 
@@ -36,6 +48,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     own, and those not in the table not at all; None: at the service's own port.
     ``declared_at_s``: Unix seconds by service, where the documents tell (`Document`).
     ``siblings``: link ports, ``HOST:PORT``, of other routers of this site that this one dials.
+    ``is_divided``: capacities are this router's shares; others of the site have the same targets.
+    ``shares``: how that came about; None: nobody has to agree.
     Nobody changes the tables: a new state is a new value.
     """
 
@@ -50,6 +64,19 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     inner_ports: dict[ServiceKey, int] | None = None
     declared_at_s: dict[str, float] = {}
     siblings: tuple[str, ...] = ()
+    is_divided: bool = False
+    shares: Agreement | None = None
+
+    @property
+    def rules(self) -> SharingRules:
+        """With whom services are shared."""
+        return SharingRules(
+            {
+                spec.service: Sharing(spec.export_to, spec.import_from)
+                for spec in self.policies.values()
+                if spec.export_to is not None or spec.import_from is not None
+            }
+        )
 
 
 class Listening(msgspec.Struct, frozen=True):
@@ -253,6 +280,9 @@ def listening_addresses(
     admin = addresses.split_host_port(site.admin) if site.admin else None
     if admin is not None and admin[1] is not None:
         found.append(Listening(admin[0], admin[1], "the admin API"))
+    console = addresses.split_host_port(site.console.bind) if site.console else None
+    if console is not None and console[1] is not None:
+        found.append(Listening(console[0], console[1], "the console"))
     spoken_for: set[tuple[str, int | None]] = set()
     elsewhere: dict[tuple[str, int | None], str] = {}
     for spec in listeners.values():

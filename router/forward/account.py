@@ -17,15 +17,12 @@ TURNED_AWAY = ("all-full", "no-route", "no-target")
 class Account(Record):
     """The record of one `Dispatch`, which writes it in place as things happen (hot)."""
 
-    __slots__ = ("_watch", "begun_at", "held_at")
+    __slots__ = ("_watch",)
 
     def __init__(self, request: Request, watch: Watch | None, now: float) -> None:
         self._watch = watch
         self.started_at = now
-        self.begun_at = inf
-        """When the last attempt did; infinite: it waits for another."""
-        self.held_at = inf
-        """When that one had a target."""
+        self.begun_at = self.held_at = inf
         self.waited_since = None
         self.waited_s = self.total_s = 0.0
         self.attempts = self.in_flight = 0
@@ -84,21 +81,16 @@ class Account(Record):
                 code_class = "error" if request.protocol == "tcp" else "5xx"
         counters.request(served_at, code_class, seconds)
         if self.held_at != self.started_at:  # The commonest have a target at once.
-            counters.phases(seconds, *self._phases(now))
+            counters.phases(seconds, *self.phases(now))
         watch, self._watch = self._watch, None
         if watch is not None:
             target = local.target if local is not None and site is not None else ""
             watch.counted(self._passage(failure, served_at, target, now))
 
-    def _phases(self, now: float) -> tuple[float, float, float]:
-        """Queue, network, target: all of its time."""
-        begun_at, held_at = min(self.begun_at, now), min(self.held_at, now)
-        return begun_at - self.started_at, held_at - begun_at, now - held_at
-
     def _passage(
         self, failure: LegFailure | None, served_at: str, target: str, now: float
     ) -> Passage:
-        queue_s, network_s, target_s = self._phases(now)
+        queue_s, network_s, target_s = self.phases(now)
         return Passage(
             site=served_at,
             target=target,

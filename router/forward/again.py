@@ -3,8 +3,9 @@
 from math import inf
 from typing import Protocol
 
+from router.forward.missing_routes import Stranded
 from router.forward.ports import LegFailure
-from router.forward.service import Service, Stranded
+from router.forward.service import Service
 from router.model import limits
 from router.net.ports import Timer
 
@@ -66,7 +67,7 @@ class Again:
         """`Stranded.rerouted` follows; False: it has waited long enough, or too many do."""
         if self._way_until is None:
             self._way_until = now + limits.REROUTE_WAIT_S
-        if now >= self._way_until or not self._service.strand(self._request):
+        if now >= self._way_until or not self._service.routes.strand(self._request):
             return False
         again_at = min(now + limits.REROUTE_S, self._way_until)
         self._way_timer = self._service.timers.call_at(again_at, self._request.rerouted)
@@ -77,7 +78,7 @@ class Again:
         if self._way_timer is not None:
             self._way_timer.cancel()
             self._way_timer = None
-            self._service.unstrand(self._request)
+            self._service.routes.unstrand(self._request)
 
     def _look(self) -> None:
         self._timer = None

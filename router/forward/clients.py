@@ -8,11 +8,12 @@ from router.forward.counters import HTTP_CLASSES
 from router.forward.dispatch import Dispatch
 from router.forward.ingress_http import HttpSession
 from router.forward.ingress_tcp import TcpSession
-from router.forward.observing import Observing
+from router.forward.observing import Flow, Observing
 from router.forward.ports import Leg, LegHandler, Request
 from router.forward.protocols import http2
 from router.forward.service import Service
 from router.forward.target_tcp import Received
+from router.forward.unwatched import UnwatchedFlow
 from router.forward.watched import WatchedLeg, refused
 from router.net.ports import Connection, Loss, Network
 
@@ -113,6 +114,16 @@ class ClientConnection:
     @property
     def connection(self) -> Connection:
         return self._connection
+
+    def flows(self) -> list[Flow]:
+        """What is under way."""
+        return [self._flow_of(leg) for leg in self.session.legs]
+
+    def _flow_of(self, leg: Leg) -> Flow:
+        if isinstance(leg, WatchedLeg):
+            return leg
+        assert isinstance(leg, Dispatch), "there is no other leg of a client"
+        return UnwatchedFlow(leg, str(self._client), self.session)
 
     @property
     def held_bytes(self) -> int:

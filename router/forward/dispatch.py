@@ -31,6 +31,7 @@ from router.forward.again import Again
 from router.forward.counters import HTTP_CLASSES
 from router.forward.local import LocalLeg
 from router.forward.observing import Watch
+from router.forward.past import Record
 from router.forward.ports import LegFailure, LegHandler, Request
 from router.forward.remote import RemoteLeg
 from router.forward.sender import Sender
@@ -38,7 +39,7 @@ from router.forward.service import Service
 from router.forward.target_tcp import Received
 from router.forward.tries import CHARGED, Tries
 from router.model import limits
-from router.model.ids import RouterId, SiteId
+from router.model.ids import SiteId
 
 STATUS_CLASS_AT = len(b"HTTP/1.1 ")
 
@@ -60,6 +61,7 @@ class Dispatch(Sender):
         "_complete_at",
         "_deadline",
         "_local",
+        "_place",
         "_service",
         "_standing",
         "_stood_half_at",
@@ -86,7 +88,8 @@ class Dispatch(Sender):
         self._again: Again | None = None
         self._deadline: float | None = None  # Of waiting in the queue.
         self._away = False  # The attempt is elsewhere for want of room here: `Demand.left`.
-        self._standing: SiteId | None = None
+        self._place = ""  # Of the last attempt: `Decision.place`.
+        self._standing: str | None = None  # As `_place`.
         self._stood_half_at = 0.0  # A stand refused before then was not let stand.
         self._asked_at: float | None = None  # An OPEN is unanswered that may not wait.
         self._told_opened = False
@@ -108,6 +111,21 @@ class Dispatch(Sender):
         if service.ledger.rated:
             service.ledger.ask(self._account.started_at)
         self._next(self._account.started_at)
+
+    @property
+    def record(self) -> Record:
+        """What is kept of it."""
+        return self._account
+
+    @property
+    def request(self) -> Request:
+        """As it goes on."""
+        return self._request
+
+    @property
+    def target(self) -> str:
+        """Of this site, that has it now; empty: none."""
+        return self._local.target if self._local is not None else ""
 
     # Leg
 
@@ -212,10 +230,11 @@ class Dispatch(Sender):
             self._note_answer(now)
         if self._standing is not None:
             # It waited there: of that time the network had no more than a usual round trip.
-            travelled_s = self._service.remotes.round_trip_s(self._standing)
+            assert account.site is not None, "it stands somewhere"
+            travelled_s = self._service.remotes.round_trip_s(account.site)
             account.begun_at = max(account.begun_at, now - travelled_s)
             self._end_stand(turned_away=False)
-            self._leave(account.overflow_reason)
+            self._leave(account.site, account.overflow_reason)
         if account.waited_since is not None:
             account.note_waited(self._service, now)
             self._service.room.served()
@@ -231,7 +250,7 @@ class Dispatch(Sender):
         return self._request.preferred
 
     @property
-    def out(self) -> frozenset[SiteId]:
+    def out(self) -> frozenset[str]:
         return self._tries.out
 
     def forget_lost_ways(self) -> None:
@@ -240,6 +259,7 @@ class Dispatch(Sender):
     def granted(self, slot: Slot) -> None:
         self._service.room.left(self)
         self._account.site = self._service.site
+        self._place = self._service.balancer.own_place
         self._account.overflow_reason = ""
         self._account.reason = "waited until a slot was free here"
         self._serve_here(slot, self._service.timers.now())
@@ -257,10 +277,10 @@ class Dispatch(Sender):
     def stand(self, wait: RemoteWait, until: float) -> bool:
         now = self._service.timers.now()
         wait_ms = max(1, int((until - now) * 1000))
-        if not self._open_remote(wait.site, wait.path, wait_ms, now):
+        if not self._open_remote(wait, wait_ms, now):
             return False
         self._account.reason = "waited until a slot was free there"
-        self._standing = wait.site
+        self._standing = wait.place
         self._stood_half_at = (now + until) / 2
         assert self._deadline is not None, "it waits"
         self._repeating().look_at(self._deadline + limits.STAND_S)  # It may fall silent.
@@ -295,13 +315,11 @@ class Dispatch(Sender):
 
     def _try_again(self, failure: LegFailure) -> None:
         """The attempt failed, and all of the request is here."""
-        site = self._account.site
-        assert site is not None, "an attempt had a site"
         self._opened = False  # What is sent meanwhile is kept for the next one.
         self._account.held_at = inf
         self._account.retried_for = failure.code
         local_target = self._local.target if self._local is not None else None
-        self._tries.note(failure, site, local_target)
+        self._tries.note(failure, self._place, local_target)
         now, late_at = self._service.timers.now(), self._late_at()
         if now >= late_at:
             self._fail(TOO_LATE)
@@ -315,9 +333,9 @@ class Dispatch(Sender):
     def _next(self, now: float) -> None:
         """Try the best candidate left; else wait; else fail."""
         service, tries = self._service, self._tries
-        preferred = self._request.preferred
+        preferred, session = self._request.preferred, self._request.session
         while tries.begin():
-            choice = service.balancer.select(now, tries.excluded, preferred, tries.refused)
+            choice = service.balancer.select(now, tries.excluded, preferred, tries.refused, session)
             if type(choice) is not Decision:  # `isinstance` is slow for their kind of class.
                 assert isinstance(choice, NoChoice)
                 if tries.forgive():
@@ -350,7 +368,7 @@ class Dispatch(Sender):
         busy when it was asked is not so any more, as far as is known."""
         tries = self._tries
         was_busy = tries.excluded - tries.out
-        return bool(tries.way_lost or was_busy) or now < self._service.settles_until
+        return bool(tries.way_lost or was_busy) or now < self._service.routes.settles_until
 
     def _is_permitted(self, now: float) -> bool:
         """Another attempt may begin; else the last failure is the answer."""
@@ -367,9 +385,9 @@ class Dispatch(Sender):
 
     def _note_unbegun(self, decision: Decision) -> None:
         if decision.local:
-            self._tries.exclude(decision.site)
+            self._tries.exclude(decision.place)
         else:
-            self._tries.lose_way(decision.site)
+            self._tries.lose_way(decision.place)
 
     def _await_way(self, now: float) -> bool:
         if not self._repeating().wait_for_way(now):
@@ -403,9 +421,9 @@ class Dispatch(Sender):
         account = self._account
         if not decision.local:
             self._keep(decision, now)
-            if not self._open_remote(decision.site, decision.path, 0, now):
+            if not self._open_remote(decision, 0, now):
                 return False
-            self._leave(decision.overflow_reason)
+            self._leave(decision.site, decision.overflow_reason)
         else:
             service, avoid = self._service, self._tries.avoid
             if account.attempts or account.seen is not None:
@@ -416,25 +434,28 @@ class Dispatch(Sender):
                 account.capacity = ledger.capacity
             session = self._request.session
             slot = service.admission.take(now, avoid, session)
-            if avoid and type(slot) is not Slot and not self._may_leave(decision.site, now):
+            if avoid and type(slot) is not Slot and not self._may_leave(decision.place, now):
                 # Rather the same one than none.
                 slot = service.admission.take(now, NO_TARGETS, session)
             if type(slot) is not Slot:
                 return False
             account.site = decision.site
+            self._place = decision.place
             self._serve_here(slot, now)
         account.overflow_reason = decision.overflow_reason
         account.reason = decision.reason
         return True
 
-    def _may_leave(self, site: SiteId, now: float) -> bool:
-        """Another site has room: better than a target that broke off this very request.
+    def _may_leave(self, place: str, now: float) -> bool:
+        """Another site, or router of this one, has room: better than a target that broke off this
+        very request.
 
         Not for a policy that goes farther only when the nearest has no target at all.
         """
-        tries, left = self._tries, {site}
-        balancer = self._service.balancer
-        choice = balancer.select(now, tries.excluded | left, None, tries.refused | left)
+        tries, left = self._tries, {place}
+        choice = self._service.balancer.select(
+            now, tries.excluded | left, None, tries.refused | left, self._request.session
+        )
         return type(choice) is Decision
 
     def _serve_here(self, slot: Slot, now: float) -> None:
@@ -446,29 +467,33 @@ class Dispatch(Sender):
             if self._owes_writable:
                 self._service.timers.at_turn_end(self._repay_writable)
 
-    def _open_remote(
-        self, site: SiteId, path: tuple[RouterId, ...], wait_ms: int, now: float
-    ) -> bool:
+    def _open_remote(self, to: Decision | RemoteWait, wait_ms: int, now: float) -> bool:
         service = self._service
         leg = RemoteLeg(
             self._request,
             self,
             service,
-            site=site,
-            path=path,
+            site=to.site,
+            path=to.path,
             wait_ms=wait_ms,
         )
         if not leg.start(service.streams, service.site):
             return False
         self._asked_at = None if wait_ms else now
-        self._account.site = site
+        self._account.site = to.site
+        self._place = to.place
         self._local = None
         self._launch(leg, now)
         return True
 
-    def _leave(self, overflow_reason: str) -> None:
-        """A remote attempt is under way; with a reason, or for want of targets, it is demand."""
+    def _leave(self, site: SiteId, overflow_reason: str) -> None:
+        """A remote attempt is under way; with a reason, or for want of targets, it is demand.
+
+        Not of this router where another one of this site takes it: there it is.
+        """
         service = self._service
+        if site == service.site:
+            return
         if overflow_reason or not service.ledger.targets_ready:
             self._away = True
             service.demand.left()
@@ -493,9 +518,9 @@ class Dispatch(Sender):
     def _may_wait_for(self, choice: NoChoice) -> bool:
         """Some full site has not failed this request in another way."""
         out = self._tries.out
-        if choice.local_waitable and self._service.site not in out:
+        if choice.local_waitable and self._service.balancer.own_place not in out:
             return True
-        return any(wait.site not in out for wait in choice.waitable)
+        return any(wait.place not in out for wait in choice.waitable)
 
     def _fail(self, failure: LegFailure) -> None:
         self._service.timers.at_turn_end(partial(self._finish, failure))

@@ -247,6 +247,7 @@ class EgressStream:
 
     def _serve(self, slot: Slot) -> None:
         held, self._held = self._held, None
+        self._service.ledger.lent += 1
         leg = self._service.local_leg(self._request, self._answer, slot, via_local=False)
         self._leg = self._answer.leg = leg
         if leg.is_opened:

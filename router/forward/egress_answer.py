@@ -86,6 +86,7 @@ class EgressAnswer:
 
     def done(self, failure: LegFailure | None) -> None:
         self.over = True
+        self._ledger.lent -= 1
         self.leg = None  # It holds us: let no cycle wait for the collector.
         if self.stream_lost:
             outlived, self.outlived = self.outlived, None  # It holds us.

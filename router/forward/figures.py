@@ -5,7 +5,7 @@ import msgspec
 from router.balance.decisions import Explanation
 from router.balance.learning import Learnt
 from router.balance.site_gate import RateState
-from router.forward.counters import CountersSnapshot
+from router.forward.counters import CountersSnapshot, Tally
 from router.forward.listeners import ListenerState
 from router.model.adverts import RateLoad
 from router.model.ids import ServiceKey
@@ -24,6 +24,16 @@ class Load(msgspec.Struct, frozen=True):
 
 
 NO_LOAD = Load(0, 0, None)
+
+
+class PortReading(msgspec.Struct, frozen=True, kw_only=True):
+    """What is read of a service port every few seconds, cheaply."""
+
+    tally: Tally
+    capacity: int | None
+    capacity_per_s: float | None
+    targets_ready: int
+    queued: int
 
 
 class TargetInfo(msgspec.Struct, frozen=True, kw_only=True):

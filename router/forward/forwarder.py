@@ -1,18 +1,22 @@
 """The forwarding of one router, as `main` sees it: wanted state in, figures out."""
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import islice
 
 from router.balance.decisions import Explanation
 from router.balance.demand import ScaleFigures
+from router.balance.egresses import OWN_ROUTER
+from router.balance.knees import Level
 from router.balance.saturation import Totals
 from router.balance.site_gate import RateState
+from router.balance.target import TargetState
 from router.forward.clients import ClientConnection
 from router.forward.egress import EgressStream, Refused, request_of
-from router.forward.figures import NO_LOAD, Load, ServiceSnapshot, TargetInfo
+from router.forward.figures import NO_LOAD, Load, PortReading, ServiceSnapshot, TargetInfo
 from router.forward.listeners import Listeners, ListenerState
-from router.forward.observing import Observing
+from router.forward.observing import Flow, Observing
 from router.forward.past import Record
 from router.forward.ports import NoTls, TargetConfig
 from router.forward.pressure import Pressure
@@ -23,9 +27,9 @@ from router.link.ports import OpenRequest, Stream, StreamHandler, StreamOpener
 from router.model import limits
 from router.model.adverts import LoadReport, RemoteCandidate
 from router.model.capacity import SiteCap
-from router.model.ids import ServiceKey, SiteId
+from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.settings import ServiceLimits
-from router.model.specs import ServiceSpec
+from router.model.specs import ServiceProtocol, ServiceSpec
 from router.net.ports import Connection, ConnectionHandler, Network, Timer, Tls
 
 RELAYED = ("tcp", "http", "http2")
@@ -76,8 +80,11 @@ class Forwarder:
         rng: random.Random,
         settles_s: float = 0.0,
         connections_max: int = limits.CLIENT_CONNECTIONS_MAX,
+        router: RouterId = OWN_ROUTER,
     ) -> None:
-        """``settles_s``: for so long from now on requests without a route wait for one.
+        """``router`` is this one, among those of the site.
+
+        ``settles_s``: for so long from now on requests without a route wait for one.
 
         ``connections_max``: of clients, over all listeners.
         """
@@ -92,6 +99,7 @@ class Forwarder:
             streams=streams,
             site=site,
             site_name=site_name,
+            router=router,
             rng=rng,
             pressure=self._pressure,
             load_changed=self._load_changed,
@@ -240,9 +248,54 @@ class Forwarder:
         service = self._services.get(key)
         return service.ledger.rate_per_s if service is not None else None
 
+    def under_way(self) -> Iterator[tuple[ServiceKey, dict[str, int]]]:
+        """What clients of this site have in flight, of service ports that have some: see
+        `Service.under_way`. Some 0.2 µs for each idle service port."""
+        for key, service in self._services.items():
+            held = service.under_way()
+            if held:
+                yield key, held
+
+    def reading_of(self, key: ServiceKey) -> PortReading | None:
+        """Totals and figures of a service port; None: it is not known any more."""
+        service = self._services.get(key)
+        if service is None:
+            return None
+        ledger = service.ledger
+        return PortReading(
+            tally=service.counters.tally(),
+            capacity=ledger.capacity,
+            capacity_per_s=ledger.rate_per_s,
+            targets_ready=ledger.targets_ready,
+            queued=service.room.queued,
+        )
+
+    def config_of(self, key: ServiceKey) -> ServiceSpec | None:
+        """How a service port is declared; None: it is not."""
+        return self._services[key].config if key in self._declared else None
+
+    @property
+    def keys(self) -> list[ServiceKey]:
+        """The service ports known here, in order."""
+        return sorted(self._services)
+
     def totals_of(self, service: str) -> list[Totals]:
         """Of each port of ``service`` that is known here."""
         return [one.totals() for key, one in self._services.items() if key.name == service]
+
+    def sample_latency(self) -> None:
+        """Time a few requests of every service port."""
+        for service in self._services.values():
+            service.sample_latency()
+
+    def latencies_of(self, key: ServiceKey) -> list[tuple[TargetState, list[Level]]]:
+        """As `Service.latencies`; none of a service port that is not known here."""
+        service = self._services.get(key)
+        return service.latencies() if service is not None else []
+
+    def left(self) -> dict[ServiceKey, dict[str, int]]:
+        """Requests that ended elsewhere since a cheaper site was full, by service port and site."""
+        return {key: one.counters.left() for key, one in self._services.items()}
 
     def sample_demand(self) -> None:
         """Once a second: what is wanted of every service port."""
@@ -275,6 +328,16 @@ class Forwarder:
         service = self._services.get(key)
         return service.past.last(count, denied=denied) if service is not None else []
 
+    def all_past(self) -> Iterator[tuple[ServiceKey, ServiceProtocol, list[Record]]]:
+        """What is kept of the last requests of every service port; see `Past.kept`."""
+        for key, service in list(self._services.items()):  # Which may change in between.
+            yield key, service.protocol, service.past.kept()
+
+    def flows(self, most: int) -> Iterator[Flow]:
+        """What is under way for clients of this site, of ``most`` clients at most."""
+        for client in islice(self._under_way.clients, most):
+            yield from client.flows()
+
     def sessions_of(self, key: ServiceKey) -> Sessions | None:
         """How the service port keeps sessions; None: not at all."""
         service = self._services.get(key)
@@ -287,12 +350,18 @@ class Forwarder:
 
     def services_snapshot(self) -> list[ServiceSnapshot]:
         """All service ports, by key."""
-        now = self._network.now()
+        return list(self.snapshots())
+
+    def snapshots(self) -> Iterator[ServiceSnapshot]:
+        """All service ports, by key, each as of when it is asked for.
+
+        Between two of them the router may go on: what comes meanwhile is left out, what goes too.
+        """
         listeners = self._listeners.states()
-        return [
-            self._snapshot(service, now, listeners.get(key))
-            for key, service in sorted(self._services.items())
-        ]
+        for key in self.keys:
+            service = self._services.get(key)
+            if service is not None:
+                yield self._snapshot(service, self._network.now(), listeners.get(key))
 
     def listens_at(self, key: ServiceKey, port: int) -> bool:
         """Whether clients of ``key`` are accepted at ``port``."""

@@ -168,6 +168,12 @@ class HttpSession:
         """The client's connection is lost, and bytes of its tunnel are still on their way."""
         return self._tunnel_timer is not None
 
+    @property
+    def legs(self) -> list[Leg]:
+        """What is under way."""
+        exchange = self._exchange
+        return [exchange.leg] if exchange is not None and hasattr(exchange, "leg") else []
+
     # What the connection tells.
 
     def received(self, data: memoryview) -> None:

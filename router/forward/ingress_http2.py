@@ -170,6 +170,12 @@ class Http2Session:
         """Of responses, beside what the connection holds: streams without credit."""
         return self._http2.queued_bytes if self._http2 is not None else 0
 
+    @property
+    def legs(self) -> list[Leg]:
+        """What is under way."""
+        streams = self._http2.streams.values() if self._http2 is not None else ()
+        return [stream.user.leg for stream in streams if hasattr(stream.user, "leg")]
+
     def abort(self) -> None:
         """End at once, as after the grace of a drain."""
         self._connection.abort()

@@ -39,6 +39,8 @@ class TcpSession:
         "_timer",
         "_timers",
         "_undelivered",
+        "bytes_in",
+        "bytes_out",
     )
 
     def __init__(
@@ -61,6 +63,7 @@ class TcpSession:
         self._gone = False
         self._outlives = False
         self._undelivered = 0
+        self.bytes_in = self.bytes_out = 0
         self._answer = _Answer(self, connection)
         request = Request(
             key=key,
@@ -92,9 +95,15 @@ class TcpSession:
     def drain(self) -> None:
         """Nothing to do: the exchange under way ends by itself."""
 
-    def moved(self) -> None:
-        """Bytes passed towards the client."""
+    @property
+    def legs(self) -> list[Leg]:
+        """What is under way."""
+        return [self._leg] if hasattr(self, "_leg") else []  # Until both sides are over.
+
+    def moved(self, size_bytes: int) -> None:
+        """So many bytes passed towards the client."""
         self._moved = True
+        self.bytes_out += size_bytes
 
     def half_closed(self) -> None:
         """One direction finished: what is left has less time."""
@@ -107,6 +116,7 @@ class TcpSession:
 
     def received(self, data: memoryview) -> None:
         self._moved = True
+        self.bytes_in += len(data)
         if not self._leg.send(data):
             self._connection.pause()
 
@@ -177,13 +187,13 @@ class _Answer:
         self.over = False
 
     def opened(self) -> None:
-        self._session.moved()
+        self._session.moved(0)
 
     def head(self, head: bytes, body_bytes: int) -> None:
         raise AssertionError("a response head on a tcp leg")
 
     def received(self, data: memoryview) -> None:
-        self._session.moved()
+        self._session.moved(len(data))
         if not self._connection.send(data) and self.leg is not None:
             self.leg.pause()
 

@@ -1,14 +1,15 @@
 """What may be known of single requests, and who wants to know it. Nobody: nothing is done.
 
-`main` supplies an access log, a tracer, or neither; both are told on the data thread and must
-neither block nor raise. What is told holds no header value, cookie or body but in ``request``, of
-which they take what is theirs to take.
+`main` supplies an access log, a tracer, a follower, or none of them; they are told on the data
+thread and must neither block nor raise. What is told holds no header value, cookie or body but in
+``request``, of which they take what is theirs to take.
 """
 
 from typing import Literal, Protocol
 
 import msgspec
 
+from router.forward.past import Record
 from router.forward.ports import LegCode, Request
 from router.model.ids import ServiceKey
 
@@ -92,14 +93,44 @@ class AccessLog(Protocol):
     def finished(self, finished: Finished) -> None: ...
 
 
+class Flow(Protocol):
+    """One request or connection that is under way."""
+
+    @property
+    def key(self) -> ServiceKey: ...
+    @property
+    def client(self) -> str: ...
+    @property
+    def request(self) -> Request: ...
+    @property
+    def record(self) -> Record: ...
+    @property
+    def target(self) -> str: ...
+    @property
+    def bytes_in(self) -> int: ...
+    @property
+    def bytes_out(self) -> int: ...
+
+
+class Follower(Protocol):
+    """Looks at requests as they come and go."""
+
+    def begun(self, flow: Flow) -> None:
+        """It is on its way."""
+
+    def ended(self, flow: Flow, finished: Finished) -> None:
+        """Once for each that has begun while anybody looked."""
+
+
 class Observing:
     """Who wants to know of single requests at this router now; may change at any time."""
 
-    __slots__ = ("_access_log", "_tracer", "is_on")
+    __slots__ = ("_access_log", "_follower", "_tracer", "is_on")
 
     def __init__(self) -> None:
         self._access_log: AccessLog | None = None
         self._tracer: Tracer | None = None
+        self._follower: Follower | None = None
         self.is_on = False
         """Anybody does. Asked once per request."""
 
@@ -111,8 +142,21 @@ class Observing:
     def tracer(self) -> Tracer | None:
         return self._tracer
 
+    @property
+    def follower(self) -> Follower | None:
+        return self._follower
+
+    def follow(self, follower: Follower | None) -> None:
+        """Requests under way go on as they began."""
+        self._follower = follower
+        self._decide()
+
     def set(self, access_log: AccessLog | None, tracer: Tracer | None) -> None:
         """Requests under way go on as they began."""
         self._access_log = access_log
         self._tracer = tracer
-        self.is_on = access_log is not None or tracer is not None
+        self._decide()
+
+    def _decide(self) -> None:
+        watchers = (self._access_log, self._tracer, self._follower)
+        self.is_on = any(one is not None for one in watchers)

@@ -17,9 +17,12 @@ class Record:
 
     __slots__ = (
         "attempts",
+        "begun_at",
         "capacity",
         "code_class",
+        "held_at",
         "in_flight",
+        "number",
         "outcome",
         "overflow_reason",
         "reason",
@@ -34,11 +37,17 @@ class Record:
     )
 
     attempts: int
+    begun_at: float
+    """When the last attempt did; infinite: it waits for another."""
     capacity: int | None
     """Of this site, as ``in_flight``, when it was chosen at once; else in ``seen``."""
     code_class: CodeClass
     """Of the answer, if it is passed on whole."""
+    held_at: float
+    """When that one had a target."""
     in_flight: int
+    number: int
+    """Unset until somebody asks for flows: who does numbers it."""
     outcome: str
     """``ok``, or why the exchange failed; empty: it is under way."""
     overflow_reason: str
@@ -58,6 +67,11 @@ class Record:
     waited_since: float | None
     """In the queue; None: it does not, or has had its slot."""
 
+    def phases(self, now: float) -> tuple[float, float, float]:
+        """Queue, network, target: all of its time until ``now``."""
+        begun_at, held_at = min(self.begun_at, now), min(self.held_at, now)
+        return begun_at - self.started_at, held_at - begun_at, now - held_at
+
 
 class Past:
     """The last `limits.DECISIONS_KEPT` requests, and as many of those that were denied.
@@ -75,6 +89,10 @@ class Past:
         """A request begins. Hot: the ring's own method."""
         self.denied: Callable[[Record], None] = self._denied.append
         """It was denied."""
+
+    def kept(self) -> list[Record]:
+        """All, each once, in no order."""
+        return list(dict.fromkeys((*self._recent, *self._denied)))
 
     def last(self, count: int, *, denied: bool) -> list[Record]:
         """At most ``count``, the latest to begin first; ``denied``: only those."""

@@ -47,8 +47,8 @@ class Waiting(Hashable, Protocol):
     def preferred(self) -> SiteId | None: ...
 
     @property
-    def out(self) -> frozenset[SiteId]:
-        """Sites that failed this request in a way that waiting does not mend."""
+    def out(self) -> frozenset[str]:
+        """Places (`Decision.place`) that failed this request for good: waiting mends nothing."""
 
     def forget_lost_ways(self) -> None:
         """Routes changed: sites that could not be reached may be."""
@@ -94,9 +94,9 @@ class WaitingRoom:
         timers: Timers,
         *,
         round_trip_s: Callable[[SiteId], float],
-        freed_per_s: Callable[[SiteId], float],
+        freed_per_s: Callable[[str], float],
     ) -> None:
-        """``freed_per_s``: how many a second a full site lets in at most; 0.0: not known."""
+        """``freed_per_s``: how many a second a full place lets in at most; 0.0: not known."""
         self._site = site
         self._balancer = balancer
         self._admission = admission
@@ -107,8 +107,8 @@ class WaitingRoom:
         self._limit = 0
         # To its deadline, in order of arrival.
         self._line: OrderedDict[Waiting, float] = OrderedDict()
-        self._standing: dict[SiteId, int] = {}
-        self._not_before: dict[SiteId, float] = {}
+        self._standing: dict[str, int] = {}  # By `RemoteWait.place`.
+        self._not_before: dict[str, float] = {}
 
     @property
     def queued(self) -> int:
@@ -156,10 +156,10 @@ class WaitingRoom:
 
     def _promised_per_s(self, choice: NoChoice) -> float:
         """At the most, since other ingresses have their share of it; 0.0: not known."""
-        full = [wait.site for wait in choice.waitable]
+        full = [wait.place for wait in choice.waitable]
         if choice.local_waitable:
             full.append(self._site)
-        each = [self._freed_per_s(site) for site in full]
+        each = [self._freed_per_s(place) for place in full]
         return sum(each) if all(each) else 0.0
 
     def leave(self, waiter: Waiting) -> bool:
@@ -173,21 +173,23 @@ class WaitingRoom:
         """The admission took it out: granted or expired."""
         del self._line[waiter]
 
-    def stand_ended(self, site: SiteId, *, turned_away: bool) -> None:
+    def stand_ended(self, place: str, *, turned_away: bool) -> None:
         """A stand is over, whatever ended it. ``turned_away``: it was not let stand at all."""
-        left = self._standing[site] - 1
+        left = self._standing[place] - 1
         if left:
-            self._standing[site] = left
+            self._standing[place] = left
         else:
-            del self._standing[site]
+            del self._standing[place]
         if turned_away:
-            self._not_before[site] = self._timers.now() + limits.STAND_RETRY_S
+            self._not_before[place] = self._timers.now() + limits.STAND_RETRY_S
 
     def reconsider(self) -> None:
         """Figures changed: send on who can go now, and let others stand."""
         while self._line:
             waiter = next(iter(self._line))
-            choice = self._balancer.select(self._timers.now(), waiter.out, waiter.preferred)
+            choice = self._balancer.select(
+                self._timers.now(), waiter.out, waiter.preferred, session=waiter.session
+            )
             if isinstance(choice, NoChoice):
                 self._place(choice)
                 return
@@ -217,14 +219,14 @@ class WaitingRoom:
         for wait in choice.waitable:
             if len(self._line) <= stay:
                 return
-            if now < self._not_before.get(wait.site, now):
+            if now < self._not_before.get(wait.place, now):
                 continue
-            places = self._places(wait.site) - self._standing.get(wait.site, 0)
+            places = self._places(wait) - self._standing.get(wait.place, 0)
             if places > 0:
                 self._send_to_stand(wait, islice(self._line.items(), stay, None), places)
 
-    def _places(self, site: SiteId) -> int:
-        return standing_target(self._freed_per_s(site), self._round_trip_s(site))
+    def _places(self, wait: RemoteWait) -> int:
+        return standing_target(self._freed_per_s(wait.place), self._round_trip_s(wait.site))
 
     def _send_to_stand(
         self,
@@ -237,12 +239,12 @@ class WaitingRoom:
         fit = (
             (waiter, deadline)
             for waiter, deadline in waiters
-            if wait.site not in waiter.out and deadline - now > round_trip_s + limits.STAND_MIN_S
+            if wait.place not in waiter.out and deadline - now > round_trip_s + limits.STAND_MIN_S
         )
         for waiter, deadline in list(islice(fit, places)):
             until = min(now + limits.STAND_S, deadline - round_trip_s)
             if not waiter.stand(wait, until):
-                self._not_before[wait.site] = now + limits.STAND_RETRY_S
+                self._not_before[wait.place] = now + limits.STAND_RETRY_S
                 return
             self.leave(waiter)
-            self._standing[wait.site] = self._standing.get(wait.site, 0) + 1
+            self._standing[wait.place] = self._standing.get(wait.place, 0) + 1

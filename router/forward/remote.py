@@ -37,18 +37,18 @@ def upgrade_of(offer: OpenRequest) -> str | None:
 
 
 class RemoteObserver(Protocol):
-    """What a `RemoteLeg` tells of its egress site; the service behind it feeds its balancer."""
+    """What a `RemoteLeg` tells of its egress, a router; the service feeds its balancer."""
 
-    def remote_opened(self, site: SiteId) -> None:
+    def remote_opened(self, site: SiteId, router: RouterId) -> None:
         """An OPEN is on its way there."""
 
-    def remote_count(self, site: SiteId, in_flight: int) -> None:
+    def remote_count(self, site: SiteId, router: RouterId, in_flight: int) -> None:
         """The egress's own count, fresh."""
 
-    def remote_refused(self, site: SiteId, in_flight: int) -> None:
+    def remote_refused(self, site: SiteId, router: RouterId, in_flight: int) -> None:
         """It is full."""
 
-    def remote_ended(self, site: SiteId, in_flight: int) -> None:
+    def remote_ended(self, site: SiteId, router: RouterId, in_flight: int) -> None:
         """Once for each `remote_opened`; the egress's count without it, -1: not told."""
 
 
@@ -134,7 +134,7 @@ class RemoteLeg:
             return False
         self._stream = stream
         self._counted = True
-        self._observer.remote_opened(self._site)
+        self._observer.remote_opened(self._site, self._path[-1])
         return True
 
     # Leg
@@ -168,13 +168,13 @@ class RemoteLeg:
     # StreamHandler
 
     def accepted(self, in_flight: int) -> None:
-        self._observer.remote_count(self._site, in_flight)
+        self._observer.remote_count(self._site, self._path[-1], in_flight)
         if not self._over:
             self._handler.opened()
 
     def refused(self, reason: Refusal, in_flight: int) -> None:
         if reason == "busy":
-            self._observer.remote_refused(self._site, in_flight)
+            self._observer.remote_refused(self._site, self._path[-1], in_flight)
         else:
             self._count_end(in_flight)
         self._done(LegFailure("cancelled") if self._aborted else LegFailure(reason))
@@ -267,7 +267,7 @@ class RemoteLeg:
         if not self._counted:
             return
         self._counted = False
-        self._observer.remote_ended(self._site, in_flight)
+        self._observer.remote_ended(self._site, self._path[-1], in_flight)
 
     def _broken(self, reason: str) -> None:
         stream = self._stream

@@ -1,26 +1,27 @@
 """One service port at this site: its parts joined, its figures in one place."""
 
 import random
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from functools import partial
-from math import inf
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
 from router.balance.balancer import ServiceBalancer
 from router.balance.decisions import Explanation
 from router.balance.demand import Demand, DemandFigures, ScaleFigures, each_of, targets_wanted
+from router.balance.knees import Level
 from router.balance.ledger import LocalLedger, Slot
 from router.balance.retries import RetryBudget
 from router.balance.saturation import Totals
+from router.balance.target import TargetState
 from router.balance.waiting import queue_limit
 from router.forward.admission import Admission
 from router.forward.counters import ServiceCounters
 from router.forward.figures import Load, TargetInfo
 from router.forward.health import HealthChecks
 from router.forward.http1.terms import http_terms
+from router.forward.leg_makers import LegMaker, LegMakers
 from router.forward.local import LocalLeg
+from router.forward.missing_routes import MissingRoutes
 from router.forward.outcomes import Outcomes
 from router.forward.past import Past
 from router.forward.ports import LegHandler, Request, TargetConfig
@@ -30,15 +31,17 @@ from router.forward.remotes import Remotes
 from router.forward.request_ids import RequestIds
 from router.forward.sessions import Session, Sessions
 from router.forward.targets import Targets
-from router.forward.timed_leg import Learning, TimedLeg
+from router.forward.timed_leg import Learning
 from router.link.ports import StreamOpener
 from router.model import limits
 from router.model.addresses import split
 from router.model.adverts import LoadReport, RemoteCandidate
 from router.model.capacity import SiteCap, TargetTerms
-from router.model.ids import ServiceKey, SiteId
+from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.specs import ServiceProtocol, ServiceSpec
 from router.net.ports import Network, Timer
+
+NOTHING: dict[str, int] = {}
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,19 +51,13 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     streams: StreamOpener
     site: SiteId
     site_name: str
+    router: RouterId
     rng: random.Random
     pressure: Pressure
     load_changed: Callable[[ServiceKey], None]
     targets_changed: Callable[[], None]
     settles_until: float = 0.0
     """Until then a route that is missing may be about to be learnt."""
-
-
-class Stranded(Hashable, Protocol):
-    """A request whose only way broke."""
-
-    def rerouted(self) -> None:
-        """Routes changed: try again. It is no longer stranded."""
 
 
 class Service:
@@ -70,18 +67,18 @@ class Service:
     """
 
     __slots__ = (
-        "_deserted_at",
         "_health",
         "_learning",
+        "_leg_makers",
         "_load_moved",
         "_make_leg",
         "_outcomes",
         "_rate_state",
         "_rate_timer",
         "_shared",
-        "_stranded",
         "_targets",
         "_told",
+        "_under_way_at",
         "admission",
         "balancer",
         "config",
@@ -98,6 +95,7 @@ class Service:
         "request_ids",
         "retries",
         "room",
+        "routes",
         "sessions",
         "site",
         "streams",
@@ -127,7 +125,7 @@ class Service:
         self.request_ids.set_name(config.request_id)
         self.ledger = LocalLedger()
         self.balancer = ServiceBalancer(
-            key, shared.site, shared.site_name, self.ledger, config.policy
+            key, shared.site, shared.site_name, self.ledger, config.policy, shared.router
         )
         self.admission = Admission(self.ledger, 0, shared.network, self._load_changed)
         self.room = WaitingRoom(
@@ -148,12 +146,13 @@ class Service:
         self._learning = Learning(
             self.ledger, shared.network, shared.rng.random, self._capacity_learnt
         )
-        self._make_leg: Callable[..., LocalLeg] = LocalLeg
+        self._make_leg: LegMaker = LocalLeg
+        self._leg_makers = LegMakers(self._learning, shared.network, self._set_leg_maker)
         self._targets = Targets(
             shared.network, shared.site_name, config.timeouts, self.http_terms.heads
         )
-        self._stranded: dict[Stranded, None] = {}
-        self._deserted_at = -inf  # No other site has served since.
+        self.routes = MissingRoutes(shared.settles_until)
+        self._under_way_at: dict[SiteId, int] = {}  # Streams of ours, by the site they end at.
         self.has_targets = False
         """A connector of this site names some."""
         self._told: tuple[int, int | None, float | None] = (0, None, None)
@@ -197,10 +196,7 @@ class Service:
             }
         )
         self._learning.set_targets(targets)
-        # Chosen here and not per request, so that who learns nothing pays nothing.
-        self._make_leg = (
-            partial(TimedLeg, self._learning, self.timers) if self._learning.is_on else LocalLeg
-        )
+        self._leg_makers.set_targets(targets)
         for target, config in targets.items():
             if config.unusable:  # At once, all of them: what follows may look for a target.
                 self.ledger.set_ready(target, False)
@@ -223,28 +219,9 @@ class Service:
         self._note_desertion(was_served)
         if self.sessions is not None:
             self.sessions.set_sites(self.balancer.sites)
-        for request in list(self._stranded):
-            request.rerouted()
+        self.routes.changed()
         self.room.rerouted()
         self._recall_if_deserted()
-
-    @property
-    def settles_until(self) -> float:
-        """Until then a request without a route waits for one.
-
-        A router that is replaced says goodbye, and its neighbours find the next one in a moment.
-        """
-        return max(self._shared.settles_until, self._deserted_at + limits.ROUTE_RETURNS_S)
-
-    def strand(self, request: Stranded) -> bool:
-        """Tell ``request`` when routes change; False: too many wait for that."""
-        if len(self._stranded) >= limits.REROUTES_WAITING_MAX:
-            return False
-        self._stranded[request] = None
-        return True
-
-    def unstrand(self, request: Stranded) -> None:
-        self._stranded.pop(request, None)
 
     def report_load(self, report: LoadReport, site: SiteId) -> None:
         """A load report of ``site`` came; who waits may go there at once."""
@@ -258,6 +235,7 @@ class Service:
             report.capacity,
             self.timers.now(),
             report.rate,
+            report.router,
         )
         self._note_desertion(was_served)
         self.room.reconsider()
@@ -290,23 +268,41 @@ class Service:
 
     # RemoteObserver (`remote`)
 
-    def remote_opened(self, site: SiteId) -> None:
-        self.balancer.opened(site)
+    def remote_opened(self, site: SiteId, router: RouterId) -> None:
+        self.balancer.opened(site, router)
+        self._under_way_at[site] = self._under_way_at.get(site, 0) + 1
 
-    def remote_count(self, site: SiteId, in_flight: int) -> None:
-        self.balancer.report_count(site, in_flight, self.timers.now())
+    def remote_count(self, site: SiteId, router: RouterId, in_flight: int) -> None:
+        self.balancer.report_count(site, in_flight, self.timers.now(), router)
 
-    def remote_refused(self, site: SiteId, in_flight: int) -> None:
-        self.balancer.refused(site, in_flight, self.timers.now())
+    def remote_refused(self, site: SiteId, router: RouterId, in_flight: int) -> None:
+        self.balancer.refused(site, in_flight, self.timers.now(), router)
 
-    def remote_ended(self, site: SiteId, in_flight: int) -> None:
-        self.balancer.ended(site, in_flight, self.timers.now())
+    def remote_ended(self, site: SiteId, router: RouterId, in_flight: int) -> None:
+        self.balancer.ended(site, in_flight, self.timers.now(), router)
+        left = self._under_way_at[site] - 1
+        if left:
+            self._under_way_at[site] = left
+        else:
+            del self._under_way_at[site]
 
     def shed_idle(self) -> int:
         """Close connections to targets that nobody uses; how many."""
         return self._targets.shed_idle()
 
     # Figures
+
+    def under_way(self) -> dict[str, int]:
+        """What clients of this site have in flight, by name of the site that serves it, or where
+        it stands in a queue. Without those that have nothing."""
+        here = self.ledger.in_flight - self.ledger.lent
+        if not self._under_way_at and not here:
+            return NOTHING
+        name_of = self.remotes.name_of
+        held = {self.site: here} if here else {}
+        for site, count in self._under_way_at.items():
+            held[site] = held.get(site, 0) + count  # Of another router of this site, too.
+        return {name_of(site): count for site, count in held.items()}
 
     def load(self) -> Load:
         """What other sites are told."""
@@ -320,6 +316,18 @@ class Service:
     def sample_demand(self) -> None:
         """Once a second, also of services by the thousand: it looks at no target."""
         self.demand.sample(self.ledger.in_flight, self.room.queued, self._asked_total)
+
+    def sample_latency(self) -> None:
+        """Time the next few requests that targets of this site serve."""
+        if self.has_targets and self.protocol != "tcp":
+            self._leg_makers.sample()
+
+    def latencies(self) -> list[tuple[TargetState, list[Level]]]:
+        """How long requests took at each target, by how many were in flight there."""
+        return [
+            (state, self._leg_makers.levels(state.target))
+            for state in self.ledger.targets(self.timers.now())
+        ]
 
     def demanded(self) -> DemandFigures:
         """How much of it is wanted here now."""
@@ -345,10 +353,15 @@ class Service:
         """What says whether this site is saturated."""
         ledger, counters = self.ledger, self.counters
         requests, overflowed = counters.totals()
-        is_paced = ledger.rated and not ledger.has_room_at(self.timers.now())
+        now = self.timers.now()
+        is_paced = ledger.rated and not ledger.has_room_at(now)
+        full = ledger.targets_ready > 0 and (is_paced or ledger.is_full)
+        absent = self.has_targets and not ledger.targets_ready
+        if (full or absent) and self.balancer.has_room_at_siblings(now):
+            full = absent = False  # The site is not, while one of its routers is not.
         return Totals(
-            full=ledger.targets_ready > 0 and (is_paced or ledger.is_full),
-            absent=self.has_targets and not ledger.targets_ready,
+            full=full,
+            absent=absent,
             demand=self.demanded().demand,
             capacity=ledger.capacity or 0,
             requests=requests,
@@ -382,13 +395,17 @@ class Service:
     def explain(self, now: float, session: Session | None = None) -> Explanation:
         """What would be decided now, for a request of ``session`` if given, and why."""
         preferred = session.site if session is not None else None
-        return self.balancer.explain(now, preferred=preferred)
+        key = session.key if session is not None else 0
+        return self.balancer.explain(now, preferred=preferred, session=key)
 
     # Inside
 
     @property
     def _asked_total(self) -> int:
         return self.retries.requests + self.demand.brought
+
+    def _set_leg_maker(self, make: LegMaker) -> None:
+        self._make_leg = make
 
     def _note_each(self) -> None:
         """What a target takes: as long as one is ready, so that it is known when none is."""
@@ -401,12 +418,13 @@ class Service:
         if ready:
             self._outcomes.returned(target)
             self._learning.returned(target)
+            self._leg_makers.returned(target)
         self.ledger.set_ready(target, ready)
         self._targets_changed()
         self._recall_if_deserted()
 
-    def _freed_per_s(self, site: SiteId) -> float:
-        return self.balancer.freed_per_s(site, self.remotes.service_time_s)
+    def _freed_per_s(self, place: str) -> float:
+        return self.balancer.freed_per_s(place, self.remotes.service_time_s)
 
     def _can_spare_a_target(self) -> bool:
         """Never the last one of all, however it fails: an error is better than no answer.
@@ -422,7 +440,7 @@ class Service:
 
     def _note_desertion(self, was_served: bool) -> None:
         if was_served and not self.balancer.is_served_elsewhere:
-            self._deserted_at = self.timers.now()
+            self.routes.deserted(self.timers.now())
 
     def _recall_if_deserted(self) -> None:
         if not self.ledger.targets_ready and not self.balancer.is_served_elsewhere:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from math import inf
+from typing import Protocol
 
 from router.balance.learning import Learner, Learnt
 from router.balance.ledger import LocalLedger, Slot
@@ -80,6 +81,16 @@ class Learning:
             self._ledger.set_slots(target, self._learners[target].limit)
 
 
+class Timing(Protocol):
+    """Hears of requests that are timed."""
+
+    def answered(self, target: str, latency_s: float, in_flight: int) -> None:
+        """A good answer began so long after the target had the whole request."""
+
+    def failed(self, target: str) -> None:
+        """It gave no answer, or said that it is too busy."""
+
+
 class TimedLeg(LocalLeg):
     """A `LocalLeg` that times its target: from when that has the whole request to its final head.
 
@@ -91,7 +102,7 @@ class TimedLeg(LocalLeg):
 
     def __init__(
         self,
-        learning: Learning,
+        learning: Timing,
         timers: Timers,
         request: Request,
         handler: LegHandler,

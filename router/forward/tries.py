@@ -3,9 +3,8 @@
 from router.forward.admission import NO_TARGETS
 from router.forward.ports import LegCode, LegFailure
 from router.model import limits
-from router.model.ids import SiteId
 
-NO_SITES: frozenset[SiteId] = frozenset()
+NO_SITES: frozenset[str] = frozenset()
 
 NOT_PROCESSED: LegCode = "not-processed"
 """Promised of a request that a target had taken (RFC 9113, 8.7): any method may run again."""
@@ -21,9 +20,10 @@ NEWS_FOLLOW: frozenset[LegCode] = frozenset(("no-route", "draining"))
 
 
 class Tries:
-    """The memory of one request's failed attempts.
+    """The memory of one request's failed attempts, by `Decision.place`.
 
-    ``excluded`` sites are left out of selection until the request waits, those of ``refused`` only
+    A place is a site, or one router of several that a site has. ``excluded`` ones are left out of
+    selection until the request waits, those of ``refused`` only
     because they were full; ``hopeless`` ones failed it in a way that waiting does not mend, and
     stay out; those of ``way_lost`` are out until routes change. ``avoid`` are targets of this site
     that broke off: its others are as good as any other site's. Of other sites we know no targets:
@@ -56,7 +56,7 @@ class Tries:
         self._broke_off = NO_SITES
 
     @property
-    def out(self) -> frozenset[SiteId]:
+    def out(self) -> frozenset[str]:
         """Sites for which this request does not wait."""
         return self.hopeless | self.way_lost if self.way_lost else self.hopeless
 
@@ -85,32 +85,32 @@ class Tries:
             return False
         return failure.code == NOT_PROCESSED or (idempotent and failure.code in REPEATABLE)
 
-    def note(self, failure: LegFailure, site: SiteId, local_target: str | None) -> None:
-        """An attempt at ``site`` failed; ``local_target`` if that is this site."""
+    def note(self, failure: LegFailure, place: str, local_target: str | None) -> None:
+        """An attempt at ``place`` failed; ``local_target`` if that is this router."""
         self.last = failure
         if failure.code == "busy":
-            self.excluded |= {site}
-            self.refused |= {site}
+            self.excluded |= {place}
+            self.refused |= {place}
             return
-        self.refused -= {site}
+        self.refused -= {place}
         if not failure.untouched:
             self._repeats += 1
             if failure.code == "link-lost":
-                if site in self._lost_links:  # Gone: its other lanes will tell so one by one.
-                    self.lose_way(site)
-                self._lost_links |= {site}
+                if place in self._lost_links:  # Gone: its other lanes will tell so one by one.
+                    self.lose_way(place)
+                self._lost_links |= {place}
                 return
             if local_target is not None:
                 self.avoid |= {local_target}
                 return
             if failure.code == "target-reset":  # An idle connection's end, as a rule.
-                self.excluded |= {site}
-                self._broke_off |= {site}
+                self.excluded |= {place}
+                self._broke_off |= {place}
                 return
         if failure.code in NEWS_FOLLOW:
-            self.lose_way(site)
+            self.lose_way(place)
         else:
-            self.exclude(site)
+            self.exclude(place)
 
     def forgive(self) -> bool:
         """Nobody else is left: sites where a target broke off count again; whether any do."""
@@ -118,17 +118,17 @@ class Tries:
         self.excluded -= forgiven
         return bool(forgiven)
 
-    def lose_way(self, site: SiteId) -> None:
+    def lose_way(self, place: str) -> None:
         """No stream can reach it now; another may once routes have followed."""
-        self.refused -= {site}
-        self.excluded |= {site}
-        self.way_lost |= {site}
+        self.refused -= {place}
+        self.excluded |= {place}
+        self.way_lost |= {place}
 
-    def exclude(self, site: SiteId) -> None:
+    def exclude(self, place: str) -> None:
         """Never again for this request."""
-        self.refused -= {site}
-        self.excluded |= {site}
-        self.hopeless |= {site}
+        self.refused -= {place}
+        self.excluded |= {place}
+        self.hopeless |= {place}
 
     def verdict(self) -> LegFailure:
         """What to tell when there is nothing left to try."""

@@ -3,8 +3,10 @@
 from router.forward.dispatch import Dispatch
 from router.forward.http1 import render
 from router.forward.observing import NO_PASSAGE, Finished, Observing, Passage, Span
+from router.forward.past import Record
 from router.forward.ports import Leg, LegFailure, LegHandler, Request
 from router.forward.service import Service
+from router.model.ids import ServiceKey
 from router.net.ports import Address, Buffer
 
 CLIENT_GONE = 499
@@ -42,7 +44,7 @@ def refused(service: Service, observing: Observing, client: Address, status: int
 class WatchedLeg:
     """Counts what passes between a session and its `Dispatch`, and tells of it at the end.
 
-    A `Leg` for the one, a `LegHandler` and `Watch` for the other.
+    A `Leg` for the one, a `LegHandler` and `Watch` for the other; a `Flow` for who looks on.
     """
 
     __slots__ = (
@@ -50,6 +52,7 @@ class WatchedLeg:
         "_bytes_in",
         "_bytes_out",
         "_client",
+        "_dispatch",
         "_handler",
         "_leg",
         "_observing",
@@ -87,8 +90,40 @@ class WatchedLeg:
     def start(self) -> None:
         """Once, before any other call."""
         dispatch = Dispatch(self._request, self, self._service, self)
-        self._leg = dispatch
+        self._leg = self._dispatch = dispatch
         dispatch.start()
+        if self._observing.follower is not None:
+            self._observing.follower.begun(self)
+
+    # Flow
+
+    @property
+    def key(self) -> ServiceKey:
+        return self._service.key
+
+    @property
+    def client(self) -> str:
+        return str(self._client)
+
+    @property
+    def request(self) -> Request:
+        return self._request
+
+    @property
+    def record(self) -> Record:
+        return self._dispatch.record
+
+    @property
+    def target(self) -> str:
+        return self._dispatch.target
+
+    @property
+    def bytes_in(self) -> int:
+        return self._bytes_in
+
+    @property
+    def bytes_out(self) -> int:
+        return self._bytes_out
 
     def answered(self, status: int) -> None:
         """What the session itself has answered before `done`; later calls mean nothing."""
@@ -145,6 +180,7 @@ class WatchedLeg:
     def done(self, failure: LegFailure | None) -> None:
         self._leg = None
         self._tell(failure)  # First: the session may go on to the next request.
+        del self._dispatch  # It holds us: let no cycle wait for the collector.
         self._handler.done(failure)
 
     # Watch
@@ -174,6 +210,8 @@ class WatchedLeg:
             span.ended(finished)
         if self._observing.access_log is not None:
             self._observing.access_log.finished(finished)
+        if self._observing.follower is not None:
+            self._observing.follower.ended(self, finished)
 
     def _answer(self, failure: LegFailure | None) -> tuple[int, str]:
         """The status that the client got, and our code if the answer was ours."""

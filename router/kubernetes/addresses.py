@@ -74,15 +74,27 @@ def link_host(options: SiteOptions, namespace: str) -> str:
     Made of ``ingress-host`` (a domain that leads to the ingress) as Skupper makes its own, so that
     one value does for all namespaces of a cluster. Empty: no ``ingress-host`` is given.
     """
+    return host_under(options, HOST_PREFIX, namespace)
+
+
+def host_under(options: SiteOptions, first: str, namespace: str) -> str:
+    """A host whose first label is ``first``, below ``ingress-host``; empty: there is none."""
     domain = _stated(options)[0]
-    return f"{HOST_PREFIX}.{namespace}.{domain}" if domain else ""
+    return f"{first}.{namespace}.{domain}" if domain else ""
+
+
+def route_host(route: Object) -> str:
+    """What a Route was given; empty: nothing yet."""
+    hosts = [entry.get("host") for entry in entries(route, "status", "ingress")]
+    hosts.append(_part(route, "spec", "host"))
+    return next((host for host in hosts if isinstance(host, str) and host), "")
 
 
 def _load_balancer(options: SiteOptions, service: Object | None) -> Addresses:
     port = _port(service).get("port", LINK_PORT)
     given = [
         (host, port)
-        for entry in _entries(service, "status", "loadBalancer", "ingress")
+        for entry in entries(service, "status", "loadBalancer", "ingress")
         for host in (entry.get("hostname") or entry.get("ip"),)
         if isinstance(host, str) and host
     ]
@@ -122,8 +134,8 @@ def _route(options: SiteOptions, route: Object | None) -> Addresses:
     if route is None:
         return Addresses(waiting=f"there is no Route/{ROUTER} yet", hint=look)
     hosts = []
-    for entry in _entries(route, "status", "ingress"):
-        for condition in _entries(entry, "conditions"):
+    for entry in entries(route, "status", "ingress"):
+        for condition in entries(entry, "conditions"):
             if condition.get("type") == "Admitted" and condition.get("status") == "False":
                 said = condition.get("message") or condition.get("reason") or "no reason given"
                 return Addresses(waiting=f"Route/{ROUTER} is not admitted: {said}", hint=look)
@@ -137,7 +149,7 @@ def _route(options: SiteOptions, route: Object | None) -> Addresses:
 
 def _ingress(options: SiteOptions, namespace: str, ingress: Object | None) -> Addresses:
     port = _stated(options)[1] or PASSTHROUGH_PORT
-    for rule in _entries(ingress, "spec", "rules"):
+    for rule in entries(ingress, "spec", "rules"):
         host = rule.get("host")
         if isinstance(host, str) and host:
             return Addresses(((host, port),))
@@ -164,7 +176,7 @@ def _stated(options: SiteOptions) -> tuple[str, int]:
 
 def _port(service: Object | None) -> dict[str, int]:
     """The numbers of the Service's port for links."""
-    ports = list(_entries(service, "spec", "ports"))
+    ports = list(entries(service, "spec", "ports"))
     chosen = next((port for port in ports if port.get("port") == LINK_PORT), None)
     if chosen is None:
         chosen = ports[0] if ports else {}
@@ -177,7 +189,8 @@ def _part(found: object, *path: str) -> Any:
     return found
 
 
-def _entries(found: object, *path: str) -> Iterator[Mapping[str, Any]]:
+def entries(found: object, *path: str) -> Iterator[Mapping[str, Any]]:
+    """The mappings in the list at ``path`` of ``found``."""
     part = _part(found, *path)
     for entry in part if isinstance(part, list) else ():
         if isinstance(entry, Mapping):

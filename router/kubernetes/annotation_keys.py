@@ -107,6 +107,16 @@ KEYS: Final = (
     AnnotationKey(
         key=names.WEIGHTS, kinds=ALL_KINDS, effect="`a=2,b=1` or `a=70%,b=30%`: sites under `split`"
     ),
+    AnnotationKey(
+        key=names.EXPORT_TO,
+        kinds=ALL_KINDS,
+        effect="`east,w*`: the only sites that it is offered to; `none`, `all`",
+    ),
+    AnnotationKey(
+        key=names.IMPORT_FROM,
+        kinds=ALL_KINDS,
+        effect="`east,w*`: the only sites that it is taken from; `none`, `all`",
+    ),
     AnnotationKey(key=names.QUEUE, kinds=ALL_KINDS, effect="how many may wait"),
     AnnotationKey(
         key=names.SERVICE_SETTINGS,

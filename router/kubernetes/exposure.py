@@ -19,6 +19,7 @@ from router.kubernetes import annotation_keys, findings, names, texts, tracking
 from router.kubernetes.findings import Findings
 from router.kubernetes.objects import Object, annotations, created_at, name_of
 from router.kubernetes.picture import ServiceWish
+from router.kubernetes.shared import with_rules
 from router.kubernetes.texts import PortPairs, Wrong
 from router.model import limits
 from router.model.capacity import Spill
@@ -327,7 +328,7 @@ class Reading:
             connector=connector,
             connector_name=connector_name(address, self.kind, self.name),
             wish=self.wish(address, stateful_set),
-            cap=self.cap(address),
+            cap=with_rules(self.cap(address), address, self.text, self.noted),
         )
 
 

@@ -46,6 +46,7 @@ class SiteOptions(msgspec.Struct, frozen=True, kw_only=True):
     router_service_annotations: dict[str, str] = {}
     router_pod_annotations: dict[str, str] = {}
     adopt_services: bool = False  # Services that exist may be taken over without being asked.
+    events: bool = True  # Findings and what the journal tells are written as Events.
     rewrite_selectors: bool = True  # False: an adopted Service is never changed (GitOps).
     labels: dict[str, str] = {}  # Of the ConfigMap, without those excluded: for generated objects.
     annotations: dict[str, str] = {}
@@ -75,12 +76,14 @@ class ServiceWish(msgspec.Struct, frozen=True, kw_only=True):
 class TokenSecret(msgspec.Struct, frozen=True, kw_only=True):
     """A Secret that carries a token of another site: a link of that name.
 
-    ``text`` is the Secret as a token file (`certs.tokens.load` judges it).
+    ``text`` is the Secret as a token file (`certs.tokens.load` judges it). ``proxy_secret``: the
+    Secret with the password of its link's proxy; empty: that of the usual name.
     """
 
     name: str
     uid: str
     text: str
+    proxy_secret: str = ""
 
     def __repr__(self) -> str:
         return f"TokenSecret({self.name!r})"

@@ -114,6 +114,28 @@ def has_ended(pod: Object) -> bool:
     return _status(pod).get("phase") in _ENDED
 
 
+def may_run(pod: Object) -> bool:
+    """One of its containers runs, as far as was told."""
+    states = _states(pod)
+    if states:
+        return any("running" in state for state in states)
+    return _status(pod).get("phase") == "Running"
+
+
+def has_stopped(pod: Object) -> bool:
+    """Its containers ran, and none does now."""
+    statuses = [one for one in _status(pod).get("containerStatuses") or () if isinstance(one, dict)]
+    ran = any(
+        one.get("restartCount") or "terminated" in (one.get("state") or {}) for one in statuses
+    )
+    return ran and not may_run(pod)
+
+
+def _states(pod: Object) -> list[Mapping[str, Any]]:
+    told = _status(pod).get("containerStatuses") or ()
+    return [one["state"] for one in told if isinstance(one, dict) and one.get("state")]
+
+
 def address_of(pod: Object, families: Sequence[Family]) -> str:
     """Its first address that a site with ``families`` can reach; empty: it has none (yet)."""
     status = _status(pod)

@@ -1,34 +1,32 @@
 """Several routers of one site: how much of each stated capacity this one may give out.
 
-Every router computes the same from the Pods of the namespace. The shares of a target sum up to its
-capacity exactly, so the site never admits more than is stated; what was admitted before a router
-came runs out. Until routers of one site forward to each other, a share of 0 serves nobody.
-
-Findings: SW0458 a service has less capacity than the site has routers.
+Every router computes the same from the Pods of the namespace, and the shares of a target sum up to
+its capacity exactly. They see the Pods at different times: whoever gains by a change uses that once
+the others have agreed (`balance.shares`). A share of 0 is served by the others of the site.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import hashlib
+import zlib
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 
-from router.documents import Wanted, capacities
-from router.kubernetes.names import SITE_CONFIGMAP
+from router.documents import Agreement, Wanted, capacities
 from router.kubernetes.objects import Object, created_at, metadata, name_of, seconds_of
 from router.kubernetes.pods import (
     Family,
     address_of,
     counts,
     has_ended,
+    has_stopped,
     is_leaving,
     is_router,
+    may_run,
 )
 from router.model import limits
 from router.model.addresses import join
-from router.model.errors import ConfigError
-from router.model.specs import ConnectorSpec, SitePolicySpec
-
-TOO_FEW = "SW0458"
+from router.model.specs import ConnectorSpec, SitePolicySpec, TargetSpec
 
 
 class Division(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,27 +55,73 @@ def division(pods: Mapping[str, Object], own: str, now: float) -> tuple[Division
     """
     if own not in pods:
         return WHOLE, None
-    sharing: list[Object] = []
+    pods_in_order, until = _in_order(pods, own, now)
+    order = [name_of(pod) for pod in pods_in_order]
+    if not order or order == [own]:
+        return WHOLE, until
+    found = Division(
+        count=len(order),
+        staying=sum(not is_leaving(pod) for pod in pods_in_order),
+        index=order.index(own) if own in order else None,
+    )
+    return found, until
+
+
+def shares(
+    pods: Mapping[str, Object], own: str, now: float
+) -> tuple[Agreement | None, float | None]:
+    """By whom the router of Pod ``own`` must be heard before it uses what it gains, and until when
+    that is so if no Pod changes. None: it is no Pod of the namespace.
+
+    Those whose containers may run: ready or not, told to end or not. Also one that is older and was
+    not seen to run yet, for a while: it may be faster than the news of it.
+    """
+    if own not in pods:
+        return None, None
+    order, _ = _in_order(pods, own, now)
+    others: list[str] = []
     ends: list[float] = []
-    for pod in pods.values():
+    for name, pod in pods.items():
+        if name == own or not is_router(pod) or has_ended(pod):
+            continue
+        until = None
+        if is_leaving(pod):
+            until = _gone_at(pod)
+        elif not may_run(pod):
+            if _age(pod) > _age(pods[own]) or has_stopped(pod):
+                continue
+            until = (seconds_of(created_at(pod)) or 0.0) + limits.POD_START_SEEN_S
+        if until is None or now < until:
+            others.append(name)
+            if until is not None:
+                ends.append(until)
+    names = "\n".join(name_of(pod) for pod in order)
+    digest = hashlib.blake2b(names.encode(), digest_size=16).hexdigest()
+    return Agreement(own, digest, frozenset(others)), min(ends, default=None)
+
+
+def _in_order(
+    pods: Mapping[str, Object], own: str, now: float
+) -> tuple[list[Object], float | None]:
+    """The Pods that share, the oldest first, and when one of them is over at the latest.
+
+    While none is ready: those that run, and ``own``.
+    """
+    sharing: list[Object] = []
+    starting: list[Object] = []
+    ends: list[float] = []
+    for name, pod in pods.items():
         if not is_router(pod):
             continue
         if not is_leaving(pod):
             if counts(pod, not_ready=False):
                 sharing.append(pod)
+            elif name == own or (may_run(pod) and not has_ended(pod)):
+                starting.append(pod)
         elif now < (gone_at := _gone_at(pod)) and not has_ended(pod):
             sharing.append(pod)
             ends.append(gone_at)
-    sharing.sort(key=_age)
-    order = [name_of(pod) for pod in sharing]
-    if not order or order == [own]:
-        return WHOLE, None
-    found = Division(
-        count=len(order),
-        staying=sum(not is_leaving(pod) for pod in sharing),
-        index=order.index(own) if own in order else None,
-    )
-    return found, min(ends, default=None)
+    return sorted(sharing or starting, key=_age), min(ends, default=None)
 
 
 def to_dial(
@@ -112,22 +156,19 @@ def _gone_at(pod: Object) -> float:
 def divided(wanted: Wanted, by: Division) -> Wanted:
     """``wanted`` with each stated capacity, of targets and of the site, as this router's share.
 
-    What does not divide goes to the routers in turn, target after target of a service, so that
-    their sums differ by 1 at most. Rates divide evenly.
+    What does not divide goes to the routers by a hash of the target: those that see its siblings
+    come and go at different times still agree about it. Rates divide evenly.
     """
     if by == WHOLE:
         return wanted
-    first: dict[str, int] = {}
     connectors: dict[str, ConnectorSpec] = {}
     for name, connector in sorted(wanted.connectors.items()):
         targets = []
         for target in connector.targets:
             stated = connector.capacity if target.capacity is None else target.capacity
-            begin = first.get(connector.service, 0)
-            mine = _divided(stated, by, begin)
+            mine = _divided(stated, by, _first(connector.service, target))
             if mine != stated:
                 target = msgspec.structs.replace(target, capacity=mine)
-            first[connector.service] = (begin + (_slots(stated) or 0)) % by.count
             targets.append(target)
         connectors[name] = _beside_rates(
             connector, by, capacities.connector_rates(connector), targets=tuple(targets)
@@ -141,7 +182,9 @@ def divided(wanted: Wanted, by: Division) -> Wanted:
         )
         for name, policy in wanted.policies.items()
     }
-    return msgspec.structs.replace(wanted, connectors=connectors, policies=policies)
+    return msgspec.structs.replace(
+        wanted, connectors=connectors, policies=policies, is_divided=True
+    )
 
 
 def _beside_rates(spec: _SpecT, by: Division, rates: list[float], **changed: Any) -> _SpecT:
@@ -176,8 +219,10 @@ def _of_rate(per_s: float, by: Division) -> float:
     return max(per_s / by.count, limits.RATE_PER_S_MIN)
 
 
-def _slots(stated: int | str | None) -> int | None:
-    return capacities.of_spec(stated).slots
+def _first(service: str, target: TargetSpec) -> int:
+    """At which router the part that does not divide begins, modulo their count."""
+    ports = ",".join(map(str, target.ports or (target.port or 0,)))
+    return zlib.crc32(f"{service} {target.host} {ports}".encode())
 
 
 def _share(capacity: int, by: Division, first: int) -> int:
@@ -185,33 +230,3 @@ def _share(capacity: int, by: Division, first: int) -> int:
     if by.index is None:
         return 0
     return capacity // by.count + ((by.index - first) % by.count < capacity % by.count)
-
-
-def too_few(wanted: Wanted, by: Division) -> Iterable[ConfigError]:
-    """Services of which some router has no share at all: who comes to it waits in vain."""
-    if by.staying < 2:
-        return
-    sums: dict[str, int | None] = {}
-    for connector in wanted.connectors.values():
-        for target in connector.targets:
-            capacity = _slots(connector.capacity if target.capacity is None else target.capacity)
-            before = sums.setdefault(connector.service, 0)
-            sums[connector.service] = (
-                None if before is None or capacity is None else before + capacity
-            )
-    for policy in wanted.policies.values():
-        cap, total = _slots(policy.site_capacity), sums.get(policy.service)
-        if cap is not None:
-            sums[policy.service] = cap if total is None else min(cap, total)
-    few = [name for name, total in sorted(sums.items()) if total and total < by.staying]
-    if few:
-        shown = ", ".join(few[:3]) + (" and others" if len(few) > 3 else "")
-        yield ConfigError(
-            f"ConfigMap/{SITE_CONFIGMAP}",
-            "data.routers",
-            f"{by.staying} routers share the stated capacity of {shown}, which is less than "
-            f"{by.staying} in all: not every router can serve it",
-            hint='Set routers: "1", or give the service more targets or capacity',
-            code=TOO_FEW,
-            severity="warning",
-        )

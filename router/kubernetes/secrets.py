@@ -9,12 +9,15 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from router.kubernetes.names import (
+    ADMITTED_PREFIX,
+    CONSOLE_USERS_SECRET,
     GRANT_PREFIX,
     IDENTITY_SECRET,
     LINK_PREFIX,
     MANAGED_BY,
     MANAGED_BY_LABEL,
     PART_OF,
+    PROXY_PREFIX,
     REVOKED_SECRET,
     TYPE_LABEL,
 )
@@ -25,7 +28,9 @@ IDENTITY_KEY, CA_KEY, CA_CERTIFICATE = "identity.key", "ca.key", "ca.crt"
 IDENTITY_FILES: Final = (IDENTITY_KEY, CA_KEY, CA_CERTIFICATE)
 RESTORED: Final = "restored"
 """Beside them in a Secret that `sitectl restore` made: when, in Unix seconds."""
-KEPT_FILES: Final = (*IDENTITY_FILES, RESTORED)
+CA_ROTATION: Final = "ca-rotation.json"
+"""Beside them while the CA is replaced; routers that do not know it go by the pair that issues."""
+KEPT_FILES: Final = (*IDENTITY_FILES, RESTORED, CA_ROTATION)
 GRANT_FILE, REVOKED_FILE = "grant.json", "revoked.json"
 LINK_TOKEN, LINK_KEY, LINK_CERTIFICATE, LINK_CA = (
     "token.yaml",
@@ -35,7 +40,10 @@ LINK_TOKEN, LINK_KEY, LINK_CERTIFICATE, LINK_CA = (
 )
 """Of a link's Secret: the token that it is for, the key its claim is redeemed with, and, once
 redeemed, the certificate and the CA of the other site."""
-TYPES: Final = ("identity", "grant", "link", "revoked")
+TYPES: Final = ("identity", "grant", "link", "revoked", "admitted", "proxy", "console-users")
+PROXY_URL, PROXY_USER, PROXY_PASSWORD, PROXY_CA = "proxy", "username", "password", "ca.crt"
+"""Of the Secret with the login of a link's HTTP proxy. Without the first it is for whichever proxy
+the link names."""
 
 SECRETS_RULE: Final = (
     'Give the Role spillway-router this rule: apiGroups: [""], resources: [secrets], '
@@ -48,9 +56,34 @@ def grant_name(claim: str) -> str:
     return f"{GRANT_PREFIX}{claim}"
 
 
+def admitted_name(site_id: str) -> str:
+    """The Secret with what is known of a site that may link here: one of sixteen."""
+    return f"{ADMITTED_PREFIX}{site_id[0]}"
+
+
+def admitted_secret(name: str, entries: Mapping[str, bytes]) -> dict[str, Any]:
+    """``entries`` of the register by site id, of one first digit."""
+    return _made(name, "admitted", entries)
+
+
 def link_name(link: str) -> str:
     """The Secret of the link ``link``."""
     return f"{LINK_PREFIX}{link}"
+
+
+def proxy_name(link: str) -> str:
+    """The Secret with the login of the HTTP proxy of ``link``, unless the token names another."""
+    return f"{PROXY_PREFIX}{link}"
+
+
+def proxy_secret(link: str, files: Mapping[str, bytes]) -> dict[str, Any]:
+    """The login of a link's HTTP proxy."""
+    return _made(proxy_name(link), "proxy", files)
+
+
+def console_users_secret(passwords: Mapping[str, bytes]) -> dict[str, Any]:
+    """Who may log in to the console."""
+    return _made(CONSOLE_USERS_SECRET, "console-users", passwords)
 
 
 def identity_secret(files: Mapping[str, bytes]) -> dict[str, Any]:

@@ -6,13 +6,14 @@ from typing import Any, Final
 import msgspec
 
 from router.documents import readers
-from router.kubernetes import findings, names, texts, tracking
+from router.kubernetes import console, findings, names, texts, tracking
 from router.kubernetes.findings import Findings, data_of
 from router.kubernetes.objects import Object, annotations, labels
 from router.kubernetes.picture import SiteOptions
 from router.kubernetes.site_keys import BY_KEY, KEYS, SiteKey
 from router.kubernetes.texts import Wrong
-from router.model.specs import Document, SiteSpec
+from router.model.addresses import join
+from router.model.specs import EVERY_HOST, ConsoleAuth, ConsoleSpec, Document, SiteSpec
 
 SOURCE: Final = f"ConfigMap/{names.SITE_CONFIGMAP}"
 LINK_PORT: Final = 55671
@@ -51,7 +52,7 @@ def read(
     _older_keys(data, values, noted)
     _bounds(values, noted)
     options = SiteOptions(**values, **_spread(found))
-    return options, _document(options, of_site, defaults)
+    return options, _document(options, of_site, defaults, namespace)
 
 
 def _data(found: Object, noted: Findings) -> dict[str, str]:
@@ -170,7 +171,9 @@ def _listed(text: str) -> frozenset[str]:
     return frozenset(item.strip() for item in text.split(","))
 
 
-def _document(options: SiteOptions, of_site: Mapping[str, Any], defaults: SiteDefaults) -> Document:
+def _document(
+    options: SiteOptions, of_site: Mapping[str, Any], defaults: SiteDefaults, namespace: str
+) -> Document:
     spec = SiteSpec(
         router_mode="edge" if options.router_mode == "edge" else "interior",
         # As Skupper, ingress none shuts out what is outside the cluster; only an edge takes none.
@@ -181,6 +184,14 @@ def _document(options: SiteOptions, of_site: Mapping[str, Any], defaults: SiteDe
         service_sync=options.service_sync,
         service_sync_site_ttl_s=options.service_sync_site_ttl_s,
         adopt_services=options.adopt_services,
+        console=_console(options, defaults, namespace) if options.console else None,
         **of_site,
     )
     return Document(kind="Site", name=options.name, spec=spec, source=SOURCE)
+
+
+def _console(options: SiteOptions, defaults: SiteDefaults, namespace: str) -> ConsoleSpec:
+    """By TLS and with a login. What leads to it may have any name: who logs in is known by that."""
+    hosts = (*console.service_names(namespace), EVERY_HOST)
+    auth: ConsoleAuth = "openshift" if options.console_authentication == "openshift" else "internal"
+    return ConsoleSpec(bind=join(defaults.bind_ip, console.PORT), auth=auth, hosts=hosts)

@@ -149,15 +149,21 @@ KEYS: Final = (
         default="internal",
         read=texts.words("internal", "unsecured", "openshift"),
         field="console_authentication",
+        note="`openshift`: OpenShift's OAuth server is asked; without one internal is used, SW0472",
         refused={
-            "openshift": (
-                "the console does not ask OpenShift who somebody is; internal is used",
+            "unsecured": (
+                "whoever reaches the console would see the whole network; internal is used",
                 "internal",
-            )
+            ),
         },
     ),
     SiteKey(key="console-user", default="admin", field="console_user"),
-    SiteKey(key="console-password", default="random", field="console_password"),
+    SiteKey(
+        key="console-password",
+        default="random",
+        field="console_password",
+        note="counts where there is no Secret `skupper-console-users` yet",
+    ),
     SiteKey(
         key="console-ingress",
         default="that of `ingress`",
@@ -314,8 +320,7 @@ KEYS: Final = (
         key="enable-skupper-events",
         default="true",
         read=texts.boolean,
-        why="Events are written always, each once",
-        quiet=("true", "false"),
+        field="events",
     ),
     SiteKey(
         key="adopt-services",
@@ -348,12 +353,28 @@ KEYS: Final = (
         note="ours: of the requests, 0 to 1, are written to the access log",
     ),
     SiteKey(
+        key="link-proxy",
+        default="",
+        read=texts.proxy,
+        field="link_proxy",
+        of_site=True,
+        note="ours: HTTP proxy of links that name none; URL, `none` or `env`",
+    ),
+    SiteKey(
         key="tracing",
         default="false",
         read=texts.boolean,
         field="tracing",
         of_site=True,
         note="ours: spans for OpenTelemetry",
+    ),
+    SiteKey(
+        key="tells",
+        default="all",
+        read=texts.words("all", "nothing"),
+        field="tells",
+        of_site=True,
+        note="ours: what other sites may ask of this one: `all` that they may use, or `nothing`",
     ),
 )
 BY_KEY: Final = {entry.key: entry for entry in KEYS}

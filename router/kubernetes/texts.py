@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from router.documents import addresses, readers
+from router.documents import addresses, proxies, readers
 from router.model import limits
 
 
@@ -277,3 +277,15 @@ def credential(text: str) -> str | Wrong:
     if _CREDENTIAL.match(text):
         return text
     return Wrong(f"expected the name of a Secret, got {short(text)}")
+
+
+def proxy(text: str) -> str | Wrong:
+    """``none``, ``env`` or the URL of an HTTP proxy without a password, which is never shown."""
+    if text in ("", proxies.NONE, proxies.ENVIRONMENT):
+        return text
+    url = proxies.split_url(text)
+    if url is None:
+        return Wrong(proxies.EXPECTED)
+    if url.user is not None:
+        return Wrong("user and password do not belong here", "Keep them in a Secret: docs/links.md")
+    return url.url

@@ -52,7 +52,12 @@ def read(
             continue
         noted = Findings(f"Secret/{name}")
         if _is_link(found, kind, own_site_id, skupper_runs, noted):
-            tokens[name] = TokenSecret(name=name, uid=_uid(found), text=text_of(found, kind))
+            tokens[name] = TokenSecret(
+                name=name,
+                uid=_uid(found),
+                text=text_of(found, kind),
+                proxy_secret=annotations(found).get(names.LINK_PROXY_SECRET, "").strip(),
+            )
             spec = _link(found, documented.get(name), noted)
             if name not in documented:
                 documents.append(Document(kind="Link", name=name, spec=spec, source=noted.source))
@@ -120,16 +125,32 @@ def _link(found: Object, documented: Document | None, noted: Findings) -> LinkSp
             names.COST, f"{cost.reason}; the token's own is used", "Write 1 or more", findings.TOKEN
         )
         cost = None
-    spec = LinkSpec(cost=cost, disabled=disabled)
+    spec = LinkSpec(cost=cost, disabled=disabled, proxy=_proxy(notes, noted))
     if documented is not None and spec not in (LinkSpec(), documented.spec):
         noted.annotation(
-            names.COST if cost is not None else names.DISABLED,
+            _first_said(spec),
             f"{documented.source} has a Link of that name, which counts",
             "Say it at one of the two",
             findings.TOKEN,
             "warning",
         )
     return spec
+
+
+def _proxy(notes: Mapping[str, str], noted: Findings) -> str:
+    """What the link's proxy is; empty: as the site says. A wrong one is none: no way around it."""
+    said = texts.proxy(notes.get(names.LINK_PROXY, "").strip())
+    if isinstance(said, Wrong):
+        hint = f"Password and CA stand in a Secret that {names.LINK_PROXY_SECRET} names"
+        noted.annotation(names.LINK_PROXY, said.reason, hint, findings.TOKEN)
+        return ""
+    return said
+
+
+def _first_said(spec: LinkSpec) -> str:
+    if spec.cost is not None:
+        return names.COST
+    return names.DISABLED if spec.disabled else names.LINK_PROXY
 
 
 def _uid(found: Object) -> str:

@@ -30,7 +30,8 @@ class Adjacencies:
             return True
         adjacency.is_told = True
         adjacency.cost = session.cost
-        self._owner.adjacency_up(neighbour, session.cost)
+        adjacency.terms = adjacency.terms_now()
+        self._owner.adjacency_up(adjacency.whole_neighbour, session.cost)
         return False
 
     def _restarted(self, adjacency: Adjacency) -> None:
@@ -56,7 +57,7 @@ class Adjacencies:
         return False
 
     def tell_costs(self) -> None:
-        """Costs in force, and which adjacencies drain wholly."""
+        """Costs and terms in force, and which adjacencies drain wholly."""
         for router, adjacency in list(self.known.items()):
             cost = adjacency.least_cost()
             if cost is None:
@@ -66,3 +67,7 @@ class Adjacencies:
             elif cost != adjacency.cost and adjacency.is_told:
                 adjacency.cost = cost
                 self._owner.adjacency_cost(router, cost)
+            terms = adjacency.terms_now()
+            if terms != adjacency.terms and adjacency.is_told:
+                adjacency.terms = terms
+                self._owner.adjacency_terms(router, terms)

@@ -7,20 +7,23 @@ length. What a claim means is the `ClaimDesk`'s business.
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
-from typing import Protocol
+from typing import Literal, Protocol
 
 import httptools
 
+from router.link.race import Endpoint, Place, Race, Tried, listed
 from router.model import limits
 from router.net.ports import (
+    Address,
     Connection,
     ConnectionHandler,
     DialCode,
     DialFailure,
+    FarNetwork,
     Loss,
-    Network,
+    Proxy,
     Timers,
     Tls,
 )
@@ -30,7 +33,9 @@ CLAIM_ALPN = "spillway-claim/1"
 Answered = Callable[[int, bytes], None]
 
 _HOST = re.compile(r"[A-Za-z0-9._:-]{1,253}")
-_PATH = re.compile(rb"/claims/([A-Za-z0-9][A-Za-z0-9._-]{0,252})")
+_PATH = re.compile(rb"/(claims|renewals)/([A-Za-z0-9][A-Za-z0-9._-]{0,252})")
+
+Resource = Literal["claims", "renewals"]
 
 
 class ClaimDesk(Protocol):
@@ -42,6 +47,9 @@ class ClaimDesk(Protocol):
         ``done`` hears status and body once, within this call or later, when what was decided is
         kept. Who asked may be gone by then.
         """
+
+    def renew(self, name: str, body: bytes, source: str, done: Answered) -> None:
+        """Judge a renewal for a link by token ``name``, as `answer`."""
 
 
 class ClaimDoor:
@@ -176,7 +184,8 @@ class _Visit:
         elif self._complete:
             source = self._connection.peer.host
             self._asked = True
-            self._desk.answer(path[1].decode(), bytes(self._body), source, self._decided)
+            judge = self._desk.answer if path[1] == b"claims" else self._desk.renew
+            judge(path[2].decode(), bytes(self._body), source, self._decided)
 
     def _decided(self, status: int, body: bytes) -> None:
         if not self._answered:
@@ -206,28 +215,33 @@ class _Visit:
 class ClaimClient:
     """Redeems claims at other sites."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: FarNetwork) -> None:
         self._network = network
 
     def post(
         self,
-        endpoint: tuple[str, int],
+        endpoints: Sequence[Endpoint],
         tls: Tls,
         name: str,
         body: bytes,
         answered: Callable[[int, bytes], None],
         failed: Callable[[DialFailure], None],
+        resource: Resource = "claims",
+        *,
+        via: Proxy | None = None,
     ) -> "ClaimCall":
-        """POST ``body`` for claim ``name`` to ``endpoint`` (host, port).
+        """POST ``body`` for claim ``name`` to that of ``endpoints`` which answers first, alone.
 
         Exactly one of ``answered`` (status, body; never a redirect followed) and ``failed`` comes,
         within `limits.CLAIM_DEADLINE_S`, unless the call is cancelled. ``tls``
         offers `CLAIM_ALPN` alone and trusts the issuer's CA alone. Raises ValueError when the
         endpoint's host or ``name`` cannot stand in a request: they come from a token.
         """
-        if not _HOST.fullmatch(endpoint[0]) or not _PATH.fullmatch(f"/claims/{name}".encode()):
+        hosts_are_good = all(_HOST.fullmatch(host) for host, _ in endpoints)
+        if not hosts_are_good or not _PATH.fullmatch(f"/claims/{name}".encode()):
             raise ValueError("the token's endpoint or name has characters that are not allowed")
-        return ClaimCall(self._network, endpoint, tls, name, body, answered, failed)
+        path = f"/{resource}/{name}"
+        return ClaimCall(self._network, endpoints, tls, path, body, answered, failed, via)
 
 
 class ClaimCall:
@@ -235,25 +249,18 @@ class ClaimCall:
 
     def __init__(
         self,
-        network: Network,
-        endpoint: tuple[str, int],
+        network: FarNetwork,
+        endpoints: Sequence[Endpoint],
         tls: Tls,
-        name: str,
+        path: str,
         body: bytes,
         answered: Callable[[int, bytes], None],
         failed: Callable[[DialFailure], None],
+        via: Proxy | None,
     ) -> None:
-        host, port = endpoint
-        shown = f"[{host}]" if ":" in host else host
-        self._where = f"{shown}:{port}"
-        self._request = (
-            f"POST /claims/{name} HTTP/1.1\r\n"
-            f"Host: {self._where}\r\n"
-            f"Content-Type: application/octet-stream\r\n"
-            f"Content-Length: {len(body)}\r\n"
-            f"Connection: close\r\n\r\n".encode()
-            + body
-        )
+        self._where = "the other site"  # Until one of its endpoints answers.
+        self._path = path
+        self._body_sent = body
         self._tell_answer = answered
         self._tell_failure = failed
         self._connection: Connection | None = None
@@ -262,15 +269,11 @@ class ClaimCall:
         self._received_bytes = 0
         self._complete = False
         self._over = False
-        self._timer = network.call_at(network.now() + limits.CLAIM_DEADLINE_S, self._late)
-        self._dial = network.dial(
-            host,
-            port,
-            self._connected,
-            self._dial_failed,
-            timeout_s=limits.CLAIM_DEADLINE_S,
-            tls=tls,
-        )
+        self._deadline_s = limits.CLAIM_DEADLINE_S
+        if via is not None:
+            self._deadline_s += limits.PROXY_ANSWER_TIMEOUT_S
+        self._timer = network.call_at(network.now() + self._deadline_s, self._late)
+        self._race = Race(network, endpoints, tls, self._connected, self._none_answered, via=via)
 
     def cancel(self) -> None:
         """No callback comes any more. Idempotent."""
@@ -278,16 +281,31 @@ class ClaimCall:
 
     # The dial's outcome.
 
-    def _connected(self, connection: Connection) -> "ClaimCall":
+    def _connected(self, place: Place, connection: Connection) -> "ClaimCall":
+        """The secret goes to this one alone, whatever comes of it."""
+        self._race.cancel()
         self._connection = connection
+        host, port = place.endpoint
+        self._where = str(Address(host=host, port=port))
         if connection.alpn != CLAIM_ALPN:
             self._fail(f"{self._where} does not redeem claims: it speaks another protocol")
-        else:
-            connection.send(self._request)
+            return self
+        head = (
+            f"POST {self._path} HTTP/1.1\r\n"
+            f"Host: {self._where}\r\n"
+            f"Content-Type: application/octet-stream\r\n"
+            f"Content-Length: {len(self._body_sent)}\r\n"
+            f"Connection: close\r\n\r\n"
+        )
+        connection.send(head.encode() + self._body_sent)
         return self
 
-    def _dial_failed(self, failure: DialFailure) -> None:
-        self._fail(failure.reason, failure.code)
+    def _none_answered(self, tried: tuple[Tried, ...]) -> None:
+        codes: list[DialCode] = [
+            one.trouble.code for one in tried if isinstance(one.trouble, DialFailure)
+        ]
+        worth_telling = (code for code in codes if code in ("clock", "proxy"))
+        self._fail(listed(tried), next(worth_telling, codes[0]))
 
     # ConnectionHandler.
 
@@ -335,7 +353,7 @@ class ClaimCall:
     # Ending.
 
     def _late(self) -> None:
-        self._fail(f"{self._where} gave no answer within {limits.CLAIM_DEADLINE_S:g} s")
+        self._fail(f"{self._where} gave no answer within {self._deadline_s:g} s")
 
     def _fail(self, reason: str, code: DialCode = "error") -> None:
         if not self._over:
@@ -345,6 +363,6 @@ class ClaimCall:
     def _end(self) -> None:
         self._over = True
         self._timer.cancel()
-        self._dial.cancel()
+        self._race.cancel()
         if self._connection is not None:
             self._connection.abort()

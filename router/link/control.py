@@ -14,7 +14,7 @@ from router.model import limits
 from router.model.errors import LocalProtocolError, RemoteProtocolError
 
 VERSION = 1
-MINOR = 1
+MINOR = 2
 """A peer of the same version and a higher minor may send messages that we do not know."""
 
 DRAINS_FROM_MINOR = 1
@@ -107,7 +107,33 @@ class GoAway(msgspec.Struct, frozen=True, array_like=True, tag="goaway"):
     hint: _Text = ""
 
 
-_Own = Hello | Proof | Join | Joined | CostMessage | Drain | Last | GoAway
+class Renew(msgspec.Struct, frozen=True, array_like=True, tag="renew"):
+    """The dialler asks for a new certificate in place of the one it showed on this lane.
+
+    ``request`` (PEM) is signed by the key that it is to be of. To peers with feature `renew` only.
+    """
+
+    request: Annotated[str, msgspec.Meta(min_length=1, max_length=limits.RENEW_REQUEST_CHARS_MAX)]
+
+
+class Renewed(msgspec.Struct, frozen=True, array_like=True, tag="renewed"):
+    """The acceptor's answer: the certificate, and all CAs that it is to be known by from now on.
+
+    Both PEM. ``chain`` empty: it gives none, ``reason`` says why; the old one goes on.
+    """
+
+    chain: Annotated[str, msgspec.Meta(max_length=limits.RENEWED_CHARS_MAX)]
+    cas: Annotated[str, msgspec.Meta(max_length=limits.RENEWED_CHARS_MAX)]
+    reason: _Text = ""
+
+
+class RenewDue(msgspec.Struct, frozen=True, array_like=True, tag="renew-due"):
+    """The acceptor: what you hold of mine (certificate or CAs) is of the past, ask for another."""
+
+
+_Own = (
+    Hello | Proof | Join | Joined | CostMessage | Drain | Last | GoAway | Renew | Renewed | RenewDue
+)
 Message = _Own | RoutingMessage
 
 _DECODER: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
@@ -116,6 +142,7 @@ _KNOWN = frozenset(
 )
 _ENVELOPE: msgspec.msgpack.Decoder[list[msgspec.Raw]] = msgspec.msgpack.Decoder(list[msgspec.Raw])
 _TAG: msgspec.msgpack.Decoder[str] = msgspec.msgpack.Decoder(str)
+_VERSION: msgspec.msgpack.Decoder[int] = msgspec.msgpack.Decoder(int)
 _OPEN: msgspec.msgpack.Decoder[OpenRequest] = msgspec.msgpack.Decoder(OpenRequest)
 _ENCODER = msgspec.msgpack.Encoder()
 
@@ -159,6 +186,13 @@ def decode(payload: memoryview, *, ignore_unknown: bool = False) -> Message | No
     except _UNDECODABLE as error:
         if ignore_unknown and _is_unknown(payload):
             return None
+        version = _version_of(payload)
+        if version not in (None, VERSION):
+            raise RemoteProtocolError(
+                "version",
+                f"the peer speaks version {version} of the link protocol, we {VERSION}. Upgrade "
+                "the older of the two routers",
+            ) from error
         raise RemoteProtocolError("bad-message", f"control message: {error}") from error
 
 
@@ -168,6 +202,16 @@ def _is_unknown(payload: memoryview) -> bool:
         return bool(items) and _TAG.decode(items[0]) not in _KNOWN
     except _UNDECODABLE:
         return False
+
+
+def _version_of(payload: memoryview) -> int | None:
+    """What a HELLO that we cannot read says of its version; None: it is no HELLO."""
+    try:
+        items = _ENVELOPE.decode(payload)
+        is_hello = len(items) > 1 and _TAG.decode(items[0]) == "hello"
+        return _VERSION.decode(items[1]) if is_hello else None
+    except _UNDECODABLE:
+        return None
 
 
 def encode_open(request: OpenRequest) -> bytes:

@@ -65,6 +65,11 @@ class Greeting:
         """It knows DRAIN and LAST."""
         return self.peer is not None and self.peer.minor >= control.DRAINS_FROM_MINOR
 
+    @property
+    def peer_renews(self) -> bool:
+        """It knows the messages of renewal."""
+        return self.peer is not None and handshake.RENEWS in self.peer.features
+
     def hello(self, *, cost: int, link: str) -> control.Hello:
         """What we say of ourselves."""
         return control.Hello(

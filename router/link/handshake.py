@@ -27,9 +27,20 @@ IS_EDGE = "edge"
 SERVES_EDGES = "edge-table"
 """A feature of who tells edges their table and fills in their paths."""
 
+JUDGES = "sharing"
+"""A feature of who knows what is offered to whom, and keeps it from an edge that it is not for."""
+
 JOINS_SIBLINGS = "sibling"
 """A feature of who links to routers of its own site. Who dials one requires it, so that two sites
 with one identity that meet by a link between sites find out."""
+
+AGREES_ON_SHARES = "shares"
+"""A feature of who tells routers of its own site how it divides (`balance.shares`)."""
+
+
+RENEWS = "renew"
+"""A feature of who knows RENEW, RENEWED and RENEW-DUE, and takes a link that the same process
+dials again with another certificate for the successor of one that goes on until it has drained."""
 
 
 class Abilities(msgspec.Struct, frozen=True):
@@ -39,9 +50,9 @@ class Abilities(msgspec.Struct, frozen=True):
     required: frozenset[str] = frozenset()
 
 
-INTERIOR = Abilities(frozenset({SERVES_EDGES, JOINS_SIBLINGS}))
+INTERIOR = Abilities(frozenset({SERVES_EDGES, JOINS_SIBLINGS, RENEWS, JUDGES, AGREES_ON_SHARES}))
 SIBLING = Abilities(INTERIOR.features, frozenset({JOINS_SIBLINGS}))
-EDGE = Abilities(frozenset({IS_EDGE}), frozenset({SERVES_EDGES}))
+EDGE = Abilities(frozenset({IS_EDGE, RENEWS}), frozenset({SERVES_EDGES}))
 
 
 def fingerprint(certificate: bytes) -> bytes:
@@ -128,7 +139,14 @@ def judge_hello(
         )
     is_edge = IS_EDGE in hello.features
     return Neighbour(
-        RouterId(hello.router), site, hello.name, hello.public_key, is_edge, among_siblings
+        RouterId(hello.router),
+        site,
+        hello.name,
+        hello.public_key,
+        is_edge=is_edge,
+        is_sibling=among_siblings,
+        tells_shares=among_siblings and AGREES_ON_SHARES in hello.features,
+        judges=JUDGES in hello.features,
     )
 
 

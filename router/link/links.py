@@ -4,39 +4,36 @@ import random
 from collections.abc import Callable, Mapping
 
 from router.link import control
+from router.link.accepted import ALPN as ALPN
+from router.link.accepted import AcceptedLinks
 from router.link.adjacencies import Adjacencies
-from router.link.adjacency import (
-    LinkStatus,
-    incoming_status,
-    outgoing_status,
-    preference,
-)
-from router.link.buffers import LinkBuffers, ProcessBuffers
-from router.link.doorway import Doorway
+from router.link.adjacency import preference
+from router.link.admission import Admission
+from router.link.buffers import ProcessBuffers
+from router.link.dialled import DialledLinks
 from router.link.greeting import Life
 from router.link.handshake import EDGE, INTERIOR, SIBLING, Abilities
-from router.link.lane import NOBODY, Fault
-from router.link.mux import LaneMux
-from router.link.outgoing import OutgoingLink, OutgoingSpec
+from router.link.lane import Fault
+from router.link.listing import LinkStatus, listed, outgoing_status, shown_for
+from router.link.lost_races import LinkState
+from router.link.offered import OfferedStreams
+from router.link.outgoing import OutgoingSpec
 from router.link.ports import (
     Identity,
     LinkOwner,
     Neighbour,
     OpenRequest,
-    Refusal,
     RoutingMessage,
     Stream,
     StreamHandler,
 )
-from router.link.session import LinkSession, SessionConfig
-from router.link.transit import fill_path, judge_path, relay
-from router.link.twins import Copies, is_original, living_twins
+from router.link.renewals import Answer, AskedForRenewal, refuse_renewal
+from router.link.session import LinkSession
+from router.link.session_owner import SessionConfig
 from router.model import limits
 from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId, SiteId
-from router.net.ports import Connection, ConnectionHandler, Network
-
-ALPN = "spillway/1"
+from router.net.ports import Connection, ConnectionHandler, FarNetwork
 
 
 class Links:
@@ -48,7 +45,7 @@ class Links:
 
     def __init__(
         self,
-        network: Network,
+        network: FarNetwork,
         identity: Identity,
         owner: LinkOwner,
         *,
@@ -65,6 +62,13 @@ class Links:
         """How long a link that is deleted waits for its streams."""
         self.incoming_refused: Callable[[str, Fault], None] = lambda peer, fault: None
         """Told of each accepted lane that made no link: who it was, if it said so, and why."""
+        self.renewal_asked: AskedForRenewal = refuse_renewal
+        """Asked for a certificate: by whom, with which one (DER), by what request, and the way
+        back for the answer, now or later."""
+        self.renewal_due: Callable[[str], None] = lambda name: None
+        """Told of each link of ours whose neighbour wants us to renew what we hold of it."""
+        self.dialled_changed: Callable[[str, LinkState], None] = lambda name, state: None
+        """Told of each link of ours that may be in another state now, and in which."""
         self._network = network
         self._identity = identity
         self._owner = owner
@@ -72,15 +76,26 @@ class Links:
         self._abilities = EDGE if is_edge else INTERIOR
         self._process = ProcessBuffers()
         self._life = Life(rng.randbytes(control.NONCE_BYTES), born, place, restored)
-        self._outgoing: dict[str, OutgoingLink] = {}
-        self._leaving: dict[OutgoingLink, None] = {}  # Wanted no more, and their streams go on.
-        self._link_of: dict[LinkSession, OutgoingLink] = {}
-        self._incoming: dict[LinkSession, str] = {}  # Up, with the name it is shown by.
-        self._handshaking: set[LinkSession] = set()  # Accepted and not up yet.
-        self._copies = Copies()
-        self._doorways: set[Doorway] = set()
+        self._dialled = DialledLinks(
+            network,
+            rng,
+            lambda config, is_sibling: self._new_session(
+                config, SIBLING if is_sibling else self._abilities
+            ),
+            self._link_changed,
+        )
+        self._accepted = AcceptedLinks(
+            network,
+            self._process,
+            lambda config: self._new_session(config, self._abilities),
+            lambda peer, fault: self.incoming_refused(peer, fault),
+        )
         self._adjacencies = Adjacencies(owner)
         self._known = self._adjacencies.known
+        self._admission = Admission(owner, network.now, self._known, self._accepted.up)
+        self._offered = OfferedStreams(
+            identity.router, owner, self._known, self, fills_paths=not is_edge
+        )
         self._changed: dict[str, None] = {}
         self._turn_asked = False
         self._draining = False
@@ -97,52 +112,21 @@ class Links:
         """
         if self._closed:
             return
-        for name in [name for name in self._outgoing if name not in outgoing]:
-            self._let_go(name, Fault("removed", "the link was deleted"))
-        for name, spec in outgoing.items():
-            link = self._outgoing.get(name)
-            if link is not None and link.spec.needs_reconnect(spec):
-                self._let_go(name, Fault("changed", "the link was configured anew"))
-                link = None
-            if link is None:
-                link = OutgoingLink(name, spec, self._network, self, self._rng)
-                self._outgoing[name] = link
-                self._start(link)
-            else:
-                link.update(spec)
-            self.link_changed(name)
-
-    def _let_go(self, name: str, fault: Fault) -> None:
-        link = self._outgoing.pop(name)
-        self.link_changed(name)
-        if link.session is not None:
-            self._leaving[link] = None
-        link.drain(fault, self._network.now() + self.drain_grace_s)
-
-    def _start(self, link: OutgoingLink | None) -> None:
-        """Dial ``link``, unless another of its name drains and the neighbour may not know it yet:
-        a link dialled anew is taken for one that its dialler has lost."""
-        if link is not None and not link.has_started:
-            awaited = (old.session for old in self._leaving if old.name == link.name)
-            if all(session is None or session.peer_is_quiet for session in awaited):
-                link.start()
+        self._dialled.set_links(outgoing, self._network.now() + self.drain_grace_s)
 
     def retry_now(self, name: str) -> None:
         """Dial link ``name`` at once if it is waiting."""
-        link = self._outgoing.get(name)
-        if link is not None:
-            link.retry_now()
+        self._dialled.retry_now(name)
 
     def retry_all(self) -> None:
         """Dial every link that waits at once: what kept them from coming up may be over."""
-        for link in self._outgoing.values():
-            link.retry_now()
+        self._dialled.retry_all()
 
     def acceptor(
         self, certificate: Callable[[], bytes]
     ) -> Callable[[Connection], ConnectionHandler | None]:
         """What a listener calls for each connection. ``certificate``: its leaf now, DER."""
-        return lambda connection: self._accept(connection, certificate())
+        return lambda connection: self._accepted.accept(connection, certificate())
 
     def open_stream(self, request: OpenRequest, handler: StreamHandler) -> Stream | None:
         """See `StreamOpener`."""
@@ -162,17 +146,21 @@ class Links:
         min(adjacency.sessions, key=preference).send(message)
         return True
 
+    def judges(self, router: RouterId) -> bool:
+        """Whether that neighbour keeps from an edge what is not for it."""
+        adjacency = self._known.get(router)
+        return adjacency is not None and adjacency.neighbour.judges
+
+    def neighbour(self, router: RouterId) -> Neighbour | None:
+        """Who is at the other end of the links to ``router``; None: there are none."""
+        adjacency = self._known.get(router)
+        return None if adjacency is None else adjacency.whole_neighbour
+
     def misbehaved(self, router: RouterId) -> None:
         """``router`` sent what no honest router sends or passes on: its links bear only so many."""
         adjacency = self._known.get(router)
         for session in list(adjacency.sessions) if adjacency is not None else ():
             session.misbehaved()
-
-    def broadcast(self, message: RoutingMessage, but: RouterId | None = None) -> None:
-        """To every adjacent router except ``but``."""
-        for router in self.adjacent:
-            if router != but:
-                self.send(router, message)
 
     def drop(self, whom: SiteId | Callable[[Neighbour], bool], reason: str) -> int:
         """Abort all lanes of these neighbours in this turn; how many links. For revocation."""
@@ -185,6 +173,14 @@ class Links:
                 session.abort(Fault("revoked", reason, kind="refused"))
                 dropped += 1
         return dropped
+
+    def drop_incoming(self, reason: str) -> int:
+        """Abort all links that other sites dialled here, in this turn; how many."""
+        return self._accepted.drop(Fault("revoked", reason, kind="refused"))
+
+    def diallers(self) -> list[tuple[Neighbour, bool]]:
+        """Who dialled the links that are up here, and whether it takes other certificates."""
+        return self._accepted.diallers()
 
     @property
     def streams(self) -> int:
@@ -205,21 +201,8 @@ class Links:
         return self._process.reset_stalled(size_bytes)
 
     def status(self) -> list[LinkStatus]:
-        """All links to other sites: those configured and incoming ones that are up, by name.
-
-        One whose neighbour stops drains: its successor is a line of its own only once it is up.
-        """
-        lines = [
-            outgoing_status(link)
-            for link in (*self._outgoing.values(), *self._leaving)
-            if not link.spec.is_sibling and self._shown(link) is link
-        ]
-        lines += [
-            incoming_status(name, session)
-            for session, name in self._incoming.items()
-            if session.neighbour is None or not session.neighbour.is_sibling
-        ]
-        return sorted(lines, key=lambda line: (line.name, line.direction, line.state == "draining"))
+        """All links to other sites: those configured and incoming ones that are up, by name."""
+        return listed(self._dialled.wanted.values(), self._dialled.leaving, self._accepted.up)
 
     def drain(self) -> None:
         """This site stops: neighbours shall open no more streams here; those open go on.
@@ -227,6 +210,7 @@ class Links:
         OPENs that cross that are refused. Streams of this site are opened until `finish`.
         """
         self._draining = True
+        self._offered.stop()
         for session in self._sessions():
             session.drain(self._stopping(), wholly=False)
 
@@ -238,9 +222,8 @@ class Links:
         to be refused, or late.
         """
         self._drained = done
-        for link in (*self._outgoing.values(), *self._leaving):
-            link.drain(self._stopping())
-        for session in self._incoming:
+        self._dialled.drain(self._stopping())
+        for session in self._accepted.up:
             session.drain(self._stopping(), wholly=True)
         self._ask_turn()
 
@@ -251,36 +234,29 @@ class Links:
         """Say goodbye on all links, dial and accept no more."""
         self._closed = True
         fault = self._stopping()
-        for link in (*self._outgoing.values(), *self._leaving):
-            link.stop(fault)
+        self._dialled.stop(fault)
         for session in self._sessions():
             session.close(fault)
-        for doorway in list(self._doorways):
-            doorway.close(fault)
+        self._accepted.close(fault)
 
     def outgoing_status(self, name: str) -> LinkStatus | None:
         """The line of one configured link to another site."""
-        link = self._outgoing.get(name)
+        link = self._dialled.wanted.get(name)
         if link is None or link.spec.is_sibling:
             return None
-        return outgoing_status(self._shown(link))
+        return outgoing_status(shown_for(link, self._dialled.leaving))
 
     @property
     def refused_as_copy(self) -> str:
         """Why a neighbour does not take us, which has a router of our identity; or empty."""
-        found = (link.error for link in self._outgoing.values() if link.is_refused_as_copy)
+        wanted = self._dialled.wanted.values()
+        found = (link.error for link in wanted if link.is_refused_as_copy)
         return next(found, "")
 
     @property
     def copies_kept_out(self) -> list[str]:
         """A sentence for each neighbour whose identity has a second place, kept out here."""
-        return self._copies.seen(self._network.now())
-
-    def _shown(self, link: OutgoingLink) -> OutgoingLink:
-        """``link``, or what it is to succeed and that still drains: the neighbour may come back."""
-        before = link.predecessor
-        is_awaited = before is not None and before in self._leaving and link.state != "up"
-        return before if before is not None and is_awaited else link
+        return self._admission.copies_kept_out
 
     @property
     def siblings(self) -> frozenset[RouterId]:
@@ -290,42 +266,16 @@ class Links:
             one.neighbour.router for one in known if one.is_told and one.neighbour.is_sibling
         )
 
-    # Accepting.
+    @property
+    def sharing(self) -> dict[RouterId, bool]:
+        """Of `siblings`, whether each says how it divides: those of older versions do not."""
+        return {
+            one.neighbour.router: one.neighbour.tells_shares
+            for one in self._known.values()
+            if one.is_told and one.neighbour.is_sibling
+        }
 
-    def _accept(self, connection: Connection, certificate: bytes) -> ConnectionHandler | None:
-        waiting = len(self._doorways) + len(self._handshaking)
-        if self._closed or waiting >= limits.LINK_HANDSHAKES_MAX:
-            return None
-        if connection.alpn != ALPN or not connection.peer_certificate:
-            return None
-        buffers = LinkBuffers(self._process)
-        doorway = Doorway(self, connection, self._network, buffers, certificate)
-        self._doorways.add(doorway)
-        return doorway.lane
-
-    # DoorwayOwner.
-
-    def hello_arrived(self, lane: LaneMux, payload: memoryview, certificate: bytes) -> None:
-        """A control lane: the neighbour dials a link."""
-        config = SessionConfig("acceptor", "", limits.COST_MIN, certificate)
-        session = self._new_session(config, self._abilities)
-        self._handshaking.add(session)
-        session.start(lane)
-        session.lane_message(lane, payload)
-
-    def join_arrived(self, lane: LaneMux, join: control.Join, certificate: bytes) -> None:
-        """A data lane. Raises HandshakeRejected."""
-        for session in self._incoming:
-            if session.session_id == join.session:
-                session.joined(lane, join, certificate)
-                return
-        raise HandshakeRejected("wrong-router", "no such link is up at this router")
-
-    def doorway_left(self, doorway: Doorway, fault: Fault | None = None) -> None:
-        """It is known what the lane is, or it is gone."""
-        self._doorways.discard(doorway)
-        if fault is not None and not self._closed:
-            self.incoming_refused(str(doorway.lane.connection.peer), fault)
+    # Sessions, dialled and accepted.
 
     def _new_session(self, config: SessionConfig, abilities: Abilities) -> LinkSession:
         return LinkSession(
@@ -339,16 +289,8 @@ class Links:
             abilities=abilities,
         )
 
-    # OutgoingOwner.
-
-    def make_session(self, link: OutgoingLink, config: SessionConfig) -> LinkSession:
-        """See `OutgoingOwner`."""
-        session = self._new_session(config, SIBLING if link.spec.is_sibling else self._abilities)
-        self._link_of[session] = link
-        return session
-
-    def link_changed(self, name: str) -> None:
-        """Tell the owner at the turn's end, once."""
+    def _link_changed(self, name: str) -> None:
+        """Tell the owner of link ``name`` at the turn's end, once."""
         self._changed[name] = None
         self._ask_turn()
 
@@ -357,76 +299,36 @@ class Links:
     def session_admit(
         self, session: LinkSession, certificate: bytes, neighbour: Neighbour
     ) -> HandshakeRejected | None:
-        """See `LinkOwner.admit`. A router id belongs to one site: streams are routed by it."""
-        known = self._known.get(neighbour.router)
-        if known is not None and known.neighbour.site != neighbour.site:
-            return HandshakeRejected(
-                "router-conflict",
-                f"{neighbour.name} ({neighbour.site[:8]}) uses the router id of "
-                f"{known.neighbour.name} ({known.neighbour.site[:8]}), which is linked here",
-                "Was a state directory copied? If not, revoke it: sitectl link delete",
-            )
-        links = sum(
-            1
-            for known in self._incoming
-            if known is not session and known.neighbour and known.neighbour.site == neighbour.site
-        )
-        if links >= limits.LINKS_PER_SITE_MAX:
-            return HandshakeRejected(
-                "too-many-links", f"{neighbour.name} has {links} links here already"
-            )
-        rejected = self._owner.admit(certificate, neighbour)
-        return rejected if rejected is not None or session.is_up else self._judge_twins(session)
-
-    def _judge_twins(self, session: LinkSession) -> HandshakeRejected | None:
-        """A copy beside its original is refused; an original that comes back ends its copies."""
-        others = (one for adjacency in self._known.values() for one in adjacency.sessions)
-        now = self._network.now()
-        twins = living_twins(session, others, now)
-        for twin in twins:
-            if not is_original(session, twin):
-                return self._copies.refusal(session, f"linked here from {twin.peer_place}", now)
-        for twin in twins:
-            self._end_copy(twin, f"linked here from {session.peer_place}")
-        there = self._original_elsewhere(session)
-        return self._copies.refusal(session, there, now) if there else None
+        """See `Admission`."""
+        return self._admission.judge(session, certificate, neighbour)
 
     def end_copies(self) -> None:
         """End the links of copies whose originals are known of by now, wherever they are."""
-        for adjacency in list(self._known.values()):
-            for session in list(adjacency.sessions):
-                there = self._original_elsewhere(session)
-                if there:
-                    self._end_copy(session, there)
-
-    def _end_copy(self, session: LinkSession, there: str) -> None:
-        told = self._copies.refusal(session, there, self._network.now())
-        session.close(Fault(told.code, told.reason, told.hint, "refused"))
-
-    def _original_elsewhere(self, session: LinkSession) -> str:
-        neighbour, (restored, _) = session.neighbour, session.peer_born
-        if not restored or neighbour is None or neighbour.is_sibling:
-            return ""  # Nearly always: only what was restored can be a copy that is known as one.
-        return self._owner.original_of(neighbour, restored)
+        self._admission.end_copies()
 
     def session_up(self, session: LinkSession) -> None:
         """An adjacency, or one more link to it."""
         neighbour = session.neighbour
         assert neighbour is not None
-        self._handshaking.discard(session)
         replaced = None
-        link = self._link_of.get(session)
+        link = self._dialled.link_of(session)
+        if link is not None and link.is_to_succeed(session):
+            link.next_up()
+            self._drain_too(session)
+            return
         if link is None:
-            replaced = self._same_link(session)
-            name = self._incoming[replaced] if replaced else self._free_name(neighbour.name)
-            self._incoming[session] = name
-            self.link_changed(name)
+            replaced = self._accepted.came_up(session, self._dialled.wanted)
+            self._link_changed(self._accepted.up[session])
         if self._adjacencies.joined(session, neighbour):
             self._ask_turn()
         if replaced is not None:
             replaced.abort(Fault("replaced", "the neighbour dialled this link anew"))
         if link is not None:
-            link.session_up()
+            link.session_up(session)
+        self._drain_too(session)
+
+    def _drain_too(self, session: LinkSession) -> None:
+        """What comes up while this site stops is asked to open no more as well."""
         if self._draining:
             session.drain(self._stopping(), wholly=self._drained is not None)
 
@@ -442,116 +344,88 @@ class Links:
     def session_stream(
         self, session: LinkSession, stream: Stream, request: OpenRequest
     ) -> StreamHandler:
-        """Ends here, goes on, or is turned down."""
-        if not judge_path(request.path, self._identity.router, stream.neighbour):
-            stream.refuse("not-allowed", -1)
-            return NOBODY
-        if self._draining:  # It crossed our DRAIN: nothing of it was touched.
-            stream.refuse("draining" if len(request.path) == 1 else "no-route", -1)
-            return NOBODY
-        if len(request.path) == 1:
-            return self._owner.stream_offered(stream, request)
-        onward = self._whole(stream.neighbour, request)
-        if not isinstance(onward, OpenRequest):
-            stream.refuse(onward, -1)
-            return NOBODY
-        return relay(stream, onward, self)
-
-    def _whole(self, neighbour: RouterId, request: OpenRequest) -> OpenRequest | Refusal:
-        """``request``, with its whole path if an edge has left that to us."""
-        if self._abilities is EDGE:
-            return "not-allowed"
-        adjacency = self._known.get(neighbour)
-        if adjacency is None or not adjacency.neighbour.is_edge:
-            return request
-        return fill_path(request, neighbour, self._owner.path_for_edge)
+        """See `OfferedStreams`."""
+        return self._offered.take(session, stream, request)
 
     def session_changed(self, session: LinkSession) -> None:
         """Its lanes or its cost."""
-        link = self._link_of.get(session)
-        if link is not None:
-            link.session_changed()
-        elif session in self._incoming:
-            self.link_changed(self._incoming[session])
+        link = self._dialled.link_of(session)
+        if link is not None and link.is_to_succeed(session):
+            if not link.next_changed():
+                return
+            assert session.neighbour is not None
+            self._adjacencies.joined(session, session.neighbour)
+            link.take_over(session)
+        elif link is not None:
+            link.session_changed(session)
+        elif session in self._accepted.up:
+            self._link_changed(self._accepted.up[session])
         self._ask_turn()
 
     def session_draining(self, session: LinkSession) -> None:
         """With the last link that stays the adjacency leaves the routes."""
         self.session_changed(session)
-        link = self._link_of.get(session)
-        if link is not None and link in self._leaving:
-            self._start(self._outgoing.get(link.name))
-        elif link is not None and session.is_draining and not self._draining and not self._closed:
-            self._succeed(link)
-
-    def _succeed(self, link: OutgoingLink) -> None:
-        """The neighbour stops: another router may answer for it there while its streams end."""
-        if link.spec.is_sibling or self._outgoing.get(link.name) is not link:
-            return
-        left = [old.neighbour for old in self._leaving if old.name == link.name]
-        is_new = self._network.now() - link.since < limits.RECONNECT_MIN_S
-        if is_new or link.neighbour in left:  # Who stops still listens: wait for its end.
-            return
-        link.retire()
-        self._leaving[link] = None
-        successor = OutgoingLink(link.name, link.spec, self._network, self, self._rng)
-        successor.predecessor = link
-        self._outgoing[link.name] = successor
-        successor.expect_soon()
-        successor.start()
+        may_succeed = not self._draining and not self._closed
+        self._dialled.session_draining(session, may_succeed=may_succeed)
 
     def session_down(self, session: LinkSession, fault: Fault) -> None:
         """Over. With the last link the adjacency goes."""
-        if session in self._handshaking:
-            self._handshaking.discard(session)
-            if not self._closed:
-                peer = session.neighbour.name if session.neighbour is not None else ""
-                self.incoming_refused(peer, fault)
-        name = self._incoming.pop(session, None)
+        name = self._accepted.went_down(session, fault)
         if name is not None:
-            self.link_changed(name)
+            self._link_changed(name)
         if self._adjacencies.left(session, fault):
             self._ask_turn()
-        link = self._link_of.pop(session, None)
-        if link is not None:
-            if link in self._leaving:
-                del self._leaving[link]
-                self.link_changed(link.name)
-                successor = self._outgoing.get(link.name)
-                if successor is not None and successor.predecessor is link:
-                    successor.predecessor = None
-                self._start(successor)
-                if successor is not None and fault.code == "shutdown":
-                    successor.expect_soon()
-            link.session_down(fault)
+        self._dialled.session_down(session, fault)
         if self._drained is not None:
             self._ask_turn()
+
+    # Renewal.
+
+    def ask_renewal(self, name: str, request: str, answered: Answer) -> bool:
+        """Ask the neighbour of link ``name`` for another certificate, of the key of ``request``.
+
+        False: the link is not up, its neighbour renews nothing, or one was asked for already.
+        ``answered`` hears the answer, or None when none came. `set_links` with the new certificate
+        then replaces the link's lanes, and no stream is lost.
+        """
+        link = self._dialled.wanted.get(name)
+        session = link.session if link is not None else None
+        return session is not None and session.ask_renewal(request, answered)
+
+    def tell_renewal_due(self, whom: Callable[[Neighbour], bool]) -> int:
+        """Have these diallers ask for another certificate soon; how many were told.
+
+        Those that are not linked, or do not know how, are not told: they hear when they come.
+        """
+        return self._accepted.tell_renewal_due(whom)
+
+    def session_renewal(self, session: LinkSession, request: str, answer: Answer) -> None:
+        """The dialler of an incoming link asks."""
+        assert session.neighbour is not None
+        self.renewal_asked(session.neighbour, session.leaves[1], request, answer)
+
+    def session_renewal_due(self, session: LinkSession) -> None:
+        """The acceptor of a link of ours says so."""
+        link = self._dialled.link_of(session)
+        if link is not None and self._dialled.wanted.get(link.name) is link:
+            self.renewal_due(link.name)
+
+    def end_outlived(self, is_over: Callable[[bytes], bool], fault: Fault) -> int:
+        """End the links whose dialler's certificate (DER) is over; how many.
+
+        Not those of neighbours that do not know how to renew it.
+        """
+        return self._accepted.end_outlived(is_over, fault)
+
+    def succeed_where(self, is_old: Callable[[bytes], bool]) -> None:
+        """Replace without loss the lanes of the links that we dial whose acceptor showed an old
+        certificate (DER)."""
+        self._dialled.succeed_where(is_old)
 
     # Helpers.
 
     def _sessions(self) -> list[LinkSession]:
-        return [*self._link_of, *self._incoming, *self._handshaking]
-
-    def _same_link(self, session: LinkSession) -> LinkSession | None:
-        """The incoming link that ``session`` is dialled anew for: the peer knows it is dead."""
-        assert session.neighbour is not None
-        for known in self._incoming:
-            if (
-                known.neighbour is not None
-                and known.neighbour.router == session.neighbour.router
-                and known.link_name == session.link_name
-                and not known.is_draining
-            ):
-                return known
-        return None
-
-    def _free_name(self, wanted: str) -> str:
-        taken = {*self._incoming.values(), *self._outgoing}
-        name, number = wanted, 1
-        while name in taken:
-            number += 1
-            name = f"{wanted}-{number}"
-        return name
+        return [*self._dialled.sessions, *self._accepted.up, *self._accepted.handshaking]
 
     def _ask_turn(self) -> None:
         if not self._turn_asked:
@@ -565,6 +439,9 @@ class Links:
         changed, self._changed = self._changed, {}
         for name in changed:
             self._owner.link_changed(name)
+            line = self.outgoing_status(name)
+            if line is not None:
+                self.dialled_changed(name, line.state)
         if self._drained is not None and not self._sessions():
             done, self._drained = self._drained, None
             done()

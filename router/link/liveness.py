@@ -41,6 +41,7 @@ class Liveness:
         self._due = 0.0
         self._pinged_at = -limits.PING_INTERVAL_S
         self._pinged: dict[LaneMux, float] = {}  # Data lanes that have not answered yet.
+        self._rtt_least_s: float | None = None
 
     def start(self) -> None:
         """The link is up."""
@@ -65,7 +66,8 @@ class Liveness:
         if lane is None:
             return
         silent_s = now - lane.heard_at
-        if silent_s >= limits.CONTROL_DEAD_AFTER_S and not woke_late:
+        self._learn_rtt()
+        if silent_s >= limits.CONTROL_DEAD_AFTER_S + self._patience_s and not woke_late:
             self._link.abort(Fault("silent", f"nothing was heard for {silent_s:.2f} s"))
             return
         self._judge_writes(now, woke_late)
@@ -79,6 +81,25 @@ class Liveness:
         for data_lane in data_lanes:
             self._judge_data_lane(data_lane, now, woke_late)
         self._looked()
+
+    def _learn_rtt(self) -> None:
+        """The least that was measured: what is above it are losses, queues and pauses."""
+        rtt_s = self._link.rtt_s
+        if rtt_s is not None:
+            least_s = self._rtt_least_s
+            self._rtt_least_s = rtt_s if least_s is None else min(least_s, rtt_s)
+
+    @property
+    def _patience_s(self) -> float:
+        """How much longer than usual silence may last on a long way.
+
+        TCP repeats what was lost after more than a round trip, and each time after twice as long:
+        a few losses in a row are longer than any silence of a short way.
+        """
+        if self._rtt_least_s is None:
+            return limits.SILENCE_MORE_S_MAX
+        more_s = limits.SILENCE_PER_RTT * (self._rtt_least_s - limits.RTT_USUAL_S_MAX)
+        return min(max(0.0, more_s), limits.SILENCE_MORE_S_MAX)
 
     def _judge_writes(self, now: float, woke_late: bool) -> None:
         fault = Fault("write-stall", "the neighbour takes nothing of what is sent")
@@ -97,5 +118,5 @@ class Liveness:
             if woke_late or now - lane.heard_at >= limits.DATA_PING_AFTER_S:
                 self._pinged[lane] = now
                 lane.ping()
-        elif now - pinged_at >= limits.DATA_DEAD_AFTER_S:
+        elif now - pinged_at >= limits.DATA_DEAD_AFTER_S + self._patience_s:
             lane.abort(Fault("silent", "the data lane did not answer a PING"))

@@ -9,6 +9,8 @@ from router.model.adverts import LoadReport
 from router.model.edges import EdgeMessage
 from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId, SiteId
+from router.model.shares import SharesMessage
+from router.model.sharing import FREE, Terms
 from router.model.specs import ServiceProtocol
 from router.net.ports import Buffer
 
@@ -28,6 +30,12 @@ ResetCode = Literal[
 
 ASKS_TARGETS = 1 << 8
 """A flag of OPEN: tell of the service's targets there; the stream reaches none of them."""
+
+ECHOES = 1 << 9
+"""A flag of OPEN, of no service: answer at once, so that the way here is measured."""
+
+ASKS_SITE = 1 << 10
+"""A flag of OPEN, of no service: what the site tells of itself, as ``head`` asks."""
 
 
 class OpenRequest(msgspec.Struct, frozen=True, array_like=True):
@@ -146,7 +154,9 @@ class Neighbour(msgspec.Struct, frozen=True):
     """Who is at the other end, proven by its identity key.
 
     ``is_edge``: it is told a table instead of LSAs, and names destinations instead of paths.
-    ``is_sibling``: another router of our own site.
+    ``is_sibling``: another router of our own site; ``tells_shares``: and one that says how it
+    divides. ``judges``: it keeps from an edge the streams of sites that the edge does not offer its
+    service to. ``terms``: on which its site was let in here.
     """
 
     router: RouterId
@@ -155,6 +165,14 @@ class Neighbour(msgspec.Struct, frozen=True):
     public_key: bytes  # DER SubjectPublicKeyInfo.
     is_edge: bool = False
     is_sibling: bool = False
+    tells_shares: bool = False
+    judges: bool = False
+    terms: Terms = FREE
+
+    @property
+    def is_plain(self) -> bool:
+        """Streams from and to it are no business of ours on their way."""
+        return self.terms is FREE and not self.is_edge
 
 
 class Identity(Protocol):
@@ -198,7 +216,7 @@ class LoadMessage(msgspec.Struct, frozen=True, array_like=True, tag="load"):
     reports: tuple[LoadReport, ...]
 
 
-RoutingMessage = LsaMessage | LsaAck | LoadMessage | EdgeMessage
+RoutingMessage = LsaMessage | LsaAck | LoadMessage | EdgeMessage | SharesMessage
 """Control messages that links carry for others. Their own (HELLO, PING, …) stay inside."""
 
 
@@ -207,6 +225,9 @@ class LinkOwner(Protocol):
 
     def admit(self, peer_certificate: bytes, neighbour: Neighbour) -> HandshakeRejected | None:
         """Judge a peer whose HELLO signature is right. None: welcome."""
+
+    def terms_of(self, peer_certificate: bytes) -> Terms:
+        """On which its holder, who was admitted, is let in."""
 
     def original_of(self, neighbour: Neighbour, restored: int) -> str:
         """Where another router of that site lives whose state was restored before; empty: none.
@@ -219,6 +240,9 @@ class LinkOwner(Protocol):
 
     def adjacency_cost(self, router: RouterId, cost: int) -> None:
         """The least cost of its links changed."""
+
+    def adjacency_terms(self, router: RouterId, terms: Terms) -> None:
+        """The terms of its links, all together, are others now."""
 
     def adjacency_draining(self, router: RouterId) -> None:
         """Its last link drains: for routes it is down, its streams go on.
@@ -235,6 +259,12 @@ class LinkOwner(Protocol):
         """The routers after this one on the way to where an edge's ``request`` wants to go.
 
         That is the last of its path. None: there is no way, or nothing of that service.
+        """
+
+    def may_pass(self, came_from: Neighbour, to: Neighbour | None, request: OpenRequest) -> bool:
+        """Whether an OPEN may come in from one of these, or go out to the other.
+
+        Asked where one is an edge or in on terms; ``to`` None: it ends here.
         """
 
     def stream_offered(self, stream: Stream, request: OpenRequest) -> StreamHandler:

@@ -8,15 +8,12 @@ go: each end tells the other that it opens no more, and the last stream ends it.
 """
 
 import random
-from typing import Protocol
-
-import msgspec
 
 from router.link import control
 from router.link.buffers import LinkBuffers, ProcessBuffers
 from router.link.data_lanes import DataLanes
 from router.link.greeting import Greeting, Leaves, Life
-from router.link.handshake import INTERIOR, Abilities, Role, join_is_proven
+from router.link.handshake import INTERIOR, Abilities, join_is_proven
 from router.link.lane import Fault
 from router.link.liveness import Liveness
 from router.link.mux import LaneMux
@@ -29,46 +26,13 @@ from router.link.ports import (
     Stream,
     StreamHandler,
 )
+from router.link.renewals import Answer, Renewals
+from router.link.session_faults import goodbye_of, printable, refusal_of_us
+from router.link.session_owner import SessionConfig, SessionOwner
 from router.model import limits
 from router.model.errors import HandshakeRejected, RemoteProtocolError
-from router.model.ids import SiteId
+from router.model.shares import SharesMessage
 from router.net.ports import Connection, Timer, Timers
-
-
-def _printable(text: str) -> str:
-    """Text of a peer, fit for a terminal and a log line."""
-    return "".join(char if char.isprintable() else "?" for char in text)
-
-
-class SessionOwner(Protocol):
-    """Who a session belongs to. `session_down` is the last call, exactly once, up or not."""
-
-    def session_admit(
-        self, session: "LinkSession", certificate: bytes, neighbour: Neighbour
-    ) -> HandshakeRejected | None:
-        """Judge a peer that proved its identity, on its control lane and on each data lane."""
-
-    def session_up(self, session: "LinkSession") -> None: ...
-    def session_cost(self, session: "LinkSession") -> None: ...
-    def session_message(self, session: "LinkSession", message: RoutingMessage) -> None: ...
-    def session_stream(
-        self, session: "LinkSession", stream: Stream, request: OpenRequest
-    ) -> StreamHandler: ...
-    def session_changed(self, session: "LinkSession") -> None: ...
-    def session_draining(self, session: "LinkSession") -> None:
-        """An end opens no more streams, or asks the other not to."""
-
-    def session_down(self, session: "LinkSession", fault: Fault) -> None: ...
-
-
-class SessionConfig(msgspec.Struct, frozen=True):
-    """What a session is told at its birth. ``certificate``: our leaf on the control lane, DER."""
-
-    role: Role
-    name: str  # The dialler's name for the link; empty for the acceptor.
-    cost: int
-    certificate: bytes
-    expected_site: SiteId | None = None
 
 
 class LinkSession:
@@ -105,6 +69,14 @@ class LinkSession:
         self._timer: Timer | None = None  # For the handshake, then for the end of a drain.
         self._liveness = Liveness(timers, self, self._looked)
         self._asked: Fault | None = None  # We asked the neighbour to open no more: why.
+        self._renewals = Renewals(
+            timers,
+            config.role,
+            self._say,
+            asked=lambda request, answer: owner.session_renewal(self, request, answer),
+            due=lambda: owner.session_renewal_due(self),
+            misbehaved=self.misbehaved,
+        )
         self._is_quiet = False  # We open no more.
         self._peer_is_quiet = False
 
@@ -121,7 +93,8 @@ class LinkSession:
         return bool(self._data.joining) or self._data.current is not None
 
     @property
-    def _is_among_siblings(self) -> bool:
+    def is_of_sibling(self) -> bool:
+        """Between routers of one site."""
         return self.neighbour is not None and self.neighbour.is_sibling
 
     @property
@@ -147,7 +120,19 @@ class LinkSession:
             return "an address that is gone"
         told = self._greeting.peer.place if self._greeting.peer is not None else ""
         host = self._control.connection.peer.host  # No port: who is told again is told the same.
-        return f"{host} ({_printable(told)})" if told else host
+        return f"{host} ({printable(told)})" if told else host
+
+    @property
+    def peer_renews(self) -> bool:
+        """The neighbour knows the messages of renewal."""
+        return self._greeting.peer_renews
+
+    @property
+    def leaves(self) -> Leaves:
+        """What both ends showed on the control lane: ours, the peer's; empty when it is gone."""
+        if self._control is None:
+            return self.config.certificate, b""
+        return self._leaves
 
     @property
     def data_lane(self) -> LaneMux | None:
@@ -236,20 +221,40 @@ class LinkSession:
 
     def set_cost(self, cost: int) -> None:
         """Dialler: the operator changed it. Told to the neighbour; nothing reconnects."""
-        if cost == self.cost or self._is_among_siblings:
+        if cost == self.cost or self.is_of_sibling:
             return
         self.cost = cost
-        if self.is_up and self._control is not None:
-            self._control.send_control(control.encode(control.CostMessage(cost)))
+        self._say(control.CostMessage(cost))
 
     def send(self, message: RoutingMessage) -> None:
         """To the neighbour, if the link is up."""
+        if isinstance(message, LoadMessage):
+            for piece in control.split_loads(message):
+                self._say(piece)
+        else:
+            self._say(message)
+
+    def _say(self, message: control.Message) -> None:
         if self.is_up and self._control is not None:
-            if isinstance(message, LoadMessage):
-                for piece in control.split_loads(message):
-                    self._control.send_control(control.encode(piece))
-            else:
-                self._control.send_control(control.encode(message))
+            self._control.send_control(control.encode(message))
+
+    def ask_renewal(self, request: str, answered: Answer) -> bool:
+        """Dialler: ask for another certificate. False: not now, or not of this neighbour.
+
+        ``answered`` hears the answer; with None, that there will be none.
+        """
+        if not self.is_up or self._control is None or not self.peer_renews:
+            return False
+        return self._renewals.ask(request, answered)
+
+    def tell_renewal_due(self) -> bool:
+        """Acceptor: what the neighbour holds of us is of the past. False: it would not know."""
+        if not self.is_up or self._control is None or not self.peer_renews:
+            return False
+        if self.config.role != "acceptor":
+            return False
+        self._say(control.RenewDue())
+        return True
 
     def misbehaved(self) -> None:
         """The neighbour sent something that is good in form and bad in content: a glitch."""
@@ -304,16 +309,27 @@ class LinkSession:
             self._receive_proof(lane, message)
         elif self.up_at is None:
             raise RemoteProtocolError("bad-order", "a message before the handshake was done")
-        elif isinstance(message, control.CostMessage):
+        elif isinstance(message, control.Renew | control.Renewed | control.RenewDue):
+            self._renewals.receive(message)
+        else:
+            self._receive_routine(message)
+
+    def _receive_routine(self, message: control.Message) -> None:
+        if isinstance(message, control.CostMessage):
             if self.config.role == "dialler":
                 raise RemoteProtocolError("bad-order", "only the dialler sets the cost")
-            if not self._is_among_siblings:
+            if not self.is_of_sibling:
                 self.cost = message.cost
                 self._owner.session_cost(self)
         elif isinstance(message, RoutingMessage):
-            self._owner.session_message(self, message)
+            self._for_routing(message)
         else:
             raise RemoteProtocolError("bad-order", "JOIN on a control lane")
+
+    def _for_routing(self, message: RoutingMessage) -> None:
+        if isinstance(message, SharesMessage) and not self.is_of_sibling:
+            raise RemoteProtocolError("bad-order", "shares are for routers of one site")
+        self._owner.session_message(self, message)
 
     def lane_stream(self, lane: LaneMux, stream: Stream, request: OpenRequest) -> StreamHandler:
         """The neighbour opened a stream."""
@@ -335,7 +351,8 @@ class LinkSession:
                 self._finish(fault, politely=True)
         elif lane is self._control:
             self._control = None
-            self._finish(self._explained(fault), politely=True)
+            is_early = self._greeting.peer is None
+            self._finish(refusal_of_us(fault) if is_early else fault, politely=True)
         if self._fault is None or not self._closing:
             self._owner.session_changed(self)
             self._close_if_drained()
@@ -364,7 +381,7 @@ class LinkSession:
             self.cost = hello.cost
             self.link_name = hello.link
             self._send_hello()
-        if self._is_among_siblings:
+        if self.is_of_sibling:
             self.cost = limits.SIBLING_COST
         lane.send_control(control.encode(self._greeting.proof(self._leaves)))
 
@@ -386,7 +403,14 @@ class LinkSession:
         lane.serve(self.neighbour.router)
         lane.ping()
         self._liveness.start()
+        self._correct_cost(lane)
         self._owner.session_up(self)
+
+    def _correct_cost(self, lane: LaneMux) -> None:
+        """Dialler: our HELLO said another, if the operator changed it since."""
+        changed = self.config.role == "dialler" and self.cost != self.config.cost
+        if changed and not self.is_of_sibling:
+            lane.send_control(control.encode(control.CostMessage(self.cost)))
 
     def _reject(self, rejected: HandshakeRejected) -> None:
         self.close(Fault(rejected.code, rejected.reason, rejected.hint, "refused"))
@@ -395,17 +419,6 @@ class LinkSession:
         self._timer = None
         seconds = f"{limits.HELLO_TIMEOUT_S:g} s"
         self.close(Fault("hello-timeout", f"the handshake was not done within {seconds}"))
-
-    def _explained(self, fault: Fault) -> Fault:
-        """A TLS alert before HELLO is how a peer refuses our certificate."""
-        if self._greeting.peer is None and fault.code == "connection-tls":
-            return Fault(
-                "certificate-refused",
-                f"the neighbour did not accept our certificate ({fault.reason})",
-                "It may be revoked or of another network: create the link with a new token",
-                "refused",
-            )
-        return fault
 
     # Data lanes.
 
@@ -428,8 +441,7 @@ class LinkSession:
 
     def _goaway(self, lane: LaneMux, message: control.GoAway) -> None:
         who = self.neighbour.name if self.neighbour else "the neighbour"
-        reason = f"{who} closed: {_printable(message.reason)}"
-        fault = Fault(_printable(message.code), reason, _printable(message.hint), message.kind)
+        fault = goodbye_of(who, message)
         if lane is self._control:
             self._fault = self._fault or fault
         lane.abort(fault)
@@ -500,6 +512,7 @@ class LinkSession:
         self._closing = True
         self._cancel_timer()
         self._liveness.stop()
+        self._renewals.stop()
         for lane in self.lanes():
             if politely:
                 lane.close(fault)

@@ -6,7 +6,7 @@ knows both, so it decides before anything of the copy counts: the original keeps
 
 from collections.abc import Iterable
 
-from router.link.outgoing import COPY
+from router.link.lost_races import COPY
 from router.link.session import LinkSession
 from router.model import limits
 from router.model.errors import HandshakeRejected

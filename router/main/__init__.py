@@ -3,8 +3,9 @@
 In: wanted state (`control`), secrets on disk (`certs`), orders of the operator (`admin`). Out: the
 other rooms, told what to be. `site_router` joins them on any network, the simulated one too, and is
 where to start; `services` makes service ports what is wanted; `trust` and `redeeming` hold the
-secrets; `process` is the program around them: arguments, signals, logs, the event loop.
+secrets; `running` makes a process of them: signals, journal, admin API, the order of the end;
+`process` is the program around it: arguments, logs, the event loop.
 
 Invariants: the only room that knows all others; nothing that serves awaits: tasks belong to
-`process` and what it starts (stores, `bursting`), and to `controller`.
+`running` and what it starts (stores, `bursting`), and to `controller`.
 """

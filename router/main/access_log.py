@@ -172,14 +172,15 @@ def _words(finished: Finished) -> tuple[str, str, str, str]:
     request = finished.request
     if request is None or not request.head:
         return "", "", "", finished.trace_id
-    method, target, _ = request.head[: request.head.index(b"\r\n")].split(b" ")
+    trace_id = finished.trace_id or _trace_of(request.head)
+    return *method_and_path(request.head), finished.request_id, trace_id
+
+
+def method_and_path(head: bytes) -> tuple[str, str]:
+    """Of a canonical head; the path without its query, up to `limits.ACCESS_PATH_BYTES_MAX`."""
+    method, target, _ = head[: head.index(b"\r\n")].split(b" ")
     path = target.partition(b"?")[0][: limits.ACCESS_PATH_BYTES_MAX]
-    return (
-        method.decode("ascii", "backslashreplace"),
-        path.decode("ascii", "backslashreplace"),
-        finished.request_id,
-        finished.trace_id or _trace_of(request.head),
-    )
+    return method.decode("ascii", "backslashreplace"), path.decode("ascii", "backslashreplace")
 
 
 def _trace_of(head: bytes) -> str:

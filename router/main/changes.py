@@ -43,14 +43,14 @@ class Changes:
             if rate.is_over and key not in self._over:
                 self._over[key] = now
                 message = f"Service {key} is over its {rate.per_s:.6g}/s here, {asked}: it spills."
-                self._tell("info", "overflow-begun", str(key), message)
+                self._tell("info", "rate-exceeded", str(key), message)
             elif not rate.is_over and key in self._over:
                 lasted = now - self._over.pop(key)
                 message = (
                     f"Service {key} is below {rate.resume_per_s:.6g}/s again here, {asked}, "
                     f"after {lasted:.0f} s: it takes requests again."
                 )
-                self._tell("info", "overflow-ended", str(key), message)
+                self._tell("info", "rate-kept", str(key), message)
         for key in self._over.keys() - rates.keys():
             del self._over[key]
 

@@ -43,7 +43,7 @@ class Learnt:
 
     def table_changed(self, table: RouteTable, own: SiteId, now: float) -> None:
         """Learn what the table has; what it tells about, the last life no longer does."""
-        self._former -= table.declarations.keys()
+        self._former -= table.declarations.keys() | table.claims.keys()
         known = {name: self._known[name] for name in self._former}
         for name, entry in table.declarations.items():
             if entry.site == own:

@@ -7,7 +7,15 @@ from router.link.links import Links
 from router.main.ports import Credentials
 from router.model import limits
 from router.model.specs import SiteSpec
-from router.net.ports import Address, Connection, ConnectionHandler, Listener, Network, Timer
+from router.net.ports import (
+    Address,
+    Connection,
+    ConnectionHandler,
+    Listener,
+    Network,
+    Timer,
+    Tls,
+)
 
 
 def place_of(site: SiteSpec) -> tuple[str, str, int]:
@@ -43,16 +51,13 @@ class LinkDoor:
             self.error = ""
             return
         tls = self._credentials.listener_tls()
-        accept_link = self._links.acceptor(lambda: tls.certificate)
-
-        def accept(connection: Connection) -> ConnectionHandler | None:
-            if connection.alpn == CLAIM_ALPN:
-                return self._claim_door.accept(connection)
-            return accept_link(connection)
-
         try:
             self._listener = self._network.listen(
-                site.ingress_bind_ip, site.bind_port, accept, tls=tls, essential=True
+                site.ingress_bind_ip,
+                site.bind_port,
+                self._accepting(tls),
+                tls=tls,
+                essential=True,
             )
         except OSError as cause:
             place = f"{site.ingress_bind_ip}:{site.bind_port}"
@@ -64,6 +69,23 @@ class LinkDoor:
             self._retry = self._network.call_at(again, lambda: self.open(site))
         else:
             self.error = ""
+
+    def renew(self) -> None:
+        """Show the certificate of now, and trust whom it is to be; nobody who comes is lost."""
+        if self._listener is not None:
+            tls = self._credentials.listener_tls()
+            self._listener.set_tls(tls, self._accepting(tls))
+
+    def _accepting(self, tls: Tls) -> Callable[[Connection], ConnectionHandler | None]:
+        """What is done with who was shown the certificate of ``tls``."""
+        accept_link = self._links.acceptor(lambda: tls.certificate)
+
+        def accept(connection: Connection) -> ConnectionHandler | None:
+            if connection.alpn == CLAIM_ALPN:
+                return self._claim_door.accept(connection)
+            return accept_link(connection)
+
+        return accept
 
     @property
     def address(self) -> Address | None:

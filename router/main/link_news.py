@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from router.link.lane import Fault
 from router.link.links import Links
-from router.link.outgoing import COPY
 from router.link.ports import Neighbour
 from router.main.ports import Tell
+from router.model import limits
 from router.model.ids import RouterId
 from router.net.ports import DialCode
 from router.routing.events import LsaRejected
@@ -23,12 +23,13 @@ class LinkNews:
         self._neighbour_names: dict[RouterId, str] = {}
         self._leaving: set[RouterId] = set()  # Neighbours whose last link drains.
         self._errors: dict[str, str] = {}  # By the name of a link that we dial.
-        self._copy = ("", "")  # Who was refused as one last, and in which words.
+        self._refusals: dict[str, tuple[str, str]] = {}  # Of who dials us: the last code and words.
 
     def up(self, neighbour: Neighbour, cost: int) -> None:
         """The first link to ``neighbour`` is."""
         self._neighbour_names[neighbour.router] = neighbour.name
         self._leaving.discard(neighbour.router)
+        self._refusals.pop(neighbour.name, None)
         self._tell("info", "link-up", neighbour.name, f"Linked to {neighbour.name}, cost {cost}.")
 
     def draining(self, router: RouterId) -> None:
@@ -48,6 +49,23 @@ class LinkNews:
             name,
             _sentence(f"The last link to {name} went down: {cause}"),
         )
+
+    def held(self, router: RouterId, hold_s: float) -> None:
+        """The link to ``router`` is up again and flaps."""
+        name = self._name_of(router)
+        self._tell(
+            "warning",
+            "link-flapping",
+            name,
+            f"The link with {name} went down too often: it counts once it has stayed up for "
+            f"{hold_s:.0f} s.",
+            f"sitectl link status {name}",
+        )
+
+    def stayed(self, router: RouterId) -> None:
+        """It counts again."""
+        name = self._name_of(router)
+        self._tell("info", "link-steady", name, f"The link with {name} has stayed up: it counts.")
 
     def changed(self, name: str) -> None:
         """Tell once per reason why a link that we dial does not come up."""
@@ -69,17 +87,17 @@ class LinkNews:
     def refused(self, peer: str, fault: Fault) -> None:
         """Somebody dialled us and made no link: the operator of either end may look here.
 
-        A copy of a site comes every few seconds: it is told once, and is a problem meanwhile.
+        Whoever is refused comes again every few seconds: it is told once for each cause.
         """
-        if fault.code == COPY:
-            before, self._copy = self._copy, (peer, fault.reason)
-            if before == self._copy:
-                return
+        if not self._is_news(peer, fault.code, fault.reason):
+            return
         reason = f"{peer or 'somebody'} tried to link here: {fault.reason}"
         self._tell("warning", "link-refused", peer or "links", _sentence(reason), fault.hint)
 
     def tls_rejected(self, code: DialCode, reason: str) -> None:
-        """A TLS handshake on the link port failed."""
+        """A TLS handshake on the link port failed; who it was is not known."""
+        if not self._is_news("", code, reason):
+            return
         self._tell(
             "warning",
             "link-refused",
@@ -89,6 +107,15 @@ class LinkNews:
             if code == "clock"
             else "If a site of yours cannot link, make a new token: sitectl token create FILE",
         )
+
+    def _is_news(self, peer: str, code: str, reason: str) -> bool:
+        """Whether ``peer`` was not refused in these words last; empty: somebody."""
+        if self._refusals.get(peer) == (code, reason):
+            return False
+        if peer not in self._refusals and len(self._refusals) >= limits.REFUSALS_KEPT_MAX:
+            self._refusals.clear()  # Strangers can give any names: the gate holds them back.
+        self._refusals[peer] = (code, reason)
+        return True
 
     def lsa_rejected(self, event: LsaRejected) -> None:
         """A neighbour sent what routing does not believe."""

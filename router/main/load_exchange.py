@@ -1,6 +1,6 @@
 """How loaded the targets of each site are: telling neighbours, and hearing from them."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 
 from router.balance.reports import LoadReports
 from router.forward.forwarder import Forwarder
@@ -11,7 +11,9 @@ from router.model.adverts import LoadReport
 from router.model.ids import RouterId, ServiceKey
 from router.net.ports import Network, Timer
 from router.routing.attached import AttachedEdges
+from router.routing.budget import TokenBucket
 from router.routing.load import LoadTable
+from router.routing.load_pace import LoadPace, Urgency, refresh_s, urgency
 from router.routing.table import RouteTable
 
 
@@ -32,12 +34,20 @@ class LoadExchange:
         self._forwarder = forwarder
         self._edges = edges
         self._heard = LoadTable()
+        self._budgets: dict[RouterId, TokenBucket] = {}  # Of neighbours that we hear.
         self._told = LoadReports()
+        self._pace = LoadPace()
+        self._pace_timer: Timer | None = None
+        self._pace_at = float("inf")  # When that fires.
+        self._last: dict[ServiceKey, LoadReport] = {}  # Of ours, told to all neighbours.
+        self._welcomes: dict[RouterId, Timer] = {}  # New neighbours, until they are told all.
         self._sequence = 0
         self._timer: Timer | None = None
         self._restless: dict[ServiceKey, float] = {}  # Changed then, not told at rest since.
         self._rest_timer: Timer | None = None
         self._keys: frozenset[ServiceKey] = frozenset()
+        self.over_budget = 0
+        """Reports not looked at: their neighbour sent more than any honest one does."""
         self._arm_refresh()
 
     def set_services(self, keys: Iterable[ServiceKey]) -> None:
@@ -46,6 +56,7 @@ class LoadExchange:
         for key in before - self._keys:
             self._told.forget(key)
             self._restless.pop(key, None)
+            self._last.pop(key, None)
 
     def changed(self, key: ServiceKey) -> None:
         """In-flight or ready targets of ``key`` changed; called for every request."""
@@ -57,74 +68,130 @@ class LoadExchange:
         if self._rest_timer is None:
             self._arm_rest(now)
         if self._told.note(key, load.in_flight, load.targets_ready, load.capacity, now, load.rate):
-            self._broadcast((self._report(key),))
+            self._tell_everybody((key,))
         elif self._timer is None:
             self._arm()
 
-    def tell_all(self, neighbour: RouterId) -> None:
-        """A new neighbour hears of every service port at once."""
-        self._send(neighbour, self._everything())
+    def neighbour_up(self, neighbour: RouterId) -> None:
+        """It hears of our service ports at once, and of all others in `LOAD_SETTLE_INTERVAL_S`.
+
+        By then it has a table, without which it believes nothing.
+        """
+        now = self._network.now()
+        self.neighbour_down(neighbour)
+        self._budgets[neighbour] = TokenBucket(
+            limits.LOADS_RECEIVED_BURST, limits.LOADS_RECEIVED_PER_S, now
+        )
+        for key in sorted(self._keys):
+            self._put(neighbour, self._report(key), Urgency.FLIP)
+        self._flush()
+        self._welcomes[neighbour] = self._network.call_at(
+            now + limits.LOAD_SETTLE_INTERVAL_S, lambda: self._tell_all(neighbour)
+        )
+
+    def neighbour_down(self, neighbour: RouterId) -> None:
+        """What waited for it is dropped."""
+        self._pace.forget(neighbour)
+        self._budgets.pop(neighbour, None)
+        welcome = self._welcomes.pop(neighbour, None)
+        if welcome is not None:
+            welcome.cancel()
+
+    def _tell_all(self, neighbour: RouterId) -> None:
+        del self._welcomes[neighbour]
+        for report in self._heard.originals(neighbour):
+            self._put(neighbour, report, Urgency.REFRESH)
+        for key in sorted(self._keys):
+            self._put(neighbour, self._report(key), Urgency.REFRESH)
+        self._flush()
 
     def tell_edge(self, edge: RouterId, services: Collection[str], table: RouteTable) -> None:
         """An edge has just heard of candidates of ``services``: it hears of their loads at once."""
         reports = [self._report(key) for key in sorted(self._keys) if key.name in services]
-        for key, candidates in table.candidates.items():
+        for key in {**table.candidates, **table.withheld}:
             if key.name in services:
-                heard = (self._heard.last(candidate.router, key) for candidate in candidates)
+                there = table.everywhere(key)
+                heard = (self._heard.last(candidate.router, key) for candidate in there)
                 reports += [last[0] for last in heard if last is not None]
-        self._send(edge, reports)
+        for report in reports:
+            self._put(edge, report, Urgency.FLIP)
+        self._flush()
 
-    def _broadcast(self, reports: Sequence[LoadReport]) -> None:
-        if not len(self._edges):
-            self._links.broadcast(LoadMessage(tuple(reports)))
-            return
-        for router in self._links.adjacent:
-            self._send(router, reports)
+    def _tell_everybody(self, keys: Iterable[ServiceKey]) -> None:
+        """How ``keys`` stand here now."""
+        adjacent = self._links.adjacent
+        for key in keys:
+            before = self._last.get(key)
+            report = self._last[key] = self._report(key)
+            how = urgency(before, report, 0)
+            for router in adjacent:
+                self._put(router, report, how)
+        self._flush()
 
-    def _send(self, router: RouterId, reports: Sequence[LoadReport]) -> None:
-        """Those that ``router`` has a use for."""
-        wanted = self._edges.wanted(router, reports)
-        if wanted:
-            self._links.send(router, LoadMessage(wanted))
+    def _put(self, router: RouterId, report: LoadReport, how: Urgency) -> None:
+        """If ``router`` has a use for it."""
+        if not len(self._edges) or self._edges.wanted(router, (report,)):
+            self._pace.put(router, report, how, self._network.now())
+
+    def _flush(self) -> None:
+        """Send what budgets let go now, and wake up for the rest."""
+        for router, reports in self._pace.due(self._network.now()):
+            self._links.send(router, LoadMessage(tuple(reports)))
+        deadline = self._pace.next_deadline()
+        if deadline is not None and deadline < self._pace_at:
+            if self._pace_timer is not None:
+                self._pace_timer.cancel()
+            self._pace_at = deadline
+            self._pace_timer = self._network.call_at(deadline, self._pace_due)
+
+    def _pace_due(self) -> None:
+        self._pace_timer, self._pace_at = None, float("inf")
+        self._flush()
 
     def _refresh(self) -> None:
         """Say it again now and then: whoever missed a report, or counts wrongly, is set right."""
-        if self._keys:
-            self._broadcast(self._everything())
+        self._tell_everybody(sorted(self._keys))
         self._arm_refresh()
 
     def _arm_refresh(self) -> None:
-        again = self._network.now() + limits.LOAD_REFRESH_S
-        self._refresh_timer = self._network.call_at(again, self._refresh)
-
-    def _everything(self) -> list[LoadReport]:
-        """All service ports; the link splits what does not fit into a frame."""
-        return [self._report(key) for key in sorted(self._keys)]
+        pause_s = refresh_s(self._heard.candidates + len(self._keys))
+        self._refresh_timer = self._network.call_at(self._network.now() + pause_s, self._refresh)
 
     def received(
         self, neighbour: RouterId, reports: tuple[LoadReport, ...], table: RouteTable
     ) -> None:
-        """Reports from ``neighbour``: what is news is used here and passed on."""
+        """Reports from ``neighbour``: what is news is used here and passed on.
+
+        What is beyond its budget is not looked at, and a glitch of that neighbour.
+        """
         now = self._network.now()
-        onward: dict[RouterId, list[LoadReport]] = {}
-        for report in reports:
+        budget = self._budgets.get(neighbour)
+        if budget is None:
+            return  # Its link has just gone.
+        for number, report in enumerate(reports):
+            if not budget.take(now):
+                self.over_budget += len(reports) - number
+                self._links.misbehaved(neighbour)
+                break
             accepted = self._heard.accept(report, neighbour, table, now)
-            candidate = table.candidate(report.router, report.key)
-            if accepted is None or candidate is None:
+            if accepted is None:
                 continue
-            self._forwarder.report_load(accepted.report, candidate.site)
+            self._forwarder.report_load(accepted.report, accepted.site)
             for further in accepted.forward_to:
-                onward.setdefault(further, []).append(report)
-        for further, passed in onward.items():
-            self._send(further, passed)
+                self._put(further, report, accepted.urgency)
+        self._flush()
 
     def table_changed(self, table: RouteTable) -> None:
         """Forget routers that are no candidates any more."""
         self._heard.table_changed(table)
+        self._pace.keep(
+            lambda router, key: router == self._router or self._heard.is_candidate(router, key)
+        )
 
     def close(self) -> None:
         """Tell nothing more."""
-        for timer in (self._timer, self._rest_timer, self._refresh_timer):
+        timers = (self._timer, self._rest_timer, self._refresh_timer, self._pace_timer)
+        for timer in (*timers, *self._welcomes.values()):
             if timer is not None:
                 timer.cancel()
 
@@ -150,7 +217,7 @@ class LoadExchange:
         self._timer = None
         due = [key for key in self._told.due(self._network.now()) if key in self._keys]
         if due:
-            self._broadcast([self._report(key) for key in due])
+            self._tell_everybody(due)
         self._arm()
 
     def _arm_rest(self, now: float) -> None:
@@ -174,6 +241,6 @@ class LoadExchange:
         for key in rested:
             del self._restless[key]
         if rested:
-            self._broadcast([self._report(key) for key in rested])
+            self._tell_everybody(rested)
         if self._restless:
             self._arm_rest(min(self._restless.values()))

@@ -1,19 +1,18 @@
 """What `/metrics` shows of a router, read out of the rooms in one go."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from router.admin.ports import Histogram, Labels, MetricValues
 from router.balance.decisions import CandidateReport
 from router.balance.learning import Learnt
-from router.forward.counters import LATENCY_BOUNDS_S
 from router.forward.figures import ServiceSnapshot
 from router.main.memory import MemoryGuard
 from router.main.site_router import SiteRouter
 from router.model.addresses import join
 from router.model.ids import ServiceKey
+from router.model.latency import LATENCY_BOUNDS_S
 
 Put = Callable[[str, Labels, float], None]
-Histograms = dict[str, dict[Labels, Histogram]]
 
 
 NONE: Mapping[str, float] = {}
@@ -25,19 +24,28 @@ def measure(
     expiries: Mapping[str, float],
     loop_lag_s: float,
     figures: Mapping[str, float] = NONE,
-) -> MetricValues:
-    """The values of this moment. ``expiries``: Unix seconds by certificate.
+) -> Iterator[MetricValues]:
+    """The router's own values of this moment, then those of each service port as it is asked for.
 
-    ``figures``: the process's own, without labels.
+    ``expiries``: Unix seconds by certificate. ``figures``: the process's own, without labels.
     """
+    yield _of_router(router, memory, expiries, loop_lag_s, figures)
+    for snapshot in router.forwarder.snapshots():
+        yield _of_service(router, snapshot)
+
+
+def _of_router(
+    router: SiteRouter,
+    memory: MemoryGuard,
+    expiries: Mapping[str, float],
+    loop_lag_s: float,
+    figures: Mapping[str, float],
+) -> MetricValues:
     numbers: dict[str, dict[Labels, float]] = {}
-    histograms: Histograms = {}
 
     def put(metric: str, labels: Labels, number: float) -> None:
         numbers.setdefault(metric, {})[labels] = number
 
-    for snapshot in router.forwarder.services_snapshot():
-        _of_service(router, snapshot, put, histograms)
     _of_links(router, put)
     sites = router.routing.table.sites.values()
     put("spillway_sites", (), sum(1 for route in sites if route.reachable))
@@ -59,7 +67,7 @@ def measure(
     put("spillway_overload_actions_total", ("drop",), memory.dropped_total)
     for metric, number in figures.items():
         put(metric, (), number)
-    return MetricValues(numbers, histograms)
+    return MetricValues(numbers, {})
 
 
 def takes_part(router: SiteRouter, key: ServiceKey, report: CandidateReport) -> bool:
@@ -68,9 +76,13 @@ def takes_part(router: SiteRouter, key: ServiceKey, report: CandidateReport) -> 
     return report.site != router.identity.site or (planned is not None and planned.has_connector)
 
 
-def _of_service(
-    router: SiteRouter, snapshot: ServiceSnapshot, put: Put, histograms: Histograms
-) -> None:
+def _of_service(router: SiteRouter, snapshot: ServiceSnapshot) -> MetricValues:
+    numbers: dict[str, dict[Labels, float]] = {}
+    histograms: dict[str, dict[Labels, Histogram]] = {}
+
+    def put(metric: str, labels: Labels, number: float) -> None:
+        numbers.setdefault(metric, {})[labels] = number
+
     service = (snapshot.key.name, str(snapshot.key.port))
     protocol = str(snapshot.config.protocol)
     counters = snapshot.counters
@@ -110,6 +122,7 @@ def _of_service(
         at_target = (*service, join(target.host, target.port))
         put("spillway_target_requests_total", at_target, target.requests_total)
         _of_learnt(target.learnt, at_target, put)
+    return MetricValues(numbers, histograms)
 
 
 def _of_learnt(learnt: Learnt | None, at_target: Labels, put: Put) -> None:

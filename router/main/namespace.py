@@ -5,7 +5,7 @@ import contextlib
 import logging
 import os
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -17,10 +17,12 @@ from router.control.kubernetes.errors import ApiError
 from router.control.kubernetes.identity import prepare
 from router.control.kubernetes.kept import kept_running
 from router.control.kubernetes.lease import Leadership
+from router.control.kubernetes.openshift import OpenShiftLogin, open_login
 from router.control.kubernetes.recorder import Recorder
 from router.control.kubernetes.services import ServiceWriter
 from router.control.kubernetes.status import StatusWriter
 from router.control.kubernetes.store import KubernetesStore, Look
+from router.control.kubernetes.teller import Teller
 from router.control.kubernetes.trust import SecretTrust
 from router.documents import Wanted
 from router.kubernetes.changes import Listens
@@ -28,9 +30,11 @@ from router.kubernetes.pods import routers_ready
 from router.kubernetes.services import ServicePlan
 from router.kubernetes.site_config import SiteDefaults
 from router.main.bursting import BurstPlace
+from router.main.ports import LogsIn
 from router.main.stores import Namespace, Store
 from router.model import limits
 from router.model.errors import ConfigError
+from router.model.specs import Document
 
 log = logging.getLogger("router.main")
 
@@ -57,8 +61,16 @@ class NamespaceStore:
     and only while a router is ready: else its clients would find nobody.
     """
 
-    def __init__(self, store: KubernetesStore, trust: SecretTrust, api: Api, rng: Random) -> None:
+    def __init__(
+        self,
+        store: KubernetesStore,
+        trust: SecretTrust,
+        api: Api,
+        rng: Random,
+        openshift: OpenShiftLogin,
+    ) -> None:
         self._store = store
+        self.openshift: LogsIn | None = openshift
         self._trust = self.kept = trust
         self._api = api
         self._listening: Callable[[Listens], bool] = lambda needs: False
@@ -73,6 +85,8 @@ class NamespaceStore:
             changed=store.poke,
         )
         self._recorder = Recorder(api, self._may_write)
+        self._teller = Teller(api, self._may_write)
+        self.hear = self._teller.hear
         self._status_writer = StatusWriter(api, self._may_write, lambda: self._status())
         self.burst_place: BurstPlace = NamespacePlace(api, rng, self._may_write)
         self._offered: ServicePlan | None = None
@@ -80,6 +94,7 @@ class NamespaceStore:
         self.load = store.load
         self.poke = store.poke
         self.declared = store.declared
+        self.author = store.author
         store.followers.append(self._look)
         store.further = lambda: (
             *trust.errors,
@@ -109,8 +124,12 @@ class NamespaceStore:
         if seen.plan is not self._offered:
             self._offered = seen.plan
             self._services.offer(seen.plan.changes)
+        options = seen.picture.options
+        self._teller.enabled = options is None or options.events
+        self._teller.look(seen.snapshot)
         if seen.reading is not None:
-            self._recorder.look(seen.snapshot, seen.reading.errors)
+            errors = seen.reading.errors if self._teller.enabled else ()
+            self._recorder.look(seen.snapshot, errors)
 
     async def run(self) -> None:
         """Follow the namespace, keep its secrets and write to it, until cancelled."""
@@ -123,6 +142,7 @@ class NamespaceStore:
                     self._lease,
                     self._services,
                     self._recorder,
+                    self._teller,
                     self._status_writer,
                 ):
                     tasks.create_task(kept_running(one, type(one).__name__))
@@ -148,6 +168,10 @@ class NamespaceStore:
             self._services.poke()
 
         await self._store.watch(applied)
+
+    def documents(self) -> Sequence[Document]:
+        """Those that count, without the pods that they stand for."""
+        return self._store.documents
 
     async def last(self) -> Reading:
         """What is known; a list anew would take as long as the API server likes."""
@@ -193,7 +217,10 @@ async def following(site_dir: Path, namespace: Namespace) -> AsyncIterator[Store
             rng=rng,
         )
         trust = SecretTrust(api, site_dir, rng)
-        joined = NamespaceStore(store, trust, api, rng)
+        login = await asyncio.to_thread(
+            open_login, namespace.kubeconfig, namespace.context, api.namespace
+        )
+        joined = NamespaceStore(store, trust, api, rng, login)
         failure: Exception | None = None
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(joined.run())

@@ -103,7 +103,7 @@ class Planner:
                 f"or: sitectl service set {policy.service} --site-capacity none",
             )
             for name, policy in sorted(wanted.policies.items())
-            if policy.service not in declared
+            if policy.service not in declared and policy.site_capacity is not None
         ]
         by_service: dict[str, dict[str, ConnectorSpec]] = {}
         for name, connector in wanted.connectors.items():

@@ -5,15 +5,18 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from certs.claims import ClaimRequest, Redeemed, Refused
+from certs.claims import ClaimRequest, Grant, Redeemed, Refused
 from certs.errors import CertError
 from certs.revocation import Revocation
+from certs.rotation import CaState
 from router.forward.ports import NoTls
-from router.link.outgoing import LinkErrorCode, OutgoingSpec
+from router.link.lost_races import LinkErrorCode
+from router.link.outgoing import OutgoingSpec
 from router.link.ports import Neighbour
 from router.model.adverts import Declaration
 from router.model.errors import HandshakeRejected
 from router.model.events import Problem, Severity
+from router.model.sharing import Terms
 from router.model.specs import LinkSpec, ServiceProtocol
 from router.net.ports import Tls
 from router.routing.core import RoutingCore
@@ -36,6 +39,7 @@ class PendingLink(msgspec.Struct, frozen=True, kw_only=True):
     site_id: str
     cost: int
     since: float
+    via: str = ""
 
 
 class Credentials(Protocol):
@@ -73,9 +77,25 @@ class Credentials(Protocol):
     def admit(self, peer_certificate: bytes, neighbour: Neighbour) -> HandshakeRejected | None:
         """None unless the certificate or the site is revoked or unknown."""
 
+    def terms_of(self, peer_certificate: bytes) -> Terms:
+        """On which a holder that was admitted is let in."""
+
 
 ClaimResult = Redeemed | Refused | CertError | OSError
 """What a claim came to. `CertError`: its grant is damaged. `OSError`: nothing could be kept."""
+
+
+class Diallers(Protocol):
+    """The links that other sites dialled here."""
+
+    def diallers(self) -> Sequence[tuple[Neighbour, bool]]:
+        """Who dialled those that are up, and whether it takes other certificates over them."""
+
+    def drop_incoming(self, reason: str) -> int:
+        """End all of them in this turn; how many."""
+
+    def tell_renewal_due(self, whom: Callable[[Neighbour], bool]) -> int:
+        """These shall ask for another certificate now; how many can, and were told."""
 
 
 class Hindrance(Protocol):
@@ -103,6 +123,21 @@ class KeptSecrets(Protocol):
 
     def revoked(self, change: Revocation) -> None:
         """Keep what this router did to the list of the revoked."""
+
+    def admitted(self, site: str) -> None:
+        """The register in the directory knows more of ``site``: keep it."""
+
+    def forget_admitted(self) -> None:
+        """Nothing of what the register had is to be kept any more."""
+
+    def keep_ca(self, before: CaState, after: CaState) -> None:
+        """Make ``after`` the site's CA everywhere, if ``before`` still is; soon, or never."""
+
+    def granted(self) -> Sequence[Grant]:
+        """Every claim that this site granted, as far as they are known."""
+
+    def last_chain(self, site: str) -> str | None:
+        """The newest certificate by a claim that ``site`` redeemed, PEM; None: none that counts."""
 
     def hindrance(self, link: str) -> Hindrance | None:
         """Why the wanted ``link`` has no token in the directory; None: it has one."""
@@ -135,6 +170,19 @@ class Keeper(Protocol):
 
     def learnt(self) -> tuple[Kept, ...]:
         """What was kept last; it has been out of reach since then as well."""
+
+
+class LogsIn(Protocol):
+    """OpenShift, asked who somebody is; raises LoginFailed."""
+
+    async def absence(self) -> str:
+        """Why it cannot be asked here; empty: it can, or nobody knows yet."""
+
+    async def login_url(self, redirect_uri: str, state: str, challenge: str) -> str:
+        """Where the browser goes."""
+
+    async def user(self, code: str, redirect_uri: str, verifier: str) -> str:
+        """The name of who came back with ``code``, if they may look."""
 
 
 class Tell(Protocol):

@@ -8,6 +8,7 @@ from router.model import limits
 from router.model.errors import ConfigError
 from router.model.events import Note, Problem
 from router.model.ids import ServiceKey, SiteId
+from router.model.sharing import ALL, SharingRules
 from router.model.specs import ServiceSpec
 from router.routing.table import Declared, RouteTable
 
@@ -55,6 +56,19 @@ def of_router(link_listener_error: str, conflict: str, untold: str) -> list[Prob
 def of_copies(kept_out: Iterable[str]) -> list[Problem]:
     """Neighbours that run twice with one identity, a sentence each."""
     return [Problem(code="SW0665", message=text, hint=COPY_HINT) for text in kept_out]
+
+
+def of_flapping(held: Mapping[str, float], utc: Callable[[float], str]) -> list[Problem]:
+    """Neighbours whose link went down too often, with the time at which it counts again."""
+    return [
+        Problem(
+            code="SW0673",
+            message=f"The link with {name} went down too often: nothing is sent over it before "
+            f"{utc(until) or 'it has stayed up'}.",
+            hint="See why it goes down: sitectl events",
+        )
+        for name, until in sorted(held.items())
+    ]
 
 
 def of_disk(state: str, log: str) -> list[Problem]:
@@ -189,6 +203,42 @@ def _no_such_sites(service: str, lost: Sequence[str], claimed: Collection[str]) 
         hint="See the names: sitectl network status; then give all weights anew: "
         f"sitectl service set {service} --weight SITE=N --weight SITE=N",
     )
+
+
+def of_rules(rules: SharingRules, table: RouteTable) -> list[Problem]:
+    """Rules that name a site by a name that two bear: such a name stands for neither."""
+    shared = set(table.name_conflicts)
+    return [
+        Problem(
+            code="SW0318",
+            message=f"The rules of {_of(service)} name {', '.join(lost[:WEIGHTS_SHOWN])}, and two "
+            "sites bear that name: the rules mean neither.",
+            hint=f"Name it by its id: sitectl network status, then sitectl service set '{service}'",
+        )
+        for service, rule in sorted(rules.services.items())
+        if (lost := sorted(shared & {*(rule.export_to or ()), *(rule.import_from or ())}))
+    ]
+
+
+def of_terms(unstated: Sequence[str]) -> list[Problem]:
+    """Sites whose links are on terms that find no room in what this router tells of itself."""
+    if not unstated:
+        return []
+    more = f" and {len(unstated) - WEIGHTS_SHOWN} more" if len(unstated) > WEIGHTS_SHOWN else ""
+    return [
+        Problem(
+            code="SW0319",
+            message="The terms of links find no room in what this router tells of them "
+            f"({limits.LSA_TERMS_BYTES_MAX // 1024} KiB): the network allows nothing to "
+            f"{', '.join(unstated[:WEIGHTS_SHOWN])}{more}.",
+            hint="Let sites in on the same terms, or on fewer patterns: sitectl token create FILE, "
+            "and link them anew",
+        )
+    ]
+
+
+def _of(service: str) -> str:
+    return "all services" if service == ALL else service
 
 
 def of_table(table: RouteTable) -> list[Problem]:

@@ -5,7 +5,7 @@ from router.balance.candidates import SENDS_AWAY
 from router.balance.decisions import CandidateReport
 from router.balance.learning import Learnt
 from router.balance.site_gate import RateState
-from router.main.inquiry import TargetRate
+from router.main.asking.targets import TargetRate
 
 _DIGITS = 3
 

@@ -46,12 +46,13 @@ def recalled(
         for record in router.forwarder.past_of(key, count, denied=denied)
     ]
     kept.sort(key=lambda one: one[0].started_at, reverse=True)
-    return tuple(_decision(router, now, utc, key, record) for record, key in kept[:count])
+    return tuple(decision_of(router, now, utc, key, record) for record, key in kept[:count])
 
 
-def _decision(
+def decision_of(
     router: SiteRouter, now: float, utc: Callable[[float], str], key: ServiceKey, record: Record
 ) -> PastDecision:
+    """One of them."""
     seen = record.seen
     waited_s = record.waited_s if record.waited_since is None else now - record.waited_since
     is_over = record.outcome != ""
@@ -62,7 +63,7 @@ def _decision(
         site=router.site_name(record.site) if record.site is not None else None,
         outcome=record.outcome or "under-way",
         answer=record.code_class if record.outcome == "ok" else None,
-        reason=_reason(record),
+        reason=reason_of(record),
         overflow_reason=record.overflow_reason,
         waited_s=round(waited_s, 6),
         total_s=round(record.total_s if is_over else now - record.started_at, 6),
@@ -78,7 +79,7 @@ def _decision(
     )
 
 
-def _reason(record: Record) -> str:
+def reason_of(record: Record) -> str:
     """Of the last decision; of one that found nobody, what came of it."""
     if record.waited_since is not None:
         return f"it waits: {_NOBODY['all-full']}"

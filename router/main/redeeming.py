@@ -9,11 +9,11 @@ from certs.credentials import LinkStore
 from certs.errors import CertError
 from certs.tokens import Token
 from router.link.claims import ClaimCall, ClaimClient
-from router.link.outgoing import LinkErrorCode
+from router.link.lost_races import LinkErrorCode, code_of
 from router.main.clock import out_of_time_now
 from router.main.ports import Tell
 from router.model import limits
-from router.net.ports import DialFailure, Network, Timer, Tls
+from router.net.ports import DialFailure, FarNetwork, Proxy, Timer, Tls
 
 
 class Redemption:
@@ -23,10 +23,21 @@ class Redemption:
     last attempt failed, empty before the first has.
     """
 
-    __slots__ = ("attempts", "call", "error", "error_code", "final", "since", "timer", "token")
+    __slots__ = (
+        "attempts",
+        "call",
+        "error",
+        "error_code",
+        "final",
+        "since",
+        "timer",
+        "token",
+        "via",
+    )
 
-    def __init__(self, token: Token, now: float) -> None:
+    def __init__(self, token: Token, via: Proxy | None, now: float) -> None:
         self.token = token
+        self.via = via
         self.since = now
         self.attempts = 0
         self.call: ClaimCall | None = None
@@ -58,7 +69,7 @@ class Redeemer:
 
     def __init__(
         self,
-        network: Network,
+        network: FarNetwork,
         links: LinkStore,
         site_id: str,
         site_name: str,
@@ -73,12 +84,15 @@ class Redeemer:
         self._changed = changed
         self._redemptions: dict[str, Redemption] = {}
 
-    def redeem(self, name: str, token: Token) -> Redemption:
-        """How it goes with the claim ``token`` of the link ``name``; the first call begins it."""
+    def redeem(self, name: str, token: Token, via: Proxy | None) -> Redemption:
+        """How it goes with the claim ``token`` of the link ``name``; the first call begins it.
+
+        Another proxy is another beginning.
+        """
         redemption = self._redemptions.get(name)
-        if redemption is None or redemption.token != token:
+        if redemption is None or redemption.token != token or redemption.via is not via:
             self.stop(name)
-            redemption = self._redemptions[name] = Redemption(token, self._network.now())
+            redemption = self._redemptions[name] = Redemption(token, via, self._network.now())
             self._again(name, redemption)
         return redemption
 
@@ -132,24 +146,24 @@ class Redeemer:
             self._failed(name, redemption, str(error), final=False)
             self._again(name, redemption)
             return
-        endpoint = token.endpoints[redemption.attempts % len(token.endpoints)]
+        first = redemption.attempts % len(token.endpoints)
         redemption.attempts += 1
         redemption.call = ClaimClient(self._network).post(
-            endpoint,
+            (*token.endpoints[first:], *token.endpoints[:first]),
             Tls(context=context, certificate=b"", alpn=(CLAIM_ALPN,), tells_time=out_of_time_now),
             token.name,
             body,
             lambda status, answer: self._answered(name, key, redemption, status, answer),
             lambda failure: self._unanswered(name, redemption, failure),
+            via=redemption.via,
         )
 
     def _unanswered(self, name: str, redemption: Redemption, failure: DialFailure) -> None:
         site = redemption.token.site_name
         hint = f". Is the router of {site} running, and reachable there?"
-        if failure.code == "clock":
-            hint, redemption.error_code = "", "clock"
-        else:
-            redemption.error_code = ""
+        redemption.error_code = code_of(failure)
+        if redemption.error_code:  # They say what to do.
+            hint = ""
         self._failed(name, redemption, f"{failure.reason}{hint}", final=False)
         self._again(name, redemption)
 

@@ -4,15 +4,18 @@ import time
 from typing import Protocol
 
 from router.link.links import Links
-from router.link.ports import Identity, LsaAck, LsaMessage
+from router.link.ports import Identity, LsaAck, LsaMessage, RoutingMessage
 from router.main.ports import Keeper, Routing
 from router.net.ports import Network, Timer
 from router.routing.attached import AttachedEdges
 from router.routing.events import (
+    AdjacencyDamped,
     EdgeCaughtUp,
     EpochRaised,
+    ForeignLsa,
     IdentityConflict,
     LsaRejected,
+    OriginEquivocated,
     RoutingEvent,
     SendAck,
     SendEdge,
@@ -35,6 +38,9 @@ class RoutingOwner(Protocol):
     def edge_caught_up(self, event: EdgeCaughtUp) -> None: ...
     def identity_conflict(self, event: IdentityConflict) -> None: ...
     def lsa_rejected(self, event: LsaRejected) -> None: ...
+    def adjacency_damped(self, event: AdjacencyDamped) -> None: ...
+    def foreign_lsa(self, event: ForeignLsa) -> None: ...
+    def origin_equivocated(self, event: OriginEquivocated) -> None: ...
 
 
 class RoutingRun:
@@ -49,7 +55,6 @@ class RoutingRun:
         routing: Routing,
         edges: AttachedEdges,
         keeper: Keeper,
-        owner: RoutingOwner,
     ) -> None:
         self._network = network
         self._links = links
@@ -58,7 +63,8 @@ class RoutingRun:
         self._routing = routing
         self._edges = edges
         self._keeper = keeper
-        self._owner = owner
+        self.owner: RoutingOwner
+        """Set before the first event: it knows rooms that are built after this one."""
         self._timer: Timer | None = None
         self.spf_seconds = 0.0
 
@@ -77,27 +83,27 @@ class RoutingRun:
         changed = False
         for event in events:
             match event:
-                case SendLsa():
-                    self._links.send(event.to, LsaMessage(event.signed))
-                case SendAck():
-                    self._links.send(
-                        event.to, LsaAck(event.router, event.part, event.epoch, event.sequence)
-                    )
-                case SendEdge():
-                    self._links.send(event.to, event.message)
+                case SendLsa() | SendAck() | SendEdge():
+                    self._links.send(event.to, _message(event))
                 case EdgeCaughtUp():
-                    self._owner.edge_caught_up(event)
+                    self.owner.edge_caught_up(event)
                 case TableChanged():
-                    self._owner.table_changed(event.table)
+                    self.owner.table_changed(event.table)
                     changed = True
                 case EpochRaised():
                     self._keeper.keep_epoch(event.epoch)
                 case IdentityConflict():
-                    self._owner.identity_conflict(event)
+                    self.owner.identity_conflict(event)
                 case LsaRejected():
-                    self._owner.lsa_rejected(event)
+                    self.owner.lsa_rejected(event)
+                case AdjacencyDamped():
+                    self.owner.adjacency_damped(event)
+                case ForeignLsa():
+                    self.owner.foreign_lsa(event)
+                case OriginEquivocated():
+                    self.owner.origin_equivocated(event)
         if changed:
-            self._owner.routes_settled()
+            self.owner.routes_settled()
 
     def _news_for_edges(self) -> list[RoutingEvent]:
         """What those that are attached here have not been told yet."""
@@ -130,3 +136,13 @@ class RoutingRun:
         if any(isinstance(event, TableChanged) for event in events):
             self.spf_seconds = time.perf_counter() - began
         self.take([*events, *self._edges.handle_timeout(now)])
+
+
+def _message(event: SendLsa | SendAck | SendEdge) -> RoutingMessage:
+    match event:
+        case SendLsa():
+            return LsaMessage(event.signed)
+        case SendAck():
+            return LsaAck(event.router, event.part, event.epoch, event.sequence)
+        case SendEdge():
+            return event.message

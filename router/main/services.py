@@ -11,10 +11,12 @@ from router.main.load_exchange import LoadExchange
 from router.main.plan import Plan, PlannedService, PlannedTarget, Planner
 from router.main.ports import Credentials, Keeper, Routing, Tell
 from router.main.problems import unserved
+from router.main.share_run import ShareRun
 from router.model.addresses import split
 from router.model.adverts import Declaration, TargetsAdvert
 from router.model.events import Problem
 from router.model.ids import ServiceKey, SiteId
+from router.model.sharing import SharingRules
 from router.model.specs import ServiceProtocol, ServiceSpec
 from router.net.ports import Network, Tls
 from router.routing.events import RoutingEvent
@@ -40,6 +42,7 @@ class Services:
         tell: Tell,
         take: Callable[[list[RoutingEvent]], None],
         credentials: Credentials,
+        shares: ShareRun,
         *,
         service_ttl_s: float,
     ) -> None:
@@ -51,7 +54,10 @@ class Services:
         self._keeper = keeper
         self._take = take
         self._credentials = credentials
+        self._shares = shares
+        self._applied: dict[ServiceKey, PlannedService] = {}  # With what may be used of shares.
         self._wanted: Wanted | None = None
+        self._rules = SharingRules()
         self._planner = Planner()
         self._with_remotes: set[ServiceKey] = set()
         self._plan = Plan({}, ())
@@ -63,6 +69,11 @@ class Services:
         self.declared_changed: Callable[[Mapping[str, ServiceSpec]], None] | None = None
         """Hears which services the network has, whenever that changes."""
         self.untold = ""  # Why others do not hear of all services; empty: they do.
+
+    @property
+    def rules(self) -> SharingRules:
+        """With whom this site shares what."""
+        return self._rules
 
     @property
     def planned(self) -> Mapping[ServiceKey, PlannedService]:
@@ -86,16 +97,19 @@ class Services:
     def _is_unserved(self, key: ServiceKey) -> bool:
         """Targets of it are bound, here or at a site that is reached, and none is ready."""
         remotes = self._routing.table.candidates.get(key, ())
-        is_bound = bool(remotes) or self._plan.services[key].has_connector
+        is_bound = (
+            any(not remote.barred for remote in remotes) or self._plan.services[key].has_connector
+        )
         return (
             is_bound
             and not self._forwarder.load_of(key).targets_ready
-            and not any(remote.targets_ready for remote in remotes)
+            and not any(remote.targets_ready for remote in remotes if not remote.barred)
         )
 
     def apply(self, wanted: Wanted) -> None:
         """Make the services of ``wanted`` true."""
-        self._wanted = wanted
+        self._wanted, self._rules = wanted, wanted.rules
+        self._take(self._routing.set_rules(self._rules, self._network.now()))
         self._keeper.keep_declared(frozenset(wanted.services.keys() - wanted.declared_at_s.keys()))
         self.advertise()
 
@@ -133,9 +147,9 @@ class Services:
         after = self._plan.services
         for key in before.keys() - after.keys():
             self._forwarder.remove_service(key)
-        for key, service in after.items():
-            if before.get(key) != service:
-                self._apply_service(service)
+            self._applied.pop(key, None)
+        self._shares.divide(self._wanted.shares, after)
+        self.follow_shares()
         self._keep_credentials(after.values())
         self._load.set_services(key for key, service in after.items() if service.has_connector)
         table = self._routing.table
@@ -150,6 +164,14 @@ class Services:
         if self.declared_changed is not None and declared != self._declared_now:
             self._declared_now = declared
             self.declared_changed({name: told.spec for name, told in declared.items()})
+
+    def follow_shares(self) -> None:
+        """Apply what may be used now, wherever it is not what was applied."""
+        for key, planned in self._plan.services.items():
+            service = self._shares.limited(planned)
+            if self._applied.get(key) != service:
+                self._applied[key] = service
+                self._apply_service(service)
 
     def drain(self) -> None:
         """Tell others that nothing more is taken here."""
@@ -229,13 +251,18 @@ class Services:
         """Files that came, went or were replaced count at once, for what begins from now on."""
         if self._credentials.service_tls_changed():
             self._set_listeners()
-            for service in self._plan.services.values():
+            for service in self._applied.values():
                 if any(target.tls_trust for target in service.targets.values()):
                     self._set_targets(service)
 
     def _declared(self, wanted: Wanted) -> dict[str, Declaration]:
         """Declarations in force: the table's winners, and our own until the table has them."""
-        declared = dict(self._learnt.declarations())
+        declared = {
+            # Who declared what is remembered is not known: no rule lets it in.
+            name: told
+            for name, told in self._learnt.declarations().items()
+            if self._rules.of(name).import_from is None
+        }
         declared |= {own.name: own for own in self._own_declarations(wanted)}
         for name, entry in self._routing.table.declarations.items():
             declared[name] = entry.declaration
@@ -248,6 +275,7 @@ class Services:
                 name=name,
                 spec=spec,
                 declared_at_s=told[name] if name in told else self._keeper.declared_at(name),
+                export_to=self._rules.of(name).export_to,
             )
             for name, spec in sorted(wanted.services.items())
         ]
@@ -262,6 +290,8 @@ class Services:
                 capacity=None if load[key].is_learnt else load[key].capacity,
                 draining=self._draining,
                 rate_per_s=self._forwarder.rate_of(key),
+                shares_targets=self._wanted is not None and self._wanted.is_divided,
+                export_to=self._rules.of(key.name).export_to,
             )
             for key, service in sorted(self._plan.services.items())
             if service.has_connector and key in load

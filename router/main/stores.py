@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -10,11 +10,13 @@ import msgspec
 
 from router.control import ConfigDirectory, Reading, Wanted, watch
 from router.kubernetes.changes import Listens
+from router.main.auditing import owner_of
 from router.main.burst_places import DirectoryPlace
 from router.main.bursting import BurstPlace
-from router.main.ports import KeptSecrets
+from router.main.ports import KeptSecrets, LogsIn
 from router.model.errors import ConfigError
-from router.model.specs import ServiceSpec
+from router.model.events import Event
+from router.model.specs import Document, ServiceSpec
 
 
 class Namespace(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,12 +37,29 @@ class Store(Protocol):
     def kept(self) -> KeptSecrets | None: ...
 
     @property
+    def openshift(self) -> LogsIn | None:
+        """Who says who somebody is, in a namespace."""
+        ...
+
+    @property
     def burst_place(self) -> BurstPlace:
         """Where burst hooks run, and where what they did is kept."""
         ...
 
     def load(self) -> Reading:
         """The state now. ConfigError: there is no usable site."""
+        ...
+
+    def documents(self) -> Sequence[Document]:
+        """Those that count."""
+        ...
+
+    def hear(self, event: Event) -> None:
+        """One event of the journal, for those who look elsewhere than at the router."""
+        ...
+
+    def author(self, source: str) -> str:
+        """Who wrote last at the place ``source`` of a document; empty: it does not tell."""
         ...
 
     async def last(self) -> Reading:
@@ -79,10 +98,19 @@ class DirectoryStore:
 
     def __init__(self, site_dir: Path) -> None:
         self._directory = ConfigDirectory(site_dir)
+        self.author = owner_of(site_dir)
         self.kept = None
+        self.openshift = None
         self.burst_place: BurstPlace = DirectoryPlace(site_dir)
         self.load = self._directory.load
         self.poke = self._directory.poke
+
+    def hear(self, event: Event) -> None:
+        """The journal has a file of its own."""
+
+    def documents(self) -> Sequence[Document]:
+        """Those that count."""
+        return self._directory.documents
 
     async def last(self) -> Reading:
         """Read once more: what was deleted right before the end is withdrawn now or never."""

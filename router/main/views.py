@@ -1,12 +1,14 @@
 """The router as its operator sees it: snapshots for the admin API. Implements `RouterView`."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from router.admin.ports import MetricValues, UnknownCommand
 from router.admin.views import (
     BurstView,
+    CaView,
+    Console,
     LinkView,
     ListenerView,
     NeighbourCost,
@@ -15,7 +17,6 @@ from router.admin.views import (
     ScaleView,
     ServiceSite,
     ServiceView,
-    SiteName,
     SiteView,
     Status,
     TargetView,
@@ -25,30 +26,27 @@ from router.balance.decisions import CandidateReport
 from router.balance.site_gate import RateState
 from router.forward.counters import HistogramSnapshot
 from router.forward.figures import ServiceSnapshot
+from router.main.asking.site_view import target_view
+from router.main.asking.targets import Told
 from router.main.bursting import Bursting
 from router.main.explaining import affinity_view, explained, finite
-from router.main.inquiry import Told
+from router.main.link_views import link_views, of_expiries, of_links
 from router.main.measuring import measure, takes_part
 from router.main.memory import MemoryGuard
-from router.main.rating import kind_of, learnt_view, rate_of, rate_of_report, rate_told
+from router.main.moments import iso
+from router.main.rating import kind_of, learnt_view, rate_of, rate_of_report
 from router.main.recalling import recalled
 from router.main.scaling import scaled
 from router.main.seeing import Seeing
 from router.main.site_router import SiteRouter
 from router.model.events import Problem
-from router.model.ids import RouterId
 from router.model.settings import AffinityBy
 from router.net.epoll import EpollNetwork
-from router.routing.edge import EdgeRouting
 from router.routing.table import SiteRoute
 
-_RENEWALS = {
-    "leaf": "It is renewed by itself; why it was not: sitectl events",
-    "ca": "Make another: sitectl revoke-access, then new tokens for all who link here",
-}
-"""What to do when one of the site's own certificates is about to end."""
 COMMANDS = (
-    "Commands are: reload, stop, revoke (site=ID), burst-test (burst=NAME, event=saturated|calm)."
+    "Commands are: reload, stop, revoke (site=ID), renew (link=NAME), "
+    "burst-test (burst=NAME, event=saturated|calm)."
 )
 
 
@@ -65,8 +63,13 @@ class OperatorView:
         seeing: Seeing | None = None,
         host_problems: Callable[[], Sequence[Problem]] = tuple,
         bursting: Bursting | None = None,
+        *,
+        ca: Callable[[], CaView] | None = None,
+        shown_until: Callable[[str], float | None] = lambda site: None,
+        console: Callable[[], Console] = Console,
     ) -> None:
-        """``host_problems`` are of this host: its clock, its disk.
+        """``host_problems`` are of this host: its clock, its disk. ``shown_until``: Unix seconds
+        at which the certificate of a site that links here ends.
 
         ``expiries`` gives Unix seconds by certificate. ``order`` carries out a command: it answers
         with what was done, or None for a command it does not know.
@@ -79,6 +82,9 @@ class OperatorView:
         self._seeing = seeing
         self._host_problems = host_problems
         self._bursting = bursting
+        self._ca = ca
+        self._shown_until = shown_until
+        self._console = console
         self.serving = False
         self.loop_lag_s = 0.0
 
@@ -99,16 +105,16 @@ class OperatorView:
             services=len({key.name for key in router.services}),
             sites=sum(1 for route in router.routing.table.sites.values() if route.reachable),
             problems=(
-                *router.problems(self._utc),
+                *router.problems(self.utc),
                 *self._memory.problems(),
                 *self._host_problems(),
                 *(self._bursting.problems() if self._bursting is not None else ()),
-                *self._clocks_differ(),
-                *self._refused(),
-                *self._expiring(),
+                *of_links(self.links()),
+                *of_expiries(self._expiries(), datetime.now(UTC).timestamp()),
                 *(self._seeing.problems if self._seeing is not None else ()),
             ),
             notes=router.notes,
+            console=self._console(),
         )
 
     def ready(self) -> bool:
@@ -118,49 +124,12 @@ class OperatorView:
 
     def links(self) -> Sequence[LinkView]:
         """All links, the dialled ones that wait for their certificate too."""
-        expiries, routing = self._expiries(), self._router.routing
-        views = [
-            LinkView(
-                name=link.name,
-                neighbour=SiteName(link.neighbour_name, link.neighbour_site),
-                direction=link.direction,
-                cost=link.cost,
-                state=link.state,
-                since=self._utc(link.since),
-                rtt_ms=None if link.rtt_s is None else round(link.rtt_s * 1000, 3),
-                lanes=link.lanes,
-                streams=link.streams,
-                error=link.error,
-                error_code=link.error_code,
-                certificate_expires=_utc_of(expiries.get(f"link/{link.name}")),
-                standby=isinstance(routing, EdgeRouting)
-                and routing.stands_by(RouterId(link.neighbour_router)),
-            )
-            for link in self._router.links.status()
-        ]
-        for name, pending in self._router.pending_links.items():
-            views.append(
-                LinkView(
-                    name=name,
-                    neighbour=SiteName(pending.site_name, pending.site_id),
-                    direction="outgoing",
-                    cost=pending.cost,
-                    state=pending.state,
-                    since=self._utc(pending.since),
-                    rtt_ms=None,
-                    lanes=0,
-                    streams=0,
-                    error=pending.error,
-                    error_code=pending.error_code,
-                    certificate_expires=None,
-                )
-            )
-        return sorted(views, key=lambda view: (view.direction != "outgoing", view.name))
+        return link_views(self._router, self._expiries(), self._shown_until, self.utc)
 
     def services(self) -> Sequence[ServiceView]:
         """All service ports."""
         return [
-            self._service(snapshot)
+            self.service(snapshot)
             for snapshot in self._router.forwarder.services_snapshot()
             if snapshot.declared
         ]
@@ -175,23 +144,7 @@ class OperatorView:
             for entry in sorted(told, key=lambda one: (one.key, one.site)):
                 site = self._router.site_name(entry.site)
                 targets.setdefault(entry.key.port, []).extend(
-                    TargetView(
-                        site=site,
-                        name=target.name,
-                        host="",
-                        port=target.port,
-                        ready=target.ready,
-                        in_flight=target.in_flight,
-                        capacity=target.capacity,
-                        requests_total=target.requests_total,
-                        error="" if target.ready else target.error or "not ready",
-                        since=None
-                        if target.state_s is None
-                        else self._utc(self._network.now() - target.state_s),
-                        capacity_kind=kind_of(target.capacity, target.rate),
-                        rate=rate_told(target.rate),
-                    )
-                    for target in entry.targets
+                    target_view(site, one) for one in entry.targets
                 )
             done(targets)
 
@@ -229,6 +182,11 @@ class OperatorView:
         """All Burst documents, by name."""
         return self._bursting.views() if self._bursting is not None else ()
 
+    def ca(self) -> CaView:
+        """The site's CA, and how far its replacement is."""
+        assert self._ca is not None, "a process has one"
+        return self._ca()
+
     def why(
         self, service: str, port: int | None, session: tuple[AffinityBy, str] | None = None
     ) -> WhyView | None:
@@ -247,7 +205,7 @@ class OperatorView:
         wall = datetime.now(UTC)
 
         def utc(moment: float) -> str:
-            return _iso(wall - timedelta(seconds=now - moment), "milliseconds")
+            return iso(wall - timedelta(seconds=now - moment), "milliseconds")
 
         return recalled(self._router, now, utc, service, port, count, denied=denied)
 
@@ -265,7 +223,8 @@ class OperatorView:
         names = [self._router.site_names(path)[:1] for path in route.paths]
         return tuple(sorted({name for first in names for name in first}))
 
-    def _service(self, snapshot: ServiceSnapshot) -> ServiceView:
+    def service(self, snapshot: ServiceSnapshot) -> ServiceView:
+        """One service port."""
         key = snapshot.key
         planned = self._router.services.get(key)
         listener = snapshot.listener
@@ -277,7 +236,7 @@ class OperatorView:
         else:
             why_not = planned.why_not if planned is not None else ""
             shown = ListenerView(host="", port=key.port, state="none", error=why_not)
-        name = self._router.identity.name
+        name, sharing = self._router.identity.name, self._router.sharing_of(key.name)
         return ServiceView(
             name=key.name,
             port=key.port,
@@ -290,6 +249,8 @@ class OperatorView:
             overflow_total=snapshot.counters.overflow_total,
             listener=shown,
             tls_cert=snapshot.config.tls_cert,
+            export_to=sharing.export_to,
+            import_from=sharing.import_from,
             sites=tuple(
                 self._site(report, snapshot.rate)
                 for report in snapshot.explanation.candidates
@@ -306,7 +267,7 @@ class OperatorView:
                     capacity=target.capacity,
                     requests_total=target.requests_total,
                     error=target.error,
-                    since=self._utc(target.since),
+                    since=self.utc(target.since),
                     capacity_kind=kind_of(
                         target.capacity, target.rate, auto=target.learnt is not None
                     ),
@@ -334,56 +295,17 @@ class OperatorView:
             rate=rate_of_report(report, own if local else None),
         )
 
-    def _refused(self) -> list[Problem]:
-        """Links that do not come up by themselves."""
-        return [
-            Problem(
-                code="SW0404",
-                message=f"Link {link.name} was refused: {link.error or 'no reason given'}",
-                hint=f"sitectl link delete {link.name}, then link with a new token",
-            )
-            for link in self.links()
-            if link.state == "refused" and link.error_code != "clock"
-        ]
-
-    def _clocks_differ(self) -> list[Problem]:
-        """Links that cannot come up, or get their certificate, while a clock is wrong."""
-        return [
-            Problem(
-                code="SW0660",
-                message=f"Link {link.name} waits for a clock to be set right: {link.error}.",
-                hint="Then the link comes up by itself within half a minute",
-            )
-            for link in self.links()
-            if link.error_code == "clock"
-        ]
-
-    def _expiring(self) -> list[Problem]:
-        soon = datetime.now(UTC).timestamp() + timedelta(days=7).total_seconds()
-        return [
-            Problem(
-                code="SW0402",
-                message=f"The certificate {name} ends at {_utc_of(expires)}.",
-                hint=f"Put a new one into secrets/{name}"
-                if name.startswith("tls/")
-                else _RENEWALS.get(name, "Link again with a new token: sitectl token create FILE"),
-            )
-            for name, expires in self._expiries().items()
-            if expires < soon
-        ]
-
-    def _utc(self, monotonic_s: float) -> str:
+    def utc(self, monotonic_s: float) -> str:
         ago = timedelta(seconds=self._network.now() - monotonic_s)
-        return _iso(datetime.now(UTC) - ago)
+        return iso(datetime.now(UTC) - ago)
 
-    def metrics(self) -> MetricValues:
-        """Everything `/metrics` shows, read once."""
+    def metrics(self) -> Iterator[MetricValues]:
+        """Everything `/metrics` shows, one service port at a time."""
         lag_s = max(self.loop_lag_s, self._network.turn_lag_s)
         figures = self._seeing.figures if self._seeing is not None else {}
-        values = measure(self._router, self._memory, self._expiries(), lag_s, figures)
-        if self._bursting is None:
-            return values
-        return MetricValues({**values.numbers, **self._bursting.metrics()}, values.histograms)
+        yield from measure(self._router, self._memory, self._expiries(), lag_s, figures)
+        if self._bursting is not None:
+            yield MetricValues(self._bursting.metrics(), {})
 
 
 def _cost_key(path_cost: int | None) -> float:
@@ -395,11 +317,3 @@ def _phase(histogram: HistogramSnapshot) -> PhaseView:
     if p50_s is None or p99_s is None:
         return PhaseView(None, None)
     return PhaseView(round(p50_s, 6), round(p99_s, 6))
-
-
-def _iso(moment: datetime, timespec: str = "seconds") -> str:
-    return moment.isoformat(timespec=timespec).replace("+00:00", "Z")
-
-
-def _utc_of(seconds: float | None) -> str | None:
-    return None if seconds is None else _iso(datetime.fromtimestamp(seconds, UTC))

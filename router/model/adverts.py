@@ -7,12 +7,16 @@ from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.specs import ServiceSpec
 
 
-class Declaration(msgspec.Struct, frozen=True, kw_only=True):
-    """A site's statement that a service exists. The oldest wins, then the lower site id."""
+class Declaration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A site's statement that a service exists. The oldest wins, then the lower site id.
+
+    ``export_to``: patterns of the sites that it is for (`model.sharing`); None: all.
+    """
 
     name: str
     spec: ServiceSpec
     declared_at_s: float  # Unix seconds; only compared, never a deadline.
+    export_to: tuple[str, ...] | None = None
 
 
 class RateLoad(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -40,8 +44,11 @@ class RateLoad(msgspec.Struct, frozen=True, array_like=True, gc=False):
         )
 
 
-class TargetsAdvert(msgspec.Struct, frozen=True, kw_only=True):
-    """Ready targets and stated capacity of a service port at one router. No addresses."""
+class TargetsAdvert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Ready targets and stated capacity of a service port at one router. No addresses.
+
+    ``export_to``: patterns of the sites that they are offered to; None: all.
+    """
 
     name: str
     port: int
@@ -49,6 +56,9 @@ class TargetsAdvert(msgspec.Struct, frozen=True, kw_only=True):
     capacity: int | None  # Sum over ready targets; None: none stated.
     draining: bool = False
     rate_per_s: float | None = None  # The most that is taken a second; None: no rate is stated.
+    shares_targets: bool = False
+    """Other routers of its site have these very targets too, and their parts of the capacity."""
+    export_to: tuple[str, ...] | None = None
 
 
 class RemoteCandidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +66,8 @@ class RemoteCandidate(msgspec.Struct, frozen=True, kw_only=True):
 
     ``paths`` are the equal-cost cheapest source routes, each the routers after this one, the
     egress last; never empty. ``capacity`` is the sum over ready targets; None: none stated.
+    ``export_to``: whom it is offered to; None: all. ``barred``: why this site does not use it, for
+    people; empty: it does.
     """
 
     site: SiteId
@@ -67,6 +79,9 @@ class RemoteCandidate(msgspec.Struct, frozen=True, kw_only=True):
     capacity: int | None
     draining: bool
     rate_per_s: float | None = None
+    shares_targets: bool = False  # With the other routers of its site.
+    export_to: tuple[str, ...] | None = None
+    barred: str = ""
 
 
 class LoadReport(msgspec.Struct, frozen=True, array_like=True):

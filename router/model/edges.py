@@ -65,6 +65,7 @@ class CandidateRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     capacity: _Count | None
     draining: bool
     rate_per_s: float | None = None
+    shares_targets: bool = False
 
     @property
     def id(self) -> CandidateId:

@@ -61,3 +61,14 @@ class HandshakeRejected(RouterError):
     def __init__(self, code: str, reason: str, hint: str = "") -> None:
         self.code, self.reason, self.hint = code, reason, hint
         super().__init__(f"{reason}. {hint}" if hint else reason)
+
+
+class LoginFailed(RouterError):
+    """Nobody is let in: ``reason`` and ``hint`` are for the login page, and hold no secret.
+
+    ``is_refusal``: they may not come in; else it could not be found out.
+    """
+
+    def __init__(self, reason: str, hint: str, *, is_refusal: bool = False) -> None:
+        self.reason, self.hint, self.is_refusal = reason, hint, is_refusal
+        super().__init__(f"{reason} {hint}")

@@ -3,12 +3,39 @@
 import msgspec
 
 from router.model.errors import Severity
+from router.model.event_codes import EventKind
 
-__all__ = ["Event", "Note", "Problem", "Severity"]
+__all__ = ["Change", "Event", "Note", "Overflow", "Problem", "Severity"]
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One field of a document. Empty text: it was not there, or is not any more."""
+
+    field: str
+    old: str
+    new: str
+
+
+class Overflow(msgspec.Struct, frozen=True, kw_only=True):
+    """Requests of one service port that left this site since it began. ``to``: how many, by site.
+
+    ``in_flight_max`` at this site's targets, looked at once a second; ``capacity`` None: none is
+    stated.
+    """
+
+    began: str
+    lasted_s: float
+    requests: int
+    to: dict[str, int]
+    in_flight_max: int
+    capacity: int | None
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """One change of state. ``code`` is short and stable (``link-up``, ``target-down``)."""
+    """One change of state. ``code`` is short and stable (``link-up``; see `model.event_codes`).
+
+    ``by``: who did it, of an audit. ``service``: the one it is about, if it is about one.
+    """
 
     at: str  # UTC ISO 8601.
     severity: Severity
@@ -16,6 +43,11 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     subject: str  # The link, service, target or site it is about.
     message: str
     hint: str = ""
+    kind: EventKind = "event"
+    by: str = ""
+    service: str = ""
+    changes: tuple[Change, ...] = ()
+    overflow: Overflow | None = None
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):

@@ -30,6 +30,8 @@ ADDRESS_SHUNNED_S = 10.0  # One of several that did not take a connection is tri
 RESOLVE_RETRY_MIN_S, RESOLVE_RETRY_MAX_S = 0.5, 5.0  # A name that failed is asked again, doubling.
 RESOLVE_NAMES_MAX = 1024  # Answers kept, and questions waiting.
 ADDRESSES_PER_NAME_MAX = 16
+PROXY_ANSWER_BYTES_MAX = 16 * KIB  # Status line and headers of an answer to CONNECT, 1xx too.
+PROXY_ANSWER_TIMEOUT_S = 10.0  # To CONNECT, or for a proxy's own TLS: it dials out meanwhile.
 TLS_HANDSHAKE_TIMEOUT_S = 5.0
 TLS_HANDSHAKES_MAX = 128  # At once, per listener.
 TLS_HANDSHAKES_PER_SOURCE = 32  # Above it a source loses its oldest when no place is left.
@@ -84,6 +86,9 @@ HELLO_TIMEOUT_S = 5.0
 LIVENESS_TICK_S = 0.25  # How often silence is judged.
 PING_INTERVAL_S = 0.5  # When idle.
 CONTROL_DEAD_AFTER_S = 2.75  # And a tick: requests avoid a silent neighbour within 3 s.
+RTT_USUAL_S_MAX = 0.2  # Of any way on the ground. A longer one may be silent for longer: for each
+SILENCE_PER_RTT = 20.0  # second more of it so long, TCP repeating a thing four times,
+SILENCE_MORE_S_MAX = 12.0  # and at most, or as long as no round trip was measured.
 DATA_PING_AFTER_S = 5.0
 DATA_DEAD_AFTER_S = 3.0
 PING_QUEUE_MAX = 32
@@ -107,8 +112,29 @@ RTT_MAX_S = 60.0  # Longer ones measured a sleep.
 LANE_WRITE_STALL_S = 10.0  # Something waits and the kernel took nothing of it.
 LINK_HANDSHAKES_MAX = 128  # Accepted lanes that have not said who they are.
 LINKS_PER_SITE_MAX = 256  # Accepted: routers and workers of a site dial one each.
+RENEW_REQUEST_CHARS_MAX = 8 * KIB  # As in a claim: a P-256 request has some 500.
+RENEWED_CHARS_MAX = (
+    16 * KIB
+)  # A chain or all CAs of a site: some 900 each; both fit into a message.
+RENEWALS_BURST = 4  # Asked for over one link: each costs a signature and a write.
+RENEWALS_EACH_S = 60.0
+RENEWALS_BURST_OF_LINK = 60  # Taken of one neighbour, whatever it says is due: a rotation of its CA
+RENEWALS_EACH_S_OF_LINK = 600.0  # takes three. Each is a key, a file and another link.
+RENEW_ANSWER_S = 30.0  # Then the answer is taken for lost and the request comes again.
+LINK_SUCCEEDED_S = 86_400.0  # A link that was succeeded lives on for its last streams.
+LINKS_SUCCEEDED_MAX = 8  # Of one link; then the oldest goes.
+RENEW_LOOK_S = 60.0  # Each link's certificate, and those of links that are up.
+RENEW_SOON_S = 5.0  # Of what is found overdue at once: not all links in one turn.
+RENEW_RETRY_MIN_S, RENEW_RETRY_MAX_S = 60.0, 3_600.0  # A third of a week is left for it.
+RENEW_DUE_SPREAD_S = 0.5  # Who says that something is due says so to a few at a time.
+SUCCEED_OLD_EACH_S = 3_600.0  # An acceptor that cannot renew its own shows the old one again.
+SUCCEED_RETRY_MIN_S, SUCCEED_RETRY_MAX_S = 30.0, 600.0  # The link is up: nothing presses.
 LOADS_PER_MESSAGE_MAX = 256  # Of at most 200 bytes: well under a control message's 64 KiB.
-LINK_DIAL_TIMEOUT_S = 8.0  # Names, TCP and TLS together.
+LINK_DIAL_TIMEOUT_S = 8.0  # TCP and TLS together; a proxy may take its own time before.
+RACE_RESOLVE_S = 0.05  # Names that take longer join their race late (RFC 8305, 3).
+RACE_STAGGER_S = 0.25  # Between two attempts of a race, if none fails before (RFC 8305, 5).
+RACE_ATTEMPTS_MAX = 16  # At once: every endpoint of a token gets its turn within 4 s.
+RACE_ADDRESSES_MAX = 64  # Of all endpoints of one race; what names have beyond that is not tried.
 RECONNECT_STABLE_S = 10.0  # A link that was up for that long starts its back-off anew.
 RECONNECT_MIN_S = 0.5
 RECONNECT_SOON_TRIES = 20  # About 5 s at the shortest pause: a neighbour that is restarted.
@@ -127,6 +153,13 @@ LSA_SERVICE_PORTS_MAX = 1_024  # Of one declaration.
 LSA_BUDGETS_MAX = 16_384  # Parts per neighbour whose rate is watched at once.
 LSAS_UNACKED_MAX = 64  # On their way to one neighbour; the others wait for an ack.
 ADJACENCIES_MAX = 256  # Of one router; they must fit into part 0.
+SHARING_PATTERNS_MAX = 64  # Of one rule; it travels with each advert and declaration.
+SHARING_PATTERN_CHARS_MAX = 253  # The longest name of a site.
+REFUSED_STREAMS_TOLD_S = 60.0  # Between two events of the same refusal.
+REFUSED_STREAMS_KEPT_MAX = 1_024  # Refusals that are remembered as told.
+LSA_TERMS_BYTES_MAX = (
+    8 * KIB
+)  # Of all in part 0, beside the adjacencies; what is beyond is nothing.
 ROUTERS_PER_SITE_MAX = 64  # One site cannot fill the database with phantoms of its own.
 ID_CHARS_MAX = 64
 COUNTER_MAX = 2**53  # Epochs, sequences and counts told by others.
@@ -140,12 +173,31 @@ LSA_CHECKS_BURST, LSA_CHECKS_PER_S = 4_096, 500.0
 ORIGINS_MAX = 4_096
 SERVICES_PER_SITE_MAX = 1_024
 SPF_DELAY_MIN_S, SPF_DELAY_MAX_S = 0.01, 1.0
+SPF_INTERVAL_S = 0.05  # Between computations of paths, whatever happens.
+# Between tables that differ in services: one takes some 20 µs for each router known.
+TABLE_INTERVAL_PER_ROUTER_S = 0.0005
+# A neighbour that was lost more often than that within the window counts again once it has stayed
+# for a while, twice as long with each loss.
+FLAPS_FREE, FLAP_WINDOW_S = 3, 60.0
+FLAP_HOLD_S, FLAP_HOLD_S_MAX = 1.0, 30.0
+FLAP_HOLD_ALONE_S = 2.0  # At most, where no other way leads to it: it would be cut off.
+FLAPS_REMEMBERED = 16  # Of one neighbour: with fewer the hold is at its longest.
 EQUAL_PATHS_MAX = 8  # Paths kept per destination.
 TWIN_HEARD_S = 1.5  # Who pings each half second and was heard that lately surely lives.
+SHARE_DEBTS_MAX = 1024  # Of some 25 bytes: well under a control message's 64 KiB.
+SHARE_NAME_CHARS_MAX = 64  # Of a division or what is divided: digests, 16 and 32 characters.
+PEERS_MAX = 16  # Other routers of one site, and as many entries that stand for them.
+PEERS_RESOLVE_S = 5.0  # A name that stands for routers of the own site is asked for again.
+PEERS_ANSWER_S = 5.0
+POD_START_SEEN_S = 30.0  # From a Pod being made: by then it is shown as running, if it runs.
+SHARES_REPEAT_S = 0.5  # Between routers of one site: what was lost is said again.
 PLACE_CHARS_MAX = 128  # A host name and a process, told to neighbours.
 COPY_RETRY_S = 5.0  # Of who was refused as a copy: the original may have been stopped.
 COPY_SHOWN_S = 15.0  # At who keeps it out, since it came last: three times as long as it pauses.
+CONFLICT_ANSWERS = 2  # To epochs that we took: who is gone may have left one that looks so.
 CONFLICT_REPEAT_S = 60.0  # A twin that goes on is told of again.
+LIARS_SHOWN_MAX = 16  # Of them in `status`, by name.
+EQUIVOCATORS_MAX = 256  # Origins kept that signed two things with one number; some 100 bytes each.
 CONFLICT_SHOWN_S = 180.0  # A problem of the survivor, until nothing was heard of a twin so long.
 SERVICE_SYNC_TTL_S = 180.0
 EDGE_WISHES_MAX = 512  # Services that an edge names; who wants more asks for all.
@@ -160,6 +212,17 @@ LOAD_INTERVAL_S = 0.05
 LOAD_CHANGE_INTERVAL_S = 0.1
 LOAD_CHANGE_SHARE = 0.1
 LOAD_REFRESH_S = 5.0  # Told again though nothing changed: no figure elsewhere is older.
+LOAD_REFRESH_S_MAX = 60.0  # In large networks the pause grows, so that refreshing costs a link
+LOAD_REFRESH_BYTES_PER_S = 8 * KIB  # at most about so much,
+LOAD_REPORT_BYTES = 48  # a report being of that size, as a rule.
+LOAD_REPORT_BYTES_MAX = 256  # With the longest names some 210: what a wake-up must afford.
+# All load reports on one link, each way: never more than 64 KiB within a second.
+LOAD_LINK_BYTES_PER_S, LOAD_LINK_BURST_BYTES = 48 * KIB, 16 * KIB
+LOAD_MESSAGE_BYTES = 96  # Of these for a message: frame, TLS record, TCP and IP headers.
+LOAD_BATCH_S = 0.05  # Reports gather for that long once half of the burst is used up.
+LOAD_NEAR_HOPS = 3  # Reports of origins at most so far away go before others.
+# Looked at from one neighbour: six times what an honest one sends; some 5 % CPU.
+LOADS_RECEIVED_BURST, LOADS_RECEIVED_PER_S = 16_000, 8_000.0
 LOAD_OVERTAKEN_S = 0.005  # After a count of a stream: lanes differ by that much, as a rule.
 LOAD_SETTLE_INTERVAL_S = 1.0  # A change too small to be told earlier is told then.
 
@@ -347,17 +410,97 @@ TRACING_CLOSE_S = 3.0  # For spans that wait to leave when the router stops.
 ADMIN_BODY_BYTES_MAX = MIB
 ADMIN_CONNECTIONS_MAX = 64  # Of the socket and of TCP each; half of them may follow events.
 ADMIN_IDLE_S = 75.0  # Between requests of a connection.
+# The console: its own few connections, so that it is readable when clients fill the router.
+CONSOLE_CONNECTIONS_MAX = 64  # Ten browsers; of who proved nothing, the source with most gives way.
+CONSOLE_HANDSHAKES_MAX = 32  # On their way through TLS; the source with most gives way.
+CONSOLE_BODY_BYTES_MAX = 256 * KIB  # A scenario that is simulated.
+CONSOLE_HEAD_S = 10.0  # Of a new connection, for a whole head.
+CONSOLE_IDLE_S = 30.0  # Between requests of a connection.
+CONSOLE_REQUEST_S = 20.0  # To answer, and for the answer to be taken.
+CONSOLE_STREAMS_MAX = 24  # Less than `EVENT_CLIENTS_MAX`: the unix socket is not kept out.
+CONSOLE_STREAMS_PER_PATH_MAX = 12  # Less than `LIVE_CLIENTS_MAX`, for the same reason.
+CONSOLE_COMPUTE_S = 60.0  # Longer than `SIMULATION_S` and its end.
+CONSOLE_STREAM_S = 3_600.0  # Of one stream of events; browsers come again by themselves.
+CONSOLE_STREAMS_LOOK_S = 1.0  # How often streams are looked at whose session is over.
+CONSOLE_SESSIONS_MAX = 256  # The one that was used least recently gives way.
+CONSOLE_SESSION_IDLE_S, CONSOLE_SESSION_S = 1_800.0, 43_200.0  # Unused, and whatever is done.
+CONSOLE_OAUTH_SESSION_S = 14_400.0  # Who lost a right, or their account, looks no longer than that.
+CONSOLE_OAUTH_TRY_S = 600.0  # From the login page to OpenShift and back, with a second factor.
+CONSOLE_OAUTH_S = 15.0  # Of all questions of one login; less than `CONSOLE_REQUEST_S`.
+CONSOLE_OAUTH_ANSWER_S = 8.0  # Of one of them; the others have their time too.
+CONSOLE_OAUTH_ANSWER_BYTES_MAX = 64 * KIB  # A user with its groups; others have some 1 KiB.
+CONSOLE_OAUTH_TEXT_BYTES_MAX = 4 * KIB  # A code or a token; those of OpenShift have 50 bytes.
+CONSOLE_OAUTH_USER_BYTES_MAX = 256  # A name is kept with its session and told in events.
+CONSOLE_OAUTH_AT_ONCE_MAX = 4  # Logins that are asked about; a stranger may begin some.
+CONSOLE_OAUTH_LOOK_S = 60.0  # How often a cluster without OpenShift's OAuth is looked at again.
+CONSOLE_USERS_MAX = 64
+CONSOLE_HOSTS_MAX = 16
+CONSOLE_RETRY_S = 2.0  # A listener or certificate that could not be had is tried again.
+CONSOLE_PASSWORD_BYTES_MAX = 1_024
+CONSOLE_USER_BYTES_MAX = 64  # It is the name of a file, or a key of a Secret.
+CONSOLE_LOGIN_BYTES_MAX = 4 * KIB  # Of an Authorization header, and of the form's body.
+CONSOLE_FAILURES_BURST, CONSOLE_FAILURE_EACH_S = 5, 3.0  # Wrong passwords of one source.
+CONSOLE_SOURCES_MAX = 1_024  # Sources that failed lately; others share one account.
+CONSOLE_FILES_MAX, CONSOLE_FILES_BYTES_MAX = 256, 4 * MIB
 PROBES_CONNECTIONS_MAX = 16  # Anyone may ask: a kubelet, one or two Prometheus, some by hand.
 START_LISTENS_S = 5.0  # A router is not ready before it listens where Services lead, or so long.
 PROBES_SERVICES_WAIT_S = 30.0  # An application starts without its services, if they stay away.
 EVENT_CLIENTS_MAX = 32
+LIVE_CLIENTS_MAX = 16  # Of `/api/v1/live`: with those of events and flows less than connections.
+FLOW_CLIENTS_MAX = 8  # Of `/api/v1/flows`, likewise.
+FLOWS_KEPT = 2_000  # While anybody looks: 2 to 5 MB; and so many under way.
+FLOWS_PER_S = 500  # Looked at; the others are counted. Each costs 6 µs, and 6 if it is shown.
+FLOWS_WATCH_S = 60.0  # After a question, then nothing is looked at any more.
+FLOWS_CLIENTS_MAX = 2_000  # Connections searched for what was under way before: some 3 ms.
+FLOWS_COUNT_MAX = 1_000  # In one answer.
+FLOWS_TICK_S = 0.25  # How often followers are told,
+FLOWS_AGAIN_S = 2.0  # of what is still under way less often,
+FLOWS_AGAIN_MAX = 100  # and not of all.
+LIVE_EVERY_S = 1.0  # However many look.
+LIVE_SHARE = 0.05  # Of the time may go into it: with 2,000 services it is made less often.
+SLICE_S = (
+    0.001  # So long at once, and one item: then traffic goes on, whatever an operator asked for.
+)
 EVENT_CLIENT_STALL_S = 10.0  # One that reads nothing for so long is dropped.
 EVENTS_KEPT = 1_000
+SIMULATION_TEXT_BYTES_MAX = 64 * KIB  # Of a scenario; the longest of ours has 2 KiB.
+SIMULATION_REQUESTS_MAX = 100_000  # Half a minute of one core; then it ends with what there is.
+SIMULATION_S = 30.0  # Also then, for on a busy machine it comes after the traffic.
+SIMULATION_END_S = 10.0  # It ends at its next step; one that does not is killed.
+SIMULATION_MEMORY_BYTES_MAX = 512 * MIB  # Of its process; 100,000 requests need a fifth.
+SIMULATION_AGAIN_S = 2.0  # One at a time: who comes second is told to come again.
+WHAT_IF_WINDOW_S = 60.0  # Of what was recorded, unless more is asked for.
+WHAT_IF_REQUESTS_MAX = 5_000  # Run twice in some five seconds; the newest of the window.
+WHAT_IF_SITES_MAX = 16  # The cheapest: the others would have been asked last.
 EVENTS_BURST = 100  # Of one code; then one each so many seconds. Strangers can cause some.
 EVENTS_INTERVAL_S = 10.0
+EVENTS_LOG_BYTES_MAX = 10 * MIB  # As the router's own log.
+EVENTS_LOG_FILES = 3
+EVENTS_LOG_SHARE = (
+    1 / 16
+)  # Of the file system at most, all files: a pod's is memory, 16 MiB of a sidecar.
+EVENTS_LOG_QUEUE_MAX = 4_096  # Lines that wait for the disk; those beyond are lost, and told.
+EVENTS_READ_BYTES_MAX = 4 * MIB  # Of the newest of run/events.log, at the start and for --since.
+EVENTS_ANSWER_MAX = 10_000  # In one answer, the newest.
+EVENT_CHANGES_MAX = 32  # Fields of a document in one event; the message counts the others.
+EVENT_VALUE_CHARS_MAX = 200  # Of an old or new value.
+OVERFLOW_QUIET_S = 10.0  # Overflow that pauses for less is one event.
+OVERFLOW_SITES_SHOWN = 8  # Where it went; the rest is summed.
+DEBUG_ROWS_MAX = 10_000  # Of each table in /api/v1/debug.
+TOKENS_LOOK_S = 2.0  # How soon a token that was made, used or revoked is seen.
+TOKENS_SHOWN_MAX = 1_024  # As many claims as a site grants.
+TOKEN_CLAIMS_SHOWN_MAX = 64  # Redemptions of one token, the newest.
 CLOCK_MOVED_S = 60.0  # Between two looks; certificates forgive five minutes.
 STATE_RETRY_S = 5.0  # A state file that could not be written is written again.
 CONFIG_POLL_S = 1.0
+CA_LOOK_S = 0.05  # While the CA is replaced: how soon it is seen who has taken it.
+CA_REGISTER_S = 60.0  # So old may be what is known of sites that are away: 4,096 files.
+CA_ASK_MAX = 10  # Neighbours told in one look: each answer is a signature and two writes.
+CA_ASK_AGAIN_S = 5.0  # A neighbour that was told of another CA and did not ask for it.
+CA_PROPOSE_AGAIN_S = 2.0  # A change of the CA that the cluster did not take.
+CA_STUCK_S = 3_600.0  # Who is linked takes it within seconds; then the operator hears of others.
+CA_GIVEN_MAX = 4_096  # Certificates remembered with the CAs that went along; some 100 bytes each.
+CA_NAMES_SHOWN = 10  # Of sites that hold up a rotation.
 
 # documents: wanted state as text.
 CONFIG_FILE_BYTES_MAX = MIB  # 300 services are about 60 KiB.
@@ -376,8 +519,36 @@ GATEWAY_ENTRIES_MAX = 1_024  # Bindings, forwards of one gateway's YAML: a host 
 INQUIRY_WAIT_S = 2.0
 INQUIRY_TARGETS_MAX = 256  # Of one service port at one site; more are not shown.
 INQUIRY_BYTES_MAX = 128 * KIB
+INQUIRY_KEPT_S = 0.5  # Of 256 targets an answer takes 12 ms: who asks again gets the same one.
+INQUIRY_ANSWERS_KEPT_MAX = 1_024  # Service ports with targets; 35 KiB each at the very most.
 INQUIRY_ERROR_MAX = 160  # Characters; with the longest names all targets fit into the answer.
 INQUIRY_STATE_S_MAX = 315_360_000.0  # Ten years: whoever reckons a date from it finds one.
+# ping: rounds of one call, half of what `sitectl` waits for an answer, and how far apart.
+PING_ROUNDS_MAX = 10
+PING_INTERVAL_ROUNDS_S = 0.2
+PINGS_AT_ONCE_MAX = 4  # Each is up to 32 streams in a round: one to each router on the way.
+ECHO_BYTES_MAX = KIB  # Of an answer: a router id and a version.
+
+REFUSALS_KEPT_MAX = 64  # Peers whose last refusal is remembered, so that it is told once.
+
+# What a site tells of itself, and asks of others.
+SITE_ANSWER_BYTES_MAX = 256 * KIB  # 500 services with a few targets each; what is more is counted.
+SITE_QUESTION_BYTES_MAX = 512
+SITE_SERVICES_MAX = 1_000
+SITE_LINKS_MAX = 512
+SITE_PROBLEMS_MAX = 32
+SITE_SERVED_MAX = 64  # Sites that served a service, the busiest.
+SITE_TEXT_MAX = 400  # Characters of a problem.
+SITE_KEPT_S = 2.0  # Ten consoles ask once, and what is told is gathered once.
+SITE_READ_AT_ONCE = 20  # Service ports, a millisecond or two; then traffic goes on,
+SITE_READ_PAUSE_S = 0.002  # for so long at least.
+SITE_ANSWERS_KEPT_MAX = 64
+SITE_ANSWERS_AT_ONCE_MAX = 8  # On their way: 2 MiB.
+SITE_ANSWERS_PER_S = 20.0  # Made anew for somebody: a millisecond or two each.
+SITE_ANSWERS_BURST = 40
+SITE_QUESTIONS_AT_ONCE_MAX = 8
+SITE_HISTORY_SAMPLES_MAX = 1_000
+SITE_HISTORY_SITES_MAX = 64
 
 # kubernetes: the API server, and what a site reads and writes there.
 API_CALL_S = 30.0  # One call with all its repetitions.
@@ -410,9 +581,28 @@ OBJECT_EVENT_AGAIN_S = 1_800.0  # The API forgets Events after an hour.
 OBJECT_EVENT_RETRY_S = 60.0
 OBJECT_EVENTS_EVERY_S, OBJECT_EVENTS_BURST = 5.0, 10
 OBJECT_EVENTS_MAX = 10  # Of one object.
+OBJECT_EVENTS_KEPT = 256  # Of the journal, to be counted on; the one heard longest ago goes.
 OBJECT_EVENT_CHARS = 1_024  # The API takes no more.
 OBJECT_EVENT_NAME_CHARS = 200  # Of an object's name in that of its Event.
 API_AWAY_S = 5.0  # An API server that is gone for less is being upgraded.
+
+# history.
+HISTORY_STEP_S = 5.0
+HISTORY_STEPS = (
+    180  # A quarter of an hour: of a service port that is busy at 4 sites 40 KB, idle 6.
+)
+HISTORY_S = HISTORY_STEP_S * HISTORY_STEPS
+HISTORY_LOOK_S = 0.25  # What is in flight is read so often: twenty looks make the mean of a step.
+HISTORY_PORTS_MAX = 300  # Service ports: 12 MB if all are busy all the time at 4 sites each.
+HISTORY_SITES_MAX = 16  # Of one sample; the others are one.
+HISTORY_READ_AT_ONCE = 20  # Service ports, less than a millisecond; then traffic goes on.
+
+# knees.
+KNEE_SAMPLES_AT_ONCE = 8  # Requests timed of a service port each `HISTORY_LOOK_S`: 1 µs each.
+KNEE_SAMPLES_MIN = 30  # Fewer say nothing of a level.
+KNEE_KEPT_S = 900.0  # Up to twice as long.
+KNEE_IN_FLIGHT_MAX = 1_024  # At one target; more count as that many.
+KNEE_TARGETS_MAX = 100  # Of one service port: 4 KB each.
 
 # bursts.
 BURSTS_MAX = 64  # Burst documents of one site: each is looked at four times a second.
@@ -444,6 +634,8 @@ TRUST_LAST_S = 3.0  # At the end, for what was not kept yet; the drain comes aft
 CLAIM_ANSWER_S = 9.0  # A claim judged by the API later than this is heard by nobody: see above.
 TLS_WATCHES_MAX = 64  # Secrets named and not labelled; each is a connection that stays.
 SECRET_TRIES_MAX = 5  # Of one change that others overtake; the next look tries it again.
+# The sites of one first digit: 4,096 of them are some 350 KiB each; an API server takes 1 MiB.
+ADMITTED_SECRET_BYTES_MAX = 960 * KIB
 GRANT_KEPT_S = 86_400.0  # Of an expired claim without a use: `token status` still knows it.
 REFILL_S = 10.0  # A token request that somebody empties is filled no more often.
 

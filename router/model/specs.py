@@ -1,6 +1,6 @@
 """Wanted state: what a user writes down, as frozen values. `documents` reads them from YAML."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -20,6 +20,7 @@ API_VERSION = "spillway/v1"
 
 ServiceProtocol = Literal["tcp", "http", "http2"]
 PolicyName = Literal["fill", "balanced", "spread", "split", "failover"]
+ConsoleAuth = Literal["internal", "unsecured", "openshift"]
 Kind = Literal["Site", "Service", "Connector", "Listener", "Link", "Policy", "Burst"]
 WORKLOAD_KINDS = ("deployment", "statefulset", "daemonset", "deploymentconfig", "service", "pods")
 
@@ -33,6 +34,24 @@ class PolicySpec(msgspec.Struct, frozen=True):
 
     name: PolicyWord = "fill"
     weights: dict[str, int] = {}
+
+
+EVERY_HOST: Final = "*"
+
+
+class ConsoleSpec(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True
+):
+    """The page for browsers, at ``bind`` (IP:PORT). Beyond loopback it has TLS and asks who looks.
+
+    ``tls_cert``: a credential of ``secrets/tls``; empty: a certificate by the site's own CA.
+    ``hosts``: names that it is reached as, beside those of the machine; `EVERY_HOST`: any.
+    """
+
+    bind: str = "127.0.0.1:8010"
+    auth: ConsoleAuth = "internal"
+    tls_cert: CredentialName = ""
+    hosts: tuple[str, ...] = ()
 
 
 class SiteSpec(
@@ -53,7 +72,11 @@ class SiteSpec(
     memory_limit_bytes: int = 0  # What the router may use; 0: what the system lets it.
     access_log_share: float = 0.0  # Of the requests, 0 to 1, are written to run/access.log.
     adopt_services: bool = False  # On Kubernetes: Services that exist may be taken over.
+    peers: tuple[str, ...] = ()  # HOST:PORT where other routers of this site accept links.
     tracing: bool = False  # Spans for OpenTelemetry, by its own environment variables.
+    link_proxy: str = ""  # Of links that state none; as `LinkSpec.proxy`.
+    console: ConsoleSpec | None = None  # None: none is served.
+    tells: Literal["all", "nothing"] = "all"  # What other sites of the network may ask of it.
 
 
 class ServiceSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -143,10 +166,15 @@ class ListenerSpec(
 class LinkSpec(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True
 ):
-    """A link that this site dials. Its credential lies in ``secrets/links/NAME/``."""
+    """A link that this site dials. Its credential lies in ``secrets/links/NAME/``.
+
+    ``proxy``: ``http://HOST:PORT`` or ``https://…``, an HTTP proxy that the link goes through;
+    ``none``; ``env``: by the router's HTTPS_PROXY and NO_PROXY; empty: as the site says.
+    """
 
     cost: int | None = None  # None: the token's, else 1.
     disabled: bool = False
+    proxy: str = ""
 
 
 class SitePolicySpec(
@@ -155,6 +183,10 @@ class SitePolicySpec(
     """What this site takes of a service, whoever declares it; see `model.capacity.SiteCap`.
 
     ``site_capacity`` 10, "15/s" or "10,15/s"; the fields beside a rate as in `ConnectorSpec`.
+
+    ``export_to``: patterns of the sites that what is declared and attached here is offered to;
+    ``import_from``: of those whose declarations and targets count here (`model.sharing`). None: all
+    sites, or what the Policy of the service ``*`` says; empty: this site alone.
     """
 
     service: str
@@ -163,6 +195,8 @@ class SitePolicySpec(
     window_s: float | None = None
     stay_s: float | None = None
     spill: Spill = "excess"
+    export_to: tuple[str, ...] | None = None
+    import_from: tuple[str, ...] | None = None
 
 
 AnySpec = (

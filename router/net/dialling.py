@@ -9,7 +9,15 @@ from router.model.limits import TLS_HANDSHAKE_TIMEOUT_S
 from router.net.connection import TcpConnection
 from router.net.handshake import TlsHandshake
 from router.net.poller import Poller
-from router.net.ports import Address, Connection, ConnectionHandler, DialCode, DialFailure, Tls
+from router.net.ports import (
+    Address,
+    Connection,
+    ConnectionHandler,
+    DialCode,
+    DialFailure,
+    Proxy,
+    Tls,
+)
 from router.net.resolving import Question, Resolver
 from router.net.sockets import (
     address_of,
@@ -22,6 +30,7 @@ from router.net.sockets import (
     prepare_stream,
 )
 from router.net.tls import TlsConnection
+from router.net.tunnel import Tunnel
 
 Connected = Callable[[Connection], ConnectionHandler]
 Failed = Callable[[DialFailure], None]
@@ -59,6 +68,8 @@ class TcpDial:
         "_timer",
         "_tls",
         "_trying",
+        "_via",
+        "_wanted",
     )
 
     def __init__(
@@ -74,7 +85,13 @@ class TcpDial:
         tls: Tls | None,
         *,
         essential: bool = False,
+        via: Proxy | None = None,
     ) -> None:
+        """With ``via``, a proxy is dialled, which dials ``host`` in turn."""
+        self._wanted = (host, port)
+        self._via = via
+        if via is not None:
+            host, port = via.host, via.port
         self._poller = poller
         self._new_socket = new_socket
         self._resolver = resolver
@@ -90,7 +107,7 @@ class TcpDial:
         self._address_timer = self._timer
         self._addresses: list[str] = []
         self._socket: socket.socket | None = None
-        self._handshake: TlsHandshake | None = None
+        self._handshake: TlsHandshake | Tunnel | None = None
         self._question: Question | None = None
         self._over = False
         self._trying = ""
@@ -132,10 +149,12 @@ class TcpDial:
             return
         self._poller.unregister(sock.fileno())
         self._socket = None
-        if self._tls is None:
-            self._hand_over(TcpConnection(self._poller, sock, peer, local))
+        if self._address_timer is not self._timer:
+            self._address_timer.cancel()
+        if self._via is None:
+            self._reached(sock, peer, local)
         else:
-            self._shake_hands(sock, peer, local, self._tls)
+            self._ask_proxy(sock, peer, local, self._via)
 
     # Addresses.
 
@@ -194,8 +213,32 @@ class TcpDial:
 
     # Outcomes.
 
+    def _ask_proxy(self, sock: socket.socket, peer: Address, local: Address, via: Proxy) -> None:
+        """Have the proxy connect. Who is at the other end is called by what it was asked for."""
+        host, port = self._wanted
+        try:
+            self._handshake = Tunnel(
+                self._poller,
+                sock,
+                via,
+                self._wanted,
+                peer=peer,
+                local=local,
+                done=lambda led: self._reached(led, Address(host=host, port=port), local),
+                failed=self._handshake_failed,
+            )
+        except ValueError as error:
+            close_with_reset(sock)
+            self._fail(DialFailure(code="name", reason=f"{self._where()}: {error}"))
+
+    def _reached(self, sock: socket.socket, peer: Address, local: Address) -> None:
+        """The socket leads to who was dialled."""
+        if self._tls is None:
+            self._hand_over(TcpConnection(self._poller, sock, peer, local))
+        else:
+            self._shake_hands(sock, peer, local, self._tls)
+
     def _shake_hands(self, sock: socket.socket, peer: Address, local: Address, tls: Tls) -> None:
-        self._address_timer.cancel()
         self._handshake = TlsHandshake(
             self._poller,
             sock,
@@ -203,14 +246,15 @@ class TcpDial:
             peer=peer,
             local=local,
             server_side=False,
-            server_name=tls.server_name or self._host,
+            server_name=tls.server_name or self._wanted[0],
             timeout_s=min(TLS_HANDSHAKE_TIMEOUT_S, max(0.0, self._deadline - self._poller.now())),
             done=self._hand_over,
             failed=self._handshake_failed,
         )
 
     def _handshake_failed(self, code: DialCode, reason: str) -> None:
-        where = self._where()
+        host, port = self._wanted
+        where = self._where() if self._via is None else str(Address(host=host, port=port))
         if where not in reason:  # A name, and the reason tells its address.
             reason = f"{where}: {reason}"
         self._fail(DialFailure(code=code, reason=reason))
@@ -262,4 +306,9 @@ class TcpDial:
     def _where(self) -> str:
         """What was asked for, and which of its addresses is under trial."""
         wanted = str(Address(host=self._host, port=self._port))
-        return f"{wanted} ({self._trying})" if self._trying not in ("", self._host) else wanted
+        if self._trying not in ("", self._host):
+            wanted = f"{wanted} ({self._trying})"
+        if self._via is None:
+            return wanted
+        host, port = self._wanted
+        return f"{Address(host=host, port=port)} by the proxy {self._via}: {wanted}"

@@ -6,7 +6,7 @@ from router.net.dialling import Connected, Failed, NewSocket, TcpDial, new_socke
 from router.net.host import Host
 from router.net.listening import Accept, TcpListener, bind
 from router.net.poller import Poller
-from router.net.ports import Address, Dial, DialCode, Listener, Tls
+from router.net.ports import Address, Dial, DialCode, Listener, Proxy, Tls
 from router.net.resolving import Lookup, Resolver, system_lookup
 
 
@@ -99,6 +99,7 @@ class EpollNetwork:
         timeout_s: float,
         tls: Tls | None = None,
         essential: bool = False,
+        via: Proxy | None = None,
     ) -> Dial:
         return TcpDial(
             self._poller,
@@ -111,7 +112,11 @@ class EpollNetwork:
             timeout_s,
             tls,
             essential=essential,
+            via=via,
         )
+
+    def resolve(self, host: str, done: Callable[[tuple[str, ...]], None]) -> Dial:
+        return self._resolver.resolve(host, done)
 
     def is_current(self, host: str, address: str) -> bool:
         return self._resolver.is_current(host, address)

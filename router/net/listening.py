@@ -143,9 +143,10 @@ class TcpListener:
     def resume(self) -> None:
         self._release(Hold.OWNER)
 
-    def set_tls(self, tls: Tls) -> None:
+    def set_tls(self, tls: Tls, accept: Accept | None = None) -> None:
         assert self._tls is not None, "a listener in clear stays one"
         self._tls = tls
+        self._accept = accept or self._accept
 
     def close(self) -> None:
         if self._closed:
@@ -201,9 +202,11 @@ class TcpListener:
                 self._left()
                 return
         if self._tls is None:
-            self._hand_over(TcpConnection(self._poller, sock, peer, local, self._left))
+            self._hand_over(
+                TcpConnection(self._poller, sock, peer, local, self._left), self._accept
+            )
             return
-        number = sock.fileno()
+        number, accept = sock.fileno(), self._accept
         self._handshakes[number] = TlsHandshake(
             self._poller,
             sock,
@@ -213,7 +216,7 @@ class TcpListener:
             server_side=True,
             server_name=None,
             timeout_s=TLS_HANDSHAKE_TIMEOUT_S,
-            done=lambda connection: self._handshake_done(number, connection),
+            done=lambda connection: self._handshake_done(number, connection, accept),
             failed=lambda code, reason: self._handshake_failed(number, code, reason),
             on_close=self._left,
         )
@@ -232,22 +235,22 @@ class TcpListener:
         next(h for h in self._handshakes.values() if h.host == host).expel()
         return True
 
-    def _handshake_done(self, number: int, connection: TlsConnection) -> None:
+    def _handshake_done(self, number: int, connection: TlsConnection, accept: Accept) -> None:
         del self._handshakes[number]
         self._release_if_room()
         if self._closed:
             connection.abort()
             return
-        self._hand_over(connection)
+        self._hand_over(connection, accept)
 
     def _handshake_failed(self, number: int, code: DialCode, reason: str) -> None:
         del self._handshakes[number]
         self._left()
         self._on_rejected(self._address, code, reason)
 
-    def _hand_over(self, connection: TcpConnection) -> None:
+    def _hand_over(self, connection: TcpConnection, accept: Accept) -> None:
         try:
-            handler = self._accept(connection)
+            handler = accept(connection)
         except Exception as error:
             self._poller.handler_failed(error)
             connection.abort()

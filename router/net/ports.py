@@ -27,18 +27,30 @@ class Address(msgspec.Struct, frozen=True, order=True):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-LossCode = Literal["reset", "aborted", "timeout", "tls", "error", "handler"]
+LossCode = Literal["reset", "aborted", "timeout", "tls", "cut", "error", "handler"]
 
 
 class Loss(msgspec.Struct, frozen=True):
-    """Why a connection ended other than by both ends finishing."""
+    """Why a connection ended other than by both ends finishing.
+
+    ``tls``: an alert of the peer's, or what is no TLS. ``cut``: it ended without a word of TLS.
+    """
 
     code: LossCode
     reason: str = ""
 
 
 DialCode = Literal[
-    "refused", "timeout", "unreachable", "name", "tls", "clock", "self", "exhausted", "error"
+    "refused",
+    "timeout",
+    "unreachable",
+    "name",
+    "tls",
+    "clock",
+    "self",
+    "exhausted",
+    "proxy",
+    "error",
 ]
 
 
@@ -47,7 +59,8 @@ class DialFailure(msgspec.Struct, frozen=True):
 
     ``refused``: also by who accepts and ends without a word of TLS, as a load balancer does with
     nobody behind it. ``exhausted``: this process has no descriptor or memory left for it. It says
-    nothing of who was dialled. ``clock``: as `Tls.tells_time` put it, next step and all.
+    nothing of who was dialled. ``clock``: as `Tls.tells_time` put it, next step and all. ``proxy``:
+    the proxy itself will not do it, and will not later; the reason holds the next step.
     """
 
     code: DialCode
@@ -165,6 +178,29 @@ class Tls(msgspec.Struct, frozen=True):
     tells_time: Callable[[tuple[bytes, ...]], str] | None = None
 
 
+class Proxy(msgspec.Struct, frozen=True, kw_only=True):
+    """An HTTP proxy to dial through (CONNECT; RFC 9110, 9.3.6).
+
+    ``tls``: it is spoken to by TLS; None: in clear, which hides nothing of ``authorization``, the
+    value of Proxy-Authorization, a secret that is never shown; empty: none.
+    """
+
+    host: str
+    port: int
+    tls: Tls | None = None
+    authorization: str = ""
+
+    def __str__(self) -> str:
+        scheme = "http" if self.tls is None else "https"
+        return f"{scheme}://{Address(host=self.host, port=self.port)}"
+
+    def __repr__(self) -> str:
+        return f"Proxy({self})"
+
+    def __rich_repr__(self) -> list[tuple[str, object]]:
+        return [("proxy", str(self))]
+
+
 class Listener(Protocol):
     """A bound address."""
 
@@ -177,8 +213,13 @@ class Listener(Protocol):
 
     def resume(self) -> None: ...
 
-    def set_tls(self, tls: Tls) -> None:
-        """Shake hands by ``tls`` with who connects from now on. For a listener with TLS."""
+    def set_tls(
+        self, tls: Tls, accept: "Callable[[Connection], ConnectionHandler | None] | None" = None
+    ) -> None:
+        """Shake hands by ``tls`` with who connects from now on. For a listener with TLS.
+
+        ``accept`` is called for these; None: as before. Who is in a handshake ends it as begun.
+        """
 
     def close(self) -> None:
         """Stop accepting, idempotent. Accepted connections stay."""
@@ -232,4 +273,31 @@ class Network(Timers, Protocol):
 
         Exactly one of the two callbacks comes, later, unless cancelled. Failure ``self``: the
         kernel connected us to ourselves. ``essential`` as for `listen`.
+        """
+
+
+class FarNetwork(Network, Protocol):
+    """What links need beyond that: other sites may lie behind several addresses, and proxies."""
+
+    def resolve(self, host: str, done: Callable[[tuple[str, ...]], None]) -> Dial:
+        """The addresses of ``host``, in the order to try them; none: it has none that is known.
+
+        ``done`` comes once, later, within `limits.RESOLVE_TIMEOUT_S`, unless cancelled.
+        """
+
+    def dial(
+        self,
+        host: str,
+        port: int,
+        connected: Callable[[Connection], ConnectionHandler],
+        failed: Callable[[DialFailure], None],
+        *,
+        timeout_s: float,
+        tls: Tls | None = None,
+        essential: bool = False,
+        via: Proxy | None = None,
+    ) -> Dial:
+        """As `Network.dial`. ``via``: the proxy connects, and resolves ``host``.
+
+        TLS is spoken through it, end to end; ``peer`` of the connection is what was asked for.
         """

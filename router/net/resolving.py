@@ -23,7 +23,7 @@ from router.model.limits import (
 )
 from router.net.poller import Poller
 from router.net.ports import Timer
-from router.net.sockets import in_turn, undressed
+from router.net.sockets import in_turn, is_numeric, undressed
 
 Resolved = Callable[[tuple[str, ...]], None]
 Lookup = Callable[[str], tuple[str, ...]]
@@ -119,6 +119,9 @@ class Resolver:
         """Ask for ``name``; ``done`` is called once within RESOLVE_TIMEOUT_S unless cancelled."""
         question = Question(done)
         now = self._poller.now()
+        if is_numeric(name):
+            question.timer = self._poller.call_at(now, lambda: question.answer((name,)))
+            return question
         known = self._known.get(name)
         if known is not None and now < known.good_until:
             addresses = known.next_addresses(now)

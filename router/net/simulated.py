@@ -118,6 +118,11 @@ class SimulatedInternet:
         for pair in self._both(a, b):
             self._cuts.setdefault(pair, [])
 
+    def cut_one_way(self, sender: str, receiver: str) -> None:
+        """As `cut`, but only what ``sender`` sends is dropped."""
+        pair, _ = self._both(sender, receiver)
+        self._cuts.setdefault(pair, [])
+
     def heal(self, a: str, b: str) -> None:
         """Undo `cut`. What was swallowed, but for resets, arrives now in its order."""
         for pair in self._both(a, b):

@@ -16,6 +16,7 @@ from router.net.ports import (
     Dial,
     DialFailure,
     Listener,
+    Proxy,
     Timer,
     Tls,
 )
@@ -105,8 +106,15 @@ class SimulatedNetwork:
         timeout_s: float,
         tls: Tls | None = None,
         essential: bool = False,
+        via: Proxy | None = None,
     ) -> Dial:
+        assert via is None, "the simulated network has no proxies"
         return SimulatedDial(self, host, port, connected, failed, timeout_s, tls)
+
+    def resolve(self, host: str, done: Callable[[tuple[str, ...]], None]) -> Dial:
+        return self.internet.schedule(
+            self.now(), self, lambda: done(self.next_addresses(host)), background=True
+        )
 
     def close(self) -> None:
         """Abort everything and close the listeners."""
@@ -255,9 +263,12 @@ class SimulatedListener:
         self._paused = False
         self._host.soon(self._serve)
 
-    def set_tls(self, tls: Tls) -> None:
+    def set_tls(
+        self, tls: Tls, accept: Callable[[Connection], ConnectionHandler | None] | None = None
+    ) -> None:
         assert self.tls is not None, "a listener in clear stays one"
         self.tls = tls
+        self._accept = accept or self._accept
 
     def close(self) -> None:
         if not self._closed:

@@ -158,7 +158,7 @@ class TlsConnection(TcpConnection):
             if not size:
                 self._pump()  # What came before may wait for us, a close_notify too.
                 if self._reads:
-                    self._lose(self._broken or Loss(code="tls", reason="cut off: no close_notify"))
+                    self._lose(self._broken or Loss(code="cut", reason="cut off: no close_notify"))
                 return
             poller.bytes_in += size
             self._incoming.write(poller.read_view[:size])

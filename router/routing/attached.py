@@ -5,11 +5,12 @@ is joined, so a slow edge costs no more than its table. Rows are shared by all e
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import cycle
 
 from router.model.adverts import LoadReport
 from router.model.edges import EdgeMessage, HaveMessage, TableMessage, WishMessage
-from router.model.ids import RouterId, ServiceKey
+from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.limits import (
     EDGE_RETRANSMIT_S,
     EDGE_ROWS_MAX,
@@ -17,6 +18,8 @@ from router.model.limits import (
     EDGE_WISHES_BURST,
     EDGE_WISHES_PER_S,
 )
+from router.model.paths import Path, in_turn
+from router.model.sharing import FREE, SHORT_ID_CHARS, Party, Terms, any_matches
 from router.routing.budget import TokenBucket
 from router.routing.edge_updates import Changes, Rows, messages
 from router.routing.events import EdgeCaughtUp, LsaRejected, RoutingEvent, SendEdge
@@ -25,11 +28,12 @@ from router.routing.offers import (
     Teller,
     make_offers,
     routes_by_candidate,
+    seen_by,
     wanted_names,
 )
 from router.routing.table import RouteTable
 
-Routes = dict[tuple[ServiceKey, RouterId], tuple[tuple[RouterId, ...], ...]]
+Routes = dict[tuple[ServiceKey, RouterId], Iterator[Path]]
 
 
 class _Attached:
@@ -45,14 +49,17 @@ class _Attached:
         "number",
         "outbox",
         "owes",
+        "party",
         "rows",
         "sent_at",
         "series",
         "since",
+        "terms",
         "version",
     )
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, now: float, party: Party, terms: Terms) -> None:
+        self.party, self.terms = party, terms
         self.budget = TokenBucket(EDGE_WISHES_BURST, EDGE_WISHES_PER_S, now)
         self.since: int | None = None
         self.number = 0
@@ -73,7 +80,8 @@ class _Attached:
         return self.since is not None and (bool(self.dirty) or self.owes)
 
     def wants(self, service: str) -> bool:
-        return self.names is None or service in self.names
+        is_wished = self.names is None or service in self.names
+        return is_wished and any_matches(self.terms.import_, service)
 
 
 class AttachedEdges:
@@ -88,7 +96,6 @@ class AttachedEdges:
         self._series = 0
         self._routes: Routes = {}
         self._routes_of: RouteTable | None = None
-        self._turn = 0
 
     def __len__(self) -> int:
         return len(self._edges)
@@ -100,9 +107,21 @@ class AttachedEdges:
 
     # What happens on this router.
 
-    def up(self, router: RouterId, now: float) -> None:
-        """An edge is adjacent; it will say what it wants."""
-        self._edges[router] = _Attached(now)
+    def up(self, router: RouterId, now: float, site: SiteId, terms: Terms = FREE) -> None:
+        """An edge is adjacent, let in on ``terms``; it will say what it wants."""
+        self._edges[router] = _Attached(now, self._party(site), terms)
+
+    def set_terms(self, router: RouterId, terms: Terms, now: float) -> list[RoutingEvent]:
+        """It is in on other terms now; other routers are no matter of ours."""
+        edge = self._edges.get(router)
+        if edge is None:
+            return []
+        edge.terms = terms
+        edge.dirty |= self._names(edge.names)
+        return self._send(router, edge, now)
+
+    def _party(self, site: SiteId) -> Party:
+        return self._table.party(site) if self._table else Party(site, f"@{site[:SHORT_ID_CHARS]}")
 
     def down(self, router: RouterId) -> None:
         """It is gone; other routers are no matter of ours."""
@@ -122,17 +141,18 @@ class AttachedEdges:
     def path_to(self, key: ServiceKey, router: RouterId) -> tuple[RouterId, ...] | None:
         """A path for an edge's stream: the routers after this one. None: no such candidate.
 
-        Paths of equal cost take turns.
+        Next hops of equal cost get equal shares.
         """
         if self._table is None:
             return None
         if self._routes_of is not self._table:
-            self._routes, self._routes_of = routes_by_candidate(self._table), self._table
-        paths = self._routes.get((key, router))
-        if not paths:
-            return None
-        self._turn += 1
-        return paths[self._turn % len(paths)]
+            self._routes = {
+                wanted: cycle(in_turn(paths))
+                for wanted, paths in routes_by_candidate(self._table).items()
+            }
+            self._routes_of = self._table
+        turns = self._routes.get((key, router))
+        return next(turns) if turns is not None else None
 
     def wanted(self, router: RouterId, reports: Sequence[LoadReport]) -> tuple[LoadReport, ...]:
         """Those of ``reports`` that ``router`` has a use for: all, unless it is an edge."""
@@ -140,8 +160,17 @@ class AttachedEdges:
         if edge is None:
             return tuple(reports)
         return tuple(
-            report for report in reports if report.router != router and edge.wants(report.service)
+            report
+            for report in reports
+            if report.router != router
+            and edge.wants(report.service)
+            and self._is_for(edge.party, report)
         )
+
+    def _is_for(self, party: Party, report: LoadReport) -> bool:
+        """Whether the targets that it is about are offered to an edge; most are to everybody."""
+        offer = self._offers.services.get(report.service)
+        return offer is None or not offer.is_limited or offer.names(party, report.router)
 
     # What edges say.
 
@@ -249,6 +278,10 @@ class AttachedEdges:
         for router, edge in self._edges.items():
             if edge.since is None:
                 continue
+            party = self._party(edge.party.site)
+            if party != edge.party:  # Other rules may name it now.
+                edge.party = party
+                edge.dirty |= self._names(edge.names)
             edge.dirty |= changed if edge.names is None else changed & edge.names
             edge.owes |= edge.rows.touches(sites)
             events += self._send(router, edge, now)
@@ -297,7 +330,8 @@ class AttachedEdges:
         """From the rows that it holds to those that it should; it holds them from now on."""
         changes = Changes()
         for name in sorted(edge.dirty | edge.left_out):
-            offer = self._offers.services.get(name) if edge.wants(name) else None
+            known = self._offers.services.get(name) if edge.wants(name) else None
+            offer = seen_by(known, edge.party) if known is not None else None
             edge.left_out.discard(name)
             if offer is not None and not edge.rows.has_room(name, offer, EDGE_ROWS_MAX):
                 edge.left_out.add(name)

@@ -21,6 +21,7 @@ from router.model.limits import (
     EDGE_WISHES_MAX,
     SERVICE_SYNC_TTL_S,
 )
+from router.model.sharing import FREE, SharingRules, Terms
 from router.routing.core import RoutingCore
 from router.routing.edge_rows import NOTHING_TOLD, EdgeRows, Told
 from router.routing.edge_view import Way, edge_table
@@ -73,6 +74,7 @@ class EdgeRouting:
         self._since = self._number = 0
         self._wish_at: float | None = None  # When it is said again.
         self._table = self._core.table
+        self._rules = SharingRules()
         self._shown: tuple[RouteTable, Told, Way | None] | None = None
 
     # What others may look at.
@@ -112,9 +114,19 @@ class EdgeRouting:
     # What happens on this router.
 
     def adjacency_up(
-        self, router: RouterId, site: SiteId, cost: int, now: float, *, is_edge: bool = False
+        self,
+        router: RouterId,
+        site: SiteId,
+        cost: int,
+        now: float,
+        *,
+        is_edge: bool = False,
+        terms: Terms = FREE,
     ) -> list[RoutingEvent]:
-        """A neighbour is there: the first is attached to, others stand by. Never an edge."""
+        """A neighbour is there: the first is attached to, others stand by. Never an edge.
+
+        Nobody is let in by an edge, so on no ``terms``.
+        """
         if is_edge:
             return []
         self._neighbours[router] = self._way_to(router, site, cost)
@@ -162,6 +174,17 @@ class EdgeRouting:
     def set_draining(self, draining: bool, now: float) -> list[RoutingEvent]:
         """See `RoutingCore.set_draining`."""
         return [*self._passed(self._core.set_draining(draining, now)), *self._rebuild(now)]
+
+    def set_terms(self, router: RouterId, terms: Terms, now: float) -> list[RoutingEvent]:
+        """Nobody is let in by an edge."""
+        return []
+
+    def set_rules(self, rules: SharingRules, now: float) -> list[RoutingEvent]:
+        """See `RoutingCore.set_rules`."""
+        if rules == self._rules:
+            return []
+        self._rules, self._shown = rules, None
+        return self._rebuild(now)
 
     def set_wishes(self, services: frozenset[str] | None, now: float) -> list[RoutingEvent]:
         """What this router uses; None, or too many to name: every service there is."""
@@ -306,7 +329,7 @@ class EdgeRouting:
             return []
         self._shown = shown
         generation = self._table.generation
-        table = edge_table(*shown, node=self._node, generation=generation)
+        table = edge_table(*shown, node=self._node, rules=self._rules, generation=generation)
         if table == self._table:
             return []
         self._table = msgspec.structs.replace(table, generation=generation + 1)

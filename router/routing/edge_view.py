@@ -1,14 +1,16 @@
 """The route table of an edge: what its neighbour tells it, and itself."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from router.model.adverts import Declaration, RemoteCandidate
 from router.model.edges import SiteRow
 from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.sharing import SHORT_ID_CHARS, Party, SharingRules
 from router.routing.edge_rows import Told
 from router.routing.lsa import Node
+from router.routing.sharing import View
 from router.routing.table import Declared, RouteTable, SiteRoute
 
 
@@ -21,16 +23,24 @@ class Way(msgspec.Struct, frozen=True):
 
 
 def edge_table(
-    own: RouteTable, told: Told, way: Way | None, *, node: Node, generation: int
+    own: RouteTable,
+    told: Told,
+    way: Way | None,
+    *,
+    node: Node,
+    rules: SharingRules,
+    generation: int,
 ) -> RouteTable:
     """``own`` knows this edge alone. ``way`` None: nothing can be reached now."""
     rows = {row.router: row for row in told.sites.values() if way and row.site != node.site}
+    sites = _own_sites(own, told, way) | {site.site: site for site in _sites(told, way, node)}
+    view = View(Party(own.site, sites[own.site].name), rules)
     return RouteTable(
         generation=generation,
         site=own.site,
-        sites=_own_sites(own, told, way) | {site.site: site for site in _sites(told, way, node)},
-        candidates=_candidates(told, way, rows),
-        declarations=_declarations(own, told, way is not None),
+        sites=sites,
+        candidates=_candidates(told, way, rows, view),
+        declarations=_declarations(own, told, view, sites, is_attached=way is not None),
         name_conflicts=(),  # The neighbour sees them, and tells names that differ.
         next_hops={router: frozenset({way.router}) for router in rows} if way else {},
         epochs={router: row.epoch for router, row in rows.items()},
@@ -75,7 +85,7 @@ def _sites(told: Told, way: Way | None, node: Node) -> Iterable[SiteRoute]:
 
 
 def _candidates(
-    told: Told, way: Way | None, rows: dict[RouterId, SiteRow]
+    told: Told, way: Way | None, rows: dict[RouterId, SiteRow], view: View
 ) -> dict[ServiceKey, tuple[RemoteCandidate, ...]]:
     if way is None:
         return {}
@@ -94,6 +104,8 @@ def _candidates(
             capacity=row.capacity,
             draining=row.draining,
             rate_per_s=row.rate_per_s,
+            shares_targets=row.shares_targets,
+            barred=view.why_barred(Party(site.site, site.name), row.service),
         )
         found.setdefault(ServiceKey(row.service, row.port), []).append(candidate)
     return {
@@ -102,13 +114,24 @@ def _candidates(
     }
 
 
-def _declarations(own: RouteTable, told: Told, is_attached: bool) -> dict[str, Declared]:
+def _declarations(
+    own: RouteTable,
+    told: Told,
+    view: View,
+    sites: Mapping[SiteId, SiteRoute],
+    *,
+    is_attached: bool,
+) -> dict[str, Declared]:
     """The winners, as the neighbour found them; ours are of this moment."""
     declared: dict[str, Declared] = dict(own.declarations)
     for name, declaration in told.declarations.items():
         row, mine = told.services[name], own.declarations.get(name)
         if row.site == own.site and not is_attached:
             continue  # What we said once; nobody is there to take it back.
+        known = sites.get(row.site)  # One without targets is known by its id alone.
+        shown = known.name if known is not None else f"@{row.site[:SHORT_ID_CHARS]}"
+        if not view.takes_from(Party(row.site, shown), name):
+            continue
         theirs = Declared(
             declaration=declaration,
             site=row.site,

@@ -70,12 +70,34 @@ class EpochRaised(msgspec.Struct, frozen=True):
     epoch: int
 
 
+class ForeignLsa(msgspec.Struct, frozen=True):
+    """A neighbour that is in on terms told of another ``site``: nothing behind it counts."""
+
+    sender: RouterId
+    site: SiteId
+
+
+class OriginEquivocated(msgspec.Struct, frozen=True, kw_only=True):
+    """``router`` signed two different parts with one number. All sites believe the same of them."""
+
+    site: SiteId
+    router: RouterId
+
+
 class LsaRejected(msgspec.Struct, frozen=True, kw_only=True):
     """A neighbour sent what no honest router sends. ``code`` as in `LsaFault`."""
 
     sender: RouterId
     code: str
     reason: str
+
+
+class AdjacencyDamped(msgspec.Struct, frozen=True):
+    """The neighbour ``router`` flaps: no path leads over it before ``until``. None: it has stayed
+    up, and counts again."""
+
+    router: RouterId
+    until: float | None
 
 
 RoutingEvent = (
@@ -87,4 +109,7 @@ RoutingEvent = (
     | IdentityConflict
     | EpochRaised
     | LsaRejected
+    | AdjacencyDamped
+    | ForeignLsa
+    | OriginEquivocated
 )

@@ -2,8 +2,9 @@
 
 import msgspec
 
-from router.model.adverts import LoadReport
-from router.model.ids import RouterId, ServiceKey
+from router.model.adverts import LoadReport, RemoteCandidate
+from router.model.ids import RouterId, ServiceKey, SiteId
+from router.routing.load_pace import Urgency, urgency
 from router.routing.table import RouteTable
 
 
@@ -11,22 +12,28 @@ class AcceptedLoad(msgspec.Struct, frozen=True):
     """``report`` with its capacity and rate bounded; the original goes on to ``forward_to``."""
 
     report: LoadReport
+    site: SiteId
     forward_to: tuple[RouterId, ...]
+    urgency: Urgency
 
 
 class _Held(msgspec.Struct, frozen=True):
     epoch: int
-    report: LoadReport
+    report: LoadReport  # Bounded.
     received_at: float
+    original: LoadReport
 
 
 class LoadTable:
     """The last report of each (router, service port). Bounded by the candidates of the table."""
 
-    __slots__ = ("_held", "refused")
+    __slots__ = ("_candidates", "_forward_to", "_held", "_table", "refused")
 
     def __init__(self) -> None:
         self._held: dict[tuple[RouterId, ServiceKey], _Held] = {}
+        self._table: RouteTable | None = None
+        self._candidates: dict[tuple[RouterId, ServiceKey], RemoteCandidate] = {}
+        self._forward_to: dict[RouterId, tuple[RouterId, ...]] = {}
         self.refused = 0
 
     def accept(
@@ -34,12 +41,15 @@ class LoadTable:
     ) -> AcceptedLoad | None:
         """None: not from a cheapest next hop to its router, not newer, or about nothing known.
 
-        All other neighbours get it; those that are not reached cheapest over us drop it. A new
-        epoch of its router starts ``seq`` anew.
+        It goes on to all neighbours but the cheapest next hops to its router, which cannot reach
+        that over us; others that do not either drop it. A new epoch of its router starts ``seq``
+        anew.
         """
-        candidate = table.candidate(report.router, report.key)
+        self._follow(table)
+        pair = (report.router, report.key)
+        candidate = self._candidates.get(pair)
         epoch = table.epochs.get(report.router)
-        held = self._held.get((report.router, report.key))
+        held = self._held.get(pair)
         if (
             candidate is None
             or epoch is None
@@ -60,21 +70,63 @@ class LoadTable:
             per_s = min(report.rate.per_s, candidate.rate_per_s)
             rate = msgspec.structs.replace(report.rate, per_s=per_s)
             bounded = msgspec.structs.replace(bounded, rate=rate)
-        self._held[report.router, report.key] = _Held(epoch, bounded, now)
-        forward_to = tuple(
-            router for router in table.adjacencies if router not in (from_router, report.router)
+        before = held.original if held is not None else None
+        self._held[pair] = _Held(epoch, bounded, now, report)
+        return AcceptedLoad(
+            bounded,
+            candidate.site,
+            self._onward(report.router),
+            urgency(before, report, len(candidate.paths[0])),
         )
-        return AcceptedLoad(bounded, forward_to)
 
     def last(self, router: RouterId, key: ServiceKey) -> tuple[LoadReport, float] | None:
         """The last report, bounded, and when it was heard."""
         held = self._held.get((router, key))
         return (held.report, held.received_at) if held else None
 
+    def originals(self, neighbour: RouterId) -> list[LoadReport]:
+        """The last reports as they came, of all that ``neighbour`` may reach over us."""
+        return [
+            held.original
+            for (router, _), held in self._held.items()
+            if neighbour in self._onward(router)
+        ]
+
+    def is_candidate(self, router: RouterId, key: ServiceKey) -> bool:
+        """Whether ``router`` has a connector for ``key``, by the newest table."""
+        return (router, key) in self._candidates
+
+    @property
+    def candidates(self) -> int:
+        """Service ports of other routers, by the newest table."""
+        return len(self._candidates)
+
     def table_changed(self, table: RouteTable) -> None:
         """Forget those whose router is not a candidate any more."""
-        self._held = {
-            (router, key): held
-            for (router, key), held in self._held.items()
-            if table.candidate(router, key)
+        self._follow(table)
+        self._held = {pair: held for pair, held in self._held.items() if pair in self._candidates}
+
+    def _follow(self, table: RouteTable) -> None:
+        """Look at ``table`` from now on. O(candidates) when it is another one."""
+        if table is self._table:
+            return
+        self._table = table
+        self._candidates = {
+            (candidate.router, key): candidate
+            for key in {**table.candidates, **table.withheld}
+            for candidate in table.everywhere(key)  # Of those for others, reports are passed on.
         }
+        self._forward_to = {}
+
+    def _onward(self, router: RouterId) -> tuple[RouterId, ...]:
+        """To whom reports of ``router`` go on."""
+        onward = self._forward_to.get(router)
+        if onward is None:
+            assert self._table is not None, "only a table makes candidates"
+            towards = self._table.next_hops.get(router, frozenset())
+            onward = self._forward_to[router] = tuple(
+                neighbour
+                for neighbour in self._table.adjacencies
+                if neighbour not in towards and neighbour != router
+            )
+        return onward

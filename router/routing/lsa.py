@@ -26,7 +26,10 @@ from router.model.limits import (
     QUEUE_WAIT_S_MAX,
     RATE_SUM_MAX,
     SERVICES_PER_SITE_MAX,
+    SHARING_PATTERN_CHARS_MAX,
+    SHARING_PATTERNS_MAX,
 )
+from router.model.sharing import Terms
 from router.routing.ports import Identity
 
 Router = Annotated[RouterId, msgspec.Meta(min_length=1, max_length=ID_CHARS_MAX)]
@@ -52,11 +55,15 @@ class LsaKey(msgspec.Struct, frozen=True, order=True, cache_hash=True):
 
 
 class Adjacency(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A neighbour as its origin reports it. The cost is as told; the graph clamps it."""
+    """A neighbour as its origin reports it. The cost is as told; the graph clamps it.
+
+    ``terms``: which of its topology's terms the neighbour is let in on, from 1; 0: it is free.
+    """
 
     router: Router
     site: Site
     cost: int
+    terms: Count = 0
 
 
 class PartRef(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -70,6 +77,7 @@ class Topology(msgspec.Struct, frozen=True, array_like=True, tag="topology", kw_
     """Body of part 0. ``stub``: never crossed, ``draining``: takes nothing new.
 
     ``restored``: Unix seconds at which the state of its site came out of a backup; 0: never.
+    ``terms``: those that adjacencies name.
     """
 
     adjacencies: Annotated[tuple[Adjacency, ...], msgspec.Meta(max_length=ADJACENCIES_MAX)]
@@ -79,6 +87,7 @@ class Topology(msgspec.Struct, frozen=True, array_like=True, tag="topology", kw_
     version: Annotated[str, msgspec.Meta(max_length=NAME_CHARS_MAX)]
     parts: tuple[PartRef, ...]
     restored: Count = 0
+    terms: tuple[Terms, ...] = ()
 
 
 class Services(msgspec.Struct, frozen=True, array_like=True, tag="services"):
@@ -194,13 +203,7 @@ def _bad_value(lsa: Lsa) -> str:
     """What types cannot say; empty: all is well."""
     match lsa.body:
         case Topology() as body:
-            if lsa.part != 0:
-                return "adjacencies outside part 0"
-            if not body.name.isprintable() or not body.version.isprintable():
-                return "name or version is not printable"
-            numbers = [ref.part for ref in body.parts]
-            if 0 in numbers or len(set(numbers)) != len(numbers):
-                return "the list of parts is wrong"
+            return "adjacencies outside part 0" if lsa.part != 0 else _bad_topology(body)
         case Services() as body:
             if lsa.part == 0:
                 return "services in part 0"
@@ -211,6 +214,17 @@ def _bad_value(lsa: Lsa) -> str:
                 if advert_is_bad(advert):
                     return f"targets of {advert.name!r:.80}"
     return ""
+
+
+def _bad_topology(body: Topology) -> str:
+    if not body.name.isprintable() or not body.version.isprintable():
+        return "name or version is not printable"
+    numbers = [ref.part for ref in body.parts]
+    if 0 in numbers or len(set(numbers)) != len(numbers):
+        return "the list of parts is wrong"
+    if any(adjacency.terms > len(body.terms) for adjacency in body.adjacencies):
+        return "an adjacency is on terms that are not stated"
+    return "terms with too many patterns" if any(map(_terms_are_bad, body.terms)) else ""
 
 
 # A DNS-1123 label, as in a file: it becomes part of a host's and of a cookie's name.
@@ -225,6 +239,17 @@ def _port_is_bad(port: int) -> bool:
     return not 0 < port < 65_536
 
 
+def _patterns_are_bad(patterns: tuple[str, ...] | None) -> bool:
+    if patterns is None:
+        return False
+    longest = max(map(len, patterns), default=0)
+    return len(patterns) > SHARING_PATTERNS_MAX or longest > SHARING_PATTERN_CHARS_MAX
+
+
+def _terms_are_bad(terms: Terms) -> bool:
+    return any(map(_patterns_are_bad, (terms.declare, terms.export, terms.import_)))
+
+
 def declaration_is_bad(told: Declaration) -> bool:
     """Whether its values cannot be; types are held by decoding."""
     spec = told.spec
@@ -236,6 +261,7 @@ def declaration_is_bad(told: Declaration) -> bool:
         or not math.isfinite(told.declared_at_s)
         or not 0 <= spec.queue_wait_s <= QUEUE_WAIT_S_MAX  # As in a file: it rules here too.
         or not 0 <= (spec.queue or 0) <= QUEUE_MAX
+        or _patterns_are_bad(told.export_to)
     )
 
 
@@ -247,6 +273,7 @@ def advert_is_bad(told: TargetsAdvert) -> bool:
         or not 0 <= told.targets_ready <= COUNTER_MAX
         or not 0 <= (told.capacity or 0) <= COUNTER_MAX
         or not (told.rate_per_s is None or 0 < told.rate_per_s <= RATE_SUM_MAX)
+        or _patterns_are_bad(told.export_to)
     )
 
 

@@ -109,6 +109,10 @@ class Lsdb:
         """Usually one: two sites may both claim a router id."""
         return tuple(self._routers.get(router, ()))
 
+    def knows_site(self, site: SiteId) -> bool:
+        """Whether anything of it is held."""
+        return site in self._site_routers
+
     def keys(self) -> list[LsaKey]:
         """All that is stored, first the parts that make the graph."""
         return sorted(
@@ -244,8 +248,8 @@ def _same_graph(before: Topology | None, after: Topology | None) -> bool:
     return (
         before is not None
         and after is not None
-        and (before.adjacencies, before.draining, before.stub)
-        == (after.adjacencies, after.draining, after.stub)
+        and (before.adjacencies, before.draining, before.stub, before.terms)
+        == (after.adjacencies, after.draining, after.stub, after.terms)
     )
 
 

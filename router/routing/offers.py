@@ -1,6 +1,6 @@
 """What a router has to tell edges, service by service: rows made of its route table, shared."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -8,17 +8,34 @@ from router.model.adverts import Declaration, TargetsAdvert
 from router.model.edges import CandidateRow, ServiceRow, SiteRow
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.limits import EDGE_CONFLICTS_MAX
-from router.routing.table import Declared, RouteTable
+from router.model.sharing import Party, name_any
+from router.routing.table import Claim, Declared, RouteTable, first_of
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECLARATION = msgspec.msgpack.Decoder(Declaration)
 
 
 class Offer(msgspec.Struct, frozen=True):
-    """All rows of one service. ``service`` None: nobody declares it now."""
+    """All rows of one service. ``service`` None: nobody declares it now.
+
+    Where not all is for everybody: ``export_to`` of each candidate, and ``claims``, the
+    declarations of which each edge has its own first.
+    """
 
     service: ServiceRow | None
     candidates: tuple[CandidateRow, ...]
+    export_to: tuple[tuple[str, ...] | None, ...] = ()
+    claims: tuple[Claim, ...] = ()
+
+    @property
+    def is_limited(self) -> bool:
+        """Edges may see different parts of it."""
+        return bool(self.export_to or self.claims)
+
+    def names(self, party: Party, router: RouterId) -> bool:
+        """Whether the candidates at ``router`` are offered to ``party``."""
+        rules = zip(self.candidates, self.export_to, strict=False)
+        return all(name_any(rule, party) for row, rule in rules if row.router == router)
 
 
 class Offers(msgspec.Struct, frozen=True):
@@ -39,20 +56,42 @@ class Teller(msgspec.Struct, frozen=True, kw_only=True):
     adverts: tuple[TargetsAdvert, ...]
 
 
+def seen_by(offer: Offer, party: Party) -> Offer:
+    """The part of ``offer`` that is for ``party``: nearly always all of it, the very object."""
+    if not offer.is_limited:
+        return offer
+    rules = offer.export_to or (None,) * len(offer.candidates)
+    candidates = tuple(
+        row for row, rule in zip(offer.candidates, rules, strict=True) if name_any(rule, party)
+    )
+    service = offer.service
+    if offer.claims:
+        told = [
+            claim
+            for claim in offer.claims
+            if claim.site == party.site or name_any(claim.declaration.export_to, party)
+        ]
+        name = offer.claims[0].declaration.name
+        service = _service(name, first_of(told) if told else None)
+    return Offer(service, candidates)
+
+
 def make_offers(
     teller: Teller, table: RouteTable, names: Collection[str] | None, before: Offers
 ) -> Offers:
     """Offers of the services ``names`` (None: all), as the very objects of ``before`` if alike.
 
-    While the teller stops nothing leads across it: only its own targets are offered.
+    While the teller stops nothing leads across it, nor ever while it is in on terms: only its own
+    targets are offered.
     """
-    is_stopping = table.sites[table.site].draining
+    is_stopping = table.sites[table.site].draining or table.is_leaf
     rows: dict[str, list[CandidateRow]] = {}
     sites = {teller.router: _own_site(teller)}
-    for key, candidates in table.candidates.items():
+    rules: dict[str, list[tuple[str, ...] | None]] = {}
+    for key in {**table.candidates, **table.withheld}:
         if is_stopping or not _is_wanted(key.name, names):
             continue
-        for candidate in candidates:
+        for candidate in table.everywhere(key):
             router = candidate.router
             sites[router] = SiteRow(
                 router,
@@ -70,18 +109,27 @@ def make_offers(
                 candidate.capacity,
                 candidate.draining,
                 candidate.rate_per_s,
+                candidate.shares_targets,
             )
             rows.setdefault(key.name, []).append(row)
+            rules.setdefault(key.name, []).append(candidate.export_to)
     for advert in teller.adverts:
         if _is_wanted(advert.name, names):
             rows.setdefault(advert.name, []).append(_own_candidate(teller, advert))
+            rules.setdefault(advert.name, []).append(advert.export_to)
     declared = {n: d for n, d in table.declarations.items() if _is_wanted(n, names)}
+    claims = {n: told for n, told in table.claims.items() if _is_wanted(n, names)}
     services = {
         name: _same(
             before.services.get(name),
-            Offer(_service(name, declared.get(name)), tuple(rows.get(name, ()))),
+            Offer(
+                _service(name, declared.get(name)),
+                tuple(rows.get(name, ())),
+                _rules(rules.get(name, ())),
+                claims.get(name, ()),
+            ),
         )
-        for name in rows.keys() | declared.keys()
+        for name in rows.keys() | declared.keys() | claims.keys()
     }
     return Offers(services, {r: _same_site(before.sites.get(r), site) for r, site in sites.items()})
 
@@ -103,8 +151,9 @@ def wanted_names(
     """``names``, or all that there are."""
     if names is not None:
         return names
-    attached = {key.name for key in table.candidates} | {advert.name for advert in adverts}
-    return frozenset(attached | table.declarations.keys())
+    attached = {key.name for key in {**table.candidates, **table.withheld}}
+    attached |= {advert.name for advert in adverts}
+    return frozenset(attached | table.declarations.keys() | table.claims.keys())
 
 
 def routes_by_candidate(
@@ -113,9 +162,14 @@ def routes_by_candidate(
     """The source routes to each candidate of each service port."""
     return {
         (key, candidate.router): candidate.paths
-        for key, candidates in table.candidates.items()
-        for candidate in candidates
+        for key in {**table.candidates, **table.withheld}
+        for candidate in table.everywhere(key)
     }
+
+
+def _rules(rules: Sequence[tuple[str, ...] | None]) -> tuple[tuple[str, ...] | None, ...]:
+    """None where nobody has any."""
+    return () if all(rule is None for rule in rules) else tuple(rules)
 
 
 def _is_wanted(name: str, names: Collection[str] | None) -> bool:
@@ -135,6 +189,7 @@ def _own_candidate(teller: Teller, advert: TargetsAdvert) -> CandidateRow:
         advert.capacity,
         advert.draining,
         advert.rate_per_s,
+        advert.shares_targets,
     )
 
 

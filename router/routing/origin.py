@@ -1,9 +1,12 @@
 """Our own LSA: which parts changed, their numbers, and how often they may go out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from router.model.ids import RouterId
 from router.model.limits import LSA_BURST, LSA_MIN_INTERVAL_S, LSA_PER_S, LSA_REFRESH_S
+from router.model.sharing import Terms
 from router.routing.budget import TokenBucket
+from router.routing.leaves import with_terms
 from router.routing.lsa import Adjacency, Lsa, PartRef, Services, Topology, encode_lsa
 from router.routing.ports import Identity
 
@@ -69,6 +72,7 @@ class OwnOrigin:
     def compose(
         self,
         adjacencies: Sequence[Adjacency],
+        terms: Mapping[RouterId, Terms],
         bodies: Sequence[Services],
         now: float,
         *,
@@ -88,14 +92,16 @@ class OwnOrigin:
             else:
                 parts.append(self._signed(number, body))
                 services[number] = (body, self.sequence)
+        reported, stated = with_terms(adjacencies, terms)
         head = Topology(
-            adjacencies=tuple(adjacencies),
+            adjacencies=reported,
             draining=draining,
             stub=self._stub,
             name=self._identity.name,
             version=self._software,
             parts=tuple(PartRef(number, sequence) for number, (_, sequence) in services.items()),
             restored=self._restored,
+            terms=stated,
         )
         if whole or head != self._head:
             parts.append(self._signed(0, head))

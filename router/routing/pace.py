@@ -1,21 +1,35 @@
 """When to compute: once per burst of changes, later and later under churn (RFC 8405 in spirit)."""
 
-from router.model.limits import SPF_DELAY_MAX_S, SPF_DELAY_MIN_S
+from router.model.limits import (
+    SPF_DELAY_MAX_S,
+    SPF_DELAY_MIN_S,
+    SPF_INTERVAL_S,
+    TABLE_INTERVAL_PER_ROUTER_S,
+)
 
 
 class SpfPace:
     """Delays from `SPF_DELAY_MIN_S`, doubling with each run, back after `SPF_DELAY_MAX_S` quiet.
 
-    Changes that need no new paths (services, names) wait the shortest delay only.
+    Paths are computed at most every `SPF_INTERVAL_S`. Changes that need none (services, names) wait
+    the shortest delay only, and so long that tables cost little: the more routers, the longer.
     """
 
-    __slots__ = ("_at", "_delay_s", "_last_change_at", "_needs_paths")
+    __slots__ = (
+        "_at",
+        "_delay_s",
+        "_last_change_at",
+        "_needs_paths",
+        "_paths_at",
+        "_table_at",
+    )
 
     def __init__(self) -> None:
         self._at: float | None = None
         self._needs_paths = False
         self._delay_s = SPF_DELAY_MIN_S
         self._last_change_at: float | None = None
+        self._paths_at = self._table_at = float("-inf")  # Computed last.
 
     @property
     def at(self) -> float | None:
@@ -27,22 +41,36 @@ class SpfPace:
         """Whether that run must compute paths, not only services."""
         return self._needs_paths
 
-    def services_changed(self, now: float) -> None:
+    def services_changed(self, routers: int, now: float) -> None:
+        """The next table must tell of them; ``routers`` are known."""
         if self._at is None:
-            self._at = now + SPF_DELAY_MIN_S
+            spaced = self._table_at + routers * TABLE_INTERVAL_PER_ROUTER_S
+            self._at = max(now + SPF_DELAY_MIN_S, spaced)
 
     def paths_changed(self, now: float) -> None:
+        """The graph is another one."""
         last, self._last_change_at = self._last_change_at, now
         if self._needs_paths:
             return
         if last is not None and now - last > SPF_DELAY_MAX_S:
             self._delay_s = SPF_DELAY_MIN_S
         self._needs_paths = True
-        self._at = now + self._delay_s
+        self._at = max(now + self._delay_s, self._paths_at + SPF_INTERVAL_S)
 
-    def has_run(self) -> None:
+    def neighbour_lost(self, now: float) -> bool:
+        """The graph is another one, and a way from here is dead. True: compute at once."""
+        self.paths_changed(now)
+        soonest = self._paths_at + SPF_INTERVAL_S
+        if now >= soonest:
+            return True
+        self._at = soonest
+        return False
+
+    def has_run(self, now: float) -> None:
         """Everything that had changed has been computed."""
         if self._needs_paths:
             self._delay_s = min(2 * self._delay_s, SPF_DELAY_MAX_S)
+            self._paths_at = now
+        self._table_at = now
         self._needs_paths = False
         self._at = None

@@ -1,16 +1,14 @@
 """Shortest paths over routers (Dijkstra; RFC 2328, 16.1)."""
 
 from collections.abc import Iterator, Mapping
-from heapq import heappop, heappush, nsmallest
+from heapq import heappop, heappush
 
 import msgspec
 
 from router.model.ids import RouterId
 from router.model.limits import COST_MAX, COST_MIN, EQUAL_PATHS_MAX, PATH_ROUTERS_MAX
+from router.model.paths import Path, kept
 from router.routing.lsa import Node, Topology
-
-Path = tuple[RouterId, ...]
-"""A source route: the routers after the root, the destination last."""
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -28,16 +26,55 @@ class Vertex(msgspec.Struct, frozen=True):
     reported: dict[Node, int]
 
 
+Hop = tuple[Node, Node]
+State = tuple[Node, bool]
+"""Where a path is, and whether it must end in that site: it came in where that is on terms."""
+
+
 class Graph:
     """What routers report of each other. Owned by its maker; `spf` only reads it."""
 
-    __slots__ = ("_vertices",)
+    __slots__ = ("_on_terms", "_vertices")
 
-    def __init__(self, vertices: Mapping[Node, Vertex]) -> None:
+    def __init__(
+        self, vertices: Mapping[Node, Vertex], on_terms: frozenset[Hop] = frozenset()
+    ) -> None:
+        """``on_terms``: adjacencies by which the first lets the second in on terms. They are for
+        the second's own site alone: nothing of others leads across it that way."""
         self._vertices = vertices
+        self._on_terms = on_terms
+
+    def with_terms(self, on_terms: frozenset[Hop]) -> "Graph":
+        """This one, where those are on terms."""
+        return Graph(self._vertices, on_terms)
+
+    def is_two_way(self, here: Node, there: Node) -> bool:
+        """Whether both report the other."""
+        ours, theirs = self._vertices.get(here), self._vertices.get(there)
+        return bool(ours and theirs and there in ours.reported and here in theirs.reported)
+
+    def leads_on(self, here: State, there: Node, root: Node) -> bool | None:
+        """Whether a path from ``root`` ends in the site of ``there`` once it goes on to it.
+
+        None: it may not go on so.
+        """
+        node, is_inside = here
+        if is_inside:
+            return True if there.site == node.site else None
+        if not self._on_terms:
+            return False
+        if (there, node) in self._on_terms and node.site != root.site:
+            return None
+        return (node, there) in self._on_terms
 
     def is_crossable(self, node: Node) -> bool:
         return self._vertices[node].is_crossable
+
+    def reports(self) -> Iterator[tuple[Node, Node, int]]:
+        """Each adjacency that one end reports, with the cost it says."""
+        for here, vertex in self._vertices.items():
+            for there, cost in vertex.reported.items():
+                yield here, there, cost
 
     def two_way(self, here: Node) -> Iterator[tuple[Node, int]]:
         """Adjacencies of ``here`` that both ends report, at the larger of the two costs."""
@@ -68,32 +105,57 @@ def clamp_cost(cost: int, *, same_site: bool) -> int:
 def shortest_paths(graph: Graph, root: Node) -> dict[Node, Route]:
     """Cheapest route from ``root`` to each reachable router, the root itself at cost 0.
 
-    All equal-cost paths are kept, up to the first `EQUAL_PATHS_MAX` by router ids. Among equal
-    costs fewer hops of cost 0 are better, so that no tie runs in a ring inside a site. A router
-    that is not crossable is reached but never crossed. O(A log A) for A adjacencies.
+    All equal-cost paths are kept, up to `EQUAL_PATHS_MAX`: the first by router ids of each next
+    hop, next hops in turn. Among equal costs fewer hops of cost 0 are better, so that no tie runs
+    in a ring inside a site. A router that is not crossable is reached but never crossed, one that
+    is in on terms not that way by other sites. O(A log A) for A adjacencies.
     """
-    routes: dict[Node, Route] = {}
-    nearest: dict[Node, tuple[int, int]] = {root: (0, 0)}
-    reached_from: dict[Node, list[Node]] = {root: []}
-    frontier = [(0, 0, root)]
+    routes: dict[State, Route] = {}
+    start: State = (root, False)
+    nearest: dict[State, tuple[int, int]] = {start: (0, 0)}
+    reached_from: dict[State, list[State]] = {start: []}
+    frontier = [(0, 0, start)]
     while frontier:
         cost, free_hops, here = heappop(frontier)
         if here in routes:
             continue  # A stale entry: it was reached cheaper.
         # Each hop makes (cost, free hops) greater, so all that lead here are settled already.
-        routes[here] = _joined(cost, here, [(node, routes[node]) for node in reached_from[here]])
-        if here != root and not graph.is_crossable(here):
+        node = here[0]
+        routes[here] = _joined(
+            cost, node, [(state[0], routes[state]) for state in reached_from[here]]
+        )
+        if node != root and not graph.is_crossable(node):
             continue
-        for there, hop_cost in graph.two_way(here):
+        for there, hop_cost in graph.two_way(node):
+            is_inside = graph.leads_on(here, there, root)
+            if is_inside is None:
+                continue
             distance = (cost + hop_cost, free_hops + (hop_cost == 0))
-            known = nearest.get(there)
+            state = (there, is_inside)
+            known = nearest.get(state)
             if known is None or distance < known:
-                nearest[there] = distance
-                reached_from[there] = [here]
-                heappush(frontier, (*distance, there))
+                nearest[state] = distance
+                reached_from[state] = [here]
+                heappush(frontier, (*distance, state))
             elif distance == known:
-                reached_from[there].append(here)
-    return routes
+                reached_from[state].append(here)
+    return _best(routes, nearest)
+
+
+def _best(
+    routes: Mapping[State, Route], nearest: Mapping[State, tuple[int, int]]
+) -> dict[Node, Route]:
+    """Of the ways into a site, on terms or not, the nearest; both if they are alike."""
+    best: dict[Node, Route] = {}
+    for state, route in routes.items():
+        node, is_inside = state
+        other = (node, not is_inside)
+        if other not in routes or nearest[state] < nearest[other]:
+            best[node] = route
+        elif nearest[state] == nearest[other] and not is_inside:
+            paths = kept({*route.paths, *routes[other].paths}, EQUAL_PATHS_MAX)
+            best[node] = Route(route.cost, paths, route.next_hops | routes[other].next_hops)
+    return best
 
 
 def _joined(cost: int, here: Node, before: list[tuple[Node, Route]]) -> Route:
@@ -109,4 +171,4 @@ def _joined(cost: int, here: Node, before: list[tuple[Node, Route]]) -> Route:
     next_hops: set[RouterId] = set()
     for _, route in before:
         next_hops |= route.next_hops or {here.router}
-    return Route(cost, tuple(nsmallest(EQUAL_PATHS_MAX, longer)), frozenset(next_hops))
+    return Route(cost, kept(longer, EQUAL_PATHS_MAX), frozenset(next_hops))

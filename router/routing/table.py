@@ -6,9 +6,13 @@ import msgspec
 
 from router.model.adverts import Declaration, RemoteCandidate
 from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.paths import Path
+from router.model.sharing import SHORT_ID_CHARS, Party, SharingRules
+from router.routing.leaves import EVERYBODY_IS_FREE, Standing
 from router.routing.lsa import Node
 from router.routing.lsdb import Origin
-from router.routing.spf import Graph, Path, Route
+from router.routing.sharing import View
+from router.routing.spf import Graph, Route
 
 
 class SiteRoute(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,12 +43,25 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True):
     conflicts: tuple[SiteId, ...]
 
 
+class Claim(msgspec.Struct, frozen=True):
+    """One of several declarations of a name, where not all sites see the same of them."""
+
+    declaration: Declaration
+    site: SiteId
+    router: RouterId
+    reachable: bool
+
+
 class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
     """``candidates`` are remote routers with a connector, sorted by (path cost, site, router).
 
     ``next_hops`` has all cheapest next hops per router, ``epochs`` the epoch of each reachable
     router, ``adjacencies`` our neighbours whose link is up, ``routers`` the site of each known
     router (of an edge: of none).
+
+    ``withheld`` are candidates that are not offered to this site. ``claims`` has all declarations
+    of the names of which other sites may see another one than we, the first to count first.
+    ``is_leaf``: this site is in on terms, so nothing of others leads across it.
     """
 
     generation: int
@@ -57,16 +74,40 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
     epochs: dict[RouterId, int]
     adjacencies: tuple[RouterId, ...]
     routers: dict[RouterId, SiteId] = {}
+    withheld: dict[ServiceKey, tuple[RemoteCandidate, ...]] = {}
+    claims: dict[str, tuple[Claim, ...]] = {}
+    is_leaf: bool = False
 
     def next_hop_is_cheapest(self, origin_router: RouterId, neighbour: RouterId) -> bool:
         """Whether a cheapest path to ``origin_router`` starts at ``neighbour``."""
         return neighbour in self.next_hops.get(origin_router, ())
 
+    def path_to(self, router: RouterId) -> Path | None:
+        """A cheapest path to ``router``, if its site is reached by it; None: it is not."""
+        for route in self.sites.values():
+            if route.router == router and route.paths and route.path_cost:
+                return route.paths[0]
+        return None
+
     def candidate(self, router: RouterId, key: ServiceKey) -> RemoteCandidate | None:
-        for candidate in self.candidates.get(key, ()):
+        """Offered to us or not: what is heard of it is passed on to whom it is offered to."""
+        for candidate in self.everywhere(key):
             if candidate.router == router:
                 return candidate
         return None
+
+    def everywhere(self, key: ServiceKey) -> tuple[RemoteCandidate, ...]:
+        """The candidates of ``key``, those that are not for us too."""
+        here, withheld = self.candidates.get(key, ()), self.withheld.get(key)
+        return here + withheld if withheld else here
+
+    def party(self, site: SiteId) -> Party:
+        """``site`` as rules see it; of one that is not known the id alone can be named."""
+        route = self.sites.get(site)
+        return Party(site, route.name) if route else Party(site, f"@{site[:SHORT_ID_CHARS]}")
+
+
+Candidates = dict[ServiceKey, tuple[RemoteCandidate, ...]]
 
 
 class Own(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +119,7 @@ class Own(msgspec.Struct, frozen=True, kw_only=True):
     draining: bool
     declarations: tuple[Declaration, ...]
     adjacencies: tuple[RouterId, ...]
+    rules: SharingRules = SharingRules()
 
 
 def build_table(
@@ -88,6 +130,7 @@ def build_table(
     kept: Collection[Node],
     *,
     generation: int,
+    standing: Standing = EVERYBODY_IS_FREE,
 ) -> RouteTable:
     """The table as ``own`` sees it.
 
@@ -112,12 +155,15 @@ def build_table(
             router = origin.node.router
             next_hops[router] = next_hops.get(router, frozenset()) | route.next_hops
             epochs[router] = max(origin.head.epoch, epochs.get(router, 0))
+    view = View(Party(own.node.site, names[own.node.site]), own.rules, standing)
+    candidates, withheld = _candidates(others, routes, names, view)
+    declarations, claims = _declarations(own, others, routes, kept, names, view)
     return RouteTable(
         generation=generation,
         site=own.node.site,
         sites={s.site: msgspec.structs.replace(s, name=names[s.site]) for s in sites},
-        candidates=_candidates(others, routes, names),
-        declarations=_declarations(own, others, routes, kept),
+        candidates=candidates,
+        declarations=declarations,
         name_conflicts=name_conflicts,
         next_hops=next_hops,
         epochs=epochs,
@@ -126,6 +172,9 @@ def build_table(
             **{origin.node.router: origin.node.site for origin in others},
             own.node.router: own.node.site,
         },
+        withheld=withheld,
+        claims=claims,
+        is_leaf=own.node.site in standing.terms,
     )
 
 
@@ -204,17 +253,28 @@ def _display_names(sites: Sequence[SiteRoute]) -> tuple[dict[SiteId, str], tuple
 
 
 def _candidates(
-    others: Iterable[Origin], routes: Mapping[Node, Route], names: Mapping[SiteId, str]
-) -> dict[ServiceKey, tuple[RemoteCandidate, ...]]:
+    others: Iterable[Origin],
+    routes: Mapping[Node, Route],
+    names: Mapping[SiteId, str],
+    view: View,
+) -> tuple[Candidates, Candidates]:
+    """Those for us, and those for others alone."""
     found: dict[ServiceKey, dict[Node, RemoteCandidate]] = {}
+    withheld: dict[ServiceKey, dict[Node, RemoteCandidate]] = {}
     for origin in others:
         route, topology = routes.get(origin.node), origin.topology
         if route is None or not route.paths or topology is None:
             continue
-        for advert in origin.adverts:
+        party = Party(origin.node.site, names[origin.node.site])
+        # Of a port that is told twice the last counts.
+        adverts = {ServiceKey(told.name, told.port): told for told in origin.adverts}
+        for key, advert in adverts.items():
+            if not view.may_export(party.site, key.name):
+                continue
+            is_ours = view.is_offered(party.site, key.name, advert.export_to)
             candidate = RemoteCandidate(
-                site=origin.node.site,
-                site_name=names[origin.node.site],
+                site=party.site,
+                site_name=party.shown,
                 router=origin.node.router,
                 path_cost=route.cost,
                 paths=route.paths,
@@ -222,8 +282,15 @@ def _candidates(
                 capacity=advert.capacity,
                 draining=advert.draining or topology.draining,
                 rate_per_s=advert.rate_per_s,
+                shares_targets=advert.shares_targets,
+                export_to=advert.export_to,
+                barred=view.why_barred(party, key.name) if is_ours else "",
             )
-            found.setdefault(ServiceKey(advert.name, advert.port), {})[origin.node] = candidate
+            (found if is_ours else withheld).setdefault(key, {})[origin.node] = candidate
+    return _in_order(found), _in_order(withheld)
+
+
+def _in_order(found: Mapping[ServiceKey, Mapping[Node, RemoteCandidate]]) -> Candidates:
     return {
         key: tuple(sorted(found[key].values(), key=lambda c: (c.path_cost, c.site, c.router)))
         for key in sorted(found)
@@ -231,35 +298,57 @@ def _candidates(
 
 
 def _declarations(
-    own: Own, others: Iterable[Origin], routes: Mapping[Node, Route], kept: Collection[Node]
-) -> dict[str, Declared]:
-    """The oldest declaration of each name, then that of the lowest site id."""
-    told: dict[str, list[tuple[float, SiteId, RouterId, bool, Declaration]]] = {}
-
-    def add(node: Node, is_reachable: bool, declarations: Iterable[Declaration]) -> None:
-        for declaration in declarations:
-            told.setdefault(declaration.name, []).append(
-                (declaration.declared_at_s, node.site, node.router, is_reachable, declaration)
-            )
-
-    add(own.node, True, own.declarations)
+    own: Own,
+    others: Iterable[Origin],
+    routes: Mapping[Node, Route],
+    kept: Collection[Node],
+    names: Mapping[SiteId, str],
+    view: View,
+) -> tuple[dict[str, Declared], dict[str, tuple[Claim, ...]]]:
+    """Of each name the declaration that counts here; all of those that are not for everybody."""
+    told: dict[str, list[Claim]] = {}
+    seen: dict[str, list[Claim]] = {}
+    for declaration in own.declarations:
+        claim = Claim(declaration, own.node.site, own.node.router, True)
+        told.setdefault(declaration.name, []).append(claim)
+        seen.setdefault(declaration.name, []).append(claim)
     for origin in others:
-        if origin.node in kept:
-            add(origin.node, origin.node in routes, origin.declarations)
-    declared: dict[str, Declared] = {}
-    for name in sorted(told):
-        _, site, _, _, winner = min(told[name], key=lambda entry: entry[:3])
-        content = _content(winner)
-        different = {other for _, other, _, _, d in told[name] if _content(d) != content}
-        declared[name] = Declared(
-            declaration=winner,
-            site=site,
-            reachable=any(up for _, other, _, up, _ in told[name] if other == site),
-            conflicts=tuple(sorted(different - {site})),
-        )
-    return declared
+        if origin.node not in kept:
+            continue
+        party = Party(origin.node.site, names[origin.node.site])
+        for declaration in origin.declarations:
+            if not view.may_declare(party.site, declaration.name):
+                continue
+            claim = Claim(declaration, party.site, origin.node.router, origin.node in routes)
+            told.setdefault(declaration.name, []).append(claim)
+            if view.is_told(party, declaration):
+                seen.setdefault(declaration.name, []).append(claim)
+    claims = {
+        name: tuple(sorted(told[name], key=_precedence))
+        for name in sorted(told)
+        if len(seen.get(name, ())) < len(told[name])
+        or any(claim.declaration.export_to is not None for claim in told[name])
+    }
+    return {name: first_of(seen[name]) for name in sorted(seen)}, claims
+
+
+def first_of(claims: Sequence[Claim]) -> Declared:
+    """The oldest declaration of a name, then that of the lowest site id."""
+    winner = min(claims, key=_precedence)
+    content = _content(winner.declaration)
+    different = {claim.site for claim in claims if _content(claim.declaration) != content}
+    return Declared(
+        declaration=winner.declaration,
+        site=winner.site,
+        reachable=any(claim.reachable for claim in claims if claim.site == winner.site),
+        conflicts=tuple(sorted(different - {winner.site})),
+    )
+
+
+def _precedence(claim: Claim) -> tuple[float, SiteId, RouterId]:
+    return claim.declaration.declared_at_s, claim.site, claim.router
 
 
 def _content(declaration: Declaration) -> Declaration:
     """All of it that two sites can disagree about."""
-    return msgspec.structs.replace(declaration, declared_at_s=0.0)
+    return msgspec.structs.replace(declaration, declared_at_s=0.0, export_to=None)

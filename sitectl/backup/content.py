@@ -3,6 +3,7 @@
 Rules of coming back (`revived`), each towards the safer side:
 - claims that the backup knows as open are void: since then somebody may have used them. Who used
   one before keeps its certificate. A site that is still there knows better: its grants count.
+- who may link is known by the same rule; nobody is forgotten whom either knows of the same CA.
 - revocations only grow: those of the backup and those of the place.
 - of two certificate authorities the later made counts: the other was given up (`revoke-access`).
 - what is restored says since when, and counts as the copy where both live.
@@ -16,10 +17,21 @@ from typing import Any, Final
 
 import msgspec
 
-from certs import certificates, claims, clocks, names, revocation
+from certs import (
+    certificates,
+    claims,
+    clocks,
+    names,
+    proxies,
+    register,
+    revocation,
+    rotation,
+)
 from certs.authority import Authority
 from certs.errors import CertError
 from certs.identity import SiteIdentity
+from certs.register import Admitted
+from certs.rotation import CaState
 from certs.service_tls import FILES
 from sitectl.failure import Exit, Failure
 
@@ -27,6 +39,7 @@ EPOCH_AHEAD_S: Final = 30 * 86_400
 """A restored router is born that much later than its clock says: so far may clocks be apart."""
 COUNTER_MAX: Final = 2**53
 _FILE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}\.ya?ml")
+_USER: Final = re.compile(r"[^./\0][^/\0]{0,63}")
 _ROUTER: Final = re.compile(r"[0-9a-f]{16}")
 
 
@@ -47,6 +60,7 @@ class LinkFiles(_Hidden, frozen=True, forbid_unknown_fields=True, kw_only=True):
     key: bytes = b""
     certificate: bytes = b""
     ca: bytes = b""
+    proxy: bytes = b""  # The login of the HTTP proxy that it goes through, as it is stored.
 
 
 class RouterState(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,13 +86,13 @@ class Origin(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     runtime: str = ""  # The text of runtime.yaml, for people.
 
 
-class Content(_Hidden, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Content(_Hidden, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """A site. ``documents`` by file name, ``grants`` by claim, ``tls`` by credential and file.
 
     ``gateway``: of a gateway, the text that says which site it belongs to. ``restored_at``: Unix
     seconds at which the site came out of a backup itself, 0: never. ``objects``: Kubernetes
     objects of the wanted state as they were, without what the cluster writes into them; a place
-    that is no cluster takes ``documents``.
+    that is no cluster takes ``documents``. ``ca_rotation``: of a CA that is being replaced.
     """
 
     name: str
@@ -97,7 +111,11 @@ class Content(_Hidden, frozen=True, forbid_unknown_fields=True, kw_only=True):
     state: RouterState = RouterState()
     gateway: str = ""
     objects: tuple[dict[str, Any], ...] = ()
+    ca_rotation: bytes = b""
     webhooks: dict[str, bytes] = {}  # What signs the webhooks of bursts, by name.
+    admitted: dict[str, bytes] = {}  # The register of who may link here, by site.
+    proxy: bytes = b""  # The login of the HTTP proxy of all links.
+    console_users: dict[str, bytes] = {}  # Passwords by user; of a directory alone.
 
 
 _DECODER: Final = msgspec.msgpack.Decoder(Content)
@@ -130,6 +148,7 @@ def problem_of(content: Content) -> str:
             if not names.is_name(name)
         ]
         + [name for name in content.tls if not names.is_name(name)]
+        + [name for name in content.console_users if not _USER.fullmatch(name)]
         + [file for held in content.tls.values() for file in held if file not in FILES]
     )
     if strange:
@@ -142,14 +161,41 @@ def problem_of(content: Content) -> str:
         return "the router's epoch is out of range"
     try:
         identity = SiteIdentity.from_pem(_text(content.identity_key), "identity.key")
-        Authority.from_pem(_text(content.ca_key), _text(content.ca_certificate), "ca")
+        Authority.of_state(ca_of(content), "ca")
         revoked_of(content)
         grants_of(content)
+        admitted_of(content)
+        for login in (content.proxy, *(link.proxy for link in content.links.values())):
+            proxies.decode(login, "proxy.json")
     except CertError as error:
         return f"{error.subject}: {error.reason}"
     if identity.site_id != content.site_id:
         return f"its key is of site {identity.site_id}, not of {content.site_id}"
     return ""
+
+
+def ca_of(content: Content) -> CaState:
+    """The CA, as it is meant. Raises `CertError`."""
+    data = content.ca_rotation
+    under_way = rotation.decode(data, "ca-rotation.json") if data else None
+    ca_pem = _text(content.ca_certificate)
+    certificates.read(ca_pem, "ca.crt")
+    return rotation.whole(CaState(_text(content.ca_key), ca_pem, under_way))
+
+
+def admitted_of(content: Content) -> dict[str, Admitted]:
+    """The register, by site. Raises `CertError`."""
+    found = {site: register.decode(data, site) for site, data in content.admitted.items()}
+    for site, entry in found.items():
+        if entry.site_id != site:
+            raise CertError(site, "is the entry of another site")
+    return found
+
+
+def ca_files(state: CaState) -> tuple[bytes, bytes, bytes]:
+    """Of a `Content`: its key, its certificate, and its rotation, if there is one."""
+    under_way = rotation.encode(state.rotation) if state.rotation is not None else b""
+    return state.key_pem.encode(), state.ca_pem.encode(), under_way
 
 
 def revoked_of(content: Content) -> revocation.Revoked:
@@ -167,17 +213,27 @@ def grants_of(content: Content) -> dict[str, claims.Grant]:
 def revived(backup: Content, here: Content | None, now: float) -> Content:
     """``backup`` as it may come back to a place that holds ``here`` (the same site) or nothing."""
     first = here is None
+    is_same_ca = here is not None and _are_related(ca_of(backup), ca_of(here))
     newer = backup if here is None or _made_at(backup) >= _made_at(here) else here
-    is_same_ca = here is not None and here.ca_certificate == backup.ca_certificate
+    # Of the same CA the rotation goes on where it is.
+    is_here = here is not None and here.ca_certificate == backup.ca_certificate
+    ca = here if here is not None and is_here else newer
     grants = _closed(grants_of(backup)) if newer is backup else {}
     if here is not None and (is_same_ca or newer is here):
         grants |= grants_of(here)
     revoked = _together(backup, here)
+    admitted = admitted_of(backup) if newer is backup else {}
+    if here is not None and (is_same_ca or newer is here):
+        for site, entry in admitted_of(here).items():
+            known = admitted.get(site)
+            admitted[site] = entry if known is None else register.joined(known, entry)
     return msgspec.structs.replace(
         backup,
-        ca_key=newer.ca_key,
-        ca_certificate=newer.ca_certificate,
+        ca_key=ca.ca_key,
+        ca_certificate=ca.ca_certificate,
+        ca_rotation=ca.ca_rotation,
         grants={name: claims.encode(grant) for name, grant in sorted(grants.items())},
+        admitted={site: register.encode(entry) for site, entry in sorted(admitted.items())},
         revoked=revocation.encode(revoked) if revoked != revocation.Revoked() else b"",
         gateway=(here.gateway if here else "") or backup.gateway,
         restored_at=here.restored_at if here else max(int(now), backup.restored_at + 1),
@@ -194,15 +250,28 @@ def revived(backup: Content, here: Content | None, now: float) -> Content:
     )
 
 
+def as_replica(revived: Content, backup: Content) -> Content:
+    """``revived``, new to its place, as another router of a site whose original goes on.
+
+    It has an id of its own and is as old as the original, so that nobody takes it for a copy. What
+    the original has granted is redeemed there.
+    """
+    state = msgspec.structs.replace(revived.state, router_id="", epoch=0)
+    return msgspec.structs.replace(revived, restored_at=backup.restored_at, state=state)
+
+
 def differences(one: Content, other: Content) -> list[str]:
     """What differs, in the words of `summary`; where and when they were made does not count."""
     parts: dict[str, tuple[object, object]] = {
-        "certificate authority": (one.ca_certificate, other.ca_certificate),
+        "certificate authority": (ca_of(one), ca_of(other)),
         "links": (one.links, other.links),
         "grants": (one.grants, other.grants),
+        "register of who may link": (_briefs(one), _briefs(other)),
+        "login of the proxy": (one.proxy, other.proxy),
         "revocations": (revoked_of(one), revoked_of(other)),
         "service credentials": (one.tls, other.tls),
         "secrets of webhooks": (one.webhooks, other.webhooks),
+        "users of the console": (one.console_users, other.console_users),
         "admin credential": (one.admin_credential, other.admin_credential),
     }
     found = [word for word, (here, there) in parts.items() if here != there]
@@ -231,11 +300,17 @@ def summary(content: Content, now: float) -> dict[str, Any]:
             "redeemed": sum(len(grant.redeemed) for grant in grants.values()),
             "open": sorted(grant.name for grant in is_open),
         },
+        "admitted": len(content.admitted),
         "revoked": {"sites": sorted(revoked.sites), "certificates": len(revoked.serials)},
         "credentials": sorted(content.tls),
         "objects": [f"{one.get('kind')}/{_name(one)}" for one in content.objects],
         "ca_expires": clocks.utc(certificates.expires_at(_text(content.ca_certificate))),
     }
+
+
+def _briefs(content: Content) -> dict[str, Admitted]:
+    """As a namespace keeps it, too."""
+    return {site: register.brief(entry) for site, entry in admitted_of(content).items()}
 
 
 def _closed(grants: Mapping[str, claims.Grant]) -> dict[str, claims.Grant]:
@@ -250,6 +325,12 @@ def _closed(grants: Mapping[str, claims.Grant]) -> dict[str, claims.Grant]:
 def _together(backup: Content, here: Content | None) -> revocation.Revoked:
     one, other = revoked_of(backup), revoked_of(here) if here else revocation.Revoked()
     return revocation.Revoked(one.serials | other.serials, one.sites | other.sites)
+
+
+def _are_related(one: CaState, other: CaState) -> bool:
+    """The same, or before, in or after one rotation: who trusts the one may know the other."""
+    ours = {one.ca_pem, one.other_pem} - {""}
+    return not ours.isdisjoint({other.ca_pem, other.other_pem})
 
 
 def _made_at(content: Content) -> float:

@@ -18,25 +18,33 @@ from typing import Final
 import msgspec
 
 from certs import files, limits
-from certs.authority import CA_FILE, CA_KEY_FILE
+from certs.authority import CA_FILE, CA_KEY_FILE, CA_ROTATION_FILE
+from certs.ca_files import CaFiles
 from certs.credentials import CA_FILE as LINK_CA
-from certs.credentials import CERTIFICATE_FILE, TOKEN_FILE, LinkStore
+from certs.credentials import CERTIFICATE_FILE, RENEWED_FILE, TOKEN_FILE, LinkStore
 from certs.credentials import KEY_FILE as LINK_KEY
 from certs.errors import CertError
 from certs.identity import KEY_FILE, RESTORED_FILE, SiteIdentity, restored_at
 from certs.names import is_name
+from certs.proxies import PROXY_FILE
+from certs.register import DIRECTORY as ADMITTED
+from certs.register import Register, encode
 from certs.revocation import REVOKED_FILE
 from certs.service_tls import FILES, TlsStore
 from router import __version__
+from router.model import limits as router_limits
 from sitectl.backup.content import (
     Content,
     LinkFiles,
     Origin,
     RouterState,
+    as_replica,
+    ca_files,
     differences,
     problem_of,
     revived,
 )
+from sitectl.consoling import USERS
 from sitectl.directory import DOCUMENT_BYTES_MAX, DirectorySite
 from sitectl.failure import Exit, Failure, conflict
 from sitectl.gateway.home import RECORD_FILE
@@ -75,6 +83,7 @@ def read_folder(site: DirectorySite) -> Content:
 
 def _read(site: DirectorySite) -> Content:
     secrets = site.secrets
+    ca_key, ca_certificate, ca_rotation = ca_files(CaFiles(secrets).load())
     return Content(
         name=site.name,
         site_id=SiteIdentity.load(secrets).site_id,
@@ -88,8 +97,9 @@ def _read(site: DirectorySite) -> Content:
             runtime=_text_of(site.directory / RUNTIME_FILE),
         ),
         identity_key=files.read_secret(secrets / KEY_FILE),
-        ca_key=files.read_secret(secrets / CA_KEY_FILE),
-        ca_certificate=files.read_secret(secrets / CA_FILE),
+        ca_key=ca_key,
+        ca_certificate=ca_certificate,
+        ca_rotation=ca_rotation,
         documents=_documents(site),
         links=_links(secrets / "links"),
         grants=_grants(secrets / "grants"),
@@ -100,6 +110,9 @@ def _read(site: DirectorySite) -> Content:
         state=_state(site.directory / STATE_FILE),
         gateway=_text_of(site.directory / RECORD_FILE),
         webhooks=_webhooks(secrets / WEBHOOKS),
+        console_users=_console_users(secrets / USERS),
+        admitted=_admitted(secrets / ADMITTED),
+        proxy=_secret(secrets / PROXY_FILE),
     )
 
 
@@ -122,13 +135,24 @@ def _links(directory: Path) -> dict[str, LinkFiles]:
     store = LinkStore(directory)
     found: dict[str, LinkFiles] = {}
     for name in store.names():
-        store.load(name)  # Key and certificate of one pair; raises CertError.
+        stored = store.load(name)  # Key and certificate of one pair; raises CertError.
         folder = directory / name
+        if stored.credential is not None and (folder / RENEWED_FILE).exists():
+            leaf = stored.credential.leaf
+            found[name] = LinkFiles(
+                token=_secret(folder / TOKEN_FILE),
+                key=leaf.key_pem.encode(),
+                certificate=leaf.chain_pem.encode(),
+                ca=stored.credential.ca_pem.encode(),
+                proxy=_secret(folder / PROXY_FILE),
+            )
+            continue
         found[name] = LinkFiles(
             token=_secret(folder / TOKEN_FILE),
             key=_secret(folder / LINK_KEY),
             certificate=_secret(folder / CERTIFICATE_FILE),
             ca=_secret(folder / LINK_CA),
+            proxy=_secret(folder / PROXY_FILE),
         )
     return found
 
@@ -145,11 +169,27 @@ def _grants(directory: Path) -> dict[str, bytes]:
     return {name: data for name, data in read.items() if data}
 
 
+def _admitted(directory: Path) -> dict[str, bytes]:
+    if not directory.is_dir():
+        return {}
+    register = Register(directory)
+    entries = ((site, register.get(site)) for site in register.sites())
+    return {site: encode(entry) for site, entry in entries if entry is not None}
+
+
 def _webhooks(directory: Path) -> dict[str, bytes]:
     if not directory.is_dir():
         return {}
     read = {path.name: _secret(path) for path in sorted(directory.iterdir()) if is_name(path.name)}
     return {name: data for name, data in read.items() if data}
+
+
+def _console_users(directory: Path) -> dict[str, bytes]:
+    """Those that count; the router says what is wrong with the others."""
+    if not directory.is_dir():
+        return {}
+    paths = [path for path in sorted(directory.iterdir()) if not path.name.startswith(".")]
+    return {path.name: _secret(path) for path in paths[: router_limits.CONSOLE_USERS_MAX]}
 
 
 def _tls(directory: Path) -> dict[str, dict[str, bytes]]:
@@ -192,13 +232,18 @@ def _text_of(path: Path) -> str:
         raise _unreadable(path, "is not UTF-8", "Correct it") from error
 
 
-def restore_folder(content: Content, state: Path, *, force: bool) -> Change:
-    """Make ``content`` the site ``state/NAME``. Failure SW0658: it may not, nothing is written."""
+def restore_folder(content: Content, state: Path, *, force: bool, replica: bool = False) -> Change:
+    """Make ``content`` the site ``state/NAME``; ``replica``: another router of it.
+
+    Failure SW0658: it may not, nothing is written.
+    """
     with _alone(state):
         _finish_interrupted(state, content.name)
         site = DirectorySite(state / content.name)
         here = _here(site, content)
         wanted = revived(content, here, time.time())
+        if replica and here is None:
+            wanted = as_replica(wanted, content)
         if here is not None:
             changed = differences(here, wanted)
             if not changed:
@@ -307,10 +352,16 @@ def _write(folder: Path, content: Content) -> None:
         _keep(links / name / LINK_KEY, link.key)
         _keep(links / name / LINK_CA, link.ca)
         _keep(links / name / CERTIFICATE_FILE, link.certificate)
+        _keep(links / name / PROXY_FILE, link.proxy)
     for name, data in content.grants.items():
         _keep(grants / f"{name}.json", data)
+    for site_id, data in content.admitted.items():
+        _keep(secrets / ADMITTED / f"{site_id}.json", data)
+    _keep(secrets / PROXY_FILE, content.proxy)
     for name, data in content.webhooks.items():
         _keep(secrets / WEBHOOKS / name, data)
+    for name, data in content.console_users.items():
+        _keep(secrets / USERS / name, data)
     for name, held in content.tls.items():
         for file, data in held.items():
             _keep(tls / name / file, data)
@@ -318,6 +369,7 @@ def _write(folder: Path, content: Content) -> None:
     _keep(secrets / ADMIN_CREDENTIAL, content.admin_credential)
     _keep(secrets / CA_KEY_FILE, content.ca_key)
     _keep(secrets / CA_FILE, content.ca_certificate)
+    _keep(secrets / CA_ROTATION_FILE, content.ca_rotation)
     if content.restored_at:
         _keep(secrets / RESTORED_FILE, str(content.restored_at).encode())
     _keep(secrets / KEY_FILE, content.identity_key)

@@ -12,16 +12,17 @@ from typing import Any, Final
 
 import msgspec
 
-from certs import claims, tokens
+from certs import claims, proxies, tokens
 from certs.errors import CertError
 from certs.identity import SiteIdentity
+from certs.proxies import ProxyLogin
 from certs.service_tls import FILES
 from router import __version__
 from router.documents import file_name, write
 from router.documents import read as read_documents
 from router.kubernetes import names
 from router.kubernetes import secrets as kept
-from router.kubernetes.objects import Object, labels, metadata, name_of, shown
+from router.kubernetes.objects import Object, annotations, labels, metadata, name_of, shown
 from router.kubernetes.tokens import text_of
 from router.model.specs import ConnectorSpec, Document, ServiceSpec, SiteSpec
 from sitectl import output
@@ -81,11 +82,12 @@ def _read(site: KubernetesSite) -> Content | None:
         for one in snapshot.of("ConfigMap").values()
         if name_of(one) == names.SITE_CONFIGMAP or names.DOCUMENTS_LABEL in labels(one)
     ]
-    secrets = [
+    tokens_here = [
         one
         for one in snapshot.of("Secret").values()
         if labels(one).get(names.SKUPPER_TYPE) in _TOKENS
     ]
+    proxies_here = [one for one in ours.values() if kept.is_type(one, "proxy")]
     documents = [one for one in site.documents() if _is_stated(one)]
     pem = identity[kept.IDENTITY_KEY].decode("ascii", "replace")
     return Content(
@@ -101,13 +103,15 @@ def _read(site: KubernetesSite) -> Content | None:
         identity_key=identity[kept.IDENTITY_KEY],
         ca_key=identity.get(kept.CA_KEY, b""),
         ca_certificate=identity.get(kept.CA_CERTIFICATE, b""),
+        ca_rotation=identity.get(kept.CA_ROTATION, b""),
         documents={file_name(d.kind, d.name): write(_of_any_place(d)) for d in documents},
-        links={name_of(one): _link(one, ours) for one in secrets},
+        links={name_of(one): _link(one, ours) for one in tokens_here},
         grants=_grants(ours.values()),
         revoked=kept.data_of(ours.get(names.REVOKED_SECRET, {})).get(kept.REVOKED_FILE, b""),
         tls=_tls(cluster, documents),
         restored_at=_restored_at(identity),
-        objects=tuple(cleaned(one, site.name) for one in [*maps, *secrets]),
+        admitted=_admitted(ours.values()),
+        objects=tuple(cleaned(one, site.name) for one in [*maps, *tokens_here, *proxies_here]),
     )
 
 
@@ -136,7 +140,35 @@ def _link(token: Object, ours: Mapping[str, Object]) -> LinkFiles:
         key=held.get(kept.LINK_KEY, b""),
         certificate=held.get(kept.LINK_CERTIFICATE, b""),
         ca=held.get(kept.LINK_CA, b""),
+        proxy=_proxy(token, ours),
     )
+
+
+def _proxy(token: Object, ours: Mapping[str, Object]) -> bytes:
+    """As the login of a directory; without a proxy in it, it is for the one of the annotation."""
+    notes = annotations(token)
+    named = notes.get(names.LINK_PROXY_SECRET) or kept.proxy_name(name_of(token))
+    found = ours.get(named)
+    if found is None or not kept.is_type(found, "proxy"):
+        return b""
+    held = {key: value.decode(errors="replace") for key, value in kept.data_of(found).items()}
+    url = held.get(kept.PROXY_URL) or notes.get(names.LINK_PROXY, "")
+    return proxies.encode(
+        ProxyLogin(
+            proxy=url.strip(),
+            user=held.get(kept.PROXY_USER, "").rstrip("\r\n"),
+            password=held.get(kept.PROXY_PASSWORD, "").rstrip("\r\n"),
+            ca_pem=held.get(kept.PROXY_CA, ""),
+        )
+    )
+
+
+def _admitted(ours: Iterable[Object]) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for one in ours:
+        if kept.is_type(one, "admitted"):
+            found |= kept.data_of(one)
+    return found
 
 
 def _token_text(secret: Object) -> bytes:

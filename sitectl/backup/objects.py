@@ -3,17 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
-from certs import tokens
+from certs import proxies, register, tokens
 from router.documents import file_name, write
 from router.documents import read as read_documents
 from router.kubernetes import names
 from router.kubernetes import secrets as kept
 from router.kubernetes.objects import Object, annotations, labels, name_of
 from router.model.specs import Document, LinkSpec, SiteSpec
-from sitectl.backup.content import Content, LinkFiles
+from sitectl.backup.content import Content, LinkFiles, admitted_of
 from sitectl.kubernetes import lifecycle
 from sitectl.kubernetes.cluster import Cluster
-from sitectl.kubernetes.secrets import token_secret
+from sitectl.kubernetes.secrets import proxy_data, token_secret
 from sitectl.kubernetes.site import config_map_name, document_map, tool_of
 
 
@@ -24,11 +24,14 @@ def objects(content: Content, cluster: Cluster) -> list[dict[str, Any]]:
         kept.CA_KEY: content.ca_key,
         kept.CA_CERTIFICATE: content.ca_certificate,
     }
+    if content.ca_rotation:
+        identity[kept.CA_ROTATION] = content.ca_rotation
     if content.restored_at:
         identity[kept.RESTORED] = str(content.restored_at).encode()
     made = [kept.identity_secret(identity)]
     if content.revoked:
         made.append(kept.revoked_secret(content.revoked))
+    made += _admitted(content)
     made += [kept.grant_secret(name, data) for name, data in content.grants.items()]
     made += [_tls_secret(name, held) for name, held in content.tls.items()]
     stated = list(content.objects) or _stated(content, cluster)
@@ -40,6 +43,14 @@ def objects(content: Content, cluster: Cluster) -> list[dict[str, Any]]:
     ]
     maps = [one for one in stated if one["kind"] != "Secret"]
     return made + sorted(maps, key=lambda one: name_of(one) == names.SITE_CONFIGMAP)
+
+
+def _admitted(content: Content) -> list[dict[str, Any]]:
+    by_name: dict[str, dict[str, bytes]] = {}
+    for site, entry in admitted_of(content).items():
+        data = register.encode(register.brief(entry))
+        by_name.setdefault(kept.admitted_name(site), {})[site] = data
+    return [kept.admitted_secret(name, data) for name, data in sorted(by_name.items())]
 
 
 def _link_data(link: LinkFiles) -> dict[str, bytes]:
@@ -79,6 +90,8 @@ def _stated(content: Content, cluster: Cluster) -> list[dict[str, Any]]:
     }
     if site.ingress == "none":
         data["ingress"] = "none"
+    if site.link_proxy:
+        data["link-proxy"] = site.link_proxy
     made: list[dict[str, Any]] = [dict(lifecycle.site_map(cluster, data))]
     for name, link in content.links.items():
         secret = token_secret(tokens.load_bytes(link.token, name), name)
@@ -88,7 +101,12 @@ def _stated(content: Content, cluster: Cluster) -> list[dict[str, Any]]:
             notes[names.COST] = str(spec.cost)
         if spec.disabled:
             notes[names.DISABLED] = "true"
+        if spec.proxy:
+            notes[names.LINK_PROXY] = spec.proxy
         made.append(secret)
+        login = proxies.decode(link.proxy, name) or proxies.decode(content.proxy, name)
+        if login is not None:
+            made.append(kept.proxy_secret(name, proxy_data(login)))
     for document in documents:
         if document.kind not in ("Site", "Link"):
             text = {file_name(document.kind, document.name): write(document)}

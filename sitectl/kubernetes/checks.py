@@ -2,7 +2,7 @@
 
 Codes: SW0461 API server, SW0462 namespace, SW0463 a right of who asks, SW0464 Istio, SW0465 Skupper
 beside, SW0466 an object of the site, SW0467 a right of the router, SW0468 the router's pods, SW0469
-the identity, SW0470 the site's ConfigMap; SW0405 to SW0459 are those of objects.
+the identity, SW0470 the site's ConfigMap; SW0405 to SW0457 are those of objects.
 """
 
 import json

@@ -114,7 +114,11 @@ class PodDoor(AdminClient):
         if not living:
             return ("its pod is ending" if pods else "it has no pod"), "sitectl check"
         told = [f"pod {name_of(pod)} {reason}" for pod in living if (reason := _trouble(pod))]
-        return "; ".join(told) or "its pod is starting", "sitectl check"
+        hint = "sitectl check"
+        if ended := next((pod for pod in living if _ends_again(pod)), None):
+            logs = f"logs {name_of(ended)} -c {_container(ended)} --previous"
+            hint = f"kubectl -n {self._cluster.namespace} {logs}"
+        return "; ".join(told) or "its pod is starting", hint
 
     def _is_scaled_to_none(self) -> bool:
         try:
@@ -137,6 +141,11 @@ def is_ready(pod: Object) -> bool:
 def _container(pod: Object) -> str:
     names = [str(one.get("name")) for one in (pod.get("spec") or {}).get("containers") or []]
     return CONTAINER if CONTAINER in names or not names else names[0]
+
+
+def _ends_again(pod: Object) -> bool:
+    """Whether a container ends as soon as it starts: only its log says why."""
+    return "CrashLoopBackOff" in _trouble(pod)
 
 
 def _trouble(pod: Object) -> str:

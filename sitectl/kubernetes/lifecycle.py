@@ -289,18 +289,20 @@ def update(
 
 def _left_over(cluster: Cluster, objects: list[Object]) -> list[Object]:
     """What a site of ours no longer consists of: a budget after it came to one router."""
-    wanted = {one["kind"] for one in objects}
+    wanted = {(one["kind"], name_of(one)) for one in objects}
 
-    def look(kind: str) -> Object | None:
+    def look(place: tuple[str, str]) -> Object | None:
         try:
-            return cluster.find(kind, names.ROUTER)
+            return cluster.find(*place)
         except ApiFailure as failure:
             if failure.status != 403:
                 raise
             return None  # Who may not see one made none.
 
-    kinds = [kind for kind in manifests.OPTIONAL_KINDS if kind not in wanted]
-    found: list[Object | None] = in_parallel(look, kinds)
+    optional = [(kind, names.ROUTER) for kind in manifests.OPTIONAL_KINDS]
+    optional += [(kind, names.CONSOLE) for kind in manifests.CONSOLE_KINDS]
+    places = [place for place in optional if place not in wanted]
+    found: list[Object | None] = in_parallel(look, places)
     return [
         one
         for one in found

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from router.kubernetes import names
 from router.kubernetes.changes import Change, Create, Delete
-from router.kubernetes.manifests import OPTIONAL_KINDS, headless_objects
+from router.kubernetes.manifests import CONSOLE_KINDS, OPTIONAL_KINDS, headless_objects
 from router.kubernetes.objects import Object, Snapshot, labels, name_of, shown
 from router.kubernetes.services import restore
 from sitectl.kubernetes.cluster import ApiFailure, Cluster, in_parallel
@@ -49,6 +49,8 @@ def remove_site(cluster: Cluster) -> Removed:
     elif site is not None:
         _delete(cluster, "ConfigMap", names.SITE_CONFIGMAP, removed)
     _restore(cluster, removed)
+    for kind in CONSOLE_KINDS:
+        _delete(cluster, kind, names.CONSOLE, removed)
     for kind in _THEN:
         _delete(cluster, kind, names.ROUTER, removed)
     _delete(cluster, "ConfigMap", names.STATUS_CONFIGMAP, removed)

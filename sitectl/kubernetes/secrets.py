@@ -1,4 +1,4 @@
-"""Identity, grants, revocations, link tokens and TLS credentials of a namespace, in its Secrets.
+"""Identity, grants, revocations, the register and link tokens of a namespace, in its Secrets.
 
 Keys are read into memory and written from there: none ever lies in a file of the machine that
 sitectl runs on. Every change is a compare-and-swap by the Secret's version, repeated when somebody
@@ -7,17 +7,21 @@ else (a router that redeems a claim) was faster.
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
 
-from certs import claims, revocation, service_tls, tokens
+from certs import certificates, claims, register, revocation, rotation, tokens
 from certs.authority import Authority
 from certs.claims import Grant
 from certs.errors import CertError
 from certs.identity import SiteIdentity
+from certs.proxies import ProxyLogin
+from certs.register import Admitted, Issued
 from certs.revocation import Revocation, Revoked
-from certs.service_tls import CA_FILE, CERTIFICATE_FILE, KEY_FILE, Contents
+from certs.rotation import CaState
+from certs.terms import FREE, Terms
 from certs.tokens import Token
 from router.kubernetes import names
 from router.kubernetes import secrets as kept
@@ -45,9 +49,33 @@ class SecretTrust:
 
     def authority(self) -> Authority:
         """Its CA."""
-        return Authority.from_pem(
-            self._file(kept.CA_KEY), self._file(kept.CA_CERTIFICATE), _IDENTITY
-        )
+        return Authority.of_state(self.ca(), _IDENTITY)
+
+    def ca(self) -> CaState:
+        """Its CA with the rotation it is in."""
+        key_pem, ca_pem = self._file(kept.CA_KEY), self._file(kept.CA_CERTIFICATE)
+        certificates.read(ca_pem, _IDENTITY)
+        assert self._identity is not None
+        data = self._identity.get(kept.CA_ROTATION)
+        under_way = rotation.decode(data, f"{_IDENTITY}: {kept.CA_ROTATION}") if data else None
+        return rotation.whole(CaState(key_pem, ca_pem, under_way))
+
+    def rotate(self, now: float, *, hurried: bool) -> CaState:
+        """Begin to replace the CA, or hurry what is under way; what is kept then."""
+        made, key_pem = Authority.generate(self.site_id, now)
+        new = CaState(key_pem, made.ca_pem)
+
+        def announced(found: Object) -> Mapping[str, bytes] | None:
+            data = self._identity = kept.data_of(found)
+            before = self.ca()
+            after = rotation.announced(before, new, now, hurried=hurried)
+            if after == before or after.rotation is None:
+                return None
+            return {**data, kept.CA_ROTATION: rotation.encode(after.rotation)}
+
+        self._swap(names.IDENTITY_SECRET, announced)
+        self._identity = None
+        return self.ca()
 
     def grants(self) -> "SecretTrust":
         """Grants are Secrets of their own."""
@@ -58,11 +86,11 @@ class SecretTrust:
         draft: Token,
         *,
         uses: int = 1,
-        allow: tuple[str, ...] = (),
+        terms: Terms = FREE,
         first: claims.First = claims.nothing,
     ) -> Token:
         """Grant what ``draft`` says; the token with its secret, after ``first`` has it."""
-        grant, token = claims.new_grant(draft, uses=uses, allow=allow)
+        grant, token = claims.new_grant(draft, uses=uses, terms=terms)
         first(token)
         self.keep(grant)
         return token
@@ -93,7 +121,9 @@ class SecretTrust:
         """Refuse these claims, certificates and sites; routers see it by their watch."""
         for name in grants:
             self._swap(kept.grant_name(name), _revoked_grant)
-        change = Revocation(serials=frozenset(serials), sites=frozenset(sites))
+        barred = frozenset(sites)
+        held = {s for one in self._registered() if one.site_id in barred for s in one.serials}
+        change = Revocation(serials=frozenset(serials) | held, sites=barred)
         if self._cluster.find("Secret", names.REVOKED_SECRET) is None:
             first = revocation.encode(change.applied_to(Revoked()))
             try:
@@ -103,6 +133,39 @@ class SecretTrust:
                 if failure.status != 409:
                     raise  # At 409 a router made it in the same moment.
         self._swap(names.REVOKED_SECRET, lambda found: _more_revoked(found, change))
+
+    def admitted(self) -> list[Admitted]:
+        """By the register, and of those that never linked since by their grants."""
+        found: dict[str, Admitted] = {}
+        for grant in self.granted():
+            for use in grant.redeemed:
+                issued = Issued(
+                    key=use.key,
+                    serial=use.serial,
+                    expires=_end_of(use.chain),
+                    chain=use.chain,
+                )
+                found[use.site_id] = Admitted(
+                    site_id=use.site_id,
+                    name=use.site_name,
+                    by=grant.name,
+                    since=0.0,
+                    issued=(issued,),
+                )
+        return list((found | {one.site_id: one for one in self._registered()}).values())
+
+    def _registered(self) -> list[Admitted]:
+        """Without what is damaged: others can be barred."""
+        found: list[Admitted] = []
+        for secret in self._cluster.list("Secret", f"{names.TYPE_LABEL}=admitted"):
+            for data in kept.data_of(secret).values():
+                with suppress(CertError):
+                    found.append(register.decode(data, f"Secret/{name_of(secret)}"))
+        return found
+
+    def _forget_admitted(self) -> None:
+        for found in self._cluster.list("Secret", f"{names.TYPE_LABEL}=admitted"):
+            self._cluster.delete("Secret", name_of(found))
 
     def is_revoked(self, site_id: str) -> bool:
         """By the Secret that lists them."""
@@ -123,10 +186,12 @@ class SecretTrust:
         }
         if kept.RESTORED in (self._identity or {}):
             data[kept.RESTORED] = self._file(kept.RESTORED).encode()
-        self._swap(names.IDENTITY_SECRET, lambda found: data)
-        self._identity = None
-        for found in self._grants():
+        for found in self._grants():  # First: by a grant its holder would rejoin.
             self._cluster.delete("Secret", name_of(found))
+        self._forget_admitted()
+        self._swap(names.IDENTITY_SECRET, lambda found: data)
+        self._forget_admitted()  # Again: a router may have entered somebody in between.
+        self._identity = None
 
     def _file(self, key: str) -> str:
         if self._identity is None:
@@ -203,11 +268,13 @@ class SecretLinks:
             return False
         return msgspec.structs.replace(found, name=token.name, cost=token.cost) == token
 
-    def add(self, name: str, token: Token) -> bool:
-        """Make the token's Secret."""
+    def add(self, name: str, token: Token, proxy: str = "") -> bool:
+        """Make the token's Secret, which the router dials by at once."""
         if self.holds(name, token):
             return False
         made = token_secret(token, name)
+        if proxy:
+            made["metadata"]["annotations"][names.LINK_PROXY] = proxy
         try:
             self._cluster.create(made)
         except ApiFailure as failure:
@@ -220,69 +287,43 @@ class SecretLinks:
         self._secrets = {**self._secrets, name: made}
         return True
 
+    def keep_proxy_login(self, name: str, login: ProxyLogin | None) -> bool:
+        """Make, replace or delete the Secret with the login of the link's proxy."""
+        secret = kept.proxy_name(name)
+        found = self._cluster.find("Secret", secret)
+        if login is None:
+            return found is not None and self._cluster.delete("Secret", secret)
+        data = proxy_data(login)
+        if found is None:
+            self._cluster.create(kept.proxy_secret(name, data))
+        elif kept.data_of(found) == data:
+            return False
+        elif not kept.is_type(found, "proxy"):
+            raise conflict(f"Secret {secret!r} exists and is not ours", "Give it another name")
+        else:
+            self._cluster.replace(kept.with_data(found, data))
+        return True
+
     def remove(self, name: str) -> bool:
         """Delete the token's Secret; what it was redeemed for goes with it."""
+        self.keep_proxy_login(name, None)
         if not self.exists(name):
             return False
         return self._cluster.delete("Secret", name)
-
-
-class SecretCredentials:
-    """Implements `sitectl.site.Credentials`: Secrets as cert-manager and Skupper make them."""
-
-    def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
-
-    def read(self, name: str) -> Contents:
-        """All files of the Secret."""
-        return _contents(name, self._cluster.find("Secret", name))
-
-    def write(self, name: str, contents: Contents) -> bool:
-        """Make the Secret, or replace what it has; a key that is not given stays."""
-        found = self._cluster.find("Secret", name)
-        before = _contents(name, found)
-        given = {
-            CERTIFICATE_FILE: contents.certificate,
-            KEY_FILE: contents.key,
-            CA_FILE: contents.ca,
-        }
-        data = kept.encoded({key: value for key, value in given.items() if value})
-        if found is None:
-            is_pair = CERTIFICATE_FILE in data and KEY_FILE in data
-            self._cluster.create(
-                {
-                    "apiVersion": "v1",
-                    "kind": "Secret",
-                    "metadata": {
-                        "name": name,
-                        "labels": {**names.PART_OF, names.MANAGED_BY_LABEL: names.MANAGED_BY},
-                    },
-                    "type": "kubernetes.io/tls" if is_pair else "Opaque",
-                    "data": data,
-                }
-            )
-            return True
-        after = _contents(name, {**found, "data": {**(found.get("data") or {}), **data}})
-        if after == before:
-            return False
-        self._cluster.patch("Secret", name, {"data": data})
-        return True
-
-    def place(self, name: str) -> str:
-        """As people name it."""
-        return f"Secret/{name}"
 
 
 ANY_COST: Final = (None, *range(1, 1_001))
 """Costs that a token may have been made with: the annotation is the user's since."""
 
 
-def _contents(name: str, found: Object | None) -> Contents:
-    data = kept.data_of(found) if found is not None else {}
-    return Contents(
-        f"Secret/{name}",
-        *(data.get(file, b"") for file in service_tls.FILES),
-    )
+def proxy_data(login: ProxyLogin) -> dict[str, bytes]:
+    """Of the Secret with the login of a link's proxy."""
+    return {
+        kept.PROXY_URL: login.proxy.encode(),
+        kept.PROXY_USER: login.user.encode(),
+        kept.PROXY_PASSWORD: login.password.encode(),
+        kept.PROXY_CA: login.ca_pem.encode(),
+    }
 
 
 def token_secret(token: Token, name: str) -> dict[str, Any]:
@@ -324,3 +365,11 @@ def _more_revoked(found: Object, change: Revocation) -> Mapping[str, bytes] | No
     before = revocation.decode(kept.data_of(found).get(kept.REVOKED_FILE, b""), source)
     after = change.applied_to(before)
     return None if after == before else {kept.REVOKED_FILE: revocation.encode(after)}
+
+
+def _end_of(chain_pem: str) -> float:
+    """Unix seconds; 0 if it cannot be read: whoever is barred is barred by serial and id."""
+    try:
+        return certificates.expires_at(chain_pem)
+    except CertError:
+        return 0.0

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from router.documents import file_name, write
 from router.documents.wanted import Wanted
-from router.kubernetes import addresses, names
+from router.kubernetes import addresses, console, names
 from router.kubernetes.objects import Object, annotations, labels, metadata
 from router.model.errors import ConfigError
 from router.model.specs import Document, Kind, LinkSpec
@@ -108,7 +108,7 @@ class KubernetesSite(Site):
     @property
     def credentials(self) -> Credentials:
         """In Secrets of their names."""
-        from sitectl.kubernetes.secrets import SecretCredentials
+        from sitectl.kubernetes.credentials import SecretCredentials
 
         return SecretCredentials(self.cluster)
 
@@ -168,7 +168,7 @@ class KubernetesSite(Site):
             "services": sum(d.kind == "Service" for d in self.documents()),
             "sites": 1,
             "problems": problems,
-            "console": {"url": "", "auth": "", "secret": ""},
+            "console": self.console(),
             "age_s": None,
         }
         found = self.cluster.find("ConfigMap", names.STATUS_CONFIGMAP)
@@ -180,6 +180,30 @@ class KubernetesSite(Site):
         if written is not None:
             item["age_s"] = round(max(0.0, time.time() - written), 1)
         return item
+
+    def console(self) -> dict[str, str]:
+        """Where browsers find it, by what leads there now."""
+        options = self.reading.picture.options
+        if options is None or not options.console:
+            return {"url": "", "auth": "", "secret": ""}
+        kind = console.EXPOSED_BY.get(console.console_ingress(options, openshift=False))
+        url = console.console_url(
+            options,
+            self.namespace,
+            self.reading.snapshot.get("Service", names.CONSOLE),
+            self.cluster.find(kind, names.CONSOLE) if kind else None,
+        )
+        if options.console_authentication == "openshift":
+            return {"url": url, "auth": "openshift", "secret": ""}
+        return {"url": url, "auth": "internal", "secret": console.USERS_PLACE}
+
+    def console_of(self, told: dict[str, str]) -> dict[str, str]:
+        """The router knows nothing of what leads to it."""
+        try:
+            found = self.console()
+        except Failure:
+            return told  # Who may not read these objects still gets what there is.
+        return found | {key: told[key] for key in ("auth", "secret") if told.get("auth")}
 
     def scan(self) -> tuple[list[Document], list[ConfigError]]:
         """Every document with its object, and what is wrong in objects."""
@@ -257,6 +281,8 @@ class KubernetesSite(Site):
             notes[names.COST] = str(spec.cost)
         if spec.disabled:
             notes[names.DISABLED] = "true"
+        if spec.proxy:
+            notes[names.LINK_PROXY] = spec.proxy
         if notes:
             self.cluster.patch("Secret", name, {"metadata": {"annotations": notes}})
 

@@ -9,7 +9,7 @@ from typing import Final, Literal
 import msgspec
 from msgspec import structs
 
-from router.model.addresses import join
+from router.model.addresses import join, split
 from router.model.specs import SiteSpec
 from sitectl.directory import DirectorySite
 from sitectl.failure import conflict, usage
@@ -67,6 +67,10 @@ def placed(spec: SiteSpec, wish: Wish) -> tuple[SiteSpec, Wish]:
     if spec.ingress != "none" and links not in ("", "::", _EVERYWHERE):
         publish += (f"{join(links, spec.bind_port)}:{spec.bind_port}",)
     inside = structs.replace(spec, ingress_bind_ip=_EVERYWHERE, bind_ip=_EVERYWHERE)
+    if spec.console is not None:  # By TLS then; podman publishes it where services are.
+        port = split(spec.console.bind)[1]
+        console = structs.replace(spec.console, bind=join(_EVERYWHERE, port))
+        inside = structs.replace(inside, console=console)
     return inside, structs.replace(wish, publish=publish, publish_ip=spec.bind_ip.strip("[]"))
 
 

@@ -95,19 +95,11 @@ class ProcessRuntime(Runtime):
         started: subprocess.Popen[bytes] | None = None
         site.run.mkdir(mode=0o700, exist_ok=True)
         log_start = site.log.stat().st_size if site.log.exists() else 0
-        if not is_running(site):
-            with open(site.log, "ab", opener=_open_log) as log:
-                started = subprocess.Popen(
-                    router_command(site),
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    cwd=site.directory,
-                    env=router_environment(),
-                    start_new_session=True,
-                )
 
         def settled() -> bool:
+            nonlocal started
+            if started is None and not is_running(site):  # Or who ran a moment ago has ended.
+                started = self._launched()
             ended = started is not None and started.poll() is not None
             # Somebody else's may hold the lock, started in the same moment: then wait for that one.
             return site.admin.is_ready() or (ended and not is_locked(site))
@@ -125,6 +117,18 @@ class ProcessRuntime(Runtime):
             hint = hint or f"sitectl check, or read the whole log: {site.log}"
             raise start_failed(site.name, f" (exit {ended}): {cause}", hint)
         return True
+
+    def _launched(self) -> "subprocess.Popen[bytes]":
+        with open(self.site.log, "ab", opener=_open_log) as log:
+            return subprocess.Popen(
+                router_command(self.site),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.site.directory,
+                env=router_environment(),
+                start_new_session=True,
+            )
 
     def stop(self, timeout_s: float) -> bool:
         """Have the router drain and end; returns when it is gone. False: none ran."""

@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from certs.files import write_secret
+from router.model.specs import SiteSpec
 from sitectl import output, store
 from sitectl.backup import content as contents
 from sitectl.backup import seal
@@ -97,6 +98,11 @@ def backup(
 @_flags
 @click.option("--force", is_flag=True, help="Replace the same site where it is here and differs.")
 @click.option("--dry-run", is_flag=True, help="Say what is inside and what would happen.")
+@click.option(
+    "--as-replica",
+    is_flag=True,
+    help="Another router of a site whose original goes on running, on another host.",
+)
 @image_flags
 @click.pass_obj
 def restore(
@@ -106,6 +112,7 @@ def restore(
     gateway: bool,
     force: bool,
     dry_run: bool,
+    as_replica: bool,
     image: str | None,
     image_pull_policy: PullPolicy | None,
 ) -> None:
@@ -116,12 +123,16 @@ def restore(
     was made are void; sites revoked before it stay revoked, those revoked since must be revoked
     again unless the site is still here. Typed again it changes nothing.
 
+    With --as-replica the original goes on: here comes one more router of that very site, with a
+    router id of its own. Give each the other's link address as a peer (docs/replicas.md).
+
     \b
     Examples:
       sitectl restore west.backup && sitectl --site west start
       sitectl restore west.backup --dry-run -o json --passphrase-file /root/west.pass
       sitectl --state /srv/sites restore west.backup
       sitectl -n shop restore west.backup
+      sitectl restore west.backup --as-replica
     """
     try:
         with file.open("rb") as opened:
@@ -133,6 +144,11 @@ def restore(
     passphrase = _passphrase(passphrase_file, is_new=False)
     content = contents.decode(seal.unseal(sealed, passphrase, str(file)), str(file))
     _require_name(settings, content, file)
+    if as_replica and (settings.on_kubernetes() or gateway or _attaches(content)):
+        raise usage(
+            "--as-replica is for interior sites on hosts",
+            "On Kubernetes: sitectl update --routers 2",
+        )
     if settings.on_kubernetes():
         from sitectl.backup.namespace import restore_namespace
         from sitectl.kubernetes.lifecycle import Asked
@@ -140,8 +156,8 @@ def restore(
         asked = Asked(image, image_pull_policy)
         change = restore_namespace(settings, content, asked, force=force, dry_run=dry_run)
     else:
-        change = _restore_folder(settings, content, gateway, force, dry_run)
-    _tell(settings, content, file, change, dry_run)
+        change = _restore_folder(settings, content, gateway, force, dry_run, as_replica)
+    _tell(settings, content, file, change, dry_run, as_replica)
 
 
 def _content(settings: Settings, gateway: bool) -> Content:
@@ -157,7 +173,12 @@ def _content(settings: Settings, gateway: bool) -> Content:
 
 
 def _restore_folder(
-    settings: Settings, content: Content, gateway: bool, force: bool, dry_run: bool
+    settings: Settings,
+    content: Content,
+    gateway: bool,
+    force: bool,
+    dry_run: bool,
+    as_replica: bool,
 ) -> "Change":
     from sitectl.backup.folder import judge_folder, restore_folder
 
@@ -166,7 +187,15 @@ def _restore_folder(
         state = store.gateways_dir(settings)
     if dry_run:
         return judge_folder(content, state)
-    return restore_folder(content, state, force=force)
+    return restore_folder(content, state, force=force, replica=as_replica)
+
+
+def _attaches(content: Content) -> bool:
+    """It is a gateway or another edge, which has one router."""
+    from sitectl.backup.objects import parsed
+
+    sites = [one.spec for one in parsed(content) if isinstance(one.spec, SiteSpec)]
+    return content.origin.is_gateway or any(site.router_mode == "edge" for site in sites)
 
 
 def _require_name(settings: Settings, content: Content, file: Path) -> None:
@@ -178,7 +207,12 @@ def _require_name(settings: Settings, content: Content, file: Path) -> None:
 
 
 def _tell(
-    settings: Settings, content: Content, file: Path, change: "Change", dry_run: bool
+    settings: Settings,
+    content: Content,
+    file: Path,
+    change: "Change",
+    dry_run: bool,
+    as_replica: bool,
 ) -> None:
     words = {"created": "restored", "updated": "restored over what was here"}
     done = words.get(change, "is here already as the backup says, unchanged")
@@ -199,6 +233,12 @@ def _tell(
     )
     if item["grants"]["open"]:
         output.note(f"Void now, make new tokens: {', '.join(item['grants']['open'])}")
+    if as_replica:
+        own = f"sitectl --site {content.name} update --ingress-host HOST --peer OTHER:PORT"
+        output.note(f"Before its start, its own address and the other router's: {own}")
+        output.note("Revoke and set at each router: they share the identity, not the files")
+        output.note(f"Next: {_start_words(content)}")
+        return
     origin = content.origin
     output.note(
         f"The original ({origin.host}, {origin.place}) must not run any more: "

@@ -7,7 +7,7 @@ import click
 
 from sitectl import output, store
 from sitectl.failure import Exit, Failure, not_found
-from sitectl.options import Duration, Settings, Verbs
+from sitectl.options import Duration, Settings, Verbs, completes
 from sitectl.site import Site
 
 POLL_S: Final = 0.2
@@ -16,7 +16,13 @@ TEST_WAIT_S: Final = 120.0
 
 @click.group("burst", cls=Verbs)
 def group() -> None:
-    """Burst hooks: what is run when a service is saturated here, and when it is calm again."""
+    """Burst hooks: what is run when a service is saturated here, and when it is calm again.
+
+    \b
+    Examples:
+      sitectl burst status
+      sitectl burst test wake-cloud
+    """
 
 
 def _bursts(site: Site, name: str | None) -> list[dict[str, Any]]:
@@ -30,7 +36,7 @@ def _bursts(site: Site, name: str | None) -> list[dict[str, Any]]:
 
 
 @group.command("status")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completes("bursts"))
 @click.pass_obj
 def status(settings: Settings, name: str | None) -> None:
     """State and figures of each Burst, against its marks, and what its hook was run for last.
@@ -133,7 +139,7 @@ def _run(head: str, run: dict[str, Any] | None) -> list[str]:
 
 
 @group.command("test")
-@click.argument("name")
+@click.argument("name", shell_complete=completes("bursts"))
 @click.option("--calm", is_flag=True, help="The event calm, not saturated.")
 @click.option(
     "--timeout",
@@ -173,7 +179,7 @@ def test(settings: Settings, name: str, calm: bool, timeout: float) -> None:
 
 
 @group.command("delete")
-@click.argument("name")
+@click.argument("name", shell_complete=completes("bursts"))
 @click.pass_obj
 def delete(settings: Settings, name: str) -> None:
     """Remove the Burst; its hook is run no more, for calm neither.

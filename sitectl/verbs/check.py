@@ -20,7 +20,8 @@ import click
 
 from router.documents import listening_addresses, resolve
 from router.model.addresses import join
-from sitectl import output, store, texts
+from router.model.specs import SiteSpec
+from sitectl import check_report, output, store, texts
 from sitectl.directory import DirectorySite
 from sitectl.failure import Exit, Failure
 from sitectl.findings import Finding, expiry
@@ -35,45 +36,53 @@ DESCRIPTORS_WANTED = 4_096
 @click.command(cls=Verb)
 @click.option("--pre", is_flag=True, help="Before init: is this machine fit?")
 @click.option("-f", "--filename", "file", metavar="FILE", help="Only judge the documents of FILE.")
+@click.option(
+    "--threshold",
+    type=click.Choice(("warning", "error")),
+    default="warning",
+    show_default=True,
+    help="From where on the exit code is not 0.",
+)
 @click.pass_context
-def check(ctx: click.Context, pre: bool, file: str | None) -> None:
+def check(ctx: click.Context, pre: bool, file: str | None, threshold: str) -> None:
     """Look for what is wrong; exit 1 on errors, 3 on warnings.
+
+    Groups: machine, site, documents, links, services, certificates, cluster. What a code means says
+    `sitectl explain CODE`.
 
     \b
     Examples:
       sitectl check
       sitectl -n shop check --pre        which rights and objects are missing, before init
       sitectl check -f services.yaml
+      sitectl check --threshold error    exit 0 with warnings alone
     """
     settings = ctx.ensure_object(Settings)
-    findings: list[Finding] = []
-    if file is not None:
-        findings += _of_file(Path(file))
-    elif settings.on_kubernetes():
-        from sitectl.kubernetes.checks import of_namespace, of_site
-
-        findings += of_namespace(settings) if pre else of_site(settings)
-    elif pre:
-        findings += _of_machine(settings)
-    else:
-        findings += _of_site(settings)
-    items = [
-        {"level": f.level, "code": f.code, "message": f.message, "hint": f.hint} for f in findings
-    ]
+    found = list(_of_file(Path(file)) if file is not None else findings(settings, pre=pre))
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     output.emit_items(
-        settings, "Check", items, lambda: settings.here("\n".join(map(_line, findings)))
+        settings,
+        "Check",
+        [check_report.item(one) for one in found],
+        lambda: settings.here(check_report.text(found, colour=colour)),
     )
-    levels = {finding.level for finding in findings}
+    levels = {finding.level for finding in found}
     if "error" in levels:
         ctx.exit(Exit.FAILED)
-    if "warning" in levels:
+    if "warning" in levels and threshold == "warning":
         ctx.exit(Exit.DEGRADED)
 
 
-def _line(finding: Finding) -> str:
-    mark = {"ok": "ok     ", "info": "info   ", "warning": "WARNING", "error": "ERROR  "}
-    hint = f"\n                 Next: {finding.hint}" if finding.hint else ""
-    return f"{mark[finding.level]}  {finding.code}  {output.safe(finding.message)}{hint}"
+def findings(settings: Settings, *, pre: bool = False) -> Iterator[Finding]:
+    """All that is found; ``pre``: before there is a site."""
+    if settings.on_kubernetes():
+        from sitectl.kubernetes.checks import of_namespace, of_site
+
+        yield from of_namespace(settings) if pre else of_site(settings)
+    elif pre:
+        yield from _of_machine(settings)
+    else:
+        yield from _of_site(settings)
 
 
 def _of_file(path: Path) -> Iterator[Finding]:
@@ -119,6 +128,7 @@ def _state_is_writable(state: Path) -> Finding:
 
 def _of_site(settings: Settings) -> Iterator[Finding]:
     site = store.find_directory(settings)
+    yield from _of_machine(settings)
     yield Finding("ok", "SW0510", f"site {site.name} in {site.directory}")
     yield from _secrets(site)
     yield from _config(site)
@@ -230,8 +240,21 @@ def of_router(site: Site, told: Set[tuple[str, str]] = frozenset()) -> Iterator[
     for note in status.get("notes") or []:
         if (note["code"], note["message"]) not in told:
             yield Finding(note["severity"], note["code"], note["message"], note.get("hint", ""))
+    yield from _peers(site, status.get("replicas", 1))
     yield from _each(links, "SW0515", "no link yet", _link)
     yield from _each(services, "SW0516", "no service yet", _service)
+
+
+def _peers(site: Site, routers: int) -> Iterator[Finding]:
+    """Whether any other router of the site is linked, where its document names some."""
+    found = site.find("Site", site.name)
+    peers = found.spec.peers if found is not None and isinstance(found.spec, SiteSpec) else ()
+    if routers > 1:
+        yield Finding("ok", "SW0515", f"{routers} routers of this site are linked to each other")
+    elif peers:
+        text = f"no other router of this site is linked; its peers are {', '.join(peers)}"
+        hint = "Is one running there? Another address: sitectl update --peer HOST:PORT"
+        yield Finding("warning", "SW0515", text, hint)
 
 
 def _each(
@@ -252,11 +275,12 @@ def _link(item: dict[str, Any]) -> Iterator[Finding]:
         hint = f"sitectl link status {item['name']}"
         yield Finding("warning", "SW0515", f"{name} is {item.get('state')}{cause}", hint)
     expires = item.get("certificate_expires")
-    if expires:
+    if expires and item.get("direction") == "outgoing":  # Others are renewed at their diallers.
         import datetime
 
         moment = datetime.datetime.fromisoformat(str(expires).replace("Z", "+00:00"))
-        yield expiry(f"the certificate of {name}", moment.timestamp(), "SW0518")
+        # It renews itself more than two days before.
+        yield expiry(f"the certificate of {name}", moment.timestamp(), "SW0518", 86_400.0)
 
 
 def _service(item: dict[str, Any]) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from router.model.specs import Document
 from sitectl import output, store, texts
 from sitectl.failure import not_found, usage
 from sitectl.life import make_site
-from sitectl.options import Settings, Verb, dry_run_flag
+from sitectl.options import Settings, Verb, completes, dry_run_flag
 from sitectl.site import Change, Site
 
 
@@ -74,7 +74,13 @@ def apply(settings: Settings, file: str) -> None:
 
 
 @click.command(cls=Verb)
-@click.argument("words", nargs=-1, required=True, metavar="KIND [NAME]")
+@click.argument(
+    "words",
+    nargs=-1,
+    required=True,
+    metavar="KIND [NAME]",
+    shell_complete=completes("documents"),
+)
 @click.pass_obj
 def get(settings: Settings, words: tuple[str, ...]) -> None:
     """Print documents; with -o yaml just as `apply` takes them.
@@ -120,7 +126,10 @@ def _print(
 
     def table() -> str:
         if not documents:
-            return f"No {kind.lower()} documents at {site.name}."
+            return (
+                f"No {kind.lower()} documents at {site.name}. Make one with the verb for it, or: "
+                "sitectl apply -f FILE"
+            )
         lines = [(d.kind, d.name, f"{d.source}:{d.line}") for d in documents]
         return output.rows(("KIND", "NAME", "FILE"), lines)
 

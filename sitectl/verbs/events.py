@@ -1,43 +1,143 @@
 """`events`: what happened, and what happens."""
 
 import json
-from typing import Any
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from urllib.parse import urlencode
 
 import click
 
 from sitectl import output, store
+from sitectl.directory import DirectorySite
+from sitectl.event_files import events_of
+from sitectl.failure import Exit, Failure, usage
 from sitectl.options import Settings, Verb
+from sitectl.site import Site
+
+SEVERITIES: Final = ("info", "warning", "error")
+
+Wanted = Callable[[dict[str, Any]], bool]
 
 
 @click.command(cls=Verb)
 @click.option("-f", "--follow", is_flag=True, help="Stay and print each new one.")
+@click.option("--since", metavar="D", help="Of the last 30s, 15m, 2h, 3d; or from a time on.")
+@click.option("--severity", type=click.Choice(SEVERITIES), help="That one and worse.")
+@click.option("--service", metavar="NAME[:PORT]", help="About that service.")
+@click.option("--code", metavar="C", help="Of that code: link-down, overflow-ended, …")
+@click.option("--kind", type=click.Choice(("event", "audit")), help="audit: who did what.")
 @click.pass_obj
-def events(settings: Settings, follow: bool) -> None:
-    """Changes of state, oldest first; with -f and -o json one object on each line.
+def events(
+    settings: Settings,
+    follow: bool,
+    since: str | None,
+    severity: str | None,
+    service: str | None,
+    code: str | None,
+    kind: str | None,
+) -> None:
+    """Changes of state and who made them, oldest first; with -f -o json an object on each line.
+
+    With --since those of before a restart are told too. When the router does not answer, those in
+    run/events.log are.
 
     \b
     Examples:
       sitectl events
+      sitectl events --since 2h --severity warning
+      sitectl events --service shop --code overflow-ended
+      sitectl events --kind audit --since 2026-01-01T12:00Z
       sitectl events -f -o json
     """
-    site = store.find_site(settings)
+    asked = {
+        "since": _moment(since) if since is not None else "",
+        "severity": severity or "",
+        "service": service or "",
+        "code": code or "",
+        "kind": kind or "",
+    }
+    query = {key: text for key, text in asked.items() if text}
+    site, wanted = store.find_site(settings), _chooser(query)
     if not follow:
-        items = site.admin.get("/api/v1/events")
-        output.emit_items(settings, "Event", items, lambda: settings.here(_text(items)))
+        items = [item for item in _known(site, query) if wanted(item)]
+        output.emit_items(settings, "Event", items, lambda: settings.here(_text(items, query)))
         return
     for event in site.admin.events():
-        click.echo(_line(event) if settings.output == "table" else json.dumps(event))
+        if wanted(event):
+            click.echo(line(event) if settings.output == "table" else json.dumps(event))
 
 
-def _text(items: list[dict[str, Any]]) -> str:
-    return "\n".join(map(_line, items)) or "No events yet. Follow them with: sitectl events -f"
+def _known(site: Site, query: dict[str, str]) -> list[dict[str, Any]]:
+    path = "/api/v1/events" + (f"?{urlencode(query)}" if query else "")
+    try:
+        items: list[dict[str, Any]] = site.admin.get(path)
+    except Failure as failure:
+        if failure.exit_code is not Exit.UNREACHABLE or not isinstance(site, DirectorySite):
+            raise
+        items = events_of(site.directory / "run")
+        if not items:
+            raise
+        output.note(f"{failure.message}: these are from run/events.log")
+    return items
 
 
-def _line(event: dict[str, Any]) -> str:
+def _moment(text: str) -> str:
+    """UTC, as events have it, of ``2h`` ago or of a time."""
+    from router.documents.readers import duration_s
+
+    days = text.removesuffix("d")
+    is_days = text.endswith("d") and days.isascii() and days.isdigit() and len(days) < 5
+    seconds = int(days) * 86_400.0 if is_days else duration_s(text)
+    if seconds is not None:
+        moment = datetime.now(UTC) - timedelta(seconds=min(seconds, 3_650 * 86_400.0))
+    else:
+        try:
+            moment = datetime.fromisoformat(text).astimezone(UTC)
+        except (ValueError, OverflowError) as error:
+            raise usage(
+                f"--since {text!r} is neither a duration nor a time",
+                "--since 2h, --since 3d or --since 2026-01-01T12:00Z",
+            ) from error
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _chooser(query: dict[str, str]) -> Wanted:
+    """The same choice as the router's: an older one, the stream and the file make none."""
+    least = SEVERITIES.index(query.get("severity", "info"))
+    since, service = query.get("since", ""), query.get("service", "")
+    code, kind = query.get("code", ""), query.get("kind", "")
+
+    def wanted(event: dict[str, Any]) -> bool:
+        severity, subject = event.get("severity", "info"), str(event.get("subject", ""))
+        named = str(event.get("service") or subject)
+        names = (named, subject, named.rpartition(":")[0], subject.rpartition(":")[0])
+        return (
+            (severity not in SEVERITIES or SEVERITIES.index(severity) >= least)
+            and str(event.get("at", "")) >= since
+            and (not service or service in names)
+            and (not code or event.get("code") == code)
+            and (not kind or event.get("kind", "event") == kind)
+        )
+
+    return wanted
+
+
+def _text(items: list[dict[str, Any]], query: dict[str, str]) -> str:
+    if items:
+        return "\n".join(map(line, items))
+    if query:
+        return "No such events. All that are known: sitectl events"
+    return "No events yet. Follow them with: sitectl events -f"
+
+
+def line(event: dict[str, Any]) -> str:
+    """One event for people."""
     hint = f" ({event['hint']})" if event.get("hint") else ""
+    by = f" By {event['by']}." if event.get("by") else ""
     subject, message = str(event.get("subject")), str(event.get("message"))
     text = message if subject in message else f"{subject}: {message}"
     return output.safe(
         f"{event.get('at')}  {event.get('severity', ''):<7}  {event.get('code', ''):<20}  "
-        f"{text}{hint}"
+        f"{text}{by}{hint}"
     )

@@ -16,13 +16,14 @@ from sitectl.bindings import (
     target_ports_of,
     unbind_target,
 )
-from sitectl.capacity_flags import CapacityFlags, capacity_flags
+from sitectl.capacity_flags import CapacityFlags, CapChange, capacity_flags
 from sitectl.failure import usage
 from sitectl.host_flags import host_flags, host_listeners
-from sitectl.options import Settings, Verb, accepted, dry_run_flag, type_and_name
+from sitectl.options import Settings, Verb, accepted, completes, dry_run_flag, type_and_name
 from sitectl.pod_flags import bound_target, mark_headless, port_advice, use_of_pods, workload_flags
 from sitectl.service_flags import health_flags
 from sitectl.service_names import documents_of, listener_of, require_name
+from sitectl.sharing_flags import SharingFlags, sharing_flags, with_sharing
 from sitectl.site import Site
 
 _NO_PROXIES = "not needed here, there are no proxy pods"
@@ -39,13 +40,36 @@ def _address(flag: str | None, host: str) -> str:
 
 
 @click.command(cls=Verb)
-@click.argument("words", nargs=-1, required=True, metavar="TYPE NAME")
+@click.argument(
+    "words",
+    nargs=-1,
+    required=True,
+    metavar="TYPE NAME",
+    shell_complete=completes("targets"),
+)
 @click.option("--address", help="The service's name; default NAME.")
-@click.option("--port", "ports", type=click.IntRange(1, 65_535), multiple=True)
-@click.option("--target-port", "target_ports", multiple=True, metavar="PORT")
-@click.option("--protocol", type=click.Choice(("tcp", "http", "http2")))
+@click.option(
+    "--port",
+    "ports",
+    type=click.IntRange(1, 65_535),
+    multiple=True,
+    help="Of the service. [default: those of the target]",
+)
+@click.option(
+    "--target-port",
+    "target_ports",
+    multiple=True,
+    metavar="PORT",
+    help="Of the target, one for each --port.",
+)
+@click.option(
+    "--protocol",
+    type=click.Choice(("tcp", "http", "http2")),
+    help="What clients speak. [default: tcp]",
+)
 @capacity_flags
 @health_flags
+@sharing_flags
 @workload_flags
 @host_flags
 @dry_run_flag
@@ -91,6 +115,7 @@ def expose(
     ingress: str | None,
     host_ip: str | None,
     host_ports: tuple[str, ...],
+    sharing: SharingFlags,
     **health: str | None,
 ) -> None:
     """Declare a service, if need be, and bind a target to it.
@@ -100,6 +125,7 @@ def expose(
       sitectl expose host 127.0.0.1 --address shop --port 8080 --target-port 9001 --capacity 10
       sitectl expose host db1.lan --address db --port 5432 --tls-cert ./db-tls --tls-trust ./db-ca
       sitectl expose host 10.0.0.5 --address shop --port 80 --protocol http --health-path /healthz
+      sitectl expose host 127.0.0.1 --address ledger --port 8090 --export-to east
       sitectl expose deployment/shop --port 8080 --protocol http --capacity 10
       sitectl expose statefulset db --headless
       sitectl expose service/db.data --address db
@@ -141,6 +167,8 @@ def expose(
     advice = port_advice(site, binding)
     if bound is not None:
         documents.append(bound)
+    # First of all: nobody shall see for a moment what is not for them.
+    documents[:0] = with_sharing(site, name, CapChange(is_said=False), sharing).put
     changes = site.put_all(documents)
     change = changes[0] if changes else "unchanged"
     if headless and site.has_workloads:
@@ -174,7 +202,13 @@ def _numbers(flags: tuple[str, ...]) -> tuple[int, ...]:
 
 
 @click.command(cls=Verb)
-@click.argument("words", nargs=-1, required=True, metavar="TYPE NAME")
+@click.argument(
+    "words",
+    nargs=-1,
+    required=True,
+    metavar="TYPE NAME",
+    shell_complete=completes("targets"),
+)
 @click.option("--address", help="The service's name; default NAME.")
 @click.option("--target-namespace", "namespace_of_target", default="", hidden=True)
 @dry_run_flag

@@ -22,14 +22,13 @@ from sitectl.gateway.home import (
     site_of,
 )
 from sitectl.image import image_flags
-from sitectl.options import Settings, Verbs, accepted
+from sitectl.options import Settings, Verbs, accepted, wait_flag
 from sitectl.verbs import gateway_files, gateway_services
 from sitectl.verbs.gateway_flags import (
     link_flags,
     make_gateway,
     name_flag,
     type_flag,
-    wait_flag,
     wait_until_settled,
 )
 
@@ -39,7 +38,7 @@ def group() -> None:
     """Gateways of this host: its services on the network, the network's services here.
 
     \b
-    A database joins the network, and pods of the site use postgres:5432:
+    Examples: a database joins the network, and pods of the site use postgres:5432
       sitectl gateway init --type podman
       sitectl gateway bind postgres 127.0.0.1 5432
       sitectl gateway status

@@ -39,8 +39,18 @@ def read_text(file: str) -> tuple[str, str]:
 @click.argument("outdir")
 @click.option("--token", type=TokenFile(), help="Of the site, where the site is not in reach.")
 @click.option("--expiry", type=Duration(), help="Of its credential. [default: 365d]")
-@click.option("--cost", type=click.IntRange(limits.COST_MIN, limits.COST_MAX))
-@click.option("--ingress-host", "hosts", metavar="HOST[:PORT]", multiple=True)
+@click.option(
+    "--cost",
+    type=click.IntRange(limits.COST_MIN, limits.COST_MAX),
+    help="Of links made by it. [default: 1]",
+)
+@click.option(
+    "--ingress-host",
+    "hosts",
+    metavar="HOST[:PORT]",
+    multiple=True,
+    help="What the other end dials. [default: the site's]",
+)
 @click.option(
     "--with-image", is_flag=True, help="Put the image in, by podman: launch needs no net."
 )

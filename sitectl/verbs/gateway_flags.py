@@ -1,6 +1,5 @@
 """What several verbs of gateways share: flags, the gateway they mean, making one, waiting."""
 
-from collections.abc import Callable
 from typing import Any, Final
 
 import click
@@ -11,7 +10,7 @@ from sitectl.failure import Exit, Failure
 from sitectl.gateway import advice, looking, making, services
 from sitectl.gateway.home import Gateway, find_gateway
 from sitectl.linking import wait_until_up
-from sitectl.options import Decorated, Duration, Settings, TokenFile
+from sitectl.options import Decorated, Settings, TokenFile
 
 MULTICAST: Final = "not in Spillway, requests are balanced one by one"
 OF_THE_SERVICE: Final = "not needed here, the protocol is the service's"
@@ -21,12 +20,6 @@ def name_flag(function: Decorated) -> Decorated:
     return click.option(
         "--name", metavar="NAME", help="Of the gateway; default the only one of this host."
     )(function)
-
-
-def wait_flag(text: str) -> Callable[[Decorated], Decorated]:
-    return click.option(
-        "--wait", type=Duration(), is_flag=False, flag_value="60", metavar="SECONDS", help=text
-    )
 
 
 def type_flag(function: Decorated) -> Decorated:

@@ -10,7 +10,7 @@ from sitectl.failure import Exit, usage
 from sitectl.gateway import looking, making, removal, seeing, services
 from sitectl.gateway.home import Gateway, default_name, find_gateway, gateway_names
 from sitectl.gateway.ports import host_and_pairs, pairs_of
-from sitectl.options import Settings, Verb, accepted
+from sitectl.options import Settings, Verb, accepted, wait_flag
 from sitectl.service_flags import health_flags
 from sitectl.verbs.gateway_flags import (
     MULTICAST,
@@ -20,7 +20,6 @@ from sitectl.verbs.gateway_flags import (
     make_gateway,
     name_flag,
     type_flag,
-    wait_flag,
     wait_until_settled,
 )
 

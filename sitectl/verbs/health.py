@@ -34,10 +34,10 @@ def health(settings: Settings, ready: bool, site_dir: Path | None) -> None:
     """Whether the router lives: exit 0, else not 0 and one line that says why.
 
     \b
-    In a container, where SITECTL_STATE names the directory that is mounted:
+    Examples, in a container where SITECTL_STATE names the directory that is mounted:
       HEALTHCHECK CMD ["sitectl", "health"]
       HealthCmd=sitectl health
-    On a host:
+    and on a host:
       sitectl --site a health --ready || sitectl --site a start
 
     It asks the router itself, over its admin socket. 1: it answers, and is not well; 4: there is

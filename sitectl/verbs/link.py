@@ -10,30 +10,32 @@ from router.model import limits
 from router.model.specs import Document, LinkSpec
 from sitectl import output, store
 from sitectl.failure import Exit, Failure, not_found, usage
+from sitectl.link_picture import link_picture
 from sitectl.linking import incoming_link, keep_link, revoke_site, wait_until_up
-from sitectl.options import Duration, Settings, TokenFile, Verbs, accepted, also, dry_run_flag
+from sitectl.options import Settings, TokenFile, Verbs, also, completes, dry_run_flag, wait_flag
+from sitectl.proxying import keep_link_login, proxy_flags, read_wish
+from sitectl.runtimes import presence
 from sitectl.site import Site
+from sitectl.watching import show, watch_flag
 
 if TYPE_CHECKING:
+    from certs.register import Admitted
     from certs.tokens import Token
 
 
 @click.group("link", cls=Verbs)
 def group() -> None:
-    """Links to neighbour sites: dialled from here, or accepted here."""
+    """Links to neighbour sites: dialled from here, or accepted here.
+
+    \b
+    Examples:
+      sitectl link create west.yaml --name west --cost 5     from a token of the other site
+      sitectl link status
+      sitectl link set west --cost 2                         while it is up
+    """
 
 
-def _wait_option(function: Any) -> Any:
-    return click.option(
-        "--wait",
-        type=Duration(),
-        is_flag=False,
-        flag_value="60",
-        metavar="SECONDS",
-        help="Stay until up (exit 0), refused (1) or out of time (6).",
-    )(function)
-
-
+_until_up = wait_flag("Stay until up (exit 0), refused (1) or out of time (6).")
 _COST = click.IntRange(limits.COST_MIN, limits.COST_MAX)
 
 
@@ -41,23 +43,33 @@ _COST = click.IntRange(limits.COST_MIN, limits.COST_MAX)
 @click.argument("file", type=TokenFile())
 @click.option("--name", help="[default: link1, link2, …]")
 @click.option("--cost", type=_COST, help="[default: the token's, else 1]")
-@_wait_option
-@accepted("not needed here, the link's path is the site's", "--proxy=")
+@_until_up
+@proxy_flags("proxy")
 @dry_run_flag
 @click.pass_obj
 def create(
-    settings: Settings, file: str, name: str | None, cost: int | None, wait: float | None
+    settings: Settings,
+    file: str,
+    name: str | None,
+    cost: int | None,
+    wait: float | None,
+    proxy: str | None,
+    proxy_password_file: str | None,
+    proxy_ca: str | None,
 ) -> None:
     """Keep the token in FILE and have the router dial its site.
 
     \b
-    Example:
+    Examples:
       sitectl link create west.yaml --name west --cost 5 --wait 30
+      sitectl link create west.yaml --proxy http://proxy.corp:3128
+      sitectl link create west.yaml --proxy http://me@proxy.corp:3128 --proxy-password-file -
     """
+    wish = read_wish(proxy, proxy_password_file, proxy_ca)
     site = store.find_site(settings)
     token = _usable_token(site, file)
     with site.held():
-        chosen, change = keep_link(site, token, name, cost)
+        chosen, change = keep_link(site, token, name, cost, wish)
     told = "exists already, unchanged" if change == "unchanged" else "created"
     text = f"link {chosen} to site {token.site_name} {told}"
     if wait is not None and not settings.dry_run:
@@ -80,107 +92,63 @@ def _usable_token(site: Site, file: str) -> "Token":
 
 
 @group.command("status")
-@click.argument("name", required=False)
-@_wait_option
+@click.argument("name", required=False, shell_complete=completes("links"))
+@_until_up
+@watch_flag
 @click.option("-v", "--verbose", is_flag=True, hidden=True)
 @click.pass_context
-def status(ctx: click.Context, name: str | None, wait: float | None, verbose: bool) -> None:
+def status(
+    ctx: click.Context,
+    name: str | None,
+    wait: float | None,
+    watch: float | None,
+    verbose: bool,
+) -> None:
     """Links both ways: state, cost, round trip, and why one is not up.
 
     A link that is deleted, or whose neighbour stops, is `draining` until its last stream ends. Of
-    an edge's links one carries everything; others stand by and take over when it goes.
+    an edge's links one carries everything; others stand by and take over when it goes. With NAME
+    it also says where the link is connected, through which proxy, and when its certificate ends.
 
     \b
     Examples:
       sitectl link status
       sitectl link status west --wait 30
+      sitectl link status --watch
     """
     settings = ctx.ensure_object(Settings)
-    site = store.find_site(settings)
     if wait is not None:
-        wait_until_up(site, name, wait)
-    exit_code = Exit.OK
-    try:
-        items = site.admin.get("/api/v1/links")
-    except Failure as failure:
-        if not site.degrades(failure):
-            raise
-        items, exit_code = _configured(site), site.without_router
-        output.note(f"stopped: {failure.message}; this is what is configured")
-    if name is not None:
-        items = [item for item in items if item["name"] == name]
-        if not items:
-            raise not_found(f"no link {name!r} at {site.name}", "sitectl link status")
-    output.emit_items(settings, "LinkStatus", items, lambda: settings.here(_table(items)))
-    ctx.exit(exit_code)
-
-
-def _configured(site: Site) -> list[dict[str, Any]]:
-    links = site.links
-    items: list[dict[str, Any]] = []
-    for name, spec in sorted(site.wanted().links.items()):
-        neighbour: dict[str, str | None] = {"name": None, "id": None}
-        token_cost, error = None, "the router does not run"
-        if links.exists(name):
-            token = links.token(name)
-            neighbour, token_cost = {"name": token.site_name, "id": token.site_id}, token.cost
-        else:
-            error = "its token is missing"
-        items.append(
-            {
-                "name": name,
-                "neighbour": neighbour,
-                "direction": "outgoing",
-                "cost": spec.cost or token_cost or 1,
-                "state": "down",
-                "since": None,
-                "rtt_ms": None,
-                "lanes": 0,
-                "streams": 0,
-                "error": error,
-                "certificate_expires": None,
-            }
-        )
-    return items
-
-
-def _table(items: list[dict[str, Any]]) -> str:
-    if not items:
-        return (
-            "No links. Try: sitectl token create FILE here, and sitectl link create FILE "
-            "at the other site"
-        )
-    return output.rows(
-        ("LINK", "SITE", "DIRECTION", "COST", "STATE", "STREAMS", "RTT MS", "SINCE", "ERROR"),
-        [
-            (
-                item["name"],
-                (item.get("neighbour") or {}).get("name"),
-                item.get("direction"),
-                item.get("cost"),
-                f"{item.get('state')}{', stands by' if item.get('standby') else ''}",
-                item.get("streams"),
-                item.get("rtt_ms"),
-                item.get("since"),
-                item.get("error"),
-            )
-            for item in items
-        ],
-    )
+        wait_until_up(store.find_site(settings), name, wait)
+    show(ctx, lambda: link_picture(settings, name), watch)
 
 
 @group.command("set")
-@click.argument("name")
-@click.option("--cost", type=_COST, required=True)
+@click.argument("name", shell_complete=completes("links"))
+@click.option("--cost", type=_COST, help="Counts at once, without reconnecting.")
+@proxy_flags("proxy")
 @dry_run_flag
 @click.pass_obj
-def set_(settings: Settings, name: str, cost: int) -> None:
-    """Change a link's cost while it is up; `link update` is the same.
+def set_(
+    settings: Settings,
+    name: str,
+    cost: int | None,
+    proxy: str | None,
+    proxy_password_file: str | None,
+    proxy_ca: str | None,
+) -> None:
+    """Change a link's cost or proxy while it is up; `link update` is the same.
+
+    Through another proxy the link is dialled anew, and what is under way finishes on the old way.
 
     \b
-    Example:
+    Examples:
       sitectl link set west --cost 5
+      sitectl link set west --proxy http://proxy.corp:3128
+      sitectl link set west --proxy none
     """
+    wish = read_wish(proxy, proxy_password_file, proxy_ca)
+    if cost is None and wish is None:
+        raise usage("what shall change?", f"sitectl link set {name} --cost N, or --proxy URL")
     site = store.site_to_change(settings)
     document = site.find("Link", name)
     if document is None:
@@ -191,33 +159,146 @@ def set_(settings: Settings, name: str, cost: int) -> None:
         raise Failure(
             Exit.NOT_ALLOWED,
             "incoming-link",
-            f"link {name!r} is dialled by site {other!r}, which sets its cost",
-            f"At {other}: sitectl link set NAME --cost {cost}",
+            f"link {name!r} is dialled by site {other!r}, which sets its cost and proxy",
+            f"At {other}: sitectl link set NAME {_shown(cost)}",
         )
     assert isinstance(document.spec, LinkSpec)
-    spec = LinkSpec(cost=cost, disabled=document.spec.disabled)
+    known = document.spec
+    spec = LinkSpec(
+        cost=known.cost if cost is None else cost,
+        disabled=known.disabled,
+        proxy=known.proxy if wish is None else wish.said,
+    )
+    site.judge_all([Document("Link", name, spec)], replace=True)  # Before a login is kept.
+    another_login = keep_link_login(site, name, wish)
     change = site.put(Document("Link", name, spec))
-    told = f"has cost {cost} already, unchanged" if change == "unchanged" else f"has cost {cost}"
+    if another_login and change == "unchanged":
+        change = "updated"
+        site.reload()
+    said = [f"cost {cost}"] if cost is not None else []
+    said += [f"proxy {wish.said}"] if wish is not None else []
+    told = f"has {' and '.join(said)}" + (" already, unchanged" if change == "unchanged" else "")
     output.report(settings, "Link", name, change, f"link {name} {told}")
 
 
 group.add_command(also(set_), "update")
 
 
-def _no_link(site: Site, name: str, cost: int) -> Failure:
+def _shown(cost: int | None) -> str:
+    """The flag that was given, to be typed again."""
+    return "--proxy URL" if cost is None else f"--cost {cost}"
+
+
+def _no_link(site: Site, name: str, cost: int | None) -> Failure:
     """Of `link set`; ``name`` may be the site that a link leads to."""
     links = site.links
     leading = [one for one in links.names() if links.token(one).site_name == name]
     if len(leading) == 1:
         return not_found(
             f"no link {name!r} at {site.name}, the one to site {name} is {leading[0]!r}",
-            f"sitectl link set {leading[0]} --cost {cost}",
+            f"sitectl link set {leading[0]} {_shown(cost)}",
         )
     return not_found(f"no link {name!r} at {site.name}", "sitectl link status")
 
 
+@group.command("renew")
+@click.argument("name", shell_complete=completes("links"))
+@wait_flag("Stay until it has another certificate (exit 0), or out of time (6).")
+@click.pass_obj
+def renew(settings: Settings, name: str, wait: float | None) -> None:
+    """Ask for another certificate of a link dialled here, now; it renews itself anyhow.
+
+    Nothing that is under way is cut.
+
+    \b
+    Example:
+      sitectl link renew west --wait 30
+    """
+    site = store.find_site(settings)
+    before = _certificate_of(site, name)
+    site.admin.command("renew", link=name)
+    if wait is None:
+        output.report(settings, "Link", name, "changed", f"link {name} asks for a certificate")
+        return
+    if not presence.wait_until(
+        lambda: _certificate_of(site, name) not in ("", before), wait, site.poll_s
+    ):
+        raise Failure(
+            Exit.TIMED_OUT,
+            "timed-out",
+            f"link {name} has no other certificate after {wait:g} s",
+            "sitectl events",
+            retryable=True,
+        )
+    ends = _dialled(site, name)["certificate_expires"]
+    output.report(settings, "Link", name, "changed", f"link {name} is renewed, until {ends}")
+
+
+def _certificate_of(site: Site, name: str) -> str:
+    """What the link shows; two of one second end at the same time, so their end does not tell."""
+    return str(_dialled(site, name).get("certificate", ""))
+
+
+def _dialled(site: Site, name: str) -> dict[str, Any]:
+    items = site.admin.get("/api/v1/links")
+    found = [one for one in items if one["name"] == name and one["direction"] == "outgoing"]
+    if not found:
+        dialler = next((one["neighbour"]["name"] for one in items if one["name"] == name), None)
+        raise not_found(
+            f"no link {name!r} is dialled by {site.name}",
+            f"At {dialler}: sitectl link renew NAME" if dialler else "sitectl link status",
+        )
+    return dict(found[0])
+
+
+@group.command("access")
+@click.pass_obj
+def access(settings: Settings) -> None:
+    """Who may link here: by which token, until when, and when it was last seen.
+
+    The token is that of the newest certificate; `-o json` has all in `tokens`, and the serials.
+
+    \b
+    Examples:
+      sitectl link access
+      sitectl link access -o json
+    """
+    site = store.find_site(settings)
+    items = [_access(site, one) for one in site.trust.admitted()]
+    headings = ("SITE", "ID", "TOKEN", "STATE", "EXPIRES", "RENEWED", "LAST SEEN")
+    names = ("name", "id", "token", "state", "certificate_expires", "renewed", "last_seen")
+    output.emit_items(
+        settings,
+        "LinkAccess",
+        items,
+        lambda: (
+            output.rows(headings, [tuple(item[name] for name in names) for item in items])
+            if items
+            else settings.here("Nobody may link here. Try: sitectl token create FILE")
+        ),
+    )
+
+
+def _access(site: Site, one: "Admitted") -> dict[str, Any]:
+    from certs.clocks import utc
+
+    state = "expired" if time.time() >= one.expires else "valid"
+    return {
+        "name": one.name,
+        "id": one.site_id,
+        "token": (one.tokens or (one.by,))[-1],
+        "tokens": list(one.tokens),
+        "state": "revoked" if site.trust.is_revoked(one.site_id) else state,
+        "since": utc(one.since) if one.since else None,
+        "certificate_expires": utc(one.expires) if one.issued else None,
+        "renewed": utc(one.renewed) if one.renewed else None,
+        "last_seen": utc(one.seen) if one.seen else None,
+        "serials": list(one.serials),
+    }
+
+
 @group.command("delete")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completes("links"))
 @click.option("--name", "flag", hidden=True)
 @dry_run_flag
 @click.pass_obj

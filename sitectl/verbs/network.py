@@ -1,4 +1,4 @@
-"""`status`, `network status`, `why`: what the router knows."""
+"""`network status`, `why`: what the router knows."""
 
 import urllib.parse
 from typing import Any
@@ -7,125 +7,76 @@ import click
 
 from router.model import limits
 from sitectl import output, store
+from sitectl.completing import remember
 from sitectl.failure import Exit, Failure, not_found, usage
-from sitectl.options import Settings, Verb, Verbs
+from sitectl.options import Settings, Verb, Verbs, completes
 from sitectl.past import past_text
 from sitectl.service_status import capacity_text
 from sitectl.sessions import require_address, sentences
+from sitectl.sharing_flags import where_to_look
 from sitectl.site import Site
-
-
-@click.command(cls=Verb)
-@click.option("-v", "--verbose", is_flag=True, hidden=True)
-@click.pass_context
-def status(ctx: click.Context, verbose: bool) -> None:
-    """The site in a few lines; exit 3 when it runs with problems.
-
-    \b
-    Examples:
-      sitectl status
-      kubectl exec deploy/spillway-router -- sitectl status
-    """
-    settings = ctx.ensure_object(Settings)
-    site = store.find_site(settings)
-    try:
-        item = site.admin.get("/api/v1/status")
-        running = True
-    except Failure as failure:
-        if not site.degrades(failure) or site.still_answers():
-            raise
-        item, running = site.last_status(failure), False
-    runtime = site.runtime()
-    item |= {"runtime": runtime} if runtime else {}
-    output.emit_item(settings, "Status", item, lambda: settings.here(_status_text(item, running)))
-    if not running:
-        ctx.exit(site.without_router)
-    if item.get("problems") or not item.get("ready"):
-        ctx.exit(Exit.DEGRADED)
-
-
-def _status_text(item: dict[str, Any], running: bool) -> str:
-    state = "ready" if item.get("ready") else "not ready"
-    if not running:
-        state = _without_router(item)
-    elif item.get("problems"):
-        state += ", degraded"
-    lines = [
-        f"Site:     {output.safe(item.get('name'))} ({output.safe(item.get('id') or 'no id yet')})",
-        f"State:    {state}",
-    ]
-    if item.get("mode"):
-        mode, version = output.safe(item["mode"]), output.safe(item.get("version"))
-        lines.append(f"Mode:     {mode}, version {version}")
-    runtime = item.get("runtime")
-    if runtime:
-        told = [runtime.get(key) for key in ("unit", "container", "state", "health", "error")]
-        lines.append(
-            f"Run by:   {output.safe(', '.join([runtime['runtime'], *filter(None, told)]))}"
-        )
-    if running:
-        lines.append(f"Uptime:   {_age(float(item.get('uptime_s') or 0))}")
-    lines.append(
-        f"Network:  {output.count(item.get('sites'), 'site')}, "
-        f"{output.count(item.get('links'), 'link')}, "
-        f"{output.count(item.get('services'), 'service')}"
-    )
-    console = item.get("console") or {}
-    if console.get("url"):
-        lines.append(f"Console:  {output.safe(console['url'])}")
-    for problem in item.get("problems") or []:
-        since = f" (since {output.safe(problem['since'])})" if problem.get("since") else ""
-        lines.append(f"Problem:  {problem['code']} {output.safe(problem['message'])}{since}")
-        if problem.get("hint"):
-            lines.append(f"          Next: {output.safe(problem['hint'])}")
-    return "\n".join(lines)
-
-
-def _without_router(item: dict[str, Any]) -> str:
-    """What people read when no router answers; ``age_s``: only where somebody else keeps it."""
-    if "age_s" not in item:
-        return "stopped; this is what is configured\n          Next: sitectl start"
-    if item["age_s"] is None:
-        return "no router answers; this is what is configured"
-    return f"no router answers; this was so {_age(item['age_s'])} ago"
-
-
-def _age(seconds: float) -> str:
-    days, rest = divmod(int(seconds), 86_400)
-    hours, rest = divmod(rest, 3_600)
-    minutes, rest = divmod(rest, 60)
-    if days:
-        return f"{days}d{hours}h"
-    if hours:
-        return f"{hours}h{minutes}m"
-    return f"{minutes}m{rest}s" if minutes else f"{rest}s"
+from sitectl.site_detail import detail_text, site_detail
+from sitectl.watching import Picture, show, watch_flag
 
 
 @click.group("network", cls=Verbs)
 def group() -> None:
-    """All sites together."""
+    """All sites together.
+
+    \b
+    Example:
+      sitectl network status
+    """
 
 
 @group.command("status")
 @click.option("-v", "--verbose", is_flag=True, hidden=True)
-@click.option("--of", "only", metavar="SITE", help="Only this site of the network.")
-@click.pass_obj
-def network_status(settings: Settings, verbose: bool, only: str | None) -> None:
+@click.argument("name", metavar="[SITE]", required=False, shell_complete=completes("network"))
+@click.option(
+    "--of",
+    "only",
+    metavar="SITE",
+    help="Only this site of the network.",
+    shell_complete=completes("network"),
+)
+@watch_flag
+@click.pass_context
+def network_status(
+    ctx: click.Context, verbose: bool, name: str | None, only: str | None, watch: float | None
+) -> None:
     """Every site of the network: how far, through whom, with which services.
 
+    With SITE: that one whole, as it tells of itself: its links, services and targets, with
+    requests of each.
+
     \b
-    Example:
+    Examples:
+      sitectl network status west                 its services, targets and links
       sitectl network status --of west
+      sitectl network status --watch
     """
-    site = store.find_site(settings)
-    items = site.admin.get("/api/v1/network")
+    settings = ctx.ensure_object(Settings)
+    if name is not None and only is not None:
+        raise usage("SITE and --of are two ways to look at one site: give one of them")
+    if name is not None:
+        show(ctx, lambda: _look_at(settings, name), watch)
+    else:
+        show(ctx, lambda: _look(settings, only), watch)
+
+
+def _look(settings: Settings, only: str | None) -> Picture:
+    items = store.find_site(settings).admin.get("/api/v1/network")
+    remember(settings, "sites", (item["name"] for item in items))
     if only is not None:
         items = [item for item in items if only in (item["name"], item["id"])]
         if not items:
             raise not_found(f"no site {only!r} in the network", "sitectl network status")
-    output.emit_items(
-        settings, "NetworkStatus", items, lambda: settings.here(_network_table(items))
-    )
+    return Picture("NetworkStatus", {"items": items}, lambda: settings.here(_network_table(items)))
+
+
+def _look_at(settings: Settings, name: str) -> Picture:
+    item = site_detail(store.find_site(settings), name)
+    return Picture("SiteDetail", {"item": item}, lambda: settings.here(detail_text(item)))
 
 
 def _network_table(items: list[dict[str, Any]]) -> str:
@@ -146,11 +97,12 @@ def _network_table(items: list[dict[str, Any]]) -> str:
             )
             for item in items
         ],
+        optional=("ID", "VERSION", "NEIGHBOURS"),
     )
 
 
 @click.command(cls=Verb)
-@click.argument("service", metavar="SERVICE[:PORT]")
+@click.argument("service", metavar="SERVICE[:PORT]", shell_complete=completes("services"))
 @click.option("--client", metavar="ADDRESS", help="For the session of this client.")
 @click.option("--header", metavar="VALUE", help="For the session with this header value.")
 @click.option("--cookie", metavar="VALUE", help="For the session with this cookie.")
@@ -201,7 +153,12 @@ def why(
     if len(given) > 1:
         raise usage("a session is asked for in one way: --client, --header or --cookie")
     query = f"?{urllib.parse.urlencode(given)}" if given else ""
-    item = site.admin.get(f"/api/v1/why/{urllib.parse.quote(service, safe=':')}{query}")
+    try:
+        item = site.admin.get(f"/api/v1/why/{urllib.parse.quote(service, safe=':')}{query}")
+    except Failure as failure:
+        if failure.exit_code is not Exit.NOT_FOUND:
+            raise
+        raise not_found(failure.message, where_to_look(site, service.partition(":")[0])) from None
     output.emit_item(settings, "Why", item, lambda: settings.here(_why_text(item)))
 
 
@@ -252,5 +209,6 @@ def _why_text(item: dict[str, Any]) -> str:
             )
             for c in candidates
         ],
+        optional=("PATH", "READY", "FREE"),
     )
     return f"{head}\n\n{table}"

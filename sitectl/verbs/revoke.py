@@ -26,7 +26,8 @@ def revoke_access(settings: Settings, name: str | None) -> None:
     """Take back what this site's tokens gave: of all of them, or of one neighbour.
 
     Without --link the site gets another certificate authority: every token that it ever made is
-    void, every link that others dial to it ends and must be made anew. Links dialled here stay.
+    void, every link that others dial to it ends within a second and must be made anew. Links that
+    are dialled here stay. To replace the CA while all links stay up: sitectl ca rotate.
 
     A gateway whose bundle was never launched has no link: it is barred by its name or id.
 
@@ -42,8 +43,12 @@ def revoke_access(settings: Settings, name: str | None) -> None:
         return
     if sys.stdin.isatty() and not settings.yes and not settings.dry_run:
         click.confirm(f"End every link to {site.name}, for good?", abort=True, err=True)
+    follows = _router_follows(site)
     site.trust.renew(time.time())
-    site.restart_router()
+    if follows:
+        site.reload()
+    else:
+        site.restart_router()
     output.report(
         settings,
         "Access",
@@ -55,12 +60,23 @@ def revoke_access(settings: Settings, name: str | None) -> None:
         output.note("Next: sitectl token create FILE, and link again from the other sites")
 
 
+def _router_follows(site: Site) -> bool:
+    """Whether its router says that it takes up another CA by itself; older ones begin anew."""
+    try:
+        site.admin.get("/api/v1/ca")
+    except Failure:
+        return False
+    return True
+
+
 def _revoke_one(settings: Settings, site: Site, name: str) -> None:
     """Bar the site that ``name`` means, or void the token of that name that nobody used."""
     is_linked, found = _meant(site, name)
     unused = _is_unused(site, name)
     if not found and not unused:
-        raise not_found(f"no incoming link {name!r} at {site.name}", "sitectl link status")
+        raise not_found(
+            f"no incoming link, site or token {name!r} at {site.name}", "sitectl link access"
+        )
     if len(found) > 1:
         raise usage(
             f"{name!r} is the name of {len(found)} sites: {', '.join(sorted(found))}",
@@ -100,6 +116,9 @@ def _meant(site: Site, name: str) -> tuple[bool, dict[str, str]]:
         for grant, use in uses
         if name in (grant.name, use.site_id, use.site_name)
     }
+    for one in site.trust.admitted():
+        if name in (one.site_id, one.name, *one.tokens):
+            found.setdefault(one.site_id, one.name)
     if not found and is_site_id(name):
         return False, {name: name}
     return False, found

@@ -1,5 +1,6 @@
 """`service create|delete|label|status`, and the group that all verbs of services are in."""
 
+import time
 from typing import Any
 
 import click
@@ -9,14 +10,18 @@ from router.model.specs import (
     Document,
     PolicySpec,
     ServiceSpec,
+    SitePolicySpec,
 )
 from sitectl import output, store, tls
 from sitectl.bindings import (
     bindings_of,
 )
 from sitectl.capacity_flags import CapacityFlags, cap_change, lone_site_cap_flags
+from sitectl.completing import remember
+from sitectl.failure import Exit
+from sitectl.history import lines_of, people_look
 from sitectl.host_flags import host_flags, host_listeners
-from sitectl.options import Settings, Verbs, accepted, dry_run_flag
+from sitectl.options import Settings, Verbs, accepted, completes, dry_run_flag
 from sitectl.policy_flags import (
     QUEUE_DEFAULT,
     policy_flags,
@@ -28,13 +33,22 @@ from sitectl.service_flags import handling_changes, timeout_flags
 from sitectl.service_names import documents_of, listener_of, name_and_ports, require_name
 from sitectl.service_status import service_items, table
 from sitectl.sessions import affinity_of, require_sessions_fit
+from sitectl.sharing_flags import SharingFlags, sharing_flags, sharing_text, with_sharing
 from sitectl.verbs.service_settings import set_
 from sitectl.verbs.service_targets import bind, unbind
+from sitectl.watching import Picture, show, watch_flag
 
 
 @click.group("service", cls=Verbs)
 def group() -> None:
-    """Services: declare, bind targets, change, look."""
+    """Services: declare, bind targets, change, look.
+
+    \b
+    Examples:
+      sitectl service create shop 8080 --protocol http
+      sitectl service bind shop host 127.0.0.1 --target-port 9001 --capacity 10
+      sitectl service status shop
+    """
 
 
 @group.command("create")
@@ -47,6 +61,7 @@ def group() -> None:
 )
 @policy_flags
 @lone_site_cap_flags
+@sharing_flags
 @request_id_flag
 @timeout_flags
 @click.option("--listen", metavar="[IP:]PORT|[IP:]auto|none", help="Where clients connect here.")
@@ -82,6 +97,7 @@ def create(
     tls_cert: str | None,
     generate: bool,
     cap: tuple[CapacityFlags, str | None],
+    sharing: SharingFlags,
 ) -> None:
     """Declare a service; every linked site gets a listener for it.
 
@@ -91,6 +107,7 @@ def create(
       sitectl service create greeter 50051 --protocol http2
       sitectl service create shop 8080 --protocol http --site-capacity 15/s --spill all
       sitectl service create db:5432
+      sitectl service create ledger 8080 --protocol http --export-to east
       sitectl service create shop 8443 --protocol http --tls-cert ./shop-tls
       sitectl service create jobs 8080 --policy split --weight east=3 --weight west=1
       sitectl service create cart 8081 --protocol http --affinity cookie
@@ -112,14 +129,14 @@ def create(
         **handling_changes(timeouts, ceilings, ServiceSpec(ports=()), protocol),
     )
     require_sessions_fit(spec)
-    documents = [Document("Service", name, spec)]
+    rules = with_sharing(site, name, cap_change(site, name, *cap), sharing)
+    documents = [*rules.put, Document("Service", name, spec)]  # Never offered to more than that.
     if listen is None and ingress == "Never":
         listen = "none"
     if listen is not None:
         documents.append(listener_of(name, listen, ports))
     else:
         documents += host_listeners(settings, name, ports, host_ip, host_ports)
-    documents += cap_change(site, name, *cap).put
     site.judge_all(documents, replace=False)  # Before a credential is copied for nothing.
     tls.wanted_credential(site, name, tls_cert, generate)
     changes = site.put_all(documents, replace=False)
@@ -144,7 +161,7 @@ group.add_command(unbind)
 
 
 @group.command("delete")
-@click.argument("name")
+@click.argument("name", shell_complete=completes("services"))
 @dry_run_flag
 @click.pass_obj
 def delete(settings: Settings, name: str) -> None:
@@ -159,17 +176,26 @@ def delete(settings: Settings, name: str) -> None:
     if not declared:
         site.require_readable("Service", name)
     targets = len(bindings_of(site, name))
-    removed = site.delete_all(documents_of(site, name))
+    documents = documents_of(site, name)
+    rules = [
+        text
+        for document in documents
+        if isinstance(document.spec, SitePolicySpec)
+        for text in sharing_text(document.spec)
+    ]
+    removed = site.delete_all(documents)
     change = "deleted" if removed else "unchanged"
     done = "deleted" if declared else "is not declared here"
     text = f"service {name} " + (done if removed else "is not here, nothing to delete")
     if targets:
         text += f", {output.count(targets, 'target')} of it here unbound"
     output.report(settings, "Service", name, change, text)
+    if removed and rules and not settings.dry_run:
+        output.note(f"Its rules here went with it: {site.name} {', '.join(rules)}")
 
 
 @group.command("label")
-@click.argument("name")
+@click.argument("name", shell_complete=completes("services"))
 @click.argument("words", nargs=-1, metavar="[LABEL=VALUE|LABEL-]...")
 @dry_run_flag
 @click.pass_obj
@@ -190,29 +216,45 @@ def label(settings: Settings, name: str, words: tuple[str, ...]) -> None:
 
 
 @group.command("status")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completes("services"))
 @click.option("-v", "--verbose", is_flag=True, help="Sites and targets too.")
 @accepted("not needed here", "--show-labels")
+@watch_flag
 @click.pass_context
-def status(ctx: click.Context, name: str | None, verbose: bool) -> None:
+def status(ctx: click.Context, name: str | None, verbose: bool, watch: float | None) -> None:
     """Services: where they are served, how full they are.
 
     \b
     Examples:
       sitectl service status
       sitectl service status shop -o json
+      sitectl service status shop --watch
     """
     settings = ctx.ensure_object(Settings)
+    show(ctx, lambda: _look(settings, name, verbose), watch)
+
+
+def _look(settings: Settings, name: str | None, verbose: bool) -> Picture:
     site = store.find_site(settings)
-    items, stopped = service_items(site, name)
-    if stopped:
-        output.note(f"stopped: {stopped}; this is what is configured")
+    items, silence = service_items(site, name)
+    if silence is None and name is None:
+        remember(settings, "services", (item["name"] for item in items))
+    unanswered = site.unanswered(silence) if silence is not None else None
+    note = ""
+    if silence is not None and unanswered is None:
+        note = f"stopped: {silence.message}; this is what is configured"
+    if unanswered is not None:
+        for item in items:
+            item["listener"]["state"] = "unreachable"
     detailed = verbose or name is not None
-    output.emit_items(
-        settings,
+    drawn = lines_of(site, items, name) if silence is None and people_look(settings) else {}
+    return Picture(
         "ServiceStatus",
-        items,
-        lambda: settings.here(table(items, detailed, has_workloads=site.has_workloads)),
+        {"items": items},
+        lambda: settings.here(
+            table(items, detailed, time.time(), drawn, has_workloads=site.has_workloads)
+        ),
+        Exit.OK if silence is None else site.without_router,
+        unanswered,
+        note,
     )
-    if stopped:
-        ctx.exit(site.without_router)

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from router.model.sharing import ALL
 from router.model.specs import (
     Document,
     ServiceSpec,
@@ -21,10 +22,11 @@ from sitectl.capacity_flags import (
     cap_change,
     capacity_flags,
     parted,
+    policy_of_service,
     site_cap_flags,
 )
 from sitectl.failure import Failure, not_found, usage
-from sitectl.options import Settings, Verb, dry_run_flag
+from sitectl.options import Settings, Verb, completes, dry_run_flag
 from sitectl.policy_flags import (
     QUEUE_DEFAULT,
     policy_flags,
@@ -35,19 +37,21 @@ from sitectl.policy_flags import (
 from sitectl.service_flags import handling_changes, health_flags, timeout_flags
 from sitectl.service_names import listener_of, require_name
 from sitectl.sessions import affinity_of, require_sessions_fit
+from sitectl.sharing_flags import SharingFlags, sharing_flags, sharing_text, with_sharing
 from sitectl.site import Site
 
 
 @click.command("set", cls=Verb)
-@click.argument("name")
+@click.argument("name", shell_complete=completes("services"))
 @policy_flags
 @request_id_flag
 @timeout_flags
 @health_flags
 @capacity_flags
 @site_cap_flags
-@click.option("--protocol", type=click.Choice(("tcp", "http", "http2")))
-@click.option("--listen", metavar="[IP:]PORT|[IP:]auto|none")
+@sharing_flags
+@click.option("--protocol", type=click.Choice(("tcp", "http", "http2")), help="What clients speak.")
+@click.option("--listen", metavar="[IP:]PORT|[IP:]auto|none", help="Where clients connect here.")
 @tls.cert_flag
 @tls.generate_flag
 @dry_run_flag
@@ -69,6 +73,7 @@ def set_(
     listen: str | None,
     site_capacity: str | None,
     spill: str | None,
+    sharing: SharingFlags,
     tls_cert: str | None,
     generate: bool,
     **health: str | None,
@@ -78,6 +83,9 @@ def set_(
     --capacity and what health says hold for every target of the service here. --site-capacity is
     what this site takes over all its targets, also of a service that another site declares: above
     it requests spill, with --spill all every new one until fewer than --resume are asked for.
+    --export-to names the sites that what is declared and attached here is offered to, --import-from
+    those that count here: by name, by id, or by patterns with * and ?. NAME '*' states it for all
+    services that have no rule of their own. See docs/sharing.md.
     --listen says where clients connect here, also to a service that another site declares.
     With --tls-cert FOLDER the certificate that this site shows is replaced, also where the service
     is declared by another site; new connections get it within 2 seconds. --tls-cert "" ends TLS.
@@ -88,6 +96,9 @@ def set_(
       sitectl service set shop --capacity 15/s --resume 10/s --window 15s
       sitectl service set shop --site-capacity 15/s --resume 10/s --spill all
       sitectl service set shop --site-capacity none
+      sitectl service set shop --export-to east --export-to west
+      sitectl service set shop --export-to all
+      sitectl service set '*' --export-to none
       sitectl service set shop --policy failover
       sitectl service set shop --policy split --weight east=70% --weight west=30%
       sitectl service set shop --timeout connect=500ms --timeout response=5s
@@ -98,7 +109,7 @@ def set_(
     site = store.site_to_change(settings)
     service = site.find("Service", name)
     capacity, of_site = parted(site, name, capacity, site_capacity, spill or "")
-    cap = cap_change(site, name, of_site, spill)
+    cap = with_sharing(site, name, cap_change(site, name, of_site, spill), sharing)
     others = (
         policy,
         weights or None,
@@ -179,24 +190,47 @@ def _cap_alone(
     """
     if not cap.is_said or others.count(None) < len(others):
         return False
-    site.require_readable("Policy", name)
-    require_name(name)
+    policy = cap.put[0].name if cap.put else name
+    if name != ALL:
+        require_name(name)
+        site.require_readable("Policy", policy)
+    known = policy_of_service(site, name)
+    before = SitePolicySpec(service=name) if known is None else known.spec
+    assert isinstance(before, SitePolicySpec)
     if cap.put:
+        is_known = name == ALL or is_declared(site, name)  # Before: a rule may hide it.
         change = site.put_all(list(cap.put))[0]
-        text = f"service {name}: {site.name} takes {_cap_text(cap)}"
-        if not is_declared(site, name):
+        after = cap.put[0].spec
+        assert isinstance(after, SitePolicySpec)
+        text = f"{_whose(name)}: {site.name} {_rules_text(before, after)}"
+        if not is_known:
             text += ", as soon as a site declares it"
     else:
         change = "deleted" if site.delete_all(cap.gone) else "unchanged"
-        text = f"service {name}: {site.name} takes what its targets take"
+        text = f"{_whose(name)}: {site.name} {_rules_text(before, SitePolicySpec(service=name))}"
     unchanged = ", unchanged" if change == "unchanged" else ""
     output.report(settings, "Policy", name, change, text + unchanged)
     return True
 
 
-def _cap_text(cap: CapChange) -> str:
-    spec = cap.put[0].spec
-    assert isinstance(spec, SitePolicySpec)
+def _rules_text(before: SitePolicySpec, after: SitePolicySpec) -> str:
+    """Which rules are gone, and which stand."""
+    gone = (
+        ("takes what its targets take", before.site_capacity, after.site_capacity),
+        ("exports it to all sites", before.export_to, after.export_to),
+        ("takes it from all sites", before.import_from, after.import_from),
+    )
+    told = [text for text, was, stands in gone if was is not None and stands is None]
+    if after.site_capacity is not None:
+        told.append(f"takes {_taken_text(after)}")
+    return ", ".join((*told, *sharing_text(after))) or "has no rule for it"
+
+
+def _whose(name: str) -> str:
+    return "all services" if name == ALL else f"service {name}"
+
+
+def _taken_text(spec: SitePolicySpec) -> str:
     stated = str(spec.site_capacity).replace(",", " at once and ")
     if "/s" not in stated:
         return f"{stated} at once"

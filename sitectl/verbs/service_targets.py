@@ -17,12 +17,13 @@ from sitectl.capacity_flags import CapacityFlags, capacity_flags
 from sitectl.failure import usage
 from sitectl.options import (
     Decorated,
-    Duration,
     Settings,
     Verb,
     accepted,
+    completes,
     dry_run_flag,
     type_and_name,
+    wait_flag,
 )
 from sitectl.pod_flags import bound_target, mark_headless, port_advice, use_of_pods, workload_flags
 from sitectl.service_flags import health_flags
@@ -42,18 +43,17 @@ def _target_flags(function: Decorated) -> Decorated:
 
 
 @click.command("bind", cls=Verb)
-@click.argument("name")
-@click.argument("words", nargs=-1, required=True, metavar="TYPE TARGET|HOST:PORT...")
+@click.argument("name", shell_complete=completes("services"))
+@click.argument(
+    "words",
+    nargs=-1,
+    required=True,
+    metavar="TYPE TARGET|HOST:PORT...",
+    shell_complete=completes("targets"),
+)
 @_target_flags
 @capacity_flags
-@click.option(
-    "--wait",
-    type=Duration(),
-    is_flag=False,
-    flag_value="60",
-    metavar="SECONDS",
-    help="Stay until each target is ready, out of time is exit 6.",
-)
+@wait_flag("Stay until each target is ready, out of time is exit 6.")
 @health_flags
 @workload_flags
 @tls.target_flags
@@ -161,8 +161,14 @@ def _bound(change: str) -> str:
 
 
 @click.command("unbind", cls=Verb)
-@click.argument("name")
-@click.argument("words", nargs=-1, required=True, metavar="TYPE TARGET")
+@click.argument("name", shell_complete=completes("services"))
+@click.argument(
+    "words",
+    nargs=-1,
+    required=True,
+    metavar="TYPE TARGET",
+    shell_complete=completes("targets"),
+)
 @_target_flags
 @click.option("--target-namespace", "namespace_of_target", default="", hidden=True)
 @dry_run_flag

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sitectl import output, texts
+from sitectl import colours, output, texts
 from sitectl.failure import Exit, Failure
 from sitectl.options import Settings, Verb
 
@@ -223,7 +223,7 @@ def _text(outcomes: "list[Outcome]", report: Any, over_time: bool, plot: bool) -
 
 
 def _coloured(text: str, colour: str) -> str:
-    if colour and sys.stdout.isatty() and "NO_COLOR" not in os.environ:
+    if colour and colours.wanted():
         return click.style(text, fg=colour)
     return text
 

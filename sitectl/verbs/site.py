@@ -1,4 +1,4 @@
-"""`init`, `start`, `stop`, `delete`, `update`: a site from its first day to its last."""
+"""`init`, `start`, `stop`, `delete`: a site from its first day to its last."""
 
 import shutil
 import socket
@@ -9,16 +9,34 @@ import click
 
 from router.model.specs import Document, SiteSpec
 from sitectl import output, store
+from sitectl.consoling import (
+    CONSOLE_FLAGS,
+    ConsoleWish,
+    console_flags,
+    keep_user,
+    read_console,
+    refuse_on_kubernetes,
+    with_console,
+)
 from sitectl.directory import DirectorySite
 from sitectl.failure import Failure, usage
 from sitectl.image import image_flags
 from sitectl.life import end_site, make_site, name_of
-from sitectl.options import Duration, Settings, Verb, dry_run_flag
+from sitectl.options import Settings, Verb, dry_run_flag
+from sitectl.peer_flags import judged_peers, refuse_peers
+from sitectl.proxying import (
+    ProxyWish,
+    keep_site_login,
+    proxy_flags,
+    read_wish,
+    refuse_site_login,
+    said_by,
+)
 from sitectl.runtimes import choice, presence, runtime_of
 from sitectl.runtimes.choice import RunBy
 from sitectl.runtimes.spec import PullPolicy
 from sitectl.site import Change
-from sitectl.site_flags import ROUTER_MODES, given, key_flags, site_flags, without_use
+from sitectl.site_flags import given, site_flags, without_use
 
 NOW_S: Final = 0.5
 """What `stop --now` gives requests that are nearly done, and other sites to hear of it."""
@@ -28,6 +46,8 @@ NOW_S: Final = 0.5
 @click.argument("name", required=False)
 @click.option("--site-name", help="The same as NAME.")
 @site_flags
+@console_flags
+@proxy_flags("link-proxy")
 @click.option(
     "--wait",
     type=click.Choice(("none", "configured", "ready")),
@@ -52,6 +72,9 @@ def init(
     run_by: RunBy | None,
     image: str | None,
     image_pull_policy: PullPolicy | None,
+    proxy: str | None,
+    proxy_password_file: str | None,
+    proxy_ca: str | None,
     **flags: Any,
 ) -> None:
     """Make a site: identity, certificate authority, configuration.
@@ -60,9 +83,10 @@ def init(
     Examples:
       sitectl init a
       sitectl init b --bind-port 55672 --bind-ip 127.0.0.2 --ingress-host 10.0.0.7
-      sitectl init laptop --ingress none
+      sitectl init laptop --ingress none --link-proxy http://proxy.corp:3128
       sitectl init c --access-log-share 0.01 --tracing
       sitectl init west --run-by systemd
+      sitectl init east --enable-console --console-user eve --console-password-file -
       sitectl --platform podman init d --image-pull-policy never
       sitectl --platform podman init e --container-network apps
       sitectl -n shop init --ingress loadbalancer --wait ready
@@ -71,14 +95,14 @@ def init(
     settings = ctx.ensure_object(Settings)
     if name and site_name and name != site_name:
         raise usage(f"two names: {name!r} and --site-name {site_name!r}", "Give one of them")
+    wish = read_wish(proxy, proxy_password_file, proxy_ca)
+    more = {key: flags.pop(key) for key in CONSOLE_FLAGS}
     if settings.on_kubernetes():
-        if run_by is not None:
-            raise usage("--run-by is for sites on this host", "sitectl --platform process init …")
-        import sitectl.kubernetes.lifecycle as lifecycle
-
-        asked = lifecycle.Asked(image, image_pull_policy)
+        refuse_on_kubernetes(more)
+        _refuse_for_namespace(run_by, wish)
+        refuse_peers(flags["peers"])
         stated = name or site_name or settings.site
-        lifecycle.init(settings, ctx, stated, wait or "none", asked)
+        _init_namespace(ctx, stated, wait or "none", image, image_pull_policy)
         return
     podman = settings.on_podman()
     if settings.dry_run or ((wait or image or image_pull_policy) and not podman):
@@ -93,22 +117,42 @@ def init(
             f"{chosen!r} is not a site name: lower-case letters, digits and '-', at most 63",
             f"sitectl init {name_of(chosen)}",
         )
-    spec = _site_spec(**flags)
-    if not _says_how(ctx, flags):
-        spec = _spec_there(settings, chosen) or spec
+    spec = _site_spec(**flags, link_proxy=said_by(wish))
+    there = _spec_there(settings, chosen)
+    if not _says_how(ctx, flags) and wish is None:
+        spec = there or spec
+    console = read_console(ctx, more)
+    spec = with_console(settings, chosen, spec, there, console)
     if podman:
         if run_by is not None:
             raise usage("--run-by is not for --platform podman", "Leave one of them out")
-        _init_podman(ctx, chosen, spec, image, image_pull_policy)
+        _init_podman(ctx, chosen, spec, image, image_pull_policy, wish, console)
         return
     change = make_site(settings, Document("Site", chosen, spec))
     directory = store.state_dir(settings) / chosen
+    site = DirectorySite(directory)
+    kept = [keep_site_login(site, wish), keep_user(site, console, spec.console)]
     if run_by is not None:
-        chose = choice.run_by(DirectorySite(directory), run_by, settings.timeout_s)
-        change = "updated" if chose and change == "unchanged" else change
+        kept.append(choice.run_by(site, run_by, settings.timeout_s))
+    if any(kept) and change == "unchanged":
+        change = "updated"
     _report_made(settings, chosen, change, f"{_MADE[change]}: {directory}")
     if change == "created":
         output.note(f"Next: sitectl --site {chosen} start")
+
+
+def _refuse_for_namespace(run_by: RunBy | None, wish: ProxyWish | None) -> None:
+    if run_by is not None:
+        raise usage("--run-by is for sites on this host", "sitectl --platform process init …")
+    refuse_site_login(wish)
+
+
+def _init_namespace(
+    ctx: click.Context, name: str | None, wait: str, image: str | None, policy: PullPolicy | None
+) -> None:
+    import sitectl.kubernetes.lifecycle as lifecycle
+
+    lifecycle.init(ctx.obj, ctx, name, wait, lifecycle.Asked(image, policy))
 
 
 def _says_how(ctx: click.Context, flags: dict[str, Any]) -> bool:
@@ -136,7 +180,13 @@ def _report_made(settings: Settings, name: str, change: Change, words: str) -> N
 
 
 def _init_podman(
-    ctx: click.Context, name: str, spec: SiteSpec, image: str | None, policy: PullPolicy | None
+    ctx: click.Context,
+    name: str,
+    spec: SiteSpec,
+    image: str | None,
+    policy: PullPolicy | None,
+    proxy: ProxyWish | None,
+    console: ConsoleWish | None,
 ) -> None:
     """Make the site and have podman run its router; finishes what was interrupted."""
     settings: Settings = ctx.obj
@@ -144,6 +194,8 @@ def _init_podman(
     spec, wish = choice.placed(spec, wish)
     change = make_site(settings, Document("Site", name, spec))
     site = DirectorySite(store.state_dir(settings) / name)
+    keep_site_login(site, proxy)
+    keep_user(site, console, spec.console)
     started = choice.run_in_podman(site, wish, settings.timeout_s)
     if started and change == "unchanged":
         change = "updated"
@@ -160,6 +212,7 @@ def _site_spec(
     service_sync_site_ttl: float,
     routers: int,
     ingress_hosts: tuple[str, ...],
+    peers: tuple[str, ...],
     **same: Any,
 ) -> SiteSpec:
     if routers != 1:
@@ -171,6 +224,7 @@ def _site_spec(
         router_mode="edge" if router_mode == "edge" else "interior",
         ingress="none" if closed else "host",
         ingress_hosts=ingress_hosts,
+        peers=judged_peers(peers),
         service_sync=enable_service_sync,
         service_sync_site_ttl_s=service_sync_site_ttl,
         **same,
@@ -180,7 +234,12 @@ def _site_spec(
 @click.command(cls=Verb)
 @click.pass_obj
 def start(settings: Settings) -> None:
-    """Run the site's router in the background; returns when it is ready."""
+    """Run the site's router in the background; returns when it is ready.
+
+    \b
+    Example:
+      sitectl start
+    """
     _refuse_on_kubernetes(settings, "start", 1)
     site = store.find_directory(settings)
     runtime = runtime_of(site)
@@ -251,6 +310,11 @@ def delete(settings: Settings) -> None:
 
     On Kubernetes: Services that were taken over get back what they had; then all objects of the
     site go, its identity too. Users' objects stay, annotated ones and token Secrets among them.
+
+    \b
+    Examples:
+      sitectl --site east delete --yes
+      sitectl -n shop delete --yes
     """
     if settings.on_kubernetes():
         import sitectl.kubernetes.lifecycle as lifecycle
@@ -273,61 +337,3 @@ def delete(settings: Settings) -> None:
     end_site(site, settings.timeout_s)
     shutil.rmtree(site.directory)
     output.report(settings, "Site", site.name, "deleted", f"site {site.name} deleted")
-
-
-@click.command(cls=Verb)
-@key_flags
-@click.option("--router-mode", type=click.Choice(ROUTER_MODES))
-@click.option("--ingress")
-@click.option("--ingress-host", "ingress_hosts", multiple=True, metavar="HOST")
-@click.option("--enable-service-sync/--no-enable-service-sync", default=None)
-@click.option("--service-sync-site-ttl", type=Duration())
-@click.option("--access-log-share", type=click.FloatRange(0, 1))
-@click.option("--tracing/--no-tracing", default=None)
-@click.option("--routers", type=click.IntRange(0, 1_000))
-@image_flags
-@click.option("--force-restart", is_flag=True, help="Replace the routers, one after the other.")
-@click.option("--check", "only_check", is_flag=True, help="Say what would change; exit 3 if so.")
-@dry_run_flag
-@click.pass_context
-def update(
-    ctx: click.Context,
-    /,
-    image: str | None,
-    image_pull_policy: PullPolicy | None,
-    force_restart: bool,
-    only_check: bool,
-    **flags: Any,
-) -> None:
-    """Change a site's settings on Kubernetes, and bring its objects to this version.
-
-    Where the router runs in a container on this host: have it be of --image, its identity, links
-    and services as they were. Other settings of such a site are in its document.
-
-    \b
-    Examples:
-      sitectl --site d update --image quay.io/spillway/router:0.2.0
-      sitectl -n shop update                          objects as this version makes them
-      sitectl -n shop update --check
-      sitectl -n shop update --routers 2 --adopt-services
-      sitectl -n shop update --force-restart
-    """
-    settings = ctx.ensure_object(Settings)
-    if not settings.on_kubernetes():
-        _update_here(settings, image, image_pull_policy, force_restart)
-        return
-    import sitectl.kubernetes.lifecycle as lifecycle
-
-    asked = lifecycle.Asked(image, image_pull_policy)
-    lifecycle.update(settings, ctx, asked, force_restart, only_check)
-
-
-def _update_here(
-    settings: Settings, image: str | None, policy: PullPolicy | None, force: bool
-) -> None:
-    """Have a router in a container be of another image."""
-    site = store.find_directory(settings)
-    changed = choice.update(site, image, policy, settings.timeout_s, force=force)
-    change = "updated" if changed else "unchanged"
-    text = "is ready, of the image asked for" if changed else "is so already, unchanged"
-    output.report(settings, "Router", site.name, change, f"router of {site.name} {text}")

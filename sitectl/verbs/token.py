@@ -1,4 +1,4 @@
-"""`token create|status`: what another site needs so that it may link here."""
+"""`token create|list|status`: what another site needs so that it may link here."""
 
 import secrets
 import time
@@ -10,37 +10,54 @@ import click
 from router.model import limits
 from sitectl import output, store
 from sitectl.directory import DirectorySite
-from sitectl.failure import Failure, not_found, usage
+from sitectl.failure import Failure, not_found
 from sitectl.granting import endpoints_to_dial, grant_claim
 from sitectl.options import Duration, Settings, TokenFile, Verbs, accepted, dry_run_flag
 from sitectl.site import Site
+from sitectl.terms_flags import TermsFlags, terms_fields, terms_flags, terms_of, terms_text
 
 if TYPE_CHECKING:
+    from certs.claims import Grant
     from certs.names import Endpoint
+    from certs.terms import Terms
     from certs.tokens import Token
 
 
 @click.group("token", cls=Verbs)
 def group() -> None:
-    """Tokens: made here, used at the site that shall link here."""
+    """Tokens: made here, used at the site that shall link here.
 
-
-def _refuse_patterns(ctx: click.Context, param: click.Parameter, value: Any) -> None:
-    if value:
-        raise usage("--allow-services is not in this version", "Leave it out")
+    \b
+    Examples:
+      sitectl token create west.yaml
+      sitectl token status west.yaml
+    """
 
 
 @group.command("create")
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
-@click.option("--token-type", type=click.Choice(("claim", "cert")), default="claim")
+@click.option(
+    "--token-type",
+    type=click.Choice(("claim", "cert")),
+    default="claim",
+    help="claim: a secret for some uses; cert: a certificate for many sites.",
+)
 @click.option("--expiry", type=Duration(), help="[default: 15m; a certificate: 1 year]")
 @click.option("--uses", type=click.IntRange(1, 1_000), default=1, help="Of a claim.")
-@click.option("--cost", type=click.IntRange(limits.COST_MIN, limits.COST_MAX))
-@click.option("--name", help="The token's name, unique here.")
-@click.option("--ingress-host", "hosts", metavar="HOST[:PORT]", multiple=True)
 @click.option(
-    "--allow-services", multiple=True, hidden=True, expose_value=False, callback=_refuse_patterns
+    "--cost",
+    type=click.IntRange(limits.COST_MIN, limits.COST_MAX),
+    help="Of links made by it. [default: 1]",
 )
+@click.option("--name", help="The token's name, unique here.")
+@click.option(
+    "--ingress-host",
+    "hosts",
+    metavar="HOST[:PORT]",
+    multiple=True,
+    help="What the other end dials. [default: the site's]",
+)
+@terms_flags
 @accepted("not needed here, the secret is made at random", "--password=", "--template=")
 @dry_run_flag
 @click.pass_obj
@@ -53,14 +70,22 @@ def create(
     cost: int | None,
     name: str | None,
     hosts: tuple[str, ...],
+    terms: TermsFlags,
 ) -> None:
     """Write a token to FILE: a one-time claim, or a certificate that works offline.
+
+    With an --allow flag the site that joins is let in on terms: it may declare, serve (export) and
+    ask for (import) those services alone, by name or by patterns with * and ?; "" is none. It is
+    never crossed by what is not its own. All terms go into its certificate.
 
     \b
     Examples:
       sitectl token create east.yaml --expiry 1h
       sitectl token create east.yaml --token-type cert
+      sitectl token create shop.yaml --allow-services 'shop-*'
+      sitectl token create kiosk.yaml --allow-import shop --allow-declare "" --allow-export ""
     """
+    allowed = terms_of(terms)
     site = store.find_site(settings)
     if file != "-" and not Path(file).absolute().parent.is_dir():  # Before the claim is granted.
         raise not_found(
@@ -69,7 +94,7 @@ def create(
     dialled = endpoints_to_dial(site, hosts)
     chosen = name or f"{site.name}-{secrets.token_hex(4)}"
     if token_type == "claim" and name is not None and file != "-":
-        made = _made_before(site, Path(file), name, uses, cost)
+        made = _made_before(site, Path(file), name, uses, cost, allowed)
         if made is not None:
             _tell(settings, made, Path(file), "exists already, unchanged")
             return
@@ -82,11 +107,12 @@ def create(
                 dialled,
                 uses=uses,
                 cost=cost,
+                terms=allowed,
                 life_s=expiry,
                 first=written.write,
             )
     else:
-        token = _certificate(site, chosen, dialled, cost, expiry)
+        token = _certificate(site, chosen, dialled, cost, expiry, allowed)
     if settings.dry_run:
         output.note(f"dry run: token {token.name} would be written to {file}")
         output.emit_planned(settings)
@@ -109,7 +135,9 @@ def _tell(settings: Settings, token: "Token", file: Path, told: str) -> None:
     output.note(f"At the other site: sitectl link create {file}")
 
 
-def _made_before(site: Site, file: Path, name: str, uses: int, cost: int | None) -> "Token | None":
+def _made_before(
+    site: Site, file: Path, name: str, uses: int, cost: int | None, terms: "Terms"
+) -> "Token | None":
     """The token in ``file``, if it is the claim ``name`` as told and nobody has used it yet."""
     from certs import tokens
     from certs.errors import CertError
@@ -118,7 +146,7 @@ def _made_before(site: Site, file: Path, name: str, uses: int, cost: int | None)
     grant = next((one for one in site.trust.granted() if one.name == name), None)
     if grant is None or grant.redeemed or grant.revoked:
         return None
-    if (grant.uses_left, grant.cost) != (uses, cost):
+    if (grant.uses_left, grant.cost, grant.terms) != (uses, cost, terms):
         return None
     try:
         token = tokens.read_file(file)
@@ -155,7 +183,12 @@ class _Written:
 
 
 def _certificate(
-    site: Site, name: str, dialled: tuple["Endpoint", ...], cost: int | None, life_s: float | None
+    site: Site,
+    name: str,
+    dialled: tuple["Endpoint", ...],
+    cost: int | None,
+    life_s: float | None,
+    terms: "Terms",
 ) -> "Token":
     from certs.issue import certificate_token
     from certs.limits import TOKEN_CERTIFICATE_LIFE_S
@@ -170,6 +203,7 @@ def _certificate(
         now=time.time(),
         life_s=TOKEN_CERTIFICATE_LIFE_S if life_s is None else life_s,
         cost=cost,
+        terms=terms,
     )
 
 
@@ -187,6 +221,45 @@ def _fields(token: "Token") -> dict[str, Any]:
     }
 
 
+@group.command("list")
+@click.pass_obj
+def list_(settings: Settings) -> None:
+    """Claim tokens made here: open, used, expired or revoked, and who used them. No secrets.
+
+    \b
+    Examples:
+      sitectl token list
+      sitectl token list -o json
+    """
+    from sitectl.token_list import tokens_of
+
+    items = tokens_of(store.find_site(settings))
+    output.emit_items(
+        settings,
+        "Token",
+        items,
+        lambda: settings.here(_listed(items)),
+    )
+
+
+def _listed(items: list[dict[str, Any]]) -> str:
+    if not items:
+        return "No tokens. Make one: sitectl token create FILE"
+    return output.rows(
+        ("NAME", "STATE", "USES LEFT", "EXPIRES", "USED BY"),
+        [
+            (
+                item["name"],
+                item["state"],
+                f"{item['uses_left']} of {item['uses']}",
+                item["expires"],
+                [f"{use['site']} ({use['at']})" for use in item["claimed"]],
+            )
+            for item in items
+        ],
+    )
+
+
 @group.command("status")
 @click.argument("file", type=TokenFile())
 @click.pass_obj
@@ -201,16 +274,23 @@ def status(settings: Settings, file: str) -> None:
 
     token = tokens.read_file(Path(file))
     expired = time.time() >= token.expires_at
-    uses_left = _uses_left(settings, token)
+    kept = _grants_of(settings, token)
+    # How often a claim of ours can still be redeemed; None: not ours, or no claim.
+    uses_left = None if kept is None else sum(one.uses_left for one in kept if not one.revoked)
+    allowed = _terms_of(token, kept)
     state = "expired" if expired else "used" if uses_left == 0 else "valid"
-    fields = {**_fields(token), "state": state, "uses_left": uses_left}
+    claimed = _claims_of(kept)
+    fields = {**_fields(token), "state": state, "uses_left": uses_left, "allow": allowed}
+    fields["claimed"] = claimed
     lines = [
         ("Token", f"{token.name} ({fields['type']})"),
         ("Of site", f"{token.site_name} ({token.site_id})"),
         ("Dials", ", ".join(fields["endpoints"])),
         ("State", f"{state}, {'since' if expired else 'expires'} {fields['expires']}"),
-        ("Uses left", "known only at the issuing site" if uses_left is None else str(uses_left)),
+        ("Uses left", _uses_text(token, uses_left)),
+        ("Allows", "known only at the issuing site" if allowed is None else terms_text(allowed)),
     ]
+    lines += [("Used by", f"{use['site']} ({use['id'][:8]}), {use['at']}") for use in claimed or ()]
     output.emit_item(
         settings,
         "TokenStatus",
@@ -219,8 +299,21 @@ def status(settings: Settings, file: str) -> None:
     )
 
 
-def _uses_left(settings: Settings, token: "Token") -> int | None:
-    """How often a claim of ours can still be redeemed; None: not ours, or no claim."""
+def _claims_of(kept: "list[Grant] | None") -> list[dict[str, str]] | None:
+    """Who used it and when; None: only the site that made the claim knows."""
+    from sitectl.token_list import claims_of
+
+    return None if kept is None else [use for grant in kept for use in claims_of(grant)]
+
+
+def _uses_text(token: "Token", uses_left: int | None) -> str:
+    if token.kind != "claim":
+        return "any number, by all who have it"
+    return "known only at the issuing site" if uses_left is None else str(uses_left)
+
+
+def _grants_of(settings: Settings, token: "Token") -> "list[Grant] | None":
+    """What is kept of a claim of ours: nothing, once it is gone; None: not ours, or no claim."""
     if token.kind != "claim":
         return None
     sites: list[Site]
@@ -229,15 +322,23 @@ def _uses_left(settings: Settings, token: "Token") -> int | None:
     else:
         state = store.state_dir(settings)
         sites = [DirectorySite(state / name) for name in store.site_names(state)]
-    return next((left for site in sites if (left := _left_at(site, token)) is not None), None)
+    return next((kept for site in sites if (kept := _kept_at(site, token)) is not None), None)
 
 
-def _left_at(site: Site, token: "Token") -> int | None:
+def _kept_at(site: Site, token: "Token") -> "list[Grant] | None":
     try:
         trust = site.trust
         if trust.site_id != token.site_id:
             return None
-        grant = next((grant for grant in trust.granted() if grant.name == token.name), None)
+        return [grant for grant in trust.granted() if grant.name == token.name]
     except Failure:
         return None  # The file can be judged without its site: no cluster, no right to its Secrets.
-    return grant.uses_left if grant is not None and not grant.revoked else 0
+
+
+def _terms_of(token: "Token", kept: "list[Grant] | None") -> dict[str, list[str] | None] | None:
+    """On which it lets in; None: only the site that made the claim knows."""
+    from certs import terms
+
+    if token.kind != "claim":
+        return terms_fields(terms.of_certificate(token.certificate_pem, token.name))
+    return terms_fields(kept[0].terms) if kept else None

@@ -1,6 +1,7 @@
 """`version` and `completion`."""
 
 import platform
+import sys
 from typing import Any
 
 import click
@@ -8,6 +9,12 @@ import click
 from sitectl import output
 from sitectl.options import PLATFORMS, Settings, Verb, switch_file, switched_platform
 from sitectl.texts import write_atomically
+
+_PLACES = {
+    "bash": "~/.local/share/bash-completion/completions/sitectl",
+    "zsh": '"${fpath[1]}/_sitectl"',
+    "fish": "~/.config/fish/completions/sitectl.fish",
+}
 
 
 def product_version() -> str:
@@ -20,7 +27,12 @@ def product_version() -> str:
 @click.command(cls=Verb)
 @click.pass_obj
 def version(settings: Settings) -> None:
-    """Versions of this command, of Python and of the event loop; on Kubernetes of the router."""
+    """Versions of this command, of Python and of the event loop; on Kubernetes of the router.
+
+    \b
+    Example:
+      sitectl version -o json
+    """
     from importlib import util
 
     loop = "uvloop" if util.find_spec("uvloop") else "asyncio"
@@ -65,14 +77,26 @@ def switch(settings: Settings, chosen: str | None) -> None:
 @click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    """Print what a shell needs to complete words.
+    """Print what a shell needs to complete words: verbs, flags, and names as they are now.
+
+    Names are asked of the router, which has 0.15 s to answer; of a router that is stopped they
+    are those in the documents, and of a namespace those that `status` verbs showed last.
 
     \b
-    Example:
+    Examples:
       sitectl completion bash > ~/.local/share/bash-completion/completions/sitectl
+      sitectl completion zsh > "${fpath[1]}/_sitectl"
+      sitectl completion fish > ~/.config/fish/completions/sitectl.fish
     """
     from click.shell_completion import get_completion_class
 
     found = get_completion_class(shell)
     assert found is not None  # click knows the three shells that the argument allows.
-    click.echo(found(ctx.find_root().command, {}, "sitectl", "_SITECTL_COMPLETE").source())
+    template = found(ctx.find_root().command, {}, "sitectl", "_SITECTL_COMPLETE")
+    # Not `source()`: for bash that runs one, which a machine that only writes the file may lack.
+    text = (template.source_template % template.source_vars()).strip("\n")
+    first, _, rest = text.partition("\n")  # Of zsh the first line is a tag, which stays first.
+    install = f"To install it: sitectl completion {shell} > {_PLACES[shell]}"
+    click.echo(f"{first}\n# {install}\n{rest}" if first[0] == "#" else f"# {install}\n{text}")
+    if sys.stdout.isatty():
+        output.note(install)

@@ -1,7 +1,6 @@
 """The API over HTTPS: who asks, may they, what do they want, what is the answer."""
 
 import asyncio
-import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -22,6 +21,7 @@ from tests.kubernetes import (
 )
 from tests.kubernetes.failures import Failure, bad_request, no_such_path
 from tests.kubernetes.faults import Fault, Faults, Seen
+from tests.kubernetes.listening import Listener
 from tests.kubernetes.rbac import Rules, Tokens, User, service_account
 from tests.kubernetes.registry import APPLY_PATCH, Registry, now
 from tests.kubernetes.requests import Wanted
@@ -52,6 +52,7 @@ class ApiServer:
         self.watches = Watches(registry.store, faults)
         self.further: dict[str, Subresource] = {}
         self._runner: web.AppRunner | None = None
+        self._listener: Listener | None = None
 
     async def start(self, address: str, port: int, context: ssl.SSLContext) -> int:
         """Listen; gives the port."""
@@ -61,15 +62,16 @@ class ApiServer:
             app, access_log=None, handler_cancellation=True, shutdown_timeout=0.05
         )
         await self._runner.setup()
-        listener = socket.socket()
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((address, port))
-        await web.SockSite(self._runner, listener, ssl_context=context).start()
-        return int(listener.getsockname()[1])
+        assert self._runner.server is not None
+        self._listener = Listener((address, port), context, self._runner.server)
+        return self._listener.port
 
     async def stop(self) -> None:
-        """Cut all connections and stop to listen."""
+        """Stop to listen and cut all connections."""
         self.watches.cut()
+        if self._listener is not None:
+            await self._listener.close()
+            self._listener = None
         if self._runner is not None:
             server = self._runner.server
             assert server is not None

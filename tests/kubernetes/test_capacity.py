@@ -11,7 +11,7 @@ from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.places import IMAGES, Place, install_controller
 from tests.kubernetes.published import shop, site
 from tests.kubernetes.world import is_ready
-from tests.scenario.waiting import until
+from tests.scenario.waiting import own_time, until
 
 FOLLOWS_S = 1.0
 """From a pod's readiness to requests at it."""
@@ -48,12 +48,12 @@ def spread(place: Place, pods: int) -> None:
 
 def finished_in_s(place: Place, count: int) -> float:
     """How long ``count`` requests of 0.3 s take side by side."""
-    began = time.monotonic()
+    began = own_time()
     with ThreadPoolExecutor(count) as pool:
         asked = [pool.submit(place.ask, "shop", "/slow/0.3") for _ in range(count)]
         for each in asked:
             each.result()
-    return time.monotonic() - began
+    return own_time() - began
 
 
 def capacity(place: Place) -> int:
@@ -69,10 +69,10 @@ def test_capacity_follows_scaling_within_a_second_of_readiness_and_the_annotatio
     for replicas in (4, 1):
         west.commands.kubectl("scale", "deployment/shop", f"--replicas={replicas}")
         until(lambda replicas=replicas: ready_pods(west) == replicas, "pods are ready")  # type: ignore[misc]
-        began = time.monotonic()
+        began = own_time()
 
         spread(west, replicas)
-        follows_s = time.monotonic() - began
+        follows_s = own_time() - began
         assert follows_s <= FOLLOWS_S + 0.1, follows_s
         assert capacity(west) == 2 * replicas
     west.commands.kubectl("annotate", "--overwrite", "deployment/shop", "spillway.dev/capacity=6")

@@ -172,12 +172,27 @@ def test_a_changed_key_changes_what_it_should_and_then_nothing_is_written(
 
         await settled(cluster, "east")
         before = len(cluster.faults.seen)
-        cluster.patch("ConfigMap", names.SITE_CONFIGMAP, {"data": {"console": "true"}}, "west")
+        cluster.patch("ConfigMap", names.SITE_CONFIGMAP, {"data": {"rest-api": "true"}}, "west")
         status = {"status": {"readyReplicas": 1, "replicas": 1}}
         cluster.patch("Deployment", names.ROUTER, status, "west", part="status")
         await settled(cluster, "north")
         assert writes(cluster, "north", before)
         assert writes(cluster, "west", before) == []
+
+    running(cluster, story)
+
+
+def test_a_console_has_a_service_for_as_long_as_it_is_wanted(cluster: Cluster) -> None:
+    async def story(cluster: Cluster) -> None:
+        site(cluster, "west", ingress="none", console="true")
+        await until(lambda: cluster.get("Service", names.CONSOLE, "west"))
+        await settled(cluster, "east")
+        before = len(cluster.faults.seen)
+        await settled(cluster, "north")
+        assert writes(cluster, "west", before) == []
+        cluster.patch("ConfigMap", names.SITE_CONFIGMAP, {"data": {"console": "false"}}, "west")
+        await until(lambda: cluster.get("Service", names.CONSOLE, "west") is None)
+        assert cluster.get("Service", names.ROUTER, "west")
 
     running(cluster, story)
 

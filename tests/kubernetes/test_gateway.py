@@ -65,7 +65,9 @@ def test_pods_reach_a_hosts_database_by_its_service_until_the_gateway_is_deleted
 ) -> None:
     host = west.commands
     host.ok(*INIT, "--name", "db", "--ingress-host", dialled(west), "--wait", "30")
-    host.ok("gateway", "bind", "postgres", postgres.address, f"5432:{postgres.port}", "--wait", "9")
+    host.ok(
+        "gateway", "bind", "postgres", postgres.address, f"5432:{postgres.port}", "--wait", "50"
+    )
     until(lambda: answers(west, "postgres", 5432) == {"postgres"}, "pods reach postgres:5432")
     (item,) = host.json("gateway", "status")
     assert (item["link"]["state"], item["site"]["name"]) == ("up", "west")
@@ -99,7 +101,7 @@ def test_without_rights_a_token_of_somebody_else_serves(
     token = str(tmp_path / "low.yaml")
     west.commands.ok("token", "create", token, "--ingress-host", address)
     reader.ok(*INIT, "--name", "low", "--token", token, "--wait", "30")
-    reader.ok("gateway", "bind", "db", postgres.address, str(postgres.port), "--wait", "9")
+    reader.ok("gateway", "bind", "db", postgres.address, str(postgres.port), "--wait", "50")
     until(lambda: answers(west, "db", postgres.port) == {"postgres"}, "pods reach it")
     ended = reader("gateway", "delete")
     assert ended.returncode == 0

@@ -133,7 +133,7 @@ def test_two_routers_of_a_site_are_one_site_to_others(cluster: Cluster) -> None:
     east.answers("shop", by="west")
     (why,) = east.router("why", "shop")["candidates"][1:]
     assert (why["site"], why["targets_ready"]) == ("west", 1)
-    assert why["capacity"] == 2, "of 4: the share of the router that is used"
+    assert why["capacity"] == 4, "what both routers of the site give out together"
     for pod in west.router_pods():
         name = pod["metadata"]["name"]
         (link,) = west.router("link", "status", pod=name)

@@ -39,6 +39,8 @@ CONTEXT = (
     "Dockerfile",
     "pyproject.toml",
     "README.md",
+    "LICENSE",
+    "THIRD_PARTY.md",
     "deploy/image",
     "router",
     "simulator",

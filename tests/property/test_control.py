@@ -22,6 +22,7 @@ from router.model.edges import (
 )
 from router.model.errors import RemoteProtocolError
 from router.model.ids import RouterId, SiteId
+from router.model.shares import SharesMessage
 
 BYTES32 = st.binary(min_size=32, max_size=32)
 COUNTS = st.integers(0, 2**63 - 1)
@@ -101,6 +102,17 @@ MESSAGES = st.one_of(
         st.sampled_from(["lost", "refused", "violation"]),
         st.text(min_size=1, max_size=9),
         st.text(max_size=9),
+    ),
+    st.builds(
+        SharesMessage,
+        NAMES,
+        EDGE_COUNTS,
+        EDGE_COUNTS,
+        EDGE_COUNTS,
+        TEXTS,
+        EDGE_COUNTS,
+        EDGE_COUNTS,
+        rows(st.tuples(NAMES, EDGE_COUNTS)),
     ),
     st.builds(LsaMessage, st.binary(max_size=100)),
     st.builds(LsaAck, ROUTERS, COUNTS, COUNTS, COUNTS),

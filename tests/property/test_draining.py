@@ -105,8 +105,11 @@ class History:
 
 @settings(deadline=None)
 @given(seed=st.integers(0, 2**32), steps=st.integers(1, 60))
+@example(seed=145, steps=27)  # The next lanes of a link, which is deleted, carry streams already.
+@example(seed=499, steps=27)  # The next lanes are up later than those of the link made anew.
 @example(seed=20, steps=10)  # A link made again overtakes the word that its old self drains.
 @example(seed=195433307, steps=18)  # Streams behind a PROOF that a stopping site has not read.
+@example(seed=1005404, steps=22)  # A link that is to succeed another, which is deleted meanwhile.
 @example(seed=910079998, steps=29)  # A data lane that joins while its link drains.
 def test_no_stream_is_lost_to_anything_that_drains(seed: int, steps: int) -> None:
     history = History(seed)

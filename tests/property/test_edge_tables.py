@@ -139,7 +139,7 @@ class Pair:
         return EdgeRouting(EDGE, epoch=1, boot_nonce=b"n", version="1", now=0.0)
 
     def up(self) -> None:
-        self.teller.up(EDGE.router, self.now)
+        self.teller.up(EDGE.router, self.now, EDGE.site)
         self.take(self.edge.adjacency_up(TELLER.router, TELLER.site, LINK_COST, self.now))
 
     def take(self, events: list[RoutingEvent]) -> None:
@@ -168,7 +168,7 @@ class Pair:
             self.take(self.edge.adjacency_down(TELLER.router, self.now))
             self.up()
         elif kind == "half-cut":
-            self.teller.up(EDGE.router, self.now)
+            self.teller.up(EDGE.router, self.now, EDGE.site)
         else:
             assert isinstance(what, float)
             self.run(what)

@@ -3,7 +3,8 @@
 from fractions import Fraction
 from typing import Any, get_args
 
-from hypothesis import given, settings
+import msgspec
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -320,7 +321,22 @@ def happen(
             getattr(balancer, name)(value)
 
 
+_WITHOUT_CAPACITY = [
+    msgspec.structs.replace(one, targets_ready=0, capacity=None) for one in ADVERTS
+]
+
+
 @QUICK
+@example(  # Once free slots were None or 0, as somebody had looked before the refusal or not.
+    policy="fill",
+    events=[
+        ("report_rate", "a", 0, 0),
+        ("set_remotes", _WITHOUT_CAPACITY, 0, 0),
+        ("refused", "a", 0, 0),
+    ],
+    looks=set(),
+    excluded=frozenset(),
+)
 @given(
     policy=st.sampled_from(["fill", "balanced", "spread", "split", "failover"]),
     events=st.lists(EVENTS, min_size=1, max_size=12),

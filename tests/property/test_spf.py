@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from router.model.ids import RouterId, SiteId
 from router.model.limits import EQUAL_PATHS_MAX
+from router.model.paths import Path
 from router.routing.lsa import Node
-from router.routing.spf import Graph, Path, Route, Vertex, shortest_paths
+from router.routing.spf import Graph, Route, Vertex, shortest_paths
 
 Reports = dict[Node, dict[Node, int]]
 NODES = [Node(RouterId(name), SiteId("pair" if name in "gh" else name)) for name in "abcdefghi"]
@@ -61,12 +62,24 @@ def by_trying_everything(
     return best
 
 
+def balanced(paths: list[Path]) -> list[Path]:
+    """As many as are kept, one of each next hop after the other."""
+    left = sorted(paths)
+    taken: list[Path] = []
+    while left and len(taken) < EQUAL_PATHS_MAX:
+        for hop in sorted({path[:1] for path in left}):
+            if len(taken) < EQUAL_PATHS_MAX:
+                taken.append(next(path for path in left if path[:1] == hop))
+                left.remove(taken[-1])
+    return sorted(taken)
+
+
 def agree(routes: dict[Node, Route], oracle: dict[Node, tuple[int, list[Path]]]) -> None:
     assert routes.keys() == oracle.keys()
     for node, (cost, paths) in oracle.items():
         route = routes[node]
         assert route.cost == cost
-        assert list(route.paths) == paths[:EQUAL_PATHS_MAX]
+        assert list(route.paths) == balanced(paths)
         assert route.next_hops == {path[0] for path in paths if path}
 
 

@@ -4,6 +4,7 @@ Each process of the test run has loopback addresses of its own (127.X.Y.*, from 
 each site one of them, so that ports are the same everywhere and runs never meet.
 """
 
+import contextlib
 import http.client
 import itertools
 import json
@@ -21,7 +22,9 @@ import msgspec
 from click.testing import CliRunner
 
 from sitectl.admin import Admin, connect
+from sitectl.directory import DirectorySite
 from sitectl.main import cli
+from sitectl.runtimes.process import ProcessRuntime
 from tests.scenario.backends import Background, HttpTarget, Target, TcpTarget
 from tests.scenario.waiting import until
 
@@ -64,14 +67,16 @@ class Done(msgspec.Struct, frozen=True):
 class Site:
     """One site: its directory, its address, its router."""
 
-    def __init__(self, name: str, state: Path, address: str) -> None:
+    def __init__(self, name: str, state: Path, address: str, code: Path = ROOT) -> None:
         self.name, self.state, self.address = name, state, address
+        self.code = code  # The directory with the packages of the release that it runs.
         self.link_port = LINK_PORT
         self.directory = state / name
         self.admin = Admin(self.directory / "run" / "admin.sock", name)
         self.pids: set[int] = set()
         self.environment: dict[str, str] = {}  # Of commands for this site, beside our own.
         self.children: list[subprocess.Popen[bytes]] = []
+        self._ours: set[int] = set()  # Routers that are children of this process, without a Popen.
         self._files = itertools.count()
 
     @property
@@ -89,16 +94,26 @@ class Site:
             text=True,
             input=given or "",
             timeout=COMMAND_TIMEOUT_S,
-            cwd=ROOT,
-            env={**os.environ, "NO_COLOR": "1", **self.environment},
+            cwd=self.code,
+            env={**self.paths(), "NO_COLOR": "1", **self.environment},
         )
         done = Done(ended.returncode, ended.stdout, ended.stderr)
         shown = f"sitectl --site {self.name} {' '.join(words)}"
         assert done.code == code, f"{shown}: exit {done.code}\n{done.out}{done.err}"
         return done
 
+    def paths(self) -> dict[str, str]:
+        """Our own environment, with which Python finds the code of this site's release."""
+        before = os.environ.get("PYTHONPATH", "")  # A test may hide a package by it.
+        parts = [before, str(self.code)] if self.code == ROOT else [str(self.code), before]
+        path = os.pathsep.join(part for part in parts if part)
+        return {**os.environ, "PYTHONPATH": path}
+
     def quick(self, *words: str) -> None:
         """`ctl` within this process, for what only prepares a test: no time to start Python."""
+        if self.code != ROOT:
+            self.ctl(*words)
+            return
         place = ["--platform", "process", "--state", str(self.state), "--site", self.name]
         result = CliRunner().invoke(cli, [*place, *words], catch_exceptions=False)
         assert result.exit_code == 0, f"{words}: exit {result.exit_code}\n{result.output}"
@@ -153,9 +168,16 @@ class Site:
         )
 
     def start(self) -> None:
-        """Start the router in the background; returns when it is ready."""
-        self.ctl("start")
-        self.note_pid()
+        """Start the router in the background, as `sitectl start` does; returns when it is ready.
+
+        Within this process: no time to start Python twice.
+        """
+        if self.code != ROOT or self.environment:
+            self.ctl("start")
+            self.note_pid()
+            return
+        ProcessRuntime(DirectorySite(self.directory)).start(COMMAND_TIMEOUT_S)
+        self._ours.add(self.note_pid())
 
     def run(
         self, environment: Mapping[str, str], prefix: Sequence[str] = ()
@@ -172,7 +194,7 @@ class Site:
             "--site-dir",
             str(self.directory),
         ]
-        router = subprocess.Popen(words, cwd=ROOT, env={**os.environ, **environment})
+        router = subprocess.Popen(words, cwd=self.code, env={**self.paths(), **environment})
         self.children.append(router)
         until(self.admin.is_ready, f"the router of {self.name} is ready")
         return router
@@ -195,6 +217,9 @@ class Site:
 
     def gone(self) -> bool:
         """Whether no router of this site is left."""
+        for pid in self._ours:
+            with contextlib.suppress(ChildProcessError):  # It was reaped before.
+                os.waitpid(pid, os.WNOHANG)
         self.pids = {pid for pid in self.pids if is_alive(pid)}
         return not self.pids
 
@@ -250,12 +275,13 @@ class Site:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process runs; a zombie does not."""
+    """Whether a process runs; a zombie does not, once the last of its threads has let go of all."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
         return False
-    return stat.rpartition(")")[2].split()[0] != "Z"
+    return stat.rpartition(")")[2].split()[0] != "Z" or len(threads) > 1
 
 
 class Network:
@@ -277,15 +303,15 @@ class Network:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def site(self, name: str, *flags: str) -> Site:
-        """Make a site."""
-        site = self.planned(name)
+    def site(self, name: str, *flags: str, code: Path = ROOT) -> Site:
+        """Make a site, of the release whose packages lie in ``code``."""
+        site = self.planned(name, code)
         site.quick("init", name, *site.places(), *flags)
         return site
 
-    def planned(self, name: str) -> Site:
+    def planned(self, name: str, code: Path = ROOT) -> Site:
         """A site with an address, which is to be made yet."""
-        site = Site(name, self.state, own_address())
+        site = Site(name, self.state, own_address(), code)
         self.sites.append(site)
         return site
 
@@ -363,6 +389,7 @@ class Network:
             for each in site.pids | ({pid} if pid is not None else set()):
                 if is_alive(each):
                     os.kill(each, signal.SIGKILL)
+            until(site.gone, f"the router of {site.name} is gone")
             for child in site.children:
                 child.kill()
                 child.wait()

@@ -53,6 +53,8 @@ def bundle(directory: Path, version: str, *, pip: bool = False) -> Path:
     (stage / "requirements.txt").write_text(listed)
     (stage / "PYTHONS").write_text("3.11 3.12 3.13 3.14\n")
     shutil.copy(SCRIPT, stage / "install.sh")
+    (stage / "man" / "man1").mkdir(parents=True)
+    (stage / "man" / "man1" / "sitectl.1").write_text(f'.TH SITECTL 1 "" "{version}"\n')
     airgap.seal(stage)
     return stage
 

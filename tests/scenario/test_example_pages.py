@@ -20,12 +20,14 @@ import msgspec
 import pytest
 
 from tests.scenario.harness import ROOT, own_address
+from tests.scenario.waiting import SLOWEST, until
 
 PAGES = ("hello", "two-clusters", "six-pods")
 TOLERANCE = 8.0
 """Percent of the requests: 2 % of the 300 of a page, and what begins and ends with seconds of
 waiting (a target that is away for three of ten) moves with the machine."""
 TIMEOUT_S = 90.0
+pytestmark = pytest.mark.timeout(SLOWEST * TIMEOUT_S)
 _SHELL = re.compile(r"^```sh\n(.*?)^```$", re.M | re.S)
 _SEEN = re.compile(r"^## What you see\n(.*)\Z", re.M | re.S)
 _LINE = re.compile(r"^(\S+) +(\d+) +([\d.]+)%$", re.M)
@@ -116,8 +118,12 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Ran]]:
                     stderr=said,
                     start_new_session=True,
                 )
-        codes = {name: process.wait(TIMEOUT_S) for name, process in running.items()}
-        yield {name: Ran(codes[name], (states[name] / "said").read_text()) for name in PAGES}
+        for name, process in running.items():
+            until(lambda: process.poll() is not None, f"{name} is typed", TIMEOUT_S)  # noqa: B023
+        yield {
+            name: Ran(process.returncode, (states[name] / "said").read_text())
+            for name, process in running.items()
+        }
     finally:
         for name, process in running.items():
             end(process, states[name] / name)

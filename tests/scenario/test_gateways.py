@@ -44,7 +44,7 @@ class Host:
 
     def init(self, name: str, *words: str) -> None:
         """Make a gateway, or type it again, and note its process."""
-        self("init", "--name", name, "--type", "process", "--wait", "15", *words)
+        self("init", "--name", name, "--type", "process", "--wait", "50", *words)
         self.pid(name)
 
     def directory(self, name: str) -> Path:
@@ -99,7 +99,7 @@ def test_the_published_flow_brings_a_hosts_service_to_the_network_and_back(host:
     postgres, redis = net.tcp("postgres"), net.tcp("redis")
     assert west.ctl("gateway", "status").out.startswith("No gateways")
     host.init("db")
-    host("bind", "postgres", postgres.address, f"{DB_PORT}:{postgres.port}", "--wait", "15")
+    host("bind", "postgres", postgres.address, f"{DB_PORT}:{postgres.port}", "--wait", "50")
     assert answers(west, DB_PORT) == "postgres"  # At once: --wait lasts until the site knows.
     item = host.status("db")
     assert item["link"]["state"] == "up" and item["link"]["certificate_expires"]
@@ -110,7 +110,7 @@ def test_the_published_flow_brings_a_hosts_service_to_the_network_and_back(host:
     west.declare("redis", CACHE_PORT, protocol="tcp")
     west.connect("redis", redis)
     address = own_address()
-    host("forward", "redis", "16379", "--bind-ip", address, "--wait", "15")
+    host("forward", "redis", "16379", "--bind-ip", address, "--wait", "50")
     with connected(address, 16379) as door:
         assert ask(door, "name") == "redis"
     assert host.status("db")["forwards"][0]["local_port"] == 16379
@@ -131,11 +131,11 @@ def test_several_ports_and_hosts_of_one_service(host: Host) -> None:
     first, second = net.tcp("first"), net.tcp("second")
     host.init("db")
     ports = (f"{DB_PORT}:{first.port}", f"{CACHE_PORT}:{second.port}")
-    host("bind", "broker", net.target_address, *ports, "--wait", "15")
+    host("bind", "broker", net.target_address, *ports, "--wait", "50")
     until(lambda: answers(west, DB_PORT) == "first", "the first port is reached")
     until(lambda: answers(west, CACHE_PORT) == "second", "the second port is reached")
     address = own_address()
-    host("forward", "broker", "18001", "18002", "--bind-ip", address, "--wait", "15")
+    host("forward", "broker", "18001", "18002", "--bind-ip", address, "--wait", "50")
     for port, name in ((18001, "first"), (18002, "second")):
         with connected(address, port) as door:
             assert ask(door, "name") == name
@@ -148,7 +148,7 @@ def test_one_gateway_is_revoked_alone_while_the_other_goes_on(host: Host) -> Non
     for name, target in targets.items():
         host.init(name)
         # The site declares it: one port given is the target's.
-        host("bind", "shared", target.address, str(target.port), "--name", name, "--wait", "15")
+        host("bind", "shared", target.address, str(target.port), "--name", name, "--wait", "50")
     assert host.status("one")["bindings"][0]["port"] == SHOP_PORT
     net.ready("shared", dict.fromkeys(targets, 1))
     with contextlib.ExitStack() as stack:
@@ -194,9 +194,9 @@ def test_a_token_file_serves_a_host_without_its_site(host: Host, tmp_path: Path)
     token = net.token(west)
     far = Site("far", tmp_path / "elsewhere", own_address())
     words = ("--name", "far", "--type", "process", "--token", str(token))
-    far.ctl("gateway", "init", *words, "--wait", "15")
+    far.ctl("gateway", "init", *words, "--wait", "50")
     try:
-        far.ctl("gateway", "bind", "db", target.address, str(target.port), "--wait", "15")
+        far.ctl("gateway", "bind", "db", target.address, str(target.port), "--wait", "50")
         (item,) = far.json("gateway", "status", "far")
         assert item["site"]["name"] == "west"
         assert not item["bindings"][0]["declared_here"]  # Its router was told of the service.
@@ -218,7 +218,7 @@ def test_a_port_that_is_taken_is_a_problem_of_its_forward_alone(host: Host) -> N
     host.init("gw")
     done = host("forward", "one", str(taken.port), "--bind-ip", taken.address, code=3)
     assert done["change"] == "created"
-    host("forward", "two", "18003", "--bind-ip", taken.address, "--wait", "15")
+    host("forward", "two", "18003", "--bind-ip", taken.address, "--wait", "50")
     states = {row["service"]: row["state"] for row in host("status", code=3)[0]["forwards"]}
     assert states == {"one": "error", "two": "bound"}
     with connected(taken.address, 18003) as door:

@@ -13,8 +13,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from certs import redeem, tokens
+from certs import authority as authorities
+from certs import keys, redeem, renewal, tokens
 from certs.contexts import CLAIM_ALPN, client_context
+from certs.identity import SiteIdentity
 from certs.tokens import Token
 from tests.scenario.clients import read_all
 from tests.scenario.harness import Network
@@ -164,3 +166,34 @@ def test_the_log_survives_a_thousand_refusals_and_holds_no_secret(desk: Desk) ->
     assert "PRIVATE KEY" not in log
     words = Path(f"/proc/{desk.site.note_pid()}/cmdline").read_bytes()
     assert token.secret.encode() not in words
+
+
+def test_renewals_of_strangers_are_all_refused_alike_and_slowed(desk: Desk, tmp_path: Path) -> None:
+    """A good signature of a site that never was let in, one for another issuer, and none."""
+    token = desk.token()
+    identity = SiteIdentity.create(tmp_path / "stranger")
+    key_pem = keys.to_pem(keys.generate())
+
+    def asks(site: str) -> bytes:
+        return renewal.make_request(identity, site, key_pem, os.urandom(renewal.NONCE_BYTES))
+
+    good = json.loads(asks(token.site_id))
+    swapped = good | {"csr": authorities.make_request(keys.generate())}
+    large = good | {"public_key": "A" * 1024, "signature": "A" * 1024}
+    bodies = (
+        json.dumps(good).encode(),
+        asks(SITE_ID),
+        json.dumps(swapped).encode(),
+        json.dumps(large).encode(),
+        b"",
+        b"[" * 16_000,
+        b"\xff" * 100,
+    )
+    told = {desk.post(token, body, path=f"/renewals/{token.name}") for body in bodies}
+    assert told == {(403, b'{"code":"renewal-refused"}')}
+    for path in ("/renewals/", "/renewals/..", "/renewals/a/b", "/renewals/..%2fca.key"):
+        assert desk.post(token, bodies[0], path=path)[0] == 404
+    one = desk.source()
+    slowed = [desk.post(token, bodies[0], one, f"/renewals/{token.name}")[0] for _ in range(7)]
+    assert slowed == [403] * 5 + [429] * 2
+    assert desk.post(token, request_of(token))[0] == 200, "who is right is let in as ever"

@@ -4,6 +4,7 @@ After each attack the honest link still serves, the router's memory is where it 
 operates the site can read what happened.
 """
 
+import itertools
 import json
 import socket
 import ssl
@@ -415,9 +416,16 @@ def test_odd_loads_at_any_pace_move_nobody_elses_traffic(siege: Siege) -> None:
                 assert fetch(siege.door.address, SHOP_PORT).body == b"room\n"
                 assert fetch(siege.room.address, SHOP_PORT).body == b"room\n"
                 asked += 1
-        last = [insider.identity.router, 10**9, "shop", SHOP_PORT, 7, 1, 9, [15.0, 3, 0, "x"], "y"]
-        insider.send(frames.CONTROL, 0, msgspec.msgpack.encode(["load", [last]]))
-        until(lambda: siege.door.in_flight("shop")["mallory"] == 7, "the last one counts")
+        numbers = itertools.count(10**9)
+
+        def last_counts() -> bool:
+            """Said again until there is budget for it: what is beyond that is not looked at."""
+            last = [next(numbers), "shop", SHOP_PORT, 7, 1, 9, [15.0, 3, 0, "x"], "y"]
+            said = msgspec.msgpack.encode(["load", [[insider.identity.router, *last]]])
+            insider.send(frames.CONTROL, 0, said)
+            return bool(siege.door.in_flight("shop")["mallory"] == 7)
+
+        until(last_counts, "the last one counts")
         assert asked == 24
         assert time.monotonic() - began < 20.0, "reports cost too much"
         for site in (siege.room, siege.door):

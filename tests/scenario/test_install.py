@@ -87,7 +87,8 @@ class Host:
 
     def is_untouched(self) -> bool:
         """Whether nothing of ours is there."""
-        return not self.prefix.exists() and not self.link.exists()
+        manual = self.home / "share" / "man"
+        return not self.prefix.exists() and not self.link.exists() and not manual.exists()
 
 
 @pytest.fixture
@@ -195,6 +196,21 @@ def test_uninstalling_leaves_nothing_but_says_that_sites_stay(host: Host, bundle
     assert "sites are still where they were" in host.install(releases.SCRIPT, "--uninstall")
     assert host.is_untouched()
     assert "not installed" in host.install(releases.SCRIPT, "--uninstall")
+
+
+def test_man_pages_of_the_version_are_where_man_looks_and_go_with_it(
+    host: Host, bundle: Path, tmp_path: Path
+) -> None:
+    manual = host.home / "share" / "man" / "man1"
+    manual.mkdir(parents=True)
+    (manual / "sitectl-mine.1").write_text("somebody else's")
+
+    host.install(bundle / "install.sh")
+    host.install(releases.bundle(tmp_path, "1.1.0") / "install.sh")
+
+    assert '"1.1.0"' in (manual / "sitectl.1").read_text()
+    host.install(releases.SCRIPT, "--uninstall")
+    assert [page.name for page in manual.iterdir()] == ["sitectl-mine.1"]
 
 
 def test_what_routers_run_from_is_not_uninstalled(host: Host, bundle: Path) -> None:

@@ -3,7 +3,6 @@
 import shutil
 import socket
 import ssl
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 
 from tests.scenario.clients import ask, connected, fetch
 from tests.scenario.harness import SHOP_PORT, Network, Site, own_address
-from tests.scenario.waiting import stays, until
+from tests.scenario.waiting import own_time, stays, until
 
 DB_PORT = SHOP_PORT + 1
 
@@ -72,7 +71,7 @@ def test_a_link_shows_both_ends_its_cost_and_its_age(hub: Hub) -> None:
 
 def test_a_used_claim_is_refused_with_its_reason(hub: Hub, link_name: str) -> None:
     token = hub.net.token(hub.hub)
-    hub.third.ctl("link", "create", str(token), "--name", "first", "--wait", "10")
+    hub.third.ctl("link", "create", str(token), "--name", "first", "--wait", "50")
     error = refused_link(hub.other, token, link_name)
     assert "hub" in error or "used" in error
     assert (
@@ -143,7 +142,7 @@ def test_a_link_to_oneself_is_refused(hub: Hub) -> None:
 def test_a_certificate_token_admits_several_sites_each_under_its_own_id(hub: Hub) -> None:
     token = hub.net.token(hub.hub, "--token-type", "cert")
     for site in (hub.other, hub.third):
-        site.ctl("link", "create", str(token), "--name", "shared", "--wait", "10")
+        site.ctl("link", "create", str(token), "--name", "shared", "--wait", "50")
     ids = {link["neighbour"]["name"]: link["neighbour"]["id"] for link in hub.hub.get("links")}
     assert ids["other"] == hub.other.json("status")["id"]
     assert ids["third"] == hub.third.json("status")["id"]
@@ -157,7 +156,7 @@ def test_a_certificate_token_admits_several_sites_each_under_its_own_id(hub: Hub
 def test_the_same_words_again_change_nothing(hub: Hub) -> None:
     token = hub.net.token(hub.hub)
     words = ("link", "create", str(token), "--name", "again", "--cost", "9")
-    hub.other.ctl(*words, "--wait", "10")
+    hub.other.ctl(*words, "--wait", "50")
     before = hub.other.link("again")["since"]
     assert "unchanged" in hub.other.ctl(*words).out
     assert hub.other.link("again")["since"] == before
@@ -167,7 +166,7 @@ def test_the_same_words_again_change_nothing(hub: Hub) -> None:
 
 def test_a_revoked_neighbour_is_cut_off_within_a_second_and_told(hub: Hub) -> None:
     token = hub.net.token(hub.hub)
-    hub.third.ctl("link", "create", str(token), "--name", "hub", "--wait", "10")
+    hub.third.ctl("link", "create", str(token), "--name", "hub", "--wait", "50")
     until(lambda: hub.third.offers("db", {"hub": 1}), "the service is known")
     with (
         connected(hub.third.address, DB_PORT) as door,
@@ -176,11 +175,11 @@ def test_a_revoked_neighbour_is_cut_off_within_a_second_and_told(hub: Hub) -> No
         assert ask(door, "name") == "hub"
         assert ask(kept, "name") == "hub"
         hub.hub.ctl("link", "delete", "third")
-        began = time.monotonic()
+        began = own_time()
         with pytest.raises(ConnectionResetError):
             assert ask(door, "name") == ""
             ask(door, "name")
-        assert time.monotonic() - began < 1.0
+        assert own_time() - began < 1.0
         assert ask(kept, "name") == "hub"
     refused = until(
         lambda: [k for k in hub.third.get("links") if k["state"] == "refused"],
@@ -261,7 +260,7 @@ def test_a_taken_service_port_is_a_problem_of_that_listener_only(hub: Hub) -> No
 
 def test_a_second_router_with_the_same_identity_withdraws_and_says_so(hub: Hub) -> None:
     token = hub.net.token(hub.hub, "--token-type", "cert")
-    hub.other.ctl("link", "create", str(token), "--name", "hub", "--wait", "10")
+    hub.other.ctl("link", "create", str(token), "--name", "hub", "--wait", "50")
     copies = hub.net.state / "copies"
     shutil.copytree(
         hub.other.directory, copies / "other", ignore=shutil.ignore_patterns("admin.sock", "lock")

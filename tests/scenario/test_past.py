@@ -47,7 +47,7 @@ def test_a_burst_is_told_while_it_lasts_and_afterwards(pair: Pair) -> None:
     for target in pair.targets.values():
         target.hold()
     answers = sending(pair.near.address, SHOP_PORT, 6, f"/{SECRET}")
-    until(lambda: len(pair.past("--denied")) == 1, "one was denied")
+    until(lambda: pair.past("--denied"), "one was denied")
     under_way = [one for one in pair.past("--last", "20") if one["outcome"] == "under-way"]
     sites = [one["site"] for one in under_way if not one["waited_s"]]  # One may be in the line.
     assert sorted(sites) == ["far", "far", "near", "near"]
@@ -70,7 +70,7 @@ def test_a_burst_is_told_while_it_lasts_and_afterwards(pair: Pair) -> None:
             assert verdicts(one)["near"] == "full"
             assert one["reason"].startswith("every site with a target is full")
     waited = max(past, key=lambda one: float(one["waited_s"]))
-    assert (waited["outcome"], round(waited["waited_s"])) == ("all-full", 1)
+    assert waited["outcome"] == "all-full" and waited["waited_s"] > 0.9
     told = pair.near.ctl("why", "shop", "--last", "20", "-v", "-o", "json").out
     assert SECRET not in told, "nothing that the client sent"
 

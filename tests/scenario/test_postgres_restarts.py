@@ -14,7 +14,7 @@ from tests.scenario.gateways import Gateway
 from tests.scenario.harness import SHOP_PORT, Network, Site
 from tests.scenario.pgwire import PgError, Session
 from tests.scenario.postgres import Postgres
-from tests.scenario.waiting import stays, until
+from tests.scenario.waiting import own_time, stays, until
 
 PORT = SHOP_PORT + 35
 CLIENTS = 6
@@ -59,11 +59,11 @@ class Pool:
     def _client(self) -> None:
         number = next(self._numbers)
         while not self._stop.is_set():
-            began = time.monotonic()
+            began = own_time()
             try:
                 session = Session(*self._place, timeout_s=HANGS_S)
             except (OSError, EOFError, PgError):
-                self.refused.append(time.monotonic() - began)
+                self.refused.append(own_time() - began)
                 self._stop.wait(PAUSE_S)
                 continue
             with session:
@@ -146,18 +146,18 @@ def test_pooled_clients_are_told_at_once_and_are_back_when_it_is(
     place = pair.place("db")
     with Pool(place) as pool, Session(*place, timeout_s=HANGS_S) as idle:
         until(lambda: pool.all_since(0.0), "all are served")
-        stopped = time.monotonic()
+        stopped = own_time()
         stop(pair.main)
         with contextlib.suppress(ConnectionResetError):
             idle.wait_closed()
-        assert time.monotonic() - stopped < TOLD_WITHIN_S
+        assert own_time() - stopped < TOLD_WITHIN_S
         until(lambda: len(pool.broken) == CLIENTS, "all were told")
-        assert time.monotonic() - stopped < TOLD_WITHIN_S
+        assert own_time() - stopped < TOLD_WITHIN_S
         until(lambda: len(pool.refused) > 3 * CLIENTS, "they try again")
         pair.main.start()
-        up = time.monotonic()
-        until(lambda: pool.all_since(up), "all are served again")
-        back_s = time.monotonic() - up
+        up, up_at = own_time(), time.monotonic()
+        until(lambda: pool.all_since(up_at), "all are served again")
+        back_s = own_time() - up
     assert back_s < BACK_WITHIN_S
     assert not any(isinstance(error, TimeoutError) for error in pool.broken)
     assert max(pool.refused) < REFUSED_WITHIN_S
@@ -168,10 +168,10 @@ def test_connects_are_refused_at_once_when_it_stays_away(pair: Pair) -> None:
     pair.main.stop()
 
     def refused_s() -> float:
-        began = time.monotonic()
+        began = own_time()
         with pytest.raises((OSError, EOFError)):
             Session(*pair.place("db"))
-        return time.monotonic() - began
+        return own_time() - began
 
     first_s = refused_s()
     assert first_s < REFUSED_WITHIN_S
@@ -235,19 +235,19 @@ def test_a_database_that_is_back_is_found_while_nobody_connects(pair: Pair) -> N
     pair.main.stop()
     until(lambda: not any(pair.app.ready_targets("db").values()), "the site knows")
     pair.main.start()
-    up = time.monotonic()
+    up = own_time()
     pair.net.ready("db", {"gate": 1}, pair.app)
-    assert time.monotonic() - up < BACK_WITHIN_S
+    assert own_time() - up < BACK_WITHIN_S
 
 
 def test_a_standby_takes_over_and_gives_back_without_cutting_anybody(pair: Pair) -> None:
     assert pair.served_by() == PORT
     pair.main.stop()
-    stopped = time.monotonic()
+    stopped = own_time()
     until(lambda: pair.app.ready_targets("pair") == {"gate": 0, "spare": 1}, "it is known")
     with Session(*pair.place("pair")) as moved:
         assert moved.value("show port") == str(PORT + 1)
-        assert time.monotonic() - stopped < BACK_WITHIN_S
+        assert own_time() - stopped < BACK_WITHIN_S
         pair.main.start()
         until(lambda: pair.served_by() == PORT, "new ones are with the first again")
         assert moved.value("show port") == str(PORT + 1)

@@ -89,8 +89,8 @@ def test_a_site_over_its_rate_keeps_its_rate_or_nothing_and_takes_all_again(pair
     assert "unchanged" in near.ctl(*set_, "--site-capacity", "none").out
     assert pair.offer(3 * RATE, 2)["far"] == 0
     told = [event["code"] for event in near.get("events")]
-    assert "overflow-begun" in told
-    assert "overflow-ended" in told
+    assert "rate-exceeded" in told
+    assert "rate-kept" in told
 
 
 @pytest.mark.parametrize(

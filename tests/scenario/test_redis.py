@@ -9,7 +9,7 @@ import pytest
 from tests.scenario.gateways import Gateway
 from tests.scenario.harness import SHOP_PORT, Network
 from tests.scenario.redis import Client, Redis, command
-from tests.scenario.waiting import until
+from tests.scenario.waiting import own_time, until
 
 HOST_PORT, SITE_PORT = SHOP_PORT + 33, SHOP_PORT + 34
 PIPELINE = 20_000
@@ -107,10 +107,10 @@ def test_a_pop_that_blocks_is_answered_when_something_comes(both: Both) -> None:
         waiting.send("BLPOP", "queue", "0")
         began = time.monotonic()
         until(lambda: time.monotonic() - began > BLOCKED_S, "it waited", 2 * BLOCKED_S)
-        pushed = time.monotonic()
+        pushed = own_time()
         assert pusher.ask("LPUSH", "queue", "job") == 1
         assert waiting.reply() == [b"queue", b"job"]
-        assert time.monotonic() - pushed < 1
+        assert own_time() - pushed < 1
 
 
 def test_a_client_that_leaves_takes_its_subscription_along(both: Both) -> None:
@@ -124,17 +124,17 @@ def test_a_client_that_leaves_takes_its_subscription_along(both: Both) -> None:
 def test_clients_on_both_sides_see_a_redis_that_goes_and_comes(both: Both) -> None:
     with both.client("far") as client:
         client.send("BLPOP", "nothing", "0")
-        began = time.monotonic()
+        began = own_time()
         both.at_site.stop()
         with pytest.raises((OSError, EOFError)):
             client.reply()
-        assert time.monotonic() - began < 2
+        assert own_time() - began < 2
     until(lambda: not both.gate.ready_targets("far").get("app"), "the gateway knows")
     with pytest.raises((OSError, EOFError)), both.client("far") as client:
         client.ask("PING")
     both.at_site.start()
-    up = time.monotonic()
+    up = own_time()
     both.net.ready("far", {"app": 1}, both.gate)
     with both.client("far") as client:
         assert client.ask("PING") == b"PONG"
-    assert time.monotonic() - up < 3
+    assert own_time() - up < 3

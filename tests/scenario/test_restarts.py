@@ -2,7 +2,6 @@
 
 import signal
 import socket
-import time
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
@@ -21,7 +20,7 @@ from tests.scenario.clients import (
     sending,
 )
 from tests.scenario.harness import SHOP_PORT, Network, Site
-from tests.scenario.waiting import stays, until
+from tests.scenario.waiting import own_time, stays, until
 
 DB_PORT = SHOP_PORT + 1
 
@@ -113,7 +112,7 @@ def test_sigterm_lets_what_is_under_way_finish_and_takes_nothing_new(triangle: T
     target.hold()
     local = sending(last.address, SHOP_PORT, 3, method="POST")
     until(lambda: target.in_hand == 3, "three requests are under way")
-    began = time.monotonic()
+    began = own_time()
     last.signal(signal.SIGTERM)
     until(lambda: not takes_more(one, "three"), "its target is withdrawn", 2.0)
     until(lambda: _refuses(last), "it accepts nothing new", 2.0)
@@ -122,7 +121,7 @@ def test_sigterm_lets_what_is_under_way_finish_and_takes_nothing_new(triangle: T
     target.release()
     assert by_site(local.result()) == Counter(three=3)
     until(last.gone, "it ends")
-    assert time.monotonic() - began < 10
+    assert own_time() - began < 10
 
 
 def takes_more(at: Site, name: str) -> bool:

@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from router.link.ports import ASKS_TARGETS, OpenRequest, Stream, StreamHandler
-from router.main.inquiry import Inquiries, Told
+from router.main.asking.exchange import Asker
+from router.main.asking.targets import Inquiries, Told
 from router.model import limits
 from router.model.adverts import RemoteCandidate
 from router.model.ids import RouterId, SiteId
@@ -107,7 +108,8 @@ def answer_of(site: LyingSite) -> list[Told]:
     )
     answers: list[list[Told]] = []
     network = world["a"].network
-    Inquiries(network, site, world["a"].identity.site).ask([(SERVICE, candidate)], answers.append)
+    asker = Asker(network, site, world["a"].identity.site)
+    Inquiries(network, asker).ask([(SERVICE, candidate)], answers.append)
     for step in site.later:
         step()
     world.run(0.1)
@@ -115,8 +117,11 @@ def answer_of(site: LyingSite) -> list[Told]:
     return told
 
 
+NO_TEXT = b"\x91\x96\xa1\x80\x50\xc3\x00\xc0\x00"  # A name that is not UTF-8.
+
+
 def test_nonsense_is_no_answer_and_is_told_once() -> None:
-    for lie in (b"", b"\xff" * 10, b"\x91\x93\x01\x02\x03", b"\xdd\xff\xff\xff\xff"):
+    for lie in (b"", b"\xff" * 10, b"\x91\x93\x01\x02\x03", b"\xdd\xff\xff\xff\xff", NO_TEXT):
         (told,) = answer_of(LyingSite(lie))
         assert told.targets == ()
 

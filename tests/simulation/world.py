@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from router.documents import Wanted
+from router.documents import Agreement, Wanted
 from router.kubernetes.replicas import WHOLE, divided
 from router.main.memory import MemoryGuard, Use
 from router.main.site_router import SiteRouter
@@ -42,8 +42,15 @@ class Target:
     """
 
     def __init__(
-        self, network: Network, port: int, name: str, service_s: float, all_seen: list[bytes]
+        self,
+        network: Network,
+        port: int,
+        name: str,
+        service_s: float,
+        all_seen: list[bytes],
+        host: str = "127.0.0.1",
     ) -> None:
+        self._host = host
         self._network = network
         self.all_seen = all_seen
         self.name = name
@@ -58,7 +65,7 @@ class Target:
 
     def listen(self) -> None:
         """Take connections, anew after ``listener`` was closed."""
-        self.listener = self._network.listen("127.0.0.1", self.port, self._accept)
+        self.listener = self._network.listen(self._host, self.port, self._accept)
 
     def _accept(self, connection: Connection) -> ConnectionHandler:
         return _TargetConnection(self, self._network, connection)
@@ -188,6 +195,8 @@ class SimSite:
         """Other routers of the same site, which this one dials."""
         self.division = WHOLE
         """Which of them it is: its share of what is stated, as under Kubernetes."""
+        self.shares: Agreement | None = None
+        """Who must agree before it uses what it gains; None: nobody."""
         self.service_sync = True
         self.listeners: dict[str, ListenerSpec] = {}
         self.policies: dict[str, SitePolicySpec] = {}
@@ -238,6 +247,7 @@ class SimSite:
             policies=dict(self.policies),
             declared_at_s=dict(self.declared_at_s),
             siblings=tuple(f"{other.ip}:{LINK_PORT}" for other in self.siblings),
+            shares=self.shares,
         )
         self.router.apply(divided(wanted, self.division), [])
 

@@ -35,6 +35,10 @@ class GrantSecrets:
         self._authority = authority
         self._tasks = tasks
 
+    def use(self, authority: Authority) -> None:
+        """Issue by this one from now on: the site's CA is rotated."""
+        self._authority = authority
+
     def redeem(self, name: str, request: ClaimRequest, now: float, done: Done) -> None:
         """Judge ``request`` at ``now``; ``done`` comes once, when what was decided is kept."""
         self._tasks.create_task(self._redeem(name, request, now, done))

@@ -13,10 +13,12 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from certs import files
+from certs import certificates, files, rotation
 from certs.authority import Authority
+from certs.ca_files import CaFiles
 from certs.errors import CertError
 from certs.identity import SiteIdentity
+from certs.rotation import CaState
 from router.control.kubernetes.errors import CONFLICT, NO_ANSWER, TOO_MANY, ApiError, backoff_s
 from router.control.kubernetes.trust_calls import SECRET, Secrets, refusal, uid_of
 from router.kubernetes.names import IDENTITY_SECRET, ROUTER, SITE_CONFIGMAP
@@ -24,12 +26,14 @@ from router.kubernetes.objects import Object
 from router.kubernetes.secrets import (
     CA_CERTIFICATE,
     CA_KEY,
+    CA_ROTATION,
     IDENTITY_FILES,
     IDENTITY_KEY,
     KEPT_FILES,
     RESTORED,
     data_of,
     identity_secret,
+    with_data,
 )
 from router.model import limits
 from router.model.errors import ConfigError
@@ -66,7 +70,7 @@ async def prepare(api: Secrets, site_dir: Path, rng: random.Random) -> str:
         attempt += 1
     site_id = check(found)
     if found != here:
-        _write_directory(secrets, found)
+        _write_directory(secrets, found, here or {})
     return site_id
 
 
@@ -108,7 +112,11 @@ def _is_identity(found: Object, here: Mapping[str, bytes]) -> bool:
         data = data_of(found, CODE)
     except ConfigError:
         return False
-    return all(data.get(key) == here[key] for key in IDENTITY_FILES)
+    try:
+        check(data)
+    except ConfigError:
+        return False
+    return data[IDENTITY_KEY] == here[IDENTITY_KEY]
 
 
 def check(found: Mapping[str, bytes]) -> str:
@@ -121,10 +129,59 @@ def check(found: Mapping[str, bytes]) -> str:
     except CertError as error:
         raise _damaged(IDENTITY_KEY, error.reason) from error
     try:
-        Authority.from_pem(_text(found, CA_KEY), _text(found, CA_CERTIFICATE), SOURCE)
+        Authority.of_state(ca_of(found), SOURCE)
     except CertError as error:
         raise _damaged(error.subject.removeprefix(f"{SOURCE}: "), error.reason) from error
     return identity.site_id
+
+
+def ca_of(found: Mapping[str, bytes]) -> CaState:
+    """The CA in what the Secret holds, as it is meant. Raises CertError."""
+    data = found.get(CA_ROTATION)
+    under_way = rotation.decode(data, f"{SOURCE}: {CA_ROTATION}") if data else None
+    state = CaState(_text(found, CA_KEY), _text(found, CA_CERTIFICATE), under_way)
+    certificates.read(state.ca_pem, f"{SOURCE}: {CA_CERTIFICATE}")
+    return rotation.whole(state)
+
+
+def with_ca(found: Mapping[str, bytes], state: CaState) -> dict[str, bytes]:
+    """What the Secret holds, but for its CA, which is ``state``."""
+    data = {key: value for key, value in found.items() if key != CA_ROTATION}
+    data |= {CA_KEY: state.key_pem.encode(), CA_CERTIFICATE: state.ca_pem.encode()}
+    if state.rotation is not None:
+        data[CA_ROTATION] = rotation.encode(state.rotation)
+    return data
+
+
+async def propose_ca(api: Secrets, before: CaState, after: CaState) -> ConfigError | None:
+    """Make ``after`` the CA in the Secret if ``before`` is; why not, if we may not.
+
+    Who was faster is heard of by the watch.
+    """
+    try:
+        found = await api.find(SECRET, IDENTITY_SECRET)
+        if found is not None and ca_of(data_of(found, CODE)) == before:
+            await api.replace(with_data(found, with_ca(data_of(found, CODE), after)))
+    except ApiError as error:
+        return None if error.status == CONFLICT else refusal(error, SOURCE, "replace the CA")
+    except (CertError, ConfigError):
+        return None  # `keep` says so.
+    return None
+
+
+def follow(site_dir: Path, seen: Object | None) -> bool:
+    """Take up the CA that the Secret of this identity has now. True: it is another one."""
+    here = _read_directory(site_dir / "secrets")
+    if seen is None or here is None:
+        return False
+    try:
+        data = data_of(seen, CODE)
+        if data.get(IDENTITY_KEY) != here[IDENTITY_KEY]:
+            return False
+        check(data)
+        return CaFiles(site_dir / "secrets").set(ca_of(data))
+    except (ConfigError, CertError):
+        return False
 
 
 def _damaged(key: str, reason: str) -> ConfigError:
@@ -175,7 +232,8 @@ def _new() -> dict[str, bytes]:
 def _read_directory(secrets: Path) -> dict[str, bytes] | None:
     """What an earlier start of this pod left; None unless it is whole."""
     try:
-        found = {name: files.read_secret(secrets / name) for name in IDENTITY_FILES}
+        found = {IDENTITY_KEY: files.read_secret(secrets / IDENTITY_KEY)}
+        found = with_ca(found, CaFiles(secrets).load())
         check(found)
         if (secrets / RESTORED).exists():
             found[RESTORED] = files.read_secret(secrets / RESTORED)
@@ -184,9 +242,12 @@ def _read_directory(secrets: Path) -> dict[str, bytes] | None:
     return found
 
 
-def _write_directory(secrets: Path, found: Mapping[str, bytes]) -> None:
-    """Credentials of links were given to the identity that was here before: they go with it."""
-    shutil.rmtree(secrets / "links", ignore_errors=True)
+def _write_directory(secrets: Path, found: Mapping[str, bytes], here: Mapping[str, bytes]) -> None:
+    """Credentials of links were given to the identity ``here``: with another one they go."""
+    if found[IDENTITY_KEY] != here.get(IDENTITY_KEY):
+        shutil.rmtree(secrets / "links", ignore_errors=True)
     (secrets / RESTORED).unlink(missing_ok=True)
-    for name, data in found.items():
-        files.write_secret(secrets / name, data)
+    for name in (IDENTITY_KEY, RESTORED):
+        if name in found:
+            files.write_secret(secrets / name, found[name])
+    CaFiles(secrets).set(ca_of(found))

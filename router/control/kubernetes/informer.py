@@ -14,12 +14,14 @@ from typing import Protocol
 from router.control.kubernetes.api import ALL_NAMESPACES
 from router.control.kubernetes.errors import FORBIDDEN, NO_ANSWER, NOT_FOUND, ApiError, backoff_s
 from router.control.kubernetes.lists import Page, WatchEvent, typed
-from router.control.kubernetes.selections import Selection
+from router.control.kubernetes.selections import Selection, last_writer
 from router.kubernetes.kinds import KINDS
 from router.kubernetes.objects import Object, metadata, name_of
 from router.model import limits
 
 log = logging.getLogger("router.control.kubernetes")
+
+_WITHOUT_WRITERS = ("Pod", "EndpointSlice")  # Many, and nobody writes wanted state into them.
 
 
 class Reads(Protocol):
@@ -63,6 +65,8 @@ class Informer:
         self._changed = changed
         self._rng = rng
         self._objects: dict[str, Object] = {}
+        self.writers: dict[str, str] = {}
+        """By object: the field manager that wrote last. Not of pods and slices."""
         self._version = ""  # Watch from here; empty: list first.
         self.listed = False
         """A list came, so `objects` is the state at some time."""
@@ -152,10 +156,12 @@ class Informer:
                 for found in page.items:
                     kept = self._selection.keep(typed(found, info))
                     name = self._key(kept)
+                    self._note_writer(name, found)
                     before = self._objects.get(name)
                     objects[name] = before if before == kept else kept
                 version = page.version
                 await asyncio.sleep(0)  # Traffic goes on between the pages of a long list.
+        self.writers = {name: who for name, who in self.writers.items() if name in objects}
         is_news = not self.listed or objects != self._objects
         self._objects, self._version, self.listed = objects, version, True
         if is_news:
@@ -165,13 +171,19 @@ class Informer:
         self._version = event.version or self._version
         name = self._key(event.object)
         if event.kind == "DELETED":
+            self.writers.pop(name, None)
             if self._objects.pop(name, None) is not None:
                 self._changed(self.kind)
         elif event.kind in ("ADDED", "MODIFIED"):
             kept = self._selection.keep(event.object)
+            self._note_writer(name, event.object)
             if self._objects.get(name) != kept:
                 self._objects[name] = kept
                 self._changed(self.kind)
+
+    def _note_writer(self, name: str, found: Object) -> None:
+        if self.kind not in _WITHOUT_WRITERS:
+            self.writers[name] = last_writer(found)
 
     def _key(self, found: Object) -> str:
         if self._selection.namespace != ALL_NAMESPACES:

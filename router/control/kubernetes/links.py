@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from certs import keys, names, tokens
+from certs import certificates, keys, names, tokens
 from certs.authority import Leaf
 from certs.credentials import Credential, LinkStore
 from certs.errors import CertError
@@ -298,7 +298,8 @@ class LinkSecrets:
         if not kept.fits(wanted):
             return False
         has_key = self._has(name, wanted) and self._store.has_key(name)
-        if has_key and (kept.credential is None or self._store.load(name).credential is not None):
+        ours = self._store.load(name).credential if has_key else None
+        if has_key and (kept.credential is None or not _is_newer(kept.credential, ours)):
             return False
         self._restore(name, wanted, kept.key_pem, kept.credential)
         return True
@@ -315,9 +316,9 @@ class LinkSecrets:
         """What the link's Secret shall hold by the directory; None: that has no key yet."""
         if not self._has(name, wanted) or not self._store.has_key(name):
             return None
-        return _files(
-            wanted.token, self._store.redeeming_key(name), self._store.load(name).credential
-        )
+        credential = self._store.load(name).credential
+        key = self._store.redeeming_key(name) if credential is None else credential.leaf.key_pem
+        return _files(wanted.token, key, credential)
 
 
 class _Kept(msgspec.Struct, frozen=True):
@@ -343,6 +344,14 @@ class _Kept(msgspec.Struct, frozen=True):
 
     def fits(self, wanted: _Wanted) -> bool:
         return self.token is not None and tokens.fingerprint(self.token) == wanted.fingerprint
+
+
+def _is_newer(kept: Credential, ours: Credential | None) -> bool:
+    """Another replica has renewed it: all use what lasts longest."""
+    if ours is None:
+        return True
+    ends = certificates.expires_at(ours.leaf.chain_pem)
+    return certificates.expires_at(kept.leaf.chain_pem) > ends
 
 
 def _files(token: Token, key_pem: str, credential: Credential | None) -> dict[str, bytes]:

@@ -61,6 +61,10 @@ class TokenRequests:
         self._filled_at: dict[str, float] = {}  # By UID.
         self._errors: dict[str, ConfigError] = {}
 
+    def use(self, authority: Authority) -> None:
+        """Fill by this one from now on: the site's CA is rotated."""
+        self._issuer = msgspec.structs.replace(self._issuer, authority=authority)
+
     @property
     def errors(self) -> tuple[ConfigError, ...]:
         """Requests that wait or cannot be filled, and why."""
@@ -149,7 +153,7 @@ class TokenRequests:
         is_ours = token.kind == "certificate" and self._issuer.authority.issued(certificate)
         if not is_ours or certificates.needs_renewal(token.certificate_pem, now):
             return None
-        return token if token.ca_pem == self._issuer.authority.ca_pem else None
+        return token if token.ca_pem == self._issuer.authority.trusted_pem else None
 
     def _token(
         self, name: str, carried: Token | None, endpoints: tuple[Endpoint, ...], now: float

@@ -13,6 +13,7 @@ from router.control.kubernetes.errors import ApiError
 from router.control.kubernetes.trust_calls import (
     SECRET,
     Secrets,
+    is_older,
     is_overtaken,
     refusal,
     version_of,
@@ -63,7 +64,7 @@ class RevokedSecret:
             self._damage = error
             return
         self._damage = None
-        if found is not None and not _is_older(version_of(found), self._version):
+        if found is not None and not is_older(version_of(found), self._version):
             self._unseen = []
         for change in (*self._unseen, *self._unkept):
             listed = change.applied_to(listed)
@@ -128,8 +129,3 @@ def _list_of(found: Object | None) -> Revoked:
             hint=f"Restore it, or revoke anew after: kubectl delete secret {REVOKED_SECRET}",
             code=CODE,
         ) from error
-
-
-def _is_older(version: str, than: str) -> bool:
-    """Versions grow (KEP-5504); one that is no number is taken for new."""
-    return version.isdecimal() and than.isdecimal() and int(version) < int(than)

@@ -4,7 +4,7 @@ What changes without meaning anything here (versions, status of workloads, times
 that such a change makes no new state.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -141,6 +141,14 @@ def _headed(found: Kept) -> Kept:
     if ours := {name: text for name, text in annotations.items() if name.startswith(PREFIX)}:
         kept["annotations"] = ours
     return _only(found, ("apiVersion", "kind")) | {"metadata": kept}
+
+
+def last_writer(found: Mapping[str, Any]) -> str:
+    """The field manager that wrote last (``kubectl-edit``, ``argocd-controller``, ``sitectl``)."""
+    entries = _list(_dict(found.get("metadata")).get("managedFields"))
+    told = [one for one in entries if isinstance(one.get("manager"), str)]
+    newest = max(told, key=lambda one: str(one.get("time") or ""), default={})
+    return str(newest.get("manager", ""))
 
 
 def _only(found: Kept, names: Iterable[str]) -> Kept:

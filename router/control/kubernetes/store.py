@@ -92,6 +92,8 @@ class KubernetesStore:
         self._memory = Memory(began_at=time.monotonic())
         self._may_name_pods: bool | None = None
         self._last: Reading | None = None
+        self.documents: tuple[Document, ...] = ()
+        """Those that count, as last seen, without the pods that they stand for."""
         self._shares_until: float | None = None  # Unix seconds.
         self._away_since = ""  # UTC, for people; empty: the server answers.
         self._look_s = 0.0
@@ -148,6 +150,15 @@ class KubernetesStore:
                 code="SW0109",
             )
         return self._last
+
+    def author(self, source: str) -> str:
+        """Which field manager wrote the object of ``KIND/NAME[KEY]`` last; empty: unknown."""
+        kind, _, name = source.partition("[")[0].partition("/")
+        found = (
+            one.writers[name] for one in self._informers if one.kind == kind and name in one.writers
+        )
+        manager = next(found, "")
+        return f"{manager}, field manager of {kind}/{name}" if manager else ""
 
     def poke(self) -> None:
         """Look now, whether anything changed or not."""
@@ -221,17 +232,20 @@ class KubernetesStore:
         if wanted is None:
             return None
         self._acceptance.served(documents)
+        self.documents = tuple(documents)
         self._replan(wanted, dirty)
         assert self._plan is not None
         wanted = msgspec.structs.replace(wanted, inner_ports=self._plan.inner_ports)
         pods = self._snapshot.of("Pod")
         shares, self._shares_until = replicas.division(pods, self._pod, time.time())
-        few = replicas.too_few(wanted, shares)
-        errors = self._errors([*expanded.errors, *remaining, *self._plan.findings, *few])
+        errors = self._errors([*expanded.errors, *remaining, *self._plan.findings])
         wanted = replicas.divided(wanted, shares)
         if wanted.site.ingress != "none":  # Else none of them listens for links.
             siblings = replicas.to_dial(pods, self._pod, self._families, wanted.site.bind_port)
-            wanted = msgspec.structs.replace(wanted, siblings=siblings)
+            agreement, until = replicas.shares(pods, self._pod, time.time())
+            ends = (one for one in (self._shares_until, until) if one is not None)
+            self._shares_until = min(ends, default=None)
+            wanted = msgspec.structs.replace(wanted, siblings=siblings, shares=agreement)
         reading = news(self._last, wanted, errors)
         self._last = reading or self._last
         self._tell_followers(Look(self._snapshot, self._picture, self._plan, self._last))

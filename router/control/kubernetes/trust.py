@@ -17,16 +17,23 @@ from typing import NamedTuple
 
 from certs import claims
 from certs.authority import Authority
-from certs.claims import ClaimRequest
+from certs.certificates import begins_at
+from certs.claims import ClaimRequest, Grant
 from certs.credentials import LinkStore
 from certs.errors import CertError
 from certs.identity import SiteIdentity
+from certs.register import DIRECTORY, Register
 from certs.revocation import Revocation, Revocations
+from certs.rotation import CaState
 from router.control.kubernetes import identity
+from router.control.kubernetes.admitted import AdmittedSecrets
 from router.control.kubernetes.api import Api
+from router.control.kubernetes.console import DIRECTORY as CONSOLE_DIRECTORY
+from router.control.kubernetes.console import ConsoleUsers
 from router.control.kubernetes.errors import ApiError
 from router.control.kubernetes.grants import Done, GrantSecrets
 from router.control.kubernetes.links import Hindrance, LinkSecrets
+from router.control.kubernetes.proxies import ProxySecrets
 from router.control.kubernetes.requests import Issuer, TokenRequests
 from router.control.kubernetes.revoked import RevokedSecret
 from router.control.kubernetes.tls import TlsSecrets, named
@@ -68,6 +75,7 @@ class SecretTrust:
         self._site_dir, self._secrets_dir = site_dir, secrets
         self._identity_error: ConfigError | None = None
         self._site_uid = ""
+        self._ca_proposed: tuple[CaState, CaState] | None = None
         self.links_changed: Callable[[], None] = _nobody
         """Called when links can be dialled that could not be before, or others than before."""
         self.revocations_changed: Callable[[], None] = _nobody
@@ -75,12 +83,16 @@ class SecretTrust:
         self.errors_changed: Callable[[], None] = _nobody
         """Called when `errors` are others."""
         self.site_id = site.site_id
-        self._links = LinkSecrets(api, LinkStore(secrets / "links"), site.site_id, clock)
+        links = LinkStore(secrets / "links")
+        self._links = LinkSecrets(api, links, site.site_id, clock)
+        self._proxies = ProxySecrets(links)
         self._revoked = RevokedSecret(api, Revocations(secrets), lambda: self.revocations_changed())
+        self._admitted = AdmittedSecrets(api, Register(secrets / DIRECTORY))
         issuer = Issuer(self._authority, site.site_id, api.namespace)
         self._requests = TokenRequests(api, issuer, clock)
         self._grants: GrantSecrets | None = None  # While `run` does.
         self._tls: TlsSecrets | None = None
+        self._console: ConsoleUsers | None = None
         self._seen: Seen | None = None
         self._told: tuple[ConfigError, ...] = ()
         self._exposed: Object | None = None
@@ -94,11 +106,15 @@ class SecretTrust:
     @property
     def errors(self) -> tuple[ConfigError, ...]:
         """All that is wrong with the Secrets of this namespace, or hinders us to keep some."""
-        own = tuple(e for e in (self._identity_error, self._exposed_error) if e is not None)
+        console = None if self._console is None else self._console.error
+        hindered = (self._identity_error, self._exposed_error, console)
+        own = tuple(e for e in hindered if e is not None)
         tls = () if self._tls is None else self._tls.errors
         return (
             *self._links.errors,
+            *self._proxies.errors,
             *self._revoked.errors,
+            *self._admitted.errors,
             *self._requests.errors,
             *tls,
             *own,
@@ -118,6 +134,50 @@ class SecretTrust:
         """Keep what the router did to the list of the revoked."""
         self._revoked.revoked(change)
         self.poke()
+
+    def admitted(self, site: str) -> None:
+        """Keep what the register has of ``site``."""
+        self._admitted.changed(site)
+        self.poke()
+
+    def forget_admitted(self) -> None:
+        """Keep nothing of what it had; its Secrets are gone already."""
+        self._admitted.forget_all()
+
+    def keep_ca(self, before: CaState, after: CaState) -> None:
+        """Make ``after`` the CA in the Secret, unless another replica is faster."""
+        self._ca_proposed = (before, after)
+        self.poke()
+
+    def granted(self) -> list[Grant]:
+        """Every claim, as the namespace has it. Raises CertError for one that is damaged."""
+        if self._seen is None:
+            return []
+        found = self._seen.snapshot.of(SECRET).values()
+        try:
+            return [
+                claims.decode(data_of(one).get(GRANT_FILE, b""), SECRET)
+                for one in found
+                if is_type(one, "grant")
+            ]
+        except ConfigError as error:
+            raise CertError(SECRET, error.reason, error.hint) from error
+
+    def last_chain(self, site: str) -> str | None:
+        """Of ``site``, by the grants that were seen last."""
+        if self._seen is None:
+            return None
+        chains: list[str] = []
+        for found in self._seen.snapshot.of(SECRET).values():
+            if not is_type(found, "grant"):
+                continue
+            try:
+                grant = claims.decode(data_of(found).get(GRANT_FILE, b""), SECRET)
+            except (CertError, ConfigError):
+                continue
+            if not grant.revoked:
+                chains += [use.chain for use in grant.redeemed if use.site_id == site]
+        return max(chains, key=begins_at, default=None)
 
     def hindrance(self, link: str) -> Hindrance | None:
         """Why a wanted link has no token yet; None: it has one."""
@@ -139,13 +199,29 @@ class SecretTrust:
         if SECRET not in snapshot.missing:
             secrets = snapshot.of(SECRET)
             ours = {name: found for name, found in secrets.items() if TYPE_LABEL in labels(found)}
+            if wanted is not None:  # Before its link is dialled.
+                self._proxies.look(picture.tokens, ours, wanted)
             if self._links.look(picture.tokens, ours):
                 self.links_changed()
             self._revoked.look(ours)
+            self._admitted.look(ours)
+            self._follow_ca(secrets.get(IDENTITY_SECRET))
             if self._tls is not None and wanted is not None:
                 self._tls.look(named(wanted), ours)
+            if self._console is not None:
+                self._console.look(picture.options)
         self._look_at_requests()
         self.poke()
+
+    def _follow_ca(self, seen: Object | None) -> None:
+        """In the caller's turn: who was shut out by another CA is so at every replica at once."""
+        if not identity.follow(self._site_dir, seen):
+            return
+        self._authority = Authority.load(self._secrets_dir)
+        if self._grants is not None:
+            self._grants.use(self._authority)
+        self._requests.use(self._authority)
+        self.revocations_changed()
 
     def _look_at_requests(self) -> None:
         if self._seen is None:
@@ -172,6 +248,9 @@ class SecretTrust:
             self._grants = GrantSecrets(self._api, self._authority, tasks)
             self._tls = TlsSecrets(
                 self._api, self._secrets_dir / "tls", tasks, self._rng, self._heard_of_tls
+            )
+            self._console = ConsoleUsers(
+                self._api, self._secrets_dir / CONSOLE_DIRECTORY, tasks, self._rng, self.poke
             )
             if self._seen is not None:
                 self._take_up(*self._seen)
@@ -216,6 +295,7 @@ class SecretTrust:
         try:
             async with asyncio.timeout(limits.TRUST_LAST_S):
                 await self._revoked.step()
+                await self._admitted.step()
                 await self._links.step(_nobody)
         except TimeoutError:
             log.warning("the end came before all secrets of the site could be kept")
@@ -224,10 +304,14 @@ class SecretTrust:
         """Once all that is open. What fails is in `errors` and comes again."""
         await self._revoked.step()  # First: somebody may not come in any more.
         async with asyncio.TaskGroup() as tasks:  # One of them that hangs holds up no other.
-            tasks.create_task(self._links.step(self.links_changed))
+            # Looked up when it is called: the router may be told of it during this step.
+            tasks.create_task(self._links.step(lambda: self.links_changed()))
+            tasks.create_task(self._admitted.step())
             tasks.create_task(self._keep_identity())
             tasks.create_task(self._fill_requests())
             tasks.create_task(self._sweep())
+            if self._console is not None:
+                tasks.create_task(self._console.step())
         told, self._told = self._told, self.errors
         if list(map(str, told)) != list(map(str, self._told)):
             self.errors_changed()
@@ -243,6 +327,12 @@ class SecretTrust:
         snapshot, picture, _ = self._seen
         if picture.options is not None and SECRET not in snapshot.missing:
             seen = snapshot.get(SECRET, IDENTITY_SECRET)
+            if self._ca_proposed is not None:
+                (before, after), self._ca_proposed = self._ca_proposed, None
+                refused = await identity.propose_ca(self._api, before, after)
+                if refused is not None:
+                    self._identity_error = refused
+                    return
             self._site_uid = self._site_uid or uid_of(
                 snapshot.get("ConfigMap", SITE_CONFIGMAP) or {}
             )

@@ -14,7 +14,6 @@ from router.model.errors import ConfigError
 ItemT = TypeVar("ItemT")
 
 SECRET: Final = "Secret"
-ALREADY_EXISTS: Final = CONFLICT
 
 
 class Secrets(Protocol):
@@ -69,6 +68,11 @@ def uid_of(found: Object) -> str:
     """Its UID; empty: not told."""
     uid = metadata(found).get("uid", "")
     return uid if isinstance(uid, str) else ""
+
+
+def is_older(version: str, than: str) -> bool:
+    """Versions grow (KEP-5504); one that is no number is taken for new."""
+    return version.isdecimal() and than.isdecimal() and int(version) < int(than)
 
 
 def is_overtaken(error: ApiError) -> bool:

@@ -37,7 +37,6 @@ _OF_CONNECTIONS = frozenset(
 )
 _SECRET = frozenset((b"authorization", b"proxy-authorization", b"cookie", b"set-cookie"))
 _LINE_EXTRA_BYTES = len(b":  HTTP/1.1")
-_FIELD_EXTRA_BYTES = len(b": \r\n")
 _GRPC = b"application/grpc"
 FIELD_COST_BYTES = 32  # What RFC 9113, 6.5.2 counts for each field beside its bytes.
 _TRAILERS = (b"te", b"trailers")

@@ -14,6 +14,7 @@ them out would look like a change.
 
 from router.kubernetes.image import IMAGE
 from router.kubernetes.manifests.access import ingress_kind
+from router.kubernetes.manifests.console import CONSOLE_KINDS
 from router.kubernetes.manifests.controller import CONTROLLER, WATCH_NAMESPACE, controller_objects
 from router.kubernetes.manifests.parts import (
     PROBES_PORT,
@@ -31,6 +32,7 @@ from router.kubernetes.manifests.site import (
 )
 
 __all__ = [
+    "CONSOLE_KINDS",
     "CONTROLLER",
     "IMAGE",
     "OPTIONAL_KINDS",

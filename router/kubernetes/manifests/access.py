@@ -4,7 +4,7 @@ from typing import Final
 
 from router.kubernetes import names
 from router.kubernetes.addresses import LINK_PORT, link_host
-from router.kubernetes.manifests.parts import Json, metadata, own_labels
+from router.kubernetes.manifests.parts import CONSOLE_PORT_NAME, Json, metadata, own_labels
 from router.kubernetes.picture import SiteOptions
 
 _SERVICE_TYPES: Final = {"loadbalancer": "LoadBalancer", "nodeport": "NodePort"}
@@ -109,7 +109,7 @@ def _http_proxy(options: SiteOptions, namespace: str, host: str) -> Json:
 
 
 def network_policy(options: SiteOptions, namespace: str) -> Json:
-    """Links from anywhere, services from this namespace only; who reads figures, from theirs."""
+    """Links and browsers from anywhere, services from here, readers of figures from theirs."""
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -122,6 +122,7 @@ def network_policy(options: SiteOptions, namespace: str) -> Json:
             "ingress": [
                 {"ports": [{"port": "link", "protocol": "TCP"}]},
                 {"from": [{"podSelector": {}}]},
+                {"ports": [{"port": CONSOLE_PORT_NAME, "protocol": "TCP"}]},  # By a login.
                 {
                     "ports": [{"port": "probes", "protocol": "TCP"}],
                     "from": [

@@ -6,9 +6,11 @@ from typing import Final
 
 from router.kubernetes import names, texts
 from router.kubernetes.addresses import LINK_PORT
+from router.kubernetes.console import PORT as CONSOLE_PORT
 from router.kubernetes.image import PULL_POLICY, PullPolicy
 from router.kubernetes.manifests import resources
 from router.kubernetes.manifests.parts import (
+    CONSOLE_PORT_NAME,
     PROBES_PORT,
     STATE_DIR,
     TMP_DIR,
@@ -119,6 +121,7 @@ def _container(options: SiteOptions, image: str, pull_policy: PullPolicy) -> Jso
         "ports": [
             {"name": "link", "containerPort": LINK_PORT, "protocol": "TCP"},
             {"name": "probes", "containerPort": PROBES_PORT, "protocol": "TCP"},
+            {"name": CONSOLE_PORT_NAME, "containerPort": CONSOLE_PORT, "protocol": "TCP"},
         ],
         **probes("probes"),
         "lifecycle": {"preStop": {"exec": {"command": ["sleep", str(PRE_STOP_S)]}}},

@@ -13,6 +13,9 @@ PROBES_PORT: Final = 9090
 SIDECAR_PROBES_PORT: Final = 55672
 """Beside an application, whose own ports are unknown, 9090 among them quite often."""
 
+CONSOLE_PORT_NAME: Final = "console"
+"""Stated whether there is a console or not: switching it on replaces no pod."""
+
 STATE_DIR: Final = "/var/lib/spillway"
 TMP_DIR: Final = "/tmp"
 

@@ -9,6 +9,7 @@ from router.kubernetes import names
 from router.kubernetes.addresses import link_host
 from router.kubernetes.image import PULL_POLICY, PullPolicy
 from router.kubernetes.manifests.access import access, ingress_kind, network_policy
+from router.kubernetes.manifests.console import console_objects, login_annotations
 from router.kubernetes.manifests.deployment import deployment, disruption_budget
 from router.kubernetes.manifests.parts import Json, metadata
 from router.kubernetes.manifests.rights import HEADLESS, Right, router_rights
@@ -44,10 +45,11 @@ def render(
     """
     rights = router_rights(ingress_kind(options, openshift=openshift), openshift=openshift)
     objects: list[Json] = [
-        _service_account(options, namespace),
+        _service_account(options, namespace, openshift=openshift),
         role(names.ROUTER, namespace, rights, labels=options.labels),
         role_binding(names.ROUTER, namespace, labels=options.labels),
         *access(options, namespace, openshift=openshift),
+        *console_objects(options, namespace, openshift=openshift),
         deployment(options, namespace, image, drain_grace_s, pull_policy),
     ]
     if options.routers > 1:
@@ -131,12 +133,13 @@ def owned(objects: tuple[Object, ...], owner: Object) -> list[Object]:
     ]
 
 
-def _service_account(options: SiteOptions, namespace: str) -> Json:
+def _service_account(options: SiteOptions, namespace: str, *, openshift: bool) -> Json:
+    annotations = {**options.annotations, **login_annotations(options, openshift=openshift)}
     return {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
         "metadata": metadata(
-            names.ROUTER, namespace, labels=options.labels, annotations=options.annotations
+            names.ROUTER, namespace, labels=options.labels, annotations=annotations
         ),
         "automountServiceAccountToken": False,  # The router's pods say that they want it.
     }

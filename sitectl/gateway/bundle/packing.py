@@ -14,7 +14,7 @@ import tempfile
 import time
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -154,7 +154,7 @@ def _token(
         return kept
     trust = site.trust
     taken = {grant.name for grant in trust.granted()}
-    words = {} if wish.life_s is None else {"life_s": wish.life_s}
+    words: dict[str, Any] = {} if wish.life_s is None else {"life_s": wish.life_s}
     token = certificate_token(
         trust.authority(),
         name=free_grant_name(wish.name, taken),
@@ -190,7 +190,7 @@ def _kept_token(
         token.kind == "certificate"
         and bool(grants)
         and not grants[0].revoked
-        and token.ca_pem == site.trust.authority().ca_pem
+        and token.ca_pem == site.trust.authority().trusted_pem
         and (token.endpoints, token.cost) == (dialled, wish.cost)
         and token.expires_at > now + LEFT_S
         and not site.trust.is_revoked(grants[0].redeemed[0].site_id)

@@ -5,7 +5,7 @@ import contextlib
 import io
 import json
 import stat
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from router.admin.server import serving
 from router.admin.views import (
     AffinityView,
     BurstView,
+    CaView,
     LinkView,
     ListenerView,
     PastDecision,
@@ -128,6 +129,17 @@ class FakeRouter:
     def bursts(self) -> Sequence[BurstView]:
         return []
 
+    def ca(self) -> CaView:
+        return CaView(
+            phase="one",
+            since=None,
+            until=None,
+            next="it is replaced by itself",
+            hurried=False,
+            certificates=(),
+            waiting=(),
+        )
+
     def network(self) -> Sequence[SiteView]:
         return []
 
@@ -188,9 +200,9 @@ class FakeRouter:
     def ready(self) -> bool:
         return self.is_ready
 
-    def metrics(self) -> MetricValues:
+    def metrics(self) -> Iterator[MetricValues]:
         self.scrapes += 1
-        return MetricValues(
+        yield MetricValues(
             numbers={"spillway_requests_total": {("shop", "8080", "http", 'we"st\n', "2xx"): 3}},
             histograms={
                 "spillway_request_seconds": {
@@ -394,6 +406,7 @@ def test_commands_are_carried_out_or_refused_without_effect(tmp_path: Path) -> N
                 (b'{"command": 7}', 400),
                 (b'{"command": "reload", "also": 1}', 400),
                 (b"not json", 400),
+                (b'{"command": "\x80"}', 400),
                 (b"[" * 100_000, 400),
                 (b"x" * 2_000_000, 413),
             ):

@@ -1,15 +1,20 @@
-"""By which of its routers a remote site is reached."""
+"""A site of several routers: one candidate, and which of the routers is taken."""
+
+from collections import Counter
 
 import msgspec
+import pytest
 
 from router.balance.balancer import ServiceBalancer
+from router.balance.decisions import Decision, NoChoice
+from router.balance.egresses import OWN_ROUTER
 from router.balance.ledger import LocalLedger
-from router.balance.replicas import one_of_each_site
 from router.model.adverts import RemoteCandidate
+from router.model.capacity import TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.specs import PolicySpec
 
-OWN, OTHER = SiteId("own"), SiteId("other")
+OWN, OTHER, THIRD = SiteId("own"), SiteId("other"), SiteId("third")
 
 
 def candidate(router: str, site: SiteId = OTHER, **fields: object) -> RemoteCandidate:
@@ -17,7 +22,7 @@ def candidate(router: str, site: SiteId = OTHER, **fields: object) -> RemoteCand
         site=site,
         site_name=site,
         router=RouterId(router),
-        path_cost=1,
+        path_cost=0 if site == OWN else 1,
         paths=((RouterId(router),),),
         targets_ready=1,
         capacity=4,
@@ -26,36 +31,170 @@ def candidate(router: str, site: SiteId = OTHER, **fields: object) -> RemoteCand
     return msgspec.structs.replace(plain, **fields)
 
 
-def test_one_that_takes_requests_comes_before_a_nearer_one_that_does_not() -> None:
-    useful = candidate("far", path_cost=9)
-    for useless in (
-        candidate("near", draining=True),
-        candidate("near", targets_ready=0),
-        candidate("near", capacity=0),
-    ):
-        assert one_of_each_site([useless, useful], OWN) == [useful]
-        assert one_of_each_site([useful, useless], OWN) == [useful]
-    assert one_of_each_site([useful, candidate("near")], OWN) == [candidate("near")]
+class Here:
+    """A balancer of a router with one target of ``capacity``; None: without targets."""
+
+    def __init__(self, capacity: int | None, policy: PolicySpec | None = None) -> None:
+        self.ledger = LocalLedger()
+        if capacity is not None:
+            self.ledger.set_targets({"t:1": TargetTerms(name="t", capacity=capacity)})
+            self.ledger.set_ready("t:1", True)
+        self.balancer = ServiceBalancer(
+            ServiceKey("db", 1), OWN, "own", self.ledger, policy or PolicySpec()
+        )
+
+    def take(self, excluded: frozenset[str] = frozenset(), session: int = 0) -> str:
+        """The place of the next request, which begins there; why there is none."""
+        choice = self.balancer.select(0.0, excluded, session=session)
+        if isinstance(choice, NoChoice):
+            return choice.reason
+        if choice.local:
+            self.ledger.try_acquire(0.0)
+        else:
+            self.balancer.opened(choice.site, choice.path[-1])
+        return choice.place
 
 
-def test_equal_ones_are_shared_out_among_those_who_ask_and_each_keeps_its_own() -> None:
-    both = [candidate("1"), candidate("2")]
-    chosen = {name: one_of_each_site(both, SiteId(name))[0].router for name in map(str, range(20))}
-    assert set(chosen.values()) == {"1", "2"}
-    for name, router in chosen.items():
-        assert one_of_each_site(both[::-1], SiteId(name))[0].router == router
+def test_own_slots_come_first_then_those_of_other_routers_then_other_sites() -> None:
+    here = Here(2)
+    here.balancer.set_remotes([candidate("2", OWN), candidate("9", OTHER, capacity=1)])
+    taken = [here.take() for _ in range(8)]
+    assert taken == [OWN_ROUTER] * 2 + ["2"] * 4 + [OTHER, "all-full"]
 
 
-def test_no_request_goes_around_to_another_router_of_its_own_site() -> None:
-    assert one_of_each_site([candidate("1", OWN), candidate("2")], OWN) == [candidate("2")]
+def test_a_request_that_another_router_of_this_site_takes_is_no_overflow() -> None:
+    here = Here(0)
+    here.balancer.set_remotes([candidate("2", OWN), candidate("9")])
+    choice = here.balancer.select(0.0)
+    assert isinstance(choice, Decision)
+    assert (choice.site, choice.local, choice.router) == (OWN, False, "2")
+    assert not choice.overflow
+    assert choice.reason == "local site has room, at another of its routers"
 
 
-def test_the_load_of_the_router_that_is_not_used_says_nothing_of_the_one_that_is() -> None:
-    balancer = ServiceBalancer(ServiceKey("db", 1), OWN, "own", LocalLedger(), PolicySpec())
-    balancer.set_remotes([candidate("1", draining=True), candidate("2")])
-    assert balancer.reaches(OTHER, RouterId("2"))
-    assert not balancer.reaches(OTHER, RouterId("1"))
-    balancer.report_load(OTHER, 4, 1, 4, 0.0)
-    balancer.set_remotes([candidate("1"), candidate("2", draining=True)])
-    (other,) = [one for one in balancer.explain(1.0).candidates if one.site == OTHER]
-    assert other.in_flight == 0, "that was of the other router"
+@pytest.mark.parametrize("name", ["fill", "balanced", "spread", "failover"])
+def test_under_every_policy_the_routers_of_a_site_give_out_all_their_slots(name: str) -> None:
+    here = Here(1, PolicySpec(name=name))
+    here.balancer.set_remotes([candidate("2", OWN), candidate("3", OWN)])
+    assert Counter(here.take() for _ in range(10)) == {OWN_ROUTER: 1, "2": 4, "3": 4, "all-full": 1}
+
+
+def test_a_weight_is_the_sites_however_many_routers_it_has() -> None:
+    here = Here(50, PolicySpec(name="split", weights={"own": 1, "other": 1}))
+    here.balancer.set_remotes(
+        [candidate("2", OWN), *(candidate(n, OTHER, capacity=50) for n in "789")]
+    )
+    taken = Counter(here.take() for _ in range(40))
+    assert taken[OWN_ROUTER] + taken["2"] == 20
+
+
+@pytest.mark.parametrize(("shares", "of_other"), [(True, 20), (False, 30)])
+def test_targets_count_once_where_routers_share_them_and_each_where_they_do_not(
+    shares: bool, of_other: int
+) -> None:
+    here = Here(99, PolicySpec(name="spread"))
+    pair = [candidate(n, capacity=99, shares_targets=shares) for n in "78"]
+    here.balancer.set_remotes(pair if shares else [*pair[:1], *pair[1:]])
+    taken = Counter(here.take() for _ in range(40 if shares else 45))
+    assert taken["7"] + taken["8"] == of_other
+
+
+def test_the_capacity_of_a_site_elsewhere_is_the_sum_over_its_routers() -> None:
+    here = Here(None)
+    here.balancer.set_remotes([candidate("7"), candidate("8", capacity=3), candidate("9", THIRD)])
+    other = here.balancer.explain(0.0).candidates[1]
+    assert (other.site, other.capacity, other.free) == (OTHER, 7, 7)
+    taken = Counter(here.take() for _ in range(12))
+    assert taken == {"7": 4, "8": 3, THIRD: 4, "all-full": 1}
+
+
+def test_one_that_refused_is_left_out_and_its_sibling_asked_before_a_dearer_site() -> None:
+    here = Here(None)
+    here.balancer.set_remotes([candidate("7"), candidate("8"), candidate("9", THIRD, path_cost=5)])
+    here.balancer.refused(OTHER, 4, 0.0, RouterId("7"))
+    assert here.take(frozenset({"7"})) == "8"
+    assert here.take(frozenset({"7", "8"})) == THIRD
+    assert here.take(frozenset({OTHER})) == THIRD
+
+
+def test_one_waits_at_every_full_router_and_here() -> None:
+    here = Here(0)
+    here.balancer.set_remotes([candidate("2", OWN, capacity=0), candidate("7", capacity=0)])
+    choice = here.balancer.select(0.0)
+    assert isinstance(choice, NoChoice)
+    assert choice.local_waitable
+    assert [(one.place, one.spills) for one in choice.waitable] == [("2", False), (OTHER, True)]
+
+
+def test_one_waits_at_a_router_that_refused_but_at_none_without_targets() -> None:
+    here = Here(None)
+    here.balancer.set_remotes([candidate("2", OWN), candidate("3", OWN, targets_ready=0)])
+    here.balancer.refused(OWN, 4, 0.0, RouterId("2"))
+    choice = here.balancer.select(0.0, frozenset({"2"}), refused=frozenset({"2"}))
+    assert isinstance(choice, NoChoice)
+    assert [one.place for one in choice.waitable] == ["2"]
+    assert not choice.local_waitable
+
+
+def test_a_draining_router_is_not_chosen_and_the_site_does_not_drain_with_it() -> None:
+    here = Here(None)
+    here.balancer.set_remotes([candidate("7", draining=True), candidate("8"), candidate("9")])
+    assert {here.take() for _ in range(8)} == {"8", "9"}
+    assert not any(one.verdict == "draining" for one in here.balancer.explain(0.0).candidates)
+
+
+def test_a_router_that_is_nearer_comes_first_and_the_farther_ones_when_it_is_full() -> None:
+    here = Here(None)
+    through = (RouterId("7"), RouterId("8"))
+    here.balancer.set_remotes([candidate("8", paths=(through,)), candidate("7")])
+    assert [here.take() for _ in range(8)] == ["7"] * 4 + ["8"] * 4
+
+
+def test_equal_ones_are_used_alike_by_free_slots() -> None:
+    here = Here(None)
+    here.balancer.set_remotes([candidate("7", capacity=2), candidate("8", capacity=6)])
+    assert [here.take() for _ in range(4)] == ["8"] * 4
+
+
+def test_a_session_has_one_router_where_each_has_targets_of_its_own() -> None:
+    here = Here(9)
+    here.balancer.set_remotes([candidate("2", OWN, capacity=9), candidate("3", OWN, capacity=9)])
+    for session in range(1, 20):
+        assert len({here.balancer.select(0.0, session=session).place for _ in range(3)}) == 1  # type: ignore[union-attr]
+    assert len({here.balancer.select(0.0, session=n).place for n in range(1, 40)}) == 3  # type: ignore[union-attr]
+
+
+def test_a_session_stays_here_where_all_routers_have_the_same_targets() -> None:
+    here = Here(9)
+    here.balancer.set_remotes([candidate("2", OWN, shares_targets=True)])
+    assert {here.take(session=n) for n in range(1, 9)} == {OWN_ROUTER}
+
+
+def test_a_session_at_this_site_goes_to_another_router_when_this_one_is_full() -> None:
+    here = Here(0)
+    here.balancer.set_remotes([candidate("2", OWN, shares_targets=True), candidate("9")])
+    choice = here.balancer.select(0.0, preferred=OWN, session=5)
+    assert isinstance(choice, Decision)
+    assert (choice.router, choice.reason) == ("2", "session stays at own")
+
+
+def test_the_load_of_each_router_is_its_own() -> None:
+    here = Here(None)
+    here.balancer.set_remotes([candidate("7"), candidate("8")])
+    assert here.balancer.reaches(OTHER, RouterId("7"))
+    assert not here.balancer.reaches(OTHER, RouterId("9"))
+    here.balancer.report_load(OTHER, 4, 1, 4, 0.0, None, RouterId("7"))
+    assert [here.take() for _ in range(5)] == ["8"] * 4 + ["all-full"]
+    here.balancer.set_remotes([candidate("7")])
+    (other,) = [one for one in here.balancer.explain(1.0).candidates if one.site == OTHER]
+    assert other.in_flight == 4
+
+
+def test_what_a_decision_saw_of_a_site_with_several_routers_can_be_told_again() -> None:
+    here = Here(0)
+    here.balancer.set_remotes([candidate("2", OWN, capacity=1), candidate("9")])
+    here.take()
+    choice = here.balancer.select(0.0, frozenset({"2"}))
+    assert isinstance(choice, Decision)
+    seen = here.balancer.seen(0.0, choice, frozenset({"2"}))
+    assert seen.chosen == OTHER

@@ -7,10 +7,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from certs import certificates, claims, files, keys
+from certs import certificates, claims, files, keys, limits, terms
 from certs.authority import Authority
 from certs.claims import ClaimRequest, GrantStore, Redeemed, Refused
 from certs.errors import CertError
+from certs.issue import claim_token
+from certs.terms import Terms
 from tests.unit.certs.sites import NOW, Site, parsed, request_of
 
 
@@ -60,14 +62,32 @@ def test_a_retry_with_the_same_key_gets_the_same_answer_also_after_the_expiry(
     assert grant is not None and (grant.uses_left, len(grant.redeemed)) == (0, 1)
 
 
-def test_a_retry_gets_no_certificate_that_has_itself_expired(east: Site) -> None:
+def test_a_retry_after_the_certificate_has_ended_gets_another_and_costs_no_use(
+    east: Site,
+) -> None:
     token = east.claim()
     good = parsed(request_of(token))
     answer = east.grants.redeem(token.name, good, NOW)
     assert isinstance(answer, Redeemed)
     end = certificates.expires_at(answer.chain_pem)
     assert isinstance(east.grants.redeem(token.name, good, end - 1), Redeemed)
-    assert east.grants.redeem(token.name, good, end) == Refused("used")
+    again = east.grants.redeem(token.name, good, end)
+    assert isinstance(again, Redeemed) and again.repeated
+    assert certificates.expires_at(again.chain_pem) == end + limits.LINK_LEAF_LIFE_S
+    stranger = east.grants.redeem(token.name, parsed(request_of(token)), end)
+    assert stranger == Refused("used")
+
+
+def test_who_cannot_renew_gets_a_certificate_for_a_year(east: Site) -> None:
+    for renews, life_s in (
+        (True, limits.LINK_LEAF_LIFE_S),
+        (False, limits.LINK_LEAF_LIFE_UNRENEWED_S),
+    ):
+        token = east.claim(name=f"renews-{renews}".lower())
+        asked = msgspec.structs.replace(parsed(request_of(token)), renews=renews)
+        answer = east.grants.redeem(token.name, asked, NOW)
+        assert isinstance(answer, Redeemed)
+        assert certificates.expires_at(answer.chain_pem) == NOW + life_s
 
 
 def test_another_key_finds_a_one_use_claim_used(east: Site) -> None:
@@ -228,3 +248,49 @@ def test_a_kill_between_marking_and_answering_never_costs_or_doubles_the_identit
 def test_a_grant_of_a_newer_version_says_so() -> None:
     with pytest.raises(CertError, match="newer version"):
         claims.decode(b'{"version": 2}', "Secret/spillway-grant-a")
+
+
+def test_a_claim_on_terms_yields_certificates_on_terms(east: Site) -> None:
+    agreed = Terms(declare=(), export=("till",), import_=("shop-*",))
+    token = claim_token(
+        east.grants,
+        east.authority,
+        name="kiosk",
+        site_id=east.identity.site_id,
+        site_name="east",
+        endpoints=(("10.0.0.1", 55671),),
+        now=NOW,
+        terms=agreed,
+    )
+    grant = east.grants.get("kiosk")
+    assert grant is not None and grant.terms == agreed
+    answer = east.grants.redeem("kiosk", parsed(request_of(token)), NOW)
+    assert isinstance(answer, Redeemed)
+    assert terms.of_certificate(answer.chain_pem) == agreed
+
+
+def test_a_grant_of_a_version_without_terms_is_free_and_it_reads_ours_only_when_free(
+    east: Site,
+) -> None:
+    class Older(msgspec.Struct):
+        name: str
+        allow: tuple[str, ...] = ()
+
+    free, _ = claims.new_grant(east.claim("free"))
+    assert msgspec.json.decode(claims.encode(free), type=Older).allow == ()
+    assert claims.decode(claims.encode(free), "here").terms == terms.FREE
+    bound, _ = claims.new_grant(east.claim("bound"), terms=Terms(declare=()))
+    assert claims.decode(claims.encode(bound), "here").terms == Terms(declare=())
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.json.decode(claims.encode(bound), type=Older)
+
+
+def test_terms_that_are_too_long_to_be_stated_are_refused(east: Site) -> None:
+    wide = tuple(f"{number:060}" for number in range(32))
+    fits, longer = Terms(declare=(*wide, "x" * 16)), Terms(declare=(*wide, "x" * 17))
+    assert len(msgspec.json.encode(fits)) == limits.TERMS_BYTES_MAX
+    claims.new_grant(east.claim("fits"), terms=fits)
+    with pytest.raises(CertError, match="more than"):
+        claims.new_grant(east.claim("longer"), terms=longer)
+    with pytest.raises(CertError, match="cannot be"):
+        claims.new_grant(east.claim("wrong"), terms=Terms(declare=("No Name",)))

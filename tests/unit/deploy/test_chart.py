@@ -8,8 +8,10 @@ import pytest
 import yaml
 
 from deploy.__main__ import HERE
+from deploy.alerts import ALERTS
 from deploy.autoscaling import demand_service
 from deploy.chart import NEEDS_CONTROLLER
+from deploy.monitoring import dashboards
 from router.kubernetes import site_config
 from router.kubernetes.findings import Findings
 from router.kubernetes.manifests import IMAGE, controller_objects, headless_objects, site_objects
@@ -99,7 +101,17 @@ def test_with_keys_of_the_site_it_is_what_the_renderer_makes(
     assert helm(chart, site=site) == wanted(**site)
 
 
-@pytest.mark.parametrize("site", [{}, {"ingress-host": "x.org"}, {"ingress": "none"}])
+@pytest.mark.parametrize(
+    "site",
+    [
+        {},
+        {"ingress-host": "x.org"},
+        {"ingress": "none"},
+        {"console": True, "console-authentication": "openshift"},
+        {"console": "true", "console-authentication": "openshift", "console-ingress": "none"},
+        {"console": False, "console-authentication": "openshift"},
+    ],
+)
 def test_on_openshift_it_is_what_the_renderer_makes_there(
     chart: helm_python.Chart, site: dict[str, Any]
 ) -> None:
@@ -140,7 +152,8 @@ def test_with_the_controller_all_keys_go_into_a_config_map_that_it_looks_after(
 def test_monitoring_keeps_the_braces_of_prometheus(chart: helm_python.Chart) -> None:
     made = helm(chart, monitoring={"enabled": True})
     rules = made["PrometheusRule", "spillway-router"]["spec"]["groups"][0]["rules"]
-    assert "{{ $labels.link }}" in rules[0]["annotations"]["summary"]
+    assert rules == [alert.rule() for alert in ALERTS]
+    assert made["ConfigMap", "spillway-dashboards"] == dashboards(NAMESPACE)
     assert made["PodMonitor", "spillway-router"]["metadata"]["namespace"] == NAMESPACE
 
 

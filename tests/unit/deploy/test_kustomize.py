@@ -1,6 +1,5 @@
 """What is in ``deploy/`` is what the renderer makes, valid, and restricted."""
 
-import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -13,10 +12,8 @@ import yaml
 from deploy import __main__ as written
 from deploy.files import all_files
 from deploy.kustomize import NAMESPACE
-from deploy.monitoring import rules
 from deploy.rights import page
 from deploy.text import GENERATED
-from router.admin.metrics import FAMILIES
 from router.kubernetes.manifests import IMAGE, site_objects
 from router.kubernetes.objects import Object
 from router.kubernetes.picture import SiteOptions
@@ -122,34 +119,6 @@ def test_a_kustomization_of_ones_own_names_the_namespace_and_composes(tmp_path: 
     assert ("Role", "spillway-router-headless") in objects
     (container,) = pod_spec(objects["Deployment", "spillway-router"])["containers"]
     assert container["image"].endswith(":9.9")
-
-
-def alerts() -> list[Any]:
-    (group,) = rules("ns")["spec"]["groups"]
-    return list(group["rules"])
-
-
-def test_alerts_ask_for_metrics_that_exist_and_say_what_to_do() -> None:
-    asked = {name for alert in alerts() for name in re.findall(r"spillway_[a-z_]+", alert["expr"])}
-    assert asked
-    assert asked <= FAMILIES.keys()
-    for alert in alerts():
-        assert alert["annotations"]["summary"] and alert["annotations"]["runbook_url"]
-        labels = set(re.findall(r"\$labels\.([a-z]+)", alert["annotations"]["summary"]))
-        grouped = re.findall(r"by \(([a-z]+)\)", alert["expr"])
-        known = set(grouped) or {
-            label for name in FAMILIES if name in alert["expr"] for label in FAMILIES[name].labels
-        }
-        assert labels <= known
-
-
-def test_prometheus_takes_the_alerts(tmp_path: Path) -> None:
-    path = tmp_path / "rules.yaml"
-    path.write_text(yaml.safe_dump(rules("ns")["spec"]))
-    done = subprocess.run(
-        ["promtool", "check", "rules", str(path)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_tables_of_rights_are_those_that_manifests_grant() -> None:

@@ -124,7 +124,9 @@ class FakeListener:
     def resume(self) -> None:
         self._network.paused.discard(self.address)
 
-    def set_tls(self, tls: Tls) -> None:
+    def set_tls(
+        self, tls: Tls, accept: Callable[[Connection], ConnectionHandler | None] | None = None
+    ) -> None:
         self._network.listening_tls[self.address] = tls
 
     def close(self) -> None:

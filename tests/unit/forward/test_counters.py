@@ -1,6 +1,7 @@
 """Counters: plain numbers, labels only in the snapshot."""
 
-from router.forward.counters import LATENCY_BOUNDS_S, Histogram, ServiceCounters
+from router.forward.counters import Histogram, ServiceCounters
+from router.model.latency import LATENCY_BOUNDS_S
 
 
 def test_a_value_is_counted_in_the_first_bucket_whose_bound_holds_it() -> None:
@@ -62,3 +63,13 @@ def test_a_quantile_lies_in_the_bucket_of_its_rank() -> None:
     assert 0.025 <= (snapshot.quantile(0.5) or 0) <= 0.05
     assert 0.25 <= (snapshot.quantile(0.99) or 0) <= 0.5
     assert snapshot.quantile(1.0) == LATENCY_BOUNDS_S[-1], "no more can be told"
+
+
+def test_requests_that_all_took_a_second_are_not_told_as_two() -> None:
+    histogram = Histogram()
+    for _ in range(200):
+        histogram.observe(1.01)
+    histogram.observe(0.002)
+    snapshot = histogram.snapshot()
+    assert abs((snapshot.quantile(0.5) or 0) - 1.01) < 0.01
+    assert (snapshot.quantile(0.99) or 9) < 1.03

@@ -283,7 +283,9 @@ def test_a_network_policy_keeps_links_open_and_services_within_the_namespace() -
     rules = site(create_network_policy=True)["NetworkPolicy"]["spec"]["ingress"]
     assert {"ports": [{"port": "link", "protocol": "TCP"}]} in rules
     assert {"from": [{"podSelector": {}}]} in rules
-    assert [rule["ports"][0]["port"] for rule in rules if "ports" in rule] == ["link", "probes"]
+    assert [rule["ports"][0]["port"] for rule in rules if "ports" in rule] == [
+        *("link", "console", "probes")
+    ]
     readers = [one["namespaceSelector"]["matchLabels"] for one in rules[-1]["from"]]
     for namespace in ("monitoring", "keda", "openshift-keda"):
         assert {"kubernetes.io/metadata.name": namespace} in readers

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from router.documents import Wanted
 from router.documents.capacities import cap_of, terms_of
 from router.kubernetes.pods import BOTH
-from router.kubernetes.replicas import WHOLE, Division, divided, division, to_dial, too_few
+from router.kubernetes.replicas import WHOLE, Division, divided, division, shares, to_dial
 from router.model import limits
 from router.model.capacity import Rate, SiteCap
 from router.model.specs import ConnectorSpec, SitePolicySpec, SiteSpec, TargetSpec
@@ -98,41 +98,92 @@ def test_one_that_ends_shares_until_it_is_gone_or_its_time_is_long_over() -> Non
 
 
 def test_targets_that_have_one_slot_each_are_dealt_out() -> None:
-    assert of_each(wanted(1, 1, 1, 1), 2) == [[1, 0, 1, 0], [0, 1, 0, 1]]
-    assert of_each(wanted(targets=3, default=4), 3) == [[2, 1, 1], [1, 2, 1], [1, 1, 2]]
-    assert of_each(wanted(1), 2) == [[1], [0]]
+    dealt = of_each(wanted(*[1] * 40), 2)
+    assert all(sum(filter(None, shares)) == 1 for shares in zip(*dealt, strict=True))
+    assert all(10 <= _sum(router) <= 30 for router in dealt)
+    assert sorted(map(_sum, of_each(wanted(1), 2))) == [0, 1]
+
+
+def test_what_does_not_divide_stays_where_it_is_when_other_targets_come_and_go() -> None:
+    whole = wanted(5, 3, 7)
+    connector = whole.connectors["c"]
+    fewer = msgspec.structs.replace(connector, targets=connector.targets[1:])
+    less = msgspec.structs.replace(whole, connectors={"c": fewer})
+    for all_of_them, some in zip(of_each(whole, 2), of_each(less, 2), strict=True):
+        assert all_of_them[1:] == some
 
 
 @given(
     given=st.lists(st.integers(1, 9) | st.none(), min_size=1, max_size=9), count=st.integers(2, 5)
 )
-def test_shares_sum_up_to_what_is_stated_and_routers_differ_by_one_at_most(
+def test_shares_sum_up_to_what_is_stated_and_differ_by_one_at_most_for_each_target(
     given: list[int | None], count: int
 ) -> None:
     found = of_each(wanted(*given), count)
     for target, capacity in enumerate(given):
         shares = [router[target] for router in found]
-        assert _sum(shares) == capacity if capacity is not None else set(shares) == {None}
-    sums = [_sum(router) for router in found]
-    assert max(sums) - min(sums) <= 1
+        if capacity is None:
+            assert set(shares) == {None}
+        else:
+            whole = [share for share in shares if share is not None]
+            assert sum(whole) == capacity
+            assert max(whole) - min(whole) <= 1
 
 
 def _sum(shares: Iterable[int | None]) -> int:
     return sum(share for share in shares if share is not None)
 
 
-def test_a_service_with_less_capacity_than_routers_is_told_once_they_stay() -> None:
-    two = Division(count=2, staying=2, index=0)
-    (told,) = too_few(wanted(1), two)
-    assert (told.code, told.severity, told.path) == ("SW0458", "warning", "data.routers")
-    assert "shop" in told.reason
-    capped = SitePolicySpec(service="shop", site_capacity=1)
-    for many in (wanted(8), wanted(8, None)):
-        (told,) = too_few(msgspec.structs.replace(many, policies={"shop": capped}), two)
-        assert "shop" in told.reason
-    for enough in (wanted(2), wanted(1, None), wanted()):
-        assert not list(too_few(enough, two))
-    assert not list(too_few(wanted(1), msgspec.structs.replace(two, staying=1)))
+def sharers(*pods: dict[str, Any], own: str, now: float = NOW) -> tuple[set[str], float | None]:
+    """Who must agree with ``own``, and until when if no Pod changes."""
+    found, until = shares({one["metadata"]["name"]: one for one in pods}, own, now)
+    assert found is not None
+    return set(found.others), until
+
+
+def stopped(name: str, minute: int) -> dict[str, Any]:
+    made = router(name, minute, ready=False)
+    made["status"]["containerStatuses"] = [{"restartCount": 1, "state": {"waiting": {}}}]
+    return made
+
+
+def starting(name: str, minute: int) -> dict[str, Any]:
+    return router(name, minute, ready=False, phase="Pending")
+
+
+def test_whoever_may_run_must_agree_ready_or_not() -> None:
+    pods = (router("a", 0), router("b", 1, ready=False), ending("c", 2), stopped("d", 3))
+    assert sharers(*pods, own="a") == ({"b", "c"}, ENDS + limits.POD_END_LATE_S)
+    assert sharers(*pods, own="d") == ({"a", "b", "c"}, ENDS + limits.POD_END_LATE_S)
+    assert sharers(*pods, own="a", now=ENDS + limits.POD_END_LATE_S) == ({"b"}, None)
+
+
+def test_one_that_has_not_been_seen_to_run_counts_for_the_younger_for_a_while() -> None:
+    old, new = starting("a", 0), starting("b", 0)
+    assert sharers(old, new, own="a", now=NOW) == (set(), None)
+    made_at = ENDS - 60
+    assert sharers(old, new, own="b", now=made_at + 1) == (
+        {"a"},
+        made_at + limits.POD_START_SEEN_S,
+    )
+    assert sharers(old, new, own="b", now=made_at + limits.POD_START_SEEN_S) == (set(), None)
+    assert sharers(stopped("a", 0), new, own="b", now=made_at + 1) == (set(), None)
+
+
+def test_those_that_share_name_the_division_alike_and_another_one_otherwise() -> None:
+    pods = (router("a", 0), router("b", 1), router("c", 2, ready=False))
+    named = {one["metadata"]["name"]: one for one in pods}
+    names = {shares(named, own, NOW)[0].division for own in "abc"}  # type: ignore[union-attr]
+    assert len(names) == 1
+    alone = shares({"a": pods[0]}, "a", NOW)[0]
+    assert alone is not None and alone.division not in names
+    assert shares(named, "z", NOW) == (None, None)
+
+
+def test_while_none_is_ready_those_that_run_share() -> None:
+    pods = (router("a", 0, ready=False), router("b", 1, ready=False), starting("c", 2))
+    assert shared(*pods, own="a") == Division(count=2, staying=2, index=0)
+    assert shared(*pods, own="b") == Division(count=2, staying=2, index=1)
 
 
 def dialled(own: str, *pods: dict[str, Any]) -> tuple[str, ...]:

@@ -211,9 +211,17 @@ def test_values_that_are_not_done_here_are_told_with_what_is_used() -> None:
     contour = picture(site(console_ingress="contour-http-proxy"))
     assert contour.options is not None and contour.options.console_ingress == "none"
     assert told(contour) == [("SW0407", "ConfigMap/skupper-site", "data.console-ingress")]
-    openshift = picture(site(console_authentication="openshift"))
-    assert openshift.options == SiteOptions(name="shop")
-    assert told(openshift) == [("SW0407", "ConfigMap/skupper-site", "data.console-authentication")]
+    unsecured = picture(site(console_authentication="unsecured"))
+    assert unsecured.options == SiteOptions(name="shop")
+    assert told(unsecured) == [("SW0407", "ConfigMap/skupper-site", "data.console-authentication")]
+
+
+def test_a_console_may_ask_openshift_who_somebody_is() -> None:
+    found = picture(site(console="true", console_authentication="openshift"))
+    assert told(found) == []
+    document = next(one for one in found.documents if one.kind == "Site")
+    assert isinstance(document.spec, SiteSpec) and document.spec.console is not None
+    assert document.spec.console.auth == "openshift"
 
 
 def test_an_unknown_key_is_told_with_the_nearest() -> None:

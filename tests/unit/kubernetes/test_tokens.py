@@ -52,6 +52,18 @@ def test_cost_and_state_are_live_annotations() -> None:
     assert links == {"east": LinkSpec(disabled=True)}
 
 
+def test_the_proxy_of_a_link_is_an_annotation_and_its_password_never_is() -> None:
+    notes = {"spillway.dev/link-proxy": "http://Proxy:3128/", "spillway.dev/link-proxy-secret": "p"}
+    found = picture(made_with(notes))
+    assert links_of(found) == {"east": LinkSpec(proxy="http://proxy:3128")}
+    assert found.tokens["east"].proxy_secret == "p"
+    for wrong in ("http://me:planted@proxy:3128", "socks://planted"):
+        found = picture(made_with({"spillway.dev/link-proxy": wrong}))
+        assert links_of(found) == {"east": LinkSpec()}
+        (error,) = found.errors
+        assert "planted" not in f"{error} {error.hint}"
+
+
 def made_with(notes: dict[str, str]) -> dict[str, Any]:
     found = token()
     found["metadata"]["annotations"].update(notes)

@@ -353,6 +353,22 @@ def test_rates_of_pods_and_caps_of_the_site_are_annotations_too() -> None:
     assert told(found) == []
 
 
+def test_with_whom_a_service_is_shared_is_an_annotation_too() -> None:
+    found = rated(export_to="east, w*", import_from="none")
+    assert specs_of(found, "Policy") == {
+        "web": SitePolicySpec(service="web", export_to=("east", "w*"), import_from=())
+    }
+    assert told(found) == []
+    found = rated(export_to="all", site_capacity="10")
+    assert specs_of(found, "Policy") == {"web": SitePolicySpec(service="web", site_capacity=10)}
+
+
+def test_a_rule_that_cannot_be_read_shares_with_nobody() -> None:
+    found = rated(export_to="East Coast")
+    assert specs_of(found, "Policy") == {"web": SitePolicySpec(service="web", export_to=())}
+    assert told(found) == [("SW0408", "Deployment/web", "[spillway.dev/export-to]")]
+
+
 @pytest.mark.parametrize(
     ("notes", "wrong"),
     [

@@ -8,6 +8,7 @@ from router.link.outgoing import OutgoingSpec
 from router.link.ports import Neighbour, OpenRequest, RoutingMessage, Stream, StreamHandler
 from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId, SiteId
+from router.model.sharing import FREE, Terms
 from router.net.ports import Tls
 from tests.unit.link.lanes import Recorder
 from tests.unit.link.wire import Wire, World
@@ -41,6 +42,8 @@ class Owner:
         self.offered: list[tuple[Stream, OpenRequest]] = []
         self.recorders: list[Recorder] = []
         self.accept = True
+        self.lets_pass = True
+        self.terms: dict[bytes, Terms] = {}  # By certificate.
         self.offer: Callable[[Stream], Recorder] | None = None
         self.paths: dict[RouterId, tuple[RouterId, ...]] = {}  # For edges, by destination.
 
@@ -51,6 +54,9 @@ class Owner:
         self.events.append(("admit", peer_certificate, neighbour.name))
         return self.rejection
 
+    def terms_of(self, peer_certificate: bytes) -> Terms:
+        return self.terms.get(peer_certificate, FREE)
+
     def original_of(self, neighbour: Neighbour, restored: int) -> str:
         return ""
 
@@ -59,6 +65,9 @@ class Owner:
 
     def adjacency_cost(self, router: RouterId, cost: int) -> None:
         self.events.append(("cost", router, cost))
+
+    def adjacency_terms(self, router: RouterId, terms: Terms) -> None:
+        self.events.append(("terms", router, terms))
 
     def adjacency_draining(self, router: RouterId) -> None:
         self.events.append(("draining", router))
@@ -71,6 +80,10 @@ class Owner:
 
     def path_for_edge(self, request: OpenRequest) -> tuple[RouterId, ...] | None:
         return self.paths.get(request.path[-1])
+
+    def may_pass(self, came_from: Neighbour, to: Neighbour | None, request: OpenRequest) -> bool:
+        self.events.append(("may pass", came_from.name, to and to.name, request.service))
+        return self.lets_pass
 
     def stream_offered(self, stream: Stream, request: OpenRequest) -> StreamHandler:
         recorder = Recorder()

@@ -15,6 +15,7 @@ class Desk:
         self.asked: list[tuple[str, bytes, str]] = []
         self.reply: tuple[int, bytes] | None = (200, b"chain")  # None: it takes its time.
         self.pending: list[Answered] = []
+        self.renewed: list[tuple[str, bytes, str]] = []
 
     def answer(self, name: str, body: bytes, source: str, done: Answered) -> None:
         self.asked.append((name, body, source))
@@ -22,6 +23,10 @@ class Desk:
             self.pending.append(done)
         else:
             done(*self.reply)
+
+    def renew(self, name: str, body: bytes, source: str, done: Answered) -> None:
+        self.renewed.append((name, body, source))
+        done(200, b"renewed")
 
 
 class Outcome:
@@ -53,7 +58,7 @@ def knock(world: World) -> Raw:
 
 def redeem(world: World, name: str = "west", body: bytes = b"csr") -> Outcome:
     outcome = Outcome()
-    ClaimClient(world).post(("issuer", 1), TLS, name, body, outcome.answered, outcome.failed)
+    ClaimClient(world).post([("issuer", 1)], TLS, name, body, outcome.answered, outcome.failed)
     return outcome
 
 
@@ -69,13 +74,26 @@ def test_a_claim_is_redeemed_once_and_the_connection_closes() -> None:
     assert world.wires[0].left.is_gone and world.wires[0].right.is_gone
 
 
+def test_a_renewal_is_judged_as_one_and_never_as_a_claim() -> None:
+    world = World()
+    desk, _ = opened(world)
+    outcome = Outcome()
+    ClaimClient(world).post(
+        [("issuer", 1)], TLS, "west", b"signed", outcome.answered, outcome.failed, "renewals"
+    )
+    world.settle()
+    assert outcome.answers == [(200, b"renewed")]
+    assert desk.renewed == [("west", b"signed", "127.0.0.1")] and desk.asked == []
+
+
 @pytest.mark.parametrize("piece", [1, 3, 50])
 def test_a_request_arrives_in_any_pieces(piece: int) -> None:
     world = World()
     desk, _ = opened(world)
     desk.reply = (403, b"")
     outcome = redeem(world, body=b"b" * limits.CLAIM_BODY_BYTES_MAX)
-    world.turn()
+    world.turn()  # The name,
+    world.turn()  # and the dial.
     world.wires[0].right.piece = lambda: piece
     world.settle(turns=100_000)
     assert outcome.answers == [(403, b"")]
@@ -286,7 +304,7 @@ def test_a_cancelled_redemption_says_nothing() -> None:
     world = World()
     opened(world)
     outcome = Outcome()
-    call = ClaimClient(world).post(("issuer", 1), TLS, "w", b"", outcome.answered, outcome.failed)
+    call = ClaimClient(world).post([("issuer", 1)], TLS, "w", b"", outcome.answered, outcome.failed)
     world.turn()
     call.cancel()
     world.advance(limits.CLAIM_DEADLINE_S + 1)
@@ -300,5 +318,19 @@ def test_a_token_cannot_write_into_the_request(host: str, name: str) -> None:
     world = World()
     outcome = Outcome()
     with pytest.raises(ValueError, match="not allowed"):
-        ClaimClient(world).post((host, 1), TLS, name, b"", outcome.answered, outcome.failed)
+        ClaimClient(world).post([(host, 1)], TLS, name, b"", outcome.answered, outcome.failed)
     assert world.dials == []
+
+
+def test_a_redirect_is_not_followed() -> None:
+    world = World()
+    raw = Raw()
+    world.listen("issuer", 1, lambda _: raw, tls=TLS)
+    world.listen("elsewhere", 1, lambda _: Raw(), tls=TLS)
+    outcome = redeem(world)
+    world.settle()
+    answer = b"HTTP/1.1 307 Temporary\r\nLocation: https://elsewhere:1/claims/w\r\n"
+    world.wires[0].right.send(answer + b"Content-Length: 0\r\n\r\n")
+    world.settle()
+    assert [host for _, host, _ in world.dials] == ["issuer"]
+    assert outcome.answers == [(307, b"")]

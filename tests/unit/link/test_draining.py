@@ -2,7 +2,8 @@
 
 import pytest
 
-from router.link import control, frames
+from router.link import control, frames, links
+from router.link.handshake import INTERIOR, RENEWS, Abilities
 from router.link.ports import Stream
 from router.model import limits
 from router.net.ports import Tls
@@ -293,6 +294,13 @@ def test_two_sites_that_stop_at_once_both_come_to_an_end() -> None:
     assert [stream.losses for stream in streams] == [[None], [None]]
 
 
+@pytest.fixture
+def older(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Routers that know nothing of renewal."""
+    monkeypatch.setattr(links, "INTERIOR", Abilities(INTERIOR.features - {RENEWS}))
+
+
+@pytest.mark.usefixtures("older")
 def test_a_new_leaf_opens_another_data_lane_and_the_old_one_goes_with_its_last_stream() -> None:
     world = World()
     west, east = linked(world)
@@ -339,6 +347,7 @@ def test_a_lane_that_has_carried_enough_is_replaced_without_loss(
     assert len(live_wires(world)) == 2 and states(east) == [("west", "up", 0)]
 
 
+@pytest.mark.usefixtures("older")
 def test_lanes_that_were_replaced_are_kept_in_a_bounded_number() -> None:
     world = World()
     west, east = linked(world)

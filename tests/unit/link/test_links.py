@@ -45,9 +45,8 @@ def test_routing_messages_reach_the_other_owner() -> None:
     reports = tuple(LoadReport(west.id, i, "web", 80, 1, 1, None) for i in range(600))
     sent: list[RoutingMessage] = [LsaMessage(b"signed"), LsaAck(east.id, 0, 1, 2)]
     for message in sent:
-        west.links.broadcast(message)
+        assert west.links.send(east.id, message)
     assert west.links.send(east.id, LoadMessage(reports))
-    west.links.broadcast(LsaMessage(b"not to you"), but=east.id)
     assert not west.links.send(RouterId("0" * 16), sent[0])
     world.settle()
     heard = [event[2] for event in east.owner.named("message")]
@@ -360,11 +359,28 @@ def test_a_certificate_that_is_not_accepted_is_a_refusal_with_advice(code: str) 
     else:
         world.listen("east", 1, lambda connection: Raw(), tls=west.tls)
         west.link("east")
-        world.turn()
+        world.turn()  # The name,
+        world.turn()  # and the dial.
         world.wires[0].left.lose(Loss("tls", "alert unknown ca"))
     world.advance(1.0)
     (line,) = west.links.status()
     assert line.state == "refused" and "new token" in line.error
+
+
+def test_who_is_cut_off_before_a_word_is_not_told_of_certificates() -> None:
+    world = World()
+    west = Router(world, "west")
+    world.listen("east", 1, lambda connection: Raw(), tls=west.tls)
+    west.link("east")
+    world.turn()  # The name,
+    world.turn()  # and the dial.
+    world.wires[0].left.lose(Loss("cut", "cut off: no close_notify"))
+    world.settle()
+    (line,) = west.links.status()
+    assert line.state == "down" and "certificate" not in line.error
+    before = len(world.dials)
+    world.advance(limits.RECONNECT_MIN_S)
+    assert len(world.dials) > before
 
 
 def test_a_peer_that_breaks_the_protocol_waits_longest() -> None:

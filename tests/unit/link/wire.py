@@ -18,6 +18,7 @@ from router.net.ports import (
     DialFailure,
     Listener,
     Loss,
+    Proxy,
     Tls,
 )
 from tests.unit.virtual_time import FakeTimer, VirtualTime
@@ -38,6 +39,10 @@ class World(VirtualTime):
         ] = {}
         self.dials: list[tuple[float, str, int]] = []
         self.dial_failure: DialFailure | None = None
+        self.names: dict[str, tuple[str, ...]] = {}  # Others stand for themselves.
+        self.silent: set[tuple[str, int]] = set()  # Dials there are never answered.
+        self.refusals: dict[tuple[str, int], DialFailure] = {}
+        self.vias: list[Proxy | None] = []  # Of `dials`.
 
     # Timers.
 
@@ -48,6 +53,11 @@ class World(VirtualTime):
 
     def is_current(self, host: str, address: str) -> bool:
         return True
+
+    def resolve(self, host: str, done: Callable[[tuple[str, ...]], None]) -> FakeTimer:
+        question = FakeTimer(lambda: done(self.names.get(host, (host,))))
+        self.later(lambda: question.callback() if question.callback else None)
+        return question
 
     def listen(
         self,
@@ -71,8 +81,13 @@ class World(VirtualTime):
         timeout_s: float,
         tls: Tls | None = None,
         essential: bool = False,
+        via: Proxy | None = None,
     ) -> FakeTimer:
         self.dials.append((self.time, host, port))
+        self.vias.append(via)
+        if (host, port) in self.silent:
+            failure = DialFailure("timeout", f"{host}:{port} did not answer")
+            return self.call_at(self.time + timeout_s, lambda: failed(failure))
         dial = FakeTimer(lambda: self._dialled(host, port, connected, failed, tls))
         self.later(lambda: dial.callback() if dial.callback else None)
         return dial
@@ -86,8 +101,9 @@ class World(VirtualTime):
         tls: Tls | None,
     ) -> None:
         found = self.listeners.get((host, port))
-        if self.dial_failure or not found:
-            failed(self.dial_failure or DialFailure("refused", f"{host}:{port} refused"))
+        refusal = self.dial_failure or self.refusals.get((host, port))
+        if refusal or not found:
+            failed(refusal or DialFailure("refused", f"{host}:{port} refused"))
             return
         accept, listener_tls = found
         wire = Wire(self, tls, listener_tls)

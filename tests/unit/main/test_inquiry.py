@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.main.inquiry import TargetAnswer, without_addresses
+from router.main.asking.targets import TargetAnswer
+from router.main.asking.texts import without_addresses
 from router.model import limits
 
 

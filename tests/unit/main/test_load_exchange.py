@@ -9,11 +9,15 @@ from router.link.links import Links
 from router.link.ports import LoadMessage
 from router.main.load_exchange import LoadExchange
 from router.model import limits
-from router.model.ids import RouterId, ServiceKey
-from router.net.ports import Network
+from router.model.adverts import LoadReport
+from router.model.ids import RouterId, ServiceKey, SiteId
+from router.net.ports import Network as HostNetwork
 from router.routing.attached import AttachedEdges
+from tests.unit.routing.fakes import advert
+from tests.unit.routing.network import Network
 
 WEB = ServiceKey("web", 80)
+NEIGHBOUR = RouterId("n")
 
 
 class Alarm:
@@ -35,8 +39,12 @@ class World:
         self.calls: list[tuple[float, Callable[[], None]]] = []
         self.sent: list[tuple[float, int]] = []
         self.in_flight = 0
+        self.neighbours = [NEIGHBOUR]
+        self.messages: list[tuple[float, RouterId, tuple[LoadReport, ...]]] = []
+        self.glitches: list[RouterId] = []
+        self.believed: list[LoadReport] = []
         self.exchange = LoadExchange(
-            cast(Network, self),
+            cast(HostNetwork, self),
             RouterId("r"),
             cast(Links, self),
             cast(Forwarder, self),
@@ -51,8 +59,21 @@ class World:
         self.calls.append((when, callback))
         return Alarm(self, self.calls[-1])
 
-    def broadcast(self, message: LoadMessage) -> None:
-        self.sent += [(self.time, report.in_flight) for report in message.reports]
+    @property
+    def adjacent(self) -> dict[RouterId, int]:
+        return dict.fromkeys(self.neighbours, 1)
+
+    def send(self, router: RouterId, message: LoadMessage) -> bool:
+        self.messages.append((self.time, router, message.reports))
+        if router == NEIGHBOUR:
+            self.sent += [(self.time, report.in_flight) for report in message.reports]
+        return True
+
+    def misbehaved(self, router: RouterId) -> None:
+        self.glitches.append(router)
+
+    def report_load(self, report: LoadReport, site: SiteId) -> None:
+        self.believed.append(report)
 
     def load_of(self, key: ServiceKey) -> Load:
         return Load(targets_ready=1, capacity=10, in_flight=self.in_flight)
@@ -102,3 +123,75 @@ def test_a_change_too_short_to_be_told_is_followed_by_a_report_at_rest() -> None
     world.run_until(120.0)
     assert world.sent[told:][-1][1] == 0
     assert world.sent[-1][0] >= 110.0 + limits.LOAD_SETTLE_INTERVAL_S
+
+
+def test_a_new_neighbour_hears_of_us_at_once_and_again_once_it_has_a_table() -> None:
+    world = World()
+    world.in_flight = 3
+    world.exchange.neighbour_up(NEIGHBOUR)
+    assert world.sent == [(100.0, 3)]
+    world.run_until(100.0 + limits.LOAD_SETTLE_INTERVAL_S)
+    assert world.sent == [(100.0, 3), (100.0 + limits.LOAD_SETTLE_INTERVAL_S, 3)]
+
+
+def test_a_neighbour_that_went_meanwhile_is_told_nothing() -> None:
+    world = World()
+    world.exchange.neighbour_up(NEIGHBOUR)
+    world.exchange.neighbour_down(NEIGHBOUR)
+    world.neighbours.clear()
+    world.run_until(104.0)
+    assert len(world.sent) == 1
+
+
+def told_by(network: Network, count: int) -> tuple[LoadReport, ...]:
+    origin = network.identities["a"].router
+    return tuple(LoadReport(origin, seq, "x", 80, seq % 7, 1, 10) for seq in range(1, count + 1))
+
+
+def pair() -> Network:
+    network = Network("ab")
+    network.serve("a", [], [advert("x")])
+    network.connect("a", "b")
+    network.run(1.0)
+    return network
+
+
+def test_as_many_reports_of_a_neighbour_are_looked_at_as_its_budget_has() -> None:
+    world, network = World(), pair()
+    sender, table = network.identities["a"].router, network.table("b")
+    world.exchange.neighbour_up(sender)
+    reports = told_by(network, limits.LOADS_RECEIVED_BURST)
+    world.exchange.received(sender, reports, table)
+    assert len(world.believed) == limits.LOADS_RECEIVED_BURST
+    assert (world.exchange.over_budget, world.glitches) == (0, [])
+
+
+def test_one_report_more_is_not_looked_at_and_is_a_glitch_of_who_passed_it_on() -> None:
+    world, network = World(), pair()
+    sender, table = network.identities["a"].router, network.table("b")
+    world.exchange.neighbour_up(sender)
+    reports = told_by(network, limits.LOADS_RECEIVED_BURST + 1)
+    world.exchange.received(sender, reports, table)
+    assert len(world.believed) == limits.LOADS_RECEIVED_BURST
+    assert (world.exchange.over_budget, world.glitches) == (1, [sender])
+    world.run_until(100.0 + 1.5 / limits.LOADS_RECEIVED_PER_S)
+    world.exchange.received(sender, reports[-1:], table)
+    assert world.believed[-1] == reports[-1]
+
+
+def test_what_one_neighbour_floods_takes_nothing_of_another_ones_budget() -> None:
+    world, network = World(), Network("abc")
+    network.serve("a", [], [advert("x")])
+    network.serve("c", [], [advert("x")])
+    network.connect("a", "b")
+    network.connect("c", "b")
+    network.run(1.0)
+    flooding, honest = network.identities["a"].router, network.identities["c"].router
+    for neighbour in (flooding, honest):
+        world.exchange.neighbour_up(neighbour)
+    table = network.table("b")
+    world.exchange.received(flooding, told_by(network, 2 * limits.LOADS_RECEIVED_BURST), table)
+    said = LoadReport(honest, 1, "x", 80, 4, 1, 10)
+    world.exchange.received(honest, (said,), table)
+    assert world.believed[-1] == said
+    assert world.glitches == [flooding]

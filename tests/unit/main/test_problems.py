@@ -5,11 +5,13 @@ import pytest
 from router.forward.figures import TargetInfo
 from router.forward.listeners import ListenerState
 from router.main.problems import (
+    WEIGHTS_SHOWN,
     notes_of_config,
     of_config,
     of_edge,
     of_listeners,
     of_mode,
+    of_terms,
     of_weights,
     unserved,
 )
@@ -145,3 +147,14 @@ def test_a_service_without_a_ready_target_tells_when_the_last_one_went_and_why()
     assert problem.since == "at 7"
     (elsewhere,) = unserved({key: []}, str)
     assert (elsewhere.message, elsewhere.since) == (f"{start}.", "")
+
+
+def test_sites_whose_terms_find_no_room_are_named_up_to_a_bound() -> None:
+    assert of_terms([]) == []
+    names = [f"guest-{number}" for number in range(WEIGHTS_SHOWN + 2)]
+    (most,) = of_terms(names[:WEIGHTS_SHOWN])
+    assert most.code == "SW0319"
+    assert most.message.endswith("allows nothing to guest-0, guest-1, guest-2, guest-3, guest-4.")
+    assert "sitectl token create" in most.hint
+    (more,) = of_terms(names)
+    assert more.message.endswith("guest-4 and 2 more.")

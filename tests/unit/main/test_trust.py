@@ -6,25 +6,30 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from certs import limits as certs_limits
+from certs import terms
 from certs.authority import Authority
-from certs.certificates import to_der
-from certs.claims import ClaimRequest, GrantStore, Redeemed
+from certs.certificates import expires_at, site_uri, to_der
+from certs.claims import ClaimRequest, Grant, GrantStore, Redeemed
 from certs.credentials import LinkStore
 from certs.files import write_secret
 from certs.identity import SiteIdentity
 from certs.issue import certificate_token, claim_token
 from certs.redeem import make_request
 from certs.revocation import Revocation, Revocations
+from certs.rotation import CaState
+from certs.terms import Terms
 from certs.tokens import Token
 from router.control.kubernetes.links import Hindrance
 from router.link.outgoing import OutgoingSpec
 from router.link.ports import Neighbour
 from router.main.ports import ClaimResult, PendingLink
 from router.main.trust import SiteTrust
-from router.model import limits
+from router.model import limits, sharing
 from router.model.ids import RouterId, SiteId
 from router.model.specs import LinkSpec
 from router.net.simulated import SimulatedInternet
@@ -172,6 +177,49 @@ def test_a_certificate_admits_the_site_it_names_and_no_other(holder: Path) -> No
     assert (refused.code, WEST.site in str(refused)) == ("wrong-site", True)
 
 
+def test_the_end_of_the_certificate_that_a_site_links_by_is_known(holder: Path) -> None:
+    trust = started(holder)
+    trust.identity(RouterId("r"), "here")
+    assert trust.issuer.shown_until(WEST.site) is None
+    certificate = shown_by(holder, WEST.site)
+    assert trust.admit(certificate, WEST) is None
+    assert trust.issuer.shown_until(WEST.site) == expires_at(certificate)
+
+
+def test_no_more_ends_are_remembered_than_sites_may_be_let_in(
+    holder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(certs_limits, "ADMITTED_MAX", 2)
+    trust = started(holder)
+    trust.identity(RouterId("r"), "here")
+    sites = [SiteId(digit * 32) for digit in "123"]
+    for site in sites:
+        neighbour = msgspec.structs.replace(WEST, site=site)
+        trust.issuer.seen(shown_by(holder, site), neighbour)
+    known = [trust.issuer.shown_until(site) is not None for site in sites]
+    assert known == [False, True, True]
+
+
+def test_a_certificate_that_names_two_sites_admits_neither(
+    holder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trust = started(holder)
+    trust.identity(RouterId("r"), "here")
+    monkeypatch.setattr(
+        "certs.authority._of_site",
+        lambda builder, site: builder.add_extension(
+            x509.SubjectAlternativeName(
+                [x509.UniformResourceIdentifier(site_uri(one)) for one in (site, "22" * 16)]
+            ),
+            critical=False,
+        ),
+    )
+    certificate = shown_by(holder, WEST.site)
+    for site in (WEST.site, SiteId("22" * 16), SiteId("33" * 16)):
+        refused = trust.admit(certificate, msgspec.structs.replace(WEST, site=site))
+        assert refused is not None and refused.code == "wrong-site"
+
+
 def test_a_router_of_our_own_site_is_admitted_by_a_certificate_of_that_site_alone(
     holder: Path,
 ) -> None:
@@ -228,6 +276,26 @@ def test_a_list_of_revocations_that_cannot_be_read_admits_nobody_until_it_is_men
     assert trust.admit(shown_by(holder, WEST.site), WEST) is None
 
 
+def test_a_ca_that_cannot_be_read_is_told_of_once_and_again_when_it_broke_anew(
+    holder: Path,
+) -> None:
+    internet = SimulatedInternet(seed=1)
+    journal = Journal()
+    trust = SiteTrust(holder, journal.tell)
+    trust.start(internet.host("10.0.0.1"), lambda: None, lambda: None, lambda predicate, reason: 0)
+    certificate = holder / "secrets" / "ca.crt"
+    whole = certificate.read_bytes()
+    write_secret(certificate, b"garbage")
+    internet.run_until(internet.now + 5 * limits.CONFIG_POLL_S)
+    assert journal.told() == ["ca-damaged"]
+    write_secret(certificate, whole)
+    internet.run_until(internet.now + 5 * limits.CONFIG_POLL_S)
+    assert journal.told() == []
+    write_secret(certificate, b"garbage")
+    internet.run_until(internet.now + 5 * limits.CONFIG_POLL_S)
+    assert journal.told() == ["ca-damaged"]
+
+
 class Elsewhere:
     """A place other than the directory where secrets are kept. Implements `KeptSecrets`."""
 
@@ -236,6 +304,8 @@ class Elsewhere:
         self.changes: list[Revocation] = []
         self.hindered: dict[str, Hindrance] = {}
         self.pokes = 0
+        self.proposed: list[tuple[CaState, CaState]] = []
+        self.admitted_sites: list[str] = []
 
     def redeem(
         self, name: str, request: ClaimRequest, now: float, done: Callable[[ClaimResult], None]
@@ -244,6 +314,21 @@ class Elsewhere:
 
     def revoked(self, change: Revocation) -> None:
         self.changes.append(change)
+
+    def admitted(self, site: str) -> None:
+        self.admitted_sites.append(site)
+
+    def forget_admitted(self) -> None:
+        self.admitted_sites.clear()
+
+    def keep_ca(self, before: CaState, after: CaState) -> None:
+        self.proposed.append((before, after))
+
+    def granted(self) -> list[Grant]:
+        return []
+
+    def last_chain(self, site: str) -> str | None:
+        return None
 
     def hindrance(self, link: str) -> Hindrance | None:
         return self.hindered.get(link)
@@ -343,3 +428,39 @@ def test_a_claim_that_may_have_been_granted_is_asked_for_even_after_its_end(
         assert isinstance(pending, PendingLink)
         assert (pending.state == "connecting") is begun
         assert ("expired" in pending.error) is not begun
+
+
+def on_terms(holder: Path, agreed: Terms) -> bytes:
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    authority = Authority.load(holder / "secrets")
+    chain = authority.issue_client_leaf(key, "claim", time.time(), site_id=WEST.site, terms=agreed)
+    return to_der(chain)
+
+
+def test_the_terms_of_a_certificate_are_those_of_its_holder(holder: Path) -> None:
+    trust = started(holder)
+    trust.identity(RouterId("r"), "here")
+    shown = on_terms(holder, Terms(declare=(), import_=("shop-*",)))
+    assert trust.admit(shown, WEST) is None
+    assert trust.terms_of(shown) == sharing.Terms((), None, ("shop-*",))
+    assert trust.terms_of(shown_by(holder, WEST.site)) is sharing.FREE
+
+
+def test_who_shows_terms_that_cannot_be_read_is_not_let_in(
+    holder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trust = started(holder)
+    trust.identity(RouterId("r"), "here")
+    later = b'{"declare": ["shop"], "only-at-night": true}'
+    monkeypatch.setattr(
+        "certs.terms.extension", lambda told: x509.UnrecognizedExtension(terms.OID, later)
+    )
+    monkeypatch.setattr(
+        "certs.authority.extension",
+        lambda told: x509.UnrecognizedExtension(terms.OID, later),
+        raising=False,
+    )
+    refused = trust.admit(on_terms(holder, Terms(declare=("shop",))), WEST)
+    assert refused is not None
+    assert refused.code == "terms-unreadable"
+    assert "Upgrade the router of here" in refused.hint

@@ -72,6 +72,28 @@ def test_of_an_edges_links_those_that_stand_by_say_so() -> None:
     assert not any(link.standby for link in view_of(edge).links())
 
 
+def test_a_link_shows_when_the_certificate_ends_that_its_dialler_has() -> None:
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    world.run(2)
+    told = []
+    for site in (a, b):
+        view = OperatorView(
+            site.router,
+            site.network,  # type: ignore[arg-type]  # Only its clock is asked here.
+            SimMemory(site, 100).guard,
+            lambda: {"link/to-b": 0.0},
+            lambda name, arguments: None,
+            shown_until=lambda site: 60.0 if site == a.router.identity.site else None,
+        )
+        told += [(link.direction, link.certificate_expires) for link in view.links()]
+    assert told == [
+        ("outgoing", "1970-01-01T00:00:00Z"),
+        ("incoming", "1970-01-01T00:01:00Z"),
+    ]
+
+
 def shop_of(affinity: Affinity | None) -> OperatorView:
     """The view of a lone site with two targets of the service."""
     world = World(1, "a")

@@ -14,6 +14,10 @@ class HostedCall:
         self.callback = None
 
 
+LOOK_S = 0.02
+"""What another thread did wakes nobody here."""
+
+
 class SelfHost:
     """`Host` for tests. Calls up to ``early_s`` before their time, as uvloop may."""
 
@@ -61,7 +65,7 @@ class SelfHost:
         while predicate():
             left_s = deadline - self.now()
             assert left_s > 0, f"still true after {limit_s} s"
-            self.step(left_s)
+            self.step(min(left_s, LOOK_S))
 
     def settle(self, quiet_s: float = 0.02) -> None:
         """Run until nothing has happened for ``quiet_s``: loopback has no other delays."""

@@ -172,7 +172,7 @@ def test_a_tcp_end_without_close_notify_is_a_loss_and_no_end(scene: Scene) -> No
     client.shutdown(socket.SHUT_RDWR)
     client.close()
     scene.host.run_while(lambda: not scene.server.losses)
-    assert scene.server.lost_code == "tls"
+    assert scene.server.lost_code == "cut"
     assert not scene.server.told("ended")
 
 

@@ -6,6 +6,7 @@ from random import Random
 
 from router.model.adverts import Declaration, TargetsAdvert
 from router.model.ids import RouterId
+from router.model.sharing import FREE, Terms
 from router.routing.core import RoutingCore
 from router.routing.events import RoutingEvent, SendAck, SendLsa, TableChanged
 from router.routing.table import RouteTable
@@ -51,13 +52,16 @@ class Network:
     def facts(self, name: str, kind: type[RoutingEvent]) -> list[RoutingEvent]:
         return [event for who, event in self.events if who == name and isinstance(event, kind)]
 
-    def connect(self, one: str, other: str, cost: int = 1) -> None:
+    def connect(self, one: str, other: str, cost: int = 1, terms: Terms = FREE) -> None:
+        """``terms``: those on which ``one`` lets ``other`` in."""
         link = frozenset((one, other))
         self.links[link] = cost
         self._lives[link] = self._lives.get(link, 0) + 1
         for here, there in ((one, other), (other, one)):
             peer = self.identities[there]
-            self.take(here, self.cores[here].adjacency_up(peer.router, peer.site, cost, self.now))
+            on = terms if here == one else FREE
+            core = self.cores[here]
+            self.take(here, core.adjacency_up(peer.router, peer.site, cost, self.now, terms=on))
 
     def cut(self, one: str, other: str) -> None:
         link = frozenset((one, other))

@@ -3,6 +3,7 @@
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.limits import (
     ADJACENCIES_MAX,
+    CONFLICT_ANSWERS,
     LSA_BURST,
     LSA_CHECKS_BURST,
     LSA_MAX_AGE_S,
@@ -344,6 +345,28 @@ def test_several_epochs_of_a_life_that_is_over_are_no_conflict() -> None:
         events = core.receive_lsa(EAST.router, signed(old, WEST), 1.0)
         assert not [event for event in events if isinstance(event, IdentityConflict)]
         assert EpochRaised(epoch + 1) in events
+
+
+def conflicts_after(*epochs: int) -> int:
+    """How often a life that was begun before ours is told of, by what comes of its parts."""
+    core = beside(EAST)
+    found = 0
+    for epoch in epochs:
+        old = make_lsa(WEST, epoch=epoch, sequence=50, boot_nonce=b"gone", boot_epoch=0)
+        events = core.receive_lsa(EAST.router, signed(old, WEST), 1.0)
+        found += sum(isinstance(event, IdentityConflict) for event in events)
+    return found
+
+
+def test_a_life_that_is_over_was_kept_with_epochs_far_apart_and_is_no_conflict() -> None:
+    assert conflicts_after(100, 105) == 0
+    assert conflicts_after(100, 105, 111, 120, 130) == 0
+
+
+def test_only_who_answers_the_epochs_that_we_took_again_and_again_is_alive() -> None:
+    answers = [100 + 2 * number for number in range(1 + CONFLICT_ANSWERS)]  # Ours lie between.
+    assert conflicts_after(*answers[:-1]) == 0
+    assert conflicts_after(*answers) == 1
 
 
 def test_more_neighbours_than_fit_into_an_lsa_are_not_used() -> None:

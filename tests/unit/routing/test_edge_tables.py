@@ -231,7 +231,7 @@ class Told:
         self.network = Network(["near", "far"])
         self.network.connect("near", "far", 5)
         self.edges = AttachedEdges()
-        self.edges.up(EDGE.router, 0.0)
+        self.edges.up(EDGE.router, 0.0, EDGE.site)
 
     def update(self) -> list[object]:
         core = self.network.cores["near"]

@@ -116,3 +116,15 @@ def test_reports_of_routers_that_went_are_forgotten() -> None:
     loads.table_changed(network.table("west"))
     assert loads.last(said.router, X80) is None
     assert hear(loads, network, report(network, 2), "north") is None
+
+
+def test_reports_of_what_is_not_offered_to_this_site_are_passed_on_to_those_that_it_is_for() -> (
+    None
+):
+    network, loads = square(), LoadTable()
+    offered = msgspec.structs.replace(advert("x", capacity=10), export_to=("south",))
+    network.serve("east", [], [offered])
+    network.run(1.0)
+    said = report(network, 1)
+    assert network.table("west").candidates == {}
+    assert hear(loads, network, said, "north") == (said, (network.identities["south"].router,))

@@ -42,6 +42,12 @@ class CommandLine:
         return {path.name: path.read_text() for path in sorted(directory.iterdir())}
 
 
+@pytest.fixture(autouse=True)
+def faults_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What no verb expects fails the test that meets it, with its traceback."""
+    monkeypatch.setenv("SITECTL_TRACEBACK", "1")
+
+
 @pytest.fixture
 def sitectl(tmp_path: Path) -> CommandLine:
     """A command line over an empty state directory."""

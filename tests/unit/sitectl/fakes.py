@@ -21,6 +21,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         owner = self.server.owner
+        owner.asked.append(self.path)
         if "text/event-stream" in self.headers.get("Accept", ""):
             self._send(
                 200, b"".join(b"data: %s\n\n" % json.dumps(e).encode() for e in owner.events)
@@ -67,6 +68,7 @@ class FakeAdmin:
 
     def __init__(self, path: Path) -> None:
         self.answers: dict[str, Any] = {"/readyz": (200, {"ready": True})}
+        self.asked: list[str] = []
         self.commands: list[dict[str, Any]] = []
         self.events: list[dict[str, Any]] = []
         directory = os.open(path.parent, os.O_DIRECTORY | os.O_CLOEXEC)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from certs.claims import ClaimRequest, GrantStore, Redeemed, Refused
+from certs.identity import restored_at
 from certs.revocation import Revocations
 from router.main.state import FileKeeper
 from sitectl.backup import folder, seal
@@ -76,6 +77,7 @@ def full(here: CommandLine, tmp_path: Path) -> CommandLine:
     webhooks.mkdir(mode=0o700)
     (webhooks / "cloud").touch(0o600)
     (webhooks / "cloud").write_text("s3cret\n")
+    here.ok("update", "--enable-console", "--console-user", "Eve.Doe")
     Revocations(here.state / "here" / "secrets").add(sites=("ab" * 16,))
     FileKeeper(here.state / "here" / "state.json").declared_at("db")
     return here
@@ -340,3 +342,57 @@ def test_restore_says_what_has_the_router_run_as_it_did(
     if runtime:
         (here.state / "here" / "runtime.yaml").write_text(f"{runtime}\n")
     assert f"Next: {words}\n" in restored(elsewhere, saved(here))
+
+
+def test_a_replica_is_another_router_as_old_as_the_original(
+    full: CommandLine, elsewhere: CommandLine
+) -> None:
+    original = FileKeeper(full.state / "here" / "state.json")
+    file = saved(full)
+    told = restored(elsewhere, file, "--as-replica")
+    assert "--peer OTHER:PORT" in told and "must not run" not in told
+    place = elsewhere.state / "here"
+    replica = FileKeeper(place / "state.json")
+    assert replica.router_id != original.router_id
+    assert replica.declared_at("db") == original.declared_at("db")
+    assert replica.next_epoch() <= original.next_epoch() + 2, "not ahead as a restored one is"
+    assert restored_at(place / "secrets") == restored_at(full.state / "here" / "secrets") == 0
+    assert change_of(elsewhere, file, "--as-replica") == "unchanged"
+    assert FileKeeper(place / "state.json").router_id == replica.router_id
+
+
+def test_a_replica_of_a_site_that_was_restored_shares_its_age(
+    here: CommandLine, elsewhere: CommandLine, tmp_path: Path
+) -> None:
+    restored(elsewhere, saved(here))
+    age = restored_at(elsewhere.state / "here" / "secrets")
+    assert age
+    third = CommandLine(tmp_path / "third")
+    restored(third, saved(elsewhere, "--force"), "--as-replica")
+    assert restored_at(third.state / "here" / "secrets") == age
+
+
+def test_an_edge_has_no_replica(here: CommandLine, elsewhere: CommandLine) -> None:
+    edge = CommandLine(here.state / "edges")
+    edge.ok("init", "here", "--router-mode", "edge")
+    assert "interior" in restored(elsewhere, saved(edge), "--as-replica", code=2)
+
+
+def test_peers_of_a_site_are_in_its_document_and_an_odd_one_is_refused(here: CommandLine) -> None:
+    here.ok("init", "two", "--peer", "west2.example:55671", "--peer", "[fd00::1]:1")
+    text = (here.state / "two" / "config" / "site-two.yaml").read_text()
+    assert "peers:" in text and "west2.example:55671" in text
+    result = here("init", "three", "--peer", "west2.example")
+    assert result.exit_code == 2 and "HOST:PORT" in result.output
+
+
+def test_peers_and_addresses_of_a_site_are_changed_by_update(here: CommandLine) -> None:
+    document = here.state / "here" / "config" / "site-here.yaml"
+    said = here.ok("update", "--ingress-host", "w2.example", "--peer", "w1.example:55671").stdout
+    assert said == "site here is dialled at w2.example and has routers at w1.example:55671 too\n"
+    assert "w2.example" in document.read_text() and "w1.example:55671" in document.read_text()
+    assert "unchanged" in here.ok("update", "--peer", "w1.example:55671").stdout
+    assert "no other routers" in here.ok("update", "--peer", "none").stdout
+    assert "w1.example" not in document.read_text() and "w2.example" in document.read_text()
+    result = here("update", "--peer", "w1.example")
+    assert result.exit_code == 2 and "HOST:PORT" in result.output

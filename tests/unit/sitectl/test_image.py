@@ -33,16 +33,16 @@ def test_a_flag_goes_before_sitectls_variable_and_that_before_the_controllers(
     assert image.chosen_image("c:1") == "c:1"
 
 
-def test_a_pull_policy_comes_from_the_flag_the_environment_or_is_missing(
+def test_a_pull_policy_comes_from_the_flag_the_environment_or_nobody_chose_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert image.chosen_policy() == "missing"
+    assert image.stated_policy(None) is None
     monkeypatch.setenv("SITECTL_IMAGE_PULL_POLICY", "IfNotPresent")
-    assert image.chosen_policy() == "missing"
+    assert image.stated_policy(None) == "missing"
     assert image.policy_of_pods(None) == "IfNotPresent"
     monkeypatch.setenv("SITECTL_IMAGE_PULL_POLICY", "Never")
-    assert image.chosen_policy() == "never"
-    assert image.chosen_policy("always") == "always"
+    assert image.stated_policy(None) == "never"
+    assert image.stated_policy("always") == "always"
     assert image.policy_of_pods("always") == "Always"
 
 
@@ -51,7 +51,7 @@ def test_an_unknown_policy_in_the_environment_is_refused_by_its_name(
 ) -> None:
     monkeypatch.setenv("SITECTL_IMAGE_PULL_POLICY", "sometimes")
     with pytest.raises(Failure) as told:
-        image.chosen_policy()
+        image.stated_policy(None)
     assert told.value.exit_code is Exit.USAGE
     assert "SITECTL_IMAGE_PULL_POLICY=sometimes" in told.value.message
 

@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 
 from certs.authority import Authority
+from certs.certificates import to_der
 from certs.claims import GrantStore
+from certs.clocks import utc
 from certs.redeem import ClaimDesk, make_request
+from certs.register import DIRECTORY, Register
 from certs.revocation import Revocations
 from certs.tokens import read_file
 from tests.unit.sitectl.conftest import CommandLine
@@ -208,3 +211,67 @@ def test_a_link_that_stands_by_is_up_and_says_so(here: CommandLine, admin: FakeA
     table = here.ok("link", "status").stdout
     assert "up, stands by" in table.splitlines()[2] and "stands by" not in table.splitlines()[1]
     assert [item["state"] for item in here.json("link", "status")] == ["up", "up"]
+
+
+def test_where_a_link_is_connected_is_told_of_the_one_that_is_named(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    ends = "2099-01-01T00:00:00Z"
+    of_west = {"endpoint": "w.example:1 (10.0.0.7)", "via": "http://proxy:3128"}
+    links = [
+        link("west", certificate_expires=ends, **of_west),
+        link("east", direction="incoming", certificate_expires=ends),
+    ]
+    admin.items("/api/v1/links", *links)
+    named = here.ok("link", "status", "west").stdout
+    incoming = here.ok("link", "status", "east").stdout
+    table = here.ok("link", "status").stdout
+    assert "west is connected to w.example:1 (10.0.0.7) through http://proxy:3128\n" in named
+    assert f"west has a certificate until {ends}\n" in named
+    assert f"east has a certificate until {ends}\n" in incoming and "connected" not in incoming
+    assert "certificate" not in table and "connected" not in table
+
+
+def test_a_certificate_that_ends_within_a_day_shows_beside_all_links(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    soon = utc(time.time() + 3_600)
+    admin.items("/api/v1/links", link("west", certificate_expires=soon))
+    assert f"west has a certificate until {soon}" in here.ok("link", "status").stdout
+
+
+def test_renewing_an_incoming_link_names_who_dials_it(here: CommandLine, admin: FakeAdmin) -> None:
+    admin.items("/api/v1/links", link("west", direction="incoming"))
+    refused = here("link", "renew", "west")
+    assert refused.exit_code == 4 and "At west: sitectl link renew NAME" in refused.stderr
+    assert "sitectl link status" in here("link", "renew", "east").stderr
+
+
+def test_a_certificate_that_anybody_may_use_has_no_uses_left_to_count(
+    here: CommandLine, tmp_path: Path
+) -> None:
+    path = str(tmp_path / "t.yaml")
+    here.ok("token", "create", path, "--token-type", "cert")
+    assert "Uses left: any number, by all who have it\n" in here.ok("token", "status", path).stdout
+
+
+def test_a_site_is_listed_and_revoked_by_the_certificate_token_that_it_came_by_later(
+    here: CommandLine, tmp_path: Path
+) -> None:
+    west, secrets = "a" * 32, here.state / "here" / "secrets"
+    register = Register(secrets / DIRECTORY)
+    for name in ("first", "second"):
+        path = tmp_path / f"{name}.yaml"
+        here.ok("token", "create", str(path), "--token-type", "cert", "--name", name)
+        register.seen(west, "west", to_der(read_file(path).certificate_pem), time.time())
+    (item,) = here.json("link", "access")
+    assert (item["token"], item["tokens"], item["state"]) == (
+        "second",
+        ["first", "second"],
+        "valid",
+    )
+    here.ok("revoke-access", "--link", "second")
+    (item,) = here.json("link", "access")
+    assert item["state"] == "revoked"
+    refused = here("revoke-access", "--link", "third")
+    assert refused.exit_code == 4 and "sitectl link access" in refused.stderr

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from router.model import limits
+from sitectl import service_status
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FakeAdmin
 
@@ -22,7 +23,7 @@ STATUS: dict[str, Any] = {
     "problems": [],
     "console": None,
 }
-SERVICE = {
+SERVICE: dict[str, Any] = {
     "name": "shop",
     "port": 8080,
     "protocol": "http",
@@ -387,3 +388,36 @@ def test_service_status_tells_where_the_time_went(here: CommandLine, admin: Fake
     shown = here.ok("service", "status", "shop").stdout
     assert "p50/p99: queue 0 ms/12.5 ms, network 0.4 ms/1.5 s\n" in shown
     assert here.json("service", "status", "shop")[0]["phases"] == phases
+
+
+def test_status_counts_the_routers_of_a_site_that_has_several(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    admin.item("/api/v1/status", {**STATUS, "replicas": 2})
+    assert "Routers:  2 of this site, linked to each other\n" in here.ok("status").stdout
+    admin.item("/api/v1/status", {**STATUS, "replicas": 1})
+    assert "Routers" not in here.ok("status").stdout
+
+
+def test_check_says_when_no_other_router_of_the_site_is_linked(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    admin.items("/api/v1/links")
+    admin.items("/api/v1/services")
+    admin.item("/api/v1/status", {**STATUS, "replicas": 1})
+    assert "other router" not in here("check").stdout
+    here.ok("update", "--peer", "w2.example:55671")
+    alone = here("check").stdout
+    assert "no other router of this site is linked; its peers are w2.example:55671" in alone
+    assert "sitectl update --peer HOST:PORT" in alone
+    admin.item("/api/v1/status", {**STATUS, "replicas": 2})
+    assert "2 routers of this site are linked to each other" in here("check").stdout
+
+
+def test_a_load_that_was_told_long_ago_is_marked_stale(here: CommandLine, admin: FakeAdmin) -> None:
+    for age_s, shown in ((60.0, "5 "), (95.0, "5, stale 1m35s")):
+        site = {**SERVICE["sites"][0], "age_s": age_s}
+        admin.items("/api/v1/services/shop", {**SERVICE, "sites": [site]})
+        text = here.ok("service", "status", "shop").stdout
+        assert shown in text
+        assert ("stale" in text) == (age_s > service_status.STALE_S)

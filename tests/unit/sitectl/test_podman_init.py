@@ -10,9 +10,9 @@ import msgspec
 import pytest
 
 from sitectl.directory import DirectorySite
-from sitectl.runtimes import presence
 from sitectl.runtimes.containers import runtime
 from sitectl.runtimes.containers.host import Host
+from tests.scenario.waiting import until
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.runtimes.engines import FakeEngine
 
@@ -112,7 +112,7 @@ def test_a_site_that_runs_as_a_process_is_not_taken_over(
     running = subprocess.Popen(engine.router_words())
     try:
         site = DirectorySite(sitectl.state / "boxed")
-        assert presence.wait_until(site.admin.is_ready, 10)
+        until(site.admin.is_ready, "it runs")
         refused = sitectl(*INIT)
         assert refused.exit_code == 5
         assert "sitectl --site boxed stop" in refused.stderr

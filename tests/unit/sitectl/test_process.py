@@ -92,6 +92,25 @@ def test_start_tells_the_last_error_of_a_router_that_ended(
     assert "(exit 1): port 55671 is taken: in use" in result.stderr
 
 
+def test_start_takes_over_from_a_router_that_was_ending(
+    here: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that was killed holds its lock until the last of its threads is gone."""
+    plays(monkeypatch, FAKE_ROUTER)
+    looks: list[DirectorySite] = []
+
+    def is_running(site: DirectorySite) -> bool:
+        looks.append(site)
+        return len(looks) < 3 or presence.is_running(site)
+
+    monkeypatch.setattr(process, "is_running", is_running)
+    try:
+        assert here.json("start", "--timeout", "20")["change"] == "started"
+    finally:
+        assert here.json("stop")["change"] == "stopped"
+    os.waitpid(int((here.state / "here" / "run" / "lock").read_text()), 0)
+
+
 def test_start_gives_up_in_time(here: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     plays(
         monkeypatch, "import sys; sys.stdin.read(); import signal; signal.alarm(2); signal.pause()"

@@ -25,3 +25,13 @@
 {{- define "spillway.routers" -}}
 {{ max 1 (int (get .Values.site "routers")) }}
 {{- end }}
+
+{{- define "spillway.consoleIngress" -}}
+{{- $stated := get .Values.site "console-ingress" | default (include "spillway.ingress" .) }}
+{{- if eq $stated "contour-http-proxy" }}none{{ else }}{{ $stated }}{{ end }}
+{{- end }}
+
+{{- define "spillway.consoleHost" -}}
+{{- $domain := get .Values.site "router-ingress-host" | default (get .Values.site "ingress-host") }}
+{{- if $domain }}spillway-console.{{ .Release.Namespace }}.{{ $domain }}{{ end }}
+{{- end }}

@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from certs import redeem, tokens
+from certs import keys, redeem, tokens
+from certs.authority import Leaf
 from certs.claims import Redeemed
-from certs.credentials import LinkStore
+from certs.credentials import Credential, LinkStore
 from certs.tokens import Token
 from router.control.kubernetes.links import LinkSecrets
 from router.kubernetes.picture import TokenSecret
@@ -464,3 +465,32 @@ def test_a_full_disk_costs_the_link_that_it_hits(
 
 def _no_space(_descriptor: int) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_what_one_replica_renewed_all_use_and_none_writes_the_old_one_back(
+    api: FakeSecrets, pod: Pod, east: Site, tmp_path: Path
+) -> None:
+    token = east.claim()
+    pod.ask(token)
+    pod.settle()
+    pod.redeem(east)
+    pod.settle()
+    beside = Pod(api, tmp_path / "beside")
+    beside.ask(token)
+    beside.settle()
+    key = keys.generate()
+    chain = east.authority.issue_client_leaf(
+        key.public_key(), token.name, NOW, site_id=OTHER_SITE_ID, expires_at=NOW + 10 * 86_400
+    )
+    leaf = Leaf(key_pem=keys.to_pem(key), chain_pem=chain)
+    pod.store.renewed("link1", Credential(leaf, east.authority.ca_pem))
+    pod.settle()
+    assert data_of(api.objects[LINK])[LINK_KEY].decode() == leaf.key_pem
+    beside.settle()
+    pod.settle()
+    for one in (pod, beside, Pod(api, tmp_path / "later")):
+        one.ask(token)
+        one.settle()
+        credential = one.store.load("link1").credential
+        assert credential is not None and credential.leaf == leaf
+    assert len(api.writes) == 3, "made, redeemed, renewed"

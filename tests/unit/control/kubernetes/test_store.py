@@ -360,7 +360,7 @@ def router_pod(name: str, ready: bool, minute: int, deleted: str = "") -> dict[s
 def test_a_second_router_takes_its_share_of_a_capacity_when_it_serves_and_gives_it_back() -> None:
     async def story() -> None:
         shop = deployment()
-        shop["metadata"]["annotations"]["spillway.dev/capacity"] = "5"
+        shop["metadata"]["annotations"]["spillway.dev/capacity"] = "6"
         cluster = ScriptedCluster(SITE, shop, pod("a", "10.0.0.1"), router_pod("router-1", True, 1))
 
         def capacity() -> int | None:
@@ -372,7 +372,7 @@ def test_a_second_router_takes_its_share_of_a_capacity_when_it_serves_and_gives_
             return found
 
         async with store_of(cluster) as told:
-            assert capacity() == 5
+            assert capacity() == 6
             cluster.put(router_pod("router-0", False, 2))
             cluster.put(router_pod("router-0", True, 2))
             await told.until(lambda: capacity() == 3)
@@ -381,6 +381,6 @@ def test_a_second_router_takes_its_share_of_a_capacity_when_it_serves_and_gives_
             await told.until(lambda: len(told.targets) == 2)
             assert capacity() == 3, "the other one may still be at work"
             cluster.of("Pod").remove("router-0")
-            await told.until(lambda: capacity() == 5)
+            await told.until(lambda: capacity() == 6)
 
     run(story())

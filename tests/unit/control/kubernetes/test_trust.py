@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from certs import claims, tokens
+from certs.certificates import to_der
 from certs.credentials import LinkStore
+from certs.register import Register
 from certs.revocation import Revocation, Revocations
 from certs.tokens import Token
 from router.control.kubernetes.identity import prepare
@@ -18,7 +20,7 @@ from router.control.kubernetes.trust import SecretTrust
 from router.kubernetes.names import IDENTITY_SECRET, REVOKED_SECRET
 from router.kubernetes.objects import Snapshot
 from router.kubernetes.picture import Picture
-from router.kubernetes.secrets import grant_name, grant_secret, revoked_secret
+from router.kubernetes.secrets import admitted_name, grant_name, grant_secret, revoked_secret
 from router.kubernetes.translate import translate
 from router.model import limits
 from tests.unit.certs.sites import Site, parsed, request_of
@@ -69,6 +71,24 @@ def scene(tmp_path: Path) -> Scene:
 
 def put_token(scene: Scene, token: Token) -> None:
     scene.api.put(tokens.as_secret(token))
+
+
+def test_a_router_that_begins_to_listen_while_a_key_is_written_hears_of_the_link(
+    scene: Scene, east: Site
+) -> None:
+    put_token(scene, east.claim("one", now=scene.now))
+    scene.look()
+    hears, scene.trust.links_changed = scene.trust.links_changed, lambda: None
+    create = scene.api.create
+
+    async def created(made: Any) -> dict[str, Any]:
+        scene.trust.links_changed = hears
+        return await create(made)
+
+    scene.api.create = created  # type: ignore[method-assign]  # The moment that matters.
+    scene.step()
+
+    assert "links" in scene.told
 
 
 def test_a_certificate_token_is_a_link_at_once_and_a_claim_after_its_key_is_kept(
@@ -212,6 +232,41 @@ def test_grants_that_ended_unused_are_swept_a_day_later(scene: Scene, east: Site
     scene.step()
     assert grant_name("old") not in scene.api.objects
     assert grant_name("used") in scene.api.objects
+
+
+def test_the_last_chain_of_a_site_is_its_newest_by_a_grant_that_counts(
+    scene: Scene, east: Site
+) -> None:
+    chains = []
+    for name, at in (("late", scene.now + 60), ("early", scene.now), ("void", scene.now + 90)):
+        request = parsed(request_of(east.claim(name, now=scene.now)))
+        east.grants.redeem(name, request, at)
+        if name == "void":
+            east.grants.revoke(name)
+        grant = east.grants.get(name)
+        assert grant is not None
+        chains.append(grant.redeemed[0])
+        scene.api.put(grant_secret(name, claims.encode(grant)))
+    scene.api.put(grant_secret("damaged", b"{"))
+    site = chains[0].site_id
+    assert {one.site_id for one in chains} == {site}
+    assert scene.trust.last_chain(site) is None  # Nothing was seen yet.
+    scene.look()
+    assert scene.trust.last_chain(site) == chains[0].chain
+    assert scene.trust.last_chain("0" * 32) is None
+
+
+def test_who_links_here_is_kept_and_known_to_the_next_pod(scene: Scene, east: Site) -> None:
+    here, chain = Register(scene.root / "secrets" / "admitted"), east.certificate_token("one")
+    here.seen(EAST, "east", to_der(chain.certificate_pem), scene.now)
+    scene.trust.admitted(EAST)
+    scene.look()
+    scene.step()
+    assert admitted_name(EAST) in scene.api.objects
+    here.forget_all()
+    scene.api.put(scene.api.objects[admitted_name(EAST)])
+    scene.look()
+    assert here.sites() == [EAST]
 
 
 def test_claims_are_answered_while_it_runs_and_put_off_before(scene: Scene, east: Site) -> None:

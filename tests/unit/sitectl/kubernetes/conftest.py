@@ -26,6 +26,7 @@ class NamespaceLine:
                 "SPILLWAY_IMAGE": None,
                 "SITECTL_IMAGE_PULL_POLICY": None,
                 "XDG_CONFIG_HOME": str(state / "config"),
+                "XDG_CACHE_HOME": str(state / "cache"),
             }
         )
 

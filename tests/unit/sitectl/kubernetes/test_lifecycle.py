@@ -137,6 +137,22 @@ def test_wait_says_what_keeps_the_router_from_being_ready(
     assert empty.ok("init", "--wait", "ready")
 
 
+def test_of_a_router_that_ends_again_and_again_its_log_is_the_next_step(
+    shop: NamespaceLine, cluster: FakeCluster
+) -> None:
+    cluster.put(
+        "Pod",
+        "spillway-router-1",
+        metadata={"labels": {"spillway.dev/component": "router"}},
+        spec={"containers": [{"name": "router"}]},
+        status={"containerStatuses": [{"state": {"waiting": {"reason": "CrashLoopBackOff"}}}]},
+    )
+
+    assert "kubectl -n shop logs spillway-router-1 -c router --previous" in shop.fails(
+        8, "why", "shop"
+    )
+
+
 def test_update_changes_keys_and_objects(shop: NamespaceLine, cluster: FakeCluster) -> None:
     assert shop.json("update")["change"] == "unchanged"
     assert shop.json("update", "--routers", "2")["change"] == "updated"

@@ -9,7 +9,8 @@ import pytest
 import yaml
 from click.testing import Result
 
-from certs import claims, tokens
+from certs import certificates, claims, keys, tokens
+from certs.authority import Authority
 from certs.claims import Redemption
 from router.kubernetes.tokens import text_of
 from tests.unit.sitectl.kubernetes.conftest import NamespaceLine
@@ -167,7 +168,7 @@ def test_deleting_an_incoming_link_revokes_the_neighbour(
     shop: NamespaceLine, cluster: FakeCluster, tmp_path: Path
 ) -> None:
     neighbour = {"name": "west", "id": "ab" * 16}
-    redeemed(shop, cluster, tmp_path, neighbour["id"])
+    serial = redeemed(shop, cluster, tmp_path, neighbour["id"])
     cluster.run_router()
     cluster.items(
         "/api/v1/links",
@@ -177,20 +178,26 @@ def test_deleting_an_incoming_link_revokes_the_neighbour(
     revoked = json.loads(
         base64.b64decode(cluster.found("Secret", "spillway-revoked")["data"]["revoked.json"])
     )
-    assert revoked == {"serials": ["0a"], "sites": [neighbour["id"]], "version": 1}
+    assert revoked == {"serials": [serial], "sites": [neighbour["id"]], "version": 1}
     cluster.conflicts = 2  # A router writes the list in the same moment.
     shop.ok("revoke-access", "--link", "west")
     assert shop.fails(4, "revoke-access", "--link", "ghost")
 
 
-def redeemed(line: NamespaceLine, cluster: FakeCluster, tmp_path: Path, site_id: str) -> None:
-    """A claim of two uses that the site ``site_id`` redeemed once."""
+def redeemed(line: NamespaceLine, cluster: FakeCluster, tmp_path: Path, site_id: str) -> str:
+    """A claim of two uses that the site ``site_id`` redeemed once; what it was given, by number."""
     token_of(line, tmp_path / "t.yaml", "--name", "t", "--uses", "2")
     kept = cluster.found("Secret", "spillway-grant-t")
     grant = claims.decode(base64.b64decode(kept["data"]["grant.json"]), "test")
-    use = Redemption(key="00", site_id=site_id, site_name="west", serial="0a", chain="")
+    authority, _ = Authority.generate(site_id, grant.expires_at)
+    chain = authority.issue_client_leaf(
+        keys.generate().public_key(), "t", grant.expires_at, site_id=site_id
+    )
+    serial = certificates.serial_of(chain)
+    use = Redemption(key="00", site_id=site_id, site_name="west", serial=serial, chain=chain)
     grant = msgspec.structs.replace(grant, uses_left=1, redeemed=(use,))
     kept["data"]["grant.json"] = base64.b64encode(claims.encode(grant)).decode()
+    return serial
 
 
 def test_revoking_all_access_makes_another_authority_and_restarts(
@@ -322,3 +329,32 @@ def test_a_cluster_may_have_routes_and_no_deployment_configs(
     }
     token = token_of(empty, tmp_path / "t.yaml")
     assert token.endpoints == (("shop.apps.example", 443),)
+
+
+def test_the_password_of_a_links_proxy_is_in_a_secret_of_its_own_and_nowhere_else(
+    shop: NamespaceLine, cluster: FakeCluster, foreign: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "password"
+    file.write_text("planted\n")
+    words = ("--proxy", "http://me@proxy:3128", "--proxy-password-file", str(file))
+    said = shop.ok("link", "create", str(foreign), "--name", "east", *words)
+    kept = cluster.found("Secret", "spillway-proxy-east")
+    assert kept["metadata"]["labels"]["spillway.dev/type"] == "proxy"
+    assert base64.b64decode(kept["data"]["password"]) == b"planted"
+    others = {
+        key: found for key, found in cluster.objects.items() if key[1] != "spillway-proxy-east"
+    }
+    assert "planted" not in f"{said}{json.dumps(list(others.values()))}"
+    assert "http://proxy:3128" in json.dumps(list(others.values()))
+    shop.ok("link", "set", "east", "--proxy", "none")
+    assert "spillway-proxy-east" not in cluster.names("Secret")
+
+
+def test_a_dry_run_does_not_print_the_password_of_a_proxy(
+    shop: NamespaceLine, foreign: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "password"
+    file.write_text("planted\n")
+    words = ("--proxy", "http://me@proxy:3128", "--proxy-password-file", str(file), "--dry-run")
+    said = shop.ok("link", "create", str(foreign), "--name", "east", *words, "-o", "yaml")
+    assert "planted" not in f"{said}" and base64.b64encode(b"planted").decode() not in f"{said}"

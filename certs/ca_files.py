@@ -1,0 +1,115 @@
+"""The CA of a site directory while it changes: one file after the other, whatever is killed when.
+
+The rotation is written before the pair that it leads to, and with that pair's key in it: who reads
+in between (`authority.load_state`) has the new pair already. What older versions know, ``ca.key``
+and ``ca.crt``, is always the pair that issues.
+"""
+
+from pathlib import Path
+
+import msgspec
+
+from certs import files, rotation
+from certs.authority import (
+    CA_FILE,
+    CA_KEY_FILE,
+    CA_ROTATION_FILE,
+    LEAF_FILE,
+    LEAF_KEY_FILE,
+    Authority,
+    ca_stamp,
+    load_state,
+)
+from certs.errors import CertError
+from certs.rotation import CaState
+
+_LOCK_FILE = ".ca.lock"
+
+
+class CaFiles:
+    """``ca.key``, ``ca.crt`` and ``ca-rotation.json``, shared by all processes of the site."""
+
+    __slots__ = ("_directory",)
+
+    def __init__(self, directory: Path) -> None:
+        """``directory`` is ``secrets/``."""
+        self._directory = directory
+
+    def stamp(self) -> tuple[tuple[int, int], ...]:
+        """Another one whenever a file came, went or was replaced."""
+        return ca_stamp(self._directory)
+
+    def load(self, *, waits: bool = True) -> CaState:
+        """What is kept now, as it is meant. `CertError` naming the file.
+
+        `BlockingIOError`: another process changes it, and ``waits`` is False.
+        """
+        with self._locked(waits=waits):
+            return load_state(self._directory)
+
+    def change(self, before: CaState, after: CaState) -> bool:
+        """Keep ``after`` if ``before`` is still what is kept; it is on disk when this returns.
+
+        False: somebody else was first. Whoever comes next finishes what a crash interrupted.
+        """
+        with self._locked():
+            if load_state(self._directory) != before:
+                return False
+            self._keep(after)
+            return True
+
+    def set(self, state: CaState) -> bool:
+        """Make ``state`` what is kept: another place, which is the truth, says so. False: it is."""
+        with self._locked():
+            try:
+                if load_state(self._directory) == state:
+                    return False
+            except CertError:  # Damaged, or not there yet.
+                pass
+            self._keep(state)
+            return True
+
+    def _locked(self, *, waits: bool = True) -> files.Lock:
+        return files.locked(self._directory / _LOCK_FILE, waits=waits)
+
+    def _keep(self, after: CaState) -> None:
+        found = after.rotation
+        if found is None:
+            # A pair without a rotation is there already, or comes after the old one is forgotten.
+            (self._directory / CA_ROTATION_FILE).unlink(missing_ok=True)
+        elif found.phase == "switched":
+            self._write_rotation(msgspec.structs.replace(found, key=after.key_pem))
+        else:
+            self._write_rotation(found)
+        self._write(CA_KEY_FILE, after.key_pem.encode())
+        self._write(CA_FILE, after.ca_pem.encode())
+        if found is not None:
+            self._write_rotation(found)
+
+    def replace(self, site_id: str, now: float) -> None:
+        """Another CA at once: whoever trusts this one knows this site no more.
+
+        Killed in between it is a rotation, and the next `replace` ends that.
+        """
+        with self._locked():
+            before = load_state(self._directory)
+            made, key_pem = Authority.generate(site_id, now)
+            new = CaState(key_pem, made.ca_pem)
+            old = CaState(before.key_pem, before.ca_pem)
+            between = rotation.switched(rotation.announced(old, new, now), now)
+            self._keep(between)
+            self._keep(rotation.retired(between))
+            for name in (LEAF_FILE, LEAF_KEY_FILE):
+                (self._directory / name).unlink(missing_ok=True)
+
+    def _write_rotation(self, found: rotation.Rotation) -> None:
+        self._write(CA_ROTATION_FILE, rotation.encode(found))
+
+    def _write(self, name: str, data: bytes) -> None:
+        path = self._directory / name
+        try:
+            if files.read_secret(path) == data:
+                return
+        except FileNotFoundError:
+            pass
+        files.write_secret(path, data)

@@ -1,0 +1,227 @@
+"""Who may link here: a register of the certificates that this site gave out, by site.
+
+One JSON file per site in ``secrets/admitted/``, replaced whole. It is what a renewal is judged by,
+what `revoke-access` bars, and what `link access` lists.
+"""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from certs import certificates, files, limits, names
+from certs.errors import CertError
+
+DIRECTORY = "admitted"
+_SUFFIX, _LOCK_FILE = ".json", ".lock"
+
+
+class Issued(msgspec.Struct, frozen=True):
+    """One certificate. ``key``: SHA-256 of its public key (DER), hex."""
+
+    key: str
+    serial: str
+    expires: float
+    chain: str
+
+
+class Admitted(msgspec.Struct, frozen=True, kw_only=True):
+    """A site that may link here. Times are Unix seconds, 0: never; ``issued`` is oldest first.
+
+    ``by`` is the name of the token that let it in. ``name`` is what it calls itself.
+    """
+
+    site_id: Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{32}\Z")]
+    name: str
+    by: str
+    since: float
+    seen: float = 0.0
+    renewed: float = 0.0
+    issued: tuple[Issued, ...] = ()
+    version: int = files.STATE_VERSION
+
+    @property
+    def expires(self) -> float:
+        """When the last of its certificates ends."""
+        return max((one.expires for one in self.issued), default=0.0)
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """Names of all tokens that let it in, as far as known; that of its newest certificate
+        last."""
+        names = {self.by: None}
+        for one in self.issued:
+            name = certificates.common_name(one.chain)
+            names.pop(name, None)
+            names[name] = None
+        return tuple(name for name in names if name)
+
+    @property
+    def serials(self) -> tuple[str, ...]:
+        """Of all its certificates that may still count."""
+        return tuple(one.serial for one in self.issued)
+
+
+def encode(entry: Admitted) -> bytes:
+    """As it is stored."""
+    return msgspec.json.encode(entry)
+
+
+def decode(data: bytes, source: str) -> Admitted:
+    """What `encode` made. `CertError` naming ``source``: it is damaged, or of a newer version."""
+    files.require_known_version(data, source)
+    try:
+        return msgspec.json.decode(data, type=Admitted)
+    except (msgspec.DecodeError, RecursionError) as error:
+        advice = "Delete it; the site is entered again when it links"
+        raise CertError(source, "is damaged", advice) from error
+
+
+def joined(one: Admitted, other: Admitted) -> Admitted:
+    """What both know of a site; certificates that ``other`` alone knows are the newer ones."""
+    chains = {issued.serial: issued.chain for issued in (*one.issued, *other.issued)}
+    chains |= {issued.serial: issued.chain for issued in one.issued if issued.chain}
+    known = dict.fromkeys((*one.issued, *other.issued))
+    by_serial = {issued.serial: issued for issued in known}
+    both = [msgspec.structs.replace(each, chain=chains[s]) for s, each in by_serial.items()]
+    later = other if other.seen >= one.seen else one
+    return msgspec.structs.replace(
+        one,
+        name=later.name,
+        since=min(one.since, other.since),
+        seen=later.seen,
+        renewed=max(one.renewed, other.renewed),
+        issued=tuple(both[-limits.ISSUED_PER_SITE_MAX :]),
+    )
+
+
+def brief(entry: Admitted) -> Admitted:
+    """Without the text of all certificates but the newest, by which a site rejoins."""
+    older = [msgspec.structs.replace(one, chain="") for one in entry.issued[:-1]]
+    return msgspec.structs.replace(entry, issued=(*older, *entry.issued[-1:]))
+
+
+class Register:
+    """The register in ``directory`` (``secrets/admitted``). Safe between processes."""
+
+    __slots__ = ("_directory",)
+
+    def __init__(self, directory: Path) -> None:
+        files.make_private_directory(directory)
+        self._directory = directory
+
+    def sites(self) -> list[str]:
+        """Ids of all sites, sorted."""
+        found = (entry for entry in os.listdir(self._directory) if not entry.startswith("."))
+        return sorted(e.removesuffix(_SUFFIX) for e in found if e.endswith(_SUFFIX))
+
+    def get(self, site_id: str) -> Admitted | None:
+        """What is known of a site. `CertError` if its file is damaged."""
+        if not names.is_site_id(site_id):
+            return None
+        path = self._path(site_id)
+        try:
+            data = files.read_secret(path, limits.ADMITTED_FILE_BYTES_MAX)
+        except FileNotFoundError:
+            return None
+        return decode(data, str(path))
+
+    def seen(self, site_id: str, name: str, certificate: bytes, now: float) -> bool:
+        """It linked by ``certificate``. Written when that is new, else once a day; whether so."""
+        known = self.get(site_id)
+        serial = certificates.serial_of(certificate)
+        is_known = known is not None and known.name == name and serial in known.serials
+        if known is not None and is_known and 0 <= now - known.seen < limits.SEEN_EACH_S:
+            return False
+        by = certificates.common_name(certificate)
+        shown = Issued(
+            key=certificates.key_id(certificate),
+            serial=serial,
+            expires=certificates.expires_at(certificate),
+            chain=certificates.to_pem(certificates.read(certificate)),
+        )
+        with self._lock():
+            entry = self.get(site_id) or Admitted(site_id=site_id, name=name, by=by, since=now)
+            entry = msgspec.structs.replace(entry, name=name, seen=now)
+            if serial not in entry.serials:
+                entry = _with(entry, shown, now)[0]
+            self._write(entry)
+        return True
+
+    def keep(self, site_id: str, name: str, chain_pem: str, now: float) -> tuple[str, ...]:
+        """Enter a certificate before it is handed out; those that it drives out.
+
+        Of them the site's own are to be revoked: nobody could name them any more. `CertError`: the
+        register is full.
+        """
+        issued = Issued(
+            key=certificates.key_id(chain_pem),
+            serial=certificates.serial_of(chain_pem),
+            expires=certificates.expires_at(chain_pem),
+            chain=chain_pem,
+        )
+        with self._lock():
+            entry = self.get(site_id) or Admitted(
+                site_id=site_id, name=name, by=certificates.common_name(chain_pem), since=now
+            )
+            entry = msgspec.structs.replace(entry, renewed=now)
+            entry, dropped = _with(entry, issued, now)
+            self._write(entry)
+        return dropped
+
+    def take(self, entries: Iterable[Admitted], forget: Iterable[str]) -> None:
+        """Another place, which is the truth, has ``entries``, and nothing of the sites ``forget``.
+
+        Its bound is its own.
+        """
+        with self._lock():
+            for entry in entries:
+                files.write_secret(self._path(entry.site_id), encode(entry))
+            for site_id in forget:
+                self._path(site_id).unlink(missing_ok=True)
+
+    def forget_all(self) -> None:
+        """All were barred, by another CA."""
+        with self._lock():
+            for site_id in self.sites():
+                self._path(site_id).unlink(missing_ok=True)
+
+    def forget(self, site_id: str) -> None:
+        """It was barred: it does not rejoin by itself, even if its id is let in again."""
+        if names.is_site_id(site_id):
+            with self._lock():
+                self._path(site_id).unlink(missing_ok=True)
+
+    def _write(self, entry: Admitted) -> None:
+        path = self._path(entry.site_id)
+        if not path.exists() and len(self.sites()) >= limits.ADMITTED_MAX:
+            raise CertError(
+                entry.site_id,
+                f"{limits.ADMITTED_MAX} sites may link here already",
+                "Revoke some: sitectl link access",
+            )
+        files.write_secret(path, encode(entry))
+
+    def _lock(self) -> files.Lock:
+        return files.locked(self._directory / _LOCK_FILE)
+
+    def _path(self, site_id: str) -> Path:
+        return self._directory / f"{site_id}{_SUFFIX}"
+
+
+def _with(entry: Admitted, issued: Issued, now: float) -> tuple[Admitted, tuple[str, ...]]:
+    """``entry`` with one more certificate, without those that ended, and which had no room.
+
+    Those that other sites use too go last: who bars this one must bar them.
+    """
+    kept = [one for one in entry.issued if now < one.expires and one.serial != issued.serial]
+    surplus = len(kept) + 1 - limits.ISSUED_PER_SITE_MAX
+    dropped: list[Issued] = []
+    if surplus > 0:
+        kept.sort(key=lambda one: certificates.site_in_certificate(one.chain) != entry.site_id)
+        dropped = kept[:surplus]
+    left = [one for one in entry.issued if one in kept and one not in dropped]
+    chains = tuple(one.chain for one in dropped)
+    return msgspec.structs.replace(entry, issued=(*left, issued)), chains

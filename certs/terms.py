@@ -1,0 +1,81 @@
+"""What the holder of a certificate may do on this network, stated in the certificate itself.
+
+So the terms hold wherever the certificate is shown: at every replica, after a restart, in a
+certificate token that many sites use; and who renews a certificate renews its terms.
+"""
+
+from typing import Annotated
+
+import msgspec
+from cryptography import x509
+from cryptography.x509.oid import ObjectIdentifier
+
+from certs import certificates, limits
+from certs.errors import CertError
+
+OID = ObjectIdentifier("2.25.272870803524355529819189679463414395717")
+"""Of the extension; below 2.25 stand UUIDs (ITU-T X.667), so nobody else has it."""
+
+Pattern = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9*?][a-z0-9.*?-]{0,62}\Z")]
+"""A service's name with ``*`` for any characters and ``?`` for one."""
+Patterns = Annotated[tuple[Pattern, ...], msgspec.Meta(max_length=limits.TERMS_PATTERNS_MAX)]
+
+
+class Terms(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
+    """Names of services that the holder may declare, attach targets to (``export``) and ask for
+    (``import_``). None: all; empty: none. A field that we do not know is refused: it would limit
+    the holder further."""
+
+    declare: Patterns | None = None
+    export: Patterns | None = None
+    import_: Patterns | None = msgspec.field(default=None, name="import")
+
+    @property
+    def are_free(self) -> bool:
+        """They limit nothing."""
+        return self == FREE
+
+
+FREE = Terms()
+
+
+def refuse_unfit(terms: Terms, name: str) -> None:
+    """`CertError` for terms of the token ``name`` that no router could state to others."""
+    try:
+        encoded = msgspec.json.encode(terms)
+        msgspec.json.decode(encoded, type=Terms)
+    except msgspec.DecodeError as error:
+        hint = f"Use names of services, with * and ?; at most {limits.TERMS_PATTERNS_MAX} each"
+        raise CertError(name, f"has terms that cannot be: {error}", hint) from error
+    if len(encoded) > limits.TERMS_BYTES_MAX:
+        raise CertError(
+            name,
+            f"has terms of {len(encoded)} bytes, more than {limits.TERMS_BYTES_MAX}",
+            "Use fewer patterns, with * in them",
+        )
+
+
+def extension(terms: Terms) -> x509.UnrecognizedExtension:
+    """As it stands in a certificate. Not critical: TLS libraries know nothing of it."""
+    return x509.UnrecognizedExtension(OID, msgspec.json.encode(terms))
+
+
+def of_certificate(certificate: bytes | str, source: str = "certificate") -> Terms:
+    """The terms in ``certificate``; `FREE` if it states none.
+
+    `CertError` when they cannot be read: a later version's, which we must not take for none.
+    """
+    try:
+        found = certificates.read(certificate, source).extensions.get_extension_for_oid(OID)
+    except x509.ExtensionNotFound:
+        return FREE
+    except certificates.MALFORMED as error:
+        raise CertError(source, "its extensions cannot be read", "Ask for a new one") from error
+    value = found.value
+    assert isinstance(value, x509.UnrecognizedExtension), "nobody else defines this OID"
+    try:
+        return msgspec.json.decode(value.value, type=Terms)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise CertError(source, "states terms that this version cannot read", "Upgrade") from error

@@ -1,0 +1,163 @@
+"""Alerts that need a person: overflow alone is what the router is there for.
+
+One list for the operator of Prometheus (PrometheusRule, kustomize and Helm) and for plain
+Prometheus (``deploy/prometheus/spillway.rules.yaml``); docs/runbooks.md has a section for each.
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+RUNBOOKS: Final = "https://spillway.dev/docs/runbooks"
+
+_SITES: Final = "without (site)"  # A router tells of all sites that it knows.
+_NEW: Final = "spillway_decisions_total"
+
+
+class Alert(msgspec.Struct, frozen=True):
+    """``expr`` holds for ``pending`` (a Prometheus duration) before it fires."""
+
+    name: str
+    expr: str
+    pending: str
+    severity: str
+    summary: str
+
+    def rule(self) -> dict[str, Any]:
+        """As Prometheus reads it."""
+        return {
+            "alert": self.name,
+            "expr": self.expr,
+            "for": self.pending,
+            "labels": {"severity": self.severity},
+            "annotations": {
+                "summary": self.summary,
+                "runbook_url": f"{RUNBOOKS}#{self.name.lower()}",
+            },
+        }
+
+
+ALERTS: Final = (
+    Alert(
+        "SpillwayRouterAbsent",
+        'absent(spillway_sites) or max_over_time(up{job=~".*spillway.*"}[5m]) == 0',
+        "5m",
+        "critical",
+        "No router has answered a scrape for five minutes",
+    ),
+    Alert(
+        "SpillwaySiteUnreachable",
+        "spillway_sites < max_over_time(spillway_sites[1h])",
+        "10m",
+        "warning",
+        "Fewer sites can be reached than within the last hour: sitectl network status",
+    ),
+    Alert(
+        "SpillwayLinkDown",
+        "spillway_link_up == 0",
+        "2m",
+        "critical",
+        "Link {{ $labels.link }} is down: sitectl link status {{ $labels.link }}",
+    ),
+    Alert(
+        "SpillwayLinkFlapping",
+        "changes(spillway_link_up[10m]) > 6",
+        "0m",
+        "warning",
+        "Link {{ $labels.link }} goes up and down: sitectl events",
+    ),
+    Alert(
+        "SpillwayRouteTableStale",
+        "increase(spillway_lsa_total[10m]) == 0 and spillway_sites > 1",  # Refreshed every 5 min.
+        "10m",
+        "critical",
+        "Nothing was heard of other sites' routes for 20 minutes: sitectl network status",
+    ),
+    Alert(
+        "SpillwayOverflowSustained",
+        "sum by (service) (rate(spillway_overflow_total[10m])) > 0",
+        "30m",
+        "warning",
+        "{{ $labels.service }} has overflowed for half an hour: add capacity near its clients",
+    ),
+    Alert(
+        "SpillwayCapacityExhausted",
+        f"(sum {_SITES} (spillway_in_flight) >= sum {_SITES} (spillway_capacity) > 0) unless"
+        f" (count {_SITES} (spillway_targets_ready > 0) > count {_SITES} (spillway_capacity))",
+        "5m",
+        "critical",
+        "{{ $labels.service }} is full at every site: sitectl why {{ $labels.service }}",
+    ),
+    Alert(
+        "SpillwayRefusing",
+        f'sum by (service, verdict) (rate({_NEW}{{verdict!="chosen"}}[5m])) > 0',
+        "5m",
+        "critical",
+        "{{ $labels.service }} turns requests away ({{ $labels.verdict }}):"
+        " sitectl why {{ $labels.service }} --denied",
+    ),
+    Alert(
+        "SpillwayFailing",
+        'sum by (service) (rate(spillway_requests_total{code_class=~"5xx|error"}[5m]))'
+        " / sum by (service) (rate(spillway_requests_total[5m])) > 0.05",
+        "5m",
+        "warning",
+        "{{ $value | humanizePercentage }} of the requests of {{ $labels.service }} fail:"
+        " sitectl why {{ $labels.service }} --last 20",
+    ),
+    Alert(
+        "SpillwayNoTarget",
+        "sum by (service) (spillway_targets_ready) == 0",
+        "5m",
+        "critical",
+        "No site has a ready target of {{ $labels.service }}: sitectl service status",
+    ),
+    Alert(
+        "SpillwayLinkCertificateNotRenewed",
+        'spillway_certificate_expiry_timestamp_seconds{name!~"tls/.*"} - time() < 36 * 3600',
+        "1h",
+        "critical",
+        "The certificate of {{ $labels.name }} ends in {{ $value | humanizeDuration }} and was not"
+        " renewed: sitectl check",
+    ),
+    Alert(
+        "SpillwayServiceCertificateEnds",
+        'spillway_certificate_expiry_timestamp_seconds{name=~"tls/.*"} - time() < 7 * 86400',
+        "1h",
+        "warning",
+        "The certificate {{ $labels.name }} ends in {{ $value | humanizeDuration }}: renew it",
+    ),
+    Alert(
+        "SpillwayLoopLag",
+        "spillway_loop_lag_seconds > 0.25",
+        "5m",
+        "warning",
+        "A router of this site has too much to do: raise router-cpu or routers",
+    ),
+    Alert(
+        "SpillwayMemoryShort",
+        "spillway_overload_state >= 2",
+        "1m",
+        "critical",
+        "A router of this site refuses new requests: raise router-memory-limit",
+    ),
+    Alert(
+        "SpillwayBurstHookFails",
+        'increase(spillway_burst_hooks_total{result="failed"}[15m]) > 0',
+        "0m",
+        "warning",
+        "The hook of Burst {{ $labels.name }} failed: sitectl burst status",
+    ),
+    Alert(
+        "SpillwayAccessLogLosesLines",
+        "increase(spillway_access_log_dropped_total[10m]) > 0",
+        "0m",
+        "warning",
+        "Lines of the access log are lost: a full disk, or accessLogShare too high",
+    ),
+)
+
+
+def groups() -> dict[str, Any]:
+    """All of them as a rule file, or as the spec of a PrometheusRule."""
+    return {"groups": [{"name": "spillway", "rules": [alert.rule() for alert in ALERTS]}]}

@@ -1,0 +1,329 @@
+"""Grafana's dashboards: what goes where and why, and how routers and links fare.
+
+Written as JSON to ``deploy/grafana/``; a test holds every metric and label in them to the code.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+_WIDTH: Final = 24  # Of Grafana's grid.
+_HEIGHT: Final = 8
+_SOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
+_ONE: Final = 'namespace=~"$namespace",service=~"$service"'
+_ALL: Final = 'namespace=~"$namespace"'
+
+
+class Panel(msgspec.Struct, frozen=True, kw_only=True):
+    """``queries``: what the legend says, and PromQL. ``stacked``: figures that add up."""
+
+    title: str
+    says: str
+    queries: Sequence[tuple[str, str]]
+    unit: str = "short"
+    kind: str = "timeseries"
+    stacked: bool = False
+    width: int = _WIDTH // 2
+
+
+def texts() -> dict[str, str]:
+    """JSON by file name without its ending."""
+    return {
+        "spillway-services": _text("spillway-services", "Spillway: services", SERVICES, True),
+        "spillway-routers": _text("spillway-routers", "Spillway: routers and links", ROUTERS),
+    }
+
+
+_BY_SITE: Final = "{{site}}"
+SERVICES: Final = (
+    Panel(
+        title="Served where",
+        says="Requests a second by the site that served them. Local first, then overflow.",
+        queries=[
+            (_BY_SITE, f"sum by (site) (rate(spillway_requests_total{{{_ONE}}}[$__rate_interval]))")
+        ],
+        unit="reqps",
+        stacked=True,
+    ),
+    Panel(
+        title="In flight, and capacity",
+        says="At each site, as the routers of this namespace know it. The line: what is stated.",
+        queries=[
+            (_BY_SITE, f"max by (service, port, site) (spillway_in_flight{{{_ONE}}})"),
+            ("{{site}} capacity", f"max by (service, port, site) (spillway_capacity{{{_ONE}}})"),
+        ],
+    ),
+    Panel(
+        title="Overflow",
+        says="Requests a second that left a cheaper site because it was full, and to where.",
+        queries=[
+            (
+                "{{service}} to {{to}} ({{reason}})",
+                "sum by (service, to, reason)"
+                f" (rate(spillway_overflow_total{{{_ONE}}}[$__rate_interval]))",
+            )
+        ],
+        unit="reqps",
+        stacked=True,
+    ),
+    Panel(
+        title="Turned away",
+        says="No site had a ready target (no-route), or all were full (all-full).",
+        queries=[
+            (
+                "{{service}} {{verdict}}",
+                "sum by (service, verdict) (rate(spillway_decisions_total"
+                f'{{{_ONE},verdict!="chosen"}}[$__rate_interval]))',
+            )
+        ],
+        unit="reqps",
+        stacked=True,
+    ),
+    Panel(
+        title="Latency",
+        says="From a request's arrival to the end of its response: median and 99th percentile.",
+        queries=[
+            (
+                f"{{{{service}}}} p{percent}",
+                f"histogram_quantile({share}, sum by (service, le)"
+                f" (rate(spillway_request_seconds_bucket{{{_ONE}}}[$__rate_interval])))",
+            )
+            for percent, share in ((50, 0.5), (99, 0.99))
+        ],
+        unit="s",
+    ),
+    Panel(
+        title="Where the time goes",
+        says="Mean seconds in the queue, on the network and in the target.",
+        queries=[
+            (
+                "{{phase}}",
+                "sum by (phase)"
+                f" (rate(spillway_request_phase_seconds_sum{{{_ONE}}}[$__rate_interval]))"
+                " / sum by (phase)"
+                f" (rate(spillway_request_phase_seconds_count{{{_ONE}}}[$__rate_interval]))",
+            )
+        ],
+        unit="s",
+        stacked=True,
+    ),
+    Panel(
+        title="Failures",
+        says="Share of the requests that ended badly: 5xx of any origin, broken connections.",
+        queries=[
+            (
+                "{{service}}",
+                "sum by (service) (rate(spillway_requests_total"
+                f'{{{_ONE},code_class=~"5xx|error"}}[$__rate_interval]))'
+                f" / sum by (service) (rate(spillway_requests_total{{{_ONE}}}[$__rate_interval]))",
+            )
+        ],
+        unit="percentunit",
+    ),
+    Panel(
+        title="Tried again",
+        says="Attempts after a failure, and those that the retry budget did not allow.",
+        queries=[
+            (
+                "{{reason}} {{outcome}}",
+                "sum by (reason, outcome)"
+                f" (rate(spillway_retries_total{{{_ONE}}}[$__rate_interval]))",
+            )
+        ],
+        unit="reqps",
+    ),
+    Panel(
+        title="Ready targets",
+        says="By site.",
+        queries=[
+            ("{{service}} {{site}}", f"max by (service, site) (spillway_targets_ready{{{_ONE}}})")
+        ],
+    ),
+    Panel(
+        title="Wanted here, and waiting",
+        says="Demand is what an autoscaler goes by: in flight, overflowed, waiting, turned away.",
+        queries=[
+            ("{{service}} demand", f"sum by (service) (spillway_demand{{{_ONE}}})"),
+            ("{{service}} waiting", f"sum by (service) (spillway_queue_length{{{_ONE}}})"),
+        ],
+    ),
+    Panel(
+        title="Requests per target",
+        says="Of this namespace, counted where they are served.",
+        queries=[
+            (
+                "{{service}} {{target}}",
+                "sum by (service, target)"
+                f" (rate(spillway_target_requests_total{{{_ONE}}}[$__rate_interval]))",
+            )
+        ],
+        unit="reqps",
+        width=_WIDTH,
+    ),
+)
+
+ROUTERS: Final = (
+    Panel(
+        title="Sites in reach",
+        says="This one included.",
+        queries=[("sites", f"min(spillway_sites{{{_ALL}}})")],
+        kind="stat",
+        width=6,
+    ),
+    Panel(
+        title="Links up",
+        says="Of all that are configured or accepted.",
+        queries=[
+            ("up", f"sum(spillway_link_up{{{_ALL}}})"),
+            ("of", f"count(spillway_link_up{{{_ALL}}})"),
+        ],
+        kind="stat",
+        width=6,
+    ),
+    Panel(
+        title="First certificate to end",
+        says="Links renew theirs when some three days are left.",
+        queries=[
+            (
+                "{{name}}",
+                "bottomk(1, min by (name)"
+                f" (spillway_certificate_expiry_timestamp_seconds{{{_ALL}}}) - time())",
+            )
+        ],
+        unit="s",
+        kind="stat",
+        width=6,
+    ),
+    Panel(
+        title="Memory state",
+        says="0 calm, 1 sheds idle connections, 2 refuses what is new, 3 drops the slowest.",
+        queries=[("state", f"max(spillway_overload_state{{{_ALL}}})")],
+        kind="stat",
+        width=6,
+    ),
+    Panel(
+        title="Links",
+        says="1: the link carries streams.",
+        queries=[("{{link}} {{direction}}", f"spillway_link_up{{{_ALL}}}")],
+    ),
+    Panel(
+        title="Round trips",
+        says="Of each link's control lane.",
+        queries=[("{{link}} {{direction}}", f"spillway_link_rtt_seconds{{{_ALL}}}")],
+        unit="s",
+    ),
+    Panel(
+        title="Bytes over links",
+        says="TLS not counted.",
+        queries=[
+            (
+                "{{link}} {{direction}}",
+                "sum by (link, direction)"
+                f" (rate(spillway_link_bytes_total{{{_ALL}}}[$__rate_interval]))",
+            )
+        ],
+        unit="Bps",
+    ),
+    Panel(
+        title="Streams",
+        says="Open on all lanes.",
+        queries=[("{{pod}}", f"spillway_streams{{{_ALL}}}")],
+    ),
+    Panel(
+        title="Memory",
+        says="Resident, and what may be.",
+        queries=[("{{pod}} {{kind}}", f"spillway_memory_bytes{{{_ALL}}}")],
+        unit="bytes",
+    ),
+    Panel(
+        title="Held for slow readers",
+        says="Bytes in buffers.",
+        queries=[("{{pod}}", f"spillway_buffered_bytes{{{_ALL}}}")],
+        unit="bytes",
+    ),
+    Panel(
+        title="Loop lag",
+        says="How late the event loop woke. Above a quarter of a second the router is too busy.",
+        queries=[("{{pod}}", f"spillway_loop_lag_seconds{{{_ALL}}}")],
+        unit="s",
+    ),
+    Panel(
+        title="Routing",
+        says="LSA parts heard a second, and what the last path computation took.",
+        queries=[
+            ("{{pod}} LSA parts/s", f"rate(spillway_lsa_total{{{_ALL}}}[$__rate_interval])"),
+            ("{{pod}} SPF seconds", f"spillway_spf_seconds{{{_ALL}}}"),
+        ],
+    ),
+)
+
+
+def _text(uid: str, title: str, panels: Sequence[Panel], of_services: bool = False) -> str:
+    variables: list[dict[str, Any]] = [
+        {"name": "datasource", "type": "datasource", "query": "prometheus", "label": "Source"},
+        _variable("namespace", "label_values(spillway_sites, namespace)"),
+    ]
+    if of_services:
+        names = 'label_values(spillway_requests_total{namespace=~"$namespace"}, service)'
+        variables.append(_variable("service", names))
+    dashboard = {
+        "uid": uid,
+        "title": title,
+        "tags": ["spillway"],
+        "schemaVersion": 39,
+        "editable": True,
+        "refresh": "15s",
+        "time": {"from": "now-1h", "to": "now"},
+        "templating": {"list": variables},
+        "panels": list(_placed(panels)),
+    }
+    return json.dumps(dashboard, indent=1) + "\n"
+
+
+def _variable(name: str, query: str) -> dict[str, Any]:
+    """All by default. Where nobody sets the label (hosts), "all" is nothing and everything."""
+    return {
+        "name": name,
+        "type": "query",
+        "label": name.capitalize(),
+        "datasource": _SOURCE,
+        "query": {"query": query, "refId": name},
+        "refresh": 2,
+        "multi": True,
+        "includeAll": True,
+        "allValue": ".*",
+        "current": {"text": "All", "value": "$__all"},
+    }
+
+
+def _placed(panels: Sequence[Panel]) -> Sequence[dict[str, Any]]:
+    """In rows from the left, as they fit."""
+    made: list[dict[str, Any]] = []
+    x = y = 0
+    for number, panel in enumerate(panels, 1):
+        if x + panel.width > _WIDTH:
+            x, y = 0, y + _HEIGHT
+        made.append(_panel(number, panel, {"x": x, "y": y, "w": panel.width, "h": _HEIGHT}))
+        x += panel.width
+    return made
+
+
+def _panel(number: int, panel: Panel, place: dict[str, int]) -> dict[str, Any]:
+    drawn: dict[str, Any] = {"unit": panel.unit, "min": 0}
+    if panel.stacked:
+        drawn["custom"] = {"fillOpacity": 40, "stacking": {"mode": "normal"}}
+    return {
+        "id": number,
+        "type": panel.kind,
+        "title": panel.title,
+        "description": panel.says,
+        "datasource": _SOURCE,
+        "gridPos": place,
+        "fieldConfig": {"defaults": drawn, "overrides": []},
+        "targets": [
+            {"refId": chr(ord("A") + index), "expr": expr, "legendFormat": legend}
+            for index, (legend, expr) in enumerate(panel.queries)
+        ],
+    }

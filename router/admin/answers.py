@@ -1,0 +1,35 @@
+"""Shapes of what the API answers: the envelope of an item or items, and of an error."""
+
+from collections.abc import Sequence
+
+import msgspec
+from aiohttp import web
+
+from router.model.specs import API_VERSION
+
+encode = msgspec.json.Encoder().encode
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """The shape of every error."""
+
+    code: str
+    message: str
+    hint: str = ""
+    retryable: bool = False
+
+
+def json(value: object, status: int = 200) -> web.Response:
+    return web.Response(body=encode(value), status=status, content_type="application/json")
+
+
+def item(kind: str, item: object) -> web.Response:
+    return json({"apiVersion": API_VERSION, "kind": kind, "item": item})
+
+
+def items(kind: str, items: Sequence[object]) -> web.Response:
+    return json({"apiVersion": API_VERSION, "kind": kind, "items": items})
+
+
+def failure(status: int, code: str, message: str, hint: str = "") -> web.Response:
+    return json(Failure(code, message, hint), status)

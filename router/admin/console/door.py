@@ -1,0 +1,376 @@
+"""The application behind the console's listener: login, files, and the API to read.
+
+Each request passes: its host, where it comes from, its method, who asks. Then a handler has
+`limits.CONSOLE_REQUEST_S`, its answer's reader included; streams last while their session does.
+"""
+
+import asyncio
+import math
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Final, Protocol
+
+import msgspec
+from aiohttp import web
+
+from router.admin.answers import failure, item
+from router.admin.console import gate, login_form, login_page
+from router.admin.console.auth import Pacing, Proofs, Sessions, Users, basic, source_of
+from router.admin.console.openshift import BEGIN, CALLBACK, PROOF, Everybody
+from router.admin.console.openshift_door import OpenShift, OpenShiftDoor
+from router.admin.console.static import Asset
+from router.model import limits
+from router.model.events import Severity
+from router.model.specs import ConsoleAuth
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_OPEN: Final = ("/login", "/healthz", "/favicon.ico", BEGIN, CALLBACK)
+_OPEN_BELOW: Final = "/static/"
+USER: Final = web.RequestKey("console_user", str)
+_TOKEN: Final = web.RequestKey("console_token", str)
+
+
+class Tell(Protocol):
+    """Journals an event."""
+
+    def __call__(
+        self, severity: Severity, code: str, subject: str, message: str, hint: str = "", /
+    ) -> None: ...
+
+
+class Reading(Protocol):
+    """The part of the API that only reads."""
+
+    def add_reading_to(self, app: web.Application) -> None: ...
+
+
+class SessionView(msgspec.Struct, frozen=True):
+    """`GET /api/v1/session`: who looks. ``user`` is empty where nobody is asked."""
+
+    user: str
+    auth: str
+
+
+class Door:
+    """Handlers of one console, and who has logged in."""
+
+    def __init__(
+        self,
+        api: Reading,
+        files: Mapping[str, Asset],
+        users: Callable[[], Users],
+        names: Callable[[], Iterable[str]],
+        tell: Tell,
+        sessions: Sessions,
+        *,
+        site: str,
+        site_id: str,
+        auth: ConsoleAuth,
+        is_tls: bool,
+        openshift: OpenShift | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``names``: of hosts that it is reached as. ``clock``: seconds.
+
+        ``openshift``: who says who somebody is; then ``users`` and their passwords do not count.
+        """
+        self._api, self._files, self._users, self._names = api, files, users, names
+        self._tell, self._site, self._clock = tell, site, clock
+        self.auth: ConsoleAuth = auth
+        self._is_tls = is_tls
+        # By site: consoles of several sites may share a host, and browsers mind no ports.
+        prefix = "__Host-" if is_tls else ""
+        self._cookie = f"{prefix}spillway-{site_id[:12]}"
+        self.sessions = sessions
+        self._pacing = Pacing()
+        self._openshift: OpenShiftDoor | None = None
+        self._proofs: Callable[[], Proofs] = users
+        if openshift is not None:
+            self._proofs = Everybody
+            self._openshift = OpenShiftDoor(
+                openshift,
+                self._pacing,
+                self._admit,
+                lambda source, reason: self._failed(f"{source} did not log in. {reason}"),
+                site=site,
+                cookie=f"{prefix}spillway-login-{site_id[:12]}",
+                is_tls=is_tls,
+                clock=clock,
+            )
+        self._streams: dict[asyncio.Task[object], tuple[str, Callable[[], bool]]] = {}
+        """Each with its path, and whether it may go on."""
+        self.proven: Callable[[web.BaseRequest], None] = lambda request: None
+        """Called with each request of somebody who has shown who they are."""
+        self.heard: Callable[[web.BaseRequest], None] = lambda request: None
+        """Called with each request whose head has come whole."""
+
+    def application(self) -> web.Application:
+        """An aiohttp application with all routes."""
+        app = web.Application(
+            client_max_size=limits.CONSOLE_BODY_BYTES_MAX,
+            middlewares=[self._within_time, self._guard],
+        )
+        app.on_response_prepare.append(self._put_headers)
+        app.router.add_get("/", self._index)
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/favicon.ico", self._icon)
+        app.router.add_get("/login", self._login_page)
+        app.router.add_post("/login", self._login)
+        app.router.add_post("/logout", self._logout)
+        app.router.add_get("/api/v1/session", self._session)
+        app.router.add_get("/static/{name:.+}", self._static)
+        self._api.add_reading_to(app)
+        if self._openshift is not None:
+            self._openshift.add_to(app)
+        return app
+
+    # What each request passes -----------------------------------------------------------------
+
+    async def _put_headers(self, request: web.Request, response: web.StreamResponse) -> None:
+        response.headers.update(gate.HEADERS)
+        response.headers.setdefault("Cache-Control", "no-store")
+        response.headers.popall("Server", None)
+
+    @web.middleware
+    async def _within_time(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """A handler and its reader have a deadline; who does not read is cut."""
+        self.heard(request)
+        is_stream = "text/event-stream" in request.headers.get("Accept", "")
+        deadline_s = limits.CONSOLE_STREAM_S if is_stream else limits.CONSOLE_REQUEST_S
+        if request.path in gate.ASKED_BY_POST:
+            deadline_s = limits.CONSOLE_COMPUTE_S
+        try:
+            async with asyncio.timeout(deadline_s):
+                try:
+                    response = await handler(request)
+                except web.HTTPException as error:
+                    code = error.reason.lower().replace(" ", "-")
+                    response = failure(error.status, code, error.reason)
+                    if "Allow" in error.headers:
+                        response.headers["Allow"] = error.headers["Allow"]
+                if not response.prepared:
+                    await response.prepare(request)
+                await response.write_eof()
+        except TimeoutError:
+            if request.transport is not None:
+                request.transport.abort()
+            raise ConnectionResetError("the client took too long") from None
+        return response
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        names = {name.lower() for name in self._names()}
+        if not gate.is_host(request.headers.get("Host", ""), names):
+            return failure(
+                421,
+                "misdirected",
+                "This console is not served under that name.",
+                "Use its address, or add the name to hosts of `console` in the Site document",
+            )
+        if "Content-Encoding" in request.headers:
+            return failure(415, "packed", "What is sent here is not packed.")
+        if not gate.is_own_page(request.method, request.headers):
+            return failure(403, "cross-site", "This request comes from another site's page.")
+        allowed = gate.methods(request.path)
+        if not allowed:
+            return failure(404, "not-found", "The console does not show this.", "sitectl --help")
+        if request.method not in allowed:
+            refusal = failure(405, "method-not-allowed", f"Only {', '.join(allowed)} here.")
+            refusal.headers["Allow"] = ", ".join(allowed)
+            return refusal
+        if request.path in _OPEN or request.path.startswith(_OPEN_BELOW):
+            return await handler(request)
+        refused = self._recognise(request)
+        if refused is not None:
+            return refused
+        self.proven(request)
+        if "text/event-stream" in request.headers.get("Accept", ""):
+            return await self._stream(request, handler)
+        return await handler(request)
+
+    def _recognise(self, request: web.Request) -> web.Response | None:
+        """Find out who asks; or the answer for who may not."""
+        request[USER], request[_TOKEN] = "", ""
+        if self.auth == "unsecured":
+            return None
+        token = request.cookies.get(self._cookie, "")
+        user = self.sessions.user(token, self._proofs(), self._clock()) if token else None
+        if user is not None:
+            request[USER], request[_TOKEN] = user, token
+            return None
+        if self._openshift is not None:
+            return self._ask(request)
+        shown = basic(request.headers.get("Authorization", ""))
+        if shown is None:
+            return self._ask(request)
+        refusal = self._try(request, *shown)
+        if refusal is None:
+            request[USER] = shown[0]
+        return refusal
+
+    def _ask(self, request: web.Request) -> web.Response:
+        """To log in: a page, or what programs understand."""
+        if request.method == "GET" and not request.path.startswith("/api/"):
+            return _see("/login")
+        if self._openshift is not None:
+            return failure(401, "unauthorized", "Log in first.", "/login, with a browser")
+        refusal = failure(401, "unauthorized", "Log in first.", "/login, or a user and password")
+        if "Sec-Fetch-Mode" not in request.headers:  # A browser would show a dialogue of its own.
+            refusal.headers["WWW-Authenticate"] = 'Basic realm="spillway", charset="UTF-8"'
+        return refusal
+
+    def _try(self, request: web.Request, user: str, password: str) -> web.Response | None:
+        """None: they are who they say. Else the answer, and it counts against the source."""
+        source, now = source_of(request.remote or ""), self._clock()
+        wait_s = self._pacing.wait_s(source, now)
+        if wait_s > 0:
+            refusal = failure(
+                429, "too-many-failures", "Too many wrong passwords came from this address."
+            )
+            refusal.headers["Retry-After"] = str(math.ceil(wait_s))
+            return refusal
+        if self._users().admits(user, password):
+            return None
+        self._pacing.failed(source, now)
+        self._failed(f"Somebody at {source} showed a wrong user or password.")
+        return failure(401, "unauthorized", login_page.WRONG)
+
+    def _failed(self, message: str) -> None:
+        self._tell("warning", "console-login-failed", "console", message)
+
+    async def _stream(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Until who asked may no longer; see `end_streams`."""
+        same = sum(path == request.path for path, _ in self._streams.values())
+        if (
+            len(self._streams) >= limits.CONSOLE_STREAMS_MAX
+            or same >= limits.CONSOLE_STREAMS_PER_PATH_MAX
+        ):
+            refusal = failure(503, "too-many-followers", "Too many clients follow this console.")
+            refusal.force_close()  # Refused and held open it would keep others out.
+            return refusal
+        task = asyncio.current_task()
+        assert task is not None
+        token, user = request[_TOKEN], request[USER]
+        proof = self._proofs().proof(user)
+
+        def lasts() -> bool:
+            if token:
+                return self.sessions.is_open(token, self._proofs(), self._clock())
+            return self._proofs().proof(user) == proof
+
+        self._streams[task] = (request.path, lasts)
+        try:
+            return await handler(request)
+        finally:
+            del self._streams[task]
+
+    def end_streams(self) -> None:
+        """Cut those whose session is over, or whose user's password is another."""
+        for task, (_, lasts) in list(self._streams.items()):
+            if not lasts():
+                task.cancel()
+
+    # Routes -----------------------------------------------------------------------------------
+
+    async def _healthz(self, request: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def _session(self, request: web.Request) -> web.Response:
+        return item("Session", SessionView(request[USER], self.auth))
+
+    async def _login_page(self, request: web.Request) -> web.Response:
+        if self.auth == "unsecured":
+            return _see("/")
+        return self._page() if self._openshift is None else self._openshift.page()
+
+    def _page(self, said: str = "", status: int = 200) -> web.Response:
+        text = login_page.render(self._site, said)
+        return web.Response(text=text, status=status, content_type="text/html")
+
+    async def _login(self, request: web.Request) -> web.Response:
+        if self.auth == "unsecured":
+            return _see("/")
+        if self._openshift is not None:
+            return self._openshift.page(status=405)
+        shown = await login_form.read(request)
+        if shown is None:
+            return self._page(login_page.WRONG, 400)
+        user, password = shown
+        refusal = self._try(request, user, password)
+        if refusal is not None:
+            said = login_page.WRONG if refusal.status == 401 else "Too many tries, wait a moment."
+            page = self._page(said, refusal.status)
+            if "Retry-After" in refusal.headers:
+                page.headers["Retry-After"] = refusal.headers["Retry-After"]
+            return page
+        proof = self._users().proof(user)
+        assert proof is not None
+        answer = _see("/")
+        self._enter(request, answer, user, proof, limits.CONSOLE_SESSION_S)
+        return answer
+
+    def _admit(self, request: web.Request, answer: web.Response, user: str) -> None:
+        """OpenShift says that ``user`` may look."""
+        self.proven(request)
+        self._enter(request, answer, user, PROOF, limits.CONSOLE_OAUTH_SESSION_S)
+
+    def _enter(
+        self, request: web.Request, answer: web.Response, user: str, proof: bytes, lasts_s: float
+    ) -> None:
+        """Begin a session; ``answer`` carries its cookie."""
+        self.sessions.end(request.cookies.get(self._cookie, ""))
+        token = secrets.token_urlsafe(32)
+        self.sessions.open(token, user, proof, self._clock(), lasts_s)
+        self._tell("info", "console-login", "console", f"{user} logged in.")
+        answer.set_cookie(
+            self._cookie, token, path="/", httponly=True, secure=self._is_tls, samesite="Strict"
+        )
+
+    async def _logout(self, request: web.Request) -> web.Response:
+        self.sessions.end(request[_TOKEN])
+        self.end_streams()
+        answer = _see("/login")
+        answer.del_cookie(
+            self._cookie, path="/", httponly=True, secure=self._is_tls, samesite="Strict"
+        )
+        return answer
+
+    async def _index(self, request: web.Request) -> web.Response:
+        return self._file(request, "index.html")
+
+    async def _icon(self, request: web.Request) -> web.Response:
+        return self._file(request, "icon.svg")
+
+    async def _static(self, request: web.Request) -> web.Response:
+        return self._file(request, request.match_info["name"])
+
+    def _file(self, request: web.Request, name: str) -> web.Response:
+        asset = self._files.get(name)
+        if asset is None:
+            return failure(404, "not-found", "There is no such file.")
+        # The name says nothing of the content: browsers ask each time, which costs 200 bytes.
+        headers = {"ETag": asset.etag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
+        if asset.etag in (
+            part.strip() for part in request.headers.get("If-None-Match", "").split(",")
+        ):
+            return web.Response(status=304, headers=headers)
+        headers["Content-Type"] = asset.content_type
+        body = asset.body
+        if asset.packed and _takes_gzip(request.headers.get("Accept-Encoding", "")):
+            headers["Content-Encoding"] = "gzip"
+            body = asset.packed
+        return web.Response(body=body, headers=headers)
+
+
+def _takes_gzip(header: str) -> bool:
+    for part in header.lower().split(","):
+        name, _, weight = part.partition(";")
+        if name.strip() in ("gzip", "*"):
+            return weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return False
+
+
+def _see(place: str) -> web.Response:
+    return web.Response(status=303, headers={"Location": place})

@@ -1,0 +1,63 @@
+"""The page on which one logs in: a form or a link, without any script."""
+
+from html import escape
+from typing import Final
+
+_HEAD: Final = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+{more}<title>Log in · {site} · Spillway</title>
+<link rel="icon" href="/static/icon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="/static/login.css">
+</head>
+<body>
+<main>
+<h1>Spillway</h1>
+<p>Console of site <strong>{site}</strong></p>
+{said}"""
+_FORM: Final = """<form method="post" action="/login" autocomplete="on">
+<label for="user">User</label>
+<input id="user" name="user" value="{user}" autocomplete="username" autocapitalize="none"
+ spellcheck="false" maxlength="64" required>
+<label for="password">Password</label>
+<input id="password" name="password" type="password" autocomplete="current-password"
+ maxlength="1024" required autofocus>
+<button type="submit">Log in</button>
+</form>
+"""
+# A link: `form-action` holds for where a form is sent on to, too.
+_BY_OPENSHIFT: Final = """<a class="button" href="{begin}">Log in with OpenShift</a>
+"""
+_ENTERED: Final = """<p>You are logged in as <strong>{user}</strong>.</p>
+<a class="button" href="/">To the console</a>
+"""
+_AT_ONCE: Final = """<meta http-equiv="refresh" content="0;url=/">
+"""
+_END: Final = """</main>
+</body>
+</html>
+"""
+WRONG: Final = "That user and password do not fit."
+
+
+def render(site: str, said: str = "", user: str = "admin") -> str:
+    """The page of ``site``; ``said``: why the last try did not do."""
+    return _whole(site, said, _FORM.format(user=escape(user, quote=True)))
+
+
+def render_openshift(site: str, begin: str, said: str = "") -> str:
+    """The page where OpenShift says who somebody is, which is asked at ``begin``."""
+    return _whole(site, said, _BY_OPENSHIFT.format(begin=escape(begin, quote=True)))
+
+
+def render_entered(site: str, user: str) -> str:
+    """Where OpenShift sends ``user`` back to; it goes on to the console by itself."""
+    return _whole(site, "", _ENTERED.format(user=escape(user)), _AT_ONCE)
+
+
+def _whole(site: str, said: str, body: str, more: str = "") -> str:
+    shown = f'<p role="alert">{escape(said)}</p>\n' if said else ""
+    return _HEAD.format(site=escape(site), said=shown, more=more) + body + _END

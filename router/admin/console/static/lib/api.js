@@ -1,0 +1,119 @@
+// Questions to the router's API. Every answer has a deadline, every failure a next step.
+const TIMEOUT_MS = 5000;
+
+export class ApiError extends Error {
+  /** @param {string} message @param {{status?: number, code?: string, hint?: string}} [facts] */
+  constructor(message, { status = 0, code = "", hint = "" } = {}) {
+    super(message);
+    this.status = status;
+    this.code = code;
+    this.hint = hint;
+  }
+}
+
+/**
+ * @param {string} path Below `/api/v1/`.
+ * @param {Record<string, string | number | null | undefined>} [params]
+ */
+export function address(path, params = {}) {
+  const kept = Object.entries(params).filter(
+    ([, value]) => value !== null && value !== undefined && value !== "",
+  );
+  const query = new URLSearchParams(kept.map(([key, value]) => [key, String(value)])).toString();
+  return `/api/v1/${path}${query ? `?${query}` : ""}`;
+}
+
+const UNSEEN = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+/**
+ * JSON of the router. Marks that turn the direction of text around are shown as what they are: a
+ * name that has one must not change how what stands beside it is read.
+ * @param {string} text
+ */
+export function parsed(text) {
+  return JSON.parse(text.replace(UNSEEN, "\ufffd"));
+}
+
+/** What an answer holds: its item or its items. Raises ApiError. */
+async function asked(url, options, timeoutMs) {
+  const over = new AbortController();
+  const timer = setTimeout(() => over.abort(), timeoutMs);
+  const gone = options.signal;
+  if (gone) gone.addEventListener("abort", () => over.abort(), { once: true });
+  let response;
+  let body;
+  try {
+    response = await fetch(url, { credentials: "same-origin", ...options, signal: over.signal });
+    body = await response.text();
+  } catch (error) {
+    if (gone?.aborted) throw error;
+    if (over.signal.aborted) {
+      throw new ApiError(`The router gave no answer within ${timeoutMs / 1000} s.`, {
+        code: "timeout",
+        hint: "It may be saturated. What you see is kept and tried again.",
+      });
+    }
+    throw new ApiError("The router cannot be reached.", {
+      code: "unreachable",
+      hint: "Is it running? On its host: sitectl status",
+    });
+  } finally {
+    clearTimeout(timer);
+  }
+  let value = null;
+  try {
+    value = parsed(body);
+  } catch {
+    // An answer that is not ours, such as a proxy's page; its status tells enough.
+  }
+  if (response.status === 401) {
+    throw new ApiError("You are signed out.", {
+      status: 401,
+      code: "unauthorized",
+      hint: "Load the page anew to sign in.",
+    });
+  }
+  if (!response.ok || value === null) {
+    throw new ApiError(value?.message || `The router answered ${response.status}.`, {
+      status: response.status,
+      code: value?.code || "unexpected-answer",
+      hint: value?.hint || "",
+    });
+  }
+  return value.items ?? value.item ?? value;
+}
+
+/**
+ * @param {string} path
+ * @param {Record<string, string | number | null | undefined>} [params]
+ * @param {{signal?: AbortSignal, timeoutMs?: number}} [options]
+ */
+export function get(path, params = {}, { signal, timeoutMs = TIMEOUT_MS } = {}) {
+  return asked(
+    address(path, params),
+    { signal, headers: { Accept: "application/json" } },
+    timeoutMs,
+  );
+}
+
+/**
+ * @param {string} path
+ * @param {unknown} body Sent as JSON, a string as it is.
+ * @param {{signal?: AbortSignal, timeoutMs?: number}} [options]
+ */
+export function post(path, body, { signal, timeoutMs = TIMEOUT_MS } = {}) {
+  const isText = typeof body === "string";
+  return asked(
+    address(path),
+    {
+      signal,
+      method: "POST",
+      headers: {
+        Accept: "application/json",
+        "Content-Type": isText ? "text/plain; charset=utf-8" : "application/json",
+      },
+      body: isText ? body : JSON.stringify(body),
+    },
+    timeoutMs,
+  );
+}

@@ -1,0 +1,45 @@
+// Capacity honesty: how many a target has, how many it is stated to take, and where its latency
+// bends.
+import { html } from "./html.js";
+import { count, latency } from "./format.js";
+import { capacityText } from "./why.js";
+
+/** "doubles", or how often as long. @param {number} factor */
+function bends(factor) {
+  return factor === 2 ? "latency doubles" : `latency is ${factor} times that of calm`;
+}
+
+/**
+ * `stated 40, latency doubles at 31`; empty: neither is known.
+ * @param {any} target @param {any} knee of it, or null
+ */
+export function honesty(target, knee) {
+  const stated = capacityText(target);
+  const words = [stated === "–" ? "no capacity stated" : `stated ${stated}`];
+  if (knee?.knee) words.push(`${bends(knee.factor)} at ${count(knee.knee)}`);
+  else if (knee?.baseline_s) words.push(`no bend seen, ${latency(knee.baseline_s)} in calm`);
+  return words.join(", ");
+}
+
+/** Whether the knee says less than what was stated. @param {any} target @param {any} knee */
+export function overstated(target, knee) {
+  return Boolean(knee?.knee && target.capacity !== null && knee.knee < target.capacity);
+}
+
+/** @param {{target: any, knee: any}} props */
+export function CapacityBar({ target, knee }) {
+  const stated = target.capacity;
+  const bend = knee?.knee ?? null;
+  const most = Math.max(stated ?? 0, bend ?? 0, target.in_flight, 1) * 1.06;
+  const x = (value) => Math.min(200, (value / most) * 200);
+  const full = stated !== null && target.in_flight >= stated;
+  const words = `${count(target.in_flight)} in flight, ${honesty(target, knee)}`;
+  return html`<span class="capacity" role="img" aria-label=${words}>
+    <svg viewBox="0 0 200 18" width="200" height="18" aria-hidden="true">
+      <rect class="track" y="6" width="200" height="8" rx="2" />
+      <rect class=${full ? "fill full" : "fill"} y="6" width=${x(target.in_flight)} height="8" rx="2" />
+      ${stated !== null && html`<path class="stated" d=${`M${x(stated)} 3 V17`} />`}
+      ${bend !== null && html`<path class="knee" d=${`M${x(bend) - 4} 0 h8 l-4 6 Z`} />`}
+    </svg>
+  </span>`;
+}

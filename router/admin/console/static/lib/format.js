@@ -1,0 +1,92 @@
+// Figures and times as people read them.
+
+/** Below it a mean over seconds is the rest of something that ended. */
+export const LEAST_PER_S = 0.05;
+
+/** @param {number | null | undefined} value */
+export function count(value) {
+  return value === null || value === undefined ? "–" : value.toLocaleString("en-US");
+}
+
+/** @param {number | null | undefined} value A second. */
+export function rate(value) {
+  if (value === null || value === undefined) return "–";
+  if (value === 0) return "0/s";
+  if (value < 0.1) return "<0.1/s";
+  return `${value < 10 ? Number(value.toFixed(1)) : count(Math.round(value))}/s`;
+}
+
+/** @param {number | null | undefined} seconds A latency. */
+export function latency(seconds) {
+  if (seconds === null || seconds === undefined) return "–";
+  const ms = seconds * 1000;
+  if (ms < 1) return "<1 ms";
+  if (ms < 10) return `${Number(ms.toFixed(1))} ms`;
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  return `${Number(seconds.toFixed(seconds < 10 ? 1 : 0))} s`;
+}
+
+/** @param {number | null | undefined} ms */
+export function rtt(ms) {
+  return ms === null || ms === undefined ? "–" : latency(ms / 1000);
+}
+
+const UNITS = [
+  ["d", 86400],
+  ["h", 3600],
+  ["min", 60],
+  ["s", 1],
+];
+
+/**
+ * A span in its two greatest units: `3 d 4 h`, `14 s`.
+ * @param {number} seconds
+ */
+export function span(seconds) {
+  let left = Math.max(0, Math.floor(seconds));
+  const words = [];
+  for (const [unit, size] of UNITS) {
+    const whole = Math.floor(left / size);
+    if (whole > 0 || (unit === "s" && words.length === 0)) words.push(`${whole} ${unit}`);
+    left -= whole * size;
+    if (words.length === 2 || (words.length === 1 && whole === 0)) break;
+  }
+  return words.join(" ");
+}
+
+/** Minutes and seconds, each with two digits. @param {number} seconds */
+export function clock(seconds) {
+  const left = Math.max(0, Math.floor(seconds));
+  const [hours, minutes] = [Math.floor(left / 3600), Math.floor((left % 3600) / 60)];
+  const pad = (/** @type {number} */ part) => String(part).padStart(2, "0");
+  return `${hours ? `${hours}:` : ""}${pad(minutes)}:${pad(left % 60)}`;
+}
+
+/** Time of day here, of an ISO text. @param {string} iso */
+export function timeOfDay(iso) {
+  const at = new Date(iso);
+  return Number.isNaN(at.getTime()) ? iso : at.toLocaleTimeString("en-GB");
+}
+
+/** Date and time here, of an ISO text. @param {string} iso */
+export function dateTime(iso) {
+  const at = new Date(iso);
+  if (Number.isNaN(at.getTime())) return iso;
+  return `${at.toLocaleDateString("en-CA")} ${at.toLocaleTimeString("en-GB")}`;
+}
+
+/** `1 site`, `2 sites`. @param {number} number @param {string} one @param {string} [many] */
+export function plural(number, one, many = `${one}s`) {
+  return `${count(number)} ${number === 1 ? one : many}`;
+}
+
+/** `a`, `a and b`, `a, b and c`. @param {string[]} words */
+export function listed(words) {
+  if (words.length < 2) return words.join("");
+  return `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
+}
+
+/** One command argument, quoted where a shell would take it apart. @param {string} word */
+export function shellWord(word) {
+  return /^[A-Za-z0-9_./:@%+=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}

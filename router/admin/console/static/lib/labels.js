@@ -1,0 +1,84 @@
+// Texts on a picture that do not lie on each other: who comes first gets the room.
+
+const CHARACTER = 6.6;
+const HEIGHT = 14;
+
+/** @typedef {{x: number, y: number, width: number, height: number}} Box */
+
+/** @param {Box} one @param {Box} other */
+function meet(one, other) {
+  return (
+    one.x < other.x + other.width &&
+    other.x < one.x + one.width &&
+    one.y < other.y + other.height &&
+    other.y < one.y + one.height
+  );
+}
+
+/** Long names lose their middle: ends tell more. @param {string} text @param {number} most */
+export function shortened(text, most) {
+  if (text.length <= most) return text;
+  const head = Math.ceil((most - 1) / 2);
+  return `${text.slice(0, head)}…${text.slice(text.length - (most - 1 - head))}`;
+}
+
+export class Labels {
+  /** @type {Box[]} */ #taken = [];
+  #width;
+  #height;
+
+  /** @param {number} width @param {number} height Of the picture. */
+  constructor(width, height) {
+    this.#width = width;
+    this.#height = height;
+  }
+
+  /** Nothing may be written on a mark. @param {number} x @param {number} y @param {number} radius */
+  keepFree(x, y, radius) {
+    this.#taken.push({ x: x - radius, y: y - radius, width: 2 * radius, height: 2 * radius });
+  }
+
+  /**
+   * A place beside a mark: below, above, right or left of it; null: there is none. `must`: then
+   * below, whatever is there.
+   * @param {string} text @param {number} x @param {number} y @param {number} away
+   * @param {boolean} [must]
+   * @returns {{x: number, y: number} | null} The middle of the text's base line.
+   */
+  beside(text, x, y, away, must = false) {
+    const half = (text.length * CHARACTER) / 2;
+    const spots = [
+      { x, y: y + away + HEIGHT - 2 },
+      { x, y: y - away - 4 },
+      { x: x + away + half + 4, y: y + 4 },
+      { x: x - away - half - 4, y: y + 4 },
+    ];
+    return this.#first(spots, half) ?? (must ? this.#inside(spots[0], half) : null);
+  }
+
+  /** A place on a point; null: it is taken. @param {string} text */
+  on(text, x, y) {
+    return this.#first([{ x, y: y + 4 }], (text.length * CHARACTER) / 2);
+  }
+
+  #inside(spot, half) {
+    const x = Math.min(Math.max(spot.x, half), this.#width - half);
+    return { x, y: Math.min(spot.y, this.#height - 4) };
+  }
+
+  #first(spots, half) {
+    for (const spot of spots) {
+      const box = { x: spot.x - half, y: spot.y - HEIGHT + 3, width: 2 * half, height: HEIGHT };
+      const fits =
+        box.x >= 0 &&
+        box.x + box.width <= this.#width &&
+        box.y >= 0 &&
+        box.y + box.height <= this.#height;
+      if (fits && !this.#taken.some((one) => meet(one, box))) {
+        this.#taken.push(box);
+        return spot;
+      }
+    }
+    return null;
+  }
+}

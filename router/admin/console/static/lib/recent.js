@@ -1,0 +1,83 @@
+// The last quarter of an hour of the whole site: begun with what the router kept, carried on with
+// what comes in, so that the router is not asked for all of it again and again.
+import { useEffect, useState } from "./html.js";
+import { get } from "./api.js";
+
+const STEP_S = 5;
+const STEPS = 180;
+
+/**
+ * @typedef {object} Recent One step; figures a second, `p99_s` of the slowest service.
+ * @property {number} at Milliseconds since the epoch, of the router's clock.
+ * @property {number} requests
+ * @property {number} overflow
+ * @property {number} failed
+ * @property {number | null} p99_s
+ */
+
+const worst = (/** @type {(number | null)[]} */ all) => {
+  const known = all.filter((one) => one !== null);
+  return known.length ? Math.max(...known) : null;
+};
+const total = (/** @type {number[]} */ all) => all.reduce((sum, one) => sum + one, 0);
+
+/** @param {any[]} histories As `/api/v1/history` has them. @returns {Recent[]} */
+export function summed(histories) {
+  /** @type {Map<number, Recent>} */
+  const steps = new Map();
+  for (const { samples, step_s } of histories) {
+    for (const sample of samples) {
+      const at = Math.round(Date.parse(sample.at) / 1000 / step_s) * step_s * 1000;
+      const was = steps.get(at) ?? { at, requests: 0, overflow: 0, failed: 0, p99_s: null };
+      steps.set(at, {
+        at,
+        requests: was.requests + (total(sample.served) + sample.nowhere) / step_s,
+        overflow: was.overflow + sample.overflow / step_s,
+        failed: was.failed + sample.nowhere / step_s,
+        p99_s: worst([was.p99_s, sample.p99_s]),
+      });
+    }
+  }
+  return [...steps.values()].sort((one, other) => one.at - other.at).slice(-STEPS);
+}
+
+/** @param {any} live @returns {Recent} */
+function present(live) {
+  return {
+    at: Date.parse(live.at),
+    requests: total(live.now.map((one) => one.requests_per_s)),
+    overflow: total(live.now.map((one) => one.overflow_per_s)),
+    failed: total(live.now.map((one) => one.failed_per_s)),
+    p99_s: worst(live.now.map((one) => one.p99_s)),
+  };
+}
+
+/**
+ * @param {any} live
+ * @returns {Recent[]} Oldest first; the last one is of now.
+ */
+export function useRecent(live) {
+  const [kept, setKept] = useState(/** @type {Recent[]} */ ([]));
+  useEffect(() => {
+    const over = new AbortController();
+    get("history", {}, { signal: over.signal }).then(
+      (histories) =>
+        setKept((own) => {
+          const before = summed(histories);
+          const until = before.at(-1)?.at ?? 0;
+          return [...before, ...own.filter((one) => one.at > until + STEP_S * 500)];
+        }),
+      () => {}, // Then it begins now.
+    );
+    return () => over.abort();
+  }, []);
+  useEffect(() => {
+    setKept((steps) => {
+      const now = present(live);
+      const last = steps.at(-1);
+      if (last && now.at - last.at < STEP_S * 1000) return steps;
+      return [...steps, now].slice(-STEPS);
+    });
+  }, [live.at]);
+  return [...kept, present(live)];
+}

@@ -1,0 +1,251 @@
+// What the router said last, and how old that is. One feed for the whole page: `/api/v1/live`.
+import { useEffect, useState } from "./html.js";
+import { ApiError, address, get, parsed } from "./api.js";
+
+const STALE_AFTER_MS = 4000; // It comes once a second: then three are missing.
+const STALE_TIMES = 3; // A busy router sends less often; then three of its own are missing.
+const GAP_MS_MAX = 15000;
+const SILENT_MS = 20000; // A connection that says nothing for so long is made anew.
+const POLL_MS = 2000;
+const EVENTS_AGAIN_MS = 30000; // After a refusal of one follower too many.
+const BACKOFF_MS = [1000, 2000, 4000, 8000, 15000];
+
+/**
+ * @typedef {object} Feed
+ * @property {any} live The last snapshot, null: none yet.
+ * @property {number} receivedAt Of `performance.now()`.
+ * @property {"connecting" | "live" | "polling" | "lost" | "signed-out"} connection
+ * @property {ApiError | null} error Why there is none, or no newer one.
+ * @property {number} gapMs Between the last two.
+ * @property {number} retryAt Of `performance.now()`, 0: no retry is planned.
+ */
+
+/** @type {Feed} */
+let feed = {
+  live: null,
+  receivedAt: 0,
+  gapMs: 0,
+  connection: "connecting",
+  error: null,
+  retryAt: 0,
+};
+/** @type {Set<(feed: Feed) => void>} */
+const followers = new Set();
+
+/** @param {Partial<Feed>} change */
+function put(change) {
+  feed = { ...feed, ...change };
+  for (const follower of followers) follower(feed);
+}
+
+/** @param {any} live @param {Feed["connection"]} connection */
+function take(live, connection) {
+  const receivedAt = performance.now();
+  // After a time without any, the gap says nothing of how often they come.
+  const wasCurrent = feed.live !== null && feed.connection === connection;
+  const gapMs = wasCurrent ? Math.min(receivedAt - feed.receivedAt, GAP_MS_MAX) : 0;
+  put({ live, receivedAt, gapMs, connection, error: null, retryAt: 0 });
+}
+
+/** Seconds since the shown data came, 0 while there is none. @param {Feed} [of] */
+export function age(of = feed) {
+  return of.live ? (performance.now() - of.receivedAt) / 1000 : 0;
+}
+
+/** @param {Feed} of */
+export function isStale(of) {
+  return (
+    of.live !== null && age(of) * 1000 > Math.max(STALE_AFTER_MS, STALE_TIMES * of.gapMs)
+  );
+}
+
+/** The router's own time, so that a wrong clock here makes no age or countdown wrong. */
+export function serverNow() {
+  const at = feed.live ? Date.parse(feed.live.at) : NaN;
+  return Number.isNaN(at) ? Date.now() : at + performance.now() - feed.receivedAt;
+}
+
+/** Seconds from now until an ISO time of the router; negative: it is past. @param {string} iso */
+export function secondsUntil(iso) {
+  return (Date.parse(iso) - serverNow()) / 1000;
+}
+
+class Follower {
+  /** @type {EventSource | null} */ #source = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #timer = undefined;
+  #failures = 0;
+  #heardAt = 0;
+
+  start() {
+    this.#open();
+    setInterval(() => this.#watch(), 1000);
+    document.addEventListener("visibilitychange", () => {
+      if (document.hidden) this.#close();
+      else this.again();
+    });
+    addEventListener("online", () => this.again());
+  }
+
+  /** Try at once, whatever was planned. */
+  again() {
+    this.#failures = 0;
+    this.#open();
+  }
+
+  #close() {
+    clearTimeout(this.#timer);
+    this.#source?.close();
+    this.#source = null;
+  }
+
+  #open() {
+    this.#close();
+    this.#heardAt = performance.now();
+    const source = new EventSource(address("live"));
+    this.#source = source;
+    source.onmessage = (message) => {
+      let live;
+      try {
+        live = parsed(message.data);
+      } catch {
+        return; // Cut off half-way; the next one comes in a second.
+      }
+      this.#failures = 0;
+      this.#heardAt = performance.now();
+      take(live, "live");
+    };
+    source.onerror = () => {
+      if (this.#source === source) this.#ask();
+    };
+  }
+
+  /** The stream broke, which tells no reason: a plain question does. */
+  async #ask() {
+    this.#close();
+    try {
+      const live = await get("live");
+      this.#failures = 0;
+      take(live, "polling");
+      this.#pollUntil(performance.now() + EVENTS_AGAIN_MS);
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  /** @param {number} until */
+  #pollUntil(until) {
+    this.#timer = setTimeout(async () => {
+      if (performance.now() > until) {
+        this.#open();
+        return;
+      }
+      try {
+        const live = await get("live");
+        take(live, "polling");
+        this.#pollUntil(until);
+      } catch (error) {
+        this.#failed(error);
+      }
+    }, POLL_MS);
+  }
+
+  /** @param {unknown} error */
+  #failed(error) {
+    const known = error instanceof ApiError ? error : new ApiError(String(error));
+    if (known.status === 401) {
+      put({ connection: "signed-out", error: known, retryAt: 0 });
+      return;
+    }
+    const wait = BACKOFF_MS[Math.min(this.#failures, BACKOFF_MS.length - 1)];
+    this.#failures += 1;
+    put({ connection: "lost", error: known, retryAt: performance.now() + wait });
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#open(), wait);
+  }
+
+  #watch() {
+    if (this.#source && performance.now() - this.#heardAt > SILENT_MS) this.#ask();
+  }
+}
+
+const follower = new Follower();
+
+/** Begin to follow. Once, by the shell. */
+export function follow() {
+  follower.start();
+}
+
+/** Ask now instead of waiting for the next try. */
+export function again() {
+  follower.again();
+}
+
+/** The feed; who uses it is drawn anew with every snapshot. @returns {Feed} */
+export function useFeed() {
+  const [shown, setShown] = useState(feed);
+  useEffect(() => {
+    followers.add(setShown);
+    setShown(feed);
+    return () => {
+      followers.delete(setShown);
+    };
+  }, []);
+  return shown;
+}
+
+/** Whether what is shown is old. It draws its user anew only when that changes. @param {Feed} of */
+export function useStale(of) {
+  const [stale, setStale] = useState(isStale(of));
+  useEffect(() => {
+    const look = () => setStale(isStale(of));
+    look();
+    const timer = setInterval(look, 500);
+    return () => clearInterval(timer);
+  }, [of]);
+  return stale;
+}
+
+/** Draws its user anew every so many milliseconds, and tells the router's time. */
+export function useNow(everyMs = 1000) {
+  const [, setTick] = useState(0);
+  useEffect(() => {
+    const timer = setInterval(() => setTick((tick) => tick + 1), everyMs);
+    return () => clearInterval(timer);
+  }, [everyMs]);
+  return serverNow();
+}
+
+/**
+ * What another route of the API answers, asked again every so often; what was there stays shown
+ * while a newer one is asked for or does not come.
+ * @param {string | null} path null: ask nothing.
+ * @param {Record<string, string | number | null | undefined>} [params]
+ * @param {number} [everyMs] 0: once.
+ * @returns {{value: any, error: ApiError | null, loading: boolean, at: number}}
+ */
+export function useAnswer(path, params = {}, everyMs = 0) {
+  const [shown, setShown] = useState({ value: null, error: null, loading: true, at: 0, key: "" });
+  const key = path === null ? "" : address(path, params);
+  useEffect(() => {
+    if (path === null) return undefined;
+    const over = new AbortController();
+    let timer;
+    const ask = async () => {
+      try {
+        const value = await get(path, params, { signal: over.signal });
+        setShown({ value, error: null, loading: false, at: performance.now(), key });
+      } catch (error) {
+        if (over.signal.aborted) return;
+        setShown((was) => ({ ...was, error, loading: false, key }));
+      }
+      if (everyMs && !over.signal.aborted) timer = setTimeout(ask, everyMs);
+    };
+    setShown((was) => (was.key === key ? was : { ...was, value: null, loading: true, key }));
+    ask();
+    return () => {
+      over.abort();
+      clearTimeout(timer);
+    };
+  }, [key, everyMs]);
+  return shown;
+}

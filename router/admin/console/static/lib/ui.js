@@ -1,0 +1,280 @@
+// The parts that pages are made of. None of them knows a page.
+import { html, useErrorBoundary, useRef, useState } from "./html.js";
+import { clock, span, timeOfDay } from "./format.js";
+import { parse, setParams } from "./route.js";
+import { secondsUntil, useNow } from "./store.js";
+
+/** Say something to a screen reader: changes of state only, never figures. @param {string} text */
+export function announce(text) {
+  const region = document.getElementById("announcer");
+  if (region) region.textContent = text;
+}
+
+/**
+ * A state: a word; the style sheet adds a mark whose shape and colour repeat it.
+ * @param {{tone: "good" | "warn" | "bad" | "calm" | "info", children?: any, title?: string}} props
+ */
+export function Badge({ tone, children, title }) {
+  return html`<span class="badge ${tone}" title=${title}>${children}</span>`;
+}
+
+/** @param {{title?: string, id?: string, actions?: any, children?: any, class?: string}} props */
+export function Card({ title, id, actions, children, class: extra = "" }) {
+  return html`<section class="card ${extra}" aria-labelledby=${title && id ? `${id}-title` : null}>
+    ${
+      title &&
+      html`<header class="card-head">
+        <h2 id=${id ? `${id}-title` : null}>${title}</h2>
+        ${actions && html`<div class="actions">${actions}</div>`}
+      </header>`
+    }
+    ${children}
+  </section>`;
+}
+
+/** Nothing to show, and what would change that. @param {{children?: any, hint?: any}} props */
+export function Empty({ children, hint }) {
+  return html`<div class="empty"><p>${children}</p>${hint && html`<p class="muted">${hint}</p>`}</div>`;
+}
+
+/** @param {{lines?: number, what?: string}} props */
+export function Loading({ lines = 3, what = "Loading" }) {
+  return html`<div class="loading" aria-busy="true">
+    <span class="unseen">${what}…</span>
+    ${Array.from({ length: lines }, () => html`<span class="bone" aria-hidden="true"></span>`)}
+  </div>`;
+}
+
+/** @param {{error: {message: string, hint?: string, code?: string}, again?: () => void}} props */
+export function Failed({ error, again }) {
+  return html`<div class="failed">
+    <p><${Badge} tone="bad">Failed<//> ${error.message}</p>
+    ${error.hint && html`<p class="muted">${error.hint}</p>`}
+    ${again && html`<p><button type="button" onClick=${again}>Try again</button></p>`}
+  </div>`;
+}
+
+/** Keeps one broken widget from taking the page with it. @param {{children?: any}} props */
+export function Fence({ children }) {
+  const [error, reset] = useErrorBoundary((/** @type {unknown} */ thrown) => console.error(thrown));
+  if (!error) return children;
+  return html`<${Failed}
+    error=${{ message: `This part cannot be drawn: ${error.message}.`, hint: "The rest goes on." }}
+    again=${reset}
+  />`;
+}
+
+/** Put text where it can be pasted from. Not every page may use the clipboard's own interface. */
+async function toClipboard(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    const area = document.createElement("textarea");
+    area.value = text;
+    area.className = "unseen";
+    document.body.append(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+  }
+}
+
+/** @param {{text: string, label?: string, what?: string, class?: string}} props */
+export function Copy({ text, label = "Copy", what = "", class: extra = "" }) {
+  const [done, setDone] = useState(false);
+  const timer = useRef(undefined);
+  const copy = async () => {
+    await toClipboard(text);
+    setDone(true);
+    announce("Copied");
+    clearTimeout(timer.current);
+    timer.current = setTimeout(() => setDone(false), 1500);
+  };
+  return html`<button
+    type="button"
+    class="copy ${extra}"
+    onClick=${copy}
+    aria-label=${what ? `${label} ${what}` : null}
+    title=${text}
+  >
+    ${done ? "Copied" : label}
+  </button>`;
+}
+
+/** What a shell would take for more than words: a site may have called itself so. */
+const NOT_WORDS = /[$`|&<>(){}!*?'"\\\n]/;
+
+/** The next step; a command in it can be copied. @param {{text: string}} props */
+export function Hint({ text }) {
+  if (!text) return null;
+  const found = /sitectl [a-z][^,;]*/.exec(text)?.[0].trim();
+  return html`<p class="hint">
+    ${text} ${found && !NOT_WORDS.test(found) && html`<${Copy} text=${found} what=${found} />`}
+  </p>`;
+}
+
+/** The command that shows the same in a terminal. @param {{command: string}} props */
+export function Command({ command }) {
+  return html`<span class="command">
+    <code title="The same in a terminal">${command}</code>
+    <${Copy} text=${command} label="Copy as sitectl" class="as-sitectl" />
+  </span>`;
+}
+
+/** How long ago, in words that go on. @param {{iso: string | null | undefined}} props */
+export function Ago({ iso }) {
+  useNow();
+  if (!iso) return "–";
+  return html`<time datetime=${iso} title=${timeOfDay(iso)}>${span(-secondsUntil(iso))} ago</time>`;
+}
+
+/**
+ * Time left until `iso`, as a word and a colour when it is short.
+ * @param {{iso: string | null, warnS: number, badS: number, exact?: boolean}} props
+ */
+export function TimeLeft({ iso, warnS, badS, exact = false }) {
+  useNow();
+  if (!iso) return html`<span class="muted">–</span>`;
+  const left = secondsUntil(iso);
+  if (left <= 0) return html`<${Badge} tone="bad" title=${iso}>expired ${span(-left)} ago<//>`;
+  const text = exact ? clock(left) : span(left);
+  if (left <= badS) return html`<${Badge} tone="bad" title=${iso}>${text} left<//>`;
+  if (left <= warnS) return html`<${Badge} tone="warn" title=${iso}>${text} left<//>`;
+  return html`<time datetime=${iso} title=${iso}>${text} left</time>`;
+}
+
+/**
+ * @typedef {object} Column
+ * @property {string} name The head.
+ * @property {(row: any) => any} cell
+ * @property {boolean} [number] Aligned to the right, in figures of one width.
+ * @property {boolean} [head] Its cells name their row.
+ */
+
+/**
+ * @param {{caption: string, columns: Column[], rows: any[], rowKey?: (row: any) => string,
+ *   rowProps?: (row: any) => object, empty?: any, hideCaption?: boolean}} props
+ */
+export function Table({ caption, columns, rows, rowKey, rowProps, empty, hideCaption = true }) {
+  if (rows.length === 0 && empty) return empty;
+  return html`<div class="table" role="region" aria-label=${caption} tabindex="0">
+    <table>
+      <caption class=${hideCaption ? "unseen" : ""}>${caption}</caption>
+      <thead>
+        <tr>
+          ${columns.map(
+            (column) =>
+              html`<th scope="col" class=${column.number ? "number" : ""}>${column.name}</th>`,
+          )}
+        </tr>
+      </thead>
+      <tbody>
+        ${rows.map(
+          (row, index) => html`<tr key=${rowKey ? rowKey(row) : index} ...${rowProps?.(row)}>
+            ${columns.map((column) =>
+              column.head
+                ? html`<th scope="row">${column.cell(row)}</th>`
+                : html`<td class=${column.number ? "number" : ""}>${column.cell(row)}</td>`,
+            )}
+          </tr>`,
+        )}
+      </tbody>
+    </table>
+  </div>`;
+}
+
+/**
+ * A field that narrows a list; its text is part of the address. `/` goes to it.
+ * @param {{name: string, label: string, value?: string}} props
+ */
+export function Filter({ name, label, value = "" }) {
+  return html`<input
+    type="search"
+    data-filter
+    aria-label=${label}
+    placeholder=${label}
+    value=${value}
+    autocomplete="off"
+    spellcheck=${false}
+    onInput=${(event) => setParams({ [name]: event.target.value })}
+  />`;
+}
+
+/**
+ * A picture with its twin in figures; which of them is shown is part of the address.
+ * @param {{id: string, title: string, note?: any, table: {columns: Column[], rows: any[]},
+ *   actions?: any, children?: any, class?: string}} props
+ */
+export function Chart({ id, title, note, table, actions, children, class: extra = "" }) {
+  const shown = (parse(location.hash).params.table ?? "").split(",").filter(Boolean);
+  const asTable = shown.includes(id);
+  const toggle = () =>
+    setParams({
+      table: (asTable ? shown.filter((one) => one !== id) : [...shown, id]).join(","),
+    });
+  return html`<figure class="chart card ${extra}" id=${`chart-${id}`}>
+    <figcaption class="card-head">
+      <h2 id=${`chart-${id}-title`}>${title}</h2>
+      <div class="actions">
+        ${actions}
+        <button type="button" class="as-table" aria-pressed=${String(asTable)} onClick=${toggle}>
+          Show as table<span class="unseen">: ${title}</span>
+        </button>
+      </div>
+      ${note && html`<p class="muted note">${note}</p>`}
+    </figcaption>
+    ${
+      asTable
+        ? html`<${Table} caption=${title} columns=${table.columns} rows=${table.rows} />`
+        : children
+    }
+  </figure>`;
+}
+
+/**
+ * A line of the last figures, without axes; `label` says it in words. `stretch`: as wide as there
+ * is room.
+ * @param {{values: (number | null)[], label: string, max?: number, width?: number,
+ *   height?: number, stretch?: boolean}} props
+ */
+export function Sparkline({ values, label, max, width = 120, height = 28, stretch = false }) {
+  const known = values.filter((value) => value !== null);
+  const top = Math.max(max ?? 0, ...known, 0) || 1;
+  const step = values.length > 1 ? width / (values.length - 1) : 0;
+  const [high, low] = [2, height - 2];
+  const points = values
+    .map((value, index) => [index * step, value])
+    .filter(([, value]) => value !== null)
+    .map(([x, value]) => `${x.toFixed(1)},${(low - (value / top) * (low - high)).toFixed(1)}`);
+  const first = points[0]?.split(",")[0];
+  const last = points.at(-1)?.split(",")[0];
+  return html`<svg
+    class="sparkline"
+    viewBox="0 0 ${width} ${height}"
+    width=${stretch ? "100%" : width}
+    height=${height}
+    preserveAspectRatio="none"
+    role="img"
+    aria-label=${label}
+  >
+    <line class="base" x1="0" x2=${width} y1=${low} y2=${low} />
+    ${points.length > 1 && html`<path class="area" d="M${first},${low} L${points.join(" ")} L${last},${low} Z" />`}
+    <polyline points=${points.join(" ")} />
+  </svg>`;
+}
+
+/**
+ * How full something is. `limit` null: there is none. `plain`: a share, of which all is not bad.
+ * @param {{value: number, limit: number | null, label: string, plain?: boolean}} props
+ */
+export function Meter({ value, limit, label, plain = false }) {
+  const share = limit ? Math.min(1, value / limit) : 0;
+  const isFull = limit !== null && value >= limit;
+  const tone = plain ? "fine" : isFull ? "full" : share >= 0.8 ? "near" : "fine";
+  return html`<span class="meter ${tone}" role="img" aria-label=${label}>
+    <svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">
+      <rect class="track" width="100" height="8" rx="2" />
+      <rect class="fill" width=${share * 100} height="8" rx="2" />
+    </svg>
+  </span>`;
+}

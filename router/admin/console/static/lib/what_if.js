@@ -1,0 +1,382 @@
+// What if: the last minutes again with other capacities, costs or another policy, current beside
+// proposed, as bars, figures and a replay of every step. Nothing is ever applied.
+import { html, useEffect, useMemo, useRef, useState } from "./html.js";
+import { post } from "./api.js";
+import { count, dateTime, listed, plural, rtt, shellWord, span } from "./format.js";
+import { setParams } from "./route.js";
+import { Replay } from "./replay.js";
+import { load } from "./scenario.js";
+import { Patterns, Swatch, colourOf } from "./stack.js";
+import { Badge, Card, Copy, Empty, Failed, Loading, Table } from "./ui.js";
+
+const TIMEOUT_MS = 50000;
+const SETTLED_MS = 350; // A slider that is being moved asks nothing.
+const BUSY_MS = 1500;
+const WINDOWS = [
+  ["60", "last minute"],
+  ["busiest", "busiest minute"],
+  ["300", "last 5 minutes"],
+  ["900", "last 15 minutes"],
+];
+const POLICIES = ["fill", "balanced", "spread", "failover"];
+
+/** `id:12,id:5` as a map of numbers. @param {string | undefined} text */
+export function numbersOf(text) {
+  const found = {};
+  for (const part of (text ?? "").split(",")) {
+    const [id, value] = part.split(":");
+    if (id && Number.isInteger(Number(value)) && value !== "") found[id] = Number(value);
+  }
+  return found;
+}
+
+/** @param {Record<string, number>} numbers */
+export function textOf(numbers) {
+  return Object.entries(numbers)
+    .map(([id, value]) => `${id}:${value}`)
+    .join(",");
+}
+
+/** What a site's capacity is now, in the unit that is stated; null: none. */
+export function capacityOf(site) {
+  return site.capacity_kind === "rate" ? (site.rate?.per_s ?? null) : site.capacity;
+}
+
+/** Asks once the question has settled, one at a time; what came last stays shown meanwhile. */
+function useProposal(question) {
+  const [state, setState] = useState({ told: null, error: null, asking: false, of: "" });
+  const wanted = useRef(null);
+  const running = useRef(false);
+  const gone = useRef(false);
+  const key = JSON.stringify(question);
+  const go = async () => {
+    if (running.current || gone.current || wanted.current === null) return;
+    running.current = true;
+    const [of, body] = wanted.current;
+    wanted.current = null;
+    setState((was) => ({ ...was, asking: true }));
+    try {
+      const told = await post("what-if", body, { timeoutMs: TIMEOUT_MS });
+      if (!gone.current) setState({ told, error: null, asking: false, of });
+    } catch (error) {
+      if (error.status === 429 && !gone.current) {
+        wanted.current ??= [of, body];
+        running.current = false;
+        setTimeout(go, BUSY_MS);
+        return;
+      }
+      if (!gone.current) setState((was) => ({ ...was, error, asking: false }));
+    }
+    running.current = false;
+    go();
+  };
+  useEffect(() => {
+    if (!question) return undefined;
+    const timer = setTimeout(() => {
+      wanted.current = [key, question];
+      go();
+    }, SETTLED_MS);
+    return () => clearTimeout(timer);
+  }, [key]);
+  useEffect(
+    () => () => {
+      gone.current = true;
+    },
+    [],
+  );
+  return { ...state, again: () => ((wanted.current = [key, question]), go()) };
+}
+
+export function WhatIf({ live, route }) {
+  const names = live.services.map((one) => `${one.name}:${one.port}`);
+  const name = names.includes(route.params.service) ? route.params.service : names[0];
+  const service = live.services[names.indexOf(name)];
+  if (!service) {
+    return html`<${Card}><${Empty} hint=${html`<code>sitectl expose …</code>`}>No services yet.<//><//>`;
+  }
+  return html`<${Proposal} key=${name} service=${service} name=${name} names=${names} route=${route} />`;
+}
+
+function Proposal({ service, name, names, route }) {
+  const capacity = numbersOf(route.params.capacity);
+  const cost = numbersOf(route.params.cost);
+  const policy = route.params.policy ?? "";
+  const time = route.params.window || "60";
+  const proposal = useProposal({
+    service: service.name,
+    port: service.port,
+    capacity,
+    cost,
+    policy: policy || null,
+    window_s: Number(time) || 60,
+    busiest: time === "busiest",
+  });
+  const { told, error, asking } = proposal;
+  const answer = useMemo(
+    () => html`<${Answer} proposal=${proposal} />`,
+    [told, error, asking, route.params.table],
+  );
+  const changed = Object.keys(capacity).length + Object.keys(cost).length + (policy ? 1 : 0);
+  const sites = [...service.sites].sort((one, other) => one.path_cost - other.path_cost);
+  const put = (kind, numbers, id, value) => {
+    const next = { ...numbers };
+    if (value === null) delete next[id];
+    else next[id] = value;
+    setParams({ [kind]: textOf(next) });
+  };
+  return html`<div class="sections">
+    <${Card}
+      title="Proposal"
+      id="proposal"
+      actions=${html`<label class="choice"
+          >Service
+          <select
+            value=${name}
+            onChange=${(event) => setParams({ service: event.target.value, capacity: "", cost: "", policy: "" })}
+          >
+            ${names.map((one) => html`<option value=${one}>${one}</option>`)}
+          </select>
+        </label>
+        <label class="choice"
+          >Requests of the
+          <select value=${time} onChange=${(event) => setParams({ window: event.target.value })}>
+            ${WINDOWS.map(([value, text]) => html`<option value=${value}>${text}</option>`)}
+          </select>
+        </label>
+        <label class="choice"
+          >Policy
+          <select value=${policy} onChange=${(event) => setParams({ policy: event.target.value })}>
+            <option value="">${service.policy} (as now)</option>
+            ${POLICIES.filter((one) => one !== service.policy).map(
+              (one) => html`<option value=${one}>${one}</option>`,
+            )}
+          </select>
+        </label>
+        <button
+          type="button"
+          disabled=${!changed}
+          onClick=${() => setParams({ capacity: "", cost: "", policy: "" })}
+        >
+          As it is now
+        </button>`}
+    >
+      <p class="muted note">
+        What was recorded is run again by the code that decides in production. Nothing is applied.
+      </p>
+      <div class="knobs">
+        ${sites.map(
+          (site) => html`<fieldset class="knob" key=${site.id}>
+            <legend>${site.site}${site.local ? " (here)" : ""}</legend>
+            <${Capacity} site=${site} value=${capacity[site.id]} put=${(value) => put("capacity", capacity, site.id, value)} />
+            ${
+              !site.local &&
+              html`<${Knob}
+                label=${`Cost of the way to ${site.site}`}
+                short="Cost"
+                now=${site.path_cost}
+                value=${cost[site.id]}
+                most=${Math.max(20, site.path_cost * 3)}
+                limit=${65535}
+                put=${(value) => put("cost", cost, site.id, value)}
+              />`
+            }
+          </fieldset>`,
+        )}
+      </div>
+    <//>
+    ${answer}
+  </div>`;
+}
+
+function Capacity({ site, value, put }) {
+  const now = capacityOf(site);
+  const rated = site.capacity_kind === "rate";
+  const unit = rated ? "/s" : "";
+  return html`<${Knob}
+    label=${`Capacity of ${site.site}${rated ? ", a second" : ", at once"}`}
+    short="Capacity"
+    unit=${unit}
+    now=${now === null ? null : Math.round(now)}
+    value=${value}
+    most=${Math.max(20, Math.round((now ?? 10) * 4))}
+    limit=${1000000}
+    put=${put}
+  />`;
+}
+
+/** A slider and the same as a number; where it stands now is said and can be put back. */
+function Knob({ label, short, now, value, most, limit, put, unit = "" }) {
+  const shown = value ?? now ?? "";
+  const set = (event) => {
+    const next = Math.round(Number(event.target.value));
+    if (event.target.value === "" || !(next >= 1)) put(null);
+    else put(next === now ? null : Math.min(next, limit));
+  };
+  const is = value !== undefined && value !== now;
+  return html`<div class="knob-row">
+    <span class="knob-name">${short}</span>
+    <input
+      type="range"
+      min="1"
+      max=${Math.max(most, Number(shown) || 1)}
+      value=${shown === "" ? 1 : shown}
+      aria-label=${label}
+      aria-valuetext=${`${shown === "" ? "none stated" : `${shown}${unit}`}${is ? `, now ${now ?? "none stated"}${unit}` : ""}`}
+      onInput=${set}
+    />
+    <input type="number" min="1" max=${limit} value=${shown} aria-label=${`${label}, as a number`} onChange=${set} />
+    <span class="muted nowrap knob-now">${
+      is ? html`now ${now ?? "none"}${unit}` : now === null ? "none stated" : `as now${unit && `, ${unit}`}`
+    }</span>
+  </div>`;
+}
+
+function Answer({ proposal }) {
+  const { told, error, asking } = proposal;
+  if (error && !told) {
+    return html`<${Card}><${Failed} error=${error} again=${proposal.again} /><//>`;
+  }
+  if (!told) return html`<${Card}><${Loading} lines=${8} what="Both are run" /><//>`;
+  return html`<div class=${asking ? "told asking" : "told"} aria-busy=${String(asking)}>
+    ${error && html`<${Failed} error=${error} again=${proposal.again} />`}
+    <${Compared} told=${told} asking=${asking} />
+    <${Replay} told=${told} />
+    <${Honesty} told=${told} />
+  </div>`;
+}
+
+/** The answer in a sentence. @param {any} told */
+export function verdict(told) {
+  const { current, proposed } = told;
+  if (!told.moved && current.p99_ms === proposed.p99_ms) return "Nothing would change.";
+  const words = [`${Math.round(told.moved * 100)} % of requests would be served elsewhere than now`];
+  const away = proposed.overflow - current.overflow;
+  if (away) words.push(`${count(Math.abs(away))} ${away < 0 ? "fewer" : "more"} leave this site`);
+  const refused = proposed.refused - current.refused;
+  if (refused) words.push(`${count(Math.abs(refused))} ${refused < 0 ? "fewer" : "more"} are refused`);
+  return `${listed(words)}.`;
+}
+
+function Bar({ picture, label }) {
+  const all = Math.max(1, picture.offered);
+  let from = 0;
+  const parts = picture.sites.map((site, index) => {
+    const part = { index, x: (from / all) * 600, width: (site.served / all) * 600 };
+    from += site.served;
+    return part;
+  });
+  const words = picture.sites.map((one) => `${one.name} ${Math.round(one.share * 100)} %`);
+  if (picture.refused) words.push(`refused ${Math.round((picture.refused / all) * 100)} %`);
+  return html`<div class="share-bar">
+    <span class="share-name">${label}</span>
+    <svg viewBox="0 0 600 22" preserveAspectRatio="none" role="img" aria-label=${`${label}: ${words.join(", ")}`}>
+      <${Patterns} id=${`bar-${label}`} number=${parts.length} />
+      <rect class="track" width="600" height="22" />
+      ${parts.map(
+        (part) =>
+          html`<rect class=${`layer ${colourOf(part.index)}`} fill=${`url(#bar-${label}-${part.index})`} x=${part.x} width=${Math.max(0, part.width - 1)} height="22" />`,
+      )}
+      ${
+        picture.refused > 0 &&
+        html`<rect class="refused" x=${(from / all) * 600} width=${(picture.refused / all) * 600} height="22" />`
+      }
+    </svg>
+    <span class="number">${words.join(", ")}</span>
+  </div>`;
+}
+
+/** `+12`, `−3 %`, `same`. */
+function difference(now, then, shown) {
+  if (now === null || then === null) return "–";
+  const by = then - now;
+  if (Math.abs(by) < 1e-9 || shown(Math.abs(by)).startsWith("<")) return "same";
+  return `${by > 0 ? "+" : "−"}${shown(Math.abs(by))}`;
+}
+
+function Compared({ told, asking }) {
+  const { current, proposed } = told;
+  const percent = (share) => `${Math.round(share * 1000) / 10} %`;
+  const points = (share) => `${Math.round(share * 1000) / 10} points`;
+  const rows = [
+    ...current.sites.map((site, index) => ({
+      name: `Served by ${site.name}${site.local ? " (here)" : ""}`,
+      swatch: index,
+      now: site.share,
+      then: proposed.sites[index].share,
+      shown: percent,
+      points: true,
+    })),
+    { name: "Overflow, requests", now: current.overflow, then: proposed.overflow, shown: count },
+    { name: "Refused, requests", now: current.refused, then: proposed.refused, shown: count },
+    { name: "p50", now: current.p50_ms, then: proposed.p50_ms, shown: rtt },
+    { name: "p99", now: current.p99_ms, then: proposed.p99_ms, shown: rtt },
+  ];
+  return html`<${Card}
+    title="Current beside proposed"
+    id="compared"
+    actions=${html`${asking && html`<span class="muted">Running again…</span>`}
+      ${told.commands.length > 0 && html`<${Copy} text=${told.commands.join("\n")} label="Copy as sitectl" />`}`}
+  >
+    <p class="statement">${verdict(told)}</p>
+    <${Bar} picture=${current} label="Current" />
+    <${Bar} picture=${proposed} label="Proposed" />
+    <${Table}
+      caption="Current and proposed in figures"
+      rows=${rows}
+      columns=${[
+        {
+          name: "",
+          head: true,
+          cell: (one) => html`${one.swatch !== undefined && html`<${Swatch} index=${one.swatch} /> `}${one.name}`,
+        },
+        { name: "Current", number: true, cell: (one) => one.shown(one.now) },
+        { name: "Proposed", number: true, cell: (one) => one.shown(one.then) },
+        { name: "Difference", number: true, cell: (one) => difference(one.now, one.then, one.points ? points : one.shown) },
+      ]}
+    />
+    ${
+      told.commands.length > 0 &&
+      html`<div class="commands">
+        <h3>What would do it</h3>
+        <pre><code>${told.commands.join("\n")}</code></pre>
+      </div>`
+    }
+  <//>`;
+}
+
+/** How near the run of what is comes to what was recorded, and what all of it rests on. */
+function Honesty({ told }) {
+  const { recorded, current } = told;
+  const percent = (number, all) => (all ? `${Math.round((number / all) * 100)} %` : "–");
+  return html`<${Card} title="How far to trust it" id="honesty">
+    <p class="said">
+      Of the ${span(recorded.window_s)} until ${dateTime(recorded.until)}:
+      ${" "}${plural(recorded.requests, "request")} were recorded, ${count(current.offered)} are run.
+    </p>
+    <${Table}
+      caption="Recorded beside the run of what is now"
+      rows=${current.sites}
+      columns=${[
+        { name: "Served by", head: true, cell: (one) => one.name },
+        {
+          name: "Recorded",
+          number: true,
+          cell: (one) => percent(recorded.served[one.id] ?? 0, recorded.requests),
+        },
+        { name: "Run", number: true, cell: (one) => percent(one.served, current.offered) },
+        {
+          name: "Held by others",
+          number: true,
+          cell: (one) => (one.taken ? html`${count(one.taken)} <${Badge} tone="info">not counted on<//>` : "–"),
+        },
+      ]}
+    />
+    <ul class="assumptions">
+      ${told.assumptions.map((one) => html`<li>${one}</li>`)}
+    </ul>
+    <div class="actions">
+      <a class="button" href="#/simulate?tab=scenario" onClick=${() => load(told.scenario)}>Open as a scenario</a>
+      <${Copy} text=${`sitectl simulate ${shellWord("what-if.yaml")}`} label="Copy as sitectl" />
+    </div>
+  <//>`;
+}

@@ -1,0 +1,66 @@
+// Why a request goes where it goes: the candidates in the order considered, in the words of
+// `sitectl why`, with the runner-up and by how much it lost.
+import { html } from "./html.js";
+import { count, span } from "./format.js";
+import { Badge, Table } from "./ui.js";
+
+const TONES = { chosen: "good", dearer: "calm", full: "warn", "soft-full": "warn" };
+
+/** `20`, `15/s`, `8 (auto)`: as `sitectl why` says it. @param {any} one */
+export function capacityText(one) {
+  const words = [];
+  if (one.capacity !== null && one.capacity !== undefined) {
+    words.push(one.capacity_kind === "auto" ? `${count(one.capacity)} (auto)` : count(one.capacity));
+  }
+  if (one.rate) words.push(`${Number(one.rate.per_s.toFixed(3))}/s`);
+  return words.join(" and ") || "–";
+}
+
+/**
+ * Who would have had it next, and by how much it lost; null: there is nobody else with room.
+ * @param {any[]} candidates
+ */
+export function runnerUp(candidates) {
+  const chosen = candidates.find((one) => one.verdict === "chosen");
+  const next = candidates.find(
+    (one) => one !== chosen && one.targets_ready > 0 && one.verdict === "dearer",
+  );
+  if (!chosen || !next) return null;
+  const cost = (next.path_cost ?? 0) - (chosen.path_cost ?? 0);
+  const room = next.free === null ? "no capacity stated" : `${count(next.free)} free`;
+  const margin = cost > 0 ? `its way costs ${count(cost)} more` : "its way costs the same";
+  return { site: next.site, text: `${margin}, ${room}` };
+}
+
+/** @param {{candidates: any[], caption: string}} props */
+export function Candidates({ candidates, caption }) {
+  return html`<${Table}
+    caption=${caption}
+    rows=${candidates}
+    rowKey=${(one) => one.site}
+    rowProps=${(one) => ({ class: one.verdict === "chosen" ? "chosen" : "" })}
+    columns=${[
+      { name: "Site", head: true, cell: (one) => one.site },
+      { name: "Path", cell: (one) => (one.path?.length ? one.path.join(" > ") : "here") },
+      { name: "Cost", number: true, cell: (one) => count(one.path_cost) },
+      { name: "Ready", number: true, cell: (one) => count(one.targets_ready) },
+      { name: "In flight", number: true, cell: (one) => count(one.in_flight) },
+      { name: "Capacity", number: true, cell: capacityText },
+      { name: "Free", number: true, cell: (one) => count(one.free) },
+      { name: "Age", number: true, cell: (one) => (one.age_s ? span(one.age_s) : "now") },
+      {
+        name: "Verdict",
+        cell: (one) => html`<${Badge} tone=${TONES[one.verdict] ?? "bad"}>${one.verdict}<//>`,
+      },
+      { name: "Reason", cell: (one) => one.reason },
+    ]}
+  />`;
+}
+
+/** @param {{candidates: any[]}} props */
+export function RunnerUp({ candidates }) {
+  const next = runnerUp(candidates);
+  return next
+    ? html`<p class="muted">Runner-up: <strong>${next.site}</strong>, ${next.text}.</p>`
+    : html`<p class="muted">No runner-up: nobody else had room.</p>`;
+}

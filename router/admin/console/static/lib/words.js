@@ -1,0 +1,45 @@
+// States of sites and links in a word, the same one on every page.
+
+/** @param {any} link @returns {{word: string, tone: "good" | "warn" | "bad" | "calm" | "info"}} */
+export function linkState(link) {
+  switch (link.state) {
+    case "up":
+      return link.standby ? { word: "standby", tone: "info" } : { word: "up", tone: "good" };
+    case "draining":
+      return { word: "draining", tone: "warn" };
+    case "connecting":
+      return link.error ? { word: "connecting", tone: "warn" } : { word: "connecting", tone: "calm" };
+    case "refused":
+      return { word: "refused", tone: "bad" };
+    default:
+      return { word: link.state, tone: "bad" };
+  }
+}
+
+/** @param {any} site @param {any} live */
+export function siteState(site, live) {
+  if (site.id === live.status.id) return { word: "this site", tone: "info" };
+  return site.reachable
+    ? { word: "reachable", tone: "good" }
+    : { word: "not reachable", tone: "bad" };
+}
+
+/** An edge's state in a word, from this site's own links or from what both ends say. */
+export function edgeState(edge) {
+  if (edge.links.length) {
+    const states = edge.links.map(linkState);
+    return states.find((one) => one.tone === "good") ?? states[0];
+  }
+  return edge.cost !== null && edge.back !== null
+    ? { word: "up", tone: "good" }
+    : { word: "one end only", tone: "warn" };
+}
+
+/** What a step over an edge costs, from both ends when they differ. */
+export function costOf(edge) {
+  const [one, other] = [edge.cost, edge.back];
+  if (one === null && other === null) {
+    return edge.links.length ? String(Math.min(...edge.links.map((link) => link.cost))) : "–";
+  }
+  return one === other || other === null || one === null ? String(one ?? other) : `${one}/${other}`;
+}

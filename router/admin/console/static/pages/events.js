@@ -1,0 +1,165 @@
+// What happened, as it happens; found again by how bad it was, by code and by text.
+import { html } from "../lib/html.js";
+import { count, dateTime, plural, shellWord, timeOfDay } from "../lib/format.js";
+import { setParams } from "../lib/route.js";
+import { useStream } from "../lib/stream.js";
+import { Ago, Badge, Card, Empty, Failed, Filter, Hint, Loading } from "../lib/ui.js";
+
+export const title = "Events";
+export const offline = true; // Its stream is its own.
+
+const KEPT_MAX = 1000; // As many as the router keeps.
+const SHOWN_MAX = 200;
+const SEVERITIES = ["info", "warning", "error"];
+const TONES = { info: "info", warning: "warn", error: "bad" };
+
+export function command(route) {
+  const { severity, code, kind } = route.params;
+  return [
+    "sitectl events",
+    SEVERITIES.includes(severity) ? `--severity ${severity}` : "",
+    code ? `--code ${shellWord(code)}` : "",
+    kind ? `--kind ${shellWord(kind)}` : "",
+  ]
+    .filter(Boolean)
+    .join(" ");
+}
+
+/** Whether an event is one of those that the address asks for. @param {any} event */
+export function fits(event, { severity = "", code = "", kind = "", text = "" }) {
+  const least = Math.max(0, SEVERITIES.indexOf(severity));
+  const words = text.toLowerCase();
+  return (
+    SEVERITIES.indexOf(event.severity) >= least &&
+    (!code || event.code === code) &&
+    (!kind || (event.kind ?? "event") === kind) &&
+    (!words ||
+      [event.message, event.subject, event.code, event.hint, event.by ?? ""].some((part) =>
+        part.toLowerCase().includes(words),
+      ))
+  );
+}
+
+/** @param {{name: string, label: string, value: string, choices: [string, string][]}} props */
+function Choice({ name, label, value, choices }) {
+  return html`<label class="choice">
+    <span>${label}</span>
+    <select value=${value} onChange=${(event) => setParams({ [name]: event.target.value })}>
+      ${choices.map(
+        ([key, words]) => html`<option value=${key} selected=${key === value}>${words}</option>`,
+      )}
+    </select>
+  </label>`;
+}
+
+function Changes({ changes }) {
+  if (!changes?.length) return null;
+  return html`<ul class="plain changes">
+    ${changes.map(
+      (one) =>
+        html`<li>
+          <code>${one.field}</code>: <del>${one.old || "unset"}</del> →${" "}
+          <ins>${one.new || "unset"}</ins>
+        </li>`,
+    )}
+  </ul>`;
+}
+
+function Happened({ event }) {
+  return html`<li class="event">
+    <p class="when number">
+      <time datetime=${event.at} title=${dateTime(event.at)}>${timeOfDay(event.at)}</time>
+      <span class="muted small"><${Ago} iso=${event.at} /></span>
+    </p>
+    <p class="how"><${Badge} tone=${TONES[event.severity] ?? "calm"}>${event.severity}<//></p>
+    <div class="what">
+      <p>
+        <button
+          type="button"
+          class="code"
+          title="Only these"
+          onClick=${() => setParams({ code: event.code })}
+        >
+          ${event.code}
+        </button>
+        ${" "}<span class="strong">${event.subject}</span>
+        ${event.by && html` <span class="muted">by ${event.by}</span>`}
+      </p>
+      <p>${event.message}</p>
+      <${Changes} changes=${event.changes} />
+      <${Hint} text=${event.hint} />
+    </div>
+  </li>`;
+}
+
+export function View({ route }) {
+  const { severity = "", code = "", kind = "", text = "", pause = "" } = route.params;
+  const paused = pause === "1";
+  const { items, waiting, error, loading } = useStream("events", {}, { most: KEPT_MAX, paused });
+  const found = items.filter(({ value }) => fits(value, route.params));
+  const codes = [...new Set([...items.map(({ value }) => value.code), code].filter(Boolean))].sort();
+  const isNarrowed = severity || code || kind || text;
+  return html`<${Card} title=${`${plural(found.length, "event")}${isNarrowed ? ` of ${count(items.length)}` : ""}`} id="events">
+    <div class="filters">
+      <${Filter} name="text" label="Filter by text" value=${text} />
+      <${Choice}
+        name="severity"
+        label="At least"
+        value=${severity}
+        choices=${[
+          ["", "info"],
+          ["warning", "warning"],
+          ["error", "error"],
+        ]}
+      />
+      <${Choice}
+        name="code"
+        label="Code"
+        value=${code}
+        choices=${[["", "any"], ...codes.map((one) => [one, one])]}
+      />
+      <${Choice}
+        name="kind"
+        label="Kind"
+        value=${kind}
+        choices=${[
+          ["", "any"],
+          ["event", "what happened"],
+          ["audit", "who did what"],
+        ]}
+      />
+      <button
+        type="button"
+        aria-pressed=${String(paused)}
+        onClick=${() => setParams({ pause: paused ? null : "1" })}
+      >
+        Pause
+      </button>
+      ${paused && html`<span class="muted number">${plural(waiting, "new one waits", "new ones wait")}</span>`}
+      ${
+        isNarrowed &&
+        html`<button
+          type="button"
+          onClick=${() => setParams({ severity: null, code: null, kind: null, text: null })}
+        >
+          Show all
+        </button>`
+      }
+    </div>
+    ${error && html`<${Failed} error=${error} />`}
+    ${loading && html`<${Loading} />`}
+    ${
+      !loading &&
+      !found.length &&
+      !error &&
+      html`<${Empty}>${isNarrowed ? "No event fits." : "Nothing happened yet."}<//>`
+    }
+    <ol class="plain events" aria-label="Events, newest first">
+      ${found.slice(0, SHOWN_MAX).map(({ id, value }) => html`<${Happened} key=${id} event=${value} />`)}
+    </ol>
+    ${
+      found.length > SHOWN_MAX &&
+      html`<p class="muted">The newest ${SHOWN_MAX} are shown. Narrow them down to see others.</p>`
+    }
+  <//>`;
+}

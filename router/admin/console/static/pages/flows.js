@@ -1,0 +1,375 @@
+// Requests and connections as they end, and why each one went where it went.
+import { html, useEffect, useRef, useState } from "../lib/html.js";
+import { address, get, parsed } from "../lib/api.js";
+import { count, dateTime, latency, plural, shellWord, timeOfDay } from "../lib/format.js";
+import { setParams } from "../lib/route.js";
+import { Badge, Card, Copy, Empty, Failed, Loading } from "../lib/ui.js";
+import { Candidates, RunnerUp } from "../lib/why.js";
+
+export const title = "Flows";
+
+const KEPT = 500;
+const SHOWN = 200;
+const DRAWN_MS = 500; // A busy service ends thousands a second; people read two pictures.
+const AGAIN_MS = 3000;
+
+export function command(route) {
+  const { service } = route.params;
+  return service ? `sitectl why ${shellWord(service)} --last 20` : "sitectl why SERVICE --last 20";
+}
+
+/**
+ * Puts flows into what is kept, newest first: one that is told again replaces what was known.
+ * @param {any[]} kept @param {any[]} fresh
+ */
+export function merged(kept, fresh) {
+  const byId = new Map(kept.map((one) => [one.id, one]));
+  for (const one of fresh) byId.set(one.id, one);
+  return [...byId.values()].sort((one, other) => other.id - one.id).slice(0, KEPT);
+}
+
+/** How many of `told` are not among `flows`. @param {any[]} flows @param {any[]} told */
+function unseen(flows, told) {
+  const seen = new Set(flows.map((one) => one.id));
+  return new Set(told.map((one) => one.id).filter((id) => !seen.has(id))).size;
+}
+
+/** Whether a flow has the text somewhere that is shown. @param {any} flow @param {string} text */
+export function fits(flow, text) {
+  if (!text) return true;
+  const shown = [flow.service, flow.client, flow.method, flow.path, flow.outcome, flow.code];
+  const all = [...shown, flow.site ?? "", flow.target, flow.overflow, flow.reason, flow.request_id];
+  return all.join("\n").toLowerCase().includes(text.toLowerCase());
+}
+
+/** Flows of these filters: those that are kept, then each new one. */
+function useFlows(filters, paused) {
+  const [shown, setShown] = useState({ flows: [], error: null, loading: true, behind: 0 });
+  const waiting = useRef([]);
+  const held = useRef(false);
+  held.current = paused;
+  const key = address("flows", filters);
+
+  useEffect(() => {
+    let source = null;
+    let retry;
+    let fresh = true;
+    const over = new AbortController();
+    waiting.current = [];
+    setShown({ flows: [], error: null, loading: true, behind: 0 });
+    const draw = setInterval(() => {
+      if (held.current) {
+        setShown((was) => ({ ...was, behind: unseen(was.flows, waiting.current) }));
+        return;
+      }
+      if (!waiting.current.length) {
+        setShown((was) => (was.behind ? { ...was, behind: 0 } : was));
+        return;
+      }
+      const told = waiting.current;
+      waiting.current = [];
+      setShown((was) => ({ ...was, flows: merged(was.flows, told), behind: 0 }));
+    }, DRAWN_MS);
+    const open = async () => {
+      try {
+        const flows = await get("flows", { ...filters, count: SHOWN }, { signal: over.signal });
+        if (held.current && !fresh) waiting.current = [...waiting.current, ...flows];
+        else setShown((was) => ({ ...was, flows: merged(was.flows, flows), error: null, loading: false }));
+        fresh = false;
+      } catch (error) {
+        if (over.signal.aborted) return;
+        setShown((was) => ({ ...was, error, loading: false }));
+        retry = setTimeout(open, AGAIN_MS);
+        return;
+      }
+      source = new EventSource(key);
+      source.onmessage = (message) => {
+        try {
+          waiting.current.push(parsed(message.data));
+        } catch {
+          return; // Cut off half-way.
+        }
+        if (waiting.current.length > KEPT) waiting.current = waiting.current.slice(-KEPT);
+      };
+      source.onerror = () => {
+        source.close();
+        if (!over.signal.aborted) retry = setTimeout(open, AGAIN_MS);
+      };
+    };
+    open();
+    return () => {
+      over.abort();
+      source?.close();
+      clearTimeout(retry);
+      clearInterval(draw);
+    };
+  }, [key]);
+  return shown;
+}
+
+/** @param {any} flow */
+export function toneOf(flow) {
+  if (flow.outcome === "under-way") return "info";
+  if (flow.outcome !== "ok") return "bad";
+  if (flow.status >= 500) return "bad";
+  return flow.status >= 400 ? "warn" : "good";
+}
+
+/** @param {any} flow */
+function outcomeText(flow) {
+  if (flow.outcome !== "ok") return flow.code && flow.code !== flow.outcome ? `${flow.outcome} (${flow.code})` : flow.outcome;
+  return flow.status ? String(flow.status) : "ok";
+}
+
+function what(flow) {
+  return flow.protocol === "tcp" ? "connection" : `${flow.method} ${flow.path}`;
+}
+
+export function View({ live, route }) {
+  const { service = "", outcome = "", site = "", q = "" } = route.params;
+  const [paused, setPaused] = useState(false);
+  const known = useFlows({ service, outcome, site }, paused);
+  const flows = known.flows.filter((one) => fits(one, q)).slice(0, SHOWN);
+  const chosen = route.params.flow ? Number(route.params.flow) : null;
+  return html`<div class="sections">
+    <${Card}>
+      <${Filters} ...${{ live, service, outcome, site, q, paused, setPaused }} behind=${known.behind} />
+      ${known.error && html`<${Failed} error=${known.error} />`}
+      ${
+        flows.length
+          ? html`<${Rows} flows=${flows} chosen=${chosen} />`
+          : known.loading
+            ? html`<${Loading} lines=${8} />`
+            : html`<${Empty} hint=${service || outcome || site || q ? "Other filters may show some." : "They appear as they end."}
+                >No flows.<//
+              >`
+      }
+    <//>
+    ${chosen !== null && html`<${Detail} id=${chosen} key=${chosen} />`}
+  </div>`;
+}
+
+function Filters({ live, service, outcome, site, q, paused, setPaused, behind }) {
+  const put = (name) => (event) => setParams({ [name]: event.target.value });
+  const services = live.services.map((one) => `${one.name}:${one.port}`);
+  if (service && !services.includes(service)) services.push(service);
+  const sites = live.network.map((one) => one.name);
+  if (site && !sites.includes(site)) sites.push(site);
+  const outcomes = ["ok", "under-way"];
+  if (outcome && !outcomes.includes(outcome)) outcomes.push(outcome);
+  return html`<div class="flow-filters" role="search" aria-label="Filter flows">
+    <label
+      >Service
+      <select value=${service} onChange=${put("service")}>
+        <option value="">all</option>
+        ${services.map((one) => html`<option value=${one}>${one}</option>`)}
+      </select>
+    </label>
+    <label
+      >Served by
+      <select value=${site} onChange=${put("site")}>
+        <option value="">any site</option>
+        ${sites.map((one) => html`<option value=${one}>${one}</option>`)}
+      </select>
+    </label>
+    <label
+      >Outcome
+      <select value=${outcome} onChange=${put("outcome")}>
+        <option value="">any</option>
+        ${outcomes.map((one) => html`<option value=${one}>${one}</option>`)}
+      </select>
+    </label>
+    <label class="grows"
+      >Text
+      <input type="search" data-filter value=${q} onInput=${put("q")} placeholder="path, client, id" />
+    </label>
+    <button type="button" aria-pressed=${String(paused)} onClick=${() => setPaused(!paused)}>
+      ${paused ? `Go on${behind ? ` (${count(behind)} newer)` : ""}` : "Pause"}
+    </button>
+  </div>`;
+}
+
+function Rows({ flows, chosen }) {
+  const press = (event) => {
+    const row = event.currentTarget;
+    if (event.key === "Enter") {
+      event.preventDefault();
+      setParams({ flow: row.dataset.flow });
+    }
+    const next = { ArrowDown: row.nextElementSibling, ArrowUp: row.previousElementSibling }[event.key];
+    if (next) {
+      event.preventDefault();
+      next.focus();
+    }
+  };
+  return html`<div class="table flows" role="region" aria-label="Flows, newest first">
+    <table>
+      <caption class="unseen">
+        Flows, newest first. Enter on a row tells why it went there.
+      </caption>
+      <thead>
+        <tr>
+          <th scope="col">Time</th>
+          <th scope="col">Service</th>
+          <th scope="col">Request</th>
+          <th scope="col">Outcome</th>
+          <th scope="col">Served by</th>
+          <th scope="col">Why</th>
+          <th scope="col" class="number">Took</th>
+          <th scope="col">Client</th>
+        </tr>
+      </thead>
+      <tbody>
+        ${flows.map(
+          (flow) =>
+            html`<tr
+              key=${flow.id}
+              tabindex="0"
+              data-flow=${flow.id}
+              class=${flow.id === chosen ? "chosen" : ""}
+              onClick=${() => setParams({ flow: flow.id })}
+              onKeyDown=${press}
+            >
+              <th scope="row" class="nowrap number">${timeOfDay(flow.at)}</th>
+              <td class="nowrap">${flow.service}:${flow.port}</td>
+              <td class="what"><code title=${what(flow)}>${what(flow)}</code></td>
+              <td><${Badge} tone=${toneOf(flow)}>${outcomeText(flow)}<//></td>
+              <td class="nowrap">${flow.site ?? html`<span class="muted">nobody</span>`}</td>
+              <td class="why">
+                ${flow.overflow && html`<span class="overflowed">overflow, ${flow.overflow}: </span>`}${flow.reason}
+                ${flow.attempts > 1 && html` <${Badge} tone="warn">${plural(flow.attempts, "attempt")}<//>`}
+              </td>
+              <td class="number nowrap">${flow.outcome === "under-way" ? "…" : latency(flow.total_s)}</td>
+              <td class="nowrap muted">${flow.client}</td>
+            </tr>`,
+        )}
+      </tbody>
+    </table>
+  </div>`;
+}
+
+/** The phases of a flow as one bar: waiting, on the way, at the target. */
+function Phases({ flow }) {
+  const parts = [
+    ["queue", flow.queue_s],
+    ["network", flow.network_s],
+    ["target", flow.target_s],
+  ].filter(([, seconds]) => seconds > 0);
+  const total = parts.reduce((all, [, seconds]) => all + seconds, 0);
+  if (!total) return null;
+  let from = 0;
+  return html`<div class="phases">
+    <svg viewBox="0 0 400 14" preserveAspectRatio="none" aria-hidden="true">
+      ${parts.map(([name, seconds]) => {
+        const x = from;
+        from += (seconds / total) * 400;
+        return html`<rect class=${`phase ${name}`} x=${x} width=${Math.max(1, from - x - 1)} height="14" />`;
+      })}
+    </svg>
+    <ul class="plain">
+      ${parts.map(
+        ([name, seconds]) =>
+          html`<li><span class=${`dot ${name}`} aria-hidden="true"></span>${name}${" "}
+            <span class="number strong">${latency(seconds)}</span></li>`,
+      )}
+    </ul>
+  </div>`;
+}
+
+function Detail({ id }) {
+  const dialog = useRef(null);
+  const [answer, setAnswer] = useState({ detail: null, error: null });
+  useEffect(() => {
+    const over = new AbortController();
+    get(`flows/${id}`, {}, { signal: over.signal }).then(
+      (detail) => setAnswer({ detail, error: null }),
+      (error) => over.signal.aborted || setAnswer({ detail: null, error }),
+    );
+    return () => over.abort();
+  }, [id]);
+  useEffect(() => {
+    if (!dialog.current.open) dialog.current.showModal();
+  }, []);
+  const close = () => {
+    setParams({ flow: null });
+    document.querySelector(`tr[data-flow="${id}"]`)?.focus();
+  };
+  const { detail, error } = answer;
+  return html`<dialog
+    ref=${dialog}
+    class="drawer"
+    aria-labelledby="flow-title"
+    onClose=${close}
+    onClick=${(event) => event.target === dialog.current && dialog.current.close()}
+  >
+    <div class="drawer-body">
+      <header class="card-head">
+        <h2 id="flow-title">Why flow ${id} went there</h2>
+        <button type="button" onClick=${() => dialog.current.close()}>Close</button>
+      </header>
+      ${error && html`<${Failed} error=${error} />`}
+      ${!detail && !error && html`<${Loading} lines=${6} />`}
+      ${detail && html`<${Told} flow=${detail.flow} decision=${detail.decision} />`}
+    </div>
+  </dialog>`;
+}
+
+/** Facts of a flow; those that nobody noted, for nobody looked when it began, are left out. */
+function Told({ flow, decision }) {
+  const facts = [
+    what(flow).trim() && ["Request", html`<code>${what(flow)}</code>`],
+    ["Service", `${flow.service}:${flow.port} (${flow.protocol})`],
+    ["Began", dateTime(flow.at)],
+    flow.client && ["Client", flow.client],
+    ["Outcome", html`<${Badge} tone=${toneOf(flow)}>${outcomeText(flow)}<//>`],
+    ["Served by", flow.site ?? "nobody"],
+    flow.target && ["Target", flow.target],
+    ["Attempts", count(flow.attempts)],
+    ["Bytes in, out", `${count(flow.bytes_in)}, ${count(flow.bytes_out)}`],
+    flow.request_id && ["Request id", html`<code>${flow.request_id}</code> <${Copy} text=${flow.request_id} />`],
+    flow.trace_id && ["Trace", html`<code>${flow.trace_id}</code> <${Copy} text=${flow.trace_id} />`],
+  ].filter(Boolean);
+  return html`<div class="sections">
+    <p class="decision">
+      ${flow.site ? html`To <strong>${flow.site}</strong>` : "Taken by nobody"}: ${flow.reason || "–"}.
+      ${flow.overflow && html` <${Badge} tone="warn">overflow<//> A cheaper site was passed over: ${flow.overflow}.`}
+    </p>
+    ${
+      decision
+        ? html`<${Decision} decision=${decision} />`
+        : html`<p class="muted">
+            Its decision is not kept any more: the last ones of each service are.
+          </p>`
+    }
+    <h3>Where the time went: ${latency(flow.total_s)}</h3>
+    <${Phases} flow=${flow} />
+    <dl class="flow-facts">
+      ${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}
+    </dl>
+    <p>
+      <${Copy} text=${`sitectl why ${shellWord(`${flow.service}:${flow.port}`)} --last 20 -v`} label="Copy as sitectl" />
+    </p>
+  </div>`;
+}
+
+function Decision({ decision }) {
+  if (!decision.candidates.length) {
+    return html`<p class="muted">
+      It was simply for this site: ${count(decision.in_flight)} in flight of
+      ${decision.capacity === null ? " no stated capacity" : ` ${count(decision.capacity)}`}. No other site
+      was looked at.
+    </p>`;
+  }
+  return html`<div>
+    <${RunnerUp} candidates=${decision.candidates} />
+    <h3>Candidates as they were at ${timeOfDay(decision.decided_at)}, policy ${decision.policy}</h3>
+    <${Candidates} candidates=${decision.candidates} caption="Candidates as they were then" />
+    ${decision.further > 0 && html`<p class="muted">And ${count(decision.further)} dearer ones.</p>`}
+    ${
+      decision.retried_for &&
+      html`<p class="muted">
+        Attempt ${count(decision.attempts)}, after ${decision.retried_for}.
+      </p>`
+    }
+  </div>`;
+}

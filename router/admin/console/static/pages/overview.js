@@ -1,0 +1,398 @@
+// Is anyone overflowing, and why? The rest at a glance.
+import { html } from "../lib/html.js";
+import { LEAST_PER_S, count, latency, listed, plural, rate, rtt, span, timeOfDay } from "../lib/format.js";
+import { useRecent } from "../lib/recent.js";
+import { href } from "../lib/route.js";
+import { Ago, Badge, Card, Chart, Empty, Hint, Meter, Sparkline, Table } from "../lib/ui.js";
+import { linkState, siteState } from "../lib/words.js";
+
+export const title = "Overview";
+const SHOWN_MAX = 6;
+
+export function command() {
+  return "sitectl status";
+}
+
+/** The services that send requests away now, most first. @param {any} live */
+export function overflowing(live) {
+  return live.now
+    .filter((one) => one.overflow_per_s >= LEAST_PER_S)
+    .sort((one, other) => other.overflow_per_s - one.overflow_per_s);
+}
+
+/** Whether no site of a service has room. Without a stated capacity there always is. */
+function isFullEverywhere(service) {
+  const serving = service.sites.filter((site) => site.targets_ready > 0);
+  return (
+    serving.length > 0 &&
+    serving.every((site) => site.capacity !== null && site.in_flight >= site.capacity)
+  );
+}
+
+/** @param {any} live @returns {{text: string, more: string, tone: string}} */
+export function answer(live) {
+  if (!live.services.length) {
+    return {
+      text: "No services yet.",
+      more: "Make one: sitectl service create shop 8080, or sitectl expose",
+      tone: "calm",
+    };
+  }
+  const spilling = overflowing(live);
+  const failed = live.now.filter((one) => one.failed_per_s >= LEAST_PER_S);
+  const losing = failed.length
+    ? ` ${rate(failed.reduce((sum, one) => sum + one.failed_per_s, 0))} fail at ${listed(
+        failed.slice(0, 3).map((one) => one.service),
+      )}.`
+    : "";
+  const full = live.services.filter(isFullEverywhere);
+  if (full.length) {
+    return {
+      text: `${listed(full.slice(0, 3).map((one) => one.name))} ${
+        full.length === 1 ? "is" : "are"
+      } full at every site.`,
+      more: `${plural(
+        full.reduce((sum, one) => sum + one.queued, 0),
+        "request waits",
+        "requests wait",
+      )} for room here.${losing}`,
+      tone: "bad",
+    };
+  }
+  const requests = live.now.reduce((sum, one) => sum + one.requests_per_s, 0);
+  if (!spilling.length) {
+    return {
+      text: "Nobody is overflowing.",
+      more: `${rate(requests)} in ${plural(live.services.length, "service")}, served where they came in.${losing}`,
+      tone: losing ? "warn" : "good",
+    };
+  }
+  const where = [...new Set(spilling.flatMap((one) => byRate(one).map(([site]) => site)))];
+  const who = spilling.slice(0, 3).map((one) => one.service);
+  if (spilling.length > 3) who.push(`${spilling.length - 3} more`);
+  const away = spilling.reduce((sum, one) => sum + one.overflow_per_s, 0);
+  return {
+    text: `${listed(who)} ${spilling.length === 1 ? "overflows" : "overflow"} to ${listed(where.slice(0, 3))}.`,
+    more: `${rate(away)} of ${rate(requests)} leave ${live.status.name} because it has no room.${losing}`,
+    tone: losing ? "warn" : "info",
+  };
+}
+
+function byRate(now) {
+  return Object.entries(now.overflow_to).sort((one, other) => other[1] - one[1]);
+}
+
+function serviceHref(one) {
+  return href("services", {}, `${one.service ?? one.name}:${one.port}`);
+}
+
+function Answer({ live }) {
+  const { text, more, tone } = answer(live);
+  return html`<div class="answer ${tone}">
+    <p class="sentence">${text}</p>
+    <p class="muted">${more}</p>
+  </div>`;
+}
+
+function Spilling({ one }) {
+  const share = one.requests_per_s ? one.overflow_per_s / one.requests_per_s : 0;
+  return html`<li class="spill">
+    <a class="strong" href=${serviceHref(one)}>${one.service}:${one.port}</a>
+    <span class="share">
+      <${Meter}
+        value=${share}
+        limit=${1}
+        plain=${true}
+        label=${`${Math.round(share * 100)} percent leave this site`}
+      />
+      <span class="number">${Math.round(share * 100)} %</span>
+      <span class="muted number">${rate(one.overflow_per_s)} of ${rate(one.requests_per_s)}</span>
+    </span>
+    <span class="towards">
+      ${byRate(one).map(
+        ([site, perS]) =>
+          html`<span>→ <span class="strong">${site}</span> <span class="number">${rate(perS)}</span></span>`,
+      )}
+    </span>
+    <p class="muted">${one.why}</p>
+  </li>`;
+}
+
+const TRENDS = [
+  { id: "requests", name: "Requests", show: rate, of: (step) => step.requests },
+  { id: "overflow", name: "Overflow", show: rate, of: (step) => step.overflow },
+  { id: "failed", name: "Failed", show: rate, of: (step) => step.failed },
+  { id: "p99", name: "p99 of the slowest", show: latency, of: (step) => step.p99_s },
+];
+
+function Trends({ live }) {
+  const steps = useRecent(live);
+  const minutes = steps.length > 1 ? (steps.at(-1).at - steps[0].at) / 1000 : 0;
+  return html`<${Chart}
+    id="trends"
+    title="Last quarter of an hour"
+    note=${minutes < 840 ? `${span(minutes)} are known so far.` : null}
+    table=${{
+      columns: [
+        { name: "Time", cell: (step) => timeOfDay(new Date(step.at).toISOString()), head: true },
+        ...TRENDS.map(({ name, show, of }) => ({
+          name,
+          number: true,
+          cell: (step) => show(of(step)),
+        })),
+      ],
+      rows: steps.filter((_, index) => (steps.length - 1 - index) % 12 === 0).reverse(),
+    }}
+  >
+    <dl class="trends">
+      ${TRENDS.map(({ id, name, show, of }) => {
+        const values = steps.map(of);
+        const known = values.filter((value) => value !== null);
+        const most = known.length ? Math.max(...known) : null;
+        return html`<div key=${id}>
+          <dt>${name}</dt>
+          <dd class="figure number">${show(values.at(-1))}</dd>
+          <dd>
+            <${Sparkline}
+              values=${values}
+              label=${`${name}: now ${show(values.at(-1))}, at most ${show(most)}`}
+              width=${240}
+              height=${40}
+              stretch=${true}
+            />
+          </dd>
+          <dd class="muted small number">at most ${show(most)}</dd>
+        </div>`;
+      })}
+    </dl>
+  <//>`;
+}
+
+function Problems({ live }) {
+  const { problems, notes } = live.status;
+  return html`<${Card} title="Problems" id="problems">
+    ${
+      problems.length
+        ? html`<ul class="plain problems">
+            ${problems.map(
+              (one) =>
+                html`<li>
+                  <p>
+                    <a
+                      href=${href("events", { text: one.code })}
+                      aria-label=${`${one.code}: events that name it`}
+                      ><${Badge} tone="warn">${one.code}<//
+                    ></a>
+                    ${" "}${one.message}
+                    ${one.since && html` <span class="muted">· <${Ago} iso=${one.since} /></span>`}
+                  </p>
+                  <${Hint} text=${one.hint} />
+                </li>`,
+            )}
+          </ul>`
+        : html`<${Empty}>No problems.<//>`
+    }
+    ${
+      notes.length > 0 &&
+      html`<details>
+        <summary>${plural(notes.length, "note")}</summary>
+        <ul class="plain problems">
+          ${notes.map(
+            (one) => html`<li><p>${one.code} ${one.message}</p><${Hint} text=${one.hint} /></li>`,
+          )}
+        </ul>
+      </details>`
+    }
+  <//>`;
+}
+
+function More({ rows, to, what }) {
+  if (rows.length <= SHOWN_MAX) return null;
+  return html`<p class="more"><a href=${href(to)}>All ${count(rows.length)} ${what}</a></p>`;
+}
+
+function Services({ live }) {
+  const now = new Map(live.now.map((one) => [`${one.service}:${one.port}`, one]));
+  const rows = live.services
+    .map((service) => ({
+      ...service,
+      now: now.get(`${service.name}:${service.port}`),
+      here: service.sites.find((site) => site.local),
+    }))
+    .sort((one, other) => (other.now?.requests_per_s ?? 0) - (one.now?.requests_per_s ?? 0));
+  return html`<${Card} title="Services" id="services">
+    <${Table}
+      caption="Services"
+      rows=${rows.slice(0, SHOWN_MAX)}
+      rowKey=${(row) => `${row.name}:${row.port}`}
+      empty=${html`<${Empty} hint="sitectl service create shop 8080">No services.<//>`}
+      columns=${[
+        {
+          name: "Service",
+          head: true,
+          cell: (row) => html`<a href=${serviceHref(row)}>${row.name}:${row.port}</a>`,
+        },
+        { name: "Here", cell: (row) => html`<${Here} here=${row.here} />` },
+        { name: "Requests", number: true, cell: (row) => rate(row.now?.requests_per_s) },
+        { name: "Overflow", number: true, cell: (row) => rate(row.now?.overflow_per_s) },
+        { name: "p99", number: true, cell: (row) => latency(row.now?.p99_s) },
+      ]}
+    />
+    <${More} rows=${rows} to="services" what="services" />
+  <//>`;
+}
+
+function Here({ here }) {
+  if (!here || here.targets_ready === 0) return html`<span class="muted">no target</span>`;
+  if (here.capacity === null) {
+    return html`<span class="number">${count(here.in_flight)}</span>
+      <span class="muted">, no limit</span>`;
+  }
+  const text = `${count(here.in_flight)} of ${count(here.capacity)}`;
+  return html`<span class="here">
+    <${Meter} value=${here.in_flight} limit=${here.capacity} label=${`${text} in flight`} />
+    <span class="number">${text}</span>
+    ${here.in_flight >= here.capacity && html`<span class="small">full</span>`}
+  </span>`;
+}
+
+const RANK = { bad: 0, warn: 1, calm: 2, info: 3, good: 4 };
+
+function Sites({ live }) {
+  const rows = [...live.network].sort(
+    (one, other) =>
+      RANK[siteState(one, live).tone] - RANK[siteState(other, live).tone] ||
+      (one.path_cost ?? Infinity) - (other.path_cost ?? Infinity),
+  );
+  return html`<${Card} title="Sites" id="sites">
+    <${Table}
+      caption="Sites"
+      rows=${rows.slice(0, SHOWN_MAX)}
+      rowKey=${(row) => row.id}
+      empty=${html`<${Empty}>Only this site.<//>`}
+      columns=${[
+        {
+          name: "Site",
+          head: true,
+          cell: (row) => html`<a href=${href("topology", { site: row.name })}>${row.name}</a>`,
+        },
+        { name: "Cost", number: true, cell: (row) => count(row.path_cost) },
+        { name: "Services", number: true, cell: (row) => count(row.services.length) },
+        {
+          name: "State",
+          cell: (row) => {
+            const { word, tone } = siteState(row, live);
+            return html`<${Badge} tone=${tone}>${word}<//>`;
+          },
+        },
+      ]}
+    />
+    <${More} rows=${rows} to="topology" what="sites" />
+  <//>`;
+}
+
+function Links({ live }) {
+  const rows = [...live.links].sort(
+    (one, other) =>
+      RANK[linkState(one).tone] - RANK[linkState(other).tone] || one.cost - other.cost,
+  );
+  return html`<${Card} title="Links" id="links">
+    <${Table}
+      caption="Links"
+      rows=${rows.slice(0, SHOWN_MAX)}
+      rowKey=${(row) => `${row.direction}/${row.name}`}
+      empty=${html`<${Empty} hint="On the other site: sitectl token create, here: sitectl link create"
+        >No links.<//
+      >`}
+      columns=${[
+        {
+          name: "Link",
+          head: true,
+          cell: (row) => html`<a href=${href("links", { link: row.name })}>${row.name}</a>`,
+        },
+        { name: "Neighbour", cell: (row) => row.neighbour.name },
+        { name: "Round trip", number: true, cell: (row) => rtt(row.rtt_ms) },
+        {
+          name: "State",
+          cell: (row) => {
+            const { word, tone } = linkState(row);
+            return html`<${Badge} tone=${tone} title=${row.error}>${word}<//>`;
+          },
+        },
+      ]}
+    />
+    <${More} rows=${rows} to="links" what="links" />
+  <//>`;
+}
+
+function ThisSite({ live }) {
+  const { status, ca } = live;
+  const facts = [
+    ["Mode", status.mode],
+    ["Version", status.version],
+    ["Up for", span(status.uptime_s)],
+    ["Routers", count(status.replicas)],
+    ["CA", ca.phase === "one" ? "one, no rotation" : `rotation ${ca.phase}`],
+    ["Id", status.id.slice(0, 8)],
+  ];
+  return html`<${Card} title="This site" id="this-site">
+    <dl class="facts">
+      ${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd class="number">${value}</dd></div>`)}
+    </dl>
+  <//>`;
+}
+
+function Hooks({ live }) {
+  if (!live.bursts.length) return null;
+  return html`<${Card} title="Burst hooks" id="hooks">
+    <${Table}
+      caption="Burst hooks"
+      rows=${live.bursts}
+      rowKey=${(row) => row.name}
+      columns=${[
+        { name: "Burst", head: true, cell: (row) => row.name },
+        { name: "Service", cell: (row) => row.service },
+        { name: "State", cell: (row) => row.state },
+        { name: "Hook", cell: (row) => (row.running ? `${row.hook}, running` : row.hook) },
+        {
+          name: "Last run",
+          cell: (row) =>
+            row.last
+              ? html`<${Badge} tone=${row.last.ok ? "good" : "bad"} title=${row.last.text}
+                    >${row.last.ok ? "done" : "failed"}<//
+                  >${" "}
+                  <${Ago} iso=${row.last.at} />`
+              : "–",
+        },
+      ]}
+    />
+  <//>`;
+}
+
+export function View({ live }) {
+  const spilling = overflowing(live);
+  return html`
+    <${Answer} live=${live} />
+    ${
+      spilling.length > 0 &&
+      html`<${Card} title="Overflowing now" id="overflowing">
+        <ul class="plain spills">
+          ${spilling.map((one) => html`<${Spilling} key=${`${one.service}:${one.port}`} one=${one} />`)}
+        </ul>
+      <//>`
+    }
+    <${Trends} live=${live} />
+    <div class="halves">
+      <div class="stack">
+        <${Problems} live=${live} />
+        <${Services} live=${live} />
+        <${ThisSite} live=${live} />
+      </div>
+      <div class="stack">
+        <${Sites} live=${live} />
+        <${Links} live=${live} />
+        <${Hooks} live=${live} />
+      </div>
+    </div>
+  `;
+}

@@ -1,0 +1,408 @@
+// All services at a glance; one of them with its targets, its river and what decides.
+import { html, useMemo, useState } from "../lib/html.js";
+import { get } from "../lib/api.js";
+import { CapacityBar, honesty, overstated } from "../lib/capacity.js";
+import { count, latency, plural, rate, shellWord, span } from "../lib/format.js";
+import { River, sharesOf, unitOf } from "../lib/river.js";
+import { href, setParams } from "../lib/route.js";
+import { useAnswer } from "../lib/store.js";
+import {
+  Ago,
+  Badge,
+  Card,
+  Copy,
+  Empty,
+  Failed,
+  Loading,
+  Meter,
+  Sparkline,
+  Table,
+} from "../lib/ui.js";
+import { Candidates, RunnerUp, capacityText } from "../lib/why.js";
+
+export const title = "Services";
+
+const HISTORY_MS = 5000; // A step of the history.
+const WHY_MS = 2000;
+const SHARE_S = 60;
+
+export function heading(route) {
+  return route.rest[0] ?? title;
+}
+
+export function command(route) {
+  return route.rest[0]
+    ? `sitectl why ${shellWord(route.rest[0])}`
+    : "sitectl service status";
+}
+
+/** @param {any} one */
+function named(one) {
+  return `${one.name ?? one.service}:${one.port}`;
+}
+
+/** The service port that `NAME` or `NAME:PORT` means; null: none. @param {any} live @param {string} text */
+export function found(live, text) {
+  return (
+    live.services.find((one) => named(one) === text) ??
+    live.services.find((one) => one.name === text) ??
+    null
+  );
+}
+
+export function View({ live, route }) {
+  return route.rest[0]
+    ? html`<${Service} live=${live} route=${route} key=${route.rest[0]} />`
+    : html`<${List} live=${live} />`;
+}
+
+function List({ live }) {
+  const histories = useAnswer("history", {}, HISTORY_MS);
+  if (!live.services.length) {
+    return html`<${Card}
+      ><${Empty} hint=${html`<code>sitectl expose …</code> or <code>sitectl service create …</code>`}
+        >No services yet.<//
+      ><//
+    >`;
+  }
+  const nowOf = (one) => live.now.find((now) => now.service === one.name && now.port === one.port);
+  const history = (one) =>
+    (histories.value ?? []).find((kept) => kept.service === one.name && kept.port === one.port);
+  const here = (one) => one.sites.find((site) => site.local);
+  return html`<${Card}>
+    <${Table}
+      caption="Services"
+      rows=${live.services}
+      rowKey=${named}
+      columns=${[
+        {
+          name: "Service",
+          head: true,
+          cell: (one) => html`<a class="strong" href=${href("services", {}, named(one))}>${named(one)}</a>
+            <span class="muted nowrap"> ${one.protocol}, ${one.policy}</span>`,
+        },
+        { name: "Here", cell: (one) => html`<${Here} site=${here(one)} />` },
+        {
+          name: "Last 15 min",
+          cell: (one) => html`<${Lately} history=${history(one)} name=${named(one)} />`,
+        },
+        { name: "Requests", number: true, cell: (one) => rate(nowOf(one)?.requests_per_s) },
+        {
+          name: "Overflow",
+          number: true,
+          cell: (one) =>
+            nowOf(one)?.overflow_per_s > 0
+              ? html`<${Badge} tone="warn" title=${nowOf(one).why}>${rate(nowOf(one).overflow_per_s)}<//>`
+              : "none",
+        },
+        {
+          name: "Failed",
+          number: true,
+          cell: (one) =>
+            nowOf(one)?.failed_per_s > 0
+              ? html`<${Badge} tone="bad">${rate(nowOf(one).failed_per_s)}<//>`
+              : "none",
+        },
+        { name: "Queued", number: true, cell: (one) => count(one.queued) },
+        { name: "p50", number: true, cell: (one) => latency(nowOf(one)?.p50_s) },
+        { name: "p99", number: true, cell: (one) => latency(nowOf(one)?.p99_s) },
+        { name: "Sites", number: true, cell: (one) => count(one.sites.length) },
+      ]}
+    />
+  <//>`;
+}
+
+/** This site's part in a service. */
+function Here({ site }) {
+  if (!site || !site.targets_ready) return html`<span class="muted">no targets</span>`;
+  const stated = capacityText(site);
+  const words = `${count(site.in_flight)}${stated === "–" ? ", none stated" : ` of ${stated}`}`;
+  return html`<span class="bar-and-words">
+    <${Meter} value=${site.in_flight} limit=${site.capacity} label=${`${words} in flight`} />
+    <span class="number nowrap">${words}</span>
+  </span>`;
+}
+
+function Lately({ history, name }) {
+  if (!history?.samples.length) return html`<span class="muted">–</span>`;
+  const values = history.samples.map((one) => one.in_flight.reduce((all, part) => all + part, 0));
+  const most = Math.max(...values);
+  return html`<${Sparkline}
+    values=${values}
+    label=${`${name}: in flight everywhere, most ${Math.round(most)}, last ${Math.round(values.at(-1))}`}
+  />`;
+}
+
+function Service({ live, route }) {
+  const service = found(live, route.rest[0]);
+  const site = route.params.site ?? "";
+  const asked = service ? named(service) : route.rest[0];
+  const history = useAnswer(service ? "history" : null, { service: asked, site }, HISTORY_MS);
+  const knees = useAnswer(service ? "knees" : null, { service: service?.name }, HISTORY_MS);
+  if (!service) {
+    return html`<${Card}
+      ><${Empty} hint=${html`<a href=${href("services")}>All services</a>`}
+        >No service ${route.rest[0]} is known here.<//
+      ><//
+    >`;
+  }
+  const now = live.now.find((one) => one.service === service.name && one.port === service.port);
+  const kept = history.value?.find((one) => one.port === service.port) ?? null;
+  return html`<div class="sections">
+    <p class="statement">${now?.why || leaving(service, now)}</p>
+    <${Figures} service=${service} now=${now} />
+    <${RiverCard} ...${{ live, service, route, history, kept, site }} />
+    <${Sites} service=${service} kept=${kept} />
+    <${Why} service=${service} />
+    <${Targets} service=${service} knees=${knees} />
+    <${Elsewhere} service=${service} />
+  </div>`;
+}
+
+/** What there is to say when nothing overflows. */
+function leaving(service, now) {
+  const here = service.sites.find((one) => one.local);
+  if (!here?.targets_ready) return "No target of it is ready here.";
+  return now?.requests_per_s > 0
+    ? "Every request is served where it comes in."
+    : "No requests at the moment.";
+}
+
+function Figures({ service, now }) {
+  const tiles = [
+    ["Requests", rate(now?.requests_per_s)],
+    ["Overflow", rate(now?.overflow_per_s)],
+    ["Failed", rate(now?.failed_per_s)],
+    ["Queued", count(service.queued)],
+    ["p50", latency(now?.p50_s)],
+    ["p99", latency(now?.p99_s)],
+  ];
+  return html`<dl class="tiles">
+    ${tiles.map(
+      ([name, value]) => html`<div><dt>${name}</dt><dd class="number">${value}</dd></div>`,
+    )}
+    <div class="links-of">
+      <dt>${service.protocol}, policy ${service.policy}</dt>
+      <dd>
+        <a href=${href("flows", { service: named(service) })}>Flows</a>
+        <a href=${href("simulate", { tab: "what-if", service: named(service) })}>What if</a>
+      </dd>
+    </div>
+  </dl>`;
+}
+
+function RiverCard({ live, service, route, history, kept, site }) {
+  const unit = route.params.unit || unitOf(kept);
+  const others = live.network.filter((one) => one.reachable && one.id !== live.status.id);
+  const actions = html`
+    <label class="choice"
+      >Clients of
+      <select value=${site} onChange=${(event) => setParams({ site: event.target.value })}>
+        <option value="">${live.status.name} (here)</option>
+        ${others.map((one) => html`<option value=${one.id}>${one.name}</option>`)}
+      </select>
+    </label>
+    <label class="choice"
+      >Unit
+      <select value=${unit} onChange=${(event) => setParams({ unit: event.target.value })}>
+        <option value="at-once">in flight</option>
+        <option value="per-second">per second</option>
+      </select>
+    </label>
+  `;
+  // A picture of the live feed each second is no reason to draw 180 steps anew.
+  const names = others.map((one) => one.name).join("\n");
+  const drawn = useMemo(
+    () => kept && html`<${River} history=${kept} unit=${unit} actions=${actions} />`,
+    [kept, unit, site, names, route.params.table],
+  );
+  if (kept) {
+    return html`<div>
+      ${history.error && html`<${Failed} error=${history.error} />`} ${drawn}
+    </div>`;
+  }
+  return html`<${Card} title="Where requests were served" id="river-none" actions=${actions}>
+    ${
+      history.error
+        ? html`<${Failed} error=${history.error} />`
+        : history.loading
+          ? html`<${Loading} lines=${6} />`
+          : html`<${Empty}>Nothing is recorded of ${named(service)} there yet.<//>`
+    }
+  <//>`;
+}
+
+function Sites({ service, kept }) {
+  const shares = kept && kept.samples.length ? sharesOf(kept, SHARE_S) : null;
+  const share = (one) => {
+    const index = kept?.sites.findIndex((site) => site.id === one.id) ?? -1;
+    if (!shares || index < 0 || !shares.total) return "–";
+    return `${Math.round((shares.counts[index] / shares.total) * 100)} %`;
+  };
+  return html`<${Card} title="Sites" id="sites">
+    <p class="muted note">
+      In the order of cost. Shares are of the last minute
+      ${shares?.nowhere ? `; nobody took ${count(shares.nowhere)}` : ""}.
+    </p>
+    <${Table}
+      caption="Sites of this service"
+      rows=${[...service.sites].sort((one, other) => one.path_cost - other.path_cost)}
+      rowKey=${(one) => one.id}
+      empty=${html`<${Empty}>No site has a target of it.<//>`}
+      columns=${[
+        {
+          name: "Site",
+          head: true,
+          cell: (one) => html`${one.site}${one.local && html`<span class="muted"> here</span>`}
+            ${one.draining && html` <${Badge} tone="warn">draining<//>`}`,
+        },
+        { name: "Cost", number: true, cell: (one) => count(one.path_cost) },
+        { name: "Share", number: true, cell: share },
+        { name: "In flight", cell: (one) => html`<${Here} site=${one} />` },
+        { name: "Ready", number: true, cell: (one) => count(one.targets_ready) },
+        {
+          name: "Age",
+          number: true,
+          cell: (one) => (one.local ? "exact" : one.age_s === null ? "–" : span(one.age_s)),
+        },
+      ]}
+    />
+  <//>`;
+}
+
+function Why({ service }) {
+  const why = useAnswer(`why/${encodeURIComponent(service.name)}:${service.port}`, {}, WHY_MS);
+  const known = why.value;
+  return html`<${Card}
+    title="Where the next request goes"
+    id="why"
+    actions=${html`<${Copy} text=${`sitectl why ${shellWord(named(service))}`} label="Copy as sitectl" />`}
+  >
+    ${why.error && html`<${Failed} error=${why.error} />`}
+    ${
+      known
+        ? html`<p class="decision">
+              ${known.decision.site ? html`To <strong>${known.decision.site}</strong>` : "Nowhere"}${
+                known.decision.path.length > 1
+                  ? ` through ${known.decision.path.slice(0, -1).join(" > ")}`
+                  : ""
+              }: ${known.decision.reason}.
+            </p>
+            <${RunnerUp} candidates=${known.candidates} />
+            <${Candidates} candidates=${known.candidates} caption="Candidates in the order considered" />`
+        : !why.error && html`<${Loading} lines=${3} />`
+    }
+  <//>`;
+}
+
+/** @param {any} knees @param {any} service @param {any} target */
+function kneeOf(knees, service, target) {
+  return (knees.value ?? []).find(
+    (one) =>
+      one.port === service.port &&
+      (one.target === `${target.host}:${target.port}` || one.target === target.name),
+  );
+}
+
+function Targets({ service, knees }) {
+  return html`<${Card} title="Targets here" id="targets">
+    <p class="muted note">
+      The bar is what is in flight; the upright mark what is stated, the triangle where latency bends.
+    </p>
+    <${Table}
+      caption="Targets here"
+      rows=${service.targets}
+      rowKey=${(one) => `${one.host}:${one.port} ${one.name}`}
+      empty=${html`<${Empty} hint=${html`<code>sitectl service bind ${service.name} …</code>`}>No target here.<//>`}
+      columns=${[
+        {
+          name: "Target",
+          head: true,
+          cell: (one) => html`${one.host}:${one.port} <span class="muted">${one.name}</span>`,
+        },
+        {
+          name: "State",
+          cell: (one) =>
+            one.ready
+              ? html`<${Badge} tone="good">ready<//>`
+              : html`<${Badge} tone="bad" title=${one.error}>not ready<//> <span class="muted">${one.error}</span>`,
+        },
+        { name: "In flight", number: true, cell: (one) => count(one.in_flight) },
+        {
+          name: "Capacity",
+          cell: (one) => {
+            const knee = kneeOf(knees, service, one);
+            return html`<span class="bar-and-words">
+              <${CapacityBar} target=${one} knee=${knee} />
+              <span
+                >${honesty(one, knee)}
+                ${overstated(one, knee) && html` <${Badge} tone="warn">states too much<//>`}</span
+              >
+            </span>`;
+          },
+        },
+        { name: "Requests", number: true, cell: (one) => count(one.requests_total) },
+        { name: "Since", number: true, cell: (one) => html`<${Ago} iso=${one.since} />` },
+      ]}
+    />
+  <//>`;
+}
+
+/** Targets of other sites: these are asked for when somebody wants to know. */
+function Elsewhere({ service }) {
+  const [answer, setAnswer] = useState({ targets: null, error: null, asking: false });
+  const sites = service.sites.filter((one) => !one.local);
+  if (!sites.length) return null;
+  const ask = async () => {
+    setAnswer({ ...answer, asking: true });
+    try {
+      const ports = await get(`services/${encodeURIComponent(service.name)}`);
+      const port = ports.find((one) => one.port === service.port);
+      const own = new Set(service.targets.map((one) => one.site));
+      const targets = (port?.targets ?? []).filter((one) => !own.has(one.site) && !one.host);
+      setAnswer({ targets, error: null, asking: false });
+    } catch (error) {
+      setAnswer({ ...answer, error, asking: false });
+    }
+  };
+  return html`<${Card}
+    title="Targets of other sites"
+    id="elsewhere"
+    actions=${html`<button type="button" onClick=${ask} disabled=${answer.asking}>
+      ${answer.asking ? "Asking…" : answer.targets ? "Ask again" : "Ask them"}
+    </button>`}
+  >
+    ${answer.error && html`<${Failed} error=${answer.error} />`}
+    ${
+      answer.targets
+        ? html`<${Table}
+            caption="Targets of other sites"
+            rows=${answer.targets}
+            rowKey=${(one) => `${one.site} ${one.name} ${one.port}`}
+            empty=${html`<${Empty}>None of them told of a target.<//>`}
+            columns=${[
+              { name: "Site", head: true, cell: (one) => one.site },
+              { name: "Target", cell: (one) => `${one.name}:${one.port}` },
+              {
+                name: "State",
+                cell: (one) =>
+                  html`<${Badge} tone=${one.ready ? "good" : "bad"}>${one.ready ? "ready" : "not ready"}<//>`,
+              },
+              { name: "In flight", number: true, cell: (one) => count(one.in_flight) },
+              {
+                name: "Capacity",
+                cell: (one) => html`<span class="bar-and-words">
+                  <${CapacityBar} target=${one} knee=${null} /><span>${honesty(one, null)}</span>
+                </span>`,
+              },
+              { name: "Requests", number: true, cell: (one) => count(one.requests_total) },
+            ]}
+          />`
+        : html`<p class="muted">
+            ${plural(sites.length, "other site")} with${" "}
+            ${plural(sites.reduce((all, one) => all + one.targets_ready, 0), "ready target")}. They are
+            asked when you want to know, without their addresses.
+          </p>`
+    }
+  <//>`;
+}

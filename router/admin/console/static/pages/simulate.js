@@ -1,0 +1,29 @@
+// Two questions to the code that decides: a scenario of one's own, and what if this site were other.
+import { html } from "../lib/html.js";
+import { href } from "../lib/route.js";
+import { Scenario } from "../lib/scenario.js";
+import { WhatIf } from "../lib/what_if.js";
+
+export const title = "Simulate";
+
+const TABS = [
+  ["scenario", "Scenario"],
+  ["what-if", "What if, and replay"],
+];
+
+export function command() {
+  return "sitectl simulate FILE";
+}
+
+export function View({ live, route }) {
+  const shown = route.params.tab === "what-if" ? "what-if" : "scenario";
+  return html`<div class="sections">
+    <div class="tabs" role="group" aria-label="Kinds of simulation">
+      ${TABS.map(
+        ([tab, text]) =>
+          html`<a href=${href("simulate", { tab })} aria-current=${tab === shown ? "page" : null}>${text}</a>`,
+      )}
+    </div>
+    ${shown === "scenario" ? html`<${Scenario} />` : html`<${WhatIf} live=${live} route=${route} />`}
+  </div>`;
+}

@@ -1,0 +1,331 @@
+// Sites and links: what a way costs, what it carries, and over whom it leads.
+import { html, useMemo, useState } from "../lib/html.js";
+import { count, latency, listed, plural, rate, rtt, shellWord } from "../lib/format.js";
+import { graphOf, placed, stepsTo, ways } from "../lib/graph.js";
+import { href, setParams } from "../lib/route.js";
+import { SiteDetail } from "../lib/site_detail.js";
+import { SiteMap } from "../lib/site_map.js";
+import { get } from "../lib/api.js";
+import { Badge, Card, Chart, Empty, Failed, Filter, Table } from "../lib/ui.js";
+import { costOf, edgeState, siteState } from "../lib/words.js";
+
+export const title = "Topology";
+
+export function command(route) {
+  const site = route.params.site;
+  return site ? `sitectl ping ${shellWord(site)}` : "sitectl network status";
+}
+
+/** Requests a second that spill to each site by name, all services together. */
+function spilledTo(live) {
+  /** @type {Record<string, number>} */
+  const sums = {};
+  for (const one of live.now) {
+    for (const [site, perS] of Object.entries(one.overflow_to)) {
+      sums[site] = (sums[site] ?? 0) + perS;
+    }
+  }
+  return sums;
+}
+
+/** The overflow that each edge carries, as far as this site sends it, with its direction. */
+function carried(graph, found, spilled) {
+  /** @type {Map<any, {perS: number, from: string}>} */
+  const loads = new Map();
+  const idOf = new Map(graph.nodes.map((node) => [node.name, node.id]));
+  for (const [name, perS] of Object.entries(spilled)) {
+    for (const step of stepsTo(found, idOf.get(name))) {
+      const was = loads.get(step.edge)?.perS ?? 0;
+      loads.set(step.edge, { perS: was + perS, from: step.from });
+    }
+  }
+  return loads;
+}
+
+const WAY_MAX = 4;
+
+/** A way in one line: of a long one its ends. @param {string[]} names */
+function inShort(names) {
+  if (names.length <= WAY_MAX) return names.join(" → ");
+  const between = `… ${names.length - 3} more …`;
+  return [names[0], names[1], between, names.at(-1)].join(" → ");
+}
+
+function Way({ graph, found, steps, site, live }) {
+  const nameOf = (id) => graph.nodes.find((node) => node.id === id)?.name ?? id;
+  if (site.id === live.status.id) return html`<p class="muted">You are looking from here.</p>`;
+  if (!steps.length) {
+    return html`<p>
+      ${site.site?.reachable ? "The way is not known here." : "No way leads there now."}
+    </p>`;
+  }
+  return html`<ol class="way">
+      <li><span class="strong">${live.status.name}</span></li>
+      ${steps.map(({ from, to, edge }) => {
+        const link = edge.links.find((one) => one.state === "up");
+        return html`<li>
+          <span class="strong">${nameOf(to)}</span>
+          <span class="muted number">
+            cost ${edge.from === from ? edge.cost : edge.back}${link ? `, ${rtt(link.rtt_ms)}` : ""}
+          </span>
+        </li>`;
+      })}
+    </ol>
+    <p class="number">
+      <span class="muted">Total cost</span> <span class="strong">${count(site.site?.path_cost)}</span>
+      <span class="muted"> over ${plural(steps.length, "link")}</span>
+    </p>
+    ${
+      found.get(site.id).cost !== site.site?.path_cost &&
+      html`<p class="muted">
+        The router takes another way${site.site?.next_hops.length > 0 && `, by ${listed(site.site.next_hops)}`}.
+      </p>`
+    }
+    ${
+      site.site?.next_hops.length > 1 &&
+      html`<p class="muted">Equal ways begin at ${listed(site.site.next_hops)}.</p>`
+    }`;
+}
+
+/** Measures the way now, when asked to. */
+function Ping({ name }) {
+  const [shown, setShown] = useState({ name: "", busy: false, view: null, error: null });
+  const current = shown.name === name ? shown : { busy: false, view: null, error: null };
+  const measure = async () => {
+    setShown({ name, busy: true, view: null, error: null });
+    try {
+      const view = await get(`ping/${encodeURIComponent(name)}`, { count: 3 }, { timeoutMs: 15000 });
+      setShown({ name, busy: false, view, error: null });
+    } catch (error) {
+      setShown({ name, busy: false, view: null, error });
+    }
+  };
+  return html`<div class="ping">
+    <button type="button" onClick=${measure} disabled=${current.busy}>
+      ${current.busy ? "Measuring…" : "Measure the way"}
+    </button>
+    ${current.error && html`<${Failed} error=${current.error} />`}
+    ${
+      current.view &&
+      html`<${Table}
+        caption=${`Way to ${name}, measured`}
+        rows=${current.view.hops}
+        rowKey=${(hop) => hop.id}
+        empty=${html`<${Empty}>${current.view.reason || "No hop answered."}<//>`}
+        columns=${[
+          { name: "Hop", head: true, cell: (hop) => hop.site },
+          { name: "Cost", number: true, cell: (hop) => count(hop.path_cost) },
+          {
+            name: "Round trip",
+            number: true,
+            cell: (hop) => (hop.rtt_ms ? latency(hop.rtt_ms[1] / 1000) : hop.error || "–"),
+          },
+          { name: "Answers", number: true, cell: (hop) => `${hop.answered} of ${hop.sent}` },
+        ]}
+      />`
+    }
+  </div>`;
+}
+
+function Details({ graph, found, live, node, spilled }) {
+  const { word, tone } = node.site
+    ? siteState(node.site, live)
+    : { word: "not in the network", tone: "calm" };
+  const services = node.site?.services ?? [];
+  return html`<${Card} title=${node.name} id="site" actions=${html`<${Badge} tone=${tone}>${word}<//>`}>
+    <div class="details">
+      <${Way} graph=${graph} found=${found} steps=${stepsTo(found, node.id)} site=${node} live=${live} />
+      ${
+        spilled[node.name] > 0 &&
+        html`<p><span class="strong number">${rate(spilled[node.name])}</span> spill there now.</p>`
+      }
+      <div>
+        <h3>Services</h3>
+        ${
+          services.length
+            ? html`<ul class="inline">
+                ${services
+                  .slice(0, 20)
+                  .map((name) => html`<li><a href=${href("services", {}, name)}>${name}</a></li>`)}
+                ${services.length > 20 && html`<li>and ${services.length - 20} more</li>`}
+              </ul>`
+            : html`<p class="muted">None.</p>`
+        }
+      </div>
+      ${node.site && html`<p class="muted">Version ${node.site.version || "not known"}</p>`}
+      ${node.site?.reachable && node.id !== live.status.id && html`<${Ping} name=${node.name} />`}
+      <p><button type="button" onClick=${() => setParams({ site: null })}>Close</button></p>
+    </div>
+  <//>`;
+}
+
+function Summary({ graph, live }) {
+  const away = live.network.filter((site) => !site.reachable);
+  return html`<${Card} title="Network" id="network">
+    <div class="details">
+      <p>
+        ${plural(graph.nodes.length, "site")} and ${plural(graph.edges.length, "link")} between them.
+      </p>
+      <p>
+        ${
+          away.length
+            ? html`<${Badge} tone="bad">${away.length} not reachable<//> ${listed(
+                away.slice(0, 5).map((site) => site.name),
+              )}`
+            : html`<${Badge} tone="good">all reachable<//>`
+        }
+      </p>
+      <p class="muted">Point at a site, or choose one in the list, to see the way to it.</p>
+    </div>
+  <//>`;
+}
+
+const LEGEND = [
+  ["link", "link"],
+  ["carries", "carries our overflow"],
+  ["down", "not up"],
+  ["way", "the way to the chosen site"],
+];
+
+function Legend() {
+  return html`<ul class="legend">
+    ${LEGEND.map(
+      ([kind, words]) =>
+        html`<li>
+          <svg class="site-map" width="28" height="8" aria-hidden="true">
+            <line class=${`edge ${kind}`} x1="0" x2="28" y1="4" y2="4" />
+          </svg>
+          ${words}
+        </li>`,
+    )}
+    <li class="muted">numbers on links: cost · round trip</li>
+  </ul>`;
+}
+
+export function View({ live, route }) {
+  const [pointed, setPointed] = useState(/** @type {string | null} */ (null));
+  const graph = graphOf(live);
+  const here = live.status.id;
+  const shape = JSON.stringify([
+    graph.nodes.map((node) => node.id),
+    graph.edges.map(({ from, to }) => [from, to]),
+  ]);
+  const spots = useMemo(() => placed(graph, here), [shape, here]);
+  const found = ways(graph, here);
+  const spilled = spilledTo(live);
+  const loads = carried(graph, found, spilled);
+  const chosen = graph.nodes.find((node) => node.name === route.params.site);
+  const shown = graph.nodes.find((node) => node.id === pointed) ?? chosen;
+  const way = shown ? stepsTo(found, shown.id) : [];
+  const nameOf = new Map(graph.nodes.map((node) => [node.id, node.name]));
+  const filter = (route.params.filter ?? "").toLowerCase();
+  const rows = graph.nodes
+    .filter((node) => node.name.toLowerCase().includes(filter))
+    .sort(
+      (one, other) =>
+        (one.site?.path_cost ?? Infinity) - (other.site?.path_cost ?? Infinity) ||
+        one.name.localeCompare(other.name),
+    );
+  return html`
+    <div class="map-and-site">
+      <${Chart}
+        id="map"
+        title="Sites and links"
+        table=${{
+          columns: [
+            {
+              name: "Link",
+              head: true,
+              cell: (edge) => `${nameOf.get(edge.from)} – ${nameOf.get(edge.to)}`,
+            },
+            { name: "Cost", number: true, cell: costOf },
+            {
+              name: "Round trip",
+              number: true,
+              cell: (edge) => rtt(edge.links.find((one) => one.rtt_ms !== null)?.rtt_ms),
+            },
+            {
+              name: "Streams",
+              number: true,
+              cell: (edge) =>
+                edge.links.length ? edge.links.reduce((sum, one) => sum + one.streams, 0) : "–",
+            },
+            { name: "Our overflow", number: true, cell: (edge) => rate(loads.get(edge)?.perS ?? 0) },
+            {
+              name: "State",
+              cell: (edge) => {
+                const { word, tone } = edgeState(edge);
+                return html`<${Badge} tone=${tone}>${word}<//>`;
+              },
+            },
+          ],
+          rows: graph.edges,
+        }}
+      >
+        <${SiteMap}
+          graph=${graph}
+          spots=${spots}
+          here=${here}
+          loads=${loads}
+          spilled=${spilled}
+          way=${way}
+          shown=${shown}
+          label=${`${plural(graph.nodes.length, "site")}, ${plural(graph.edges.length, "link")}. The list of sites below says the same.`}
+          onPoint=${setPointed}
+        />
+        <${Legend} />
+      <//>
+      ${
+        shown
+          ? html`<${Details} graph=${graph} found=${found} live=${live} node=${shown} spilled=${spilled} />`
+          : html`<${Summary} graph=${graph} live=${live} />`
+      }
+    </div>
+    ${chosen?.site && html`<${SiteDetail} key=${chosen.id} name=${chosen.name} />`}
+    <${Card}
+      title="All sites"
+      id="all-sites"
+      actions=${html`<${Filter} name="filter" label="Filter sites" value=${route.params.filter} />`}
+    >
+      <${Table}
+        caption="All sites"
+        rows=${rows}
+        rowKey=${(node) => node.id}
+        rowProps=${(node) => ({
+          onMouseEnter: () => setPointed(node.id),
+          onMouseLeave: () => setPointed(null),
+          onFocusCapture: () => setPointed(node.id),
+          onBlurCapture: () => setPointed(null),
+          class: node.id === shown?.id ? "shown" : "",
+        })}
+        empty=${html`<${Empty}>No site has that in its name.<//>`}
+        columns=${[
+          {
+            name: "Site",
+            head: true,
+            cell: (node) =>
+              html`<a href=${href("topology", { ...route.params, site: node.name })}>${node.name}</a>`,
+          },
+          {
+            name: "Way",
+            cell: (node) =>
+              inShort(stepsTo(found, node.id).map((step) => nameOf.get(step.to))) ||
+              (node.id === here ? "–" : "none"),
+          },
+          { name: "Cost", number: true, cell: (node) => count(node.site?.path_cost) },
+          { name: "Services", number: true, cell: (node) => count(node.site?.services.length) },
+          { name: "Spills there", number: true, cell: (node) => rate(spilled[node.name] ?? 0) },
+          { name: "Version", cell: (node) => node.site?.version || "–" },
+          {
+            name: "State",
+            cell: (node) => {
+              if (!node.site) return html`<${Badge} tone="calm">not in the network<//>`;
+              const { word, tone } = siteState(node.site, live);
+              return html`<${Badge} tone=${tone}>${word}<//>`;
+            },
+          },
+        ]}
+      />
+    <//>
+  `;
+}

@@ -1,0 +1,69 @@
+"""`/api/v1/debug`: what a maintainer asks for and nobody else; for `sitectl debug dump`."""
+
+from collections.abc import Callable
+
+import msgspec
+from aiohttp import web
+
+from router.admin.answers import item
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """One LSA that is held."""
+
+    router: str
+    site: str
+    part: int
+    epoch: int
+    sequence: int
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """A site of the route table, its routers as ids."""
+
+    site: str
+    name: str
+    path_cost: int | None
+    paths: tuple[tuple[str, ...], ...]
+    next_hops: tuple[str, ...]
+    neighbours: tuple[tuple[str, int], ...]
+    version: str
+    reachable: bool
+    draining: bool
+
+
+class DebugView(msgspec.Struct, frozen=True, kw_only=True):
+    """``stacks``: of each thread, by name, places in our code without any value."""
+
+    router: str
+    process: int
+    python: str
+    openssl: str
+    kernel: str
+    loop: str
+    packages: dict[str, str]
+    loop_lag_s: float
+    resident_bytes: int
+    descriptors: int
+    collections: tuple[int, ...]
+    stacks: dict[str, tuple[str, ...]]
+    tasks: tuple[str, ...]
+    limits: dict[str, float]
+    table_generation: int
+    routes: tuple[Route, ...]
+    candidates: dict[str, tuple[str, ...]]
+    database: tuple[Part, ...]
+
+
+class DebugApi:
+    """``look``: makes the picture, in the loop's thread."""
+
+    def __init__(self, look: Callable[[], DebugView]) -> None:
+        self._look = look
+
+    def add_to(self, app: web.Application) -> None:
+        """See `ApiPart`."""
+        app.router.add_get("/api/v1/debug", self._debug)
+
+    async def _debug(self, request: web.Request) -> web.Response:
+        return item("Debug", self._look())

@@ -1,0 +1,49 @@
+"""What the API tells of single requests and connections that came in here: `/api/v1/flows`."""
+
+import msgspec
+
+from router.admin.views import PastDecision
+
+
+class FlowView(msgspec.Struct, frozen=True, kw_only=True):
+    """One request (http) or connection (tcp), under way or over. ``id`` grows with each new one.
+
+    ``client`` address and port. ``method``, ``path`` (without its query) and ``status`` are empty
+    or 0 for tcp; ``code``: our `Spillway-Error`, empty: the answer was a target's. ``outcome``:
+    ``ok``, ``under-way`` or why it failed. ``site``: who serves it, None: nobody. ``target``: of
+    this site only. ``overflow``: why a cheaper site was passed over, empty: none was.
+    ``explained``: its decision is still kept and `/api/v1/flows/ID` tells it.
+    """
+
+    id: int
+    at: str
+    service: str
+    port: int
+    protocol: str
+    client: str
+    method: str
+    path: str
+    status: int
+    code: str
+    outcome: str
+    site: str | None
+    target: str
+    reason: str
+    overflow: str
+    attempts: int
+    queue_s: float
+    network_s: float
+    target_s: float
+    total_s: float
+    bytes_in: int
+    bytes_out: int
+    request_id: str
+    trace_id: str
+    explained: bool
+
+
+class FlowDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """One flow and why it went there; ``decision`` None: it is not kept any more."""
+
+    flow: FlowView
+    decision: PastDecision | None

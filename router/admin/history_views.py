@@ -1,0 +1,69 @@
+"""What the API tells of the last quarter of an hour: `/api/v1/history`, the overflow river."""
+
+import msgspec
+
+
+class HistorySite(msgspec.Struct, frozen=True, kw_only=True):
+    """A site that served some of it, in the order of cost: this site first. ``path_cost`` now."""
+
+    name: str
+    id: str
+    local: bool
+    path_cost: int | None
+
+
+class HistorySample(msgspec.Struct, frozen=True, kw_only=True):
+    """One step. Lists have one figure for each of `ServiceHistory.sites`.
+
+    ``in_flight``: mean over the step of what came in here and was in flight there. ``served``:
+    requests that ended in the step and were served there; ``nowhere``: by nobody. ``overflow``:
+    those of ``served`` that a cheaper site was too full for. ``capacity`` and ``capacity_per_s`` of
+    this site's ready targets at the end of the step, None: not stated. ``queued`` at its end.
+    ``p50_s`` and ``p99_s`` of the requests that ended, None: none did.
+    """
+
+    at: str
+    in_flight: tuple[float, ...]
+    served: tuple[int, ...]
+    nowhere: int
+    overflow: int
+    capacity: int | None
+    capacity_per_s: float | None
+    targets_ready: int
+    queued: int
+    p50_s: float | None
+    p99_s: float | None
+
+
+class ServiceHistory(msgspec.Struct, frozen=True, kw_only=True):
+    """One service port as clients of a site met it. ``samples`` oldest first, each of ``step_s``.
+
+    ``site`` tells whose clients: this router's own site, or the one that was asked.
+    """
+
+    service: str
+    port: int
+    protocol: str
+    policy: str
+    site: str
+    step_s: float
+    sites: tuple[HistorySite, ...]
+    samples: tuple[HistorySample, ...]
+
+
+class KneeView(msgspec.Struct, frozen=True, kw_only=True):
+    """Capacity honesty of one target: where its latency bends, beside what was stated.
+
+    ``levels``: mean seconds a request took, by how many were in flight when it began (ascending).
+    ``knee``: the fewest in flight at which the mean is at least ``factor`` times that of calm;
+    None: it was not seen. ``baseline_s`` of calm, None: too few requests yet.
+    """
+
+    service: str
+    port: int
+    target: str
+    stated: int | None
+    knee: int | None
+    factor: float
+    baseline_s: float | None
+    levels: tuple[tuple[int, float, int], ...]  # In flight, mean seconds, requests.

@@ -1,0 +1,64 @@
+"""One consistent picture of all that a router knows, made once a second: `/api/v1/live`."""
+
+import msgspec
+
+from router.admin.views import (
+    BurstView,
+    CaView,
+    LinkView,
+    ServiceView,
+    SiteView,
+    Status,
+)
+
+
+class ClaimedView(msgspec.Struct, frozen=True, kw_only=True):
+    """A redemption of a token."""
+
+    site: str
+    id: str
+    at: str
+
+
+class TokenView(msgspec.Struct, frozen=True, kw_only=True):
+    """A claim token that this site made, without its secret.
+
+    ``state``: open, used, expired or revoked. ``claimed``: by which sites and when, oldest first.
+    """
+
+    name: str
+    state: str
+    made: str
+    expires: str
+    uses_left: int
+    uses: int
+    claimed: tuple[ClaimedView, ...]
+
+
+class ServiceNow(msgspec.Struct, frozen=True, kw_only=True):
+    """What a service port did in the last seconds. ``overflow_to``: requests a second by site."""
+
+    service: str
+    port: int
+    requests_per_s: float
+    overflow_per_s: float
+    failed_per_s: float
+    p50_s: float | None
+    p99_s: float | None
+    overflow_to: dict[str, float]
+    why: str
+    """One sentence: why requests leave this site now; empty: they do not."""
+
+
+class Live(msgspec.Struct, frozen=True, kw_only=True):
+    """The console's snapshot. ``at``: when it was made."""
+
+    at: str
+    status: Status
+    links: tuple[LinkView, ...]
+    services: tuple[ServiceView, ...]
+    network: tuple[SiteView, ...]
+    bursts: tuple[BurstView, ...]
+    ca: CaView
+    tokens: tuple[TokenView, ...]
+    now: tuple[ServiceNow, ...]

@@ -1,0 +1,37 @@
+"""What the API tells of the way to a site: `/api/v1/ping/SITE`."""
+
+import msgspec
+
+
+class HopView(msgspec.Struct, frozen=True, kw_only=True):
+    """One site on the way. ``cost`` of the link into it; ``rtt_ms``: lowest, mean, highest.
+
+    ``certificate_expires`` of the first hop's link only. ``error``: why it gave no answer,
+    the last time that it gave none.
+    """
+
+    site: str
+    id: str
+    cost: int | None
+    path_cost: int | None
+    sent: int
+    answered: int
+    rtt_ms: tuple[float, float, float] | None
+    certificate_expires: str | None
+    version: str
+    error: str
+
+
+class PingView(msgspec.Struct, frozen=True, kw_only=True):
+    """`ping SITE`: its hops in order, the site itself last. ``reachable``: it answered.
+
+    ``reason``: where the way breaks. ``paths``: how many ways cost the same, this one among them.
+    """
+
+    site: str
+    id: str
+    reachable: bool
+    path_cost: int | None
+    hops: tuple[HopView, ...]
+    reason: str
+    paths: int = 1

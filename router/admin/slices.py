@@ -1,0 +1,45 @@
+"""Long work in slices: in between, the loop that it shares with traffic goes on."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from typing import Generic, TypeVar
+
+import msgspec
+
+from router.admin.answers import encode
+from router.model import limits
+
+Item = TypeVar("Item")
+
+
+class Sliced(msgspec.Struct, Generic[Item], frozen=True):
+    """Items, and how long the loop was held for them, in all and at most at once."""
+
+    items: list[Item]
+    busy_s: float
+    longest_s: float
+
+
+async def sliced(items: Iterable[Item | None]) -> Sliced[Item]:
+    """All ``items``, made as they are asked for; None is none, and took time."""
+    found: list[Item] = []
+    busy_s = longest_s = 0.0
+    began = time.perf_counter()
+    for item in items:
+        if item is not None:
+            found.append(item)
+        held_s = time.perf_counter() - began
+        if held_s >= limits.SLICE_S:
+            busy_s += held_s
+            longest_s = max(longest_s, held_s)
+            await asyncio.sleep(0)
+            began = time.perf_counter()
+    held_s = time.perf_counter() - began
+    await asyncio.sleep(0)
+    return Sliced(found, busy_s + held_s, max(longest_s, held_s))
+
+
+async def encoded(items: Iterable[object]) -> Sliced[msgspec.Raw]:
+    """Each of ``items`` as JSON."""
+    return await sliced(None if item is None else msgspec.Raw(encode(item)) for item in items)

@@ -1,0 +1,342 @@
+"""What-if: recorded arrivals made a scenario, as sites are now and as they are proposed.
+
+Pure. The scenarios are run by whole routers on the production decision code; this says what they
+meet, and puts what came of it beside what was recorded.
+"""
+
+from collections.abc import Sequence
+from itertools import accumulate
+from math import ceil, log
+from statistics import median
+
+import msgspec
+import yaml
+
+from router.admin.history_views import HistorySample, ServiceHistory
+from router.admin.ports import BadQuestion
+from router.admin.views import LinkView, ServiceSite, ServiceView, SiteView
+from router.admin.what_if_commands import commands
+from router.admin.what_if_views import (
+    WhatIf,
+)
+from router.model import limits
+from router.model.specs import API_VERSION
+
+SEED = 1
+_P99_SIGMAS = 2.326  # Of a normal distribution: ln(p99 / p50) / this is a lognormal's sigma.
+_SIGMA_UNKNOWN, _SIGMA_MIN, _SIGMA_MAX = 0.5, 0.05, 1.5
+_WORK_S_MIN, _WORK_S_MAX = 0.000_1, 600.0
+_FREE_SLOTS = 10_000  # Of a site that states no requests at once: time alone holds them up.
+_TARGETS_MAX = 64  # Of one site: routers check and count each.
+HERE = "s0"
+_NOW_STEPS = 3  # Of what is in flight: a burst that ends is in the last of them still.
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What the router knows of the service now and of its last quarter of an hour."""
+
+    service: ServiceView
+    history: ServiceHistory
+    links: Sequence[LinkView]
+    network: Sequence[SiteView]
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """A site of a scenario, called ``key`` there: names may hold anything, and twice."""
+
+    key: str
+    site: ServiceSite
+    path_cost: int
+    capacity: float | None
+    taken: int
+    rtt_s: float
+    work_s: float
+
+    @property
+    def is_rate(self) -> bool:
+        """Its capacity is in requests a second."""
+        return self.site.capacity_kind == "rate"
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """Both scenarios, and all that `told` needs beside what comes of them."""
+
+    known: Known
+    samples: tuple[HistorySample, ...]
+    before: tuple[Place, ...]
+    after: tuple[Place, ...]
+    policies: tuple[str, str]
+    current: str
+    proposed: str
+    commands: tuple[str, ...]
+    cut: bool
+
+
+class Steps(msgspec.Struct, frozen=True, kw_only=True):
+    """The series of one site in what a simulation tells."""
+
+    step_s: float
+    offered: tuple[int, ...]
+    served: dict[str, tuple[int, ...]]
+    refused: tuple[int, ...]
+    queue: tuple[int, ...]
+    p99_ms: tuple[float, ...]
+
+
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
+    """One site in what a simulation tells."""
+
+    site: str
+    offered: int
+    here: int
+    overflowed: dict[str, int]
+    refused: int
+    lost: int
+    p50_ms: float | None
+    p99_ms: float | None
+    series: Steps
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What a simulation tells, as far as it is needed here."""
+
+    interrupted: bool
+    sites: list[Figures]
+
+
+def plan(asked: WhatIf, known: Known) -> Plan:
+    """Raises BadQuestion."""
+    samples, cut = _window(asked, known.history)
+    if not samples:
+        raise BadQuestion(
+            "No request ended in that time", "Ask for a longer window, or after some requests"
+        )
+    before = _places(known, samples)
+    after = tuple(_changed(place, asked) for place in before)
+    _require_known(asked, before)
+    policies = (known.service.policy, asked.policy or known.service.policy)
+    if "split" in policies:
+        raise BadQuestion(
+            "Weights of policy split are not known to what-if", "Write a scenario with weights"
+        )
+    current, proposed = (
+        _scenario(known, samples, places, policy)
+        for places, policy in zip((before, after), policies, strict=True)
+    )
+    return Plan(
+        known=known,
+        samples=samples,
+        before=before,
+        after=after,
+        policies=policies,
+        current=current,
+        proposed=proposed,
+        commands=commands(
+            known.service.name,
+            asked.policy if asked.policy != known.service.policy else None,
+            [
+                (new.site, _moved(old.capacity, new.capacity), _moved(old.path_cost, new.path_cost))
+                for old, new in zip(before, after, strict=True)
+            ],
+            known.links,
+            known.network,
+        ),
+        cut=cut,
+    )
+
+
+def _moved(old: float | None, new: float | None) -> tuple[float, float] | None:
+    """(Old, new) if there is a change; a capacity that nobody stated counts as 0."""
+    return None if new is None or new == old else (old or 0, new)
+
+
+def _window(asked: WhatIf, history: ServiceHistory) -> tuple[tuple[HistorySample, ...], bool]:
+    """The wanted samples that fit, the newest of them, oldest first; whether some did not."""
+    samples = history.samples
+    count = max(1, round((asked.window_s or limits.WHAT_IF_WINDOW_S) / history.step_s))
+    end = _busiest_end(samples, count) if asked.busiest else len(samples)
+    first = max(0, end - count)
+    begin, total = end, 0
+    while begin > first and total + asked_in(samples[begin - 1]) <= limits.WHAT_IF_REQUESTS_MAX:
+        begin -= 1
+        total += asked_in(samples[begin])
+    return (samples[begin:end] if total else ()), begin > first
+
+
+def _busiest_end(samples: Sequence[HistorySample], count: int) -> int:
+    """Where the ``count`` samples in a row end in which most was asked; the newest such."""
+    before = [0, *accumulate(map(asked_in, samples))]
+    ends = range(min(count, len(samples)), len(samples) + 1)
+    return max(ends, key=lambda end: (before[end] - before[max(0, end - count)], end))
+
+
+def asked_in(sample: HistorySample) -> int:
+    return sum(sample.served) + sample.nowhere
+
+
+def _places(known: Known, samples: Sequence[HistorySample]) -> tuple[Place, ...]:
+    """This site first, then the others by the cost of the way."""
+    history, step_s = known.history, known.history.step_s
+    column = {one.id: index for index, one in enumerate(history.sites)}
+    rtts = {one.neighbour.id: one.rtt_ms for one in known.links}
+    hops = {one.id: one.next_hops for one in known.network}
+    ids = {one.name: one.id for one in known.network}
+
+    def rtt_s(site: ServiceSite) -> float:
+        firsts = [rtts.get(site.id), *(rtts.get(ids.get(hop, "")) for hop in hops.get(site.id, ()))]
+        return next((rtt_ms for rtt_ms in firsts if rtt_ms), 0.0) / 1000.0
+
+    def work_s(site: ServiceSite) -> float | None:
+        """Time at its targets, from how many were there on average (Little's law)."""
+        index = column.get(site.id)
+        served = 0 if index is None else sum(one.served[index] for one in samples)
+        if index is None or not served:
+            return None
+        spent_s = sum(one.in_flight[index] for one in samples) * step_s
+        away_s = 0.0 if site.local else rtt_s(site)
+        return min(max(spent_s / served - away_s, _WORK_S_MIN), _WORK_S_MAX)
+
+    sites = sorted(
+        (one for one in known.service.sites if one.local or not one.draining),
+        key=lambda one: (not one.local, one.path_cost, one.id),
+    )[: limits.WHAT_IF_SITES_MAX]
+    works = [work_s(one) for one in sites]
+    usual_s = next((work for work in works if work is not None), 0.1)
+    last = history.samples[-_NOW_STEPS:]
+    return tuple(
+        Place(
+            key=f"s{number}",
+            site=site,
+            path_cost=0 if site.local else max(1, site.path_cost),
+            capacity=_capacity(site),
+            taken=_taken(site, last, column),
+            rtt_s=0.0 if site.local else rtt_s(site),
+            work_s=work or usual_s,
+        )
+        for number, (site, work) in enumerate(zip(sites, works, strict=True))
+    )
+
+
+def _capacity(site: ServiceSite) -> float | None:
+    if site.capacity_kind == "rate":
+        return None if site.rate is None else site.rate.per_s
+    return site.capacity
+
+
+def _taken(site: ServiceSite, last: Sequence[HistorySample], column: dict[str, int]) -> int:
+    """Slots there that are held now, and not by what came in here: a step's mean is not now."""
+    index = column.get(site.id)
+    ours = 0 if index is None else ceil(max(one.in_flight[index] for one in last))
+    return max(0, site.in_flight - ours)
+
+
+def _changed(place: Place, asked: WhatIf) -> Place:
+    site = place.site
+    capacity = asked.capacity.get(site.id, asked.capacity.get(site.site))
+    cost = asked.cost.get(site.id, asked.cost.get(site.site))
+    if capacity is not None and not 1 <= capacity <= limits.CAPACITY_MAX:
+        raise BadQuestion(
+            f"capacity {capacity} of {site.site} is out of bounds", f"1 to {limits.CAPACITY_MAX}"
+        )
+    if cost is not None and (site.local or not limits.COST_MIN <= cost <= limits.COST_MAX):
+        raise BadQuestion(
+            f"cost {cost} of the way to {site.site} cannot be",
+            f"{limits.COST_MIN} to {limits.COST_MAX}, and of other sites only",
+        )
+    return msgspec.structs.replace(
+        place,
+        capacity=place.capacity if capacity is None else float(capacity),
+        path_cost=place.path_cost if cost is None else cost,
+    )
+
+
+def _require_known(asked: WhatIf, places: Sequence[Place]) -> None:
+    known = {word for place in places for word in (place.site.site, place.site.id)}
+    for name in (*asked.capacity, *asked.cost):
+        if name not in known:
+            raise BadQuestion(
+                f"No site {name[:100]!r} has a part in this service", "sitectl service status"
+            )
+
+
+def _scenario(
+    known: Known, samples: Sequence[HistorySample], places: Sequence[Place], policy: str
+) -> str:
+    """Numbers and our own words only, nothing that a peer named."""
+    history = known.history
+    step_s = history.step_s
+    text: str = yaml.safe_dump(
+        {
+            "apiVersion": API_VERSION,
+            "kind": "Scenario",
+            "name": "what-if",
+            "spec": {
+                "seed": SEED,
+                "duration": _seconds(len(samples) * step_s),
+                "sites": [place.key for place in places],
+                "links": [
+                    {
+                        "between": [HERE, place.key],
+                        "cost": place.path_cost,
+                        "rtt": _seconds(place.rtt_s),
+                    }
+                    for place in places[1:]
+                ],
+                "services": [{"name": "service", "protocol": history.protocol, "policy": policy}],
+                "targets": [
+                    group for place in places for group in _targets(place, _sigma(samples))
+                ],
+                "arrivals": [
+                    {
+                        "site": HERE,
+                        "kind": "poisson",
+                        "rate": f"{asked_in(sample) / step_s:.6f}/s",
+                        "from": _seconds(index * step_s),
+                        "until": _seconds((index + 1) * step_s),
+                    }
+                    for index, sample in enumerate(samples)
+                    if asked_in(sample)
+                ],
+            },
+        },
+        sort_keys=False,
+        default_flow_style=None,
+        width=120,
+    )
+    return text
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.6f}s"
+
+
+def _sigma(samples: Sequence[HistorySample]) -> float:
+    """How far times lie apart, as a lognormal's sigma, from the middle step."""
+    found = [
+        log(one.p99_s / one.p50_s) / _P99_SIGMAS
+        for one in samples
+        if one.p50_s and one.p99_s and one.p99_s >= one.p50_s
+    ]
+    return min(max(median(found) if found else _SIGMA_UNKNOWN, _SIGMA_MIN), _SIGMA_MAX)
+
+
+def _targets(place: Place, sigma: float) -> list[dict[str, object]]:
+    """Backends that take together what the site's targets take and others do not hold."""
+    count = min(place.site.targets_ready, _TARGETS_MAX)
+    if not count:
+        return []
+
+    def group(number: int, slots: int, **stated: object) -> dict[str, object]:
+        work = {"kind": "lognormal", "mean": _seconds(place.work_s), "sigma": round(sigma, 4)}
+        return {"site": place.key, "count": number, "slots": slots, **stated, "serviceTime": work}
+
+    if place.capacity is None:
+        return [group(count, _FREE_SLOTS)]
+    if place.is_rate:
+        return [group(1, _FREE_SLOTS, capacity=f"{place.capacity:g}/s")]
+    each, more = divmod(max(0, int(place.capacity) - place.taken), count)
+    return [
+        group(number, slots, capacity=slots)
+        for number, slots in ((more, each + 1), (count - more, each))
+        if number and slots
+    ]

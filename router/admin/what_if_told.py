@@ -1,0 +1,129 @@
+"""What-if: what came of both scenarios, side by side, beside what was recorded. Pure."""
+
+from collections.abc import Sequence
+
+from router.admin.what_if import HERE, SEED, Figures, Outcome, Place, Plan, asked_in
+from router.admin.what_if_views import (
+    Recorded,
+    WhatIfPicture,
+    WhatIfSeries,
+    WhatIfSite,
+    WhatIfView,
+)
+from router.model import limits
+
+
+def told(planned: Plan, current: Outcome, proposed: Outcome) -> WhatIfView:
+    """Both outcomes side by side, and what was recorded."""
+    history, service = planned.known.history, planned.known.service
+    pictures = [
+        _picture(policy, places, next(one for one in outcome.sites if one.site == HERE))
+        for policy, places, outcome in zip(
+            planned.policies,
+            (planned.before, planned.after),
+            (current, proposed),
+            strict=True,
+        )
+    ]
+    now, then = pictures
+    shares = [abs(old.share - new.share) for old, new in zip(now.sites, then.sites, strict=True)]
+    nobody = abs(now.refused - then.refused) / max(1, now.offered)
+    return WhatIfView(
+        service=service.name,
+        port=service.port,
+        protocol=service.protocol,
+        seed=SEED,
+        recorded=_recorded(planned),
+        current=now,
+        proposed=then,
+        moved=round((sum(shares) + nobody) / 2.0, 4),
+        added_p50_ms=_added(now.p50_ms, then.p50_ms),
+        added_p99_ms=_added(now.p99_ms, then.p99_ms),
+        commands=planned.commands,
+        assumptions=_assumptions(planned, history.step_s),
+        scenario=planned.proposed,
+    )
+
+
+def _picture(policy: str, places: Sequence[Place], own: Figures) -> WhatIfPicture:
+    counts = [own.here if place.key == HERE else own.overflowed.get(place.key, 0)
+              for place in places]  # fmt: skip
+    none = (0,) * len(own.series.offered)
+    return WhatIfPicture(
+        policy=policy,
+        sites=tuple(
+            WhatIfSite(
+                name=place.site.site,
+                id=place.site.id,
+                local=place.site.local,
+                path_cost=place.path_cost,
+                capacity=place.capacity,
+                rate=place.is_rate,
+                taken=place.taken,
+                targets=place.site.targets_ready,
+                served=count,
+                share=round(count / own.offered, 4) if own.offered else 0.0,
+            )
+            for place, count in zip(places, counts, strict=True)
+        ),
+        offered=own.offered,
+        overflow=sum(own.overflowed.values()),
+        refused=own.refused + own.lost,
+        p50_ms=own.p50_ms,
+        p99_ms=own.p99_ms,
+        series=WhatIfSeries(
+            step_s=own.series.step_s,
+            offered=own.series.offered,
+            served=tuple(own.series.served.get(place.key, none) for place in places),
+            refused=own.series.refused,
+            queue=own.series.queue,
+            p99_ms=own.series.p99_ms,
+        ),
+    )
+
+
+def _recorded(planned: Plan) -> Recorded:
+    history, samples = planned.known.history, planned.samples
+    served: dict[str, int] = {}
+    for index, site in enumerate(history.sites):
+        served[site.id] = sum(one.served[index] for one in samples)
+    return Recorded(
+        since=samples[0].at,
+        until=samples[-1].at,
+        window_s=len(samples) * history.step_s,
+        step_s=history.step_s,
+        requests=sum(map(asked_in, samples)),
+        served=served,
+        nowhere=sum(one.nowhere for one in samples),
+        overflow=sum(one.overflow for one in samples),
+    )
+
+
+def _added(now: float | None, then: float | None) -> float | None:
+    return None if now is None or then is None else round(then - now, 3)
+
+
+def _assumptions(planned: Plan, step_s: float) -> tuple[str, ...]:
+    """What the figures rest on, in words for people."""
+    here = planned.before[0]
+    said = [
+        f"Requests arrive at random within each recorded step of {step_s:g} s, with seed {SEED}: "
+        "the same question has the same answer, and another seed would differ a little.",
+        f"Targets take as long as they did: {here.work_s * 1000.0:.0f} ms on average here, spread "
+        "as p50 and p99 were recorded. A target that slows down when it is given more is not seen.",
+        "What clients of other sites hold now stays held; nothing else of other sites is known.",
+        "Each site is reached over a link of its own with the cost of the way there, and the delay "
+        "of that way's first link.",
+    ]
+    said.append(
+        "The queue is that of a service without settings of its own; sessions are left out."
+    )
+    if any(place.capacity is None for place in planned.before):
+        said.append("Sites that state no capacity serve whatever comes, at once.")
+    if planned.known.service.protocol == "tcp":
+        said.append("A connection is counted when it ends.")
+    if planned.cut:
+        said.append(
+            f"Only the last {limits.WHAT_IF_REQUESTS_MAX:,} requests of that time were run again."
+        )
+    return tuple(said)

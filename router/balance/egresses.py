@@ -1,0 +1,153 @@
+"""Who could serve a service port: sites and their routers, and all figures heard of them."""
+
+from collections.abc import Sequence
+
+from router.balance.candidates import Candidate, LocalSite, RemoteSite
+from router.balance.replicas import RoutersOfSite, by_site
+from router.model.adverts import RateLoad, RemoteCandidate
+from router.model.ids import RouterId, SiteId
+
+NO_ROUTER = RouterId("")
+
+OWN_ROUTER = RouterId("own")
+"""Stands for this router where its id is not told."""
+
+
+class Egresses:
+    """The part of a balancer that follows the route table and load; it decides nothing.
+
+    Figures of routers that are known no more are dropped: streams may outlive their candidate.
+    """
+
+    __slots__ = ("_here", "_local", "_remotes", "_routers")
+
+    def __init__(self, local: LocalSite) -> None:
+        self._local = local
+        self._here: LocalSite | RoutersOfSite = local
+        """This site: with other routers of it if there are any."""
+        self._remotes: dict[SiteId, RemoteSite | RoutersOfSite] = {}
+        """The others, by (cost, site)."""
+        self._routers: dict[RouterId, RemoteSite] = {}
+        """All other routers that are known, those of this site too."""
+
+    def _take_over(self, remotes: Sequence[RemoteCandidate]) -> None:
+        known, self._routers = self._routers, {}
+        sites: list[RemoteSite | RoutersOfSite] = []
+        self._here = self._local
+        for site, adverts in by_site(remotes, self._local.site).items():
+            routers = [self._router(known.get(advert.router), advert) for advert in adverts]
+            if site == self._local.site:
+                self._here = RoutersOfSite([self._local, *routers])
+            elif len(routers) == 1:
+                sites.append(routers[0])
+            else:
+                sites.append(RoutersOfSite(routers))
+        sites.sort(key=lambda one: (one.cost, one.site))
+        self._remotes = {one.site: one for one in sites}
+
+    def _router(self, known: RemoteSite | None, advert: RemoteCandidate) -> RemoteSite:
+        if known is None or known.site != advert.site:
+            known = RemoteSite(advert)
+        else:
+            known.update(advert)
+        self._routers[advert.router] = known
+        return known
+
+    def has_room_at_siblings(self, now: float) -> bool:
+        """Another router of this site takes one more, as far as is known."""
+        here = self._here
+        if not isinstance(here, RoutersOfSite):
+            return False
+        here.refresh(now)
+        return any(one.able and not one.hard_full for one in here.members if not one.local)
+
+    @property
+    def own_place(self) -> str:
+        """As `Decision.place` of one for this router."""
+        return self._local.site if self._here is self._local else self._local.router
+
+    def reaches(self, site: SiteId, router: RouterId) -> bool:
+        """Whether ``router`` is one of ``site`` that is used, whose load counts."""
+        remote = self._routers.get(router)
+        return remote is not None and remote.site == site
+
+    def report_load(
+        self,
+        site: SiteId,
+        in_flight: int,
+        targets_ready: int,
+        capacity: int | None,
+        now: float,
+        rate: RateLoad | None = None,
+        router: RouterId = NO_ROUTER,
+    ) -> None:
+        """A load report of the egress: its count over all ingresses, ours included.
+
+        Here and below ``router`` says which one of ``site``; it may be left out where there is one.
+        """
+        remote = self._egress(site, router)
+        if remote is not None:
+            remote.report(targets_ready, capacity, rate, now)
+            remote.hear_report(in_flight, now)
+
+    def report_count(
+        self, site: SiteId, in_flight: int, now: float, router: RouterId = NO_ROUTER
+    ) -> None:
+        """The count that ACCEPTED carries."""
+        remote = self._egress(site, router)
+        if remote is not None:
+            remote.hear(in_flight, now)
+
+    def opened(self, site: SiteId, router: RouterId = NO_ROUTER) -> None:
+        """An OPEN of ours is on its way there."""
+        remote = self._egress(site, router)
+        if remote is not None:
+            remote.open()
+
+    def ended(
+        self,
+        site: SiteId,
+        in_flight: int = -1,
+        now: float = 0.0,
+        router: RouterId = NO_ROUTER,
+    ) -> None:
+        """A stream of ours there is over, once per `opened`, refused ones included.
+
+        ``in_flight`` is the count without it that its final frame carried, -1: none.
+        """
+        remote = self._egress(site, router)
+        if remote is not None:
+            remote.end()
+            if in_flight >= 0:
+                remote.hear(in_flight, now)
+
+    def refused(
+        self, site: SiteId, in_flight: int, now: float, router: RouterId = NO_ROUTER
+    ) -> None:
+        """REFUSED busy: full until something newer is heard, at most `limits.REFUSED_FULL_S`."""
+        remote = self._egress(site, router)
+        if remote is not None:
+            remote.refuse(in_flight, now)
+
+    def _egress(self, site: SiteId, router: RouterId) -> RemoteSite | None:
+        if router:
+            return self._routers.get(router)
+        sole = self._remotes.get(site)
+        return sole if isinstance(sole, RemoteSite) else None
+
+    @property
+    def is_served_elsewhere(self) -> bool:
+        """Whether another router within reach has a ready target, as far as is known."""
+        return any(
+            one.targets_ready > 0 and one.paths and not one.draining
+            for one in self._routers.values()
+        )
+
+    def freed_per_s(self, place: str, service_time_s: float) -> float:
+        """As `Candidate.freed_per_s`, of ``place``, a site or a router, as of the last decision."""
+        one: Candidate | None = self._routers.get(RouterId(place))
+        if place == self._local.site:
+            one = self._local
+        elif one is None:
+            one = self._remotes.get(SiteId(place))
+        return 0.0 if one is None else one.freed_per_s(service_time_s)

@@ -1,0 +1,139 @@
+"""When requests of a service began to leave this site, when they ceased, and the figures between.
+
+Overflow that pauses for less than `OVERFLOW_QUIET_S` is one: a flicker is told once.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from router.model.ids import ServiceKey
+from router.model.limits import OVERFLOW_QUIET_S, OVERFLOW_SITES_SHOWN
+
+
+class Now(msgspec.Struct, frozen=True, kw_only=True):
+    """Of one service port. ``left``: requests that left this site since its start, by site."""
+
+    left: Mapping[str, int]
+    in_flight: int
+    capacity: int | None
+
+
+class Begun(msgspec.Struct, frozen=True, kw_only=True):
+    """The first requests left. ``began``: monotonic seconds."""
+
+    key: ServiceKey
+    began: float
+    requests: int
+    to: dict[str, int]
+    in_flight: int
+    capacity: int | None
+
+
+class Ended(msgspec.Struct, frozen=True, kw_only=True):
+    """None left for a while. ``to``: most first, the rest of many under ``…``."""
+
+    key: ServiceKey
+    began: float
+    lasted_s: float
+    requests: int
+    to: dict[str, int]
+    in_flight_max: int
+    capacity: int | None
+
+
+class _Episode:
+    __slots__ = ("began", "capacity", "in_flight_max", "last", "to")
+
+    def __init__(self, began: float) -> None:
+        self.began = self.last = began
+        self.to: dict[str, int] = {}
+        self.in_flight_max = 0
+        self.capacity: int | None = None
+
+
+class Overflows:
+    """Compares totals with those of the last look; bounded by the number of services."""
+
+    __slots__ = ("_episodes", "_looked_at", "_totals")
+
+    def __init__(self, now: float) -> None:
+        self._looked_at = now
+        self._totals: dict[ServiceKey, Mapping[str, int]] = {}
+        self._episodes: dict[ServiceKey, _Episode] = {}
+
+    def look(self, services: Mapping[ServiceKey, Now], now: float) -> list[Begun | Ended]:
+        """What changed since the last look. A service that is gone ends what it had."""
+        found: list[Begun | Ended] = []
+        for key, seen in services.items():
+            left = _since(self._totals.get(key, {}), seen.left)
+            self._totals[key] = dict(seen.left)
+            episode = self._episodes.get(key)
+            if left and episode is None:
+                episode = self._episodes[key] = _Episode(self._looked_at)
+                found.append(_begun(key, episode, left, seen))
+            if episode is None:
+                continue
+            _count(episode, left, seen)
+            if left:
+                episode.last = now
+            elif now - episode.last >= OVERFLOW_QUIET_S:
+                del self._episodes[key]
+                found.append(_ended(key, episode))
+        for key in self._totals.keys() - services.keys():
+            del self._totals[key]
+            if (episode := self._episodes.pop(key, None)) is not None:
+                found.append(_ended(key, episode))
+        self._looked_at = now
+        return found
+
+    def close(self) -> list[Ended]:
+        """The router ends: so does all that lasts."""
+        episodes, self._episodes = self._episodes, {}
+        return [_ended(key, episode) for key, episode in episodes.items()]
+
+
+def _since(before: Mapping[str, int], now: Mapping[str, int]) -> dict[str, int]:
+    """How many more, by site. A service that was made anew counts from nothing."""
+    if any(now.get(site, 0) < count for site, count in before.items()):
+        before = {}
+    more = {site: count - before.get(site, 0) for site, count in now.items()}
+    return {site: count for site, count in more.items() if count}
+
+
+def _count(episode: _Episode, left: Mapping[str, int], seen: Now) -> None:
+    for site, count in left.items():
+        episode.to[site] = episode.to.get(site, 0) + count
+    if seen.in_flight >= episode.in_flight_max:
+        episode.in_flight_max, episode.capacity = seen.in_flight, seen.capacity
+
+
+def _begun(key: ServiceKey, episode: _Episode, left: Mapping[str, int], seen: Now) -> Begun:
+    return Begun(
+        key=key,
+        began=episode.began,
+        requests=sum(left.values()),
+        to=_most(left),
+        in_flight=seen.in_flight,
+        capacity=seen.capacity,
+    )
+
+
+def _ended(key: ServiceKey, episode: _Episode) -> Ended:
+    return Ended(
+        key=key,
+        began=episode.began,
+        lasted_s=episode.last - episode.began,
+        requests=sum(episode.to.values()),
+        to=_most(episode.to),
+        in_flight_max=episode.in_flight_max,
+        capacity=episode.capacity,
+    )
+
+
+def _most(to: Mapping[str, int]) -> dict[str, int]:
+    ordered = sorted(to.items(), key=lambda one: (-one[1], one[0]))
+    shown = dict(ordered[:OVERFLOW_SITES_SHOWN])
+    if rest := sum(count for _, count in ordered[OVERFLOW_SITES_SHOWN:]):
+        shown["…"] = rest
+    return shown

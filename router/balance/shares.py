@@ -1,0 +1,128 @@
+"""When a router may use its share of what a site states: never together more than that. Pure.
+
+The routers of a site divide each stated capacity by who they are, and learn at different times who
+comes and goes. Whoever loses by that gives out less at once. Whoever gains waits until each other
+router that may hold slots has said that it divides in the same way, after having heard of the very
+change; what those still have in flight above their shares is not given out before it has ended.
+
+The law: at every instant the sum of what all admit is within what is stated. Of any two routers
+that gained under different divisions the later one would have needed the word of the other, which
+in giving it had lowered its own limit; and that word is for one round of one asker, so that an old
+one is worth nothing. A router that nobody can reach keeps its share as long as it may run: a cut
+between two of them takes nothing from either, and costs no more than the change of shares.
+
+Who is there is for others to say (`see`). Messages may be lost, doubled, delayed and overtaken.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from router.model import limits
+from router.model.shares import SharesMessage
+
+
+class _Word(msgspec.Struct, frozen=True):
+    """The last that was heard of another router."""
+
+    life: int
+    number: int
+    round: int
+
+
+class Shares:
+    """The limits of one router. ``life`` grows with each start of the process."""
+
+    def __init__(self, own: str, life: int) -> None:
+        self.own = own
+        self._life = life
+        self._round = 0
+        self._number = 0
+        self._division: str | None = None
+        self._others: frozenset[str] = frozenset()
+        self._shares: dict[str, int] = {}
+        self._floors: dict[str, int] = {}
+        self._heard: dict[str, _Word] = {}
+        self._agreed: dict[str, dict[str, int]] = {}  # Debts of who confirmed this round.
+        self._settled = False
+
+    @property
+    def is_settled(self) -> bool:
+        """All others know of the present division, and this one's share is its own."""
+        return self._settled
+
+    @property
+    def is_whole(self) -> bool:
+        """It is, and the others owe nothing: every limit is the share."""
+        return self._settled and not any(self._agreed.values())
+
+    def see(self, division: str, others: Iterable[str], shares: Mapping[str, int]) -> None:
+        """Divided is as ``division`` names it, and gives this router ``shares`` by resource.
+
+        ``others`` may hold slots now. The limits hold from this very call on: apply what became
+        less before anything is sent.
+        """
+        assert division, "a division has a name"
+        self._others = frozenset(others) - {self.own}
+        if division != self._division:
+            self._floors = {one: min(share, self.limit(one)) for one, share in shares.items()}
+            self._division = division
+            self._round += 1
+            self._agreed = {}
+            self._settled = False
+        else:
+            before = self._floors
+            self._floors = {one: min(share, before.get(one, 0)) for one, share in shares.items()}
+        self._shares = dict(shares)
+        self._settle()
+
+    def hear(self, said: SharesMessage) -> None:
+        """What another router said; what was said before it, or in an earlier life, is void."""
+        known = self._heard.get(said.member)
+        if said.member == self.own:
+            return
+        if known is not None and (said.life, said.number) <= (known.life, known.number):
+            return
+        self._heard[said.member] = _Word(said.life, said.number, said.round)
+        is_for_this = (said.heard_life, said.heard_round) == (self._life, self._round)
+        if said.division == self._division and is_for_this:
+            self._agreed[said.member] = dict(said.debts)
+            self._settle()
+
+    def message_to(self, member: str, in_flight: Mapping[str, int]) -> SharesMessage:
+        """What to tell ``member`` now. To be sent as it is, at once.
+
+        ``in_flight`` by resource: what is above the share is owed to the others.
+        """
+        self._number += 1
+        word = self._heard.get(member)
+        debts = sorted(
+            (one, count - self._shares.get(one, 0))
+            for one, count in in_flight.items()
+            if count > self._shares.get(one, 0)
+        )
+        division = self._division or ""
+        if len(debts) > limits.SHARE_DEBTS_MAX:  # Too much to tell: no word yet.
+            debts, division = [], ""
+        return SharesMessage(
+            self.own,
+            self._life,
+            self._number,
+            self._round,
+            division,
+            word.life if word is not None else 0,
+            word.round if word is not None else 0,
+            tuple(debts),
+        )
+
+    def limit(self, resource: str) -> int:
+        """The most of ``resource`` that this router may have in flight now."""
+        floor = self._floors.get(resource, 0)
+        if not self._settled:
+            return floor
+        owed = sum(debts.get(resource, 0) for debts in self._agreed.values())
+        return max(floor, self._shares.get(resource, 0) - owed)
+
+    def _settle(self) -> None:
+        if not self._settled:
+            self._settled = self._others <= self._agreed.keys()

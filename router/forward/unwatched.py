@@ -1,0 +1,42 @@
+"""What is told of a request or connection that began while nobody looked."""
+
+from router.forward.dispatch import Dispatch
+from router.forward.ingress_tcp import TcpSession
+from router.forward.past import Record
+from router.forward.ports import Request
+from router.model.ids import ServiceKey
+
+
+class UnwatchedFlow:
+    """A `Flow`. Bytes are known of tcp alone, where they are those of the connection."""
+
+    __slots__ = ("_dispatch", "_session", "client")
+
+    def __init__(self, dispatch: Dispatch, client: str, session: object) -> None:
+        self._dispatch = dispatch
+        self._session = session if isinstance(session, TcpSession) else None
+        self.client = client
+
+    @property
+    def key(self) -> ServiceKey:
+        return self.request.key
+
+    @property
+    def request(self) -> Request:
+        return self._dispatch.request
+
+    @property
+    def record(self) -> Record:
+        return self._dispatch.record
+
+    @property
+    def target(self) -> str:
+        return self._dispatch.target
+
+    @property
+    def bytes_in(self) -> int:
+        return self._session.bytes_in if self._session is not None else 0
+
+    @property
+    def bytes_out(self) -> int:
+        return self._session.bytes_out if self._session is not None else 0

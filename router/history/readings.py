@@ -1,0 +1,135 @@
+"""Totals of a service port at two moments, and what happened between them."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from router.model import limits
+from router.model.latency import LATENCY_BOUNDS_S, quantile
+
+NOWHERE = ""
+"""The site of requests that nobody served, in totals."""
+OTHERS = "other sites"
+"""Stands for the sites that a sample has no room for: those that served least."""
+NO_COUNTS = (0,) * (len(LATENCY_BOUNDS_S) + 1)
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """``served`` and the like count from the beginning, ``capacity`` and the like are of now.
+
+    ``served``: requests that ended, by the name of the site (`NOWHERE`: nobody). ``overflow``:
+    those that a cheaper site was too full for. ``counts``: all of them by latency; ``sum_s``: their
+    latencies together.
+    """
+
+    served: Mapping[str, int] = {}
+    overflow: Mapping[str, int] = {}
+    failed: int = 0
+    counts: tuple[int, ...] = NO_COUNTS
+    sum_s: float = 0.0
+    capacity: int | None = None
+    capacity_per_s: float | None = None
+    targets_ready: int = 0
+    queued: int = 0
+
+
+NOTHING_YET = Reading()
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """What ended between two readings. ``lasted_s`` between them."""
+
+    served: dict[str, int]
+    nowhere: int
+    overflow: dict[str, int]
+    failed: int
+    p50_s: float | None
+    p99_s: float | None
+    lasted_s: float
+
+    def per_s(self, count: int) -> float:
+        """``count`` of these, each second."""
+        return count / self.lasted_s if self.lasted_s > 0 else 0.0
+
+
+def change(before: Reading, after: Reading, lasted_s: float) -> Change:
+    """From ``before`` to ``after``. Totals that fell have begun anew meanwhile, at nothing."""
+    if _began_anew(before, after):
+        before = NOTHING_YET
+    served = _grown(before.served, after.served)
+    nowhere = served.pop(NOWHERE, 0)
+    counts = [new - old for new, old in zip(after.counts, before.counts, strict=True)]
+    sum_s = after.sum_s - before.sum_s
+    return Change(
+        served=served,
+        nowhere=nowhere,
+        overflow=_grown(before.overflow, after.overflow),
+        failed=after.failed - before.failed,
+        p50_s=quantile(counts, 0.5, sum_s),
+        p99_s=quantile(counts, 0.99, sum_s),
+        lasted_s=lasted_s,
+    )
+
+
+def _began_anew(before: Reading, after: Reading) -> bool:
+    """Some total is less than it was: the service port was removed and came back."""
+    return (
+        any(after.served.get(site, 0) < count for site, count in before.served.items())
+        or any(after.overflow.get(site, 0) < count for site, count in before.overflow.items())
+        or after.failed < before.failed
+        or any(new < old for new, old in zip(after.counts, before.counts, strict=True))
+    )
+
+
+def _grown(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:
+    grown = {site: count - before.get(site, 0) for site, count in after.items()}
+    return {site: count for site, count in grown.items() if count}
+
+
+class Sample(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """One step. ``sites`` have what was in flight there on average, and what they served.
+
+    Only those that had or served something, `limits.HISTORY_SITES_MAX` of them at most.
+    """
+
+    sites: dict[str, tuple[float, int]]
+    nowhere: int
+    overflow: int
+    capacity: int | None
+    capacity_per_s: float | None
+    targets_ready: int
+    queued: int
+    p50_s: float | None
+    p99_s: float | None
+
+
+def sample(change: Change, after: Reading, in_flight: Mapping[str, float]) -> Sample:
+    """The step that ``change`` is of, which ended at ``after``."""
+    sites = {
+        site: (round(in_flight.get(site, 0.0), 3), change.served.get(site, 0))
+        for site in change.served.keys() | in_flight.keys()
+    }
+    return Sample(
+        sites=_bounded(sites),
+        nowhere=change.nowhere,
+        overflow=sum(change.overflow.values()),
+        capacity=after.capacity,
+        capacity_per_s=after.capacity_per_s,
+        targets_ready=after.targets_ready,
+        queued=after.queued,
+        p50_s=None if change.p50_s is None else round(change.p50_s, 6),
+        p99_s=None if change.p99_s is None else round(change.p99_s, 6),
+    )
+
+
+def _bounded(sites: dict[str, tuple[float, int]]) -> dict[str, tuple[float, int]]:
+    """In order of names; those that served least are one, `OTHERS`, when there are too many."""
+    if len(sites) <= limits.HISTORY_SITES_MAX:
+        return dict(sorted(sites.items()))
+    most = sorted(sites, key=lambda site: (sites[site][1], sites[site][0], site), reverse=True)
+    kept, rest = most[: limits.HISTORY_SITES_MAX - 1], most[limits.HISTORY_SITES_MAX - 1 :]
+    in_flight = round(sum(sites[site][0] for site in rest), 3)
+    bounded = {site: sites[site] for site in sorted(kept)}
+    before_s, before = bounded.get(OTHERS, (0.0, 0))  # A site may have that name.
+    bounded[OTHERS] = (before_s + in_flight, before + sum(sites[site][1] for site in rest))
+    return bounded

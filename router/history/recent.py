@@ -1,0 +1,108 @@
+"""The samples of all service ports: one owner, bounded."""
+
+from collections import deque
+from collections.abc import Mapping
+
+import msgspec
+
+from router.history.readings import NOTHING_YET, Change, Reading, Sample, change, sample
+from router.model import limits
+from router.model.ids import ServiceKey
+
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(Sample).decode
+
+
+class _Port:
+    """One service port. Samples are kept packed, and those that equal the one before as one."""
+
+    __slots__ = ("before_last", "held", "last", "samples", "stepped_at")
+
+    def __init__(self) -> None:
+        self.held: dict[str, int] = {}
+        """In flight by site, summed over the looks of this step."""
+        self.last: tuple[float, Reading] | None = None
+        """At the end of the last step, …"""
+        self.before_last: tuple[float, Reading] | None = None
+        """… and of the one before."""
+        self.samples: deque[bytes] = deque(maxlen=limits.HISTORY_STEPS)
+        self.stepped_at: deque[float] = deque(maxlen=limits.HISTORY_STEPS)
+
+
+class History:
+    """Fed by one owner: `look` and `hold` several times a step, then `close` and a `step` each."""
+
+    __slots__ = ("_closed_looks", "_crowded", "_crowded_before", "_looks", "_ports")
+
+    def __init__(self) -> None:
+        self._ports: dict[ServiceKey, _Port] = {}
+        self._looks = 0
+        self._closed_looks = 0
+        self._crowded: set[ServiceKey] = set()
+        """At this step there was no room for them, …"""
+        self._crowded_before: set[ServiceKey] = set()
+        """… or at the last: what they count is not of one step alone."""
+
+    def look(self) -> None:
+        """What is in flight is read now: `hold` follows for each service port that has some."""
+        self._looks += 1
+
+    def hold(self, key: ServiceKey, in_flight: Mapping[str, int]) -> None:
+        """At this look clients of this site have so many in flight, by site."""
+        port = self._ports.get(key)
+        if port is not None:  # Else it is new, and its first step tells nothing of this.
+            held = port.held
+            for site, count in in_flight.items():
+                held[site] = held.get(site, 0) + count
+
+    def close(self, now: float) -> None:
+        """A step ends. Service ports without a sample for as long as any is kept are forgotten."""
+        self._closed_looks, self._looks = self._looks, 0
+        self._crowded_before, self._crowded = self._crowded, set()
+        oldest = now - limits.HISTORY_S
+        for key, port in list(self._ports.items()):
+            if port.last is not None and port.last[0] < oldest:
+                del self._ports[key]
+
+    def step(self, key: ServiceKey, reading: Reading, now: float) -> None:
+        """Where ``key`` stands at the end of the step; ``now`` is the same for all of them."""
+        port = self._ports.get(key)
+        if port is None:
+            if len(self._ports) >= limits.HISTORY_PORTS_MAX:
+                self._crowded.add(key)
+                return
+            port = self._ports[key] = _Port()
+            if key not in self._crowded_before:  # It came within this step.
+                port.last = (now - limits.HISTORY_STEP_S, NOTHING_YET)
+        held, port.held = port.held, {}
+        if port.last is not None:
+            looks = max(1, self._closed_looks)
+            in_flight = {site: count / looks for site, count in held.items()}
+            since = change(port.last[1], reading, now - port.last[0])
+            packed = _pack(sample(since, reading, in_flight))
+            samples = port.samples
+            samples.append(samples[-1] if samples and samples[-1] == packed else packed)
+            port.stepped_at.append(now)
+        port.before_last, port.last = port.last, (now, reading)
+
+    def of(self, key: ServiceKey) -> list[tuple[float, Sample]]:
+        """The samples of a service port, oldest first, each with the moment at which it ended."""
+        port = self._ports.get(key)
+        if port is None:
+            return []
+        return [
+            (at, _unpack(packed)) for at, packed in zip(port.stepped_at, port.samples, strict=True)
+        ]
+
+    def lately(self, key: ServiceKey, reading: Reading, now: float) -> Change | None:
+        """What happened since the end of a step half a step ago or more; None: none was seen.
+
+        So it is of half a step to one and a half, whenever one asks.
+        """
+        port = self._ports.get(key)
+        if port is None:
+            return None
+        for since in (port.last, port.before_last):
+            if since is not None and now - since[0] >= limits.HISTORY_STEP_S / 2:
+                return change(since[1], reading, now - since[0])
+        return None

@@ -1,0 +1,102 @@
+"""Who is let in: what holds for every peer that has proven its identity, dialled or not.
+
+Our owner judges its certificate. Before and after that: a router id belongs to one site, a site has
+so many links here, and of two places with one identity only the original is linked (`twins`).
+"""
+
+from collections.abc import Callable, Collection, Mapping
+
+import msgspec
+
+from router.link.adjacency import Adjacency
+from router.link.lane import Fault
+from router.link.ports import LinkOwner, Neighbour
+from router.link.session import LinkSession
+from router.link.twins import Copies, is_original, living_twins
+from router.model import limits
+from router.model.errors import HandshakeRejected
+from router.model.ids import RouterId
+
+
+class Admission:
+    """Judges peers. ``known`` and ``incoming`` are what is linked now; others change them."""
+
+    __slots__ = ("_copies", "_incoming", "_known", "_now", "_owner")
+
+    def __init__(
+        self,
+        owner: LinkOwner,
+        now: Callable[[], float],
+        known: Mapping[RouterId, Adjacency],
+        incoming: Collection[LinkSession],
+    ) -> None:
+        self._owner = owner
+        self._now = now
+        self._known = known
+        self._incoming = incoming
+        self._copies = Copies()
+
+    @property
+    def copies_kept_out(self) -> list[str]:
+        """A sentence for each neighbour whose identity has a second place, kept out here."""
+        return self._copies.seen(self._now())
+
+    def judge(
+        self, session: LinkSession, certificate: bytes, neighbour: Neighbour
+    ) -> HandshakeRejected | None:
+        """See `LinkOwner.admit`. A router id belongs to one site: streams are routed by it."""
+        known = self._known.get(neighbour.router)
+        if known is not None and known.neighbour.site != neighbour.site:
+            return HandshakeRejected(
+                "router-conflict",
+                f"{neighbour.name} ({neighbour.site[:8]}) uses the router id of "
+                f"{known.neighbour.name} ({known.neighbour.site[:8]}), which is linked here",
+                "Was a state directory copied? If not, revoke it: sitectl link delete",
+            )
+        links = sum(
+            1
+            for known in self._incoming
+            if known is not session and known.neighbour and known.neighbour.site == neighbour.site
+        )
+        if links >= limits.LINKS_PER_SITE_MAX:
+            return HandshakeRejected(
+                "too-many-links", f"{neighbour.name} has {links} links here already"
+            )
+        rejected = self._owner.admit(certificate, neighbour)
+        if rejected is not None or session.is_up:
+            return rejected
+        session.neighbour = msgspec.structs.replace(
+            neighbour, terms=self._owner.terms_of(certificate)
+        )
+        return self._judge_twins(session)
+
+    def end_copies(self) -> None:
+        """End the links of copies whose originals are known of by now, wherever they are."""
+        for adjacency in list(self._known.values()):
+            for session in list(adjacency.sessions):
+                there = self._original_elsewhere(session)
+                if there:
+                    self._end_copy(session, there)
+
+    def _judge_twins(self, session: LinkSession) -> HandshakeRejected | None:
+        """A copy beside its original is refused; an original that comes back ends its copies."""
+        others = (one for adjacency in self._known.values() for one in adjacency.sessions)
+        now = self._now()
+        twins = living_twins(session, others, now)
+        for twin in twins:
+            if not is_original(session, twin):
+                return self._copies.refusal(session, f"linked here from {twin.peer_place}", now)
+        for twin in twins:
+            self._end_copy(twin, f"linked here from {session.peer_place}")
+        there = self._original_elsewhere(session)
+        return self._copies.refusal(session, there, now) if there else None
+
+    def _end_copy(self, session: LinkSession, there: str) -> None:
+        told = self._copies.refusal(session, there, self._now())
+        session.close(Fault(told.code, told.reason, told.hint, "refused"))
+
+    def _original_elsewhere(self, session: LinkSession) -> str:
+        neighbour, (restored, _) = session.neighbour, session.peer_born
+        if not restored or neighbour is None or neighbour.is_sibling:
+            return ""  # Nearly always: only what was restored can be a copy that is known as one.
+        return self._owner.original_of(neighbour, restored)

@@ -1,0 +1,78 @@
+"""Streams that neighbours open here: each ends here, goes on to the next link, or is refused."""
+
+from collections.abc import Mapping
+
+from router.link.adjacency import Adjacency
+from router.link.lane import NOBODY
+from router.link.ports import LinkOwner, OpenRequest, Refusal, Stream, StreamHandler, StreamOpener
+from router.link.session import LinkSession
+from router.link.transit import fill_path, judge_path, relay
+from router.model.ids import RouterId
+
+
+class OfferedStreams:
+    """Judges each OPEN, until `stop`."""
+
+    __slots__ = ("_fills_paths", "_here", "_known", "_opener", "_owner", "_stopped")
+
+    def __init__(
+        self,
+        here: RouterId,
+        owner: LinkOwner,
+        known: Mapping[RouterId, Adjacency],
+        opener: StreamOpener,
+        *,
+        fills_paths: bool,
+    ) -> None:
+        """``known``: adjacent routers now; ``opener``: where a stream goes on; ``fills_paths``:
+        what edges leave to us, which an edge does for nobody: nothing passes through it."""
+        self._stopped = False
+        self._here = here
+        self._owner = owner
+        self._known = known
+        self._opener = opener
+        self._fills_paths = fills_paths
+
+    def stop(self) -> None:
+        """This site stops: from now on none is taken."""
+        self._stopped = True
+
+    def take(self, session: LinkSession, stream: Stream, request: OpenRequest) -> StreamHandler:
+        """Who hears of ``stream``, which came over ``session``, from now on."""
+        if not judge_path(request.path, self._here, stream.neighbour):
+            stream.refuse("not-allowed", -1)
+            return NOBODY
+        if self._stopped:  # It crossed our DRAIN: nothing of it was touched.
+            stream.refuse("draining" if len(request.path) == 1 else "no-route", -1)
+            return NOBODY
+        onward = self._whole(stream.neighbour, request)
+        if not isinstance(onward, OpenRequest):
+            stream.refuse(onward, -1)
+            return NOBODY
+        if not self._may_pass(session, onward):
+            stream.refuse("not-allowed", -1)
+            return NOBODY
+        if len(onward.path) == 1:
+            return self._owner.stream_offered(stream, onward)
+        return relay(stream, onward, self._opener)
+
+    def _may_pass(self, session: LinkSession, request: OpenRequest) -> bool:
+        """What the owner says, where a link to an edge or on terms is on the way."""
+        came_from = session.neighbour
+        assert came_from is not None, "streams come over links that are up"
+        following = self._known.get(request.path[1]) if len(request.path) > 1 else None
+        to = following.whole_neighbour if following is not None else None
+        if all(one is None or one.is_plain for one in (came_from, to)):
+            return True
+        return self._owner.may_pass(came_from, to, request)
+
+    def _whole(self, neighbour: RouterId, request: OpenRequest) -> OpenRequest | Refusal:
+        """``request``, with its whole path if an edge has left that to us."""
+        if len(request.path) == 1:
+            return request
+        if not self._fills_paths:
+            return "not-allowed"
+        adjacency = self._known.get(neighbour)
+        if adjacency is None or not adjacency.neighbour.is_edge:
+            return request
+        return fill_path(request, neighbour, self._owner.path_for_edge)

@@ -1,0 +1,52 @@
+"""What a session is told at its birth, and what its owner is told of it from then on."""
+
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from router.link.handshake import Role
+from router.link.lane import Fault
+from router.link.ports import Neighbour, OpenRequest, RoutingMessage, Stream, StreamHandler
+from router.link.renewals import Answer
+from router.model.errors import HandshakeRejected
+from router.model.ids import SiteId
+
+if TYPE_CHECKING:
+    from router.link.session import LinkSession
+
+
+class SessionOwner(Protocol):
+    """Who a session belongs to. `session_down` is the last call, exactly once, up or not."""
+
+    def session_admit(
+        self, session: "LinkSession", certificate: bytes, neighbour: Neighbour
+    ) -> HandshakeRejected | None:
+        """Judge a peer that proved its identity, on its control lane and on each data lane."""
+
+    def session_up(self, session: "LinkSession") -> None: ...
+    def session_cost(self, session: "LinkSession") -> None: ...
+    def session_message(self, session: "LinkSession", message: RoutingMessage) -> None: ...
+    def session_stream(
+        self, session: "LinkSession", stream: Stream, request: OpenRequest
+    ) -> StreamHandler: ...
+    def session_changed(self, session: "LinkSession") -> None: ...
+    def session_draining(self, session: "LinkSession") -> None:
+        """An end opens no more streams, or asks the other not to."""
+
+    def session_renewal(self, session: "LinkSession", request: str, answer: Answer) -> None:
+        """The dialler asks for another certificate. ``answer`` takes one, now or later."""
+
+    def session_renewal_due(self, session: "LinkSession") -> None:
+        """The acceptor says that ours is of the past."""
+
+    def session_down(self, session: "LinkSession", fault: Fault) -> None: ...
+
+
+class SessionConfig(msgspec.Struct, frozen=True):
+    """What a session is told at its birth. ``certificate``: our leaf on the control lane, DER."""
+
+    role: Role
+    name: str  # The dialler's name for the link; empty for the acceptor.
+    cost: int
+    certificate: bytes
+    expected_site: SiteId | None = None

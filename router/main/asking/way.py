@@ -1,0 +1,173 @@
+"""The way to a site as this router knows it: each router on it, and where it breaks."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from router.main.ports import Routing
+from router.model.ids import RouterId, SiteId
+from router.model.paths import Path
+from router.routing.core import RoutingCore
+from router.routing.last_way import Fault, Step
+from router.routing.table import RouteTable, SiteRoute
+
+
+class Hop(msgspec.Struct, frozen=True, kw_only=True):
+    """A router on the way. ``cost`` of the link into it, ``path_cost`` up to it; None: not known.
+
+    ``broken``: what keeps everything from getting here; empty: nothing that is known.
+    """
+
+    router: RouterId
+    site: SiteId
+    name: str
+    cost: int | None
+    path_cost: int | None
+    version: str
+    broken: str = ""
+
+
+class Way(msgspec.Struct, frozen=True, kw_only=True):
+    """``hops`` in order, the site asked for last. ``paths``: how many cost the same."""
+
+    site: SiteId
+    name: str
+    hops: tuple[Hop, ...]
+    path_cost: int | None
+    paths: int
+    reason: str
+
+    @property
+    def path(self) -> Path:
+        """The routers up to where it breaks."""
+        whole: list[RouterId] = []
+        for hop in self.hops:
+            if hop.broken:
+                break
+            whole.append(hop.router)
+        return tuple(whole)
+
+
+def way_to(
+    route: SiteRoute,
+    routing: Routing,
+    first_hops: frozenset[RouterId] | None,
+    why_down: Callable[[SiteId], str],
+) -> Way | None:
+    """The cheapest way of ``route``, to a site that is not our own; the one remembered if there is
+    none any more.
+
+    ``first_hops``: where it must begin; None: anywhere. Then None: no cheapest one does.
+    ``why_down``: what is wrong with our links to a neighbour.
+    """
+    table = routing.table
+    if not route.reachable:
+        steps = routing.last_way(route.site) if isinstance(routing, RoutingCore) else ()
+        return _remembered(route, steps, table, why_down)
+    paths = [path for path in route.paths if first_hops is None or path[0] in first_hops]
+    if not paths:
+        return None
+    return Way(
+        site=route.site,
+        name=route.name,
+        hops=_hops(paths[0], route, table),
+        path_cost=route.path_cost,
+        paths=len(route.paths),
+        reason="",
+    )
+
+
+def _hops(path: Path, route: SiteRoute, table: RouteTable) -> tuple[Hop, ...]:
+    """The routers of a path that leads there. An edge does not know whose those between are."""
+    hops: list[Hop] = []
+    before, path_cost = table.site, 0 if route.path_cost is not None else None
+    known = {one.router: one.site for one in table.sites.values()} | table.routers
+    for router in path:
+        site = known.get(router, SiteId(""))
+        found = table.sites.get(site)
+        cost = _cost(before, site, table)
+        path_cost = None if cost is None or path_cost is None else path_cost + cost
+        is_last = router == path[-1]
+        hops.append(
+            Hop(
+                router=router,
+                site=site,
+                name=found.name if found else str(router),
+                cost=cost,
+                path_cost=route.path_cost if is_last else path_cost,
+                version=found.version if found else "",
+            )
+        )
+        before = site
+    return tuple(hops)
+
+
+def _cost(here: SiteId, there: SiteId, table: RouteTable) -> int | None:
+    if here == there:
+        return 0
+    found = table.sites.get(here)
+    return dict(found.neighbours).get(there) if found else None
+
+
+def _remembered(
+    route: SiteRoute, steps: tuple[Step, ...], table: RouteTable, why_down: Callable[[SiteId], str]
+) -> Way:
+    hops: list[Hop] = []
+    broken, reason, path_cost = "", "", 0
+
+    def name_of(site: SiteId) -> str:
+        found = table.sites.get(site)
+        return found.name if found else str(site)
+
+    for step in steps:
+        here, there = name_of(step.here.site), name_of(step.there.site)
+        path_cost += step.cost
+        if broken:
+            broken = "beyond the break"
+        elif step.fault:
+            broken = reason = _FAULTS[step.fault].format(here=here, there=there)
+            ours = why_down(step.there.site) if step.here.site == table.site else ""
+            reason += f" ({ours})" if ours else ""
+        found = table.sites.get(step.there.site)
+        hops.append(
+            Hop(
+                router=step.there.router,
+                site=step.there.site,
+                name=there,
+                cost=step.cost,
+                path_cost=None if broken else path_cost,
+                version=found.version if found else "",
+                broken=broken,
+            )
+        )
+    if not hops:
+        broken = reason = f"no way to {route.name} is known: nothing that is heard of links to it"
+        hops = [
+            Hop(
+                router=route.router,
+                site=route.site,
+                name=route.name,
+                cost=None,
+                path_cost=None,
+                version=route.version,
+                broken=broken,
+            )
+        ]
+    return Way(
+        site=route.site,
+        name=route.name,
+        hops=tuple(hops),
+        path_cost=None,
+        paths=0,
+        reason=reason or f"no way leads to {route.name} now, though its links look whole from here",
+    )
+
+
+_FAULTS: dict[Fault, str] = {
+    "here-silent": "the link between {here} and {there} is down: {here} does not have it, "
+    "{there} was last heard with it",
+    "there-silent": "the link between {here} and {there} is down: {there} does not have it, "
+    "{here} was last heard with it",
+    "no-transit": "nothing leads across {here} to {there}: {here} drains, or is an edge",
+    "on-terms": "nothing leads across {here} to {there}: the link is on terms",
+}

@@ -1,0 +1,186 @@
+"""How our links are dialled: the certificate of each, redeemed, renewed, and shown."""
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from certs import certificates, terms
+from certs.contexts import LINK_ALPN, client_context
+from certs.credentials import Credential, LinkStore
+from certs.errors import CertError
+from certs.identity import SiteIdentity
+from certs.tokens import Token
+from router.link.links import Links
+from router.link.outgoing import OutgoingSpec
+from router.main.clock import out_of_time_now
+from router.main.ports import KeptSecrets, PendingLink, Tell
+from router.main.proxying import Proxies
+from router.main.redeeming import Redeemer
+from router.main.renewing import Renewer
+from router.model.events import Problem
+from router.model.ids import SiteId
+from router.model.sharing import FREE, Terms
+from router.model.specs import LinkSpec
+from router.net.ports import FarNetwork, Proxy, Tls
+
+
+class Dialling:
+    """Of all links that this site dials, by name."""
+
+    __slots__ = (
+        "_expiries",
+        "_identity",
+        "_kept",
+        "_links",
+        "_network",
+        "_proxies",
+        "_redeemer",
+        "_renewer",
+        "_tell",
+    )
+
+    def __init__(
+        self, secrets: Path, identity: SiteIdentity, tell: Tell, kept: KeptSecrets | None
+    ) -> None:
+        self._identity, self._tell, self._kept = identity, tell, kept
+        self._links = LinkStore(secrets / "links")
+        self._proxies = Proxies(secrets, self._links)
+        self._network: FarNetwork | None = None
+        self._redeemer: Redeemer | None = None
+        self._renewer: Renewer | None = None
+        self._expiries: dict[str, float] = {}  # Of the certificates in use, Unix seconds.
+
+    def start(self, network: FarNetwork, name: str, changed: Callable[[], None]) -> None:
+        """Redeem and renew from now on, as the site ``name``; ``changed``: a link has another
+        certificate, or another reason to wait for it."""
+        kept = self._kept
+
+        def redeemed() -> None:
+            if kept is not None:
+                kept.poke()
+            changed()
+
+        site = self._identity
+        self._network = network
+        self._redeemer = Redeemer(network, self._links, site.site_id, name, self._tell, redeemed)
+        self._renewer = Renewer(
+            network, self._links, site, random.SystemRandom(), self._tell, redeemed
+        )
+
+    def renew_over(self, links: Links) -> None:
+        """After `start`: ask for certificates over ``links``."""
+        assert self._renewer is not None
+        self._renewer.use(links)
+        links.renewal_due = self._renewer.due
+        links.dialled_changed = self._renewer.link_changed
+
+    def renew(self, name: str) -> bool:
+        """Ask for another certificate of link ``name`` at once. False: it has none yet."""
+        return self._renewer is not None and self._renewer.renew_now(name)
+
+    def start_again(self) -> None:
+        """The clock was moved, or the host slept."""
+        assert self._redeemer is not None and self._renewer is not None
+        self._redeemer.start_again()
+        self._renewer.look_again()
+
+    def proxies_have_changed(self) -> bool:
+        """Whether a file that a proxy was made by is another one now. True only once."""
+        return self._proxies.have_changed()
+
+    @property
+    def expiries(self) -> dict[str, float]:
+        """Unix seconds at which certificates in use end, by link."""
+        return self._expiries
+
+    def problems(self) -> tuple[Problem, ...]:
+        """Certificates that are long due and were not renewed."""
+        return self._renewer.problems() if self._renewer is not None else ()
+
+    def outgoing(self, name: str, spec: LinkSpec) -> OutgoingSpec | PendingLink:
+        """How to dial, once there is a certificate; starts to redeem the claim until then."""
+        assert self._network is not None and self._redeemer is not None
+        self._expiries.pop(name, None)
+        hindrance = None if self._kept is None else self._kept.hindrance(name)
+        if hindrance is not None:
+            return self._pending(hindrance.state, hindrance.error, spec)
+        try:
+            stored = self._links.load(name)
+            via = self._proxies.via(name, spec.proxy, (host for host, _ in stored.token.endpoints))
+            if stored.credential is not None:
+                self._redeemer.stop(name)
+                dial = self._dial(name, stored.token, stored.credential, spec, via)
+                assert self._renewer is not None
+                self._renewer.follow(name, stored.token, stored.credential, via)
+                return dial
+        except (CertError, OSError) as error:  # Of this link alone: the others are dialled.
+            return self._pending("refused", str(error), spec)
+        redemption = self._redeemer.redeem(name, stored.token, via)
+        return PendingLink(
+            state="refused" if redemption.final or redemption.error_code else "connecting",
+            error=redemption.error,
+            error_code=redemption.error_code,
+            site_name=stored.token.site_name,
+            site_id=stored.token.site_id,
+            cost=_cost(stored.token, spec),
+            since=redemption.since,
+            via="" if via is None else str(via),
+        )
+
+    def _pending(
+        self, state: Literal["connecting", "refused"], error: str, spec: LinkSpec
+    ) -> PendingLink:
+        """Of a link whose token is not known."""
+        assert self._network is not None
+        return PendingLink(
+            state=state,
+            error=error,
+            site_name="",
+            site_id="",
+            cost=spec.cost or 1,
+            since=self._network.now(),
+        )
+
+    def _dial(
+        self, name: str, token: Token, credential: Credential, spec: LinkSpec, via: Proxy | None
+    ) -> OutgoingSpec:
+        leaf = credential.leaf
+        tls = Tls(
+            context=client_context(leaf, credential.ca_pem),
+            certificate=certificates.to_der(leaf.chain_pem),
+            alpn=(LINK_ALPN,),
+            tells_time=out_of_time_now,
+        )
+        self._expiries[name] = certificates.expires_at(leaf.chain_pem)
+        return OutgoingSpec(
+            endpoints=tuple(token.endpoints),
+            cost=_cost(token, spec),
+            tls=tls,
+            expected_site=SiteId(token.site_id),
+            via=via,
+            terms=_held(leaf.chain_pem),
+        )
+
+    def forget(self, keep: frozenset[str]) -> None:
+        """Of links that are wanted no more: redeem nothing, show nothing."""
+        assert self._redeemer is not None and self._renewer is not None
+        self._redeemer.stop_all_but(keep)
+        self._renewer.forget(keep)
+        self._proxies.forget(keep)
+        for name in self._expiries.keys() - keep:
+            del self._expiries[name]
+
+
+def _held(chain_pem: str) -> Terms:
+    """The terms in our certificate. Unreadable ones the other end has to judge, and refuses."""
+    try:
+        found = terms.of_certificate(chain_pem)
+    except CertError:
+        return FREE
+    return FREE if found.are_free else Terms(found.declare, found.export, found.import_)
+
+
+def _cost(token: Token, spec: LinkSpec) -> int:
+    """What the operator here says counts, then what the token says."""
+    return spec.cost if spec.cost is not None else token.cost or 1

@@ -1,0 +1,69 @@
+"""What operators see beyond snapshots: history, flows, other sites, what-if, tokens, stacks."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from router.admin.debug_api import DebugApi
+from router.admin.flows_api import FlowsApi
+from router.admin.history_api import HistoryApi
+from router.admin.knees_api import KneesApi
+from router.admin.live_api import LiveApi
+from router.admin.live_views import TokenView
+from router.admin.ping_api import PingApi
+from router.admin.ports import ApiPart
+from router.admin.simulation_api import SimulationApi
+from router.admin.sites_api import SitesApi
+from router.admin.tokens_api import TokensApi
+from router.main.asking.facts import OwnFacts
+from router.main.asking.ping_view import Pings
+from router.main.asking.site_view import SitesView
+from router.main.asking.telling import Telling
+from router.main.bending import knees
+from router.main.debugging import Debugging
+from router.main.flows import Flows
+from router.main.living import Living
+from router.main.recording import Recorder
+from router.main.simulating import Simulating
+from router.main.site_router import SiteRouter
+from router.main.views import OperatorView
+from router.net.ports import Network
+
+
+class Insight:
+    """Recorder, flows and what is asked of other sites, put together; answers theirs."""
+
+    def __init__(
+        self,
+        network: Network,
+        router: SiteRouter,
+        view: OperatorView,
+        tokens: Callable[[], Sequence[TokenView]],
+    ) -> None:
+        self._router, self._view, self._tokens = router, view, tokens
+        self._recorder = Recorder(network, router)
+        self._recorder.start()
+        self._flows = Flows(network, router)
+        facts = OwnFacts(router, view, self._recorder.histories)
+        telling = Telling(router.identity.site, facts, network)
+        router.questions.telling = telling
+        self._sites = SitesView(router, telling)
+
+    def api_parts(self) -> list[ApiPart]:
+        """What the API has beside its own routes."""
+        router, view, histories = self._router, self._view, self._recorder.histories
+        return [
+            LiveApi(Living(view, router, self._recorder), self._tokens),
+            HistoryApi(histories, self._sites),
+            FlowsApi(self._flows),
+            KneesApi(partial(knees, router)),
+            SitesApi(self._sites),
+            PingApi(Pings(router, view.links)),
+            SimulationApi(Simulating(), view, histories),
+            TokensApi(self._tokens),
+            DebugApi(Debugging(router, lambda: view.loop_lag_s).look),
+        ]
+
+    def close(self) -> None:
+        """Record nothing more."""
+        self._recorder.close()
+        self._flows.close()

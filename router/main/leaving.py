@@ -1,0 +1,95 @@
+"""Why requests leave this site now, in one sentence, from what the balancer explains."""
+
+from collections.abc import Mapping
+
+from router.balance.decisions import CandidateReport, Explanation, NoChoice
+from router.balance.explain import rate_text
+from router.history.readings import Change
+
+MOST_NAMED = 3
+"""Sites that the sentence names; the others are a number."""
+
+
+def why_leaving(
+    explanation: Explanation,
+    lately: Change,
+    *,
+    own_name: str,
+    has_targets: bool,
+    queued: int,
+) -> str:
+    """Empty: none leave. ``has_targets``: a connector of this site names some."""
+    own = explanation.candidates
+    local = next((one for one in own if one.site_name == own_name and not one.path), None)
+    away = {site: count for site, count in lately.served.items() if site != own_name and count}
+    if isinstance(explanation.decision, NoChoice) and not away:
+        return _nobody(explanation.decision, lately, queued)
+    if not away:
+        return ""
+    went = _went(away, lately, {one.site_name: one.path_cost for one in explanation.candidates})
+    return f"{_cause(explanation.policy, local, lately, own_name, has_targets)}: {went}"
+
+
+def _nobody(choice: NoChoice, lately: Change, queued: int) -> str:
+    """Nobody takes the next request; silent as long as none comes."""
+    if not queued and not lately.nowhere:
+        return ""
+    why = "every site with a target is full"
+    if choice.reason == "no-route":
+        why = "no site has a ready target"
+    waits = f", {queued} in the queue" if queued else ""
+    return f"{why}: {_rate(lately.per_s(lately.nowhere))} served nowhere{waits}"
+
+
+def _cause(
+    policy: str,
+    local: CandidateReport | None,
+    lately: Change,
+    own_name: str,
+    has_targets: bool,
+) -> str:
+    if not has_targets or local is None:
+        return f"{own_name} has no target of its own"
+    if local.verdict == "draining":
+        return f"{own_name} is draining"
+    if not local.targets_ready:
+        return f"no target of {own_name} is ready"
+    rate, slots = local.rate, local.capacity
+    if local.verdict == "sends-away" and rate is not None:
+        return f"{own_name} is over its {rate_text(rate.per_s)} and set to send all away"
+    if lately.overflow:
+        busy = _busy(local.in_flight, slots, own_name)
+        if rate is not None and (slots is None or local.in_flight < slots):
+            used_up = local.verdict == "full"
+            is_now = "is used up" if used_up else "was used up in the last seconds"
+            return f"the rate of {own_name}, {rate_text(rate.per_s)}, {is_now}"
+        if slots is not None and local.in_flight >= slots:
+            return f"{busy} are busy"
+        if slots is not None:
+            return f"{busy} are busy, all of them at times in the last seconds"
+        return (
+            f"{local.in_flight} in flight at {local.targets_ready} ready targets of {own_name}, "
+            "whose capacity is not stated, is more than the way elsewhere costs"
+        )
+    return f"policy {policy} sends requests to other sites too"
+
+
+def _busy(in_flight: int, slots: int | None, own_name: str) -> str:
+    return f"{min(in_flight, slots or 0)} of {slots} slots of {own_name}"
+
+
+def _went(away: Mapping[str, int], lately: Change, costs: Mapping[str, int]) -> str:
+    """Where to, the cheapest first."""
+    order = sorted(away, key=lambda site: (costs.get(site, 2**31), site))
+    shown = [
+        f"{_rate(lately.per_s(away[site]))} {'go' if not at else ''}".rstrip()
+        + f" to {site}"
+        + (f" (cost {costs[site]})" if site in costs else "")
+        for at, site in enumerate(order[:MOST_NAMED])
+    ]
+    rest = len(order) - MOST_NAMED
+    return ", ".join(shown) + (f" and more to {rest} other sites" if rest > 0 else "")
+
+
+def _rate(per_s: float) -> str:
+    return f"{per_s:.1f}/s" if per_s < 10 else f"{per_s:,.0f}/s"

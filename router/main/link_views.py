@@ -1,0 +1,142 @@
+"""Links and certificates as their operator sees them, and what is wrong with them."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from router.admin.views import AllowView, LinkView, SiteName
+from router.main.moments import utc_of
+from router.main.site_router import SiteRouter
+from router.model.events import Problem
+from router.model.ids import RouterId
+from router.model.sharing import FREE, Terms
+from router.routing.edge import EdgeRouting
+
+_SOON_S = 7 * 86_400.0
+_SOON_RENEWED_S = 86_400.0
+"""Of what renews itself more than two days before it ends: then something is wrong."""
+_RENEWALS = {
+    "leaf": "It is renewed by itself; why it was not: sitectl events",
+    "ca": "It is replaced by itself; what it waits for: sitectl ca status",
+}
+"""What to do when one of the site's own certificates is about to end."""
+
+
+def link_views(
+    router: SiteRouter,
+    expiries: Mapping[str, float],
+    shown_until: Callable[[str], float | None],
+    utc: Callable[[float], str],
+) -> list[LinkView]:
+    """All links, the dialled ones that wait for their certificate too.
+
+    ``expiries`` of our own certificates by name, ``shown_until`` of those that a site showed here
+    (Unix seconds); ``utc``: of monotonic s.
+    """
+    routing = router.routing
+    held = router.held_neighbours
+    views = [
+        LinkView(
+            name=link.name,
+            neighbour=SiteName(link.neighbour_name, link.neighbour_site),
+            direction=link.direction,
+            cost=link.cost,
+            state=link.state,
+            since=utc(link.since),
+            rtt_ms=None if link.rtt_s is None else round(link.rtt_s * 1000, 3),
+            lanes=link.lanes,
+            streams=link.streams,
+            error=link.error or _flapping(held.get(RouterId(link.neighbour_router)), utc),
+            error_code=link.error_code,
+            certificate_expires=utc_of(
+                expiries.get(f"link/{link.name}")
+                if link.direction == "outgoing"
+                else shown_until(link.neighbour_site)
+            ),
+            standby=isinstance(routing, EdgeRouting)
+            and routing.stands_by(RouterId(link.neighbour_router)),
+            allow=_allow(link.terms),
+            held=_allow(link.held),
+            endpoint=link.endpoint,
+            via=link.via,
+            certificate=link.certificate,
+        )
+        for link in router.links.status()
+    ]
+    for name, pending in router.pending_links.items():
+        views.append(
+            LinkView(
+                name=name,
+                neighbour=SiteName(pending.site_name, pending.site_id),
+                direction="outgoing",
+                cost=pending.cost,
+                state=pending.state,
+                since=utc(pending.since),
+                rtt_ms=None,
+                lanes=0,
+                streams=0,
+                error=pending.error,
+                error_code=pending.error_code,
+                via=pending.via,
+                certificate_expires=None,
+            )
+        )
+    return sorted(views, key=lambda view: (view.direction != "outgoing", view.name))
+
+
+def of_links(views: Sequence[LinkView]) -> list[Problem]:
+    """Links that do not come up, or get no certificate, while a clock is wrong; then those that
+    do not come up by themselves."""
+    return [*_clocks_differ(views), *_refused(views)]
+
+
+def _refused(views: Sequence[LinkView]) -> list[Problem]:
+    """Links that do not come up by themselves."""
+    return [
+        Problem(
+            code="SW0404",
+            message=f"Link {link.name} was refused: {link.error or 'no reason given'}",
+            hint=f"sitectl link delete {link.name}, then link with a new token",
+        )
+        for link in views
+        if link.state == "refused" and link.error_code != "clock"
+    ]
+
+
+def _clocks_differ(views: Sequence[LinkView]) -> list[Problem]:
+    """Links that cannot come up, or get their certificate, while a clock is wrong."""
+    return [
+        Problem(
+            code="SW0660",
+            message=f"Link {link.name} waits for a clock to be set right: {link.error}.",
+            hint="Then the link comes up by itself within half a minute",
+        )
+        for link in views
+        if link.error_code == "clock"
+    ]
+
+
+def of_expiries(expiries: Mapping[str, float], now: float) -> list[Problem]:
+    """Certificates that end soon. ``now``: Unix seconds, as in ``expiries``."""
+    return [
+        Problem(
+            code="SW0402",
+            message=f"The certificate {name} ends at {utc_of(expires)}.",
+            hint=f"Put a new one into secrets/{name}"
+            if name.startswith("tls/")
+            else _RENEWALS.get(name, "Link again with a new token: sitectl token create FILE"),
+        )
+        for name, expires in expiries.items()
+        if expires < now + (_SOON_RENEWED_S if _is_renewed(name) else _SOON_S)
+    ]
+
+
+def _flapping(until: float | None, utc: Callable[[float], str]) -> str:
+    return "" if until is None else f"flaps: counts again at {utc(until)}"
+
+
+def _allow(terms: Terms) -> AllowView | None:
+    return None if terms == FREE else AllowView(terms.declare, terms.export, terms.import_)
+
+
+def _is_renewed(name: str) -> bool:
+    """Whether the certificate of that name renews itself."""
+    return name == "leaf" or name.startswith("link/")

@@ -1,0 +1,67 @@
+"""What the console's snapshot has of services, one service port at a time."""
+
+from collections.abc import Iterator
+
+from router.admin.live_views import ServiceNow
+from router.admin.views import ServiceView
+from router.forward.figures import ServiceSnapshot
+from router.main.leaving import why_leaving
+from router.main.recording import Recorder
+from router.main.site_router import SiteRouter
+from router.main.views import OperatorView
+
+
+class Living:
+    """Implements `LiveView`."""
+
+    def __init__(self, view: OperatorView, router: SiteRouter, recorder: Recorder) -> None:
+        self._view = view
+        self._router = router
+        self._recorder = recorder
+        self.status = view.status
+        self.links = view.links
+        self.network = view.network
+        self.bursts = view.bursts
+        self.ca = view.ca
+
+    def services(self) -> Iterator[tuple[ServiceView, ServiceNow]]:
+        """All service ports. Between two of them the router may go on."""
+        for snapshot in self._router.forwarder.snapshots():
+            if snapshot.declared:
+                yield self._view.service(snapshot), self._now(snapshot)
+
+    def _now(self, snapshot: ServiceSnapshot) -> ServiceNow:
+        key = snapshot.key
+        lately = self._recorder.lately(key)
+        if lately is None:
+            return ServiceNow(
+                service=key.name,
+                port=key.port,
+                requests_per_s=0.0,
+                overflow_per_s=0.0,
+                failed_per_s=0.0,
+                p50_s=None,
+                p99_s=None,
+                overflow_to={},
+                why="",
+            )
+        requests = sum(lately.served.values()) + lately.nowhere
+        return ServiceNow(
+            service=key.name,
+            port=key.port,
+            requests_per_s=round(lately.per_s(requests), 3),
+            overflow_per_s=round(lately.per_s(sum(lately.overflow.values())), 3),
+            failed_per_s=round(lately.per_s(lately.failed), 3),
+            p50_s=None if lately.p50_s is None else round(lately.p50_s, 6),
+            p99_s=None if lately.p99_s is None else round(lately.p99_s, 6),
+            overflow_to={
+                site: round(lately.per_s(count), 3) for site, count in lately.overflow.items()
+            },
+            why=why_leaving(
+                snapshot.explanation,
+                lately,
+                own_name=self._router.identity.name,
+                has_targets=snapshot.has_targets,
+                queued=snapshot.queued,
+            ),
+        )

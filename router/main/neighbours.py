@@ -1,0 +1,187 @@
+"""What becomes of what links bring: neighbours, their messages, streams. Implements `LinkOwner`."""
+
+from router.forward.forwarder import Forwarder
+from router.link.lane import NOBODY
+from router.link.links import Links
+from router.link.ports import (
+    Identity,
+    LoadMessage,
+    LsaAck,
+    LsaMessage,
+    Neighbour,
+    OpenRequest,
+    RoutingMessage,
+    Stream,
+    StreamHandler,
+)
+from router.main.asking.desk import QuestionDesk
+from router.main.asking.kinds import is_for_site
+from router.main.asking.telling import Asking
+from router.main.link_news import LinkNews
+from router.main.load_exchange import LoadExchange
+from router.main.names import Names
+from router.main.ports import Credentials, Routing
+from router.main.routing_run import RoutingRun
+from router.main.services import Services
+from router.main.share_run import ShareRun
+from router.main.sharing import Guard
+from router.model.edges import HaveMessage, TableMessage, WishMessage
+from router.model.errors import HandshakeRejected
+from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.shares import SharesMessage
+from router.model.sharing import FREE, Terms
+from router.net.ports import Network
+from router.routing.attached import AttachedEdges
+from router.routing.core import RoutingCore
+from router.routing.edge import EdgeRouting
+
+
+class Neighbours:
+    """Passes each on to the rooms that it is for; keeps nothing.
+
+    `Links` are made with it, so the rooms that are made with `Links` come by `join`.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        identity: Identity,
+        credentials: Credentials,
+        routing: Routing,
+        edges: AttachedEdges,
+        names: Names,
+        guard: Guard,
+    ) -> None:
+        self._network, self._identity, self._credentials = network, identity, credentials
+        self._routing, self._edges = routing, edges
+        self._names, self._guard = names, guard
+
+    def join(
+        self,
+        links: Links,
+        forwarder: Forwarder,
+        news: LinkNews,
+        run: RoutingRun,
+        load: LoadExchange,
+        shares: ShareRun,
+        services: Services,
+        questions: QuestionDesk,
+    ) -> None:
+        """Before the first link is dialled or accepted."""
+        self._links, self._forwarder, self._news = links, forwarder, news
+        self._take = run.take
+        self._load, self._shares = load, shares
+        self._services, self._questions = services, questions
+
+    def admit(self, peer_certificate: bytes, neighbour: Neighbour) -> HandshakeRejected | None:
+        """Judge a proven peer: not revoked, and not refused for being ourselves."""
+        return self._credentials.admit(peer_certificate, neighbour)
+
+    def terms_of(self, peer_certificate: bytes) -> Terms:
+        """As its certificate says."""
+        return self._credentials.terms_of(peer_certificate)
+
+    def may_pass(self, came_from: Neighbour, to: Neighbour | None, request: OpenRequest) -> bool:
+        """See `LinkOwner`."""
+        return self._guard.may_pass(came_from, to, request, self._routing.table)
+
+    def original_of(self, neighbour: Neighbour, restored: int) -> str:
+        """As far as LSAs tell: an edge sees none."""
+        if not isinstance(self._routing, RoutingCore) or neighbour.site == self._identity.site:
+            return ""
+        found = self._routing.original_of(neighbour.router, neighbour.site, restored)
+        return f"linked to {' and '.join(map(self._names.site, found))}" if found else ""
+
+    def adjacency_up(self, neighbour: Neighbour, cost: int) -> None:
+        """Tell routing, and give the neighbour all loads at once."""
+        self._news.up(neighbour, cost)
+        now = self._network.now()
+        if neighbour.is_edge:
+            self._edges.up(neighbour.router, now, neighbour.site, neighbour.terms)
+        self._take(
+            self._routing.adjacency_up(
+                neighbour.router,
+                neighbour.site,
+                cost,
+                now,
+                is_edge=neighbour.is_edge,
+                terms=neighbour.terms,
+            )
+        )
+        self._load.neighbour_up(neighbour.router)
+        self._shares.met(neighbour.router)
+
+    def adjacency_cost(self, router: RouterId, cost: int) -> None:
+        """Tell routing."""
+        self._take(self._routing.adjacency_cost(router, cost, self._network.now()))
+
+    def adjacency_terms(self, router: RouterId, terms: Terms) -> None:
+        """Tell routing, and the edge if it is one."""
+        now = self._network.now()
+        self._take([*self._edges.set_terms(router, terms, now)])
+        self._take(self._routing.set_terms(router, terms, now))
+
+    def adjacency_draining(self, router: RouterId) -> None:
+        """Tell routing, as of one that is down: nothing new goes that way."""
+        self._news.draining(router)
+        self._edges.down(router)
+        self._take(self._routing.adjacency_down(router, self._network.now()))
+
+    def adjacency_down(self, router: RouterId, cause: str) -> None:
+        """Tell routing: the LSA goes out and routes change in this very call."""
+        self._news.down(router, cause)
+        self._edges.down(router)
+        self._load.neighbour_down(router)
+        self._take(self._routing.adjacency_down(router, self._network.now()))
+
+    def routing_message(self, router: RouterId, message: RoutingMessage) -> None:
+        """An LSA, an acknowledgement or load reports from a neighbour."""
+        now = self._network.now()
+        match message:
+            case LsaMessage():
+                self._take(self._routing.receive_lsa(router, message.signed, now))
+            case LsaAck():
+                self._take(
+                    self._routing.receive_ack(
+                        router, message.router, message.part, message.epoch, message.sequence, now
+                    )
+                )
+            case LoadMessage():
+                self._load.received(router, message.reports, self._routing.table)
+            case SharesMessage():
+                self._shares.received(router, message)
+            case WishMessage() | HaveMessage() | TableMessage():
+                told = self._routing if isinstance(self._routing, EdgeRouting) else self._edges
+                self._take(told.receive_edge(router, message, now))
+
+    def path_for_edge(self, request: OpenRequest) -> tuple[RouterId, ...] | None:
+        """As the route table has it, for a candidate of the service that is asked for."""
+        if is_for_site(request):
+            return self._routing.table.path_to(request.path[-1])
+        return self._edges.path_to(ServiceKey(request.service, request.port), request.path[-1])
+
+    def stream_offered(self, stream: Stream, request: OpenRequest) -> StreamHandler:
+        """A stream that ends here: for a target, or a question."""
+        rules, table = self._services.rules, self._routing.table
+        answering = self._questions.take(
+            stream, request, lambda: self._asking(stream.neighbour, request.ingress), rules, table
+        )
+        if answering is not None:
+            return answering
+        vouched = isinstance(self._routing, EdgeRouting) and self._links.judges(stream.neighbour)
+        if not self._guard.serves(request, rules, table, vouched=vouched):
+            stream.refuse("not-allowed", -1)
+            return NOBODY
+        if (answering := self._questions.take_of_service(stream, request)) is not None:
+            return answering
+        return self._forwarder.stream_offered(stream, request)
+
+    def link_changed(self, name: str) -> None:
+        """A link that we dial got another state."""
+        self._news.changed(name)
+
+    def _asking(self, neighbour: RouterId, site: SiteId) -> Asking:
+        """Who asks: a neighbour on the terms of its link, or somebody beyond, who is free."""
+        known = self._links.neighbour(neighbour)
+        terms = known.terms if known is not None and known.site == site else FREE
+        return Asking(self._routing.table.party(site), terms)

@@ -1,0 +1,83 @@
+"""What a router writes down of itself: journal, file, audits, overflow and tokens, put together."""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from certs.claims import Grant
+from router.admin.events import EventLog
+from router.forward.forwarder import Forwarder
+from router.main import event_file
+from router.main.auditing import Auditing
+from router.main.journal import Journal
+from router.main.overflow_news import OverflowNews
+from router.main.stores import Store
+from router.main.token_watch import TokenWatch
+from router.model import limits
+from router.net.ports import Network
+
+
+class Record:
+    """Begins with what an earlier process of this router told."""
+
+    def __init__(self, directory: Path, store: Store, loop: asyncio.AbstractEventLoop) -> None:
+        self._directory, self._store, self._loop = directory, store, loop
+        run = directory / "run"
+        self._file = event_file.opened(run, self._lost)
+        self.events = EventLog(
+            event_file.read_newest(run, limits.EVENTS_KEPT), lambda: event_file.read_newest(run)
+        )
+        self.journal = Journal(self.events, self._file.add, _utc_now)
+        self.journal.told.append(store.hear)
+        self.auditing = Auditing(self.journal, store.author, store.documents())
+        self._overflow: OverflowNews | None = None
+
+    def follow(self, network: Network, forwarder: Forwarder, utc: Callable[[float], str]) -> None:
+        """Tell when requests leave this site. ``utc``: ISO 8601 of the network's seconds."""
+        self._overflow = OverflowNews(network, forwarder, self.journal, utc)
+
+    def tokens(self, granted: Callable[[], Sequence[Grant]]) -> TokenWatch:
+        """What watches the claims of this site; its `run` is the caller's."""
+        grants = self._directory / "secrets" / "grants" if self._store.kept is None else None
+        return TokenWatch(granted, grants, self.journal)
+
+    def started(self, version: str) -> None:
+        """It serves."""
+        where = f"process {os.getpid()} on {socket.gethostname()}"
+        text = f"The router, version {version}, serves: {where}."
+        self.journal.tell("info", "router-started", "router", text)
+
+    def draining(self) -> None:
+        """It was told to stop."""
+        text = "The router was told to stop, and drains."
+        self.journal.tell("info", "router-draining", "router", text)
+
+    def reopen(self) -> None:
+        """SIGHUP."""
+        self._file.reopen()
+
+    def close(self) -> None:
+        """The last lines."""
+        if self._overflow is not None:
+            self._overflow.close()
+        self._file.close()
+
+    def _lost(self, reason: str) -> None:
+        """Told by the writing thread; after the loop's end nobody is left to hear it."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(
+                self.journal.tell,
+                "warning",
+                "events-log-lost",
+                "events.log",
+                f"Events could not be written to run/events.log: {reason}.",
+                "Free space on that disk and check its permissions; serving goes on",
+            )
+
+
+def _utc_now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,166 @@
+"""The last quarter of an hour of every service port: reads the forwarder and keeps the history."""
+
+import time
+from collections.abc import Callable, Iterator
+
+from router.admin.history_views import HistorySample, HistorySite, ServiceHistory
+from router.forward.figures import PortReading
+from router.history.readings import OTHERS, Change, Reading, Sample
+from router.history.recent import History
+from router.main.moments import WallClock
+from router.main.site_router import SiteRouter
+from router.model import limits
+from router.model.ids import ServiceKey
+from router.net.ports import Timer, Timers
+
+
+class Recorder:
+    """Owner of the history. What it reads at once is bounded: traffic goes on in between.
+
+    Moments are monotonic, and told by the clock on the wall as that is when one asks: a clock that
+    is set moves all of them alike.
+    """
+
+    def __init__(
+        self, timers: Timers, router: SiteRouter, wall: Callable[[], float] = time.time
+    ) -> None:
+        self._timers = timers
+        self._router = router
+        self._clock = WallClock(timers.now, wall)
+        self._history = History()
+        self._step_at = 0.0
+        self._timer: Timer | None = None
+
+    def start(self) -> None:
+        """Once."""
+        now = self._timers.now()
+        self._step(now)
+        self._timer = self._timers.call_at(now + limits.HISTORY_LOOK_S, self._look)
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def lately(self, key: ServiceKey) -> Change | None:
+        """What a service port did in the last seconds; None: it is not known for long enough."""
+        reading = self._router.forwarder.reading_of(key)
+        if reading is None:
+            return None
+        return self._history.lately(key, _reading(reading), self._timers.now())
+
+    def histories(
+        self, service: str | None = None, port: int | None = None
+    ) -> Iterator[ServiceHistory]:
+        """Of this site's service ports, by key; ``service`` None: all.
+
+        Between two of them the router may go on.
+        """
+        for key in self._router.forwarder.keys:
+            if service in (None, key.name) and port in (None, key.port):
+                found = self._history_of(key)
+                if found is not None:
+                    yield found
+
+    # Inside
+
+    def _look(self) -> None:
+        now = self._timers.now()
+        self._timer = self._timers.call_at(now + limits.HISTORY_LOOK_S, self._look)
+        history = self._history
+        history.look()
+        for key, held in self._router.forwarder.under_way():
+            history.hold(key, held)
+        self._router.forwarder.sample_latency()
+        if now >= self._step_at:
+            self._step(now)
+
+    def _step(self, now: float) -> None:
+        """A step that comes late is a longer one: the next lasts as long as any."""
+        late_s = now - self._step_at
+        on_time = late_s < limits.HISTORY_STEP_S
+        self._step_at = (self._step_at if on_time else now) + limits.HISTORY_STEP_S
+        self._history.close(now)
+        self._read(iter(self._router.forwarder.keys), now)
+
+    def _read(self, keys: Iterator[ServiceKey], now: float) -> None:
+        """Some service ports, and the others in later turns."""
+        for _ in range(limits.HISTORY_READ_AT_ONCE):
+            key = next(keys, None)
+            if key is None:
+                return
+            reading = self._router.forwarder.reading_of(key)
+            if reading is not None:
+                self._history.step(key, _reading(reading), now)
+        self._timers.call_at(now, lambda: self._read(keys, now))
+
+    def _history_of(self, key: ServiceKey) -> ServiceHistory | None:
+        config = self._router.forwarder.config_of(key)
+        if config is None:
+            return None
+        samples = self._history.of(key)
+        served = {site for _, sample in samples for site in sample.sites}
+        sites = self._sites(served)
+        return ServiceHistory(
+            service=key.name,
+            port=key.port,
+            protocol=config.protocol,
+            policy=config.policy.name,
+            site=self._router.identity.name,
+            step_s=limits.HISTORY_STEP_S,
+            sites=sites,
+            samples=tuple(_sample(self._clock.utc(at), sample, sites) for at, sample in samples),
+        )
+
+    def _sites(self, names: set[str]) -> tuple[HistorySite, ...]:
+        """This site first, whether it served or not, then by cost and name; who is gone last."""
+        own = self._router.identity
+        local = HistorySite(name=own.name, id=own.site, local=True, path_cost=0)
+        known = {
+            route.name: HistorySite(
+                name=route.name, id=site, local=False, path_cost=route.path_cost
+            )
+            for site, route in self._router.routing.table.sites.items()
+            if route.name in names and site != own.site
+        }
+        others = [
+            known.get(name) or HistorySite(name=name, id="", local=False, path_cost=None)
+            for name in names - {own.name}
+        ]
+        return (local, *sorted(others, key=_order))
+
+
+def _order(site: HistorySite) -> tuple[bool, bool, int, str]:
+    return (site.name == OTHERS, site.path_cost is None, site.path_cost or 0, site.name)
+
+
+def _reading(port: PortReading) -> Reading:
+    tally = port.tally
+    return Reading(
+        served=tally.served,
+        overflow=tally.overflow,
+        failed=tally.failed,
+        counts=tally.counts,
+        sum_s=tally.sum_s,
+        capacity=port.capacity,
+        capacity_per_s=port.capacity_per_s,
+        targets_ready=port.targets_ready,
+        queued=port.queued,
+    )
+
+
+def _sample(at: str, sample: Sample, sites: tuple[HistorySite, ...]) -> HistorySample:
+    nothing = (0.0, 0)
+    figures = [sample.sites.get(site.name, nothing) for site in sites]
+    return HistorySample(
+        at=at,
+        in_flight=tuple(in_flight for in_flight, _ in figures),
+        served=tuple(served for _, served in figures),
+        nowhere=sample.nowhere,
+        overflow=sample.overflow,
+        capacity=sample.capacity,
+        capacity_per_s=sample.capacity_per_s,
+        targets_ready=sample.targets_ready,
+        queued=sample.queued,
+        p50_s=sample.p50_s,
+        p99_s=sample.p99_s,
+    )

@@ -1,0 +1,118 @@
+"""What routing found: who follows it, and what people are told of it. Implements `RoutingOwner`."""
+
+from router.link.links import Links
+from router.link.ports import Identity
+from router.main import liars, problems
+from router.main.liars import Liars
+from router.main.link_door import LinkDoor
+from router.main.link_news import LinkNews
+from router.main.load_exchange import LoadExchange
+from router.main.names import Names
+from router.main.ports import Routing, Tell
+from router.main.services import Services
+from router.main.sharing import Guard
+from router.main.twin import Twin
+from router.net.ports import Network
+from router.routing.events import (
+    AdjacencyDamped,
+    EdgeCaughtUp,
+    ForeignLsa,
+    IdentityConflict,
+    LsaRejected,
+    OriginEquivocated,
+)
+from router.routing.table import RouteTable
+
+
+class RoutingNews:
+    """Passes each on to the rooms that it is for."""
+
+    __slots__ = (
+        "_door",
+        "_guard",
+        "_identity",
+        "_liars",
+        "_links",
+        "_load",
+        "_names",
+        "_network",
+        "_news",
+        "_routing",
+        "_services",
+        "_tell",
+        "_twin",
+    )
+
+    def __init__(
+        self,
+        network: Network,
+        identity: Identity,
+        routing: Routing,
+        links: Links,
+        services: Services,
+        load: LoadExchange,
+        names: Names,
+        guard: Guard,
+        news: LinkNews,
+        door: LinkDoor,
+        twin: Twin,
+        liars: Liars,
+        tell: Tell,
+    ) -> None:
+        self._network, self._identity, self._routing = network, identity, routing
+        self._links, self._services, self._load = links, services, load
+        self._names, self._guard, self._news = names, guard, news
+        self._door, self._twin, self._liars, self._tell = door, twin, liars, tell
+
+    def routes_settled(self) -> None:
+        """Services follow the new table; who turns out to be a copy leaves it."""
+        self._services.resolve()
+        self._links.end_copies()
+
+    def edge_caught_up(self, event: EdgeCaughtUp) -> None:
+        """It hears of the loads of what it was told."""
+        self._load.tell_edge(event.router, event.services, self._routing.table)
+
+    def foreign_lsa(self, event: ForeignLsa) -> None:
+        """It counts for nothing."""
+        self._guard.foreign_lsa(self._names.router(event.sender), event.site)
+
+    def lsa_rejected(self, event: LsaRejected) -> None:
+        """A glitch of that neighbour."""
+        self._news.lsa_rejected(event)
+        self._links.misbehaved(event.sender)
+
+    def adjacency_damped(self, event: AdjacencyDamped) -> None:
+        """Tell of a link that flaps, and that it does not any more."""
+        if event.until is None:
+            self._news.stayed(event.router)
+        else:
+            self._news.held(event.router, event.until - self._network.now())
+
+    def origin_equivocated(self, event: OriginEquivocated) -> None:
+        """Tell of a site that says two things at once, when it begins."""
+        name, now = self._names.site(event.site), self._network.now()
+        if self._liars.found(event.site, name, now):
+            self._tell("error", "equivocation", name, liars.text_of(name, event.site), liars.HINT)
+
+    def table_changed(self, table: RouteTable) -> None:
+        """Loads and learnt services follow it at once."""
+        self._names.table_changed(table)
+        self._load.table_changed(table)
+        self._services.table_changed(table)
+
+    def identity_conflict(self, event: IdentityConflict) -> None:
+        """Tell of our twin, and leave if it is the older one."""
+        linked_to = [self._names.site(site) for site in event.neighbours]
+        text = self._twin.found(event.site, linked_to, withdrawn=event.withdrawn)
+        if event.withdrawn:
+            self._door.close()
+            self._links.set_links({})
+            self._links.drop(lambda neighbour: True, text)
+        self._tell(
+            "error",
+            "identity-conflict",
+            self._identity.name,
+            text,
+            problems.COPY_HINT,
+        )

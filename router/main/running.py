@@ -1,0 +1,320 @@
+"""A router as a running process: all its parts put together; it serves, drains and stops."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import random
+import secrets
+import signal
+import socket
+from pathlib import Path
+
+from certs.files import read_secret, write_secret
+from router import __version__
+from router.admin.api import AdminApi
+from router.admin.server import serving
+from router.control import Wanted
+from router.kubernetes.console import USERS_PLACE as CONSOLE_USERS
+from router.main import problems
+from router.main.auditing import told_of
+from router.main.bursting import Bursting
+from router.main.consoles import ConsoleHost
+from router.main.insight import Insight
+from router.main.keeping import Keeping
+from router.main.logs import Logs
+from router.main.memory import MemoryGuard, Use, memory_limit, resident_bytes, trimmer
+from router.main.namespace_status import short
+from router.main.orders import Orders
+from router.main.peers import Peers
+from router.main.record import Record
+from router.main.seeing import ACCESS_LOG_FILE, Seeing, otel_tracer
+from router.main.site_router import SiteRouter
+from router.main.starting import Place
+from router.main.stores import Store
+from router.main.systemd import keep_told, notify, reloading, status_line
+from router.main.trust import SiteTrust
+from router.main.views import OperatorView
+from router.model.addresses import split
+from router.model.errors import ConfigError, RouterError
+from router.model.events import Problem
+from router.net.epoll import EpollNetwork
+from router.net.loop_host import LoopHost
+from router.net.sockets import clients_max
+
+log = logging.getLogger("router.main")
+
+LAG_PROBE_S = 0.5
+ADMIN_CREDENTIAL_FILE = "admin.credential"
+
+
+class Running:
+    """The router, its journal and what signals do to it."""
+
+    def __init__(self, directory: Path, logs: Logs, store: Store) -> None:
+        loop = asyncio.get_running_loop()
+        self._logs = logs
+        self._loop = loop
+        self.store = store
+        reading = store.load()
+        self.record = Record(directory, store, loop)
+        self.tell = self.record.journal.tell
+        self._told: frozenset[str] = frozenset()
+        self.grace_s = reading.wanted.site.drain_grace_s
+        admin = reading.wanted.site.admin
+        self.admin_address = split(admin) if admin else None
+        self._trust = SiteTrust(directory, self.tell, kept=store.kept)
+        self.network = EpollNetwork(LoopHost(loop))
+        self._keeping = Keeping(directory / "state.json", self.network, self.tell)
+        keeper = self._keeping.keeper
+        self.router = SiteRouter(
+            self.network,
+            self._trust.identity(keeper.router_id, reading.wanted.name),
+            self._trust,
+            keeper,
+            self._trust,
+            epoch=keeper.next_epoch(),
+            boot_nonce=secrets.token_bytes(8),
+            version=__version__,
+            rng=random.SystemRandom(),  # Links draw nonces and secrets from it.
+            tell=self.tell,
+            is_edge=reading.wanted.site.router_mode == "edge",
+            service_ttl_s=reading.wanted.site.service_sync_site_ttl_s,
+            connections_max=clients_max(),
+            place=f"{socket.gethostname()}, process {os.getpid()}",
+            restored=self._trust.restored_at,
+        )
+        self.peers = Peers(self._peers_changed)
+        self._memory_max = memory_limit()
+        self.memory = MemoryGuard(
+            self.network,
+            self._memory_max,
+            self._memory_use,
+            self.router,
+            self.tell,
+            trimmer(),
+        )
+        self.network.on_tls_rejected = self.router.tls_rejected
+        self._trust.start(
+            self.network,
+            self.router.refresh_links,
+            self.router.renew_link_door,
+            self.router.links.drop,
+            self.router.links.retry_all,
+            self.router.links,
+        )
+        self._trust.renew_over(self.router.links)
+        store.tell_of_secrets(self.router.refresh_links, self._trust.reload)
+        self.seeing = Seeing(
+            self.router.forwarder.observing,
+            directory / "run" / ACCESS_LOG_FILE if logs.is_file else None,
+            self.network.now,
+            otel_tracer(reading.wanted.name, __version__),
+            self._access_log_lost,
+            random.Random(),
+        )
+        self.bursting = Bursting(
+            reading.wanted.name,
+            store.burst_place,
+            self.router.forwarder.totals_of,
+            self.tell,
+            self.network.now,
+            lambda: secrets.token_hex(8),
+        )
+        self.console = ConsoleHost(
+            directory / "secrets",
+            reading.wanted.name,
+            self.router.identity.site,
+            self._trust.authority,
+            lambda name: self._trust.service_tls(name, "http"),
+            self.tell,
+            "" if store.kept is None else CONSOLE_USERS,
+            store.openshift,
+        )
+        orders = Orders(self._trust, self.bursting, self.stop, self._read_again)
+        self.view = OperatorView(
+            self.router,
+            self.network,
+            self.memory,
+            lambda: {**self._trust.certificate_expiries(), **self.console.expiries()},
+            orders.carry_out,
+            self.seeing,
+            self._host_problems,
+            self.bursting,
+            ca=self._trust.ca,
+            shown_until=self._trust.issuer.shown_until,
+            console=self.console.view,
+        )
+        self.tokens = self.record.tokens(self._trust.granted)
+        self.insight = Insight(self.network, self.router, self.view, self.tokens.views)
+        self.record.follow(self.network, self.router.forwarder, self.view.utc)
+        self.router.follow_declarations(store.declared)
+        store.attach(self.router.listens_at, lambda: short(self.view.status(), self.view.links()))
+        self.stopping = asyncio.Event()
+        self.aborting = asyncio.Event()
+        self.apply(reading.wanted, list(reading.errors))
+        if self.router.link_listener_error:
+            raise RouterError(self.router.link_listener_error)
+
+    def admin_credential(self, path: Path) -> str:
+        """What a client of the admin API over TCP must show; made once. Empty: no TCP wanted."""
+        if self.admin_address is None:
+            return ""
+        try:
+            return read_secret(path).decode("ascii").strip()
+        except FileNotFoundError:
+            credential = secrets.token_urlsafe(32)
+            write_secret(path, credential.encode() + b"\n", replace=False)
+            return credential
+
+    def _memory_use(self) -> Use:
+        held_bytes = self.router.links.buffered_bytes + self.router.forwarder.held_bytes
+        return Use(resident_bytes(), held_bytes + self.network.unsent_bytes)
+
+    def _host_problems(self) -> tuple[Problem, ...]:
+        return (
+            *self._trust.problems(),
+            *problems.of_disk(self._keeping.keeper.trouble, self._logs.trouble),
+            *self.console.problems(),
+        )
+
+    def apply(self, wanted: Wanted, errors: list[ConfigError]) -> None:
+        """What the store read."""
+        for error in errors:
+            if str(error) not in self._told:
+                self.tell(error.severity, error.code, error.source, *told_of(error))
+        self._told = frozenset(map(str, errors))
+        self.grace_s = wanted.site.drain_grace_s
+        stated_bytes = wanted.site.memory_limit_bytes or self._memory_max
+        self.memory.set_limit(
+            min(self._memory_max, stated_bytes), is_stated=stated_bytes < self._memory_max
+        )
+        self.router.links.set_buffered_mark(self.memory.buffered_mark_bytes)
+        self._applied = (wanted, errors)
+        self.record.auditing.documents(self.store.documents())
+        self.router.apply(self.peers.found(wanted), errors)
+        self.seeing.apply(wanted.site)
+        self.bursting.apply(wanted.bursts)
+        self.console.apply(wanted.site)
+
+    def _peers_changed(self) -> None:
+        self.reapply(*self._applied)
+
+    def reapply(self, wanted: Wanted, errors: list[ConfigError]) -> None:
+        """As `apply`, while serving: a fault of ours must not end what is being served."""
+        try:
+            self.apply(wanted, errors)
+        except Exception:  # The owner of the watch; what was applied before stays.
+            log.exception("the new configuration could not be applied")
+
+    async def last_look(self) -> None:
+        """Read once more: what was deleted right before the end is withdrawn now or never."""
+        reading = await self.store.last()
+        self.reapply(reading.wanted, [])
+
+    def stop(self) -> None:
+        """Drain; a second call aborts."""
+        if self.stopping.is_set():
+            self.aborting.set()
+        self.stopping.set()
+
+    def _access_log_lost(self, reason: str) -> None:
+        """Told by the writing thread; after the loop's end nobody is left to hear it."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(
+                self.tell,
+                "warning",
+                "access-log-lost",
+                "access log",
+                f"Lines of the access log could not be written: {reason}.",
+                "Free space on that disk and check its permissions; serving goes on",
+            )
+
+    def hang_up(self) -> None:
+        """SIGHUP: the log files anew, and everything read again."""
+        self._logs.reopen()
+        self.record.reopen()
+        self.seeing.reopen()
+        reloading(self._read_again)
+
+    def _read_again(self) -> None:
+        self.store.poke()
+        self._trust.reload()
+
+    def line(self) -> str:
+        """How it goes, for `systemctl status`."""
+        return status_line(self.view.status(), self.view.links())
+
+
+async def serve(directory: Path, logs: Logs, store: Store, probes: Place | None) -> int:
+    """What `store` wants, until told to stop. 0: everything has ended."""
+    process = Running(directory, logs, store)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, process.stop)
+    loop.add_signal_handler(signal.SIGHUP, process.hang_up)
+    parts = process.insight.api_parts()
+    admin = serving(
+        process.view,
+        process.record.events,
+        directory / "run" / "admin.sock",
+        tcp=process.admin_address,
+        credential=process.admin_credential(directory / "secrets" / ADMIN_CREDENTIAL_FILE),
+        probes=probes,
+        commanded=process.record.auditing.commanded,
+        parts=parts,
+    )
+    async with admin, asyncio.TaskGroup() as tasks:
+        watching = tasks.create_task(store.watch(process.reapply))
+        probing = tasks.create_task(_probe_lag(process.view))
+        bursting = tasks.create_task(process.bursting.run())
+        resolving = tasks.create_task(process.peers.run())
+        api = AdminApi(process.view, process.record.events, parts=parts)
+        consoling = tasks.create_task(process.console.run(api))
+        looking = tasks.create_task(process.tokens.run())
+        process.view.serving = True
+        log.info("serving", extra={"site": process.router.identity.name})
+        process.record.started(__version__)
+        notify("READY=1")
+        telling = tasks.create_task(keep_told(process.line))
+        await process.stopping.wait()
+        log.info("draining")
+        process.record.draining()
+        notify("STOPPING=1")
+        watching.cancel()
+        bursting.cancel()
+        resolving.cancel()
+        looking.cancel()
+        await process.last_look()
+        await _drain(process)
+        probing.cancel()
+        telling.cancel()
+        consoling.cancel()
+    process.insight.close()
+    process.memory.close()
+    process.router.close()
+    process.network.close()
+    process.seeing.close()
+    process.record.close()
+    log.info("stopped")
+    return 0
+
+
+async def _drain(process: Running) -> None:
+    """Wait for what is under way, for the grace period or until told a second time."""
+    drained = asyncio.Event()
+    process.router.drain(drained.set)
+    async with asyncio.TaskGroup() as tasks:
+        waits = [tasks.create_task(event.wait()) for event in (drained, process.aborting)]
+        await asyncio.wait(waits, timeout=process.grace_s, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+
+
+async def _probe_lag(view: OperatorView) -> None:
+    """Measure how late the loop wakes."""
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + LAG_PROBE_S
+        await asyncio.sleep(LAG_PROBE_S)
+        view.loop_lag_s = max(0.0, loop.time() - due)

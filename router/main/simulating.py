@@ -1,0 +1,92 @@
+"""Scenarios run beside the router, in a process that comes after all others."""
+
+import asyncio
+import contextlib
+import os
+import resource
+import signal
+import sys
+from pathlib import Path
+
+import msgspec
+
+from router.admin.simulation_api import Busy, Order, Ran, RunFailed
+from router.control.bursts.command import PASSED_ON
+from router.model import limits
+
+_NICENESS = 10  # A tenth of our share where there is not enough; at 19 it would hardly begin.
+_WORDS = (sys.executable, "-P", "-m", "simulator")
+_KILLED_FIRST = "1000"
+
+
+class Simulating:
+    """Runs one order at a time. It is told to end after `limits.SIMULATION_S`, then killed."""
+
+    def __init__(self, words: tuple[str, ...] = _WORDS) -> None:
+        self._words = words
+        self._busy = False
+
+    async def run(self, order: Order) -> Ran:
+        """Raises Busy, RunFailed."""
+        if self._busy:
+            raise Busy
+        self._busy = True
+        try:
+            return await self._run(msgspec.json.encode(order))
+        finally:
+            self._busy = False
+
+    async def _run(self, order: bytes) -> Ran:
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self._words,
+                env=_environment(),
+                cwd="/",
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+            )
+        except OSError as error:
+            raise RunFailed(f"no process for it could be started: {error.strerror}") from error
+        _humble(process.pid)
+        loop = asyncio.get_running_loop()
+        timers = [
+            loop.call_later(limits.SIMULATION_S, _signal, process, signal.SIGTERM),
+            loop.call_later(
+                limits.SIMULATION_S + limits.SIMULATION_END_S, _signal, process, signal.SIGKILL
+            ),
+        ]
+        try:
+            answer, _ = await process.communicate(order)
+        finally:
+            for timer in timers:
+                timer.cancel()
+            _signal(process, signal.SIGKILL)  # When this was cancelled: the client has gone.
+        if process.returncode == -signal.SIGKILL:
+            raise RunFailed(f"it took longer than {limits.SIMULATION_S:g} s")
+        try:
+            return msgspec.json.decode(answer, type=Ran)
+        except msgspec.DecodeError as error:
+            raise RunFailed(f"its process ended early, exit {process.returncode}") from error
+
+
+def _environment() -> dict[str, str]:
+    """Of ours what may be known, and where this package is."""
+    found = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    return {**found, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+
+
+def _humble(pid: int) -> None:
+    """Everything else on this machine comes first, in time and in memory. It may have ended."""
+    most_bytes = limits.SIMULATION_MEMORY_BYTES_MAX
+    cpu_s = int(2 * limits.SIMULATION_S)  # Were we killed, it would not run on for ever.
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, pid, _NICENESS)
+        resource.prlimit(pid, resource.RLIMIT_AS, (most_bytes, most_bytes))
+        resource.prlimit(pid, resource.RLIMIT_CPU, (cpu_s, cpu_s))
+        Path(f"/proc/{pid}/oom_score_adj").write_text(_KILLED_FIRST)
+
+
+def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.send_signal(number)

@@ -1,0 +1,91 @@
+"""What is wrong at this site now, gathered from its rooms for `status`."""
+
+from collections.abc import Callable, Sequence
+
+from router.documents import Wanted
+from router.forward.forwarder import Forwarder
+from router.link.links import Links
+from router.main import problems
+from router.main.liars import Liars
+from router.main.link_door import LinkDoor
+from router.main.names import Names
+from router.main.ports import Credentials, Routing
+from router.main.services import Services
+from router.main.twin import Twin
+from router.model.events import Problem
+from router.net.ports import Network
+from router.routing.core import RoutingCore
+from router.routing.edge import EdgeRouting
+
+
+class Troubles:
+    """Reads the rooms at the moment of asking."""
+
+    __slots__ = (
+        "_credentials",
+        "_door",
+        "_forwarder",
+        "_liars",
+        "_links",
+        "_names",
+        "_network",
+        "_routing",
+        "_services",
+        "_twin",
+    )
+
+    def __init__(
+        self,
+        network: Network,
+        routing: Routing,
+        links: Links,
+        forwarder: Forwarder,
+        services: Services,
+        credentials: Credentials,
+        names: Names,
+        door: LinkDoor,
+        twin: Twin,
+        liars: Liars,
+    ) -> None:
+        self._network, self._routing, self._links = network, routing, links
+        self._forwarder, self._services, self._credentials = forwarder, services, credentials
+        self._names, self._door, self._twin, self._liars = names, door, twin, liars
+
+    def problems(
+        self, config: Sequence[Problem], wanted: Wanted | None, utc: Callable[[float], str]
+    ) -> tuple[Problem, ...]:
+        """All that needs a person; ``config``: of the documents, ``utc``: ISO 8601 of monotonic
+        seconds."""
+        table = self._routing.table
+        is_edge = isinstance(self._routing, EdgeRouting)
+        return (
+            *config,
+            *self._services.problems(utc),
+            *problems.of_router(
+                self._door.error,
+                self._twin.problem or self._links.refused_as_copy,
+                self._services.untold,
+            ),
+            *problems.of_copies(self._links.copies_kept_out),
+            *self._of_neighbours(utc),
+            *self._liars.problems(self._network.now()),
+            *problems.of_listeners(self._forwarder.listener_states()),
+            *self._credentials.service_tls_problems(),
+            *problems.of_table(table),
+            *problems.of_rules(self._services.rules, table),
+            *problems.of_weights(wanted.services if wanted else {}, table),
+            *problems.of_edge(
+                self._routing.left_out if isinstance(self._routing, EdgeRouting) else 0
+            ),
+            *problems.of_mode(
+                "edge" if is_edge else "interior", wanted.site.router_mode if wanted else ""
+            ),
+        )
+
+    def _of_neighbours(self, utc: Callable[[float], str]) -> list[Problem]:
+        routing = self._routing
+        if not isinstance(routing, RoutingCore):
+            return []
+        held = {self._names.router(router): at for router, at in routing.held.items()}
+        unstated = [self._names.router(router) for router in routing.unstated]
+        return [*problems.of_flapping(held, utc), *problems.of_terms(unstated)]

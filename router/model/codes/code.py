@@ -1,0 +1,17 @@
+"""What one code stands for."""
+
+import msgspec
+
+
+class Code(msgspec.Struct, frozen=True):
+    """``title``: a few words. ``meaning``: what is so. ``step``: what to do next."""
+
+    code: str
+    title: str
+    meaning: str
+    step: str
+
+    @property
+    def doc(self) -> str:
+        """Where the documentation tells of it."""
+        return f"docs/codes.md#{self.code.lower()}"

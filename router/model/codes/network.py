@@ -1,0 +1,168 @@
+"""SW02xx and SW03xx: doors and services. SW0401 to SW0404: what concerns the network."""
+
+from typing import Final
+
+from router.model.codes.code import Code
+
+SERVICES: Final = (
+    Code(
+        "SW0201",
+        "The link port is taken",
+        "Links of other sites cannot be accepted: the address cannot be bound.",
+        "Free the port, or change bindPort in the site's document",
+    ),
+    Code(
+        "SW0202",
+        "A service has no listener",
+        "Clients of this site cannot reach the service here: its address is taken, or TLS lacks. "
+        "Other sites and services are not concerned.",
+        "Free the port, or: sitectl service set NAME --listen [IP:]PORT",
+    ),
+    Code(
+        "SW0207",
+        "A TLS credential that was replaced by a bad one",
+        "The new files cannot be used. The old ones serve on until they expire.",
+        "Correct the files, as the text says; sitectl service set NAME --tls-cert FOLDER",
+    ),
+    Code(
+        "SW0208",
+        "The console is not served",
+        "Its address cannot be bound, or it has no certificate. Traffic is not concerned; it is "
+        "tried again every two seconds.",
+        "Free the port, or: sitectl update --console-bind 127.0.0.1:8011",
+    ),
+    Code(
+        "SW0209",
+        "Nobody can log in to the console",
+        "It asks for a login and has no user whose password counts: there is no file, or others "
+        "may read it.",
+        "sitectl update --enable-console --console-user admin",
+    ),
+    Code(
+        "SW0301",
+        "Targets of a service that nobody declares",
+        "A connector attaches targets to a service, and no site says that there is such a service.",
+        "sitectl service create NAME PORT",
+    ),
+    Code(
+        "SW0302",
+        "A target without a port",
+        "The service has more ports than the connector's target.",
+        "Give one port for each port of the service, in its order",
+    ),
+    Code(
+        "SW0303",
+        "A service that would call itself",
+        "A target of the service is the address that this site would listen on; it does not listen "
+        "there.",
+        "sitectl service set NAME --listen 127.0.0.2:PORT, or move the target",
+    ),
+    Code(
+        "SW0304",
+        "A service that is declared differently by several sites",
+        "The oldest declaration counts everywhere.",
+        "Make the others alike, or remove them",
+    ),
+    Code(
+        "SW0305",
+        "Too much to tell",
+        "This site has more services than the network is told of; those beyond are for this site "
+        "alone.",
+        "Remove services that nobody uses: sitectl service status",
+    ),
+    Code(
+        "SW0306",
+        "The PROXY protocol on a service that is not tcp",
+        "Targets are told the client's address by X-Forwarded-For instead.",
+        "Remove proxyProtocol from the connector",
+    ),
+    Code(
+        "SW0307",
+        "A health path on a tcp service",
+        "Only http and http2 targets are asked for a path; these are checked by connecting.",
+        "Remove the path from the connector's health",
+    ),
+    Code(
+        "SW0308",
+        "A policy that this version does not know",
+        "The service is declared with a policy of another version. Here `fill` is used.",
+        "Use one version at all sites, or another policy: sitectl service set NAME --policy fill",
+    ),
+    Code(
+        "SW0309",
+        "A service without a ready target",
+        "No site that is reached has a ready target: every request is refused with `no-route`.",
+        "See why: sitectl service status NAME; what a target said is under ERROR",
+    ),
+    Code(
+        "SW0310",
+        "More services than an edge router holds",
+        "Those beyond have no other site here.",
+        "Name the services that are used here, or: routerMode: interior",
+    ),
+    Code(
+        "SW0311",
+        "Another mode is wanted",
+        "routerMode was changed, which takes another start.",
+        "sitectl stop, then sitectl start",
+    ),
+    Code(
+        "SW0312",
+        "Weights for names that no site has",
+        "Sites without a weight get only what the others cannot take.",
+        "sitectl network status; then sitectl service set NAME --weight SITE=N",
+    ),
+    Code(
+        "SW0313",
+        "A policy for a service that nobody declares",
+        "It has no effect.",
+        "sitectl service create NAME PORT, or remove the policy",
+    ),
+    Code(
+        "SW0317",
+        "A learnt capacity on a tcp service",
+        "`auto` is learnt from the latency of answers, which tcp has none of. It counts as "
+        "no capacity stated.",
+        "State a number of connections: sitectl service bind … --capacity N",
+    ),
+    Code(
+        "SW0318",
+        "Rules that name what two sites are called",
+        "A name that two sites bear stands for neither.",
+        "Use the id: sitectl network status",
+    ),
+    Code(
+        "SW0319",
+        "Terms of links that find no room",
+        "The network allows nothing to the sites that are named.",
+        "Let sites in on the same terms, or on fewer patterns",
+    ),
+)
+
+NETWORK: Final = (
+    Code(
+        "SW0401",
+        "A copy of this site runs elsewhere",
+        "Two routers have one identity: a state directory was copied or a backup restored. The "
+        "later one is kept out.",
+        "Stop one of the two; for another site: sitectl delete, then sitectl init",
+    ),
+    Code(
+        "SW0402",
+        "A certificate ends soon",
+        "It should have been renewed by itself long before, or it is one that only you can renew.",
+        "As the text says: sitectl link renew NAME, a new token, or new files",
+    ),
+    Code(
+        "SW0403",
+        "Two sites of one name",
+        "They are shown with the begin of their ids; rules and weights by that name mean neither.",
+        "Give one of them another name: sitectl delete, then sitectl init NAME",
+    ),
+    Code(
+        "SW0404",
+        "A link was refused",
+        "The other site does not let this one in: revoked, expired, or not what it issued.",
+        "sitectl link delete NAME, then link with a new token",
+    ),
+)

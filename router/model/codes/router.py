@@ -1,0 +1,81 @@
+"""SW0603 and SW066x to SW068x: the router itself, its certificates and its neighbours."""
+
+from typing import Final
+
+from router.model.codes.code import Code
+
+CODES: Final = (
+    Code(
+        "SW0603",
+        "Memory is short",
+        "New requests are refused here until some is free again; other sites take them.",
+        "Give it more (memoryLimit, the pod's limit), or find who does not read: sitectl status",
+    ),
+    Code(
+        "SW0660",
+        "A link waits for a clock",
+        "A certificate is not valid yet, or not any more, by the clock of one of the two hosts.",
+        "Set that clock right (chronyc tracking); the link comes up by itself",
+    ),
+    Code(
+        "SW0661",
+        "This host's clock and the site's CA do not agree",
+        "Sites with a right clock may not link here.",
+        "Set this host's clock right; see sitectl ca status",
+    ),
+    Code(
+        "SW0662",
+        "What must be remembered cannot be written",
+        "The router serves, and would start again with what it knew before.",
+        "Free space on that disk and look at its permissions: df -h, df -i, ls -ld",
+    ),
+    Code(
+        "SW0663",
+        "Lines of the log are lost",
+        "The disk takes none.",
+        "Free space on that disk and look at its permissions",
+    ),
+    Code(
+        "SW0664",
+        "This site's own certificate was not renewed",
+        "Other sites will refuse it when it ends.",
+        "Free space on that disk and look at its permissions; it is tried every minute",
+    ),
+    Code(
+        "SW0665",
+        "A neighbour runs twice with one identity",
+        "The later copy is kept out; the text says where both run.",
+        "Stop one of the two; see docs/backup.md",
+    ),
+    Code(
+        "SW0670",
+        "A link's certificate was not renewed",
+        "The site that issued it did not answer, or refused.",
+        "Look at that site, then: sitectl link renew NAME",
+    ),
+    Code(
+        "SW0672",
+        "A site tells some this and others that",
+        "It signed two different things with one number: it runs twice, or it lies. All sites use "
+        "the same one of the two.",
+        "Stop the copy, or end its access where it is linked: sitectl link delete NAME",
+    ),
+    Code(
+        "SW0673",
+        "A link that flaps",
+        "It went down so often that nothing is sent over it before it has stayed up for a while.",
+        "See why it goes down: sitectl events --code link-down",
+    ),
+    Code(
+        "SW0680",
+        "The replacement of the CA waits",
+        "Sites have not taken the new CA, or still have certificates of the old one.",
+        "Start and update those sites, or do not wait: sitectl ca rotate --now",
+    ),
+    Code(
+        "SW0681",
+        "The CA cannot be replaced",
+        "Its files cannot be written.",
+        "Free space on that disk and look at its permissions",
+    ),
+)

@@ -1,0 +1,113 @@
+"""Every code that an event can have: the tables of docs/events.md (`tests.events_table`).
+
+Besides these an event can have the code of a finding (``SW`` and digits), when documents that were
+just read have something wrong in them.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, Literal
+
+import msgspec
+
+EventKind = Literal["event", "audit"]
+"""``audit``: somebody did something. ``event``: something happened."""
+
+
+class EventCode(msgspec.Struct, frozen=True):
+    """``about``: what stands in its subject."""
+
+    code: str
+    kind: EventKind
+    about: str
+    meaning: str
+
+
+_ALL: Final = (
+    # Who did what.
+    EventCode("command", "audit", "router", "an order was carried out: stop, revoke, renew, …"),
+    EventCode("command-failed", "audit", "router", "an order was not carried out"),
+    EventCode("document-added", "audit", "document", "a document counts from now on"),
+    EventCode("document-changed", "audit", "document", "fields of a document have other values"),
+    EventCode("document-removed", "audit", "document", "a document is gone"),
+    EventCode("policy-changed", "audit", "document", "the policy of a service is another"),
+    EventCode("capacity-changed", "audit", "document", "a stated capacity is another"),
+    EventCode("token-made", "audit", "token", "a claim token was made here"),
+    EventCode("token-revoked", "audit", "token", "a claim token counts no more, or is deleted"),
+    EventCode("claim-redeemed", "audit", "token", "a site used a claim token of ours"),
+    EventCode("claim-refused", "audit", "token", "somebody used one that does not count"),
+    # Load.
+    EventCode("overflow-begun", "event", "service", "requests of this site go to other sites"),
+    EventCode("overflow-ended", "event", "service", "none did for a while; with figures"),
+    EventCode(
+        "rate-exceeded", "event", "service", "more a second is asked of this site than stated"
+    ),
+    EventCode("rate-kept", "event", "service", "it is below its resume mark again"),
+    EventCode("burst-saturated", "event", "burst", "a burst began"),
+    EventCode("burst-calm", "event", "burst", "a burst ended"),
+    EventCode("burst-hook-done", "event", "burst", "a hook of a burst ran"),
+    EventCode("burst-hook-failed", "event", "burst", "a hook of a burst failed"),
+    EventCode("memory-short", "event", "memory", "memory is short, load is shed"),
+    EventCode("memory-calm", "event", "memory", "it is not any more"),
+    # Targets and listeners.
+    EventCode("target-up", "event", "target", "a target is ready"),
+    EventCode("target-down", "event", "target", "a target that was ready is not; with the cause"),
+    EventCode("listener-failed", "event", "service", "a service has no listener here"),
+    EventCode("listener-bound", "event", "service", "it has one again"),
+    # Links and the network.
+    EventCode("console-up", "event", "console", "the console is served, and where"),
+    EventCode("console-down", "event", "console", "it is not, and why"),
+    EventCode("console-login", "audit", "console", "who logged in"),
+    EventCode("console-login-failed", "audit", "console", "a login that failed, from where"),
+    EventCode("link-up", "event", "site", "the first link to a neighbour is up"),
+    EventCode(
+        "link-down", "event", "site", "the last link to a neighbour went down; with the cause"
+    ),
+    EventCode("link-draining", "event", "site", "the last link to a neighbour takes nothing new"),
+    EventCode("link-failing", "event", "link", "a link that is dialled here does not come up"),
+    EventCode("link-refused", "event", "link or site", "one of the two ends refuses the other"),
+    EventCode("link-flapping", "event", "site", "a link went down too often to count at once"),
+    EventCode("link-steady", "event", "site", "it counts again"),
+    EventCode("link-rejoined", "event", "site", "a site was given a new certificate after long"),
+    EventCode("link-port-taken", "event", "links", "the link port cannot be bound"),
+    EventCode("link-refused-stream", "event", "site", "a neighbour asked for what it may not have"),
+    EventCode("export-refused", "event", "site", "a service was asked for that is not offered"),
+    EventCode(
+        "lsa-rejected", "event", "site", "a neighbour sent routing data that is not believed"
+    ),
+    EventCode("lsa-not-taken", "event", "site", "a neighbour on terms told of another site"),
+    EventCode(
+        "equivocation", "event", "site", "a site signed two different things with one number"
+    ),
+    EventCode("identity-conflict", "event", "site", "two routers have one identity"),
+    # Certificates and tokens.
+    EventCode("token-used", "event", "token", "a claim token has no uses left"),
+    EventCode("token-expired", "event", "token", "a claim token was not used up in time"),
+    EventCode("claim-accepted", "event", "link", "a claim of ours was redeemed at another site"),
+    EventCode("claim-failed", "event", "link", "it was not; with the cause"),
+    EventCode("certificate-renewed", "event", "link", "a link has a new certificate"),
+    EventCode("certificate-not-renewed", "event", "link", "a link could not get one"),
+    EventCode("leaf-not-renewed", "event", "site", "this site's own certificate was not renewed"),
+    EventCode("not-registered", "event", "site", "who linked could not be written down"),
+    EventCode("not-readmitted", "event", "site", "a claim could not undo a revocation"),
+    EventCode("revocations-damaged", "event", "site", "the list of revoked sites cannot be read"),
+    EventCode("ca-announced", "event", "ca", "a new CA is told to sites that link here"),
+    EventCode("ca-switched", "event", "ca", "the new CA issues"),
+    EventCode("ca-retired", "event", "ca", "the old CA is trusted no more"),
+    EventCode("ca-replaced", "event", "ca", "somebody replaced the CA"),
+    EventCode("ca-goes-on", "event", "ca", "its replacement goes on without some sites"),
+    EventCode("ca-not-kept", "event", "ca", "a new CA could not be written"),
+    EventCode("ca-damaged", "event", "ca", "the CA's files cannot be used"),
+    EventCode("clock-moved", "event", "clock", "this host's clock was set"),
+    # This router.
+    EventCode("router-started", "event", "router", "it serves; with version and process"),
+    EventCode("console-up", "event", "console", "it is served; with its address"),
+    EventCode("console-down", "event", "console", "it is not served; with the cause"),
+    EventCode("router-draining", "event", "router", "it was told to stop"),
+    EventCode("state-unsaved", "event", "state", "what must be remembered cannot be written"),
+    EventCode("state-saved", "event", "state", "it is written again"),
+    EventCode("access-log-lost", "event", "access log", "lines of it could not be written"),
+    EventCode("events-log-lost", "event", "events.log", "lines of it could not be written"),
+)
+
+EVENT_CODES: Final[Mapping[str, EventCode]] = MappingProxyType({one.code: one for one in _ALL})

@@ -1,0 +1,157 @@
+"""Who may use and offer what: rules of a site, terms of a link, and the patterns they are made of.
+
+A rule names sites, by pattern: a name, ``NAME@`` and the first 8 of an id, or an id. A name is no
+identity: while two live sites bear it, it stands for neither.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from router.model.ids import SiteId
+
+ALL = "*"
+"""The pattern of whatever there is, and the service of a Policy that holds for all services."""
+ID_CHARS, SHORT_ID_CHARS = 32, 8
+_HEX = frozenset("0123456789abcdef")
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Whether ``text`` is as ``pattern`` says: ``*`` any characters, ``?`` one, others themselves.
+
+    At most as many steps as both have characters: patterns and names come from other sites too,
+    thousands of them, and are judged with each new table.
+    """
+    if "?" in pattern:
+        return _matches_by_letters(pattern, text)
+    first, *middle = pattern.split("*")
+    if not middle:
+        return pattern == text
+    last = middle.pop()
+    at, end = len(first), len(text) - len(last)
+    if end < at or not text.startswith(first) or not text.endswith(last):
+        return False
+    for piece in middle:
+        at = text.find(piece, at, end)
+        if at < 0:
+            return False
+        at += len(piece)
+    return True
+
+
+def _matches_by_letters(pattern: str, text: str) -> bool:
+    """All ways to match at once: bit N of ``here`` says that the first N of ``letters`` did."""
+    letters = pattern.replace("*", "")
+    if len(letters) > len(text):
+        return False
+    stars, number = 0, 0  # Where any characters may come, and how many letters stand before.
+    for letter in pattern:
+        if letter == "*":
+            stars |= 1 << number
+        else:
+            number += 1
+    those = {letter: 0 for letter in letters}
+    for number, letter in enumerate(letters):
+        those[letter] |= 1 << number
+    anything = those["?"]
+    here = 1
+    for letter in text:
+        here = (here & (those.get(letter, 0) | anything)) << 1 | here & stars
+    return bool(here >> len(letters) & 1)
+
+
+def any_matches(patterns: Iterable[str] | None, text: str) -> bool:
+    """Whether one of ``patterns`` does; None: there is no limit."""
+    return patterns is None or any(matches(pattern, text) for pattern in patterns)
+
+
+class Party(msgspec.Struct, frozen=True):
+    """A site as rules see it. ``shown``: its name, or NAME@id8 while others bear that name."""
+
+    site: SiteId
+    shown: str
+
+    @property
+    def has_shared_name(self) -> bool:
+        """Its name alone says nothing."""
+        return self.shown.endswith(f"@{self.site[:SHORT_ID_CHARS]}")
+
+    @property
+    def whole_name(self) -> str:
+        """NAME@id8, which nobody else has by accident."""
+        suffix = f"@{self.site[:SHORT_ID_CHARS]}"
+        return self.shown if self.shown.endswith(suffix) else self.shown + suffix
+
+
+def is_id(pattern: str) -> bool:
+    """Whether it is a whole site id, and so no name."""
+    return len(pattern) == ID_CHARS and _HEX.issuperset(pattern)
+
+
+def names_site(pattern: str, party: Party) -> bool:
+    """Whether the pattern of a rule means ``party``."""
+    if pattern == ALL or pattern == party.site:
+        return True
+    if is_id(pattern):
+        return False
+    if "@" in pattern:
+        return matches(pattern, party.whole_name)
+    return not party.has_shared_name and matches(pattern, party.shown)
+
+
+def name_any(patterns: Iterable[str] | None, party: Party) -> bool:
+    """Whether a rule of these patterns names ``party``; None: no rule, so everybody."""
+    return patterns is None or any(names_site(pattern, party) for pattern in patterns)
+
+
+class Sharing(msgspec.Struct, frozen=True):
+    """The rules of one service at a site. None: no rule; ``()``: this site alone."""
+
+    export_to: tuple[str, ...] | None = None
+    import_from: tuple[str, ...] | None = None
+
+
+OPEN = Sharing()
+
+
+class SharingRules(msgspec.Struct, frozen=True):
+    """The rules of a site, by service; `ALL` is for those that say nothing themselves."""
+
+    services: Mapping[str, Sharing] = {}
+
+    def of(self, service: str) -> Sharing:
+        """What holds for ``service``."""
+        if not self.services:
+            return OPEN
+        own, usual = self.services.get(service, OPEN), self.services.get(ALL, OPEN)
+        return Sharing(
+            usual.export_to if own.export_to is None else own.export_to,
+            usual.import_from if own.import_from is None else own.import_from,
+        )
+
+
+class Terms(msgspec.Struct, frozen=True, array_like=True):
+    """Names of services that a site may declare, attach targets to (``export``) and ask for
+    (``import_``), by pattern. None: all; ``()``: none."""
+
+    declare: tuple[str, ...] | None = None
+    export: tuple[str, ...] | None = None
+    import_: tuple[str, ...] | None = None
+
+    def __or__(self, other: "Terms") -> "Terms":
+        """What either allows."""
+        return Terms(
+            _either(self.declare, other.declare),
+            _either(self.export, other.export),
+            _either(self.import_, other.import_),
+        )
+
+
+FREE = Terms()
+NOTHING = Terms((), (), ())
+
+
+def _either(one: tuple[str, ...] | None, other: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    if one is None or other is None:
+        return None
+    return tuple(sorted({*one, *other}))

@@ -1,0 +1,45 @@
+"""One direction between two connections that are both ours."""
+
+from router.model.limits import CLOSING_STALL_S
+from router.net.ports import Connection, Loss, Timer, Timers
+
+
+class Pipe:
+    """Hands what ``source`` receives to ``sink``. `ConnectionHandler` of ``source``.
+
+    The other direction is a pipe of its own. Who has ended and does not get the other's end in
+    time is cut: nothing here outlives what it leads to.
+    """
+
+    __slots__ = ("_sink", "_source", "_timer", "_timers")
+
+    def __init__(self, timers: Timers, source: Connection, sink: Connection) -> None:
+        self._timers = timers
+        self._source = source
+        self._sink = sink
+        self._timer: Timer | None = None
+
+    def received(self, data: memoryview) -> None:
+        """On to the sink, which says by the pipe of the other direction when it takes more."""
+        if not self._sink.send(data):
+            self._source.pause()
+
+    def ended(self) -> None:
+        """The source's end is the sink's."""
+        self._sink.finish()
+        self._timer = self._timers.call_at(self._timers.now() + CLOSING_STALL_S, self._cut)
+
+    def writable(self) -> None:
+        """The source takes more of what comes from the sink."""
+        self._sink.resume()
+
+    def lost(self, cause: Loss | None) -> None:
+        """With the source goes the sink."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if cause is not None:
+            self._sink.abort()
+
+    def _cut(self) -> None:
+        self._source.abort()
+        self._sink.abort()

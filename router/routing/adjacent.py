@@ -1,0 +1,99 @@
+"""Our neighbours: what each costs, on which terms it was let in, and which of them count."""
+
+from collections.abc import Mapping
+
+from router.model.ids import RouterId, SiteId
+from router.model.limits import ADJACENCIES_MAX
+from router.model.sharing import FREE, Terms
+from router.routing.damping import FlapDamping
+from router.routing.leaves import unstated
+from router.routing.lsa import Adjacency, Node
+from router.routing.spf import clamp_cost
+
+
+class Neighbours:
+    """Owns our adjacencies. ``damping`` says which of them flap, and so do not count."""
+
+    __slots__ = ("_adjacencies", "_edges", "_own", "_terms", "damping", "refused")
+
+    def __init__(self, own: SiteId) -> None:
+        self._own = own
+        self._adjacencies: dict[RouterId, Adjacency] = {}
+        self._terms: dict[RouterId, Terms] = {}  # Of these: who is in on terms.
+        self._edges: dict[RouterId, Node] = {}  # Of these: who speaks of itself and is told no LSA.
+        self.damping = FlapDamping()
+        self.refused = 0
+
+    def __contains__(self, router: RouterId) -> bool:
+        return router in self._adjacencies
+
+    def __len__(self) -> int:
+        return len(self._adjacencies)
+
+    @property
+    def terms(self) -> Mapping[RouterId, Terms]:
+        """Of those that are in on any."""
+        return self._terms
+
+    def node(self, router: RouterId) -> Node:
+        """Of one that is there."""
+        return Node(router, self._adjacencies[router].site)
+
+    def edge(self, router: RouterId) -> Node | None:
+        """It, if it is an edge."""
+        return self._edges.get(router)
+
+    def counting(self) -> list[Adjacency]:
+        """Sorted; but those that flap."""
+        counting = sorted(router for router in self._adjacencies if router not in self.damping)
+        return [self._adjacencies[router] for router in counting]
+
+    def unstated(self) -> list[RouterId]:
+        """Those that are in on terms which find no room in our LSA: others allow them nothing."""
+        return unstated(self.counting(), self._terms)
+
+    def came(
+        self, router: RouterId, site: SiteId, cost: int, terms: Terms, *, is_edge: bool
+    ) -> bool:
+        """It is up. False, and it was counted: there is no room for another."""
+        if router not in self._adjacencies and len(self._adjacencies) >= ADJACENCIES_MAX:
+            self.refused += 1
+            return False
+        self._put(router, site, cost)
+        self._note_terms(router, terms)
+        self._edges.pop(router, None)
+        if is_edge:
+            self._edges[router] = Node(router, site)
+        return True
+
+    def went(self, router: RouterId) -> bool:
+        """It is down. False: it was not there."""
+        if self._adjacencies.pop(router, None) is None:
+            return False
+        self._edges.pop(router, None)
+        self._terms.pop(router, None)
+        return True
+
+    def set_terms(self, router: RouterId, terms: Terms) -> bool:
+        """It is in on others now. False: nothing changed."""
+        if router not in self._adjacencies or self._terms.get(router, FREE) == terms:
+            return False
+        self._note_terms(router, terms)
+        return True
+
+    def set_cost(self, router: RouterId, cost: int) -> bool:
+        """False: it is not there."""
+        known = self._adjacencies.get(router)
+        if known is None:
+            return False
+        self._put(router, known.site, cost)
+        return True
+
+    def _put(self, router: RouterId, site: SiteId, cost: int) -> None:
+        clamped = clamp_cost(cost, same_site=site == self._own)
+        self._adjacencies[router] = Adjacency(router, site, clamped)
+
+    def _note_terms(self, router: RouterId, terms: Terms) -> None:
+        self._terms.pop(router, None)
+        if terms != FREE:
+            self._terms[router] = terms

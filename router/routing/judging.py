@@ -1,0 +1,164 @@
+"""What neighbours say: which LSA is believed, stored, acknowledged and passed on."""
+
+from router.model.ids import RouterId
+from router.routing.adjacent import Neighbours
+from router.routing.equivocation import Equivocators, says_otherwise
+from router.routing.events import (
+    ForeignLsa,
+    LsaRejected,
+    OriginEquivocated,
+    RoutingEvent,
+    ack_of,
+)
+from router.routing.flood import Flooding
+from router.routing.lsa import (
+    Lsa,
+    LsaFault,
+    LsaKey,
+    Node,
+    ReceivedLsa,
+    decode_lsa,
+    edge_fault,
+    signature_fault,
+)
+from router.routing.lsdb import Change, Lsdb, Standing
+from router.routing.own_lsa import OwnLsa
+from router.routing.ports import Identity
+from router.routing.routes import Routes
+
+
+class Judging:
+    """Takes parts in. ``over_budget`` and ``rejected`` count those that it did not take."""
+
+    __slots__ = (
+        "_equivocators",
+        "_flooding",
+        "_identity",
+        "_lsdb",
+        "_neighbours",
+        "_node",
+        "_own",
+        "_routes",
+        "over_budget",
+        "received",
+        "rejected",
+    )
+
+    def __init__(
+        self,
+        identity: Identity,
+        lsdb: Lsdb,
+        flooding: Flooding,
+        neighbours: Neighbours,
+        own: OwnLsa,
+        routes: Routes,
+    ) -> None:
+        self._identity = identity
+        self._node = Node(identity.router, identity.site)
+        self._lsdb, self._flooding = lsdb, flooding
+        self._neighbours, self._own, self._routes = neighbours, own, routes
+        self._equivocators = Equivocators()
+        self.received = self.rejected = self.over_budget = 0
+
+    def receive_lsa(self, from_router: RouterId, signed: bytes, now: float) -> list[RoutingEvent]:
+        """See `RoutingCore.receive_lsa`."""
+        if from_router not in self._neighbours:
+            return []
+        self.received += 1
+        received = decode_lsa(signed)
+        if isinstance(received, LsaFault):
+            return self._rejected(from_router, received)
+        lsa = received.lsa
+        edge = self._neighbours.edge(from_router)
+        foreign = edge_fault(lsa, edge) if edge else None
+        if foreign:
+            return self._rejected(from_router, foreign)
+        if lsa.node == self._node:
+            return self._receive_own(from_router, received, now)
+        neighbour = self._neighbours.node(from_router)
+        if from_router in self._neighbours.terms and lsa.site != neighbour.site:
+            # What a site on terms tells of others is no news: it is never crossed.
+            return [ack_of(lsa, from_router), ForeignLsa(from_router, lsa.site)]
+        standing = self._lsdb.standing(lsa, signed)
+        if standing in (Standing.SAME, Standing.OBSOLETE):
+            return self._ack(from_router, lsa, now)
+        if not self._may_judge(from_router, lsa.key, now):
+            return []
+        fault = signature_fault(received, self._identity)
+        if fault:
+            return self._rejected(from_router, fault)
+        lies = self._equivocation(received, now)
+        if standing is Standing.OLDER:
+            return [*lies, *self._flooding.answer(from_router, lsa.key)]
+        if not self._store(received, now):
+            return []
+        return [
+            *lies,
+            *self._ack(from_router, lsa, now),
+            *self._flooding.flood([lsa.key], now, but=from_router),
+        ]
+
+    def _receive_own(
+        self, from_router: RouterId, received: ReceivedLsa, now: float
+    ) -> list[RoutingEvent]:
+        """Our own words, those of a former life, or those of a twin that lives."""
+        lsa = received.lsa
+        mine = self._lsdb.get(lsa.key)
+        if mine and lsa.newness < mine[0].newness and not self._own.is_withdrawn:
+            if not self._may_judge(from_router, lsa.key, now):
+                return []
+            return [*self._flooding.answer(from_router, lsa.key)]
+        is_old = self._own.is_ours(lsa) or (mine is None and self._own.is_past(lsa))
+        needs_no_word = is_old or self._own.is_withdrawn
+        if needs_no_word:
+            return self._ack(from_router, lsa, now)
+        if not self._may_judge(from_router, lsa.key, now):
+            return []
+        fault = signature_fault(received, self._identity)
+        if fault:
+            return self._rejected(from_router, fault)
+        events: list[RoutingEvent] = [*self._own.overtake(lsa, now)]
+        if self._own.is_withdrawn:
+            return [*events, *self._routes.compute(now)]
+        events += self._flooding.send_now(self._own.originate(now, whole=True), now)
+        return events
+
+    def _may_judge(self, from_router: RouterId, key: LsaKey, now: float) -> bool:
+        if self._flooding.may_judge(from_router, key, now):
+            return True
+        self.over_budget += 1
+        return False
+
+    def _store(self, received: ReceivedLsa, now: float) -> bool:
+        """Whether there is room for it."""
+        if not self._lsdb.make_room(received.lsa.node, self._routes.paths.keys()):
+            self.over_budget += 1
+            return False
+        match self._lsdb.store(received.lsa, received.signed, now):
+            case Change.TOPOLOGY:
+                self._routes.pace.paths_changed(now)
+            case Change.SERVICES:
+                self._routes.pace.services_changed(len(self._lsdb), now)
+            case Change.NOTHING:
+                pass
+        return True
+
+    def _equivocation(self, received: ReceivedLsa, now: float) -> list[RoutingEvent]:
+        """What to tell of the origin of a verified part, beside which we hold one of its number."""
+        lsa = received.lsa
+        stored = self._lsdb.get(lsa.key)
+        if stored is None or stored[0].newness != lsa.newness:
+            return []
+        if not says_otherwise(received, stored[1]) or not self._equivocators.is_news(lsa.node, now):
+            return []
+        return [OriginEquivocated(site=lsa.site, router=lsa.router)]
+
+    def _ack(self, from_router: RouterId, lsa: Lsa, now: float) -> list[RoutingEvent]:
+        return [
+            ack_of(lsa, from_router),
+            *self._flooding.has_heard(from_router, lsa.key, lsa.newness, now),
+        ]
+
+    def _rejected(self, from_router: RouterId, fault: LsaFault) -> list[RoutingEvent]:
+        self.rejected += 1
+        return [LsaRejected(sender=from_router, code=fault.code, reason=fault.reason)]

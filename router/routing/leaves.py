@@ -1,0 +1,140 @@
+"""On what terms sites were let in, as those say in their LSAs who let them in.
+
+A router that accepted a link on terms states them at that adjacency, so all routers of a network
+find the same: a site may do what any of its adjacencies to other sites allows, and one that states
+nothing allows all. Nothing of others leads across a site by an adjacency that is on terms.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import reduce
+from operator import or_
+
+import msgspec
+
+from router.model.ids import RouterId, SiteId
+from router.model.limits import LSA_TERMS_BYTES_MAX
+from router.model.sharing import FREE, NOTHING, Terms
+from router.routing.lsa import Adjacency, Node
+from router.routing.spf import Graph, Hop
+
+_ENCODER = msgspec.msgpack.Encoder()
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """``terms`` by site, of those that are not free; ``on_terms``: adjacencies by which the
+    first router lets the second in on any."""
+
+    terms: Mapping[SiteId, Terms] = {}
+    on_terms: frozenset[Hop] = frozenset()
+
+    def of(self, site: SiteId) -> Terms:
+        """What ``site`` may do."""
+        return self.terms.get(site, FREE)
+
+
+EVERYBODY_IS_FREE = Standing()
+
+
+class Statement(msgspec.Struct, frozen=True):
+    """What a router says of its adjacencies; ``terms`` are those that they name."""
+
+    node: Node
+    adjacencies: tuple[Adjacency, ...]
+    terms: tuple[Terms, ...]
+
+
+def standing_of(
+    statements: Iterable[Statement],
+    graph: Graph,
+    own: SiteId,
+    before: Standing,
+    is_known: Callable[[SiteId], bool],
+) -> Standing:
+    """What follows from ``statements``, two-way adjacencies of ``graph`` alone.
+
+    A site without any now keeps what it had ``before`` for as long as it is known: what it declares
+    counts for a while, and must not count for more.
+    """
+    stated = list(statements)
+    if not before.terms and not any(one.terms for one in stated):
+        return EVERYBODY_IS_FREE
+    told_by: dict[SiteId, list[tuple[SiteId, Terms]]] = {}
+    told_of: set[SiteId] = set()
+    on_terms: set[Hop] = set()
+    for one in stated:
+        for adjacency in one.adjacencies:
+            there = Node(adjacency.router, adjacency.site)
+            if there.site == one.node.site or not graph.is_two_way(one.node, there):
+                continue
+            told = one.terms[adjacency.terms - 1] if adjacency.terms else FREE
+            told_by.setdefault(one.node.site, []).append((there.site, told))
+            told_of.add(there.site)
+            if told != FREE:
+                on_terms.add((one.node, there))
+    terms = _given(told_by, own)
+    for site in told_of - terms.keys():  # Nothing that we know leads there from here.
+        terms[site] = before.of(site)
+    kept = {
+        site: told for site, told in before.terms.items() if site not in terms and is_known(site)
+    }
+    limited = {site: told for site, told in terms.items() if told != FREE}
+    return Standing(kept | limited, frozenset(on_terms))
+
+
+def _given(
+    told_by: Mapping[SiteId, list[tuple[SiteId, Terms]]], own: SiteId
+) -> dict[SiteId, Terms]:
+    """What each site may do whom ``own`` is joined to, by what sites say that are free themselves.
+
+    One that is on terms gives no more than it has. For ``own`` all neighbours count: it can be on
+    terms at each of them, and here it is where we look from.
+    """
+    terms: dict[SiteId, Terms] = {}
+    sayers, seen = [own], {own}
+    while sayers:
+        sayer = sayers.pop()
+        for site, told in told_by.get(sayer, ()):
+            terms[site] = joined = terms.get(site, told) | told
+            if joined == FREE and site not in seen:
+                seen.add(site)
+                sayers.append(site)
+    behind = sorted(terms.keys() - seen)
+    while behind:
+        sayer = behind.pop(0)
+        for site, _ in told_by.get(sayer, ()):
+            if site not in terms:
+                terms[site] = terms[sayer]
+                behind.append(site)
+    of_own = [told for told_all in told_by.values() for site, told in told_all if site == own]
+    return terms | ({own: reduce(or_, of_own)} if of_own else {})
+
+
+def with_terms(
+    adjacencies: Collection[Adjacency], terms: Mapping[RouterId, Terms]
+) -> tuple[tuple[Adjacency, ...], tuple[Terms, ...]]:
+    """``adjacencies`` and the terms that they name, as they fit into part 0.
+
+    What finds no room there is stated as `NOTHING`: too much said allows nothing.
+    """
+    numbers: dict[Terms, int] = {}
+    filled = 0
+    told: list[Adjacency] = []
+    for adjacency in adjacencies:
+        stated = terms.get(adjacency.router)
+        if stated is None:
+            told.append(adjacency)
+            continue
+        size = len(_ENCODER.encode(stated))
+        if stated not in numbers and filled + size > LSA_TERMS_BYTES_MAX:
+            stated = NOTHING
+        if stated not in numbers:
+            numbers[stated] = len(numbers) + 1
+            filled += size
+        told.append(msgspec.structs.replace(adjacency, terms=numbers[stated]))
+    return tuple(told), tuple(numbers)
+
+
+def unstated(adjacencies: Collection[Adjacency], terms: Mapping[RouterId, Terms]) -> list[RouterId]:
+    """Those of ``adjacencies`` whose terms find no room: they are stated as `NOTHING`."""
+    told, stated = with_terms(adjacencies, terms)
+    return [one.router for one in told if one.terms and stated[one.terms - 1] != terms[one.router]]

@@ -1,0 +1,276 @@
+"""Load reports on their way to neighbours: the newest of each kind, within a budget per link.
+
+What waits is joined: of one service port at one router only the newest report is ever under way.
+So a link costs at most its budget, and what grows with the network is how old a figure may be.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from enum import IntEnum
+from heapq import heappop, heappush
+
+import msgspec
+
+from router.model.adverts import LoadReport
+from router.model.ids import RouterId, ServiceKey
+from router.model.limits import (
+    LOAD_BATCH_S,
+    LOAD_LINK_BURST_BYTES,
+    LOAD_LINK_BYTES_PER_S,
+    LOAD_MESSAGE_BYTES,
+    LOAD_NEAR_HOPS,
+    LOAD_REFRESH_BYTES_PER_S,
+    LOAD_REFRESH_S,
+    LOAD_REFRESH_S_MAX,
+    LOAD_REPORT_BYTES,
+    LOAD_REPORT_BYTES_MAX,
+    LOADS_PER_MESSAGE_MAX,
+)
+
+Pair = tuple[RouterId, ServiceKey]
+_ENCODER = msgspec.msgpack.Encoder()
+
+
+class Urgency(IntEnum):
+    """What is told first. Near: at most `LOAD_NEAR_HOPS` away, ourselves included."""
+
+    FLIP = 0
+    FAR_FLIP = 1
+    CHANGE = 2
+    FAR_CHANGE = 3
+    REFRESH = 4
+
+
+# Each turn takes one report of that urgency, or else of the first that has any: all have a share,
+# so that none waits for ever behind those before it.
+_TURNS = (
+    Urgency.FLIP,
+    Urgency.FAR_FLIP,
+    Urgency.FLIP,
+    Urgency.CHANGE,
+    Urgency.FLIP,
+    Urgency.FAR_FLIP,
+    Urgency.FAR_CHANGE,
+    Urgency.FLIP,
+    Urgency.CHANGE,
+    Urgency.REFRESH,
+)
+
+
+def urgency(before: LoadReport | None, report: LoadReport, hops: int) -> Urgency:
+    """How much ``report`` changes for whoever knows ``before``; its origin is ``hops`` away."""
+    is_near = hops <= LOAD_NEAR_HOPS
+    if before is None or _states(before) != _states(report):
+        return Urgency.FLIP if is_near else Urgency.FAR_FLIP
+    if _figures(before) == _figures(report):
+        return Urgency.REFRESH
+    return Urgency.CHANGE if is_near else Urgency.FAR_CHANGE
+
+
+def _states(report: LoadReport) -> tuple[bool, bool, int]:
+    """Full or free, none ready or some, and the state of its rate."""
+    is_full = report.capacity is not None and report.in_flight >= report.capacity
+    return is_full, report.targets_ready > 0, report.rate.state if report.rate else 0
+
+
+def _figures(report: LoadReport) -> tuple[object, ...]:
+    return report.in_flight, report.targets_ready, report.capacity, report.rate
+
+
+def refresh_s(pairs: int) -> float:
+    """The pause until all is told again, where so many service ports of routers are known."""
+    share_s = pairs * LOAD_REPORT_BYTES / LOAD_REFRESH_BYTES_PER_S
+    return min(max(LOAD_REFRESH_S, share_s), LOAD_REFRESH_S_MAX)
+
+
+class _Turns:
+    """Reports of one urgency: routers take turns, so that one with many cannot crowd others out."""
+
+    __slots__ = ("_by_router",)
+
+    def __init__(self) -> None:
+        self._by_router: OrderedDict[RouterId, OrderedDict[ServiceKey, LoadReport]] = OrderedDict()
+
+    def __bool__(self) -> bool:
+        return bool(self._by_router)
+
+    def put(self, key: ServiceKey, report: LoadReport) -> None:
+        """In the place of an older one, if there is one."""
+        self._by_router.setdefault(report.router, OrderedDict())[key] = report
+
+    def first(self) -> LoadReport:
+        return next(iter(next(iter(self._by_router.values())).values()))
+
+    def pop(self) -> None:
+        """Take the first away; its router comes last now."""
+        router, reports = self._by_router.popitem(last=False)
+        reports.popitem(last=False)
+        if reports:
+            self._by_router[router] = reports
+
+    def remove(self, pair: Pair) -> None:
+        router, key = pair
+        reports = self._by_router[router]
+        del reports[key]
+        if not reports:
+            del self._by_router[router]
+
+
+class LoadQueue:
+    """What one neighbour will be told."""
+
+    __slots__ = ("_at", "_sent_at", "_tokens", "_turn", "_turns", "_urgency")
+
+    def __init__(self, now: float) -> None:
+        self._turns = tuple(_Turns() for _ in Urgency)
+        self._urgency: dict[Pair, Urgency] = {}
+        self._tokens, self._at = float(LOAD_LINK_BURST_BYTES), now
+        self._sent_at = float("-inf")
+        self._turn = 0
+
+    def __len__(self) -> int:
+        return len(self._urgency)
+
+    def put(self, report: LoadReport, how: Urgency) -> None:
+        """Tell ``report`` soon. It replaces what waits of its service port, and never waits longer
+        than that would have."""
+        key = report.key
+        pair = (report.router, key)
+        waiting = self._urgency.get(pair)
+        if waiting is not None and how < waiting:
+            self._turns[waiting].remove(pair)
+            waiting = None
+        if waiting is None:
+            self._urgency[pair] = waiting = how
+        self._turns[waiting].put(key, report)
+
+    def keep(self, is_known: Callable[[RouterId, ServiceKey], bool]) -> None:
+        """Tell nothing of others any more."""
+        for pair in [pair for pair in self._urgency if not is_known(*pair)]:
+            self._turns[self._urgency.pop(pair)].remove(pair)
+
+    def ready_at(self, now: float) -> float | None:
+        """When `take` has something, for all that is known ``now``; None: nothing waits."""
+        if not self._urgency:
+            return None
+        if self._is_calm(now):
+            return now
+        needed = LOAD_MESSAGE_BYTES + LOAD_REPORT_BYTES_MAX
+        # A little late rather than a little early: a deadline that comes too soon would spin.
+        affordable_at = self._at + (needed - self._tokens) / LOAD_LINK_BYTES_PER_S + 1e-6
+        return max(self._sent_at + LOAD_BATCH_S, affordable_at)
+
+    def take(self, now: float) -> list[LoadReport]:
+        """What goes out now, most urgent first; it counts as told."""
+        if not self._urgency or not (
+            self._is_calm(now) or now >= self._sent_at + LOAD_BATCH_S - 1e-9
+        ):
+            return []
+        self._refill(now)
+        taken: list[LoadReport] = []
+        while self._urgency:
+            turns = self._next_turns()
+            report = turns.first()
+            cost = _size(report)
+            if len(taken) % LOADS_PER_MESSAGE_MAX == 0:
+                cost += LOAD_MESSAGE_BYTES
+            if cost > self._tokens:
+                break
+            self._tokens -= cost
+            turns.pop()
+            del self._urgency[report.router, report.key]
+            self._turn = (self._turn + 1) % len(_TURNS)
+            taken.append(report)
+        if taken:
+            self._sent_at = now
+        return taken
+
+    def _next_turns(self) -> _Turns:
+        preferred = self._turns[_TURNS[self._turn]]
+        return preferred or next(turns for turns in self._turns if turns)
+
+    def _is_calm(self, now: float) -> bool:
+        """Half of the burst is left: nothing needs to gather."""
+        gained = max(0.0, now - self._at) * LOAD_LINK_BYTES_PER_S
+        return self._tokens + gained >= LOAD_LINK_BURST_BYTES / 2
+
+    def _refill(self, now: float) -> None:
+        if now > self._at:
+            gained = (now - self._at) * LOAD_LINK_BYTES_PER_S
+            self._tokens = min(LOAD_LINK_BURST_BYTES, self._tokens + gained)
+            self._at = now
+
+
+class LoadPace:
+    """The queues of all neighbours. Pure: its owner sends what it answers, and wakes it in time.
+
+    A hub has hundreds: what is done for one report does not grow with them.
+    """
+
+    __slots__ = ("_deadlines", "_queues", "_waiting")
+
+    def __init__(self) -> None:
+        self._queues: dict[RouterId, LoadQueue] = {}
+        self._waiting: dict[RouterId, float] = {}  # Those with something to tell, and when.
+        # The same, earliest first; entries that `_waiting` does not have are left over.
+        self._deadlines: list[tuple[float, RouterId]] = []
+
+    @property
+    def pending(self) -> int:
+        """Reports that wait, for all neighbours together."""
+        return sum(len(self._queues[router]) for router in self._waiting)
+
+    def put(self, neighbour: RouterId, report: LoadReport, how: Urgency, now: float) -> None:
+        """Tell ``neighbour`` of ``report`` as soon as its link's budget lets it."""
+        queue = self._queues.get(neighbour)
+        if queue is None:
+            queue = self._queues[neighbour] = LoadQueue(now)
+        queue.put(report, how)
+        if neighbour not in self._waiting:
+            self._wait(neighbour, queue, now)
+
+    def forget(self, neighbour: RouterId) -> None:
+        """No link leads to it any more."""
+        self._queues.pop(neighbour, None)
+        self._waiting.pop(neighbour, None)
+
+    def keep(self, is_known: Callable[[RouterId, ServiceKey], bool]) -> None:
+        """Tell nothing any more of service ports of routers that are not known."""
+        for router in list(self._waiting):
+            self._queues[router].keep(is_known)
+            if not self._queues[router]:
+                del self._waiting[router]
+
+    def next_deadline(self) -> float | None:
+        """When to call `due`. None: all is told."""
+        deadlines = self._deadlines
+        while deadlines and self._waiting.get(deadlines[0][1]) != deadlines[0][0]:
+            heappop(deadlines)
+        return deadlines[0][0] if deadlines else None
+
+    def due(self, now: float) -> list[tuple[RouterId, list[LoadReport]]]:
+        """Whom to tell what now. Early, late and double calls are harmless."""
+        ready: list[RouterId] = []
+        while (at := self.next_deadline()) is not None and at <= now:
+            _, router = heappop(self._deadlines)
+            del self._waiting[router]
+            ready.append(router)
+        found: list[tuple[RouterId, list[LoadReport]]] = []
+        for router in ready:
+            queue = self._queues[router]
+            reports = queue.take(now)
+            if reports:
+                found.append((router, reports))
+            self._wait(router, queue, now)
+        return found
+
+    def _wait(self, router: RouterId, queue: LoadQueue, now: float) -> None:
+        at = queue.ready_at(now)
+        if at is not None:
+            self._waiting[router] = at
+            heappush(self._deadlines, (at, router))
+
+
+def _size(report: LoadReport) -> int:
+    """Bytes on the wire, its share of the message apart."""
+    return len(_ENCODER.encode(report))

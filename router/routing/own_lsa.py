@@ -1,0 +1,112 @@
+"""What this router says of itself: when its LSA is due, and what it does about former lives."""
+
+from router.model.adverts import TargetsAdvert
+from router.model.limits import COUNTER_MAX
+from router.routing.adjacent import Neighbours
+from router.routing.events import EpochRaised, IdentityConflict
+from router.routing.lsa import Lsa, LsaKey, Services
+from router.routing.lsdb import Lsdb
+from router.routing.origin import OwnOrigin
+from router.routing.rivals import Rivals
+
+
+class OwnLsa:
+    """Keeps our parts in ``lsdb`` as they should be. Sending them is for who asked."""
+
+    __slots__ = (
+        "_bodies",
+        "_lsdb",
+        "_neighbours",
+        "_origin",
+        "_rivals",
+        "adverts",
+        "has_news",
+        "is_draining",
+    )
+
+    def __init__(self, origin: OwnOrigin, lsdb: Lsdb, neighbours: Neighbours) -> None:
+        self._origin, self._lsdb, self._neighbours = origin, lsdb, neighbours
+        self._rivals = Rivals()
+        self._bodies: tuple[Services, ...] = ()
+        self.adverts: tuple[TargetsAdvert, ...] = ()
+        self.has_news = False
+        """It says something that nobody was told yet."""
+        self.is_draining = False
+
+    @property
+    def epoch(self) -> int:
+        return self._origin.epoch
+
+    @property
+    def originated(self) -> int:
+        """Parts, so far."""
+        return self._origin.originated
+
+    @property
+    def is_withdrawn(self) -> bool:
+        """A twin that started earlier lives: we say nothing any more."""
+        return self._rivals.is_withdrawn
+
+    def is_ours(self, lsa: Lsa) -> bool:
+        """Whether this process said it, by its birth."""
+        return (lsa.boot_epoch, lsa.boot_nonce) == self._origin.birth
+
+    def is_past(self, lsa: Lsa) -> bool:
+        """Whether its number is lower than the last one given."""
+        return lsa.newness < (self._origin.epoch, self._origin.sequence)
+
+    def next_deadline(self) -> float | None:
+        """When `due` has something to say."""
+        if not len(self._neighbours) or self.is_withdrawn:
+            return None
+        refresh_at = self._origin.refresh_at
+        if not self.has_news:
+            return refresh_at
+        may_at = self._origin.may_at
+        return may_at if refresh_at is None else min(refresh_at, may_at)
+
+    def set_bodies(self, bodies: tuple[Services, ...], adverts: tuple[TargetsAdvert, ...]) -> bool:
+        """What this router declares and attaches. False: nothing changed."""
+        if bodies == self._bodies:
+            return False
+        self._bodies, self.adverts = bodies, adverts
+        self.has_news = True
+        return True
+
+    def due(self, now: float) -> list[LsaKey]:
+        """Make what is due; the keys of it."""
+        refresh_at = self._origin.refresh_at
+        if refresh_at is not None and now >= refresh_at:
+            return self.originate(now, whole=True)
+        if self.has_news and now >= self._origin.may_at:
+            return self.originate(now)
+        return []
+
+    def originate(self, now: float, *, whole: bool = False) -> list[LsaKey]:
+        """Put what changed into the database; the keys of it. Alone there is nobody to tell."""
+        if not len(self._neighbours) or self.is_withdrawn:
+            return []
+        self.has_news = False
+        parts = self._origin.compose(
+            self._neighbours.counting(),
+            self._neighbours.terms,
+            self._bodies,
+            now,
+            draining=self.is_draining,
+            whole=whole,
+        )
+        for lsa, signed in parts:
+            self._lsdb.store(lsa, signed, now)
+        return [lsa.key for lsa, _ in parts]
+
+    def overtake(self, lsa: Lsa, now: float) -> list[IdentityConflict | EpochRaised]:
+        """Take a later epoch than ``lsa``, which another process with our ids has signed.
+
+        Unless that one lives and is the earlier of the two: then `is_withdrawn`.
+        """
+        conflict = self._rivals.heard(lsa, self._origin.epoch, self._origin.birth, now)
+        told: list[IdentityConflict | EpochRaised] = [] if conflict is None else [conflict]
+        if self.is_withdrawn:
+            return told
+        self._origin.epoch = min(lsa.epoch + 1, COUNTER_MAX)
+        return [*told, EpochRaised(self._origin.epoch)]

@@ -1,0 +1,179 @@
+"""From the database and our neighbours to paths, standing and the route table."""
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from router.model.adverts import Declaration
+from router.model.ids import SiteId
+from router.model.sharing import SharingRules
+from router.routing.adjacent import Neighbours
+from router.routing.events import RoutingEvent, TableChanged
+from router.routing.kept import KeptRouters
+from router.routing.last_way import Step, last_way
+from router.routing.leaves import EVERYBODY_IS_FREE, Statement, standing_of, with_terms
+from router.routing.lsa import Node
+from router.routing.lsdb import Lsdb
+from router.routing.own_lsa import OwnLsa
+from router.routing.pace import SpfPace
+from router.routing.ports import Identity
+from router.routing.spf import Graph, Route, Vertex, shortest_paths, vertex
+from router.routing.table import Own, RouteTable, build_table
+
+
+class Routes:
+    """Owns the graph, the paths and the table; ``pace`` says when they are computed again."""
+
+    __slots__ = (
+        "_declarations",
+        "_graph",
+        "_identity",
+        "_kept",
+        "_lsdb",
+        "_neighbours",
+        "_node",
+        "_own",
+        "_rules",
+        "_software",
+        "_standing",
+        "_stub",
+        "pace",
+        "paths",
+        "runs",
+        "table",
+    )
+
+    def __init__(
+        self,
+        identity: Identity,
+        lsdb: Lsdb,
+        neighbours: Neighbours,
+        own: OwnLsa,
+        *,
+        software: str,
+        stub: bool,
+        service_ttl_s: float,
+    ) -> None:
+        self._identity = identity
+        self._node = Node(identity.router, identity.site)
+        self._lsdb, self._neighbours, self._own = lsdb, neighbours, own
+        self._software, self._stub = software, stub
+        self._standing = EVERYBODY_IS_FREE
+        self._rules = SharingRules()
+        self._declarations: tuple[Declaration, ...] = ()
+        self._kept = KeptRouters(service_ttl_s)
+        self.pace = SpfPace()
+        self.runs = 0
+        self._graph = Graph({})
+        self.paths: Mapping[Node, Route] = shortest_paths(self._new_graph(), self._node)
+        """To all routers that are reached."""
+        self.table = self._new_table(1)
+        """The newest; the first one knows this site only."""
+
+    def set_rules(self, rules: SharingRules, now: float) -> list[RoutingEvent]:
+        """The table by these rules."""
+        if rules == self._rules:
+            return []
+        self._rules = rules
+        return self.rebuild(now)
+
+    def set_declarations(self, declared: tuple[Declaration, ...], now: float) -> list[RoutingEvent]:
+        """The table with what this site declares."""
+        if declared == self._declarations:
+            return []
+        self._declarations = declared
+        return self.rebuild(now)
+
+    def set_service_ttl(self, ttl_s: float, now: float) -> list[RoutingEvent]:
+        """The table without declarations that were kept for longer."""
+        self._kept.set_ttl(ttl_s)
+        return self.rebuild(now)
+
+    def next_deadline(self) -> float | None:
+        """When `handle_timeout` has something to do."""
+        times = (self.pace.at, self._kept.next_deadline())
+        return min((time for time in times if time is not None), default=None)
+
+    def handle_timeout(self, now: float) -> list[RoutingEvent]:
+        """Compute what is due."""
+        due, kept_until = self.pace.at, self._kept.next_deadline()
+        if due is not None and now >= due:
+            return self.compute(now) if self.pace.needs_paths else self.rebuild(now)
+        if kept_until is not None and now >= kept_until:
+            return self.rebuild(now)
+        return []
+
+    def compute(self, now: float) -> list[RoutingEvent]:
+        """Paths and table."""
+        self.runs += 1
+        self.pace.has_run(now)
+        before = self.paths
+        self.paths = shortest_paths(self._new_graph(), self._node)
+        self._kept.lost(before.keys() - self.paths.keys(), now)
+        self._neighbours.damping.other_ways_went(
+            lambda router: self._neighbours.node(router) in self.paths
+        )
+        return self.rebuild(now)
+
+    def rebuild(self, now: float) -> list[RoutingEvent]:
+        """The table for the paths we have; nothing if it says the same as before."""
+        if not self.pace.needs_paths:
+            self.pace.has_run(now)
+        self._kept.update(self.paths.keys(), now)
+        generation = self.table.generation
+        table = self._new_table(generation)
+        if table == self.table:
+            return []
+        self.table = msgspec.structs.replace(table, generation=generation + 1)
+        return [TableChanged(self.table)]
+
+    def last_way(self, site: SiteId) -> tuple[Step, ...]:
+        """The way to a site that is not reached, as it is remembered."""
+        return last_way(self._graph, self._node, site)
+
+    def _new_graph(self) -> Graph:
+        """Ours are the adjacencies of this moment, which may be newer than our LSA."""
+        told = () if self._own.is_withdrawn else self._neighbours.counting()
+        reported = {Node(one.router, one.site): one.cost for one in told}
+        vertices = {
+            origin.node: vertex(origin.node, origin.topology)
+            for origin in self._lsdb.origins()
+            if origin.topology
+        }
+        reported.pop(self._node, None)
+        vertices[self._node] = Vertex(not self._stub, reported)
+        graph = Graph(vertices)
+        self._standing = standing_of(
+            self._statements(), graph, self._node.site, self._standing, self._lsdb.knows_site
+        )
+        self._graph = graph.with_terms(self._standing.on_terms)
+        return self._graph
+
+    def _statements(self) -> Iterator[Statement]:
+        """What all say of their adjacencies, we as of this moment, as our LSA would say it."""
+        for origin in self._lsdb.origins():
+            if origin.topology and origin.node != self._node:
+                yield Statement(origin.node, origin.topology.adjacencies, origin.topology.terms)
+        if not self._own.is_withdrawn:
+            told, stated = with_terms(self._neighbours.counting(), self._neighbours.terms)
+            yield Statement(self._node, told, stated)
+
+    def _new_table(self, generation: int) -> RouteTable:
+        own = Own(
+            node=self._node,
+            name=self._identity.name,
+            version=self._software,
+            draining=self._own.is_draining,
+            declarations=self._declarations,
+            adjacencies=tuple(one.router for one in self._neighbours.counting()),
+            rules=self._rules,
+        )
+        return build_table(
+            own,
+            self._lsdb.origins(),
+            self._graph,
+            self.paths,
+            self.paths.keys() | self._kept.nodes,
+            generation=generation,
+            standing=self._standing,
+        )

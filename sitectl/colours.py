@@ -1,0 +1,49 @@
+"""Colours with a meaning, for people at a terminal; whoever sees none reads the same words."""
+
+import os
+import sys
+from typing import Final
+
+GOOD, WARN, BAD, QUIET, HEAD = "32", "33", "31", "2", "1"
+"""Parameters of SGR (ECMA-48, 8.3.117): as it should be, to look at, wrong, beside the point."""
+
+_WORDS: Final = (
+    (GOOD, "up ready bound chosen ok alive open healthy"),
+    (WARN, "connecting draining over degraded full soft-full stopped starting warning"),
+    (BAD, "down refused error unreachable no-target all-full no-route revoked expired"),
+    (QUIET, "dearer excluded none info used"),
+)
+_STATES: Final = {word: meant for meant, words in _WORDS for word in words.split()}
+_YES_IS: Final = {"READY": GOOD, "REACHABLE": GOOD, "DRAINING": WARN}
+_NO_IS: Final = {"READY": BAD, "REACHABLE": BAD}
+_WITH_STATES: Final = frozenset(
+    ("STATE", "VERDICT", "OUTCOME", "LISTENER", "READY", "REACHABLE", "DRAINING", "LEVEL")
+)
+
+
+def wanted() -> bool:
+    """Whether standard output is a terminal whose user takes colours (no-color.org)."""
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return sys.stdout.isatty() and not plain
+
+
+def paint(text: str, meaning: str) -> str:
+    """``text`` in the colour of ``meaning`` where colours are wanted."""
+    return painted(text, meaning) if wanted() else text
+
+
+def painted(text: str, meaning: str) -> str:
+    """``text`` in the colour of ``meaning``; an empty one has none."""
+    return f"\x1b[{meaning}m{text}\x1b[0m" if meaning and text else text
+
+
+def meaning(heading: str, word: str) -> str:
+    """What ``word`` means in a column; empty: it is no state."""
+    if heading == "ERROR":
+        return "" if word == "-" else BAD
+    if heading not in _WITH_STATES:
+        return ""
+    word = word.strip(",;:()")
+    if word in ("yes", "no"):
+        return (_YES_IS if word == "yes" else _NO_IS).get(heading, "")
+    return _STATES.get(word, "")

@@ -1,0 +1,45 @@
+"""`sitectl --help`: verbs in sections, by what one wants to do; and the verb that was meant."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+SECTIONS: Final = (
+    ("Site", "init run start stop status check health update delete"),
+    ("Links", "token link network ping ca revoke-access"),
+    ("Services", "service expose unexpose gateway sidecar burst"),
+    ("What happens", "top why events audit explain simulate"),
+    ("Documents", "apply get"),
+    ("Moving and mending", "backup restore migrate debug"),
+    ("This command", "completion switch version"),
+)
+_OTHERS: Final = "More"
+
+
+def sections(verbs: Mapping[str, str]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Titles, and under each the verbs of ``verbs`` (name and text) in the order of `SECTIONS`.
+
+    What no section names is under a title of its own, so that no verb is ever left out.
+    """
+    left = dict(verbs)
+    found = [
+        (title, [(name, left.pop(name)) for name in names.split() if name in left])
+        for title, names in SECTIONS
+    ]
+    return [(title, lines) for title, lines in (*found, (_OTHERS, list(left.items()))) if lines]
+
+
+def meant(typed: str, known: Iterable[str]) -> str:
+    """`` Did you mean 'status'?``; empty: nothing is near."""
+    import difflib
+
+    close = difflib.get_close_matches(typed, list(known), n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def first_example(text: str) -> str:
+    """The first command line in a verb's help, without what is said beside it; empty: none."""
+    for line in text.splitlines():
+        words = line.strip()
+        if line.startswith("  ") and words.startswith("sitectl "):
+            return words.split("   ")[0]
+    return ""

@@ -1,0 +1,131 @@
+"""Flags for with whom this site shares a service: ``--export-to`` and ``--import-from``."""
+
+import shlex
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import click
+import msgspec
+
+from router.model.sharing import ALL
+from router.model.specs import Document, SitePolicySpec
+from sitectl.capacity_flags import CapChange, policy_of_service
+from sitectl.failure import Exit, Failure, usage
+from sitectl.site import Site
+
+EVERYBODY, NOBODY = "all", "none"
+"""As values of either flag: the rule is withdrawn, and no site but this one."""
+
+
+class SharingFlags(msgspec.Struct, frozen=True):
+    """As given; empty: not given."""
+
+    export_to: tuple[str, ...] = ()
+    import_from: tuple[str, ...] = ()
+
+
+def sharing_flags(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Both as one argument ``sharing``."""
+
+    @wraps(function)
+    def gathered(*args: Any, **given: Any) -> Any:
+        flags = SharingFlags(given.pop("export_to"), given.pop("import_from"))
+        return function(*args, **given, sharing=flags)
+
+    for flag, text in (
+        ("--import-from", "Sites whose targets and declarations of it count here."),
+        ("--export-to", "Sites that what is here of the service is offered to."),
+    ):
+        metavar = f"SITE|{EVERYBODY}|{NOBODY}"
+        gathered = click.option(flag, metavar=metavar, multiple=True, help=text)(gathered)
+    return gathered
+
+
+def with_sharing(site: Site, name: str, cap: CapChange, flags: SharingFlags) -> CapChange:
+    """``cap`` and what the flags make of the Policy document of service ``name`` here."""
+    if flags == SharingFlags():
+        return cap
+    known = policy_of_service(site, name)
+    before: Any = SitePolicySpec(service=name)
+    if cap.put:
+        before = cap.put[0].spec
+    elif known is not None and not cap.gone:
+        before = known.spec
+    usual = policy_of_service(site, ALL) if name != ALL else None
+    changed: dict[str, Any] = {}
+    for field, given in zip(
+        flags.__struct_fields__, (flags.export_to, flags.import_from), strict=True
+    ):
+        if given:
+            rule = _rule(f"--{field.replace('_', '-')}", given)
+            stands = usual is not None and getattr(usual.spec, field) is not None
+            changed[field] = (ALL,) if rule is None and stands else rule
+    after = msgspec.structs.replace(before, **changed)
+    if after == SitePolicySpec(service=name):
+        return CapChange(gone=() if known is None else (known,))
+    return CapChange((Document("Policy", _document_name(site, name, known), after),))
+
+
+def _rule(flag: str, given: tuple[str, ...]) -> tuple[str, ...] | None:
+    """None: all sites. Failure: it names none."""
+    from router.documents.readers import SITE_PATTERN_HINT, is_site_pattern
+    from router.model.limits import SHARING_PATTERNS_MAX
+
+    words = list(dict.fromkeys(part for text in given for part in text.split(",")))
+    if words == [EVERYBODY]:
+        return None
+    if words == [NOBODY]:
+        return ()
+    if EVERYBODY in words or NOBODY in words:
+        raise usage(f"{flag}: {EVERYBODY} and {NOBODY} stand alone", f"{flag} {words[0]}")
+    for word in words:
+        if not is_site_pattern(word):
+            raise Failure(
+                Exit.USAGE, "SW0112", f"{flag}: {word!r} names no site", SITE_PATTERN_HINT
+            )
+    if len(words) > SHARING_PATTERNS_MAX:
+        reason = f"{flag}: {len(words)} sites, at most {SHARING_PATTERNS_MAX}"
+        raise Failure(Exit.USAGE, "SW0112", reason, "Use patterns with *")
+    return tuple(words)
+
+
+def _document_name(site: Site, name: str, known: Document | None) -> str:
+    if known is not None:
+        return known.name
+    if name != ALL:
+        return name
+    taken = {document.name for document in site.documents() if document.kind == "Policy"}
+    return next(
+        free for free in ("default", "all-services", "for-all-services") if free not in taken
+    )
+
+
+def where_to_look(site: Site, name: str) -> str:
+    """The next step when ``name`` is not known here: an import rule may be why."""
+    for whose in (name, ALL):
+        known = policy_of_service(site, whose)
+        spec = known.spec if known is not None else None
+        if isinstance(spec, SitePolicySpec) and spec.import_from is not None:
+            if spec.import_from == (ALL,):
+                break
+            rule = sharing_text(msgspec.structs.replace(spec, export_to=None))[0]
+            change = f"sitectl service set {shlex.quote(whose)} --import-from SITE"
+            return f"{change} ({site.name} {rule})"
+    return "sitectl service status"
+
+
+def sharing_text(spec: SitePolicySpec) -> list[str]:
+    """What the rules say, for people."""
+    told = []
+    if spec.export_to is not None:
+        told.append(f"exports it to {_named(spec.export_to)}")
+    if spec.import_from is not None:
+        told.append(f"takes it from {_named(spec.import_from)}")
+    return told
+
+
+def _named(rule: tuple[str, ...]) -> str:
+    if rule == (ALL,):
+        return "all sites"
+    return f"{' '.join(rule)} only" if rule else "no other site"

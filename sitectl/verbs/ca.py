@@ -1,0 +1,173 @@
+"""`ca rotate|status`: the certificate authority that a site admits its neighbours by."""
+
+import time
+from typing import Any
+
+import click
+
+from certs import certificates, clocks, rotation
+from certs.rotation import CaState
+from sitectl import output, store
+from sitectl.failure import Exit, Failure
+from sitectl.options import Settings, Verbs, wait_flag
+from sitectl.runtimes import presence
+from sitectl.site import Site
+
+
+@click.group("ca", cls=Verbs)
+def group() -> None:
+    """The site's certificate authority (CA), by which neighbours are admitted and know the site.
+
+    \b
+    Examples:
+      sitectl ca status
+      sitectl ca rotate
+    """
+
+
+@group.command("rotate")
+@click.option(
+    "--now", "hurried", is_flag=True, help="Wait for no site that is away, or cannot renew."
+)
+@wait_flag("Stay until the old CA is gone (exit 0) or out of time (6).")
+@click.pass_obj
+def rotate(settings: Settings, hurried: bool, wait: float | None) -> None:
+    """Replace the CA while all links stay up.
+
+    First every site that links here is told of the next CA, and both are trusted. Then the next one
+    issues, and the sites renew their certificates. Then the old one is gone. Each step comes as
+    soon as all sites are ready for it, and after 30 days whoever is not. The router does it by
+    itself when two thirds of the CA's life are over.
+
+    With --now, also on a rotation that is under way, sites that are away are left behind: those
+    that can renew rejoin by themselves, others need a new token.
+
+    \b
+    Examples:
+      sitectl ca rotate
+      sitectl ca rotate --now --wait 60
+    """
+    site = store.site_to_change(settings)
+    before = site.trust.ca()
+    after = site.trust.rotate(time.time(), hurried=hurried)
+    change = "unchanged" if after == before else "updated" if before.rotation else "created"
+    if change != "unchanged":
+        site.reload()
+    told = {
+        "created": f"{site.name} replaces its CA",
+        "updated": f"{site.name} waits no more for sites that are away",
+        "unchanged": f"{site.name} replaces its CA already, unchanged",
+    }[change]
+    if wait is not None:
+        _wait_until_gone(site, wait)
+        told += ", done"
+    output.report(settings, "Ca", site.name, change, told)
+    if wait is None:
+        output.note("Next: sitectl ca status")
+
+
+def _wait_until_gone(site: Site, wait_s: float) -> None:
+    if not site.admin.is_running():
+        raise Failure(
+            Exit.UNREACHABLE,
+            "unreachable",
+            "the router does not run: the rotation begins when it starts",
+            "sitectl start",
+        )
+    if presence.wait_until(lambda: site.trust.ca().rotation is None, wait_s, site.poll_s):
+        return
+    item = _item(site)
+    waiting = ", ".join(one["site"]["name"] for one in item["waiting"])
+    what = f"the old CA is not gone after {wait_s:g} s"
+    raise Failure(
+        Exit.TIMED_OUT,
+        "timed-out",
+        f"{what}, it waits for {waiting}" if waiting else what,
+        "sitectl ca status",
+        retryable=True,
+    )
+
+
+@group.command("status")
+@click.pass_obj
+def status(settings: Settings) -> None:
+    """The CA, how far its replacement is, whom that waits for, and what comes next.
+
+    \b
+    Examples:
+      sitectl ca status
+      sitectl ca status -o json
+    """
+    site = store.find_site(settings)
+    item = _item(site)
+    output.emit_item(settings, "Ca", item, lambda: settings.here(_text(item)))
+
+
+def _item(site: Site) -> dict[str, Any]:
+    """As the router tells it; without one, as it is kept."""
+    try:
+        item: dict[str, Any] = site.admin.get("/api/v1/ca")
+    except Failure as failure:
+        if not site.degrades(failure):
+            raise
+        output.note(f"stopped: {failure.message}; nobody can tell whom it waits for")
+        return _kept(site.trust.ca())
+    return item
+
+
+def _kept(state: CaState) -> dict[str, Any]:
+    found = state.rotation
+    return {
+        "phase": found.phase if found is not None else "one",
+        "since": clocks.utc(found.since) if found is not None else None,
+        "until": None,
+        "next": rotation.next_of(found),
+        "hurried": found is not None and found.hurried,
+        "certificates": [
+            {
+                "role": role,
+                "fingerprint": certificates.fingerprint(pem),
+                "expires": clocks.utc(certificates.expires_at(pem)),
+            }
+            for role, pem in rotation.roles(state)
+        ],
+        "waiting": [],
+    }
+
+
+_PHASES = {
+    "one": "one CA",
+    "announced": "announced: both CAs are trusted, the one before the next issues",
+    "switched": "switched: both CAs are trusted, the new one issues",
+}
+
+
+def _text(item: dict[str, Any]) -> str:
+    safe = output.safe
+    since = f", since {item['since']}" if item.get("since") else ""
+    lines = [f"Phase:  {_PHASES.get(str(item['phase']), safe(item['phase']))}{safe(since)}"]
+    until = f", at the latest {item['until']}" if item.get("until") else ""
+    lines.append(f"Next:   {safe(item['next'])}{safe(until)}")
+    lines.append("")
+    lines.append(
+        output.rows(
+            ("CA", "EXPIRES", "FINGERPRINT (SHA-256)"),
+            [(one["role"], one["expires"], one["fingerprint"]) for one in item["certificates"]],
+        )
+    )
+    if item["waiting"]:
+        lines.append("")
+
+        def told(one: dict[str, Any]) -> bool | None:
+            return one["renews"] if one["connected"] else None  # It says so when it links.
+
+        lines.append(
+            output.rows(
+                ("WAITS FOR", "LINKED", "TAKES IT BY ITSELF"),
+                [
+                    (one["site"]["name"] or one["site"]["id"], one["connected"], told(one))
+                    for one in item["waiting"]
+                ],
+            )
+        )
+    return "\n".join(lines)

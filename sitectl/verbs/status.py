@@ -1,0 +1,134 @@
+"""`status`: the site in a few lines."""
+
+from typing import Any
+
+import click
+
+from sitectl import ages, colours, history, output, store
+from sitectl.failure import Exit, Failure, doc_of
+from sitectl.options import Settings, Verb
+from sitectl.watching import Picture, show, watch_flag
+
+
+@click.command(cls=Verb)
+@click.option("-v", "--verbose", is_flag=True, hidden=True)
+@watch_flag
+@click.pass_context
+def status(ctx: click.Context, verbose: bool, watch: float | None) -> None:
+    """The site in a few lines; exit 3 when it runs with problems, 8 when its router is mute.
+
+    \b
+    Examples:
+      sitectl status
+      sitectl status --watch 5
+      kubectl exec deploy/spillway-router -- sitectl status
+    """
+    settings = ctx.ensure_object(Settings)
+    show(ctx, lambda: _look(settings), watch)
+
+
+def _look(settings: Settings) -> Picture:
+    site = store.find_site(settings)
+    unanswered: Failure | None = None
+    try:
+        item = site.admin.get("/api/v1/status")
+        running = True
+    except Failure as failure:
+        if not site.degrades(failure):
+            raise
+        item, running = site.last_status(failure), False
+        unanswered = site.unanswered(failure)
+        if unanswered is not None:
+            item["unreachable"] = failure.message
+    if running and (item.get("console") or {}).get("url"):
+        item["console"] = site.console_of(item["console"])
+    runtime = site.runtime()
+    item |= {"runtime": runtime} if runtime else {}
+    for problem in (*(item.get("problems") or ()), *(item.get("notes") or ())):
+        problem["doc"] = doc_of(problem["code"])
+    load = ""
+    if running and history.people_look(settings):
+        load = _load(site.admin, int(item.get("services") or 0))
+    code = Exit.OK if running else site.without_router
+    if running and (item.get("problems") or not item.get("ready")):
+        code = Exit.DEGRADED
+    return Picture(
+        "Status",
+        {"item": item},
+        lambda: settings.here(_text(item, load, running=running)),
+        code,
+        unanswered,
+    )
+
+
+def _load(door: Any, services: int) -> str:
+    """Requests a second of all services in the last minutes; empty: not known."""
+    if not 0 < services <= history.SERVICES_MAX:
+        return ""
+    histories = history.of(door)
+    rates = history.together(histories)
+    if not rates:
+        return ""
+    reach = f"{history.minutes(histories):.0f} min"
+    return f"{history.drawn(rates, 24)} {rates[-1]:.3g} requests/s, last {reach}"
+
+
+def _state(item: dict[str, Any], running: bool) -> str:
+    if not running:
+        return _without_router(item)
+    state = colours.paint("ready", colours.GOOD)
+    if not item.get("ready"):
+        state = colours.paint("not ready", colours.BAD)
+    if item.get("problems"):
+        state += f", {colours.paint('degraded', colours.WARN)}"
+    return state
+
+
+def _text(item: dict[str, Any], load: str, *, running: bool) -> str:
+    lines = [
+        f"Site:     {output.safe(item.get('name'))} ({output.safe(item.get('id') or 'no id yet')})",
+        f"State:    {_state(item, running)}",
+    ]
+    if item.get("mode"):
+        mode, version = output.safe(item["mode"]), output.safe(item.get("version"))
+        lines.append(f"Mode:     {mode}, version {version}")
+    runtime = item.get("runtime")
+    if runtime:
+        told = [runtime.get(key) for key in ("unit", "container", "state", "health", "error")]
+        lines.append(
+            f"Run by:   {output.safe(', '.join([runtime['runtime'], *filter(None, told)]))}"
+        )
+    if running:
+        lines.append(f"Uptime:   {ages.age(float(item.get('uptime_s') or 0))}")
+    lines.append(
+        f"Network:  {output.count(item.get('sites'), 'site')}, "
+        f"{output.count(item.get('links'), 'link')}, "
+        f"{output.count(item.get('services'), 'service')}"
+    )
+    if load:
+        lines.append(f"Load:     {load}")
+    if running and item.get("replicas", 1) > 1:
+        lines.append(f"Routers:  {item['replicas']} of this site, linked to each other")
+    console = item.get("console") or {}
+    if console.get("url"):
+        lines.append(f"Console:  {output.safe(console['url'])}")
+    for problem in item.get("problems") or []:
+        since = f" (since {output.safe(problem['since'])})" if problem.get("since") else ""
+        code = colours.paint(output.safe(problem["code"]), colours.WARN)
+        lines.append(f"Problem:  {code} {output.safe(problem['message'])}{since}")
+        if problem.get("hint"):
+            lines.append(f"          Next: {output.safe(problem['hint'])}")
+    return "\n".join(lines)
+
+
+def _without_router(item: dict[str, Any]) -> str:
+    """What people read when no router answers; ``age_s``: only where somebody else keeps it."""
+    if item.get("unreachable"):
+        mute = colours.paint("unreachable", colours.BAD)
+        return f"{mute}: the router runs and does not answer; this is what is configured"
+    if "age_s" not in item:
+        stopped = colours.paint("stopped", colours.WARN)
+        return f"{stopped}; this is what is configured\n          Next: sitectl start"
+    if item["age_s"] is None:
+        return "no router answers; this is what is configured"
+    return f"no router answers; stale: this was so {ages.age(item['age_s'])} ago"

@@ -1,0 +1,434 @@
+"""What a scripted router tells: whole pictures of a network, from nothing at all to 100 sites."""
+
+import heapq
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from router.admin.history_views import HistorySample, HistorySite, ServiceHistory
+from router.admin.live_views import ClaimedView, Live, ServiceNow, TokenView
+from router.admin.views import (
+    CaCertificateView,
+    CaView,
+    LinkView,
+    ListenerView,
+    NeighbourCost,
+    ServiceSite,
+    ServiceView,
+    SiteName,
+    SiteView,
+    Status,
+    TargetView,
+)
+from router.model.events import Problem
+
+HERE = "east"
+EPOCH = datetime(2026, 11, 20, 9, 41, tzinfo=UTC)
+"""When all pictures are taken, by the router's clock, which is not that of the browser."""
+
+
+def moment(seconds: float = 0.0) -> str:
+    """UTC ISO 8601 of ``seconds`` after the picture."""
+    return (EPOCH + timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z")
+
+
+def id_of(name: str) -> str:
+    """A site's id, the same one for the same name."""
+    return name.encode().hex().ljust(32, "0")[:32]
+
+
+def a_link(name: str, neighbour: str, **changes: Any) -> LinkView:
+    link = LinkView(
+        name=name,
+        neighbour=SiteName(neighbour, id_of(neighbour)),
+        direction="outgoing",
+        cost=5,
+        state="up",
+        since=moment(-7200),
+        rtt_ms=12.4,
+        lanes=2,
+        streams=3,
+        error="",
+        certificate_expires=moment(6 * 86_400),
+        endpoint=f"{neighbour}.example:55671",
+        certificate="ab" * 32,
+    )
+    return msgspec.structs.replace(link, **changes)
+
+
+def a_site(name: str, path_cost: int | None, **changes: Any) -> SiteView:
+    """A site; ``neighbours`` as pairs of name and cost."""
+    neighbours = changes.pop("neighbours", ())
+    site = SiteView(
+        name=name,
+        id=id_of(name),
+        path_cost=path_cost,
+        next_hops=(),
+        neighbours=tuple(NeighbourCost(site=other, cost=cost) for other, cost in neighbours),
+        services=("shop",),
+        reachable=path_cost is not None,
+        version="0.1.0",
+    )
+    return msgspec.structs.replace(site, **changes)
+
+
+def a_part(site: str, path_cost: int, **changes: Any) -> ServiceSite:
+    """A site's part in a service."""
+    part = ServiceSite(
+        site=site,
+        id=id_of(site),
+        local=site == HERE,
+        path_cost=path_cost,
+        targets_ready=2,
+        capacity=20,
+        capacity_kind="concurrency",
+        in_flight=4,
+        draining=False,
+        age_s=0.0 if site == HERE else 0.8,
+    )
+    return msgspec.structs.replace(part, **changes)
+
+
+def a_target(name: str, **changes: Any) -> TargetView:
+    target = TargetView(
+        site=HERE,
+        name=name,
+        host="10.0.0.1",
+        port=9001,
+        ready=True,
+        in_flight=2,
+        capacity=10,
+        requests_total=1_204,
+        error="",
+        since=moment(-3600),
+        capacity_kind="concurrency",
+    )
+    return msgspec.structs.replace(target, **changes)
+
+
+def a_service(name: str, parts: Sequence[ServiceSite], **changes: Any) -> ServiceView:
+    service = ServiceView(
+        name=name,
+        port=8080,
+        protocol="http",
+        policy="fill",
+        queued=0,
+        demand=4,
+        requests_total=120_411,
+        overflow_total=3_102,
+        listener=ListenerView(host="127.0.0.1", port=8080, state="bound", error=""),
+        tls_cert="",
+        sites=tuple(parts),
+        targets=(a_target("shop-1"), a_target("shop-2")),
+    )
+    return msgspec.structs.replace(service, **changes)
+
+
+def now_of(service: str, **changes: Any) -> ServiceNow:
+    """A service port that serves all at home, until ``changes``."""
+    now = ServiceNow(
+        service=service,
+        port=8080,
+        requests_per_s=42.0,
+        overflow_per_s=0.0,
+        failed_per_s=0.0,
+        p50_s=0.012,
+        p99_s=0.081,
+        overflow_to={},
+        why="",
+    )
+    return msgspec.structs.replace(now, **changes)
+
+
+CALM_CA = CaView(
+    phase="one",
+    since=None,
+    until=None,
+    next="it is replaced by itself 120 days before it ends",
+    hurried=False,
+    certificates=(CaCertificateView("issuing", "c0ffee" * 10 + "c0ff", moment(900 * 86_400)),),
+    waiting=(),
+)
+
+
+def a_picture(**changes: Any) -> Live:
+    """A site without anything; ``changes`` to the picture, ``problems``, ``name`` and ``ready``."""
+    links: Sequence[LinkView] = changes.get("links", ())
+    services: Sequence[ServiceView] = changes.get("services", ())
+    network: Sequence[SiteView] = changes.get("network", ())
+    status = Status(
+        name=changes.pop("name", HERE),
+        id=id_of(HERE),
+        mode="interior",
+        version="0.1.0",
+        ready=changes.pop("ready", True),
+        uptime_s=93_784.0,
+        links=len(links),
+        services=len(services),
+        sites=len(network) or 1,
+        problems=changes.pop("problems", ()),
+    )
+    live = Live(
+        at=moment(),
+        status=status,
+        links=(),
+        services=(),
+        network=(),
+        bursts=(),
+        ca=CALM_CA,
+        tokens=(),
+        now=(),
+    )
+    return msgspec.structs.replace(live, **changes)
+
+
+def nothing() -> Live:
+    """A site that was just made: no link, no service, no other site."""
+    return a_picture(network=(a_site(HERE, 0, services=()),))
+
+
+def a_network(
+    links: Sequence[tuple[str, str, int]], **changes: dict[str, Any]
+) -> tuple[SiteView, ...]:
+    """Sites joined by ``links`` (both ends and the cost), as the router would tell of them.
+
+    ``changes`` of single sites by name, which adds those that have no link.
+    """
+    near: dict[str, dict[str, int]] = {HERE: {}}
+    for one, other, cost in links:
+        near.setdefault(one, {})[other] = cost
+        near.setdefault(other, {})[one] = cost
+    costs = {HERE: 0}
+    first: dict[str, tuple[str, ...]] = {HERE: ()}
+    open_sites = [(0, HERE)]
+    while open_sites:
+        so_far, here = heapq.heappop(open_sites)
+        for there, cost in near[here].items():
+            if so_far + cost < costs.get(there, 1 << 30):
+                costs[there] = so_far + cost
+                first[there] = first[here] or (there,)
+                heapq.heappush(open_sites, (costs[there], there))
+    return tuple(
+        msgspec.structs.replace(
+            a_site(
+                name,
+                costs.get(name),
+                next_hops=first.get(name, ()),
+                neighbours=tuple(near.get(name, {}).items()),
+            ),
+            **changes.get(name, {}),
+        )
+        for name in dict.fromkeys([*near, *changes])
+    )
+
+
+def burst() -> Live:
+    """Six sites, one of them two hops away and one not reachable; `shop` overflows."""
+    network = a_network(
+        [
+            (HERE, "west", 5),
+            (HERE, "north", 20),
+            (HERE, "lab", 7),
+            ("west", "south", 10),
+            ("south", "north", 10),
+        ],
+        attic={"services": ()},
+    )
+    links = (
+        a_link("to-west", "west"),
+        a_link("to-north", "north", cost=20, rtt_ms=48.2, certificate_expires=moment(1.5 * 86_400)),
+        a_link(
+            "to-attic",
+            "attic",
+            state="connecting",
+            rtt_ms=None,
+            lanes=0,
+            streams=0,
+            error="connection refused by attic.example:55671",
+            certificate_expires=moment(20 * 3600),
+            certificate="",
+        ),
+        a_link("in-lab", "lab", direction="incoming", endpoint="", cost=7, rtt_ms=0.4),
+    )
+    services = (
+        a_service(
+            "shop",
+            [
+                a_part(HERE, 0, in_flight=20),
+                a_part("west", 5, in_flight=17),
+                a_part("south", 15, in_flight=2, capacity=None, capacity_kind=None),
+            ],
+            queued=3,
+            demand=42,
+        ),
+        a_service("billing", [a_part(HERE, 0, in_flight=1)], overflow_total=0),
+    )
+    now = (
+        now_of(
+            "shop",
+            requests_per_s=210.0,
+            overflow_per_s=64.5,
+            failed_per_s=0.2,
+            p99_s=0.41,
+            overflow_to={"west": 60.5, "south": 4.0},
+            why="east is full: 20 of 20 in flight on 2 targets",
+        ),
+        now_of("billing", requests_per_s=3.4),
+    )
+    problem = Problem(
+        code="SW0404",
+        message="Link to-attic was refused: connection refused by attic.example:55671",
+        hint="sitectl link delete to-attic, then link with a new token",
+        since=moment(-840),
+    )
+    return a_picture(
+        network=network, links=links, services=services, now=now, problems=(problem,), tokens=TOKENS
+    )
+
+
+TOKENS = (
+    TokenView(
+        name="for-lab",
+        state="open",
+        made=moment(-120),
+        expires=moment(780),
+        uses_left=1,
+        uses=1,
+        claimed=(),
+    ),
+    TokenView(
+        name="for-west",
+        state="used",
+        made=moment(-7300),
+        expires=moment(-6400),
+        uses_left=0,
+        uses=1,
+        claimed=(ClaimedView(site="west", id=id_of("west"), at=moment(-7200)),),
+    ),
+    TokenView(
+        name="for-nobody",
+        state="expired",
+        made=moment(-90_000),
+        expires=moment(-89_100),
+        uses_left=2,
+        uses=2,
+        claimed=(),
+    ),
+)
+
+
+def many_sites(number: int = 100) -> Live:
+    """A ring of ``number`` sites with a chord at every seventh."""
+    names = [HERE, *(f"site-{index:03d}" for index in range(1, number))]
+    around = [(name, names[(index + 1) % number], 5) for index, name in enumerate(names)]
+    across = [
+        (names[index], names[(index + number // 2) % number], 12) for index in range(0, number, 7)
+    ]
+    network = a_network([*around, *across])
+    links = (a_link("to-001", names[1]), a_link("to-last", names[-1]))
+    parts = [a_part(site.name, site.path_cost or 0) for site in network]
+    return a_picture(
+        network=network,
+        links=links,
+        services=(a_service("shop", parts),),
+        now=(now_of("shop"),),
+    )
+
+
+def all_full() -> Live:
+    """Every site of the service is at its capacity, requests wait and some are refused."""
+    picture = burst()
+    shop = msgspec.structs.replace(
+        picture.services[0],
+        queued=128,
+        demand=188,
+        sites=(
+            a_part(HERE, 0, in_flight=20),
+            a_part("west", 5, in_flight=20),
+            a_part("south", 15, in_flight=20),
+        ),
+    )
+    now = now_of(
+        "shop",
+        requests_per_s=900.0,
+        overflow_per_s=400.0,
+        failed_per_s=120.0,
+        p50_s=2.0,
+        p99_s=9.9,
+        overflow_to={"west": 200.0, "south": 200.0},
+        why="all sites are full: east 20 of 20, west 20 of 20, south 20 of 20",
+    )
+    return msgspec.structs.replace(picture, services=(shop,), now=(now,))
+
+
+HISTORY_STEP_S = 5.0
+
+
+def a_history(service: str = "shop", steps: int = 180, **changes: Any) -> ServiceHistory:
+    """A quarter of an hour in which a burst came after six minutes, and has passed its height.
+
+    This site takes 20 at once, west the next 20, south the rest.
+    """
+
+    def sample(index: int) -> HistorySample:
+        seconds = (index - steps) * HISTORY_STEP_S
+        wave = math.sin(math.pi * (index - steps * 0.4) / (steps * 0.9))
+        load = 8 + 45 * max(0.0, wave) + 2 * math.sin(index / 3)
+        here, west = min(20.0, load), min(20.0, max(0.0, load - 20))
+        south = max(0.0, load - 40)
+        served = tuple(round(part * HISTORY_STEP_S * 5) for part in (here, west, south))
+        return HistorySample(
+            at=moment(seconds),
+            in_flight=(here, west, south),
+            served=served,
+            nowhere=0,
+            overflow=served[1] + served[2],
+            capacity=20,
+            capacity_per_s=None,
+            targets_ready=2,
+            queued=round(max(0.0, load - 48)),
+            p50_s=0.02 + load / 2000,
+            p99_s=0.05 + load / 200,
+        )
+
+    history = ServiceHistory(
+        service=service,
+        port=8080,
+        protocol="http",
+        policy="fill",
+        site=HERE,
+        step_s=HISTORY_STEP_S,
+        sites=(
+            HistorySite(name=HERE, id=id_of(HERE), local=True, path_cost=0),
+            HistorySite(name="west", id=id_of("west"), local=False, path_cost=5),
+            HistorySite(name="south", id=id_of("south"), local=False, path_cost=15),
+        ),
+        samples=tuple(sample(index) for index in range(steps)),
+    )
+    return msgspec.structs.replace(history, **changes)
+
+
+HOSTILE = '<script>document.title="owned"</script><img src=x onerror=alert(1)>"\'&\u202e{{x}}'
+
+
+def hostile() -> Live:
+    """Names and texts that would do harm if they were read as markup."""
+    bad = HOSTILE
+    network = (
+        a_site(bad, 0, id=id_of(HERE), neighbours=(("west", 5),), version=bad),
+        a_site("west", 5, next_hops=("west",), neighbours=((bad, 5),), services=(bad,)),
+    )
+    return a_picture(
+        name=bad,
+        network=network,
+        links=(a_link(bad, bad, error=bad, state="refused", endpoint=bad, via=bad),),
+        services=(
+            a_service(bad, [a_part(bad, 0, local=True)], policy=bad, targets=(a_target(bad),)),
+        ),
+        now=(now_of(bad, overflow_per_s=1.0, overflow_to={bad: 1.0}, why=bad),),
+        problems=(Problem(code=bad, message=bad, hint=bad),),
+        tokens=(msgspec.structs.replace(TOKENS[0], name=bad, state=bad),),
+    )

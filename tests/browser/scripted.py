@@ -1,0 +1,216 @@
+"""A router that tells what a test wants it to tell: the views are real, the router is not."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from aiohttp import web
+
+from router.admin import sse
+from router.admin.answers import failure, item, items
+from router.admin.flow_views import FlowDetail, FlowView
+from router.admin.history_views import KneeView, ServiceHistory
+from router.admin.live_views import Live
+from router.admin.ping_views import PingView
+from router.admin.ports import MetricValues, UnknownCommand
+from router.admin.site_views import SiteDetail
+from router.admin.views import (
+    BurstView,
+    CaView,
+    LinkView,
+    PastDecision,
+    ScaleView,
+    ServiceView,
+    SiteView,
+    Status,
+    TargetView,
+    WhyView,
+)
+from router.model.settings import AffinityBy
+from tests.browser import pictures
+
+EVERY_S = 0.1
+"""How often the picture is sent: a test need not wait a second for what it changed."""
+
+
+class ScriptedRouter:
+    """A `RouterView` of one picture, which the test may change at any time."""
+
+    def __init__(self) -> None:
+        self.live: Live = pictures.burst()
+        self.histories: tuple[ServiceHistory, ...] = (pictures.a_history(),)
+        self.knees: tuple[KneeView, ...] = ()
+        self.flows: tuple[FlowView, ...] = ()
+        self.details: dict[int, FlowDetail] = {}
+        self.sites: dict[str, SiteDetail] = {}
+        self.pings: dict[str, PingView] = {}
+        self.whys: dict[str, WhyView] = {}
+        self.is_silent = False  # The stream stays open and says nothing.
+        self.is_crowded = False  # No stream is to be had, only single answers.
+        self.is_signed_out = False
+        self.commands: list[tuple[str, Mapping[str, str]]] = []
+
+    def status(self) -> Status:
+        return self.live.status
+
+    def links(self) -> Sequence[LinkView]:
+        return self.live.links
+
+    def services(self) -> Sequence[ServiceView]:
+        return self.live.services
+
+    def network(self) -> Sequence[SiteView]:
+        return self.live.network
+
+    def bursts(self) -> Sequence[BurstView]:
+        return self.live.bursts
+
+    def ca(self) -> CaView:
+        return self.live.ca
+
+    def ask_targets(
+        self, service: str, done: Callable[[Mapping[int, list[TargetView]]], None]
+    ) -> None:
+        asyncio.get_running_loop().call_soon(done, {})
+
+    def why(
+        self, service: str, port: int | None, session: tuple[AffinityBy, str] | None = None
+    ) -> WhyView | None:
+        return self.whys.get(service)
+
+    def scale(self, service: str, port: int | None) -> ScaleView | None:
+        return None
+
+    def past(
+        self, service: str, port: int | None, count: int, *, denied: bool
+    ) -> Sequence[PastDecision] | None:
+        return ()
+
+    def ready(self) -> bool:
+        return self.live.status.ready
+
+    def metrics(self) -> Iterator[MetricValues]:
+        yield MetricValues({}, {})
+
+    def command(self, name: str, arguments: Mapping[str, str]) -> str:
+        if name != "reload":
+            raise UnknownCommand("Commands are: reload.")
+        self.commands.append((name, arguments))
+        return "Reading the configuration again."
+
+
+class ScriptedPart:
+    """The routes that the real parts of the API have, in their shapes, answered by the script."""
+
+    def __init__(self, router: ScriptedRouter) -> None:
+        self._router = router
+
+    def add_to(self, app: web.Application) -> None:
+        app.router.add_get("/api/v1/live", self._live)
+        app.router.add_get("/api/v1/tokens", self._tokens)
+        app.router.add_get("/api/v1/history", self._history)
+        app.router.add_get("/api/v1/knees", self._knees)
+        app.router.add_get("/api/v1/flows", self._flows)
+        app.router.add_get("/api/v1/flows/{id}", self._flow)
+        app.router.add_get("/api/v1/ping/{site}", self._ping)
+        app.router.add_get("/api/v1/sites/{site}", self._site)
+
+    async def _live(self, request: web.Request) -> web.StreamResponse:
+        if self._router.is_signed_out:
+            return failure(401, "unauthorized", "You are signed out.")
+        if "text/event-stream" not in request.headers.get("Accept", ""):
+            return item("Live", self._router.live)
+        if self._router.is_crowded:
+            return failure(503, "too-many-followers", "Too many clients follow.")
+        return await self._stream(request, lambda number: sse.message(number, self._router.live))
+
+    async def _stream(
+        self, request: web.Request, message: Callable[[int], bytes]
+    ) -> web.StreamResponse:
+        response = web.StreamResponse(
+            headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
+        )
+        await response.prepare(request)
+        number = 0
+        with contextlib.suppress(ConnectionError):  # The page was left.
+            while True:
+                number += 1
+                silent = self._router.is_silent
+                await sse.write(response, b": silence\n\n" if silent else message(number))
+                await asyncio.sleep(EVERY_S)
+        return response
+
+    async def _tokens(self, request: web.Request) -> web.Response:
+        return items("Token", self._router.live.tokens)
+
+    async def _history(self, request: web.Request) -> web.Response:
+        name, _, port = request.query.get("service", "").partition(":")
+        found = [
+            history
+            for history in self._router.histories
+            if not name or (history.service == name and port in ("", str(history.port)))
+        ]
+        return items("ServiceHistory", found)
+
+    async def _knees(self, request: web.Request) -> web.Response:
+        name = request.query.get("service", "").partition(":")[0]
+        return items("Knee", [knee for knee in self._router.knees if name in ("", knee.service)])
+
+    async def _flows(self, request: web.Request) -> web.StreamResponse:
+        query = request.query
+
+        def fits(flow: FlowView) -> bool:
+            asked: dict[str, Any] = {"outcome": flow.outcome, "site": flow.site or ""}
+            name, _, port = query.get("service", "").partition(":")
+            return (
+                name in ("", flow.service)
+                and port in ("", str(flow.port))
+                and all(query.get(key, "") in ("", value) for key, value in asked.items())
+            )
+
+        if "text/event-stream" not in request.headers.get("Accept", ""):
+            count = int(query.get("count", "100"))
+            return items("Flow", [flow for flow in self._router.flows if fits(flow)][:count])
+        sent: set[int] = set()
+
+        def unsent(number: int) -> bytes:
+            for flow in self._router.flows:
+                if fits(flow) and flow.id not in sent:
+                    sent.add(flow.id)
+                    return sse.message(flow.id, flow)
+            return b": none\n\n"
+
+        return await self._stream(request, unsent)
+
+    async def _flow(self, request: web.Request) -> web.Response:
+        detail = self._router.details.get(int(request.match_info["id"]))
+        if detail is None:
+            return failure(404, "not-found", "This flow is not kept any more.")
+        return item("FlowDetail", detail)
+
+    async def _ping(self, request: web.Request) -> web.Response:
+        ping = self._router.pings.get(request.match_info["site"])
+        if ping is None:
+            return failure(
+                404, "not-found", "No such site is known here.", "sitectl network status"
+            )
+        return item("Ping", ping)
+
+    async def _site(self, request: web.Request) -> web.Response:
+        name = request.match_info["site"]
+        site = next((one for one in self._router.live.network if one.name == name), None)
+        if site is None:
+            return failure(
+                404, "not-found", "No such site is known here.", "sitectl network status"
+            )
+        untold = SiteDetail(
+            name=site.name,
+            id=site.id,
+            local=False,
+            reachable=site.reachable,
+            path_cost=site.path_cost,
+            told=False,
+            error="It gave no answer in time.",
+        )
+        return item("SiteDetail", self._router.sites.get(name, untold))

@@ -1,0 +1,184 @@
+"""A scripted router's API and console on a port of this machine, and a Chromium that looks at it.
+
+The server has a thread and a loop of its own; the test drives the browser from its own thread.
+"""
+
+import asyncio
+import contextlib
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from aiohttp import web
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
+
+from router.admin.api import AdminApi
+from router.admin.console.gate import POLICY
+from router.admin.events import EventLog
+from router.admin.history_views import ServiceHistory
+from router.admin.simulation_api import SimulationApi
+from router.main.simulating import Simulating
+from router.model.events import Event
+from tests.browser.scripted import ScriptedPart, ScriptedRouter
+
+STATIC = Path(__file__).parents[2] / "router/admin/console/static"
+SCREENSHOTS = Path(__file__).parents[2] / "build/screenshots"
+_ORDER = ("overview", "topology", "services", "flows", "links", "events", "simulate")
+PAGES = tuple(name for name in _ORDER if (STATIC / f"pages/{name}.js").exists())
+WIDE = ViewportSize(width=1280, height=800)
+NARROW = ViewportSize(width=375, height=800)
+_WATCH = """
+window.violations = [];
+document.addEventListener("securitypolicyviolation", (event) => {
+  window.violations.push(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}`);
+});
+"""
+_NETWORK = re.compile(r"Failed to load resource|net::ERR_|EventSource's response has a MIME")
+"""What Chromium logs of a router that is gone or refuses; tests bring that about on purpose."""
+
+
+class Served(Protocol):
+    """Where a console is."""
+
+    @property
+    def url(self) -> str:
+        """With a slash at its end."""
+
+
+class StaticPart:
+    """The console's files under the strict policy."""
+
+    def add_to(self, app: web.Application) -> None:
+        app.router.add_get("/", self._index)
+        app.router.add_static("/static/", STATIC)
+        app.on_response_prepare.append(self._guard)
+
+    async def _index(self, request: web.Request) -> web.FileResponse:
+        return web.FileResponse(STATIC / "index.html")
+
+    async def _guard(self, request: web.Request, response: web.StreamResponse) -> None:
+        response.headers["Content-Security-Policy"] = POLICY
+
+
+class Stage:
+    """One scripted router behind its API, from `__enter__` to `__exit__`."""
+
+    def __init__(self) -> None:
+        self.router = ScriptedRouter()
+        self._events = EventLog()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="stage")
+        self._runner: web.AppRunner | None = None
+        self._port = 0
+
+    def __enter__(self) -> "Stage":
+        self._thread.start()
+        self.up()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.down()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}/"
+
+    def up(self) -> None:
+        """Serve, at the same port as before."""
+        asyncio.run_coroutine_threadsafe(self._up(), self._loop).result()
+
+    def down(self) -> None:
+        """Be gone, as a router whose process ended."""
+        asyncio.run_coroutine_threadsafe(self._down(), self._loop).result()
+
+    def tell(self, event: Event) -> None:
+        """An event happens."""
+        self._loop.call_soon_threadsafe(self._events.add, event)
+
+    async def _up(self) -> None:
+        simulation = SimulationApi(Simulating(), self.router, self._histories)
+        parts = (ScriptedPart(self.router), simulation, StaticPart())
+        app = AdminApi(self.router, self._events, parts=parts).application()
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", self._port, reuse_address=True)
+        await site.start()
+        self._port = self._runner.addresses[0][1]
+
+    def _histories(self, name: str | None, port: int | None) -> Iterator[ServiceHistory]:
+        return (
+            one
+            for one in self.router.histories
+            if name in (None, one.service) and port in (None, one.port)
+        )
+
+    async def _down(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+
+@contextlib.contextmanager
+def looking(
+    browser: Browser,
+    stage: Served,
+    at: str = "",
+    *,
+    viewport: ViewportSize = WIDE,
+    dark: bool = False,
+    script: str = "",
+) -> Iterator[Page]:
+    """A page of the console, open ``at`` a hash; it must not break a rule until it is closed.
+
+    ``script`` runs before any of the page's own.
+    """
+    context: BrowserContext = browser.new_context(
+        viewport=viewport,
+        color_scheme="dark" if dark else "light",
+        reduced_motion="reduce",
+        locale="en-GB",
+        timezone_id="UTC",
+    )
+    context.set_default_timeout(10_000)
+    context.add_init_script(_WATCH)
+    context.add_init_script(script)
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(f"page error: {error}"))
+    page.on(
+        "console",
+        lambda message: (
+            errors.append(f"console: {message.text}")
+            if message.type == "error" and not _NETWORK.search(message.text)
+            else None
+        ),
+    )
+    foreign: list[str] = []
+    page.on(
+        "request",
+        lambda request: (
+            foreign.append(request.url) if not request.url.startswith(stage.url) else None
+        ),
+    )
+    try:
+        page.goto(f"{stage.url}{at}")
+        yield page
+        violations = page.evaluate("window.violations")
+        assert violations == [], f"the content security policy was violated: {violations}"
+        assert errors == [], f"the console's script failed: {errors}"
+        assert foreign == [], f"the console asked somebody else: {foreign}"
+    finally:
+        context.close()
+
+
+def keep_picture(page: Page, name: str) -> Path:
+    """A screenshot of the whole page among the artefacts."""
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    path = SCREENSHOTS / f"{name}.png"
+    page.screenshot(path=path, full_page=True)
+    return path

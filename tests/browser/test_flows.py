@@ -1,0 +1,104 @@
+"""Flows: live, filtered, paused, and why one of them went where it went."""
+
+import re
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser import scenes
+from tests.browser.stage import Stage, looking
+
+
+@pytest.fixture
+def stage(stage: Stage) -> Stage:
+    """Sixty flows, each explained."""
+    stage.router.flows = scenes.flows()
+    stage.router.details = {one.id: scenes.detail(one) for one in stage.router.flows}
+    return stage
+
+
+def test_each_flow_is_a_row_with_the_figures_of_the_api(chromium: Browser, stage: Stage) -> None:
+    with looking(chromium, stage, "#/flows") as page:
+        rows = page.locator("tbody tr")
+        expect(rows).to_have_count(60)
+        expect(rows.first).to_contain_text("GET /cart/60")
+        expect(rows.first).to_contain_text("west")
+        expect(rows.first).to_contain_text("228 ms")
+        failed = page.locator('tr[data-flow="51"]')
+        expect(failed).to_contain_text("no-capacity")
+        expect(failed).to_contain_text("nobody")
+        expect(page.locator('tr[data-flow="58"]')).to_contain_text("connection")
+
+
+def test_filters_are_part_of_the_address_and_the_router_applies_them(
+    chromium: Browser, stage: Stage
+) -> None:
+    with looking(chromium, stage, "#/flows?site=west") as page:
+        expect(page.locator("tbody tr")).to_have_count(19)
+        page.get_by_label("Served by").select_option("")
+        expect(page.locator("tbody tr")).to_have_count(60)
+        page.get_by_role("searchbox").fill("/cart/5")
+        expect(page.locator("tbody tr")).to_have_count(10)
+        assert "q=%2Fcart%2F5" in page.url
+        page.get_by_role("searchbox").fill("nothing has this")
+        expect(page.get_by_text("No flows.")).to_be_visible()
+
+
+def test_new_flows_come_by_themselves_unless_it_is_paused(chromium: Browser, stage: Stage) -> None:
+    with looking(chromium, stage, "#/flows") as page:
+        rows = page.locator("tbody tr")
+        expect(rows).to_have_count(60)
+        stage.router.flows = (scenes.flow(61), *stage.router.flows)
+        expect(rows.first).to_contain_text("/cart/61")
+        page.get_by_role("button", name="Pause").click()
+        stage.router.flows = (scenes.flow(63), scenes.flow(62), *stage.router.flows)
+        go_on = page.get_by_role("button", name=re.compile(r"Go on \(2 newer\)"))
+        expect(go_on).to_be_visible()
+        expect(rows.first).to_contain_text("/cart/61")
+        go_on.click()
+        expect(rows.first).to_contain_text("/cart/63")
+        expect(rows).to_have_count(63)
+
+
+def test_enter_on_a_row_tells_why_with_candidates_runner_up_and_margin(
+    chromium: Browser, stage: Stage
+) -> None:
+    with looking(chromium, stage, "#/flows") as page:
+        page.locator('tr[data-flow="60"]').focus()
+        page.keyboard.press("ArrowDown")
+        expect(page.locator('tr[data-flow="59"]')).to_be_focused()
+        page.keyboard.press("ArrowUp")
+        page.keyboard.press("Enter")
+        told = page.get_by_role("dialog")
+        expect(told).to_contain_text("Why flow 60 went there")
+        expect(told).to_contain_text("A cheaper site was passed over: full.")
+        expect(told).to_contain_text("Runner-up: south, its way costs 10 more, 18 free.")
+        for one in scenes.candidates():
+            row = told.get_by_role("row", name=re.compile(rf"^{one.site}\b"))
+            expect(row).to_contain_text(one.verdict)
+            expect(row).to_contain_text(one.reason)
+        expect(told).to_contain_text("And 2 dearer ones.")
+        expect(told).to_contain_text("network 24 ms")
+        page.keyboard.press("Escape")
+        expect(told).to_have_count(0)
+        expect(page.locator('tr[data-flow="60"]')).to_be_focused()
+        assert "flow=" not in page.url
+
+
+def test_a_flow_that_was_simply_for_this_site_says_so(chromium: Browser, stage: Stage) -> None:
+    with looking(chromium, stage, "#/flows?flow=59") as page:
+        told = page.get_by_role("dialog")
+        expect(told).to_contain_text("It was simply for this site: 7 in flight of 20.")
+
+
+def test_a_flow_that_is_not_kept_any_more_says_so(chromium: Browser, stage: Stage) -> None:
+    with looking(chromium, stage, "#/flows?flow=999") as page:
+        expect(page.get_by_role("dialog")).to_contain_text("not kept any more")
+
+
+def test_a_router_that_is_gone_is_told_and_rows_stay(chromium: Browser, stage: Stage) -> None:
+    with looking(chromium, stage, "#/flows") as page:
+        expect(page.locator("tbody tr")).to_have_count(60)
+        stage.down()
+        expect(page.locator("main .failed")).to_contain_text("cannot be reached")
+        expect(page.locator("tbody tr")).to_have_count(60)

@@ -1,0 +1,175 @@
+"""Links with certificates and tokens; events as they happen."""
+
+import re
+from typing import Any
+
+import msgspec
+from playwright.sync_api import Browser, expect
+
+from router.admin.live_views import ClaimedView
+from router.admin.views import CaCertificateView, CaView, CaWaitView, SiteName
+from router.model.errors import Severity
+from router.model.events import Event
+from tests.browser import pictures
+from tests.browser.pictures import moment
+from tests.browser.stage import Stage, looking
+
+
+def happened(code: str, severity: Severity = "info", **changes: Any) -> Event:
+    event = Event(
+        at=moment(-30),
+        severity=severity,
+        code=code,
+        subject="to-west",
+        message=f"Something about {code}.",
+    )
+    return msgspec.structs.replace(event, **changes)
+
+
+def test_links_of_both_ways_have_their_figures_and_a_next_step(
+    chromium: Browser, stage: Stage
+) -> None:
+    with looking(chromium, stage, "#/links") as page:
+        table = page.get_by_role("table", name="Links")
+        expect(page.get_by_role("heading", name="3 of 4 links up")).to_be_visible()
+        west = table.get_by_role("row", name="to-west")
+        for text in ("west", "out", "up", "5", "12 ms", "2", "3", "5 d 23 h left"):
+            expect(west).to_contain_text(text)
+        expect(table.get_by_role("row", name="in-lab")).to_contain_text("in")
+        attic = table.get_by_role("row").nth(1)  # What is wrong comes first.
+        expect(attic).to_contain_text("connection refused by attic.example:55671")
+        expect(attic).to_contain_text("sitectl link delete to-attic, then link with a new token")
+        page.get_by_role("link", name="to-west").click()
+        expect(page.get_by_role("heading", name="Link to-west")).to_be_visible()
+        expect(page.get_by_text("west.example:55671")).to_be_visible()
+
+
+def test_what_a_certificate_has_left_is_a_word_and_a_colour_when_it_is_short(
+    chromium: Browser, stage: Stage
+) -> None:
+    with looking(chromium, stage, "#/links") as page:
+        table = page.get_by_role("table", name="Links")
+        north = table.get_by_role("row", name="to-north").locator(".badge.warn")
+        expect(north).to_have_text("1 d 11 h left")
+        attic = table.get_by_role("row", name="to-attic").locator(".badge.bad")
+        expect(attic).to_have_text(re.compile("19 h 59 min left"))
+
+
+def test_a_rotation_tells_its_phase_its_certificates_and_whom_it_waits_for(
+    chromium: Browser, stage: Stage
+) -> None:
+    ca = CaView(
+        phase="announced",
+        since=moment(-3600),
+        until=moment(6 * 86_400),
+        next="the next CA issues",
+        hurried=False,
+        certificates=(
+            CaCertificateView("issuing", "aa" * 32, moment(30 * 86_400)),
+            CaCertificateView("next", "bb" * 32, moment(900 * 86_400)),
+        ),
+        waiting=(
+            CaWaitView(site=SiteName("west", pictures.id_of("west")), connected=True, renews=True),
+            CaWaitView(site=SiteName("lab", pictures.id_of("lab")), connected=False, renews=False),
+        ),
+    )
+    stage.router.live = msgspec.structs.replace(stage.router.live, ca=ca)
+    with looking(chromium, stage, "#/links") as page:
+        card = page.locator(
+            "section", has=page.get_by_role("heading", name="Certificate authority")
+        )
+        expect(card).to_contain_text("rotating")
+        expect(card).to_contain_text("Next: the next CA issues")
+        expect(card.get_by_role("row", name="issuing").locator(".badge.warn")).to_be_visible()
+        expect(card.get_by_role("row", name="lab")).to_contain_text("not linked")
+        expect(card.get_by_role("row", name="lab")).to_contain_text("needs a new token")
+
+
+def test_a_token_counts_down_by_the_routers_clock_until_it_is_claimed_live(
+    chromium: Browser, stage: Stage
+) -> None:
+    with looking(chromium, stage, "#/links") as page:
+        token = page.locator(".token", has_text="for-lab")
+        # The picture is of another day than the browser's clock.
+        expect(token.get_by_role("timer")).to_have_text(re.compile(r"1[23]:\d\d"))
+        expect(token).to_contain_text("Waiting for a site to claim it.")
+        live = stage.router.live
+        first, *others = live.tokens
+        used = msgspec.structs.replace(
+            first,
+            state="used",
+            uses_left=0,
+            claimed=(ClaimedView(site="lab", id=pictures.id_of("lab"), at=moment(-1)),),
+        )
+        stage.router.live = msgspec.structs.replace(live, tokens=(used, *others))
+        expect(token).to_contain_text("claimed by lab, 09:40:59")
+        expect(token.get_by_role("timer")).to_have_count(0)
+        expect(page.get_by_role("status")).to_have_text("for-lab was claimed by lab")
+
+
+def test_events_come_live_the_newest_first_with_their_next_step(
+    chromium: Browser, stage: Stage
+) -> None:
+    stage.tell(happened("link-up"))
+    with looking(chromium, stage, "#/events") as page:
+        events = page.get_by_role("list", name="Events, newest first").get_by_role("listitem")
+        expect(events).to_have_count(1)
+        stage.tell(happened("link-down", "warning", hint="sitectl link status to-west"))
+        expect(events.first).to_contain_text("link-down")
+        expect(events.first).to_contain_text("sitectl link status to-west")
+        expect(events.first).to_contain_text("09:40:30")
+        expect(page.get_by_role("heading", name="2 events")).to_be_visible()
+
+
+def test_events_are_found_by_severity_code_and_text_in_the_address(
+    chromium: Browser, stage: Stage
+) -> None:
+    for code, severity in (("link-up", "info"), ("link-down", "warning"), ("ca-damaged", "error")):
+        stage.tell(happened(code, severity))  # type: ignore[arg-type]  # Of three words.
+    with looking(chromium, stage, "#/events?severity=warning") as page:
+        events = page.get_by_role("list", name="Events, newest first").get_by_role("listitem")
+        expect(events).to_have_count(2)
+        page.get_by_label("Code").select_option("ca-damaged")
+        expect(events).to_have_count(1)
+        page.reload()
+        expect(events).to_have_count(1)
+        expect(page.get_by_role("heading", name="1 event of 3")).to_be_visible()
+        page.get_by_role("button", name="Show all").click()
+        expect(events).to_have_count(3)
+        page.get_by_role("searchbox").fill("about LINK-")
+        expect(events).to_have_count(2)
+        page.get_by_role("searchbox").fill("nothing like it")
+        expect(page.get_by_text("No event fits.")).to_be_visible()
+
+
+def test_a_pause_holds_events_back_and_loses_none(chromium: Browser, stage: Stage) -> None:
+    stage.tell(happened("link-up"))
+    with looking(chromium, stage, "#/events") as page:
+        events = page.get_by_role("list", name="Events, newest first").get_by_role("listitem")
+        expect(events).to_have_count(1)
+        page.get_by_role("button", name="Pause").click()
+        stage.tell(happened("link-down", "warning"))
+        stage.tell(happened("link-up"))
+        expect(page.get_by_text("2 new ones wait")).to_be_visible()
+        expect(events).to_have_count(1)
+        page.get_by_role("button", name="Pause").click()
+        expect(events).to_have_count(3)
+
+
+def test_who_comes_to_a_paused_view_sees_what_is_known(chromium: Browser, stage: Stage) -> None:
+    stage.tell(happened("link-up"))
+    with looking(chromium, stage, "#/events?pause=1") as page:
+        expect(page.get_by_text("Something about link-up.")).to_be_visible()
+
+
+def test_events_go_on_after_the_router_was_gone_and_none_comes_twice(
+    chromium: Browser, stage: Stage
+) -> None:
+    stage.tell(happened("link-up"))
+    with looking(chromium, stage, "#/events") as page:
+        events = page.get_by_role("list", name="Events, newest first").get_by_role("listitem")
+        expect(events).to_have_count(1)
+        stage.down()
+        stage.up()
+        stage.tell(happened("link-down"))
+        expect(events).to_have_count(2, timeout=20_000)

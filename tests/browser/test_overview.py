@@ -1,0 +1,130 @@
+"""Overview: who overflows, to whom, why; against the figures that the API tells."""
+
+import msgspec
+import pytest
+from playwright.sync_api import Browser, expect
+
+from router.admin.live_views import Live
+from tests.browser import pictures
+from tests.browser.stage import Stage, looking
+
+
+@pytest.mark.parametrize(
+    ("picture", "sentence", "more"),
+    [
+        (pictures.nothing(), "No services yet.", "sitectl service create shop 8080"),
+        (
+            pictures.burst(),
+            "shop overflows to west and south.",
+            "65/s of 213/s leave east because it has no room. 0.2/s fail at shop.",
+        ),
+        (
+            pictures.all_full(),
+            "shop is full at every site.",
+            "128 requests wait for room here. 120/s fail at shop.",
+        ),
+        (
+            pictures.many_sites(),
+            "Nobody is overflowing.",
+            "42/s in 1 service, served where they came in.",
+        ),
+    ],
+    ids=["nothing", "burst", "all-full", "calm"],
+)
+def test_one_sentence_says_whether_anyone_overflows(
+    chromium: Browser, stage: Stage, picture: Live, sentence: str, more: str
+) -> None:
+    stage.router.live = picture
+    with looking(chromium, stage) as page:
+        expect(page.locator(".sentence")).to_have_text(sentence)
+        expect(page.locator(".answer")).to_contain_text(more)
+
+
+def test_what_overflows_is_told_with_its_share_its_ways_and_its_reason(
+    chromium: Browser, stage: Stage
+) -> None:
+    with looking(chromium, stage) as page:
+        card = page.get_by_role("region", name="Overflowing now")
+        for text in (
+            "shop:8080",
+            "31 %",
+            "65/s of 210/s",
+            "west 61/s",
+            "south 4/s",
+            "east is full: 20 of 20 in flight on 2 targets",
+        ):
+            expect(card).to_contain_text(text)
+        expect(card.get_by_role("link", name="shop:8080")).to_have_attribute(
+            "href", "#/services/shop%3A8080"
+        )
+
+
+def test_the_overflow_goes_when_the_burst_does(chromium: Browser, stage: Stage) -> None:
+    with looking(chromium, stage) as page:
+        expect(page.get_by_role("region", name="Overflowing now")).to_be_visible()
+        calm = tuple(
+            msgspec.structs.replace(one, overflow_per_s=0.0, overflow_to={}, failed_per_s=0.0)
+            for one in stage.router.live.now
+        )
+        stage.router.live = msgspec.structs.replace(stage.router.live, now=calm)
+        expect(page.locator(".sentence")).to_have_text("Nobody is overflowing.")
+        expect(page.get_by_role("region", name="Overflowing now")).to_have_count(0)
+
+
+def test_a_problem_has_its_next_step_and_leads_to_the_events_that_name_it(
+    chromium: Browser, stage: Stage
+) -> None:
+    with looking(chromium, stage) as page:
+        card = page.get_by_role("region", name="Problems")
+        (problem,) = stage.router.live.status.problems
+        expect(card).to_contain_text(problem.message)
+        expect(card).to_contain_text(problem.hint)
+        expect(card).to_contain_text("14 min ago")
+        card.get_by_role("link", name="SW0404").click()
+        expect(page.get_by_role("searchbox", name="Filter by text")).to_have_value("SW0404")
+
+
+def test_services_sites_and_links_are_there_with_their_figures(
+    chromium: Browser, stage: Stage
+) -> None:
+    with looking(chromium, stage) as page:
+        services = page.get_by_role("region", name="Services").first
+        expect(services.get_by_role("row", name="shop:8080")).to_contain_text("20 of 20")
+        expect(services.get_by_role("row", name="shop:8080")).to_contain_text("410 ms")
+        sites = page.get_by_role("region", name="Sites").first
+        expect(sites.get_by_role("row")).to_have_count(1 + len(stage.router.live.network))
+        expect(sites.get_by_role("row").nth(1)).to_contain_text("attic")  # What is wrong is first.
+        expect(sites.get_by_role("row", name="attic")).to_contain_text("not reachable")
+        links = page.get_by_role("region", name="Links").first
+        expect(links.get_by_role("row", name="to-west")).to_contain_text("12 ms")
+        expect(links.get_by_role("row", name="to-attic")).to_contain_text("connecting")
+
+
+def test_of_many_sites_some_are_shown_and_the_others_are_a_step_away(
+    chromium: Browser, stage: Stage
+) -> None:
+    stage.router.live = pictures.many_sites()
+    with looking(chromium, stage) as page:
+        sites = page.get_by_role("region", name="Sites").first
+        expect(sites.get_by_role("row")).to_have_count(1 + 6)
+        expect(page.get_by_role("link", name="All 100 sites")).to_have_attribute(
+            "href", "#/topology"
+        )
+
+
+def test_the_last_quarter_of_an_hour_is_what_the_router_kept(
+    chromium: Browser, stage: Stage
+) -> None:
+    with looking(chromium, stage, "#/overview?table=trends") as page:
+        chart = page.locator("#chart-trends")
+        (history,) = stage.router.histories
+        # Now comes first, then a minute before each other, ending at what was kept.
+        expect(chart.get_by_role("row")).to_have_count(1 + 16)
+        expect(chart.get_by_role("row").nth(1)).to_contain_text("213/s")
+        row = chart.get_by_role("row").nth(2)
+        at = row.get_by_role("rowheader").inner_text()
+        sample = next(one for one in history.samples if f"T{at}" in one.at)
+        requests = round((sum(sample.served) + sample.nowhere) / history.step_s)
+        overflow = round(sample.overflow / history.step_s)
+        expect(row).to_contain_text(f"{requests}/s")
+        expect(row).to_contain_text(f"{overflow}/s")

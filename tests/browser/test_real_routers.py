@@ -1,0 +1,148 @@
+"""Two routers as processes, and the console that one of them serves: a burst as people see it."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.stage import keep_picture, looking
+from tests.browser.test_services import shown, table_of
+from tests.scenario.clients import sending
+from tests.scenario.harness import SHOP_PORT, Network, Site
+from tests.scenario.waiting import until
+
+CONSOLE_PORT = 8010
+RUN_MS = 60_000
+
+
+class Pair:
+    """``near`` is where clients come in, with 2 slots; ``far`` has 8 at cost 5."""
+
+    def __init__(self, net: Network) -> None:
+        self.near, self.far = near, far = net.site("near"), net.site("far")
+        self.targets = {site.name: net.http(site.name) for site in (near, far)}
+        near.declare("shop", queue=0)
+        near.connect("shop", self.targets["near"], capacity=2)
+        far.connect("shop", self.targets["far"], capacity=8)
+        place = f"{near.address}:{CONSOLE_PORT}"
+        near.ctl(
+            "update", "--enable-console", "--console-auth", "unsecured", "--console-bind", place
+        )
+        net.link(near, far, 5)
+        net.start()
+        net.see_each_other()
+        net.ready("shop", {"near": 1, "far": 1})
+        until(lambda: near.get("status")["console"]["url"], "the console is there")
+
+    @property
+    def url(self) -> str:
+        """Of the console."""
+        url: str = self.near.get("status")["console"]["url"]
+        return url
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    """After a burst of six: two were in flight here and four there for a whole step."""
+    with Network(tmp_path_factory.mktemp("console")) as net:
+        pair = Pair(net)
+        for target in pair.targets.values():
+            target.hold()
+        answers = sending(pair.near.address, SHOP_PORT, 6, "/cart")
+
+        def held() -> bool:
+            return [2.0, 4.0] in [one["in_flight"] for one in history(pair.near)["samples"]]
+
+        until(held, "the burst fills a step")
+        for target in pair.targets.values():
+            target.release()
+        assert {one.status for one in answers.result()} == {200}
+
+        def ended() -> bool:
+            return sum(sum(one["served"]) for one in history(pair.near)["samples"]) == 6
+
+        until(ended, "the step in which they ended is over")
+        yield pair
+
+
+def history(site: Site) -> Any:
+    (item,) = site.get("history?service=shop")
+    return item
+
+
+def test_a_burst_is_seen_in_the_river_with_the_figures_of_the_api(
+    chromium: Browser, pair: Pair
+) -> None:
+    with looking(chromium, pair, "#/services/shop") as page:
+        expect(page.locator("#chart-river path.layer")).to_have_count(2)
+        keep_picture(page, "real-burst")
+        heads, *rows = table_of(page, "river")
+        assert heads[1:4] == ["near (here)", "far", "capacity here"]
+        drawn = {row[0]: row for row in rows}
+        samples = {one["at"][11:19]: one for one in history(pair.near)["samples"]}
+        burst = [at for at, one in samples.items() if one["in_flight"] == [2.0, 4.0]]
+        assert burst
+        for at in drawn.keys() & samples.keys():
+            figures = [shown(value) for value in samples[at]["in_flight"]]
+            assert drawn[at][1:4] == [*figures, str(samples[at]["capacity"])]
+        assert set(burst) <= drawn.keys()
+
+
+def test_a_slider_moved_changes_the_proposal_and_nothing_of_the_site(
+    chromium: Browser, pair: Pair
+) -> None:
+    before = pair.near.get("services")
+    with looking(chromium, pair, "#/simulate?tab=what-if&window=busiest") as page:
+        told = page.get_by_role("region", name="Current beside proposed", exact=True)
+        expect(told).to_be_visible(timeout=RUN_MS)
+        expect(page.get_by_text("Nothing would change.")).to_be_visible()
+        slider = page.get_by_role("slider", name="Capacity of near, at once")
+        expect(slider).to_have_value("2")
+        slider.focus()
+        with page.expect_response(re.compile("/api/v1/what-if"), timeout=RUN_MS) as answer:
+            for _ in range(10):
+                page.keyboard.press("ArrowRight")
+        asked = json.loads(answer.value.request.post_data or "")
+        assert list(asked["capacity"].values()) == [12]
+        item = answer.value.json()["item"]
+        assert (item["current"]["sites"][0]["capacity"], item["recorded"]["requests"]) == (2, 6)
+        assert item["proposed"]["overflow"] == 0 < item["current"]["overflow"]
+        expect(page.get_by_text("sitectl service set shop --capacity 12")).to_be_visible()
+        keep_picture(page, "real-what-if")
+    (now,), (then,) = before, pair.near.get("services")
+    assert [one["capacity"] for one in now["targets"]] == [
+        one["capacity"] for one in then["targets"]
+    ]
+
+
+def test_a_flow_tells_why_it_went_away(chromium: Browser, pair: Pair) -> None:
+    with looking(chromium, pair, "#/flows?service=shop:8080") as page:
+        _filter(page)
+        for target in pair.targets.values():
+            target.hold()
+        answers = sending(pair.near.address, SHOP_PORT, 4, "/basket")
+
+        def away() -> list[Any]:
+            found = pair.near.get("flows?outcome=under-way")
+            return [one for one in found if one["site"] == "far"]
+
+        until(lambda: len(away()) == 2, "two of them went away")
+        for target in pair.targets.values():
+            target.release()
+        assert {one.status for one in answers.result()} == {200}
+        row = page.locator("tr", has_text="overflow, full").first
+        expect(row).to_contain_text("far")
+        row.focus()
+        page.keyboard.press("Enter")
+        why = page.get_by_role("dialog")
+        expect(why.get_by_role("row", name=re.compile("^near"))).to_contain_text("full")
+        expect(why.get_by_role("row", name=re.compile("^far"))).to_contain_text("chosen")
+        keep_picture(page, "real-why")
+
+
+def _filter(page: Page) -> None:
+    """Of any service: the port is the harness's."""
+    page.get_by_label("Service").select_option("")

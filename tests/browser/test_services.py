@@ -1,0 +1,243 @@
+"""Services: the list, and one of them with its river, its targets and who gets the next request."""
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.browser import pictures, scenes
+from tests.browser.console_examples import PAGE, page
+from tests.browser.stage import Stage, looking
+
+AT = "#/services/shop:8080"
+SOON_MS = 20_000  # The history is asked for every five seconds.
+HOSTILE_ROUTE = "#/services/%3Cscript%3E"
+
+
+@pytest.fixture
+def stage(stage: Stage) -> Stage:
+    """The past of `shop` too."""
+    router = stage.router
+    router.histories = (scenes.history(),)
+    router.knees = scenes.knees()
+    router.whys = {"shop": scenes.why()}
+    return stage
+
+
+def table_of(page: Page, chart: str) -> list[list[str]]:
+    """The cells of a chart's table, without its head, and the heads first."""
+    figure = page.locator(f"#chart-{chart}")
+    figure.get_by_role("button", name=re.compile("Show as table")).click()
+    expect(figure.get_by_role("table")).to_be_visible()
+    return cells(figure)
+
+
+def cells(within: Locator) -> list[list[str]]:
+    rows: list[list[str]] = within.locator("tr").evaluate_all(
+        "rows => rows.map(row => [...row.cells].map(cell => cell.innerText.trim()))"
+    )
+    return rows
+
+
+def shown(value: float) -> str:
+    """A figure as the console writes it."""
+    return f"{round(value, 1):g}" if value < 100 else f"{round(value):,}"
+
+
+def test_the_list_tells_what_each_service_does_now(chromium: Browser, stage: Stage) -> None:
+    with looking(chromium, stage, "#/services") as page:
+        row = page.get_by_role("row", name=re.compile("shop:8080"))
+        expect(row).to_contain_text("20 of 20")
+        expect(row).to_contain_text("210/s")
+        expect(row).to_contain_text("65/s")
+        expect(page.get_by_role("row", name=re.compile("billing:8080"))).to_contain_text("none")
+        row.get_by_role("link").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("shop:8080")
+
+
+def test_a_short_past_has_no_moment_twice_below_the_river(chromium: Browser, stage: Stage) -> None:
+    (known,) = stage.router.histories
+    stage.router.histories = (msgspec.structs.replace(known, samples=known.samples[-33:]),)
+    with looking(chromium, stage, AT) as page:
+        below = page.locator('#chart-river .tick[text-anchor="middle"]')
+        expect(below.first).to_be_visible()
+        moments = below.all_text_contents()
+        assert len(moments) > 1
+        assert len(set(moments)) == len(moments)
+
+
+def test_without_services_it_says_how_to_have_one(chromium: Browser, stage: Stage) -> None:
+    stage.router.live = pictures.nothing()
+    with looking(chromium, stage, "#/services") as page:
+        expect(page.get_by_text("No services yet.")).to_be_visible()
+        expect(page.get_by_text("sitectl expose")).to_be_visible()
+
+
+def test_the_rivers_table_has_every_figure_of_the_history(chromium: Browser, stage: Stage) -> None:
+    with looking(chromium, stage, AT) as page:
+        heads, *rows = table_of(page, "river")
+        assert heads[:5] == ["Time", "east (here)", "west", "south", "capacity here"]
+        samples = list(reversed(scenes.history().samples))
+        assert len(rows) == len(samples)
+        for row, sample in zip(rows, samples, strict=True):
+            assert row[1:4] == [shown(value) for value in sample.in_flight]
+            assert row[4] == str(sample.capacity)
+            assert row[heads.index("taken by nobody")] == str(sample.nowhere)
+            assert row[heads.index("Overflowed")] == shown(sample.overflow)
+
+
+def test_the_parts_of_a_page_stay_in_their_order_when_figures_come_later(
+    chromium: Browser, stage: Stage
+) -> None:
+    histories, stage.router.histories = stage.router.histories, ()
+    with looking(chromium, stage, AT) as page:
+        expect(page.get_by_text(re.compile("Nothing is recorded"))).to_be_visible()
+        stage.router.histories = histories
+        expect(page.locator("#chart-river")).to_be_visible(timeout=SOON_MS)
+        heads = page.locator("main h2").all_inner_texts()
+        assert heads == [
+            "Where requests were served",
+            "Sites",
+            "Where the next request goes",
+            "Targets here",
+            "Targets of other sites",
+        ]
+
+
+def test_a_cursor_tells_the_figures_of_its_moment_to_keyboard_and_screen_reader(
+    chromium: Browser, stage: Stage
+) -> None:
+    with looking(chromium, stage, AT) as page:
+        plot = page.get_by_role("slider", name=re.compile("Where requests were served"))
+        plot.focus()
+        page.keyboard.press("Home")
+        expect(plot).to_have_attribute("aria-valuenow", "0")
+        for _ in range(10):
+            page.keyboard.press("PageUp")
+        sample = scenes.history().samples[100]
+        here, west, south = (shown(value) for value in sample.in_flight)
+        expect(plot).to_have_attribute(
+            "aria-valuetext",
+            re.compile(f"in flight: east \\(here\\) {here}, west {west}, south {south}, capacity"),
+        )
+        expect(page.locator(".stream-at")).to_have_text(sample.at[11:19])
+        expect(page.locator(".cursor")).to_have_count(1)
+        page.keyboard.press("Escape")
+        expect(page.locator(".cursor")).to_have_count(0)
+
+
+def test_layers_are_told_apart_by_pattern_and_word_too(chromium: Browser, stage: Stage) -> None:
+    with looking(chromium, stage, AT) as page:
+        expect(page.locator("#chart-river path.layer")).to_have_count(3)
+        fills = page.locator("#chart-river .stream .layer").evaluate_all(
+            "layers => layers.map(layer => layer.getAttribute('fill'))"
+        )
+        assert len(set(fills)) == 3
+        strokes = page.locator("#chart-river .stream pattern path").evaluate_all(
+            "lines => lines.map(line => line.getAttribute('d'))"
+        )
+        assert len(set(strokes)) == 3
+        legend = page.locator("#chart-river .stream-legend")
+        for words in ("east (here)", "west cost 5", "south cost 15", "capacity here"):
+            expect(legend).to_contain_text(re.compile(re.escape(words).replace("\\ ", "\\s*")))
+
+
+def test_a_capacity_that_is_a_rate_is_drawn_a_second(chromium: Browser, stage: Stage) -> None:
+    known = scenes.history()
+    samples = tuple(
+        msgspec.structs.replace(one, capacity=None, capacity_per_s=80.0) for one in known.samples
+    )
+    stage.router.histories = (msgspec.structs.replace(known, samples=samples),)
+    with looking(chromium, stage, AT) as page:
+        heads, *rows = table_of(page, "river")
+        assert rows[0][1] == shown(known.samples[-1].served[0] / 5.0)
+        assert rows[0][heads.index("capacity here")] == "80"
+
+
+def test_another_sites_clients_are_asked_for_and_the_address_says_so(
+    chromium: Browser, stage: Stage
+) -> None:
+    with looking(chromium, stage, AT) as page:
+        with page.expect_request(re.compile(f"history.*site={pictures.id_of('west')}")):
+            page.get_by_label("Clients of").select_option(label="west")
+        assert f"site={pictures.id_of('west')}" in page.url
+
+
+def test_targets_say_what_was_stated_and_where_latency_bends(
+    chromium: Browser, stage: Stage
+) -> None:
+    with looking(chromium, stage, AT) as page:
+        first = page.get_by_role("row", name=re.compile("shop-1"))
+        expect(first).to_contain_text("stated 10, latency doubles at 8")
+        expect(first).to_contain_text("states too much")
+        second = page.get_by_role("row", name=re.compile("shop-2"))
+        expect(second).to_contain_text("stated 10, no bend seen, 200 ms in calm")
+        label = "2 in flight, stated 10, latency doubles at 8"
+        expect(first.get_by_role("img", name=label)).to_be_visible()
+
+
+def test_the_next_request_is_explained_in_the_words_of_why(chromium: Browser, stage: Stage) -> None:
+    with looking(chromium, stage, AT) as page:
+        panel = page.get_by_role("region", name="Where the next request goes")
+        expect(panel).to_contain_text("To west: cheapest with a free slot.")
+        expect(panel).to_contain_text("Runner-up: south, its way costs 10 more, 18 free.")
+        for one in scenes.candidates():
+            row = panel.get_by_role("row", name=re.compile(rf"^{one.site}\b"))
+            expect(row).to_contain_text(one.verdict)
+            expect(row).to_contain_text(one.reason)
+
+
+def test_targets_of_other_sites_are_asked_for_only_when_somebody_wants_them(
+    chromium: Browser, stage: Stage
+) -> None:
+    asked: list[str] = []
+    with looking(chromium, stage) as page:
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(f"{stage.url}{AT}")
+        expect(page.get_by_role("heading", name="Targets of other sites")).to_be_visible()
+        assert not [url for url in asked if url.endswith("/services/shop")]
+        page.get_by_role("button", name="Ask them").click()
+        expect(page.get_by_text("None of them told of a target.")).to_be_visible()
+
+
+@pytest.mark.parametrize("histories", [(), (scenes.history(samples=()),)])
+def test_a_service_without_a_past_says_so(
+    chromium: Browser, stage: Stage, histories: Sequence[object]
+) -> None:
+    stage.router.histories = histories  # type: ignore[assignment]
+    with looking(chromium, stage, AT) as page:
+        expect(page.get_by_text(re.compile("Nothing is recorded"))).to_be_visible()
+        expect(page.get_by_role("heading", name="Targets here")).to_be_visible()
+
+
+def test_a_name_that_is_no_service_leads_back(chromium: Browser, stage: Stage) -> None:
+    with looking(chromium, stage, HOSTILE_ROUTE) as page:
+        expect(page.get_by_text("No service <script> is known here.")).to_be_visible()
+        page.get_by_role("link", name="All services").click()
+        expect(page.get_by_role("row", name=re.compile("shop"))).to_be_visible()
+
+
+def test_hostile_names_are_text_everywhere(chromium: Browser, stage: Stage) -> None:
+    bad = pictures.HOSTILE
+    sites = tuple(msgspec.structs.replace(one, name=bad) for one in scenes.history().sites)
+    stage.router.histories = (scenes.history(site=bad, sites=sites),)
+    with looking(chromium, stage, AT) as page:
+        expect(page.locator("#chart-river .stream-legend")).to_contain_text("<script>")
+        stage.router.live = pictures.hostile()
+        stage.router.flows = (
+            scenes.flow(1, path=bad, client=bad, reason=bad, site=bad, service=bad),
+        )
+        page.goto(f"{stage.url}#/services")
+        expect(page.get_by_role("row").get_by_text("<script>").first).to_be_visible()
+        page.goto(f"{stage.url}#/flows")
+        expect(page.locator("tbody tr")).to_have_count(1)
+        page.goto(f"{stage.url}#/simulate?tab=what-if")
+        expect(page.get_by_role("heading", name="Proposal")).to_be_visible()
+        assert page.locator("#app script, #app img").count() == 0
+        assert page.title() != "owned"
+
+
+def test_the_examples_in_the_console_are_those_of_the_repository() -> None:
+    assert PAGE.read_text() == page(), "run python -m tests.browser.console_examples"

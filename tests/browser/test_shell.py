@@ -1,0 +1,204 @@
+"""The shell: navigation, age of data, themes, keyboard."""
+
+import re
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser import pictures
+from tests.browser.stage import Stage, looking
+
+SOON_MS = 20_000
+"""A machine with other work may let a browser wait."""
+
+
+def test_the_top_bar_names_the_site_and_its_state_in_a_word(
+    chromium: Browser, stage: Stage
+) -> None:
+    with looking(chromium, stage) as page:
+        top = page.get_by_role("banner")
+        expect(top.get_by_text("east", exact=True)).to_be_visible()
+        expect(top.get_by_text("Degraded")).to_be_visible()
+        expect(top.get_by_text("Live", exact=True)).to_be_visible()
+        expect(page).to_have_title("Overview · east")
+        expect(page.get_by_role("status")).to_have_text("Site east: Degraded. Overflowing: shop")
+        stage.router.live = pictures.nothing()
+        expect(top.get_by_text("Healthy")).to_be_visible()
+        expect(page.get_by_role("status")).to_have_text("Site east: Healthy")
+
+
+def test_a_router_that_falls_silent_makes_the_page_grey_and_tells_the_age(
+    chromium: Browser, stage: Stage
+) -> None:
+    with looking(chromium, stage) as page:
+        expect(page.get_by_text("Live", exact=True)).to_be_visible()
+        page.clock.install()
+        stage.router.is_silent = True
+        page.clock.fast_forward(14_000)
+        expect(
+            page.get_by_role("banner").get_by_text(re.compile(r"Data 1\d s old"))
+        ).to_be_visible()
+        expect(page.get_by_text("The router has said nothing since.")).to_be_visible()
+        expect(page.locator(".page-body")).to_have_css("filter", re.compile("grayscale"))
+        expect(page.get_by_role("status")).to_have_text("The data is stale")
+        stage.router.is_silent = False
+        expect(page.get_by_text("Live", exact=True)).to_be_visible()
+        expect(page.locator("html[data-stale]")).to_have_count(0)
+
+
+def test_a_router_that_is_gone_is_asked_again_until_it_is_back(
+    chromium: Browser, stage: Stage
+) -> None:
+    with looking(chromium, stage) as page:
+        expect(page.get_by_text("Live", exact=True)).to_be_visible()
+        page.clock.install()
+        stage.down()
+        expect(page.get_by_text(re.compile("The router cannot be reached"))).to_have_count(0)
+        page.clock.fast_forward(5_000)
+        expect(page.get_by_text(re.compile("The router cannot be reached"))).to_be_visible()
+        expect(page.locator(".sentence")).to_be_visible()  # What was there stays readable.
+        stage.up()
+        page.get_by_role("button", name="Try now").click()
+        expect(page.get_by_text("Live", exact=True)).to_be_visible(timeout=SOON_MS)
+
+
+def test_without_a_place_among_the_followers_the_page_asks_every_two_seconds(
+    chromium: Browser, stage: Stage
+) -> None:
+    stage.router.is_crowded = True
+    with looking(chromium, stage) as page:
+        expect(page.get_by_text("Polling", exact=True)).to_be_visible()
+        expect(page.locator(".sentence")).to_be_visible()
+
+
+def test_who_is_signed_out_is_told_so(chromium: Browser, stage: Stage) -> None:
+    with looking(chromium, stage) as page:
+        expect(page.get_by_text("Live", exact=True)).to_be_visible()
+        stage.router.is_signed_out = True
+        stage.down()
+        stage.up()
+        expect(page.get_by_text("Signed out", exact=True)).to_be_visible(timeout=SOON_MS)
+        expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+
+
+def test_the_theme_is_chosen_and_kept(chromium: Browser, stage: Stage) -> None:
+    ground = "getComputedStyle(document.documentElement).backgroundColor"
+    with looking(chromium, stage) as page:
+        light = page.evaluate(ground)
+        button = page.get_by_role("button", name=re.compile("Theme"))
+        button.click()
+        expect(button).to_have_accessible_name("Theme: light. Change")
+        assert page.evaluate(ground) == light
+        button.click()
+        expect(button).to_have_accessible_name("Theme: dark. Change")
+        dark = page.evaluate(ground)
+        assert dark != light
+        page.reload()
+        assert page.evaluate(ground) == dark
+
+
+def test_the_keyboard_reaches_everything_in_the_order_it_is_read(
+    chromium: Browser, stage: Stage
+) -> None:
+    with looking(chromium, stage) as page:
+        expect(page.locator(".sentence")).to_be_visible()
+        names = []
+        for _ in range(7):
+            page.keyboard.press("Tab")
+            names.append(
+                page.evaluate(
+                    "document.activeElement.getAttribute('aria-label')"
+                    " || document.activeElement.textContent.trim()"
+                )
+            )
+        assert names[0] == "Skip to the content"
+        assert names[1] == "Spillway"
+        assert names[2].startswith("Theme")
+        assert names[3] == "Keyboard shortcuts"
+        assert names[4:] == ["Overview", "Topology", "Services"]
+        outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert outline == "solid"
+
+
+def test_the_skip_link_leads_into_the_content(chromium: Browser, stage: Stage) -> None:
+    with looking(chromium, stage) as page:
+        expect(page.locator(".sentence")).to_be_visible()
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.activeElement.id") == "main"
+        assert page.evaluate("location.hash") == ""
+
+
+def test_two_keys_lead_to_a_page_and_its_heading(chromium: Browser, stage: Stage) -> None:
+    with looking(chromium, stage) as page:
+        expect(page.locator(".sentence")).to_be_visible()
+        page.keyboard.press("g")
+        page.keyboard.press("t")
+        heading = page.get_by_role("heading", level=1, name="Topology")
+        expect(heading).to_be_focused()
+        expect(page.get_by_role("navigation").get_by_text("Topology")).to_have_attribute(
+            "aria-current", "page"
+        )
+        page.go_back()
+        expect(page.get_by_role("heading", level=1, name="Overview")).to_be_visible()
+
+
+def test_a_question_mark_lists_the_shortcuts_and_they_can_be_turned_off(
+    chromium: Browser, stage: Stage
+) -> None:
+    with looking(chromium, stage) as page:
+        expect(page.locator(".sentence")).to_be_visible()
+        page.keyboard.press("?")
+        dialog = page.get_by_role("dialog", name="Keyboard shortcuts")
+        expect(dialog).to_contain_text("Go to Topology")
+        dialog.get_by_label("Shortcuts are on").uncheck()
+        page.keyboard.press("Escape")
+        expect(dialog).to_be_hidden()
+        page.keyboard.press("g")
+        page.keyboard.press("t")
+        expect(page.get_by_role("heading", level=1, name="Overview")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("at", "command"),
+    [
+        ("#/overview", "sitectl status"),
+        ("#/topology?site=south", "sitectl ping south"),
+        ("#/links?link=it%27s", "sitectl link status 'it'\\''s'"),
+        (
+            "#/events?severity=warning&code=link-down",
+            "sitectl events --severity warning --code link-down",
+        ),
+    ],
+)
+def test_each_view_can_be_copied_as_the_command_that_shows_the_same(
+    chromium: Browser, stage: Stage, at: str, command: str
+) -> None:
+    with looking(chromium, stage, at) as page:
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page.get_by_role("button", name="Copy as sitectl").first.click()
+        expect(page.get_by_role("button", name="Copied")).to_be_visible()
+        assert page.evaluate("navigator.clipboard.readText()") == command
+
+
+def test_an_address_of_no_page_leads_back(chromium: Browser, stage: Stage) -> None:
+    with looking(chromium, stage, "#/%E0%A4%A/nowhere?a=%") as page:
+        expect(page.get_by_role("heading", level=1, name="No such page")).to_be_visible()
+        page.get_by_role("main").get_by_role("link", name="Overview").click()
+        expect(page.locator(".sentence")).to_be_visible()
+
+
+CHANGED_BY_THE_FIRST_RENDERING = """
+new MutationObserver((_, observer) => {
+  if (!document.querySelector("nav.pages")) return;
+  observer.disconnect();
+  location.hash = "#/links";
+}).observe(document, { childList: true, subtree: true });
+"""
+
+
+def test_an_address_that_changes_while_the_console_starts_is_followed(
+    chromium: Browser, stage: Stage
+) -> None:
+    with looking(chromium, stage, script=CHANGED_BY_THE_FIRST_RENDERING) as page:
+        expect(page.get_by_role("heading", name="Links and certificates")).to_be_visible()

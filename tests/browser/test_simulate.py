@@ -1,0 +1,188 @@
+"""Simulate: a scenario, and what if; both run by the simulator itself in its own process."""
+
+import re
+
+import msgspec
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from router.admin.history_views import HistorySample, ServiceHistory
+from tests.browser import pictures, scenes
+from tests.browser.pictures import id_of
+from tests.browser.stage import Stage, looking
+
+RUN_MS = 60_000
+WHAT_IF = "#/simulate?tab=what-if&service=shop:8080"
+
+
+def small(history: ServiceHistory) -> ServiceHistory:
+    """A thirtieth of its requests, each thirty times as long: soon run, and as full."""
+
+    def thirtieth(sample: HistorySample) -> HistorySample:
+        served = tuple(count // 30 for count in sample.served)
+        return msgspec.structs.replace(sample, served=served, nowhere=0, p50_s=6.0, p99_s=12.0)
+
+    samples = tuple(thirtieth(one) for one in history.samples[:140])  # It ends in the burst.
+    return msgspec.structs.replace(history, samples=samples)
+
+
+@pytest.fixture
+def stage(stage: Stage) -> Stage:
+    """The last minute of `shop` is a burst."""
+    stage.router.histories = (small(scenes.history()),)
+    live = stage.router.live
+    parts = (
+        pictures.a_part("east", 0, in_flight=20),
+        pictures.a_part("west", 5, in_flight=30, capacity=40),
+        pictures.a_part("south", 15, in_flight=8, capacity=100),
+    )
+    shop = msgspec.structs.replace(live.services[0], sites=parts)
+    stage.router.live = msgspec.structs.replace(live, services=(shop, *live.services[1:]))
+    return stage
+
+
+def compared(page: Page) -> dict[str, list[str]]:
+    """The table of current beside proposed."""
+    rows: list[list[str]] = (
+        page.get_by_role("region", name="Current and proposed in figures")
+        .locator("tbody tr")
+        .evaluate_all("rows => rows.map(row => [...row.cells].map(cell => cell.innerText.trim()))")
+    )
+    return {name: values for name, *values in rows}
+
+
+def test_a_scenario_runs_and_shows_what_the_command_line_shows(
+    chromium: Browser, stage: Stage
+) -> None:
+    with looking(chromium, stage, "#/simulate") as page:
+        with page.expect_response(re.compile("/api/v1/simulate"), timeout=RUN_MS) as told:
+            page.get_by_role("button", name="Run", exact=True).click()
+        (outcome,) = told.value.json()["items"]
+        onprem = outcome["sites"][0]
+        row = page.get_by_role("row", name=re.compile("^onprem 3,363"))
+        expect(row).to_contain_text(f"{onprem['here']} (20 %)")
+        expect(row).to_contain_text("2,690 (80 %)")
+        expect(page.get_by_text("first spill at 10.04 s, 0 slots were free")).to_be_visible()
+        rules = page.get_by_role("region", name="Ours and Skupper's split")
+        for rival in outcome["skupper"]:
+            line = rules.get_by_role("row", name=re.compile(rival["rule"]))
+            expect(line).to_contain_text(f"{rival['here']:,}")
+        river = page.get_by_role("figure").first
+        expect(river.locator("path.layer")).to_have_count(2)
+        river.get_by_role("button", name=re.compile("Show as table")).click()
+        expect(river.locator("tbody tr")).to_have_count(60)
+
+
+def test_what_is_wrong_is_shown_with_a_way_to_its_line(chromium: Browser, stage: Stage) -> None:
+    with looking(chromium, stage, "#/simulate") as page:
+        area = page.get_by_role("textbox", name="Scenario, as YAML")
+        text = area.input_value()
+        area.fill(text.replace("duration: 40s", "duration: never"))
+        page.keyboard.press("Control+Enter")
+        alert = page.get_by_role("alert")
+        expect(alert).to_contain_text("SW0720", timeout=RUN_MS)
+        alert.get_by_role("button").first.click()
+        expect(area).to_be_focused()
+        chosen = area.evaluate("area => area.value.slice(area.selectionStart, area.selectionEnd)")
+        assert chosen == "  duration: never"
+
+
+def test_a_scenario_that_was_written_is_there_when_one_comes_back(
+    chromium: Browser, stage: Stage
+) -> None:
+    with looking(chromium, stage, "#/simulate") as page:
+        page.get_by_role("textbox", name="Scenario, as YAML").fill("mine")
+        expect(page.get_by_label("Example")).to_have_value("")
+        page.get_by_role("link", name="Overview").first.click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
+        page.get_by_role("link", name="Simulate").click()
+        expect(page.get_by_role("textbox", name="Scenario, as YAML")).to_have_value("mine")
+
+
+def test_a_slider_that_is_moved_changes_the_proposal_and_applies_nothing(
+    chromium: Browser, stage: Stage
+) -> None:
+    with looking(chromium, stage, WHAT_IF) as page:
+        expect(page.get_by_text("Nothing would change.")).to_be_visible(timeout=RUN_MS)
+        before = compared(page)
+        assert before["Served by east (here)"][2] == "same"
+        slider = page.get_by_role("slider", name="Capacity of east, at once")
+        expect(slider).to_have_value("20")
+        slider.focus()
+        for _ in range(40):
+            page.keyboard.press("ArrowRight")
+        expect(slider).to_have_value("60")
+        told = page.get_by_role("region", name="Current beside proposed", exact=True)
+        expect(told.get_by_text("sitectl service set shop --capacity 30")).to_be_visible(
+            timeout=RUN_MS
+        )
+        after = compared(page)
+        assert after["Served by east (here)"][0] == before["Served by east (here)"][0]
+        assert after["Served by east (here)"][2].startswith("+")
+        now, then, _ = after["Overflow, requests"]
+        assert int(then.replace(",", "")) < int(now.replace(",", "")) // 4
+        assert f"capacity={id_of('east')}%3A60" in page.url
+        assert stage.router.commands == []
+        page.get_by_role("button", name="As it is now").click()
+        expect(slider).to_have_value("20")
+
+
+def test_the_figures_are_those_of_the_api_and_the_replay_shows_each_step(
+    chromium: Browser, stage: Stage
+) -> None:
+    at = f"{WHAT_IF}&cost={id_of('west')}:99"
+    with looking(chromium, stage, at) as page:
+        told = page.get_by_role("region", name="Current beside proposed", exact=True)
+        expect(told).to_be_visible(timeout=RUN_MS)
+        asked = {"service": "shop", "port": 8080, "cost": {id_of("west"): 99}}
+        again = page.request.post(f"{stage.url}api/v1/what-if", data=asked, timeout=RUN_MS)
+        item = again.json()["item"]  # The same question has the same answer.
+        expect(page.get_by_text(item["commands"][0]).first).to_be_visible()
+        rows = compared(page)
+        for now, then in zip(item["current"]["sites"], item["proposed"]["sites"], strict=True):
+            name = f"Served by {now['name']}{' (here)' if now['local'] else ''}"
+            figures = [f"{round(one['share'] * 1000) / 10:g} %" for one in (now, then)]
+            assert rows[name][:2] == figures
+        scrub = page.get_by_role("slider", name="Moment of the replay")
+        scrub.focus()
+        page.keyboard.press("Home")
+        for index in range(3):
+            for side, title in (("current", "Current: time"), ("proposed", "Proposed: time")):
+                series = item[side]["series"]
+                here = series["served"][0][index] / series["step_s"]
+                spoken = re.compile(rf"requests/s: east \(here\) {round(here, 1):g}, ")
+                plot = page.get_by_role("slider", name=title)
+                expect(plot).to_have_attribute("aria-valuetext", spoken)
+            page.keyboard.press("ArrowRight")
+
+
+def test_the_replay_plays_at_the_chosen_speed_and_stops_at_its_end(
+    chromium: Browser, stage: Stage
+) -> None:
+    with looking(chromium, stage, WHAT_IF) as page:
+        expect(page.get_by_role("heading", name="Replay")).to_be_visible(timeout=RUN_MS)
+        scrub = page.get_by_role("slider", name="Moment of the replay")
+        page.get_by_label("Speed").select_option("10")
+        page.get_by_role("button", name="Play").click()
+        expect(scrub).not_to_have_value("0")
+        page.get_by_role("button", name="Pause").click()
+        scrub.focus()
+        page.keyboard.press("End")
+        page.keyboard.press("ArrowLeft")
+        page.get_by_role("button", name="Play").click()
+        expect(scrub).to_have_value("59")
+        expect(page.get_by_role("button", name="Play")).to_be_visible()
+
+
+def test_the_proposal_can_be_opened_as_a_scenario(chromium: Browser, stage: Stage) -> None:
+    with looking(chromium, stage, WHAT_IF) as page:
+        page.get_by_role("link", name="Open as a scenario").click(timeout=RUN_MS)
+        area = page.get_by_role("textbox", name="Scenario, as YAML")
+        expect(area).to_have_value(re.compile("name: what-if"))
+
+
+def test_without_a_record_it_says_why_there_is_no_proposal(chromium: Browser, stage: Stage) -> None:
+    stage.router.histories = ()
+    with looking(chromium, stage, WHAT_IF) as page:
+        expect(page.get_by_text("Nothing is recorded of shop:8080 yet.")).to_be_visible()
+        expect(page.get_by_role("button", name="Try again")).to_be_visible()

@@ -1,0 +1,257 @@
+"""Topology: ways and costs as the API has them, and a picture that stays where it is."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from router.admin.live_views import Live
+from router.admin.ping_views import HopView, PingView
+from router.admin.site_views import SiteDetail, SiteLink, SiteProblem, SiteServed, SiteService
+from router.admin.views import SiteName
+from tests.browser import pictures
+from tests.browser.stage import Stage, looking
+
+PLACED = """async (live) => {
+  const { graphOf, placed, ways, stepsTo } = await import("/static/lib/graph.js");
+  const graph = graphOf(live);
+  const found = ways(graph, live.status.id);
+  return {
+    places: Object.fromEntries(placed(graph, live.status.id)),
+    costs: Object.fromEntries(graph.nodes.map(({ id }) => [id, found.get(id)?.cost ?? null])),
+    ways: Object.fromEntries(graph.nodes.map(({ id }) => [id, stepsTo(found, id).length])),
+  };
+}"""
+
+
+def placed(page: Page, live: Live) -> Any:
+    return page.evaluate(PLACED, msgspec.to_builtins(live))
+
+
+@pytest.mark.parametrize("number", [2, 3, 14, 100])
+def test_a_picture_lies_the_same_way_however_the_router_orders_its_answer(
+    chromium: Browser, stage: Stage, number: int
+) -> None:
+    live = pictures.many_sites(number)
+    turned = msgspec.structs.replace(
+        live, network=tuple(reversed(live.network)), links=tuple(reversed(live.links))
+    )
+    with looking(chromium, stage) as page:
+        first, second = placed(page, live), placed(page, turned)
+        assert first == second
+        spots = [(spot["x"], spot["y"]) for spot in first["places"].values()]
+        nearest = min(
+            ((ax - bx) ** 2 + (ay - by) ** 2) ** 0.5
+            for index, (ax, ay) in enumerate(spots)
+            for bx, by in spots[:index]
+        )
+        assert nearest > 0.1, "two sites lie on each other"
+
+
+@pytest.mark.parametrize("picture", [pictures.burst(), pictures.many_sites()], ids=["6", "100"])
+def test_the_way_to_a_site_costs_what_the_router_says(
+    chromium: Browser, stage: Stage, picture: Live
+) -> None:
+    with looking(chromium, stage) as page:
+        costs = placed(page, picture)["costs"]
+        assert costs == {site.id: site.path_cost for site in picture.network}
+
+
+def test_a_link_that_one_end_alone_tells_of_is_no_way(chromium: Browser, stage: Stage) -> None:
+    live = pictures.burst()
+    silent = tuple(
+        msgspec.structs.replace(site, neighbours=()) if site.name == "south" else site
+        for site in live.network
+    )
+    with looking(chromium, stage) as page:
+        found = placed(page, msgspec.structs.replace(live, network=silent))
+        assert found["costs"][pictures.id_of("south")] is None
+        assert found["ways"][pictures.id_of("south")] == 0
+
+
+def test_choosing_a_site_shows_each_hop_with_its_cost_and_the_total(
+    chromium: Browser, stage: Stage
+) -> None:
+    with looking(chromium, stage, "#/topology?site=south") as page:
+        card = page.get_by_role("region", name="south", exact=True)
+        hops = card.locator(".way li")
+        expect(hops).to_have_count(3)
+        expect(hops.nth(0)).to_have_text("east")
+        expect(hops.nth(1)).to_contain_text("cost 5, 12 ms")
+        expect(hops.nth(2)).to_contain_text("cost 10")
+        expect(card).to_contain_text("Total cost 15 over 2 links")
+        expect(card).to_contain_text("4/s spill there now.")
+
+
+def test_a_link_is_drawn_whether_it_carries_overflow_or_not(
+    chromium: Browser, stage: Stage
+) -> None:
+    with looking(chromium, stage, "#/topology") as page:
+        expect(page.locator(".site-map .edge.link").first).to_be_attached()
+        strokes = page.locator(".site-map .edge").evaluate_all(
+            "lines => lines.map(line => getComputedStyle(line).stroke)"
+        )
+        assert strokes
+        assert "none" not in strokes
+
+
+def test_pointing_at_a_site_shows_the_way_and_leaving_it_takes_that_away(
+    chromium: Browser, stage: Stage
+) -> None:
+    with looking(chromium, stage, "#/topology") as page:
+        page.locator(".site-mark", has_text="south").hover()
+        expect(page.get_by_role("heading", name="south", exact=True)).to_be_visible()
+        expect(page.locator(".edge.way")).to_have_count(3)  # Two, and the legend's.
+        page.get_by_role("heading", level=1).hover()
+        expect(page.get_by_role("heading", name="Network")).to_be_visible()
+        page.locator(".site-mark", has_text="west").click()
+        assert page.evaluate("location.hash") == "#/topology?site=west"
+
+
+def test_the_list_does_by_keyboard_what_the_picture_does(chromium: Browser, stage: Stage) -> None:
+    with looking(chromium, stage, "#/topology") as page:
+        table = page.get_by_role("region", name="All sites").last
+        table.get_by_role("link", name="north").focus()
+        expect(page.get_by_role("heading", name="north", exact=True)).to_be_visible()
+        page.keyboard.press("Enter")
+        assert page.evaluate("location.hash") == "#/topology?site=north"
+        row = table.get_by_role("row", name="south")
+        expect(row).to_contain_text("west → south")
+        expect(row).to_contain_text("15")
+        page.keyboard.press("/")
+        page.keyboard.type("sou")
+        expect(table.get_by_role("row")).to_have_count(2)
+
+
+def test_the_twin_has_each_link_with_cost_round_trip_load_and_state(
+    chromium: Browser, stage: Stage
+) -> None:
+    with looking(chromium, stage, "#/topology?table=map") as page:
+        table = page.locator("#chart-map").get_by_role("table")
+        expect(table.get_by_role("row")).to_have_count(1 + 6)
+        west = table.get_by_role("row", name="east – west")
+        for text in ("5", "12 ms", "3", "65/s", "up"):
+            expect(west).to_contain_text(text)
+        expect(table.get_by_role("row", name="attic")).to_contain_text("connecting")
+
+
+def test_a_site_that_cannot_be_reached_says_so(chromium: Browser, stage: Stage) -> None:
+    with looking(chromium, stage, "#/topology?site=attic") as page:
+        expect(page.get_by_text("No way leads there now.")).to_be_visible()
+
+
+def test_a_hundred_sites_have_most_of_their_names_and_none_on_another(
+    chromium: Browser, stage: Stage
+) -> None:
+    stage.router.live = pictures.many_sites()
+    with looking(chromium, stage, "#/topology") as page:
+        expect(page.locator(".site-mark")).to_have_count(100)
+        boxes = page.evaluate(
+            """[...document.querySelectorAll(".site-map text.name")].map((one) => {
+              const { x, y, width, height } = one.getBBox();
+              return [x, y, width, height];
+            })"""
+        )
+        assert len(boxes) >= 60
+        for index, (x, y, width, height) in enumerate(boxes):
+            for ox, oy, owidth, oheight in boxes[:index]:
+                apart_x = max(x, ox) - min(x + width, ox + owidth)
+                apart_y = max(y, oy) - min(y + height, oy + oheight)
+                assert apart_x > -3 or apart_y > -3, "two names lie on each other"
+
+
+def test_the_way_is_measured_when_asked_for(chromium: Browser, stage: Stage) -> None:
+    def hop(name: str, cost: int, rtt_ms: tuple[float, float, float] | None) -> HopView:
+        return HopView(
+            site=name,
+            id=pictures.id_of(name),
+            cost=cost,
+            path_cost=cost,
+            sent=3,
+            answered=3 if rtt_ms else 0,
+            rtt_ms=rtt_ms,
+            certificate_expires=None,
+            version="0.1.0",
+            error="" if rtt_ms else "no answer",
+        )
+
+    stage.router.pings["south"] = PingView(
+        site="south",
+        id=pictures.id_of("south"),
+        reachable=False,
+        path_cost=15,
+        hops=(hop("west", 5, (11.0, 12.5, 14.0)), hop("south", 15, None)),
+        reason="south gave no answer",
+    )
+    with looking(chromium, stage, "#/topology?site=south") as page:
+        page.get_by_role("button", name="Measure the way").click()
+        table = page.get_by_role("table", name="Way to south, measured")
+        expect(table.get_by_role("row", name="west")).to_contain_text("13 ms")
+        expect(table.get_by_role("row", name="south")).to_contain_text("no answer")
+        stage.router.pings.clear()
+        page.get_by_role("button", name="Measure the way").click()
+        expect(page.get_by_text("No such site is known here.")).to_be_visible()
+
+
+def test_another_site_is_seen_down_to_the_requests_of_its_targets(
+    chromium: Browser, stage: Stage
+) -> None:
+    service = SiteService(
+        name="shop",
+        port=8080,
+        protocol="http",
+        policy="fill",
+        requests_total=400,
+        overflow_total=100,
+        queued=0,
+        in_flight=7,
+        targets_ready=1,
+        capacity=10,
+        rate_per_s=None,
+        served=(SiteServed("south", 300, 0), SiteServed("west", 100, 100)),
+        targets=(pictures.a_target("south-1", site="south", in_flight=7, requests_total=812),),
+    )
+    stage.router.sites["south"] = SiteDetail(
+        name="south",
+        id=pictures.id_of("south"),
+        local=False,
+        reachable=True,
+        path_cost=15,
+        told=True,
+        error="",
+        age_s=0.1,
+        version="0.1.0",
+        mode="interior",
+        ready=True,
+        uptime_s=7_300.0,
+        replicas=1,
+        problems=(SiteProblem("SW0404", "Link to-x was refused"),),
+        links=(
+            SiteLink(
+                neighbour=SiteName("west", pictures.id_of("west")),
+                direction="incoming",
+                cost=10,
+                state="up",
+                rtt_ms=30.4,
+                streams=2,
+                certificate_expires=None,
+            ),
+        ),
+        services=(service,),
+    )
+    with looking(chromium, stage, "#/topology?site=south") as page:
+        card = page.get_by_role("region", name="What south tells of itself")
+        expect(card).to_contain_text("serving, interior, version 0.1.0 and up for 2 h 1 min")
+        expect(card).to_contain_text("Link to-x was refused")
+        shop = card.get_by_role("table", name="Services at south").get_by_role("row").nth(1)
+        for text in ("shop:8080", "7 of 10", "400", "100", "south 75 %, west 25 %"):
+            expect(shop).to_contain_text(text)
+        target = card.get_by_role("table", name="Targets at south").get_by_role("row").nth(1)
+        for text in ("south-1", "ready", "7 of 10", "812"):
+            expect(target).to_contain_text(text)
+        link = card.get_by_role("table", name="Links of south").get_by_role("row").nth(1)
+        for text in ("west", "up", "10", "30 ms", "2"):
+            expect(link).to_contain_text(text)
+        del stage.router.sites["south"]
+        expect(page.get_by_text("south tells nothing of itself now.")).to_be_visible(timeout=20_000)

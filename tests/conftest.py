@@ -1,0 +1,57 @@
+"""A test that takes too long fails with what every thread was doing, and the run goes on.
+
+The thread of pytest-timeout ends the process instead, and pytest-xdist then waits for ever. What
+its signal raises is lost where it falls into a callback of an event loop. Ours leaves the loop, and
+comes again until the test ends. Where nothing of Python runs any more, the process ends after all.
+"""
+
+import faulthandler
+import os
+import signal
+from types import FrameType
+from typing import Any, Final
+
+import pytest
+
+_STDERR_FD: Final = 2
+AGAIN_S: Final = 15.0
+"""Time for a test to clean up behind itself, until what may have been swallowed is raised again."""
+HARD_FACTOR: Final = 2.0
+"""The process ends after so many times the test's own limit."""
+
+
+class Late(SystemExit):
+    """A test is over its time. An event loop lets this kind through, and `except Exception` too."""
+
+
+class Timeouts:
+    """Instead of the ways of pytest-timeout to end a test."""
+
+    def __init__(self, stderr_fd: int) -> None:
+        self._stderr_fd = stderr_fd  # Not what is captured: that is lost with the process.
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_timeout_set_timer(self, item: pytest.Item, settings: Any) -> bool:
+        """Begin to count; ``settings`` are of pytest-timeout."""
+
+        def late(number: int, frame: FrameType | None) -> None:
+            faulthandler.dump_traceback(_STDERR_FD)
+            raise Late(f"the test took more than {settings.timeout:g} s")
+
+        signal.signal(signal.SIGALRM, late)
+        signal.setitimer(signal.ITIMER_REAL, settings.timeout, AGAIN_S)
+        hard_s = HARD_FACTOR * settings.timeout
+        faulthandler.dump_traceback_later(hard_s, exit=True, file=self._stderr_fd)
+        return True
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_timeout_cancel_timer(self, item: pytest.Item) -> bool:
+        """It has ended."""
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        faulthandler.cancel_dump_traceback_later()
+        return True
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Nothing is captured at this moment."""
+    config.pluginmanager.register(Timeouts(os.dup(_STDERR_FD)), "timeouts")

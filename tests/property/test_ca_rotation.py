@@ -1,0 +1,189 @@
+"""Rotations of a CA in any order of upgrades, absences and restarts, by real certificates.
+
+The acceptor is the real `Rotating` on a real directory; diallers hold what they were given. After
+each step every dialler that is upgraded and linked could link anew, whoever restarts when.
+"""
+
+import ssl
+import tempfile
+import time
+from pathlib import Path
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from certs import certificates, contexts, keys, limits, rotation
+from certs.authority import Authority, Leaf
+from certs.ca_files import CaFiles
+from certs.identity import SiteIdentity
+from certs.rotation import CaState, Dialler
+from router.main.rotating import Rotating
+from router.model.ids import SiteId
+from tests.unit.certs.test_rotation import shows
+from tests.unit.main.journal import Journal
+
+DAY_S = limits.DAY_S
+
+
+class Holder:
+    """A site that dials. ``upgraded``: it renews. It redeemed a claim before all began."""
+
+    def __init__(self, number: int, acceptor: "Acceptor", *, upgraded: bool) -> None:
+        self.site = f"{number:032x}"
+        self.acceptor, self.upgraded, self.linked = acceptor, upgraded, True
+        self.take()
+
+    def take(self) -> None:
+        """Another certificate with all CAs: by a claim, over the link, or by the resource."""
+        authority, key = self.acceptor.rotating.authority, keys.generate()
+        chain = authority.issue_client_leaf(key.public_key(), "t", time.time(), site_id=self.site)
+        self.leaf = Leaf(keys.to_pem(key), chain)
+        self.trusted_pem = authority.trusted_pem
+        self.acceptor.rotating.given(certificates.serial_of(chain))
+        self.acceptor.rotating.shown(SiteId(self.site), certificates.to_der(chain))
+
+    def can_link(self) -> bool:
+        """Whether both ends verify each other, strictly."""
+        try:
+            client = contexts.client_context(self.leaf, self.trusted_pem)
+            return shows(client, self.acceptor.listener()) is not None
+        except ssl.SSLError:
+            return False
+
+    def dialler(self) -> Dialler:
+        """As the acceptor's register and its links have it."""
+        return Dialler(
+            site=self.site,
+            name="",
+            ends_at=self.acceptor.now + 365 * DAY_S,
+            connected=self.linked,
+            renews=self.linked and self.upgraded,
+        )
+
+
+class Acceptor:
+    """A site that others dial, with its clock."""
+
+    def __init__(self, directory: Path) -> None:
+        self.secrets = directory / "secrets"
+        self.site = SiteIdentity.create(self.secrets).site_id
+        Authority.create(self.secrets, self.site, time.time())
+        self.now = time.time()
+        self.holders: list[Holder] = []
+        self.start()
+
+    def start(self) -> None:
+        """Its process begins; what was in memory is gone."""
+        journal = Journal()
+        self.rotating = Rotating(self.secrets, self.site, journal.tell, None, lambda: self.now)
+        self._leaf: tuple[str, Leaf] | None = None
+
+    def listener(self) -> ssl.SSLContext:
+        """With the server leaf of the CA that issues, as `ensure_leaf` has it."""
+        authority = self.rotating.authority
+        if self._leaf is None or self._leaf[0] != authority.ca_pem:
+            self._leaf = (authority.ca_pem, authority.issue_server_leaf(self.site, time.time()))
+        return contexts.server_context(self._leaf[1], authority.trusted_pem)
+
+    def rotate(self, *, hurried: bool) -> None:
+        """As `sitectl ca rotate` does, beside the router."""
+        files = CaFiles(self.secrets)
+        made, key_pem = Authority.generate(self.site, time.time())
+        before, new = files.load(), CaState(key_pem, made.ca_pem)
+        assert files.change(before, rotation.announced(before, new, self.now, hurried=hurried))
+        self.rotating.look()
+
+    def step(self) -> None:
+        """A look of the router; who is asked and linked answers at once."""
+        _, asked = self.rotating.step([holder.dialler() for holder in self.holders])
+        for holder in self.holders:
+            if SiteId(holder.site) in asked:
+                holder.take()
+
+    def settle(self) -> None:
+        """Until nobody who is linked and can take it has not."""
+        for _ in range(4):
+            self.step()
+            self.now += limits.CA_HURRIED_S / 10
+
+
+class Step(msgspec.Struct, frozen=True):
+    """What happens next, to which dialler."""
+
+    what: str
+    who: int = 0
+
+
+STEPS = st.builds(
+    Step,
+    what=st.sampled_from(
+        ["rotate", "hurry", "step", "settle", "restart", "offline", "online", "upgrade", "later"]
+    ),
+    who=st.integers(0, 3),
+)
+
+
+def happen(step: Step, acceptor: Acceptor) -> None:
+    holder = acceptor.holders[step.who]
+    match step.what:
+        case "rotate" | "hurry":
+            acceptor.rotate(hurried=step.what == "hurry")
+        case "step":
+            acceptor.step()
+        case "settle":
+            acceptor.settle()
+        case "restart":
+            acceptor.start()
+        case "offline":
+            holder.linked = False
+        case "online":
+            come_back(holder)
+        case "upgrade":
+            holder.upgraded = True
+        case "later":
+            acceptor.settle()
+            acceptor.now += 20 * DAY_S
+            acceptor.settle()
+
+
+def come_back(holder: Holder) -> None:
+    """It dials; shut out it asks by its identity, or its operator is told to make a token."""
+    if not holder.can_link():
+        if not holder.upgraded:
+            return
+        holder.take()
+        assert holder.can_link(), "the resource gave what links"
+    holder.linked = True
+    shown = certificates.to_der(holder.leaf.chain_pem)
+    holder.acceptor.rotating.shown(SiteId(holder.site), shown)
+
+
+@settings(max_examples=40, deadline=None)
+@given(steps=st.lists(STEPS, max_size=14), upgraded=st.lists(st.booleans(), min_size=4, max_size=4))
+def test_two_upgraded_linked_sites_can_always_link_anew(
+    steps: list[Step], upgraded: list[bool]
+) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        acceptor = Acceptor(Path(directory))
+        acceptor.holders = [
+            Holder(number, acceptor, upgraded=one) for number, one in enumerate(upgraded)
+        ]
+        acceptor.holders[3].linked = False  # Offline throughout, unless it comes back.
+        for step in steps:
+            happen(step, acceptor)
+            for holder in acceptor.holders:
+                if holder.linked and not holder.can_link():
+                    assert not holder.upgraded, (step, holder.site)
+                    holder.linked = False  # Its next dial is refused; it needs a new token.
+        # In the end nothing of a rotation is left, and everyone who can comes back.
+        acceptor.rotate(hurried=True)
+        for _ in range(3):
+            acceptor.settle()
+            acceptor.now += limits.CA_OVERLAP_S
+        acceptor.settle()
+        assert acceptor.rotating.state.rotation is None
+        for holder in acceptor.holders:
+            holder.upgraded = True
+            come_back(holder)
+            assert holder.can_link()

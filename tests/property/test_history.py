@@ -1,0 +1,38 @@
+"""Whatever the counters do, samples add up to what was counted, within their bounds."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.history.readings import NO_COUNTS, NOWHERE, Reading
+from router.history.recent import History
+from router.model import limits
+from router.model.ids import ServiceKey
+
+SHOP = ServiceKey("shop", 8080)
+SITES = st.sampled_from([f"site-{number}" for number in range(2 * limits.HISTORY_SITES_MAX)])
+STEPS = st.lists(
+    st.dictionaries(SITES | st.just(NOWHERE), st.integers(0, 9), max_size=40), max_size=30
+)
+
+
+@given(steps=STEPS, restarts=st.sets(st.integers(0, 30)))
+def test_samples_add_up_to_what_was_counted(
+    steps: list[dict[str, int]], restarts: set[int]
+) -> None:
+    """A service port that is removed and comes back counts from nothing, and loses nothing that
+    was read; only what looks like growth although it began anew cannot be told."""
+    history = History()
+    history.step(SHOP, Reading(), 0.0)
+    totals: dict[str, int] = {}
+    for number, more in enumerate(steps):
+        if number in restarts and sum(more.values()) < max(totals.values(), default=0):
+            totals = {}
+        for site, count in more.items():
+            totals[site] = totals.get(site, 0) + count
+        counts = (sum(totals.values()), *NO_COUNTS[1:])
+        history.step(SHOP, Reading(served=dict(totals), counts=counts), number + 1.0)
+    asked = sum(sum(more.values()) for more in steps)
+    kept = [sample for _, sample in history.of(SHOP)]
+    told = sum(sample.nowhere + sum(count for _, count in sample.sites.values()) for sample in kept)
+    assert told == asked
+    assert all(len(sample.sites) <= limits.HISTORY_SITES_MAX for sample in kept)

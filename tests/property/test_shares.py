@@ -1,0 +1,204 @@
+"""Routers that come, go, die and are cut off never give out more than is stated together."""
+
+from dataclasses import dataclass, field
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from router.balance.shares import Shares
+from router.model.shares import SharesMessage
+
+STATED = 7
+"""Slots of the one thing that is divided."""
+
+
+@dataclass
+class Pod:
+    """One router as the list of routers shows it."""
+
+    age: int
+    is_running: bool = False
+    is_ready: bool = False
+
+
+@dataclass
+class Process:
+    """A router that runs."""
+
+    shares: Shares
+    in_flight: int = 0
+    seen: int = -1
+
+
+def share_of(own: str, pods: dict[str, Pod]) -> tuple[str, int, set[str]]:
+    """How ``own`` divides by ``pods``: the name of that, its share, who else may hold slots."""
+    running = [name for name in sorted(pods, key=lambda n: pods[n].age) if pods[name].is_running]
+    order = [name for name in running if pods[name].is_ready] or running or [own]
+    others = {
+        name
+        for name, pod in pods.items()
+        if name != own and (pod.is_running or pod.age < pods[own].age)
+    }
+    share = 0
+    if own in order:
+        at = order.index(own)
+        share = STATED // len(order) + (at < STATED % len(order))
+    return ",".join(order), share, others
+
+
+@dataclass
+class Site:
+    """All that is true, and what the list of routers showed at each time."""
+
+    pods: dict[str, Pod] = field(default_factory=dict)
+    lists: list[dict[str, Pod]] = field(default_factory=lambda: [{}])
+    processes: dict[str, Process] = field(default_factory=dict)
+    lives: int = 0
+    sent: list[tuple[str, SharesMessage]] = field(default_factory=list)
+
+    def tell(self) -> None:
+        """The list shows what holds now."""
+        copies = {n: Pod(p.age, p.is_running, p.is_ready) for n, p in self.pods.items()}
+        self.lists.append(copies)
+
+    def look(self, name: str, at: int) -> None:
+        """Router ``name`` has seen the list as of ``at``; it never goes back."""
+        process = self.processes[name]
+        process.seen = max(process.seen, at)
+        pods = self.lists[process.seen]
+        if name in pods:
+            division, share, others = share_of(name, pods)
+            process.shares.see(division, others, {"slots": share})
+
+    def say(self, name: str, to: str) -> SharesMessage:
+        process = self.processes[name]
+        return process.shares.message_to(to, {"slots": process.in_flight})
+
+
+NUMBERS = st.integers(0, 10**6)
+
+
+class Life(RuleBasedStateMachine):
+    """Anything may happen in any order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.site = Site()
+        self.made = 0
+
+    def _pick(self, number: int, names: list[str]) -> str:
+        return sorted(names)[number % len(names)]
+
+    @precondition(lambda self: len(self.site.pods) < 4)
+    @rule()
+    def pod_is_made(self) -> None:
+        self.made += 1
+        self.site.pods[f"r{self.made}"] = Pod(self.made)
+        self.site.tell()
+
+    @precondition(lambda self: self.site.pods.keys() - self.site.processes.keys())
+    @rule(number=NUMBERS)
+    def process_starts(self, number: int) -> None:
+        name = self._pick(number, list(self.site.pods.keys() - self.site.processes.keys()))
+        self.site.lives += 1
+        self.site.processes[name] = Process(Shares(name, self.site.lives))
+        self.site.look(name, len(self.site.lists) - 1)
+
+    @precondition(lambda self: self.site.processes)
+    @rule(number=NUMBERS, is_ready=st.booleans())
+    def list_shows_it_running(self, number: int, is_ready: bool) -> None:
+        pod = self.site.pods[self._pick(number, list(self.site.processes))]
+        pod.is_running, pod.is_ready = True, is_ready
+        self.site.tell()
+
+    @precondition(lambda self: self.site.processes)
+    @rule(number=NUMBERS)
+    def process_dies(self, number: int) -> None:
+        del self.site.processes[self._pick(number, list(self.site.processes))]
+
+    @precondition(lambda self: self.site.pods.keys() - self.site.processes.keys())
+    @rule(number=NUMBERS, goes=st.booleans())
+    def list_shows_it_dead(self, number: int, goes: bool) -> None:
+        name = self._pick(number, list(self.site.pods.keys() - self.site.processes.keys()))
+        if goes:
+            del self.site.pods[name]
+        else:
+            self.site.pods[name].is_running = self.site.pods[name].is_ready = False
+        self.site.tell()
+
+    @precondition(lambda self: self.site.processes)
+    @rule(number=NUMBERS, behind=st.integers(0, 2))
+    def router_looks(self, number: int, behind: int) -> None:
+        name = self._pick(number, list(self.site.processes))
+        self.site.look(name, max(0, len(self.site.lists) - 1 - behind))
+
+    @precondition(lambda self: len(self.site.processes) > 1)
+    @rule(number=NUMBERS, to=NUMBERS)
+    def router_speaks(self, number: int, to: int) -> None:
+        name = self._pick(number, list(self.site.processes))
+        other = self._pick(to, list(self.site.processes.keys() - {name}))
+        self.site.sent.append((other, self.site.say(name, other)))
+
+    @precondition(lambda self: self.site.sent)
+    @rule(number=NUMBERS, keeps=st.booleans(), arrives=st.booleans())
+    def message_moves(self, number: int, keeps: bool, arrives: bool) -> None:
+        at = number % len(self.site.sent)
+        to, said = self.site.sent[at]
+        if not keeps:
+            del self.site.sent[at]
+        if arrives and to in self.site.processes:
+            self.site.processes[to].shares.hear(said)
+
+    @precondition(lambda self: len(self.site.processes) > 1)
+    @rule(times=st.integers(1, 3))
+    def all_speak_and_hear(self, times: int) -> None:
+        self._talk(times)
+
+    @precondition(lambda self: self.site.processes)
+    @rule(number=NUMBERS)
+    def router_fills_up(self, number: int) -> None:
+        process = self.site.processes[self._pick(number, list(self.site.processes))]
+        process.in_flight = max(process.in_flight, process.shares.limit("slots"))
+
+    @precondition(lambda self: self.site.processes)
+    @rule(number=NUMBERS, left=st.integers(0, 3))
+    def requests_end(self, number: int, left: int) -> None:
+        process = self.site.processes[self._pick(number, list(self.site.processes))]
+        process.in_flight = min(process.in_flight, left)
+
+    def _talk(self, times: int) -> None:
+        for _ in range(times):
+            for name in sorted(self.site.processes):
+                for other in sorted(self.site.processes.keys() - {name}):
+                    self.site.processes[other].shares.hear(self.site.say(name, other))
+
+    @invariant()
+    def no_more_than_is_stated(self) -> None:
+        each = self.site.processes.values()
+        held = sum(max(one.in_flight, one.shares.limit("slots")) for one in each)
+        assert held <= STATED
+
+    def teardown(self) -> None:
+        """All is quiet: everything is given out, once two messages each have arrived."""
+        site = self.site
+        for name, pod in site.pods.items():
+            pod.is_running = pod.is_ready = name in site.processes
+        site.tell()
+        for name, process in site.processes.items():
+            site.look(name, len(site.lists) - 1)
+            process.in_flight = 0
+        for name in site.pods.keys() - site.processes.keys():
+            del site.pods[name]
+        site.tell()
+        for name in site.processes:
+            site.look(name, len(site.lists) - 1)
+        self._talk(3)
+        if site.processes:
+            limits = [one.shares.limit("slots") for one in site.processes.values()]
+            assert sum(limits) == STATED
+            assert max(limits) - min(limits) <= 1
+
+
+TestLife = Life.TestCase
+TestLife.settings = settings(deadline=None, max_examples=300, stateful_step_count=60)

@@ -1,0 +1,4 @@
+"""The pages of docs/ that are made from the code: ``python -m tests.reference`` writes them anew.
+
+Each module has ``page()``, the whole page; a test compares it with what is there.
+"""

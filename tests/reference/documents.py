@@ -1,0 +1,134 @@
+"""docs/reference-documents.md, of the shapes by which `router.documents` reads YAML."""
+
+import inspect
+from collections.abc import Iterator
+from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from router.documents import readers
+from router.documents.bursts import BURST
+from router.documents.schema import SHAPES, Field, Shape
+from router.model.specs import API_VERSION
+from tests.reference.field_texts import TEXTS
+
+HEAD: Final = f"""# Documents: kinds and fields
+
+Wanted state is YAML in `config/` of a site, or what `sitectl apply -f` takes: several documents in
+a file, parted by `---`. Made from the code. A field that is not here is an error, with the place
+and what was meant; the last good state stays.
+
+```yaml
+apiVersion: {API_VERSION}
+kind: Service
+name: shop
+spec:
+  protocol: http
+  ports: [8080]
+```
+
+Durations are `500ms`, `15s`, `5m`, `1h`, `30d`; sizes `64KiB`, `8MiB`. Kinds: """
+KINDS: Final = {
+    "Site": "The site itself, one document.",
+    "Service": "A service, told to every site.",
+    "Connector": "What serves it at this site.",
+    "Listener": "Where its clients connect at this site.",
+    "Link": "A link that this site dials; its credential is in `secrets/links/NAME`.",
+    "Policy": "What this site takes of a service, and whom it shares with: [sharing](sharing.md).",
+    "Burst": "What is run when a service is saturated here: [burst hooks](bursts.md).",
+}
+
+
+def shapes() -> Iterator[tuple[str, Shape]]:
+    """All shapes with their titles: each kind, and below it what it contains."""
+    for kind, shape in {**SHAPES, "Burst": BURST}.items():
+        yield from _shapes(kind, shape)
+
+
+def _shapes(title: str, shape: Shape) -> Iterator[tuple[str, Shape]]:
+    yield title, shape
+    for key, field in shape.fields.items():
+        if field.shape is not None:
+            yield from _shapes(f"{title}: {key}", field.shape)
+
+
+def page() -> str:
+    """The whole page."""
+    lines = [HEAD, ", ".join(f"[{kind}](#{kind.lower()})" for kind in KINDS), ".\n"]
+    for title, shape in shapes():
+        level = "###" if ":" in title else "##"
+        lines += [f"\n{level} {title}\n"]
+        lines += [f"\n{KINDS[title]}\n"] if title in KINDS else []
+        lines += ["\n| field | type | default | |\n|---|---|---|---|\n"]
+        lines += [_row(shape, key, field) for key, field in shape.fields.items()]
+    return "".join(lines)
+
+
+def _row(shape: Shape, key: str, field: Field) -> str:
+    info = next(one for one in msgspec.structs.fields(shape.struct) if one.name == field.attribute)
+    hint = get_type_hints(shape.struct)[field.attribute]
+    bounds = _bounds(field.read)
+    kind = f"{_kind(field, hint)}{f', {bounds}' if bounds else ''}"
+    default = "**required**" if field.required else _default(field, info)
+    return f"| `{key}` | {kind} | {default} | {TEXTS[shape.struct.__name__][key]} |\n"
+
+
+def _kind(field: Field, hint: Any) -> str:
+    if field.is_duration:
+        return "duration"
+    if field.is_size:
+        return "size"
+    if field.shape is not None:
+        return "list of mappings" if get_origin(hint) is tuple else "mapping"
+    parts = [part for part in get_args(hint) if part is not type(None)]
+    if get_origin(hint) is Literal or (words := _words(field.read)):
+        return " \\| ".join(
+            f"`{word}`" for word in (parts if get_origin(hint) is Literal else words)
+        )
+    if get_origin(hint) is tuple or (parts and get_origin(parts[0]) is tuple):
+        return "list"
+    if get_origin(hint) is dict or dict in (get_origin(part) for part in parts):
+        return "mapping"
+    names = {int: "number", str: "text", bool: "true \\| false", float: "number"}
+    found = [names[part] for part in (parts or [hint]) if part in names]
+    return " or ".join(dict.fromkeys(found)) or "text"
+
+
+def _words(reader: Any) -> tuple[str, ...]:
+    choices = _known(reader).get("choices", ())
+    return choices if isinstance(choices, tuple) else ()
+
+
+def _known(reader: Any) -> dict[str, Any]:
+    """What a reader was made with; of an optional one that of the reader below it."""
+    if not inspect.isfunction(reader):
+        return {}
+    found = dict(inspect.getclosurevars(reader).nonlocals)
+    return _known(found["reader"]) if set(found) == {"reader"} else found
+
+
+def _bounds(reader: Any) -> str:
+    known = _known(reader)
+    if "least_s" in known:
+        texts = [readers.duration_text(known[key]) for key in ("least_s", "most_s")]
+        return " to ".join(texts)
+    if "least" in known:
+        least, most = known["least"], known["most"]
+        if isinstance(least, int) and reader.__qualname__.startswith("size"):
+            return f"{readers.size_text(least)} to {readers.size_text(most)}"
+        return f"{least} to {most}"
+    return f"{known['most']} at most" if "most" in known else ""
+
+
+def _default(field: Field, info: msgspec.structs.FieldInfo) -> str:
+    made = info.default_factory
+    value = info.default if made is msgspec.NODEFAULT else made()
+    if value is None or value is msgspec.NODEFAULT or isinstance(value, msgspec.Struct):
+        return ""
+    if field.is_duration:
+        return f"`{readers.duration_text(value)}`"
+    if field.is_size and value:
+        return f"`{readers.size_text(value)}`"
+    if value == "" or value == () or value == {}:
+        return "empty"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"

@@ -1,0 +1,9 @@
+"""``python -m tests.releases``: make `golden.json` anew, by the wheel that lies here."""
+
+import json
+
+from tests.releases import GOLDEN, previous, written_by
+
+lines = (json.dumps(sample) for sample in written_by(previous()))
+GOLDEN.write_text("[\n" + ",\n".join(lines) + "\n]\n")
+print(f"{GOLDEN.name}: {GOLDEN.stat().st_size} bytes")

@@ -1,0 +1,104 @@
+"""A real Prometheus sees a real burst, and every panel of the dashboards can be drawn from it."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from deploy.grafana import texts
+from tests.scenario.clients import burst
+from tests.scenario.harness import SHOP_PORT, Network, own_address
+from tests.scenario.prometheus import Prometheus
+from tests.scenario.waiting import until
+
+PANELS = [
+    (panel["title"], target["expr"])
+    for text in texts().values()
+    for panel in json.loads(text)["panels"]
+    for target in panel["targets"]
+]
+EMPTY = {"Tried again"}
+"""Of this burst: nothing fails in it that could be tried again."""
+WORDS = {"$namespace": ".*", "$service": ".*", "$__rate_interval": "1m"}
+
+
+class Watched:
+    """``near`` with two slots, ``far`` with eight at cost 5, and no queue: bursts of twelve."""
+
+    def __init__(self, net: Network, prometheus: Prometheus) -> None:
+        self.net = net
+        self.prometheus = prometheus
+        self.near = net.sites[0]
+        self.served: Counter[str] = Counter()
+        while self.value("max_over_time(spillway_in_flight{namespace='near',site='far'}[1m])") != 8:
+            answers = burst(self.near.address, SHOP_PORT, 12)
+            self.served.update(answer.site for answer in answers)
+
+    def value(self, expr: str) -> float | None:
+        """Of the only series that fits; None: none does, or several."""
+        found = list(self.prometheus.query(expr).values())
+        return found[0] if len(found) == 1 else None
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    with Network(tmp_path_factory.mktemp("routers")) as net:
+        near, far = net.site("near"), net.site("far")
+        near.declare("shop", queue=0)
+        near.connect("shop", net.http("near", service_s=0.7), capacity=2)
+        far.connect("shop", net.http("far", service_s=0.7), capacity=8)
+        net.link(near, far, 5)
+        places = {}
+        for site in (near, far):
+            places[site.name] = site.environment["SPILLWAY_PROBES"] = f"{own_address()}:9090"
+        net.start()
+        net.see_each_other()
+        net.ready("shop", {"near": 1, "far": 1})
+        with Prometheus(tmp_path_factory.mktemp("prometheus") / "server", places) as prometheus:
+            until(lambda: prometheus.targets_up() == 2, "both are scraped")
+            yield Watched(net, prometheus)
+
+
+def test_it_counts_each_request_once_where_it_was_served(watched: Watched) -> None:
+    def counted() -> dict[str, float | None]:
+        return {
+            name: watched.value(f"sum(spillway_requests_total{{service='shop',site='{name}'}})")
+            for name in watched.served
+        }
+
+    until(lambda: counted() == watched.served, f"{dict(watched.served)} is counted")
+    assert watched.served.keys() == {"near", "far", ""}
+    left = "sum(spillway_overflow_total{to='far',reason='full'})"
+    until(lambda: watched.value(left) == watched.served["far"], "overflow is counted")
+
+
+def test_local_slots_were_full_and_never_more_than_that(watched: Watched) -> None:
+    for name, slots in (("near", 2), ("far", 8)):
+        labels = f"{{namespace='near',site='{name}'}}"
+        assert watched.value(f"max_over_time(spillway_in_flight{labels}[5m])") == slots
+        assert watched.value(f"spillway_capacity{labels}") == slots
+
+
+def test_alerts_wait_for_their_time_and_do_not_cry_at_a_burst(watched: Watched) -> None:
+    def pending() -> bool:
+        burst(watched.near.address, SHOP_PORT, 12)
+        return watched.prometheus.alerts("pending") >= {
+            "SpillwayOverflowSustained",
+            "SpillwayRefusing",
+        }
+
+    until(pending, "overflow and refusals are noticed")
+    assert watched.prometheus.alerts("firing") == set()
+
+
+@pytest.mark.parametrize(("title", "expr"), PANELS)
+def test_a_panel_can_be_drawn(watched: Watched, title: str, expr: str) -> None:
+    for word, meaning in WORDS.items():
+        expr = expr.replace(word, meaning)
+    assert not re.search(r"\$", expr)
+    if title in EMPTY:
+        assert watched.prometheus.query(expr) == {}
+    else:
+        until(lambda: watched.prometheus.query(expr), f"{title} has something to show")

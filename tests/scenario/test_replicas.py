@@ -1,0 +1,123 @@
+"""Two routers of one site on hosts: found by their peers, sharing all slots, either one enough."""
+
+import contextlib
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.scenario.backends import HttpTarget
+from tests.scenario.clients import Load
+from tests.scenario.harness import SHOP_PORT, Network, Site, own_address
+from tests.scenario.test_backup import passphrase, saved
+from tests.scenario.waiting import stays, until
+
+CAPACITY = 4
+SERVICE_S = 0.2
+LINE_PORT = SHOP_PORT + 1
+
+
+class Pair:
+    """West by two routers, each with a target of its own, and east, which both dial."""
+
+    def __init__(self, net: Network) -> None:
+        self.net = net
+        self.second = Site("west", net.state / "host-2", own_address())
+        self.first = net.site("west", "--peer", self.second.link_door)
+        self.east = net.site("east")
+        self.targets = [net.http(f"west-{number}", SERVICE_S) for number in range(2)]
+        self.first.declare("shop", queue=100, queueWait="10s")
+        net.link(self.first, self.east)
+        net.start()
+        net.see_each_other()
+        self._restore(saved(self.first), self.first.address)
+        for router, target in zip((self.first, self.second), self.targets, strict=True):
+            router.connect("shop", target, capacity=CAPACITY)
+        net.sites.append(self.second)
+        self.second.start()
+
+    def _restore(self, file: object, original: str) -> None:
+        """With the addresses of the two the other way around."""
+        secret = passphrase(self.net.state)
+        words = ("restore", str(file), "--as-replica", "--passphrase-file", secret)
+        told = self.second.ctl(*words).err
+        assert "--peer" in told
+        assert "must not run" not in told
+        document = self.second.directory / "config" / "site-west.yaml"
+        own, text = self.second.address, document.read_text()
+        swapped = text.replace(own, "@").replace(original, own).replace("@", original)
+        document.write_text(swapped)
+
+    def are_joined(self) -> bool:
+        """Each knows the other, and of both targets."""
+        return all(
+            router.get("status")["replicas"] == 2 and router.ready_targets("shop") == {"west": 2}
+            for router in (self.first, self.second)
+        )
+
+    def busiest(self) -> int:
+        return max(target.in_hand_max for target in self.targets)
+
+
+@pytest.fixture
+def pair(net: Network) -> Iterator[Pair]:
+    made = Pair(net)
+    until(made.are_joined, "the two routers of west have found each other")
+    yield made
+
+
+def served(targets: list[HttpTarget]) -> int:
+    return sum(len(target.seen) for target in targets)
+
+
+def test_two_routers_found_by_peers_are_one_site_with_all_slots(pair: Pair) -> None:
+    east = pair.east
+    until(lambda: east.ready_targets("shop") == {"west": 2}, "east knows of both targets")
+    (west,) = (site for site in east.service("shop")["sites"] if site["site"] == "west")
+    assert west["capacity"] == 2 * CAPACITY
+    assert sorted(site["name"] for site in east.get("network")) == ["east", "west"]
+    for site in (pair.first, pair.second, east):
+        assert not [one["message"] for one in site.get("status")["problems"]]
+    for ingress in (pair.first, pair.second, east):
+        with Load([(ingress.address, SHOP_PORT)], 2.5 * CAPACITY / SERVICE_S) as load:
+            until(lambda: len(load.answers) > 2 * CAPACITY, "it is under way")
+            before, began = served(pair.targets), time.monotonic()
+            stays(lambda: pair.busiest() <= CAPACITY, "no target has more than is stated", 4.0)
+            share = (served(pair.targets) - before) / (time.monotonic() - began)
+            share /= 2 * CAPACITY / SERVICE_S
+            print(f"{ingress.name} {ingress.address}: {share:.1%} of the slots busy")
+        assert share >= 0.85, share
+        assert not load.failed
+
+
+def test_when_one_of_two_routers_is_killed_the_other_serves(pair: Pair) -> None:
+    first, second = pair.first, pair.second
+    with Load([(first.address, SHOP_PORT)], 1.5 * CAPACITY / SERVICE_S) as load:
+        until(lambda: served(pair.targets[1:]) > 10, "the second one serves clients of the first")
+        second.kill()
+        until(lambda: first.get("status")["replicas"] == 1, "it is seen to be gone")
+        count = len(load.answers)
+        until(lambda: len(load.answers) > count + 20, "clients are served on")
+    assert len(load.failed) <= CAPACITY
+    second.start()
+    until(pair.are_joined, "it is back")
+    assert pair.busiest() <= CAPACITY
+    for site in (first, second, pair.east):
+        assert not [p for p in site.get("status")["problems"] if p["code"] in ("SW0401", "SW0665")]
+
+
+def test_tcp_connections_beyond_the_share_of_one_router_go_to_the_other(pair: Pair) -> None:
+    for number, router in enumerate((pair.first, pair.second)):
+        router.connect("line", pair.net.tcp(f"line-{number}"), capacity=2)
+    pair.first.declare("line", LINE_PORT, protocol="tcp", queue=0)
+    until(lambda: pair.first.offers("line", {"west": 2}), "both targets are known")
+    with contextlib.ExitStack() as stack:
+        place = (pair.first.address, LINE_PORT)
+        lines = [stack.enter_context(socket.create_connection(place, 5)) for _ in range(4)]
+        for line in lines:
+            line.settimeout(5)
+            line.sendall(b"name\n")
+            assert line.recv(5), "each is served"
+        until(lambda: pair.first.in_flight("line") == {"west": 4}, "all slots are in use")
+        assert pair.first.service("line")["overflow_total"] == 0

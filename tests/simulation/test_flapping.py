@@ -1,0 +1,57 @@
+"""A neighbour that comes and goes too often: whole routers, and what their operators are told."""
+
+from router.main.views import OperatorView
+from router.model.limits import FLAPS_FREE
+from tests.simulation.world import SimMemory, World
+
+
+def ring() -> World:
+    world = World(5, *"wnse")
+    for one, other in (("n", "w"), ("n", "e"), ("s", "w"), ("s", "e")):
+        world[one].link(world[other], 1)
+    world["e"].serve(1, 50, service_s=0.02)
+    world["w"].declare(queue=100, queue_wait_s=10.0)
+    world.run(5)
+    return world
+
+
+def codes(world: World, name: str) -> list[str]:
+    return [problem.code for problem in world[name].router.problems(lambda at: f"{at:.0f}")]
+
+
+def link_error(world: World, name: str, neighbour: str) -> str:
+    """As `link status` shows it."""
+    site = world[name]
+    view = OperatorView(
+        site.router,
+        site.network,  # type: ignore[arg-type]  # Only its clock is asked here.
+        SimMemory(site, 100).guard,
+        dict,
+        lambda order, arguments: None,
+    )
+    return next(line.error for line in view.links() if line.neighbour.name == neighbour)
+
+
+def test_a_site_that_restarts_too_often_is_gone_around_until_it_stays_and_this_is_told() -> None:
+    world = ring()
+    for _ in range(FLAPS_FREE + 4):
+        world["n"].kill()
+        world.run(0.2)
+        world["n"].start()
+        world.run_while(lambda: len(world["n"].router.links.adjacent) < 2, 10.0)
+        world.run(0.3)
+    assert "SW0673" in codes(world, "w")
+    assert any("link-flapping n:" in line for line in world.journal)
+    assert link_error(world, "w", "n").startswith("flaps: counts again at 20")
+    assert link_error(world, "w", "s") == ""
+    west = world["w"].router
+    east, north = world["e"].identity.site, world["n"].identity
+    assert west.routing.table.sites[east].next_hops == (world["s"].identity.router,)
+    answers = [world["w"].request() for _ in range(10)]
+    world.run(1.0)
+    assert {answer.status for answer in answers} == {200}
+    world.run(60.0)
+    assert "SW0673" not in codes(world, "w")
+    assert link_error(world, "w", "n") == ""
+    assert any("link-steady n:" in line for line in world.journal)
+    assert north.router in west.routing.table.sites[east].next_hops

@@ -1,0 +1,237 @@
+"""Rules of sites changed live, under load, in virtual time: at once for all whom they concern."""
+
+from typing import Any
+
+import pytest
+
+from router.model.specs import SitePolicySpec
+from tests.simulation.world import SERVICE, Answer, SimSite, World
+
+SEEDS = range(4)
+REACTS_S = 0.5  # An LSA may wait its 0.1 s at each site; then everybody has it.
+
+
+def rule(site: SimSite, **fields: Any) -> None:
+    """What ``site`` says of shop; nothing at all: no rule."""
+    site.policies.clear()
+    if fields:
+        site.policies["shop"] = SitePolicySpec(service="shop", **fields)
+    site.apply()
+
+
+def listens(site: SimSite) -> bool:
+    state = site.router.forwarder.listener_states().get(SERVICE)
+    return state is not None and state.listening
+
+
+def served(answers: list[Answer]) -> set[str]:
+    return {answer.site for answer in answers}
+
+
+def lost(answers: list[Answer]) -> list[Any]:
+    return [(a.began, a.status, a.error) for a in answers if a.status != 200]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_an_export_changed_under_load_loses_nothing_of_those_whom_it_still_names(
+    seed: int,
+) -> None:
+    world = World(seed, "a", "b", "c")
+    a, b, c = world.sites.values()
+    a.link(b, cost=1)
+    b.link(c, cost=1)
+    a.declare()
+    a.serve(2, capacity=50)
+    world.run(5)
+    assert listens(b)
+    assert listens(c)
+
+    at_c = c.offer(rate=50, seconds=8)
+    at_b = b.offer(rate=50, seconds=2)
+    world.run(2)
+    rule(a, export_to=("c",))
+    world.run(REACTS_S)
+    assert not listens(b)
+    assert listens(c)
+    kept_out = [b.request() for _ in range(3)]
+    world.run(1.5)
+    assert served(kept_out) == {""}
+    rule(a)
+    world.run(REACTS_S)
+    assert listens(b)
+    back = b.offer(rate=50, seconds=1)
+    world.run(2)
+    cut_at = a.network.now()
+    rule(a, export_to=("b",))
+    world.run(8)
+    assert not listens(c)
+    allowed = [one for one in at_c if one.began < cut_at]
+    assert len(allowed) > 300
+    assert lost(allowed) == []
+    assert len(lost(at_c)) > 50, "whom it names no more is refused"
+    assert lost(at_b) == []
+    assert lost(back) == []
+    assert served(at_b) == served(back) == {"a"}
+    rule(a)
+    world.run(2)
+    assert listens(c)
+    assert a.router.forwarder.load_of(SERVICE).in_flight == 0
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_an_import_changed_under_load_moves_all_to_those_whom_it_names(seed: int) -> None:
+    world = World(seed, "a", "b", "c")
+    a, b, c = world.sites.values()
+    a.link(b, cost=1)
+    a.link(c, cost=5)
+    a.declare()
+    b.serve(1, capacity=50)
+    c.serve(1, capacity=50)
+    world.run(5)
+    answers = a.offer(rate=50, seconds=6)
+    world.run(2)
+    rule(a, import_from=("c",))
+    since = a.network.now()
+    world.run(2)
+    rule(a, import_from=("b", "c"))
+    until = a.network.now()
+    world.run(5)
+    assert lost(answers) == []
+    during = [one for one in answers if since < one.began < until]
+    assert served(during) == {"c"}
+    assert served([one for one in answers if one.began < since or one.began > until]) == {"b"}
+    assert a.router.routing.table.sites[b.identity.site].reachable
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_is_exported_to_an_edge_alone_its_neighbour_passes_on_and_does_not_use(
+    seed: int,
+) -> None:
+    world = World(seed, "edge", "near", "far", edges=frozenset({"edge"}))
+    edge, near, far = world.sites.values()
+    edge.link(near, cost=1)
+    near.link(far, cost=1)
+    far.declare()
+    far.serve(1, capacity=5)
+    rule(far, export_to=("edge",))
+    world.run(5)
+    assert not listens(near)
+    assert listens(edge)
+    answers = edge.offer(rate=30, seconds=2)
+    world.run(4)
+    assert lost(answers) == []
+    explained = edge.router.forwarder.explain(SERVICE, edge.network.now())
+    assert explained is not None
+    assert all(one.age_s < 10 for one in explained.candidates if one.site_name == "far")
+    rule(far, export_to=("near",))
+    world.run(2)
+    assert listens(near)
+    assert not listens(edge)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_an_edge_exports_by_name_and_its_neighbour_keeps_the_others_from_it(seed: int) -> None:
+    world = World(seed, "edge", "near", "far", edges=frozenset({"edge"}))
+    edge, near, far = world.sites.values()
+    edge.link(near, cost=1)
+    near.link(far, cost=1)
+    edge.declare()
+    edge.serve(1, capacity=5)
+    rule(edge, export_to=("far",))
+    world.run(5)
+    assert not listens(near)
+    assert listens(far)
+    answers = far.offer(rate=20, seconds=2)
+    world.run(4)
+    assert lost(answers) == []
+    assert served(answers) == {"edge"}
+    rule(edge, export_to=())
+    world.run(2)
+    assert not listens(far)
+    own = edge.request()
+    world.run(1)
+    assert (own.status, own.site) == (200, "edge")
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_an_edge_takes_only_from_those_whom_it_names(seed: int) -> None:
+    world = World(seed, "edge", "near", "far", edges=frozenset({"edge"}))
+    edge, near, far = world.sites.values()
+    edge.link(near, cost=1)
+    near.link(far, cost=1)
+    edge.declare()
+    near.serve(1, capacity=5)
+    far.serve(1, capacity=5)
+    world.run(5)
+    assert edge.router.forwarder.explain(SERVICE, edge.network.now()) is not None
+    rule(edge, import_from=("far",))
+    world.run(2)
+    answers = edge.offer(rate=10, seconds=2)
+    world.run(4)
+    assert lost(answers) == []
+    assert served(answers) == {"far"}
+
+
+def test_while_two_sites_bear_a_name_it_stands_for_neither_and_an_id_still_does() -> None:
+    world = World(1, "a", "b", "c")
+    a, b, c = world.sites.values()
+    a.link(b, cost=1)
+    a.declare()
+    a.serve(1, capacity=5)
+    rule(a, export_to=("b",))
+    world.run(5)
+    assert listens(b)
+    c.identity.name = "b"
+    c.stop(c.start)
+    world.run(5)
+    a.link(c, cost=1)
+    world.run(5)
+    assert a.router.routing.table.name_conflicts == ("b",)
+    assert "SW0318" in {problem.code for problem in a.router.problems()}
+    assert not listens(b)
+    assert not listens(c)
+    rule(a, export_to=(str(b.identity.site),))
+    world.run(2)
+    assert listens(b)
+    assert not listens(c)
+    rule(a, export_to=(f"b@{c.identity.site[:8]}",))
+    world.run(2)
+    assert not listens(b)
+    assert listens(c)
+
+
+def test_what_was_withdrawn_from_a_site_while_it_was_off_has_no_listener_when_it_is_back() -> None:
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    b.link(a, cost=1)
+    a.declare()
+    a.serve(1, capacity=5)
+    world.run(5)
+    assert listens(b)
+    b.stop(lambda: None)
+    world.run(2)
+    rule(a, export_to=())
+    world.run(2)
+    b.start()
+    world.run(5)
+    assert b.router.routing.table.sites[a.identity.site].reachable
+    assert not listens(b)
+
+
+def test_a_rule_holds_for_what_is_remembered_of_the_last_life_too() -> None:
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    b.link(a, cost=1)
+    a.declare()
+    a.serve(1, capacity=5)
+    world.run(5)
+    b.stop(lambda: None)
+    a.stop(lambda: None)
+    world.run(2)
+    b.policies["shop"] = SitePolicySpec(service="shop", import_from=("c",))
+    b.start()
+    world.run(2)
+    assert not listens(b)
+    rule(b)
+    world.run(1)
+    assert listens(b), "without a rule it counts until somebody says otherwise"

@@ -1,0 +1,115 @@
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.balance.overflowing import Begun, Ended, Now, Overflows
+from router.model.ids import ServiceKey
+from router.model.limits import OVERFLOW_QUIET_S, OVERFLOW_SITES_SHOWN
+
+SHOP = ServiceKey("shop", 8080)
+
+
+def shop(in_flight: int = 0, capacity: int | None = 2, **left: int) -> dict[ServiceKey, Now]:
+    return {SHOP: Now(left=left, in_flight=in_flight, capacity=capacity)}
+
+
+def test_the_first_requests_that_leave_begin_it() -> None:
+    overflows = Overflows(0.0)
+
+    assert overflows.look(shop(), 1.0) == []
+    found = overflows.look(shop(2, east=3), 2.0)
+
+    assert found == [
+        Begun(key=SHOP, began=1.0, requests=3, to={"east": 3}, in_flight=2, capacity=2)
+    ]
+
+
+def test_it_ends_after_a_quiet_time_with_the_sum_of_all() -> None:
+    overflows = Overflows(0.0)
+    overflows.look(shop(2, east=3), 1.0)
+    overflows.look(shop(5, 2, east=4, north=2), 2.0)
+    assert overflows.look(shop(0, east=4, north=2), 2.0 + OVERFLOW_QUIET_S - 0.01) == []
+    found = overflows.look(shop(0, east=4, north=2), 2.0 + OVERFLOW_QUIET_S)
+
+    assert found == [
+        Ended(
+            key=SHOP,
+            began=0.0,
+            lasted_s=2.0,
+            requests=6,
+            to={"east": 4, "north": 2},
+            in_flight_max=5,
+            capacity=2,
+        )
+    ]
+    assert overflows.look(shop(0, east=4, north=2), 99.0) == []
+
+
+def test_a_flicker_is_one_event() -> None:
+    overflows = Overflows(0.0)
+    found = [
+        event
+        for second in range(1, 60)
+        for event in overflows.look(shop(1, east=second // 3), float(second))
+    ]
+
+    assert [type(event) for event in found] == [Begun]
+
+
+def test_a_service_that_is_gone_ends_what_it_had() -> None:
+    overflows = Overflows(0.0)
+    overflows.look(shop(1, east=1), 1.0)
+
+    (ended,) = overflows.look({}, 2.0)
+
+    assert isinstance(ended, Ended)
+    assert ended.requests == 1
+
+
+def test_a_service_made_anew_counts_from_nothing() -> None:
+    overflows = Overflows(0.0)
+    overflows.look(shop(1, east=9), 1.0)
+    overflows.look({}, 2.0)
+
+    (begun,) = overflows.look(shop(1, east=2), 3.0)
+
+    assert isinstance(begun, Begun)
+    assert begun.requests == 2
+
+
+def test_a_counter_that_fell_was_made_anew() -> None:
+    overflows = Overflows(0.0)
+    overflows.look(shop(1, east=9), 1.0)
+    overflows.look(shop(1, east=2), 2.0)
+
+    (ended,) = overflows.close()
+
+    assert ended.requests == 11
+
+
+def test_as_many_sites_are_named_as_are_shown_and_the_rest_is_summed() -> None:
+    at = {f"s{n}": 100 - n for n in range(OVERFLOW_SITES_SHOWN)}
+    overflows = Overflows(0.0)
+    (begun,) = overflows.look(shop(1, **at), 1.0)
+    assert isinstance(begun, Begun)
+    assert begun.to == at
+
+    (begun,) = Overflows(0.0).look(shop(1, **at, more=1, still=2), 1.0)
+    assert isinstance(begun, Begun)
+    assert begun.to == {**at, "…": 3}
+
+
+@given(st.lists(st.integers(0, 5), max_size=60))
+def test_no_request_is_lost_between_begin_and_end(steps: list[int]) -> None:
+    overflows, total, found = Overflows(0.0), 0, []
+    for second, step in enumerate(steps, 1):
+        total += step
+        found += overflows.look(shop(1, east=total), float(second))
+    found += overflows.close()
+
+    ended = [event for event in found if isinstance(event, Ended)]
+    assert sum(event.requests for event in ended) == total
+    assert len(ended) == len(found) - len(ended)
+    for one, other in pairwise(found):
+        assert type(one) is not type(other)

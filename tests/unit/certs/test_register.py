@@ -1,0 +1,134 @@
+"""The register of who may link here: what it keeps, and that it stays small and whole."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from certs import certificates, keys, limits
+from certs.errors import CertError
+from certs.register import Register
+from tests.unit.certs.sites import NOW, Site
+
+WEST = "11" * 16
+WEEK_S = limits.LINK_LEAF_LIFE_S
+
+
+@pytest.fixture
+def register(tmp_path: Path) -> Register:
+    return Register(tmp_path / "admitted")
+
+
+def chain_of(east: Site, now: float, site_id: str | None = WEST, token: str = "to-east") -> str:
+    key = keys.generate().public_key()
+    return east.authority.issue_client_leaf(
+        key, token, now, site_id=site_id, expires_at=now + WEEK_S
+    )
+
+
+def test_who_links_is_entered_with_the_token_that_let_it_in(east: Site, register: Register) -> None:
+    chain = chain_of(east, NOW, site_id=None, token="shared")
+    register.seen(WEST, "west", certificates.to_der(chain), NOW)
+    entry = register.get(WEST)
+    assert entry is not None
+    assert (entry.name, entry.by, entry.since, entry.seen) == ("west", "shared", NOW, NOW)
+    assert entry.serials == (certificates.serial_of(chain),)
+    assert entry.expires == NOW + WEEK_S and register.sites() == [WEST]
+
+
+def test_a_site_that_came_by_several_tokens_is_known_by_each(
+    east: Site, register: Register
+) -> None:
+    for token in ("first", "second", "first"):
+        chain = chain_of(east, NOW, token=token)
+        register.seen(WEST, "west", certificates.to_der(chain), NOW)
+    entry = register.get(WEST)
+    assert entry is not None and entry.by == "first"
+    assert entry.tokens == ("second", "first"), "that of the newest certificate last"
+
+
+def test_last_seen_is_written_once_a_day_and_a_new_certificate_at_once(
+    east: Site, register: Register
+) -> None:
+    first, second = (certificates.to_der(chain_of(east, NOW)) for _ in range(2))
+    register.seen(WEST, "west", first, NOW)
+    for after_s, seen in ((limits.SEEN_EACH_S - 1, NOW), (limits.SEEN_EACH_S, None)):
+        register.seen(WEST, "west", first, NOW + after_s)
+        entry = register.get(WEST)
+        assert entry is not None and entry.seen == (seen or NOW + after_s)
+    register.seen(WEST, "west", second, NOW + limits.SEEN_EACH_S + 1)
+    entry = register.get(WEST)
+    assert entry is not None and len(entry.serials) == 2
+
+
+def test_a_certificate_that_ended_leaves_when_another_comes(east: Site, register: Register) -> None:
+    register.keep(WEST, "west", chain_of(east, NOW), NOW)
+    register.keep(WEST, "west", chain_of(east, NOW + WEEK_S), NOW + WEEK_S)
+    entry = register.get(WEST)
+    assert entry is not None and len(entry.issued) == 1 and entry.renewed == NOW + WEEK_S
+
+
+def test_of_too_many_certificates_the_oldest_is_given_back_to_be_revoked(
+    east: Site, register: Register
+) -> None:
+    chains = [chain_of(east, NOW) for _ in range(limits.ISSUED_PER_SITE_MAX + 1)]
+    dropped = [register.keep(WEST, "west", chain, NOW) for chain in chains]
+    assert dropped[:-1] == [()] * limits.ISSUED_PER_SITE_MAX
+    assert dropped[-1] == (chains[0],)
+    entry = register.get(WEST)
+    assert entry is not None and len(entry.issued) == limits.ISSUED_PER_SITE_MAX
+
+
+def test_the_register_takes_so_many_sites_and_no_more(
+    east: Site, register: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "ADMITTED_MAX", 3)
+    chain = chain_of(east, NOW)
+    for number in range(3):
+        register.keep(f"{number:032x}", "west", chain, NOW)
+    register.keep(f"{0:032x}", "west", chain_of(east, NOW), NOW)  # One that is there.
+    with pytest.raises(CertError, match="may link here already"):
+        register.keep(f"{3:032x}", "west", chain, NOW)
+    register.forget(f"{1:032x}")
+    register.keep(f"{3:032x}", "west", chain, NOW)
+
+
+def test_a_site_id_never_leaves_the_directory(east: Site, register: Register) -> None:
+    assert register.get("../../identity") is None
+    register.forget("../../identity")
+
+
+def test_a_damaged_entry_is_named_and_spoils_no_other(
+    east: Site, register: Register, tmp_path: Path
+) -> None:
+    register.keep(WEST, "west", chain_of(east, NOW), NOW)
+    other = "22" * 16
+    register.keep(other, "north", chain_of(east, NOW, other), NOW)
+    path = tmp_path / "admitted" / f"{WEST}.json"
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(CertError, match="is damaged"):
+        register.get(WEST)
+    assert register.get(other) is not None
+
+
+def test_a_crash_at_any_write_leaves_the_entry_before_or_after(
+    east: Site, register: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register.keep(WEST, "west", chain_of(east, NOW), NOW)
+    before = register.get(WEST)
+
+    def crash(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    for call in ("replace", "fsync", "rename"):
+        with monkeypatch.context() as broken:
+            broken.setattr(os, call, crash)
+            try:
+                register.keep(WEST, "west", chain_of(east, NOW), NOW)
+            except KeyboardInterrupt:
+                after = register.get(WEST)
+                assert after is not None and before is not None
+                assert after == before or after.serials[:-1] == before.serials
+                before = after
+            else:
+                before = register.get(WEST)

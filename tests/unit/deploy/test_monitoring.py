@@ -1,0 +1,111 @@
+"""Alerts and dashboards ask for what the router tells, and every alert has a runbook and a test."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.__main__ import HERE
+from deploy.alerts import ALERTS, RUNBOOKS
+from deploy.grafana import texts
+from router.admin.metrics import FAMILIES
+
+RULES = HERE / "prometheus"
+PAGE = HERE.parent / "docs" / "runbooks.md"
+_METRIC = re.compile(r"(spillway_[a-z_]+)(?:\{([^}]*)\})?")
+_MATCHER = re.compile(r'([a-z_]+)(?:=~|!=|!~|=)"')
+_SERIES = re.compile(r"_(?:bucket|sum|count)$")
+OUTSIDE = {"namespace", "pod", "job", "instance", "le"}
+"""Labels that Prometheus adds, and that of histograms."""
+
+
+def expressions() -> Iterator[tuple[str, str]]:
+    """Every PromQL expression with where it stands."""
+    for alert in ALERTS:
+        yield alert.name, alert.expr
+    for name, text in texts().items():
+        for panel in json.loads(text)["panels"]:
+            for target in panel["targets"]:
+                yield f"{name}: {panel['title']}", target["expr"]
+
+
+def family(metric: str) -> str:
+    """The family that a series belongs to."""
+    plain = _SERIES.sub("", metric)
+    return plain if plain in FAMILIES and FAMILIES[plain].kind == "histogram" else metric
+
+
+@pytest.mark.parametrize(("where", "expr"), list(expressions()))
+def test_it_asks_for_metrics_and_labels_that_exist(where: str, expr: str) -> None:
+    asked = _METRIC.findall(expr)
+    assert asked
+    known = set(OUTSIDE)
+    for metric, matchers in asked:
+        assert family(metric) in FAMILIES, metric
+        labels = set(FAMILIES[family(metric)].labels)
+        known |= labels
+        assert set(_MATCHER.findall(matchers)) <= labels | OUTSIDE, (metric, matchers)
+    for grouped in re.findall(r"(?:by|without) \(([^)]*)\)", expr):
+        assert set(re.split(r", *", grouped)) <= known, grouped
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
+def test_its_words_have_labels_that_its_series_has(alert: Any) -> None:
+    labels = set(re.findall(r"\$labels\.([a-z]+)", alert.summary))
+    kept = re.findall(r"by \(([^)]*)\)", alert.expr)
+    if kept:
+        assert labels <= set(re.split(r", *", kept[0]))
+    else:
+        asked = [FAMILIES[family(name)].labels for name, _ in _METRIC.findall(alert.expr)]
+        assert labels <= set(asked[0])
+
+
+def test_legends_name_labels_that_the_expression_keeps() -> None:
+    for text in texts().values():
+        for panel in json.loads(text)["panels"]:
+            for target in panel["targets"]:
+                named = set(re.findall(r"\{\{([a-z_]+)\}\}", target["legendFormat"]))
+                kept = set(OUTSIDE)
+                for grouped in re.findall(r"by \(([^)]*)\)", target["expr"]):
+                    kept |= set(re.split(r", *", grouped))
+                if "by (" not in target["expr"]:
+                    for metric, _ in _METRIC.findall(target["expr"]):
+                        kept |= set(FAMILIES[family(metric)].labels)
+                assert named <= kept, (panel["title"], named - kept)
+
+
+def test_prometheus_takes_the_rules_and_each_fires_when_it_should(tmp_path: Path) -> None:
+    shutil.copytree(RULES, tmp_path / "rules")
+    for verb, name in (("check", "spillway.rules.yaml"), ("test", "spillway.rules.test.yaml")):
+        done = promtool(tmp_path / "rules", verb, name)
+        assert done.returncode == 0, done.stdout + done.stderr
+    # The test file can fail: a threshold that is moved is found.
+    rules = tmp_path / "rules" / "spillway.rules.yaml"
+    rules.write_text(rules.read_text().replace("> 0.25", "> 0.75"))
+    assert promtool(tmp_path / "rules", "test", "spillway.rules.test.yaml").returncode != 0
+
+
+def promtool(directory: Path, verb: str, name: str) -> subprocess.CompletedProcess[str]:
+    command = ["promtool", verb, "rules", name]
+    return subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
+
+
+def test_each_alert_is_tested_where_it_fires_and_where_not() -> None:
+    tests = yaml.safe_load((RULES / "spillway.rules.test.yaml").read_text())["tests"]
+    cases = [case for test in tests for case in test["alert_rule_test"]]
+    for expected in (True, False):
+        seen = {case["alertname"] for case in cases if bool(case["exp_alerts"]) is expected}
+        assert seen == {alert.name for alert in ALERTS}
+
+
+def test_each_alert_has_a_runbook_and_each_runbook_an_alert() -> None:
+    headings = re.findall(r"^## (\S+)$", PAGE.read_text(), re.MULTILINE)
+    assert headings == [alert.name for alert in ALERTS]
+    for alert in ALERTS:
+        assert alert.rule()["annotations"]["runbook_url"] == f"{RUNBOOKS}#{alert.name.lower()}"

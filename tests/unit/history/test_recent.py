@@ -1,0 +1,117 @@
+"""What the history keeps, and what it lets go."""
+
+from router.history.readings import NO_COUNTS, OTHERS, Reading, change, sample
+from router.history.recent import History
+from router.model import limits
+from router.model.ids import ServiceKey
+
+SHOP = ServiceKey("shop", 8080)
+STEP = limits.HISTORY_STEP_S
+
+
+def served(**count: int) -> Reading:
+    """So many requests ended, all within a millisecond."""
+    return Reading(served=count, counts=(sum(count.values()), *NO_COUNTS[1:]))
+
+
+def test_in_flight_is_the_mean_over_the_looks_of_a_step() -> None:
+    history = History()
+    history.step(SHOP, Reading(), 0.0)
+    for held in (4, 8, 0, 0):
+        history.look()
+        if held:
+            history.hold(SHOP, {"west": held})
+    history.close(STEP)
+    history.step(SHOP, Reading(), STEP)
+    at, found = history.of(SHOP)[-1]
+    assert (at, found.sites) == (STEP, {"west": (3.0, 0)})
+
+
+def test_as_many_steps_are_kept_as_a_quarter_of_an_hour_has_and_no_more() -> None:
+    history = History()
+    for number in range(limits.HISTORY_STEPS + 2):
+        history.step(SHOP, served(west=number), number * STEP)
+    kept = history.of(SHOP)
+    assert len(kept) == limits.HISTORY_STEPS
+    assert kept[0][0] == 2 * STEP
+    assert kept[-1][0] == (limits.HISTORY_STEPS + 1) * STEP
+    history.step(SHOP, served(west=limits.HISTORY_STEPS + 2), 10_000.0)
+    assert len(history.of(SHOP)) == limits.HISTORY_STEPS
+
+
+def test_there_is_room_for_so_many_service_ports_and_the_next_one_tells_nothing() -> None:
+    history = History()
+    keys = [ServiceKey("shop", port + 1) for port in range(limits.HISTORY_PORTS_MAX + 1)]
+    for moment in (0.0, STEP):
+        history.close(moment)
+        for key in keys:
+            history.step(key, Reading(), moment)
+    assert [len(history.of(key)) for key in keys] == [2] * limits.HISTORY_PORTS_MAX + [0]
+
+
+def test_who_finds_room_late_begins_there_and_not_with_all_that_it_ever_served() -> None:
+    history = History()
+    others = [ServiceKey("other", port + 1) for port in range(limits.HISTORY_PORTS_MAX)]
+    for key in others:
+        history.step(key, Reading(), 0.0)
+    moment = 0.0
+    while moment <= limits.HISTORY_S + STEP:
+        moment += STEP
+        history.close(moment)
+        for key in others[1:]:  # One is gone.
+            history.step(key, Reading(), moment)
+        history.step(SHOP, served(west=1_000), moment)
+    history.close(moment + STEP)
+    history.step(SHOP, served(west=1_002), moment + STEP)
+    told = [found.sites for _, found in history.of(SHOP)]
+    assert told[-1] == {"west": (0.0, 2)}
+    assert not any(told[:-1])
+
+
+def test_a_service_port_that_is_gone_is_kept_as_long_as_a_sample_and_makes_room_then() -> None:
+    history = History()
+    history.step(SHOP, Reading(), 0.0)
+    history.step(SHOP, Reading(), STEP)
+    history.close(STEP + limits.HISTORY_S)
+    assert len(history.of(SHOP)) == 2
+    history.close(STEP + limits.HISTORY_S + 1)
+    assert history.of(SHOP) == []
+
+
+def test_a_sample_has_room_for_so_many_sites_and_those_that_served_least_are_one() -> None:
+    most = limits.HISTORY_SITES_MAX
+    for count in (most, most + 1):
+        after = Reading(served={f"site-{number:02}": number + 1 for number in range(count)})
+        made = sample(change(Reading(), after, STEP), after, {})
+        assert len(made.sites) == most
+        assert sum(one for _, one in made.sites.values()) == count * (count + 1) // 2
+        assert (OTHERS in made.sites) is (count > most)
+    assert made.sites[OTHERS] == (0.0, 1 + 2)
+
+
+def test_totals_that_fell_have_begun_anew() -> None:
+    found = change(served(west=10), served(west=3), STEP)
+    assert found.served == {"west": 3}
+    assert found.per_s(3) == 3 / STEP
+
+
+def test_what_happened_lately_is_of_half_a_step_to_one_and_a_half() -> None:
+    history = History()
+    history.step(SHOP, served(west=1), 0.0)
+    first = history.lately(SHOP, served(west=2), 1.0)
+    assert first is not None and (first.served, first.lasted_s) == ({"west": 2}, STEP + 1)
+    assert history.lately(ServiceKey("other", 1), Reading(), 1.0) is None
+    history.step(SHOP, served(west=3), STEP)
+    early = history.lately(SHOP, served(west=5), STEP + 1)
+    late = history.lately(SHOP, served(west=5), STEP + 4)
+    assert early is not None and (early.served, early.lasted_s) == ({"west": 4}, STEP + 1)
+    assert late is not None and (late.served, late.lasted_s) == ({"west": 2}, 4.0)
+
+
+def test_idle_steps_keep_one_sample() -> None:
+    history = History()
+    for number in range(5):
+        history.step(SHOP, served(west=7), number * STEP)
+    kept = [found for _, found in history.of(SHOP)]
+    assert kept[0].sites == {"west": (0.0, 7)}
+    assert len(kept) == 5 and kept.count(kept[1]) == 4

@@ -1,0 +1,61 @@
+"""What is told of links that are refused: once for each cause, until it is another."""
+
+from typing import Any, cast
+
+from router.link.lane import Fault
+from router.link.ports import Neighbour
+from router.main.link_news import LinkNews
+from router.model import limits
+from router.model.ids import RouterId, SiteId
+from tests.unit.main.journal import Journal
+
+WEST = Neighbour(RouterId("1" * 16), SiteId("1" * 32), "west", b"key")
+
+
+def news() -> tuple[LinkNews, Journal]:
+    journal = Journal()
+    return LinkNews(journal.tell, cast(Any, None), str), journal
+
+
+def refusal(reason: str) -> Fault:
+    return Fault("revoked", reason, kind="refused")
+
+
+def test_who_is_refused_again_and_again_is_told_once_until_the_cause_is_another() -> None:
+    said, journal = news()
+    for _ in range(5):
+        said.refused("west", refusal("its access was revoked"))
+    assert journal.told() == ["link-refused"]
+    said.refused("west", refusal("its certificate has ended"))
+    said.refused("east", refusal("its certificate has ended"))
+    assert journal.told() == ["link-refused"] * 2
+    said.refused("west", refusal("its access was revoked"))
+    assert journal.told() == ["link-refused"]
+
+
+def test_once_it_was_linked_the_same_refusal_is_news() -> None:
+    said, journal = news()
+    said.refused("west", refusal("its access was revoked"))
+    said.up(WEST, 1)
+    said.refused("west", refusal("its access was revoked"))
+    assert journal.told() == ["link-refused", "link-up", "link-refused"]
+
+
+def test_handshakes_that_fail_for_one_reason_are_told_once() -> None:
+    said, journal = news()
+    for _ in range(3):
+        said.tls_rejected("tls", "certificate unknown")
+    said.tls_rejected("clock", "certificate is not yet valid")
+    assert journal.told() == ["link-refused"] * 2
+
+
+def test_a_bounded_number_of_names_is_remembered() -> None:
+    said, journal = news()
+    most = limits.REFUSALS_KEPT_MAX
+    for number in range(most):
+        said.refused(f"s{number}", refusal("unknown"))
+    said.refused("s0", refusal("unknown"))
+    assert len(journal.told()) == most
+    said.refused("one more", refusal("unknown"))
+    said.refused("s0", refusal("unknown"))
+    assert len(journal.told()) == 2

@@ -1,0 +1,86 @@
+"""What a hostile neighbour can make its dialler do: little, and its link stays up."""
+
+from pathlib import Path
+
+from certs import limits
+from router.model import limits as router_limits
+from tests.property.test_renewal import BEGAN, West
+
+MOST_IN_AN_HOUR = (
+    router_limits.RENEWALS_BURST_OF_LINK + 3_600 / router_limits.RENEWALS_EACH_S_OF_LINK
+)
+
+
+def test_a_neighbour_that_says_due_all_the_time_gets_few_renewals(tmp_path: Path) -> None:
+    """Each is a key, a file and another link beside the one that is up."""
+    west = West(tmp_path, [], 1)
+    for second in range(3_600):
+        west.internet.run_until(float(second))
+        west.renewer.due("east")
+    assert limits.ISSUED_PER_SITE_MAX <= len(west.asked) <= MOST_IN_AN_HOUR
+
+
+def test_a_neighbour_that_gives_certificates_of_a_minute_gets_few_renewals(tmp_path: Path) -> None:
+    west = West(tmp_path, [], 1)
+    west.east.wall = lambda: BEGAN + west.network.now() - limits.LINK_LEAF_LIFE_S + 60.0
+    west.east.issuer = west.east.started()
+    west.renewer.renew_now("east")
+    west.internet.run_until(3_600.0)
+    assert len(west.asked) <= MOST_IN_AN_HOUR
+
+
+def test_the_operator_waits_for_nobodys_pace(tmp_path: Path) -> None:
+    west = West(tmp_path, [], 1)
+    for second in range(20):
+        west.internet.run_until(second * 10.0)
+        west.renewer.renew_now("east")
+    west.internet.run_until(200.0)
+    assert len(west.asked) == 20
+
+
+def test_a_link_that_is_refused_asks_within_seconds(tmp_path: Path) -> None:
+    west = West(tmp_path, ["down"], 1)
+    west.state = "refused"
+    west.renewer.link_changed("east", "refused")
+    west.internet.run_until(router_limits.RENEW_SOON_S)
+    assert len(west.asked) == 1
+
+
+def test_one_that_is_up_again_by_then_asks_nothing(tmp_path: Path) -> None:
+    west = West(tmp_path, [], 1)
+    west.renewer.link_changed("east", "refused")
+    west.internet.run_until(router_limits.RENEW_SOON_S)
+    assert west.asked == []
+
+
+def test_one_that_is_refused_again_and_again_asks_ever_more_rarely(tmp_path: Path) -> None:
+    west = West(tmp_path, ["down"] * 1_000, 1)
+    for second in range(3_600):
+        west.internet.run_until(float(second))
+        if second % 7 == 0:
+            west.state = "refused"
+            west.renewer.link_changed("east", "refused")
+    assert 4 <= len(west.asked) <= 8
+
+
+def test_what_failed_with_its_link_is_asked_for_again_when_that_is_up(tmp_path: Path) -> None:
+    """As while the neighbour replaces its CA and is restarted: it waits for our next one."""
+    west = West(tmp_path, ["unanswered"], 1)
+    west.renewer.link_changed("east", "up")
+    west.renewer.due("east")
+    west.internet.run_until(3.0)
+    west.renewer.link_changed("east", "down")
+    west.internet.run_until(6.0)
+    assert len(west.asked) == 1
+    west.renewer.link_changed("east", "up")
+    west.internet.run_until(8.0)
+    assert len(west.asked) == 2 and west.journal.codes.count("certificate-renewed") == 1
+
+
+def test_a_change_of_a_link_that_stays_up_ends_no_pause(tmp_path: Path) -> None:
+    west = West(tmp_path, ["refused"], 1)
+    west.renewer.due("east")
+    for second in range(20):
+        west.internet.run_until(float(second))
+        west.renewer.link_changed("east", "up")
+    assert len(west.asked) == 1

@@ -1,0 +1,46 @@
+"""The complaints of ../test_complaints.py that a cluster makes a difference to."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.sitectl.kubernetes.conftest import NamespaceLine
+from tests.unit.sitectl.kubernetes.fakes import FakeCluster
+from tests.unit.sitectl.test_looking import SERVICE
+from tests.unit.sitectl.test_watching import LINK
+
+
+@pytest.mark.parametrize("number", [20, 200])
+def test_946_service_status_is_one_exec_however_many_services(
+    shop: NamespaceLine, cluster: FakeCluster, number: int
+) -> None:
+    cluster.run_router()
+    cluster.items("/api/v1/services", *({**SERVICE, "name": f"s{n}"} for n in range(number)))
+    assert len(shop.json("service", "status")) == number
+    assert cluster.execs == 1
+    assert len(cluster.calls) == 1
+
+
+def test_1871_link_status_is_the_same_in_a_namespace(
+    shop: NamespaceLine, cluster: FakeCluster
+) -> None:
+    cluster.run_router()
+    cluster.items("/api/v1/links", LINK)
+    assert shop.json("link", "status") == [LINK]
+    assert "west" in shop.ok("link", "status").stdout
+
+
+def test_tokens_are_issued_in_a_namespace(shop: NamespaceLine, tmp_path: Path) -> None:
+    file = tmp_path / "t.yaml"
+    shop.ok("token", "create", str(file))
+    assert "State:     valid" in shop.ok("token", "status", str(file)).stdout
+
+
+def test_135_a_namespace_without_services_and_links_says_what_to_type(
+    shop: NamespaceLine, cluster: FakeCluster
+) -> None:
+    cluster.run_router()
+    cluster.items("/api/v1/services")
+    cluster.items("/api/v1/links")
+    assert "sitectl expose deployment/shop" in shop.ok("service", "status").stdout
+    assert "sitectl token create" in shop.ok("link", "status").stdout

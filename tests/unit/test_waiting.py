@@ -1,0 +1,54 @@
+"""The clock by which scenario tests bound times: `tests.scenario.waiting`."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.scenario import waiting
+
+
+class Machine:
+    """Its clock, and for how long somebody waited for a processor."""
+
+    def __init__(self, pressure: Path) -> None:
+        self.now = 100.0
+        self.pressure = pressure
+
+    def runs(self, seconds: float, waited_s: float) -> None:
+        self.now += seconds
+        some = int(waited_s * 1e6)
+        self.pressure.write_text(f"some avg10=1.00 total={some}\nfull avg10=0.00 total=0\n")
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    made = Machine(tmp_path / "cpu")
+    monkeypatch.setattr(waiting, "_PRESSURE", made.pressure)
+    monkeypatch.setattr("time.monotonic", lambda: made.now)
+    return made
+
+
+def test_own_time_is_all_time_where_nobody_waits_and_a_fifth_where_somebody_always_does(
+    machine: Machine,
+) -> None:
+    machine.runs(0.0, waited_s=0.0)
+    begun = waiting.own_time()
+    machine.runs(10.0, waited_s=0.0)
+    assert waiting.own_time() - begun == pytest.approx(10.0)
+    machine.runs(10.0, waited_s=10.0)
+    assert waiting.own_time() - begun == pytest.approx(12.0)
+
+
+def test_own_time_is_the_machines_where_the_kernel_does_not_tell(machine: Machine) -> None:
+    assert waiting.own_time() == machine.now
+
+
+def test_who_waits_on_a_busy_machine_is_given_more_time_and_not_without_end(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.runs(0.0, waited_s=0.0)
+    monkeypatch.setattr("time.sleep", lambda s: machine.runs(1.0, machine.now - 100.0 + 1.0))
+    looks: list[float] = []
+    with pytest.raises(AssertionError, match="not within 2 s: it comes"):
+        waiting.until(lambda: looks.append(machine.now), "it comes", 2.0)
+    assert 10 <= len(looks) <= 12
