@@ -36,6 +36,7 @@ class Probe:
         "_ends_at",
         "_host",
         "_is_over",
+        "_leaving_bytes",
         "_network",
         "_parser",
         "_port",
@@ -59,6 +60,7 @@ class Probe:
         self._done = done
         self._parser: ResponseParser | None = None  # Of the answer to a GET.
         self._body_bytes = 0
+        self._leaving_bytes = 0  # Said by the target after we had taken leave.
         self._is_over = False
         self._connection: Connection | None = None
         timeout_s = config.health.timeout_s
@@ -147,6 +149,10 @@ class Probe:
             self._parser.feed(data)
         elif not self._is_over:
             self._heard()
+        else:
+            self._leaving_bytes += len(data)
+            if self._leaving_bytes > limits.HEALTH_BODY_BYTES_MAX:
+                self._drop()  # It talks on and on: reading it out would cost a core.
 
     def ended(self) -> None:
         if self._parser is not None:

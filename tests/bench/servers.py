@@ -104,14 +104,14 @@ def serve_bulk(port: int) -> None:
 def _bulk_client(client: socket.socket) -> None:
     with client, contextlib.suppress(OSError):  # A client that is gone has what it wanted.
         buffer = bytearray(CHUNK_BYTES)
-        if client.recv(1) == b"u":
+        wanted = client.recv(1)
+        if wanted == b"u":
             total = 0
             while size := client.recv_into(buffer):
                 total += size
             client.sendall(total.to_bytes(8, "big"))
-        else:
-            while True:
-                client.sendall(buffer)
+        while wanted == b"d":  # Nothing at all: a health check.
+            client.sendall(buffer)
 
 
 def main(kind: str, *words: str) -> None:
