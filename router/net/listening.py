@@ -22,7 +22,15 @@ from router.net.handshake import TlsHandshake
 from router.net.plain import PlainConnection
 from router.net.poller import Poller
 from router.net.ports import Address, Connection, ConnectionHandler, DialCode, Timer, Tls
-from router.net.sockets import address_of, descriptors_max, family_of, is_numeric, prepare_stream
+from router.net.sockets import (
+    accept,
+    address_of,
+    descriptors_max,
+    family_of,
+    is_numeric,
+    prepare_stream,
+    stream_socket,
+)
 from router.net.tls import TlsConnection
 
 Accept = Callable[[Connection], ConnectionHandler | None]
@@ -55,7 +63,7 @@ class Hold(IntFlag):
     RESTING = 4
 
 
-def bind(host: str, port: int) -> socket.socket:
+def bind(host: str, port: int) -> socket.SocketType:
     """A listening socket. Raises `OSError` when the address cannot be bound.
 
     Both wildcards mean every address of the host, IPv4 and IPv6.
@@ -70,7 +78,7 @@ def bind(host: str, port: int) -> socket.socket:
                 raise  # Otherwise the host has no IPv6.
     if not is_numeric(host):
         raise OSError(errno.EADDRNOTAVAIL, f"cannot listen on {host!r}: not an IP address")
-    sock = socket.socket(family_of(host), socket.SOCK_STREAM)
+    sock = stream_socket(family_of(host))
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         prepare_stream(sock)
@@ -109,7 +117,7 @@ class TcpListener:
     def __init__(
         self,
         poller: Poller,
-        sock: socket.socket,
+        sock: socket.SocketType,
         accept: Accept,
         tls: Tls | None,
         on_rejected: Callable[[Address, DialCode, str], None],
@@ -165,6 +173,8 @@ class TcpListener:
     def abort(self) -> None:
         self.close()
 
+    def lasts(self) -> None: ...
+
     def crashed(self, error: Exception) -> None:
         self._rest_a_while()
 
@@ -177,7 +187,7 @@ class TcpListener:
                 self._starved = True
                 return
             try:
-                sock, name = self._socket.accept()
+                sock, name = accept(self._socket)
             except BlockingIOError:
                 return
             except OSError as error:
@@ -189,8 +199,7 @@ class TcpListener:
                 return
             self._take(sock, address_of(name))
 
-    def _take(self, sock: socket.socket, peer: Address) -> None:
-        sock.setblocking(False)
+    def _take(self, sock: socket.SocketType, peer: Address) -> None:
         self._connections += 1
         if self._connections >= LISTENER_CONNECTIONS_MAX:
             self._hold(Hold.FULL)
