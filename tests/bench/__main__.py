@@ -17,7 +17,7 @@ from tests.bench import failover, machine, peers, report, samples
 from tests.bench.load import LoadError
 from tests.bench.samples import Measurement, Sample
 from tests.bench.spillway import Sites
-from tests.bench.systems import Backends, Kind, Path_, Processes, StartError, System, start_backends
+from tests.bench.systems import Backends, Path_, Processes, StartError, System, start_backends
 
 QUICK_SECONDS, QUICK_REPETITIONS = 1.0, 1
 SECONDS, REPETITIONS = 3.0, 3
@@ -102,10 +102,8 @@ class Bench:
         """The backend without anything before it, as the ceiling; not in a quick run."""
         if not self._wanted.with_peers:
             return []
-        ports: dict[tuple[Kind, Path_], int] = {
-            ("http", "L"): backends.http,
-            ("bulk", "L"): backends.bulk,
-        }
+        local: Path_ = "L"
+        ports = {(kind, local): port for kind, port in backends.ports.items() if kind != "tcp"}
         return [System(report.DIRECT, (), "127.0.0.1", ports)]
 
     def _memory(self, systems: list[System]) -> None:
@@ -117,10 +115,16 @@ class Bench:
     def _compare(
         self, measurement: Measurement, systems: list[System], backends: Backends, turn: int
     ) -> None:
+        if turn:
+            systems = [system for system in systems if system.name != report.DIRECT]
         able = [s for s in systems if (measurement.kind, measurement.path) in s.ports]
         shift = turn % len(able)
         for system in able[shift:] + able[:shift]:  # Nobody always comes after the same one.
-            sample = measurement.sample(system, backends, self._wanted.seconds)
+            try:
+                sample = measurement.sample(system, backends, self._wanted.seconds)
+            except LoadError as error:  # The others are still worth knowing.
+                print(f"{measurement.label} {system.name}: {error}", file=sys.stderr)
+                sample = Sample({"errors": 1}, 0.0)
             self._keep(measurement.label, system.name, sample)
             time.sleep(BETWEEN_S)
 

@@ -14,6 +14,8 @@ from pathlib import Path
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 VERSION_COMMANDS = {
+    "iperf3": ("iperf3", "--version"),
+    "h2load": ("h2load", "--version"),
     "wrk": ("wrk", "-v"),
     "nginx": ("nginx", "-v"),
     "haproxy": ("haproxy", "-v"),
