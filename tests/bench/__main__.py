@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from demo.sites import DemoError
-from tests.bench import failover, machine, peers, report, samples
+from tests.bench import envoy, failover, fairness, goals, machine, peers, report, samples, scenes
 from tests.bench.load import LoadError
 from tests.bench.samples import Measurement, Sample
 from tests.bench.spillway import Sites
@@ -54,7 +54,7 @@ def options(arguments: Sequence[str]) -> Options:
         default=[],
         metavar="TEXT",
         help="measurements whose label contains TEXT (may be repeated), such as 'http R', c32, "
-        "new, bulk, memory, failover",
+        "new, 1MiB, unique, bulk, memory, fairness, control, failover, distance, 'idle '",
     )
     parser.add_argument("--no-peers", action="store_true", help="only ourselves")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample there too")
@@ -89,9 +89,15 @@ class Bench:
         for turn in range(self._wanted.repetitions):
             for measurement in chosen:
                 self._compare(measurement, [*self._direct(backends), *systems], backends, turn)
+        self._fairness(systems, backends)
         self._failover()
+        if self._wanted.wants("distance"):
+            scenes.distance(self._processes, backends, self._keep, self._wanted.seconds)
+        if self._wanted.wants("idle "):
+            scenes.idle(self._processes, backends, self._keep)
         about = machine.description() | {
             "backend": backends.name,
+            "envoy": envoy.version() if envoy.program() else "not installed",
             "samples": f"{self._wanted.repetitions} of {self._wanted.seconds:g} s, interleaved",
         }
         report.show(about, self._results)
@@ -104,7 +110,7 @@ class Bench:
             return []
         local: Path_ = "L"
         ports = {(kind, local): port for kind, port in backends.ports.items() if kind != "tcp"}
-        return [System(report.DIRECT, (), "127.0.0.1", ports)]
+        return [System(goals.DIRECT, (), "127.0.0.1", ports)]
 
     def _memory(self, systems: list[System]) -> None:
         for system in systems:
@@ -116,7 +122,7 @@ class Bench:
         self, measurement: Measurement, systems: list[System], backends: Backends, turn: int
     ) -> None:
         if turn:
-            systems = [system for system in systems if system.name != report.DIRECT]
+            systems = [system for system in systems if system.name != goals.DIRECT]
         able = [s for s in systems if (measurement.kind, measurement.path) in s.ports]
         shift = turn % len(able)
         for system in able[shift:] + able[:shift]:  # Nobody always comes after the same one.
@@ -128,6 +134,18 @@ class Bench:
             self._keep(measurement.label, system.name, sample)
             time.sleep(BETWEEN_S)
 
+    def _fairness(self, systems: list[System], backends: Backends) -> None:
+        seconds = self._wanted.seconds
+        for _ in range(self._wanted.repetitions):
+            for system in systems:
+                if self._wanted.wants("fairness") and ("http", "R") in system.ports:
+                    for label, sample in fairness.requests(system, backends, seconds).items():
+                        self._keep(label, system.name, sample)
+            if self._wanted.wants("control"):
+                asked = fairness.questions(self._sites, systems[0], backends, seconds)
+                for label, sample in asked.items():
+                    self._keep(label, goals.OURS, sample)
+
     def _failover(self) -> None:
         strikes = {label: how for label, how in STRIKES.items() if self._wanted.wants(label)}
         if not strikes:
@@ -135,7 +153,7 @@ class Bench:
         port = failover.prepare(self._sites, self._processes)
         for _ in range(self._wanted.repetitions):
             for label, how in strikes.items():
-                self._keep(label, report.OURS, failover.sample(self._sites, port, how))
+                self._keep(label, goals.OURS, failover.sample(self._sites, port, how))
 
     def _keep(self, label: str, system: str, sample: Sample) -> None:
         self._results.setdefault(label, {}).setdefault(system, []).append(sample)

@@ -91,6 +91,12 @@ def waited_s(pid: int) -> float:
     return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
 
 
+def worked_s(pid: int) -> float:
+    """Seconds of CPU that the threads of ``pid`` have used, to the nanosecond (schedstats)."""
+    paths = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(path.read_text().split()[0]) for path in paths) / 1e9
+
+
 def cpu_s(pids: Iterable[int]) -> float:
     """CPU seconds that ``pids`` and their children have used; those that are gone count 0."""
     ticks = 0

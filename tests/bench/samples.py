@@ -25,6 +25,7 @@ FIGURES: dict[str, bool] = {
     "conn/s": True,
     "p50 ms": False,
     "p99 ms": False,
+    "max ms": False,
     "CPU s/1000": False,
     "Gbit/s": True,
     "CPU s/GiB": False,
