@@ -7,7 +7,7 @@ PYTHONS ?= 3.12
 STORM_ROUNDS ?= 20000
 STORM_SEED ?= 1
 
-.PHONY: help install dev demo test test-podman lint corpus fuzz storm simulate bench bench-setup bench-quick bench-counts bench-profiles bench-gateway bench-bursts bench-control bench-decisions bench-learning overload image wheels bundle man docs lock clean
+.PHONY: help install dev demo test test-podman lint corpus fuzz storm simulate bench bench-setup bench-quick bench-counts bench-instructions bench-profiles bench-gateway bench-bursts bench-control bench-decisions bench-learning overload image wheels bundle man docs lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo 'make bench     beside HAProxy, nginx and Envoy, and beside the goals; make bench-setup first'
 	@echo 'make bench-quick     two minutes, beside HAProxy'
 	@echo 'make bench-counts    calls, objects and system calls of a request'
+	@echo 'make bench-instructions  instructions of a request, by callgrind'
 	@echo 'make bench-profiles  where a request spends its time, room by room'
 	@echo 'make bench-bursts    how well bursts fill and spill, on real sites 20 ms apart'
 	@echo 'make bench-control   bytes, times and memory of routing at 10 to 1,000 sites'
@@ -98,6 +99,10 @@ bench-quick: dev
 
 bench-counts: dev
 	$(BIN)/python -m tests.bench.counts
+
+# Needs valgrind.
+bench-instructions: dev
+	$(BIN)/python -m tests.bench.instructions
 
 bench-profiles: dev
 	$(BIN)/python -m tests.bench.profiles
