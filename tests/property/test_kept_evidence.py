@@ -55,7 +55,7 @@ class World:
         self.balancer = ServiceBalancer(
             ServiceKey("web", 80), HERE, "here", self.ledger, PolicySpec("fill")
         )
-        
+
         self.kept: list[tuple[Seen, tuple[CandidateReport, ...]]] = []
 
     def happens(self, name: str, *arguments: Any) -> None:
@@ -138,6 +138,7 @@ def test_decisions_that_share_what_does_not_change_are_told_as_they_were(
     events: list[tuple[Any, ...]],
 ) -> None:
     world = World()
+    world.happens("slots", 3, True, False)
     world.happens("adverts", [(SITES[0], 1, 1), (SITES[1], 2, 2), (SITES[2], 2, 1)])
     for event in events:
         world.happens(*event)
