@@ -201,10 +201,10 @@ class LocalSite(Candidate):
         targets_ready, capacity = ledger.targets_ready, ledger.capacity
         in_flight, hard_full = ledger.load, ledger.is_full
         able = not self.draining and targets_ready > 0
-        if ledger.rated or self.rate is not None:
-            self.outline = self.glimpse = None
-        elif (
-            targets_ready != self.targets_ready
+        if (
+            ledger.rated
+            or self.rate is not None
+            or targets_ready != self.targets_ready
             or capacity != self.capacity
             or able is not self.able
             or ledger.learns is not self._learns

@@ -142,6 +142,7 @@ def test_decisions_that_share_what_does_not_change_are_told_as_they_were(
     world.happens("adverts", [(SITES[0], 1, 1), (SITES[1], 2, 2), (SITES[2], 2, 1)])
     for event in events:
         world.happens(*event)
+        world.happens("decide", frozenset(), None)
     for kept, then in world.kept:
         # The turn of paths may have moved on where a session or a tie had looked.
         told = [replace(one, path=()) for one in Replay(kept).reports()]
