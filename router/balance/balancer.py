@@ -326,6 +326,7 @@ class ServiceBalancer(Egresses):
 
     def _set_shortcuts(self) -> None:
         """What `select` need not work out each time."""
+        self._here.verdict = None  # Of a decision before: it is in the words of this one.
         self._local_decision = self._decide_local()  # The commonest: made once.
         order = list(self._remotes.values())
         self._waits = {

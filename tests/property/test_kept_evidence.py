@@ -25,7 +25,7 @@ CAP = SiteCap(rate=Rate(per_s=2.0, resume_per_s=1.0, window_s=1.0, stay_s=1.0))
 EXCLUDED = st.frozensets(st.sampled_from([HERE, *SITES]), max_size=2)
 
 OTHER = st.sampled_from(SITES)
-FEW = st.integers(0, 4)
+FEW, WAYS = st.integers(0, 4), st.integers(1, 2)
 RATES = st.none() | st.builds(RateLoad, st.just(2.0), st.integers(0, 2), st.integers(0, SENDS_AWAY))
 EVENTS = st.one_of(
     st.tuples(st.just("decide"), EXCLUDED, st.none() | st.sampled_from([HERE, *SITES])),
@@ -34,7 +34,7 @@ EVENTS = st.one_of(
     st.tuples(st.just("count"), OTHER, FEW),
     st.tuples(st.just("refuse"), OTHER, FEW),
     st.tuples(st.just("report"), OTHER, FEW, st.integers(0, 2), st.none() | FEW, RATES),
-    st.tuples(st.just("adverts"), st.lists(st.tuples(OTHER, FEW, st.integers(1, 2)), max_size=4)),
+    st.tuples(st.just("adverts"), st.lists(st.tuples(OTHER, st.integers(1, 4), WAYS), max_size=4)),
     st.tuples(st.just("slots"), st.none() | FEW, st.booleans(), st.booleans()),
     st.tuples(st.just("take")),
     st.tuples(st.just("give")),
