@@ -79,6 +79,9 @@ class Refused:
     def ended(self, in_flight: int) -> None:
         pass
 
+    def answered(self, head: bytes, body_bytes: int, body: memoryview, in_flight: int) -> None:
+        pass
+
     def writable(self) -> None:
         pass
 
@@ -123,7 +126,7 @@ class EgressStream:
         self._timer: Timer | None = None
         self._body_left = request.body_bytes
         self._finished = finished
-        self._answer = EgressAnswer(stream, request, service.ledger)
+        self._answer = EgressAnswer(stream, request, service.ledger, service.answer_habit)
 
     @property
     def service(self) -> Service:
@@ -218,6 +221,9 @@ class EgressStream:
             if self._request.protocol == "tcp" and self._held.finished_empty:
                 self._leave_queue()  # A client that sent nothing and went.
                 self._stream.reset("cancelled")
+
+    def answered(self, head: bytes, body_bytes: int, body: memoryview, in_flight: int) -> None:
+        self._misused()
 
     def writable(self) -> None:
         if self._leg is not None:

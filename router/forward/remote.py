@@ -52,6 +52,13 @@ class RemoteObserver(Protocol):
         """Once for each `remote_opened`; the egress's count without it, -1: not told."""
 
 
+class RemoteHandler(LegHandler, Protocol):
+    """Who opened a `RemoteLeg`."""
+
+    def opened(self, held_s: float = 0.0) -> None:
+        """See `LegHandler`; for ``held_s`` already, which the egress kept to itself."""
+
+
 class RemoteLeg:
     """One stream to ``site`` along ``path``.
 
@@ -71,6 +78,7 @@ class RemoteLeg:
         "_http",
         "_interim_bytes",
         "_observer",
+        "_opened",
         "_over",
         "_path",
         "_raw",
@@ -83,7 +91,7 @@ class RemoteLeg:
     def __init__(
         self,
         request: Request,
-        handler: LegHandler,
+        handler: RemoteHandler,
         observer: RemoteObserver,
         *,
         site: SiteId,
@@ -103,6 +111,7 @@ class RemoteLeg:
         self._raw = not self._http
         self._finished = False
         self._aborted = False
+        self._opened = False
         self._over = False
         self._interim_bytes = 0
         self._counted = False  # Between `remote_opened` and `remote_ended`.
@@ -170,7 +179,9 @@ class RemoteLeg:
     def accepted(self, in_flight: int) -> None:
         self._observer.remote_count(self._site, self._path[-1], in_flight)
         if not self._over:
-            self._handler.opened()
+            self._opened = True
+            assert self._stream is not None, "it was accepted"
+            self._handler.opened(self._stream.held_s)
 
     def refused(self, reason: Refusal, in_flight: int) -> None:
         if reason == "busy":
@@ -242,6 +253,16 @@ class RemoteLeg:
         self._done(None)
         if not self._finished and stream is not None:
             stream.reset("cancelled")
+
+    def answered(self, head: bytes, body_bytes: int, body: memoryview, in_flight: int) -> None:
+        if not self._opened and not self._over:
+            self._opened = True
+            assert self._stream is not None, "it was answered"
+            self._handler.opened(self._stream.held_s)
+        self.head(head, body_bytes, False)
+        if len(body):
+            self.received(body)
+        self.ended(in_flight)
 
     def writable(self) -> None:
         if not self._over:

@@ -92,6 +92,12 @@ class StreamHandler(Protocol):
     def ended(self, in_flight: int) -> None:
         """FIN: the message or byte stream is complete. ``in_flight`` -1 when not told."""
 
+    def answered(
+        self, head: bytes, body_bytes: int, body: memoryview, in_flight: int
+    ) -> None:
+        """The whole answer, of a small one: `accepted` unless that was told, `head`, `received` and
+        `ended` in one. Valid until this returns."""
+
     def writable(self) -> None:
         """After a `send` that returned False: there is room again."""
 
@@ -112,8 +118,18 @@ class Stream(Protocol):
     @property
     def neighbour(self) -> RouterId: ...
 
-    def accept(self, in_flight: int) -> None:
-        """Egress: slot and target connection are held."""
+    @property
+    def held_s(self) -> float:
+        """How long the egress kept `accepted` to itself. Read it in `accepted` or `answered`."""
+
+    def accept(self, in_flight: int, held_s: float = 0.0) -> None:
+        """Egress: slot and target connection are held, for ``held_s`` already."""
+
+    def accept_soon(self, in_flight: Callable[[], int]) -> None:
+        """As `accept`, told with the `answer` if that comes within `limits.ACCEPT_HELD_S`.
+
+        To an older neighbour it is told at once.
+        """
 
     def refuse(self, reason: Refusal, in_flight: int) -> None:
         """Egress: nothing reached a target. The stream is over."""
@@ -133,6 +149,12 @@ class Stream(Protocol):
         A function is asked as the FIN leaves. A number (of a transit site) is left out when the
         FIN has to wait: newer ones have overtaken it.
         """
+
+    def answer(
+        self, head: bytes, body_bytes: int, body: Buffer, in_flight: Count, held_s: float = 0.0
+    ) -> None:
+        """Egress, http: `send_head`, `send` and `finish` of a whole answer, in one frame if it is
+        small. Of a transit site also `accept`: ``held_s`` as there."""
 
     def reset(self, code: ResetCode) -> None:
         """Drop everything both ways; the peer never takes it for complete."""
