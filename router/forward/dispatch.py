@@ -40,6 +40,7 @@ from router.forward.target_tcp import Received
 from router.forward.tries import CHARGED, Tries
 from router.model import limits
 from router.model.ids import SiteId
+from router.net.ports import Buffer
 
 STATUS_CLASS_AT = len(b"HTTP/1.1 ")
 
@@ -172,8 +173,11 @@ class Dispatch(Sender):
             self._repay_writable()
 
     def head(self, head: bytes, body_bytes: int) -> None:
-        if self._given_up is not None:
-            return
+        if self._given_up is None:
+            self._handler.head(self._answer_began(head), body_bytes)
+
+    def _answer_began(self, head: bytes) -> bytes:
+        """``head`` is passed on: nothing is sent again. As its client must see it."""
         replay = self._replay
         if replay is not None:  # `_forget_sent`, in place.
             self._replay = None
@@ -185,22 +189,23 @@ class Dispatch(Sender):
         self._account.code_class = HTTP_CLASSES[number % len(HTTP_CLASSES)]
         if self._request.session:
             head = self._note_session(head)
-        self._handler.head(head, body_bytes)
+        return head
+
+    def whole(self, head: bytes, body_bytes: int, body: Buffer) -> None:
+        if self._given_up is not None:
+            self.done(None)
+            return
+        head = self._answer_began(head)
+        self._attempt_ended(None)
+        self._end(None)
+        self._handler.whole(head, body_bytes, body)
+        self._service.room.reconsider()
 
     def trailers(self, block: bytes) -> None:
         self._handler.trailers(block)
 
     def done(self, failure: LegFailure | None) -> None:
-        self._leg = None
-        if self._away:
-            self._away = False
-            self._service.demand.returned()
-        busy = failure is not None and failure.code == "busy"
-        if self._standing is not None:
-            early = self._service.timers.now() < self._stood_half_at
-            self._end_stand(turned_away=busy and early)
-        elif busy:
-            self._note_answer(self._service.timers.now())
+        self._attempt_ended(failure)
         if self._given_up is not None:
             self._finish(self._given_up)
         elif (
@@ -212,6 +217,18 @@ class Dispatch(Sender):
         else:
             self._finish(failure)
         self._service.room.reconsider()
+
+    def _attempt_ended(self, failure: LegFailure | None) -> None:
+        self._leg = None
+        if self._away:
+            self._away = False
+            self._service.demand.returned()
+        busy = failure is not None and failure.code == "busy"
+        if self._standing is not None:
+            early = self._service.timers.now() < self._stood_half_at
+            self._end_stand(turned_away=busy and early)
+        elif busy:
+            self._note_answer(self._service.timers.now())
 
     @property
     def _may_be_returned(self) -> bool:
@@ -529,8 +546,12 @@ class Dispatch(Sender):
         self._service.timers.at_turn_end(partial(self._finish, failure))
 
     def _finish(self, failure: LegFailure | None) -> None:
-        if self._over:
-            return
+        if not self._over:
+            self._end(failure)
+            self._handler.done(failure)
+
+    def _end(self, failure: LegFailure | None) -> None:
+        """Count it. The handler hears next that it is done."""
         self._over = True
         if self._again is not None:
             self._again.look_no_more()
@@ -540,7 +561,6 @@ class Dispatch(Sender):
         local, self._local = self._local, None  # It holds us: no cycle waits for the collector.
         site = self._account.site if self._told_opened else None
         self._account.end(self._service, self._request, failure, site, local)
-        self._handler.done(failure)
 
     def _note_answer(self, now: float) -> None:
         """The first answer of another site that did not have to wait: about a round trip."""

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 from router.balance.ledger import LocalLedger
-from router.forward.ports import Leg, LegCode, LegFailure, Request
+from router.forward.ports import Leg, LegCode, LegFailure, Request, tell_in_parts
 from router.link.ports import Refusal, ResetCode, Stream
+from router.net.ports import Buffer
 
 _REFUSALS: dict[LegCode, Refusal] = {
     "busy": "busy",
@@ -119,6 +120,9 @@ class EgressAnswer:
     def ended(self) -> None:
         if self.raw:
             self._stream.finish()
+
+    def whole(self, head: bytes, body_bytes: int, body: Buffer) -> None:
+        tell_in_parts(self, head, body_bytes, body)
 
     def writable(self) -> None:
         self._stream.resume()

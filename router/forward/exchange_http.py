@@ -8,7 +8,7 @@ from router.forward.http1 import render
 from router.forward.http1.grammar import HttpError
 from router.forward.http1.render import ClientFraming
 from router.forward.http1.request_heads import RequestHead
-from router.forward.ports import Leg, LegFailure, Request
+from router.forward.ports import Leg, LegFailure, Request, tell_in_parts
 from router.net.ports import Buffer
 
 CLIENT_GONE = 499  # Never sent: what is counted when nobody was left to answer.
@@ -23,6 +23,9 @@ class Client(Protocol):
 
     def write_interim(self, head: bytes) -> None:
         """A 1xx towards the client: it gives time to send a body, and none to answer."""
+
+    def write_whole(self, head: bytes, body: Buffer) -> None:
+        """A whole response, which leaves now; `over` follows."""
 
     @property
     def flush(self) -> Callable[[], object]:
@@ -146,8 +149,8 @@ class Exchange:
         self.leg.send_trailers(block)
 
     def request_complete(self) -> None:
-        if not self._request.upgrade:
-            self.leg.finish()  # With an upgrade the response decides what comes next.
+        """Of one with a body. With an upgrade, the response decides what comes next."""
+        self.leg.finish()
 
     def client_ended(self) -> None:
         """The end of the client's direction of a tunnel."""
@@ -227,6 +230,23 @@ class Exchange:
         elif self._phase is _TUNNEL:
             self._client.finish()
 
+    def whole(self, head: bytes, body_bytes: int, body: Buffer) -> None:
+        if self._phase is not _WAITING or self._request.upgrade:
+            tell_in_parts(self, head, body_bytes, body)
+            return
+        rendered = self._final_head(head, int(head[9:12]), body_bytes)
+        if self._left != len(body):  # Undeclared, or torn.
+            self._phase = _BODY
+            self._client.write(rendered)
+            self.received(memoryview(body))
+            self.ended()
+            self.done(None)
+            return
+        del self.leg  # As in `done`.
+        self._phase = _OVER
+        self._client.write_whole(rendered, body)
+        self._client.over(self._status, close=self._close)
+
     def writable(self) -> None:
         if self._phase is not _OVER:
             self._client.allow()
@@ -263,6 +283,11 @@ class Exchange:
 
     def _final(self, head: bytes, status: int, body_bytes: int) -> None:
         self._phase = _BODY
+        self._client.write(self._final_head(head, status, body_bytes))
+        if self._request.upgrade:
+            self.leg.finish()
+
+    def _final_head(self, head: bytes, status: int, body_bytes: int) -> bytes:
         self._status = status
         request = self._head
         if self.request_id:
@@ -281,9 +306,7 @@ class Exchange:
                 head, status, body_bytes, self._framing(close), self._via
             )
         self._left = 0 if bodiless else body_bytes
-        self._client.write(rendered)
-        if request.upgrade:
-            self.leg.finish()
+        return rendered
 
     def _answer(self, error: HttpError, *, close: bool) -> None:
         close = close or self._closes()

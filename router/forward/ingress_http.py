@@ -284,9 +284,10 @@ class HttpSession:
         elif self._exchange is not None:
             exchange = self._exchange
             exchange.is_request_complete = True
-            if exchange.has_body and exchange.awaits_answer:
-                self._pace.touch(self._terms.answer_s)
-            exchange.request_complete()
+            if exchange.has_body:
+                if exchange.awaits_answer:
+                    self._pace.touch(self._terms.answer_s)
+                exchange.request_complete()
 
     def failed(self, error: HttpError) -> None:
         if self._phase is _DRAINING_BODY:
@@ -307,6 +308,15 @@ class HttpSession:
             return True
         pace.note_untaken()
         return False
+
+    def write_whole(self, head: bytes, body: Buffer) -> None:
+        # No deadline: `over` sets the next one.
+        if len(body) <= limits.COALESCE_BYTES_MAX:
+            going = self._writer.flush(b"".join((head, body)))
+        else:
+            going = self._writer.flush(head, body)
+        if not going:
+            self._pace.note_untaken()
 
     def write_interim(self, head: bytes) -> None:
         exchange = self._exchange

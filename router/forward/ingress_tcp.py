@@ -5,7 +5,7 @@ from collections.abc import Callable
 from router.forward.ports import Leg, LegFailure, LegHandler, Request
 from router.model.ids import ServiceKey
 from router.model.settings import Timeouts
-from router.net.ports import Connection, Loss, Timer, Timers
+from router.net.ports import Buffer, Connection, Loss, Timer, Timers
 
 DEFAULT_TIMEOUTS = Timeouts()
 LOOKS_PER_LIMIT = 4
@@ -203,6 +203,9 @@ class _Answer:
     def ended(self) -> None:
         self._connection.finish()
         self._session.half_closed()
+
+    def whole(self, head: bytes, body_bytes: int, body: Buffer) -> None:
+        raise AssertionError("a response on a tcp leg")
 
     def writable(self) -> None:
         self._connection.resume()

@@ -168,18 +168,21 @@ class LocalLeg:
     def trailers(self, block: bytes) -> None:
         self._handler.trailers(block)
 
+    def whole(self, head: bytes, body_bytes: int, body: Buffer) -> None:
+        leg, self._leg = self._leg, None
+        assert leg is not None, "it is the last call"
+        self._note_answered(leg.status)
+        self._give_back()
+        self._handler.whole(head, body_bytes, body)
+
     def writable(self) -> None:
         self._handler.writable()
 
     def done(self, failure: LegFailure | None) -> None:
         leg, self._leg = self._leg, None
         assert leg is not None, "done is the last call"
-        outcomes = self._outcomes
         if failure is None:
-            if leg.status > LAST_STATUS_UNJUDGED:
-                outcomes.answered(self._slot.target, leg.status, self._era)
-            elif outcomes.suspects:
-                outcomes.went_well(self._slot.target, self._era)
+            self._note_answered(leg.status)
         elif self._goes_on(leg, failure):
             return
         elif self._relieved:
@@ -190,11 +193,23 @@ class LocalLeg:
             few = self._refusals <= limits.HTTP2_REFUSED_TRIES_MAX
             returns = few and self._via_local and self._held is not None
             failure = LegFailure("not-processed" if returns else "target-reset", failure.reason)
+        self._give_back()
+        self._handler.done(failure)
+
+    def _note_answered(self, status: int) -> None:
+        """The exchange is complete."""
+        outcomes = self._outcomes
+        if status > LAST_STATUS_UNJUDGED:
+            outcomes.answered(self._slot.target, status, self._era)
+        elif outcomes.suspects:
+            outcomes.went_well(self._slot.target, self._era)
+
+    def _give_back(self) -> None:
+        """The slot, before the handler hears that it is done."""
         if self._held is not None:
             self._forget_held()
         self._admission.release(self._slot)
         self.head = self._handler.head  # Ours is bound to us: let no cycle wait for the collector.
-        self._handler.done(failure)
 
     def _goes_on(self, leg: TargetLeg, failure: LegFailure) -> bool:
         """Tell what ``failure`` says of the target. True: another leg has begun."""

@@ -144,6 +144,8 @@ class RemoteLeg:
         self._stream = stream
         self._counted = True
         self._observer.remote_opened(self._site, self._path[-1])
+        if self._http and request.body_bytes == 0 and not request.upgrade:
+            self.finish()  # It is complete as it stands.
         return True
 
     # Leg
@@ -153,13 +155,14 @@ class RemoteLeg:
         return stream is None or stream.send(data)
 
     def send_trailers(self, block: bytes) -> None:
-        if self._stream is not None:
+        if self._stream is not None and not self._finished:
             self._stream.send_trailers(block)
 
     def finish(self) -> None:
-        self._finished = True
-        if self._stream is not None:
-            self._stream.finish()
+        if not self._finished:
+            self._finished = True
+            if self._stream is not None:
+                self._stream.finish()
 
     def abort(self) -> None:
         self._aborted = True

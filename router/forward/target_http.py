@@ -253,13 +253,24 @@ class HttpTargetLeg:
 
     # What the parser tells.
 
+    def whole(self, head: ResponseHead, body: memoryview) -> None:
+        if self._state is _DONE:
+            return
+        self._note_final(head)
+        text = render.with_via(head.head, self._via) if self._via else head.head
+        self._give_back()
+        self._handler.whole(text, head.body_bytes, body)
+
+    def _note_final(self, head: ResponseHead) -> None:
+        self.status = head.status
+        said_s = head.keep_alive_s
+        self._idle_s = limits.POOL_IDLE_S if said_s < 0 else keep_alive_limit_s(said_s)
+
     def response(self, head: ResponseHead) -> None:
         if self._state is _DONE:
             return
         if head.status >= 200:
-            self.status = head.status
-            said_s = head.keep_alive_s
-            self._idle_s = limits.POOL_IDLE_S if said_s < 0 else keep_alive_limit_s(said_s)
+            self._note_final(head)
         elif head.status == 101:
             self._state = _RAW
             if self._target is not None:
@@ -288,6 +299,11 @@ class HttpTargetLeg:
         """The response is complete: give the connection back, then tell."""
         if self._state is _DONE:
             return
+        self._give_back()
+        self._handler.ended()
+        self._handler.done(None)
+
+    def _give_back(self) -> None:
         target, self._target = self._target, None
         self._state = _DONE
         assert target is not None, "a response without its connection"
@@ -298,8 +314,6 @@ class HttpTargetLeg:
             self._pool.release(target, self._idle_s if parser.reusable else 0.0)
         else:
             self._pool.discard(target)
-        self._handler.ended()
-        self._handler.done(None)
 
     def _torn(self) -> bool:
         """The request's body is not of the length its head stated: no target may take it."""

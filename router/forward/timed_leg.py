@@ -12,7 +12,7 @@ from router.forward.outcomes import Outcomes
 from router.forward.ports import LegFailure, LegHandler, Request, TargetConfig
 from router.forward.pressure import Pressure
 from router.forward.replay import Replay
-from router.net.ports import Timers
+from router.net.ports import Buffer, Timers
 
 LAST_GOOD_STATUS = 399
 """Answers above are often quicker than the work would be: they are no measure of it."""
@@ -153,7 +153,16 @@ class TimedLeg(LocalLeg):
         self._in_flight = self._slot.in_flight
         self._asked_at = self._timers.now() if self._is_whole else inf
 
+    def whole(self, head: bytes, body_bytes: int, body: Buffer) -> None:
+        self._note_head()
+        super().whole(head, body_bytes, body)
+        self._pass_head = self._handler.head  # As in `done`.
+
     def _timed_head(self, head: bytes, body_bytes: int) -> None:
+        self._note_head()
+        self._pass_head(head, body_bytes)
+
+    def _note_head(self) -> None:
         leg = self._leg
         status = leg.status if leg is not None else 0
         if status:  # A final one; 101 and other interim ones leave it 0.
@@ -163,7 +172,6 @@ class TimedLeg(LocalLeg):
                     self._learning.answered(self._slot.target, took_s, self._in_flight)
             elif status in BUSY_STATUSES:
                 self._learning.failed(self._slot.target)
-        self._pass_head(head, body_bytes)
 
     def done(self, failure: LegFailure | None) -> None:
         leg = self._leg

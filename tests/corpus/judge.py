@@ -9,7 +9,7 @@ from router.forward.http1 import render
 from router.forward.http1.grammar import HttpError
 from router.forward.http1.request_heads import Forwarding, RequestHead
 from router.forward.http1.requests import RequestParser
-from router.forward.http1.responses import ResponseHead, ResponseParser
+from router.forward.http1.responses import ResponseHead, ResponseParser, tell_in_parts
 from router.forward.ports import Request
 from router.model.ids import ServiceKey
 from tests.corpus import strict
@@ -161,6 +161,9 @@ class Target:
 
     def trailers(self, block: bytes) -> None:
         self.trailer_lines = block
+
+    def whole(self, head: ResponseHead, body: memoryview) -> None:
+        tell_in_parts(self, head, body)
 
     def complete(self) -> None:
         self.is_complete = True

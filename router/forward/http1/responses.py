@@ -43,16 +43,28 @@ class ResponseHead(msgspec.Struct, frozen=True, kw_only=True):
 class ResponseSink(BodySink, Protocol):
     """Who is told what a target sent: `response` for each 1xx and the final head, and so on.
 
-    After 101 `body` gets raw bytes.
+    After 101 `body` gets raw bytes. A final response that came in one piece is told by `whole`, and
+    by nothing else.
     """
 
     def response(self, head: ResponseHead) -> None: ...
+
+    def whole(self, head: ResponseHead, body: memoryview) -> None:
+        """A final head and all that follows it, which may be nothing. No trailers."""
 
     def complete(self) -> None:
         """The response is complete."""
 
     def failed(self, reason: str) -> None:
         """Not a response that can be passed on. The last call."""
+
+
+def tell_in_parts(sink: ResponseSink, head: ResponseHead, body: memoryview) -> None:
+    """What `ResponseSink.whole` stands for, call by call."""
+    sink.response(head)
+    if body:
+        sink.body(body)
+    sink.complete()
 
 
 class _State(enum.Enum):
@@ -157,10 +169,18 @@ class ResponseParser(MessageParser):
         if isinstance(result, str):
             self._fail(result)
             return NOTHING
-        self._begin(result)
         # Of what was cut the view is one of our own copy.
-        whole = len(buffer) == len(data)
-        return data[end:] if whole else memoryview(buffer)[end:]
+        rest = data[end:] if len(buffer) == len(data) else memoryview(buffer)[end:]
+        if result.status >= 200 and len(rest) == (result.body_bytes if result.has_body else 0):
+            self.is_untouched = False
+            self.reusable = result.keep_alive_s != 0
+            self._state = _COMPLETE
+            self.is_complete = True
+            self._sink.whole(result, rest)  # The commonest: one call for all of it.
+            del self._sink
+            return NOTHING
+        self._begin(result)
+        return rest
 
     def _begin(self, head: ResponseHead) -> None:
         self.is_untouched = False

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from router.forward.ports import LegFailure, LegHandler, Request
+from router.forward.ports import LegFailure, LegHandler, Request, tell_in_parts
 from router.net.ports import (
     Address,
     Buffer,
@@ -285,6 +285,9 @@ class RecordingHandler:
 
     def ended(self) -> None:
         self.events.append(("ended",))
+
+    def whole(self, head: bytes, body_bytes: int, body: Buffer) -> None:
+        tell_in_parts(self, head, body_bytes, body)
 
     def writable(self) -> None:
         self.events.append(("writable",))
