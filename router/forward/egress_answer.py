@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from router.balance.ledger import LocalLedger
-from router.forward.ports import Leg, LegCode, LegFailure, Request, tell_in_parts
+from router.forward.ports import Leg, LegCode, LegFailure, Request
 from router.link.ports import Refusal, ResetCode, Stream
 from router.net.ports import Buffer
 
@@ -57,8 +57,9 @@ class AnswerHabit:
 class EgressAnswer:
     """A `LegHandler` that writes to ``stream``.
 
-    ACCEPTED once a target is held, or with the answer where that is expected at once and whole. For http the end is told when the slot is given back, with the
-    count without it; for tcp with the target's own end. ``raw``: bytes both ways are no longer a
+    ACCEPTED once a target is held, or with the answer where that is expected at once and whole. For
+    http the end is told when the slot is given back, with the count without it; for tcp with the
+    target's own end. ``raw``: bytes both ways are no longer a
     message (tcp, or after 101). ``over``: the leg is done. ``outlived`` is called then if it
     outlived its stream.
     """
@@ -122,19 +123,21 @@ class EgressAnswer:
             self._stream.finish()
 
     def whole(self, head: bytes, body_bytes: int, body: Buffer) -> None:
-        tell_in_parts(self, head, body_bytes, body)
+        self._let_go()
+        if self.stream_lost:
+            self._tell_outlived()
+            return
+        self._stream.answer(head, body_bytes, body, self._ledger.current_load)
+        if self._habit is None:
+            self._stream.resume()  # As in `done`.
 
     def writable(self) -> None:
         self._stream.resume()
 
     def done(self, failure: LegFailure | None) -> None:
-        self.over = True
-        self._ledger.lent -= 1
-        self.leg = None  # It holds us: let no cycle wait for the collector.
+        self._let_go()
         if self.stream_lost:
-            outlived, self.outlived = self.outlived, None  # It holds us.
-            if outlived is not None:
-                outlived()
+            self._tell_outlived()
             return
         if failure is None:
             if not self.raw:
@@ -146,3 +149,13 @@ class EgressAnswer:
             self._stream.refuse(refusal, self._ledger.load)
         else:
             self._stream.reset(_RESETS.get(failure.code, "internal"))
+
+    def _let_go(self) -> None:
+        self.over = True
+        self._ledger.lent -= 1
+        self.leg = None  # It holds us: let no cycle wait for the collector.
+
+    def _tell_outlived(self) -> None:
+        outlived, self.outlived = self.outlived, None  # It holds us.
+        if outlived is not None:
+            outlived()

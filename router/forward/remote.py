@@ -258,14 +258,28 @@ class RemoteLeg:
             stream.reset("cancelled")
 
     def answered(self, head: bytes, body_bytes: int, body: memoryview, in_flight: int) -> None:
-        if not self._opened and not self._over:
+        if in_flight >= 0:
+            self._count_end(in_flight)
+        if self._over:
+            return
+        stream = self._stream
+        if not self._opened:
             self._opened = True
-            assert self._stream is not None, "it was answered"
-            self._handler.opened(self._stream.held_s)
-        self.head(head, body_bytes, False)
-        if len(body):
-            self.received(body)
-        self.ended(in_flight)
+            assert stream is not None, "it was answered"
+            self._handler.opened(stream.held_s)
+        # As `head`, `received` and `ended`, of a final response.
+        status = None if self._raw or self._final else check_response_head(head)
+        if status is None or status < 200:
+            self._broken("response head is not canonical")
+            return
+        bodiless = self._request.head_only or status in NO_BODY_STATUS
+        if len(body) != (0 if bodiless else body_bytes) and (bodiless or body_bytes >= 0):
+            self._broken("response longer or shorter than its head says")
+            return
+        self._over = True
+        self._handler.whole(head, body_bytes, body)
+        if not self._finished and stream is not None:
+            stream.reset("cancelled")
 
     def writable(self) -> None:
         if not self._over:
