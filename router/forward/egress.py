@@ -102,6 +102,7 @@ class EgressStream:
         "_body_left",
         "_finished",
         "_held",
+        "_is_whole",
         "_leg",
         "_request",
         "_service",
@@ -125,6 +126,10 @@ class EgressStream:
         self._waiting = False
         self._timer: Timer | None = None
         self._body_left = request.body_bytes
+        # It has no body to wait for, and its leg knows.
+        self._is_whole = (
+            request.protocol != "tcp" and not request.body_bytes and not request.upgrade
+        )
         self._finished = finished
         self._answer = EgressAnswer(stream, request, service.ledger, service.answer_habit)
 
@@ -212,6 +217,8 @@ class EgressStream:
             self._held.add_trailers(block)
 
     def ended(self, in_flight: int) -> None:
+        if self._is_whole:
+            return
         if self._body_left > 0 and not self._answer.raw:
             self._misused()
         elif self._leg is not None:
@@ -230,10 +237,11 @@ class EgressStream:
             self._leg.resume()
 
     def lost(self, cause: ResetCode | None) -> None:
-        self._answer.stream_lost = True
-        self._forget_held()
-        leg = self._leg
-        if self._leave_queue() or leg is None or self._answer.over:
+        answer, leg = self._answer, self._leg
+        answer.stream_lost = True
+        if self._held is not None:
+            self._forget_held()
+        if answer.over or self._leave_queue() or leg is None:
             self._finished(self)
         elif cause is not None:
             leg.abort()

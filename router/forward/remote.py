@@ -121,6 +121,8 @@ class RemoteLeg:
         request = self._request
         key = request.key
         by_flag = request.upgrade == _WEBSOCKET
+        # Such a request is complete as it stands.
+        self._finished = ends = self._http and not request.body_bytes and not request.upgrade
         stream = opener.open_stream(
             OpenRequest(
                 path=self._path,
@@ -138,14 +140,13 @@ class RemoteLeg:
                 upgrade="" if by_flag else request.upgrade,
             ),
             self,
+            ends=ends,
         )
         if stream is None:
             return False
         self._stream = stream
         self._counted = True
         self._observer.remote_opened(self._site, self._path[-1])
-        if self._http and request.body_bytes == 0 and not request.upgrade:
-            self.finish()  # It is complete as it stands.
         return True
 
     # Leg

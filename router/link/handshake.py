@@ -55,9 +55,7 @@ class Abilities(msgspec.Struct, frozen=True):
 
 
 INTERIOR = Abilities(
-    frozenset(
-        {SERVES_EDGES, JOINS_SIBLINGS, RENEWS, JUDGES, AGREES_ON_SHARES, TAKES_ANSWERS}
-    )
+    frozenset({SERVES_EDGES, JOINS_SIBLINGS, RENEWS, JUDGES, AGREES_ON_SHARES, TAKES_ANSWERS})
 )
 SIBLING = Abilities(INTERIOR.features, frozenset({JOINS_SIBLINGS}))
 EDGE = Abilities(frozenset({IS_EDGE, RENEWS, TAKES_ANSWERS}), frozenset({SERVES_EDGES}))

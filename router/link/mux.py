@@ -96,7 +96,9 @@ class LaneMux:
         self.takes_answers = takes_answers
         self._serving = True
 
-    def open_stream(self, request: OpenRequest, handler: StreamHandler) -> LaneStream | None:
+    def open_stream(
+        self, request: OpenRequest, handler: StreamHandler, *, ends: bool = False
+    ) -> LaneStream | None:
         """A new stream; None: the lane is full, used up, or not serving."""
         if not self._serving or self._fault is not None or self._is_last:
             return None
@@ -108,7 +110,7 @@ class LaneMux:
         if len(payload) > limits.FRAME_PAYLOAD_BYTES_MAX:
             raise LocalProtocolError("frame-too-large", f"an OPEN of {len(payload)} bytes")
         stream_id = self._next_id
-        stream = LaneStream(self, stream_id, payload)
+        stream = LaneStream(self, stream_id, payload, ends=ends)
         stream.handler = handler
         self._next_id = stream_id + 2
         self._streams[stream_id] = stream

@@ -75,8 +75,16 @@ class LaneStream:
 
     handler: StreamHandler
 
-    def __init__(self, lane: StreamLane, stream_id: int, opening: bytes | None = None) -> None:
-        """``opening``: the payload of its OPEN; None: the peer opened it."""
+    def __init__(
+        self,
+        lane: StreamLane,
+        stream_id: int,
+        opening: bytes | None = None,
+        *,
+        ends: bool = False,
+    ) -> None:
+        """``opening``: the payload of its OPEN, which ``ends`` our direction; None: the peer opened
+        it."""
         self._lane = lane
         self.id = stream_id
         self.opened_here = opened_here = opening is not None
@@ -91,7 +99,7 @@ class LaneStream:
         self._credit_bytes = _WINDOW_INITIAL
         self.is_ready = False
         self.deficit_bytes = 0
-        self._finishing = False
+        self._finishing = ends
         self._sent_fin = False
         self._count: Count = -1
         self._held_since: float | None = None  # ACCEPTED is due since then.
@@ -548,9 +556,7 @@ class LaneStream:
         self._sent_fin = True
         count = self._count
         in_flight = count if isinstance(count, int) else count()
-        parts.append(
-            frames.answer_header(self.id, in_flight, held_s, body_bytes, len(head), size)
-        )
+        parts.append(frames.answer_header(self.id, in_flight, held_s, body_bytes, len(head), size))
         parts.append(head)
         parts.append(body)
         return 8 + frames.ANSWER_PREFIX_BYTES + size

@@ -480,7 +480,9 @@ class FakeMesh:
         self.opens: list[OpenRequest] = []
         self.streams: list[FakeStream] = []
 
-    def open_stream(self, request: OpenRequest, handler: StreamHandler) -> Stream | None:
+    def open_stream(
+        self, request: OpenRequest, handler: StreamHandler, *, ends: bool = False
+    ) -> Stream | None:
         egress = request.path[-1]
         if egress in self.down or egress not in self.offered:
             return None
@@ -498,6 +500,8 @@ class FakeMesh:
             self.network.call_at(self.network.now() + self.delay_s, offer)
         else:
             self.network.soon(offer)
+        if ends:
+            near.finish()
         return near
 
     def cut(self, router: RouterId) -> None:
