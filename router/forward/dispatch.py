@@ -157,8 +157,11 @@ class Dispatch(Sender):
 
     # LegHandler of the attempt
 
-    def opened(self) -> None:
-        self._now_opened(self._service.timers.now())
+    def opened(self, held_s: float = 0.0) -> None:
+        now = self._service.timers.now()
+        if held_s:  # The past that another site tells of is not before we asked it.
+            now = max(now - held_s, self._account.begun_at)
+        self._now_opened(now)
         if self._given_up is not None:
             return
         if not self._told_opened:

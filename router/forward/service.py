@@ -16,6 +16,7 @@ from router.balance.target import TargetState
 from router.balance.waiting import queue_limit
 from router.forward.admission import Admission
 from router.forward.counters import ServiceCounters
+from router.forward.egress_answer import AnswerHabit
 from router.forward.figures import Load, TargetInfo
 from router.forward.health import HealthChecks
 from router.forward.http1.terms import http_terms
@@ -80,6 +81,7 @@ class Service:
         "_told",
         "_under_way_at",
         "admission",
+        "answer_habit",
         "balancer",
         "config",
         "counters",
@@ -121,6 +123,7 @@ class Service:
         self.sessions: Sessions | None = None
         """None: no affinity."""
         self.remotes = Remotes(shared.site, shared.site_name)
+        self.answer_habit = AnswerHabit()
         self.request_ids = RequestIds(shared.rng)
         self.request_ids.set_name(config.request_id)
         self.ledger = LocalLedger()
