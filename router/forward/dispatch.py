@@ -40,7 +40,7 @@ from router.forward.target_tcp import Received
 from router.forward.tries import CHARGED, Tries
 from router.model import limits
 from router.model.ids import SiteId
-from router.net.ports import Buffer
+from router.net.ports import Buffer, Connection
 
 STATUS_CLASS_AT = len(b"HTTP/1.1 ")
 
@@ -154,6 +154,10 @@ class Dispatch(Sender):
                 self._local.relieve()
         else:
             self._give_up(LegFailure("overloaded", "this router is short of memory"))
+
+    @property
+    def wire(self) -> Connection | None:
+        return self._local.wire if self._local is not None and self._replay is None else None
 
     # LegHandler of the attempt
 

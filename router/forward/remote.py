@@ -68,6 +68,8 @@ class RemoteLeg:
     request resets the stream, so that nobody goes on reading the rest.
     """
 
+    wire = None
+
     __slots__ = (
         "_aborted",
         "_body_left",

@@ -51,6 +51,9 @@ class FakeConnection:
             self._post(bytes(part))
         return not self.full
 
+    def splice_to(self, sink: Connection, moved: Callable[[int], None]) -> bool:
+        return False
+
     def set_high_mark(self, mark_bytes: int) -> None: ...
 
     def pause(self) -> None:
