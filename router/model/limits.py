@@ -320,6 +320,16 @@ RETRIES_SAVED_MIN = 1_000
 REPEATS_MAX = 2  # Of an idempotent request that may have reached a target.
 REROUTE_S = 0.05  # A request whose only way broke looks for another that often,
 REROUTE_WAIT_S = 1.0  # and at every change of routes, for so long.
+# Workers of one router.
+WORKERS_MAX = 64  # Each links to each other, and to each neighbour (`ADJACENCIES_MAX` there).
+WORKER_PAUSE_MIN_S, WORKER_PAUSE_MAX_S = 0.1, 10.0  # Before one that ended is started again.
+WORKER_LASTS_S = 30.0  # After so long its end is not the start's fault: the pause is short again.
+WORKER_LOOK_S = 0.1  # How often the others are told what changed at the first one.
+WORKER_ASK_S = 0.5  # How often each is asked how it is.
+WORKER_ANSWER_S = 1.0  # Waited for figures; then those of before count.
+WORKER_ENDS_S = 2.0  # Beyond the grace of a stop; then it is killed.
+WORKER_SILENT_S = 30.0  # One that says nothing for so long hangs, and is ended.
+
 START_SETTLES_S = 3.0  # A site just started may lack routes that its links are about to bring.
 ROUTE_RETURNS_S = 2.0  # As if just started: the last other site went, perhaps to be replaced.
 REROUTES_WAITING_MAX = 1_024  # Of one service port.
