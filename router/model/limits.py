@@ -509,6 +509,10 @@ TOKEN_CLAIMS_SHOWN_MAX = 64  # Redemptions of one token, the newest.
 CLOCK_MOVED_S = 60.0  # Between two looks; certificates forgive five minutes.
 STATE_RETRY_S = 5.0  # A state file that could not be written is written again.
 CONFIG_POLL_S = 1.0
+CONFIG_RESTS_S = (
+    2.0  # A file as old gets another time by a write: file systems' clocks step by less.
+)
+CONFIG_READ_ALL_S = 60.0  # So often every file is read, whatever its times say.
 CA_LOOK_S = 0.05  # While the CA is replaced: how soon it is seen who has taken it.
 CA_REGISTER_S = 60.0  # So old may be what is known of sites that are away: 4,096 files.
 CA_ASK_MAX = 10  # Neighbours told in one look: each answer is a signature and two writes.
