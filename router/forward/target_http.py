@@ -42,6 +42,8 @@ class HttpTargetLeg:
     ingress is this site and has added it already.
     """
 
+    wire = None
+
     __slots__ = (
         "_body_left",
         "_chunked",
