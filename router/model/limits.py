@@ -237,8 +237,12 @@ REQUEST_LINE_BYTES_MAX = 8 * KIB
 HEADER_FIELD_BYTES_MAX = 8 * KIB
 HEADER_BLOCK_BYTES_MAX = 32 * KIB
 HEADERS_MAX = 100
-# Of a client's last head, kept with its verdict: most are smaller; thousands of clients are held.
-HEAD_REMEMBERED_BYTES_MAX = 1 * KIB
+# A larger head is read anew each time: it comes from few clients, or never again.
+HEAD_REMEMBERED_BYTES_MAX = 4 * KIB
+# Of a router, for requests, for responses, and for what either becomes: some MiB in the worst case.
+HEADS_REMEMBERED_MAX = 1_024
+HEADS_REMEMBERED_BYTES_MAX = 512 * KIB
+HEADS_SEEN_SLOTS = 4_096  # One byte each: a head seen a second time within so many is remembered.
 # What a service may allow at most: with what we add a head still fits into one OPEN.
 REQUEST_LINE_BYTES_CEILING = 16 * KIB
 HEADER_BLOCK_BYTES_CEILING = 40 * KIB
