@@ -316,7 +316,7 @@ class LaneStream:
         queue = self._queue
         while queue:
             item = queue[0]
-            if type(item) is tuple:
+            if isinstance(item, tuple):
                 queue.popleft()
                 used += self._fill_framed(parts, *item)
                 continue
