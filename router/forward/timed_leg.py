@@ -6,11 +6,8 @@ from typing import Protocol
 
 from router.balance.learning import Learner, Learnt
 from router.balance.ledger import LocalLedger, Slot
-from router.forward.admission import Admission
-from router.forward.local import LocalLeg, TargetLegOpener
-from router.forward.outcomes import Outcomes
+from router.forward.local import LocalLeg, LocalParts
 from router.forward.ports import LegFailure, LegHandler, Request, TargetConfig
-from router.forward.pressure import Pressure
 from router.forward.replay import Replay
 from router.net.ports import Buffer, Timers
 
@@ -98,7 +95,7 @@ class TimedLeg(LocalLeg):
     stream both ways) and what becomes a tunnel (101) is no sample; both hold their slot as others.
     """
 
-    __slots__ = ("_asked_at", "_in_flight", "_is_whole", "_learning", "_pass_head", "_timers")
+    __slots__ = ("_asked_at", "_in_flight", "_is_whole", "_learning", "_timers")
 
     def __init__(
         self,
@@ -107,30 +104,15 @@ class TimedLeg(LocalLeg):
         request: Request,
         handler: LegHandler,
         slot: Slot,
-        *,
-        admission: Admission,
-        open_target: TargetLegOpener,
-        outcomes: Outcomes,
-        pressure: Pressure,
+        parts: LocalParts,
         via_local: bool,
     ) -> None:
-        super().__init__(
-            request,
-            handler,
-            slot,
-            admission=admission,
-            open_target=open_target,
-            outcomes=outcomes,
-            pressure=pressure,
-            via_local=via_local,
-        )
+        super().__init__(request, handler, slot, parts, via_local)
         self._learning = learning
         self._timers = timers
         self._asked_at = inf
         self._in_flight = 0
         self._is_whole = self._request.body_bytes == 0
-        self._pass_head = self.head
-        self.head = self._timed_head
 
     def start(self) -> None:
         super().start()
@@ -156,11 +138,10 @@ class TimedLeg(LocalLeg):
     def whole(self, head: bytes, body_bytes: int, body: Buffer) -> None:
         self._note_head()
         super().whole(head, body_bytes, body)
-        self._pass_head = self._handler.head  # As in `done`.
 
-    def _timed_head(self, head: bytes, body_bytes: int) -> None:
+    def head(self, head: bytes, body_bytes: int) -> None:
         self._note_head()
-        self._pass_head(head, body_bytes)
+        super().head(head, body_bytes)
 
     def _note_head(self) -> None:
         leg = self._leg
@@ -182,8 +163,6 @@ class TimedLeg(LocalLeg):
         ):
             self._learning.failed(self._slot.target)
         super().done(failure)
-        if self._leg is None:
-            self._pass_head = self._handler.head  # Ours is bound to us: no cycle.
 
     def _replay(self, held: Replay) -> None:
         self._asked_at = inf

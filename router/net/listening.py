@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from enum import IntFlag
 from select import EPOLLIN
+from typing import Literal
 
 from router.model.limits import (
     ACCEPT_ERRORS_PER_TURN_MAX,
@@ -63,16 +64,24 @@ class Hold(IntFlag):
     RESTING = 4
 
 
-def bind(host: str, port: int) -> socket.SocketType:
+HandOver = Callable[[socket.SocketType], bool]
+"""Whether another process of ours has got this connection, which sent something already."""
+
+Sharing = Literal["alone", "first", "further"]
+"""Of a port by the processes of one router: not, as the one that owns it, as one beside that."""
+
+
+def bind(host: str, port: int, sharing: Sharing = "alone") -> socket.SocketType:
     """A listening socket. Raises `OSError` when the address cannot be bound.
 
-    Both wildcards mean every address of the host, IPv4 and IPv6.
+    Both wildcards mean every address of the host, IPv4 and IPv6. The ``first`` to share a port
+    gets it only if nobody listens there: a stranger's port is never shared by mistake.
     """
     if host == "localhost":
         host = "127.0.0.1"
     if host == "0.0.0.0":
         try:
-            return bind("::", port)
+            return bind("::", port, sharing)
         except OSError as error:
             if error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
                 raise  # Otherwise the host has no IPv6.
@@ -84,7 +93,11 @@ def bind(host: str, port: int) -> socket.SocketType:
         prepare_stream(sock)
         if host == "::":
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        if sharing == "further":
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.bind((host, port))
+        if sharing == "first":  # Only now: the bind was exclusive.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.listen(LISTEN_BACKLOG)
     except OSError:
         sock.close()
@@ -103,6 +116,7 @@ class TcpListener:
         "_descriptors_max",
         "_errors",
         "_errors_turn",
+        "_give_away",
         "_handshakes",
         "_holds",
         "_is_wildcard",
@@ -123,9 +137,12 @@ class TcpListener:
         on_rejected: Callable[[Address, DialCode, str], None],
         *,
         essential: bool = False,
+        hand_over: HandOver | None = None,
     ) -> None:
+        """``hand_over``: asked of each connection first, which is another process's then."""
         self._poller = poller
         self._socket = sock
+        self._give_away = hand_over
         self._address = address_of(sock.getsockname())
         self._is_wildcard = self._address.host in WILDCARDS
         self._accept = accept
@@ -145,6 +162,11 @@ class TcpListener:
     @property
     def address(self) -> Address:
         return self._address
+
+    @property
+    def is_closed(self) -> bool:
+        """Nothing more is accepted."""
+        return self._closed
 
     def pause(self) -> None:
         self._hold(Hold.OWNER)
@@ -197,7 +219,20 @@ class TcpListener:
                 self._poller.log("a listener rests: accept failed", error)
                 self._rest_a_while()
                 return
+            if self._give_away is not None and self._give_away(sock):
+                sock.close()  # Our descriptor of it alone.
+                continue
             self._take(sock, address_of(name))
+
+    def adopt(self, sock: socket.SocketType) -> None:
+        """Take a connection that another process accepted, as if it had come here."""
+        try:
+            peer = address_of(sock.getpeername())
+        except OSError:  # It went on the way.
+            sock.close()
+            return
+        sock.setblocking(False)
+        self._take(sock, peer)
 
     def _take(self, sock: socket.SocketType, peer: Address) -> None:
         self._connections += 1
