@@ -328,6 +328,7 @@ REROUTE_WAIT_S = 1.0  # and at every change of routes, for so long.
 WORKERS_MAX = 64  # Each links to each other, and to each neighbour (`ADJACENCIES_MAX` there).
 WORKER_PAUSE_MIN_S, WORKER_PAUSE_MAX_S = 0.1, 10.0  # Before one that ended is started again.
 WORKER_LASTS_S = 30.0  # After so long its end is not the start's fault: the pause is short again.
+WORKER_AWAITED_S = 5.0  # From its end on: links that are for workers wait so long for it.
 WORKER_LOOK_S = 0.1  # How often the others are told what changed at the first one.
 WORKER_ASK_S = 0.5  # How often each is asked how it is.
 WORKER_ANSWER_S = 1.0  # Waited for figures; then those of before count.

@@ -160,7 +160,7 @@ def test_an_answer_waits_for_its_turn_and_is_dropped_with_its_stream() -> None:
 
 def answer(stream_id: int, body_bytes: int, head: bytes, body: bytes, *, lie: int = 0) -> bytes:
     header = frames.answer_header(
-        stream_id, 6, 0.0, body_bytes, len(head) + lie, len(head) + len(body)
+        stream_id, 6, 0, body_bytes, len(head) + lie, len(head) + len(body)
     )
     return header + head + body
 
