@@ -42,6 +42,7 @@ from router.model import limits
 from router.model.addresses import split
 from router.model.errors import ConfigError, RouterError
 from router.model.events import Problem
+from router.model.ticks import next_tick
 from router.net.epoll import EpollNetwork
 from router.net.loop_host import LoopHost
 from router.net.sockets import clients_max
@@ -392,6 +393,6 @@ async def probe_lag(view: OperatorView) -> None:
     """Measure how late the loop wakes."""
     loop = asyncio.get_running_loop()
     while True:
-        due = loop.time() + LAG_PROBE_S
-        await asyncio.sleep(LAG_PROBE_S)
+        due = next_tick(loop.time(), LAG_PROBE_S)
+        await asyncio.sleep(due - loop.time())
         view.loop_lag_s = max(0.0, loop.time() - due)

@@ -12,6 +12,10 @@ TURN_S_MAX = 0.02  # of which none begins later: the operator's door waits for t
 READ_BYTES = 64 * KIB - 8
 TURN_READ_BYTES_MAX = 4 * READ_BYTES  # One connection cannot keep the turn to itself.
 TURN_READ_S_MAX = 0.004  # Nor by bytes that are few and dear: small frames, signatures.
+SPLICE_AFTER_READS = 4  # Full ones in a row: then bytes go from socket to socket in the kernel,
+SPLICE_SMALL_BYTES, SPLICE_SMALL_MAX = 16 * KIB, 4  # until so many moves in a row were smaller.
+PIPE_BYTES = MIB  # Moved at a time; a pipe holds that of one whose peer does not keep up.
+PIPES_MAX = 16  # Of 64 MiB of pipes that Linux lets a user have: several routers may run.
 SETTLE_ROUNDS_MAX = 8  # Of late deliveries and turn-end calls before others get their turn.
 ACCEPTS_PER_TURN_MAX = 64
 ACCEPT_ERRORS_PER_TURN_MAX = 3  # Then the listener rests.
@@ -46,8 +50,8 @@ LINGER_DISCARD_BYTES_MAX = 64 * KIB  # After our own error answer.
 LINGER_DISCARD_S = 1.0
 CLOSING_STALL_S = 10.0  # A client that takes nothing of its last answer for so long is cut.
 LISTENER_CONNECTIONS_MAX = 65_536  # Of the kernel's listener; a service's own limit is lower.
-FD_RESERVE = 64  # Descriptors that no client and no target gets: files, admin, links.
-FD_RESERVE_ESSENTIAL = 40  # Of these, what links do not get either.
+FD_RESERVE = 96  # Descriptors that no client and no target gets: files, admin, links, pipes.
+FD_RESERVE_ESSENTIAL = 72  # Of these, what links do not get either.
 
 MEMORY_LIMIT_BYTES_MIN = 48 * MIB  # An idle router takes some 40: with less it refuses all.
 MEMORY_LIMIT_BYTES_MAX = 1024 * 1024 * MIB  # What a site may state.
@@ -74,6 +78,8 @@ GC_AFTER_OBJECTS = 20_000
 FRAME_PAYLOAD_BYTES_MAX = 65_528  # With its header exactly four TLS records.
 LANE_TURN_BYTES_MAX = 256 * KIB  # Encrypted and written once per turn.
 LANE_QUANTUM_BYTES = 16 * KIB  # Deficit round-robin.
+ANSWER_BYTES_MAX = 16 * KIB  # Of a head and body that leave in one frame: one turn's share.
+ACCEPT_HELD_S = 0.005  # ACCEPTED waits so long, twice at most, to leave with a small answer.
 STREAM_WINDOW_BYTES_INITIAL = 64 * KIB
 STREAM_WINDOW_BYTES_MAX = 16 * MIB
 STREAM_SEND_QUEUE_BYTES = 64 * KIB  # Above it `send` says no.
@@ -231,8 +237,12 @@ REQUEST_LINE_BYTES_MAX = 8 * KIB
 HEADER_FIELD_BYTES_MAX = 8 * KIB
 HEADER_BLOCK_BYTES_MAX = 32 * KIB
 HEADERS_MAX = 100
-# Of a client's last head, kept with its verdict: most are smaller; thousands of clients are held.
-HEAD_REMEMBERED_BYTES_MAX = 1 * KIB
+# A larger head is read anew each time: it comes from few clients, or never again.
+HEAD_REMEMBERED_BYTES_MAX = 4 * KIB
+# Of a router, for requests, for responses, and for what either becomes: some MiB in the worst case.
+HEADS_REMEMBERED_MAX = 1_024
+HEADS_REMEMBERED_BYTES_MAX = 512 * KIB
+HEADS_SEEN_SLOTS = 4_096  # One byte each: a head seen a second time within so many is remembered.
 # What a service may allow at most: with what we add a head still fits into one OPEN.
 REQUEST_LINE_BYTES_CEILING = 16 * KIB
 HEADER_BLOCK_BYTES_CEILING = 40 * KIB
@@ -504,6 +514,10 @@ TOKEN_CLAIMS_SHOWN_MAX = 64  # Redemptions of one token, the newest.
 CLOCK_MOVED_S = 60.0  # Between two looks; certificates forgive five minutes.
 STATE_RETRY_S = 5.0  # A state file that could not be written is written again.
 CONFIG_POLL_S = 1.0
+CONFIG_RESTS_S = (
+    2.0  # A file as old gets another time by a write: file systems' clocks step by less.
+)
+CONFIG_READ_ALL_S = 60.0  # So often every file is read, whatever its times say.
 CA_LOOK_S = 0.05  # While the CA is replaced: how soon it is seen who has taken it.
 CA_REGISTER_S = 60.0  # So old may be what is known of sites that are away: 4,096 files.
 CA_ASK_MAX = 10  # Neighbours told in one look: each answer is a signature and two writes.
