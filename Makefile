@@ -6,8 +6,9 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTHONS ?= 3.12
 STORM_ROUNDS ?= 20000
 STORM_SEED ?= 1
+CHURN ?= 100000
 
-.PHONY: help install dev demo test test-podman lint corpus fuzz storm simulate bench bench-gateway bench-bursts bench-control bench-decisions bench-learning overload image wheels bundle man docs lock clean
+.PHONY: help install dev demo test test-podman lint corpus fuzz storm churn simulate bench bench-state bench-gateway bench-bursts bench-control bench-decisions bench-learning overload image wheels bundle man docs lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -19,8 +20,10 @@ help:
 	@echo 'make corpus    what HTTP/1.1 is accepted and refused, case by case'
 	@echo 'make fuzz      mutated bytes for FUZZ_SECONDS (60); FUZZ_SEED= replays'
 	@echo 'make storm     aborts at any moment, STORM_ROUNDS (20000); STORM_SEED= replays'
+	@echo 'make churn     connections at full rate that end in any way, CHURN (100000), debug allocator'
 	@echo 'make simulate  control planes under faults, SEEDS (1000) fleets; SEED= replays'
 	@echo 'make bench     requests a second, latency, bulk, memory, failover'
+	@echo 'make bench-state     memory, and CPU at rest: idle connections, many links and services'
 	@echo 'make bench-bursts    how well bursts fill and spill, on real sites 20 ms apart'
 	@echo 'make bench-control   bytes, times and memory of routing at 10 to 1,000 sites'
 	@echo 'make bench-decisions microseconds that a decision takes'
@@ -82,8 +85,15 @@ simulate: dev
 storm: dev
 	$(BIN)/python -m tests.simulation.storm --rounds $(STORM_ROUNDS) --seed $(STORM_SEED)
 
+churn: dev
+	$(BIN)/python -m tests.scenario.churning --connections $(CHURN)
+
 bench: dev
 	$(BIN)/python -m tests.bench
+
+# STATE="--quick", STATE="--only connections rest --json state.json"
+bench-state: dev
+	$(BIN)/python -m tests.bench.state $(STATE)
 
 bench-gateway: dev
 	$(BIN)/python -m tests.bench.gateway
